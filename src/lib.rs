@@ -1,0 +1,55 @@
+//! `gpoctl` moves Group Policy Objects between Active Directory domains: backup in GPMC's own format, import with a
+//! migration table, restore and copy, without Windows.
+//!
+//! # The map
+//!
+//! ```text
+//!  live GPO ──read──┐                                        ┌──write──> backup folder (GPMC format)
+//!                   ├─> GpoSnapshot ─scan─> References ──map──> GpoSnapshot'
+//!  backup folder ───┘                    (migration table,   └──plan───> Plan ──apply──> live GPO
+//!                                         target directory)                  │ journal, safety backup
+//!                                                                            └──undo──> as it was
+//! ```
+//!
+//! | room | what it does | what it never meets |
+//! |---|---|---|
+//! | [`model`] | GUIDs, SIDs, principals, descriptors, UNC paths, safe names, the snapshot | files, network, terminal |
+//! | [`formats`] | bytes to values and back, one file per file format | files, network, terminal |
+//! | [`backup`] | the backup folder: manifest, bkupInfo, Backup.xml, atomic writes | network, terminal |
+//! | [`migration`] | references in a snapshot, the migration table, resolving, mapping, the report | terminal |
+//! | [`directory`] | LDAP: GPO objects, principals, WMI filters, links, class store | terminal |
+//! | [`sysvol`] | SMB: the trait, two back ends, the GPT tree | terminal |
+//! | [`auth`] | credentials, Kerberos, TLS | terminal |
+//! | [`session`] | one LDAP and one SMB connection to one and the same DC | terminal |
+//! | [`operations`] | one file per verb: snapshots in, plan out; apply, journal, progress | terminal |
+//! | `cli` | options, one file per command; `cli::ui` is the only module that prints | |
+//!
+//! # Invariants
+//!
+//! 1. [`model`] and [`formats`] do no I/O, never panic on any input, and know nothing of LDAP, SMB or the terminal.
+//! 2. Raw bytes are the truth. `parse(x).to_bytes() == x` for every accepted file, and after an edit only the edited part
+//!    differs. A file that does not parse is carried verbatim and reported; it is never dropped and never fails a backup.
+//! 3. [`operations`] build plans from snapshots; only `operations::apply` writes to a domain. What cannot write has no
+//!    write methods.
+//! 4. Nothing read from AD, SYSVOL, a backup or a table becomes a path, a host name, an LDAP filter or a DN without passing
+//!    a validating type ([`model::safe_name`], [`model::guid`], [`directory::dn`]).
+//! 5. Before each remote change its inverse is on the local disk, synced (`operations::journal`).
+//! 6. Credentials live in `secrecy` types inside [`auth`].
+//! 7. Only `cli::ui` prints, only `main` exits.
+
+pub mod auth;
+pub mod backup;
+pub mod directory;
+pub mod error;
+pub mod formats;
+pub mod message;
+pub mod migration;
+pub mod model;
+pub mod operations;
+pub mod session;
+pub mod sysvol;
+
+#[doc(hidden)]
+pub mod cli;
+
+pub use error::{Error, ErrorKind, Result};

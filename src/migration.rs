@@ -1,0 +1,7 @@
+//! References in a snapshot, the migration table, resolving, mapping, and the report of it all.
+//!
+//! [`places`] knows where references stand: one visitor per format serves both the scan and the rewriting, so what is
+//! found is what is mapped.
+
+pub mod places;
+pub mod resolve;

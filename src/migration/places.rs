@@ -1,0 +1,125 @@
+//! Where references stand. One visitor per file format; scanning is visiting with [`Rewrite::Keep`].
+
+use bytes::Bytes;
+
+use crate::message::StatusMessage;
+use crate::model::reference::{Place, Scope};
+use crate::model::safe_name::RelPath;
+use crate::model::sid::Sid;
+
+/// A reference met while visiting a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What it names.
+    pub target: FoundTarget,
+    /// Where it stands.
+    pub place: Place,
+    /// Whether GPMC maps this place.
+    pub scope: Scope,
+}
+
+/// What a reference names, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoundTarget {
+    /// A SID, without the `*` of GptTmpl.inf. `text` is its spelling in the file.
+    Sid {
+        /// The SID.
+        sid: Sid,
+        /// Its spelling.
+        text: String,
+    },
+    /// A principal's name as text.
+    Name(String),
+    /// A principal by SID and name side by side, as in Preferences; both change together.
+    SidAndName {
+        /// The SID.
+        sid: Sid,
+        /// The name as it stands: `DOMAIN\name` or a bare name.
+        name: String,
+    },
+    /// A UNC path.
+    Unc {
+        /// The path as it stands.
+        text: String,
+        /// The part GPMC inventories and compares: the whole path, or the folder of a package or script.
+        unit: String,
+    },
+}
+
+/// What is to become of a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rewrite {
+    /// It stays, byte for byte.
+    Keep,
+    /// It names this principal from now on. The visitor writes the form the setting needs: the SID where a SID is
+    /// possible, the name only where `sid` is `None` or the setting holds a name.
+    Principal {
+        /// The SID in the target domain; `None` for free text that does not resolve.
+        sid: Option<Sid>,
+        /// The name: `DOMAIN\name` for a principal of a domain, the English name for a well-known one.
+        name: String,
+    },
+    /// The UNC path becomes this text (the whole path, not only the unit).
+    Unc(String),
+    /// It is taken out of the setting.
+    Remove,
+}
+
+/// Decides about each reference.
+pub type Visitor<'a> = dyn FnMut(&Found) -> Rewrite + 'a;
+
+/// What came of visiting a file.
+#[derive(Debug, Clone, Default)]
+pub struct Visited {
+    /// The new bytes, when anything changed.
+    pub bytes: Option<Bytes>,
+    /// What was noticed: lists that became empty, sections that collide, places that could not be rewritten.
+    pub messages: Vec<StatusMessage>,
+}
+
+/// The format of a file of the GPT, told by its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GptFileFormat {
+    /// `Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf`
+    GptTmpl,
+    /// `Machine\Registry.pol`, `User\Registry.pol`
+    RegistryPol,
+    /// `User\Documents & Settings\fdeploy.ini`
+    Fdeploy,
+    /// `User\Documents & Settings\fdeploy1.ini`
+    Fdeploy1,
+    /// `…\Scripts\scripts.ini`
+    Scripts,
+    /// `…\Scripts\psscripts.ini`
+    PsScripts,
+}
+
+impl GptFileFormat {
+    /// The format of the file at this path below the GPO's folder; `None` for a file without references we know of.
+    pub fn of(path: &RelPath) -> Option<Self> {
+        let folded = path.folded();
+        let (half, rest) = folded.split_once('/')?;
+        match (half, rest) {
+            ("machine", "microsoft/windows nt/secedit/gpttmpl.inf") => Some(Self::GptTmpl),
+            ("machine" | "user", "registry.pol") => Some(Self::RegistryPol),
+            ("user", "documents & settings/fdeploy.ini") => Some(Self::Fdeploy),
+            ("user", "documents & settings/fdeploy1.ini") => Some(Self::Fdeploy1),
+            ("machine" | "user", "scripts/scripts.ini") => Some(Self::Scripts),
+            ("machine" | "user", "scripts/psscripts.ini") => Some(Self::PsScripts),
+            _ => None,
+        }
+    }
+
+    /// The name of the format in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GptTmpl => "GptTmpl.inf",
+            Self::RegistryPol => "Registry.pol",
+            Self::Fdeploy => "fdeploy.ini",
+            Self::Fdeploy1 => "fdeploy1.ini",
+            Self::Scripts => "scripts.ini",
+            Self::PsScripts => "psscripts.ini",
+        }
+    }
+}

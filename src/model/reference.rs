@@ -1,0 +1,112 @@
+//! References: a security principal or a UNC path that stands in a snapshot, with its exact place.
+
+use std::fmt;
+
+use super::principal::PrincipalType;
+use super::sid::Sid;
+
+/// Where something stands, precise enough to find it by eye.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+pub struct Place {
+    /// The file below the GPO's folder with backslashes, or another object such as `migration table` or a DN.
+    pub file: String,
+    /// The section of an INI file, the key of a Registry.pol record, or the path of an XML element.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub section: Option<String>,
+    /// The key, value name or attribute.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<String>,
+    /// The line of a text file, from 1; the record of a binary file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<u64>,
+}
+
+impl Place {
+    /// A place that is a whole file or object.
+    pub fn file(file: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds the section.
+    #[must_use]
+    pub fn section(mut self, section: impl Into<String>) -> Self {
+        self.section = Some(section.into());
+        self
+    }
+
+    /// Adds the key.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Adds the line, from 1.
+    #[must_use]
+    pub fn line(mut self, line: usize) -> Self {
+        self.line = u64::try_from(line).ok();
+        self
+    }
+}
+
+impl fmt::Display for Place {
+    /// `file:line [section] key`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if let Some(section) = &self.section {
+            write!(f, " [{section}]")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, " {key}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What a reference names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReferenceKind {
+    /// A security principal, by SID or by name.
+    Principal,
+    /// A UNC path.
+    Unc,
+}
+
+/// Whether GPMC itself maps references in this kind of place.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// GPMC inventories and maps it.
+    Gpmc,
+    /// Only gpoctl finds it.
+    All,
+}
+
+/// One reference of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Reference {
+    /// What it names.
+    pub kind: ReferenceKind,
+    /// The text as it stands, without the `*` that marks a SID in GptTmpl.inf.
+    pub value: String,
+    /// The SID, when the text is one or the source's names lead to one.
+    pub sid: Option<Sid>,
+    /// The name, when the text is one or the backup's SecurityGroups give one: `DOMAIN\name` or a bare name.
+    pub name: Option<String>,
+    /// What the principal is, as far as the source says.
+    #[serde(rename = "type")]
+    pub principal_type: Option<PrincipalType>,
+    /// Where it stands.
+    pub place: Place,
+    /// Whether GPMC maps this place.
+    pub scope: Scope,
+}

@@ -1,0 +1,1 @@
+//! Security descriptors as text [MS-DTYP 2.5.1].

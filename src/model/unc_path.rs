@@ -1,0 +1,141 @@
+//! UNC paths as they stand in settings and migration tables. They are text to compare and map, never something to open.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A UNC path: `\\server\share` and what follows. Keeps its text; variables such as `%USERNAME%` are part of it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct UncPath(String);
+
+/// The text is not a UNC path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{}\" is not a UNC path of the form \\\\server\\share", .0.escape_debug())]
+pub struct InvalidUncPath(String);
+
+impl UncPath {
+    /// The path as it stands.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The server: the first component.
+    pub fn server(&self) -> &str {
+        self.components().next().unwrap_or_default()
+    }
+
+    /// The share: the second component.
+    pub fn share(&self) -> &str {
+        self.components().nth(1).unwrap_or_default()
+    }
+
+    /// The components after the leading backslashes, a trailing backslash left out.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        let bare = self.0.strip_prefix("\\\\").unwrap_or(&self.0);
+        bare.strip_suffix('\\').unwrap_or(bare).split('\\')
+    }
+
+    /// The folder the last component lies in, when that is still a path with a share: GPMC's unit for packages and scripts.
+    pub fn parent(&self) -> Option<Self> {
+        let components: Vec<&str> = self.components().collect();
+        let (_, parent) = components.split_last()?;
+        (parent.len() >= 2).then(|| Self(format!("\\\\{}", parent.join("\\"))))
+    }
+
+    /// The key under which paths are equal: without regard to case and to one trailing backslash.
+    pub fn folded(&self) -> String {
+        self.0.strip_suffix('\\').unwrap_or(&self.0).to_lowercase()
+    }
+
+    /// The rest after `prefix`, when `prefix` is this path or a folder above it (whole components, without regard to
+    /// case). The rest begins with a backslash or is empty, and keeps a trailing backslash.
+    pub fn strip_prefix<'a>(&'a self, prefix: &Self) -> Option<&'a str> {
+        let mut rest = self.0.strip_prefix("\\\\")?;
+        for (index, wanted) in prefix.components().enumerate() {
+            if index > 0 {
+                rest = rest.strip_prefix('\\')?;
+            }
+            let end = rest.find('\\').unwrap_or(rest.len());
+            let (component, after) = rest.split_at_checked(end)?;
+            if component.to_lowercase() != wanted.to_lowercase() {
+                return None;
+            }
+            rest = after;
+        }
+        Some(rest)
+    }
+}
+
+impl FromStr for UncPath {
+    type Err = InvalidUncPath;
+
+    /// Begins with exactly two backslashes and has a server and a share, none of its components empty; no `/`, no
+    /// control characters. Device paths (`\\?\`, `\\.\`) are not UNC paths.
+    fn from_str(text: &str) -> Result<Self, InvalidUncPath> {
+        let bad = || InvalidUncPath(text.to_owned());
+        let bare = text.strip_prefix("\\\\").ok_or_else(bad)?;
+        let bare = bare.strip_suffix('\\').unwrap_or(bare);
+        let components: Vec<&str> = bare.split('\\').collect();
+        let whole = components.len() >= 2 && components.iter().all(|part| !part.is_empty());
+        let device = matches!(components.first(), Some(&("?" | ".")));
+        if !whole || device || text.chars().any(|c| c.is_control() || c == '/') {
+            return Err(bad());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for UncPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for UncPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unc(text: &str) -> UncPath {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn parts_and_prefixes() {
+        let path = unc(r"\\FS1\Homes$\%USERNAME%\Docs\");
+        assert_eq!((path.server(), path.share()), ("FS1", "Homes$"));
+        assert_eq!(
+            path.strip_prefix(&unc(r"\\fs1\homes$")),
+            Some(r"\%USERNAME%\Docs\")
+        );
+        assert_eq!(
+            path.strip_prefix(&unc(r"\\fs1\homes$\%username%\docs")),
+            Some(r"\")
+        );
+        assert_eq!(path.strip_prefix(&unc(r"\\fs1\home")), None);
+        assert_eq!(unc(r"\\a\b\c.msi").parent(), Some(unc(r"\\a\b")));
+        assert_eq!(unc(r"\\a\b").parent(), None);
+        assert_eq!(unc(r"\\A\B\").folded(), unc(r"\\a\b").folded());
+    }
+
+    #[test]
+    fn refuses_what_is_no_unc_path() {
+        for text in [
+            "",
+            r"\a\b",
+            r"\\a",
+            r"\\a\",
+            r"\\\a\b",
+            r"\\a\\b",
+            r"\\?\C:\x",
+            "//a/b",
+            "\\\\a\\b\n",
+        ] {
+            assert!(text.parse::<UncPath>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The two-halved version of a GPO.
+
+use std::fmt;
+
+/// The version of a GPO: `versionNumber` in AD and `Version` in GPT.INI hold both halves as
+/// user × 65536 + machine [MS-GPOL 2.2.4].
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+pub struct GpoVersion {
+    /// How often the user half was changed.
+    pub user: u16,
+    /// How often the machine half was changed.
+    pub machine: u16,
+}
+
+impl GpoVersion {
+    /// From the combined number.
+    pub fn from_combined(number: u32) -> Self {
+        let [a, b, c, d] = number.to_be_bytes();
+        Self {
+            user: u16::from_be_bytes([a, b]),
+            machine: u16::from_be_bytes([c, d]),
+        }
+    }
+
+    /// The combined number, user × 65536 + machine.
+    pub fn combined(self) -> u32 {
+        u32::from(self.user) << 16 | u32::from(self.machine)
+    }
+
+    /// The combined number as LDAP carries it: a signed 32-bit integer [MS-ADTS 3.1.1.2.2.2.8].
+    pub fn to_ldap(self) -> i32 {
+        self.combined().cast_signed()
+    }
+
+    /// Both halves one further; a half that overflows goes on at 1, never 0 [MS-GPOL 3.3.4.5].
+    #[must_use]
+    pub fn next(self) -> Self {
+        let up = |half: u16| half.checked_add(1).unwrap_or(1);
+        Self {
+            user: up(self.user),
+            machine: up(self.machine),
+        }
+    }
+}
+
+impl fmt::Display for GpoVersion {
+    /// `user/machine`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.user, self.machine)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_and_wrap() {
+        let version = GpoVersion::from_combined(65_537);
+        assert_eq!((version.user, version.machine), (1, 1));
+        assert_eq!(version.next().combined(), 131_074);
+        assert_eq!(
+            GpoVersion::from_combined(u32::MAX).next().combined(),
+            65_537
+        );
+        assert_eq!(
+            GpoVersion::from_combined(0x8000_0001).to_ldap(),
+            -2_147_483_647
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! SYSVOL over SMB: one trait, two back ends, chosen at run time.
+//!
+//! Paths are computed from the domain and the GPO's GUID ([`SysvolPath`]); nothing read from a server names a share or a
+//! host. Below the GPO's folder anything that is neither a plain file nor a plain folder is refused.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::model::domain_name::DomainName;
+use crate::model::guid::Guid;
+use crate::model::safe_name::{RelPath, SafeName};
+
+/// A path on the share `SYSVOL` of the DC of the session: `<domain>\Policies`, or `<domain>\Policies\{GUID}\…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SysvolPath {
+    domain: DomainName,
+    below: Option<(Guid, RelPath)>,
+}
+
+impl SysvolPath {
+    /// The folder that holds the folders of all GPOs.
+    pub fn policies(domain: &DomainName) -> Self {
+        Self {
+            domain: domain.clone(),
+            below: None,
+        }
+    }
+
+    /// The folder of one GPO.
+    pub fn gpo(domain: &DomainName, guid: Guid) -> Self {
+        Self {
+            domain: domain.clone(),
+            below: Some((guid, RelPath::root())),
+        }
+    }
+
+    /// A path below the folder of one GPO.
+    pub fn in_gpo(domain: &DomainName, guid: Guid, path: &RelPath) -> Self {
+        Self {
+            domain: domain.clone(),
+            below: Some((guid, path.clone())),
+        }
+    }
+
+    /// The entry `name` of this folder. Below `Policies`, only the folder of a GPO is a path.
+    pub fn join(&self, name: &SafeName) -> Option<Self> {
+        let below = match &self.below {
+            None => (name.as_str().parse().ok()?, RelPath::root()),
+            Some((guid, path)) => (*guid, path.join(name.clone())),
+        };
+        Some(Self {
+            domain: self.domain.clone(),
+            below: Some(below),
+        })
+    }
+
+    /// The domain.
+    pub fn domain(&self) -> &DomainName {
+        &self.domain
+    }
+
+    /// The path below the GPO's folder; `None` for `Policies`.
+    pub fn rel(&self) -> Option<&RelPath> {
+        self.below.as_ref().map(|(_, path)| path)
+    }
+
+    /// The path on the share, with this separator and without a leading one.
+    pub fn on_share(&self, separator: &str) -> String {
+        let mut parts = vec![self.domain.lower(), "Policies".to_owned()];
+        if let Some((guid, path)) = &self.below {
+            parts.push(guid.to_string());
+            parts.extend(path.components().iter().map(ToString::to_string));
+        }
+        parts.join(separator)
+    }
+}
+
+impl std::fmt::Display for SysvolPath {
+    /// `\\domain\SYSVOL\domain\Policies\…`, as a person would type it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\\\\{}\\SYSVOL\\{}", self.domain, self.on_share("\\"))
+    }
+}
+
+/// An entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirEntry {
+    /// Its name.
+    pub name: SafeName,
+    /// Whether it is a folder.
+    pub is_dir: bool,
+    /// The size of a file in bytes; 0 for a folder.
+    pub size: u64,
+    /// The file attributes [MS-FSCC 2.6].
+    pub attributes: u32,
+}
+
+/// A listing: the entries, and what was refused (unsafe names, links, devices), each as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// Plain files and folders, without `.` and `..`.
+    pub entries: Vec<DirEntry>,
+    /// What is there and cannot be taken, each as one sentence.
+    pub refused: Vec<String>,
+}
+
+/// What can be read. The errors: `NotFound` when the path does not exist, `Denied` when the account may not,
+/// `Connect` when the connection is gone or a call ran into its time-out.
+#[async_trait]
+pub trait SysvolRead: Send + Sync {
+    /// Lists a folder.
+    async fn list(&self, dir: &SysvolPath) -> Result<Listing>;
+
+    /// What is at this path; `None` when there is nothing.
+    async fn stat(&self, path: &SysvolPath) -> Result<Option<DirEntry>>;
+
+    /// Reads a whole file. `size` is what a listing said, used to ask for the right number of bytes at once.
+    async fn read(&self, path: &SysvolPath, size: u64) -> Result<Bytes>;
+
+    /// Owner, group and DACL, self-relative [MS-DTYP 2.4.6], byte for byte as the server sent them. An error of kind
+    /// `Usage` on a back end that cannot read them faithfully.
+    async fn security_descriptor(&self, path: &SysvolPath) -> Result<Vec<u8>>;
+
+    /// How many calls are worth having in flight at once.
+    fn concurrency(&self) -> usize;
+
+    /// Whether security descriptors can be read and written faithfully.
+    fn has_exact_descriptors(&self) -> bool;
+}
+
+/// What can be written. Nothing here overwrites a file in place: new names are created, then renamed.
+#[async_trait]
+pub trait Sysvol: SysvolRead {
+    /// Makes a folder that must not exist, then sets each of these descriptors in turn (none: it inherits).
+    async fn create_dir(&self, path: &SysvolPath, descriptors: &[Vec<u8>]) -> Result<()>;
+
+    /// Makes a file that must not exist with these bytes, then sets each of these descriptors in turn (none: it inherits).
+    async fn write_new(
+        &self,
+        path: &SysvolPath,
+        content: Bytes,
+        descriptors: &[Vec<u8>],
+    ) -> Result<()>;
+
+    /// Renames a file or folder. With `replace`, a file at the new name is replaced; without, that is an error of kind
+    /// `Conflict`.
+    async fn rename(&self, from: &SysvolPath, to: &SysvolPath, replace: bool) -> Result<()>;
+
+    /// Renames `live` to `old` and `staged` to `live`, in one compound where the back end can; with `live` absent
+    /// (`old` is `None`) only the second. When the second rename failed alone, the first is undone before the error
+    /// comes back. A folder that is in use comes back as `Conflict`.
+    async fn swap(
+        &self,
+        live: &SysvolPath,
+        old: Option<&SysvolPath>,
+        staged: &SysvolPath,
+    ) -> Result<()>;
+
+    /// Deletes a file.
+    async fn remove_file(&self, path: &SysvolPath) -> Result<()>;
+
+    /// Deletes an empty folder; `Conflict` when it is not empty.
+    async fn remove_dir(&self, path: &SysvolPath) -> Result<()>;
+
+    /// Sets each of these descriptors in turn: owner, group and DACL as far as the account may. `Denied` when it may not.
+    async fn set_security_descriptors(
+        &self,
+        path: &SysvolPath,
+        descriptors: &[Vec<u8>],
+    ) -> Result<()>;
+}
