@@ -1,1 +1,112 @@
-//! placeholder
+//! The command line: options here, one file per command, and [`ui`], the only module that prints.
+
+mod apply;
+mod backup;
+mod backups;
+mod config;
+mod connection;
+mod import;
+mod list;
+mod report;
+mod show;
+mod ui;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, ErrorKind, Result};
+use ui::Ui;
+
+/// Back up, import, restore and copy Group Policy Objects of Active Directory and Samba domains.
+#[derive(Debug, Parser)]
+#[command(name = "gpoctl", version, propagate_version = true, max_term_width = 110)]
+#[command(after_help = "Exit status: 0 done; 1 failed, nothing changed; 2 usage; 3 partly done; 130 stopped on request, nothing left half-written.")]
+struct Cli {
+    /// Print JSON on standard output instead of text
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Say what happens below: LDAP, SMB, Kerberos (repeat for more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+
+    /// Print no progress and no hints
+    #[arg(short, long, global = true)]
+    quiet: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the GPOs of a domain
+    List(list::ListArgs),
+    /// Show one GPO: attributes, files, references, links
+    Show(show::ShowArgs),
+    /// Save GPOs of a domain into a folder, in GPMC's backup format
+    Backup(backup::BackupArgs),
+    /// Look into a folder of backups
+    #[command(subcommand)]
+    Backups(backups::BackupsCommand),
+    /// Put the settings of a backup into an existing GPO of any domain
+    Import(import::ImportArgs),
+    /// Do exactly what a saved plan says
+    Apply(apply::ApplyArgs),
+}
+
+/// Parses the command line, runs the command, and says the exit status.
+pub fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap prints help to standard output and errors to standard error, and knows which is which.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    let ui = Ui::new(cli.json, cli.quiet);
+    init_log(cli.verbose);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| Error::new(ErrorKind::Internal, "cannot start").with_source(cause))
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(run(cli.command, &ui));
+            // A resolver or a Kerberos call that hangs must not keep the process.
+            runtime.shutdown_background();
+            outcome
+        });
+    match outcome {
+        Ok(status) => status,
+        Err(error) => {
+            ui.error(&error);
+            error.kind().exit_status()
+        }
+    }
+}
+
+async fn run(command: Command, ui: &Ui) -> Result<u8> {
+    match command {
+        Command::List(args) => list::run(args, ui).await,
+        Command::Show(args) => show::run(args, ui).await,
+        Command::Backup(args) => backup::run(args, ui).await,
+        Command::Backups(command) => backups::run(command, ui).await,
+        Command::Import(args) => import::run(args, ui).await,
+        Command::Apply(args) => apply::run(args, ui).await,
+    }
+}
+
+/// Diagnostics go to standard error, warnings of ours only unless more is asked for. The crates below may log protocol
+/// messages at trace level, so they never get further than debug.
+fn init_log(verbose: u8) {
+    let filter = match verbose {
+        0 => "off",
+        1 => "gpoctl=info",
+        2 => "gpoctl=debug,smb2=info,ldap3=info",
+        _ => "gpoctl=trace,smb2=debug,ldap3=debug",
+    };
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}

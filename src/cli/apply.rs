@@ -1,0 +1,83 @@
+//! `gpoctl apply`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::connection::ConnectionArgs;
+use super::report;
+use super::ui::Ui;
+use crate::error::{Error, ErrorKind, Result};
+use crate::operations::apply::{ApplyOptions, OverallStatus, apply};
+use crate::operations::journal::Journal;
+use crate::operations::plan::Plan;
+use crate::operations::progress::Control;
+use crate::session::DomainSession;
+
+/// Do exactly what a saved plan says, or refuse if the GPO changed since
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  gpoctl import BACKUP --into GPO --plan-out change.json --domain corp.example\n  gpoctl apply change.json --domain corp.example")]
+pub(super) struct ApplyArgs {
+    /// The plan, as --plan-out wrote it
+    plan: PathBuf,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
+    let bytes = std::fs::read(&args.plan).map_err(|cause| {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("cannot read the plan {}", args.plan.display()),
+        )
+        .with_source(cause)
+    })?;
+    let plan = Plan::from_json(&bytes)
+        .map_err(|error| error.context(args.plan.display()))?;
+    let session = args.connection.connect().await?;
+    if !ui.is_json() {
+        report::show_plan(ui, &plan);
+    }
+    let control = ui.control();
+    execute(session, &plan, &control, ui).await
+}
+
+/// Applies a plan and shows the result.
+pub(super) async fn execute(
+    session: DomainSession,
+    plan: &Plan,
+    control: &Control,
+    ui: &Ui,
+) -> Result<u8> {
+    let options = ApplyOptions {
+        journal_root: Journal::default_root()?,
+        control: control.clone(),
+    };
+    let result = apply(&session.into_writer(), plan, &options).await?;
+    if ui.is_json() {
+        ui.json(&result)?;
+    } else {
+        for message in result
+            .messages
+            .iter()
+            .filter(|message| !plan.messages.contains(message))
+        {
+            ui.message(message);
+        }
+        ui.say(&format!(
+            "{} \"{}\" {}: {} files, version {}; journal {}",
+            if result.gpo.created { "created GPO" } else { "changed GPO" },
+            result.gpo.display_name,
+            result.gpo.guid,
+            plan.new_tree()?.files().count(),
+            result.gpo.version,
+            result.operation_id,
+        ));
+    }
+    Ok(match result.status {
+        OverallStatus::Done => 0,
+        OverallStatus::Failed => 1,
+        OverallStatus::Partial => ErrorKind::Incomplete.exit_status(),
+    })
+}

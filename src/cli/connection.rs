@@ -1,0 +1,229 @@
+//! Connection options: from the command line, completed by the profile of the domain.
+
+use std::io::IsTerminal as _;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::config::Config;
+use crate::auth::{self, Identity};
+use crate::auth::tls::TlsSettings;
+use crate::directory::session::LdapSecurity;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::domain_name::DomainName;
+use crate::session::{DomainSession, SessionSettings};
+use crate::sysvol::connect::SmbClientChoice;
+
+/// Which domain, which DC, and as whom.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub(super) struct ConnectionArgs {
+    /// DNS name of the domain; a profile of this name fills in the rest
+    #[arg(long, value_name = "NAME")]
+    domain: Option<String>,
+
+    /// DNS name of the domain controller: its identity for Kerberos and TLS
+    #[arg(long, value_name = "HOST")]
+    server: Option<String>,
+
+    /// IP address to connect to, when the controller's name does not resolve here
+    #[arg(long, value_name = "IP")]
+    address: Option<IpAddr>,
+
+    /// Account: NAME@REALM or DOM\NAME; without it, the Kerberos ticket cache is used
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+
+    /// File whose first line is the password; without it you are asked
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+
+    /// Kerberos ticket cache to use, such as FILE:/tmp/krb5cc_1000
+    #[arg(long, value_name = "CACHE", conflicts_with = "password_file")]
+    ccache: Option<String>,
+
+    /// How LDAP is protected: sealed = Kerberos; ldaps, starttls = password over verified TLS
+    #[arg(long, value_enum, value_name = "HOW")]
+    ldap: Option<LdapChoice>,
+
+    /// PEM file with the certificate authority that signed the controller's certificate
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+
+    /// SHA-256 of the controller's certificate, in hexadecimal, instead of an authority
+    #[arg(long, value_name = "HEX", conflicts_with = "tls_ca")]
+    tls_pin: Option<String>,
+
+    /// SMB implementation
+    #[arg(long, value_enum, value_name = "CLIENT")]
+    smb_client: Option<SmbChoice>,
+
+    /// Seconds one network call may take
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LdapChoice {
+    /// Kerberos, signed and encrypted
+    Sealed,
+    /// Password over LDAPS
+    Ldaps,
+    /// Password over StartTLS
+    Starttls,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SmbChoice {
+    /// smb2, unless the server or the ticket cache needs libsmbclient
+    Auto,
+    /// The implementation in Rust
+    Smb2,
+    /// Samba's library
+    Libsmbclient,
+}
+
+/// How long a call may take when nobody says.
+const DEFAULT_TIMEOUT: u64 = 60;
+
+impl ConnectionArgs {
+    /// Connects.
+    pub(super) async fn connect(&self) -> Result<DomainSession> {
+        DomainSession::connect(&self.settings()?).await
+    }
+
+    /// The settings: options first, then the profile.
+    pub(super) fn settings(&self) -> Result<SessionSettings> {
+        let config = Config::load()?;
+        let domain = match (&self.domain, config.domain.keys().next()) {
+            (Some(domain), _) => domain.clone(),
+            (None, Some(only)) if config.domain.len() == 1 => only.clone(),
+            (None, _) => {
+                let known: Vec<&str> = config.domain.keys().map(String::as_str).collect();
+                let hint = if known.is_empty() {
+                    "name it with --domain and its controller with --server, or write a profile in config.toml".to_owned()
+                } else {
+                    format!("choose one with --domain: {}", known.join(", "))
+                };
+                return Err(
+                    Error::new(ErrorKind::Usage, "it is not said which domain is meant").with_hint(hint),
+                );
+            }
+        };
+        let profile = config.profile(&domain);
+        let domain: DomainName = domain
+            .parse()
+            .map_err(|cause| Error::new(ErrorKind::Usage, "--domain").with_source(cause))?;
+        let server = self.server.clone().or(profile.server).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Usage,
+                format!("it is not said which controller of {domain} to use"),
+            )
+            .with_hint("name it with --server, or in the profile of the domain")
+        })?;
+        let server: DomainName = server
+            .parse()
+            .map_err(|cause| Error::new(ErrorKind::Usage, "--server").with_source(cause))?;
+        let ldap_security = match self.ldap {
+            Some(LdapChoice::Sealed) => LdapSecurity::Sealed,
+            Some(LdapChoice::Ldaps) => LdapSecurity::Ldaps,
+            Some(LdapChoice::Starttls) => LdapSecurity::StartTls,
+            None => match profile.ldap.as_deref() {
+                None | Some("sealed") => LdapSecurity::Sealed,
+                Some("ldaps") => LdapSecurity::Ldaps,
+                Some("starttls") => LdapSecurity::StartTls,
+                Some(other) => return Err(bad_profile("ldap", other, "sealed, ldaps or starttls")),
+            },
+        };
+        let smb_client = match self.smb_client {
+            Some(SmbChoice::Auto) => SmbClientChoice::Auto,
+            Some(SmbChoice::Smb2) => SmbClientChoice::Smb2,
+            Some(SmbChoice::Libsmbclient) => SmbClientChoice::Libsmbclient,
+            None => match profile.smb_client.as_deref() {
+                None | Some("auto") => SmbClientChoice::Auto,
+                Some("smb2") => SmbClientChoice::Smb2,
+                Some("libsmbclient") => SmbClientChoice::Libsmbclient,
+                Some(other) => {
+                    return Err(bad_profile("smb_client", other, "auto, smb2 or libsmbclient"));
+                }
+            },
+        };
+        let identity = identity(
+            self.user.clone().or(profile.user),
+            self.password_file.clone().or_else(|| {
+                self.ccache.is_none().then_some(profile.password_file).flatten()
+            }),
+            self.ccache.clone().or(profile.ccache),
+            &domain,
+        )?;
+        Ok(SessionSettings {
+            domain,
+            server,
+            address: self.address.or(profile.address),
+            identity,
+            ldap_security,
+            tls: TlsSettings {
+                ca: self.tls_ca.clone().or(profile.tls_ca),
+                pin: self.tls_pin.clone().or(profile.tls_pin),
+            },
+            smb_client,
+            timeout: Duration::from_secs(self.timeout.or(profile.timeout).unwrap_or(DEFAULT_TIMEOUT)),
+        })
+    }
+}
+
+fn bad_profile(key: &str, value: &str, legal: &str) -> Error {
+    Error::new(
+        ErrorKind::Usage,
+        format!("{key} = \"{value}\" in config.toml is not known"),
+    )
+    .with_hint(format!("write {legal}"))
+}
+
+fn identity(
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    ccache: Option<String>,
+    domain: &DomainName,
+) -> Result<Identity> {
+    if ccache.is_some() {
+        return Ok(Identity::TicketCache {
+            cache: ccache,
+            principal: None,
+        });
+    }
+    match (user, password_file) {
+        (None, Some(_)) => Err(Error::new(
+            ErrorKind::Usage,
+            "there is a password file, and no user it belongs to",
+        )
+        .with_hint("name the user with --user")),
+        (None, None) => Ok(Identity::TicketCache {
+            cache: None,
+            principal: None,
+        }),
+        (Some(user), Some(file)) => Ok(Identity::Password {
+            user,
+            password: auth::read_password_file(&file)?,
+        }),
+        (Some(user), None) => {
+            if !std::io::stdin().is_terminal() {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    format!("there is no password for {user}, and nobody to ask"),
+                )
+                .with_hint("use --password-file, or a ticket cache (kinit) without --user"));
+            }
+            let password = rpassword::prompt_password(format!("Password of {user} for {domain}: "))
+                .map_err(|cause| {
+                    Error::new(ErrorKind::Usage, "no password was given").with_source(cause)
+                })?;
+            Ok(Identity::Password {
+                user,
+                password: password.into(),
+            })
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `gpoctl list`
+
+use clap::Args;
+
+use super::connection::ConnectionArgs;
+use super::ui::Ui;
+use crate::directory::GpoObject;
+use crate::error::Result;
+
+/// List the GPOs of a domain
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  gpoctl list --domain corp.example\n  gpoctl list --domain corp.example --json | jq -r '.gpos[].display_name'")]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(super) async fn run(args: ListArgs, ui: &Ui) -> Result<u8> {
+    let session = args.connection.connect().await?;
+    let mut gpos = session.directory().gpos().await?;
+    gpos.sort_by_key(|gpo| gpo.display_name.to_lowercase());
+    if ui.is_json() {
+        let list: Vec<serde_json::Value> = gpos.iter().map(summary).collect();
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "domain": session.info().dns_name,
+            "domain_controller": session.info().dc_dns_name,
+            "gpos": list,
+        }))?;
+        return Ok(0);
+    }
+    let rows = gpos
+        .iter()
+        .map(|gpo| {
+            let version = gpo.version.unwrap_or_default();
+            vec![
+                gpo.display_name.clone(),
+                gpo.guid.to_string(),
+                status_word(gpo.flags).to_owned(),
+                version.machine.to_string(),
+                version.user.to_string(),
+                gpo.when_changed.clone(),
+            ]
+        })
+        .collect();
+    ui.table(
+        &["NAME", "GUID", "STATUS", "COMPUTER", "USER", "CHANGED"],
+        rows,
+    );
+    Ok(0)
+}
+
+/// The fields every listing of GPOs has.
+pub(super) fn summary(gpo: &GpoObject) -> serde_json::Value {
+    let version = gpo.version.unwrap_or_default();
+    serde_json::json!({
+        "guid": gpo.guid,
+        "display_name": gpo.display_name,
+        "flags": gpo.flags,
+        "status": status_word(gpo.flags),
+        "version": gpo.version.map(|version| version.combined()),
+        "computer_version": version.machine,
+        "user_version": version.user,
+        "machine_extensions": gpo.machine_extensions,
+        "user_extensions": gpo.user_extensions,
+        "file_sys_path": gpo.file_sys_path,
+        "wmi_filter": gpo.wmi_filter,
+        "when_created": gpo.when_created,
+        "when_changed": gpo.when_changed,
+    })
+}
+
+/// GPMC's GPO status, by which halves are enabled.
+pub(super) fn status_word(flags: Option<u32>) -> &'static str {
+    match flags.map(|flags| flags & 3) {
+        None => "no flags",
+        Some(0) => "enabled",
+        Some(1) => "user off",
+        Some(2) => "computer off",
+        Some(_) => "all off",
+    }
+}

@@ -1,0 +1,186 @@
+//! What several commands show alike: files, references, plans.
+
+use super::ui::{Colour, Ui};
+use crate::migration::places;
+use crate::model::gpt_tree::GptTree;
+use crate::model::reference::Reference;
+use crate::operations::plan::{Change, Plan, Step, sha256};
+
+/// The files of a tree with size, hash and format, for JSON.
+pub(super) fn files_json(tree: &GptTree) -> Vec<serde_json::Value> {
+    tree.files()
+        .map(|(path, content)| {
+            let format = places::check_format(path, content);
+            serde_json::json!({
+                "path": path.to_string(),
+                "size": content.len(),
+                "sha256": sha256(content),
+                "format": format.as_ref().and_then(|checked| checked.as_ref().ok()),
+                "parsed": matches!(format, Some(Ok(_))),
+                "reason": format.and_then(Result::err),
+            })
+        })
+        .collect()
+}
+
+/// The files of a tree, a line each.
+pub(super) fn show_files(ui: &Ui, tree: &GptTree) {
+    ui.heading("Files");
+    if tree.files().next().is_none() {
+        ui.line("none");
+        return;
+    }
+    let rows = tree
+        .files()
+        .map(|(path, content)| {
+            let format = match places::check_format(path, content) {
+                None => String::new(),
+                Some(Ok(name)) => name.to_owned(),
+                Some(Err(reason)) => format!("carried verbatim: {reason}"),
+            };
+            vec![path.to_string(), content.len().to_string(), format]
+        })
+        .collect();
+    ui.table(&["PATH", "BYTES", "FORMAT"], rows);
+}
+
+/// References, a line each.
+pub(super) fn show_references(ui: &Ui, references: &[Reference]) {
+    ui.heading("References");
+    if references.is_empty() {
+        ui.line("none");
+        return;
+    }
+    let rows = references
+        .iter()
+        .map(|reference| {
+            vec![
+                reference.value.clone(),
+                reference.name.clone().unwrap_or_default(),
+                reference
+                    .principal_type
+                    .map(|kind| kind.as_str().to_owned())
+                    .unwrap_or_default(),
+                reference.place.to_string(),
+            ]
+        })
+        .collect();
+    ui.table(&["REFERENCE", "NAME", "TYPE", "PLACE"], rows);
+}
+
+/// A plan, as a person reads a diff.
+pub(super) fn show_plan(ui: &Ui, plan: &Plan) {
+    ui.heading(&format!(
+        "Plan {}: import \"{}\" of {} into {} \"{}\" {} of {}",
+        plan.operation_id,
+        plan.source.display_name,
+        plan.source.domain,
+        if plan.target.create { "new GPO" } else { "GPO" },
+        plan.target.display_name,
+        plan.target.guid,
+        plan.target.domain,
+    ));
+    for step in &plan.steps {
+        show_step(ui, step);
+    }
+    ui.heading("Files");
+    let mut unchanged = 0_usize;
+    for entry in &plan.entries {
+        let (sign, colour) = match entry.change {
+            Change::Added => ("+", Colour::Green),
+            Change::Changed => ("~", Colour::Yellow),
+            Change::Removed => ("-", Colour::Red),
+            Change::Unchanged => {
+                unchanged += usize::from(!entry.is_dir);
+                continue;
+            }
+        };
+        let size = if entry.is_dir {
+            "folder".to_owned()
+        } else {
+            format!("{} bytes", entry.size)
+        };
+        ui.coloured(colour, &format!("{sign} {} ({size})", entry.path));
+    }
+    if unchanged > 0 {
+        ui.coloured(Colour::Dim, &format!("  {unchanged} files stay as they are"));
+    }
+    if let Some(mapping) = &plan.mapping {
+        ui.heading("References");
+        if mapping.references.is_empty() {
+            ui.line("none");
+        }
+        for reference in &mapping.references {
+            ui.line(&format!("  {reference}"));
+        }
+    }
+    if !plan.messages.is_empty() {
+        ui.line("");
+    }
+}
+
+fn show_step(ui: &Ui, step: &Step) {
+    let change = |name: &str, from: &str, to: &str| {
+        if from == to {
+            ui.coloured(Colour::Dim, &format!("  {name}: {}", shown(from)));
+        } else {
+            ui.coloured(
+                Colour::Yellow,
+                &format!("~ {name}: {} -> {}", shown(from), shown(to)),
+            );
+        }
+    };
+    match step {
+        Step::CreateGpo { guid, display_name } => {
+            ui.coloured(Colour::Green, &format!("+ GPO \"{display_name}\" {guid}"));
+        }
+        Step::RemoveDirectoryObjects { count } => {
+            ui.coloured(Colour::Red, &format!("- {count} objects below the GPO"));
+        }
+        Step::AddDirectoryObjects { objects } => {
+            for object in objects {
+                ui.coloured(Colour::Green, &format!("+ object {object}"));
+            }
+        }
+        Step::ModifyGpo {
+            version_from,
+            version_to,
+            flags_from,
+            flags_to,
+            machine_extensions_from,
+            machine_extensions_to,
+            user_extensions_from,
+            user_extensions_to,
+        } => {
+            let version = |version: &crate::model::version::GpoVersion| {
+                format!("computer {}, user {}", version.machine, version.user)
+            };
+            change(
+                "version",
+                &version_from.as_ref().map(version).unwrap_or_default(),
+                &version(version_to),
+            );
+            change(
+                "status",
+                super::list::status_word(*flags_from),
+                super::list::status_word(Some(*flags_to)),
+            );
+            change(
+                "gPCMachineExtensionNames",
+                machine_extensions_from.as_str(),
+                machine_extensions_to.as_str(),
+            );
+            change(
+                "gPCUserExtensionNames",
+                user_extensions_from.as_str(),
+                user_extensions_to.as_str(),
+            );
+        }
+        // Shown as the list of files, and as the version.
+        Step::StageFiles { .. } | Step::SwitchEntry { .. } | Step::WriteGptIni { .. } => {}
+    }
+}
+
+fn shown(value: &str) -> &str {
+    if value.is_empty() { "none" } else { value }
+}

@@ -1,0 +1,103 @@
+//! `gpoctl show`
+
+use clap::Args;
+
+use super::connection::ConnectionArgs;
+use super::list::{status_word, summary};
+use super::report;
+use super::ui::Ui;
+use crate::error::Result;
+use crate::migration::scan::scan;
+use crate::model::security_descriptor::SecurityDescriptor;
+use crate::operations::progress::Control;
+use crate::operations::read::{read_gpo, take_inventory};
+
+/// Show one GPO: attributes, files, references, links
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  gpoctl show \"Default Domain Policy\" --domain corp.example\n  gpoctl show 31b2f340 --domain corp.example --json")]
+pub(super) struct ShowArgs {
+    /// Display name, GUID, or the unambiguous beginning of a GUID
+    gpo: String,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
+    let session = args.connection.connect().await?;
+    let object = session.directory().find_gpo(&args.gpo).await?;
+    let mut live = read_gpo(&session, &object, &Control::default()).await?;
+    take_inventory(&session, &mut live.snapshot).await?;
+    let links = session.directory().links(object.guid).await?;
+    let references = scan(&live.snapshot).references;
+    let sddl = SecurityDescriptor::parse(&object.security_descriptor)
+        .map(|descriptor| crate::model::sddl::to_sddl(&descriptor))
+        .ok();
+    if ui.is_json() {
+        let mut document = summary(&object);
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("format_version".to_owned(), 1.into());
+            fields.insert("domain".to_owned(), serde_json::json!(session.info().dns_name));
+            fields.insert(
+                "sysvol_version".to_owned(),
+                serde_json::json!(live.snapshot.sysvol_version.map(|version| version.combined())),
+            );
+            fields.insert("wmi_filter".to_owned(), serde_json::json!(live.snapshot.wmi_filter));
+            fields.insert("security_descriptor".to_owned(), serde_json::json!(sddl));
+            fields.insert("files".to_owned(), report::files_json(&live.snapshot.tree).into());
+            fields.insert("references".to_owned(), serde_json::json!(references));
+            fields.insert("principals".to_owned(), serde_json::json!(live.snapshot.principals));
+            fields.insert("directory_objects".to_owned(), serde_json::json!(live.snapshot.directory_objects));
+            fields.insert("links".to_owned(), serde_json::json!(links));
+            fields.insert("messages".to_owned(), serde_json::json!(live.snapshot.messages));
+        }
+        ui.json(&document)?;
+        return Ok(0);
+    }
+    let version = object.version.unwrap_or_default();
+    let fields = [
+        ("Name", object.display_name.clone()),
+        ("GUID", object.guid.to_string()),
+        ("Domain", session.info().dns_name.to_string()),
+        ("Status", status_word(object.flags).to_owned()),
+        (
+            "Version",
+            format!("computer {}, user {}", version.machine, version.user),
+        ),
+        ("Created", object.when_created.clone()),
+        ("Changed", object.when_changed.clone()),
+        ("Computer extensions", object.machine_extensions.as_str().to_owned()),
+        ("User extensions", object.user_extensions.as_str().to_owned()),
+        (
+            "WMI filter",
+            live.snapshot
+                .wmi_filter
+                .as_ref()
+                .map(|filter| format!("{} {}", filter.name.as_deref().unwrap_or("(missing)"), filter.id))
+                .unwrap_or_default(),
+        ),
+        ("Descriptor", sddl.unwrap_or_default()),
+    ];
+    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        ui.line(&format!("{name:width$}  {value}"));
+    }
+    ui.heading("Links");
+    if links.is_empty() {
+        ui.line("none");
+    }
+    for link in &links {
+        let state = match (link.link.is_disabled(), link.link.is_enforced()) {
+            (true, _) => " (disabled)",
+            (false, true) => " (enforced)",
+            (false, false) => "",
+        };
+        ui.line(&format!("{}{state}", link.som));
+    }
+    report::show_files(ui, &live.snapshot.tree);
+    report::show_references(ui, &references);
+    for message in &live.snapshot.messages {
+        ui.message(message);
+    }
+    Ok(0)
+}

@@ -1,0 +1,300 @@
+//! The only module that prints. Standard output is data, standard error is talk; colours and progress only on a terminal.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the one module that prints"
+)]
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::error::{Error, Result, ErrorKind};
+use crate::message::{Severity, StatusMessage};
+use crate::operations::progress::{Cancellation, Control, Phase};
+
+/// How to talk to the caller.
+#[derive(Debug)]
+pub(super) struct Ui {
+    json: bool,
+    quiet: bool,
+    colour_out: bool,
+    colour_err: bool,
+    terminal_out: bool,
+}
+
+/// A colour of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colour {
+    Plain,
+    Bold,
+    Dim,
+    Red,
+    Green,
+    Yellow,
+}
+
+impl Colour {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Plain => "0",
+            Self::Bold => "1",
+            Self::Dim => "2",
+            Self::Red => "31",
+            Self::Green => "32",
+            Self::Yellow => "33",
+        }
+    }
+}
+
+impl Ui {
+    pub(super) fn new(json: bool, quiet: bool) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let terminal_out = std::io::stdout().is_terminal();
+        Self {
+            json,
+            quiet,
+            terminal_out,
+            colour_out: terminal_out && !plain,
+            colour_err: std::io::stderr().is_terminal() && !plain,
+        }
+    }
+
+    /// Whether the caller wants JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A line of data.
+    pub(super) fn line(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        // A reader that went away (head, a pager) is no fault.
+        let _ = writeln!(out, "{}", self.clean_out(text));
+    }
+
+    /// A line of data in one colour.
+    pub(super) fn coloured(&self, colour: Colour, text: &str) {
+        let text = self.clean_out(text);
+        if self.colour_out && colour != Colour::Plain {
+            let _ = writeln!(std::io::stdout().lock(), "\u{1b}[{}m{text}\u{1b}[0m", colour.code());
+        } else {
+            let _ = writeln!(std::io::stdout().lock(), "{text}");
+        }
+    }
+
+    /// A heading over a block of data.
+    pub(super) fn heading(&self, text: &str) {
+        self.line("");
+        self.coloured(Colour::Bold, text);
+    }
+
+    /// Rows under headers, in aligned columns.
+    pub(super) fn table(&self, headers: &[&str], rows: Vec<Vec<String>>) {
+        let mut table = comfy_table::Table::new();
+        table.load_preset(comfy_table::presets::NOTHING);
+        table.set_content_arrangement(if self.terminal_out {
+            comfy_table::ContentArrangement::Dynamic
+        } else {
+            comfy_table::ContentArrangement::Disabled
+        });
+        table.set_header(headers.iter().map(|header| {
+            let cell = comfy_table::Cell::new(header);
+            if self.colour_out {
+                cell.add_attribute(comfy_table::Attribute::Bold)
+            } else {
+                cell
+            }
+        }));
+        for row in rows {
+            table.add_row(row.iter().map(|cell| self.clean_out(cell)));
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        for line in table.to_string().lines() {
+            let _ = writeln!(std::io::stdout().lock(), "{}", line.trim_end());
+        }
+    }
+
+    /// A JSON document.
+    pub(super) fn json(&self, value: &impl serde::Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(value).map_err(|cause| {
+            Error::new(ErrorKind::Internal, "the result cannot be written as JSON").with_source(cause)
+        })?;
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+        Ok(())
+    }
+
+    /// Talk that is no data: what was done, what comes next.
+    pub(super) fn say(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{}", sanitise(text));
+        }
+    }
+
+    /// One finding.
+    pub(super) fn message(&self, message: &StatusMessage) {
+        if self.quiet && message.severity == Severity::Info {
+            return;
+        }
+        let (word, colour) = match message.severity {
+            Severity::Info => ("note", Colour::Dim),
+            Severity::Warning => ("warning", Colour::Yellow),
+            Severity::Error => ("error", Colour::Red),
+        };
+        let place = message
+            .place
+            .as_ref()
+            .map(|place| format!("{place}: "))
+            .unwrap_or_default();
+        eprintln!(
+            "{}: {}",
+            self.err_word(colour, word),
+            sanitise(&format!("{place}{}", message.text))
+        );
+        if let (Some(hint), false) = (&message.hint, self.quiet) {
+            eprintln!("  {}", sanitise(hint));
+        }
+    }
+
+    /// The error that ends the command.
+    pub(super) fn error(&self, error: &Error) {
+        if self.json {
+            let document = serde_json::json!({
+                "format_version": 1,
+                "status": if error.kind() == ErrorKind::Incomplete { "partial" } else { "failed" },
+                "error": {
+                    "kind": error.kind(),
+                    "message": error.to_string(),
+                    "hint": error.hint(),
+                },
+                "messages": error.details(),
+            });
+            let _ = self.json(&document);
+        }
+        for detail in error.details() {
+            self.message(detail);
+        }
+        eprintln!(
+            "{}: {}",
+            self.err_word(Colour::Red, "error"),
+            sanitise(&error.to_string())
+        );
+        if let Some(hint) = error.hint() {
+            eprintln!("  {}", sanitise(hint));
+        }
+    }
+
+    fn err_word(&self, colour: Colour, word: &str) -> String {
+        if self.colour_err {
+            format!("\u{1b}[{}m{word}\u{1b}[0m", colour.code())
+        } else {
+            word.to_owned()
+        }
+    }
+
+    /// Asks on the terminal; `None` when there is nobody to ask.
+    pub(super) fn ask(&self, question: &str) -> Option<bool> {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        eprint!("{} [y/N] ", sanitise(question));
+        let _ = std::io::stderr().flush();
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Progress on the terminal and Ctrl-C as cancellation, for one operation.
+    pub(super) fn control(&self) -> Control {
+        let cancellation = Cancellation::new();
+        let on_interrupt = cancellation.clone();
+        let talk = !self.quiet;
+        tokio::spawn(async move {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                if talk {
+                    eprintln!("stopping at the next safe point; nothing will be left half-written");
+                }
+                on_interrupt.cancel();
+            }
+        });
+        if self.quiet || !std::io::stderr().is_terminal() {
+            return Control::new(|_| {}, cancellation);
+        }
+        let bars: Arc<Mutex<Option<(Phase, ProgressBar)>>> = Arc::default();
+        Control::new(
+            move |progress| {
+                let Ok(mut current) = bars.lock() else { return };
+                let fresh = !matches!(&*current, Some((phase, _)) if *phase == progress.phase);
+                if fresh {
+                    if let Some((_, bar)) = current.take() {
+                        bar.finish_and_clear();
+                    }
+                    let bar = ProgressBar::new(progress.total);
+                    let style = ProgressStyle::with_template(
+                        "{prefix:>12} [{bar:30}] {pos}/{len} {msg} {elapsed}",
+                    )
+                    .unwrap_or_else(|_| ProgressStyle::default_bar())
+                    .progress_chars("=> ");
+                    bar.set_style(style);
+                    bar.set_prefix(progress.phase.label());
+                    *current = Some((progress.phase, bar));
+                }
+                if let Some((_, bar)) = &*current {
+                    bar.set_length(progress.total);
+                    bar.set_position(progress.done);
+                    if progress.bytes > 0 {
+                        bar.set_message(indicatif::HumanBytes(progress.bytes).to_string());
+                    }
+                    if progress.done >= progress.total {
+                        bar.finish_and_clear();
+                        *current = None;
+                    }
+                }
+            },
+            cancellation,
+        )
+    }
+
+    /// Text for standard output: names from a directory may hold terminal escapes; a pipe gets them as they are.
+    fn clean_out(&self, text: &str) -> String {
+        if self.terminal_out {
+            sanitise(text)
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Makes control and direction characters visible.
+fn sanitise(text: &str) -> String {
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(hidden) {
+        return text.to_owned();
+    }
+    text.chars()
+        .flat_map(|c| {
+            if hidden(c) {
+                c.escape_unicode().collect::<Vec<char>>()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_and_direction_marks_become_visible() {
+        assert_eq!(sanitise("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
+        assert_eq!(sanitise("Büro, Nord"), "Büro, Nord");
+    }
+}

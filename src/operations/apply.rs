@@ -1,0 +1,753 @@
+//! Apply: the only place that writes to a domain.
+//!
+//! The order keeps every client from half a policy: stage beside the old -> check the state again -> switch by renaming ->
+//! directory objects -> GPT.INI -> one LDAP modify with `versionNumber` as compare-and-swap. Nothing live is overwritten
+//! in place or deleted before its successor is in. What undoes each step is in the journal before the step; when one
+//! fails, or somebody asks to stop before the switch, everything is rolled back and that is proved by reading back.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::journal::{Before, Event, Inverse, Journal};
+use super::plan::{GpoState, Plan, Step, tree_hashes};
+use super::progress::{Control, Phase};
+use super::read::{self, LiveGpo};
+use super::rollback;
+use super::stage::{RootEntry, Workplace, by_root_entry, remove_tree, stage_entries};
+use crate::directory::writer::GpoChange;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{Severity, StatusMessage};
+use crate::model::extension_list::ExtensionList;
+use crate::model::gpt_tree::GptTree;
+use crate::model::guid::Guid;
+use crate::model::reference::Place;
+use crate::model::safe_name::{RelPath, SafeName};
+use crate::model::security_descriptor::file_descriptors;
+use crate::session::DomainWriter;
+use crate::sysvol::Sysvol;
+
+/// How an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OverallStatus {
+    /// Everything was done.
+    Done,
+    /// It failed, and nothing is changed.
+    Failed,
+    /// Some of it was done, or something is left to clean up.
+    Partial,
+}
+
+/// The GPO an operation changed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ChangedGpo {
+    /// Its GUID.
+    pub guid: Guid,
+    /// Its display name.
+    pub display_name: String,
+    /// Its domain.
+    pub domain: String,
+    /// Its version, in both halves.
+    pub version: u32,
+    /// Whether this operation made it.
+    pub created: bool,
+}
+
+/// The result of an operation: the overall status and the findings, as GPMC's `GPMResult`.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct OperationResult {
+    /// 1; the form may only grow.
+    pub format_version: u32,
+    /// How it ended.
+    pub status: OverallStatus,
+    /// The ID under which the journal is kept.
+    pub operation_id: String,
+    /// The GPO it changed.
+    pub gpo: ChangedGpo,
+    /// What was noticed, while planning and while applying.
+    pub messages: Vec<StatusMessage>,
+    /// What was done.
+    pub plan: PlanSummary,
+}
+
+/// The steps of the plan that was applied.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct PlanSummary {
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// Where an apply keeps its journal, and how it talks to its caller.
+#[derive(Debug, Clone)]
+pub struct ApplyOptions {
+    /// The folder of the journals; see [`Journal::default_root`].
+    pub journal_root: PathBuf,
+    /// Progress and cancellation.
+    pub control: Control,
+}
+
+impl ApplyOptions {
+    /// The default folder of journals, no progress, no cancellation.
+    ///
+    /// # Errors
+    /// As [`Journal::default_root`].
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            journal_root: Journal::default_root()?,
+            control: Control::default(),
+        })
+    }
+}
+
+/// How often and how long apart a switch is tried while somebody holds the folder open.
+const SWITCH_ATTEMPTS: u32 = 10;
+const SWITCH_PAUSE: Duration = Duration::from_millis(200);
+
+/// Makes the changes of a plan, all or none.
+///
+/// # Errors
+/// `Conflict` when the target changed since the plan was made, or while it was applied; `Denied` when the account may not
+/// write; `Cancelled` when somebody asked to stop; after all of these the domain is as it was. `Incomplete` when
+/// something could not be rolled back; the message names the journal.
+pub async fn apply(
+    domain: &DomainWriter,
+    plan: &Plan,
+    options: &ApplyOptions,
+) -> Result<OperationResult> {
+    let session = domain.session();
+    if session.info().dns_name != plan.target.domain {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "the plan is for the domain {}, and this session is in {}",
+                plan.target.domain,
+                session.info().dns_name
+            ),
+        )
+        .with_hint("apply it with --domain of the plan's domain"));
+    }
+    let control = &options.control;
+    control.check()?;
+    let new_tree = plan.new_tree()?;
+    let current = if plan.target.create {
+        None
+    } else {
+        Some(current_state(domain, plan, control).await?)
+    };
+    let before = current.as_ref().map(before_of);
+    let mut journal = Journal::start(&options.journal_root, plan, before.as_ref())?;
+    if let Some(current) = &current {
+        save_safety_backup(journal.folder(), current).await?;
+    }
+
+    let workplace = Workplace::new(
+        &session.info().dns_name,
+        plan.target.guid,
+        &plan.operation_id,
+    );
+    let mut run = Run {
+        domain,
+        plan,
+        workplace: &workplace,
+        journal: &mut journal,
+        control,
+        messages: plan.messages.clone(),
+    };
+    match run.change(&new_tree, current.as_ref()).await {
+        Ok(()) => {
+            let mut messages = run.messages;
+            let status = if messages.iter().any(|m| m.code == "left-over") {
+                OverallStatus::Partial
+            } else {
+                journal.record(&Event::Finished)?;
+                OverallStatus::Done
+            };
+            messages.sort_by_key(|message| std::cmp::Reverse(message.severity));
+            Ok(OperationResult {
+                format_version: 1,
+                status,
+                operation_id: plan.operation_id.clone(),
+                gpo: ChangedGpo {
+                    guid: plan.target.guid,
+                    display_name: plan.target.display_name.clone(),
+                    domain: plan.target.domain.to_string(),
+                    version: version_after(plan),
+                    created: plan.target.create,
+                },
+                messages,
+                plan: PlanSummary {
+                    steps: plan.steps.clone(),
+                },
+            })
+        }
+        Err(error) => Err(undo_all(
+            domain,
+            &workplace,
+            &mut journal,
+            before.as_ref(),
+            current.as_ref(),
+            plan,
+            control,
+            error,
+        )
+        .await),
+    }
+}
+
+/// The state of the target now; refuses a plan that was made against another one.
+async fn current_state(domain: &DomainWriter, plan: &Plan, control: &Control) -> Result<LiveGpo> {
+    let session = domain.session();
+    let object = session.directory().gpo(plan.target.guid).await?;
+    let live = read::read_gpo(session, &object, control).await?;
+    let state = live.state();
+    if let Some(basis) = &plan.basis {
+        let differences = basis.differences(&state);
+        if !differences.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "GPO \"{}\" changed since the plan was made: {}",
+                    plan.target.display_name,
+                    differences.join("; ")
+                ),
+            )
+            .with_hint("nothing was changed; make the plan again"));
+        }
+    }
+    Ok(live)
+}
+
+fn before_of(live: &LiveGpo) -> Before {
+    Before {
+        version: live.object.version,
+        flags: live.object.flags,
+        machine_extensions: live.snapshot.machine_extensions.clone(),
+        user_extensions: live.snapshot.user_extensions.clone(),
+        directory_objects: live.snapshot.directory_objects.clone(),
+        gpt_ini: live.gpt_ini.clone().map(super::plan::FileContent),
+    }
+}
+
+/// A backup of the target as it is, in GPMC's format, in the folder of the journal.
+async fn save_safety_backup(folder: &Path, live: &LiveGpo) -> Result<()> {
+    let (folder, snapshot) = (folder.join("before"), live.snapshot.clone());
+    super::backup::save(folder, snapshot, "before a change by gpoctl".to_owned())
+        .await
+        .map(drop)
+}
+
+fn version_after(plan: &Plan) -> u32 {
+    plan.steps
+        .iter()
+        .find_map(|step| match step {
+            Step::ModifyGpo { version_to, .. } => Some(version_to.combined()),
+            _ => None,
+        })
+        .unwrap_or(0)
+}
+
+/// Rolls everything back and says in the error which it is: as it was, or not.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "everything an operation knows is needed to undo it"
+)]
+async fn undo_all(
+    domain: &DomainWriter,
+    workplace: &Workplace,
+    journal: &mut Journal,
+    before: Option<&Before>,
+    current: Option<&LiveGpo>,
+    plan: &Plan,
+    control: &Control,
+    error: Error,
+) -> Error {
+    let changes = journal.changes().to_vec();
+    if changes.is_empty() {
+        // A journal that cannot be written is no reason to hide the error that led here.
+        let _ = journal.record(&Event::RolledBack);
+        return error;
+    }
+    control.report(Phase::RollBack, 0, 1, 0);
+    let guid = plan.target.guid;
+    let mut outcome = rollback::roll_back(domain, workplace, guid, before, &changes).await;
+    if let (Ok(()), Some(current)) = (&outcome, current) {
+        outcome = rollback::prove(domain, guid, &current.snapshot.tree).await;
+    }
+    control.report(Phase::RollBack, 1, 1, 0);
+    match outcome {
+        Ok(()) => {
+            let _ = journal.record(&Event::RolledBack);
+            let hint = error.hint().map_or_else(
+                || "everything was rolled back; the domain is as it was".to_owned(),
+                |hint| format!("everything was rolled back; {hint}"),
+            );
+            error.with_hint(hint)
+        }
+        Err(undo_error) => {
+            let _ = journal.record(&Event::RollBackFailed {
+                reason: undo_error.to_string(),
+            });
+            Error::new(
+                ErrorKind::Incomplete,
+                format!("{undo_error}, after: {error}"),
+            )
+            .with_hint(format!(
+                "the journal with the old state is {}",
+                journal.folder().display()
+            ))
+        }
+    }
+}
+
+/// One apply while it runs.
+struct Run<'a> {
+    domain: &'a DomainWriter,
+    plan: &'a Plan,
+    workplace: &'a Workplace,
+    journal: &'a mut Journal,
+    control: &'a Control,
+    messages: Vec<StatusMessage>,
+}
+
+impl Run<'_> {
+    fn sysvol(&self) -> &dyn Sysvol {
+        self.domain.sysvol()
+    }
+
+    async fn change(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
+        let guid = self.plan.target.guid;
+        let (descriptors, old) = match current {
+            Some(current) => (
+                self.descriptors(&current.object.security_descriptor)?,
+                current.snapshot.tree.clone(),
+            ),
+            None => (self.create_gpo().await?, GptTree::new()),
+        };
+        let switches = self.switches(new, &old)?;
+        let descriptors = self.stage(&switches, descriptors, current).await?;
+        self.control.check()?;
+        if let Some(current) = current {
+            self.check_unchanged(current).await?;
+        }
+        self.control.check()?;
+
+        // From here on the operation runs to its end: what is left takes milliseconds, and stopping it would only mean
+        // to do as much work again for the way back.
+        self.control.report(Phase::Switch, 0, 1, 0);
+        for switch in &switches {
+            self.switch(switch).await?;
+        }
+        self.replace_directory_objects(current).await?;
+        self.write_gpt_ini(&descriptors, current.is_some()).await?;
+        self.modify_gpo().await?;
+        self.control.report(Phase::Switch, 1, 1, 0);
+        self.verify(new, guid).await?;
+        self.journal.record(&Event::Committed)?;
+        self.clean(&switches).await;
+        Ok(())
+    }
+
+    /// The descriptors every file and folder gets, one after the other; none where children inherit.
+    fn descriptors(&mut self, directory_descriptor: &[u8]) -> Result<Vec<Vec<u8>>> {
+        if !self.domain.session().info().is_samba() {
+            return Ok(Vec::new());
+        }
+        if !self.sysvol().has_exact_descriptors() {
+            self.messages.push(
+                StatusMessage::warning(
+                    "descriptors-not-set",
+                    "this SMB client cannot write security descriptors, so files on the Samba DC inherit theirs and samba-tool ntacl sysvolcheck will refuse them",
+                )
+                .with_hint("use --smb-client smb2, or run samba-tool ntacl sysvolreset on the DC"),
+            );
+            return Ok(Vec::new());
+        }
+        file_descriptors(directory_descriptor).map_err(|cause| {
+            Error::new(
+                ErrorKind::BadDirectory,
+                format!(
+                    "the security descriptor of GPO {} cannot be read",
+                    self.plan.target.guid
+                ),
+            )
+            .with_source(cause)
+        })
+    }
+
+    /// Makes the GPO in both halves: version 0, no extensions, so no client applies it yet. Says which descriptors its
+    /// files get.
+    async fn create_gpo(&mut self) -> Result<Vec<Vec<u8>>> {
+        let target = &self.plan.target;
+        let directory = self.domain.directory();
+        self.journal
+            .will(Inverse::DeleteGpo { guid: target.guid })?;
+        directory
+            .create_gpo(target.guid, &target.display_name)
+            .await?;
+        let object = self.domain.session().directory().gpo(target.guid).await?;
+        let descriptors = self.descriptors(&object.security_descriptor)?;
+        // On Windows the folder of a GPO does not inherit, but has the descriptor derived from its container, and what is
+        // below inherits from it; on Samba this is the one every file gets.
+        let folder = file_descriptors(&object.security_descriptor).map_err(|cause| {
+            Error::new(
+                ErrorKind::BadDirectory,
+                "the security descriptor of the new GPO cannot be read",
+            )
+            .with_source(cause)
+        })?;
+        let folder = if self.sysvol().has_exact_descriptors() {
+            folder
+        } else {
+            Vec::new()
+        };
+        self.sysvol()
+            .create_dir(&self.workplace.folder(), &folder)
+            .await?;
+        let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
+        self.sysvol()
+            .write_new(
+                &ini,
+                bytes::Bytes::from(crate::formats::gpt_ini::new_file(0)),
+                &descriptors,
+            )
+            .await?;
+        Ok(descriptors)
+    }
+
+    /// What is renamed: every entry of the new tree, and every entry of the old one that has no successor.
+    fn switches(&self, new: &GptTree, old: &GptTree) -> Result<Vec<Switch>> {
+        let mut old_roots: BTreeMap<String, SafeName> = by_root_entry(old)
+            .into_iter()
+            .map(|(key, entry)| (key, entry.name))
+            .collect();
+        let mut switches = Vec::new();
+        for (key, entry) in by_root_entry(new) {
+            let old = old_roots.remove(&key);
+            switches.push(Switch {
+                live: entry.name.clone(),
+                old: old.map(|name| self.workplace.old_name(&name)).transpose()?,
+                staged: Some((self.workplace.staged_name(&entry.name)?, entry)),
+            });
+        }
+        for name in old_roots.into_values() {
+            switches.push(Switch {
+                old: Some(self.workplace.old_name(&name)?),
+                live: name,
+                staged: None,
+            });
+        }
+        Ok(switches)
+    }
+
+    /// Writes the new entries under their staged names. An editor who may write but not set owners gets no descriptors;
+    /// that is found out with the first folder, and said.
+    async fn stage(
+        &mut self,
+        switches: &[Switch],
+        descriptors: Vec<Vec<u8>>,
+        current: Option<&LiveGpo>,
+    ) -> Result<Vec<Vec<u8>>> {
+        let entries: Vec<(RootEntry, SafeName)> = switches
+            .iter()
+            .filter_map(|switch| switch.staged.clone())
+            .map(|(name, entry)| (entry, name))
+            .collect();
+        let ini = rollback::gpt_ini_name()?;
+        for name in entries.iter().map(|(_, name)| name.clone()).chain([
+            self.workplace.staged_name(&ini)?,
+            self.workplace.old_name(&ini)?,
+        ]) {
+            self.journal.will(Inverse::RemoveEntry {
+                name: name.to_string(),
+            })?;
+        }
+        let descriptors = self.probe(descriptors).await?;
+        stage_entries(
+            self.sysvol(),
+            self.workplace,
+            &entries,
+            &descriptors,
+            self.control,
+        )
+        .await?;
+        let sysvol = self.sysvol();
+        sysvol
+            .write_new(
+                &self.workplace.entry(&self.workplace.staged_name(&ini)?),
+                self.plan.gpt_ini.0.clone(),
+                &descriptors,
+            )
+            .await?;
+        if let Some(content) = current.and_then(|current| current.gpt_ini.clone()) {
+            sysvol
+                .write_new(
+                    &self.workplace.entry(&self.workplace.old_name(&ini)?),
+                    content,
+                    &descriptors,
+                )
+                .await?;
+        }
+        Ok(descriptors)
+    }
+
+    /// Tries the descriptors on an empty folder, before anything else is written.
+    async fn probe(&mut self, descriptors: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
+        let name = SafeName::new("probe").map_err(|cause| {
+            Error::new(ErrorKind::Internal, "no name to probe").with_source(cause)
+        })?;
+        let name = self.workplace.staged_name(&name)?;
+        self.journal.will(Inverse::RemoveEntry {
+            name: name.to_string(),
+        })?;
+        let path = self.workplace.entry(&name);
+        let sysvol = self.sysvol();
+        let outcome = sysvol.create_dir(&path, &descriptors).await;
+        remove_tree(sysvol, &path).await?;
+        match outcome {
+            Ok(()) => Ok(descriptors),
+            Err(error) if error.kind() == ErrorKind::Denied && !descriptors.is_empty() => {
+                sysvol.create_dir(&path, &[]).await.map_err(no_right)?;
+                remove_tree(sysvol, &path).await?;
+                self.messages.push(
+                    StatusMessage::warning(
+                        "descriptors-not-set",
+                        "this account may not set owners on SYSVOL, so the new files inherit their descriptors and samba-tool ntacl sysvolcheck will refuse them",
+                    )
+                    .with_hint("let a domain administrator run samba-tool ntacl sysvolreset on the DC"),
+                );
+                Ok(Vec::new())
+            }
+            Err(error) => Err(no_right(error)),
+        }
+    }
+
+    /// The state right before the switch is still the one the plan was made against.
+    async fn check_unchanged(&self, current: &LiveGpo) -> Result<()> {
+        let session = self.domain.session();
+        let now = session.directory().gpo(self.plan.target.guid).await?;
+        let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
+        let gpt_ini = match session.sysvol().read(&ini, 0).await {
+            Ok(content) => Some(content),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if now.usn_changed != current.object.usn_changed || gpt_ini != current.gpt_ini {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "GPO \"{}\" was changed by somebody else while the new files were being written",
+                    self.plan.target.display_name
+                ),
+            )
+            .with_hint("look at it and start again"));
+        }
+        Ok(())
+    }
+
+    /// Makes one new entry live by renaming; waits while somebody holds it open.
+    async fn switch(&mut self, switch: &Switch) -> Result<()> {
+        self.journal.will(Inverse::SwitchBack {
+            live: switch.live.to_string(),
+            old: switch.old.as_ref().map(ToString::to_string),
+            staged: switch.staged.as_ref().map(|(name, _)| name.to_string()),
+        })?;
+        let live = self.workplace.entry(&switch.live);
+        let old = switch.old.as_ref().map(|name| self.workplace.entry(name));
+        let staged = switch
+            .staged
+            .as_ref()
+            .map(|(name, _)| self.workplace.entry(name));
+        let mut attempt = 0;
+        loop {
+            let outcome = match (&staged, &old) {
+                (Some(staged), old) => self.sysvol().swap(&live, old.as_ref(), staged).await,
+                (None, Some(old)) => self.sysvol().rename(&live, old, false).await,
+                (None, None) => Ok(()),
+            };
+            attempt += 1;
+            match outcome {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Denied)
+                        && attempt < SWITCH_ATTEMPTS =>
+                {
+                    tokio::time::sleep(SWITCH_PAUSE).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Removes the objects below the GPO, and adds those of the plan.
+    async fn replace_directory_objects(&mut self, current: Option<&LiveGpo>) -> Result<()> {
+        let had_objects = current.is_some_and(|live| !live.snapshot.directory_objects.is_empty());
+        if !had_objects && self.plan.directory_objects.is_empty() {
+            return Ok(());
+        }
+        self.journal.will(Inverse::RestoreDirectoryObjects)?;
+        let guid = self.plan.target.guid;
+        let directory = self.domain.directory();
+        if had_objects {
+            directory.delete_children_of(guid).await?;
+        }
+        for object in &self.plan.directory_objects {
+            directory.add_child(guid, object).await?;
+        }
+        Ok(())
+    }
+
+    /// Renames the staged GPT.INI over the live one.
+    async fn write_gpt_ini(&mut self, _descriptors: &[Vec<u8>], existed: bool) -> Result<()> {
+        let name = rollback::gpt_ini_name()?;
+        if existed {
+            self.journal.will(Inverse::RestoreGptIni)?;
+        }
+        let staged = self.workplace.entry(&self.workplace.staged_name(&name)?);
+        self.sysvol()
+            .rename(&staged, &self.workplace.entry(&name), true)
+            .await
+    }
+
+    /// The one LDAP modify that makes clients and editors see the new state.
+    async fn modify_gpo(&mut self) -> Result<()> {
+        let change = self.plan.steps.iter().find_map(|step| match step {
+            Step::ModifyGpo {
+                version_from,
+                version_to,
+                flags_to,
+                machine_extensions_to,
+                user_extensions_to,
+                ..
+            } => Some((
+                *version_to,
+                GpoChange {
+                    version: Some((*version_from, *version_to)),
+                    flags: Some(*flags_to),
+                    machine_extensions: Some(machine_extensions_to.clone()),
+                    user_extensions: Some(user_extensions_to.clone()),
+                    ..GpoChange::default()
+                },
+            )),
+            _ => None,
+        });
+        let Some((written, change)) = change else {
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                "the plan has no step that sets the version",
+            ));
+        };
+        if !self.plan.target.create {
+            self.journal.will(Inverse::RestoreAttributes { written })?;
+        }
+        self.domain
+            .directory()
+            .modify_gpo(self.plan.target.guid, &change)
+            .await
+    }
+
+    /// Reads both halves back and compares them with the plan.
+    async fn verify(&self, new: &GptTree, guid: Guid) -> Result<()> {
+        let session = self.domain.session();
+        self.control.report(Phase::Verify, 0, 1, 0);
+        let object = session.directory().gpo(guid).await?;
+        let gpt =
+            crate::sysvol::gpt::read_gpt(session.sysvol(), &session.info().dns_name, guid).await?;
+        let mut wrong = Vec::new();
+        if tree_hashes(new) != tree_hashes(&gpt.tree) {
+            wrong.push("the files".to_owned());
+        }
+        if gpt.gpt_ini.as_ref() != Some(&self.plan.gpt_ini.0) {
+            wrong.push("GPT.INI".to_owned());
+        }
+        for step in &self.plan.steps {
+            if let Step::ModifyGpo {
+                version_to,
+                flags_to,
+                machine_extensions_to,
+                user_extensions_to,
+                ..
+            } = step
+            {
+                let same_list =
+                    |a: &ExtensionList, b: &ExtensionList| a == b || (a.is_empty() && b.is_empty());
+                if object.version != Some(*version_to)
+                    || object.flags != Some(*flags_to)
+                    || !same_list(&object.machine_extensions, machine_extensions_to)
+                    || !same_list(&object.user_extensions, user_extensions_to)
+                {
+                    wrong.push("the attributes".to_owned());
+                }
+            }
+        }
+        self.control.report(Phase::Verify, 1, 1, 0);
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::new(
+                ErrorKind::BadDirectory,
+                format!(
+                    "read back, {} of GPO {guid} differ from the plan",
+                    wrong.join(" and ")
+                ),
+            ))
+        }
+    }
+
+    /// Removes the old entries. What cannot go now is said, and is no reason to undo a policy that is in force.
+    async fn clean(&mut self, switches: &[Switch]) {
+        self.control.report(Phase::Clean, 0, 1, 0);
+        let ini = rollback::gpt_ini_name()
+            .and_then(|name| self.workplace.old_name(&name))
+            .ok();
+        for name in switches
+            .iter()
+            .filter_map(|switch| switch.old.clone())
+            .chain(ini)
+        {
+            let path = self.workplace.entry(&name);
+            let mut outcome = remove_tree(self.sysvol(), &path).await;
+            if outcome.is_err() {
+                tokio::time::sleep(SWITCH_PAUSE).await;
+                outcome = remove_tree(self.sysvol(), &path).await;
+            }
+            if let Err(error) = outcome {
+                self.messages.push(
+                    StatusMessage::new(
+                        Severity::Warning,
+                        "left-over",
+                        format!("the old {name} could not be removed: {error}"),
+                    )
+                    .at(Place::file(RelPath::root().join(name).to_string()))
+                    .with_hint(
+                        "the new policy is in force; remove the folder when nobody holds it open",
+                    ),
+                );
+            }
+        }
+        self.control.report(Phase::Clean, 1, 1, 0);
+    }
+}
+
+/// One entry of the GPO's folder that is renamed.
+struct Switch {
+    live: SafeName,
+    old: Option<SafeName>,
+    staged: Option<(SafeName, RootEntry)>,
+}
+
+fn no_right(error: Error) -> Error {
+    if error.kind() == ErrorKind::Denied {
+        error
+            .context("this account may not write into the GPO's folder on SYSVOL")
+            .with_hint("edit rights are needed on both halves of the GPO")
+    } else {
+        error
+    }
+}
+
+impl LiveGpo {
+    /// The state a plan is made against.
+    pub fn state(&self) -> GpoState {
+        GpoState::of(&self.snapshot, self.object.flags, self.object.version)
+    }
+}

@@ -1,0 +1,262 @@
+//! The journal of an operation: what undoes each remote change, on the local disk before the change is made.
+//!
+//! One folder per operation holds `plan.json` (the plan, contents included), `before.json` (everything of the target that
+//! is not a file below `Machine` or `User`), `before/` (a backup of the target in GPMC's format) and `journal.jsonl` (one
+//! line per event, each synced before the next step). An inverse describes a state to get back to, not a call to make, so
+//! that it is right whether or not the change it belongs to happened before a crash.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::plan::{FileContent, Plan};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::directory_object::DirectoryObject;
+use crate::model::extension_list::ExtensionList;
+use crate::model::guid::Guid;
+use crate::model::version::GpoVersion;
+
+/// The settings of the target that the directory and the root of its folder held before the operation.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Before {
+    /// `versionNumber`.
+    pub version: Option<GpoVersion>,
+    /// `flags`.
+    pub flags: Option<u32>,
+    /// `gPCMachineExtensionNames`.
+    pub machine_extensions: ExtensionList,
+    /// `gPCUserExtensionNames`.
+    pub user_extensions: ExtensionList,
+    /// The objects below the GPO; parents first.
+    pub directory_objects: Vec<DirectoryObject>,
+    /// GPT.INI.
+    pub gpt_ini: Option<FileContent>,
+}
+
+/// How to get back to the state before one change. Names are entries of the GPO's own folder.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "inverse", rename_all = "kebab-case")]
+pub enum Inverse {
+    /// The GPO was made by this operation: it goes, both halves.
+    DeleteGpo {
+        /// Its GUID.
+        guid: Guid,
+    },
+    /// This entry was made by this operation: it goes, with all below it.
+    RemoveEntry {
+        /// Its name.
+        name: String,
+    },
+    /// `live` was renamed to `old` (if there was one) and `staged` to `live`.
+    SwitchBack {
+        /// The name clients read.
+        live: String,
+        /// Where the previous entry went; `None` when there was none.
+        old: Option<String>,
+        /// Where the new entry came from; `None` when the entry only went.
+        staged: Option<String>,
+    },
+    /// The objects below the GPO are those of `before.json`.
+    RestoreDirectoryObjects,
+    /// GPT.INI is that of `before.json`.
+    RestoreGptIni,
+    /// `versionNumber`, `flags` and the extension lists are those of `before.json`.
+    RestoreAttributes {
+        /// The version this operation wrote, so that a later change by somebody else is not overwritten.
+        written: GpoVersion,
+    },
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A change is about to be made; this gets back.
+    Change {
+        /// How to get back.
+        #[serde(flatten)]
+        inverse: Inverse,
+    },
+    /// The new state is the live one in both halves; what is left is cleaning up.
+    Committed,
+    /// Everything is done.
+    Finished,
+    /// Everything was undone.
+    RolledBack,
+    /// Undoing stopped half-way, for this reason.
+    RollBackFailed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The journal of one running operation.
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+    file: File,
+    changes: Vec<Inverse>,
+}
+
+impl Journal {
+    /// The folder that holds the folders of all operations: `$XDG_STATE_HOME/gpoctl/operations`, by default below
+    /// `~/.local/state`.
+    ///
+    /// # Errors
+    /// `Internal` when neither `XDG_STATE_HOME` nor `HOME` is set.
+    pub fn default_root() -> Result<PathBuf> {
+        let state = std::env::var_os("XDG_STATE_HOME")
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state")));
+        state
+            .map(|state| state.join("gpoctl/operations"))
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Internal,
+                    "there is no folder for the journal: neither XDG_STATE_HOME nor HOME is set",
+                )
+                .with_hint("set XDG_STATE_HOME to a folder of yours")
+            })
+    }
+
+    /// Starts the journal of an operation: writes and syncs the plan and the state before it.
+    ///
+    /// # Errors
+    /// `Internal` when the local disk does not take it; then nothing may be changed.
+    pub fn start(root: &Path, plan: &Plan, before: Option<&Before>) -> Result<Self> {
+        let folder = root.join(&plan.operation_id);
+        let failed = |cause: std::io::Error| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("cannot write the journal in {}", folder.display()),
+            )
+            .with_source(cause)
+            .with_hint("nothing was changed; make room or set XDG_STATE_HOME to another folder")
+        };
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .map_err(failed)?;
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|cause| {
+                if cause.kind() == std::io::ErrorKind::AlreadyExists {
+                    Error::new(
+                        ErrorKind::Conflict,
+                        format!("operation {} was run before", plan.operation_id),
+                    )
+                    .with_hint("a plan can be applied once; make a new one")
+                } else {
+                    failed(cause)
+                }
+            })?;
+        write_synced(&folder.join("plan.json"), &plan.to_json()?).map_err(failed)?;
+        if let Some(before) = before {
+            let json = serde_json::to_vec_pretty(before).map_err(|cause| {
+                Error::new(
+                    ErrorKind::Internal,
+                    "the old state cannot be written as JSON",
+                )
+                .with_source(cause)
+            })?;
+            write_synced(&folder.join("before.json"), &json).map_err(failed)?;
+        }
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(folder.join("journal.jsonl"))
+            .map_err(failed)?;
+        sync_folder(&folder)
+            .and_then(|()| sync_folder(root))
+            .map_err(failed)?;
+        Ok(Self {
+            folder,
+            file,
+            changes: Vec::new(),
+        })
+    }
+
+    /// The folder of this operation.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Announces a change, with what undoes it; on the disk when this returns.
+    ///
+    /// # Errors
+    /// `Internal` when the disk does not take it; then the change may not be made.
+    pub fn will(&mut self, inverse: Inverse) -> Result<()> {
+        self.record(&Event::Change {
+            inverse: inverse.clone(),
+        })?;
+        self.changes.push(inverse);
+        Ok(())
+    }
+
+    /// Records an event; on the disk when this returns.
+    ///
+    /// # Errors
+    /// `Internal` when the disk does not take it.
+    pub fn record(&mut self, event: &Event) -> Result<()> {
+        let failed = |cause: std::io::Error| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("cannot write the journal in {}", self.folder.display()),
+            )
+            .with_source(cause)
+        };
+        let mut line = serde_json::to_vec(event)
+            .map_err(std::io::Error::other)
+            .map_err(failed)?;
+        line.push(b'\n');
+        self.file
+            .write_all(&line)
+            .and_then(|()| self.file.sync_data())
+            .map_err(failed)
+    }
+
+    /// What undoes the changes announced so far, in the order they were made.
+    pub fn changes(&self) -> &[Inverse] {
+        &self.changes
+    }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_survives_its_line() {
+        let event = Event::Change {
+            inverse: Inverse::SwitchBack {
+                live: "Machine".to_owned(),
+                old: Some(".gpoctl-1-old-Machine".to_owned()),
+                staged: None,
+            },
+        };
+        let line = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+        assert!(
+            line.contains("\"event\":\"change\"") && line.contains("\"inverse\":\"switch-back\"")
+        );
+    }
+}

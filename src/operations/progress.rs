@@ -1,0 +1,147 @@
+//! Progress and cancellation of long operations.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What an operation is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Reading GPOs.
+    Read,
+    /// Writing a backup to the local disk.
+    Save,
+    /// Writing new files beside the old ones.
+    Stage,
+    /// Making the new state the live one.
+    Switch,
+    /// Reading back what was written.
+    Verify,
+    /// Removing the old files.
+    Clean,
+    /// Undoing what was done.
+    RollBack,
+}
+
+impl Phase {
+    /// A word for a person.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Read => "reading",
+            Self::Save => "saving",
+            Self::Stage => "staging",
+            Self::Switch => "switching",
+            Self::Verify => "verifying",
+            Self::Clean => "cleaning up",
+            Self::RollBack => "rolling back",
+        }
+    }
+}
+
+/// One report of progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Progress {
+    /// What is being done.
+    pub phase: Phase,
+    /// Steps of this phase that are done.
+    pub done: u64,
+    /// Steps this phase has in all.
+    pub total: u64,
+    /// Bytes of file content moved in this phase so far.
+    pub bytes: u64,
+}
+
+/// Asks a running operation to stop. Clones ask the same operation.
+#[derive(Debug, Clone, Default)]
+pub struct Cancellation(Arc<AtomicBool>);
+
+impl Cancellation {
+    /// A handle nobody has used yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the operation to stop at its next safe point.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody asked.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+type ProgressSink = dyn Fn(Progress) + Send + Sync;
+
+/// How an operation talks to its caller while it runs: progress out, cancellation in.
+#[derive(Clone, Default)]
+pub struct Control {
+    sink: Option<Arc<ProgressSink>>,
+    cancellation: Cancellation,
+}
+
+impl Control {
+    /// Reports to `sink` and listens to `cancellation`.
+    pub fn new(
+        sink: impl Fn(Progress) + Send + Sync + 'static,
+        cancellation: Cancellation,
+    ) -> Self {
+        Self {
+            sink: Some(Arc::new(sink)),
+            cancellation,
+        }
+    }
+
+    /// The handle that stops this operation.
+    pub fn cancellation(&self) -> &Cancellation {
+        &self.cancellation
+    }
+
+    /// Reports progress.
+    pub fn report(&self, phase: Phase, done: u64, total: u64, bytes: u64) {
+        if let Some(sink) = &self.sink {
+            sink(Progress {
+                phase,
+                done,
+                total,
+                bytes,
+            });
+        }
+    }
+
+    /// A safe point: goes on, or stops here with an error of kind `Cancelled`.
+    ///
+    /// # Errors
+    /// When somebody asked to stop.
+    pub fn check(&self) -> Result<()> {
+        if self.cancellation.is_cancelled() {
+            Err(Error::new(ErrorKind::Cancelled, "stopped on request"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control")
+            .field("cancellation", &self.cancellation)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_of_the_handle_stops_the_operation() {
+        let control = Control::default();
+        assert!(control.check().is_ok());
+        control.cancellation().clone().cancel();
+        assert_eq!(control.check().unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+}

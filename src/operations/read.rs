@@ -1,0 +1,213 @@
+//! Reading a live GPO: both halves, and who the principals in it are.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+
+use super::progress::Control;
+use crate::directory::GpoObject;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
+use crate::migration::scan;
+use crate::model::principal::Principal;
+use crate::model::reference::{ReferenceKind, Scope};
+use crate::model::security_descriptor::SecurityDescriptor;
+use crate::model::sid::Sid;
+use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal, WmiFilterLink};
+use crate::model::well_known;
+use crate::session::DomainSession;
+
+/// A GPO as it was read from a DC.
+#[derive(Debug, Clone)]
+pub struct LiveGpo {
+    /// The directory half.
+    pub object: GpoObject,
+    /// Both halves.
+    pub snapshot: GpoSnapshot,
+    /// GPT.INI.
+    pub gpt_ini: Option<Bytes>,
+}
+
+/// Reads both halves of a GPO. `principals` and `file_paths` of the snapshot stay empty; see [`take_inventory`].
+///
+/// # Errors
+/// `BadDirectory` when `gPCFileSysPath` does not name the folder computed from the domain and the GUID: such an object
+/// makes clients read their policy elsewhere, and is neither read nor written. Otherwise as the two halves.
+pub async fn read_gpo(
+    session: &DomainSession,
+    object: &GpoObject,
+    control: &Control,
+) -> Result<LiveGpo> {
+    control.check()?;
+    let info = session.info();
+    if let Some(mismatch) = object.path_mismatch(&info.dns_name) {
+        return Err(Error::new(
+            ErrorKind::BadDirectory,
+            format!(
+                "GPO \"{}\" {}: {mismatch}",
+                object.display_name, object.guid
+            ),
+        )
+        .with_hint(
+            "clients read their policy from that path; find out who set it before anything else",
+        ));
+    }
+    let gpt = async {
+        match crate::sysvol::gpt::read_gpt(session.sysvol(), &info.dns_name, object.guid).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
+        }
+    };
+    let (gpt, children, wmi_filter) = tokio::try_join!(
+        gpt,
+        session.directory().children(object.guid),
+        wmi_filter(session, object)
+    )?;
+    let mut messages = Vec::new();
+    let (tree, gpt_ini) = match gpt {
+        Some(gpt) => {
+            messages.extend(gpt.messages);
+            (gpt.tree, gpt.gpt_ini)
+        }
+        None => {
+            messages.push(StatusMessage::warning(
+                "no-sysvol-folder",
+                "the GPO has no folder on SYSVOL",
+            ));
+            (crate::model::gpt_tree::GptTree::new(), None)
+        }
+    };
+    let sysvol_version = gpt_ini
+        .as_ref()
+        .and_then(|bytes| crate::formats::gpt_ini::version(bytes));
+    if sysvol_version != object.version {
+        messages.push(StatusMessage::warning(
+            "version-mismatch",
+            format!(
+                "versionNumber is {} and GPT.INI says {}",
+                shown(object.version.map(|version| version.combined())),
+                shown(sysvol_version.map(|version| version.combined()))
+            ),
+        ));
+    }
+    let snapshot = GpoSnapshot {
+        guid: object.guid,
+        domain: info.dns_name.clone(),
+        domain_guid: Some(info.domain_guid),
+        domain_controller: info.dc_dns_name.to_string(),
+        display_name: object.display_name.clone(),
+        flags: object.flags.unwrap_or(0),
+        directory_version: object.version.unwrap_or_default(),
+        sysvol_version,
+        machine_extensions: object.machine_extensions.clone(),
+        user_extensions: object.user_extensions.clone(),
+        wmi_filter,
+        security_descriptor: object.security_descriptor.clone(),
+        tree,
+        directory_objects: children,
+        principals: Vec::new(),
+        file_paths: Vec::new(),
+        messages: messages
+            .into_iter()
+            .map(|message| message.of_gpo(&object.display_name))
+            .collect(),
+    };
+    Ok(LiveGpo {
+        object: object.clone(),
+        snapshot,
+        gpt_ini,
+    })
+}
+
+fn shown(version: Option<u32>) -> String {
+    version.map_or_else(|| "absent".to_owned(), |version| version.to_string())
+}
+
+async fn wmi_filter(session: &DomainSession, object: &GpoObject) -> Result<Option<WmiFilterLink>> {
+    let Some(mut link) = object.wmi_filter.as_deref().and_then(WmiFilterLink::parse) else {
+        return Ok(None);
+    };
+    link.name = session.directory().wmi_filter_name(link.id).await?;
+    Ok(Some(link))
+}
+
+/// Fills `principals` and `file_paths` as GPMC inventories them: who stands in settings that GPMC maps, then who else
+/// stands in the DACL; the UNC paths of those settings.
+///
+/// # Errors
+/// When the directory cannot be asked.
+pub async fn take_inventory(session: &DomainSession, snapshot: &mut GpoSnapshot) -> Result<()> {
+    let found = scan::scan(snapshot);
+    snapshot.messages.extend(found.messages);
+    let mut in_settings: Vec<PrincipalQuery> = Vec::new();
+    let mut paths: Vec<String> = Vec::new();
+    let mut seen: HashSet<String> = HashSet::new();
+    for reference in found.references {
+        if reference.scope != Scope::Gpmc {
+            continue;
+        }
+        match reference.kind {
+            ReferenceKind::Unc => {
+                let unit = reference.unit.unwrap_or(reference.value);
+                if seen.insert(unit.to_lowercase()) {
+                    paths.push(unit);
+                }
+            }
+            ReferenceKind::Principal => {
+                let query = match reference.sid {
+                    Some(sid) => PrincipalQuery::Sid(sid),
+                    None => PrincipalQuery::Name(reference.value),
+                };
+                if !in_settings.contains(&query) {
+                    in_settings.push(query);
+                }
+            }
+        }
+    }
+    let in_dacl: Vec<PrincipalQuery> = dacl_principals(&snapshot.security_descriptor)
+        .into_iter()
+        .map(PrincipalQuery::Sid)
+        .filter(|query| !in_settings.contains(query))
+        .collect();
+    let queries: Vec<PrincipalQuery> = in_settings.iter().chain(&in_dacl).cloned().collect();
+    let answers = session.directory().lookup(&queries).await?;
+    snapshot.principals = queries
+        .into_iter()
+        .zip(answers)
+        .enumerate()
+        .map(|(index, (query, answer))| InventoryPrincipal {
+            principal: as_gpmc_lists_it(query, answer),
+            from_dacl: index >= in_settings.len(),
+        })
+        .collect();
+    snapshot.file_paths = paths;
+    Ok(())
+}
+
+/// The domain principals of a DACL, each once; built-in and well-known ones are never inventoried.
+fn dacl_principals(descriptor: &[u8]) -> Vec<Sid> {
+    let Ok(descriptor) = SecurityDescriptor::parse(descriptor) else {
+        return Vec::new();
+    };
+    let mut seen = HashSet::new();
+    descriptor
+        .dacl_trustees()
+        .filter(|sid| sid.is_domain_sid())
+        .filter(|sid| seen.insert(sid.clone()))
+        .collect()
+}
+
+/// A principal as it stands in `SecurityGroups`: domain principals with all fields, well-known ones by their English name
+/// without a SID, unresolvable SIDs bare, plain text as it is.
+fn as_gpmc_lists_it(query: PrincipalQuery, answer: Lookup) -> Principal {
+    match (query, answer) {
+        (PrincipalQuery::Sid(sid), _) if !sid.is_domain_sid() => match well_known::name_of(&sid) {
+            Some(name) => Principal::named(name),
+            None => Principal::unresolved(sid),
+        },
+        (PrincipalQuery::Sid(_), Lookup::Found(principal)) => principal,
+        (PrincipalQuery::Sid(sid), _) => Principal::unresolved(sid),
+        (PrincipalQuery::Name(name), _) => Principal::named(&name),
+    }
+}

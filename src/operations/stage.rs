@@ -1,0 +1,254 @@
+//! Staging: new files and folders written beside the live ones, in the GPO's own folder.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+
+use super::progress::{Control, Phase};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::domain_name::DomainName;
+use crate::model::gpt_tree::{GptTree, Node};
+use crate::model::guid::Guid;
+use crate::model::safe_name::{RelPath, SafeName};
+use crate::sysvol::{Sysvol, SysvolPath};
+
+/// The GPO's folder, and the names an operation uses in it.
+#[derive(Debug, Clone)]
+pub(super) struct Workplace {
+    domain: DomainName,
+    guid: Guid,
+    tag: String,
+}
+
+impl Workplace {
+    /// For an operation; the end of its ID marks its names.
+    pub(super) fn new(domain: &DomainName, guid: Guid, operation_id: &str) -> Self {
+        let tag = operation_id
+            .rsplit_once('-')
+            .map_or(operation_id, |(_, tag)| tag)
+            .to_owned();
+        Self {
+            domain: domain.clone(),
+            guid,
+            tag,
+        }
+    }
+
+    /// The GPO's folder itself.
+    pub(super) fn folder(&self) -> SysvolPath {
+        SysvolPath::gpo(&self.domain, self.guid)
+    }
+
+    /// The entry of this name in the GPO's folder.
+    pub(super) fn entry(&self, name: &SafeName) -> SysvolPath {
+        self.at(&RelPath::root().join(name.clone()))
+    }
+
+    /// A path below the GPO's folder.
+    pub(super) fn at(&self, path: &RelPath) -> SysvolPath {
+        SysvolPath::in_gpo(&self.domain, self.guid, path)
+    }
+
+    /// Where the successor of `name` is written before it is live.
+    pub(super) fn staged_name(&self, name: &SafeName) -> Result<SafeName> {
+        self.derived("new", name)
+    }
+
+    /// Where the predecessor of `name` goes.
+    pub(super) fn old_name(&self, name: &SafeName) -> Result<SafeName> {
+        self.derived("old", name)
+    }
+
+    fn derived(&self, role: &str, name: &SafeName) -> Result<SafeName> {
+        SafeName::new(&format!(".gpoctl-{}-{role}-{name}", self.tag)).map_err(|cause| {
+            Error::new(ErrorKind::BadInput, "the entry cannot be staged").with_source(cause)
+        })
+    }
+}
+
+/// The entries of the GPO's folder, each with all below it: what is renamed as one.
+pub(super) fn by_root_entry(tree: &GptTree) -> BTreeMap<String, RootEntry> {
+    let mut roots: BTreeMap<String, RootEntry> = BTreeMap::new();
+    for (path, node) in tree.entries() {
+        let Some(name) = path.first() else { continue };
+        let root = roots.entry(name.folded()).or_insert_with(|| RootEntry {
+            name: name.clone(),
+            is_dir: true,
+            dirs: Vec::new(),
+            files: Vec::new(),
+        });
+        match node {
+            Node::Dir => root.dirs.push(path.clone()),
+            Node::File(content) => {
+                if path.components().len() == 1 {
+                    root.is_dir = false;
+                }
+                root.files.push((path.clone(), content.clone()));
+            }
+        }
+    }
+    roots
+}
+
+/// A file or a folder directly in the GPO's folder.
+#[derive(Debug, Clone)]
+pub(super) struct RootEntry {
+    /// Its name.
+    pub(super) name: SafeName,
+    /// Whether it is a folder.
+    pub(super) is_dir: bool,
+    /// The folders, itself included; parents first.
+    pub(super) dirs: Vec<RelPath>,
+    /// The files.
+    pub(super) files: Vec<(RelPath, Bytes)>,
+}
+
+impl RootEntry {
+    /// A path of this entry as it is below the staged name.
+    fn renamed(path: &RelPath, staged: &SafeName) -> RelPath {
+        path.components()
+            .iter()
+            .skip(1)
+            .fold(RelPath::root().join(staged.clone()), |path, name| {
+                path.join(name.clone())
+            })
+    }
+}
+
+/// Writes entries under their staged names: folders level by level, then all files, as many calls in flight as the back
+/// end likes.
+pub(super) async fn stage_entries(
+    sysvol: &dyn Sysvol,
+    workplace: &Workplace,
+    entries: &[(RootEntry, SafeName)],
+    descriptors: &[Vec<u8>],
+    control: &Control,
+) -> Result<()> {
+    let in_flight = sysvol.concurrency().max(1);
+    let mut levels: BTreeMap<usize, Vec<RelPath>> = BTreeMap::new();
+    let mut files = Vec::new();
+    for (entry, staged) in entries {
+        for dir in &entry.dirs {
+            levels
+                .entry(dir.components().len())
+                .or_default()
+                .push(RootEntry::renamed(dir, staged));
+        }
+        for (path, content) in &entry.files {
+            files.push((RootEntry::renamed(path, staged), content.clone()));
+        }
+    }
+    for dirs in levels.into_values() {
+        control.check()?;
+        run_all(in_flight, dirs, |dir| async move {
+            sysvol.create_dir(&workplace.at(&dir), descriptors).await
+        })
+        .await?;
+    }
+    let total = u64::try_from(files.len()).unwrap_or(u64::MAX);
+    let (done, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+    control.report(Phase::Stage, 0, total, 0);
+    run_all(in_flight, files, |(path, content)| {
+        let (done, bytes) = (&done, &bytes);
+        async move {
+            control.check()?;
+            let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
+            sysvol
+                .write_new(&workplace.at(&path), content, descriptors)
+                .await?;
+            let bytes = bytes
+                .fetch_add(size, Ordering::Relaxed)
+                .saturating_add(size);
+            let done = done.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            control.report(Phase::Stage, done, total, bytes);
+            Ok(())
+        }
+    })
+    .await
+    .map(drop)
+}
+
+/// Runs `call` for each item, `in_flight` at a time. After the first error nothing new is begun, and what is in flight is
+/// waited for: a write that was given up could still arrive after its folder was removed.
+pub(super) async fn run_all<I, T, F>(
+    in_flight: usize,
+    items: impl IntoIterator<Item = I>,
+    call: impl Fn(I) -> F,
+) -> Result<Vec<T>>
+where
+    F: Future<Output = Result<T>>,
+{
+    let failed = AtomicBool::new(false);
+    let results: Vec<Option<Result<T>>> = stream::iter(items)
+        .map(|item| {
+            let pending = (!failed.load(Ordering::Relaxed)).then(|| call(item));
+            let failed = &failed;
+            async move {
+                let result = pending?.await;
+                if result.is_err() {
+                    failed.store(true, Ordering::Relaxed);
+                }
+                Some(result)
+            }
+        })
+        .buffer_unordered(in_flight)
+        .collect()
+        .await;
+    results.into_iter().flatten().collect()
+}
+
+/// Removes a file or a folder and all below it; nothing there is fine. Never leaves the GPO's folder: the path is made of
+/// names of listings, each checked.
+pub(super) async fn remove_tree(sysvol: &dyn Sysvol, path: &SysvolPath) -> Result<()> {
+    let Some(entry) = sysvol.stat(path).await? else {
+        return Ok(());
+    };
+    if !entry.is_dir {
+        return ignore_missing(sysvol.remove_file(path).await);
+    }
+    let in_flight = sysvol.concurrency().max(1);
+    let mut folders = vec![path.clone()];
+    let mut level = vec![path.clone()];
+    while !level.is_empty() {
+        let listings = run_all(in_flight, level, |folder| async move {
+            let listing = sysvol.list(&folder).await?;
+            Ok((folder, listing))
+        })
+        .await?;
+        level = Vec::new();
+        let mut files = Vec::new();
+        for (folder, listing) in listings {
+            for entry in listing.entries {
+                let Some(below) = folder.join(&entry.name) else {
+                    continue;
+                };
+                if entry.is_dir {
+                    folders.push(below.clone());
+                    level.push(below);
+                } else {
+                    files.push(below);
+                }
+            }
+        }
+        run_all(in_flight, files, |file| async move {
+            ignore_missing(sysvol.remove_file(&file).await)
+        })
+        .await?;
+    }
+    // The list is in order of depth, so from its end every folder is empty when its turn comes.
+    for folder in folders.iter().rev() {
+        ignore_missing(sysvol.remove_dir(folder).await)?;
+    }
+    Ok(())
+}
+
+/// Gone already is as good as removed.
+fn ignore_missing(result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
