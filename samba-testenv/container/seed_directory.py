@@ -11,6 +11,8 @@ from samba.dsdb import (
     GTYPE_SECURITY_DOMAIN_LOCAL_GROUP,
     GTYPE_SECURITY_GLOBAL_GROUP,
     GTYPE_SECURITY_UNIVERSAL_GROUP,
+    UF_DONT_EXPIRE_PASSWD,
+    UF_NORMAL_ACCOUNT,
 )
 from samba.ndr import ndr_unpack
 from samba.samdb import SamDB
@@ -21,6 +23,8 @@ SCOPES = {
     "universal": GTYPE_SECURITY_UNIVERSAL_GROUP,
     "domain local": GTYPE_SECURITY_DOMAIN_LOCAL_GROUP,
 }
+# A cached lab may be started again after months: no password of it runs out.
+NORMAL_FOR_EVER = str(UF_NORMAL_ACCOUNT | UF_DONT_EXPIRE_PASSWD)
 
 
 @dataclass
@@ -82,6 +86,9 @@ def seed_directory(provisioned, password):
         add_principal(domain, entry, password)
     for name in ("Administrator", "Domain Admins", "Domain Users", "Domain Computers", "Enterprise Admins"):
         domain.sids[name] = domain.read_sid(f"CN={name},CN=Users,{domain.dn}")
+    change = ldb.Message(ldb.Dn(samdb, f"CN=Administrator,CN=Users,{domain.dn}"))
+    change["userAccountControl"] = ldb.MessageElement(NORMAL_FOR_EVER, ldb.FLAG_MOD_REPLACE, "userAccountControl")
+    samdb.modify(change)
     samdb.transaction_commit()
     return domain
 
@@ -112,7 +119,7 @@ def add_principal(domain, entry, password):
                 "sAMAccountName": account,
                 "userPrincipalName": f"{account}@{domain.dns_name}",
                 "displayName": entry.get("display_name", name),
-                "userAccountControl": "512",
+                "userAccountControl": NORMAL_FOR_EVER,
                 "unicodePwd": f'"{password(entry.get("password", "users"))}"'.encode("utf-16-le"),
             }
         )

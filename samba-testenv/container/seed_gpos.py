@@ -11,6 +11,7 @@ from samba.dcerpc import security
 from samba.ndr import ndr_pack, ndr_unpack
 
 from seed_directory import SEED, load
+from seed_software import add_packages
 
 SYSVOL = "/var/lib/samba/sysvol"
 PREFERENCES = "{00000000-0000-0000-0000-000000000000}"
@@ -104,6 +105,7 @@ def add_gpo(domain, gpo, part_extensions):
     os.makedirs(os.path.join(folder, "User"))
     for part in gpo["parts"]:
         copy_part(domain, os.path.join(SEED, "parts", part), folder)
+    add_packages(domain, gpo, dn, lambda name, data: write(os.path.join(folder, name), data))
     for extra in gpo.get("folders", []):
         os.makedirs(os.path.join(folder, extra), exist_ok=True)
     for name, text in gpo.get("files", {}).items():
@@ -175,7 +177,7 @@ def add_links(domain, som, entries):
     link = str(found[0]["gPLink"][0]) if "gPLink" in found[0] else ""
     # The first entry of gPLink has the lowest priority; order as Windows writes it.
     for guid, options in entries:
-        link = f"[LDAP://{gpo_dn(domain, guid).replace('CN=', 'cn=', 1)};{options}]" + link
+        link = f"[LDAP://cn={guid},cn=policies,cn=system,{domain.dn};{options}]" + link
     change = ldb.Message(ldb.Dn(samdb, som))
     change["gPLink"] = ldb.MessageElement(link, ldb.FLAG_MOD_REPLACE, "gPLink")
     samdb.modify(change)
