@@ -44,6 +44,10 @@ def seed_gpos(domain):
             links.setdefault(som, []).append((gpo["guid"], link.get("options", 0)))
     for som, entries in links.items():
         add_links(domain, som, entries)
+    for som in mine.get("block_inheritance", []):
+        change = ldb.Message(ldb.Dn(samdb, f"{som},{domain.dn}"))
+        change["gPOptions"] = ldb.MessageElement("1", ldb.FLAG_MOD_REPLACE, "gPOptions")
+        samdb.modify(change)
     samdb.transaction_commit()
 
 

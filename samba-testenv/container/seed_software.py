@@ -53,6 +53,10 @@ def add_package(domain, gpo, half, store, package):
         "productCode": uuid.UUID(package["product"]).bytes_le,
         "cOMClassID": "00000000-0000-0000-0000-000000000000:0",
     }
+    if "script_size" in package:
+        # One directory entry of more than 64 KiB: a client that seals its LDAP must take replies of any size.
+        message["msiScript"] = bytes(index * 7 % 251 for index in range(package["script_size"]))
+        message["msiScriptSize"] = str(package["script_size"])
     domain.samdb.add(message)
 
 
