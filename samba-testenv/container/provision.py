@@ -10,9 +10,7 @@ import os
 import sys
 import time
 
-import samba
 from samba.auth import system_session
-from samba.dcerpc import security
 from samba.param import LoadParm
 from samba.provision import FILL_FULL, provision
 from samba.dsdb import DS_DOMAIN_FUNCTION_2008_R2

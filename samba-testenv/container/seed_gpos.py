@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import struct
 
 import ldb
@@ -204,10 +203,6 @@ def copy_part(domain, part, folder):
             source = os.path.join(root, name)
             target = os.path.join(folder, os.path.relpath(source, part))
             lower = name.lower()
-            if lower.endswith(".bin"):
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copyfile(source, target.removesuffix(".bin"))
-                continue
             with open(source, encoding="utf-8") as file:
                 text = fill(domain, file.read())
             if lower == "registry.pol.json":
