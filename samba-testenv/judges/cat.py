@@ -1,0 +1,1 @@
+sys.stdout.buffer.write(contents(sys.argv[1]))

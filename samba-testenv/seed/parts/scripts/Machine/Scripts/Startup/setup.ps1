@@ -1,0 +1,2 @@
+param([string]$Share)
+Write-Output $Share

@@ -1,0 +1,2 @@
+@echo off
+net time \\dc1.src.test

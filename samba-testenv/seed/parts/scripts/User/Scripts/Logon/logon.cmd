@@ -1,0 +1,2 @@
+@echo off
+net use h: \\fs1.src.test\home$
