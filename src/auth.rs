@@ -226,7 +226,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_user_name() {
-        for text in ["", "@A", "A\\", "\\x", "a@b@c", "a\\b\\c", "a@b c", "a/b@C", "a\n@C"] {
+        for text in [
+            "", "@A", "A\\", "\\x", "a@b@c", "a\\b\\c", "a@b c", "a/b@C", "a\n@C",
+        ] {
             assert!(UserName::parse(text).is_err(), "{text:?}");
         }
     }

@@ -75,7 +75,10 @@ impl Credential {
                     None => None,
                 };
                 let name = std::ffi::CString::new(cache.as_str()).map_err(|_| {
-                    Error::new(ErrorKind::Usage, "the ticket cache name holds a NUL character")
+                    Error::new(
+                        ErrorKind::Usage,
+                        "the ticket cache name holds a NUL character",
+                    )
                 })?;
                 let label = format!("the ticket cache {cache}");
                 let credential =
@@ -268,9 +271,8 @@ impl SealedContext {
     /// # Errors
     /// [`ErrorKind::Connect`] when the established context lacks mutual authentication, integrity or confidentiality.
     pub fn check_flags(&self) -> Result<()> {
-        let needed = CtxFlags::GSS_C_MUTUAL_FLAG
-            | CtxFlags::GSS_C_INTEG_FLAG
-            | CtxFlags::GSS_C_CONF_FLAG;
+        let needed =
+            CtxFlags::GSS_C_MUTUAL_FLAG | CtxFlags::GSS_C_INTEG_FLAG | CtxFlags::GSS_C_CONF_FLAG;
         let granted = self.ctx.flags().map_err(|error| self.broken(error))?;
         if granted.contains(needed) {
             return Ok(());
@@ -338,12 +340,7 @@ fn failure(label: &str, service: Option<&str>, error: GssFailure) -> Error {
 }
 
 /// Sentence and hint for a Kerberos error code, or for what the library's text gives away.
-fn explain(
-    code: u32,
-    library: &str,
-    label: &str,
-    service: Option<&str>,
-) -> (String, String) {
+fn explain(code: u32, library: &str, label: &str, service: Option<&str>) -> (String, String) {
     let service = service.unwrap_or("the service");
     let has = |text: &str| library.contains(text);
     match code {
@@ -384,10 +381,15 @@ fn explain(
             explain(156, "", label, Some(service))
         }
         _ if has("expired") => explain(32, "", label, Some(service)),
-        _ if has("No credentials cache") || has("No Kerberos credentials") || has("find credentials") => (
-            format!("{label} holds no usable Kerberos ticket"),
-            "run kinit, or give --user and --password-file".to_owned(),
-        ),
+        _ if has("No credentials cache")
+            || has("No Kerberos credentials")
+            || has("find credentials") =>
+        {
+            (
+                format!("{label} holds no usable Kerberos ticket"),
+                "run kinit, or give --user and --password-file".to_owned(),
+            )
+        }
         _ => (
             format!("kerberos failed for {label} with {service}"),
             "set KRB5_TRACE=/dev/stderr to see what the library does".to_owned(),

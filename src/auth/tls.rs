@@ -161,17 +161,15 @@ impl ServerCertVerifier for Verifier {
                 return if seen == *pin {
                     Ok(ServerCertVerified::assertion())
                 } else {
-                    Err(CertificateError::Other(rustls::OtherError(Arc::new(PinMismatch(seen)))).into())
+                    Err(
+                        CertificateError::Other(rustls::OtherError(Arc::new(PinMismatch(seen))))
+                            .into(),
+                    )
                 };
             }
         };
-        let verdict = chain.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
+        let verdict =
+            chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verdict {
             // The chain is verified before the name, so this error says that only the name is left to judge. The CN counts
             // only where there is nothing else, as on a Samba DC with the certificate it made itself [RFC 6125 6.4.4].
@@ -259,7 +257,8 @@ pub(crate) fn handshake_failure(server: &str, error: std::io::Error) -> Error {
         Some(rustls::Error::InvalidCertificate(problem)) => explain(server, problem),
         _ => (
             format!("the TLS handshake with {server} failed"),
-            "check that the port speaks TLS 1.2 or newer and that the DC has a certificate".to_owned(),
+            "check that the port speaks TLS 1.2 or newer and that the DC has a certificate"
+                .to_owned(),
         ),
     };
     Error::new(ErrorKind::Connect, message)

@@ -245,7 +245,9 @@ fn parse_rdn(text: &str) -> Option<(Rdn, Option<&str>)> {
 
 /// Letters, digits, `-` and `.`, beginning with a letter or digit (an OID).
 fn is_attribute_type(text: &str) -> bool {
-    text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+    text.bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphanumeric())
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
@@ -292,7 +294,10 @@ impl Filter {
 
     /// A value of the attribute contains this text.
     pub fn contains(attribute: &'static str, value: &str) -> Self {
-        Self(format!("({attribute}=*{}*)", escape_filter(value.as_bytes())))
+        Self(format!(
+            "({attribute}=*{}*)",
+            escape_filter(value.as_bytes())
+        ))
     }
 
     /// One of these holds; none of an empty list does.
@@ -356,7 +361,16 @@ mod tests {
     #[test]
     fn a_value_cannot_leave_its_dn() {
         let base = Dn::parse("DC=src,DC=test").unwrap();
-        for value in [HOSTILE, "x,CN=Users", " a ", "#1", "a+b=c", "a\\", "a\nb", "\""] {
+        for value in [
+            HOSTILE,
+            "x,CN=Users",
+            " a ",
+            "#1",
+            "a+b=c",
+            "a\\",
+            "a\nb",
+            "\"",
+        ] {
             let child = base.cn(value);
             let read = Dn::parse(child.as_str()).unwrap();
             assert_eq!(read.rdns().len(), 3, "{child}");
@@ -401,7 +415,18 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_dn() {
-        for text in ["", "CN", "CN=", "=x", "CN=a,", "CN=a+OU=b", "CN=a;DC=b", "CN=\\", "CN=\\4", "C N=a"] {
+        for text in [
+            "",
+            "CN",
+            "CN=",
+            "=x",
+            "CN=a,",
+            "CN=a+OU=b",
+            "CN=a;DC=b",
+            "CN=\\",
+            "CN=\\4",
+            "C N=a",
+        ] {
             assert!(Dn::parse(text).is_err(), "{text}");
         }
     }

@@ -25,7 +25,9 @@ impl Entry {
                 format!("the server sent a malformed search entry: {what}"),
             )
         };
-        let mut parts = children(result.0).ok_or_else(|| bad("no entry"))?.into_iter();
+        let mut parts = children(result.0)
+            .ok_or_else(|| bad("no entry"))?
+            .into_iter();
         let name = parts
             .next()
             .and_then(octets)

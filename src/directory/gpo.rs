@@ -340,7 +340,10 @@ mod tests {
 
     fn gpos() -> Vec<(Guid, String)> {
         [
-            ("{31B2F340-016D-11D2-945F-00C04FB984F9}", "Default Domain Policy"),
+            (
+                "{31B2F340-016D-11D2-945F-00C04FB984F9}",
+                "Default Domain Policy",
+            ),
             ("{6AC1786C-016F-11D2-945F-00C04FB984F9}", "Twin"),
             ("{6AC1786C-016F-11D2-945F-00C04FB984FA}", "twin"),
             ("{ABCD0000-016F-11D2-945F-00C04FB984FA}", "31B2"),
@@ -354,7 +357,10 @@ mod tests {
         let gpos = gpos();
         let pick = |text: &str| choose(text, &gpos, &domain());
         assert_eq!(pick("default domain POLICY").unwrap(), gpos[0].0);
-        assert_eq!(pick("{31b2f340-016d-11d2-945f-00c04fb984f9}").unwrap(), gpos[0].0);
+        assert_eq!(
+            pick("{31b2f340-016d-11d2-945f-00c04fb984f9}").unwrap(),
+            gpos[0].0
+        );
         assert_eq!(pick("31b2f340-016D-").unwrap(), gpos[0].0);
         assert_eq!(pick("{31b2f").unwrap(), gpos[0].0);
         // A name comes before a prefix.
@@ -368,7 +374,10 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.hint().unwrap().contains("Default Domain Policy"));
         assert_eq!(pick("").unwrap_err().kind(), ErrorKind::NotFound);
-        assert_eq!(pick("*)(objectClass=*").unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(
+            pick("*)(objectClass=*").unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
     }
 
     #[test]

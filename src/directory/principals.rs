@@ -171,10 +171,18 @@ fn intent_of_name(name: &str, info: &DomainInfo) -> Intent {
             (account, name.to_lowercase(), Lookup::NotFound)
         } else {
             // The suffix of a userPrincipalName need not be a domain's name, so it is asked for before it is foreign.
-            ("", name.to_lowercase(), Lookup::OtherDomain(domain.to_owned()))
+            (
+                "",
+                name.to_lowercase(),
+                Lookup::OtherDomain(domain.to_owned()),
+            )
         }
     } else {
-        (name, format!("{}@{dns}", name.to_lowercase()), Lookup::NotFound)
+        (
+            name,
+            format!("{}@{dns}", name.to_lowercase()),
+            Lookup::NotFound,
+        )
     };
     if account.is_empty() && upn.is_empty() {
         return Intent::Known(otherwise);
@@ -246,7 +254,11 @@ fn answer(intent: &Intent, found: &[Candidate], info: &DomainInfo) -> Lookup {
             && one.account.to_lowercase() == computer
     };
     let by_upn = |one: &Candidate| {
-        !upn.is_empty() && one.upn.as_deref().is_some_and(|own| own.to_lowercase() == *upn)
+        !upn.is_empty()
+            && one
+                .upn
+                .as_deref()
+                .is_some_and(|own| own.to_lowercase() == *upn)
     };
     pick(&by_account)
         .or_else(|| pick(&by_upn))
@@ -347,18 +359,35 @@ mod tests {
     #[test]
     fn every_name_form_finds_the_account() {
         let found = [
-            candidate(1104, "Alice", Some("a.smith@corp.example"), PrincipalType::User),
+            candidate(
+                1104,
+                "Alice",
+                Some("a.smith@corp.example"),
+                PrincipalType::User,
+            ),
             candidate(1105, "PC1$", None, PrincipalType::Computer),
         ];
-        for name in ["SRC\\alice", "src.test\\ALICE", "alice@SRC.TEST", "Alice", "A.Smith@corp.example"] {
+        for name in [
+            "SRC\\alice",
+            "src.test\\ALICE",
+            "alice@SRC.TEST",
+            "Alice",
+            "A.Smith@corp.example",
+        ] {
             assert_eq!(rid(&ask(name, &found)), Some(1104), "{name}");
         }
         for name in ["PC1", "pc1$", "SRC\\PC1$", "SRC\\PC1"] {
             assert_eq!(rid(&ask(name, &found)), Some(1105), "{name}");
         }
         assert_eq!(ask("SRC\\nobody", &found), Lookup::NotFound);
-        assert_eq!(ask("DST\\alice", &found), Lookup::OtherDomain("DST".to_owned()));
-        assert_eq!(ask("bob@other.test", &found), Lookup::OtherDomain("other.test".to_owned()));
+        assert_eq!(
+            ask("DST\\alice", &found),
+            Lookup::OtherDomain("DST".to_owned())
+        );
+        assert_eq!(
+            ask("bob@other.test", &found),
+            Lookup::OtherDomain("other.test".to_owned())
+        );
         assert_eq!(ask("BUILTIN\\nobody", &found), Lookup::NotFound);
         assert_eq!(ask("", &found), Lookup::NotFound);
     }
@@ -422,7 +451,11 @@ mod tests {
         let query = PrincipalQuery::Name("*)(objectClass=*".to_owned());
         for term in terms(&intent(&query, &info())) {
             let filter = term.filter();
-            assert!(!filter.as_str().contains("objectClass=*"), "{}", filter.as_str());
+            assert!(
+                !filter.as_str().contains("objectClass=*"),
+                "{}",
+                filter.as_str()
+            );
             assert!(ldap3::parse_filter(filter.as_str()).is_ok());
         }
     }

@@ -58,7 +58,9 @@ where
         id += 1;
         let answer = bind_step(stream, server, id, token_out.as_deref()).await?;
         if answer.code == 0 {
-            return Err(odd("it ended the bind before the security layer was agreed"));
+            return Err(odd(
+                "it ended the bind before the security layer was agreed",
+            ));
         }
         token_in = answer.credentials.filter(|token| !token.is_empty());
         if context.is_complete() {
@@ -76,7 +78,9 @@ where
             id += 1;
             let answer = bind_step(stream, server, id, None).await?;
             if answer.code == 0 {
-                return Err(odd("it ended the bind before the security layer was agreed"));
+                return Err(odd(
+                    "it ended the bind before the security layer was agreed",
+                ));
             }
             answer
                 .credentials
@@ -107,12 +111,7 @@ where
 }
 
 /// One request and its answer; every result but success and in-progress is an error.
-async fn bind_step<S>(
-    stream: &mut S,
-    server: &str,
-    id: u32,
-    token: Option<&[u8]>,
-) -> Result<Answer>
+async fn bind_step<S>(stream: &mut S, server: &str, id: u32, token: Option<&[u8]>) -> Result<Answer>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

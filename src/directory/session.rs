@@ -399,18 +399,25 @@ impl Session {
         match error {
             LdapError::Timeout { .. } => Error::new(
                 ErrorKind::Connect,
-                format!("{what} got no answer within {} s", self.timeout.as_secs_f32()),
+                format!(
+                    "{what} got no answer within {} s",
+                    self.timeout.as_secs_f32()
+                ),
             )
-            .with_hint("check the DC, or raise --timeout; a change that was sent may still have been made"),
-            LdapError::FilterParsing | LdapError::AddNoValues => Error::new(
-                ErrorKind::Internal,
-                format!("{what} could not be asked"),
-            )
-            .with_source(error),
+            .with_hint(
+                "check the DC, or raise --timeout; a change that was sent may still have been made",
+            ),
+            LdapError::FilterParsing | LdapError::AddNoValues => {
+                Error::new(ErrorKind::Internal, format!("{what} could not be asked"))
+                    .with_source(error)
+            }
             _ => {
                 let lost = Error::new(
                     ErrorKind::Connect,
-                    format!("{what} failed because the connection to {} was lost", self.server),
+                    format!(
+                        "{what} failed because the connection to {} was lost",
+                        self.server
+                    ),
                 )
                 .with_hint("try again; a change that was sent may still have been made");
                 match self.end.cause().await {
@@ -442,8 +449,11 @@ async fn read_domain(
 ) -> Result<DomainInfo> {
     let server = &settings.server;
     let bad = |what: &str| {
-        Error::new(ErrorKind::BadDirectory, format!("{server} does not tell {what}"))
-            .with_hint("check that it is a domain controller")
+        Error::new(
+            ErrorKind::BadDirectory,
+            format!("{server} does not tell {what}"),
+        )
+        .with_hint("check that it is a domain controller")
     };
     let root = session
         .read(
@@ -486,7 +496,11 @@ async fn read_domain(
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| bad("its dnsHostName"))?;
     let domain = session
-        .read(Some(&base), &["objectSid", "objectGUID", "fSMORoleOwner"], None)
+        .read(
+            Some(&base),
+            &["objectSid", "objectGUID", "fSMORoleOwner"],
+            None,
+        )
         .await?
         .ok_or_else(|| bad("its domain object"))?;
     let domain_sid = domain

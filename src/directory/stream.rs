@@ -47,9 +47,11 @@ impl StreamEnd {
     /// The cause of death. Called after a call failed, so the end is there or about to come; waits for it a moment.
     pub(super) async fn cause(&self) -> Option<Arc<str>> {
         let mut receiver = self.0.clone();
-        let waited =
-            tokio::time::timeout(Duration::from_millis(500), receiver.wait_for(Option::is_some))
-                .await;
+        let waited = tokio::time::timeout(
+            Duration::from_millis(500),
+            receiver.wait_for(Option::is_some),
+        )
+        .await;
         match waited {
             Ok(Ok(end)) => end.clone(),
             _ => None,
@@ -68,8 +70,11 @@ pub(super) async fn connect(to: &Endpoint<'_>) -> Result<TcpStream> {
         None => {
             let lookup = tokio::net::lookup_host((server.as_str(), to.port));
             let unknown = || {
-                Error::new(ErrorKind::Connect, format!("the host {server} is not known"))
-                    .with_hint("check the name, or give the DC's IP address with --address")
+                Error::new(
+                    ErrorKind::Connect,
+                    format!("the host {server} is not known"),
+                )
+                .with_hint("check the name, or give the DC's IP address with --address")
             };
             match tokio::time::timeout(to.timeout, lookup).await {
                 Err(_) => return Err(too_slow(&format!("looking up {server}"), to.timeout)),
@@ -144,7 +149,10 @@ pub(super) async fn open_sealed(
     let chunk = server_size
         .saturating_sub(SEAL_OVERHEAD)
         .clamp(1024, MAX_CHUNK);
-    let (ldap, end) = attach(&server, move |local| pump_sealed(tcp, local, context, chunk)).await?;
+    let (ldap, end) = attach(&server, move |local| {
+        pump_sealed(tcp, local, context, chunk)
+    })
+    .await?;
     Ok((ldap, end, principal))
 }
 
