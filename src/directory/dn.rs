@@ -62,6 +62,14 @@ impl Dn {
         })
     }
 
+    /// The empty DN, under which the rootDSE is found.
+    pub fn root() -> Self {
+        Self {
+            text: String::new(),
+            rdns: Vec::new(),
+        }
+    }
+
     /// The DN one level below this one.
     ///
     /// # Errors
@@ -70,26 +78,28 @@ impl Dn {
         if !is_attribute_type(attribute) || value.is_empty() {
             return Err(InvalidDn(format!("{attribute}={value}")));
         }
-        let rdn = Rdn {
+        Ok(self.with(Rdn {
             attribute: attribute.to_owned(),
             value: value.to_owned(),
-        };
-        let text = format!("{},{}", rdn.written(), self.text);
-        let mut rdns = Vec::with_capacity(self.rdns.len() + 1);
-        rdns.push(rdn);
-        rdns.extend(self.rdns.iter().cloned());
-        Ok(Self { text, rdns })
+        }))
     }
 
     /// `CN=value` below this one. A CN needs no check but its escaping.
     #[must_use]
     pub fn cn(&self, value: &str) -> Self {
-        let rdn = Rdn {
+        self.with(Rdn {
             attribute: "CN".to_owned(),
             value: value.to_owned(),
-        };
+        })
+    }
+
+    fn with(&self, rdn: Rdn) -> Self {
+        let mut text = rdn.written();
+        if !self.text.is_empty() {
+            text.push(',');
+            text.push_str(&self.text);
+        }
         let mut rdns = Vec::with_capacity(self.rdns.len() + 1);
-        let text = format!("{},{}", rdn.written(), self.text);
         rdns.push(rdn);
         rdns.extend(self.rdns.iter().cloned());
         Self { text, rdns }

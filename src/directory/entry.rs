@@ -33,7 +33,10 @@ impl Entry {
             .and_then(octets)
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .ok_or_else(|| bad("no name"))?;
-        let dn = Dn::parse(&name).map_err(|error| bad("its name").with_source(error))?;
+        let dn = match name.as_str() {
+            "" => Dn::root(),
+            name => Dn::parse(name).map_err(|error| bad("its name").with_source(error))?,
+        };
         let mut attributes = Vec::new();
         for attribute in parts
             .next()
