@@ -140,17 +140,7 @@ live! {
         let cache = |domain: &Domain| {
             let path = folder.path().join(domain.key);
             let name = format!("FILE:{}", path.display());
-            let mut kinit = Command::new("kinit")
-                .args(["-c", &name, &domain.var("USER")])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap();
-            let password = domain.password();
-            let mut stdin = kinit.stdin.take().unwrap();
-            writeln!(stdin, "{}", password.expose_secret()).unwrap();
-            drop(stdin);
-            assert!(kinit.wait().unwrap().success());
+            kinit(&name, domain);
             // A bare path is a FILE cache as well.
             (path.display().to_string(), name)
         };
@@ -531,6 +521,15 @@ fn class_store(domain: &str) -> Vec<DirectoryObject> {
                     name: "productCode".to_owned(),
                     values: AttributeValues::Binary(vec![vec![0xfe, 0, 0x75, 0xff]]),
                 },
+                // Far above what one sealed buffer holds, in both directions.
+                DirectoryAttribute {
+                    name: "msiScript".to_owned(),
+                    values: AttributeValues::Binary(vec![
+                        (0..1_200_000_u32)
+                            .map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1])
+                            .collect(),
+                    ]),
+                },
                 DirectoryAttribute {
                     name: "url".to_owned(),
                     values: AttributeValues::MultiString(Vec::new()),
@@ -712,34 +711,101 @@ live! {
     }
 }
 
+/// A relay to the DC on an address of its own: the first message makes it fall silent, the second cuts the line.
+async fn relay(address: &str) -> (tokio::task::JoinHandle<()>, tokio::sync::mpsc::Sender<()>) {
+    let listener = tokio::net::TcpListener::bind((address, 389)).await.expect(
+        "port 389 of a loopback address, which needs root or net.ipv4.ip_unprivileged_port_start",
+    );
+    let target = format!("{}:389", SRC.var("ADDRESS"));
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+    let task = tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut server = tokio::net::TcpStream::connect(target).await.unwrap();
+        tokio::select! {
+            _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+            _ = receiver.recv() => {}
+        }
+        receiver.recv().await;
+    });
+    (task, sender)
+}
+
 live! {
-    async fn a_silent_proxy_and_a_cut_line_tell_their_cause() {
-        // A relay in between that can be cut: the address is the relay's, the name stays the DC's.
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:389").await;
-        let Ok(listener) = listener else {
-            println!("not run: the cut line: port 389 of 127.0.0.1 cannot be bound");
-            return;
-        };
-        let target = format!("{}:389", SRC.var("ADDRESS"));
-        let relay = tokio::spawn(async move {
-            let (mut client, _) = listener.accept().await.unwrap();
-            let mut server = tokio::net::TcpStream::connect(target).await.unwrap();
-            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-        });
+    async fn a_silent_line_and_a_cut_line_tell_their_cause() {
+        let (task, control) = relay("127.0.0.99").await;
         let settings = DirectorySettings {
-            address: Some("127.0.0.1".parse().unwrap()),
-            timeout: Duration::from_secs(10),
+            address: Some("127.0.0.99".parse().unwrap()),
+            timeout: Duration::from_secs(2),
             ..SRC.settings()
         };
         let directory = Directory::connect(&settings).await.unwrap();
         directory.gpos().await.unwrap();
-        relay.abort();
-        let _ = relay.await;
+        control.send(()).await.unwrap();
+        let begin = Instant::now();
         let error = directory.gpos().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Connect);
-        assert!(error.to_string().contains("the server closed the connection"), "{error}");
-        // And again, on the dead connection.
-        let error = directory.gpos().await.unwrap_err();
-        assert!(error.to_string().contains("the server closed the connection"), "{error}");
+        assert!(error.to_string().contains("no answer within 2 s"), "{error}");
+        assert!(begin.elapsed() < Duration::from_secs(4));
+        control.send(()).await.unwrap();
+        task.await.unwrap();
+        // On the dead connection, again and again.
+        for _ in 0..2 {
+            let error = directory.gpos().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Connect);
+            let shown = error.to_string();
+            assert!(
+                shown.contains("the server closed the connection") || shown.contains("reset by peer"),
+                "{shown}"
+            );
+        }
     }
+}
+
+live! {
+    async fn the_default_cache_is_the_one_of_the_right_realm() {
+        // The default cache is the environment's, so this case runs itself again with a collection of two caches there.
+        const INNER: &str = "GPOCTL_TEST_INNER";
+        if std::env::var_os(INNER).is_none() {
+            let folder = tempfile::tempdir().unwrap();
+            let collection = format!("DIR:{}", folder.path().display());
+            for domain in [&SRC, &DST] {
+                let cache = format!("DIR::{}/tkt{}", folder.path().display(), domain.key);
+                kinit(&cache, domain);
+            }
+            let status = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "the_default_cache_is_the_one_of_the_right_realm"])
+                .env("KRB5CCNAME", collection)
+                .env(INNER, "1")
+                .status()
+                .unwrap();
+            assert!(status.success());
+            return;
+        }
+        for _ in 0..2 {
+            for domain in [&SRC, &DST] {
+                for principal in [None, Some(domain.var("USER"))] {
+                    let settings = DirectorySettings {
+                        identity: Identity::TicketCache { cache: None, principal },
+                        ..domain.settings()
+                    };
+                    let directory = Directory::connect(&settings).await.unwrap();
+                    assert_eq!(directory.info().bound_as, domain.var("USER"));
+                }
+            }
+        }
+    }
+}
+
+/// Puts tickets of the domain's administrator into a cache.
+fn kinit(cache: &str, domain: &Domain) {
+    let mut kinit = Command::new("kinit")
+        .args(["-c", cache, &domain.var("USER")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let password = domain.password();
+    let mut stdin = kinit.stdin.take().unwrap();
+    writeln!(stdin, "{}", password.expose_secret()).unwrap();
+    drop(stdin);
+    assert!(kinit.wait().unwrap().success());
 }

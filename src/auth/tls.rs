@@ -253,17 +253,26 @@ pub(crate) fn handshake_failure(server: &str, error: std::io::Error) -> Error {
     let tls = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let (message, hint) = match tls {
-        Some(rustls::Error::InvalidCertificate(problem)) => explain(server, problem),
-        _ => (
-            format!("the TLS handshake with {server} failed"),
-            "check that the port speaks TLS 1.2 or newer and that the DC has a certificate"
-                .to_owned(),
-        ),
+    let problem = match tls {
+        Some(rustls::Error::InvalidCertificate(problem)) => problem,
+        _ => {
+            return Error::new(
+                ErrorKind::Connect,
+                format!("the TLS handshake with {server} failed"),
+            )
+            .with_hint(
+                "check that the port speaks TLS 1.2 or newer and that the DC has a certificate",
+            )
+            .with_source(error);
+        }
     };
-    Error::new(ErrorKind::Connect, message)
-        .with_hint(hint)
-        .with_source(error)
+    let (message, hint) = explain(server, problem);
+    let refused = Error::new(ErrorKind::Connect, message).with_hint(hint);
+    match problem {
+        // rustls shows this one as a structure; its inner error is a sentence.
+        CertificateError::Other(inner) => refused.with_source(inner.0.to_string()),
+        _ => refused.with_source(error),
+    }
 }
 
 /// Sentence and hint for a certificate that was refused.
@@ -298,37 +307,4 @@ fn explain(server: &str, problem: &CertificateError) -> (String, String) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_pins() {
-        let bare = "ab".repeat(32);
-        let colons = vec!["AB"; 32].join(":");
-        assert_eq!(parse_pin(&bare).unwrap(), [0xab; 32]);
-        assert_eq!(parse_pin(&colons).unwrap(), [0xab; 32]);
-        assert_eq!(parse_pin(&format!("SHA256:{bare}")).unwrap(), [0xab; 32]);
-        for text in ["", "ab", &"zz".repeat(32), &"é".repeat(32)] {
-            assert_eq!(parse_pin(text).unwrap_err().kind(), ErrorKind::Usage);
-        }
-    }
-
-    #[test]
-    fn an_authority_file_must_hold_certificates() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let settings = TlsSettings {
-            ca: Some(file.path().to_owned()),
-            pin: None,
-        };
-        let error = settings.client_config().unwrap_err();
-        assert!(error.message().contains("no certificate"), "{error}");
-        let missing = TlsSettings {
-            ca: Some("/nonexistent/ca.pem".into()),
-            pin: None,
-        };
-        assert_eq!(
-            missing.client_config().unwrap_err().kind(),
-            ErrorKind::Usage
-        );
-    }
-}
+mod tests;
