@@ -1,6 +1,6 @@
 //! The directory half: an LDAP session with one DC, the GPO objects, principals, WMI filters, links and class store in it.
 //!
-//! [`Directory`] reads and has no method that writes; [`DirectoryWriter`](writer::DirectoryWriter) is what
+//! [`Directory`] reads and has no method that writes; [`DirectoryWriter`] is what
 //! `operations::apply` gets. Referrals are never followed: one session speaks with one DC.
 
 mod ber;

@@ -46,7 +46,7 @@ pub struct GpoObject {
     /// `uSNChanged` of this DC.
     pub usn_changed: u64,
     /// Whether the account may write `versionNumber`, and so edit the GPO: `allowedAttributesEffective` [MS-GPOL 3.3.4.1].
-    /// `None` when the server does not tell.
+    /// Always there in what [`Directory`] reads; `None` in a value made without a server.
     pub may_write: Option<bool>,
     /// `isCriticalSystemObject`: true for the two default GPOs.
     pub critical: bool,
