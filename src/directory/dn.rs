@@ -1,0 +1,458 @@
+//! Distinguished names [RFC 4514] and search filters [RFC 4515] as types: the only way a text becomes part of either.
+
+use std::fmt;
+
+use crate::model::guid::Guid;
+
+/// A distinguished name. Displays as it was written; compares without regard to case and to the way it is escaped.
+#[derive(Clone)]
+pub struct Dn {
+    text: String,
+    /// Nearest first.
+    rdns: Vec<Rdn>,
+}
+
+/// One relative distinguished name of one attribute: `CN=Policies`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rdn {
+    /// The attribute type, as written.
+    pub attribute: String,
+    /// The value, unescaped. A `#` form keeps its text.
+    pub value: String,
+}
+
+/// The text is not a distinguished name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{}\" is not a distinguished name", .0.escape_debug())]
+pub struct InvalidDn(String);
+
+impl Rdn {
+    /// Whether this is `attribute=value`, compared without regard to case.
+    pub fn is(&self, attribute: &str, value: &str) -> bool {
+        self.attribute.eq_ignore_ascii_case(attribute)
+            && self.value.to_lowercase() == value.to_lowercase()
+    }
+
+    /// Written with its value escaped.
+    fn written(&self) -> String {
+        format!("{}={}", self.attribute, escape_value(&self.value))
+    }
+}
+
+impl Dn {
+    /// Reads a DN. Multi-valued RDNs are refused: AD has none.
+    ///
+    /// # Errors
+    /// When the text is empty or not of the form `attribute=value,…` [RFC 4514 3].
+    pub fn parse(text: &str) -> Result<Self, InvalidDn> {
+        let bad = || InvalidDn(text.to_owned());
+        let mut rdns = Vec::new();
+        let mut rest = text;
+        loop {
+            let (rdn, after) = parse_rdn(rest).ok_or_else(bad)?;
+            rdns.push(rdn);
+            match after {
+                Some(after) => rest = after,
+                None => break,
+            }
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            rdns,
+        })
+    }
+
+    /// The empty DN, under which the rootDSE is found.
+    pub fn root() -> Self {
+        Self {
+            text: String::new(),
+            rdns: Vec::new(),
+        }
+    }
+
+    /// The DN one level below this one.
+    ///
+    /// # Errors
+    /// When `attribute` is not a name of letters, digits and `-`.
+    pub fn child(&self, attribute: &str, value: &str) -> Result<Self, InvalidDn> {
+        if !is_attribute_type(attribute) || value.is_empty() {
+            return Err(InvalidDn(format!("{attribute}={value}")));
+        }
+        Ok(self.with(Rdn {
+            attribute: attribute.to_owned(),
+            value: value.to_owned(),
+        }))
+    }
+
+    /// `CN=value` below this one. A CN needs no check but its escaping.
+    #[must_use]
+    pub fn cn(&self, value: &str) -> Self {
+        self.with(Rdn {
+            attribute: "CN".to_owned(),
+            value: value.to_owned(),
+        })
+    }
+
+    fn with(&self, rdn: Rdn) -> Self {
+        let mut text = rdn.written();
+        if !self.text.is_empty() {
+            text.push(',');
+            text.push_str(&self.text);
+        }
+        let mut rdns = Vec::with_capacity(self.rdns.len() + 1);
+        rdns.push(rdn);
+        rdns.extend(self.rdns.iter().cloned());
+        Self { text, rdns }
+    }
+
+    /// Where the GPOs of the domain with this DN stand: `CN=Policies,CN=System,…`.
+    #[must_use]
+    pub fn policies(&self) -> Self {
+        self.cn("System").cn("Policies")
+    }
+
+    /// The container of a GPO of the domain with this DN: `CN={GUID},CN=Policies,CN=System,…` [MS-GPOL 2.2.2].
+    #[must_use]
+    pub fn gpo(&self, guid: Guid) -> Self {
+        self.policies().cn(&guid.to_string())
+    }
+
+    /// The GUID, when this is the container of a GPO of the domain with the DN `base`.
+    pub fn gpo_guid(&self, base: &Self) -> Option<Guid> {
+        if self.parent()? != base.policies() {
+            return None;
+        }
+        let rdn = self.rdns.first()?;
+        if !rdn.attribute.eq_ignore_ascii_case("CN") || !rdn.value.starts_with('{') {
+            return None;
+        }
+        rdn.value.parse().ok()
+    }
+
+    /// The DN it is written as.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The RDNs, nearest first.
+    pub fn rdns(&self) -> &[Rdn] {
+        &self.rdns
+    }
+
+    /// The DN one level up; `None` at the top.
+    pub fn parent(&self) -> Option<Self> {
+        let (_, rest) = self.rdns.split_first()?;
+        if rest.is_empty() {
+            return None;
+        }
+        let text = rest.iter().map(Rdn::written).collect::<Vec<_>>().join(",");
+        Some(Self {
+            text,
+            rdns: rest.to_vec(),
+        })
+    }
+
+    /// The RDNs of this DN that stand below `above`, nearest first; `None` when it is not below it. Empty when it is it.
+    pub fn below(&self, above: &Self) -> Option<&[Rdn]> {
+        let depth = self.rdns.len().checked_sub(above.rdns.len())?;
+        let (relative, rest) = self.rdns.split_at_checked(depth)?;
+        let same = rest
+            .iter()
+            .zip(&above.rdns)
+            .all(|(a, b)| a.is(&b.attribute, &b.value));
+        same.then_some(relative)
+    }
+
+    /// The DNS name of the domain the DN lies in: its `DC` parts.
+    pub fn dns_domain(&self) -> String {
+        self.rdns
+            .iter()
+            .filter(|rdn| rdn.attribute.eq_ignore_ascii_case("DC"))
+            .map(|rdn| rdn.value.as_str())
+            .collect::<Vec<_>>()
+            .join(".")
+    }
+}
+
+impl PartialEq for Dn {
+    fn eq(&self, other: &Self) -> bool {
+        self.below(other).is_some_and(<[Rdn]>::is_empty)
+    }
+}
+
+impl Eq for Dn {}
+
+impl fmt::Display for Dn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Dn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+/// Reads one RDN that stands alone, such as `CN=Class Store`.
+pub fn parse_single_rdn(text: &str) -> Option<Rdn> {
+    match parse_rdn(text)? {
+        (rdn, None) => Some(rdn),
+        _ => None,
+    }
+}
+
+/// Reads one RDN from the front; the rest is what follows its comma.
+fn parse_rdn(text: &str) -> Option<(Rdn, Option<&str>)> {
+    let (attribute, after) = text.split_once('=')?;
+    let attribute = attribute.trim();
+    if !is_attribute_type(attribute) {
+        return None;
+    }
+    let mut value = Vec::new();
+    // The length of the value up to its last character that is escaped or not a blank: blanks around it are not part of it.
+    let mut kept = 0;
+    let mut chars = after.char_indices();
+    let mut rest = None;
+    while let Some((at, c)) = chars.next() {
+        match c {
+            ',' => {
+                rest = Some(after.get(at + 1..)?);
+                break;
+            }
+            '+' | ';' | '<' | '>' | '"' | '\0' => return None,
+            '\\' => {
+                let (_, next) = chars.next()?;
+                if next.is_ascii_hexdigit() {
+                    let (_, second) = chars.next()?;
+                    let byte = next.to_digit(16)? * 16 + second.to_digit(16)?;
+                    value.push(u8::try_from(byte).ok()?);
+                } else {
+                    value.extend_from_slice(next.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+                kept = value.len();
+            }
+            ' ' if value.is_empty() => {}
+            _ => {
+                value.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                if c != ' ' {
+                    kept = value.len();
+                }
+            }
+        }
+    }
+    value.truncate(kept);
+    let value = String::from_utf8(value).ok()?;
+    if value.is_empty() {
+        return None;
+    }
+    let rdn = Rdn {
+        attribute: attribute.to_owned(),
+        value,
+    };
+    Some((rdn, rest))
+}
+
+/// Letters, digits, `-` and `.`, beginning with a letter or digit (an OID).
+fn is_attribute_type(text: &str) -> bool {
+    text.bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphanumeric())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+}
+
+/// Escapes an attribute value for a DN [RFC 4514 2.4].
+pub fn escape_value(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let last = value.chars().count().saturating_sub(1);
+    for (index, c) in value.chars().enumerate() {
+        match c {
+            '"' | '+' | ',' | ';' | '<' | '>' | '\\' | '=' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '#' if index == 0 => out.push_str("\\#"),
+            ' ' if index == 0 || index == last => out.push_str("\\ "),
+            c if c.is_ascii_control() => out.push_str(&format!("\\{:02X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A search filter. Attribute names are ours; values are escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Filter(String);
+
+impl Filter {
+    /// Every object.
+    pub fn everything() -> Self {
+        Self("(objectClass=*)".to_owned())
+    }
+
+    /// The attribute has this text as a value.
+    pub fn equals(attribute: &'static str, value: &str) -> Self {
+        Self::equals_bytes(attribute, value.as_bytes())
+    }
+
+    /// The attribute has these bytes as a value.
+    pub fn equals_bytes(attribute: &'static str, value: &[u8]) -> Self {
+        Self(format!("({attribute}={})", escape_filter(value)))
+    }
+
+    /// A value of the attribute contains this text.
+    pub fn contains(attribute: &'static str, value: &str) -> Self {
+        Self(format!(
+            "({attribute}=*{}*)",
+            escape_filter(value.as_bytes())
+        ))
+    }
+
+    /// One of these holds; none of an empty list does.
+    pub fn any(filters: impl IntoIterator<Item = Self>) -> Self {
+        Self::list('|', filters)
+    }
+
+    /// All of these hold.
+    pub fn all(filters: impl IntoIterator<Item = Self>) -> Self {
+        Self::list('&', filters)
+    }
+
+    fn list(operator: char, filters: impl IntoIterator<Item = Self>) -> Self {
+        let inner: String = filters.into_iter().map(|filter| filter.0).collect();
+        Self(format!("({operator}{inner})"))
+    }
+
+    /// The filter as text [RFC 4515].
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Escapes a value for a filter [RFC 4515 3]: everything that is not a plain ASCII character.
+fn escape_filter(value: &[u8]) -> String {
+    let mut out = String::with_capacity(value.len());
+    for &byte in value {
+        if byte.is_ascii_graphic() && !b"*()\\".contains(&byte) || byte == b' ' {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("\\{byte:02x}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HOSTILE: &str = "*)(objectClass=*";
+
+    #[test]
+    fn a_value_cannot_leave_its_filter() {
+        let filter = Filter::equals("displayName", HOSTILE);
+        assert_eq!(
+            filter.as_str(),
+            "(displayName=\\2a\\29\\28objectClass=\\2a)"
+        );
+        assert!(ldap3::parse_filter(filter.as_str()).is_ok());
+        assert_eq!(
+            Filter::equals_bytes("objectSid", &[1, 0, 0x5c, 0x41]).as_str(),
+            "(objectSid=\\01\\00\\5cA)"
+        );
+        let both = Filter::any([Filter::equals("cn", "a"), Filter::contains("gPLink", "b*")]);
+        assert_eq!(both.as_str(), "(|(cn=a)(gPLink=*b\\2a*))");
+    }
+
+    #[test]
+    fn a_value_cannot_leave_its_dn() {
+        let base = Dn::parse("DC=src,DC=test").unwrap();
+        for value in [
+            HOSTILE,
+            "x,CN=Users",
+            " a ",
+            "#1",
+            "a+b=c",
+            "a\\",
+            "a\nb",
+            "\"",
+        ] {
+            let child = base.cn(value);
+            let read = Dn::parse(child.as_str()).unwrap();
+            assert_eq!(read.rdns().len(), 3, "{child}");
+            assert_eq!(read.rdns()[0].value, value);
+            assert_eq!(read, child);
+            assert_eq!(read.parent().unwrap(), base);
+        }
+        assert!(base.child("C N", "x").is_err());
+        assert!(base.child("OU,DC", "x").is_err());
+    }
+
+    #[test]
+    fn gpo_containers_are_told_from_others() {
+        let base = Dn::parse("DC=src,DC=test").unwrap();
+        let guid: Guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}".parse().unwrap();
+        let dn = base.gpo(guid);
+        assert_eq!(
+            dn.as_str(),
+            "CN={31B2F340-016D-11D2-945F-00C04FB984F9},CN=Policies,CN=System,DC=src,DC=test"
+        );
+        let spelled = Dn::parse(
+            "cn={31b2f340-016d-11d2-945f-00c04fb984f9}, cn=policies,cn=system,dc=SRC,dc=TEST",
+        )
+        .unwrap();
+        assert_eq!(spelled, dn);
+        assert_eq!(spelled.gpo_guid(&base), Some(guid));
+        for text in [
+            "CN={31B2F340-016D-11D2-945F-00C04FB984F9},CN=Policies,CN=System,DC=x,DC=src,DC=test",
+            "CN={31B2F340-016D-11D2-945F-00C04FB984F9},CN=Users,DC=src,DC=test",
+            "CN=Machine,CN={31B2F340-016D-11D2-945F-00C04FB984F9},CN=Policies,CN=System,DC=src,DC=test",
+            "CN=Policies,CN=System,DC=src,DC=test",
+        ] {
+            assert_eq!(Dn::parse(text).unwrap().gpo_guid(&base), None, "{text}");
+        }
+        let child = dn.cn("Machine").cn("Class Store");
+        let relative = child.below(&dn).unwrap();
+        assert_eq!(relative.len(), 2);
+        assert!(relative[0].is("cn", "class store"));
+        assert_eq!(base.dns_domain(), "src.test");
+        assert!(base.below(&dn).is_none());
+    }
+
+    #[test]
+    fn refuses_what_is_no_dn() {
+        for text in [
+            "",
+            "CN",
+            "CN=",
+            "=x",
+            "CN=a,",
+            "CN=a+OU=b",
+            "CN=a;DC=b",
+            "CN=\\",
+            "CN=\\4",
+            "C N=a",
+        ] {
+            assert!(Dn::parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_survives(value in "[^\\s\0][^\0]{0,20}") {
+            let dn = Dn::parse("DC=a").unwrap().cn(&value);
+            let read = Dn::parse(dn.as_str()).unwrap();
+            prop_assert_eq!(&read.rdns()[0].value, &value);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,40}") {
+            let _ = Dn::parse(&text);
+            let _ = ldap3::parse_filter(Filter::equals("cn", &text).as_str()).unwrap();
+        }
+    }
+}

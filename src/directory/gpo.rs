@@ -1,0 +1,432 @@
+//! The directory half of a GPO: `groupPolicyContainer` [MS-GPOL 2.2.4].
+
+use std::cmp::Ordering;
+
+use ldap3::Scope;
+
+use super::dn::{Dn, Filter};
+use super::entry::Entry;
+use super::session::{Directory, Search};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::domain_name::DomainName;
+use crate::model::extension_list::ExtensionList;
+use crate::model::guid::Guid;
+use crate::model::version::GpoVersion;
+
+/// A `groupPolicyContainer` as the directory holds it. An attribute that is absent is `None`, which is not the same as 0:
+/// clients ignore a GPO without `flags`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpoObject {
+    /// The GUID: the object's `cn`.
+    pub guid: Guid,
+    /// Its DN.
+    pub dn: Dn,
+    /// `displayName`; empty when absent.
+    pub display_name: String,
+    /// `flags`: bit 0 user half off, bit 1 machine half off.
+    pub flags: Option<u32>,
+    /// `versionNumber`.
+    pub version: Option<GpoVersion>,
+    /// `gPCFunctionalityVersion`; clients demand 2.
+    pub functionality_version: Option<u32>,
+    /// `gPCMachineExtensionNames`; empty when absent.
+    pub machine_extensions: ExtensionList,
+    /// `gPCUserExtensionNames`; empty when absent.
+    pub user_extensions: ExtensionList,
+    /// `gPCFileSysPath`. Never a path to open: only compared, see [`GpoObject::path_mismatch`].
+    pub file_sys_path: Option<String>,
+    /// `gPCWQLFilter`, as it stands.
+    pub wmi_filter: Option<String>,
+    /// `nTSecurityDescriptor`, self-relative, with owner, group and DACL; empty when the account may not read it.
+    pub security_descriptor: Vec<u8>,
+    /// `whenCreated`, as generalized time: `20260101120000.0Z`.
+    pub when_created: String,
+    /// `whenChanged`, likewise. Each DC has its own.
+    pub when_changed: String,
+    /// `uSNChanged` of this DC.
+    pub usn_changed: u64,
+    /// Whether the account may write `versionNumber`, and so edit the GPO: `allowedAttributesEffective` [MS-GPOL 3.3.4.1].
+    /// Always there in what [`Directory`] reads; `None` in a value made without a server.
+    pub may_write: Option<bool>,
+    /// `isCriticalSystemObject`: true for the two default GPOs.
+    pub critical: bool,
+}
+
+/// The attributes a [`GpoObject`] is read from.
+const ATTRIBUTES: &[&str] = &[
+    "displayName",
+    "flags",
+    "versionNumber",
+    "gPCFunctionalityVersion",
+    "gPCMachineExtensionNames",
+    "gPCUserExtensionNames",
+    "gPCFileSysPath",
+    "gPCWQLFilter",
+    "nTSecurityDescriptor",
+    "whenCreated",
+    "whenChanged",
+    "uSNChanged",
+    "allowedAttributesEffective",
+    "isCriticalSystemObject",
+];
+
+/// Owner, group and DACL.
+pub(super) const SD_PARTS: u32 = 7;
+
+/// `gPCFileSysPath` as it has to be: `\\dom\SysVol\dom\Policies\{GUID}` [MS-GPOL 2.2.4].
+pub fn file_sys_path(domain: &DomainName, guid: Guid) -> String {
+    let domain = domain.lower();
+    format!(r"\\{domain}\SysVol\{domain}\Policies\{guid}")
+}
+
+impl GpoObject {
+    fn read(guid: Guid, entry: &Entry) -> Result<Self> {
+        let text = |name: &str| entry.text(name).unwrap_or_default();
+        let effective = entry.values("allowedAttributesEffective");
+        let may_write = effective
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(b"versionNumber"));
+        Ok(Self {
+            guid,
+            dn: entry.dn.clone(),
+            display_name: text("displayName"),
+            flags: entry.dword("flags")?,
+            version: entry.dword("versionNumber")?.map(GpoVersion::from_combined),
+            functionality_version: entry.dword("gPCFunctionalityVersion")?,
+            machine_extensions: ExtensionList::new(text("gPCMachineExtensionNames")),
+            user_extensions: ExtensionList::new(text("gPCUserExtensionNames")),
+            file_sys_path: entry.text("gPCFileSysPath"),
+            wmi_filter: entry.text("gPCWQLFilter"),
+            security_descriptor: entry
+                .bytes("nTSecurityDescriptor")
+                .unwrap_or_default()
+                .to_vec(),
+            when_created: text("whenCreated"),
+            when_changed: text("whenChanged"),
+            usn_changed: text("uSNChanged").parse().unwrap_or(0),
+            // AD leaves the attribute out when nothing may be written, so its absence says no.
+            may_write: Some(may_write),
+            critical: text("isCriticalSystemObject").eq_ignore_ascii_case("TRUE"),
+        })
+    }
+
+    /// What is wrong with `gPCFileSysPath`: `None` when it names the folder that is computed from the domain and the GUID.
+    /// Case and the spelling of the host do not count: a DC of the domain may stand for the domain.
+    pub fn path_mismatch(&self, domain: &DomainName) -> Option<String> {
+        let wanted = file_sys_path(domain, self.guid);
+        let Some(found) = &self.file_sys_path else {
+            return Some("gPCFileSysPath is absent".to_owned());
+        };
+        if same_folder(found, &wanted, domain) {
+            return None;
+        }
+        Some(format!(
+            "gPCFileSysPath is \"{}\", not {wanted}",
+            found.escape_debug()
+        ))
+    }
+}
+
+/// Whether both name the same folder below the share, on the domain or one of its hosts.
+fn same_folder(found: &str, wanted: &str, domain: &DomainName) -> bool {
+    let split = |path: &str| -> Option<(String, String)> {
+        let (host, rest) = path.strip_prefix(r"\\")?.split_once('\\')?;
+        let rest = rest.strip_suffix('\\').unwrap_or(rest);
+        Some((host.to_lowercase(), rest.to_lowercase()))
+    };
+    let (Some((host, folder)), Some((_, wanted))) = (split(found), split(wanted)) else {
+        return false;
+    };
+    let domain = domain.lower();
+    let of_domain = host == domain
+        || host
+            .strip_suffix(&domain)
+            .is_some_and(|front| front.ends_with('.') && !front.starts_with('.'));
+    of_domain && folder == wanted
+}
+
+impl Directory {
+    /// Every GPO of the domain, by display name, in one search. A container below `CN=Policies` whose name is no GUID is
+    /// no GPO; it is logged and left out.
+    ///
+    /// # Errors
+    /// As every search, and [`ErrorKind::BadDirectory`] when a number in a GPO is none.
+    pub async fn gpos(&self) -> Result<Vec<GpoObject>> {
+        let found = self.search_policies(ATTRIBUTES, Some(SD_PARTS)).await?;
+        let mut gpos = Vec::with_capacity(found.len());
+        for entry in found {
+            match entry.dn.gpo_guid(&self.info().base) {
+                Some(guid) => gpos.push(GpoObject::read(guid, &entry)?),
+                None => tracing::warn!(dn = %entry.dn, "a policy container is not named by a GUID"),
+            }
+        }
+        gpos.sort_by_cached_key(|gpo| (gpo.display_name.to_lowercase(), gpo.guid));
+        Ok(gpos)
+    }
+
+    /// The GPO with this GUID.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none; else as every search.
+    pub async fn gpo(&self, guid: Guid) -> Result<GpoObject> {
+        let dn = self.info().base.gpo(guid);
+        let missing = || {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("there is no GPO {guid} in {}", self.info().dns_domain),
+            )
+            .with_hint("gpoctl list shows the GPOs of the domain")
+        };
+        let entry = self
+            .read(&dn, ATTRIBUTES, Some(SD_PARTS))
+            .await?
+            .ok_or_else(missing)?;
+        GpoObject::read(guid, &entry)
+    }
+
+    /// The GPO that `text` means: a display name (without regard to case), a GUID, or the beginning of a GUID of at least
+    /// four hexadecimal digits. A display name comes first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] with the names that come close; [`ErrorKind::Conflict`] with the GUIDs when it means several.
+    pub async fn find_gpo(&self, text: &str) -> Result<GpoObject> {
+        let names: Vec<(Guid, String)> = self
+            .search_policies(&["displayName"], None)
+            .await?
+            .into_iter()
+            .filter_map(|entry| {
+                let guid = entry.dn.gpo_guid(&self.info().base)?;
+                Some((guid, entry.text("displayName").unwrap_or_default()))
+            })
+            .collect();
+        let guid = choose(text, &names, &self.info().dns_domain)?;
+        self.gpo(guid).await
+    }
+
+    async fn search_policies(
+        &self,
+        attributes: &[&str],
+        sd_flags: Option<u32>,
+    ) -> Result<Vec<Entry>> {
+        let policies = self.info().base.policies();
+        self.search(Search {
+            base: Some(&policies),
+            scope: Scope::OneLevel,
+            filter: Filter::equals("objectClass", "groupPolicyContainer"),
+            attributes,
+            sd_flags,
+            paged: true,
+        })
+        .await
+    }
+}
+
+/// Which of the GPOs `text` means.
+fn choose(text: &str, gpos: &[(Guid, String)], domain: &DomainName) -> Result<Guid> {
+    let folded = text.to_lowercase();
+    let named: Vec<&(Guid, String)> = gpos
+        .iter()
+        .filter(|(_, name)| name.to_lowercase() == folded)
+        .collect();
+    let prefix = guid_prefix(text);
+    let found = match (&prefix, named.is_empty()) {
+        (Some(prefix), true) => gpos
+            .iter()
+            .filter(|(guid, _)| guid.bare().starts_with(prefix))
+            .collect(),
+        _ => named,
+    };
+    match found.as_slice() {
+        [(guid, _)] => Ok(*guid),
+        [] => Err(not_found(text, gpos, domain)),
+        several => {
+            let list: Vec<String> = several
+                .iter()
+                .map(|(guid, name)| format!("{guid} ({name})"))
+                .collect();
+            Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "\"{}\" stands for {} GPOs in {domain}: {}",
+                    text.escape_debug(),
+                    several.len(),
+                    list.join(", ")
+                ),
+            )
+            .with_hint("name it by its GUID"))
+        }
+    }
+}
+
+/// The upper-case beginning of a GUID, when the text is one of at least four digits.
+fn guid_prefix(text: &str) -> Option<String> {
+    let bare = text.strip_prefix('{').unwrap_or(text);
+    let bare = bare.strip_suffix('}').unwrap_or(bare);
+    let digits = bare.bytes().filter(u8::is_ascii_hexdigit).count();
+    let shape = bare.bytes().enumerate().all(|(index, b)| match index {
+        8 | 13 | 18 | 23 => b == b'-',
+        _ => b.is_ascii_hexdigit(),
+    });
+    (digits >= 4 && shape).then(|| bare.to_ascii_uppercase())
+}
+
+/// The error that names what comes close.
+fn not_found(text: &str, gpos: &[(Guid, String)], domain: &DomainName) -> Error {
+    let wanted = text.to_lowercase();
+    let mut close: Vec<(usize, &str)> = gpos
+        .iter()
+        .filter_map(|(_, name)| {
+            let folded = name.to_lowercase();
+            let distance = if !folded.is_empty()
+                && !wanted.is_empty()
+                && (folded.contains(&wanted) || wanted.contains(&folded))
+            {
+                0
+            } else {
+                distance(&folded, &wanted)
+            };
+            (distance <= 2).then_some((distance, name.as_str()))
+        })
+        .collect();
+    close.sort_by(|a, b| match a.0.cmp(&b.0) {
+        Ordering::Equal => a.1.cmp(b.1),
+        other => other,
+    });
+    let error = Error::new(
+        ErrorKind::NotFound,
+        format!("there is no GPO \"{}\" in {domain}", text.escape_debug()),
+    );
+    let names: Vec<String> = close
+        .iter()
+        .take(5)
+        .map(|(_, name)| format!("\"{}\"", name.escape_debug()))
+        .collect();
+    if names.is_empty() {
+        error.with_hint("gpoctl list shows the GPOs of the domain")
+    } else {
+        error.with_hint(format!("close names: {}", names.join(", ")))
+    }
+}
+
+/// The Levenshtein distance of two texts, in characters. Long ones are far from everything.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(257).collect();
+    if b.len() > 256 || a.chars().count() > 256 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut next = Vec::with_capacity(row.len());
+        next.push(i + 1);
+        for (pair, y) in row.windows(2).zip(&b) {
+            if let &[diagonal, above] = pair {
+                let left = next.last().copied().unwrap_or(0);
+                let change = diagonal + usize::from(x != *y);
+                next.push(change.min(above + 1).min(left + 1));
+            }
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain() -> DomainName {
+        "src.test".parse().unwrap()
+    }
+
+    fn gpos() -> Vec<(Guid, String)> {
+        [
+            (
+                "{31B2F340-016D-11D2-945F-00C04FB984F9}",
+                "Default Domain Policy",
+            ),
+            ("{6AC1786C-016F-11D2-945F-00C04FB984F9}", "Twin"),
+            ("{6AC1786C-016F-11D2-945F-00C04FB984FA}", "twin"),
+            ("{ABCD0000-016F-11D2-945F-00C04FB984FA}", "31B2"),
+        ]
+        .map(|(guid, name)| (guid.parse().unwrap(), name.to_owned()))
+        .to_vec()
+    }
+
+    #[test]
+    fn names_guids_and_prefixes() {
+        let gpos = gpos();
+        let pick = |text: &str| choose(text, &gpos, &domain());
+        assert_eq!(pick("default domain POLICY").unwrap(), gpos[0].0);
+        assert_eq!(
+            pick("{31b2f340-016d-11d2-945f-00c04fb984f9}").unwrap(),
+            gpos[0].0
+        );
+        assert_eq!(pick("31b2f340-016D-").unwrap(), gpos[0].0);
+        assert_eq!(pick("{31b2f").unwrap(), gpos[0].0);
+        // A name comes before a prefix.
+        assert_eq!(pick("31b2").unwrap(), gpos[3].0);
+        let error = pick("TWIN").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.message().contains("84F9}") && error.message().contains("84FA}"));
+        assert_eq!(pick("6AC1").unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(pick("ABC").unwrap_err().kind(), ErrorKind::NotFound);
+        let error = pick("Default Domain Polcy").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.hint().unwrap().contains("Default Domain Policy"));
+        assert_eq!(pick("").unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(
+            pick("*)(objectClass=*").unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
+    }
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", "abc"), 0);
+    }
+
+    #[test]
+    fn only_the_computed_folder_will_do() {
+        let guid = gpos()[0].0;
+        let gpo = |path: Option<&str>| GpoObject {
+            guid,
+            dn: Dn::parse("DC=src,DC=test").unwrap().gpo(guid),
+            display_name: String::new(),
+            flags: None,
+            version: None,
+            functionality_version: None,
+            machine_extensions: ExtensionList::default(),
+            user_extensions: ExtensionList::default(),
+            file_sys_path: path.map(str::to_owned),
+            wmi_filter: None,
+            security_descriptor: Vec::new(),
+            when_created: String::new(),
+            when_changed: String::new(),
+            usn_changed: 0,
+            may_write: None,
+            critical: false,
+        };
+        let good = [
+            r"\\src.test\sysvol\src.test\Policies\{31B2F340-016D-11D2-945F-00C04FB984F9}",
+            r"\\SRC.TEST\SysVol\SRC.TEST\POLICIES\{31b2f340-016d-11d2-945f-00c04fb984f9}\",
+            r"\\dc1.src.test\sysvol\src.test\Policies\{31B2F340-016D-11D2-945F-00C04FB984F9}",
+        ];
+        for path in good {
+            assert_eq!(gpo(Some(path)).path_mismatch(&domain()), None, "{path}");
+        }
+        let bad = [
+            r"\\evil.test\sysvol\src.test\Policies\{31B2F340-016D-11D2-945F-00C04FB984F9}",
+            r"\\evilsrc.test\sysvol\src.test\Policies\{31B2F340-016D-11D2-945F-00C04FB984F9}",
+            r"\\src.test\other\src.test\Policies\{31B2F340-016D-11D2-945F-00C04FB984F9}",
+            r"\\src.test\sysvol\src.test\Policies\..\{31B2F340-016D-11D2-945F-00C04FB984F9}",
+            r"\\src.test\sysvol\src.test",
+            "",
+        ];
+        for path in bad {
+            assert!(gpo(Some(path)).path_mismatch(&domain()).is_some(), "{path}");
+        }
+        assert!(gpo(None).path_mismatch(&domain()).is_some());
+    }
+}

@@ -1,0 +1,213 @@
+//! Where a GPO is linked: `gPLink` of the domain, OUs and sites [MS-GPOL 2.2.3].
+
+use ldap3::Scope;
+
+use super::dn::{Dn, Filter};
+use super::entry::Entry;
+use super::session::{Directory, Search};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::model::gp_link::{GpLink, parse_gp_link};
+use crate::model::guid::Guid;
+
+/// What a GPO can be linked to: a scope of management.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SomKind {
+    /// The domain.
+    Domain,
+    /// An organizational unit.
+    OrganizationalUnit,
+    /// A site.
+    Site,
+}
+
+/// A scope of management with its links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Som {
+    /// Its DN.
+    pub dn: Dn,
+    /// What it is.
+    pub kind: SomKind,
+    /// `gPLink` as it stands, for a compare-and-swap; `None` when absent.
+    pub gp_link: Option<String>,
+    /// `gPOptions`: bit 0 blocks inheritance.
+    pub gp_options: Option<u32>,
+}
+
+impl Som {
+    fn read(entry: &Entry) -> Result<Self> {
+        let classes = entry.texts("objectClass");
+        let is = |class: &str| {
+            classes
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(class))
+        };
+        let kind = if is("organizationalUnit") {
+            SomKind::OrganizationalUnit
+        } else if is("site") {
+            SomKind::Site
+        } else if is("domainDNS") {
+            SomKind::Domain
+        } else {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("{} is no domain, OU or site", entry.dn),
+            ));
+        };
+        Ok(Self {
+            dn: entry.dn.clone(),
+            kind,
+            gp_link: entry.text("gPLink"),
+            gp_options: entry.dword("gPOptions")?,
+        })
+    }
+
+    /// The links in the order they stand; the last one has precedence.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadDirectory`] when `gPLink` is not of its form.
+    pub fn links(&self) -> Result<Vec<GpLink>> {
+        parse_gp_link(self.gp_link.as_deref().unwrap_or_default()).map_err(|error| {
+            Error::new(
+                ErrorKind::BadDirectory,
+                format!("{}: a broken gPLink", self.dn),
+            )
+            .with_hint("repair the links of this object first")
+            .with_source(error)
+        })
+    }
+}
+
+/// One link to a GPO.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SomLink {
+    /// What it is linked to.
+    pub som: Som,
+    /// The link.
+    pub link: GpLink,
+    /// Its precedence among the links of the object, 1 for the one that wins.
+    pub order: usize,
+}
+
+/// The links to a GPO, and what was noticed on the way.
+#[derive(Debug, Clone, Default)]
+pub struct GpoLinks {
+    /// The links.
+    pub links: Vec<SomLink>,
+    /// `broken-gplink` for each object that names the GPO in a `gPLink` that cannot be read.
+    pub messages: Vec<StatusMessage>,
+}
+
+/// The attributes of a [`Som`].
+const ATTRIBUTES: &[&str] = &["objectClass", "gPLink", "gPOptions"];
+
+impl Directory {
+    /// Where the GPO is linked: the domain, its OUs and the sites of the forest.
+    ///
+    /// # Errors
+    /// As every search.
+    pub async fn links_of(&self, guid: Guid) -> Result<GpoLinks> {
+        let info = self.info();
+        let gpo = info.base.gpo(guid);
+        let named = Filter::contains("gPLink", &guid.to_string());
+        let class = |name: &str| Filter::equals("objectClass", name);
+        let mut entries = self
+            .search(Search {
+                base: Some(&info.base),
+                scope: Scope::Subtree,
+                filter: Filter::all([
+                    Filter::any([class("domainDNS"), class("organizationalUnit")]),
+                    named.clone(),
+                ]),
+                attributes: ATTRIBUTES,
+                sd_flags: None,
+                paged: true,
+            })
+            .await?;
+        let sites = info.configuration.cn("Sites");
+        entries.extend(
+            self.search(Search {
+                base: Some(&sites),
+                scope: Scope::OneLevel,
+                filter: Filter::all([class("site"), named]),
+                attributes: ATTRIBUTES,
+                sd_flags: None,
+                paged: true,
+            })
+            .await?,
+        );
+        let mut found = GpoLinks::default();
+        for entry in &entries {
+            collect(Som::read(entry)?, &gpo, &mut found);
+        }
+        Ok(found)
+    }
+
+    /// The domain, OU or site with this DN.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::Usage`] when it is something else.
+    pub async fn som(&self, dn: &Dn) -> Result<Som> {
+        let entry = self.read(dn, ATTRIBUTES, None).await?.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("there is no object {dn}"))
+                .with_hint("give the DN of the domain, an OU or a site")
+        })?;
+        Som::read(&entry)
+    }
+}
+
+/// Adds the links of one object that name the GPO.
+fn collect(som: Som, gpo: &Dn, found: &mut GpoLinks) {
+    let links = match parse_gp_link(som.gp_link.as_deref().unwrap_or_default()) {
+        Ok(links) => links,
+        Err(error) => {
+            found.messages.push(
+                StatusMessage::warning("broken-gplink", format!("{}: {error}", som.dn))
+                    .with_hint("repair the links of this object"),
+            );
+            return;
+        }
+    };
+    let count = links.len();
+    for (index, link) in links.into_iter().enumerate() {
+        // A GPO of the same GUID in another domain is another GPO, so the whole DN counts.
+        if Dn::parse(&link.dn).is_ok_and(|dn| dn == *gpo) {
+            found.links.push(SomLink {
+                som: som.clone(),
+                link,
+                order: count - index,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_matched_by_the_whole_dn_and_counted_from_the_end() {
+        let base = Dn::parse("DC=src,DC=test").unwrap();
+        let guid: Guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}".parse().unwrap();
+        let som = |gp_link: &str| Som {
+            dn: base.clone(),
+            kind: SomKind::Domain,
+            gp_link: Some(gp_link.to_owned()),
+            gp_options: None,
+        };
+        let mut found = GpoLinks::default();
+        collect(
+            som(
+                "[LDAP://cn={31b2f340-016d-11d2-945f-00c04fb984f9},cn=policies,cn=system,DC=SRC,DC=test;2][LDAP://CN={31B2F340-016D-11D2-945F-00C04FB984F9},CN=Policies,CN=System,DC=other;0]",
+            ),
+            &base.gpo(guid),
+            &mut found,
+        );
+        assert_eq!(found.links.len(), 1);
+        assert_eq!(found.links[0].order, 2);
+        assert!(found.links[0].link.is_enforced());
+        collect(som("[broken"), &base.gpo(guid), &mut found);
+        assert_eq!(found.messages.len(), 1);
+        assert_eq!(found.messages[0].code, "broken-gplink");
+    }
+}

@@ -1,0 +1,462 @@
+//! Who a SID or a name is, asked of this domain in as few searches as possible.
+
+use std::collections::{BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use ldap3::Scope;
+
+use super::dn::Filter;
+use super::entry::Entry;
+use super::session::{Directory, DomainInfo, Search};
+use crate::error::Result;
+use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
+use crate::model::principal::{Principal, PrincipalType};
+use crate::model::sid::Sid;
+use crate::model::well_known;
+
+/// The conditions of one search. AD takes more, but a filter of this size stays cheap on every server.
+const BATCH: usize = 100;
+
+/// The attributes of an account.
+const ATTRIBUTES: &[&str] = &[
+    "objectSid",
+    "sAMAccountName",
+    "userPrincipalName",
+    "objectClass",
+    "groupType",
+];
+
+/// One condition of a search: a value that makes an object a candidate.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Term {
+    Sid(Sid),
+    Account(String),
+    UserPrincipalName(String),
+}
+
+impl Term {
+    fn filter(&self) -> Filter {
+        match self {
+            Self::Sid(sid) => Filter::equals_bytes("objectSid", &sid.to_bytes()),
+            Self::Account(name) => Filter::equals("sAMAccountName", name),
+            Self::UserPrincipalName(name) => Filter::equals("userPrincipalName", name),
+        }
+    }
+}
+
+/// What is known of a query before the directory is asked.
+#[derive(Debug, PartialEq, Eq)]
+enum Intent {
+    /// The answer.
+    Known(Lookup),
+    /// A SID of this domain.
+    Sid(Sid),
+    /// A name of this domain.
+    Account {
+        /// The account name, in lower case.
+        name: String,
+        /// The `userPrincipalName` to try next, in lower case.
+        upn: String,
+        /// The answer when neither is found.
+        otherwise: Lookup,
+    },
+}
+
+/// An account that a search gave.
+struct Candidate {
+    sid: Sid,
+    account: String,
+    upn: Option<String>,
+    kind: PrincipalType,
+}
+
+impl Candidate {
+    /// Reads an account; `None` for an object without SID or account name.
+    fn read(entry: &Entry) -> Option<Self> {
+        let classes: Vec<String> = entry
+            .texts("objectClass")
+            .iter()
+            .map(|class| class.to_ascii_lowercase())
+            .collect();
+        let group_type = entry.dword("groupType").ok().flatten();
+        Some(Self {
+            sid: Sid::from_bytes(entry.bytes("objectSid")?).ok()?,
+            account: entry.text("sAMAccountName")?,
+            upn: entry.text("userPrincipalName"),
+            kind: kind_of(&classes, group_type),
+        })
+    }
+
+    fn principal(&self, info: &DomainInfo) -> Principal {
+        if self.sid.is_domain_sid() {
+            Principal::of_domain(
+                self.sid.clone(),
+                &self.account,
+                self.kind,
+                &info.netbios_domain,
+                &info.dns_domain.lower(),
+            )
+        } else {
+            // A builtin group that the table of well-known ones does not have belongs to no domain.
+            Principal {
+                sid: Some(self.sid.clone()),
+                kind: self.kind,
+                ..Principal::named(&self.account)
+            }
+        }
+    }
+}
+
+/// The type from the classes and `groupType` [MS-ADTS 2.2.12]: bit 0 builtin local, 1 global, 2 domain local, 3 universal.
+fn kind_of(classes: &[String], group_type: Option<u32>) -> PrincipalType {
+    let is = |class: &str| classes.iter().any(|known| known == class);
+    match group_type {
+        Some(bits) if bits & 0x8 != 0 => PrincipalType::UniversalGroup,
+        Some(bits) if bits & 0x2 != 0 => PrincipalType::GlobalGroup,
+        Some(bits) if bits & 0x5 != 0 => PrincipalType::LocalGroup,
+        // Every computer is a user by its class, so this comes first.
+        _ if is("computer") => PrincipalType::Computer,
+        _ if is("user") => PrincipalType::User,
+        _ => PrincipalType::Unknown,
+    }
+}
+
+/// A well-known principal under its English name.
+fn well_known_principal(sid: Sid, name: &str) -> Lookup {
+    Lookup::Found(Principal {
+        sid: Some(sid),
+        ..Principal::named(name)
+    })
+}
+
+/// Decides what a query asks of this domain.
+fn intent(query: &PrincipalQuery, info: &DomainInfo) -> Intent {
+    match query {
+        PrincipalQuery::Sid(sid) => {
+            if let Some(name) = well_known::name_of(sid) {
+                return Intent::Known(well_known_principal(sid.clone(), name));
+            }
+            match sid.domain() {
+                Some(domain) if domain == info.domain_sid => Intent::Sid(sid.clone()),
+                // An object with a foreign SID is a stand-in below CN=ForeignSecurityPrincipals, never the account.
+                Some(domain) => Intent::Known(Lookup::OtherDomain(domain.to_string())),
+                // Builtin groups beyond the table exist as objects.
+                None => Intent::Sid(sid.clone()),
+            }
+        }
+        PrincipalQuery::Name(name) => intent_of_name(name, info),
+    }
+}
+
+/// Decides what a name asks of this domain.
+fn intent_of_name(name: &str, info: &DomainInfo) -> Intent {
+    if let Some(sid) = well_known::sid_of(name) {
+        let english = well_known::name_of(&sid).unwrap_or_default();
+        return Intent::Known(well_known_principal(sid, english));
+    }
+    let dns = info.dns_domain.lower();
+    let ours = |domain: &str| {
+        domain.eq_ignore_ascii_case(&info.netbios_domain) || domain.eq_ignore_ascii_case(&dns)
+    };
+    let (account, upn, otherwise) = if let Some((domain, account)) = name.split_once('\\') {
+        if domain.eq_ignore_ascii_case("BUILTIN") || domain.eq_ignore_ascii_case("NT AUTHORITY") {
+            return Intent::Known(Lookup::NotFound);
+        }
+        if !ours(domain) {
+            return Intent::Known(Lookup::OtherDomain(domain.to_owned()));
+        }
+        (account, String::new(), Lookup::NotFound)
+    } else if let Some((account, domain)) = name.rsplit_once('@') {
+        if ours(domain) {
+            (account, name.to_lowercase(), Lookup::NotFound)
+        } else {
+            // The suffix of a userPrincipalName need not be a domain's name, so it is asked for before it is foreign.
+            (
+                "",
+                name.to_lowercase(),
+                Lookup::OtherDomain(domain.to_owned()),
+            )
+        }
+    } else {
+        (
+            name,
+            format!("{}@{dns}", name.to_lowercase()),
+            Lookup::NotFound,
+        )
+    };
+    if account.is_empty() && upn.is_empty() {
+        return Intent::Known(otherwise);
+    }
+    Intent::Account {
+        name: account.to_lowercase(),
+        upn,
+        otherwise,
+    }
+}
+
+/// The conditions that find whatever an intent may mean.
+fn terms(intent: &Intent) -> Vec<Term> {
+    match intent {
+        Intent::Known(_) => Vec::new(),
+        Intent::Sid(sid) => vec![Term::Sid(sid.clone())],
+        Intent::Account { name, upn, .. } => {
+            let mut terms = Vec::new();
+            if !name.is_empty() {
+                terms.push(Term::Account(name.clone()));
+                if !name.ends_with('$') {
+                    terms.push(Term::Account(format!("{name}$")));
+                }
+            }
+            if !upn.is_empty() {
+                terms.push(Term::UserPrincipalName(upn.clone()));
+            }
+            terms
+        }
+    }
+}
+
+/// The answer to an intent, from everything the searches gave.
+fn answer(intent: &Intent, found: &[Candidate], info: &DomainInfo) -> Lookup {
+    let (name, upn, otherwise) = match intent {
+        Intent::Known(lookup) => return lookup.clone(),
+        Intent::Sid(sid) => {
+            return found
+                .iter()
+                .find(|candidate| candidate.sid == *sid)
+                .map_or(Lookup::NotFound, |candidate| {
+                    Lookup::Found(candidate.principal(info))
+                });
+        }
+        Intent::Account {
+            name,
+            upn,
+            otherwise,
+        } => (name, upn, otherwise),
+    };
+    let pick = |matches: &dyn Fn(&Candidate) -> bool| -> Option<Lookup> {
+        let hits: Vec<&Candidate> = found.iter().filter(|one| matches(one)).collect();
+        match hits.as_slice() {
+            [] => None,
+            [one] => Some(Lookup::Found(one.principal(info))),
+            several => Some(Lookup::Ambiguous(
+                several
+                    .iter()
+                    .map(|one| one.principal(info).down_level_name())
+                    .collect(),
+            )),
+        }
+    };
+    let computer = format!("{name}$");
+    let by_account = |one: &Candidate| !name.is_empty() && one.account.to_lowercase() == *name;
+    let by_computer = |one: &Candidate| {
+        !name.is_empty()
+            && one.kind == PrincipalType::Computer
+            && one.account.to_lowercase() == computer
+    };
+    let by_upn = |one: &Candidate| {
+        !upn.is_empty()
+            && one
+                .upn
+                .as_deref()
+                .is_some_and(|own| own.to_lowercase() == *upn)
+    };
+    pick(&by_account)
+        .or_else(|| pick(&by_upn))
+        .or_else(|| pick(&by_computer))
+        .unwrap_or_else(|| otherwise.clone())
+}
+
+#[async_trait]
+impl PrincipalDirectory for Directory {
+    async fn lookup(&self, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>> {
+        let info = self.info();
+        let intents: Vec<Intent> = queries.iter().map(|query| intent(query, info)).collect();
+        let terms: Vec<Term> = intents
+            .iter()
+            .flat_map(terms)
+            .collect::<BTreeSet<Term>>()
+            .into_iter()
+            .collect();
+        // By SID, because one object may meet conditions of several batches.
+        let mut found: HashMap<Sid, Candidate> = HashMap::new();
+        for batch in terms.chunks(BATCH) {
+            let entries = self
+                .search(Search {
+                    base: Some(&info.base),
+                    scope: Scope::Subtree,
+                    filter: Filter::any(batch.iter().map(Term::filter)),
+                    attributes: ATTRIBUTES,
+                    sd_flags: None,
+                    paged: true,
+                })
+                .await?;
+            for candidate in entries.iter().filter_map(Candidate::read) {
+                found.insert(candidate.sid.clone(), candidate);
+            }
+        }
+        let mut found: Vec<Candidate> = found.into_values().collect();
+        found.sort_by(|a, b| a.sid.cmp(&b.sid));
+        Ok(intents
+            .iter()
+            .map(|intent| answer(intent, &found, info))
+            .collect())
+    }
+
+    fn dns_domain(&self) -> &str {
+        self.info().dns_domain.as_str()
+    }
+
+    fn netbios_domain(&self) -> &str {
+        &self.info().netbios_domain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dn::Dn;
+    use super::*;
+    use crate::model::guid::Guid;
+
+    fn info() -> DomainInfo {
+        let base = Dn::parse("DC=src,DC=test").unwrap();
+        DomainInfo {
+            dns_domain: "src.test".parse().unwrap(),
+            netbios_domain: "SRC".to_owned(),
+            configuration: base.cn("Configuration"),
+            schema: base.cn("Configuration").cn("Schema"),
+            base,
+            domain_sid: "S-1-5-21-1-2-3".parse().unwrap(),
+            domain_guid: Guid::NIL,
+            server: "dc1.src.test".parse().unwrap(),
+            pdc: None,
+            vendor: None,
+            user_sid: None,
+            bound_as: String::new(),
+        }
+    }
+
+    fn candidate(rid: u32, account: &str, upn: Option<&str>, kind: PrincipalType) -> Candidate {
+        Candidate {
+            sid: info().domain_sid.with_rid(rid),
+            account: account.to_owned(),
+            upn: upn.map(str::to_owned),
+            kind,
+        }
+    }
+
+    fn ask(name: &str, found: &[Candidate]) -> Lookup {
+        let intent = intent(&PrincipalQuery::Name(name.to_owned()), &info());
+        answer(&intent, found, &info())
+    }
+
+    fn rid(lookup: &Lookup) -> Option<u32> {
+        match lookup {
+            Lookup::Found(principal) => principal.sid.as_ref()?.rid(),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn every_name_form_finds_the_account() {
+        let found = [
+            candidate(
+                1104,
+                "Alice",
+                Some("a.smith@corp.example"),
+                PrincipalType::User,
+            ),
+            candidate(1105, "PC1$", None, PrincipalType::Computer),
+        ];
+        for name in [
+            "SRC\\alice",
+            "src.test\\ALICE",
+            "alice@SRC.TEST",
+            "Alice",
+            "A.Smith@corp.example",
+        ] {
+            assert_eq!(rid(&ask(name, &found)), Some(1104), "{name}");
+        }
+        for name in ["PC1", "pc1$", "SRC\\PC1$", "SRC\\PC1"] {
+            assert_eq!(rid(&ask(name, &found)), Some(1105), "{name}");
+        }
+        assert_eq!(ask("SRC\\nobody", &found), Lookup::NotFound);
+        assert_eq!(
+            ask("DST\\alice", &found),
+            Lookup::OtherDomain("DST".to_owned())
+        );
+        assert_eq!(
+            ask("bob@other.test", &found),
+            Lookup::OtherDomain("other.test".to_owned())
+        );
+        assert_eq!(ask("BUILTIN\\nobody", &found), Lookup::NotFound);
+        assert_eq!(ask("", &found), Lookup::NotFound);
+    }
+
+    #[test]
+    fn an_account_comes_before_a_computer_of_the_same_name() {
+        let found = [
+            candidate(1, "pc1", None, PrincipalType::User),
+            candidate(2, "PC1$", None, PrincipalType::Computer),
+        ];
+        assert_eq!(rid(&ask("PC1", &found)), Some(1));
+        assert_eq!(rid(&ask("PC1$", &found)), Some(2));
+    }
+
+    #[test]
+    fn two_with_one_user_principal_name_are_ambiguous() {
+        let found = [
+            candidate(1, "a", Some("x@src.test"), PrincipalType::User),
+            candidate(2, "b", Some("X@src.test"), PrincipalType::User),
+        ];
+        assert_eq!(
+            ask("x@src.test", &found),
+            Lookup::Ambiguous(vec!["SRC\\a".to_owned(), "SRC\\b".to_owned()])
+        );
+    }
+
+    #[test]
+    fn well_known_ones_and_foreign_sids_need_no_search() {
+        let known = ask("builtin\\administrators", &[]);
+        assert_eq!(rid(&known), Some(544));
+        let sid = |text: &str| intent(&PrincipalQuery::Sid(text.parse().unwrap()), &info());
+        assert!(matches!(sid("S-1-5-11"), Intent::Known(Lookup::Found(_))));
+        assert_eq!(
+            sid("S-1-5-21-9-9-9-500"),
+            Intent::Known(Lookup::OtherDomain("S-1-5-21-9-9-9".to_owned()))
+        );
+        assert!(matches!(sid("S-1-5-21-1-2-3-500"), Intent::Sid(_)));
+    }
+
+    #[test]
+    fn types_from_classes_and_group_type() {
+        let classes = |list: &[&str]| list.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>();
+        let user = classes(&["top", "person", "user"]);
+        let computer = classes(&["top", "person", "user", "computer"]);
+        let group = classes(&["top", "group"]);
+        assert_eq!(kind_of(&user, None), PrincipalType::User);
+        assert_eq!(kind_of(&computer, None), PrincipalType::Computer);
+        for (bits, kind) in [
+            (0x8000_0002, PrincipalType::GlobalGroup),
+            (0x8000_0004, PrincipalType::LocalGroup),
+            (0x8000_0005, PrincipalType::LocalGroup),
+            (0x8000_0008, PrincipalType::UniversalGroup),
+            (0x2, PrincipalType::GlobalGroup),
+        ] {
+            assert_eq!(kind_of(&group, Some(bits)), kind);
+        }
+    }
+
+    #[test]
+    fn a_hostile_name_stays_a_value() {
+        let query = PrincipalQuery::Name("*)(objectClass=*".to_owned());
+        for term in terms(&intent(&query, &info())) {
+            let filter = term.filter();
+            assert!(
+                !filter.as_str().contains("objectClass=*"),
+                "{}",
+                filter.as_str()
+            );
+            assert!(ldap3::parse_filter(filter.as_str()).is_ok());
+        }
+    }
+}

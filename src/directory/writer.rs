@@ -1,0 +1,451 @@
+//! What writes to the directory. Only `operations::apply` holds a [`DirectoryWriter`].
+
+use std::collections::HashSet;
+
+use ldap3::Mod;
+use ldap3::controls::RawControl;
+
+use super::children::{is_half, is_server_made, ldap_values, object_dn};
+use super::dn::Dn;
+use super::failure::{
+    ACCESS_DENIED, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, VALUE_EXISTS, ldap_failure,
+};
+use super::gpo::file_sys_path;
+use super::session::{Directory, sd_flags};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::directory_object::DirectoryObject;
+use crate::model::extension_list::ExtensionList;
+use crate::model::guid::Guid;
+use crate::model::version::GpoVersion;
+
+/// A session that writes. Everything it touches is the container of a GPO it computed the DN of, an object below it, or
+/// the `gPLink` of an object that was read before.
+#[derive(Clone)]
+pub struct DirectoryWriter {
+    directory: Directory,
+}
+
+/// What to change on a GPO, in one modify. What is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GpoChange {
+    /// `versionNumber`: the value it must have now (`None`: be absent), and the new one.
+    pub version: Option<(Option<GpoVersion>, GpoVersion)>,
+    /// `flags`.
+    pub flags: Option<u32>,
+    /// `gPCMachineExtensionNames`; an empty list removes the attribute.
+    pub machine_extensions: Option<ExtensionList>,
+    /// `gPCUserExtensionNames`; an empty list removes the attribute.
+    pub user_extensions: Option<ExtensionList>,
+    /// `displayName`.
+    pub display_name: Option<String>,
+    /// `gPCWQLFilter`; `Some(None)` removes the link.
+    pub wmi_filter: Option<Option<String>>,
+    /// `gPCFunctionalityVersion`.
+    pub functionality_version: Option<u32>,
+    /// `gPCFileSysPath`; always set to the computed path when true.
+    pub repair_path: bool,
+}
+
+/// The tree delete control [MS-ADTS 3.1.1.3.4.1.15].
+const TREE_DELETE: &str = "1.2.840.113556.1.4.805";
+/// `unavailableCriticalExtension`, `unwillingToPerform`, `notAllowedOnNonLeaf`, `adminLimitExceeded`: a tree delete that
+/// can still be done object by object.
+const NO_TREE_DELETE: &[u32] = &[12, 53, 66, 11, ACCESS_DENIED];
+/// The Default Domain Policy and the Default Domain Controllers Policy, the same in every domain [MS-GPOL 2.2.1].
+const DEFAULT_GPOS: [&str; 2] = [
+    "31B2F340-016D-11D2-945F-00C04FB984F9",
+    "6AC1786C-016F-11D2-945F-00C04FB984F9",
+];
+
+/// A modification with bytes as name and values.
+type Change = Mod<Vec<u8>>;
+
+impl DirectoryWriter {
+    pub(super) fn new(directory: Directory) -> Self {
+        Self { directory }
+    }
+
+    /// The session to read with.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    fn gpo_dn(&self, guid: Guid) -> Dn {
+        self.directory.info().base.gpo(guid)
+    }
+
+    /// Changes a GPO in one modify: either all of it is done or nothing. With a version, the modify succeeds only if
+    /// `versionNumber` still is what it was.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when the version has changed since; [`ErrorKind::NotFound`], [`ErrorKind::Denied`].
+    pub async fn modify_gpo(&self, guid: Guid, change: &GpoChange) -> Result<()> {
+        let path = file_sys_path(&self.directory.info().dns_domain, guid);
+        let changes = modifications(change, &path);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let dn = self.gpo_dn(guid);
+        let what = format!("changing {dn}");
+        let result = self.directory.ldap().modify(dn.as_str(), changes).await;
+        let result = self.directory.done(result, &what).await?;
+        match result.rc {
+            0 => Ok(()),
+            NO_SUCH_ATTRIBUTE | VALUE_EXISTS if change.version.is_some() => Err(Error::new(
+                ErrorKind::Conflict,
+                format!("the GPO {guid} has changed since it was read"),
+            )
+            .with_hint("nothing was written; read it again and make a new plan")),
+            code => Err(ldap_failure(code, &result.text, &what)),
+        }
+    }
+
+    /// Creates the container of a GPO with its two halves [MS-GPOL 2.2.8.1]: version 0, no extensions, both halves on, so
+    /// no client applies it yet. Whether the display name is free is the caller's question.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when the GUID is taken; [`ErrorKind::Denied`]. What was made is removed again;
+    /// [`ErrorKind::Incomplete`] when that failed as well.
+    pub async fn create_gpo(&self, guid: Guid, display_name: &str) -> Result<()> {
+        let dn = self.gpo_dn(guid);
+        let path = file_sys_path(&self.directory.info().dns_domain, guid);
+        self.add(
+            &dn,
+            vec![
+                values("objectClass", ["top", "container", "groupPolicyContainer"]),
+                values("displayName", [display_name]),
+                values("flags", ["0"]),
+                values("versionNumber", ["0"]),
+                values("gPCFunctionalityVersion", ["2"]),
+                values("gPCFileSysPath", [path.as_str()]),
+            ],
+            None,
+        )
+        .await?;
+        for half in ["Machine", "User"] {
+            let made = self
+                .add(
+                    &dn.cn(half),
+                    vec![values("objectClass", ["top", "container"])],
+                    None,
+                )
+                .await;
+            if let Err(error) = made {
+                return Err(match self.delete_tree(&dn).await {
+                    Ok(()) => error,
+                    Err(leftover) => error
+                        .with_kind(ErrorKind::Incomplete)
+                        .with_hint(format!("delete {dn} by hand: {leftover}")),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the container of a GPO and everything below it. Links to it stay.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`] for the two default GPOs, which no domain can be without; [`ErrorKind::NotFound`].
+    pub async fn delete_gpo(&self, guid: Guid) -> Result<()> {
+        if DEFAULT_GPOS.contains(&guid.bare().as_str()) {
+            return Err(Error::new(
+                ErrorKind::Denied,
+                format!("{guid} is a default GPO, which a domain cannot be without"),
+            )
+            .with_hint("unlink it or switch it off instead"));
+        }
+        self.delete_tree(&self.gpo_dn(guid)).await
+    }
+
+    /// Adds an object below a GPO, with its descriptor's DACL if it has one. Its parent must exist. Attributes that the
+    /// server makes itself and empty ones are left out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when its names are none; [`ErrorKind::Conflict`] when it exists; [`ErrorKind::NotFound`]
+    /// when the parent does not.
+    pub async fn add_child(&self, guid: Guid, object: &DirectoryObject) -> Result<()> {
+        let gpo = self.gpo_dn(guid);
+        let dn = object_dn(object, &gpo)?;
+        let mut attributes = vec![values("objectClass", [object.object_class.as_str()])];
+        for attribute in &object.attributes {
+            if is_server_made(&attribute.name) {
+                continue;
+            }
+            let list = ldap_values(&attribute.values, &gpo);
+            if !list.is_empty() {
+                attributes.push((
+                    attribute.name.clone().into_bytes(),
+                    list.into_iter().collect(),
+                ));
+            }
+        }
+        let mut control = None;
+        if let Some(descriptor) = &object.security_descriptor {
+            attributes.push((
+                b"nTSecurityDescriptor".to_vec(),
+                HashSet::from([descriptor.clone()]),
+            ));
+            // Owner and group are the creator's: only a few may give them away.
+            control = Some(sd_flags(4));
+        }
+        self.add(&dn, attributes, control).await
+    }
+
+    /// Deletes everything below a GPO but `CN=Machine` and `CN=User` themselves, deepest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such GPO; [`ErrorKind::Denied`]. What was deleted before stays deleted.
+    pub async fn delete_children_of(&self, guid: Guid) -> Result<()> {
+        let gpo = self.gpo_dn(guid);
+        let mut found = self.below(&gpo).await?;
+        found.retain(|dn| {
+            dn.below(&gpo)
+                .is_some_and(|relative| !relative.is_empty() && !is_half(relative))
+        });
+        self.delete_all(found).await
+    }
+
+    /// Sets the GPO's `nTSecurityDescriptor`. `parts` says which of it is meant: 1 owner, 2 group, 4 DACL, 8 SACL
+    /// [MS-ADTS 3.1.1.3.4.1.11].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`], [`ErrorKind::NotFound`], [`ErrorKind::BadDirectory`] when the server refuses its form.
+    pub async fn set_security_descriptor(
+        &self,
+        guid: Guid,
+        descriptor: &[u8],
+        parts: u32,
+    ) -> Result<()> {
+        let dn = self.gpo_dn(guid);
+        let what = format!("setting the security descriptor of {dn}");
+        let change: Vec<Change> = vec![Mod::Replace(
+            b"nTSecurityDescriptor".to_vec(),
+            HashSet::from([descriptor.to_vec()]),
+        )];
+        let mut ldap = self.directory.ldap();
+        ldap.with_controls(vec![sd_flags(parts)]);
+        let result = ldap.modify(dn.as_str(), change).await;
+        self.succeed(result, &what).await
+    }
+
+    /// Sets `gPLink` of a domain, OU or site, if it still is what it was read as. `None` is an absent attribute.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when the links have changed since; [`ErrorKind::Denied`], [`ErrorKind::NotFound`].
+    pub async fn set_gp_link(&self, som: &Dn, old: Option<&str>, new: Option<&str>) -> Result<()> {
+        let mut changes = Vec::new();
+        swap(
+            &mut changes,
+            "gPLink",
+            old.map(str::as_bytes),
+            new.filter(|text| !text.is_empty()).map(str::as_bytes),
+        );
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let what = format!("changing the links of {som}");
+        let result = self.directory.ldap().modify(som.as_str(), changes).await;
+        let result = self.directory.done(result, &what).await?;
+        match result.rc {
+            0 => Ok(()),
+            NO_SUCH_ATTRIBUTE | VALUE_EXISTS => Err(Error::new(
+                ErrorKind::Conflict,
+                format!("the links of {som} have changed since they were read"),
+            )
+            .with_hint("nothing was written; read them again")),
+            code => Err(ldap_failure(code, &result.text, &what)),
+        }
+    }
+
+    async fn add(
+        &self,
+        dn: &Dn,
+        attributes: Vec<(Vec<u8>, HashSet<Vec<u8>>)>,
+        control: Option<RawControl>,
+    ) -> Result<()> {
+        let mut ldap = self.directory.ldap();
+        if let Some(control) = control {
+            ldap.with_controls(vec![control]);
+        }
+        let result = ldap.add(dn.as_str(), attributes).await;
+        self.succeed(result, &format!("adding {dn}")).await
+    }
+
+    async fn succeed(
+        &self,
+        result: Result<ldap3::LdapResult, ldap3::LdapError>,
+        what: &str,
+    ) -> Result<()> {
+        let result = self.directory.done(result, what).await?;
+        match result.rc {
+            0 => Ok(()),
+            code => Err(ldap_failure(code, &result.text, what)),
+        }
+    }
+
+    /// Deletes an object with everything below it, at once where the server lets us, else object by object: a delegated
+    /// editor may have the right to delete but not to delete a tree.
+    async fn delete_tree(&self, dn: &Dn) -> Result<()> {
+        let what = format!("deleting {dn}");
+        let mut ldap = self.directory.ldap();
+        ldap.with_controls(vec![RawControl {
+            ctype: TREE_DELETE.to_owned(),
+            crit: true,
+            val: None,
+        }]);
+        let result = ldap.delete(dn.as_str()).await;
+        let result = self.directory.done(result, &what).await?;
+        match result.rc {
+            0 => Ok(()),
+            code if NO_TREE_DELETE.contains(&code) => {
+                let found = self.below(dn).await?;
+                self.delete_all(found).await
+            }
+            code => Err(ldap_failure(code, &result.text, &what)),
+        }
+    }
+
+    /// The object and everything below it.
+    async fn below(&self, dn: &Dn) -> Result<Vec<Dn>> {
+        let found = self
+            .directory
+            .descendants(dn, &["objectClass"], None)
+            .await?;
+        Ok(found.into_iter().map(|entry| entry.dn).collect())
+    }
+
+    /// Deletes objects, deepest first. One that is gone already is no error.
+    async fn delete_all(&self, mut found: Vec<Dn>) -> Result<()> {
+        found.sort_by_key(|dn| std::cmp::Reverse(dn.rdns().len()));
+        for dn in found {
+            let what = format!("deleting {dn}");
+            let result = self.directory.ldap().delete(dn.as_str()).await;
+            let result = self.directory.done(result, &what).await?;
+            match result.rc {
+                0 | NO_SUCH_OBJECT => {}
+                code => return Err(ldap_failure(code, &result.text, &what)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An attribute with text values for an add.
+fn values<'a>(
+    name: &str,
+    values: impl IntoIterator<Item = &'a str>,
+) -> (Vec<u8>, HashSet<Vec<u8>>) {
+    (
+        name.as_bytes().to_vec(),
+        values
+            .into_iter()
+            .map(|value| value.as_bytes().to_vec())
+            .collect(),
+    )
+}
+
+/// Compare-and-swap: the server refuses the whole modify when the old value is not there.
+fn swap(changes: &mut Vec<Change>, name: &str, old: Option<&[u8]>, new: Option<&[u8]>) {
+    let one = |value: &[u8]| HashSet::from([value.to_vec()]);
+    if let Some(old) = old {
+        changes.push(Mod::Delete(name.as_bytes().to_vec(), one(old)));
+    }
+    if let Some(new) = new {
+        changes.push(Mod::Add(name.as_bytes().to_vec(), one(new)));
+    }
+}
+
+/// The modifications of one change. Replacing by nothing removes an attribute, and is no error when it is absent.
+fn modifications(change: &GpoChange, path: &str) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if let Some((old, new)) = &change.version {
+        let number = |version: &GpoVersion| version.to_ldap().to_string();
+        let old = old.as_ref().map(number);
+        swap(
+            &mut changes,
+            "versionNumber",
+            old.as_deref().map(str::as_bytes),
+            Some(number(new).as_bytes()),
+        );
+    }
+    let mut set = |name: &str, value: Option<&str>| {
+        let values = value
+            .filter(|text| !text.is_empty())
+            .map(|text| text.as_bytes().to_vec());
+        changes.push(Mod::Replace(
+            name.as_bytes().to_vec(),
+            values.into_iter().collect(),
+        ));
+    };
+    let signed = |number: u32| number.cast_signed().to_string();
+    if let Some(flags) = change.flags {
+        set("flags", Some(&signed(flags)));
+    }
+    let list = |list: &ExtensionList| (!list.is_empty()).then(|| list.as_str().to_owned());
+    if let Some(extensions) = &change.machine_extensions {
+        set("gPCMachineExtensionNames", list(extensions).as_deref());
+    }
+    if let Some(extensions) = &change.user_extensions {
+        set("gPCUserExtensionNames", list(extensions).as_deref());
+    }
+    if let Some(name) = &change.display_name {
+        set("displayName", Some(name));
+    }
+    if let Some(filter) = &change.wmi_filter {
+        set("gPCWQLFilter", filter.as_deref());
+    }
+    if let Some(version) = change.functionality_version {
+        set("gPCFunctionalityVersion", Some(&signed(version)));
+    }
+    if change.repair_path {
+        set("gPCFileSysPath", Some(path));
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str) -> HashSet<Vec<u8>> {
+        HashSet::from([text.as_bytes().to_vec()])
+    }
+
+    #[test]
+    fn a_version_is_swapped_and_an_empty_list_removed() {
+        let change = GpoChange {
+            version: Some((
+                Some(GpoVersion::from_combined(0x8000_0001)),
+                GpoVersion::from_combined(0x8001_0002),
+            )),
+            flags: Some(3),
+            machine_extensions: Some(ExtensionList::new(" ")),
+            ..GpoChange::default()
+        };
+        let changes = modifications(&change, "x");
+        assert_eq!(changes.len(), 4);
+        assert!(
+            matches!(&changes[0], Mod::Delete(name, values) if name == b"versionNumber" && *values == one("-2147483647"))
+        );
+        assert!(
+            matches!(&changes[1], Mod::Add(name, values) if name == b"versionNumber" && *values == one("-2147418110"))
+        );
+        assert!(
+            matches!(&changes[2], Mod::Replace(name, values) if name == b"flags" && *values == one("3"))
+        );
+        assert!(
+            matches!(&changes[3], Mod::Replace(name, values) if name == b"gPCMachineExtensionNames" && values.is_empty())
+        );
+        assert!(modifications(&GpoChange::default(), "x").is_empty());
+    }
+
+    #[test]
+    fn an_absent_version_must_stay_absent() {
+        let change = GpoChange {
+            version: Some((None, GpoVersion::from_combined(65_537))),
+            ..GpoChange::default()
+        };
+        let changes = modifications(&change, "x");
+        assert!(matches!(changes.as_slice(), [Mod::Add(_, values)] if *values == one("65537")));
+    }
+}
