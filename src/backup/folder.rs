@@ -78,15 +78,14 @@ impl Folder {
                 continue;
             }
             if found.len() >= MAX_NAMES {
-                return Err(io::Error::other(format!("it has more than {MAX_NAMES} entries")));
+                return Err(io::Error::other(format!(
+                    "it has more than {MAX_NAMES} entries"
+                )));
             }
             let kind = match entry.file_type() {
                 FileType::Unknown => {
-                    let stat = rustix::fs::statat(
-                        &self.fd,
-                        entry.file_name(),
-                        AtFlags::SYMLINK_NOFOLLOW,
-                    )?;
+                    let stat =
+                        rustix::fs::statat(&self.fd, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
                     FileType::from_raw_mode(stat.st_mode)
                 }
                 known => known,

@@ -9,9 +9,9 @@ use crate::formats::{bkup_info, manifest};
 use crate::message::StatusMessage;
 
 /// The largest bkupInfo.xml that is read, in bytes; real ones have about one thousand.
-const MAX_BKUP_INFO: u64 = 1 << 20;
+pub(super) const MAX_BKUP_INFO: u64 = 1 << 20;
 /// The largest manifest.xml that is read, in bytes.
-const MAX_MANIFEST: u64 = 64 << 20;
+pub(super) const MAX_MANIFEST: u64 = 64 << 20;
 /// The shortest prefix of a backup's ID that stands for it, in characters.
 const MIN_PREFIX: usize = 4;
 
@@ -30,8 +30,11 @@ pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
         .with_source(error)
     })?;
     let bad = |error: std::io::Error| {
-        Error::new(ErrorKind::BadInput, format!("cannot read {}", dir.display()))
-            .with_source(error)
+        Error::new(
+            ErrorKind::BadInput,
+            format!("cannot read {}", dir.display()),
+        )
+        .with_source(error)
     };
     if let Some(entry) = entry(&folder) {
         return Ok(vec![entry]);
@@ -119,9 +122,7 @@ fn only_in_manifest(folder: &Folder, found: &[BackupListEntry]) -> Vec<BackupLis
         .backups
         .iter()
         .map(|inst| BackupInfo::new(inst, &folder.path))
-        .filter(|(info, _)| {
-            info.id.is_none() || found.iter().all(|entry| entry.info.id != info.id)
-        })
+        .filter(|(info, _)| info.id.is_none() || found.iter().all(|entry| entry.info.id != info.id))
         .map(|(mut info, mut problems)| {
             if let Some(id) = info.id {
                 info.path = folder.path.join(id.to_string());
@@ -148,8 +149,10 @@ fn only_in_manifest(folder: &Folder, found: &[BackupListEntry]) -> Vec<BackupLis
 /// or an ID does because a backup was copied; and as [`list`].
 pub fn resolve(spec: &str, backup_dir: Option<&Path>) -> Result<PathBuf> {
     if let Some(dir) = backup_dir {
-        let entries: Vec<BackupListEntry> =
-            list(dir)?.into_iter().filter(|entry| entry.present).collect();
+        let entries: Vec<BackupListEntry> = list(dir)?
+            .into_iter()
+            .filter(|entry| entry.present)
+            .collect();
         if let Some(path) = find(spec, &entries)? {
             return Ok(path);
         }
@@ -208,7 +211,11 @@ fn find(spec: &str, entries: &[BackupListEntry]) -> Result<Option<PathBuf>> {
                 .collect();
             Err(Error::new(
                 ErrorKind::Conflict,
-                format!("\"{spec}\" stands for {} backups: {}", several.len(), paths.join(", ")),
+                format!(
+                    "\"{spec}\" stands for {} backups: {}",
+                    several.len(),
+                    paths.join(", ")
+                ),
             )
             .with_hint("give the path of the one that is meant"))
         }

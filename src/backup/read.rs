@@ -47,7 +47,10 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
     let Some(bytes) = read_named(&folder, names::BACKUP)? else {
         return Err(Error::new(
             ErrorKind::NotFound,
-            format!("{} is not a backup: there is no Backup.xml in it", dir.display()),
+            format!(
+                "{} is not a backup: there is no Backup.xml in it",
+                dir.display()
+            ),
         )
         .with_hint("name the {ID} folder of a backup"));
     };
@@ -110,9 +113,8 @@ fn read_named(folder: &Folder, name: &str) -> Result<Option<Vec<u8>>> {
 
 fn info(folder: &Folder, problems: &mut Vec<StatusMessage>) -> Result<BackupInfo> {
     let mut unknown = |reason: String| {
-        problems.push(
-            StatusMessage::warning("no-bkupinfo", reason).at(Place::file(names::BKUP_INFO)),
-        );
+        problems
+            .push(StatusMessage::warning("no-bkupinfo", reason).at(Place::file(names::BKUP_INFO)));
         BackupInfo::unknown(&folder.path)
     };
     let Some(bytes) = read_named(folder, names::BKUP_INFO)? else {
@@ -221,18 +223,17 @@ fn wmi_filter(core: &CoreSettings, problems: &mut Vec<StatusMessage>) -> Option<
     if link.is_none() {
         problems.push(StatusMessage::warning(
             "malformed-wmi-filter",
-            format!("the WMI filter link \"{}\" is malformed", text.escape_debug()),
+            format!(
+                "the WMI filter link \"{}\" is malformed",
+                text.escape_debug()
+            ),
         ));
     }
     link
 }
 
 /// The tree below DomainSysvol\GPO, as far as Backup.xml lists it.
-fn tree(
-    folder: &Folder,
-    backup: &BackupXml,
-    problems: &mut Vec<StatusMessage>,
-) -> Result<GptTree> {
+fn tree(folder: &Folder, backup: &BackupXml, problems: &mut Vec<StatusMessage>) -> Result<GptTree> {
     let mut walk = Walk {
         listed: listed(backup, problems),
         seen: BTreeSet::new(),

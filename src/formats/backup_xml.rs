@@ -288,14 +288,15 @@ impl Reader {
 
     /// The number in a child; 0 for none, which is what an empty element stands for.
     fn number(&mut self, parent: &Element, name: &str) -> u32 {
-        let text = parent.child_text(name);
+        let Some(element) = parent.named(name).next() else {
+            return 0;
+        };
+        let text = element.text();
         match text.trim() {
             "" => 0,
             digits => digits.parse().unwrap_or_else(|_| {
-                self.problem(
-                    parent,
-                    format!("{name} \"{}\" is not a number", text.escape_debug()),
-                );
+                let text = text.escape_debug();
+                self.problem(element, format!("{name} \"{text}\" is not a number"));
                 0
             }),
         }

@@ -63,9 +63,14 @@ pub fn write(snapshot: &GpoSnapshot, now: &str) -> Vec<u8> {
         ("User", directory.user, sysvol.user, 1),
     ] {
         line(format!("  <{half}>"));
-        line(format!("    <VersionDirectory>{directory}</VersionDirectory>"));
+        line(format!(
+            "    <VersionDirectory>{directory}</VersionDirectory>"
+        ));
         line(format!("    <VersionSysvol>{sysvol}</VersionSysvol>"));
-        line(format!("    <Enabled>{}</Enabled>", snapshot.flags & off == 0));
+        line(format!(
+            "    <Enabled>{}</Enabled>",
+            snapshot.flags & off == 0
+        ));
         line(format!("  </{half}>"));
     }
     // Writing to a String cannot fail.
@@ -90,8 +95,14 @@ mod tests {
             domain_controller: "dc1.src.test".to_owned(),
             display_name: "A & <b>".to_owned(),
             flags: 1,
-            directory_version: GpoVersion { user: 1, machine: 2 },
-            sysvol_version: Some(GpoVersion { user: 3, machine: 4 }),
+            directory_version: GpoVersion {
+                user: 1,
+                machine: 2,
+            },
+            sysvol_version: Some(GpoVersion {
+                user: 3,
+                machine: 4,
+            }),
             machine_extensions: Default::default(),
             user_extensions: Default::default(),
             wmi_filter: None,
@@ -105,7 +116,10 @@ mod tests {
         let bytes = write(&snapshot, "2024-02-03T04:05:06");
         assert_eq!(bytes[..4], [0xFF, 0xFE, b'<', 0]);
         let root = xml_tree::parse(&bytes).unwrap();
-        assert_eq!((root.name.as_str(), root.namespace.as_str()), ("GPO", SETTINGS));
+        assert_eq!(
+            (root.name.as_str(), root.namespace.as_str()),
+            ("GPO", SETTINGS)
+        );
         assert_eq!(root.child_text("Name"), "A & <b>");
         assert_eq!(root.child_text("ReadTime"), "2024-02-03T04:05:06Z");
         let user = root.named("User").next().unwrap();
