@@ -229,7 +229,7 @@ fn lists_finds_and_indexes() {
     for spec in [
         id.to_string(),
         id.bare().to_lowercase(),
-        id.bare()[..8].to_owned(),
+        id.bare().get(..8).unwrap().to_owned(),
         "bÜRO [1] & <b>".to_owned(),
         "{11111111-2222-3333-4444-555555555555}".to_owned(),
         new.path.display().to_string(),
