@@ -1,1 +1,136 @@
-//! placeholder
+//! The backup folder, in GPMC's format: reading, listing, finding, verifying and writing backups. Blocking; callers on an
+//! asynchronous runtime use `spawn_blocking`.
+//!
+//! ```text
+//! DIR/manifest.xml               index of the backups in DIR, a cache only
+//! DIR/{BACKUP-ID}/bkupInfo.xml   this backup's index entry
+//! DIR/{BACKUP-ID}/Backup.xml     principals, core settings, and the list of what was saved
+//! DIR/{BACKUP-ID}/gpreport.xml   a report to look at
+//! DIR/{BACKUP-ID}/gpoctl.json    of gpoctl's own: hashes, and what GPMC's format has no place for
+//! DIR/{BACKUP-ID}/DomainSysvol/GPO/…   the files
+//! ```
+//!
+//! A backup is untrusted: it may have come from anywhere, and what it holds runs on every machine of a domain. Below the
+//! folder a caller names, nothing is reached through a symbolic link, a name from a file becomes a path only as a
+//! [`RelPath`](crate::model::safe_name::RelPath), and everything is bounded.
+
+mod compose;
+mod folder;
+mod list;
+mod read;
+mod side_file;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+pub use list::{list, resolve};
+pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
+pub use side_file::verify;
+pub use write::{MAX_COMMENT, write};
+
+use crate::formats::bkup_info::BackupInst;
+use crate::message::StatusMessage;
+use crate::model::guid::Guid;
+use crate::model::snapshot::GpoSnapshot;
+
+/// What bkupInfo.xml says of a backup, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct BackupInfo {
+    /// The backup's own GUID; `None` when it is not known or malformed.
+    pub id: Option<Guid>,
+    /// Its folder.
+    pub path: PathBuf,
+    /// The GPO's GUID; `None` when it is not known or malformed.
+    pub gpo_guid: Option<Guid>,
+    /// The DNS name of the GPO's domain, as it stands.
+    pub domain: String,
+    /// `objectGUID` of the domain.
+    pub domain_guid: Option<Guid>,
+    /// The host name of the DC it was read from.
+    pub domain_controller: String,
+    /// When: `YYYY-MM-DDTHH:MM:SS`, UTC, as it stands.
+    pub backup_time: String,
+    /// Free text.
+    pub comment: String,
+    /// The GPO's display name at that time.
+    pub display_name: String,
+    /// Whether it has a software installation block.
+    pub si_present: bool,
+}
+
+/// A line of a list of backups.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct BackupListEntry {
+    /// What is known of it; for a broken backup, little.
+    #[serde(flatten)]
+    pub info: BackupInfo,
+    /// Whether its folder is there; not so for an entry that only stands in manifest.xml.
+    pub present: bool,
+    /// What is wrong with it.
+    pub problems: Vec<StatusMessage>,
+}
+
+/// A backup that was read.
+#[derive(Debug, Clone)]
+pub struct StoredBackup {
+    /// What bkupInfo.xml says of it, or as much of that as Backup.xml and the folder tell.
+    pub info: BackupInfo,
+    /// The GPO.
+    pub snapshot: GpoSnapshot,
+    /// What is wrong with it.
+    pub problems: Vec<StatusMessage>,
+}
+
+impl BackupInfo {
+    fn new(inst: &BackupInst, path: &Path) -> (Self, Vec<StatusMessage>) {
+        let mut problems = Vec::new();
+        let mut guid = |name: &str, text: &str| match text.parse() {
+            Ok(guid) => Some(guid),
+            Err(_) if name == "GPODomainGuid" && text.is_empty() => None,
+            Err(error) => {
+                problems.push(StatusMessage::warning(
+                    "malformed-bkupinfo",
+                    format!("{name} in bkupInfo.xml: {error}"),
+                ));
+                None
+            }
+        };
+        let info = Self {
+            id: guid("ID", &inst.id),
+            path: path.to_owned(),
+            gpo_guid: guid("GPOGuid", &inst.gpo_guid),
+            domain: inst.gpo_domain.clone(),
+            domain_guid: guid("GPODomainGuid", &inst.gpo_domain_guid),
+            domain_controller: inst.gpo_domain_controller.clone(),
+            backup_time: inst.backup_time.clone(),
+            comment: inst.comment.clone(),
+            display_name: inst.gpo_display_name.clone(),
+            si_present: inst.si_present,
+        };
+        (info, problems)
+    }
+
+    /// What is known of a backup without bkupInfo.xml: where it is, and its GUID if the folder is named by one.
+    fn unknown(path: &Path) -> Self {
+        let (mut info, _) = Self::new(&BackupInst::default(), path);
+        info.id = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.parse().ok());
+        info
+    }
+}
+
+/// The literal names in a backup's folder.
+mod names {
+    pub(super) const BACKUP: &str = "Backup.xml";
+    pub(super) const BKUP_INFO: &str = "bkupInfo.xml";
+    pub(super) const REPORT: &str = "gpreport.xml";
+    pub(super) const SIDE_FILE: &str = "gpoctl.json";
+    pub(super) const MANIFEST: &str = "manifest.xml";
+    pub(super) const DOMAIN_SYSVOL: &str = "DomainSysvol";
+    pub(super) const GPO: &str = "GPO";
+}
+
+#[cfg(test)]
+mod tests;

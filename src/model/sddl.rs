@@ -1,1 +1,489 @@
-//! Security descriptors as text [MS-DTYP 2.5.1].
+//! Security descriptors as text: the security descriptor definition language [MS-DTYP 2.5.1].
+//!
+//! The bytes after the SID of a callback or resource attribute entry (conditions, claims) are not translated: they stand
+//! as `#` and hexadecimal digits in their place, a form of gpoctl's own. An entry of an unknown type stands as
+//! `(0xTYPE;FLAGS;#HEX)`. Both read back exactly. A condition or claim in the language's own notation is refused.
+
+mod tokens;
+
+use std::fmt::Write as _;
+
+use super::guid::Guid;
+use super::security_descriptor::{
+    Ace, AceBody, AceRights, Acl, ObjectTypes, SecurityDescriptor, ace_type, control,
+    has_object_types, has_rights,
+};
+use super::sid::Sid;
+
+/// The text is not SDDL, or uses a part of it that is not supported.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("SDDL, character {position}: {reason}")]
+pub struct InvalidSddl {
+    /// Where it was noticed: bytes from the start of the text, from 1.
+    pub position: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// The longest text that is read, in bytes: a full descriptor of two 64 KiB lists in hexadecimal fits.
+pub const MAX_TEXT: usize = 1 << 20;
+
+/// The text of a descriptor [MS-DTYP 2.5.1.1]. Principals that are the same in every domain stand as their two-letter
+/// alias, all others as SIDs, so that the text means the same wherever it is read.
+pub fn to_sddl(descriptor: &SecurityDescriptor) -> String {
+    let mut text = String::new();
+    for (tag, sid) in [("O:", &descriptor.owner), ("G:", &descriptor.group)] {
+        if let Some(sid) = sid {
+            text.push_str(tag);
+            text.push_str(&sid_text(sid));
+        }
+    }
+    let dacl = [
+        (control::DACL_PROTECTED, "P"),
+        (control::DACL_AUTO_INHERIT_REQ, "AR"),
+        (control::DACL_AUTO_INHERITED, "AI"),
+    ];
+    let sacl = [
+        (control::SACL_PROTECTED, "P"),
+        (control::SACL_AUTO_INHERIT_REQ, "AR"),
+        (control::SACL_AUTO_INHERITED, "AI"),
+    ];
+    for (tag, list, present, flags) in [
+        ("D:", &descriptor.dacl, control::DACL_PRESENT, dacl),
+        ("S:", &descriptor.sacl, control::SACL_PRESENT, sacl),
+    ] {
+        let is_present = descriptor.control & present != 0 && !descriptor.is_stub();
+        if list.is_none() && !is_present {
+            continue;
+        }
+        text.push_str(tag);
+        for (bit, name) in flags {
+            if descriptor.control & bit != 0 {
+                text.push_str(name);
+            }
+        }
+        match list {
+            None => text.push_str("NO_ACCESS_CONTROL"),
+            Some(acl) => acl.aces.iter().for_each(|ace| write_ace(&mut text, ace)),
+        }
+    }
+    text
+}
+
+fn write_ace(text: &mut String, ace: &Ace) {
+    let kind = tokens::ACE_TYPES
+        .iter()
+        .find(|(code, _)| *code == ace.ace_type)
+        .map_or_else(
+            || format!("0x{:02x}", ace.ace_type),
+            |(_, name)| (*name).to_owned(),
+        );
+    text.push('(');
+    text.push_str(&kind);
+    text.push(';');
+    let mut rest = ace.flags;
+    let mut flags = String::new();
+    for (bit, name) in tokens::ACE_FLAGS {
+        if rest & bit != 0 {
+            flags.push_str(name);
+            rest &= !bit;
+        }
+    }
+    if rest != 0 {
+        // Bit 0x20 has no letters: the number says it all.
+        flags = format!("0x{:02x}", ace.flags);
+    }
+    text.push_str(&flags);
+    text.push(';');
+    match &ace.body {
+        AceBody::Unknown(bytes) => write_hex(text, bytes),
+        AceBody::Rights(rights) => write_rights(text, ace.ace_type, rights),
+    }
+    text.push(')');
+}
+
+fn write_rights(text: &mut String, kind: u8, rights: &AceRights) {
+    text.push_str(&mask_text(kind, rights.mask));
+    let object = rights.object.unwrap_or_default();
+    for guid in [object.object_type, object.inherited_object_type] {
+        text.push(';');
+        if let Some(guid) = guid {
+            text.push_str(&guid.bare().to_lowercase());
+        }
+    }
+    text.push(';');
+    text.push_str(&sid_text(&rights.sid));
+    if !rights.application_data.is_empty() {
+        text.push(';');
+        write_hex(text, &rights.application_data);
+    }
+}
+
+fn write_hex(text: &mut String, bytes: &[u8]) {
+    text.push('#');
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+}
+
+/// The letters of a mask when they say all of it, else the number [MS-DTYP 2.5.1.1].
+fn mask_text(kind: u8, mask: u32) -> String {
+    if kind == ace_type::SYSTEM_MANDATORY_LABEL {
+        return letters(tokens::LABEL_RIGHTS, mask).unwrap_or_else(|| format!("0x{mask:x}"));
+    }
+    letters(tokens::RIGHTS, mask)
+        .or_else(|| {
+            tokens::COMBINED_RIGHTS
+                .iter()
+                .find(|(bits, _)| *bits == mask)
+                .map(|(_, name)| (*name).to_owned())
+        })
+        .unwrap_or_else(|| format!("0x{mask:x}"))
+}
+
+fn letters(table: &[(u32, &str)], mask: u32) -> Option<String> {
+    let mut rest = mask;
+    let mut text = String::new();
+    for (bit, name) in table {
+        if rest & bit != 0 {
+            text.push_str(name);
+            rest &= !bit;
+        }
+    }
+    (rest == 0).then_some(text)
+}
+
+/// The alias of a SID that is the same in every domain, else the SID.
+fn sid_text(sid: &Sid) -> String {
+    let text = sid.to_string();
+    tokens::WELL_KNOWN
+        .iter()
+        .find(|(_, known)| *known == text)
+        .map_or(text, |(alias, _)| (*alias).to_owned())
+}
+
+/// Reads SDDL [MS-DTYP 2.5.1.1]. `domain_sid` is the domain that aliases such as `DA` speak of; those of the forest's
+/// root domain (`EA`, `SA`, `RO`, `EK`) are taken from the same domain.
+///
+/// # Errors
+/// When the text is not SDDL, an alias needs a domain and there is none, or an entry carries a condition or a claim in
+/// the language's own notation.
+pub fn from_sddl(text: &str, domain_sid: Option<&Sid>) -> Result<SecurityDescriptor, InvalidSddl> {
+    if text.len() > MAX_TEXT {
+        return Err(InvalidSddl {
+            position: MAX_TEXT,
+            reason: "the text is too long".to_owned(),
+        });
+    }
+    let mut reader = Reader {
+        text,
+        at: 0,
+        domain_sid,
+    };
+    let mut descriptor = SecurityDescriptor::new();
+    let mut seen = String::new();
+    loop {
+        reader.skip_blanks();
+        let rest = reader.rest();
+        if rest.is_empty() {
+            return Ok(descriptor);
+        }
+        let tag = match rest.as_bytes() {
+            [tag @ (b'O' | b'G' | b'D' | b'S'), b':', ..] => char::from(*tag),
+            _ => return Err(reader.error("expected O:, G:, D: or S:")),
+        };
+        if seen.contains(tag) {
+            return Err(reader.error(&format!("{tag}: stands there twice")));
+        }
+        seen.push(tag);
+        reader.at += 2;
+        match tag {
+            'O' => descriptor.owner = Some(reader.component_sid()?),
+            'G' => descriptor.group = Some(reader.component_sid()?),
+            'D' => {
+                descriptor.control |= control::DACL_PRESENT;
+                let (flags, list) = reader.list()?;
+                descriptor.control |= flags;
+                descriptor.dacl = list;
+            }
+            _ => {
+                descriptor.control |= control::SACL_PRESENT;
+                let (flags, list) = reader.list()?;
+                // The bits of the SACL stand one place left of those of the DACL.
+                descriptor.control |= flags << 1;
+                descriptor.sacl = list;
+            }
+        }
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    domain_sid: Option<&'a Sid>,
+}
+
+impl<'a> Reader<'a> {
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn error(&self, reason: &str) -> InvalidSddl {
+        InvalidSddl {
+            position: self.at + 1,
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn skip_blanks(&mut self) {
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
+    }
+
+    /// A SID or alias that ends where the next component begins.
+    fn component_sid(&mut self) -> Result<Sid, InvalidSddl> {
+        self.skip_blanks();
+        let rest = self.rest();
+        let length = if rest.get(..2).is_some_and(|s| s.eq_ignore_ascii_case("S-")) {
+            rest.bytes()
+                .skip(2)
+                // `D` may be a digit of a hexadecimal authority or the next component.
+                .position(|b| !(b.is_ascii_digit() || b == b'-'))
+                .map_or(rest.len(), |n| n + 2)
+        } else {
+            rest.len().min(2)
+        };
+        let token = rest.get(..length).unwrap_or(rest);
+        let sid = self.sid(token)?;
+        self.at += length;
+        Ok(sid)
+    }
+
+    fn sid(&self, token: &str) -> Result<Sid, InvalidSddl> {
+        if let Ok(sid) = token.parse() {
+            return Ok(sid);
+        }
+        if let Some((_, sid)) = tokens::WELL_KNOWN
+            .iter()
+            .find(|(alias, _)| alias.eq_ignore_ascii_case(token))
+        {
+            return sid.parse().map_err(|_| self.error("an alias has no SID"));
+        }
+        let relative = tokens::DOMAIN_RELATIVE
+            .iter()
+            .find(|(alias, _)| alias.eq_ignore_ascii_case(token));
+        match (relative, self.domain_sid) {
+            (Some((_, rid)), Some(domain)) => Ok(domain.with_rid(*rid)),
+            (Some((alias, _)), None) => Err(self.error(&format!(
+                "{alias} stands for an account of a domain, and none is given"
+            ))),
+            (None, _) => Err(self.error(&format!(
+                "\"{}\" is neither a SID nor an alias",
+                token.escape_debug()
+            ))),
+        }
+    }
+
+    /// Flags and entries of a list; the flags as those of a DACL. No list for `NO_ACCESS_CONTROL`.
+    fn list(&mut self) -> Result<(u16, Option<Acl>), InvalidSddl> {
+        let mut flags = 0;
+        loop {
+            self.skip_blanks();
+            let known = [
+                ("NO_ACCESS_CONTROL", 0),
+                ("P", control::DACL_PROTECTED),
+                ("AR", control::DACL_AUTO_INHERIT_REQ),
+                ("AI", control::DACL_AUTO_INHERITED),
+            ];
+            let Some((name, bit)) = known.into_iter().find(|(name, _)| {
+                self.rest()
+                    .get(..name.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(name))
+            }) else {
+                break;
+            };
+            self.at += name.len();
+            if bit == 0 {
+                return Ok((flags, None));
+            }
+            flags |= bit;
+        }
+        let mut aces = Vec::new();
+        loop {
+            self.skip_blanks();
+            if !self.rest().starts_with('(') {
+                return Ok((flags, Some(Acl::new(aces))));
+            }
+            aces.push(self.ace()?);
+        }
+    }
+
+    fn ace(&mut self) -> Result<Ace, InvalidSddl> {
+        let rest = self.rest();
+        let end = rest
+            .find(')')
+            .ok_or_else(|| self.error("an entry has no end"))?;
+        let inner = rest.get(1..end).unwrap_or_default();
+        if inner.contains('(') {
+            return Err(self.error("conditions and claims are not supported here"));
+        }
+        let fields: Vec<&str> = inner.split(';').map(str::trim).collect();
+        let ace = self.ace_of(&fields)?;
+        self.at += end + 1;
+        Ok(ace)
+    }
+
+    fn ace_of(&self, fields: &[&str]) -> Result<Ace, InvalidSddl> {
+        let (kind, flags, rest) = match fields {
+            [kind, flags, rest @ ..] => (*kind, *flags, rest),
+            _ => return Err(self.error("an entry has too few fields")),
+        };
+        let ace_type = match tokens::ACE_TYPES
+            .iter()
+            .find(|(_, name)| name.eq_ignore_ascii_case(kind))
+        {
+            Some((code, _)) => *code,
+            None => number(kind)
+                .and_then(|code| u8::try_from(code).ok())
+                .ok_or_else(|| {
+                    self.error(&format!(
+                        "\"{}\" is no type of an entry",
+                        kind.escape_debug()
+                    ))
+                })?,
+        };
+        let flags = match number(flags) {
+            Some(flags) if flags <= 0xFF => u8::try_from(flags).unwrap_or(0),
+            _ => self
+                .pairs(flags, |pair| {
+                    tokens::ACE_FLAGS
+                        .iter()
+                        .find(|(_, name)| name.eq_ignore_ascii_case(pair))
+                        .map(|(bit, _)| u32::from(*bit))
+                })?
+                .to_le_bytes()[0],
+        };
+        let body = match rest {
+            [bytes] if !has_rights(ace_type) => AceBody::Unknown(self.hex(bytes)?),
+            [mask, object, inherited, sid, rest @ ..] if has_rights(ace_type) => {
+                let application_data = match rest {
+                    [] => Vec::new(),
+                    [data] => self.hex(data)?,
+                    _ => return Err(self.error("an entry has too many fields")),
+                };
+                AceBody::Rights(AceRights {
+                    mask: self.mask(ace_type, mask)?,
+                    object: self.object(ace_type, object, inherited)?,
+                    sid: self.sid(sid)?,
+                    application_data,
+                })
+            }
+            _ => return Err(self.error("an entry has the wrong number of fields")),
+        };
+        Ok(Ace {
+            ace_type,
+            flags,
+            body,
+        })
+    }
+
+    fn object(
+        &self,
+        ace_type: u8,
+        object: &str,
+        inherited: &str,
+    ) -> Result<Option<ObjectTypes>, InvalidSddl> {
+        let guid = |text: &str| -> Result<Option<Guid>, InvalidSddl> {
+            if text.is_empty() {
+                return Ok(None);
+            }
+            text.parse()
+                .map(Some)
+                .map_err(|_| self.error("an object type is not a GUID"))
+        };
+        let types = ObjectTypes {
+            other_flags: 0,
+            object_type: guid(object)?,
+            inherited_object_type: guid(inherited)?,
+        };
+        if has_object_types(ace_type) {
+            Ok(Some(types))
+        } else if types == ObjectTypes::default() {
+            Ok(None)
+        } else {
+            Err(self.error("an entry of this type has no object types"))
+        }
+    }
+
+    fn mask(&self, ace_type: u8, text: &str) -> Result<u32, InvalidSddl> {
+        if let Some(mask) = number(text) {
+            return Ok(mask);
+        }
+        let table = if ace_type == ace_type::SYSTEM_MANDATORY_LABEL {
+            tokens::LABEL_RIGHTS
+        } else {
+            tokens::RIGHTS
+        };
+        self.pairs(text, |pair| {
+            table
+                .iter()
+                .chain(tokens::COMBINED_RIGHTS)
+                .find(|(_, name)| name.eq_ignore_ascii_case(pair))
+                .map(|(bits, _)| *bits)
+        })
+    }
+
+    /// The bits of a run of two-letter names.
+    fn pairs(&self, text: &str, find: impl Fn(&str) -> Option<u32>) -> Result<u32, InvalidSddl> {
+        let mut bits = 0;
+        let mut rest = text;
+        while !rest.is_empty() {
+            let found = rest
+                .split_at_checked(2)
+                .and_then(|(pair, after)| Some((find(pair)?, after)));
+            let (pair, after) = found.ok_or_else(|| {
+                self.error(&format!("\"{}\" is not known here", rest.escape_debug()))
+            })?;
+            bits |= pair;
+            rest = after;
+        }
+        Ok(bits)
+    }
+
+    fn hex(&self, text: &str) -> Result<Vec<u8>, InvalidSddl> {
+        let digits = text
+            .strip_prefix('#')
+            .ok_or_else(|| self.error("conditions and claims are not supported here"))?;
+        let bad = || self.error("the bytes after # are not hexadecimal");
+        if digits.len() % 2 != 0 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(bad());
+        }
+        digits
+            .as_bytes()
+            .chunks_exact(2)
+            .map(|pair| {
+                std::str::from_utf8(pair)
+                    .ok()
+                    .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+                    .ok_or_else(bad)
+            })
+            .collect()
+    }
+}
+
+/// A number in hexadecimal with `0x`, octal with a leading 0, or decimal; `None` for anything else.
+fn number(text: &str) -> Option<u32> {
+    let (digits, radix) = match text.get(..2) {
+        Some(prefix) if prefix.eq_ignore_ascii_case("0x") => (text.get(2..)?, 16),
+        _ if text.starts_with('0') && text.len() > 1 => (text.get(1..)?, 8),
+        _ => (text, 10),
+    };
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    u32::from_str_radix(digits, radix).ok()
+}
+
+#[cfg(test)]
+mod tests;

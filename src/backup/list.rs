@@ -1,0 +1,223 @@
+//! Listing and finding backups.
+
+use std::path::{Path, PathBuf};
+
+use super::folder::{Folder, Kind};
+use super::{BackupInfo, BackupListEntry, names};
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::{bkup_info, manifest};
+use crate::message::StatusMessage;
+
+/// The largest bkupInfo.xml that is read, in bytes; real ones have about one thousand.
+pub(super) const MAX_BKUP_INFO: u64 = 1 << 20;
+/// The largest manifest.xml that is read, in bytes.
+pub(super) const MAX_MANIFEST: u64 = 64 << 20;
+/// The shortest prefix of a backup's ID that stands for it, in characters.
+const MIN_PREFIX: usize = 4;
+
+/// The backups in `dir`, oldest first: every folder in it that holds a bkupInfo.xml or a Backup.xml, or `dir` itself when it
+/// is such a folder. Only bkupInfo.xml is read. A broken backup is listed with its problems; so is an entry of manifest.xml
+/// whose folder is not there. Links are not followed.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when `dir` cannot be opened, [`ErrorKind::BadInput`] when it cannot be read.
+pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
+    let folder = Folder::open(dir).map_err(|error| {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("cannot open the backup directory {}", dir.display()),
+        )
+        .with_source(error)
+    })?;
+    let bad = |error: std::io::Error| {
+        Error::new(
+            ErrorKind::BadInput,
+            format!("cannot read {}", dir.display()),
+        )
+        .with_source(error)
+    };
+    if let Some(entry) = entry(&folder) {
+        return Ok(vec![entry]);
+    }
+    let mut found = Vec::new();
+    for (name, kind) in folder.entries().map_err(bad)? {
+        let Ok(name) = name else { continue };
+        // Half-written backups stand under names with a dot.
+        if kind == Kind::Folder
+            && !name.starts_with('.')
+            && let Ok(below) = folder.folder(&name)
+        {
+            found.extend(entry(&below));
+        }
+    }
+    found.extend(only_in_manifest(&folder, &found));
+    found.sort_by(|a, b| {
+        (&a.info.backup_time, &a.info.path).cmp(&(&b.info.backup_time, &b.info.path))
+    });
+    Ok(found)
+}
+
+/// The entry of a folder, if it is a backup.
+fn entry(folder: &Folder) -> Option<BackupListEntry> {
+    let mut problems = Vec::new();
+    let has_backup = folder.find(names::BACKUP).ok()?.is_some();
+    let bkup_info = folder.find(names::BKUP_INFO).ok()?;
+    if !has_backup && bkup_info.is_none() {
+        return None;
+    }
+    if !has_backup {
+        problems.push(StatusMessage::error(
+            "no-backup-xml",
+            "there is no Backup.xml: nothing can be imported from this backup",
+        ));
+    }
+    let read = bkup_info.map(|(name, _)| {
+        folder
+            .read(&name, MAX_BKUP_INFO)
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| bkup_info::parse(&bytes).map_err(|error| error.to_string()))
+    });
+    let info = match read {
+        Some(Ok(inst)) => {
+            let (info, found) = BackupInfo::new(&inst.value, &folder.path);
+            problems.extend(found);
+            info
+        }
+        Some(Err(reason)) => {
+            problems.push(StatusMessage::error(
+                "malformed-bkupinfo",
+                format!("cannot read bkupInfo.xml: {reason}"),
+            ));
+            BackupInfo::unknown(&folder.path)
+        }
+        None => {
+            problems.push(StatusMessage::warning(
+                "no-bkupinfo",
+                "there is no bkupInfo.xml: the backup's GPO, time and comment are not known",
+            ));
+            BackupInfo::unknown(&folder.path)
+        }
+    };
+    Some(BackupListEntry {
+        info,
+        present: true,
+        problems,
+    })
+}
+
+/// What manifest.xml lists beyond the backups that were found. A manifest that cannot be read lists nothing: it is a cache.
+fn only_in_manifest(folder: &Folder, found: &[BackupListEntry]) -> Vec<BackupListEntry> {
+    let Some((name, _)) = folder.find(names::MANIFEST).ok().flatten() else {
+        return Vec::new();
+    };
+    let Some(manifest) = folder
+        .read(&name, MAX_MANIFEST)
+        .ok()
+        .and_then(|bytes| manifest::parse(&bytes).ok())
+    else {
+        return Vec::new();
+    };
+    manifest
+        .value
+        .backups
+        .iter()
+        .map(|inst| BackupInfo::new(inst, &folder.path))
+        .filter(|(info, _)| info.id.is_none() || found.iter().all(|entry| entry.info.id != info.id))
+        .map(|(mut info, mut problems)| {
+            if let Some(id) = info.id {
+                info.path = folder.path.join(id.to_string());
+            }
+            problems.push(StatusMessage::warning(
+                "manifest-without-backup",
+                "manifest.xml lists this backup, but its folder is not there",
+            ));
+            BackupListEntry {
+                info,
+                present: false,
+                problems,
+            }
+        })
+        .collect()
+}
+
+/// The folder of the backup that `spec` stands for: the path of a `{BACKUP-ID}` folder or, with `backup_dir`, the ID of a
+/// backup in it, the beginning of one, or the GUID or display name of a GPO, of which the newest backup is taken. Names are
+/// compared without regard to case.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when it stands for none; [`ErrorKind::Conflict`] when the beginning of an ID stands for several,
+/// or an ID does because a backup was copied; and as [`list`].
+pub fn resolve(spec: &str, backup_dir: Option<&Path>) -> Result<PathBuf> {
+    if let Some(dir) = backup_dir {
+        let entries: Vec<BackupListEntry> = list(dir)?
+            .into_iter()
+            .filter(|entry| entry.present)
+            .collect();
+        if let Some(path) = find(spec, &entries)? {
+            return Ok(path);
+        }
+    }
+    let path = Path::new(spec);
+    if Folder::open(path).is_ok_and(|folder| entry(&folder).is_some()) {
+        return Ok(path.to_owned());
+    }
+    let error = Error::new(
+        ErrorKind::NotFound,
+        match backup_dir {
+            Some(dir) => format!("there is no backup \"{spec}\" in {}", dir.display()),
+            None => format!("\"{spec}\" is not the folder of a backup"),
+        },
+    );
+    Err(error.with_hint(match backup_dir {
+        Some(_) => "`gpoctl backups list` shows what is there",
+        None => "name the {ID} folder, or give --backup-dir to find a backup by ID or name",
+    }))
+}
+
+fn find(spec: &str, entries: &[BackupListEntry]) -> Result<Option<PathBuf>> {
+    let guid = spec.parse().ok();
+    let by_id = |entry: &&BackupListEntry| guid.is_some() && entry.info.id == guid;
+    let prefix = spec.trim_start_matches('{').to_ascii_uppercase();
+    let by_prefix = |entry: &&BackupListEntry| {
+        prefix.len() >= MIN_PREFIX
+            && entry
+                .info
+                .id
+                .is_some_and(|id| id.bare().starts_with(&prefix))
+    };
+    let folded = spec.to_lowercase();
+    let by_gpo = |entry: &&BackupListEntry| {
+        (guid.is_some() && entry.info.gpo_guid == guid)
+            || entry.info.display_name.to_lowercase() == folded
+    };
+    let exact: Vec<&BackupListEntry> = entries.iter().filter(by_id).collect();
+    // A GPO's own name or GUID comes before the chance that an ID begins like it.
+    let newest = entries
+        .iter()
+        .filter(by_gpo)
+        .max_by(|a, b| a.info.backup_time.cmp(&b.info.backup_time));
+    let candidates = match (exact.is_empty(), newest) {
+        (false, _) => exact,
+        (true, Some(newest)) => vec![newest],
+        (true, None) => entries.iter().filter(by_prefix).collect(),
+    };
+    match candidates.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.info.path.clone())),
+        several => {
+            let paths: Vec<String> = several
+                .iter()
+                .map(|entry| entry.info.path.display().to_string())
+                .collect();
+            Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "\"{spec}\" stands for {} backups: {}",
+                    several.len(),
+                    paths.join(", ")
+                ),
+            )
+            .with_hint("give the path of the one that is meant"))
+        }
+    }
+}

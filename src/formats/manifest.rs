@@ -1,0 +1,68 @@
+//! `manifest.xml`: the index of all backups in a folder.
+
+use super::bkup_info::{BackupInst, NAMESPACE};
+use super::kept::{Kept, Written};
+use super::xml_tree::{self, InvalidXml};
+
+/// The entries of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Manifest {
+    /// One per backup, in order.
+    pub backups: Vec<BackupInst>,
+}
+
+impl Written for Manifest {
+    /// UTF-8 without byte order mark or declaration, one line without an end.
+    fn to_written(&self) -> Vec<u8> {
+        let entries: String = self.backups.iter().map(|inst| inst.to_xml("")).collect();
+        format!(
+            "<Backups xmlns=\"{NAMESPACE}\" xmlns:mfst=\"{NAMESPACE}\" mfst:version=\"1.0\">{entries}</Backups>"
+        )
+        .into_bytes()
+    }
+}
+
+/// Reads manifest.xml.
+///
+/// # Errors
+/// When it is not well-formed XML, or its root is not `Backups`.
+pub fn parse(bytes: &[u8]) -> Result<Kept<Manifest>, InvalidXml> {
+    let root = xml_tree::parse(bytes)?;
+    let backups = root
+        .expect(NAMESPACE, "Backups")?
+        .named("BackupInst")
+        .map(BackupInst::from_element)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Kept::read(Manifest { backups }, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bkup_info::tests::example;
+    use super::*;
+
+    #[test]
+    fn comes_back_from_its_written_form() {
+        let manifest = Manifest {
+            backups: vec![
+                example(),
+                BackupInst {
+                    si_present: true,
+                    ..example()
+                },
+            ],
+        };
+        let bytes = manifest.to_written();
+        let read = parse(&bytes).unwrap();
+        assert_eq!(read.value, manifest);
+        assert_eq!(read.to_bytes(), bytes);
+        assert!(parse(b"<Backups/>").is_err());
+        assert!(
+            parse(&Manifest::default().to_written())
+                .unwrap()
+                .value
+                .backups
+                .is_empty()
+        );
+    }
+}

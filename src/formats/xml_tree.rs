@@ -1,0 +1,445 @@
+//! XML as a tree of elements, read within bounds: no document type, no entities of one's own, no endless depth.
+//!
+//! Names are resolved to their namespaces [Namespaces in XML 1.0]; comments and processing instructions are skipped.
+
+mod decode;
+
+use quick_xml::XmlVersion;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::ResolveResult;
+use quick_xml::reader::NsReader;
+
+/// The deepest nesting that is read.
+pub const MAX_DEPTH: usize = 64;
+/// The largest document that is read, in bytes.
+pub const MAX_BYTES: usize = 256 << 20;
+/// The most elements, attributes and pieces of text that are read.
+pub const MAX_NODES: usize = 4_000_000;
+/// The most attributes one element may have.
+pub const MAX_ATTRIBUTES: usize = 256;
+
+/// The bytes are not the XML document that was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {reason}")]
+pub struct InvalidXml {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// An element.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Element {
+    /// The namespace; empty for none.
+    pub namespace: String,
+    /// The name without prefix.
+    pub name: String,
+    /// The attributes in order, without namespace declarations.
+    pub attributes: Vec<Attribute>,
+    /// Elements and text in order.
+    pub children: Vec<Node>,
+    /// The line of the start tag, from 1.
+    pub line: usize,
+    /// The column of the start tag, from 1.
+    pub column: usize,
+}
+
+/// An attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// The namespace; empty for none.
+    pub namespace: String,
+    /// The name without prefix.
+    pub name: String,
+    /// The value, entities replaced.
+    pub value: String,
+}
+
+/// What stands in an element.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Node {
+    /// An element.
+    Element(Element),
+    /// Text, entities replaced.
+    Text(String),
+    /// A CDATA section.
+    CData(String),
+}
+
+impl Element {
+    /// The child elements.
+    pub fn elements(&self) -> impl Iterator<Item = &Element> {
+        self.children.iter().filter_map(|node| match node {
+            Node::Element(element) => Some(element),
+            Node::Text(_) | Node::CData(_) => None,
+        })
+    }
+
+    /// The child elements of this name in this element's own namespace.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = &Element> {
+        self.elements()
+            .filter(move |child| child.name == name && child.namespace == self.namespace)
+    }
+
+    /// The text in it: all pieces joined; without the blanks around CDATA sections when there is one.
+    pub fn text(&self) -> String {
+        let has_cdata = self
+            .children
+            .iter()
+            .any(|node| matches!(node, Node::CData(_)));
+        self.children
+            .iter()
+            .filter_map(|node| match node {
+                Node::CData(text) => Some(text.as_str()),
+                Node::Text(text) if !(has_cdata && text.trim().is_empty()) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The text of the first child of this name; empty when there is none.
+    pub fn child_text(&self, name: &str) -> String {
+        self.named(name).next().map(Self::text).unwrap_or_default()
+    }
+
+    /// The value of an attribute in this element's namespace or in none.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes
+            .iter()
+            .find(|attribute| {
+                attribute.name == name
+                    && (attribute.namespace == self.namespace || attribute.namespace.is_empty())
+            })
+            .map(|attribute| attribute.value.as_str())
+    }
+
+    /// An error at this element's start tag.
+    pub fn error(&self, reason: impl Into<String>) -> InvalidXml {
+        InvalidXml {
+            line: self.line,
+            column: self.column,
+            reason: reason.into(),
+        }
+    }
+
+    /// This element if it has this name and namespace.
+    ///
+    /// # Errors
+    /// When it has another one.
+    pub fn expect(&self, namespace: &str, name: &str) -> Result<&Self, InvalidXml> {
+        if self.namespace == namespace && self.name == name {
+            Ok(self)
+        } else {
+            Err(self.error(format!(
+                "<{}> stands where <{name}> of {namespace} was expected",
+                self.name.escape_debug()
+            )))
+        }
+    }
+}
+
+/// Reads a document and gives its root. UTF-8 and UTF-16 are told by their byte order mark or first character, other
+/// encodings by the XML declaration.
+///
+/// # Errors
+/// When the bytes are not well-formed XML, have a document type or an entity other than the five of XML, or exceed one of
+/// the bounds of this module; with line and column.
+pub fn parse(bytes: &[u8]) -> Result<Element, InvalidXml> {
+    if bytes.len() > MAX_BYTES {
+        return Err(at_start(format!("{} bytes are too many", bytes.len())));
+    }
+    let text = decode::decode(bytes).map_err(at_start)?;
+    Builder::new(&text).run()
+}
+
+fn at_start(reason: String) -> InvalidXml {
+    InvalidXml {
+        line: 1,
+        column: 1,
+        reason,
+    }
+}
+
+struct Builder<'a> {
+    text: &'a str,
+    reader: NsReader<&'a [u8]>,
+    open: Vec<Element>,
+    root: Option<Element>,
+    nodes: usize,
+    /// Where line counting stands: a byte offset, its line, and where that line starts, so that a document is counted once.
+    counted: (usize, usize, usize),
+}
+
+impl<'a> Builder<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            reader: NsReader::from_str(text),
+            open: Vec::new(),
+            root: None,
+            nodes: 0,
+            counted: (0, 1, 0),
+        }
+    }
+
+    fn run(mut self) -> Result<Element, InvalidXml> {
+        loop {
+            let before = self.offset();
+            let event = match self.reader.read_event() {
+                Ok(event) => event,
+                Err(error) => return Err(self.error(before, &error.to_string())),
+            };
+            match event {
+                Event::Start(start) => self.start(before, &start)?,
+                Event::Empty(start) => {
+                    self.start(before, &start)?;
+                    self.end();
+                }
+                Event::End(_) => self.end(),
+                Event::Text(text) => {
+                    let text = text.xml10_content().into_owned();
+                    self.add_text(before, &text)?;
+                }
+                Event::CData(data) => {
+                    let text = data.into_inner().replace("\r\n", "\n");
+                    self.add(before, Node::CData(text))?;
+                }
+                Event::GeneralRef(name) => {
+                    let text = resolve(&name.into_inner()).ok_or_else(|| {
+                        self.error(before, "an entity that XML does not define stands here")
+                    })?;
+                    self.add_text(before, &text)?;
+                }
+                Event::DocType(_) => {
+                    return Err(self.error(before, "a document type is not accepted"));
+                }
+                Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+                Event::Eof => {
+                    let end = self.text.len();
+                    if let Some(open) = self.open.last() {
+                        let reason = format!("<{}> is not closed", open.name.escape_debug());
+                        return Err(self.error(end, &reason));
+                    }
+                    return match self.root.take() {
+                        Some(root) => Ok(root),
+                        None => Err(self.error(end, "there is no element")),
+                    };
+                }
+            }
+        }
+    }
+
+    fn offset(&self) -> usize {
+        usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
+    }
+
+    fn position(&mut self, offset: usize) -> (usize, usize) {
+        let (from, line, line_start) = if offset < self.counted.0 {
+            (0, 1, 0)
+        } else {
+            self.counted
+        };
+        let passed = self.text.get(from..offset).unwrap_or_default();
+        let line = line + passed.matches('\n').count();
+        let line_start = passed.rfind('\n').map_or(line_start, |at| from + at + 1);
+        self.counted = (offset, line, line_start);
+        // Counting the characters of a line of megabytes for each of its elements would take for ever; far out, a column
+        // is a number of bytes.
+        let column = match offset.saturating_sub(line_start) {
+            bytes @ 4096.. => bytes,
+            bytes => self
+                .text
+                .get(line_start..offset)
+                .map_or(bytes, |before| before.chars().count()),
+        };
+        (line, column + 1)
+    }
+
+    fn error(&mut self, offset: usize, reason: &str) -> InvalidXml {
+        let (line, column) = self.position(offset);
+        InvalidXml {
+            line,
+            column,
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn count(&mut self, offset: usize) -> Result<(), InvalidXml> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return Err(self.error(offset, "the document has too many parts"));
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, offset: usize, start: &BytesStart<'_>) -> Result<(), InvalidXml> {
+        self.count(offset)?;
+        if self.open.len() >= MAX_DEPTH {
+            return Err(self.error(offset, "elements are nested too deep"));
+        }
+        if self.open.is_empty() && self.root.is_some() {
+            return Err(self.error(offset, "there is a second root element"));
+        }
+        let (namespace, name) = self.reader.resolver().resolve_element(start.name());
+        let namespace = match namespace {
+            ResolveResult::Unbound => String::new(),
+            ResolveResult::Bound(namespace) => namespace.into_inner().to_owned(),
+            ResolveResult::Unknown(prefix) => {
+                let reason = format!("the prefix {} is not declared", prefix.escape_debug());
+                return Err(self.error(offset, &reason));
+            }
+        };
+        let name = name.into_inner().to_owned();
+        let attributes = self.attributes(offset, start)?;
+        let (line, column) = self.position(offset);
+        self.open.push(Element {
+            namespace,
+            name,
+            attributes,
+            children: Vec::new(),
+            line,
+            column,
+        });
+        Ok(())
+    }
+
+    fn attributes(
+        &mut self,
+        offset: usize,
+        start: &BytesStart<'_>,
+    ) -> Result<Vec<Attribute>, InvalidXml> {
+        let mut attributes = Vec::new();
+        for (number, attribute) in start.attributes().enumerate() {
+            self.count(offset)?;
+            if number >= MAX_ATTRIBUTES {
+                return Err(self.error(offset, "an element has too many attributes"));
+            }
+            let attribute = match attribute {
+                Ok(attribute) => attribute,
+                Err(error) => return Err(self.error(offset, &error.to_string())),
+            };
+            let key = attribute.key.into_inner();
+            if key == "xmlns" || key.starts_with("xmlns:") {
+                continue;
+            }
+            let (namespace, name) = self.reader.resolver().resolve_attribute(attribute.key);
+            let namespace = match namespace {
+                ResolveResult::Unbound => String::new(),
+                ResolveResult::Bound(namespace) => namespace.into_inner().to_owned(),
+                ResolveResult::Unknown(prefix) => {
+                    let reason = format!("the prefix {} is not declared", prefix.escape_debug());
+                    return Err(self.error(offset, &reason));
+                }
+            };
+            let name = name.into_inner().to_owned();
+            let value = match attribute.normalized_value(XmlVersion::Implicit1_0) {
+                Ok(value) => value.into_owned(),
+                Err(error) => return Err(self.error(offset, &error.to_string())),
+            };
+            attributes.push(Attribute {
+                namespace,
+                name,
+                value,
+            });
+        }
+        Ok(attributes)
+    }
+
+    fn end(&mut self) {
+        let Some(element) = self.open.pop() else {
+            return;
+        };
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(Node::Element(element)),
+            None => self.root = Some(element),
+        }
+    }
+
+    /// Adds text to the text before it, so that entities do not split it.
+    fn add_text(&mut self, offset: usize, text: &str) -> Result<(), InvalidXml> {
+        if let Some(Element { children, .. }) = self.open.last_mut()
+            && let Some(Node::Text(before)) = children.last_mut()
+        {
+            before.push_str(text);
+            return Ok(());
+        }
+        self.add(offset, Node::Text(text.to_owned()))
+    }
+
+    fn add(&mut self, offset: usize, node: Node) -> Result<(), InvalidXml> {
+        self.count(offset)?;
+        match (self.open.last_mut(), &node) {
+            (Some(parent), _) => parent.children.push(node),
+            (None, Node::Text(text)) if text.trim().is_empty() => {}
+            (None, _) => return Err(self.error(offset, "text stands outside of the root element")),
+        }
+        Ok(())
+    }
+}
+
+/// The character behind one of the five entities of XML, or behind a character reference.
+fn resolve(name: &str) -> Option<String> {
+    let character = match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix('x') {
+                Some(hex) if hex.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                    u32::from_str_radix(hex, 16).ok()?
+                }
+                None if number.bytes().all(|b| b.is_ascii_digit()) => number.parse().ok()?,
+                _ => return None,
+            };
+            char::from_u32(code).filter(|character| *character != '\0')?
+        }
+    };
+    Some(character.to_string())
+}
+
+/// Text as a CDATA section; `]]>` in it is split over two. Characters that XML 1.0 cannot hold become U+FFFD.
+pub fn cdata(text: &str) -> String {
+    format!(
+        "<![CDATA[{}]]>",
+        representable(text).replace("]]>", "]]]]><![CDATA[>")
+    )
+}
+
+/// Text for an attribute in double quotes or for the content of an element. Characters that XML 1.0 cannot hold become
+/// U+FFFD.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in representable(text).chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\t' => escaped.push_str("&#x9;"),
+            '\n' => escaped.push_str("&#xA;"),
+            '\r' => escaped.push_str("&#xD;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// The text with U+FFFD for what is no character of XML 1.0.
+fn representable(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '\t' | '\n' | '\r' => character,
+            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+            _ => character,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

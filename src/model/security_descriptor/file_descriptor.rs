@@ -1,0 +1,109 @@
+//! From the descriptor of a groupPolicyContainer to that of its files and folders in SYSVOL.
+
+use super::{
+    Acl, DaclState, InvalidSecurityDescriptor, SecurityDescriptor, ace_flag, ace_type, control,
+};
+use crate::model::sid::Sid;
+
+/// The descriptor of every file and folder of a GPO in SYSVOL, and the two values it is set with, one after the other.
+///
+/// A Samba server stores a DACL with object entries as it is given, but then leaves the POSIX permissions of the file as
+/// they were, so that an editor who is granted access is refused. Set without its object entries first, the descriptor
+/// reaches the POSIX permissions; the second step only adds what does not change them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileDescriptor {
+    /// The descriptor that the object should have in the end.
+    pub descriptor: SecurityDescriptor,
+    /// The self-relative bytes of the first step: owner, group and the DACL without object entries.
+    pub without_object_aces: Vec<u8>,
+    /// The self-relative bytes of the second step: the whole.
+    pub with_object_aces: Vec<u8>,
+}
+
+/// Derives the descriptor that `samba-tool ntacl sysvolcheck` expects on every file and every folder of a GPO:
+///
+/// - owner, group, protection and the order of entries are those of the directory object;
+/// - entries that allow, with or without object types, are kept; all others (denying, callback) are left out, and so is
+///   what is granted to Pre-Windows 2000 Compatible Access (S-1-5-32-554);
+/// - every entry gets object and container inheritance, files too; Creator Owner also inherit-only;
+/// - directory rights become file rights: see [`file_mask`]. An entry whose rights have no counterpart stays, with an
+///   empty mask: the Apply Group Policy entry becomes `OA;OICI;;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU`.
+///
+/// A directory DACL that is marked as auto-inherited needs the request bit as well in what is sent, because an SMB server
+/// keeps the mark only when both are given [MS-DTYP 2.4.6]; `descriptor` has the mark alone, which is what is stored.
+///
+/// # Errors
+/// When the directory's descriptor has no DACL or a NULL one, or the result does not fit into a descriptor.
+pub fn file_descriptor(
+    directory: &SecurityDescriptor,
+) -> Result<FileDescriptor, InvalidSecurityDescriptor> {
+    let DaclState::List(dacl) = directory.dacl_state() else {
+        return Err(InvalidSecurityDescriptor::new("it has no DACL"));
+    };
+    let mut aces = Vec::new();
+    for ace in &dacl.aces {
+        let mut ace = ace.clone();
+        if !matches!(
+            ace.ace_type,
+            ace_type::ACCESS_ALLOWED | ace_type::ACCESS_ALLOWED_OBJECT
+        ) {
+            continue;
+        }
+        let Some(rights) = ace.rights_mut() else {
+            continue;
+        };
+        if is(&rights.sid, "S-1-5-32-554") {
+            continue;
+        }
+        rights.mask = file_mask(rights.mask);
+        let creator_owner = is(&rights.sid, "S-1-3-0");
+        ace.flags |= ace_flag::OBJECT_INHERIT | ace_flag::CONTAINER_INHERIT;
+        if creator_owner {
+            ace.flags |= ace_flag::INHERIT_ONLY;
+        }
+        aces.push(ace);
+    }
+    let descriptor = SecurityDescriptor {
+        control: control::SELF_RELATIVE
+            | control::DACL_PRESENT
+            | directory.control & (control::DACL_PROTECTED | control::DACL_AUTO_INHERITED),
+        owner: directory.owner.clone(),
+        group: directory.group.clone(),
+        dacl: Some(Acl::new(aces)),
+        ..SecurityDescriptor::new()
+    };
+    let mut sent = descriptor.clone();
+    if sent.control & control::DACL_AUTO_INHERITED != 0 {
+        sent.control |= control::DACL_AUTO_INHERIT_REQ;
+    }
+    Ok(FileDescriptor {
+        without_object_aces: sent.without_object_aces().to_bytes()?,
+        with_object_aces: sent.to_bytes()?,
+        descriptor,
+    })
+}
+
+fn is(sid: &Sid, text: &str) -> bool {
+    text.parse().is_ok_and(|other: Sid| *sid == other)
+}
+
+/// The file rights for directory rights: standard rights stay; read property with list contents gives read and execute;
+/// write property gives write; create child gives adding files and folders; delete child stays [MS-ADTS 5.1.3.2, MS-DTYP
+/// 2.4.3].
+pub fn file_mask(directory_mask: u32) -> u32 {
+    let has = |bits: u32| directory_mask & bits == bits;
+    let mut mask = directory_mask & 0x001F_0000;
+    if has(0x14) {
+        mask |= 0x0010_00A9;
+    }
+    if has(0x20) {
+        mask |= 0x0010_0116;
+    }
+    if has(0x01) {
+        mask |= 0x0000_0006;
+    }
+    if has(0x02) {
+        mask |= 0x0000_0040;
+    }
+    mask
+}
