@@ -18,8 +18,15 @@ use ui::Ui;
 
 /// Back up, import, restore and copy Group Policy Objects of Active Directory and Samba domains.
 #[derive(Debug, Parser)]
-#[command(name = "gpoctl", version, propagate_version = true, max_term_width = 110)]
-#[command(after_help = "Exit status: 0 done; 1 failed, nothing changed; 2 usage; 3 partly done; 130 stopped on request, nothing left half-written.")]
+#[command(
+    name = "gpoctl",
+    version,
+    propagate_version = true,
+    max_term_width = 110
+)]
+#[command(
+    after_help = "Exit status: 0 done; 1 failed, nothing changed; 2 usage; 3 partly done; 130 stopped on request, nothing left half-written."
+)]
 struct Cli {
     /// Print JSON on standard output instead of text
     #[arg(long, global = true)]

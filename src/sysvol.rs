@@ -3,6 +3,10 @@
 //! Paths are computed from the domain and the GPO's GUID ([`SysvolPath`]); nothing read from a server names a share or a
 //! host. Below the GPO's folder anything that is neither a plain file nor a plain folder is refused.
 
+pub mod connect;
+pub mod gpt;
+mod smb2_client;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 

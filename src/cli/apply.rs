@@ -16,7 +16,9 @@ use crate::session::DomainSession;
 
 /// Do exactly what a saved plan says, or refuse if the GPO changed since
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gpoctl import BACKUP --into GPO --plan-out change.json --domain corp.example\n  gpoctl apply change.json --domain corp.example")]
+#[command(
+    after_help = "Examples:\n  gpoctl import BACKUP --into GPO --plan-out change.json --domain corp.example\n  gpoctl apply change.json --domain corp.example"
+)]
 pub(super) struct ApplyArgs {
     /// The plan, as --plan-out wrote it
     plan: PathBuf,
@@ -33,8 +35,7 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
         )
         .with_source(cause)
     })?;
-    let plan = Plan::from_json(&bytes)
-        .map_err(|error| error.context(args.plan.display()))?;
+    let plan = Plan::from_json(&bytes).map_err(|error| error.context(args.plan.display()))?;
     let session = args.connection.connect().await?;
     if !ui.is_json() {
         report::show_plan(ui, &plan);
@@ -67,7 +68,11 @@ pub(super) async fn execute(
         }
         ui.say(&format!(
             "{} \"{}\" {}: {} files, version {}; journal {}",
-            if result.gpo.created { "created GPO" } else { "changed GPO" },
+            if result.gpo.created {
+                "created GPO"
+            } else {
+                "changed GPO"
+            },
             result.gpo.display_name,
             result.gpo.guid,
             plan.new_tree()?.files().count(),

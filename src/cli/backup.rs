@@ -11,10 +11,16 @@ use crate::operations::backup::{BackedUp, backup};
 
 /// Save GPOs of a domain into a folder, in GPMC's backup format
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gpoctl backup \"Workstation Security\" --domain corp.example --to /backups\n  gpoctl backup --all --domain corp.example --to /backups --comment nightly")]
+#[command(
+    after_help = "Examples:\n  gpoctl backup \"Workstation Security\" --domain corp.example --to /backups\n  gpoctl backup --all --domain corp.example --to /backups --comment nightly"
+)]
 pub(super) struct BackupArgs {
     /// Display names, GUIDs, or unambiguous beginnings of GUIDs
-    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "GPO")]
+    #[arg(
+        required_unless_present = "all",
+        conflicts_with = "all",
+        value_name = "GPO"
+    )]
     gpos: Vec<String>,
 
     /// Every GPO of the domain
@@ -26,7 +32,12 @@ pub(super) struct BackupArgs {
     to: PathBuf,
 
     /// Comment to keep in each backup, at most 2047 characters
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     comment: String,
 
     #[command(flatten)]
@@ -50,9 +61,9 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
         .iter()
         .filter(|result| result.outcome.is_err())
         .count();
-    let cancelled = results.iter().any(|result| {
-        matches!(&result.outcome, Err(error) if error.kind() == ErrorKind::Cancelled)
-    });
+    let cancelled = results.iter().any(
+        |result| matches!(&result.outcome, Err(error) if error.kind() == ErrorKind::Cancelled),
+    );
     let status = match (failed, cancelled) {
         (0, _) => 0,
         (_, _) if failed < results.len() => 3,
@@ -71,7 +82,10 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
                 Ok(info) => ui.line(&format!("{}  {}", info.id, result.gpo.display_name)),
                 Err(error) => ui.error(&crate::error::Error::new(
                     error.kind(),
-                    format!("GPO \"{}\" was not backed up: {error}", result.gpo.display_name),
+                    format!(
+                        "GPO \"{}\" was not backed up: {error}",
+                        result.gpo.display_name
+                    ),
                 )),
             }
             for message in &result.messages {

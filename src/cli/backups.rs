@@ -22,7 +22,9 @@ pub(super) enum BackupsCommand {
 
 /// List the backups in a folder
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gpoctl backups list /backups\n  gpoctl backups list /backups --json | jq '.backups[] | select(.problems != [])'")]
+#[command(
+    after_help = "Examples:\n  gpoctl backups list /backups\n  gpoctl backups list /backups --json | jq '.backups[] | select(.problems != [])'"
+)]
 pub(super) struct ListArgs {
     /// Folder of backups, or one backup's own folder
     dir: PathBuf,
@@ -30,7 +32,9 @@ pub(super) struct ListArgs {
 
 /// Show one backup: what it holds, and every reference in it
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gpoctl backups show /backups 7f2de5d7\n  gpoctl backups show '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --json")]
+#[command(
+    after_help = "Examples:\n  gpoctl backups show /backups 7f2de5d7\n  gpoctl backups show '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --json"
+)]
 pub(super) struct ShowArgs {
     /// Folder of backups, or the backup's own folder
     dir: PathBuf,
@@ -124,9 +128,18 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         ("Domain", info.domain.clone()),
         ("Time (UTC)", info.backup_time.clone()),
         ("Comment", info.comment.clone()),
-        ("Status", super::list::status_word(Some(snapshot.flags)).to_owned()),
-        ("Computer extensions", snapshot.machine_extensions.as_str().to_owned()),
-        ("User extensions", snapshot.user_extensions.as_str().to_owned()),
+        (
+            "Status",
+            super::list::status_word(Some(snapshot.flags)).to_owned(),
+        ),
+        (
+            "Computer extensions",
+            snapshot.machine_extensions.as_str().to_owned(),
+        ),
+        (
+            "User extensions",
+            snapshot.user_extensions.as_str().to_owned(),
+        ),
         ("Descriptor", sddl.unwrap_or_default()),
     ];
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

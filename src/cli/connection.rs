@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::config::Config;
-use crate::auth::{self, Identity};
 use crate::auth::tls::TlsSettings;
+use crate::auth::{self, Identity};
 use crate::directory::session::LdapSecurity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
@@ -108,7 +108,8 @@ impl ConnectionArgs {
                     format!("choose one with --domain: {}", known.join(", "))
                 };
                 return Err(
-                    Error::new(ErrorKind::Usage, "it is not said which domain is meant").with_hint(hint),
+                    Error::new(ErrorKind::Usage, "it is not said which domain is meant")
+                        .with_hint(hint),
                 );
             }
         };
@@ -146,14 +147,21 @@ impl ConnectionArgs {
                 Some("smb2") => SmbClientChoice::Smb2,
                 Some("libsmbclient") => SmbClientChoice::Libsmbclient,
                 Some(other) => {
-                    return Err(bad_profile("smb_client", other, "auto, smb2 or libsmbclient"));
+                    return Err(bad_profile(
+                        "smb_client",
+                        other,
+                        "auto, smb2 or libsmbclient",
+                    ));
                 }
             },
         };
         let identity = identity(
             self.user.clone().or(profile.user),
             self.password_file.clone().or_else(|| {
-                self.ccache.is_none().then_some(profile.password_file).flatten()
+                self.ccache
+                    .is_none()
+                    .then_some(profile.password_file)
+                    .flatten()
             }),
             self.ccache.clone().or(profile.ccache),
             &domain,
@@ -169,7 +177,9 @@ impl ConnectionArgs {
                 pin: self.tls_pin.clone().or(profile.tls_pin),
             },
             smb_client,
-            timeout: Duration::from_secs(self.timeout.or(profile.timeout).unwrap_or(DEFAULT_TIMEOUT)),
+            timeout: Duration::from_secs(
+                self.timeout.or(profile.timeout).unwrap_or(DEFAULT_TIMEOUT),
+            ),
         })
     }
 }

@@ -23,7 +23,9 @@ use crate::session::DomainSession;
 /// (which halves are enabled) and the settings come from the backup. To bring a GPO of the same domain back as it was,
 /// permissions included, use restore.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gpoctl import '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --into \"Workstation Security\" --domain corp.example --dry-run\n  gpoctl import \"Workstation Security\" --backup-dir /backups --into \"Workstation Security\" --create --migration-table lab.migtable --exclusive --domain corp.example --yes")]
+#[command(
+    after_help = "Examples:\n  gpoctl import '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --into \"Workstation Security\" --domain corp.example --dry-run\n  gpoctl import \"Workstation Security\" --backup-dir /backups --into \"Workstation Security\" --create --migration-table lab.migtable --exclusive --domain corp.example --yes"
+)]
 pub(super) struct ImportArgs {
     /// Folder of the backup; or its ID, the beginning of its ID, or the GPO's name, with --backup-dir
     backup: String,
@@ -201,10 +203,7 @@ fn show_only(plan: &Plan, saved: Option<&Path>, ui: &Ui) -> Result<u8> {
 }
 
 /// Reads a backup off the runtime's threads.
-async fn read_backup(
-    spec: String,
-    folder: Option<PathBuf>,
-) -> Result<crate::backup::StoredBackup> {
+async fn read_backup(spec: String, folder: Option<PathBuf>) -> Result<crate::backup::StoredBackup> {
     tokio::task::spawn_blocking(move || {
         let path = crate::backup::resolve(&spec, folder.as_deref())?;
         crate::backup::read(&path)

@@ -9,7 +9,9 @@ use crate::error::Result;
 
 /// List the GPOs of a domain
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gpoctl list --domain corp.example\n  gpoctl list --domain corp.example --json | jq -r '.gpos[].display_name'")]
+#[command(
+    after_help = "Examples:\n  gpoctl list --domain corp.example\n  gpoctl list --domain corp.example --json | jq -r '.gpos[].display_name'"
+)]
 pub(super) struct ListArgs {
     #[command(flatten)]
     connection: ConnectionArgs,

@@ -103,7 +103,10 @@ pub(super) fn show_plan(ui: &Ui, plan: &Plan) {
         ui.coloured(colour, &format!("{sign} {} ({size})", entry.path));
     }
     if unchanged > 0 {
-        ui.coloured(Colour::Dim, &format!("  {unchanged} files stay as they are"));
+        ui.coloured(
+            Colour::Dim,
+            &format!("  {unchanged} files stay as they are"),
+        );
     }
     if let Some(mapping) = &plan.mapping {
         ui.heading("References");

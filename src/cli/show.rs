@@ -14,7 +14,9 @@ use crate::operations::read::{read_gpo, take_inventory};
 
 /// Show one GPO: attributes, files, references, links
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gpoctl show \"Default Domain Policy\" --domain corp.example\n  gpoctl show 31b2f340 --domain corp.example --json")]
+#[command(
+    after_help = "Examples:\n  gpoctl show \"Default Domain Policy\" --domain corp.example\n  gpoctl show 31b2f340 --domain corp.example --json"
+)]
 pub(super) struct ShowArgs {
     /// Display name, GUID, or the unambiguous beginning of a GUID
     gpo: String,
@@ -37,19 +39,41 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
         let mut document = summary(&object);
         if let Some(fields) = document.as_object_mut() {
             fields.insert("format_version".to_owned(), 1.into());
-            fields.insert("domain".to_owned(), serde_json::json!(session.info().dns_name));
+            fields.insert(
+                "domain".to_owned(),
+                serde_json::json!(session.info().dns_name),
+            );
             fields.insert(
                 "sysvol_version".to_owned(),
-                serde_json::json!(live.snapshot.sysvol_version.map(|version| version.combined())),
+                serde_json::json!(
+                    live.snapshot
+                        .sysvol_version
+                        .map(|version| version.combined())
+                ),
             );
-            fields.insert("wmi_filter".to_owned(), serde_json::json!(live.snapshot.wmi_filter));
+            fields.insert(
+                "wmi_filter".to_owned(),
+                serde_json::json!(live.snapshot.wmi_filter),
+            );
             fields.insert("security_descriptor".to_owned(), serde_json::json!(sddl));
-            fields.insert("files".to_owned(), report::files_json(&live.snapshot.tree).into());
+            fields.insert(
+                "files".to_owned(),
+                report::files_json(&live.snapshot.tree).into(),
+            );
             fields.insert("references".to_owned(), serde_json::json!(references));
-            fields.insert("principals".to_owned(), serde_json::json!(live.snapshot.principals));
-            fields.insert("directory_objects".to_owned(), serde_json::json!(live.snapshot.directory_objects));
+            fields.insert(
+                "principals".to_owned(),
+                serde_json::json!(live.snapshot.principals),
+            );
+            fields.insert(
+                "directory_objects".to_owned(),
+                serde_json::json!(live.snapshot.directory_objects),
+            );
             fields.insert("links".to_owned(), serde_json::json!(links));
-            fields.insert("messages".to_owned(), serde_json::json!(live.snapshot.messages));
+            fields.insert(
+                "messages".to_owned(),
+                serde_json::json!(live.snapshot.messages),
+            );
         }
         ui.json(&document)?;
         return Ok(0);
@@ -66,14 +90,26 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
         ),
         ("Created", object.when_created.clone()),
         ("Changed", object.when_changed.clone()),
-        ("Computer extensions", object.machine_extensions.as_str().to_owned()),
-        ("User extensions", object.user_extensions.as_str().to_owned()),
+        (
+            "Computer extensions",
+            object.machine_extensions.as_str().to_owned(),
+        ),
+        (
+            "User extensions",
+            object.user_extensions.as_str().to_owned(),
+        ),
         (
             "WMI filter",
             live.snapshot
                 .wmi_filter
                 .as_ref()
-                .map(|filter| format!("{} {}", filter.name.as_deref().unwrap_or("(missing)"), filter.id))
+                .map(|filter| {
+                    format!(
+                        "{} {}",
+                        filter.name.as_deref().unwrap_or("(missing)"),
+                        filter.id
+                    )
+                })
                 .unwrap_or_default(),
         ),
         ("Descriptor", sddl.unwrap_or_default()),

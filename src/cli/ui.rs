@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::error::{Error, Result, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
 use crate::operations::progress::{Cancellation, Control, Phase};
 
@@ -78,7 +78,11 @@ impl Ui {
     pub(super) fn coloured(&self, colour: Colour, text: &str) {
         let text = self.clean_out(text);
         if self.colour_out && colour != Colour::Plain {
-            let _ = writeln!(std::io::stdout().lock(), "\u{1b}[{}m{text}\u{1b}[0m", colour.code());
+            let _ = writeln!(
+                std::io::stdout().lock(),
+                "\u{1b}[{}m{text}\u{1b}[0m",
+                colour.code()
+            );
         } else {
             let _ = writeln!(std::io::stdout().lock(), "{text}");
         }
@@ -121,7 +125,8 @@ impl Ui {
     /// A JSON document.
     pub(super) fn json(&self, value: &impl serde::Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(value).map_err(|cause| {
-            Error::new(ErrorKind::Internal, "the result cannot be written as JSON").with_source(cause)
+            Error::new(ErrorKind::Internal, "the result cannot be written as JSON")
+                .with_source(cause)
         })?;
         let _ = writeln!(std::io::stdout().lock(), "{text}");
         Ok(())

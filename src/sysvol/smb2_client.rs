@@ -1,0 +1,606 @@
+//! The back end on smb2: one connection, many compounds in flight, exact security descriptors.
+//!
+//! Every call is one related compound (CREATE, what is to be done, CLOSE) and so one round trip. The crate's own
+//! convenience calls are not used: they flush on every write, and map characters of names.
+
+mod compound;
+mod login;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use smb2::client::{Connection, Tree};
+use smb2::msg::create::CreateDisposition;
+use smb2::msg::directory_info::parse_entries;
+use smb2::msg::query_directory::FileInformationClass;
+use smb2::types::flags::{FileAccessMask, FileAttributes};
+use smb2::types::status::NtStatus;
+
+use self::compound::{Operation, Reply, access, options};
+use super::connect::SmbSettings;
+use super::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::safe_name::SafeName;
+
+/// Requests worth having in flight on one connection; more gained nothing where it was measured.
+const IN_FLIGHT: usize = 16;
+/// The most bytes one READ or WRITE moves: bounded so that many fit into the credits of a connection.
+const CHUNK: usize = 1 << 20;
+/// What is asked for when nobody knows the size.
+const UNKNOWN_SIZE: u32 = 64 * 1024;
+/// The size of the buffer for one QUERY_DIRECTORY: one credit.
+const LISTING_BUFFER: u32 = 64 * 1024;
+
+/// A connection to SYSVOL through smb2.
+pub(super) struct Smb2Client {
+    connection: Connection,
+    tree: Tree,
+    chunk: usize,
+}
+
+impl Smb2Client {
+    /// Connects, logs in, and opens the share.
+    ///
+    /// # Errors
+    /// `Connect` when that fails; `Usage` when the server demands encryption, which this back end does not have.
+    pub(super) async fn connect(settings: &SmbSettings) -> Result<Self> {
+        let (connection, tree) = login::login(settings).await?;
+        let largest = connection
+            .params()
+            .map_or(CHUNK, |params| {
+                let limit = params.max_write_size.min(params.max_read_size);
+                usize::try_from(limit).unwrap_or(CHUNK)
+            })
+            .min(usize::try_from(connection.compound_write_limit()).unwrap_or(CHUNK));
+        Ok(Self {
+            connection,
+            tree,
+            chunk: largest.clamp(4096, CHUNK),
+        })
+    }
+
+    /// The name a CREATE takes: below the share, with the share before it where the server resolves DFS.
+    fn wire_name(&self, path: &SysvolPath) -> String {
+        let path = path.on_share("\\");
+        if self.tree.is_dfs {
+            format!("{}\\{}\\{path}", self.tree.server, self.tree.share_name)
+        } else {
+            path
+        }
+    }
+
+    /// Sends operations as one related compound, and says what went wrong first.
+    async fn run(&self, path: &SysvolPath, operations: &[Operation]) -> Result<Vec<Reply>> {
+        let replies = compound::send(&self.connection, &self.tree, operations)
+            .await
+            .map_err(|cause| lost(path, cause))?;
+        let failed = replies
+            .iter()
+            .find(|reply| !reply.is_success())
+            .map(|reply| reply.status);
+        if let Some(status) = failed {
+            self.close_if_left(operations, &replies).await;
+            return Err(refused(path, status));
+        }
+        Ok(replies)
+    }
+
+    /// A server may fail what follows a failed request, the CLOSE too; then the handle is closed by itself.
+    async fn close_if_left(&self, operations: &[Operation], replies: &[Reply]) {
+        let opened = replies.first().and_then(Reply::created);
+        let closed = replies.last().is_some_and(Reply::is_success);
+        if let (Some(created), false) = (opened, closed || operations.len() < 2) {
+            let close = [Operation::close_handle(created.file_id)];
+            let _ = compound::send(&self.connection, &self.tree, &close).await;
+        }
+    }
+
+    /// Writes a file that does not fit into one compound: open, chunks, descriptors, close.
+    async fn write_large(
+        &self,
+        path: &SysvolPath,
+        content: &Bytes,
+        descriptors: &[Vec<u8>],
+    ) -> Result<()> {
+        let create = [Operation::create(
+            self.wire_name(path),
+            access::WRITE | descriptor_access(descriptors),
+            CreateDisposition::FileCreate,
+            options::FILE,
+        )];
+        let opened = self.run(path, &create).await?;
+        let Some(created) = opened.first().and_then(Reply::created) else {
+            return Err(nonsense(path));
+        };
+        let mut outcome = Ok(());
+        let mut offset = 0_u64;
+        for chunk in content.chunks(self.chunk) {
+            let write = [Operation::write_handle(
+                created.file_id,
+                offset,
+                chunk.to_vec(),
+            )];
+            outcome = self.run(path, &write).await.map(drop);
+            if outcome.is_err() {
+                break;
+            }
+            offset = offset.saturating_add(u64::try_from(chunk.len()).unwrap_or(0));
+        }
+        if outcome.is_ok() {
+            for descriptor in descriptors {
+                let set = [Operation::set_descriptor_handle(
+                    created.file_id,
+                    descriptor,
+                )];
+                outcome = self.run(path, &set).await.map(drop);
+                if outcome.is_err() {
+                    break;
+                }
+            }
+        }
+        let close = [Operation::close_handle(created.file_id)];
+        let closed = self.run(path, &close).await.map(drop);
+        outcome.and(closed)
+    }
+
+    /// Reads a file in chunks through one handle.
+    async fn read_large(&self, path: &SysvolPath) -> Result<Bytes> {
+        let create = [Operation::create(
+            self.wire_name(path),
+            access::READ,
+            CreateDisposition::FileOpen,
+            options::FILE | options::NO_REPARSE,
+        )];
+        let opened = self.run(path, &create).await?;
+        let Some(created) = opened.first().and_then(Reply::created) else {
+            return Err(nonsense(path));
+        };
+        let mut content = Vec::new();
+        let outcome = loop {
+            let offset = u64::try_from(content.len()).unwrap_or(u64::MAX);
+            let length = u32::try_from(self.chunk).unwrap_or(UNKNOWN_SIZE);
+            let read = [Operation::read_handle(created.file_id, offset, length)];
+            match compound::send(&self.connection, &self.tree, &read).await {
+                Err(cause) => break Err(lost(path, cause)),
+                Ok(replies) => match replies.first().map(Reply::read) {
+                    Some(Ok(data)) if data.is_empty() => break Ok(()),
+                    Some(Ok(data)) => content.extend_from_slice(&data),
+                    Some(Err(status)) => break Err(refused(path, status)),
+                    None => break Err(nonsense(path)),
+                },
+            }
+        };
+        let close = [Operation::close_handle(created.file_id)];
+        let _ = compound::send(&self.connection, &self.tree, &close).await;
+        outcome.map(|()| Bytes::from(content))
+    }
+
+    /// Lists a folder whose entries do not fit into two answers.
+    async fn list_large(&self, dir: &SysvolPath) -> Result<Listing> {
+        let create = [self.open_folder(dir)];
+        let opened = self.run(dir, &create).await?;
+        let Some(created) = opened.first().and_then(Reply::created) else {
+            return Err(nonsense(dir));
+        };
+        let mut listing = Listing::default();
+        let outcome = loop {
+            let query = [Operation::query_directory_handle(
+                created.file_id,
+                LISTING_BUFFER,
+            )];
+            match compound::send(&self.connection, &self.tree, &query).await {
+                Err(cause) => break Err(lost(dir, cause)),
+                Ok(replies) => match replies.first() {
+                    Some(reply) if reply.status == NtStatus::NO_MORE_FILES => break Ok(()),
+                    Some(reply) if reply.is_success() => {
+                        if let Err(error) = collect(dir, reply, &mut listing) {
+                            break Err(error);
+                        }
+                    }
+                    Some(reply) => break Err(refused(dir, reply.status)),
+                    None => break Err(nonsense(dir)),
+                },
+            }
+        };
+        let close = [Operation::close_handle(created.file_id)];
+        let _ = compound::send(&self.connection, &self.tree, &close).await;
+        outcome.map(|()| listing)
+    }
+
+    fn open_folder(&self, dir: &SysvolPath) -> Operation {
+        Operation::create(
+            self.wire_name(dir),
+            access::LIST,
+            CreateDisposition::FileOpen,
+            options::FOLDER | options::NO_REPARSE,
+        )
+    }
+
+    async fn remove(&self, path: &SysvolPath, kind: u32) -> Result<()> {
+        let operations = [
+            Operation::create(
+                self.wire_name(path),
+                access::DELETE,
+                CreateDisposition::FileOpen,
+                kind | options::NO_REPARSE,
+            ),
+            Operation::delete_on_close(),
+            Operation::close(),
+        ];
+        match self.run(path, &operations).await {
+            Err(error) if error.message().contains("STATUS_CANNOT_DELETE") => {
+                // A read-only file; its attribute goes first.
+                let unlock = [
+                    Operation::create(
+                        self.wire_name(path),
+                        access::SET_ATTRIBUTES,
+                        CreateDisposition::FileOpen,
+                        options::NO_REPARSE,
+                    ),
+                    Operation::set_attributes(FileAttributes::NORMAL),
+                    Operation::close(),
+                ];
+                self.run(path, &unlock).await?;
+                self.run(path, &operations).await.map(drop)
+            }
+            other => other.map(drop),
+        }
+    }
+
+    fn rename_operations(
+        &self,
+        from: &SysvolPath,
+        to: &SysvolPath,
+        replace: bool,
+    ) -> [Operation; 3] {
+        [
+            Operation::create(
+                self.wire_name(from),
+                access::DELETE,
+                CreateDisposition::FileOpen,
+                options::NO_REPARSE,
+            ),
+            Operation::rename(&to.on_share("\\"), replace),
+            Operation::close(),
+        ]
+    }
+}
+
+#[async_trait]
+impl SysvolRead for Smb2Client {
+    async fn list(&self, dir: &SysvolPath) -> Result<Listing> {
+        let operations = [
+            self.open_folder(dir),
+            Operation::query_directory(LISTING_BUFFER),
+            Operation::query_directory(LISTING_BUFFER),
+            Operation::close(),
+        ];
+        let replies = compound::send(&self.connection, &self.tree, &operations)
+            .await
+            .map_err(|cause| lost(dir, cause))?;
+        let [created, first, second, ..] = replies.as_slice() else {
+            return Err(nonsense(dir));
+        };
+        if !created.is_success() {
+            return Err(refused(dir, created.status));
+        }
+        self.close_if_left(&operations, &replies).await;
+        if second.is_success() {
+            // The second answer held entries too, so there may be more than both.
+            return self.list_large(dir).await;
+        }
+        let mut listing = Listing::default();
+        if first.is_success() {
+            collect(dir, first, &mut listing)?;
+        } else if first.status != NtStatus::NO_MORE_FILES && first.status != NtStatus::NO_SUCH_FILE
+        {
+            return Err(refused(dir, first.status));
+        }
+        Ok(listing)
+    }
+
+    async fn stat(&self, path: &SysvolPath) -> Result<Option<DirEntry>> {
+        let operations = [
+            Operation::create(
+                self.wire_name(path),
+                access::STAT,
+                CreateDisposition::FileOpen,
+                options::NO_REPARSE,
+            ),
+            Operation::close(),
+        ];
+        let replies = match self.run(path, &operations).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let Some(created) = replies.first().and_then(Reply::created) else {
+            return Err(nonsense(path));
+        };
+        let name = path
+            .rel()
+            .and_then(|rel| rel.name().cloned())
+            .or_else(|| SafeName::new("Policies").ok());
+        let is_dir = created.file_attributes & FileAttributes::DIRECTORY != 0;
+        Ok(name.map(|name| DirEntry {
+            name,
+            is_dir,
+            size: if is_dir { 0 } else { created.end_of_file },
+            attributes: created.file_attributes,
+        }))
+    }
+
+    async fn read(&self, path: &SysvolPath, size: u64) -> Result<Bytes> {
+        let length = match u32::try_from(size) {
+            Ok(0) => UNKNOWN_SIZE,
+            Ok(size) => size,
+            Err(_) => u32::MAX,
+        };
+        if usize::try_from(length).unwrap_or(usize::MAX) > self.chunk {
+            return self.read_large(path).await;
+        }
+        let operations = [
+            Operation::create(
+                self.wire_name(path),
+                access::READ,
+                CreateDisposition::FileOpen,
+                options::FILE | options::NO_REPARSE,
+            ),
+            Operation::read(length),
+            Operation::close(),
+        ];
+        let replies = compound::send(&self.connection, &self.tree, &operations)
+            .await
+            .map_err(|cause| lost(path, cause))?;
+        let [opened, read, ..] = replies.as_slice() else {
+            return Err(nonsense(path));
+        };
+        if !opened.is_success() {
+            return Err(refused(path, opened.status));
+        }
+        self.close_if_left(&operations, &replies).await;
+        let created = opened.created().ok_or_else(|| nonsense(path))?;
+        if created.file_attributes & FileAttributes::REPARSE_POINT != 0 {
+            return Err(Error::new(
+                ErrorKind::BadDirectory,
+                format!("{path} is a link, and links are not followed"),
+            ));
+        }
+        if created.end_of_file > u64::from(length) {
+            return self.read_large(path).await;
+        }
+        read.read()
+            .map(Bytes::from)
+            .map_err(|status| refused(path, status))
+    }
+
+    async fn security_descriptor(&self, path: &SysvolPath) -> Result<Vec<u8>> {
+        let operations = [
+            Operation::create(
+                self.wire_name(path),
+                FileAccessMask::READ_CONTROL,
+                CreateDisposition::FileOpen,
+                options::NO_REPARSE,
+            ),
+            Operation::query_descriptor(),
+            Operation::close(),
+        ];
+        let replies = self.run(path, &operations).await?;
+        replies
+            .get(1)
+            .and_then(Reply::info)
+            .ok_or_else(|| nonsense(path))
+    }
+
+    fn concurrency(&self) -> usize {
+        IN_FLIGHT
+    }
+
+    fn has_exact_descriptors(&self) -> bool {
+        true
+    }
+}
+
+#[async_trait]
+impl Sysvol for Smb2Client {
+    async fn create_dir(&self, path: &SysvolPath, descriptors: &[Vec<u8>]) -> Result<()> {
+        let mut operations = vec![Operation::create(
+            self.wire_name(path),
+            access::STAT | descriptor_access(descriptors),
+            CreateDisposition::FileCreate,
+            options::FOLDER,
+        )];
+        operations.extend(descriptors.iter().map(|sd| Operation::set_descriptor(sd)));
+        operations.push(Operation::close());
+        self.run(path, &operations).await.map(drop)
+    }
+
+    async fn write_new(
+        &self,
+        path: &SysvolPath,
+        content: Bytes,
+        descriptors: &[Vec<u8>],
+    ) -> Result<()> {
+        if content.len() > self.chunk {
+            return self.write_large(path, &content, descriptors).await;
+        }
+        let mut operations = vec![Operation::create(
+            self.wire_name(path),
+            access::WRITE | descriptor_access(descriptors),
+            CreateDisposition::FileCreate,
+            options::FILE,
+        )];
+        if !content.is_empty() {
+            operations.push(Operation::write(content.to_vec()));
+        }
+        operations.extend(descriptors.iter().map(|sd| Operation::set_descriptor(sd)));
+        operations.push(Operation::close());
+        self.run(path, &operations).await.map(drop)
+    }
+
+    async fn rename(&self, from: &SysvolPath, to: &SysvolPath, replace: bool) -> Result<()> {
+        self.run(from, &self.rename_operations(from, to, replace))
+            .await
+            .map(drop)
+    }
+
+    async fn swap(
+        &self,
+        live: &SysvolPath,
+        old: Option<&SysvolPath>,
+        staged: &SysvolPath,
+    ) -> Result<()> {
+        let Some(old) = old else {
+            return self.rename(staged, live, false).await;
+        };
+        let away = self.rename_operations(live, old, false);
+        let moved_in = self.rename_operations(staged, live, false);
+        let operations: Vec<Operation> = away.into_iter().chain(moved_in).collect();
+        let replies = compound::send(&self.connection, &self.tree, &operations)
+            .await
+            .map_err(|cause| lost(live, cause))?;
+        let failed = |range: std::ops::Range<usize>| {
+            replies
+                .get(range)
+                .and_then(|group| group.iter().find(|reply| !reply.is_success()))
+                .map(|reply| reply.status)
+        };
+        // Of the first group, only what comes before the CLOSE decides whether the rename happened.
+        match (failed(0..2), failed(3..5)) {
+            (None, None) => Ok(()),
+            (Some(status), _) => Err(refused(live, status)),
+            (None, Some(status)) => {
+                self.rename(old, live, false).await?;
+                Err(refused(staged, status))
+            }
+        }
+    }
+
+    async fn remove_file(&self, path: &SysvolPath) -> Result<()> {
+        self.remove(path, options::FILE).await
+    }
+
+    async fn remove_dir(&self, path: &SysvolPath) -> Result<()> {
+        self.remove(path, options::FOLDER).await
+    }
+
+    async fn set_security_descriptors(
+        &self,
+        path: &SysvolPath,
+        descriptors: &[Vec<u8>],
+    ) -> Result<()> {
+        let mut operations = vec![Operation::create(
+            self.wire_name(path),
+            access::STAT | descriptor_access(descriptors),
+            CreateDisposition::FileOpen,
+            options::NO_REPARSE,
+        )];
+        operations.extend(descriptors.iter().map(|sd| Operation::set_descriptor(sd)));
+        operations.push(Operation::close());
+        self.run(path, &operations).await.map(drop)
+    }
+}
+
+/// The access that setting these descriptors needs.
+fn descriptor_access(descriptors: &[Vec<u8>]) -> u32 {
+    if descriptors.is_empty() {
+        0
+    } else {
+        FileAccessMask::WRITE_DAC | FileAccessMask::WRITE_OWNER
+    }
+}
+
+/// Takes the entries of one answer; what is unsafe or no plain file or folder is refused, with the reason.
+fn collect(dir: &SysvolPath, reply: &Reply, listing: &mut Listing) -> Result<()> {
+    let buffer = reply.listing().ok_or_else(|| nonsense(dir))?;
+    let entries = parse_entries(FileInformationClass::FileBothDirectoryInformation, &buffer)
+        .map_err(|cause| nonsense(dir).with_source(cause))?;
+    for entry in entries {
+        if entry.file_name == "." || entry.file_name == ".." {
+            continue;
+        }
+        if entry.file_attributes & FileAttributes::REPARSE_POINT != 0 {
+            listing.refused.push(format!(
+                "\"{}\" is a link, and links are not followed",
+                entry.file_name.escape_debug()
+            ));
+            continue;
+        }
+        match SafeName::new(&entry.file_name) {
+            Ok(name) => {
+                let is_dir = entry.file_attributes & FileAttributes::DIRECTORY != 0;
+                listing.entries.push(DirEntry {
+                    name,
+                    is_dir,
+                    size: if is_dir { 0 } else { entry.end_of_file },
+                    attributes: entry.file_attributes,
+                });
+            }
+            Err(reason) => listing.refused.push(reason.to_string()),
+        }
+    }
+    Ok(())
+}
+
+/// The connection is gone, or a call ran into its time-out.
+fn lost(path: &SysvolPath, cause: smb2::Error) -> Error {
+    let what = match &cause {
+        smb2::Error::Timeout => "the server did not answer in time",
+        _ => "the SMB connection failed",
+    };
+    Error::new(ErrorKind::Connect, format!("{what} at {path}"))
+        .with_source(cause)
+        .with_hint("check the domain controller and the network, then try again")
+}
+
+/// The server said no.
+fn refused(path: &SysvolPath, status: NtStatus) -> Error {
+    let (kind, what, hint) = match status {
+        NtStatus::OBJECT_NAME_NOT_FOUND
+        | NtStatus::OBJECT_PATH_NOT_FOUND
+        | NtStatus::NO_SUCH_FILE
+        | NtStatus::NOT_FOUND
+        | NtStatus::DELETE_PENDING => (
+            ErrorKind::NotFound,
+            "there is no",
+            "check whether it was removed meanwhile",
+        ),
+        NtStatus::ACCESS_DENIED => (
+            ErrorKind::Denied,
+            "this account may not touch",
+            "check the permissions on SYSVOL and the GPO's delegation",
+        ),
+        NtStatus::OBJECT_NAME_COLLISION => (
+            ErrorKind::Conflict,
+            "something already exists at",
+            "look whether another operation is under way",
+        ),
+        NtStatus::SHARING_VIOLATION => (
+            ErrorKind::Conflict,
+            "somebody holds open",
+            "try again when it is closed",
+        ),
+        NtStatus::DIRECTORY_NOT_EMPTY => (
+            ErrorKind::Conflict,
+            "there is still something in",
+            "try again when nobody holds its files open",
+        ),
+        NtStatus::DISK_FULL => (
+            ErrorKind::BadDirectory,
+            "the disk of the server is full at",
+            "make room on the domain controller",
+        ),
+        _ => (
+            ErrorKind::BadDirectory,
+            "the server refused",
+            "look into the log of the domain controller",
+        ),
+    };
+    Error::new(kind, format!("{what} {path} ({status})")).with_hint(hint)
+}
+
+/// The server's answer does not fit the question.
+fn nonsense(path: &SysvolPath) -> Error {
+    Error::new(
+        ErrorKind::BadDirectory,
+        format!("the server's answer about {path} makes no sense"),
+    )
+}
