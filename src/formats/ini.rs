@@ -102,17 +102,37 @@ pub fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The span of the text without blanks and tabs at its ends; an empty span at the end when there is nothing else.
+/// The span without blanks and tabs at its ends; an empty span at the end when there is nothing else.
 pub fn trimmed_span(text: &str, span: Range<usize>) -> Range<usize> {
     let part = text.get(span.clone()).unwrap_or_default();
     let start = span.end - part.trim_start_matches([' ', '\t']).len();
     start..start + trim(part).len()
 }
 
+/// The span of the key in a line: what stands before the first `=`, without blanks around it.
+pub fn key_span(line: &str) -> Option<Range<usize>> {
+    Some(trimmed_span(line, 0..line.find('=')?))
+}
+
 /// The span of the value in a line: what stands behind the first `=`, without blanks around it.
 pub fn value_span(line: &str) -> Option<Range<usize>> {
     let sign = line.find('=')?;
     Some(trimmed_span(line, sign + 1..line.len()))
+}
+
+/// The spans of the items of a list within a line, without the blanks around them. Empty items are none.
+pub fn list_items(line: &str, span: Range<usize>, separator: char) -> Vec<Range<usize>> {
+    let list = line.get(span.clone()).unwrap_or_default();
+    let mut start = span.start;
+    let mut items = Vec::new();
+    for part in list.split(separator) {
+        let item = trimmed_span(line, start..start + part.len());
+        if !item.is_empty() {
+            items.push(item);
+        }
+        start += part.len() + separator.len_utf8();
+    }
+    items
 }
 
 /// The span of a section's name in its header line.
@@ -175,6 +195,19 @@ impl IniFile {
         Ok(Self { encoding, lines })
     }
 
+    /// As [`IniFile::parse`], for the formats that are text and nothing else.
+    ///
+    /// # Errors
+    /// Also [`TextError::Nul`] when a line holds a NUL: then it is something binary.
+    pub fn parse_text_only(bytes: &[u8]) -> Result<Self, TextError> {
+        let ini = Self::parse(bytes)?;
+        let nul = ini.lines.iter().position(|line| line.text.contains('\0'));
+        match nul {
+            Some(index) => Err(TextError::Nul(index + 1)),
+            None => Ok(ini),
+        }
+    }
+
     /// The file's bytes: those that were read, but for the edited lines.
     ///
     /// # Errors
@@ -192,13 +225,6 @@ impl IniFile {
     /// How the file is encoded.
     pub fn encoding(&self) -> TextEncoding {
         self.encoding
-    }
-
-    /// The number of the first line that holds a NUL, which no text file does.
-    pub fn binary_line(&self) -> Option<usize> {
-        self.lines()
-            .find(|line| line.text.contains('\0'))
-            .map(|line| line.number)
     }
 
     /// The lines that were not removed, in order.

@@ -34,6 +34,9 @@ pub enum TextError {
     /// After the UTF-8 mark follows something else.
     #[error("the file is marked as UTF-8 but is not at byte {0}")]
     NotUtf8(usize),
+    /// A text file holds a NUL.
+    #[error("line {0} holds a NUL, so this is not a text file")]
+    Nul(usize),
     /// An edit brought in a character that the file's 8-bit encoding cannot hold.
     #[error("the character {0:?} cannot be written into a file with an 8-bit code page")]
     NotEncodable(char),
