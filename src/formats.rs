@@ -1,11 +1,22 @@
 //! File formats: bytes to values and back, one file per format. No I/O, no panic on any input.
 //!
-//! What was read remembers its bytes and gives them back while its value is unchanged: [`kept::Kept`] for the XML files of
-//! a backup folder.
+//! Every parser keeps what it read: `parse(x).to_bytes() == x` for every accepted input, and an edit changes nothing but
+//! what it has to. [`text`] knows encodings, [`ini`] lines, sections and pairs; [`gpt_ini`], [`gpt_tmpl`], [`fdeploy`]
+//! and [`scripts`] are views on [`ini`]. [`registry_pol`] is binary. [`sddl_text`] edits SDDL in place, wherever it
+//! stands. The XML files of a backup folder keep their bytes while their value is unchanged ([`kept::Kept`]).
 
 pub mod backup_xml;
 pub mod bkup_info;
+pub mod fdeploy;
 pub mod gpreport;
+pub mod gpt_ini;
+pub mod gpt_tmpl;
+pub mod ini;
 pub mod kept;
 pub mod manifest;
+pub mod migtable;
+pub mod registry_pol;
+pub mod scripts;
+pub mod sddl_text;
+pub mod text;
 pub mod xml_tree;

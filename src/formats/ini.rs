@@ -1,0 +1,446 @@
+//! INI files as lines. Every line keeps its characters and its line end, so that what is not edited does not change.
+
+use std::ops::Range;
+
+use super::text::{self, TextEncoding, TextError};
+
+/// An INI file. Sections, keys and line numbers are found by looking; nothing is reordered, merged or cleaned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IniFile {
+    encoding: TextEncoding,
+    lines: Vec<Line>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Line {
+    text: String,
+    end: LineEnd,
+    /// A removed line keeps its index, so that line numbers stay those of the file as it was read.
+    removed: bool,
+}
+
+/// How a line ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LineEnd {
+    /// `\r\n`
+    CrLf,
+    /// `\n`
+    Lf,
+    /// `\r`
+    Cr,
+    /// The end of the file.
+    None,
+}
+
+impl LineEnd {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::CrLf => "\r\n",
+            Self::Lf => "\n",
+            Self::Cr => "\r",
+            Self::None => "",
+        }
+    }
+}
+
+/// A line and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IniLine<'a> {
+    /// The line's number, from 1; the handle for edits. Edits do not change the numbers of other lines.
+    pub number: usize,
+    /// The name of the section it stands in; `None` above the first one. A header stands in its own section.
+    pub section: Option<&'a str>,
+    /// The line without its end.
+    pub text: &'a str,
+    /// What it is.
+    pub kind: LineKind<'a>,
+}
+
+impl<'a> IniLine<'a> {
+    /// Whether the line stands in a section of this name, without regard to case.
+    pub fn is_in(&self, section: &str) -> bool {
+        self.section.is_some_and(|name| same(name, section))
+    }
+
+    /// Key and value, when the line is a pair.
+    pub fn pair(&self) -> Option<(&'a str, &'a str)> {
+        match self.kind {
+            LineKind::Pair { key, value } => Some((key, value)),
+            _ => None,
+        }
+    }
+}
+
+/// What a line of an INI file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineKind<'a> {
+    /// `[name]`: what stands between the brackets.
+    Section(&'a str),
+    /// `key=value`, both without the blanks around them.
+    Pair {
+        /// Left of the first `=`.
+        key: &'a str,
+        /// Right of it.
+        value: &'a str,
+    },
+    /// `; …`
+    Comment,
+    /// Nothing but blanks.
+    Blank,
+    /// Anything else.
+    Other,
+}
+
+/// Whether two names of sections or keys are the same to Windows.
+pub fn same(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase()
+}
+
+/// The text without blanks and tabs at its ends. Other white space belongs to the value: in an unknown code page it may be half of a
+/// character.
+pub fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+/// The span without blanks and tabs at its ends; an empty span at the end when there is nothing else.
+pub fn trimmed_span(text: &str, span: Range<usize>) -> Range<usize> {
+    let part = text.get(span.clone()).unwrap_or_default();
+    let start = span.end - part.trim_start_matches([' ', '\t']).len();
+    start..start + trim(part).len()
+}
+
+/// The span of the key in a line: what stands before the first `=`, without blanks around it.
+pub fn key_span(line: &str) -> Option<Range<usize>> {
+    Some(trimmed_span(line, 0..line.find('=')?))
+}
+
+/// The span of the value in a line: what stands behind the first `=`, without blanks around it.
+pub fn value_span(line: &str) -> Option<Range<usize>> {
+    let sign = line.find('=')?;
+    Some(trimmed_span(line, sign + 1..line.len()))
+}
+
+/// The spans of the items of a list within a line, without the blanks around them. Empty items are none.
+pub fn list_items(line: &str, span: Range<usize>, separator: char) -> Vec<Range<usize>> {
+    let list = line.get(span.clone()).unwrap_or_default();
+    let mut start = span.start;
+    let mut items = Vec::new();
+    for part in list.split(separator) {
+        let item = trimmed_span(line, start..start + part.len());
+        if !item.is_empty() {
+            items.push(item);
+        }
+        start += part.len() + separator.len_utf8();
+    }
+    items
+}
+
+/// The span of a section's name in its header line.
+fn section_span(line: &str) -> Option<Range<usize>> {
+    let open = line.len() - line.trim_start_matches([' ', '\t']).len();
+    let name = line.get(open..)?.strip_prefix('[')?;
+    let close = name.find(']')?;
+    Some(open + 1..open + 1 + close)
+}
+
+fn kind(line: &str) -> LineKind<'_> {
+    let bare = trim(line);
+    if bare.is_empty() {
+        LineKind::Blank
+    } else if bare.starts_with(';') {
+        LineKind::Comment
+    } else if let Some(name) = section_span(line).and_then(|span| line.get(span)) {
+        LineKind::Section(name)
+    } else if let Some((key, value)) = line.split_once('=') {
+        LineKind::Pair {
+            key: trim(key),
+            value: trim(value),
+        }
+    } else {
+        LineKind::Other
+    }
+}
+
+/// Replaces a span of a text; a span that does not fit changes nothing.
+pub fn splice(text: &str, span: Range<usize>, with: &str) -> String {
+    match (text.get(..span.start), text.get(span.end..)) {
+        (Some(before), Some(after)) => [before, with, after].concat(),
+        _ => text.to_owned(),
+    }
+}
+
+impl IniFile {
+    /// Reads a file in whatever encoding it is.
+    ///
+    /// # Errors
+    /// As [`text::decode`]: only when the file contradicts its own byte order mark.
+    pub fn parse(bytes: &[u8]) -> Result<Self, TextError> {
+        let (encoding, text) = text::decode(bytes)?;
+        let mut lines = Vec::new();
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let length = rest.find(['\r', '\n']).unwrap_or(rest.len());
+            let (line, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+            let end = [LineEnd::CrLf, LineEnd::Lf, LineEnd::Cr]
+                .into_iter()
+                .find(|end| after.starts_with(end.as_str()))
+                .unwrap_or(LineEnd::None);
+            lines.push(Line {
+                text: line.to_owned(),
+                end,
+                removed: false,
+            });
+            rest = after.strip_prefix(end.as_str()).unwrap_or_default();
+        }
+        Ok(Self { encoding, lines })
+    }
+
+    /// As [`IniFile::parse`], for the formats that are text and nothing else.
+    ///
+    /// # Errors
+    /// Also [`TextError::Nul`] when a line holds a NUL: then it is something binary.
+    pub fn parse_text_only(bytes: &[u8]) -> Result<Self, TextError> {
+        let ini = Self::parse(bytes)?;
+        let nul = ini.lines.iter().position(|line| line.text.contains('\0'));
+        match nul {
+            Some(index) => Err(TextError::Nul(index + 1)),
+            None => Ok(ini),
+        }
+    }
+
+    /// The file's bytes: those that were read, but for the edited lines.
+    ///
+    /// # Errors
+    /// [`TextError::NotEncodable`] when an edit brought in a character that the file's 8-bit encoding cannot hold.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, TextError> {
+        let text: String = self
+            .lines
+            .iter()
+            .filter(|line| !line.removed)
+            .flat_map(|line| [line.text.as_str(), line.end.as_str()])
+            .collect();
+        text::encode(self.encoding, &text)
+    }
+
+    /// How the file is encoded.
+    pub fn encoding(&self) -> TextEncoding {
+        self.encoding
+    }
+
+    /// The lines that were not removed, in order.
+    pub fn lines(&self) -> impl Iterator<Item = IniLine<'_>> {
+        self.lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| !line.removed)
+            .scan(None, |section, (index, line)| {
+                let kind = kind(&line.text);
+                if let LineKind::Section(name) = kind {
+                    *section = Some(name);
+                }
+                Some(IniLine {
+                    number: index + 1,
+                    section: *section,
+                    text: &line.text,
+                    kind,
+                })
+            })
+    }
+
+    /// The first value of this key in the sections of this name, without regard to case.
+    pub fn value(&self, section: &str, key: &str) -> Option<&str> {
+        self.find(section, key).map(|(_, value)| value)
+    }
+
+    fn find(&self, section: &str, key: &str) -> Option<(usize, &str)> {
+        self.lines()
+            .filter(|line| line.is_in(section))
+            .find_map(|line| {
+                let (found, value) = line.pair()?;
+                same(found, key).then_some((line.number, value))
+            })
+    }
+
+    fn line_mut(&mut self, number: usize) -> Option<&mut Line> {
+        self.lines.get_mut(number.checked_sub(1)?)
+    }
+
+    /// Replaces the characters of a line; its end stays. `text` must not hold line ends.
+    pub fn set_text(&mut self, number: usize, text: String) {
+        if let Some(line) = self.line_mut(number) {
+            line.text = text;
+        }
+    }
+
+    /// Replaces the value of a pair; the key and the blanks around `=` stay.
+    pub fn replace_value(&mut self, number: usize, value: &str) {
+        if let Some(line) = self.line_mut(number)
+            && let Some(span) = value_span(&line.text)
+        {
+            line.text = splice(&line.text, span, value);
+        }
+    }
+
+    /// Replaces the name in a section's header.
+    pub fn rename_section(&mut self, number: usize, name: &str) {
+        if let Some(line) = self.line_mut(number)
+            && let Some(span) = section_span(&line.text)
+        {
+            line.text = splice(&line.text, span, name);
+        }
+    }
+
+    /// Removes a line with its end. The other lines keep their numbers.
+    pub fn remove_line(&mut self, number: usize) {
+        if let Some(line) = self.line_mut(number) {
+            line.removed = true;
+        }
+    }
+
+    /// Removes a section: its header and every line up to the next header.
+    pub fn remove_section(&mut self, header: usize) {
+        let lines = self.lines.iter_mut().skip(header.saturating_sub(1));
+        for (index, line) in lines.enumerate() {
+            if index > 0 && matches!(kind(&line.text), LineKind::Section(_)) {
+                break;
+            }
+            line.removed = true;
+        }
+    }
+
+    /// Gives a key a value: the first pair with this key in a section of this name changes; without one, a pair is added
+    /// behind the section's last pair, in the style of the pair before it; without a section, both at the end. Added
+    /// lines have the numbers after the line they follow, so numbers taken before are no longer good.
+    pub fn set(&mut self, section: &str, key: &str, value: &str) {
+        if let Some((number, _)) = self.find(section, key) {
+            return self.replace_value(number, value);
+        }
+        let mut last = None;
+        let mut sign = "=";
+        for line in self.lines().filter(|line| line.is_in(section)) {
+            match line.kind {
+                LineKind::Section(_) if last.is_none() => last = Some(line.number),
+                LineKind::Pair { .. } => {
+                    last = Some(line.number);
+                    sign = if line.text.contains(" = ") {
+                        " = "
+                    } else {
+                        "="
+                    };
+                }
+                _ => {}
+            }
+        }
+        let pair = [key, sign, value].concat();
+        match last {
+            Some(number) => self.insert(number, pair),
+            None => {
+                self.insert(self.lines.len(), format!("[{section}]"));
+                self.insert(self.lines.len(), pair);
+            }
+        }
+    }
+
+    /// Puts a line behind the first `after` lines, with the line end the file uses.
+    fn insert(&mut self, after: usize, text: String) {
+        let style = self.lines.first().map(|line| line.end);
+        let own = style
+            .filter(|end| *end != LineEnd::None)
+            .unwrap_or(LineEnd::CrLf);
+        let mut end = own;
+        if let Some(before) = after.checked_sub(1).and_then(|i| self.lines.get_mut(i)) {
+            if before.end == LineEnd::None {
+                // The file has no line end at its end, and shall have none afterwards either.
+                before.end = own;
+                end = LineEnd::None;
+            } else {
+                end = before.end;
+            }
+        }
+        let line = Line {
+            text,
+            end,
+            removed: false,
+        };
+        self.lines.insert(after.min(self.lines.len()), line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MIXED: &[u8] = b"\r\n     \r\n; note\n[General]\rVersion = 1 \r\n\
+        displayName=\x90V\x82\xB5\x5B\r\n[general]\r\nVersion=2\r\nodd\r\n[x";
+
+    #[test]
+    fn what_is_not_edited_stays() {
+        let mut ini = IniFile::parse(MIXED).unwrap();
+        assert_eq!(ini.to_bytes().unwrap(), MIXED);
+        assert_eq!(ini.value("GENERAL", "version"), Some("1"));
+        let numbers: Vec<usize> = ini
+            .lines()
+            .filter(|line| line.pair().is_some_and(|(key, _)| key == "Version"))
+            .map(|line| line.number)
+            .collect();
+        assert_eq!(numbers, [5, 8]);
+        ini.set("general", "VERSION", "65537");
+        ini.remove_line(8);
+        ini.rename_section(7, "Other");
+        assert_eq!(
+            ini.to_bytes().unwrap(),
+            b"\r\n     \r\n; note\n[General]\rVersion = 65537 \r\n\
+              displayName=\x90V\x82\xB5\x5B\r\n[Other]\r\nodd\r\n[x"
+        );
+    }
+
+    #[test]
+    fn adds_in_the_style_of_the_file() {
+        let added = |before: &str, section: &str| {
+            let mut ini = IniFile::parse(before.as_bytes()).unwrap();
+            ini.set(section, "k", "v");
+            String::from_utf8(ini.to_bytes().unwrap()).unwrap()
+        };
+        assert_eq!(
+            added("[a]\nx = 1\n\n[b]\n", "A"),
+            "[a]\nx = 1\nk = v\n\n[b]\n"
+        );
+        assert_eq!(added("[a]\r\nx=1", "a"), "[a]\r\nx=1\r\nk=v");
+        assert_eq!(added("[a]\n", "b"), "[a]\n[b]\nk=v\n");
+        assert_eq!(added("", "b"), "[b]\r\nk=v\r\n");
+        assert_eq!(added("[a]\r\nk=\r\n", "a"), "[a]\r\nk=v\r\n");
+    }
+
+    #[test]
+    fn removes_a_whole_section() {
+        let mut ini = IniFile::parse(b"[a]\r\n1=2\r\n[b]\r\n3=4\r\n\r\n[c]\r\n").unwrap();
+        ini.remove_section(3);
+        assert_eq!(ini.to_bytes().unwrap(), b"[a]\r\n1=2\r\n[c]\r\n");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_come_back(bytes: Vec<u8>) {
+            if let Ok(ini) = IniFile::parse(&bytes) {
+                prop_assert_eq!(ini.to_bytes().unwrap(), bytes);
+            }
+        }
+
+        #[test]
+        fn ini_like_text_comes_back_and_edits_touch_one_line(
+            text in "([\\[\\]=;ab \r\n\"{}_-]|\u{e4}|\t){0,60}", number in 0usize..12
+        ) {
+            let mut ini = IniFile::parse(text.as_bytes()).unwrap();
+            prop_assert_eq!(ini.to_bytes().unwrap(), text.as_bytes());
+            let before: Vec<String> = ini.lines().map(|l| l.text.to_owned()).collect();
+            ini.replace_value(number, "new");
+            ini.rename_section(number, "new");
+            for (index, line) in ini.lines().enumerate() {
+                prop_assert!(index + 1 == number || line.text == before[index]);
+            }
+            ini.set("a", "b", "c");
+            prop_assert_eq!(ini.value("a", "b"), Some("c"));
+        }
+    }
+}

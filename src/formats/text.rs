@@ -1,0 +1,222 @@
+//! Text files without loss: the encoding is found, remembered and used again for writing.
+
+use std::fmt;
+
+/// How a text file is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TextEncoding {
+    /// UTF-16, low byte first, with or without the byte order mark `FF FE`.
+    Utf16Le {
+        /// Whether the file begins with the mark.
+        bom: bool,
+    },
+    /// UTF-16, high byte first, with the byte order mark `FE FF`.
+    Utf16Be,
+    /// UTF-8, with or without the mark `EF BB BF`. Plain ASCII is this, without the mark.
+    Utf8 {
+        /// Whether the file begins with the mark.
+        bom: bool,
+    },
+    /// Bytes of an unknown code page. Each byte stands as the character with its number (U+0000 to U+00FF), so that every
+    /// file survives; characters outside ASCII are not what a reader of that code page would see.
+    EightBit,
+}
+
+/// The bytes are not text in the encoding they announce, or the text does not fit the file's encoding.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// UTF-16 has an odd number of bytes.
+    #[error("the file is marked as UTF-16 but has an odd number of bytes ({0})")]
+    OddLength(usize),
+    /// UTF-16 with half of a surrogate pair.
+    #[error("the file is UTF-16 with an unpaired surrogate at byte {0}")]
+    UnpairedSurrogate(usize),
+    /// After the UTF-8 mark follows something else.
+    #[error("the file is marked as UTF-8 but is not at byte {0}")]
+    NotUtf8(usize),
+    /// A text file holds a NUL.
+    #[error("line {0} holds a NUL, so this is not a text file")]
+    Nul(usize),
+    /// An edit brought in a character that the file's 8-bit encoding cannot hold.
+    #[error("the character {0:?} cannot be written into a file with an 8-bit code page")]
+    NotEncodable(char),
+}
+
+impl fmt::Display for TextEncoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Utf16Le { bom: true } => "UTF-16LE",
+            Self::Utf16Le { bom: false } => "UTF-16LE without a mark",
+            Self::Utf16Be => "UTF-16BE",
+            Self::Utf8 { bom: true } => "UTF-8 with a mark",
+            Self::Utf8 { bom: false } => "UTF-8",
+            Self::EightBit => "8-bit",
+        })
+    }
+}
+
+const BOM_16LE: &[u8] = &[0xFF, 0xFE];
+const BOM_16BE: &[u8] = &[0xFE, 0xFF];
+const BOM_8: &[u8] = &[0xEF, 0xBB, 0xBF];
+
+/// Finds the encoding and decodes. A mark decides; without one, UTF-16LE is told by its zero bytes, then UTF-8, and
+/// what is neither is taken as 8-bit text. [`encode`] with the returned encoding gives the same bytes again.
+///
+/// # Errors
+/// [`TextError`] when the file contradicts its own mark: an odd number of bytes or an unpaired surrogate in UTF-16, or bytes
+/// that are no UTF-8 behind the UTF-8 mark. Files without a mark are always accepted.
+pub fn decode(bytes: &[u8]) -> Result<(TextEncoding, String), TextError> {
+    if let Some(rest) = bytes.strip_prefix(BOM_16LE) {
+        let text = utf16(rest, u16::from_le_bytes, 2)?;
+        return Ok((TextEncoding::Utf16Le { bom: true }, text));
+    }
+    if let Some(rest) = bytes.strip_prefix(BOM_16BE) {
+        return Ok((TextEncoding::Utf16Be, utf16(rest, u16::from_be_bytes, 2)?));
+    }
+    if let Some(rest) = bytes.strip_prefix(BOM_8) {
+        let text = std::str::from_utf8(rest)
+            .map_err(|error| TextError::NotUtf8(error.valid_up_to().saturating_add(3)))?;
+        return Ok((TextEncoding::Utf8 { bom: true }, text.to_owned()));
+    }
+    if looks_like_utf16le(bytes)
+        && let Ok(text) = decode_utf16le(bytes)
+    {
+        return Ok((TextEncoding::Utf16Le { bom: false }, text));
+    }
+    Ok(match std::str::from_utf8(bytes) {
+        Ok(text) => (TextEncoding::Utf8 { bom: false }, text.to_owned()),
+        Err(_) => (
+            TextEncoding::EightBit,
+            bytes.iter().copied().map(char::from).collect(),
+        ),
+    })
+}
+
+/// Decodes UTF-16LE that is known to carry no mark, such as GPO.cmt.
+///
+/// # Errors
+/// [`TextError::OddLength`] and [`TextError::UnpairedSurrogate`].
+pub fn decode_utf16le(bytes: &[u8]) -> Result<String, TextError> {
+    utf16(bytes, u16::from_le_bytes, 0)
+}
+
+/// Encodes text, with the mark the encoding asks for.
+///
+/// # Errors
+/// [`TextError::NotEncodable`] when the encoding is 8-bit and a character is beyond U+00FF; never for text that
+/// [`decode`] returned with this encoding.
+pub fn encode(encoding: TextEncoding, text: &str) -> Result<Vec<u8>, TextError> {
+    let mut out = Vec::with_capacity(text.len().saturating_mul(2).saturating_add(3));
+    match encoding {
+        TextEncoding::Utf16Le { bom } => {
+            if bom {
+                out.extend_from_slice(BOM_16LE);
+            }
+            out.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+        }
+        TextEncoding::Utf16Be => {
+            out.extend_from_slice(BOM_16BE);
+            out.extend(text.encode_utf16().flat_map(u16::to_be_bytes));
+        }
+        TextEncoding::Utf8 { bom } => {
+            if bom {
+                out.extend_from_slice(BOM_8);
+            }
+            out.extend_from_slice(text.as_bytes());
+        }
+        TextEncoding::EightBit => {
+            for c in text.chars() {
+                out.push(u8::try_from(c).map_err(|_| TextError::NotEncodable(c))?);
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, offset: usize) -> Result<String, TextError> {
+    if !bytes.len().is_multiple_of(2) {
+        return Err(TextError::OddLength(bytes.len().saturating_add(offset)));
+    }
+    let units = bytes
+        .chunks_exact(2)
+        .filter_map(|pair| pair.try_into().ok().map(unit));
+    let mut text = String::with_capacity(bytes.len() / 2);
+    let mut position = offset;
+    for c in char::decode_utf16(units) {
+        let c = c.map_err(|_| TextError::UnpairedSurrogate(position))?;
+        position = position.saturating_add(c.len_utf16().saturating_mul(2));
+        text.push(c);
+    }
+    Ok(text)
+}
+
+/// UTF-16LE without a mark shows as zeros in the high bytes only: text of the Latin scripts has them in most places.
+fn looks_like_utf16le(bytes: &[u8]) -> bool {
+    if bytes.is_empty() || !bytes.len().is_multiple_of(2) {
+        return false;
+    }
+    let units = bytes.len() / 2;
+    let low_zeros = bytes.iter().step_by(2).filter(|&&b| b == 0).count();
+    let high_zeros = bytes.iter().skip(1).step_by(2).filter(|&&b| b == 0).count();
+    low_zeros == 0 && high_zeros > units / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn round(bytes: &[u8]) -> (TextEncoding, String) {
+        let (encoding, text) = decode(bytes).unwrap();
+        assert_eq!(encode(encoding, &text).unwrap(), bytes);
+        (encoding, text)
+    }
+
+    #[test]
+    fn every_encoding_comes_back() {
+        let le = TextEncoding::Utf16Le { bom: true };
+        assert_eq!(round(b"\xFF\xFEa\0\xE4\0"), (le, "aä".to_owned()));
+        assert_eq!(round(b"\xFF\xFE").0, le);
+        assert_eq!(round(b"[\0G\0]\0").0, TextEncoding::Utf16Le { bom: false });
+        assert_eq!(round(b"\xFE\xFF\0a"), (TextEncoding::Utf16Be, "a".into()));
+        assert_eq!(round(b"\xEF\xBB\xBFa").0, TextEncoding::Utf8 { bom: true });
+        assert_eq!(round("ä".as_bytes()).0, TextEncoding::Utf8 { bom: false });
+        assert_eq!(round(b"\x90V\x82\xB5").0, TextEncoding::EightBit);
+        assert_eq!(round(b"").0, TextEncoding::Utf8 { bom: false });
+        // A second mark is a character of the text.
+        assert_eq!(round(b"\xFF\xFE\xFF\xFE").1, "\u{feff}");
+    }
+
+    #[test]
+    fn contradictions_are_errors() {
+        assert_eq!(decode(b"\xFF\xFEa"), Err(TextError::OddLength(3)));
+        assert_eq!(
+            decode(b"\xFF\xFEa\0\0\xD8"),
+            Err(TextError::UnpairedSurrogate(4))
+        );
+        assert_eq!(decode(b"\xEF\xBB\xBFa\xFF"), Err(TextError::NotUtf8(4)));
+        assert_eq!(
+            encode(TextEncoding::EightBit, "€"),
+            Err(TextError::NotEncodable('€'))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_refused_or_come_back(bytes: Vec<u8>) {
+            if let Ok((encoding, text)) = decode(&bytes) {
+                prop_assert_eq!(encode(encoding, &text).unwrap(), bytes);
+            }
+        }
+
+        #[test]
+        fn marked_utf16_comes_back(units: Vec<u16>) {
+            let mut bytes = vec![0xFF, 0xFE];
+            bytes.extend(units.iter().flat_map(|u| u.to_le_bytes()));
+            match decode(&bytes) {
+                Ok((encoding, text)) => prop_assert_eq!(encode(encoding, &text).unwrap(), bytes),
+                Err(_) => prop_assert!(String::from_utf16(&units).is_err()),
+            }
+        }
+    }
+}
