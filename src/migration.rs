@@ -3,5 +3,10 @@
 //! [`places`] knows where references stand: one visitor per format serves both the scan and the rewriting, so what is
 //! found is what is mapped.
 
+pub mod identity;
+pub mod map;
 pub mod places;
+pub mod report;
 pub mod resolve;
+pub mod scan;
+pub mod table;

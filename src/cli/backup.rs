@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::backups::shown_guid;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
 use crate::error::{ErrorKind, Result};
@@ -79,7 +80,11 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
     } else {
         for result in &results {
             match &result.outcome {
-                Ok(info) => ui.line(&format!("{}  {}", info.id, result.gpo.display_name)),
+                Ok(info) => ui.line(&format!(
+                    "{}  {}",
+                    shown_guid(info.id),
+                    result.gpo.display_name
+                )),
                 Err(error) => ui.error(&crate::error::Error::new(
                     error.kind(),
                     format!(

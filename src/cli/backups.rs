@@ -8,6 +8,7 @@ use super::report;
 use super::ui::Ui;
 use crate::error::Result;
 use crate::migration::scan::scan;
+use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
 
@@ -60,21 +61,26 @@ fn list(args: &ListArgs, ui: &Ui) -> Result<u8> {
         .iter()
         .map(|entry| {
             vec![
-                entry.backup_time.clone(),
-                entry.id.clone(),
-                entry.display_name.clone(),
-                entry.domain.clone(),
-                entry.comment.clone(),
+                entry.info.backup_time.clone(),
+                shown_guid(entry.info.id),
+                entry.info.display_name.clone(),
+                entry.info.domain.clone(),
+                entry.info.comment.clone(),
             ]
         })
         .collect();
     ui.table(&["TIME (UTC)", "ID", "GPO", "DOMAIN", "COMMENT"], rows);
     for entry in &entries {
         for problem in &entry.problems {
-            ui.message(&problem.clone().of_gpo(&entry.display_name));
+            ui.message(&problem.clone().of_gpo(&entry.info.display_name));
         }
     }
     Ok(0)
+}
+
+/// A GUID, or nothing where it is not known.
+pub(super) fn shown_guid(guid: Option<Guid>) -> String {
+    guid.map(|guid| guid.to_string()).unwrap_or_default()
 }
 
 fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
@@ -122,9 +128,9 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         return Ok(0);
     }
     let fields = [
-        ("ID", info.id.clone()),
+        ("ID", shown_guid(info.id)),
         ("GPO", info.display_name.clone()),
-        ("GPO GUID", info.gpo_guid.clone()),
+        ("GPO GUID", shown_guid(info.gpo_guid)),
         ("Domain", info.domain.clone()),
         ("Time (UTC)", info.backup_time.clone()),
         ("Comment", info.comment.clone()),

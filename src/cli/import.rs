@@ -103,7 +103,7 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
     let table = args
         .migration_table
         .as_deref()
-        .map(MigrationTable::load)
+        .map(load_table)
         .transpose()?;
     let options = ImportOptions {
         table,
@@ -200,6 +200,19 @@ fn show_only(plan: &Plan, saved: Option<&Path>, ui: &Ui) -> Result<u8> {
         None => ui.say("nothing was changed"),
     }
     Ok(0)
+}
+
+/// Reads a migration table; messages call it by its file name.
+fn load_table(path: &Path) -> Result<MigrationTable> {
+    let bytes = std::fs::read(path).map_err(|cause| {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("cannot read the migration table {}", path.display()),
+        )
+        .with_source(cause)
+    })?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    MigrationTable::parse(&name, &bytes)
 }
 
 /// Reads a backup off the runtime's threads.

@@ -25,8 +25,8 @@ pub(super) async fn run(args: ListArgs, ui: &Ui) -> Result<u8> {
         let list: Vec<serde_json::Value> = gpos.iter().map(summary).collect();
         ui.json(&serde_json::json!({
             "format_version": 1,
-            "domain": session.info().dns_name,
-            "domain_controller": session.info().dc_dns_name,
+            "domain": session.info().dns_domain,
+            "domain_controller": session.info().server,
             "gpos": list,
         }))?;
         return Ok(0);

@@ -2,6 +2,7 @@
 
 use super::ui::{Colour, Ui};
 use crate::migration::places;
+use crate::migration::report::{MappedReference, Outcome};
 use crate::model::gpt_tree::GptTree;
 use crate::model::reference::Reference;
 use crate::operations::plan::{Change, Plan, Step, sha256};
@@ -114,11 +115,39 @@ pub(super) fn show_plan(ui: &Ui, plan: &Plan) {
             ui.line("none");
         }
         for reference in &mapping.references {
-            ui.line(&format!("  {reference}"));
+            show_mapped(ui, reference);
         }
     }
     if !plan.messages.is_empty() {
         ui.line("");
+    }
+}
+
+fn show_mapped(ui: &Ui, mapped: &MappedReference) {
+    let reference = &mapped.reference;
+    let row = mapped
+        .row_line
+        .map(|line| format!(" (row in line {line})"))
+        .unwrap_or_default();
+    let what = match &reference.name {
+        Some(name) if *name != reference.value => format!("{} ({name})", reference.value),
+        _ => reference.value.clone(),
+    };
+    let place = &reference.place;
+    match &mapped.outcome {
+        Outcome::Kept => ui.line(&format!("  {place}: {what} stays{row}")),
+        Outcome::OutOfScope => ui.coloured(
+            Colour::Dim,
+            &format!("  {place}: {what} stays, outside the scope"),
+        ),
+        Outcome::Replaced { by, sid } => {
+            let sid = sid.as_ref().map(|sid| format!("{sid} ")).unwrap_or_default();
+            ui.coloured(
+                Colour::Yellow,
+                &format!("~ {place}: {what} -> {sid}({by}){row}"),
+            );
+        }
+        Outcome::Removed => ui.coloured(Colour::Red, &format!("- {place}: {what}{row}")),
     }
 }
 

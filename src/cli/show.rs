@@ -30,7 +30,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
     let object = session.directory().find_gpo(&args.gpo).await?;
     let mut live = read_gpo(&session, &object, &Control::default()).await?;
     take_inventory(&session, &mut live.snapshot).await?;
-    let links = session.directory().links(object.guid).await?;
+    let links = session.directory().links_of(object.guid).await?;
     let references = scan(&live.snapshot).references;
     let sddl = SecurityDescriptor::parse(&object.security_descriptor)
         .map(|descriptor| crate::model::sddl::to_sddl(&descriptor))
@@ -41,7 +41,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
             fields.insert("format_version".to_owned(), 1.into());
             fields.insert(
                 "domain".to_owned(),
-                serde_json::json!(session.info().dns_name),
+                serde_json::json!(session.info().dns_domain),
             );
             fields.insert(
                 "sysvol_version".to_owned(),
@@ -69,7 +69,12 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
                 "directory_objects".to_owned(),
                 serde_json::json!(live.snapshot.directory_objects),
             );
-            fields.insert("links".to_owned(), serde_json::json!(links));
+            fields.insert("links".to_owned(), serde_json::json!(links.links.iter().map(|link| serde_json::json!({
+                "som": link.som.dn.to_string(),
+                "order": link.order,
+                "disabled": link.link.is_disabled(),
+                "enforced": link.link.is_enforced(),
+            })).collect::<Vec<_>>()));
             fields.insert(
                 "messages".to_owned(),
                 serde_json::json!(live.snapshot.messages),
@@ -82,7 +87,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
     let fields = [
         ("Name", object.display_name.clone()),
         ("GUID", object.guid.to_string()),
-        ("Domain", session.info().dns_name.to_string()),
+        ("Domain", session.info().dns_domain.to_string()),
         ("Status", status_word(object.flags).to_owned()),
         (
             "Version",
@@ -119,16 +124,16 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
         ui.line(&format!("{name:width$}  {value}"));
     }
     ui.heading("Links");
-    if links.is_empty() {
+    if links.links.is_empty() {
         ui.line("none");
     }
-    for link in &links {
+    for link in &links.links {
         let state = match (link.link.is_disabled(), link.link.is_enforced()) {
             (true, _) => " (disabled)",
             (false, true) => " (enforced)",
             (false, false) => "",
         };
-        ui.line(&format!("{}{state}", link.som));
+        ui.line(&format!("{}{state}", link.som.dn));
     }
     report::show_files(ui, &live.snapshot.tree);
     report::show_references(ui, &references);

@@ -23,7 +23,8 @@ use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::model::safe_name::{RelPath, SafeName};
-use crate::model::security_descriptor::file_descriptors;
+use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, file_descriptor};
+use crate::model::version::GpoVersion;
 use crate::session::DomainWriter;
 use crate::sysvol::Sysvol;
 
@@ -116,13 +117,13 @@ pub async fn apply(
     options: &ApplyOptions,
 ) -> Result<OperationResult> {
     let session = domain.session();
-    if session.info().dns_name != plan.target.domain {
+    if session.info().dns_domain != plan.target.domain {
         return Err(Error::new(
             ErrorKind::Usage,
             format!(
                 "the plan is for the domain {}, and this session is in {}",
                 plan.target.domain,
-                session.info().dns_name
+                session.info().dns_domain
             ),
         )
         .with_hint("apply it with --domain of the plan's domain"));
@@ -142,7 +143,7 @@ pub async fn apply(
     }
 
     let workplace = Workplace::new(
-        &session.info().dns_name,
+        &session.info().dns_domain,
         plan.target.guid,
         &plan.operation_id,
     );
@@ -363,16 +364,24 @@ impl Run<'_> {
             );
             return Ok(Vec::new());
         }
-        file_descriptors(directory_descriptor).map_err(|cause| {
-            Error::new(
-                ErrorKind::BadDirectory,
-                format!(
-                    "the security descriptor of GPO {} cannot be read",
-                    self.plan.target.guid
-                ),
-            )
-            .with_source(cause)
-        })
+        let derived = self.derived(directory_descriptor)?;
+        Ok(vec![derived.without_object_aces, derived.with_object_aces])
+    }
+
+    /// The descriptor of the GPO's folder, derived from that of its container.
+    fn derived(&self, directory_descriptor: &[u8]) -> Result<FileDescriptor> {
+        SecurityDescriptor::parse(directory_descriptor)
+            .and_then(|descriptor| file_descriptor(&descriptor))
+            .map_err(|cause| {
+                Error::new(
+                    ErrorKind::BadDirectory,
+                    format!(
+                        "the security descriptor of GPO {} cannot be used",
+                        self.plan.target.guid
+                    ),
+                )
+                .with_source(cause)
+            })
     }
 
     /// Makes the GPO in both halves: version 0, no extensions, so no client applies it yet. Says which descriptors its
@@ -387,19 +396,15 @@ impl Run<'_> {
             .await?;
         let object = self.domain.session().directory().gpo(target.guid).await?;
         let descriptors = self.descriptors(&object.security_descriptor)?;
-        // On Windows the folder of a GPO does not inherit, but has the descriptor derived from its container, and what is
-        // below inherits from it; on Samba this is the one every file gets.
-        let folder = file_descriptors(&object.security_descriptor).map_err(|cause| {
-            Error::new(
-                ErrorKind::BadDirectory,
-                "the security descriptor of the new GPO cannot be read",
-            )
-            .with_source(cause)
-        })?;
-        let folder = if self.sysvol().has_exact_descriptors() {
-            folder
+        // On Windows the folder has the descriptor derived from its container, without the object entries, and what is
+        // below inherits from it; on Samba the folder is like every file.
+        let folder = if !self.sysvol().has_exact_descriptors() || !descriptors.is_empty() {
+            descriptors.clone()
         } else {
-            Vec::new()
+            vec![
+                self.derived(&object.security_descriptor)?
+                    .without_object_aces,
+            ]
         };
         self.sysvol()
             .create_dir(&self.workplace.folder(), &folder)
@@ -408,7 +413,7 @@ impl Run<'_> {
         self.sysvol()
             .write_new(
                 &ini,
-                bytes::Bytes::from(crate::formats::gpt_ini::new_file(0)),
+                bytes::Bytes::from(crate::formats::gpt_ini::create(GpoVersion::default())),
                 &descriptors,
             )
             .await?;
@@ -650,8 +655,8 @@ impl Run<'_> {
         let session = self.domain.session();
         self.control.report(Phase::Verify, 0, 1, 0);
         let object = session.directory().gpo(guid).await?;
-        let gpt =
-            crate::sysvol::gpt::read_gpt(session.sysvol(), &session.info().dns_name, guid).await?;
+        let gpt = crate::sysvol::gpt::read_gpt(session.sysvol(), &session.info().dns_domain, guid)
+            .await?;
         let mut wrong = Vec::new();
         if tree_hashes(new) != tree_hashes(&gpt.tree) {
             wrong.push("the files".to_owned());

@@ -13,6 +13,7 @@ use super::stage::by_root_entry;
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
+use crate::formats::gpt_ini;
 use crate::message::StatusMessage;
 use crate::migration::map::{MapOptions, map};
 use crate::migration::table::MigrationTable;
@@ -100,7 +101,7 @@ pub async fn plan(
             (_, Some(live)) => live.object.display_name.clone(),
             _ => String::new(),
         },
-        domain: session.info().dns_name.clone(),
+        domain: session.info().dns_domain.clone(),
         create: live.is_none(),
     };
 
@@ -114,7 +115,7 @@ pub async fn plan(
         .as_ref()
         .map_or_else(GptTree::new, |live| live.snapshot.tree.clone());
     let (entries, contents) = plan_entries(&old_tree, &new_tree);
-    let directory_objects = objects_for(&mapped.snapshot.directory_objects, &plan_target, session);
+    let directory_objects = objects_for(&mapped.snapshot.directory_objects, &plan_target);
 
     // Both halves end at the same number. Where the two sides disagreed before, the higher one counts, or a client that
     // knows it would take the new policy for an old one.
@@ -128,7 +129,7 @@ pub async fn plan(
     });
     let version = current.next();
     let old_ini = live.as_ref().and_then(|live| live.gpt_ini.clone());
-    let gpt_ini = crate::formats::gpt_ini::with_version(old_ini.as_deref(), version.combined());
+    let gpt_ini = new_gpt_ini(old_ini.as_deref(), version, &mut messages);
 
     let mut steps = Vec::new();
     if plan_target.create {
@@ -191,7 +192,7 @@ pub async fn plan(
         operation_id: operation_id(),
         verb: Verb::Import,
         source: PlanSource {
-            backup_id: Some(backup.info.id.clone()),
+            backup_id: backup.info.id,
             gpo_guid: source.guid,
             display_name: source.display_name.clone(),
             domain: source.domain.to_string(),
@@ -262,17 +263,8 @@ fn switch_steps(old: &GptTree, new: &GptTree) -> Vec<Step> {
 }
 
 /// The objects as they stand below the target: their own descriptors left behind, what names the GPO rewritten.
-fn objects_for(
-    objects: &[DirectoryObject],
-    target: &PlanTarget,
-    session: &DomainSession,
-) -> Vec<DirectoryObject> {
+fn objects_for(objects: &[DirectoryObject], target: &PlanTarget) -> Vec<DirectoryObject> {
     let domain = target.domain.lower();
-    let gpo_dn = format!(
-        "CN={},CN=Policies,CN=System,{}",
-        target.guid,
-        session.info().base_dn
-    );
     objects
         .iter()
         .map(|object| {
@@ -298,13 +290,30 @@ fn objects_for(
                     }
                 } else if attribute.name.eq_ignore_ascii_case("extensionName") {
                     attribute.values = AttributeValues::String(Some(target.display_name.clone()));
-                } else if let AttributeValues::ExpandedString(Some(text)) = &mut attribute.values {
-                    *text = text.replace("%GPO_DSPATH%", &gpo_dn);
                 }
             }
             object
         })
         .collect()
+}
+
+/// GPT.INI with the new version and all else of the old one; a new file where the old one cannot be read.
+fn new_gpt_ini(
+    old: Option<&[u8]>,
+    version: GpoVersion,
+    messages: &mut Vec<StatusMessage>,
+) -> Vec<u8> {
+    match old.map(|bytes| gpt_ini::write_version(bytes, version)) {
+        Some(Ok(bytes)) => bytes,
+        Some(Err(problem)) => {
+            messages.push(StatusMessage::warning(
+                "gpt-ini-replaced",
+                format!("GPT.INI of the target cannot be read, so it is written anew: {problem}"),
+            ));
+            gpt_ini::create(version)
+        }
+        None => gpt_ini::create(version),
+    }
 }
 
 fn extension_findings(list: ExtensionList, attribute: &str) -> Option<StatusMessage> {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
-use crate::migration::map::MappingReport;
+use crate::migration::report::MappingReport;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::domain_name::DomainName;
 use crate::model::extension_list::ExtensionList;
@@ -36,7 +36,7 @@ pub enum Verb {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PlanSource {
     /// The ID of the backup, if it is one.
-    pub backup_id: Option<String>,
+    pub backup_id: Option<Guid>,
     /// The source GPO.
     pub gpo_guid: Guid,
     /// Its display name.

@@ -11,7 +11,6 @@ use crate::message::StatusMessage;
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::migration::scan;
 use crate::model::principal::Principal;
-use crate::model::reference::{ReferenceKind, Scope};
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal, WmiFilterLink};
@@ -41,7 +40,7 @@ pub async fn read_gpo(
 ) -> Result<LiveGpo> {
     control.check()?;
     let info = session.info();
-    if let Some(mismatch) = object.path_mismatch(&info.dns_name) {
+    if let Some(mismatch) = object.path_mismatch(&info.dns_domain) {
         return Err(Error::new(
             ErrorKind::BadDirectory,
             format!(
@@ -54,7 +53,7 @@ pub async fn read_gpo(
         ));
     }
     let gpt = async {
-        match crate::sysvol::gpt::read_gpt(session.sysvol(), &info.dns_name, object.guid).await {
+        match crate::sysvol::gpt::read_gpt(session.sysvol(), &info.dns_domain, object.guid).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
         }
@@ -80,7 +79,7 @@ pub async fn read_gpo(
     };
     let sysvol_version = gpt_ini
         .as_ref()
-        .and_then(|bytes| crate::formats::gpt_ini::version(bytes));
+        .and_then(|bytes| crate::formats::gpt_ini::read_version(bytes).ok().flatten());
     if sysvol_version != object.version {
         messages.push(StatusMessage::warning(
             "version-mismatch",
@@ -93,9 +92,9 @@ pub async fn read_gpo(
     }
     let snapshot = GpoSnapshot {
         guid: object.guid,
-        domain: info.dns_name.clone(),
+        domain: info.dns_domain.clone(),
         domain_guid: Some(info.domain_guid),
-        domain_controller: info.dc_dns_name.to_string(),
+        domain_controller: info.server.to_string(),
         display_name: object.display_name.clone(),
         flags: object.flags.unwrap_or(0),
         directory_version: object.version.unwrap_or_default(),
@@ -128,7 +127,8 @@ async fn wmi_filter(session: &DomainSession, object: &GpoObject) -> Result<Optio
     let Some(mut link) = object.wmi_filter.as_deref().and_then(WmiFilterLink::parse) else {
         return Ok(None);
     };
-    link.name = session.directory().wmi_filter_name(link.id).await?;
+    let filter = session.directory().wmi_filter(link.id).await?;
+    link.name = filter.map(|filter| filter.name);
     Ok(Some(link))
 }
 
@@ -140,31 +140,12 @@ async fn wmi_filter(session: &DomainSession, object: &GpoObject) -> Result<Optio
 pub async fn take_inventory(session: &DomainSession, snapshot: &mut GpoSnapshot) -> Result<()> {
     let found = scan::scan(snapshot);
     snapshot.messages.extend(found.messages);
-    let mut in_settings: Vec<PrincipalQuery> = Vec::new();
-    let mut paths: Vec<String> = Vec::new();
-    let mut seen: HashSet<String> = HashSet::new();
-    for reference in found.references {
-        if reference.scope != Scope::Gpmc {
-            continue;
-        }
-        match reference.kind {
-            ReferenceKind::Unc => {
-                let unit = reference.unit.unwrap_or(reference.value);
-                if seen.insert(unit.to_lowercase()) {
-                    paths.push(unit);
-                }
-            }
-            ReferenceKind::Principal => {
-                let query = match reference.sid {
-                    Some(sid) => PrincipalQuery::Sid(sid),
-                    None => PrincipalQuery::Name(reference.value),
-                };
-                if !in_settings.contains(&query) {
-                    in_settings.push(query);
-                }
-            }
-        }
-    }
+    let in_settings: Vec<PrincipalQuery> = found
+        .gpmc_sids
+        .into_iter()
+        .map(PrincipalQuery::Sid)
+        .chain(found.gpmc_names.into_iter().map(PrincipalQuery::Name))
+        .collect();
     let in_dacl: Vec<PrincipalQuery> = dacl_principals(&snapshot.security_descriptor)
         .into_iter()
         .map(PrincipalQuery::Sid)
@@ -181,7 +162,7 @@ pub async fn take_inventory(session: &DomainSession, snapshot: &mut GpoSnapshot)
             from_dacl: index >= in_settings.len(),
         })
         .collect();
-    snapshot.file_paths = paths;
+    snapshot.file_paths = found.gpmc_unc_units.into_iter().collect();
     Ok(())
 }
 
@@ -192,9 +173,13 @@ fn dacl_principals(descriptor: &[u8]) -> Vec<Sid> {
     };
     let mut seen = HashSet::new();
     descriptor
-        .dacl_trustees()
+        .dacl
+        .iter()
+        .flat_map(|acl| &acl.aces)
+        .filter_map(|ace| ace.sid())
         .filter(|sid| sid.is_domain_sid())
-        .filter(|sid| seen.insert(sid.clone()))
+        .filter(|sid| seen.insert((*sid).clone()))
+        .cloned()
         .collect()
 }
 

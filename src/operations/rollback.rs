@@ -152,7 +152,7 @@ async fn restore_gpt_ini(domain: &DomainWriter, workplace: &Workplace) -> Result
 pub(super) async fn prove(domain: &DomainWriter, guid: Guid, tree: &GptTree) -> Result<()> {
     let session = domain.session();
     let gpt =
-        crate::sysvol::gpt::read_gpt(session.sysvol(), &session.info().dns_name, guid).await?;
+        crate::sysvol::gpt::read_gpt(session.sysvol(), &session.info().dns_domain, guid).await?;
     let differences = super::plan::tree_hashes(tree) != super::plan::tree_hashes(&gpt.tree);
     if differences {
         return Err(Error::new(

@@ -1,0 +1,231 @@
+//! `.migtable`: the migration tables of GPMC and `mtedit.exe`.
+//!
+//! The text is kept as it stands and the rows are a view on it: an unedited table serialises to the bytes it was read
+//! from, and an edit changes the rows it names and nothing else.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+
+use crate::model::principal::PrincipalType;
+
+mod edit;
+mod encoding;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+pub use edit::{Entry, InvalidEntry};
+pub use encoding::Encoding;
+
+/// The namespace of the root element and everything in it.
+pub const NAMESPACE: &str = "http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable";
+
+/// The largest file that is read, in bytes. A row takes about 300 bytes in GPMC's form.
+pub const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// The most rows a table may have.
+pub const MAX_ROWS: usize = 200_000;
+
+/// What a row speaks of: the `Type` of a `Mapping` [gpmgmt.h GPMEntryType].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum EntryType {
+    /// A security principal, or free text for one.
+    Principal(PrincipalType),
+    /// A UNC path.
+    UncPath,
+}
+
+impl EntryType {
+    /// The legal literals, as an error message lists them.
+    pub const LITERALS: &'static str =
+        "User, Computer, LocalGroup, GlobalGroup, UniversalGroup, UNCPath, Unknown";
+
+    /// The literal that stands in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Principal(kind) => kind.as_str(),
+            Self::UncPath => "UNCPath",
+        }
+    }
+
+    /// From the literal, exactly as it is written; `None` for any other text.
+    pub fn from_literal(text: &str) -> Option<Self> {
+        if text == "UNCPath" {
+            Some(Self::UncPath)
+        } else {
+            PrincipalType::from_literal(text).map(Self::Principal)
+        }
+    }
+}
+
+impl fmt::Display for EntryType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a reference becomes [gpmgmt.h GPMDestinationOption].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Destination {
+    /// `DestinationSameAsSource`: it stays.
+    SameAsSource,
+    /// `DestinationNone`: it is taken out of the setting.
+    None,
+    /// `DestinationByRelativeName`: the principal of the same `sAMAccountName` in the target domain.
+    ByRelativeName,
+    /// `Destination`: this principal or path. Never empty.
+    Set(String),
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SameAsSource => f.write_str("same as source"),
+            Self::None => f.write_str("none"),
+            Self::ByRelativeName => f.write_str("by relative name"),
+            Self::Set(text) => f.write_str(text),
+        }
+    }
+}
+
+/// An element of the file: where it begins, in lines and columns from 1 (columns count characters), and the bytes of the
+/// decoded text it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Element {
+    /// The line of its `<`, from 1.
+    pub line: usize,
+    /// The column of its `<`, from 1, in characters.
+    pub column: usize,
+    pub(crate) span: Range<usize>,
+}
+
+/// A `Mapping`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// What it speaks of.
+    pub kind: EntryType,
+    /// The reference to map. Never empty, without blanks around it, without control characters.
+    pub source: String,
+    /// What it becomes.
+    pub destination: Destination,
+    /// The `Mapping` element.
+    pub element: Element,
+    /// The `Type` element.
+    pub type_element: Element,
+    /// The `Source` element.
+    pub source_element: Element,
+    /// The one destination element.
+    pub destination_element: Element,
+}
+
+/// A migration table: its text, and its rows in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigTable {
+    text: String,
+    encoding: Encoding,
+    rows: Vec<Row>,
+    /// Row numbers by [`source_key`].
+    index: HashMap<String, usize>,
+    frame: reader::Frame,
+}
+
+/// Why a file is not a migration table, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {message}")]
+pub struct MigTableError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// One lower-case sentence.
+    pub message: String,
+    /// The next step.
+    pub hint: Option<String>,
+}
+
+/// The key under which two sources are the same row: without regard to case, and for UNC paths to one trailing backslash.
+pub fn source_key(source: &str) -> String {
+    let bare = if source.starts_with(r"\\") {
+        source.strip_suffix('\\').unwrap_or(source)
+    } else {
+        source
+    };
+    bare.to_lowercase()
+}
+
+impl MigTable {
+    /// Reads a table. The encoding is told from the bytes (byte order mark, then the pattern of zero bytes, then UTF-8, then
+    /// windows-1252); a declaration that says otherwise is ignored.
+    ///
+    /// # Errors
+    /// [`MigTableError`] with line and column: not XML, a document type, another root or namespace, an element or a `Type`
+    /// that does not exist, a missing, empty or repeated element, two rows for one source, or a file beyond
+    /// [`MAX_BYTES`] or [`MAX_ROWS`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, MigTableError> {
+        let start = |message: String| MigTableError {
+            line: 1,
+            column: 1,
+            message,
+            hint: None,
+        };
+        if bytes.len() > MAX_BYTES {
+            return Err(start(format!(
+                "the file has {} bytes, more than the {MAX_BYTES} that are read",
+                bytes.len()
+            )));
+        }
+        let (text, encoding) = encoding::decode(bytes).map_err(start)?;
+        Self::from_text(text, encoding)
+    }
+
+    fn from_text(text: String, encoding: Encoding) -> Result<Self, MigTableError> {
+        let (rows, frame) = reader::read(&text)?;
+        let mut index: HashMap<String, usize> = HashMap::with_capacity(rows.len());
+        for (number, row) in rows.iter().enumerate() {
+            if let Some(first) = index
+                .insert(source_key(&row.source), number)
+                .and_then(|first| rows.get(first))
+            {
+                return Err(MigTableError {
+                    line: row.source_element.line,
+                    column: row.source_element.column,
+                    message: format!(
+                        "source \"{}\" already has a row in line {}",
+                        row.source.escape_debug(),
+                        first.source_element.line
+                    ),
+                    hint: Some("keep one row for each source; case makes no difference".to_owned()),
+                });
+            }
+        }
+        Ok(Self {
+            text,
+            encoding,
+            rows,
+            index,
+            frame,
+        })
+    }
+
+    /// The rows in the order of the file.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The row for this source, without regard to case.
+    pub fn get(&self, source: &str) -> Option<&Row> {
+        self.rows.get(*self.index.get(&source_key(source))?)
+    }
+
+    /// How the file is encoded.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// The file: for a table that was not edited the bytes it was read from.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encoding::encode(&self.text, self.encoding)
+    }
+}

@@ -1,0 +1,428 @@
+//! Who a reference is: the names a principal goes by, taken from the source's own inventory and from what is well known.
+
+use std::collections::HashMap;
+
+use crate::model::principal::{Principal, PrincipalType};
+use crate::model::sid::Sid;
+use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
+use crate::model::well_known;
+
+use super::places::FoundTarget;
+use super::table::{EntryType, sid_key};
+
+/// How a name says which domain it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameForm<'a> {
+    /// No domain: `name`.
+    Bare(&'a str),
+    /// `DOMAIN\name` or `dns.domain\name`.
+    DownLevel {
+        /// The domain, NetBIOS or DNS.
+        domain: &'a str,
+        /// The `sAMAccountName`.
+        name: &'a str,
+    },
+    /// `name@dns.domain`.
+    Upn {
+        /// The domain.
+        domain: &'a str,
+        /// The `sAMAccountName`.
+        name: &'a str,
+    },
+}
+
+impl<'a> NameForm<'a> {
+    /// Takes a name apart.
+    pub fn of(text: &'a str) -> Self {
+        if let Some((domain, name)) = text.split_once('\\') {
+            Self::DownLevel { domain, name }
+        } else if let Some((name, domain)) = text.rsplit_once('@')
+            && !name.is_empty()
+            && !domain.is_empty()
+        {
+            Self::Upn { domain, name }
+        } else {
+            Self::Bare(text)
+        }
+    }
+
+    /// The name without its domain.
+    pub fn relative(self) -> &'a str {
+        match self {
+            Self::Bare(name) | Self::DownLevel { name, .. } | Self::Upn { name, .. } => name,
+        }
+    }
+
+    /// The domain, if one is named.
+    pub fn domain(self) -> Option<&'a str> {
+        match self {
+            Self::Bare(_) => None,
+            Self::DownLevel { domain, .. } | Self::Upn { domain, .. } => Some(domain),
+        }
+    }
+}
+
+/// One string a row may name a principal by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// In lower case, as the keys of a table are.
+    pub(super) key: String,
+    /// A bare name or a SID: for rows of type Unknown only.
+    bare: bool,
+    /// A computer's name without its `$`: not for rows of users and groups, who may be called the same.
+    computer: bool,
+}
+
+impl Candidate {
+    /// Whether a row of this type may name a principal this way.
+    pub(super) fn fits(&self, kind: EntryType) -> bool {
+        match kind {
+            EntryType::UncPath => false,
+            EntryType::Principal(PrincipalType::Unknown) => true,
+            EntryType::Principal(PrincipalType::Computer) => !self.bare,
+            EntryType::Principal(_) => !self.bare && !self.computer,
+        }
+    }
+}
+
+/// A principal reference, as far as the source tells who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// The SID.
+    pub(super) sid: Option<Sid>,
+    /// The names; the bare text alone when the source does not know it.
+    pub(super) principal: Principal,
+    /// The English name, for a principal that is the same everywhere.
+    pub(super) well_known: Option<&'static str>,
+}
+
+impl Identity {
+    /// `DOMAIN\name`, the English name, or the text as it stands; `None` when only the SID is known.
+    pub(super) fn name(&self) -> Option<String> {
+        match self.well_known {
+            Some(name) => Some(name.to_owned()),
+            None => Some(self.principal.down_level_name()).filter(|name| !name.is_empty()),
+        }
+    }
+
+    /// What it is; `None` when the source does not say.
+    pub(super) fn kind(&self) -> Option<PrincipalType> {
+        let known = self.principal.kind != PrincipalType::Unknown || self.well_known.is_some();
+        known.then_some(self.principal.kind)
+    }
+
+    /// Whether it means the same in every domain and needs no row.
+    pub(super) fn is_universal(&self) -> bool {
+        self.sid.as_ref().is_some_and(|sid| !sid.is_domain_sid())
+    }
+
+    /// For messages: `S-1-… (DOMAIN\name)`, or what is known of it.
+    pub(super) fn shown(&self) -> String {
+        match (&self.sid, self.name()) {
+            (Some(sid), Some(name)) => format!("{sid} ({})", name.escape_debug()),
+            (Some(sid), None) => sid.to_string(),
+            (None, name) => format!("\"{}\"", name.unwrap_or_default().escape_debug()),
+        }
+    }
+
+    /// Every string a row may name it by, each once.
+    pub(super) fn candidates(&self) -> Vec<Candidate> {
+        let mut list: Vec<Candidate> = Vec::new();
+        let mut add = |text: String, bare: bool, computer: bool| {
+            let key = text.to_lowercase();
+            if !key.is_empty() && !list.iter().any(|known| known.key == key) {
+                list.push(Candidate {
+                    key,
+                    bare,
+                    computer,
+                });
+            }
+        };
+        if let Some(sid) = &self.sid {
+            add(sid_key(sid), true, false);
+        }
+        if let Some(name) = self.well_known {
+            add(name.to_owned(), true, false);
+            add(format!("BUILTIN\\{name}"), false, false);
+            add(format!("NT AUTHORITY\\{name}"), false, false);
+        }
+        let Principal {
+            sam_account_name: sam,
+            netbios_domain: netbios,
+            dns_domain: dns,
+            upn,
+            kind,
+            ..
+        } = &self.principal;
+        if sam.is_empty() {
+            return list;
+        }
+        let mut names = vec![(sam.clone(), false)];
+        match sam.strip_suffix('$') {
+            Some(stripped) if !stripped.is_empty() => names.push((stripped.to_owned(), true)),
+            None if *kind == PrincipalType::Computer => names.push((format!("{sam}$"), false)),
+            _ => {}
+        }
+        for (name, computer) in names {
+            add(name.clone(), true, computer);
+            if !netbios.is_empty() {
+                add(format!("{netbios}\\{name}"), false, computer);
+            }
+            if !dns.is_empty() {
+                add(format!("{dns}\\{name}"), false, computer);
+                add(format!("{name}@{dns}"), false, computer);
+            }
+        }
+        add(upn.clone(), false, false);
+        list
+    }
+}
+
+/// Everyone the source names, found by SID and by any name.
+pub(super) struct Inventory<'a> {
+    principals: &'a [InventoryPrincipal],
+    by_sid: HashMap<&'a Sid, usize>,
+    /// `None` for a name that several principals go by.
+    by_name: HashMap<String, Option<usize>>,
+    /// NetBIOS and DNS names of domains, both ways, in lower case keys.
+    netbios_to_dns: HashMap<String, String>,
+    dns_to_netbios: HashMap<String, String>,
+    /// The domain's SID of the source, when the inventory tells it.
+    pub(super) source_domain: Option<Sid>,
+    /// The source's DNS name in lower case.
+    dns_domain: String,
+}
+
+impl<'a> Inventory<'a> {
+    pub(super) fn new(snapshot: &'a GpoSnapshot) -> Self {
+        let mut inventory = Self {
+            principals: &snapshot.principals,
+            by_sid: HashMap::new(),
+            by_name: HashMap::new(),
+            netbios_to_dns: HashMap::new(),
+            dns_to_netbios: HashMap::new(),
+            source_domain: None,
+            dns_domain: snapshot.domain.lower(),
+        };
+        for (number, entry) in snapshot.principals.iter().enumerate() {
+            let principal = &entry.principal;
+            let (netbios, dns) = (&principal.netbios_domain, &principal.dns_domain);
+            if !netbios.is_empty() && !dns.is_empty() {
+                inventory
+                    .netbios_to_dns
+                    .entry(netbios.to_lowercase())
+                    .or_insert_with(|| dns.clone());
+                inventory
+                    .dns_to_netbios
+                    .entry(dns.to_lowercase())
+                    .or_insert_with(|| netbios.clone());
+            }
+            if let Some(sid) = &principal.sid {
+                inventory.by_sid.entry(sid).or_insert(number);
+                if inventory.source_domain.is_none() && dns.to_lowercase() == inventory.dns_domain {
+                    inventory.source_domain = sid.domain();
+                }
+            }
+            for candidate in inventory.known(number).candidates() {
+                let principals = inventory.principals;
+                inventory
+                    .by_name
+                    .entry(candidate.key)
+                    .and_modify(|known| *known = merge(principals, *known, number))
+                    .or_insert(Some(number));
+            }
+        }
+        inventory
+    }
+
+    /// The identity of the entry with this number.
+    pub(super) fn known(&self, number: usize) -> Identity {
+        let principal = self
+            .principals
+            .get(number)
+            .map_or_else(|| Principal::named(""), |entry| entry.principal.clone());
+        let sid = principal.sid.clone().or_else(|| {
+            // GPMC writes well-known principals without SID, by their English names.
+            let plain = principal.netbios_domain.is_empty() && principal.dns_domain.is_empty();
+            plain
+                .then(|| well_known::sid_of(&principal.sam_account_name))
+                .flatten()
+        });
+        let well_known = sid.as_ref().and_then(well_known::name_of);
+        Identity {
+            sid,
+            principal,
+            well_known,
+        }
+    }
+
+    /// Who a reference is; `None` for a UNC path.
+    pub(super) fn identify(&self, target: &FoundTarget) -> Option<Identity> {
+        match target {
+            FoundTarget::Unc { .. } => None,
+            FoundTarget::Sid { sid, .. } => Some(self.by_sid(sid, "")),
+            FoundTarget::SidAndName { sid, name } => Some(self.by_sid(sid, name)),
+            FoundTarget::Name(name) => Some(self.by_name(name)),
+        }
+    }
+
+    /// Whether a name says that it is of the source's domain.
+    pub(super) fn is_of_source(&self, name: &str) -> bool {
+        NameForm::of(name).domain().is_some_and(|domain| {
+            let domain = domain.to_lowercase();
+            domain == self.dns_domain
+                || self
+                    .netbios_to_dns
+                    .get(&domain)
+                    .is_some_and(|dns| dns.to_lowercase() == self.dns_domain)
+        })
+    }
+
+    fn by_sid(&self, sid: &Sid, name: &str) -> Identity {
+        if let Some(number) = self.by_sid.get(sid) {
+            let mut known = self.known(*number);
+            if known.principal.sam_account_name.is_empty() {
+                known.principal = self.from_text(name);
+                known.principal.sid = Some(sid.clone());
+            }
+            return known;
+        }
+        let well_known = well_known::name_of(sid);
+        let mut principal = match well_known {
+            Some(name) => Principal::named(name),
+            None => self.from_text(name),
+        };
+        principal.sid = Some(sid.clone());
+        Identity {
+            sid: Some(sid.clone()),
+            principal,
+            well_known,
+        }
+    }
+
+    fn by_name(&self, name: &str) -> Identity {
+        if let Ok(sid) = name.parse::<Sid>() {
+            return self.by_sid(&sid, "");
+        }
+        if let Some(Some(number)) = self.by_name.get(&name.to_lowercase()) {
+            return self.known(*number);
+        }
+        match well_known::sid_of(name) {
+            Some(sid) => self.by_sid(&sid, ""),
+            None => Identity {
+                sid: None,
+                principal: self.from_text(name),
+                well_known: None,
+            },
+        }
+    }
+
+    /// A principal from its name alone, with the other name of its domain where the inventory tells it.
+    fn from_text(&self, text: &str) -> Principal {
+        let form = NameForm::of(text);
+        let mut principal = Principal::named(form.relative());
+        let Some(domain) = form.domain() else {
+            return principal;
+        };
+        let key = domain.to_lowercase();
+        if let Some(netbios) = self.dns_to_netbios.get(&key) {
+            principal.netbios_domain = netbios.clone();
+            principal.dns_domain = domain.to_owned();
+        } else if key == self.dns_domain || matches!(form, NameForm::Upn { .. }) {
+            principal.dns_domain = domain.to_owned();
+        } else {
+            principal.netbios_domain = domain.to_owned();
+            if let Some(dns) = self.netbios_to_dns.get(&key) {
+                principal.dns_domain = dns.clone();
+            }
+        }
+        // The text as it stands is a name of it too, whatever its domain part means.
+        principal.upn = text.to_owned();
+        principal
+    }
+}
+
+/// Which of two entries a name stands for. The same SID twice is one principal; a name that GPMC inventoried as plain text
+/// stands for that text; otherwise the name is ambiguous.
+fn merge(principals: &[InventoryPrincipal], known: Option<usize>, new: usize) -> Option<usize> {
+    let first = known?;
+    let entry = |number: usize| principals.get(number).map(|entry| &entry.principal);
+    let (one, two) = (entry(first)?, entry(new)?);
+    if one.sid == two.sid || one.sid.is_none() {
+        known
+    } else if two.sid.is_none() {
+        Some(new)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(identity: &Identity, kind: PrincipalType) -> Vec<String> {
+        identity
+            .candidates()
+            .into_iter()
+            .filter(|candidate| candidate.fits(EntryType::Principal(kind)))
+            .map(|candidate| candidate.key)
+            .collect()
+    }
+
+    #[test]
+    fn takes_names_apart() {
+        assert_eq!(NameForm::of("a"), NameForm::Bare("a"));
+        assert_eq!(NameForm::of("D\\a").domain(), Some("D"));
+        assert_eq!(NameForm::of("a@b@c.d").relative(), "a@b");
+        assert_eq!(NameForm::of("@a"), NameForm::Bare("@a"));
+    }
+
+    #[test]
+    fn a_group_has_five_strings_and_bare_ones_are_for_unknown() {
+        let sid: Sid = "S-1-5-21-1-2-3-1104".parse().unwrap();
+        let group = PrincipalType::GlobalGroup;
+        let identity = Identity {
+            sid: Some(sid.clone()),
+            principal: Principal::of_domain(sid, "Helpdesk", group, "SRC", "src.test"),
+            well_known: None,
+        };
+        assert_eq!(
+            keys(&identity, PrincipalType::Unknown),
+            [
+                "s-1-5-21-1-2-3-1104",
+                "helpdesk",
+                "src\\helpdesk",
+                "src.test\\helpdesk",
+                "helpdesk@src.test"
+            ]
+        );
+        assert_eq!(
+            keys(&identity, group),
+            ["src\\helpdesk", "src.test\\helpdesk", "helpdesk@src.test"]
+        );
+    }
+
+    #[test]
+    fn a_computer_goes_by_its_name_with_and_without_dollar() {
+        let computer = PrincipalType::Computer;
+        let identity = |name: &str| Identity {
+            sid: None,
+            principal: Principal {
+                sid: None,
+                kind: computer,
+                sam_account_name: name.to_owned(),
+                netbios_domain: "SRC".to_owned(),
+                dns_domain: String::new(),
+                upn: String::new(),
+            },
+            well_known: None,
+        };
+        for name in ["PC1$", "PC1"] {
+            let mut found = keys(&identity(name), computer);
+            found.sort();
+            assert_eq!(found, ["src\\pc1", "src\\pc1$"]);
+        }
+        assert_eq!(keys(&identity("PC1$"), PrincipalType::User), ["src\\pc1$"]);
+    }
+}

@@ -1,0 +1,125 @@
+//! Every reference of a snapshot, with the names and SIDs its source knows.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::message::StatusMessage;
+use crate::model::reference::{Place, Reference, ReferenceKind, Scope};
+use crate::model::safe_name::RelPath;
+use crate::model::sid::Sid;
+use crate::model::snapshot::GpoSnapshot;
+
+use super::identity::{Identity, Inventory};
+use super::places::{self, Found, FoundTarget, Rewrite, Visited, Visitor};
+
+/// A visitor of files: [`places::visit_file`], and in unit tests one for a format of their own.
+pub(super) type VisitFile<'a> =
+    dyn Fn(&RelPath, &Bytes, &mut Visitor<'_>) -> Result<Visited, String> + Sync + 'a;
+
+/// The references of a snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct Scan {
+    /// Every reference, in the order of the files and of the places in them.
+    pub references: Vec<Reference>,
+    /// Files that could not be read, and what the visitors noticed.
+    pub messages: Vec<StatusMessage>,
+    /// Every SID in places GPMC inventories, also those behind names the source can tell.
+    pub gpmc_sids: BTreeSet<Sid>,
+    /// Every name in places GPMC inventories that leads to no SID.
+    pub gpmc_names: BTreeSet<String>,
+    /// Every UNC path in places GPMC inventories, in its units: `FilePaths` of a backup.
+    pub gpmc_unc_units: BTreeSet<String>,
+}
+
+impl Scan {
+    /// The SIDs of accounts of domains in places GPMC inventories.
+    pub fn gpmc_domain_sids(&self) -> impl Iterator<Item = &Sid> {
+        self.gpmc_sids.iter().filter(|sid| sid.is_domain_sid())
+    }
+}
+
+/// Finds the references in all files of a snapshot. A file that does not parse is a warning.
+pub fn scan(snapshot: &GpoSnapshot) -> Scan {
+    scan_with(snapshot, &places::visit_file)
+}
+
+pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
+    let inventory = Inventory::new(snapshot);
+    let mut scan = Scan::default();
+    for (path, content) in snapshot.tree.files() {
+        let (found, messages) = visit_keeping(path, content, visit);
+        scan.messages
+            .extend(messages.unwrap_or_else(|unread| vec![unread]));
+        for found in found {
+            let identity = inventory.identify(&found.target);
+            if found.scope == Scope::Gpmc {
+                match (&identity, &found.target) {
+                    (Some(identity), _) => {
+                        if let Some(sid) = &identity.sid {
+                            scan.gpmc_sids.insert(sid.clone());
+                        } else if let Some(name) = identity.name() {
+                            scan.gpmc_names.insert(name);
+                        }
+                    }
+                    (None, FoundTarget::Unc { unit, .. }) => {
+                        scan.gpmc_unc_units.insert(unit.clone());
+                    }
+                    (None, _) => {}
+                }
+            }
+            scan.references.push(reference(found, identity.as_ref()));
+        }
+    }
+    scan
+}
+
+/// The references of one file, and what was noticed; a file that does not parse gives what was found before, and a warning.
+pub(super) fn visit_keeping(
+    path: &RelPath,
+    content: &Bytes,
+    visit: &VisitFile<'_>,
+) -> (Vec<Found>, Result<Vec<StatusMessage>, StatusMessage>) {
+    let mut list = Vec::new();
+    let visited = visit(path, content, &mut |found: &Found| {
+        list.push(found.clone());
+        Rewrite::Keep
+    });
+    match visited {
+        Ok(visited) => (list, Ok(visited.messages)),
+        Err(problem) => {
+            let unread = StatusMessage::warning(
+                "unread-file",
+                format!("{path} cannot be read, so its references are not known: {problem}"),
+            )
+            .at(Place::file(path.to_string()))
+            .with_hint("it is carried as it is; look into it by hand");
+            (Vec::new(), Err(unread))
+        }
+    }
+}
+
+/// A reference for the report.
+pub(super) fn reference(found: Found, identity: Option<&Identity>) -> Reference {
+    let (kind, value) = match found.target {
+        FoundTarget::Sid { text, .. } => {
+            let bare = text.strip_prefix('*').unwrap_or(&text);
+            (ReferenceKind::Principal, bare.to_owned())
+        }
+        FoundTarget::Name(name) => (ReferenceKind::Principal, name),
+        FoundTarget::SidAndName { sid, name } if name.is_empty() => {
+            (ReferenceKind::Principal, sid.to_string())
+        }
+        FoundTarget::SidAndName { name, .. } => (ReferenceKind::Principal, name),
+        FoundTarget::Unc { text, .. } => (ReferenceKind::Unc, text),
+    };
+    Reference {
+        kind,
+        value,
+        sid: identity.and_then(|identity| identity.sid.clone()),
+        name: identity.and_then(Identity::name),
+        principal_type: identity.and_then(Identity::kind),
+        place: found.place,
+        scope: found.scope,
+    }
+}

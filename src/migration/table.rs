@@ -1,0 +1,395 @@
+//! The migration table as mapping uses it: rows found by source, and what can be said of a table without a domain.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::migtable::{MigTable, source_key};
+use crate::message::StatusMessage;
+use crate::model::principal::PrincipalType;
+use crate::model::reference::Place;
+use crate::model::sid::Sid;
+use crate::model::unc_path::UncPath;
+
+pub use crate::formats::migtable::{Destination, EntryType};
+
+use super::identity::NameForm;
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRow {
+    /// What it speaks of.
+    pub kind: EntryType,
+    /// The reference to map.
+    pub source: String,
+    /// What it becomes.
+    pub destination: Destination,
+    /// The line of its `Mapping` in the file, from 1.
+    pub line: usize,
+}
+
+/// A migration table with a name to call it by.
+#[derive(Debug, Clone)]
+pub struct MigrationTable {
+    name: String,
+    rows: Vec<TableRow>,
+    index: HashMap<String, usize>,
+}
+
+/// Variables of Windows that are legal in a UNC path of a setting; anything else between `%` is a template's placeholder.
+const WINDOWS_VARIABLES: &[&str] = &[
+    "allusersprofile",
+    "appdata",
+    "clientname",
+    "computername",
+    "homedrive",
+    "homepath",
+    "homeshare",
+    "localappdata",
+    "logondomain",
+    "logonserver",
+    "logonuser",
+    "programdata",
+    "programfiles",
+    "programfiles(x86)",
+    "public",
+    "systemdrive",
+    "systemroot",
+    "temp",
+    "tmp",
+    "userdnsdomain",
+    "userdomain",
+    "username",
+    "userprofile",
+    "windir",
+];
+
+impl MigrationTable {
+    /// Reads a table; `name` is what messages call it, usually the file name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] with line and column, as [`MigTable::parse`].
+    pub fn parse(name: &str, bytes: &[u8]) -> Result<Self> {
+        let table = MigTable::parse(bytes).map_err(|error| {
+            let wrapped = Error::new(
+                ErrorKind::BadInput,
+                format!("migration table {}: {error}", name.escape_debug()),
+            );
+            match error.hint {
+                Some(hint) => wrapped.with_hint(hint),
+                None => wrapped,
+            }
+        })?;
+        Ok(Self::new(name, &table))
+    }
+
+    /// The rows of a table that was read; `name` is what messages call it.
+    pub fn new(name: &str, table: &MigTable) -> Self {
+        let rows: Vec<TableRow> = table
+            .rows()
+            .iter()
+            .map(|row| TableRow {
+                kind: row.kind,
+                source: row.source.clone(),
+                destination: row.destination.clone(),
+                line: row.element.line,
+            })
+            .collect();
+        let index = rows
+            .iter()
+            .enumerate()
+            .map(|(number, row)| (source_key(&row.source), number))
+            .collect();
+        Self {
+            name: name.to_owned(),
+            rows,
+            index,
+        }
+    }
+
+    /// The rows in the order of the file.
+    pub fn rows(&self) -> &[TableRow] {
+        &self.rows
+    }
+
+    /// The number of the row whose source has this key, as [`source_key`] makes it.
+    pub fn number_of(&self, key: &str) -> Option<usize> {
+        self.index.get(key).copied()
+    }
+
+    /// The row with this number.
+    pub fn row(&self, number: usize) -> Option<&TableRow> {
+        self.rows.get(number)
+    }
+
+    /// Where a row stands.
+    pub fn place(&self, row: &TableRow) -> Place {
+        Place::file(format!("migration table {}", self.name)).line(row.line)
+    }
+
+    /// What is wrong with the rows whatever the domain: severity error for rows that cannot be used.
+    pub fn validate(&self) -> Vec<StatusMessage> {
+        let mut messages = Vec::new();
+        for row in &self.rows {
+            match row.kind {
+                EntryType::UncPath => self.validate_unc(row, &mut messages),
+                EntryType::Principal(kind) => self.validate_principal(row, kind, &mut messages),
+            }
+        }
+        messages
+    }
+
+    fn validate_unc(&self, row: &TableRow, messages: &mut Vec<StatusMessage>) {
+        let mut error = |code: &str, text: String, hint: &str| {
+            messages.push(
+                StatusMessage::error(code, text)
+                    .at(self.place(row))
+                    .with_hint(hint),
+            );
+        };
+        let source = row.source.escape_debug();
+        if let Err(problem) = row.source.parse::<UncPath>() {
+            error(
+                "bad-unc-path",
+                format!("source {problem}"),
+                "write \\\\server\\share, or give the row the type it has",
+            );
+        }
+        match &row.destination {
+            Destination::SameAsSource => {}
+            Destination::None => error(
+                "unc-destination-none",
+                format!("UNC path \"{source}\" cannot be removed by DestinationNone"),
+                "give it a <Destination>, or <DestinationSameAsSource />",
+            ),
+            Destination::ByRelativeName => error(
+                "unc-by-relative-name",
+                format!("UNC path \"{source}\" has no relative name to look up"),
+                "give it a <Destination>, or <DestinationSameAsSource />",
+            ),
+            Destination::Set(text) => {
+                let kept = row.source.to_lowercase();
+                if let Some(found) = placeholder(text, |name| {
+                    WINDOWS_VARIABLES.contains(&name) || kept.contains(&format!("%{name}%"))
+                }) {
+                    messages.push(self.leftover(row, text, found));
+                } else if let Err(problem) = text.parse::<UncPath>() {
+                    error(
+                        "bad-unc-path",
+                        format!("destination {problem}"),
+                        "write \\\\server\\share",
+                    );
+                }
+            }
+        }
+    }
+
+    fn validate_principal(
+        &self,
+        row: &TableRow,
+        kind: PrincipalType,
+        messages: &mut Vec<StatusMessage>,
+    ) {
+        let source = row.source.escape_debug();
+        if row.source.starts_with(r"\\") {
+            messages.push(
+                StatusMessage::error(
+                    "unc-path-as-principal",
+                    format!("source \"{source}\" is a UNC path, but its type is {kind:?}"),
+                )
+                .at(self.place(row))
+                .with_hint("give the row the type UNCPath"),
+            );
+        } else if kind != PrincipalType::Unknown
+            && matches!(NameForm::of(&row.source), NameForm::Bare(_))
+        {
+            messages.push(
+                StatusMessage::warning(
+                    "bare-source",
+                    format!(
+                        "source \"{source}\" of type {kind:?} names no domain and matches nothing"
+                    ),
+                )
+                .at(self.place(row))
+                .with_hint(
+                    "write name@domain or DOMAIN\\name; bare names and SIDs need the type Unknown",
+                ),
+            );
+        }
+        let Destination::Set(text) = &row.destination else {
+            return;
+        };
+        if let Some(found) = placeholder(text, |_| false) {
+            messages.push(self.leftover(row, text, found));
+        } else if text.starts_with(r"\\") {
+            messages.push(
+                StatusMessage::error(
+                    "unc-path-as-principal",
+                    format!(
+                        "destination \"{}\" is a UNC path, but the type of the row is {kind:?}",
+                        text.escape_debug()
+                    ),
+                )
+                .at(self.place(row))
+                .with_hint("name a principal, or give the row the type UNCPath"),
+            );
+        }
+    }
+
+    fn leftover(&self, row: &TableRow, text: &str, found: &str) -> StatusMessage {
+        StatusMessage::error(
+            "leftover-placeholder",
+            format!(
+                "destination \"{}\" still holds the placeholder %{}%",
+                text.escape_debug(),
+                found.escape_debug()
+            ),
+        )
+        .at(self.place(row))
+        .with_hint("fill in the template before use")
+    }
+}
+
+/// The first `%name%` of a text that is not legal; the name is asked for in lower case.
+fn placeholder(text: &str, legal: impl Fn(&str) -> bool) -> Option<&str> {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('%') {
+        let Some((name, beyond)) = after.split_once('%') else {
+            return None;
+        };
+        // A backslash or `@` between two percent signs means that they do not belong together.
+        if name.is_empty() || name.contains(['\\', '@']) {
+            rest = after;
+        } else if legal(&name.to_lowercase()) {
+            rest = beyond;
+        } else {
+            return Some(name);
+        }
+    }
+    None
+}
+
+/// The key of a SID among the sources of a table.
+pub(super) fn sid_key(sid: &Sid) -> String {
+    sid.to_string().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Severity;
+
+    fn findings(rows: &[(EntryType, &str, Destination)]) -> Vec<(String, String, u64)> {
+        let mut table = MigTable::new();
+        for (kind, source, destination) in rows {
+            table.set(source, *kind, destination.clone()).unwrap();
+        }
+        MigrationTable::new("a.migtable", &table)
+            .validate()
+            .into_iter()
+            .map(|message| {
+                let place = message.place.unwrap();
+                assert_eq!(place.file, "migration table a.migtable");
+                assert!(message.hint.is_some());
+                let mark = if message.severity == Severity::Error {
+                    "error "
+                } else {
+                    ""
+                };
+                (
+                    format!("{mark}{}", message.code),
+                    message.text,
+                    place.line.unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn finds_what_no_domain_can_make_right() {
+        let set = |text: &str| Destination::Set(text.to_owned());
+        let group = EntryType::Principal(PrincipalType::GlobalGroup);
+        let rows = [
+            (EntryType::UncPath, r"\\a\1", Destination::None),
+            (EntryType::UncPath, r"\\a\2", Destination::ByRelativeName),
+            (EntryType::UncPath, r"\\a", set(r"\\b\c")),
+            (EntryType::UncPath, r"\\a\3", set(r"b\c")),
+            (EntryType::UncPath, r"\\a\4", set(r"\\%server%\c")),
+            (
+                EntryType::UncPath,
+                r"\\a\5\%Dept%",
+                set(r"\\%LOGONSERVER%\c\%dept%\%USERNAME%"),
+            ),
+            (group, r"A\x", set(r"%NetBios%\x")),
+            (group, r"A\y", set("100% sure\\50%")),
+            (group, r"\\a\6", Destination::None),
+            (group, r"A\z", set(r"\\a\7")),
+            (group, "bare", Destination::SameAsSource),
+            (
+                EntryType::Principal(PrincipalType::Unknown),
+                "bare2",
+                Destination::SameAsSource,
+            ),
+        ];
+        let line = |row: u64| 3 + 5 * (row - 1);
+        let expected = [
+            (
+                "error unc-destination-none",
+                r#"UNC path "\\\\a\\1" cannot be removed by DestinationNone"#,
+                line(1),
+            ),
+            (
+                "error unc-by-relative-name",
+                r#"UNC path "\\\\a\\2" has no relative name to look up"#,
+                line(2),
+            ),
+            (
+                "error bad-unc-path",
+                r#"source "\\\\a" is not a UNC path of the form \\server\share"#,
+                line(3),
+            ),
+            (
+                "error bad-unc-path",
+                r#"destination "b\\c" is not a UNC path of the form \\server\share"#,
+                line(4),
+            ),
+            (
+                "error leftover-placeholder",
+                r#"destination "\\\\%server%\\c" still holds the placeholder %server%"#,
+                line(5),
+            ),
+            (
+                "error leftover-placeholder",
+                r#"destination "%NetBios%\\x" still holds the placeholder %NetBios%"#,
+                line(7),
+            ),
+            (
+                "error unc-path-as-principal",
+                r#"source "\\\\a\\6" is a UNC path, but its type is GlobalGroup"#,
+                line(9),
+            ),
+            (
+                "error unc-path-as-principal",
+                r#"destination "\\\\a\\7" is a UNC path, but the type of the row is GlobalGroup"#,
+                line(10),
+            ),
+            (
+                "bare-source",
+                r#"source "bare" of type GlobalGroup names no domain and matches nothing"#,
+                line(11),
+            ),
+        ]
+        .map(|(code, text, line)| (code.to_owned(), text.to_owned(), line));
+        assert_eq!(findings(&rows), expected);
+    }
+
+    #[test]
+    fn a_broken_table_is_bad_input_with_place_and_hint() {
+        let error = MigrationTable::parse("x.migtable", b"<a/>").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadInput);
+        assert_eq!(
+            error.message(),
+            "migration table x.migtable: line 1, column 1: root element is <a>, not <MigrationTable>"
+        );
+        assert!(error.hint().is_some());
+    }
+}
