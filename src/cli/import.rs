@@ -211,7 +211,10 @@ fn load_table(path: &Path) -> Result<MigrationTable> {
         )
         .with_source(cause)
     })?;
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let name = path
+        .file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy();
     MigrationTable::parse(&name, &bytes)
 }
 

@@ -141,7 +141,10 @@ fn show_mapped(ui: &Ui, mapped: &MappedReference) {
             &format!("  {place}: {what} stays, outside the scope"),
         ),
         Outcome::Replaced { by, sid } => {
-            let sid = sid.as_ref().map(|sid| format!("{sid} ")).unwrap_or_default();
+            let sid = sid
+                .as_ref()
+                .map(|sid| format!("{sid} "))
+                .unwrap_or_default();
             ui.coloured(
                 Colour::Yellow,
                 &format!("~ {place}: {what} -> {sid}({by}){row}"),

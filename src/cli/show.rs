@@ -69,12 +69,21 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
                 "directory_objects".to_owned(),
                 serde_json::json!(live.snapshot.directory_objects),
             );
-            fields.insert("links".to_owned(), serde_json::json!(links.links.iter().map(|link| serde_json::json!({
-                "som": link.som.dn.to_string(),
-                "order": link.order,
-                "disabled": link.link.is_disabled(),
-                "enforced": link.link.is_enforced(),
-            })).collect::<Vec<_>>()));
+            fields.insert(
+                "links".to_owned(),
+                serde_json::json!(
+                    links
+                        .links
+                        .iter()
+                        .map(|link| serde_json::json!({
+                            "som": link.som.dn.to_string(),
+                            "order": link.order,
+                            "disabled": link.link.is_disabled(),
+                            "enforced": link.link.is_enforced(),
+                        }))
+                        .collect::<Vec<_>>()
+                ),
+            );
             fields.insert(
                 "messages".to_owned(),
                 serde_json::json!(live.snapshot.messages),

@@ -123,7 +123,14 @@ async fn map_with(
         decider.meet(reference);
     }
     let decisions = decider.decide(target, &mut report.messages).await?;
-    let mapped = rewrite(snapshot, &decisions, &inventory, options, visit, &mut report)?;
+    let mapped = rewrite(
+        snapshot,
+        &decisions,
+        &inventory,
+        options,
+        visit,
+        &mut report,
+    )?;
     unused_rows(table, &decisions, &mut report.messages);
     Ok(Mapped {
         snapshot: mapped,

@@ -1,9 +1,18 @@
 //! Where references stand. One visitor per file format; scanning is visiting with [`Rewrite::Keep`].
 
+mod fdeploy;
+mod gpt_tmpl;
+mod registry_pol;
+mod scripts;
 pub mod software;
+mod text;
 
 use bytes::Bytes;
 
+use crate::formats::fdeploy::Fdeploy;
+use crate::formats::gpt_tmpl::GptTmpl;
+use crate::formats::registry_pol::RegistryPol;
+use crate::formats::scripts::Scripts;
 use crate::message::StatusMessage;
 use crate::model::reference::{Place, Scope};
 use crate::model::safe_name::RelPath;
@@ -126,15 +135,49 @@ impl GptFileFormat {
     }
 }
 
-/// Temporary: the visitors of the formats arrive with their own branch, and this function with them. Until then no file
-/// has references.
+/// Visits every reference of a file of the GPT. A file of a format without references is fine, and has none.
 ///
 /// # Errors
-/// Never yet.
+/// Why the file does not parse; it is then to be carried as it is.
 pub fn visit_file(
-    _path: &crate::model::safe_name::RelPath,
-    _bytes: &Bytes,
-    _visitor: &mut Visitor<'_>,
+    path: &RelPath,
+    bytes: &Bytes,
+    visitor: &mut Visitor<'_>,
 ) -> Result<Visited, String> {
-    Ok(Visited::default())
+    let file = path.to_string();
+    match GptFileFormat::of(path) {
+        Some(GptFileFormat::GptTmpl) => gpt_tmpl::visit(&file, bytes, visitor),
+        Some(GptFileFormat::RegistryPol) => registry_pol::visit(&file, bytes, visitor),
+        Some(GptFileFormat::Fdeploy | GptFileFormat::Fdeploy1) => {
+            fdeploy::visit(&file, bytes, visitor)
+        }
+        Some(GptFileFormat::Scripts) => scripts::visit(&file, bytes, Scope::Gpmc, visitor),
+        Some(GptFileFormat::PsScripts) => scripts::visit(&file, bytes, Scope::All, visitor),
+        None => Ok(Visited::default()),
+    }
+}
+
+/// Whether a file parses and is written back byte for byte: the format's name, or the reason why it is carried verbatim.
+/// `None` for a format that is not looked into.
+pub fn check_format(path: &RelPath, bytes: &Bytes) -> Option<Result<&'static str, String>> {
+    let format = GptFileFormat::of(path)?;
+    let written = match format {
+        GptFileFormat::GptTmpl => GptTmpl::parse(bytes)
+            .and_then(|file| file.to_bytes())
+            .map_err(|problem| problem.to_string()),
+        GptFileFormat::RegistryPol => RegistryPol::parse(bytes)
+            .map(|file| file.to_bytes().to_vec())
+            .map_err(|problem| problem.to_string()),
+        GptFileFormat::Fdeploy | GptFileFormat::Fdeploy1 => Fdeploy::parse(bytes)
+            .and_then(|file| file.to_bytes())
+            .map_err(|problem| problem.to_string()),
+        GptFileFormat::Scripts | GptFileFormat::PsScripts => Scripts::parse(bytes)
+            .and_then(|file| file.to_bytes())
+            .map_err(|problem| problem.to_string()),
+    };
+    Some(match written {
+        Ok(written) if written == *bytes => Ok(format.name()),
+        Ok(_) => Err("it would not be written back byte for byte".to_owned()),
+        Err(reason) => Err(reason),
+    })
 }

@@ -90,14 +90,19 @@ impl<'a> Decider<'a> {
             return Vec::new();
         };
         let row_of = |text: &str| {
-            let row = table.number_of(&source_key(text)).and_then(|at| table.row(at))?;
+            let row = table
+                .number_of(&source_key(text))
+                .and_then(|at| table.row(at))?;
             (row.kind == EntryType::UncPath).then(|| row.clone())
         };
         let exact = row_of(unit).or_else(|| row_of(text));
         match (exact, self.options.unc_match) {
             (Some(row), _) => vec![row],
             (None, UncMatch::Exact) => Vec::new(),
-            (None, UncMatch::Prefix) => prefixes(text).find_map(|path| row_of(&path)).into_iter().collect(),
+            (None, UncMatch::Prefix) => prefixes(text)
+                .find_map(|path| row_of(&path))
+                .into_iter()
+                .collect(),
         }
     }
 
@@ -132,12 +137,18 @@ impl<'a> Decider<'a> {
                 ErrorKind::Unmapped,
                 format!(
                     "{count} {} of the migration table cannot be used in {}",
-                    if count == 1 { "destination" } else { "destinations" },
+                    if count == 1 {
+                        "destination"
+                    } else {
+                        "destinations"
+                    },
                     target.dns_domain()
                 ),
             )
             .with_details(errors)
-            .with_hint("nothing was changed; make the accounts in the target domain, or correct the rows"))
+            .with_hint(
+                "nothing was changed; make the accounts in the target domain, or correct the rows",
+            ))
         }
     }
 
@@ -170,11 +181,12 @@ impl<'a> Decider<'a> {
         if errors.is_empty() {
             return Ok(());
         }
-        Err(
-            Error::new(ErrorKind::BadInput, "the migration table names a principal twice")
-                .with_details(errors)
-                .with_hint("nothing was changed; remove one of the rows"),
+        Err(Error::new(
+            ErrorKind::BadInput,
+            "the migration table names a principal twice",
         )
+        .with_details(errors)
+        .with_hint("nothing was changed; remove one of the rows"))
     }
 
     /// With an exclusive table, what has no row is an error, each place of it.
@@ -204,7 +216,11 @@ impl<'a> Decider<'a> {
             ErrorKind::Unmapped,
             format!(
                 "{count} {} no row in the migration table, and the table is exclusive",
-                if count == 1 { "reference has" } else { "references have" }
+                if count == 1 {
+                    "reference has"
+                } else {
+                    "references have"
+                }
             ),
         )
         .with_details(errors)
@@ -312,7 +328,10 @@ impl<'a> Decider<'a> {
                         format!("stands for several: {}", names.join(", "))
                     }
                     Some(Lookup::OtherDomain(domain)) => {
-                        format!("is of the domain {domain}, which {} does not know", target.dns_domain())
+                        format!(
+                            "is of the domain {domain}, which {} does not know",
+                            target.dns_domain()
+                        )
                     }
                     // Free text for free text: a name that only the client can resolve, such as a local group.
                     Some(Lookup::NotFound)
@@ -373,7 +392,9 @@ impl<'a> Decider<'a> {
                     return;
                 };
                 let row = prefixes(text).find_map(|path| {
-                    let row = table.number_of(&source_key(&path)).and_then(|at| table.row(at))?;
+                    let row = table
+                        .number_of(&source_key(&path))
+                        .and_then(|at| table.row(at))?;
                     (row.kind == EntryType::UncPath).then_some(row)
                 });
                 if let Some(row) = row {
@@ -424,7 +445,10 @@ impl<'a> Decider<'a> {
             messages.push(
                 StatusMessage::warning(
                     "source-sid-left",
-                    format!("{} stays, and names nobody in the target domain{consequence}", shown(case)),
+                    format!(
+                        "{} stays, and names nobody in the target domain{consequence}",
+                        shown(case)
+                    ),
                 )
                 .at(place.clone())
                 .with_hint("give it a row in the migration table"),
@@ -467,7 +491,8 @@ fn destination_query(
         Destination::SameAsSource => identity.sid.clone().map(PrincipalQuery::Sid),
         Destination::ByRelativeName => {
             let name = &identity.principal.sam_account_name;
-            (!name.is_empty()).then(|| PrincipalQuery::Name(format!("{}\\{name}", target.netbios_domain())))
+            (!name.is_empty())
+                .then(|| PrincipalQuery::Name(format!("{}\\{name}", target.netbios_domain())))
         }
         Destination::Set(text) => Some(match text.parse::<Sid>() {
             Ok(sid) => PrincipalQuery::Sid(sid),
