@@ -61,6 +61,9 @@ enum Command {
     Apply(apply::ApplyArgs),
 }
 
+/// How long tasks that still run may take to end.
+const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Parses the command line, runs the command, and says the exit status.
 pub fn main() -> u8 {
     let cli = match Cli::try_parse() {
@@ -79,8 +82,9 @@ pub fn main() -> u8 {
         .map_err(|cause| Error::new(ErrorKind::Internal, "cannot start").with_source(cause))
         .and_then(|runtime| {
             let outcome = runtime.block_on(run(cli.command, &ui));
-            // A resolver or a Kerberos call that hangs must not keep the process.
-            runtime.shutdown_background();
+            // The tasks that seal LDAP must be gone before the process tears libkrb5 down: a thread still inside it then
+            // aborts the process. A resolver or a Kerberos call that hangs must not keep it either.
+            runtime.shutdown_timeout(SHUTDOWN);
             outcome
         });
     match outcome {

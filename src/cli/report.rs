@@ -141,14 +141,11 @@ fn show_mapped(ui: &Ui, mapped: &MappedReference) {
             &format!("  {place}: {what} stays, outside the scope"),
         ),
         Outcome::Replaced { by, sid } => {
-            let sid = sid
-                .as_ref()
-                .map(|sid| format!("{sid} "))
-                .unwrap_or_default();
-            ui.coloured(
-                Colour::Yellow,
-                &format!("~ {place}: {what} -> {sid}({by}){row}"),
-            );
+            let new = match sid {
+                Some(sid) => format!("{sid} ({by})"),
+                None => by.clone(),
+            };
+            ui.coloured(Colour::Yellow, &format!("~ {place}: {what} -> {new}{row}"));
         }
         Outcome::Removed => ui.coloured(Colour::Red, &format!("- {place}: {what}{row}")),
     }

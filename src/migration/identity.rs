@@ -266,18 +266,6 @@ impl<'a> Inventory<'a> {
         }
     }
 
-    /// Whether a name says that it is of the source's domain.
-    pub(super) fn is_of_source(&self, name: &str) -> bool {
-        NameForm::of(name).domain().is_some_and(|domain| {
-            let domain = domain.to_lowercase();
-            domain == self.dns_domain
-                || self
-                    .netbios_to_dns
-                    .get(&domain)
-                    .is_some_and(|dns| dns.to_lowercase() == self.dns_domain)
-        })
-    }
-
     fn by_sid(&self, sid: &Sid, name: &str) -> Identity {
         if let Some(number) = self.by_sid.get(sid) {
             let mut known = self.known(*number);

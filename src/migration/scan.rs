@@ -71,6 +71,15 @@ pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
             scan.references.push(reference(found, identity.as_ref()));
         }
     }
+    for object in &snapshot.directory_objects {
+        places::software::visit_object(object, &mut |found: &Found| {
+            if let FoundTarget::Unc { unit, .. } = &found.target {
+                scan.gpmc_unc_units.insert(unit.clone());
+            }
+            scan.references.push(reference(found.clone(), None));
+            Rewrite::Keep
+        });
+    }
     scan
 }
 

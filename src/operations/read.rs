@@ -153,15 +153,19 @@ pub async fn take_inventory(session: &DomainSession, snapshot: &mut GpoSnapshot)
         .collect();
     let queries: Vec<PrincipalQuery> = in_settings.iter().chain(&in_dacl).cloned().collect();
     let answers = session.directory().lookup(&queries).await?;
-    snapshot.principals = queries
-        .into_iter()
-        .zip(answers)
-        .enumerate()
-        .map(|(index, (query, answer))| InventoryPrincipal {
-            principal: as_gpmc_lists_it(query, answer),
-            from_dacl: index >= in_settings.len(),
-        })
-        .collect();
+    let settings = in_settings.len();
+    let mut principals: Vec<InventoryPrincipal> = Vec::new();
+    for (index, (query, answer)) in queries.into_iter().zip(answers).enumerate() {
+        let principal = as_gpmc_lists_it(query, answer);
+        // A principal that stands in settings by SID and by name is one entry.
+        if !principals.iter().any(|known| known.principal == principal) {
+            principals.push(InventoryPrincipal {
+                principal,
+                from_dacl: index >= settings,
+            });
+        }
+    }
+    snapshot.principals = principals;
     snapshot.file_paths = found.gpmc_unc_units.into_iter().collect();
     Ok(())
 }
@@ -193,6 +197,12 @@ fn as_gpmc_lists_it(query: PrincipalQuery, answer: Lookup) -> Principal {
         },
         (PrincipalQuery::Sid(_), Lookup::Found(principal)) => principal,
         (PrincipalQuery::Sid(sid), _) => Principal::unresolved(sid),
+        // `DOMAIN\name` says who it is; a bare name may be a local account of the client.
+        (PrincipalQuery::Name(name), Lookup::Found(principal))
+            if name.contains('\\') && !principal.dns_domain.is_empty() =>
+        {
+            principal
+        }
         (PrincipalQuery::Name(name), _) => Principal::named(&name),
     }
 }
