@@ -117,6 +117,11 @@ impl ConnectionArgs {
         let domain: DomainName = domain
             .parse()
             .map_err(|cause| Error::new(ErrorKind::Usage, "--domain").with_source(cause))?;
+        // The address of a profile is the address of its server, and of no other.
+        let profile_address = match (&self.server, &profile.server) {
+            (Some(asked), Some(known)) if !asked.eq_ignore_ascii_case(known) => None,
+            _ => profile.address,
+        };
         let server = self.server.clone().or(profile.server).ok_or_else(|| {
             Error::new(
                 ErrorKind::Usage,
@@ -169,7 +174,7 @@ impl ConnectionArgs {
         Ok(SessionSettings {
             domain,
             server,
-            address: self.address.or(profile.address),
+            address: self.address.or(profile_address),
             identity,
             ldap_security,
             tls: TlsSettings {

@@ -1,0 +1,210 @@
+//! Bad input: one clear sentence, an exit status that is not 0, no panic, and nothing changed.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "test code outside of test functions"
+)]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "not every target uses all of the support"
+)]
+
+#[path = "support.rs"]
+mod support;
+
+use support::*;
+
+/// Runs gpoctl, and checks that it failed as it should: this status, these words, and neither a panic nor a trace.
+fn fails(arguments: &[&str], status: i32, words: &[&str]) {
+    let said = gpoctl(arguments);
+    assert_eq!(
+        said.status, status,
+        "{arguments:?}: {}{}",
+        said.stdout, said.stderr
+    );
+    for word in words {
+        assert!(
+            said.stderr.contains(word),
+            "{arguments:?}: \"{word}\" is not in: {}",
+            said.stderr
+        );
+    }
+    assert!(!said.stderr.contains("panicked"), "{}", said.stderr);
+    assert!(said.stderr.contains("error: "), "{}", said.stderr);
+}
+
+#[test]
+fn each_fault_has_its_sentence_and_changes_nothing() {
+    if !lab("each_fault_has_its_sentence_and_changes_nothing") {
+        return;
+    }
+    let before = state("dst");
+    let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
+    let path = backup.to_str().unwrap();
+    let import = |more: &[&str], status: i32, words: &[&str]| {
+        let mut arguments = vec!["import", path, "--domain", "dst.test", "--yes"];
+        arguments.extend(more);
+        fails(&arguments, status, words);
+    };
+
+    // A password that is wrong. The account is one that no other case needs.
+    let wrong = scratch().join("wrong.password");
+    std::fs::write(&wrong, "not the password").unwrap();
+    set_private(&wrong);
+    let wrong = wrong.to_str().unwrap();
+    fails(
+        &[
+            "list",
+            "--domain",
+            "dst.test",
+            "--user",
+            "dave@DST.TEST",
+            "--password-file",
+            wrong,
+        ],
+        1,
+        &["dave", "password"],
+    );
+    // A host that is unknown, and a realm that is.
+    let nowhere = [
+        "list",
+        "--domain",
+        "nowhere.test",
+        "--server",
+        "dc1.nowhere.test",
+    ];
+    let account = ["--user", "a@NOWHERE.TEST", "--password-file", wrong];
+    fails(
+        &[&nowhere[..], &account, &["--ldap", "ldaps"]].concat(),
+        1,
+        &["dc1.nowhere.test"],
+    );
+    fails(&[&nowhere[..], &account].concat(), 1, &["NOWHERE.TEST"]);
+    // A certificate that nobody vouches for.
+    let ca = std::env::var("GPOCTL_LAB_SRC_CA").unwrap();
+    fails(
+        &[
+            "list", "--domain", "dst.test", "--ldap", "ldaps", "--tls-ca", &ca,
+        ],
+        1,
+        &["certificate", "dc1.dst.test"],
+    );
+    // A backup that is not there.
+    fails(
+        &[
+            "import",
+            "/nonexistent/backup",
+            "--into",
+            "Target Empty",
+            "--domain",
+            "dst.test",
+            "--yes",
+        ],
+        1,
+        &["/nonexistent/backup"],
+    );
+    // A Backup.xml that is broken.
+    let broken = tempfile::tempdir_in(scratch()).unwrap().keep();
+    std::fs::copy(backup.join("bkupInfo.xml"), broken.join("bkupInfo.xml")).unwrap();
+    let xml = std::fs::read_to_string(backup.join("Backup.xml")).unwrap();
+    std::fs::write(broken.join("Backup.xml"), &xml[..xml.len() / 2]).unwrap();
+    fails(
+        &[
+            "import",
+            broken.to_str().unwrap(),
+            "--into",
+            "Target Empty",
+            "--domain",
+            "dst.test",
+            "--yes",
+        ],
+        1,
+        &["Backup.xml", "line"],
+    );
+    // A destination that does not exist.
+    let rows = table(&[(
+        "GlobalGroup",
+        "Helpdesk@src.test",
+        set("Nobody Here@dst.test"),
+    )]);
+    import(
+        &[
+            "--into",
+            "Target Empty",
+            "--migration-table",
+            rows.to_str().unwrap(),
+        ],
+        1,
+        &[
+            "Nobody Here@dst.test",
+            "does not exist in dst.test",
+            "test.migtable:3",
+        ],
+    );
+    // Also when the target would have to be made: no blank GPO is left behind.
+    import(
+        &[
+            "--into",
+            "Never made",
+            "--create",
+            "--migration-table",
+            rows.to_str().unwrap(),
+        ],
+        1,
+        &["Nobody Here@dst.test"],
+    );
+    // A name of two GPOs, of none, and nobody to ask.
+    import(
+        &["--into", "Duplicate Name"],
+        1,
+        &["{B1C20003", "{B1C20004"],
+    );
+    import(&["--into", "No such GPO"], 1, &["No such GPO", "--create"]);
+    fails(
+        &[
+            "import",
+            path,
+            "--into",
+            "Target Empty",
+            "--domain",
+            "dst.test",
+        ],
+        2,
+        &["--yes"],
+    );
+    // A table that is broken, and one with an unknown type.
+    let bad = scratch().join("bad.migtable");
+    std::fs::write(&bad, "<MigrationTable").unwrap();
+    import(
+        &[
+            "--into",
+            "Target Empty",
+            "--migration-table",
+            bad.to_str().unwrap(),
+        ],
+        1,
+        &["bad.migtable", "line 1"],
+    );
+    let typo = table(&[("Group", "Helpdesk@src.test", set("Support@dst.test"))]);
+    import(
+        &[
+            "--into",
+            "Target Empty",
+            "--migration-table",
+            typo.to_str().unwrap(),
+        ],
+        1,
+        &["Group", "GlobalGroup"],
+    );
+    assert_same(&before, &state("dst"));
+}
+
+/// Takes away everybody else's right to read a file.
+fn set_private(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}

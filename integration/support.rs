@@ -1,0 +1,271 @@
+//! The lab and the command as a person uses them: gpoctl as a process, judges that are not gpoctl.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{OnceLock, RwLock};
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// Cases that compare a whole domain before and after take this for writing, all others for reading.
+pub static DOMAIN: RwLock<()> = RwLock::new(());
+
+/// Whether the lab is there; says so when it is not.
+pub fn lab(case: &str) -> bool {
+    there("GPOCTL_LAB", case)
+}
+
+/// Whether the corpus is there; says so when it is not.
+pub fn corpus(case: &str) -> Option<PathBuf> {
+    there("GPOCTL_CORPUS", case).then(|| std::env::var_os("GPOCTL_CORPUS").unwrap().into())
+}
+
+fn there(variable: &str, case: &str) -> bool {
+    let there = std::env::var_os(variable).is_some();
+    if !there {
+        println!("not run: {case}: {variable} is not set");
+    }
+    there
+}
+
+/// A folder of this run's own; journals go below it too.
+pub fn scratch() -> &'static Path {
+    static SCRATCH: OnceLock<tempfile::TempDir> = OnceLock::new();
+    SCRATCH
+        .get_or_init(|| tempfile::TempDir::new().unwrap())
+        .path()
+}
+
+/// What a command said.
+pub struct Said {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Said {
+    /// The JSON on standard output of a command that did its work.
+    pub fn json(self) -> Value {
+        assert_eq!(self.status, 0, "{}{}", self.stdout, self.stderr);
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+}
+
+/// gpoctl with these arguments; the profiles of the lab are its configuration.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gpoctl"));
+    command
+        .args(arguments)
+        .env("XDG_STATE_HOME", scratch().join("state"));
+    command
+}
+
+/// Runs gpoctl.
+pub fn gpoctl(arguments: &[&str]) -> Said {
+    command(arguments).output().unwrap().into()
+}
+
+/// Asks a judge of `src` or `dst`.
+pub fn judge(side: &str, arguments: &[&str]) -> Vec<u8> {
+    let judge = std::env::var("GPOCTL_LAB_JUDGE").unwrap();
+    let output = Command::new(judge)
+        .arg(side)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "judge {side} {arguments:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+/// sysvolcheck, aclcheck, listall and dbcheck are content.
+pub fn judges_are_content(side: &str) {
+    let said = String::from_utf8(judge(side, &["all"])).unwrap();
+    assert_eq!(said.matches(": ok").count(), 4, "{said}");
+}
+
+/// A display name that no run before this one used.
+pub fn fresh(name: &str) -> String {
+    let run = scratch().file_name().unwrap().to_str().unwrap();
+    format!("{name} {run}")
+}
+
+/// Everything about the GPOs of a domain, as the judge sees it.
+pub fn state(side: &str) -> Value {
+    serde_json::from_slice(&judge(side, &["state"])).unwrap()
+}
+
+/// The GPO of this display name.
+pub fn gpo_named(state: &Value, name: &str) -> Value {
+    let mut found = state["gpos"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter(|gpo| attribute(gpo, "displayName") == name);
+    let gpo = found.next().unwrap_or_else(|| panic!("no GPO {name}"));
+    assert!(found.next().is_none(), "several GPOs {name}");
+    gpo.clone()
+}
+
+/// The GUID of a GPO, in braces.
+pub fn guid_of(gpo: &Value) -> String {
+    attribute(gpo, "cn").to_owned()
+}
+
+/// The first value of an attribute; empty when absent.
+pub fn attribute<'a>(gpo: &'a Value, name: &str) -> &'a str {
+    gpo["attributes"][name][0].as_str().unwrap_or_default()
+}
+
+/// SHA-256 of every file of a GPO on SYSVOL but GPT.INI, by its path in lower case.
+pub fn sysvol_files(gpo: &Value) -> BTreeMap<String, String> {
+    gpo["sysvol"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["kind"] == "file")
+        .map(|entry| {
+            let path = entry["path"].as_str().unwrap().to_lowercase();
+            (path, entry["sha256"].as_str().unwrap().to_owned())
+        })
+        .filter(|(path, _)| path != "gpt.ini")
+        .collect()
+}
+
+/// The same of a folder on the local disk.
+pub fn local_files(folder: &Path) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&next) else {
+            continue;
+        };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
+            let hash = Sha256::digest(std::fs::read(&path).unwrap())
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            files.insert(name.to_lowercase(), hash);
+        }
+    }
+    files
+}
+
+/// A file on SYSVOL, as the judge reads it.
+pub fn sysvol_file(side: &str, guid: &str, path: &str) -> Vec<u8> {
+    judge(side, &["cat", &format!("{guid}/{path}")])
+}
+
+/// A UTF-16LE file on SYSVOL as text.
+pub fn sysvol_text(side: &str, guid: &str, path: &str) -> String {
+    let bytes = sysvol_file(side, guid, path);
+    let units: Vec<u16> = bytes
+        .chunks_exact(2)
+        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+        .collect();
+    String::from_utf16(&units).unwrap()
+}
+
+/// Backs GPOs up from a domain of the lab, and gives the folder of each backup by display name.
+pub fn back_up(domain: &str, names: &[&str]) -> BTreeMap<String, PathBuf> {
+    let folder = tempfile::tempdir_in(scratch()).unwrap().keep();
+    let mut arguments = vec!["backup", "--domain", domain, "--json", "--to"];
+    arguments.push(folder.to_str().unwrap());
+    arguments.extend(names);
+    let result = gpoctl(&arguments).json();
+    result["backups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|backup| {
+            let name = backup["display_name"].as_str().unwrap().to_owned();
+            (name, backup["path"].as_str().unwrap().into())
+        })
+        .collect()
+}
+
+/// A migration table in GPMC's form: type, source, and the destination's element.
+pub fn table(rows: &[(&str, &str, String)]) -> PathBuf {
+    let mut text = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-16\"?>\r\n<MigrationTable xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\">\r\n".to_owned();
+    for (kind, source, destination) in rows {
+        text += &format!(
+            "  <Mapping>\r\n    <Type>{kind}</Type>\r\n    <Source>{source}</Source>\r\n    {destination}\r\n  </Mapping>\r\n"
+        );
+    }
+    text += "</MigrationTable>";
+    let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let path = tempfile::tempdir_in(scratch())
+        .unwrap()
+        .keep()
+        .join("test.migtable");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// The element of a destination that is set.
+pub fn set(text: &str) -> String {
+    format!("<Destination>{text}</Destination>")
+}
+
+/// The SID of a domain of the lab.
+pub fn domain_sid(side: &str) -> String {
+    state(side)["domain_sid"].as_str().unwrap().to_owned()
+}
+
+/// Two states of a domain are the same; says where they are not.
+pub fn assert_same(before: &Value, after: &Value) {
+    let mut found = Vec::new();
+    differences("", before, after, &mut found);
+    assert!(found.is_empty(), "the domain changed: {found:#?}");
+}
+
+fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
+    match (before, after) {
+        (Value::Object(one), Value::Object(two)) => {
+            for key in one
+                .keys()
+                .chain(two.keys().filter(|key| !one.contains_key(*key)))
+            {
+                let path = format!("{path}/{key}");
+                let missing = Value::Null;
+                differences(
+                    &path,
+                    one.get(key).unwrap_or(&missing),
+                    two.get(key).unwrap_or(&missing),
+                    found,
+                );
+            }
+        }
+        (Value::Array(one), Value::Array(two)) if one.len() == two.len() => {
+            for (number, (one, two)) in one.iter().zip(two).enumerate() {
+                differences(&format!("{path}/{number}"), one, two, found);
+            }
+        }
+        _ if before == after => {}
+        _ => {
+            let short = |value: &Value| value.to_string().chars().take(300).collect::<String>();
+            found.push(format!("{path}: {} -> {}", short(before), short(after)));
+        }
+    }
+}
