@@ -111,7 +111,7 @@ fn each_fault_has_its_sentence_and_changes_nothing() {
     let broken = tempfile::tempdir_in(scratch()).unwrap().keep();
     std::fs::copy(backup.join("bkupInfo.xml"), broken.join("bkupInfo.xml")).unwrap();
     let xml = std::fs::read_to_string(backup.join("Backup.xml")).unwrap();
-    std::fs::write(broken.join("Backup.xml"), &xml[..xml.len() / 2]).unwrap();
+    std::fs::write(broken.join("Backup.xml"), xml.split_at(xml.len() / 2).0).unwrap();
     fails(
         &[
             "import",

@@ -574,7 +574,8 @@ fn real_logon_rights_end_up_with_groups_of_the_target() {
             "Machine/microsoft/windows nt/SecEdit/GptTmpl.inf",
         );
         let dst = domain_sid("dst");
-        for sid in inf.match_indices("S-1-5-21-").map(|(at, _)| &inf[at..]) {
+        for (at, _) in inf.match_indices("S-1-5-21-") {
+            let sid = inf.get(at..).unwrap();
             assert!(sid.starts_with(&dst), "{name}: {inf}");
             mapped += 1;
         }

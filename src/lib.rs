@@ -24,6 +24,35 @@
 //! | [`operations`] | one file per verb: snapshots in, plan out; apply, journal, progress | terminal |
 //! | `cli` | options, one file per command; `cli::ui` is the only module that prints | |
 //!
+//! # A whole import
+//!
+//! ```no_run
+//! use gpoctl::auth::{Identity, read_password_file};
+//! use gpoctl::migration::table::MigrationTable;
+//! use gpoctl::operations::apply::{ApplyOptions, apply};
+//! use gpoctl::operations::import::{ImportOptions, ImportTarget, plan};
+//! use gpoctl::operations::progress::Control;
+//! use gpoctl::session::{DomainSession, SessionSettings};
+//!
+//! # async fn import() -> Result<(), Box<dyn std::error::Error>> {
+//! let identity = Identity::Password {
+//!     user: "Administrator@CORP.EXAMPLE".to_owned(),
+//!     password: read_password_file("/run/secrets/admin".as_ref())?,
+//! };
+//! let settings = SessionSettings::new("corp.example".parse()?, "dc1.corp.example".parse()?, identity);
+//! let session = DomainSession::connect(&settings).await?;
+//! let backup = gpoctl::backup::read("/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}".as_ref())?;
+//! let target = ImportTarget::Existing(Box::new(session.directory().find_gpo("Workstations").await?));
+//! let table = MigrationTable::parse("lab.migtable", &std::fs::read("lab.migtable")?)?;
+//! let options = ImportOptions { table: Some(table), ..ImportOptions::default() };
+//! let control = Control::new(|progress| eprintln!("{progress:?}"), Default::default());
+//! let plan = plan(&session, &backup, &target, &options, &control).await?;
+//! let result = apply(&session.into_writer(), &plan, &ApplyOptions { control, ..ApplyOptions::new()? }).await?;
+//! println!("{:?}: {} messages", result.status, result.messages.len());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Invariants
 //!
 //! 1. [`model`] and [`formats`] do no I/O, never panic on any input, and know nothing of LDAP, SMB or the terminal.

@@ -39,6 +39,25 @@ pub struct SessionSettings {
     pub timeout: Duration,
 }
 
+impl SessionSettings {
+    /// How long one call may take when nobody says otherwise.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// Sealed Kerberos to the DC under its own name, and whichever SMB back end fits.
+    pub fn new(domain: DomainName, server: DomainName, identity: Identity) -> Self {
+        Self {
+            domain,
+            server,
+            address: None,
+            identity,
+            ldap_security: LdapSecurity::Sealed,
+            tls: TlsSettings::default(),
+            smb_client: SmbClientChoice::Auto,
+            timeout: Self::DEFAULT_TIMEOUT,
+        }
+    }
+}
+
 /// One LDAP and one SMB connection to one DC, for reading.
 #[derive(Clone)]
 pub struct DomainSession {

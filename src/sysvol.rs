@@ -5,6 +5,8 @@
 
 pub mod connect;
 pub mod gpt;
+#[cfg(feature = "libsmbclient")]
+mod libsmbclient;
 mod smb2_client;
 
 use async_trait::async_trait;

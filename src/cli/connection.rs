@@ -85,9 +85,6 @@ enum SmbChoice {
     Libsmbclient,
 }
 
-/// How long a call may take when nobody says.
-const DEFAULT_TIMEOUT: u64 = 60;
-
 impl ConnectionArgs {
     /// Connects.
     pub(super) async fn connect(&self) -> Result<DomainSession> {
@@ -182,9 +179,10 @@ impl ConnectionArgs {
                 pin: self.tls_pin.clone().or(profile.tls_pin),
             },
             smb_client,
-            timeout: Duration::from_secs(
-                self.timeout.or(profile.timeout).unwrap_or(DEFAULT_TIMEOUT),
-            ),
+            timeout: self
+                .timeout
+                .or(profile.timeout)
+                .map_or(SessionSettings::DEFAULT_TIMEOUT, Duration::from_secs),
         })
     }
 }

@@ -121,7 +121,7 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
     };
     let session = args.connection.connect().await?;
     let target = match session.directory().find_gpo(&args.into).await {
-        Ok(object) => ImportTarget::Existing(object),
+        Ok(object) => ImportTarget::Existing(Box::new(object)),
         Err(error) if error.kind() == ErrorKind::NotFound && args.create => ImportTarget::New {
             display_name: args.into.clone(),
         },

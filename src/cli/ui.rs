@@ -1,10 +1,6 @@
 //! The only module that prints. Standard output is data, standard error is talk; colours and progress only on a terminal.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the one module that prints"
-)]
+#![expect(clippy::print_stderr, reason = "this is the one module that prints")]
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex};

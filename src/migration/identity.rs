@@ -270,7 +270,7 @@ impl<'a> Inventory<'a> {
         if let Some(number) = self.by_sid.get(sid) {
             let mut known = self.known(*number);
             if known.principal.sam_account_name.is_empty() {
-                known.principal = self.from_text(name);
+                known.principal = self.text_only(name);
                 known.principal.sid = Some(sid.clone());
             }
             return known;
@@ -278,7 +278,7 @@ impl<'a> Inventory<'a> {
         let well_known = well_known::name_of(sid);
         let mut principal = match well_known {
             Some(name) => Principal::named(name),
-            None => self.from_text(name),
+            None => self.text_only(name),
         };
         principal.sid = Some(sid.clone());
         Identity {
@@ -299,14 +299,14 @@ impl<'a> Inventory<'a> {
             Some(sid) => self.by_sid(&sid, ""),
             None => Identity {
                 sid: None,
-                principal: self.from_text(name),
+                principal: self.text_only(name),
                 well_known: None,
             },
         }
     }
 
     /// A principal from its name alone, with the other name of its domain where the inventory tells it.
-    fn from_text(&self, text: &str) -> Principal {
+    fn text_only(&self, text: &str) -> Principal {
         let form = NameForm::of(text);
         let mut principal = Principal::named(form.relative());
         let Some(domain) = form.domain() else {

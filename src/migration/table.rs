@@ -253,9 +253,7 @@ impl MigrationTable {
 fn placeholder(text: &str, legal: impl Fn(&str) -> bool) -> Option<&str> {
     let mut rest = text;
     while let Some((_, after)) = rest.split_once('%') {
-        let Some((name, beyond)) = after.split_once('%') else {
-            return None;
-        };
+        let (name, beyond) = after.split_once('%')?;
         // A backslash or `@` between two percent signs means that they do not belong together.
         if name.is_empty() || name.contains(['\\', '@']) {
             rest = after;

@@ -28,7 +28,7 @@ use crate::session::DomainSession;
 #[derive(Debug, Clone)]
 pub enum ImportTarget {
     /// One that exists.
-    Existing(GpoObject),
+    Existing(Box<GpoObject>),
     /// One that is made first, under this display name.
     New {
         /// The display name.

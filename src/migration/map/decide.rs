@@ -123,8 +123,8 @@ impl<'a> Decider<'a> {
                     decisions.insert(case.key.clone(), decision);
                 }
                 Err(finding) => {
-                    if !errors.contains(&finding) {
-                        errors.push(finding);
+                    if !errors.contains(&*finding) {
+                        errors.push(*finding);
                     }
                 }
             }
@@ -259,7 +259,7 @@ impl<'a> Decider<'a> {
         target: &dyn PrincipalDirectory,
         answers: &HashMap<PrincipalQuery, Lookup>,
         messages: &mut Vec<StatusMessage>,
-    ) -> Result<Decision, StatusMessage> {
+    ) -> Result<Decision, Box<StatusMessage>> {
         match (&case.identity, case.rows.first()) {
             (Some(identity), Some(row)) => {
                 self.map_principal(case, identity, row, target, answers, messages)
@@ -280,7 +280,7 @@ impl<'a> Decider<'a> {
         target: &dyn PrincipalDirectory,
         answers: &HashMap<PrincipalQuery, Lookup>,
         messages: &mut Vec<StatusMessage>,
-    ) -> Result<Decision, StatusMessage> {
+    ) -> Result<Decision, Box<StatusMessage>> {
         let row_place = || {
             self.table
                 .map_or_else(Place::default, |table| table.place(row))
@@ -364,15 +364,17 @@ impl<'a> Decider<'a> {
                     }
                     None => "has no name to look for".to_owned(),
                 };
-                Err(StatusMessage::error(
-                    "destination-unresolved",
-                    format!(
-                        "destination \"{}\" of source \"{}\" {problem}",
-                        wanted.escape_debug(),
-                        row.source.escape_debug()
-                    ),
-                )
-                .at(row_place()))
+                Err(Box::new(
+                    StatusMessage::error(
+                        "destination-unresolved",
+                        format!(
+                            "destination \"{}\" of source \"{}\" {problem}",
+                            wanted.escape_debug(),
+                            row.source.escape_debug()
+                        ),
+                    )
+                    .at(row_place()),
+                ))
             }
         }
     }

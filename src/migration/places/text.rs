@@ -205,7 +205,7 @@ mod tests {
     fn found(text: &str) -> Vec<String> {
         spots(text)
             .into_iter()
-            .map(|spot| text[spot.span].to_owned())
+            .map(|spot| text.get(spot.span).unwrap().to_owned())
             .collect()
     }
 
