@@ -1,4 +1,4 @@
-//! The command line: options here, one file per command, and [`ui`], the only module that prints.
+//! The command line: options here, one file per command, and `ui`, the only module that prints.
 
 mod apply;
 mod backup;

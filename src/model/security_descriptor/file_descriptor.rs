@@ -26,7 +26,7 @@ pub struct FileDescriptor {
 /// - entries that allow, with or without object types, are kept; all others (denying, callback) are left out, and so is
 ///   what is granted to Pre-Windows 2000 Compatible Access (S-1-5-32-554);
 /// - every entry gets object and container inheritance, files too; Creator Owner also inherit-only;
-/// - directory rights become file rights: see [`file_mask`]. An entry whose rights have no counterpart stays, with an
+/// - directory rights become file rights: see `file_mask`. An entry whose rights have no counterpart stays, with an
 ///   empty mask: the Apply Group Policy entry becomes `OA;OICI;;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU`.
 ///
 /// A directory DACL that is marked as auto-inherited needs the request bit as well in what is sent, because an SMB server
