@@ -341,6 +341,34 @@ fn a_saved_plan_does_exactly_that_or_is_stale() {
 }
 
 #[test]
+fn a_plan_that_makes_a_gpo_never_touches_one_that_exists() {
+    if !lab("a_plan_that_makes_a_gpo_never_touches_one_that_exists") {
+        return;
+    }
+    let _alone = DOMAIN
+        .write()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let name = fresh("Made once");
+    let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
+    let plan = scratch().join("create-plan.json");
+    let plan = plan.to_str().unwrap();
+    import(backup, name.as_str(), &["--create", "--plan-out", plan]).json();
+    let apply = ["apply", plan, "--domain", "dst.test", "--json"];
+    assert_eq!(gpoctl(&apply).json()["status"], "done");
+    let before = state("dst");
+    // Somebody else, who has no journal of the first time.
+    let other = scratch().join("other state");
+    let said: Said = command(&apply)
+        .env("XDG_STATE_HOME", &other)
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(said.status, 1, "{}", said.stderr);
+    assert!(said.stderr.contains("exists already"), "{}", said.stderr);
+    assert_same(&before, &state("dst"));
+}
+
+#[test]
 fn a_dry_run_changes_nothing() {
     if !lab("a_dry_run_changes_nothing") {
         return;

@@ -420,6 +420,27 @@ impl Run<'_> {
         Ok(descriptors)
     }
 
+    /// Nothing of the GPO may be there yet: undoing the creation deletes both halves, and must not meet somebody else's.
+    async fn must_be_new(&self) -> Result<()> {
+        let target = &self.plan.target;
+        let session = self.domain.session();
+        let taken = session
+            .directory()
+            .gpos()
+            .await?
+            .into_iter()
+            .any(|gpo| gpo.guid == target.guid);
+        let folder = self.sysvol().stat(&self.workplace.folder()).await?;
+        if taken || folder.is_some() {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("GPO {} exists already", target.guid),
+            )
+            .with_hint("the plan was applied before; make a new one"));
+        }
+        super::import::name_is_free(session, &target.display_name).await
+    }
+
     /// What is renamed: every entry of the new tree, and every entry of the old one that has no successor.
     fn switches(&self, new: &GptTree, old: &GptTree) -> Result<Vec<Switch>> {
         let mut old_roots: BTreeMap<String, SafeName> = by_root_entry(old)

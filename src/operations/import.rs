@@ -219,7 +219,8 @@ fn operation_id() -> String {
     )
 }
 
-async fn name_is_free(session: &DomainSession, name: &str) -> Result<()> {
+/// Two GPOs may have one name, but nobody makes a second one on purpose.
+pub(super) async fn name_is_free(session: &DomainSession, name: &str) -> Result<()> {
     let taken = session
         .directory()
         .gpos()
