@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 use crate::error::{Error, ErrorKind, Result};
 use ui::Ui;
 
-/// Back up, import, restore and copy Group Policy Objects of Active Directory and Samba domains.
+/// Back up Group Policy Objects and import them into other Active Directory and Samba domains
 #[derive(Debug, Parser)]
 #[command(
     name = "gpoctl",

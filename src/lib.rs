@@ -1,5 +1,5 @@
 //! `gpoctl` moves Group Policy Objects between Active Directory domains: backup in GPMC's own format, import with a
-//! migration table, restore and copy, without Windows.
+//! migration table, without Windows.
 //!
 //! # The map
 //!

@@ -20,8 +20,7 @@ use crate::session::DomainSession;
 /// Put the settings of a backup into an existing GPO of any domain
 ///
 /// The target's old settings are erased. Its GUID, name, permissions, links and WMI filter link stay; the status
-/// (which halves are enabled) and the settings come from the backup. To bring a GPO of the same domain back as it was,
-/// permissions included, use restore.
+/// (which halves are enabled) and the settings come from the backup. Permissions of the backup are never applied.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl import '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --into \"Workstation Security\" --domain corp.example --dry-run\n  gpoctl import \"Workstation Security\" --backup-dir /backups --into \"Workstation Security\" --create --migration-table lab.migtable --exclusive --domain corp.example --yes"

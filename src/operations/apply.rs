@@ -389,6 +389,7 @@ impl Run<'_> {
     async fn create_gpo(&mut self) -> Result<Vec<Vec<u8>>> {
         let target = &self.plan.target;
         let directory = self.domain.directory();
+        self.must_be_new().await?;
         self.journal
             .will(Inverse::DeleteGpo { guid: target.guid })?;
         directory
