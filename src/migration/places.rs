@@ -1,6 +1,18 @@
 //! Where references stand. One visitor per file format; scanning is visiting with [`Rewrite::Keep`].
 
+mod fdeploy;
+mod gpt_tmpl;
+mod list;
+mod registry_pol;
+mod scripts;
+#[cfg(test)]
+mod tests;
+mod text;
+
 use bytes::Bytes;
+
+use crate::formats;
+use crate::formats::ini::IniFile;
 
 use crate::message::StatusMessage;
 use crate::model::reference::{Place, Scope};
@@ -122,4 +134,74 @@ impl GptFileFormat {
             Self::PsScripts => "psscripts.ini",
         }
     }
+}
+
+/// Visits the references of a file of the GPT and rewrites it as the visitor says. A file of a format without references
+/// comes back unvisited.
+///
+/// # Errors
+/// The reason why the file does not parse, one sentence naming line or record; the file is to be carried verbatim.
+pub fn visit_file(
+    path: &RelPath,
+    bytes: &Bytes,
+    visitor: &mut Visitor<'_>,
+) -> Result<Visited, String> {
+    let Some(format) = GptFileFormat::of(path) else {
+        return Ok(Visited::default());
+    };
+    let file = path.to_string();
+    let mut context = text::Context {
+        visitor,
+        messages: Vec::new(),
+    };
+    let ini = match format {
+        GptFileFormat::RegistryPol => {
+            let bytes = registry_pol::visit(&file, bytes, &mut context)?;
+            return Ok(Visited {
+                bytes,
+                messages: context.messages,
+            });
+        }
+        GptFileFormat::GptTmpl => gpt_tmpl::visit(&file, bytes, &mut context)?,
+        GptFileFormat::Fdeploy | GptFileFormat::Fdeploy1 => {
+            fdeploy::visit(&file, bytes, &mut context)?
+        }
+        GptFileFormat::Scripts => scripts::visit(&file, bytes, Scope::Gpmc, &mut context)?,
+        GptFileFormat::PsScripts => scripts::visit(&file, bytes, Scope::All, &mut context)?,
+    };
+    let mut messages = context.messages;
+    let new = match ini.to_bytes() {
+        Ok(new) => (new.as_slice() != bytes.as_ref()).then(|| Bytes::from(new)),
+        Err(error) => {
+            let text = format!("the file was not changed: {error}");
+            messages.push(StatusMessage::error("not-encodable", text).at(Place::file(file)));
+            None
+        }
+    };
+    Ok(Visited {
+        bytes: new,
+        messages,
+    })
+}
+
+/// The name of the file's format, and whether the file parses and is written again byte for byte; `None` for a format without
+/// references we know of. The error is the reason, one sentence.
+pub fn check_format(path: &RelPath, bytes: &Bytes) -> Option<Result<&'static str, String>> {
+    let format = GptFileFormat::of(path)?;
+    let again = match format {
+        GptFileFormat::RegistryPol => formats::registry_pol::RegistryPol::parse(bytes)
+            .map(|pol| pol.to_bytes())
+            .map_err(|error| error.to_string()),
+        _ => IniFile::parse_text_only(bytes)
+            .and_then(|ini| ini.to_bytes())
+            .map(Bytes::from)
+            .map_err(|error| error.to_string()),
+    };
+    Some(again.and_then(|again| {
+        if again == *bytes {
+            Ok(format.name())
+        } else {
+            Err("the file would not be written again byte for byte".to_owned())
+        }
+    }))
 }

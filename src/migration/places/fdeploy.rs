@@ -1,0 +1,185 @@
+//! References in fdeploy.ini and fdeploy1.ini: the principals a folder is redirected for, and where to.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+
+use super::list;
+use super::text::{Context, Decision, is_reference};
+use crate::formats::fdeploy::{Fdeploy, Redirection};
+use crate::formats::ini::{self, IniFile, IniLine};
+use crate::model::reference::{Place, Scope};
+use crate::model::sid::Sid;
+
+/// What is to become of the principals of one folder, by SID.
+type Decisions = HashMap<Sid, Decision>;
+
+/// Visits the principals of every folder, then the paths.
+pub(super) fn visit(
+    file: &str,
+    bytes: &Bytes,
+    context: &mut Context<'_, '_>,
+) -> Result<IniFile, String> {
+    let fdeploy = Fdeploy::parse(bytes).map_err(|error| error.to_string())?;
+    let place = |line: &IniLine<'_>, key: &str| {
+        Place::file(file)
+            .section(line.section.unwrap_or_default())
+            .key(key)
+            .line(line.number)
+    };
+    // A SID stands in the list and in the name of a section: one reference, asked about once.
+    let mut folders: BTreeMap<String, (Place, Decisions)> = BTreeMap::new();
+    for (line, redirection) in fdeploy.redirections() {
+        let (folder, key, sids) = match &redirection {
+            Redirection::Principals { folder, list } => {
+                let items = ini::list_items(line.text, list.clone(), ';');
+                (*folder, *folder, items)
+            }
+            Redirection::Path { sid, .. } => {
+                let key = line.text.get(sid.clone()).unwrap_or_default();
+                (line.section.unwrap_or_default(), key, vec![sid.clone()])
+            }
+            _ => continue,
+        };
+        let place = place(&line, key);
+        let (_, decisions) = folders
+            .entry(folder.to_lowercase())
+            .or_insert_with(|| (place.clone(), Decisions::new()));
+        for text in sids.into_iter().filter_map(|span| line.text.get(span)) {
+            ask(text, &place, decisions, context);
+        }
+    }
+    // A section whose SID is in no list is one that clients ignore; it is still a reference.
+    for (line, redirection) in fdeploy.redirections() {
+        if let Redirection::Target { folder, sid } = redirection {
+            let place = place(&line, sid);
+            let (_, decisions) = folders
+                .entry(folder.to_lowercase())
+                .or_insert_with(|| (place.clone(), Decisions::new()));
+            ask(sid, &place, decisions, context);
+        }
+    }
+    for (place, decisions) in folders.values_mut() {
+        refuse_collisions(place, decisions, context);
+    }
+    let mut new = fdeploy.ini.clone();
+    let decision = |folder: &str, sid: &str| {
+        let (_, decisions) = folders.get(&folder.to_lowercase())?;
+        decisions.get(&sid.parse().ok()?).cloned()
+    };
+    let mut gone = Vec::new();
+    for (line, redirection) in fdeploy.redirections() {
+        match redirection {
+            Redirection::Principals { folder, list } => {
+                let text = line.text.get(list).unwrap_or_default();
+                let edit = list::edit(text, ';', |sid| {
+                    spelled(decision(folder, sid).unwrap_or(Decision::Keep), sid)
+                });
+                if let Some(edit) = edit {
+                    if edit.empty {
+                        let text = "the folder is redirected for nobody any more";
+                        context.warning("empty-list", text, &place(&line, folder));
+                    }
+                    new.replace_value(line.number, &edit.value);
+                }
+            }
+            Redirection::Target { folder, sid } => {
+                match spelled(decision(folder, sid).unwrap_or(Decision::Keep), sid) {
+                    Decision::Keep => {}
+                    Decision::Replace(to) => {
+                        new.rename_section(line.number, &[folder, "_", &to].concat());
+                    }
+                    Decision::Remove => gone.push(line.number),
+                }
+            }
+            Redirection::Path { sid, path } => {
+                let folder = line.section.unwrap_or_default();
+                let key = line.text.get(sid.clone()).unwrap_or_default();
+                visit_path(&line, path, &place(&line, key), &mut new, context);
+                match spelled(decision(folder, key).unwrap_or(Decision::Keep), key) {
+                    Decision::Keep => {}
+                    Decision::Replace(to) => new.replace_key(line.number, &to),
+                    Decision::Remove => new.remove_line(line.number),
+                }
+            }
+            Redirection::FullPath(path) => {
+                visit_path(&line, path, &place(&line, "FullPath"), &mut new, context);
+            }
+            Redirection::Flags(_) | Redirection::Status { .. } => {}
+        }
+    }
+    for header in gone {
+        new.remove_section(header);
+    }
+    Ok(new)
+}
+
+/// Asks about a principal of a folder, once.
+fn ask(text: &str, place: &Place, decisions: &mut Decisions, context: &mut Context<'_, '_>) {
+    let Ok(sid) = text.parse::<Sid>() else {
+        let message = format!("\"{}\" is not a SID, so it stays", text.escape_debug());
+        context.warning("bad-sid", message, place);
+        return;
+    };
+    if !decisions.contains_key(&sid) {
+        let decision = context.sid(&sid, text, place, Scope::Gpmc);
+        decisions.insert(sid, decision);
+    }
+}
+
+/// Two principals of a folder that become one would need one section with two contents: then the folder stays as it is.
+fn refuse_collisions(place: &Place, decisions: &mut Decisions, context: &mut Context<'_, '_>) {
+    let mut targets: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (sid, decision) in decisions.iter() {
+        let target = match decision {
+            Decision::Keep => sid.to_string(),
+            Decision::Replace(new) => new.clone(),
+            Decision::Remove => continue,
+        };
+        targets.entry(target).or_default().push(sid.to_string());
+    }
+    let mut collided = false;
+    for (target, mut sources) in targets {
+        if sources.len() > 1 {
+            collided = true;
+            sources.sort();
+            let text = format!(
+                "{} would all become {target}, but a folder can be redirected once for each principal; \
+                 its principals stay as they are",
+                sources.join(" and ")
+            );
+            context.error("colliding-sections", text, place);
+        }
+    }
+    if collided {
+        decisions.clear();
+    }
+}
+
+/// A new SID with the `S` or `s` of the old one, as Windows writes them in lower case.
+fn spelled(decision: Decision, old: &str) -> Decision {
+    match decision {
+        Decision::Replace(new) if old.starts_with('s') => {
+            Decision::Replace(new.replacen('S', "s", 1))
+        }
+        other => other,
+    }
+}
+
+fn visit_path(
+    line: &IniLine<'_>,
+    span: std::ops::Range<usize>,
+    place: &Place,
+    new: &mut IniFile,
+    context: &mut Context<'_, '_>,
+) {
+    let path = line.text.get(span).unwrap_or_default();
+    if !is_reference(path) {
+        return;
+    }
+    match context.unc(path, path, place, Scope::Gpmc) {
+        Decision::Keep => {}
+        Decision::Replace(to) => new.replace_value(line.number, &to),
+        Decision::Remove => context.cannot_remove(path, place),
+    }
+}

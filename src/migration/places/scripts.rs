@@ -1,0 +1,54 @@
+//! References in scripts.ini and psscripts.ini.
+
+use bytes::Bytes;
+
+use super::text::{Context, Decision, Outcome, is_reference};
+use crate::formats::gpt_tmpl::unquoted;
+use crate::formats::ini::{IniFile, splice};
+use crate::formats::scripts::{ScriptPart, Scripts};
+use crate::model::reference::{Place, Scope};
+use crate::model::unc_path::UncPath;
+
+/// Visits the scripts in order of the lines. `scope` is that of a command which is a UNC path: GPMC maps those of scripts.ini only.
+pub(super) fn visit(
+    file: &str,
+    bytes: &Bytes,
+    scope: Scope,
+    context: &mut Context<'_, '_>,
+) -> Result<IniFile, String> {
+    let scripts = Scripts::parse(bytes).map_err(|error| error.to_string())?;
+    let mut new = scripts.ini.clone();
+    for (line, script) in scripts.scripts() {
+        let key = line.pair().map(|(key, _)| key).unwrap_or_default();
+        let place = Place::file(file)
+            .section(line.section.unwrap_or_default())
+            .key(key)
+            .line(line.number);
+        let inside = unquoted(line.text, script.value.clone());
+        let path = line.text.get(inside.clone()).unwrap_or_default();
+        if script.part == ScriptPart::CommandLine && is_reference(path) {
+            let folder = path.parse().ok().and_then(|path: UncPath| path.parent());
+            let unit = folder.map_or_else(|| path.to_owned(), |folder| folder.to_string());
+            match context.unc(path, &unit, &place, scope) {
+                Decision::Keep => {}
+                Decision::Replace(to) => {
+                    new.set_text(line.number, splice(line.text, inside, &to));
+                }
+                Decision::Remove => context.cannot_remove(path, &place),
+            }
+            continue;
+        }
+        let value = line.text.get(script.value.clone()).unwrap_or_default();
+        match context.free_text(value, &place, Scope::All) {
+            Outcome::Unchanged => {}
+            Outcome::Changed(text) => {
+                new.set_text(line.number, splice(line.text, script.value, &text));
+            }
+            Outcome::Dropped if script.part == ScriptPart::Parameters => {
+                new.set_text(line.number, splice(line.text, script.value, ""));
+            }
+            Outcome::Dropped => context.cannot_remove(value, &place),
+        }
+    }
+    Ok(new)
+}
