@@ -1,5 +1,6 @@
 //! References in fdeploy.ini and fdeploy1.ini: the principals a folder is redirected for, and where to.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
@@ -121,9 +122,9 @@ fn ask(text: &str, place: &Place, decisions: &mut Decisions, context: &mut Conte
         context.warning("bad-sid", message, place);
         return;
     };
-    if !decisions.contains_key(&sid) {
-        let decision = context.sid(&sid, text, place, Scope::Gpmc);
-        decisions.insert(sid, decision);
+    if let Entry::Vacant(entry) = decisions.entry(sid) {
+        let decision = context.sid(entry.key(), text, place, Scope::Gpmc);
+        entry.insert(decision);
     }
 }
 

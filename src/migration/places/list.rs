@@ -1,5 +1,7 @@
 //! Lists in one line: items between separators, edited without touching the others.
 
+use std::collections::HashSet;
+
 use super::text::Decision;
 
 /// A list after an edit.
@@ -37,7 +39,7 @@ pub(super) fn edit(
     {
         return None;
     }
-    let mut seen: Vec<String> = items
+    let mut seen: HashSet<String> = items
         .iter()
         .filter(|(_, item, decision)| *decision == Decision::Keep && !item.is_empty())
         .map(|(_, item, _)| item.to_lowercase())
@@ -49,7 +51,7 @@ pub(super) fn edit(
             Decision::Keep => parts.push(raw.to_owned()),
             Decision::Replace(new) if seen.contains(&new.to_lowercase()) => duplicates.push(new),
             Decision::Replace(new) => {
-                seen.push(new.to_lowercase());
+                seen.insert(new.to_lowercase());
                 parts.push(raw.replacen(item, &new, 1));
             }
             Decision::Remove => {}
