@@ -9,6 +9,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -27,7 +28,9 @@ type Counts = BTreeMap<String, usize>;
 /// All files of the corpus; `None` when no corpus is named.
 fn corpus() -> Option<Vec<PathBuf>> {
     let Some(root) = std::env::var_os("GPOCTL_CORPUS") else {
-        println!("NOT RUN: set GPOCTL_CORPUS to the folder of the corpus");
+        // Written past the capture of the test harness, so that it is seen without --nocapture.
+        let text = "NOT RUN: set GPOCTL_CORPUS to the folder of the corpus";
+        writeln!(std::io::stderr(), "{text}").unwrap();
         return None;
     };
     let mut files = Vec::new();
