@@ -4,7 +4,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "helpers of tests stand outside of the test functions here"
 )]
 
@@ -29,8 +28,8 @@ type Counts = BTreeMap<String, usize>;
 fn corpus() -> Option<Vec<PathBuf>> {
     let Some(root) = std::env::var_os("GPOCTL_CORPUS") else {
         // Written past the capture of the test harness, so that it is seen without --nocapture.
-        let text = "NOT RUN: set GPOCTL_CORPUS to the folder of the corpus";
-        writeln!(std::io::stderr(), "{text}").unwrap();
+        let text = "NOT RUN: set GPOCTL_CORPUS to the folder of the corpus\n";
+        std::io::stderr().write_all(text.as_bytes()).unwrap();
         return None;
     };
     let mut files = Vec::new();
