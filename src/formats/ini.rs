@@ -281,6 +281,15 @@ impl IniFile {
         }
     }
 
+    /// Replaces the key of a pair; the value and the blanks around `=` stay.
+    pub fn replace_key(&mut self, number: usize, key: &str) {
+        if let Some(line) = self.line_mut(number)
+            && let Some(span) = key_span(&line.text)
+        {
+            line.text = splice(&line.text, span, key);
+        }
+    }
+
     /// Replaces the name in a section's header.
     pub fn rename_section(&mut self, number: usize, name: &str) {
         if let Some(line) = self.line_mut(number)

@@ -2,17 +2,19 @@
 
 mod fdeploy;
 mod gpt_tmpl;
+mod list;
 mod registry_pol;
 mod scripts;
 pub mod software;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use bytes::Bytes;
 
-use crate::formats::fdeploy::Fdeploy;
-use crate::formats::gpt_tmpl::GptTmpl;
-use crate::formats::registry_pol::RegistryPol;
-use crate::formats::scripts::Scripts;
+use crate::formats;
+use crate::formats::ini::IniFile;
+
 use crate::message::StatusMessage;
 use crate::model::reference::{Place, Scope};
 use crate::model::safe_name::RelPath;
@@ -135,49 +137,72 @@ impl GptFileFormat {
     }
 }
 
-/// Visits every reference of a file of the GPT. A file of a format without references is fine, and has none.
+/// Visits the references of a file of the GPT and rewrites it as the visitor says. A file of a format without references
+/// comes back unvisited.
 ///
 /// # Errors
-/// Why the file does not parse; it is then to be carried as it is.
+/// The reason why the file does not parse, one sentence naming line or record; the file is to be carried verbatim.
 pub fn visit_file(
     path: &RelPath,
     bytes: &Bytes,
     visitor: &mut Visitor<'_>,
 ) -> Result<Visited, String> {
+    let Some(format) = GptFileFormat::of(path) else {
+        return Ok(Visited::default());
+    };
     let file = path.to_string();
-    match GptFileFormat::of(path) {
-        Some(GptFileFormat::GptTmpl) => gpt_tmpl::visit(&file, bytes, visitor),
-        Some(GptFileFormat::RegistryPol) => registry_pol::visit(&file, bytes, visitor),
-        Some(GptFileFormat::Fdeploy | GptFileFormat::Fdeploy1) => {
-            fdeploy::visit(&file, bytes, visitor)
+    let mut context = text::Context {
+        visitor,
+        messages: Vec::new(),
+    };
+    let ini = match format {
+        GptFileFormat::RegistryPol => {
+            let bytes = registry_pol::visit(&file, bytes, &mut context)?;
+            return Ok(Visited {
+                bytes,
+                messages: context.messages,
+            });
         }
-        Some(GptFileFormat::Scripts) => scripts::visit(&file, bytes, Scope::Gpmc, visitor),
-        Some(GptFileFormat::PsScripts) => scripts::visit(&file, bytes, Scope::All, visitor),
-        None => Ok(Visited::default()),
-    }
+        GptFileFormat::GptTmpl => gpt_tmpl::visit(&file, bytes, &mut context)?,
+        GptFileFormat::Fdeploy | GptFileFormat::Fdeploy1 => {
+            fdeploy::visit(&file, bytes, &mut context)?
+        }
+        GptFileFormat::Scripts => scripts::visit(&file, bytes, Scope::Gpmc, &mut context)?,
+        GptFileFormat::PsScripts => scripts::visit(&file, bytes, Scope::All, &mut context)?,
+    };
+    let mut messages = context.messages;
+    let new = match ini.to_bytes() {
+        Ok(new) => (new.as_slice() != bytes.as_ref()).then(|| Bytes::from(new)),
+        Err(error) => {
+            let text = format!("the file was not changed: {error}");
+            messages.push(StatusMessage::error("not-encodable", text).at(Place::file(file)));
+            None
+        }
+    };
+    Ok(Visited {
+        bytes: new,
+        messages,
+    })
 }
 
-/// Whether a file parses and is written back byte for byte: the format's name, or the reason why it is carried verbatim.
-/// `None` for a format that is not looked into.
+/// The name of the file's format, and whether the file parses and is written again byte for byte; `None` for a format without
+/// references we know of. The error is the reason, one sentence.
 pub fn check_format(path: &RelPath, bytes: &Bytes) -> Option<Result<&'static str, String>> {
     let format = GptFileFormat::of(path)?;
-    let written = match format {
-        GptFileFormat::GptTmpl => GptTmpl::parse(bytes)
-            .and_then(|file| file.to_bytes())
-            .map_err(|problem| problem.to_string()),
-        GptFileFormat::RegistryPol => RegistryPol::parse(bytes)
-            .map(|file| file.to_bytes().to_vec())
-            .map_err(|problem| problem.to_string()),
-        GptFileFormat::Fdeploy | GptFileFormat::Fdeploy1 => Fdeploy::parse(bytes)
-            .and_then(|file| file.to_bytes())
-            .map_err(|problem| problem.to_string()),
-        GptFileFormat::Scripts | GptFileFormat::PsScripts => Scripts::parse(bytes)
-            .and_then(|file| file.to_bytes())
-            .map_err(|problem| problem.to_string()),
+    let again = match format {
+        GptFileFormat::RegistryPol => formats::registry_pol::RegistryPol::parse(bytes)
+            .map(|pol| pol.to_bytes())
+            .map_err(|error| error.to_string()),
+        _ => IniFile::parse_text_only(bytes)
+            .and_then(|ini| ini.to_bytes())
+            .map(Bytes::from)
+            .map_err(|error| error.to_string()),
     };
-    Some(match written {
-        Ok(written) if written == *bytes => Ok(format.name()),
-        Ok(_) => Err("it would not be written back byte for byte".to_owned()),
-        Err(reason) => Err(reason),
-    })
+    Some(again.and_then(|again| {
+        if again == *bytes {
+            Ok(format.name())
+        } else {
+            Err("the file would not be written again byte for byte".to_owned())
+        }
+    }))
 }

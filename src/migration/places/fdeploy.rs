@@ -1,245 +1,186 @@
-//! References in fdeploy.ini and fdeploy1.ini [MS-GPFR 2.2].
+//! References in fdeploy.ini and fdeploy1.ini: the principals a folder is redirected for, and where to.
 
-use std::collections::{HashMap, HashSet};
-use std::ops::Range;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
-use super::text::apply;
-use super::{Found, FoundTarget, Rewrite, Visited, Visitor};
+use super::list;
+use super::text::{Context, Decision, is_reference};
 use crate::formats::fdeploy::{Fdeploy, Redirection};
-use crate::formats::ini;
-use crate::message::StatusMessage;
+use crate::formats::ini::{self, IniFile, IniLine};
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
-use crate::model::unc_path::UncPath;
 
-/// What becomes of the SID of one folder: the section of its target follows the list.
-enum Fate {
-    Renamed(String),
-    Removed,
-}
+/// What is to become of the principals of one folder, by SID.
+type Decisions = HashMap<Sid, Decision>;
 
-/// Visits every reference of the file. A SID stands in the list of a folder and in the name of a section; that is one
-/// reference, met in the list.
+/// Visits the principals of every folder, then the paths.
 pub(super) fn visit(
     file: &str,
-    bytes: &[u8],
-    visitor: &mut Visitor<'_>,
-) -> Result<Visited, String> {
-    let mut parsed = Fdeploy::parse(bytes).map_err(|problem| problem.to_string())?;
-    let mut messages = Vec::new();
-    let mut lines: Vec<(usize, String)> = Vec::new();
-    let mut fates: HashMap<(String, String), Fate> = HashMap::new();
-    for (line, redirection) in parsed.redirections() {
-        let place = Place::file(file)
+    bytes: &Bytes,
+    context: &mut Context<'_, '_>,
+) -> Result<IniFile, String> {
+    let fdeploy = Fdeploy::parse(bytes).map_err(|error| error.to_string())?;
+    let place = |line: &IniLine<'_>, key: &str| {
+        Place::file(file)
             .section(line.section.unwrap_or_default())
-            .line(line.number);
-        let mut edits = Vec::new();
+            .key(key)
+            .line(line.number)
+    };
+    // A SID stands in the list and in the name of a section: one reference, asked about once.
+    let mut folders: BTreeMap<String, (Place, Decisions)> = BTreeMap::new();
+    for (line, redirection) in fdeploy.redirections() {
+        let (folder, key, sids) = match &redirection {
+            Redirection::Principals { folder, list } => {
+                let items = ini::list_items(line.text, list.clone(), ';');
+                (*folder, *folder, items)
+            }
+            Redirection::Path { sid, .. } => {
+                let key = line.text.get(sid.clone()).unwrap_or_default();
+                (line.section.unwrap_or_default(), key, vec![sid.clone()])
+            }
+            _ => continue,
+        };
+        let place = place(&line, key);
+        let (_, decisions) = folders
+            .entry(folder.to_lowercase())
+            .or_insert_with(|| (place.clone(), Decisions::new()));
+        for text in sids.into_iter().filter_map(|span| line.text.get(span)) {
+            ask(text, &place, decisions, context);
+        }
+    }
+    // A section whose SID is in no list is one that clients ignore; it is still a reference.
+    for (line, redirection) in fdeploy.redirections() {
+        if let Redirection::Target { folder, sid } = redirection {
+            let place = place(&line, sid);
+            let (_, decisions) = folders
+                .entry(folder.to_lowercase())
+                .or_insert_with(|| (place.clone(), Decisions::new()));
+            ask(sid, &place, decisions, context);
+        }
+    }
+    for (place, decisions) in folders.values_mut() {
+        refuse_collisions(place, decisions, context);
+    }
+    let mut new = fdeploy.ini.clone();
+    let decision = |folder: &str, sid: &str| {
+        let (_, decisions) = folders.get(&folder.to_lowercase())?;
+        decisions.get(&sid.parse().ok()?).cloned()
+    };
+    let mut gone = Vec::new();
+    for (line, redirection) in fdeploy.redirections() {
         match redirection {
             Redirection::Principals { folder, list } => {
-                let place = place.key(folder);
-                let list = List {
-                    text: line.text,
-                    folder,
-                    span: list,
-                };
-                edits = list.visit(&place, visitor, &mut fates, &mut messages);
+                let text = line.text.get(list).unwrap_or_default();
+                let edit = list::edit(text, ';', |sid| {
+                    spelled(decision(folder, sid).unwrap_or(Decision::Keep), sid)
+                });
+                if let Some(edit) = edit {
+                    if edit.empty {
+                        let text = "the folder is redirected for nobody any more";
+                        context.warning("empty-list", text, &place(&line, folder));
+                    }
+                    new.replace_value(line.number, &edit.value);
+                }
             }
-            Redirection::FullPath(span) => {
-                edits.extend(visit_path(line.text, span, place.key("FullPath"), visitor));
+            Redirection::Target { folder, sid } => {
+                match spelled(decision(folder, sid).unwrap_or(Decision::Keep), sid) {
+                    Decision::Keep => {}
+                    Decision::Replace(to) => {
+                        new.rename_section(line.number, &[folder, "_", &to].concat());
+                    }
+                    Decision::Remove => gone.push(line.number),
+                }
             }
             Redirection::Path { sid, path } => {
+                let folder = line.section.unwrap_or_default();
                 let key = line.text.get(sid.clone()).unwrap_or_default();
-                let place = place.key(key);
-                match ask_sid(key, &place, visitor) {
-                    Some(Some(new)) => edits.push((sid, new)),
-                    Some(None) => messages.push(
-                        StatusMessage::warning(
-                            "not-removable",
-                            "the redirection of this principal stays; take it out in the editor",
-                        )
-                        .at(place.clone()),
-                    ),
-                    None => {}
+                visit_path(&line, path, &place(&line, key), &mut new, context);
+                match spelled(decision(folder, key).unwrap_or(Decision::Keep), key) {
+                    Decision::Keep => {}
+                    Decision::Replace(to) => new.replace_key(line.number, &to),
+                    Decision::Remove => new.remove_line(line.number),
                 }
-                edits.extend(visit_path(line.text, path, place, visitor));
             }
-            Redirection::Target { .. } | Redirection::Flags(_) | Redirection::Status { .. } => {}
-        }
-        lines.extend(apply(line.text, edits).map(|text| (line.number, text)));
-    }
-    let mut sections = Vec::new();
-    for (line, redirection) in parsed.redirections() {
-        if let Redirection::Target { folder, sid } = redirection
-            && let Some(fate) = fates.get(&(folder.to_lowercase(), sid.to_lowercase()))
-        {
-            let name = match fate {
-                Fate::Renamed(new) => Some(format!("{folder}_{new}")),
-                Fate::Removed => None,
-            };
-            sections.push((line.number, name));
-        }
-    }
-    if lines.is_empty() && sections.is_empty() {
-        return Ok(Visited {
-            bytes: None,
-            messages,
-        });
-    }
-    for (number, text) in lines {
-        parsed.ini.set_text(number, text);
-    }
-    for (number, name) in sections {
-        match name {
-            Some(name) => parsed.ini.rename_section(number, &name),
-            None => parsed.ini.remove_section(number),
-        }
-    }
-    let bytes = parsed.to_bytes().map_err(|problem| problem.to_string())?;
-    Ok(Visited {
-        bytes: Some(Bytes::from(bytes)),
-        messages,
-    })
-}
-
-/// The list of SIDs of one folder.
-struct List<'a> {
-    text: &'a str,
-    folder: &'a str,
-    span: Range<usize>,
-}
-
-impl List<'_> {
-    fn visit(
-        &self,
-        place: &Place,
-        visitor: &mut Visitor<'_>,
-        fates: &mut HashMap<(String, String), Fate>,
-        messages: &mut Vec<StatusMessage>,
-    ) -> Vec<(Range<usize>, String)> {
-        let mut edits = Vec::new();
-        let mut after: HashSet<String> = HashSet::new();
-        for item in ini::list_items(self.text, self.span.clone(), ';') {
-            let old = self.text.get(item.clone()).unwrap_or_default();
-            let key = (self.folder.to_lowercase(), old.to_lowercase());
-            let stands = match ask_sid(old, place, visitor) {
-                None => old.to_owned(),
-                Some(Some(new)) => {
-                    edits.push((item, new.clone()));
-                    fates.insert(key, Fate::Renamed(new.clone()));
-                    new
-                }
-                Some(None) => {
-                    // The separator behind it goes with it, where there is one.
-                    let end = match self.text.get(item.end..item.end + 1) {
-                        Some(";") => item.end + 1,
-                        _ => item.end,
-                    };
-                    edits.push((item.start..end, String::new()));
-                    fates.insert(key, Fate::Removed);
-                    continue;
-                }
-            };
-            if !after.insert(stands.to_lowercase()) {
-                messages.push(
-                    StatusMessage::error(
-                        "colliding-sections",
-                        format!("two principals of this folder become {stands}, and one target would hide the other"),
-                    )
-                    .at(place.clone()),
-                );
+            Redirection::FullPath(path) => {
+                visit_path(&line, path, &place(&line, "FullPath"), &mut new, context);
             }
+            Redirection::Flags(_) | Redirection::Status { .. } => {}
         }
-        edits
     }
+    for header in gone {
+        new.remove_section(header);
+    }
+    Ok(new)
 }
 
-/// The new text of a SID; `Some(None)` when it goes, `None` when it stays or is no SID.
-fn ask_sid(text: &str, place: &Place, visitor: &mut Visitor<'_>) -> Option<Option<String>> {
-    let sid: Sid = text.parse().ok()?;
-    let found = Found {
-        target: FoundTarget::Sid {
-            sid,
-            text: text.to_owned(),
-        },
-        place: place.clone(),
-        scope: Scope::Gpmc,
+/// Asks about a principal of a folder, once.
+fn ask(text: &str, place: &Place, decisions: &mut Decisions, context: &mut Context<'_, '_>) {
+    let Ok(sid) = text.parse::<Sid>() else {
+        let message = format!("\"{}\" is not a SID, so it stays", text.escape_debug());
+        context.warning("bad-sid", message, place);
+        return;
     };
-    match visitor(&found) {
-        Rewrite::Principal { sid: Some(sid), .. } => Some(Some(sid.to_string())),
-        Rewrite::Remove => Some(None),
-        Rewrite::Keep | Rewrite::Unc(_) | Rewrite::Principal { sid: None, .. } => None,
+    if let Entry::Vacant(entry) = decisions.entry(sid) {
+        let decision = context.sid(entry.key(), text, place, Scope::Gpmc);
+        entry.insert(decision);
     }
 }
 
-/// The path of a target, whole: that is GPMC's unit, variables included.
-fn visit_path(
-    line: &str,
-    span: Range<usize>,
-    place: Place,
-    visitor: &mut Visitor<'_>,
-) -> Option<(Range<usize>, String)> {
-    let path: UncPath = line.get(span.clone())?.parse().ok()?;
-    let found = Found {
-        target: FoundTarget::Unc {
-            text: path.to_string(),
-            unit: path.to_string(),
-        },
-        place,
-        scope: Scope::Gpmc,
-    };
-    match visitor(&found) {
-        Rewrite::Unc(new) => Some((span, new)),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILE: &str = "[version]\r\nversion=100\r\n[Folder_Redirection]\r\n{FDD39AD0-238F-46AF-ADB4-6C85480369C7}=s-1-1-0;S-1-5-21-1-2-3-4;\r\n[{FDD39AD0-238F-46AF-ADB4-6C85480369C7}_s-1-1-0]\r\nFlags=4\r\n[{FDD39AD0-238F-46AF-ADB4-6C85480369C7}_S-1-5-21-1-2-3-4]\r\nFlags=1021\r\nFullPath=\\\\fs1\\home\\%USERNAME%\r\n";
-
-    fn run(rewrite: Rewrite) -> (String, Vec<StatusMessage>) {
-        let mut visitor = |found: &Found| match &found.target {
-            FoundTarget::Sid { text, .. } if text.contains("21-1-2-3-4") => rewrite.clone(),
-            FoundTarget::Unc { .. } => Rewrite::Unc("\\\\fs9\\h\\%USERNAME%".to_owned()),
-            _ => Rewrite::Keep,
+/// Two principals of a folder that become one would need one section with two contents: then the folder stays as it is.
+fn refuse_collisions(place: &Place, decisions: &mut Decisions, context: &mut Context<'_, '_>) {
+    let mut targets: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (sid, decision) in decisions.iter() {
+        let target = match decision {
+            Decision::Keep => sid.to_string(),
+            Decision::Replace(new) => new.clone(),
+            Decision::Remove => continue,
         };
-        let visited = visit("f", FILE.as_bytes(), &mut visitor).unwrap();
-        (
-            String::from_utf8(visited.bytes.unwrap().to_vec()).unwrap(),
-            visited.messages,
-        )
+        targets.entry(target).or_default().push(sid.to_string());
     }
-
-    #[test]
-    fn a_sid_changes_in_the_list_and_in_its_section() {
-        let (text, messages) = run(Rewrite::Principal {
-            sid: "S-1-5-21-9-9-9-7".parse().ok(),
-            name: String::new(),
-        });
-        let expected = FILE
-            .replace("21-1-2-3-4", "21-9-9-9-7")
-            .replace("fs1\\home", "fs9\\h");
-        assert_eq!(text, expected);
-        assert!(messages.is_empty());
+    let mut collided = false;
+    for (target, mut sources) in targets {
+        if sources.len() > 1 {
+            collided = true;
+            sources.sort();
+            let text = format!(
+                "{} would all become {target}, but a folder can be redirected once for each principal; \
+                 its principals stay as they are",
+                sources.join(" and ")
+            );
+            context.error("colliding-sections", text, place);
+        }
     }
-
-    #[test]
-    fn a_sid_that_goes_takes_its_section_along() {
-        let (text, _) = run(Rewrite::Remove);
-        assert!(text.contains("=s-1-1-0;\r\n["), "{text}");
-        assert!(!text.contains("1021"));
+    if collided {
+        decisions.clear();
     }
+}
 
-    #[test]
-    fn two_principals_that_become_one_are_an_error() {
-        let (_, messages) = run(Rewrite::Principal {
-            sid: "S-1-1-0".parse().ok(),
-            name: String::new(),
-        });
-        assert_eq!(messages[0].code, "colliding-sections");
+/// A new SID with the `S` or `s` of the old one, as Windows writes them in lower case.
+fn spelled(decision: Decision, old: &str) -> Decision {
+    match decision {
+        Decision::Replace(new) if old.starts_with('s') => {
+            Decision::Replace(new.replacen('S', "s", 1))
+        }
+        other => other,
+    }
+}
+
+fn visit_path(
+    line: &IniLine<'_>,
+    span: std::ops::Range<usize>,
+    place: &Place,
+    new: &mut IniFile,
+    context: &mut Context<'_, '_>,
+) {
+    let path = line.text.get(span).unwrap_or_default();
+    if !is_reference(path) {
+        return;
+    }
+    match context.unc(path, path, place, Scope::Gpmc) {
+        Decision::Keep => {}
+        Decision::Replace(to) => new.replace_value(line.number, &to),
+        Decision::Remove => context.cannot_remove(path, place),
     }
 }

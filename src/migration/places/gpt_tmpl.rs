@@ -1,306 +1,275 @@
-//! References in GptTmpl.inf [MS-GPSB 2.2].
+//! References in GptTmpl.inf.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::text::{apply, visit_text};
-use super::{Found, FoundTarget, Rewrite, Visited, Visitor};
-use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting};
-use crate::formats::ini;
-use crate::message::StatusMessage;
+use super::list::{self, ListEdit};
+use super::text::{Context, Decision, Outcome};
+use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting, unquoted};
+use crate::formats::ini::{self, IniFile, IniLine, splice};
 use crate::model::reference::{Place, Scope};
-use crate::model::sid::Sid;
 
-/// What is to be done to a line.
-enum Edit {
-    Text(String),
-    Remove,
+/// A line of `[Group Membership]` after visiting, before it is known whether it can be written.
+struct GroupLine {
+    number: usize,
+    place: Place,
+    /// The group as it stands and as it is to stand, folded.
+    from: String,
+    to: String,
+    side: Membership,
+    /// The new text of the line; `None` for a line that is to go.
+    text: Option<String>,
 }
 
-/// Visits every reference of the file.
+/// Visits the settings in order of the lines.
 pub(super) fn visit(
     file: &str,
-    bytes: &[u8],
-    visitor: &mut Visitor<'_>,
-) -> Result<Visited, String> {
-    let mut parsed = GptTmpl::parse(bytes).map_err(|problem| problem.to_string())?;
-    let mut messages = Vec::new();
-    let mut edits: Vec<(usize, Edit)> = Vec::new();
-    // Which group and list each line of [Group Membership] sets afterwards.
-    let mut groups: HashMap<(String, Membership), usize> = HashMap::new();
-    for (line, setting) in parsed.settings() {
-        let place = Place::file(file)
-            .section(line.section.unwrap_or_default())
-            .line(line.number);
-        let mut run = Run {
-            text: line.text,
-            place,
-            visitor,
-            messages: &mut messages,
+    bytes: &Bytes,
+    context: &mut Context<'_, '_>,
+) -> Result<IniFile, String> {
+    let tmpl = GptTmpl::parse(bytes).map_err(|error| error.to_string())?;
+    let mut new = tmpl.ini.clone();
+    let mut groups = Vec::new();
+    for (line, setting) in tmpl.settings() {
+        let place = |key: &str| {
+            Place::file(file)
+                .section(line.section.unwrap_or_default())
+                .key(key)
+                .line(line.number)
         };
-        let edit = match setting {
+        match setting {
             Setting::PrivilegeRight { right, members } => {
-                run.place = run.place.key(right);
-                run.list(members, true).map(Edit::Text)
+                let place = place(right);
+                if let Some(edit) = members_of(&line, members.clone(), &place, context) {
+                    if edit.empty {
+                        let text = format!("{right} has no members any more: nobody has it");
+                        context.warning("empty-list", text, &place);
+                    }
+                    let text = with_list(&tmpl.ini, &line, line.text, members, &edit);
+                    new.set_text(line.number, text);
+                }
             }
             Setting::GroupMembership {
                 group,
                 side,
                 members,
-            } => run.membership(group, side, members, &mut groups),
+            } => {
+                let key = line.pair().map(|(key, _)| key).unwrap_or_default();
+                groups.push(group_line(
+                    &tmpl.ini,
+                    &line,
+                    (group, side, members),
+                    place(key),
+                    context,
+                ));
+            }
             Setting::Secured { name, sddl, .. } => {
-                run.place = run.place.key(line.text.get(name).unwrap_or_default());
-                run.part(sddl, Scope::Gpmc).map(Edit::Text)
-            }
-            Setting::RegistryValue { path, data, .. } => {
-                run.place = run.place.key(path);
-                run.part(data, Scope::All).map(Edit::Text)
-            }
-            Setting::Other { .. } => None,
-        };
-        edits.extend(edit.map(|edit| (line.number, edit)));
-    }
-    if edits.is_empty() {
-        return Ok(Visited {
-            bytes: None,
-            messages,
-        });
-    }
-    for (number, edit) in edits {
-        match edit {
-            Edit::Text(text) => parsed.ini.set_text(number, text),
-            Edit::Remove => parsed.ini.remove_line(number),
-        }
-    }
-    let bytes = parsed.to_bytes().map_err(|problem| problem.to_string())?;
-    Ok(Visited {
-        bytes: Some(Bytes::from(bytes)),
-        messages,
-    })
-}
-
-/// The references of one line.
-struct Run<'a, 'v, 'w> {
-    text: &'a str,
-    place: Place,
-    visitor: &'v mut Visitor<'w>,
-    messages: &'v mut Vec<StatusMessage>,
-}
-
-impl Run<'_, '_, '_> {
-    /// Free text or SDDL within the line.
-    fn part(&mut self, span: Range<usize>, scope: Scope) -> Option<String> {
-        let part = self.text.get(span.clone())?;
-        let new = visit_text(part, &self.place, scope, self.visitor, self.messages)?;
-        Some(ini::splice(self.text, span, &new))
-    }
-
-    /// `*SID` or a name, once it was decided about; `None` when it stays.
-    fn ask(&mut self, text: &str) -> Option<Option<String>> {
-        let bare = text.strip_prefix('*').unwrap_or(text);
-        let target = match bare.parse::<Sid>() {
-            Ok(sid) => FoundTarget::Sid {
-                sid,
-                text: bare.to_owned(),
-            },
-            Err(_) => FoundTarget::Name(bare.to_owned()),
-        };
-        let found = Found {
-            target,
-            place: self.place.clone(),
-            scope: Scope::Gpmc,
-        };
-        match (self.visitor)(&found) {
-            Rewrite::Keep | Rewrite::Unc(_) => None,
-            Rewrite::Remove => Some(None),
-            Rewrite::Principal { sid: Some(sid), .. } => Some(Some(format!("*{sid}"))),
-            Rewrite::Principal { sid: None, name } => Some(Some(name)),
-        }
-    }
-
-    /// A list of principals between commas; the whole line comes back when anything changed.
-    fn list(&mut self, span: Range<usize>, is_right: bool) -> Option<String> {
-        let items = ini::list_items(self.text, span.clone(), ',');
-        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-        let mut kept: Vec<String> = Vec::new();
-        let mut dropped = false;
-        for item in items.clone() {
-            let old = self.text.get(item.clone()).unwrap_or_default().to_owned();
-            let new = match self.ask(&old) {
-                None => old,
-                Some(None) => {
-                    dropped = true;
-                    continue;
-                }
-                Some(Some(new)) => {
-                    edits.push((item, new.clone()));
-                    if kept.iter().any(|known| known.eq_ignore_ascii_case(&new)) {
-                        dropped = true;
-                        self.messages.push(
-                            StatusMessage::warning(
-                                "duplicate-member",
-                                format!(
-                                    "{new} would stand in the list twice, so it stands there once"
-                                ),
-                            )
-                            .at(self.place.clone()),
-                        );
-                        continue;
+                let place = place(line.text.get(name).unwrap_or_default());
+                let descriptor = line.text.get(sddl.clone()).unwrap_or_default();
+                match context.free_text(descriptor, &place, Scope::Gpmc) {
+                    Outcome::Unchanged => {}
+                    Outcome::Changed(text) => {
+                        new.set_text(line.number, splice(line.text, sddl, &text));
                     }
-                    new
+                    Outcome::Dropped => new.set_text(line.number, splice(line.text, sddl, "")),
                 }
-            };
-            kept.push(new);
+            }
+            Setting::RegistryValue {
+                path,
+                value_type,
+                data,
+            } => {
+                let place = place(path);
+                match registry_value(line.text, value_type, data, &place, context) {
+                    Outcome::Unchanged => {}
+                    Outcome::Changed(text) => new.set_text(line.number, text),
+                    Outcome::Dropped => {
+                        let text = "the value was nothing but a reference that is to go, so the line was removed";
+                        context.warning("setting-removed", text, &place);
+                        new.remove_line(line.number);
+                    }
+                }
+            }
+            Setting::Other { .. } => {}
         }
-        if !dropped {
-            return apply(self.text, edits);
-        }
-        if kept.is_empty() {
-            let text = if is_right {
-                "the list is empty now: nobody has this right"
-            } else {
-                "the list is empty now"
-            };
-            self.messages.push(
-                StatusMessage::warning("empty-list", text)
-                    .at(self.place.clone())
-                    .with_hint("an empty list is another policy than an absent line"),
-            );
-        }
-        let separator = match items.as_slice() {
-            [first, second, ..] => self.text.get(first.end..second.start).unwrap_or(","),
-            _ => ",",
-        };
-        let line = ini::splice(self.text, span, &kept.join(separator));
-        Some(if kept.is_empty() {
-            line.trim_end_matches([' ', '\t']).to_owned()
-        } else {
-            line
-        })
     }
+    write_groups(groups, &mut new, context);
+    Ok(new)
+}
 
-    /// A line of [Group Membership]: the group in the key, and its list.
-    fn membership(
-        &mut self,
-        group: Range<usize>,
-        side: Membership,
-        members: Range<usize>,
-        groups: &mut HashMap<(String, Membership), usize>,
-    ) -> Option<Edit> {
-        let name = self.text.get(group.clone())?.to_owned();
-        let key = self
-            .text
-            .split_once('=')
-            .map_or(name.as_str(), |(key, _)| ini::trim(key))
-            .to_owned();
-        self.place.key = Some(key);
-        let decided = self.ask(&name);
-        // The list stands behind the key, so an edit of it leaves the key's span right.
-        let line = self.list(members, false);
-        if matches!(decided, Some(None)) {
-            self.messages.push(
-                StatusMessage::warning(
-                    "group-removed",
-                    format!("the group {name} has no destination, so its line is removed"),
-                )
-                .at(self.place.clone()),
-            );
-            return Some(Edit::Remove);
+/// Visits a list of principals.
+fn members_of(
+    line: &IniLine<'_>,
+    members: Range<usize>,
+    place: &Place,
+    context: &mut Context<'_, '_>,
+) -> Option<ListEdit> {
+    let list = line.text.get(members)?;
+    let edit = list::edit(list, ',', |item| context.principal(item, place))?;
+    for item in &edit.duplicates {
+        let text = format!("{item} would stand twice in the list after mapping; it stands once");
+        context.warning("duplicate-member", text, place);
+    }
+    Some(edit)
+}
+
+/// A line with another list. An empty one is written as the section writes its empty lists.
+fn with_list(
+    ini: &IniFile,
+    line: &IniLine<'_>,
+    text: &str,
+    list: Range<usize>,
+    edit: &ListEdit,
+) -> String {
+    if !edit.value.is_empty() {
+        return splice(text, list, &edit.value);
+    }
+    let head = text.split_once('=').map_or(text, |(head, _)| head);
+    let tail = ini
+        .lines()
+        .filter(|other| other.section.is_some() && other.section == line.section)
+        .filter_map(|other| other.text.split_once('='))
+        .map(|(_, tail)| tail)
+        .find(|tail| ini::trim(tail).is_empty())
+        .unwrap_or_default();
+    [head, "=", tail].concat()
+}
+
+fn group_line(
+    ini: &IniFile,
+    line: &IniLine<'_>,
+    (group, side, members): (Range<usize>, Membership, Range<usize>),
+    place: Place,
+    context: &mut Context<'_, '_>,
+) -> GroupLine {
+    let name = line.text.get(group.clone()).unwrap_or_default();
+    let decision = context.principal(name, &place);
+    let edit = members_of(line, members.clone(), &place, context);
+    let from = name.to_lowercase();
+    let mut to = from.clone();
+    // The list stands behind the group, so it is written first and the group's span stays good.
+    let mut text = match &edit {
+        Some(edit) => {
+            if edit.empty {
+                let what = match side {
+                    Membership::Members => "has no members any more: everyone is taken out of it",
+                    Membership::MemberOf => "is in no groups any more",
+                };
+                context.warning("empty-list", format!("{name} {what}"), &place);
+            }
+            Some(with_list(ini, line, line.text, members, edit))
         }
-        let new = decided.flatten();
-        let after = new.clone().unwrap_or(name).to_lowercase();
-        if let Some(first) = groups.insert((after.clone(), side), 1)
-            && first == 1
-        {
-            self.messages.push(
-                StatusMessage::error(
-                    "colliding-groups",
-                    format!("two groups become {after}, and one list would hide the other"),
-                )
-                .at(self.place.clone()),
-            );
+        None => Some(line.text.to_owned()),
+    };
+    match decision {
+        Decision::Keep => {}
+        Decision::Replace(new) => {
+            to = new.to_lowercase();
+            text = text.map(|text| splice(&text, group, &new));
         }
-        match (new, line) {
-            (None, line) => line.map(Edit::Text),
-            (Some(new), line) => {
-                let line = line.unwrap_or_else(|| self.text.to_owned());
-                Some(Edit::Text(ini::splice(&line, group, &new)))
+        Decision::Remove => text = None,
+    }
+    GroupLine {
+        number: line.number,
+        place,
+        from,
+        to,
+        side,
+        text,
+    }
+}
+
+/// Writes the lines of groups, but not those of different groups that would become one: which of two lists holds is not ours
+/// to say.
+fn write_groups(groups: Vec<GroupLine>, new: &mut IniFile, context: &mut Context<'_, '_>) {
+    let mut colliding = HashSet::new();
+    for (index, one) in groups.iter().enumerate() {
+        for other in groups.iter().skip(index + 1) {
+            let both = one.text.is_some() && other.text.is_some();
+            if both && one.side == other.side && one.to == other.to && one.from != other.from {
+                colliding.insert(one.number);
+                colliding.insert(other.number);
+            }
+        }
+    }
+    for group in groups {
+        if colliding.contains(&group.number) {
+            let text = format!(
+                "{} and another group of this file would both become {}, so their lines stay as they are",
+                group.from, group.to
+            );
+            context.error("colliding-sections", text, &group.place);
+            continue;
+        }
+        match group.text {
+            Some(text) => new.set_text(group.number, text),
+            None => {
+                let text = format!("the line of {} was removed with its group", group.from);
+                context.warning("setting-removed", text, &group.place);
+                new.remove_line(group.number);
             }
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::message::Severity;
-
-    const FILE: &str = "[Unicode]\r\nUnicode=yes\r\n[Privilege Rights]\r\nSeA = *S-1-5-21-1-2-3-4, *S-1-5-32-544,Guest\r\nSeB = *S-1-5-21-1-2-3-4\r\n[Group Membership]\r\n*S-1-5-21-1-2-3-4__Memberof = *S-1-5-32-544\r\n*S-1-5-21-1-2-3-4__Members =\r\n[Service General Setting]\r\n\"Spooler\",4,\"D:(A;;RP;;;S-1-5-21-1-2-3-4)(A;;RP;;;BA)\"\r\n";
-
-    fn run(decide: impl Fn(&str) -> Rewrite) -> (String, Vec<StatusMessage>) {
-        let mut visitor = |found: &Found| match &found.target {
-            FoundTarget::Sid { sid, .. } => decide(&sid.to_string()),
-            FoundTarget::Name(name) => decide(name),
-            _ => Rewrite::Keep,
-        };
-        let visited = visit("f", FILE.as_bytes(), &mut visitor).unwrap();
-        let bytes = visited
-            .bytes
-            .unwrap_or_else(|| Bytes::from_static(FILE.as_bytes()));
-        (String::from_utf8(bytes.to_vec()).unwrap(), visited.messages)
+/// Visits the data of a line of `[Registry Values]`: strings only. The whole line comes back.
+fn registry_value(
+    line: &str,
+    value_type: u32,
+    data: Range<usize>,
+    place: &Place,
+    context: &mut Context<'_, '_>,
+) -> Outcome {
+    let fields = match value_type {
+        1 | 2 => vec![data.clone()],
+        7 => quoted_fields(line, data.clone()),
+        _ => return Outcome::Unchanged,
+    };
+    let mut changed = false;
+    let mut kept = Vec::new();
+    for field in fields {
+        let inside = unquoted(line, ini::trimmed_span(line, field.clone()));
+        let raw = line.get(field.clone()).unwrap_or_default();
+        let text = line.get(inside.clone()).unwrap_or_default();
+        match context.free_text(text, place, Scope::All) {
+            Outcome::Unchanged => kept.push(raw.to_owned()),
+            Outcome::Changed(text) => {
+                changed = true;
+                let inside = inside.start - field.start..inside.end - field.start;
+                kept.push(splice(raw, inside, &text));
+            }
+            Outcome::Dropped => changed = true,
+        }
     }
-
-    #[test]
-    fn keeping_changes_nothing() {
-        let (text, messages) = run(|_| Rewrite::Keep);
-        assert_eq!(text, FILE);
-        assert!(messages.is_empty());
+    match (changed, kept.is_empty()) {
+        (false, _) => Outcome::Unchanged,
+        (true, true) => Outcome::Dropped,
+        (true, false) => Outcome::Changed(splice(line, data, &kept.join(","))),
     }
+}
 
-    #[test]
-    fn replaces_in_every_place_and_leaves_the_rest() {
-        let (text, messages) = run(|name| match name {
-            "S-1-5-21-1-2-3-4" => Rewrite::Principal {
-                sid: "S-1-5-21-9-9-9-7".parse().ok(),
-                name: "DST\\x".to_owned(),
-            },
-            _ => Rewrite::Keep,
-        });
-        assert_eq!(text, FILE.replace("21-1-2-3-4", "21-9-9-9-7"));
-        assert!(messages.is_empty());
+/// The spans between the commas that stand outside of quotes.
+fn quoted_fields(line: &str, data: Range<usize>) -> Vec<Range<usize>> {
+    let mut fields = Vec::new();
+    let mut start = data.start;
+    let mut quoted = false;
+    for (offset, byte) in line
+        .get(data.clone())
+        .unwrap_or_default()
+        .bytes()
+        .enumerate()
+    {
+        match byte {
+            b'"' => quoted = !quoted,
+            b',' if !quoted => {
+                fields.push(start..data.start + offset);
+                start = data.start + offset + 1;
+            }
+            _ => {}
+        }
     }
-
-    #[test]
-    fn taking_out_leaves_empty_lists_and_removes_the_group() {
-        let (text, messages) = run(|name| match name {
-            "S-1-5-21-1-2-3-4" => Rewrite::Remove,
-            _ => Rewrite::Keep,
-        });
-        assert!(
-            text.contains("SeA = *S-1-5-32-544, Guest\r\nSeB =\r\n"),
-            "{text}"
-        );
-        assert!(!text.contains("__Member"));
-        assert!(text.contains("\"D:(A;;RP;;;BA)\""));
-        let codes: Vec<&str> = messages.iter().map(|m| m.code.as_str()).collect();
-        assert_eq!(codes, ["empty-list", "group-removed", "group-removed"]);
-    }
-
-    #[test]
-    fn two_names_for_one_member_stand_once() {
-        let (text, messages) = run(|name| match name {
-            "Guest" | "S-1-5-21-1-2-3-4" => Rewrite::Principal {
-                sid: "S-1-5-21-9-9-9-7".parse().ok(),
-                name: String::new(),
-            },
-            _ => Rewrite::Keep,
-        });
-        assert!(
-            text.contains("SeA = *S-1-5-21-9-9-9-7, *S-1-5-32-544\r\n"),
-            "{text}"
-        );
-        assert!(messages.iter().all(|m| m.severity == Severity::Warning));
-    }
+    fields.push(start..data.end);
+    fields
 }

@@ -1,130 +1,174 @@
-//! References in Registry.pol [MS-GPREG 2.2.1]: in strings, value names and keys. Nothing here is mapped by GPMC.
+//! References in Registry.pol: in strings, and in the names of values and keys.
+
+use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::text::visit_text;
-use super::{Visited, Visitor};
-use crate::formats::registry_pol::{Record, RegistryPol, utf16_bytes, utf16_text};
-use crate::message::StatusMessage;
+use super::text::{Context, Outcome};
+use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes, utf16_text};
 use crate::model::reference::{Place, Scope};
 
-/// `\\` and `-1-` as they stand in UTF-16LE: without them there is no reference.
-const MARKS: [&[u8]; 2] = [b"\\\0\\\0", b"-\x001\0-\0"];
-
-/// Visits every reference of the file. The place is the record's number, its key and its value name.
+/// Visits the records in order.
 pub(super) fn visit(
     file: &str,
     bytes: &Bytes,
-    visitor: &mut Visitor<'_>,
-) -> Result<Visited, String> {
-    let mut parsed = RegistryPol::parse(bytes).map_err(|problem| problem.to_string())?;
-    let mut messages = Vec::new();
+    context: &mut Context<'_, '_>,
+) -> Result<Option<Bytes>, String> {
+    let mut pol = RegistryPol::parse(bytes).map_err(|error| error.to_string())?;
     let mut changed = false;
-    for (index, record) in parsed.records.iter_mut().enumerate() {
-        let hit = [&record.key, &record.value_name, &record.data]
-            .into_iter()
-            .any(|part| has_mark(part));
-        if !hit {
+    let mut renamed = Vec::new();
+    let mut records = Vec::with_capacity(pol.records.len());
+    for (index, record) in pol.records.into_iter().enumerate() {
+        let parts = [&record.key, &record.value_name, &record.data];
+        if !parts.into_iter().any(|part| may_refer(part)) {
+            records.push(record);
             continue;
         }
         let place = Place::file(file)
             .section(record.key_text())
             .key(record.value_name_text())
             .line(index + 1);
-        changed |= visit_record(record, &place, visitor, &mut messages);
-    }
-    Ok(Visited {
-        bytes: changed.then(|| parsed.to_bytes()),
-        messages,
-    })
-}
-
-fn has_mark(part: &[u8]) -> bool {
-    MARKS.iter().any(|mark| {
-        part.windows(mark.len())
-            .step_by(2)
-            .any(|window| window == *mark)
-    })
-}
-
-fn visit_record(
-    record: &mut Record,
-    place: &Place,
-    visitor: &mut Visitor<'_>,
-    messages: &mut Vec<StatusMessage>,
-) -> bool {
-    let mut changed = false;
-    let mut visit = |part: &Bytes| -> Option<Bytes> {
-        if !has_mark(part) {
-            return None;
-        }
-        // Strings of a list stand between NULs, and what follows a string's own NUL stays as it is.
-        let text = utf16_text(part)?;
-        let mut any = false;
-        let strings: Vec<String> = text
-            .split('\0')
-            .map(
-                |string| match visit_text(string, place, Scope::All, visitor, messages) {
-                    Some(new) => {
-                        any = true;
-                        new
-                    }
-                    None => string.to_owned(),
-                },
-            )
-            .collect();
-        any.then(|| utf16_bytes(&strings.join("\0")))
-    };
-    if let Some(new) = visit(&record.key) {
-        record.key = new;
-        changed = true;
-    }
-    if let Some(new) = visit(&record.value_name) {
-        record.value_name = new;
-        changed = true;
-    }
-    if record.value_type.is_text()
-        && let Some(new) = visit(&record.data)
-    {
-        record.data = new;
-        changed = true;
-    }
-    changed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Found, FoundTarget, Rewrite};
-    use super::*;
-
-    #[test]
-    fn strings_change_and_the_rest_stays() {
-        let mut file = b"PReg\x01\0\0\0".to_vec();
-        for (kind, data) in [
-            (1_u32, "\\\\fs1\\a\0"),
-            (7, "x\0S-1-5-21-1-2-3-4\0\0"),
-            (1, "plain\0"),
-        ] {
-            let data = utf16_bytes(data);
-            file.extend_from_slice(&utf16_bytes("[Software\\X\0;Name\0;"));
-            file.extend_from_slice(&kind.to_le_bytes());
-            file.extend_from_slice(b";\0");
-            file.extend_from_slice(&u32::try_from(data.len()).unwrap().to_le_bytes());
-            file.extend_from_slice(b";\0");
-            file.extend_from_slice(&data);
-            file.extend_from_slice(b"]\0");
-        }
-        let mut visitor = |found: &Found| match &found.target {
-            FoundTarget::Unc { .. } => Rewrite::Unc("\\\\fs9\\bb".to_owned()),
-            _ => Rewrite::Principal {
-                sid: "S-1-5-21-9-9-9-7".parse().ok(),
-                name: String::new(),
-            },
+        let Some(new) = visit_record(&record, &place, context) else {
+            changed = true;
+            context.warning(
+                "record-removed",
+                "the setting was nothing but a reference that is to go, so it was removed",
+                &place,
+            );
+            continue;
         };
-        let visited = visit("f", &Bytes::from(file), &mut visitor).unwrap();
-        let new = RegistryPol::parse(&visited.bytes.unwrap()).unwrap();
-        assert_eq!(new.records[0].string().unwrap(), "\\\\fs9\\bb");
-        assert_eq!(new.records[1].strings().unwrap(), ["x", "S-1-5-21-9-9-9-7"]);
-        assert_eq!(new.records[2].string().unwrap(), "plain");
+        if new != record {
+            changed = true;
+            if (&new.key, &new.value_name) != (&record.key, &record.value_name) {
+                renamed.push((identity(&new), place));
+            }
+        }
+        records.push(new);
     }
+    if !changed {
+        return Ok(None);
+    }
+    pol.records = records;
+    if !renamed.is_empty() {
+        let mut counts: HashMap<_, usize> = HashMap::new();
+        for record in &pol.records {
+            *counts.entry(identity(record)).or_default() += 1;
+        }
+        for (identity, place) in renamed {
+            if counts.get(&identity).is_some_and(|&count| count > 1) {
+                let text = "after mapping, another record sets the same value; the later one wins";
+                context.warning("duplicate-value", text, &place);
+            }
+        }
+    }
+    Ok(Some(pol.to_bytes()))
+}
+
+/// Key and value name as registries compare them.
+fn identity(record: &Record) -> (String, String) {
+    (
+        record.key_text().to_lowercase(),
+        record.value_name_text().to_lowercase(),
+    )
+}
+
+/// The record after visiting; `None` when it is to go.
+fn visit_record(record: &Record, place: &Place, context: &mut Context<'_, '_>) -> Option<Record> {
+    let mut new = record.clone();
+    let mut keep = true;
+    if let Some(key) = text_of(&record.key) {
+        match context.free_text(&key, place, Scope::All) {
+            Outcome::Changed(text) => new.key = utf16_bytes(&text),
+            Outcome::Dropped => context.cannot_remove(&key, place),
+            Outcome::Unchanged => {}
+        }
+    }
+    if let Some(whole) = text_of(&record.value_name) {
+        let (command, name) = split_command(&whole);
+        match context.free_text(name, place, Scope::All) {
+            Outcome::Changed(text) => new.value_name = utf16_bytes(&[command, &text].concat()),
+            Outcome::Dropped => keep = false,
+            Outcome::Unchanged => {}
+        }
+    }
+    if let Some(text) = text_of(&record.data).filter(|_| record.value_type.is_text()) {
+        match visit_data(record.value_type, &text, place, context) {
+            Outcome::Changed(text) => new.data = utf16_bytes(&text),
+            Outcome::Dropped => keep = false,
+            Outcome::Unchanged => {}
+        }
+    }
+    keep.then_some(new)
+}
+
+/// `**del.NAME` deletes the value NAME [MS-GPREG 3.2.5.1]: the command and the name.
+fn split_command(name: &str) -> (&str, &str) {
+    match name.split_at_checked(6) {
+        Some((command, rest)) if command.eq_ignore_ascii_case("**del.") => (command, rest),
+        _ => ("", name),
+    }
+}
+
+/// Visits the data: the text up to the first NUL of one string, every string of a list. Terminators stay as they are.
+fn visit_data(
+    value_type: ValueType,
+    data: &str,
+    place: &Place,
+    context: &mut Context<'_, '_>,
+) -> Outcome {
+    let list = value_type == ValueType::MULTI_SZ;
+    let mut changed = false;
+    let mut kept = 0;
+    let mut dropped = false;
+    let mut strings: Vec<String> = Vec::new();
+    for (index, string) in data.split('\0').enumerate() {
+        if string.is_empty() || (index > 0 && !list) {
+            strings.push(string.to_owned());
+            continue;
+        }
+        match context.free_text(string, place, Scope::All) {
+            Outcome::Unchanged => {
+                kept += 1;
+                strings.push(string.to_owned());
+            }
+            Outcome::Changed(text) => {
+                kept += 1;
+                changed = true;
+                strings.push(text);
+            }
+            Outcome::Dropped if list => dropped = true,
+            Outcome::Dropped => return Outcome::Dropped,
+        }
+    }
+    if dropped && kept == 0 {
+        context.warning("empty-list", "the list is empty now", place);
+    }
+    if changed || dropped {
+        Outcome::Changed(strings.join("\0"))
+    } else {
+        Outcome::Unchanged
+    }
+}
+
+/// The text, when there can be a reference in it.
+fn text_of(bytes: &[u8]) -> Option<String> {
+    may_refer(bytes).then(|| utf16_text(bytes))?
+}
+
+/// Whether `-1-` or `\\` occurs: every reference has one of them, and most records have neither.
+fn may_refer(utf16: &[u8]) -> bool {
+    let mut last = [0, 0];
+    let mut last_but_one = [0, 0];
+    for unit in utf16.chunks_exact(2) {
+        let &[low, high] = unit else { return false };
+        if high == 0 {
+            let after_one = low == b'-' && last == [b'1', 0] && last_but_one == [b'-', 0];
+            if after_one || (low == b'\\' && last == [b'\\', 0]) {
+                return true;
+            }
+        }
+        last_but_one = last;
+        last = [low, high];
+    }
+    false
 }

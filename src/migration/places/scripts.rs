@@ -1,100 +1,54 @@
-//! References in scripts.ini and psscripts.ini [MS-GPSCR 2.2].
+//! References in scripts.ini and psscripts.ini.
 
 use bytes::Bytes;
 
-use super::text::visit_text;
-use super::{Found, FoundTarget, Rewrite, Visited, Visitor};
-use crate::formats::ini::splice;
+use super::text::{Context, Decision, Outcome, is_reference};
+use crate::formats::gpt_tmpl::unquoted;
+use crate::formats::ini::{IniFile, splice};
 use crate::formats::scripts::{ScriptPart, Scripts};
 use crate::model::reference::{Place, Scope};
 use crate::model::unc_path::UncPath;
 
-/// Visits every reference of the file. GPMC maps command lines of scripts.ini only, by the folder of the script.
+/// Visits the scripts in order of the lines. `scope` is that of a command which is a UNC path: GPMC maps those of scripts.ini only.
 pub(super) fn visit(
     file: &str,
-    bytes: &[u8],
-    command_scope: Scope,
-    visitor: &mut Visitor<'_>,
-) -> Result<Visited, String> {
-    let mut parsed = Scripts::parse(bytes).map_err(|problem| problem.to_string())?;
-    let mut messages = Vec::new();
-    let mut edits = Vec::new();
-    for (line, script) in parsed.scripts() {
+    bytes: &Bytes,
+    scope: Scope,
+    context: &mut Context<'_, '_>,
+) -> Result<IniFile, String> {
+    let scripts = Scripts::parse(bytes).map_err(|error| error.to_string())?;
+    let mut new = scripts.ini.clone();
+    for (line, script) in scripts.scripts() {
+        let key = line.pair().map(|(key, _)| key).unwrap_or_default();
         let place = Place::file(file)
             .section(line.section.unwrap_or_default())
-            .key(format!(
-                "{}{}",
-                script.index,
-                match script.part {
-                    ScriptPart::CommandLine => "CmdLine",
-                    ScriptPart::Parameters => "Parameters",
-                }
-            ))
+            .key(key)
             .line(line.number);
-        let value = line.text.get(script.value.clone()).unwrap_or_default();
-        let path = match script.part {
-            ScriptPart::CommandLine => value.parse::<UncPath>().ok(),
-            ScriptPart::Parameters => None,
-        };
-        let new = match path {
-            Some(path) => {
-                let unit = path.parent().unwrap_or_else(|| path.clone());
-                let found = Found {
-                    target: FoundTarget::Unc {
-                        text: path.to_string(),
-                        unit: unit.to_string(),
-                    },
-                    place,
-                    scope: command_scope,
-                };
-                match visitor(&found) {
-                    Rewrite::Unc(new) => Some(new),
-                    _ => None,
+        let inside = unquoted(line.text, script.value.clone());
+        let path = line.text.get(inside.clone()).unwrap_or_default();
+        if script.part == ScriptPart::CommandLine && is_reference(path) {
+            let folder = path.parse().ok().and_then(|path: UncPath| path.parent());
+            let unit = folder.map_or_else(|| path.to_owned(), |folder| folder.to_string());
+            match context.unc(path, &unit, &place, scope) {
+                Decision::Keep => {}
+                Decision::Replace(to) => {
+                    new.set_text(line.number, splice(line.text, inside, &to));
                 }
+                Decision::Remove => context.cannot_remove(path, &place),
             }
-            None => visit_text(value, &place, Scope::All, visitor, &mut messages),
-        };
-        edits.extend(new.map(|new| (line.number, splice(line.text, script.value, &new))));
-    }
-    if edits.is_empty() {
-        return Ok(Visited {
-            bytes: None,
-            messages,
-        });
-    }
-    for (number, text) in edits {
-        parsed.ini.set_text(number, text);
-    }
-    let bytes = parsed.to_bytes().map_err(|problem| problem.to_string())?;
-    Ok(Visited {
-        bytes: Some(Bytes::from(bytes)),
-        messages,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_compared_by_its_folder() {
-        let file = b"[Logon]\r\n0CmdLine=\\\\fs1\\netlogon\\a.bat\r\n0Parameters=/from \\\\fs1\\x\r\n1CmdLine=own.cmd\r\n1Parameters=\r\n";
-        let mut met = Vec::new();
-        let visited = visit("f", file, Scope::Gpmc, &mut |found| {
-            if let FoundTarget::Unc { unit, .. } = &found.target {
-                met.push((unit.clone(), found.scope));
+            continue;
+        }
+        let value = line.text.get(script.value.clone()).unwrap_or_default();
+        match context.free_text(value, &place, Scope::All) {
+            Outcome::Unchanged => {}
+            Outcome::Changed(text) => {
+                new.set_text(line.number, splice(line.text, script.value, &text));
             }
-            Rewrite::Unc("\\\\fs9\\n\\a.bat".to_owned())
-        })
-        .unwrap();
-        assert_eq!(
-            met,
-            [
-                ("\\\\fs1\\netlogon".to_owned(), Scope::Gpmc),
-                ("\\\\fs1\\x".to_owned(), Scope::All)
-            ]
-        );
-        let text = String::from_utf8(visited.bytes.unwrap().to_vec()).unwrap();
-        assert!(text.starts_with("[Logon]\r\n0CmdLine=\\\\fs9\\n\\a.bat\r\n"));
+            Outcome::Dropped if script.part == ScriptPart::Parameters => {
+                new.set_text(line.number, splice(line.text, script.value, ""));
+            }
+            Outcome::Dropped => context.cannot_remove(value, &place),
+        }
     }
+    Ok(new)
 }

@@ -1,200 +1,422 @@
-//! References inside free text: SIDs, SIDs in SDDL, and UNC paths, wherever they stand in a string.
+//! References inside free text: SIDs, SDDL and UNC paths in registry strings, script parameters and the like. Also the asking that
+//! all visitors share.
 
 use std::ops::Range;
 
 use super::{Found, FoundTarget, Rewrite, Visitor};
-use crate::formats::ini::splice;
-use crate::formats::sddl_text::{SddlRole, literal_sids, sid_at};
+use crate::formats::sddl_text::{self, SddlRole};
 use crate::message::StatusMessage;
 use crate::model::reference::{Place, Scope};
+use crate::model::sid::Sid;
 use crate::model::unc_path::UncPath;
 
+/// The visitor and what was noticed so far.
+pub(super) struct Context<'c, 'v> {
+    pub visitor: &'c mut Visitor<'v>,
+    pub messages: Vec<StatusMessage>,
+}
+
+/// What is to become of a reference, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    Keep,
+    Replace(String),
+    Remove,
+}
+
+/// What became of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Unchanged,
+    Changed(String),
+    /// The text was nothing but references, and all of them are to go.
+    Dropped,
+}
+
 /// A reference in a text.
-struct Spot {
+struct TextReference {
     span: Range<usize>,
     target: FoundTarget,
-    /// What goes when it is taken out; empty when it cannot go.
-    part: Range<usize>,
+    /// What goes when it goes; `None` when the text would not mean anything sensible without it.
+    part: Option<Range<usize>>,
+    role: Option<SddlRole>,
 }
 
-/// Visits the references in a text; the new text comes back when anything changed.
-pub(super) fn visit_text(
-    text: &str,
-    place: &Place,
-    scope: Scope,
-    visitor: &mut Visitor<'_>,
-    messages: &mut Vec<StatusMessage>,
-) -> Option<String> {
-    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-    for spot in spots(text) {
-        let found = Found {
-            target: spot.target,
+impl Context<'_, '_> {
+    fn ask(&mut self, target: FoundTarget, place: &Place, scope: Scope) -> Rewrite {
+        (self.visitor)(&Found {
+            target,
             place: place.clone(),
             scope,
+        })
+    }
+
+    pub fn warning(&mut self, code: &str, text: impl Into<String>, place: &Place) {
+        self.messages
+            .push(StatusMessage::warning(code, text).at(place.clone()));
+    }
+
+    pub fn error(&mut self, code: &str, text: impl Into<String>, place: &Place) {
+        self.messages
+            .push(StatusMessage::error(code, text).at(place.clone()));
+    }
+
+    /// Says that a reference stays although it was to go.
+    pub fn cannot_remove(&mut self, what: &str, place: &Place) {
+        let text = format!(
+            "{what} cannot be taken out of this setting without changing its meaning, so it stays"
+        );
+        self.messages.push(
+            StatusMessage::error("cannot-remove", text)
+                .at(place.clone())
+                .with_hint("map it to a destination, or change the setting by hand"),
+        );
+    }
+
+    fn misfit(&mut self, what: &str, place: &Place) -> Decision {
+        let text = format!("{what} was mapped to something of another kind, so it stays");
+        self.error("mapping-misfit", text, place);
+        Decision::Keep
+    }
+
+    /// Asks about a SID where only a SID can stand.
+    pub fn sid(&mut self, sid: &Sid, text: &str, place: &Place, scope: Scope) -> Decision {
+        let target = FoundTarget::Sid {
+            sid: sid.clone(),
+            text: text.to_owned(),
         };
-        match visitor(&found) {
-            Rewrite::Keep => {}
-            Rewrite::Unc(new) => edits.push((spot.span, new)),
-            Rewrite::Principal { sid, name } => {
-                edits.push((spot.span, sid.map_or(name, |sid| sid.to_string())));
+        match self.ask(target, place, scope) {
+            Rewrite::Keep => Decision::Keep,
+            Rewrite::Remove => Decision::Remove,
+            Rewrite::Principal { sid: Some(new), .. } if new == *sid => Decision::Keep,
+            Rewrite::Principal { sid: Some(new), .. } => Decision::Replace(new.to_string()),
+            Rewrite::Principal { sid: None, name } => {
+                let message = format!(
+                    "only a SID can stand here and \"{}\" does not resolve to one, so {text} stays",
+                    name.escape_debug()
+                );
+                self.error("needs-sid", message, place);
+                Decision::Keep
             }
-            Rewrite::Remove if spot.part.is_empty() => messages.push(
-                StatusMessage::warning(
-                    "not-removable",
-                    "the principal stands in a condition or a name and cannot be taken out; it stays",
-                )
-                .at(place.clone()),
-            ),
-            Rewrite::Remove => edits.push((spot.part, String::new())),
+            Rewrite::Unc(_) => self.misfit(text, place),
         }
     }
-    apply(text, edits)
-}
 
-/// Replaces the spans, which do not overlap, from the end so that the others stay right.
-pub(super) fn apply(text: &str, mut edits: Vec<(Range<usize>, String)>) -> Option<String> {
-    if edits.is_empty() {
-        return None;
-    }
-    edits.sort_by_key(|(span, _)| span.start);
-    let mut new = text.to_owned();
-    let mut begun = usize::MAX;
-    for (span, with) in edits.into_iter().rev() {
-        // Two SIDs of one ACE that goes are one part.
-        if span.end <= begun {
-            begun = span.start;
-            new = splice(&new, span, &with);
-        }
-    }
-    Some(new)
-}
-
-fn spots(text: &str) -> Vec<Spot> {
-    let mut spots = Vec::new();
-    if text.contains("S-1-") || text.contains("s-1-") {
-        for found in literal_sids(text) {
-            let removable = found.role != SddlRole::Condition;
-            spots.push(Spot {
-                target: FoundTarget::Sid {
-                    text: text.get(found.span.clone()).unwrap_or_default().to_owned(),
-                    sid: found.sid,
-                },
-                span: found.span,
-                part: if removable { found.part } else { 0..0 },
-            });
-        }
-        bare_sids(text, &mut spots);
-    }
-    unc_paths(text, &mut spots);
-    spots.sort_by_key(|spot| spot.span.start);
-    spots
-}
-
-/// SIDs outside of SDDL: not in the middle of a word.
-fn bare_sids(text: &str, spots: &mut Vec<Spot>) {
-    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-' || *byte == b'_';
-    let bytes = text.as_bytes();
-    let mut position = 0;
-    while let Some(at) = text
-        .get(position..)
-        .and_then(|rest| rest.find("-1-"))
-        .map(|at| position + at)
-    {
-        position = at + 1;
-        let Some(start) = at.checked_sub(1) else {
-            continue;
+    /// Asks about a principal in GptTmpl.inf, where `*SID` or a name can stand; the answer is written so.
+    pub fn principal(&mut self, text: &str, place: &Place) -> Decision {
+        let (marked, bare) = match text.strip_prefix('*') {
+            Some(bare) => (true, bare),
+            None => (false, text),
         };
-        let inside = start
-            .checked_sub(1)
-            .and_then(|before| bytes.get(before))
-            .is_some_and(in_word);
-        let known = spots.iter().any(|spot| spot.span.contains(&start));
-        if inside || known {
-            continue;
-        }
-        let Some((sid, end)) = sid_at(text, start) else {
-            continue;
-        };
-        if bytes.get(end).is_some_and(in_word) {
-            continue;
-        }
-        position = end;
-        // In a list, the separator behind it goes with it, or the one before it.
-        let separator = |at: Option<usize>| {
-            at.and_then(|at| bytes.get(at))
-                .is_some_and(|byte| matches!(byte, b',' | b';'))
-        };
-        let part = if separator(Some(end)) {
-            start..end + 1
-        } else if separator(start.checked_sub(1)) {
-            start - 1..end
-        } else {
-            start..end
-        };
-        spots.push(Spot {
-            target: FoundTarget::Sid {
-                sid,
-                text: text.get(start..end).unwrap_or_default().to_owned(),
+        let old = bare.parse::<Sid>().ok();
+        let target = match &old {
+            Some(sid) => FoundTarget::Sid {
+                sid: sid.clone(),
+                text: bare.to_owned(),
             },
-            span: start..end,
-            part,
-        });
-    }
-}
-
-/// UNC paths. One in quotes ends at the quote; one that begins the text may hold blanks, and ends where an option
-/// begins; any other ends at a blank.
-fn unc_paths(text: &str, spots: &mut Vec<Spot>) {
-    let mut position = 0;
-    while let Some(start) = text
-        .get(position..)
-        .and_then(|rest| rest.find("\\\\"))
-        .map(|at| position + at)
-    {
-        let before = text
-            .get(..start)
-            .and_then(|before| before.chars().next_back());
-        let rest = text.get(start..).unwrap_or_default();
-        let slashes = rest.bytes().take_while(|byte| *byte == b'\\').count();
-        position = start + slashes;
-        // After a letter or a colon it is a doubled backslash of something else.
-        if slashes != 2 || before.is_some_and(|c| c.is_alphanumeric() || c == ':') {
-            continue;
-        }
-        let quote = before.filter(|c| matches!(c, '"' | '\''));
-        let mut end = rest
-            .find(|c: char| match quote {
-                Some(quote) => c == quote,
-                None => {
-                    matches!(c, '"' | '\'' | '|' | ';' | ',' | '<' | '>' | '*' | '?')
-                        || c.is_control()
-                        || (c.is_whitespace() && before.is_some())
+            None if marked => {
+                let message = format!("\"{}\" is not a SID, so it stays", bare.escape_debug());
+                self.warning("bad-sid", message, place);
+                return Decision::Keep;
+            }
+            None => FoundTarget::Name(bare.to_owned()),
+        };
+        match self.ask(target, place, Scope::Gpmc) {
+            Rewrite::Keep => Decision::Keep,
+            Rewrite::Remove => Decision::Remove,
+            Rewrite::Principal { sid: Some(new), .. } if old.as_ref() == Some(&new) => {
+                Decision::Keep
+            }
+            Rewrite::Principal { sid: Some(new), .. } => Decision::Replace(format!("*{new}")),
+            Rewrite::Principal { sid: None, name } if name == text => Decision::Keep,
+            Rewrite::Principal { sid: None, name } => {
+                // A comma or a line end would make other members or settings out of one name.
+                let unfit = |c: char| c.is_control() || matches!(c, ',' | '=' | '"' | ';' | '[');
+                if name.is_empty() || name.starts_with(['*', ' ']) || name.contains(unfit) {
+                    let message = format!(
+                        "the name \"{}\" cannot be written into GptTmpl.inf, so {text} stays",
+                        name.escape_debug()
+                    );
+                    self.error("bad-name", message, place);
+                    return Decision::Keep;
                 }
-            })
-            .unwrap_or(rest.len());
-        if quote.is_none() && before.is_none() {
-            for option in [" /", " -", " \"", "\t"] {
-                if let Some(at) = rest.get(..end).and_then(|path| path.find(option)) {
-                    end = at;
+                Decision::Replace(name)
+            }
+            Rewrite::Unc(_) => self.misfit(text, place),
+        }
+    }
+
+    /// Asks about a UNC path. A trailing backslash stays.
+    pub fn unc(&mut self, text: &str, unit: &str, place: &Place, scope: Scope) -> Decision {
+        let target = FoundTarget::Unc {
+            text: text.to_owned(),
+            unit: unit.to_owned(),
+        };
+        match self.ask(target, place, scope) {
+            Rewrite::Keep => Decision::Keep,
+            Rewrite::Remove => Decision::Remove,
+            Rewrite::Unc(new) if new == text => Decision::Keep,
+            Rewrite::Unc(new) => {
+                if new.is_empty() || new.contains(|c: char| c.is_control() || c == '"') {
+                    let message = format!(
+                        "the path \"{}\" cannot be written here, so {text} stays",
+                        new.escape_debug()
+                    );
+                    self.error("bad-path", message, place);
+                    return Decision::Keep;
+                }
+                let slash = text.ends_with('\\') && !new.ends_with('\\');
+                Decision::Replace(if slash { new + "\\" } else { new })
+            }
+            Rewrite::Principal { .. } => self.misfit(text, place),
+        }
+    }
+
+    /// Asks about every reference in a text and rewrites it.
+    pub fn free_text(&mut self, text: &str, place: &Place, scope: Scope) -> Outcome {
+        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+        let mut ace_removed = false;
+        for reference in references(text) {
+            let decision = match &reference.target {
+                FoundTarget::Sid { sid, text } => self.sid(sid, text, place, scope),
+                FoundTarget::Unc { text, unit } => self.unc(text, unit, place, scope),
+                FoundTarget::Name(_) | FoundTarget::SidAndName { .. } => Decision::Keep,
+            };
+            match (decision, reference.part) {
+                (Decision::Keep, _) => {}
+                (Decision::Replace(new), _) => edits.push((reference.span, new)),
+                (Decision::Remove, Some(part)) => {
+                    let gone = text.get(part.clone()).unwrap_or_default();
+                    match reference.role {
+                        Some(SddlRole::Owner | SddlRole::Group) => self.warning(
+                            "owner-removed",
+                            format!("{gone} was taken out of the security descriptor"),
+                            place,
+                        ),
+                        Some(_) => ace_removed = true,
+                        None => {}
+                    }
+                    edits.push((part, String::new()));
+                }
+                (Decision::Remove, None) => {
+                    let what = text.get(reference.span).unwrap_or_default();
+                    self.cannot_remove(what, place);
                 }
             }
         }
-        let Some(path) = rest.get(..end).map(str::trim_end) else {
-            continue;
-        };
-        if path.parse::<UncPath>().is_err() {
-            continue;
+        if edits.is_empty() {
+            return Outcome::Unchanged;
         }
-        position = start + path.len();
-        spots.push(Spot {
-            span: start..start + path.len(),
+        let new = apply(text, edits);
+        if ace_removed && sddl_text::aces(&new).is_empty() {
+            self.warning(
+                "empty-dacl",
+                "the last entry of a security descriptor was taken out, so it grants nothing any more",
+                place,
+            );
+        }
+        if new.is_empty() {
+            Outcome::Dropped
+        } else {
+            Outcome::Changed(new)
+        }
+    }
+}
+
+/// Applies edits that may lie within or overlap one another: what begins first and reaches farthest wins, and what it covers goes
+/// with it.
+fn apply(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
+    edits.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
+    let mut out = String::with_capacity(text.len());
+    let mut position = 0;
+    for (span, new) in edits {
+        if span.start >= position {
+            out.push_str(text.get(position..span.start).unwrap_or_default());
+            out.push_str(&new);
+        }
+        position = position.max(span.end);
+    }
+    out.push_str(text.get(position..).unwrap_or_default());
+    out
+}
+
+fn references(text: &str) -> Vec<TextReference> {
+    let mut found: Vec<TextReference> = sddl_text::literal_sids(text)
+        .into_iter()
+        .map(|sid| TextReference {
+            target: FoundTarget::Sid {
+                text: text.get(sid.span.clone()).unwrap_or_default().to_owned(),
+                sid: sid.sid,
+            },
+            part: (!sid.part.is_empty()).then_some(sid.part),
+            role: Some(sid.role),
+            span: sid.span,
+        })
+        .collect();
+    found.extend(unc_paths(text).into_iter().map(|span| {
+        let path = text.get(span.clone()).unwrap_or_default();
+        TextReference {
             target: FoundTarget::Unc {
                 text: path.to_owned(),
                 unit: path.to_owned(),
             },
-            part: 0..0,
+            part: list_part(text, &span, &[';']),
+            role: None,
+            span,
+        }
+    }));
+    let mut taken: Vec<Range<usize>> = found.iter().map(|r| r.span.clone()).collect();
+    taken.sort_by_key(|span| span.start);
+    let mut taken = taken.into_iter().peekable();
+    for (span, sid) in bare_sids(text) {
+        while taken.next_if(|other| other.end <= span.start).is_some() {}
+        if taken.peek().is_some_and(|other| other.start < span.end) {
+            continue;
+        }
+        found.push(TextReference {
+            target: FoundTarget::Sid {
+                sid,
+                text: text.get(span.clone()).unwrap_or_default().to_owned(),
+            },
+            part: list_part(text, &span, &[';', ',']),
+            role: None,
+            span,
         });
     }
+    found.sort_by_key(|reference| reference.span.start);
+    found
+}
+
+/// SIDs that stand as words of their own.
+fn bare_sids(text: &str) -> Vec<(Range<usize>, Sid)> {
+    let mut found = Vec::new();
+    let mut position = 0;
+    while let Some(offset) = text.get(position..).and_then(|rest| rest.find("-1-")) {
+        let dash = position + offset;
+        position = dash + 1;
+        let Some(start) = dash.checked_sub(1) else {
+            continue;
+        };
+        let bounded = text
+            .get(..start)
+            .is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '-'));
+        if let Some((sid, end)) = sddl_text::sid_at(text, start).filter(|_| bounded) {
+            let after = text.get(end..).unwrap_or_default();
+            if !after.starts_with(|c: char| c.is_alphanumeric() || c == '-') {
+                found.push((start..end, sid));
+            }
+            position = end;
+        }
+    }
+    found
+}
+
+/// What has to go to take an item out of a text that is a list: the item and one separator. The whole text, when it is the
+/// only item; `None` when the text is no list at this place.
+fn list_part(text: &str, span: &Range<usize>, separators: &[char]) -> Option<Range<usize>> {
+    let before = text.get(..span.start)?.trim_end_matches([' ', '\t']);
+    let behind = text.get(span.end..)?;
+    let after = behind.trim_start_matches([' ', '\t']);
+    if !(before.is_empty() || before.ends_with(separators)) {
+        return None;
+    }
+    if after.is_empty() {
+        return Some(before.len().saturating_sub(1)..text.len());
+    }
+    let rest = after.strip_prefix(separators)?;
+    let rest = rest.trim_start_matches([' ', '\t']);
+    Some(span.start..text.len() - rest.len())
+}
+
+/// The UNC paths in a text: the whole text, or words, quoted or not.
+fn unc_paths(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut position = 0;
+    while let Some(offset) = text.get(position..).and_then(|rest| rest.find("\\\\")) {
+        let start = position + offset;
+        let before = text.get(..start).unwrap_or_default();
+        let rest = text.get(start..).unwrap_or_default();
+        let backslashes = rest.len() - rest.trim_start_matches('\\').len();
+        position = start + backslashes;
+        if backslashes != 2 || !may_begin_after(before) {
+            continue;
+        }
+        let length = path_length(before, rest);
+        let path = rest.get(..length).unwrap_or_default();
+        if is_reference(path) {
+            found.push(start..start + length);
+        }
+        position = position.max(start + length);
+    }
+    found
+}
+
+/// Whether a path may begin behind this text. Two backslashes inside of a word or a local path are no beginning.
+fn may_begin_after(before: &str) -> bool {
+    let mut back = before.chars().rev();
+    match back.next() {
+        None => true,
+        // `/log:\\srv\share` begins a path, `C:\\folder` does not.
+        Some(':') => match back.next() {
+            Some(c) if c.is_ascii_alphabetic() => back.next().is_some_and(char::is_alphanumeric),
+            _ => true,
+        },
+        Some(c) => {
+            !c.is_alphanumeric()
+                && !matches!(c, '%' | '}' | ')' | '_' | '-' | '.' | '$' | '/' | '*' | '?')
+        }
+    }
+}
+
+/// How much of `rest`, which begins with two backslashes, is the path.
+fn path_length(before: &str, rest: &str) -> usize {
+    let quote = before
+        .chars()
+        .next_back()
+        .filter(|c| matches!(c, '"' | '\''));
+    let quoted = quote
+        .and_then(|quote| rest.split_once(quote))
+        .map(|(inside, _)| inside);
+    if let Some(inside) = quoted.filter(|inside| is_path_with_blanks(inside)) {
+        return inside.len();
+    }
+    if before.trim_matches([' ', '\t']).is_empty() {
+        let whole = rest.trim_end_matches([' ', '\t']);
+        if is_path_with_blanks(whole) {
+            return whole.len();
+        }
+    }
+    let open = before.chars().next_back();
+    quoted
+        .unwrap_or(rest)
+        .find(|c: char| {
+            c.is_whitespace()
+                || c.is_control()
+                || matches!(c, '"' | '|' | ';' | ',' | '<' | '>')
+                || (c == ')' && open == Some('('))
+                || (c == ']' && open == Some('['))
+        })
+        .unwrap_or(quoted.unwrap_or(rest).len())
+}
+
+/// Whether a text that may hold blanks is one path, not a command with arguments or a list.
+fn is_path_with_blanks(text: &str) -> bool {
+    if text.contains(['"', '|', ';', ',', '<', '>']) || text.contains(" -") {
+        return false;
+    }
+    let lower = text.to_ascii_lowercase();
+    let command = [
+        ".exe ", ".bat ", ".cmd ", ".com ", ".msi ", ".ps1 ", ".vbs ", ".js ",
+    ]
+    .iter()
+    .any(|end| lower.contains(end));
+    !command && text.parse::<UncPath>().is_ok()
+}
+
+/// Whether a text is a UNC path that names a server: `\\*\SYSVOL` means every server.
+pub(super) fn is_reference(text: &str) -> bool {
+    text.parse::<UncPath>()
+        .is_ok_and(|path| !path.server().contains(['*', '?']))
 }
 
 #[cfg(test)]
@@ -203,50 +425,131 @@ mod tests {
     use proptest::prelude::*;
 
     fn found(text: &str) -> Vec<String> {
-        spots(text)
+        references(text)
             .into_iter()
-            .map(|spot| text.get(spot.span).unwrap().to_owned())
+            .map(|reference| text.get(reference.span).unwrap().to_owned())
             .collect()
     }
 
+    /// Rewrites SIDs ending in 7 to S-1-5-9, removes those ending in 8, and moves UNC paths of `old` to `new`.
+    fn rewritten(text: &str) -> (Outcome, Vec<String>) {
+        let mut visitor = |found: &Found| match &found.target {
+            FoundTarget::Sid { text, .. } if text.ends_with('7') => Rewrite::Principal {
+                sid: Some("S-1-5-9".parse().unwrap()),
+                name: String::new(),
+            },
+            FoundTarget::Sid { text, .. } if text.ends_with('8') => Rewrite::Remove,
+            FoundTarget::Unc { text, .. } if text.contains("gone") => Rewrite::Remove,
+            FoundTarget::Unc { text, .. } if text.contains("old") => {
+                Rewrite::Unc(text.replace("old", "new").trim_end_matches('\\').to_owned())
+            }
+            _ => Rewrite::Keep,
+        };
+        let mut context = Context {
+            visitor: &mut visitor,
+            messages: Vec::new(),
+        };
+        let outcome = context.free_text(text, &Place::file("f"), Scope::All);
+        let codes = context.messages.into_iter().map(|m| m.code).collect();
+        (outcome, codes)
+    }
+
+    fn changed(text: &str) -> Outcome {
+        Outcome::Changed(text.to_owned())
+    }
+
     #[test]
-    fn finds_what_stands_in_a_text() {
-        assert_eq!(found(r"\\fs1\a b\c.exe /quiet"), [r"\\fs1\a b\c.exe"]);
+    fn finds_unc_paths_and_nothing_else() {
+        for (text, expected) in [
+            (
+                r"\\s\share\My Folder\x.xml",
+                vec![r"\\s\share\My Folder\x.xml"],
+            ),
+            (r"  \\s\a b  ", vec![r"\\s\a b"]),
+            (r"\\s\a\x.exe arg", vec![r"\\s\a\x.exe"]),
+            (r"\\s\a\x -arg", vec![r"\\s\a\x"]),
+            (r"\\s\a\x /arg", vec![r"\\s\a\x"]),
+            (
+                r#""\\s\a b\x.exe" /log:\\t\b\"#,
+                vec![r"\\s\a b\x.exe", r"\\t\b\"],
+            ),
+            (r"\\s\a;\\t\b, c", vec![r"\\s\a", r"\\t\b"]),
+            (r"type=VHD,path=\\s\a", vec![r"\\s\a"]),
+            (r"|App=\\s\x.exe|Name=y|", vec![r"\\s\x.exe"]),
+            (r"x (\\s\a) y", vec![r"\\s\a"]),
+            (r"'\\s\a b' x", vec![r"\\s\a b"]),
+            (r"\\*\SYSVOL", vec![]),
+            (r"C:\\a\\b\c", vec![]),
+            (r"%x%\\a\b", vec![]),
+            (r"\\\\s\\a", vec![]),
+            (r"\\?\C:\a", vec![]),
+            (r"\\s", vec![]),
+            ("file://s/a", vec![]),
+        ] {
+            assert_eq!(found(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn finds_sids_as_words() {
         assert_eq!(
-            found(r#""\\fs1\a b\c.exe" -x \\fs2\d e"#),
-            [r"\\fs1\a b\c.exe", r"\\fs2\d"]
+            found("S-1-5-7;s-1-1-0,xS-1-5-8 S-1-5-9x HKU\\S-1-5-21-1-2-3-4_Classes S-1-5"),
+            ["S-1-5-7", "s-1-1-0", "S-1-5-21-1-2-3-4"]
         );
-        assert_eq!(found(r"\\*\SYSVOL"), Vec::<String>::new());
-        assert_eq!(found(r"C:\\a\\b"), Vec::<String>::new());
         assert_eq!(
-            found("O:BAG:BAD:(A;;RC;;;S-1-5-21-1-2-3-4);S-1-5-32-544,xS-1-5-18"),
-            ["S-1-5-21-1-2-3-4", "S-1-5-32-544"]
+            found("v2.10|RUser=D:(A;;CC;;;S-1-5-7)|RMauth=O:LSD:(A;;CC;;;S-1-5-8)|LUOwn=S-1-5-9|"),
+            ["S-1-5-7", "S-1-5-8", "S-1-5-9"]
         );
+        assert_eq!(found(r"\\s\p\S-1-5-7"), [r"\\s\p\S-1-5-7"]);
+    }
+
+    #[test]
+    fn rewrites_only_the_reference() {
         assert_eq!(
-            found("v2.10|Action=Allow|RUser=D:(A;;CC;;;S-1-5-21-1-2-3-5)|LUOwn=S-1-5-21-1-2-3-6|"),
-            ["S-1-5-21-1-2-3-5", "S-1-5-21-1-2-3-6"]
+            rewritten(" s-1-5-7 ; S-1-5-6").0,
+            changed(" S-1-5-9 ; S-1-5-6")
+        );
+        assert_eq!(rewritten(r"x \\old\a\ y").0, changed(r"x \\new\a\ y"));
+        assert_eq!(rewritten("S-1-5-6").0, Outcome::Unchanged);
+        assert_eq!(
+            rewritten("O:S-1-5-7G:BAD:(D;;0X1;;;DU)(A;;RC;;;S-1-5-7)").0,
+            changed("O:S-1-5-9G:BAD:(D;;0X1;;;DU)(A;;RC;;;S-1-5-9)")
         );
     }
 
     #[test]
-    fn takes_out_an_entry_or_an_item_of_a_list() {
-        let mut remove = |_: &Found| Rewrite::Remove;
-        let place = Place::file("f");
-        let mut run = |text: &str| {
-            visit_text(text, &place, Scope::All, &mut remove, &mut Vec::new()).unwrap()
-        };
+    fn removes_what_belongs_to_it() {
+        assert_eq!(rewritten("S-1-5-8").0, Outcome::Dropped);
+        assert_eq!(rewritten("S-1-5-8;S-1-5-18").0, Outcome::Dropped);
+        assert_eq!(rewritten("S-1-5-8; S-1-5-6").0, changed("S-1-5-6"));
+        assert_eq!(rewritten("S-1-5-6, S-1-5-8").0, changed("S-1-5-6"));
+        assert_eq!(rewritten(r"\\a\b;\\gone\x;c").0, changed(r"\\a\b;c"));
         assert_eq!(
-            run("D:(A;;RC;;;BA)(A;;RC;;;S-1-5-21-1-2-3-4)"),
-            "D:(A;;RC;;;BA)"
+            rewritten("O:S-1-5-8G:BAD:(A;;RC;;;S-1-5-8)(A;;RC;;;BA)"),
+            (
+                changed("G:BAD:(A;;RC;;;BA)"),
+                vec!["owner-removed".to_owned()]
+            )
         );
-        assert_eq!(run("x,S-1-5-21-1-2-3-4"), "x");
+        assert_eq!(
+            rewritten("|RUser=D:(A;;CC;;;S-1-5-8)|LUOwn=S-1-5-8|"),
+            (
+                changed("|RUser=D:|LUOwn=S-1-5-8|"),
+                vec!["cannot-remove".to_owned(), "empty-dacl".to_owned()]
+            )
+        );
+        assert_eq!(rewritten(r"run \\gone\x").1, ["cannot-remove"]);
     }
 
     proptest! {
         #[test]
-        fn never_panics(text in "(\\PC|S-1-5-21-1|\\\\\\\\a\\\\b|[\"();|,]){0,60}") {
-            let mut replace = |_: &Found| Rewrite::Principal { sid: None, name: "x".to_owned() };
-            visit_text(&text, &Place::file("f"), Scope::All, &mut replace, &mut Vec::new());
+        fn keeps_what_is_kept_and_never_panics(
+            text in "([\\\\;,:|\"'( )=DA]|S-1-5-[678]|\\\\\\\\old\\\\a|\u{e4}|O:|\\(A;;;;;){0,30}"
+        ) {
+            let mut keep = |_: &Found| Rewrite::Keep;
+            let mut context = Context { visitor: &mut keep, messages: Vec::new() };
+            prop_assert_eq!(context.free_text(&text, &Place::default(), Scope::All), Outcome::Unchanged);
+            rewritten(&text);
         }
     }
 }
