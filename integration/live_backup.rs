@@ -135,3 +135,36 @@ fn a_name_of_two_gpos_is_refused_with_both_guids() {
         assert!(said.stderr.contains(guid), "{}", said.stderr);
     }
 }
+
+#[test]
+fn tickets_of_a_cache_are_enough_for_both_halves() {
+    use std::io::Write as _;
+
+    if !lab("tickets_of_a_cache_are_enough_for_both_halves") {
+        return;
+    }
+    let cache = format!("FILE:{}", scratch().join("tickets").display());
+    let mut kinit = std::process::Command::new("kinit")
+        .args(["-c", &cache, &std::env::var("GPOCTL_LAB_SRC_USER").unwrap()])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let password = std::fs::read_to_string(std::env::var("GPOCTL_LAB_SRC_PASSWORD_FILE").unwrap());
+    let mut stdin = kinit.stdin.take().unwrap();
+    writeln!(stdin, "{}", password.unwrap().trim()).unwrap();
+    drop(stdin);
+    assert!(kinit.wait().unwrap().success());
+    let shown = gpoctl(&[
+        "show",
+        "Everything",
+        "--domain",
+        "src.test",
+        "--ccache",
+        &cache,
+        "--json",
+    ])
+    .json();
+    assert_eq!(shown["files"].as_array().unwrap().len(), 19);
+    assert_eq!(shown["links"].as_array().unwrap().len(), 2);
+}

@@ -269,3 +269,18 @@ fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String
         }
     }
 }
+
+/// Imports a backup into a GPO of DST.TEST.
+pub fn import(backup: &Path, into: &str, more: &[&str]) -> Said {
+    let mut arguments = vec![
+        "import",
+        backup.to_str().unwrap(),
+        "--into",
+        into,
+        "--domain",
+        "dst.test",
+        "--json",
+    ];
+    arguments.extend(more);
+    gpoctl(&arguments)
+}
