@@ -213,8 +213,14 @@ impl Ui {
         let cancellation = Cancellation::new();
         let on_interrupt = cancellation.clone();
         let talk = !self.quiet;
+        // Registered here and not in the task: an interrupt must not find the door still open.
+        let interrupts =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).ok();
         tokio::spawn(async move {
-            while tokio::signal::ctrl_c().await.is_ok() {
+            let Some(mut interrupts) = interrupts else {
+                return;
+            };
+            while interrupts.recv().await.is_some() {
                 if talk {
                     eprintln!("stopping at the next safe point; nothing will be left half-written");
                 }

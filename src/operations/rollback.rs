@@ -116,10 +116,12 @@ async fn switch_back(
     };
     match old {
         Some(old) if sysvol.stat(old).await?.is_some() => {
-            if new_is_live && sysvol.stat(live).await?.is_some() {
-                sysvol.swap(live, staged, old).await
-            } else {
-                sysvol.rename(old, live, false).await
+            match (sysvol.stat(live).await?.is_some(), new_is_live) {
+                (true, true) => sysvol.swap(live, staged, old).await,
+                (false, _) => sysvol.rename(old, live, false).await,
+                // The previous entry is still live, so the switch never happened; what stands at the other name is not
+                // ours.
+                (true, false) => Ok(()),
             }
         }
         Some(_) => Ok(()),

@@ -437,9 +437,16 @@ impl Sysvol for Smb2Client {
     }
 
     async fn rename(&self, from: &SysvolPath, to: &SysvolPath, replace: bool) -> Result<()> {
-        self.run(from, &self.rename_operations(from, to, replace))
+        match self
+            .run(from, &self.rename_operations(from, to, replace))
             .await
-            .map(drop)
+        {
+            // What is in the way is in the way at the new name.
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                Err(error.context(format!("cannot become {to}")))
+            }
+            other => other.map(drop),
+        }
     }
 
     async fn swap(
@@ -466,7 +473,7 @@ impl Sysvol for Smb2Client {
         // Of the first group, only what comes before the CLOSE decides whether the rename happened.
         match (failed(0..2), failed(3..5)) {
             (None, None) => Ok(()),
-            (Some(status), _) => Err(refused(live, status)),
+            (Some(status), _) => Err(refused(live, status).context(format!("cannot become {old}"))),
             (None, Some(status)) => {
                 self.rename(old, live, false).await?;
                 Err(refused(staged, status))

@@ -1,6 +1,7 @@
 //! Connecting and logging in: signing always, nobody's guest.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use smb2::auth::kerberos::KerberosCredentials;
@@ -8,7 +9,10 @@ use smb2::auth::kerberos::ccache::load_ccache;
 use smb2::client::{Connection, Session, Tree};
 use smb2::transport::TcpTransport;
 
+use crate::auth::Identity;
+use crate::auth::kerberos::{Credential, SealedContext};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::domain_name::DomainName;
 use crate::sysvol::connect::{SmbAuth, SmbSettings, cache_file};
 
 const SMB_PORT: u16 = 445;
@@ -33,7 +37,7 @@ pub(super) async fn login(settings: &SmbSettings) -> Result<(Connection, Tree)> 
 }
 
 async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
-    let server = settings.server.to_string();
+    let server = settings.server.lower();
     let endpoint = settings.endpoint(SMB_PORT);
     let transport = TcpTransport::connect(&endpoint, settings.timeout)
         .await
@@ -78,7 +82,7 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
 }
 
 async fn authenticate(connection: &mut Connection, settings: &SmbSettings) -> Result<Session> {
-    let server = settings.server.to_string();
+    let server = settings.server.lower();
     let kdc = settings.kdc.map_or_else(
         || settings.endpoint(KERBEROS_PORT),
         |kdc: SocketAddr| kdc.to_string(),
@@ -94,6 +98,7 @@ async fn authenticate(connection: &mut Connection, settings: &SmbSettings) -> Re
         }
         SmbAuth::KerberosCache { path } => {
             let path = cache_file(path.as_ref())?;
+            fetch_ticket(settings, &path).await?;
             let cache = load_ccache(Some(&path)).map_err(|cause| {
                 Error::new(
                     ErrorKind::Connect,
@@ -119,6 +124,27 @@ async fn authenticate(connection: &mut Connection, settings: &SmbSettings) -> Re
         } => Session::setup(connection, user, password.expose_secret(), domain).await,
     };
     outcome.map_err(|cause| refused(settings, cause))
+}
+
+/// Has libkrb5 put the service ticket into the cache, where smb2 finds it: its own request for one is refused
+/// (KDC_ERR_BADOPTION, seen on Samba 4.17) when the ticket of the cache is not forwardable.
+async fn fetch_ticket(settings: &SmbSettings, cache: &Path) -> Result<()> {
+    let identity = Identity::TicketCache {
+        cache: Some(format!("FILE:{}", cache.display())),
+        principal: None,
+    };
+    let realm: Option<DomainName> = settings.realm.parse().ok();
+    let credential = Credential::acquire(&identity, realm.as_ref(), settings.timeout).await?;
+    SealedContext::new(
+        &credential,
+        "cifs",
+        &settings.server,
+        realm.as_ref(),
+        settings.timeout,
+    )?
+    .step(None)
+    .await
+    .map(drop)
 }
 
 fn kerberos(
