@@ -90,9 +90,17 @@ impl DomainSession {
             client: settings.smb_client,
             timeout: settings.timeout,
         };
-        // One after the other: a wrong password must count once against the account's lock-out, not twice.
-        let directory = Directory::connect(&directory_settings).await?;
-        let sysvol = crate::sysvol::connect::connect(&smb_settings).await?;
+        let sysvol = crate::sysvol::connect::connect(&smb_settings);
+        let (directory, sysvol) = match settings.identity {
+            Identity::TicketCache { .. } => {
+                tokio::try_join!(Directory::connect(&directory_settings), sysvol)?
+            }
+            // One after the other: a wrong password must count once against the account's lock-out, not twice.
+            Identity::Password { .. } => {
+                let directory = Directory::connect(&directory_settings).await?;
+                (directory, sysvol.await?)
+            }
+        };
         Ok(Self { directory, sysvol })
     }
 

@@ -1,0 +1,499 @@
+//! One apply while it runs: the steps, in their order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::directory::writer::GpoChange;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{Severity, StatusMessage};
+use crate::model::extension_list::ExtensionList;
+use crate::model::gpt_tree::GptTree;
+use crate::model::guid::Guid;
+use crate::model::reference::Place;
+use crate::model::safe_name::{RelPath, SafeName};
+use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, file_descriptor};
+use crate::model::version::GpoVersion;
+use crate::operations::journal::{Event, Inverse, Journal};
+use crate::operations::plan::{Plan, Step, tree_hashes};
+use crate::operations::progress::{Control, Phase};
+use crate::operations::read::LiveGpo;
+use crate::operations::rollback;
+use crate::operations::stage::{RootEntry, Workplace, by_root_entry, remove_tree, stage_entries};
+use crate::session::DomainWriter;
+use crate::sysvol::Sysvol;
+
+/// How often and how long apart a switch is tried while somebody holds the folder open.
+const SWITCH_ATTEMPTS: u32 = 10;
+const SWITCH_PAUSE: Duration = Duration::from_millis(200);
+
+/// One apply while it runs.
+pub(super) struct Run<'a> {
+    pub(super) domain: &'a DomainWriter,
+    pub(super) plan: &'a Plan,
+    pub(super) workplace: &'a Workplace,
+    pub(super) journal: &'a mut Journal,
+    pub(super) control: &'a Control,
+    pub(super) messages: Vec<StatusMessage>,
+}
+
+impl Run<'_> {
+    fn sysvol(&self) -> &dyn Sysvol {
+        self.domain.sysvol()
+    }
+
+    /// All steps; after an error, what was announced in the journal is to be undone.
+    pub(super) async fn change(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
+        let guid = self.plan.target.guid;
+        let (descriptors, old) = match current {
+            Some(current) => (
+                self.descriptors(&current.object.security_descriptor)?,
+                current.snapshot.tree.clone(),
+            ),
+            None => (self.create_gpo().await?, GptTree::new()),
+        };
+        let switches = self.switches(new, &old)?;
+        let descriptors = self.stage(&switches, descriptors, current).await?;
+        self.control.check()?;
+        if let Some(current) = current {
+            self.check_unchanged(current).await?;
+        }
+        self.control.check()?;
+
+        // From here on the operation runs to its end: what is left takes milliseconds, and stopping it would only mean
+        // to do as much work again for the way back.
+        self.control.report(Phase::Switch, 0, 1, 0);
+        for switch in &switches {
+            self.switch(switch).await?;
+        }
+        self.replace_directory_objects(current).await?;
+        self.write_gpt_ini(&descriptors, current.is_some()).await?;
+        self.modify_gpo().await?;
+        self.control.report(Phase::Switch, 1, 1, 0);
+        self.verify(new, guid).await?;
+        self.journal.record(&Event::Committed)?;
+        self.clean(&switches).await;
+        Ok(())
+    }
+
+    /// The descriptors every file and folder gets, one after the other; none where children inherit.
+    fn descriptors(&mut self, directory_descriptor: &[u8]) -> Result<Vec<Vec<u8>>> {
+        if !self.domain.session().info().is_samba() {
+            return Ok(Vec::new());
+        }
+        if !self.sysvol().has_exact_descriptors() {
+            self.messages.push(
+                StatusMessage::warning(
+                    "descriptors-not-set",
+                    "this SMB client cannot write security descriptors, so files on the Samba DC inherit theirs and samba-tool ntacl sysvolcheck will refuse them",
+                )
+                .with_hint("use --smb-client smb2, or run samba-tool ntacl sysvolreset on the DC"),
+            );
+            return Ok(Vec::new());
+        }
+        let derived = self.derived(directory_descriptor)?;
+        Ok(vec![derived.without_object_aces, derived.with_object_aces])
+    }
+
+    /// The descriptor of the GPO's folder, derived from that of its container.
+    fn derived(&self, directory_descriptor: &[u8]) -> Result<FileDescriptor> {
+        SecurityDescriptor::parse(directory_descriptor)
+            .and_then(|descriptor| file_descriptor(&descriptor))
+            .map_err(|cause| {
+                Error::new(
+                    ErrorKind::BadDirectory,
+                    format!(
+                        "the security descriptor of GPO {} cannot be used",
+                        self.plan.target.guid
+                    ),
+                )
+                .with_source(cause)
+            })
+    }
+
+    /// Makes the GPO in both halves: version 0, no extensions, so no client applies it yet. Says which descriptors its
+    /// files get.
+    async fn create_gpo(&mut self) -> Result<Vec<Vec<u8>>> {
+        let target = &self.plan.target;
+        let directory = self.domain.directory();
+        self.must_be_new().await?;
+        self.journal
+            .will(Inverse::DeleteGpo { guid: target.guid })?;
+        directory
+            .create_gpo(target.guid, &target.display_name)
+            .await?;
+        let object = self.domain.session().directory().gpo(target.guid).await?;
+        let descriptors = self.descriptors(&object.security_descriptor)?;
+        // On Windows the folder has the descriptor derived from its container, without the object entries, and what is
+        // below inherits from it; on Samba the folder is like every file.
+        let folder = if !self.sysvol().has_exact_descriptors() || !descriptors.is_empty() {
+            descriptors.clone()
+        } else {
+            vec![
+                self.derived(&object.security_descriptor)?
+                    .without_object_aces,
+            ]
+        };
+        self.sysvol()
+            .create_dir(&self.workplace.folder(), &folder)
+            .await?;
+        let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
+        self.sysvol()
+            .write_new(
+                &ini,
+                bytes::Bytes::from(crate::formats::gpt_ini::create(GpoVersion::default())),
+                &descriptors,
+            )
+            .await?;
+        Ok(descriptors)
+    }
+
+    /// Nothing of the GPO may be there yet: undoing the creation deletes both halves, and must not meet somebody else's.
+    async fn must_be_new(&self) -> Result<()> {
+        let target = &self.plan.target;
+        let session = self.domain.session();
+        let taken = session
+            .directory()
+            .gpos()
+            .await?
+            .into_iter()
+            .any(|gpo| gpo.guid == target.guid);
+        let folder = self.sysvol().stat(&self.workplace.folder()).await?;
+        if taken || folder.is_some() {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("GPO {} exists already", target.guid),
+            )
+            .with_hint("the plan was applied before; make a new one"));
+        }
+        crate::operations::import::name_is_free(session, &target.display_name).await
+    }
+
+    /// What is renamed: every entry of the new tree, and every entry of the old one that has no successor.
+    fn switches(&self, new: &GptTree, old: &GptTree) -> Result<Vec<Switch>> {
+        let mut old_roots: BTreeMap<String, SafeName> = by_root_entry(old)
+            .into_iter()
+            .map(|(key, entry)| (key, entry.name))
+            .collect();
+        let mut switches = Vec::new();
+        for (key, entry) in by_root_entry(new) {
+            let old = old_roots.remove(&key);
+            switches.push(Switch {
+                live: entry.name.clone(),
+                old: old.map(|name| self.workplace.old_name(&name)).transpose()?,
+                staged: Some((self.workplace.staged_name(&entry.name)?, entry)),
+            });
+        }
+        for name in old_roots.into_values() {
+            switches.push(Switch {
+                old: Some(self.workplace.old_name(&name)?),
+                live: name,
+                staged: None,
+            });
+        }
+        Ok(switches)
+    }
+
+    /// Writes the new entries under their staged names. An editor who may write but not set owners gets no descriptors;
+    /// that is found out with the first folder, and said.
+    async fn stage(
+        &mut self,
+        switches: &[Switch],
+        descriptors: Vec<Vec<u8>>,
+        current: Option<&LiveGpo>,
+    ) -> Result<Vec<Vec<u8>>> {
+        let entries: Vec<(RootEntry, SafeName)> = switches
+            .iter()
+            .filter_map(|switch| switch.staged.clone())
+            .map(|(name, entry)| (entry, name))
+            .collect();
+        let ini = rollback::gpt_ini_name()?;
+        for name in entries.iter().map(|(_, name)| name.clone()).chain([
+            self.workplace.staged_name(&ini)?,
+            self.workplace.old_name(&ini)?,
+        ]) {
+            self.journal.will(Inverse::RemoveEntry {
+                name: name.to_string(),
+            })?;
+        }
+        let descriptors = self.probe(descriptors).await?;
+        stage_entries(
+            self.sysvol(),
+            self.workplace,
+            &entries,
+            &descriptors,
+            self.control,
+        )
+        .await?;
+        let sysvol = self.sysvol();
+        sysvol
+            .write_new(
+                &self.workplace.entry(&self.workplace.staged_name(&ini)?),
+                self.plan.gpt_ini.0.clone(),
+                &descriptors,
+            )
+            .await?;
+        if let Some(content) = current.and_then(|current| current.gpt_ini.clone()) {
+            sysvol
+                .write_new(
+                    &self.workplace.entry(&self.workplace.old_name(&ini)?),
+                    content,
+                    &descriptors,
+                )
+                .await?;
+        }
+        Ok(descriptors)
+    }
+
+    /// Tries the descriptors on an empty folder, before anything else is written.
+    async fn probe(&mut self, descriptors: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
+        let name = SafeName::new("probe").map_err(|cause| {
+            Error::new(ErrorKind::Internal, "no name to probe").with_source(cause)
+        })?;
+        let name = self.workplace.staged_name(&name)?;
+        self.journal.will(Inverse::RemoveEntry {
+            name: name.to_string(),
+        })?;
+        let path = self.workplace.entry(&name);
+        let sysvol = self.sysvol();
+        let outcome = sysvol.create_dir(&path, &descriptors).await;
+        remove_tree(sysvol, &path).await?;
+        match outcome {
+            Ok(()) => Ok(descriptors),
+            Err(error) if error.kind() == ErrorKind::Denied && !descriptors.is_empty() => {
+                sysvol.create_dir(&path, &[]).await.map_err(no_right)?;
+                remove_tree(sysvol, &path).await?;
+                self.messages.push(
+                    StatusMessage::warning(
+                        "descriptors-not-set",
+                        "this account may not set owners on SYSVOL, so the new files inherit their descriptors and samba-tool ntacl sysvolcheck will refuse them",
+                    )
+                    .with_hint("let a domain administrator run samba-tool ntacl sysvolreset on the DC"),
+                );
+                Ok(Vec::new())
+            }
+            Err(error) => Err(no_right(error)),
+        }
+    }
+
+    /// The state right before the switch is still the one the plan was made against.
+    async fn check_unchanged(&self, current: &LiveGpo) -> Result<()> {
+        let session = self.domain.session();
+        let now = session.directory().gpo(self.plan.target.guid).await?;
+        let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
+        let gpt_ini = match session.sysvol().read(&ini, 0).await {
+            Ok(content) => Some(content),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if now.usn_changed != current.object.usn_changed || gpt_ini != current.gpt_ini {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "GPO \"{}\" was changed by somebody else while the new files were being written",
+                    self.plan.target.display_name
+                ),
+            )
+            .with_hint("look at it and start again"));
+        }
+        Ok(())
+    }
+
+    /// Makes one new entry live by renaming; waits while somebody holds it open.
+    async fn switch(&mut self, switch: &Switch) -> Result<()> {
+        self.journal.will(Inverse::SwitchBack {
+            live: switch.live.to_string(),
+            old: switch.old.as_ref().map(ToString::to_string),
+            staged: switch.staged.as_ref().map(|(name, _)| name.to_string()),
+        })?;
+        let live = self.workplace.entry(&switch.live);
+        let old = switch.old.as_ref().map(|name| self.workplace.entry(name));
+        let staged = switch
+            .staged
+            .as_ref()
+            .map(|(name, _)| self.workplace.entry(name));
+        let mut attempt = 0;
+        loop {
+            let outcome = match (&staged, &old) {
+                (Some(staged), old) => self.sysvol().swap(&live, old.as_ref(), staged).await,
+                (None, Some(old)) => self.sysvol().rename(&live, old, false).await,
+                (None, None) => Ok(()),
+            };
+            attempt += 1;
+            match outcome {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Denied)
+                        && attempt < SWITCH_ATTEMPTS =>
+                {
+                    tokio::time::sleep(SWITCH_PAUSE).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Removes the objects below the GPO, and adds those of the plan.
+    async fn replace_directory_objects(&mut self, current: Option<&LiveGpo>) -> Result<()> {
+        let had_objects = current.is_some_and(|live| !live.snapshot.directory_objects.is_empty());
+        if !had_objects && self.plan.directory_objects.is_empty() {
+            return Ok(());
+        }
+        self.journal.will(Inverse::RestoreDirectoryObjects)?;
+        let guid = self.plan.target.guid;
+        let directory = self.domain.directory();
+        if had_objects {
+            directory.delete_children_of(guid).await?;
+        }
+        for object in &self.plan.directory_objects {
+            directory.add_child(guid, object).await?;
+        }
+        Ok(())
+    }
+
+    /// Renames the staged GPT.INI over the live one.
+    async fn write_gpt_ini(&mut self, _descriptors: &[Vec<u8>], existed: bool) -> Result<()> {
+        let name = rollback::gpt_ini_name()?;
+        if existed {
+            self.journal.will(Inverse::RestoreGptIni)?;
+        }
+        let staged = self.workplace.entry(&self.workplace.staged_name(&name)?);
+        self.sysvol()
+            .rename(&staged, &self.workplace.entry(&name), true)
+            .await
+    }
+
+    /// The one LDAP modify that makes clients and editors see the new state.
+    async fn modify_gpo(&mut self) -> Result<()> {
+        let change = self.plan.steps.iter().find_map(|step| match step {
+            Step::ModifyGpo {
+                version_from,
+                version_to,
+                flags_to,
+                machine_extensions_to,
+                user_extensions_to,
+                ..
+            } => Some((
+                *version_to,
+                GpoChange {
+                    version: Some((*version_from, *version_to)),
+                    flags: Some(*flags_to),
+                    machine_extensions: Some(machine_extensions_to.clone()),
+                    user_extensions: Some(user_extensions_to.clone()),
+                    ..GpoChange::default()
+                },
+            )),
+            _ => None,
+        });
+        let Some((written, change)) = change else {
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                "the plan has no step that sets the version",
+            ));
+        };
+        if !self.plan.target.create {
+            self.journal.will(Inverse::RestoreAttributes { written })?;
+        }
+        self.domain
+            .directory()
+            .modify_gpo(self.plan.target.guid, &change)
+            .await
+    }
+
+    /// Reads both halves back and compares them with the plan.
+    async fn verify(&self, new: &GptTree, guid: Guid) -> Result<()> {
+        let session = self.domain.session();
+        self.control.report(Phase::Verify, 0, 1, 0);
+        let object = session.directory().gpo(guid).await?;
+        let gpt = crate::sysvol::gpt::read_gpt(session.sysvol(), &session.info().dns_domain, guid)
+            .await?;
+        let mut wrong = Vec::new();
+        if tree_hashes(new) != tree_hashes(&gpt.tree) {
+            wrong.push("the files".to_owned());
+        }
+        if gpt.gpt_ini.as_ref() != Some(&self.plan.gpt_ini.0) {
+            wrong.push("GPT.INI".to_owned());
+        }
+        for step in &self.plan.steps {
+            if let Step::ModifyGpo {
+                version_to,
+                flags_to,
+                machine_extensions_to,
+                user_extensions_to,
+                ..
+            } = step
+            {
+                let same_list =
+                    |a: &ExtensionList, b: &ExtensionList| a == b || (a.is_empty() && b.is_empty());
+                if object.version != Some(*version_to)
+                    || object.flags != Some(*flags_to)
+                    || !same_list(&object.machine_extensions, machine_extensions_to)
+                    || !same_list(&object.user_extensions, user_extensions_to)
+                {
+                    wrong.push("the attributes".to_owned());
+                }
+            }
+        }
+        self.control.report(Phase::Verify, 1, 1, 0);
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::new(
+                ErrorKind::BadDirectory,
+                format!(
+                    "read back, {} of GPO {guid} differ from the plan",
+                    wrong.join(" and ")
+                ),
+            ))
+        }
+    }
+
+    /// Removes the old entries. What cannot go now is said, and is no reason to undo a policy that is in force.
+    async fn clean(&mut self, switches: &[Switch]) {
+        self.control.report(Phase::Clean, 0, 1, 0);
+        let ini = rollback::gpt_ini_name()
+            .and_then(|name| self.workplace.old_name(&name))
+            .ok();
+        for name in switches
+            .iter()
+            .filter_map(|switch| switch.old.clone())
+            .chain(ini)
+        {
+            let path = self.workplace.entry(&name);
+            let mut outcome = remove_tree(self.sysvol(), &path).await;
+            if outcome.is_err() {
+                tokio::time::sleep(SWITCH_PAUSE).await;
+                outcome = remove_tree(self.sysvol(), &path).await;
+            }
+            if let Err(error) = outcome {
+                self.messages.push(
+                    StatusMessage::new(
+                        Severity::Warning,
+                        "left-over",
+                        format!("the old {name} could not be removed: {error}"),
+                    )
+                    .at(Place::file(RelPath::root().join(name).to_string()))
+                    .with_hint(
+                        "the new policy is in force; remove the folder when nobody holds it open",
+                    ),
+                );
+            }
+        }
+        self.control.report(Phase::Clean, 1, 1, 0);
+    }
+}
+
+/// One entry of the GPO's folder that is renamed.
+struct Switch {
+    live: SafeName,
+    old: Option<SafeName>,
+    staged: Option<(SafeName, RootEntry)>,
+}
+
+fn no_right(error: Error) -> Error {
+    if error.kind() == ErrorKind::Denied {
+        error
+            .context("this account may not write into the GPO's folder on SYSVOL")
+            .with_hint("edit rights are needed on both halves of the GPO")
+    } else {
+        error
+    }
+}

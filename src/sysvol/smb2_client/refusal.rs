@@ -1,0 +1,71 @@
+//! What went wrong over SMB, as errors with a next step.
+
+use smb2::types::status::NtStatus;
+
+use crate::error::{Error, ErrorKind};
+use crate::sysvol::SysvolPath;
+
+/// The connection is gone, or a call ran into its time-out.
+pub(super) fn lost(path: &SysvolPath, cause: smb2::Error) -> Error {
+    let what = match &cause {
+        smb2::Error::Timeout => "the server did not answer in time",
+        _ => "the SMB connection failed",
+    };
+    Error::new(ErrorKind::Connect, format!("{what} at {path}"))
+        .with_source(cause)
+        .with_hint("check the domain controller and the network, then try again")
+}
+
+/// The server said no.
+pub(super) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
+    let (kind, what, hint) = match status {
+        NtStatus::OBJECT_NAME_NOT_FOUND
+        | NtStatus::OBJECT_PATH_NOT_FOUND
+        | NtStatus::NO_SUCH_FILE
+        | NtStatus::NOT_FOUND
+        | NtStatus::DELETE_PENDING => (
+            ErrorKind::NotFound,
+            "there is no",
+            "check whether it was removed meanwhile",
+        ),
+        NtStatus::ACCESS_DENIED => (
+            ErrorKind::Denied,
+            "this account may not touch",
+            "check the permissions on SYSVOL and the GPO's delegation",
+        ),
+        NtStatus::OBJECT_NAME_COLLISION => (
+            ErrorKind::Conflict,
+            "something already exists at",
+            "look whether another operation is under way",
+        ),
+        NtStatus::SHARING_VIOLATION => (
+            ErrorKind::Conflict,
+            "somebody holds open",
+            "try again when it is closed",
+        ),
+        NtStatus::DIRECTORY_NOT_EMPTY => (
+            ErrorKind::Conflict,
+            "there is still something in",
+            "try again when nobody holds its files open",
+        ),
+        NtStatus::DISK_FULL => (
+            ErrorKind::BadDirectory,
+            "the disk of the server is full at",
+            "make room on the domain controller",
+        ),
+        _ => (
+            ErrorKind::BadDirectory,
+            "the server refused",
+            "look into the log of the domain controller",
+        ),
+    };
+    Error::new(kind, format!("{what} {path} ({status})")).with_hint(hint)
+}
+
+/// The server's answer does not fit the question.
+pub(super) fn nonsense(path: &SysvolPath) -> Error {
+    Error::new(
+        ErrorKind::BadDirectory,
+        format!("the server's answer about {path} makes no sense"),
+    )
+}
