@@ -4,6 +4,8 @@
 //! checked, in one look-up, and only then are the files rewritten.
 
 mod decide;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 
