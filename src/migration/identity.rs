@@ -190,7 +190,7 @@ pub(super) struct Inventory<'a> {
     /// The domain's SID of the source, when the inventory tells it.
     pub(super) source_domain: Option<Sid>,
     /// The source's DNS name in lower case.
-    dns_domain: String,
+    pub(super) dns_domain: String,
 }
 
 impl<'a> Inventory<'a> {

@@ -1,1 +1,459 @@
-//! x
+//! Mapping: a snapshot, a table and the target's directory in, the snapshot for the target and a report out.
+//!
+//! Nothing is written before everything is known: the references are found and matched with rows, all names are looked up
+//! in one call, and only when no row and no reference is in the way are the files rewritten.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{Severity, StatusMessage};
+use crate::model::principal::Principal;
+use crate::model::reference::{Place, ReferenceKind, Scope};
+use crate::model::safe_name::RelPath;
+use crate::model::sid::Sid;
+use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
+
+use super::identity::Inventory;
+use super::places::{self, Found, FoundTarget, Rewrite};
+use super::report::{MappedReference, MappingReport, Outcome};
+use super::resolve::PrincipalDirectory;
+use super::scan::{VisitFile, reference, visit_keeping};
+use super::table::MigrationTable;
+
+mod findings;
+mod matching;
+mod resolving;
+#[cfg(test)]
+mod tests;
+
+use matching::{Matcher, Subject, key_of};
+use resolving::{Decision, Destinations};
+
+/// How a row of a UNC path is compared with a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UncMatch {
+    /// The row is GPMC's unit of the reference, or the whole path.
+    #[default]
+    Exact,
+    /// The row is the reference or a folder above it; the longest row counts.
+    Prefix,
+}
+
+/// What is mapped, and how strictly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MapOptions {
+    /// Every reference needs a row (GPM_MIGRATIONTABLE_ONLY).
+    pub exclusive: bool,
+    /// [`Scope::All`]: every place; [`Scope::Gpmc`]: only the places GPMC maps.
+    pub scope: Scope,
+    /// How UNC paths are compared.
+    pub unc_match: UncMatch,
+    /// Whether the principals of the GPO's DACL are references too (GPM_PROCESS_SECURITY of a copy). The descriptor itself
+    /// is not rewritten here; [`Mapped::identities`] says what its SIDs become.
+    pub dacl: bool,
+}
+
+impl Default for MapOptions {
+    fn default() -> Self {
+        Self {
+            exclusive: false,
+            scope: Scope::All,
+            unc_match: UncMatch::Exact,
+            dacl: false,
+        }
+    }
+}
+
+/// A snapshot for the target.
+#[derive(Debug, Clone)]
+pub struct Mapped {
+    /// The snapshot with its files rewritten, and `principals` and `file_paths` as they are now.
+    pub snapshot: GpoSnapshot,
+    /// What was done.
+    pub report: MappingReport,
+    /// What became of each SID that a row named: [`Outcome::Kept`], [`Outcome::Replaced`] or [`Outcome::Removed`].
+    pub identities: BTreeMap<Sid, Outcome>,
+}
+
+/// Maps every reference in the files of a snapshot.
+///
+/// # Errors
+/// - [`ErrorKind::BadInput`]: rows that cannot be used in any domain, several rows for one reference, or a file that cannot
+///   be rewritten; each is a detail.
+/// - [`ErrorKind::Unmapped`]: destinations that do not exist in the target, and with `exclusive` references without a row; each
+///   is a detail with the line of the row or the place of the reference.
+/// - What [`PrincipalDirectory::lookup`] gives.
+pub async fn map(
+    snapshot: &GpoSnapshot,
+    table: Option<&MigrationTable>,
+    target: &dyn PrincipalDirectory,
+    options: &MapOptions,
+) -> Result<Mapped> {
+    map_with(snapshot, table, target, options, &places::visit_file).await
+}
+
+/// A reference and the number of what it names among the subjects.
+struct Met {
+    found: Found,
+    subject: usize,
+    /// The number of its file among the readable ones; `None` for a reference outside the files.
+    file: Option<usize>,
+}
+
+/// What finding and matching gave, before the directory is asked.
+struct Survey<'a> {
+    inventory: Inventory<'a>,
+    subjects: Vec<Subject>,
+    /// The numbers of the subjects by [`key_of`].
+    numbers: HashMap<String, usize>,
+    met: Vec<Met>,
+    /// The readable files, with what the visitor noticed while nothing was changed.
+    files: Vec<(&'a RelPath, Vec<StatusMessage>)>,
+    messages: Vec<StatusMessage>,
+}
+
+pub(super) async fn map_with(
+    snapshot: &GpoSnapshot,
+    table: Option<&MigrationTable>,
+    target: &dyn PrincipalDirectory,
+    options: &MapOptions,
+    visit: &VisitFile<'_>,
+) -> Result<Mapped> {
+    let mut messages = table.map(MigrationTable::validate).unwrap_or_default();
+    fail_on_errors(
+        &messages,
+        "the migration table has rows that cannot be used",
+    )?;
+    let matcher = Matcher::new(table, options.unc_match);
+    let survey = survey(snapshot, &matcher, options, visit)?;
+    messages.extend(survey.messages.iter().cloned());
+
+    let destinations = Destinations::resolve(table, &survey.subjects, target).await?;
+    let decisions: Vec<Decision> = survey
+        .subjects
+        .iter()
+        .map(|subject| destinations.decide(table, subject))
+        .collect();
+    findings::fail_on_unmapped(&survey, &destinations, &decisions, target, options)?;
+    messages.extend(destinations.warnings(table));
+    messages.extend(findings::findings(
+        &survey,
+        table,
+        &destinations,
+        &decisions,
+        target,
+        options,
+    ));
+
+    let mut mapped = snapshot.clone();
+    let rewritten = rewrite(&survey, &decisions, snapshot, &mut mapped, options, visit)?;
+    messages.extend(rewritten);
+    let identities = identities(&survey, &decisions);
+    update_inventory(
+        &mut mapped,
+        &survey,
+        &matcher,
+        &destinations,
+        &decisions,
+        options,
+    );
+
+    let mut report = MappingReport {
+        messages,
+        ..MappingReport::default()
+    };
+    for met in survey.met {
+        let (Some(subject), Some(decision)) =
+            (survey.subjects.get(met.subject), decisions.get(met.subject))
+        else {
+            continue;
+        };
+        let in_scope = in_scope(&met.found, options);
+        let row = subject.row.and_then(|number| table?.row(number));
+        report.add(MappedReference {
+            reference: reference(met.found, subject.identity.as_ref()),
+            row_line: row
+                .filter(|_| in_scope)
+                .and_then(|row| u64::try_from(row.line).ok()),
+            outcome: if in_scope {
+                decision.outcome.clone()
+            } else {
+                Outcome::OutOfScope
+            },
+        });
+    }
+    Ok(Mapped {
+        snapshot: mapped,
+        report,
+        identities,
+    })
+}
+
+/// Whether the chosen scope covers the place of a reference.
+fn in_scope(found: &Found, options: &MapOptions) -> bool {
+    options.scope == Scope::All || found.scope == Scope::Gpmc
+}
+
+/// Fails with every message of severity error as a detail.
+fn fail_on_errors(messages: &[StatusMessage], sentence: &str) -> Result<()> {
+    let details: Vec<StatusMessage> = messages
+        .iter()
+        .filter(|message| message.severity == Severity::Error)
+        .cloned()
+        .collect();
+    match details.first() {
+        None => Ok(()),
+        Some(first) => {
+            let place = first
+                .place
+                .as_ref()
+                .map(Place::to_string)
+                .unwrap_or_default();
+            let more = match details.len().saturating_sub(1) {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            Err(Error::new(
+                ErrorKind::BadInput,
+                format!("{sentence}: {place}: {}{more}", first.text),
+            )
+            .with_details(details))
+        }
+    }
+}
+
+/// Finds every reference and the row for it.
+fn survey<'a>(
+    snapshot: &'a GpoSnapshot,
+    matcher: &Matcher<'_>,
+    options: &MapOptions,
+    visit: &VisitFile<'_>,
+) -> Result<Survey<'a>> {
+    let mut survey = Survey {
+        inventory: Inventory::new(snapshot),
+        subjects: Vec::new(),
+        numbers: HashMap::new(),
+        met: Vec::new(),
+        files: Vec::new(),
+        messages: Vec::new(),
+    };
+    let mut conflicts = Vec::new();
+    for (path, content) in snapshot.tree.files() {
+        let (found, noticed) = visit_keeping(path, content, visit);
+        match noticed {
+            Ok(noticed) => survey.files.push((path, noticed)),
+            Err(unread) => survey.messages.push(unread),
+        }
+        let file = survey.files.len().checked_sub(1);
+        for found in found {
+            survey.meet(found, file, matcher, options, &mut conflicts);
+        }
+    }
+    if options.dacl {
+        for (number, entry) in snapshot.principals.iter().enumerate() {
+            let identity = survey.inventory.known(number);
+            if entry.from_dacl {
+                let target = match identity.sid {
+                    Some(sid) => FoundTarget::Sid {
+                        text: sid.to_string(),
+                        sid,
+                    },
+                    None => FoundTarget::Name(entry.principal.down_level_name()),
+                };
+                let found = Found {
+                    target,
+                    place: Place::file("security descriptor"),
+                    scope: Scope::Gpmc,
+                };
+                survey.meet(found, None, matcher, options, &mut conflicts);
+            }
+        }
+    }
+    fail_on_errors(
+        &conflicts,
+        "the migration table names a reference more than once",
+    )?;
+    Ok(survey)
+}
+
+impl Survey<'_> {
+    /// Whether the target is the domain the snapshot comes from.
+    fn is_same_domain(&self, target: &dyn PrincipalDirectory) -> bool {
+        self.inventory.dns_domain == target.dns_domain().to_lowercase()
+    }
+
+    fn meet(
+        &mut self,
+        found: Found,
+        file: Option<usize>,
+        matcher: &Matcher<'_>,
+        options: &MapOptions,
+        conflicts: &mut Vec<StatusMessage>,
+    ) {
+        let key = key_of(&found.target);
+        let number = match self.numbers.get(&key) {
+            Some(number) => *number,
+            None => {
+                let number = self.subjects.len();
+                let identity = self.inventory.identify(&found.target);
+                self.subjects.push(matcher.subject(&found.target, identity));
+                self.numbers.insert(key, number);
+                number
+            }
+        };
+        if in_scope(&found, options)
+            && let Some(subject) = self.subjects.get_mut(number)
+        {
+            if !subject.in_scope
+                && let Some(conflict) = &subject.conflict
+            {
+                conflicts.push(conflict.clone().at(found.place.clone()));
+            }
+            subject.in_scope = true;
+        }
+        self.met.push(Met {
+            found,
+            subject: number,
+            file,
+        });
+    }
+}
+
+/// Rewrites the files in which anything changes and gives what the visitors noticed in all of them.
+fn rewrite(
+    survey: &Survey<'_>,
+    decisions: &[Decision],
+    snapshot: &GpoSnapshot,
+    mapped: &mut GpoSnapshot,
+    options: &MapOptions,
+    visit: &VisitFile<'_>,
+) -> Result<Vec<StatusMessage>> {
+    let decide = |found: &Found| {
+        survey
+            .numbers
+            .get(&key_of(&found.target))
+            .and_then(|number| decisions.get(*number))
+            .filter(|_| in_scope(found, options))
+            .map_or(Rewrite::Keep, |decision| decision.rewrite.clone())
+    };
+    let changed: HashSet<usize> = survey
+        .met
+        .iter()
+        .filter(|met| decide(&met.found) != Rewrite::Keep)
+        .filter_map(|met| met.file)
+        .collect();
+    let mut messages = Vec::new();
+    for (number, (path, noticed)) in survey.files.iter().enumerate() {
+        let name = path.to_string();
+        let Some(content) = snapshot
+            .tree
+            .file(&name)
+            .filter(|_| changed.contains(&number))
+        else {
+            messages.extend(noticed.iter().cloned());
+            continue;
+        };
+        match visit(path, content, &mut |found: &Found| decide(found)) {
+            Ok(visited) => {
+                messages.extend(visited.messages);
+                if let Some(bytes) = visited.bytes {
+                    mapped.tree.insert_file(path, bytes);
+                }
+            }
+            Err(problem) => messages.push(
+                StatusMessage::error("unwritten-file", format!("cannot be rewritten: {problem}"))
+                    .at(Place::file(name)),
+            ),
+        }
+    }
+    fail_on_errors(&messages, "a file cannot be mapped")?;
+    Ok(messages)
+}
+
+/// What became of each SID that a row named.
+fn identities(survey: &Survey<'_>, decisions: &[Decision]) -> BTreeMap<Sid, Outcome> {
+    survey
+        .subjects
+        .iter()
+        .zip(decisions)
+        .filter(|(subject, _)| subject.in_scope && subject.row.is_some())
+        .filter_map(|(subject, decision)| {
+            let sid = subject.identity.as_ref()?.sid.clone()?;
+            Some((sid, decision.outcome.clone()))
+        })
+        .collect()
+}
+
+/// Brings `principals` and `file_paths` up to what the files say now.
+fn update_inventory(
+    mapped: &mut GpoSnapshot,
+    survey: &Survey<'_>,
+    matcher: &Matcher<'_>,
+    destinations: &Destinations,
+    decisions: &[Decision],
+    options: &MapOptions,
+) {
+    let mut used_rows: HashSet<usize> = HashSet::new();
+    let mut by_identity: HashMap<String, &Decision> = HashMap::new();
+    for (subject, decision) in survey.subjects.iter().zip(decisions) {
+        if subject.in_scope {
+            used_rows.extend(subject.row);
+            if let Some(identity) = &subject.identity {
+                by_identity.insert(identity.shown(), decision);
+            }
+        }
+    }
+    let mut seen: HashSet<(String, bool)> = HashSet::new();
+    mapped.principals = mapped
+        .principals
+        .iter()
+        .enumerate()
+        .filter_map(|(number, entry)| {
+            let decision = by_identity
+                .get(&survey.inventory.known(number).shown())
+                .filter(|_| !entry.from_dacl || options.dacl);
+            let principal = match decision.map(|decision| &decision.rewrite) {
+                None | Some(Rewrite::Keep | Rewrite::Unc(_)) => entry.principal.clone(),
+                Some(Rewrite::Remove) => return None,
+                Some(Rewrite::Principal { sid, name }) => decision
+                    .and_then(|decision| destinations.principal(decision))
+                    .unwrap_or_else(|| Principal {
+                        sid: sid.clone(),
+                        ..Principal::named(name)
+                    }),
+            };
+            let new = InventoryPrincipal {
+                principal,
+                from_dacl: entry.from_dacl,
+            };
+            let key = format!(
+                "{:?} {}",
+                new.principal.sid,
+                new.principal.down_level_name()
+            );
+            seen.insert((key.to_lowercase(), new.from_dacl))
+                .then_some(new)
+        })
+        .collect();
+    let mut paths: BTreeSet<String> = BTreeSet::new();
+    mapped.file_paths = mapped
+        .file_paths
+        .iter()
+        .map(|path| {
+            matcher
+                .unc(path, path)
+                .filter(|found| used_rows.contains(&found.row))
+                .and_then(|found| matcher.new_path(&found))
+                .unwrap_or_else(|| path.clone())
+        })
+        .filter(|path| paths.insert(path.to_lowercase()))
+        .collect();
+}
+
+/// Whether a reference of this kind is a principal, for counting in sentences.
+fn kind_of(target: &FoundTarget) -> ReferenceKind {
+    match target {
+        FoundTarget::Unc { .. } => ReferenceKind::Unc,
+        _ => ReferenceKind::Principal,
+    }
+}
