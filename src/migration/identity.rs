@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::message::printable;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
@@ -119,9 +120,9 @@ impl Identity {
     /// For messages: `S-1-… (DOMAIN\name)`, or what is known of it.
     pub(super) fn shown(&self) -> String {
         match (&self.sid, self.name()) {
-            (Some(sid), Some(name)) => format!("{sid} ({})", name.escape_debug()),
+            (Some(sid), Some(name)) => format!("{sid} ({})", printable(&name)),
             (Some(sid), None) => sid.to_string(),
-            (None, name) => format!("\"{}\"", name.unwrap_or_default().escape_debug()),
+            (None, name) => format!("\"{}\"", printable(&name.unwrap_or_default())),
         }
     }
 
@@ -282,7 +283,7 @@ impl<'a> Inventory<'a> {
         if let Some(number) = self.by_sid.get(sid) {
             let mut known = self.known(*number);
             if known.principal.sam_account_name.is_empty() {
-                known.principal = self.from_text(name);
+                known.principal = self.parsed(name);
                 known.principal.sid = Some(sid.clone());
             }
             return known;
@@ -290,7 +291,7 @@ impl<'a> Inventory<'a> {
         let well_known = well_known::name_of(sid);
         let mut principal = match well_known {
             Some(name) => Principal::named(name),
-            None => self.from_text(name),
+            None => self.parsed(name),
         };
         principal.sid = Some(sid.clone());
         Identity {
@@ -311,14 +312,14 @@ impl<'a> Inventory<'a> {
             Some(sid) => self.by_sid(&sid, ""),
             None => Identity {
                 sid: None,
-                principal: self.from_text(name),
+                principal: self.parsed(name),
                 well_known: None,
             },
         }
     }
 
     /// A principal from its name alone, with the other name of its domain where the inventory tells it.
-    fn from_text(&self, text: &str) -> Principal {
+    fn parsed(&self, text: &str) -> Principal {
         let form = NameForm::of(text);
         let mut principal = Principal::named(form.relative());
         let Some(domain) = form.domain() else {

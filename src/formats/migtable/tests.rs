@@ -269,7 +269,7 @@ fn edits_touch_only_their_row() {
     assert!(!table.remove("helpdesk@a.example"));
     let start = text.find("\r\n  <Mapping>").unwrap();
     let end = text.find("\r\n  <Mapping>\r\n    <Type>UNC").unwrap();
-    let expected = format!("{}{}", &text[..start], &text[end..]);
+    let expected = format!("{}{}", text.get(..start).unwrap(), text.get(end..).unwrap());
     assert_eq!(table.to_bytes(), utf16(&expected));
     table
         .set("Helpdesk@a.example", GROUP, set("Support & Co@b.example"))

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{StatusMessage, printable};
 use crate::migration::places::{Found, FoundTarget, Rewrite};
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
@@ -177,7 +177,7 @@ fn left(
                 format!(
                     "{} stays; the row \"{}\" in line {} names a folder above it",
                     shown(subject),
-                    above.source.escape_debug(),
+                    printable(&above.source),
                     above.line
                 ),
             )
@@ -295,7 +295,7 @@ fn rows(survey: &Survey<'_>, table: &MigrationTable, messages: &mut Vec<StatusMe
         if used.contains(&number) {
             continue;
         }
-        let source = row.source.escape_debug();
+        let source = printable(&row.source);
         let text = if outside.contains(&number) {
             format!("source \"{source}\" stands only in places outside the chosen scope")
         } else {

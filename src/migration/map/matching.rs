@@ -1,7 +1,7 @@
 //! Which row names a reference.
 
 use crate::formats::migtable::source_key;
-use crate::message::StatusMessage;
+use crate::message::{StatusMessage, printable};
 use crate::migration::identity::Identity;
 use crate::migration::places::FoundTarget;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
@@ -97,7 +97,7 @@ impl<'a> Matcher<'a> {
             let lines: Vec<String> = rows
                 .iter()
                 .filter_map(|number| table.row(*number))
-                .map(|row| format!("{} (\"{}\")", row.line, row.source.escape_debug()))
+                .map(|row| format!("{} (\"{}\")", row.line, printable(&row.source)))
                 .collect();
             subject.conflict = Some(
                 StatusMessage::error(

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{StatusMessage, printable};
 use crate::migration::identity::{Identity, NameForm};
 use crate::migration::places::{FoundTarget, Rewrite};
 use crate::migration::report::Outcome;
@@ -184,7 +184,7 @@ impl Destinations {
         };
         answers()
             .find(|(_, answer)| matches!(answer, Lookup::Found(_)))
-            .or_else(|| answers().last())
+            .or_else(|| answers().next_back())
     }
 
     /// Whether the destination of this row is written as text because the target does not know it.
@@ -220,7 +220,7 @@ impl Destinations {
 
     /// What is wrong with an answer; `None` when it is one principal.
     fn problem(&self, text: &str, answer: &Lookup) -> Option<StatusMessage> {
-        let (text, target) = (text.escape_debug(), &self.target);
+        let (text, target) = (printable(text), &self.target);
         match answer {
             Lookup::Found(principal) if principal.sid.is_some() => None,
             Lookup::Found(_) => Some(StatusMessage::error(
@@ -239,7 +239,7 @@ impl Destinations {
                     "destination-ambiguous",
                     format!(
                         "destination \"{text}\" stands for several principals of {target}: {}",
-                        names.join(", ").escape_debug()
+                        printable(&names.join(", "))
                     ),
                 )
                 .with_hint("write the one that is meant as DOMAIN\\name"),
@@ -249,7 +249,7 @@ impl Destinations {
                     "destination-other-domain",
                     format!(
                         "destination \"{text}\" is of the domain {}, which {target} does not know",
-                        domain.escape_debug()
+                        printable(domain)
                     ),
                 )
                 .with_hint("name a principal of the target domain"),
@@ -279,7 +279,7 @@ impl Destinations {
                             "destination-type",
                             format!(
                                 "destination \"{}\" is a {:?}, the type of the row is {kind:?}",
-                                text.escape_debug(),
+                                printable(text),
                                 principal.kind
                             ),
                         )
@@ -291,7 +291,7 @@ impl Destinations {
                         "destination-text",
                         format!(
                             "destination \"{}\" does not exist in {} and is written as text",
-                            text.escape_debug(),
+                            printable(text),
                             self.target
                         ),
                     )

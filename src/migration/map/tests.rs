@@ -326,7 +326,7 @@ async fn two_rows_for_one_principal_are_an_error() {
     assert_eq!(
         lines(error.details()),
         [
-            r#"Error ambiguous-rows Machine\toy:1: S-1-5-21-1-1-1-1001 (SRC\\Helpdesk) is named by the rows in lines 3 ("SRC\\Helpdesk") and 8 ("helpdesk@src.test")"#
+            r#"Error ambiguous-rows Machine\toy:1: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is named by the rows in lines 3 ("SRC\Helpdesk") and 8 ("helpdesk@src.test")"#
         ]
     );
 }
@@ -342,7 +342,7 @@ async fn another_type_is_a_warning_and_the_row_is_used() {
         lines(&mapped.report.messages),
         [
             r#"Warning destination-type migration table t:3: destination "bob" is a User, the type of the row is LocalGroup"#,
-            r#"Warning type-mismatch migration table t:3: S-1-5-21-1-1-1-1001 (SRC\\Helpdesk) is of type GlobalGroup, its row says LocalGroup"#,
+            r#"Warning type-mismatch migration table t:3: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is of type GlobalGroup, its row says LocalGroup"#,
         ]
     );
 }
@@ -400,7 +400,7 @@ async fn none_removes_and_same_as_source_keeps() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r#"Warning source-sid-left Machine\toy:2: S-1-5-21-1-1-1-1003 (SRC\\alice) stays and names nobody in dst.test"#,
+            r#"Warning source-sid-left Machine\toy:2: S-1-5-21-1-1-1-1003 (SRC\alice) stays and names nobody in dst.test"#,
             r#"Warning removed Machine\toy:1: a line less"#,
         ]
     );
@@ -463,9 +463,9 @@ async fn all_destinations_that_are_nobody_are_listed_at_once() {
     assert_eq!(
         lines(error.details()),
         [
-            r#"Error destination-not-found migration table t:3: destination "DST\\gone" does not exist in dst.test"#,
-            r#"Error destination-ambiguous migration table t:8: destination "twice" stands for several principals of dst.test: DST\\one, DST\\two"#,
-            r#"Error destination-other-domain migration table t:13: destination "OTHER\\x" is of the domain OTHER, which dst.test does not know"#,
+            r#"Error destination-not-found migration table t:3: destination "DST\gone" does not exist in dst.test"#,
+            r#"Error destination-ambiguous migration table t:8: destination "twice" stands for several principals of dst.test: DST\one, DST\two"#,
+            r#"Error destination-other-domain migration table t:13: destination "OTHER\x" is of the domain OTHER, which dst.test does not know"#,
             r#"Error destination-not-found migration table t:18: destination "S-1-5-21-2-2-2-9999" does not exist in dst.test"#,
         ]
     );
@@ -578,8 +578,8 @@ async fn a_prefix_is_told_in_exact_mode_and_used_on_demand() {
     assert_eq!(
         lines(&exact.report.messages)[..2],
         [
-            r#"Info would-match-by-prefix Machine\toy:1: "\\fs\HOMES\%USERNAME%\x" stays; the row "\\\\fs\\homes" in line 3 names a folder above it"#,
-            r#"Info would-match-by-prefix Machine\toy:2: "\\fs\homes\Deep\y" stays; the row "\\\\fs\\homes\\deep" in line 8 names a folder above it"#,
+            r#"Info would-match-by-prefix Machine\toy:1: "\\fs\HOMES\%USERNAME%\x" stays; the row "\\fs\homes" in line 3 names a folder above it"#,
+            r#"Info would-match-by-prefix Machine\toy:2: "\\fs\homes\Deep\y" stays; the row "\\fs\homes\deep" in line 8 names a folder above it"#,
         ]
     );
     let options = MapOptions {
@@ -603,11 +603,11 @@ async fn what_is_left_is_told_with_its_weight() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r"Warning source-sid-left Machine\toy:1 [Privilege Rights] SeRemoteInteractiveLogonRight: S-1-5-21-1-1-1-1001 (SRC\\Helpdesk) stays and names nobody in dst.test: SeRemoteInteractiveLogonRight lets nobody log on in its place, which can lock everyone out",
-            r"Warning source-sid-left Machine\toy:2 [Privilege Rights] SeDenyNetworkLogonRight: S-1-5-21-1-1-1-1001 (SRC\\Helpdesk) stays and names nobody in dst.test: SeDenyNetworkLogonRight denies nobody in its place",
-            r"Warning source-sid-left Machine\toy:3 [Privilege Rights] SeBackupPrivilege: S-1-5-21-1-1-1-1001 (SRC\\Helpdesk) stays and names nobody in dst.test",
+            r"Warning source-sid-left Machine\toy:1 [Privilege Rights] SeRemoteInteractiveLogonRight: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) stays and names nobody in dst.test: SeRemoteInteractiveLogonRight lets nobody log on in its place, which can lock everyone out",
+            r"Warning source-sid-left Machine\toy:2 [Privilege Rights] SeDenyNetworkLogonRight: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) stays and names nobody in dst.test: SeDenyNetworkLogonRight denies nobody in its place",
+            r"Warning source-sid-left Machine\toy:3 [Privilege Rights] SeBackupPrivilege: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) stays and names nobody in dst.test",
             r"Warning foreign-sid-left Machine\toy:4: S-1-5-21-7-7-7-5 stays and names nobody in dst.test",
-            r#"Warning source-name-left Machine\toy:5: "SRC\\nobody" stays and names nobody in dst.test"#,
+            r#"Warning source-name-left Machine\toy:5: "SRC\nobody" stays and names nobody in dst.test"#,
             r#"Info unmapped-reference Machine\toy:6: name "text" has no row and stays"#,
         ]
     );
@@ -631,8 +631,8 @@ async fn exclusive_lists_every_reference_without_a_row() {
     assert_eq!(
         lines(error.details()),
         [
-            r"Error unmapped-reference Machine\toy:1: S-1-5-21-1-1-1-1001 (SRC\\Helpdesk) has no row in the migration table",
-            r"Error unmapped-reference Machine\toy:2: S-1-5-21-1-1-1-1001 (SRC\\Helpdesk) has no row in the migration table",
+            r"Error unmapped-reference Machine\toy:1: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) has no row in the migration table",
+            r"Error unmapped-reference Machine\toy:2: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) has no row in the migration table",
             r#"Error unmapped-reference Machine\toy:4: "\\fs\a" has no row in the migration table"#,
             r#"Info out-of-scope Machine\toy:5: "text" stays: GPMC does not map this place"#,
         ]
@@ -667,7 +667,7 @@ async fn gpmc_scope_keeps_the_other_places() {
     assert_eq!(mapped.report.counts.out_of_scope, 2);
     assert_eq!(
         lines(&mapped.report.messages)[2],
-        r#"Warning unused-row migration table t:8: source "SRC\\alice" stands only in places outside the chosen scope"#
+        r#"Warning unused-row migration table t:8: source "SRC\alice" stands only in places outside the chosen scope"#
     );
 }
 
@@ -691,7 +691,7 @@ async fn sids_the_target_knows_are_not_left_over() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r"Warning source-sid-left Machine\toy:3: S-1-5-21-1-1-1-1003 (SRC\\alice) stays and names nobody in SRC.test"
+            r"Warning source-sid-left Machine\toy:3: S-1-5-21-1-1-1-1003 (SRC\alice) stays and names nobody in SRC.test"
         ]
     );
 }
@@ -739,7 +739,7 @@ async fn the_inventory_follows_and_the_report_is_complete() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r#"Warning unused-row migration table t:13: source "SRC\\Admins" matches nothing in the GPO"#
+            r#"Warning unused-row migration table t:13: source "SRC\Admins" matches nothing in the GPO"#
         ]
     );
 
