@@ -94,5 +94,15 @@ fn every_table_loads_and_is_written_back_byte_for_byte() {
         templates += usize::from(!problems.is_empty());
     }
     assert_eq!(mappings, 83);
-    println!("{counts:#?}\n{templates} templates");
+    let expected = [
+        (("GlobalGroup", "name@domain", "name@domain"), 11),
+        (("LocalGroup", "name@domain", "name@domain"), 32),
+        (("UniversalGroup", "name@domain", "name@domain"), 11),
+        (("Unknown", "bare name", "bare name"), 13),
+        (("Unknown", "bare name", "same as source"), 10),
+        (("User", r"DOM\name", r"DOM\name"), 5),
+        (("User", "name@domain", "name@domain"), 1),
+    ];
+    assert_eq!(counts, BTreeMap::from(expected));
+    assert_eq!(templates, 8, "tables with placeholders");
 }

@@ -26,8 +26,8 @@ fn a_saved_plan_does_exactly_that_or_is_stale() {
     if !lab("a_saved_plan_does_exactly_that_or_is_stale") {
         return;
     }
-    let _shared = DOMAIN
-        .read()
+    let _alone = DOMAIN
+        .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let name = fresh("Planned");
     let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
@@ -78,7 +78,7 @@ fn a_plan_that_makes_a_gpo_never_touches_one_that_exists() {
         return;
     }
     let _alone = DOMAIN
-        .write()
+        .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let name = fresh("Made once");
     let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
@@ -106,7 +106,7 @@ fn a_dry_run_changes_nothing() {
         return;
     }
     let _alone = DOMAIN
-        .write()
+        .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let before = state("dst");
@@ -123,7 +123,7 @@ fn an_interrupt_while_staging_leaves_nothing() {
         return;
     }
     let _alone = DOMAIN
-        .write()
+        .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let name = fresh("Interrupted");
     // Enough files that staging takes a while.
@@ -228,8 +228,8 @@ fn passwords_are_in_no_output_journal_plan_or_argument() {
     if !lab("passwords_are_in_no_output_journal_plan_or_argument") {
         return;
     }
-    let _shared = DOMAIN
-        .read()
+    let _alone = DOMAIN
+        .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let name = fresh("Secretive");
     let secrets = passwords();
@@ -333,7 +333,7 @@ fn a_switch_that_fails_half_way_is_rolled_back() {
         return;
     }
     let _alone = DOMAIN
-        .write()
+        .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let plan = scratch().join("fails.json");

@@ -111,8 +111,8 @@ fn into_a_new_gpo_every_reference_is_mapped() {
     if !lab("into_a_new_gpo_every_reference_is_mapped") {
         return;
     }
-    let _shared = DOMAIN
-        .read()
+    let _alone = DOMAIN
+        .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let table = full_table();
@@ -195,7 +195,7 @@ fn into_a_filled_gpo_settings_go_and_identity_stays() {
         return;
     }
     let _alone = DOMAIN
-        .write()
+        .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let backup = &back_up("src.test", &["User Half Off"])["User Half Off"];
     let before = state("dst");
@@ -247,8 +247,8 @@ fn the_same_import_twice_gives_the_same_bytes() {
     if !lab("the_same_import_twice_gives_the_same_bytes") {
         return;
     }
-    let _shared = DOMAIN
-        .read()
+    let _alone = DOMAIN
+        .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let name = fresh("Imported twice");
     let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
@@ -327,8 +327,8 @@ fn ten_real_backups_arrive_byte_for_byte() {
     let (true, Some(corpus)) = (lab(case), corpus(case)) else {
         return;
     };
-    let _shared = DOMAIN
-        .read()
+    let _alone = DOMAIN
+        .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let kinds = ten_kinds(&corpus);
     assert_eq!(kinds.len(), 10);
@@ -355,8 +355,8 @@ fn software_packages_are_made_below_the_target() {
     if !lab("software_packages_are_made_below_the_target") {
         return;
     }
-    let _shared = DOMAIN
-        .read()
+    let _alone = DOMAIN
+        .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let name = fresh("Imported software");
     let backup = &back_up("src.test", &["Software"])["Software"];
@@ -434,7 +434,7 @@ fn real_logon_rights_end_up_with_groups_of_the_target() {
         return;
     };
     let _alone = DOMAIN
-        .write()
+        .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let backups = logon_rights(&corpus);
     assert_eq!(backups.len(), 8);

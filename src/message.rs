@@ -85,3 +85,32 @@ impl StatusMessage {
         self
     }
 }
+
+/// Text from a file, a table or a directory for a sentence: as it stands, but control characters and those that change the
+/// direction of a line or take no room are escaped. Backslashes stay single.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        let hidden = matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
+        if hidden || character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printable_text_keeps_backslashes_and_hides_nothing() {
+        assert_eq!(printable("SRC\\Büro 'a'"), "SRC\\Büro 'a'");
+        assert_eq!(
+            printable("a\u{1b}[2J\u{202e}b\n"),
+            "a\\u{1b}[2J\\u{202e}b\\n"
+        );
+    }
+}

@@ -116,6 +116,7 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
                 UncChoice::Exact => UncMatch::Exact,
                 UncChoice::Prefix => UncMatch::Prefix,
             },
+            ..MapOptions::default()
         },
     };
     let session = args.connection.connect().await?;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
+use crate::message::printable;
 use crate::model::principal::PrincipalType;
 
 mod edit;
@@ -193,7 +194,7 @@ impl MigTable {
                     column: row.source_element.column,
                     message: format!(
                         "source \"{}\" already has a row in line {}",
-                        row.source.escape_debug(),
+                        printable(&row.source),
                         first.source_element.line
                     ),
                     hint: Some("keep one row for each source; case makes no difference".to_owned()),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::message::printable;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
@@ -119,9 +120,9 @@ impl Identity {
     /// For messages: `S-1-… (DOMAIN\name)`, or what is known of it.
     pub(super) fn shown(&self) -> String {
         match (&self.sid, self.name()) {
-            (Some(sid), Some(name)) => format!("{sid} ({})", name.escape_debug()),
+            (Some(sid), Some(name)) => format!("{sid} ({})", printable(&name)),
             (Some(sid), None) => sid.to_string(),
-            (None, name) => format!("\"{}\"", name.unwrap_or_default().escape_debug()),
+            (None, name) => format!("\"{}\"", printable(&name.unwrap_or_default())),
         }
     }
 
@@ -190,7 +191,7 @@ pub(super) struct Inventory<'a> {
     /// The domain's SID of the source, when the inventory tells it.
     pub(super) source_domain: Option<Sid>,
     /// The source's DNS name in lower case.
-    dns_domain: String,
+    pub(super) dns_domain: String,
 }
 
 impl<'a> Inventory<'a> {
@@ -266,11 +267,23 @@ impl<'a> Inventory<'a> {
         }
     }
 
+    /// Whether a name says that it is of the source's domain.
+    pub(super) fn is_of_source(&self, name: &str) -> bool {
+        NameForm::of(name).domain().is_some_and(|domain| {
+            let domain = domain.to_lowercase();
+            domain == self.dns_domain
+                || self
+                    .netbios_to_dns
+                    .get(&domain)
+                    .is_some_and(|dns| dns.to_lowercase() == self.dns_domain)
+        })
+    }
+
     fn by_sid(&self, sid: &Sid, name: &str) -> Identity {
         if let Some(number) = self.by_sid.get(sid) {
             let mut known = self.known(*number);
             if known.principal.sam_account_name.is_empty() {
-                known.principal = self.text_only(name);
+                known.principal = self.parsed(name);
                 known.principal.sid = Some(sid.clone());
             }
             return known;
@@ -278,7 +291,7 @@ impl<'a> Inventory<'a> {
         let well_known = well_known::name_of(sid);
         let mut principal = match well_known {
             Some(name) => Principal::named(name),
-            None => self.text_only(name),
+            None => self.parsed(name),
         };
         principal.sid = Some(sid.clone());
         Identity {
@@ -299,14 +312,14 @@ impl<'a> Inventory<'a> {
             Some(sid) => self.by_sid(&sid, ""),
             None => Identity {
                 sid: None,
-                principal: self.text_only(name),
+                principal: self.parsed(name),
                 well_known: None,
             },
         }
     }
 
     /// A principal from its name alone, with the other name of its domain where the inventory tells it.
-    fn text_only(&self, text: &str) -> Principal {
+    fn parsed(&self, text: &str) -> Principal {
         let form = NameForm::of(text);
         let mut principal = Principal::named(form.relative());
         let Some(domain) = form.domain() else {

@@ -1,78 +1,90 @@
-//! Mapping: every reference of a snapshot through the migration table, into the names and SIDs of a target domain.
+//! Mapping: a snapshot, a table and the target's directory in, the snapshot for the target and a report out.
 //!
-//! Nothing is changed before everything is known: first every reference is found, then every row and every destination is
-//! checked, in one look-up, and only then are the files rewritten.
+//! Nothing is written before everything is known: the references are found and matched with rows, all names are looked up
+//! in one call, and only when no row and no reference is in the way are the files rewritten.
 
-mod decide;
-#[cfg(test)]
-mod tests;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use std::collections::{BTreeSet, HashMap};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{Severity, StatusMessage};
+use crate::model::principal::Principal;
+use crate::model::reference::{Place, ReferenceKind, Scope};
+use crate::model::safe_name::RelPath;
+use crate::model::sid::Sid;
+use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
 
-use bytes::Bytes;
-
-use self::decide::{Decider, Decision};
 use super::identity::Inventory;
 use super::places::{self, Found, FoundTarget, Rewrite};
 use super::report::{MappedReference, MappingReport, Outcome};
 use super::resolve::PrincipalDirectory;
 use super::scan::{VisitFile, reference, visit_keeping};
-use super::table::{MigrationTable, TableRow};
-use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Severity, StatusMessage};
-use crate::model::principal::Principal;
-use crate::model::reference::Scope;
-use crate::model::safe_name::RelPath;
-use crate::model::snapshot::GpoSnapshot;
+use super::table::MigrationTable;
 
-/// How a UNC path is compared with the sources of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[cfg(test)]
+mod cases;
+mod findings;
+mod matching;
+mod resolving;
+#[cfg(test)]
+mod tests;
+
+use matching::{Matcher, Subject, key_of};
+use resolving::{Decision, Destinations};
+
+/// How a row of a UNC path is compared with a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UncMatch {
-    /// The unit that GPMC compares, whole.
+    /// The row is GPMC's unit of the reference, or the whole path.
     #[default]
     Exact,
-    /// The longest prefix of whole components.
+    /// The row is the reference or a folder above it; the longest row counts.
     Prefix,
 }
 
-/// How to map.
+/// What is mapped, and how strictly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MapOptions {
-    /// A reference without a row is an error (GPM_MIGRATIONTABLE_ONLY).
+    /// Every reference needs a row (GPM_MIGRATIONTABLE_ONLY).
     pub exclusive: bool,
-    /// In which places references are mapped.
+    /// [`Scope::All`]: every place; [`Scope::Gpmc`]: only the places GPMC maps.
     pub scope: Scope,
     /// How UNC paths are compared.
     pub unc_match: UncMatch,
+    /// Whether the principals of the GPO's DACL are references too (GPM_PROCESS_SECURITY of a copy). The descriptor itself
+    /// is not rewritten here; [`Mapped::identities`] says what its SIDs become.
+    pub dacl: bool,
 }
 
 impl Default for MapOptions {
-    /// Every place, whole UNC paths, a reference without a row stays.
     fn default() -> Self {
         Self {
             exclusive: false,
             scope: Scope::All,
             unc_match: UncMatch::Exact,
+            dacl: false,
         }
     }
 }
 
-/// A snapshot with its references mapped, and what became of each.
+/// A snapshot for the target.
 #[derive(Debug, Clone)]
 pub struct Mapped {
-    /// The snapshot as it is to be written.
+    /// The snapshot with its files rewritten, and `principals` and `file_paths` as they are now.
     pub snapshot: GpoSnapshot,
-    /// What became of each reference.
+    /// What was done.
     pub report: MappingReport,
+    /// What became of each SID that a row named: [`Outcome::Kept`], [`Outcome::Replaced`] or [`Outcome::Removed`].
+    pub identities: BTreeMap<Sid, Outcome>,
 }
 
-/// Maps a snapshot. The same input gives the same bytes.
+/// Maps every reference in the files of a snapshot.
 ///
 /// # Errors
-/// `BadInput` when the table cannot be used, when two rows name one principal, or when a mapping makes a file
-/// contradict itself; `Unmapped` when a destination does not exist in the target domain, or, with
-/// [`MapOptions::exclusive`], when a reference has no row. The details of the error list every case.
+/// - [`ErrorKind::BadInput`]: rows that cannot be used in any domain, several rows for one reference, or a file that cannot
+///   be rewritten; each is a detail.
+/// - [`ErrorKind::Unmapped`]: destinations that do not exist in the target, and with `exclusive` references without a row; each
+///   is a detail with the line of the row or the place of the reference.
+/// - What [`PrincipalDirectory::lookup`] gives.
 pub async fn map(
     snapshot: &GpoSnapshot,
     table: Option<&MigrationTable>,
@@ -82,208 +94,380 @@ pub async fn map(
     map_with(snapshot, table, target, options, &places::visit_file).await
 }
 
-async fn map_with(
+/// A reference and the number of what it names among the subjects.
+struct Met {
+    found: Found,
+    subject: usize,
+    /// The number of its file among the readable ones; `None` for a reference outside the files.
+    file: Option<usize>,
+}
+
+/// What finding and matching gave, before the directory is asked.
+struct Survey<'a> {
+    inventory: Inventory<'a>,
+    subjects: Vec<Subject>,
+    /// The numbers of the subjects by [`key_of`].
+    numbers: HashMap<String, usize>,
+    met: Vec<Met>,
+    /// The readable files, with what the visitor noticed while nothing was changed.
+    files: Vec<(&'a RelPath, Vec<StatusMessage>)>,
+    messages: Vec<StatusMessage>,
+}
+
+pub(super) async fn map_with(
     snapshot: &GpoSnapshot,
     table: Option<&MigrationTable>,
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
     visit: &VisitFile<'_>,
 ) -> Result<Mapped> {
-    let mut report = MappingReport::default();
-    if let Some(table) = table {
-        let (errors, others): (Vec<_>, Vec<_>) = table
-            .validate()
-            .into_iter()
-            .partition(|message| message.severity == Severity::Error);
-        if !errors.is_empty() {
-            return Err(
-                Error::new(ErrorKind::BadInput, "the migration table cannot be used")
-                    .with_details(errors)
-                    .with_hint("nothing was changed; correct the rows"),
-            );
-        }
-        report.messages.extend(others);
-    }
-    let mut found = Vec::new();
-    for (path, content) in snapshot.tree.files() {
-        let (list, messages) = visit_keeping(path, content, visit);
-        report
-            .messages
-            .extend(messages.unwrap_or_else(|unread| vec![unread]));
-        found.extend(list);
-    }
-    for object in &snapshot.directory_objects {
-        places::software::visit_object(object, &mut |reference| {
-            found.push(reference.clone());
-            Rewrite::Keep
+    let mut messages = table.map(MigrationTable::validate).unwrap_or_default();
+    fail_on_errors(
+        &messages,
+        "the migration table has rows that cannot be used",
+    )?;
+    let matcher = Matcher::new(table, options.unc_match);
+    let survey = survey(snapshot, &matcher, options, visit)?;
+    messages.extend(survey.messages.iter().cloned());
+
+    let destinations = Destinations::resolve(table, &survey.subjects, target).await?;
+    let decisions: Vec<Decision> = survey
+        .subjects
+        .iter()
+        .map(|subject| destinations.decide(table, subject))
+        .collect();
+    findings::fail_on_unmapped(&survey, &destinations, &decisions, target, options)?;
+    messages.extend(destinations.warnings(table));
+    messages.extend(findings::findings(
+        &survey,
+        table,
+        &destinations,
+        &decisions,
+        target,
+        options,
+    ));
+
+    let mut mapped = snapshot.clone();
+    let rewritten = rewrite(&survey, &decisions, snapshot, &mut mapped, options, visit)?;
+    messages.extend(rewritten);
+    let identities = identities(&survey, &decisions);
+    update_inventory(
+        &mut mapped,
+        &survey,
+        &matcher,
+        &destinations,
+        &decisions,
+        options,
+    );
+
+    let mut report = MappingReport {
+        messages,
+        ..MappingReport::default()
+    };
+    for met in survey.met {
+        let (Some(subject), Some(decision)) =
+            (survey.subjects.get(met.subject), decisions.get(met.subject))
+        else {
+            continue;
+        };
+        let in_scope = in_scope(&met.found, options);
+        let row = subject.row.and_then(|number| table?.row(number));
+        report.add(MappedReference {
+            reference: reference(met.found, subject.identity.as_ref()),
+            row_line: row
+                .filter(|_| in_scope)
+                .and_then(|row| u64::try_from(row.line).ok()),
+            outcome: if in_scope {
+                decision.outcome.clone()
+            } else {
+                Outcome::OutOfScope
+            },
         });
     }
-
-    let inventory = Inventory::new(snapshot);
-    let mut decider = Decider::new(table, options, &inventory);
-    for reference in &found {
-        decider.meet(reference);
-    }
-    let decisions = decider.decide(target, &mut report.messages).await?;
-    let mapped = rewrite(
-        snapshot,
-        &decisions,
-        &inventory,
-        options,
-        visit,
-        &mut report,
-    )?;
-    unused_rows(table, &decisions, &mut report.messages);
     Ok(Mapped {
         snapshot: mapped,
         report,
+        identities,
     })
 }
 
-/// The decisions, by what [`key_of`] makes of a reference.
-type Decisions = HashMap<String, Decision>;
+/// Whether the chosen scope covers the place of a reference.
+fn in_scope(found: &Found, options: &MapOptions) -> bool {
+    options.scope == Scope::All || found.scope == Scope::Gpmc
+}
 
-/// What references with the same decision have in common.
-fn key_of(target: &FoundTarget) -> String {
-    match target {
-        FoundTarget::Sid { sid, .. } => format!("sid {sid}"),
-        FoundTarget::Name(name) => format!("name {}", name.to_lowercase()),
-        FoundTarget::SidAndName { sid, name } => format!("sid {sid} {}", name.to_lowercase()),
-        FoundTarget::Unc { text, unit } => format!("unc {text} {unit}"),
+/// Fails with every message of severity error as a detail.
+fn fail_on_errors(messages: &[StatusMessage], sentence: &str) -> Result<()> {
+    let details: Vec<StatusMessage> = messages
+        .iter()
+        .filter(|message| message.severity == Severity::Error)
+        .cloned()
+        .collect();
+    match details.first() {
+        None => Ok(()),
+        Some(first) => {
+            let place = first
+                .place
+                .as_ref()
+                .map(Place::to_string)
+                .unwrap_or_default();
+            let more = match details.len().saturating_sub(1) {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            Err(Error::new(
+                ErrorKind::BadInput,
+                format!("{sentence}: {place}: {}{more}", first.text),
+            )
+            .with_details(details))
+        }
     }
 }
 
-/// Visits every file again, rewriting; what changed replaces what was there.
-fn rewrite(
-    snapshot: &GpoSnapshot,
-    decisions: &Decisions,
-    inventory: &Inventory<'_>,
+/// Finds every reference and the row for it.
+fn survey<'a>(
+    snapshot: &'a GpoSnapshot,
+    matcher: &Matcher<'_>,
     options: &MapOptions,
     visit: &VisitFile<'_>,
-    report: &mut MappingReport,
-) -> Result<GpoSnapshot> {
-    let mut new = snapshot.clone();
-    let mut changed: Vec<(RelPath, Bytes)> = Vec::new();
-    let mut contradictions = Vec::new();
+) -> Result<Survey<'a>> {
+    let mut survey = Survey {
+        inventory: Inventory::new(snapshot),
+        subjects: Vec::new(),
+        numbers: HashMap::new(),
+        met: Vec::new(),
+        files: Vec::new(),
+        messages: Vec::new(),
+    };
+    let mut conflicts = Vec::new();
     for (path, content) in snapshot.tree.files() {
-        let mut visitor = |found: &Found| answer(found, decisions, inventory, options, report);
-        // A file that does not parse was reported by the first visit; it is carried as it is.
-        let Ok(visited) = visit(path, content, &mut visitor) else {
-            continue;
-        };
-        for message in visited.messages {
-            if message.severity == Severity::Error {
-                contradictions.push(message);
-            } else if !report.messages.contains(&message) {
-                report.messages.push(message);
+        let (found, noticed) = visit_keeping(path, content, visit);
+        match noticed {
+            Ok(noticed) => survey.files.push((path, noticed)),
+            Err(unread) => survey.messages.push(unread),
+        }
+        let file = survey.files.len().checked_sub(1);
+        for found in found {
+            survey.meet(found, file, matcher, options, &mut conflicts);
+        }
+    }
+    for object in &snapshot.directory_objects {
+        places::software::visit_object(object, &mut |found| {
+            survey.meet(found.clone(), None, matcher, options, &mut conflicts);
+            Rewrite::Keep
+        });
+    }
+    if options.dacl {
+        for (number, entry) in snapshot.principals.iter().enumerate() {
+            let identity = survey.inventory.known(number);
+            if entry.from_dacl {
+                let target = match identity.sid {
+                    Some(sid) => FoundTarget::Sid {
+                        text: sid.to_string(),
+                        sid,
+                    },
+                    None => FoundTarget::Name(entry.principal.down_level_name()),
+                };
+                let found = Found {
+                    target,
+                    place: Place::file("security descriptor"),
+                    scope: Scope::Gpmc,
+                };
+                survey.meet(found, None, matcher, options, &mut conflicts);
             }
         }
-        if let Some(bytes) = visited.bytes {
-            changed.push((path.clone(), bytes));
-        }
     }
-    for object in &mut new.directory_objects {
-        let mut visitor = |found: &Found| answer(found, decisions, inventory, options, report);
-        if let Some(rewritten) = places::software::visit_object(object, &mut visitor) {
-            *object = rewritten;
-        }
+    fail_on_errors(
+        &conflicts,
+        "the migration table names a reference more than once",
+    )?;
+    Ok(survey)
+}
+
+impl Survey<'_> {
+    /// Whether the target is the domain the snapshot comes from.
+    fn is_same_domain(&self, target: &dyn PrincipalDirectory) -> bool {
+        self.inventory.dns_domain == target.dns_domain().to_lowercase()
     }
-    if !contradictions.is_empty() {
-        return Err(Error::new(
-            ErrorKind::BadInput,
-            "the migration table makes a setting contradict itself",
-        )
-        .with_details(contradictions)
-        .with_hint("nothing was changed; give the rows different destinations"));
-    }
-    for (path, bytes) in changed {
-        new.tree.insert_file(&path, bytes);
-    }
-    for entry in &mut new.principals {
-        let key = match &entry.principal.sid {
-            Some(sid) => format!("sid {sid}"),
-            None => format!("name {}", entry.principal.sam_account_name.to_lowercase()),
+
+    fn meet(
+        &mut self,
+        found: Found,
+        file: Option<usize>,
+        matcher: &Matcher<'_>,
+        options: &MapOptions,
+        conflicts: &mut Vec<StatusMessage>,
+    ) {
+        let key = key_of(&found.target);
+        let number = match self.numbers.get(&key) {
+            Some(number) => *number,
+            None => {
+                let number = self.subjects.len();
+                let identity = self.inventory.identify(&found.target);
+                self.subjects.push(matcher.subject(&found.target, identity));
+                self.numbers.insert(key, number);
+                number
+            }
         };
-        if let Some(Decision {
-            principal: Some(principal),
-            ..
-        }) = decisions.get(&key)
+        if in_scope(&found, options)
+            && let Some(subject) = self.subjects.get_mut(number)
         {
-            entry.principal = Principal::clone(principal);
+            if !subject.in_scope
+                && let Some(conflict) = &subject.conflict
+            {
+                conflicts.push(conflict.clone().at(found.place.clone()));
+            }
+            subject.in_scope = true;
+        }
+        self.met.push(Met {
+            found,
+            subject: number,
+            file,
+        });
+    }
+}
+
+/// Rewrites the files in which anything changes and gives what the visitors noticed in all of them.
+fn rewrite(
+    survey: &Survey<'_>,
+    decisions: &[Decision],
+    snapshot: &GpoSnapshot,
+    mapped: &mut GpoSnapshot,
+    options: &MapOptions,
+    visit: &VisitFile<'_>,
+) -> Result<Vec<StatusMessage>> {
+    let decide = |found: &Found| {
+        survey
+            .numbers
+            .get(&key_of(&found.target))
+            .and_then(|number| decisions.get(*number))
+            .filter(|_| in_scope(found, options))
+            .map_or(Rewrite::Keep, |decision| decision.rewrite.clone())
+    };
+    let changed: HashSet<usize> = survey
+        .met
+        .iter()
+        .filter(|met| decide(&met.found) != Rewrite::Keep)
+        .filter_map(|met| met.file)
+        .collect();
+    let mut messages = Vec::new();
+    for (number, (path, noticed)) in survey.files.iter().enumerate() {
+        let name = path.to_string();
+        let Some(content) = snapshot
+            .tree
+            .file(&name)
+            .filter(|_| changed.contains(&number))
+        else {
+            messages.extend(noticed.iter().cloned());
+            continue;
+        };
+        match visit(path, content, &mut |found: &Found| decide(found)) {
+            Ok(visited) => {
+                messages.extend(visited.messages);
+                if let Some(bytes) = visited.bytes {
+                    mapped.tree.insert_file(path, bytes);
+                }
+            }
+            Err(problem) => messages.push(
+                StatusMessage::error("unwritten-file", format!("cannot be rewritten: {problem}"))
+                    .at(Place::file(name)),
+            ),
         }
     }
-    Ok(new)
+    for object in &mut mapped.directory_objects {
+        let new = places::software::visit_object(object, &mut |found| decide(found));
+        if let Some(new) = new {
+            *object = new;
+        }
+    }
+    fail_on_errors(&messages, "a file cannot be mapped")?;
+    Ok(messages)
 }
 
-/// What becomes of one reference, and the report of it.
-fn answer(
-    found: &Found,
-    decisions: &Decisions,
-    inventory: &Inventory<'_>,
+/// What became of each SID that a row named.
+fn identities(survey: &Survey<'_>, decisions: &[Decision]) -> BTreeMap<Sid, Outcome> {
+    survey
+        .subjects
+        .iter()
+        .zip(decisions)
+        .filter(|(subject, _)| subject.in_scope && subject.row.is_some())
+        .filter_map(|(subject, decision)| {
+            let sid = subject.identity.as_ref()?.sid.clone()?;
+            Some((sid, decision.outcome.clone()))
+        })
+        .collect()
+}
+
+/// Brings `principals` and `file_paths` up to what the files say now.
+fn update_inventory(
+    mapped: &mut GpoSnapshot,
+    survey: &Survey<'_>,
+    matcher: &Matcher<'_>,
+    destinations: &Destinations,
+    decisions: &[Decision],
     options: &MapOptions,
-    report: &mut MappingReport,
-) -> Rewrite {
-    let identity = inventory.identify(&found.target);
-    let decision = decisions.get(&key_of(&found.target));
-    let (rewrite, row_line, outcome) = match decision {
-        _ if out_of_scope(found, options) => (Rewrite::Keep, None, Outcome::OutOfScope),
-        None => (Rewrite::Keep, None, Outcome::Kept),
-        Some(decision) => {
-            let outcome = match &decision.rewrite {
-                Rewrite::Keep => Outcome::Kept,
-                Rewrite::Remove => Outcome::Removed,
-                Rewrite::Unc(text) => Outcome::Replaced {
-                    by: text.clone(),
-                    sid: None,
-                },
-                Rewrite::Principal { sid, name } => Outcome::Replaced {
-                    by: name.clone(),
-                    sid: sid.clone(),
-                },
-            };
-            let line = decision.row.as_ref().map(|row| row.line);
-            (
-                decision.rewrite.clone(),
-                line.and_then(|line| u64::try_from(line).ok()),
-                outcome,
-            )
-        }
-    };
-    report.add(MappedReference {
-        reference: reference(found.clone(), identity.as_ref()),
-        row_line,
-        outcome,
-    });
-    rewrite
-}
-
-fn out_of_scope(found: &Found, options: &MapOptions) -> bool {
-    options.scope == Scope::Gpmc && found.scope == Scope::All
-}
-
-fn unused_rows(
-    table: Option<&MigrationTable>,
-    decisions: &Decisions,
-    messages: &mut Vec<StatusMessage>,
 ) {
-    let Some(table) = table else { return };
-    let used: BTreeSet<usize> = decisions
-        .values()
-        .filter_map(|decision| decision.row.as_ref().map(|row: &TableRow| row.line))
-        .collect();
-    for row in table.rows() {
-        if !used.contains(&row.line) {
-            messages.push(
-                StatusMessage::warning(
-                    "unused-row",
-                    format!(
-                        "source \"{}\" matched no reference",
-                        row.source.escape_debug()
-                    ),
-                )
-                .at(table.place(row))
-                .with_hint("check its spelling if it was meant to match"),
-            );
+    let mut used_rows: HashSet<usize> = HashSet::new();
+    let mut by_identity: HashMap<String, &Decision> = HashMap::new();
+    for (subject, decision) in survey.subjects.iter().zip(decisions) {
+        if subject.in_scope {
+            used_rows.extend(subject.row);
+            if let Some(identity) = &subject.identity {
+                by_identity.insert(identity.shown(), decision);
+            }
         }
+    }
+    let mut seen: HashSet<(String, bool)> = HashSet::new();
+    mapped.principals = mapped
+        .principals
+        .iter()
+        .enumerate()
+        .filter_map(|(number, entry)| {
+            let decision = by_identity
+                .get(&survey.inventory.known(number).shown())
+                .filter(|_| !entry.from_dacl || options.dacl);
+            let principal = match decision.map(|decision| &decision.rewrite) {
+                None | Some(Rewrite::Keep | Rewrite::Unc(_)) => entry.principal.clone(),
+                Some(Rewrite::Remove) => return None,
+                Some(Rewrite::Principal { sid, name }) => decision
+                    .and_then(|decision| destinations.principal(decision))
+                    .unwrap_or_else(|| Principal {
+                        sid: sid.clone(),
+                        ..Principal::named(name)
+                    }),
+            };
+            let new = InventoryPrincipal {
+                principal,
+                from_dacl: entry.from_dacl,
+            };
+            let key = format!(
+                "{:?} {}",
+                new.principal.sid,
+                new.principal.down_level_name()
+            );
+            seen.insert((key.to_lowercase(), new.from_dacl))
+                .then_some(new)
+        })
+        .collect();
+    let mut paths: BTreeSet<String> = BTreeSet::new();
+    mapped.file_paths = mapped
+        .file_paths
+        .iter()
+        .map(|path| {
+            matcher
+                .unc(path, path)
+                .filter(|found| used_rows.contains(&found.row))
+                .and_then(|found| matcher.new_path(&found))
+                .unwrap_or_else(|| path.clone())
+        })
+        .filter(|path| paths.insert(path.to_lowercase()))
+        .collect();
+}
+
+/// Whether a reference of this kind is a principal, for counting in sentences.
+fn kind_of(target: &FoundTarget) -> ReferenceKind {
+    match target {
+        FoundTarget::Unc { .. } => ReferenceKind::Unc,
+        _ => ReferenceKind::Principal,
     }
 }

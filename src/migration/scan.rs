@@ -83,7 +83,7 @@ pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
     scan
 }
 
-/// The references of one file, and what was noticed; a file that does not parse gives what was found before, and a warning.
+/// The references of one file, and what was noticed; a file that does not parse gives no reference, and a warning.
 pub(super) fn visit_keeping(
     path: &RelPath,
     content: &Bytes,

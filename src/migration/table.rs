@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{MigTable, source_key};
-use crate::message::StatusMessage;
+use crate::message::{StatusMessage, printable};
 use crate::model::principal::PrincipalType;
 use crate::model::reference::Place;
 use crate::model::sid::Sid;
@@ -72,7 +72,7 @@ impl MigrationTable {
         let table = MigTable::parse(bytes).map_err(|error| {
             let wrapped = Error::new(
                 ErrorKind::BadInput,
-                format!("migration table {}: {error}", name.escape_debug()),
+                format!("migration table {}: {error}", printable(name)),
             );
             match error.hint {
                 Some(hint) => wrapped.with_hint(hint),
@@ -146,11 +146,11 @@ impl MigrationTable {
                     .with_hint(hint),
             );
         };
-        let source = row.source.escape_debug();
-        if let Err(problem) = row.source.parse::<UncPath>() {
+        let source = printable(&row.source);
+        if row.source.parse::<UncPath>().is_err() {
             error(
                 "bad-unc-path",
-                format!("source {problem}"),
+                format!("source \"{source}\" is not a UNC path"),
                 "write \\\\server\\share, or give the row the type it has",
             );
         }
@@ -172,10 +172,10 @@ impl MigrationTable {
                     WINDOWS_VARIABLES.contains(&name) || kept.contains(&format!("%{name}%"))
                 }) {
                     messages.push(self.leftover(row, text, found));
-                } else if let Err(problem) = text.parse::<UncPath>() {
+                } else if text.parse::<UncPath>().is_err() {
                     error(
                         "bad-unc-path",
-                        format!("destination {problem}"),
+                        format!("destination \"{}\" is not a UNC path", printable(text)),
                         "write \\\\server\\share",
                     );
                 }
@@ -189,7 +189,7 @@ impl MigrationTable {
         kind: PrincipalType,
         messages: &mut Vec<StatusMessage>,
     ) {
-        let source = row.source.escape_debug();
+        let source = printable(&row.source);
         if row.source.starts_with(r"\\") {
             messages.push(
                 StatusMessage::error(
@@ -226,7 +226,7 @@ impl MigrationTable {
                     "unc-path-as-principal",
                     format!(
                         "destination \"{}\" is a UNC path, but the type of the row is {kind:?}",
-                        text.escape_debug()
+                        printable(text)
                     ),
                 )
                 .at(self.place(row))
@@ -240,8 +240,8 @@ impl MigrationTable {
             "leftover-placeholder",
             format!(
                 "destination \"{}\" still holds the placeholder %{}%",
-                text.escape_debug(),
-                found.escape_debug()
+                printable(text),
+                printable(found)
             ),
         )
         .at(self.place(row))
@@ -332,42 +332,42 @@ mod tests {
         let expected = [
             (
                 "error unc-destination-none",
-                r#"UNC path "\\\\a\\1" cannot be removed by DestinationNone"#,
+                r#"UNC path "\\a\1" cannot be removed by DestinationNone"#,
                 line(1),
             ),
             (
                 "error unc-by-relative-name",
-                r#"UNC path "\\\\a\\2" has no relative name to look up"#,
+                r#"UNC path "\\a\2" has no relative name to look up"#,
                 line(2),
             ),
             (
                 "error bad-unc-path",
-                r#"source "\\\\a" is not a UNC path of the form \\server\share"#,
+                r#"source "\\a" is not a UNC path"#,
                 line(3),
             ),
             (
                 "error bad-unc-path",
-                r#"destination "b\\c" is not a UNC path of the form \\server\share"#,
+                r#"destination "b\c" is not a UNC path"#,
                 line(4),
             ),
             (
                 "error leftover-placeholder",
-                r#"destination "\\\\%server%\\c" still holds the placeholder %server%"#,
+                r#"destination "\\%server%\c" still holds the placeholder %server%"#,
                 line(5),
             ),
             (
                 "error leftover-placeholder",
-                r#"destination "%NetBios%\\x" still holds the placeholder %NetBios%"#,
+                r#"destination "%NetBios%\x" still holds the placeholder %NetBios%"#,
                 line(7),
             ),
             (
                 "error unc-path-as-principal",
-                r#"source "\\\\a\\6" is a UNC path, but its type is GlobalGroup"#,
+                r#"source "\\a\6" is a UNC path, but its type is GlobalGroup"#,
                 line(9),
             ),
             (
                 "error unc-path-as-principal",
-                r#"destination "\\\\a\\7" is a UNC path, but the type of the row is GlobalGroup"#,
+                r#"destination "\\a\7" is a UNC path, but the type of the row is GlobalGroup"#,
                 line(10),
             ),
             (

@@ -1,19 +1,28 @@
 //! The back end on libsmbclient, through pavao: SMB encryption and every ticket cache type, one call at a time, no
 //! security descriptors.
 //!
-//! What was seen of it, and is handled here: paths are URLs that are not escaped; a listing reports every failure as one;
-//! a rename replaces silently; descriptors lose their control word and object types, so they are refused, never approximated.
+//! What was seen of it, and is handled here:
+//!
+//! - Paths are URLs that are not escaped.
+//! - A listing reports every failure as one.
+//! - A session that can no longer be set up (tickets expired) looks like a path that does not exist.
+//! - A rename onto an existing file deletes that file first and then renames: when the second half fails, the file is gone.
+//! - Descriptors lose their control word and object types, so they are refused, never approximated.
+//! - It takes no address: the name of the server is what it resolves and what it asks a ticket for.
+//! - It remembers addresses of names beyond the process (`net cache flush` forgets them).
+//! - A login with a password and Kerberos makes a cache in memory the default cache of the whole process.
+//! - pavao writes the password to the log at level trace.
 
-use std::io::{Read as _, Write as _};
+mod login;
+
+use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pavao::{
-    SmbClient, SmbCredentials, SmbDialect, SmbEncryptionLevel, SmbError, SmbOpenOptions, SmbOptions,
-};
-use secrecy::ExposeSecret as _;
+use pavao::{SmbClient, SmbDialect, SmbEncryptionLevel, SmbError, SmbOpenOptions, SmbOptions};
 
+use self::login::{credentials, no_session, own_cache, reach, refuse_trace_log};
 use super::connect::{SmbAuth, SmbSettings};
 use super::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,16 +35,52 @@ const REPARSE_POINT: u32 = 0x400;
 
 /// A connection to SYSVOL through libsmbclient.
 pub(super) struct LibSmbClient {
-    client: Arc<SmbClient>,
+    /// Taken only when this is dropped.
+    client: Option<Arc<SmbClient>>,
+    server: String,
+}
+
+/// What a call of pavao came to; `Gone` is a failure after which the share itself did not answer either.
+enum Failure {
+    Call(SmbError),
+    Gone(SmbError),
+    /// A name is taken that the call would have replaced.
+    Taken,
+    /// The first rename of a pair cannot be undone: the second failed, and so did the way back.
+    Stuck {
+        failed: SmbError,
+        undo: SmbError,
+    },
+}
+
+impl From<SmbError> for Failure {
+    fn from(cause: SmbError) -> Self {
+        Self::Call(cause)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(cause: io::Error) -> Self {
+        Self::Call(SmbError::Io(cause))
+    }
 }
 
 impl LibSmbClient {
-    /// Connects and looks at the share once, so that a refused account is found out here.
+    /// Connects and looks at the share once, so that a refused account is found out here. The session is SMB 3,
+    /// encrypted. `settings.timeout` bounds each request on the wire; `settings.kdc` is not looked at, because
+    /// `krb5.conf` and DNS say where the KDC is.
     ///
     /// # Errors
-    /// `Connect` when that fails; `Usage` when an address is given with Kerberos, or a cache that is not the process's own.
+    /// `Connect` when that fails; `Usage` when an address is given with Kerberos and the name does not resolve to it, when
+    /// the cache is not the process's own, or when the log is set so fine that pavao would write the password to it.
     pub(super) async fn connect(settings: &SmbSettings) -> Result<Self> {
-        let credentials = credentials(settings)?;
+        refuse_trace_log(tracing::enabled!(target: "pavao::utils", tracing::Level::TRACE))?;
+        if !matches!(settings.auth, SmbAuth::Ntlm { .. }) {
+            // The first look at the cache must come before the first login.
+            drop(own_cache());
+        }
+        let host = reach(settings).await?;
+        let credentials = credentials(settings, &host)?;
         let kerberos = !matches!(settings.auth, SmbAuth::Ntlm { .. });
         let timeout = settings.timeout;
         let server = settings.server.to_string();
@@ -43,7 +88,6 @@ impl LibSmbClient {
             let options = SmbOptions::default()
                 .min_protocol(SmbDialect::Smb300)
                 .use_kerberos(kerberos)
-                .use_ccache(kerberos)
                 .fallback_after_kerberos(false)
                 .no_auto_anonymous_login(true)
                 .encryption_level(SmbEncryptionLevel::Require)
@@ -54,18 +98,10 @@ impl LibSmbClient {
             Ok(client)
         })
         .await?
-        .map_err(|cause: SmbError| {
-            Error::new(
-                ErrorKind::Connect,
-                format!("{server} refused the session over SMB (libsmbclient)"),
-            )
-            .with_source(cause)
-            .with_hint(
-                "check the account, its password or ticket, the name of the server and the clock",
-            )
-        })?;
+        .map_err(|cause: SmbError| no_session(&server, kerberos, cause))?;
         Ok(Self {
-            client: Arc::new(client),
+            client: Some(Arc::new(client)),
+            server,
         })
     }
 
@@ -73,67 +109,55 @@ impl LibSmbClient {
     async fn call<T: Send + 'static>(
         &self,
         path: &SysvolPath,
-        call: impl FnOnce(&SmbClient) -> std::result::Result<T, SmbError> + Send + 'static,
+        call: impl FnOnce(&SmbClient) -> std::result::Result<T, Failure> + Send + 'static,
     ) -> Result<T> {
-        let client = Arc::clone(&self.client);
-        blocking(move || call(&client))
-            .await?
-            .map_err(|cause| refused(path, cause))
+        let Some(client) = self.client.clone() else {
+            return Err(Error::new(ErrorKind::Internal, "the SMB session is closed"));
+        };
+        let server = self.server.clone();
+        blocking(move || {
+            call(&client).map_err(|failure| match failure {
+                // "Not there" is also what comes back when the session broke and cannot be set up again.
+                Failure::Call(SmbError::Io(cause)) if cause.kind() == io::ErrorKind::NotFound => {
+                    match client.stat("/") {
+                        Ok(_) => Failure::Call(SmbError::Io(cause)),
+                        Err(gone) => Failure::Gone(gone),
+                    }
+                }
+                other => other,
+            })
+        })
+        .await?
+        .map_err(|failure| match failure {
+            Failure::Call(cause) => refused(path, cause),
+            Failure::Gone(cause) => Error::new(
+                ErrorKind::Connect,
+                format!("the SMB session with {server} broke at {path}"),
+            )
+            .with_source(plain(cause))
+            .with_hint("look whether the ticket has expired and the server still answers"),
+            Failure::Taken => taken(path),
+            Failure::Stuck { failed, undo } => Error::new(
+                ErrorKind::Incomplete,
+                format!(
+                    "{path} could not be replaced ({}), and what was there could not be put back",
+                    plain(failed)
+                ),
+            )
+            .with_source(plain(undo))
+            .with_hint(
+                "look into its folder: what was there stands under a name that begins with .gpoctl",
+            ),
+        })
     }
 }
 
-fn credentials(settings: &SmbSettings) -> Result<SmbCredentials> {
-    let by_name = SmbCredentials::default()
-        .server(format!("smb://{}", settings.server))
-        .share("/SYSVOL");
-    match &settings.auth {
-        SmbAuth::Ntlm {
-            domain,
-            user,
-            password,
-        } => {
-            let host = settings.address.map_or_else(
-                || settings.server.to_string(),
-                |address| address.to_string(),
-            );
-            Ok(by_name
-                .server(format!("smb://{host}"))
-                .username(user)
-                .workgroup(domain)
-                .password(password.expose_secret()))
-        }
-        _ if settings.address.is_some() => Err(Error::new(
-            ErrorKind::Usage,
-            format!(
-                "libsmbclient cannot connect to an address as {} with Kerberos",
-                settings.server
-            ),
-        )
-        .with_hint(
-            "let the name resolve here and leave the address out, or use --smb-client smb2",
-        )),
-        SmbAuth::KerberosPassword {
-            user,
-            realm,
-            password,
-        } => Ok(by_name
-            .username(format!("{user}@{realm}"))
-            .workgroup(realm)
-            .password(password.expose_secret())),
-        SmbAuth::KerberosCache { path } => {
-            let own = std::env::var("KRB5CCNAME").unwrap_or_default();
-            let asked = path
-                .as_ref()
-                .map(|path| path.to_string_lossy().into_owned());
-            if asked.is_some_and(|asked| own.strip_prefix("FILE:").unwrap_or(&own) != asked) {
-                return Err(Error::new(
-                    ErrorKind::Usage,
-                    "libsmbclient reads only the default ticket cache",
-                )
-                .with_hint("set KRB5CCNAME to the cache, or use --smb-client smb2"));
-            }
-            // With an empty password and any user name it takes the tickets of the cache; without a name it is nobody.
-            Ok(by_name.username("kerberos").workgroup(&settings.realm))
+impl Drop for LibSmbClient {
+    /// Closing talks to the server and waits for the lock of libsmbclient, so it is not done on a thread of the runtime.
+    fn drop(&mut self) {
+        let client = self.client.take();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            drop(runtime.spawn_blocking(move || drop(client)));
         }
     }
 }
@@ -144,34 +168,89 @@ async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) 
     })
 }
 
-/// The path below the share as part of a URL: what a URL would read otherwise is escaped.
+/// The path below the share as part of a URL. Everything but plain letters, digits and `-._~` is escaped, byte by byte of
+/// its UTF-8, so that nothing depends on which characters a version of the URL parser treats as its own.
 fn url(path: &SysvolPath) -> String {
-    let mut out = String::from("/");
-    for c in path.on_share("/").chars() {
-        match c {
-            '%' => out.push_str("%25"),
-            '?' => out.push_str("%3F"),
-            c => out.push(c),
+    format!("/{}", escaped(&path.on_share("/")))
+}
+
+fn escaped(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
         }
     }
     out
 }
 
+/// Whether something is at the URL.
+fn exists(client: &SmbClient, url: &str) -> std::result::Result<bool, SmbError> {
+    match client.stat(url) {
+        Ok(_) => Ok(true),
+        Err(SmbError::Io(cause)) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
+/// Renames `live` to `old`, then `new` to `live`; when the second fails, `live` is put back before the error is told.
+fn exchange(
+    client: &SmbClient,
+    live: &str,
+    old: &str,
+    new: &str,
+) -> std::result::Result<(), Failure> {
+    client.rename(live, old)?;
+    let Err(failed) = client.rename(new, live) else {
+        return Ok(());
+    };
+    match client.rename(old, live) {
+        Ok(()) => Err(failed.into()),
+        Err(undo) => Err(Failure::Stuck { failed, undo }),
+    }
+}
+
+/// The cause without the words that pavao puts before it.
+fn plain(cause: SmbError) -> io::Error {
+    match cause {
+        SmbError::Io(cause) => cause,
+        other => io::Error::other(other),
+    }
+}
+
+fn taken(path: &SysvolPath) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("something already exists at {path}"),
+    )
+    .with_hint("look whether another operation is under way")
+}
+
 fn refused(path: &SysvolPath, cause: SmbError) -> Error {
     use std::io::ErrorKind as Io;
 
-    let (kind, what) = match &cause {
-        SmbError::Io(io) => match io.kind() {
-            Io::NotFound => (ErrorKind::NotFound, "there is no"),
-            Io::PermissionDenied => (ErrorKind::Denied, "this account may not touch"),
-            Io::AlreadyExists => (ErrorKind::Conflict, "something already exists at"),
-            Io::DirectoryNotEmpty => (ErrorKind::Conflict, "there is still something in"),
-            Io::ResourceBusy => (ErrorKind::Conflict, "somebody holds open"),
-            Io::TimedOut | Io::BrokenPipe | Io::ConnectionReset | Io::ConnectionAborted => {
-                (ErrorKind::Connect, "the SMB connection failed at")
-            }
-            _ => (ErrorKind::BadDirectory, "the server refused"),
-        },
+    let cause = plain(cause);
+    let (kind, what) = match cause.kind() {
+        Io::NotFound => (ErrorKind::NotFound, "there is no"),
+        Io::PermissionDenied => (ErrorKind::Denied, "this account may not touch"),
+        Io::AlreadyExists => return taken(path).with_source(cause),
+        Io::DirectoryNotEmpty => (ErrorKind::Conflict, "there is still something in"),
+        Io::IsADirectory => (ErrorKind::Conflict, "there is a folder at"),
+        Io::NotADirectory => (ErrorKind::Conflict, "there is no folder at"),
+        Io::ResourceBusy | Io::ExecutableFileBusy => (ErrorKind::Conflict, "somebody holds open"),
+        Io::TimedOut
+        | Io::BrokenPipe
+        | Io::ConnectionReset
+        | Io::ConnectionAborted
+        | Io::ConnectionRefused
+        | Io::NotConnected
+        | Io::HostUnreachable
+        | Io::NetworkUnreachable => (ErrorKind::Connect, "the SMB connection failed at"),
+        _ if cause.raw_os_error() == Some(rustix::io::Errno::NETRESET.raw_os_error()) => {
+            (ErrorKind::Connect, "the SMB connection failed at")
+        }
         _ => (ErrorKind::BadDirectory, "the server refused"),
     };
     Error::new(kind, format!("{what} {path}"))
@@ -195,7 +274,19 @@ impl SysvolRead for LibSmbClient {
         let entries = self
             .call(dir, move |client| {
                 client.stat(&url)?;
-                client.list_dirplus(&url)
+                match client.list_dirplus(&url) {
+                    Err(SmbError::BadFileDescriptor) => {
+                        // Still there, or its own error; what is there and cannot be listed is refused.
+                        let stat = client.stat(&url)?;
+                        let kind = if stat.mode.is_dir() {
+                            io::ErrorKind::PermissionDenied
+                        } else {
+                            io::ErrorKind::NotADirectory
+                        };
+                        Err(io::Error::from(kind).into())
+                    }
+                    other => Ok(other?),
+                }
             })
             .await?;
         let mut listing = Listing::default();
@@ -229,7 +320,7 @@ impl SysvolRead for LibSmbClient {
 
     async fn stat(&self, path: &SysvolPath) -> Result<Option<DirEntry>> {
         let url = url(path);
-        let stat = match self.call(path, move |client| client.stat(&url)).await {
+        let stat = match self.call(path, move |client| Ok(client.stat(&url)?)).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
@@ -277,7 +368,7 @@ impl Sysvol for LibSmbClient {
             return Err(no_descriptors());
         }
         let url = url(path);
-        self.call(path, move |client| client.mkdir(&url, 0o755.into()))
+        self.call(path, move |client| Ok(client.mkdir(&url, 0o755.into())?))
             .await
     }
 
@@ -318,18 +409,42 @@ impl Sysvol for LibSmbClient {
         }
     }
 
+    /// With `replace`, the file at the new name is renamed away first, put back when the second rename fails, and deleted
+    /// at the end: a reader may miss the name once, and no failure loses the file.
     async fn rename(&self, from: &SysvolPath, to: &SysvolPath, replace: bool) -> Result<()> {
-        // A rename replaces silently here, so what is in the way is looked for first.
-        if !replace && self.stat(to).await?.is_some() {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("something already exists at {to}"),
-            )
-            .with_hint("look whether another operation is under way"));
-        }
+        let same = from.on_share("/").to_lowercase() == to.on_share("/").to_lowercase();
         let (source, target) = (url(from), url(to));
-        self.call(from, move |client| client.rename(source, target))
-            .await
+        let aside = match target.rsplit_once('/') {
+            Some((folder, _)) => format!("{folder}/.gpoctl-{}-old", uuid::Uuid::new_v4()),
+            None => return Err(taken(to)),
+        };
+        // What the errors name: the source where it is missing, else the target.
+        let missing = {
+            let source = source.clone();
+            self.call(from, move |client| Ok(client.stat(&source)?))
+                .await
+        };
+        missing?;
+        let left = self
+            .call(to, move |client| {
+                // Another spelling of its own name is not in the way.
+                if same || !exists(client, &target)? {
+                    client.rename(&source, &target)?;
+                    return Ok(None);
+                }
+                if !replace || client.stat(&target)?.mode.is_dir() {
+                    return Err(Failure::Taken);
+                }
+                exchange(client, &target, &aside, &source)?;
+                Ok(client.unlink(&aside).err().map(|cause| (aside, cause)))
+            })
+            .await?;
+        if let Some((aside, cause)) = left {
+            tracing::warn!(
+                "{to} was replaced, but the file before it is left as {aside} on the share: {cause}"
+            );
+        }
+        Ok(())
     }
 
     async fn swap(
@@ -338,24 +453,38 @@ impl Sysvol for LibSmbClient {
         old: Option<&SysvolPath>,
         staged: &SysvolPath,
     ) -> Result<()> {
-        if let Some(old) = old {
-            self.rename(live, old, false).await?;
+        let (live_url, old_url, staged_url) = (url(live), old.map(url), url(staged));
+        {
+            let staged_url = staged_url.clone();
+            self.call(staged, move |client| Ok(client.stat(&staged_url)?))
+                .await?;
         }
-        let moved = self.rename(staged, live, false).await;
-        if let (Err(_), Some(old)) = (&moved, old) {
-            self.rename(old, live, false).await?;
+        if let (Some(old), Some(old_url)) = (old, old_url.clone()) {
+            self.call(old, move |client| {
+                if exists(client, &old_url)? {
+                    return Err(Failure::Taken);
+                }
+                Ok(())
+            })
+            .await?;
         }
-        moved
+        self.call(live, move |client| match old_url {
+            Some(old_url) => exchange(client, &live_url, &old_url, &staged_url),
+            None if exists(client, &live_url)? => Err(Failure::Taken),
+            None => Ok(client.rename(&staged_url, &live_url)?),
+        })
+        .await
     }
 
     async fn remove_file(&self, path: &SysvolPath) -> Result<()> {
         let url = url(path);
-        self.call(path, move |client| client.unlink(&url)).await
+        self.call(path, move |client| Ok(client.unlink(&url)?))
+            .await
     }
 
     async fn remove_dir(&self, path: &SysvolPath) -> Result<()> {
         let url = url(path);
-        self.call(path, move |client| client.rmdir(&url)).await
+        self.call(path, move |client| Ok(client.rmdir(&url)?)).await
     }
 
     async fn set_security_descriptors(
@@ -368,5 +497,17 @@ impl Sysvol for LibSmbClient {
         } else {
             Err(no_descriptors())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_survive_as_urls() {
+        assert_eq!(escaped("a.b-c_d~/E1"), "a.b-c_d~/E1");
+        assert_eq!(escaped("%41 ?#&"), "%2541%20%3F%23%26");
+        assert_eq!(escaped("{ü}@:;"), "%7B%C3%BC%7D%40%3A%3B");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::{Destination, Encoding, EntryType, MigTable, NAMESPACE, encoding, reader, source_key};
+use crate::message::printable;
 
 /// A row to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,10 @@ pub struct Entry {
 
 /// The row cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the row for \"{}\" cannot be written: {reason}", source_text.escape_debug())]
+#[error(
+    "the row for \"{}\" cannot be written: {reason}",
+    printable(source_text)
+)]
 pub struct InvalidEntry {
     source_text: String,
     reason: String,

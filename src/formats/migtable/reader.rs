@@ -8,6 +8,7 @@ use quick_xml::events::Event;
 use quick_xml::name::{Namespace, ResolveResult};
 
 use super::{Destination, Element, EntryType, MAX_ROWS, MigTableError, NAMESPACE, Row};
+use crate::message::printable;
 
 /// The root element around the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +73,7 @@ pub(super) fn read(text: &str) -> Result<(Vec<Row>, Frame), MigTableError> {
                     return Err(cursor.error(
                         format!(
                             "element <{}> where only <Mapping> is legal",
-                            name.escape_debug()
+                            printable(&name)
                         ),
                         None,
                     ));
@@ -125,7 +126,7 @@ impl Cursor<'_> {
                         return Err(self.error(
                             format!(
                                 "root element is <{}>, not <MigrationTable>",
-                                name.escape_debug()
+                                printable(&name)
                             ),
                             Some("this is no migration table of GPMC"),
                         ));
@@ -182,7 +183,7 @@ impl Cursor<'_> {
                         | "DestinationByRelativeName" => self.leaf(&name, empty)?,
                         _ => {
                             return Err(at(
-                                format!("element <{}> in a Mapping", name.escape_debug()),
+                                format!("element <{}> in a Mapping", printable(&name)),
                                 Some(
                                     "legal are Type, Source, and one of Destination, DestinationSameAsSource, \
                                      DestinationNone, DestinationByRelativeName",
@@ -196,7 +197,7 @@ impl Cursor<'_> {
                             Ok(destination)
                         } else {
                             Err(at(
-                                format!("<{name}> holds the text \"{}\"", value.escape_debug()),
+                                format!("<{name}> holds the text \"{}\"", printable(&value)),
                                 Some("write the text in <Destination>, or leave the element empty"),
                             ))
                         }
@@ -207,7 +208,7 @@ impl Cursor<'_> {
                                 at(
                                     format!(
                                         "type \"{}\" does not exist; legal are {}",
-                                        value.escape_debug(),
+                                        printable(&value),
                                         EntryType::LITERALS
                                     ),
                                     (value == "Group").then_some(
@@ -299,7 +300,7 @@ impl Cursor<'_> {
                 Step::Eof => return Err(self.unfinished(name)),
                 Step::Start { name: inner, .. } => {
                     return Err(self.error(
-                        format!("element <{}> in <{name}>", inner.escape_debug()),
+                        format!("element <{}> in <{name}>", printable(&inner)),
                         Some("the element holds text only"),
                     ));
                 }
@@ -355,7 +356,7 @@ impl Cursor<'_> {
                         Some(text) => Step::Text(text),
                         None => {
                             return Err(self.error(
-                                format!("entity &{}; does not exist", name.escape_debug()),
+                                format!("entity &{}; does not exist", printable(&name)),
                                 Some("write & as &amp;"),
                             ));
                         }
@@ -432,7 +433,7 @@ impl Cursor<'_> {
             self.span.start = self.span.start.saturating_add(blanks);
             let shown: String = text.trim().chars().take(40).collect();
             Err(self.error(
-                format!("text \"{}\" between the elements", shown.escape_debug()),
+                format!("text \"{}\" between the elements", printable(&shown)),
                 None,
             ))
         }

@@ -1,370 +1,252 @@
-//! What a mapping does, in terms of a snapshot and a table: independent of how it does it.
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
+use crate::formats::migtable::MigTable;
+use crate::migration::places::{Visited, Visitor};
 use crate::migration::resolve::{Lookup, PrincipalQuery};
-use crate::model::domain_name::DomainName;
-use crate::model::extension_list::ExtensionList;
+use crate::migration::table::{Destination, EntryType};
 use crate::model::gpt_tree::GptTree;
-use crate::model::guid::Guid;
 use crate::model::principal::PrincipalType;
-use crate::model::sid::Sid;
-use crate::model::snapshot::InventoryPrincipal;
 use crate::model::version::GpoVersion;
-use crate::model::well_known;
 
-const SOURCE: &str = "S-1-5-21-1-1-1";
-const TARGET: &str = "S-1-5-21-9-9-9";
-const INF: &str = "Machine\\Microsoft\\Windows NT\\SecEdit\\GptTmpl.inf";
+mod principals;
+mod whole;
 
-/// A target domain with three accounts.
-struct Target;
+/// A format of the tests: a reference on each line, as `[all] [key=K] sid S`, `name N`, `both S N`, `unc TEXT|UNIT`.
+fn toy(path: &RelPath, content: &Bytes, visitor: &mut Visitor<'_>) -> Result<Visited, String> {
+    let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8".to_owned())?;
+    let mut visited = Visited::default();
+    let mut lines = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let mut place = Place::file(path.to_string()).line(number + 1);
+        let (scope, rest) = match line.strip_prefix("all ") {
+            Some(rest) => (Scope::All, rest),
+            None => (Scope::Gpmc, line),
+        };
+        let rest = match rest.strip_prefix("key=") {
+            Some(rest) => {
+                let (key, rest) = rest.split_once(' ').unwrap();
+                place = place.section("Privilege Rights").key(key);
+                rest
+            }
+            None => rest,
+        };
+        let (word, value) = rest.split_once(' ').unwrap();
+        let target = match word {
+            "sid" => FoundTarget::Sid {
+                sid: value.parse().unwrap(),
+                text: value.to_owned(),
+            },
+            "name" => FoundTarget::Name(value.to_owned()),
+            "both" => {
+                let (sid, name) = value.split_once(' ').unwrap();
+                FoundTarget::SidAndName {
+                    sid: sid.parse().unwrap(),
+                    name: name.to_owned(),
+                }
+            }
+            _ => {
+                let (text, unit) = value.split_once('|').unwrap_or((value, value));
+                FoundTarget::Unc {
+                    text: text.to_owned(),
+                    unit: unit.to_owned(),
+                }
+            }
+        };
+        let both = matches!(target, FoundTarget::SidAndName { .. });
+        match visitor(&Found {
+            target,
+            place: place.clone(),
+            scope,
+        }) {
+            Rewrite::Keep => lines.push(line.to_owned()),
+            Rewrite::Principal {
+                sid: Some(sid),
+                name,
+            } if both => lines.push(format!("both {sid} {name}")),
+            Rewrite::Principal { sid: Some(sid), .. } => lines.push(format!("sid {sid}")),
+            Rewrite::Principal { sid: None, name } => lines.push(format!("name {name}")),
+            Rewrite::Unc(text) if text.contains("refuse") => visited
+                .messages
+                .push(StatusMessage::error("refused", "cannot hold this path").at(place)),
+            Rewrite::Unc(text) => lines.push(format!("unc {text}")),
+            Rewrite::Remove => visited
+                .messages
+                .push(StatusMessage::warning("removed", "a line less").at(place)),
+        }
+    }
+    let new = lines.join("\n");
+    visited.bytes = (new != text).then(|| Bytes::from(new));
+    Ok(visited)
+}
+
+/// A domain in memory, which notes what it was asked.
+#[derive(Default)]
+struct Domain {
+    principals: Vec<Principal>,
+    ambiguous: Vec<&'static str>,
+    asked: Mutex<Vec<Vec<PrincipalQuery>>>,
+    same: bool,
+}
 
 #[async_trait]
-impl PrincipalDirectory for Target {
+impl PrincipalDirectory for Domain {
     async fn lookup(&self, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>> {
+        self.asked.lock().unwrap().push(queries.to_vec());
+        let names: HashMap<String, &Principal> = self
+            .principals
+            .iter()
+            .flat_map(|p| {
+                let sam = &p.sam_account_name;
+                [
+                    sam.clone(),
+                    format!("{}\\{sam}", p.netbios_domain),
+                    format!("{}\\{sam}", p.dns_domain),
+                    p.upn.clone(),
+                ]
+                .map(|name| (name.to_lowercase(), p))
+            })
+            .collect();
+        let sids: HashMap<&Sid, &Principal> = self
+            .principals
+            .iter()
+            .filter_map(|p| Some((p.sid.as_ref()?, p)))
+            .collect();
+        let answer = |query: &PrincipalQuery| match query {
+            PrincipalQuery::Name(name) if self.ambiguous.contains(&name.as_str()) => {
+                Lookup::Ambiguous(vec!["DST\\one".to_owned(), "DST\\two".to_owned()])
+            }
+            PrincipalQuery::Name(name) if name.starts_with("OTHER\\") => {
+                Lookup::OtherDomain("OTHER".to_owned())
+            }
+            PrincipalQuery::Name(name) => names
+                .get(&name.to_lowercase())
+                .map_or(Lookup::NotFound, |p| Lookup::Found((*p).clone())),
+            PrincipalQuery::Sid(sid) => sids
+                .get(sid)
+                .map_or(Lookup::NotFound, |p| Lookup::Found((*p).clone())),
+        };
         Ok(queries.iter().map(answer).collect())
     }
 
     fn dns_domain(&self) -> &str {
-        "dst.test"
+        if self.same { "SRC.test" } else { "dst.test" }
     }
 
     fn netbios_domain(&self) -> &str {
-        "DST"
+        if self.same { "SRC" } else { "DST" }
     }
 }
 
-fn answer(query: &PrincipalQuery) -> Lookup {
-    let accounts = [("Support", 2001), ("Helpdesk", 2002), ("Twin", 2003)];
-    let found = |(name, rid): &(&str, u32)| {
-        let sid = TARGET.parse::<Sid>().unwrap().with_rid(*rid);
-        Lookup::Found(Principal::of_domain(
-            sid,
-            name,
-            PrincipalType::GlobalGroup,
-            "DST",
-            "dst.test",
-        ))
+const SRC: &str = "S-1-5-21-1-1-1";
+const DST: &str = "S-1-5-21-2-2-2";
+const GROUP: PrincipalType = PrincipalType::GlobalGroup;
+
+fn principal(domain: &str, rid: u32, name: &str, kind: PrincipalType) -> Principal {
+    let (netbios, dns) = if domain == SRC {
+        ("SRC", "src.test")
+    } else {
+        ("DST", "dst.test")
     };
-    match query {
-        PrincipalQuery::Sid(sid) => accounts
-            .iter()
-            .find(|(_, rid)| sid.rid() == Some(*rid) && sid.to_string().starts_with(TARGET))
-            .map_or(Lookup::NotFound, found),
-        PrincipalQuery::Name(name) => {
-            if let Some(sid) = well_known::sid_of(name) {
-                return Lookup::Found(Principal {
-                    sid: Some(sid),
-                    ..Principal::named(name)
-                });
-            }
-            let bare = name.split('@').next().unwrap().rsplit('\\').next().unwrap();
-            if bare.eq_ignore_ascii_case("Twin") {
-                return Lookup::Ambiguous(vec!["DST\\Twin".to_owned(), "DST\\Twin$".to_owned()]);
-            }
-            accounts
-                .iter()
-                .find(|(known, _)| known.eq_ignore_ascii_case(bare))
-                .map_or(Lookup::NotFound, found)
-        }
+    let sid: Sid = domain.parse().unwrap();
+    Principal::of_domain(sid.with_rid(rid), name, kind, netbios, dns)
+}
+
+fn target() -> Domain {
+    Domain {
+        principals: vec![
+            principal(DST, 2001, "Support", GROUP),
+            principal(DST, 2002, "Helpdesk", GROUP),
+            principal(DST, 2003, "PC9$", PrincipalType::Computer),
+            principal(DST, 2004, "bob", PrincipalType::User),
+        ],
+        ambiguous: vec!["twice"],
+        ..Domain::default()
     }
 }
 
-/// A snapshot whose GptTmpl.inf has these lines, and whose source knows two groups.
-fn snapshot(lines: &str) -> GpoSnapshot {
+/// A snapshot of src.test with one file; Helpdesk is 1001, PC1$ 1002, alice 1003, Admins 1004 (DACL only).
+fn snapshot(content: &str) -> GpoSnapshot {
     let mut tree = GptTree::new();
-    let text = format!("[Unicode]\r\nUnicode=yes\r\n{lines}");
-    tree.insert_file(&INF.parse().unwrap(), Bytes::from(text));
-    let group = |name: &str, rid: u32| InventoryPrincipal {
-        principal: Principal::of_domain(
-            SOURCE.parse::<Sid>().unwrap().with_rid(rid),
-            name,
-            PrincipalType::GlobalGroup,
-            "SRC",
-            "src.test",
-        ),
-        from_dacl: false,
+    tree.insert_file(
+        &"Machine\\toy".parse().unwrap(),
+        Bytes::from(content.to_owned()),
+    );
+    let entry = |principal, from_dacl| InventoryPrincipal {
+        principal,
+        from_dacl,
     };
     GpoSnapshot {
-        guid: Guid::NIL,
-        domain: "src.test".parse::<DomainName>().unwrap(),
+        guid: "{31B2F340-016D-11D2-945F-00C04FB984F9}".parse().unwrap(),
+        domain: "src.test".parse().unwrap(),
         domain_guid: None,
-        domain_controller: String::new(),
-        display_name: "x".to_owned(),
+        domain_controller: "dc.src.test".to_owned(),
+        display_name: "toy".to_owned(),
         flags: 0,
         directory_version: GpoVersion::default(),
         sysvol_version: None,
-        machine_extensions: ExtensionList::default(),
-        user_extensions: ExtensionList::default(),
+        machine_extensions: Default::default(),
+        user_extensions: Default::default(),
         wmi_filter: None,
         security_descriptor: Vec::new(),
         tree,
         directory_objects: Vec::new(),
-        principals: vec![group("Helpdesk", 1001), group("Crew", 1002)],
-        file_paths: Vec::new(),
+        principals: vec![
+            entry(principal(SRC, 1001, "Helpdesk", GROUP), false),
+            entry(principal(SRC, 1002, "PC1$", PrincipalType::Computer), false),
+            entry(principal(SRC, 1003, "alice", PrincipalType::User), false),
+            entry(Principal::named("Administrators"), false),
+            entry(principal(SRC, 1004, "Admins", GROUP), true),
+        ],
+        file_paths: vec![r"\\fs\apps".to_owned()],
         messages: Vec::new(),
     }
 }
 
-fn table(rows: &[(&str, &str, &str)]) -> MigrationTable {
-    let mut text = "<MigrationTable xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\">\n".to_owned();
+fn set(text: &str) -> Destination {
+    Destination::Set(text.to_owned())
+}
+
+/// A table of (type, source, destination); the first row is in line 3, each takes five lines.
+fn table(rows: &[(&str, &str, Destination)]) -> MigrationTable {
+    let mut table = MigTable::new();
     for (kind, source, destination) in rows {
-        text += &format!(
-            "<Mapping><Type>{kind}</Type><Source>{source}</Source>{destination}</Mapping>\n"
-        );
+        let kind = EntryType::from_literal(kind).unwrap();
+        table.set(source, kind, destination.clone()).unwrap();
     }
-    text += "</MigrationTable>";
-    MigrationTable::parse("t", text.as_bytes()).unwrap()
+    MigrationTable::new("t", &table)
 }
 
-async fn run(
-    lines: &str,
-    rows: &[(&str, &str, &str)],
-    options: MapOptions,
-) -> Result<(String, MappingReport)> {
-    let mapped = map(&snapshot(lines), Some(&table(rows)), &Target, &options).await?;
-    let bytes = mapped.snapshot.tree.file(INF).unwrap().to_vec();
-    let text = String::from_utf8(bytes).unwrap();
-    let lines = text
-        .strip_prefix("[Unicode]\r\nUnicode=yes\r\n")
-        .unwrap()
-        .to_owned();
-    Ok((lines, mapped.report))
+async fn run(content: &str, table: Option<&MigrationTable>, options: MapOptions) -> Result<Mapped> {
+    map_with(&snapshot(content), table, &target(), &options, &toy).await
 }
 
-fn codes(report: &MappingReport) -> Vec<&str> {
-    report
-        .messages
+/// The new content of the file.
+async fn mapped(content: &str, rows: &[(&str, &str, Destination)]) -> String {
+    text(
+        &run(content, Some(&table(rows)), MapOptions::default())
+            .await
+            .unwrap(),
+    )
+}
+
+fn text(mapped: &Mapped) -> String {
+    String::from_utf8(mapped.snapshot.tree.file("machine/toy").unwrap().to_vec()).unwrap()
+}
+
+/// `severity code place: text` of each.
+fn lines(messages: &[StatusMessage]) -> Vec<String> {
+    messages
         .iter()
-        .map(|message| message.code.as_str())
+        .map(|m| {
+            let place = m.place.as_ref().map(Place::to_string).unwrap_or_default();
+            format!("{:?} {} {place}: {}", m.severity, m.code, m.text)
+        })
         .collect()
 }
 
-const RIGHT: &str =
-    "[Privilege Rights]\r\nSeDenyBatchLogonRight = *S-1-5-21-1-1-1-1001,*S-1-5-32-544\r\n";
-
-#[tokio::test]
-async fn every_notation_of_a_source_names_the_principal() {
-    let expected = RIGHT.replace("21-1-1-1-1001", "21-9-9-9-2001");
-    for (kind, source) in [
-        ("GlobalGroup", "Helpdesk@src.test"),
-        ("GlobalGroup", "helpdesk@SRC.TEST"),
-        ("GlobalGroup", "SRC\\Helpdesk"),
-        ("GlobalGroup", "src.test\\Helpdesk"),
-        ("Unknown", "S-1-5-21-1-1-1-1001"),
-        ("Unknown", "Helpdesk"),
-    ] {
-        for destination in [
-            "Support@dst.test",
-            "DST\\Support",
-            "dst.test\\Support",
-            "Support",
-            "S-1-5-21-9-9-9-2001",
-        ] {
-            let destination = format!("<Destination>{destination}</Destination>");
-            let (text, report) = run(
-                RIGHT,
-                &[(kind, source, &destination)],
-                MapOptions::default(),
-            )
-            .await
-            .unwrap();
-            assert_eq!(text, expected, "{source} {destination}");
-            assert_eq!(codes(&report), Vec::<&str>::new(), "{source} {destination}");
-            assert_eq!(report.counts.replaced, 1);
-        }
-    }
-}
-
-#[tokio::test]
-async fn the_other_destinations() {
-    let row = |destination| [("GlobalGroup", "Helpdesk@src.test", destination)];
-    let relative = row("<DestinationByRelativeName/>");
-    let (text, _) = run(RIGHT, &relative, MapOptions::default()).await.unwrap();
-    assert_eq!(text, RIGHT.replace("21-1-1-1-1001", "21-9-9-9-2002"));
-    let none = row("<DestinationNone/>");
-    let (text, report) = run(RIGHT, &none, MapOptions::default()).await.unwrap();
-    assert_eq!(text, RIGHT.replace("*S-1-5-21-1-1-1-1001,", ""));
-    assert_eq!(report.counts.removed, 1);
-    let same = row("<DestinationSameAsSource/>");
-    let (text, report) = run(RIGHT, &same, MapOptions::default()).await.unwrap();
-    assert_eq!(text, RIGHT);
-    assert_eq!(codes(&report), ["source-sid-left"]);
-    assert!(report.messages[0].text.contains("log on"));
-}
-
-#[tokio::test]
-async fn what_has_no_row_stays_or_with_an_exclusive_table_fails_with_every_place() {
-    let lines = "[Privilege Rights]\r\nSeBackupPrivilege = *S-1-5-21-1-1-1-1002,*S-1-5-11\r\n[Service General Setting]\r\n\"X\",2,\"D:(A;;RP;;;S-1-5-21-1-1-1-1002)(A;;RP;;;DA)\"\r\n";
-    let rows = [(
-        "GlobalGroup",
-        "Helpdesk@src.test",
-        "<Destination>Support</Destination>",
-    )];
-    let (text, report) = run(lines, &rows, MapOptions::default()).await.unwrap();
-    assert_eq!(text, lines);
-    assert_eq!(
-        codes(&report),
-        ["source-sid-left", "source-sid-left", "unused-row"]
-    );
-    let exclusive = MapOptions {
-        exclusive: true,
-        ..MapOptions::default()
-    };
-    let error = run(lines, &rows, exclusive).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unmapped);
-    let places: Vec<String> = error
-        .details()
-        .iter()
-        .map(|detail| detail.place.as_ref().unwrap().to_string())
-        .collect();
-    assert_eq!(
-        places,
-        [
-            format!("{INF}:4 [Privilege Rights] SeBackupPrivilege"),
-            format!("{INF}:6 [Service General Setting] X")
-        ]
-    );
-    // A row that says that it stays is enough.
-    let same = [("GlobalGroup", "Crew@src.test", "<DestinationSameAsSource/>")];
-    assert!(run(lines, &same, exclusive).await.is_ok());
-}
-
-#[tokio::test]
-async fn every_destination_that_cannot_be_used_is_named_with_its_row() {
-    let lines = "[Privilege Rights]\r\nSeA = *S-1-5-21-1-1-1-1001,*S-1-5-21-1-1-1-1002\r\n";
-    let rows = [
-        (
-            "GlobalGroup",
-            "Helpdesk@src.test",
-            "<Destination>Nobody@dst.test</Destination>",
-        ),
-        (
-            "GlobalGroup",
-            "Crew@src.test",
-            "<Destination>Twin</Destination>",
-        ),
-    ];
-    let error = run(lines, &rows, MapOptions::default()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unmapped);
-    let found: Vec<(u64, &str)> = error
-        .details()
-        .iter()
-        .map(|detail| {
-            (
-                detail.place.as_ref().unwrap().line.unwrap(),
-                detail.text.as_str(),
-            )
-        })
-        .collect();
-    assert_eq!(found.len(), 2);
-    assert!(found[0].0 == 2 && found[0].1.contains("does not exist in dst.test"));
-    assert!(found[1].0 == 3 && found[1].1.contains("stands for several"));
-}
-
-#[tokio::test]
-async fn two_rows_for_one_principal_and_a_wrong_type_are_found() {
-    let rows = [
-        (
-            "GlobalGroup",
-            "Helpdesk@src.test",
-            "<Destination>Support</Destination>",
-        ),
-        (
-            "GlobalGroup",
-            "SRC\\Helpdesk",
-            "<Destination>Helpdesk</Destination>",
-        ),
-    ];
-    let error = run(RIGHT, &rows, MapOptions::default()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::BadInput);
-    assert!(
-        error.details()[0].text.contains("line 2") && error.details()[0].text.contains("line 3")
-    );
-    let rows = [(
-        "User",
-        "Helpdesk@src.test",
-        "<Destination>Support</Destination>",
-    )];
-    let (_, report) = run(RIGHT, &rows, MapOptions::default()).await.unwrap();
-    assert_eq!(codes(&report), ["type-mismatch"]);
-}
-
-#[tokio::test]
-async fn free_text_becomes_a_sid_or_other_text() {
-    let lines = "[Privilege Rights]\r\nSeA = ADD YOUR ADMINS\r\n";
-    let row = |to| [("Unknown", "ADD YOUR ADMINS", to)];
-    let (text, _) = run(
-        lines,
-        &row("<Destination>Support</Destination>"),
-        MapOptions::default(),
-    )
-    .await
-    .unwrap();
-    assert_eq!(text, "[Privilege Rights]\r\nSeA = *S-1-5-21-9-9-9-2001\r\n");
-    let local = row("<Destination>Local Folk</Destination>");
-    let (text, report) = run(lines, &local, MapOptions::default()).await.unwrap();
-    assert_eq!(text, "[Privilege Rights]\r\nSeA = Local Folk\r\n");
-    assert_eq!(codes(&report), ["text-destination"]);
-}
-
-#[tokio::test]
-async fn paths_are_compared_whole_unless_asked_and_the_scope_is_kept() {
-    let lines = "[Registry Values]\r\nMACHINE\\X\\Y=1,\"\\\\fs1\\a\\b\"\r\n";
-    let rows = [(
-        "UNCPath",
-        "\\\\FS1\\A\\",
-        "<Destination>\\\\fs9\\z</Destination>",
-    )];
-    let (text, report) = run(lines, &rows, MapOptions::default()).await.unwrap();
-    assert_eq!(text, lines);
-    assert_eq!(codes(&report), ["would-match-by-prefix", "unused-row"]);
-    let prefix = MapOptions {
-        unc_match: UncMatch::Prefix,
-        ..MapOptions::default()
-    };
-    let (text, _) = run(lines, &rows, prefix).await.unwrap();
-    assert_eq!(text, lines.replace("\\\\fs1\\a\\b", "\\\\fs9\\z\\b"));
-    // GPMC does not look into registry values.
-    let gpmc = MapOptions {
-        scope: Scope::Gpmc,
-        exclusive: true,
-        ..prefix
-    };
-    let (text, report) = run(lines, &rows, gpmc).await.unwrap();
-    assert_eq!(text, lines);
-    assert_eq!(report.counts.out_of_scope, 1);
-}
-
-#[tokio::test]
-async fn ten_thousand_rows_and_references_are_mapped() {
-    use std::fmt::Write as _;
-
-    let mut lines = "[Privilege Rights]\r\n".to_owned();
-    let mut rows = Vec::new();
-    for number in 0..10_000 {
-        write!(
-            lines,
-            "SeX{number} = *S-1-5-21-1-1-1-{}\r\n",
-            5_000 + number
-        )
-        .unwrap();
-        rows.push(format!("S-1-5-21-1-1-1-{}", 5_000 + number));
-    }
-    let rows: Vec<(&str, &str, &str)> = rows
-        .iter()
-        .map(|source| {
-            (
-                "Unknown",
-                source.as_str(),
-                "<Destination>Support</Destination>",
-            )
-        })
-        .collect();
-    let (text, report) = run(&lines, &rows, MapOptions::default()).await.unwrap();
-    assert_eq!(report.counts.replaced, 10_000);
-    assert!(!text.contains("S-1-5-21-1-1-1"));
-}
+const HELPDESK: &str = "sid S-1-5-21-1-1-1-1001";
+const SUPPORT: &str = "sid S-1-5-21-2-2-2-2001";

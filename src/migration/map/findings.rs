@@ -1,0 +1,328 @@
+//! What a mapping leaves behind, and whether that is allowed.
+
+use std::collections::HashSet;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{StatusMessage, printable};
+use crate::migration::places::{Found, FoundTarget, Rewrite};
+use crate::migration::resolve::PrincipalDirectory;
+use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::model::principal::PrincipalType;
+use crate::model::reference::ReferenceKind;
+
+use super::matching::Subject;
+use super::resolving::{Decision, Destinations};
+use super::{MapOptions, Survey, in_scope, kind_of};
+
+/// Fails with every row whose destination is nobody, every reference whose relative name is nobody, and with `exclusive` every
+/// reference that needs a row and has none.
+pub(super) fn fail_on_unmapped(
+    survey: &Survey<'_>,
+    destinations: &Destinations,
+    decisions: &[Decision],
+    target: &dyn PrincipalDirectory,
+    options: &MapOptions,
+) -> Result<()> {
+    let mut nobody = destinations.errors.clone();
+    let mut without_row = Vec::new();
+    let mut outside = Vec::new();
+    for met in &survey.met {
+        let (Some(subject), Some(decision)) =
+            (survey.subjects.get(met.subject), decisions.get(met.subject))
+        else {
+            continue;
+        };
+        if !in_scope(&met.found, options) {
+            let stays = out_of_scope(subject);
+            outside.extend(stays.map(|message| message.at(met.found.place.clone())));
+            continue;
+        }
+        if let Some(problem) = &decision.problem {
+            nobody.push(problem.clone().at(met.found.place.clone()));
+        }
+        if options.exclusive && needs_row(subject) {
+            without_row.push(
+                StatusMessage::error(
+                    "unmapped-reference",
+                    format!("{} has no row in the migration table", shown(subject)),
+                )
+                .at(met.found.place.clone())
+                .with_hint("add a row for it"),
+            );
+        }
+    }
+    let mut parts = Vec::new();
+    if !nobody.is_empty() {
+        let verb = if nobody.len() == 1 {
+            "destination is"
+        } else {
+            "destinations are"
+        };
+        parts.push(format!(
+            "{} {verb} not one principal of {}",
+            nobody.len(),
+            target.dns_domain()
+        ));
+    }
+    if !without_row.is_empty() {
+        let verb = if without_row.len() == 1 {
+            "reference has"
+        } else {
+            "references have"
+        };
+        parts.push(format!(
+            "{} {verb} no row in the migration table",
+            without_row.len()
+        ));
+    }
+    if parts.is_empty() {
+        return Ok(());
+    }
+    nobody.extend(without_row);
+    nobody.extend(outside);
+    Err(Error::new(ErrorKind::Unmapped, parts.join(", and "))
+        .with_hint("correct the migration table; nothing was written")
+        .with_details(nobody))
+}
+
+/// Whether a subject has no row and means something else, or nothing, in another domain.
+fn needs_row(subject: &Subject) -> bool {
+    subject.row.is_none()
+        && subject
+            .identity
+            .as_ref()
+            .is_none_or(|identity| !identity.is_universal())
+}
+
+/// The subject for messages.
+fn shown(subject: &Subject) -> String {
+    match (&subject.identity, &subject.target) {
+        (Some(identity), _) => identity.shown(),
+        (None, FoundTarget::Unc { text, .. }) => format!("\"{text}\""),
+        (None, _) => String::new(),
+    }
+}
+
+/// The findings of every reference, then of every row.
+pub(super) fn findings(
+    survey: &Survey<'_>,
+    table: Option<&MigrationTable>,
+    destinations: &Destinations,
+    decisions: &[Decision],
+    target: &dyn PrincipalDirectory,
+    options: &MapOptions,
+) -> Vec<StatusMessage> {
+    let mut messages = Vec::new();
+    for met in &survey.met {
+        let (Some(subject), Some(decision)) =
+            (survey.subjects.get(met.subject), decisions.get(met.subject))
+        else {
+            continue;
+        };
+        let finding = if !in_scope(&met.found, options) {
+            out_of_scope(subject)
+        } else if decision.rewrite == Rewrite::Keep {
+            left(
+                survey,
+                table,
+                subject,
+                &met.found,
+                destinations,
+                target,
+                options,
+            )
+        } else {
+            None
+        };
+        messages.extend(finding.map(|finding| finding.at(met.found.place.clone())));
+    }
+    if let Some(table) = table {
+        rows(survey, table, &mut messages);
+    }
+    messages
+}
+
+fn out_of_scope(subject: &Subject) -> Option<StatusMessage> {
+    (subject.row.is_some() || needs_row(subject)).then(|| {
+        StatusMessage::info(
+            "out-of-scope",
+            format!("{} stays: GPMC does not map this place", shown(subject)),
+        )
+        .with_hint("map every place with --scope all")
+    })
+}
+
+/// What is to be said of a reference that stays as it is.
+fn left(
+    survey: &Survey<'_>,
+    table: Option<&MigrationTable>,
+    subject: &Subject,
+    found: &Found,
+    destinations: &Destinations,
+    target: &dyn PrincipalDirectory,
+    options: &MapOptions,
+) -> Option<StatusMessage> {
+    let domain = target.dns_domain();
+    let row = subject.row.and_then(|number| table?.row(number));
+    // A row that leads to the very same principal leaves nothing behind.
+    if row.is_some_and(|row| row.destination != Destination::SameAsSource) {
+        return None;
+    }
+    if let Some(number) = subject.prefix_row
+        && let Some(above) = table.and_then(|table| table.row(number))
+    {
+        return Some(
+            StatusMessage::info(
+                "would-match-by-prefix",
+                format!(
+                    "{} stays; the row \"{}\" in line {} names a folder above it",
+                    shown(subject),
+                    printable(&above.source),
+                    above.line
+                ),
+            )
+            .with_hint("add a row for it, or map by prefix with --unc-match prefix"),
+        );
+    }
+    let sid = subject
+        .identity
+        .as_ref()
+        .and_then(|identity| identity.sid.as_ref());
+    if let Some(sid) = sid {
+        if !sid.is_domain_sid() {
+            let listed = row.is_some() || !options.exclusive;
+            return (!listed).then(|| {
+                StatusMessage::info(
+                    "well-known-unlisted",
+                    format!(
+                        "{} has no row and means the same in every domain",
+                        shown(subject)
+                    ),
+                )
+            });
+        }
+        if destinations.knows(sid) {
+            return None;
+        }
+        let foreign = survey
+            .inventory
+            .source_domain
+            .as_ref()
+            .is_some_and(|source| sid.domain().as_ref() != Some(source));
+        let code = if foreign {
+            "foreign-sid-left"
+        } else {
+            "source-sid-left"
+        };
+        let outage = found
+            .place
+            .key
+            .as_deref()
+            .and_then(logon_right)
+            .map_or_else(String::new, |(right, denies)| {
+                if denies {
+                    format!(": {right} denies nobody in its place")
+                } else {
+                    format!(
+                        ": {right} lets nobody log on in its place, which can lock everyone out"
+                    )
+                }
+            });
+        return Some(
+            StatusMessage::warning(
+                code,
+                format!(
+                    "{} stays and names nobody in {domain}{outage}",
+                    shown(subject)
+                ),
+            )
+            .with_hint("add a row for it to the migration table"),
+        );
+    }
+    if let FoundTarget::Name(name) = &subject.target
+        && survey.inventory.is_of_source(name)
+        && !survey.is_same_domain(target)
+    {
+        return Some(
+            StatusMessage::warning(
+                "source-name-left",
+                format!("{} stays and names nobody in {domain}", shown(subject)),
+            )
+            .with_hint("add a row for it to the migration table"),
+        );
+    }
+    if row.is_some() || table.is_none() {
+        return None;
+    }
+    let what = match kind_of(&subject.target) {
+        ReferenceKind::Principal => "name",
+        ReferenceKind::Unc => "UNC path",
+    };
+    Some(StatusMessage::info(
+        "unmapped-reference",
+        format!("{what} {} has no row and stays", shown(subject)),
+    ))
+}
+
+/// A right to log on, and whether it denies, when the key is one.
+fn logon_right(key: &str) -> Option<(&str, bool)> {
+    let folded = key.trim().to_ascii_lowercase();
+    (folded.starts_with("se") && folded.ends_with("logonright"))
+        .then(|| (key.trim(), folded.starts_with("sedeny")))
+}
+
+/// The findings of rows: another type than the principal has, or nothing it names.
+fn rows(survey: &Survey<'_>, table: &MigrationTable, messages: &mut Vec<StatusMessage>) {
+    let mut used = HashSet::new();
+    let mut outside = HashSet::new();
+    for subject in &survey.subjects {
+        let Some((number, row)) = subject
+            .row
+            .and_then(|number| Some((number, table.row(number)?)))
+        else {
+            continue;
+        };
+        if !subject.in_scope {
+            outside.insert(number);
+        } else {
+            let first = used.insert(number);
+            if let Some(mismatch) = type_mismatch(row, subject).filter(|_| first) {
+                messages.push(mismatch.at(table.place(row)));
+            }
+        }
+    }
+    for (number, row) in table.rows().iter().enumerate() {
+        if used.contains(&number) {
+            continue;
+        }
+        let source = printable(&row.source);
+        let text = if outside.contains(&number) {
+            format!("source \"{source}\" stands only in places outside the chosen scope")
+        } else {
+            format!("source \"{source}\" matches nothing in the GPO")
+        };
+        messages.push(StatusMessage::warning("unused-row", text).at(table.place(row)));
+    }
+}
+
+fn type_mismatch(row: &TableRow, subject: &Subject) -> Option<StatusMessage> {
+    let identity = subject.identity.as_ref()?;
+    let (EntryType::Principal(wanted), Some(kind)) = (row.kind, identity.kind()) else {
+        return None;
+    };
+    // SIDs and bare names are legal for any principal with the type Unknown.
+    let free = wanted == PrincipalType::Unknown
+        && crate::migration::identity::NameForm::of(&row.source)
+            .domain()
+            .is_none();
+    (wanted != kind && !free).then(|| {
+        StatusMessage::warning(
+            "type-mismatch",
+            format!(
+                "{} is of type {kind:?}, its row says {wanted:?}",
+                identity.shown()
+            ),
+        )
+        .with_hint("the row is used all the same; GPMC may not do so")
+    })
+}

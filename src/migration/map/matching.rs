@@ -1,0 +1,178 @@
+//! Which row names a reference.
+
+use crate::formats::migtable::source_key;
+use crate::message::{StatusMessage, printable};
+use crate::migration::identity::Identity;
+use crate::migration::places::FoundTarget;
+use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::model::unc_path::UncPath;
+
+use super::UncMatch;
+
+/// Something that is referred to, once for all its references that read the same.
+pub(super) struct Subject {
+    pub(super) target: FoundTarget,
+    /// Who it is; `None` for a UNC path.
+    pub(super) identity: Option<Identity>,
+    /// The number of its row.
+    pub(super) row: Option<usize>,
+    /// For a UNC path with a row: what follows the part the row names.
+    pub(super) rest: String,
+    /// In exact mode the number of the row that would have matched by prefix, when none matched.
+    pub(super) prefix_row: Option<usize>,
+    /// Several rows name it.
+    pub(super) conflict: Option<StatusMessage>,
+    /// Whether a reference inside the chosen scope names it.
+    pub(super) in_scope: bool,
+}
+
+/// A row for a UNC path.
+pub(super) struct UncFound {
+    pub(super) row: usize,
+    /// What follows the part the row names; begins with a backslash, or is empty.
+    pub(super) rest: String,
+}
+
+/// The key under which references are the same subject.
+pub(super) fn key_of(target: &FoundTarget) -> String {
+    match target {
+        FoundTarget::Sid { sid, .. } => format!("sid {sid}"),
+        FoundTarget::Name(name) => format!("name {name}"),
+        FoundTarget::SidAndName { sid, name } => format!("both {sid} {name}"),
+        FoundTarget::Unc { text, unit } => format!("unc {text}\n{unit}"),
+    }
+}
+
+/// Finds rows.
+pub(super) struct Matcher<'a> {
+    table: Option<&'a MigrationTable>,
+    unc_match: UncMatch,
+}
+
+impl<'a> Matcher<'a> {
+    pub(super) fn new(table: Option<&'a MigrationTable>, unc_match: UncMatch) -> Self {
+        Self { table, unc_match }
+    }
+
+    /// The subject a reference names, with its row.
+    pub(super) fn subject(&self, target: &FoundTarget, identity: Option<Identity>) -> Subject {
+        let mut subject = Subject {
+            target: target.clone(),
+            identity,
+            row: None,
+            rest: String::new(),
+            prefix_row: None,
+            conflict: None,
+            in_scope: false,
+        };
+        if let FoundTarget::Unc { text, unit } = target {
+            match self.unc(text, unit) {
+                Some(found) => {
+                    subject.row = Some(found.row);
+                    subject.rest = found.rest;
+                }
+                None => subject.prefix_row = self.unc_by_prefix(text).map(|found| found.row),
+            }
+        } else {
+            self.principal(&mut subject);
+        }
+        subject
+    }
+
+    fn principal(&self, subject: &mut Subject) {
+        let (Some(table), Some(identity)) = (self.table, &subject.identity) else {
+            return;
+        };
+        let mut rows: Vec<usize> = identity
+            .candidates()
+            .iter()
+            .filter_map(|candidate| {
+                let number = table.number_of(&candidate.key)?;
+                candidate.fits(table.row(number)?.kind).then_some(number)
+            })
+            .collect();
+        rows.sort_unstable();
+        rows.dedup();
+        if let [_, _, ..] = rows.as_slice() {
+            let lines: Vec<String> = rows
+                .iter()
+                .filter_map(|number| table.row(*number))
+                .map(|row| format!("{} (\"{}\")", row.line, printable(&row.source)))
+                .collect();
+            subject.conflict = Some(
+                StatusMessage::error(
+                    "ambiguous-rows",
+                    format!(
+                        "{} is named by the rows in lines {}",
+                        identity.shown(),
+                        lines.join(" and ")
+                    ),
+                )
+                .with_hint("keep one of these rows"),
+            );
+        }
+        subject.row = rows.first().copied();
+    }
+
+    /// The row for a UNC path that stands as `text` and that GPMC compares as `unit`.
+    pub(super) fn unc(&self, text: &str, unit: &str) -> Option<UncFound> {
+        match self.unc_match {
+            UncMatch::Prefix => self.unc_by_prefix(text),
+            UncMatch::Exact => {
+                if let Some(row) = self.unc_row(&source_key(text)) {
+                    // A trailing backslash makes no difference to the row, and stays.
+                    let rest = if text.ends_with('\\') { "\\" } else { "" };
+                    return Some(UncFound {
+                        row,
+                        rest: rest.to_owned(),
+                    });
+                }
+                let row = self.unc_row(&source_key(unit))?;
+                // A unit that is no folder above the text cannot be replaced in it.
+                let rest = text
+                    .parse::<UncPath>()
+                    .ok()?
+                    .strip_prefix(&unit.parse().ok()?)?
+                    .to_owned();
+                Some(UncFound { row, rest })
+            }
+        }
+    }
+
+    /// The longest row that is the path or a folder above it.
+    fn unc_by_prefix(&self, text: &str) -> Option<UncFound> {
+        self.table?;
+        let path: UncPath = text.parse().ok()?;
+        let components: Vec<&str> = path.components().collect();
+        (2..=components.len()).rev().find_map(|count| {
+            let above = format!("\\\\{}", components.get(..count)?.join("\\"));
+            let row = self.unc_row(&source_key(&above))?;
+            let rest = path.strip_prefix(&above.parse().ok()?)?.to_owned();
+            Some(UncFound { row, rest })
+        })
+    }
+
+    fn unc_row(&self, key: &str) -> Option<usize> {
+        let table = self.table?;
+        let number = table.number_of(key)?;
+        (table.row(number)?.kind == EntryType::UncPath).then_some(number)
+    }
+
+    /// The path with the part that the row names replaced; `None` when the row keeps it.
+    pub(super) fn new_path(&self, found: &UncFound) -> Option<String> {
+        new_path(self.table?.row(found.row)?, &found.rest)
+    }
+}
+
+/// The destination of a row with the rest of the path behind it; `None` when the row keeps the path.
+pub(super) fn new_path(row: &TableRow, rest: &str) -> Option<String> {
+    let Destination::Set(text) = &row.destination else {
+        return None;
+    };
+    let folder = if rest.is_empty() {
+        text
+    } else {
+        text.strip_suffix('\\').unwrap_or(text)
+    };
+    Some(format!("{folder}{rest}"))
+}

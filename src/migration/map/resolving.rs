@@ -1,0 +1,485 @@
+//! Who the destinations are, asked of the target in one call, and what each subject becomes.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{StatusMessage, printable};
+use crate::migration::identity::{Identity, NameForm};
+use crate::migration::places::{FoundTarget, Rewrite};
+use crate::migration::report::Outcome;
+use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
+use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::model::principal::{Principal, PrincipalType};
+use crate::model::sid::Sid;
+use crate::model::well_known;
+
+use super::matching::{Subject, new_path};
+
+/// What a subject becomes.
+pub(super) struct Decision {
+    pub(super) rewrite: Rewrite,
+    pub(super) outcome: Outcome,
+    /// The answer it rests on.
+    answer: Option<usize>,
+    /// Why it cannot be decided; the place is added for each reference.
+    pub(super) problem: Option<StatusMessage>,
+}
+
+impl Decision {
+    fn keep() -> Self {
+        Self {
+            rewrite: Rewrite::Keep,
+            outcome: Outcome::Kept,
+            answer: None,
+            problem: None,
+        }
+    }
+}
+
+/// What the destination of a row was asked as.
+enum Asked {
+    /// Nothing to look up.
+    Nothing,
+    /// A principal that is the same in every domain.
+    Universal { sid: Sid, name: String },
+    /// The numbers of the queries, the better one first.
+    Queries(Vec<usize>),
+}
+
+/// The target's answers, and what they say of each row.
+pub(super) struct Destinations {
+    target: String,
+    numbers: HashMap<String, usize>,
+    answers: Vec<Lookup>,
+    rows: Vec<Asked>,
+    /// What stands before a relative name that is looked up: the target's NetBIOS name and a backslash.
+    relative_prefix: String,
+    /// Rows whose destination may stay text: type Unknown, and everything they name is text.
+    text_rows: HashSet<usize>,
+    /// The findings of rows whose destination is nobody in the target.
+    pub(super) errors: Vec<StatusMessage>,
+}
+
+/// Queries without repetition.
+#[derive(Default)]
+struct Queries {
+    list: Vec<PrincipalQuery>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Queries {
+    fn ask(&mut self, query: PrincipalQuery) -> usize {
+        let list = &mut self.list;
+        *self.numbers.entry(query_key(&query)).or_insert_with(|| {
+            list.push(query);
+            list.len().saturating_sub(1)
+        })
+    }
+}
+
+fn query_key(query: &PrincipalQuery) -> String {
+    match query {
+        PrincipalQuery::Sid(sid) => format!("sid {sid}"),
+        PrincipalQuery::Name(name) => format!("name {}", name.to_lowercase()),
+    }
+}
+
+impl Destinations {
+    /// Looks up every destination of the table, every relative name, and every SID that would stay, in one call.
+    pub(super) async fn resolve(
+        table: Option<&MigrationTable>,
+        subjects: &[Subject],
+        target: &dyn PrincipalDirectory,
+    ) -> Result<Self> {
+        let rows = table.map(MigrationTable::rows).unwrap_or_default();
+        let mut queries = Queries::default();
+        let asked: Vec<Asked> = rows.iter().map(|row| ask_row(row, &mut queries)).collect();
+        let relative_prefix = format!("{}\\", target.netbios_domain());
+        let mut not_text = HashSet::new();
+        for subject in subjects.iter().filter(|subject| subject.in_scope) {
+            let row = subject.row.and_then(|number| rows.get(number));
+            if let Some(number) = subject.row
+                && !matches!(subject.target, FoundTarget::Name(_))
+            {
+                not_text.insert(number);
+            }
+            let Some(identity) = &subject.identity else {
+                continue;
+            };
+            match row.map(|row| (row, &row.destination)) {
+                None | Some((_, Destination::SameAsSource)) => {
+                    if let Some(sid) = identity.sid.as_ref().filter(|sid| sid.is_domain_sid()) {
+                        queries.ask(PrincipalQuery::Sid(sid.clone()));
+                    }
+                }
+                Some((row, Destination::ByRelativeName)) if !identity.is_universal() => {
+                    if let Some(name) = relative_name(identity, row) {
+                        queries.ask(PrincipalQuery::Name(format!("{relative_prefix}{name}")));
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        let answers = if queries.list.is_empty() {
+            Vec::new()
+        } else {
+            target.lookup(&queries.list).await?
+        };
+        if answers.len() != queries.list.len() {
+            return Err(Error::new(
+                ErrorKind::BadDirectory,
+                format!(
+                    "domain {} gave {} answers to {} questions for principals",
+                    target.dns_domain(),
+                    answers.len(),
+                    queries.list.len()
+                ),
+            ));
+        }
+        let text_rows = (0..rows.len())
+            .filter(|number| !not_text.contains(number))
+            .collect();
+        let mut destinations = Self {
+            target: target.dns_domain().to_owned(),
+            numbers: queries.numbers,
+            answers,
+            rows: asked,
+            relative_prefix,
+            text_rows,
+            errors: Vec::new(),
+        };
+        if let Some(table) = table {
+            destinations.errors = destinations.row_errors(table);
+        }
+        Ok(destinations)
+    }
+
+    /// Whether the target knows this SID.
+    pub(super) fn knows(&self, sid: &Sid) -> bool {
+        matches!(
+            self.answer(&PrincipalQuery::Sid(sid.clone())),
+            Some((_, Lookup::Found(_)))
+        )
+    }
+
+    /// The principal a decision names, as the target describes it.
+    pub(super) fn principal(&self, decision: &Decision) -> Option<Principal> {
+        match self.answers.get(decision.answer?)? {
+            Lookup::Found(principal) => Some(principal.clone()),
+            _ => None,
+        }
+    }
+
+    fn answer(&self, query: &PrincipalQuery) -> Option<(usize, &Lookup)> {
+        let number = *self.numbers.get(&query_key(query))?;
+        Some((number, self.answers.get(number)?))
+    }
+
+    /// The best answer for a row: the first that was found, or else the last.
+    fn row_answer(&self, queries: &[usize]) -> Option<(usize, &Lookup)> {
+        let answers = || {
+            queries
+                .iter()
+                .filter_map(|number| Some((*number, self.answers.get(*number)?)))
+        };
+        answers()
+            .find(|(_, answer)| matches!(answer, Lookup::Found(_)))
+            .or_else(|| answers().next_back())
+    }
+
+    /// Whether the destination of this row is written as text because the target does not know it.
+    fn stays_text(&self, number: usize, row: &TableRow, answer: &Lookup) -> bool {
+        let Destination::Set(text) = &row.destination else {
+            return false;
+        };
+        *answer == Lookup::NotFound
+            && row.kind == EntryType::Principal(PrincipalType::Unknown)
+            && text.parse::<Sid>().is_err()
+            && row.source.parse::<Sid>().is_err()
+            && self.text_rows.contains(&number)
+    }
+
+    fn row_errors(&self, table: &MigrationTable) -> Vec<StatusMessage> {
+        let mut errors = Vec::new();
+        for (number, (row, asked)) in table.rows().iter().zip(&self.rows).enumerate() {
+            let (Asked::Queries(queries), Destination::Set(text)) = (asked, &row.destination)
+            else {
+                continue;
+            };
+            let Some((_, answer)) = self.row_answer(queries) else {
+                continue;
+            };
+            if !self.stays_text(number, row, answer)
+                && let Some(problem) = self.problem(text, answer)
+            {
+                errors.push(problem.at(table.place(row)));
+            }
+        }
+        errors
+    }
+
+    /// What is wrong with an answer; `None` when it is one principal.
+    fn problem(&self, text: &str, answer: &Lookup) -> Option<StatusMessage> {
+        let (text, target) = (printable(text), &self.target);
+        match answer {
+            Lookup::Found(principal) if principal.sid.is_some() => None,
+            Lookup::Found(_) => Some(StatusMessage::error(
+                "destination-not-found",
+                format!("destination \"{text}\" has no SID in {target}"),
+            )),
+            Lookup::NotFound => Some(
+                StatusMessage::error(
+                    "destination-not-found",
+                    format!("destination \"{text}\" does not exist in {target}"),
+                )
+                .with_hint("create it in the target domain, or correct the row"),
+            ),
+            Lookup::Ambiguous(names) => Some(
+                StatusMessage::error(
+                    "destination-ambiguous",
+                    format!(
+                        "destination \"{text}\" stands for several principals of {target}: {}",
+                        printable(&names.join(", "))
+                    ),
+                )
+                .with_hint("write the one that is meant as DOMAIN\\name"),
+            ),
+            Lookup::OtherDomain(domain) => Some(
+                StatusMessage::error(
+                    "destination-other-domain",
+                    format!(
+                        "destination \"{text}\" is of the domain {}, which {target} does not know",
+                        printable(domain)
+                    ),
+                )
+                .with_hint("name a principal of the target domain"),
+            ),
+        }
+    }
+
+    /// Findings of rows that can be used all the same.
+    pub(super) fn warnings(&self, table: Option<&MigrationTable>) -> Vec<StatusMessage> {
+        let Some(table) = table else {
+            return Vec::new();
+        };
+        let mut warnings = Vec::new();
+        for (number, (row, asked)) in table.rows().iter().zip(&self.rows).enumerate() {
+            let (Asked::Queries(queries), Destination::Set(text)) = (asked, &row.destination)
+            else {
+                continue;
+            };
+            match (self.row_answer(queries), row.kind) {
+                (Some((_, Lookup::Found(principal))), EntryType::Principal(kind))
+                    if kind != PrincipalType::Unknown
+                        && principal.kind != PrincipalType::Unknown
+                        && principal.kind != kind =>
+                {
+                    warnings.push(
+                        StatusMessage::warning(
+                            "destination-type",
+                            format!(
+                                "destination \"{}\" is a {:?}, the type of the row is {kind:?}",
+                                printable(text),
+                                principal.kind
+                            ),
+                        )
+                        .at(table.place(row)),
+                    );
+                }
+                (Some((_, answer)), _) if self.stays_text(number, row, answer) => warnings.push(
+                    StatusMessage::warning(
+                        "destination-text",
+                        format!(
+                            "destination \"{}\" does not exist in {} and is written as text",
+                            printable(text),
+                            self.target
+                        ),
+                    )
+                    .at(table.place(row))
+                    .with_hint("a client resolves the text itself, or ignores it"),
+                ),
+                _ => {}
+            }
+        }
+        warnings
+    }
+
+    /// What a subject becomes.
+    pub(super) fn decide(&self, table: Option<&MigrationTable>, subject: &Subject) -> Decision {
+        let Some((number, row)) = subject
+            .row
+            .and_then(|number| Some((number, table?.row(number)?)))
+        else {
+            return Decision::keep();
+        };
+        let Some(identity) = &subject.identity else {
+            return decide_unc(row, subject);
+        };
+        match (&row.destination, self.rows.get(number)) {
+            (Destination::SameAsSource, _) => Decision::keep(),
+            (Destination::None, _) => Decision {
+                rewrite: Rewrite::Remove,
+                outcome: Outcome::Removed,
+                ..Decision::keep()
+            },
+            (Destination::ByRelativeName, _) => self.decide_relative(row, subject, identity),
+            (Destination::Set(_), Some(Asked::Universal { sid, name })) => {
+                becomes(subject, Some(sid.clone()), name.clone(), None)
+            }
+            (Destination::Set(text), Some(Asked::Queries(queries))) => {
+                match self.row_answer(queries) {
+                    Some((answer, Lookup::Found(principal))) => becomes(
+                        subject,
+                        principal.sid.clone(),
+                        shown_name(principal),
+                        Some(answer),
+                    ),
+                    Some((_, answer)) if self.stays_text(number, row, answer) => {
+                        becomes(subject, None, text.clone(), None)
+                    }
+                    // The row is among the errors already, and fails the mapping.
+                    _ => Decision::keep(),
+                }
+            }
+            (Destination::Set(_), _) => Decision::keep(),
+        }
+    }
+
+    fn decide_relative(&self, row: &TableRow, subject: &Subject, identity: &Identity) -> Decision {
+        if identity.is_universal() {
+            return Decision::keep();
+        }
+        let problem = |message: StatusMessage| Decision {
+            problem: Some(message),
+            ..Decision::keep()
+        };
+        let Some(name) = relative_name(identity, row) else {
+            return problem(
+                StatusMessage::error(
+                    "relative-name-unknown",
+                    format!(
+                        "{} has no name in the source, so its relative name cannot be looked up",
+                        identity.shown()
+                    ),
+                )
+                .with_hint("give the row a <Destination>"),
+            );
+        };
+        let query = PrincipalQuery::Name(format!("{}{name}", self.relative_prefix));
+        match self.answer(&query) {
+            Some((answer, Lookup::Found(principal))) if principal.sid.is_some() => becomes(
+                subject,
+                principal.sid.clone(),
+                shown_name(principal),
+                Some(answer),
+            ),
+            Some((_, answer)) => self
+                .problem(&name, answer)
+                .map_or_else(Decision::keep, problem),
+            None => Decision::keep(),
+        }
+    }
+}
+
+/// What is asked of the target for the destination of a row.
+fn ask_row(row: &TableRow, queries: &mut Queries) -> Asked {
+    let (EntryType::Principal(kind), Destination::Set(text)) = (row.kind, &row.destination) else {
+        return Asked::Nothing;
+    };
+    let universal = |sid: Sid| {
+        let name = well_known::name_of(&sid).map_or_else(|| sid.to_string(), str::to_owned);
+        Asked::Universal { sid, name }
+    };
+    if let Ok(sid) = text.parse::<Sid>() {
+        return if sid.is_domain_sid() {
+            Asked::Queries(vec![queries.ask(PrincipalQuery::Sid(sid))])
+        } else {
+            universal(sid)
+        };
+    }
+    if let Some(sid) = well_known::sid_of(text) {
+        return universal(sid);
+    }
+    let mut numbers = Vec::new();
+    if kind == PrincipalType::Computer && !NameForm::of(text).relative().ends_with('$') {
+        let name = match NameForm::of(text) {
+            NameForm::Bare(name) => format!("{name}$"),
+            NameForm::DownLevel { domain, name } => format!("{domain}\\{name}$"),
+            NameForm::Upn { domain, name } => format!("{name}$@{domain}"),
+        };
+        numbers.push(queries.ask(PrincipalQuery::Name(name)));
+    }
+    numbers.push(queries.ask(PrincipalQuery::Name(text.clone())));
+    Asked::Queries(numbers)
+}
+
+/// The `sAMAccountName` to look for: the principal's own, or the one the row names it by.
+fn relative_name(identity: &Identity, row: &TableRow) -> Option<String> {
+    let sam = &identity.principal.sam_account_name;
+    if !sam.is_empty() {
+        return Some(sam.clone());
+    }
+    row.source
+        .parse::<Sid>()
+        .is_err()
+        .then(|| NameForm::of(&row.source).relative().to_owned())
+}
+
+/// `DOMAIN\name`, or the English name of a well-known principal.
+fn shown_name(principal: &Principal) -> String {
+    principal
+        .sid
+        .as_ref()
+        .and_then(well_known::name_of)
+        .map_or_else(|| principal.down_level_name(), str::to_owned)
+}
+
+/// The decision that a subject names this principal; kept as it is when it does already.
+fn becomes(subject: &Subject, sid: Option<Sid>, name: String, answer: Option<usize>) -> Decision {
+    let same_name = |text: &str| text.to_lowercase() == name.to_lowercase();
+    let universal = sid.as_ref().is_some_and(|sid| !sid.is_domain_sid());
+    let same = match &subject.target {
+        FoundTarget::Sid { sid: old, .. } => sid.as_ref() == Some(old),
+        FoundTarget::SidAndName {
+            sid: old,
+            name: text,
+        } => sid.as_ref() == Some(old) && (universal || same_name(text)),
+        FoundTarget::Name(text) => {
+            let known = subject
+                .identity
+                .as_ref()
+                .and_then(|identity| identity.sid.as_ref());
+            same_name(text) || (universal && known == sid.as_ref())
+        }
+        FoundTarget::Unc { .. } => true,
+    };
+    if same {
+        return Decision::keep();
+    }
+    Decision {
+        rewrite: Rewrite::Principal {
+            sid: sid.clone(),
+            name: name.clone(),
+        },
+        outcome: Outcome::Replaced { by: name, sid },
+        answer,
+        problem: None,
+    }
+}
+
+fn decide_unc(row: &TableRow, subject: &Subject) -> Decision {
+    let FoundTarget::Unc { text, .. } = &subject.target else {
+        return Decision::keep();
+    };
+    match new_path(row, &subject.rest) {
+        Some(path) if path != *text => Decision {
+            rewrite: Rewrite::Unc(path.clone()),
+            outcome: Outcome::Replaced {
+                by: path,
+                sid: None,
+            },
+            ..Decision::keep()
+        },
+        _ => Decision::keep(),
+    }
+}

@@ -1,0 +1,273 @@
+//! Who matches whom, and what becomes of them.
+
+use super::*;
+
+#[tokio::test]
+async fn every_notation_of_a_source_matches() {
+    for (kind, source) in [
+        ("GlobalGroup", "helpdesk@SRC.test"),
+        ("GlobalGroup", r"src.TEST\Helpdesk"),
+        ("GlobalGroup", r"SRC\HELPDESK"),
+        ("Unknown", "Helpdesk"),
+        ("Unknown", "s-1-5-21-1-1-1-1001"),
+    ] {
+        for reference in [
+            HELPDESK,
+            r"name SRC\Helpdesk",
+            "name helpdesk@src.test",
+            "name Helpdesk",
+        ] {
+            let rows = [(kind, source, set(r"DST\Support"))];
+            assert_eq!(
+                mapped(reference, &rows).await,
+                SUPPORT,
+                "{source} {reference}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_notation_of_a_destination_is_found() {
+    for text in [
+        r"DST\Support",
+        r"dst.test\support",
+        "Support@dst.test",
+        "Support",
+        "S-1-5-21-2-2-2-2001",
+    ] {
+        let rows = [("GlobalGroup", r"SRC\Helpdesk", set(text))];
+        assert_eq!(mapped(HELPDESK, &rows).await, SUPPORT, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn name_and_sid_change_together() {
+    let rows = [("GlobalGroup", r"SRC\Helpdesk", set("Support"))];
+    let content = r"both S-1-5-21-1-1-1-1001 SRC\Helpdesk";
+    assert_eq!(
+        mapped(content, &rows).await,
+        r"both S-1-5-21-2-2-2-2001 DST\Support"
+    );
+}
+
+#[tokio::test]
+async fn bare_sources_need_the_type_unknown() {
+    let table = table(&[("GlobalGroup", "Helpdesk", set("Support"))]);
+    let mapped = run(HELPDESK, Some(&table), MapOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(text(&mapped), HELPDESK);
+    let codes: Vec<&str> = mapped
+        .report
+        .messages
+        .iter()
+        .map(|m| m.code.as_str())
+        .collect();
+    assert_eq!(codes, ["bare-source", "source-sid-left", "unused-row"]);
+}
+
+#[tokio::test]
+async fn two_rows_for_one_principal_are_an_error() {
+    let table = table(&[
+        ("GlobalGroup", r"SRC\Helpdesk", set("Support")),
+        ("GlobalGroup", "helpdesk@src.test", set("Helpdesk")),
+    ]);
+    let error = run(HELPDESK, Some(&table), MapOptions::default())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadInput);
+    assert_eq!(
+        lines(error.details()),
+        [
+            r#"Error ambiguous-rows Machine\toy:1: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is named by the rows in lines 3 ("SRC\Helpdesk") and 8 ("helpdesk@src.test")"#
+        ]
+    );
+}
+
+#[tokio::test]
+async fn another_type_is_a_warning_and_the_row_is_used() {
+    let table = table(&[("LocalGroup", r"SRC\Helpdesk", set("bob"))]);
+    let mapped = run(HELPDESK, Some(&table), MapOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(text(&mapped), "sid S-1-5-21-2-2-2-2004");
+    assert_eq!(
+        lines(&mapped.report.messages),
+        [
+            r#"Warning destination-type migration table t:3: destination "bob" is a User, the type of the row is LocalGroup"#,
+            r#"Warning type-mismatch migration table t:3: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is of type GlobalGroup, its row says LocalGroup"#,
+        ]
+    );
+}
+
+#[tokio::test]
+async fn computers_go_with_and_without_dollar() {
+    for source in [r"SRC\PC1", r"SRC\PC1$", "PC1$@src.test"] {
+        for destination in [r"DST\PC9", r"DST\PC9$", "PC9@dst.test"] {
+            let rows = [("Computer", source, set(destination))];
+            let content = "sid S-1-5-21-1-1-1-1002";
+            assert_eq!(
+                mapped(content, &rows).await,
+                "sid S-1-5-21-2-2-2-2003",
+                "{source} {destination}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn well_known_principals_go_by_their_english_names() {
+    for source in ["Administrators", "S-1-5-32-544", r"BUILTIN\Administrators"] {
+        let rows = [("Unknown", source, set("Users"))];
+        for content in [
+            "sid S-1-5-32-544",
+            "name Administrators",
+            r"name BUILTIN\Administrators",
+        ] {
+            assert_eq!(
+                mapped(content, &rows).await,
+                "sid S-1-5-32-545",
+                "{source} {content}"
+            );
+        }
+    }
+    // The corpus maps names to themselves: nothing changes, not even the spelling.
+    let rows = [("Unknown", "Administrators", set("Administrators"))];
+    assert_eq!(
+        mapped("name ADMINISTRATORS", &rows).await,
+        "name ADMINISTRATORS"
+    );
+}
+
+#[tokio::test]
+async fn none_removes_and_same_as_source_keeps() {
+    let table = table(&[
+        ("GlobalGroup", r"SRC\Helpdesk", Destination::None),
+        ("User", r"SRC\alice", Destination::SameAsSource),
+    ]);
+    let content = format!("{HELPDESK}\nsid S-1-5-21-1-1-1-1003");
+    let mapped = run(&content, Some(&table), MapOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(text(&mapped), "sid S-1-5-21-1-1-1-1003");
+    assert_eq!(
+        lines(&mapped.report.messages),
+        [
+            r#"Warning source-sid-left Machine\toy:2: S-1-5-21-1-1-1-1003 (SRC\alice) stays and names nobody in dst.test"#,
+            r#"Warning removed Machine\toy:1: a line less"#,
+        ]
+    );
+    let names: Vec<String> = mapped
+        .snapshot
+        .principals
+        .iter()
+        .map(|p| p.principal.down_level_name())
+        .collect();
+    assert_eq!(
+        names,
+        [r"SRC\PC1$", r"SRC\alice", "Administrators", r"SRC\Admins"]
+    );
+    assert_eq!(mapped.report.counts.removed, 1);
+    assert_eq!(mapped.identities.len(), 2);
+}
+
+#[tokio::test]
+async fn by_relative_name_finds_the_same_name() {
+    let rows = [(
+        "GlobalGroup",
+        "helpdesk@src.test",
+        Destination::ByRelativeName,
+    )];
+    assert_eq!(mapped(HELPDESK, &rows).await, "sid S-1-5-21-2-2-2-2002");
+    let rows = [("User", r"SRC\alice", Destination::ByRelativeName)];
+    let error = run(
+        "sid S-1-5-21-1-1-1-1003",
+        Some(&table(&rows)),
+        MapOptions::default(),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unmapped);
+    assert_eq!(
+        lines(error.details()),
+        [
+            r#"Error destination-not-found Machine\toy:1: destination "alice" does not exist in dst.test"#
+        ]
+    );
+}
+
+#[tokio::test]
+async fn all_destinations_that_are_nobody_are_listed_at_once() {
+    let table = table(&[
+        ("GlobalGroup", r"SRC\a", set(r"DST\gone")),
+        ("GlobalGroup", r"SRC\b", set("twice")),
+        ("GlobalGroup", r"SRC\c", set(r"OTHER\x")),
+        ("Unknown", "Helpdesk", set("S-1-5-21-2-2-2-9999")),
+        ("Unknown", "S-1-5-21-1-1-1-5", set("S-1-5-32-544")),
+    ]);
+    let error = run(HELPDESK, Some(&table), MapOptions::default())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unmapped);
+    assert_eq!(
+        error.message(),
+        "4 destinations are not one principal of dst.test"
+    );
+    assert_eq!(
+        lines(error.details()),
+        [
+            r#"Error destination-not-found migration table t:3: destination "DST\gone" does not exist in dst.test"#,
+            r#"Error destination-ambiguous migration table t:8: destination "twice" stands for several principals of dst.test: DST\one, DST\two"#,
+            r#"Error destination-other-domain migration table t:13: destination "OTHER\x" is of the domain OTHER, which dst.test does not know"#,
+            r#"Error destination-not-found migration table t:18: destination "S-1-5-21-2-2-2-9999" does not exist in dst.test"#,
+        ]
+    );
+}
+
+#[tokio::test]
+async fn everything_is_asked_in_one_call_without_repetition() {
+    let table = table(&[
+        ("GlobalGroup", r"SRC\Helpdesk", set(r"DST\Support")),
+        ("GlobalGroup", r"SRC\x", set(r"dst\SUPPORT")),
+    ]);
+    let content = format!("{HELPDESK}\n{HELPDESK}\nsid S-1-5-21-1-1-1-1003\nsid S-1-5-32-544");
+    let domain = target();
+    map_with(
+        &snapshot(&content),
+        Some(&table),
+        &domain,
+        &MapOptions::default(),
+        &toy,
+    )
+    .await
+    .unwrap();
+    let asked = domain.asked.lock().unwrap();
+    assert_eq!(
+        *asked,
+        [vec![
+            PrincipalQuery::Name(r"DST\Support".to_owned()),
+            PrincipalQuery::Sid("S-1-5-21-1-1-1-1003".parse().unwrap()),
+        ]]
+    );
+}
+
+#[tokio::test]
+async fn free_text_that_is_nobody_stays_text_but_never_replaces_a_sid() {
+    let table = table(&[("Unknown", "ADD YOUR ADMINS", set("Our Admins"))]);
+    let mapped = run("name ADD YOUR ADMINS", Some(&table), MapOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(text(&mapped), "name Our Admins");
+    assert_eq!(
+        lines(&mapped.report.messages),
+        [
+            r#"Warning destination-text migration table t:3: destination "Our Admins" does not exist in dst.test and is written as text"#
+        ]
+    );
+    let table = self::table(&[("Unknown", "Helpdesk", set("Our Admins"))]);
+    let error = run(HELPDESK, Some(&table), MapOptions::default())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unmapped);
+}

@@ -1,0 +1,254 @@
+//! Who logs in to which host: what libsmbclient can be told, and what it cannot.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use pavao::{SmbCredentials, SmbError};
+use secrecy::ExposeSecret as _;
+
+use super::plain;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sysvol::connect::{SmbAuth, SmbSettings};
+
+/// The port of SMB; libsmbclient takes no other.
+const PORT: u16 = 445;
+
+/// pavao logs the password at level trace.
+pub(super) fn refuse_trace_log(traced: bool) -> Result<()> {
+    if traced {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "at log level trace pavao would write the password to the log",
+        )
+        .with_hint("add pavao=debug to the log filter, or use --smb-client smb2"));
+    }
+    Ok(())
+}
+
+/// The host as libsmbclient is to be told it, after a look whether its port answers.
+pub(super) async fn reach(settings: &SmbSettings) -> Result<String> {
+    let name = settings.server.to_string();
+    let addresses = match (settings.address, &settings.auth) {
+        (Some(IpAddr::V6(address)), SmbAuth::Ntlm { .. }) => {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("libsmbclient cannot connect to the IPv6 address {address}"),
+            )
+            .with_hint(
+                "let the name resolve here and leave the address out, or use --smb-client smb2",
+            ));
+        }
+        (Some(address), SmbAuth::Ntlm { .. }) => vec![SocketAddr::new(address, PORT)],
+        (address, _) => {
+            let found = within(
+                settings.timeout,
+                tokio::net::lookup_host((name.as_str(), PORT)),
+            )
+            .await;
+            let found = found.map(Iterator::collect::<Vec<_>>);
+            match (found, address) {
+                // A ticket is asked for by name, and the name is resolved by libsmbclient itself.
+                (found, Some(address)) => {
+                    let own: Vec<_> = found
+                        .unwrap_or_default()
+                        .into_iter()
+                        .filter(|known| known.ip() == address)
+                        .collect();
+                    if own.is_empty() {
+                        return Err(Error::new(
+                            ErrorKind::Usage,
+                            format!("libsmbclient cannot connect to {address} as {name} with Kerberos, because {name} does not resolve to it on this machine"),
+                        )
+                        .with_hint(format!("add \"{address} {name}\" to /etc/hosts, or use --smb-client smb2")));
+                    }
+                    own
+                }
+                (Ok(found), None) => found,
+                (Err(cause), None) => {
+                    return Err(
+                        Error::new(ErrorKind::Connect, format!("cannot resolve {name}"))
+                            .with_source(cause)
+                            .with_hint(
+                                "check the name of the server and the name servers of this machine",
+                            ),
+                    );
+                }
+            }
+        }
+    };
+    within(
+        settings.timeout,
+        tokio::net::TcpStream::connect(addresses.as_slice()),
+    )
+    .await
+    .map_err(|cause| {
+        Error::new(
+            ErrorKind::Connect,
+            format!("cannot reach {name} on port {PORT}"),
+        )
+        .with_source(cause)
+        .with_hint("check the name and the address of the server, and the firewall")
+    })?;
+    Ok(match (settings.address, &settings.auth) {
+        (Some(address), SmbAuth::Ntlm { .. }) => address.to_string(),
+        _ => name,
+    })
+}
+
+/// A call that may take this long.
+async fn within<T>(timeout: Duration, call: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(timeout, call)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")))
+}
+
+/// What pavao is told.
+pub(super) fn credentials(settings: &SmbSettings, host: &str) -> Result<SmbCredentials> {
+    let share = SmbCredentials::default()
+        .server(format!("smb://{host}"))
+        .share("/SYSVOL");
+    match &settings.auth {
+        SmbAuth::Ntlm {
+            domain,
+            user,
+            password,
+        } => Ok(share
+            .username(user)
+            .workgroup(domain)
+            .password(password.expose_secret())),
+        SmbAuth::KerberosPassword {
+            user,
+            realm,
+            password,
+        } => Ok(share
+            .username(format!("{user}@{realm}"))
+            .workgroup(realm)
+            .password(password.expose_secret())),
+        SmbAuth::KerberosCache { path } => {
+            let asked = path.as_ref().map(|path| path.to_string_lossy());
+            if let Some(asked) = asked
+                && !is_own_cache(&asked, own_cache()?)
+            {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    format!("libsmbclient reads only the default ticket cache, not {asked}"),
+                )
+                .with_hint(format!("set KRB5CCNAME={asked}, or use --smb-client smb2")));
+            }
+            own_cache()?;
+            // With an empty password and any user name it takes the tickets of the cache; without a name it is nobody.
+            Ok(share.username("kerberos").workgroup(&settings.realm))
+        }
+    }
+}
+
+/// What KRB5CCNAME said before libsmbclient was first used.
+///
+/// # Errors
+/// `Usage` when a login with a password has put another cache in its place since.
+pub(super) fn own_cache() -> Result<Option<&'static str>> {
+    static OWN: OnceLock<Option<String>> = OnceLock::new();
+    let now = std::env::var("KRB5CCNAME").ok();
+    let own = OWN.get_or_init(|| now.clone());
+    if *own != now {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "libsmbclient cannot use a ticket cache after a login with a password in the same process",
+        )
+        .with_hint("use tickets for both domains, or --smb-client smb2"));
+    }
+    Ok(own.as_deref())
+}
+
+/// Whether this is the cache that libkrb5 takes by itself, as far as the environment says so.
+fn is_own_cache(asked: &str, own: Option<&str>) -> bool {
+    let bare = |name: &str| name.strip_prefix("FILE:").unwrap_or(name).to_owned();
+    own.is_some_and(|own| bare(own) == bare(asked))
+}
+
+/// Why there is no session.
+pub(super) fn no_session(server: &str, kerberos: bool, cause: SmbError) -> Error {
+    let kind = match &cause {
+        SmbError::Io(cause) => cause.kind(),
+        _ => io::ErrorKind::Other,
+    };
+    let (what, hint) = match kind {
+        io::ErrorKind::TimedOut => (
+            "did not answer over SMB in time",
+            "check whether the server is up, or raise --timeout",
+        ),
+        io::ErrorKind::PermissionDenied => (
+            "refused the account over SMB",
+            "check the account, its password or ticket; net cache flush forgets addresses of names",
+        ),
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidInput if kerberos => (
+            "gave no session over SMB: no usable Kerberos ticket, or no share SYSVOL",
+            "look at klist; check the name of the server, krb5.conf and the clock",
+        ),
+        _ => (
+            "gave no encrypted SMB 3 session",
+            "check the account, the name of the server, and that it offers SMB 3 with encryption",
+        ),
+    };
+    Error::new(
+        ErrorKind::Connect,
+        format!("{server} {what} (libsmbclient)"),
+    )
+    .with_source(plain(cause))
+    .with_hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(auth: SmbAuth, address: &str) -> SmbSettings {
+        SmbSettings {
+            server: "dc9.nowhere.invalid".parse().unwrap(),
+            address: Some(address.parse().unwrap()),
+            kdc: None,
+            realm: "NOWHERE.INVALID".to_owned(),
+            auth,
+            client: crate::sysvol::connect::SmbClientChoice::Libsmbclient,
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    #[test]
+    fn only_the_own_cache_is_read() {
+        assert!(is_own_cache("/tmp/a", Some("FILE:/tmp/a")));
+        assert!(is_own_cache("KCM:0", Some("KCM:0")));
+        assert!(!is_own_cache("/tmp/a", Some("KCM:0")));
+        assert!(!is_own_cache("/tmp/a", None));
+    }
+
+    #[test]
+    fn a_log_that_would_hold_the_password_is_refused() {
+        assert!(refuse_trace_log(false).is_ok());
+        let error = refuse_trace_log(true).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+    }
+
+    #[tokio::test]
+    async fn addresses_it_cannot_use_are_usage_errors() {
+        let kerberos = settings(SmbAuth::KerberosCache { path: None }, "127.0.0.1");
+        let ntlm = settings(
+            SmbAuth::Ntlm {
+                domain: "NOWHERE".to_owned(),
+                user: "nobody".to_owned(),
+                password: "unused".to_owned().into(),
+            },
+            "::1",
+        );
+        for settings in [kerberos, ntlm] {
+            let error = super::super::LibSmbClient::connect(&settings)
+                .await
+                .err()
+                .unwrap();
+            assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+            assert!(error.hint().unwrap().contains("smb2"));
+        }
+    }
+}
