@@ -304,6 +304,11 @@ async fn a_swap_brings_both_renames_or_none() {
         let error = sysvol.swap(&live, Some(&gone), &staged).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound, "{name}");
         assert_eq!(folder.names(sysvol, "").await, ["live", "old"], "{name}");
+        // What should go away is not there: what was to come in stays where it was staged.
+        let absent = folder.at("absent");
+        let error = sysvol.swap(&absent, Some(&gone), &old).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{name}");
+        assert_eq!(folder.names(sysvol, "").await, ["live", "old"], "{name}");
         // There was nothing live before.
         sysvol.swap(&folder.at("fresh"), None, &old).await.unwrap();
         assert_eq!(folder.names(sysvol, "").await, ["fresh", "live"], "{name}");

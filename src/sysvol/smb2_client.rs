@@ -248,6 +248,15 @@ impl Smb2Client {
         }
     }
 
+    /// Undoes the half of a swap that happened; the error then says why there was a half, and what is left of it.
+    async fn take_back(&self, from: &SysvolPath, to: &SysvolPath, error: Error) -> Error {
+        match self.rename(from, to, false).await {
+            Ok(()) => error,
+            Err(undo) => Error::new(ErrorKind::Incomplete, format!("{undo}, after: {error}"))
+                .with_hint(format!("rename {from} back to {to}")),
+        }
+    }
+
     fn rename_operations(
         &self,
         from: &SysvolPath,
@@ -475,11 +484,15 @@ impl Sysvol for Smb2Client {
         // Of the first group, only what comes before the CLOSE decides whether the rename happened.
         match (failed(0..2), failed(3..5)) {
             (None, None) => Ok(()),
-            (Some(status), _) => Err(refused(live, status).context(format!("cannot become {old}"))),
-            (None, Some(status)) => {
-                self.rename(old, live, false).await?;
-                Err(refused(staged, status))
+            (Some(status), second) => {
+                let error = refused(live, status).context(format!("cannot become {old}"));
+                if second.is_none() {
+                    // The live name was gone, so the staged one could take it: that was not asked for.
+                    return Err(self.take_back(live, staged, error).await);
+                }
+                Err(error)
             }
+            (None, Some(status)) => Err(self.take_back(old, live, refused(staged, status)).await),
         }
     }
 

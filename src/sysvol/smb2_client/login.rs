@@ -69,13 +69,17 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
         )
         .with_hint("a guest session, or somebody in between; check the account and the server"));
     }
-    if session.should_encrypt && session.encryption_key.is_none() {
+    // The crate derives keys on every SMB 3 session; only a negotiated cipher says that they can be used.
+    let can_encrypt = connection
+        .params()
+        .is_some_and(|params| params.cipher.is_some());
+    if session.should_encrypt && !can_encrypt {
         return Err(needs_encryption(settings));
     }
     let tree = Tree::connect(&mut connection, "SYSVOL")
         .await
         .map_err(|cause| refused(settings, cause))?;
-    if tree.encrypt_data && session.encryption_key.is_none() {
+    if tree.encrypt_data && !can_encrypt {
         return Err(needs_encryption(settings));
     }
     Ok((connection, tree))
