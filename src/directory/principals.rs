@@ -1,6 +1,6 @@
 //! Who a SID or a name is, asked of this domain in as few searches as possible.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use ldap3::Scope;
@@ -14,8 +14,9 @@ use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 use crate::model::well_known;
 
-/// The conditions of one search. AD takes more, but a filter of this size stays cheap on every server.
-const BATCH: usize = 100;
+/// The conditions of one search: a name has three at most, so a search serves a hundred names or more. AD takes more, but a
+/// filter of this size stays cheap on every server.
+const BATCH: usize = 300;
 
 /// The attributes of an account.
 const ATTRIBUTES: &[&str] = &[
@@ -63,6 +64,7 @@ enum Intent {
 }
 
 /// An account that a search gave.
+#[derive(Clone)]
 struct Candidate {
     sid: Sid,
     account: String,
@@ -215,26 +217,40 @@ fn terms(intent: &Intent) -> Vec<Term> {
     }
 }
 
-/// The answer to an intent, from everything the searches gave.
-fn answer(intent: &Intent, found: &[Candidate], info: &DomainInfo) -> Lookup {
-    let (name, upn, otherwise) = match intent {
-        Intent::Known(lookup) => return lookup.clone(),
-        Intent::Sid(sid) => {
-            return found
-                .iter()
-                .find(|candidate| candidate.sid == *sid)
-                .map_or(Lookup::NotFound, |candidate| {
-                    Lookup::Found(candidate.principal(info))
-                });
+/// Everything the searches gave, by what it is asked for.
+#[derive(Default)]
+struct Candidates {
+    /// By SID: one object may meet conditions of several searches.
+    by_sid: BTreeMap<Sid, Candidate>,
+    /// By account name in lower case.
+    by_account: HashMap<String, Vec<Sid>>,
+    /// By `userPrincipalName` in lower case.
+    by_upn: HashMap<String, Vec<Sid>>,
+}
+
+impl Candidates {
+    fn add(&mut self, candidate: Candidate) {
+        let sid = candidate.sid.clone();
+        if self.by_sid.contains_key(&sid) {
+            return;
         }
-        Intent::Account {
-            name,
-            upn,
-            otherwise,
-        } => (name, upn, otherwise),
-    };
-    let pick = |matches: &dyn Fn(&Candidate) -> bool| -> Option<Lookup> {
-        let hits: Vec<&Candidate> = found.iter().filter(|one| matches(one)).collect();
+        let account = candidate.account.to_lowercase();
+        self.by_account
+            .entry(account)
+            .or_default()
+            .push(sid.clone());
+        if let Some(upn) = &candidate.upn {
+            let upn = upn.to_lowercase();
+            self.by_upn.entry(upn).or_default().push(sid.clone());
+        }
+        self.by_sid.insert(sid, candidate);
+    }
+
+    /// The one principal, or that there are several, in the order of their SIDs; `None` for nobody.
+    fn pick(&self, sids: Option<&Vec<Sid>>, info: &DomainInfo) -> Option<Lookup> {
+        let mut sids = sids?.clone();
+        sids.sort();
+        let hits: Vec<&Candidate> = sids.iter().filter_map(|sid| self.by_sid.get(sid)).collect();
         match hits.as_slice() {
             [] => None,
             [one] => Some(Lookup::Found(one.principal(info))),
@@ -245,25 +261,36 @@ fn answer(intent: &Intent, found: &[Candidate], info: &DomainInfo) -> Lookup {
                     .collect(),
             )),
         }
-    };
-    let computer = format!("{name}$");
-    let by_account = |one: &Candidate| !name.is_empty() && one.account.to_lowercase() == *name;
-    let by_computer = |one: &Candidate| {
-        !name.is_empty()
-            && one.kind == PrincipalType::Computer
-            && one.account.to_lowercase() == computer
-    };
-    let by_upn = |one: &Candidate| {
-        !upn.is_empty()
-            && one
-                .upn
-                .as_deref()
-                .is_some_and(|own| own.to_lowercase() == *upn)
-    };
-    pick(&by_account)
-        .or_else(|| pick(&by_upn))
-        .or_else(|| pick(&by_computer))
-        .unwrap_or_else(|| otherwise.clone())
+    }
+
+    /// The answer to an intent.
+    fn answer(&self, intent: &Intent, info: &DomainInfo) -> Lookup {
+        match intent {
+            Intent::Known(lookup) => lookup.clone(),
+            Intent::Sid(sid) => self.by_sid.get(sid).map_or(Lookup::NotFound, |candidate| {
+                Lookup::Found(candidate.principal(info))
+            }),
+            Intent::Account {
+                name,
+                upn,
+                otherwise,
+            } => {
+                let computers: Option<Vec<Sid>> =
+                    self.by_account.get(&format!("{name}$")).map(|sids| {
+                        let computer = |sid: &&Sid| {
+                            self.by_sid
+                                .get(sid)
+                                .is_some_and(|one| one.kind == PrincipalType::Computer)
+                        };
+                        sids.iter().filter(computer).cloned().collect()
+                    });
+                self.pick(self.by_account.get(name), info)
+                    .or_else(|| self.pick(self.by_upn.get(upn), info))
+                    .or_else(|| self.pick(computers.as_ref().filter(|_| !name.is_empty()), info))
+                    .unwrap_or_else(|| otherwise.clone())
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -277,8 +304,7 @@ impl PrincipalDirectory for Directory {
             .collect::<BTreeSet<Term>>()
             .into_iter()
             .collect();
-        // By SID, because one object may meet conditions of several batches.
-        let mut found: HashMap<Sid, Candidate> = HashMap::new();
+        let mut found = Candidates::default();
         for batch in terms.chunks(BATCH) {
             let entries = self
                 .search(Search {
@@ -290,15 +316,14 @@ impl PrincipalDirectory for Directory {
                     paged: true,
                 })
                 .await?;
-            for candidate in entries.iter().filter_map(Candidate::read) {
-                found.insert(candidate.sid.clone(), candidate);
-            }
+            entries
+                .iter()
+                .filter_map(Candidate::read)
+                .for_each(|candidate| found.add(candidate));
         }
-        let mut found: Vec<Candidate> = found.into_values().collect();
-        found.sort_by(|a, b| a.sid.cmp(&b.sid));
         Ok(intents
             .iter()
-            .map(|intent| answer(intent, &found, info))
+            .map(|intent| found.answer(intent, info))
             .collect())
     }
 
@@ -346,7 +371,9 @@ mod tests {
 
     fn ask(name: &str, found: &[Candidate]) -> Lookup {
         let intent = intent(&PrincipalQuery::Name(name.to_owned()), &info());
-        answer(&intent, found, &info())
+        let mut candidates = Candidates::default();
+        found.iter().cloned().for_each(|one| candidates.add(one));
+        candidates.answer(&intent, &info())
     }
 
     fn rid(lookup: &Lookup) -> Option<u32> {
