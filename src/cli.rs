@@ -3,10 +3,12 @@
 mod apply;
 mod backup;
 mod backups;
+mod completions;
 mod config;
 mod connection;
 mod import;
 mod list;
+mod man;
 mod report;
 mod show;
 mod ui;
@@ -59,6 +61,10 @@ enum Command {
     Import(import::ImportArgs),
     /// Do exactly what a saved plan says
     Apply(apply::ApplyArgs),
+    /// Print the completions of a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write those of all commands
+    Man(man::ManArgs),
 }
 
 /// How long tasks that still run may take to end.
@@ -104,6 +110,8 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Backups(command) => backups::run(command, ui).await,
         Command::Import(args) => import::run(args, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,
+        Command::Completions(args) => completions::run(&args, ui),
+        Command::Man(args) => man::run(&args, ui),
     }
 }
 
@@ -120,4 +128,37 @@ fn init_log(verbose: u8) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory as _};
+
+    use super::Cli;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_two_examples() {
+        fn look(command: &Command, path: &str, without: &mut Vec<String>) {
+            for sub in command.get_subcommands() {
+                let path = format!("{path} {}", sub.get_name());
+                if sub.has_subcommands() {
+                    look(sub, &path, without);
+                    continue;
+                }
+                let help = sub.get_after_help().map(ToString::to_string);
+                let examples = help.unwrap_or_default().matches("  gpoctl ").count();
+                if examples < 2 {
+                    without.push(format!("{path}: {examples}"));
+                }
+            }
+        }
+        let mut without = Vec::new();
+        look(&Cli::command(), "gpoctl", &mut without);
+        assert!(without.is_empty(), "{without:?}");
+    }
 }

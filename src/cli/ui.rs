@@ -70,6 +70,17 @@ impl Ui {
         let _ = writeln!(out, "{}", self.clean_out(text));
     }
 
+    /// A whole document: as it is, or under this key with `--json`.
+    pub(super) fn document(&self, key: &str, text: &str) -> Result<()> {
+        if self.json {
+            return self.json(&serde_json::json!({ "format_version": 1, key: text }));
+        }
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes());
+        let _ = out.flush();
+        Ok(())
+    }
+
     /// A line of data in one colour.
     pub(super) fn coloured(&self, colour: Colour, text: &str) {
         let text = self.clean_out(text);
