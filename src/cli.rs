@@ -6,12 +6,18 @@ mod backups;
 mod completions;
 mod config;
 mod connection;
+mod create;
+mod delete;
 mod import;
 mod list;
 mod man;
+mod mapping;
+mod rename;
 mod report;
+mod set_status;
 mod show;
 mod ui;
+mod writing;
 
 use clap::{Parser, Subcommand};
 
@@ -59,6 +65,14 @@ enum Command {
     Backups(backups::BackupsCommand),
     /// Put the settings of a backup into an existing GPO of any domain
     Import(import::ImportArgs),
+    /// Make a GPO without settings
+    Create(create::CreateArgs),
+    /// Delete a GPO and the links to it
+    Delete(delete::DeleteArgs),
+    /// Give a GPO another display name
+    Rename(rename::RenameArgs),
+    /// Say which halves of a GPO are in force
+    SetStatus(set_status::SetStatusArgs),
     /// Do exactly what a saved plan says
     Apply(apply::ApplyArgs),
     /// Print the completions of a shell
@@ -109,6 +123,10 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Backup(args) => backup::run(args, ui).await,
         Command::Backups(command) => backups::run(command, ui).await,
         Command::Import(args) => import::run(args, ui).await,
+        Command::Create(args) => create::run(args, ui).await,
+        Command::Delete(args) => delete::run(args, ui).await,
+        Command::Rename(args) => rename::run(args, ui).await,
+        Command::SetStatus(args) => set_status::run(args, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),

@@ -4,15 +4,22 @@
 //! |---|---|---|
 //! | [`read`] | a live GPO | a snapshot |
 //! | [`backup`] | a live GPO | a backup folder |
+//! | [`create`], [`delete`], [`rename`], [`set_status`] | a name or a live GPO | a plan |
 //! | [`import`] | a snapshot (of a backup) and a target GPO | a plan |
 //! | [`apply`] | a plan | the change, with a journal, or nothing |
 
 pub mod apply;
 pub mod backup;
+pub mod create;
+pub mod delete;
 pub mod import;
 pub mod journal;
+mod objects;
 pub mod plan;
 pub mod progress;
 pub mod read;
+pub mod rename;
 mod rollback;
+pub mod set_status;
+mod settings;
 mod stage;

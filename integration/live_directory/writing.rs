@@ -214,7 +214,8 @@ async fn change(directory: Directory, guid: Guid, name: &str) {
             assert_eq!(a, b, "{}", attribute.name);
         }
     }
-    writer.delete_children_of(guid).await.unwrap();
+    let below: Vec<&DirectoryObject> = read.iter().collect();
+    writer.delete_children(guid, &below).await.unwrap();
     assert!(directory.children(guid).await.unwrap().is_empty());
     // Read with their descriptors, written again as they are, and left for the deletion of the GPO.
     for object in &read {

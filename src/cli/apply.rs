@@ -8,9 +8,9 @@ use super::connection::ConnectionArgs;
 use super::report;
 use super::ui::Ui;
 use crate::error::{Error, ErrorKind, Result};
-use crate::operations::apply::{ApplyOptions, OverallStatus, apply};
+use crate::operations::apply::{ApplyOptions, OperationResult, OverallStatus, apply};
 use crate::operations::journal::Journal;
-use crate::operations::plan::Plan;
+use crate::operations::plan::{Plan, Verb};
 use crate::operations::progress::Control;
 use crate::session::DomainSession;
 
@@ -66,23 +66,36 @@ pub(super) async fn execute(
         {
             ui.message(message);
         }
-        ui.say(&format!(
-            "{} \"{}\" {}: {} files, version {}; journal {}",
-            if result.gpo.created {
-                "created GPO"
-            } else {
-                "changed GPO"
-            },
-            result.gpo.display_name,
-            result.gpo.guid,
-            plan.new_tree()?.files().count(),
-            result.gpo.version,
-            result.operation_id,
-        ));
+        ui.say(&done(plan, &result)?);
     }
     Ok(match result.status {
         OverallStatus::Done => 0,
         OverallStatus::Failed => 1,
         OverallStatus::Partial => ErrorKind::Incomplete.exit_status(),
     })
+}
+
+/// What was done, in one sentence.
+fn done(plan: &Plan, result: &OperationResult) -> Result<String> {
+    let gpo = &result.gpo;
+    let what = match plan.verb {
+        Verb::Create | Verb::Copy => "created GPO",
+        Verb::Import if gpo.created => "created GPO",
+        Verb::Restore if gpo.created => "recreated GPO",
+        Verb::Delete => "deleted GPO",
+        Verb::Rename => "renamed GPO to",
+        Verb::Import | Verb::Restore | Verb::SetStatus => "changed GPO",
+    };
+    let content = match plan.verb {
+        Verb::Delete | Verb::Rename | Verb::SetStatus => String::new(),
+        _ => format!(
+            ": {} files, version {}",
+            plan.new_tree()?.files().count(),
+            gpo.version
+        ),
+    };
+    Ok(format!(
+        "{what} \"{}\" {}{content}; journal {}",
+        gpo.display_name, gpo.guid, result.operation_id
+    ))
 }

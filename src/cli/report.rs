@@ -71,11 +71,15 @@ pub(super) fn show_references(ui: &Ui, references: &[Reference]) {
 
 /// A plan, as a person reads a diff.
 pub(super) fn show_plan(ui: &Ui, plan: &Plan) {
+    let from = plan
+        .source
+        .as_ref()
+        .map(|source| format!(" from \"{}\" of {}:", source.display_name, source.domain))
+        .unwrap_or_default();
     ui.heading(&format!(
-        "Plan {}: import \"{}\" of {} into {} \"{}\" {} of {}",
+        "Plan {}: {}{from} {} \"{}\" {} of {}",
         plan.operation_id,
-        plan.source.display_name,
-        plan.source.domain,
+        plan.verb.as_str(),
         if plan.target.create { "new GPO" } else { "GPO" },
         plan.target.display_name,
         plan.target.guid,
@@ -84,6 +88,24 @@ pub(super) fn show_plan(ui: &Ui, plan: &Plan) {
     for step in &plan.steps {
         show_step(ui, step);
     }
+    if !plan.entries.is_empty() {
+        show_entries(ui, plan);
+    }
+    if let Some(mapping) = &plan.mapping {
+        ui.heading("References");
+        if mapping.references.is_empty() {
+            ui.line("none");
+        }
+        for reference in &mapping.references {
+            show_mapped(ui, reference);
+        }
+    }
+    if !plan.messages.is_empty() {
+        ui.line("");
+    }
+}
+
+fn show_entries(ui: &Ui, plan: &Plan) {
     ui.heading("Files");
     let mut unchanged = 0_usize;
     for entry in &plan.entries {
@@ -108,18 +130,6 @@ pub(super) fn show_plan(ui: &Ui, plan: &Plan) {
             Colour::Dim,
             &format!("  {unchanged} files stay as they are"),
         );
-    }
-    if let Some(mapping) = &plan.mapping {
-        ui.heading("References");
-        if mapping.references.is_empty() {
-            ui.line("none");
-        }
-        for reference in &mapping.references {
-            show_mapped(ui, reference);
-        }
-    }
-    if !plan.messages.is_empty() {
-        ui.line("");
     }
 }
 
@@ -166,6 +176,30 @@ fn show_step(ui: &Ui, step: &Step) {
         Step::CreateGpo { guid, display_name } => {
             ui.coloured(Colour::Green, &format!("+ GPO \"{display_name}\" {guid}"));
         }
+        Step::SetSecurityDescriptor { from, to, .. } => {
+            change("permissions", from.as_deref().unwrap_or_default(), to);
+        }
+        Step::SetLinks { som, from, to } => change(
+            &format!("links of {som}"),
+            from.as_deref().unwrap_or_default(),
+            to.as_deref().unwrap_or_default(),
+        ),
+        Step::DeleteGpo {
+            guid, display_name, ..
+        } => {
+            ui.coloured(Colour::Red, &format!("- GPO \"{display_name}\" {guid}"));
+        }
+        Step::Rename { from, to } => change("name", from, to),
+        Step::SetStatus { from, to } => change(
+            "status",
+            super::list::status_word(*from),
+            super::list::status_word(Some(*to)),
+        ),
+        Step::ChangeDirectoryObjects { objects } => {
+            for object in objects {
+                ui.coloured(Colour::Yellow, &format!("~ object {object}"));
+            }
+        }
         Step::RemoveDirectoryObjects { count } => {
             ui.coloured(Colour::Red, &format!("- {count} objects below the GPO"));
         }
@@ -183,7 +217,16 @@ fn show_step(ui: &Ui, step: &Step) {
             machine_extensions_to,
             user_extensions_from,
             user_extensions_to,
+            display_name,
+            wmi_filter,
         } => {
+            if let Some(name) = display_name {
+                change("name", &name.from, &name.to);
+            }
+            if let Some(filter) = wmi_filter {
+                let text = |filter: &Option<String>| filter.clone().unwrap_or_default();
+                change("WMI filter", &text(&filter.from), &text(&filter.to));
+            }
             let version = |version: &crate::model::version::GpoVersion| {
                 format!("computer {}, user {}", version.machine, version.user)
             };

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use ldap3::Mod;
 use ldap3::controls::RawControl;
 
-use super::children::{is_half, is_server_made, ldap_values, object_dn};
+use super::children::{is_server_made, ldap_values, object_dn};
 use super::dn::Dn;
 use super::failure::{
     ACCESS_DENIED, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, VALUE_EXISTS, ldap_failure,
@@ -44,6 +44,13 @@ pub struct GpoChange {
     pub functionality_version: Option<u32>,
     /// `gPCFileSysPath`; always set to the computed path when true.
     pub repair_path: bool,
+    /// `nTSecurityDescriptor`: self-relative bytes, and which parts of them are meant, as in
+    /// [`DirectoryWriter::set_security_descriptor`].
+    pub security_descriptor: Option<(Vec<u8>, u32)>,
+    /// The `displayName` it must have now; without one, whatever is there is replaced.
+    pub display_name_was: Option<String>,
+    /// The `flags` it must have now (`None` inside: be absent); without, whatever is there is replaced.
+    pub flags_was: Option<Option<u32>>,
 }
 
 /// The tree delete control [MS-ADTS 3.1.1.3.4.1.15].
@@ -56,6 +63,9 @@ const DEFAULT_GPOS: [&str; 2] = [
     "31B2F340-016D-11D2-945F-00C04FB984F9",
     "6AC1786C-016F-11D2-945F-00C04FB984F9",
 ];
+
+/// The containers directly below every GPO.
+const HALVES: [&str; 2] = ["Machine", "User"];
 
 /// A modification with bytes as name and values.
 type Change = Mod<Vec<u8>>;
@@ -87,11 +97,18 @@ impl DirectoryWriter {
         }
         let dn = self.gpo_dn(guid);
         let what = format!("changing {dn}");
-        let result = self.directory.ldap().modify(dn.as_str(), changes).await;
+        let mut ldap = self.directory.ldap();
+        if let Some((_, parts)) = &change.security_descriptor {
+            ldap.with_controls(vec![sd_flags(*parts)]);
+        }
+        let result = ldap.modify(dn.as_str(), changes).await;
         let result = self.directory.done(result, &what).await?;
+        let compares = change.version.is_some()
+            || change.display_name_was.is_some()
+            || change.flags_was.is_some();
         match result.rc {
             0 => Ok(()),
-            NO_SUCH_ATTRIBUTE | VALUE_EXISTS if change.version.is_some() => Err(Error::new(
+            NO_SUCH_ATTRIBUTE | VALUE_EXISTS if compares => Err(Error::new(
                 ErrorKind::Conflict,
                 format!("the GPO {guid} has changed since it was read"),
             )
@@ -107,30 +124,10 @@ impl DirectoryWriter {
     /// [`ErrorKind::Conflict`] when the GUID is taken; [`ErrorKind::Denied`]. What was made is removed again;
     /// [`ErrorKind::Incomplete`] when that failed as well.
     pub async fn create_gpo(&self, guid: Guid, display_name: &str) -> Result<()> {
-        let dn = self.gpo_dn(guid);
-        let path = file_sys_path(&self.directory.info().dns_domain, guid);
-        self.add(
-            &dn,
-            vec![
-                values("objectClass", ["top", "container", "groupPolicyContainer"]),
-                values("displayName", [display_name]),
-                values("flags", ["0"]),
-                values("versionNumber", ["0"]),
-                values("gPCFunctionalityVersion", ["2"]),
-                values("gPCFileSysPath", [path.as_str()]),
-            ],
-            None,
-        )
-        .await?;
-        for half in ["Machine", "User"] {
-            let made = self
-                .add(
-                    &dn.cn(half),
-                    vec![values("objectClass", ["top", "container"])],
-                    None,
-                )
-                .await;
-            if let Err(error) = made {
+        self.add_container(guid, display_name).await?;
+        for half in HALVES {
+            if let Err(error) = self.add_half(guid, half).await {
+                let dn = self.gpo_dn(guid);
                 return Err(match self.delete_tree(&dn).await {
                     Ok(()) => error,
                     Err(leftover) => error
@@ -142,18 +139,56 @@ impl DirectoryWriter {
         Ok(())
     }
 
+    /// Creates what is missing of the container of a GPO and its two halves; what is there stays as it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`]; what was made stays.
+    pub async fn complete_gpo(&self, guid: Guid, display_name: &str) -> Result<()> {
+        let there = |error: Error| match error.kind() {
+            ErrorKind::Conflict => Ok(()),
+            _ => Err(error),
+        };
+        self.add_container(guid, display_name)
+            .await
+            .or_else(there)?;
+        for half in HALVES {
+            self.add_half(guid, half).await.or_else(there)?;
+        }
+        Ok(())
+    }
+
+    async fn add_container(&self, guid: Guid, display_name: &str) -> Result<()> {
+        let path = file_sys_path(&self.directory.info().dns_domain, guid);
+        self.add(
+            &self.gpo_dn(guid),
+            vec![
+                values("objectClass", ["top", "container", "groupPolicyContainer"]),
+                values("displayName", [display_name]),
+                values("flags", ["0"]),
+                values("versionNumber", ["0"]),
+                values("gPCFunctionalityVersion", ["2"]),
+                values("gPCFileSysPath", [path.as_str()]),
+            ],
+            None,
+        )
+        .await
+    }
+
+    async fn add_half(&self, guid: Guid, half: &str) -> Result<()> {
+        self.add(
+            &self.gpo_dn(guid).cn(half),
+            vec![values("objectClass", ["top", "container"])],
+            None,
+        )
+        .await
+    }
+
     /// Deletes the container of a GPO and everything below it. Links to it stay.
     ///
     /// # Errors
     /// [`ErrorKind::Denied`] for the two default GPOs, which no domain can be without; [`ErrorKind::NotFound`].
     pub async fn delete_gpo(&self, guid: Guid) -> Result<()> {
-        if DEFAULT_GPOS.contains(&guid.bare().as_str()) {
-            return Err(Error::new(
-                ErrorKind::Denied,
-                format!("{guid} is a default GPO, which a domain cannot be without"),
-            )
-            .with_hint("unlink it or switch it off instead"));
-        }
+        refuse_default_gpo(guid)?;
         self.delete_tree(&self.gpo_dn(guid)).await
     }
 
@@ -191,17 +226,84 @@ impl DirectoryWriter {
         self.add(&dn, attributes, control).await
     }
 
-    /// Deletes everything below a GPO but `CN=Machine` and `CN=User` themselves, deepest first.
+    /// Asks the server whether the account may delete the container of a GPO, without deleting it: a plain delete of an
+    /// object that has others below it is refused for that reason or for the lack of the right. A container without
+    /// anything below it is not asked about.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is no such GPO; [`ErrorKind::Denied`]. What was deleted before stays deleted.
-    pub async fn delete_children_of(&self, guid: Guid) -> Result<()> {
+    /// [`ErrorKind::Denied`] when the account may not; [`ErrorKind::NotFound`].
+    pub async fn check_may_delete(&self, guid: Guid) -> Result<()> {
+        let dn = self.gpo_dn(guid);
+        if self.below(&dn).await?.len() < 2 {
+            return Ok(());
+        }
+        let what = format!("deleting {dn}");
+        let result = self.directory.ldap().delete(dn.as_str()).await;
+        let result = self.directory.done(result, &what).await?;
+        match result.rc {
+            ACCESS_DENIED | NO_SUCH_OBJECT => Err(ldap_failure(result.rc, &result.text, &what)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives an object below a GPO the values of another, and its DACL if it has one and grants something else.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when its names are none; [`ErrorKind::NotFound`], [`ErrorKind::Denied`].
+    pub async fn change_child(
+        &self,
+        guid: Guid,
+        old: &DirectoryObject,
+        new: &DirectoryObject,
+    ) -> Result<()> {
         let gpo = self.gpo_dn(guid);
+        let dn = object_dn(new, &gpo)?;
+        let mut changes: Vec<Change> = Vec::new();
+        for name in new.differing_attributes(old) {
+            if is_server_made(&name) {
+                continue;
+            }
+            let list = new
+                .attributes
+                .iter()
+                .find(|attribute| attribute.name.eq_ignore_ascii_case(&name))
+                .map(|attribute| ldap_values(&attribute.values, &gpo))
+                .unwrap_or_default();
+            changes.push(Mod::Replace(name.into_bytes(), list.into_iter().collect()));
+        }
+        let mut ldap = self.directory.ldap();
+        if let Some(descriptor) = &new.security_descriptor
+            && new.differs_in_access(old)
+        {
+            changes.push(Mod::Replace(
+                b"nTSecurityDescriptor".to_vec(),
+                HashSet::from([descriptor.clone()]),
+            ));
+            ldap.with_controls(vec![sd_flags(4)]);
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let result = ldap.modify(dn.as_str(), changes).await;
+        self.succeed(result, &format!("changing {dn}")).await
+    }
+
+    /// Deletes these objects below a GPO, deepest first, and whatever stands below them. One that is gone already is no
+    /// error.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when a name is none; [`ErrorKind::Denied`]. What was deleted before stays deleted.
+    pub async fn delete_children(&self, guid: Guid, objects: &[&DirectoryObject]) -> Result<()> {
+        let gpo = self.gpo_dn(guid);
+        let roots = objects
+            .iter()
+            .map(|object| object_dn(object, &gpo))
+            .collect::<Result<Vec<Dn>>>()?;
+        if roots.is_empty() {
+            return Ok(());
+        }
         let mut found = self.below(&gpo).await?;
-        found.retain(|dn| {
-            dn.below(&gpo)
-                .is_some_and(|relative| !relative.is_empty() && !is_half(relative))
-        });
+        found.retain(|dn| roots.iter().any(|root| dn.below(root).is_some()));
         self.delete_all(found).await
     }
 
@@ -330,6 +432,21 @@ impl DirectoryWriter {
     }
 }
 
+/// Refuses the two default GPOs.
+///
+/// # Errors
+/// [`ErrorKind::Denied`] for the Default Domain Policy and the Default Domain Controllers Policy.
+pub fn refuse_default_gpo(guid: Guid) -> Result<()> {
+    if !DEFAULT_GPOS.contains(&guid.bare().as_str()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Denied,
+        format!("{guid} is a default GPO, which a domain cannot be without"),
+    )
+    .with_hint("unlink it or switch it off instead"))
+}
+
 /// An attribute with text values for an add.
 fn values<'a>(
     name: &str,
@@ -378,7 +495,7 @@ fn modifications(change: &GpoChange, path: &str) -> Vec<Change> {
         ));
     };
     let signed = |number: u32| number.cast_signed().to_string();
-    if let Some(flags) = change.flags {
+    if let (Some(flags), None) = (change.flags, change.flags_was) {
         set("flags", Some(&signed(flags)));
     }
     let list = |list: &ExtensionList| (!list.is_empty()).then(|| list.as_str().to_owned());
@@ -388,7 +505,7 @@ fn modifications(change: &GpoChange, path: &str) -> Vec<Change> {
     if let Some(extensions) = &change.user_extensions {
         set("gPCUserExtensionNames", list(extensions).as_deref());
     }
-    if let Some(name) = &change.display_name {
+    if let (Some(name), None) = (&change.display_name, &change.display_name_was) {
         set("displayName", Some(name));
     }
     if let Some(filter) = &change.wmi_filter {
@@ -399,6 +516,25 @@ fn modifications(change: &GpoChange, path: &str) -> Vec<Change> {
     }
     if change.repair_path {
         set("gPCFileSysPath", Some(path));
+    }
+    if let (Some(new), Some(old)) = (change.flags, change.flags_was) {
+        let old = old.map(signed);
+        swap(
+            &mut changes,
+            "flags",
+            old.as_deref().map(str::as_bytes),
+            Some(signed(new).as_bytes()),
+        );
+    }
+    if let (Some(new), Some(old)) = (&change.display_name, &change.display_name_was) {
+        let old = Some(old.as_bytes()).filter(|old| !old.is_empty());
+        swap(&mut changes, "displayName", old, Some(new.as_bytes()));
+    }
+    if let Some((descriptor, _)) = &change.security_descriptor {
+        changes.push(Mod::Replace(
+            b"nTSecurityDescriptor".to_vec(),
+            HashSet::from([descriptor.clone()]),
+        ));
     }
     changes
 }

@@ -1,5 +1,9 @@
 //! Directory objects below a GPO: the class store and its packages [MS-GPSI 2.2.3].
 
+use std::collections::BTreeMap;
+
+use super::security_descriptor::{SecurityDescriptor, same_access};
+
 /// One object below a GPO's container, with the attributes a backup carries.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct DirectoryObject {
@@ -39,4 +43,126 @@ pub enum AttributeValues {
     MultiDword(Vec<u32>),
     /// `DSAttributeBinary`: bytes; several values when the attribute has several.
     Binary(Vec<Vec<u8>>),
+}
+
+impl AttributeValues {
+    /// The values as LDAP carries them, sorted; a directory holds no empty value.
+    fn comparable(&self) -> Vec<Vec<u8>> {
+        let signed = |number: &u32| number.cast_signed().to_string().into_bytes();
+        let text = |text: &String| text.clone().into_bytes();
+        let mut values: Vec<Vec<u8>> = match self {
+            Self::String(value) | Self::ExpandedString(value) => value.iter().map(text).collect(),
+            Self::MultiString(values) => values.iter().map(text).collect(),
+            Self::Dword(value) => value.iter().map(signed).collect(),
+            Self::MultiDword(values) => values.iter().map(signed).collect(),
+            Self::Binary(values) => values.clone(),
+        };
+        values.retain(|value| !value.is_empty());
+        values.sort();
+        values
+    }
+}
+
+impl DirectoryObject {
+    /// Where it stands, without regard to case: equal for two objects that cannot be there both.
+    pub fn key(&self) -> Vec<String> {
+        self.rdns.iter().map(|rdn| rdn.to_lowercase()).collect()
+    }
+
+    /// The names of the attributes whose values differ from those of `other`, in lower case. What a server makes itself
+    /// and what has no value does not count.
+    pub fn differing_attributes(&self, other: &Self) -> Vec<String> {
+        let values = |object: &Self| -> BTreeMap<String, Vec<Vec<u8>>> {
+            object
+                .attributes
+                .iter()
+                .map(|attribute| {
+                    (
+                        attribute.name.to_ascii_lowercase(),
+                        attribute.values.comparable(),
+                    )
+                })
+                .filter(|(name, values)| name != "objectguid" && !values.is_empty())
+                .collect()
+        };
+        let (mine, others) = (values(self), values(other));
+        let mut names: Vec<String> = mine
+            .keys()
+            .chain(others.keys())
+            .filter(|name| mine.get(*name) != others.get(*name))
+            .cloned()
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Whether the descriptor it has, if it has one, grants something else than that of `other`.
+    pub fn differs_in_access(&self, other: &Self) -> bool {
+        match (&self.security_descriptor, &other.security_descriptor) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(mine), Some(others)) => {
+                match (
+                    SecurityDescriptor::parse(mine),
+                    SecurityDescriptor::parse(others),
+                ) {
+                    (Ok(mine), Ok(others)) => !same_access(&mine, &others),
+                    _ => mine != others,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(values: &[(&str, AttributeValues)]) -> DirectoryObject {
+        DirectoryObject {
+            rdns: vec!["CN=a".to_owned(), "CN=Machine".to_owned()],
+            object_class: "packageRegistration".to_owned(),
+            attributes: values
+                .iter()
+                .map(|(name, values)| DirectoryAttribute {
+                    name: (*name).to_owned(),
+                    values: values.clone(),
+                })
+                .collect(),
+            security_descriptor: None,
+        }
+    }
+
+    #[test]
+    fn only_values_count_not_their_order_or_how_they_were_read() {
+        let text = |text: &str| AttributeValues::String(Some(text.to_owned()));
+        let one = package(&[
+            ("packageName", text("Reader")),
+            ("packageFlags", AttributeValues::Dword(Some(u32::MAX))),
+            (
+                "url",
+                AttributeValues::MultiString(vec!["b".to_owned(), "a".to_owned()]),
+            ),
+            ("vendor", AttributeValues::String(None)),
+            ("objectGUID", AttributeValues::Binary(vec![vec![1]])),
+        ]);
+        let same = package(&[
+            (
+                "PACKAGENAME",
+                AttributeValues::Binary(vec![b"Reader".to_vec()]),
+            ),
+            ("packageFlags", text("-1")),
+            (
+                "url",
+                AttributeValues::MultiString(vec!["a".to_owned(), "b".to_owned()]),
+            ),
+        ]);
+        assert!(one.differing_attributes(&same).is_empty());
+        let other = package(&[("packageName", text("reader")), ("url", text("a"))]);
+        assert_eq!(
+            one.differing_attributes(&other),
+            ["packageflags", "packagename", "url"]
+        );
+    }
 }

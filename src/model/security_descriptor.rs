@@ -268,6 +268,14 @@ impl SecurityDescriptor {
         self.control & control::DACL_PROTECTED != 0
     }
 
+    /// Whether an entry of the DACL came from the parent.
+    pub fn has_inherited_aces(&self) -> bool {
+        self.dacl
+            .iter()
+            .flat_map(|acl| &acl.aces)
+            .any(|ace| ace.flags & ace_flag::INHERITED != 0)
+    }
+
     /// The SIDs of the owner, the group and the DACL's entries, in this order, each as often as it stands.
     pub fn principals(&self) -> impl Iterator<Item = &Sid> {
         self.owner.iter().chain(&self.group).chain(

@@ -5,13 +5,17 @@
 //! in place or deleted before its successor is in. What undoes each step is in the journal before the step; when one
 //! fails, or somebody asks to stop before the switch, everything is rolled back and that is proved by reading back.
 
+mod attributes;
+mod create;
+mod delete;
+mod descriptors;
 mod run;
 
 use std::path::{Path, PathBuf};
 
 use self::run::Run;
 use super::journal::{Before, Event, Journal};
-use super::plan::{GpoState, Plan, Step};
+use super::plan::{GpoState, Plan, Step, Verb};
 use super::progress::{Control, Phase};
 use super::read::{self, LiveGpo};
 use super::rollback;
@@ -46,6 +50,8 @@ pub struct ChangedGpo {
     pub version: u32,
     /// Whether this operation made it.
     pub created: bool,
+    /// Whether this operation deleted it.
+    pub deleted: bool,
 }
 
 /// The result of an operation: the overall status and the findings, as GPMC's `GPMResult`.
@@ -125,7 +131,7 @@ pub async fn apply(
     } else {
         Some(current_state(domain, plan, control).await?)
     };
-    let before = current.as_ref().map(before_of);
+    let before = current.as_ref().map(Before::of);
     let mut journal = Journal::start(&options.journal_root, plan, before.as_ref())?;
     if let Some(current) = &current {
         save_safety_backup(journal.folder(), current).await?;
@@ -144,7 +150,7 @@ pub async fn apply(
         control,
         messages: plan.messages.clone(),
     };
-    match run.change(&new_tree, current.as_ref()).await {
+    match run.all(&new_tree, current.as_ref()).await {
         Ok(()) => {
             let mut messages = run.messages;
             let status = if messages.iter().any(|m| m.code == "left-over") {
@@ -160,10 +166,11 @@ pub async fn apply(
                 operation_id: plan.operation_id.clone(),
                 gpo: ChangedGpo {
                     guid: plan.target.guid,
-                    display_name: plan.target.display_name.clone(),
+                    display_name: plan.name_after().to_owned(),
                     domain: plan.target.domain.to_string(),
                     version: version_after(plan),
                     created: plan.target.create,
+                    deleted: plan.verb == Verb::Delete,
                 },
                 messages,
                 plan: PlanSummary {
@@ -208,17 +215,6 @@ async fn current_state(domain: &DomainWriter, plan: &Plan, control: &Control) ->
     Ok(live)
 }
 
-fn before_of(live: &LiveGpo) -> Before {
-    Before {
-        version: live.object.version,
-        flags: live.object.flags,
-        machine_extensions: live.snapshot.machine_extensions.clone(),
-        user_extensions: live.snapshot.user_extensions.clone(),
-        directory_objects: live.snapshot.directory_objects.clone(),
-        gpt_ini: live.gpt_ini.clone().map(super::plan::FileContent),
-    }
-}
-
 /// A backup of the target as it is, in GPMC's format, in the folder of the journal.
 async fn save_safety_backup(folder: &Path, live: &LiveGpo) -> Result<()> {
     let (folder, snapshot) = (folder.join("before"), live.snapshot.clone());
@@ -231,10 +227,16 @@ fn version_after(plan: &Plan) -> u32 {
     plan.steps
         .iter()
         .find_map(|step| match step {
-            Step::ModifyGpo { version_to, .. } => Some(version_to.combined()),
+            Step::ModifyGpo { version_to, .. } => Some(*version_to),
             _ => None,
         })
-        .unwrap_or(0)
+        .or_else(|| {
+            plan.basis
+                .as_ref()
+                .and_then(|basis| basis.directory_version)
+        })
+        .unwrap_or_default()
+        .combined()
 }
 
 /// Rolls everything back and says in the error which it is: as it was, or not.
@@ -262,7 +264,7 @@ async fn undo_all(
     let guid = plan.target.guid;
     let mut outcome = rollback::roll_back(domain, workplace, guid, before, &changes).await;
     if let (Ok(()), Some(current)) = (&outcome, current) {
-        outcome = rollback::prove(domain, guid, &current.snapshot.tree).await;
+        outcome = rollback::prove(domain, guid, &current.state()).await;
     }
     control.report(Phase::RollBack, 1, 1, 0);
     match outcome {
@@ -293,6 +295,6 @@ async fn undo_all(
 impl LiveGpo {
     /// The state a plan is made against.
     pub fn state(&self) -> GpoState {
-        GpoState::of(&self.snapshot, self.object.flags, self.object.version)
+        GpoState::of(self)
     }
 }

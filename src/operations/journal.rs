@@ -16,6 +16,7 @@ use crate::model::directory_object::DirectoryObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
+use crate::operations::read::LiveGpo;
 
 /// The settings of the target that the directory and the root of its folder held before the operation.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -32,6 +33,36 @@ pub struct Before {
     pub directory_objects: Vec<DirectoryObject>,
     /// GPT.INI.
     pub gpt_ini: Option<FileContent>,
+    /// `displayName`.
+    #[serde(default)]
+    pub display_name: String,
+    /// `gPCWQLFilter`.
+    #[serde(default)]
+    pub wmi_filter: Option<String>,
+    /// `gPCFunctionalityVersion`.
+    #[serde(default)]
+    pub functionality_version: Option<u32>,
+    /// `nTSecurityDescriptor`: owner, group and DACL.
+    #[serde(default)]
+    pub security_descriptor: FileContent,
+}
+
+impl Before {
+    /// The state of a GPO that was read.
+    pub fn of(live: &LiveGpo) -> Self {
+        Self {
+            version: live.object.version,
+            flags: live.object.flags,
+            machine_extensions: live.object.machine_extensions.clone(),
+            user_extensions: live.object.user_extensions.clone(),
+            directory_objects: live.snapshot.directory_objects.clone(),
+            gpt_ini: live.gpt_ini.clone().map(FileContent),
+            display_name: live.object.display_name.clone(),
+            wmi_filter: live.object.wmi_filter.clone(),
+            functionality_version: live.object.functionality_version,
+            security_descriptor: FileContent(live.object.security_descriptor.clone().into()),
+        }
+    }
 }
 
 /// How to get back to the state before one change. Names are entries of the GPO's own folder.
@@ -61,11 +92,40 @@ pub enum Inverse {
     RestoreDirectoryObjects,
     /// GPT.INI is that of `before.json`.
     RestoreGptIni,
-    /// `versionNumber`, `flags` and the extension lists are those of `before.json`.
+    /// The GPO's folder on SYSVOL has this descriptor.
+    RestoreFolderDescriptor {
+        /// Self-relative bytes.
+        descriptor: FileContent,
+    },
+    /// `versionNumber`, `flags`, the extension lists, the name and the WMI filter are those of `before.json`.
     RestoreAttributes {
         /// The version this operation wrote, so that a later change by somebody else is not overwritten.
         written: GpoVersion,
+        /// Whether the DACL is that of `before.json` too.
+        #[serde(default)]
+        descriptor: bool,
     },
+    /// `displayName` is that of `before.json`.
+    RestoreName {
+        /// The name this operation wrote.
+        written: String,
+    },
+    /// `flags` is that of `before.json`.
+    RestoreStatus {
+        /// The value this operation wrote.
+        written: u32,
+    },
+    /// `gPLink` of a domain, OU or site is what it was.
+    RestoreLinks {
+        /// Its DN.
+        som: String,
+        /// What it was; `None` when absent.
+        before: Option<String>,
+        /// The value this operation wrote.
+        written: Option<String>,
+    },
+    /// The container with all below it is that of `before.json`; what is missing of it is made anew, under the same GUID.
+    RecreateContainer,
 }
 
 /// One line of the journal.

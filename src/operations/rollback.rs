@@ -1,14 +1,23 @@
 //! Rolling back: every change announced in the journal is undone, last first, and the result is proved by reading back.
 
 use super::journal::{Before, Inverse};
+use super::objects;
+use super::plan::GpoState;
+use super::progress::Control;
+use super::read;
 use super::stage::{Workplace, remove_tree};
+use crate::directory::dn::Dn;
 use crate::directory::writer::GpoChange;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::safe_name::SafeName;
+use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor};
 use crate::session::DomainWriter;
 use crate::sysvol::SysvolPath;
+
+/// The parts of a security descriptor [MS-ADTS 3.1.1.3.4.1.11].
+pub(super) const DACL: u32 = 4;
+pub(super) const OWNER_GROUP_DACL: u32 = 7;
 
 /// Undoes `changes`, last first. Each inverse looks at what is there, so it is right for a change that was announced and
 /// never made. Goes on after an error, so that as much as possible is undone.
@@ -68,16 +77,50 @@ async fn undo(
                 .transpose()?;
             switch_back(domain, &live, old.as_ref(), staged.as_ref()).await
         }
-        Inverse::RestoreDirectoryObjects => {
-            let before = needed(before)?;
-            domain.directory().delete_children_of(guid).await?;
-            for object in &before.directory_objects {
-                domain.directory().add_child(guid, object).await?;
-            }
-            Ok(())
-        }
+        Inverse::RestoreDirectoryObjects => restore_objects(domain, guid, needed(before)?).await,
         Inverse::RestoreGptIni => restore_gpt_ini(domain, workplace).await,
-        Inverse::RestoreAttributes { written } => {
+        Inverse::RestoreFolderDescriptor { descriptor } => {
+            let steps = descriptor_steps(&descriptor.0)?;
+            sysvol
+                .set_security_descriptors(&workplace.folder(), &steps)
+                .await
+        }
+        Inverse::RestoreName { written } => {
+            let before = needed(before)?;
+            let change = GpoChange {
+                display_name: Some(before.display_name.clone()),
+                display_name_was: Some(written.clone()),
+                ..GpoChange::default()
+            };
+            let current = domain.session().directory().gpo(guid).await?;
+            if current.display_name != *written {
+                return Ok(());
+            }
+            domain.directory().modify_gpo(guid, &change).await
+        }
+        Inverse::RestoreStatus { written } => {
+            let before = needed(before)?;
+            let change = GpoChange {
+                flags: Some(before.flags.unwrap_or(0)),
+                flags_was: Some(Some(*written)),
+                ..GpoChange::default()
+            };
+            let current = domain.session().directory().gpo(guid).await?;
+            if current.flags != Some(*written) {
+                return Ok(());
+            }
+            domain.directory().modify_gpo(guid, &change).await
+        }
+        Inverse::RestoreLinks {
+            som,
+            before,
+            written,
+        } => restore_links(domain, som, before.as_deref(), written.as_deref()).await,
+        Inverse::RecreateContainer => recreate(domain, guid, needed(before)?).await,
+        Inverse::RestoreAttributes {
+            written,
+            descriptor,
+        } => {
             let before = needed(before)?;
             let current = domain.session().directory().gpo(guid).await?;
             if current.version != Some(*written) {
@@ -93,6 +136,10 @@ async fn undo(
                         flags: Some(before.flags.unwrap_or(0)),
                         machine_extensions: Some(before.machine_extensions.clone()),
                         user_extensions: Some(before.user_extensions.clone()),
+                        display_name: Some(before.display_name.clone()),
+                        wmi_filter: Some(before.wmi_filter.clone()),
+                        security_descriptor: descriptor
+                            .then(|| (before.security_descriptor.0.to_vec(), DACL)),
                         ..GpoChange::default()
                     },
                 )
@@ -147,22 +194,121 @@ async fn restore_gpt_ini(domain: &DomainWriter, workplace: &Workplace) -> Result
     Ok(())
 }
 
-/// Reads the GPO's folder again and compares it with what it was before the operation.
-///
-/// # Errors
-/// `Incomplete` when it is not the same.
-pub(super) async fn prove(domain: &DomainWriter, guid: Guid, tree: &GptTree) -> Result<()> {
-    let session = domain.session();
-    let gpt =
-        crate::sysvol::gpt::read_gpt(session.sysvol(), &session.info().dns_domain, guid).await?;
-    let differences = super::plan::tree_hashes(tree) != super::plan::tree_hashes(&gpt.tree);
-    if differences {
+/// Makes the objects below the GPO those that were there before.
+async fn restore_objects(domain: &DomainWriter, guid: Guid, before: &Before) -> Result<()> {
+    let have = domain.session().directory().children(guid).await?;
+    let changes = objects::changes(&have, &before.directory_objects);
+    objects::reconcile(domain.directory(), guid, &changes).await
+}
+
+/// Puts the links of a domain, OU or site back, if they still are what this operation wrote.
+async fn restore_links(
+    domain: &DomainWriter,
+    som: &str,
+    before: Option<&str>,
+    written: Option<&str>,
+) -> Result<()> {
+    let dn = som_dn(som)?;
+    let current = domain.session().directory().som(&dn).await?.gp_link;
+    let blank = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
+    let same = |one: Option<&str>, two: Option<&str>| one == two || (blank(one) && blank(two));
+    if same(current.as_deref(), before) {
+        return Ok(());
+    }
+    if !same(current.as_deref(), written) {
         return Err(Error::new(
             ErrorKind::Incomplete,
-            format!("after rolling back, the folder of {guid} is not what it was"),
-        ));
+            format!("the links of {dn} were changed by somebody else meanwhile"),
+        )
+        .with_hint(format!("they were: {}", before.unwrap_or("none"))));
     }
-    Ok(())
+    domain
+        .directory()
+        .set_gp_link(&dn, current.as_deref(), before)
+        .await
+}
+
+/// Makes what is missing of the container of a GPO, and gives it what it had. `objectGUID` is a new one.
+async fn recreate(domain: &DomainWriter, guid: Guid, before: &Before) -> Result<()> {
+    let (session, writer) = (domain.session(), domain.directory());
+    writer.complete_gpo(guid, &before.display_name).await?;
+    let current = session.directory().gpo(guid).await?;
+    let wanted = before.security_descriptor.0.to_vec();
+    if current.security_descriptor != wanted {
+        // Who may not give the owner away gives back the DACL at least.
+        match writer
+            .set_security_descriptor(guid, &wanted, OWNER_GROUP_DACL)
+            .await
+        {
+            Err(error) if error.kind() == ErrorKind::Denied => {
+                writer.set_security_descriptor(guid, &wanted, DACL).await?;
+            }
+            other => other?,
+        }
+    }
+    restore_objects(domain, guid, before).await?;
+    let change = GpoChange {
+        version: before
+            .version
+            .filter(|version| current.version != Some(*version))
+            .map(|version| (current.version, version)),
+        flags: before.flags,
+        machine_extensions: Some(before.machine_extensions.clone()),
+        user_extensions: Some(before.user_extensions.clone()),
+        display_name: Some(before.display_name.clone()),
+        wmi_filter: Some(before.wmi_filter.clone()),
+        functionality_version: before.functionality_version,
+        ..GpoChange::default()
+    };
+    writer.modify_gpo(guid, &change).await
+}
+
+/// Reads the GPO again and compares it with what it was before the operation.
+///
+/// # Errors
+/// `Incomplete`, with what differs.
+pub(super) async fn prove(domain: &DomainWriter, guid: Guid, before: &GpoState) -> Result<()> {
+    let session = domain.session();
+    let object = session.directory().gpo(guid).await?;
+    let now = read::read_gpo(session, &object, &Control::default())
+        .await?
+        .state();
+    let differences = before.differences(&now);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Incomplete,
+        format!(
+            "after rolling back, GPO {guid} is not what it was: {}",
+            differences.join("; ")
+        ),
+    ))
+}
+
+/// The values a descriptor of a folder is set with, one after the other.
+fn descriptor_steps(bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+    SecurityDescriptor::parse(bytes)
+        .and_then(FileDescriptor::of)
+        .map(|steps| vec![steps.without_object_aces, steps.with_object_aces])
+        .map_err(|cause| {
+            Error::new(
+                ErrorKind::BadInput,
+                "the journal holds a descriptor that cannot be used",
+            )
+            .with_source(cause)
+        })
+}
+
+/// The DN of a domain, OU or site in a plan or a journal.
+pub(super) fn som_dn(text: &str) -> Result<Dn> {
+    Dn::parse(text).map_err(|cause| {
+        Error::new(
+            ErrorKind::BadInput,
+            format!("\"{}\" is no distinguished name", text.escape_debug()),
+        )
+        .with_source(cause)
+    })
 }
 
 /// The name of GPT.INI.

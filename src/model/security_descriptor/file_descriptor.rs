@@ -72,15 +72,25 @@ pub fn file_descriptor(
         dacl: Some(Acl::new(aces)),
         ..SecurityDescriptor::new()
     };
-    let mut sent = descriptor.clone();
-    if sent.control & control::DACL_AUTO_INHERITED != 0 {
-        sent.control |= control::DACL_AUTO_INHERIT_REQ;
+    FileDescriptor::of(descriptor)
+}
+
+impl FileDescriptor {
+    /// How a descriptor is set on a file or folder.
+    ///
+    /// # Errors
+    /// When it does not fit into its bytes.
+    pub fn of(descriptor: SecurityDescriptor) -> Result<Self, InvalidSecurityDescriptor> {
+        let mut sent = descriptor.clone();
+        if sent.control & control::DACL_AUTO_INHERITED != 0 {
+            sent.control |= control::DACL_AUTO_INHERIT_REQ;
+        }
+        Ok(Self {
+            without_object_aces: sent.without_object_aces().to_bytes()?,
+            with_object_aces: sent.to_bytes()?,
+            descriptor,
+        })
     }
-    Ok(FileDescriptor {
-        without_object_aces: sent.without_object_aces().to_bytes()?,
-        with_object_aces: sent.to_bytes()?,
-        descriptor,
-    })
 }
 
 fn is(sid: &Sid, text: &str) -> bool {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::directory::writer::GpoChange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
 use crate::model::extension_list::ExtensionList;
@@ -11,10 +10,9 @@ use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::model::safe_name::{RelPath, SafeName};
-use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, file_descriptor};
-use crate::model::version::GpoVersion;
 use crate::operations::journal::{Event, Inverse, Journal};
-use crate::operations::plan::{Plan, Step, tree_hashes};
+use crate::operations::objects;
+use crate::operations::plan::{Plan, Step, Verb, tree_hashes};
 use crate::operations::progress::{Control, Phase};
 use crate::operations::read::LiveGpo;
 use crate::operations::rollback;
@@ -24,7 +22,7 @@ use crate::sysvol::Sysvol;
 
 /// How often and how long apart a switch is tried while somebody holds the folder open.
 const SWITCH_ATTEMPTS: u32 = 10;
-const SWITCH_PAUSE: Duration = Duration::from_millis(200);
+pub(super) const SWITCH_PAUSE: Duration = Duration::from_millis(200);
 
 /// One apply while it runs.
 pub(super) struct Run<'a> {
@@ -37,16 +35,31 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn sysvol(&self) -> &dyn Sysvol {
+    pub(super) fn sysvol(&self) -> &dyn Sysvol {
         self.domain.sysvol()
     }
 
     /// All steps; after an error, what was announced in the journal is to be undone.
-    pub(super) async fn change(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
+    pub(super) async fn all(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
+        match (self.plan.verb, current) {
+            (Verb::Import | Verb::Restore | Verb::Copy | Verb::Create, current) => {
+                self.change(new, current).await
+            }
+            (Verb::Delete, Some(current)) => self.delete(current).await,
+            (Verb::Rename | Verb::SetStatus, Some(current)) => self.change_attribute(current).await,
+            (Verb::Delete | Verb::Rename | Verb::SetStatus, None) => Err(Error::new(
+                ErrorKind::BadInput,
+                "the plan is for a GPO that exists, and says that it is to be created",
+            )),
+        }
+    }
+
+    /// New settings: stage, switch, directory objects, GPT.INI, attributes.
+    async fn change(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
         let guid = self.plan.target.guid;
         let (descriptors, old) = match current {
             Some(current) => (
-                self.descriptors(&current.object.security_descriptor)?,
+                self.descriptors_of_existing(current).await?,
                 current.snapshot.tree.clone(),
             ),
             None => (self.create_gpo().await?, GptTree::new()),
@@ -66,106 +79,17 @@ impl Run<'_> {
             self.switch(switch).await?;
         }
         self.replace_directory_objects(current).await?;
-        self.write_gpt_ini(&descriptors, current.is_some()).await?;
-        self.modify_gpo().await?;
+        self.write_gpt_ini(current.is_some()).await?;
+        if current.is_some() {
+            self.set_folder_descriptor(&descriptors).await?;
+        }
+        self.modify_gpo(current).await?;
+        self.set_links().await?;
         self.control.report(Phase::Switch, 1, 1, 0);
         self.verify(new, guid).await?;
         self.journal.record(&Event::Committed)?;
         self.clean(&switches).await;
         Ok(())
-    }
-
-    /// The descriptors every file and folder gets, one after the other; none where children inherit.
-    fn descriptors(&mut self, directory_descriptor: &[u8]) -> Result<Vec<Vec<u8>>> {
-        if !self.domain.session().info().is_samba() {
-            return Ok(Vec::new());
-        }
-        if !self.sysvol().has_exact_descriptors() {
-            self.messages.push(
-                StatusMessage::warning(
-                    "descriptors-not-set",
-                    "this SMB client cannot write security descriptors, so files on the Samba DC inherit theirs and samba-tool ntacl sysvolcheck will refuse them",
-                )
-                .with_hint("use --smb-client smb2, or run samba-tool ntacl sysvolreset on the DC"),
-            );
-            return Ok(Vec::new());
-        }
-        let derived = self.derived(directory_descriptor)?;
-        Ok(vec![derived.without_object_aces, derived.with_object_aces])
-    }
-
-    /// The descriptor of the GPO's folder, derived from that of its container.
-    fn derived(&self, directory_descriptor: &[u8]) -> Result<FileDescriptor> {
-        SecurityDescriptor::parse(directory_descriptor)
-            .and_then(|descriptor| file_descriptor(&descriptor))
-            .map_err(|cause| {
-                Error::new(
-                    ErrorKind::BadDirectory,
-                    format!(
-                        "the security descriptor of GPO {} cannot be used",
-                        self.plan.target.guid
-                    ),
-                )
-                .with_source(cause)
-            })
-    }
-
-    /// Makes the GPO in both halves: version 0, no extensions, so no client applies it yet. Says which descriptors its
-    /// files get.
-    async fn create_gpo(&mut self) -> Result<Vec<Vec<u8>>> {
-        let target = &self.plan.target;
-        let directory = self.domain.directory();
-        self.must_be_new().await?;
-        self.journal
-            .will(Inverse::DeleteGpo { guid: target.guid })?;
-        directory
-            .create_gpo(target.guid, &target.display_name)
-            .await?;
-        let object = self.domain.session().directory().gpo(target.guid).await?;
-        let descriptors = self.descriptors(&object.security_descriptor)?;
-        // On Windows the folder has the descriptor derived from its container, without the object entries, and what is
-        // below inherits from it; on Samba the folder is like every file.
-        let folder = if !self.sysvol().has_exact_descriptors() || !descriptors.is_empty() {
-            descriptors.clone()
-        } else {
-            vec![
-                self.derived(&object.security_descriptor)?
-                    .without_object_aces,
-            ]
-        };
-        self.sysvol()
-            .create_dir(&self.workplace.folder(), &folder)
-            .await?;
-        let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
-        self.sysvol()
-            .write_new(
-                &ini,
-                bytes::Bytes::from(crate::formats::gpt_ini::create(GpoVersion::default())),
-                &descriptors,
-            )
-            .await?;
-        Ok(descriptors)
-    }
-
-    /// Nothing of the GPO may be there yet: undoing the creation deletes both halves, and must not meet somebody else's.
-    async fn must_be_new(&self) -> Result<()> {
-        let target = &self.plan.target;
-        let session = self.domain.session();
-        let taken = session
-            .directory()
-            .gpos()
-            .await?
-            .into_iter()
-            .any(|gpo| gpo.guid == target.guid);
-        let folder = self.sysvol().stat(&self.workplace.folder()).await?;
-        if taken || folder.is_some() {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("GPO {} exists already", target.guid),
-            )
-            .with_hint("the plan was applied before; make a new one"));
-        }
-        crate::operations::import::name_is_free(session, &target.display_name).await
     }
 
     /// What is renamed: every entry of the new tree, and every entry of the old one that has no successor.
@@ -225,13 +149,15 @@ impl Run<'_> {
         )
         .await?;
         let sysvol = self.sysvol();
-        sysvol
-            .write_new(
-                &self.workplace.entry(&self.workplace.staged_name(&ini)?),
-                self.plan.gpt_ini.0.clone(),
-                &descriptors,
-            )
-            .await?;
+        if let Some(gpt_ini) = &self.plan.gpt_ini {
+            sysvol
+                .write_new(
+                    &self.workplace.entry(&self.workplace.staged_name(&ini)?),
+                    gpt_ini.0.clone(),
+                    &descriptors,
+                )
+                .await?;
+        }
         if let Some(content) = current.and_then(|current| current.gpt_ini.clone()) {
             sysvol
                 .write_new(
@@ -245,7 +171,7 @@ impl Run<'_> {
     }
 
     /// Tries the descriptors on an empty folder, before anything else is written.
-    async fn probe(&mut self, descriptors: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
+    pub(super) async fn probe(&mut self, descriptors: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
         let name = SafeName::new("probe").map_err(|cause| {
             Error::new(ErrorKind::Internal, "no name to probe").with_source(cause)
         })?;
@@ -276,7 +202,7 @@ impl Run<'_> {
     }
 
     /// The state right before the switch is still the one the plan was made against.
-    async fn check_unchanged(&self, current: &LiveGpo) -> Result<()> {
+    pub(super) async fn check_unchanged(&self, current: &LiveGpo) -> Result<()> {
         let session = self.domain.session();
         let now = session.directory().gpo(self.plan.target.guid).await?;
         let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
@@ -331,26 +257,22 @@ impl Run<'_> {
         }
     }
 
-    /// Removes the objects below the GPO, and adds those of the plan.
+    /// Makes the objects below the GPO those of the plan.
     async fn replace_directory_objects(&mut self, current: Option<&LiveGpo>) -> Result<()> {
-        let had_objects = current.is_some_and(|live| !live.snapshot.directory_objects.is_empty());
-        if !had_objects && self.plan.directory_objects.is_empty() {
+        let have = current.map_or(&[][..], |live| &live.snapshot.directory_objects);
+        let changes = objects::changes(have, &self.plan.directory_objects);
+        if changes.is_empty() {
             return Ok(());
         }
         self.journal.will(Inverse::RestoreDirectoryObjects)?;
-        let guid = self.plan.target.guid;
-        let directory = self.domain.directory();
-        if had_objects {
-            directory.delete_children_of(guid).await?;
-        }
-        for object in &self.plan.directory_objects {
-            directory.add_child(guid, object).await?;
-        }
-        Ok(())
+        objects::reconcile(self.domain.directory(), self.plan.target.guid, &changes).await
     }
 
     /// Renames the staged GPT.INI over the live one.
-    async fn write_gpt_ini(&mut self, _descriptors: &[Vec<u8>], existed: bool) -> Result<()> {
+    async fn write_gpt_ini(&mut self, existed: bool) -> Result<()> {
+        if self.plan.gpt_ini.is_none() {
+            return Ok(());
+        }
         let name = rollback::gpt_ini_name()?;
         if existed {
             self.journal.will(Inverse::RestoreGptIni)?;
@@ -358,43 +280,6 @@ impl Run<'_> {
         let staged = self.workplace.entry(&self.workplace.staged_name(&name)?);
         self.sysvol()
             .rename(&staged, &self.workplace.entry(&name), true)
-            .await
-    }
-
-    /// The one LDAP modify that makes clients and editors see the new state.
-    async fn modify_gpo(&mut self) -> Result<()> {
-        let change = self.plan.steps.iter().find_map(|step| match step {
-            Step::ModifyGpo {
-                version_from,
-                version_to,
-                flags_to,
-                machine_extensions_to,
-                user_extensions_to,
-                ..
-            } => Some((
-                *version_to,
-                GpoChange {
-                    version: Some((*version_from, *version_to)),
-                    flags: Some(*flags_to),
-                    machine_extensions: Some(machine_extensions_to.clone()),
-                    user_extensions: Some(user_extensions_to.clone()),
-                    ..GpoChange::default()
-                },
-            )),
-            _ => None,
-        });
-        let Some((written, change)) = change else {
-            return Err(Error::new(
-                ErrorKind::BadInput,
-                "the plan has no step that sets the version",
-            ));
-        };
-        if !self.plan.target.create {
-            self.journal.will(Inverse::RestoreAttributes { written })?;
-        }
-        self.domain
-            .directory()
-            .modify_gpo(self.plan.target.guid, &change)
             .await
     }
 
@@ -409,8 +294,17 @@ impl Run<'_> {
         if tree_hashes(new) != tree_hashes(&gpt.tree) {
             wrong.push("the files".to_owned());
         }
-        if gpt.gpt_ini.as_ref() != Some(&self.plan.gpt_ini.0) {
+        if let Some(planned) = &self.plan.gpt_ini
+            && gpt.gpt_ini.as_ref() != Some(&planned.0)
+        {
             wrong.push("GPT.INI".to_owned());
+        }
+        let below = session.directory().children(guid).await?;
+        if !objects::changes(&below, &self.plan.directory_objects).is_same_content() {
+            wrong.push("the objects below it".to_owned());
+        }
+        if object.display_name != self.plan.name_after() {
+            wrong.push("the display name".to_owned());
         }
         for step in &self.plan.steps {
             if let Step::ModifyGpo {
@@ -418,6 +312,7 @@ impl Run<'_> {
                 flags_to,
                 machine_extensions_to,
                 user_extensions_to,
+                wmi_filter,
                 ..
             } = step
             {
@@ -427,6 +322,9 @@ impl Run<'_> {
                     || object.flags != Some(*flags_to)
                     || !same_list(&object.machine_extensions, machine_extensions_to)
                     || !same_list(&object.user_extensions, user_extensions_to)
+                    || wmi_filter
+                        .as_ref()
+                        .is_some_and(|filter| filter.to != object.wmi_filter)
                 {
                     wrong.push("the attributes".to_owned());
                 }

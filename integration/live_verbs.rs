@@ -1,0 +1,369 @@
+//! Create, rename, set-status, delete: what each changes, what it refuses, and that it leaves nothing when it fails.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "test code outside of test functions"
+)]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "not every target uses all of the support"
+)]
+
+#[path = "support.rs"]
+mod support;
+
+use serde_json::Value;
+use support::*;
+
+/// The verbs with the options that every one of them has.
+fn run(domain: &str, arguments: &[&str]) -> Said {
+    let mut all = arguments.to_vec();
+    all.extend(["--domain", domain, "--yes", "--json"]);
+    gpoctl(&all)
+}
+
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    DOMAIN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A state without what every write moves on: update numbers and times, on a GPO and on what is linked to.
+fn settled(mut state: Value) -> Value {
+    for gpo in state["gpos"].as_object_mut().unwrap().values_mut() {
+        forget(gpo);
+    }
+    state
+}
+
+fn forget(gpo: &mut Value) {
+    for name in ["uSNChanged", "whenChanged"] {
+        gpo["attributes"].as_object_mut().unwrap().remove(name);
+    }
+}
+
+#[test]
+fn a_life_from_create_to_delete() {
+    if !lab("a_life_from_create_to_delete") {
+        return;
+    }
+    let _alone = alone();
+    for (domain, side) in [("src.test", "src"), ("dst.test", "dst")] {
+        let before = settled(state(side));
+        let (name, other) = (fresh("Born"), fresh("Renamed – Ünïcode"));
+        let made = run(domain, &["create", &name]).json();
+        assert_eq!(made["gpo"]["created"], true);
+        assert_eq!(made["gpo"]["version"], 0);
+        let gpo = gpo_named(&state(side), &name);
+        assert_eq!(attribute(&gpo, "versionNumber"), "0");
+        assert_eq!(attribute(&gpo, "flags"), "0");
+        assert_eq!(attribute(&gpo, "gPCFunctionalityVersion"), "2");
+        assert_eq!(attribute(&gpo, "gPCMachineExtensionNames"), "");
+        let guid = guid_of(&gpo);
+        assert_eq!(
+            sysvol_file(side, &guid, "GPT.INI"),
+            b"[General]\r\nVersion=0\r\n"
+        );
+        assert!(sysvol_files(&gpo).is_empty());
+        judges_are_content(side);
+
+        let taken = run(domain, &["create", &name.to_uppercase()]);
+        assert_eq!(taken.status, 1);
+        assert!(taken.stderr.contains("exists already"), "{}", taken.stderr);
+
+        let renamed = run(domain, &["rename", &name, &other]).json();
+        assert_eq!(renamed["gpo"]["display_name"], other.as_str());
+        for (word, flags) in [
+            ("computer", "1"),
+            ("user", "2"),
+            ("none", "3"),
+            ("all", "0"),
+        ] {
+            run(domain, &["set-status", &other, word]).json();
+            let now = gpo_named(&state(side), &other);
+            assert_eq!(attribute(&now, "flags"), flags);
+            assert_eq!(attribute(&now, "versionNumber"), "0");
+            assert_eq!(guid_of(&now), guid);
+        }
+        // Nothing but the name and the status has changed on the way.
+        let mut now = gpo_named(&state(side), &other);
+        let mut then = gpo;
+        for gpo in [&mut now, &mut then] {
+            forget(gpo);
+            gpo["attributes"]
+                .as_object_mut()
+                .unwrap()
+                .remove("displayName");
+        }
+        assert_same(&then, &now);
+        judges_are_content(side);
+
+        let deleted = run(domain, &["delete", &other]).json();
+        assert_eq!(deleted["gpo"]["deleted"], true);
+        assert_same(&before, &settled(state(side)));
+        judges_are_content(side);
+    }
+}
+
+#[test]
+fn names_that_are_taken_and_names_that_are_none() {
+    if !lab("names_that_are_taken_and_names_that_are_none") {
+        return;
+    }
+    let _alone = alone();
+    let before = state("dst");
+    for (arguments, status, words) in [
+        (vec!["create", "target FILLED"], 1, "exists already"),
+        (
+            vec!["rename", "Target Empty", "target filled"],
+            1,
+            "exists already",
+        ),
+        (vec!["rename", "Target Empty", "Target Empty"], 1, "already"),
+        (
+            vec!["rename", "Duplicate Name", "x"],
+            1,
+            "stands for 2 GPOs",
+        ),
+        (vec!["create", ""], 2, "no display name"),
+        (vec!["create", "a\nb"], 2, "no display name"),
+        (vec!["delete", "never there"], 1, "there is no GPO"),
+    ] {
+        let said = run("dst.test", &arguments);
+        assert_eq!(said.status, status, "{arguments:?}: {}", said.stderr);
+        assert!(
+            said.stderr.contains(words),
+            "{arguments:?}: {}",
+            said.stderr
+        );
+    }
+    // Only the case of its own name is another name.
+    assert_same(&before, &state("dst"));
+}
+
+#[test]
+fn a_rename_may_change_the_case_alone() {
+    if !lab("a_rename_may_change_the_case_alone") {
+        return;
+    }
+    let _alone = alone();
+    let name = fresh("case");
+    run("dst.test", &["create", &name]).json();
+    let upper = name.replace("case", "CASE");
+    run("dst.test", &["rename", &name, &upper]).json();
+    assert_eq!(
+        attribute(&gpo_named(&state("dst"), &upper), "displayName"),
+        upper
+    );
+    run("dst.test", &["delete", &upper]).json();
+}
+
+#[test]
+fn the_default_policies_are_never_deleted() {
+    if !lab("the_default_policies_are_never_deleted") {
+        return;
+    }
+    let _alone = alone();
+    for (domain, side) in [("src.test", "src"), ("dst.test", "dst")] {
+        let before = state(side);
+        for gpo in [
+            "{31B2F340-016D-11D2-945F-00C04FB984F9}",
+            "{6AC1786C-016F-11D2-945F-00C04FB984F9}",
+        ] {
+            let said = run(domain, &["delete", gpo]);
+            assert_eq!(said.status, 1);
+            assert!(said.stderr.contains("cannot be without"), "{}", said.stderr);
+        }
+        assert_same(&before, &state(side));
+    }
+}
+
+#[test]
+fn dry_runs_change_nothing() {
+    if !lab("dry_runs_change_nothing") {
+        return;
+    }
+    let _alone = alone();
+    let before = state("src");
+    let name = fresh("Never made");
+    for arguments in [
+        vec!["create", name.as_str()],
+        vec!["delete", "Everything"],
+        vec!["delete", "Everything", "--keep-links"],
+        vec!["rename", "Everything", name.as_str()],
+        vec!["set-status", "Everything", "none"],
+    ] {
+        let mut all = arguments.clone();
+        all.extend(["--domain", "src.test", "--dry-run", "--json"]);
+        let said = gpoctl(&all).json();
+        assert_eq!(said["dry_run"], true);
+        assert!(!said["plan"]["steps"].as_array().unwrap().is_empty());
+        // Without --yes, and with nobody to ask, nothing is done either.
+        let mut all = arguments;
+        all.extend(["--domain", "src.test", "--json"]);
+        assert_eq!(gpoctl(&all).status, 2);
+    }
+    assert_same(&before, &state("src"));
+}
+
+/// A GPO of SRC with every format, imported into `domain` under a name of its own, and linked twice.
+fn linked(side: &str, domain: &str, name: &str) -> (String, [String; 2]) {
+    let backup = &back_up("src.test", &["Everything"])["Everything"];
+    run(
+        domain,
+        &[
+            "import",
+            backup.to_str().unwrap(),
+            "--into",
+            name,
+            "--create",
+        ],
+    )
+    .json();
+    let guid = guid_of(&gpo_named(&state(side), name));
+    let base = domain
+        .split('.')
+        .map(|part| format!("DC={part}"))
+        .collect::<Vec<_>>()
+        .join(",");
+    let soms = [
+        format!("OU=Workstations,{base}"),
+        format!("OU=Staff,{base}"),
+    ];
+    for som in &soms {
+        samba_tool(side, &["gpo", "setlink", som, &guid, "-U", "Administrator"]);
+    }
+    (guid, soms)
+}
+
+/// samba-tool on the DC, to set a scene.
+fn samba_tool(side: &str, arguments: &[&str]) {
+    let lab = std::env::var("GPOCTL_LAB_SCRIPT").unwrap();
+    let output = std::process::Command::new(lab)
+        .args([
+            "exec",
+            side,
+            "env",
+            "PASSWD_FILE=/lab-state/admin.password",
+            "samba-tool",
+        ])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn links_go_with_the_gpo_or_stay() {
+    if !lab("links_go_with_the_gpo_or_stay") {
+        return;
+    }
+    let _alone = alone();
+    let before = settled(state("dst"));
+    let name = fresh("Linked");
+    let (guid, soms) = linked("dst", "dst.test", &name);
+    let links = |som: &str| state("dst")["links"][som]["gPLink"].clone();
+    for som in &soms {
+        assert!(links(som).as_str().unwrap().to_uppercase().contains(&guid));
+    }
+    let said = run("dst.test", &["delete", &name]).json();
+    assert_eq!(said["status"], "done");
+    assert_same(&before, &settled(state("dst")));
+    judges_are_content("dst");
+
+    let (guid, soms) = linked("dst", "dst.test", &name);
+    let said = run("dst.test", &["delete", &name, "--keep-links"]).json();
+    assert!(
+        said["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|message| message["code"] == "links-kept")
+    );
+    for som in &soms {
+        assert!(links(som).as_str().unwrap().to_uppercase().contains(&guid));
+        samba_tool(
+            "dst",
+            &["gpo", "dellink", som, &guid, "-U", "Administrator"],
+        );
+    }
+    assert_same(&before, &settled(state("dst")));
+}
+
+#[test]
+fn who_may_edit_may_not_delete_and_nothing_is_lost() {
+    if !lab("who_may_edit_may_not_delete_and_nothing_is_lost") {
+        return;
+    }
+    let _alone = alone();
+    let before = state("src");
+    let password = std::env::var("GPOCTL_LAB_SRC_EDITOR_PASSWORD_FILE").unwrap();
+    let user = std::env::var("GPOCTL_LAB_SRC_EDITOR_USER").unwrap();
+    let editor = [
+        "--user",
+        user.as_str(),
+        "--password-file",
+        password.as_str(),
+    ];
+    for arguments in [
+        vec!["delete", "Everything"],
+        vec!["delete", "Desktop Registry"],
+        vec!["rename", "Desktop Registry", "x"],
+        vec!["set-status", "Desktop Registry", "none"],
+        vec!["create", "y"],
+    ] {
+        let mut all = arguments.clone();
+        all.extend(editor);
+        let said = run("src.test", &all);
+        assert_eq!(said.status, 1, "{arguments:?}: {}", said.stderr);
+    }
+    assert_same(&before, &state("src"));
+    judges_are_content("src");
+}
+
+#[test]
+fn a_link_that_changes_after_the_plan_makes_it_stale() {
+    if !lab("a_link_that_changes_after_the_plan_makes_it_stale") {
+        return;
+    }
+    let _alone = alone();
+    let name = fresh("Relinked");
+    let (guid, soms) = linked("dst", "dst.test", &name);
+    let plan = scratch().join("delete-plan.json");
+    let plan = plan.to_str().unwrap();
+    gpoctl(&[
+        "delete",
+        &name,
+        "--domain",
+        "dst.test",
+        "--plan-out",
+        plan,
+        "--json",
+    ])
+    .json();
+    samba_tool(
+        "dst",
+        &["gpo", "dellink", &soms[0], &guid, "-U", "Administrator"],
+    );
+    let between = state("dst");
+    let apply = ["apply", plan, "--domain", "dst.test", "--json"];
+    let said = gpoctl(&apply);
+    assert_eq!(said.status, 1);
+    assert!(said.stderr.contains("links"), "{}", said.stderr);
+    assert_same(&settled(between), &settled(state("dst")));
+    samba_tool(
+        "dst",
+        &["gpo", "setlink", &soms[0], &guid, "-U", "Administrator"],
+    );
+    run("dst.test", &["delete", &name]).json();
+    judges_are_content("dst");
+}

@@ -1,0 +1,39 @@
+//! `gpoctl delete`
+
+use clap::Args;
+
+use super::connection::ConnectionArgs;
+use super::ui::Ui;
+use super::writing::{WritingArgs, finish};
+use crate::error::Result;
+use crate::operations::delete::plan;
+
+/// Delete a GPO and the links to it
+///
+/// A backup of it is kept in the folder of the journal. The two default policies of a domain are never deleted.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl delete \"Kiosk Lockdown\" --domain corp.example --dry-run\n  gpoctl delete {7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D} --keep-links --domain corp.example --yes"
+)]
+pub(super) struct DeleteArgs {
+    /// The GPO: display name, GUID, or the unambiguous beginning of a GUID
+    gpo: String,
+
+    /// Leave the links to it where they are, for a GPO that will be restored
+    #[arg(long)]
+    keep_links: bool,
+
+    #[command(flatten)]
+    writing: WritingArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(super) async fn run(args: DeleteArgs, ui: &Ui) -> Result<u8> {
+    let session = args.connection.connect().await?;
+    let object = session.directory().find_gpo(&args.gpo).await?;
+    let control = ui.control();
+    let plan = plan(&session, &object, args.keep_links, &control).await?;
+    finish(session, &plan, &args.writing, &control, ui).await
+}

@@ -1,0 +1,38 @@
+//! `gpoctl rename`
+
+use clap::Args;
+
+use super::connection::ConnectionArgs;
+use super::ui::Ui;
+use super::writing::{WritingArgs, finish};
+use crate::error::Result;
+use crate::operations::rename::plan;
+
+/// Give a GPO another display name
+///
+/// Its GUID, links, settings and version stay.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl rename \"Kiosk Lockdown\" \"Kiosk Lockdown 2026\" --domain corp.example\n  gpoctl rename 7F2DE5D7 \"Kiosk\" --domain corp.example --yes"
+)]
+pub(super) struct RenameArgs {
+    /// The GPO: display name, GUID, or the unambiguous beginning of a GUID
+    gpo: String,
+
+    /// Its new display name, which no other GPO may have
+    name: String,
+
+    #[command(flatten)]
+    writing: WritingArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(super) async fn run(args: RenameArgs, ui: &Ui) -> Result<u8> {
+    let session = args.connection.connect().await?;
+    let object = session.directory().find_gpo(&args.gpo).await?;
+    let control = ui.control();
+    let plan = plan(&session, &object, &args.name, &control).await?;
+    finish(session, &plan, &args.writing, &control, ui).await
+}

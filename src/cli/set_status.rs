@@ -1,0 +1,55 @@
+//! `gpoctl set-status`
+
+use clap::{Args, ValueEnum};
+
+use super::connection::ConnectionArgs;
+use super::ui::Ui;
+use super::writing::{WritingArgs, finish};
+use crate::error::Result;
+use crate::operations::set_status::{Status, plan};
+
+/// Say which halves of a GPO are in force
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl set-status \"Kiosk Lockdown\" computer --domain corp.example\n  gpoctl set-status \"Kiosk Lockdown\" none --domain corp.example --yes"
+)]
+pub(super) struct SetStatusArgs {
+    /// The GPO: display name, GUID, or the unambiguous beginning of a GUID
+    gpo: String,
+
+    /// The halves that are in force
+    #[arg(value_enum)]
+    status: StatusChoice,
+
+    #[command(flatten)]
+    writing: WritingArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StatusChoice {
+    /// Both halves
+    All,
+    /// The computer half alone
+    Computer,
+    /// The user half alone
+    User,
+    /// Neither
+    None,
+}
+
+pub(super) async fn run(args: SetStatusArgs, ui: &Ui) -> Result<u8> {
+    let session = args.connection.connect().await?;
+    let object = session.directory().find_gpo(&args.gpo).await?;
+    let control = ui.control();
+    let status = match args.status {
+        StatusChoice::All => Status::All,
+        StatusChoice::Computer => Status::Computer,
+        StatusChoice::User => Status::User,
+        StatusChoice::None => Status::None,
+    };
+    let plan = plan(&session, &object, status, &control).await?;
+    finish(session, &plan, &args.writing, &control, ui).await
+}

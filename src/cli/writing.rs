@@ -1,0 +1,145 @@
+//! What every command that writes to a domain has: dry run, saved plan, question, apply.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::report;
+use super::ui::Ui;
+use crate::backup::StoredBackup;
+use crate::error::{Error, ErrorKind, Result};
+use crate::operations::plan::Plan;
+use crate::operations::progress::Control;
+use crate::session::DomainSession;
+
+/// What every writing command has.
+#[derive(Debug, Clone, Args)]
+pub(super) struct WritingArgs {
+    /// Show the plan and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Save the plan to this file instead of applying it; see apply
+    #[arg(long, value_name = "FILE")]
+    plan_out: Option<PathBuf>,
+
+    /// Do not ask
+    #[arg(short, long)]
+    pub(super) yes: bool,
+}
+
+/// A backup to read.
+#[derive(Debug, Clone, Args)]
+pub(super) struct BackupArg {
+    /// Folder of the backup; or its ID, the beginning of its ID, or the GPO's name, with --backup-dir
+    backup: String,
+
+    /// Folder to look for the backup in; of several backups of a GPO the newest is taken
+    #[arg(long, value_name = "DIR")]
+    backup_dir: Option<PathBuf>,
+}
+
+impl BackupArg {
+    /// Reads the backup, off the runtime's threads.
+    pub(super) async fn read(&self) -> Result<StoredBackup> {
+        let (spec, folder) = (self.backup.clone(), self.backup_dir.clone());
+        tokio::task::spawn_blocking(move || {
+            let path = crate::backup::resolve(&spec, folder.as_deref())?;
+            crate::backup::read(&path)
+        })
+        .await
+        .map_err(|cause| {
+            Error::new(ErrorKind::Internal, "the backup was not read").with_source(cause)
+        })?
+    }
+}
+
+/// Shows a plan, and does with it what the options say: save, stop, ask, apply.
+pub(super) async fn finish(
+    session: DomainSession,
+    plan: &Plan,
+    writing: &WritingArgs,
+    control: &Control,
+    ui: &Ui,
+) -> Result<u8> {
+    if let Some(file) = &writing.plan_out {
+        save_plan(plan, file)?;
+    }
+    if writing.dry_run || writing.plan_out.is_some() {
+        return show_only(plan, writing.plan_out.as_deref(), ui);
+    }
+    if !ui.is_json() {
+        report::show_plan(ui, plan);
+        for message in &plan.messages {
+            ui.message(message);
+        }
+    }
+    if !writing.yes {
+        match ui.ask("Apply this plan?") {
+            Some(true) => {}
+            Some(false) => {
+                return Err(Error::new(ErrorKind::Cancelled, "nothing was changed"));
+            }
+            None => {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    "there is nobody to ask whether to apply this plan",
+                )
+                .with_hint("use --yes, or --plan-out and apply"));
+            }
+        }
+    }
+    super::apply::execute(session, plan, control, ui).await
+}
+
+fn show_only(plan: &Plan, saved: Option<&Path>, ui: &Ui) -> Result<u8> {
+    if ui.is_json() {
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "status": "done",
+            "operation_id": plan.operation_id,
+            "dry_run": true,
+            "plan_file": saved,
+            "gpo": plan.target,
+            "messages": plan.messages,
+            "plan": { "steps": plan.steps, "entries": plan.entries },
+            "mapping": plan.mapping,
+        }))?;
+        return Ok(0);
+    }
+    report::show_plan(ui, plan);
+    for message in &plan.messages {
+        ui.message(message);
+    }
+    match saved {
+        Some(file) => ui.say(&format!(
+            "nothing was changed; to do this, run: gpoctl apply {}",
+            file.display()
+        )),
+        None => ui.say("nothing was changed"),
+    }
+    Ok(0)
+}
+
+/// A plan may hold what a policy holds, so only its owner may read the file.
+fn save_plan(plan: &Plan, file: &Path) -> Result<()> {
+    let failed = |cause: std::io::Error| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("cannot write the plan to {}", file.display()),
+        )
+        .with_source(cause)
+    };
+    let json = plan.to_json()?;
+    let mut out = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(failed)?;
+    out.write_all(&json)
+        .and_then(|()| out.sync_all())
+        .map_err(failed)
+}

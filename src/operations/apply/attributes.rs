@@ -1,0 +1,130 @@
+//! What changes in the directory alone: the attributes of the GPO, and the links to it.
+
+use super::run::Run;
+use crate::directory::writer::GpoChange;
+use crate::error::{Error, ErrorKind, Result};
+use crate::operations::journal::{Event, Inverse};
+use crate::operations::plan::{Step, Verb};
+use crate::operations::read::LiveGpo;
+use crate::operations::rollback;
+
+impl Run<'_> {
+    /// The one LDAP modify that makes clients and editors see the new state. A GPO without settings that was just made
+    /// needs none.
+    pub(super) async fn modify_gpo(&mut self, current: Option<&LiveGpo>) -> Result<()> {
+        let change = self.plan.steps.iter().find_map(|step| match step {
+            Step::ModifyGpo {
+                version_from,
+                version_to,
+                flags_to,
+                machine_extensions_to,
+                user_extensions_to,
+                display_name,
+                wmi_filter,
+                ..
+            } => Some((
+                *version_to,
+                GpoChange {
+                    version: Some((*version_from, *version_to)),
+                    flags: Some(*flags_to),
+                    machine_extensions: Some(machine_extensions_to.clone()),
+                    user_extensions: Some(user_extensions_to.clone()),
+                    display_name: display_name.as_ref().map(|name| name.to.clone()),
+                    wmi_filter: wmi_filter.as_ref().map(|filter| filter.to.clone()),
+                    ..GpoChange::default()
+                },
+            )),
+            _ => None,
+        });
+        let Some((written, mut change)) = change else {
+            if self.plan.verb == Verb::Create {
+                return Ok(());
+            }
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                "the plan has no step that sets the version",
+            ));
+        };
+        if current.is_some() {
+            change.security_descriptor = self
+                .planned_descriptor()
+                .map(|descriptor| (descriptor, rollback::DACL));
+            self.journal.will(Inverse::RestoreAttributes {
+                written,
+                descriptor: change.security_descriptor.is_some(),
+            })?;
+        }
+        self.domain
+            .directory()
+            .modify_gpo(self.plan.target.guid, &change)
+            .await
+    }
+
+    /// A name or a status, compared and swapped, and read back.
+    pub(super) async fn change_attribute(&mut self, current: &LiveGpo) -> Result<()> {
+        self.check_unchanged(current).await?;
+        let guid = self.plan.target.guid;
+        for step in &self.plan.steps {
+            let change = match step {
+                Step::Rename { from, to } => {
+                    crate::operations::settings::name_is_free(
+                        self.domain.session(),
+                        to,
+                        Some(guid),
+                    )
+                    .await?;
+                    self.journal.will(Inverse::RestoreName {
+                        written: to.clone(),
+                    })?;
+                    GpoChange {
+                        display_name: Some(to.clone()),
+                        display_name_was: Some(from.clone()),
+                        ..GpoChange::default()
+                    }
+                }
+                Step::SetStatus { from, to } => {
+                    self.journal.will(Inverse::RestoreStatus { written: *to })?;
+                    GpoChange {
+                        flags: Some(*to),
+                        flags_was: Some(*from),
+                        ..GpoChange::default()
+                    }
+                }
+                _ => continue,
+            };
+            self.domain.directory().modify_gpo(guid, &change).await?;
+            let now = self.domain.session().directory().gpo(guid).await?;
+            let right = change
+                .display_name
+                .is_none_or(|name| now.display_name == name)
+                && change.flags.is_none_or(|flags| now.flags == Some(flags));
+            if !right {
+                return Err(Error::new(
+                    ErrorKind::BadDirectory,
+                    format!("read back, GPO {guid} differs from the plan"),
+                ));
+            }
+        }
+        self.journal.record(&Event::Committed)
+    }
+
+    /// The links of the plan, each compared and swapped.
+    pub(super) async fn set_links(&mut self) -> Result<()> {
+        for step in &self.plan.steps {
+            let Step::SetLinks { som, from, to } = step else {
+                continue;
+            };
+            let dn = rollback::som_dn(som)?;
+            self.journal.will(Inverse::RestoreLinks {
+                som: som.clone(),
+                before: from.clone(),
+                written: to.clone(),
+            })?;
+            self.domain
+                .directory()
+                .set_gp_link(&dn, from.as_deref(), to.as_deref())
+                .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! A GPO that is not there yet.
+
+use super::run::Run;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::version::GpoVersion;
+use crate::operations::journal::Inverse;
+use crate::operations::rollback;
+
+impl Run<'_> {
+    /// Makes the GPO in both halves: version 0, no extensions, so no client applies it yet. Says which descriptors its
+    /// files get.
+    pub(super) async fn create_gpo(&mut self) -> Result<Vec<Vec<u8>>> {
+        let target = &self.plan.target;
+        let directory = self.domain.directory();
+        self.must_be_new().await?;
+        self.journal
+            .will(Inverse::DeleteGpo { guid: target.guid })?;
+        directory
+            .create_gpo(target.guid, &target.display_name)
+            .await?;
+        if let Some(descriptor) = self.planned_descriptor() {
+            directory
+                .set_security_descriptor(target.guid, &descriptor, rollback::DACL)
+                .await?;
+        }
+        let object = self.domain.session().directory().gpo(target.guid).await?;
+        if object.may_write == Some(false) {
+            return Err(Error::new(
+                ErrorKind::Denied,
+                format!(
+                    "with its permissions, this account may not edit the new GPO {}",
+                    target.guid
+                ),
+            )
+            .with_hint("map the principals of its permissions to some of this domain, or leave the permissions behind"));
+        }
+        let descriptors = self.descriptors(&object.security_descriptor)?;
+        // On Windows the folder has the descriptor derived from its container, without the object entries, and what is
+        // below inherits from it; on Samba the folder is like every file.
+        let folder = if !self.sysvol().has_exact_descriptors() || !descriptors.is_empty() {
+            descriptors.clone()
+        } else {
+            vec![
+                self.derived(&object.security_descriptor)?
+                    .without_object_aces,
+            ]
+        };
+        self.sysvol()
+            .create_dir(&self.workplace.folder(), &folder)
+            .await?;
+        let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
+        self.sysvol()
+            .write_new(
+                &ini,
+                bytes::Bytes::from(crate::formats::gpt_ini::create(GpoVersion::default())),
+                &descriptors,
+            )
+            .await?;
+        Ok(descriptors)
+    }
+
+    /// Nothing of the GPO may be there yet: undoing the creation deletes both halves, and must not meet somebody else's.
+    async fn must_be_new(&self) -> Result<()> {
+        let target = &self.plan.target;
+        let session = self.domain.session();
+        let taken = session
+            .directory()
+            .gpos()
+            .await?
+            .into_iter()
+            .any(|gpo| gpo.guid == target.guid);
+        let folder = self.sysvol().stat(&self.workplace.folder()).await?;
+        if taken || folder.is_some() {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("GPO {} exists already", target.guid),
+            )
+            .with_hint("the plan was applied before; make a new one"));
+        }
+        crate::operations::settings::name_is_free(session, &target.display_name, None).await
+    }
+}

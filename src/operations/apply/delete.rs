@@ -1,0 +1,138 @@
+//! A GPO that goes.
+//!
+//! First the links, so that no client looks for it; then its container with all below it, in one operation, so that no
+//! client finds half of it; only then the folder, which nobody asks for any more. Up to the container everything can be
+//! undone; a folder that cannot go is left over, and said.
+
+use super::run::{Run, SWITCH_PAUSE};
+use crate::directory::writer::refuse_default_gpo;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::operations::delete::planned_links;
+use crate::operations::journal::{Event, Inverse};
+use crate::operations::plan::Step;
+use crate::operations::progress::Phase;
+use crate::operations::read::LiveGpo;
+use crate::operations::stage::{by_root_entry, remove_tree};
+
+impl Run<'_> {
+    pub(super) async fn delete(&mut self, current: &LiveGpo) -> Result<()> {
+        let guid = self.plan.target.guid;
+        refuse_default_gpo(guid)?;
+        let keep_links = self
+            .plan
+            .steps
+            .iter()
+            .find_map(|step| match step {
+                Step::DeleteGpo {
+                    guid: named,
+                    keep_links,
+                    ..
+                } if *named == guid => Some(*keep_links),
+                _ => None,
+            })
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::BadInput,
+                    "the plan does not delete the GPO it is for",
+                )
+            })?;
+        let (session, directory) = (self.domain.session(), self.domain.directory());
+        // What may not be done is found out before anything is.
+        directory.check_may_delete(guid).await?;
+        let folder = self.workplace.folder();
+        let has_folder = self.sysvol().stat(&folder).await?.is_some();
+        if has_folder {
+            self.probe(Vec::new()).await?;
+        }
+        if !keep_links {
+            self.links_are_those_of_the_plan().await?;
+        }
+        self.check_unchanged(current).await?;
+        self.control.check()?;
+
+        self.control.report(Phase::Switch, 0, 1, 0);
+        self.set_links().await.map_err(|error| match error.kind() {
+            ErrorKind::Denied => {
+                error.with_hint("with --keep-links the GPO goes and the links to it stay")
+            }
+            _ => error,
+        })?;
+        self.journal.will(Inverse::RecreateContainer)?;
+        directory.delete_gpo(guid).await?;
+        match session.directory().gpo(guid).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(_) => {
+                return Err(Error::new(
+                    ErrorKind::BadDirectory,
+                    format!("read back, GPO {guid} is still there"),
+                ));
+            }
+        }
+        self.control.report(Phase::Switch, 1, 1, 0);
+        self.journal.record(&Event::Committed)?;
+        if has_folder {
+            self.remove_folder(current).await;
+        }
+        Ok(())
+    }
+
+    /// A link that came since the plan was made would be left without its GPO.
+    async fn links_are_those_of_the_plan(&self) -> Result<()> {
+        let planned: Vec<&Step> = self
+            .plan
+            .steps
+            .iter()
+            .filter(|step| matches!(step, Step::SetLinks { .. }))
+            .collect();
+        let (now, _) = planned_links(self.domain.session(), self.plan.target.guid).await?;
+        if now.iter().collect::<Vec<_>>() == planned {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "the links to GPO \"{}\" changed since the plan was made",
+                self.plan.target.display_name
+            ),
+        )
+        .with_hint("nothing was changed; make the plan again"))
+    }
+
+    /// Removes the GPO's folder. A client that still has the GPO in its list finds it gone as a whole: GPT.INI, without
+    /// which nothing below is read, is renamed away first, then each half.
+    async fn remove_folder(&mut self, current: &LiveGpo) {
+        self.control.report(Phase::Clean, 0, 1, 0);
+        let ini = crate::operations::rollback::gpt_ini_name().ok();
+        let roots = by_root_entry(&current.snapshot.tree);
+        for name in ini
+            .into_iter()
+            .chain(roots.into_values().map(|root| root.name))
+        {
+            if let Ok(old) = self.workplace.old_name(&name) {
+                let (from, to) = (self.workplace.entry(&name), self.workplace.entry(&old));
+                // It goes in any case; this only makes it quick.
+                let _ = self.sysvol().rename(&from, &to, false).await;
+            }
+        }
+        let folder = self.workplace.folder();
+        let mut outcome = remove_tree(self.sysvol(), &folder).await;
+        if outcome.is_err() {
+            tokio::time::sleep(SWITCH_PAUSE).await;
+            outcome = remove_tree(self.sysvol(), &folder).await;
+        }
+        if let Err(error) = outcome {
+            self.messages.push(
+                StatusMessage::warning(
+                    "left-over",
+                    format!(
+                        "the GPO is gone, but its folder {folder} could not be removed: {error}"
+                    ),
+                )
+                .with_hint("remove the folder when nobody holds it open"),
+            );
+        }
+        self.control.report(Phase::Clean, 1, 1, 0);
+    }
+}

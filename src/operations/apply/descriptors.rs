@@ -1,0 +1,87 @@
+//! Security descriptors: the one of the GPO, and those of its files and folders, which follow from it.
+
+use super::run::Run;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, file_descriptor};
+use crate::operations::journal::Inverse;
+use crate::operations::plan::{FileContent, Step};
+use crate::operations::read::LiveGpo;
+
+impl Run<'_> {
+    /// The descriptor the plan gives the GPO, if it gives one.
+    pub(super) fn planned_descriptor(&self) -> Option<Vec<u8>> {
+        self.plan.steps.iter().find_map(|step| match step {
+            Step::SetSecurityDescriptor { descriptor, .. } => Some(descriptor.0.to_vec()),
+            _ => None,
+        })
+    }
+
+    /// The descriptors that the files and folders of a GPO that exists get. Where children inherit, the folder they will
+    /// inherit from gets its own here, before anything is made in it.
+    pub(super) async fn descriptors_of_existing(
+        &mut self,
+        current: &LiveGpo,
+    ) -> Result<Vec<Vec<u8>>> {
+        let Some(planned) = self.planned_descriptor() else {
+            return self.descriptors(&current.object.security_descriptor);
+        };
+        let descriptors = self.descriptors(&planned)?;
+        let inherit = !self.domain.session().info().is_samba();
+        if inherit && self.sysvol().has_exact_descriptors() {
+            let folder = vec![self.derived(&planned)?.without_object_aces];
+            self.set_folder_descriptor(&folder).await?;
+        }
+        Ok(descriptors)
+    }
+
+    /// Sets the descriptor of the GPO's folder, when the plan changes that of the GPO.
+    pub(super) async fn set_folder_descriptor(&mut self, descriptors: &[Vec<u8>]) -> Result<()> {
+        if descriptors.is_empty() || self.planned_descriptor().is_none() {
+            return Ok(());
+        }
+        let folder = self.workplace.folder();
+        let before = self.sysvol().security_descriptor(&folder).await?;
+        self.journal.will(Inverse::RestoreFolderDescriptor {
+            descriptor: FileContent(before.into()),
+        })?;
+        self.sysvol()
+            .set_security_descriptors(&folder, descriptors)
+            .await
+    }
+
+    /// The descriptors every file and folder gets, one after the other; none where children inherit.
+    pub(super) fn descriptors(&mut self, directory_descriptor: &[u8]) -> Result<Vec<Vec<u8>>> {
+        if !self.domain.session().info().is_samba() {
+            return Ok(Vec::new());
+        }
+        if !self.sysvol().has_exact_descriptors() {
+            self.messages.push(
+                StatusMessage::warning(
+                    "descriptors-not-set",
+                    "this SMB client cannot write security descriptors, so files on the Samba DC inherit theirs and samba-tool ntacl sysvolcheck will refuse them",
+                )
+                .with_hint("use --smb-client smb2, or run samba-tool ntacl sysvolreset on the DC"),
+            );
+            return Ok(Vec::new());
+        }
+        let derived = self.derived(directory_descriptor)?;
+        Ok(vec![derived.without_object_aces, derived.with_object_aces])
+    }
+
+    /// The descriptor of the GPO's folder, derived from that of its container.
+    pub(super) fn derived(&self, directory_descriptor: &[u8]) -> Result<FileDescriptor> {
+        SecurityDescriptor::parse(directory_descriptor)
+            .and_then(|descriptor| file_descriptor(&descriptor))
+            .map_err(|cause| {
+                Error::new(
+                    ErrorKind::BadDirectory,
+                    format!(
+                        "the security descriptor of GPO {} cannot be used",
+                        self.plan.target.guid
+                    ),
+                )
+                .with_source(cause)
+            })
+    }
+}

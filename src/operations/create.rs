@@ -1,0 +1,42 @@
+//! Create: a new GPO without settings, with the DACL the schema gives new ones [MS-GPOL 3.3.5.1].
+
+use super::plan::{Plan, PlanTarget, Verb};
+use super::settings::{NewSettings, name_is_free};
+use crate::error::Result;
+use crate::model::extension_list::ExtensionList;
+use crate::model::gpt_tree::GptTree;
+use crate::model::guid::Guid;
+use crate::model::version::GpoVersion;
+use crate::session::DomainSession;
+
+/// Works out what making a GPO of this display name would change. Writes nothing.
+///
+/// # Errors
+/// `Conflict` when the name is taken; `Usage` when it is none.
+pub async fn plan(session: &DomainSession, display_name: &str) -> Result<Plan> {
+    name_is_free(session, display_name, None).await?;
+    NewSettings {
+        verb: Verb::Create,
+        source: None,
+        target: PlanTarget {
+            guid: Guid::new_random(),
+            display_name: display_name.to_owned(),
+            domain: session.info().dns_domain.clone(),
+            create: true,
+        },
+        live: None,
+        tree: GptTree::new(),
+        directory_objects: Vec::new(),
+        version: GpoVersion::default(),
+        flags: 0,
+        machine_extensions: ExtensionList::default(),
+        user_extensions: ExtensionList::default(),
+        display_name: None,
+        wmi_filter: None,
+        security_descriptor: None,
+        links: Vec::new(),
+        mapping: None,
+        messages: Vec::new(),
+    }
+    .plan()
+}

@@ -1,0 +1,87 @@
+//! Delete: a GPO and the links to it go [MS-GPOL 3.3.5.6].
+
+use super::plan::{Change, Plan, Step, Verb, plan_entries};
+use super::progress::Control;
+use super::read;
+use crate::directory::GpoObject;
+use crate::directory::dn::Dn;
+use crate::directory::writer::refuse_default_gpo;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::model::gp_link::format_gp_link;
+use crate::model::gpt_tree::GptTree;
+use crate::model::guid::Guid;
+use crate::session::DomainSession;
+
+/// Works out what deleting a GPO would change. Writes nothing.
+///
+/// # Errors
+/// `Denied` for the two default GPOs; `BadDirectory` when `gPCFileSysPath` names another folder than that of the GPO.
+pub async fn plan(
+    session: &DomainSession,
+    object: &GpoObject,
+    keep_links: bool,
+    control: &Control,
+) -> Result<Plan> {
+    refuse_default_gpo(object.guid)?;
+    if object.critical {
+        return Err(Error::new(
+            ErrorKind::Denied,
+            format!(
+                "GPO \"{}\" is a critical system object, which a domain cannot be without",
+                object.display_name
+            ),
+        )
+        .with_hint("unlink it or switch it off instead"));
+    }
+    let live = read::read_gpo(session, object, control).await?;
+    let (links, mut messages) = planned_links(session, object.guid).await?;
+    if keep_links && !links.is_empty() {
+        messages.push(StatusMessage::warning(
+            "links-kept",
+            format!("{} links will name a GPO that is not there", links.len()),
+        ));
+    }
+    let (entries, _) = plan_entries(&live.snapshot.tree, &GptTree::new());
+    debug_assert!(entries.iter().all(|entry| entry.change == Change::Removed));
+    let mut steps = if keep_links { Vec::new() } else { links };
+    steps.push(Step::DeleteGpo {
+        guid: object.guid,
+        display_name: object.display_name.clone(),
+        keep_links,
+    });
+    messages.extend(live.snapshot.messages.iter().cloned());
+    Ok(Plan {
+        steps,
+        entries,
+        messages,
+        ..Plan::of_existing(Verb::Delete, &live)
+    })
+}
+
+/// What takes a GPO out of the links of the domain, its OUs and the sites, one step for each that names it. A `gPLink` that
+/// cannot be read is left alone, and said.
+pub(super) async fn planned_links(
+    session: &DomainSession,
+    guid: Guid,
+) -> Result<(Vec<Step>, Vec<StatusMessage>)> {
+    let gpo = session.info().base.gpo(guid);
+    let found = session.directory().links_of(guid).await?;
+    let mut steps: Vec<Step> = Vec::new();
+    for link in &found.links {
+        let som = link.som.dn.to_string();
+        let planned =
+            |step: &Step| matches!(step, Step::SetLinks { som: known, .. } if *known == som);
+        if steps.iter().any(planned) {
+            continue;
+        }
+        let mut left = link.som.links()?;
+        left.retain(|link| !Dn::parse(&link.dn).is_ok_and(|dn| dn == gpo));
+        steps.push(Step::SetLinks {
+            som,
+            from: link.som.gp_link.clone(),
+            to: (!left.is_empty()).then(|| format_gp_link(&left)),
+        });
+    }
+    Ok((steps, found.messages))
+}

@@ -1,0 +1,143 @@
+//! The objects below a GPO: what leads from those that are there to those that are wanted.
+//!
+//! An object that is in both stays the one it is, so that a package keeps its `objectGUID`: clients know an application by
+//! it, and install one anew whose identity changed.
+
+use std::collections::BTreeSet;
+
+use crate::directory::DirectoryWriter;
+use crate::error::Result;
+use crate::model::directory_object::DirectoryObject;
+use crate::model::guid::Guid;
+
+/// What is to be done to the objects below a GPO.
+#[derive(Debug, Default)]
+pub(super) struct ObjectChanges<'a> {
+    /// These go, with all below them.
+    pub(super) remove: Vec<&'a DirectoryObject>,
+    /// These become the second of the pair.
+    pub(super) change: Vec<(&'a DirectoryObject, &'a DirectoryObject)>,
+    /// These come; parents first.
+    pub(super) add: Vec<&'a DirectoryObject>,
+}
+
+impl ObjectChanges<'_> {
+    /// Whether the objects are the same and hold the same. A server may add to a DACL what is inherited, so what is
+    /// granted does not count.
+    pub(super) fn is_same_content(&self) -> bool {
+        self.remove.is_empty()
+            && self.add.is_empty()
+            && self
+                .change
+                .iter()
+                .all(|(old, new)| new.differing_attributes(old).is_empty())
+    }
+
+    /// Whether nothing is to be done.
+    pub(super) fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.change.is_empty() && self.add.is_empty()
+    }
+}
+
+/// Compares the objects that are there with those that are wanted; both parents first.
+pub(super) fn changes<'a>(
+    have: &'a [DirectoryObject],
+    want: &'a [DirectoryObject],
+) -> ObjectChanges<'a> {
+    let mut found = ObjectChanges::default();
+    let mut kept: BTreeSet<Vec<String>> = BTreeSet::new();
+    let mut removed: BTreeSet<Vec<String>> = BTreeSet::new();
+    for old in have {
+        let key = old.key();
+        let parent_goes = key
+            .split_first()
+            .is_some_and(|(_, parent)| removed.contains(parent));
+        let new = want.iter().find(|new| {
+            new.key() == key && new.object_class.eq_ignore_ascii_case(&old.object_class)
+        });
+        match new {
+            Some(new) if !parent_goes => {
+                kept.insert(key);
+                if !new.differing_attributes(old).is_empty() || new.differs_in_access(old) {
+                    found.change.push((old, new));
+                }
+            }
+            _ => {
+                removed.insert(key);
+                found.remove.push(old);
+            }
+        }
+    }
+    found.add = want
+        .iter()
+        .filter(|new| !kept.contains(&new.key()))
+        .collect();
+    found
+}
+
+/// Does it.
+///
+/// # Errors
+/// As the writer; what was done before stays done.
+pub(super) async fn reconcile(
+    directory: &DirectoryWriter,
+    guid: Guid,
+    changes: &ObjectChanges<'_>,
+) -> Result<()> {
+    directory.delete_children(guid, &changes.remove).await?;
+    for (old, new) in &changes.change {
+        directory.change_child(guid, old, new).await?;
+    }
+    for object in &changes.add {
+        directory.add_child(guid, object).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::directory_object::{AttributeValues, DirectoryAttribute};
+
+    fn object(path: &str, class: &str, name: &str) -> DirectoryObject {
+        DirectoryObject {
+            rdns: path.split(',').map(str::to_owned).collect(),
+            object_class: class.to_owned(),
+            attributes: vec![DirectoryAttribute {
+                name: "displayName".to_owned(),
+                values: AttributeValues::String(Some(name.to_owned())),
+            }],
+            security_descriptor: None,
+        }
+    }
+
+    #[test]
+    fn what_is_in_both_stays_and_what_stands_below_a_change_of_class_goes_along() {
+        let have = [
+            object("CN=Class Store,CN=Machine", "classStore", "x"),
+            object("CN=Odd,CN=User", "container", "x"),
+            object("CN=p,CN=Class Store,CN=Machine", "packageRegistration", "a"),
+            object("CN=q,CN=Class Store,CN=Machine", "packageRegistration", "a"),
+            object("CN=below,CN=Odd,CN=User", "container", "x"),
+        ];
+        let want = [
+            object("cn=class store,cn=machine", "classStore", "x"),
+            object("CN=Odd,CN=User", "classStore", "x"),
+            object("CN=p,CN=Class Store,CN=Machine", "packageRegistration", "b"),
+            object("CN=r,CN=Class Store,CN=Machine", "packageRegistration", "a"),
+            object("CN=below,CN=Odd,CN=User", "container", "x"),
+        ];
+        let found = changes(&have, &want);
+        let names = |objects: &[&DirectoryObject]| -> Vec<String> {
+            objects
+                .iter()
+                .map(|object| object.rdns[0].clone())
+                .collect()
+        };
+        assert_eq!(names(&found.remove), ["CN=Odd", "CN=q", "CN=below"]);
+        assert_eq!(names(&found.add), ["CN=Odd", "CN=r", "CN=below"]);
+        assert_eq!(found.change.len(), 1);
+        assert_eq!(found.change[0].1.rdns[0], "CN=p");
+        assert!(changes(&have, &have).is_empty());
+    }
+}

@@ -1,0 +1,135 @@
+//! The state of a GPO that a plan was made against.
+
+use std::collections::BTreeMap;
+
+use super::entries::{sha256, tree_hashes};
+use crate::model::extension_list::ExtensionList;
+use crate::model::version::GpoVersion;
+use crate::operations::read::LiveGpo;
+
+/// The settings of a GPO that a plan changes, or that it was made against.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct GpoState {
+    /// `displayName`.
+    pub display_name: String,
+    /// `flags`; `None` when the attribute is absent.
+    pub flags: Option<u32>,
+    /// `versionNumber`; `None` when the attribute is absent.
+    pub directory_version: Option<GpoVersion>,
+    /// `Version` of GPT.INI.
+    pub sysvol_version: Option<GpoVersion>,
+    /// `gPCMachineExtensionNames`.
+    pub machine_extensions: ExtensionList,
+    /// `gPCUserExtensionNames`.
+    pub user_extensions: ExtensionList,
+    /// `gPCWQLFilter`; `None` when the attribute is absent.
+    #[serde(default)]
+    pub wmi_filter: Option<String>,
+    /// SHA-256 of `nTSecurityDescriptor`, in hexadecimal.
+    pub security_descriptor: String,
+    /// SHA-256 of every file, by its path in lower case with forward slashes; folders have an empty hash.
+    pub tree: BTreeMap<String, String>,
+    /// The objects below the GPO, each as `RDN,RDN` with a hash of its attributes.
+    pub directory_objects: BTreeMap<String, String>,
+}
+
+impl GpoState {
+    /// The state of a GPO that was read.
+    pub fn of(live: &LiveGpo) -> Self {
+        let (object, snapshot) = (&live.object, &live.snapshot);
+        Self {
+            display_name: object.display_name.clone(),
+            flags: object.flags,
+            directory_version: object.version,
+            wmi_filter: object.wmi_filter.clone(),
+            sysvol_version: snapshot.sysvol_version,
+            machine_extensions: snapshot.machine_extensions.clone(),
+            user_extensions: snapshot.user_extensions.clone(),
+            security_descriptor: sha256(&snapshot.security_descriptor),
+            tree: tree_hashes(&snapshot.tree),
+            directory_objects: snapshot
+                .directory_objects
+                .iter()
+                .map(|object| {
+                    let attributes = serde_json::to_vec(&object.attributes).unwrap_or_default();
+                    (object.rdns.join(","), sha256(&attributes))
+                })
+                .collect(),
+        }
+    }
+
+    /// What differs from `other`, one sentence each; empty when nothing does.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut compare = |what: &str, before: String, now: String| {
+            if before != now {
+                found.push(format!("{what} was {before} and is now {now}"));
+            }
+        };
+        let version = |version: Option<GpoVersion>| {
+            version.map_or_else(|| "absent".to_owned(), |v| v.to_string())
+        };
+        compare(
+            "the display name",
+            format!("\"{}\"", self.display_name),
+            format!("\"{}\"", other.display_name),
+        );
+        compare(
+            "versionNumber",
+            version(self.directory_version),
+            version(other.directory_version),
+        );
+        compare(
+            "the version in GPT.INI",
+            version(self.sysvol_version),
+            version(other.sysvol_version),
+        );
+        compare(
+            "flags",
+            format!("{:?}", self.flags),
+            format!("{:?}", other.flags),
+        );
+        compare(
+            "gPCMachineExtensionNames",
+            self.machine_extensions.as_str().to_owned(),
+            other.machine_extensions.as_str().to_owned(),
+        );
+        compare(
+            "gPCUserExtensionNames",
+            self.user_extensions.as_str().to_owned(),
+            other.user_extensions.as_str().to_owned(),
+        );
+        compare(
+            "gPCWQLFilter",
+            self.wmi_filter.clone().unwrap_or_default(),
+            other.wmi_filter.clone().unwrap_or_default(),
+        );
+        if self.security_descriptor != other.security_descriptor {
+            found.push("the security descriptor changed".to_owned());
+        }
+        found.extend(map_differences("file", &self.tree, &other.tree));
+        found.extend(map_differences(
+            "object",
+            &self.directory_objects,
+            &other.directory_objects,
+        ));
+        found
+    }
+}
+
+fn map_differences(
+    what: &str,
+    before: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let gone = before
+        .keys()
+        .filter(|key| !now.contains_key(*key))
+        .map(|key| format!("{what} {key} is gone"));
+    let changed = now.iter().filter_map(|(key, hash)| match before.get(key) {
+        None => Some(format!("{what} {key} is new")),
+        Some(old) if old != hash => Some(format!("{what} {key} changed")),
+        Some(_) => None,
+    });
+    gone.chain(changed).collect()
+}

@@ -1,0 +1,56 @@
+//! Set status: which halves of a GPO are in force, `flags` [MS-GPOL 2.2.4]. Clients look at it each time, so the version
+//! stays.
+
+use super::plan::{Plan, Step, Verb};
+use super::progress::Control;
+use super::read;
+use super::settings::may_edit;
+use crate::directory::GpoObject;
+use crate::error::Result;
+use crate::session::DomainSession;
+
+/// Which halves of a GPO are in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Both.
+    All,
+    /// The computer half alone.
+    Computer,
+    /// The user half alone.
+    User,
+    /// Neither.
+    None,
+}
+
+impl Status {
+    /// The bits of `flags`: 1 switches the user half off, 2 the computer half.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::All => 0,
+            Self::Computer => 1,
+            Self::User => 2,
+            Self::None => 3,
+        }
+    }
+}
+
+/// Works out what giving a GPO this status would change. Other bits of `flags` stay. Writes nothing.
+///
+/// # Errors
+/// `Denied` when the account may not edit the GPO.
+pub async fn plan(
+    session: &DomainSession,
+    object: &GpoObject,
+    status: Status,
+    control: &Control,
+) -> Result<Plan> {
+    may_edit(object)?;
+    let live = read::read_gpo(session, object, control).await?;
+    Ok(Plan {
+        steps: vec![Step::SetStatus {
+            from: object.flags,
+            to: object.flags.unwrap_or(0) & !3 | status.bits(),
+        }],
+        ..Plan::of_existing(Verb::SetStatus, &live)
+    })
+}

@@ -1,0 +1,381 @@
+//! What import, restore, copy and create have in common: a GPO gets settings. Works out the plan for it.
+
+use super::objects;
+use super::plan::{
+    Change, FileContent, Plan, PlanSource, PlanTarget, Step, Swap, Verb, plan_entries,
+};
+use super::read::LiveGpo;
+use super::stage::by_root_entry;
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::gpt_ini;
+use crate::message::StatusMessage;
+use crate::migration::report::MappingReport;
+use crate::model::directory_object::{AttributeValues, DirectoryObject};
+use crate::model::extension_list::ExtensionList;
+use crate::model::gpt_tree::GptTree;
+use crate::model::guid::Guid;
+use crate::model::sddl::to_sddl;
+use crate::model::security_descriptor::{SecurityDescriptor, control, same_access};
+use crate::model::version::GpoVersion;
+use crate::session::DomainSession;
+
+/// A GPO and the settings it gets.
+pub(super) struct NewSettings<'a> {
+    /// The verb.
+    pub(super) verb: Verb,
+    /// Where they come from.
+    pub(super) source: Option<PlanSource>,
+    /// The GPO.
+    pub(super) target: PlanTarget,
+    /// The GPO as it is; `None` when it is created.
+    pub(super) live: Option<&'a LiveGpo>,
+    /// Its files and folders as they will be, without GPT.INI.
+    pub(super) tree: GptTree,
+    /// The objects below it as they will be.
+    pub(super) directory_objects: Vec<DirectoryObject>,
+    /// Its version as it will be. With 0, a GPO that is created has no settings yet.
+    pub(super) version: GpoVersion,
+    /// `flags` as they will be.
+    pub(super) flags: u32,
+    /// `gPCMachineExtensionNames` as it will be.
+    pub(super) machine_extensions: ExtensionList,
+    /// `gPCUserExtensionNames` as it will be.
+    pub(super) user_extensions: ExtensionList,
+    /// `displayName` as it will be; `None` leaves it.
+    pub(super) display_name: Option<String>,
+    /// `gPCWQLFilter` as it will be; `None` leaves it, `Some(None)` removes it.
+    pub(super) wmi_filter: Option<Option<String>>,
+    /// The descriptor whose DACL the GPO will have; `None` leaves it.
+    pub(super) security_descriptor: Option<SecurityDescriptor>,
+    /// Changes of links, after all else.
+    pub(super) links: Vec<Step>,
+    /// What became of each reference.
+    pub(super) mapping: Option<MappingReport>,
+    /// What was noticed.
+    pub(super) messages: Vec<StatusMessage>,
+}
+
+impl NewSettings<'_> {
+    /// The plan.
+    ///
+    /// # Errors
+    /// `Internal` when the DACL does not fit into a descriptor.
+    pub(super) fn plan(mut self) -> Result<Plan> {
+        for half in ["Machine", "User"] {
+            self.tree.insert_dir(&half.parse().map_err(|cause| {
+                Error::new(ErrorKind::Internal, "no path for a half").with_source(cause)
+            })?);
+        }
+        let old_tree = self
+            .live
+            .map_or_else(GptTree::new, |live| live.snapshot.tree.clone());
+        let (entries, contents) = plan_entries(&old_tree, &self.tree);
+        let steps = self.steps(&old_tree)?;
+        let settings_come = self.version != GpoVersion::default();
+        let gpt_ini = settings_come.then(|| {
+            let old = self.live.and_then(|live| live.gpt_ini.clone());
+            new_gpt_ini(old.as_deref(), self.version, &mut self.messages)
+        });
+        self.messages.extend(
+            [
+                (&self.machine_extensions, "gPCMachineExtensionNames"),
+                (&self.user_extensions, "gPCUserExtensionNames"),
+            ]
+            .into_iter()
+            .filter_map(|(list, attribute)| extension_findings(list, attribute)),
+        );
+        Ok(Plan {
+            source: self.source,
+            basis: self.live.map(LiveGpo::state),
+            steps,
+            entries,
+            gpt_ini: gpt_ini.map(|bytes| FileContent(bytes.into())),
+            directory_objects: self.directory_objects,
+            mapping: self.mapping,
+            messages: self.messages,
+            contents,
+            ..Plan::new(self.verb, self.target)
+        })
+    }
+
+    fn steps(&self, old_tree: &GptTree) -> Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        if self.target.create {
+            steps.push(Step::CreateGpo {
+                guid: self.target.guid,
+                display_name: self.target.display_name.clone(),
+            });
+        }
+        steps.extend(self.descriptor_step()?);
+        steps.push(Step::StageFiles {
+            files: self.tree.files().count(),
+            bytes: self.tree.total_bytes(),
+        });
+        steps.extend(switch_steps(old_tree, &self.tree));
+        steps.extend(self.object_steps());
+        if self.version != GpoVersion::default() {
+            steps.push(Step::WriteGptIni {
+                from: self.live.and_then(|live| live.snapshot.sysvol_version),
+                to: self.version,
+            });
+            steps.push(self.modify_step());
+        }
+        steps.extend(self.links.iter().cloned());
+        Ok(steps)
+    }
+
+    fn object_steps(&self) -> Vec<Step> {
+        let have = self
+            .live
+            .map_or(&[][..], |live| &live.snapshot.directory_objects);
+        let changes = objects::changes(have, &self.directory_objects);
+        let name = |object: &DirectoryObject| object.rdns.join(",");
+        let mut steps = Vec::new();
+        if !changes.remove.is_empty() {
+            steps.push(Step::RemoveDirectoryObjects {
+                count: changes.remove.len(),
+            });
+        }
+        if !changes.change.is_empty() {
+            steps.push(Step::ChangeDirectoryObjects {
+                objects: changes.change.iter().map(|(_, new)| name(new)).collect(),
+            });
+        }
+        if !changes.add.is_empty() {
+            steps.push(Step::AddDirectoryObjects {
+                objects: changes.add.iter().map(|object| name(object)).collect(),
+            });
+        }
+        steps
+    }
+
+    fn modify_step(&self) -> Step {
+        let object = self.live.map(|live| &live.object);
+        let name = self.display_name.as_ref().zip(object);
+        let filter = self.wmi_filter.as_ref().map(|to| Swap {
+            from: object.and_then(|object| object.wmi_filter.clone()),
+            to: to.clone(),
+        });
+        Step::ModifyGpo {
+            version_from: object.map_or(Some(GpoVersion::default()), |object| object.version),
+            version_to: self.version,
+            flags_from: object.and_then(|object| object.flags),
+            flags_to: self.flags,
+            machine_extensions_from: object.map_or_else(ExtensionList::default, |object| {
+                object.machine_extensions.clone()
+            }),
+            machine_extensions_to: self.machine_extensions.clone(),
+            user_extensions_from: object.map_or_else(ExtensionList::default, |object| {
+                object.user_extensions.clone()
+            }),
+            user_extensions_to: self.user_extensions.clone(),
+            display_name: name.filter(|(to, object)| **to != object.display_name).map(
+                |(to, object)| Swap {
+                    from: object.display_name.clone(),
+                    to: to.clone(),
+                },
+            ),
+            wmi_filter: filter.filter(|filter| filter.from != filter.to),
+        }
+    }
+
+    /// The DACL, where it grants something else than the present one. Owner and group stay those of the GPO.
+    fn descriptor_step(&self) -> Result<Option<Step>> {
+        let Some(wanted) = &self.security_descriptor else {
+            return Ok(None);
+        };
+        let present = self
+            .live
+            .and_then(|live| SecurityDescriptor::parse(&live.object.security_descriptor).ok());
+        let mut new = present.clone().unwrap_or_default();
+        new.dacl.clone_from(&wanted.dacl);
+        // Nothing is inherited by a protected list without inherited entries, so the mark that somebody computed what is
+        // says nothing; a backup always has it.
+        let kept = control::DACL_PROTECTED
+            | if wanted.has_inherited_aces() {
+                control::DACL_AUTO_INHERITED
+            } else {
+                0
+            };
+        new.control = (new.control & !control::DACL_PROTECTED)
+            | control::DACL_PRESENT
+            | (wanted.control & kept);
+        if present
+            .as_ref()
+            .is_some_and(|present| same_access(present, &new))
+        {
+            return Ok(None);
+        }
+        let bytes = new.to_bytes().map_err(|cause| {
+            Error::new(ErrorKind::Internal, "the new DACL cannot be written").with_source(cause)
+        })?;
+        Ok(Some(Step::SetSecurityDescriptor {
+            from: present.as_ref().map(to_sddl),
+            to: to_sddl(&new),
+            descriptor: FileContent(bytes.into()),
+        }))
+    }
+}
+
+/// The version after a change of a GPO that exists: both halves one further. Where the two sides disagreed before, the
+/// higher one counts, or a client that knows it would take the new policy for an old one.
+pub(super) fn next_version(live: &LiveGpo) -> GpoVersion {
+    higher(
+        live.object.version.unwrap_or_default(),
+        live.snapshot.sysvol_version.unwrap_or_default(),
+    )
+    .next()
+}
+
+/// The higher number of each half.
+pub(super) fn higher(one: GpoVersion, other: GpoVersion) -> GpoVersion {
+    GpoVersion {
+        user: one.user.max(other.user),
+        machine: one.machine.max(other.machine),
+    }
+}
+
+/// Refuses a GPO this account may not edit.
+///
+/// # Errors
+/// `Denied`.
+pub(super) fn may_edit(object: &crate::directory::GpoObject) -> Result<()> {
+    if object.may_write != Some(false) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Denied,
+        format!(
+            "this account may not edit GPO \"{}\" in the directory",
+            object.display_name
+        ),
+    )
+    .with_hint("Edit settings on the GPO is needed"))
+}
+
+/// Two GPOs may have one name, but nobody makes a second one on purpose. `own` is the GPO that may have it already.
+///
+/// # Errors
+/// `Usage` for a text that is no name; `Conflict` when another GPO has it.
+pub(super) async fn name_is_free(
+    session: &DomainSession,
+    name: &str,
+    own: Option<Guid>,
+) -> Result<()> {
+    if name.trim().is_empty() || name.chars().any(char::is_control) || name.chars().count() > 255 {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("\"{}\" is no display name for a GPO", name.escape_debug()),
+        )
+        .with_hint("it has 1 to 255 characters, and no control characters"));
+    }
+    let taken = session.directory().gpos().await?.into_iter().find(|gpo| {
+        Some(gpo.guid) != own && gpo.display_name.to_lowercase() == name.to_lowercase()
+    });
+    match taken {
+        None => Ok(()),
+        Some(gpo) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!("a GPO named \"{name}\" exists already: {}", gpo.guid),
+        )
+        .with_hint("choose another name, or work on that GPO")),
+    }
+}
+
+fn switch_steps(old: &GptTree, new: &GptTree) -> Vec<Step> {
+    let (old, new) = (by_root_entry(old), by_root_entry(new));
+    let mut steps: Vec<Step> = new
+        .iter()
+        .map(|(key, entry)| Step::SwitchEntry {
+            name: entry.name.to_string(),
+            change: if old.contains_key(key) {
+                Change::Changed
+            } else {
+                Change::Added
+            },
+        })
+        .collect();
+    steps.extend(
+        old.iter()
+            .filter(|(key, _)| !new.contains_key(*key))
+            .map(|(_, entry)| Step::SwitchEntry {
+                name: entry.name.to_string(),
+                change: Change::Removed,
+            }),
+    );
+    steps
+}
+
+/// The objects as they stand below the target: what names the GPO rewritten. Their own descriptors stay only if they mean
+/// something there.
+pub(super) fn objects_for(
+    objects: &[DirectoryObject],
+    target: &PlanTarget,
+    with_descriptors: bool,
+) -> Vec<DirectoryObject> {
+    let domain = target.domain.lower();
+    objects
+        .iter()
+        .map(|object| {
+            let mut object = object.clone();
+            if !with_descriptors {
+                object.security_descriptor = None;
+            }
+            object
+                .attributes
+                .retain(|attribute| !attribute.name.eq_ignore_ascii_case("objectGUID"));
+            for attribute in &mut object.attributes {
+                if attribute.name.eq_ignore_ascii_case("msiScriptPath") {
+                    if let AttributeValues::String(Some(path)) = &mut attribute.values {
+                        // The part from the half on stays; before it stands the source GPO's own folder [MS-GPSI 2.2.2.4.1].
+                        let at = path
+                            .to_lowercase()
+                            .find("\\machine\\")
+                            .or_else(|| path.to_lowercase().find("\\user\\"));
+                        if let Some(rest) = at.and_then(|at| path.get(at..)) {
+                            *path = format!(
+                                "\\\\{domain}\\sysvol\\{domain}\\Policies\\{}{rest}",
+                                target.guid
+                            );
+                        }
+                    }
+                } else if attribute.name.eq_ignore_ascii_case("extensionName") {
+                    attribute.values = AttributeValues::String(Some(target.display_name.clone()));
+                }
+            }
+            object
+        })
+        .collect()
+}
+
+/// GPT.INI with the new version and all else of the old one; a new file where the old one cannot be read.
+fn new_gpt_ini(
+    old: Option<&[u8]>,
+    version: GpoVersion,
+    messages: &mut Vec<StatusMessage>,
+) -> Vec<u8> {
+    match old.map(|bytes| gpt_ini::write_version(bytes, version)) {
+        Some(Ok(bytes)) => bytes,
+        Some(Err(problem)) => {
+            messages.push(StatusMessage::warning(
+                "gpt-ini-replaced",
+                format!("GPT.INI of the target cannot be read, so it is written anew: {problem}"),
+            ));
+            gpt_ini::create(version)
+        }
+        None => gpt_ini::create(version),
+    }
+}
+
+fn extension_findings(list: &ExtensionList, attribute: &str) -> Option<StatusMessage> {
+    if list.is_empty() || list.is_sorted() {
+        return None;
+    }
+    Some(
+        StatusMessage::warning(
+            "extension-list-unsorted",
+            format!("{attribute} of the backup is not a sorted list of extensions, so clients may not see all settings"),
+        )
+        .with_hint("it is written as the backup has it"),
+    )
+}
