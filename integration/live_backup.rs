@@ -53,6 +53,9 @@ fn every_gpo_equals_sysvol_and_the_directory() {
             assert!(value.is_empty() || xml.contains(value), "{name} {value}");
         }
     }
+    for backup in backups {
+        assert_side_file(&before, backup);
+    }
     let listed = gpoctl(&["backups", "list", to, "--json"]).json();
     assert_eq!(listed["backups"].as_array().unwrap().len(), backups.len());
     for entry in listed["backups"].as_array().unwrap() {
@@ -60,6 +63,85 @@ fn every_gpo_equals_sysvol_and_the_directory() {
     }
     // Reading changes nothing.
     assert_same(&before, &state("src"));
+}
+
+/// The side file of a backup tells of links, WMI filter, owner and GPT.INI what the judge sees.
+fn assert_side_file(state: &serde_json::Value, backup: &serde_json::Value) {
+    let guid = backup["gpo_guid"].as_str().unwrap();
+    let gpo = &state["gpos"][guid];
+    let path = std::path::PathBuf::from(backup["path"].as_str().unwrap());
+    let side: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path.join("gpoctl.json")).unwrap()).unwrap();
+    let recorded: Vec<(String, u64, u64)> = side["links"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|link| {
+            let options = link["options"].as_u64().unwrap();
+            assert_eq!(link["enforced"], options & 2 != 0);
+            assert_eq!(link["disabled"], options & 1 != 0);
+            let target = link["target"].as_str().unwrap().to_lowercase();
+            (target, link["order"].as_u64().unwrap(), options)
+        })
+        .collect();
+    let mut wanted = Vec::new();
+    for (target, som) in state["links"].as_object().unwrap() {
+        let links: Vec<&str> = som["gPLink"].as_str().unwrap().split('[').skip(1).collect();
+        for (index, link) in links.iter().enumerate() {
+            if link.to_lowercase().contains(&guid.to_lowercase()) {
+                let options = link.trim_end_matches(']').rsplit(';').next().unwrap();
+                let order = u64::try_from(links.len() - index).unwrap();
+                wanted.push((target.to_lowercase(), order, options.parse().unwrap()));
+            }
+        }
+    }
+    let sorted = |mut links: Vec<(String, u64, u64)>| {
+        links.sort();
+        links
+    };
+    assert_eq!(sorted(recorded), sorted(wanted), "{guid}");
+    let sddl = gpo["sddl"].as_str().unwrap();
+    let owner = side["owner"].as_str().unwrap();
+    assert!(
+        owner.ends_with("-512") == sddl.starts_with("O:DA"),
+        "{owner} {sddl}"
+    );
+    assert_eq!(
+        support::sysvol_file("src", guid, "GPT.INI"),
+        decode(side["gpt_ini"].as_str().unwrap()),
+        "{guid}"
+    );
+    let filter = attribute(gpo, "gPCWQLFilter");
+    let Some(id) = filter.split(';').nth(1) else {
+        assert!(side["wmi_filter"].is_null());
+        return;
+    };
+    let seen = state["wmi_filters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|seen| attribute(seen, "msWMI-ID") == id)
+        .unwrap();
+    for (name, values) in seen["attributes"].as_object().unwrap() {
+        if !name.starts_with("msWMI-") {
+            continue;
+        }
+        let kept = side["wmi_filter"]["attributes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|kept| kept["name"] == name.as_str())
+            .unwrap_or_else(|| panic!("{name} is missing"));
+        assert_eq!(kept["values"]["string"], values[0], "{name}");
+    }
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+
+    base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .unwrap()
 }
 
 #[test]

@@ -15,7 +15,9 @@
 //! [`RelPath`](crate::model::safe_name::RelPath), and everything is bounded.
 
 mod compose;
+mod delete;
 mod folder;
+mod index;
 mod list;
 mod read;
 mod side_file;
@@ -23,15 +25,17 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+pub use delete::delete;
 pub use list::{list, resolve};
 pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
 pub use side_file::verify;
-pub use write::{MAX_COMMENT, write};
+pub use write::{MAX_COMMENT, Staged, check, commit, stage, write};
 
 use crate::formats::bkup_info::BackupInst;
 use crate::message::StatusMessage;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
+use crate::model::surroundings::Surroundings;
 
 /// What bkupInfo.xml says of a backup, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -77,6 +81,8 @@ pub struct StoredBackup {
     pub info: BackupInfo,
     /// The GPO.
     pub snapshot: GpoSnapshot,
+    /// What stood around it, as far as the backup tells: one that another program wrote does not.
+    pub around: Surroundings,
     /// What is wrong with it.
     pub problems: Vec<StatusMessage>,
 }

@@ -14,6 +14,7 @@ pub mod principals;
 mod sasl;
 pub mod session;
 mod stream;
+pub mod survey;
 pub mod wmi;
 pub mod writer;
 

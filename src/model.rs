@@ -31,6 +31,7 @@ pub mod sddl;
 pub mod security_descriptor;
 pub mod sid;
 pub mod snapshot;
+pub mod surroundings;
 pub mod unc_path;
 pub mod version;
 pub mod well_known;

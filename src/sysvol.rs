@@ -8,6 +8,7 @@ pub mod gpt;
 #[cfg(feature = "libsmbclient")]
 mod libsmbclient;
 mod smb2_client;
+pub mod throttle;
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -68,6 +68,14 @@ impl Folder {
         }
     }
 
+    /// Opens a file of this folder for a lock, and makes it when it is not there; fails on a link.
+    pub(super) fn lock_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let file = rustix::fs::openat(&self.fd, checked(name)?, flags, mode)?;
+        Ok(File::from(file))
+    }
+
     /// The entries, sorted by name; a name that is not UTF-8 stands as an error with its readable form.
     pub(super) fn entries(&self) -> io::Result<Vec<(Result<String, String>, Kind)>> {
         let mut found = Vec::new();

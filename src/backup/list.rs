@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::folder::{Folder, Kind};
-use super::{BackupInfo, BackupListEntry, names};
+use super::{BackupInfo, BackupListEntry, names, side_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::{bkup_info, manifest};
 use crate::message::StatusMessage;
@@ -58,7 +58,7 @@ pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
 }
 
 /// The entry of a folder, if it is a backup.
-fn entry(folder: &Folder) -> Option<BackupListEntry> {
+pub(super) fn entry(folder: &Folder) -> Option<BackupListEntry> {
     let mut problems = Vec::new();
     let has_backup = folder.find(names::BACKUP).ok()?.is_some();
     let bkup_info = folder.find(names::BKUP_INFO).ok()?;
@@ -98,6 +98,11 @@ fn entry(folder: &Folder) -> Option<BackupListEntry> {
             BackupInfo::unknown(&folder.path)
         }
     };
+    if let Ok(Some((name, _))) = folder.find(names::SIDE_FILE) {
+        let side = side_file::read(folder, &name);
+        problems.extend(side.problems);
+        problems.extend(side_file::partial(&side.around));
+    }
     Some(BackupListEntry {
         info,
         present: true,

@@ -6,7 +6,8 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::folder::{Folder, Kind};
-use super::{BackupInfo, StoredBackup, names, side_file};
+use super::side_file::{self, SideFileRead};
+use super::{BackupInfo, StoredBackup, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::backup_xml::{self, BackupXml, CoreSettings};
 use crate::formats::{bkup_info, xml_tree};
@@ -68,7 +69,16 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
     let backup = parsed.backup.value;
     let mut info = info(&folder, &mut problems)?;
     let tree = tree(&folder, &backup, &mut problems)?;
-    let snapshot = snapshot(&folder, &backup, &info, tree, &mut problems)?;
+    let side = match folder.find(names::SIDE_FILE).ok().flatten() {
+        Some((name, _)) => side_file::read(&folder, &name),
+        None => SideFileRead::default(),
+    };
+    problems.extend(side.problems);
+    problems.extend(side_file::partial(&side.around));
+    let mut snapshot = snapshot(&folder, &backup, &info, tree, &mut problems)?;
+    snapshot
+        .directory_objects
+        .extend(side.other_directory_objects);
     match info.gpo_guid {
         Some(guid) if guid != snapshot.guid => problems.push(StatusMessage::warning(
             "different-gpo",
@@ -89,6 +99,7 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
     Ok(StoredBackup {
         info,
         snapshot,
+        around: side.around,
         problems,
     })
 }
@@ -149,16 +160,7 @@ fn snapshot(
             ),
         )
     };
-    let mut directory_objects = backup_xml::read_objects(&backup.extensions);
-    if let Some((name, _)) = folder.find(names::SIDE_FILE).ok().flatten() {
-        match side_file::read(folder, &name) {
-            Ok(side) => directory_objects.extend(side.other_directory_objects),
-            Err(error) => problems.push(
-                StatusMessage::warning("malformed-side-file", error.to_string())
-                    .at(Place::file(names::SIDE_FILE)),
-            ),
-        }
-    }
+    let directory_objects = backup_xml::read_objects(&backup.extensions);
     let (directory, sysvol) = versions(core);
     Ok(GpoSnapshot {
         guid: core.id.trim().parse().map_err(|error| bad("ID", &error))?,

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::folder::{Folder, Kind};
@@ -13,6 +16,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::reference::Place;
+use crate::model::sid::Sid;
+use crate::model::snapshot::GpoSnapshot;
+use crate::model::surroundings::{LinkRecord, Surroundings};
 use crate::model::version::GpoVersion;
 
 /// The largest side file that is read, in bytes.
@@ -20,8 +26,11 @@ const MAX_BYTES: u64 = 64 << 20;
 /// The deepest folder that is verified, counted from the backup's own.
 const MAX_DEPTH: usize = 72;
 
+/// The version of the form of the side file that is written and known here.
+const FORMAT_VERSION: u32 = 1;
+
 /// The content of `gpoctl.json`. It may only grow.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(super) struct SideFile {
     pub(super) format_version: u32,
     /// Name and version of the program that wrote the backup.
@@ -32,11 +41,93 @@ pub(super) struct SideFile {
     pub(super) directory_version: GpoVersion,
     /// UTC, as in bkupInfo.xml.
     pub(super) backup_time: String,
+    /// The SIDs of owner and group of the GPO's object.
+    pub(super) owner: Option<Sid>,
+    pub(super) group: Option<Sid>,
+    pub(super) when_created: String,
+    pub(super) when_changed: String,
+    /// GPT.INI in base64.
+    pub(super) gpt_ini: Option<String>,
+    /// Where the GPO was linked; `None` when nobody looked.
+    pub(super) links: Option<Vec<LinkRecord>>,
+    /// The linked WMI filter with all its attributes.
+    pub(super) wmi_filter: Option<DirectoryObject>,
+    /// What could not be read; with any of these the backup is partial.
+    pub(super) unread: Vec<StatusMessage>,
     /// By path below the backup's folder, with forward slashes: every file but this one.
     pub(super) files: BTreeMap<String, FileHash>,
     /// The objects below the GPO that are not part of a saved class store.
-    #[serde(default)]
     pub(super) other_directory_objects: Vec<DirectoryObject>,
+}
+
+impl SideFile {
+    /// The side file of a backup of this GPO, made at `backup_time`.
+    pub(super) fn new(
+        snapshot: &GpoSnapshot,
+        around: &Surroundings,
+        backup_time: &str,
+        files: BTreeMap<String, FileHash>,
+        other_directory_objects: Vec<DirectoryObject>,
+    ) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            tool: concat!("gpoctl ", env!("CARGO_PKG_VERSION")).to_owned(),
+            domain_controller: snapshot.domain_controller.clone(),
+            sysvol_version: snapshot.sysvol_version,
+            directory_version: snapshot.directory_version,
+            backup_time: backup_time.to_owned(),
+            owner: around.owner.clone(),
+            group: around.group.clone(),
+            when_created: around.when_created.clone(),
+            when_changed: around.when_changed.clone(),
+            gpt_ini: around.gpt_ini.as_ref().map(|ini| BASE64.encode(ini)),
+            links: around.links.clone(),
+            wmi_filter: around.wmi_filter.clone(),
+            unread: around.unread.clone(),
+            files,
+            other_directory_objects,
+        }
+    }
+}
+
+/// What a side file told, and what was wrong with it.
+#[derive(Debug, Default)]
+pub(super) struct SideFileRead {
+    /// `None` when the hashes cannot be read.
+    pub(super) files: Option<BTreeMap<String, FileHash>>,
+    pub(super) other_directory_objects: Vec<DirectoryObject>,
+    pub(super) around: Surroundings,
+    pub(super) problems: Vec<StatusMessage>,
+}
+
+/// The fields of a side file, each taken by itself: one that is malformed costs only itself.
+struct Fields {
+    fields: serde_json::Map<String, serde_json::Value>,
+    problems: Vec<StatusMessage>,
+}
+
+impl Fields {
+    /// The value of a field; nothing when it is absent, null or malformed.
+    fn take<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        match self.fields.remove(name)? {
+            serde_json::Value::Null => None,
+            value => match serde_json::from_value(value) {
+                Ok(value) => Some(value),
+                Err(error) => {
+                    self.problem(format!("\"{name}\" in gpoctl.json is malformed: {error}"));
+                    None
+                }
+            },
+        }
+    }
+
+    fn problem(&mut self, text: String) {
+        self.problems.push(malformed(text));
+    }
+}
+
+fn malformed(text: String) -> StatusMessage {
+    StatusMessage::warning("malformed-side-file", text).at(Place::file(names::SIDE_FILE))
 }
 
 /// Size and hash of a file.
@@ -57,10 +148,76 @@ impl FileHash {
     }
 }
 
-/// Reads the side file of a backup under its name on disk.
-pub(super) fn read(folder: &Folder, name: &str) -> io::Result<SideFile> {
-    let bytes = folder.read(name, MAX_BYTES)?;
-    serde_json::from_slice(&bytes).map_err(io::Error::other)
+/// Reads the side file of a backup under its name on disk. Fields nobody knows are passed over, so that a later version
+/// may have more of them.
+pub(super) fn read(folder: &Folder, name: &str) -> SideFileRead {
+    let parsed = folder
+        .read(name, MAX_BYTES)
+        .and_then(|bytes| serde_json::from_slice(&bytes).map_err(io::Error::other));
+    let fields = match parsed {
+        Ok(fields) => fields,
+        Err(error) => {
+            return SideFileRead {
+                problems: vec![malformed(format!("cannot read gpoctl.json: {error}"))],
+                ..SideFileRead::default()
+            };
+        }
+    };
+    let mut fields = Fields {
+        fields,
+        problems: Vec::new(),
+    };
+    if let Some(version) = fields.take::<u32>("format_version")
+        && version > FORMAT_VERSION
+    {
+        fields.problem(format!(
+            "gpoctl.json has the form {version}, and this program knows {FORMAT_VERSION}: some of it may be overlooked"
+        ));
+    }
+    let gpt_ini = fields.take::<String>("gpt_ini").and_then(|text| {
+        let bytes = BASE64.decode(text);
+        if bytes.is_err() {
+            fields.problem("\"gpt_ini\" in gpoctl.json is not base64".to_owned());
+        }
+        bytes.ok().map(Bytes::from)
+    });
+    let around = Surroundings {
+        links: fields.take("links"),
+        wmi_filter: fields.take("wmi_filter"),
+        owner: fields.take("owner"),
+        group: fields.take("group"),
+        when_created: fields.take("when_created").unwrap_or_default(),
+        when_changed: fields.take("when_changed").unwrap_or_default(),
+        gpt_ini,
+        unread: fields.take("unread").unwrap_or_default(),
+    };
+    SideFileRead {
+        files: fields.take("files"),
+        other_directory_objects: fields.take("other_directory_objects").unwrap_or_default(),
+        around,
+        problems: fields.problems,
+    }
+}
+
+/// The problem of a backup that lacks what could not be read when it was made.
+pub(super) fn partial(around: &Surroundings) -> Option<StatusMessage> {
+    let first = around.unread.first()?;
+    let place = first
+        .place
+        .as_ref()
+        .map(|place| format!("{place}: "))
+        .unwrap_or_default();
+    let more = match around.unread.len() {
+        1 => String::new(),
+        count => format!(", and {} more", count.saturating_sub(1)),
+    };
+    Some(StatusMessage::warning(
+        "partial-backup",
+        format!(
+            "the backup is partial, because something could not be read: {place}{}{more}",
+            first.text
+        ),
+    ))
 }
 
 /// Compares every file of a backup with the hashes that were recorded when gpoctl wrote it. No message means that all is
@@ -90,16 +247,14 @@ pub fn verify(dir: &Path) -> Result<Vec<StatusMessage>> {
             "the backup was not written by gpoctl, so there are no hashes to compare it with",
         )]);
     };
-    let mut expected = match read(&folder, &name) {
-        Ok(side) => side.files,
-        Err(error) => {
-            return Ok(vec![StatusMessage::error(
-                "malformed-side-file",
-                format!("cannot read {}: {error}", names::SIDE_FILE),
-            )]);
-        }
+    let side = read(&folder, &name);
+    let Some(mut expected) = side.files else {
+        return Ok(vec![StatusMessage::error(
+            "malformed-side-file",
+            format!("cannot read the hashes in {}", names::SIDE_FILE),
+        )]);
     };
-    let mut messages = Vec::new();
+    let mut messages = side.problems;
     compare(&folder, "", 0, &mut expected, &mut messages).map_err(bad)?;
     messages.extend(expected.into_keys().map(|path| {
         StatusMessage::error("missing-file", "the file is no longer in the backup")

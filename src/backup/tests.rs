@@ -5,12 +5,13 @@ use bytes::Bytes;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::model::directory_object::DirectoryObject;
+use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::principal::Principal;
 use crate::model::security_descriptor::{SecurityDescriptor, same_access};
 use crate::model::snapshot::{InventoryPrincipal, WmiFilterLink};
+use crate::model::surroundings::{LinkRecord, Surroundings};
 use crate::model::version::GpoVersion;
 
 const NOW: &str = "2024-02-03T04:05:06";
@@ -85,12 +86,113 @@ fn snapshot() -> GpoSnapshot {
     }
 }
 
+fn around() -> Surroundings {
+    Surroundings {
+        links: Some(vec![LinkRecord {
+            target: "OU=Clients,DC=src,DC=test".to_owned(),
+            order: 2,
+            enforced: true,
+            disabled: false,
+            options: 2,
+            blocks_inheritance: true,
+        }]),
+        wmi_filter: Some(DirectoryObject {
+            rdns: vec!["CN={BBBBBBBB-0000-0000-0000-000000000000}".to_owned()],
+            object_class: "msWMI-Som".to_owned(),
+            attributes: vec![DirectoryAttribute {
+                name: "msWMI-Parm2".to_owned(),
+                values: AttributeValues::String(Some("1;3;10;4;WQL;root;x;".to_owned())),
+            }],
+            security_descriptor: None,
+        }),
+        owner: "S-1-5-21-1-2-3-512".parse().ok(),
+        group: "S-1-5-21-1-2-3-513".parse().ok(),
+        when_created: "20240101000000.0Z".to_owned(),
+        when_changed: "20240102000000.0Z".to_owned(),
+        gpt_ini: Some(Bytes::from_static(b"[General]\r\nVersion=1\r\n\xff")),
+        unread: Vec::new(),
+    }
+}
+
+#[test]
+fn what_stands_around_a_gpo_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let info = write(dir.path(), &snapshot(), &around(), "", NOW).unwrap();
+    let stored = read(&info.path).unwrap();
+    assert_eq!(stored.around, around());
+    assert_eq!(stored.problems, []);
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(info.path.join("gpoctl.json")).unwrap()).unwrap();
+    assert_eq!(json["links"][0]["target"], "OU=Clients,DC=src,DC=test");
+    assert_eq!(json["wmi_filter"]["attributes"][0]["name"], "msWMI-Parm2");
+    assert_eq!(json["owner"], "S-1-5-21-1-2-3-512");
+}
+
+#[test]
+fn a_side_file_is_read_field_by_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let info = write(dir.path(), &snapshot(), &around(), "", NOW).unwrap();
+    let path = info.path.join("gpoctl.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    json["links"] = serde_json::json!([{ "target": 7 }]);
+    json["gpt_ini"] = "***".into();
+    json["of a later version"] = serde_json::json!({ "a": [1] });
+    json["format_version"] = 2.into();
+    fs::write(&path, json.to_string()).unwrap();
+    let stored = read(&info.path).unwrap();
+    assert_eq!(stored.around.links, None);
+    assert_eq!(stored.around.gpt_ini, None);
+    assert_eq!(stored.around.wmi_filter, around().wmi_filter);
+    assert_eq!(stored.snapshot.directory_objects.len(), 1);
+    let problems: Vec<&str> = stored.problems.iter().map(|p| p.text.as_str()).collect();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(
+        stored
+            .problems
+            .iter()
+            .all(|p| p.code == "malformed-side-file")
+    );
+    for (content, field) in [("[]", "not a map"), ("{", "not JSON"), ("\u{0}", "no text")] {
+        fs::write(&path, content).unwrap();
+        let stored = read(&info.path).unwrap();
+        assert_eq!(stored.problems.len(), 1, "{field}");
+        assert_eq!(stored.around, Surroundings::default());
+    }
+}
+
+#[test]
+fn a_backup_that_lacks_something_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let unread = StatusMessage::warning("unreadable-file", "this account may not read it")
+        .at(crate::model::reference::Place::file("Machine\\x.pol"));
+    let around = Surroundings {
+        unread: vec![unread],
+        ..around()
+    };
+    let info = write(dir.path(), &snapshot(), &around, "", NOW).unwrap();
+    let problems = read(&info.path).unwrap().problems;
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].code, "partial-backup");
+    assert!(
+        problems[0].text.contains("Machine\\x.pol"),
+        "{}",
+        problems[0].text
+    );
+}
+
 #[test]
 fn what_is_written_is_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("backups");
     let original = snapshot();
-    let info = write(&target, &original, "a ]]> comment", NOW).unwrap();
+    let info = write(
+        &target,
+        &original,
+        &Surroundings::default(),
+        "a ]]> comment",
+        NOW,
+    )
+    .unwrap();
     let stored = read(&info.path).unwrap();
     assert_eq!(stored.problems, []);
     assert_eq!(stored.info, info);
@@ -121,7 +223,7 @@ fn what_is_written_is_read_back() {
 #[test]
 fn handlers_follow_the_extension_lists() {
     let dir = tempfile::tempdir().unwrap();
-    let info = write(dir.path(), &snapshot(), "", NOW).unwrap();
+    let info = write(dir.path(), &snapshot(), &Surroundings::default(), "", NOW).unwrap();
     let xml = fs::read_to_string(info.path.join("Backup.xml")).unwrap();
     let block = |name: &str| {
         xml.split("<GroupPolicyExtension ")
@@ -158,7 +260,7 @@ fn handlers_follow_the_extension_lists() {
 fn only_the_owner_may_look_and_nothing_is_left_over() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("backups");
-    let info = write(&target, &snapshot(), "", NOW).unwrap();
+    let info = write(&target, &snapshot(), &Surroundings::default(), "", NOW).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&info.path), 0o700);
     assert_eq!(mode(&info.path.join("DomainSysvol/GPO/Machine")), 0o700);
@@ -189,7 +291,9 @@ fn a_write_that_fails_leaves_nothing() {
         .tree
         .insert_file(&name.parse().unwrap(), Bytes::new());
     assert_eq!(
-        write(dir.path(), &broken, "", NOW).unwrap_err().kind(),
+        write(dir.path(), &broken, &Surroundings::default(), "", NOW)
+            .unwrap_err()
+            .kind(),
         ErrorKind::Internal
     );
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -197,7 +301,14 @@ fn a_write_that_fails_leaves_nothing() {
         ("x".repeat(2048), NOW),
         (String::new(), "2024-02-03 04:05:06"),
     ] {
-        let error = write(dir.path(), &snapshot(), &comment, now).unwrap_err();
+        let error = write(
+            dir.path(),
+            &snapshot(),
+            &Surroundings::default(),
+            &comment,
+            now,
+        )
+        .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
     }
 }
@@ -205,9 +316,23 @@ fn a_write_that_fails_leaves_nothing() {
 #[test]
 fn lists_finds_and_indexes() {
     let dir = tempfile::tempdir().unwrap();
-    let old = write(dir.path(), &snapshot(), "old", "2024-01-01T00:00:00").unwrap();
+    let old = write(
+        dir.path(),
+        &snapshot(),
+        &Surroundings::default(),
+        "old",
+        "2024-01-01T00:00:00",
+    )
+    .unwrap();
     fs::write(dir.path().join("manifest.xml"), "<broken").unwrap();
-    let new = write(dir.path(), &snapshot(), "new", NOW).unwrap();
+    let new = write(
+        dir.path(),
+        &snapshot(),
+        &Surroundings::default(),
+        "new",
+        NOW,
+    )
+    .unwrap();
     let manifest = fs::read(dir.path().join("manifest.xml")).unwrap();
     let manifest = crate::formats::manifest::parse(&manifest).unwrap().value;
     assert_eq!(manifest.backups.len(), 2);
@@ -269,7 +394,7 @@ fn codes(problems: &[StatusMessage]) -> Vec<&str> {
 #[test]
 fn takes_what_is_listed_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
-    let info = write(dir.path(), &snapshot(), "", NOW).unwrap();
+    let info = write(dir.path(), &snapshot(), &Surroundings::default(), "", NOW).unwrap();
     let gpo = info.path.join("DomainSysvol/GPO");
     fs::write(gpo.join("Machine/evil.xml.backup"), "x").unwrap();
     fs::write(gpo.join("GPT.INI"), "x").unwrap();
@@ -314,7 +439,14 @@ fn leaves_no_folder_through_links_or_locations() {
     let secret = dir.path().join("secret");
     fs::create_dir(&secret).unwrap();
     fs::write(secret.join("scripts.ini"), "secret").unwrap();
-    let info = write(&dir.path().join("b"), &snapshot(), "", NOW).unwrap();
+    let info = write(
+        &dir.path().join("b"),
+        &snapshot(),
+        &Surroundings::default(),
+        "",
+        NOW,
+    )
+    .unwrap();
     let gpo = info.path.join("DomainSysvol/GPO");
     fs::remove_file(gpo.join("Machine/Registry.pol")).unwrap();
     symlink(secret.join("scripts.ini"), gpo.join("Machine/Registry.pol")).unwrap();
@@ -369,4 +501,70 @@ fn says_what_is_no_backup() {
     assert_eq!(error.kind(), ErrorKind::BadInput);
     assert!(error.to_string().contains("line 1"), "{error}");
     assert!(list(&dir.path().join("x")).is_err());
+}
+
+#[test]
+fn deletes_a_backup_and_its_entry_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |comment: &str| write(dir.path(), &snapshot(), &around(), comment, NOW).unwrap();
+    let (one, two) = (write("one"), write("two"));
+    let code = |path: &Path| delete(path).unwrap_err().kind();
+    assert_eq!(code(dir.path()), ErrorKind::NotFound);
+    assert_eq!(code(&one.path.join("DomainSysvol")), ErrorKind::NotFound);
+    assert_eq!(code(&dir.path().join("nothing")), ErrorKind::NotFound);
+    let link = dir.path().join("link");
+    symlink(&one.path, &link).unwrap();
+    assert_eq!(code(&link), ErrorKind::NotFound);
+    fs::write(one.path.join("mine.migtable"), "x").unwrap();
+    let error = delete(&one.path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.message().contains("mine.migtable"), "{error}");
+    fs::remove_file(one.path.join("mine.migtable")).unwrap();
+    assert_eq!(verify(&one.path).unwrap(), []);
+    assert_eq!(delete(&one.path).unwrap().id, one.id);
+    let manifest = fs::read_to_string(dir.path().join("manifest.xml")).unwrap();
+    assert!(
+        !manifest.contains(&one.id.unwrap().to_string()),
+        "{manifest}"
+    );
+    assert!(
+        manifest.contains(&two.id.unwrap().to_string()),
+        "{manifest}"
+    );
+    let mut names: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let kept = two.id.unwrap().to_string();
+    assert_eq!(
+        names,
+        [".gpoctl.lock", "link", "manifest.xml", kept.as_str()]
+    );
+}
+
+#[test]
+fn writers_side_by_side_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let ids: Vec<_> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let write = || write(dir.path(), &snapshot(), &around(), "", NOW).unwrap();
+                    [write().id, write().id, write().id]
+                })
+            })
+            .collect();
+        writers
+            .into_iter()
+            .flat_map(|writer| writer.join().unwrap())
+            .collect()
+    });
+    let manifest = fs::read(dir.path().join("manifest.xml")).unwrap();
+    let listed = crate::formats::manifest::parse(&manifest).unwrap().value;
+    assert_eq!(listed.backups.len(), ids.len());
+    for id in ids {
+        let id = id.unwrap().to_string();
+        assert!(listed.backups.iter().any(|inst| inst.id == id), "{id}");
+    }
 }

@@ -1,33 +1,46 @@
-//! Writing one backup: all of it or nothing.
+//! Writing backups: each of them whole or not at all.
+//!
+//! A backup is first staged in a folder beside its place, then many are committed together: synced, renamed into place,
+//! and entered in manifest.xml. Syncing each file by itself would cost more than everything else.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::compose::{Composed, compose, inst};
-use super::folder::Folder;
-use super::list::{MAX_BKUP_INFO, MAX_MANIFEST};
 use super::side_file::{FileHash, SideFile};
-use super::{BackupInfo, list, names};
+use super::{BackupInfo, index, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::bkup_info::BackupInst;
+use crate::formats::gpreport;
 use crate::formats::kept::Written as _;
-use crate::formats::manifest::{self, Manifest};
-use crate::formats::{bkup_info, gpreport};
 use crate::model::gpt_tree::Node;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
+use crate::model::surroundings::Surroundings;
 
 /// The longest comment GPMC accepts, in UTF-16 units.
 pub const MAX_COMMENT: usize = 2047;
 
-/// The file that is locked while manifest.xml is changed.
-const LOCK: &str = ".gpoctl.lock";
+/// From how many files and folders on the whole file system is synced at once, where that can be done.
+const SYNC_AT_ONCE: usize = 64;
 
-/// Writes a backup of `snapshot` into a new folder of `dir`, which is made if it is not there, and enters it in manifest.xml.
-/// `now` is the time of the backup, `YYYY-MM-DDTHH:MM:SS` in UTC. Files are readable for their owner alone.
+/// A backup that is written, but not yet in its place. Dropping it removes it.
+#[derive(Debug)]
+pub struct Staged {
+    folder: tempfile::TempDir,
+    place: PathBuf,
+    inst: BackupInst,
+    /// Every file and folder, children before their folders.
+    written: Vec<PathBuf>,
+}
+
+/// Writes a backup of `snapshot` and what stands around it into a new folder of `dir`, which is made if it is not there,
+/// and enters it in manifest.xml. `now` is the time of the backup, `YYYY-MM-DDTHH:MM:SS` in UTC. Files are readable for
+/// their owner alone.
 ///
 /// The backup is written beside its place, synced, and renamed when it is whole: either all of it is there or nothing. A
 /// manifest.xml that is missing or cannot be read is made anew from the backups that are there; one that cannot be read is
@@ -37,7 +50,44 @@ const LOCK: &str = ".gpoctl.lock";
 /// [`ErrorKind::Usage`] when the comment is longer than [`MAX_COMMENT`] or `now` is not a time; [`ErrorKind::Internal`] when
 /// the disk refuses, in which case there is no new backup, or [`ErrorKind::Incomplete`] when the backup is there and only
 /// manifest.xml could not be changed.
-pub fn write(dir: &Path, snapshot: &GpoSnapshot, comment: &str, now: &str) -> Result<BackupInfo> {
+pub fn write(
+    dir: &Path,
+    snapshot: &GpoSnapshot,
+    around: &Surroundings,
+    comment: &str,
+    now: &str,
+) -> Result<BackupInfo> {
+    let staged = stage(dir, snapshot, around, comment, now)?;
+    commit(dir, vec![staged])
+        .pop()
+        .unwrap_or_else(|| Err(Error::new(ErrorKind::Internal, "nothing was written")))
+}
+
+/// Writes a backup beside its place, as [`write()`] does; [`commit`] puts it there.
+///
+/// # Errors
+/// As [`write()`], and nothing is left.
+pub fn stage(
+    dir: &Path,
+    snapshot: &GpoSnapshot,
+    around: &Surroundings,
+    comment: &str,
+    now: &str,
+) -> Result<Staged> {
+    check(comment, now)?;
+    let id = Guid::new_random();
+    let composed = compose(snapshot);
+    let inst = inst(snapshot, id, comment, now, composed.si_present);
+    let place = dir.join(id.to_string());
+    stage_folder(dir, &place, snapshot, around, composed, inst)
+        .map_err(|error| cannot_write(&place, error))
+}
+
+/// Checks what a caller may get wrong.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] when the comment is longer than [`MAX_COMMENT`] or `now` is not a time.
+pub fn check(comment: &str, now: &str) -> Result<()> {
     if comment.encode_utf16().count() > MAX_COMMENT {
         return Err(Error::new(
             ErrorKind::Usage,
@@ -53,30 +103,71 @@ pub fn write(dir: &Path, snapshot: &GpoSnapshot, comment: &str, now: &str) -> Re
             ),
         ));
     }
-    let id = Guid::new_random();
-    let composed = compose(snapshot);
-    let inst = inst(snapshot, id, comment, now, composed.si_present);
-    let place = dir.join(id.to_string());
-    write_folder(dir, &place, snapshot, composed, &inst).map_err(|error| {
-        Error::new(
-            ErrorKind::Internal,
-            format!("cannot write the backup {}", place.display()),
+    Ok(())
+}
+
+/// Puts staged backups of `dir` in their places and enters them in manifest.xml, once for all. Each has an outcome of its
+/// own, in the same order.
+pub fn commit(dir: &Path, staged: Vec<Staged>) -> Vec<Result<BackupInfo>> {
+    if let Err(error) = sync_all(dir, &staged) {
+        let error = Arc::new(error);
+        return staged
+            .iter()
+            .map(|staged| Err(cannot_write(&staged.place, io::Error::other(error.clone()))))
+            .collect();
+    }
+    let outcomes: Vec<Result<(BackupInst, PathBuf)>> = staged
+        .into_iter()
+        .map(
+            |staged| match fs::rename(staged.folder.path(), &staged.place) {
+                Ok(()) => {
+                    // The folder has left its temporary name, so there is nothing to remove any more.
+                    let _ = staged.folder.keep();
+                    Ok((staged.inst, staged.place))
+                }
+                Err(error) => Err(cannot_write(&staged.place, error)),
+            },
         )
-        .with_source(error)
-    })?;
-    enter(dir, &inst).map_err(|error| {
-        Error::new(
-            ErrorKind::Incomplete,
-            format!(
-                "the backup {} is complete, but {} could not be changed",
-                place.display(),
-                dir.join(names::MANIFEST).display()
-            ),
-        )
-        .with_source(error)
-        .with_hint("the backup can be used; GPMC lists it once manifest.xml names it")
-    })?;
-    Ok(BackupInfo::new(&inst, &place).0)
+        .collect();
+    let new: Vec<BackupInst> = outcomes
+        .iter()
+        .flatten()
+        .map(|(inst, _)| inst.clone())
+        .collect();
+    let entered = sync_dir(dir)
+        .and_then(|()| index::enter(dir, &new))
+        .map_err(Arc::new);
+    outcomes
+        .into_iter()
+        .map(|outcome| {
+            let (inst, place) = outcome?;
+            match &entered {
+                Ok(()) => Ok(BackupInfo::new(&inst, &place).0),
+                Err(error) => Err(not_entered(dir, &place, error.clone())),
+            }
+        })
+        .collect()
+}
+
+fn cannot_write(place: &Path, error: io::Error) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("cannot write the backup {}", place.display()),
+    )
+    .with_source(error)
+}
+
+fn not_entered(dir: &Path, place: &Path, error: Arc<io::Error>) -> Error {
+    Error::new(
+        ErrorKind::Incomplete,
+        format!(
+            "the backup {} is complete, but {} could not be changed",
+            place.display(),
+            dir.join(names::MANIFEST).display()
+        ),
+    )
+    .with_source(error)
+    .with_hint("the backup can be used; GPMC lists it once manifest.xml names it")
 }
 
 fn is_time(text: &str) -> bool {
@@ -90,31 +181,44 @@ fn is_time(text: &str) -> bool {
             })
 }
 
-fn write_folder(
+fn stage_folder(
     dir: &Path,
     place: &Path,
     snapshot: &GpoSnapshot,
+    around: &Surroundings,
     composed: Composed,
-    inst: &BackupInst,
-) -> io::Result<()> {
+    inst: BackupInst,
+) -> io::Result<Staged> {
     make_dir(dir)?;
-    let temporary = tempfile::Builder::new()
+    let folder = tempfile::Builder::new()
         .prefix(".gpoctl-")
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(dir)?;
-    let root = temporary.path();
+    let root = folder.path();
+    let mut written = Vec::new();
     let mut files = BTreeMap::new();
     let mut write = |path: String, bytes: &[u8]| -> io::Result<()> {
-        write_new(&root.join(&path), bytes)?;
+        let full = root.join(&path);
+        write_new(&full, bytes)?;
+        written.push(full);
         files.insert(path, FileHash::of(bytes));
         Ok(())
     };
     let tree = format!("{}/{}", names::DOMAIN_SYSVOL, names::GPO);
+    let mut folders = vec![
+        root.to_owned(),
+        root.join(names::DOMAIN_SYSVOL),
+        root.join(&tree),
+    ];
     make_dir(&root.join(&tree))?;
     for (path, node) in snapshot.tree.entries() {
         let path = format!("{tree}/{}", path.to_slashes());
         match node {
-            Node::Dir => make_dir(&root.join(path))?,
+            Node::Dir => {
+                let full = root.join(path);
+                make_dir(&full)?;
+                folders.push(full);
+            }
             Node::File(bytes) => write(path, bytes)?,
         }
     }
@@ -122,30 +226,49 @@ fn write_folder(
     write(names::BKUP_INFO.to_owned(), &inst.to_written())?;
     let report = gpreport::write(snapshot, &inst.backup_time);
     write(names::REPORT.to_owned(), &report)?;
-    let side = SideFile {
-        format_version: 1,
-        tool: concat!("gpoctl ", env!("CARGO_PKG_VERSION")).to_owned(),
-        domain_controller: snapshot.domain_controller.clone(),
-        sysvol_version: snapshot.sysvol_version,
-        directory_version: snapshot.directory_version,
-        backup_time: inst.backup_time.clone(),
+    let side = SideFile::new(
+        snapshot,
+        around,
+        &inst.backup_time,
         files,
-        other_directory_objects: composed.other_directory_objects,
-    };
+        composed.other_directory_objects,
+    );
     let side = serde_json::to_vec_pretty(&side).map_err(io::Error::other)?;
-    write_new(&root.join(names::SIDE_FILE), &side)?;
-    for (path, node) in snapshot.tree.entries() {
-        if *node == Node::Dir {
-            sync_dir(&root.join(&tree).join(path.to_slashes()))?;
-        }
+    let full = root.join(names::SIDE_FILE);
+    write_new(&full, &side)?;
+    written.push(full);
+    written.extend(folders.into_iter().rev());
+    Ok(Staged {
+        folder,
+        place: place.to_owned(),
+        inst,
+        written,
+    })
+}
+
+/// Brings everything that was staged to the disk.
+fn sync_all(dir: &Path, staged: &[Staged]) -> io::Result<()> {
+    let count: usize = staged.iter().map(|staged| staged.written.len()).sum();
+    if count >= SYNC_AT_ONCE && sync_file_system(dir)? {
+        return Ok(());
     }
-    sync_dir(&root.join(&tree))?;
-    sync_dir(&root.join(names::DOMAIN_SYSVOL))?;
-    sync_dir(root)?;
-    fs::rename(root, place)?;
-    // The folder has left its temporary name, so there is nothing to remove any more.
-    let _ = temporary.keep();
-    sync_dir(dir)
+    for path in staged.iter().flat_map(|staged| &staged.written) {
+        File::open(path)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Syncs the file system that holds a folder; `false` where that cannot be done.
+#[cfg(target_os = "linux")]
+fn sync_file_system(dir: &Path) -> io::Result<bool> {
+    rustix::fs::syncfs(File::open(dir)?)?;
+    Ok(true)
+}
+
+/// Syncs the file system that holds a folder; `false` where that cannot be done.
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(_: &Path) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// Makes a folder and those above it, for the owner alone; one that is there stays as it is.
@@ -162,64 +285,9 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    file.write_all(bytes)
 }
 
-fn sync_dir(path: &Path) -> io::Result<()> {
+pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
-}
-
-/// Enters a backup in manifest.xml, one writer at a time.
-fn enter(dir: &Path, inst: &BackupInst) -> io::Result<()> {
-    let lock = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(dir.join(LOCK))?;
-    lock.lock()?;
-    let folder = Folder::open(dir)?;
-    let found = folder.find(names::MANIFEST)?.map(|(name, _)| name);
-    let read = match &found {
-        Some(name) => Some(folder.read(name, MAX_MANIFEST)?),
-        None => None,
-    };
-    let path = dir.join(found.as_deref().unwrap_or(names::MANIFEST));
-    let manifest = match read.map(|bytes| manifest::parse(&bytes)) {
-        Some(Ok(read)) => {
-            let mut manifest = read.value;
-            manifest.backups.push(inst.clone());
-            manifest
-        }
-        Some(Err(_)) => {
-            let kept = format!("{}.unreadable-{}", names::MANIFEST, inst.id);
-            fs::rename(&path, dir.join(kept))?;
-            rebuilt(dir)?
-        }
-        None => rebuilt(dir)?,
-    };
-    let mut file = tempfile::Builder::new()
-        .prefix(".gpoctl-")
-        .tempfile_in(dir)?;
-    file.write_all(&manifest.to_written())?;
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
-    sync_dir(dir)
-}
-
-/// A manifest of the backups that are in the folder.
-fn rebuilt(dir: &Path) -> io::Result<Manifest> {
-    let entries = list(dir).map_err(io::Error::other)?;
-    let backups = entries
-        .iter()
-        .filter(|entry| entry.present && entry.info.id.is_some())
-        .filter_map(|entry| {
-            let folder = Folder::open(&entry.info.path).ok()?;
-            let (name, _) = folder.find(names::BKUP_INFO).ok()??;
-            let bytes = folder.read(&name, MAX_BKUP_INFO).ok()?;
-            Some(bkup_info::parse(&bytes).ok()?.value)
-        })
-        .collect();
-    Ok(Manifest { backups })
 }

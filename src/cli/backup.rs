@@ -8,7 +8,7 @@ use super::backups::shown_guid;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
 use crate::error::{ErrorKind, Result};
-use crate::operations::backup::{BackedUp, backup};
+use crate::operations::backup::{BackedUp, Selection, backup};
 
 /// Save GPOs of a domain into a folder, in GPMC's backup format
 #[derive(Debug, Args)]
@@ -47,26 +47,34 @@ pub(super) struct BackupArgs {
 
 pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
     let session = args.connection.connect().await?;
-    let gpos = if args.all {
-        session.directory().gpos().await?
+    let selection = if args.all {
+        Selection::All
     } else {
         let mut gpos = Vec::new();
         for name in &args.gpos {
             gpos.push(session.directory().find_gpo(name).await?);
         }
-        gpos
+        // A GPO that was named twice is one GPO.
+        gpos.sort_by_key(|gpo| gpo.guid);
+        gpos.dedup_by_key(|gpo| gpo.guid);
+        Selection::Gpos(gpos)
     };
     let control = ui.control();
-    let results = backup(&session, gpos, &args.to, &args.comment, &control).await;
+    let results = backup(&session, &selection, &args.to, &args.comment, &control).await?;
     let failed = results
         .iter()
         .filter(|result| result.outcome.is_err())
+        .count();
+    let partial = results
+        .iter()
+        .filter(|result| result.outcome.is_ok() && result.partial)
         .count();
     let cancelled = results.iter().any(
         |result| matches!(&result.outcome, Err(error) if error.kind() == ErrorKind::Cancelled),
     );
     let status = match (failed, cancelled) {
-        (0, _) => 0,
+        (0, _) if partial == 0 => 0,
+        (0, _) => 3,
         (_, _) if failed < results.len() => 3,
         (_, true) => 130,
         (_, false) => 1,
@@ -80,29 +88,38 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
     } else {
         for result in &results {
             match &result.outcome {
-                Ok(info) => ui.line(&format!(
-                    "{}  {}",
-                    shown_guid(info.id),
-                    result.gpo.display_name
-                )),
+                Ok(info) => ui.line(&format!("{}  {}", shown_guid(info.id), result.display_name)),
+                // The summary counts them.
+                Err(error) if error.kind() == ErrorKind::Cancelled => {}
                 Err(error) => ui.error(&crate::error::Error::new(
                     error.kind(),
-                    format!(
-                        "GPO \"{}\" was not backed up: {error}",
-                        result.gpo.display_name
-                    ),
+                    format!("GPO \"{}\" was not backed up: {error}", result.display_name),
                 )),
             }
             for message in &result.messages {
                 ui.message(message);
             }
         }
-        ui.say(&format!(
+        let mut summary = format!(
             "{} of {} GPOs saved in {}",
             results.len() - failed,
             results.len(),
             args.to.display()
-        ));
+        );
+        let stopped = results
+            .iter()
+            .filter(|result| matches!(&result.outcome, Err(error) if error.kind() == ErrorKind::Cancelled))
+            .count();
+        for (count, word) in [
+            (partial, "partial"),
+            (failed - stopped, "failed"),
+            (stopped, "not begun when it was stopped"),
+        ] {
+            if count > 0 {
+                summary.push_str(&format!(", {count} {word}"));
+            }
+        }
+        ui.say(&summary);
     }
     Ok(status)
 }
@@ -110,9 +127,9 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
 fn as_json(result: &BackedUp) -> serde_json::Value {
     match &result.outcome {
         Ok(info) => serde_json::json!({
-            "status": "done",
-            "gpo_guid": result.gpo.guid,
-            "display_name": result.gpo.display_name,
+            "status": if result.partial { "partial" } else { "done" },
+            "gpo_guid": result.guid,
+            "display_name": result.display_name,
             "id": info.id,
             "path": info.path,
             "backup_time": info.backup_time,
@@ -120,8 +137,8 @@ fn as_json(result: &BackedUp) -> serde_json::Value {
         }),
         Err(error) => serde_json::json!({
             "status": "failed",
-            "gpo_guid": result.gpo.guid,
-            "display_name": result.gpo.display_name,
+            "gpo_guid": result.guid,
+            "display_name": result.display_name,
             "error": { "kind": error.kind(), "message": error.to_string(), "hint": error.hint() },
             "messages": result.messages,
         }),

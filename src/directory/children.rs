@@ -142,14 +142,32 @@ fn is_half(relative: &[Rdn]) -> bool {
 }
 
 /// An entry as an object of a snapshot.
-fn object(entry: &Entry, relative: &[Rdn], gpo: &Dn) -> Result<DirectoryObject> {
-    // Superclasses come first, the class itself last [MS-ADTS 3.1.1.2.4.3].
-    let object_class = entry.texts("objectClass").pop().unwrap_or_default();
-    let table = match object_class.to_ascii_lowercase().as_str() {
+pub(super) fn object(entry: &Entry, relative: &[Rdn], gpo: &Dn) -> Result<DirectoryObject> {
+    let table = match class_of(entry).to_ascii_lowercase().as_str() {
         "packageregistration" => PACKAGE,
         "classstore" => CLASS_STORE,
         _ => &[],
     };
+    object_by(table, entry, relative, gpo)
+}
+
+/// An entry as an object of a snapshot, each value as text, or as bytes where it is not text.
+pub(super) fn plain_object(entry: &Entry, relative: &[Rdn]) -> DirectoryObject {
+    // Without a table there is no value that could be of the wrong syntax.
+    object_by(&[], entry, relative, &entry.dn).unwrap_or_default()
+}
+
+/// The most specific class: superclasses come first, the class itself last [MS-ADTS 3.1.1.2.4.3].
+fn class_of(entry: &Entry) -> String {
+    entry.texts("objectClass").pop().unwrap_or_default()
+}
+
+fn object_by(
+    table: &[(&str, Syntax)],
+    entry: &Entry,
+    relative: &[Rdn],
+    gpo: &Dn,
+) -> Result<DirectoryObject> {
     let keep_empty = std::ptr::eq(table, PACKAGE);
     let mut attributes = Vec::new();
     for &(name, syntax) in table {
@@ -177,7 +195,7 @@ fn object(entry: &Entry, relative: &[Rdn], gpo: &Dn) -> Result<DirectoryObject> 
             .iter()
             .map(|rdn| format!("{}={}", rdn.attribute, escape_value(&rdn.value)))
             .collect(),
-        object_class,
+        object_class: class_of(entry),
         attributes,
         security_descriptor: entry.bytes("nTSecurityDescriptor").map(<[u8]>::to_vec),
     })

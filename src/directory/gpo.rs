@@ -80,7 +80,7 @@ pub fn file_sys_path(domain: &DomainName, guid: Guid) -> String {
 }
 
 impl GpoObject {
-    fn read(guid: Guid, entry: &Entry) -> Result<Self> {
+    pub(super) fn read(guid: Guid, entry: &Entry) -> Result<Self> {
         let text = |name: &str| entry.text(name).unwrap_or_default();
         let effective = entry.values("allowedAttributesEffective");
         let may_write = effective

@@ -35,7 +35,7 @@ pub struct Som {
 }
 
 impl Som {
-    fn read(entry: &Entry) -> Result<Self> {
+    pub(super) fn read(entry: &Entry) -> Result<Self> {
         let classes = entry.texts("objectClass");
         let is = |class: &str| {
             classes
@@ -99,7 +99,7 @@ pub struct GpoLinks {
 }
 
 /// The attributes of a [`Som`].
-const ATTRIBUTES: &[&str] = &["objectClass", "gPLink", "gPOptions"];
+pub(super) const ATTRIBUTES: &[&str] = &["objectClass", "gPLink", "gPOptions"];
 
 impl Directory {
     /// Where the GPO is linked: the domain, its OUs and the sites of the forest.

@@ -76,7 +76,7 @@ impl Directory {
     }
 
     /// `CN=SOM,CN=WMIPolicy,CN=System` of the domain.
-    fn wmi_container(&self) -> Dn {
+    pub(super) fn wmi_container(&self) -> Dn {
         self.info().base.cn("System").cn("WMIPolicy").cn("SOM")
     }
 }

@@ -218,9 +218,15 @@ async fn current_state(domain: &DomainWriter, plan: &Plan, control: &Control) ->
 /// A backup of the target as it is, in GPMC's format, in the folder of the journal.
 async fn save_safety_backup(folder: &Path, live: &LiveGpo) -> Result<()> {
     let (folder, snapshot) = (folder.join("before"), live.snapshot.clone());
-    super::backup::save(folder, snapshot, "before a change by gpoctl".to_owned())
-        .await
-        .map(drop)
+    let around = read::surroundings(live);
+    super::backup::save(
+        folder,
+        snapshot,
+        around,
+        "before a change by gpoctl".to_owned(),
+    )
+    .await
+    .map(drop)
 }
 
 fn version_after(plan: &Plan) -> u32 {

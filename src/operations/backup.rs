@@ -1,96 +1,265 @@
 //! Backup: live GPOs into a folder, in GPMC's format.
+//!
+//! The directory is searched once for all of them. Then GPOs are read several at a time over one SMB connection, each is
+//! staged on the disk and dropped, and what is staged is committed in groups: memory holds the few that are under way.
 
 use std::path::{Path, PathBuf};
 
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+
 use super::progress::{Control, Phase};
 use super::read;
-use crate::backup::BackupInfo;
+use crate::backup::{BackupInfo, Staged};
 use crate::directory::GpoObject;
+use crate::directory::survey::Surveyed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
+use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
+use crate::model::surroundings::Surroundings;
 use crate::session::DomainSession;
+use crate::sysvol::SysvolRead;
+use crate::sysvol::throttle::Throttled;
+
+/// Which GPOs are backed up.
+#[derive(Debug, Clone)]
+pub enum Selection {
+    /// Every GPO of the domain.
+    All,
+    /// These.
+    Gpos(Vec<GpoObject>),
+}
 
 /// What became of one GPO.
 #[derive(Debug)]
 pub struct BackedUp {
-    /// The GPO.
-    pub gpo: GpoObject,
+    /// The GPO's GUID.
+    pub guid: Guid,
+    /// Its display name.
+    pub display_name: String,
     /// Its backup, or why there is none.
     pub outcome: Result<BackupInfo>,
+    /// Whether something could not be read and is missing from the backup; the messages say what.
+    pub partial: bool,
     /// What was noticed.
     pub messages: Vec<StatusMessage>,
 }
 
-/// How many GPOs are read at the same time; each has many calls in flight by itself.
-const GPOS_AT_ONCE: usize = 4;
+/// How many GPOs are read at the same time. Most have a handful of folders, one below the other, so it takes several of
+/// them to keep a connection busy.
+const GPOS_AT_ONCE: usize = 24;
+/// The most backups that are committed together.
+const COMMIT_AT_ONCE: usize = 128;
 
-/// Backs up these GPOs into `folder`, several at a time. One that fails does not stop the others. After a cancellation
-/// the finished ones stay, and the rest comes back with an error of kind `Cancelled`.
+/// Backs up GPOs into `folder`, several at a time, and gives what became of each, by display name. One that fails does not
+/// stop the others. After a cancellation the finished ones stay, and the rest comes back with an error of kind
+/// `Cancelled`.
+///
+/// # Errors
+/// `Usage` when the comment is too long; `Internal` when the folder cannot be made; otherwise when the directory cannot be
+/// searched. No GPO has been backed up then.
 pub async fn backup(
     session: &DomainSession,
-    gpos: Vec<GpoObject>,
+    selection: &Selection,
     folder: &Path,
     comment: &str,
     control: &Control,
-) -> Vec<BackedUp> {
-    use futures_util::StreamExt as _;
-
-    let total = u64::try_from(gpos.len()).unwrap_or(u64::MAX);
+) -> Result<Vec<BackedUp>> {
+    crate::backup::check(comment, &now())?;
+    std::fs::create_dir_all(folder).map_err(|cause| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("cannot make the folder {}", folder.display()),
+        )
+        .with_source(cause)
+    })?;
+    let surveyed = survey(session, selection).await?;
+    let total = u64::try_from(surveyed.len()).unwrap_or(u64::MAX);
     control.report(Phase::Read, 0, total, 0);
-    let mut done = 0;
-    let mut results = Vec::with_capacity(gpos.len());
-    let mut running = futures_util::stream::iter(gpos)
-        .map(|gpo| async move {
-            match one(session, &gpo, folder, comment, control).await {
-                Ok((info, messages)) => BackedUp {
-                    gpo,
-                    outcome: Ok(info),
-                    messages,
-                },
-                Err(error) => BackedUp {
-                    gpo,
-                    outcome: Err(error),
-                    messages: Vec::new(),
-                },
-            }
+    let (sender, receiver) = mpsc::channel(COMMIT_AT_ONCE);
+    let committer = tokio::spawn(commit(folder.to_owned(), receiver, control.clone(), total));
+    let in_flight = session.sysvol().concurrency().saturating_mul(2);
+    let reader = Reader {
+        session,
+        sysvol: &Throttled::new(session.sysvol(), in_flight),
+        folder,
+        comment,
+        control,
+        known: read::Answers::default(),
+    };
+    let mut running = futures_util::stream::iter(surveyed)
+        .map(|gpo| reader.one(gpo))
+        .buffer_unordered(GPOS_AT_ONCE);
+    while let Some(ready) = running.next().await {
+        // It is gone only after a fault, which comes out when it is joined.
+        if sender.send(ready).await.is_err() {
+            break;
+        }
+    }
+    drop(running);
+    drop(sender);
+    let mut results = committer.await.map_err(|cause| {
+        Error::new(ErrorKind::Internal, "the backups were not committed").with_source(cause)
+    })?;
+    results.sort_by_cached_key(|result| (result.display_name.to_lowercase(), result.guid));
+    Ok(results)
+}
+
+/// The directory half of what is to be backed up. A GPO that was removed since it was named comes back with an error.
+async fn survey(session: &DomainSession, selection: &Selection) -> Result<Vec<Surveyed>> {
+    let gpos = match selection {
+        Selection::All => return session.directory().survey(None).await,
+        Selection::Gpos(gpos) => gpos,
+    };
+    let guids: Vec<Guid> = gpos.iter().map(|gpo| gpo.guid).collect();
+    let mut found = session.directory().survey(Some(&guids)).await?;
+    for gpo in gpos {
+        if !found.iter().any(|surveyed| surveyed.guid == gpo.guid) {
+            found.push(Surveyed {
+                guid: gpo.guid,
+                display_name: gpo.display_name.clone(),
+                record: Err(Error::new(
+                    ErrorKind::NotFound,
+                    format!("there is no GPO {} any more", gpo.guid),
+                )),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// A GPO that is ready to be committed, or that failed.
+struct Ready {
+    guid: Guid,
+    display_name: String,
+    staged: Result<Written>,
+}
+
+/// A staged backup.
+struct Written {
+    staged: Staged,
+    bytes: u64,
+    partial: bool,
+    messages: Vec<StatusMessage>,
+}
+
+struct Reader<'a> {
+    session: &'a DomainSession,
+    sysvol: &'a dyn SysvolRead,
+    folder: &'a Path,
+    comment: &'a str,
+    control: &'a Control,
+    known: read::Answers,
+}
+
+impl Reader<'_> {
+    async fn one(&self, gpo: Surveyed) -> Ready {
+        let (guid, display_name) = (gpo.guid, gpo.display_name.clone());
+        Ready {
+            guid,
+            display_name,
+            staged: self.stage(gpo).await,
+        }
+    }
+
+    async fn stage(&self, gpo: Surveyed) -> Result<Written> {
+        let (mut snapshot, around) =
+            read::read_surveyed(self.session, self.sysvol, gpo.record?, self.control).await?;
+        read::take_inventory_of(&self.known, self.session, &mut snapshot).await?;
+        self.control.check()?;
+        let messages = std::mem::take(&mut snapshot.messages);
+        let bytes = snapshot.tree.total_bytes();
+        let partial = !around.unread.is_empty();
+        let (folder, comment) = (self.folder.to_owned(), self.comment.to_owned());
+        let staged = off_the_runtime(move || {
+            crate::backup::stage(&folder, &snapshot, &around, &comment, &now())
         })
-        .buffered(GPOS_AT_ONCE);
-    while let Some(result) = running.next().await {
-        done += 1;
-        control.report(Phase::Read, done, total, 0);
-        results.push(result);
+        .await??;
+        Ok(Written {
+            staged,
+            bytes,
+            partial,
+            messages,
+        })
+    }
+}
+
+/// Commits what is ready, all of it that is there at a time, until nothing comes any more.
+async fn commit(
+    folder: PathBuf,
+    mut receiver: mpsc::Receiver<Ready>,
+    control: Control,
+    total: u64,
+) -> Vec<BackedUp> {
+    let mut results: Vec<BackedUp> = Vec::new();
+    let mut bytes = 0_u64;
+    let mut group = Vec::new();
+    while receiver.recv_many(&mut group, COMMIT_AT_ONCE).await > 0 {
+        let mut staged = Vec::new();
+        let mut waiting = Vec::new();
+        for ready in group.drain(..) {
+            let mut result = BackedUp {
+                guid: ready.guid,
+                display_name: ready.display_name,
+                outcome: Err(Error::new(ErrorKind::Internal, "it was not committed")),
+                partial: false,
+                messages: Vec::new(),
+            };
+            match ready.staged {
+                Ok(written) => {
+                    bytes = bytes.saturating_add(written.bytes);
+                    result.partial = written.partial;
+                    result.messages = written.messages;
+                    staged.push(written.staged);
+                    waiting.push(result);
+                }
+                Err(error) => {
+                    result.outcome = Err(error);
+                    results.push(result);
+                }
+            }
+        }
+        let folder = folder.clone();
+        let outcomes = off_the_runtime(move || crate::backup::commit(&folder, staged)).await;
+        match outcomes {
+            Ok(outcomes) => {
+                for (result, outcome) in waiting.iter_mut().zip(outcomes) {
+                    result.outcome = outcome;
+                }
+            }
+            Err(error) => tracing::error!(%error, "a group of backups was not committed"),
+        }
+        results.extend(waiting);
+        let done = u64::try_from(results.len()).unwrap_or(u64::MAX);
+        control.report(Phase::Read, done, total, bytes);
     }
     results
 }
 
-async fn one(
-    session: &DomainSession,
-    gpo: &GpoObject,
-    folder: &Path,
-    comment: &str,
-    control: &Control,
-) -> Result<(BackupInfo, Vec<StatusMessage>)> {
-    let mut live = read::read_gpo(session, gpo, control).await?;
-    read::take_inventory(session, &mut live.snapshot).await?;
-    control.check()?;
-    let messages = live.snapshot.messages.clone();
-    let info = save(folder.to_owned(), live.snapshot, comment.to_owned()).await?;
-    Ok((info, messages))
+/// Runs blocking work beside the runtime.
+async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|cause| {
+        Error::new(ErrorKind::Internal, "the backup was not written").with_source(cause)
+    })
+}
+
+/// The time in the form of a backup.
+fn now() -> String {
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%S")
+        .to_string()
 }
 
 /// Writes a snapshot into a backup folder, off the runtime's threads.
 pub(super) async fn save(
     folder: PathBuf,
     snapshot: GpoSnapshot,
+    around: Surroundings,
     comment: String,
 ) -> Result<BackupInfo> {
-    let now = jiff::Timestamp::now()
-        .strftime("%Y-%m-%dT%H:%M:%S")
-        .to_string();
-    tokio::task::spawn_blocking(move || crate::backup::write(&folder, &snapshot, &comment, &now))
-        .await
-        .map_err(|cause| {
-            Error::new(ErrorKind::Internal, "the backup was not written").with_source(cause)
-        })?
+    off_the_runtime(move || crate::backup::write(&folder, &snapshot, &around, &comment, &now()))
+        .await?
 }

@@ -1,21 +1,29 @@
 //! Reading a live GPO: both halves, and who the principals in it are.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
+use tokio::sync::Mutex;
 
 use super::progress::Control;
 use crate::directory::GpoObject;
+use crate::directory::survey::GpoRecord;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::migration::scan;
+use crate::model::directory_object::DirectoryObject;
+use crate::model::domain_name::DomainName;
 use crate::model::principal::Principal;
+use crate::model::reference::Place;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal, WmiFilterLink};
+use crate::model::surroundings::Surroundings;
 use crate::model::well_known;
 use crate::session::DomainSession;
+use crate::sysvol::SysvolRead;
+use crate::sysvol::gpt::Gpt;
 
 /// A GPO as it was read from a DC.
 #[derive(Debug, Clone)]
@@ -40,18 +48,7 @@ pub async fn read_gpo(
 ) -> Result<LiveGpo> {
     control.check()?;
     let info = session.info();
-    if let Some(mismatch) = object.path_mismatch(&info.dns_domain) {
-        return Err(Error::new(
-            ErrorKind::BadDirectory,
-            format!(
-                "GPO \"{}\" {}: {mismatch}",
-                object.display_name, object.guid
-            ),
-        )
-        .with_hint(
-            "clients read their policy from that path; find out who set it before anything else",
-        ));
-    }
+    refuse_mismatch(object, &info.dns_domain)?;
     let gpt = async {
         match crate::sysvol::gpt::read_gpt(session.sysvol(), &info.dns_domain, object.guid).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -63,6 +60,93 @@ pub async fn read_gpo(
         session.directory().children(object.guid),
         wmi_filter(session, object)
     )?;
+    Ok(assemble(session, object, children, wmi_filter, gpt))
+}
+
+/// Reads the SYSVOL half of a GPO whose directory half is known, as far as the server gives it.
+///
+/// # Errors
+/// As [`read_gpo`], but what cannot be read below the GPO's folder becomes a part of `unread`.
+pub(super) async fn read_surveyed(
+    session: &DomainSession,
+    sysvol: &dyn SysvolRead,
+    record: GpoRecord,
+    control: &Control,
+) -> Result<(GpoSnapshot, Surroundings)> {
+    control.check()?;
+    let info = session.info();
+    let object = &record.object;
+    refuse_mismatch(object, &info.dns_domain)?;
+    let read = crate::sysvol::gpt::read_what_can_be_read(sysvol, &info.dns_domain, object.guid);
+    let (gpt, unread) = match read.await {
+        Err(error) if error.kind() == ErrorKind::NotFound => (None, Vec::new()),
+        other => {
+            let (gpt, unread) = other?;
+            (Some(gpt), unread)
+        }
+    };
+    let unread: Vec<StatusMessage> = unread
+        .into_iter()
+        .map(|(path, error)| {
+            StatusMessage::warning("unreadable-file", error.to_string())
+                .at(Place::file(path.to_string()))
+                .of_gpo(&object.display_name)
+        })
+        .collect();
+    let mut live = assemble(session, object, record.children, record.wmi_link, gpt);
+    live.snapshot
+        .messages
+        .extend(record.messages.into_iter().chain(unread.iter().cloned()));
+    let around = Surroundings {
+        links: Some(record.links),
+        wmi_filter: record.wmi_filter,
+        unread,
+        ..surroundings(&live)
+    };
+    Ok((live.snapshot, around))
+}
+
+/// What a live GPO tells of its surroundings by itself: not its links, nor its WMI filter.
+pub(super) fn surroundings(live: &LiveGpo) -> Surroundings {
+    let descriptor = SecurityDescriptor::parse(&live.object.security_descriptor).ok();
+    let (owner, group) = descriptor
+        .map(|descriptor| (descriptor.owner, descriptor.group))
+        .unwrap_or_default();
+    Surroundings {
+        owner,
+        group,
+        when_created: live.object.when_created.clone(),
+        when_changed: live.object.when_changed.clone(),
+        gpt_ini: live.gpt_ini.clone(),
+        ..Surroundings::default()
+    }
+}
+
+fn refuse_mismatch(object: &GpoObject, domain: &DomainName) -> Result<()> {
+    let Some(mismatch) = object.path_mismatch(domain) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::BadDirectory,
+        format!(
+            "GPO \"{}\" {}: {mismatch}",
+            object.display_name, object.guid
+        ),
+    )
+    .with_hint(
+        "clients read their policy from that path; find out who set it before anything else",
+    ))
+}
+
+/// Both halves as one snapshot.
+fn assemble(
+    session: &DomainSession,
+    object: &GpoObject,
+    children: Vec<DirectoryObject>,
+    wmi_filter: Option<WmiFilterLink>,
+    gpt: Option<Gpt>,
+) -> LiveGpo {
+    let info = session.info();
     let mut messages = Vec::new();
     let (tree, gpt_ini) = match gpt {
         Some(gpt) => {
@@ -112,11 +196,11 @@ pub async fn read_gpo(
             .map(|message| message.of_gpo(&object.display_name))
             .collect(),
     };
-    Ok(LiveGpo {
+    LiveGpo {
         object: object.clone(),
         snapshot,
         gpt_ini,
-    })
+    }
 }
 
 fn shown(version: Option<u32>) -> String {
@@ -138,6 +222,41 @@ async fn wmi_filter(session: &DomainSession, object: &GpoObject) -> Result<Optio
 /// # Errors
 /// When the directory cannot be asked.
 pub async fn take_inventory(session: &DomainSession, snapshot: &mut GpoSnapshot) -> Result<()> {
+    take_inventory_of(&Answers::default(), session, snapshot).await
+}
+
+/// What the directory said of principals so far: of many GPOs, most name the same few.
+#[derive(Default)]
+pub(super) struct Answers(Mutex<HashMap<PrincipalQuery, Lookup>>);
+
+impl Answers {
+    /// The answers to these questions, of which only the new ones go to the directory.
+    async fn to(&self, session: &DomainSession, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>> {
+        let mut known = self.0.lock().await;
+        let mut new: Vec<PrincipalQuery> = Vec::new();
+        for query in queries {
+            if !known.contains_key(query) && !new.contains(query) {
+                new.push(query.clone());
+            }
+        }
+        if !new.is_empty() {
+            // Whoever asks meanwhile waits, and finds most of his answers here.
+            let answers = session.directory().lookup(&new).await?;
+            known.extend(new.into_iter().zip(answers));
+        }
+        Ok(queries
+            .iter()
+            .map(|query| known.get(query).cloned().unwrap_or(Lookup::NotFound))
+            .collect())
+    }
+}
+
+/// As [`take_inventory`], with what was learned of other GPOs.
+pub(super) async fn take_inventory_of(
+    known: &Answers,
+    session: &DomainSession,
+    snapshot: &mut GpoSnapshot,
+) -> Result<()> {
     let found = scan::scan(snapshot);
     snapshot.messages.extend(found.messages);
     let in_settings: Vec<PrincipalQuery> = found
@@ -152,7 +271,7 @@ pub async fn take_inventory(session: &DomainSession, snapshot: &mut GpoSnapshot)
         .filter(|query| !in_settings.contains(query))
         .collect();
     let queries: Vec<PrincipalQuery> = in_settings.iter().chain(&in_dacl).cloned().collect();
-    let answers = session.directory().lookup(&queries).await?;
+    let answers = known.to(session, &queries).await?;
     let settings = in_settings.len();
     let mut principals: Vec<InventoryPrincipal> = Vec::new();
     for (index, (query, answer)) in queries.into_iter().zip(answers).enumerate() {

@@ -1,7 +1,7 @@
 //! The SYSVOL half of one GPO, read whole.
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 
 use super::{SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
@@ -38,39 +38,67 @@ pub(crate) const STAGING_PREFIX: &str = ".gpoctl-";
 /// `NotFound` when the GPO has no folder; `BadDirectory` when it is larger than the limits (100,000 entries, 1 GiB, 64
 /// folders deep); otherwise as the back end.
 pub async fn read_gpt(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> Result<Gpt> {
+    let (gpt, unread) = read_what_can_be_read(sysvol, domain, guid).await?;
+    match unread.into_iter().next() {
+        None => Ok(gpt),
+        Some((_, error)) => Err(error),
+    }
+}
+
+/// As [`read_gpt`], but a file or folder below the GPO's own that the server does not give costs only itself: it is missing
+/// from the tree, and comes back with the reason.
+///
+/// # Errors
+/// As [`read_gpt`].
+pub async fn read_what_can_be_read(
+    sysvol: &dyn SysvolRead,
+    domain: &DomainName,
+    guid: Guid,
+) -> Result<(Gpt, Vec<(RelPath, Error)>)> {
     let mut attempt = 1;
     loop {
-        let outcome = read_once(sysvol, domain, guid).await;
-        match outcome {
-            Ok((gpt, true)) => return Ok(gpt),
-            Ok((mut gpt, false)) if attempt == ATTEMPTS => {
-                gpt.messages.push(StatusMessage::warning(
-                    "changed-while-reading",
-                    "GPT.INI changed while the GPO was read, so its files may be of two versions",
-                ));
-                return Ok(gpt);
-            }
+        let last = attempt == ATTEMPTS;
+        let mut read = read_once(sysvol, domain, guid).await?;
+        let vanished = read
+            .unread
+            .iter()
+            .any(|(_, error)| error.kind() == ErrorKind::NotFound);
+        if vanished && !last {
             // A file that vanished between the listing and the reading: somebody is writing, so look again.
-            Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => {
-                if sysvol.stat(&SysvolPath::gpo(domain, guid)).await?.is_none() {
-                    return Err(error);
-                }
-            }
-            Err(error) => return Err(error),
-            Ok((_, false)) => {}
+        } else if read.unchanged {
+            return Ok((read.gpt, read.unread));
+        } else if last {
+            read.gpt.messages.push(StatusMessage::warning(
+                "changed-while-reading",
+                "GPT.INI changed while the GPO was read, so its files may be of two versions",
+            ));
+            return Ok((read.gpt, read.unread));
         }
         attempt += 1;
     }
 }
 
-/// One reading, and whether GPT.INI stayed the same.
-async fn read_once(
-    sysvol: &dyn SysvolRead,
-    domain: &DomainName,
-    guid: Guid,
-) -> Result<(Gpt, bool)> {
+/// One reading.
+struct Reading {
+    gpt: Gpt,
+    /// What the server did not give.
+    unread: Vec<(RelPath, Error)>,
+    /// Whether GPT.INI stayed the same.
+    unchanged: bool,
+}
+
+/// Whether an error is of one path alone: the next one may be readable.
+fn is_local(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Denied | ErrorKind::BadDirectory | ErrorKind::Conflict | ErrorKind::NotFound
+    )
+}
+
+async fn read_once(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> Result<Reading> {
     let in_flight = sysvol.concurrency().max(1);
     let mut gpt = Gpt::default();
+    let mut unread = Vec::new();
     let mut files: Vec<(RelPath, u64)> = Vec::new();
     let mut ini = None;
     let mut level = vec![RelPath::root()];
@@ -79,14 +107,20 @@ async fn read_once(
     while !level.is_empty() {
         let mut listings = stream::iter(level)
             .map(|path| async move {
-                let listing = sysvol
-                    .list(&SysvolPath::in_gpo(domain, guid, &path))
-                    .await?;
-                Ok::<_, Error>((path, listing))
+                let listing = sysvol.list(&SysvolPath::in_gpo(domain, guid, &path)).await;
+                (path, listing)
             })
             .buffered(in_flight);
         let mut next = Vec::new();
-        while let Some((folder, listing)) = listings.try_next().await? {
+        while let Some((folder, listing)) = listings.next().await {
+            let listing = match listing {
+                Ok(listing) => listing,
+                Err(error) if is_local(&error) && !folder.is_root() => {
+                    unread.push((folder, error));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             for refused in listing.refused {
                 gpt.messages.push(
                     StatusMessage::warning("entry-refused", refused)
@@ -124,30 +158,48 @@ async fn read_once(
         drop(listings);
         level = next;
     }
-    if let Some((path, size)) = &ini {
-        let path = SysvolPath::in_gpo(domain, guid, path);
-        gpt.gpt_ini = Some(sysvol.read(&path, *size).await?);
-    }
+    let read_ini = async || match &ini {
+        Some((path, size)) => sysvol
+            .read(&SysvolPath::in_gpo(domain, guid, path), *size)
+            .await
+            .map(Some),
+        None => Ok(None),
+    };
+    let before = read_ini().await;
     let mut contents = stream::iter(files)
         .map(|(path, size)| async move {
             let content = sysvol
                 .read(&SysvolPath::in_gpo(domain, guid, &path), size)
-                .await?;
-            Ok::<_, Error>((path, content))
+                .await;
+            (path, content)
         })
         .buffer_unordered(in_flight);
-    while let Some((path, content)) = contents.try_next().await? {
-        gpt.tree.insert_file(&path, content);
+    while let Some((path, content)) = contents.next().await {
+        match content {
+            Ok(content) => gpt.tree.insert_file(&path, content),
+            Err(error) if is_local(&error) => unread.push((path, error)),
+            Err(error) => return Err(error),
+        }
     }
     drop(contents);
-    let unchanged = match (&ini, &gpt.gpt_ini) {
-        (Some((path, size)), Some(before)) => {
-            let path = SysvolPath::in_gpo(domain, guid, path);
-            sysvol.read(&path, *size).await? == *before
+    let unchanged = match (before, &ini) {
+        (Ok(before), _) => {
+            let unchanged = read_ini().await? == before;
+            gpt.gpt_ini = before;
+            unchanged
         }
-        _ => true,
+        (Err(error), Some((path, _))) if is_local(&error) => {
+            unread.push((path.clone(), error));
+            true
+        }
+        (Err(error), _) => return Err(error),
     };
-    Ok((gpt, unchanged))
+    unread.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(Reading {
+        gpt,
+        unread,
+        unchanged,
+    })
 }
 
 /// Why an entry is not part of the policy, if it is not.

@@ -1,0 +1,112 @@
+//! Removing one backup.
+
+use std::fs;
+use std::path::Path;
+
+use super::folder::Folder;
+use super::{BackupInfo, index, list, names};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a backup's own folder holds. Everything else in it belongs to somebody else.
+const OWN: &[&str] = &[
+    names::BACKUP,
+    names::BKUP_INFO,
+    names::REPORT,
+    names::SIDE_FILE,
+    names::DOMAIN_SYSVOL,
+];
+
+/// Removes the backup in `path`, its `{BACKUP-ID}` folder, and its entry in the manifest.xml beside that folder. It is first
+/// taken from its place in one step, so that nobody finds half of it.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when `path` is not the folder of a backup; [`ErrorKind::Conflict`] when something lies in it
+/// that is no part of a backup, such as a migration table: nothing is removed then. [`ErrorKind::Internal`] when the disk
+/// refuses; [`ErrorKind::Incomplete`] when the backup is gone and manifest.xml, or what was taken away, could not follow.
+pub fn delete(path: &Path) -> Result<BackupInfo> {
+    let not_a_backup = || {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("{} is not the folder of a backup", path.display()),
+        )
+        .with_hint("`gpoctl backups list` shows what is there")
+    };
+    let refused = |error: std::io::Error| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("cannot remove the backup {}", path.display()),
+        )
+        .with_source(error)
+    };
+    // A link to a backup is not a backup: what would be taken away is not what was named.
+    let metadata = fs::symlink_metadata(path).map_err(|_| not_a_backup())?;
+    if !metadata.is_dir() {
+        return Err(not_a_backup());
+    }
+    let path = path.canonicalize().map_err(refused)?;
+    let dir = path.parent().ok_or_else(not_a_backup)?;
+    let folder = Folder::open(&path).map_err(refused)?;
+    let entry = list::entry(&folder).ok_or_else(not_a_backup)?;
+    let foreign: Vec<String> = folder
+        .entries()
+        .map_err(refused)?
+        .into_iter()
+        .map(|(name, _)| name.unwrap_or_else(|name| name))
+        .filter(|name| !OWN.iter().any(|own| own.eq_ignore_ascii_case(name)))
+        .collect();
+    if !foreign.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "the backup {} also holds what is no part of it: {}",
+                path.display(),
+                foreign.join(", ")
+            ),
+        )
+        .with_hint("move it elsewhere first"));
+    }
+    drop(folder);
+    let away = tempfile::Builder::new()
+        .prefix(".gpoctl-")
+        .tempdir_in(dir)
+        .map_err(refused)?;
+    fs::rename(&path, away.path().join("backup")).map_err(refused)?;
+    let left = match entry.info.id {
+        // Copies of one backup share its ID and its entry.
+        Some(id) if !is_there_again(dir, id) => index::leave(dir, id).map(drop),
+        _ => Ok(()),
+    };
+    left.map_err(|error| {
+        Error::new(
+            ErrorKind::Incomplete,
+            format!(
+                "the backup {} is removed, but {} could not be changed",
+                path.display(),
+                dir.join(names::MANIFEST).display()
+            ),
+        )
+        .with_source(error)
+    })?;
+    let place = away.path().to_owned();
+    away.close().map_err(|error| {
+        Error::new(
+            ErrorKind::Incomplete,
+            format!(
+                "the backup {} is removed, but not all of it",
+                path.display()
+            ),
+        )
+        .with_source(error)
+        .with_hint(format!("remove {}", place.display()))
+    })?;
+    Ok(entry.info)
+}
+
+/// Whether another folder of `dir` is a backup of this ID.
+fn is_there_again(dir: &Path, id: crate::model::guid::Guid) -> bool {
+    list(dir).is_ok_and(|entries| {
+        entries
+            .iter()
+            .any(|entry| entry.present && entry.info.id == Some(id))
+    })
+}
