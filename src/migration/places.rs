@@ -2,6 +2,7 @@
 
 mod aas;
 mod fdeploy;
+mod firewall;
 mod gpt_tmpl;
 mod list;
 mod registry_pol;

@@ -460,3 +460,41 @@ fn advertise_script_paths() {
             .contains("cut off")
     );
 }
+
+#[test]
+fn firewall_rules_field_by_field() {
+    let rule = |data: &str| pol(&[("FW\\FirewallRules", "{1}", ValueType::SZ, data)]);
+    let run = |data: &str| {
+        let visited = visit_file(&POL.parse().unwrap(), &rule(data), &mut map).unwrap();
+        let codes: Vec<String> = codes(&visited).into_iter().map(str::to_owned).collect();
+        (visited.bytes, codes)
+    };
+    let old = "v2.26|Action=Allow|RA4=LocalSubnet|App=\\\\old\\my apps\\x.exe|Name=S-1-5-21-1-2-3-5|LUAuth=O:LSD:(A;;CC;;;S-1-5-21-1-2-3-5)(A;;CC;;;DU)|RMAuth=D:(XA;;CC;;;S-1-5-21-1-2-3-8;(Member_of {SID(S-1-5-21-1-2-3-5)}))(A;;CC;;;S-1-5-21-1-2-3-5)|LUOwn=S-1-5-21-1-2-3-70|\0";
+    let new = "v2.26|Action=Allow|RA4=LocalSubnet|App=\\\\new\\my apps\\x.exe|Name=S-1-5-21-4-5-6-5|LUAuth=O:LSD:(A;;CC;;;S-1-5-21-4-5-6-5)(A;;CC;;;DU)|RMAuth=D:(A;;CC;;;S-1-5-21-4-5-6-5)|LUOwn=S-1-5-21-4-5-6-7|\0";
+    assert_eq!(run(old), (Some(rule(new)), Vec::new()));
+    let keys: Vec<_> = found(POL, &rule(old))
+        .into_iter()
+        .map(|found| found.place.key.unwrap())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "{1} App",
+            "{1} Name",
+            "{1} LUAuth",
+            "{1} RMAuth",
+            "{1} RMAuth",
+            "{1} RMAuth",
+            "{1} LUOwn",
+        ]
+    );
+    // A rule without its owner or program would hold for everybody.
+    let stays = "v2.26|App=\\\\gone\\x.exe|LUOwn=S-1-5-21-1-2-3-8|";
+    let twice = ["cannot-remove", "cannot-remove"].map(str::to_owned);
+    assert_eq!(run(stays), (None, twice.to_vec()));
+    // A destination that would make two fields of one is refused.
+    let bytes = rule("v2.26|App=\\\\old\\x.exe|");
+    let mut bar = |_: &Found| Rewrite::Unc("\\\\new\\x|Active=FALSE".to_owned());
+    let visited = visit_file(&POL.parse().unwrap(), &bytes, &mut bar).unwrap();
+    assert_eq!((&visited.bytes, codes(&visited)), (&None, vec!["bad-path"]));
+}
