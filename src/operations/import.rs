@@ -63,13 +63,16 @@ pub async fn plan(
     let mut messages = backup.problems.clone();
     messages.extend(source.messages.iter().cloned());
 
-    let mapped = map(
-        source,
-        options.table.as_ref(),
-        session.directory(),
-        &options.mapping,
-    )
-    .await?;
+    let guid = match target {
+        ImportTarget::Existing(object) => object.guid,
+        ImportTarget::New { .. } => Guid::new_random(),
+    };
+    let mapping = MapOptions {
+        target_gpo: Some(guid),
+        ..options.mapping
+    };
+    let directory = session.directory();
+    let mapped = map(source, options.table.as_ref(), directory, &mapping).await?;
     messages.extend(mapped.report.messages.iter().cloned());
 
     let live = match target {
@@ -91,9 +94,6 @@ pub async fn plan(
             None
         }
     };
-    let guid = live
-        .as_ref()
-        .map_or_else(Guid::new_random, |live| live.object.guid);
     let plan_target = PlanTarget {
         guid,
         display_name: match (target, &live) {
