@@ -12,6 +12,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use gpoctl::formats::aas::{AdvertiseScript, SourcePath};
 use gpoctl::formats::fdeploy::{Fdeploy, Redirection};
 use gpoctl::formats::gpt_ini;
 use gpoctl::formats::gpt_tmpl::{GptTmpl, Setting};
@@ -332,6 +333,56 @@ fn scripts() {
 }
 
 #[test]
+fn advertise_scripts() {
+    let Some(files) = corpus() else { return };
+    let mut counts = Counts::new();
+    for path in &files {
+        if !name(path).ends_with(".aas") {
+            continue;
+        }
+        let bytes = Bytes::from(std::fs::read(path).unwrap());
+        let script = AdvertiseScript::parse(&bytes).unwrap();
+        assert_eq!(script.to_bytes(), bytes, "{}", path.display());
+        count(&mut counts, "files");
+        let mut edits = Vec::new();
+        for argument in script.arguments() {
+            count(&mut counts, format!("{:?}", argument.kind));
+            let Some(source) = argument.source_path() else {
+                continue;
+            };
+            match (source, script.text(&argument)) {
+                (_, None) => count(&mut counts, format!("{source:?} null")),
+                (_, Some(text)) if text.starts_with("\\\\") => {
+                    count(&mut counts, format!("{source:?} UNC"));
+                    edits.push((argument, text));
+                }
+                _ => count(&mut counts, format!("{source:?} local")),
+            }
+        }
+        // The same text written again gives the same bytes, another one is read again.
+        assert_eq!(script.with_texts(&edits).unwrap(), script);
+        for (argument, text) in &mut edits {
+            assert_eq!(argument.source_path(), Some(SourcePath::LaunchPath));
+            text.insert_str(2, "moved.");
+        }
+        let moved = script.with_texts(&edits).unwrap().to_bytes();
+        assert_eq!(moved.len(), bytes.len() + 6 * edits.len());
+        assert!(AdvertiseScript::parse(&moved).is_ok());
+    }
+    println!("advertise scripts: {counts:?}");
+    expect(
+        &counts,
+        &[
+            ("files", 8),
+            ("PackagePath null", 8),
+            ("LaunchPath UNC", 6),
+            ("LaunchPath local", 2),
+            ("Integer", 225),
+        ],
+    );
+}
+
+#[test]
 fn gpt_ini_version() {
     let Some(files) = corpus() else { return };
     let mut counts = Counts::new();
@@ -466,6 +517,7 @@ fn references() {
         &[
             ("GptTmpl.inf domain SID Gpmc", 237),
             ("scripts.ini UNC Gpmc", 9),
+            ("advertise script UNC Gpmc", 6),
         ],
     );
 }

@@ -79,10 +79,16 @@ pub fn gpoctl(arguments: &[&str]) -> Said {
 
 /// Asks a judge of `src` or `dst`.
 pub fn judge(side: &str, arguments: &[&str]) -> Vec<u8> {
+    judge_of(side, arguments, tempfile::tempfile().unwrap())
+}
+
+/// Asks a judge about what it reads on its standard input.
+pub fn judge_of(side: &str, arguments: &[&str], input: std::fs::File) -> Vec<u8> {
     let judge = std::env::var("GPOCTL_LAB_JUDGE").unwrap();
     let output = Command::new(judge)
         .arg(side)
         .args(arguments)
+        .stdin(input)
         .output()
         .unwrap();
     assert!(

@@ -15,8 +15,8 @@ pub struct SddlSid {
     pub sid: Sid,
     /// What it is there.
     pub role: SddlRole,
-    /// What has to go to take it out: the ACE, or `O:` or `G:` with the SID. Empty for a SID in a condition, which cannot
-    /// go without changing what the condition says.
+    /// What has to go to take it out: the ACE, or `O:` or `G:` with the SID. Empty for a SID in a condition or claim, which
+    /// cannot go without changing what that says.
     pub part: Range<usize>,
 }
 
@@ -31,6 +31,8 @@ pub enum SddlRole {
     Trustee,
     /// `SID(…)` in the condition of a callback ACE [MS-DTYP 2.5.1.2.2].
     Condition,
+    /// A value of the claim of a resource attribute ACE.
+    Claim,
 }
 
 /// An ACE in SDDL.
@@ -132,7 +134,12 @@ pub fn literal_sids(text: &str) -> Vec<SddlSid> {
                 part: ace.span,
             });
         }
-        found.extend(condition_sids(text, ace.rest));
+        let kind = text.get(ace.ace_type).unwrap_or_default();
+        found.extend(if kind.eq_ignore_ascii_case("RA") {
+            claim_sids(text, ace.rest)
+        } else {
+            condition_sids(text, ace.rest)
+        });
     }
     found.sort_by_key(|sid| sid.span.start);
     found
@@ -161,6 +168,32 @@ fn condition_sids(text: &str, rest: Range<usize>) -> Vec<SddlSid> {
                         span: position + 1..end,
                         sid,
                         role: SddlRole::Condition,
+                        part: end..end,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The SIDs among the values of a claim: they stand bare, each behind a comma, outside of its quoted strings.
+fn claim_sids(text: &str, rest: Range<usize>) -> Vec<SddlSid> {
+    let mut found = Vec::new();
+    let mut quoted = false;
+    let claim = text.get(rest.clone()).unwrap_or_default();
+    for (offset, byte) in claim.bytes().enumerate() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b',' if !quoted => {
+                let value = claim.get(offset + 1..).unwrap_or_default();
+                let start = rest.start + claim.len() - value.trim_start().len();
+                if let Some((sid, end)) = sid_at(text, start) {
+                    found.push(SddlSid {
+                        span: start..end,
+                        sid,
+                        role: SddlRole::Claim,
                         part: end..end,
                     });
                 }
@@ -299,6 +332,24 @@ mod tests {
                 ),
                 (Condition, "S-1-5-21-1-2-3-9", ""),
                 (Trustee, "S-1-5-4", "(A;;GA;;;S-1-5-4)"),
+            ]
+        );
+    }
+
+    #[test]
+    fn sids_of_claims_are_values_and_not_strings() {
+        assert_eq!(
+            sids(
+                "S:(RA;;;;;WD;(\"S-1-5-7\",TD,0x0,S-1-5-21-1-2-3-9, BA, S-1-5-4))(RA;;;;;S-1-5-6;(\"a\",TS,0x0,\",S-1-5-7\"))"
+            ),
+            [
+                (SddlRole::Claim, "S-1-5-21-1-2-3-9", ""),
+                (SddlRole::Claim, "S-1-5-4", ""),
+                (
+                    SddlRole::Trustee,
+                    "S-1-5-6",
+                    "(RA;;;;;S-1-5-6;(\"a\",TS,0x0,\",S-1-5-7\"))"
+                ),
             ]
         );
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
+use crate::model::guid::Guid;
 use crate::model::principal::Principal;
 use crate::model::reference::{Place, ReferenceKind, Scope};
 use crate::model::safe_name::RelPath;
@@ -23,11 +24,13 @@ use super::table::MigrationTable;
 #[cfg(test)]
 mod cases;
 mod findings;
+mod gpo_folder;
 mod matching;
 mod resolving;
 #[cfg(test)]
 mod tests;
 
+use gpo_folder::GpoPath;
 use matching::{Matcher, Subject, key_of};
 use resolving::{Decision, Destinations};
 
@@ -53,6 +56,9 @@ pub struct MapOptions {
     /// Whether the principals of the GPO's DACL are references too (GPM_PROCESS_SECURITY of a copy). The descriptor itself
     /// is not rewritten here; [`Mapped::identities`] says what its SIDs become.
     pub dacl: bool,
+    /// The GPO that gets the settings. With it, a UNC path into the folder that the snapshot's own GPO has in SYSVOL becomes one into
+    /// the folder of this GPO, unless a row names it.
+    pub target_gpo: Option<Guid>,
 }
 
 impl Default for MapOptions {
@@ -62,6 +68,7 @@ impl Default for MapOptions {
             scope: Scope::All,
             unc_match: UncMatch::Exact,
             dacl: false,
+            target_gpo: None,
         }
     }
 }
@@ -127,7 +134,10 @@ pub(super) async fn map_with(
         "the migration table has rows that cannot be used",
     )?;
     let matcher = Matcher::new(table, options.unc_match);
-    let survey = survey(snapshot, &matcher, options, visit)?;
+    let mut survey = survey(snapshot, &matcher, options, visit)?;
+    for subject in &mut survey.subjects {
+        subject.gpo_path = GpoPath::of(&subject.target, snapshot, options, target);
+    }
     messages.extend(survey.messages.iter().cloned());
 
     let destinations = Destinations::resolve(table, &survey.subjects, target).await?;
@@ -408,10 +418,16 @@ fn update_inventory(
     options: &MapOptions,
 ) {
     let mut used_rows: HashSet<usize> = HashSet::new();
+    let mut followed: HashMap<String, String> = HashMap::new();
     let mut by_identity: HashMap<String, &Decision> = HashMap::new();
     for (subject, decision) in survey.subjects.iter().zip(decisions) {
         if subject.in_scope {
             used_rows.extend(subject.row);
+            if let (None, FoundTarget::Unc { text, .. }, Rewrite::Unc(to)) =
+                (subject.row, &subject.target, &decision.rewrite)
+            {
+                followed.insert(text.to_lowercase(), to.clone());
+            }
             if let Some(identity) = &subject.identity {
                 by_identity.insert(identity.shown(), decision);
             }
@@ -458,6 +474,7 @@ fn update_inventory(
                 .unc(path, path)
                 .filter(|found| used_rows.contains(&found.row))
                 .and_then(|found| matcher.new_path(&found))
+                .or_else(|| followed.get(&path.to_lowercase()).cloned())
                 .unwrap_or_else(|| path.clone())
         })
         .filter(|path| paths.insert(path.to_lowercase()))

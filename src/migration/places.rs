@@ -1,6 +1,8 @@
 //! Where references stand. One visitor per file format; scanning is visiting with [`Rewrite::Keep`].
 
+mod aas;
 mod fdeploy;
+mod firewall;
 mod gpt_tmpl;
 mod list;
 mod registry_pol;
@@ -94,6 +96,8 @@ pub struct Visited {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GptFileFormat {
+    /// `…\Applications\{GUID}.aas`
+    Aas,
     /// `Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf`
     GptTmpl,
     /// `Machine\Registry.pol`, `User\Registry.pol`
@@ -120,6 +124,10 @@ impl GptFileFormat {
             ("user", "documents & settings/fdeploy1.ini") => Some(Self::Fdeploy1),
             ("machine" | "user", "scripts/scripts.ini") => Some(Self::Scripts),
             ("machine" | "user", "scripts/psscripts.ini") => Some(Self::PsScripts),
+            ("machine" | "user", rest) => {
+                let script = rest.strip_prefix("applications/")?.strip_suffix(".aas")?;
+                (!script.contains('/')).then_some(Self::Aas)
+            }
             _ => None,
         }
     }
@@ -127,6 +135,7 @@ impl GptFileFormat {
     /// The name of the format in reports.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Aas => "advertise script",
             Self::GptTmpl => "GptTmpl.inf",
             Self::RegistryPol => "Registry.pol",
             Self::Fdeploy => "fdeploy.ini",
@@ -156,8 +165,11 @@ pub fn visit_file(
         messages: Vec::new(),
     };
     let ini = match format {
-        GptFileFormat::RegistryPol => {
-            let bytes = registry_pol::visit(&file, bytes, &mut context)?;
+        GptFileFormat::Aas | GptFileFormat::RegistryPol => {
+            let bytes = match format {
+                GptFileFormat::Aas => aas::visit(&file, bytes, &mut context)?,
+                _ => registry_pol::visit(&file, bytes, &mut context)?,
+            };
             return Ok(Visited {
                 bytes,
                 messages: context.messages,
@@ -190,6 +202,9 @@ pub fn visit_file(
 pub fn check_format(path: &RelPath, bytes: &Bytes) -> Option<Result<&'static str, String>> {
     let format = GptFileFormat::of(path)?;
     let again = match format {
+        GptFileFormat::Aas => formats::aas::AdvertiseScript::parse(bytes)
+            .map(|script| script.to_bytes())
+            .map_err(|error| error.to_string()),
         GptFileFormat::RegistryPol => formats::registry_pol::RegistryPol::parse(bytes)
             .map(|pol| pol.to_bytes())
             .map_err(|error| error.to_string()),

@@ -1,9 +1,12 @@
 //! Security descriptors as text: the security descriptor definition language [MS-DTYP 2.5.1].
 //!
-//! The bytes after the SID of a callback or resource attribute entry (conditions, claims) are not translated: they stand
-//! as `#` and hexadecimal digits in their place, a form of gpoctl's own. An entry of an unknown type stands as
-//! `(0xTYPE;FLAGS;#HEX)`. Both read back exactly. A condition or claim in the language's own notation is refused.
+//! The bytes after the SID of a callback or resource attribute entry are a condition or a claim, in the language's own notation.
+//! Where that cannot say them exactly, and behind the SID of any other entry, they stand as `#` and hexadecimal digits, a form of
+//! gpoctl's own. An entry of an unknown type stands as `(0xTYPE;FLAGS;#HEX)`. All of it reads back exactly.
 
+mod claim;
+mod condition;
+mod literal;
 mod tokens;
 
 use std::fmt::Write as _;
@@ -115,8 +118,28 @@ fn write_rights(text: &mut String, kind: u8, rights: &AceRights) {
     text.push_str(&sid_text(&rights.sid));
     if !rights.application_data.is_empty() {
         text.push(';');
-        write_hex(text, &rights.application_data);
+        match application_text(kind, &rights.application_data) {
+            Some(own) => text.push_str(&own),
+            None => write_hex(text, &rights.application_data),
+        }
     }
+}
+
+/// The condition of a callback entry, the claim of a resource attribute.
+fn application_text(kind: u8, data: &[u8]) -> Option<String> {
+    match kind {
+        ace_type::SYSTEM_RESOURCE_ATTRIBUTE => claim::to_text(data),
+        _ if is_callback(kind) => condition::to_text(data),
+        _ => None,
+    }
+}
+
+/// Whether entries of this type carry a condition [MS-DTYP 2.4.4.17].
+fn is_callback(kind: u8) -> bool {
+    matches!(
+        kind,
+        ace_type::ACCESS_ALLOWED_CALLBACK..=ace_type::SYSTEM_ALARM_CALLBACK_OBJECT
+    )
 }
 
 fn write_hex(text: &mut String, bytes: &[u8]) {
@@ -167,8 +190,7 @@ fn sid_text(sid: &Sid) -> String {
 /// root domain (`EA`, `SA`, `RO`, `EK`) are taken from the same domain.
 ///
 /// # Errors
-/// When the text is not SDDL, an alias needs a domain and there is none, or an entry carries a condition or a claim in
-/// the language's own notation.
+/// When the text is not SDDL, or an alias needs a domain and there is none.
 pub fn from_sddl(text: &str, domain_sid: Option<&Sid>) -> Result<SecurityDescriptor, InvalidSddl> {
     if text.len() > MAX_TEXT {
         return Err(InvalidSddl {
@@ -218,6 +240,28 @@ pub fn from_sddl(text: &str, domain_sid: Option<&Sid>) -> Result<SecurityDescrip
     }
 }
 
+/// The SID a text or an alias stands for.
+fn sid_named(token: &str, domain_sid: Option<&Sid>) -> Result<Sid, String> {
+    if let Ok(sid) = token.parse() {
+        return Ok(sid);
+    }
+    let is = |alias: &str| alias.eq_ignore_ascii_case(token);
+    if let Some((_, sid)) = tokens::WELL_KNOWN.iter().find(|(alias, _)| is(alias)) {
+        return sid.parse().map_err(|_| "an alias has no SID".to_owned());
+    }
+    let relative = tokens::DOMAIN_RELATIVE.iter().find(|(alias, _)| is(alias));
+    match (relative, domain_sid) {
+        (Some((_, rid)), Some(domain)) => Ok(domain.with_rid(*rid)),
+        (Some((alias, _)), None) => Err(format!(
+            "{alias} stands for an account of a domain, and none is given"
+        )),
+        (None, _) => Err(format!(
+            "\"{}\" is neither a SID nor an alias",
+            token.escape_debug()
+        )),
+    }
+}
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -261,28 +305,7 @@ impl<'a> Reader<'a> {
     }
 
     fn sid(&self, token: &str) -> Result<Sid, InvalidSddl> {
-        if let Ok(sid) = token.parse() {
-            return Ok(sid);
-        }
-        if let Some((_, sid)) = tokens::WELL_KNOWN
-            .iter()
-            .find(|(alias, _)| alias.eq_ignore_ascii_case(token))
-        {
-            return sid.parse().map_err(|_| self.error("an alias has no SID"));
-        }
-        let relative = tokens::DOMAIN_RELATIVE
-            .iter()
-            .find(|(alias, _)| alias.eq_ignore_ascii_case(token));
-        match (relative, self.domain_sid) {
-            (Some((_, rid)), Some(domain)) => Ok(domain.with_rid(*rid)),
-            (Some((alias, _)), None) => Err(self.error(&format!(
-                "{alias} stands for an account of a domain, and none is given"
-            ))),
-            (None, _) => Err(self.error(&format!(
-                "\"{}\" is neither a SID nor an alias",
-                token.escape_debug()
-            ))),
-        }
+        sid_named(token, self.domain_sid).map_err(|reason| self.error(&reason))
     }
 
     /// Flags and entries of a list; the flags as those of a DACL. No list for `NO_ACCESS_CONTROL`.
@@ -321,16 +344,12 @@ impl<'a> Reader<'a> {
 
     fn ace(&mut self) -> Result<Ace, InvalidSddl> {
         let rest = self.rest();
-        let end = rest
-            .find(')')
-            .ok_or_else(|| self.error("an entry has no end"))?;
-        let inner = rest.get(1..end).unwrap_or_default();
-        if inner.contains('(') {
-            return Err(self.error("conditions and claims are not supported here"));
-        }
-        let fields: Vec<&str> = inner.split(';').map(str::trim).collect();
+        let length = ace_length(rest).ok_or_else(|| self.error("an entry has no end"))?;
+        let inner = rest.get(1..length - 1).unwrap_or_default();
+        // The seventh field is the last one, whatever it holds.
+        let fields: Vec<&str> = inner.splitn(7, ';').map(str::trim).collect();
         let ace = self.ace_of(&fields)?;
-        self.at += end + 1;
+        self.at += length;
         Ok(ace)
     }
 
@@ -369,7 +388,7 @@ impl<'a> Reader<'a> {
             [mask, object, inherited, sid, rest @ ..] if has_rights(ace_type) => {
                 let application_data = match rest {
                     [] => Vec::new(),
-                    [data] => self.hex(data)?,
+                    [data] => self.application_data(ace_type, data)?,
                     _ => return Err(self.error("an entry has too many fields")),
                 };
                 AceBody::Rights(AceRights {
@@ -452,24 +471,64 @@ impl<'a> Reader<'a> {
     }
 
     fn hex(&self, text: &str) -> Result<Vec<u8>, InvalidSddl> {
-        let digits = text
-            .strip_prefix('#')
-            .ok_or_else(|| self.error("conditions and claims are not supported here"))?;
-        let bad = || self.error("the bytes after # are not hexadecimal");
-        if digits.len() % 2 != 0 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(bad());
-        }
-        digits
-            .as_bytes()
-            .chunks_exact(2)
-            .map(|pair| {
-                std::str::from_utf8(pair)
-                    .ok()
-                    .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-                    .ok_or_else(bad)
-            })
-            .collect()
+        text.strip_prefix('#')
+            .and_then(hex_bytes)
+            .ok_or_else(|| self.error("expected # and bytes in hexadecimal"))
     }
+
+    fn application_data(&self, ace_type: u8, text: &str) -> Result<Vec<u8>, InvalidSddl> {
+        if !text.starts_with('(') {
+            return self.hex(text);
+        }
+        let sid_of = |name: &str| sid_named(name, self.domain_sid);
+        let read = if ace_type == ace_type::SYSTEM_RESOURCE_ATTRIBUTE {
+            claim::from_text(text, &sid_of)
+        } else if is_callback(ace_type) {
+            condition::from_text(text, &sid_of)
+        } else {
+            return Err(self.error("an entry of this type has neither condition nor claim"));
+        };
+        read.map_err(|(at, reason)| {
+            let what = text.get(at..).unwrap_or_default();
+            let near: String = what.chars().take(20).collect();
+            self.error(&format!("{reason}, at \"{}\"", near.escape_debug()))
+        })
+    }
+}
+
+/// The length of an entry that begins the text, both parentheses included. Within a condition, parentheses come in pairs, and those
+/// in quotes do not count.
+fn ace_length(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut quoted = false;
+    for (position, byte) in text.bytes().enumerate() {
+        match byte {
+            b'"' if depth > 1 => quoted = !quoted,
+            _ if quoted => {}
+            b'(' => depth += 1,
+            b')' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(position + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Bytes in hexadecimal, two digits each.
+fn hex_bytes(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks_exact(2);
+    pairs.remainder().is_empty().then_some(())?;
+    pairs
+        .map(|pair| {
+            let pair = std::str::from_utf8(pair).ok()?;
+            let hex = pair.bytes().all(|b| b.is_ascii_hexdigit());
+            hex.then(|| u8::from_str_radix(pair, 16).ok()).flatten()
+        })
+        .collect()
 }
 
 /// A number in hexadecimal with `0x`, octal with a leading 0, or decimal; `None` for anything else.

@@ -3,9 +3,29 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::guid::Guid;
+
 /// A UNC path: `\\server\share` and what follows. Keeps its text; variables such as `%USERNAME%` are part of it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UncPath(String);
+
+/// A path into the folder of a GPO in SYSVOL: `\\server\sysvol\domain\Policies\{GUID}` and what follows [MS-GPOL 2.2.4]. The
+/// parts as they stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpoFolder<'a> {
+    /// The server: a DC or the domain.
+    pub server: &'a str,
+    /// `sysvol`, in whatever case.
+    pub share: &'a str,
+    /// The DNS name of the domain.
+    pub domain: &'a str,
+    /// `Policies`, in whatever case.
+    pub policies: &'a str,
+    /// The GPO.
+    pub guid: Guid,
+    /// What follows the GUID; begins with a backslash, or is empty.
+    pub rest: &'a str,
+}
 
 /// The text is not a UNC path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +59,30 @@ impl UncPath {
         let components: Vec<&str> = self.components().collect();
         let (_, parent) = components.split_last()?;
         (parent.len() >= 2).then(|| Self(format!("\\\\{}", parent.join("\\"))))
+    }
+
+    /// The parts of a path into the folder of a GPO; `None` for any other path.
+    pub fn gpo_folder(&self) -> Option<GpoFolder<'_>> {
+        let mut parts = self.0.strip_prefix("\\\\")?.splitn(6, '\\');
+        let (server, share, domain, policies) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let folder = parts.next()?;
+        let fixed =
+            share.eq_ignore_ascii_case("sysvol") && policies.eq_ignore_ascii_case("policies");
+        let guid = folder.starts_with('{').then(|| folder.parse().ok())??;
+        let rest = match parts.next() {
+            // With the backslash before it.
+            Some(rest) => self.0.get(self.0.len() - rest.len() - 1..)?,
+            None => "",
+        };
+        fixed.then_some(GpoFolder {
+            server,
+            share,
+            domain,
+            policies,
+            guid,
+            rest,
+        })
     }
 
     /// The key under which paths are equal: without regard to case and to one trailing backslash.
@@ -120,6 +164,33 @@ mod tests {
         assert_eq!(unc(r"\\a\b\c.msi").parent(), Some(unc(r"\\a\b")));
         assert_eq!(unc(r"\\a\b").parent(), None);
         assert_eq!(unc(r"\\A\B\").folded(), unc(r"\\a\b").folded());
+    }
+
+    #[test]
+    fn folders_of_gpos() {
+        let guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}";
+        let text = format!(r"\\DC1\SysVol\a.test\policies\{guid}\User\x y.bat");
+        let path = unc(&text);
+        let folder = path.gpo_folder().unwrap();
+        assert_eq!(
+            (folder.server, folder.share, folder.domain, folder.policies),
+            ("DC1", "SysVol", "a.test", "policies")
+        );
+        assert_eq!(folder.guid, guid.parse().unwrap());
+        assert_eq!(folder.rest, r"\User\x y.bat");
+        for (end, rest) in [("", ""), (r"\", r"\")] {
+            let path = unc(&format!(r"\\a\sysvol\a\Policies\{guid}{end}"));
+            assert_eq!(path.gpo_folder().unwrap().rest, rest);
+        }
+        for other in [
+            r"\\a\sysvol\a\Policies".to_owned(),
+            r"\\a\sysvol\a\Policies\PolicyDefinitions".to_owned(),
+            format!(r"\\a\netlogon\a\Policies\{guid}"),
+            format!(r"\\a\sysvol\a\scripts\{guid}"),
+            r"\\a\sysvol\a\Policies\31B2F340-016D-11D2-945F-00C04FB984F9".to_owned(),
+        ] {
+            assert_eq!(unc(&other).gpo_folder(), None, "{other}");
+        }
     }
 
     #[test]

@@ -60,13 +60,16 @@ pub async fn plan(
     let mut messages = backup.problems.clone();
     messages.extend(source.messages.iter().cloned());
 
-    let mapped = map(
-        source,
-        options.table.as_ref(),
-        session.directory(),
-        &options.mapping,
-    )
-    .await?;
+    let guid = match target {
+        ImportTarget::Existing(object) => object.guid,
+        ImportTarget::New { .. } => Guid::new_random(),
+    };
+    let mapping = MapOptions {
+        target_gpo: Some(guid),
+        ..options.mapping
+    };
+    let directory = session.directory();
+    let mapped = map(source, options.table.as_ref(), directory, &mapping).await?;
     messages.extend(mapped.report.messages.iter().cloned());
 
     let live = match target {

@@ -10,6 +10,7 @@ use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
 use crate::model::reference::ReferenceKind;
 
+use super::gpo_folder::GpoPath;
 use super::matching::Subject;
 use super::resolving::{Decision, Destinations};
 use super::{MapOptions, Survey, in_scope, kind_of};
@@ -87,7 +88,9 @@ pub(super) fn fail_on_unmapped(
 
 /// Whether a subject has no row and means something else, or nothing, in another domain.
 fn needs_row(subject: &Subject) -> bool {
+    let follows = matches!(subject.gpo_path, Some(GpoPath::Own { to: Some(_), .. }));
     subject.row.is_none()
+        && !follows
         && subject
             .identity
             .as_ref()
@@ -119,8 +122,12 @@ pub(super) fn findings(
         else {
             continue;
         };
+        let own = subject.gpo_path.as_ref().filter(|_| subject.row.is_none());
         let finding = if !in_scope(&met.found, options) {
             out_of_scope(subject)
+        } else if let Some(own) = own {
+            let stays = decision.rewrite == Rewrite::Keep;
+            own.finding(&shown(subject), stays, survey.is_same_domain(target))
         } else if decision.rewrite == Rewrite::Keep {
             left(
                 survey,
@@ -143,7 +150,7 @@ pub(super) fn findings(
 }
 
 fn out_of_scope(subject: &Subject) -> Option<StatusMessage> {
-    (subject.row.is_some() || needs_row(subject)).then(|| {
+    (subject.row.is_some() || subject.gpo_path.is_some() || needs_row(subject)).then(|| {
         StatusMessage::info(
             "out-of-scope",
             format!("{} stays: GPMC does not map this place", shown(subject)),

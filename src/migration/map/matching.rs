@@ -8,6 +8,7 @@ use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::unc_path::UncPath;
 
 use super::UncMatch;
+use super::gpo_folder::GpoPath;
 
 /// Something that is referred to, once for all its references that read the same.
 pub(super) struct Subject {
@@ -20,6 +21,8 @@ pub(super) struct Subject {
     pub(super) rest: String,
     /// In exact mode the number of the row that would have matched by prefix, when none matched.
     pub(super) prefix_row: Option<usize>,
+    /// For a UNC path into the folder of a GPO of the source: which one.
+    pub(super) gpo_path: Option<GpoPath>,
     /// Several rows name it.
     pub(super) conflict: Option<StatusMessage>,
     /// Whether a reference inside the chosen scope names it.
@@ -62,6 +65,7 @@ impl<'a> Matcher<'a> {
             row: None,
             rest: String::new(),
             prefix_row: None,
+            gpo_path: None,
             conflict: None,
             in_scope: false,
         };

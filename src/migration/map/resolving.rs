@@ -26,12 +26,24 @@ pub(super) struct Decision {
 }
 
 impl Decision {
-    fn keep() -> Self {
+    pub(super) fn keep() -> Self {
         Self {
             rewrite: Rewrite::Keep,
             outcome: Outcome::Kept,
             answer: None,
             problem: None,
+        }
+    }
+
+    /// The UNC path becomes this one.
+    pub(super) fn path(path: String) -> Self {
+        Self {
+            rewrite: Rewrite::Unc(path.clone()),
+            outcome: Outcome::Replaced {
+                by: path,
+                sid: None,
+            },
+            ..Self::keep()
         }
     }
 }
@@ -310,7 +322,8 @@ impl Destinations {
             .row
             .and_then(|number| Some((number, table?.row(number)?)))
         else {
-            return Decision::keep();
+            let own = subject.gpo_path.as_ref();
+            return own.map_or_else(Decision::keep, |own| own.decide(&subject.target));
         };
         let Some(identity) = &subject.identity else {
             return decide_unc(row, subject);
@@ -472,14 +485,7 @@ fn decide_unc(row: &TableRow, subject: &Subject) -> Decision {
         return Decision::keep();
     };
     match new_path(row, &subject.rest) {
-        Some(path) if path != *text => Decision {
-            rewrite: Rewrite::Unc(path.clone()),
-            outcome: Outcome::Replaced {
-                by: path,
-                sid: None,
-            },
-            ..Decision::keep()
-        },
+        Some(path) if path != *text => Decision::path(path),
         _ => Decision::keep(),
     }
 }

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::firewall;
 use super::text::{Context, Outcome};
+use crate::formats::firewall_rule;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes, utf16_text};
 use crate::model::reference::{Place, Scope};
 
@@ -126,7 +128,11 @@ fn visit_data(
             strings.push(string.to_owned());
             continue;
         }
-        match context.free_text(string, place, Scope::All) {
+        let outcome = match firewall_rule::fields(string) {
+            Some(fields) => firewall::visit(string, &fields, place, context),
+            None => context.free_text(string, place, Scope::All),
+        };
+        match outcome {
             Outcome::Unchanged => {
                 kept += 1;
                 strings.push(string.to_owned());

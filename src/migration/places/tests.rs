@@ -9,6 +9,7 @@ const FDEPLOY: &str = "User\\Documents & Settings\\fdeploy.ini";
 const SCRIPTS: &str = "User\\Scripts\\scripts.ini";
 const PSSCRIPTS: &str = "Machine\\Scripts\\psscripts.ini";
 const POL: &str = "Machine\\Registry.pol";
+const AAS: &str = "User\\Applications\\{009F869C-589B-480C-A5C0-68691C8A7F12}.aas";
 
 fn sid(text: &str) -> Option<Sid> {
     Some(text.parse().unwrap())
@@ -402,4 +403,98 @@ proptest! {
         prop_assert_eq!(visit_file(&path, &bytes, &mut |_| Rewrite::Keep).unwrap().bytes, None);
         visit_file(&path, &bytes, &mut |_| Rewrite::Remove).unwrap();
     }
+}
+
+#[test]
+fn advertise_script_paths() {
+    let script = |package: &[u8], launch: &[u8]| {
+        let mut bytes = b"\x02\x09\x00\x40IXOS".to_vec();
+        bytes.extend_from_slice(&[0, 0x80].repeat(8));
+        bytes.extend_from_slice(b"\x04\x01\x0A\x00|\\\\old\\t.m\x09\x05");
+        bytes.extend_from_slice(&[0, 0x80].repeat(3));
+        bytes.extend_from_slice(package);
+        bytes.extend_from_slice(launch);
+        bytes.extend_from_slice(b"\x03\x00");
+        Bytes::from(bytes)
+    };
+    let old = script(b"\x0D\x00\\\\old\\a\\b.msi", b"\x08\x00\\\\old\\a\\");
+    let all: Vec<(String, String)> = found(AAS, &old)
+        .into_iter()
+        .map(|found| match found.target {
+            FoundTarget::Unc { unit, .. } => (found.place.to_string(), unit),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let place = |rest: &str| format!("{AAS}:{rest}");
+    assert_eq!(
+        all,
+        [
+            (place("2 [ProductInfo] argument 1"), r"\\old\t.m".to_owned()),
+            (
+                place("3 [SourceListPublish] PackagePath"),
+                r"\\old\a".to_owned()
+            ),
+            (
+                place("3 [SourceListPublish] LaunchPath"),
+                r"\\old\a".to_owned()
+            ),
+        ]
+    );
+    let path: RelPath = AAS.parse().unwrap();
+    let visited = visit_file(&path, &old, &mut map).unwrap();
+    assert_eq!(codes(&visited), Vec::<&str>::new());
+    let bytes = visited.bytes.unwrap();
+    assert_eq!(bytes.len(), old.len());
+    assert!(!bytes.windows(3).any(|w| w == b"old"));
+    assert!(matches!(
+        check_format(&path, &bytes),
+        Some(Ok("advertise script"))
+    ));
+    let gone = script(b"\x00\x80", b"\x09\x00\\\\gone\\a\\");
+    let visited = visit_file(&path, &gone, &mut map).unwrap();
+    assert_eq!(codes(&visited), ["cannot-remove"]);
+    let cut = old.slice(..old.len() - 2);
+    assert!(
+        visit_file(&path, &cut, &mut map)
+            .unwrap_err()
+            .contains("cut off")
+    );
+}
+
+#[test]
+fn firewall_rules_field_by_field() {
+    let rule = |data: &str| pol(&[("FW\\FirewallRules", "{1}", ValueType::SZ, data)]);
+    let run = |data: &str| {
+        let visited = visit_file(&POL.parse().unwrap(), &rule(data), &mut map).unwrap();
+        let codes: Vec<String> = codes(&visited).into_iter().map(str::to_owned).collect();
+        (visited.bytes, codes)
+    };
+    let old = "v2.26|Action=Allow|RA4=LocalSubnet|App=\\\\old\\my apps\\x.exe|Name=S-1-5-21-1-2-3-5|LUAuth=O:LSD:(A;;CC;;;S-1-5-21-1-2-3-5)(A;;CC;;;DU)|RMAuth=D:(XA;;CC;;;S-1-5-21-1-2-3-8;(Member_of {SID(S-1-5-21-1-2-3-5)}))(A;;CC;;;S-1-5-21-1-2-3-5)|LUOwn=S-1-5-21-1-2-3-70|\0";
+    let new = "v2.26|Action=Allow|RA4=LocalSubnet|App=\\\\new\\my apps\\x.exe|Name=S-1-5-21-4-5-6-5|LUAuth=O:LSD:(A;;CC;;;S-1-5-21-4-5-6-5)(A;;CC;;;DU)|RMAuth=D:(A;;CC;;;S-1-5-21-4-5-6-5)|LUOwn=S-1-5-21-4-5-6-7|\0";
+    assert_eq!(run(old), (Some(rule(new)), Vec::new()));
+    let keys: Vec<_> = found(POL, &rule(old))
+        .into_iter()
+        .map(|found| found.place.key.unwrap())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "{1} App",
+            "{1} Name",
+            "{1} LUAuth",
+            "{1} RMAuth",
+            "{1} RMAuth",
+            "{1} RMAuth",
+            "{1} LUOwn",
+        ]
+    );
+    // A rule without its owner or program would hold for everybody.
+    let stays = "v2.26|App=\\\\gone\\x.exe|LUOwn=S-1-5-21-1-2-3-8|";
+    let twice = ["cannot-remove", "cannot-remove"].map(str::to_owned);
+    assert_eq!(run(stays), (None, twice.to_vec()));
+    // A destination that would make two fields of one is refused.
+    let bytes = rule("v2.26|App=\\\\old\\x.exe|");
+    let mut bar = |_: &Found| Rewrite::Unc("\\\\new\\x|Active=FALSE".to_owned());
+    let visited = visit_file(&POL.parse().unwrap(), &bytes, &mut bar).unwrap();
+    assert_eq!((&visited.bytes, codes(&visited)), (&None, vec!["bad-path"]));
 }

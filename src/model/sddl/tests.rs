@@ -95,13 +95,181 @@ fn refuses_what_it_cannot_keep() {
         "D:(A;;GA;;BA)",
         "D:(Q;;GA;;;BA)",
         "D:(A;;GA;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;BA)",
-        "D:(XA;;FX;;;S-1-1-0;(@User.Title==\"PM\"))",
+        "D:(XA;;FX;;;WD;(@User.Title==\"PM\")",
+        "D:(XA;;FX;;;WD;@User.Title)",
+        "D:(XA;;FX;;;WD;())",
+        "D:(XA;;FX;;;WD;(@User.Title==))",
+        "D:(XA;;FX;;;WD;(@User.Title==\"PM))",
+        "D:(XA;;FX;;;WD;(@Nobody.Title==1))",
+        "D:(XA;;FX;;;WD;(a == b))",
+        "D:(XA;;FX;;;WD;(a && ))",
+        "D:(XA;;FX;;;WD;(a == 0x10000000000000000))",
+        "D:(XA;;FX;;;WD;(a == #123))",
+        "D:(XA;;FX;;;WD;(a == {1 2}))",
+        "D:(XA;;FX;;;WD;(a == {{1}}))",
+        "D:(XA;;FX;;;WD;(Member_of {SID(ZZ)}))",
+        "D:(XA;;FX;;;WD;(Member_ofSID(BA)) x)",
+        "D:(A;;FX;;;WD;(@User.Title))",
+        "S:(RA;;;;;WD;(\"a\",TQ,0x0,1))",
+        "S:(RA;;;;;WD;(\"a\",TB,0x0,2))",
+        "S:(RA;;;;;WD;(\"a\",TU,0x0,-1))",
+        "S:(RA;;;;;WD;(a,TI,0x0,1))",
+        "S:(RA;;;;;WD;(\"a\",TD,0x0,DA))",
         "D:D:",
         "X:",
         "*S-1-1-0",
     ] {
         assert!(from_sddl(text, None).is_err(), "{text}");
     }
+}
+
+/// The entry, and what stands behind its SID.
+fn behind_the_sid(text: &str) -> (String, Vec<u8>) {
+    let read = from_sddl(text, Some(&domain())).unwrap();
+    let bytes = read.to_bytes().unwrap();
+    let parsed = SecurityDescriptor::parse(&bytes).unwrap();
+    assert_eq!(parsed, read, "{text}");
+    let acl = read.dacl.as_ref().or(read.sacl.as_ref()).unwrap();
+    let data = acl.aces[0].rights().unwrap().application_data.clone();
+    (to_sddl(&parsed), data)
+}
+
+#[test]
+fn conditions_in_the_languages_own_notation() {
+    // The example of [MS-DTYP 2.4.4.17.9]: four of its tokens and the filling.
+    let (text, data) = behind_the_sid(
+        "D:(XA;;FX;;;S-1-1-0;(@User.Title==\"PM\" && (@User.Division==\"Finance\" || @User.Division ==\"Sales\")))",
+    );
+    assert_eq!(
+        text,
+        "D:(XA;;FX;;;WD;((@USER.Title == \"PM\") && ((@USER.Division == \"Finance\") || (@USER.Division == \"Sales\"))))"
+    );
+    let utf16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let mut expected = b"artx\xF9\x0A\0\0\0".to_vec();
+    expected.extend(utf16("Title"));
+    expected.extend_from_slice(b"\x10\x04\0\0\0P\0M\0\x80\xF9\x10\0\0\0");
+    assert!(data.starts_with(&expected), "{data:02x?}");
+    assert!(
+        data.ends_with(b"S\0a\0l\0e\0s\0\x80\xA1\xA0\0\0\0"),
+        "{data:02x?}"
+    );
+    assert_eq!(data.len() % 4, 0);
+    for (text, canonical) in [
+        ("(a)", "(a)"),
+        ("( ( a ) )", "(a)"),
+        ("(!a)", "(!(a))"),
+        ("(!!(a || b))", "(!(!((a) || (b))))"),
+        (
+            "(exists @user.x&&not_exists WIN://SYSAPPID)",
+            "((Exists @USER.x) && (Not_Exists WIN://SYSAPPID))",
+        ),
+        ("(a || b && c)", "((a) || ((b) && (c)))"),
+        ("(a && b || c)", "(((a) && (b)) || (c))"),
+        (
+            "(Member_of{SID(BA),SID(S-1-5-21-1-2-3-4)})",
+            "(Member_of {SID(BA), SID(S-1-5-21-1-2-3-4)})",
+        ),
+        (
+            "(member_of_any SID(DA))",
+            "(Member_of_Any SID(S-1-5-21-1860092946-2405009515-2957644193-512))",
+        ),
+        (
+            "(Not_Device_Member_of (SID(SY)))",
+            "(Not_Device_Member_of SID(SY))",
+        ),
+        ("(a == @Resource.b)", "(a == @RESOURCE.b)"),
+        (
+            "(@Device.a%0020%002C; <= 0x1F)",
+            "(@DEVICE.a%0020%002c; <= 0x1f)",
+        ),
+        (
+            "(a any_of {+1, -2, 017, \"x;)\", #0A#b})",
+            "(a Any_of {+1, -2, 017, \"x;)\", #0a0b})",
+        ),
+        ("(a != -0x8000000000000000)", "(a != -0x8000000000000000)"),
+        ("(a Contains {})", "(a Contains {})"),
+        ("(a not_contains \"\")", "(a Not_Contains \"\")"),
+    ] {
+        for kind in ["XA", "XD", "XU", "ZA"] {
+            let (again, data) = behind_the_sid(&format!("D:({kind};;GA;;;WD;{text})"));
+            assert_eq!(again, format!("D:({kind};;GA;;;WD;{canonical})"));
+            assert_eq!(behind_the_sid(&again).1, data, "{text}");
+        }
+    }
+    let error = from_sddl("D:(XA;;FX;;;WD;(@User.Title = 1))", None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "SDDL, character 3: expected ), at \"= 1)\""
+    );
+}
+
+#[test]
+fn claims_labels_and_policies() {
+    for text in [
+        "S:(RA;;;;;WD;(\"Project\",TS,0x10020,\"Windows\",\"SQL\"))",
+        "S:(RA;CI;;;;WD;(\"a%0020b\",TI,0x0,-1,9223372036854775807))",
+        "S:(RA;;;;;WD;(\"u\",TU,0x1,18446744073709551615))",
+        "S:(RA;;;;;WD;(\"b\",TB,0x0,0,1))",
+        "S:(RA;;;;;WD;(\"x\",TX,0x0,00ff,0a))",
+        "S:(RA;;;;;WD;(\"d\",TD,0x0,BA,S-1-5-21-1-2-3-4))",
+        "S:(RA;;;;;WD;(\"none\",TI,0x0))",
+        "S:(SP;;;;;S-1-17-1-2-3-4)",
+        "S:(ML;OICI;NWNRNX;;;HI)",
+        "D:(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)S:(OU;SA;WP;;edacfd8f-ffb3-11d1-b41d-00a0c968f939;WD)",
+    ] {
+        assert_eq!(behind_the_sid(text).0, text);
+    }
+    let (text, data) = behind_the_sid("S: (RA;;;;;WD; ( \"P\" , TS , 0 , \"q\" ) )");
+    assert_eq!(text, "S:(RA;;;;;WD;(\"P\",TS,0x0,\"q\"))");
+    assert_eq!(
+        data,
+        b"\x14\0\0\0\x03\0\0\0\0\0\0\0\x01\0\0\0\x18\0\0\0P\0\0\0q\0\0\0"
+    );
+}
+
+#[test]
+fn what_text_cannot_say_stays_hexadecimal() {
+    let entry = |kind: u8, data: &[u8]| {
+        let mut ace = Ace::allow(0, 1, "S-1-1-0".parse().unwrap());
+        ace.ace_type = kind;
+        ace.rights_mut().unwrap().application_data = data.to_vec();
+        let mut descriptor = SecurityDescriptor::new();
+        descriptor.control |= control::DACL_PRESENT;
+        descriptor.dacl = Some(Acl::new(vec![ace]));
+        let text = to_sddl(&descriptor);
+        assert_eq!(from_sddl(&text, None).unwrap(), descriptor, "{text}");
+        text
+    };
+    for data in [
+        &b"artx"[..],
+        b"abcd\x00\x00\x00\x00",
+        // An 8-bit integer, a string with a quote, half a string, an operator without its values, two expressions.
+        b"artx\xF8\x02\0\0\0a\0\x01\x01\0\0\0\0\0\0\0\x03\x02\x80\0\0",
+        b"artx\xF8\x02\0\0\0a\0\x10\x02\0\0\0\"\0\x80",
+        b"artx\xF8\x02\0\0\0a",
+        b"artx\xA0\0\0\0",
+        b"artx\xF8\x02\0\0\0a\0\xF8\x02\0\0\0a\0\0\0",
+        // A whole one that is not filled up.
+        b"artx\xF8\x02\0\0\0a\0",
+    ] {
+        assert!(entry(ace_type::ACCESS_ALLOWED_CALLBACK, data).contains(";#"));
+    }
+    let whole = b"artx\xF8\x02\0\0\0a\0\0";
+    assert!(entry(ace_type::SYSTEM_ALARM_CALLBACK, whole).ends_with(";(a))"));
+    assert!(entry(ace_type::ACCESS_ALLOWED, whole).contains(";#"));
+    assert!(entry(ace_type::SYSTEM_RESOURCE_ATTRIBUTE, &[0; 20]).contains(";#"));
+    // Deep nesting and many tokens: no text, no overflow of the stack.
+    let mut deep = whole[..11].to_vec();
+    deep.resize(11 + 200, 0xA2);
+    deep.push(0);
+    assert!(entry(ace_type::ACCESS_ALLOWED_CALLBACK, &deep).contains(";#"));
+    let brackets = format!(
+        "D:(XA;;GA;;;WD;{}a{})",
+        "(".repeat(20_000),
+        ")".repeat(20_000)
+    );
+    assert!(from_sddl(&brackets, None).is_err());
 }
 
 fn any_sid() -> impl Strategy<Value = Sid> {
@@ -175,6 +343,35 @@ proptest! {
         prop_assert_eq!(&read, &descriptor, "{}", text);
         let bytes = descriptor.to_bytes().unwrap();
         prop_assert_eq!(&SecurityDescriptor::parse(&bytes).unwrap(), &descriptor);
+    }
+
+    #[test]
+    fn conditions_come_back(
+        text in "[abc ()!<>=|&{},\"#]{0,12}",
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "(", ")", "!", "a", "@User.b", " == ", "&&", "||", "Exists ", "Member_of ", "SID(BA)", "{", "}", ",", "1", "\"x\"", "#00",
+        ]), 0..14),
+        bytes in prop::collection::vec(prop::sample::select(vec![
+            0_u8, 1, 2, 3, 4, 0x10, 0x18, 0x50, 0x51, 0x80, 0x87, 0x89, 0xA0, 0xA1, 0xA2, 0xF8, 0xF9, b'a',
+        ]), 0..40),
+    ) {
+        for text in [format!("({text})"), format!("({})", parts.concat())] {
+            let whole = format!("D:(XA;;GA;;;WD;{text})");
+            if let Ok(read) = from_sddl(&whole, None) {
+                prop_assert_eq!(&from_sddl(&to_sddl(&read), None).unwrap(), &read);
+                prop_assert!(!to_sddl(&read).contains(";#"), "{}", whole);
+            }
+        }
+        for (kind, mut data) in [(9, b"artx".to_vec()), (0x12, Vec::new())] {
+            data.extend_from_slice(&bytes);
+            let mut ace = Ace::allow(0, 1, "S-1-1-0".parse().unwrap());
+            ace.ace_type = kind;
+            ace.rights_mut().unwrap().application_data = data;
+            let mut descriptor = SecurityDescriptor::new();
+            descriptor.control |= control::DACL_PRESENT;
+            descriptor.dacl = Some(Acl::new(vec![ace]));
+            prop_assert_eq!(from_sddl(&to_sddl(&descriptor), None).unwrap(), descriptor);
+        }
     }
 
     #[test]

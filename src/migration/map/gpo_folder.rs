@@ -1,0 +1,158 @@
+//! UNC paths into the folder of a GPO in the source's SYSVOL. Those into the GPO's own folder follow it to the target.
+
+use crate::message::StatusMessage;
+use crate::migration::places::FoundTarget;
+use crate::migration::resolve::PrincipalDirectory;
+use crate::model::guid::Guid;
+use crate::model::safe_name::RelPath;
+use crate::model::snapshot::GpoSnapshot;
+use crate::model::unc_path::UncPath;
+
+use super::MapOptions;
+use super::resolving::Decision;
+
+/// What a path into the folder of a GPO means for the mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum GpoPath {
+    /// It leads into the folder of the snapshot's own GPO.
+    Own {
+        /// The same place in the target GPO's folder; `None` when the target GPO is not known.
+        to: Option<String>,
+        /// The place within the folder, when the snapshot has nothing there.
+        missing: Option<String>,
+    },
+    /// It leads into the folder of another GPO of the source domain.
+    Other(Guid),
+}
+
+impl GpoPath {
+    /// Looks at a reference. `None` for everything but a path into the folder of a GPO of the snapshot's domain.
+    pub(super) fn of(
+        target: &FoundTarget,
+        snapshot: &GpoSnapshot,
+        options: &MapOptions,
+        directory: &dyn PrincipalDirectory,
+    ) -> Option<Self> {
+        let FoundTarget::Unc { text, .. } = target else {
+            return None;
+        };
+        let path: UncPath = text.parse().ok()?;
+        let folder = path.gpo_folder()?;
+        let source = snapshot.domain.lower();
+        if !(is_domain(folder.domain, &source) && is_host_of(folder.server, &source)) {
+            return None;
+        }
+        if folder.guid != snapshot.guid {
+            return Some(Self::Other(folder.guid));
+        }
+        let domain = directory.dns_domain().to_lowercase();
+        // `%USERDNSDOMAIN%` and the like are filled in by the client, in its own domain.
+        let keep = |part: &str| part.contains('%').then(|| part.to_owned());
+        let to = options.target_gpo.map(|guid| {
+            format!(
+                "\\\\{}\\{}\\{}\\{}\\{guid}{}",
+                keep(folder.server).unwrap_or_else(|| domain.clone()),
+                folder.share,
+                keep(folder.domain).unwrap_or_else(|| domain.clone()),
+                folder.policies,
+                folder.rest
+            )
+        });
+        let inside = folder.rest.trim_matches('\\');
+        let there = inside
+            .parse::<RelPath>()
+            .is_ok_and(|path| path.is_root() || snapshot.tree.contains(&path.to_string()));
+        // What a variable stands for is not known here.
+        let missing = !there && !inside.contains('%');
+        Some(Self::Own {
+            to,
+            missing: missing.then(|| inside.to_owned()),
+        })
+    }
+
+    /// What becomes of a reference that no row names.
+    pub(super) fn decide(&self, target: &FoundTarget) -> Decision {
+        match (self, target) {
+            (Self::Own { to: Some(to), .. }, FoundTarget::Unc { text, .. })
+                if to.to_lowercase() != text.to_lowercase() =>
+            {
+                Decision::path(to.clone())
+            }
+            _ => Decision::keep(),
+        }
+    }
+
+    /// What is to be said of a reference that no row names. `stays`: it is not rewritten; `same_domain`: the source is the target.
+    pub(super) fn finding(
+        &self,
+        shown: &str,
+        stays: bool,
+        same_domain: bool,
+    ) -> Option<StatusMessage> {
+        match self {
+            Self::Own { to: Some(to), missing } if !stays => Some(match missing {
+                None => StatusMessage::info(
+                    "own-folder-followed",
+                    format!("{shown} is in the GPO's own folder and becomes \"{to}\""),
+                ),
+                Some(inside) => StatusMessage::warning(
+                    "own-folder-file-missing",
+                    format!("{shown} is in the GPO's own folder and becomes \"{to}\", but there is no {inside} in the GPO"),
+                )
+                .with_hint("put the file there after the import"),
+            }),
+            // The target is the very GPO the snapshot was taken from.
+            Self::Own { to: Some(_), .. } => None,
+            Self::Own { to: None, .. } => Some(
+                StatusMessage::warning(
+                    "own-folder-left",
+                    format!("{shown} stays and leads into the folder of the GPO in the source domain"),
+                )
+                .with_hint("add a row for it to the migration table"),
+            ),
+            Self::Other(_) if same_domain => None,
+            Self::Other(guid) => Some(
+                StatusMessage::warning(
+                    "other-gpo-folder",
+                    format!("{shown} stays and leads into the folder of another GPO of the source domain, {guid}"),
+                )
+                .with_hint("add a row for it that leads to where the file is in the target domain"),
+            ),
+        }
+    }
+}
+
+fn is_domain(text: &str, domain: &str) -> bool {
+    text.eq_ignore_ascii_case(domain) || text.contains('%')
+}
+
+/// Whether a server can be a DC of the domain: its name, a host of it, or a name without a domain.
+fn is_host_of(server: &str, domain: &str) -> bool {
+    let server = server.to_lowercase();
+    is_domain(&server, domain)
+        || !server.contains('.')
+        || server
+            .strip_suffix(domain)
+            .is_some_and(|host| host.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_a_domain() {
+        for host in [
+            "src.test",
+            "SRC.test",
+            "dc1.src.test",
+            "DC1",
+            "%USERDNSDOMAIN%",
+        ] {
+            assert!(is_host_of(host, "src.test"), "{host}");
+        }
+        for host in ["evilsrc.test", "dst.test", "src.test.evil.test", "10.0.0.1"] {
+            assert!(!is_host_of(host, "src.test"), "{host}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! References in advertise scripts: where clients look for the package.
+
+use bytes::Bytes;
+
+use super::text::{Context, Decision, Outcome, is_reference};
+use crate::formats::aas::{AdvertiseScript, Argument, SourcePath};
+use crate::model::reference::{Place, Scope};
+use crate::model::unc_path::UncPath;
+
+/// Visits the arguments in order. The two paths of the source list are compared as `msiFileList` is, by the package's folder, and in
+/// the same scope: a client takes the package from either [MS-GPSI 3.2.5.2].
+pub(super) fn visit(
+    file: &str,
+    bytes: &Bytes,
+    context: &mut Context<'_, '_>,
+) -> Result<Option<Bytes>, String> {
+    let script = AdvertiseScript::parse(bytes).map_err(|error| error.to_string())?;
+    let mut edits: Vec<(Argument, String)> = Vec::new();
+    for argument in script.arguments() {
+        let place = || place(file, &argument);
+        let Some(text) = script.text(&argument) else {
+            if argument.source_path().is_some() && !script.data(&argument).is_empty() {
+                let what =
+                    "the path holds characters of an unknown code page, so it is not looked at";
+                context.warning("unread-text", what, &place());
+            }
+            continue;
+        };
+        let unit = match argument.source_path() {
+            Some(source) if is_reference(&text) => unit_of(source, &text),
+            _ => None,
+        };
+        if let Some(unit) = unit {
+            match context.unc(&text, &unit, &place(), Scope::Gpmc) {
+                Decision::Keep => {}
+                Decision::Replace(new) => edits.push((argument, new)),
+                Decision::Remove => context.cannot_remove(&text, &place()),
+            }
+            continue;
+        }
+        if !(text.contains(r"\\") || text.contains("-1-")) {
+            continue;
+        }
+        match context.free_text(&text, &place(), Scope::All) {
+            Outcome::Unchanged => {}
+            Outcome::Changed(new) => edits.push((argument, new)),
+            Outcome::Dropped => context.cannot_remove(&text, &place()),
+        }
+    }
+    if edits.is_empty() {
+        return Ok(None);
+    }
+    let new = script.with_texts(&edits);
+    Ok(Some(new.map_err(|error| error.to_string())?.to_bytes()))
+}
+
+fn place(file: &str, argument: &Argument) -> Place {
+    let record = argument.record_name();
+    let key = match argument.source_path() {
+        Some(SourcePath::PackagePath) => "PackagePath".to_owned(),
+        Some(SourcePath::LaunchPath) => "LaunchPath".to_owned(),
+        None => format!("argument {}", argument.number),
+    };
+    Place::file(file)
+        .section(record.map_or_else(|| format!("opcode {}", argument.opcode), str::to_owned))
+        .key(key)
+        .line(argument.record)
+}
+
+/// The package's folder.
+fn unit_of(source: SourcePath, text: &str) -> Option<String> {
+    let path: UncPath = text.parse().ok()?;
+    let folder = match source {
+        SourcePath::PackagePath => path.parent()?.to_string(),
+        SourcePath::LaunchPath => text.strip_suffix('\\').unwrap_or(text).to_owned(),
+    };
+    Some(folder)
+}

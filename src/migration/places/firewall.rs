@@ -1,0 +1,56 @@
+//! References in firewall rules: who is let in, who owns the rule, which program it is for.
+
+use super::text::{Context, Decision, Outcome};
+use crate::formats::firewall_rule::{FieldKind, RuleField};
+use crate::formats::ini::splice;
+use crate::model::reference::{Place, Scope};
+
+/// Visits the fields of a rule in order. Each value stands for itself, so that a path may hold blanks and nothing of a neighbour is
+/// taken for a part of a reference.
+pub(super) fn visit(
+    text: &str,
+    fields: &[RuleField<'_>],
+    place: &Place,
+    context: &mut Context<'_, '_>,
+) -> Outcome {
+    let mut edits = Vec::new();
+    for field in fields {
+        let value = text.get(field.value.clone()).unwrap_or_default();
+        if !(value.contains(r"\\") || value.contains("-1-")) {
+            continue;
+        }
+        let key = place.key.as_deref().unwrap_or_default();
+        let place = place.clone().key(format!("{key} {}", field.name));
+        let outcome = match (field.kind, value.parse()) {
+            (FieldKind::Sid, Ok(sid)) => match context.sid(&sid, value, &place, Scope::All) {
+                Decision::Keep => Outcome::Unchanged,
+                Decision::Replace(text) => Outcome::Changed(text),
+                Decision::Remove => Outcome::Dropped,
+            },
+            _ => context.free_text(value, &place, Scope::All),
+        };
+        match outcome {
+            Outcome::Unchanged => {}
+            Outcome::Changed(text) if text.contains('|') => {
+                let text = format!(
+                    "\"{}\" cannot stand in a firewall rule, so {value} stays",
+                    text.escape_debug()
+                );
+                context.error("bad-path", text, &place);
+            }
+            Outcome::Changed(text) => edits.push((field.value.clone(), text)),
+            // Without the field, the rule would hold for everybody or for every program.
+            Outcome::Dropped => context.cannot_remove(value, &place),
+        }
+    }
+    if edits.is_empty() {
+        return Outcome::Unchanged;
+    }
+    // From the back, so that the places of the others stay right.
+    let new = edits
+        .into_iter()
+        .rfold(text.to_owned(), |new, (span, text)| {
+            splice(&new, span, &text)
+        });
+    Outcome::Changed(new)
+}

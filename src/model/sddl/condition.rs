@@ -1,0 +1,398 @@
+//! The condition of a callback entry: an expression in postfix order in the bytes [MS-DTYP 2.4.4.17], in infix order in the text
+//! [MS-DTYP 2.5.1.1].
+
+use super::literal::{self, Scanner, SidOf};
+use crate::model::sid::Sid;
+
+/// The bytes a condition begins with.
+const MAGIC: &[u8] = b"artx";
+
+/// The most tokens that are turned into text, and the deepest nesting that is read.
+const MAX_TOKENS: usize = 2_000;
+const MAX_DEPTH: usize = 100;
+
+const INT64: u8 = 0x04;
+const UNICODE: u8 = 0x10;
+const OCTETS: u8 = 0x18;
+const COMPOSITE: u8 = 0x50;
+const SID: u8 = 0x51;
+const LOCAL: u8 = 0xF8;
+const NOT: u8 = 0xA2;
+const AND: u8 = 0xA0;
+const OR: u8 = 0xA1;
+
+/// Attributes of the user, the resource and the device. The case is Windows' own; it does not count.
+const ATTRIBUTES: &[(u8, &str)] = &[(0xF9, "USER."), (0xFA, "RESOURCE."), (0xFB, "DEVICE.")];
+
+/// Operators before a SID or a list of SIDs. Of two that begin alike, the longer one stands first.
+const MEMBERSHIP: &[(u8, &str)] = &[
+    (0x93, "Not_Device_Member_of_Any"),
+    (0x91, "Not_Device_Member_of"),
+    (0x92, "Not_Member_of_Any"),
+    (0x90, "Not_Member_of"),
+    (0x8C, "Device_Member_of_Any"),
+    (0x8A, "Device_Member_of"),
+    (0x8B, "Member_of_Any"),
+    (0x89, "Member_of"),
+];
+
+/// Operators before an attribute.
+const EXISTENCE: &[(u8, &str)] = &[(0x8D, "Not_Exists"), (0x87, "Exists")];
+
+/// Operators between an attribute and a value.
+const RELATION: &[(u8, &str)] = &[
+    (0x80, "=="),
+    (0x81, "!="),
+    (0x83, "<="),
+    (0x85, ">="),
+    (0x82, "<"),
+    (0x84, ">"),
+    (0x8E, "Not_Contains"),
+    (0x86, "Contains"),
+    (0x8F, "Not_Any_of"),
+    (0x88, "Any_of"),
+];
+
+/// A part of an expression as text.
+struct Part {
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Literal,
+    Attribute,
+    /// Stands in parentheses of its own.
+    Closed,
+    /// `Exists …` and `!(…)`.
+    Open,
+}
+
+/// The text of a condition, in parentheses. `None` when the bytes are no condition that text can say exactly: other bytes, integers
+/// of less than 64 bits, strings with a quote in them.
+pub(super) fn to_text(bytes: &[u8]) -> Option<String> {
+    let mut rest = bytes.strip_prefix(MAGIC)?;
+    let mut stack: Vec<Part> = Vec::new();
+    let mut tokens = 0;
+    while let Some((&code, after)) = rest.split_first() {
+        rest = after;
+        tokens += 1;
+        if tokens > MAX_TOKENS {
+            return None;
+        }
+        if code == 0 {
+            // Zeros fill the entry up to a multiple of four bytes.
+            rest.iter().all(|byte| *byte == 0).then_some(())?;
+            break;
+        }
+        let part = match operator(code) {
+            Some(name) => operation(code, name, &mut stack)?,
+            None => operand(code, &mut rest)?,
+        };
+        stack.push(part);
+    }
+    let whole = stack.pop().filter(|_| stack.is_empty())?;
+    let text = match whole.kind {
+        Kind::Literal => return None,
+        Kind::Closed => whole.text,
+        Kind::Attribute | Kind::Open => format!("({})", whole.text),
+    };
+    // What reads back as other bytes is better not said in text.
+    let same = |sid: &str| sid_of_own(sid);
+    let again = from_text(&text, &same).ok()?;
+    (again == bytes).then_some(text)
+}
+
+/// The SIDs that [`super::sid_text`] writes.
+fn sid_of_own(text: &str) -> Result<Sid, String> {
+    super::sid_named(text, None)
+}
+
+fn operator(code: u8) -> Option<&'static str> {
+    [MEMBERSHIP, EXISTENCE, RELATION]
+        .into_iter()
+        .flatten()
+        .chain(&[(NOT, "!"), (AND, "&&"), (OR, "||")])
+        .find(|(known, _)| *known == code)
+        .map(|(_, name)| *name)
+}
+
+/// Joins the last parts.
+fn operation(code: u8, name: &str, stack: &mut Vec<Part>) -> Option<Part> {
+    let right = stack.pop()?;
+    if code == NOT {
+        let text = format!("!{}", inner(right)?);
+        return Some(Part {
+            text,
+            kind: Kind::Open,
+        });
+    }
+    if EXISTENCE.iter().any(|(known, _)| *known == code) {
+        let kind = Kind::Open;
+        let text = format!("{name} {}", right.text);
+        return (right.kind == Kind::Attribute).then_some(Part { text, kind });
+    }
+    let kind = Kind::Closed;
+    if MEMBERSHIP.iter().any(|(known, _)| *known == code) {
+        let text = format!("({name} {})", right.text);
+        return (right.kind == Kind::Literal).then_some(Part { text, kind });
+    }
+    let left = stack.pop()?;
+    let text = if matches!(code, AND | OR) {
+        format!("({} {name} {})", inner(left)?, inner(right)?)
+    } else {
+        (left.kind == Kind::Attribute).then_some(())?;
+        matches!(right.kind, Kind::Attribute | Kind::Literal).then_some(())?;
+        format!("({} {name} {})", left.text, right.text)
+    };
+    Some(Part { text, kind })
+}
+
+/// A part that a logical operator joins.
+fn inner(part: Part) -> Option<String> {
+    match part.kind {
+        Kind::Literal => None,
+        Kind::Closed => Some(part.text),
+        Kind::Attribute | Kind::Open => Some(format!("({})", part.text)),
+    }
+}
+
+fn operand(code: u8, rest: &mut &[u8]) -> Option<Part> {
+    if code == LOCAL {
+        let text = literal::utf16(counted(rest)?)?;
+        return Some(Part {
+            text,
+            kind: Kind::Attribute,
+        });
+    }
+    if let Some((_, prefix)) = ATTRIBUTES.iter().find(|(known, _)| *known == code) {
+        let name = literal::escaped(counted(rest)?)?;
+        return Some(Part {
+            text: format!("@{prefix}{name}"),
+            kind: Kind::Attribute,
+        });
+    }
+    let text = if code == COMPOSITE {
+        let mut list = counted(rest)?;
+        let mut items = Vec::new();
+        while let Some((&code, after)) = list.split_first() {
+            list = after;
+            items.push(value(code, &mut list)?);
+        }
+        format!("{{{}}}", items.join(", "))
+    } else {
+        value(code, rest)?
+    };
+    Some(Part {
+        text,
+        kind: Kind::Literal,
+    })
+}
+
+fn value(code: u8, rest: &mut &[u8]) -> Option<String> {
+    match code {
+        INT64 => {
+            let (&number, after) = rest.split_first_chunk::<8>()?;
+            let (&[sign, base], after) = after.split_first_chunk::<2>()?;
+            *rest = after;
+            integer_text(i64::from_le_bytes(number), sign, base)
+        }
+        UNICODE => literal::quoted(counted(rest)?),
+        OCTETS => {
+            let mut text = String::new();
+            super::write_hex(&mut text, counted(rest)?);
+            Some(text)
+        }
+        SID => {
+            let bytes = counted(rest)?;
+            let (sid, used) = Sid::parse_prefix(bytes).ok()?;
+            (used == bytes.len()).then(|| format!("SID({})", super::sid_text(&sid)))
+        }
+        _ => None,
+    }
+}
+
+/// The bytes behind their length.
+fn counted<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (&length, after) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(length)).ok()?;
+    let (bytes, after) = after.split_at_checked(length)?;
+    *rest = after;
+    Some(bytes)
+}
+
+/// A number with the sign and in the base it was written in: the bytes keep both.
+fn integer_text(number: i64, sign: u8, base: u8) -> Option<String> {
+    let sign = match sign {
+        1 => "+",
+        2 => "-",
+        3 => "",
+        _ => return None,
+    };
+    let size = number.unsigned_abs();
+    Some(match base {
+        1 => format!("{sign}0{size:o}"),
+        2 => format!("{sign}{size}"),
+        3 => format!("{sign}0x{size:x}"),
+        _ => return None,
+    })
+}
+
+/// The bytes of a condition: `text` begins with its opening parenthesis, and nothing follows it.
+///
+/// # Errors
+/// Where reading stopped, in bytes of the text, and why.
+pub(super) fn from_text(text: &str, sid_of: &SidOf<'_>) -> Result<Vec<u8>, (usize, String)> {
+    let mut reader = Reader {
+        scanner: Scanner::new(text),
+        sid_of,
+        depth: 0,
+        bytes: MAGIC.to_vec(),
+    };
+    match reader.whole() {
+        Ok(()) => {
+            let mut bytes = reader.bytes;
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            Ok(bytes)
+        }
+        Err(reason) => Err((reader.scanner.at, reason)),
+    }
+}
+
+struct Reader<'a> {
+    scanner: Scanner<'a>,
+    sid_of: &'a SidOf<'a>,
+    depth: usize,
+    bytes: Vec<u8>,
+}
+
+impl Reader<'_> {
+    fn whole(&mut self) -> Result<(), String> {
+        self.scanner.expect("(")?;
+        self.disjunction()?;
+        self.scanner.expect(")")?;
+        self.scanner.end()
+    }
+
+    fn disjunction(&mut self) -> Result<(), String> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err("the condition is nested too deeply".to_owned());
+        }
+        self.conjunction()?;
+        while self.scanner.take("||") {
+            self.conjunction()?;
+            self.bytes.push(OR);
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn conjunction(&mut self) -> Result<(), String> {
+        self.term()?;
+        while self.scanner.take("&&") {
+            self.term()?;
+            self.bytes.push(AND);
+        }
+        Ok(())
+    }
+
+    fn term(&mut self) -> Result<(), String> {
+        let mut negations = 0;
+        while self.scanner.take("!") {
+            negations += 1;
+        }
+        if self.scanner.take("(") {
+            self.disjunction()?;
+            self.scanner.expect(")")?;
+        } else if let Some(code) = self.scanner.word(MEMBERSHIP) {
+            self.value()?;
+            self.bytes.push(code);
+        } else if let Some(code) = self.scanner.word(EXISTENCE) {
+            self.attribute()?;
+            self.bytes.push(code);
+        } else {
+            self.attribute()?;
+            if let Some(code) = self.scanner.word(RELATION) {
+                if self.scanner.next_is("@") {
+                    self.attribute()?;
+                } else {
+                    self.value()?;
+                }
+                self.bytes.push(code);
+            }
+        }
+        self.bytes.extend(std::iter::repeat_n(NOT, negations));
+        Ok(())
+    }
+
+    fn attribute(&mut self) -> Result<(), String> {
+        let (code, name) = if self.scanner.take("@") {
+            let code = self.scanner.word_part(ATTRIBUTES);
+            let code = code.ok_or("expected @User., @Resource. or @Device.")?;
+            (code, self.scanner.escaped_name()?)
+        } else {
+            (LOCAL, self.scanner.local_name()?)
+        };
+        self.bytes.push(code);
+        self.counted(&name)
+    }
+
+    /// A literal, a list of them, or either in parentheses.
+    fn value(&mut self) -> Result<(), String> {
+        if self.scanner.take("(") {
+            self.plain_value()?;
+            return self.scanner.expect(")");
+        }
+        self.plain_value()
+    }
+
+    fn plain_value(&mut self) -> Result<(), String> {
+        if !self.scanner.take("{") {
+            return self.literal();
+        }
+        let outer = std::mem::take(&mut self.bytes);
+        if !self.scanner.take("}") {
+            self.literal()?;
+            while self.scanner.take(",") {
+                self.literal()?;
+            }
+            self.scanner.expect("}")?;
+        }
+        let list = std::mem::replace(&mut self.bytes, outer);
+        self.bytes.push(COMPOSITE);
+        self.counted(&list)
+    }
+
+    fn literal(&mut self) -> Result<(), String> {
+        if self.scanner.next_is("\"") {
+            let text = self.scanner.quoted()?;
+            self.bytes.push(UNICODE);
+            self.counted(&text)
+        } else if self.scanner.take("#") {
+            let octets = self.scanner.octets()?;
+            self.bytes.push(OCTETS);
+            self.counted(&octets)
+        } else if self.scanner.word_part(&[(SID, "SID(")]).is_some() {
+            let name = self.scanner.until(")").ok_or("a SID has no end")?;
+            let sid = (self.sid_of)(name.trim())?;
+            self.scanner.expect(")")?;
+            self.bytes.push(SID);
+            self.counted(&sid.to_bytes())
+        } else {
+            let (number, sign, base) = self.scanner.integer()?;
+            self.bytes.push(INT64);
+            self.bytes.extend_from_slice(&number.to_le_bytes());
+            self.bytes.extend_from_slice(&[sign, base]);
+            Ok(())
+        }
+    }
+
+    fn counted(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let length = u32::try_from(bytes.len()).map_err(|_| "a value is too long")?;
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+}
