@@ -3,6 +3,7 @@
 mod fdeploy;
 mod gpt_tmpl;
 mod list;
+mod preferences;
 mod registry_pol;
 mod scripts;
 pub mod software;
@@ -106,6 +107,8 @@ pub enum GptFileFormat {
     Scripts,
     /// `…\Scripts\psscripts.ini`
     PsScripts,
+    /// `…\Preferences\Groups\Groups.xml` and the other Preferences files
+    Preferences,
 }
 
 impl GptFileFormat {
@@ -120,6 +123,11 @@ impl GptFileFormat {
             ("user", "documents & settings/fdeploy1.ini") => Some(Self::Fdeploy1),
             ("machine" | "user", "scripts/scripts.ini") => Some(Self::Scripts),
             ("machine" | "user", "scripts/psscripts.ini") => Some(Self::PsScripts),
+            ("machine" | "user", file)
+                if file.starts_with("preferences/") && file.ends_with(".xml") =>
+            {
+                Some(Self::Preferences)
+            }
             _ => None,
         }
     }
@@ -133,6 +141,7 @@ impl GptFileFormat {
             Self::Fdeploy1 => "fdeploy1.ini",
             Self::Scripts => "scripts.ini",
             Self::PsScripts => "psscripts.ini",
+            Self::Preferences => "Preferences",
         }
     }
 }
@@ -158,6 +167,13 @@ pub fn visit_file(
     let ini = match format {
         GptFileFormat::RegistryPol => {
             let bytes = registry_pol::visit(&file, bytes, &mut context)?;
+            return Ok(Visited {
+                bytes,
+                messages: context.messages,
+            });
+        }
+        GptFileFormat::Preferences => {
+            let bytes = preferences::visit(&file, bytes, &mut context)?;
             return Ok(Visited {
                 bytes,
                 messages: context.messages,
@@ -192,6 +208,9 @@ pub fn check_format(path: &RelPath, bytes: &Bytes) -> Option<Result<&'static str
     let again = match format {
         GptFileFormat::RegistryPol => formats::registry_pol::RegistryPol::parse(bytes)
             .map(|pol| pol.to_bytes())
+            .map_err(|error| error.to_string()),
+        GptFileFormat::Preferences => formats::preferences::Preferences::parse(bytes)
+            .map(|preferences| Bytes::from(preferences.to_bytes()))
             .map_err(|error| error.to_string()),
         _ => IniFile::parse_text_only(bytes)
             .and_then(|ini| ini.to_bytes())
