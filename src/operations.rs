@@ -14,5 +14,7 @@ pub mod journal;
 pub mod plan;
 pub mod progress;
 pub mod read;
+pub mod risks;
 mod rollback;
+pub mod secrets;
 mod stage;

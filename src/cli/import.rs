@@ -57,6 +57,10 @@ pub(super) struct ImportArgs {
     #[arg(long, value_enum, value_name = "HOW", default_value = "exact")]
     unc_match: UncChoice,
 
+    /// Write passwords that are stored in Preferences (cpassword, MS14-025), although everybody can read them
+    #[arg(long)]
+    allow_cpassword: bool,
+
     #[command(flatten)]
     writing: WritingArgs,
 
@@ -118,6 +122,7 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
             },
             ..MapOptions::default()
         },
+        allow_cpassword: args.allow_cpassword,
     };
     let session = args.connection.connect().await?;
     let target = match session.directory().find_gpo(&args.into).await {
@@ -183,7 +188,7 @@ fn show_only(plan: &Plan, saved: Option<&Path>, ui: &Ui) -> Result<u8> {
             "plan_file": saved,
             "gpo": plan.target,
             "messages": plan.messages,
-            "plan": { "steps": plan.steps, "entries": plan.entries },
+            "plan": { "steps": plan.steps, "entries": plan.entries, "risks": plan.risks },
             "mapping": plan.mapping,
         }))?;
         return Ok(0);

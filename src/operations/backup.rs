@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::progress::{Control, Phase};
 use super::read;
+use super::secrets::stored_passwords;
 use crate::backup::BackupInfo;
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
@@ -74,7 +75,13 @@ async fn one(
     let mut live = read::read_gpo(session, gpo, control).await?;
     read::take_inventory(session, &mut live.snapshot).await?;
     control.check()?;
-    let messages = live.snapshot.messages.clone();
+    let mut messages = live.snapshot.messages.clone();
+    let passwords = stored_passwords(&live.snapshot.tree);
+    messages.extend(
+        passwords
+            .into_iter()
+            .map(|message| message.of_gpo(&gpo.display_name)),
+    );
     let info = save(folder.to_owned(), live.snapshot, comment.to_owned()).await?;
     Ok((info, messages))
 }

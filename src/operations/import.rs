@@ -9,6 +9,8 @@ use super::plan::{
 };
 use super::progress::Control;
 use super::read;
+use super::risks;
+use super::secrets::admit_passwords;
 use super::stage::by_root_entry;
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
@@ -43,13 +45,16 @@ pub struct ImportOptions {
     pub table: Option<MigrationTable>,
     /// How references are mapped.
     pub mapping: MapOptions,
+    /// Whether passwords stored in Preferences (MS14-025) may be written into the target.
+    pub allow_cpassword: bool,
 }
 
 /// Works out what an import would change. Writes nothing.
 ///
 /// # Errors
 /// `Unmapped` when a destination of the table does not exist in the target domain, or when the table is exclusive and a
-/// reference has no row; `BadInput` when the table contradicts itself; `Conflict` when a GPO to be made has a name that
+/// reference has no row; `BadInput` when the table contradicts itself, or when passwords are stored in the settings and
+/// [`ImportOptions::allow_cpassword`] is not set; `Conflict` when a GPO to be made has a name that
 /// is taken; `Denied` when the account may not edit the target.
 pub async fn plan(
     session: &DomainSession,
@@ -62,6 +67,7 @@ pub async fn plan(
     let source = &backup.snapshot;
     let mut messages = backup.problems.clone();
     messages.extend(source.messages.iter().cloned());
+    messages.extend(admit_passwords(&source.tree, options.allow_cpassword)?);
 
     let mapped = map(
         source,
@@ -205,6 +211,7 @@ pub async fn plan(
         directory_objects,
         mapping: Some(mapped.report),
         messages,
+        risks: risks::of(&mapped.snapshot),
         contents,
     })
 }

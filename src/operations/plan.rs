@@ -9,6 +9,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::risks::Risk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::migration::report::MappingReport;
@@ -295,6 +296,9 @@ pub struct Plan {
     pub mapping: Option<MappingReport>,
     /// What was noticed while planning.
     pub messages: Vec<StatusMessage>,
+    /// What of the new settings runs code or grants rights; see [`super::risks::of`].
+    #[serde(default)]
+    pub risks: Vec<Risk>,
     /// The content of every file of the new state, by its SHA-256.
     pub contents: BTreeMap<String, FileContent>,
 }
