@@ -2,8 +2,10 @@
 //!
 //! Every parser keeps what it read: `parse(x).to_bytes() == x` for every accepted input, and an edit changes nothing but
 //! what it has to. [`text`] knows encodings, [`ini`] lines, sections and pairs; [`gpt_ini`], [`gpt_tmpl`], [`fdeploy`]
-//! and [`scripts`] are views on [`ini`]. [`registry_pol`] and [`aas`] are binary. [`sddl_text`] edits SDDL in place, wherever it
-//! stands; [`firewall_rule`] takes the rules of Windows Firewall apart, which stand in Registry.pol. The XML files of a backup folder keep their bytes while their value is unchanged ([`kept::Kept`]).
+//! and [`scripts`] are views on [`ini`]; [`preferences`] is one on [`xml_tree::document`]. [`registry_pol`] and [`aas`] are
+//! binary. [`sddl_text`] edits SDDL in place, wherever it stands; [`firewall_rule`] takes the rules of Windows Firewall apart,
+//! which stand in Registry.pol. The XML files of a backup folder keep their bytes while their value is unchanged
+//! ([`kept::Kept`]).
 
 pub mod aas;
 pub mod backup_xml;
@@ -17,6 +19,7 @@ pub mod ini;
 pub mod kept;
 pub mod manifest;
 pub mod migtable;
+pub mod preferences;
 pub mod registry_pol;
 pub mod scripts;
 pub mod sddl_text;

@@ -3,6 +3,7 @@
 //! [`places`] knows where references stand: one visitor per format serves both the scan and the rewriting, so what is
 //! found is what is mapped.
 
+mod agreement;
 pub mod identity;
 pub mod map;
 pub mod places;

@@ -11,6 +11,8 @@ use crate::migration::scan::scan;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
+use crate::operations::risks;
+use crate::operations::secrets::stored_passwords;
 
 /// Look into a folder of backups
 #[derive(Debug, Subcommand)]
@@ -91,6 +93,8 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     let stored = crate::backup::read(&path)?;
     let (info, snapshot) = (&stored.info, &stored.snapshot);
     let found = scan(snapshot);
+    let risks = risks::of(snapshot);
+    let passwords = stored_passwords(&snapshot.tree);
     let sddl = SecurityDescriptor::parse(&snapshot.security_descriptor)
         .map(|descriptor| to_sddl(&descriptor))
         .ok();
@@ -99,6 +103,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         .iter()
         .chain(&snapshot.messages)
         .chain(&found.messages)
+        .chain(&passwords)
         .collect();
     if ui.is_json() {
         ui.json(&serde_json::json!({
@@ -123,6 +128,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
             "files": report::files_json(&snapshot.tree),
             "directory_objects": snapshot.directory_objects,
             "references": found.references,
+            "risks": risks,
             "messages": messages,
         }))?;
         return Ok(0);
@@ -154,6 +160,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     }
     report::show_files(ui, &snapshot.tree);
     report::show_references(ui, &found.references);
+    report::show_risks(ui, &risks);
     for message in messages {
         ui.message(message);
     }

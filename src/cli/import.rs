@@ -32,6 +32,10 @@ pub(super) struct ImportArgs {
     #[command(flatten)]
     mapping: MappingArgs,
 
+    /// Write passwords that are stored in Preferences (cpassword, MS14-025), although everybody can read them
+    #[arg(long)]
+    allow_cpassword: bool,
+
     #[command(flatten)]
     writing: WritingArgs,
 
@@ -45,6 +49,7 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
     let options = ImportOptions {
         table: args.mapping.table()?,
         mapping: args.mapping.options(),
+        allow_cpassword: args.allow_cpassword,
     };
     let session = args.connection.connect().await?;
     let target = match session.directory().find_gpo(&args.into).await {

@@ -6,6 +6,7 @@ use crate::migration::report::{MappedReference, Outcome};
 use crate::model::gpt_tree::GptTree;
 use crate::model::reference::Reference;
 use crate::operations::plan::{Change, Plan, Step, sha256};
+use crate::operations::risks::Risk;
 
 /// The files of a tree with size, hash and format, for JSON.
 pub(super) fn files_json(tree: &GptTree) -> Vec<serde_json::Value> {
@@ -100,6 +101,7 @@ pub(super) fn show_plan(ui: &Ui, plan: &Plan) {
             show_mapped(ui, reference);
         }
     }
+    show_risks(ui, &plan.risks);
     if !plan.messages.is_empty() {
         ui.line("");
     }
@@ -131,6 +133,26 @@ fn show_entries(ui: &Ui, plan: &Plan) {
             &format!("  {unchanged} files stay as they are"),
         );
     }
+}
+
+/// What runs code or grants rights, a line each.
+pub(super) fn show_risks(ui: &Ui, risks: &[Risk]) {
+    ui.heading("Runs code or grants rights");
+    if risks.is_empty() {
+        ui.line("none");
+        return;
+    }
+    let rows = risks
+        .iter()
+        .map(|risk| {
+            vec![
+                risk.kind.label().to_owned(),
+                risk.text.clone(),
+                risk.place.to_string(),
+            ]
+        })
+        .collect();
+    ui.table(&["KIND", "WHAT", "PLACE"], rows);
 }
 
 fn show_mapped(ui: &Ui, mapped: &MappedReference) {

@@ -11,6 +11,8 @@ use crate::migration::scan::scan;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::operations::progress::Control;
 use crate::operations::read::{read_gpo, take_inventory};
+use crate::operations::risks;
+use crate::operations::secrets::stored_passwords;
 
 /// Show one GPO: attributes, files, references, links
 #[derive(Debug, Args)]
@@ -32,6 +34,9 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
     take_inventory(&session, &mut live.snapshot).await?;
     let links = session.directory().links_of(object.guid).await?;
     let references = scan(&live.snapshot).references;
+    let risks = risks::of(&live.snapshot);
+    let passwords = stored_passwords(&live.snapshot.tree);
+    live.snapshot.messages.extend(passwords);
     let sddl = SecurityDescriptor::parse(&object.security_descriptor)
         .map(|descriptor| crate::model::sddl::to_sddl(&descriptor))
         .ok();
@@ -61,6 +66,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
                 report::files_json(&live.snapshot.tree).into(),
             );
             fields.insert("references".to_owned(), serde_json::json!(references));
+            fields.insert("risks".to_owned(), serde_json::json!(risks));
             fields.insert(
                 "principals".to_owned(),
                 serde_json::json!(live.snapshot.principals),
@@ -146,6 +152,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
     }
     report::show_files(ui, &live.snapshot.tree);
     report::show_references(ui, &references);
+    report::show_risks(ui, &risks);
     for message in &live.snapshot.messages {
         ui.message(message);
     }

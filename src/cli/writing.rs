@@ -104,7 +104,7 @@ fn show_only(plan: &Plan, saved: Option<&Path>, ui: &Ui) -> Result<u8> {
             "plan_file": saved,
             "gpo": plan.target,
             "messages": plan.messages,
-            "plan": { "steps": plan.steps, "entries": plan.entries },
+            "plan": { "steps": plan.steps, "entries": plan.entries, "risks": plan.risks },
             "mapping": plan.mapping,
         }))?;
         return Ok(0);

@@ -137,7 +137,7 @@ impl Directory {
 }
 
 /// Whether this is `CN=Machine` or `CN=User` directly below the GPO.
-fn is_half(relative: &[Rdn]) -> bool {
+pub(super) fn is_half(relative: &[Rdn]) -> bool {
     matches!(relative, [one] if one.is("CN", "Machine") || one.is("CN", "User"))
 }
 

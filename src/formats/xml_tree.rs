@@ -1,8 +1,13 @@
 //! XML as a tree of elements, read within bounds: no document type, no entities of one's own, no endless depth.
 //!
-//! Names are resolved to their namespaces [Namespaces in XML 1.0]; comments and processing instructions are skipped.
+//! Names are resolved to their namespaces [Namespaces in XML 1.0]; comments and processing instructions are skipped. The tree
+//! knows where everything stands in the text, so that a [`document::XmlDocument`] can be edited in place.
 
 mod decode;
+pub mod document;
+mod spelling;
+
+use std::ops::Range;
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
@@ -45,6 +50,10 @@ pub struct Element {
     pub line: usize,
     /// The column of the start tag, from 1.
     pub column: usize,
+    /// Where it stands in the decoded text, tags included.
+    pub span: Range<usize>,
+    /// Where what it holds stands in the decoded text; empty, at its end, for an element of one tag.
+    pub content: Range<usize>,
 }
 
 /// An attribute.
@@ -56,6 +65,8 @@ pub struct Attribute {
     pub name: String,
     /// The value, entities replaced.
     pub value: String,
+    /// Where the value stands in the decoded text, without its quotes.
+    pub span: Range<usize>,
 }
 
 /// What stands in an element.
@@ -151,7 +162,7 @@ pub fn parse(bytes: &[u8]) -> Result<Element, InvalidXml> {
     if bytes.len() > MAX_BYTES {
         return Err(at_start(format!("{} bytes are too many", bytes.len())));
     }
-    let text = decode::decode(bytes).map_err(at_start)?;
+    let (_, text) = decode::decode(bytes).map_err(at_start)?;
     Builder::new(&text).run()
 }
 
@@ -196,9 +207,9 @@ impl<'a> Builder<'a> {
                 Event::Start(start) => self.start(before, &start)?,
                 Event::Empty(start) => {
                     self.start(before, &start)?;
-                    self.end();
+                    self.end(self.offset());
                 }
-                Event::End(_) => self.end(),
+                Event::End(_) => self.end(before),
                 Event::Text(text) => {
                     let text = text.xml10_content().into_owned();
                     self.add_text(before, &text)?;
@@ -302,6 +313,8 @@ impl<'a> Builder<'a> {
             children: Vec::new(),
             line,
             column,
+            span: offset..self.offset(),
+            content: self.offset()..self.offset(),
         });
         Ok(())
     }
@@ -339,19 +352,25 @@ impl<'a> Builder<'a> {
                 Ok(value) => value.into_owned(),
                 Err(error) => return Err(self.error(offset, &error.to_string())),
             };
+            let span = span_of(self.text, &attribute.value)
+                .ok_or_else(|| self.error(offset, "the place of an attribute is not known"))?;
             attributes.push(Attribute {
                 namespace,
                 name,
                 value,
+                span,
             });
         }
         Ok(attributes)
     }
 
-    fn end(&mut self) {
-        let Some(element) = self.open.pop() else {
+    /// Closes the innermost element; what it holds ends at `offset`, and it itself where the reader stands.
+    fn end(&mut self, offset: usize) {
+        let Some(mut element) = self.open.pop() else {
             return;
         };
+        element.content.end = offset;
+        element.span.end = self.offset();
         match self.open.last_mut() {
             Some(parent) => parent.children.push(Node::Element(element)),
             None => self.root = Some(element),
@@ -378,6 +397,13 @@ impl<'a> Builder<'a> {
         }
         Ok(())
     }
+}
+
+/// Where `part`, borrowed from `text`, stands in it.
+fn span_of(text: &str, part: &str) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    let span = start..start.checked_add(part.len())?;
+    (text.get(span.clone())? == part).then_some(span)
 }
 
 /// The character behind one of the five entities of XML, or behind a character reference.

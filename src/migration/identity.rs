@@ -267,16 +267,43 @@ impl<'a> Inventory<'a> {
         }
     }
 
-    /// Whether a name says that it is of the source's domain.
+    /// Whether a name says that it is of the source's domain, or is that domain's own, or the DN of something in it.
     pub(super) fn is_of_source(&self, name: &str) -> bool {
-        NameForm::of(name).domain().is_some_and(|domain| {
+        let is_source = |domain: &str| {
             let domain = domain.to_lowercase();
             domain == self.dns_domain
                 || self
                     .netbios_to_dns
                     .get(&domain)
                     .is_some_and(|dns| dns.to_lowercase() == self.dns_domain)
-        })
+        };
+        NameForm::of(name).domain().is_some_and(is_source)
+            || is_source(name)
+            || dn_domain(name).is_some_and(|domain| is_source(&domain))
+    }
+
+    /// What speaks against a name and a SID that stand side by side: who the SID or the name is as far as the source tells.
+    /// `None` when nothing does.
+    pub(super) fn disagreement(&self, sid: &Sid, name: &str) -> Option<String> {
+        let relative = |name: &str| NameForm::of(name).relative().to_lowercase();
+        if let Some(known) = well_known::name_of(sid) {
+            // In other languages it has other names.
+            let bare = name.strip_suffix(" (built-in)").unwrap_or(name);
+            let other = well_known::sid_of(bare).filter(|other| other != sid)?;
+            return Some(format!("{sid} is {known}, and that name is {other}"));
+        }
+        if let Some(number) = self.by_sid.get(sid) {
+            let known = self.known(*number);
+            let sam = &known.principal.sam_account_name;
+            return (!sam.is_empty() && sam.to_lowercase() != relative(name))
+                .then(|| format!("the source knows {}", known.shown()));
+        }
+        let known = self.known(self.by_name.get(&name.to_lowercase()).copied()??);
+        known
+            .sid
+            .as_ref()
+            .is_some_and(|known| known != sid)
+            .then(|| format!("the source knows {}", known.shown()))
     }
 
     fn by_sid(&self, sid: &Sid, name: &str) -> Identity {
@@ -343,6 +370,22 @@ impl<'a> Inventory<'a> {
     }
 }
 
+/// The DNS name of the domain a distinguished name ends in.
+fn dn_domain(dn: &str) -> Option<String> {
+    let mut labels: Vec<&str> = dn
+        .rsplit(',')
+        .map_while(|rdn| {
+            let (attribute, label) = rdn.split_once('=')?;
+            attribute
+                .trim()
+                .eq_ignore_ascii_case("DC")
+                .then(|| label.trim())
+        })
+        .collect();
+    labels.reverse();
+    (!labels.is_empty()).then(|| labels.join("."))
+}
+
 /// Which of two entries a name stands for. The same SID twice is one principal; a name that GPMC inventoried as plain text
 /// stands for that text; otherwise the name is ambiguous.
 fn merge(principals: &[InventoryPrincipal], known: Option<usize>, new: usize) -> Option<usize> {
@@ -377,6 +420,18 @@ mod tests {
         assert_eq!(NameForm::of("D\\a").domain(), Some("D"));
         assert_eq!(NameForm::of("a@b@c.d").relative(), "a@b");
         assert_eq!(NameForm::of("@a"), NameForm::Bare("@a"));
+    }
+
+    #[test]
+    fn a_dn_tells_its_domain() {
+        for (dn, domain) in [
+            ("OU=a,DC=src,dc = test", Some("src.test")),
+            ("DC=x,OU=DC,DC=test", Some("test")),
+            ("OU=a", None),
+            ("SRC", None),
+        ] {
+            assert_eq!(dn_domain(dn).as_deref(), domain);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::model::safe_name::RelPath;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
 
+use super::agreement::Agreement;
 use super::identity::Inventory;
 use super::places::{self, Found, FoundTarget, Rewrite};
 use super::report::{MappedReference, MappingReport, Outcome};
@@ -250,6 +251,7 @@ fn survey<'a>(
         messages: Vec::new(),
     };
     let mut conflicts = Vec::new();
+    let mut agreement = Agreement::default();
     for (path, content) in snapshot.tree.files() {
         let (found, noticed) = visit_keeping(path, content, visit);
         match noticed {
@@ -258,6 +260,8 @@ fn survey<'a>(
         }
         let file = survey.files.len().checked_sub(1);
         for found in found {
+            let disagreement = agreement.check(&found, &survey.inventory);
+            survey.messages.extend(disagreement);
             survey.meet(found, file, matcher, options, &mut conflicts);
         }
     }

@@ -5,6 +5,7 @@ mod fdeploy;
 mod firewall;
 mod gpt_tmpl;
 mod list;
+mod preferences;
 mod registry_pol;
 mod scripts;
 pub mod software;
@@ -110,6 +111,8 @@ pub enum GptFileFormat {
     Scripts,
     /// `…\Scripts\psscripts.ini`
     PsScripts,
+    /// `…\Preferences\Groups\Groups.xml` and the other Preferences files
+    Preferences,
 }
 
 impl GptFileFormat {
@@ -124,6 +127,11 @@ impl GptFileFormat {
             ("user", "documents & settings/fdeploy1.ini") => Some(Self::Fdeploy1),
             ("machine" | "user", "scripts/scripts.ini") => Some(Self::Scripts),
             ("machine" | "user", "scripts/psscripts.ini") => Some(Self::PsScripts),
+            ("machine" | "user", file)
+                if file.starts_with("preferences/") && file.ends_with(".xml") =>
+            {
+                Some(Self::Preferences)
+            }
             ("machine" | "user", rest) => {
                 let script = rest.strip_prefix("applications/")?.strip_suffix(".aas")?;
                 (!script.contains('/')).then_some(Self::Aas)
@@ -142,6 +150,7 @@ impl GptFileFormat {
             Self::Fdeploy1 => "fdeploy1.ini",
             Self::Scripts => "scripts.ini",
             Self::PsScripts => "psscripts.ini",
+            Self::Preferences => "Preferences",
         }
     }
 }
@@ -170,6 +179,13 @@ pub fn visit_file(
                 GptFileFormat::Aas => aas::visit(&file, bytes, &mut context)?,
                 _ => registry_pol::visit(&file, bytes, &mut context)?,
             };
+            return Ok(Visited {
+                bytes,
+                messages: context.messages,
+            });
+        }
+        GptFileFormat::Preferences => {
+            let bytes = preferences::visit(&file, bytes, &mut context)?;
             return Ok(Visited {
                 bytes,
                 messages: context.messages,
@@ -207,6 +223,9 @@ pub fn check_format(path: &RelPath, bytes: &Bytes) -> Option<Result<&'static str
             .map_err(|error| error.to_string()),
         GptFileFormat::RegistryPol => formats::registry_pol::RegistryPol::parse(bytes)
             .map(|pol| pol.to_bytes())
+            .map_err(|error| error.to_string()),
+        GptFileFormat::Preferences => formats::preferences::Preferences::parse(bytes)
+            .map(|preferences| Bytes::from(preferences.to_bytes()))
             .map_err(|error| error.to_string()),
         _ => IniFile::parse_text_only(bytes)
             .and_then(|ini| ini.to_bytes())

@@ -10,6 +10,7 @@ use crate::model::safe_name::RelPath;
 use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 
+use super::agreement::Agreement;
 use super::identity::{Identity, Inventory};
 use super::places::{self, Found, FoundTarget, Rewrite, Visited, Visitor};
 
@@ -47,11 +48,13 @@ pub fn scan(snapshot: &GpoSnapshot) -> Scan {
 pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
     let inventory = Inventory::new(snapshot);
     let mut scan = Scan::default();
+    let mut agreement = Agreement::default();
     for (path, content) in snapshot.tree.files() {
         let (found, messages) = visit_keeping(path, content, visit);
         scan.messages
             .extend(messages.unwrap_or_else(|unread| vec![unread]));
         for found in found {
+            scan.messages.extend(agreement.check(&found, &inventory));
             let identity = inventory.identify(&found.target);
             if found.scope == Scope::Gpmc {
                 match (&identity, &found.target) {

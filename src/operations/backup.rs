@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::progress::{Control, Phase};
 use super::read;
+use super::secrets::stored_passwords;
 use crate::backup::{BackupInfo, Staged};
 use crate::directory::GpoObject;
 use crate::directory::survey::Surveyed;
@@ -168,7 +169,12 @@ impl Reader<'_> {
             read::read_surveyed(self.session, self.sysvol, gpo.record?, self.control).await?;
         read::take_inventory_of(&self.known, self.session, &mut snapshot).await?;
         self.control.check()?;
-        let messages = std::mem::take(&mut snapshot.messages);
+        let mut messages = std::mem::take(&mut snapshot.messages);
+        messages.extend(
+            stored_passwords(&snapshot.tree)
+                .into_iter()
+                .map(|message| message.of_gpo(&snapshot.display_name)),
+        );
         let bytes = snapshot.tree.total_bytes();
         let partial = !around.unread.is_empty();
         let (folder, comment) = (self.folder.to_owned(), self.comment.to_owned());

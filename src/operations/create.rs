@@ -36,6 +36,7 @@ pub async fn plan(session: &DomainSession, display_name: &str) -> Result<Plan> {
         security_descriptor: None,
         links: Vec::new(),
         mapping: None,
+        risks: Vec::new(),
         messages: Vec::new(),
     }
     .plan()

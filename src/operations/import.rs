@@ -7,6 +7,8 @@
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
+use super::risks;
+use super::secrets::admit_passwords;
 use super::settings::{NewSettings, may_edit, name_is_free, next_version, objects_for};
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
@@ -40,13 +42,16 @@ pub struct ImportOptions {
     pub table: Option<MigrationTable>,
     /// How references are mapped.
     pub mapping: MapOptions,
+    /// Whether passwords stored in Preferences (MS14-025) may be written into the target.
+    pub allow_cpassword: bool,
 }
 
 /// Works out what an import would change. Writes nothing.
 ///
 /// # Errors
 /// `Unmapped` when a destination of the table does not exist in the target domain, or when the table is exclusive and a
-/// reference has no row; `BadInput` when the table contradicts itself; `Conflict` when a GPO to be made has a name that
+/// reference has no row; `BadInput` when the table contradicts itself, or when passwords are stored in the settings and
+/// [`ImportOptions::allow_cpassword`] is not set; `Conflict` when a GPO to be made has a name that
 /// is taken; `Denied` when the account may not edit the target.
 pub async fn plan(
     session: &DomainSession,
@@ -59,6 +64,7 @@ pub async fn plan(
     let source = &backup.snapshot;
     let mut messages = backup.problems.clone();
     messages.extend(source.messages.iter().cloned());
+    messages.extend(admit_passwords(&source.tree, options.allow_cpassword)?);
 
     let guid = match target {
         ImportTarget::Existing(object) => object.guid,
@@ -123,6 +129,7 @@ pub async fn plan(
         links: Vec::new(),
         mapping: Some(mapped.report),
         messages,
+        risks: risks::of(&mapped.snapshot),
     }
     .plan()
 }

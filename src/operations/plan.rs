@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use bytes::Bytes;
 
+use super::risks::Risk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::migration::report::MappingReport;
@@ -116,6 +117,9 @@ pub struct Plan {
     pub mapping: Option<MappingReport>,
     /// What was noticed while planning.
     pub messages: Vec<StatusMessage>,
+    /// What of the new settings runs code or grants rights; see [`super::risks::of`].
+    #[serde(default)]
+    pub risks: Vec<Risk>,
     /// The content of every file of the new state, by its SHA-256.
     pub contents: BTreeMap<String, FileContent>,
 }
@@ -156,6 +160,7 @@ impl Plan {
             directory_objects: Vec::new(),
             mapping: None,
             messages: Vec::new(),
+            risks: Vec::new(),
             contents: BTreeMap::new(),
         }
     }

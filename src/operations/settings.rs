@@ -5,6 +5,7 @@ use super::plan::{
     Change, FileContent, Plan, PlanSource, PlanTarget, Step, Swap, Verb, plan_entries,
 };
 use super::read::LiveGpo;
+use super::risks::Risk;
 use super::stage::by_root_entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
@@ -51,6 +52,8 @@ pub(super) struct NewSettings<'a> {
     pub(super) links: Vec<Step>,
     /// What became of each reference.
     pub(super) mapping: Option<MappingReport>,
+    /// What of it runs code or grants rights.
+    pub(super) risks: Vec<Risk>,
     /// What was noticed.
     pub(super) messages: Vec<StatusMessage>,
 }
@@ -92,6 +95,7 @@ impl NewSettings<'_> {
             gpt_ini: gpt_ini.map(|bytes| FileContent(bytes.into())),
             directory_objects: self.directory_objects,
             mapping: self.mapping,
+            risks: self.risks,
             messages: self.messages,
             contents,
             ..Plan::new(self.verb, self.target)

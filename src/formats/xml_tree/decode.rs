@@ -4,28 +4,53 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 
-/// The text of a document, without byte order mark.
-pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
-    let (encoding, body) = match bytes {
-        [0xEF, 0xBB, 0xBF, body @ ..] => return utf8(body),
-        [0xFF, 0xFE, body @ ..] => (UTF_16LE, body),
-        [0xFE, 0xFF, body @ ..] => (UTF_16BE, body),
-        [b'<', 0, ..] => (UTF_16LE, bytes),
-        [0, b'<', ..] => (UTF_16BE, bytes),
-        _ => match declared(bytes) {
-            Some(encoding) => (encoding, bytes),
-            None => return utf8(bytes),
-        },
-    };
-    encoding
-        .decode_without_bom_handling_and_without_replacement(body)
-        .ok_or_else(|| format!("the text is not {}", encoding.name()))
+/// How the bytes of a document stand for its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct XmlEncoding {
+    encoding: &'static Encoding,
+    mark: &'static [u8],
 }
 
-fn utf8(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
-    std::str::from_utf8(bytes)
-        .map(Cow::Borrowed)
-        .map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))
+impl XmlEncoding {
+    /// The bytes of a text, with its mark; `None` when a character does not exist in the encoding.
+    pub(super) fn encode(self, text: &str) -> Option<Vec<u8>> {
+        let mut bytes = self.mark.to_vec();
+        if self.encoding == UTF_16LE {
+            bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+        } else if self.encoding == UTF_16BE {
+            bytes.extend(text.encode_utf16().flat_map(u16::to_be_bytes));
+        } else {
+            let (body, _, unknown) = self.encoding.encode(text);
+            bytes.extend_from_slice(&body);
+            if unknown {
+                return None;
+            }
+        }
+        Some(bytes)
+    }
+}
+
+/// The text of a document, without byte order mark, and how to get back to its bytes.
+pub(super) fn decode(bytes: &[u8]) -> Result<(XmlEncoding, Cow<'_, str>), String> {
+    let utf8 = encoding_rs::UTF_8;
+    let (encoding, mark, body): (_, &[u8], _) = match bytes {
+        [0xEF, 0xBB, 0xBF, body @ ..] => (utf8, b"\xEF\xBB\xBF", body),
+        [0xFF, 0xFE, body @ ..] => (UTF_16LE, b"\xFF\xFE", body),
+        [0xFE, 0xFF, body @ ..] => (UTF_16BE, b"\xFE\xFF", body),
+        [b'<', 0, ..] => (UTF_16LE, b"", bytes),
+        [0, b'<', ..] => (UTF_16BE, b"", bytes),
+        _ => (declared(bytes).unwrap_or(utf8), b"", bytes),
+    };
+    let text = if encoding == utf8 {
+        std::str::from_utf8(body)
+            .map(Cow::Borrowed)
+            .map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))?
+    } else {
+        encoding
+            .decode_without_bom_handling_and_without_replacement(body)
+            .ok_or_else(|| format!("the text is not {}", encoding.name()))?
+    };
+    Ok((XmlEncoding { encoding, mark }, text))
 }
 
 /// The encoding a declaration in ASCII names, unless it is UTF-8, or UTF-16, which these bytes then are not.

@@ -43,7 +43,7 @@ struct TextReference {
 }
 
 impl Context<'_, '_> {
-    fn ask(&mut self, target: FoundTarget, place: &Place, scope: Scope) -> Rewrite {
+    pub fn ask(&mut self, target: FoundTarget, place: &Place, scope: Scope) -> Rewrite {
         (self.visitor)(&Found {
             target,
             place: place.clone(),
@@ -73,7 +73,7 @@ impl Context<'_, '_> {
         );
     }
 
-    fn misfit(&mut self, what: &str, place: &Place) -> Decision {
+    pub fn misfit(&mut self, what: &str, place: &Place) -> Decision {
         let text = format!("{what} was mapped to something of another kind, so it stays");
         self.error("mapping-misfit", text, place);
         Decision::Keep

@@ -1,0 +1,323 @@
+//! Group Policy Preferences [MS-GPPREF 2.2.1]: the XML files below `Machine\Preferences` and `User\Preferences`.
+//!
+//! One view for all of them. A file is a root of one [`PreferenceKind`] with items; an item has `Properties`, and `Filters`
+//! (item-level targeting, nested to any depth). What the specification does not name is kept and met like all else.
+
+pub mod passwords;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use super::xml_tree::document::{Edit, XmlDocument};
+use super::xml_tree::{Element, InvalidXml};
+
+/// The longest item name that is part of an [`XmlPlace`], in characters.
+const MAX_NAME: usize = 100;
+
+/// A Preferences file.
+#[derive(Debug, Clone)]
+pub struct Preferences {
+    document: XmlDocument,
+}
+
+/// What a file is about, told by its root element [MS-GPPREF 2.2.1.2 and following].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum PreferenceKind {
+    /// `ApplicationsSettings`, an extension point for vendors.
+    Applications,
+    /// `DataSources`
+    DataSources,
+    /// `Devices`
+    Devices,
+    /// `Drives`
+    Drives,
+    /// `EnvironmentVariables`
+    EnvironmentVariables,
+    /// `Files`
+    Files,
+    /// `FolderOptions`
+    FolderOptions,
+    /// `Folders`
+    Folders,
+    /// `Groups`: local users and groups.
+    Groups,
+    /// `IniFiles`
+    IniFiles,
+    /// `InternetSettings`
+    InternetSettings,
+    /// `NetworkOptions`: VPN and dial-up connections.
+    NetworkOptions,
+    /// `NetworkShareSettings`
+    NetworkShares,
+    /// `PowerOptions`
+    PowerOptions,
+    /// `Printers`
+    Printers,
+    /// `Regional`
+    Regional,
+    /// `RegistrySettings`
+    Registry,
+    /// `ScheduledTasks`
+    ScheduledTasks,
+    /// `NTServices`
+    Services,
+    /// `Shortcuts`
+    Shortcuts,
+    /// `StartMenuTaskbar`
+    StartMenu,
+    /// A root that is none of these.
+    Other,
+}
+
+impl PreferenceKind {
+    /// The kind a root element stands for.
+    pub fn of_root(name: &str) -> Self {
+        match name {
+            "Applications" | "ApplicationsSettings" => Self::Applications,
+            "DataSources" => Self::DataSources,
+            "Devices" => Self::Devices,
+            "Drives" => Self::Drives,
+            "EnvironmentVariables" => Self::EnvironmentVariables,
+            "Files" => Self::Files,
+            "FolderOptions" => Self::FolderOptions,
+            "Folders" => Self::Folders,
+            "Groups" => Self::Groups,
+            "IniFiles" => Self::IniFiles,
+            "InternetSettings" => Self::InternetSettings,
+            "NetworkOptions" => Self::NetworkOptions,
+            "NetworkShareSettings" | "NetworkShares" => Self::NetworkShares,
+            "PowerOptions" => Self::PowerOptions,
+            "Printers" => Self::Printers,
+            "Regional" | "RegionalOptions" => Self::Regional,
+            "RegistrySettings" => Self::Registry,
+            "ScheduledTasks" => Self::ScheduledTasks,
+            "NTServices" => Self::Services,
+            "Shortcuts" => Self::Shortcuts,
+            "StartMenuTaskbar" => Self::StartMenu,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What the client does with an item [MS-GPPREF 2.2.1.1.3].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// `C`
+    Create,
+    /// `R`: deleted and made anew.
+    Replace,
+    /// `U`, and what an item without `action` means.
+    Update,
+    /// `D`
+    Delete,
+}
+
+/// One setting of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'a> {
+    /// The element: `Drive`, `Group`, `TaskV2`, …
+    pub element: &'a Element,
+}
+
+impl<'a> Item<'a> {
+    /// Its `name`; empty when it has none.
+    pub fn name(&self) -> &'a str {
+        self.element.attribute("name").unwrap_or_default()
+    }
+
+    /// Whether it is switched off.
+    pub fn is_disabled(&self) -> bool {
+        self.element.attribute("disabled") == Some("1")
+    }
+
+    /// Its `Properties`, or the element of another name that stands in for them.
+    pub fn properties(&self) -> Option<&'a Element> {
+        self.element.named("Properties").next()
+    }
+
+    /// A property by name; empty when there is none.
+    pub fn property(&self, name: &str) -> &'a str {
+        self.properties()
+            .and_then(|properties| properties.attribute(name))
+            .unwrap_or_default()
+    }
+
+    /// Its item-level targeting.
+    pub fn filters(&self) -> Option<&'a Element> {
+        self.element.named("Filters").next()
+    }
+
+    /// What the client does with it.
+    pub fn action(&self) -> Action {
+        match self.property("action") {
+            "C" => Action::Create,
+            "R" => Action::Replace,
+            "D" => Action::Delete,
+            _ => Action::Update,
+        }
+    }
+}
+
+/// Where an element stands: a path in XPath's notation, and a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct XmlPlace {
+    /// Such as `/Groups/Group[2][@name='Helpdesk']/Properties/Members/Member[1]`.
+    pub path: String,
+    /// The line of the start tag, from 1.
+    pub line: usize,
+}
+
+/// One step from the root to an element.
+#[derive(Debug, Clone, Copy)]
+struct Step<'a> {
+    element: &'a Element,
+    /// Its number among the siblings of its name, from 1; `None` when it is the only one.
+    number: Option<usize>,
+}
+
+/// An element and those it stands in.
+#[derive(Debug)]
+pub struct Cursor<'a, 'w> {
+    steps: &'w [Step<'a>],
+    /// The element.
+    pub element: &'a Element,
+}
+
+impl<'a> Cursor<'a, '_> {
+    /// The element it stands in.
+    pub fn parent(&self) -> Option<&'a Element> {
+        self.above().next()
+    }
+
+    /// The elements it stands in, the nearest first.
+    pub fn above(&self) -> impl Iterator<Item = &'a Element> {
+        self.steps.iter().rev().skip(1).map(|step| step.element)
+    }
+
+    /// The item it is or belongs to: the nearest element with a `clsid` and a `uid` below the root.
+    pub fn item(&self) -> Option<Item<'a>> {
+        let below_root = self.steps.get(1..)?;
+        let item = below_root.iter().rev().find(|step| is_item(step.element))?;
+        Some(Item {
+            element: item.element,
+        })
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> XmlPlace {
+        let mut path = String::new();
+        for step in self.steps {
+            path.push('/');
+            path.push_str(&step.element.name);
+            if let Some(number) = step.number {
+                path.push_str(&format!("[{number}]"));
+            }
+            let name = step.element.attribute("name").unwrap_or_default();
+            let quote = if name.contains('\'') { '"' } else { '\'' };
+            if is_item(step.element)
+                && !name.is_empty()
+                && !name.contains(quote)
+                && name.chars().count() <= MAX_NAME
+            {
+                path.push_str(&format!("[@name={quote}{name}{quote}]"));
+            }
+        }
+        XmlPlace {
+            path,
+            line: self.element.line,
+        }
+    }
+}
+
+/// Items have a class and an ID of their own; the root and collections only a class, what stands in items neither.
+fn is_item(element: &Element) -> bool {
+    element.attribute("clsid").is_some() && element.attribute("uid").is_some()
+}
+
+impl Preferences {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// As [`XmlDocument::parse`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, InvalidXml> {
+        Ok(Self {
+            document: XmlDocument::parse(bytes)?,
+        })
+    }
+
+    /// The bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.document.to_bytes()
+    }
+
+    /// The document: makes the edits for [`Preferences::edited`].
+    pub fn document(&self) -> &XmlDocument {
+        &self.document
+    }
+
+    /// The file with these edits made.
+    ///
+    /// # Errors
+    /// As [`XmlDocument::edited`].
+    pub fn edited(&self, edits: Vec<Edit>) -> Result<Self, InvalidXml> {
+        Ok(Self {
+            document: self.document.edited(edits)?,
+        })
+    }
+
+    /// What the file is about.
+    pub fn kind(&self) -> PreferenceKind {
+        PreferenceKind::of_root(&self.document.root().name)
+    }
+
+    /// The items in order, those in collections too.
+    pub fn items(&self) -> Vec<Item<'_>> {
+        let mut items = Vec::new();
+        let mut open = vec![self.document.root().elements()];
+        while let Some(elements) = open.last_mut() {
+            match elements.next() {
+                None => {
+                    open.pop();
+                }
+                Some(element) if element.name == "Collection" => open.push(element.elements()),
+                Some(element) => items.push(Item { element }),
+            }
+        }
+        items
+    }
+
+    /// Meets every element in the order of the file.
+    pub fn walk<'a>(&'a self, meet: &mut dyn FnMut(&Cursor<'a, '_>)) {
+        let root = Step {
+            element: self.document.root(),
+            number: None,
+        };
+        step(&mut vec![root], meet);
+    }
+}
+
+/// Meets the last element of `steps` and all below it. No deeper than the tree, which is bounded.
+fn step<'a>(steps: &mut Vec<Step<'a>>, meet: &mut dyn FnMut(&Cursor<'a, '_>)) {
+    let Some(Step { element, .. }) = steps.last().copied() else {
+        return;
+    };
+    meet(&Cursor { steps, element });
+    let mut alike: HashMap<&str, usize> = HashMap::new();
+    for child in element.elements() {
+        *alike.entry(&child.name).or_default() += 1;
+    }
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    for child in element.elements() {
+        let number = numbers.entry(&child.name).or_default();
+        *number += 1;
+        let only = alike.get(child.name.as_str()) == Some(&1);
+        steps.push(Step {
+            element: child,
+            number: (!only).then_some(*number),
+        });
+        step(steps, meet);
+        steps.pop();
+    }
+}

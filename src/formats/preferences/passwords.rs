@@ -1,0 +1,66 @@
+//! Passwords in Preferences: `cpassword` is AES under a key that Microsoft published [MS-GPPREF 2.2.1.1.4], in a file that every
+//! account of the domain can read (MS14-025). They are found, never decrypted, and their value is never handed out.
+
+use super::{Cursor, Preferences, XmlPlace};
+use crate::formats::xml_tree::Element;
+
+/// A password that is stored in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPassword {
+    /// Where.
+    pub place: XmlPlace,
+    /// The account it is for, as the item says; empty when it does not.
+    pub user: String,
+}
+
+/// The attribute that holds one.
+const ATTRIBUTE: &str = "cpassword";
+
+/// Whether an attribute holds a stored password; its value is for nobody.
+pub fn is_password(attribute: &str) -> bool {
+    attribute.eq_ignore_ascii_case(ATTRIBUTE)
+}
+
+/// Every stored password of a file that is not empty.
+pub fn passwords(preferences: &Preferences) -> Vec<StoredPassword> {
+    let mut found = Vec::new();
+    preferences.walk(&mut |cursor: &Cursor<'_, '_>| {
+        let stored =
+            cursor.element.attributes.iter().filter(|attribute| {
+                is_password(&attribute.name) && !attribute.value.trim().is_empty()
+            });
+        found.extend(stored.map(|_| StoredPassword {
+            place: cursor.place(),
+            user: user(cursor.element),
+        }));
+    });
+    found
+}
+
+/// The account beside a password.
+fn user(element: &Element) -> String {
+    ["userName", "username", "runAs", "accountName"]
+        .iter()
+        .filter_map(|name| element.attribute(name))
+        .find(|user| !user.is_empty())
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Whether a file that is no well-formed XML looks as if it held a password: a client may still read it.
+pub fn looks_like_password(bytes: &[u8]) -> bool {
+    // UTF-16 without its zero bytes is ASCII, as far as this goes.
+    let text: String = bytes
+        .iter()
+        .filter(|byte| **byte != 0)
+        .map(|byte| char::from(*byte).to_ascii_lowercase())
+        .collect();
+    text.split(ATTRIBUTE).skip(1).any(|behind| {
+        let value = behind
+            .trim_start()
+            .strip_prefix('=')
+            .map(str::trim_start)
+            .and_then(|value| value.strip_prefix(['"', '\'']));
+        value.is_some_and(|value| !value.trim_start().starts_with(['"', '\'']))
+    })
+}

@@ -1,0 +1,202 @@
+//! A document that is edited in place: what no edit touches stays byte for byte, encoding and byte order mark included.
+
+use std::ops::Range;
+
+use super::spelling::{self, Setting};
+use super::{Attribute, Builder, Element, InvalidXml, MAX_BYTES, at_start, decode};
+
+/// A document: the bytes, and the tree that was read from them.
+#[derive(Debug, Clone)]
+pub struct XmlDocument {
+    text: String,
+    encoding: decode::XmlEncoding,
+    root: Element,
+}
+
+/// A change of one place of a document; see [`XmlDocument::edited`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    range: Range<usize>,
+    text: String,
+}
+
+impl XmlDocument {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// As [`super::parse`], and when the text cannot be encoded into the very same bytes again.
+    pub fn parse(bytes: &[u8]) -> Result<Self, InvalidXml> {
+        if bytes.len() > MAX_BYTES {
+            return Err(at_start(format!("{} bytes are too many", bytes.len())));
+        }
+        let (encoding, text) = decode::decode(bytes).map_err(at_start)?;
+        let document = Self::of(text.into_owned(), encoding)?;
+        if document.to_bytes() == bytes {
+            Ok(document)
+        } else {
+            Err(at_start(
+                "the text cannot be written in its encoding byte for byte".to_owned(),
+            ))
+        }
+    }
+
+    fn of(text: String, encoding: decode::XmlEncoding) -> Result<Self, InvalidXml> {
+        let root = Builder::new(&text).run()?;
+        Ok(Self {
+            text,
+            encoding,
+            root,
+        })
+    }
+
+    /// The bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.encoding.encode(&self.text).unwrap_or_default()
+    }
+
+    /// The root element.
+    pub fn root(&self) -> &Element {
+        &self.root
+    }
+
+    /// The text of an element of this document, with all its blanks; `None` when it holds other elements.
+    pub fn content(&self, element: &Element) -> Option<String> {
+        spelling::value(self.text.get(element.content.clone())?, Setting::Content)
+    }
+
+    /// The edit that gives an attribute of this document another value.
+    pub fn set_attribute(&self, attribute: &Attribute, value: &str) -> Edit {
+        let quote = self
+            .text
+            .get(attribute.span.end..)
+            .and_then(|rest| rest.chars().next())
+            .unwrap_or('"');
+        self.respelled(attribute.span.clone(), Setting::Attribute(quote), value)
+    }
+
+    /// The edit that gives an element of this document another text; `None` when it holds other elements or is one tag.
+    pub fn set_content(&self, element: &Element, value: &str) -> Option<Edit> {
+        self.content(element)?;
+        let one_tag = element.content.end == element.span.end;
+        (!one_tag).then(|| self.respelled(element.content.clone(), Setting::Content, value))
+    }
+
+    fn respelled(&self, range: Range<usize>, setting: Setting, value: &str) -> Edit {
+        let raw = self.text.get(range.clone()).unwrap_or_default();
+        Edit {
+            text: spelling::respell(raw, setting, value),
+            range,
+        }
+    }
+
+    /// The edit that takes an element out of this document, with the blanks before it.
+    pub fn remove(&self, element: &Element) -> Edit {
+        let before = self.text.get(..element.span.start).unwrap_or_default();
+        Edit {
+            range: before.trim_end().len()..element.span.end,
+            text: String::new(),
+        }
+    }
+
+    /// The document with these edits made. Of edits that overlap, the one that begins first and reaches farthest counts.
+    ///
+    /// # Errors
+    /// When the result is not a document within the bounds any more, or a character does not exist in its encoding.
+    pub fn edited(&self, mut edits: Vec<Edit>) -> Result<Self, InvalidXml> {
+        edits.sort_by_key(|edit| (edit.range.start, std::cmp::Reverse(edit.range.end)));
+        let mut text = String::with_capacity(self.text.len());
+        let mut position = 0;
+        for edit in edits {
+            if edit.range.start >= position {
+                text.push_str(
+                    self.text
+                        .get(position..edit.range.start)
+                        .unwrap_or_default(),
+                );
+                text.push_str(&edit.text);
+                position = edit.range.end;
+            }
+        }
+        text.push_str(self.text.get(position..).unwrap_or_default());
+        if self.encoding.encode(&text).is_none() {
+            return Err(at_start(
+                "a new value has a character that the encoding of the file does not".to_owned(),
+            ));
+        }
+        Self::of(text, self.encoding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n<!-- c -->\r\n<r  b='x &amp; y'\r\n a=\"1\" >\r\n\t<m n=\"&#252;\"/>\r\n\t<m n=\"2\"></m ><t>a &lt; b</t>\r\n</r>\r\n\r\n";
+
+    fn changed(bytes: &[u8]) -> Vec<u8> {
+        let document = XmlDocument::parse(bytes).unwrap();
+        let root = document.root();
+        let text = root.named("t").next().unwrap();
+        let first = root.named("m").next().unwrap();
+        let second = root.named("m").nth(1).unwrap();
+        let edits = vec![
+            document.set_attribute(&root.attributes[0], "x & 'z'"),
+            document.set_attribute(&first.attributes[0], "gone with it"),
+            document.remove(first),
+            document.set_attribute(&second.attributes[0], "3\""),
+            document.set_content(text, "a < c").unwrap(),
+        ];
+        document.edited(edits).unwrap().to_bytes()
+    }
+
+    #[test]
+    fn an_edit_changes_its_place_only() {
+        let expected = TEXT
+            .replace("x &amp; y", "x &amp; &apos;z&apos;")
+            .replace("\r\n\t<m n=\"&#252;\"/>", "")
+            .replace("\"2\"", "\"3&quot;\"")
+            .replace("a &lt; b", "a &lt; c");
+        assert_eq!(changed(TEXT.as_bytes()), expected.as_bytes());
+        for (mark, unit) in [
+            (&b"\xFF\xFE"[..], u16::to_le_bytes as fn(u16) -> [u8; 2]),
+            (b"\xFE\xFF", u16::to_be_bytes),
+            (b"", u16::to_le_bytes),
+        ] {
+            let encoded = |text: &str| -> Vec<u8> {
+                let body = text.encode_utf16().flat_map(unit);
+                mark.iter().copied().chain(body).collect()
+            };
+            assert_eq!(changed(&encoded(TEXT)), encoded(&expected));
+        }
+        let marked = |text: &str| [b"\xEF\xBB\xBF", text.as_bytes()].concat();
+        assert_eq!(changed(&marked(TEXT)), marked(&expected));
+    }
+
+    #[test]
+    fn another_code_page_stays_and_bounds_the_characters() {
+        let bytes = b"<?xml version='1.0' encoding='windows-1252'?><a n='\xFC'/>";
+        let document = XmlDocument::parse(bytes).unwrap();
+        assert_eq!(document.to_bytes(), bytes);
+        let name = &document.root().attributes[0];
+        assert_eq!(name.value, "ü");
+        let edit = |value| document.edited(vec![document.set_attribute(name, value)]);
+        let new = edit("ä").unwrap().to_bytes();
+        assert_eq!(
+            new,
+            b"<?xml version='1.0' encoding='windows-1252'?><a n='\xE4'/>"
+        );
+        assert!(edit("\u{416}").is_err());
+    }
+
+    #[test]
+    fn elements_of_one_tag_have_no_text_to_set() {
+        let document = XmlDocument::parse(b"<a><b/><c></c></a>").unwrap();
+        let [b, c] = [0, 1].map(|n| document.root().elements().nth(n).unwrap());
+        assert_eq!(document.content(b).as_deref(), Some(""));
+        assert!(document.set_content(b, "x").is_none());
+        let edit = document.set_content(c, "x").unwrap();
+        let new = document.edited(vec![edit]).unwrap().to_bytes();
+        assert_eq!(new, b"<a><b/><c>x</c></a>");
+        assert!(document.set_content(document.root(), "x").is_none());
+    }
+}

@@ -1,0 +1,364 @@
+//! References in Preferences files [MS-GPPREF]. GPMC maps none of them.
+//!
+//! A name and a SID that stand side by side are one reference and change together. `runAs`, `UserId` and their like hold a
+//! name or a SID alone. Every other attribute and text is searched as any free text is; a stored password is not.
+
+mod spots;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+use self::spots::{Slot, Spot, SpotKind, spots};
+use super::text::{Context, Outcome};
+use super::{FoundTarget, Rewrite};
+use crate::formats::preferences::passwords::is_password;
+use crate::formats::preferences::{Cursor, Preferences};
+use crate::formats::xml_tree::document::{Edit, XmlDocument};
+use crate::message::{StatusMessage, printable};
+use crate::migration::identity::NameForm;
+use crate::model::reference::{Place, Scope};
+use crate::model::sid::Sid;
+
+/// What the Preferences editor writes behind the names of groups that every computer has.
+const BUILT_IN: &str = " (built-in)";
+
+/// Visits a file in the order of its elements; gives its new bytes when anything changed.
+pub(super) fn visit(
+    file: &str,
+    bytes: &Bytes,
+    context: &mut Context<'_, '_>,
+) -> Result<Option<Bytes>, String> {
+    let preferences = Preferences::parse(bytes).map_err(|error| error.to_string())?;
+    let mut visit = Visit {
+        file,
+        document: preferences.document(),
+        context,
+        edits: Vec::new(),
+        members: Vec::new(),
+    };
+    preferences.walk(&mut |cursor| visit.element(cursor));
+    let edits = visit.edits;
+    if edits.is_empty() {
+        return Ok(None);
+    }
+    let new = preferences
+        .edited(edits)
+        .map_err(|error| format!("the new values cannot be written: {error}"))?
+        .to_bytes();
+    Ok((new != *bytes).then(|| Bytes::from(new)))
+}
+
+struct Visit<'a, 'm, 'c, 'v> {
+    file: &'a str,
+    document: &'a XmlDocument,
+    context: &'m mut Context<'c, 'v>,
+    edits: Vec<Edit>,
+    /// The members of the last group so far, as they are now, and whether mapping made them so.
+    members: Vec<(String, bool)>,
+}
+
+impl<'a> Visit<'a, '_, '_, '_> {
+    fn element(&mut self, cursor: &Cursor<'a, '_>) {
+        let element = cursor.element;
+        match element.name.as_str() {
+            "Members" => self.members.clear(),
+            "FilterSite" => self.site(cursor),
+            _ => {}
+        }
+        let spots = spots(cursor, self.document);
+        for spot in &spots {
+            self.principal(cursor, spot);
+        }
+        let taken = |slot: &Slot<'_>| {
+            spots
+                .iter()
+                .flat_map(|spot| [&spot.sid, &spot.name])
+                .any(|other| other.as_ref() == Some(slot))
+        };
+        for attribute in &element.attributes {
+            let slot = Slot::Attribute(attribute);
+            if !taken(&slot) && !is_password(&attribute.name) {
+                self.free_text(cursor, &slot, &attribute.value);
+            }
+        }
+        let slot = Slot::Content(element);
+        if !taken(&slot)
+            && let Some(text) = self.document.content(element)
+        {
+            self.free_text(cursor, &slot, &text);
+        }
+    }
+
+    fn place(&self, cursor: &Cursor<'_, '_>, keys: &[&str]) -> Place {
+        let at = cursor.place();
+        let place = Place::file(self.file).section(at.path).line(at.line);
+        if keys.is_empty() {
+            place
+        } else {
+            place.key(keys.join(", "))
+        }
+    }
+
+    fn write(&mut self, slot: &Slot<'_>, text: &str) {
+        self.edits.extend(match slot {
+            Slot::Attribute(attribute) => Some(self.document.set_attribute(attribute, text)),
+            Slot::Content(element) => self.document.set_content(element, text),
+        });
+    }
+
+    fn free_text(&mut self, cursor: &Cursor<'_, '_>, slot: &Slot<'_>, text: &str) {
+        // Every UNC path and every SID has one of these.
+        if !text.contains("\\\\") && !text.contains("-1-") {
+            return;
+        }
+        let key = slot.attribute_name();
+        let place = self.place(cursor, key.as_slice());
+        match self.context.free_text(text, &place, Scope::All) {
+            Outcome::Unchanged => {}
+            Outcome::Changed(new) => self.write(slot, &new),
+            Outcome::Dropped => self.context.cannot_remove(text, &place),
+        }
+    }
+
+    /// Targeting by site is not mapped: a site is neither a principal nor a path.
+    fn site(&mut self, cursor: &Cursor<'_, '_>) {
+        let name = cursor.element.attribute("name").unwrap_or_default();
+        if !name.is_empty() {
+            let text = format!(
+                "the item is for computers of the site \"{}\" of this forest",
+                printable(name)
+            );
+            let message = StatusMessage::info("targets-site", text)
+                .at(self.place(cursor, &["name"]))
+                .with_hint("see that the target's forest has a site of this name");
+            self.context.messages.push(message);
+        }
+    }
+
+    fn principal(&mut self, cursor: &Cursor<'a, '_>, spot: &Spot<'a>) {
+        let keys: Vec<&str> = [&spot.name, &spot.sid]
+            .into_iter()
+            .flatten()
+            .filter_map(Slot::attribute_name)
+            .collect();
+        let place = self.place(cursor, &keys);
+        let sid_text = spot.sid_text().trim();
+        let name = spot.name_text.trim();
+        let old = sid_text.parse::<Sid>().ok();
+        if old.is_none() && !sid_text.is_empty() {
+            let text = format!("\"{}\" is not a SID", printable(sid_text));
+            self.context.warning("bad-sid", text, &place);
+        }
+        let target = match old.clone() {
+            Some(sid) if name.is_empty() || name == sid_text => FoundTarget::Sid {
+                sid,
+                text: sid_text.to_owned(),
+            },
+            Some(sid) => FoundTarget::SidAndName {
+                sid,
+                name: name.to_owned(),
+            },
+            None => match name.parse::<Sid>() {
+                Ok(sid) => FoundTarget::Sid {
+                    sid,
+                    text: name.to_owned(),
+                },
+                Err(_) if spot.kind.is_reference(name) => FoundTarget::Name(name.to_owned()),
+                Err(_) => {
+                    if let Some(slot) = &spot.name {
+                        self.free_text(cursor, slot, &spot.name_text);
+                    }
+                    return;
+                }
+            },
+        };
+        let shown = match &target {
+            FoundTarget::Sid { text, .. } => text.clone(),
+            _ => format!("\"{}\"", printable(name)),
+        };
+        let new = match self.context.ask(target.clone(), &place, Scope::All) {
+            Rewrite::Keep => {
+                self.member(cursor, old.as_ref(), name, false, &place);
+                return;
+            }
+            Rewrite::Unc(_) => {
+                self.context.misfit(&shown, &place);
+                return;
+            }
+            Rewrite::Remove if cursor.element.name == "Member" => {
+                self.edits.push(self.document.remove(cursor.element));
+                self.last_member(cursor, &place);
+                return;
+            }
+            Rewrite::Remove => {
+                self.context.cannot_remove(&shown, &place);
+                return;
+            }
+            Rewrite::Principal { sid, name } => (sid, name),
+        };
+        self.rewrite(cursor, spot, &target, new, &place);
+    }
+
+    fn rewrite(
+        &mut self,
+        cursor: &Cursor<'a, '_>,
+        spot: &Spot<'a>,
+        target: &FoundTarget,
+        (sid, name): (Option<Sid>, String),
+        place: &Place,
+    ) {
+        let (old_sid, old_name) = (spot.sid_text().trim(), spot.name_text.trim());
+        if sid.is_none() && !matches!(target, FoundTarget::Name(_)) {
+            let text = format!(
+                "a SID stands here and \"{}\" does not resolve to one, so it stays",
+                printable(&name)
+            );
+            self.context.error("needs-sid", text, place);
+            return;
+        }
+        let new_name = match (target, &sid) {
+            // A SID where a name could stand stays one.
+            (FoundTarget::Sid { .. }, Some(sid)) if !old_name.is_empty() => sid.to_string(),
+            (FoundTarget::Sid { .. }, _) => String::new(),
+            _ => match spot.kind.written(&name, sid.as_ref(), old_name) {
+                Some(name) => name,
+                None => {
+                    self.context
+                        .misfit(&format!("\"{}\"", printable(old_name)), place);
+                    return;
+                }
+            },
+        };
+        if new_name.chars().any(char::is_control) {
+            let text = format!("the name \"{}\" cannot be written here", printable(&name));
+            self.context.error("bad-name", text, place);
+            return;
+        }
+        if let (Some(slot), Some(sid)) = (&spot.sid, &sid)
+            && !old_sid.is_empty()
+            && old_sid.parse().ok().as_ref() != Some(sid)
+        {
+            self.write(
+                slot,
+                &spot.sid_text().replacen(old_sid, &sid.to_string(), 1),
+            );
+        }
+        if let Some(slot) = &spot.name
+            && new_name != old_name
+            && !new_name.is_empty()
+        {
+            self.write(slot, &spot.name_text.replacen(old_name, &new_name, 1));
+            self.item_name(cursor, slot, old_name, &new_name);
+        }
+        self.member(cursor, sid.as_ref(), &new_name, true, place);
+    }
+
+    /// An item for a group or a user is called by it.
+    fn item_name(&mut self, cursor: &Cursor<'a, '_>, slot: &Slot<'_>, old: &str, new: &str) {
+        let is_subject = matches!(slot.attribute_name(), Some("groupName" | "userName"));
+        let named = cursor.parent().filter(|item| {
+            is_subject
+                && matches!(item.name.as_str(), "Group" | "User")
+                && item.attribute("name") == Some(old)
+        });
+        let attribute = named.and_then(|item| {
+            let mut attributes = item.attributes.iter();
+            attributes.find(|attribute| attribute.name == "name")
+        });
+        if let Some(attribute) = attribute {
+            self.write(&Slot::Attribute(attribute), new);
+        }
+    }
+
+    /// Says when mapping makes two members of a group the same.
+    fn member(
+        &mut self,
+        cursor: &Cursor<'_, '_>,
+        sid: Option<&Sid>,
+        name: &str,
+        mapped: bool,
+        place: &Place,
+    ) {
+        if cursor.element.name != "Member" {
+            return;
+        }
+        let key = sid.map_or_else(|| name.to_lowercase(), Sid::to_string);
+        let twice = self
+            .members
+            .iter()
+            .any(|(other, other_mapped)| *other == key && (mapped || *other_mapped));
+        if twice {
+            let text = format!(
+                "\"{}\" is a member of this group twice now",
+                printable(name)
+            );
+            self.context.warning("duplicate-member", text, place);
+        }
+        self.members.push((key, mapped));
+    }
+
+    /// Says when a group is left without the members it had.
+    fn last_member(&mut self, cursor: &Cursor<'_, '_>, place: &Place) {
+        let alone = cursor
+            .parent()
+            .is_some_and(|members| members.elements().count() == 1);
+        if alone {
+            let text = "the only member was taken out, so the item changes no membership any more";
+            self.context.warning("empty-list", text, place);
+        }
+    }
+}
+
+impl SpotKind {
+    /// Whether a name at such a place is a reference, not a variable, a local account, or one that is the same everywhere.
+    fn is_reference(self, name: &str) -> bool {
+        if name.is_empty() {
+            return false;
+        }
+        let bare_variable = name.contains('%') && NameForm::of(name).domain().is_none();
+        match self {
+            Self::Domain | Self::OrganizationalUnit => !name.contains('%'),
+            Self::Computer => !name.contains(['%', '*', '?']),
+            Self::Principal | Self::Account => match NameForm::of(name).domain() {
+                None => self == Self::Principal && !bare_variable && !name.ends_with(BUILT_IN),
+                Some(domain) => !domain.contains('%') && !is_local_authority(domain),
+            },
+        }
+    }
+
+    /// The name as it is written at such a place; `None` when it cannot stand there.
+    fn written(self, name: &str, sid: Option<&Sid>, old: &str) -> Option<String> {
+        match self {
+            Self::Principal | Self::Account => {
+                let built_in = sid.is_some_and(|sid| sid.to_string().starts_with("S-1-5-32-"))
+                    && old.ends_with(BUILT_IN);
+                Some(format!("{name}{}", if built_in { BUILT_IN } else { "" }))
+            }
+            // The account of a computer is its name with a dollar sign; by its DNS name it cannot be told.
+            Self::Computer if sid.is_some() && old.contains('.') => None,
+            Self::Computer if sid.is_some() => {
+                let account = NameForm::of(name).relative();
+                Some(account.strip_suffix('$').unwrap_or(account).to_owned())
+            }
+            Self::Domain | Self::OrganizationalUnit if sid.is_some() => None,
+            Self::Computer | Self::Domain | Self::OrganizationalUnit => Some(name.to_owned()),
+        }
+    }
+}
+
+/// What stands before the names of accounts that every computer has.
+fn is_local_authority(domain: &str) -> bool {
+    [
+        ".",
+        "NT AUTHORITY",
+        "BUILTIN",
+        "NT SERVICE",
+        "IIS APPPOOL",
+        "Window Manager",
+        "Font Driver Host",
+        "APPLICATION PACKAGE AUTHORITY",
+    ]
+    .iter()
+    .any(|local| local.eq_ignore_ascii_case(domain))
+}

@@ -1,0 +1,201 @@
+//! Preferences that run code or grant rights: tasks, services, local users and groups [MS-GPPREF].
+
+use bytes::Bytes;
+
+use super::{Risk, RiskKind};
+use crate::formats::preferences::{Action, Item, Preferences};
+use crate::formats::xml_tree::Element;
+use crate::model::reference::Place;
+use crate::model::safe_name::RelPath;
+
+/// The items of a file that run code or grant rights.
+pub(super) fn risks(path: &RelPath, content: &Bytes) -> Vec<Risk> {
+    let Ok(preferences) = Preferences::parse(content) else {
+        return Vec::new();
+    };
+    let mut risks = Vec::new();
+    preferences.walk(&mut |cursor| {
+        let item = Item {
+            element: cursor.element,
+        };
+        // Items stand in the root and in collections only.
+        let is_item = cursor.above().all(|above| {
+            above.name == "Collection" || std::ptr::eq(above, preferences.document().root())
+        });
+        if let Some((kind, text)) = risk(&item).filter(|_| is_item) {
+            let off = if item.is_disabled() {
+                " (switched off)"
+            } else {
+                ""
+            };
+            let at = cursor.place();
+            risks.push(Risk {
+                kind,
+                text: format!("{text}{off}"),
+                place: Place::file(path.to_string()).section(at.path).line(at.line),
+            });
+        }
+    });
+    risks
+}
+
+fn risk(item: &Item<'_>) -> Option<(RiskKind, String)> {
+    let (kind, text) = match item.element.name.as_str() {
+        "Task" | "ImmediateTask" | "TaskV2" | "ImmediateTaskV2" => {
+            (RiskKind::ScheduledTask, task(item))
+        }
+        "NTService" => (RiskKind::Service, service(item)),
+        "Group" => (RiskKind::LocalGroup, group(item)),
+        "User" => (RiskKind::LocalUser, user(item)),
+        _ => return None,
+    };
+    Some((kind, text))
+}
+
+/// `A`, `A and B`, `A, B and C`
+fn joined(parts: &[String]) -> String {
+    match parts.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => parts.concat(),
+    }
+}
+
+/// A command and what is passed to it.
+fn command(program: &str, arguments: &str) -> String {
+    format!("{program} {arguments}").trim().to_owned()
+}
+
+fn task(item: &Item<'_>) -> String {
+    if item.action() == Action::Delete {
+        return format!("removes the task \"{}\"", item.name());
+    }
+    let mut commands = Vec::new();
+    let mut accounts = Vec::new();
+    // A task of version 1 has its command among the properties, one of version 2 below them [MS-TSCH 2.5].
+    let program = item.property("appName");
+    if !program.is_empty() {
+        commands.push(command(program, item.property("args")));
+    }
+    if let Some(properties) = item.properties() {
+        task_parts(properties, &mut commands, &mut accounts);
+    }
+    let run_as = item.property("runAs");
+    let account = accounts
+        .first()
+        .cloned()
+        .unwrap_or_else(|| run_as.to_owned());
+    let account = match account.as_str() {
+        "" => String::new(),
+        account => format!(" as {account}"),
+    };
+    let what = match joined(&commands) {
+        none if none.is_empty() => "does something other than a command".to_owned(),
+        commands => format!("runs {commands}"),
+    };
+    format!("\"{}\" {what}{account}", item.name())
+}
+
+/// The commands and accounts of a task, at any depth; the tree is bounded.
+fn task_parts(element: &Element, commands: &mut Vec<String>, accounts: &mut Vec<String>) {
+    for child in element.elements() {
+        match child.name.as_str() {
+            "Exec" => {
+                let program = child.child_text("Command");
+                let arguments = child.child_text("Arguments");
+                commands.push(command(program.trim(), arguments.trim()));
+            }
+            "Principal" => {
+                let account = ["UserId", "GroupId"].map(|name| child.child_text(name));
+                accounts.extend(
+                    account
+                        .into_iter()
+                        .map(|account| account.trim().to_owned())
+                        .filter(|account| !account.is_empty()),
+                );
+            }
+            _ => task_parts(child, commands, accounts),
+        }
+    }
+}
+
+fn service(item: &Item<'_>) -> String {
+    let mut parts = Vec::new();
+    match item.property("startupType") {
+        "" | "NOCHANGE" => {}
+        startup => parts.push(format!("startup {}", startup.to_lowercase())),
+    }
+    match item.property("serviceAction") {
+        "" => {}
+        action => parts.push(action.to_lowercase()),
+    }
+    match item.property("accountName") {
+        "" => {}
+        account => parts.push(format!("runs as {account}")),
+    }
+    match item.property("program") {
+        "" => {}
+        program => {
+            let program = command(program, item.property("args"));
+            parts.push(format!("on failure runs {program}"));
+        }
+    }
+    if parts.is_empty() {
+        parts.push("stays as it is".to_owned());
+    }
+    format!("{}: {}", item.property("serviceName"), parts.join(", "))
+}
+
+fn group(item: &Item<'_>) -> String {
+    let name = match item.property("groupName") {
+        "" => item.name(),
+        name => name,
+    };
+    if item.action() == Action::Delete {
+        return format!("removes the group \"{name}\"");
+    }
+    let mut parts = Vec::new();
+    if item.property("deleteAllUsers") == "1" {
+        parts.push("removes all users".to_owned());
+    }
+    if item.property("deleteAllGroups") == "1" {
+        parts.push("removes all groups".to_owned());
+    }
+    let members = item
+        .properties()
+        .and_then(|properties| properties.named("Members").next());
+    for (action, verb) in [("ADD", "adds"), ("REMOVE", "removes")] {
+        let names: Vec<String> = members
+            .into_iter()
+            .flat_map(|members| members.named("Member"))
+            .filter(|member| member.attribute("action").unwrap_or("ADD") == action)
+            .map(|member| {
+                ["name", "sid"]
+                    .iter()
+                    .filter_map(|name| member.attribute(name))
+                    .find(|name| !name.is_empty())
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect();
+        if !names.is_empty() {
+            parts.push(format!("{verb} {}", joined(&names)));
+        }
+    }
+    if parts.is_empty() {
+        parts.push("members stay".to_owned());
+    }
+    format!("\"{name}\": {}", parts.join(", "))
+}
+
+fn user(item: &Item<'_>) -> String {
+    let name = match item.property("userName") {
+        "" => item.name(),
+        name => name,
+    };
+    match item.action() {
+        Action::Delete => format!("removes the user \"{name}\""),
+        Action::Create => format!("creates the user \"{name}\""),
+        Action::Replace => format!("makes the user \"{name}\" anew"),
+        Action::Update => format!("changes the user \"{name}\""),
+    }
+}

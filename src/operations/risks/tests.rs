@@ -1,0 +1,194 @@
+use super::*;
+use crate::model::directory_object::DirectoryAttribute;
+use crate::model::extension_list::ExtensionList;
+use crate::model::gpt_tree::GptTree;
+use crate::model::version::GpoVersion;
+
+fn snapshot(files: &[(&str, &str)]) -> GpoSnapshot {
+    let mut tree = GptTree::new();
+    for (path, text) in files {
+        tree.insert_file(&path.parse().unwrap(), Bytes::from((*text).to_owned()));
+    }
+    GpoSnapshot {
+        guid: "31B2F340-016D-11D2-945F-00C04FB984F9".parse().unwrap(),
+        domain: "src.test".parse().unwrap(),
+        domain_guid: None,
+        domain_controller: String::new(),
+        display_name: "g".to_owned(),
+        flags: 0,
+        directory_version: GpoVersion::default(),
+        sysvol_version: None,
+        machine_extensions: ExtensionList::default(),
+        user_extensions: ExtensionList::default(),
+        wmi_filter: None,
+        security_descriptor: Vec::new(),
+        tree,
+        directory_objects: Vec::new(),
+        principals: Vec::new(),
+        file_paths: Vec::new(),
+        messages: Vec::new(),
+    }
+}
+
+fn shown(risks: &[Risk]) -> Vec<String> {
+    risks
+        .iter()
+        .map(|risk| format!("{}: {} @ {}", risk.kind.label(), risk.text, risk.place))
+        .collect()
+}
+
+#[test]
+fn security_settings_and_scripts() {
+    const TMPL: &str = "Machine\\Microsoft\\Windows NT\\SecEdit\\GptTmpl.inf";
+    let snapshot = snapshot(&[
+        (
+            TMPL,
+            "[Unicode]\nUnicode=yes\n[Privilege Rights]\nSeBackupPrivilege = *S-1-5-32-551,SRC\\a\nSeDebugPrivilege =\n[Group Membership]\n*S-1-5-32-544__Memberof =\n*S-1-5-32-544__Members = a\nSRC\\g__Memberof = *S-1-5-32-555\n[Service General Setting]\n\"Spooler\",4,\"\"\n\"W\",2,\"D:(A;;RC;;;BA)\"\n[File Security]\n\"c:\\x\",0,\"D:\"\n",
+        ),
+        (
+            "User\\Scripts\\scripts.ini",
+            "[Logon]\n0CmdLine=a.bat\n0Parameters=-x\n[Logoff]\n0CmdLine=b.bat\n0Parameters=\n",
+        ),
+        (
+            "Machine\\Scripts\\psscripts.ini",
+            "[Startup]\n0CmdLine=c.ps1\n",
+        ),
+        ("Machine\\Registry.pol", "PReg\x01\0\0\0"),
+    ]);
+    let at = |line: u8, section: &str, key: &str| format!("{TMPL}:{line} [{section}] {key}");
+    assert_eq!(
+        shown(&of(&snapshot)),
+        [
+            format!(
+                "privilege right: SeBackupPrivilege: *S-1-5-32-551,SRC\\a @ {}",
+                at(4, "Privilege Rights", "SeBackupPrivilege")
+            ),
+            format!(
+                "privilege right: SeDebugPrivilege: nobody @ {}",
+                at(5, "Privilege Rights", "SeDebugPrivilege")
+            ),
+            format!(
+                "restricted group: *S-1-5-32-544 has the members a @ {}",
+                at(8, "Group Membership", "*S-1-5-32-544")
+            ),
+            format!(
+                "restricted group: SRC\\g becomes a member of *S-1-5-32-555 @ {}",
+                at(9, "Group Membership", "SRC\\g")
+            ),
+            format!(
+                "service: Spooler is disabled @ {}",
+                at(11, "Service General Setting", "Spooler")
+            ),
+            format!(
+                "service: W starts by itself, with permissions of its own @ {}",
+                at(12, "Service General Setting", "W")
+            ),
+            "script: c.ps1 at startup @ Machine\\Scripts\\psscripts.ini:2 [Startup] 0CmdLine"
+                .to_owned(),
+            "script: a.bat -x at logon @ User\\Scripts\\scripts.ini:2 [Logon] 0CmdLine".to_owned(),
+            "script: b.bat at logoff @ User\\Scripts\\scripts.ini:5 [Logoff] 0CmdLine".to_owned(),
+        ]
+    );
+}
+
+fn of_preferences(root: &str, items: &str) -> Vec<String> {
+    let text = format!("<{root} clsid='0'>{items}</{root}>");
+    let path = "Machine\\Preferences\\X\\X.xml";
+    of(&snapshot(&[(path, &text)]))
+        .into_iter()
+        .map(|risk| format!("{}: {}", risk.kind.label(), risk.text))
+        .collect()
+}
+
+#[test]
+fn tasks_of_both_versions() {
+    assert_eq!(
+        of_preferences(
+            "ScheduledTasks",
+            "<Task name='a'><Properties action='U' appName='C:\\x.exe' args='/q' runAs='SRC\\svc' cpassword='secret'/></Task><ImmediateTaskV2 name='b' disabled='1'><Properties action='C' runAs='x'><Task><Principals><Principal><UserId>S-1-5-18</UserId></Principal></Principals><Actions><Exec><Command>one</Command><Arguments>-a</Arguments></Exec><Exec><Command>two</Command></Exec></Actions></Task></Properties></ImmediateTaskV2><TaskV2 name='c'><Properties action='D'/></TaskV2><TaskV2 name='d'><Properties action='C'><Task><Actions><SendEmail/></Actions></Task></Properties></TaskV2>"
+        ),
+        [
+            "scheduled task: \"a\" runs C:\\x.exe /q as SRC\\svc",
+            "scheduled task: \"b\" runs one -a and two as S-1-5-18 (switched off)",
+            "scheduled task: removes the task \"c\"",
+            "scheduled task: \"d\" does something other than a command",
+        ]
+    );
+}
+
+#[test]
+fn services_users_and_groups() {
+    assert_eq!(
+        of_preferences(
+            "NTServices",
+            "<NTService name='s'><Properties startupType='AUTOMATIC' serviceName='s' serviceAction='START' accountName='SRC\\svc' program='c.exe' args='-r'/></NTService><NTService name='t'><Properties startupType='NOCHANGE' serviceName='t'/></NTService>"
+        ),
+        [
+            "service: s: startup automatic, start, runs as SRC\\svc, on failure runs c.exe -r",
+            "service: t: stays as it is",
+        ]
+    );
+    assert_eq!(
+        of_preferences(
+            "Groups",
+            "<Collection><Group name='Administrators (built-in)'><Properties action='U' deleteAllUsers='1' groupName='Administrators (built-in)'><Members><Member name='SRC\\a' action='ADD' sid='x'/><Member name='' action='ADD' sid='S-1-5-21-1-2-3-4'/><Member name='b' action='REMOVE'/></Members></Properties></Group></Collection><Group name='g'><Properties action='D' groupName='g'/></Group><Group name='h'><Properties action='U' groupName='h'/></Group><User name='u'><Properties action='C' userName='u'/></User>"
+        ),
+        [
+            "local group: \"Administrators (built-in)\": removes all users, adds SRC\\a and S-1-5-21-1-2-3-4, removes b",
+            "local group: removes the group \"g\"",
+            "local group: \"h\": members stay",
+            "local user: creates the user \"u\"",
+        ]
+    );
+}
+
+#[test]
+fn packages_and_extensions() {
+    let mut snapshot = snapshot(&[]);
+    snapshot.machine_extensions = ExtensionList::new(
+        "[{35378EAC-683F-11D2-A89A-00C04FBBCFA2}{D02B1F72-3407-48AE-BA88-E8213C6761F1}][{FFFFFFFF-683F-11D2-A89A-00C04FBBCFA2}]",
+    );
+    snapshot.user_extensions = ExtensionList::new("[");
+    let attribute = |name: &str, values| DirectoryAttribute {
+        name: name.to_owned(),
+        values,
+    };
+    snapshot.directory_objects = vec![
+        DirectoryObject {
+            object_class: "classStore".to_owned(),
+            ..DirectoryObject::default()
+        },
+        DirectoryObject {
+            rdns: vec!["CN=p".to_owned(), "CN=Packages".to_owned()],
+            object_class: "packageRegistration".to_owned(),
+            attributes: vec![
+                attribute("packageName", AttributeValues::String(Some("P".to_owned()))),
+                attribute(
+                    "msiFileList",
+                    AttributeValues::MultiString(vec!["0:\\\\s\\p.msi".to_owned()]),
+                ),
+            ],
+            security_descriptor: None,
+        },
+    ];
+    assert_eq!(
+        shown(&of(&snapshot)),
+        [
+            "software: P from 0:\\\\s\\p.msi @ CN=p,CN=Packages",
+            "unknown extension: {FFFFFFFF-683F-11D2-A89A-00C04FBBCFA2} is no extension of Windows @ gPCMachineExtensionNames",
+            "unknown extension: the list of extensions is not well formed @ gPCUserExtensionNames",
+        ]
+    );
+}
+
+#[test]
+fn goes_through_json() {
+    let risk = Risk {
+        kind: RiskKind::UnknownExtension,
+        text: "x".to_owned(),
+        place: Place::file("f"),
+    };
+    let json = serde_json::to_value(&risk).unwrap();
+    assert_eq!(json["kind"], "unknown-extension");
+    assert_eq!(serde_json::from_value::<Risk>(json).unwrap(), risk);
+}

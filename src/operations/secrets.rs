@@ -1,0 +1,131 @@
+//! Stored passwords in the settings of a GPO (MS14-025): found and named wherever settings are read, let into another GPO
+//! only on demand. Their value is nowhere handed out; the files that hold them are what they are.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::preferences::Preferences;
+use crate::formats::preferences::passwords::{looks_like_password, passwords};
+use crate::message::{Severity, StatusMessage, printable};
+use crate::model::gpt_tree::GptTree;
+use crate::model::reference::Place;
+
+/// The code of these messages.
+const CODE: &str = "stored-password";
+
+/// A warning for every password that is stored in a Preferences file of the tree. A file that is no well-formed XML but
+/// looks as if it held one is named as a whole.
+pub fn stored_passwords(tree: &GptTree) -> Vec<StatusMessage> {
+    let mut found = Vec::new();
+    for (path, content) in tree.files() {
+        let folded = path.folded();
+        let (half, rest) = folded.split_once('/').unwrap_or_default();
+        if !matches!(half, "machine" | "user") || !rest.starts_with("preferences/") {
+            continue;
+        }
+        let file = Place::file(path.to_string());
+        match Preferences::parse(content) {
+            Ok(preferences) => found.extend(passwords(&preferences).into_iter().map(|stored| {
+                let place = file.clone().section(stored.place.path);
+                let whose = match stored.user.as_str() {
+                    "" => String::new(),
+                    user => format!(" of \"{}\"", printable(user)),
+                };
+                message(&format!("the password{whose} is stored here"))
+                    .at(place.line(stored.place.line).key("cpassword"))
+            })),
+            Err(_) if looks_like_password(content) => {
+                found.push(message("a password seems to be stored here").at(file));
+            }
+            Err(_) => {}
+        }
+    }
+    found
+}
+
+fn message(what: &str) -> StatusMessage {
+    StatusMessage::warning(
+        CODE,
+        format!(
+            "{what} under a key that is public, for every account of the domain to read (MS14-025)"
+        ),
+    )
+    .with_hint("take it out of the item, and give the account another password")
+}
+
+/// The warnings of [`stored_passwords`], for settings that are to be put into a GPO.
+///
+/// # Errors
+/// `BadInput` when there are some and they are not allowed; each is a detail of the error.
+pub fn admit_passwords(tree: &GptTree, allow: bool) -> Result<Vec<StatusMessage>> {
+    let found = stored_passwords(tree);
+    if allow || found.is_empty() {
+        return Ok(found);
+    }
+    let details = found.into_iter().map(|message| StatusMessage {
+        severity: Severity::Error,
+        ..message
+    });
+    let details: Vec<StatusMessage> = details.collect();
+    let what = match details.len() {
+        1 => "a stored password".to_owned(),
+        number => format!("{number} stored passwords"),
+    };
+    Err(Error::new(
+        ErrorKind::BadInput,
+        format!("the settings hold {what} (cpassword), and nothing was written"),
+    )
+    .with_hint("take them out of the source GPO, or write them on purpose with --allow-cpassword")
+    .with_details(details))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    const VALUE: &str = "j1Uyj3Vx8TY9LtLZil2uAuZkFQA/4latT76ZwgdHdhw";
+
+    fn tree(files: &[(&str, &str)]) -> GptTree {
+        let mut tree = GptTree::new();
+        for (path, text) in files {
+            tree.insert_file(&path.parse().unwrap(), Bytes::from((*text).to_owned()));
+        }
+        tree
+    }
+
+    #[test]
+    fn every_password_is_named_with_its_place_and_never_with_its_value() {
+        let drives = format!(
+            "<Drives><Drive clsid='1' uid='2' name='K:'>\n<Properties userName='SRC\\u' cpassword='{VALUE}'/></Drive><Drive><Properties cpassword=''/></Drive></Drives>"
+        );
+        let broken = format!("<Groups><User cpassword=\"{VALUE}\">");
+        let tree = tree(&[
+            ("User/PREFERENCES/Drives/Drives.xml", &drives),
+            ("Machine/Preferences/Groups/Groups.xml", &broken),
+            ("Machine/Preferences/Groups/Groups.xml.backup", &broken),
+            ("Machine/Scripts/x.xml", &drives),
+        ]);
+        let found = stored_passwords(&tree);
+        let shown: Vec<String> = found
+            .iter()
+            .map(|message| message.place.as_ref().unwrap().to_string())
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "Machine\\Preferences\\Groups\\Groups.xml",
+                "Machine\\Preferences\\Groups\\Groups.xml.backup",
+                "User\\PREFERENCES\\Drives\\Drives.xml:2 [/Drives/Drive[1][@name='K:']/Properties] cpassword",
+            ]
+        );
+        assert!(found[2].text.contains("\"SRC\\u\""));
+        let error = admit_passwords(&tree, false).unwrap_err();
+        assert_eq!(error.details().len(), 3);
+        for (detail, message) in error.details().iter().zip(&found) {
+            assert_eq!(detail.severity, Severity::Error);
+            assert_eq!(detail.place, message.place);
+        }
+        assert!(!format!("{error} {error:?} {found:?}").contains(VALUE));
+        assert_eq!(admit_passwords(&tree, true).unwrap(), found);
+        assert_eq!(admit_passwords(&GptTree::new(), false).unwrap(), []);
+    }
+}
