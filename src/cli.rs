@@ -3,9 +3,11 @@
 mod apply;
 mod backup;
 mod backups;
+mod change_list;
 mod config;
 mod connection;
 mod import;
+mod link;
 mod list;
 mod report;
 mod show;
@@ -57,6 +59,9 @@ enum Command {
     Backups(backups::BackupsCommand),
     /// Put the settings of a backup into an existing GPO of any domain
     Import(import::ImportArgs),
+    /// List and change the links of GPOs to domains, OUs and sites
+    #[command(subcommand)]
+    Link(link::LinkCommand),
     /// Do exactly what a saved plan says
     Apply(apply::ApplyArgs),
 }
@@ -103,6 +108,7 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Backup(args) => backup::run(args, ui).await,
         Command::Backups(command) => backups::run(command, ui).await,
         Command::Import(args) => import::run(args, ui).await,
+        Command::Link(command) => link::run(command, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,
     }
 }

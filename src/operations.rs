@@ -5,12 +5,15 @@
 //! | [`read`] | a live GPO | a snapshot |
 //! | [`backup`] | a live GPO | a backup folder |
 //! | [`import`] | a snapshot (of a backup) and a target GPO | a plan |
+//! | [`link`] | the links of a domain, OU or site | a change list |
 //! | [`apply`] | a plan | the change, with a journal, or nothing |
 
 pub mod apply;
 pub mod backup;
+pub mod change_list;
 pub mod import;
 pub mod journal;
+pub mod link;
 pub mod plan;
 pub mod progress;
 pub mod read;

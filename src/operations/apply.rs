@@ -5,7 +5,10 @@
 //! in place or deleted before its successor is in. What undoes each step is in the journal before the step; when one
 //! fails, or somebody asks to stop before the switch, everything is rolled back and that is proved by reading back.
 
+mod change_list;
 mod run;
+
+pub use change_list::{ChangeResult, apply_changes};
 
 use std::path::{Path, PathBuf};
 

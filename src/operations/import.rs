@@ -210,7 +210,7 @@ pub async fn plan(
 }
 
 /// An ID that sorts by time and ends in eight random digits.
-fn operation_id() -> String {
+pub(super) fn operation_id() -> String {
     let random = Guid::new_random().bare().to_lowercase();
     let tag: String = random.chars().take(8).collect();
     format!(
