@@ -291,3 +291,43 @@ pub fn import(backup: &Path, into: &str, more: &[&str]) -> Said {
     arguments.extend(more);
     gpoctl(&arguments)
 }
+
+/// Runs a command inside the domain controller of `src` or `dst`, and gives what it printed.
+pub fn inside(side: &str, command: &[&str]) -> String {
+    inside_with(side, command, "")
+}
+
+/// The same, with this text on its standard input.
+pub fn inside_with(side: &str, command: &[&str], input: &str) -> String {
+    use std::io::Write as _;
+
+    let variable = |name: &str| std::env::var(name).unwrap();
+    let mut child = Command::new(variable("GPOCTL_LAB_ENGINE"))
+        .args(["exec", "-i"])
+        .arg(variable(&format!(
+            "GPOCTL_LAB_{}_CONTAINER",
+            side.to_uppercase()
+        )))
+        .args(command)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    let said: Said = child.wait_with_output().unwrap().into();
+    assert_eq!(
+        said.status, 0,
+        "{command:?}: {}{}",
+        said.stdout, said.stderr
+    );
+    said.stdout
+}
+
+/// Changes the directory of `src` or `dst` behind everybody's back: `ldbmodify` in its domain controller.
+pub fn ldbmodify(side: &str, ldif: &str) {
+    let database = "/var/lib/samba/private/sam.ldb";
+    inside_with(side, &["ldbmodify", "-H", database], ldif);
+}

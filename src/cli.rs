@@ -3,12 +3,14 @@
 mod apply;
 mod backup;
 mod backups;
+mod change_list;
 mod completions;
 mod config;
 mod connection;
 mod create;
 mod delete;
 mod import;
+mod link;
 mod list;
 mod man;
 mod mapping;
@@ -73,6 +75,9 @@ enum Command {
     Rename(rename::RenameArgs),
     /// Say which halves of a GPO are in force
     SetStatus(set_status::SetStatusArgs),
+    /// List and change the links of GPOs to domains, OUs and sites
+    #[command(subcommand)]
+    Link(link::LinkCommand),
     /// Do exactly what a saved plan says
     Apply(apply::ApplyArgs),
     /// Print the completions of a shell
@@ -127,6 +132,7 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Delete(args) => delete::run(args, ui).await,
         Command::Rename(args) => rename::run(args, ui).await,
         Command::SetStatus(args) => set_status::run(args, ui).await,
+        Command::Link(command) => link::run(command, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),

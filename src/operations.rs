@@ -6,14 +6,17 @@
 //! | [`backup`] | a live GPO | a backup folder |
 //! | [`create`], [`delete`], [`rename`], [`set_status`] | a name or a live GPO | a plan |
 //! | [`import`] | a snapshot (of a backup) and a target GPO | a plan |
+//! | [`link`] | the links of a domain, OU or site | a change list |
 //! | [`apply`] | a plan | the change, with a journal, or nothing |
 
 pub mod apply;
 pub mod backup;
+pub mod change_list;
 pub mod create;
 pub mod delete;
 pub mod import;
 pub mod journal;
+pub mod link;
 mod objects;
 pub mod plan;
 pub mod progress;

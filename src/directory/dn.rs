@@ -163,6 +163,19 @@ impl Dn {
         same.then_some(relative)
     }
 
+    /// The name as `canonicalName` gives it: `src.test/Staff/North`, with `/` and `\\` in a name escaped by `\\`
+    /// [MS-ADTS 3.1.1.4.5.7].
+    pub fn canonical_name(&self) -> String {
+        let below: Vec<String> = self
+            .rdns
+            .iter()
+            .rev()
+            .filter(|rdn| !rdn.attribute.eq_ignore_ascii_case("DC"))
+            .map(|rdn| rdn.value.replace('\\', "\\\\").replace('/', "\\/"))
+            .collect();
+        format!("{}/{}", self.dns_domain(), below.join("/"))
+    }
+
     /// The DNS name of the domain the DN lies in: its `DC` parts.
     pub fn dns_domain(&self) -> String {
         self.rdns
@@ -290,6 +303,11 @@ impl Filter {
     /// Every object.
     pub fn everything() -> Self {
         Self("(objectClass=*)".to_owned())
+    }
+
+    /// The attribute has a value.
+    pub fn present(attribute: &'static str) -> Self {
+        Self(format!("({attribute}=*)"))
     }
 
     /// The attribute has this text as a value.

@@ -79,6 +79,31 @@ pub fn file_sys_path(domain: &DomainName, guid: Guid) -> String {
     format!(r"\\{domain}\SysVol\{domain}\Policies\{guid}")
 }
 
+#[cfg(test)]
+impl GpoObject {
+    /// A GPO of which nothing is known but where it stands.
+    pub(crate) fn bare(guid: Guid, base: &Dn) -> Self {
+        Self {
+            guid,
+            dn: base.gpo(guid),
+            display_name: String::new(),
+            flags: None,
+            version: None,
+            functionality_version: None,
+            machine_extensions: ExtensionList::default(),
+            user_extensions: ExtensionList::default(),
+            file_sys_path: None,
+            wmi_filter: None,
+            security_descriptor: Vec::new(),
+            when_created: String::new(),
+            when_changed: String::new(),
+            usn_changed: 0,
+            may_write: None,
+            critical: false,
+        }
+    }
+}
+
 impl GpoObject {
     pub(super) fn read(guid: Guid, entry: &Entry) -> Result<Self> {
         let text = |name: &str| entry.text(name).unwrap_or_default();
@@ -391,22 +416,8 @@ mod tests {
     fn only_the_computed_folder_will_do() {
         let guid = gpos()[0].0;
         let gpo = |path: Option<&str>| GpoObject {
-            guid,
-            dn: Dn::parse("DC=src,DC=test").unwrap().gpo(guid),
-            display_name: String::new(),
-            flags: None,
-            version: None,
-            functionality_version: None,
-            machine_extensions: ExtensionList::default(),
-            user_extensions: ExtensionList::default(),
             file_sys_path: path.map(str::to_owned),
-            wmi_filter: None,
-            security_descriptor: Vec::new(),
-            when_created: String::new(),
-            when_changed: String::new(),
-            usn_changed: 0,
-            may_write: None,
-            critical: false,
+            ..GpoObject::bare(guid, &Dn::parse("DC=src,DC=test").unwrap())
         };
         let good = [
             r"\\src.test\sysvol\src.test\Policies\{31B2F340-016D-11D2-945F-00C04FB984F9}",

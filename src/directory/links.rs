@@ -11,7 +11,8 @@ use crate::model::gp_link::{GpLink, parse_gp_link};
 use crate::model::guid::Guid;
 
 /// What a GPO can be linked to: a scope of management.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SomKind {
     /// The domain.
     Domain,
@@ -62,6 +63,11 @@ impl Som {
         })
     }
 
+    /// Whether the object takes no links from above but enforced ones.
+    pub fn blocks_inheritance(&self) -> bool {
+        self.gp_options.is_some_and(|options| options & 1 != 0)
+    }
+
     /// The links in the order they stand; the last one has precedence.
     ///
     /// # Errors
@@ -107,40 +113,65 @@ impl Directory {
     /// # Errors
     /// As every search.
     pub async fn links_of(&self, guid: Guid) -> Result<GpoLinks> {
-        let info = self.info();
-        let gpo = info.base.gpo(guid);
+        let gpo = self.info().base.gpo(guid);
         let named = Filter::contains("gPLink", &guid.to_string());
-        let class = |name: &str| Filter::equals("objectClass", name);
-        let mut entries = self
-            .search(Search {
-                base: Some(&info.base),
-                scope: Scope::Subtree,
-                filter: Filter::all([
-                    Filter::any([class("domainDNS"), class("organizationalUnit")]),
-                    named.clone(),
-                ]),
-                attributes: ATTRIBUTES,
-                sd_flags: None,
-                paged: true,
-            })
-            .await?;
-        let sites = info.configuration.cn("Sites");
-        entries.extend(
-            self.search(Search {
-                base: Some(&sites),
-                scope: Scope::OneLevel,
-                filter: Filter::all([class("site"), named]),
-                attributes: ATTRIBUTES,
-                sd_flags: None,
-                paged: true,
-            })
-            .await?,
-        );
         let mut found = GpoLinks::default();
-        for entry in &entries {
-            collect(Som::read(entry)?, &gpo, &mut found);
+        for som in self.soms_with(&named).await? {
+            collect(som, &gpo, &mut found);
         }
         Ok(found)
+    }
+
+    /// The domain, its OUs and the sites of the forest that have links or block inheritance, the domain first, then by
+    /// name.
+    ///
+    /// # Errors
+    /// As every search.
+    pub async fn linked_soms(&self) -> Result<Vec<Som>> {
+        let wanted = Filter::any([Filter::present("gPLink"), Filter::present("gPOptions")]);
+        let mut soms = self.soms_with(&wanted).await?;
+        soms.retain(|som| {
+            let links = som
+                .gp_link
+                .as_deref()
+                .is_some_and(|value| !value.trim().is_empty());
+            links || som.blocks_inheritance()
+        });
+        soms.sort_by_cached_key(|som| {
+            let site = som.kind == SomKind::Site;
+            (site, som.dn.canonical_name().to_lowercase())
+        });
+        Ok(soms)
+    }
+
+    async fn soms_with(&self, wanted: &Filter) -> Result<Vec<Som>> {
+        let info = self.info();
+        let class = |name: &str| Filter::equals("objectClass", name);
+        let sites = info.configuration.cn("Sites");
+        let mut soms = Vec::new();
+        for (base, scope, classes) in [
+            (
+                &info.base,
+                Scope::Subtree,
+                Filter::any([class("domainDNS"), class("organizationalUnit")]),
+            ),
+            (&sites, Scope::OneLevel, class("site")),
+        ] {
+            let entries = self
+                .search(Search {
+                    base: Some(base),
+                    scope,
+                    filter: Filter::all([classes, wanted.clone()]),
+                    attributes: ATTRIBUTES,
+                    sd_flags: None,
+                    paged: true,
+                })
+                .await?;
+            for entry in &entries {
+                soms.push(Som::read(entry)?);
+            }
+        }
+        Ok(soms)
     }
 
     /// The domain, OU or site with this DN.

@@ -1,5 +1,9 @@
 //! What writes to the directory. Only `operations::apply` holds a [`DirectoryWriter`].
 
+mod swap;
+
+pub use swap::{AttributeSwap, SwapAttribute};
+
 use std::collections::HashSet;
 
 use ldap3::Mod;
@@ -18,8 +22,8 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
 
-/// A session that writes. Everything it touches is the container of a GPO it computed the DN of, an object below it, or
-/// the `gPLink` of an object that was read before.
+/// A session that writes. Everything it touches is the container of a GPO it computed the DN of, an object below it, a
+/// WMI filter, or the `gPLink` and `gPOptions` of an object that was read before.
 #[derive(Clone)]
 pub struct DirectoryWriter {
     directory: Directory,
@@ -335,28 +339,12 @@ impl DirectoryWriter {
     /// # Errors
     /// [`ErrorKind::Conflict`] when the links have changed since; [`ErrorKind::Denied`], [`ErrorKind::NotFound`].
     pub async fn set_gp_link(&self, som: &Dn, old: Option<&str>, new: Option<&str>) -> Result<()> {
-        let mut changes = Vec::new();
-        swap(
-            &mut changes,
-            "gPLink",
-            old.map(str::as_bytes),
-            new.filter(|text| !text.is_empty()).map(str::as_bytes),
-        );
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let what = format!("changing the links of {som}");
-        let result = self.directory.ldap().modify(som.as_str(), changes).await;
-        let result = self.directory.done(result, &what).await?;
-        match result.rc {
-            0 => Ok(()),
-            NO_SUCH_ATTRIBUTE | VALUE_EXISTS => Err(Error::new(
-                ErrorKind::Conflict,
-                format!("the links of {som} have changed since they were read"),
-            )
-            .with_hint("nothing was written; read them again")),
-            code => Err(ldap_failure(code, &result.text, &what)),
-        }
+        let change = AttributeSwap {
+            attribute: SwapAttribute::GpLink,
+            old: old.map(str::to_owned),
+            new: new.filter(|text| !text.is_empty()).map(str::to_owned),
+        };
+        self.swap_attributes(som, &[change]).await
     }
 
     async fn add(

@@ -9,15 +9,211 @@ pub struct GpLink {
     pub options: u32,
 }
 
+const DISABLED: u32 = 1;
+const ENFORCED: u32 = 2;
+
 impl GpLink {
     /// Whether the link is switched off.
     pub fn is_disabled(&self) -> bool {
-        self.options & 1 != 0
+        self.options & DISABLED != 0
     }
 
     /// Whether the link is enforced.
     pub fn is_enforced(&self) -> bool {
-        self.options & 2 != 0
+        self.options & ENFORCED != 0
+    }
+
+    /// Switches the link off or on; other bits stay.
+    pub fn set_disabled(&mut self, on: bool) {
+        self.set(DISABLED, on);
+    }
+
+    /// Makes the link enforced or not; other bits stay.
+    pub fn set_enforced(&mut self, on: bool) {
+        self.set(ENFORCED, on);
+    }
+
+    fn set(&mut self, bit: u32, on: bool) {
+        if on {
+            self.options |= bit;
+        } else {
+            self.options &= !bit;
+        }
+    }
+
+    fn parse_block(block: &str) -> Option<Self> {
+        let (path, options) = block.rsplit_once(';')?;
+        let (scheme, dn) = path.split_at_checked(7)?;
+        if !scheme.eq_ignore_ascii_case("LDAP://") || dn.is_empty() {
+            return None;
+        }
+        Some(Self {
+            dn: dn.to_owned(),
+            options: options.trim().parse().ok()?,
+        })
+    }
+}
+
+/// A `gPLink` value to be edited: what is no link, or a link that is not touched, stays as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LinkList {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    /// A link, and how it is written.
+    Link(GpLink, String),
+    /// Something between links that is none.
+    Other(String),
+}
+
+impl LinkList {
+    /// Reads a value, whatever it is; see [`LinkList::others`] for what is no link.
+    pub fn parse(value: &str) -> Self {
+        let mut parts = Vec::new();
+        let mut rest = value;
+        while !rest.is_empty() {
+            // From one `[` to its `]` is a block; everything else is not ours to understand.
+            let end = match rest.strip_prefix('[') {
+                Some(inner) => inner.find(']').map(|at| at + 2),
+                None => rest.find('['),
+            };
+            let (raw, after) = end
+                .and_then(|end| rest.split_at_checked(end))
+                .unwrap_or((rest, ""));
+            let link = raw
+                .strip_prefix('[')
+                .and_then(|inner| inner.strip_suffix(']'))
+                .and_then(GpLink::parse_block);
+            parts.push(match link {
+                Some(link) => Part::Link(link, raw.to_owned()),
+                None => Part::Other(raw.to_owned()),
+            });
+            rest = after;
+        }
+        Self { parts }
+    }
+
+    /// The links in the order they stand: the last one has precedence [MS-GPOL 2.2.2].
+    pub fn links(&self) -> impl Iterator<Item = &GpLink> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Link(link, _) => Some(link),
+            Part::Other(_) => None,
+        })
+    }
+
+    /// What stands between the links and is neither one nor blank.
+    pub fn others(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Other(text) if !text.trim().is_empty() => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// How many links there are.
+    pub fn len(&self) -> usize {
+        self.links().count()
+    }
+
+    /// Whether there is no link.
+    pub fn is_empty(&self) -> bool {
+        self.links().next().is_none()
+    }
+
+    /// The orders of the links for which `is_wanted` holds, the highest precedence first. Order 1 has precedence, and is
+    /// the last in the value.
+    pub fn orders(&self, is_wanted: impl Fn(&GpLink) -> bool) -> Vec<usize> {
+        let count = self.len();
+        let mut orders: Vec<usize> = self
+            .links()
+            .enumerate()
+            .filter(|(_, link)| is_wanted(link))
+            .map(|(index, _)| count - index)
+            .collect();
+        orders.reverse();
+        orders
+    }
+
+    /// The link of this order.
+    pub fn get(&self, order: usize) -> Option<&GpLink> {
+        self.links().nth(self.len().checked_sub(order)?)
+    }
+
+    /// Puts a link in so that it gets this order; those from this order on move one down. An order beyond the end is the
+    /// lowest precedence, and 0 is 1.
+    pub fn insert(&mut self, order: usize, link: GpLink) {
+        let raw = format!("[LDAP://{};{}]", link.dn, link.options);
+        self.put(order, Part::Link(link, raw));
+    }
+
+    /// Takes the link of this order out.
+    pub fn remove(&mut self, order: usize) -> Option<GpLink> {
+        let at = self.position(order)?;
+        match self.parts.remove(at) {
+            Part::Link(link, _) => Some(link),
+            Part::Other(_) => None,
+        }
+    }
+
+    /// Gives the link of one order another one; the link stays as it is written.
+    pub fn move_to(&mut self, from: usize, to: usize) {
+        let (true, Some(at)) = (from != to, self.position(from)) else {
+            return;
+        };
+        let part = self.parts.remove(at);
+        self.put(to, part);
+    }
+
+    fn put(&mut self, order: usize, part: Part) {
+        let at = self
+            .position(order.max(1))
+            .map(|at| at + 1)
+            // Beyond the lowest one: in front of all links.
+            .or_else(|| self.position(self.len()))
+            .unwrap_or(self.parts.len());
+        self.parts.insert(at, part);
+    }
+
+    /// Changes the link of this order; its DN stays as it is written.
+    pub fn edit(&mut self, order: usize, change: impl FnOnce(&mut GpLink)) {
+        let Some(at) = self.position(order) else {
+            return;
+        };
+        if let Some(Part::Link(link, raw)) = self.parts.get_mut(at) {
+            let before = link.options;
+            change(link);
+            if link.options != before {
+                // The path stays in the letters it was written in, `LDAP://` included.
+                let path = raw.rsplit_once(';').map_or(raw.as_str(), |(path, _)| path);
+                *raw = format!("{path};{}]", link.options);
+            }
+        }
+    }
+
+    /// The value as it is written; `None` when nothing but blanks is left, for which the attribute is removed.
+    pub fn to_value(&self) -> Option<String> {
+        let text: String = self
+            .parts
+            .iter()
+            .map(|part| match part {
+                Part::Link(_, raw) => raw.as_str(),
+                Part::Other(text) if text.trim().is_empty() => "",
+                Part::Other(text) => text.as_str(),
+            })
+            .collect();
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// Where the link of this order stands among the parts.
+    fn position(&self, order: usize) -> Option<usize> {
+        let index = self.len().checked_sub(order)?;
+        self.parts
+            .iter()
+            .enumerate()
+            .filter(|(_, part)| matches!(part, Part::Link(..)))
+            .nth(index)
+            .map(|(at, _)| at)
     }
 }
 
@@ -31,26 +227,12 @@ pub struct InvalidGpLink(String);
 /// # Errors
 /// When the value is not of that form.
 pub fn parse_gp_link(value: &str) -> Result<Vec<GpLink>, InvalidGpLink> {
-    let bad = || InvalidGpLink(value.to_owned());
-    let mut links = Vec::new();
-    let mut rest = value.trim();
-    while !rest.is_empty() {
-        let (block, after) = rest
-            .strip_prefix('[')
-            .and_then(|inner| inner.split_once(']'))
-            .ok_or_else(bad)?;
-        let (path, options) = block.rsplit_once(';').ok_or_else(bad)?;
-        let (scheme, dn) = path.split_at_checked(7).ok_or_else(bad)?;
-        if !scheme.eq_ignore_ascii_case("LDAP://") || dn.is_empty() {
-            return Err(bad());
-        }
-        links.push(GpLink {
-            dn: dn.to_owned(),
-            options: options.trim().parse().map_err(|_| bad())?,
-        });
-        rest = after;
+    let list = LinkList::parse(value.trim());
+    let whole = !list.parts.iter().any(|part| matches!(part, Part::Other(_)));
+    if !whole {
+        return Err(InvalidGpLink(value.to_owned()));
     }
-    Ok(links)
+    Ok(list.links().cloned().collect())
 }
 
 /// Writes a `gPLink` value.
@@ -64,6 +246,18 @@ pub fn format_gp_link(links: &[GpLink]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    const A: &str = "[LDAP://cn={A},DC=x;0]";
+    const B: &str = "[ldap://CN={B},DC=x;2]";
+    const C: &str = "[LDAP://cn={C},DC=x;7]";
+
+    fn link(name: &str, options: u32) -> GpLink {
+        GpLink {
+            dn: format!("cn={{{name}}},DC=x"),
+            options,
+        }
+    }
 
     #[test]
     fn reads_and_writes() {
@@ -75,5 +269,74 @@ mod tests {
         assert!(parse_gp_link(" ").unwrap().is_empty());
         assert!(parse_gp_link("[LDAP://x]").is_err());
         assert!(parse_gp_link("[http://x;0]").is_err());
+        assert!(parse_gp_link("[LDAP://x;0").is_err());
+        assert!(parse_gp_link("[LDAP://x;0] [LDAP://y;0]").is_err());
+    }
+
+    #[test]
+    fn order_1_is_the_last_in_the_value() {
+        let list = LinkList::parse(&[A, B, C].concat());
+        assert_eq!(list.get(1).unwrap().dn, "cn={C},DC=x");
+        assert_eq!(list.get(3).unwrap().dn, "cn={A},DC=x");
+        assert!(list.get(0).is_none() && list.get(4).is_none());
+        assert_eq!(list.orders(|link| link.options > 0), [1, 2]);
+        assert_eq!(list.to_value().unwrap(), [A, B, C].concat());
+    }
+
+    #[test]
+    fn a_link_gets_the_order_it_is_put_in_at() {
+        let new = "[LDAP://cn={N},DC=x;1]";
+        for (order, expected) in [
+            (1, [A, B, C, new].concat()),
+            (0, [A, B, C, new].concat()),
+            (2, [A, B, new, C].concat()),
+            (3, [A, new, B, C].concat()),
+            (4, [new, A, B, C].concat()),
+            (9, [new, A, B, C].concat()),
+        ] {
+            let mut list = LinkList::parse(&[A, B, C].concat());
+            list.insert(order, link("N", 1));
+            assert_eq!(list.to_value().unwrap(), expected, "{order}");
+            assert_eq!(
+                list.orders(|link| link.dn.contains("{N}")),
+                [order.clamp(1, 4)]
+            );
+        }
+        let mut list = LinkList::parse(" ");
+        list.insert(1, link("N", 1));
+        assert_eq!(list.to_value().unwrap(), new);
+    }
+
+    #[test]
+    fn an_edit_keeps_unknown_bits_spelling_and_what_is_no_link() {
+        let value = format!("{A}[odd]{B} x {C}");
+        let mut list = LinkList::parse(&value);
+        assert_eq!(list.others().collect::<Vec<_>>(), ["[odd]", " x "]);
+        list.edit(1, |link| link.set_disabled(false));
+        list.edit(2, |link| link.set_enforced(false));
+        list.edit(9, |link| link.set_enforced(true));
+        assert_eq!(
+            list.to_value().unwrap(),
+            format!("{A}[odd][ldap://CN={{B}},DC=x;0] x [LDAP://cn={{C}},DC=x;6]")
+        );
+        list.remove(3);
+        list.remove(1);
+        list.remove(1);
+        assert!(list.remove(1).is_none() && list.is_empty());
+        assert_eq!(list.to_value().unwrap(), "[odd] x ");
+        let mut list = LinkList::parse(A);
+        list.remove(1);
+        assert_eq!(list.to_value(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_stays_what_it_is(value in "(\\[|\\]|;|LDAP://|[a-z=,{}0-9]){0,40}") {
+            let list = LinkList::parse(&value);
+            prop_assert_eq!(list.to_value().unwrap_or_default(), value.clone());
+            if let Ok(links) = parse_gp_link(&value) {
+                prop_assert_eq!(links.len(), list.len());
+            }
+        }
     }
 }

@@ -6,10 +6,13 @@
 //! fails, or somebody asks to stop before the switch, everything is rolled back and that is proved by reading back.
 
 mod attributes;
+mod change_list;
 mod create;
 mod delete;
 mod descriptors;
 mod run;
+
+pub use change_list::{ChangeResult, apply_changes};
 
 use std::path::{Path, PathBuf};
 

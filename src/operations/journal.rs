@@ -186,7 +186,17 @@ impl Journal {
     /// # Errors
     /// `Internal` when the local disk does not take it; then nothing may be changed.
     pub fn start(root: &Path, plan: &Plan, before: Option<&Before>) -> Result<Self> {
-        let folder = root.join(&plan.operation_id);
+        Self::create(root, &plan.operation_id, &plan.to_json()?, before)
+    }
+
+    /// As [`Journal::start`], for a plan that is JSON already.
+    pub(super) fn create(
+        root: &Path,
+        operation_id: &str,
+        plan: &[u8],
+        before: Option<&Before>,
+    ) -> Result<Self> {
+        let folder = root.join(operation_id);
         let failed = |cause: std::io::Error| {
             Error::new(
                 ErrorKind::Internal,
@@ -207,14 +217,14 @@ impl Journal {
                 if cause.kind() == std::io::ErrorKind::AlreadyExists {
                     Error::new(
                         ErrorKind::Conflict,
-                        format!("operation {} was run before", plan.operation_id),
+                        format!("operation {operation_id} was run before"),
                     )
                     .with_hint("a plan can be applied once; make a new one")
                 } else {
                     failed(cause)
                 }
             })?;
-        write_synced(&folder.join("plan.json"), &plan.to_json()?).map_err(failed)?;
+        write_synced(&folder.join("plan.json"), plan).map_err(failed)?;
         if let Some(before) = before {
             let json = serde_json::to_vec_pretty(before).map_err(|cause| {
                 Error::new(
@@ -262,7 +272,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Internal` when the disk does not take it.
-    pub fn record(&mut self, event: &Event) -> Result<()> {
+    pub fn record(&mut self, event: &impl serde::Serialize) -> Result<()> {
         let failed = |cause: std::io::Error| {
             Error::new(
                 ErrorKind::Internal,

@@ -256,7 +256,7 @@ impl Plan {
 }
 
 /// An ID that sorts by time and ends in eight random digits.
-fn operation_id() -> String {
+pub(super) fn operation_id() -> String {
     let random = Guid::new_random().bare().to_lowercase();
     let tag: String = random.chars().take(8).collect();
     format!(

@@ -1,0 +1,431 @@
+//! `gpoctl link`
+
+use std::collections::BTreeMap;
+
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+
+use super::change_list::{ChangeArgs, finish};
+use super::connection::ConnectionArgs;
+use super::ui::Ui;
+use crate::directory::links::Som;
+use crate::directory::som_name::names_a_som;
+use crate::directory::{Directory, Dn, GpoObject};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::model::gp_link::{GpLink, LinkList};
+use crate::model::guid::Guid;
+use crate::operations::link::{LinkEdit, is_to, plan, plan_inheritance};
+
+/// List and change the links of GPOs to domains, OUs and sites
+#[derive(Debug, Subcommand)]
+pub(super) enum LinkCommand {
+    List(ListArgs),
+    Add(AddArgs),
+    Set(SetArgs),
+    Remove(RemoveArgs),
+}
+
+/// Show where a GPO is linked, what is linked to an object, or all links
+///
+/// Order 1 has the highest precedence, as in GPMC.
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("what").required(true),
+    after_help = "Examples:\n  gpoctl link list \"Workstation Security\" --domain corp.example\n  gpoctl link list corp.example/Workstations --domain corp.example --json"
+)]
+pub(super) struct ListArgs {
+    /// A GPO (name, GUID or beginning of one); or the domain, an OU or a site: DN, path such as corp.example/Staff, or name
+    #[arg(group = "what", value_name = "GPO|TARGET")]
+    subject: Option<String>,
+
+    /// Every link of the domain and of the sites
+    #[arg(long, group = "what")]
+    all: bool,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Link a GPO to the domain, an OU or a site
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl link add \"Workstation Security\" --target corp.example/Workstations --domain corp.example\n  gpoctl link add 31b2f340 --target corp.example/Configuration/Sites/Berlin --order 1 --enforced --domain corp.example --yes"
+)]
+pub(super) struct AddArgs {
+    /// Display name, GUID, or the unambiguous beginning of a GUID
+    gpo: String,
+
+    /// The domain, OU or site: DN, path such as corp.example/Staff, or name
+    #[arg(long, value_name = "TARGET")]
+    target: String,
+
+    /// Precedence among the links of the target, 1 for the highest; the lowest when not given
+    #[arg(long, value_name = "N")]
+    order: Option<usize>,
+
+    /// Enforce the link: nothing below overrides or blocks it
+    #[arg(long)]
+    enforced: bool,
+
+    /// Make the link, but switched off
+    #[arg(long)]
+    disabled: bool,
+
+    #[command(flatten)]
+    changing: ChangeArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Change the order or state of a link, or block inheritance of a domain or OU
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl link set \"Workstation Security\" --target corp.example/Workstations --order 1 --enforced yes --domain corp.example\n  gpoctl link set --target corp.example/Kiosk --block-inheritance yes --domain corp.example --yes"
+)]
+pub(super) struct SetArgs {
+    /// The GPO whose link is meant: display name, GUID, or the unambiguous beginning of a GUID
+    #[arg(required_unless_present = "block_inheritance")]
+    gpo: Option<String>,
+
+    /// The domain, OU or site: DN, path such as corp.example/Staff, or name
+    #[arg(long, value_name = "TARGET")]
+    target: String,
+
+    /// Precedence among the links of the target, 1 for the highest
+    #[arg(long, value_name = "N", requires = "gpo")]
+    order: Option<usize>,
+
+    /// Whether the link is enforced
+    #[arg(long, value_enum, value_name = "YES|NO", requires = "gpo")]
+    enforced: Option<Answer>,
+
+    /// Whether the link is switched on
+    #[arg(long, value_enum, value_name = "YES|NO", requires = "gpo")]
+    enabled: Option<Answer>,
+
+    /// Whether the target takes no links from above but enforced ones
+    #[arg(long, value_enum, value_name = "YES|NO", conflicts_with = "gpo")]
+    block_inheritance: Option<Answer>,
+
+    #[command(flatten)]
+    changing: ChangeArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Remove the link of a GPO; the GPO itself stays
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl link remove \"Workstation Security\" --target corp.example/Workstations --domain corp.example --dry-run\n  gpoctl link remove 31b2f340 --target OU=Staff,DC=corp,DC=example --domain corp.example --yes"
+)]
+pub(super) struct RemoveArgs {
+    /// Display name, GUID, or the unambiguous beginning of a GUID
+    gpo: String,
+
+    /// The domain, OU or site: DN, path such as corp.example/Staff, or name
+    #[arg(long, value_name = "TARGET")]
+    target: String,
+
+    #[command(flatten)]
+    changing: ChangeArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Answer {
+    Yes,
+    No,
+}
+
+impl Answer {
+    fn is_yes(self) -> bool {
+        self == Self::Yes
+    }
+}
+
+pub(super) async fn run(command: LinkCommand, ui: &Ui) -> Result<u8> {
+    match command {
+        LinkCommand::List(args) => list(args, ui).await,
+        LinkCommand::Add(args) => {
+            let edit = LinkEdit::Add {
+                order: args.order,
+                enforced: args.enforced,
+                disabled: args.disabled,
+            };
+            change(
+                &args.gpo,
+                &args.target,
+                edit,
+                &args.changing,
+                &args.connection,
+                ui,
+            )
+            .await
+        }
+        LinkCommand::Remove(args) => {
+            let edit = LinkEdit::Remove;
+            change(
+                &args.gpo,
+                &args.target,
+                edit,
+                &args.changing,
+                &args.connection,
+                ui,
+            )
+            .await
+        }
+        LinkCommand::Set(args) => set(args, ui).await,
+    }
+}
+
+async fn set(args: SetArgs, ui: &Ui) -> Result<u8> {
+    if let Some(answer) = args.block_inheritance {
+        let session = args.connection.connect().await?;
+        let som = session.directory().find_som(&args.target).await?;
+        let list = plan_inheritance(&session.info().dns_domain, &som, answer.is_yes())?;
+        return finish(session, &list, &args.changing, ui).await;
+    }
+    let edit = LinkEdit::Set {
+        order: args.order,
+        enforced: args.enforced.map(Answer::is_yes),
+        disabled: args.enabled.map(|answer| !answer.is_yes()),
+    };
+    let nothing = LinkEdit::Set {
+        order: None,
+        enforced: None,
+        disabled: None,
+    };
+    if edit == nothing {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "it is not said what to change about the link",
+        )
+        .with_hint("give --order, --enforced or --enabled"));
+    }
+    let gpo = args.gpo.unwrap_or_default();
+    change(
+        &gpo,
+        &args.target,
+        edit,
+        &args.changing,
+        &args.connection,
+        ui,
+    )
+    .await
+}
+
+async fn change(
+    gpo: &str,
+    target: &str,
+    edit: LinkEdit,
+    changing: &ChangeArgs,
+    connection: &ConnectionArgs,
+    ui: &Ui,
+) -> Result<u8> {
+    let session = connection.connect().await?;
+    let gpo = session.directory().find_gpo(gpo).await?;
+    let som = session.directory().find_som(target).await?;
+    let list = plan(&session.info().dns_domain, &som, &gpo, edit)?;
+    finish(session, &list, changing, ui).await
+}
+
+async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
+    let session = args.connection.connect().await?;
+    let directory = session.directory();
+    let (soms, gpo) = match &args.subject {
+        None => (directory.linked_soms().await?, None),
+        Some(text) => match subject(directory, text).await? {
+            Subject::Som(som) => (vec![*som], None),
+            Subject::Gpo(gpo) => {
+                let mut soms = directory.linked_soms().await?;
+                soms.retain(|som| links(som).links().any(|link| is_to(link, &gpo.dn)));
+                (soms, Some(gpo))
+            }
+        },
+    };
+    let gpos = match &gpo {
+        Some(gpo) => vec![(**gpo).clone()],
+        None => directory.gpos().await?,
+    };
+    let names: BTreeMap<Guid, &str> = gpos
+        .iter()
+        .map(|gpo| (gpo.guid, gpo.display_name.as_str()))
+        .collect();
+    let wanted = gpo.as_ref().map(|gpo| &gpo.dn);
+    let shown = Shown {
+        base: &session.info().base,
+        names: &names,
+        wanted,
+    };
+    let mut messages = Vec::new();
+    for som in &soms {
+        shown.notice(som, &mut messages);
+    }
+    if ui.is_json() {
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "domain": session.info().dns_domain,
+            "gpo": gpo.as_ref().map(|gpo| super::list::summary(gpo)),
+            "targets": soms.iter().map(|som| shown.json(som)).collect::<Vec<_>>(),
+            "messages": messages,
+        }))?;
+        return Ok(0);
+    }
+    let rows: Vec<Vec<String>> = soms.iter().flat_map(|som| shown.rows(som)).collect();
+    if rows.is_empty() {
+        ui.say("no links");
+    } else {
+        ui.table(
+            &[
+                "TARGET",
+                "ORDER",
+                "GPO",
+                "GUID",
+                "ENFORCED",
+                "ENABLED",
+                "INHERITANCE",
+            ],
+            rows,
+        );
+    }
+    for message in &messages {
+        ui.message(message);
+    }
+    Ok(0)
+}
+
+/// What `link list` is asked about.
+enum Subject {
+    Gpo(Box<GpoObject>),
+    Som(Box<Som>),
+}
+
+/// A DN or a path is a target; anything else is a GPO first, and then the bare name of a target.
+async fn subject(directory: &Directory, text: &str) -> Result<Subject> {
+    if names_a_som(text, directory.info()) {
+        return Ok(Subject::Som(Box::new(directory.find_som(text).await?)));
+    }
+    match directory.find_gpo(text).await {
+        Ok(gpo) => Ok(Subject::Gpo(Box::new(gpo))),
+        Err(error) if error.kind() == ErrorKind::NotFound => match directory.find_som(text).await {
+            Err(other) if other.kind() == ErrorKind::NotFound => Err(error),
+            other => Ok(Subject::Som(Box::new(other?))),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+fn links(som: &Som) -> LinkList {
+    LinkList::parse(som.gp_link.as_deref().unwrap_or_default())
+}
+
+/// What is needed to show links.
+struct Shown<'a> {
+    base: &'a Dn,
+    names: &'a BTreeMap<Guid, &'a str>,
+    wanted: Option<&'a Dn>,
+}
+
+impl Shown<'_> {
+    /// The links to show of one object, the highest precedence first.
+    fn of(&self, som: &Som) -> Vec<(usize, GpLink)> {
+        let list = links(som);
+        list.orders(|link| self.wanted.is_none_or(|gpo| is_to(link, gpo)))
+            .into_iter()
+            .filter_map(|order| Some((order, list.get(order)?.clone())))
+            .collect()
+    }
+
+    /// The GUID and the name of the GPO a link names; a GPO of another domain has its DN as name.
+    fn gpo(&self, link: &GpLink) -> (Option<Guid>, Option<&str>) {
+        let guid = Dn::parse(&link.dn)
+            .ok()
+            .and_then(|dn| dn.gpo_guid(self.base));
+        (guid, guid.and_then(|guid| self.names.get(&guid).copied()))
+    }
+
+    fn rows(&self, som: &Som) -> Vec<Vec<String>> {
+        let word = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+        let inheritance = if som.blocks_inheritance() {
+            "blocked"
+        } else {
+            "open"
+        };
+        let links = self.of(som);
+        if links.is_empty() && som.blocks_inheritance() {
+            let mut row = vec![String::new(); 7];
+            row.splice(..1, [som.dn.canonical_name()]);
+            row.splice(6.., [inheritance.to_owned()]);
+            return vec![row];
+        }
+        links
+            .into_iter()
+            .map(|(order, link)| {
+                let (guid, name) = self.gpo(&link);
+                vec![
+                    som.dn.canonical_name(),
+                    order.to_string(),
+                    name.map_or_else(|| format!("({})", link.dn), str::to_owned),
+                    guid.map(|guid| guid.to_string()).unwrap_or_default(),
+                    word(link.is_enforced()),
+                    word(!link.is_disabled()),
+                    inheritance.to_owned(),
+                ]
+            })
+            .collect()
+    }
+
+    fn json(&self, som: &Som) -> serde_json::Value {
+        let links: Vec<serde_json::Value> = self
+            .of(som)
+            .into_iter()
+            .map(|(order, link)| {
+                let (guid, name) = self.gpo(&link);
+                serde_json::json!({
+                    "order": order,
+                    "gpo_guid": guid,
+                    "gpo": name,
+                    "gpo_dn": link.dn,
+                    "enforced": link.is_enforced(),
+                    "enabled": !link.is_disabled(),
+                    "options": link.options,
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "dn": som.dn.to_string(),
+            "path": som.dn.canonical_name(),
+            "kind": som.kind,
+            "block_inheritance": som.blocks_inheritance(),
+            "links": links,
+        })
+    }
+
+    /// What is odd about the links of one object.
+    fn notice(&self, som: &Som, messages: &mut Vec<StatusMessage>) {
+        let place = som.dn.canonical_name();
+        let list = links(som);
+        for other in list.others() {
+            messages.push(StatusMessage::warning(
+                "unknown-link",
+                format!("{place}: \"{}\" in gPLink is no link", other.escape_debug()),
+            ));
+        }
+        for (_, link) in self.of(som) {
+            if let (Some(guid), None) = self.gpo(&link) {
+                messages.push(
+                    StatusMessage::warning(
+                        "dangling-link",
+                        format!("{place} is linked to {guid}, which does not exist"),
+                    )
+                    .with_hint("clients pass it over; GPMC shows it as not found"),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Compare-and-swap of single attributes, and the objects of WMI filters.
+
+use std::collections::HashSet;
+
+use ldap3::Mod;
+
+use super::{DirectoryWriter, swap};
+use crate::directory::failure::{NO_SUCH_ATTRIBUTE, VALUE_EXISTS, ldap_failure};
+use crate::directory::{Directory, Dn};
+use crate::error::{Error, ErrorKind, Result};
+
+/// An attribute that is changed by compare-and-swap. There is no way to name another one.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+pub enum SwapAttribute {
+    /// The links of a domain, OU or site.
+    #[serde(rename = "gPLink")]
+    GpLink,
+    /// Block inheritance of a domain, OU or site.
+    #[serde(rename = "gPOptions")]
+    GpOptions,
+    /// The WMI filter of a GPO.
+    #[serde(rename = "gPCWQLFilter")]
+    WqlFilter,
+    /// The extensions of a GPO's computer half.
+    #[serde(rename = "gPCMachineExtensionNames")]
+    MachineExtensions,
+    /// The extensions of a GPO's user half.
+    #[serde(rename = "gPCUserExtensionNames")]
+    UserExtensions,
+    /// The version of a GPO.
+    #[serde(rename = "versionNumber")]
+    Version,
+    /// The flags of a GPO.
+    #[serde(rename = "flags")]
+    Flags,
+    /// What kind of GPO it is; 2.
+    #[serde(rename = "gPCFunctionalityVersion")]
+    FunctionalityVersion,
+    /// The name of a WMI filter.
+    #[serde(rename = "msWMI-Name")]
+    WmiName,
+    /// The description of a WMI filter.
+    #[serde(rename = "msWMI-Parm1")]
+    WmiDescription,
+    /// The queries of a WMI filter.
+    #[serde(rename = "msWMI-Parm2")]
+    WmiQueries,
+    /// Who made a WMI filter.
+    #[serde(rename = "msWMI-Author")]
+    WmiAuthor,
+    /// When a WMI filter was changed.
+    #[serde(rename = "msWMI-ChangeDate")]
+    WmiChangeDate,
+}
+
+impl SwapAttribute {
+    /// Its LDAP name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GpLink => "gPLink",
+            Self::GpOptions => "gPOptions",
+            Self::WqlFilter => "gPCWQLFilter",
+            Self::MachineExtensions => "gPCMachineExtensionNames",
+            Self::UserExtensions => "gPCUserExtensionNames",
+            Self::Version => "versionNumber",
+            Self::Flags => "flags",
+            Self::FunctionalityVersion => "gPCFunctionalityVersion",
+            Self::WmiName => "msWMI-Name",
+            Self::WmiDescription => "msWMI-Parm1",
+            Self::WmiQueries => "msWMI-Parm2",
+            Self::WmiAuthor => "msWMI-Author",
+            Self::WmiChangeDate => "msWMI-ChangeDate",
+        }
+    }
+}
+
+/// One attribute with one value: what it must be now, and what it becomes. `None` is an absent attribute.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AttributeSwap {
+    /// The attribute.
+    pub attribute: SwapAttribute,
+    /// The value it has.
+    pub old: Option<String>,
+    /// The value it gets.
+    pub new: Option<String>,
+}
+
+impl AttributeSwap {
+    /// The way back.
+    #[must_use]
+    pub fn inverse(&self) -> Self {
+        Self {
+            attribute: self.attribute,
+            old: self.new.clone(),
+            new: self.old.clone(),
+        }
+    }
+}
+
+impl Directory {
+    /// The values these swaps are about, as they are now, in their order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such object; else as every search.
+    pub async fn swapped_values(
+        &self,
+        dn: &Dn,
+        swaps: &[AttributeSwap],
+    ) -> Result<Vec<Option<String>>> {
+        let names: Vec<&str> = swaps.iter().map(|swap| swap.attribute.as_str()).collect();
+        let entry = self.read(dn, &names, None).await?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("there is no object {dn} any more"),
+            )
+        })?;
+        Ok(names.iter().map(|name| entry.text(name)).collect())
+    }
+}
+
+impl DirectoryWriter {
+    /// Changes attributes of one object in one modify, if each still has the value it was read with: all or nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when one has changed since; [`ErrorKind::Denied`], [`ErrorKind::NotFound`].
+    pub async fn swap_attributes(&self, dn: &Dn, swaps: &[AttributeSwap]) -> Result<()> {
+        let mut changes: Vec<Mod<Vec<u8>>> = Vec::new();
+        for change in swaps.iter().filter(|change| change.old != change.new) {
+            swap(
+                &mut changes,
+                change.attribute.as_str(),
+                change.old.as_deref().map(str::as_bytes),
+                change
+                    .new
+                    .as_deref()
+                    .filter(|text| !text.is_empty())
+                    .map(str::as_bytes),
+            );
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = swaps.iter().map(|swap| swap.attribute.as_str()).collect();
+        let what = format!("changing {} of {dn}", names.join(", "));
+        let result = self.directory.ldap().modify(dn.as_str(), changes).await;
+        let result = self.directory.done(result, &what).await?;
+        match result.rc {
+            0 => Ok(()),
+            NO_SUCH_ATTRIBUTE | VALUE_EXISTS => Err(Error::new(
+                ErrorKind::Conflict,
+                format!("{} of {dn} has changed since it was read", names.join(", ")),
+            )
+            .with_hint("nothing was written; read it again")),
+            code => Err(ldap_failure(code, &result.text, &what)),
+        }
+    }
+
+    /// Adds a WMI filter below `CN=SOM,CN=WMIPolicy,CN=System`; `attributes` are its own ones [MS-WMIO].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when it exists; [`ErrorKind::NotFound`] when the container does not; [`ErrorKind::Denied`],
+    /// also when the server keeps such objects to itself, with the way out as hint.
+    pub async fn add_wmi_filter(&self, dn: &Dn, attributes: &[(String, String)]) -> Result<()> {
+        let mut list = vec![super::values("objectClass", ["top", "msWMI-Som"])];
+        for (name, value) in attributes {
+            list.push((
+                name.clone().into_bytes(),
+                HashSet::from([value.clone().into_bytes()]),
+            ));
+        }
+        let what = format!("adding {dn}");
+        let result = self.directory.ldap().add(dn.as_str(), list).await;
+        let result = self.directory.done(result, &what).await?;
+        match result.rc {
+            0 => Ok(()),
+            code => Err(system_only(&result.text)
+                .unwrap_or_else(|| ldap_failure(code, &result.text, &what))),
+        }
+    }
+
+    /// Deletes a WMI filter.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Denied`].
+    pub async fn delete_wmi_filter(&self, dn: &Dn) -> Result<()> {
+        let result = self.directory.ldap().delete(dn.as_str()).await;
+        self.succeed(result, &format!("deleting {dn}")).await
+    }
+}
+
+/// `ERROR_DS_CANT_ADD_SYSTEM_ONLY` and `ERROR_DS_CANT_MOD_SYSTEM_ONLY`, which stand at the beginning of the server's text
+/// [MS-ERREF 2.2].
+const SYSTEM_ONLY: [&str; 2] = ["000020A6", "000020B1"];
+
+/// The refusal of a controller that keeps WMI filters to itself, in words that help.
+fn system_only(text: &str) -> Option<Error> {
+    let folded = text.to_ascii_uppercase();
+    let is = SYSTEM_ONLY.iter().any(|code| folded.contains(code)) || folded.contains("SYSTEMONLY");
+    is.then(|| {
+        Error::new(
+            ErrorKind::Denied,
+            "this domain controller keeps WMI filters to itself: their attributes are \"system only\" in its schema",
+        )
+        .with_hint("make the filter in GPMC; or set the DWORD \"Allow System Only Change\" to 1 below HKLM\\System\\CurrentControlSet\\Services\\NTDS\\Parameters of that controller, restart its directory service, and take the value away afterwards")
+        .with_source(text.trim_end_matches('\0').trim().to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_only_refusal_names_the_way_out() {
+        // What Windows says, and what Samba says [ERROR_DS_CANT_ADD_SYSTEM_ONLY].
+        for text in [
+            "000020A6: UpdErr: DSID-030A0000, problem 5003 (WILL_NOT_PERFORM), data 0\n\0",
+            "000020B1: AtrErr: DSID-03030000, #1:",
+            "objectClass msWMI-Som is systemOnly, rejecting creation of CN=x",
+        ] {
+            let error = system_only(text).unwrap();
+            assert_eq!(error.kind(), ErrorKind::Denied);
+            assert!(error.hint().unwrap().contains("Allow System Only Change"));
+        }
+        assert!(system_only("00000005: SecErr: access denied").is_none());
+    }
+
+    #[test]
+    fn names_are_those_of_the_directory() {
+        let json = serde_json::to_value(SwapAttribute::WmiChangeDate).unwrap();
+        assert_eq!(json, SwapAttribute::WmiChangeDate.as_str());
+        let json = serde_json::to_value(SwapAttribute::WqlFilter).unwrap();
+        assert_eq!(json, SwapAttribute::WqlFilter.as_str());
+    }
+}

@@ -1,0 +1,202 @@
+//! Applying a change list: every change by compare-and-swap, its inverse in the journal first, all or none.
+
+use super::{ApplyOptions, OverallStatus};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::operations::change_list::{Change, ChangeList, PlannedChange};
+use crate::operations::journal::{Event, Journal};
+use crate::session::DomainWriter;
+
+/// The result of applying a change list.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct ChangeResult {
+    /// 1; the form may only grow.
+    pub format_version: u32,
+    /// How it ended.
+    pub status: OverallStatus,
+    /// The ID under which the journal is kept.
+    pub operation_id: String,
+    /// What was noticed.
+    pub messages: Vec<StatusMessage>,
+    /// What was done.
+    pub plan: ChangeSteps,
+}
+
+/// The steps of a change list that was applied.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct ChangeSteps {
+    /// The changes, in order.
+    pub steps: Vec<PlannedChange>,
+}
+
+/// The line of the journal that says how to get back from a change that is about to be made.
+#[derive(serde::Serialize)]
+struct Announced<'a> {
+    event: &'static str,
+    inverse: &'static str,
+    #[serde(flatten)]
+    change: &'a Change,
+}
+
+/// Makes the changes of a list, all or none. A list without changes does nothing and keeps no journal.
+///
+/// # Errors
+/// `Conflict` when something is not as the list says any more; `Denied` when the account may not; after both the domain is
+/// as it was. `Incomplete` when something could not be taken back; the message names the journal.
+pub async fn apply_changes(
+    domain: &DomainWriter,
+    list: &ChangeList,
+    options: &ApplyOptions,
+) -> Result<ChangeResult> {
+    let info = domain.session().info();
+    if info.dns_domain != list.domain {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "the plan is for the domain {}, and this session is in {}",
+                list.domain, info.dns_domain
+            ),
+        ));
+    }
+    options.control.check()?;
+    let mut messages = list.messages.clone();
+    if !list.changes.is_empty() {
+        // All of it is looked at before the first change is made: most conflicts never get to writing.
+        for planned in &list.changes {
+            if let Some(what) = difference(domain, &planned.change, Moment::Before).await? {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!("{what} changed since the plan was made"),
+                )
+                .with_hint("nothing was changed; make the plan again"));
+            }
+        }
+        let mut journal = Journal::create(
+            &options.journal_root,
+            &list.operation_id,
+            &list.to_json()?,
+            None,
+        )?;
+        make_all(domain, list, &mut journal).await?;
+        for planned in &list.changes {
+            if let Some(what) = difference(domain, &planned.change, Moment::After).await? {
+                messages.push(
+                    StatusMessage::warning(
+                        "changed-again",
+                        format!("{what} is not what was just written"),
+                    )
+                    .with_hint("somebody else changes the same object"),
+                );
+            }
+        }
+    }
+    Ok(ChangeResult {
+        format_version: 1,
+        status: OverallStatus::Done,
+        operation_id: list.operation_id.clone(),
+        messages,
+        plan: ChangeSteps {
+            steps: list.changes.clone(),
+        },
+    })
+}
+
+/// Makes the changes in order; after an error, takes back what was made.
+async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journal) -> Result<()> {
+    let mut made: Vec<Change> = Vec::new();
+    for planned in &list.changes {
+        let inverse = planned.change.inverse();
+        journal.record(&Announced {
+            event: "change",
+            inverse: "change-back",
+            change: &inverse,
+        })?;
+        if let Err(error) = make(domain, &planned.change).await {
+            // Without an answer nobody knows whether it was made; the way back looks at what is there.
+            if error.kind() == ErrorKind::Connect {
+                made.push(inverse);
+            }
+            return Err(take_back(domain, journal, &made, error).await);
+        }
+        made.push(inverse);
+    }
+    journal.record(&Event::Committed)?;
+    journal.record(&Event::Finished)
+}
+
+/// Takes changes back, the last one first, and says in the error how that went.
+async fn take_back(
+    domain: &DomainWriter,
+    journal: &mut Journal,
+    made: &[Change],
+    error: Error,
+) -> Error {
+    let mut first = None;
+    for inverse in made.iter().rev() {
+        // What was never made is as it was.
+        if matches!(
+            difference(domain, &inverse.inverse(), Moment::Before).await,
+            Ok(None)
+        ) {
+            continue;
+        }
+        if let Err(undo) = make(domain, inverse).await {
+            tracing::warn!(%undo, ?inverse, "Cannot undo");
+            first.get_or_insert(undo);
+        }
+    }
+    match first {
+        None => {
+            // A journal that cannot be written is no reason to hide the error that led here.
+            let _ = journal.record(&Event::RolledBack);
+            error
+        }
+        Some(undo) => {
+            let _ = journal.record(&Event::RollBackFailed {
+                reason: undo.to_string(),
+            });
+            Error::new(ErrorKind::Incomplete, format!("{undo}, after: {error}")).with_hint(format!(
+                "the journal with the old state is {}",
+                journal.folder().display()
+            ))
+        }
+    }
+}
+
+/// Makes one change.
+async fn make(domain: &DomainWriter, change: &Change) -> Result<()> {
+    match change {
+        Change::Attributes { dn, attributes } => {
+            domain.directory().swap_attributes(&dn.0, attributes).await
+        }
+    }
+}
+
+/// Which side of a change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Before,
+    After,
+}
+
+/// What of the domain is not as it is before or after the change; `None` when all of it is.
+async fn difference(
+    domain: &DomainWriter,
+    change: &Change,
+    moment: Moment,
+) -> Result<Option<String>> {
+    let directory = domain.session().directory();
+    match change {
+        Change::Attributes { dn, attributes } => {
+            let found = directory.swapped_values(&dn.0, attributes).await?;
+            let different = attributes.iter().zip(found).find(|(swap, found)| {
+                *found
+                    != *match moment {
+                        Moment::Before => &swap.old,
+                        Moment::After => &swap.new,
+                    }
+            });
+            Ok(different.map(|(swap, _)| format!("{} of {}", swap.attribute.as_str(), dn.0)))
+        }
+    }
+}
