@@ -7,6 +7,7 @@ mod config;
 mod connection;
 mod import;
 mod list;
+mod migtable;
 mod report;
 mod show;
 mod ui;
@@ -57,6 +58,9 @@ enum Command {
     Backups(backups::BackupsCommand),
     /// Put the settings of a backup into an existing GPO of any domain
     Import(import::ImportArgs),
+    /// Make, edit, fill in and check migration tables
+    #[command(subcommand)]
+    Migtable(Box<migtable::MigtableCommand>),
     /// Do exactly what a saved plan says
     Apply(apply::ApplyArgs),
 }
@@ -103,6 +107,7 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Backup(args) => backup::run(args, ui).await,
         Command::Backups(command) => backups::run(command, ui).await,
         Command::Import(args) => import::run(args, ui).await,
+        Command::Migtable(command) => migtable::run(*command, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,
     }
 }

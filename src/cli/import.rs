@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::connection::ConnectionArgs;
+use super::migtable;
 use super::report;
 use super::ui::Ui;
 use crate::error::{Error, ErrorKind, Result};
@@ -204,18 +205,8 @@ fn show_only(plan: &Plan, saved: Option<&Path>, ui: &Ui) -> Result<u8> {
 
 /// Reads a migration table; messages call it by its file name.
 fn load_table(path: &Path) -> Result<MigrationTable> {
-    let bytes = std::fs::read(path).map_err(|cause| {
-        Error::new(
-            ErrorKind::NotFound,
-            format!("cannot read the migration table {}", path.display()),
-        )
-        .with_source(cause)
-    })?;
-    let name = path
-        .file_name()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy();
-    MigrationTable::parse(&name, &bytes)
+    let (name, table) = migtable::file::load(path)?;
+    Ok(MigrationTable::new(&name, &table))
 }
 
 /// Reads a backup off the runtime's threads.
