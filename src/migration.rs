@@ -6,6 +6,7 @@
 pub mod identity;
 pub mod map;
 pub mod places;
+pub mod populate;
 pub mod report;
 pub mod resolve;
 pub mod scan;

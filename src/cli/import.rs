@@ -82,11 +82,20 @@ pub(super) struct WritingArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ScopeChoice {
+pub(super) enum ScopeChoice {
     /// Where GPMC maps
     Gpmc,
     /// Everywhere
     All,
+}
+
+impl From<ScopeChoice> for Scope {
+    fn from(choice: ScopeChoice) -> Self {
+        match choice {
+            ScopeChoice::Gpmc => Self::Gpmc,
+            ScopeChoice::All => Self::All,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -109,10 +118,7 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
         table,
         mapping: MapOptions {
             exclusive: args.exclusive,
-            scope: match args.scope {
-                ScopeChoice::Gpmc => Scope::Gpmc,
-                ScopeChoice::All => Scope::All,
-            },
+            scope: args.scope.into(),
             unc_match: match args.unc_match {
                 UncChoice::Exact => UncMatch::Exact,
                 UncChoice::Prefix => UncMatch::Prefix,
@@ -210,7 +216,10 @@ fn load_table(path: &Path) -> Result<MigrationTable> {
 }
 
 /// Reads a backup off the runtime's threads.
-async fn read_backup(spec: String, folder: Option<PathBuf>) -> Result<crate::backup::StoredBackup> {
+pub(super) async fn read_backup(
+    spec: String,
+    folder: Option<PathBuf>,
+) -> Result<crate::backup::StoredBackup> {
     tokio::task::spawn_blocking(move || {
         let path = crate::backup::resolve(&spec, folder.as_deref())?;
         crate::backup::read(&path)

@@ -9,6 +9,7 @@ use crate::model::principal::PrincipalType;
 
 pub(super) mod file;
 mod new;
+mod populate;
 mod remove;
 mod set;
 mod show;
@@ -28,6 +29,8 @@ pub(super) enum MigtableCommand {
     Set(set::SetArgs),
     /// Remove the row of a source
     Remove(remove::RemoveArgs),
+    /// Add a row for everything that backups or GPOs refer to
+    Populate(populate::PopulateArgs),
 }
 
 pub(super) async fn run(command: MigtableCommand, ui: &Ui) -> Result<u8> {
@@ -36,6 +39,7 @@ pub(super) async fn run(command: MigtableCommand, ui: &Ui) -> Result<u8> {
         MigtableCommand::Show(args) => show::run(&args, ui),
         MigtableCommand::Set(args) => set::run(args, ui),
         MigtableCommand::Remove(args) => remove::run(&args, ui),
+        MigtableCommand::Populate(args) => populate::run(args, ui).await,
     }
 }
 
