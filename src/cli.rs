@@ -14,6 +14,7 @@ mod link;
 mod list;
 mod man;
 mod mapping;
+mod migtable;
 mod rename;
 mod report;
 mod set_status;
@@ -78,6 +79,9 @@ enum Command {
     /// List and change the links of GPOs to domains, OUs and sites
     #[command(subcommand)]
     Link(link::LinkCommand),
+    /// Make, edit, fill in and check migration tables
+    #[command(subcommand)]
+    Migtable(Box<migtable::MigtableCommand>),
     /// Do exactly what a saved plan says
     Apply(apply::ApplyArgs),
     /// Print the completions of a shell
@@ -133,6 +137,7 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Rename(args) => rename::run(args, ui).await,
         Command::SetStatus(args) => set_status::run(args, ui).await,
         Command::Link(command) => link::run(command, ui).await,
+        Command::Migtable(command) => migtable::run(*command, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),

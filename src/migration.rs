@@ -7,6 +7,7 @@ mod agreement;
 pub mod identity;
 pub mod map;
 pub mod places;
+pub mod populate;
 pub mod report;
 pub mod resolve;
 pub mod scan;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::error::{Error, ErrorKind, Result};
+use super::migtable;
+use crate::error::Result;
 use crate::migration::map::{MapOptions, UncMatch};
 use crate::migration::table::MigrationTable;
 use crate::model::reference::Scope;
@@ -30,11 +31,20 @@ pub(super) struct MappingArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ScopeChoice {
+pub(super) enum ScopeChoice {
     /// Where GPMC maps
     Gpmc,
     /// Everywhere
     All,
+}
+
+impl From<ScopeChoice> for Scope {
+    fn from(choice: ScopeChoice) -> Self {
+        match choice {
+            ScopeChoice::Gpmc => Self::Gpmc,
+            ScopeChoice::All => Self::All,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,10 +65,7 @@ impl MappingArgs {
     pub(super) fn options(&self) -> MapOptions {
         MapOptions {
             exclusive: self.exclusive,
-            scope: match self.scope {
-                ScopeChoice::Gpmc => Scope::Gpmc,
-                ScopeChoice::All => Scope::All,
-            },
+            scope: self.scope.into(),
             unc_match: match self.unc_match {
                 UncChoice::Exact => UncMatch::Exact,
                 UncChoice::Prefix => UncMatch::Prefix,
@@ -70,16 +77,6 @@ impl MappingArgs {
 
 /// Reads a migration table; messages call it by its file name.
 fn load_table(path: &Path) -> Result<MigrationTable> {
-    let bytes = std::fs::read(path).map_err(|cause| {
-        Error::new(
-            ErrorKind::NotFound,
-            format!("cannot read the migration table {}", path.display()),
-        )
-        .with_source(cause)
-    })?;
-    let name = path
-        .file_name()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy();
-    MigrationTable::parse(&name, &bytes)
+    let (name, table) = migtable::file::load(path)?;
+    Ok(MigrationTable::new(&name, &table))
 }

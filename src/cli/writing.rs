@@ -42,18 +42,22 @@ pub(super) struct BackupArg {
 }
 
 impl BackupArg {
-    /// Reads the backup, off the runtime's threads.
+    /// Reads the backup.
     pub(super) async fn read(&self) -> Result<StoredBackup> {
-        let (spec, folder) = (self.backup.clone(), self.backup_dir.clone());
-        tokio::task::spawn_blocking(move || {
-            let path = crate::backup::resolve(&spec, folder.as_deref())?;
-            crate::backup::read(&path)
-        })
-        .await
-        .map_err(|cause| {
-            Error::new(ErrorKind::Internal, "the backup was not read").with_source(cause)
-        })?
+        read_backup(self.backup.clone(), self.backup_dir.clone()).await
     }
+}
+
+/// Reads a backup, off the runtime's threads.
+pub(super) async fn read_backup(spec: String, folder: Option<PathBuf>) -> Result<StoredBackup> {
+    tokio::task::spawn_blocking(move || {
+        let path = crate::backup::resolve(&spec, folder.as_deref())?;
+        crate::backup::read(&path)
+    })
+    .await
+    .map_err(|cause| {
+        Error::new(ErrorKind::Internal, "the backup was not read").with_source(cause)
+    })?
 }
 
 /// Shows a plan, and does with it what the options say: save, stop, ask, apply.

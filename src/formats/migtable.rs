@@ -28,6 +28,9 @@ pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// The most rows a table may have.
 pub const MAX_ROWS: usize = 200_000;
 
+/// The most faults of one file that [`MigTable::check`] lists.
+pub const MAX_PROBLEMS: usize = 10_000;
+
 /// What a row speaks of: the `Type` of a `Mapping` [gpmgmt.h GPMEntryType].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum EntryType {
@@ -105,6 +108,8 @@ pub struct Element {
 /// A `Mapping`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
+    /// Its number among the `Mapping` elements of the file, from 1.
+    pub number: usize,
     /// What it speaks of.
     pub kind: EntryType,
     /// The reference to map. Never empty, without blanks around it, without control characters.
@@ -136,6 +141,10 @@ pub struct MigTable {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct MigTableError {
+    /// A stable name for scripts, lower case with hyphens, such as `unknown-type`.
+    pub code: &'static str,
+    /// The number of the `Mapping` it is in, from 1; `None` outside of them.
+    pub row: Option<usize>,
     /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1.
@@ -165,31 +174,45 @@ impl MigTable {
     /// that does not exist, a missing, empty or repeated element, two rows for one source, or a file beyond
     /// [`MAX_BYTES`] or [`MAX_ROWS`].
     pub fn parse(bytes: &[u8]) -> Result<Self, MigTableError> {
-        let start = |message: String| MigTableError {
-            line: 1,
-            column: 1,
-            message,
-            hint: None,
-        };
-        if bytes.len() > MAX_BYTES {
-            return Err(start(format!(
-                "the file has {} bytes, more than the {MAX_BYTES} that are read",
-                bytes.len()
-            )));
-        }
-        let (text, encoding) = encoding::decode(bytes).map_err(start)?;
+        let (text, encoding) = decode(bytes)?;
         Self::from_text(text, encoding)
     }
 
+    /// Everything that is wrong with a file: the first is what [`MigTable::parse`] says. The table holds the rows that can be
+    /// read, so with problems it is there to be looked at; `None` when there is no table in the file.
+    pub fn check(bytes: &[u8]) -> (Option<Self>, Vec<MigTableError>) {
+        match decode(bytes) {
+            Ok((text, encoding)) => Self::check_text(text, encoding),
+            Err(problem) => (None, vec![problem]),
+        }
+    }
+
     fn from_text(text: String, encoding: Encoding) -> Result<Self, MigTableError> {
-        let (rows, frame) = reader::read(&text)?;
-        let mut index: HashMap<String, usize> = HashMap::with_capacity(rows.len());
-        for (number, row) in rows.iter().enumerate() {
-            if let Some(first) = index
-                .insert(source_key(&row.source), number)
-                .and_then(|first| rows.get(first))
-            {
-                return Err(MigTableError {
+        let (table, problems) = Self::check_text(text, encoding);
+        match (problems.into_iter().next(), table) {
+            (None, Some(table)) => Ok(table),
+            (Some(problem), _) => Err(problem),
+            (None, None) => Err(whole("there is no table in the file".to_owned())),
+        }
+    }
+
+    fn check_text(text: String, encoding: Encoding) -> (Option<Self>, Vec<MigTableError>) {
+        let mut problems = Vec::new();
+        let Some((read, frame)) = reader::read(&text, &mut problems) else {
+            return (None, problems);
+        };
+        let mut index: HashMap<String, usize> = HashMap::with_capacity(read.len());
+        let mut rows: Vec<Row> = Vec::with_capacity(read.len());
+        for row in read {
+            let key = source_key(&row.source);
+            match index.get(&key).and_then(|&first| rows.get(first)) {
+                None => {
+                    index.insert(key, rows.len());
+                    rows.push(row);
+                }
+                Some(first) => problems.push(MigTableError {
+                    code: "duplicate-source",
+                    row: Some(row.number),
                     line: row.source_element.line,
                     column: row.source_element.column,
                     message: format!(
@@ -198,16 +221,18 @@ impl MigTable {
                         first.source_element.line
                     ),
                     hint: Some("keep one row for each source; case makes no difference".to_owned()),
-                });
+                }),
             }
         }
-        Ok(Self {
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        let table = Self {
             text,
             encoding,
             rows,
             index,
             frame,
-        })
+        };
+        (Some(table), problems)
     }
 
     /// The rows in the order of the file.
@@ -228,5 +253,28 @@ impl MigTable {
     /// The file: for a table that was not edited the bytes it was read from.
     pub fn to_bytes(&self) -> Vec<u8> {
         encoding::encode(&self.text, self.encoding)
+    }
+}
+
+/// The text of a file.
+fn decode(bytes: &[u8]) -> Result<(String, Encoding), MigTableError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(whole(format!(
+            "the file has {} bytes, more than the {MAX_BYTES} that are read",
+            bytes.len()
+        )));
+    }
+    encoding::decode(bytes).map_err(whole)
+}
+
+/// A fault of the file as a whole.
+fn whole(message: String) -> MigTableError {
+    MigTableError {
+        code: "not-a-migration-table",
+        row: None,
+        line: 1,
+        column: 1,
+        message,
+        hint: None,
     }
 }

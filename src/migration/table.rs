@@ -17,6 +17,8 @@ use super::identity::NameForm;
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableRow {
+    /// Its number among the `Mapping` elements of the file, from 1.
+    pub number: usize,
     /// What it speaks of.
     pub kind: EntryType,
     /// The reference to map.
@@ -34,6 +36,9 @@ pub struct MigrationTable {
     rows: Vec<TableRow>,
     index: HashMap<String, usize>,
 }
+
+/// The code of the finding that a destination still holds a placeholder: the table is a template.
+pub const TEMPLATE: &str = "leftover-placeholder";
 
 /// Variables of Windows that are legal in a UNC path of a setting; anything else between `%` is a template's placeholder.
 const WINDOWS_VARIABLES: &[&str] = &[
@@ -69,17 +74,7 @@ impl MigrationTable {
     /// # Errors
     /// [`ErrorKind::BadInput`] with line and column, as [`MigTable::parse`].
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self> {
-        let table = MigTable::parse(bytes).map_err(|error| {
-            let wrapped = Error::new(
-                ErrorKind::BadInput,
-                format!("migration table {}: {error}", printable(name)),
-            );
-            match error.hint {
-                Some(hint) => wrapped.with_hint(hint),
-                None => wrapped,
-            }
-        })?;
-        Ok(Self::new(name, &table))
+        Ok(Self::new(name, &read(name, bytes)?))
     }
 
     /// The rows of a table that was read; `name` is what messages call it.
@@ -88,6 +83,7 @@ impl MigrationTable {
             .rows()
             .iter()
             .map(|row| TableRow {
+                number: row.number,
                 kind: row.kind,
                 source: row.source.clone(),
                 destination: row.destination.clone(),
@@ -128,12 +124,18 @@ impl MigrationTable {
 
     /// What is wrong with the rows whatever the domain: severity error for rows that cannot be used.
     pub fn validate(&self) -> Vec<StatusMessage> {
+        self.rows
+            .iter()
+            .flat_map(|row| self.validate_row(row))
+            .collect()
+    }
+
+    /// What is wrong with one row whatever the domain.
+    pub fn validate_row(&self, row: &TableRow) -> Vec<StatusMessage> {
         let mut messages = Vec::new();
-        for row in &self.rows {
-            match row.kind {
-                EntryType::UncPath => self.validate_unc(row, &mut messages),
-                EntryType::Principal(kind) => self.validate_principal(row, kind, &mut messages),
-            }
+        match row.kind {
+            EntryType::UncPath => self.validate_unc(row, &mut messages),
+            EntryType::Principal(kind) => self.validate_principal(row, kind, &mut messages),
         }
         messages
     }
@@ -237,7 +239,7 @@ impl MigrationTable {
 
     fn leftover(&self, row: &TableRow, text: &str, found: &str) -> StatusMessage {
         StatusMessage::error(
-            "leftover-placeholder",
+            TEMPLATE,
             format!(
                 "destination \"{}\" still holds the placeholder %{}%",
                 printable(text),
@@ -245,8 +247,25 @@ impl MigrationTable {
             ),
         )
         .at(self.place(row))
-        .with_hint("fill in the template before use")
+        .with_hint("fill in the template before use: gpoctl migtable fill")
     }
+}
+
+/// Reads the file of a table; `name` is what the error calls it.
+///
+/// # Errors
+/// [`ErrorKind::BadInput`] with line and column, as [`MigTable::parse`].
+pub fn read(name: &str, bytes: &[u8]) -> Result<MigTable> {
+    MigTable::parse(bytes).map_err(|error| {
+        let wrapped = Error::new(
+            ErrorKind::BadInput,
+            format!("migration table {}: {error}", printable(name)),
+        );
+        match error.hint {
+            Some(hint) => wrapped.with_hint(hint),
+            None => wrapped,
+        }
+    })
 }
 
 /// The first `%name%` of a text that is not legal; the name is asked for in lower case.

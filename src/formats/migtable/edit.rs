@@ -80,7 +80,7 @@ impl MigTable {
         let mut wanted: Vec<Entry> = Vec::new();
         let mut numbers: HashMap<String, usize> = HashMap::new();
         for entry in entries {
-            self.check(&entry)?;
+            self.accepts(&entry)?;
             let key = source_key(&entry.source);
             match numbers.get(&key).and_then(|&number| wanted.get_mut(number)) {
                 Some(earlier) => *earlier = entry,
@@ -162,7 +162,11 @@ impl MigTable {
         self.splice(vec![(span, String::new())]).is_ok()
     }
 
-    fn check(&self, entry: &Entry) -> Result<(), InvalidEntry> {
+    /// Whether a row can be written.
+    ///
+    /// # Errors
+    /// As [`MigTable::set_all`].
+    pub fn accepts(&self, entry: &Entry) -> Result<(), InvalidEntry> {
         let fail = |reason: String| {
             Err(InvalidEntry {
                 source_text: entry.source.clone(),

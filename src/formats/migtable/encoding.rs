@@ -24,6 +24,18 @@ pub enum Encoding {
     Windows1252,
 }
 
+impl Encoding {
+    /// Its name, as `--json` gives it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Utf16Le { .. } => "utf-16le",
+            Self::Utf16Be { .. } => "utf-16be",
+            Self::Utf8 { .. } => "utf-8",
+            Self::Windows1252 => "windows-1252",
+        }
+    }
+}
+
 /// The text without its byte order mark, and how to get back to exactly these bytes.
 pub(super) fn decode(bytes: &[u8]) -> Result<(String, Encoding), String> {
     if let Some(rest) = bytes.strip_prefix(b"\xEF\xBB\xBF") {

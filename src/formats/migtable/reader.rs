@@ -7,7 +7,9 @@ use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
 use quick_xml::name::{Namespace, ResolveResult};
 
-use super::{Destination, Element, EntryType, MAX_ROWS, MigTableError, NAMESPACE, Row};
+use super::{
+    Destination, Element, EntryType, MAX_PROBLEMS, MAX_ROWS, MigTableError, NAMESPACE, Row,
+};
 use crate::message::printable;
 
 /// The root element around the rows.
@@ -35,6 +37,12 @@ enum Step {
 
 struct Cursor<'a> {
     text: &'a str,
+    /// How many elements are open after the last step.
+    depth: usize,
+    /// The number of the `Mapping` that is read, from 1; 0 before the first.
+    number: usize,
+    /// Nothing can be read any more.
+    lost: bool,
     reader: NsReader<&'a [u8]>,
     /// Where the last step begins and ends in the text.
     span: Range<usize>,
@@ -44,68 +52,35 @@ struct Cursor<'a> {
     counted: usize,
 }
 
-pub(super) fn read(text: &str) -> Result<(Vec<Row>, Frame), MigTableError> {
+/// Reads the rows of a table. A fault of one row is kept in `problems`, and the row left out; `None` when the file as a whole
+/// is no table.
+pub(super) fn read(text: &str, problems: &mut Vec<MigTableError>) -> Option<(Vec<Row>, Frame)> {
     let mut cursor = Cursor {
         text,
+        depth: 0,
+        number: 0,
+        lost: false,
         reader: NsReader::from_str(text),
         span: 0..0,
         line: 1,
         column: 1,
         counted: 0,
     };
-    let (root, root_empty) = cursor.root()?;
     let mut rows = Vec::new();
-    let mut end_tag = None;
-    if !root_empty {
-        loop {
-            match cursor.step()? {
-                Step::Start {
-                    name,
-                    known: true,
-                    empty,
-                } if name == "Mapping" => {
-                    if rows.len() == MAX_ROWS {
-                        return Err(cursor.error(format!("more than {MAX_ROWS} rows"), None));
-                    }
-                    rows.push(cursor.mapping(empty)?);
-                }
-                Step::Start { name, .. } => {
-                    return Err(cursor.error(
-                        format!(
-                            "element <{}> where only <Mapping> is legal",
-                            printable(&name)
-                        ),
-                        None,
-                    ));
-                }
-                Step::Text(text) => cursor.only_blanks(&text)?,
-                Step::End => {
-                    end_tag = Some(cursor.span.clone());
-                    break;
-                }
-                Step::Eof => return Err(cursor.unfinished("MigrationTable")),
-            }
+    let (root, end_tag) = match document(&mut cursor, &mut rows, problems) {
+        Ok(frame) => frame,
+        Err(fatal) => {
+            problems.push(fatal);
+            return None;
         }
-    }
-    loop {
-        match cursor.step()? {
-            Step::Eof => break,
-            Step::Text(text) => cursor.only_blanks(&text)?,
-            _ => {
-                return Err(cursor.error(
-                    "something follows the end of the MigrationTable element".to_owned(),
-                    None,
-                ));
-            }
-        }
-    }
+    };
     let prefix = text
         .get(root.span.clone())
         .and_then(|tag| tag.get(1..))
         .and_then(|tag| tag.split_once("MigrationTable"))
         .map(|(prefix, _)| prefix.to_owned())
         .unwrap_or_default();
-    Ok((
+    Some((
         rows,
         Frame {
             prefix,
@@ -115,7 +90,98 @@ pub(super) fn read(text: &str) -> Result<(Vec<Row>, Frame), MigTableError> {
     ))
 }
 
+/// The root element and its end tag, with the rows between them.
+fn document(
+    cursor: &mut Cursor<'_>,
+    rows: &mut Vec<Row>,
+    problems: &mut Vec<MigTableError>,
+) -> Result<(Element, Option<Range<usize>>), MigTableError> {
+    let (root, root_empty) = cursor.root()?;
+    let mut end_tag = None;
+    while !root_empty && end_tag.is_none() {
+        if problems.len() >= MAX_PROBLEMS {
+            return Err(cursor.error("too-many-problems", "and more".to_owned(), None));
+        }
+        match cursor.child() {
+            Ok(Child::Row(row)) => rows.push(*row),
+            Ok(Child::Blanks) => {}
+            Ok(Child::End) => end_tag = Some(cursor.span.clone()),
+            Err(error) if cursor.lost => return Err(error),
+            Err(error) => {
+                problems.push(error);
+                cursor.leave()?;
+            }
+        }
+    }
+    loop {
+        match cursor.step()? {
+            Step::Eof => return Ok((root, end_tag)),
+            Step::Text(text) => cursor.only_blanks(&text)?,
+            _ => {
+                return Err(cursor.error(
+                    "not-xml",
+                    "something follows the end of the MigrationTable element".to_owned(),
+                    None,
+                ));
+            }
+        }
+    }
+}
+
+/// What stands in the root element.
+enum Child {
+    Row(Box<Row>),
+    Blanks,
+    End,
+}
+
 impl Cursor<'_> {
+    /// The next thing in the root element.
+    fn child(&mut self) -> Result<Child, MigTableError> {
+        match self.step()? {
+            Step::Start {
+                name,
+                known: true,
+                empty,
+            } if name == "Mapping" => {
+                if self.number == MAX_ROWS {
+                    self.lost = true;
+                    return Err(self.error(
+                        "too-large",
+                        format!("more than {MAX_ROWS} rows"),
+                        None,
+                    ));
+                }
+                self.number = self.number.saturating_add(1);
+                self.mapping(empty).map(|row| Child::Row(Box::new(row)))
+            }
+            Step::Start { name, .. } => Err(MigTableError {
+                row: None,
+                ..self.error(
+                    "unknown-element",
+                    format!(
+                        "element <{}> where only <Mapping> is legal",
+                        printable(&name)
+                    ),
+                    None,
+                )
+            }),
+            Step::Text(text) => self.only_blanks(&text).map(|()| Child::Blanks),
+            Step::End => Ok(Child::End),
+            Step::Eof => Err(self.unfinished("MigrationTable")),
+        }
+    }
+
+    /// Goes to the end of the child of the root element in which the last step was, if it was in one.
+    fn leave(&mut self) -> Result<(), MigTableError> {
+        while self.depth > 1 {
+            if matches!(self.step()?, Step::Eof) {
+                return Err(self.unfinished("MigrationTable"));
+            }
+        }
+        Ok(())
+    }
+
     fn root(&mut self) -> Result<(Element, bool), MigTableError> {
         loop {
             match self.step()? {
@@ -124,6 +190,7 @@ impl Cursor<'_> {
                     let element = self.element();
                     if name != "MigrationTable" {
                         return Err(self.error(
+                            "not-a-migration-table",
                             format!(
                                 "root element is <{}>, not <MigrationTable>",
                                 printable(&name)
@@ -133,6 +200,7 @@ impl Cursor<'_> {
                     }
                     if !known {
                         return Err(self.error(
+"not-a-migration-table",
                             format!("<MigrationTable> is not in the namespace {NAMESPACE}"),
                             Some("write xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\""),
                         ));
@@ -141,6 +209,7 @@ impl Cursor<'_> {
                 }
                 Step::End | Step::Eof => {
                     return Err(self.error(
+                        "not-a-migration-table",
                         "no <MigrationTable> element in the file".to_owned(),
                         Some("this is no migration table of GPMC"),
                     ));
@@ -168,12 +237,16 @@ impl Cursor<'_> {
                         format!("{name} of another namespace")
                     };
                     let mut leaf = self.element();
-                    let at = |message: String, hint: Option<&str>| MigTableError {
-                        line: leaf.line,
-                        column: leaf.column,
-                        message,
-                        hint: hint.map(str::to_owned),
-                    };
+                    let number = Some(self.number);
+                    let at =
+                        |code: &'static str, message: String, hint: Option<&str>| MigTableError {
+                            code,
+                            row: number,
+                            line: leaf.line,
+                            column: leaf.column,
+                            message,
+                            hint: hint.map(str::to_owned),
+                        };
                     let value = match name.as_str() {
                         "Type"
                         | "Source"
@@ -183,6 +256,7 @@ impl Cursor<'_> {
                         | "DestinationByRelativeName" => self.leaf(&name, empty)?,
                         _ => {
                             return Err(at(
+                                "unknown-element",
                                 format!("element <{}> in a Mapping", printable(&name)),
                                 Some(
                                     "legal are Type, Source, and one of Destination, DestinationSameAsSource, \
@@ -191,12 +265,19 @@ impl Cursor<'_> {
                             ));
                         }
                     };
-                    let repeated = || at(format!("a second <{name}> in one Mapping"), None);
+                    let repeated = || {
+                        at(
+                            "duplicate-element",
+                            format!("a second <{name}> in one Mapping"),
+                            None,
+                        )
+                    };
                     let must_be_empty = |destination: Destination| {
                         if value.is_empty() {
                             Ok(destination)
                         } else {
                             Err(at(
+                                "text-in-destination",
                                 format!("<{name}> holds the text \"{}\"", printable(&value)),
                                 Some("write the text in <Destination>, or leave the element empty"),
                             ))
@@ -206,6 +287,7 @@ impl Cursor<'_> {
                         "Type" => {
                             let found = EntryType::from_literal(&value).ok_or_else(|| {
                                 at(
+"unknown-type",
                                     format!(
                                         "type \"{}\" does not exist; legal are {}",
                                         printable(&value),
@@ -225,7 +307,11 @@ impl Cursor<'_> {
                         }
                         "Source" => {
                             if value.is_empty() {
-                                return Err(at("<Source> is empty".to_owned(), None));
+                                return Err(at(
+                                    "empty-source",
+                                    "<Source> is empty".to_owned(),
+                                    None,
+                                ));
                             }
                             if source.is_some() {
                                 return Err(repeated());
@@ -236,6 +322,7 @@ impl Cursor<'_> {
                         }
                         "Destination" if value.is_empty() => {
                             return Err(at(
+                                "empty-destination",
                                 "<Destination> is empty".to_owned(),
                                 Some("write <DestinationNone /> or <DestinationSameAsSource />"),
                             ));
@@ -247,6 +334,7 @@ impl Cursor<'_> {
                     };
                     if let Some((_, first)) = &destination {
                         return Err(at(
+                            "duplicate-destination",
                             format!(
                                 "<{name}> is a second destination in one Mapping; the first is in line {}",
                                 first.line
@@ -260,17 +348,23 @@ impl Cursor<'_> {
             }
         }
         element.span.end = self.span.end;
-        let missing = |what: &str, hint: Option<&str>| MigTableError {
+        let number = self.number;
+        let missing = |code: &'static str, what: &str, hint: Option<&str>| MigTableError {
+            code,
+            row: Some(number),
             line: element.line,
             column: element.column,
             message: format!("Mapping without {what}"),
             hint: hint.map(str::to_owned),
         };
         let legal = format!("legal are {}", EntryType::LITERALS);
-        let (kind, type_element) = kind.ok_or_else(|| missing("<Type>", Some(&legal)))?;
-        let (source, source_element) = source.ok_or_else(|| missing("<Source>", None))?;
+        let (kind, type_element) =
+            kind.ok_or_else(|| missing("missing-type", "<Type>", Some(&legal)))?;
+        let (source, source_element) =
+            source.ok_or_else(|| missing("missing-source", "<Source>", None))?;
         let (destination, destination_element) = destination.ok_or_else(|| {
             missing(
+                "missing-destination",
                 "a destination",
                 Some(
                     "add one of <Destination>, <DestinationSameAsSource />, <DestinationNone />, \
@@ -279,6 +373,7 @@ impl Cursor<'_> {
             )
         })?;
         Ok(Row {
+            number,
             kind,
             source,
             destination,
@@ -300,6 +395,7 @@ impl Cursor<'_> {
                 Step::Eof => return Err(self.unfinished(name)),
                 Step::Start { name: inner, .. } => {
                     return Err(self.error(
+                        "unknown-element",
                         format!("element <{}> in <{name}>", printable(&inner)),
                         Some("the element holds text only"),
                     ));
@@ -309,6 +405,7 @@ impl Cursor<'_> {
         let value = value.trim_matches([' ', '\t', '\r', '\n']);
         if let Some(control) = value.chars().find(|c| c.is_control()) {
             return Err(self.error(
+                "control-character",
                 format!(
                     "<{name}> holds the control character U+{:04X}",
                     u32::from(control)
@@ -319,8 +416,19 @@ impl Cursor<'_> {
         Ok(value.to_owned())
     }
 
-    /// The next step.
+    /// The next step. One that cannot be taken is the last.
     fn step(&mut self) -> Result<Step, MigTableError> {
+        let step = self.next();
+        match &step {
+            Ok(Step::Start { empty: false, .. }) => self.depth = self.depth.saturating_add(1),
+            Ok(Step::End) => self.depth = self.depth.saturating_sub(1),
+            Ok(_) => {}
+            Err(_) => self.lost = true,
+        }
+        step
+    }
+
+    fn next(&mut self) -> Result<Step, MigTableError> {
         loop {
             let start = self.offset();
             let event = self.reader.read_resolved_event();
@@ -329,7 +437,11 @@ impl Cursor<'_> {
                     let offset =
                         usize::try_from(self.reader.error_position()).unwrap_or(usize::MAX);
                     self.span = offset.max(start)..offset.max(start);
-                    return Err(self.error(format!("the file is not XML: {error}"), None));
+                    return Err(self.error(
+                        "not-xml",
+                        format!("the file is not XML: {error}"),
+                        None,
+                    ));
                 }
                 Ok((namespace, Event::Start(tag))) => Step::Start {
                     name: tag.local_name().as_ref().to_owned(),
@@ -356,6 +468,7 @@ impl Cursor<'_> {
                         Some(text) => Step::Text(text),
                         None => {
                             return Err(self.error(
+                                "not-xml",
                                 format!("entity &{}; does not exist", printable(&name)),
                                 Some("write & as &amp;"),
                             ));
@@ -365,6 +478,7 @@ impl Cursor<'_> {
                 Ok((_, Event::DocType(_))) => {
                     self.span = start..self.offset();
                     return Err(self.error(
+                        "not-xml",
                         "the file has a document type declaration".to_owned(),
                         Some("remove <!DOCTYPE …>; a migration table has none"),
                     ));
@@ -407,9 +521,11 @@ impl Cursor<'_> {
     }
 
     /// An error at the last step.
-    fn error(&mut self, message: String, hint: Option<&str>) -> MigTableError {
+    fn error(&mut self, code: &'static str, message: String, hint: Option<&str>) -> MigTableError {
         let (line, column) = self.position(self.span.start);
         MigTableError {
+            code,
+            row: self.row(),
             line,
             column,
             message,
@@ -417,8 +533,15 @@ impl Cursor<'_> {
         }
     }
 
+    /// The number of the `Mapping` the last step was in.
+    fn row(&self) -> Option<usize> {
+        (self.depth > 1 && self.number > 0).then_some(self.number)
+    }
+
     fn unfinished(&mut self, name: &str) -> MigTableError {
+        self.lost = true;
         self.error(
+            "cut-off",
             format!("the file ends inside <{name}>"),
             Some("the file is cut off; get it again"),
         )
@@ -433,6 +556,7 @@ impl Cursor<'_> {
             self.span.start = self.span.start.saturating_add(blanks);
             let shown: String = text.trim().chars().take(40).collect();
             Err(self.error(
+                "text-between-elements",
                 format!("text \"{}\" between the elements", printable(&shown)),
                 None,
             ))

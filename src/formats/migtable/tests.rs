@@ -366,3 +366,54 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn check_lists_every_fault_and_keeps_the_rows_that_can_be_read() {
+    let mapping = |kind: &str, source: &str, rest: &str| {
+        format!("<Mapping><Type>{kind}</Type><Source>{source}</Source>{rest}</Mapping>\n")
+    };
+    let body = [
+        mapping("User", "a@x", "<DestinationNone/>"),
+        mapping(
+            "Group",
+            "b@x",
+            "<Destination>c<Deep><Deeper/></Deep></Destination>",
+        ),
+        "stray<Other><Mapping/></Other>\n".to_owned(),
+        mapping("User", "c@x", ""),
+        "<Mapping/>\n".to_owned(),
+        mapping("User", "A@X", "<DestinationSameAsSource/>"),
+        mapping("User", "d@x", "<DestinationSameAsSource/>"),
+    ]
+    .concat();
+    let text = format!("{HEAD}\r\n{body}</MigrationTable>");
+    let (checked, problems) = MigTable::check(text.as_bytes());
+    let found: Vec<(&str, Option<usize>, usize)> = problems
+        .iter()
+        .map(|problem| (problem.code, problem.row, problem.line))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("unknown-type", Some(2), 4),
+            ("text-between-elements", None, 5),
+            ("unknown-element", None, 5),
+            ("missing-destination", Some(3), 6),
+            ("missing-type", Some(4), 7),
+            ("duplicate-source", Some(5), 8),
+        ]
+    );
+    let checked = checked.unwrap();
+    let rows: Vec<(usize, &str)> = checked
+        .rows()
+        .iter()
+        .map(|row| (row.number, row.source.as_str()))
+        .collect();
+    assert_eq!(rows, [(1, "a@x"), (6, "d@x")]);
+    assert_eq!(MigTable::parse(text.as_bytes()).unwrap_err(), problems[0]);
+    // A file that is no XML any more ends there.
+    let broken = text.replace("<Other>", "<Other");
+    let (none, problems) = MigTable::check(broken.as_bytes());
+    assert!(none.is_none());
+    assert_eq!(problems.last().unwrap().code, "not-xml");
+}

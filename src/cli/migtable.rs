@@ -1,0 +1,115 @@
+//! `gpoctl migtable`
+
+use clap::{Subcommand, ValueEnum};
+
+use super::ui::Ui;
+use crate::error::Result;
+use crate::formats::migtable::{Destination, EntryType, Row};
+use crate::model::principal::PrincipalType;
+
+pub(super) mod file;
+mod new;
+mod populate;
+mod remove;
+mod set;
+mod show;
+
+/// Make, edit, fill in and check migration tables
+///
+/// A migration table says what each user, group, computer and UNC path of one domain becomes in another. The files are
+/// those of GPMC's Migration Table Editor: it opens what gpoctl writes, and gpoctl opens what it wrote. An edit changes the
+/// rows it names; everything else in the file stays byte for byte.
+#[derive(Debug, Subcommand)]
+pub(super) enum MigtableCommand {
+    /// Make an empty table
+    New(new::NewArgs),
+    /// Show the rows of a table
+    Show(show::ShowArgs),
+    /// Add a row, or change the one a source has
+    Set(set::SetArgs),
+    /// Remove the row of a source
+    Remove(remove::RemoveArgs),
+    /// Add a row for everything that backups or GPOs refer to
+    Populate(populate::PopulateArgs),
+}
+
+pub(super) async fn run(command: MigtableCommand, ui: &Ui) -> Result<u8> {
+    match command {
+        MigtableCommand::New(args) => new::run(&args, ui),
+        MigtableCommand::Show(args) => show::run(&args, ui),
+        MigtableCommand::Set(args) => set::run(args, ui),
+        MigtableCommand::Remove(args) => remove::run(&args, ui),
+        MigtableCommand::Populate(args) => populate::run(args, ui).await,
+    }
+}
+
+/// What a row speaks of, in the words of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TypeChoice {
+    #[value(name = "User")]
+    User,
+    #[value(name = "Computer")]
+    Computer,
+    /// Domain local group
+    #[value(name = "LocalGroup")]
+    LocalGroup,
+    #[value(name = "GlobalGroup")]
+    GlobalGroup,
+    #[value(name = "UniversalGroup")]
+    UniversalGroup,
+    #[value(name = "UNCPath")]
+    UncPath,
+    /// Free text, a SID, or a well-known principal
+    #[value(name = "Unknown")]
+    Unknown,
+}
+
+impl From<TypeChoice> for EntryType {
+    fn from(choice: TypeChoice) -> Self {
+        Self::Principal(match choice {
+            TypeChoice::User => PrincipalType::User,
+            TypeChoice::Computer => PrincipalType::Computer,
+            TypeChoice::LocalGroup => PrincipalType::LocalGroup,
+            TypeChoice::GlobalGroup => PrincipalType::GlobalGroup,
+            TypeChoice::UniversalGroup => PrincipalType::UniversalGroup,
+            TypeChoice::Unknown => PrincipalType::Unknown,
+            TypeChoice::UncPath => return Self::UncPath,
+        })
+    }
+}
+
+/// A row for JSON.
+fn row_json(row: &Row) -> serde_json::Value {
+    let (option, text) = match &row.destination {
+        Destination::SameAsSource => ("same-as-source", None),
+        Destination::None => ("none", None),
+        Destination::ByRelativeName => ("by-relative-name", None),
+        Destination::Set(text) => ("set", Some(text)),
+    };
+    serde_json::json!({
+        "row": row.number,
+        "line": row.element.line,
+        "type": row.kind.as_str(),
+        "source": row.source,
+        "option": option,
+        "destination": text,
+    })
+}
+
+/// A destination among others in a column: options in parentheses, so that they cannot be taken for names.
+fn shown_destination(destination: &Destination) -> String {
+    match destination {
+        Destination::Set(text) => text.clone(),
+        option => format!("({option})"),
+    }
+}
+
+/// A row in one line.
+fn shown_row(row: &Row) -> String {
+    format!(
+        "{} {} -> {}",
+        row.kind,
+        row.source,
+        shown_destination(&row.destination)
+    )
+}

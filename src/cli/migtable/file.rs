@@ -1,0 +1,151 @@
+//! Tables on the local disk: read whole, replaced whole.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::migtable::{MAX_BYTES, MigTable};
+use crate::migration::table;
+
+/// Reads a table, and gives the file name that messages call it by.
+pub(in crate::cli) fn load(path: &Path) -> Result<(String, MigTable)> {
+    let name = name(path);
+    let table = table::read(&name, &bytes(path)?)?;
+    Ok((name, table))
+}
+
+/// The name of a file for messages.
+pub(super) fn name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// The bytes of a file; of one that is larger than any table, enough to see that.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
+    let limit = u64::try_from(MAX_BYTES)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|cause| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("cannot read the migration table {}", path.display()),
+            )
+            .with_source(cause)
+            .with_hint("name a .migtable file, or make one: gpoctl migtable new FILE")
+        })?;
+    Ok(bytes)
+}
+
+/// Makes the file of a table.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] when there is one; it is not touched.
+pub(super) fn create(path: &Path, table: &MigTable) -> Result<()> {
+    let written = write(path, table, Permissions::from_mode(0o666)).and_then(|file| {
+        file.persist_noclobber(path)
+            .map(drop)
+            .map_err(|error| error.error)
+    });
+    match written {
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Err(Error::new(
+            ErrorKind::Conflict,
+            format!("{} exists already", path.display()),
+        )
+        .with_hint("choose another name, or change the table with set, remove and populate")),
+        written => written
+            .and_then(|()| sync_folder(path))
+            .map_err(|cause| not_written(path, cause)),
+    }
+}
+
+/// Replaces the file of a table; whoever reads it meanwhile sees the old one or the new one, whole. A symbolic link stays,
+/// and so do the permissions.
+pub(super) fn replace(path: &Path, table: &MigTable) -> Result<()> {
+    let replaced = || -> io::Result<()> {
+        let target: PathBuf = fs::canonicalize(path)?;
+        let permissions = fs::metadata(&target)?.permissions();
+        let file = write(&target, table, permissions.clone())?;
+        // The mode of creation went through the umask.
+        file.as_file().set_permissions(permissions)?;
+        file.persist(&target).map_err(|error| error.error)?;
+        sync_folder(&target)
+    };
+    replaced().map_err(|cause| not_written(path, cause))
+}
+
+/// Writes a table beside its place, synced.
+fn write(
+    path: &Path,
+    table: &MigTable,
+    permissions: Permissions,
+) -> io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".gpoctl-")
+        .permissions(permissions)
+        .tempfile_in(folder(path))?;
+    file.write_all(&table.to_bytes())?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder(path))?.sync_all()
+}
+
+fn not_written(path: &Path, cause: io::Error) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("cannot write the migration table {}", path.display()),
+    )
+    .with_source(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::migtable::{Destination, EntryType};
+
+    #[test]
+    fn a_table_is_replaced_through_links_and_keeps_its_permissions() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("a.migtable"), dir.path().join("link"));
+        create(&file, &MigTable::new()).unwrap();
+        assert_eq!(
+            create(&file, &MigTable::new()).unwrap_err().kind(),
+            ErrorKind::Conflict
+        );
+        fs::set_permissions(&file, Permissions::from_mode(0o660)).unwrap();
+        std::os::unix::fs::symlink("a.migtable", &link).unwrap();
+        let (name, mut table) = load(&link).unwrap();
+        assert_eq!(name, "link");
+        table
+            .set(r"\\a\b", EntryType::UncPath, Destination::SameAsSource)
+            .unwrap();
+        replace(&link, &table).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), table.to_bytes());
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o660
+        );
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        assert_eq!(
+            load(&dir.path().join("none")).unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
+    }
+}

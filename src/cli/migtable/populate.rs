@@ -1,0 +1,280 @@
+//! `gpoctl migtable populate`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::file;
+use crate::cli::connection::ConnectionArgs;
+use crate::cli::mapping::ScopeChoice;
+use crate::cli::ui::Ui;
+use crate::cli::writing::read_backup;
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::migtable::MigTable;
+use crate::message::{StatusMessage, printable};
+use crate::migration::populate::{Item, Merged, Placed, PopulateOptions, items, merge};
+use crate::model::reference::{Place, Scope};
+use crate::model::snapshot::GpoSnapshot;
+use crate::operations::progress::Phase;
+use crate::operations::read::{read_gpo, take_inventory};
+
+/// Add a row for everything that backups or GPOs refer to
+///
+/// What GPMC inventories gets a row in GPMC's words: sAMAccountName@dns.domain, well-known principals by name, the folder of
+/// a package or script. What only gpoctl finds (Registry.pol, Preferences, …) gets one too, listed apart; leave that out with
+/// --scope gpmc. Rows that are there stay as they are. A table that is not there yet is made.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl migtable populate lab.migtable --from-backup '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}'\n  gpoctl migtable populate lab.migtable --from-gpo \"Workstation Security\" \"Logon Scripts\" --domain corp.example --relative"
+)]
+pub(in crate::cli) struct PopulateArgs {
+    /// The table
+    file: PathBuf,
+
+    #[command(flatten)]
+    from: FromArgs,
+
+    /// Folder to look for backups in; --all means every backup in it
+    #[arg(long, value_name = "DIR", conflicts_with = "from_gpo")]
+    backup_dir: Option<PathBuf>,
+
+    /// Principals that stand only in the permissions of the GPO too
+    #[arg(long)]
+    include_dacl: bool,
+
+    /// New rows of users, groups and computers of a domain say "by relative name", not "same as source"
+    #[arg(long)]
+    relative: bool,
+
+    /// What gets a row: all that is found, or what GPMC inventories
+    #[arg(long, value_enum, value_name = "SCOPE", default_value = "all")]
+    scope: ScopeChoice,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Exactly one of them.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct FromArgs {
+    /// Folders of backups; or IDs, beginnings of IDs, or names of GPOs, with --backup-dir
+    #[arg(long, value_name = "BACKUP", num_args = 1..)]
+    from_backup: Vec<String>,
+
+    /// Display names, GUIDs, or unambiguous beginnings of GUIDs
+    #[arg(long, value_name = "GPO", num_args = 1..)]
+    from_gpo: Vec<String>,
+
+    /// Every GPO of the domain, or every backup in --backup-dir
+    #[arg(long)]
+    all: bool,
+}
+
+pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
+    let there = args.file.symlink_metadata().is_ok();
+    let mut table = if there {
+        file::load(&args.file)?.1
+    } else {
+        MigTable::new()
+    };
+    let options = PopulateOptions {
+        include_dacl: args.include_dacl,
+        relative: args.relative,
+        scope: args.scope.into(),
+    };
+    let mut messages = Vec::new();
+    let snapshots = if args.from.from_backup.is_empty() && args.backup_dir.is_none() {
+        live(&args, ui).await?
+    } else {
+        stored(&args, &mut messages).await?
+    };
+    let mut found = Vec::new();
+    for snapshot in &snapshots {
+        messages.extend(snapshot.messages.iter().cloned());
+        let (items, noticed) = items(snapshot, &options);
+        found.extend(items);
+        messages.extend(noticed);
+    }
+    let merged = merge(&mut table, found).map_err(|cause| {
+        Error::new(ErrorKind::BadInput, cause.to_string())
+            .with_hint("the table was not changed; look at the row in the GPO")
+    })?;
+    messages.extend(merged.messages.iter().cloned());
+    let added = count(&merged, |placed| *placed == Placed::Added);
+    if !there {
+        file::create(&args.file, &table)?;
+    } else if added > 0 {
+        file::replace(&args.file, &table)?;
+    }
+    if ui.is_json() {
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "status": "done",
+            "file": args.file,
+            "gpos": snapshots.iter().map(|snapshot| serde_json::json!({
+                "guid": snapshot.guid,
+                "display_name": snapshot.display_name,
+                "domain": snapshot.domain,
+            })).collect::<Vec<_>>(),
+            "items": merged.items.iter().map(|(item, placed)| as_json(&table, item, placed)).collect::<Vec<_>>(),
+            "messages": messages,
+        }))?;
+        return Ok(0);
+    }
+    show(&merged, ui);
+    for message in &messages {
+        ui.message(message);
+    }
+    ui.say(&format!(
+        "{}: {added} rows added for {} GPOs, {} there already, {} in all",
+        args.file.display(),
+        snapshots.len(),
+        count(&merged, |placed| matches!(placed, Placed::Present(_))),
+        table.rows().len()
+    ));
+    Ok(0)
+}
+
+fn count(merged: &Merged, which: impl Fn(&Placed) -> bool) -> usize {
+    merged
+        .items
+        .iter()
+        .filter(|(_, placed)| which(placed))
+        .count()
+}
+
+/// The GPOs as they are in the domain.
+async fn live(args: &PopulateArgs, ui: &Ui) -> Result<Vec<GpoSnapshot>> {
+    let session = args.connection.connect().await?;
+    let gpos = if args.from.all {
+        session.directory().gpos().await?
+    } else {
+        let mut gpos = Vec::new();
+        for name in &args.from.from_gpo {
+            gpos.push(session.directory().find_gpo(name).await?);
+        }
+        gpos
+    };
+    let control = ui.control();
+    let total = u64::try_from(gpos.len()).unwrap_or(u64::MAX);
+    let mut snapshots = Vec::new();
+    for (done, gpo) in (0_u64..).zip(&gpos) {
+        control.report(Phase::Read, done, total, 0);
+        let mut live = read_gpo(&session, gpo, &control).await?;
+        take_inventory(&session, &mut live.snapshot).await?;
+        snapshots.push(live.snapshot);
+    }
+    control.report(Phase::Read, total, total, 0);
+    Ok(snapshots)
+}
+
+/// The GPOs of backups.
+async fn stored(
+    args: &PopulateArgs,
+    messages: &mut Vec<StatusMessage>,
+) -> Result<Vec<GpoSnapshot>> {
+    let specs: Vec<String> = match &args.backup_dir {
+        Some(dir) if args.from.all => crate::backup::list(dir)?
+            .into_iter()
+            .filter(|entry| entry.present)
+            .map(|entry| entry.info.path.to_string_lossy().into_owned())
+            .collect(),
+        _ => args.from.from_backup.clone(),
+    };
+    let mut snapshots = Vec::new();
+    for spec in specs {
+        let backup = read_backup(spec, args.backup_dir.clone()).await?;
+        messages.extend(
+            backup
+                .problems
+                .into_iter()
+                .map(|problem| problem.of_gpo(&backup.snapshot.display_name)),
+        );
+        snapshots.push(backup.snapshot);
+    }
+    Ok(snapshots)
+}
+
+/// What an item came to, in one word.
+fn action(placed: &Placed) -> &'static str {
+    match placed {
+        Placed::Added => "added",
+        Placed::Present(_) => "present",
+        Placed::Left(_) => "left",
+    }
+}
+
+/// The row that names an item: its source, and its line in the file.
+fn as_json(table: &MigTable, item: &Item, placed: &Placed) -> serde_json::Value {
+    let (source, reason) = match placed {
+        Placed::Added => (Some(&item.entry.source), None),
+        Placed::Present(source) => (Some(source), None),
+        Placed::Left(reason) => (None, Some(reason)),
+    };
+    let row = source.and_then(|source| table.get(source));
+    serde_json::json!({
+        "action": action(placed),
+        "source": item.entry.source,
+        "type": item.entry.kind.as_str(),
+        "name": item.name,
+        "inventoried_by_gpmc": item.scope == Scope::Gpmc,
+        "from_dacl": item.from_dacl,
+        "gpo": item.gpo,
+        "row": row.map(super::row_json),
+        "reason": reason,
+        "places": item.places,
+    })
+}
+
+/// What GPMC inventories, then what only gpoctl finds.
+fn show(merged: &Merged, ui: &Ui) {
+    let line = |(item, placed): &(Item, Placed)| {
+        let mut note = match placed {
+            Placed::Present(source) if *source != item.entry.source => format!("as {source}"),
+            _ => item.name.clone().unwrap_or_default(),
+        };
+        if item.from_dacl {
+            note = format!("permissions only {note}");
+        }
+        let mut cells = vec![
+            action(placed).to_owned(),
+            item.entry.kind.to_string(),
+            printable(&item.entry.source),
+        ];
+        match item.scope {
+            Scope::Gpmc => cells.push(note.trim_end().to_owned()),
+            Scope::All => {
+                let place = item
+                    .places
+                    .first()
+                    .map(Place::to_string)
+                    .unwrap_or_default();
+                let more = match item.places.len().saturating_sub(1) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                cells.push(note);
+                cells.push(format!("{place}{more}"));
+            }
+        }
+        cells
+    };
+    let (gpmc, all): (Vec<_>, Vec<_>) = merged
+        .items
+        .iter()
+        .partition(|(item, _)| item.scope == Scope::Gpmc);
+    if !gpmc.is_empty() {
+        ui.table(
+            &["ROW", "TYPE", "SOURCE", "NOTE"],
+            gpmc.into_iter().map(line).collect(),
+        );
+    }
+    if !all.is_empty() {
+        ui.heading("Only gpoctl finds these; GPMC leaves them as they are, also with a row");
+        ui.table(
+            &["ROW", "TYPE", "SOURCE", "NAME", "PLACE"],
+            all.into_iter().map(line).collect(),
+        );
+    }
+}

@@ -1,0 +1,46 @@
+//! `gpoctl migtable show`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{file, row_json, shown_destination};
+use crate::cli::ui::Ui;
+use crate::error::Result;
+
+/// Show the rows of a table
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl migtable show lab.migtable\n  gpoctl migtable show lab.migtable --json | jq -r '.rows[] | select(.option == \"same-as-source\") | .source'"
+)]
+pub(in crate::cli) struct ShowArgs {
+    /// The table
+    file: PathBuf,
+}
+
+pub(super) fn run(args: &ShowArgs, ui: &Ui) -> Result<u8> {
+    let (_, table) = file::load(&args.file)?;
+    if ui.is_json() {
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "file": args.file,
+            "encoding": table.encoding().as_str(),
+            "rows": table.rows().iter().map(row_json).collect::<Vec<_>>(),
+        }))?;
+        return Ok(0);
+    }
+    let rows = table
+        .rows()
+        .iter()
+        .map(|row| {
+            vec![
+                row.element.line.to_string(),
+                row.kind.to_string(),
+                row.source.clone(),
+                shown_destination(&row.destination),
+            ]
+        })
+        .collect();
+    ui.table(&["LINE", "TYPE", "SOURCE", "DESTINATION"], rows);
+    Ok(0)
+}

@@ -1,0 +1,400 @@
+//! Rows for everything a GPO refers to, as GPMC fills a table from a GPO or a backup.
+//!
+//! What GPMC inventories (`SecurityGroups` and `FilePaths` of a backup) becomes a row in exactly GPMC's words. What only
+//! gpoctl finds becomes one too when every place is asked for, in words under which a mapping of the same GPO finds it.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::formats::migtable::{Destination, Entry, EntryType, InvalidEntry, MigTable, source_key};
+use crate::message::{StatusMessage, printable};
+use crate::model::principal::{Principal, PrincipalType};
+use crate::model::reference::{Place, Scope};
+use crate::model::snapshot::GpoSnapshot;
+use crate::model::unc_path::UncPath;
+
+use super::identity::{Candidate, Identity, Inventory, NameForm};
+use super::places::{self, Found, FoundTarget, Rewrite};
+use super::scan::visit_keeping;
+
+/// What becomes a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PopulateOptions {
+    /// Principals that stand only in the GPO's DACL too (GPM_PROCESS_SECURITY).
+    pub include_dacl: bool,
+    /// Rows that name a principal of a domain say `DestinationByRelativeName`; all others `DestinationSameAsSource`.
+    pub relative: bool,
+    /// [`Scope::Gpmc`]: what GPMC inventories; [`Scope::All`]: what only gpoctl finds too.
+    pub scope: Scope,
+}
+
+impl Default for PopulateOptions {
+    fn default() -> Self {
+        Self {
+            include_dacl: false,
+            relative: false,
+            scope: Scope::All,
+        }
+    }
+}
+
+/// Something a GPO refers to that can have a row.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The row it would have.
+    pub entry: Entry,
+    /// Whether GPMC inventories it.
+    pub scope: Scope,
+    /// Whether it stands only in the DACL.
+    pub from_dacl: bool,
+    /// Its name where the row has only a SID, as far as the GPO tells it.
+    pub name: Option<String>,
+    /// The display name of the GPO.
+    pub gpo: String,
+    /// Where it stands, for what only gpoctl finds.
+    pub places: Vec<Place>,
+    /// Every string a row may name it by; empty for a UNC path.
+    candidates: Vec<Candidate>,
+}
+
+/// What became of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placed {
+    /// It has a row now.
+    Added,
+    /// A row with this source names it already, and stays as it is.
+    Present(String),
+    /// It cannot have a row; why.
+    Left(String),
+}
+
+/// What was done to a table.
+#[derive(Debug, Clone, Default)]
+pub struct Merged {
+    /// Every item, each principal and path once, in the order they were met.
+    pub items: Vec<(Item, Placed)>,
+    /// What was noticed.
+    pub messages: Vec<StatusMessage>,
+}
+
+/// What is to be in a table for this GPO: what GPMC inventories in the order of the inventory, then the rest in the order it
+/// stands in the GPO. Principals that mean the same in every domain are items only where GPMC inventories them.
+pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, Vec<StatusMessage>) {
+    let inventory = Inventory::new(snapshot);
+    let item = |source: String, kind: EntryType, candidates: Vec<Candidate>| {
+        let of_domain =
+            matches!(kind, EntryType::Principal(_)) && NameForm::of(&source).domain().is_some();
+        let destination = if options.relative && of_domain {
+            Destination::ByRelativeName
+        } else {
+            Destination::SameAsSource
+        };
+        Item {
+            entry: Entry {
+                source,
+                kind,
+                destination,
+            },
+            scope: Scope::Gpmc,
+            from_dacl: false,
+            name: None,
+            gpo: snapshot.display_name.clone(),
+            places: Vec::new(),
+            candidates,
+        }
+    };
+    let mut items = Vec::new();
+    for (number, entry) in snapshot.principals.iter().enumerate() {
+        if let Some(source) = inventoried_source(&entry.principal)
+            && (options.include_dacl || !entry.from_dacl)
+        {
+            let kind = EntryType::Principal(entry.principal.kind);
+            items.push(Item {
+                from_dacl: entry.from_dacl,
+                ..item(source, kind, inventory.known(number).candidates())
+            });
+        }
+    }
+    for path in &snapshot.file_paths {
+        items.push(item(path.clone(), EntryType::UncPath, Vec::new()));
+    }
+    let mut messages = Vec::new();
+    if options.scope == Scope::All {
+        let (principals, paths) = others(snapshot, &inventory, &mut messages);
+        for (identities, places) in principals {
+            let Some((source, kind)) = common_source(&identities) else {
+                continue;
+            };
+            items.push(Item {
+                scope: Scope::All,
+                name: identities
+                    .iter()
+                    .find_map(Identity::name)
+                    .filter(|name| *name != source),
+                places,
+                ..item(
+                    source,
+                    kind,
+                    identities.iter().flat_map(Identity::candidates).collect(),
+                )
+            });
+        }
+        for (source, places) in paths {
+            items.push(Item {
+                scope: Scope::All,
+                places,
+                ..item(source, EntryType::UncPath, Vec::new())
+            });
+        }
+    }
+    (items, messages)
+}
+
+/// Adds rows for the items that have none; the rows that are there stay as they are.
+///
+/// # Errors
+/// [`InvalidEntry`] when the table cannot be written with the new rows; it is unchanged then.
+pub fn merge(table: &mut MigTable, items: Vec<Item>) -> Result<Merged, InvalidEntry> {
+    let mut merged = Merged::default();
+    let mut new: Vec<Entry> = Vec::new();
+    // The rows that are there and those to come, by the key of their source.
+    let mut rows: HashMap<String, (String, EntryType)> = table
+        .rows()
+        .iter()
+        .map(|row| (source_key(&row.source), (row.source.clone(), row.kind)))
+        .collect();
+    let mut met: HashMap<String, usize> = HashMap::new();
+    // The sources of rows by the SID they stand for, as far as the GPOs tell it.
+    let mut named: HashMap<String, String> = HashMap::new();
+    for item in items {
+        let key = source_key(&item.entry.source);
+        if let Some((earlier, _)) = met
+            .get(&key)
+            .and_then(|&number| merged.items.get_mut(number))
+        {
+            earlier.places.extend(item.places);
+            earlier.from_dacl &= item.from_dacl;
+            if item.scope == Scope::Gpmc {
+                earlier.scope = Scope::Gpmc;
+            }
+            continue;
+        }
+        let found = rows.get(&key).or_else(|| {
+            item.candidates
+                .iter()
+                .filter_map(|candidate| {
+                    let row = rows.get(&candidate.key)?;
+                    candidate.fits(row.1).then_some(row)
+                })
+                .next()
+        });
+        let placed = match found {
+            Some((source, kind)) => {
+                let free = *kind == EntryType::Principal(PrincipalType::Unknown)
+                    && NameForm::of(source).domain().is_none();
+                if *kind != item.entry.kind && !free {
+                    merged.messages.push(
+                        StatusMessage::warning(
+                            "type-mismatch",
+                            format!(
+                                "\"{}\" is of type {}, its row \"{}\" says {kind}",
+                                printable(&item.entry.source),
+                                item.entry.kind,
+                                printable(source)
+                            ),
+                        )
+                        .of_gpo(&item.gpo)
+                        .with_hint("the row was left as it is; GPMC may not use it"),
+                    );
+                }
+                Placed::Present(source.clone())
+            }
+            None if let Some(other) = named.get(&key) => {
+                let why = format!(
+                    "{} stands alone in this GPO, which does not tell that the row \"{}\" means it",
+                    item.entry.source,
+                    printable(other)
+                );
+                merged.messages.push(
+                    StatusMessage::warning("no-row", why.clone())
+                        .of_gpo(&item.gpo)
+                        .with_hint("import this GPO with a table of its own"),
+                );
+                Placed::Left(why)
+            }
+            None => match table.accepts(&item.entry) {
+                Ok(()) => {
+                    new.push(item.entry.clone());
+                    rows.insert(key.clone(), (item.entry.source.clone(), item.entry.kind));
+                    Placed::Added
+                }
+                Err(problem) => {
+                    merged.messages.push(
+                        StatusMessage::warning("no-row", problem.to_string())
+                            .of_gpo(&item.gpo)
+                            .with_hint("it stays unmapped; look into the GPO by hand"),
+                    );
+                    Placed::Left(problem.to_string())
+                }
+            },
+        };
+        if let Placed::Added | Placed::Present(_) = placed {
+            for candidate in item
+                .candidates
+                .iter()
+                .filter(|one| one.key.starts_with("s-1-"))
+            {
+                named
+                    .entry(candidate.key.clone())
+                    .or_insert_with(|| item.entry.source.clone());
+            }
+        }
+        met.insert(key, merged.items.len());
+        merged.items.push((item, placed));
+    }
+    table.set_all(new)?;
+    Ok(merged)
+}
+
+/// The source GPMC writes for an entry of `SecurityGroups`: `sAMAccountName@dns.domain`, the plain name of a well-known
+/// principal or of free text, or the SID of somebody unknown.
+fn inventoried_source(principal: &Principal) -> Option<String> {
+    let source = if principal.sam_account_name.is_empty() {
+        principal.sid.as_ref()?.to_string()
+    } else if !principal.upn.is_empty() {
+        principal.upn.clone()
+    } else if !principal.dns_domain.is_empty() {
+        format!("{}@{}", principal.sam_account_name, principal.dns_domain)
+    } else {
+        principal.down_level_name()
+    };
+    Some(source)
+}
+
+/// Principals or UNC paths in the order they were met, with the places they stand in.
+type Met<T> = Vec<(T, Vec<Place>)>;
+
+/// The principals, each with every way the GPO names it, and the paths that the inventory does not have.
+fn others(
+    snapshot: &GpoSnapshot,
+    inventory: &Inventory<'_>,
+    messages: &mut Vec<StatusMessage>,
+) -> (Met<Vec<Identity>>, Met<String>) {
+    let mut known: HashSet<String> = snapshot
+        .file_paths
+        .iter()
+        .map(|path| format!("path {}", source_key(path)))
+        .collect();
+    for (number, entry) in snapshot.principals.iter().enumerate() {
+        if !entry.from_dacl {
+            known.extend(key_of(&inventory.known(number)));
+        }
+    }
+    let mut principals: Met<Vec<Identity>> = Vec::new();
+    let mut paths: Met<String> = Vec::new();
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut meet = |found: Found| match (inventory.identify(&found.target), found.target) {
+        (Some(identity), _) => {
+            let Some(key) =
+                key_of(&identity).filter(|key| !identity.is_universal() && !known.contains(key))
+            else {
+                return;
+            };
+            let number = *numbers.entry(key).or_insert_with(|| {
+                principals.push((Vec::new(), Vec::new()));
+                principals.len().saturating_sub(1)
+            });
+            if let Some((identities, places)) = principals.get_mut(number) {
+                if !identities.contains(&identity) {
+                    identities.push(identity);
+                }
+                places.push(found.place);
+            }
+        }
+        (None, FoundTarget::Unc { text, unit }) => {
+            let source = unc_source(&text, &unit);
+            let key = format!("path {}", source_key(&source));
+            if known.contains(&key) {
+                return;
+            }
+            let number = *numbers.entry(key).or_insert_with(|| {
+                paths.push((source, Vec::new()));
+                paths.len().saturating_sub(1)
+            });
+            if let Some((_, places)) = paths.get_mut(number) {
+                places.push(found.place);
+            }
+        }
+        (None, _) => {}
+    };
+    for (path, content) in snapshot.tree.files() {
+        let (found, noticed) = visit_keeping(path, content, &places::visit_file);
+        messages.extend(
+            noticed
+                .err()
+                .map(|unread| unread.of_gpo(&snapshot.display_name)),
+        );
+        found.into_iter().for_each(&mut meet);
+    }
+    for object in &snapshot.directory_objects {
+        places::software::visit_object(object, &mut |found: &Found| {
+            meet(found.clone());
+            Rewrite::Keep
+        });
+    }
+    (principals, paths)
+}
+
+/// The key under which references name the same principal.
+fn key_of(identity: &Identity) -> Option<String> {
+    match (&identity.sid, identity.name()) {
+        (Some(sid), _) => Some(format!("sid {sid}")),
+        (None, name) => name.map(|name| format!("name {}", name.to_lowercase())),
+    }
+}
+
+/// The source under which every reference to one principal finds the row: a name where all of them know it, or else the SID.
+fn common_source(identities: &[Identity]) -> Option<(String, EntryType)> {
+    let first = identities.first()?;
+    let principal = &first.principal;
+    let (sam, dns) = (&principal.sam_account_name, &principal.dns_domain);
+    let mut sources = Vec::new();
+    if !sam.is_empty() {
+        if !dns.is_empty() {
+            sources.push(format!("{sam}@{dns}"));
+        }
+        sources.push(principal.down_level_name());
+    }
+    sources.extend(first.sid.as_ref().map(ToString::to_string));
+    let kind = identities
+        .iter()
+        .find_map(Identity::kind)
+        .unwrap_or(PrincipalType::Unknown);
+    sources.into_iter().find_map(|source| {
+        let key = source_key(&source);
+        // SIDs and bare names are legal with the type Unknown only.
+        let kind = match NameForm::of(&source).domain() {
+            Some(_) => EntryType::Principal(kind),
+            None => EntryType::Principal(PrincipalType::Unknown),
+        };
+        let finds = |identity: &Identity| {
+            identity
+                .candidates()
+                .iter()
+                .any(|candidate| candidate.key == key && candidate.fits(kind))
+        };
+        identities.iter().all(finds).then_some((source, kind))
+    })
+}
+
+/// The unit of a path, when it is a folder above it; otherwise the path, which a mapping compares as a whole.
+fn unc_source(text: &str, unit: &str) -> String {
+    let above = || {
+        let unit: UncPath = unit.parse().ok()?;
+        text.parse::<UncPath>().ok()?.strip_prefix(&unit)?;
+        Some(unit.to_string())
+    };
+    above().unwrap_or_else(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests;
