@@ -124,25 +124,33 @@ def add_principal(domain, entry, password):
             }
         )
     elif kind == "computer":
-        samdb.add(
-            {
-                "dn": str(dn),
-                "objectClass": "computer",
-                "sAMAccountName": f"{account}$",
-                "dNSHostName": f"{name.lower()}.{domain.dns_name}",
-                "userAccountControl": "4096",
-            }
-        )
+        host = f"{name.lower()}.{domain.dns_name}"
+        computer = {
+            "dn": str(dn),
+            "objectClass": "computer",
+            "sAMAccountName": f"{account}$",
+            "dNSHostName": host,
+            "userAccountControl": "4096",
+        }
+        # One that really runs.
+        if "password" in entry:
+            computer["unicodePwd"] = f'"{password(entry["password"])}"'.encode("utf-16-le")
+            computer["servicePrincipalName"] = [f"HOST/{name.upper()}", f"HOST/{host}"]
+        samdb.add(computer)
     else:
         raise ValueError(f"unknown kind {kind!r} of {name!r} in directory.json")
     # `key` names principals that are called differently in the two domains.
     sid = domain.read_sid(dn)
     domain.sids[name] = sid
     domain.sids[entry.get("key", name)] = sid
-    members = entry.get("members", [])
+    members = [domain.sids[member] for member in entry.get("members", [])]
     if members:
-        change = ldb.Message(dn)
-        change["member"] = ldb.MessageElement(
-            [f"<SID={domain.sids[member]}>" for member in members], ldb.FLAG_MOD_ADD, "member"
-        )
-        samdb.modify(change)
+        add_members(samdb, dn, members)
+    for group in entry.get("member_of", []):
+        add_members(samdb, ldb.Dn(samdb, f"<SID={domain.sids[group]}>"), [sid])
+
+
+def add_members(samdb, group, sids):
+    change = ldb.Message(group)
+    change["member"] = ldb.MessageElement([f"<SID={sid}>" for sid in sids], ldb.FLAG_MOD_ADD, "member")
+    samdb.modify(change)
