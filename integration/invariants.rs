@@ -94,10 +94,9 @@ pub fn ini(data: &[u8]) {
         .collect();
     // Only in an encoding that can hold them do other characters come in.
     if let Some(&number) = pairs.get(choose(data, pairs.len())) {
-        for edit in [
-            IniFile::replace_value as fn(&mut IniFile, usize, &str),
-            IniFile::replace_key,
-        ] {
+        let edits: [fn(&mut IniFile, usize, &str); 2] =
+            [IniFile::replace_value, IniFile::replace_key];
+        for edit in edits {
             let mut edited = ini.clone();
             edit(&mut edited, number, "edited");
             assert_only_changed(&before, &edited, number);
