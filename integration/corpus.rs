@@ -122,6 +122,10 @@ fn tree(dir: &Path) -> Gpo {
         let relative = path.strip_prefix(dir).unwrap().to_str().unwrap();
         // samba-tool keeps the file as it was beside its generalised form, under this ending.
         let relative = relative.strip_suffix(".SAMBABACKUP").unwrap_or(relative);
+        // It belongs to the GPO, not to its settings: no snapshot holds it.
+        if relative.eq_ignore_ascii_case("GPT.INI") {
+            continue;
+        }
         let relative: RelPath = relative.parse().unwrap();
         tree.insert_file(&relative, std::fs::read(&path).unwrap().into());
     }
