@@ -366,3 +366,18 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_row_cannot_be_set_to_is_not_read_either() {
+    let row = |source: &str| {
+        table(&format!(
+            "<Mapping><Type>User</Type><Source>{source}</Source><DestinationNone/></Mapping>"
+        ))
+    };
+    for character in ['\u{7f}', '\u{85}', '\u{fffe}', '\u{ffff}'] {
+        let error = row(&format!("a{character}b")).unwrap_err();
+        assert!(error.message.contains("control character"), "{error}");
+    }
+    let mut table = row("a\u{fffd}b").unwrap();
+    table.set("a\u{fffd}b", GROUP, set("c")).unwrap();
+}
