@@ -93,7 +93,8 @@ pub enum LineKind<'a> {
 
 /// Whether two names of sections or keys are the same to Windows.
 pub fn same(a: &str, b: &str) -> bool {
-    a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase()
+    a.eq_ignore_ascii_case(b)
+        || (!(a.is_ascii() && b.is_ascii()) && a.to_lowercase() == b.to_lowercase())
 }
 
 /// The text without blanks and tabs at its ends. Other white space belongs to the value: in an unknown code page it may be half of a
@@ -225,6 +226,14 @@ impl IniFile {
     /// How the file is encoded.
     pub fn encoding(&self) -> TextEncoding {
         self.encoding
+    }
+
+    /// Whether a reader of these bytes, which this file was written to, takes them for the same lines. UTF-16 without a byte order
+    /// mark is told by its zero bytes, and an edit can tip the balance.
+    pub fn is_told_from(&self, bytes: &[u8]) -> bool {
+        let unmarked = TextEncoding::Utf16Le { bom: false };
+        text::decode(bytes)
+            .is_ok_and(|(encoding, _)| (encoding == unmarked) == (self.encoding == unmarked))
     }
 
     /// The lines that were not removed, in order.

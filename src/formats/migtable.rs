@@ -165,6 +165,11 @@ pub fn source_key(source: &str) -> String {
     bare.to_lowercase()
 }
 
+/// What neither a source nor a destination can hold: control characters, and the two that XML 1.0 forbids beside them.
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}')
+}
+
 impl MigTable {
     /// Reads a table. The encoding is told from the bytes (byte order mark, then the pattern of zero bytes, then UTF-8, then
     /// windows-1252); a declaration that says otherwise is ignored.

@@ -290,11 +290,15 @@ impl<'a> Reader<'a> {
         self.skip_blanks();
         let rest = self.rest();
         let length = if rest.get(..2).is_some_and(|s| s.eq_ignore_ascii_case("S-")) {
+            // A hexadecimal authority has twelve digits [MS-DTYP 2.4.2.1]; a `D` behind them is the next component.
+            let hexadecimal = rest
+                .get(2..6)
+                .is_some_and(|s| s.eq_ignore_ascii_case("1-0x"));
+            let head = if hexadecimal { 18 } else { 2 };
             rest.bytes()
-                .skip(2)
-                // `D` may be a digit of a hexadecimal authority or the next component.
+                .skip(head)
                 .position(|b| !(b.is_ascii_digit() || b == b'-'))
-                .map_or(rest.len(), |n| n + 2)
+                .map_or(rest.len(), |n| n + head)
         } else {
             rest.len().min(2)
         };

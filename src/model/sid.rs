@@ -24,13 +24,14 @@ impl Sid {
     /// Reads a SID at the start of `bytes` [MS-DTYP 2.4.2.2] and says how many bytes it took.
     ///
     /// # Errors
-    /// When the revision is not 1, there are more than 15 sub-authorities, or the bytes end early.
+    /// When the revision is not 1, there is no sub-authority or more than 15 (the text form cannot say such a SID
+    /// [MS-DTYP 2.4.2.1]), or the bytes end early.
     pub fn parse_prefix(bytes: &[u8]) -> Result<(Self, usize), InvalidSid> {
         let bad = || InvalidSid(format!("{} bytes", bytes.len()));
         let (&[revision, count, a, b, c, d, e, f], rest) =
             bytes.split_first_chunk::<8>().ok_or_else(bad)?;
         let count = usize::from(count);
-        if revision != 1 || count > MAX_SUB_AUTHORITIES {
+        if revision != 1 || !(1..=MAX_SUB_AUTHORITIES).contains(&count) {
             return Err(bad());
         }
         let sub_authorities: Vec<u32> = rest
@@ -203,5 +204,7 @@ mod tests {
         assert!(Sid::from_bytes(&[1, 16, 0, 0, 0, 0, 0, 5]).is_err());
         assert!(Sid::from_bytes(&[1, 1, 0, 0, 0, 0, 0, 5]).is_err());
         assert!(Sid::from_bytes(&[1, 0, 0, 0, 0, 0, 0, 5, 9]).is_err());
+        // Without a sub-authority there is no text that would be read as the same SID.
+        assert!(Sid::from_bytes(&[1, 0, 0, 0, 0, 0, 0, 5]).is_err());
     }
 }

@@ -68,6 +68,18 @@ fn example() -> BackupXml {
 }
 
 #[test]
+fn an_extension_without_an_id_is_written_once() {
+    let mut backup = example();
+    if let Some(extension) = backup.extensions.first_mut() {
+        extension.id = String::new();
+    }
+    let bytes = backup.to_written();
+    let read = parse(&bytes).unwrap();
+    assert_eq!(read.backup.value.extensions.len(), 2);
+    assert_eq!(read.backup.value.to_written(), bytes);
+}
+
+#[test]
 fn comes_back_from_its_written_form() {
     let bytes = example().to_written();
     let read = parse(&bytes).unwrap();

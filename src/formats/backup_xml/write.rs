@@ -11,17 +11,17 @@ use crate::model::snapshot::InventoryPrincipal;
 const REGISTRY: &str = "{35378EAC-683F-11D2-A89A-00C04FBBCFA2}";
 /// The handler of everything else stands last and always.
 const UNKNOWN: &str = "{F15C46CD-82A0-4C2D-A210-5D0D3182A418}";
-/// The handlers between those two, in GPMC's order; a slot without a name stands for one that was never seen.
-const SLOTS: [&str; 9] = [
-    "",
-    "{25537BA6-77A8-11D2-9B6C-0000F8080861}",
-    "{42B5FAAE-6536-11D2-AE5A-0000F87571E3}",
-    "",
-    "{827D319E-6EAC-11D2-A4EA-00C04F79F83A}",
-    "",
-    "",
-    "",
-    "{C6DC5466-785A-11D2-84D0-00C04FB169F7}",
+/// The handlers between those two, in GPMC's order; `None` stands for one that was never seen.
+const SLOTS: [Option<&str>; 9] = [
+    None,
+    Some("{25537BA6-77A8-11D2-9B6C-0000F8080861}"),
+    Some("{42B5FAAE-6536-11D2-AE5A-0000F87571E3}"),
+    None,
+    Some("{827D319E-6EAC-11D2-A4EA-00C04F79F83A}"),
+    None,
+    None,
+    None,
+    Some("{C6DC5466-785A-11D2-84D0-00C04FB169F7}"),
 ];
 
 const FIELD: &str = "        ";
@@ -134,9 +134,11 @@ fn extensions(xml: &mut String, extensions: &[Extension]) {
     for extension in extensions.iter().filter(|e| is(e, REGISTRY)) {
         block(xml, extension);
     }
+    let fills =
+        |extension: &Extension, slot: Option<&str>| slot.is_some_and(|id| is(extension, id));
     for slot in SLOTS {
         let mut empty = true;
-        for extension in extensions.iter().filter(|e| is(e, slot)) {
+        for extension in extensions.iter().filter(|e| fills(e, slot)) {
             block(xml, extension);
             empty = false;
         }
@@ -146,7 +148,7 @@ fn extensions(xml: &mut String, extensions: &[Extension]) {
         }
     }
     let placed =
-        |e: &Extension| is(e, REGISTRY) || is(e, UNKNOWN) || SLOTS.iter().any(|s| is(e, s));
+        |e: &Extension| is(e, REGISTRY) || is(e, UNKNOWN) || SLOTS.iter().any(|&s| fills(e, s));
     for extension in extensions.iter().filter(|e| !placed(e)) {
         block(xml, extension);
     }

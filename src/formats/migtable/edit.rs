@@ -184,10 +184,7 @@ impl MigTable {
             if text.trim_matches([' ', '\t', '\r', '\n']) != text {
                 return fail(format!("its {what} begins or ends with a blank"));
             }
-            if text
-                .chars()
-                .any(|c| c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}'))
-            {
+            if text.chars().any(super::is_control) {
                 return fail(format!("its {what} holds a control character"));
             }
             if !encoding::representable(text, self.encoding) {

@@ -403,7 +403,7 @@ impl Cursor<'_> {
             }
         }
         let value = value.trim_matches([' ', '\t', '\r', '\n']);
-        if let Some(control) = value.chars().find(|c| c.is_control()) {
+        if let Some(control) = value.chars().find(|&c| super::is_control(c)) {
             return Err(self.error(
                 "control-character",
                 format!(

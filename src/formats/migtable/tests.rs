@@ -417,3 +417,18 @@ fn check_lists_every_fault_and_keeps_the_rows_that_can_be_read() {
     assert!(none.is_none());
     assert_eq!(problems.last().unwrap().code, "not-xml");
 }
+
+#[test]
+fn what_a_row_cannot_be_set_to_is_not_read_either() {
+    let row = |source: &str| {
+        table(&format!(
+            "<Mapping><Type>User</Type><Source>{source}</Source><DestinationNone/></Mapping>"
+        ))
+    };
+    for character in ['\u{7f}', '\u{85}', '\u{fffe}', '\u{ffff}'] {
+        let error = row(&format!("a{character}b")).unwrap_err();
+        assert!(error.message.contains("control character"), "{error}");
+    }
+    let mut table = row("a\u{fffd}b").unwrap();
+    table.set("a\u{fffd}b", GROUP, set("c")).unwrap();
+}

@@ -498,3 +498,19 @@ fn firewall_rules_field_by_field() {
     let visited = visit_file(&POL.parse().unwrap(), &bytes, &mut bar).unwrap();
     assert_eq!((&visited.bytes, codes(&visited)), (&None, vec!["bad-path"]));
 }
+
+#[test]
+fn a_change_that_would_hide_the_encoding_is_not_made() {
+    // UTF-16 without a mark is told by its zero bytes. The path is most of them.
+    let text =
+        "[\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}]\r\n0CmdLine=\\\\old\\share\\a.cmd";
+    let bytes = Bytes::from(encode(TextEncoding::Utf16Le { bom: false }, text).unwrap());
+    let path = SCRIPTS.parse().unwrap();
+    let far = "\u{4e2d}".repeat(12);
+    let visited = visit_file(&path, &bytes, &mut |_| {
+        Rewrite::Unc(format!("\\\\{far}\\{far}"))
+    });
+    let visited = visited.unwrap();
+    assert_eq!(visited.bytes, None);
+    assert_eq!(codes(&visited), ["not-encodable"]);
+}

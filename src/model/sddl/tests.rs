@@ -14,6 +14,18 @@ fn domain() -> Sid {
 }
 
 #[test]
+fn an_owner_with_an_authority_beyond_32_bits_comes_back() {
+    let mut descriptor = SecurityDescriptor::new();
+    descriptor.owner = Some("S-1-0x0038330000d5-32-544".parse().unwrap());
+    descriptor.group = Some("S-1-0x0038330000d5-1".parse().unwrap());
+    let text = to_sddl(&descriptor) + "D:";
+    assert_eq!(text, "O:S-1-0x0038330000d5-32-544G:S-1-0x0038330000d5-1D:");
+    let read = from_sddl(&text, None).unwrap();
+    assert_eq!(read.owner, descriptor.owner);
+    assert_eq!(read.group, descriptor.group);
+}
+
+#[test]
 fn reads_the_schema_default_of_a_gpo() {
     let read = from_sddl(DEFAULT, Some(&domain())).unwrap();
     let acl = read.dacl.as_ref().unwrap();

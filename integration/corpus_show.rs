@@ -1,0 +1,197 @@
+//! Every real backup and SYSVOL tree as `gpoctl backups show` sees it: each file is parsed and written again byte for byte, or
+//! carried as it is with a reason. The counts are those of an independent survey of the corpus.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and what it measured is worth seeing"
+)]
+
+mod corpus;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gpoctl::migration::places::check_format;
+use gpoctl::migration::scan::scan;
+
+type Counts = BTreeMap<String, usize>;
+
+fn count(counts: &mut Counts, what: impl Into<String>) {
+    *counts.entry(what.into()).or_default() += 1;
+}
+
+fn print(title: &str, counts: &Counts) {
+    println!("{title}");
+    for (what, number) in counts {
+        println!("{number:7}  {what}");
+    }
+}
+
+/// What the survey calls a file, told by its path.
+fn class(path: &str) -> String {
+    let path = path.to_lowercase().replace('\\', "/");
+    let path = path.strip_suffix(".sambabackup").unwrap_or(&path);
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    match name.rsplit_once('.') {
+        Some((_, "pol")) => "Registry.pol",
+        Some((_, "aas")) => ".aas",
+        Some((_, "migtable")) => ".migtable",
+        Some((_, "adm")) => ".adm",
+        Some((_, "xml")) if folder.contains("/preferences/") => "Preferences",
+        _ => name,
+    }
+    .to_owned()
+}
+
+/// How many files of the GPOs are parsed. There are more Registry.pol than these: 6 of the `adsys` tree break the format, and
+/// 51 lie in no GPO.
+const PARSED: [(&str, usize); 6] = [
+    ("Registry.pol", 246),
+    ("gpttmpl.inf", 122),
+    ("fdeploy.ini", 6),
+    ("fdeploy1.ini", 6),
+    ("scripts.ini", 25),
+    ("psscripts.ini", 7),
+];
+
+/// The kinds of files that the library carries as they are, because it does not know their format.
+const WITHOUT_PARSER: &[&str] = &[
+    ".aas",
+    ".adm",
+    "Preferences",
+    "audit.csv",
+    "comment.cmtx",
+    "gpe.ini",
+    "gpo.cmt",
+];
+
+/// Files that are no policy: a converter's copies, samba's generalised form, files that scripts and programs of the GPO read.
+const OF_ANOTHER_TOOL: &[&str] = &[
+    ".backup",
+    ".csv.xml",
+    ".inf.xml",
+    ".ini.xml",
+    ".pol.xml",
+    "config.xml",
+    "configuration.xml",
+    "configuration-custom.xml",
+    "localadmingroups.xml",
+    "-sddl.xml",
+];
+
+#[test]
+fn every_file_is_parsed_and_written_again_or_carried_with_a_reason() {
+    let Some(root) = corpus::root() else { return };
+    let mut all = corpus::backups(&root);
+    let trees = corpus::sysvol_trees(&root);
+    println!("{} backups, {} SYSVOL trees", all.len(), trees.len());
+    assert_eq!((all.len(), trees.len()), (276, 38));
+    all.extend(trees);
+    let mut counts = Counts::new();
+    let (mut files, mut references, mut unread) = (0, 0, 0);
+    for gpo in &all {
+        let scan = scan(&gpo.snapshot);
+        references += scan.references.len();
+        let mut warned: BTreeSet<String> = scan
+            .messages
+            .iter()
+            .filter(|message| message.code == "unread-file")
+            .map(|message| message.place.as_ref().unwrap().file.clone())
+            .collect();
+        unread += warned.len();
+        for (path, content) in gpo.snapshot.tree.files() {
+            files += 1;
+            let class = class(&path.to_string());
+            match check_format(path, content) {
+                Some(Ok(_)) => count(&mut counts, format!("{class}: parsed")),
+                Some(Err(reason)) => {
+                    assert!(
+                        warned.remove(&path.to_string()),
+                        "{path} is refused in silence"
+                    );
+                    count(&mut counts, format!("{class}: carried verbatim: {reason}"));
+                }
+                None => {
+                    assert!(
+                        WITHOUT_PARSER.contains(&class.as_str())
+                            || OF_ANOTHER_TOOL.iter().any(|end| class.ends_with(end)),
+                        "{}: {path} has no parser",
+                        gpo.dir.display()
+                    );
+                    count(&mut counts, format!("{class}: carried verbatim: no parser"));
+                }
+            }
+        }
+        assert_eq!(warned, BTreeSet::new(), "{}", gpo.dir.display());
+        if gpo.is_backup {
+            assert_as_on_disk(gpo);
+        }
+    }
+    print("files of the GPOs", &counts);
+    for (class, parsed) in PARSED {
+        let what = format!("{class}: parsed");
+        assert_eq!(counts.get(&what), Some(&parsed), "{what}");
+    }
+    println!("{files} files, {references} references, {unread} files carried with a warning");
+}
+
+/// What the snapshot holds of each file are the bytes on disk.
+fn assert_as_on_disk(gpo: &corpus::Gpo) {
+    let below = gpo.dir.join("DomainSysvol").join("GPO");
+    if !below.is_dir() {
+        assert!(gpo.snapshot.tree.files().next().is_none());
+        return;
+    }
+    for file in corpus::files(&below) {
+        let relative = file.strip_prefix(&below).unwrap().to_str().unwrap();
+        if let Some(content) = gpo.snapshot.tree.file(relative) {
+            assert_eq!(
+                content,
+                &std::fs::read(&file).unwrap(),
+                "{}",
+                file.display()
+            );
+        }
+    }
+}
+
+/// The survey leaves out the files that samba-tool keeps beside its generalised form, and names the kinds it knows.
+#[test]
+fn there_are_as_many_files_of_each_kind_as_in_the_survey() {
+    let Some(root) = corpus::root() else { return };
+    let mut counts = Counts::new();
+    let mut kept_by_samba = 0;
+    for path in corpus::files(&root) {
+        if path.extension().is_some_and(|e| e == "SAMBABACKUP") {
+            kept_by_samba += 1;
+            continue;
+        }
+        let path = path.strip_prefix(&root).unwrap().to_str().unwrap();
+        count(&mut counts, class(path));
+    }
+    print("files of the corpus", &counts);
+    println!("{kept_by_samba} files kept by samba-tool");
+    for (class, number) in [
+        ("backup.xml", 276),
+        ("bkupinfo.xml", 273),
+        ("gpreport.xml", 267),
+        ("manifest.xml", 226),
+        ("Registry.pol", 251 + 52),
+        ("gpttmpl.inf", 121),
+        ("comment.cmtx", 188),
+        ("gpo.cmt", 170),
+        ("Preferences", 126),
+        ("gpt.ini", 35),
+        ("audit.csv", 28),
+        ("scripts.ini", 23),
+        ("psscripts.ini", 6),
+        ("fdeploy.ini", 5),
+        ("fdeploy1.ini", 5),
+        (".aas", 8),
+        (".migtable", 13),
+        ("gpe.ini", 4),
+        (".adm", 1),
+    ] {
+        assert_eq!(counts.get(class), Some(&number), "{class}");
+    }
+}

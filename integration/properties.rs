@@ -1,0 +1,198 @@
+//! Every parser against random bytes and against own small files with faults put in: the same invariants that the fuzz
+//! targets in `integration/fuzz` check, in a bounded number of cases.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests stand outside of the test functions here"
+)]
+
+mod invariants;
+
+use std::path::{Path, PathBuf};
+
+use invariants::TARGETS;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+/// The files in the folder of a parser's seeds. Their names say what is in them.
+fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("integration/fuzz/seeds")
+        .join(target);
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// A fault to put into a file; places are taken modulo its length.
+#[derive(Debug, Clone)]
+enum Fault {
+    FlipBit(usize, u8),
+    SetByte(usize, u8),
+    Insert(usize, Vec<u8>),
+    Remove(usize, usize),
+    Repeat(usize, usize),
+    CutOff(usize),
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    let place = any::<usize>();
+    prop_oneof![
+        (place, 0_u8..8).prop_map(|(at, bit)| Fault::FlipBit(at, bit)),
+        (place, interesting()).prop_map(|(at, byte)| Fault::SetByte(at, byte)),
+        (place, prop::collection::vec(interesting(), 1..6))
+            .prop_map(|(at, bytes)| Fault::Insert(at, bytes)),
+        (place, 1_usize..12).prop_map(|(at, count)| Fault::Remove(at, count)),
+        (place, 1_usize..64).prop_map(|(at, count)| Fault::Repeat(at, count)),
+        place.prop_map(Fault::CutOff),
+    ]
+}
+
+/// Bytes that mean something to one of the formats, and any other.
+fn interesting() -> impl Strategy<Value = u8> {
+    prop_oneof![
+        prop::sample::select(b"\0\x01\x7F\xFF\xFE;=[](){}<>&\"\\-,|* \t\r\nS0159".to_vec()),
+        any::<u8>(),
+    ]
+}
+
+fn put_in(fault: &Fault, bytes: &mut Vec<u8>) {
+    let length = bytes.len();
+    let at = |place: usize| place % length.max(1);
+    match fault {
+        Fault::Insert(place, with) => {
+            let place = place % (length + 1);
+            bytes.splice(place..place, with.iter().copied());
+        }
+        _ if length == 0 => {}
+        Fault::FlipBit(place, bit) => bytes[at(*place)] ^= 1 << bit,
+        Fault::SetByte(place, byte) => bytes[at(*place)] = *byte,
+        Fault::Remove(place, count) => {
+            bytes.drain(at(*place)..(at(*place) + count).min(length));
+        }
+        Fault::Repeat(place, count) => {
+            let part = bytes[at(*place)..(at(*place) + count).min(length)].to_vec();
+            bytes.splice(at(*place)..at(*place), part);
+        }
+        Fault::CutOff(place) => bytes.truncate(at(*place)),
+    }
+}
+
+/// Runs a property with reproducible cases; the failing input is shown shrunk.
+fn check<S: Strategy>(cases: u32, strategy: &S, property: impl Fn(S::Value)) {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new_with_rng(
+        config,
+        prop::test_runner::TestRng::deterministic_rng(prop::test_runner::RngAlgorithm::ChaCha),
+    );
+    let result = runner.run(strategy, |value| {
+        property(value);
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The parsers have a folder of seeds and a fuzz target each, and no other ones are there.
+#[test]
+fn every_parser_has_seeds_and_a_fuzz_target() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/fuzz");
+    let names = |folder: &str| -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(fuzz.join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    let targets: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names("seeds"), targets);
+    assert_eq!(names("fuzz_targets"), targets);
+    for target in targets {
+        assert!(seeds(target).len() >= 4, "{target}");
+    }
+}
+
+fn invariants_of(target: &str) -> fn(&[u8]) {
+    TARGETS.iter().find(|(name, _)| *name == target).unwrap().1
+}
+
+fn own_files(target: &str) {
+    for (path, bytes) in seeds(target) {
+        println!("{}", path.display());
+        invariants_of(target)(&bytes);
+    }
+}
+
+fn arbitrary_bytes(target: &str) {
+    check(512, &prop::collection::vec(any::<u8>(), 0..256), |bytes| {
+        invariants_of(target)(&bytes);
+    });
+}
+
+fn own_files_with_faults(target: &str) {
+    let seeds: Vec<Vec<u8>> = seeds(target).into_iter().map(|(_, bytes)| bytes).collect();
+    let faults = prop::collection::vec(fault(), 1..5);
+    check(
+        2048,
+        &(prop::sample::select(seeds), faults),
+        |(mut bytes, faults)| {
+            for fault in &faults {
+                put_in(fault, &mut bytes);
+            }
+            invariants_of(target)(&bytes);
+        },
+    );
+}
+
+/// Every own file cut off behind each of its bytes: where a parser looks one byte too far, it shows here.
+fn own_files_cut_off_anywhere(target: &str) {
+    for (path, bytes) in seeds(target) {
+        for end in 0..bytes.len().min(4096) {
+            println!("{} cut off behind {end} bytes", path.display());
+            invariants_of(target)(&bytes[..end]);
+        }
+    }
+}
+
+macro_rules! properties {
+    ($($target:ident)*) => {$(
+        mod $target {
+            #[test]
+            fn own_files() {
+                super::own_files(stringify!($target));
+            }
+
+            #[test]
+            fn arbitrary_bytes() {
+                super::arbitrary_bytes(stringify!($target));
+            }
+
+            #[test]
+            fn own_files_with_faults() {
+                super::own_files_with_faults(stringify!($target));
+            }
+
+            #[test]
+            fn own_files_cut_off_anywhere() {
+                super::own_files_cut_off_anywhere(stringify!($target));
+            }
+        }
+    )*};
+}
+
+properties! {
+    backup_xml bkup_info fdeploy gpt_ini gpt_tmpl ini manifest migtable names registry_pol scripts sddl security_descriptor
+    xml_tree
+}
