@@ -6,6 +6,7 @@ mod backups;
 mod completions;
 mod config;
 mod connection;
+mod diff;
 mod import;
 mod list;
 mod man;
@@ -61,6 +62,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Do exactly what a saved plan says
     Apply(apply::ApplyArgs),
+    /// Show what differs between two GPOs, setting by setting
+    Diff(diff::DiffArgs),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write those of all commands
@@ -110,6 +113,7 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Backups(command) => backups::run(command, ui).await,
         Command::Import(args) => import::run(args, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,
+        Command::Diff(args) => diff::run(args, ui).await,
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
     }

@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | [`read`] | a live GPO | a snapshot |
 //! | [`backup`] | a live GPO | a backup folder |
+//! | [`diff`] | two snapshots | what differs, setting by setting |
 //! | [`import`] | a snapshot (of a backup) and a target GPO | a plan |
 //! | [`apply`] | a plan | the change, with a journal, or nothing |
 
 pub mod apply;
 pub mod backup;
+pub mod diff;
 pub mod import;
 pub mod journal;
 pub mod plan;
