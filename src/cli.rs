@@ -9,6 +9,7 @@ mod config;
 mod connection;
 mod create;
 mod delete;
+mod diff;
 mod import;
 mod link;
 mod list;
@@ -84,6 +85,8 @@ enum Command {
     Migtable(Box<migtable::MigtableCommand>),
     /// Do exactly what a saved plan says
     Apply(apply::ApplyArgs),
+    /// Show what differs between two GPOs, setting by setting
+    Diff(diff::DiffArgs),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write those of all commands
@@ -139,6 +142,7 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Link(command) => link::run(command, ui).await,
         Command::Migtable(command) => migtable::run(*command, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,
+        Command::Diff(args) => diff::run(args, ui).await,
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
     }

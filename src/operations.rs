@@ -5,6 +5,7 @@
 //! | [`read`] | a live GPO | a snapshot |
 //! | [`backup`] | a live GPO | a backup folder |
 //! | [`create`], [`delete`], [`rename`], [`set_status`] | a name or a live GPO | a plan |
+//! | [`diff`] | two snapshots | what differs, setting by setting |
 //! | [`import`] | a snapshot (of a backup) and a target GPO | a plan |
 //! | [`link`] | the links of a domain, OU or site | a change list |
 //! | [`apply`] | a plan | the change, with a journal, or nothing |
@@ -14,6 +15,7 @@ pub mod backup;
 pub mod change_list;
 pub mod create;
 pub mod delete;
+pub mod diff;
 pub mod import;
 pub mod journal;
 pub mod link;

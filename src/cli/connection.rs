@@ -86,6 +86,14 @@ enum SmbChoice {
 }
 
 impl ConnectionArgs {
+    /// The profile of a domain, and nothing else.
+    pub(super) fn profile(domain: &str) -> Self {
+        Self {
+            domain: Some(domain.to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// Connects.
     pub(super) async fn connect(&self) -> Result<DomainSession> {
         DomainSession::connect(&self.settings()?).await

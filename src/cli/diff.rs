@@ -1,0 +1,116 @@
+//! `gpoctl diff`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::connection::ConnectionArgs;
+use super::ui::{Colour, Ui};
+use crate::error::Result;
+use crate::model::snapshot::GpoSnapshot;
+use crate::operations::diff::{Difference, LineSign, diff};
+use crate::operations::plan::Change;
+use crate::operations::progress::Control;
+use crate::operations::read::read_gpo;
+
+/// Show what differs between two GPOs, setting by setting
+///
+/// Each side is the folder of a backup, or else a GPO of a domain. GUIDs, times and versions are not compared.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl diff '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' \"Workstation Security\" --domain corp.example\n  gpoctl diff Desktops Desktops --domain corp.example --with-domain lab.example"
+)]
+pub(super) struct DiffArgs {
+    /// The first GPO: folder of a backup; or display name, GUID, or the unambiguous beginning of a GUID
+    old: String,
+
+    /// The second GPO, likewise
+    new: String,
+
+    /// Folder of backups in which the first one is: by its ID, the beginning of its ID, or the GPO's name (the newest)
+    #[arg(long, value_name = "DIR")]
+    backup_dir: Option<PathBuf>,
+
+    /// Domain of the second GPO, by its profile, when it is another one
+    #[arg(long, value_name = "NAME")]
+    with_domain: Option<String>,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(super) async fn run(args: DiffArgs, ui: &Ui) -> Result<u8> {
+    let other = args.with_domain.as_deref().map(ConnectionArgs::profile);
+    let old = match args.backup_dir.as_deref() {
+        Some(folder) => stored(&args.old, Some(folder))?,
+        None => side(&args.old, &args.connection).await?,
+    };
+    let new = side(&args.new, other.as_ref().unwrap_or(&args.connection)).await?;
+    let found = diff(&old, &new);
+    if ui.is_json() {
+        let side = |gpo: &GpoSnapshot| {
+            serde_json::json!({
+                "gpo_guid": gpo.guid,
+                "display_name": gpo.display_name,
+                "domain": gpo.domain,
+            })
+        };
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "old": side(&old),
+            "new": side(&new),
+            "differences": found,
+        }))?;
+        return Ok(0);
+    }
+    for (sign, gpo) in [("---", &old), ("+++", &new)] {
+        ui.coloured(
+            Colour::Bold,
+            &format!(
+                "{sign} \"{}\" {} of {}",
+                gpo.display_name, gpo.guid, gpo.domain
+            ),
+        );
+    }
+    if found.is_empty() {
+        ui.line("no difference");
+    }
+    for difference in &found {
+        show(ui, difference);
+    }
+    Ok(0)
+}
+
+/// A backup's folder or a live GPO.
+async fn side(spec: &str, connection: &ConnectionArgs) -> Result<GpoSnapshot> {
+    if Path::new(spec).is_dir() {
+        return stored(spec, None);
+    }
+    let session = connection.connect().await?;
+    let object = session.directory().find_gpo(spec).await?;
+    let live = read_gpo(&session, &object, &Control::default()).await?;
+    Ok(live.snapshot)
+}
+
+fn stored(spec: &str, folder: Option<&Path>) -> Result<GpoSnapshot> {
+    let path = crate::backup::resolve(spec, folder)?;
+    Ok(crate::backup::read(&path)?.snapshot)
+}
+
+fn show(ui: &Ui, difference: &Difference) {
+    let (sign, colour) = match difference.change {
+        Change::Added => ("+", Colour::Green),
+        Change::Removed => ("-", Colour::Red),
+        Change::Changed | Change::Unchanged => ("~", Colour::Yellow),
+    };
+    ui.line("");
+    ui.coloured(colour, &format!("{sign} {}", difference.name));
+    for line in &difference.lines {
+        match line.sign {
+            LineSign::Removed => ui.coloured(Colour::Red, &format!("  - {}", line.text)),
+            LineSign::Added => ui.coloured(Colour::Green, &format!("  + {}", line.text)),
+            LineSign::Same => ui.line(&format!("    {}", line.text)),
+            LineSign::Gap => ui.coloured(Colour::Dim, "    …"),
+        }
+    }
+}
