@@ -53,7 +53,9 @@ impl Agreement {
                 ),
             )
             .at(found.place.clone())
-            .with_hint("clients go by the SID, and so does the mapping; correct one of them"),
+            .with_hint(
+                "clients go by the SID; see which of the two is meant, and correct the other",
+            ),
         )
     }
 }

@@ -185,6 +185,10 @@ pub(super) struct Inventory<'a> {
     by_sid: HashMap<&'a Sid, usize>,
     /// `None` for a name that several principals go by.
     by_name: HashMap<String, Option<usize>>,
+    /// What pairs in the settings tell of those the source does not name: the name beside a SID, and the SID beside a name in
+    /// lower case. `None` where pairs contradict one another.
+    names_beside: HashMap<Sid, Option<String>>,
+    sids_beside: HashMap<String, Option<Sid>>,
     /// NetBIOS and DNS names of domains, both ways, in lower case keys.
     netbios_to_dns: HashMap<String, String>,
     dns_to_netbios: HashMap<String, String>,
@@ -200,6 +204,8 @@ impl<'a> Inventory<'a> {
             principals: &snapshot.principals,
             by_sid: HashMap::new(),
             by_name: HashMap::new(),
+            names_beside: HashMap::new(),
+            sids_beside: HashMap::new(),
             netbios_to_dns: HashMap::new(),
             dns_to_netbios: HashMap::new(),
             source_domain: None,
@@ -255,6 +261,36 @@ impl<'a> Inventory<'a> {
             principal,
             well_known,
         }
+    }
+
+    /// Takes in what a SID and a name of a domain side by side say of each other, for those that stand alone elsewhere.
+    pub(super) fn learn(&mut self, target: &FoundTarget) {
+        let FoundTarget::SidAndName { sid, name } = target else {
+            return;
+        };
+        if !sid.is_domain_sid() || NameForm::of(name).domain().is_none() {
+            return;
+        }
+        let key = name.to_lowercase();
+        self.names_beside
+            .entry(sid.clone())
+            .and_modify(|known| {
+                if known
+                    .as_ref()
+                    .is_some_and(|known| known.to_lowercase() != key)
+                {
+                    *known = None;
+                }
+            })
+            .or_insert_with(|| Some(name.clone()));
+        self.sids_beside
+            .entry(key)
+            .and_modify(|known| {
+                if known.as_ref() != Some(sid) {
+                    *known = None;
+                }
+            })
+            .or_insert_with(|| Some(sid.clone()));
     }
 
     /// Who a reference is; `None` for a UNC path.
@@ -315,6 +351,10 @@ impl<'a> Inventory<'a> {
             }
             return known;
         }
+        let name = match self.names_beside.get(sid) {
+            Some(Some(beside)) if name.is_empty() => beside,
+            _ => name,
+        };
         let well_known = well_known::name_of(sid);
         let mut principal = match well_known {
             Some(name) => Principal::named(name),
@@ -334,6 +374,11 @@ impl<'a> Inventory<'a> {
         }
         if let Some(Some(number)) = self.by_name.get(&name.to_lowercase()) {
             return self.known(*number);
+        }
+        if let Some(Some(sid)) = self.sids_beside.get(&name.to_lowercase())
+            && !self.by_sid.contains_key(sid)
+        {
+            return self.by_sid(sid, name);
         }
         match well_known::sid_of(name) {
             Some(sid) => self.by_sid(&sid, ""),

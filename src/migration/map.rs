@@ -252,8 +252,15 @@ fn survey<'a>(
     };
     let mut conflicts = Vec::new();
     let mut agreement = Agreement::default();
+    let mut files = Vec::new();
     for (path, content) in snapshot.tree.files() {
         let (found, noticed) = visit_keeping(path, content, visit);
+        for found in &found {
+            survey.inventory.learn(&found.target);
+        }
+        files.push((path, found, noticed));
+    }
+    for (path, found, noticed) in files {
         match noticed {
             Ok(noticed) => survey.files.push((path, noticed)),
             Err(unread) => survey.messages.push(unread),

@@ -46,11 +46,18 @@ pub fn scan(snapshot: &GpoSnapshot) -> Scan {
 }
 
 pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
-    let inventory = Inventory::new(snapshot);
+    let mut inventory = Inventory::new(snapshot);
     let mut scan = Scan::default();
     let mut agreement = Agreement::default();
+    let mut files = Vec::new();
     for (path, content) in snapshot.tree.files() {
         let (found, messages) = visit_keeping(path, content, visit);
+        found
+            .iter()
+            .for_each(|found| inventory.learn(&found.target));
+        files.push((found, messages));
+    }
+    for (found, messages) in files {
         scan.messages
             .extend(messages.unwrap_or_else(|unread| vec![unread]));
         for found in found {

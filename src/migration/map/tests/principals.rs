@@ -52,6 +52,83 @@ async fn name_and_sid_change_together() {
 }
 
 #[tokio::test]
+async fn a_pair_tells_who_stands_alone_elsewhere() {
+    // Nobody of the inventory: the pair comes last and tells of both.
+    let content =
+        "all sid S-1-5-21-1-1-1-1050\nall name SRC\\Ops\nall both S-1-5-21-1-1-1-1050 SRC\\Ops";
+    let expected =
+        "sid S-1-5-21-2-2-2-2001\nsid S-1-5-21-2-2-2-2001\nboth S-1-5-21-2-2-2-2001 DST\\Support";
+    for (kind, source) in [
+        ("GlobalGroup", "SRC\\Ops"),
+        ("GlobalGroup", "ops@src.test"),
+        ("Unknown", "S-1-5-21-1-1-1-1050"),
+    ] {
+        let rows = [(kind, source, set("Support"))];
+        assert_eq!(mapped(content, &rows).await, expected, "{source}");
+    }
+    // Pairs that contradict one another tell nothing.
+    let content = format!("{content}\nall both S-1-5-21-1-1-1-1050 SRC\\Other");
+    let rows = [("GlobalGroup", "SRC\\Ops", set("Support"))];
+    assert!(
+        mapped(&content, &rows)
+            .await
+            .starts_with("all sid S-1-5-21-1-1-1-1050\n")
+    );
+}
+
+#[tokio::test]
+async fn a_name_and_a_sid_that_do_not_belong_together_are_told() {
+    for (content, why) in [
+        ("both S-1-5-21-1-1-1-1001 SRC\\alice", "(SRC\\Helpdesk)"),
+        ("both S-1-5-21-1-1-1-1099 SRC\\alice", "1003 (SRC\\alice)"),
+        ("both S-1-5-32-544 Users", "is Administrators"),
+        (
+            "both S-1-5-21-1-1-1-7 SRC\\x\nboth S-1-5-21-1-1-1-7 SRC\\y",
+            "elsewhere \"x\"",
+        ),
+        (
+            "both S-1-5-21-1-1-1-7 SRC\\x\nboth S-1-5-21-1-1-1-8 src\\X",
+            "elsewhere S-1-5-21-1-1-1-7",
+        ),
+    ] {
+        let scanned = crate::migration::scan::scan_with(&snapshot(content), &toy);
+        let mapped = run(content, None, MapOptions::default()).await.unwrap();
+        for messages in [scanned.messages, mapped.report.messages] {
+            let told: Vec<&StatusMessage> = messages
+                .iter()
+                .filter(|m| m.code == "name-sid-mismatch")
+                .collect();
+            assert_eq!(told.len(), 1, "{content}");
+            assert!(told[0].text.contains(why), "{}", told[0].text);
+        }
+    }
+    for content in [
+        "both S-1-5-21-1-1-1-1001 src\\HELPDESK\nboth S-1-5-21-1-1-1-1001 Helpdesk",
+        "both S-1-5-32-544 Administrators (built-in)",
+        "both S-1-5-32-544 Administratoren",
+        "both S-1-5-21-1-1-1-7 SRC\\x\nboth S-1-5-21-1-1-1-7 src.test\\X",
+    ] {
+        let scanned = crate::migration::scan::scan_with(&snapshot(content), &toy);
+        assert_eq!(scanned.messages, [], "{content}");
+    }
+}
+
+#[tokio::test]
+async fn the_source_domain_and_what_is_in_it_are_told_when_they_stay() {
+    let content =
+        "name SRC\nname src.TEST\nname OU=a,DC=src,DC=test\nname OU=a,DC=dst,DC=test\nname other";
+    let mapped = run(content, None, MapOptions::default()).await.unwrap();
+    let told: Vec<u64> = mapped
+        .report
+        .messages
+        .iter()
+        .filter(|m| m.code == "source-name-left")
+        .filter_map(|m| m.place.as_ref()?.line)
+        .collect();
+    assert_eq!(told, [1, 2, 3]);
+}
+
+#[tokio::test]
 async fn bare_sources_need_the_type_unknown() {
     let table = table(&[("GlobalGroup", "Helpdesk", set("Support"))]);
     let mapped = run(HELPDESK, Some(&table), MapOptions::default())
