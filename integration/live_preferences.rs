@@ -246,10 +246,10 @@ fn names_and_sids_targeting_and_paths_change_together_and_nothing_else() {
     );
     assert_eq!(
         count("source-sid-left", DRIVES) + count("foreign-sid-left", DRIVES),
-        2,
+        3,
         "{told:#?}"
     );
-    // The domain, the unit and the accounts by name; the built-in group is none of them.
+    // The domain, the unit, and the accounts that stand by name only; the drive's user has his SID beside his name elsewhere.
     assert_eq!(count("source-name-left", TASKS), 4, "{told:#?}");
     assert_eq!(count("source-name-left", GROUPS), 1, "{told:#?}");
     let kinds: Vec<&str> = plan["plan"]["risks"]
