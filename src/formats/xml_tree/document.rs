@@ -157,11 +157,12 @@ mod tests {
             .replace("\"2\"", "\"3&quot;\"")
             .replace("a &lt; b", "a &lt; c");
         assert_eq!(changed(TEXT.as_bytes()), expected.as_bytes());
-        for (mark, unit) in [
-            (&b"\xFF\xFE"[..], u16::to_le_bytes as fn(u16) -> [u8; 2]),
+        let encodings: [(&[u8], fn(u16) -> [u8; 2]); 3] = [
+            (b"\xFF\xFE", u16::to_le_bytes),
             (b"\xFE\xFF", u16::to_be_bytes),
             (b"", u16::to_le_bytes),
-        ] {
+        ];
+        for (mark, unit) in encodings {
             let encoded = |text: &str| -> Vec<u8> {
                 let body = text.encode_utf16().flat_map(unit);
                 mark.iter().copied().chain(body).collect()
