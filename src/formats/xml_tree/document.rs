@@ -157,15 +157,14 @@ mod tests {
             .replace("\"2\"", "\"3&quot;\"")
             .replace("a &lt; b", "a &lt; c");
         assert_eq!(changed(TEXT.as_bytes()), expected.as_bytes());
-        let encodings: [(&[u8], fn(u16) -> [u8; 2]); 3] = [
-            (b"\xFF\xFE", u16::to_le_bytes),
-            (b"\xFE\xFF", u16::to_be_bytes),
-            (b"", u16::to_le_bytes),
-        ];
-        for (mark, unit) in encodings {
+        for (mark, is_big_endian) in [("\u{feff}", false), ("\u{feff}", true), ("", false)] {
             let encoded = |text: &str| -> Vec<u8> {
-                let body = text.encode_utf16().flat_map(unit);
-                mark.iter().copied().chain(body).collect()
+                let units = mark.encode_utf16().chain(text.encode_utf16());
+                if is_big_endian {
+                    units.flat_map(u16::to_be_bytes).collect()
+                } else {
+                    units.flat_map(u16::to_le_bytes).collect()
+                }
             };
             assert_eq!(changed(&encoded(TEXT)), encoded(&expected));
         }
