@@ -193,17 +193,8 @@ impl NewSettings<'_> {
             .and_then(|live| SecurityDescriptor::parse(&live.object.security_descriptor).ok());
         let mut new = present.clone().unwrap_or_default();
         new.dacl.clone_from(&wanted.dacl);
-        // Nothing is inherited by a protected list without inherited entries, so the mark that somebody computed what is
-        // says nothing; a backup always has it.
-        let kept = control::DACL_PROTECTED
-            | if wanted.has_inherited_aces() {
-                control::DACL_AUTO_INHERITED
-            } else {
-                0
-            };
-        new.control = (new.control & !control::DACL_PROTECTED)
-            | control::DACL_PRESENT
-            | (wanted.control & kept);
+        let kept = control::DACL_PROTECTED | control::DACL_AUTO_INHERITED;
+        new.control = (new.control & !kept) | control::DACL_PRESENT | (wanted.control & kept);
         if present
             .as_ref()
             .is_some_and(|present| same_access(present, &new))
