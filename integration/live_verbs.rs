@@ -26,12 +26,6 @@ fn run(domain: &str, arguments: &[&str]) -> Said {
     gpoctl(&all)
 }
 
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 /// A state without what every write moves on: update numbers and times, on a GPO and on what is linked to.
 fn settled(mut state: Value) -> Value {
     for gpo in state["gpos"].as_object_mut().unwrap().values_mut() {

@@ -40,6 +40,10 @@ pub(super) struct CopyArgs {
     #[command(flatten)]
     mapping: MappingArgs,
 
+    /// Write passwords that are stored in Preferences (cpassword, MS14-025), although everybody can read them
+    #[arg(long)]
+    allow_cpassword: bool,
+
     #[command(flatten)]
     writing: WritingArgs,
 }
@@ -50,6 +54,7 @@ pub(super) async fn run(args: CopyArgs, ui: &Ui) -> Result<u8> {
         preserve_acl: args.preserve_acl,
         table: args.mapping.table()?,
         mapping: args.mapping.options(),
+        allow_cpassword: args.allow_cpassword,
     };
     let from = ConnectionArgs::profile(&args.from).connect().await?;
     let to = match &args.to {

@@ -9,6 +9,8 @@ use super::import::without_others;
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
+use super::risks;
+use super::secrets::admit_passwords;
 use super::settings::{NewSettings, name_is_free, objects_for};
 use crate::directory::{DomainInfo, GpoObject};
 use crate::error::{Error, ErrorKind, Result};
@@ -33,6 +35,8 @@ pub struct CopyOptions {
     pub table: Option<MigrationTable>,
     /// How references are mapped.
     pub mapping: MapOptions,
+    /// Whether passwords stored in Preferences (MS14-025) may be written into the copy.
+    pub allow_cpassword: bool,
 }
 
 /// The lowest RID of an account that somebody made: those below mean the same in every domain [MS-DTYP 2.4.2.4].
@@ -41,7 +45,8 @@ const FIRST_OWN_RID: u32 = 1000;
 /// Works out what a copy would make. Writes nothing.
 ///
 /// # Errors
-/// `Conflict` when the display name is taken; `Unmapped` and `BadInput` as an import.
+/// `Conflict` when the display name is taken; `Unmapped` and `BadInput` as an import, also when passwords are stored in the
+/// settings and [`CopyOptions::allow_cpassword`] is not set.
 pub async fn plan(
     from: &DomainSession,
     object: &GpoObject,
@@ -60,15 +65,18 @@ pub async fn plan(
     read::take_inventory(from, &mut live.snapshot).await?;
     let source = &live.snapshot;
     let mut messages = source.messages.clone();
+    messages.extend(admit_passwords(&source.tree, options.allow_cpassword)?);
+    let guid = Guid::new_random();
     let mapping = MapOptions {
         dacl: options.preserve_acl,
+        target_gpo: Some(guid),
         ..options.mapping
     };
     let mapped = map(source, options.table.as_ref(), to.directory(), &mapping).await?;
     messages.extend(mapped.report.messages.iter().cloned());
 
     let target = PlanTarget {
-        guid: Guid::new_random(),
+        guid,
         display_name,
         domain: to.info().dns_domain.clone(),
         create: true,
@@ -139,6 +147,7 @@ pub async fn plan(
         links: Vec::new(),
         mapping: Some(mapped.report),
         messages,
+        risks: risks::of(&mapped.snapshot),
     }
     .plan()
 }

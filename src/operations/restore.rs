@@ -7,13 +7,16 @@
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read::{self, LiveGpo};
-use super::settings::{NewSettings, higher, may_edit, name_is_free, next_version};
+use super::risks;
+use super::secrets::stored_passwords;
+use super::settings::{NewSettings, higher, may_edit, name_is_free, present_version};
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::reference::Place;
 use crate::model::security_descriptor::{DaclState, SecurityDescriptor, control};
 use crate::model::snapshot::GpoSnapshot;
+use crate::model::version::GpoVersion;
 use crate::session::DomainSession;
 use crate::sysvol::SysvolPath;
 
@@ -32,6 +35,8 @@ pub async fn plan(
     refuse_other_domain(session, source)?;
     let mut messages = backup.problems.clone();
     messages.extend(source.messages.iter().cloned());
+    // They come back to where they were, so they are named and no reason to refuse.
+    messages.extend(stored_passwords(&source.tree));
 
     let live = match session.directory().gpo(source.guid).await {
         Ok(object) => {
@@ -72,16 +77,7 @@ pub async fn plan(
         live: live.as_ref(),
         tree: source.tree.clone(),
         directory_objects: source.directory_objects.clone(),
-        version: live.as_ref().map_or_else(
-            || {
-                higher(
-                    source.directory_version,
-                    source.sysvol_version.unwrap_or_default(),
-                )
-                .next()
-            },
-            next_version,
-        ),
+        version: version(source, live.as_ref()),
         flags: source.flags,
         machine_extensions: source.machine_extensions.clone(),
         user_extensions: source.user_extensions.clone(),
@@ -91,6 +87,7 @@ pub async fn plan(
         links: Vec::new(),
         mapping: None,
         messages,
+        risks: risks::of(source),
     }
     .plan()?;
     if let Some(live) = &live
@@ -107,6 +104,17 @@ pub async fn plan(
         .with_hint("import the backup instead: it leaves the permissions alone"));
     }
     Ok(plan)
+}
+
+/// Each half one further than what is there and than the backup, in either half of the GPO: never a step back, for
+/// clients remember the number, even when the GPO was gone in between or a restore of it was cut short.
+fn version(source: &GpoSnapshot, live: Option<&LiveGpo>) -> GpoVersion {
+    let saved = higher(
+        source.directory_version,
+        source.sysvol_version.unwrap_or_default(),
+    );
+    let current = live.map_or(saved, |live| higher(saved, present_version(live)));
+    current.next()
 }
 
 /// A restore puts SIDs and paths back as they are, which mean nothing anywhere else.

@@ -212,14 +212,13 @@ impl NewSettings<'_> {
     }
 }
 
-/// The version after a change of a GPO that exists: both halves one further. Where the two sides disagreed before, the
-/// higher one counts, or a client that knows it would take the new policy for an old one.
-pub(super) fn next_version(live: &LiveGpo) -> GpoVersion {
+/// The version of a GPO that exists. Where its two sides disagree, the higher one counts, or a client that knows it would
+/// take a new policy for an old one.
+pub(super) fn present_version(live: &LiveGpo) -> GpoVersion {
     higher(
         live.object.version.unwrap_or_default(),
         live.snapshot.sysvol_version.unwrap_or_default(),
     )
-    .next()
 }
 
 /// The higher number of each half.
