@@ -56,13 +56,30 @@ fn a_deleted_gpo_comes_back_as_it_was() {
     let _alone = alone();
     for (domain, side) in [("src.test", "src"), ("dst.test", "dst")] {
         let names = copies(domain);
+        for name in &names {
+            let som = format!("{domain}/Staff");
+            write(
+                domain,
+                &[
+                    "link",
+                    "add",
+                    name,
+                    "--target",
+                    &som,
+                    "--order",
+                    "1",
+                    "--enforced",
+                ],
+            )
+            .json();
+        }
         let before = state(side);
         for name in &names {
             let then = gpo_named(&before, name);
             let version = version_of(side, &then);
             let backup = backup_of(domain, name);
             write(domain, &["delete", name]).json();
-            let result = restore(domain, &backup).json();
+            let result = write(domain, &["restore", &backup, "--with-links"]).json();
             assert_eq!(result["gpo"]["created"], true);
             assert_eq!(
                 codes(&result).contains(&"packages-made-anew".to_owned()),
@@ -73,9 +90,51 @@ fn a_deleted_gpo_comes_back_as_it_was() {
             assert_same(&timeless(&then), &timeless(&now));
             assert_eq!(version_of(side, &now), (version.0 + 1, version.1 + 1));
         }
+        assert_same(&before["links"], &state(side)["links"]);
         judges_are_content(side);
         remove(domain, &names);
     }
+}
+
+#[test]
+fn links_come_back_where_their_target_is_still_there() {
+    if !lab("links_come_back_where_their_target_is_still_there") {
+        return;
+    }
+    let _alone = alone();
+    let name = fresh("Linked twice");
+    write("dst.test", &["create", &name]).json();
+    let gone = format!(
+        "OU={},DC=dst,DC=test",
+        fresh("Gone").replace([',', '+'], " ")
+    );
+    inside("dst", &["samba-tool", "ou", "add", &gone]);
+    for target in ["OU=Staff,DC=dst,DC=test", gone.as_str()] {
+        write("dst.test", &["link", "add", &name, "--target", target]).json();
+    }
+    let backup = backup_of("dst.test", &name);
+    write("dst.test", &["delete", &name]).json();
+    inside("dst", &["samba-tool", "ou", "delete", &gone]);
+    let plain = gpoctl(&[
+        "restore",
+        &backup,
+        "--domain",
+        "dst.test",
+        "--dry-run",
+        "--json",
+    ])
+    .json();
+    assert!(!plain["plan"]["steps"].to_string().contains("set-links"));
+    let result = write("dst.test", &["restore", &backup, "--with-links"]).json();
+    assert!(codes(&result).contains(&"link-target-gone".to_owned()));
+    let now = state("dst");
+    let guid = guid_of(&gpo_named(&now, &name));
+    let links = now["links"]["OU=Staff,DC=dst,DC=test"]["gPLink"]
+        .as_str()
+        .unwrap();
+    assert!(links.to_uppercase().contains(&guid), "{links}");
+    remove("dst.test", &[name]);
+    judges_are_content("dst");
 }
 
 #[test]

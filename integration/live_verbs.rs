@@ -236,24 +236,9 @@ fn linked(side: &str, domain: &str, name: &str) -> (String, [String; 2]) {
 
 /// samba-tool on the DC, to set a scene.
 fn samba_tool(side: &str, arguments: &[&str]) {
-    let lab = std::env::var("GPOCTL_LAB_SCRIPT").unwrap();
-    let output = std::process::Command::new(lab)
-        .args([
-            "exec",
-            side,
-            "env",
-            "PASSWD_FILE=/lab-state/admin.password",
-            "samba-tool",
-        ])
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let mut all = vec!["env", "PASSWD_FILE=/lab-state/admin.password", "samba-tool"];
+    all.extend(arguments);
+    inside(side, &all);
 }
 
 #[test]

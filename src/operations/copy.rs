@@ -73,7 +73,22 @@ pub async fn plan(
         ..options.mapping
     };
     let mapped = map(source, options.table.as_ref(), to.directory(), &mapping).await?;
-    messages.extend(mapped.report.messages.iter().cloned());
+    // What stays in the permissions is said below, where it is known what becomes of it.
+    let of_permissions = |message: &&StatusMessage| {
+        message.code == "source-sid-left"
+            && message
+                .place
+                .as_ref()
+                .is_some_and(|place| place.file == "security descriptor")
+    };
+    messages.extend(
+        mapped
+            .report
+            .messages
+            .iter()
+            .filter(|message| !of_permissions(message))
+            .cloned(),
+    );
 
     let target = PlanTarget {
         guid,
@@ -144,6 +159,7 @@ pub async fn plan(
         display_name: None,
         wmi_filter: wmi_filter.map(Some),
         security_descriptor,
+        gpt_ini: None,
         links: Vec::new(),
         mapping: Some(mapped.report),
         messages,
@@ -185,6 +201,7 @@ impl Access<'_> {
             ));
         };
         let mut said: Vec<Sid> = Vec::new();
+        let mut translated: Vec<Sid> = Vec::new();
         dacl.aces.retain_mut(|ace| {
             let Some(rights) = ace.rights_mut() else {
                 return true;
@@ -192,6 +209,13 @@ impl Access<'_> {
             match self.fate(&rights.sid) {
                 Fate::Stays => true,
                 Fate::Becomes(sid) => {
+                    rights.sid = sid;
+                    true
+                }
+                Fate::Counterpart(sid) => {
+                    if !translated.contains(&rights.sid) {
+                        translated.push(rights.sid.clone());
+                    }
                     rights.sid = sid;
                     true
                 }
@@ -204,6 +228,15 @@ impl Access<'_> {
                 }
             }
         });
+        messages.extend(translated.into_iter().map(|sid| {
+            StatusMessage::info(
+                "counterpart-in-permissions",
+                format!(
+                    "{sid} has no row, and becomes the account of {} that every domain has in its place",
+                    self.to.dns_domain
+                ),
+            )
+        }));
         messages.extend(said.into_iter().map(|sid| {
             StatusMessage::warning(
                 "foreign-principal",
@@ -230,7 +263,7 @@ impl Access<'_> {
             return Fate::Stays;
         }
         match sid.rid() {
-            Some(rid) if rid < FIRST_OWN_RID => Fate::Becomes(self.to.domain_sid.with_rid(rid)),
+            Some(rid) if rid < FIRST_OWN_RID => Fate::Counterpart(self.to.domain_sid.with_rid(rid)),
             _ => Fate::Foreign,
         }
     }
@@ -240,6 +273,8 @@ impl Access<'_> {
 enum Fate {
     Stays,
     Becomes(Sid),
+    /// The account that stands in its place in every domain.
+    Counterpart(Sid),
     Goes,
     Foreign,
 }

@@ -125,6 +125,7 @@ pub async fn plan(
         display_name: None,
         wmi_filter: None,
         security_descriptor: None,
+        gpt_ini: None,
         links: Vec::new(),
         mapping: Some(mapped.report),
         messages,

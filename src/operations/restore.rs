@@ -4,21 +4,32 @@
 //! each half of the version goes up by one. A GPO that was deleted is made anew under its old GUID, one version further
 //! than the backup, or clients that remember it would take it for what they have.
 
-use super::plan::{Plan, PlanSource, PlanTarget, Verb};
+use super::link::{gpmc_dn, is_to};
+use super::plan::{Plan, PlanSource, PlanTarget, Step, Verb};
 use super::progress::Control;
 use super::read::{self, LiveGpo};
 use super::risks;
 use super::secrets::stored_passwords;
 use super::settings::{NewSettings, higher, may_edit, name_is_free, present_version};
 use crate::backup::StoredBackup;
+use crate::directory::Dn;
+use crate::directory::links::Som;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
+use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::reference::Place;
 use crate::model::security_descriptor::{DaclState, SecurityDescriptor, control};
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::version::GpoVersion;
 use crate::session::DomainSession;
 use crate::sysvol::SysvolPath;
+
+/// How to restore.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RestoreOptions {
+    /// Whether the links that the backup tells of come back too, where the domain, OU or site still exists.
+    pub with_links: bool,
+}
 
 /// Works out what a restore would change. Writes nothing.
 ///
@@ -28,6 +39,7 @@ use crate::sysvol::SysvolPath;
 pub async fn plan(
     session: &DomainSession,
     backup: &StoredBackup,
+    options: &RestoreOptions,
     control: &Control,
 ) -> Result<Plan> {
     control.check()?;
@@ -64,6 +76,16 @@ pub async fn plan(
         domain: session.info().dns_domain.clone(),
         create: live.is_none(),
     };
+    let links = if options.with_links {
+        saved_links(session, backup, &mut messages).await?
+    } else {
+        Vec::new()
+    };
+    let mut security_descriptor = descriptor(source, &mut messages);
+    if let (Some(descriptor), None) = (&mut security_descriptor, &live) {
+        descriptor.owner.clone_from(&backup.around.owner);
+        descriptor.group.clone_from(&backup.around.group);
+    }
     let wmi_filter = wmi_filter(session, source, live.as_ref(), &mut messages).await?;
     let plan = NewSettings {
         verb: Verb::Restore,
@@ -83,8 +105,12 @@ pub async fn plan(
         user_extensions: source.user_extensions.clone(),
         display_name: Some(source.display_name.clone()),
         wmi_filter: Some(wmi_filter),
-        security_descriptor: descriptor(source, &mut messages),
-        links: Vec::new(),
+        security_descriptor,
+        gpt_ini: match &live {
+            Some(_) => None,
+            None => backup.around.gpt_ini.clone(),
+        },
+        links,
         mapping: None,
         messages,
         risks: risks::of(source),
@@ -192,6 +218,89 @@ async fn deleted_gpo_findings(
         );
     }
     Ok(())
+}
+
+/// What puts the links of the backup back, one step for each domain, OU or site. One that is there already gets its former
+/// options, and keeps its place.
+async fn saved_links(
+    session: &DomainSession,
+    backup: &StoredBackup,
+    messages: &mut Vec<StatusMessage>,
+) -> Result<Vec<Step>> {
+    let Some(records) = &backup.around.links else {
+        messages.push(StatusMessage::warning(
+            "no-links-saved",
+            "the backup does not tell where the GPO was linked",
+        ));
+        return Ok(Vec::new());
+    };
+    let guid = backup.snapshot.guid;
+    let gpo = session.info().base.gpo(guid);
+    let mut targets: Vec<(Som, LinkList)> = Vec::new();
+    let mut records = records.clone();
+    // The highest precedence first, so that each finds those before it in place.
+    records.sort_by_key(|record| record.order);
+    for record in records {
+        let Some(som) = link_target(session, &record.target).await? else {
+            messages.push(
+                StatusMessage::warning(
+                    "link-target-gone",
+                    format!(
+                        "the GPO was linked to {}, which is not there any more",
+                        record.target
+                    ),
+                )
+                .with_hint("link it where its place is now"),
+            );
+            continue;
+        };
+        let at = match targets.iter().position(|(known, _)| known.dn == som.dn) {
+            Some(at) => at,
+            None => {
+                let list = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
+                targets.push((som, list));
+                targets.len() - 1
+            }
+        };
+        let Some((_, list)) = targets.get_mut(at) else {
+            continue;
+        };
+        match list.orders(|link| is_to(link, &gpo)).first() {
+            Some(order) => list.edit(*order, |link| link.options = record.options),
+            None => list.insert(
+                record.order,
+                GpLink {
+                    dn: gpmc_dn(guid, &gpo),
+                    options: record.options,
+                },
+            ),
+        }
+    }
+    Ok(targets
+        .into_iter()
+        .map(|(som, list)| Step::SetLinks {
+            som: som.dn.to_string(),
+            to: list.to_value(),
+            from: som.gp_link,
+        })
+        .filter(|step| !matches!(step, Step::SetLinks { from, to, .. } if from == to))
+        .collect())
+}
+
+/// The domain, OU or site that a backup names, if it is there; nothing outside of the domain and its sites is looked at.
+async fn link_target(session: &DomainSession, text: &str) -> Result<Option<Som>> {
+    let info = session.info();
+    let Ok(dn) = Dn::parse(text) else {
+        return Ok(None);
+    };
+    if dn.below(&info.base).is_none() && dn.below(&info.configuration.cn("Sites")).is_none() {
+        return Ok(None);
+    }
+    match session.directory().som(&dn).await {
+        Ok(som) => Ok(Some(som)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Usage) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The descriptor of the backup, if it has a DACL.

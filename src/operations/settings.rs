@@ -1,5 +1,7 @@
 //! What import, restore, copy and create have in common: a GPO gets settings. Works out the plan for it.
 
+use bytes::Bytes;
+
 use super::objects;
 use super::plan::{
     Change, FileContent, Plan, PlanSource, PlanTarget, Step, Swap, Verb, plan_entries,
@@ -48,6 +50,8 @@ pub(super) struct NewSettings<'a> {
     pub(super) wmi_filter: Option<Option<String>>,
     /// The descriptor whose DACL the GPO will have; `None` leaves it.
     pub(super) security_descriptor: Option<SecurityDescriptor>,
+    /// The GPT.INI whose other lines are kept; `None` takes that of the GPO.
+    pub(super) gpt_ini: Option<Bytes>,
     /// Changes of links, after all else.
     pub(super) links: Vec<Step>,
     /// What became of each reference.
@@ -76,7 +80,10 @@ impl NewSettings<'_> {
         let steps = self.steps(&old_tree)?;
         let settings_come = self.version != GpoVersion::default();
         let gpt_ini = settings_come.then(|| {
-            let old = self.live.and_then(|live| live.gpt_ini.clone());
+            let old = self
+                .gpt_ini
+                .clone()
+                .or_else(|| self.live.and_then(|live| live.gpt_ini.clone()));
             new_gpt_ini(old.as_deref(), self.version, &mut self.messages)
         });
         self.messages.extend(
@@ -183,7 +190,7 @@ impl NewSettings<'_> {
         }
     }
 
-    /// The DACL, where it grants something else than the present one. Owner and group stay those of the GPO.
+    /// The DACL, where it grants something else than the present one. Owner and group of a GPO that exists stay.
     fn descriptor_step(&self) -> Result<Option<Step>> {
         let Some(wanted) = &self.security_descriptor else {
             return Ok(None);
@@ -191,7 +198,12 @@ impl NewSettings<'_> {
         let present = self
             .live
             .and_then(|live| SecurityDescriptor::parse(&live.object.security_descriptor).ok());
-        let mut new = present.clone().unwrap_or_default();
+        let mut new = present.clone().unwrap_or_else(|| {
+            let mut new = SecurityDescriptor::new();
+            new.owner.clone_from(&wanted.owner);
+            new.group.clone_from(&wanted.group);
+            new
+        });
         new.dacl.clone_from(&wanted.dacl);
         let kept = control::DACL_PROTECTED | control::DACL_AUTO_INHERITED;
         new.control = (new.control & !kept) | control::DACL_PRESENT | (wanted.control & kept);
