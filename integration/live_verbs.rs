@@ -26,12 +26,6 @@ fn run(domain: &str, arguments: &[&str]) -> Said {
     gpoctl(&all)
 }
 
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 /// A state without what every write moves on: update numbers and times, on a GPO and on what is linked to.
 fn settled(mut state: Value) -> Value {
     for gpo in state["gpos"].as_object_mut().unwrap().values_mut() {
@@ -242,24 +236,9 @@ fn linked(side: &str, domain: &str, name: &str) -> (String, [String; 2]) {
 
 /// samba-tool on the DC, to set a scene.
 fn samba_tool(side: &str, arguments: &[&str]) {
-    let lab = std::env::var("GPOCTL_LAB_SCRIPT").unwrap();
-    let output = std::process::Command::new(lab)
-        .args([
-            "exec",
-            side,
-            "env",
-            "PASSWD_FILE=/lab-state/admin.password",
-            "samba-tool",
-        ])
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let mut all = vec!["env", "PASSWD_FILE=/lab-state/admin.password", "samba-tool"];
+    all.extend(arguments);
+    inside(side, &all);
 }
 
 #[test]

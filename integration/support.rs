@@ -331,3 +331,129 @@ pub fn ldbmodify(side: &str, ldif: &str) {
     let database = "/var/lib/samba/private/sam.ldb";
     inside_with(side, &["ldbmodify", "-H", database], ldif);
 }
+
+/// One case at a time changes a domain.
+pub fn alone() -> std::sync::MutexGuard<'static, ()> {
+    DOMAIN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A verb that writes, in a domain, without a question.
+pub fn write(domain: &str, arguments: &[&str]) -> Said {
+    let mut all = arguments.to_vec();
+    all.extend(["--domain", domain, "--yes", "--json"]);
+    gpoctl(&all)
+}
+
+/// A GPO without what another DC, another time or another number would make different: times, update numbers, `objectGUID`,
+/// versions, and POSIX permissions. Descriptors, attributes and files stay.
+pub fn timeless(gpo: &Value) -> Value {
+    let mut gpo = gpo.clone();
+    let strip = |entry: &mut Value| {
+        let attributes = entry["attributes"].as_object_mut().unwrap();
+        for name in [
+            "uSNChanged",
+            "uSNCreated",
+            "whenChanged",
+            "whenCreated",
+            "objectGUID",
+            "versionNumber",
+            "dSCorePropagationData",
+        ] {
+            attributes.remove(name);
+        }
+        if let Some(path) = attributes.get_mut("gPCFileSysPath") {
+            *path = path[0].as_str().unwrap().to_lowercase().into();
+        }
+    };
+    strip(&mut gpo);
+    for child in gpo["children"].as_array_mut().unwrap() {
+        strip(child);
+    }
+    for entry in gpo["sysvol"].as_array_mut().unwrap() {
+        let entry = entry.as_object_mut().unwrap();
+        entry.remove("posix_acl");
+        if entry["path"]
+            .as_str()
+            .unwrap()
+            .eq_ignore_ascii_case("gpt.ini")
+        {
+            entry.remove("sha256");
+            entry.remove("size");
+        }
+    }
+    gpo
+}
+
+/// `versionNumber` of a GPO: user, machine. The file says the same.
+pub fn version_of(side: &str, gpo: &Value) -> (u32, u32) {
+    let number: i32 = attribute(gpo, "versionNumber").parse().unwrap();
+    let number = number.cast_unsigned();
+    let ini = sysvol_file(side, &guid_of(gpo), "GPT.INI");
+    let ini = String::from_utf8_lossy(&ini).into_owned();
+    assert!(
+        ini.lines()
+            .any(|line| line.trim() == format!("Version={number}")),
+        "{number}: {ini}"
+    );
+    (number >> 16, number & 0xffff)
+}
+
+/// The codes of the messages of a result.
+pub fn codes(result: &Value) -> Vec<String> {
+    result["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["code"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// A table that turns every principal of SRC that the seed uses into one of DST, or back.
+pub fn both_ways(to: &str) -> PathBuf {
+    let (source, target, upper) = match to {
+        "dst" => ("src.test", "DST", 0),
+        _ => ("dst.test", "SRC", 1),
+    };
+    let groups = [
+        ["Server Admins", "Server Admins", "UniversalGroup"],
+        ["GG-Workstations", "GG-Workstations", "GlobalGroup"],
+        ["DL-Files", "DL-Files", "LocalGroup"],
+        ["Helpdesk", "Support", "GlobalGroup"],
+        ["Backup Crew", "Backup Team", "LocalGroup"],
+        ["Büro Nord", "Büro Nord", "GlobalGroup"],
+        ["No Policy", "No Policy", "GlobalGroup"],
+        ["alice", "alice", "User"],
+        ["carol", "carol", "User"],
+        ["bob", "dave", "User"],
+        ["gpoedit", "gpoedit", "User"],
+        ["WS01$", "WS01$", "Computer"],
+        ["WS02$", "WS09$", "Computer"],
+        ["Domain Admins", "Domain Admins", "GlobalGroup"],
+        ["Domain Users", "Domain Users", "GlobalGroup"],
+        ["Administrator", "Administrator", "User"],
+    ];
+    let rows: Vec<(String, &str, String)> = groups
+        .iter()
+        .map(|row| {
+            (
+                format!("{}@{source}", row[upper]),
+                row[2],
+                set(&format!("{target}\\{}", row[1 - upper])),
+            )
+        })
+        .collect();
+    let mut rows: Vec<(&str, &str, String)> = rows
+        .iter()
+        .map(|(name, kind, destination)| (*kind, name.as_str(), destination.clone()))
+        .collect();
+    let shares = [
+        [r"\\fs1.src.test\software$", r"\\fs1.dst.test\packages$"],
+        [r"\\fs2.src.test\software$", r"\\fs2.dst.test\packages$"],
+    ];
+    for share in &shares {
+        rows.push(("UNCPath", share[upper], set(share[1 - upper])));
+    }
+    table(&rows)
+}

@@ -7,6 +7,7 @@ mod change_list;
 mod completions;
 mod config;
 mod connection;
+mod copy;
 mod create;
 mod delete;
 mod diff;
@@ -18,6 +19,7 @@ mod mapping;
 mod migtable;
 mod rename;
 mod report;
+mod restore;
 mod set_status;
 mod show;
 mod ui;
@@ -69,6 +71,10 @@ enum Command {
     Backups(backups::BackupsCommand),
     /// Put the settings of a backup into an existing GPO of any domain
     Import(import::ImportArgs),
+    /// Put a GPO back as a backup has it, in the domain it comes from
+    Restore(restore::RestoreArgs),
+    /// Make a new GPO with the settings of another one, in the same domain or another
+    Copy(copy::CopyArgs),
     /// Make a GPO without settings
     Create(create::CreateArgs),
     /// Delete a GPO and the links to it
@@ -135,6 +141,8 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Backup(args) => backup::run(args, ui).await,
         Command::Backups(command) => backups::run(command, ui).await,
         Command::Import(args) => import::run(args, ui).await,
+        Command::Restore(args) => restore::run(args, ui).await,
+        Command::Copy(args) => copy::run(args, ui).await,
         Command::Create(args) => create::run(args, ui).await,
         Command::Delete(args) => delete::run(args, ui).await,
         Command::Rename(args) => rename::run(args, ui).await,

@@ -6,6 +6,8 @@
 //! | [`backup`] | a live GPO | a backup folder |
 //! | [`create`], [`delete`], [`rename`], [`set_status`] | a name or a live GPO | a plan |
 //! | [`diff`] | two snapshots | what differs, setting by setting |
+//! | [`copy`] | a live GPO of this or another domain | a plan |
+//! | [`restore`] | a snapshot (of a backup) | a plan |
 //! | [`import`] | a snapshot (of a backup) and a target GPO | a plan |
 //! | [`link`] | the links of a domain, OU or site | a change list |
 //! | [`apply`] | a plan | the change, with a journal, or nothing |
@@ -13,6 +15,7 @@
 pub mod apply;
 pub mod backup;
 pub mod change_list;
+pub mod copy;
 pub mod create;
 pub mod delete;
 pub mod diff;
@@ -24,6 +27,7 @@ pub mod plan;
 pub mod progress;
 pub mod read;
 pub mod rename;
+pub mod restore;
 pub mod risks;
 mod rollback;
 pub mod secrets;

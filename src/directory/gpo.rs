@@ -48,6 +48,8 @@ pub struct GpoObject {
     /// Whether the account may write `versionNumber`, and so edit the GPO: `allowedAttributesEffective` [MS-GPOL 3.3.4.1].
     /// Always there in what [`Directory`] reads; `None` in a value made without a server.
     pub may_write: Option<bool>,
+    /// Whether the account may write the DACL: `sDRightsEffective` [MS-ADTS 3.1.1.4.5.4]. As above.
+    pub may_write_dacl: Option<bool>,
     /// `isCriticalSystemObject`: true for the two default GPOs.
     pub critical: bool,
 }
@@ -67,11 +69,14 @@ const ATTRIBUTES: &[&str] = &[
     "whenChanged",
     "uSNChanged",
     "allowedAttributesEffective",
+    "sDRightsEffective",
     "isCriticalSystemObject",
 ];
 
 /// Owner, group and DACL.
 pub(super) const SD_PARTS: u32 = 7;
+/// The DACL alone.
+const SD_DACL: u32 = 4;
 
 /// `gPCFileSysPath` as it has to be: `\\dom\SysVol\dom\Policies\{GUID}` [MS-GPOL 2.2.4].
 pub fn file_sys_path(domain: &DomainName, guid: Guid) -> String {
@@ -99,6 +104,7 @@ impl GpoObject {
             when_changed: String::new(),
             usn_changed: 0,
             may_write: None,
+            may_write_dacl: None,
             critical: false,
         }
     }
@@ -131,6 +137,7 @@ impl GpoObject {
             usn_changed: text("uSNChanged").parse().unwrap_or(0),
             // AD leaves the attribute out when nothing may be written, so its absence says no.
             may_write: Some(may_write),
+            may_write_dacl: Some(entry.dword("sDRightsEffective")?.unwrap_or(0) & SD_DACL != 0),
             critical: text("isCriticalSystemObject").eq_ignore_ascii_case("TRUE"),
         })
     }

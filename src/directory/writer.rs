@@ -148,15 +148,18 @@ impl DirectoryWriter {
     /// # Errors
     /// [`ErrorKind::Denied`]; what was made stays.
     pub async fn complete_gpo(&self, guid: Guid, display_name: &str) -> Result<()> {
-        let there = |error: Error| match error.kind() {
-            ErrorKind::Conflict => Ok(()),
-            _ => Err(error),
+        let dn = self.gpo_dn(guid);
+        let there = match self.below(&dn).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            other => other?,
         };
-        self.add_container(guid, display_name)
-            .await
-            .or_else(there)?;
+        if there.is_empty() {
+            self.add_container(guid, display_name).await?;
+        }
         for half in HALVES {
-            self.add_half(guid, half).await.or_else(there)?;
+            if !there.contains(&dn.cn(half)) {
+                self.add_half(guid, half).await?;
+            }
         }
         Ok(())
     }

@@ -70,6 +70,11 @@ pub struct WmiFilterLink {
 }
 
 impl WmiFilterLink {
+    /// The `gPCWQLFilter` value.
+    pub fn to_attribute(&self) -> String {
+        format!("[{};{};0]", self.domain, self.id)
+    }
+
     /// Reads a `gPCWQLFilter` value; `None` when it is blank or not of the form `[domain;{GUID};0]`.
     pub fn parse(value: &str) -> Option<Self> {
         let inner = value.trim().strip_prefix('[')?.strip_suffix(']')?;

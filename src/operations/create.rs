@@ -34,6 +34,7 @@ pub async fn plan(session: &DomainSession, display_name: &str) -> Result<Plan> {
         display_name: None,
         wmi_filter: None,
         security_descriptor: None,
+        gpt_ini: None,
         links: Vec::new(),
         mapping: None,
         risks: Vec::new(),

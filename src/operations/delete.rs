@@ -1,14 +1,14 @@
 //! Delete: a GPO and the links to it go [MS-GPOL 3.3.5.6].
 
+use super::link::is_to;
 use super::plan::{Change, Plan, Step, Verb, plan_entries};
 use super::progress::Control;
 use super::read;
 use crate::directory::GpoObject;
-use crate::directory::dn::Dn;
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
-use crate::model::gp_link::format_gp_link;
+use crate::model::gp_link::LinkList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::session::DomainSession;
@@ -60,7 +60,7 @@ pub async fn plan(
 }
 
 /// What takes a GPO out of the links of the domain, its OUs and the sites, one step for each that names it. A `gPLink` that
-/// cannot be read is left alone, and said.
+/// cannot be read as a whole is said.
 pub(super) async fn planned_links(
     session: &DomainSession,
     guid: Guid,
@@ -75,12 +75,15 @@ pub(super) async fn planned_links(
         if steps.iter().any(planned) {
             continue;
         }
-        let mut left = link.som.links()?;
-        left.retain(|link| !Dn::parse(&link.dn).is_ok_and(|dn| dn == gpo));
+        let mut left = LinkList::parse(link.som.gp_link.as_deref().unwrap_or_default());
+        // From the lowest precedence up, so that the orders of those before it stay right.
+        for order in left.orders(|link| is_to(link, &gpo)).into_iter().rev() {
+            left.remove(order);
+        }
         steps.push(Step::SetLinks {
             som,
             from: link.som.gp_link.clone(),
-            to: (!left.is_empty()).then(|| format_gp_link(&left)),
+            to: left.to_value(),
         });
     }
     Ok((steps, found.messages))

@@ -9,7 +9,7 @@ use super::progress::Control;
 use super::read;
 use super::risks;
 use super::secrets::admit_passwords;
-use super::settings::{NewSettings, may_edit, name_is_free, next_version, objects_for};
+use super::settings::{NewSettings, may_edit, name_is_free, objects_for, present_version};
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
 use crate::error::Result;
@@ -89,9 +89,7 @@ pub async fn plan(
         }
     };
     let plan_target = PlanTarget {
-        guid: live
-            .as_ref()
-            .map_or_else(Guid::new_random, |live| live.object.guid),
+        guid,
         display_name: match (target, &live) {
             (ImportTarget::New { display_name }, _) => display_name.clone(),
             (_, Some(live)) => live.object.display_name.clone(),
@@ -119,13 +117,15 @@ pub async fn plan(
         directory_objects,
         version: live
             .as_ref()
-            .map_or_else(|| GpoVersion::default().next(), next_version),
+            .map_or_else(GpoVersion::default, present_version)
+            .next(),
         flags: source.flags,
         machine_extensions: source.machine_extensions.clone(),
         user_extensions: source.user_extensions.clone(),
         display_name: None,
         wmi_filter: None,
         security_descriptor: None,
+        gpt_ini: None,
         links: Vec::new(),
         mapping: Some(mapped.report),
         messages,

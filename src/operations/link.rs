@@ -230,7 +230,7 @@ fn state(link: &GpLink) -> String {
 }
 
 /// The DN as GPMC writes it into links: lower case but for the GUID and the domain.
-fn gpmc_dn(guid: Guid, dn: &Dn) -> String {
+pub(super) fn gpmc_dn(guid: Guid, dn: &Dn) -> String {
     let domain: Vec<String> = dn
         .rdns()
         .iter()

@@ -194,6 +194,13 @@ impl Plan {
             .unwrap_or(&self.target.display_name)
     }
 
+    /// Whether the DACL of the GPO changes.
+    pub fn changes_descriptor(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|step| matches!(step, Step::SetSecurityDescriptor { .. }))
+    }
+
     /// The new state of the files and folders.
     ///
     /// # Errors

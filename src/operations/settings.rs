@@ -1,5 +1,7 @@
 //! What import, restore, copy and create have in common: a GPO gets settings. Works out the plan for it.
 
+use bytes::Bytes;
+
 use super::objects;
 use super::plan::{
     Change, FileContent, Plan, PlanSource, PlanTarget, Step, Swap, Verb, plan_entries,
@@ -48,6 +50,8 @@ pub(super) struct NewSettings<'a> {
     pub(super) wmi_filter: Option<Option<String>>,
     /// The descriptor whose DACL the GPO will have; `None` leaves it.
     pub(super) security_descriptor: Option<SecurityDescriptor>,
+    /// The GPT.INI whose other lines are kept; `None` takes that of the GPO.
+    pub(super) gpt_ini: Option<Bytes>,
     /// Changes of links, after all else.
     pub(super) links: Vec<Step>,
     /// What became of each reference.
@@ -76,7 +80,10 @@ impl NewSettings<'_> {
         let steps = self.steps(&old_tree)?;
         let settings_come = self.version != GpoVersion::default();
         let gpt_ini = settings_come.then(|| {
-            let old = self.live.and_then(|live| live.gpt_ini.clone());
+            let old = self
+                .gpt_ini
+                .clone()
+                .or_else(|| self.live.and_then(|live| live.gpt_ini.clone()));
             new_gpt_ini(old.as_deref(), self.version, &mut self.messages)
         });
         self.messages.extend(
@@ -183,7 +190,7 @@ impl NewSettings<'_> {
         }
     }
 
-    /// The DACL, where it grants something else than the present one. Owner and group stay those of the GPO.
+    /// The DACL, where it grants something else than the present one. Owner and group of a GPO that exists stay.
     fn descriptor_step(&self) -> Result<Option<Step>> {
         let Some(wanted) = &self.security_descriptor else {
             return Ok(None);
@@ -191,19 +198,15 @@ impl NewSettings<'_> {
         let present = self
             .live
             .and_then(|live| SecurityDescriptor::parse(&live.object.security_descriptor).ok());
-        let mut new = present.clone().unwrap_or_default();
+        let mut new = present.clone().unwrap_or_else(|| {
+            let mut new = SecurityDescriptor::new();
+            new.owner.clone_from(&wanted.owner);
+            new.group.clone_from(&wanted.group);
+            new
+        });
         new.dacl.clone_from(&wanted.dacl);
-        // Nothing is inherited by a protected list without inherited entries, so the mark that somebody computed what is
-        // says nothing; a backup always has it.
-        let kept = control::DACL_PROTECTED
-            | if wanted.has_inherited_aces() {
-                control::DACL_AUTO_INHERITED
-            } else {
-                0
-            };
-        new.control = (new.control & !control::DACL_PROTECTED)
-            | control::DACL_PRESENT
-            | (wanted.control & kept);
+        let kept = control::DACL_PROTECTED | control::DACL_AUTO_INHERITED;
+        new.control = (new.control & !kept) | control::DACL_PRESENT | (wanted.control & kept);
         if present
             .as_ref()
             .is_some_and(|present| same_access(present, &new))
@@ -221,14 +224,13 @@ impl NewSettings<'_> {
     }
 }
 
-/// The version after a change of a GPO that exists: both halves one further. Where the two sides disagreed before, the
-/// higher one counts, or a client that knows it would take the new policy for an old one.
-pub(super) fn next_version(live: &LiveGpo) -> GpoVersion {
+/// The version of a GPO that exists. Where its two sides disagree, the higher one counts, or a client that knows it would
+/// take a new policy for an old one.
+pub(super) fn present_version(live: &LiveGpo) -> GpoVersion {
     higher(
         live.object.version.unwrap_or_default(),
         live.snapshot.sysvol_version.unwrap_or_default(),
     )
-    .next()
 }
 
 /// The higher number of each half.

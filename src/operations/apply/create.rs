@@ -2,6 +2,8 @@
 
 use super::run::Run;
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::version::GpoVersion;
 use crate::operations::journal::Inverse;
 use crate::operations::rollback;
@@ -18,11 +20,7 @@ impl Run<'_> {
         directory
             .create_gpo(target.guid, &target.display_name)
             .await?;
-        if let Some(descriptor) = self.planned_descriptor() {
-            directory
-                .set_security_descriptor(target.guid, &descriptor, rollback::DACL)
-                .await?;
-        }
+        self.set_descriptor_of_new().await?;
         let object = self.domain.session().directory().gpo(target.guid).await?;
         if object.may_write == Some(false) {
             return Err(Error::new(
@@ -78,5 +76,33 @@ impl Run<'_> {
             .with_hint("the plan was applied before; make a new one"));
         }
         crate::operations::settings::name_is_free(session, &target.display_name, None).await
+    }
+
+    /// Gives a GPO that was just made the descriptor of the plan: owner and group too, if they are known and the account
+    /// may give them away.
+    async fn set_descriptor_of_new(&mut self) -> Result<()> {
+        let Some(descriptor) = self.planned_descriptor() else {
+            return Ok(());
+        };
+        let directory = self.domain.directory();
+        let guid = self.plan.target.guid;
+        let has_owner = SecurityDescriptor::parse(&descriptor)
+            .is_ok_and(|parsed| parsed.owner.is_some() && parsed.group.is_some());
+        if has_owner {
+            let all = directory
+                .set_security_descriptor(guid, &descriptor, rollback::OWNER_GROUP_DACL)
+                .await;
+            match all {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Connect => return Err(error),
+                Err(error) => self.messages.push(StatusMessage::warning(
+                    "owner-not-restored",
+                    format!("this account may not give the GPO its former owner: {error}"),
+                )),
+            }
+        }
+        directory
+            .set_security_descriptor(guid, &descriptor, rollback::DACL)
+            .await
     }
 }

@@ -1,0 +1,261 @@
+//! Copy: a live GPO into a new one, within a domain and across, and the whole way round.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "test code outside of test functions"
+)]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "not every target uses all of the support"
+)]
+
+#[path = "support.rs"]
+mod support;
+
+use serde_json::Value;
+use support::*;
+
+fn copy(seed: &str, from: &str, to: &str, more: &[&str]) -> Said {
+    let mut arguments = vec!["copy", seed, "--from", from, "--to", to, "--yes", "--json"];
+    arguments.extend(more);
+    gpoctl(&arguments)
+}
+
+fn remove(domain: &str, name: &str) {
+    write(domain, &["delete", name]).json();
+}
+
+/// Leaves one file out of the comparison.
+fn forget_file(gpo: &mut Value, path: &str) {
+    let list = gpo["sysvol"].as_array_mut().unwrap();
+    let before = list.len();
+    list.retain(|entry| entry["path"] != path);
+    assert_eq!(list.len() + 1, before);
+}
+
+/// What a copy has of its own: GUID, name, where it says them.
+fn but_for_identity(gpo: &Value) -> Value {
+    let text = timeless(gpo).to_string();
+    let name = attribute(gpo, "displayName").to_owned();
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    let text = text
+        .replace(&guid_of(gpo), "{GUID}")
+        .replace(&guid_of(gpo).to_lowercase(), "{GUID}")
+        .replace(&quoted(&name), "\"NAME\"");
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn within_the_domain_everything_stays_but_the_identity() {
+    if !lab("within_the_domain_everything_stays_but_the_identity") {
+        return;
+    }
+    let _alone = alone();
+    for seed in ["Everything", "Software"] {
+        let name = fresh(&format!("{seed} copied"));
+        let result = copy(
+            seed,
+            "src.test",
+            "src.test",
+            &["--name", &name, "--preserve-acl"],
+        )
+        .json();
+        assert_eq!(result["gpo"]["created"], true);
+        let now = state("src");
+        let (source, copied) = (gpo_named(&now, seed), gpo_named(&now, &name));
+        assert_eq!(version_of("src", &copied), (1, 1));
+        assert_eq!(
+            attribute(&copied, "gPCWQLFilter"),
+            attribute(&source, "gPCWQLFilter")
+        );
+        // The class store names the GPO it belongs to, whatever the seed wrote there.
+        assert_same(&but_for_identity(&source), &but_for_identity(&copied));
+        assert!(
+            !now["links"]
+                .to_string()
+                .to_uppercase()
+                .contains(&guid_of(&copied)),
+            "a copy is linked nowhere"
+        );
+        // Without the option it has the DACL of a new GPO.
+        let plain = fresh(&format!("{seed} copied plainly"));
+        copy(seed, "src.test", "src.test", &["--name", &plain]).json();
+        let new = fresh(&format!("{seed} new"));
+        write("src.test", &["create", &new]).json();
+        let now = state("src");
+        assert_eq!(
+            gpo_named(&now, &plain)["sddl"],
+            gpo_named(&now, &new)["sddl"]
+        );
+        judges_are_content("src");
+        for name in [name, plain, new] {
+            remove("src.test", &name);
+        }
+    }
+}
+
+#[test]
+fn there_and_back_with_the_inverse_table_restores_every_byte() {
+    if !lab("there_and_back_with_the_inverse_table_restores_every_byte") {
+        return;
+    }
+    let _alone = alone();
+    let (there, back) = (both_ways("dst"), both_ways("src"));
+    let (there, back) = (there.to_str().unwrap(), back.to_str().unwrap());
+    for seed in ["Everything", "Software"] {
+        let name = fresh(&format!("{seed} abroad"));
+        let options = [
+            "--name",
+            &name,
+            "--preserve-acl",
+            "--migration-table",
+            there,
+        ];
+        let result = copy(seed, "src.test", "dst.test", &options).json();
+        let source = gpo_named(&state("src"), seed);
+        let abroad = gpo_named(&state("dst"), &name);
+        assert_eq!(version_of("dst", &abroad), (1, 1));
+        assert_eq!(attribute(&abroad, "flags"), attribute(&source, "flags"));
+        assert_eq!(attribute(&abroad, "gPCWQLFilter"), "");
+        let filtered = !attribute(&source, "gPCWQLFilter").is_empty();
+        assert_eq!(
+            codes(&result).contains(&"wmi-filter-left-out".to_owned()),
+            filtered
+        );
+        let foreign = domain_sid("src");
+        let directory = format!("{}{}", abroad["sddl"], abroad["children"]);
+        assert!(!directory.contains(&foreign), "{directory}");
+        judges_are_content("dst");
+
+        let home = fresh(&format!("{seed} home again"));
+        let options = ["--name", &home, "--preserve-acl", "--migration-table", back];
+        copy(&name, "dst.test", "src.test", &options).json();
+        let mut home_again = gpo_named(&state("src"), &home);
+        let mut source = source;
+        if seed == "Everything" {
+            // A name becomes a SID, and stays one: that is the one line that differs.
+            let path = r"Machine/Microsoft/Windows NT/SecEdit/GptTmpl.inf";
+            let bob = inside(
+                "src",
+                &[
+                    "samba-tool",
+                    "user",
+                    "show",
+                    "bob",
+                    "--attributes=objectSid",
+                ],
+            );
+            let sid = bob
+                .lines()
+                .find_map(|line| line.strip_prefix("objectSid: "));
+            let before = sysvol_text("src", &guid_of(&source), path);
+            let after = sysvol_text("src", &guid_of(&home_again), path);
+            let by_name = r",SRC\bob";
+            assert_eq!(before.matches(by_name).count(), 1);
+            assert_eq!(
+                before.replace(by_name, &format!(",*{}", sid.unwrap())),
+                after
+            );
+            forget_file(&mut source, path);
+            forget_file(&mut home_again, path);
+        }
+        for gpo in [&mut source, &mut home_again] {
+            // A filter does not cross the border.
+            gpo["attributes"]
+                .as_object_mut()
+                .unwrap()
+                .remove("gPCWQLFilter");
+        }
+        assert_same(&but_for_identity(&source), &but_for_identity(&home_again));
+        judges_are_content("src");
+        remove("dst.test", &name);
+        remove("src.test", &home);
+    }
+}
+
+#[test]
+fn a_principal_without_a_row_stays_in_the_permissions_and_is_said() {
+    if !lab("a_principal_without_a_row_stays_in_the_permissions_and_is_said") {
+        return;
+    }
+    let _alone = alone();
+    let name = fresh("Foreign");
+    let result = copy(
+        "Everything",
+        "src.test",
+        "dst.test",
+        &["--name", &name, "--preserve-acl"],
+    )
+    .json();
+    assert!(codes(&result).contains(&"foreign-principal".to_owned()));
+    let copied = gpo_named(&state("dst"), &name);
+    let sddl = copied["sddl"].as_str().unwrap();
+    assert!(sddl.contains(&domain_sid("src")), "{sddl}");
+    // The groups that every domain has are those of the new one, or nobody there could touch it.
+    assert!(sddl.contains(";;;DA)") && sddl.contains(";;;EA)"), "{sddl}");
+    // With --exclusive that fails, before anything is written.
+    let table = table(&[]);
+    let before = state("dst");
+    let other = fresh("Foreign and exclusive");
+    let said = copy(
+        "Everything",
+        "src.test",
+        "dst.test",
+        &[
+            "--name",
+            &other,
+            "--preserve-acl",
+            "--exclusive",
+            "--migration-table",
+            table.to_str().unwrap(),
+        ],
+    );
+    assert_eq!(said.status, 1);
+    assert_same(&before, &state("dst"));
+    remove("dst.test", &name);
+}
+
+#[test]
+fn a_name_that_is_taken_and_a_dry_run_change_nothing() {
+    if !lab("a_name_that_is_taken_and_a_dry_run_change_nothing") {
+        return;
+    }
+    let _alone = alone();
+    let before = state("dst");
+    let said = copy(
+        "Everything",
+        "src.test",
+        "dst.test",
+        &["--name", "target empty"],
+    );
+    assert_eq!(said.status, 1);
+    assert!(said.stderr.contains("exists already"), "{}", said.stderr);
+    let arguments = [
+        "copy",
+        "Software",
+        "--from",
+        "src.test",
+        "--to",
+        "dst.test",
+        "--dry-run",
+        "--json",
+    ];
+    let dry = gpoctl(&arguments).json();
+    assert_eq!(dry["gpo"]["display_name"], "Software");
+    let arguments = [
+        "copy",
+        "Software",
+        "--from",
+        "src.test",
+        "--dry-run",
+        "--json",
+    ];
+    let dry = gpoctl(&arguments).json();
+    assert_eq!(dry["gpo"]["display_name"], "Copy of Software");
+    assert_eq!(dry["gpo"]["domain"], "src.test");
+    assert_same(&before, &state("dst"));
+}

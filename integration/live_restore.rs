@@ -1,0 +1,433 @@
+//! Restore: a GPO comes back as it was, whether it was changed, renamed or deleted, and nothing changes when it cannot.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "test code outside of test functions"
+)]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "not every target uses all of the support"
+)]
+
+#[path = "support.rs"]
+mod support;
+
+use serde_json::Value;
+use support::*;
+
+/// Copies of the seeds, which other cases need as they are: every format, the WMI filter, a DACL of its own; packages.
+fn copies(domain: &str) -> [String; 2] {
+    ["Everything", "Software"].map(|seed| {
+        let name = fresh(&format!("{seed} to restore"));
+        let mut arguments = vec!["copy", seed, "--from", "src.test", "--to", domain];
+        arguments.extend(["--name", &name, "--preserve-acl", "--yes", "--json"]);
+        let table = both_ways("dst");
+        if domain == "dst.test" {
+            arguments.extend(["--migration-table", table.to_str().unwrap()]);
+        }
+        gpoctl(&arguments).json();
+        name
+    })
+}
+
+fn backup_of(domain: &str, name: &str) -> String {
+    back_up(domain, &[name])[name].to_str().unwrap().to_owned()
+}
+
+fn restore(domain: &str, backup: &str) -> Said {
+    write(domain, &["restore", backup])
+}
+
+fn remove(domain: &str, names: &[String]) {
+    for name in names {
+        write(domain, &["delete", name]).json();
+    }
+}
+
+#[test]
+fn a_deleted_gpo_comes_back_as_it_was() {
+    if !lab("a_deleted_gpo_comes_back_as_it_was") {
+        return;
+    }
+    let _alone = alone();
+    for (domain, side) in [("src.test", "src"), ("dst.test", "dst")] {
+        let names = copies(domain);
+        for name in &names {
+            let som = format!("{domain}/Staff");
+            write(
+                domain,
+                &[
+                    "link",
+                    "add",
+                    name,
+                    "--target",
+                    &som,
+                    "--order",
+                    "1",
+                    "--enforced",
+                ],
+            )
+            .json();
+        }
+        let before = state(side);
+        for name in &names {
+            let then = gpo_named(&before, name);
+            let version = version_of(side, &then);
+            let backup = backup_of(domain, name);
+            write(domain, &["delete", name]).json();
+            let result = write(domain, &["restore", &backup, "--with-links"]).json();
+            assert_eq!(result["gpo"]["created"], true);
+            assert_eq!(
+                codes(&result).contains(&"packages-made-anew".to_owned()),
+                name.starts_with("Software")
+            );
+            let now = gpo_named(&state(side), name);
+            assert_eq!(guid_of(&now), guid_of(&then));
+            assert_same(&timeless(&then), &timeless(&now));
+            assert_eq!(version_of(side, &now), (version.0 + 1, version.1 + 1));
+        }
+        assert_same(&before["links"], &state(side)["links"]);
+        judges_are_content(side);
+        remove(domain, &names);
+    }
+}
+
+#[test]
+fn links_come_back_where_their_target_is_still_there() {
+    if !lab("links_come_back_where_their_target_is_still_there") {
+        return;
+    }
+    let _alone = alone();
+    let name = fresh("Linked twice");
+    write("dst.test", &["create", &name]).json();
+    let gone = format!(
+        "OU={},DC=dst,DC=test",
+        fresh("Gone").replace([',', '+'], " ")
+    );
+    inside("dst", &["samba-tool", "ou", "add", &gone]);
+    for target in ["OU=Staff,DC=dst,DC=test", gone.as_str()] {
+        write("dst.test", &["link", "add", &name, "--target", target]).json();
+    }
+    let backup = backup_of("dst.test", &name);
+    write("dst.test", &["delete", &name]).json();
+    inside("dst", &["samba-tool", "ou", "delete", &gone]);
+    let plain = gpoctl(&[
+        "restore",
+        &backup,
+        "--domain",
+        "dst.test",
+        "--dry-run",
+        "--json",
+    ])
+    .json();
+    assert!(!plain["plan"]["steps"].to_string().contains("set-links"));
+    let result = write("dst.test", &["restore", &backup, "--with-links"]).json();
+    assert!(codes(&result).contains(&"link-target-gone".to_owned()));
+    let now = state("dst");
+    let guid = guid_of(&gpo_named(&now, &name));
+    let links = now["links"]["OU=Staff,DC=dst,DC=test"]["gPLink"]
+        .as_str()
+        .unwrap();
+    assert!(links.to_uppercase().contains(&guid), "{links}");
+    remove("dst.test", &[name]);
+    judges_are_content("dst");
+}
+
+#[test]
+fn a_changed_gpo_comes_back_as_it_was() {
+    if !lab("a_changed_gpo_comes_back_as_it_was") {
+        return;
+    }
+    let _alone = alone();
+    let names = copies("src.test");
+    let other = backup_of("src.test", "Redirected Folders");
+    let before = state("src");
+    for name in &names {
+        let then = gpo_named(&before, name);
+        let guid = guid_of(&then);
+        let backup = backup_of("src.test", name);
+        let renamed = format!("{name} (other)");
+        write("src.test", &["import", &other, "--into", name]).json();
+        write("src.test", &["set-status", name, "none"]).json();
+        write("src.test", &["rename", name, &renamed]).json();
+        // Another DACL, and the link to the filter gone or another one.
+        let dn = then["dn"].as_str().unwrap();
+        let filter = if attribute(&then, "gPCWQLFilter").is_empty() {
+            "replace: gPCWQLFilter\ngPCWQLFilter: [src.test;{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01};0]"
+        } else {
+            "delete: gPCWQLFilter"
+        };
+        ldbmodify("src", &format!("dn: {dn}\nchangetype: modify\n{filter}\n"));
+        let sddl = "--sddl=(A;CI;LCRPLORC;;;S-1-5-11)(D;CI;CR;;;BG)";
+        inside(
+            "src",
+            &[
+                "samba-tool",
+                "dsacl",
+                "set",
+                "-H",
+                "/var/lib/samba/private/sam.ldb",
+                &format!("--objectdn={dn}"),
+                sddl,
+            ],
+        );
+        let changed = gpo_named(&state("src"), &renamed);
+        assert_ne!(changed["sddl"], then["sddl"]);
+        let version = version_of("src", &changed);
+
+        let result = restore("src.test", &backup).json();
+        assert_eq!(result["gpo"]["created"], false);
+        assert_eq!(result["gpo"]["display_name"], name.as_str());
+        let now = gpo_named(&state("src"), name);
+        assert_eq!(guid_of(&now), guid);
+        assert_same(&timeless(&then), &timeless(&now));
+        assert_eq!(version_of("src", &now), (version.0 + 1, version.1 + 1));
+        // Once more changes nothing but the version; packages stay the objects they are.
+        restore("src.test", &backup).json();
+        let again = gpo_named(&state("src"), name);
+        assert_same(&timeless(&now), &timeless(&again));
+        let identities = |gpo: &Value| -> Vec<Value> {
+            gpo["children"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|child| child["attributes"]["objectGUID"].clone())
+                .collect()
+        };
+        assert_eq!(identities(&now), identities(&again));
+    }
+    judges_are_content("src");
+    remove("src.test", &names);
+}
+
+#[test]
+fn another_domain_is_refused_and_told_what_does_it() {
+    if !lab("another_domain_is_refused_and_told_what_does_it") {
+        return;
+    }
+    let _alone = alone();
+    let backup = backup_of("src.test", "Everything");
+    let before = state("dst");
+    let said = restore("dst.test", &backup);
+    assert_eq!(said.status, 1);
+    for word in ["src.test", "dst.test", "gpoctl import", "gpoctl copy"] {
+        assert!(said.stderr.contains(word), "{}", said.stderr);
+    }
+    assert_same(&before, &state("dst"));
+
+    // The same name is not enough: a domain that was set up anew has other SIDs.
+    let before = state("src");
+    let info = std::path::Path::new(&backup).join("bkupInfo.xml");
+    let text = std::fs::read_to_string(&info).unwrap();
+    let at = text.find("<GPODomainGuid>").unwrap() + "<GPODomainGuid><![CDATA[".len();
+    let mut other = text.clone();
+    other.replace_range(at..at + 38, "{11111111-2222-3333-4444-555555555555}");
+    std::fs::write(&info, other).unwrap();
+    let said = restore("src.test", &backup);
+    assert_eq!(said.status, 1, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("another domain named src.test"),
+        "{}",
+        said.stderr
+    );
+    assert_same(&before, &state("src"));
+}
+
+#[test]
+fn a_filter_that_is_gone_is_left_out_and_said() {
+    if !lab("a_filter_that_is_gone_is_left_out_and_said") {
+        return;
+    }
+    let _alone = alone();
+    let names = copies("src.test");
+    let name = &names[0];
+    let backup = backup_of("src.test", name);
+    let xml = std::path::Path::new(&backup).join("Backup.xml");
+    let text = std::fs::read_to_string(&xml).unwrap();
+    assert!(text.contains("5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01"));
+    std::fs::write(
+        &xml,
+        text.replace(
+            "5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01",
+            "5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6AFF",
+        ),
+    )
+    .unwrap();
+    let result = restore("src.test", &backup).json();
+    assert!(codes(&result).contains(&"wmi-filter-gone".to_owned()));
+    let now = gpo_named(&state("src"), name);
+    assert_eq!(attribute(&now, "gPCWQLFilter"), "");
+    remove("src.test", &names);
+}
+
+#[test]
+fn a_name_that_is_taken_and_a_dry_run_change_nothing() {
+    if !lab("a_name_that_is_taken_and_a_dry_run_change_nothing") {
+        return;
+    }
+    let _alone = alone();
+    let name = fresh("Taken");
+    write("dst.test", &["create", &name]).json();
+    let backup = backup_of("dst.test", &name);
+    write("dst.test", &["delete", &name]).json();
+    let before = state("dst");
+    let dry = gpoctl(&[
+        "restore",
+        &backup,
+        "--domain",
+        "dst.test",
+        "--dry-run",
+        "--json",
+    ])
+    .json();
+    assert_eq!(dry["dry_run"], true);
+    assert_same(&before, &state("dst"));
+
+    let plan = scratch().join("restore-plan.json");
+    let plan = plan.to_str().unwrap();
+    gpoctl(&[
+        "restore",
+        &backup,
+        "--domain",
+        "dst.test",
+        "--plan-out",
+        plan,
+        "--json",
+    ])
+    .json();
+    write("dst.test", &["create", &name.to_uppercase()]).json();
+    let before = state("dst");
+    for said in [
+        restore("dst.test", &backup),
+        gpoctl(&["apply", plan, "--domain", "dst.test", "--json"]),
+    ] {
+        assert_eq!(said.status, 1, "{}", said.stderr);
+        assert!(said.stderr.contains("exists already"), "{}", said.stderr);
+    }
+    assert_same(&before, &state("dst"));
+    write("dst.test", &["delete", &name.to_uppercase()]).json();
+    restore("dst.test", &backup).json();
+    assert_eq!(version_of("dst", &gpo_named(&state("dst"), &name)), (1, 1));
+    remove("dst.test", &[name]);
+    judges_are_content("dst");
+}
+
+/// A backup with many more files than the GPO has, so that staging takes a while.
+fn with_many_files(backup: &str) {
+    let xml_path = std::path::Path::new(backup).join("Backup.xml");
+    let mut xml = std::fs::read_to_string(&xml_path).unwrap();
+    let folder = std::path::Path::new(backup).join("DomainSysvol/GPO/Machine/Many");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut entries = String::new();
+    for number in 0..1_500 {
+        let name = format!("f{number}.txt");
+        std::fs::write(folder.join(&name), name.repeat(100)).unwrap();
+        entries += &format!(
+            "<FSObjectFile bkp:Path=\"%GPO_MACH_FSPATH%\\Many\\{name}\" bkp:Location=\"DomainSysvol\\GPO\\Machine\\Many\\{name}\"/>"
+        );
+    }
+    let at = xml.rfind("</GroupPolicyExtension>").unwrap();
+    xml.insert_str(at, &entries);
+    std::fs::write(&xml_path, xml).unwrap();
+}
+
+/// Begins a restore, and sends it a signal while it stages.
+fn stopped(backup: &str, signal: &str) -> Said {
+    let own_state = tempfile::tempdir_in(scratch()).unwrap().keep();
+    let arguments = ["restore", backup, "--domain", "dst.test", "--yes", "--json"];
+    let child = command(&arguments)
+        .env("XDG_STATE_HOME", &own_state)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let operations = own_state.join("gpoctl/operations");
+    let begun = std::time::Instant::now();
+    loop {
+        let staging = std::fs::read_dir(&operations).is_ok_and(|mut list| {
+            list.any(|entry| {
+                let journal = entry.unwrap().path().join("journal.jsonl");
+                std::fs::read_to_string(journal)
+                    .unwrap_or_default()
+                    .contains("new-probe")
+            })
+        });
+        if staging {
+            break;
+        }
+        assert!(begun.elapsed().as_secs() < 60, "it never came to that");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    let pid = child.id().to_string();
+    assert!(
+        std::process::Command::new("kill")
+            .args([signal, &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    child.wait_with_output().unwrap().into()
+}
+
+#[test]
+fn a_restore_that_is_stopped_leaves_nothing_and_one_that_dies_can_be_run_again() {
+    if !lab("a_restore_that_is_stopped_leaves_nothing_and_one_that_dies_can_be_run_again") {
+        return;
+    }
+    let _alone = alone();
+    let name = fresh("Cut short");
+    let seed = backup_of("src.test", "Desktop Registry");
+    write("dst.test", &["import", &seed, "--into", &name, "--create"]).json();
+    for _ in 0..2 {
+        write("dst.test", &["import", &seed, "--into", &name]).json();
+    }
+    let backup = backup_of("dst.test", &name);
+    let whole = timeless(&gpo_named(&state("dst"), &name));
+    write("dst.test", &["delete", &name]).json();
+    let big = backup_of_copy(&backup);
+    with_many_files(&big);
+
+    let before = state("dst");
+    let said = stopped(&big, "-INT");
+    assert_eq!(said.status, 130, "{}{}", said.stdout, said.stderr);
+    assert!(said.stderr.contains("rolled back"), "{}", said.stderr);
+    assert_same(&before, &state("dst"));
+
+    let said = stopped(&big, "-KILL");
+    assert_ne!(said.status, 0);
+    let half = gpo_named(&state("dst"), &name);
+    assert_eq!(
+        attribute(&half, "versionNumber"),
+        "0",
+        "no client applies it"
+    );
+    assert_eq!(attribute(&half, "gPCMachineExtensionNames"), "");
+    restore("dst.test", &backup).json();
+    let mut now = gpo_named(&state("dst"), &name);
+    // The backup is of version 3, which clients may remember.
+    assert_eq!(version_of("dst", &now), (4, 4));
+    now["sysvol"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|entry| !entry["path"].as_str().unwrap().starts_with(".gpoctl-"));
+    assert_same(&whole, &timeless(&now));
+    judges_are_content("dst");
+    remove("dst.test", &[name]);
+}
+
+/// A copy of a backup on the local disk.
+fn backup_of_copy(backup: &str) -> String {
+    let to = tempfile::tempdir_in(scratch()).unwrap().keep();
+    let copied = std::process::Command::new("cp")
+        .args(["-a", backup, to.to_str().unwrap()])
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    let name = std::path::Path::new(backup).file_name().unwrap();
+    to.join(name).to_str().unwrap().to_owned()
+}

@@ -1,0 +1,286 @@
+//! Copy: the settings of a live GPO into a new one, in the same domain or another, as GPMC's `IGPMGPO::CopyTo` does it.
+//!
+//! The new GPO has a GUID of its own, no links, and version 1 in both halves. Its DACL is that of a new GPO, or the source's,
+//! mapped by the table. The WMI filter link stays within the domain, because it can name no filter of another.
+
+use std::collections::BTreeMap;
+
+use super::import::without_others;
+use super::plan::{Plan, PlanSource, PlanTarget, Verb};
+use super::progress::Control;
+use super::read;
+use super::risks;
+use super::secrets::admit_passwords;
+use super::settings::{NewSettings, name_is_free, objects_for};
+use crate::directory::{DomainInfo, GpoObject};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::migration::map::{MapOptions, map};
+use crate::migration::report::Outcome;
+use crate::migration::table::MigrationTable;
+use crate::model::guid::Guid;
+use crate::model::security_descriptor::SecurityDescriptor;
+use crate::model::sid::Sid;
+use crate::model::version::GpoVersion;
+use crate::session::DomainSession;
+
+/// How to copy.
+#[derive(Debug, Clone, Default)]
+pub struct CopyOptions {
+    /// The display name of the new GPO; by default the source's, and `Copy of …` in the same domain.
+    pub name: Option<String>,
+    /// Whether the DACLs of the GPO and its packages come along.
+    pub preserve_acl: bool,
+    /// The migration table, if there is one.
+    pub table: Option<MigrationTable>,
+    /// How references are mapped.
+    pub mapping: MapOptions,
+    /// Whether passwords stored in Preferences (MS14-025) may be written into the copy.
+    pub allow_cpassword: bool,
+}
+
+/// The lowest RID of an account that somebody made: those below mean the same in every domain [MS-DTYP 2.4.2.4].
+const FIRST_OWN_RID: u32 = 1000;
+
+/// Works out what a copy would make. Writes nothing.
+///
+/// # Errors
+/// `Conflict` when the display name is taken; `Unmapped` and `BadInput` as an import, also when passwords are stored in the
+/// settings and [`CopyOptions::allow_cpassword`] is not set.
+pub async fn plan(
+    from: &DomainSession,
+    object: &GpoObject,
+    to: &DomainSession,
+    options: &CopyOptions,
+    control: &Control,
+) -> Result<Plan> {
+    let same_domain = from.info().domain_guid == to.info().domain_guid;
+    let display_name = match &options.name {
+        Some(name) => name.clone(),
+        None if same_domain => format!("Copy of {}", object.display_name),
+        None => object.display_name.clone(),
+    };
+    name_is_free(to, &display_name, None).await?;
+    let mut live = read::read_gpo(from, object, control).await?;
+    read::take_inventory(from, &mut live.snapshot).await?;
+    let source = &live.snapshot;
+    let mut messages = source.messages.clone();
+    messages.extend(admit_passwords(&source.tree, options.allow_cpassword)?);
+    let guid = Guid::new_random();
+    let mapping = MapOptions {
+        dacl: options.preserve_acl,
+        target_gpo: Some(guid),
+        ..options.mapping
+    };
+    let mapped = map(source, options.table.as_ref(), to.directory(), &mapping).await?;
+    // What stays in the permissions is said below, where it is known what becomes of it.
+    let of_permissions = |message: &&StatusMessage| {
+        message.code == "source-sid-left"
+            && message
+                .place
+                .as_ref()
+                .is_some_and(|place| place.file == "security descriptor")
+    };
+    messages.extend(
+        mapped
+            .report
+            .messages
+            .iter()
+            .filter(|message| !of_permissions(message))
+            .cloned(),
+    );
+
+    let target = PlanTarget {
+        guid,
+        display_name,
+        domain: to.info().dns_domain.clone(),
+        create: true,
+    };
+    let mut objects = mapped.snapshot.directory_objects.clone();
+    if !same_domain {
+        objects = without_others(&objects, &mut messages);
+    }
+    let mut objects = objects_for(&objects, &target, options.preserve_acl);
+    let mut security_descriptor = None;
+    if options.preserve_acl {
+        let access = Access {
+            from: from.info(),
+            to: to.info(),
+            identities: &mapped.identities,
+        };
+        let descriptor = access.mapped(&source.security_descriptor, &mut messages)?;
+        security_descriptor = Some(descriptor);
+        for object in &mut objects {
+            if let Some(bytes) = &object.security_descriptor {
+                // What was noticed of the GPO's own DACL need not be said of each package again.
+                let descriptor = access.mapped(bytes, &mut Vec::new())?;
+                object.security_descriptor = Some(to_bytes(&descriptor)?);
+            }
+        }
+    }
+    let wmi_filter = match &source.wmi_filter {
+        Some(_) if same_domain => object.wmi_filter.clone(),
+        Some(link) => {
+            messages.push(
+                StatusMessage::warning(
+                    "wmi-filter-left-out",
+                    format!(
+                        "the WMI filter {}{} is one of {}, so the copy has none",
+                        link.name
+                            .as_ref()
+                            .map(|name| format!("\"{name}\" "))
+                            .unwrap_or_default(),
+                        link.id,
+                        from.info().dns_domain
+                    ),
+                )
+                .with_hint("link a filter of the new domain before the copy is linked anywhere"),
+            );
+            None
+        }
+        None => None,
+    };
+    NewSettings {
+        verb: Verb::Copy,
+        source: Some(PlanSource {
+            backup_id: None,
+            gpo_guid: source.guid,
+            display_name: source.display_name.clone(),
+            domain: source.domain.to_string(),
+        }),
+        target,
+        live: None,
+        tree: mapped.snapshot.tree.clone(),
+        directory_objects: objects,
+        version: GpoVersion::default().next(),
+        flags: source.flags,
+        machine_extensions: source.machine_extensions.clone(),
+        user_extensions: source.user_extensions.clone(),
+        display_name: None,
+        wmi_filter: wmi_filter.map(Some),
+        security_descriptor,
+        gpt_ini: None,
+        links: Vec::new(),
+        mapping: Some(mapped.report),
+        messages,
+        risks: risks::of(&mapped.snapshot),
+    }
+    .plan()
+}
+
+/// What becomes of the principals of a DACL.
+struct Access<'a> {
+    from: &'a DomainInfo,
+    to: &'a DomainInfo,
+    identities: &'a BTreeMap<Sid, Outcome>,
+}
+
+impl Access<'_> {
+    /// A descriptor for the target. A principal that a row names is mapped or goes; the groups and accounts that every
+    /// domain has become those of the target; any other one stays, which is said, because it means nobody there.
+    fn mapped(
+        &self,
+        bytes: &[u8],
+        messages: &mut Vec<StatusMessage>,
+    ) -> Result<SecurityDescriptor> {
+        let mut descriptor = SecurityDescriptor::parse(bytes).map_err(|cause| {
+            Error::new(
+                ErrorKind::BadDirectory,
+                "the permissions of the source cannot be read",
+            )
+            .with_source(cause)
+        })?;
+        // Owner and group are those of whoever makes the copy.
+        descriptor.owner = None;
+        descriptor.group = None;
+        descriptor.sacl = None;
+        let Some(dacl) = &mut descriptor.dacl else {
+            return Err(Error::new(
+                ErrorKind::BadDirectory,
+                "the source has no permissions that could be copied",
+            ));
+        };
+        let mut said: Vec<Sid> = Vec::new();
+        let mut translated: Vec<Sid> = Vec::new();
+        dacl.aces.retain_mut(|ace| {
+            let Some(rights) = ace.rights_mut() else {
+                return true;
+            };
+            match self.fate(&rights.sid) {
+                Fate::Stays => true,
+                Fate::Becomes(sid) => {
+                    rights.sid = sid;
+                    true
+                }
+                Fate::Counterpart(sid) => {
+                    if !translated.contains(&rights.sid) {
+                        translated.push(rights.sid.clone());
+                    }
+                    rights.sid = sid;
+                    true
+                }
+                Fate::Goes => false,
+                Fate::Foreign => {
+                    if !said.contains(&rights.sid) {
+                        said.push(rights.sid.clone());
+                    }
+                    true
+                }
+            }
+        });
+        messages.extend(translated.into_iter().map(|sid| {
+            StatusMessage::info(
+                "counterpart-in-permissions",
+                format!(
+                    "{sid} has no row, and becomes the account of {} that every domain has in its place",
+                    self.to.dns_domain
+                ),
+            )
+        }));
+        messages.extend(said.into_iter().map(|sid| {
+            StatusMessage::warning(
+                "foreign-principal",
+                format!(
+                    "{sid} of {} stays in the permissions of the copy, and means nobody in {}",
+                    self.from.dns_domain, self.to.dns_domain
+                ),
+            )
+            .with_hint("give it a row in the migration table")
+        }));
+        Ok(descriptor)
+    }
+
+    fn fate(&self, sid: &Sid) -> Fate {
+        match self.identities.get(sid) {
+            Some(Outcome::Replaced { sid: Some(new), .. }) => return Fate::Becomes(new.clone()),
+            // A name that is no principal of the target grants nothing to anybody.
+            Some(Outcome::Removed | Outcome::Replaced { sid: None, .. }) => return Fate::Goes,
+            Some(Outcome::Kept | Outcome::OutOfScope) | None => {}
+        }
+        if self.from.domain_sid == self.to.domain_sid
+            || sid.domain().as_ref() != Some(&self.from.domain_sid)
+        {
+            return Fate::Stays;
+        }
+        match sid.rid() {
+            Some(rid) if rid < FIRST_OWN_RID => Fate::Counterpart(self.to.domain_sid.with_rid(rid)),
+            _ => Fate::Foreign,
+        }
+    }
+}
+
+/// What becomes of one principal.
+enum Fate {
+    Stays,
+    Becomes(Sid),
+    /// The account that stands in its place in every domain.
+    Counterpart(Sid),
+    Goes,
+    Foreign,
+}
+
+fn to_bytes(descriptor: &SecurityDescriptor) -> Result<Vec<u8>> {
+    descriptor.to_bytes().map_err(|cause| {
+        Error::new(ErrorKind::Internal, "a DACL cannot be written").with_source(cause)
+    })
+}

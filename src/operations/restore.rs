@@ -1,0 +1,375 @@
+//! Restore: a GPO as a backup has it, in the domain it comes from, as GPMC's `IGPMDomain::RestoreGPO` does it.
+//!
+//! Settings, status, DACL, display name and WMI filter link are the backup's; links are untouched. Of a GPO that exists,
+//! each half of the version goes up by one. A GPO that was deleted is made anew under its old GUID, one version further
+//! than the backup, or clients that remember it would take it for what they have.
+
+use super::link::{gpmc_dn, is_to};
+use super::plan::{Plan, PlanSource, PlanTarget, Step, Verb};
+use super::progress::Control;
+use super::read::{self, LiveGpo};
+use super::risks;
+use super::secrets::stored_passwords;
+use super::settings::{NewSettings, higher, may_edit, name_is_free, present_version};
+use crate::backup::StoredBackup;
+use crate::directory::Dn;
+use crate::directory::links::Som;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::model::gp_link::{GpLink, LinkList};
+use crate::model::reference::Place;
+use crate::model::security_descriptor::{DaclState, SecurityDescriptor, control};
+use crate::model::snapshot::GpoSnapshot;
+use crate::model::version::GpoVersion;
+use crate::session::DomainSession;
+use crate::sysvol::SysvolPath;
+
+/// How to restore.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RestoreOptions {
+    /// Whether the links that the backup tells of come back too, where the domain, OU or site still exists.
+    pub with_links: bool,
+}
+
+/// Works out what a restore would change. Writes nothing.
+///
+/// # Errors
+/// `Conflict` when the backup comes from another domain, when another GPO has its display name, or when there is a folder
+/// of a GPO that the directory does not know; `Denied` when the account may not edit the GPO or its DACL.
+pub async fn plan(
+    session: &DomainSession,
+    backup: &StoredBackup,
+    options: &RestoreOptions,
+    control: &Control,
+) -> Result<Plan> {
+    control.check()?;
+    let source = &backup.snapshot;
+    refuse_other_domain(session, source)?;
+    let mut messages = backup.problems.clone();
+    messages.extend(source.messages.iter().cloned());
+    // They come back to where they were, so they are named and no reason to refuse.
+    messages.extend(stored_passwords(&source.tree));
+
+    let live = match session.directory().gpo(source.guid).await {
+        Ok(object) => {
+            may_edit(&object)?;
+            Some(read::read_gpo(session, &object, control).await?)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if live
+        .as_ref()
+        .is_none_or(|live| live.object.display_name != source.display_name)
+    {
+        name_is_free(session, &source.display_name, Some(source.guid)).await?;
+    }
+    if live.is_none() {
+        deleted_gpo_findings(session, source, &mut messages).await?;
+    }
+    let target = PlanTarget {
+        guid: source.guid,
+        display_name: live.as_ref().map_or_else(
+            || source.display_name.clone(),
+            |live| live.object.display_name.clone(),
+        ),
+        domain: session.info().dns_domain.clone(),
+        create: live.is_none(),
+    };
+    let links = if options.with_links {
+        saved_links(session, backup, &mut messages).await?
+    } else {
+        Vec::new()
+    };
+    let mut security_descriptor = descriptor(source, &mut messages);
+    if let (Some(descriptor), None) = (&mut security_descriptor, &live) {
+        descriptor.owner.clone_from(&backup.around.owner);
+        descriptor.group.clone_from(&backup.around.group);
+    }
+    let wmi_filter = wmi_filter(session, source, live.as_ref(), &mut messages).await?;
+    let plan = NewSettings {
+        verb: Verb::Restore,
+        source: Some(PlanSource {
+            backup_id: backup.info.id,
+            gpo_guid: source.guid,
+            display_name: source.display_name.clone(),
+            domain: source.domain.to_string(),
+        }),
+        target,
+        live: live.as_ref(),
+        tree: source.tree.clone(),
+        directory_objects: source.directory_objects.clone(),
+        version: version(source, live.as_ref()),
+        flags: source.flags,
+        machine_extensions: source.machine_extensions.clone(),
+        user_extensions: source.user_extensions.clone(),
+        display_name: Some(source.display_name.clone()),
+        wmi_filter: Some(wmi_filter),
+        security_descriptor,
+        gpt_ini: match &live {
+            Some(_) => None,
+            None => backup.around.gpt_ini.clone(),
+        },
+        links,
+        mapping: None,
+        messages,
+        risks: risks::of(source),
+    }
+    .plan()?;
+    if let Some(live) = &live
+        && plan.changes_descriptor()
+        && live.object.may_write_dacl == Some(false)
+    {
+        return Err(Error::new(
+            ErrorKind::Denied,
+            format!(
+                "this account may not change the permissions of GPO \"{}\", and those of the backup differ",
+                live.object.display_name
+            ),
+        )
+        .with_hint("import the backup instead: it leaves the permissions alone"));
+    }
+    Ok(plan)
+}
+
+/// Each half one further than what is there and than the backup, in either half of the GPO: never a step back, for
+/// clients remember the number, even when the GPO was gone in between or a restore of it was cut short.
+fn version(source: &GpoSnapshot, live: Option<&LiveGpo>) -> GpoVersion {
+    let saved = higher(
+        source.directory_version,
+        source.sysvol_version.unwrap_or_default(),
+    );
+    let current = live.map_or(saved, |live| higher(saved, present_version(live)));
+    current.next()
+}
+
+/// A restore puts SIDs and paths back as they are, which mean nothing anywhere else.
+fn refuse_other_domain(session: &DomainSession, source: &GpoSnapshot) -> Result<()> {
+    let info = session.info();
+    let hint = "gpoctl import puts its settings into a GPO of another domain, and gpoctl copy makes a new one from a live GPO; both map what names the old domain";
+    if source.domain != info.dns_domain {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "the backup is of a GPO of {}, and a restore to {} is not possible",
+                source.domain, info.dns_domain
+            ),
+        )
+        .with_hint(hint));
+    }
+    // A domain that was set up anew under an old name has other SIDs.
+    match source.domain_guid {
+        Some(guid) if guid != info.domain_guid => Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "the backup is of another domain named {}: its GUID was {guid} and is {}",
+                info.dns_domain, info.domain_guid
+            ),
+        )
+        .with_hint(hint)),
+        _ => Ok(()),
+    }
+}
+
+/// What is to be known before a GPO comes back.
+async fn deleted_gpo_findings(
+    session: &DomainSession,
+    source: &GpoSnapshot,
+    messages: &mut Vec<StatusMessage>,
+) -> Result<()> {
+    let folder = SysvolPath::gpo(&session.info().dns_domain, source.guid);
+    if session.sysvol().stat(&folder).await?.is_some() {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "there is no GPO {} in the directory, but its folder {folder} is there",
+                source.guid
+            ),
+        )
+        .with_hint("wait for replication, or move the folder away when the GPO is really gone"));
+    }
+    let links = session.directory().links_of(source.guid).await?;
+    messages.extend(links.messages);
+    messages.extend(links.links.iter().map(|link| {
+        StatusMessage::warning(
+            "link-in-force",
+            format!(
+                "{} is still linked to it, so it is in force there again",
+                link.som.dn
+            ),
+        )
+    }));
+    let packages = source
+        .directory_objects
+        .iter()
+        .filter(|object| {
+            object
+                .object_class
+                .eq_ignore_ascii_case("packageRegistration")
+        })
+        .count();
+    if packages > 0 {
+        messages.push(
+            StatusMessage::warning(
+                "packages-made-anew",
+                format!("{packages} software packages come back under new identities"),
+            )
+            .with_hint("clients may take them for other applications, and install them again"),
+        );
+    }
+    Ok(())
+}
+
+/// What puts the links of the backup back, one step for each domain, OU or site. One that is there already gets its former
+/// options, and keeps its place.
+async fn saved_links(
+    session: &DomainSession,
+    backup: &StoredBackup,
+    messages: &mut Vec<StatusMessage>,
+) -> Result<Vec<Step>> {
+    let Some(records) = &backup.around.links else {
+        messages.push(StatusMessage::warning(
+            "no-links-saved",
+            "the backup does not tell where the GPO was linked",
+        ));
+        return Ok(Vec::new());
+    };
+    let guid = backup.snapshot.guid;
+    let gpo = session.info().base.gpo(guid);
+    let mut targets: Vec<(Som, LinkList)> = Vec::new();
+    let mut records = records.clone();
+    // The highest precedence first, so that each finds those before it in place.
+    records.sort_by_key(|record| record.order);
+    for record in records {
+        let Some(som) = link_target(session, &record.target).await? else {
+            messages.push(
+                StatusMessage::warning(
+                    "link-target-gone",
+                    format!(
+                        "the GPO was linked to {}, which is not there any more",
+                        record.target
+                    ),
+                )
+                .with_hint("link it where its place is now"),
+            );
+            continue;
+        };
+        let at = match targets.iter().position(|(known, _)| known.dn == som.dn) {
+            Some(at) => at,
+            None => {
+                let list = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
+                targets.push((som, list));
+                targets.len() - 1
+            }
+        };
+        let Some((_, list)) = targets.get_mut(at) else {
+            continue;
+        };
+        match list.orders(|link| is_to(link, &gpo)).first() {
+            Some(order) => list.edit(*order, |link| link.options = record.options),
+            None => list.insert(
+                record.order,
+                GpLink {
+                    dn: gpmc_dn(guid, &gpo),
+                    options: record.options,
+                },
+            ),
+        }
+    }
+    Ok(targets
+        .into_iter()
+        .map(|(som, list)| Step::SetLinks {
+            som: som.dn.to_string(),
+            to: list.to_value(),
+            from: som.gp_link,
+        })
+        .filter(|step| !matches!(step, Step::SetLinks { from, to, .. } if from == to))
+        .collect())
+}
+
+/// The domain, OU or site that a backup names, if it is there; nothing outside of the domain and its sites is looked at.
+async fn link_target(session: &DomainSession, text: &str) -> Result<Option<Som>> {
+    let info = session.info();
+    let Ok(dn) = Dn::parse(text) else {
+        return Ok(None);
+    };
+    if dn.below(&info.base).is_none() && dn.below(&info.configuration.cn("Sites")).is_none() {
+        return Ok(None);
+    }
+    match session.directory().som(&dn).await {
+        Ok(som) => Ok(Some(som)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Usage) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The descriptor of the backup, if it has a DACL.
+fn descriptor(
+    source: &GpoSnapshot,
+    messages: &mut Vec<StatusMessage>,
+) -> Option<SecurityDescriptor> {
+    let parsed = SecurityDescriptor::parse(&source.security_descriptor);
+    match parsed {
+        Ok(mut descriptor)
+            if !descriptor.is_stub() && matches!(descriptor.dacl_state(), DaclState::List(_)) =>
+        {
+            // A backup always has the mark that somebody computed what is inherited. It says nothing of a list without
+            // inherited entries.
+            if !descriptor.has_inherited_aces() {
+                descriptor.control &= !control::DACL_AUTO_INHERITED;
+            }
+            Some(descriptor)
+        }
+        _ => {
+            messages.push(
+                StatusMessage::warning(
+                    "no-permissions",
+                    "the backup holds no permissions, so they stay as they are, or are those of a new GPO",
+                )
+                .at(Place::file("Backup.xml").key("SecurityDescriptor")),
+            );
+            None
+        }
+    }
+}
+
+/// `gPCWQLFilter` as it will be: the backup's link, if the filter is there.
+async fn wmi_filter(
+    session: &DomainSession,
+    source: &GpoSnapshot,
+    live: Option<&LiveGpo>,
+    messages: &mut Vec<StatusMessage>,
+) -> Result<Option<String>> {
+    let Some(link) = &source.wmi_filter else {
+        return Ok(None);
+    };
+    if session.directory().wmi_filter(link.id).await?.is_none() {
+        messages.push(
+            StatusMessage::warning(
+                "wmi-filter-gone",
+                format!(
+                    "the WMI filter {}{} is not in {} any more, so the GPO is restored without it",
+                    link.name
+                        .as_ref()
+                        .map(|name| format!("\"{name}\" "))
+                        .unwrap_or_default(),
+                    link.id,
+                    session.info().dns_domain
+                ),
+            )
+            .with_hint("without its filter the GPO is in force for more computers than before"),
+        );
+        return Ok(None);
+    }
+    // A link that names this filter already stays, whatever its spelling.
+    let present = live.filter(|live| {
+        live.snapshot
+            .wmi_filter
+            .as_ref()
+            .is_some_and(|present| present.id == link.id)
+    });
+    Ok(match present {
+        Some(live) => live.object.wmi_filter.clone(),
+        None => Some(link.to_attribute()),
+    })
+}
