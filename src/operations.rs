@@ -24,6 +24,7 @@ pub mod plan;
 pub mod progress;
 pub mod read;
 pub mod rename;
+mod rights;
 pub mod risks;
 mod rollback;
 pub mod secrets;
