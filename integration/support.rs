@@ -292,13 +292,24 @@ pub fn import(backup: &Path, into: &str, more: &[&str]) -> Said {
     gpoctl(&arguments)
 }
 
-/// Runs a command inside the domain controller of `src` or `dst`, and gives what it printed.
+/// Runs a command inside the domain controller of `src` or `dst`, or inside `member`, and gives what it printed.
 pub fn inside(side: &str, command: &[&str]) -> String {
     inside_with(side, command, "")
 }
 
 /// The same, with this text on its standard input.
 pub fn inside_with(side: &str, command: &[&str], input: &str) -> String {
+    let said = asked_inside(side, command, input);
+    assert_eq!(
+        said.status, 0,
+        "{command:?}: {}{}",
+        said.stdout, said.stderr
+    );
+    said.stdout
+}
+
+/// The same for a command that may also say no.
+pub fn asked_inside(side: &str, command: &[&str], input: &str) -> Said {
     use std::io::Write as _;
 
     let variable = |name: &str| std::env::var(name).unwrap();
@@ -317,13 +328,14 @@ pub fn inside_with(side: &str, command: &[&str], input: &str) -> String {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input.as_bytes()).unwrap();
     drop(stdin);
-    let said: Said = child.wait_with_output().unwrap().into();
-    assert_eq!(
-        said.status, 0,
-        "{command:?}: {}{}",
-        said.stdout, said.stderr
-    );
-    said.stdout
+    child.wait_with_output().unwrap().into()
+}
+
+/// samba-tool in a domain controller, as Administrator.
+pub fn samba_tool(side: &str, arguments: &[&str]) -> String {
+    let password = "PASSWD_FILE=/lab-state/admin.password";
+    let tool = ["env", password, "samba-tool"];
+    inside(side, &[&tool, arguments, &["-U", "Administrator"]].concat())
 }
 
 /// Changes the directory of `src` or `dst` behind everybody's back: `ldbmodify` in its domain controller.

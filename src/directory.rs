@@ -11,6 +11,7 @@ mod failure;
 pub mod gpo;
 pub mod links;
 pub mod principals;
+pub mod rights;
 mod sasl;
 pub mod session;
 pub mod som_name;

@@ -28,6 +28,7 @@ pub mod progress;
 pub mod read;
 pub mod rename;
 pub mod restore;
+mod rights;
 pub mod risks;
 mod rollback;
 pub mod secrets;

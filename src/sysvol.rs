@@ -129,6 +129,10 @@ pub trait SysvolRead: Send + Sync {
     /// `Usage` on a back end that cannot read them faithfully.
     async fn security_descriptor(&self, path: &SysvolPath) -> Result<Vec<u8>>;
 
+    /// The access this account has to what is there [MS-DTYP 2.4.3], as the server works it out from the descriptor. Nothing
+    /// is opened for writing and nothing changes. `None` on a back end that cannot ask.
+    async fn maximal_access(&self, path: &SysvolPath) -> Result<Option<u32>>;
+
     /// How many calls are worth having in flight at once.
     fn concurrency(&self) -> usize;
 

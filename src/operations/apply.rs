@@ -21,6 +21,7 @@ use super::journal::{Before, Event, Journal};
 use super::plan::{GpoState, Plan, Step, Verb};
 use super::progress::{Control, Phase};
 use super::read::{self, LiveGpo};
+use super::rights;
 use super::rollback;
 use super::stage::Workplace;
 use crate::error::{Error, ErrorKind, Result};
@@ -134,6 +135,7 @@ pub async fn apply(
     } else {
         Some(current_state(domain, plan, control).await?)
     };
+    rights::check(session, plan).await?;
     let before = current.as_ref().map(Before::of);
     let mut journal = Journal::start(&options.journal_root, plan, before.as_ref())?;
     if let Some(current) = &current {

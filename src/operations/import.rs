@@ -7,9 +7,10 @@
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
+use super::rights;
 use super::risks;
 use super::secrets::admit_passwords;
-use super::settings::{NewSettings, may_edit, name_is_free, objects_for, present_version};
+use super::settings::{NewSettings, name_is_free, objects_for, present_version};
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
 use crate::error::Result;
@@ -79,10 +80,7 @@ pub async fn plan(
     messages.extend(mapped.report.messages.iter().cloned());
 
     let live = match target {
-        ImportTarget::Existing(object) => {
-            may_edit(object)?;
-            Some(read::read_gpo(session, object, control).await?)
-        }
+        ImportTarget::Existing(object) => Some(read::read_gpo(session, object, control).await?),
         ImportTarget::New { display_name } => {
             name_is_free(session, display_name, None).await?;
             None
@@ -103,7 +101,7 @@ pub async fn plan(
         &plan_target,
         false,
     );
-    NewSettings {
+    let plan = NewSettings {
         verb: Verb::Import,
         source: Some(PlanSource {
             backup_id: backup.info.id,
@@ -131,7 +129,9 @@ pub async fn plan(
         messages,
         risks: risks::of(&mapped.snapshot),
     }
-    .plan()
+    .plan()?;
+    rights::check(session, &plan).await?;
+    Ok(plan)
 }
 
 /// The class stores and their packages, which mean the same in every domain. What else stands below the GPO is bound to

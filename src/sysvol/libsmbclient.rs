@@ -352,6 +352,11 @@ impl SysvolRead for LibSmbClient {
         Err(no_descriptors())
     }
 
+    /// pavao opens files for reading or writing, nothing between, and folders not at all.
+    async fn maximal_access(&self, _path: &SysvolPath) -> Result<Option<u32>> {
+        Ok(None)
+    }
+
     fn concurrency(&self) -> usize {
         1
     }

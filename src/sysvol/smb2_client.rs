@@ -16,7 +16,7 @@ use smb2::msg::query_directory::FileInformationClass;
 use smb2::types::flags::{FileAccessMask, FileAttributes};
 use smb2::types::status::NtStatus;
 
-use self::compound::{Operation, Reply, access, options};
+use self::compound::{Operation, Reply, access, options, parts_of};
 use self::refusal::{lost, nonsense, refused};
 use super::connect::SmbSettings;
 use super::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead};
@@ -31,6 +31,9 @@ const CHUNK: usize = 1 << 20;
 const UNKNOWN_SIZE: u32 = 64 * 1024;
 /// The size of the buffer for one QUERY_DIRECTORY: one credit.
 const LISTING_BUFFER: u32 = 64 * 1024;
+
+/// OWNER and GROUP_SECURITY_INFORMATION [MS-DTYP 2.4.7]
+const OWNER_AND_GROUP: u32 = 3;
 
 /// A connection to SYSVOL through smb2.
 pub(super) struct Smb2Client {
@@ -401,6 +404,15 @@ impl SysvolRead for Smb2Client {
             .ok_or_else(|| nonsense(path))
     }
 
+    async fn maximal_access(&self, path: &SysvolPath) -> Result<Option<u32>> {
+        let operations = [
+            Operation::ask_access(self.wire_name(path), options::NO_REPARSE),
+            Operation::close(),
+        ];
+        let replies = self.run(path, &operations).await?;
+        Ok(replies.first().and_then(Reply::granted))
+    }
+
     fn concurrency(&self) -> usize {
         IN_FLIGHT
     }
@@ -521,13 +533,15 @@ impl Sysvol for Smb2Client {
     }
 }
 
-/// The access that setting these descriptors needs.
+/// The access that setting these descriptors needs [MS-SMB2 3.3.5.21.3].
 fn descriptor_access(descriptors: &[Vec<u8>]) -> u32 {
-    if descriptors.is_empty() {
-        0
-    } else {
-        FileAccessMask::WRITE_DAC | FileAccessMask::WRITE_OWNER
-    }
+    descriptors.iter().fold(0, |access, descriptor| {
+        let owner = match parts_of(descriptor) & OWNER_AND_GROUP {
+            0 => 0,
+            _ => FileAccessMask::WRITE_OWNER,
+        };
+        access | FileAccessMask::WRITE_DAC | owner
+    })
 }
 
 /// Takes the entries of one answer; what is unsafe or no plain file or folder is refused, with the reason.

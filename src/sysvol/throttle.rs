@@ -51,6 +51,11 @@ impl SysvolRead for Throttled<'_> {
         self.inner.security_descriptor(path).await
     }
 
+    async fn maximal_access(&self, path: &SysvolPath) -> Result<Option<u32>> {
+        let _permit = self.permit().await?;
+        self.inner.maximal_access(path).await
+    }
+
     fn concurrency(&self) -> usize {
         self.inner.concurrency()
     }

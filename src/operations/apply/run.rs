@@ -10,6 +10,7 @@ use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::model::safe_name::{RelPath, SafeName};
+use crate::model::security_descriptor::SecurityDescriptor;
 use crate::operations::journal::{Event, Inverse, Journal};
 use crate::operations::objects;
 use crate::operations::plan::{Plan, Step, Verb, tree_hashes};
@@ -186,16 +187,18 @@ impl Run<'_> {
         match outcome {
             Ok(()) => Ok(descriptors),
             Err(error) if error.kind() == ErrorKind::Denied && !descriptors.is_empty() => {
-                sysvol.create_dir(&path, &[]).await.map_err(no_right)?;
+                let descriptors = without_owners(&descriptors);
+                let outcome = sysvol.create_dir(&path, &descriptors).await;
                 remove_tree(sysvol, &path).await?;
+                outcome.map_err(no_right)?;
                 self.messages.push(
                     StatusMessage::warning(
                         "descriptors-not-set",
-                        "this account may not set owners on SYSVOL, so the new files inherit their descriptors and samba-tool ntacl sysvolcheck will refuse them",
+                        "this account may not set owners on SYSVOL, so the new files have the right permissions but are its own, and samba-tool ntacl sysvolcheck will refuse them",
                     )
-                    .with_hint("let a domain administrator run samba-tool ntacl sysvolreset on the DC"),
+                    .with_hint("clients and editors do not mind; an import into this GPO by a domain administrator sets the owners"),
                 );
-                Ok(Vec::new())
+                Ok(descriptors)
             }
             Err(error) => Err(no_right(error)),
         }
@@ -384,6 +387,19 @@ struct Switch {
     live: SafeName,
     old: Option<SafeName>,
     staged: Option<(SafeName, RootEntry)>,
+}
+
+/// The same descriptors without owner and group, which only an administrator may give away.
+fn without_owners(descriptors: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    descriptors
+        .iter()
+        .filter_map(|descriptor| {
+            let mut descriptor = SecurityDescriptor::parse(descriptor).ok()?;
+            descriptor.owner = None;
+            descriptor.group = None;
+            descriptor.to_bytes().ok()
+        })
+        .collect()
 }
 
 fn no_right(error: Error) -> Error {

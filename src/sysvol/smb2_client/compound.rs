@@ -6,6 +6,7 @@ use smb2::msg::close::CloseRequest;
 use smb2::msg::create::{
     CreateDisposition, CreateRequest, CreateResponse, ImpersonationLevel, ShareAccess,
 };
+use smb2::msg::create_context::{CreateContext, find, pack_contexts, parse_contexts};
 use smb2::msg::query_directory::{
     FileInformationClass, QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse,
 };
@@ -52,6 +53,8 @@ pub(super) mod options {
     pub(in super::super) const NO_REPARSE: u32 = 0x0020_0000;
 }
 
+/// SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST and its response [MS-SMB2 2.2.13.2.5, 2.2.14.2.5]
+const MAXIMAL_ACCESS: &[u8] = b"MxAc";
 /// FileBasicInformation [MS-FSCC 2.4.7]
 const FILE_BASIC_INFORMATION: u8 = 4;
 /// FileRenameInformation [MS-FSCC 2.4.43]
@@ -92,6 +95,27 @@ impl Operation {
         disposition: CreateDisposition,
         options: u32,
     ) -> Self {
+        Self::create_with(name, access, disposition, options, Vec::new())
+    }
+
+    /// Opens what is there for its attributes only, and asks which access would be granted [MS-SMB2 2.2.13.2.5].
+    pub(super) fn ask_access(name: String, options: u32) -> Self {
+        Self::create_with(
+            name,
+            access::STAT,
+            CreateDisposition::FileOpen,
+            options,
+            pack_contexts(&[CreateContext::new(MAXIMAL_ACCESS, Vec::new())]),
+        )
+    }
+
+    fn create_with(
+        name: String,
+        access: u32,
+        disposition: CreateDisposition,
+        options: u32,
+        create_contexts: Vec<u8>,
+    ) -> Self {
         Self::new(
             Command::Create,
             CreateRequest {
@@ -107,7 +131,7 @@ impl Operation {
                 create_disposition: disposition,
                 create_options: options,
                 name,
-                create_contexts: Vec::new(),
+                create_contexts,
             },
         )
     }
@@ -255,7 +279,7 @@ impl Operation {
 }
 
 /// Which parts a self-relative descriptor has: owner, group, DACL [MS-DTYP 2.4.6, 2.4.7].
-fn parts_of(descriptor: &[u8]) -> u32 {
+pub(super) fn parts_of(descriptor: &[u8]) -> u32 {
     let offset_at = |at: usize| {
         descriptor
             .get(at..at + 4)
@@ -289,6 +313,14 @@ impl Reply {
     /// What a CREATE opened.
     pub(super) fn created(&self) -> Option<CreateResponse> {
         self.is_success().then(|| self.unpack()).flatten()
+    }
+
+    /// The access a CREATE with [`Operation::ask_access`] says would be granted; `None` when the server does not say.
+    pub(super) fn granted(&self) -> Option<u32> {
+        let contexts = parse_contexts(&self.created()?.create_contexts).ok()?;
+        let (status, access) = find(&contexts, MAXIMAL_ACCESS)?.data.split_at_checked(4)?;
+        let access = access.get(..4)?.try_into().ok()?;
+        (status == [0; 4]).then(|| u32::from_le_bytes(access))
     }
 
     /// What a READ read; nothing at the end of the file.

@@ -16,6 +16,11 @@ pub(super) fn lost(path: &SysvolPath, cause: smb2::Error) -> Error {
         .with_hint("check the domain controller and the network, then try again")
 }
 
+/// STATUS_INVALID_OWNER [MS-ERREF 2.3.1]: the account may not give a file to this owner.
+const INVALID_OWNER: NtStatus = NtStatus(0xC000_005A);
+/// STATUS_PRIVILEGE_NOT_HELD [MS-ERREF 2.3.1].
+const PRIVILEGE_NOT_HELD: NtStatus = NtStatus(0xC000_0061);
+
 /// The server said no.
 pub(super) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
     let (kind, what, hint) = match status {
@@ -28,7 +33,7 @@ pub(super) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
             "there is no",
             "check whether it was removed meanwhile",
         ),
-        NtStatus::ACCESS_DENIED => (
+        NtStatus::ACCESS_DENIED | INVALID_OWNER | PRIVILEGE_NOT_HELD => (
             ErrorKind::Denied,
             "this account may not touch",
             "check the permissions on SYSVOL and the GPO's delegation",

@@ -1,0 +1,353 @@
+//! Delegated editors: who may edit one GPO and nothing else, and what he may not do is said before anything is written.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "test code outside of test functions"
+)]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "not every target uses all of the support"
+)]
+
+#[path = "support.rs"]
+mod support;
+
+use std::path::Path;
+
+use serde_json::Value;
+use support::*;
+
+/// Edit settings, as GPMC delegates it.
+const EDIT: &str = "(A;CI;CCDCLCRPWPLORC;;;";
+/// What Samba derives from that for files and folders.
+const EDIT_FILES: &str = "0x001201ff";
+/// What Windows calls Modify: each file may be deleted, but nobody gets a right to delete in a folder.
+const MODIFY_FILES: &str = "0x001301bf";
+
+/// An account of DST.TEST that is no administrator.
+struct Account {
+    name: &'static str,
+    password: &'static str,
+}
+
+const EDITOR: Account = Account {
+    name: "gpoedit",
+    password: "gpoedit.password",
+};
+const SECOND: Account = Account {
+    name: "dave",
+    password: "users.password",
+};
+
+impl Account {
+    /// The options that make gpoctl work as this account.
+    fn options(&self) -> Vec<String> {
+        let state = std::env::var("GPOCTL_LAB_STATE").unwrap();
+        vec![
+            "--user".to_owned(),
+            format!("{}@DST.TEST", self.name),
+            "--password-file".to_owned(),
+            format!("{state}/dst/{}", self.password),
+        ]
+    }
+
+    fn sid(&self) -> String {
+        let found = inside("dst", &["wbinfo", "--name-to-sid", self.name]);
+        found.split_whitespace().next().unwrap().to_owned()
+    }
+
+    fn imports(&self, backup: &Path, into: &str, more: &[&str]) -> Said {
+        let options = self.options();
+        let mut all: Vec<&str> = options.iter().map(String::as_str).collect();
+        all.extend(more);
+        import(backup, into, &all)
+    }
+
+    /// Imports, and it works; gives the codes of the messages.
+    fn has_imported(&self, backup: &Path, into: &str) -> Vec<String> {
+        let result = self.imports(backup, into, &["--yes"]).json();
+        assert_eq!(result["status"], "done", "{result}");
+        result["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| message["code"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Is refused, with these words and without others, whether he plans or does it; nothing changes.
+    fn is_refused(&self, backup: &Path, into: &str, words: &[&str], others: &[&str]) {
+        let before = state("dst");
+        for how in ["--dry-run", "--yes"] {
+            let said = self.imports(backup, into, &[how]);
+            assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+            says(&said.stderr, words, others);
+        }
+        assert_same(&before, &state("dst"));
+    }
+}
+
+fn says(text: &str, words: &[&str], others: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "\"{word}\" is not in: {text}");
+    }
+    for word in others {
+        assert!(!text.contains(word), "\"{word}\" is in: {text}");
+    }
+}
+
+/// The parts of the two refusals.
+const NOT_IN_DIRECTORY: &str = "in the directory it may not write flags, gPCMachineExtensionNames, gPCUserExtensionNames, versionNumber of CN={";
+const NOT_ON_SYSVOL: &str =
+    "on SYSVOL it may not create files and folders in \\\\dst.test\\SYSVOL\\dst.test\\Policies\\{";
+
+/// A GPO that an administrator made; gone again at the end, also when the case failed.
+struct Gpo {
+    name: String,
+    guid: String,
+}
+
+impl Gpo {
+    fn new(name: &str, backup: &Path) -> Self {
+        let name = fresh(name);
+        import(backup, &name, &["--create", "--yes"]).json();
+        let guid = guid_of(&gpo_named(&state("dst"), &name));
+        Self { name, guid }
+    }
+
+    /// Grants the account Edit in the directory.
+    fn delegate_in_directory(&self, account: &Account) {
+        let dn = format!("CN={},CN=Policies,CN=System,DC=dst,DC=test", self.guid);
+        let ace = format!("--sddl={EDIT}{})", account.sid());
+        let object = format!("--objectdn={dn}");
+        samba_tool("dst", &["dsacl", "set", &object, &ace]);
+    }
+
+    /// Grants the account this access to every file and folder: first without object ACEs, then with them, or Samba leaves the
+    /// POSIX ACL as it was.
+    fn delegate_on_sysvol(&self, account: &Account, mask: &str) {
+        let script = r#"
+import os, sys
+sys.path.insert(0, "/usr/local/lib/gpoctl-lab")
+from samba.auth_util import system_session_unix
+from samba.dcerpc import security
+from samba.ntacls import getntacl, setntacl
+from samba.param import LoadParm
+from samba.samba3 import param as s3param, passdb
+from samba.samdb import SamDB
+from samba.auth import system_session
+from seed_sysvol import everything_below, without_object_aces
+
+guid, ace = sys.argv[1:]
+lp = LoadParm()
+lp.load_default()
+sid = security.dom_sid(SamDB(session_info=system_session(), lp=lp).get_domain_sid())
+session = system_session_unix()
+config = s3param.get_context()
+config.load(lp.configfile)
+config.set("passdb backend", "samba_dsdb:/var/lib/samba/private/sam.ldb")
+database = passdb.PDB(config.get("passdb backend"))
+for path in everything_below(f"/var/lib/samba/sysvol/dst.test/Policies/{guid}"):
+    wanted = getntacl(lp, path, session, direct_db_access=False, service="sysvol").as_sddl(sid) + ace
+    for sddl in (without_object_aces(wanted, sid), wanted):
+        setntacl(lp, path, sddl, str(sid), session, use_ntvfs=False, skip_invalid_chown=True, passdb=database, service="sysvol")
+"#;
+        let ace = format!("(A;OICI;{mask};;;{})", account.sid());
+        inside("dst", &["python3", "-c", script, &self.guid, &ace]);
+    }
+}
+
+impl Drop for Gpo {
+    fn drop(&mut self) {
+        let guid = self.guid.as_str();
+        let said = gpoctl(&["delete", guid, "--domain", "dst.test", "--yes"]);
+        assert_eq!(said.status, 0, "{}", said.stderr);
+    }
+}
+
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    DOMAIN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// GPT.INI and versionNumber agree, and are this many imports further than before.
+fn went_up(before: &Value, after: &Value, imports: u32) {
+    let version = |gpo: &Value| attribute(gpo, "versionNumber").parse::<u32>().unwrap();
+    assert_eq!(version(after), version(before) + imports * 0x0001_0001);
+    let ini = String::from_utf8(sysvol_file("dst", &guid_of(after), "GPT.INI")).unwrap();
+    assert!(
+        ini.contains(&format!("Version={}", version(after))),
+        "{ini}"
+    );
+}
+
+#[test]
+fn a_delegated_editor_imports_into_his_gpo_and_into_no_other() {
+    if !lab("a_delegated_editor_imports_into_his_gpo_and_into_no_other") {
+        return;
+    }
+    let _alone = alone();
+    let backups = back_up("src.test", &["Everything", "Desktop Registry"]);
+    let own = back_up("dst.test", &["Target Filled"])["Target Filled"].clone();
+    let before = gpo_named(&state("dst"), "Target Filled");
+
+    let codes = EDITOR.has_imported(&backups["Everything"], "Target Filled");
+    assert!(
+        codes.contains(&"descriptors-not-set".to_owned()),
+        "{codes:?}"
+    );
+    let after = gpo_named(&state("dst"), "Target Filled");
+    went_up(&before, &after, 1);
+    assert_eq!(
+        sysvol_files(&after),
+        local_files(&backups["Everything"].join("DomainSysvol/GPO"))
+    );
+    assert_eq!(after["sddl"], before["sddl"]);
+    assert_eq!(
+        attribute(&after, "gPCWQLFilter"),
+        attribute(&before, "gPCWQLFilter")
+    );
+    judge("dst", &["aclcheck"]);
+
+    // And once more: his own files are in the way of his next ones.
+    EDITOR.has_imported(&backups["Desktop Registry"], "Target Filled");
+    let after = gpo_named(&state("dst"), "Target Filled");
+    went_up(&before, &after, 2);
+    assert_eq!(
+        sysvol_files(&after),
+        local_files(&backups["Desktop Registry"].join("DomainSysvol/GPO"))
+    );
+
+    // Somebody else's GPO, and a new one.
+    let registry = &backups["Desktop Registry"];
+    EDITOR.is_refused(
+        registry,
+        "Target Empty",
+        &[NOT_IN_DIRECTORY, NOT_ON_SYSVOL, "nothing was changed"],
+        &[],
+    );
+
+    // An administrator's import sets what he could not.
+    import(&own, "Target Filled", &["--yes"]).json();
+    judges_are_content("dst");
+}
+
+#[test]
+fn a_right_on_one_half_only_is_found_out_before_anything_is_written() {
+    if !lab("a_right_on_one_half_only_is_found_out_before_anything_is_written") {
+        return;
+    }
+    let _alone = alone();
+    let backup = &back_up("src.test", &["Everything"])["Everything"];
+
+    let directory_first = Gpo::new("Half in the directory", backup);
+    let name = directory_first.name.as_str();
+    EDITOR.is_refused(backup, name, &[NOT_IN_DIRECTORY, NOT_ON_SYSVOL], &[]);
+    directory_first.delegate_in_directory(&EDITOR);
+    EDITOR.is_refused(
+        backup,
+        name,
+        &[NOT_ON_SYSVOL, "bring the permissions"],
+        &["in the directory it"],
+    );
+    directory_first.delegate_on_sysvol(&EDITOR, MODIFY_FILES);
+    EDITOR.is_refused(
+        backup,
+        name,
+        &["on SYSVOL it may not rename or delete what is in"],
+        &[NOT_ON_SYSVOL],
+    );
+    directory_first.delegate_on_sysvol(&EDITOR, EDIT_FILES);
+    EDITOR.has_imported(backup, name);
+
+    let sysvol_first = Gpo::new("Half on SYSVOL", backup);
+    let name = sysvol_first.name.as_str();
+    sysvol_first.delegate_on_sysvol(&EDITOR, EDIT_FILES);
+    EDITOR.is_refused(
+        backup,
+        name,
+        &[NOT_IN_DIRECTORY, "in the directory too"],
+        &["on SYSVOL it"],
+    );
+    sysvol_first.delegate_in_directory(&EDITOR);
+    EDITOR.has_imported(backup, name);
+
+    // A plan that somebody with more rights made is looked at again.
+    let plan = scratch().join("others-plan.json");
+    let plan = plan.to_str().unwrap();
+    import(backup, "Target Empty", &["--plan-out", plan]).json();
+    let before = state("dst");
+    let options = EDITOR.options();
+    let mut arguments = vec!["apply", plan, "--domain", "dst.test"];
+    arguments.extend(options.iter().map(String::as_str));
+    let said = gpoctl(&arguments);
+    assert_eq!(said.status, 1, "{}", said.stdout);
+    says(
+        &said.stderr,
+        &[NOT_IN_DIRECTORY, NOT_ON_SYSVOL, "nothing was changed"],
+        &[],
+    );
+    assert_same(&before, &state("dst"));
+}
+
+#[test]
+fn one_editor_follows_the_other() {
+    if !lab("one_editor_follows_the_other") {
+        return;
+    }
+    let _alone = alone();
+    let backups = back_up("src.test", &["Everything", "Odd Names", "Software"]);
+    let gpo = Gpo::new("Two editors", &backups["Odd Names"]);
+    for account in [&EDITOR, &SECOND] {
+        gpo.delegate_in_directory(account);
+        gpo.delegate_on_sysvol(account, EDIT_FILES);
+    }
+    let before = gpo_named(&state("dst"), &gpo.name);
+    let turns = [
+        (&EDITOR, "Everything"),
+        (&SECOND, "Odd Names"),
+        (&EDITOR, "Software"),
+        (&SECOND, "Software"),
+        (&EDITOR, "Everything"),
+    ];
+    for (number, (account, name)) in (1..).zip(turns) {
+        let codes = account.has_imported(&backups[name], &gpo.name);
+        assert!(!codes.contains(&"left-over".to_owned()), "{codes:?}");
+        let after = gpo_named(&state("dst"), &gpo.name);
+        went_up(&before, &after, number);
+        assert_eq!(
+            sysvol_files(&after),
+            local_files(&backups[name].join("DomainSysvol/GPO")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn who_may_not_make_a_gpo_is_told_before_anything_is_written() {
+    if !lab("who_may_not_make_a_gpo_is_told_before_anything_is_written") {
+        return;
+    }
+    let _alone = alone();
+    let backup = &back_up("src.test", &["Everything"])["Everything"];
+    let before = state("dst");
+    for how in ["--dry-run", "--yes"] {
+        let said = EDITOR.imports(backup, &fresh("Never made"), &["--create", how]);
+        assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+        says(
+            &said.stderr,
+            &[
+                "may not make the GPO",
+                "in the directory it may not create groupPolicyContainer objects in CN=Policies,CN=System,DC=dst,DC=test",
+                "on SYSVOL it may not create folders in",
+            ],
+            &[],
+        );
+    }
+    assert_same(&before, &state("dst"));
+}

@@ -1,0 +1,107 @@
+//! What this account may do to a GPO's container and what stands below it, as the DC works it out from the descriptors.
+
+use std::collections::BTreeSet;
+
+use ldap3::Scope;
+
+use super::dn::{Dn, Filter};
+use super::entry::Entry;
+use super::session::{Directory, Search};
+use crate::error::Result;
+use crate::model::guid::Guid;
+
+/// DACL_SECURITY_INFORMATION in `sDRightsEffective` [MS-ADTS 3.1.1.4.5.4].
+const DACL: u32 = 4;
+
+const ATTRIBUTES: &[&str] = &[
+    "allowedAttributesEffective",
+    "allowedChildClassesEffective",
+    "sDRightsEffective",
+];
+
+/// What this account may do to one object. AD leaves out what is empty, so absence says no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRights {
+    /// The object.
+    pub dn: Dn,
+    /// `allowedAttributesEffective` [MS-ADTS 3.1.1.4.5.21], in lower case.
+    attributes: BTreeSet<String>,
+    /// `allowedChildClassesEffective` [MS-ADTS 3.1.1.4.5.19], in lower case.
+    child_classes: BTreeSet<String>,
+    /// Whether `sDRightsEffective` has the DACL.
+    pub dacl: bool,
+}
+
+impl ObjectRights {
+    fn read(entry: &Entry) -> Result<Self> {
+        let lower = |name: &str| {
+            entry
+                .texts(name)
+                .iter()
+                .map(|value| value.to_lowercase())
+                .collect()
+        };
+        let parts = entry.dword("sDRightsEffective")?.unwrap_or(0);
+        Ok(Self {
+            dn: entry.dn.clone(),
+            attributes: lower("allowedAttributesEffective"),
+            child_classes: lower("allowedChildClassesEffective"),
+            dacl: parts & DACL != 0,
+        })
+    }
+
+    /// Whether this attribute may be written.
+    pub fn may_write(&self, attribute: &str) -> bool {
+        self.attributes.contains(&attribute.to_lowercase())
+    }
+
+    /// Whether anything may be written.
+    pub fn may_write_any(&self) -> bool {
+        !self.attributes.is_empty()
+    }
+
+    /// Whether an object of this class may be made below it.
+    pub fn may_add(&self, class: &str) -> bool {
+        self.child_classes.contains(&class.to_lowercase())
+    }
+}
+
+impl Directory {
+    /// The rights on a GPO's container, which comes first, and on everything below it, in one search. Empty when there is
+    /// no such GPO, or none that this account may see.
+    ///
+    /// # Errors
+    /// As every search.
+    pub async fn gpo_rights(&self, guid: Guid) -> Result<Vec<ObjectRights>> {
+        let base = self.info().base.gpo(guid);
+        let found = self
+            .search(Search {
+                base: Some(&base),
+                scope: Scope::Subtree,
+                filter: Filter::everything(),
+                attributes: ATTRIBUTES,
+                sd_flags: None,
+                paged: true,
+            })
+            .await?;
+        let mut rights = found
+            .iter()
+            .map(ObjectRights::read)
+            .collect::<Result<Vec<_>>>()?;
+        rights.sort_by_key(|object| object.dn.rdns().len());
+        Ok(rights)
+    }
+
+    /// The rights on `CN=Policies`, where the containers of the GPOs stand; `None` when this account may not see it.
+    ///
+    /// # Errors
+    /// As every search.
+    pub async fn policies_rights(&self) -> Result<Option<ObjectRights>> {
+        let dn = self.info().base.policies();
+        self.read(&dn, ATTRIBUTES, None)
+            .await?
+            .as_ref()
+            .map(ObjectRights::read)
+            .transpose()
+    }
+}

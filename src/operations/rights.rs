@@ -1,0 +1,286 @@
+//! Whether the account may do what a plan says, on both halves, found out before anything is written.
+//!
+//! The directory answers for each attribute and each class of children; SYSVOL for each folder and file. What neither tells
+//! (who may delete an object below the GPO, who may write a link) the server says at the attempt, and what was done until
+//! then is rolled back.
+
+use std::collections::BTreeSet;
+
+use super::plan::{Change, Plan, Step};
+use crate::directory::Directory;
+use crate::directory::rights::ObjectRights;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::safe_name::{RelPath, SafeName};
+use crate::session::DomainSession;
+use crate::sysvol::{SysvolPath, SysvolRead};
+
+/// File access rights [MS-DTYP 2.4.3, MS-SMB2 2.2.13.1.2].
+mod access {
+    pub(super) const ADD_FILE: u32 = 0x0000_0002;
+    pub(super) const ADD_SUBDIRECTORY: u32 = 0x0000_0004;
+    pub(super) const DELETE_CHILD: u32 = 0x0000_0040;
+    pub(super) const DELETE: u32 = 0x0001_0000;
+}
+
+/// What [`super::apply`] writes with every new version.
+const EVERY_CHANGE: [&str; 4] = [
+    "versionNumber",
+    "flags",
+    "gPCMachineExtensionNames",
+    "gPCUserExtensionNames",
+];
+
+/// Refuses a plan that this account may not carry out.
+///
+/// # Errors
+/// `Denied` with every right that is missing, in the directory and on SYSVOL; else what asking gave.
+pub(super) async fn check(session: &DomainSession, plan: &Plan) -> Result<()> {
+    let (directory, sysvol) = tokio::try_join!(
+        missing_in_directory(session.directory(), plan),
+        missing_on_sysvol(session, plan),
+    )?;
+    let hint = match (directory.is_empty(), sysvol.is_empty()) {
+        (true, true) => return Ok(()),
+        (false, false) => {
+            "nothing was changed; let an administrator of the domain delegate \"Edit settings\" on the GPO to this account"
+        }
+        (false, true) => {
+            "nothing was changed; the account has its rights on SYSVOL only: let an administrator delegate \"Edit settings\" on the GPO in the directory too"
+        }
+        (true, false) => {
+            "nothing was changed; the account has its rights in the directory only: let an administrator bring the permissions of the GPO's folder in step with those of the GPO (GPMC offers it when the GPO is opened; on a Samba DC, samba-tool ntacl sysvolreset)"
+        }
+    };
+    let missing: Vec<String> = directory.into_iter().chain(sysvol).collect();
+    let verb = if plan.target.create {
+        "make the GPO"
+    } else {
+        "change GPO"
+    };
+    Err(Error::new(
+        ErrorKind::Denied,
+        format!(
+            "this account may not {verb} \"{}\": {}",
+            plan.target.display_name,
+            missing.join("; ")
+        ),
+    )
+    .with_hint(hint))
+}
+
+/// What of the plan the directory would refuse, one part of a sentence each.
+async fn missing_in_directory(directory: &Directory, plan: &Plan) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    if plan.target.create {
+        let policies = directory.policies_rights().await?;
+        if !policies.is_some_and(|rights| rights.may_add("groupPolicyContainer")) {
+            missing.push(format!(
+                "in the directory it may not create groupPolicyContainer objects in {}",
+                directory.info().base.policies()
+            ));
+        }
+        return Ok(missing);
+    }
+    let needs = Needs::of(plan);
+    if needs.is_nothing() {
+        return Ok(missing);
+    }
+    let rights = directory.gpo_rights(plan.target.guid).await?;
+    let Some(gpo) = rights.first() else {
+        missing.push("in the directory it may not see the GPO".to_owned());
+        return Ok(missing);
+    };
+    let attributes: Vec<&str> = needs
+        .attributes
+        .iter()
+        .copied()
+        .filter(|attribute| !gpo.may_write(attribute))
+        .collect();
+    if !attributes.is_empty() {
+        missing.push(format!(
+            "in the directory it may not write {} of {}",
+            attributes.join(", "),
+            gpo.dn
+        ));
+    }
+    if needs.dacl && !gpo.dacl {
+        missing.push(format!(
+            "in the directory it may not write the permissions of {}",
+            gpo.dn
+        ));
+    }
+    missing.extend(needs.missing_below(gpo, &rights));
+    Ok(missing)
+}
+
+/// What a plan does to the container of a GPO and below it.
+#[derive(Default)]
+struct Needs<'a> {
+    attributes: BTreeSet<&'static str>,
+    dacl: bool,
+    /// The RDNs of objects to be added, with their class.
+    added: Vec<(&'a [String], &'a str)>,
+    /// The RDNs of objects to be changed.
+    changed: Vec<&'a [String]>,
+}
+
+impl<'a> Needs<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let mut needs = Self::default();
+        let named = |name: &String| {
+            plan.directory_objects
+                .iter()
+                .find(|object| object.rdns.join(",") == *name)
+        };
+        for step in &plan.steps {
+            match step {
+                Step::ModifyGpo {
+                    display_name,
+                    wmi_filter,
+                    ..
+                } => {
+                    needs.attributes.extend(EVERY_CHANGE);
+                    needs
+                        .attributes
+                        .extend(display_name.as_ref().map(|_| "displayName"));
+                    needs
+                        .attributes
+                        .extend(wmi_filter.as_ref().map(|_| "gPCWQLFilter"));
+                }
+                Step::Rename { .. } => drop(needs.attributes.insert("displayName")),
+                Step::SetStatus { .. } => drop(needs.attributes.insert("flags")),
+                Step::SetSecurityDescriptor { .. } => needs.dacl = true,
+                Step::AddDirectoryObjects { objects } => {
+                    let found = objects.iter().filter_map(named);
+                    needs.added.extend(
+                        found.map(|object| (object.rdns.as_slice(), object.object_class.as_str())),
+                    );
+                }
+                Step::ChangeDirectoryObjects { objects } => {
+                    let found = objects.iter().filter_map(named);
+                    needs
+                        .changed
+                        .extend(found.map(|object| object.rdns.as_slice()));
+                }
+                Step::CreateGpo { .. }
+                | Step::StageFiles { .. }
+                | Step::SwitchEntry { .. }
+                | Step::RemoveDirectoryObjects { .. }
+                | Step::WriteGptIni { .. }
+                | Step::SetLinks { .. }
+                | Step::DeleteGpo { .. } => {}
+            }
+        }
+        needs
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.attributes.is_empty() && !self.dacl && self.added.is_empty() && self.changed.is_empty()
+    }
+
+    /// What the objects below refuse. An object whose parent is to be made as well is the parent's question.
+    fn missing_below(&self, gpo: &ObjectRights, rights: &[ObjectRights]) -> BTreeSet<String> {
+        let at = |rdns: &[String]| {
+            rights.iter().find(|object| {
+                object.dn.below(&gpo.dn).is_some_and(|found| {
+                    found.len() == rdns.len()
+                        && found.iter().zip(rdns).all(|(found, text)| {
+                            crate::directory::dn::parse_single_rdn(text)
+                                .is_some_and(|rdn| found.is(&rdn.attribute, &rdn.value))
+                        })
+                })
+            })
+        };
+        let added = self.added.iter().filter_map(|(rdns, class)| {
+            let parent = at(rdns.get(1..)?)?;
+            (!parent.may_add(class)).then(|| {
+                format!(
+                    "in the directory it may not create {class} objects in {}",
+                    parent.dn
+                )
+            })
+        });
+        let changed = self.changed.iter().filter_map(|rdns| {
+            let object = at(rdns)?;
+            (!object.may_write_any())
+                .then(|| format!("in the directory it may not change {}", object.dn))
+        });
+        added.chain(changed).collect()
+    }
+}
+
+/// What of the plan SYSVOL would refuse, one part of a sentence each; nothing where the back end cannot ask.
+async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<String>> {
+    let sysvol = session.sysvol();
+    let domain = &plan.target.domain;
+    let mut missing = Vec::new();
+    if plan.target.create {
+        let policies = SysvolPath::policies(domain);
+        if lacks(sysvol, &policies, access::ADD_SUBDIRECTORY).await? {
+            missing.push(format!("on SYSVOL it may not create folders in {policies}"));
+        }
+        return Ok(missing);
+    }
+    let mut moved: BTreeSet<&str> = BTreeSet::new();
+    let mut writes = false;
+    for step in &plan.steps {
+        match step {
+            Step::StageFiles { .. } => writes = true,
+            Step::SwitchEntry { name, change } if *change != Change::Added => {
+                moved.insert(name);
+            }
+            Step::WriteGptIni { from: Some(_), .. } => drop(moved.insert("GPT.INI")),
+            _ => {}
+        }
+    }
+    if !writes {
+        return Ok(missing);
+    }
+    let folder = SysvolPath::gpo(domain, plan.target.guid);
+    let Some(granted) = granted(sysvol, &folder).await? else {
+        return Ok(missing);
+    };
+    if granted & access::ADD_FILE == 0 || granted & access::ADD_SUBDIRECTORY == 0 {
+        missing.push(format!(
+            "on SYSVOL it may not create files and folders in {folder}"
+        ));
+    }
+    // Who may delete in the folder may rename what is in it. Else each entry has to allow it; what Samba derives from the
+    // GPO's DACL for new files never does.
+    if granted & access::DELETE_CHILD != 0 {
+        return Ok(missing);
+    }
+    if session.info().is_samba() && sysvol.has_exact_descriptors() {
+        missing.push(format!(
+            "on SYSVOL it may not rename or delete what is in {folder}"
+        ));
+        return Ok(missing);
+    }
+    for name in moved {
+        let Ok(name) = SafeName::new(name) else {
+            continue;
+        };
+        let path = SysvolPath::in_gpo(domain, plan.target.guid, &RelPath::root().join(name));
+        if lacks(sysvol, &path, access::DELETE).await? {
+            missing.push(format!("on SYSVOL it may not rename or delete {path}"));
+        }
+    }
+    Ok(missing)
+}
+
+/// Whether something is there and the account certainly lacks one of these rights.
+async fn lacks(sysvol: &dyn SysvolRead, path: &SysvolPath, wanted: u32) -> Result<bool> {
+    Ok(granted(sysvol, path)
+        .await?
+        .is_some_and(|granted| granted & wanted != wanted))
+}
+
+/// The access to what is there; no access at all where not even attributes may be read. `None` when nothing is there, or
+/// the back end cannot ask.
+async fn granted(sysvol: &dyn SysvolRead, path: &SysvolPath) -> Result<Option<u32>> {
+    match sysvol.maximal_access(path).await {
+        Err(error) if error.kind() == ErrorKind::Denied => Ok(Some(0)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        other => other,
+    }
+}
