@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, Entry, EntryType, MigTable, Row};
 use crate::message::printable;
+use crate::model::domain_name::DomainName;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 use crate::model::unc_path::UncPath;
@@ -115,7 +116,14 @@ pub async fn suggest(
     if !unsure.is_empty() {
         let all = target.principals().await?;
         for (open, reason) in unsure {
-            let candidates = closest(&open, &all);
+            let candidates = match renamed_dn(&open.row.source, &domains, target.dns_domain()) {
+                Some(destination) => vec![Closest {
+                    similarity: alike(&open.row.source, &destination),
+                    destination,
+                    kind: None,
+                }],
+                None => closest(&open, &all),
+            };
             let verdict = Verdict::Open { reason, candidates };
             verdicts.insert(open.row.number, (open.shown, verdict));
         }
@@ -170,7 +178,7 @@ fn open_principal<'a>(row: &'a Row, target: &dyn PrincipalDirectory) -> Option<O
     }
     match NameForm::of(&row.source) {
         NameForm::Bare(name) => {
-            let doubt = "it is text without a domain, which may mean anybody";
+            let doubt = "it is text that no domain can tell the meaning of";
             Some(open(Some(name), None, Some(doubt)))
         }
         NameForm::DownLevel { domain, name } | NameForm::Upn { domain, name } => {
@@ -237,7 +245,7 @@ fn doubt_domains(
         (None, Some(domain)) => BTreeSet::from([domain.to_lowercase()]),
         (None, None) => BTreeSet::new(),
     };
-    let dns: Vec<String> = named
+    let dns: BTreeSet<String> = named
         .iter()
         .chain(&source_names)
         .filter(|name| name.contains('.'))
@@ -374,17 +382,37 @@ fn in_notation(form: NameForm<'_>, principal: &Principal) -> String {
     }
 }
 
+/// How alike two texts are, from 0 to 1; case makes no difference.
+fn alike(one: &str, two: &str) -> f64 {
+    strsim::jaro_winkler(&one.to_lowercase(), &two.to_lowercase())
+}
+
+/// A distinguished name of the source domain, such as that of an OU in item-level targeting, in the target.
+fn renamed_dn(source: &str, domains: &BTreeSet<String>, target: &str) -> Option<String> {
+    let dn_of = |domain: &str| {
+        let name: DomainName = domain.parse().ok()?;
+        Some(name.to_dn())
+    };
+    domains.iter().find_map(|domain| {
+        let old = dn_of(domain)?;
+        let at = source.len().checked_sub(old.len())?;
+        let (above, end) = source.split_at_checked(at)?;
+        let whole = above.ends_with(',') && end.eq_ignore_ascii_case(&old);
+        whole.then(|| Some(format!("{above}{}", dn_of(target)?)))?
+    })
+}
+
 /// The principals whose names come closest to the one of a row.
 fn closest(open: &Open<'_>, all: &[Principal]) -> Vec<Closest> {
     let Some(name) = &open.name else {
         return Vec::new();
     };
-    let folded = |name: &str| name.strip_suffix('$').unwrap_or(name).to_lowercase();
-    let wanted = folded(name);
+    let bare = |name: &str| name.strip_suffix('$').unwrap_or(name).to_owned();
+    let wanted = bare(name);
     let mut found: Vec<(f64, &Principal)> = all
         .iter()
         .map(|principal| {
-            let similarity = strsim::jaro_winkler(&wanted, &folded(&principal.sam_account_name));
+            let similarity = alike(&wanted, &bare(&principal.sam_account_name));
             (similarity, principal)
         })
         .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
@@ -419,10 +447,7 @@ fn open_path(row: &Row, domains: &BTreeSet<String>, target: &str) -> Option<Verd
         .ok()
         .and_then(|path| renamed(&path, domains, target))
         .map(|destination| Closest {
-            similarity: strsim::jaro_winkler(
-                &row.source.to_lowercase(),
-                &destination.to_lowercase(),
-            ),
+            similarity: alike(&row.source, &destination),
             destination,
             kind: None,
         })
@@ -463,3 +488,6 @@ pub fn counts(suggestions: &[Suggestion]) -> (usize, usize) {
         .count();
     (certain, suggestions.len().saturating_sub(certain))
 }
+
+#[cfg(test)]
+mod tests;
