@@ -88,7 +88,7 @@ enum Command {
     Link(link::LinkCommand),
     /// Make, edit, fill in and check migration tables
     #[command(subcommand)]
-    Migtable(Box<migtable::MigtableCommand>),
+    Migtable(migtable::MigtableCommand),
     /// Do exactly what a saved plan says
     Apply(apply::ApplyArgs),
     /// Show what differs between two GPOs, setting by setting
@@ -148,7 +148,7 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Rename(args) => rename::run(args, ui).await,
         Command::SetStatus(args) => set_status::run(args, ui).await,
         Command::Link(command) => link::run(command, ui).await,
-        Command::Migtable(command) => migtable::run(*command, ui).await,
+        Command::Migtable(command) => migtable::run(command, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,
         Command::Diff(args) => diff::run(args, ui).await,
         Command::Completions(args) => completions::run(&args, ui),

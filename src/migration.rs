@@ -4,6 +4,7 @@
 //! found is what is mapped.
 
 mod agreement;
+pub mod fill;
 pub mod identity;
 pub mod map;
 pub mod places;
@@ -11,4 +12,6 @@ pub mod populate;
 pub mod report;
 pub mod resolve;
 pub mod scan;
+pub mod suggest;
 pub mod table;
+pub mod validate;

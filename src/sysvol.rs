@@ -7,6 +7,7 @@ pub mod connect;
 pub mod gpt;
 #[cfg(feature = "libsmbclient")]
 mod libsmbclient;
+pub mod probe;
 mod smb2_client;
 pub mod throttle;
 

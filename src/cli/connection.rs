@@ -94,6 +94,16 @@ impl ConnectionArgs {
         }
     }
 
+    /// Whether a domain is meant at all, for commands that can do without.
+    pub(super) fn names_a_domain(&self) -> bool {
+        self.domain.is_some() || self.server.is_some()
+    }
+
+    /// How long one call may take, when it was said.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.timeout.map(Duration::from_secs)
+    }
+
     /// Connects.
     pub(super) async fn connect(&self) -> Result<DomainSession> {
         DomainSession::connect(&self.settings()?).await

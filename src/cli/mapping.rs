@@ -48,11 +48,20 @@ impl From<ScopeChoice> for Scope {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum UncChoice {
+pub(super) enum UncChoice {
     /// The whole path
     Exact,
     /// The longest prefix
     Prefix,
+}
+
+impl From<UncChoice> for UncMatch {
+    fn from(choice: UncChoice) -> Self {
+        match choice {
+            UncChoice::Exact => Self::Exact,
+            UncChoice::Prefix => Self::Prefix,
+        }
+    }
 }
 
 impl MappingArgs {
@@ -66,10 +75,7 @@ impl MappingArgs {
         MapOptions {
             exclusive: self.exclusive,
             scope: self.scope.into(),
-            unc_match: match self.unc_match {
-                UncChoice::Exact => UncMatch::Exact,
-                UncChoice::Prefix => UncMatch::Prefix,
-            },
+            unc_match: self.unc_match.into(),
             ..MapOptions::default()
         }
     }

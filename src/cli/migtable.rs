@@ -8,11 +8,14 @@ use crate::formats::migtable::{Destination, EntryType, Row};
 use crate::model::principal::PrincipalType;
 
 pub(super) mod file;
+mod fill;
 mod new;
 mod populate;
 mod remove;
 mod set;
 mod show;
+mod suggest;
+mod validate;
 
 /// Make, edit, fill in and check migration tables
 ///
@@ -30,7 +33,13 @@ pub(super) enum MigtableCommand {
     /// Remove the row of a source
     Remove(remove::RemoveArgs),
     /// Add a row for everything that backups or GPOs refer to
-    Populate(populate::PopulateArgs),
+    Populate(Box<populate::PopulateArgs>),
+    /// Fill in destinations that are certain in the target domain
+    Suggest(Box<suggest::SuggestArgs>),
+    /// Fill in a template
+    Fill(fill::FillArgs),
+    /// Find what is wrong with a table
+    Validate(Box<validate::ValidateArgs>),
 }
 
 pub(super) async fn run(command: MigtableCommand, ui: &Ui) -> Result<u8> {
@@ -39,7 +48,10 @@ pub(super) async fn run(command: MigtableCommand, ui: &Ui) -> Result<u8> {
         MigtableCommand::Show(args) => show::run(&args, ui),
         MigtableCommand::Set(args) => set::run(args, ui),
         MigtableCommand::Remove(args) => remove::run(&args, ui),
-        MigtableCommand::Populate(args) => populate::run(args, ui).await,
+        MigtableCommand::Populate(args) => populate::run(*args, ui).await,
+        MigtableCommand::Suggest(args) => suggest::run(*args, ui).await,
+        MigtableCommand::Fill(args) => fill::run(&args, ui),
+        MigtableCommand::Validate(args) => validate::run(*args, ui).await,
     }
 }
 

@@ -9,7 +9,7 @@ use super::dn::Filter;
 use super::entry::Entry;
 use super::session::{Directory, DomainInfo, Search};
 use crate::error::Result;
-use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
+use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 use crate::model::well_known;
@@ -333,6 +333,36 @@ impl PrincipalDirectory for Directory {
 
     fn netbios_domain(&self) -> &str {
         &self.info().netbios_domain
+    }
+}
+
+#[async_trait]
+impl PrincipalList for Directory {
+    async fn principals(&self) -> Result<Vec<Principal>> {
+        let info = self.info();
+        let entries = self
+            .search(Search {
+                base: Some(&info.base),
+                scope: Scope::Subtree,
+                // Every computer is a user by its class.
+                filter: Filter::all([
+                    Filter::present("sAMAccountName"),
+                    Filter::any([
+                        Filter::equals("objectClass", "user"),
+                        Filter::equals("objectClass", "group"),
+                    ]),
+                ]),
+                attributes: ATTRIBUTES,
+                sd_flags: None,
+                paged: true,
+            })
+            .await?;
+        Ok(entries
+            .iter()
+            .filter_map(Candidate::read)
+            .filter(|candidate| candidate.sid.is_domain_sid())
+            .map(|candidate| candidate.principal(info))
+            .collect())
     }
 }
 

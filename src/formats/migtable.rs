@@ -255,6 +255,15 @@ impl MigTable {
         self.encoding
     }
 
+    /// The encoding that the XML declaration names, whatever the bytes are.
+    pub fn declared_encoding(&self) -> Option<&str> {
+        let declaration = self.text.strip_prefix("<?xml")?.split_once("?>")?.0;
+        let (_, value) = declaration.split_once("encoding")?;
+        let value = value.trim_start().strip_prefix('=')?.trim_start();
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        value.get(1..)?.split_once(quote).map(|(name, _)| name)
+    }
+
     /// The file: for a table that was not edited the bytes it was read from.
     pub fn to_bytes(&self) -> Vec<u8> {
         encoding::encode(&self.text, self.encoding)

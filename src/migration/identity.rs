@@ -35,7 +35,10 @@ pub enum NameForm<'a> {
 impl<'a> NameForm<'a> {
     /// Takes a name apart.
     pub fn of(text: &'a str) -> Self {
-        if let Some((domain, name)) = text.split_once('\\') {
+        if is_distinguished(text) {
+            // Its backslashes escape commas.
+            Self::Bare(text)
+        } else if let Some((domain, name)) = text.split_once('\\') {
             Self::DownLevel { domain, name }
         } else if let Some((name, domain)) = text.rsplit_once('@')
             && !name.is_empty()
@@ -61,6 +64,14 @@ impl<'a> NameForm<'a> {
             Self::DownLevel { domain, .. } | Self::Upn { domain, .. } => Some(domain),
         }
     }
+}
+
+/// Whether a text is a distinguished name below a domain, such as an OU in item-level targeting.
+fn is_distinguished(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let attribute = lower.split_once('=').map(|(attribute, _)| attribute);
+    attribute.is_some_and(|attribute| matches!(attribute, "ou" | "cn" | "dc"))
+        && lower.contains(",dc=")
 }
 
 /// One string a row may name a principal by.
@@ -465,6 +476,8 @@ mod tests {
         assert_eq!(NameForm::of("D\\a").domain(), Some("D"));
         assert_eq!(NameForm::of("a@b@c.d").relative(), "a@b");
         assert_eq!(NameForm::of("@a"), NameForm::Bare("@a"));
+        let dn = "OU=a\\, b,DC=c,DC=d";
+        assert_eq!(NameForm::of(dn), NameForm::Bare(dn));
     }
 
     #[test]

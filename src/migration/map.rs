@@ -28,8 +28,12 @@ mod findings;
 mod gpo_folder;
 mod matching;
 mod resolving;
+mod review;
 #[cfg(test)]
 mod tests;
+
+pub(super) use gpo_folder::is_own_path;
+pub use review::review;
 
 use gpo_folder::GpoPath;
 use matching::{Matcher, Subject, key_of};

@@ -13,6 +13,7 @@ use crate::model::snapshot::GpoSnapshot;
 use crate::model::unc_path::UncPath;
 
 use super::identity::{Candidate, Identity, Inventory, NameForm};
+use super::map::is_own_path;
 use super::places::{self, Found, FoundTarget, Rewrite};
 use super::scan::visit_keeping;
 
@@ -292,39 +293,44 @@ fn others(
     let mut principals: Met<Vec<Identity>> = Vec::new();
     let mut paths: Met<String> = Vec::new();
     let mut numbers: HashMap<String, usize> = HashMap::new();
-    let mut meet = |found: Found| match (inventory.identify(&found.target), found.target) {
-        (Some(identity), _) => {
-            let Some(key) =
-                key_of(&identity).filter(|key| !identity.is_universal() && !known.contains(key))
-            else {
-                return;
-            };
-            let number = *numbers.entry(key).or_insert_with(|| {
-                principals.push((Vec::new(), Vec::new()));
-                principals.len().saturating_sub(1)
-            });
-            if let Some((identities, places)) = principals.get_mut(number) {
-                if !identities.contains(&identity) {
-                    identities.push(identity);
+    let mut meet = |found: Found| {
+        if is_own_path(&found.target, snapshot) {
+            return;
+        }
+        match (inventory.identify(&found.target), found.target) {
+            (Some(identity), _) => {
+                let Some(key) = key_of(&identity)
+                    .filter(|key| !identity.is_universal() && !known.contains(key))
+                else {
+                    return;
+                };
+                let number = *numbers.entry(key).or_insert_with(|| {
+                    principals.push((Vec::new(), Vec::new()));
+                    principals.len().saturating_sub(1)
+                });
+                if let Some((identities, places)) = principals.get_mut(number) {
+                    if !identities.contains(&identity) {
+                        identities.push(identity);
+                    }
+                    places.push(found.place);
                 }
-                places.push(found.place);
             }
+            (None, FoundTarget::Unc { text, unit }) => {
+                let source = unc_source(&text, &unit);
+                let key = format!("path {}", source_key(&source));
+                if known.contains(&key) {
+                    return;
+                }
+                let number = *numbers.entry(key).or_insert_with(|| {
+                    paths.push((source, Vec::new()));
+                    paths.len().saturating_sub(1)
+                });
+                if let Some((_, places)) = paths.get_mut(number) {
+                    places.push(found.place);
+                }
+            }
+            (None, _) => {}
         }
-        (None, FoundTarget::Unc { text, unit }) => {
-            let source = unc_source(&text, &unit);
-            let key = format!("path {}", source_key(&source));
-            if known.contains(&key) {
-                return;
-            }
-            let number = *numbers.entry(key).or_insert_with(|| {
-                paths.push((source, Vec::new()));
-                paths.len().saturating_sub(1)
-            });
-            if let Some((_, places)) = paths.get_mut(number) {
-                places.push(found.place);
-            }
-        }
-        (None, _) => {}
     };
     for (path, content) in snapshot.tree.files() {
         let (found, noticed) = visit_keeping(path, content, &places::visit_file);

@@ -43,3 +43,13 @@ pub trait PrincipalDirectory: Send + Sync {
     /// The NetBIOS name of the domain.
     fn netbios_domain(&self) -> &str;
 }
+
+/// A domain whose principals can be listed.
+#[async_trait]
+pub trait PrincipalList: PrincipalDirectory {
+    /// Every user, group and computer, in no particular order.
+    ///
+    /// # Errors
+    /// When the directory cannot be asked.
+    async fn principals(&self) -> Result<Vec<Principal>>;
+}

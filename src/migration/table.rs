@@ -1,6 +1,7 @@
 //! The migration table as mapping uses it: rows found by source, and what can be said of a table without a domain.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{MigTable, source_key};
@@ -170,9 +171,7 @@ impl MigrationTable {
             ),
             Destination::Set(text) => {
                 let kept = row.source.to_lowercase();
-                if let Some(found) = placeholder(text, |name| {
-                    WINDOWS_VARIABLES.contains(&name) || kept.contains(&format!("%{name}%"))
-                }) {
+                if let Some(found) = placeholder(text, |name| is_kept(name, &kept)) {
                     messages.push(self.leftover(row, text, found));
                 } else if text.parse::<UncPath>().is_err() {
                     error(
@@ -268,21 +267,37 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<MigTable> {
     })
 }
 
+/// Whether a variable in the destination of a UNC path is meant to stay: one of Windows, or one of the source. Both are given
+/// in lower case.
+pub(super) fn is_kept(name: &str, source: &str) -> bool {
+    WINDOWS_VARIABLES.contains(&name) || source.contains(&format!("%{name}%"))
+}
+
 /// The first `%name%` of a text that is not legal; the name is asked for in lower case.
 fn placeholder(text: &str, legal: impl Fn(&str) -> bool) -> Option<&str> {
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once('%') {
-        let (name, beyond) = after.split_once('%')?;
-        // A backslash or `@` between two percent signs means that they do not belong together.
-        if name.is_empty() || name.contains(['\\', '@']) {
-            rest = after;
-        } else if legal(&name.to_lowercase()) {
-            rest = beyond;
-        } else {
-            return Some(name);
+    placeholders(text)
+        .filter_map(|span| text.get(span)?.strip_prefix('%')?.strip_suffix('%'))
+        .find(|name| !legal(&name.to_lowercase()))
+}
+
+/// Where each `%name%` stands in a text, percent signs included.
+pub(super) fn placeholders(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut from = 0_usize;
+    std::iter::from_fn(move || {
+        loop {
+            let start = from.saturating_add(text.get(from..)?.find('%')?);
+            let inner = start.saturating_add(1);
+            let end = inner.saturating_add(text.get(inner..)?.find('%')?);
+            let name = text.get(inner..end)?;
+            // A backslash or `@` between two percent signs means that they do not belong together.
+            if name.is_empty() || name.contains(['\\', '@']) {
+                from = inner;
+                continue;
+            }
+            from = end.saturating_add(1);
+            return Some(start..from);
         }
-    }
-    None
+    })
 }
 
 /// The key of a SID among the sources of a table.

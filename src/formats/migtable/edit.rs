@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{Destination, Encoding, EntryType, MigTable, NAMESPACE, encoding, reader, source_key};
+use super::{
+    Destination, Encoding, EntryType, MigTable, NAMESPACE, Row, encoding, reader, source_key,
+};
 use crate::message::printable;
 
 /// A row to be written.
@@ -138,6 +140,51 @@ impl MigTable {
             source_text: last,
             reason,
         })
+    }
+
+    /// Gives every source, and every destination that is set, the text that `new` makes of it, and says how many rows
+    /// changed. All of them are changed or none.
+    ///
+    /// # Errors
+    /// As [`MigTable::set_all`]; also when two rows would have one source.
+    pub fn map_texts(&mut self, new: impl Fn(&Row, &str) -> String) -> Result<usize, InvalidEntry> {
+        let prefix = self.frame.prefix.as_str();
+        let mut splices = Vec::new();
+        let mut changed = 0_usize;
+        let mut last = String::new();
+        for row in &self.rows {
+            let entry = Entry {
+                source: new(row, &row.source),
+                kind: row.kind,
+                destination: match &row.destination {
+                    Destination::Set(text) => Destination::Set(new(row, text)),
+                    option => option.clone(),
+                },
+            };
+            if entry.source == row.source && entry.destination == row.destination {
+                continue;
+            }
+            self.accepts(&entry)?;
+            changed = changed.saturating_add(1);
+            if entry.source != row.source {
+                splices.push((
+                    row.source_element.span.clone(),
+                    format!("<{prefix}Source>{}</{prefix}Source>", escape(&entry.source)),
+                ));
+            }
+            if entry.destination != row.destination {
+                splices.push((
+                    row.destination_element.span.clone(),
+                    destination_element(prefix, &entry.destination),
+                ));
+            }
+            last = entry.source;
+        }
+        self.splice(splices).map_err(|reason| InvalidEntry {
+            source_text: last,
+            reason,
+        })?;
+        Ok(changed)
     }
 
     /// Removes the row of a source, and its line break; says whether there was one.

@@ -293,9 +293,13 @@ impl Cursor<'_> {
                                         printable(&value),
                                         EntryType::LITERALS
                                     ),
-                                    (value == "Group").then_some(
-                                        "write LocalGroup, GlobalGroup or UniversalGroup, as the group is",
-                                    ),
+                                    match value.as_str() {
+                                        "Group" => Some(
+                                            "write LocalGroup, GlobalGroup or UniversalGroup, as the group is",
+                                        ),
+                                        "DomainLocalGroup" => Some("write LocalGroup"),
+                                        _ => None,
+                                    },
                                 )
                             })?;
                             leaf.span.end = self.span.end;

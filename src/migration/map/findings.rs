@@ -87,7 +87,7 @@ pub(super) fn fail_on_unmapped(
 }
 
 /// Whether a subject has no row and means something else, or nothing, in another domain.
-fn needs_row(subject: &Subject) -> bool {
+pub(super) fn needs_row(subject: &Subject) -> bool {
     let follows = matches!(subject.gpo_path, Some(GpoPath::Own { to: Some(_), .. }));
     subject.row.is_none()
         && !follows
@@ -98,7 +98,7 @@ fn needs_row(subject: &Subject) -> bool {
 }
 
 /// The subject for messages.
-fn shown(subject: &Subject) -> String {
+pub(super) fn shown(subject: &Subject) -> String {
     match (&subject.identity, &subject.target) {
         (Some(identity), _) => identity.shown(),
         (None, FoundTarget::Unc { text, .. }) => format!("\"{text}\""),
@@ -280,8 +280,24 @@ fn logon_right(key: &str) -> Option<(&str, bool)> {
 
 /// The findings of rows: another type than the principal has, or nothing it names.
 fn rows(survey: &Survey<'_>, table: &MigrationTable, messages: &mut Vec<StatusMessage>) {
-    let mut used = HashSet::new();
-    let mut outside = HashSet::new();
+    let usage = usage(survey, table);
+    messages.extend(usage.mismatches.iter().cloned());
+    messages.extend(unused(table, &usage));
+}
+
+/// Which rows a GPO has a use for, by their numbers in the table.
+#[derive(Default)]
+pub(super) struct Usage {
+    /// Rows that name a reference inside the chosen scope.
+    pub(super) used: HashSet<usize>,
+    /// Rows that name a reference outside of it.
+    pub(super) outside: HashSet<usize>,
+    /// Rows of another type than what they name.
+    pub(super) mismatches: Vec<StatusMessage>,
+}
+
+pub(super) fn usage(survey: &Survey<'_>, table: &MigrationTable) -> Usage {
+    let mut usage = Usage::default();
     for subject in &survey.subjects {
         let Some((number, row)) = subject
             .row
@@ -290,26 +306,33 @@ fn rows(survey: &Survey<'_>, table: &MigrationTable, messages: &mut Vec<StatusMe
             continue;
         };
         if !subject.in_scope {
-            outside.insert(number);
-        } else {
-            let first = used.insert(number);
-            if let Some(mismatch) = type_mismatch(row, subject).filter(|_| first) {
-                messages.push(mismatch.at(table.place(row)));
-            }
+            usage.outside.insert(number);
+        } else if usage.used.insert(number)
+            && let Some(mismatch) = type_mismatch(row, subject)
+        {
+            usage.mismatches.push(mismatch.at(table.place(row)));
         }
     }
-    for (number, row) in table.rows().iter().enumerate() {
-        if used.contains(&number) {
-            continue;
-        }
-        let source = printable(&row.source);
-        let text = if outside.contains(&number) {
-            format!("source \"{source}\" stands only in places outside the chosen scope")
-        } else {
-            format!("source \"{source}\" matches nothing in the GPO")
-        };
-        messages.push(StatusMessage::warning("unused-row", text).at(table.place(row)));
-    }
+    usage
+}
+
+/// The rows that name nothing inside the chosen scope.
+pub(super) fn unused(table: &MigrationTable, usage: &Usage) -> Vec<StatusMessage> {
+    table
+        .rows()
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| !usage.used.contains(number))
+        .map(|(number, row)| {
+            let source = printable(&row.source);
+            let text = if usage.outside.contains(&number) {
+                format!("source \"{source}\" stands only in places outside the chosen scope")
+            } else {
+                format!("source \"{source}\" matches nothing in the GPO")
+            };
+            StatusMessage::warning("unused-row", text).at(table.place(row))
+        })
+        .collect()
 }
 
 fn type_mismatch(row: &TableRow, subject: &Subject) -> Option<StatusMessage> {

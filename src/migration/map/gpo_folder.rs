@@ -25,6 +25,21 @@ pub(super) enum GpoPath {
     Other(Guid),
 }
 
+/// Whether a reference is a path into the folder of the snapshot's own GPO, which follows it to the target without a row.
+pub(in crate::migration) fn is_own_path(target: &FoundTarget, snapshot: &GpoSnapshot) -> bool {
+    let FoundTarget::Unc { text, .. } = target else {
+        return false;
+    };
+    let source = snapshot.domain.lower();
+    text.parse::<UncPath>().is_ok_and(|path| {
+        path.gpo_folder().is_some_and(|folder| {
+            folder.guid == snapshot.guid
+                && is_domain(folder.domain, &source)
+                && is_host_of(folder.server, &source)
+        })
+    })
+}
+
 impl GpoPath {
     /// Looks at a reference. `None` for everything but a path into the folder of a GPO of the snapshot's domain.
     pub(super) fn of(

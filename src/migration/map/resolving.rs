@@ -231,7 +231,7 @@ impl Destinations {
     }
 
     /// What is wrong with an answer; `None` when it is one principal.
-    fn problem(&self, text: &str, answer: &Lookup) -> Option<StatusMessage> {
+    pub(super) fn problem(&self, text: &str, answer: &Lookup) -> Option<StatusMessage> {
         let (text, target) = (printable(text), &self.target);
         match answer {
             Lookup::Found(principal) if principal.sid.is_some() => None,
@@ -427,7 +427,7 @@ fn ask_row(row: &TableRow, queries: &mut Queries) -> Asked {
 }
 
 /// The `sAMAccountName` to look for: the principal's own, or the one the row names it by.
-fn relative_name(identity: &Identity, row: &TableRow) -> Option<String> {
+pub(super) fn relative_name(identity: &Identity, row: &TableRow) -> Option<String> {
     let sam = &identity.principal.sam_account_name;
     if !sam.is_empty() {
         return Some(sam.clone());

@@ -1,0 +1,88 @@
+//! `gpoctl migtable fill`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::file;
+use crate::cli::ui::Ui;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{StatusMessage, printable};
+use crate::migration::fill::{Definitions, fill};
+
+/// Fill in a template
+///
+/// A template has %name% where a value is to stand, in sources or destinations. Every placeholder of a destination needs a
+/// value; variables of Windows in UNC paths, such as %USERNAME%, stay unless they are given one. The template is not changed.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl migtable fill tier0.migtable --define domaindns=corp.example --define NetBios=CORP --out corp.migtable\n  gpoctl migtable fill tier0.migtable --define \"t0-global=Tier 0 Admins\" --define domaindns=corp.example --out corp.migtable --overwrite"
+)]
+pub(in crate::cli) struct FillArgs {
+    /// The template
+    file: PathBuf,
+
+    /// What stands in the place of %NAME%; case makes no difference to the name
+    #[arg(long, value_name = "NAME=VALUE", required = true)]
+    define: Vec<String>,
+
+    /// The table to make
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// Replace the table if it is there
+    #[arg(long)]
+    overwrite: bool,
+}
+
+pub(in crate::cli) fn run(args: &FillArgs, ui: &Ui) -> Result<u8> {
+    let mut definitions = Definitions::default();
+    for definition in &args.define {
+        let (name, value) = definition.split_once('=').ok_or_else(|| {
+            Error::new(
+                ErrorKind::Usage,
+                format!("--define \"{}\" has no value", printable(definition)),
+            )
+            .with_hint("write --define NAME=VALUE")
+        })?;
+        definitions.define(name, value)?;
+    }
+    let (name, template) = file::load(&args.file)?;
+    let filled = fill(&name, &template, &definitions)?;
+    if args.overwrite && args.out.symlink_metadata().is_ok() {
+        file::replace(&args.out, &filled.table)?;
+    } else {
+        file::create(&args.out, &filled.table)?;
+    }
+    let messages: Vec<StatusMessage> = filled
+        .unused
+        .iter()
+        .map(|name| {
+            StatusMessage::warning(
+                "unused-definition",
+                format!("%{}% stands nowhere in the template", printable(name)),
+            )
+        })
+        .collect();
+    if ui.is_json() {
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "status": "done",
+            "file": args.out,
+            "rows": filled.table.rows().len(),
+            "changed": filled.changed,
+            "messages": messages,
+        }))?;
+        return Ok(0);
+    }
+    for message in &messages {
+        ui.message(message);
+    }
+    ui.say(&format!(
+        "{}: {} of {} rows filled in",
+        args.out.display(),
+        filled.changed,
+        filled.table.rows().len()
+    ));
+    Ok(0)
+}

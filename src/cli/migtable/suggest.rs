@@ -1,0 +1,146 @@
+//! `gpoctl migtable suggest`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{file, row_json, shown_row};
+use crate::cli::connection::ConnectionArgs;
+use crate::cli::ui::Ui;
+use crate::error::Result;
+use crate::migration::resolve::PrincipalDirectory;
+use crate::migration::suggest::{Closest, SuggestOptions, Suggestion, Verdict, counts, suggest};
+
+/// Fill in destinations that are certain in the target domain
+///
+/// A row that says "same as source" gets a destination when the target has a principal of the same name and the same type.
+/// Everything else is listed with the names that come closest, and left for you: see set. Rows with any other destination
+/// are not touched.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl migtable suggest lab.migtable --domain dst.example\n  gpoctl migtable suggest lab.migtable --domain dst.example --from src.example --dry-run"
+)]
+pub(in crate::cli) struct SuggestArgs {
+    /// The table
+    file: PathBuf,
+
+    /// The source domain, which has a profile: it is asked who the SIDs of rows are
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "source_domain")]
+    from: Option<String>,
+
+    /// Name of the source domain, when the table names several
+    #[arg(long, value_name = "NAME")]
+    source_domain: Option<String>,
+
+    /// Say what is certain and leave the table as it is
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(in crate::cli) async fn run(args: SuggestArgs, ui: &Ui) -> Result<u8> {
+    let (_, mut table) = file::load(&args.file)?;
+    let target = args.connection.connect().await?;
+    let source = match &args.from {
+        Some(domain) => Some(ConnectionArgs::profile(domain).connect().await?),
+        None => None,
+    };
+    let options = SuggestOptions {
+        source_domain: args.source_domain.as_deref(),
+        source: source
+            .as_ref()
+            .map(|session| -> &dyn PrincipalDirectory { session.directory() }),
+    };
+    let suggestions = suggest(&mut table, target.directory(), &options).await?;
+    let (certain, open) = counts(&suggestions);
+    if certain > 0 && !args.dry_run {
+        file::replace(&args.file, &table)?;
+    }
+    if ui.is_json() {
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "status": "done",
+            "file": args.file,
+            "dry_run": args.dry_run,
+            "certain": certain,
+            "open": open,
+            "rows": suggestions.iter().map(as_json).collect::<Vec<_>>(),
+        }))?;
+        return Ok(0);
+    }
+    let filled: Vec<Vec<String>> = suggestions.iter().filter_map(filled_line).collect();
+    if !filled.is_empty() {
+        ui.table(&["LINE", "TYPE", "SOURCE", "DESTINATION"], filled);
+    }
+    if open > 0 {
+        ui.heading("Left for you");
+        for suggestion in &suggestions {
+            show_open(suggestion, ui);
+        }
+    }
+    let done = if args.dry_run { "certain" } else { "filled in" };
+    ui.say(&format!(
+        "{}: {certain} rows {done}, {open} left for you",
+        args.file.display()
+    ));
+    Ok(0)
+}
+
+fn as_json(suggestion: &Suggestion) -> serde_json::Value {
+    let none: &[Closest] = &[];
+    let (verdict, destination, reason, candidates) = match &suggestion.verdict {
+        Verdict::Certain(destination) => ("certain", Some(destination), None, none),
+        Verdict::Open { reason, candidates } => ("open", None, Some(reason), &candidates[..]),
+    };
+    serde_json::json!({
+        "verdict": verdict,
+        "row": row_json(&suggestion.row),
+        "name": suggestion.name,
+        "destination": destination,
+        "reason": reason,
+        "candidates": candidates,
+    })
+}
+
+fn filled_line(suggestion: &Suggestion) -> Option<Vec<String>> {
+    let Verdict::Certain(destination) = &suggestion.verdict else {
+        return None;
+    };
+    let row = &suggestion.row;
+    let source = match &suggestion.name {
+        Some(name) => format!("{} ({name})", row.source),
+        None => row.source.clone(),
+    };
+    Some(vec![
+        row.element.line.to_string(),
+        row.kind.to_string(),
+        source,
+        destination.clone(),
+    ])
+}
+
+fn show_open(suggestion: &Suggestion, ui: &Ui) {
+    let Verdict::Open { reason, candidates } = &suggestion.verdict else {
+        return;
+    };
+    let row = &suggestion.row;
+    let name = suggestion
+        .name
+        .as_ref()
+        .map(|name| format!(" ({name})"))
+        .unwrap_or_default();
+    ui.line(&format!(
+        "line {}: {}{name}: {reason}",
+        row.element.line,
+        shown_row(row)
+    ));
+    for candidate in candidates {
+        let kind = candidate
+            .kind
+            .map(|kind| format!(" ({})", kind.as_str()))
+            .unwrap_or_default();
+        ui.line(&format!("  perhaps {}{kind}", candidate.destination));
+    }
+}

@@ -1,0 +1,265 @@
+//! `gpoctl migtable validate`
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::file;
+use crate::cli::connection::ConnectionArgs;
+use crate::cli::mapping::{ScopeChoice, UncChoice};
+use crate::cli::ui::{Colour, Ui};
+use crate::cli::writing::read_backup;
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::migtable::{Destination, EntryType};
+use crate::message::{Severity, StatusMessage, printable};
+use crate::migration::map::MapOptions;
+use crate::migration::resolve::PrincipalDirectory;
+use crate::migration::table::{MigrationTable, TableRow};
+use crate::migration::validate::{Finding, of_row, validate};
+use crate::model::domain_name::DomainName;
+use crate::model::snapshot::GpoSnapshot;
+use crate::model::unc_path::UncPath;
+use crate::operations::read::{read_gpo, take_inventory};
+use crate::sysvol::probe;
+
+/// How long a host may take to answer when nobody says otherwise.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Find what is wrong with a table
+///
+/// The file and its rows are checked always; with --against, what the rows name is compared with what GPOs refer to; with
+/// --domain, every destination is looked up in the target. Nothing is changed anywhere. The exit status is 1 when there is an
+/// error, and 0 with warnings unless --strict is given.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl migtable validate lab.migtable --against '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --domain dst.example\n  gpoctl migtable validate lab.migtable --against \"Workstation Security\" --from src.example --domain dst.example --strict"
+)]
+pub(in crate::cli) struct ValidateArgs {
+    /// The table
+    file: PathBuf,
+
+    /// Backups it is for: folders; or IDs, beginnings of IDs, or names of GPOs, with --backup-dir
+    #[arg(long, value_name = "BACKUP|GPO", num_args = 1..)]
+    against: Vec<String>,
+
+    /// Folder to look for the backups in
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "against",
+        conflicts_with = "from"
+    )]
+    backup_dir: Option<PathBuf>,
+
+    /// What --against names are GPOs of this domain, which has a profile
+    #[arg(long, value_name = "DOMAIN", requires = "against")]
+    from: Option<String>,
+
+    /// A reference without a row is an error
+    #[arg(long, requires = "against")]
+    exclusive: bool,
+
+    /// Which references count: all, or those that GPMC maps
+    #[arg(long, value_enum, value_name = "SCOPE", default_value = "all")]
+    scope: ScopeChoice,
+
+    /// How UNC paths are compared with the table: whole, or by the longest prefix of whole components
+    #[arg(long, value_enum, value_name = "HOW", default_value = "exact")]
+    unc_match: UncChoice,
+
+    /// Ask this host, and no other, whether it answers over SMB; nobody logs in
+    #[arg(long, value_name = "HOST")]
+    probe_unc: Vec<String>,
+
+    /// Warnings count as errors
+    #[arg(long)]
+    strict: bool,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(in crate::cli) async fn run(args: ValidateArgs, ui: &Ui) -> Result<u8> {
+    let bytes = file::bytes(&args.file)?;
+    let name = file::name(&args.file);
+    let hosts: Vec<DomainName> = args
+        .probe_unc
+        .iter()
+        .map(|host| {
+            host.parse()
+                .map_err(|cause| Error::new(ErrorKind::Usage, "--probe-unc").with_source(cause))
+        })
+        .collect::<Result<_>>()?;
+    let snapshots = snapshots(&args, ui).await?;
+    let target = if args.connection.names_a_domain() {
+        Some(args.connection.connect().await?)
+    } else {
+        None
+    };
+    let options = MapOptions {
+        exclusive: args.exclusive,
+        scope: args.scope.into(),
+        unc_match: args.unc_match.into(),
+        // A table made with --include-dacl has rows for these principals.
+        dacl: true,
+        ..MapOptions::default()
+    };
+    let directory = target
+        .as_ref()
+        .map(|session| -> &dyn PrincipalDirectory { session.directory() });
+    let mut checked = validate(&name, &bytes, &snapshots, directory, &options).await?;
+    if let Some(table) = &checked.table {
+        let timeout = args.connection.timeout().unwrap_or(PROBE_TIMEOUT);
+        for host in &hosts {
+            let silent = probe_host(table, host, timeout).await?;
+            checked.findings.extend(silent);
+        }
+    }
+    let count = |severity: Severity| {
+        checked
+            .findings
+            .iter()
+            .filter(|finding| finding.message.severity == severity)
+            .count()
+    };
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let failed = errors > 0 || (args.strict && warnings > 0);
+    if ui.is_json() {
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "status": if failed { "failed" } else { "done" },
+            "file": args.file,
+            "rows": checked.table.as_ref().map(|table| table.rows().len()),
+            "errors": errors,
+            "warnings": warnings,
+            "findings": checked.findings,
+        }))?;
+    } else {
+        for finding in &checked.findings {
+            show(finding, ui);
+        }
+        ui.say(&format!(
+            "{}: {}, {}",
+            args.file.display(),
+            counted(errors, "error"),
+            counted(warnings, "warning")
+        ));
+    }
+    Ok(if failed {
+        ErrorKind::BadInput.exit_status()
+    } else {
+        0
+    })
+}
+
+/// `1 error`, `2 errors`.
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// What the table is compared with.
+async fn snapshots(args: &ValidateArgs, ui: &Ui) -> Result<Vec<GpoSnapshot>> {
+    let mut snapshots = Vec::new();
+    let Some(domain) = &args.from else {
+        for spec in &args.against {
+            let backup = read_backup(spec.clone(), args.backup_dir.clone())
+                .await
+                .map_err(|error| match &args.backup_dir {
+                    None if error.kind() == ErrorKind::NotFound => error.with_hint(
+                        "name the {ID} folder, or give --backup-dir; for a GPO, name its domain with --from",
+                    ),
+                    _ => error,
+                })?;
+            snapshots.push(backup.snapshot);
+        }
+        return Ok(snapshots);
+    };
+    let session = ConnectionArgs::profile(domain).connect().await?;
+    let control = ui.control();
+    for name in &args.against {
+        let gpo = session.directory().find_gpo(name).await?;
+        let mut live = read_gpo(&session, &gpo, &control).await?;
+        take_inventory(&session, &mut live.snapshot).await?;
+        snapshots.push(live.snapshot);
+    }
+    Ok(snapshots)
+}
+
+/// The path a row leads to, when it is one of this host.
+fn path_to(row: &TableRow, host: &DomainName) -> Option<UncPath> {
+    let text = match (row.kind, &row.destination) {
+        (EntryType::UncPath, Destination::Set(text)) => text,
+        (EntryType::UncPath, Destination::SameAsSource) => &row.source,
+        _ => return None,
+    };
+    let path: UncPath = text.parse().ok()?;
+    path.server()
+        .eq_ignore_ascii_case(host.as_str())
+        .then_some(path)
+}
+
+/// A finding for each row that leads to this host, when it does not answer.
+async fn probe_host(
+    table: &MigrationTable,
+    host: &DomainName,
+    timeout: Duration,
+) -> Result<Vec<Finding>> {
+    let rows: Vec<(&TableRow, UncPath)> = table
+        .rows()
+        .iter()
+        .filter_map(|row| Some((row, path_to(row, host)?)))
+        .collect();
+    if rows.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("no row of the table leads to the host {host}, so it was not asked"),
+        )
+        .with_hint("name a host as it stands in a destination \\\\HOST\\share"));
+    }
+    let Err(silent) = probe::answers(host, timeout).await else {
+        return Ok(Vec::new());
+    };
+    let findings = rows.into_iter().map(|(row, path)| {
+        let text = format!("UNC path \"{}\": {silent}", printable(path.as_str()));
+        let message = StatusMessage::warning("unc-host-silent", text)
+            .at(table.place(row))
+            .with_hint("check the name and the network; it may answer to the clients all the same");
+        of_row(table, message)
+    });
+    Ok(findings.collect())
+}
+
+/// A finding as compilers show theirs.
+fn show(finding: &Finding, ui: &Ui) {
+    let message = &finding.message;
+    let (word, colour) = match message.severity {
+        Severity::Info => ("note", Colour::Plain),
+        Severity::Warning => ("warning", Colour::Yellow),
+        Severity::Error => ("error", Colour::Red),
+    };
+    let gpo = message
+        .gpo
+        .as_ref()
+        .map(|gpo| format!("GPO \"{}\": ", printable(gpo)))
+        .unwrap_or_default();
+    let mut place = message
+        .place
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    if let Some(column) = finding.column {
+        place = format!("{place}:{column}");
+    }
+    if let Some(row) = finding.row {
+        place = format!("{place} (row {row})");
+    }
+    ui.coloured(
+        colour,
+        &format!("{gpo}{place}: {word}: {} [{}]", message.text, message.code),
+    );
+    if let Some(hint) = &message.hint {
+        ui.coloured(Colour::Dim, &format!("  {hint}"));
+    }
+}

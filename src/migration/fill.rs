@@ -1,0 +1,281 @@
+//! Templates: tables with `%name%` where a value is to stand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::migtable::{Destination, EntryType, MigTable, Row};
+use crate::message::{StatusMessage, printable};
+
+use super::table::{MigrationTable, TEMPLATE, is_kept, placeholders};
+
+/// The values of a template's placeholders. Names compare without regard to case.
+#[derive(Debug, Clone, Default)]
+pub struct Definitions(BTreeMap<String, Definition>);
+
+#[derive(Debug, Clone)]
+struct Definition {
+    name: String,
+    value: String,
+}
+
+/// A template that was filled in.
+#[derive(Debug, Clone)]
+pub struct Filled {
+    /// The table.
+    pub table: MigTable,
+    /// How many rows changed.
+    pub changed: usize,
+    /// The names that stand nowhere in the template, as they were given.
+    pub unused: Vec<String>,
+}
+
+impl Definitions {
+    /// Adds a value. The name may stand between percent signs.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when the name has a value already, is empty, or could stand in no template.
+    pub fn define(&mut self, name: &str, value: &str) -> Result<()> {
+        let bare = name
+            .strip_prefix('%')
+            .and_then(|name| name.strip_suffix('%'))
+            .unwrap_or(name);
+        let fail = |text: String| Err(Error::new(ErrorKind::Usage, text));
+        if bare.is_empty() || bare.contains(['%', '\\', '@']) {
+            return fail(format!(
+                "\"{}\" cannot be the name of a placeholder",
+                printable(name)
+            ));
+        }
+        let definition = Definition {
+            name: bare.to_owned(),
+            value: value.to_owned(),
+        };
+        match self.0.insert(bare.to_lowercase(), definition) {
+            None => Ok(()),
+            Some(_) => fail(format!("%{}% is defined twice", printable(bare))),
+        }
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(&name.to_lowercase())
+            .map(|definition| definition.value.as_str())
+    }
+}
+
+/// Puts values in the place of placeholders, in sources and destinations; everything else stays byte for byte. A variable of
+/// Windows in a UNC path is a placeholder only when it has a value, and so is any in a source, which may really be called so.
+/// `name` is what messages call the table.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] when placeholders have no value, each row a detail; [`ErrorKind::BadInput`] when a row cannot be
+/// written with its values.
+pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Result<Filled> {
+    let rows = MigrationTable::new(name, template);
+    let mut missing: BTreeMap<String, String> = BTreeMap::new();
+    let mut used: BTreeSet<String> = BTreeSet::new();
+    let mut details = Vec::new();
+    for (row, shown) in template.rows().iter().zip(rows.rows()) {
+        for placeholder in names(&row.source) {
+            used.insert(placeholder.to_lowercase());
+        }
+        let Destination::Set(text) = &row.destination else {
+            continue;
+        };
+        let mut undefined = Vec::new();
+        for placeholder in names(text) {
+            used.insert(placeholder.to_lowercase());
+            if definitions.value(placeholder).is_none() && !stays(row, placeholder) {
+                undefined.push(format!("%{}%", printable(placeholder)));
+                missing
+                    .entry(placeholder.to_lowercase())
+                    .or_insert_with(|| placeholder.to_owned());
+            }
+        }
+        if !undefined.is_empty() {
+            details.push(
+                StatusMessage::error(
+                    TEMPLATE,
+                    format!(
+                        "destination \"{}\": {} has no value",
+                        printable(text),
+                        undefined.join(", ")
+                    ),
+                )
+                .at(rows.place(shown)),
+            );
+        }
+    }
+    if !missing.is_empty() {
+        let list: Vec<String> = missing
+            .values()
+            .map(|name| format!("%{}%", printable(name)))
+            .collect();
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "placeholders of the template have no value: {}",
+                list.join(", ")
+            ),
+        )
+        .with_hint("give each of them one: --define NAME=VALUE")
+        .with_details(details));
+    }
+    let mut table = template.clone();
+    let changed = table
+        .map_texts(|_, text| replaced(text, definitions))
+        .map_err(|cause| {
+            Error::new(
+                ErrorKind::BadInput,
+                format!("migration table {}: {cause}", printable(name)),
+            )
+            .with_hint("correct the values; nothing was written")
+        })?;
+    let unused = definitions
+        .0
+        .iter()
+        .filter(|(key, _)| !used.contains(*key))
+        .map(|(_, definition)| definition.name.clone())
+        .collect();
+    Ok(Filled {
+        table,
+        changed,
+        unused,
+    })
+}
+
+/// Whether a variable without a value is meant to stay.
+fn stays(row: &Row, name: &str) -> bool {
+    row.kind == EntryType::UncPath && is_kept(&name.to_lowercase(), &row.source.to_lowercase())
+}
+
+/// The names of the placeholders of a text.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    placeholders(text).filter_map(|span| text.get(span)?.strip_prefix('%')?.strip_suffix('%'))
+}
+
+/// The text with the values in it. A value is not looked into again.
+fn replaced(text: &str, definitions: &Definitions) -> String {
+    let mut new = String::with_capacity(text.len());
+    let mut done = 0;
+    for span in placeholders(text) {
+        let whole = text.get(span.clone()).unwrap_or_default();
+        let value = definitions.value(whole.trim_matches('%'));
+        new.push_str(text.get(done..span.start).unwrap_or_default());
+        new.push_str(value.unwrap_or(whole));
+        done = span.end;
+    }
+    new.push_str(text.get(done..).unwrap_or_default());
+    new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::principal::PrincipalType;
+
+    const GROUP: EntryType = EntryType::Principal(PrincipalType::GlobalGroup);
+
+    fn template(rows: &[(EntryType, &str, &str)]) -> MigTable {
+        let mut table = MigTable::new();
+        for (kind, source, destination) in rows {
+            let destination = Destination::Set((*destination).to_owned());
+            table.set(source, *kind, destination).unwrap();
+        }
+        table
+    }
+
+    fn definitions(list: &[(&str, &str)]) -> Definitions {
+        let mut definitions = Definitions::default();
+        for (name, value) in list {
+            definitions.define(name, value).unwrap();
+        }
+        definitions
+    }
+
+    #[test]
+    fn values_take_the_place_of_placeholders_and_variables_stay() {
+        let table = template(&[
+            (GROUP, "%old%\\a", "%NetBios%\\%t0-global%"),
+            (GROUP, "b@src.test", "100% sure\\50%"),
+            (
+                EntryType::UncPath,
+                "\\\\fs1\\%Dept%\\x",
+                "\\\\%server%\\%DEPT%\\%USERNAME%",
+            ),
+        ]);
+        let values = definitions(&[
+            ("netbios", "DST"),
+            ("%T0-Global%", "%netbios%"),
+            ("server", "fs9"),
+            ("old", "SRC"),
+            ("never", "x"),
+        ]);
+        let filled = fill("t", &table, &values).unwrap();
+        let rows: Vec<(&str, &Destination)> = filled
+            .table
+            .rows()
+            .iter()
+            .map(|row| (row.source.as_str(), &row.destination))
+            .collect();
+        let set = |text: &str| Destination::Set(text.to_owned());
+        assert_eq!(
+            rows,
+            [
+                ("SRC\\a", &set("DST\\%netbios%")),
+                ("b@src.test", &set("100% sure\\50%")),
+                ("\\\\fs1\\%Dept%\\x", &set("\\\\fs9\\%DEPT%\\%USERNAME%")),
+            ]
+        );
+        assert_eq!(
+            (filled.changed, filled.unused),
+            (2, vec!["never".to_owned()])
+        );
+    }
+
+    #[test]
+    fn placeholders_without_a_value_are_listed() {
+        let table = template(&[
+            (GROUP, "a@b", "%x%@%y%"),
+            (GROUP, "c@b", "%X%@d"),
+            (GROUP, "%z%\\e", "f"),
+        ]);
+        let error = fill("t", &table, &definitions(&[("y", "v")])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert_eq!(
+            error.message(),
+            "placeholders of the template have no value: %x%"
+        );
+        let lines: Vec<u64> = error
+            .details()
+            .iter()
+            .map(|detail| detail.place.as_ref().unwrap().line.unwrap())
+            .collect();
+        assert_eq!(lines, [3, 8]);
+    }
+
+    #[test]
+    fn values_that_break_a_row_are_refused() {
+        let table = template(&[(GROUP, "%a%@b", "c"), (GROUP, "d@b", "%v%")]);
+        for (values, sentence) in [
+            (
+                [("a", "d"), ("v", "w")],
+                "migration table t: the row for \"d@b\" cannot be written: line 10, column 5: source \"d@b\" already has a row in line 5",
+            ),
+            (
+                [("a", "e"), ("v", "")],
+                "migration table t: the row for \"d@b\" cannot be written: its destination is empty",
+            ),
+        ] {
+            let error = fill("t", &table, &definitions(&values)).unwrap_err();
+            assert_eq!(error.message(), sentence);
+        }
+        let mut values = definitions(&[("a", "b")]);
+        for (name, value) in [("A", "c"), ("", "c"), ("%", "c"), ("a\\b", "c")] {
+            assert_eq!(
+                values.define(name, value).unwrap_err().kind(),
+                ErrorKind::Usage
+            );
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What a mapping would run into, found before there is one: for checking a table.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{Severity, StatusMessage, printable};
+use crate::migration::identity::NameForm;
+use crate::migration::places::{self, FoundTarget};
+use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
+use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::model::principal::PrincipalType;
+use crate::model::sid::Sid;
+use crate::model::snapshot::GpoSnapshot;
+use crate::model::well_known;
+
+use super::findings::{self, Usage};
+use super::gpo_folder::is_own_path;
+use super::matching::{Matcher, Subject};
+use super::resolving::{Destinations, relative_name};
+use super::{MapOptions, Survey, survey};
+
+/// Everything that can be said of a table: of its rows alone, of the GPOs it is for, and of the domain it leads to. With
+/// `exclusive` a reference without a row is an error.
+///
+/// # Errors
+/// What [`PrincipalDirectory::lookup`] gives. What is wrong with the table is a message.
+pub async fn review(
+    table: &MigrationTable,
+    snapshots: &[GpoSnapshot],
+    target: Option<&dyn PrincipalDirectory>,
+    options: &MapOptions,
+) -> Result<Vec<StatusMessage>> {
+    let mut messages = table.validate();
+    let subjects = against_gpos(table, snapshots, options, &mut messages);
+    if let Some(target) = target {
+        let destinations = Destinations::resolve(Some(table), &subjects, target).await?;
+        messages.extend(destinations.errors.iter().cloned());
+        messages.extend(destinations.warnings(Some(table)));
+        against_target(table, &subjects, &destinations, target, &mut messages).await?;
+    }
+    Ok(messages)
+}
+
+/// Compares the rows with what the GPOs refer to, and gives what they refer to.
+fn against_gpos(
+    table: &MigrationTable,
+    snapshots: &[GpoSnapshot],
+    options: &MapOptions,
+    messages: &mut Vec<StatusMessage>,
+) -> Vec<Subject> {
+    let matcher = Matcher::new(Some(table), options.unc_match);
+    let mut all = Usage::default();
+    let mut subjects = Vec::new();
+    let mut whole = !snapshots.is_empty();
+    for snapshot in snapshots {
+        let of_gpo = |message: StatusMessage| message.of_gpo(&snapshot.display_name);
+        match survey(snapshot, &matcher, options, &places::visit_file) {
+            Ok(survey) => {
+                let usage = findings::usage(&survey, table);
+                all.used.extend(usage.used);
+                all.outside.extend(usage.outside);
+                messages.extend(usage.mismatches.into_iter().map(of_gpo));
+                messages.extend(survey.messages.iter().cloned().map(of_gpo));
+                without_row(&survey, snapshot, table, options, &mut |message| {
+                    messages.push(of_gpo(message));
+                });
+                subjects.extend(survey.subjects);
+            }
+            Err(error) => {
+                whole = false;
+                messages.extend(error.details().iter().cloned().map(of_gpo));
+            }
+        }
+    }
+    if whole {
+        messages.extend(findings::unused(table, &all));
+    }
+    subjects
+}
+
+/// The references without a row, each principal and path once with its first place.
+fn without_row(
+    survey: &Survey<'_>,
+    snapshot: &GpoSnapshot,
+    table: &MigrationTable,
+    options: &MapOptions,
+    add: &mut dyn FnMut(StatusMessage),
+) {
+    let mut order = Vec::new();
+    let mut places = HashMap::new();
+    for met in &survey.met {
+        let Some(subject) = survey.subjects.get(met.subject) else {
+            continue;
+        };
+        // The permissions of the GPO itself count for a copy that keeps them only.
+        let in_settings = met.file.is_some() || matches!(met.found.target, FoundTarget::Unc { .. });
+        if !in_settings
+            || !super::in_scope(&met.found, options)
+            || !findings::needs_row(subject)
+            || is_own_path(&met.found.target, snapshot)
+        {
+            continue;
+        }
+        // The same principal by SID and by name is two subjects and one finding.
+        let shown = findings::shown(subject);
+        let (_, _, more) = places.entry(shown.clone()).or_insert_with(|| {
+            order.push(shown);
+            (subject, &met.found.place, 0_usize)
+        });
+        *more = more.saturating_add(1);
+    }
+    for shown in order {
+        let Some((subject, place, count)) = places.get(&shown) else {
+            continue;
+        };
+        let of_domain = subject
+            .identity
+            .as_ref()
+            .is_some_and(|identity| identity.sid.is_some());
+        let severity = match (options.exclusive, of_domain) {
+            (true, _) => Severity::Error,
+            (false, true) => Severity::Warning,
+            (false, false) => Severity::Info,
+        };
+        let more = match count.saturating_sub(1) {
+            0 => String::new(),
+            more => format!(" (and stands in {more} more places)"),
+        };
+        let above = subject.prefix_row.and_then(|number| table.row(number));
+        let hint = match above {
+            Some(row) => format!(
+                "add a row, or map by prefix: the row \"{}\" in line {} names a folder above it",
+                printable(&row.source),
+                row.line
+            ),
+            None => "add a row for it: gpoctl migtable populate, or set".to_owned(),
+        };
+        add(StatusMessage::new(
+            severity,
+            "unmapped-reference",
+            format!("{shown} has no row in the migration table{more}"),
+        )
+        .at((*place).clone())
+        .with_hint(hint));
+    }
+}
+
+/// Looks up what the options of rows, other than a set destination, mean in the target.
+async fn against_target(
+    table: &MigrationTable,
+    subjects: &[Subject],
+    destinations: &Destinations,
+    target: &dyn PrincipalDirectory,
+    messages: &mut Vec<StatusMessage>,
+) -> Result<()> {
+    // Who a row names, as the GPOs tell it.
+    let mut named = HashMap::new();
+    for subject in subjects {
+        if let (Some(number), Some(identity)) = (subject.row, &subject.identity) {
+            named.entry(number).or_insert(identity);
+        }
+    }
+    let mut queries = Vec::new();
+    let mut asked: Vec<(&TableRow, PrincipalType)> = Vec::new();
+    for (number, row) in table.rows().iter().enumerate() {
+        let EntryType::Principal(kind) = row.kind else {
+            continue;
+        };
+        let sid = row.source.parse::<Sid>().ok();
+        let universal = sid.as_ref().is_some_and(|sid| !sid.is_domain_sid())
+            || well_known::sid_of(&row.source).is_some();
+        if universal {
+            continue;
+        }
+        let query = match &row.destination {
+            Destination::ByRelativeName => {
+                let name = match (named.get(&number), &sid) {
+                    (Some(identity), _) => relative_name(identity, row),
+                    (None, Some(_)) => None,
+                    (None, None) => Some(NameForm::of(&row.source).relative().to_owned()),
+                };
+                let Some(name) = name else {
+                    messages.push(
+                        StatusMessage::warning(
+                            "relative-name-unknown",
+                            format!(
+                                "source \"{}\" has no name here, so its relative name cannot be looked up",
+                                printable(&row.source)
+                            ),
+                        )
+                        .at(table.place(row))
+                        .with_hint("compare with the backup too: --against; or give the row a <Destination>"),
+                    );
+                    continue;
+                };
+                PrincipalQuery::Name(format!("{}\\{name}", target.netbios_domain()))
+            }
+            Destination::SameAsSource => match sid {
+                Some(sid) => PrincipalQuery::Sid(sid),
+                None if NameForm::of(&row.source).domain().is_some() => {
+                    PrincipalQuery::Name(row.source.clone())
+                }
+                None => continue,
+            },
+            Destination::None | Destination::Set(_) => continue,
+        };
+        queries.push(query);
+        asked.push((row, kind));
+    }
+    if queries.is_empty() {
+        return Ok(());
+    }
+    let answers = target.lookup(&queries).await?;
+    if answers.len() != queries.len() {
+        return Err(Error::new(
+            ErrorKind::BadDirectory,
+            format!(
+                "domain {} gave {} answers to {} questions for principals",
+                target.dns_domain(),
+                answers.len(),
+                queries.len()
+            ),
+        ));
+    }
+    for ((row, kind), answer) in asked.into_iter().zip(&answers) {
+        let relative = row.destination == Destination::ByRelativeName;
+        let source = printable(&row.source);
+        let finding = match answer {
+            Lookup::Found(principal)
+                if relative
+                    && kind != PrincipalType::Unknown
+                    && principal.kind != PrincipalType::Unknown
+                    && principal.kind != kind =>
+            {
+                Some(StatusMessage::warning(
+                    "destination-type",
+                    format!(
+                        "the relative name of \"{source}\" is {} in the target, a {:?}; the type of the row is {kind:?}",
+                        printable(&principal.down_level_name()),
+                        principal.kind
+                    ),
+                ))
+            }
+            Lookup::Found(_) => None,
+            _ if relative => destinations.problem(NameForm::of(&row.source).relative(), answer),
+            _ => Some(
+                StatusMessage::warning(
+                    "source-stays",
+                    format!(
+                        "source \"{source}\" stays as it is and names nobody in {}",
+                        target.dns_domain()
+                    ),
+                )
+                .with_hint("give the row a destination: gpoctl migtable suggest, or set"),
+            ),
+        };
+        messages.extend(finding.map(|finding| finding.at(table.place(row))));
+    }
+    Ok(())
+}

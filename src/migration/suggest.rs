@@ -1,0 +1,493 @@
+//! Destinations for the rows of a table, as far as the target domain makes them certain.
+//!
+//! Certain is: the row names a principal of the source domain, and the target has one of the same name and the same type.
+//! Everything else is left to the reader, with the names that come closest.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::migtable::{Destination, Entry, EntryType, MigTable, Row};
+use crate::message::printable;
+use crate::model::domain_name::DomainName;
+use crate::model::principal::{Principal, PrincipalType};
+use crate::model::sid::Sid;
+use crate::model::unc_path::UncPath;
+use crate::model::well_known;
+
+use super::identity::NameForm;
+use super::resolve::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
+
+/// The most candidates of a row.
+const MAX_CANDIDATES: usize = 3;
+
+/// Names less alike than this are no candidates.
+const MIN_SIMILARITY: f64 = 0.75;
+
+/// Which domain the table leads from, as far as it is known.
+#[derive(Clone, Copy, Default)]
+pub struct SuggestOptions<'a> {
+    /// Rows of this domain only; DNS or NetBIOS name.
+    pub source_domain: Option<&'a str>,
+    /// The source domain, to ask who the SIDs of rows are.
+    pub source: Option<&'a dyn PrincipalDirectory>,
+}
+
+/// What a row was found to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suggestion {
+    /// The row as it was.
+    pub row: Row,
+    /// Its name where the row has only a SID, as the source domain tells it.
+    pub name: Option<String>,
+    /// What there is to say.
+    pub verdict: Verdict,
+}
+
+/// Whether a row has a destination now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It has this one.
+    Certain(String),
+    /// It has none.
+    Open {
+        /// Why, one sentence.
+        reason: String,
+        /// What comes closest, the closest first.
+        candidates: Vec<Closest>,
+    },
+}
+
+/// A destination that may be meant.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Closest {
+    /// As it could stand in the row.
+    pub destination: String,
+    /// What it is; `None` for a path.
+    #[serde(rename = "type")]
+    pub kind: Option<PrincipalType>,
+    /// How alike the names are, from 0 to 1.
+    pub similarity: f64,
+}
+
+/// A row that has no destination yet, and whom it names.
+struct Open<'a> {
+    row: &'a Row,
+    /// `sAMAccountName`, when one is known.
+    name: Option<String>,
+    /// The domain as the row writes it; `None` for a bare name or a SID.
+    domain: Option<&'a str>,
+    kind: PrincipalType,
+    /// Why it cannot be certain, whatever the target says.
+    doubt: Option<String>,
+    /// As the source domain names a SID.
+    shown: Option<String>,
+}
+
+/// Gives rows that say "same as source" their destination where it is certain, and says of all others why not. Rows that have
+/// any other destination, that name principals of the target, or such that are the same everywhere, are not touched.
+///
+/// # Errors
+/// What the directories give; [`ErrorKind::BadInput`] when a destination cannot be written in the encoding of the table.
+pub async fn suggest(
+    table: &mut MigTable,
+    target: &dyn PrincipalList,
+    options: &SuggestOptions<'_>,
+) -> Result<Vec<Suggestion>> {
+    let rows: Vec<Row> = table.rows().to_vec();
+    let mut open: Vec<Open<'_>> = rows
+        .iter()
+        .filter_map(|row| open_principal(row, target))
+        .collect();
+    if let Some(source) = options.source {
+        ask_source(&mut open, source).await?;
+    }
+    let domains = doubt_domains(&mut open, target, options);
+    let answers = ask_target(&open, target).await?;
+    let mut verdicts: HashMap<usize, (Option<String>, Verdict)> = HashMap::new();
+    let mut unsure = Vec::new();
+    for (open, answer) in open.into_iter().zip(answers) {
+        match certain(&open, answer.as_ref(), target) {
+            Ok(destination) => {
+                verdicts.insert(open.row.number, (open.shown, Verdict::Certain(destination)));
+            }
+            Err(reason) => unsure.push((open, reason)),
+        }
+    }
+    if !unsure.is_empty() {
+        let all = target.principals().await?;
+        for (open, reason) in unsure {
+            let candidates = match renamed_dn(&open.row.source, &domains, target.dns_domain()) {
+                Some(destination) => vec![Closest {
+                    similarity: alike(&open.row.source, &destination),
+                    destination,
+                    kind: None,
+                }],
+                None => closest(&open, &all),
+            };
+            let verdict = Verdict::Open { reason, candidates };
+            verdicts.insert(open.row.number, (open.shown, verdict));
+        }
+    }
+    let mut suggestions = Vec::new();
+    let mut entries = Vec::new();
+    for row in rows {
+        let (name, verdict) = match verdicts.remove(&row.number) {
+            Some(found) => found,
+            None => match open_path(&row, &domains, target.dns_domain()) {
+                Some(verdict) => (None, verdict),
+                None => continue,
+            },
+        };
+        if let Verdict::Certain(destination) = &verdict {
+            entries.push(Entry {
+                source: row.source.clone(),
+                kind: row.kind,
+                destination: Destination::Set(destination.clone()),
+            });
+        }
+        suggestions.push(Suggestion { row, name, verdict });
+    }
+    table.set_all(entries).map_err(|cause| {
+        Error::new(ErrorKind::BadInput, cause.to_string())
+            .with_hint("save the table as Unicode (UTF-16); nothing was written")
+    })?;
+    Ok(suggestions)
+}
+
+/// A principal whose row says nothing yet; `None` for all other rows.
+fn open_principal<'a>(row: &'a Row, target: &dyn PrincipalDirectory) -> Option<Open<'a>> {
+    let EntryType::Principal(kind) = row.kind else {
+        return None;
+    };
+    if row.destination != Destination::SameAsSource || well_known::sid_of(&row.source).is_some() {
+        return None;
+    }
+    let open = |name: Option<&str>, domain: Option<&'a str>, doubt: Option<&str>| Open {
+        row,
+        name: name.map(str::to_owned),
+        domain,
+        kind,
+        doubt: doubt.map(str::to_owned),
+        shown: None,
+    };
+    if let Ok(sid) = row.source.parse::<Sid>() {
+        return sid.is_domain_sid().then(|| {
+            let doubt = "a SID alone does not tell who it is in the source domain";
+            open(None, None, Some(doubt))
+        });
+    }
+    match NameForm::of(&row.source) {
+        NameForm::Bare(name) => {
+            let doubt = "it is text that no domain can tell the meaning of";
+            Some(open(Some(name), None, Some(doubt)))
+        }
+        NameForm::DownLevel { domain, name } | NameForm::Upn { domain, name } => {
+            let here = domain.eq_ignore_ascii_case(target.dns_domain())
+                || domain.eq_ignore_ascii_case(target.netbios_domain());
+            (!here).then(|| open(Some(name), Some(domain), None))
+        }
+    }
+}
+
+/// Asks the source domain who its SIDs are, and what its names without a type are.
+async fn ask_source(open: &mut [Open<'_>], source: &dyn PrincipalDirectory) -> Result<()> {
+    let asked: Vec<usize> = (0_usize..)
+        .zip(open.iter())
+        .filter(|(_, open)| {
+            let sid = open.row.source.parse::<Sid>().is_ok();
+            sid || (open.kind == PrincipalType::Unknown && open.domain.is_some())
+        })
+        .map(|(number, _)| number)
+        .collect();
+    let queries: Vec<PrincipalQuery> = asked
+        .iter()
+        .filter_map(|&number| open.get(number))
+        .map(|open| match open.row.source.parse() {
+            Ok(sid) => PrincipalQuery::Sid(sid),
+            Err(_) => PrincipalQuery::Name(open.row.source.clone()),
+        })
+        .collect();
+    if queries.is_empty() {
+        return Ok(());
+    }
+    let answers = source.lookup(&queries).await?;
+    for ((number, query), answer) in asked.into_iter().zip(queries).zip(answers) {
+        let (Some(open), Lookup::Found(principal)) = (open.get_mut(number), answer) else {
+            continue;
+        };
+        open.kind = principal.kind;
+        if let PrincipalQuery::Sid(_) = query {
+            open.doubt = None;
+            open.shown = Some(principal.down_level_name());
+            open.name = Some(principal.sam_account_name);
+        }
+    }
+    Ok(())
+}
+
+/// Finds the DNS names of the domains that rows name. Where they name several and nobody said which one is the source, none of
+/// their rows is certain.
+fn doubt_domains(
+    open: &mut [Open<'_>],
+    target: &dyn PrincipalDirectory,
+    options: &SuggestOptions<'_>,
+) -> BTreeSet<String> {
+    let mut named: BTreeSet<String> = open
+        .iter()
+        .filter_map(|open| open.domain)
+        .map(str::to_lowercase)
+        .collect();
+    let source_names: BTreeSet<String> = match (options.source, options.source_domain) {
+        (Some(source), _) => [source.dns_domain(), source.netbios_domain()]
+            .iter()
+            .map(|name| name.to_lowercase())
+            .collect(),
+        (None, Some(domain)) => BTreeSet::from([domain.to_lowercase()]),
+        (None, None) => BTreeSet::new(),
+    };
+    let dns: BTreeSet<String> = named
+        .iter()
+        .chain(&source_names)
+        .filter(|name| name.contains('.'))
+        .cloned()
+        .collect();
+    // A NetBIOS name is nearly always the first label of the DNS name.
+    let whole = |name: &str| -> String {
+        let mut fitting = dns.iter().filter(|dns| dns.split('.').next() == Some(name));
+        match (fitting.next(), fitting.next()) {
+            (Some(one), None) => one.clone(),
+            _ => name.to_owned(),
+        }
+    };
+    let sources: BTreeSet<String> = source_names.iter().map(|name| whole(name)).collect();
+    let domains: BTreeSet<String> = named.iter().map(|name| whole(name)).collect();
+    for open in open.iter_mut() {
+        let Some(domain) = open.domain.map(|domain| whole(&domain.to_lowercase())) else {
+            continue;
+        };
+        let doubt = if !sources.is_empty() {
+            (!sources.contains(&domain)).then(|| {
+                format!(
+                    "it is of {}, which is not the source domain",
+                    printable(&domain)
+                )
+            })
+        } else if domains.len() > 1 {
+            let list: Vec<&str> = domains.iter().map(String::as_str).collect();
+            Some(format!(
+                "the table names several domains ({}), and which is the source is not said",
+                printable(&list.join(", "))
+            ))
+        } else {
+            None
+        };
+        open.doubt = open.doubt.take().or(doubt);
+    }
+    if sources.is_empty() {
+        named.retain(|name| name.contains('.') && !name.eq_ignore_ascii_case(target.dns_domain()));
+        named
+    } else {
+        sources
+    }
+}
+
+/// Asks the target for everybody who may be certain; an answer for each row, `None` where nothing was asked.
+async fn ask_target(
+    open: &[Open<'_>],
+    target: &dyn PrincipalDirectory,
+) -> Result<Vec<Option<Lookup>>> {
+    let asked: Vec<Option<PrincipalQuery>> = open
+        .iter()
+        .map(|open| {
+            let name = open.name.as_deref().filter(|_| open.doubt.is_none())?;
+            Some(PrincipalQuery::Name(format!(
+                "{}\\{name}",
+                target.netbios_domain()
+            )))
+        })
+        .collect();
+    let queries: Vec<PrincipalQuery> = asked.iter().flatten().cloned().collect();
+    let mut answers = if queries.is_empty() {
+        Vec::new()
+    } else {
+        target.lookup(&queries).await?
+    }
+    .into_iter();
+    Ok(asked
+        .into_iter()
+        .map(|query| query.and_then(|_| answers.next()))
+        .collect())
+}
+
+/// The destination of a row, or why there is none that is certain.
+fn certain(
+    open: &Open<'_>,
+    answer: Option<&Lookup>,
+    target: &dyn PrincipalDirectory,
+) -> Result<String, String> {
+    if let Some(doubt) = &open.doubt {
+        return Err(doubt.clone());
+    }
+    let wanted = open.name.as_deref().unwrap_or_default();
+    let domain = target.dns_domain();
+    match answer {
+        Some(Lookup::Found(found)) if is_named(found, wanted) => {
+            if open.kind == PrincipalType::Unknown {
+                return Err(format!(
+                    "its type is not known; \"{}\" exists in {domain}",
+                    printable(wanted)
+                ));
+            }
+            if found.kind != open.kind {
+                return Err(format!(
+                    "\"{}\" exists in {domain}, but is a {}, not a {}",
+                    printable(wanted),
+                    found.kind.as_str(),
+                    open.kind.as_str()
+                ));
+            }
+            Ok(in_notation(NameForm::of(&open.row.source), found))
+        }
+        Some(Lookup::Ambiguous(names)) => Err(format!(
+            "\"{}\" stands for several principals of {domain}: {}",
+            printable(wanted),
+            printable(&names.join(", "))
+        )),
+        _ => Err(format!(
+            "\"{}\" does not exist in {domain}",
+            printable(wanted)
+        )),
+    }
+}
+
+/// Whether a principal has exactly this name; the `$` of a computer makes no difference.
+fn is_named(principal: &Principal, name: &str) -> bool {
+    let bare = |name: &str| name.strip_suffix('$').unwrap_or(name).to_lowercase();
+    let sam = &principal.sam_account_name;
+    if principal.kind == PrincipalType::Computer {
+        bare(sam) == bare(name)
+    } else {
+        sam.to_lowercase() == name.to_lowercase()
+    }
+}
+
+/// A principal of the target as the source is written.
+fn in_notation(form: NameForm<'_>, principal: &Principal) -> String {
+    match form {
+        NameForm::DownLevel { domain, .. } if domain.contains('.') => {
+            format!("{}\\{}", principal.dns_domain, principal.sam_account_name)
+        }
+        NameForm::DownLevel { .. } => principal.down_level_name(),
+        NameForm::Upn { .. } | NameForm::Bare(_) => principal.upn.clone(),
+    }
+}
+
+/// How alike two texts are, from 0 to 1; case makes no difference.
+fn alike(one: &str, two: &str) -> f64 {
+    strsim::jaro_winkler(&one.to_lowercase(), &two.to_lowercase())
+}
+
+/// A distinguished name of the source domain, such as that of an OU in item-level targeting, in the target.
+fn renamed_dn(source: &str, domains: &BTreeSet<String>, target: &str) -> Option<String> {
+    let dn_of = |domain: &str| {
+        let name: DomainName = domain.parse().ok()?;
+        Some(name.to_dn())
+    };
+    domains.iter().find_map(|domain| {
+        let old = dn_of(domain)?;
+        let at = source.len().checked_sub(old.len())?;
+        let (above, end) = source.split_at_checked(at)?;
+        let whole = above.ends_with(',') && end.eq_ignore_ascii_case(&old);
+        whole.then(|| Some(format!("{above}{}", dn_of(target)?)))?
+    })
+}
+
+/// The principals whose names come closest to the one of a row.
+fn closest(open: &Open<'_>, all: &[Principal]) -> Vec<Closest> {
+    let Some(name) = &open.name else {
+        return Vec::new();
+    };
+    let bare = |name: &str| name.strip_suffix('$').unwrap_or(name).to_owned();
+    let wanted = bare(name);
+    let mut found: Vec<(f64, &Principal)> = all
+        .iter()
+        .map(|principal| {
+            let similarity = alike(&wanted, &bare(&principal.sam_account_name));
+            (similarity, principal)
+        })
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
+        .collect();
+    let other_type =
+        |principal: &Principal| open.kind != PrincipalType::Unknown && principal.kind != open.kind;
+    found.sort_by(|(one, a), (two, b)| {
+        two.total_cmp(one)
+            .then_with(|| other_type(a).cmp(&other_type(b)))
+            .then_with(|| a.sam_account_name.cmp(&b.sam_account_name))
+    });
+    found
+        .into_iter()
+        .take(MAX_CANDIDATES)
+        .map(|(similarity, principal)| Closest {
+            destination: in_notation(NameForm::of(&open.row.source), principal),
+            kind: Some(principal.kind),
+            similarity,
+        })
+        .collect()
+}
+
+/// A UNC path whose row says nothing yet. No directory tells where a share went, so it is never certain; a server named after
+/// the source domain has a candidate named after the target.
+fn open_path(row: &Row, domains: &BTreeSet<String>, target: &str) -> Option<Verdict> {
+    if row.kind != EntryType::UncPath || row.destination != Destination::SameAsSource {
+        return None;
+    }
+    let candidates = row
+        .source
+        .parse::<UncPath>()
+        .ok()
+        .and_then(|path| renamed(&path, domains, target))
+        .map(|destination| Closest {
+            similarity: alike(&row.source, &destination),
+            destination,
+            kind: None,
+        })
+        .into_iter()
+        .collect();
+    Some(Verdict::Open {
+        reason: "no directory tells where a share went".to_owned(),
+        candidates,
+    })
+}
+
+/// The path with the source's name at the end of the server, and as first folder of SYSVOL, replaced by the target's.
+fn renamed(path: &UncPath, domains: &BTreeSet<String>, target: &str) -> Option<String> {
+    let server = path.server().to_lowercase();
+    let domain = domains
+        .iter()
+        .find(|domain| server == **domain || server.ends_with(&format!(".{domain}")))?;
+    let host = server.strip_suffix(domain.as_str())?;
+    let rest: Vec<&str> = path
+        .components()
+        .skip(1)
+        .map(|part| {
+            if part.eq_ignore_ascii_case(domain) {
+                target
+            } else {
+                part
+            }
+        })
+        .collect();
+    Some(format!("\\\\{host}{target}\\{}", rest.join("\\")))
+}
+
+/// How many rows came to what, for a summary: certain, open.
+pub fn counts(suggestions: &[Suggestion]) -> (usize, usize) {
+    let certain = suggestions
+        .iter()
+        .filter(|suggestion| matches!(suggestion.verdict, Verdict::Certain(_)))
+        .count();
+    (certain, suggestions.len().saturating_sub(certain))
+}
+
+#[cfg(test)]
+mod tests;

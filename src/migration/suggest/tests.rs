@@ -1,0 +1,249 @@
+use async_trait::async_trait;
+
+use super::*;
+
+/// A domain with a few accounts.
+struct Domain {
+    dns: &'static str,
+    netbios: &'static str,
+    sid: &'static str,
+    accounts: &'static [(&'static str, PrincipalType, u32)],
+}
+
+use PrincipalType::{Computer, GlobalGroup, LocalGroup, Unknown, User};
+
+const SRC: Domain = Domain {
+    dns: "src.test",
+    netbios: "SRC",
+    sid: "S-1-5-21-1-1-1",
+    accounts: &[("Helpdesk", GlobalGroup, 1001), ("bob", User, 1002)],
+};
+
+const DST: Domain = Domain {
+    dns: "dst.test",
+    netbios: "DST",
+    sid: "S-1-5-21-9-9-9",
+    accounts: &[
+        ("HelpDesk", GlobalGroup, 2001),
+        ("alice", User, 2002),
+        ("WS01$", Computer, 2003),
+        ("Backup Team", LocalGroup, 2004),
+        ("Backup Teams", GlobalGroup, 2005),
+        ("crew", User, 2006),
+    ],
+};
+
+impl Domain {
+    fn all(&self) -> Vec<Principal> {
+        self.accounts
+            .iter()
+            .map(|(name, kind, rid)| {
+                let sid = self.sid.parse::<Sid>().unwrap().with_rid(*rid);
+                Principal::of_domain(sid, name, *kind, self.netbios, self.dns)
+            })
+            .collect()
+    }
+}
+
+#[async_trait]
+impl PrincipalDirectory for Domain {
+    async fn lookup(&self, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>> {
+        let all = self.all();
+        let find = |query: &PrincipalQuery| {
+            all.iter().find(|principal| match query {
+                PrincipalQuery::Sid(sid) => principal.sid.as_ref() == Some(sid),
+                PrincipalQuery::Name(name) => {
+                    let name = NameForm::of(name).relative().to_lowercase();
+                    let sam = principal.sam_account_name.to_lowercase();
+                    sam == name || sam == format!("{name}$")
+                }
+            })
+        };
+        Ok(queries
+            .iter()
+            .map(|query| find(query).cloned().map_or(Lookup::NotFound, Lookup::Found))
+            .collect())
+    }
+
+    fn dns_domain(&self) -> &str {
+        self.dns
+    }
+
+    fn netbios_domain(&self) -> &str {
+        self.netbios
+    }
+}
+
+#[async_trait]
+impl PrincipalList for Domain {
+    async fn principals(&self) -> Result<Vec<Principal>> {
+        Ok(self.all())
+    }
+}
+
+fn table(rows: &[(PrincipalType, &str)]) -> MigTable {
+    let mut table = MigTable::new();
+    for (kind, source) in rows {
+        let kind = if source.starts_with(r"\\") {
+            EntryType::UncPath
+        } else {
+            EntryType::Principal(*kind)
+        };
+        table.set(source, kind, Destination::SameAsSource).unwrap();
+    }
+    table
+}
+
+/// Each row with its destination, or the reason and the candidates.
+async fn ask(rows: &[(PrincipalType, &str)], options: &SuggestOptions<'_>) -> Vec<String> {
+    let mut table = table(rows);
+    let suggestions = suggest(&mut table, &DST, options).await.unwrap();
+    suggestions
+        .into_iter()
+        .map(|suggestion| {
+            let source = suggestion.row.source;
+            let written = &table.get(&source).unwrap().destination;
+            match suggestion.verdict {
+                Verdict::Certain(destination) => {
+                    assert_eq!(*written, Destination::Set(destination.clone()));
+                    format!("{source} = {destination}")
+                }
+                Verdict::Open { reason, candidates } => {
+                    assert_eq!(*written, Destination::SameAsSource);
+                    let names: Vec<String> =
+                        candidates.into_iter().map(|one| one.destination).collect();
+                    format!("{source}: {reason} [{}]", names.join(", "))
+                }
+            }
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_same_name_and_type_is_certain_in_the_notation_of_the_source() {
+    let rows = [
+        (GlobalGroup, "Helpdesk@src.test"),
+        (User, "SRC\\ALICE"),
+        (Computer, "src.test\\ws01"),
+        (Computer, "SRC\\WS01$"),
+        (Unknown, "Administrators"),
+        (Unknown, "S-1-5-32-544"),
+        (User, "alice@dst.test"),
+        (User, "DST\\crew"),
+    ];
+    assert_eq!(
+        ask(&rows, &SuggestOptions::default()).await,
+        [
+            "Helpdesk@src.test = HelpDesk@dst.test",
+            "SRC\\ALICE = DST\\alice",
+            "src.test\\ws01 = dst.test\\WS01$",
+            "SRC\\WS01$ = DST\\WS01$",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn all_else_is_left_with_what_comes_closest() {
+    let rows = [
+        (GlobalGroup, "alice@src.test"),
+        (LocalGroup, "Backup Crew@src.test"),
+        (Unknown, "SRC\\crew"),
+        (User, "zz@src.test"),
+        // A name that fits a computer only with its `$` is not the user's.
+        (User, "ws01@src.test"),
+        (Unknown, "Helpdesk"),
+        (Unknown, "S-1-5-21-1-1-1-1001"),
+        (Unknown, "OU=Räume\\, Nord,DC=SRC,DC=test"),
+        (Unknown, r"\\fs1.src.test\homes\%USERNAME%"),
+        (Unknown, r"\\SRC.TEST\SysVol\src.test\x"),
+        (Unknown, r"\\fs1\homes"),
+    ];
+    assert_eq!(
+        ask(&rows, &SuggestOptions::default()).await,
+        [
+            "alice@src.test: \"alice\" exists in dst.test, but is a User, not a GlobalGroup [alice@dst.test]",
+            "Backup Crew@src.test: \"Backup Crew\" does not exist in dst.test [Backup Team@dst.test, Backup Teams@dst.test]",
+            "SRC\\crew: its type is not known; \"crew\" exists in dst.test [DST\\crew]",
+            "zz@src.test: \"zz\" does not exist in dst.test []",
+            "ws01@src.test: \"ws01\" exists in dst.test, but is a Computer, not a User [WS01$@dst.test]",
+            "Helpdesk: it is text that no domain can tell the meaning of [HelpDesk@dst.test]",
+            "S-1-5-21-1-1-1-1001: a SID alone does not tell who it is in the source domain []",
+            "OU=Räume\\, Nord,DC=SRC,DC=test: it is text that no domain can tell the meaning of [OU=Räume\\, Nord,DC=dst,DC=test]",
+            r"\\fs1.src.test\homes\%USERNAME%: no directory tells where a share went [\\fs1.dst.test\homes\%USERNAME%]",
+            r"\\SRC.TEST\SysVol\src.test\x: no directory tells where a share went [\\dst.test\SysVol\dst.test\x]",
+            r"\\fs1\homes: no directory tells where a share went []",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_source_domain_tells_sids_and_types() {
+    let rows = [
+        (Unknown, "S-1-5-21-1-1-1-1001"),
+        (Unknown, "S-1-5-21-1-1-1-1002"),
+        (Unknown, "S-1-5-21-7-7-7-1001"),
+        (Unknown, "SRC\\helpdesk"),
+    ];
+    let options = SuggestOptions {
+        source: Some(&SRC),
+        ..SuggestOptions::default()
+    };
+    assert_eq!(
+        ask(&rows, &options).await,
+        [
+            "S-1-5-21-1-1-1-1001 = HelpDesk@dst.test",
+            "S-1-5-21-1-1-1-1002: \"bob\" does not exist in dst.test []",
+            "S-1-5-21-7-7-7-1001: a SID alone does not tell who it is in the source domain []",
+            "SRC\\helpdesk = DST\\HelpDesk",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn of_several_domains_the_source_must_be_named() {
+    let rows = [
+        (User, "alice@src.test"),
+        (User, "SRC\\crew"),
+        (User, "alice@third.test"),
+    ];
+    let several = "the table names several domains (src.test, third.test), and which is the source is not said";
+    assert_eq!(
+        ask(&rows, &SuggestOptions::default()).await,
+        [
+            format!("alice@src.test: {several} [alice@dst.test]"),
+            format!("SRC\\crew: {several} [DST\\crew]"),
+            format!("alice@third.test: {several} [alice@dst.test]"),
+        ]
+    );
+    for name in ["src.test", "SRC"] {
+        let options = SuggestOptions {
+            source_domain: Some(name),
+            ..SuggestOptions::default()
+        };
+        assert_eq!(
+            ask(&rows, &options).await,
+            [
+                "alice@src.test = alice@dst.test",
+                "SRC\\crew = DST\\crew",
+                "alice@third.test: it is of third.test, which is not the source domain [alice@dst.test]",
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn rows_with_any_other_destination_stay() {
+    let mut table = table(&[(User, "alice@src.test"), (User, "crew@src.test")]);
+    for (source, destination) in [
+        ("alice@src.test", Destination::None),
+        ("crew@src.test", Destination::Set("x@y".to_owned())),
+    ] {
+        table
+            .set(source, EntryType::Principal(User), destination)
+            .unwrap();
+    }
+    let before = table.to_bytes();
+    let options = SuggestOptions::default();
+    assert_eq!(suggest(&mut table, &DST, &options).await.unwrap(), []);
+    assert_eq!(table.to_bytes(), before);
+}

@@ -1,0 +1,126 @@
+//! Everything that is wrong with a migration table: with the file, its rows, the GPOs it is for, and the domain it leads to.
+
+use crate::error::Result;
+use crate::formats::migtable::{Encoding, MigTable};
+use crate::message::{Severity, StatusMessage};
+use crate::model::reference::Place;
+use crate::model::snapshot::GpoSnapshot;
+
+use super::map::{MapOptions, review};
+use super::resolve::PrincipalDirectory;
+use super::table::MigrationTable;
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// The number of the row among the `Mapping` elements, from 1; `None` for what is not in one row.
+    pub row: Option<usize>,
+    /// The line of the table, from 1; `None` for what stands in a GPO.
+    pub line: Option<usize>,
+    /// The column in characters, from 1, for faults of the file.
+    pub column: Option<usize>,
+    /// Severity, code, text, hint and place.
+    #[serde(flatten)]
+    pub message: StatusMessage,
+}
+
+/// A table that was checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// The rows that can be read; `None` when the file is no table.
+    pub table: Option<MigrationTable>,
+    /// The findings by line, those without a line last.
+    pub findings: Vec<Finding>,
+}
+
+/// Checks the bytes of a table; `name` is what messages call it. A fault of one row does not hide the others.
+///
+/// # Errors
+/// What [`PrincipalDirectory::lookup`] gives. What is wrong with the table is a finding.
+pub async fn validate(
+    name: &str,
+    bytes: &[u8],
+    snapshots: &[GpoSnapshot],
+    target: Option<&dyn PrincipalDirectory>,
+    options: &MapOptions,
+) -> Result<Checked> {
+    let (file, problems) = MigTable::check(bytes);
+    let mut findings: Vec<Finding> = problems
+        .into_iter()
+        .map(|problem| {
+            let mut message = StatusMessage::error(problem.code, problem.message)
+                .at(Place::file(format!("migration table {name}")).line(problem.line));
+            message.hint = problem.hint;
+            Finding {
+                row: problem.row,
+                line: Some(problem.line),
+                column: Some(problem.column),
+                message,
+            }
+        })
+        .collect();
+    let Some(file) = file else {
+        return Ok(Checked {
+            table: None,
+            findings,
+        });
+    };
+    findings.extend(encoding(name, &file));
+    let table = MigrationTable::new(name, &file);
+    let messages = review(&table, snapshots, target, options).await?;
+    findings.extend(messages.into_iter().map(|message| of_row(&table, message)));
+    findings.sort_by_key(|finding| {
+        (
+            finding.line.unwrap_or(usize::MAX),
+            finding.column,
+            std::cmp::Reverse(finding.message.severity),
+        )
+    });
+    Ok(Checked {
+        table: Some(table),
+        findings,
+    })
+}
+
+/// A message about the row it is placed at; about none when it is placed in a GPO.
+pub fn of_row(table: &MigrationTable, message: StatusMessage) -> Finding {
+    let place = message.place.as_ref();
+    let mut rows = table
+        .rows()
+        .iter()
+        .filter(|row| place == Some(&table.place(row)));
+    let (row, second) = (rows.next(), rows.next());
+    Finding {
+        line: row.map(|row| row.line),
+        // Several rows in one line cannot be told apart by their place.
+        row: row.filter(|_| second.is_none()).map(|row| row.number),
+        column: None,
+        message,
+    }
+}
+
+/// A file that says another encoding than it has: gpoctl reads it, a strict reader does not.
+fn encoding(name: &str, table: &MigTable) -> Option<Finding> {
+    let declared = table.declared_encoding()?.to_lowercase();
+    let fits = match table.encoding() {
+        Encoding::Utf16Le { .. } | Encoding::Utf16Be { .. } => declared.starts_with("utf-16"),
+        Encoding::Utf8 { .. } => declared == "utf-8",
+        Encoding::Windows1252 => declared == "windows-1252" || declared == "iso-8859-1",
+    };
+    let message = StatusMessage::new(
+        Severity::Warning,
+        "encoding",
+        format!(
+            "the file says that it is {declared}, and is {}",
+            table.encoding().as_str()
+        ),
+    )
+    .at(Place::file(format!("migration table {name}")).line(1))
+    .with_hint("a strict reader refuses it; save it as Unicode (UTF-16)");
+    (!fits).then_some(Finding {
+        row: None,
+        line: Some(1),
+        column: None,
+        message,
+    })
+}
