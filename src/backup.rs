@@ -21,14 +21,15 @@ mod index;
 mod list;
 mod read;
 mod side_file;
+mod verify;
 mod write;
 
 use std::path::{Path, PathBuf};
 
 pub use delete::delete;
-pub use list::{list, resolve};
+pub use list::{latest, list, resolve};
 pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
-pub use side_file::verify;
+pub use verify::{Verified, verify, verify_all};
 pub use write::{MAX_COMMENT, Staged, check, commit, stage, write};
 
 use crate::formats::bkup_info::BackupInst;

@@ -71,7 +71,7 @@ pub(super) fn compose(snapshot: &GpoSnapshot) -> Composed {
         other_directory_objects: snapshot
             .directory_objects
             .iter()
-            .filter(|object| !(si_present && backup_xml::is_in_class_store(object)))
+            .filter(|object| !(si_present && backup_xml::is_whole_in_class_store(object)))
             .cloned()
             .collect(),
     }

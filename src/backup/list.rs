@@ -1,5 +1,6 @@
 //! Listing and finding backups.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::folder::{Folder, Kind};
@@ -7,6 +8,7 @@ use super::{BackupInfo, BackupListEntry, names, side_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::{bkup_info, manifest};
 use crate::message::StatusMessage;
+use crate::model::guid::Guid;
 
 /// The largest bkupInfo.xml that is read, in bytes; real ones have about one thousand.
 pub(super) const MAX_BKUP_INFO: u64 = 1 << 20;
@@ -55,6 +57,27 @@ pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
         (&a.info.backup_time, &a.info.path).cmp(&(&b.info.backup_time, &b.info.path))
     });
     Ok(found)
+}
+
+/// Of a list of backups, the newest of each GPO that is there. A backup that does not tell its GPO stays: nobody knows what
+/// it is the newest of.
+pub fn latest(entries: Vec<BackupListEntry>) -> Vec<BackupListEntry> {
+    let mut newest: HashMap<(Guid, String), usize> = HashMap::new();
+    let mut kept: Vec<Option<BackupListEntry>> = Vec::new();
+    // The list is in order of time, so the later one wins.
+    for entry in entries.into_iter().filter(|entry| entry.present) {
+        if let Some(guid) = entry.info.gpo_guid {
+            let gpo = (guid, entry.info.domain.to_lowercase());
+            let older = newest
+                .insert(gpo, kept.len())
+                .and_then(|older| kept.get_mut(older));
+            if let Some(older) = older {
+                *older = None;
+            }
+        }
+        kept.push(Some(entry));
+    }
+    kept.into_iter().flatten().collect()
 }
 
 /// The entry of a folder, if it is a backup.

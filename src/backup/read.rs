@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::formats::backup_xml::{self, BackupXml, CoreSettings};
 use crate::formats::{bkup_info, xml_tree};
 use crate::message::StatusMessage;
+use crate::model::directory_object::DirectoryObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::reference::Place;
@@ -76,9 +77,15 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
     problems.extend(side.problems);
     problems.extend(side_file::partial(&side.around));
     let mut snapshot = snapshot(&folder, &backup, &info, tree, &mut problems)?;
-    snapshot
-        .directory_objects
-        .extend(side.other_directory_objects);
+    // Of a class store the side file knows more than Backup.xml has a place for.
+    let same = |a: &DirectoryObject, b: &DirectoryObject| {
+        a.rdns.len() == b.rdns.len()
+            && (a.rdns.iter().zip(&b.rdns)).all(|(a, b)| a.eq_ignore_ascii_case(b))
+    };
+    let objects = &mut snapshot.directory_objects;
+    objects.retain(|known| !side.other_directory_objects.iter().any(|o| same(known, o)));
+    objects.extend(side.other_directory_objects);
+    objects.sort_by_key(|object| object.rdns.len());
     match info.gpo_guid {
         Some(guid) if guid != snapshot.guid => problems.push(StatusMessage::warning(
             "different-gpo",

@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::folder::{Folder, Kind};
-use super::{MAX_TREE_BYTES, names};
-use crate::error::{Error, ErrorKind, Result};
+use super::folder::Folder;
+use super::names;
 use crate::message::StatusMessage;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::reference::Place;
@@ -23,8 +21,6 @@ use crate::model::version::GpoVersion;
 
 /// The largest side file that is read, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
-/// The deepest folder that is verified, counted from the backup's own.
-const MAX_DEPTH: usize = 72;
 
 /// The version of the form of the side file that is written and known here.
 const FORMAT_VERSION: u32 = 1;
@@ -218,91 +214,4 @@ pub(super) fn partial(around: &Surroundings) -> Option<StatusMessage> {
             first.text
         ),
     ))
-}
-
-/// Compares every file of a backup with the hashes that were recorded when gpoctl wrote it. No message means that all is
-/// as it was written. A backup of another program has no hashes: one warning, `not-verifiable`. The hashes show damage
-/// and careless edits; who edits a backup on purpose can edit them too.
-///
-/// # Errors
-/// [`ErrorKind::NotFound`] when the folder cannot be opened; [`ErrorKind::BadInput`] when it cannot be read to its end.
-pub fn verify(dir: &Path) -> Result<Vec<StatusMessage>> {
-    let folder = Folder::open(dir).map_err(|error| {
-        Error::new(
-            ErrorKind::NotFound,
-            format!("cannot open the backup folder {}", dir.display()),
-        )
-        .with_source(error)
-    })?;
-    let bad = |error: io::Error| {
-        Error::new(
-            ErrorKind::BadInput,
-            format!("cannot verify the backup {}", dir.display()),
-        )
-        .with_source(error)
-    };
-    let Some((name, _)) = folder.find(names::SIDE_FILE).map_err(bad)? else {
-        return Ok(vec![StatusMessage::warning(
-            "not-verifiable",
-            "the backup was not written by gpoctl, so there are no hashes to compare it with",
-        )]);
-    };
-    let side = read(&folder, &name);
-    let Some(mut expected) = side.files else {
-        return Ok(vec![StatusMessage::error(
-            "malformed-side-file",
-            format!("cannot read the hashes in {}", names::SIDE_FILE),
-        )]);
-    };
-    let mut messages = side.problems;
-    compare(&folder, "", 0, &mut expected, &mut messages).map_err(bad)?;
-    messages.extend(expected.into_keys().map(|path| {
-        StatusMessage::error("missing-file", "the file is no longer in the backup")
-            .at(Place::file(path))
-    }));
-    Ok(messages)
-}
-
-/// Compares what lies in a folder and takes it from what is expected.
-fn compare(
-    folder: &Folder,
-    above: &str,
-    depth: usize,
-    expected: &mut BTreeMap<String, FileHash>,
-    messages: &mut Vec<StatusMessage>,
-) -> io::Result<()> {
-    if depth > MAX_DEPTH {
-        return Err(io::Error::other("folders are nested too deep"));
-    }
-    for (name, kind) in folder.entries()? {
-        let (name, readable) = match name {
-            Ok(name) => (name, true),
-            Err(name) => (name, false),
-        };
-        let path = format!("{above}{name}");
-        let message = match kind {
-            Kind::Folder if readable => {
-                let below = folder.folder(&name)?;
-                compare(&below, &format!("{path}/"), depth + 1, expected, messages)?;
-                continue;
-            }
-            Kind::File if path == names::SIDE_FILE => continue,
-            Kind::File if readable => match expected.remove(&path) {
-                Some(hash) if hash == FileHash::of(&folder.read(&name, MAX_TREE_BYTES)?) => {
-                    continue;
-                }
-                Some(_) => StatusMessage::error(
-                    "changed-file",
-                    "the file is not what it was when the backup was written",
-                ),
-                None => StatusMessage::error(
-                    "added-file",
-                    "the file was added after the backup was written",
-                ),
-            },
-            _ => StatusMessage::error("not-a-file", "it is neither a plain file nor a folder"),
-        };
-        messages.push(message.at(Place::file(path)));
-    }
-    Ok(())
 }

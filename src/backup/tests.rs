@@ -419,13 +419,7 @@ fn takes_what_is_listed_and_nothing_else() {
     );
     assert_eq!(
         codes(&verify(&info.path).unwrap()),
-        [
-            "added-file",
-            "added-file",
-            "added-file",
-            "missing-file",
-            "missing-file"
-        ]
+        ["added-file", "added-file", "missing-file"]
     );
     fs::write(gpo.join("Adm/x.adm"), "mda").unwrap();
     assert!(codes(&verify(&info.path).unwrap()).contains(&"changed-file"));
@@ -567,4 +561,85 @@ fn writers_side_by_side_lose_nothing() {
         let id = id.unwrap().to_string();
         assert!(listed.backups.iter().any(|inst| inst.id == id), "{id}");
     }
+}
+
+#[test]
+fn verify_finds_what_changed_and_what_the_manifest_misses() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |comment: &str| write(dir.path(), &snapshot(), &around(), comment, NOW).unwrap();
+    let (one, two, three) = (write("one"), write("two"), write("three"));
+    let codes = |verified: &Verified| -> Vec<Vec<String>> {
+        let of = |problems: &[StatusMessage]| problems.iter().map(|p| p.code.clone()).collect();
+        let mut found: Vec<(std::path::PathBuf, Vec<String>)> = verified
+            .backups
+            .iter()
+            .map(|entry| (entry.info.path.clone(), of(&entry.problems)))
+            .collect();
+        found.sort_by_key(|(path, _)| {
+            [&one, &two, &three]
+                .iter()
+                .position(|info| info.path == *path)
+        });
+        let mut all: Vec<Vec<String>> = found.into_iter().map(|(_, codes)| codes).collect();
+        all.push(of(&verified.manifest));
+        all
+    };
+    let verified = verify_all(dir.path()).unwrap();
+    assert_eq!(codes(&verified), vec![Vec::<String>::new(); 4]);
+    assert!(verified.is_sound());
+
+    let pol = one.path.join("DomainSysvol/GPO/Machine/Registry.pol");
+    fs::write(pol, "other").unwrap();
+    fs::remove_file(two.path.join("DomainSysvol/GPO/Adm/x.adm")).unwrap();
+    fs::rename(two.path.join("Backup.xml"), two.path.join("BACKUP.XML")).unwrap();
+    fs::remove_dir_all(&three.path).unwrap();
+    let verified = verify_all(dir.path()).unwrap();
+    assert_eq!(
+        codes(&verified),
+        [
+            vec!["changed-file"],
+            vec!["missing-file", "missing-file"],
+            vec!["manifest-without-backup"],
+            vec![],
+        ]
+    );
+    assert!(!verified.is_sound());
+    let alone = verify_all(&one.path).unwrap();
+    assert_eq!(alone.backups.len(), 1);
+    assert_eq!(alone.manifest, []);
+
+    fs::write(dir.path().join("manifest.xml"), "<x").unwrap();
+    let verified = verify_all(dir.path()).unwrap();
+    assert_eq!(verified.manifest[0].code, "malformed-manifest");
+    fs::remove_file(dir.path().join("manifest.xml")).unwrap();
+    let verified = verify_all(dir.path()).unwrap();
+    assert_eq!(verified.manifest[0].code, "no-manifest");
+    let empty = crate::formats::manifest::Manifest::default();
+    let bytes = crate::formats::kept::Written::to_written(&empty);
+    fs::write(dir.path().join("manifest.xml"), bytes).unwrap();
+    let verified = verify_all(dir.path()).unwrap();
+    let codes: Vec<_> = verified.manifest.iter().map(|m| m.code.as_str()).collect();
+    assert_eq!(codes, ["not-in-manifest"; 2]);
+}
+
+#[test]
+fn the_newest_of_each_gpo() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = GpoSnapshot {
+        guid: Guid::new_random(),
+        ..snapshot()
+    };
+    let write = |snapshot: &GpoSnapshot, time: &str| {
+        write(dir.path(), snapshot, &around(), "", time).unwrap().id
+    };
+    let newest = write(&snapshot(), "2025-01-01T00:00:00");
+    write(&snapshot(), "2024-01-01T00:00:00");
+    let only = write(&other, "2023-01-01T00:00:00");
+    fs::create_dir(dir.path().join("unknown")).unwrap();
+    fs::write(dir.path().join("unknown/Backup.xml"), "<x").unwrap();
+    let found: Vec<_> = latest(list(dir.path()).unwrap())
+        .into_iter()
+        .map(|entry| entry.info.id)
+        .collect();
+    assert_eq!(found, [None, only, newest]);
 }

@@ -1,12 +1,14 @@
 //! `gpoctl backups`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use super::report;
 use super::ui::Ui;
-use crate::error::Result;
+use crate::backup::BackupListEntry;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::Severity;
 use crate::migration::scan::scan;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
@@ -21,6 +23,10 @@ pub(super) enum BackupsCommand {
     List(ListArgs),
     /// Show one backup: what it holds, and every reference in it
     Show(ShowArgs),
+    /// Check that backups are whole and unchanged
+    Verify(VerifyArgs),
+    /// Remove backups from a folder
+    Delete(DeleteArgs),
 }
 
 /// List the backups in a folder
@@ -31,6 +37,10 @@ pub(super) enum BackupsCommand {
 pub(super) struct ListArgs {
     /// Folder of backups, or one backup's own folder
     dir: PathBuf,
+
+    /// Only the newest backup of each GPO
+    #[arg(long)]
+    latest: bool,
 }
 
 /// Show one backup: what it holds, and every reference in it
@@ -46,15 +56,56 @@ pub(super) struct ShowArgs {
     backup: Option<String>,
 }
 
+/// Check that backups are whole and unchanged
+///
+/// Compares every file with the hash that was recorded when gpoctl wrote the backup, Backup.xml with the files it lists,
+/// and manifest.xml with the folders. Exit status 1 when something is damaged.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl backups verify /backups\n  gpoctl backups verify /backups 7f2de5d7 --json"
+)]
+pub(super) struct VerifyArgs {
+    /// Folder of backups, or one backup's own folder
+    dir: PathBuf,
+
+    /// ID of the backup, the beginning of its ID, or the GPO's name (the newest backup is taken); without it, all of them
+    backup: Option<String>,
+}
+
+/// Remove backups from a folder
+///
+/// Only the folder of a backup is removed, and only when nothing else lies in it; manifest.xml follows.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl backups delete /backups 7f2de5d7\n  gpoctl backups delete /backups '{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --yes"
+)]
+pub(super) struct DeleteArgs {
+    /// Folder of backups
+    dir: PathBuf,
+
+    /// IDs of the backups, or beginnings of their IDs
+    #[arg(required = true, value_name = "BACKUP")]
+    backups: Vec<String>,
+
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
 pub(super) async fn run(command: BackupsCommand, ui: &Ui) -> Result<u8> {
     match command {
         BackupsCommand::List(args) => list(&args, ui),
         BackupsCommand::Show(args) => show(&args, ui),
+        BackupsCommand::Verify(args) => verify(&args, ui),
+        BackupsCommand::Delete(args) => delete(&args, ui),
     }
 }
 
 fn list(args: &ListArgs, ui: &Ui) -> Result<u8> {
-    let entries = crate::backup::list(&args.dir)?;
+    let mut entries = crate::backup::list(&args.dir)?;
+    if args.latest {
+        entries = crate::backup::latest(entries);
+    }
     if ui.is_json() {
         ui.json(&serde_json::json!({ "format_version": 1, "backups": entries }))?;
         return Ok(0);
@@ -78,6 +129,138 @@ fn list(args: &ListArgs, ui: &Ui) -> Result<u8> {
         }
     }
     Ok(0)
+}
+
+fn verify(args: &VerifyArgs, ui: &Ui) -> Result<u8> {
+    let dir = match &args.backup {
+        Some(spec) => crate::backup::resolve(spec, Some(&args.dir))?,
+        None => args.dir.clone(),
+    };
+    let verified = crate::backup::verify_all(&dir)?;
+    let sound = verified.is_sound();
+    if ui.is_json() {
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "status": if sound { "sound" } else { "damaged" },
+            "backups": verified.backups,
+            "messages": verified.manifest,
+        }))?;
+    } else {
+        let rows = verified
+            .backups
+            .iter()
+            .map(|entry| {
+                vec![
+                    verdict(entry).to_owned(),
+                    shown_guid(entry.info.id),
+                    entry.info.display_name.clone(),
+                ]
+            })
+            .collect();
+        ui.table(&["STATE", "ID", "GPO"], rows);
+        for entry in &verified.backups {
+            for problem in &entry.problems {
+                ui.message(&problem.clone().of_gpo(&entry.info.display_name));
+            }
+        }
+        for message in &verified.manifest {
+            ui.message(message);
+        }
+    }
+    Ok(u8::from(!sound))
+}
+
+/// One word for what was found of a backup.
+fn verdict(entry: &BackupListEntry) -> &'static str {
+    let has = |code: &str| entry.problems.iter().any(|problem| problem.code == code);
+    let worst = entry.problems.iter().map(|problem| problem.severity).max();
+    match worst {
+        _ if !entry.present => "missing",
+        Some(Severity::Error) => "damaged",
+        _ if has("partial-backup") => "partial",
+        _ if has("not-verifiable") => "not verifiable",
+        _ => "unchanged",
+    }
+}
+
+fn delete(args: &DeleteArgs, ui: &Ui) -> Result<u8> {
+    let mut paths = Vec::new();
+    for spec in &args.backups {
+        paths.push(named_by_id(spec, &args.dir)?);
+    }
+    paths.sort();
+    paths.dedup();
+    if !args.yes {
+        let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+        match ui.ask(&format!("remove {}?", names.join(", "))) {
+            Some(true) => {}
+            Some(false) => {
+                return Err(Error::new(ErrorKind::Cancelled, "nothing was removed"));
+            }
+            None => {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    "there is nobody to ask whether the backups are to be removed",
+                )
+                .with_hint("give --yes"));
+            }
+        }
+    }
+    let mut removed = Vec::new();
+    let mut failures = Vec::new();
+    for path in &paths {
+        match crate::backup::delete(path) {
+            Ok(info) => removed.push(info),
+            Err(error) => failures.push(error),
+        }
+    }
+    let partly = failures
+        .iter()
+        .any(|error| error.kind() == ErrorKind::Incomplete);
+    let status = match (failures.is_empty(), removed.is_empty() && !partly) {
+        (true, _) => 0,
+        (false, false) => 3,
+        (false, true) => 1,
+    };
+    if ui.is_json() {
+        let errors: Vec<_> = failures
+            .iter()
+            .map(|error| serde_json::json!({ "kind": error.kind(), "message": error.to_string(), "hint": error.hint() }))
+            .collect();
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "status": match status { 0 => "done", 3 => "partial", _ => "failed" },
+            "removed": removed,
+            "errors": errors,
+        }))?;
+    } else {
+        for info in &removed {
+            ui.line(&format!("{}  {}", shown_guid(info.id), info.display_name));
+        }
+        for error in &failures {
+            ui.error(error);
+        }
+    }
+    Ok(status)
+}
+
+/// The folder of the backup with this ID or beginning of one, or at this path. What is to be removed is not found by the
+/// name of a GPO, because that stands for whichever backup is the newest.
+fn named_by_id(spec: &str, dir: &Path) -> Result<PathBuf> {
+    let path = crate::backup::resolve(spec, Some(dir))?;
+    let prefix = spec.trim_start_matches('{').to_ascii_uppercase();
+    let by_id = crate::backup::list(&path)?
+        .iter()
+        .filter_map(|entry| entry.info.id)
+        .any(|id| format!("{}}}", id.bare()).starts_with(&prefix));
+    if by_id || path == Path::new(spec) {
+        return Ok(path);
+    }
+    Err(Error::new(
+        ErrorKind::Usage,
+        format!("\"{spec}\" is the name of a GPO, not the ID of a backup"),
+    )
+    .with_hint("`gpoctl backups list` shows the IDs"))
 }
 
 /// A GUID, or nothing where it is not known.

@@ -3,7 +3,9 @@
 mod directory_objects;
 mod write;
 
-pub use directory_objects::{DsPaths, class_store, is_in_class_store, read_objects};
+pub use directory_objects::{
+    DsPaths, class_store, is_in_class_store, is_whole_in_class_store, read_objects,
+};
 
 use super::kept::{Kept, Written};
 use super::xml_tree::{self, Element, InvalidXml};

@@ -4,9 +4,10 @@
 //! staged on the disk and dropped, and what is staged is committed in groups: memory holds the few that are under way.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::progress::{Control, Phase};
 use super::read;
@@ -50,8 +51,13 @@ pub struct BackedUp {
 /// How many GPOs are read at the same time. Most have a handful of folders, one below the other, so it takes several of
 /// them to keep a connection busy.
 const GPOS_AT_ONCE: usize = 24;
+/// How many GPOs are written at the same time: this is work for the processor and the disk, and each has its own copy of
+/// what it writes.
+const STAGED_AT_ONCE: usize = 2;
 /// The most backups that are committed together.
-const COMMIT_AT_ONCE: usize = 128;
+const COMMIT_AT_ONCE: usize = 256;
+/// How long the first of a group waits for others: a commit costs about the same for one and for many.
+const GROUP_TIME: Duration = Duration::from_millis(500);
 
 /// Backs up GPOs into `folder`, several at a time, and gives what became of each, by display name. One that fails does not
 /// stop the others. After a cancellation the finished ones stay, and the rest comes back with an error of kind
@@ -88,6 +94,7 @@ pub async fn backup(
         comment,
         control,
         known: read::Answers::default(),
+        staging: Semaphore::new(STAGED_AT_ONCE),
     };
     let mut running = futures_util::stream::iter(surveyed)
         .map(|gpo| reader.one(gpo))
@@ -152,6 +159,7 @@ struct Reader<'a> {
     comment: &'a str,
     control: &'a Control,
     known: read::Answers,
+    staging: Semaphore,
 }
 
 impl Reader<'_> {
@@ -178,10 +186,14 @@ impl Reader<'_> {
         let bytes = snapshot.tree.total_bytes();
         let partial = !around.unread.is_empty();
         let (folder, comment) = (self.folder.to_owned(), self.comment.to_owned());
+        let permit = self.staging.acquire().await.map_err(|cause| {
+            Error::new(ErrorKind::Internal, "the queue of writers is closed").with_source(cause)
+        })?;
         let staged = off_the_runtime(move || {
             crate::backup::stage(&folder, &snapshot, &around, &comment, &now())
         })
         .await??;
+        drop(permit);
         Ok(Written {
             staged,
             bytes,
@@ -191,7 +203,24 @@ impl Reader<'_> {
     }
 }
 
-/// Commits what is ready, all of it that is there at a time, until nothing comes any more.
+/// Waits for the next group; empty when nothing comes any more.
+async fn next_group(receiver: &mut mpsc::Receiver<Ready>) -> Vec<Ready> {
+    let mut group = Vec::new();
+    receiver.recv_many(&mut group, COMMIT_AT_ONCE).await;
+    let gather = async {
+        while !group.is_empty() && group.len() < COMMIT_AT_ONCE {
+            let room = COMMIT_AT_ONCE - group.len();
+            if receiver.recv_many(&mut group, room).await == 0 {
+                break;
+            }
+        }
+    };
+    // What came before the time ran out is in the group: receiving many is safe to give up.
+    let _ = tokio::time::timeout(GROUP_TIME, gather).await;
+    group
+}
+
+/// Commits what is ready, in groups, until nothing comes any more.
 async fn commit(
     folder: PathBuf,
     mut receiver: mpsc::Receiver<Ready>,
@@ -200,11 +229,14 @@ async fn commit(
 ) -> Vec<BackedUp> {
     let mut results: Vec<BackedUp> = Vec::new();
     let mut bytes = 0_u64;
-    let mut group = Vec::new();
-    while receiver.recv_many(&mut group, COMMIT_AT_ONCE).await > 0 {
+    loop {
+        let group = next_group(&mut receiver).await;
+        if group.is_empty() {
+            return results;
+        }
         let mut staged = Vec::new();
         let mut waiting = Vec::new();
-        for ready in group.drain(..) {
+        for ready in group {
             let mut result = BackedUp {
                 guid: ready.guid,
                 display_name: ready.display_name,
@@ -240,7 +272,6 @@ async fn commit(
         let done = u64::try_from(results.len()).unwrap_or(u64::MAX);
         control.report(Phase::Read, done, total, bytes);
     }
-    results
 }
 
 /// Runs blocking work beside the runtime.

@@ -173,25 +173,37 @@ pub fn class_store(objects: &[DirectoryObject], half: &str, paths: &DsPaths<'_>)
     packages
         .children
         .push(DsChild::Entry(Entry::Object(pattern)));
-    if let Some(object) = at(&["Packages", "Class Store"]) {
-        packages.children.extend(parts(object, &[], paths));
-    }
+    // GPMC writes nothing of the object that holds the packages, and of the class store these attributes alone.
     let mut class_store = ds_object(paths, half, &["cn=Class Store"], "classStore");
     class_store
         .children
         .push(DsChild::Entry(Entry::Object(packages)));
-    class_store
-        .children
-        .extend(parts(store, CLASS_STORE, paths));
+    class_store.children.extend(parts(store, paths));
     Some(Entry::Object(class_store))
 }
 
-/// Whether [`class_store`] writes this object.
+/// Whether this is a class store, what holds its packages, or a package.
 pub fn is_in_class_store(object: &DirectoryObject) -> bool {
     ["Machine", "User"].iter().any(|half| {
         has_path(object, &["Class Store"], half)
             || has_path(object, &["Packages", "Class Store"], half)
             || is_package(object, half)
+    })
+}
+
+/// Whether [`class_store`] writes all there is of this object. Of a class store GPMC's format has four attributes and no
+/// descriptor.
+pub fn is_whole_in_class_store(object: &DirectoryObject) -> bool {
+    let known = |attribute: &DirectoryAttribute| {
+        CLASS_STORE
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(&attribute.name))
+    };
+    ["Machine", "User"].iter().any(|half| {
+        is_package(object, half)
+            || (has_path(object, &["Class Store"], half)
+                && object.security_descriptor.is_none()
+                && object.attributes.iter().all(known))
     })
 }
 
@@ -288,21 +300,12 @@ fn find<'a>(object: &'a DirectoryObject, name: &str) -> Option<&'a DirectoryAttr
         .find(|attribute| attribute.name.eq_ignore_ascii_case(name))
 }
 
-/// The attributes of an object: those of GPMC's list first, in its order.
-fn parts(object: &DirectoryObject, order: &[&str], paths: &DsPaths<'_>) -> Vec<DsChild> {
-    let rank = |attribute: &&DirectoryAttribute| {
-        order
-            .iter()
-            .position(|name| name.eq_ignore_ascii_case(&attribute.name))
-            .unwrap_or(order.len())
-    };
-    let mut attributes: Vec<&DirectoryAttribute> = object.attributes.iter().collect();
-    attributes.sort_by_key(rank);
-    let descriptor = object.security_descriptor.clone();
-    let descriptor = descriptor.map(DsChild::SecurityDescriptor);
-    descriptor
-        .into_iter()
-        .chain(attributes.into_iter().map(|attribute| {
+/// The attributes of a class store that GPMC writes, in its order.
+fn parts(store: &DirectoryObject, paths: &DsPaths<'_>) -> Vec<DsChild> {
+    CLASS_STORE
+        .iter()
+        .filter_map(|name| find(store, name))
+        .map(|attribute| {
             let mut attribute = attribute.clone();
             // The display name of a class store is the DN of its GPO, which must not stand literally in a backup.
             if let AttributeValues::String(Some(text)) = &attribute.values
@@ -317,6 +320,6 @@ fn parts(object: &DirectoryObject, order: &[&str], paths: &DsPaths<'_>) -> Vec<D
                     AttributeValues::ExpandedString(Some("LDAP://%GPO_DSPATH%".to_owned()));
             }
             DsChild::Attribute(attribute)
-        }))
+        })
         .collect()
 }

@@ -1,0 +1,235 @@
+//! Whether backups are what they were when they were written, and whether manifest.xml tells of them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use super::folder::{Folder, Kind};
+use super::list::MAX_MANIFEST;
+use super::side_file::{self, FileHash};
+use super::{BackupListEntry, MAX_TREE_BYTES, names, read};
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::manifest;
+use crate::message::{Severity, StatusMessage};
+use crate::model::reference::Place;
+
+/// The deepest folder that is verified, counted from the backup's own.
+const MAX_DEPTH: usize = 72;
+
+/// What was found of a folder of backups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The backups, oldest first, each with everything that is wrong with it.
+    pub backups: Vec<BackupListEntry>,
+    /// What is wrong with manifest.xml.
+    pub manifest: Vec<StatusMessage>,
+}
+
+impl Verified {
+    /// Whether nothing was found that makes a backup useless: no problem is an error.
+    pub fn is_sound(&self) -> bool {
+        let of_backups = self.backups.iter().flat_map(|entry| &entry.problems);
+        of_backups
+            .chain(&self.manifest)
+            .all(|problem| problem.severity < Severity::Error)
+    }
+}
+
+/// Verifies every backup in `dir`, or `dir` itself when it is a backup's own folder: its structure, that what Backup.xml
+/// lists is there, the hashes, and that manifest.xml has one entry for each.
+///
+/// # Errors
+/// As [`list`](super::list()).
+pub fn verify_all(dir: &Path) -> Result<Verified> {
+    let mut backups = super::list(dir)?;
+    for entry in backups.iter_mut().filter(|entry| entry.present) {
+        entry.problems = problems_of(&entry.info.path);
+    }
+    let is_one = matches!(backups.as_slice(), [one] if one.present && one.info.path == dir);
+    let manifest = if is_one {
+        Vec::new()
+    } else {
+        of_manifest(dir, &backups)
+    };
+    Ok(Verified { backups, manifest })
+}
+
+/// Everything that is wrong with one backup.
+fn problems_of(path: &Path) -> Vec<StatusMessage> {
+    let failed = |error: Error| StatusMessage::error("unreadable-backup", error.to_string());
+    let mut problems = match read(path) {
+        Ok(stored) => stored.problems,
+        Err(error) => vec![failed(error)],
+    };
+    match verify(path) {
+        // What is wrong with the side file itself was found by reading it, too.
+        Ok(found) => problems.extend(found.into_iter().filter(|found| {
+            found.severity == Severity::Error || found.code != "malformed-side-file"
+        })),
+        Err(error) => problems.push(failed(error)),
+    }
+    problems
+}
+
+/// How manifest.xml and the folders beside it agree. It is a cache, so nothing here makes a backup useless.
+fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
+    let warn = |code: &str, text: String| {
+        StatusMessage::warning(code, text).at(Place::file(names::MANIFEST))
+    };
+    let hint =
+        "GPMC shows what manifest.xml lists; the next backup into this folder brings it up to date";
+    let read = Folder::open(dir).and_then(|folder| match folder.find(names::MANIFEST)? {
+        Some((name, _)) => folder.read(&name, MAX_MANIFEST).map(Some),
+        None => Ok(None),
+    });
+    let entries = match read {
+        Ok(None) if backups.is_empty() => return Vec::new(),
+        Ok(None) => {
+            let text = "there is no manifest.xml".to_owned();
+            return vec![warn("no-manifest", text).with_hint(hint)];
+        }
+        Ok(Some(bytes)) => match manifest::parse(&bytes) {
+            Ok(manifest) => manifest.value.backups,
+            Err(error) => {
+                let text = format!("manifest.xml cannot be read: {error}");
+                return vec![warn("malformed-manifest", text).with_hint(hint)];
+            }
+        },
+        Err(error) => {
+            return vec![warn(
+                "malformed-manifest",
+                format!("manifest.xml cannot be read: {error}"),
+            )];
+        }
+    };
+    let mut found = Vec::new();
+    for entry in backups.iter().filter(|entry| entry.present) {
+        let Some(id) = entry.info.id else { continue };
+        let listed: Vec<_> = entries
+            .iter()
+            .filter(|inst| inst.id.parse() == Ok(id))
+            .collect();
+        let who = || format!("{id} of GPO \"{}\"", entry.info.display_name);
+        match listed.as_slice() {
+            [] => found.push(warn(
+                "not-in-manifest",
+                format!("manifest.xml does not list the backup {}", who()),
+            )),
+            [one] => {
+                let same = one.gpo_guid.parse().ok() == entry.info.gpo_guid
+                    && one.backup_time == entry.info.backup_time
+                    && one.gpo_display_name == entry.info.display_name;
+                if !same {
+                    found.push(warn(
+                        "manifest-differs",
+                        format!(
+                            "manifest.xml tells something else of the backup {} than its bkupInfo.xml",
+                            who()
+                        ),
+                    ));
+                }
+            }
+            several => found.push(warn(
+                "listed-twice",
+                format!(
+                    "manifest.xml lists the backup {} {} times",
+                    who(),
+                    several.len()
+                ),
+            )),
+        }
+    }
+    found
+}
+
+/// Compares every file of a backup with the hashes that were recorded when gpoctl wrote it. No message means that all is
+/// as it was written. A backup of another program has no hashes: one warning, `not-verifiable`. The hashes show damage
+/// and careless edits; who edits a backup on purpose can edit them too.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when the folder cannot be opened; [`ErrorKind::BadInput`] when it cannot be read to its end.
+pub fn verify(dir: &Path) -> Result<Vec<StatusMessage>> {
+    let folder = Folder::open(dir).map_err(|error| {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("cannot open the backup folder {}", dir.display()),
+        )
+        .with_source(error)
+    })?;
+    let bad = |error: io::Error| {
+        Error::new(
+            ErrorKind::BadInput,
+            format!("cannot verify the backup {}", dir.display()),
+        )
+        .with_source(error)
+    };
+    let Some((name, _)) = folder.find(names::SIDE_FILE).map_err(bad)? else {
+        return Ok(vec![StatusMessage::warning(
+            "not-verifiable",
+            "the backup was not written by gpoctl, so there are no hashes to compare it with",
+        )]);
+    };
+    let side = side_file::read(&folder, &name);
+    let Some(files) = side.files else {
+        return Ok(vec![StatusMessage::error(
+            "malformed-side-file",
+            format!("cannot read the hashes in {}", names::SIDE_FILE),
+        )]);
+    };
+    // By the folded path: a backup may have been on a file system that changed the case of its names.
+    let mut expected: BTreeMap<String, (String, FileHash)> = files
+        .into_iter()
+        .map(|(path, hash)| (path.to_lowercase(), (path, hash)))
+        .collect();
+    let mut messages = side.problems;
+    compare(&folder, "", 0, &mut expected, &mut messages).map_err(bad)?;
+    messages.extend(expected.into_values().map(|(path, _)| {
+        StatusMessage::error("missing-file", "the file is no longer in the backup")
+            .at(Place::file(path))
+    }));
+    Ok(messages)
+}
+
+/// Compares what lies in a folder and takes it from what is expected.
+fn compare(
+    folder: &Folder,
+    above: &str,
+    depth: usize,
+    expected: &mut BTreeMap<String, (String, FileHash)>,
+    messages: &mut Vec<StatusMessage>,
+) -> io::Result<()> {
+    if depth > MAX_DEPTH {
+        return Err(io::Error::other("folders are nested too deep"));
+    }
+    for (name, kind) in folder.entries()? {
+        let (name, readable) = match name {
+            Ok(name) => (name, true),
+            Err(name) => (name, false),
+        };
+        let path = format!("{above}{name}");
+        let message = match kind {
+            Kind::Folder if readable => {
+                let below = folder.folder(&name)?;
+                compare(&below, &format!("{path}/"), depth + 1, expected, messages)?;
+                continue;
+            }
+            Kind::File if path.eq_ignore_ascii_case(names::SIDE_FILE) => continue,
+            Kind::File if readable => match expected.remove(&path.to_lowercase()) {
+                Some((_, hash)) if hash == FileHash::of(&folder.read(&name, MAX_TREE_BYTES)?) => {
+                    continue;
+                }
+                Some(_) => StatusMessage::error(
+                    "changed-file",
+                    "the file is not what it was when the backup was written",
+                ),
+                None => StatusMessage::error(
+                    "added-file",
+                    "the file was added after the backup was written",
+                ),
+            },
+            _ => StatusMessage::error("not-a-file", "it is neither a plain file nor a folder"),
+        };
+        messages.push(message.at(Place::file(path)));
+    }
+    Ok(())
+}
