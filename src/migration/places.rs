@@ -244,6 +244,12 @@ pub fn visit_file(
             None
         }
     };
+    let marked = |bytes: &[u8]| bytes.starts_with(&[0xFF, 0xFE]);
+    if new.as_ref().is_some_and(|new| marked(new)) && !marked(bytes) {
+        let text = "the file was ASCII and is UTF-16 now, for the sake of a name that is not ASCII";
+        let place = Place::file(path.to_string());
+        messages.push(StatusMessage::info("encoding-changed", text).at(place));
+    }
     Ok(Visited {
         bytes: new,
         messages,

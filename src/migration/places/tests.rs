@@ -371,6 +371,31 @@ fn a_name_that_does_not_fit_the_code_page_changes_nothing() {
     assert_eq!(codes(&visited), ["duplicate-member", "not-encodable"]);
 }
 
+#[test]
+fn a_name_that_is_not_ascii_makes_an_ascii_file_utf16() {
+    let bytes = Bytes::from_static(b"[Privilege Rights]\r\nSeA = Gast,*S-1-5-6\r\n");
+    let mut visitor = |found: &Found| match &found.target {
+        FoundTarget::Name(_) => Rewrite::Principal {
+            sid: None,
+            name: "B\u{fc}ro".to_owned(),
+        },
+        _ => Rewrite::Keep,
+    };
+    let visited = visit_file(&TMPL.parse().unwrap(), &bytes, &mut visitor).unwrap();
+    assert_eq!(codes(&visited), ["encoding-changed"]);
+    let text = "[Privilege Rights]\r\nSeA = B\u{fc}ro,*S-1-5-6\r\n";
+    let encoding = TextEncoding::Utf16Le { bom: true };
+    assert_eq!(visited.bytes.unwrap(), encode(encoding, text).unwrap());
+    // A file that says that it is UTF-8, or already holds such a character, stays what it is.
+    for start in ["\u{feff}", "; \u{e4}\r\n"] {
+        let bytes = Bytes::from(format!("{start}[Privilege Rights]\r\nSeA = Gast\r\n"));
+        let visited = visit_file(&TMPL.parse().unwrap(), &bytes, &mut visitor).unwrap();
+        let expected = format!("{start}[Privilege Rights]\r\nSeA = B\u{fc}ro\r\n");
+        assert_eq!(visited.bytes.unwrap(), expected);
+        assert_eq!(visited.messages, []);
+    }
+}
+
 proptest! {
     #[test]
     fn visiting_never_panics_and_keeping_changes_nothing(
