@@ -566,11 +566,11 @@ fn references() {
                 FoundTarget::Sid { sid, .. } if sid.is_domain_sid() => "domain SID",
                 FoundTarget::Sid { .. } => "SID",
                 FoundTarget::Name(_) => "name",
+                FoundTarget::SidAndName { .. } => "SID and name",
                 FoundTarget::Unc { text, .. } => {
                     println!("{text}  <- {}", f.place);
                     "UNC"
                 }
-                other => panic!("{other:?}"),
             };
             count(&mut kinds, format!("{format} {kind} {:?}", f.scope));
         }
