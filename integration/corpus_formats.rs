@@ -13,7 +13,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use gpoctl::formats::aas::{AdvertiseScript, SourcePath};
+use gpoctl::formats::audit_csv::AuditCsv;
+use gpoctl::formats::comment_cmtx::Comments;
 use gpoctl::formats::fdeploy::{Fdeploy, Redirection};
+use gpoctl::formats::gpe_ini::GpeIni;
+use gpoctl::formats::gpo_cmt::GpoComment;
 use gpoctl::formats::gpt_ini;
 use gpoctl::formats::gpt_tmpl::{GptTmpl, Setting};
 use gpoctl::formats::ini::{IniFile, LineKind};
@@ -417,6 +421,69 @@ fn advertise_scripts() {
 }
 
 #[test]
+fn audit_comments_and_gpe_ini() {
+    let Some(files) = corpus() else { return };
+    let mut counts = Counts::new();
+    let names = ["audit.csv", "comment.cmtx", "gpe.ini", "gpo.cmt"];
+    for (path, bytes) in named(&files, &names) {
+        let shown = path.display().to_string();
+        let again = match name(&path).as_str() {
+            "audit.csv" => {
+                let audit = AuditCsv::parse(&bytes).unwrap();
+                for (_, fields) in audit.settings().filter(|_| !is_samba_backup(&path)) {
+                    count(&mut counts, format!("target {:?}", fields[1].value));
+                }
+                audit.to_bytes().unwrap()
+            }
+            "comment.cmtx" => {
+                let comments = Comments::parse(&bytes).unwrap();
+                counts
+                    .entry("strings".to_owned())
+                    .and_modify(|n| *n += comments.strings.len())
+                    .or_insert(comments.strings.len());
+                comments.to_bytes()
+            }
+            "gpe.ini" => {
+                let gpe = GpeIni::parse(&bytes).unwrap();
+                let extensions = gpe.extensions().concat();
+                assert!(!extensions.is_empty(), "{shown}");
+                gpe.to_bytes().unwrap()
+            }
+            _ => {
+                let comment = GpoComment::parse(&bytes).unwrap();
+                if comment.text.contains('\n') {
+                    count(&mut counts, "comments with line breaks");
+                }
+                assert!(!comment.text.starts_with('\u{feff}'), "{shown}");
+                comment.to_bytes()
+            }
+        };
+        assert_eq!(again, bytes, "{shown}");
+        count(
+            &mut counts,
+            if is_samba_backup(&path) {
+                "samba".to_owned()
+            } else {
+                name(&path)
+            },
+        );
+    }
+    println!("audit.csv, comments and GPE.INI: {counts:?}");
+    expect(
+        &counts,
+        &[
+            ("audit.csv", 28),
+            ("comment.cmtx", 188),
+            ("gpo.cmt", 170),
+            ("gpe.ini", 4),
+            ("comments with line breaks", 85),
+            ("target \"System\"", 758),
+            ("target \"\"", 16),
+        ],
+    );
+}
+
+#[test]
 fn gpt_ini_version() {
     let Some(files) = corpus() else { return };
     let mut counts = Counts::new();
@@ -499,11 +566,11 @@ fn references() {
                 FoundTarget::Sid { sid, .. } if sid.is_domain_sid() => "domain SID",
                 FoundTarget::Sid { .. } => "SID",
                 FoundTarget::Name(_) => "name",
+                FoundTarget::SidAndName { .. } => "SID and name",
                 FoundTarget::Unc { text, .. } => {
                     println!("{text}  <- {}", f.place);
                     "UNC"
                 }
-                other => panic!("{other:?}"),
             };
             count(&mut kinds, format!("{format} {kind} {:?}", f.scope));
         }

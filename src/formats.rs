@@ -1,17 +1,21 @@
 //! File formats: bytes to values and back, one file per format. No I/O, no panic on any input.
 //!
 //! Every parser keeps what it read: `parse(x).to_bytes() == x` for every accepted input, and an edit changes nothing but
-//! what it has to. [`text`] knows encodings, [`ini`] lines, sections and pairs; [`gpt_ini`], [`gpt_tmpl`], [`fdeploy`]
-//! and [`scripts`] are views on [`ini`]; [`preferences`] is one on [`xml_tree::document`]. [`registry_pol`] and [`aas`] are
-//! binary. [`sddl_text`] edits SDDL in place, wherever it stands; [`firewall_rule`] takes the rules of Windows Firewall apart,
-//! which stand in Registry.pol. The XML files of a backup folder keep their bytes while their value is unchanged
-//! ([`kept::Kept`]).
+//! what it has to. [`text`] knows encodings, [`ini`] lines, sections and pairs; [`gpt_ini`], [`gpt_tmpl`], [`fdeploy`],
+//! [`scripts`], [`audit_csv`] and [`gpe_ini`] are views on [`ini`]; [`preferences`] is one on [`xml_tree::document`].
+//! [`registry_pol`] and [`aas`] are binary. [`sddl_text`] edits SDDL in place, wherever it stands; [`firewall_rule`] takes the
+//! rules of Windows Firewall apart, which stand in Registry.pol. The XML files of a backup folder keep their bytes while their
+//! value is unchanged ([`kept::Kept`]).
 
 pub mod aas;
+pub mod audit_csv;
 pub mod backup_xml;
 pub mod bkup_info;
+pub mod comment_cmtx;
 pub mod fdeploy;
 pub mod firewall_rule;
+pub mod gpe_ini;
+pub mod gpo_cmt;
 pub mod gpreport;
 pub mod gpt_ini;
 pub mod gpt_tmpl;

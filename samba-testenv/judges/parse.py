@@ -1,3 +1,4 @@
+import signal
 import tempfile
 
 from samba.gp_parse.gp_aas import GPAasParser
@@ -16,6 +17,9 @@ PARSERS = {
     "audit.csv": GPAuditCsvParser,
     "registry.pol": GPPolParser,
 }
+
+# Some of these parsers never end on some files.
+signal.alarm(10)
 
 name = os.path.basename(sys.argv[-1].replace("\\", "/")).lower()
 if name in PARSERS:

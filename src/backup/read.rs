@@ -1,6 +1,6 @@
 //! Reading one backup.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -245,7 +245,7 @@ fn wmi_filter(core: &CoreSettings, problems: &mut Vec<StatusMessage>) -> Option<
 fn tree(folder: &Folder, backup: &BackupXml, problems: &mut Vec<StatusMessage>) -> Result<GptTree> {
     let mut walk = Walk {
         listed: listed(backup, problems),
-        seen: BTreeSet::new(),
+        seen: BTreeMap::new(),
         tree: GptTree::new(),
         bytes: 0,
         problems,
@@ -343,8 +343,8 @@ fn listed(
 struct Walk<'a> {
     /// What Backup.xml lists: path and whether it is a folder, by folded path.
     listed: BTreeMap<String, (RelPath, bool)>,
-    /// The folded paths of what is on disk.
-    seen: BTreeSet<String>,
+    /// What is on disk, by folded path.
+    seen: BTreeMap<String, (RelPath, Kind)>,
     tree: GptTree,
     bytes: u64,
     problems: &'a mut Vec<StatusMessage>,
@@ -364,18 +364,58 @@ impl Walk<'_> {
                     continue;
                 }
             };
-            if !self.seen.insert(path.folded()) {
-                self.warn(
-                    "same-name",
-                    &path,
-                    "another entry has this name but for case; it is not read",
-                );
-                continue;
+            if let Some((there, kind_there)) = self.seen.get(&path.folded()) {
+                match (kind_there, &kind) {
+                    // Two spellings of one folder: what is in either belongs to it.
+                    (Kind::Folder, Kind::Folder) => {}
+                    _ => {
+                        let there = there.clone();
+                        self.same_name(folder, &there, &path, kind)?;
+                        continue;
+                    }
+                }
             }
+            self.seen
+                .entry(path.folded())
+                .or_insert_with(|| (path.clone(), kind));
             if self.seen.len() > MAX_ENTRIES || path.components().len() > RelPath::MAX_DEPTH {
                 return Err(too_large(folder));
             }
             self.entry(folder, &path, kind)?;
+        }
+        Ok(())
+    }
+
+    /// Two entries of a folder that differ only in case, of which Windows would have one. The spelling that Backup.xml lists counts.
+    fn same_name(
+        &mut self,
+        folder: &Folder,
+        there: &RelPath,
+        path: &RelPath,
+        kind: Kind,
+    ) -> Result<()> {
+        let Some((listed, _)) = self.listed.get(&path.folded()) else {
+            return self.entry(folder, path, kind);
+        };
+        let (counts, other) = if listed.name() == there.name() {
+            (there, path)
+        } else if listed.name() == path.name() {
+            (path, there)
+        } else {
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                format!(
+                    "the backup has {there} and {path}, which are one file to Windows, and Backup.xml lists neither but {listed}"
+                ),
+            )
+            .with_hint("remove one of the two"));
+        };
+        let text = format!("Backup.xml lists {counts}, so this one is not part of the backup");
+        self.warn("same-name", other, &text);
+        if counts == path {
+            self.tree.remove(there);
+            self.seen.insert(path.folded(), (path.clone(), kind));
+            self.entry(folder, path, kind)?;
         }
         Ok(())
     }
@@ -433,7 +473,7 @@ impl Walk<'_> {
             }
             let below_a_file = std::iter::successors(path.parent(), RelPath::parent)
                 .any(|above| self.tree.file(&above.folded()).is_some());
-            if is_dir && !below_a_file && !self.seen.contains(&folded) {
+            if is_dir && !below_a_file && !self.seen.contains_key(&folded) {
                 self.tree.insert_dir(&path);
             } else if !path.is("gpt.ini") {
                 self.warn(

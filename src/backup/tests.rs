@@ -428,6 +428,59 @@ fn takes_what_is_listed_and_nothing_else() {
 }
 
 #[test]
+fn of_two_spellings_the_listed_one_counts_and_none_is_lost_in_silence() {
+    let dir = tempfile::tempdir().unwrap();
+    let info = write(dir.path(), &snapshot(), &Surroundings::default(), "", NOW).unwrap();
+    let gpo = info.path.join("DomainSysvol/GPO");
+    fs::write(gpo.join("Machine/REGISTRY.pol"), "other").unwrap();
+    // Two spellings of one folder are one folder.
+    fs::create_dir(gpo.join("USER")).unwrap();
+    fs::rename(gpo.join("User/Preferences"), gpo.join("USER/Preferences")).unwrap();
+    let stored = read(&info.path).unwrap();
+    let tree = &stored.snapshot.tree;
+    assert_eq!(
+        tree.file("machine/registry.pol").unwrap(),
+        &Bytes::from_static(b"pol")
+    );
+    assert_eq!(
+        tree.file("user/preferences/drives/drives.xml").unwrap(),
+        &Bytes::from_static(b"xml")
+    );
+    assert_eq!(tree.files().count(), snapshot().tree.files().count());
+    let said: Vec<String> = stored
+        .problems
+        .iter()
+        .map(|problem| {
+            format!(
+                "{} {} {}",
+                problem.code,
+                problem.place.as_ref().unwrap(),
+                problem.text
+            )
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "same-name Machine\\REGISTRY.pol Backup.xml lists Machine\\Registry.pol, so this one is not part of the backup"
+        ]
+    );
+    // Neither is the listed one: nobody can know.
+    fs::rename(
+        gpo.join("Machine/Registry.pol"),
+        gpo.join("Machine/registry.POL"),
+    )
+    .unwrap();
+    let error = read(&info.path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadInput);
+    let text = error.to_string();
+    assert!(
+        text.contains("Machine\\REGISTRY.pol") && text.contains("Machine\\registry.POL"),
+        "{text}"
+    );
+}
+
+#[test]
 fn leaves_no_folder_through_links_or_locations() {
     let dir = tempfile::tempdir().unwrap();
     let secret = dir.path().join("secret");

@@ -8,6 +8,9 @@ use crate::model::reference::Reference;
 use crate::operations::plan::{Change, Plan, Step, sha256};
 use crate::operations::risks::Risk;
 
+/// Why a file of no known format is not read.
+const OPAQUE: &str = "no format that is read, such as a script or an installer";
+
 /// The files of a tree with size, hash and format, for JSON.
 pub(super) fn files_json(tree: &GptTree) -> Vec<serde_json::Value> {
     tree.files()
@@ -19,7 +22,10 @@ pub(super) fn files_json(tree: &GptTree) -> Vec<serde_json::Value> {
                 "sha256": sha256(content),
                 "format": format.as_ref().and_then(|checked| checked.as_ref().ok()),
                 "parsed": matches!(format, Some(Ok(_))),
-                "reason": format.and_then(Result::err),
+                "reason": match format {
+                    None => Some(OPAQUE.to_owned()),
+                    Some(checked) => checked.err(),
+                },
             })
         })
         .collect()
@@ -36,7 +42,7 @@ pub(super) fn show_files(ui: &Ui, tree: &GptTree) {
         .files()
         .map(|(path, content)| {
             let format = match places::check_format(path, content) {
-                None => String::new(),
+                None => format!("carried verbatim: {OPAQUE}"),
                 Some(Ok(name)) => name.to_owned(),
                 Some(Err(reason)) => format!("carried verbatim: {reason}"),
             };

@@ -8,6 +8,8 @@ use super::text::{self, TextEncoding, TextError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IniFile {
     encoding: TextEncoding,
+    /// Every character that was read is ASCII, and nothing says how others are encoded.
+    plain: bool,
     lines: Vec<Line>,
 }
 
@@ -193,7 +195,12 @@ impl IniFile {
             });
             rest = after.strip_prefix(end.as_str()).unwrap_or_default();
         }
-        Ok(Self { encoding, lines })
+        let plain = encoding == TextEncoding::Utf8 { bom: false } && text.is_ascii();
+        Ok(Self {
+            encoding,
+            plain,
+            lines,
+        })
     }
 
     /// As [`IniFile::parse`], for the formats that are text and nothing else.
@@ -209,7 +216,9 @@ impl IniFile {
         }
     }
 
-    /// The file's bytes: those that were read, but for the edited lines.
+    /// The file's bytes: those that were read, but for the edited lines. A file of nothing but ASCII into which an edit brought
+    /// another character becomes UTF-16LE with a byte order mark: without one, Windows would read the character in the code page of
+    /// the machine.
     ///
     /// # Errors
     /// [`TextError::NotEncodable`] when an edit brought in a character that the file's 8-bit encoding cannot hold.
@@ -220,7 +229,12 @@ impl IniFile {
             .filter(|line| !line.removed)
             .flat_map(|line| [line.text.as_str(), line.end.as_str()])
             .collect();
-        text::encode(self.encoding, &text)
+        let encoding = if self.plain && !text.is_ascii() {
+            TextEncoding::Utf16Le { bom: true }
+        } else {
+            self.encoding
+        };
+        text::encode(encoding, &text)
     }
 
     /// How the file is encoded.

@@ -94,8 +94,8 @@ pub struct Mapped {
 /// # Errors
 /// - [`ErrorKind::BadInput`]: rows that cannot be used in any domain, several rows for one reference, or a file that cannot
 ///   be rewritten; each is a detail.
-/// - [`ErrorKind::Unmapped`]: destinations that do not exist in the target, and with `exclusive` references without a row; each
-///   is a detail with the line of the row or the place of the reference.
+/// - [`ErrorKind::Unmapped`]: destinations that do not exist in the target, and with `exclusive` references without a row and files
+///   whose references cannot be read; each is a detail with the line of the row or the place of the reference.
 /// - What [`PrincipalDirectory::lookup`] gives.
 pub async fn map(
     snapshot: &GpoSnapshot,
@@ -123,6 +123,8 @@ struct Survey<'a> {
     met: Vec<Met>,
     /// The readable files, with what the visitor noticed while nothing was changed.
     files: Vec<(&'a RelPath, Vec<StatusMessage>)>,
+    /// The files that cannot be read, a warning for each; they are among `messages` too.
+    unread: Vec<StatusMessage>,
     messages: Vec<StatusMessage>,
 }
 
@@ -252,6 +254,7 @@ fn survey<'a>(
         numbers: HashMap::new(),
         met: Vec::new(),
         files: Vec::new(),
+        unread: Vec::new(),
         messages: Vec::new(),
     };
     let mut conflicts = Vec::new();
@@ -267,7 +270,10 @@ fn survey<'a>(
     for (path, found, noticed) in files {
         match noticed {
             Ok(noticed) => survey.files.push((path, noticed)),
-            Err(unread) => survey.messages.push(unread),
+            Err(unread) => {
+                survey.unread.push(unread.clone());
+                survey.messages.push(unread);
+            }
         }
         let file = survey.files.len().checked_sub(1);
         for found in found {

@@ -1,6 +1,7 @@
 //! Where references stand. One visitor per file format; scanning is visiting with [`Rewrite::Keep`].
 
 mod aas;
+mod audit;
 mod fdeploy;
 mod firewall;
 mod gpt_tmpl;
@@ -99,6 +100,14 @@ pub struct Visited {
 pub enum GptFileFormat {
     /// `…\Applications\{GUID}.aas`
     Aas,
+    /// `Machine\Microsoft\Windows NT\Audit\audit.csv`
+    AuditCsv,
+    /// `Machine\comment.cmtx`, `User\comment.cmtx`
+    CommentCmtx,
+    /// `GPE.INI`, `Group Policy\GPE.INI`
+    GpeIni,
+    /// `GPO.cmt`
+    GpoCmt,
     /// `Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf`
     GptTmpl,
     /// `Machine\Registry.pol`, `User\Registry.pol`
@@ -116,12 +125,20 @@ pub enum GptFileFormat {
 }
 
 impl GptFileFormat {
-    /// The format of the file at this path below the GPO's folder; `None` for a file without references we know of.
+    /// The format of the file at this path below the GPO's folder; `None` for a file that is not ours to understand, such as a script
+    /// or an installer.
     pub fn of(path: &RelPath) -> Option<Self> {
         let folded = path.folded();
+        match folded.as_str() {
+            "gpo.cmt" => return Some(Self::GpoCmt),
+            "gpe.ini" | "group policy/gpe.ini" => return Some(Self::GpeIni),
+            _ => {}
+        }
         let (half, rest) = folded.split_once('/')?;
         match (half, rest) {
             ("machine", "microsoft/windows nt/secedit/gpttmpl.inf") => Some(Self::GptTmpl),
+            ("machine", "microsoft/windows nt/audit/audit.csv") => Some(Self::AuditCsv),
+            ("machine" | "user", "comment.cmtx") => Some(Self::CommentCmtx),
             ("machine" | "user", "registry.pol") => Some(Self::RegistryPol),
             ("user", "documents & settings/fdeploy.ini") => Some(Self::Fdeploy),
             ("user", "documents & settings/fdeploy1.ini") => Some(Self::Fdeploy1),
@@ -144,6 +161,10 @@ impl GptFileFormat {
     pub fn name(self) -> &'static str {
         match self {
             Self::Aas => "advertise script",
+            Self::AuditCsv => "audit.csv",
+            Self::CommentCmtx => "comment.cmtx",
+            Self::GpeIni => "GPE.INI",
+            Self::GpoCmt => "GPO.cmt",
             Self::GptTmpl => "GptTmpl.inf",
             Self::RegistryPol => "Registry.pol",
             Self::Fdeploy => "fdeploy.ini",
@@ -191,6 +212,11 @@ pub fn visit_file(
                 messages: context.messages,
             });
         }
+        // A comment may speak of a principal or a path, but no client acts on it; GPE.INI holds neither.
+        GptFileFormat::CommentCmtx | GptFileFormat::GpeIni | GptFileFormat::GpoCmt => {
+            return Ok(Visited::default());
+        }
+        GptFileFormat::AuditCsv => audit::visit(&file, bytes, &mut context)?,
         GptFileFormat::GptTmpl => gpt_tmpl::visit(&file, bytes, &mut context)?,
         GptFileFormat::Fdeploy | GptFileFormat::Fdeploy1 => {
             fdeploy::visit(&file, bytes, &mut context)?
@@ -218,36 +244,67 @@ pub fn visit_file(
             None
         }
     };
+    let marked = |bytes: &[u8]| bytes.starts_with(&[0xFF, 0xFE]);
+    if new.as_ref().is_some_and(|new| marked(new)) && !marked(bytes) {
+        let text = "the file was ASCII and is UTF-16 now, for the sake of a name that is not ASCII";
+        let place = Place::file(path.to_string());
+        messages.push(StatusMessage::info("encoding-changed", text).at(place));
+    }
     Ok(Visited {
         bytes: new,
         messages,
     })
 }
 
-/// The name of the file's format, and whether the file parses and is written again byte for byte; `None` for a format without
-/// references we know of. The error is the reason, one sentence.
+/// The name of the file's format, and whether the file parses and is written again byte for byte; `None` for a file of no format
+/// that [`GptFileFormat`] knows. The error is the reason, one sentence. Either way the file is carried as it is.
 pub fn check_format(path: &RelPath, bytes: &Bytes) -> Option<Result<&'static str, String>> {
     let format = GptFileFormat::of(path)?;
-    let again = match format {
-        GptFileFormat::Aas => formats::aas::AdvertiseScript::parse(bytes)
-            .map(|script| script.to_bytes())
-            .map_err(|error| error.to_string()),
-        GptFileFormat::RegistryPol => formats::registry_pol::RegistryPol::parse(bytes)
-            .map(|pol| pol.to_bytes())
-            .map_err(|error| error.to_string()),
-        GptFileFormat::Preferences => formats::preferences::Preferences::parse(bytes)
-            .map(|preferences| Bytes::from(preferences.to_bytes()))
-            .map_err(|error| error.to_string()),
-        _ => IniFile::parse_text_only(bytes)
-            .and_then(|ini| ini.to_bytes())
-            .map(Bytes::from)
-            .map_err(|error| error.to_string()),
-    };
-    Some(again.and_then(|again| {
+    Some(read_again(format, bytes).and_then(|again| {
         if again == *bytes {
             Ok(format.name())
         } else {
             Err("the file would not be written again byte for byte".to_owned())
         }
     }))
+}
+
+/// Reads a file with the parser of its format and writes it again.
+fn read_again(format: GptFileFormat, bytes: &Bytes) -> Result<Bytes, String> {
+    fn said(error: impl ToString) -> String {
+        error.to_string()
+    }
+    match format {
+        GptFileFormat::Aas => formats::aas::AdvertiseScript::parse(bytes)
+            .map(|script| script.to_bytes())
+            .map_err(said),
+        GptFileFormat::RegistryPol => formats::registry_pol::RegistryPol::parse(bytes)
+            .map(|pol| pol.to_bytes())
+            .map_err(said),
+        GptFileFormat::Preferences => formats::preferences::Preferences::parse(bytes)
+            .map(|preferences| preferences.to_bytes().into())
+            .map_err(said),
+        GptFileFormat::CommentCmtx => formats::comment_cmtx::Comments::parse(bytes)
+            .map(|comments| comments.to_bytes().into())
+            .map_err(said),
+        GptFileFormat::GpoCmt => formats::gpo_cmt::GpoComment::parse(bytes)
+            .map(|comment| comment.to_bytes().into())
+            .map_err(said),
+        GptFileFormat::AuditCsv => formats::audit_csv::AuditCsv::parse(bytes)
+            .map_err(said)
+            .and_then(|audit| audit.to_bytes().map_err(said))
+            .map(Bytes::from),
+        GptFileFormat::GpeIni => formats::gpe_ini::GpeIni::parse(bytes)
+            .map_err(said)
+            .and_then(|gpe| gpe.to_bytes().map_err(said))
+            .map(Bytes::from),
+        GptFileFormat::GptTmpl
+        | GptFileFormat::Fdeploy
+        | GptFileFormat::Fdeploy1
+        | GptFileFormat::Scripts
+        | GptFileFormat::PsScripts => IniFile::parse_text_only(bytes)
+            .and_then(|ini| ini.to_bytes())
+            .map(Bytes::from)
+            .map_err(said),
+    }
 }

@@ -36,7 +36,7 @@ pub(crate) const STAGING_PREFIX: &str = ".gpoctl-";
 ///
 /// # Errors
 /// `NotFound` when the GPO has no folder; `BadDirectory` when it is larger than the limits (100,000 entries, 1 GiB, 64
-/// folders deep); otherwise as the back end.
+/// folders deep), or two files whose names differ only in case; otherwise as the back end.
 pub async fn read_gpt(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> Result<Gpt> {
     let (gpt, unread) = read_what_can_be_read(sysvol, domain, guid).await?;
     match unread.into_iter().next() {

@@ -4,6 +4,7 @@
 //! convenience calls are not used: they flush on every write, and map characters of names.
 
 mod compound;
+mod listing;
 mod login;
 mod refusal;
 
@@ -11,8 +12,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use smb2::client::{Connection, Tree};
 use smb2::msg::create::CreateDisposition;
-use smb2::msg::directory_info::parse_entries;
-use smb2::msg::query_directory::FileInformationClass;
 use smb2::types::flags::{FileAccessMask, FileAttributes};
 use smb2::types::status::NtStatus;
 
@@ -544,34 +543,10 @@ fn descriptor_access(descriptors: &[Vec<u8>]) -> u32 {
     })
 }
 
-/// Takes the entries of one answer; what is unsafe or no plain file or folder is refused, with the reason.
+/// Takes the entries of one answer.
 fn collect(dir: &SysvolPath, reply: &Reply, listing: &mut Listing) -> Result<()> {
-    let buffer = reply.listing().ok_or_else(|| nonsense(dir))?;
-    let entries = parse_entries(FileInformationClass::FileBothDirectoryInformation, &buffer)
-        .map_err(|cause| nonsense(dir).with_source(cause))?;
-    for entry in entries {
-        if entry.file_name == "." || entry.file_name == ".." {
-            continue;
-        }
-        if entry.file_attributes & FileAttributes::REPARSE_POINT != 0 {
-            listing.refused.push(format!(
-                "\"{}\" is a link, and links are not followed",
-                entry.file_name.escape_debug()
-            ));
-            continue;
-        }
-        match SafeName::new(&entry.file_name) {
-            Ok(name) => {
-                let is_dir = entry.file_attributes & FileAttributes::DIRECTORY != 0;
-                listing.entries.push(DirEntry {
-                    name,
-                    is_dir,
-                    size: if is_dir { 0 } else { entry.end_of_file },
-                    attributes: entry.file_attributes,
-                });
-            }
-            Err(reason) => listing.refused.push(reason.to_string()),
-        }
-    }
-    Ok(())
+    reply
+        .listing()
+        .and_then(|buffer| listing::collect(&buffer, listing))
+        .ok_or_else(|| nonsense(dir))
 }

@@ -458,3 +458,37 @@ async fn a_path_into_another_folder_stays_and_is_told() {
         assert_eq!(codes(&report), ["unmapped-reference"]);
     }
 }
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_told_and_with_an_exclusive_table_fails() {
+    let mut broken = snapshot(RIGHT);
+    let pol = "Machine\\Registry.pol".parse().unwrap();
+    broken.tree.insert_file(&pol, Bytes::from_static(b"PReg"));
+    let rows = [(
+        "GlobalGroup",
+        "Helpdesk@src.test",
+        "<Destination>Support</Destination>",
+    )];
+    let table = table(&rows);
+    let run = |exclusive| {
+        let options = MapOptions {
+            exclusive,
+            ..MapOptions::default()
+        };
+        let (broken, table) = (broken.clone(), table.clone());
+        async move { map(&broken, Some(&table), &Target, &options).await }
+    };
+    let mapped = run(false).await.unwrap();
+    assert_eq!(codes(&mapped.report), ["unread-file"]);
+    assert_eq!(
+        mapped.snapshot.tree.file("machine/registry.pol"),
+        broken.tree.file("machine/registry.pol")
+    );
+    let error = run(true).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unmapped);
+    assert_eq!(
+        error.message(),
+        "a file cannot be read, so its references are not known"
+    );
+    assert_eq!(error.details()[0].code, "unread-file");
+}

@@ -16,7 +16,7 @@ use super::resolving::{Decision, Destinations};
 use super::{MapOptions, Survey, in_scope, kind_of};
 
 /// Fails with every row whose destination is nobody, every reference whose relative name is nobody, and with `exclusive` every
-/// reference that needs a row and has none.
+/// reference that needs a row and has none, and every file whose references cannot be read.
 pub(super) fn fail_on_unmapped(
     survey: &Survey<'_>,
     destinations: &Destinations,
@@ -76,10 +76,23 @@ pub(super) fn fail_on_unmapped(
             without_row.len()
         ));
     }
+    let unread = if options.exclusive {
+        survey.unread.as_slice()
+    } else {
+        &[]
+    };
+    match unread.len() {
+        0 => {}
+        1 => parts.push("a file cannot be read, so its references are not known".to_owned()),
+        more => parts.push(format!(
+            "{more} files cannot be read, so their references are not known"
+        )),
+    }
     if parts.is_empty() {
         return Ok(());
     }
     nobody.extend(without_row);
+    nobody.extend(unread.iter().cloned());
     nobody.extend(outside);
     Err(Error::new(ErrorKind::Unmapped, parts.join(", and "))
         .with_hint("correct the migration table; nothing was written")

@@ -371,6 +371,31 @@ fn a_name_that_does_not_fit_the_code_page_changes_nothing() {
     assert_eq!(codes(&visited), ["duplicate-member", "not-encodable"]);
 }
 
+#[test]
+fn a_name_that_is_not_ascii_makes_an_ascii_file_utf16() {
+    let bytes = Bytes::from_static(b"[Privilege Rights]\r\nSeA = Gast,*S-1-5-6\r\n");
+    let mut visitor = |found: &Found| match &found.target {
+        FoundTarget::Name(_) => Rewrite::Principal {
+            sid: None,
+            name: "B\u{fc}ro".to_owned(),
+        },
+        _ => Rewrite::Keep,
+    };
+    let visited = visit_file(&TMPL.parse().unwrap(), &bytes, &mut visitor).unwrap();
+    assert_eq!(codes(&visited), ["encoding-changed"]);
+    let text = "[Privilege Rights]\r\nSeA = B\u{fc}ro,*S-1-5-6\r\n";
+    let encoding = TextEncoding::Utf16Le { bom: true };
+    assert_eq!(visited.bytes.unwrap(), encode(encoding, text).unwrap());
+    // A file that says that it is UTF-8, or already holds such a character, stays what it is.
+    for start in ["\u{feff}", "; \u{e4}\r\n"] {
+        let bytes = Bytes::from(format!("{start}[Privilege Rights]\r\nSeA = Gast\r\n"));
+        let visited = visit_file(&TMPL.parse().unwrap(), &bytes, &mut visitor).unwrap();
+        let expected = format!("{start}[Privilege Rights]\r\nSeA = B\u{fc}ro\r\n");
+        assert_eq!(visited.bytes.unwrap(), expected);
+        assert_eq!(visited.messages, []);
+    }
+}
+
 proptest! {
     #[test]
     fn visiting_never_panics_and_keeping_changes_nothing(
@@ -513,4 +538,62 @@ fn a_change_that_would_hide_the_encoding_is_not_made() {
     let visited = visited.unwrap();
     assert_eq!(visited.bytes, None);
     assert_eq!(codes(&visited), ["not-encodable"]);
+}
+
+#[test]
+fn audit_policy_for_all_files_and_keys() {
+    let path: RelPath = "Machine\\Microsoft\\Windows NT\\Audit\\audit.csv"
+        .parse()
+        .unwrap();
+    let head = "Machine Name,Policy Target,Subcategory,Subcategory GUID,Inclusion Setting,Exclusion Setting,Setting Value\r\n";
+    let csv = |rid: &str, domain: &str| {
+        Bytes::from(format!(
+            "{head},System,Audit Logon,{{0cce9215-69ae-11d9-bed3-505054503030}},Success,,1\r\n,,FileGlobalSacl,,,,S:(AU;SAFA;FA;;;S-1-5-21-{domain}-5)(AU;SA;FA;;;WD)\r\n,S-1-5-21-{domain}-{rid},RegistryGlobalSacl,,,,\"S:(XU;SA;KA;;;S-1-5-21-{domain}-5;(@User.a == \"\"x,y\"\"))\"\r\n"
+        ))
+    };
+    let old = csv("70", "1-2-3");
+    assert_eq!(check_format(&path, &old), Some(Ok("audit.csv")));
+    let visited = visit_file(&path, &old, &mut map).unwrap();
+    assert_eq!(visited.bytes, Some(csv("7", "4-5-6")));
+    let keys: Vec<_> = found(&path.to_string(), &old)
+        .into_iter()
+        .map(|found| (found.place.line.unwrap(), found.place.key.unwrap()))
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            (3, "FileGlobalSacl".to_owned()),
+            (4, "RegistryGlobalSacl".to_owned()),
+            (4, "RegistryGlobalSacl".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn every_file_is_parsed_or_has_a_reason() {
+    let check = |path: &str, bytes: &'static [u8]| {
+        check_format(&path.parse().unwrap(), &Bytes::from_static(bytes))
+    };
+    assert_eq!(check("GPO.cmt", b"a\0"), Some(Ok("GPO.cmt")));
+    assert_eq!(
+        check("Group Policy\\GPE.INI", b"[General]\n"),
+        Some(Ok("GPE.INI"))
+    );
+    assert_eq!(check("gpe.ini", b""), Some(Ok("GPE.INI")));
+    for (path, bytes, reason) in [
+        ("gpo.cmt", &b"a"[..], "odd"),
+        ("User\\comment.cmtx", b"<x/>", "policyComments"),
+        (
+            "machine\\microsoft\\windows nt\\audit\\audit.csv",
+            b"a,b\nc",
+            "line 2",
+        ),
+        ("gpe.ini", b"[General]\nUserExtensionVersions=x", "line 2"),
+        ("User\\Applications\\x.aas", b"PReg", "header"),
+    ] {
+        let reason_given = check(path, bytes).unwrap().unwrap_err();
+        assert!(reason_given.contains(reason), "{path}: {reason_given}");
+    }
+    assert_eq!(check("Machine\\Applications\\x.msi", b"x"), None);
+    assert_eq!(check("Machine\\Applications\\deep\\x.aas", b"x"), None);
 }

@@ -382,9 +382,21 @@ fn path_length(before: &str, rest: &str) -> usize {
     }
     if before.trim_matches([' ', '\t']).is_empty() {
         let whole = rest.trim_end_matches([' ', '\t']);
-        if is_path_with_blanks(whole) {
-            return whole.len();
+        // The icon of a shortcut or file type: a file and a number.
+        let icon = whole.rsplit_once(',').filter(|(_, number)| {
+            let digits = number.strip_prefix('-').unwrap_or(number);
+            !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+        });
+        let path = icon.map_or(whole, |(path, _)| path);
+        if is_path_with_blanks(path) {
+            return path.len();
         }
+        if let Some(length) = program_length(rest) {
+            return length;
+        }
+    }
+    if let Some(length) = value_length(before, rest) {
+        return length;
     }
     let open = before.chars().next_back();
     quoted
@@ -399,17 +411,53 @@ fn path_length(before: &str, rest: &str) -> usize {
         .unwrap_or(quoted.unwrap_or(rest).len())
 }
 
+/// How the names of programs end.
+const PROGRAMS: &[&str] = &[
+    ".exe", ".bat", ".cmd", ".com", ".msi", ".ps1", ".vbs", ".js",
+];
+
+/// The length of the program's path at the start of a command line. Without quotes, Windows too takes a blank for a part of the path
+/// until it finds a program.
+fn program_length(command: &str) -> Option<usize> {
+    let lower = command.to_ascii_lowercase();
+    let ends = PROGRAMS
+        .iter()
+        .flat_map(|end| lower.match_indices(end).map(|(at, _)| at + end.len()));
+    let first = ends
+        .filter(|end| {
+            let after = command.get(*end..).unwrap_or_default();
+            after.is_empty() || after.starts_with([' ', '\t'])
+        })
+        .min()?;
+    is_path_with_blanks(command.get(..first)?).then_some(first)
+}
+
+/// The length of a path that is the value of `key=` in a list of such values: `type=VHD,path=\\server\share`.
+fn value_length(before: &str, rest: &str) -> Option<usize> {
+    let item = before.rsplit([',', ';', '|']).next()?;
+    let key = item.trim_start_matches([' ', '\t']).strip_suffix('=')?;
+    let name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if key.is_empty() || !key.chars().all(name) {
+        return None;
+    }
+    let value = rest.split([',', ';', '|']).next()?;
+    let value = value.trim_end_matches([' ', '\t']);
+    (!value.contains('=') && is_path_with_blanks(value)).then_some(value.len())
+}
+
 /// Whether a text that may hold blanks is one path, not a command with arguments or a list.
 fn is_path_with_blanks(text: &str) -> bool {
     if text.contains(['"', '|', ';', ',', '<', '>']) || text.contains(" -") {
         return false;
     }
     let lower = text.to_ascii_lowercase();
-    let command = [
-        ".exe ", ".bat ", ".cmd ", ".com ", ".msi ", ".ps1 ", ".vbs ", ".js ",
-    ]
-    .iter()
-    .any(|end| lower.contains(end));
+    let command = PROGRAMS.iter().any(|end| {
+        lower.match_indices(end).any(|(at, _)| {
+            lower
+                .get(at + end.len()..)
+                .is_some_and(|rest| rest.starts_with(' '))
+        })
+    });
     !command && text.parse::<UncPath>().is_ok()
 }
 
@@ -479,6 +527,18 @@ mod tests {
             (r"x (\\s\a) y", vec![r"\\s\a"]),
             (r"'\\s\a b' x", vec![r"\\s\a b"]),
             (r"\\*\SYSVOL", vec![]),
+            (r"\\*\NETLOGON", vec![]),
+            (r"\\s\*", vec![r"\\s\*"]),
+            (
+                r"\\s\my dir\my app.exe /q -x \\t\log",
+                vec![r"\\s\my dir\my app.exe", r"\\t\log"],
+            ),
+            (r"\\s\my dir\x.cmd", vec![r"\\s\my dir\x.cmd"]),
+            (r"\\s\a.exe.config x", vec![r"\\s\a.exe.config x"]),
+            (r"\\s\my icons\x.ico,-3", vec![r"\\s\my icons\x.ico"]),
+            (r"type=VHD,path=\\s\my disks;mode=1", vec![r"\\s\my disks"]),
+            (r"x /to=\\s\a b", vec![r"\\s\a"]),
+            (r"T=\\s\a R=b", vec![r"\\s\a"]),
             (r"C:\\a\\b\c", vec![]),
             (r"%x%\\a\b", vec![]),
             (r"\\\\s\\a", vec![]),

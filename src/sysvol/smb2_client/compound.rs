@@ -8,7 +8,7 @@ use smb2::msg::create::{
 };
 use smb2::msg::create_context::{CreateContext, find, pack_contexts, parse_contexts};
 use smb2::msg::query_directory::{
-    FileInformationClass, QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse,
+    QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse,
 };
 use smb2::msg::query_info::{InfoType, QueryInfoRequest, QueryInfoResponse};
 use smb2::msg::read::{ReadRequest, ReadResponse, SMB2_CHANNEL_NONE};
@@ -198,7 +198,7 @@ impl Operation {
         Self::new(
             Command::QueryDirectory,
             QueryDirectoryRequest {
-                file_information_class: FileInformationClass::FileBothDirectoryInformation,
+                file_information_class: super::listing::CLASS,
                 flags: QueryDirectoryFlags(0),
                 file_index: 0,
                 file_id,
