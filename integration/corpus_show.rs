@@ -57,13 +57,7 @@ const PARSED: [(&str, usize); 8] = [
 ];
 
 /// The kinds of files that the library carries as they are, because it does not know their format.
-const WITHOUT_PARSER: &[&str] = &[
-    ".adm",
-    "audit.csv",
-    "comment.cmtx",
-    "gpe.ini",
-    "gpo.cmt",
-];
+const WITHOUT_PARSER: &[&str] = &[".adm", "audit.csv", "comment.cmtx", "gpe.ini", "gpo.cmt"];
 
 /// Files that are no policy: a converter's copies, samba's generalised form, files that scripts and programs of the GPO read.
 const OF_ANOTHER_TOOL: &[&str] = &[
