@@ -188,9 +188,10 @@ fn sid_at(text: &[char]) -> Option<String> {
     (!tail.is_empty()).then(|| format!("S-1-5-21-{tail}"))
 }
 
-/// `\\host\share`, where host and share are words of what names of hosts and shares are made of, `%variables%` too.
+/// `\\host\share`, where host and share are words of what names of hosts and shares are made of, and `%variables%` and what
+/// templates have in their place: `@@SERVER@@`, `{Server}`.
 fn unc_at(text: &[char]) -> Option<String> {
-    let word = |c: &&char| c.is_alphanumeric() || "-._$%".contains(**c);
+    let word = |c: &&char| c.is_alphanumeric() || "-._$%@{}".contains(**c);
     let ['\\', '\\', rest @ ..] = text else {
         return None;
     };
@@ -211,7 +212,11 @@ fn take(references: &mut Vec<&Reference>, occurrence: &Occurrence) -> bool {
         let value = &reference.value;
         reference.kind == occurrence.kind
             && match reference.kind {
-                ReferenceKind::Principal => value.eq_ignore_ascii_case(&occurrence.text),
+                // Where a name stands beside the SID, the reference is shown by its name.
+                ReferenceKind::Principal => {
+                    value.eq_ignore_ascii_case(&occurrence.text)
+                        || reference.sid.is_some() && reference.sid == occurrence.text.parse().ok()
+                }
                 ReferenceKind::Unc => {
                     unc_at(&value.chars().collect::<Vec<_>>()).as_ref() == Some(&occurrence.text)
                 }

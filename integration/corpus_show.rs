@@ -45,7 +45,9 @@ fn class(path: &str) -> String {
 
 /// How many files of the GPOs are parsed. There are more Registry.pol than these: 6 of the `adsys` tree break the format, and
 /// 51 lie in no GPO.
-const PARSED: [(&str, usize); 6] = [
+const PARSED: [(&str, usize); 8] = [
+    (".aas", 8),
+    ("Preferences", 126),
     ("Registry.pol", 246),
     ("gpttmpl.inf", 122),
     ("fdeploy.ini", 6),
@@ -55,15 +57,7 @@ const PARSED: [(&str, usize); 6] = [
 ];
 
 /// The kinds of files that the library carries as they are, because it does not know their format.
-const WITHOUT_PARSER: &[&str] = &[
-    ".aas",
-    ".adm",
-    "Preferences",
-    "audit.csv",
-    "comment.cmtx",
-    "gpe.ini",
-    "gpo.cmt",
-];
+const WITHOUT_PARSER: &[&str] = &[".adm", "audit.csv", "comment.cmtx", "gpe.ini", "gpo.cmt"];
 
 /// Files that are no policy: a converter's copies, samba's generalised form, files that scripts and programs of the GPO read.
 const OF_ANOTHER_TOOL: &[&str] = &[

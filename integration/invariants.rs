@@ -12,14 +12,20 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use gpoctl::directory::dn::Dn;
+use gpoctl::formats::aas::AdvertiseScript;
 use gpoctl::formats::fdeploy::{Fdeploy, Redirection};
 use gpoctl::formats::gpt_tmpl::{GptTmpl, Setting};
 use gpoctl::formats::ini::{IniFile, LineKind};
 use gpoctl::formats::kept::{Kept, Written};
 use gpoctl::formats::migtable::{Destination, EntryType, MigTable};
-use gpoctl::formats::registry_pol::RegistryPol;
+use gpoctl::formats::preferences::Preferences;
+use gpoctl::formats::preferences::passwords::passwords;
+use gpoctl::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
 use gpoctl::formats::scripts::Scripts;
-use gpoctl::formats::{backup_xml, bkup_info, gpt_ini, manifest, sddl_text, text, xml_tree};
+use gpoctl::formats::xml_tree::document::XmlDocument;
+use gpoctl::formats::{
+    backup_xml, bkup_info, firewall_rule, gpt_ini, manifest, sddl_text, text, xml_tree,
+};
 use gpoctl::migration::places::{Found, FoundTarget, Rewrite, check_format, visit_file};
 use gpoctl::model::extension_list::ExtensionList;
 use gpoctl::model::gp_link::{format_gp_link, parse_gp_link};
@@ -38,19 +44,23 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every parser.
 pub const TARGETS: &[Target] = &[
+    ("aas", aas),
     ("backup_xml", backup_xml),
     ("bkup_info", bkup_info),
     ("fdeploy", fdeploy),
+    ("firewall_rule", firewall_rule),
     ("gpt_ini", gpt_ini),
     ("gpt_tmpl", gpt_tmpl),
     ("ini", ini),
     ("manifest", manifest),
     ("migtable", migtable),
     ("names", names),
+    ("preferences", preferences),
     ("registry_pol", registry_pol),
     ("scripts", scripts),
     ("sddl", sddl),
     ("security_descriptor", security_descriptor),
+    ("xml_document", xml_document),
     ("xml_tree", xml_tree),
 ];
 
@@ -248,6 +258,131 @@ pub fn registry_pol(data: &[u8]) {
     visits(r"Machine\Registry.pol", data);
 }
 
+pub fn aas(data: &[u8]) {
+    let path = r"Machine\Applications\{00000000-0000-0000-0000-000000000000}.aas";
+    let bytes = Bytes::copy_from_slice(data);
+    let Ok(script) = AdvertiseScript::parse(&bytes) else {
+        return refused(path, data);
+    };
+    assert_eq!(script.to_bytes(), bytes);
+    let arguments: Vec<_> = script.arguments().collect();
+    let texts: Vec<Option<String>> = arguments.iter().map(|a| script.text(a)).collect();
+    for argument in &arguments {
+        let _ = (argument.record_name(), argument.source_path());
+    }
+    // An edit of one text leaves all others alone, also one longer than a short argument can be.
+    let chosen = choose(data, arguments.len());
+    if let Some((argument, Some(_))) = arguments.get(chosen).zip(texts.get(chosen)) {
+        let long = "long".repeat(5000);
+        let news = ["", "edited", "\u{20ac}\u{1f600}", long.as_str()];
+        let new = news.get(choose(data, news.len())).copied().unwrap();
+        let edited = script
+            .with_texts(&[(argument.clone(), new.to_owned())])
+            .unwrap();
+        let again = AdvertiseScript::parse(&edited.to_bytes()).unwrap();
+        let after: Vec<_> = again.arguments().map(|a| again.text(&a)).collect();
+        let mut expected = texts.clone();
+        *expected.get_mut(chosen).unwrap() = Some(new.to_owned());
+        assert_eq!(after, expected);
+    }
+    visits(path, data);
+}
+
+pub fn firewall_rule(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let mut end = 0;
+    for field in firewall_rule::fields(text).unwrap_or_default() {
+        assert!(field.value.start >= end + field.name.len());
+        assert_span(text, &field.value);
+        end = field.value.end;
+        assert!(!text.get(field.value).unwrap().contains('|'));
+    }
+    if let Some(pair) = data.first().map(|_| text.replace('\0', "")) {
+        // As it stands in Registry.pol.
+        let value = pair + "\0";
+        let pol = RegistryPol {
+            records: vec![Record {
+                key: utf16_bytes(r"Software\Policies\Microsoft\WindowsFirewall\FirewallRules"),
+                value_name: utf16_bytes("{1}"),
+                value_type: ValueType::SZ,
+                data: utf16_bytes(&value),
+            }],
+        };
+        visits(r"Machine\Registry.pol", &pol.to_bytes());
+    }
+}
+
+pub fn preferences(data: &[u8]) {
+    let path = r"Machine\Preferences\Groups\Groups.xml";
+    let Ok(file) = Preferences::parse(data) else {
+        return refused(path, data);
+    };
+    assert_same(&file.to_bytes(), data);
+    let _ = (file.kind(), passwords(&file));
+    for item in file.items() {
+        let _ = (item.name(), item.action(), item.is_disabled());
+    }
+    visits(path, data);
+}
+
+pub fn xml_document(data: &[u8]) {
+    let Ok(document) = XmlDocument::parse(data) else {
+        return;
+    };
+    assert_same(&document.to_bytes(), data);
+    let mut elements = Vec::new();
+    let mut open = vec![document.root()];
+    while let Some(element) = open.pop() {
+        elements.push(element);
+        open.extend(element.elements());
+    }
+    let same = document.edited(Vec::new()).unwrap();
+    assert_same(&same.to_bytes(), data);
+    let element = elements.get(choose(data, elements.len())).unwrap();
+    let new = "a & <b> \"c\" 'd'\t]]>";
+    if let Some(attribute) = element.attributes.first() {
+        let edit = document.set_attribute(attribute, new);
+        let edited = document.edited(vec![edit]).unwrap();
+        assert_eq!(values(edited.root(), new), values(document.root(), new) + 1);
+        assert_eq!(shape(edited.root()), shape(document.root()));
+    }
+    if let Some(edit) = document.set_content(element, new) {
+        let edited = document.edited(vec![edit]).unwrap();
+        let count = |root: &xml_tree::Element| texts(root, new);
+        assert!(count(edited.root()) > 0, "{new:?} is not there");
+    }
+    if !std::ptr::eq(*element, document.root()) {
+        let edited = document.edited(vec![document.remove(element)]).unwrap();
+        let removed = shape(element);
+        assert_eq!(shape(edited.root()) + removed, shape(document.root()));
+    }
+}
+
+/// The number of elements in a tree.
+fn shape(root: &xml_tree::Element) -> usize {
+    1 + root.elements().map(shape).sum::<usize>()
+}
+
+/// The number of attributes with this value.
+fn values(root: &xml_tree::Element, value: &str) -> usize {
+    let own = root.attributes.iter().filter(|a| a.value == value).count();
+    own + root
+        .elements()
+        .map(|child| values(child, value))
+        .sum::<usize>()
+}
+
+/// The number of elements with this text.
+fn texts(root: &xml_tree::Element, text: &str) -> usize {
+    usize::from(root.text() == text)
+        + root
+            .elements()
+            .map(|child| texts(child, text))
+            .sum::<usize>()
+}
+
 /// A file that its parser refuses is refused by the visitor too, and so carried verbatim.
 fn refused(path: &str, data: &[u8]) {
     let path: RelPath = path.parse().unwrap();
@@ -413,13 +548,18 @@ pub fn xml_tree(data: &[u8]) {
     let mut open = vec![&root];
     while let Some(element) = open.pop() {
         open.extend(element.elements());
+        // What XML cannot hold, although it stood there, is written as U+FFFD.
+        let writable = |text: &str| !text.contains(forbidden_in_xml);
         for attribute in &element.attributes {
+            if !writable(&attribute.value) {
+                continue;
+            }
             let xml = format!("<a b=\"{}\"/>", xml_tree::escape(&attribute.value));
             let again = xml_tree::parse(xml.as_bytes()).unwrap();
             assert_eq!(again.attribute("b"), Some(attribute.value.as_str()));
         }
         let text = element.text();
-        if !text.is_empty() {
+        if !text.is_empty() && writable(&text) {
             let xml = format!("<a>{}</a>", xml_tree::escape(&text));
             assert_eq!(xml_tree::parse(xml.as_bytes()).unwrap().text(), text);
             // A CDATA section cannot hold a bare carriage return: XML reads it as a line feed.
@@ -429,6 +569,10 @@ pub fn xml_tree(data: &[u8]) {
             }
         }
     }
+}
+
+fn forbidden_in_xml(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\n' | '\r') || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// As `assert_eq`, but shown as text.
@@ -462,8 +606,7 @@ pub fn bkup_info(data: &[u8]) {
         let again = bkup_info::parse(&edited.to_bytes()).unwrap();
         assert_eq!(again.value.comment, edited.value.comment);
         // What XML cannot hold, although it stood there, is written as U+FFFD.
-        let forbidden = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
-        if !edited.value.gpo_guid.contains(forbidden) {
+        if !edited.value.gpo_guid.contains(forbidden_in_xml) {
             assert_eq!(again.value.gpo_guid, edited.value.gpo_guid);
         }
     }

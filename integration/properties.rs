@@ -193,6 +193,6 @@ macro_rules! properties {
 }
 
 properties! {
-    backup_xml bkup_info fdeploy gpt_ini gpt_tmpl ini manifest migtable names registry_pol scripts sddl security_descriptor
-    xml_tree
+    aas backup_xml bkup_info fdeploy firewall_rule gpt_ini gpt_tmpl ini manifest migtable names preferences registry_pol scripts
+    sddl security_descriptor xml_document xml_tree
 }

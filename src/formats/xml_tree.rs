@@ -458,13 +458,23 @@ pub fn escape(text: &str) -> String {
 
 /// The text with U+FFFD for what is no character of XML 1.0.
 fn representable(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            '\t' | '\n' | '\r' => character,
-            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-            _ => character,
-        })
-        .collect()
+    let shown = |character| {
+        if is_xml(character) {
+            character
+        } else {
+            '\u{fffd}'
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
+/// Whether XML 1.0 can hold the character [XML 1.0 2.2].
+fn is_xml(character: char) -> bool {
+    match character {
+        '\t' | '\n' | '\r' => true,
+        '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => false,
+        _ => true,
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::spelling::{self, Setting};
-use super::{Attribute, Builder, Element, InvalidXml, MAX_BYTES, at_start, decode};
+use super::{Attribute, Builder, Element, InvalidXml, MAX_BYTES, Node, at_start, decode, is_xml};
 
 /// A document: the bytes, and the tree that was read from them.
 #[derive(Debug, Clone)]
@@ -24,7 +24,8 @@ impl XmlDocument {
     /// Reads a document.
     ///
     /// # Errors
-    /// As [`super::parse`], and when the text cannot be encoded into the very same bytes again.
+    /// As [`super::parse`], when the text cannot be encoded into the very same bytes again, and when a value holds a character that
+    /// XML 1.0 forbids: no edit could write it.
     pub fn parse(bytes: &[u8]) -> Result<Self, InvalidXml> {
         if bytes.len() > MAX_BYTES {
             return Err(at_start(format!("{} bytes are too many", bytes.len())));
@@ -42,6 +43,7 @@ impl XmlDocument {
 
     fn of(text: String, encoding: decode::XmlEncoding) -> Result<Self, InvalidXml> {
         let root = Builder::new(&text).run()?;
+        refuse_forbidden(&root)?;
         Ok(Self {
             text,
             encoding,
@@ -127,6 +129,31 @@ impl XmlDocument {
     }
 }
 
+/// Refuses values with characters that are none of XML 1.0.
+fn refuse_forbidden(root: &Element) -> Result<(), InvalidXml> {
+    let mut open = vec![root];
+    while let Some(element) = open.pop() {
+        let attributes = element.attributes.iter().map(|a| a.value.as_str());
+        let texts = element.children.iter().filter_map(|node| match node {
+            Node::Text(text) | Node::CData(text) => Some(text.as_str()),
+            Node::Element(_) => None,
+        });
+        if let Some(forbidden) = attributes
+            .chain(texts)
+            .flat_map(str::chars)
+            .find(|c| !is_xml(*c))
+        {
+            return Err(element.error(format!(
+                "<{}> holds U+{:04X}, which XML cannot hold",
+                element.name.escape_debug(),
+                u32::from(forbidden)
+            )));
+        }
+        open.extend(element.elements());
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,5 +225,19 @@ mod tests {
         let new = document.edited(vec![edit]).unwrap().to_bytes();
         assert_eq!(new, b"<a><b/><c>x</c></a>");
         assert!(document.set_content(document.root(), "x").is_none());
+    }
+
+    #[test]
+    fn a_character_that_no_edit_could_write_is_refused() {
+        for xml in [
+            "<a b='\0'/>",
+            "<a>\u{1}</a>",
+            "<a b='&#1;'/>",
+            "<a><b><![CDATA[\u{ffff}]]></b></a>",
+        ] {
+            let error = XmlDocument::parse(xml.as_bytes()).unwrap_err();
+            assert!(error.reason.contains("XML cannot hold"), "{error}");
+        }
+        XmlDocument::parse("<a b='&#9;\u{7f}\u{fffd}'>\r\n</a>".as_bytes()).unwrap();
     }
 }

@@ -1,0 +1,235 @@
+//! How fast real files are read and written again, per format, and how long `gpoctl backups show` takes for every backup of the corpus in
+//! one process. Prints times; asserts nothing. `integration/bench_formats` runs it beside Samba's parsers.
+//!
+//! `cargo bench --bench bench_formats` with the environment variable `GPOCTL_CORPUS`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a program that measures; what cannot be read ends it"
+)]
+
+mod corpus;
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gpoctl::formats::migtable::MigTable;
+use gpoctl::formats::{backup_xml, bkup_info, gpt_ini, ini::IniFile, manifest};
+use gpoctl::migration::places::{Rewrite, check_format, visit_file};
+use gpoctl::migration::scan::scan;
+use gpoctl::model::safe_name::RelPath;
+use gpoctl::model::sddl::to_sddl;
+use gpoctl::model::security_descriptor::SecurityDescriptor;
+use gpoctl::operations::plan::sha256;
+
+/// A format of files that no snapshot holds: its name, how the files' names end, and reading and writing one.
+type Other = (&'static str, &'static str, fn(&[u8]) -> Vec<u8>);
+
+/// How long each measurement goes on.
+const MEASURE: Duration = Duration::from_millis(700);
+
+fn main() {
+    let Some(root) = corpus::root() else { return };
+    let arguments: Vec<String> = std::env::args().collect();
+    let value = |option: &str| {
+        let position = arguments.iter().position(|argument| argument == option)?;
+        arguments.get(position + 1)
+    };
+    if arguments.iter().any(|argument| argument == "--show-all") {
+        return show_all(&root);
+    }
+    let formats = files_by_format(&root);
+    if let Some(folder) = value("--export") {
+        return export(&formats, Path::new(folder));
+    }
+    throughput(&formats, &root);
+    let me = std::env::current_exe().unwrap();
+    // A process of its own, so that the peak of its memory is that of showing and of nothing else.
+    for _ in 0..3 {
+        let status = Command::new(&me).arg("--show-all").status().unwrap();
+        assert!(status.success());
+    }
+}
+
+type Formats = BTreeMap<&'static str, Vec<(RelPath, Bytes)>>;
+
+/// The files of all GPOs that the library reads, by the name of their format.
+fn files_by_format(root: &Path) -> Formats {
+    let mut gpos = corpus::backups(root);
+    gpos.extend(corpus::sysvol_trees(root));
+    let mut formats = Formats::new();
+    for gpo in &gpos {
+        for (path, content) in gpo.snapshot.tree.files() {
+            if let Some(Ok(format)) = check_format(path, content) {
+                let files = formats.entry(format).or_default();
+                files.push((path.clone(), content.clone()));
+            }
+        }
+    }
+    formats
+}
+
+/// Writes the files, a folder for each format, so that another program can read the very same ones.
+fn export(formats: &Formats, folder: &Path) {
+    for (format, files) in formats {
+        let folder = folder.join(format);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (number, (_, content)) in files.iter().enumerate() {
+            std::fs::write(folder.join(format!("{number:04}")), content).unwrap();
+        }
+    }
+}
+
+/// The median time of one round over all files.
+fn measure(mut round: impl FnMut()) -> Duration {
+    round();
+    let begin = Instant::now();
+    let mut times = Vec::new();
+    while begin.elapsed() < MEASURE || times.len() < 3 {
+        let begin = Instant::now();
+        round();
+        times.push(begin.elapsed());
+    }
+    times.sort();
+    *times.get(times.len() / 2).unwrap()
+}
+
+fn row(
+    format: &str,
+    files: usize,
+    bytes: usize,
+    read_and_write: Duration,
+    visit: Option<Duration>,
+) {
+    let speed = |time: Duration| {
+        let bytes = u32::try_from(bytes).map(f64::from).unwrap();
+        format!("{:.1}", bytes / 1e6 / time.as_secs_f64())
+    };
+    println!(
+        "{format:20} {files:6} {bytes:10} {:>10} {:>10}",
+        speed(read_and_write),
+        visit.map(speed).unwrap_or_default()
+    );
+}
+
+fn throughput(formats: &Formats, root: &Path) {
+    println!(
+        "{:20} {:>6} {:>10} {:>10} {:>10}",
+        "format", "files", "bytes", "MB/s", "scan MB/s"
+    );
+    for (format, files) in formats {
+        let bytes = files.iter().map(|(_, content)| content.len()).sum();
+        let read_and_write = measure(|| {
+            for (path, content) in files {
+                black_box(check_format(path, content)).unwrap().unwrap();
+            }
+        });
+        let visit = measure(|| {
+            for (path, content) in files {
+                black_box(visit_file(path, content, &mut |_| Rewrite::Keep)).unwrap();
+            }
+        });
+        row(format, files.len(), bytes, read_and_write, Some(visit));
+    }
+    let others: [Other; 5] = [
+        ("GPT.INI", "gpt.ini", |bytes| {
+            let _ = black_box(gpt_ini::read_version(bytes));
+            IniFile::parse(bytes).unwrap().to_bytes().unwrap()
+        }),
+        ("Backup.xml", "backup.xml", |bytes| {
+            backup_xml::parse(bytes).unwrap().backup.to_bytes()
+        }),
+        ("bkupInfo.xml", "bkupinfo.xml", |bytes| {
+            bkup_info::parse(bytes).unwrap().to_bytes()
+        }),
+        ("manifest.xml", "manifest.xml", |bytes| {
+            manifest::parse(bytes).unwrap().to_bytes()
+        }),
+        ("migration table", ".migtable", |bytes| {
+            MigTable::parse(bytes).unwrap().to_bytes()
+        }),
+    ];
+    let all = corpus::files(root);
+    for (format, end, read_and_write) in others {
+        let files: Vec<Vec<u8>> = all
+            .iter()
+            .filter(|path| corpus::name(path).to_lowercase().ends_with(end))
+            .map(|path| std::fs::read(path).unwrap())
+            .collect();
+        let bytes = files.iter().map(Vec::len).sum();
+        let time = measure(|| {
+            for file in &files {
+                black_box(read_and_write(file));
+            }
+        });
+        row(format, files.len(), bytes, time, None);
+    }
+}
+
+/// All that `gpoctl backups show --json` finds out about a backup, for every backup: the folder read, every reference, every
+/// file's hash and format.
+fn show_all(root: &Path) {
+    let dirs = backup_dirs(root);
+    let begin = Instant::now();
+    let (mut files, mut references, mut output) = (0, 0, 0);
+    for dir in &dirs {
+        let stored = gpoctl::backup::read(dir).unwrap();
+        let snapshot = &stored.snapshot;
+        let found = scan(snapshot);
+        let shown: Vec<_> = snapshot
+            .tree
+            .files()
+            .map(|(path, content)| {
+                let format = check_format(path, content);
+                serde_json::json!({
+                    "path": path.to_string(),
+                    "size": content.len(),
+                    "sha256": sha256(content),
+                    "format": format.and_then(Result::ok),
+                })
+            })
+            .collect();
+        let sddl = SecurityDescriptor::parse(&snapshot.security_descriptor)
+            .map(|descriptor| to_sddl(&descriptor))
+            .ok();
+        files += shown.len();
+        references += found.references.len();
+        let json = serde_json::json!({
+            "display_name": snapshot.display_name,
+            "security_descriptor": sddl,
+            "security_groups": snapshot.principals,
+            "directory_objects": snapshot.directory_objects,
+            "files": shown,
+            "references": found.references,
+            "messages": [&stored.problems, &snapshot.messages, &found.messages],
+        });
+        output += serde_json::to_vec_pretty(&json).unwrap().len();
+    }
+    let time = begin.elapsed();
+    println!(
+        "show: {} backups, {files} files, {references} references, {output} bytes of JSON in {:.3} s; peak memory {}",
+        dirs.len(),
+        time.as_secs_f64(),
+        peak_memory()
+    );
+}
+
+fn backup_dirs(root: &Path) -> Vec<PathBuf> {
+    corpus::files(root)
+        .into_iter()
+        .filter(|path| corpus::name(path).eq_ignore_ascii_case("Backup.xml"))
+        .map(|path| path.parent().unwrap().to_owned())
+        .collect()
+}
+
+/// The largest resident set of this process so far, as Linux tells it.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or("not known".to_owned(), |value| value.trim().to_owned())
+}
