@@ -5,6 +5,7 @@ mod backup;
 mod backups;
 mod change_list;
 mod completions;
+mod check;
 mod config;
 mod connection;
 mod create;
@@ -77,6 +78,8 @@ enum Command {
     Rename(rename::RenameArgs),
     /// Say which halves of a GPO are in force
     SetStatus(set_status::SetStatusArgs),
+    /// Say what is wrong with GPOs: halves that differ, settings no client sees, permissions, orphans
+    Check(check::CheckArgs),
     /// List and change the links of GPOs to domains, OUs and sites
     #[command(subcommand)]
     Link(link::LinkCommand),
@@ -139,6 +142,7 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Delete(args) => delete::run(args, ui).await,
         Command::Rename(args) => rename::run(args, ui).await,
         Command::SetStatus(args) => set_status::run(args, ui).await,
+        Command::Check(args) => check::run(args, ui).await,
         Command::Link(command) => link::run(command, ui).await,
         Command::Migtable(command) => migtable::run(*command, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,

@@ -7,12 +7,14 @@
 //! | [`create`], [`delete`], [`rename`], [`set_status`] | a name or a live GPO | a plan |
 //! | [`diff`] | two snapshots | what differs, setting by setting |
 //! | [`import`] | a snapshot (of a backup) and a target GPO | a plan |
+//! | [`check`] | live GPOs | findings, and a change list that mends |
 //! | [`link`] | the links of a domain, OU or site | a change list |
 //! | [`apply`] | a plan | the change, with a journal, or nothing |
 
 pub mod apply;
 pub mod backup;
 pub mod change_list;
+pub mod check;
 pub mod create;
 pub mod delete;
 pub mod diff;
