@@ -180,7 +180,10 @@ fn faults_of_the_directory_half() {
     blocks.reverse();
     gpo.replace("gPCMachineExtensionNames", &blocks.concat());
     assert_eq!(gpo.faults(), fault("warning", "extensions-order"));
-    gpo.replace("gPCMachineExtensionNames", &machine[..machine.len() - 1]);
+    gpo.replace(
+        "gPCMachineExtensionNames",
+        machine.strip_suffix(']').unwrap(),
+    );
     assert_eq!(gpo.faults(), fault("error", "extensions-broken"));
     let without: String = machine
         .split_inclusive(']')

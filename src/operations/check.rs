@@ -1,11 +1,13 @@
 //! Check: what is wrong with GPOs, and what mends it.
 //!
 //! [`facts`] reads, [`findings`] judges without asking anybody, [`extensions`] knows which settings need which client-side
-//! extension.
+//! extension. [`client`] says without asking anybody which GPOs a client applies, and [`target`] asks for what that needs.
 
+pub mod client;
 pub mod extensions;
 pub mod facts;
 pub mod findings;
+pub mod target;
 
 use std::collections::{BTreeMap, HashSet};
 
