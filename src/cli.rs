@@ -4,6 +4,7 @@ mod apply;
 mod backup;
 mod backups;
 mod change_list;
+mod check;
 mod completions;
 mod config;
 mod connection;
@@ -83,6 +84,8 @@ enum Command {
     Rename(rename::RenameArgs),
     /// Say which halves of a GPO are in force
     SetStatus(set_status::SetStatusArgs),
+    /// Say what is wrong with GPOs: halves that differ, settings no client sees, permissions, orphans
+    Check(check::CheckArgs),
     /// List and change the links of GPOs to domains, OUs and sites
     #[command(subcommand)]
     Link(link::LinkCommand),
@@ -147,6 +150,7 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Delete(args) => delete::run(args, ui).await,
         Command::Rename(args) => rename::run(args, ui).await,
         Command::SetStatus(args) => set_status::run(args, ui).await,
+        Command::Check(args) => check::run(args, ui).await,
         Command::Link(command) => link::run(command, ui).await,
         Command::Migtable(command) => migtable::run(command, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,

@@ -3,6 +3,7 @@
 //! [`Directory`] reads and has no method that writes; [`DirectoryWriter`] is what
 //! `operations::apply` gets. Referrals are never followed: one session speaks with one DC.
 
+pub mod account;
 mod ber;
 pub mod children;
 pub mod dn;

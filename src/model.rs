@@ -18,6 +18,7 @@ macro_rules! serde_as_text {
     };
 }
 
+pub mod access;
 pub mod client_extension;
 pub mod directory_object;
 pub mod domain_name;

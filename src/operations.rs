@@ -9,12 +9,14 @@
 //! | [`copy`] | a live GPO of this or another domain | a plan |
 //! | [`restore`] | a snapshot (of a backup) | a plan |
 //! | [`import`] | a snapshot (of a backup) and a target GPO | a plan |
+//! | [`check`] | live GPOs | findings, and a change list that mends |
 //! | [`link`] | the links of a domain, OU or site | a change list |
 //! | [`apply`] | a plan | the change, with a journal, or nothing |
 
 pub mod apply;
 pub mod backup;
 pub mod change_list;
+pub mod check;
 pub mod copy;
 pub mod create;
 pub mod delete;

@@ -22,7 +22,7 @@ impl Guid {
     }
 
     /// From the 16 bytes of an AD `objectGUID`: the first three fields little-endian [MS-DTYP 2.3.4.2].
-    pub fn from_bytes_le(bytes: [u8; 16]) -> Self {
+    pub const fn from_bytes_le(bytes: [u8; 16]) -> Self {
         Self(uuid::Uuid::from_bytes_le(bytes))
     }
 

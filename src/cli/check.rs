@@ -1,0 +1,254 @@
+//! `gpoctl check`
+
+use clap::{ArgGroup, Args};
+
+use super::connection::ConnectionArgs;
+use super::ui::{Colour, Ui};
+use crate::error::Result;
+use crate::message::{Severity, StatusMessage};
+use crate::operations::check::client::Stopped;
+use crate::operations::check::target::{Verdict, applied_to};
+use crate::operations::check::{Checked, Report, check_domain, check_gpos};
+use crate::session::DomainSession;
+
+/// Say what is wrong with GPOs: halves that differ, settings no client sees, permissions, orphans
+///
+/// With --for, say instead which GPOs a user or a computer applies, in which precedence, and why not the others. WMI filters
+/// are named, not evaluated; loopback processing is not considered.
+///
+/// The exit status is 0 when there is nothing but notes, 4 when there are warnings, 1 when there are errors.
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("what"),
+    after_help = "Examples:\n  gpoctl check \"Workstation Security\" --domain corp.example\n  gpoctl check --all --domain corp.example --json | jq -r '.messages[].code'\n  gpoctl check --for WS01 --domain corp.example"
+)]
+pub(super) struct CheckArgs {
+    /// Display name, GUID, or the unambiguous beginning of a GUID
+    #[arg(group = "what", required_unless_present_any = ["all", "target"])]
+    gpo: Option<String>,
+
+    /// Every GPO of the domain, folders on SYSVOL without a GPO, and links to nowhere
+    #[arg(long, group = "what")]
+    all: bool,
+
+    /// Say whether this user or computer applies the GPO, or which of all it applies
+    #[arg(long = "for", value_name = "ACCOUNT")]
+    target: Option<String>,
+
+    /// The site of the computer; the only one there is, when not given
+    #[arg(long, requires = "target")]
+    site: Option<String>,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
+    let session = args.connection.connect().await?;
+    if let Some(account) = &args.target {
+        return for_account(&session, account, &args, ui).await;
+    }
+    let control = ui.control();
+    let report = match &args.gpo {
+        None => check_domain(&session, &control).await?,
+        Some(gpo) => {
+            let gpo = session.directory().find_gpo(gpo).await?;
+            check_gpos(&session, &[gpo], &control).await?
+        }
+    };
+    if ui.is_json() {
+        let messages: Vec<&StatusMessage> = report.all().collect();
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "domain": session.info().dns_domain,
+            "domain_controller": session.info().server,
+            "status": status_word(&report),
+            "gpos": report.gpos.iter().map(summary).collect::<Vec<_>>(),
+            "messages": messages,
+        }))?;
+    } else {
+        show(&report, ui);
+    }
+    Ok(exit_status(report.worst()))
+}
+
+async fn for_account(
+    session: &DomainSession,
+    account: &str,
+    args: &CheckArgs,
+    ui: &Ui,
+) -> Result<u8> {
+    let only = match &args.gpo {
+        Some(gpo) => Some(session.directory().find_gpo(gpo).await?),
+        None => None,
+    };
+    let applied = applied_to(session, account, args.site.as_deref(), only.as_ref()).await?;
+    if ui.is_json() {
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "domain": session.info().dns_domain,
+            "domain_controller": session.info().server,
+            "account": {
+                "name": applied.account.principal.down_level_name(),
+                "sid": applied.account.sid,
+                "dn": applied.account.dn.to_string(),
+                "type": applied.account.principal.kind,
+            },
+            "half": applied.half,
+            "site": applied.site.as_ref().map(ToString::to_string),
+            "gpos": applied.verdicts.iter().map(verdict_json).collect::<Vec<_>>(),
+            "messages": applied.messages,
+        }))?;
+        return Ok(0);
+    }
+    let rows: Vec<Vec<String>> = applied.verdicts.iter().map(verdict_row).collect();
+    if rows.is_empty() {
+        ui.say("no GPO is linked above the account");
+    } else {
+        ui.table(&["PRECEDENCE", "GPO", "LINKS", "APPLIES", "WHY"], rows);
+    }
+    for message in &applied.messages {
+        ui.message(message);
+    }
+    Ok(0)
+}
+
+fn verdict_row(verdict: &Verdict) -> Vec<String> {
+    let reasons: Vec<&str> = verdict
+        .reasons
+        .iter()
+        .map(|(_, text)| text.as_str())
+        .collect();
+    let links: Vec<String> = verdict
+        .links
+        .iter()
+        .map(|link| {
+            let enforced = if link.enforced { ", enforced" } else { "" };
+            format!("{} ({}{enforced})", link.target, link.order)
+        })
+        .collect();
+    let applies = match (verdict.applies, &verdict.wmi_filter) {
+        (false, _) => "no".to_owned(),
+        (true, None) => "yes".to_owned(),
+        (true, Some(filter)) => format!("if WMI filter \"{filter}\" holds"),
+    };
+    vec![
+        verdict
+            .precedence
+            .map(|number| number.to_string())
+            .unwrap_or_default(),
+        verdict.display_name.clone(),
+        links.join("; "),
+        applies,
+        reasons.join("; "),
+    ]
+}
+
+fn verdict_json(verdict: &Verdict) -> serde_json::Value {
+    let links: Vec<serde_json::Value> = verdict
+        .links
+        .iter()
+        .map(|link| {
+            serde_json::json!({
+                "target": link.target,
+                "order": link.order,
+                "enforced": link.enforced,
+                "disabled": link.stopped == Some(Stopped::Disabled),
+                "blocked_by": match &link.stopped {
+                    Some(Stopped::Blocked(by)) => Some(by),
+                    _ => None,
+                },
+            })
+        })
+        .collect();
+    let reasons: Vec<serde_json::Value> = verdict
+        .reasons
+        .iter()
+        .map(|(code, text)| serde_json::json!({ "code": code, "text": text }))
+        .collect();
+    serde_json::json!({
+        "guid": verdict.guid,
+        "display_name": verdict.display_name,
+        "applies": verdict.applies,
+        "precedence": verdict.precedence,
+        "wmi_filter": verdict.wmi_filter,
+        "links": links,
+        "reasons": reasons,
+    })
+}
+
+fn summary(checked: &Checked) -> serde_json::Value {
+    serde_json::json!({
+        "guid": checked.facts.object.guid,
+        "display_name": checked.facts.object.display_name,
+        "messages": checked.messages,
+    })
+}
+
+fn status_word(report: &Report) -> &'static str {
+    match report.worst() {
+        None | Some(Severity::Info) => "ok",
+        Some(Severity::Warning) => "warnings",
+        Some(Severity::Error) => "errors",
+    }
+}
+
+/// The exit status of a check.
+fn exit_status(worst: Option<Severity>) -> u8 {
+    match worst {
+        None | Some(Severity::Info) => 0,
+        Some(Severity::Warning) => 4,
+        Some(Severity::Error) => 1,
+    }
+}
+
+/// The findings are the data of this command, so they go to standard output.
+fn show(report: &Report, ui: &Ui) {
+    for message in &report.messages {
+        finding(message, ui);
+    }
+    for checked in &report.gpos {
+        for message in &checked.messages {
+            finding(message, ui);
+        }
+    }
+    let count = |severity| {
+        report
+            .all()
+            .filter(|message| message.severity == severity)
+            .count()
+    };
+    ui.say(&format!(
+        "{} GPOs: {} errors, {} warnings, {} notes",
+        report.gpos.len(),
+        count(Severity::Error),
+        count(Severity::Warning),
+        count(Severity::Info)
+    ));
+}
+
+fn finding(message: &StatusMessage, ui: &Ui) {
+    let (word, colour) = match message.severity {
+        Severity::Info => ("note", Colour::Dim),
+        Severity::Warning => ("warning", Colour::Yellow),
+        Severity::Error => ("error", Colour::Red),
+    };
+    let gpo = message
+        .gpo
+        .as_ref()
+        .map(|gpo| format!("\"{gpo}\": "))
+        .unwrap_or_default();
+    let place = message
+        .place
+        .as_ref()
+        .filter(|place| !place.file.is_empty())
+        .map(|place| format!(" [{place}]"))
+        .unwrap_or_default();
+    ui.coloured(
+        colour,
+        &format!("{word} {}: {gpo}{}{place}", message.code, message.text),
+    );
+    if let Some(hint) = &message.hint {
+        ui.line(&format!("    {hint}"));
+    }
+}

@@ -1,0 +1,192 @@
+//! Check: what is wrong with GPOs, and what mends it.
+//!
+//! [`facts`] reads, [`findings`] judges without asking anybody, [`extensions`] knows which settings need which client-side
+//! extension. [`client`] says without asking anybody which GPOs a client applies, and [`target`] asks for what that needs.
+
+pub mod client;
+pub mod extensions;
+pub mod facts;
+pub mod findings;
+pub mod target;
+
+use std::collections::{BTreeMap, HashSet};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use self::facts::Facts;
+use super::progress::{Control, Phase};
+use crate::directory::{Dn, GpoObject};
+use crate::error::Result;
+use crate::message::{Severity, StatusMessage, printable};
+use crate::model::gp_link::LinkList;
+use crate::model::guid::Guid;
+use crate::model::reference::Place;
+use crate::session::DomainSession;
+
+/// How many GPOs are read at once.
+const AT_ONCE: usize = 8;
+
+/// One GPO that was checked.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// What was looked at.
+    pub facts: Facts,
+    /// What is wrong with it, the worst first.
+    pub messages: Vec<StatusMessage>,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The GPOs, in the order they were given.
+    pub gpos: Vec<Checked>,
+    /// What is wrong with the domain: folders without a GPO, links to nowhere.
+    pub messages: Vec<StatusMessage>,
+}
+
+impl Report {
+    /// Every finding: those of the domain, then those of each GPO.
+    pub fn all(&self) -> impl Iterator<Item = &StatusMessage> {
+        self.messages
+            .iter()
+            .chain(self.gpos.iter().flat_map(|checked| &checked.messages))
+    }
+
+    /// The worst severity of all findings; `None` when there are none.
+    pub fn worst(&self) -> Option<Severity> {
+        self.all().map(|message| message.severity).max()
+    }
+}
+
+/// Checks these GPOs, each by itself.
+///
+/// # Errors
+/// When a server cannot be asked; `Cancelled`.
+pub async fn check_gpos(
+    session: &DomainSession,
+    gpos: &[GpoObject],
+    control: &Control,
+) -> Result<Report> {
+    let total = u64::try_from(gpos.len()).unwrap_or(u64::MAX);
+    control.report(Phase::Read, 0, total, 0);
+    let mut reads = stream::iter(gpos)
+        .map(|gpo| facts::read(session, gpo, control))
+        .buffered(AT_ONCE);
+    let mut report = Report::default();
+    while let Some(facts) = reads.try_next().await? {
+        let messages = findings::findings(&facts, &session.info().domain_sid);
+        report.gpos.push(Checked { facts, messages });
+        let done = u64::try_from(report.gpos.len()).unwrap_or(u64::MAX);
+        control.report(Phase::Read, done, total, 0);
+    }
+    Ok(report)
+}
+
+/// Checks every GPO of the domain, and what no GPO can tell of itself: folders on SYSVOL without a GPO, links to GPOs that
+/// do not exist, names that stand for several.
+///
+/// # Errors
+/// As [`check_gpos`].
+pub async fn check_domain(session: &DomainSession, control: &Control) -> Result<Report> {
+    let gpos = session.directory().gpos().await?;
+    let mut report = check_gpos(session, &gpos, control).await?;
+    let known: HashSet<Guid> = gpos.iter().map(|gpo| gpo.guid).collect();
+    folders_without_gpo(session, &known, &mut report.messages).await?;
+    dangling_links(session, &known, &mut report.messages).await?;
+    same_names(&gpos, &mut report.messages);
+    report
+        .messages
+        .sort_by_key(|message| std::cmp::Reverse(message.severity));
+    Ok(report)
+}
+
+async fn folders_without_gpo(
+    session: &DomainSession,
+    known: &HashSet<Guid>,
+    messages: &mut Vec<StatusMessage>,
+) -> Result<()> {
+    let (folders, others) = facts::policy_folders(session).await?;
+    for guid in folders.into_iter().filter(|guid| !known.contains(guid)) {
+        messages.push(
+            StatusMessage::warning(
+                "folder-without-gpo",
+                format!("SYSVOL has a folder {guid}, and the directory no such GPO"),
+            )
+            .at(Place::file(guid.to_string()))
+            .with_hint("wait for replication; then save it and remove it by hand, or restore the GPO from a backup"),
+        );
+    }
+    // PolicyDefinitions and Starter GPOs belong there; what replication set aside does not.
+    for name in others {
+        if name.to_ascii_uppercase().contains("_NTFRS_") || name.contains('{') {
+            messages.push(
+                StatusMessage::warning(
+                    "odd-policy-folder",
+                    format!("SYSVOL has a folder \"{}\", which is no GPO's", printable(&name)),
+                )
+                .at(Place::file(printable(&name)))
+                .with_hint("replication sets folders aside when two controllers made the same one; compare and remove it by hand"),
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn dangling_links(
+    session: &DomainSession,
+    known: &HashSet<Guid>,
+    messages: &mut Vec<StatusMessage>,
+) -> Result<()> {
+    let base = &session.info().base;
+    for som in session.directory().linked_soms().await? {
+        let place = som.dn.canonical_name();
+        let links = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
+        for other in links.others() {
+            messages.push(
+                StatusMessage::warning(
+                    "unknown-link",
+                    format!("{place}: \"{}\" in gPLink is no link", printable(other)),
+                )
+                .at(Place::file(som.dn.to_string()).key("gPLink"))
+                .with_hint("clients may stop reading there; repair it by hand"),
+            );
+        }
+        for link in links.links() {
+            let guid = Dn::parse(&link.dn).ok().and_then(|dn| dn.gpo_guid(base));
+            if let Some(guid) = guid.filter(|guid| !known.contains(guid)) {
+                messages.push(
+                    StatusMessage::warning(
+                        "dangling-link",
+                        format!("{place} is linked to {guid}, which does not exist"),
+                    )
+                    .at(Place::file(som.dn.to_string()).key("gPLink"))
+                    .with_hint("clients pass it over; remove the link in GPMC, or restore the GPO"),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn same_names(gpos: &[GpoObject], messages: &mut Vec<StatusMessage>) {
+    let mut names: BTreeMap<String, Vec<&GpoObject>> = BTreeMap::new();
+    for gpo in gpos {
+        names
+            .entry(gpo.display_name.to_lowercase())
+            .or_default()
+            .push(gpo);
+    }
+    for twins in names.values().filter(|twins| twins.len() > 1) {
+        let guids: Vec<String> = twins.iter().map(|gpo| gpo.guid.to_string()).collect();
+        let name = twins.first().map_or("", |gpo| gpo.display_name.as_str());
+        messages.push(StatusMessage::info(
+            "same-name",
+            format!(
+                "{} GPOs are called \"{}\": {}",
+                twins.len(),
+                printable(name),
+                guids.join(", ")
+            ),
+        ));
+    }
+}

@@ -1,0 +1,344 @@
+//! What a client does with the GPOs of its domain: which links reach it, in which precedence, and which GPOs it drops
+//! [MS-GPOL 3.2.5.1.5, 3.2.5.1.6]. Pure: nobody is asked.
+
+use super::extensions::Half;
+use crate::directory::Dn;
+use crate::directory::links::Som;
+use crate::model::access::{Answer, Token, may_apply, may_read};
+use crate::model::gp_link::LinkList;
+use crate::model::security_descriptor::SecurityDescriptor;
+use crate::model::sid::Sid;
+use crate::model::version::GpoVersion;
+
+/// A link that stands on the way from the account up to the domain and the site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// The GPO's DN, as the link has it.
+    pub gpo: String,
+    /// The path of the domain, OU or site.
+    pub target: String,
+    /// The order there.
+    pub order: usize,
+    /// Whether it is enforced.
+    pub enforced: bool,
+    /// What keeps it from the client.
+    pub stopped: Option<Stopped>,
+}
+
+/// Why a link does not reach a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stopped {
+    /// It is switched off.
+    Disabled,
+    /// The OU with this path, or the domain, blocks inheritance, and the link is not enforced.
+    Blocked(String),
+}
+
+/// The links of these objects in the order of their precedence, the highest first. `soms` begins with the OU that is
+/// nearest to the account and ends with the domain and then the site.
+///
+/// Enforced links go before all others, and among them those of the object that is farther away; of the others the nearer
+/// one goes first. In one object, order 1 goes first.
+pub fn precedence(soms: &[Som]) -> Vec<Reached> {
+    let mut enforced: Vec<Vec<Reached>> = Vec::new();
+    let mut normal: Vec<Reached> = Vec::new();
+    let mut blocked_by: Option<String> = None;
+    for som in soms {
+        let path = som.dn.canonical_name();
+        let list = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
+        let mut here = Vec::new();
+        for order in list.orders(|_| true) {
+            let Some(link) = list.get(order) else {
+                continue;
+            };
+            let blocked = blocked_by
+                .clone()
+                .filter(|_| !link.is_enforced())
+                .map(Stopped::Blocked);
+            let reached = Reached {
+                gpo: link.dn.clone(),
+                target: path.clone(),
+                order,
+                enforced: link.is_enforced(),
+                stopped: link.is_disabled().then_some(Stopped::Disabled).or(blocked),
+            };
+            if link.is_enforced() {
+                here.push(reached);
+            } else {
+                normal.push(reached);
+            }
+        }
+        enforced.push(here);
+        if som.blocks_inheritance() && blocked_by.is_none() {
+            blocked_by = Some(path);
+        }
+    }
+    enforced.reverse();
+    enforced.into_iter().flatten().chain(normal).collect()
+}
+
+/// What a client sees of a GPO.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// `gPCFunctionalityVersion`.
+    pub functionality_version: Option<u32>,
+    /// `flags`.
+    pub flags: Option<u32>,
+    /// The container's descriptor; `None` when it cannot be used.
+    pub descriptor: Option<SecurityDescriptor>,
+    /// `versionNumber`.
+    pub directory_version: Option<GpoVersion>,
+    /// The version of GPT.INI; `None` when there is no folder or no GPT.INI that can be read.
+    pub sysvol_version: Option<GpoVersion>,
+    /// The linked WMI filter: its name, or `None` when it does not exist.
+    pub wmi_filter: Option<Option<String>>,
+    /// Whether `gPCFileSysPath` names the folder it has to.
+    pub right_path: bool,
+}
+
+/// Why a client does not apply a GPO whose link reaches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denied {
+    /// `gPCFunctionalityVersion` is not 2.
+    FunctionalityVersion,
+    /// The half is switched off.
+    HalfDisabled,
+    /// The account that reads, the computer, may not read it; the SID of the entry that denies it.
+    NotReadable(Option<Sid>),
+    /// Security filtering: the account may not apply it; the SID of the entry that denies it.
+    NotFor(Option<Sid>),
+    /// The version of the half is 0 on both sides.
+    Empty,
+    /// There is no folder or no readable GPT.INI on SYSVOL, which ends the client's whole policy.
+    NoGptIni,
+    /// The linked WMI filter does not exist.
+    WmiFilterMissing,
+    /// `gPCFileSysPath` sends the client elsewhere.
+    WrongPath,
+}
+
+impl Denied {
+    /// A stable name for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::FunctionalityVersion => "functionality-version",
+            Self::HalfDisabled => "half-disabled",
+            Self::NotReadable(_) => "not-readable",
+            Self::NotFor(_) => "security-filtering",
+            Self::Empty => "empty",
+            Self::NoGptIni => "no-gpt-ini",
+            Self::WmiFilterMissing => "wmi-filter-missing",
+            Self::WrongPath => "wrong-path",
+        }
+    }
+}
+
+/// Every reason for which a client drops the GPO; none when it applies it, as far as the WMI filter lets it. `apply` is the
+/// token of the account the policy is for, `read` that of the computer, which reads the policy of its users too (MS16-072).
+pub fn denied(gpo: &Seen, half: Half, apply: &Token, read: &Token) -> Vec<Denied> {
+    let mut reasons = Vec::new();
+    if gpo.functionality_version != Some(2) {
+        reasons.push(Denied::FunctionalityVersion);
+    }
+    let off = match half {
+        Half::User => 1,
+        Half::Computer => 2,
+    };
+    if gpo.flags.is_some_and(|flags| flags & off != 0) {
+        reasons.push(Denied::HalfDisabled);
+    }
+    if let Some(descriptor) = &gpo.descriptor {
+        match may_read(descriptor, read) {
+            Answer::Granted => {}
+            Answer::Denied(sid) => reasons.push(Denied::NotReadable(Some(sid.clone()))),
+            Answer::NotGranted => reasons.push(Denied::NotReadable(None)),
+        }
+        match may_apply(descriptor, apply) {
+            Answer::Granted => {}
+            Answer::Denied(sid) => reasons.push(Denied::NotFor(Some(sid.clone()))),
+            Answer::NotGranted => reasons.push(Denied::NotFor(None)),
+        }
+    } else {
+        reasons.push(Denied::NotReadable(None));
+    }
+    if !gpo.right_path {
+        reasons.push(Denied::WrongPath);
+    }
+    let version = |version: GpoVersion| match half {
+        Half::User => version.user,
+        Half::Computer => version.machine,
+    };
+    match gpo.sysvol_version {
+        None => reasons.push(Denied::NoGptIni),
+        Some(sysvol) => {
+            if version(sysvol) == 0 && version(gpo.directory_version.unwrap_or_default()) == 0 {
+                reasons.push(Denied::Empty);
+            }
+        }
+    }
+    if gpo.wmi_filter == Some(None) {
+        reasons.push(Denied::WmiFilterMissing);
+    }
+    reasons
+}
+
+/// Whether the link is to this GPO.
+pub fn is_to(reached: &Reached, gpo: &Dn) -> bool {
+    Dn::parse(&reached.gpo).is_ok_and(|dn| dn == *gpo)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::links::SomKind;
+    use crate::model::sddl::from_sddl;
+
+    fn som(dn: &str, links: &[(&str, u32)], blocks: bool) -> Som {
+        let value: String = links
+            .iter()
+            .map(|(name, options)| format!("[LDAP://CN={name},DC=x;{options}]"))
+            .collect();
+        Som {
+            dn: Dn::parse(dn).unwrap(),
+            kind: SomKind::OrganizationalUnit,
+            gp_link: Some(value),
+            gp_options: blocks.then_some(1),
+        }
+    }
+
+    fn names(reached: &[Reached]) -> String {
+        let short = |one: &Reached| {
+            let name = one.gpo.split(['=', ',']).nth(1).unwrap().to_owned();
+            match &one.stopped {
+                None => name,
+                Some(Stopped::Disabled) => format!("({name})"),
+                Some(Stopped::Blocked(by)) => format!("[{name} {by}]"),
+            }
+        };
+        reached.iter().map(short).collect::<Vec<_>>().join(" ")
+    }
+
+    const NEAR: &str = "OU=near,OU=far,DC=x";
+    const FAR: &str = "OU=far,DC=x";
+    const SITE: &str = "CN=Berlin,CN=Sites,CN=Configuration,DC=x";
+
+    #[test]
+    fn the_nearer_goes_first_and_order_1_is_the_last_in_the_value() {
+        let soms = [
+            som(NEAR, &[("n2", 0), ("n1", 0)], false),
+            som(FAR, &[("f", 0)], false),
+            som("DC=x", &[("d2", 0), ("d1", 0)], false),
+            som(SITE, &[("s", 0)], false),
+        ];
+        assert_eq!(names(&precedence(&soms)), "n1 n2 f d1 d2 s");
+    }
+
+    #[test]
+    fn enforced_links_go_before_all_and_the_farther_first() {
+        let soms = [
+            som(NEAR, &[("n", 2), ("m", 0)], false),
+            som(FAR, &[("f2", 2), ("f1", 2), ("g", 0)], false),
+            som("DC=x", &[("d", 2)], false),
+            som(SITE, &[("s", 2)], false),
+        ];
+        assert_eq!(names(&precedence(&soms)), "s d f1 f2 n m g");
+    }
+
+    #[test]
+    fn block_inheritance_stops_what_is_above_and_not_enforced() {
+        let soms = [
+            som(NEAR, &[("n", 0)], false),
+            som(FAR, &[("f", 0), ("off", 1)], true),
+            som("DC=x", &[("d", 0), ("e", 2), ("both", 3)], true),
+            som(SITE, &[("s", 0)], false),
+        ];
+        assert_eq!(
+            names(&precedence(&soms)),
+            "(both) e n (off) f [d x/far] [s x/far]"
+        );
+    }
+
+    fn healthy() -> Seen {
+        Seen {
+            functionality_version: Some(2),
+            flags: Some(0),
+            descriptor: Some(
+                from_sddl(
+                    "O:DAG:DAD:P(A;CI;LCRPLORC;;;AU)(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)",
+                    Some(&"S-1-5-21-1-2-3".parse().unwrap()),
+                )
+                .unwrap(),
+            ),
+            directory_version: Some(GpoVersion::from_combined(65_537)),
+            sysvol_version: Some(GpoVersion::from_combined(65_537)),
+            wmi_filter: None,
+            right_path: true,
+        }
+    }
+
+    fn codes(gpo: &Seen, half: Half) -> Vec<&'static str> {
+        let token = Token::new(["S-1-5-21-1-2-3-1104".parse().unwrap()]);
+        denied(gpo, half, &token, &token)
+            .iter()
+            .map(Denied::code)
+            .collect()
+    }
+
+    #[test]
+    fn a_healthy_gpo_applies_in_both_halves() {
+        assert!(codes(&healthy(), Half::Computer).is_empty());
+        assert!(codes(&healthy(), Half::User).is_empty());
+        let filtered = Seen {
+            wmi_filter: Some(Some("Laptops".to_owned())),
+            ..healthy()
+        };
+        assert!(codes(&filtered, Half::User).is_empty());
+    }
+
+    #[test]
+    fn each_reason_alone() {
+        let one = |change: &dyn Fn(&mut Seen)| {
+            let mut gpo = healthy();
+            change(&mut gpo);
+            (codes(&gpo, Half::Computer), codes(&gpo, Half::User))
+        };
+        let both = |code| (vec![code], vec![code]);
+        let none = Vec::new;
+        assert_eq!(
+            one(&|gpo| gpo.functionality_version = None),
+            both("functionality-version")
+        );
+        assert_eq!(
+            one(&|gpo| gpo.flags = Some(1)),
+            (none(), vec!["half-disabled"])
+        );
+        assert_eq!(
+            one(&|gpo| gpo.flags = Some(2)),
+            (vec!["half-disabled"], none())
+        );
+        assert_eq!(one(&|gpo| gpo.flags = Some(3)), both("half-disabled"));
+        assert_eq!(one(&|gpo| gpo.flags = None), (none(), none()));
+        assert_eq!(one(&|gpo| gpo.sysvol_version = None), both("no-gpt-ini"));
+        assert_eq!(
+            one(&|gpo| gpo.wmi_filter = Some(None)),
+            both("wmi-filter-missing")
+        );
+        assert_eq!(one(&|gpo| gpo.right_path = false), both("wrong-path"));
+        assert_eq!(one(&|gpo| gpo.descriptor = None), both("not-readable"));
+        // The version of the half counts, and one side other than 0 is enough.
+        let version = |user, machine| Some(GpoVersion { user, machine });
+        let empty = one(&|gpo| {
+            gpo.directory_version = version(0, 3);
+            gpo.sysvol_version = version(0, 3);
+        });
+        assert_eq!(empty, (none(), vec!["empty"]));
+        assert_eq!(
+            one(&|gpo| gpo.directory_version = version(0, 0)),
+            (none(), none())
+        );
+        let nobody = one(&|gpo| {
+            gpo.descriptor = Some(from_sddl("O:SYG:SYD:P(A;;GR;;;AU)", None).unwrap());
+        });
+        assert_eq!(nobody, both("security-filtering"));
+    }
+}

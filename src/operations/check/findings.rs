@@ -1,0 +1,345 @@
+//! What is wrong with one GPO: facts in, findings out.
+//!
+//! An error is what keeps a client from the GPO, or sends it elsewhere; a warning is where the halves differ or settings
+//! are invisible; a note is worth knowing.
+
+use super::extensions::{self, Half};
+use super::facts::{Facts, Folder};
+use crate::formats::gpt_ini;
+use crate::message::{StatusMessage, printable};
+use crate::model::access::{Answer, Token, may_read};
+use crate::model::extension_list::ExtensionList;
+use crate::model::reference::Place;
+use crate::model::sddl::to_sddl;
+use crate::model::security_descriptor::{SecurityDescriptor, file_descriptor, same_access};
+use crate::model::sid::Sid;
+use crate::model::version::GpoVersion;
+
+/// The RID of Domain Computers.
+const DOMAIN_COMPUTERS: u32 = 515;
+
+/// Everything that is wrong with a GPO.
+pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
+    let mut found = Vec::new();
+    attributes(facts, &mut found);
+    match &facts.folder {
+        None => found.push(
+            StatusMessage::error("no-sysvol-folder", "the GPO has no folder on SYSVOL").with_hint(
+                "restore it from a backup, or delete the GPO; clients stop all their policy there",
+            ),
+        ),
+        Some(folder) => {
+            found.extend(folder.messages.iter().cloned());
+            versions(facts, folder, &mut found);
+            lists(facts, folder, &mut found);
+            descriptors(facts, folder, &mut found);
+        }
+    }
+    reading(facts, domain_sid, &mut found);
+    found.sort_by_key(|message| std::cmp::Reverse(message.severity));
+    found
+        .into_iter()
+        .map(|message| message.of_gpo(&facts.object.display_name))
+        .collect()
+}
+
+/// What the container alone tells.
+fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
+    let object = &facts.object;
+    if let Some(mismatch) = &facts.path_mismatch {
+        found.push(
+            StatusMessage::error("wrong-path", mismatch.clone())
+                .at(Place::file(object.dn.to_string()).key("gPCFileSysPath"))
+                .with_hint("clients read their policy from that path; find out who set it before anything else"),
+        );
+    }
+    if object.functionality_version != Some(2) {
+        let value = object
+            .functionality_version
+            .map_or_else(|| "absent".to_owned(), |value| value.to_string());
+        found.push(
+            StatusMessage::error(
+                "functionality-version",
+                format!("gPCFunctionalityVersion is {value}, and clients pass over what is not 2"),
+            )
+            .at(Place::file(object.dn.to_string()).key("gPCFunctionalityVersion"))
+            .with_hint("set it to 2"),
+        );
+    }
+    if object.flags.is_none() {
+        found.push(
+            StatusMessage::warning(
+                "no-flags",
+                "flags is absent; Windows takes that for enabled, sssd lets nobody log on",
+            )
+            .at(Place::file(object.dn.to_string()).key("flags"))
+            .with_hint("set flags to 0"),
+        );
+    }
+    if object.display_name.is_empty() {
+        found.push(StatusMessage::warning("no-name", "displayName is absent"));
+    }
+    match (&facts.wmi_filter, object.wmi_filter.as_deref()) {
+        (Some(link), _) if link.name.is_none() => found.push(
+            StatusMessage::error(
+                "wmi-filter-missing",
+                format!(
+                    "the WMI filter {} of {} does not exist, so clients do not apply the GPO",
+                    link.id, link.domain
+                ),
+            )
+            .with_hint("gpoctl wmi link GPO --none takes the link away"),
+        ),
+        (None, Some(value)) if !value.trim().is_empty() => found.push(
+            StatusMessage::error(
+                "wmi-link-broken",
+                format!("gPCWQLFilter is \"{}\", which is no link", printable(value)),
+            )
+            .with_hint("gpoctl wmi link sets or removes it"),
+        ),
+        _ => {}
+    }
+}
+
+/// The version of GPT.INI, as far as it can be read.
+pub(super) fn sysvol_version(folder: &Folder) -> Result<Option<GpoVersion>, String> {
+    match &folder.gpt_ini {
+        None => Err("GPT.INI is missing".to_owned()),
+        Some(bytes) => gpt_ini::read_version(bytes).map_err(|error| error.to_string()),
+    }
+}
+
+fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
+    let sysvol = match sysvol_version(folder) {
+        Ok(version) => version,
+        Err(reason) => {
+            found.push(
+                StatusMessage::error("gpt-ini", reason)
+                    .at(Place::file("GPT.INI"))
+                    .with_hint(
+                        "clients cannot read the GPO without it; check --fix writes it anew",
+                    ),
+            );
+            return;
+        }
+    };
+    let shown = |version: Option<GpoVersion>| {
+        version.map_or_else(
+            || "absent".to_owned(),
+            |version| format!("computer {}, user {}", version.machine, version.user),
+        )
+    };
+    if sysvol.unwrap_or_default() != facts.object.version.unwrap_or_default() || sysvol.is_none() {
+        found.push(
+            StatusMessage::warning(
+                "version-mismatch",
+                format!(
+                    "the directory has version {}, GPT.INI {}",
+                    shown(facts.object.version),
+                    shown(sysvol)
+                ),
+            )
+            .at(Place::file("GPT.INI").section("General").key("Version"))
+            .with_hint("wait for replication, or compare with the other controllers; check --fix raises the lower one"),
+        );
+    }
+    let needed = extensions::needed(&folder.tree, &facts.children);
+    for half in [Half::Computer, Half::User] {
+        let of_half = |version: Option<GpoVersion>| {
+            let version = version.unwrap_or_default();
+            match half {
+                Half::Computer => version.machine,
+                Half::User => version.user,
+            }
+        };
+        if of_half(sysvol) != 0 || of_half(facts.object.version) != 0 {
+            continue;
+        }
+        if let Some(setting) = needed.iter().find(|setting| setting.half == half) {
+            found.push(
+                StatusMessage::warning(
+                    "version-zero",
+                    format!(
+                        "the version of the {} half is 0, so clients take it for empty; it has settings",
+                        half.word()
+                    ),
+                )
+                .at(Place::file(setting.place.clone()))
+                .with_hint("edit it with any editor, or import it again: that raises the version"),
+            );
+        }
+    }
+    let zero = GpoVersion::default();
+    if sysvol == Some(zero) && facts.object.version == Some(zero) && needed.is_empty() {
+        found.push(StatusMessage::info(
+            "empty",
+            "the version is 0 in both halves: the GPO is empty, and clients pass it over",
+        ));
+    }
+}
+
+fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
+    let needed = extensions::needed(&folder.tree, &facts.children);
+    for (half, attribute, list) in [
+        (
+            Half::Computer,
+            "gPCMachineExtensionNames",
+            &facts.object.machine_extensions,
+        ),
+        (
+            Half::User,
+            "gPCUserExtensionNames",
+            &facts.object.user_extensions,
+        ),
+    ] {
+        let place = || Place::file(facts.object.dn.to_string()).key(attribute);
+        if let Err(error) = list.blocks() {
+            found.push(
+                StatusMessage::error("extensions-broken", error.to_string())
+                    .at(place())
+                    .with_hint("clients read no extension behind the fault; import the GPO again"),
+            );
+            continue;
+        }
+        if let Some(ordered) = extensions::in_order(list) {
+            found.push(unordered(list, &ordered).at(place()));
+        }
+        let mut missing: Vec<_> = needed
+            .iter()
+            .filter(|setting| setting.half == half && !list.contains(setting.extension))
+            .collect();
+        missing.dedup_by_key(|setting| setting.extension);
+        for setting in missing {
+            found.push(
+                StatusMessage::warning(
+                    "extension-missing",
+                    format!(
+                        "{} does not name {} ({}), so clients do not look at its settings",
+                        attribute, setting.extension, setting.name
+                    ),
+                )
+                .at(Place::file(setting.place.clone()))
+                .with_hint("open and save the setting in an editor if it is meant to apply"),
+            );
+        }
+        for (extension, name) in extensions::known() {
+            let used = needed
+                .iter()
+                .any(|setting| setting.half == half && setting.extension == extension);
+            if !used && list.contains(extension) {
+                found.push(
+                    StatusMessage::info(
+                        "extension-without-settings",
+                        format!(
+                            "{attribute} names {extension} ({name}), which has no settings here"
+                        ),
+                    )
+                    .at(place()),
+                );
+            }
+        }
+    }
+}
+
+fn unordered(list: &ExtensionList, ordered: &ExtensionList) -> StatusMessage {
+    let (code, text) = if list.as_str().to_uppercase() == ordered.as_str() {
+        (
+            "extensions-case",
+            "the list is in lower case, and sssd compares by case",
+        )
+    } else {
+        (
+            "extensions-order",
+            "the list is not in ascending order, and readers stop at the first extension out of order",
+        )
+    };
+    StatusMessage::warning(code, text).with_hint("check --fix puts it in order")
+}
+
+fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
+    if folder.descriptors.is_empty() {
+        found.push(
+            StatusMessage::info(
+                "descriptors-not-read",
+                "this SMB client cannot read security descriptors, so those of SYSVOL were not checked",
+            )
+            .with_hint("use --smb-client smb2"),
+        );
+        return;
+    }
+    let wanted = SecurityDescriptor::parse(&facts.object.security_descriptor)
+        .and_then(|descriptor| file_descriptor(&descriptor));
+    let wanted = match wanted {
+        Ok(wanted) => wanted.descriptor,
+        Err(error) => {
+            found.push(
+                StatusMessage::error(
+                    "descriptor-unreadable",
+                    format!("the security descriptor of the GPO cannot be used: {error}"),
+                )
+                .with_hint("check that the account may read it, and who can: everybody may"),
+            );
+            return;
+        }
+    };
+    let wrong = wrong_descriptors(facts, folder, &wanted);
+    let Some(first) = wrong.first() else { return };
+    let path = |path: &str| {
+        if path.is_empty() {
+            "the folder itself".to_owned()
+        } else {
+            path.to_owned()
+        }
+    };
+    found.push(
+        StatusMessage::warning(
+            "descriptor-differs",
+            format!(
+                "the permissions of {} of {} files and folders on SYSVOL are not those of the GPO, first {}",
+                wrong.len(),
+                folder.descriptors.len(),
+                path(first)
+            ),
+        )
+        .at(Place::file(first.clone()))
+        .with_hint("check --fix sets them, as samba-tool ntacl sysvolreset or GPMC would"),
+    );
+}
+
+/// The paths whose descriptor is not the one derived from the directory. A Samba controller wants every file and folder
+/// to be exactly so; on Windows the folder must grant the same, and what is in it inherits.
+pub(super) fn wrong_descriptors(
+    facts: &Facts,
+    folder: &Folder,
+    wanted: &SecurityDescriptor,
+) -> Vec<String> {
+    let text = to_sddl(wanted);
+    folder
+        .descriptors
+        .values()
+        .filter(|(path, bytes)| match SecurityDescriptor::parse(bytes) {
+            Err(_) => true,
+            Ok(found) if facts.samba => to_sddl(&found) != text,
+            Ok(found) => path.is_root() && !same_access(&found, wanted),
+        })
+        .map(|(path, _)| path.to_string())
+        .collect()
+}
+
+/// Since MS16-072 the computer reads the policy of its users too, so computers need Read on every GPO.
+fn reading(facts: &Facts, domain_sid: &Sid, found: &mut Vec<StatusMessage>) {
+    let Ok(descriptor) = SecurityDescriptor::parse(&facts.object.security_descriptor) else {
+        return;
+    };
+    let computer = Token::new([domain_sid.with_rid(DOMAIN_COMPUTERS)]);
+    if may_read(&descriptor, &computer) != Answer::Granted {
+        found.push(
+            StatusMessage::warning(
+                "no-read-for-computers",
+                "neither Authenticated Users nor Domain Computers may read the GPO, so its user settings apply nowhere (MS16-072)",
+            )
+            .at(Place::file(facts.object.dn.to_string()).key("nTSecurityDescriptor"))
+            .with_hint("grant Read to Domain Computers or Authenticated Users"),
+        );
+    }
+}

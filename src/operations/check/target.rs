@@ -1,0 +1,314 @@
+//! Would this account apply a GPO: the domain is asked for what [`super::client`] needs to say.
+
+use std::collections::BTreeMap;
+
+use super::client::{self, Denied, Reached, Seen, Stopped};
+use super::extensions::Half;
+use crate::directory::account::Account;
+use crate::directory::links::Som;
+use crate::directory::{Dn, GpoObject};
+use crate::error::{ErrorKind, Result};
+use crate::formats::gpt_ini;
+use crate::message::{StatusMessage, printable};
+use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
+use crate::model::access::Token;
+use crate::model::guid::Guid;
+use crate::model::safe_name::RelPath;
+use crate::model::security_descriptor::SecurityDescriptor;
+use crate::model::sid::Sid;
+use crate::model::snapshot::WmiFilterLink;
+use crate::model::version::GpoVersion;
+use crate::session::DomainSession;
+use crate::sysvol::SysvolPath;
+
+/// The RID of Domain Computers.
+const DOMAIN_COMPUTERS: u32 = 515;
+
+/// One GPO as it is for one account.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The GPO's GUID, when it is one of this domain.
+    pub guid: Option<Guid>,
+    /// Its display name; its DN when there is no such GPO here.
+    pub display_name: String,
+    /// Whether the account applies it, as far as its WMI filter lets it.
+    pub applies: bool,
+    /// Its place among those that apply, 1 for the one that wins.
+    pub precedence: Option<usize>,
+    /// The links on the way to the account, by precedence.
+    pub links: Vec<Reached>,
+    /// Why it does not apply: code and sentence.
+    pub reasons: Vec<(&'static str, String)>,
+    /// The name of the WMI filter that still decides on the client.
+    pub wmi_filter: Option<String>,
+}
+
+/// What applies to one account.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The account.
+    pub account: Account,
+    /// The half that is meant for it.
+    pub half: Half,
+    /// The site that was assumed.
+    pub site: Option<Dn>,
+    /// The GPOs, those that apply first, by precedence.
+    pub verdicts: Vec<Verdict>,
+    /// What could not be known.
+    pub messages: Vec<StatusMessage>,
+}
+
+/// Which GPOs an account applies. Without a site, the only one of the forest is taken, or none. Only the half that is meant
+/// for the account is considered; loopback processing is not.
+///
+/// # Errors
+/// `NotFound` when there is no such account or site; else as every search.
+pub async fn applied_to(
+    session: &DomainSession,
+    account: &str,
+    site: Option<&str>,
+    only: Option<&GpoObject>,
+) -> Result<Applied> {
+    let directory = session.directory();
+    let account = directory.account(account).await?;
+    let half = if account.is_computer() {
+        Half::Computer
+    } else {
+        Half::User
+    };
+    let mut messages = Vec::new();
+    let mut soms = directory.soms_above(&account.dn).await?;
+    let site = site_of(session, site, &mut messages).await?;
+    let site_dn = site.as_ref().map(|som| som.dn.clone());
+    soms.extend(site);
+
+    let apply = Token::new(account.groups.iter().cloned().chain([account.sid.clone()]));
+    let read = match half {
+        Half::Computer => apply.clone(),
+        Half::User => Token::new([session.info().domain_sid.with_rid(DOMAIN_COMPUTERS)]),
+    };
+    let reached = client::precedence(&soms);
+    let gpos = directory.gpos().await?;
+    let mut order: Vec<&GpoObject> = Vec::new();
+    let mut links: BTreeMap<Guid, Vec<Reached>> = BTreeMap::new();
+    let mut strangers: Vec<String> = Vec::new();
+    for link in reached {
+        match gpos.iter().find(|gpo| client::is_to(&link, &gpo.dn)) {
+            Some(gpo) => {
+                let known = links.entry(gpo.guid).or_default();
+                if known.is_empty() {
+                    order.push(gpo);
+                }
+                known.push(link);
+            }
+            None => strangers.push(format!("{} ({})", link.gpo, link.target)),
+        }
+    }
+    let mut verdicts = Vec::new();
+    for gpo in order {
+        let links = links.remove(&gpo.guid).unwrap_or_default();
+        verdicts.push(judge(session, gpo, half, (&apply, &read), links).await?);
+    }
+    if let Some(gpo) = only
+        && !verdicts
+            .iter()
+            .any(|verdict| verdict.guid == Some(gpo.guid))
+    {
+        verdicts.push(judge(session, gpo, half, (&apply, &read), Vec::new()).await?);
+    }
+    number(&mut verdicts);
+    if let Some(gpo) = only {
+        verdicts.retain(|verdict| verdict.guid == Some(gpo.guid));
+    }
+    for stranger in strangers {
+        messages.push(StatusMessage::info(
+            "other-gpo",
+            format!(
+                "a link names a GPO that this domain does not have: {}",
+                printable(&stranger)
+            ),
+        ));
+    }
+    Ok(Applied {
+        account,
+        half,
+        site: site_dn,
+        verdicts,
+        messages,
+    })
+}
+
+/// The site, as asked for, or the only one there is.
+async fn site_of(
+    session: &DomainSession,
+    asked: Option<&str>,
+    messages: &mut Vec<StatusMessage>,
+) -> Result<Option<Som>> {
+    let directory = session.directory();
+    if let Some(name) = asked {
+        let dn = directory.info().configuration.cn("Sites").cn(name);
+        return match directory.som(&dn).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(error.context(format!("there is no site \"{}\"", printable(name))))
+            }
+            other => other.map(Some),
+        };
+    }
+    let sites = directory.sites().await?;
+    match sites.as_slice() {
+        [only] => directory.som(only).await.map(Some),
+        several => {
+            messages.push(
+                StatusMessage::info(
+                    "site-unknown",
+                    format!(
+                        "the forest has {} sites, so links to sites were left out",
+                        several.len()
+                    ),
+                )
+                .with_hint("name the site of the computer with --site"),
+            );
+            Ok(None)
+        }
+    }
+}
+
+async fn judge(
+    session: &DomainSession,
+    gpo: &GpoObject,
+    half: Half,
+    (apply, read): (&Token, &Token),
+    links: Vec<Reached>,
+) -> Result<Verdict> {
+    let seen = see(session, gpo).await?;
+    let denied = client::denied(&seen, half, apply, read);
+    let mut reasons = Vec::new();
+    if !links.iter().any(|link| link.stopped.is_none()) {
+        reasons.extend(links.iter().filter_map(|link| {
+            let (code, text) = match link.stopped.as_ref()? {
+                Stopped::Disabled => (
+                    "link-disabled",
+                    format!("the link at {} is switched off", link.target),
+                ),
+                Stopped::Blocked(by) => (
+                    "inheritance-blocked",
+                    format!("{by} blocks the link at {}", link.target),
+                ),
+            };
+            Some((code, text))
+        }));
+        if links.is_empty() {
+            reasons.push((
+                "not-linked",
+                "it is linked to nothing above the account".to_owned(),
+            ));
+        }
+    }
+    for reason in &denied {
+        reasons.push((reason.code(), sentence(session, reason, half).await?));
+    }
+    Ok(Verdict {
+        guid: Some(gpo.guid),
+        display_name: gpo.display_name.clone(),
+        applies: reasons.is_empty(),
+        precedence: None,
+        links,
+        reasons,
+        wmi_filter: seen.wmi_filter.flatten(),
+    })
+}
+
+/// Those that apply come first and are numbered.
+fn number(verdicts: &mut [Verdict]) {
+    verdicts.sort_by_key(|verdict| !verdict.applies);
+    for (index, verdict) in verdicts
+        .iter_mut()
+        .filter(|verdict| verdict.applies)
+        .enumerate()
+    {
+        verdict.precedence = Some(index + 1);
+    }
+}
+
+/// What a client sees of the GPO.
+async fn see(session: &DomainSession, gpo: &GpoObject) -> Result<Seen> {
+    let wmi_filter = match gpo.wmi_filter.as_deref().and_then(WmiFilterLink::parse) {
+        None => None,
+        Some(link) => {
+            let filter = session.directory().wmi_filter(link.id).await?;
+            Some(filter.map(|filter| filter.name))
+        }
+    };
+    Ok(Seen {
+        functionality_version: gpo.functionality_version,
+        flags: gpo.flags,
+        descriptor: SecurityDescriptor::parse(&gpo.security_descriptor).ok(),
+        directory_version: gpo.version,
+        sysvol_version: sysvol_version(session, gpo.guid).await?,
+        wmi_filter,
+        right_path: gpo.path_mismatch(&session.info().dns_domain).is_none(),
+    })
+}
+
+/// The version of GPT.INI; a file without one has 0. `None` when there is no file that can be read.
+async fn sysvol_version(session: &DomainSession, guid: Guid) -> Result<Option<GpoVersion>> {
+    let Ok(name) = "GPT.INI".parse::<RelPath>() else {
+        return Ok(None);
+    };
+    let path = SysvolPath::in_gpo(&session.info().dns_domain, guid, &name);
+    let missing = |error: crate::Error| match error.kind() {
+        ErrorKind::NotFound => Ok(None),
+        _ => Err(error),
+    };
+    let entry = match session.sysvol().stat(&path).await {
+        Ok(Some(entry)) => entry,
+        Ok(None) => return Ok(None),
+        Err(error) => return missing(error),
+    };
+    match session.sysvol().read(&path, entry.size).await {
+        Ok(bytes) => Ok(gpt_ini::read_version(&bytes)
+            .ok()
+            .map(Option::unwrap_or_default)),
+        Err(error) => missing(error),
+    }
+}
+
+/// The reason in words.
+async fn sentence(session: &DomainSession, reason: &Denied, half: Half) -> Result<String> {
+    let whom = |sid: Option<String>, what: &str| match sid {
+        Some(name) => format!("an entry for {name} denies {what}"),
+        None => format!("nothing grants {what}"),
+    };
+    Ok(match reason {
+        Denied::FunctionalityVersion => "gPCFunctionalityVersion is not 2".to_owned(),
+        Denied::HalfDisabled => format!("its {} half is switched off", half.word()),
+        Denied::NotReadable(sid) => {
+            let what = match half {
+                Half::Computer => "the computer Read",
+                Half::User => {
+                    "computers Read, which they need for their users' policy too (MS16-072)"
+                }
+            };
+            whom(name_of(session, sid.as_ref()).await?, what)
+        }
+        Denied::NotFor(sid) => whom(
+            name_of(session, sid.as_ref()).await?,
+            "the account Apply Group Policy",
+        ),
+        Denied::Empty => format!("the version of its {} half is 0: it is empty", half.word()),
+        Denied::NoGptIni => "its GPT.INI on SYSVOL cannot be read".to_owned(),
+        Denied::WmiFilterMissing => "its WMI filter does not exist".to_owned(),
+        Denied::WrongPath => "gPCFileSysPath names another folder".to_owned(),
+    })
+}
+
+async fn name_of(session: &DomainSession, sid: Option<&Sid>) -> Result<Option<String>> {
+    let Some(sid) = sid else { return Ok(None) };
+    let query = PrincipalQuery::Sid(sid.clone());
+    Ok(Some(
+        match session.directory().lookup(&[query]).await?.pop() {
+            Some(Lookup::Found(principal)) => principal.down_level_name(),
+            _ => sid.to_string(),
+        },
+    ))
+}
