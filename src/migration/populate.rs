@@ -80,7 +80,13 @@ pub struct Merged {
 /// What is to be in a table for this GPO: what GPMC inventories in the order of the inventory, then the rest in the order it
 /// stands in the GPO. Principals that mean the same in every domain are items only where GPMC inventories them.
 pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, Vec<StatusMessage>) {
-    let inventory = Inventory::new(snapshot);
+    let mut inventory = Inventory::new(snapshot);
+    let mut messages = Vec::new();
+    let found = if options.scope == Scope::All {
+        found(snapshot, &mut inventory, &mut messages)
+    } else {
+        Vec::new()
+    };
     let item = |source: String, kind: EntryType, candidates: Vec<Candidate>| {
         let of_domain =
             matches!(kind, EntryType::Principal(_)) && NameForm::of(&source).domain().is_some();
@@ -118,34 +124,31 @@ pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, V
     for path in &snapshot.file_paths {
         items.push(item(path.clone(), EntryType::UncPath, Vec::new()));
     }
-    let mut messages = Vec::new();
-    if options.scope == Scope::All {
-        let (principals, paths) = others(snapshot, &inventory, &mut messages);
-        for (identities, places) in principals {
-            let Some((source, kind)) = common_source(&identities) else {
-                continue;
-            };
-            items.push(Item {
-                scope: Scope::All,
-                name: identities
-                    .iter()
-                    .find_map(Identity::name)
-                    .filter(|name| *name != source),
-                places,
-                ..item(
-                    source,
-                    kind,
-                    identities.iter().flat_map(Identity::candidates).collect(),
-                )
-            });
-        }
-        for (source, places) in paths {
-            items.push(Item {
-                scope: Scope::All,
-                places,
-                ..item(source, EntryType::UncPath, Vec::new())
-            });
-        }
+    let (principals, paths) = others(snapshot, &inventory, found);
+    for (identities, places) in principals {
+        let Some((source, kind)) = common_source(&identities) else {
+            continue;
+        };
+        items.push(Item {
+            scope: Scope::All,
+            name: identities
+                .iter()
+                .find_map(Identity::name)
+                .filter(|name| *name != source),
+            places,
+            ..item(
+                source,
+                kind,
+                identities.iter().flat_map(Identity::candidates).collect(),
+            )
+        });
+    }
+    for (source, places) in paths {
+        items.push(Item {
+            scope: Scope::All,
+            places,
+            ..item(source, EntryType::UncPath, Vec::new())
+        });
     }
     (items, messages)
 }
@@ -274,11 +277,40 @@ fn inventoried_source(principal: &Principal) -> Option<String> {
 /// Principals or UNC paths in the order they were met, with the places they stand in.
 type Met<T> = Vec<(T, Vec<Place>)>;
 
+/// Every reference of a GPO. The inventory takes in what pairs of name and SID among them tell of each other, as it does for a
+/// mapping.
+fn found(
+    snapshot: &GpoSnapshot,
+    inventory: &mut Inventory<'_>,
+    messages: &mut Vec<StatusMessage>,
+) -> Vec<Found> {
+    let mut all = Vec::new();
+    for (path, content) in snapshot.tree.files() {
+        let (found, noticed) = visit_keeping(path, content, &places::visit_file);
+        messages.extend(
+            noticed
+                .err()
+                .map(|unread| unread.of_gpo(&snapshot.display_name)),
+        );
+        all.extend(found);
+    }
+    for found in &all {
+        inventory.learn(&found.target);
+    }
+    for object in &snapshot.directory_objects {
+        places::software::visit_object(object, &mut |found: &Found| {
+            all.push(found.clone());
+            Rewrite::Keep
+        });
+    }
+    all
+}
+
 /// The principals, each with every way the GPO names it, and the paths that the inventory does not have.
 fn others(
     snapshot: &GpoSnapshot,
     inventory: &Inventory<'_>,
-    messages: &mut Vec<StatusMessage>,
+    found: Vec<Found>,
 ) -> (Met<Vec<Identity>>, Met<String>) {
     let mut known: HashSet<String> = snapshot
         .file_paths
@@ -332,21 +364,7 @@ fn others(
             (None, _) => {}
         }
     };
-    for (path, content) in snapshot.tree.files() {
-        let (found, noticed) = visit_keeping(path, content, &places::visit_file);
-        messages.extend(
-            noticed
-                .err()
-                .map(|unread| unread.of_gpo(&snapshot.display_name)),
-        );
-        found.into_iter().for_each(&mut meet);
-    }
-    for object in &snapshot.directory_objects {
-        places::software::visit_object(object, &mut |found: &Found| {
-            meet(found.clone());
-            Rewrite::Keep
-        });
-    }
+    found.into_iter().for_each(&mut meet);
     (principals, paths)
 }
 
