@@ -21,8 +21,11 @@ use std::path::{Path, PathBuf};
 
 use gpoctl::backup;
 use gpoctl::formats::migtable::{Destination, Encoding, MigTable};
+use gpoctl::migration::fill::{Definitions, fill};
+use gpoctl::migration::map::MapOptions;
 use gpoctl::migration::populate::{PopulateOptions, items, merge};
 use gpoctl::migration::scan::scan;
+use gpoctl::migration::validate::{Finding, validate};
 use gpoctl::model::reference::Scope;
 use gpoctl::model::snapshot::GpoSnapshot;
 use gpoctl::model::well_known;
@@ -310,4 +313,117 @@ fn what_is_read_from_the_files_is_what_gpmc_inventories() {
         explained += 1;
     }
     assert_eq!(explained, DIFFERENCES.len(), "a difference is gone");
+}
+
+/// What a table is checked against, without a domain.
+fn findings(name: &str, bytes: &[u8], snapshot: &GpoSnapshot, exclusive: bool) -> Vec<Finding> {
+    let options = MapOptions {
+        exclusive,
+        ..MapOptions::default()
+    };
+    let checked = validate(name, bytes, std::slice::from_ref(snapshot), None, &options);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(checked).unwrap().findings
+}
+
+#[test]
+fn a_table_of_every_place_has_a_row_for_each_reference_and_no_row_too_many() {
+    let case = "a_table_of_every_place_has_a_row_for_each_reference_and_no_row_too_many";
+    let Some(corpus) = corpus(case) else { return };
+    let (mut rows, mut extras) = (0, 0);
+    for folder in backups(&corpus) {
+        let snapshot = backup::read(&folder).unwrap().snapshot;
+        let (found, _) = items(&snapshot, &PopulateOptions::default());
+        extras += found.iter().filter(|item| item.scope == Scope::All).count();
+        let (table, listed) = populated(&snapshot, &PopulateOptions::default());
+        rows += listed.len();
+        let reduced = folder.ends_with("GPO-Backup-IT-Power-User-Config");
+        for finding in findings("t", &table.to_bytes(), &snapshot, true) {
+            // Of files that cannot be read, and names and SIDs in them that contradict each other, no table is to blame.
+            let of_gpo = ["unread-file", "name-sid-mismatch"];
+            let code = finding.message.code.as_str();
+            // The publisher took the files away, so nothing in them names a row.
+            let expected = of_gpo.contains(&code) || (reduced && code == "unused-row");
+            assert!(expected, "{}: {finding:?}", folder.display());
+        }
+    }
+    println!("{rows} rows, {extras} of them for what GPMC does not inventory");
+    assert!(extras > 50, "{extras}");
+}
+
+#[test]
+fn the_templates_can_be_filled_in() {
+    let Some(corpus) = corpus("the_templates_can_be_filled_in") else {
+        return;
+    };
+    let (mut templates, mut filled_in) = (0, 0);
+    for path in tables(&corpus) {
+        let template = MigTable::parse(&std::fs::read(&path).unwrap()).unwrap();
+        // Their names, by plain search.
+        let text: Vec<&str> = template
+            .rows()
+            .iter()
+            .filter_map(|row| match &row.destination {
+                Destination::Set(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        let names: BTreeSet<String> = text
+            .iter()
+            .flat_map(|text| text.split('%').skip(1).step_by(2))
+            .map(str::to_lowercase)
+            .collect();
+        if names.is_empty() {
+            continue;
+        }
+        templates += 1;
+        let error = fill("t", &template, &Definitions::default()).unwrap_err();
+        for name in &names {
+            let listed = error
+                .message()
+                .to_lowercase()
+                .contains(&format!("%{name}%"));
+            assert!(listed, "{}: {error}", path.display());
+        }
+        let mut definitions = Definitions::default();
+        for name in &names {
+            definitions.define(name, &format!("new-{name}")).unwrap();
+        }
+        let filled = fill("t", &template, &definitions).unwrap();
+        filled_in += filled.changed;
+        assert!(filled.unused.is_empty());
+        assert_eq!(filled.table.rows().len(), template.rows().len());
+        let written = String::from_utf16(
+            &filled
+                .table
+                .to_bytes()
+                .chunks_exact(2)
+                .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+                .collect::<Vec<u16>>(),
+        )
+        .unwrap();
+        assert!(!written.contains('%'), "{written}");
+    }
+    println!("{templates} templates, {filled_in} rows filled in");
+    assert_eq!(templates, 8);
+}
+
+/// The migration tables below a folder.
+fn tables(corpus: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![corpus.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "migtable") {
+                found.push(path);
+            }
+        }
+    }
+    assert_eq!(found.len(), 13, "tables in the corpus");
+    found
 }

@@ -367,21 +367,24 @@ fn every_fault_of_a_file_is_listed_at_once() {
 }
 
 #[test]
-fn warnings_end_with_success_unless_strict() {
+fn warnings_have_a_status_of_their_own() {
     let file = folder().join("odd.migtable");
     let path = file.to_str().unwrap();
-    std::fs::write(
-        &file,
-        utf16(&second_row(&[TYPE, "<Source>eve</Source>", NONE])),
-    )
-    .unwrap();
-    assert_eq!(migtable(&["validate", path]).status, 0);
+    let row = [TYPE, "<Source>eve</Source>", NONE];
+    std::fs::write(&file, utf16(&second_row(&row))).unwrap();
+    assert_eq!(migtable(&["validate", path]).status, 4);
     assert_eq!(migtable(&["validate", path, "--strict"]).status, 1);
-    let json = migtable(&["validate", path, "--json"]).json();
+    let said = migtable(&["validate", path, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((said.status, json["status"].as_str()), (4, Some("done")));
     assert_eq!(
         (json["errors"].as_u64(), json["warnings"].as_u64()),
         (Some(0), Some(1))
     );
+    std::fs::write(&file, utf16(&second_row(&[TYPE, SOURCE, NONE]))).unwrap();
+    let clean = migtable(&["validate", path]);
+    assert_eq!((clean.status, clean.stdout.as_str()), (0, ""));
+    std::fs::write(&file, utf16(&second_row(&row))).unwrap();
     let missing = migtable(&["validate", path, "--probe-unc", "fs1"]);
     assert_eq!(
         (missing.status, missing.stderr.as_str()),
@@ -398,4 +401,128 @@ fn warnings_end_with_success_unless_strict() {
             "error: cannot read the migration table /nowhere/x.migtable: No such file or directory (os error 2)\n  name a .migtable file, or make one: gpoctl migtable new FILE\n"
         )
     );
+}
+
+#[test]
+fn a_template_is_filled_in() {
+    let (file, out) = (
+        folder().join("tier0.migtable"),
+        folder().join("corp.migtable"),
+    );
+    let (path, to) = (file.to_str().unwrap(), out.to_str().unwrap());
+    let template = after_a_good_row(&format!(
+        "{}{}",
+        mapping(&[
+            "<Type>LocalGroup</Type>",
+            "<Source>L-T0@old.test</Source>",
+            "<Destination>%t0-logon%@%domaindns%</Destination>"
+        ]),
+        mapping(&[
+            "<Type>UNCPath</Type>",
+            r"<Source>\\fs1\homes\%USERNAME%</Source>",
+            r"<Destination>\\%server%\homes\%USERNAME%</Destination>"
+        ]),
+    ));
+    std::fs::write(&file, utf16(&template)).unwrap();
+    let fill = |definitions: &[&str], more: &[&str]| {
+        let mut arguments = vec!["fill", path, "--out", to];
+        arguments.extend(definitions.iter().flat_map(|one| ["--define", one]));
+        arguments.extend(more);
+        migtable(&arguments)
+    };
+    let said = fill(&["DomainDNS=corp.test"], &[]);
+    assert_eq!((said.status, said.stdout.as_str()), (2, ""));
+    assert_eq!(
+        said.stderr,
+        "error: migration table tier0.migtable:8: destination \"%t0-logon%@%domaindns%\": %t0-logon% has no value\n\
+         error: migration table tier0.migtable:13: destination \"\\\\%server%\\homes\\%USERNAME%\": %server% has no value\n\
+         error: placeholders of the template have no value: %server%, %t0-logon%\n  give each of them one: --define NAME=VALUE\n"
+    );
+    assert!(!out.exists());
+    let all = [
+        "DomainDNS=corp.test",
+        "t0-logon=L & T0",
+        "%server%=fs9",
+        "spare=x",
+    ];
+    let said = fill(&all, &[]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    assert_eq!(
+        said.stderr,
+        format!("warning: %spare% stands nowhere in the template\n{to}: 2 of 3 rows filled in\n")
+    );
+    let expected = template
+        .replace("%t0-logon%@%domaindns%", "L &amp; T0@corp.test")
+        .replace("%server%", "fs9");
+    assert_eq!(std::fs::read(&out).unwrap(), utf16(&expected));
+    assert_eq!(std::fs::read(&file).unwrap(), utf16(&template));
+    let again = fill(&all, &[]);
+    assert_eq!(again.status, 1);
+    assert!(again.stderr.contains("exists already"), "{}", again.stderr);
+    assert_eq!(fill(&all, &["--overwrite"]).status, 0);
+    for (definition, sentence) in [
+        (
+            "a",
+            "error: --define \"a\" has no value\n  write --define NAME=VALUE\n",
+        ),
+        ("=a", "error: \"\" cannot be the name of a placeholder\n"),
+    ] {
+        let said = fill(&[definition], &[]);
+        assert_eq!((said.status, said.stderr.as_str()), (2, sentence));
+    }
+    let twice = fill(&["a=b", "A=c"], &[]);
+    assert_eq!(
+        (twice.status, twice.stderr.as_str()),
+        (2, "error: %A% is defined twice\n")
+    );
+}
+
+#[test]
+fn what_is_wrong_with_the_command_line_is_said_before_anybody_connects() {
+    let file = folder().join("lab.migtable");
+    let path = file.to_str().unwrap();
+    migtable(&["new", path]);
+    for (arguments, sentence) in [
+        (
+            &["populate", path, "--from-backup", "/nowhere"][..],
+            "error: \"/nowhere\" is not the folder of a backup\n",
+        ),
+        (
+            &["validate", path, "--against", "Workstation Security"],
+            "error: \"Workstation Security\" is not the folder of a backup\n  name the {ID} folder, or give --backup-dir; for a GPO, name its domain with --from\n",
+        ),
+    ] {
+        let said = migtable(arguments);
+        assert_eq!(said.status, 1);
+        assert!(said.stderr.starts_with(sentence), "{}", said.stderr);
+    }
+    for arguments in [
+        &["populate", path][..],
+        &["populate", path, "--from-backup", "a", "--from-gpo", "b"],
+        &["populate", path, "--all", "--from-gpo", "b"],
+        &["validate", path, "--exclusive"],
+        &["validate", path, "--from", "src.test"],
+        &["suggest"],
+    ] {
+        assert_eq!(migtable(arguments).status, 2, "{arguments:?}");
+    }
+}
+
+#[test]
+fn every_command_has_help_with_two_examples() {
+    for command in [
+        "new", "show", "set", "remove", "populate", "suggest", "fill", "validate",
+    ] {
+        let help = migtable(&[command, "--help"]).stdout;
+        let (_, examples) = help.split_once("Examples:\n").unwrap();
+        let count = examples
+            .lines()
+            .filter(|line| {
+                line.trim_start()
+                    .starts_with(&format!("gpoctl migtable {command} "))
+                    || line.contains(&format!(" gpoctl migtable {command} "))
+            })
+            .count();
+        assert_eq!(count, 2, "{help}");
+    }
 }

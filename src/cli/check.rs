@@ -194,7 +194,7 @@ fn status_word(report: &Report) -> &'static str {
 }
 
 /// The exit status of a check.
-fn exit_status(worst: Option<Severity>) -> u8 {
+pub(super) fn exit_status(worst: Option<Severity>) -> u8 {
     match worst {
         None | Some(Severity::Info) => 0,
         Some(Severity::Warning) => 4,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::file;
+use crate::cli::check::exit_status;
 use crate::cli::connection::ConnectionArgs;
 use crate::cli::mapping::{ScopeChoice, UncChoice};
 use crate::cli::ui::{Colour, Ui};
@@ -29,8 +30,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Find what is wrong with a table
 ///
 /// The file and its rows are checked always; with --against, what the rows name is compared with what GPOs refer to; with
-/// --domain, every destination is looked up in the target. Nothing is changed anywhere. The exit status is 1 when there is an
-/// error, and 0 with warnings unless --strict is given.
+/// --domain, every destination is looked up in the target. Nothing is changed anywhere. The exit status is 1 with
+/// an error, 4 with a warning and no error, and otherwise 0.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl migtable validate lab.migtable --against '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --domain dst.example\n  gpoctl migtable validate lab.migtable --against \"Workstation Security\" --from src.example --domain dst.example --strict"
@@ -124,7 +125,15 @@ pub(in crate::cli) async fn run(args: ValidateArgs, ui: &Ui) -> Result<u8> {
             .count()
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let failed = errors > 0 || (args.strict && warnings > 0);
+    let worst = checked
+        .findings
+        .iter()
+        .map(|finding| match finding.message.severity {
+            Severity::Warning if args.strict => Severity::Error,
+            severity => severity,
+        })
+        .max();
+    let failed = worst == Some(Severity::Error);
     if ui.is_json() {
         ui.json(&serde_json::json!({
             "format_version": 1,
@@ -146,11 +155,7 @@ pub(in crate::cli) async fn run(args: ValidateArgs, ui: &Ui) -> Result<u8> {
             counted(warnings, "warning")
         ));
     }
-    Ok(if failed {
-        ErrorKind::BadInput.exit_status()
-    } else {
-        0
-    })
+    Ok(exit_status(worst))
 }
 
 /// `1 error`, `2 errors`.

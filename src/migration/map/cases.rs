@@ -20,7 +20,7 @@ const TARGET: &str = "S-1-5-21-9-9-9";
 const INF: &str = "Machine\\Microsoft\\Windows NT\\SecEdit\\GptTmpl.inf";
 
 /// A target domain with three accounts.
-struct Target;
+pub(super) struct Target;
 
 #[async_trait]
 impl PrincipalDirectory for Target {
@@ -74,7 +74,7 @@ fn answer(query: &PrincipalQuery) -> Lookup {
 }
 
 /// A snapshot whose GptTmpl.inf has these lines, and whose source knows two groups.
-fn snapshot(lines: &str) -> GpoSnapshot {
+pub(super) fn snapshot(lines: &str) -> GpoSnapshot {
     let mut tree = GptTree::new();
     let text = format!("[Unicode]\r\nUnicode=yes\r\n{lines}");
     tree.insert_file(&INF.parse().unwrap(), Bytes::from(text));
@@ -109,7 +109,7 @@ fn snapshot(lines: &str) -> GpoSnapshot {
     }
 }
 
-fn table(rows: &[(&str, &str, &str)]) -> MigrationTable {
+pub(super) fn table(rows: &[(&str, &str, &str)]) -> MigrationTable {
     let mut text = "<MigrationTable xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\">\n".to_owned();
     for (kind, source, destination) in rows {
         text += &format!(

@@ -258,3 +258,136 @@ async fn against_target(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::cases::{Target, snapshot, table};
+    use super::*;
+
+    const RIGHTS: &str = "[Privilege Rights]\r\nSeBatchLogonRight = *S-1-5-21-1-1-1-1001,*S-1-5-21-1-1-1-1002,*S-1-5-32-544,SRC\\Crew,Guest\r\n";
+
+    /// Mark and code of each message, with its line.
+    async fn found(
+        lines: &[&str],
+        rows: &[(&str, &str, &str)],
+        target: Option<&dyn PrincipalDirectory>,
+        exclusive: bool,
+    ) -> Vec<(char, String, u64)> {
+        let snapshots: Vec<GpoSnapshot> = lines.iter().map(|lines| snapshot(lines)).collect();
+        let options = MapOptions {
+            exclusive,
+            ..MapOptions::default()
+        };
+        let messages = review(&table(rows), &snapshots, target, &options)
+            .await
+            .unwrap();
+        messages
+            .into_iter()
+            .map(|message| {
+                let mark = match message.severity {
+                    Severity::Error => 'e',
+                    Severity::Warning => 'w',
+                    Severity::Info => 'i',
+                };
+                let line = message
+                    .place
+                    .and_then(|place| place.line)
+                    .unwrap_or_default();
+                (mark, message.code, line)
+            })
+            .collect()
+    }
+
+    fn expected(list: &[(char, &str, u64)]) -> Vec<(char, String, u64)> {
+        list.iter()
+            .map(|(mark, code, line)| (*mark, (*code).to_owned(), *line))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn rows_and_references_are_compared() {
+        let rows = [
+            ("User", "Helpdesk@src.test", "<DestinationNone/>"),
+            ("GlobalGroup", "Nobody@src.test", "<DestinationNone/>"),
+        ];
+        let warned = [
+            ('w', "type-mismatch", 2),
+            ('w', "unmapped-reference", 4),
+            ('i', "unmapped-reference", 4),
+            ('w', "unused-row", 3),
+        ];
+        assert_eq!(
+            found(&[RIGHTS], &rows, None, false).await,
+            expected(&warned)
+        );
+        let exclusive = warned.map(|(mark, code, line)| match code {
+            "unmapped-reference" => ('e', code, line),
+            _ => (mark, code, line),
+        });
+        assert_eq!(
+            found(&[RIGHTS], &rows, None, true).await,
+            expected(&exclusive)
+        );
+        // Of several GPOs one is enough to need a row.
+        let one = [("GlobalGroup", "Crew@src.test", "<DestinationNone/>")];
+        let other = "[Privilege Rights]\r\nSeX = *S-1-5-21-1-1-1-1002\r\n";
+        assert_eq!(found(&["", other], &one, None, false).await, []);
+        assert_eq!(
+            found(&["", ""], &one, None, false).await,
+            expected(&[('w', "unused-row", 2)])
+        );
+    }
+
+    #[tokio::test]
+    async fn two_rows_for_one_principal_are_an_error() {
+        let rows = [
+            ("GlobalGroup", "Helpdesk@src.test", "<DestinationNone/>"),
+            ("GlobalGroup", "SRC\\Helpdesk", "<DestinationNone/>"),
+        ];
+        let lines = "[Privilege Rights]\r\nSeX = *S-1-5-21-1-1-1-1001\r\n";
+        assert_eq!(
+            found(&[lines], &rows, None, false).await,
+            expected(&[('e', "ambiguous-rows", 4)])
+        );
+    }
+
+    #[tokio::test]
+    async fn destinations_are_looked_up() {
+        let relative = "<DestinationByRelativeName/>";
+        let same = "<DestinationSameAsSource/>";
+        let to = |text: &str| format!("<Destination>{text}</Destination>");
+        let (twin, support, nobody) = (to("DST\\Twin"), to("DST\\Support"), to("DST\\x"));
+        let rows = [
+            ("GlobalGroup", "a@src.test", twin.as_str()),
+            ("User", "b@src.test", support.as_str()),
+            ("GlobalGroup", "c@src.test", nobody.as_str()),
+            ("GlobalGroup", "Helpdesk@src.test", relative),
+            ("GlobalGroup", "Twin@src.test", relative),
+            ("User", "Support@src.test", relative),
+            ("Unknown", "S-1-5-21-1-1-1-1001", relative),
+            ("Unknown", "S-1-5-21-1-1-1-7", same),
+            ("GlobalGroup", "Crew@src.test", same),
+            ("Unknown", "Administrators", relative),
+            ("Unknown", "S-1-5-32-545", same),
+            ("Unknown", "text", same),
+        ];
+        let target: Option<&dyn PrincipalDirectory> = Some(&Target);
+        assert_eq!(
+            found(&[], &rows, target, false).await,
+            expected(&[
+                ('e', "destination-ambiguous", 2),
+                ('e', "destination-not-found", 4),
+                ('w', "destination-type", 3),
+                ('w', "relative-name-unknown", 8),
+                ('e', "destination-ambiguous", 6),
+                ('w', "destination-type", 7),
+                ('w', "source-stays", 9),
+                ('w', "source-stays", 10),
+            ])
+        );
+        // The GPO tells who a SID is.
+        let lines = "[Privilege Rights]\r\nSeX = *S-1-5-21-1-1-1-1001\r\n";
+        let row = [("Unknown", "S-1-5-21-1-1-1-1001", relative)];
+        assert_eq!(found(&[lines], &row, target, false).await, []);
+    }
+}
