@@ -13,7 +13,11 @@ use std::ops::Range;
 use bytes::Bytes;
 use gpoctl::directory::dn::Dn;
 use gpoctl::formats::aas::AdvertiseScript;
+use gpoctl::formats::audit_csv::{self, AuditCsv};
+use gpoctl::formats::comment_cmtx::Comments;
 use gpoctl::formats::fdeploy::{Fdeploy, Redirection};
+use gpoctl::formats::gpe_ini::GpeIni;
+use gpoctl::formats::gpo_cmt::GpoComment;
 use gpoctl::formats::gpt_tmpl::{GptTmpl, Setting};
 use gpoctl::formats::ini::{IniFile, LineKind};
 use gpoctl::formats::kept::{Kept, Written};
@@ -45,10 +49,14 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every parser.
 pub const TARGETS: &[Target] = &[
     ("aas", aas),
+    ("audit_csv", audit_csv),
     ("backup_xml", backup_xml),
     ("bkup_info", bkup_info),
+    ("comment_cmtx", comment_cmtx),
     ("fdeploy", fdeploy),
     ("firewall_rule", firewall_rule),
+    ("gpe_ini", gpe_ini),
+    ("gpo_cmt", gpo_cmt),
     ("gpt_ini", gpt_ini),
     ("gpt_tmpl", gpt_tmpl),
     ("ini", ini),
@@ -286,6 +294,72 @@ pub fn aas(data: &[u8]) {
         assert_eq!(after, expected);
     }
     visits(path, data);
+}
+
+pub fn audit_csv(data: &[u8]) {
+    let path = r"Machine\Microsoft\Windows NT\Audit\audit.csv";
+    let Ok(file) = AuditCsv::parse(data) else {
+        return refused(path, data);
+    };
+    assert_same(&file.to_bytes().unwrap(), data);
+    for (line, fields) in file.settings() {
+        let mut end = None;
+        for field in fields {
+            assert_span(line.text, &field.span);
+            assert!(end.is_none_or(|end| field.span.start == end + 1));
+            end = Some(field.span.end);
+            // A value that is written is read again.
+            let written = audit_csv::written(&field.value, false);
+            let again = format!("a\n{written}");
+            let read = AuditCsv::parse(again.as_bytes()).unwrap();
+            let values: Vec<String> = read
+                .settings()
+                .flat_map(|(_, f)| f)
+                .map(|f| f.value)
+                .collect();
+            let expected: &[String] = if written.is_empty() {
+                &[]
+            } else {
+                &[field.value]
+            };
+            assert_eq!(values, expected);
+        }
+        assert_eq!(end, Some(line.text.len()));
+    }
+    visits(path, data);
+}
+
+pub fn comment_cmtx(data: &[u8]) {
+    if let Ok(file) = Comments::parse(data) {
+        assert_same(&file.to_bytes(), data);
+    }
+    no_references(r"User\comment.cmtx", data, Comments::parse(data).is_ok());
+}
+
+pub fn gpe_ini(data: &[u8]) {
+    let read = GpeIni::parse(data);
+    if let Ok(file) = &read {
+        assert_same(&file.to_bytes().unwrap(), data);
+        let _ = file.extensions();
+    }
+    no_references("GPE.INI", data, read.is_ok());
+}
+
+pub fn gpo_cmt(data: &[u8]) {
+    let read = GpoComment::parse(data);
+    if let Ok(file) = &read {
+        assert_same(&file.to_bytes(), data);
+    }
+    no_references("GPO.cmt", data, read.is_ok());
+}
+
+/// A file in which there is nothing to map is parsed or has a reason, and is never in the way of a mapping.
+fn no_references(path: &str, data: &[u8], parsed: bool) {
+    let path: RelPath = path.parse().unwrap();
+    let bytes = Bytes::copy_from_slice(data);
+    assert_eq!(check_format(&path, &bytes).unwrap().is_ok(), parsed);
+    let visited = visit_file(&path, &bytes, &mut |_| panic!("a reference in it")).unwrap();
+    assert_eq!((visited.bytes, visited.messages), (None, Vec::new()));
 }
 
 pub fn firewall_rule(data: &[u8]) {

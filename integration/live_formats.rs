@@ -128,3 +128,203 @@ fn registry_pol_is_read_as_samba_reads_it() {
         assert!(said.contains(name) && said.contains(reason), "{said}");
     }
 }
+
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    DOMAIN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    let mut bytes = vec![0xFF, 0xFE];
+    bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+    bytes
+}
+
+/// Runs a command on the DC, to set a scene.
+fn on_dc(side: &str, arguments: &[&str]) {
+    let lab = std::env::var("GPOCTL_LAB_SCRIPT").unwrap();
+    let output = std::process::Command::new(lab)
+        .args(["exec", side])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+}
+
+/// The codes and texts of what an operation said.
+fn said(result: &Value) -> Vec<(String, String)> {
+    let mut all: Vec<&Value> = result["messages"].as_array().unwrap().iter().collect();
+    all.extend(result["plan"]["messages"].as_array().into_iter().flatten());
+    all.iter()
+        .map(|message| {
+            let text = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
+            (text("code"), text("text"))
+        })
+        .collect()
+}
+
+#[test]
+fn a_path_into_the_gpos_own_folder_arrives_in_the_targets() {
+    if !lab("a_path_into_the_gpos_own_folder_arrives_in_the_targets") {
+        return;
+    }
+    let _alone = alone();
+    let backup = &back_up("src.test", &["Logon Scripts"])["Logon Scripts"];
+    let own = r"\\src.test\SysVol\src.test\Policies\{A1B20004-0C4E-4D1A-8F00-5A3B7C9D0004}";
+    let other = r"\\dc1.src.test\sysvol\src.test\Policies\{A1B20006-0C4E-4D1A-8F00-5A3B7C9D0006}";
+    let scripts = backup.join("DomainSysvol/GPO/Machine/Scripts");
+    std::fs::write(
+        scripts.join("scripts.ini"),
+        utf16(&format!(
+            "\r\n[Startup]\r\n0CmdLine={own}\\Machine\\Scripts\\Startup\\start.cmd\r\n0Parameters=/list:{own}\\no\\list.txt\r\n1CmdLine={other}\\x.cmd\r\n1Parameters=\r\n"
+        )),
+    )
+    .unwrap();
+    let name = &fresh("Own folder");
+    let result = import(backup, name, &["--create", "--yes"]).json();
+    let gpo = gpo_named(&state("dst"), name);
+    let guid = guid_of(&gpo);
+    let new = format!(r"\\dst.test\SysVol\dst.test\Policies\{guid}");
+    assert_eq!(
+        sysvol_text("dst", &guid, "Machine/Scripts/scripts.ini"),
+        format!(
+            "\u{feff}\r\n[Startup]\r\n0CmdLine={new}\\Machine\\Scripts\\Startup\\start.cmd\r\n0Parameters=/list:{new}\\no\\list.txt\r\n1CmdLine={other}\\x.cmd\r\n1Parameters=\r\n"
+        )
+    );
+    let said = said(&result);
+    for (code, part) in [
+        ("own-folder-followed", "start.cmd"),
+        ("own-folder-file-missing", "list.txt"),
+        ("other-gpo-folder", "{A1B20006-0C4E-4D1A-8F00-5A3B7C9D0006}"),
+    ] {
+        assert!(
+            said.iter()
+                .any(|(c, text)| c == code && text.contains(part)),
+            "{code} {part}: {said:#?}"
+        );
+    }
+    // A row of the table wins.
+    let path = format!("{own}\\Machine\\Scripts\\Startup\\start.cmd");
+    let table = table(&[("UNCPath", &path, set(r"\\fs9.dst.test\s$\start.cmd"))]);
+    import(
+        backup,
+        name,
+        &["--migration-table", table.to_str().unwrap(), "--yes"],
+    )
+    .json();
+    let text = sysvol_text("dst", &guid, "Machine/Scripts/scripts.ini");
+    assert!(
+        text.contains("0CmdLine=\\\\fs9.dst.test\\s$\\start.cmd\r\n"),
+        "{text}"
+    );
+    judges_are_content("dst");
+}
+
+#[test]
+fn an_advertise_script_leads_to_the_new_share() {
+    if !lab("an_advertise_script_leads_to_the_new_share") {
+        return;
+    }
+    let _alone = alone();
+    let backup = &back_up("src.test", &["Software"])["Software"];
+    let name = &fresh("Software moved");
+    // Longer than the old one, and not ASCII.
+    let share = r"\\files.dst.test\Software für alle$";
+    let table = table(&[("UNCPath", r"\\fs1.src.test\software$", set(share))]);
+    let options = [
+        "--create",
+        "--migration-table",
+        table.to_str().unwrap(),
+        "--scope",
+        "gpmc",
+        "--yes",
+    ];
+    import(backup, name, &options).json();
+    let gpo = gpo_named(&state("dst"), name);
+    let guid = guid_of(&gpo);
+    let path = |package: &str| {
+        format!("{guid}/Machine/Applications/{{4F0D2C1A-7B3E-4A58-9C66-1D2E3F4A5B0{package}}}.aas")
+    };
+    let moved = judge("dst", &["cat", &path("1")]);
+    let launch: Vec<u8> = format!("{share}\\")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let place = moved
+        .windows(launch.len())
+        .position(|window| window == launch);
+    let length = u16::try_from(launch.len() / 2).unwrap() | 0xC000;
+    assert_eq!(
+        moved[place.unwrap() - 2..place.unwrap()],
+        length.to_le_bytes()
+    );
+    assert!(!moved.windows(8).any(|window| window == b"fs1.src."));
+    // The other package has no row.
+    let kept = judge("dst", &["cat", &path("2")]);
+    assert!(kept.windows(8).any(|window| window == b"fs2.src."));
+    // Samba reads both.
+    judge("dst", &["parse", &path("1")]);
+    judge("dst", &["parse", &path("2")]);
+    let children = gpo["children"].to_string();
+    assert!(
+        children.contains("Software für alle$\\\\reader.msi"),
+        "{children}"
+    );
+    judges_are_content("dst");
+}
+
+#[test]
+fn names_that_windows_cannot_tell_apart_or_read_are_told() {
+    if !lab("names_that_windows_cannot_tell_apart_or_read_are_told") {
+        return;
+    }
+    let _alone = alone();
+    let backup = &back_up("src.test", &["Logon Scripts"])["Logon Scripts"];
+    let name = &fresh("Odd names on disk");
+    import(backup, name, &["--create", "--yes"]).json();
+    let guid = guid_of(&gpo_named(&state("dst"), name));
+    let folder = format!("/var/lib/samba/sysvol/dst.test/Policies/{guid}/Machine/Scripts");
+    let saved = tempfile::tempdir_in(scratch()).unwrap();
+    let back_up = || {
+        let to = saved.path().to_str().unwrap();
+        gpoctl(&["backup", "--domain", "dst.test", "--to", to, "--json", name])
+    };
+    // A name that is no UTF-8 on the server's disk costs itself at most.
+    on_dc(
+        "dst",
+        &[
+            "bash",
+            "-c",
+            &format!("echo x > \"{folder}/\"$'bad\\xffname.txt'"),
+        ],
+    );
+    let result = back_up();
+    println!(
+        "a name that is no text: {} {}",
+        result.stdout, result.stderr
+    );
+    assert_eq!(result.status, 0);
+    on_dc(
+        "dst",
+        &[
+            "bash",
+            "-c",
+            &format!(
+                "rm \"{folder}/\"$'bad\\xffname.txt'; cp \"{folder}/scripts.ini\" \"{folder}/Scripts.INI\""
+            ),
+        ],
+    );
+    let result = back_up();
+    let text = format!("{}{}", result.stdout, result.stderr);
+    assert_ne!(result.status, 0, "{text}");
+    assert!(
+        text.contains("scripts.ini")
+            && text.contains("Scripts.INI")
+            && text.contains("are one to Windows"),
+        "{text}"
+    );
+    on_dc("dst", &["rm", &format!("{folder}/Scripts.INI")]);
+    assert_eq!(back_up().status, 0);
+}

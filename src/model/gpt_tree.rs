@@ -52,26 +52,6 @@ impl GptTree {
             .1 = Node::File(content);
     }
 
-    /// Adds a file that was read. Nothing is replaced: Windows has one entry where two names differ only in case, and which of two files
-    /// a client gets from another server is anybody's guess.
-    ///
-    /// # Errors
-    /// The path of the entry that is there already, as it is spelled.
-    pub fn add_file(&mut self, path: &RelPath, content: Bytes) -> Result<(), RelPath> {
-        if let Some((there, _)) = self.entries.get(&path.folded()) {
-            return Err(there.clone());
-        }
-        // A file cannot be a folder as well.
-        let above = std::iter::successors(path.parent(), RelPath::parent)
-            .find_map(|above| self.entries.get(&above.folded()))
-            .filter(|(_, node)| *node != Node::Dir);
-        if let Some((there, _)) = above {
-            return Err(there.clone());
-        }
-        self.insert_file(path, content);
-        Ok(())
-    }
-
     /// Removes one entry.
     pub fn remove(&mut self, path: &RelPath) {
         self.entries.remove(&path.folded());
@@ -146,26 +126,5 @@ mod tests {
         );
         let paths: Vec<String> = tree.entries().map(|(path, _)| path.to_string()).collect();
         assert_eq!(paths, ["Machine", "Machine\\Registry.pol"]);
-    }
-
-    #[test]
-    fn no_file_takes_the_place_of_another() {
-        let mut tree = GptTree::new();
-        let mut add = |path: &str| {
-            let added = tree.add_file(&path.parse().unwrap(), Bytes::from(path.to_owned()));
-            added.map_err(|there| there.to_string())
-        };
-        assert_eq!(add("Machine\\Registry.pol"), Ok(()));
-        let there = Err("Machine\\Registry.pol".to_owned());
-        assert_eq!(add("Machine\\registry.pol"), there);
-        assert_eq!(add("Machine\\Registry.pol"), there);
-        assert_eq!(add("MACHINE\\Other.pol"), Ok(()));
-        assert_eq!(add("machine"), Err("Machine".to_owned()));
-        assert_eq!(add("Machine\\REGISTRY.POL\\x"), there);
-        assert_eq!(
-            tree.file("machine/registry.pol").unwrap(),
-            &Bytes::from_static(b"Machine\\Registry.pol")
-        );
-        assert_eq!(tree.files().count(), 2);
     }
 }

@@ -1,5 +1,7 @@
 //! The SYSVOL half of one GPO, read whole.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
@@ -36,7 +38,7 @@ pub(crate) const STAGING_PREFIX: &str = ".gpoctl-";
 ///
 /// # Errors
 /// `NotFound` when the GPO has no folder; `BadDirectory` when it is larger than the limits (100,000 entries, 1 GiB, 64
-/// folders deep), or two files whose names differ only in case; otherwise as the back end.
+/// folders deep), or two entries whose names differ only in case; otherwise as the back end.
 pub async fn read_gpt(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> Result<Gpt> {
     let (gpt, unread) = read_what_can_be_read(sysvol, domain, guid).await?;
     match unread.into_iter().next() {
@@ -102,6 +104,7 @@ async fn read_once(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> 
     let mut files: Vec<(RelPath, u64)> = Vec::new();
     let mut ini = None;
     let mut level = vec![RelPath::root()];
+    let mut seen: HashMap<String, RelPath> = HashMap::new();
     let mut entries = 0_usize;
     let mut total = 0_u64;
     while !level.is_empty() {
@@ -139,6 +142,10 @@ async fn read_once(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> 
                 }
                 if path.components().len() > RelPath::MAX_DEPTH {
                     return Err(too_large(guid, "folders nested more than 64 deep"));
+                }
+                // Windows has one entry for both, and which of two a client gets from another server is anybody's guess.
+                if let Some(there) = seen.insert(path.folded(), path.clone()) {
+                    return Err(one_to_windows(guid, &there, &path));
                 }
                 if let Some(reason) = left_out(&path, entry.is_dir) {
                     gpt.messages.push(
@@ -212,6 +219,19 @@ fn left_out(path: &RelPath, is_dir: bool) -> Option<&'static str> {
     let upper = name.to_ascii_uppercase();
     (is_dir && upper.contains("_NTFRS_"))
         .then_some("this folder was set aside by a replication conflict")
+}
+
+fn one_to_windows(guid: Guid, one: &RelPath, other: &RelPath) -> Error {
+    let (first, second) = if one < other {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    Error::new(
+        ErrorKind::BadDirectory,
+        format!("GPO {guid} has {first} and {second} on SYSVOL, which are one to Windows"),
+    )
+    .with_hint("remove one of the two on the server's own disk")
 }
 
 fn too_large(guid: Guid, what: &str) -> Error {
