@@ -465,6 +465,14 @@ fn stored_passwords_are_told_refused_and_never_shown() {
         &gpoctl(&["-vvv", "show", &name, "--domain", "src.test"]),
     );
     told("backups show", &gpoctl(&["-vvv", "backups", "show", path]));
+    let other = back_up("src.test", &["Drive Maps"])["Drive Maps"].clone();
+    let other = other.to_str().unwrap();
+    for more in [&[][..], &["--json"]] {
+        let said = gpoctl(&[&["-vvv", "diff", other, path][..], more].concat());
+        let text = format!("{}{}", said.stdout, said.stderr);
+        assert!(text.contains("(not shown)"), "{text}");
+        assert!(!text.contains(PASSWORD), "diff shows the password");
+    }
     for document in [
         gpoctl(&["show", &name, "--domain", "src.test", "--json"]).json(),
         gpoctl(&["backups", "show", path, "--json"]).json(),

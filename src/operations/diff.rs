@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use similar::{ChangeTag, TextDiff};
 
 use super::plan::{Change, sha256};
+use crate::formats::preferences::passwords::without_passwords;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
 use crate::formats::text;
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
@@ -183,13 +184,13 @@ fn files(old: &GptTree, new: &GptTree, found: &mut Vec<Difference>) {
                 change,
                 ..difference
             },
-            // Other bytes that read alike: an encoding, a line end, the order of nothing.
+            // Other bytes that read alike: an encoding, a line end, a stored password, which is not shown.
             None if change == Change::Changed => Difference {
                 name,
                 change,
                 lines: vec![Line {
                     sign: LineSign::Same,
-                    text: "the bytes differ, the text does not (encoding or line ends)".to_owned(),
+                    text: "the bytes differ, the text does not (encoding, line ends, or a stored password)".to_owned(),
                 }],
             },
             None => Difference {
@@ -222,7 +223,7 @@ fn content(folded: &str, node: &Node) -> Vec<String> {
             .any(|c| c.is_control() && !matches!(c, '\r' | '\n' | '\t' | '\u{1a}' | '\u{c}'))
     };
     match decoded.filter(is_text) {
-        Some(text) => lines(&text),
+        Some(text) => lines(&without_passwords(&text)),
         None => vec![summary(bytes)],
     }
 }
@@ -360,6 +361,22 @@ mod tests {
         let found = found(&[("User/a.ini", b"a=1\r\n")], &[("User/a.ini", b"a=1\n")]);
         assert_eq!(found.len(), 1);
         assert!(found[0].2[0].contains("line ends"), "{found:?}");
+    }
+
+    #[test]
+    fn stored_passwords_are_not_shown() {
+        let path = "Machine/Preferences/Groups/Groups.xml";
+        let [one, two] = ["first", "second"].map(|password| {
+            format!("<Groups>\n<User><Properties cpassword=\"{password}\"/></User>\n</Groups>")
+        });
+        let found = found(&[(path, one.as_bytes())], &[(path, two.as_bytes())]);
+        assert!(found[0].2[0].contains("stored password"), "{found:?}");
+        let found = self::found(&[], &[(path, two.as_bytes())]);
+        let said = format!("{found:?}");
+        assert!(
+            said.contains("(not shown)") && !said.contains("second"),
+            "{said}"
+        );
     }
 
     #[test]

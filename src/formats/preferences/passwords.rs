@@ -1,6 +1,8 @@
 //! Passwords in Preferences: `cpassword` is AES under a key that Microsoft published [MS-GPPREF 2.2.1.1.4], in a file that every
 //! account of the domain can read (MS14-025). They are found, never decrypted, and their value is never handed out.
 
+use std::ops::Range;
+
 use super::{Cursor, Preferences, XmlPlace};
 use crate::formats::xml_tree::Element;
 
@@ -53,14 +55,52 @@ pub fn looks_like_password(bytes: &[u8]) -> bool {
     let text: String = bytes
         .iter()
         .filter(|byte| **byte != 0)
-        .map(|byte| char::from(*byte).to_ascii_lowercase())
+        .map(|byte| char::from(*byte))
         .collect();
-    text.split(ATTRIBUTE).skip(1).any(|behind| {
-        let value = behind
-            .trim_start()
-            .strip_prefix('=')
-            .map(str::trim_start)
-            .and_then(|value| value.strip_prefix(['"', '\'']));
-        value.is_some_and(|value| !value.trim_start().starts_with(['"', '\'']))
+    values(&text).into_iter().any(|value| {
+        text.get(value)
+            .is_some_and(|value| !value.trim().is_empty())
     })
+}
+
+/// A text for people to read, with something else in place of every stored password, well-formed or not.
+pub fn without_passwords(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut position = 0;
+    for value in values(text) {
+        shown.push_str(text.get(position..value.start).unwrap_or_default());
+        if !value.is_empty() {
+            shown.push_str("(not shown)");
+        }
+        position = value.end;
+    }
+    shown.push_str(text.get(position..).unwrap_or_default());
+    shown
+}
+
+/// Where the values of the attribute stand in a text. One without an end reaches to the end of the text.
+fn values(text: &str) -> Vec<Range<usize>> {
+    let folded = text.to_ascii_lowercase();
+    let mut found = Vec::new();
+    let mut position = 0;
+    while let Some(rest) = folded.get(position..)
+        && let Some(at) = rest.find(ATTRIBUTE)
+    {
+        position += at + ATTRIBUTE.len();
+        let behind = folded.get(position..).unwrap_or_default();
+        let Some(value) = behind.trim_start().strip_prefix('=').map(str::trim_start) else {
+            continue;
+        };
+        let (value, end) = match value.chars().next() {
+            Some(quote @ ('"' | '\'')) => {
+                let inside = value.get(1..).unwrap_or_default();
+                (inside, inside.find(quote))
+            }
+            _ => (value, value.find(|c: char| c.is_whitespace() || c == '>')),
+        };
+        let start = folded.len() - value.len();
+        position = start + end.unwrap_or(value.len());
+        found.push(start..position);
+    }
+    found
 }

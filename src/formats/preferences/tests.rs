@@ -1,4 +1,4 @@
-use super::passwords::{looks_like_password, passwords};
+use super::passwords::{looks_like_password, passwords, without_passwords};
 use super::*;
 use proptest::prelude::*;
 
@@ -223,8 +223,33 @@ fn passwords_in_broken_files_are_suspected() {
         assert!(Preferences::parse(broken).is_err());
         assert!(looks_like_password(broken));
     }
-    for harmless in ["<a cpassword=\"\"", "cpassword", "<a cpassword='' b='", ""] {
+    for harmless in [
+        "<a cpassword=\"\"",
+        "cpassword",
+        "<a cpassword='' b='",
+        "cpassword=",
+        "",
+    ] {
         assert!(!looks_like_password(harmless.as_bytes()), "{harmless}");
+    }
+}
+
+#[test]
+fn a_text_to_read_has_no_password_in_it() {
+    for (text, shown) in [
+        (
+            "<a cpassword=\"x\" b='1'/>",
+            "<a cpassword=\"(not shown)\" b='1'/>",
+        ),
+        (
+            "CPassword = 'y'>cpassword=z>",
+            "CPassword = '(not shown)'>cpassword=(not shown)>",
+        ),
+        ("cpassword=\"", "cpassword=\""),
+        ("cpassword=\"never\nends", "cpassword=\"(not shown)"),
+        ("cpassword='' ü cpassword", "cpassword='' ü cpassword"),
+    ] {
+        assert_eq!(without_passwords(text), shown);
     }
 }
 
@@ -256,6 +281,7 @@ proptest! {
                 passwords(&preferences);
             }
             looks_like_password(text.as_bytes());
+            without_passwords(&text);
         }
     }
 }
