@@ -12,6 +12,8 @@
 //! | [`check`] | live GPOs | findings, and a change list that mends |
 //! | [`link`] | the links of a domain, OU or site | a change list |
 //! | [`apply`] | a plan | the change, with a journal, or nothing |
+//!
+//! [`risks`] and [`secrets`] say what of a snapshot to look at before it is let into a domain.
 
 pub mod apply;
 pub mod backup;

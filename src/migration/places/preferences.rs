@@ -7,6 +7,8 @@ mod spots;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
 use self::spots::{Slot, Spot, SpotKind, spots};
@@ -35,7 +37,8 @@ pub(super) fn visit(
         document: preferences.document(),
         context,
         edits: Vec::new(),
-        members: Vec::new(),
+        members: HashMap::new(),
+        members_left: 0,
     };
     preferences.walk(&mut |cursor| visit.element(cursor));
     let edits = visit.edits;
@@ -54,15 +57,20 @@ struct Visit<'a, 'm, 'c, 'v> {
     document: &'a XmlDocument,
     context: &'m mut Context<'c, 'v>,
     edits: Vec<Edit>,
-    /// The members of the last group so far, as they are now, and whether mapping made them so.
-    members: Vec<(String, bool)>,
+    /// The members of the last group so far, as they are now, and whether mapping made one of them so.
+    members: HashMap<String, bool>,
+    /// How many members the last group keeps.
+    members_left: usize,
 }
 
 impl<'a> Visit<'a, '_, '_, '_> {
     fn element(&mut self, cursor: &Cursor<'a, '_>) {
         let element = cursor.element;
         match element.name.as_str() {
-            "Members" => self.members.clear(),
+            "Members" => {
+                self.members.clear();
+                self.members_left = element.elements().count();
+            }
             "FilterSite" => self.site(cursor),
             _ => {}
         }
@@ -188,7 +196,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
             }
             Rewrite::Remove if cursor.element.name == "Member" => {
                 self.edits.push(self.document.remove(cursor.element));
-                self.last_member(cursor, &place);
+                self.member_gone(&place);
                 return;
             }
             Rewrite::Remove => {
@@ -284,27 +292,22 @@ impl<'a> Visit<'a, '_, '_, '_> {
             return;
         }
         let key = sid.map_or_else(|| name.to_lowercase(), Sid::to_string);
-        let twice = self
-            .members
-            .iter()
-            .any(|(other, other_mapped)| *other == key && (mapped || *other_mapped));
-        if twice {
+        let earlier = self.members.get(&key).copied();
+        if earlier.is_some_and(|earlier| mapped || earlier) {
             let text = format!(
                 "\"{}\" is a member of this group twice now",
                 printable(name)
             );
             self.context.warning("duplicate-member", text, place);
         }
-        self.members.push((key, mapped));
+        self.members.insert(key, mapped || earlier == Some(true));
     }
 
     /// Says when a group is left without the members it had.
-    fn last_member(&mut self, cursor: &Cursor<'_, '_>, place: &Place) {
-        let alone = cursor
-            .parent()
-            .is_some_and(|members| members.elements().count() == 1);
-        if alone {
-            let text = "the only member was taken out, so the item changes no membership any more";
+    fn member_gone(&mut self, place: &Place) {
+        self.members_left = self.members_left.saturating_sub(1);
+        if self.members_left == 0 {
+            let text = "the last member was taken out, so the item changes no membership any more";
             self.context.warning("empty-list", text, place);
         }
     }

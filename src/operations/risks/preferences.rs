@@ -22,7 +22,7 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Vec<Risk> {
         let is_item = cursor.above().all(|above| {
             above.name == "Collection" || std::ptr::eq(above, preferences.document().root())
         });
-        if let Some((kind, text)) = risk(&item).filter(|_| is_item) {
+        if let Some((kind, text)) = is_item.then(|| risk(&item)).flatten() {
             let off = if item.is_disabled() {
                 " (switched off)"
             } else {

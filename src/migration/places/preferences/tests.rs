@@ -1,5 +1,6 @@
 use super::super::{Found, Visited, visit_file};
 use super::*;
+use proptest::prelude::*;
 
 const MAPPED: &str = "S-1-5-21-9-9-9-4242";
 
@@ -203,15 +204,12 @@ fn targeting_by_computer_domain_and_unit() {
 fn none_takes_out_members_only() {
     let text = item(
         "Groups",
-        "<Members>\r\n\t<Member name='SRC\\a' sid='S-1-5-21-1-2-3-8'/>\r\n</Members><FilterGroup name='SRC\\a' sid='S-1-5-21-1-2-3-8'/><Properties runAs='SRC\\a'/>",
+        "<Members>\r\n\t<Member name='SRC\\a' sid='S-1-5-21-1-2-3-8'/>\r\n\t<Member name='SRC\\a' sid='S-1-5-21-1-2-3-8'/>\r\n</Members><FilterGroup name='SRC\\a' sid='S-1-5-21-1-2-3-8'/><Properties runAs='SRC\\a'/>",
     );
     let (new, visited) = run(&text, &mut |_| Rewrite::Remove);
     assert_eq!(
         new,
-        text.replace(
-            "\r\n\t<Member name='SRC\\a' sid='S-1-5-21-1-2-3-8'/>\r\n",
-            "\r\n"
-        )
+        text.replace("\r\n\t<Member name='SRC\\a' sid='S-1-5-21-1-2-3-8'/>", "")
     );
     assert_eq!(
         codes(&visited),
@@ -243,4 +241,31 @@ fn misfits_change_nothing() {
 fn passwords_are_no_text_to_search() {
     let text = item("Drives", "<Properties cpassword='\\\\a\\b'/>");
     assert_eq!(found(&text), [""; 0]);
+}
+
+proptest! {
+    #[test]
+    fn visiting_never_panics_and_keeping_changes_nothing(
+        pieces in "(<Member name='(SRC_a|S-1-5-21-1-2-3-4|%x%|&amp;)?' sid='(S-1-5-21-1-2-3-4|\\?| )?'/>|<UserId>(SRC_a|\r\n|S-1-5-18| )*</UserId>|<Filter(Computer|Domain|OrgUnit|Site|Group) name='(a|SRC|DC=a)?'/>|<Members>|</Members>|<Properties runAs='x_y' path='\\\\\\\\a_b'/>){0,12}"
+    ) {
+        let pieces = pieces.replace('_', "\\");
+        let bytes = Bytes::from(format!("<r>{pieces}</r>"));
+        let path = "User/Preferences/X/X.xml".parse().unwrap();
+        let Ok(kept) = visit_file(&path, &bytes, &mut |_| Rewrite::Keep) else {
+            return Ok(());
+        };
+        prop_assert_eq!(kept.bytes, None);
+        for rewrite in [
+            Rewrite::Remove,
+            Rewrite::Unc("\\\\new\\x & y".to_owned()),
+            Rewrite::Principal { sid: None, name: "<n>'\"".to_owned() },
+            Rewrite::Principal { sid: Some(MAPPED.parse().unwrap()), name: "DST\\n".to_owned() },
+        ] {
+            // What was written is a file of Preferences again, and visiting it once more changes nothing.
+            let first = visit_file(&path, &bytes, &mut |_| rewrite.clone()).unwrap();
+            let new = first.bytes.unwrap_or_else(|| bytes.clone());
+            let again = visit_file(&path, &new, &mut |_| rewrite.clone()).unwrap();
+            prop_assert_eq!(again.bytes, None, "{:?}", new);
+        }
+    }
 }
