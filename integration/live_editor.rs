@@ -213,6 +213,37 @@ fn a_delegated_editor_imports_into_his_gpo_and_into_no_other() {
         attribute(&before, "gPCWQLFilter")
     );
     judge("dst", &["aclcheck"]);
+    // The permissions are right everywhere. The owner is the editor, which is all that sysvolcheck has against it.
+    let files = after["sysvol"].as_array().unwrap();
+    let permissions = |entry: &Value| {
+        let sddl = entry["sddl"].as_str().unwrap();
+        sddl[sddl.find("D:").unwrap()..].to_owned()
+    };
+    let his: Vec<&Value> = files
+        .iter()
+        .filter(|entry| {
+            entry["sddl"]
+                .as_str()
+                .unwrap()
+                .starts_with(&format!("O:{}G:", EDITOR.sid()))
+        })
+        .collect();
+    assert_eq!(his.len(), files.len() - 1, "all but the folder of the GPO");
+    for entry in files {
+        assert_eq!(
+            permissions(entry),
+            permissions(&files[0]),
+            "{}",
+            entry["path"]
+        );
+    }
+    let sysvolcheck = asked_inside("dst", &["samba-tool", "ntacl", "sysvolcheck"], "");
+    assert_ne!(sysvolcheck.status, 0);
+    assert!(
+        sysvolcheck.stderr.contains(&guid_of(&after)),
+        "{}",
+        sysvolcheck.stderr
+    );
 
     // And once more: his own files are in the way of his next ones.
     EDITOR.has_imported(&backups["Desktop Registry"], "Target Filled");
@@ -350,4 +381,32 @@ fn who_may_not_make_a_gpo_is_told_before_anything_is_written() {
         );
     }
     assert_same(&before, &state("dst"));
+}
+
+#[cfg(feature = "libsmbclient")]
+#[test]
+fn a_client_that_cannot_ask_finds_out_with_its_first_write() {
+    if !lab("a_client_that_cannot_ask_finds_out_with_its_first_write") {
+        return;
+    }
+    let _alone = alone();
+    let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
+    let gpo = Gpo::new("Not asked", backup);
+    gpo.delegate_in_directory(&EDITOR);
+    let before = state("dst");
+    let client = ["--smb-client", "libsmbclient", "--ldap", "ldaps", "--yes"];
+    let said = EDITOR.imports(backup, &gpo.name, &client);
+    assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+    says(
+        &said.stderr,
+        &[
+            "may not write into the GPO's folder on SYSVOL",
+            "rolled back",
+        ],
+        &[],
+    );
+    assert_same(&before, &state("dst"));
+    gpo.delegate_on_sysvol(&EDITOR, EDIT_FILES);
+    let said = EDITOR.imports(backup, &gpo.name, &client);
+    assert_eq!(said.json()["status"], "done");
 }

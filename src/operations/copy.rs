@@ -9,6 +9,7 @@ use super::import::without_others;
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
+use super::rights;
 use super::risks;
 use super::secrets::admit_passwords;
 use super::settings::{NewSettings, name_is_free, objects_for};
@@ -140,7 +141,7 @@ pub async fn plan(
         }
         None => None,
     };
-    NewSettings {
+    let plan = NewSettings {
         verb: Verb::Copy,
         source: Some(PlanSource {
             backup_id: None,
@@ -165,7 +166,9 @@ pub async fn plan(
         messages,
         risks: risks::of(&mapped.snapshot),
     }
-    .plan()
+    .plan()?;
+    rights::check(to, &plan).await?;
+    Ok(plan)
 }
 
 /// What becomes of the principals of a DACL.

@@ -1,6 +1,7 @@
 //! Create: a new GPO without settings, with the DACL the schema gives new ones [MS-GPOL 3.3.5.1].
 
 use super::plan::{Plan, PlanTarget, Verb};
+use super::rights;
 use super::settings::{NewSettings, name_is_free};
 use crate::error::Result;
 use crate::model::extension_list::ExtensionList;
@@ -15,7 +16,7 @@ use crate::session::DomainSession;
 /// `Conflict` when the name is taken; `Usage` when it is none.
 pub async fn plan(session: &DomainSession, display_name: &str) -> Result<Plan> {
     name_is_free(session, display_name, None).await?;
-    NewSettings {
+    let plan = NewSettings {
         verb: Verb::Create,
         source: None,
         target: PlanTarget {
@@ -40,5 +41,7 @@ pub async fn plan(session: &DomainSession, display_name: &str) -> Result<Plan> {
         risks: Vec::new(),
         messages: Vec::new(),
     }
-    .plan()
+    .plan()?;
+    rights::check(session, &plan).await?;
+    Ok(plan)
 }

@@ -3,7 +3,8 @@
 use super::plan::{Plan, Step, Verb};
 use super::progress::Control;
 use super::read;
-use super::settings::{may_edit, name_is_free};
+use super::rights;
+use super::settings::name_is_free;
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::DomainSession;
@@ -19,7 +20,6 @@ pub async fn plan(
     name: &str,
     control: &Control,
 ) -> Result<Plan> {
-    may_edit(object)?;
     if object.display_name == name {
         return Err(Error::new(
             ErrorKind::Conflict,
@@ -28,11 +28,13 @@ pub async fn plan(
     }
     name_is_free(session, name, Some(object.guid)).await?;
     let live = read::read_gpo(session, object, control).await?;
-    Ok(Plan {
+    let plan = Plan {
         steps: vec![Step::Rename {
             from: object.display_name.clone(),
             to: name.to_owned(),
         }],
         ..Plan::of_existing(Verb::Rename, &live)
-    })
+    };
+    rights::check(session, &plan).await?;
+    Ok(plan)
 }

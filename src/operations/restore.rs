@@ -8,9 +8,10 @@ use super::link::{gpmc_dn, is_to};
 use super::plan::{Plan, PlanSource, PlanTarget, Step, Verb};
 use super::progress::Control;
 use super::read::{self, LiveGpo};
+use super::rights;
 use super::risks;
 use super::secrets::stored_passwords;
-use super::settings::{NewSettings, higher, may_edit, name_is_free, present_version};
+use super::settings::{NewSettings, higher, name_is_free, present_version};
 use crate::backup::StoredBackup;
 use crate::directory::Dn;
 use crate::directory::links::Som;
@@ -51,10 +52,7 @@ pub async fn plan(
     messages.extend(stored_passwords(&source.tree));
 
     let live = match session.directory().gpo(source.guid).await {
-        Ok(object) => {
-            may_edit(&object)?;
-            Some(read::read_gpo(session, &object, control).await?)
-        }
+        Ok(object) => Some(read::read_gpo(session, &object, control).await?),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
@@ -129,6 +127,7 @@ pub async fn plan(
         )
         .with_hint("import the backup instead: it leaves the permissions alone"));
     }
+    rights::check(session, &plan).await?;
     Ok(plan)
 }
 

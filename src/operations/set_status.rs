@@ -4,7 +4,7 @@
 use super::plan::{Plan, Step, Verb};
 use super::progress::Control;
 use super::read;
-use super::settings::may_edit;
+use super::rights;
 use crate::directory::GpoObject;
 use crate::error::Result;
 use crate::session::DomainSession;
@@ -44,13 +44,14 @@ pub async fn plan(
     status: Status,
     control: &Control,
 ) -> Result<Plan> {
-    may_edit(object)?;
     let live = read::read_gpo(session, object, control).await?;
-    Ok(Plan {
+    let plan = Plan {
         steps: vec![Step::SetStatus {
             from: object.flags,
             to: object.flags.unwrap_or(0) & !3 | status.bits(),
         }],
         ..Plan::of_existing(Verb::SetStatus, &live)
-    })
+    };
+    rights::check(session, &plan).await?;
+    Ok(plan)
 }

@@ -241,24 +241,6 @@ pub(super) fn higher(one: GpoVersion, other: GpoVersion) -> GpoVersion {
     }
 }
 
-/// Refuses a GPO this account may not edit.
-///
-/// # Errors
-/// `Denied`.
-pub(super) fn may_edit(object: &crate::directory::GpoObject) -> Result<()> {
-    if object.may_write != Some(false) {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Denied,
-        format!(
-            "this account may not edit GPO \"{}\" in the directory",
-            object.display_name
-        ),
-    )
-    .with_hint("Edit settings on the GPO is needed"))
-}
-
 /// Two GPOs may have one name, but nobody makes a second one on purpose. `own` is the GPO that may have it already.
 ///
 /// # Errors
