@@ -514,6 +514,14 @@ fn every_command_has_help_with_two_examples() {
         "new", "show", "set", "remove", "populate", "suggest", "fill", "validate",
     ] {
         let help = migtable(&[command, "--help"]).stdout;
+        let (about, _) = help.split_once("\n\nUsage:").unwrap();
+        // `show` and `remove` say all there is to say in one line.
+        let paragraphs = if matches!(command, "show" | "remove") {
+            1
+        } else {
+            2
+        };
+        assert_eq!(about.split("\n\n").count(), paragraphs, "{about}");
         let (_, examples) = help.split_once("Examples:\n").unwrap();
         let count = examples
             .lines()

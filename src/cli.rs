@@ -89,7 +89,6 @@ enum Command {
     /// List and change the links of GPOs to domains, OUs and sites
     #[command(subcommand)]
     Link(link::LinkCommand),
-    /// Make, edit, fill in and check migration tables
     #[command(subcommand)]
     Migtable(migtable::MigtableCommand),
     /// Do exactly what a saved plan says

@@ -19,26 +19,18 @@ mod validate;
 
 /// Make, edit, fill in and check migration tables
 ///
-/// A migration table says what each user, group, computer and UNC path of one domain becomes in another. The files are
-/// those of GPMC's Migration Table Editor: it opens what gpoctl writes, and gpoctl opens what it wrote. An edit changes the
-/// rows it names; everything else in the file stays byte for byte.
+/// A migration table says what each user, group, computer and UNC path of one domain becomes in another. The files have the
+/// form of GPMC's Migration Table Editor. An edit changes the rows it names; everything else in a file stays byte for byte.
 #[derive(Debug, Subcommand)]
 pub(super) enum MigtableCommand {
-    /// Make an empty table
+    // Without comments here the help is that of the arguments, paragraphs and all.
     New(new::NewArgs),
-    /// Show the rows of a table
     Show(show::ShowArgs),
-    /// Add a row, or change the one a source has
     Set(set::SetArgs),
-    /// Remove the row of a source
     Remove(remove::RemoveArgs),
-    /// Add a row for everything that backups or GPOs refer to
     Populate(Box<populate::PopulateArgs>),
-    /// Fill in destinations that are certain in the target domain
     Suggest(Box<suggest::SuggestArgs>),
-    /// Fill in a template
     Fill(fill::FillArgs),
-    /// Find what is wrong with a table
     Validate(Box<validate::ValidateArgs>),
 }
 

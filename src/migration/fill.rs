@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, EntryType, MigTable, Row};
-use crate::message::{StatusMessage, printable};
+use crate::message::{Severity, StatusMessage, printable};
 
 use super::table::{MigrationTable, TEMPLATE, is_kept, placeholders};
 
@@ -69,7 +69,7 @@ impl Definitions {
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] when placeholders have no value, each row a detail; [`ErrorKind::BadInput`] when a row cannot be
-/// written with its values.
+/// written with its values, or not used in any domain, each such row a detail.
 pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Result<Filled> {
     let rows = MigrationTable::new(name, template);
     let mut missing: BTreeMap<String, String> = BTreeMap::new();
@@ -131,6 +131,19 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
             )
             .with_hint("correct the values; nothing was written")
         })?;
+    let faults: Vec<StatusMessage> = MigrationTable::new(name, &table)
+        .validate()
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Error && finding.code != TEMPLATE)
+        .collect();
+    if let Some(first) = faults.first() {
+        return Err(Error::new(
+            ErrorKind::BadInput,
+            format!("the values make rows that cannot be used: {}", first.text),
+        )
+        .with_hint("correct the values; nothing was written")
+        .with_details(faults));
+    }
     let unused = definitions
         .0
         .iter()
@@ -270,6 +283,12 @@ mod tests {
             let error = fill("t", &table, &definitions(&values)).unwrap_err();
             assert_eq!(error.message(), sentence);
         }
+        let table = template(&[(EntryType::UncPath, "\\\\fs1\\a", "\\\\%server%\\a")]);
+        let error = fill("t", &table, &definitions(&[("server", "")])).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "the values make rows that cannot be used: destination \"\\\\\\a\" is not a UNC path"
+        );
         let mut values = definitions(&[("a", "b")]);
         for (name, value) in [("A", "c"), ("", "c"), ("%", "c"), ("a\\b", "c")] {
             assert_eq!(

@@ -114,7 +114,12 @@ pub async fn suggest(
         }
     }
     if !unsure.is_empty() {
-        let all = target.principals().await?;
+        let all: Vec<(String, Principal)> = target
+            .principals()
+            .await?
+            .into_iter()
+            .map(|principal| (folded(&principal.sam_account_name), principal))
+            .collect();
         for (open, reason) in unsure {
             let candidates = match renamed_dn(&open.row.source, &domains, target.dns_domain()) {
                 Some(destination) => vec![Closest {
@@ -362,10 +367,9 @@ fn certain(
 
 /// Whether a principal has exactly this name; the `$` of a computer makes no difference.
 fn is_named(principal: &Principal, name: &str) -> bool {
-    let bare = |name: &str| name.strip_suffix('$').unwrap_or(name).to_lowercase();
     let sam = &principal.sam_account_name;
     if principal.kind == PrincipalType::Computer {
-        bare(sam) == bare(name)
+        folded(sam) == folded(name)
     } else {
         sam.to_lowercase() == name.to_lowercase()
     }
@@ -402,19 +406,20 @@ fn renamed_dn(source: &str, domains: &BTreeSet<String>, target: &str) -> Option<
     })
 }
 
-/// The principals whose names come closest to the one of a row.
-fn closest(open: &Open<'_>, all: &[Principal]) -> Vec<Closest> {
+/// A name as it is compared: without the `$` of a computer, in lower case.
+fn folded(name: &str) -> String {
+    name.strip_suffix('$').unwrap_or(name).to_lowercase()
+}
+
+/// The principals whose names come closest to the one of a row; each with its folded name.
+fn closest(open: &Open<'_>, all: &[(String, Principal)]) -> Vec<Closest> {
     let Some(name) = &open.name else {
         return Vec::new();
     };
-    let bare = |name: &str| name.strip_suffix('$').unwrap_or(name).to_owned();
-    let wanted = bare(name);
+    let wanted = folded(name);
     let mut found: Vec<(f64, &Principal)> = all
         .iter()
-        .map(|principal| {
-            let similarity = alike(&wanted, &bare(&principal.sam_account_name));
-            (similarity, principal)
-        })
+        .map(|(name, principal)| (strsim::jaro_winkler(&wanted, name), principal))
         .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .collect();
     let other_type =

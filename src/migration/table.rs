@@ -120,7 +120,7 @@ impl MigrationTable {
 
     /// Where a row stands.
     pub fn place(&self, row: &TableRow) -> Place {
-        Place::file(format!("migration table {}", self.name)).line(row.line)
+        place(&self.name, row.line)
     }
 
     /// What is wrong with the rows whatever the domain: severity error for rows that cannot be used.
@@ -248,6 +248,11 @@ impl MigrationTable {
         .at(self.place(row))
         .with_hint("fill in the template before use: gpoctl migtable fill")
     }
+}
+
+/// A line of the table that messages call by this name.
+pub(super) fn place(name: &str, line: usize) -> Place {
+    Place::file(format!("migration table {name}")).line(line)
 }
 
 /// Reads the file of a table; `name` is what the error calls it.

@@ -1,5 +1,7 @@
 //! Everything that is wrong with a migration table: with the file, its rows, the GPOs it is for, and the domain it leads to.
 
+use std::collections::HashMap;
+
 use crate::error::Result;
 use crate::formats::migtable::{Encoding, MigTable};
 use crate::message::{Severity, StatusMessage};
@@ -8,7 +10,7 @@ use crate::model::snapshot::GpoSnapshot;
 
 use super::map::{MapOptions, review};
 use super::resolve::PrincipalDirectory;
-use super::table::MigrationTable;
+use super::table::{MigrationTable, TableRow, place};
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -48,8 +50,8 @@ pub async fn validate(
     let mut findings: Vec<Finding> = problems
         .into_iter()
         .map(|problem| {
-            let mut message = StatusMessage::error(problem.code, problem.message)
-                .at(Place::file(format!("migration table {name}")).line(problem.line));
+            let mut message =
+                StatusMessage::error(problem.code, problem.message).at(place(name, problem.line));
             message.hint = problem.hint;
             Finding {
                 row: problem.row,
@@ -68,7 +70,7 @@ pub async fn validate(
     findings.extend(encoding(name, &file));
     let table = MigrationTable::new(name, &file);
     let messages = review(&table, snapshots, target, options).await?;
-    findings.extend(messages.into_iter().map(|message| of_row(&table, message)));
+    findings.extend(of_rows(&table, messages));
     findings.sort_by_key(|finding| {
         (
             finding.line.unwrap_or(usize::MAX),
@@ -82,21 +84,27 @@ pub async fn validate(
     })
 }
 
-/// A message about the row it is placed at; about none when it is placed in a GPO.
-pub fn of_row(table: &MigrationTable, message: StatusMessage) -> Finding {
-    let place = message.place.as_ref();
-    let mut rows = table
-        .rows()
-        .iter()
-        .filter(|row| place == Some(&table.place(row)));
-    let (row, second) = (rows.next(), rows.next());
-    Finding {
-        line: row.map(|row| row.line),
-        // Several rows in one line cannot be told apart by their place.
-        row: row.filter(|_| second.is_none()).map(|row| row.number),
-        column: None,
-        message,
+/// Each message about the row it is placed at; about none when it is placed in a GPO.
+pub fn of_rows(table: &MigrationTable, messages: Vec<StatusMessage>) -> Vec<Finding> {
+    // Rows by their line. Several rows in one line cannot be told apart by their place.
+    let mut rows: HashMap<Place, (&TableRow, bool)> = HashMap::new();
+    for row in table.rows() {
+        rows.entry(table.place(row))
+            .and_modify(|(_, alone)| *alone = false)
+            .or_insert((row, true));
     }
+    messages
+        .into_iter()
+        .map(|message| {
+            let found = message.place.as_ref().and_then(|place| rows.get(place));
+            Finding {
+                row: found.filter(|(_, alone)| *alone).map(|(row, _)| row.number),
+                line: found.map(|(row, _)| row.line),
+                column: None,
+                message,
+            }
+        })
+        .collect()
 }
 
 /// A file that says another encoding than it has: gpoctl reads it, a strict reader does not.
@@ -115,7 +123,7 @@ fn encoding(name: &str, table: &MigTable) -> Option<Finding> {
             table.encoding().as_str()
         ),
     )
-    .at(Place::file(format!("migration table {name}")).line(1))
+    .at(place(name, 1))
     .with_hint("a strict reader refuses it; save it as Unicode (UTF-16)");
     (!fits).then_some(Finding {
         row: None,

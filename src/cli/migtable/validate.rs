@@ -17,7 +17,7 @@ use crate::message::{Severity, StatusMessage, printable};
 use crate::migration::map::MapOptions;
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::table::{MigrationTable, TableRow};
-use crate::migration::validate::{Finding, of_row, validate};
+use crate::migration::validate::{Finding, of_rows, validate};
 use crate::model::domain_name::DomainName;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::unc_path::UncPath;
@@ -226,14 +226,13 @@ async fn probe_host(
     let Err(silent) = probe::answers(host, timeout).await else {
         return Ok(Vec::new());
     };
-    let findings = rows.into_iter().map(|(row, path)| {
+    let messages = rows.into_iter().map(|(row, path)| {
         let text = format!("UNC path \"{}\": {silent}", printable(path.as_str()));
-        let message = StatusMessage::warning("unc-host-silent", text)
+        StatusMessage::warning("unc-host-silent", text)
             .at(table.place(row))
-            .with_hint("check the name and the network; it may answer to the clients all the same");
-        of_row(table, message)
+            .with_hint("check the name and the network; it may answer to the clients all the same")
     });
-    Ok(findings.collect())
+    Ok(of_rows(table, messages.collect()))
 }
 
 /// A finding as compilers show theirs.
