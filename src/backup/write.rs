@@ -224,7 +224,7 @@ fn stage_folder(
     }
     write(names::BACKUP.to_owned(), &composed.backup.to_written())?;
     write(names::BKUP_INFO.to_owned(), &inst.to_written())?;
-    let report = gpreport::write(snapshot, &inst.backup_time);
+    let report = gpreport::write(snapshot, around, &inst.backup_time);
     write(names::REPORT.to_owned(), &report)?;
     let side = SideFile::new(
         snapshot,

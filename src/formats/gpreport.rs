@@ -1,94 +1,214 @@
 //! `gpreport.xml`: the settings report beside a backup, which GPMC shows and never imports.
 //!
-//! Only what a snapshot knows is written: who the GPO is, its versions, its state and its permissions. The settings
-//! themselves, the times of creation and change, and the links are left out, because saying nothing of them is better
-//! than saying something wrong.
+//! Written are who the GPO is, its times, versions, state, permissions and links, and of its settings security, registry
+//! values and scripts. What is not known here, such as the name a template gives to a registry value, is left out: saying
+//! nothing of it is better than saying something wrong.
 
-use std::fmt::Write as _;
+mod permissions;
+mod security;
+mod settings;
+mod xml;
 
-use super::xml_tree::escape;
-use crate::model::sddl::to_sddl;
+use self::permissions::Protects;
+use self::xml::{Report, TYPES};
+use super::gpt_tmpl::GptTmpl;
+use super::registry_pol::RegistryPol;
+use super::scripts::Scripts;
+use crate::model::directory_object::AttributeValues;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::snapshot::GpoSnapshot;
+use crate::model::surroundings::{LinkRecord, Surroundings};
 
 const SETTINGS: &str = "http://www.microsoft.com/GroupPolicy/Settings";
-const TYPES: &str = "http://www.microsoft.com/GroupPolicy/Types";
 
 /// The report of a snapshot that was read at `now` (`YYYY-MM-DDTHH:MM:SS`, UTC): UTF-16LE with byte order mark, CR LF, no
 /// line end after the root element.
-pub fn write(snapshot: &GpoSnapshot, now: &str) -> Vec<u8> {
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"utf-16\"?>\r\n");
-    let mut line = |text: String| {
-        xml.push_str(&text);
-        xml.push_str("\r\n");
-    };
-    line(format!(
-        "<GPO xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns=\"{SETTINGS}\">"
+pub fn write(snapshot: &GpoSnapshot, around: &Surroundings, now: &str) -> Vec<u8> {
+    let mut report = Report::new(snapshot);
+    report.open(&format!(
+        "GPO xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns=\"{SETTINGS}\""
     ));
-    line("  <Identifier>".to_owned());
-    line(format!(
-        "    <Identifier xmlns=\"{TYPES}\">{}</Identifier>",
-        snapshot.guid
-    ));
-    line(format!(
-        "    <Domain xmlns=\"{TYPES}\">{}</Domain>",
-        escape(snapshot.domain.as_str())
-    ));
-    line("  </Identifier>".to_owned());
-    line(format!("  <Name>{}</Name>", escape(&snapshot.display_name)));
-    line("  <IncludeComments>true</IncludeComments>".to_owned());
-    line(format!("  <ReadTime>{}Z</ReadTime>", escape(now)));
+    report.open("Identifier");
+    report.leaf(
+        &format!("Identifier xmlns=\"{TYPES}\""),
+        &snapshot.guid.to_string(),
+    );
+    report.leaf(
+        &format!("Domain xmlns=\"{TYPES}\""),
+        snapshot.domain.as_str(),
+    );
+    report.close();
+    report.leaf("Name", &snapshot.display_name);
+    report.flag("IncludeComments", true);
+    for (tag, time) in [
+        ("CreatedTime", &around.when_created),
+        ("ModifiedTime", &around.when_changed),
+    ] {
+        if let Some(time) = readable(time) {
+            report.leaf(tag, &time);
+        }
+    }
+    report.leaf("ReadTime", &format!("{now}Z"));
     if let Ok(descriptor) = SecurityDescriptor::parse(&snapshot.security_descriptor)
         && descriptor.dacl.is_some()
     {
-        line("  <SecurityDescriptor>".to_owned());
-        line(format!(
-            "    <SDDL xmlns=\"{TYPES}/Security\">{}</SDDL>",
-            escape(&to_sddl(&descriptor))
-        ));
-        line("  </SecurityDescriptor>".to_owned());
+        report.open("SecurityDescriptor");
+        permissions::descriptor(&mut report, &descriptor, Protects::Gpo);
+        report.close();
     }
-    let name = snapshot.wmi_filter.as_ref().and_then(|f| f.name.as_deref());
-    line(format!(
-        "  <FilterDataAvailable>{}</FilterDataAvailable>",
-        snapshot.wmi_filter.is_none() || name.is_some()
-    ));
-    if let Some(name) = name {
-        line(format!("  <FilterName>{}</FilterName>", escape(name)));
-    }
+    filter(&mut report, snapshot, around);
     let directory = snapshot.directory_version;
     let sysvol = snapshot.sysvol_version.unwrap_or_default();
-    for (half, directory, sysvol, off) in [
-        ("Computer", directory.machine, sysvol.machine, 2),
-        ("User", directory.user, sysvol.user, 1),
+    for (half, folder, directory, sysvol, off) in [
+        ("Computer", "Machine", directory.machine, sysvol.machine, 2),
+        ("User", "User", directory.user, sysvol.user, 1),
     ] {
-        line(format!("  <{half}>"));
-        line(format!(
-            "    <VersionDirectory>{directory}</VersionDirectory>"
-        ));
-        line(format!("    <VersionSysvol>{sysvol}</VersionSysvol>"));
-        line(format!(
-            "    <Enabled>{}</Enabled>",
-            snapshot.flags & off == 0
-        ));
-        line(format!("  </{half}>"));
+        report.open(half);
+        report.leaf("VersionDirectory", &directory.to_string());
+        report.leaf("VersionSysvol", &sysvol.to_string());
+        report.flag("Enabled", snapshot.flags & off == 0);
+        extensions(&mut report, snapshot, folder);
+        report.close();
     }
-    // Writing to a String cannot fail.
-    let _ = write!(xml, "</GPO>");
-    let mut bytes = vec![0xFF, 0xFE];
-    bytes.extend(xml.encode_utf16().flat_map(u16::to_le_bytes));
-    bytes
+    for link in around.links.iter().flatten() {
+        links_to(&mut report, link);
+    }
+    report.finish()
+}
+
+/// `20260101120000.0Z` as `2026-01-01T12:00:00`; nothing for another text.
+fn readable(time: &str) -> Option<String> {
+    let digits = time.get(..14)?;
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    Some(format!(
+        "{}-{}-{}T{}:{}:{}",
+        part(0, 4),
+        part(4, 6),
+        part(6, 8),
+        part(8, 10),
+        part(10, 12),
+        part(12, 14)
+    ))
+}
+
+/// The WMI filter.
+fn filter(report: &mut Report, snapshot: &GpoSnapshot, around: &Surroundings) {
+    let name = snapshot.wmi_filter.as_ref().and_then(|f| f.name.as_deref());
+    report.flag(
+        "FilterDataAvailable",
+        snapshot.wmi_filter.is_none() || name.is_some(),
+    );
+    let Some(name) = name else { return };
+    report.leaf("FilterName", name);
+    let description = around.wmi_filter.as_ref().and_then(|filter| {
+        let mut attributes = filter.attributes.iter();
+        let found = attributes.find(|a| a.name.eq_ignore_ascii_case("msWMI-Parm1"))?;
+        match &found.values {
+            AttributeValues::String(text) => text.clone(),
+            _ => None,
+        }
+    });
+    if let Some(description) = description {
+        report.leaf("FilterDescription", &description);
+    }
+}
+
+/// The extensions of one half. A file that cannot be read has none.
+fn extensions(report: &mut Report, snapshot: &GpoSnapshot, half: &str) {
+    let tree = &snapshot.tree;
+    let file = |path: &str| tree.file(&format!("{half}/{path}"));
+    let template = file("Microsoft/Windows NT/SecEdit/GptTmpl.inf")
+        .and_then(|bytes| GptTmpl::parse(bytes).ok());
+    if let Some(template) = template {
+        extension(report, "Security", "SecuritySettings", |report| {
+            security::write(report, &template);
+        });
+    }
+    let policy = file("Registry.pol").and_then(|bytes| RegistryPol::parse(bytes).ok());
+    if let Some(policy) = policy.filter(|policy| !policy.records.is_empty()) {
+        extension(report, "Registry", "RegistrySettings", |report| {
+            settings::registry(report, &policy);
+        });
+    }
+    let scripts: Vec<Scripts> = ["Scripts/scripts.ini", "Scripts/psscripts.ini"]
+        .into_iter()
+        .filter_map(|path| Scripts::parse(file(path)?).ok())
+        .collect();
+    if scripts.iter().any(|file| file.scripts().next().is_some()) {
+        extension(report, "Scripts", "Scripts", |report| {
+            settings::scripts(report, &scripts);
+        });
+    }
+}
+
+/// An extension: its namespace ends in its name.
+fn extension(report: &mut Report, name: &str, kind: &str, content: impl FnOnce(&mut Report)) {
+    report.open("ExtensionData");
+    report.open(&format!(
+        "Extension xmlns:q1=\"{SETTINGS}/{name}\" xsi:type=\"q1:{kind}\""
+    ));
+    content(report);
+    report.close();
+    report.leaf("Name", name);
+    report.close();
+}
+
+/// A link. The path is that of the target's DN: the domain's DNS name, then the folders from the outside in.
+fn links_to(report: &mut Report, link: &LinkRecord) {
+    let (domain, folders): (Vec<_>, Vec<_>) = rdns(&link.target)
+        .into_iter()
+        .partition(|(kind, _)| kind.eq_ignore_ascii_case("DC"));
+    let domain: Vec<String> = domain.into_iter().map(|(_, value)| value).collect();
+    let domain = domain.join(".");
+    let name = folders
+        .first()
+        .map_or(domain.as_str(), |(_, value)| value.as_str());
+    let path: Vec<&str> = std::iter::once(domain.as_str())
+        .chain(folders.iter().rev().map(|(_, value)| value.as_str()))
+        .collect();
+    report.open("LinksTo");
+    report.leaf("SOMName", name);
+    report.leaf("SOMPath", &path.join("/"));
+    report.flag("Enabled", !link.disabled);
+    report.flag("NoOverride", link.enforced);
+    report.close();
+}
+
+/// The parts of a DN, nearest first, without the backslashes that protect characters in them.
+fn rdns(dn: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let (mut kind, mut value) = (String::new(), String::new());
+    let mut in_value = false;
+    let mut characters = dn.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            ',' => {
+                found.push((std::mem::take(&mut kind), std::mem::take(&mut value)));
+                in_value = false;
+            }
+            '=' if !in_value => in_value = true,
+            '\\' if in_value => value.extend(characters.next()),
+            other if in_value => value.push(other),
+            other => kind.push(other),
+        }
+    }
+    found.push((kind, value));
+    found
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::formats::xml_tree;
     use crate::model::version::GpoVersion;
 
-    #[test]
-    fn says_what_the_snapshot_knows() {
-        let snapshot = GpoSnapshot {
+    fn snapshot() -> GpoSnapshot {
+        GpoSnapshot {
             guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
             domain: "src.test".parse().unwrap(),
             domain_guid: None,
@@ -112,8 +232,12 @@ mod tests {
             principals: Vec::new(),
             file_paths: Vec::new(),
             messages: Vec::new(),
-        };
-        let bytes = write(&snapshot, "2024-02-03T04:05:06");
+        }
+    }
+
+    #[test]
+    fn says_what_the_snapshot_knows() {
+        let bytes = write(&snapshot(), &Surroundings::default(), "2024-02-03T04:05:06");
         assert_eq!(bytes[..4], [0xFF, 0xFE, b'<', 0]);
         let root = xml_tree::parse(&bytes).unwrap();
         assert_eq!(
@@ -128,5 +252,135 @@ mod tests {
         let computer = root.named("Computer").next().unwrap();
         assert_eq!(computer.child_text("VersionDirectory"), "2");
         assert_eq!(computer.child_text("Enabled"), "true");
+    }
+
+    fn with_files(files: &[(&str, &[u8])]) -> GpoSnapshot {
+        let mut snapshot = snapshot();
+        for (path, bytes) in files {
+            let content = bytes::Bytes::copy_from_slice(bytes);
+            snapshot.tree.insert_file(&path.parse().unwrap(), content);
+        }
+        snapshot
+    }
+
+    #[test]
+    fn settings_links_and_times() {
+        let mut pol = b"PReg\x01\0\0\0".to_vec();
+        let wide =
+            |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        for (name, kind, data) in [
+            ("Value", 1_u32, wide("a\0")),
+            ("Number", 4, vec![7, 0, 0, 0]),
+            ("**del.Old", 1, wide(" \0")),
+        ] {
+            pol.extend(wide("[Software\\Policies\\X\0;"));
+            pol.extend(wide(name));
+            pol.extend(wide("\0;"));
+            pol.extend(kind.to_le_bytes());
+            pol.extend(wide(";"));
+            pol.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
+            pol.extend(wide(";"));
+            pol.extend(data);
+            pol.extend(wide("]"));
+        }
+        let inf = "[Unicode]\r\nUnicode=yes\r\n[System Access]\r\nMinimumPasswordLength = 14\r\n\
+                   PasswordComplexity = 1\r\n[Event Audit]\r\nAuditLogonEvents = 3\r\n\
+                   [Privilege Rights]\r\nSeBackupPrivilege = *S-1-5-32-551,Guest\r\n\
+                   [Registry Keys]\r\n\"MACHINE\\X\",0,\"D:PAR(A;CI;KA;;;BA)\"\r\n";
+        let snapshot = with_files(&[
+            ("Machine/Registry.pol", &pol),
+            (
+                "Machine/Microsoft/Windows NT/SecEdit/GptTmpl.inf",
+                inf.as_bytes(),
+            ),
+            (
+                "User/Scripts/scripts.ini",
+                b"[Logon]\r\n0CmdLine=a.cmd\r\n0Parameters=-x\r\n",
+            ),
+        ]);
+        let around = Surroundings {
+            links: Some(vec![LinkRecord {
+                target: "OU=Sales\\, West,OU=Offices,DC=src,DC=test".to_owned(),
+                order: 1,
+                enforced: true,
+                disabled: false,
+                options: 2,
+                blocks_inheritance: false,
+            }]),
+            when_created: "20240102030405.0Z".to_owned(),
+            ..Surroundings::default()
+        };
+        let bytes = write(&snapshot, &around, "2024-02-03T04:05:06");
+        let root = xml_tree::parse(&bytes).unwrap();
+        assert_eq!(root.child_text("CreatedTime"), "2024-01-02T03:04:05");
+        let link = root.named("LinksTo").next().unwrap();
+        assert_eq!(link.child_text("SOMName"), "Sales, West");
+        assert_eq!(link.child_text("SOMPath"), "src.test/Offices/Sales, West");
+        assert_eq!(link.child_text("NoOverride"), "true");
+        let units: Vec<u16> = bytes
+            .chunks_exact(2)
+            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+            .collect();
+        let text = String::from_utf16(&units).unwrap();
+        for part in [
+            "<Extension xmlns:q1=\"http://www.microsoft.com/GroupPolicy/Settings/Security\" xsi:type=\"q1:SecuritySettings\">",
+            "<q1:Name>MinimumPasswordLength</q1:Name>\r\n          <q1:SettingNumber>14</q1:SettingNumber>\r\n          <q1:Type>Password</q1:Type>",
+            "<q1:SettingBoolean>true</q1:SettingBoolean>",
+            "<q1:SuccessAttempts>true</q1:SuccessAttempts>",
+            ">S-1-5-32-551</SID>",
+            ">BUILTIN\\Backup Operators</Name>",
+            ">Guest</Name>",
+            "<RegistryGroupedAccessEnum>Full Control</RegistryGroupedAccessEnum>",
+            "<q1:KeyPath>Software\\Policies\\X</q1:KeyPath>",
+            "<q1:String>a</q1:String>",
+            "<q1:Number>7</q1:Number>",
+            "<q1:Command>**del.Old</q1:Command>",
+            "<q1:Command>a.cmd</q1:Command>\r\n          <q1:Parameters>-x</q1:Parameters>\r\n          <q1:Type>Logon</q1:Type>",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_content_gives_well_formed_xml(
+            name in ".*",
+            inf in "(\\[(Privilege Rights|Registry Values|System Access|File Security|Group Membership)\\]|[^\\[]{0,30}[=,][^\\[]{0,30}|\\PC{0,20})(\r\n.{0,60}){0,8}",
+            link in "(OU=.{0,12},){0,3}DC=x",
+            key in "[\\x00-\\x{ffff}]{0,20}",
+            time in ".{0,16}",
+        ) {
+            let mut pol = b"PReg\x01\0\0\0".to_vec();
+            let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+            pol.extend(wide(&format!("[{key}\0;{key}\0;")));
+            pol.extend(1_u32.to_le_bytes());
+            pol.extend(wide(";"));
+            let data = wide(&key);
+            pol.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
+            pol.extend(wide(";"));
+            pol.extend(data);
+            pol.extend(wide("]"));
+            let mut snapshot = with_files(&[
+                ("Machine/Registry.pol", &pol),
+                ("User/Registry.pol", key.as_bytes()),
+                ("Machine/Microsoft/Windows NT/SecEdit/GptTmpl.inf", inf.as_bytes()),
+                ("Machine/Scripts/scripts.ini", inf.as_bytes()),
+            ]);
+            snapshot.display_name = name.clone();
+            let around = Surroundings {
+                links: Some(vec![LinkRecord {
+                    target: link,
+                    order: 1,
+                    enforced: false,
+                    disabled: false,
+                    options: 0,
+                    blocks_inheritance: false,
+                }]),
+                when_created: time,
+                ..Surroundings::default()
+            };
+            let root = xml_tree::parse(&write(&snapshot, &around, "2024-02-03T04:05:06"));
+            prop_assert!(root.is_ok(), "{:?}", root.err());
+        }
     }
 }

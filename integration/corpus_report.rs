@@ -1,0 +1,244 @@
+//! gpreport.xml as gpoctl writes it, against the reports GPMC wrote of the same backups: the same elements in the same
+//! namespaces, and the same settings in them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "test code outside of test functions"
+)]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "not every target uses all of the support"
+)]
+
+#[path = "support.rs"]
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use gpoctl::formats::xml_tree::{self, Element};
+use support::*;
+
+/// Elements that gpoctl writes and no report of the corpus has: no GPO of it has such a setting in a form that GPMC shows
+/// without an administrative template.
+const NOT_SEEN: &[(&str, &str)] = &[
+    ("Value", "Strings"),
+    ("Strings", "Value"),
+    ("Value", "Binary"),
+    ("RestrictedGroups", "Memberof"),
+    ("Memberof", "SID"),
+    ("Memberof", "Name"),
+    ("Script", "Parameters"),
+];
+
+fn all_backups(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(all_backups(&path));
+        } else if path.file_name().unwrap() == "Backup.xml" {
+            found.push(folder.to_owned());
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Every pair of an element and the one in it, with the namespace of the latter.
+fn vocabulary(element: &Element, found: &mut BTreeSet<(String, String, String)>) {
+    for child in element.elements() {
+        found.insert((
+            element.name.clone(),
+            child.name.clone(),
+            child.namespace.clone(),
+        ));
+        vocabulary(child, found);
+    }
+}
+
+/// The elements of this name in an element, in whatever namespace.
+fn named<'a>(element: &'a Element, name: &'a str) -> impl Iterator<Item = &'a Element> {
+    element.elements().filter(move |child| child.name == name)
+}
+
+/// The text of the first of them; empty when there is none.
+fn text(element: &Element, name: &str) -> String {
+    named(element, name)
+        .next()
+        .map(Element::text)
+        .unwrap_or_default()
+}
+
+/// The elements of this name in the extensions of one half.
+fn settings<'a>(root: &'a Element, half: &str, name: &'a str) -> Vec<&'a Element> {
+    root.named(half)
+        .flat_map(|half| named(half, "ExtensionData"))
+        .flat_map(|data| named(data, "Extension"))
+        .flat_map(|extension| named(extension, name))
+        .collect()
+}
+
+/// SIDs, and names where there is no SID, of the principals in an element.
+fn principals(element: &Element, name: &str) -> BTreeSet<String> {
+    named(element, name)
+        .map(|member| match text(member, "SID") {
+            sid if sid.is_empty() => text(member, "Name").to_lowercase(),
+            sid => sid,
+        })
+        .collect()
+}
+
+/// What a report says of the settings that gpoctl reports, half by half.
+fn facts(root: &Element) -> BTreeMap<String, BTreeSet<String>> {
+    let mut facts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for half in ["Computer", "User"] {
+        let mut add = |what: &str, fact: String| {
+            facts
+                .entry(format!("{half} {what}"))
+                .or_default()
+                .insert(fact);
+        };
+        for right in settings(root, half, "UserRightsAssignment") {
+            let members = principals(right, "Member");
+            // GPMC writes some rights in a case of its own.
+            let name = text(right, "Name").to_lowercase();
+            add("rights", format!("{name} {members:?}"));
+        }
+        for account in settings(root, half, "Account") {
+            let number = text(account, "SettingNumber");
+            let boolean = text(account, "SettingBoolean");
+            let (name, kind) = (text(account, "Name"), text(account, "Type"));
+            add("account", format!("{name} {number}{boolean} {kind}"));
+        }
+        for audit in settings(root, half, "Audit") {
+            let part = |name: &str| text(audit, name);
+            let (success, failure) = (part("SuccessAttempts"), part("FailureAttempts"));
+            add("audit", format!("{} {success} {failure}", part("Name")));
+        }
+        for log in settings(root, half, "EventLog") {
+            let part = |name: &str| text(log, name);
+            let setting = part("SettingNumber");
+            add("log", format!("{} {} {setting}", part("Name"), part("Log")));
+        }
+        for service in settings(root, half, "SystemServices") {
+            let mode = text(service, "StartupMode");
+            add("service", format!("{} {mode}", text(service, "Name")));
+        }
+        for kind in ["Registry", "File"] {
+            for secured in settings(root, half, kind) {
+                let mode = text(secured, "Mode");
+                let descriptor = named(secured, "SecurityDescriptor").next().unwrap();
+                let grants: Vec<String> = permissions(descriptor);
+                let path = text(secured, "Path");
+                add(kind, format!("{path} {mode} {grants:?}"));
+            }
+        }
+        for group in settings(root, half, "RestrictedGroups") {
+            let (who, members) = (principals(group, "GroupName"), principals(group, "Member"));
+            add("groups", format!("{who:?} {members:?}"));
+        }
+        for option in settings(root, half, "SecurityOptions") {
+            let part = |name: &str| text(option, name);
+            let key = part("KeyName") + &part("SystemAccessPolicyName");
+            let strings: Vec<String> = named(option, "SettingStrings")
+                .flat_map(|list| named(list, "Value").map(Element::text))
+                .collect();
+            let value = part("SettingNumber") + &part("SettingString");
+            add("options", format!("{key} {value}{strings:?}"));
+        }
+        for script in settings(root, half, "Script") {
+            let part = |name: &str| text(script, name);
+            add(
+                "scripts",
+                format!(
+                    "{} {} {} {}",
+                    part("Command"),
+                    part("Type"),
+                    part("Order"),
+                    part("RunOrder")
+                ),
+            );
+        }
+    }
+    facts
+}
+
+/// Who may do what, in the words of the report.
+fn permissions(descriptor: &Element) -> Vec<String> {
+    named(descriptor, "Permissions")
+        .flat_map(|permissions| named(permissions, "TrusteePermissions"))
+        .map(|grant| {
+            let who = principals(grant, "Trustee");
+            let kind = named(grant, "Type")
+                .next()
+                .unwrap()
+                .child_text("PermissionType");
+            let levels: Vec<String> = named(grant, "Standard")
+                .flat_map(|level| level.elements().map(Element::text))
+                .collect();
+            format!("{who:?} {kind} {levels:?} {}", text(grant, "AccessMask"))
+        })
+        .collect()
+}
+
+#[test]
+fn a_report_says_what_gpmc_says() {
+    let Some(corpus) = corpus("a_report_says_what_gpmc_says") else {
+        return;
+    };
+    let target = tempfile::tempdir().unwrap();
+    let mut theirs_words = BTreeSet::new();
+    let mut ours_words = BTreeSet::new();
+    let mut compared: BTreeMap<String, usize> = BTreeMap::new();
+    let mut different: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for folder in all_backups(&corpus) {
+        let Ok(bytes) = std::fs::read(folder.join("gpreport.xml")) else {
+            continue;
+        };
+        let theirs = xml_tree::parse(&bytes).unwrap();
+        let stored = gpoctl::backup::read(&folder).unwrap();
+        // Some backups have lost the files that hold the settings, and with them what there is to report.
+        let lost = |problem: &gpoctl::message::StatusMessage| {
+            let file = problem.place.as_ref().map(|place| &place.file);
+            problem.code == "missing-file"
+                && file.is_some_and(|file| file.ends_with(".inf") || file.ends_with(".ini"))
+        };
+        if stored.problems.iter().any(lost) {
+            continue;
+        }
+        let time = "2024-02-03T04:05:06";
+        let (snapshot, around) = (&stored.snapshot, &stored.around);
+        let info = gpoctl::backup::write(target.path(), snapshot, around, "", time).unwrap();
+        let bytes = std::fs::read(info.path.join("gpreport.xml")).unwrap();
+        let ours = xml_tree::parse(&bytes).unwrap();
+        vocabulary(&theirs, &mut theirs_words);
+        vocabulary(&ours, &mut ours_words);
+        let (theirs, ours) = (facts(&theirs), facts(&ours));
+        for (what, theirs) in &theirs {
+            *compared.entry(what.clone()).or_default() += theirs.len();
+            let ours = ours.get(what).cloned().unwrap_or_default();
+            for fact in theirs.symmetric_difference(&ours) {
+                let side = if theirs.contains(fact) {
+                    "GPMC"
+                } else {
+                    "gpoctl"
+                };
+                let name = folder.strip_prefix(&corpus).unwrap().display();
+                let list = different.entry(what.clone()).or_default();
+                list.push(format!("{name}: {side}: {fact}"));
+            }
+        }
+    }
+    println!("compared: {compared:#?}");
+    let strange: Vec<_> = ours_words
+        .difference(&theirs_words)
+        .filter(|(above, name, _)| !NOT_SEEN.contains(&(above.as_str(), name.as_str())))
+        .collect();
+    assert!(strange.is_empty(), "{strange:#?}");
+    assert!(different.is_empty(), "{different:#?}");
+}

@@ -1,0 +1,228 @@
+//! The settings of GptTmpl.inf in a report.
+
+use super::permissions::{self, Protects};
+use super::xml::Report;
+use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting};
+use crate::formats::ini::{self, IniLine};
+use crate::model::sddl::from_sddl;
+
+/// Password and lockout settings of `[System Access]`, and what GPMC counts them under.
+const ACCOUNT: &[(&str, &str)] = &[
+    ("MinimumPasswordAge", "Password"),
+    ("MaximumPasswordAge", "Password"),
+    ("MinimumPasswordLength", "Password"),
+    ("PasswordComplexity", "Password"),
+    ("PasswordHistorySize", "Password"),
+    ("ClearTextPassword", "Password"),
+    ("LockoutBadCount", "Account Lockout"),
+    ("ResetLockoutCount", "Account Lockout"),
+    ("LockoutDuration", "Account Lockout"),
+];
+/// Settings that are yes or no.
+const BOOLEAN: &[&str] = &[
+    "PasswordComplexity",
+    "ClearTextPassword",
+    "TicketValidateClient",
+];
+/// Types of registry values [MS-GPSB 2.2.5].
+const NUMBER: u32 = 4;
+const LIST: u32 = 7;
+
+/// The content of the extension `SecuritySettings`.
+pub(super) fn write(report: &mut Report, template: &GptTmpl) {
+    for (line, setting) in template.settings() {
+        let text = |span: std::ops::Range<usize>| line.text.get(span).unwrap_or_default();
+        match setting {
+            Setting::PrivilegeRight { right, members } => {
+                report.open("q1:UserRightsAssignment");
+                report.leaf("q1:Name", right);
+                listed(report, &line, members);
+                report.close();
+            }
+            // A group has two lines and is one element; it is written below.
+            Setting::GroupMembership { .. } => {}
+            Setting::Secured { name, mode, sddl } => {
+                secured(report, &line, text(name), text(mode), text(sddl));
+            }
+            Setting::RegistryValue {
+                path,
+                value_type,
+                data,
+            } => {
+                report.open("q1:SecurityOptions");
+                report.leaf("q1:KeyName", path);
+                match value_type {
+                    NUMBER => report.leaf("q1:SettingNumber", text(data)),
+                    LIST => {
+                        report.open("q1:SettingStrings");
+                        for string in strings(text(data)) {
+                            report.leaf("q1:Value", &string);
+                        }
+                        report.close();
+                    }
+                    _ => report.leaf("q1:SettingString", text(data)),
+                }
+                report.close();
+            }
+            Setting::Other { key, value } => other(report, &line, key, value),
+        }
+    }
+    restricted_groups(report, template);
+    report.flag("q1:Blocked", false);
+}
+
+/// `[Group Membership]`: one element for each group.
+fn restricted_groups(report: &mut Report, template: &GptTmpl) {
+    let mut groups: Vec<(String, Vec<(&str, String)>)> = Vec::new();
+    for (line, setting) in template.settings() {
+        let Setting::GroupMembership {
+            group,
+            side,
+            members,
+        } = setting
+        else {
+            continue;
+        };
+        let text = |span: std::ops::Range<usize>| line.text.get(span).unwrap_or_default();
+        let tag = match side {
+            Membership::Members => "q1:Member",
+            Membership::MemberOf => "q1:Memberof",
+        };
+        let group = text(group);
+        let members = ini::list_items(line.text, members, ',')
+            .into_iter()
+            .map(|span| (tag, text(span).to_owned()));
+        match groups.iter_mut().find(|(known, _)| ini::same(known, group)) {
+            Some((_, known)) => known.extend(members),
+            None => groups.push((group.to_owned(), members.collect())),
+        }
+    }
+    for (group, members) in groups {
+        report.open("q1:RestrictedGroups");
+        report.listed_principal("q1:GroupName", &group);
+        for (tag, member) in members {
+            report.listed_principal(tag, &member);
+        }
+        report.close();
+    }
+}
+
+/// The strings of a list: commas part them, those in quotes do not.
+fn strings(data: &str) -> Vec<String> {
+    if data.is_empty() {
+        return Vec::new();
+    }
+    let mut found = vec![String::new()];
+    let mut quoted = false;
+    for character in data.chars() {
+        match (character, found.last_mut()) {
+            ('"', _) => quoted = !quoted,
+            (',', _) if !quoted => found.push(String::new()),
+            (other, Some(last)) => last.push(other),
+            (_, None) => {}
+        }
+    }
+    found
+}
+
+/// A number as GPMC shows it: without a sign.
+fn unsigned(value: &str) -> String {
+    match value.parse::<i32>() {
+        Ok(number) => number.cast_unsigned().to_string(),
+        Err(_) => value.to_owned(),
+    }
+}
+
+fn listed(report: &mut Report, line: &IniLine<'_>, members: std::ops::Range<usize>) {
+    for span in ini::list_items(line.text, members, ',') {
+        report.listed_principal("q1:Member", line.text.get(span).unwrap_or_default());
+    }
+}
+
+fn secured(report: &mut Report, line: &IniLine<'_>, name: &str, mode: &str, sddl: &str) {
+    // Aliases such as DA speak of the domain of whoever applies the setting, which is not known here.
+    let descriptor = from_sddl(sddl, None).ok();
+    if line.is_in("Service General Setting") {
+        report.open("q1:SystemServices");
+        report.leaf("q1:Name", name);
+        let startup = match mode {
+            "2" => Some("Automatic"),
+            "3" => Some("Manual"),
+            "4" => Some("Disabled"),
+            _ => None,
+        };
+        if let Some(startup) = startup {
+            report.leaf("q1:StartupMode", startup);
+        }
+    } else {
+        let is_file = line.is_in("File Security");
+        report.open(if is_file { "q1:File" } else { "q1:Registry" });
+        report.leaf("q1:Path", name);
+    }
+    let what = if line.is_in("Registry Keys") {
+        Protects::RegistryKey
+    } else {
+        Protects::File
+    };
+    report.open("q1:SecurityDescriptor");
+    match descriptor {
+        Some(found) => permissions::descriptor(report, &found, what),
+        None => permissions::none(report, sddl),
+    }
+    report.close();
+    if !line.is_in("Service General Setting") && mode == "0" {
+        // The word is spelled like this in real reports.
+        report.leaf("q1:Mode", "Propogate");
+    }
+    report.close();
+}
+
+fn other(report: &mut Report, line: &IniLine<'_>, key: &str, value: &str) {
+    let account = ACCOUNT.iter().find(|(name, _)| ini::same(name, key));
+    let kind = match account {
+        Some((_, kind)) if line.is_in("System Access") => Some(*kind),
+        _ if line.is_in("Kerberos Policy") => Some("Kerberos"),
+        _ => None,
+    };
+    if let Some(kind) = kind {
+        report.open("q1:Account");
+        report.leaf("q1:Name", key);
+        if BOOLEAN.iter().any(|name| ini::same(name, key)) {
+            report.flag("q1:SettingBoolean", value != "0");
+        } else {
+            report.leaf("q1:SettingNumber", &unsigned(value));
+        }
+        report.leaf("q1:Type", kind);
+        report.close();
+    } else if line.is_in("System Access") {
+        report.open("q1:SecurityOptions");
+        report.leaf("q1:SystemAccessPolicyName", key);
+        let tag = if value.parse::<i64>().is_ok() {
+            "q1:SettingNumber"
+        } else {
+            "q1:SettingString"
+        };
+        report.leaf(tag, value);
+        report.close();
+    } else if line.is_in("Event Audit") {
+        let bits: u32 = value.parse().unwrap_or(0);
+        report.open("q1:Audit");
+        report.leaf("q1:Name", key);
+        report.flag("q1:SuccessAttempts", bits & 1 != 0);
+        report.flag("q1:FailureAttempts", bits & 2 != 0);
+        report.close();
+    } else {
+        let log = [
+            ("System Log", "System"),
+            ("Security Log", "Security"),
+            ("Application Log", "Application"),
+        ];
+        if let Some((_, log)) = log.iter().find(|(section, _)| line.is_in(section)) {
+            report.open("q1:EventLog");
+            report.leaf("q1:Name", key);
+            report.leaf("q1:Log", log);
+            report.leaf("q1:SettingNumber", value);
+            report.close();
+        }
+    }
+}
