@@ -134,6 +134,30 @@ fn application_text(kind: u8, data: &[u8]) -> Option<String> {
     }
 }
 
+/// Puts other SIDs into the condition of a callback entry. An entry without a condition stays as it is, and so does one whose
+/// condition cannot be walked through: then the answer is `false`.
+pub fn map_condition(ace: &mut Ace, sid_of: &mut dyn FnMut(&Sid) -> Sid) -> bool {
+    let callback = is_callback(ace.ace_type);
+    let Some(rights) = ace.rights_mut().filter(|_| callback) else {
+        return true;
+    };
+    if rights.application_data.is_empty() {
+        return true;
+    }
+    let mut changed = false;
+    let new = condition::with_sids(&rights.application_data, &mut |old| {
+        let new = sid_of(old);
+        changed |= new != *old;
+        new
+    });
+    match new {
+        Some(new) if changed => rights.application_data = new,
+        Some(_) => {}
+        None => return false,
+    }
+    true
+}
+
 /// Whether entries of this type carry a condition [MS-DTYP 2.4.4.17].
 fn is_callback(kind: u8) -> bool {
     matches!(

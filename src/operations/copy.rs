@@ -20,6 +20,7 @@ use crate::migration::map::{MapOptions, map};
 use crate::migration::report::Outcome;
 use crate::migration::table::MigrationTable;
 use crate::model::guid::Guid;
+use crate::model::sddl::map_condition;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::version::GpoVersion;
@@ -205,7 +206,20 @@ impl Access<'_> {
         };
         let mut said: Vec<Sid> = Vec::new();
         let mut translated: Vec<Sid> = Vec::new();
+        let mut unread = 0_usize;
         dacl.aces.retain_mut(|ace| {
+            // A principal in a condition cannot go without changing what the condition says.
+            let known = map_condition(ace, &mut |sid| match self.fate(sid) {
+                Fate::Becomes(new) | Fate::Counterpart(new) => new,
+                Fate::Stays => sid.clone(),
+                Fate::Goes | Fate::Foreign => {
+                    if !said.contains(sid) {
+                        said.push(sid.clone());
+                    }
+                    sid.clone()
+                }
+            });
+            unread += usize::from(!known);
             let Some(rights) = ace.rights_mut() else {
                 return true;
             };
@@ -231,6 +245,12 @@ impl Access<'_> {
                 }
             }
         });
+        if unread > 0 {
+            messages.push(StatusMessage::warning(
+                "unread-condition",
+                format!("{unread} conditions in the permissions cannot be read, so their principals stay"),
+            ));
+        }
         messages.extend(translated.into_iter().map(|sid| {
             StatusMessage::info(
                 "counterpart-in-permissions",

@@ -239,6 +239,62 @@ fn integer_text(number: i64, sign: u8, base: u8) -> Option<String> {
     })
 }
 
+/// The bytes of a condition with other SIDs in it. `None` when they are no condition, or one that cannot be walked through.
+pub(super) fn with_sids(bytes: &[u8], sid_of: &mut dyn FnMut(&Sid) -> Sid) -> Option<Vec<u8>> {
+    let mut out = MAGIC.to_vec();
+    tokens_with_sids(bytes.strip_prefix(MAGIC)?, false, sid_of, &mut out)?;
+    out.resize(out.len().next_multiple_of(4), 0);
+    Some(out)
+}
+
+fn tokens_with_sids(
+    mut rest: &[u8],
+    in_list: bool,
+    sid_of: &mut dyn FnMut(&Sid) -> Sid,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    while let Some((&code, after)) = rest.split_first() {
+        let counted_from = after;
+        rest = after;
+        let data = match code {
+            // A list in a list is nothing that text can say, and so nothing that anybody writes.
+            0 | COMPOSITE if in_list => return None,
+            // The filling at the end.
+            0 => return rest.iter().all(|byte| *byte == 0).then_some(()),
+            SID => {
+                let bytes = counted(&mut rest)?;
+                let (sid, used) = Sid::parse_prefix(bytes).ok()?;
+                (used == bytes.len()).then_some(())?;
+                Some(sid_of(&sid).to_bytes())
+            }
+            COMPOSITE => {
+                let mut list = Vec::new();
+                let inside = counted(&mut rest)?;
+                tokens_with_sids(inside, true, sid_of, &mut list)?;
+                Some(list)
+            }
+            UNICODE | OCTETS | LOCAL | 0xF9..=0xFB => Some(counted(&mut rest)?.to_vec()),
+            _ => None,
+        };
+        out.push(code);
+        match data {
+            Some(data) => {
+                out.extend_from_slice(&u32::try_from(data.len()).ok()?.to_le_bytes());
+                out.extend_from_slice(&data);
+            }
+            None if code == INT64 => {
+                let (number, after) = counted_from.split_at_checked(10)?;
+                out.extend_from_slice(number);
+                rest = after;
+            }
+            None => {
+                operator(code)?;
+            }
+        }
+    }
+    Some(())
+}
+
 /// The bytes of a condition: `text` begins with its opening parenthesis, and nothing follows it.
 ///
 /// # Errors

@@ -284,6 +284,39 @@ fn what_text_cannot_say_stays_hexadecimal() {
     assert!(from_sddl(&brackets, None).is_err());
 }
 
+#[test]
+fn other_sids_in_a_condition() {
+    let mut map = |sid: &Sid| -> Sid {
+        let text = sid
+            .to_string()
+            .replace("S-1-5-21-1-2-3-", "S-1-5-21-4-5-6-7-");
+        text.parse().unwrap()
+    };
+    let mut mapped = |text: &str| {
+        let mut read = from_sddl(&format!("D:{text}"), None).unwrap();
+        let known = map_condition(&mut read.dacl.as_mut().unwrap().aces[0], &mut map);
+        // The bytes too are those of the new text.
+        let bytes = read.to_bytes().unwrap();
+        let again = to_sddl(&SecurityDescriptor::parse(&bytes).unwrap());
+        (again.strip_prefix("D:").unwrap().to_owned(), known)
+    };
+    let old = "(XA;;GA;;;S-1-5-21-1-2-3-4;(((Member_of {SID(S-1-5-21-1-2-3-9), SID(BA)}) && (@USER.a == \"S-1-5-21-1-2-3-9\")) || (b Any_of {-1, #00})))";
+    let new = old.replace("SID(S-1-5-21-1-2-3-9)", "SID(S-1-5-21-4-5-6-7-9)");
+    assert_eq!(mapped(old), (new, true));
+    let single = "(ZA;;GA;;;WD;(Member_of SID(S-1-5-21-1-2-3-9)))";
+    let new = single.replace("1-2-3-9", "4-5-6-7-9");
+    assert_eq!(mapped(single), (new, true));
+    for (same, known) in [
+        ("(A;;GA;;;S-1-5-21-1-2-3-4)", true),
+        ("(XA;;GA;;;WD)", true),
+        ("(XA;;GA;;;WD;#61727478f8)", false),
+        ("(XA;;GA;;;WD;#6172747850050000005000000000)", false),
+        ("(XA;;GA;;;WD;#61626364)", false),
+    ] {
+        assert_eq!(mapped(same), (same.to_owned(), known));
+    }
+}
+
 fn any_sid() -> impl Strategy<Value = Sid> {
     (0_u64..1 << 32, prop::collection::vec(any::<u32>(), 1..5)).prop_map(|(authority, subs)| {
         let subs: Vec<String> = subs.iter().map(u32::to_string).collect();
@@ -381,8 +414,13 @@ proptest! {
             ace.rights_mut().unwrap().application_data = data;
             let mut descriptor = SecurityDescriptor::new();
             descriptor.control |= control::DACL_PRESENT;
-            descriptor.dacl = Some(Acl::new(vec![ace]));
-            prop_assert_eq!(from_sddl(&to_sddl(&descriptor), None).unwrap(), descriptor);
+            descriptor.dacl = Some(Acl::new(vec![ace.clone()]));
+            prop_assert_eq!(&from_sddl(&to_sddl(&descriptor), None).unwrap(), &descriptor);
+            let mut same = ace.clone();
+            let known = map_condition(&mut same, &mut Sid::clone);
+            prop_assert_eq!(&same, &ace);
+            // What text can say can be walked through.
+            prop_assert!(known || kind != 9 || to_sddl(&descriptor).contains(";#"));
         }
     }
 
