@@ -20,9 +20,9 @@ use serde_json::Value;
 use support::*;
 
 /// Copies of the seeds, which other cases need as they are: every format, the WMI filter, a DACL of its own; packages.
-fn copies(domain: &str) -> [String; 2] {
+fn copies(domain: &str, what: &str) -> [String; 2] {
     ["Everything", "Software"].map(|seed| {
-        let name = fresh(&format!("{seed} to restore"));
+        let name = fresh(&format!("{seed} {what}"));
         let mut arguments = vec!["copy", seed, "--from", "src.test", "--to", domain];
         arguments.extend(["--name", &name, "--preserve-acl", "--yes", "--json"]);
         let table = both_ways("dst");
@@ -55,7 +55,7 @@ fn a_deleted_gpo_comes_back_as_it_was() {
     }
     let _alone = alone();
     for (domain, side) in [("src.test", "src"), ("dst.test", "dst")] {
-        let names = copies(domain);
+        let names = copies(domain, "deleted");
         for name in &names {
             let som = format!("{domain}/Staff");
             write(
@@ -143,7 +143,7 @@ fn a_changed_gpo_comes_back_as_it_was() {
         return;
     }
     let _alone = alone();
-    let names = copies("src.test");
+    let names = copies("src.test", "changed");
     let other = backup_of("src.test", "Redirected Folders");
     let before = state("src");
     for name in &names {
@@ -243,7 +243,7 @@ fn a_filter_that_is_gone_is_left_out_and_said() {
         return;
     }
     let _alone = alone();
-    let names = copies("src.test");
+    let names = copies("src.test", "unfiltered");
     let name = &names[0];
     let backup = backup_of("src.test", name);
     let xml = std::path::Path::new(&backup).join("Backup.xml");
