@@ -20,9 +20,9 @@ use serde_json::Value;
 use support::*;
 
 /// Copies of the seeds, which other cases need as they are: every format, the WMI filter, a DACL of its own; packages.
-fn copies(domain: &str) -> [String; 2] {
+fn copies(domain: &str, what: &str) -> [String; 2] {
     ["Everything", "Software"].map(|seed| {
-        let name = fresh(&format!("{seed} to restore"));
+        let name = fresh(&format!("{seed} {what}"));
         let mut arguments = vec!["copy", seed, "--from", "src.test", "--to", domain];
         arguments.extend(["--name", &name, "--preserve-acl", "--yes", "--json"]);
         let table = both_ways("dst");
@@ -55,7 +55,7 @@ fn a_deleted_gpo_comes_back_as_it_was() {
     }
     let _alone = alone();
     for (domain, side) in [("src.test", "src"), ("dst.test", "dst")] {
-        let names = copies(domain);
+        let names = copies(domain, "deleted");
         for name in &names {
             let som = format!("{domain}/Staff");
             write(
@@ -143,7 +143,7 @@ fn a_changed_gpo_comes_back_as_it_was() {
         return;
     }
     let _alone = alone();
-    let names = copies("src.test");
+    let names = copies("src.test", "changed");
     let other = backup_of("src.test", "Redirected Folders");
     let before = state("src");
     for name in &names {
@@ -243,7 +243,7 @@ fn a_filter_that_is_gone_is_left_out_and_said() {
         return;
     }
     let _alone = alone();
-    let names = copies("src.test");
+    let names = copies("src.test", "unfiltered");
     let name = &names[0];
     let backup = backup_of("src.test", name);
     let xml = std::path::Path::new(&backup).join("Backup.xml");
@@ -430,4 +430,132 @@ fn backup_of_copy(backup: &str) -> String {
     assert!(copied.success());
     let name = std::path::Path::new(backup).file_name().unwrap();
     to.join(name).to_str().unwrap().to_owned()
+}
+
+/// Adds what Windows keeps of a wireless policy below a GPO: containers, and an object with a value that is no text.
+fn add_wireless(side: &str, gpo: &Value) {
+    let mut dn = gpo["dn"].as_str().unwrap().to_owned();
+    let mut text = String::new();
+    for (name, class) in [
+        ("Machine", ""),
+        ("Microsoft", "container"),
+        ("Windows", "container"),
+        ("IEEE80211", "container"),
+        (
+            "{9A1B2C3D-0000-4000-8000-00000000ABCD}",
+            "ms-net-ieee-80211-GroupPolicy",
+        ),
+    ] {
+        dn = format!("CN={name},{dn}");
+        if class.is_empty() {
+            continue;
+        }
+        text += &format!("dn: {dn}\nchangetype: add\nobjectClass: {class}\n");
+        if class != "container" {
+            text += "description: Office\nms-net-ieee-80211-GP-PolicyGUID: {9A1B2C3D-0000-4000-8000-00000000ABCD}\nms-net-ieee-80211-GP-PolicyReserved:: AP8BAg==\n";
+        }
+        text.push('\n');
+    }
+    ldbmodify(side, &text);
+}
+
+#[test]
+fn what_else_stands_below_a_gpo_comes_back_and_is_named_on_the_way_elsewhere() {
+    if !lab("what_else_stands_below_a_gpo_comes_back_and_is_named_on_the_way_elsewhere") {
+        return;
+    }
+    let _alone = alone();
+    let name = fresh("Wireless");
+    write("src.test", &["create", &name]).json();
+    add_wireless("src", &gpo_named(&state("src"), &name));
+    let then = gpo_named(&state("src"), &name);
+    assert_eq!(then["children"].as_array().unwrap().len(), 6);
+    let backup = backup_of("src.test", &name);
+    write("src.test", &["delete", &name]).json();
+    restore("src.test", &backup).json();
+    let now = gpo_named(&state("src"), &name);
+    assert_same(&timeless(&then), &timeless(&now));
+
+    let elsewhere = fresh("Wireless elsewhere");
+    let backup = std::path::Path::new(&backup);
+    let result = import(backup, &elsewhere, &["--create", "--yes"]).json();
+    let left = codes(&result);
+    assert_eq!(
+        left.iter()
+            .filter(|code| *code == "directory-object-left-out")
+            .count(),
+        4
+    );
+    let imported = gpo_named(&state("dst"), &elsewhere);
+    assert_eq!(imported["children"].as_array().unwrap().len(), 2);
+    remove("dst.test", &[elsewhere]);
+    remove("src.test", &[name]);
+    judges_are_content("src");
+}
+
+/// Backup.xml of a backup, an element a line, without what another GPO and another time make different.
+fn xml_of(backup: &std::path::Path, name: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(backup.join("Backup.xml")).unwrap();
+    let at = text.find("<ID><![CDATA[").unwrap() + "<ID><![CDATA[".len();
+    let guid = text[at..at + 38].to_owned();
+    let text = text
+        .replace(&guid, "{GUID}")
+        .replace(&format!("<![CDATA[{name}]]>"), "<![CDATA[NAME]]>");
+    let mut lines = Vec::new();
+    let mut own_identity = false;
+    for line in text.replace("><", ">\n<").lines() {
+        let line = line.trim();
+        if line.contains("VersionNumber>") {
+            continue;
+        }
+        // objectGUID of a package is the server's.
+        own_identity |= line.starts_with("<DSAttributeBinary") && line.contains("\"objectGUID\"");
+        if !own_identity {
+            lines.push(line.to_owned());
+        }
+        if line.contains("</DSAttributeBinary>") || line.ends_with("/>") {
+            own_identity = false;
+        }
+    }
+    lines
+}
+
+#[test]
+fn a_backup_of_what_was_imported_into_an_empty_gpo_is_the_same_backup() {
+    if !lab("a_backup_of_what_was_imported_into_an_empty_gpo_is_the_same_backup") {
+        return;
+    }
+    let _alone = alone();
+    // Every format, on GPOs with the permissions of new ones: an import leaves those of the target.
+    let seeds = [
+        "Workstation Security",
+        "Desktop Registry",
+        "Redirected Folders",
+        "Logon Scripts",
+        "Drive Maps",
+        "User Half Off",
+        "Odd Names",
+        "Software",
+    ];
+    let first = back_up("src.test", &seeds);
+    let names = seeds.map(|seed| fresh(&format!("Again {seed}")));
+    for (seed, name) in seeds.iter().zip(&names) {
+        write("src.test", &["create", name]).json();
+        let backup = first[*seed].to_str().unwrap();
+        write("src.test", &["import", backup, "--into", name]).json();
+    }
+    let borrowed: Vec<&str> = names.iter().map(String::as_str).collect();
+    let second = back_up("src.test", &borrowed);
+    for (seed, name) in seeds.iter().zip(&names) {
+        let (one, two) = (&first[*seed], &second[name.as_str()]);
+        let files = |backup: &std::path::Path| local_files(&backup.join("DomainSysvol"));
+        assert_eq!(files(one), files(two), "{seed}");
+        let (one, two) = (xml_of(one, seed), xml_of(two, name));
+        let different: Vec<_> = one.iter().zip(&two).filter(|(a, b)| a != b).collect();
+        assert!(different.is_empty(), "{seed}: {different:#?}");
+        assert_eq!(one.len(), two.len(), "{seed}");
+        assert!(one.len() > 40, "{seed}");
+    }
+    remove("src.test", &names);
+    judges_are_content("src");
 }

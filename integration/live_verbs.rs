@@ -234,6 +234,18 @@ fn linked(side: &str, domain: &str, name: &str) -> (String, [String; 2]) {
     (guid, soms)
 }
 
+/// The folder with the backup that an operation keeps in its journal.
+fn kept_backup(result: &Value) -> String {
+    let operation = result["operation_id"].as_str().unwrap();
+    let operations = scratch().join("state/gpoctl/operations");
+    operations
+        .join(operation)
+        .join("before")
+        .to_str()
+        .unwrap()
+        .to_owned()
+}
+
 /// samba-tool on the DC, to set a scene.
 fn samba_tool(side: &str, arguments: &[&str]) {
     let mut all = vec!["env", "PASSWD_FILE=/lab-state/admin.password", "samba-tool"];
@@ -254,27 +266,33 @@ fn links_go_with_the_gpo_or_stay() {
     for som in &soms {
         assert!(links(som).as_str().unwrap().to_uppercase().contains(&guid));
     }
+    let whole = state("dst");
     let said = run("dst.test", &["delete", &name]).json();
     assert_eq!(said["status"], "done");
     assert_same(&before, &settled(state("dst")));
     judges_are_content("dst");
 
-    let (guid, soms) = linked("dst", "dst.test", &name);
-    let said = run("dst.test", &["delete", &name, "--keep-links"]).json();
-    assert!(
-        said["messages"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|message| message["code"] == "links-kept")
+    // The journal has a backup that brings back everything, the links too.
+    let kept = kept_backup(&said);
+    run(
+        "dst.test",
+        &["restore", &name, "--backup-dir", &kept, "--with-links"],
+    )
+    .json();
+    let now = state("dst");
+    assert_same(&whole["links"], &now["links"]);
+    assert_same(
+        &timeless(&gpo_named(&whole, &name)),
+        &timeless(&gpo_named(&now, &name)),
     );
-    for som in &soms {
-        assert!(links(som).as_str().unwrap().to_uppercase().contains(&guid));
-        samba_tool(
-            "dst",
-            &["gpo", "dellink", som, &guid, "-U", "Administrator"],
-        );
-    }
+    let said = run("dst.test", &["delete", &name, "--keep-links"]).json();
+    assert!(codes(&said).contains(&"links-kept".to_owned()));
+    assert_same(&whole["links"], &state("dst")["links"]);
+    // Back under its GUID it is in force there again, and can be unlinked like any other.
+    let kept = kept_backup(&said);
+    let restored = run("dst.test", &["restore", &name, "--backup-dir", &kept]).json();
+    assert!(codes(&restored).contains(&"link-in-force".to_owned()));
+    run("dst.test", &["delete", &name]).json();
     assert_same(&before, &settled(state("dst")));
 }
 
@@ -345,4 +363,101 @@ fn a_link_that_changes_after_the_plan_makes_it_stale() {
     );
     run("dst.test", &["delete", &name]).json();
     judges_are_content("dst");
+}
+
+/// The GPO's DACL, without its owner; of the objects below it too.
+fn access_of(gpo: &Value) -> Vec<String> {
+    let dacl = |entry: &Value| {
+        let sddl = entry["sddl"].as_str().unwrap();
+        format!("{} {}", entry["dn"], &sddl[sddl.find("D:").unwrap()..])
+    };
+    let children = gpo["children"].as_array().unwrap();
+    std::iter::once(gpo).chain(children).map(dacl).collect()
+}
+
+/// The attributes of the objects below a GPO, without descriptors.
+fn objects_of(gpo: &Value) -> Value {
+    let mut children = timeless(gpo)["children"].clone();
+    for child in children.as_array_mut().unwrap() {
+        child["attributes"]
+            .as_object_mut()
+            .unwrap()
+            .remove("nTSecurityDescriptor");
+        child.as_object_mut().unwrap().remove("sddl");
+    }
+    children
+}
+
+#[test]
+fn a_deletion_that_fails_half_way_is_undone() {
+    if !lab("a_deletion_that_fails_half_way_is_undone") {
+        return;
+    }
+    let _alone = alone();
+    let name = fresh("Half deleted");
+    gpoctl(&[
+        "copy", "Software", "--from", "src.test", "--name", &name, "--yes", "--json",
+    ])
+    .json();
+    let then = gpo_named(&state("src"), &name);
+    let editor = inside(
+        "src",
+        &[
+            "samba-tool",
+            "user",
+            "show",
+            "gpoedit",
+            "--attributes=objectSid",
+        ],
+    );
+    let editor = editor
+        .lines()
+        .find_map(|line| line.strip_prefix("objectSid: "))
+        .unwrap();
+    // The editor may delete the GPO by itself and what is deep below it, but not its two halves.
+    let sddl =
+        format!("--sddl=(D;;DC;;;{editor})(A;CI;CCDCLCRPWPLORC;;;{editor})(A;;SD;;;{editor})");
+    let object = format!("--objectdn={}", then["dn"].as_str().unwrap());
+    let database = "/var/lib/samba/private/sam.ldb";
+    inside(
+        "src",
+        &["samba-tool", "dsacl", "set", "-H", database, &object, &sddl],
+    );
+    // Deleted and restored, the folder is as the DACL wants it.
+    let backup = back_up("src.test", &[name.as_str()]);
+    run("src.test", &["delete", &name]).json();
+    run("src.test", &["restore", backup[&name].to_str().unwrap()]).json();
+    let before = state("src");
+    let then = gpo_named(&before, &name);
+    assert_eq!(then["children"].as_array().unwrap().len(), 6);
+
+    let password = std::env::var("GPOCTL_LAB_SRC_EDITOR_PASSWORD_FILE").unwrap();
+    let user = std::env::var("GPOCTL_LAB_SRC_EDITOR_USER").unwrap();
+    let said = run(
+        "src.test",
+        &[
+            "delete",
+            &name,
+            "--user",
+            &user,
+            "--password-file",
+            &password,
+        ],
+    );
+    assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+    assert!(
+        said.stderr.contains("rolled back, with new identities"),
+        "{}",
+        said.stderr
+    );
+    let after = state("src");
+    let now = gpo_named(&after, &name);
+    assert_same(&objects_of(&then), &objects_of(&now));
+    assert_eq!(access_of(&then), access_of(&now));
+    let mut expected = timeless(&then);
+    expected["children"] = timeless(&now)["children"].clone();
+    assert_same(&expected, &timeless(&now));
+    assert_same(&before["links"], &after["links"]);
+    judges_are_content("src");
+    run("src.test", &["delete", &name]).json();
 }

@@ -375,6 +375,9 @@ pub fn timeless(gpo: &Value) -> Value {
         ] {
             attributes.remove(name);
         }
+        if let Some(descriptor) = attributes.get_mut("nTSecurityDescriptor") {
+            descriptor[0]["base64"] = given(descriptor[0]["base64"].as_str().unwrap()).into();
+        }
         if let Some(path) = attributes.get_mut("gPCFileSysPath") {
             *path = path[0].as_str().unwrap().to_lowercase().into();
         }
@@ -396,6 +399,17 @@ pub fn timeless(gpo: &Value) -> Value {
         }
     }
     gpo
+}
+
+/// A descriptor without the two bits that say whether owner and group were given or are the defaults of a new object: a
+/// write of the DACL clears them.
+fn given(descriptor: &str) -> String {
+    use base64::Engine as _;
+
+    let engine = base64::engine::general_purpose::STANDARD;
+    let mut bytes = engine.decode(descriptor).unwrap();
+    bytes[2] &= !3;
+    engine.encode(bytes)
 }
 
 /// `versionNumber` of a GPO: user, machine. The file says the same.

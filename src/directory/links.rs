@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::gp_link::{GpLink, parse_gp_link};
 use crate::model::guid::Guid;
+use crate::model::surroundings::LinkRecord;
 
 /// What a GPO can be linked to: a scope of management.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -66,6 +67,18 @@ impl Som {
     /// Whether the object takes no links from above but enforced ones.
     pub fn blocks_inheritance(&self) -> bool {
         self.gp_options.is_some_and(|options| options & 1 != 0)
+    }
+
+    /// One of its links as a backup keeps it.
+    pub fn record(&self, link: &GpLink, order: usize) -> LinkRecord {
+        LinkRecord {
+            target: self.dn.to_string(),
+            order,
+            enforced: link.is_enforced(),
+            disabled: link.is_disabled(),
+            options: link.options,
+            blocks_inheritance: self.gp_options.is_some_and(|options| options & 1 != 0),
+        }
     }
 
     /// The links in the order they stand; the last one has precedence.

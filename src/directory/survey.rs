@@ -297,14 +297,8 @@ fn collect_links(som: &Som, base: &Dn, found: &mut HashMap<Guid, Links>) {
         let Some(guid) = Dn::parse(&link.dn).ok().and_then(|dn| dn.gpo_guid(base)) else {
             continue;
         };
-        found.entry(guid).or_default().records.push(LinkRecord {
-            target: som.dn.to_string(),
-            order: count - index,
-            enforced: link.is_enforced(),
-            disabled: link.is_disabled(),
-            options: link.options,
-            blocks_inheritance: som.gp_options.is_some_and(|options| options & 1 != 0),
-        });
+        let record = som.record(link, count - index);
+        found.entry(guid).or_default().records.push(record);
     }
 }
 

@@ -69,23 +69,25 @@ impl DirectoryObject {
         self.rdns.iter().map(|rdn| rdn.to_lowercase()).collect()
     }
 
-    /// The names of the attributes whose values differ from those of `other`, in lower case. What a server makes itself
-    /// and what has no value does not count.
+    /// What it holds: the values of each attribute, by its name in lower case, as LDAP carries them, sorted. What a server
+    /// makes itself and what has no value is not part of it.
+    pub fn content(&self) -> BTreeMap<String, Vec<Vec<u8>>> {
+        self.attributes
+            .iter()
+            .map(|attribute| {
+                (
+                    attribute.name.to_ascii_lowercase(),
+                    attribute.values.comparable(),
+                )
+            })
+            .filter(|(name, values)| name != "objectguid" && !values.is_empty())
+            .collect()
+    }
+
+    /// The names of the attributes whose values differ from those of `other`, in lower case; see
+    /// [`DirectoryObject::content`].
     pub fn differing_attributes(&self, other: &Self) -> Vec<String> {
-        let values = |object: &Self| -> BTreeMap<String, Vec<Vec<u8>>> {
-            object
-                .attributes
-                .iter()
-                .map(|attribute| {
-                    (
-                        attribute.name.to_ascii_lowercase(),
-                        attribute.values.comparable(),
-                    )
-                })
-                .filter(|(name, values)| name != "objectguid" && !values.is_empty())
-                .collect()
-        };
-        let (mine, others) = (values(self), values(other));
+        let (mine, others) = (self.content(), other.content());
         let mut names: Vec<String> = mine
             .keys()
             .chain(others.keys())

@@ -24,6 +24,7 @@ use super::read::{self, LiveGpo};
 use super::rights;
 use super::rollback;
 use super::stage::Workplace;
+use crate::directory::links::SomLink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::guid::Guid;
@@ -139,7 +140,7 @@ pub async fn apply(
     let before = current.as_ref().map(Before::of);
     let mut journal = Journal::start(&options.journal_root, plan, before.as_ref())?;
     if let Some(current) = &current {
-        save_safety_backup(journal.folder(), current).await?;
+        save_safety_backup(domain, plan, journal.folder(), current).await?;
     }
 
     let workplace = Workplace::new(
@@ -220,10 +221,20 @@ async fn current_state(domain: &DomainWriter, plan: &Plan, control: &Control) ->
     Ok(live)
 }
 
-/// A backup of the target as it is, in GPMC's format, in the folder of the journal.
-async fn save_safety_backup(folder: &Path, live: &LiveGpo) -> Result<()> {
+/// A backup of the target as it is, in GPMC's format, in the folder of the journal; that of a GPO that goes tells its links.
+async fn save_safety_backup(
+    domain: &DomainWriter,
+    plan: &Plan,
+    folder: &Path,
+    live: &LiveGpo,
+) -> Result<()> {
     let (folder, snapshot) = (folder.join("before"), live.snapshot.clone());
-    let around = read::surroundings(live);
+    let mut around = read::surroundings(live);
+    if plan.verb == Verb::Delete {
+        let found = domain.session().directory().links_of(plan.target.guid);
+        let record = |link: &SomLink| link.som.record(&link.link, link.order);
+        around.links = Some(found.await?.links.iter().map(record).collect());
+    }
     super::backup::save(
         folder,
         snapshot,
@@ -273,17 +284,24 @@ async fn undo_all(
     }
     control.report(Phase::RollBack, 0, 1, 0);
     let guid = plan.target.guid;
-    let mut outcome = rollback::roll_back(domain, workplace, guid, before, &changes).await;
-    if let (Ok(()), Some(current)) = (&outcome, current) {
-        outcome = rollback::prove(domain, guid, &current.state()).await;
+    let mut outcome = rollback::roll_back(domain, workplace, guid, before, &changes)
+        .await
+        .map(|()| true);
+    if let (Ok(_), Some(current)) = (&outcome, current) {
+        outcome = rollback::prove(domain, guid, current).await;
     }
     control.report(Phase::RollBack, 1, 1, 0);
     match outcome {
-        Ok(()) => {
+        Ok(same_objects) => {
             let _ = journal.record(&Event::RolledBack);
+            let done = if same_objects {
+                "everything was rolled back"
+            } else {
+                "everything was rolled back, with new identities for packages that had been deleted"
+            };
             let hint = error.hint().map_or_else(
-                || "everything was rolled back; the domain is as it was".to_owned(),
-                |hint| format!("everything was rolled back; {hint}"),
+                || format!("{done}; the domain is as it was"),
+                |hint| format!("{done}; {hint}"),
             );
             error.with_hint(hint)
         }

@@ -1,14 +1,16 @@
 //! Rolling back: every change announced in the journal is undone, last first, and the result is proved by reading back.
 
+use std::collections::BTreeMap;
+
 use super::journal::{Before, Inverse};
 use super::objects;
-use super::plan::GpoState;
 use super::progress::Control;
-use super::read;
+use super::read::{self, LiveGpo};
 use super::stage::{Workplace, remove_tree};
 use crate::directory::dn::Dn;
 use crate::directory::writer::GpoChange;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::directory_object::DirectoryAttribute;
 use crate::model::guid::Guid;
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor};
@@ -263,19 +265,18 @@ async fn recreate(domain: &DomainWriter, guid: Guid, before: &Before) -> Result<
     writer.modify_gpo(guid, &change).await
 }
 
-/// Reads the GPO again and compares it with what it was before the operation.
+/// Reads the GPO again and compares it with what it was before the operation. Says whether its packages are still the
+/// objects they were: one that was deleted and made anew has another `objectGUID`.
 ///
 /// # Errors
 /// `Incomplete`, with what differs.
-pub(super) async fn prove(domain: &DomainWriter, guid: Guid, before: &GpoState) -> Result<()> {
+pub(super) async fn prove(domain: &DomainWriter, guid: Guid, before: &LiveGpo) -> Result<bool> {
     let session = domain.session();
     let object = session.directory().gpo(guid).await?;
-    let now = read::read_gpo(session, &object, &Control::default())
-        .await?
-        .state();
-    let differences = before.differences(&now);
+    let now = read::read_gpo(session, &object, &Control::default()).await?;
+    let differences = before.state().differences(&now.state());
     if differences.is_empty() {
-        return Ok(());
+        return Ok(identities(before) == identities(&now));
     }
     Err(Error::new(
         ErrorKind::Incomplete,
@@ -284,6 +285,19 @@ pub(super) async fn prove(domain: &DomainWriter, guid: Guid, before: &GpoState) 
             differences.join("; ")
         ),
     ))
+}
+
+/// The `objectGUID` of each object below a GPO that was read with it.
+fn identities(live: &LiveGpo) -> BTreeMap<Vec<String>, DirectoryAttribute> {
+    live.snapshot
+        .directory_objects
+        .iter()
+        .filter_map(|object| {
+            let mut attributes = object.attributes.iter();
+            let own = attributes.find(|one| one.name.eq_ignore_ascii_case("objectGUID"))?;
+            Some((object.key(), own.clone()))
+        })
+        .collect()
 }
 
 /// The values a descriptor of a folder is set with, one after the other.

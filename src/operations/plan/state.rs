@@ -29,7 +29,7 @@ pub struct GpoState {
     pub security_descriptor: String,
     /// SHA-256 of every file, by its path in lower case with forward slashes; folders have an empty hash.
     pub tree: BTreeMap<String, String>,
-    /// The objects below the GPO, each as `RDN,RDN` with a hash of its attributes.
+    /// The objects below the GPO, each as `RDN,RDN` with a hash of what it holds.
     pub directory_objects: BTreeMap<String, String>,
 }
 
@@ -51,8 +51,8 @@ impl GpoState {
                 .directory_objects
                 .iter()
                 .map(|object| {
-                    let attributes = serde_json::to_vec(&object.attributes).unwrap_or_default();
-                    (object.rdns.join(","), sha256(&attributes))
+                    let content = serde_json::to_vec(&object.content()).unwrap_or_default();
+                    (object.rdns.join(","), sha256(&content))
                 })
                 .collect(),
         }
