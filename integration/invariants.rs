@@ -13,7 +13,11 @@ use std::ops::Range;
 use bytes::Bytes;
 use gpoctl::directory::dn::Dn;
 use gpoctl::formats::aas::AdvertiseScript;
+use gpoctl::formats::audit_csv::AuditCsv;
+use gpoctl::formats::comment_cmtx::Comments;
 use gpoctl::formats::fdeploy::{Fdeploy, Redirection};
+use gpoctl::formats::gpe_ini::GpeIni;
+use gpoctl::formats::gpo_cmt::GpoComment;
 use gpoctl::formats::gpt_tmpl::{GptTmpl, Setting};
 use gpoctl::formats::ini::{IniFile, LineKind};
 use gpoctl::formats::kept::{Kept, Written};
@@ -45,10 +49,14 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every parser.
 pub const TARGETS: &[Target] = &[
     ("aas", aas),
+    ("audit_csv", audit_csv),
     ("backup_xml", backup_xml),
     ("bkup_info", bkup_info),
+    ("comment_cmtx", comment_cmtx),
     ("fdeploy", fdeploy),
     ("firewall_rule", firewall_rule),
+    ("gpe_ini", gpe_ini),
+    ("gpo_cmt", gpo_cmt),
     ("gpt_ini", gpt_ini),
     ("gpt_tmpl", gpt_tmpl),
     ("ini", ini),
@@ -288,6 +296,44 @@ pub fn aas(data: &[u8]) {
     visits(path, data);
 }
 
+pub fn audit_csv(data: &[u8]) {
+    let path = r"Machine\Microsoft\Windows NT\Audit\audit.csv";
+    let Ok(file) = AuditCsv::parse(data) else {
+        return refused(path, data);
+    };
+    assert_same(&file.to_bytes().unwrap(), data);
+    for (line, fields) in file.settings() {
+        for field in fields {
+            assert_span(line.text, &field.span);
+        }
+    }
+    visits(path, data);
+}
+
+pub fn comment_cmtx(data: &[u8]) {
+    match Comments::parse(data) {
+        Ok(file) => assert_same(&file.to_bytes(), data),
+        Err(_) => carried(r"Machine\comment.cmtx", data),
+    }
+}
+
+pub fn gpe_ini(data: &[u8]) {
+    match GpeIni::parse(data) {
+        Ok(file) => {
+            let _ = file.extensions();
+            assert_same(&file.to_bytes().unwrap(), data);
+        }
+        Err(_) => carried("GPE.INI", data),
+    }
+}
+
+pub fn gpo_cmt(data: &[u8]) {
+    match GpoComment::parse(data) {
+        Ok(file) => assert_same(&file.to_bytes(), data),
+        Err(_) => carried("GPO.cmt", data),
+    }
+}
+
 pub fn firewall_rule(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -381,6 +427,13 @@ fn texts(root: &xml_tree::Element, text: &str) -> usize {
             .elements()
             .map(|child| texts(child, text))
             .sum::<usize>()
+}
+
+/// A file that its parser refuses is carried verbatim.
+fn carried(path: &str, data: &[u8]) {
+    let path: RelPath = path.parse().unwrap();
+    let bytes = Bytes::copy_from_slice(data);
+    assert!(matches!(check_format(&path, &bytes), Some(Err(_))));
 }
 
 /// A file that its parser refuses is refused by the visitor too, and so carried verbatim.

@@ -193,6 +193,6 @@ macro_rules! properties {
 }
 
 properties! {
-    aas backup_xml bkup_info fdeploy firewall_rule gpt_ini gpt_tmpl ini manifest migtable names preferences registry_pol scripts
-    sddl security_descriptor xml_document xml_tree
+    aas audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini manifest
+    migtable names preferences registry_pol scripts sddl security_descriptor xml_document xml_tree
 }
