@@ -45,19 +45,24 @@ fn class(path: &str) -> String {
 
 /// How many files of the GPOs are parsed. There are more Registry.pol than these: 6 of the `adsys` tree break the format, and
 /// 51 lie in no GPO.
-const PARSED: [(&str, usize); 8] = [
+const PARSED: [(&str, usize); 12] = [
     (".aas", 8),
     ("Preferences", 126),
     ("Registry.pol", 246),
-    ("gpttmpl.inf", 122),
+    ("audit.csv", 29),
+    ("comment.cmtx", 188),
     ("fdeploy.ini", 6),
     ("fdeploy1.ini", 6),
-    ("scripts.ini", 25),
+    ("gpe.ini", 4),
+    ("gpo.cmt", 170),
+    ("gpttmpl.inf", 122),
     ("psscripts.ini", 7),
+    ("scripts.ini", 25),
 ];
 
-/// The kinds of files that the library carries as they are, because it does not know their format.
-const WITHOUT_PARSER: &[&str] = &[".adm", "audit.csv", "comment.cmtx", "gpe.ini", "gpo.cmt"];
+/// The kinds of policy files that the library carries as they are, because it does not know their format: templates of the editor,
+/// which no client reads.
+const WITHOUT_PARSER: &[&str] = &[".adm"];
 
 /// Files that are no policy: a converter's copies, samba's generalised form, files that scripts and programs of the GPO read.
 const OF_ANOTHER_TOOL: &[&str] = &[
