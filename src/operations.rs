@@ -11,6 +11,7 @@
 //! | [`import`] | a snapshot (of a backup) and a target GPO | a plan |
 //! | [`check`] | live GPOs | findings, and a change list that mends |
 //! | [`link`] | the links of a domain, OU or site | a change list |
+//! | [`wmi`] | WMI filters, and files of them | a change list |
 //! | [`apply`] | a plan | the change, with a journal, or nothing |
 
 pub mod apply;
@@ -37,3 +38,4 @@ pub mod secrets;
 pub mod set_status;
 mod settings;
 mod stage;
+pub mod wmi;
