@@ -363,6 +363,42 @@ async fn descriptors_are_exact_or_refused() {
     }
 }
 
+/// A server that makes a file or folder and then refuses its content or its descriptor is left as it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_half_made_is_not_left() {
+    if !lab("what_is_half_made_is_not_left") {
+        return;
+    }
+    // The head of a descriptor whose list lies behind its end.
+    let broken = vec![
+        1, 0, 4, 128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0,
+    ];
+    for (name, sysvol) in back_ends().await {
+        let sysvol = &*sysvol;
+        if !sysvol.has_exact_descriptors() {
+            continue;
+        }
+        let folder = Folder::new(sysvol).await;
+        let steps = [broken.clone()];
+        for content in [0, 1, 3 << 20] {
+            let content = Bytes::from(vec![7; content]);
+            let refused = sysvol.write_new(&folder.at("file"), content, &steps).await;
+            assert!(refused.is_err(), "{name}");
+            assert!(folder.names(sysvol, "").await.is_empty(), "{name}");
+        }
+        assert!(sysvol.create_dir(&folder.at("dir"), &steps).await.is_err());
+        assert!(folder.names(sysvol, "").await.is_empty(), "{name}");
+        // What was there before is not what was made in vain.
+        folder.write(sysvol, "file", b"mine").await;
+        let refused = sysvol
+            .write_new(&folder.at("file"), Bytes::new(), &steps)
+            .await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Conflict, "{name}");
+        assert_eq!(folder.names(sysvol, "").await, ["file"]);
+        folder.remove(sysvol).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_is_one_clear_error() {
     if !lab("a_wrong_password_is_one_clear_error") {

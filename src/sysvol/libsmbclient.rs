@@ -396,11 +396,17 @@ impl Sysvol for LibSmbClient {
                     .write(true)
                     .mode(0o644);
                 let mut file = client.open_with(&target, options)?;
-                file.write_all(&content)?;
-                file.flush()?;
+                let outcome = file.write_all(&content).and_then(|()| file.flush());
                 // An error while closing is not told, so the size is looked at.
                 drop(file);
-                Ok(client.stat(&target)?.size)
+                let size = outcome
+                    .map_err(Into::into)
+                    .and_then(|()| Ok(client.stat(&target)?.size));
+                if !matches!(size, Ok(size) if size == length) {
+                    // What is half-made is not left behind; the error to tell is the first one.
+                    let _ = client.unlink(&target);
+                }
+                size
             })
             .await?;
         if written == length {

@@ -8,6 +8,8 @@ mod listing;
 mod login;
 mod refusal;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use smb2::client::{Connection, Tree};
@@ -26,6 +28,8 @@ use crate::model::safe_name::SafeName;
 const IN_FLIGHT: usize = 16;
 /// The most bytes one READ or WRITE moves: bounded so that many fit into the credits of a connection.
 const CHUNK: usize = 1 << 20;
+/// How long a server is left alone after an internal error.
+const AFTER_INTERNAL_ERROR: Duration = Duration::from_millis(100);
 /// What is asked for when nobody knows the size.
 const UNKNOWN_SIZE: u32 = 64 * 1024;
 /// The size of the buffer for one QUERY_DIRECTORY: one credit.
@@ -72,11 +76,69 @@ impl Smb2Client {
         }
     }
 
+    /// Sends operations as one related compound. A server that failed inside before it did anything is asked once more.
+    async fn send(&self, path: &SysvolPath, operations: &[Operation]) -> Result<Vec<Reply>> {
+        let failed = |replies: &[Reply]| {
+            let first = replies.first();
+            first.is_some_and(|reply| reply.status == NtStatus::INTERNAL_ERROR)
+        };
+        self.send_again_if(path, operations, failed).await
+    }
+
+    /// As [`Self::send`], for operations that only read: whichever of them failed, they are sent once more.
+    async fn ask(&self, path: &SysvolPath, operations: &[Operation]) -> Result<Vec<Reply>> {
+        let failed = |replies: &[Reply]| {
+            let mut statuses = replies.iter().map(|reply| reply.status);
+            statuses.any(|status| status == NtStatus::INTERNAL_ERROR)
+        };
+        self.send_again_if(path, operations, failed).await
+    }
+
+    async fn send_again_if(
+        &self,
+        path: &SysvolPath,
+        operations: &[Operation],
+        failed: impl Fn(&[Reply]) -> bool + Send,
+    ) -> Result<Vec<Reply>> {
+        let sent = compound::send(&self.connection, &self.tree, operations).await;
+        let replies = sent.map_err(|cause| lost(path, cause))?;
+        if !failed(&replies) {
+            return Ok(replies);
+        }
+        tracing::debug!(%path, "the server had an internal error; once more");
+        self.close_if_left(operations, &replies).await;
+        tokio::time::sleep(AFTER_INTERNAL_ERROR).await;
+        let sent = compound::send(&self.connection, &self.tree, operations).await;
+        sent.map_err(|cause| lost(path, cause))
+    }
+
+    /// Makes a file or folder by operations that begin with its CREATE. When it was made and the rest failed, it is removed
+    /// again: what is half-made is never left behind.
+    async fn make(&self, path: &SysvolPath, operations: &[Operation], kind: u32) -> Result<()> {
+        let replies = self.send(path, operations).await?;
+        let mut failed = replies.iter().filter(|reply| !reply.is_success());
+        let Some(error) = failed.next().map(|reply| refused(path, reply.status)) else {
+            return Ok(());
+        };
+        self.close_if_left(operations, &replies).await;
+        if replies.first().and_then(Reply::created).is_none() {
+            return Err(error);
+        }
+        Err(self.unmake(path, kind, error).await)
+    }
+
+    /// Removes what was made in vain; the error then says what is left, if that failed too.
+    async fn unmake(&self, path: &SysvolPath, kind: u32, error: Error) -> Error {
+        match self.remove(path, kind).await {
+            Ok(()) => error,
+            Err(left) if left.kind() == ErrorKind::NotFound => error,
+            Err(left) => error.with_hint(format!("remove {path}, which is left half-made: {left}")),
+        }
+    }
+
     /// Sends operations as one related compound, and says what went wrong first.
     async fn run(&self, path: &SysvolPath, operations: &[Operation]) -> Result<Vec<Reply>> {
-        let replies = compound::send(&self.connection, &self.tree, operations)
-            .await
-            .map_err(|cause| lost(path, cause))?;
+        let replies = self.send(path, operations).await?;
         let failed = replies
             .iter()
             .find(|reply| !reply.is_success())
@@ -143,7 +205,10 @@ impl Smb2Client {
         }
         let close = [Operation::close_handle(created.file_id)];
         let closed = self.run(path, &close).await.map(drop);
-        outcome.and(closed)
+        match outcome.and(closed) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.unmake(path, options::FILE, error).await),
+        }
     }
 
     /// Reads a file in chunks through one handle.
@@ -287,9 +352,7 @@ impl SysvolRead for Smb2Client {
             Operation::query_directory(LISTING_BUFFER),
             Operation::close(),
         ];
-        let replies = compound::send(&self.connection, &self.tree, &operations)
-            .await
-            .map_err(|cause| lost(dir, cause))?;
+        let replies = self.ask(dir, &operations).await?;
         let [created, first, second, ..] = replies.as_slice() else {
             return Err(nonsense(dir));
         };
@@ -360,9 +423,7 @@ impl SysvolRead for Smb2Client {
             Operation::read(length),
             Operation::close(),
         ];
-        let replies = compound::send(&self.connection, &self.tree, &operations)
-            .await
-            .map_err(|cause| lost(path, cause))?;
+        let replies = self.ask(path, &operations).await?;
         let [opened, read, ..] = replies.as_slice() else {
             return Err(nonsense(path));
         };
@@ -432,7 +493,7 @@ impl Sysvol for Smb2Client {
         )];
         operations.extend(descriptors.iter().map(|sd| Operation::set_descriptor(sd)));
         operations.push(Operation::close());
-        self.run(path, &operations).await.map(drop)
+        self.make(path, &operations, options::FOLDER).await
     }
 
     async fn write_new(
@@ -455,7 +516,7 @@ impl Sysvol for Smb2Client {
         }
         operations.extend(descriptors.iter().map(|sd| Operation::set_descriptor(sd)));
         operations.push(Operation::close());
-        self.run(path, &operations).await.map(drop)
+        self.make(path, &operations, options::FILE).await
     }
 
     async fn rename(&self, from: &SysvolPath, to: &SysvolPath, replace: bool) -> Result<()> {
