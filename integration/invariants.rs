@@ -18,6 +18,7 @@ use gpoctl::formats::comment_cmtx::Comments;
 use gpoctl::formats::fdeploy::{Fdeploy, Redirection};
 use gpoctl::formats::gpe_ini::GpeIni;
 use gpoctl::formats::gpo_cmt::GpoComment;
+use gpoctl::formats::gpt_ini::GptIniError;
 use gpoctl::formats::gpt_tmpl::{GptTmpl, Setting};
 use gpoctl::formats::ini::{IniFile, LineKind};
 use gpoctl::formats::kept::{Kept, Written};
@@ -174,20 +175,20 @@ fn assert_only_changed(before: &[String], edited: &IniFile, number: usize) {
 
 pub fn gpt_ini(data: &[u8]) {
     let version = GpoVersion::from_combined(0x0012_0034);
-    let Ok(new) = gpt_ini::write_version(data, version) else {
-        assert!(gpt_ini::read_version(data).is_err());
-        return;
+    let new = match gpt_ini::write_version(data, version) {
+        Ok(new) => new,
+        Err(GptIniError::Zeros) => return,
+        Err(_) => {
+            assert!(gpt_ini::read_version(data).is_err());
+            return;
+        }
     };
-    let encoding = |bytes: &[u8]| text::decode(bytes).unwrap().0;
-    if encoding(&new) != encoding(data) {
-        // Without a mark, zero bytes in it can make it look like another encoding now.
-        return;
-    }
     assert_eq!(gpt_ini::read_version(&new), Ok(Some(version)));
     // Once it is there, the number is all that changes.
     let other = GpoVersion::from_combined(7);
-    let there = gpt_ini::write_version(&new, other).unwrap();
-    assert_eq!(gpt_ini::write_version(&there, version).unwrap(), new);
+    if let Ok(there) = gpt_ini::write_version(&new, other) {
+        assert_same(&gpt_ini::write_version(&there, version).unwrap(), &new);
+    }
 }
 
 pub fn gpt_tmpl(data: &[u8]) {

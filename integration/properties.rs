@@ -85,13 +85,15 @@ fn put_in(fault: &Fault, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Runs a property with reproducible cases; the failing input is shown shrunk.
+/// Runs a property with reproducible cases, as many as `PROPTEST_CASES` says or `cases`; the failing input is shown shrunk.
 fn check<S: Strategy>(cases: u32, strategy: &S, property: impl Fn(S::Value)) {
-    let config = Config {
-        cases,
+    let mut config = Config {
         failure_persistence: None,
         ..Config::default()
     };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = cases;
+    }
     let mut runner = TestRunner::new_with_rng(
         config,
         prop::test_runner::TestRng::deterministic_rng(prop::test_runner::RngAlgorithm::ChaCha),

@@ -10,6 +10,11 @@ pub enum GptIniError {
     /// It is no text.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// The file with the new version would be taken for another encoding.
+    #[error(
+        "GPT.INI has so many zero bytes that with another version it would be taken for another encoding"
+    )]
+    Zeros,
     /// `Version` is not a 32-bit number.
     #[error("Version of [General] in GPT.INI is \"{}\", not a number from 0 to 4294967295", .0.escape_debug())]
     NotANumber(String),
@@ -35,11 +40,17 @@ pub fn read_version(bytes: &[u8]) -> Result<Option<GpoVersion>, GptIniError> {
 /// The same file with another version; every other byte stays. A missing key or section is added.
 ///
 /// # Errors
-/// [`GptIniError::Text`] when the file contradicts its byte order mark; [`create`] makes one to replace it.
+/// [`GptIniError::Text`] when the file contradicts its byte order mark, [`GptIniError::Zeros`] when it is so little of a text
+/// that its encoding would change; [`create`] makes one to replace it.
 pub fn write_version(bytes: &[u8], version: GpoVersion) -> Result<Vec<u8>, GptIniError> {
     let mut ini = IniFile::parse(bytes)?;
     ini.set("General", "Version", &version.combined().to_string());
-    Ok(ini.to_bytes()?)
+    let bytes = ini.to_bytes()?;
+    if ini.is_told_from(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(GptIniError::Zeros)
+    }
 }
 
 /// A new file with nothing but a version.
@@ -51,6 +62,17 @@ pub fn create(version: GpoVersion) -> Vec<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_version_that_would_change_the_encoding_is_not_written() {
+        let version = GpoVersion::from_combined(1);
+        let bytes = [b"[General]\r\nxy=", &b"a\0"[..].repeat(40)[..], b"a"].concat();
+        assert_eq!(read_version(&bytes), Ok(None));
+        assert_eq!(write_version(&bytes, version), Err(GptIniError::Zeros));
+        let longer = [&bytes[..], b"b"].concat();
+        let new = write_version(&longer, version).unwrap();
+        assert_eq!(read_version(&new), Ok(Some(version)));
+    }
 
     #[test]
     fn reads_and_writes_the_version_only() {
