@@ -195,18 +195,12 @@ pub fn visit_file(
         messages: Vec::new(),
     };
     let ini = match format {
-        GptFileFormat::Aas | GptFileFormat::RegistryPol => {
+        GptFileFormat::Aas | GptFileFormat::RegistryPol | GptFileFormat::Preferences => {
             let bytes = match format {
                 GptFileFormat::Aas => aas::visit(&file, bytes, &mut context)?,
+                GptFileFormat::Preferences => preferences::visit(&file, bytes, &mut context)?,
                 _ => registry_pol::visit(&file, bytes, &mut context)?,
             };
-            return Ok(Visited {
-                bytes,
-                messages: context.messages,
-            });
-        }
-        GptFileFormat::Preferences => {
-            let bytes = preferences::visit(&file, bytes, &mut context)?;
             return Ok(Visited {
                 bytes,
                 messages: context.messages,

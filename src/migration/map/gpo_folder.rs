@@ -6,7 +6,7 @@ use crate::migration::resolve::PrincipalDirectory;
 use crate::model::guid::Guid;
 use crate::model::safe_name::RelPath;
 use crate::model::snapshot::GpoSnapshot;
-use crate::model::unc_path::UncPath;
+use crate::model::unc_path::{GpoFolder, UncPath};
 
 use super::MapOptions;
 use super::resolving::Decision;
@@ -30,14 +30,16 @@ pub(in crate::migration) fn is_own_path(target: &FoundTarget, snapshot: &GpoSnap
     let FoundTarget::Unc { text, .. } = target else {
         return false;
     };
-    let source = snapshot.domain.lower();
     text.parse::<UncPath>().is_ok_and(|path| {
-        path.gpo_folder().is_some_and(|folder| {
-            folder.guid == snapshot.guid
-                && is_domain(folder.domain, &source)
-                && is_host_of(folder.server, &source)
-        })
+        folder_of(&path, snapshot).is_some_and(|folder| folder.guid == snapshot.guid)
     })
+}
+
+/// The parts of a path into the folder of a GPO of the snapshot's domain.
+fn folder_of<'a>(path: &'a UncPath, snapshot: &GpoSnapshot) -> Option<GpoFolder<'a>> {
+    let source = snapshot.domain.lower();
+    path.gpo_folder()
+        .filter(|folder| is_domain(folder.domain, &source) && is_host_of(folder.server, &source))
 }
 
 impl GpoPath {
@@ -52,11 +54,7 @@ impl GpoPath {
             return None;
         };
         let path: UncPath = text.parse().ok()?;
-        let folder = path.gpo_folder()?;
-        let source = snapshot.domain.lower();
-        if !(is_domain(folder.domain, &source) && is_host_of(folder.server, &source)) {
-            return None;
-        }
+        let folder = folder_of(&path, snapshot)?;
         if folder.guid != snapshot.guid {
             return Some(Self::Other(folder.guid));
         }

@@ -99,8 +99,7 @@ pub(super) fn to_text(bytes: &[u8]) -> Option<String> {
         Kind::Attribute | Kind::Open => format!("({})", whole.text),
     };
     // What reads back as other bytes is better not said in text.
-    let same = |sid: &str| sid_of_own(sid);
-    let again = from_text(&text, &same).ok()?;
+    let again = from_text(&text, &sid_of_own).ok()?;
     (again == bytes).then_some(text)
 }
 
