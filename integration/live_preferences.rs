@@ -460,6 +460,12 @@ fn stored_passwords_are_told_refused_and_never_shown() {
         assert!(text.contains("MS14-025"), "{case}");
     };
     told("backup", &saved);
+    let side: Value =
+        serde_json::from_slice(&std::fs::read(backup.join("gpoctl.json")).unwrap()).unwrap();
+    assert_eq!(
+        side["stored_passwords"],
+        serde_json::json!([GROUPS, TASKS].map(|path| path.replace('/', "\\")))
+    );
     told(
         "show",
         &gpoctl(&["-vvv", "show", &name, "--domain", "src.test"]),

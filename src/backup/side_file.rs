@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::folder::Folder;
 use super::names;
+use crate::formats::preferences::passwords::{Search, search};
 use crate::message::StatusMessage;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::reference::Place;
@@ -54,6 +55,8 @@ pub(super) struct SideFile {
     pub(super) files: BTreeMap<String, FileHash>,
     /// The objects below the GPO that are not part of a saved class store.
     pub(super) other_directory_objects: Vec<DirectoryObject>,
+    /// The files that hold a stored password (MS14-025), by path below the GPO's folder.
+    pub(super) stored_passwords: Vec<String>,
 }
 
 impl SideFile {
@@ -82,6 +85,12 @@ impl SideFile {
             unread: around.unread.clone(),
             files,
             other_directory_objects,
+            stored_passwords: snapshot
+                .tree
+                .files()
+                .filter(|(path, content)| search(path, content) != Search::Nothing)
+                .map(|(path, _)| path.to_string())
+                .collect(),
         }
     }
 }

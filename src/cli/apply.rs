@@ -39,6 +39,9 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
     let session = args.connection.connect().await?;
     if !ui.is_json() {
         report::show_plan(ui, &plan);
+        for message in &plan.messages {
+            ui.message(message);
+        }
     }
     let control = ui.control();
     execute(session, &plan, &control, ui).await

@@ -107,7 +107,10 @@ pub(super) fn show_plan(ui: &Ui, plan: &Plan) {
             show_mapped(ui, reference);
         }
     }
-    show_risks(ui, &plan.risks);
+    // A plan without files, as to delete a GPO, lets nothing in.
+    if !plan.entries.is_empty() || !plan.risks.is_empty() {
+        show_risks(ui, &plan.risks);
+    }
     if !plan.messages.is_empty() {
         ui.line("");
     }

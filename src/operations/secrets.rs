@@ -2,8 +2,7 @@
 //! only on demand. Their value is nowhere handed out; the files that hold them are what they are.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::preferences::Preferences;
-use crate::formats::preferences::passwords::{looks_like_password, passwords};
+use crate::formats::preferences::passwords::{Search, search};
 use crate::message::{Severity, StatusMessage, printable};
 use crate::model::gpt_tree::GptTree;
 use crate::model::reference::Place;
@@ -16,14 +15,13 @@ const CODE: &str = "stored-password";
 pub fn stored_passwords(tree: &GptTree) -> Vec<StatusMessage> {
     let mut found = Vec::new();
     for (path, content) in tree.files() {
-        let folded = path.folded();
-        let (half, rest) = folded.split_once('/').unwrap_or_default();
-        if !matches!(half, "machine" | "user") || !rest.starts_with("preferences/") {
-            continue;
-        }
         let file = Place::file(path.to_string());
-        match Preferences::parse(content) {
-            Ok(preferences) => found.extend(passwords(&preferences).into_iter().map(|stored| {
+        match search(path, content) {
+            Search::Nothing => {}
+            Search::Suspected => {
+                found.push(message("a password seems to be stored here").at(file));
+            }
+            Search::Found(passwords) => found.extend(passwords.into_iter().map(|stored| {
                 let place = file.clone().section(stored.place.path);
                 let whose = match stored.user.as_str() {
                     "" => String::new(),
@@ -32,10 +30,6 @@ pub fn stored_passwords(tree: &GptTree) -> Vec<StatusMessage> {
                 message(&format!("the password{whose} is stored here"))
                     .at(place.line(stored.place.line).key("cpassword"))
             })),
-            Err(_) if looks_like_password(content) => {
-                found.push(message("a password seems to be stored here").at(file));
-            }
-            Err(_) => {}
         }
     }
     found

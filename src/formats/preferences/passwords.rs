@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{Cursor, Preferences, XmlPlace};
 use crate::formats::xml_tree::Element;
+use crate::model::safe_name::RelPath;
 
 /// A password that is stored in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,34 @@ const ATTRIBUTE: &str = "cpassword";
 /// Whether an attribute holds a stored password; its value is for nobody.
 pub fn is_password(attribute: &str) -> bool {
     attribute.eq_ignore_ascii_case(ATTRIBUTE)
+}
+
+/// What a search for stored passwords in a file of a GPO gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Search {
+    /// None is in it, or it is no Preferences file.
+    Nothing,
+    /// It is no well-formed XML but looks as if it held one.
+    Suspected,
+    /// These.
+    Found(Vec<StoredPassword>),
+}
+
+/// Searches a file of a GPO. Every file below `Preferences` is looked into, whatever it is called.
+pub fn search(path: &RelPath, content: &[u8]) -> Search {
+    let folded = path.folded();
+    let (half, rest) = folded.split_once('/').unwrap_or_default();
+    if !matches!(half, "machine" | "user") || !rest.starts_with("preferences/") {
+        return Search::Nothing;
+    }
+    match Preferences::parse(content) {
+        Ok(preferences) => match passwords(&preferences) {
+            none if none.is_empty() => Search::Nothing,
+            found => Search::Found(found),
+        },
+        Err(_) if looks_like_password(content) => Search::Suspected,
+        Err(_) => Search::Nothing,
+    }
 }
 
 /// Every stored password of a file that is not empty.
