@@ -217,7 +217,7 @@ fn a_delegated_editor_imports_into_his_gpo_and_into_no_other() {
     let files = after["sysvol"].as_array().unwrap();
     let permissions = |entry: &Value| {
         let sddl = entry["sddl"].as_str().unwrap();
-        sddl[sddl.find("D:").unwrap()..].to_owned()
+        sddl.split_once("D:").unwrap().1.to_owned()
     };
     let his: Vec<&Value> = files
         .iter()
