@@ -238,6 +238,64 @@ fn a_table_from_populate_to_import_leaves_nothing_of_the_source() {
 }
 
 #[test]
+fn who_stands_by_sid_alone_is_asked_of_the_source() {
+    if !lab("who_stands_by_sid_alone_is_asked_of_the_source") {
+        return;
+    }
+    let _alone = DOMAIN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let name = "Desktop Registry";
+    let backup = &back_up("src.test", &[name])[name];
+    let table = new_table();
+    let table = table.to_str().unwrap();
+    let folder = backup.to_str().unwrap();
+    migtable("populate", table, &["--from-backup", folder]).json();
+    let src = domain_sid("src");
+    let by_sid = rows(table)
+        .iter()
+        .filter(|row| row[1].starts_with(&src))
+        .count();
+    assert_eq!(by_sid, 5, "{:?}", rows(table));
+    // Without the source nobody can tell; with it, all but one are certain.
+    let alone = migtable("suggest", table, &["--domain", "dst.test"]).json();
+    assert_eq!(alone["certain"], 0, "{alone:#}");
+    let both = ["--domain", "dst.test", "--from", "src.test"];
+    let suggested = migtable("suggest", table, &both).json();
+    assert_eq!(suggested["certain"], 4, "{suggested:#}");
+    for row in suggested["rows"].as_array().unwrap() {
+        let source = row["row"]["source"].as_str().unwrap();
+        if row["verdict"] == "open" {
+            let destination = match row["name"].as_str() {
+                Some(name) => {
+                    assert_eq!(name, r"SRC\Helpdesk");
+                    "Support@dst.test"
+                }
+                None => row["candidates"][0]["destination"].as_str().unwrap(),
+            };
+            migtable("set", table, &[source, "--to", destination]).json();
+        }
+    }
+    let against = ["--domain", "dst.test", "--exclusive", "--against", folder];
+    assert_eq!(
+        validate(table, &against, 0)["findings"],
+        serde_json::json!([])
+    );
+    let into = fresh("Migrated by SID");
+    let options = [
+        "--create",
+        "--migration-table",
+        table,
+        "--exclusive",
+        "--yes",
+    ];
+    import(backup, &into, &options).json();
+    let gpo = gpo_named(&state("dst"), &into);
+    let found = search("dst", &guid_of(&gpo), &[&src, "src.test"]);
+    assert_eq!(found["found"], serde_json::json!([]), "{found:#}");
+}
+
+#[test]
 fn validate_says_what_the_target_does_not_have() {
     if !lab("validate_says_what_the_target_does_not_have") {
         return;

@@ -9,6 +9,7 @@ use crate::formats::migtable::{Destination, Entry, EntryType, InvalidEntry, MigT
 use crate::message::{StatusMessage, printable};
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::reference::{Place, Scope};
+use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::unc_path::UncPath;
 
@@ -71,7 +72,7 @@ pub enum Placed {
 /// What was done to a table.
 #[derive(Debug, Clone, Default)]
 pub struct Merged {
-    /// Every item, each principal and path once, in the order they were met.
+    /// Every item, each principal and path once: what GPMC inventories, then the rest.
     pub items: Vec<(Item, Placed)>,
     /// What was noticed.
     pub messages: Vec<StatusMessage>,
@@ -157,7 +158,15 @@ pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, V
 ///
 /// # Errors
 /// [`InvalidEntry`] when the table cannot be written with the new rows; it is unchanged then.
-pub fn merge(table: &mut MigTable, items: Vec<Item>) -> Result<Merged, InvalidEntry> {
+pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, InvalidEntry> {
+    // What GPMC inventories keeps its words. Of the rest SIDs come first: a row by SID serves the GPOs that tell the name, too.
+    items.sort_by_key(|item| {
+        let by_sid = item.entry.source.parse::<Sid>().is_ok();
+        (
+            item.scope == Scope::All,
+            !by_sid && item.scope == Scope::All,
+        )
+    });
     let mut merged = Merged::default();
     let mut new: Vec<Entry> = Vec::new();
     // The rows that are there and those to come, by the key of their source.

@@ -191,12 +191,27 @@ fn a_sid_that_another_gpo_names_gets_no_second_row() {
         let sources: Vec<String> = table.rows().iter().map(|row| row.source.clone()).collect();
         (sources, merged.messages.len())
     };
-    // The SID matches in both; the name only where the GPO tells it.
-    assert_eq!(run([&bare, &named]), (vec![sid(1001).to_string()], 0));
-    assert_eq!(
-        run([&named, &bare]),
-        (vec!["Helpdesk@src.test".to_owned()], 1)
-    );
+    // The words of GPMC stay, in whatever order the GPOs come.
+    let name = vec!["Helpdesk@src.test".to_owned()];
+    assert_eq!(run([&bare, &named]), (name.clone(), 1));
+    assert_eq!(run([&named, &bare]), (name, 1));
+    // Where only gpoctl knows the name, from the permissions here, the row by SID serves both.
+    let beside = snapshot(values, vec![entry(group("Helpdesk", 1001), true)], &[]);
+    let settings = PopulateOptions {
+        include_dacl: false,
+        ..ALL
+    };
+    for gpos in [[&bare, &beside], [&beside, &bare]] {
+        let mut table = MigTable::new();
+        let all = gpos
+            .iter()
+            .flat_map(|gpo| items(gpo, &settings).0)
+            .collect();
+        let merged = merge(&mut table, all).unwrap();
+        assert!(merged.messages.is_empty());
+        let sources: Vec<&str> = table.rows().iter().map(|row| row.source.as_str()).collect();
+        assert_eq!(sources, [sid(1001).to_string()]);
+    }
 }
 
 #[test]
