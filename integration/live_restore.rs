@@ -502,19 +502,22 @@ fn xml_of(backup: &std::path::Path, name: &str) -> Vec<String> {
         .replace(&guid, "{GUID}")
         .replace(&format!("<![CDATA[{name}]]>"), "<![CDATA[NAME]]>");
     let mut lines = Vec::new();
-    let mut own_identity = false;
+    let mut left_out = false;
     for line in text.replace("><", ">\n<").lines() {
         let line = line.trim();
-        if line.contains("VersionNumber>") {
-            continue;
-        }
-        // objectGUID of a package is the server's.
-        own_identity |= line.starts_with("<DSAttributeBinary") && line.contains("\"objectGUID\"");
-        if !own_identity {
+        // Versions, and the objectGUID of a package, which is the server's.
+        left_out |= line.contains("VersionNumber>")
+            || (line.starts_with("<DSAttributeBinary") && line.contains("\"objectGUID\""));
+        if !left_out {
             lines.push(line.to_owned());
         }
-        if line.contains("</DSAttributeBinary>") || line.ends_with("/>") {
-            own_identity = false;
+        let ends = [
+            "</UserVersionNumber>",
+            "</MachineVersionNumber>",
+            "</DSAttributeBinary>",
+        ];
+        if ends.iter().any(|end| line.ends_with(end)) || line.ends_with("/>") {
+            left_out = false;
         }
     }
     lines
