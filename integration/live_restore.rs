@@ -501,8 +501,9 @@ fn xml_of(backup: &std::path::Path, name: &str) -> Vec<String> {
     let text = text
         .replace(&guid, "{GUID}")
         .replace(&format!("<![CDATA[{name}]]>"), "<![CDATA[NAME]]>");
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
     let mut left_out = false;
+    let mut values_from = None;
     for line in text.replace("><", ">\n<").lines() {
         let line = line.trim();
         // Versions, and the objectGUID of a package, which is the server's.
@@ -518,6 +519,14 @@ fn xml_of(backup: &std::path::Path, name: &str) -> Vec<String> {
         ];
         if ends.iter().any(|end| line.ends_with(end)) || line.ends_with("/>") {
             left_out = false;
+        }
+        // A directory keeps no order among the values of an attribute.
+        if line.starts_with("<DSAttributeMultiString") && !line.ends_with("/>") {
+            values_from = Some(lines.len());
+        } else if line.ends_with("</DSAttributeMultiString>")
+            && let Some(from) = values_from.take()
+        {
+            lines[from..].sort();
         }
     }
     lines

@@ -374,7 +374,8 @@ fn a_link_that_changes_after_the_plan_makes_it_stale() {
 fn access_of(gpo: &Value) -> Vec<String> {
     let dacl = |entry: &Value| {
         let sddl = entry["sddl"].as_str().unwrap();
-        format!("{} {}", entry["dn"], &sddl[sddl.find("D:").unwrap()..])
+        let (_, dacl) = sddl.split_once("D:").unwrap();
+        format!("{} {dacl}", entry["dn"])
     };
     let children = gpo["children"].as_array().unwrap();
     std::iter::once(gpo).chain(children).map(dacl).collect()
