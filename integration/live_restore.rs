@@ -81,6 +81,7 @@ fn a_deleted_gpo_comes_back_as_it_was() {
             write(domain, &["delete", name]).json();
             let result = write(domain, &["restore", &backup, "--with-links"]).json();
             assert_eq!(result["gpo"]["created"], true);
+            assert!(!codes(&result).contains(&"permissions-differ".to_owned()));
             assert_eq!(
                 codes(&result).contains(&"packages-made-anew".to_owned()),
                 name.starts_with("Software")
@@ -496,25 +497,37 @@ fn what_else_stands_below_a_gpo_comes_back_and_is_named_on_the_way_elsewhere() {
 /// Backup.xml of a backup, an element a line, without what another GPO and another time make different.
 fn xml_of(backup: &std::path::Path, name: &str) -> Vec<String> {
     let text = std::fs::read_to_string(backup.join("Backup.xml")).unwrap();
-    let at = text.find("<ID><![CDATA[").unwrap() + "<ID><![CDATA[".len();
-    let guid = text[at..at + 38].to_owned();
+    let (_, rest) = text.split_once("<ID><![CDATA[").unwrap();
+    let (guid, _) = rest.split_once("]]>").unwrap();
     let text = text
-        .replace(&guid, "{GUID}")
+        .replace(guid, "{GUID}")
         .replace(&format!("<![CDATA[{name}]]>"), "<![CDATA[NAME]]>");
-    let mut lines = Vec::new();
-    let mut own_identity = false;
+    let mut lines: Vec<String> = Vec::new();
+    let mut left_out = false;
+    let mut values_from = None;
     for line in text.replace("><", ">\n<").lines() {
         let line = line.trim();
-        if line.contains("VersionNumber>") {
-            continue;
-        }
-        // objectGUID of a package is the server's.
-        own_identity |= line.starts_with("<DSAttributeBinary") && line.contains("\"objectGUID\"");
-        if !own_identity {
+        // Versions, and the objectGUID of a package, which is the server's.
+        left_out |= line.contains("VersionNumber>")
+            || (line.starts_with("<DSAttributeBinary") && line.contains("\"objectGUID\""));
+        if !left_out {
             lines.push(line.to_owned());
         }
-        if line.contains("</DSAttributeBinary>") || line.ends_with("/>") {
-            own_identity = false;
+        let ends = [
+            "</UserVersionNumber>",
+            "</MachineVersionNumber>",
+            "</DSAttributeBinary>",
+        ];
+        if ends.iter().any(|end| line.ends_with(end)) || line.ends_with("/>") {
+            left_out = false;
+        }
+        // A directory keeps no order among the values of an attribute.
+        if line.starts_with("<DSAttributeMultiString") && !line.ends_with("/>") {
+            values_from = Some(lines.len());
+        } else if line.ends_with("</DSAttributeMultiString>")
+            && let Some(from) = values_from.take()
+        {
+            lines[from..].sort();
         }
     }
     lines

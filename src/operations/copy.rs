@@ -114,8 +114,11 @@ pub async fn plan(
         security_descriptor = Some(descriptor);
         for object in &mut objects {
             if let Some(bytes) = &object.security_descriptor {
-                // What was noticed of the GPO's own DACL need not be said of each package again.
-                let descriptor = access.mapped(bytes, &mut Vec::new())?;
+                let mut noticed = Vec::new();
+                let descriptor = access.mapped(bytes, &mut noticed)?;
+                // What was said of the GPO's own DACL need not be said of each package again.
+                noticed.retain(|message| !messages.contains(message));
+                messages.extend(noticed);
                 object.security_descriptor = Some(to_bytes(&descriptor)?);
             }
         }

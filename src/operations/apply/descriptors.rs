@@ -3,7 +3,9 @@
 use super::run::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
-use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, file_descriptor};
+use crate::model::security_descriptor::{
+    FileDescriptor, SecurityDescriptor, file_descriptor, same_access,
+};
 use crate::operations::journal::Inverse;
 use crate::operations::plan::{FileContent, Step};
 use crate::operations::read::LiveGpo;
@@ -15,6 +17,35 @@ impl Run<'_> {
             Step::SetSecurityDescriptor { descriptor, .. } => Some(descriptor.0.to_vec()),
             _ => None,
         })
+    }
+
+    /// Says when the GPO grants something else than the plan gave it: a server may merge or reorder entries, so that is
+    /// nothing to undo, but to look at.
+    pub(super) fn check_access(&mut self, read_back: &[u8]) {
+        let Some(planned) = self.planned_descriptor() else {
+            return;
+        };
+        let same = match (
+            SecurityDescriptor::parse(&planned),
+            SecurityDescriptor::parse(read_back),
+        ) {
+            (Ok(mut planned), Ok(read_back)) => {
+                // Who may not give the owner away has said so already.
+                planned.owner = None;
+                planned.group = None;
+                same_access(&planned, &read_back)
+            }
+            _ => false,
+        };
+        if !same {
+            self.messages.push(
+                StatusMessage::warning(
+                    "permissions-differ",
+                    "read back, the permissions of the GPO are not exactly those of the plan",
+                )
+                .with_hint("compare them with: gpoctl show"),
+            );
+        }
     }
 
     /// The descriptors that the files and folders of a GPO that exists get. Where children inherit, the folder they will

@@ -287,7 +287,7 @@ impl Run<'_> {
     }
 
     /// Reads both halves back and compares them with the plan.
-    async fn verify(&self, new: &GptTree, guid: Guid) -> Result<()> {
+    async fn verify(&mut self, new: &GptTree, guid: Guid) -> Result<()> {
         let session = self.domain.session();
         self.control.report(Phase::Verify, 0, 1, 0);
         let object = session.directory().gpo(guid).await?;
@@ -333,6 +333,7 @@ impl Run<'_> {
                 }
             }
         }
+        self.check_access(&object.security_descriptor);
         self.control.report(Phase::Verify, 1, 1, 0);
         if wrong.is_empty() {
             Ok(())
