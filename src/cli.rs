@@ -24,6 +24,7 @@ mod restore;
 mod set_status;
 mod show;
 mod ui;
+mod wmi;
 mod writing;
 
 use clap::{Parser, Subcommand};
@@ -89,6 +90,10 @@ enum Command {
     /// List and change the links of GPOs to domains, OUs and sites
     #[command(subcommand)]
     Link(link::LinkCommand),
+    /// List WMI filters, carry them from domain to domain, and link them to GPOs
+    #[command(subcommand)]
+    Wmi(wmi::WmiCommand),
+    /// Make, edit, fill in and check migration tables
     #[command(subcommand)]
     Migtable(migtable::MigtableCommand),
     /// Do exactly what a saved plan says
@@ -151,6 +156,7 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::SetStatus(args) => set_status::run(args, ui).await,
         Command::Check(args) => check::run(args, ui).await,
         Command::Link(command) => link::run(command, ui).await,
+        Command::Wmi(command) => wmi::run(command, ui).await,
         Command::Migtable(command) => migtable::run(command, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,
         Command::Diff(args) => diff::run(args, ui).await,

@@ -37,3 +37,4 @@ pub mod surroundings;
 pub mod unc_path;
 pub mod version;
 pub mod well_known;
+pub mod wmi_filter;

@@ -11,6 +11,7 @@
 //! | [`import`] | a snapshot (of a backup) and a target GPO | a plan |
 //! | [`check`] | live GPOs | findings, and a change list that mends |
 //! | [`link`] | the links of a domain, OU or site | a change list |
+//! | [`wmi`] | WMI filters, and files of them | a change list |
 //! | [`apply`] | a plan | the change, with a journal, or nothing |
 //!
 //! [`risks`] and [`secrets`] say what of a snapshot to look at before it is let into a domain.
@@ -39,3 +40,4 @@ pub mod secrets;
 pub mod set_status;
 mod settings;
 mod stage;
+pub mod wmi;

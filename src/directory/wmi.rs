@@ -5,7 +5,7 @@ use ldap3::Scope;
 use super::dn::{Dn, Filter};
 use super::entry::Entry;
 use super::session::{Directory, Search};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::guid::Guid;
 
 /// A WMI filter.
@@ -15,14 +15,29 @@ pub struct WmiFilter {
     pub id: Guid,
     /// `msWMI-Name`.
     pub name: String,
+    /// Its DN.
+    pub dn: Dn,
     /// `msWMI-Parm1`: the description; empty when absent.
     pub description: String,
+    /// `msWMI-Author`; empty when absent.
+    pub author: String,
+    /// `msWMI-CreationDate`, as WMI writes times: `20240105101500.000000-000`; empty when absent.
+    pub created: String,
+    /// `msWMI-ChangeDate`, likewise.
+    pub changed: String,
     /// `msWMI-Parm2`: the queries, as they stand: `1;3;10;<length>;WQL;<namespace>;<query>;`.
     pub queries: String,
 }
 
 /// The attributes of a [`WmiFilter`].
-const ATTRIBUTES: &[&str] = &["msWMI-Name", "msWMI-Parm1", "msWMI-Parm2"];
+const ATTRIBUTES: &[&str] = &[
+    "msWMI-Name",
+    "msWMI-Parm1",
+    "msWMI-Parm2",
+    "msWMI-Author",
+    "msWMI-CreationDate",
+    "msWMI-ChangeDate",
+];
 
 impl WmiFilter {
     /// Reads a filter; `None` when its name is no GUID.
@@ -32,6 +47,10 @@ impl WmiFilter {
         Some(Self {
             id,
             name: text("msWMI-Name"),
+            dn: entry.dn.clone(),
+            author: text("msWMI-Author"),
+            created: text("msWMI-CreationDate"),
+            changed: text("msWMI-ChangeDate"),
             description: text("msWMI-Parm1"),
             queries: text("msWMI-Parm2"),
         })
@@ -68,15 +87,69 @@ impl Directory {
         let mut filters: Vec<WmiFilter> = match found {
             Ok(found) => found.iter().filter_map(WmiFilter::read).collect(),
             // A domain that never had a filter may lack the container.
-            Err(error) if error.kind() == crate::error::ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
         filters.sort_by_cached_key(|filter| (filter.name.to_lowercase(), filter.id));
         Ok(filters)
     }
 
+    /// The filter that `text` means: its name, without regard to case, or its ID.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] with the filters there are; [`ErrorKind::Conflict`] when several have the name.
+    pub async fn find_wmi_filter(&self, text: &str) -> Result<WmiFilter> {
+        let filters = self.wmi_filters().await?;
+        let id: Option<Guid> = text.parse().ok();
+        let folded = text.to_lowercase();
+        let mut found: Vec<&WmiFilter> = filters
+            .iter()
+            .filter(|filter| filter.name.to_lowercase() == folded)
+            .collect();
+        if found.is_empty() {
+            found.extend(filters.iter().filter(|filter| Some(filter.id) == id));
+        }
+        match found.as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => {
+                let names: Vec<String> = filters
+                    .iter()
+                    .take(10)
+                    .map(|filter| format!("\"{}\"", filter.name.escape_debug()))
+                    .collect();
+                let hint = if names.is_empty() {
+                    "the domain has no WMI filter".to_owned()
+                } else {
+                    format!("there are: {}", names.join(", "))
+                };
+                Err(Error::new(
+                    ErrorKind::NotFound,
+                    format!(
+                        "there is no WMI filter \"{}\" in {}",
+                        text.escape_debug(),
+                        self.info().dns_domain
+                    ),
+                )
+                .with_hint(hint))
+            }
+            several => {
+                let ids: Vec<String> = several.iter().map(|filter| filter.id.to_string()).collect();
+                Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "\"{}\" stands for {} WMI filters: {}",
+                        text.escape_debug(),
+                        several.len(),
+                        ids.join(", ")
+                    ),
+                )
+                .with_hint("name it by its ID"))
+            }
+        }
+    }
+
     /// `CN=SOM,CN=WMIPolicy,CN=System` of the domain.
-    pub(super) fn wmi_container(&self) -> Dn {
+    pub fn wmi_container(&self) -> Dn {
         self.info().base.cn("System").cn("WMIPolicy").cn("SOM")
     }
 }

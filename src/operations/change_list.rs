@@ -39,6 +39,20 @@ pub enum Change {
         /// The attributes.
         attributes: Vec<AttributeSwap>,
     },
+    /// A new WMI filter.
+    AddWmiFilter {
+        /// Its DN.
+        dn: ObjectDn,
+        /// Its attributes: name and value.
+        attributes: Vec<(String, String)>,
+    },
+    /// A WMI filter goes; only as the way back from adding it.
+    RemoveWmiFilter {
+        /// Its DN.
+        dn: ObjectDn,
+        /// The attributes it has.
+        attributes: Vec<(String, String)>,
+    },
 }
 
 impl Change {
@@ -49,6 +63,14 @@ impl Change {
             Self::Attributes { dn, attributes } => Self::Attributes {
                 dn: dn.clone(),
                 attributes: attributes.iter().map(AttributeSwap::inverse).collect(),
+            },
+            Self::AddWmiFilter { dn, attributes } => Self::RemoveWmiFilter {
+                dn: dn.clone(),
+                attributes: attributes.clone(),
+            },
+            Self::RemoveWmiFilter { dn, attributes } => Self::AddWmiFilter {
+                dn: dn.clone(),
+                attributes: attributes.clone(),
             },
         }
     }

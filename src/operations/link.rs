@@ -275,6 +275,7 @@ mod tests {
                     assert_eq!(attributes[0].old.as_deref(), gp_link);
                     attributes[0].new.clone()
                 }
+                other => panic!("{other:?}"),
             }))
     }
 
@@ -365,6 +366,7 @@ mod tests {
                 .first()
                 .and_then(|planned| match &planned.change {
                     Change::Attributes { attributes, .. } => attributes[0].new.clone(),
+                    other => panic!("{other:?}"),
                 })
         };
         assert_eq!(plan(None, true).as_deref(), Some("1"));

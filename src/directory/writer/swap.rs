@@ -110,13 +110,21 @@ impl Directory {
         swaps: &[AttributeSwap],
     ) -> Result<Vec<Option<String>>> {
         let names: Vec<&str> = swaps.iter().map(|swap| swap.attribute.as_str()).collect();
-        let entry = self.read(dn, &names, None).await?.ok_or_else(|| {
+        self.texts(dn, &names).await?.ok_or_else(|| {
             Error::new(
                 ErrorKind::NotFound,
                 format!("there is no object {dn} any more"),
             )
-        })?;
-        Ok(names.iter().map(|name| entry.text(name)).collect())
+        })
+    }
+
+    /// The first value of each of these attributes as text; `None` when there is no such object.
+    ///
+    /// # Errors
+    /// As every search.
+    pub async fn texts(&self, dn: &Dn, names: &[&str]) -> Result<Option<Vec<Option<String>>>> {
+        let entry = self.read(dn, names, None).await?;
+        Ok(entry.map(|entry| names.iter().map(|name| entry.text(name)).collect()))
     }
 }
 
@@ -190,22 +198,32 @@ impl DirectoryWriter {
     }
 }
 
-/// `ERROR_DS_CANT_ADD_SYSTEM_ONLY` and `ERROR_DS_CANT_MOD_SYSTEM_ONLY`, which stand at the beginning of the server's text
-/// [MS-ERREF 2.2].
-const SYSTEM_ONLY: [&str; 2] = ["000020A6", "000020B1"];
+/// `ERROR_DS_CANT_ADD_SYSTEM_ONLY` and `ERROR_DS_CANT_MOD_SYSTEM_ONLY`, with which Windows begins its text [MS-ERREF 2.2].
+const WINDOWS_SYSTEM_ONLY: [&str; 2] = ["000020A6", "000020B1"];
+/// What stands in the text of a Samba controller.
+const SAMBA_SYSTEM_ONLY: &str = "is system-only";
 
 /// The refusal of a controller that keeps WMI filters to itself, in words that help.
 fn system_only(text: &str) -> Option<Error> {
-    let folded = text.to_ascii_uppercase();
-    let is = SYSTEM_ONLY.iter().any(|code| folded.contains(code)) || folded.contains("SYSTEMONLY");
-    is.then(|| {
-        Error::new(
-            ErrorKind::Denied,
-            "this domain controller keeps WMI filters to itself: their attributes are \"system only\" in its schema",
-        )
-        .with_hint("make the filter in GPMC; or set the DWORD \"Allow System Only Change\" to 1 below HKLM\\System\\CurrentControlSet\\Services\\NTDS\\Parameters of that controller, restart its directory service, and take the value away afterwards")
-        .with_source(text.trim_end_matches('\0').trim().to_owned())
-    })
+    let hint = if text.to_lowercase().contains(SAMBA_SYSTEM_ONLY) {
+        "systemOnly of the class ms-WMI-Som is TRUE in the schema, and FALSE in a domain as it is made; set it back, or make the filter on the controller itself"
+    } else if WINDOWS_SYSTEM_ONLY
+        .iter()
+        .any(|code| text.to_ascii_uppercase().contains(code))
+    {
+        "make the filter in GPMC; or set the DWORD \"Allow System Only Change\" to 1 below HKLM\\System\\CurrentControlSet\\Services\\NTDS\\Parameters of that controller, restart its directory service, and take the value away afterwards"
+    } else {
+        return None;
+    };
+    let error = Error::new(
+        ErrorKind::Denied,
+        "this domain controller keeps WMI filters to itself: they are \"system only\" in its schema",
+    );
+    Some(
+        error
+            .with_hint(hint)
+            .with_source(text.trim_end_matches('\0').trim().to_owned()),
+    )
 }
 
 #[cfg(test)]
@@ -214,15 +232,24 @@ mod tests {
 
     #[test]
     fn a_system_only_refusal_names_the_way_out() {
-        // What Windows says, and what Samba says [ERROR_DS_CANT_ADD_SYSTEM_ONLY].
-        for text in [
-            "000020A6: UpdErr: DSID-030A0000, problem 5003 (WILL_NOT_PERFORM), data 0\n\0",
-            "000020B1: AtrErr: DSID-03030000, #1:",
-            "objectClass msWMI-Som is systemOnly, rejecting creation of CN=x",
+        // What Windows says [MS-ERREF 2.2], and what Samba said.
+        for (text, way_out) in [
+            (
+                "000020A6: UpdErr: DSID-030A0000, problem 5003 (WILL_NOT_PERFORM), data 0\n\0",
+                "Allow System Only Change",
+            ),
+            (
+                "000020b1: AtrErr: DSID-03030000, #1:",
+                "Allow System Only Change",
+            ),
+            (
+                "00002035: objectclass: object class 'msWMI-Som' is system-only, rejecting creation of 'CN=x'!",
+                "ms-WMI-Som",
+            ),
         ] {
             let error = system_only(text).unwrap();
             assert_eq!(error.kind(), ErrorKind::Denied);
-            assert!(error.hint().unwrap().contains("Allow System Only Change"));
+            assert!(error.hint().unwrap().contains(way_out), "{error}");
         }
         assert!(system_only("00000005: SecErr: access denied").is_none());
     }

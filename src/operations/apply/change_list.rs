@@ -169,6 +169,10 @@ async fn make(domain: &DomainWriter, change: &Change) -> Result<()> {
         Change::Attributes { dn, attributes } => {
             domain.directory().swap_attributes(&dn.0, attributes).await
         }
+        Change::AddWmiFilter { dn, attributes } => {
+            domain.directory().add_wmi_filter(&dn.0, attributes).await
+        }
+        Change::RemoveWmiFilter { dn, .. } => domain.directory().delete_wmi_filter(&dn.0).await,
     }
 }
 
@@ -197,6 +201,20 @@ async fn difference(
                     }
             });
             Ok(different.map(|(swap, _)| format!("{} of {}", swap.attribute.as_str(), dn.0)))
+        }
+        Change::AddWmiFilter { dn, attributes } | Change::RemoveWmiFilter { dn, attributes } => {
+            let adds = matches!(change, Change::AddWmiFilter { .. });
+            let names: Vec<&str> = attributes.iter().map(|(name, _)| name.as_str()).collect();
+            let found = directory.texts(&dn.0, &names).await?;
+            let there = (moment == Moment::After) == adds;
+            let same = match &found {
+                None => !there,
+                Some(values) => {
+                    let own = attributes.iter().map(|(_, value)| Some(value.as_str()));
+                    there && own.eq(values.iter().map(Option::as_deref))
+                }
+            };
+            Ok((!same).then(|| format!("the WMI filter {}", dn.0)))
         }
     }
 }

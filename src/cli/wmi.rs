@@ -1,0 +1,329 @@
+//! `gpoctl wmi`
+
+use std::path::{Path, PathBuf};
+
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+
+use super::change_list::{ChangeArgs, finish};
+use super::connection::ConnectionArgs;
+use super::ui::Ui;
+use crate::directory::GpoObject;
+use crate::directory::wmi::WmiFilter;
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::wmi_mof;
+use crate::model::guid::Guid;
+use crate::model::snapshot::WmiFilterLink;
+use crate::model::wmi_filter::WmiFilterFile;
+use crate::operations::wmi::{IfExists, plan_import, plan_link, read_file, to_file};
+
+/// List WMI filters, carry them from domain to domain, and link them to GPOs
+#[derive(Debug, Subcommand)]
+pub(super) enum WmiCommand {
+    List(ListArgs),
+    Show(ShowArgs),
+    Export(ExportArgs),
+    Import(ImportArgs),
+    Link(LinkArgs),
+}
+
+/// List the WMI filters of a domain, and the GPOs that use them
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl wmi list --domain corp.example\n  gpoctl wmi list --domain corp.example --json | jq -r '.filters[].name'"
+)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Show one WMI filter with its queries
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl wmi show Laptops --domain corp.example\n  gpoctl wmi show '{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}' --domain corp.example --json"
+)]
+pub(super) struct ShowArgs {
+    /// Name or ID
+    filter: String,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Write a WMI filter to a file: as GPMC exports it, or as JSON
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl wmi export Laptops --to laptops.mof --domain corp.example\n  gpoctl wmi export Laptops --to laptops.json --format json --domain corp.example"
+)]
+pub(super) struct ExportArgs {
+    /// Name or ID
+    filter: String,
+
+    /// The file; it must not exist
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+
+    /// GPMC's form or JSON; import reads both
+    #[arg(long, value_enum, default_value = "mof")]
+    format: Format,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Make a WMI filter from a file that GPMC or gpoctl exported
+///
+/// The filter keeps its ID when it comes from this very domain and the ID is free, so that links to it hold again; elsewhere it
+/// gets a new one.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl wmi import laptops.mof --domain lab.example --dry-run\n  gpoctl wmi import laptops.mof --name \"Laptops (old)\" --domain lab.example --yes"
+)]
+pub(super) struct ImportArgs {
+    /// The file: .mof or JSON
+    file: PathBuf,
+
+    /// Another name than that of the file
+    #[arg(long, conflicts_with = "replace")]
+    name: Option<String>,
+
+    /// Give the filter of this name the description and queries of the file
+    #[arg(long)]
+    replace: bool,
+
+    #[command(flatten)]
+    changing: ChangeArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Link a WMI filter of the domain to a GPO, or take the link away
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("what").required(true),
+    after_help = "Examples:\n  gpoctl wmi link \"Workstation Security\" Laptops --domain corp.example\n  gpoctl wmi link \"Workstation Security\" --none --domain corp.example --yes"
+)]
+pub(super) struct LinkArgs {
+    /// The GPO: display name, GUID, or the unambiguous beginning of a GUID
+    gpo: String,
+
+    /// The filter: name or ID
+    #[arg(group = "what")]
+    filter: Option<String>,
+
+    /// No filter any more
+    #[arg(long, group = "what")]
+    none: bool,
+
+    #[command(flatten)]
+    changing: ChangeArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// The form of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// GPMC's
+    Mof,
+    /// gpoctl's
+    Json,
+}
+
+pub(super) async fn run(command: WmiCommand, ui: &Ui) -> Result<u8> {
+    match command {
+        WmiCommand::List(args) => list(args, ui).await,
+        WmiCommand::Show(args) => show(args, ui).await,
+        WmiCommand::Export(args) => export(args, ui).await,
+        WmiCommand::Import(args) => import(args, ui).await,
+        WmiCommand::Link(args) => link(args, ui).await,
+    }
+}
+
+/// The GPOs that use a filter, by display name.
+fn users<'a>(gpos: &'a [GpoObject], id: Guid) -> Vec<&'a str> {
+    gpos.iter()
+        .filter(|gpo| {
+            let link = gpo.wmi_filter.as_deref().and_then(WmiFilterLink::parse);
+            link.is_some_and(|link| link.id == id)
+        })
+        .map(|gpo| gpo.display_name.as_str())
+        .collect()
+}
+
+async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
+    let session = args.connection.connect().await?;
+    let filters = session.directory().wmi_filters().await?;
+    let gpos = session.directory().gpos().await?;
+    if ui.is_json() {
+        let filters: Vec<serde_json::Value> = filters
+            .iter()
+            .map(|filter| {
+                serde_json::json!({
+                    "id": filter.id,
+                    "name": filter.name,
+                    "description": filter.description,
+                    "author": filter.author,
+                    "changed": filter.changed,
+                    "gpos": users(&gpos, filter.id),
+                })
+            })
+            .collect();
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "domain": session.info().dns_domain,
+            "filters": filters,
+        }))?;
+        return Ok(0);
+    }
+    let rows: Vec<Vec<String>> = filters
+        .iter()
+        .map(|filter| {
+            vec![
+                filter.name.clone(),
+                filter.id.to_string(),
+                filter.description.clone(),
+                users(&gpos, filter.id).join("; "),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        ui.say("no WMI filters");
+    } else {
+        ui.table(&["NAME", "ID", "DESCRIPTION", "GPOS"], rows);
+    }
+    Ok(0)
+}
+
+async fn show(args: ShowArgs, ui: &Ui) -> Result<u8> {
+    let session = args.connection.connect().await?;
+    let filter = session.directory().find_wmi_filter(&args.filter).await?;
+    let file = to_file(&filter, &session.info().dns_domain)?;
+    let gpos = session.directory().gpos().await?;
+    let users = users(&gpos, filter.id);
+    if ui.is_json() {
+        let mut document = json_of(&file)?;
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("gpos".to_owned(), serde_json::json!(users));
+        }
+        ui.json(&document)?;
+        return Ok(0);
+    }
+    for (name, value) in [
+        ("Name", &file.name),
+        ("ID", &file.id),
+        ("Description", &file.description),
+        ("Author", &file.author),
+        ("Created", &file.created),
+        ("Changed", &file.changed),
+        ("GPOs", &users.join("; ")),
+    ] {
+        if !value.is_empty() {
+            ui.line(&format!("{name:11}  {value}"));
+        }
+    }
+    ui.heading("Queries");
+    for query in &file.queries {
+        ui.line(&format!("{}  {}", query.namespace, query.query));
+    }
+    Ok(0)
+}
+
+/// A filter as JSON, in the form import reads.
+fn json_of(file: &WmiFilterFile) -> Result<serde_json::Value> {
+    let mut document = serde_json::to_value(file).map_err(|cause| {
+        Error::new(ErrorKind::Internal, "the filter cannot be written as JSON").with_source(cause)
+    })?;
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("format_version".to_owned(), 1.into());
+    }
+    Ok(document)
+}
+
+async fn export(args: ExportArgs, ui: &Ui) -> Result<u8> {
+    let session = args.connection.connect().await?;
+    let filter = session.directory().find_wmi_filter(&args.filter).await?;
+    let file = to_file(&filter, &session.info().dns_domain)?;
+    let bytes = match args.format {
+        Format::Mof => wmi_mof::write(&file).map_err(|cause| {
+            Error::new(ErrorKind::Internal, "the filter cannot be written").with_source(cause)
+        })?,
+        Format::Json => {
+            let mut text = format!("{:#}", json_of(&file)?);
+            text.push('\n');
+            text.into_bytes()
+        }
+    };
+    write_new(&args.to, &bytes)?;
+    if ui.is_json() {
+        ui.json(&serde_json::json!({
+            "format_version": 1,
+            "status": "done",
+            "file": args.to,
+            "id": file.id,
+            "name": file.name,
+        }))?;
+    } else {
+        ui.say(&format!(
+            "wrote the WMI filter \"{}\" to {}",
+            file.name,
+            args.to.display()
+        ));
+    }
+    Ok(0)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::io::Write as _;
+
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(|cause| {
+            let kind = match cause.kind() {
+                std::io::ErrorKind::AlreadyExists => ErrorKind::Conflict,
+                _ => ErrorKind::Internal,
+            };
+            Error::new(kind, format!("cannot write {}", path.display())).with_source(cause)
+        })
+}
+
+async fn import(args: ImportArgs, ui: &Ui) -> Result<u8> {
+    // What is wrong on the local disk is said before anybody connects.
+    let bytes = std::fs::read(&args.file).map_err(|cause| {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("cannot read {}", args.file.display()),
+        )
+        .with_source(cause)
+    })?;
+    let mut file = read_file(&args.file.display().to_string(), &bytes)?;
+    if let Some(name) = &args.name {
+        file.name.clone_from(name);
+    }
+    let session = args.connection.connect().await?;
+    let directory = session.directory();
+    let existing: Vec<WmiFilter> = directory.wmi_filters().await?;
+    let if_exists = if args.replace {
+        IfExists::Replace
+    } else {
+        IfExists::Refuse
+    };
+    let container = directory.wmi_container();
+    let list = plan_import(session.info(), &container, &existing, &file, if_exists)?;
+    finish(session, &list, &args.changing, ui).await
+}
+
+async fn link(args: LinkArgs, ui: &Ui) -> Result<u8> {
+    let session = args.connection.connect().await?;
+    let gpo = session.directory().find_gpo(&args.gpo).await?;
+    let filter = match &args.filter {
+        Some(filter) => Some(session.directory().find_wmi_filter(filter).await?),
+        None => None,
+    };
+    let list = plan_link(&session.info().dns_domain, &gpo, filter.as_ref());
+    finish(session, &list, &args.changing, ui).await
+}
