@@ -332,3 +332,145 @@ fn what_belongs_to_no_gpo() {
     );
     assert_eq!(said.status, 4);
 }
+
+#[test]
+fn fix_mends_what_is_safe() {
+    if !lab("fix_mends_what_is_safe") {
+        return;
+    }
+    let gpo = Gpo::new("Mended");
+    let machine = gpo.attribute("gPCMachineExtensionNames");
+    let user = gpo.attribute("gPCUserExtensionNames");
+    let version: u32 = gpo.attribute("versionNumber").parse().unwrap();
+    let ini = || String::from_utf8(sysvol_file("dst", &gpo.guid, "GPT.INI")).unwrap();
+
+    // Everything at once: GPT.INI behind, with a line of its own; lists turned round and in lower case; permissions.
+    gpo.shell("printf '[General]\\r\\ndisplayName=New Group Policy Object\\r\\nVersion=1\\r\\n' > GPT.INI");
+    let mut blocks: Vec<&str> = machine.split_inclusive(']').collect();
+    blocks.reverse();
+    gpo.replace("gPCMachineExtensionNames", &blocks.concat());
+    gpo.replace("gPCUserExtensionNames", &user.to_lowercase());
+    let sddl = "O:BAG:BAD:P(A;;FA;;;BA)";
+    let file = format!("{}/Machine/Registry.pol", gpo.folder);
+    inside(
+        "dst",
+        &["samba-tool", "ntacl", "set", "--use-s3fs", sddl, &file],
+    );
+    gpo.shell("mkdir -p User/by-hand; echo x > User/by-hand/file.txt");
+    let mut codes: Vec<String> = gpo.faults().into_iter().map(|(_, code)| code).collect();
+    codes.sort();
+    assert_eq!(
+        codes,
+        [
+            "descriptor-differs",
+            "extensions-case",
+            "extensions-order",
+            "version-mismatch"
+        ]
+    );
+
+    let before = gpo.attribute("whenChanged");
+    let (status, plan) = gpo.check(&["--fix", "--dry-run"]);
+    assert_eq!(status, 4);
+    assert_eq!(
+        plan["plan"]["steps"].as_array().unwrap().len(),
+        4,
+        "{plan:#}"
+    );
+    assert_eq!(gpo.check(&["--fix"]).0, 2);
+    assert_eq!(gpo.attribute("whenChanged"), before);
+    assert!(ini().contains("Version=1\r\n"));
+
+    let (status, done) = gpo.check(&["--fix", "--yes"]);
+    assert_eq!(
+        (status, &done["status"]),
+        (0, &Value::from("done")),
+        "{done:#}"
+    );
+    assert_eq!(gpo.faults(), []);
+    assert_eq!(
+        ini(),
+        format!("[General]\r\ndisplayName=New Group Policy Object\r\nVersion={version}\r\n")
+    );
+    assert_eq!(gpo.attribute("gPCMachineExtensionNames"), machine);
+    assert_eq!(gpo.attribute("gPCUserExtensionNames"), user);
+    assert_eq!(gpo.attribute("versionNumber"), version.to_string());
+    judges_are_content("dst");
+    let journal = scratch()
+        .join("state/gpoctl/operations")
+        .join(done["operation_id"].as_str().unwrap())
+        .join("journal.jsonl");
+    let journal = std::fs::read_to_string(journal).unwrap();
+    assert_eq!(journal.matches("\"event\":\"change\"").count(), 4);
+    assert!(
+        journal.trim_end().ends_with("{\"event\":\"finished\"}"),
+        "{journal}"
+    );
+
+    // GPT.INI ahead: the directory follows. GPT.INI gone: it comes back. All GPOs at once.
+    gpo.shell(&format!(
+        "printf '[General]\\r\\nVersion={}\\r\\n' > GPT.INI",
+        version + 1
+    ));
+    let all = [
+        "check", "--all", "--fix", "--yes", "--domain", "dst.test", "--json",
+    ];
+    assert_eq!(
+        gpoctl(&all).json()["plan"]["steps"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(gpo.attribute("versionNumber"), (version + 1).to_string());
+    gpo.shell("rm GPT.INI");
+    assert_eq!(gpo.check(&["--fix", "--yes"]).0, 0);
+    assert_eq!(ini(), format!("[General]\r\nVersion={}\r\n", version + 1));
+    judges_are_content("dst");
+    assert_eq!(gpoctl(&all).json()["plan"]["steps"], serde_json::json!([]));
+
+    // What is not safe stays, and the exit status says so.
+    let path = gpo.attribute("gPCFileSysPath");
+    gpo.replace("gPCFileSysPath", r"\\evil.test\sysvol\x");
+    gpo.replace("versionNumber", "1");
+    let (status, left) = gpo.check(&["--fix", "--yes"]);
+    assert_eq!(
+        (status, &left["plan"]["steps"]),
+        (1, &serde_json::json!([]))
+    );
+    gpo.replace("gPCFileSysPath", &path);
+    gpo.replace("versionNumber", &(version + 1).to_string());
+}
+
+#[test]
+fn a_fix_that_is_refused_changes_nothing() {
+    if !lab("a_fix_that_is_refused_changes_nothing") {
+        return;
+    }
+    let gpo = Gpo::new("Not mended");
+    let machine = gpo.attribute("gPCMachineExtensionNames");
+    let mut blocks: Vec<&str> = machine.split_inclusive(']').collect();
+    blocks.reverse();
+    gpo.replace("gPCMachineExtensionNames", &blocks.concat());
+    gpo.replace("versionNumber", "1");
+    let user = std::env::var("GPOCTL_LAB_DST_EDITOR_USER").unwrap();
+    let password = std::env::var("GPOCTL_LAB_DST_EDITOR_PASSWORD_FILE").unwrap();
+    let before = state("dst");
+    // An account that may only read.
+    let (status, said) = gpo.check(&[
+        "--fix",
+        "--yes",
+        "--user",
+        &user,
+        "--password-file",
+        &password,
+    ]);
+    assert_eq!(
+        (status, &said["status"]),
+        (1, &Value::from("failed")),
+        "{said:#}"
+    );
+    assert_eq!(said["error"]["kind"], "denied", "{said:#}");
+    assert_same(&before, &state("dst"));
+    gpo.replace("gPCMachineExtensionNames", &machine);
+}

@@ -2,13 +2,17 @@
 
 use clap::{ArgGroup, Args};
 
+use super::change_list::{ChangeArgs, finish};
 use super::connection::ConnectionArgs;
 use super::ui::{Colour, Ui};
+use crate::directory::GpoObject;
 use crate::error::Result;
 use crate::message::{Severity, StatusMessage};
 use crate::operations::check::client::Stopped;
+use crate::operations::check::repair;
 use crate::operations::check::target::{Verdict, applied_to};
 use crate::operations::check::{Checked, Report, check_domain, check_gpos};
+use crate::operations::progress::Control;
 use crate::session::DomainSession;
 
 /// Say what is wrong with GPOs: halves that differ, settings no client sees, permissions, orphans
@@ -16,11 +20,14 @@ use crate::session::DomainSession;
 /// With --for, say instead which GPOs a user or a computer applies, in which precedence, and why not the others. WMI filters
 /// are named, not evaluated; loopback processing is not considered.
 ///
+/// With --fix, show what would be mended and ask: versions only rise, lists keep their extensions, permissions on SYSVOL follow
+/// those of the directory. The exit status then speaks of what is left.
+///
 /// The exit status is 0 when there is nothing but notes, 4 when there are warnings, 1 when there are errors.
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what"),
-    after_help = "Examples:\n  gpoctl check \"Workstation Security\" --domain corp.example\n  gpoctl check --all --domain corp.example --json | jq -r '.messages[].code'\n  gpoctl check --for WS01 --domain corp.example"
+    after_help = "Examples:\n  gpoctl check \"Workstation Security\" --domain corp.example\n  gpoctl check --all --domain corp.example --json | jq -r '.messages[].code'\n  gpoctl check --for WS01 --domain corp.example\n  gpoctl check --all --fix --domain corp.example --dry-run"
 )]
 pub(super) struct CheckArgs {
     /// Display name, GUID, or the unambiguous beginning of a GUID
@@ -39,6 +46,13 @@ pub(super) struct CheckArgs {
     #[arg(long, requires = "target")]
     site: Option<String>,
 
+    /// Mend what is safe to mend: versions out of step, lists out of order, permissions on SYSVOL
+    #[arg(long, conflicts_with = "target")]
+    fix: bool,
+
+    #[command(flatten)]
+    changing: ChangeArgs,
+
     #[command(flatten)]
     connection: ConnectionArgs,
 }
@@ -49,13 +63,34 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         return for_account(&session, account, &args, ui).await;
     }
     let control = ui.control();
-    let report = match &args.gpo {
-        None => check_domain(&session, &control).await?,
-        Some(gpo) => {
-            let gpo = session.directory().find_gpo(gpo).await?;
-            check_gpos(&session, &[gpo], &control).await?
-        }
+    let gpo = match &args.gpo {
+        Some(gpo) => Some(session.directory().find_gpo(gpo).await?),
+        None => None,
     };
+    let mut report = look(&session, gpo.as_ref(), &control).await?;
+    if args.fix {
+        let mut list = repair::plan(&report, &session.info().dns_domain);
+        if ui.is_json() {
+            // One document says it all: what was found, and what was done about it.
+            list.messages = report.all().cloned().collect();
+        } else {
+            show(&report, ui);
+        }
+        let status = finish(session.clone(), &list, &args.changing, ui).await?;
+        if status != 0 || args.changing.dry_run || list.changes.is_empty() {
+            return Ok(status.max(exit_status(report.worst())));
+        }
+        let gpo = match &gpo {
+            Some(gpo) => Some(session.directory().gpo(gpo.guid).await?),
+            None => None,
+        };
+        report = look(&session, gpo.as_ref(), &control).await?;
+        if !ui.is_json() {
+            ui.say("what is left:");
+            show(&report, ui);
+        }
+        return Ok(exit_status(report.worst()));
+    }
     if ui.is_json() {
         let messages: Vec<&StatusMessage> = report.all().collect();
         ui.json(&serde_json::json!({
@@ -183,6 +218,18 @@ fn summary(checked: &Checked) -> serde_json::Value {
         "display_name": checked.facts.object.display_name,
         "messages": checked.messages,
     })
+}
+
+/// Checks one GPO, or the domain.
+async fn look(
+    session: &DomainSession,
+    gpo: Option<&GpoObject>,
+    control: &Control,
+) -> Result<Report> {
+    match gpo {
+        None => check_domain(session, control).await,
+        Some(gpo) => check_gpos(session, std::slice::from_ref(gpo), control).await,
+    }
 }
 
 fn status_word(report: &Report) -> &'static str {

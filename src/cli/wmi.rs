@@ -142,7 +142,7 @@ pub(super) async fn run(command: WmiCommand, ui: &Ui) -> Result<u8> {
 }
 
 /// The GPOs that use a filter, by display name.
-fn users<'a>(gpos: &'a [GpoObject], id: Guid) -> Vec<&'a str> {
+fn users(gpos: &[GpoObject], id: Guid) -> Vec<&str> {
     gpos.iter()
         .filter(|gpo| {
             let link = gpo.wmi_filter.as_deref().and_then(WmiFilterLink::parse);

@@ -5,11 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::operation_id;
+use super::plan::{FileContent, operation_id};
 use crate::directory::{AttributeSwap, Dn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::domain_name::DomainName;
+use crate::model::guid::Guid;
+use crate::model::safe_name::RelPath;
 
 /// The DN of an object of a change; written as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,35 @@ pub enum Change {
         /// The attributes it has.
         attributes: Vec<(String, String)>,
     },
+    /// The GPT.INI of a GPO.
+    GptIni {
+        /// The GPO.
+        guid: Guid,
+        /// What it holds; `None` when there is none.
+        old: Option<FileContent>,
+        /// What it will hold.
+        new: Option<FileContent>,
+        /// The descriptor it gets; without one, it inherits.
+        descriptor: Option<FileContent>,
+    },
+    /// Security descriptors of a GPO's files and folders.
+    Descriptors {
+        /// The GPO.
+        guid: Guid,
+        /// What is set.
+        entries: Vec<DescriptorSwap>,
+    },
+}
+
+/// The descriptor of one file or folder: what it is, and what it becomes; owner, group and DACL, self-relative.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DescriptorSwap {
+    /// The path below the GPO's folder; empty for the folder itself.
+    pub path: RelPath,
+    /// What it has.
+    pub old: FileContent,
+    /// What it gets.
+    pub new: FileContent,
 }
 
 impl Change {
@@ -71,6 +102,28 @@ impl Change {
             Self::RemoveWmiFilter { dn, attributes } => Self::AddWmiFilter {
                 dn: dn.clone(),
                 attributes: attributes.clone(),
+            },
+            Self::GptIni {
+                guid,
+                old,
+                new,
+                descriptor,
+            } => Self::GptIni {
+                guid: *guid,
+                old: new.clone(),
+                new: old.clone(),
+                descriptor: descriptor.clone(),
+            },
+            Self::Descriptors { guid, entries } => Self::Descriptors {
+                guid: *guid,
+                entries: entries
+                    .iter()
+                    .map(|entry| DescriptorSwap {
+                        path: entry.path.clone(),
+                        old: entry.new.clone(),
+                        new: entry.old.clone(),
+                    })
+                    .collect(),
             },
         }
     }

@@ -2,11 +2,13 @@
 //!
 //! [`facts`] reads, [`findings`] judges without asking anybody, [`extensions`] knows which settings need which client-side
 //! extension. [`client`] says without asking anybody which GPOs a client applies, and [`target`] asks for what that needs.
+//! [`repair`] plans what can be mended without deciding anything.
 
 pub mod client;
 pub mod extensions;
 pub mod facts;
 pub mod findings;
+pub mod repair;
 pub mod target;
 
 use std::collections::{BTreeMap, HashSet};

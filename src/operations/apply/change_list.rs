@@ -1,11 +1,20 @@
 //! Applying a change list: every change by compare-and-swap, its inverse in the journal first, all or none.
 
+use bytes::Bytes;
+
 use super::{ApplyOptions, OverallStatus};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
-use crate::operations::change_list::{Change, ChangeList, PlannedChange};
+use crate::model::guid::Guid;
+use crate::model::sddl::to_sddl;
+use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor};
+use crate::operations::change_list::{Change, ChangeList, DescriptorSwap, PlannedChange};
 use crate::operations::journal::{Event, Journal};
+use crate::operations::plan::FileContent;
+use crate::operations::rollback;
+use crate::operations::stage::Workplace;
 use crate::session::DomainWriter;
+use crate::sysvol::SysvolPath;
 
 /// The result of applying a change list.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -173,7 +182,98 @@ async fn make(domain: &DomainWriter, change: &Change) -> Result<()> {
             domain.directory().add_wmi_filter(&dn.0, attributes).await
         }
         Change::RemoveWmiFilter { dn, .. } => domain.directory().delete_wmi_filter(&dn.0).await,
+        Change::GptIni {
+            guid,
+            new,
+            descriptor,
+            ..
+        } => write_gpt_ini(domain, *guid, new.as_ref(), descriptor.as_ref()).await,
+        Change::Descriptors { guid, entries } => set_descriptors(domain, *guid, entries).await,
     }
+}
+
+/// Sets descriptors one after the other; when one is refused, those before it go back.
+async fn set_descriptors(
+    domain: &DomainWriter,
+    guid: Guid,
+    entries: &[DescriptorSwap],
+) -> Result<()> {
+    let sysvol = domain.sysvol();
+    let at = |path| SysvolPath::in_gpo(&domain.session().info().dns_domain, guid, path);
+    let mut done: Vec<&DescriptorSwap> = Vec::new();
+    for entry in entries {
+        let outcome = match steps(&entry.new) {
+            Ok(steps) => {
+                sysvol
+                    .set_security_descriptors(&at(&entry.path), &steps)
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        let Err(error) = outcome else {
+            done.push(entry);
+            continue;
+        };
+        for entry in done.into_iter().rev() {
+            if let Err(undo) = sysvol
+                .set_security_descriptors(&at(&entry.path), &steps(&entry.old)?)
+                .await
+            {
+                return Err(undo
+                    .with_kind(ErrorKind::Incomplete)
+                    .context(format!("taking back permissions after: {error}")));
+            }
+        }
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// The bytes a descriptor is set with, one after the other.
+fn steps(descriptor: &FileContent) -> Result<Vec<Vec<u8>>> {
+    SecurityDescriptor::parse(&descriptor.0)
+        .and_then(FileDescriptor::of)
+        .map(|found| vec![found.without_object_aces, found.with_object_aces])
+        .map_err(|cause| {
+            Error::new(
+                ErrorKind::BadInput,
+                "the plan holds a descriptor that is none",
+            )
+            .with_source(cause)
+        })
+}
+
+/// Puts another GPT.INI in place: written beside the live one, then renamed over it.
+async fn write_gpt_ini(
+    domain: &DomainWriter,
+    guid: Guid,
+    content: Option<&FileContent>,
+    descriptor: Option<&FileContent>,
+) -> Result<()> {
+    let sysvol = domain.sysvol();
+    let tag = Guid::new_random().bare().to_lowercase();
+    let workplace = Workplace::new(&domain.session().info().dns_domain, guid, &tag);
+    let name = rollback::gpt_ini_name()?;
+    let live = workplace.entry(&name);
+    let Some(content) = content else {
+        return sysvol.remove_file(&live).await;
+    };
+    let staged = workplace.entry(&workplace.staged_name(&name)?);
+    let descriptors = descriptor.map(steps).transpose()?.unwrap_or_default();
+    let outcome = match sysvol
+        .write_new(&staged, content.0.clone(), &descriptors)
+        .await
+    {
+        Ok(()) => sysvol.rename(&staged, &live, true).await,
+        Err(error) => Err(error),
+    };
+    if outcome.is_err() {
+        // The error that led here matters more than what is left of a file nobody reads.
+        if let Err(error) = sysvol.remove_file(&staged).await {
+            tracing::debug!(%error, "cannot remove a staged GPT.INI");
+        }
+    }
+    outcome
 }
 
 /// Which side of a change.
@@ -216,5 +316,47 @@ async fn difference(
             };
             Ok((!same).then(|| format!("the WMI filter {}", dn.0)))
         }
+        Change::GptIni { guid, old, new, .. } => {
+            let found = read_gpt_ini(domain, *guid).await?;
+            let wanted = match moment {
+                Moment::Before => old,
+                Moment::After => new,
+            };
+            let same = found.as_ref() == wanted.as_ref().map(|content| &content.0);
+            Ok((!same).then(|| format!("GPT.INI of {guid}")))
+        }
+        Change::Descriptors { guid, entries } => {
+            let sysvol = domain.session().sysvol();
+            for entry in entries {
+                let path =
+                    SysvolPath::in_gpo(&domain.session().info().dns_domain, *guid, &entry.path);
+                let found = sysvol.security_descriptor(&path).await?;
+                let wanted = match moment {
+                    Moment::Before => &entry.old,
+                    Moment::After => &entry.new,
+                };
+                if !same_descriptor(&found, &wanted.0) {
+                    return Ok(Some(format!("the permissions of {path}")));
+                }
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// Whether two descriptors read the same; an inherited one changes its bytes from reading to reading.
+fn same_descriptor(a: &[u8], b: &[u8]) -> bool {
+    let text = |bytes| SecurityDescriptor::parse(bytes).map(|descriptor| to_sddl(&descriptor));
+    a == b || matches!((text(a), text(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// GPT.INI as it is now; `None` when there is none.
+async fn read_gpt_ini(domain: &DomainWriter, guid: Guid) -> Result<Option<Bytes>> {
+    let workplace = Workplace::new(&domain.session().info().dns_domain, guid, "");
+    let path = workplace.entry(&rollback::gpt_ini_name()?);
+    let sysvol = domain.session().sysvol();
+    match sysvol.stat(&path).await? {
+        None => Ok(None),
+        Some(entry) => sysvol.read(&path, entry.size).await.map(Some),
     }
 }

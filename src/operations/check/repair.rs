@@ -1,0 +1,311 @@
+//! What a check can mend by itself: versions out of step, extension lists out of order, permissions on SYSVOL. Pure: a report
+//! goes in, a change list comes out.
+//!
+//! Nothing here decides what a GPO is to do. A version only ever rises, an extension list keeps its extensions, permissions on
+//! SYSVOL follow those of the directory. A GPO whose path leads elsewhere is left alone.
+
+use super::extensions;
+use super::facts::{Facts, Folder};
+use super::findings::{sysvol_version, wrong_descriptors};
+use super::{Checked, Report};
+use crate::directory::{AttributeSwap, SwapAttribute};
+use crate::formats::gpt_ini;
+use crate::message::printable;
+use crate::model::domain_name::DomainName;
+use crate::model::security_descriptor::{SecurityDescriptor, file_descriptor};
+use crate::model::version::GpoVersion;
+use crate::operations::change_list::{Change, ChangeList, DescriptorSwap, ObjectDn};
+use crate::operations::plan::FileContent;
+
+/// The codes of what [`plan`] mends.
+pub const MENDED: &[&str] = &[
+    "version-mismatch",
+    "gpt-ini",
+    "extensions-order",
+    "extensions-case",
+    "descriptor-differs",
+];
+
+/// Plans what mends a report as far as that is safe.
+pub fn plan(report: &Report, domain: &DomainName) -> ChangeList {
+    let mut list = ChangeList::new(format!("mend GPOs of {domain}"), domain);
+    for Checked { facts, .. } in &report.gpos {
+        let Some(folder) = &facts.folder else {
+            continue;
+        };
+        if facts.path_mismatch.is_some() {
+            continue;
+        }
+        let wanted = SecurityDescriptor::parse(&facts.object.security_descriptor)
+            .and_then(|descriptor| file_descriptor(&descriptor))
+            .map(|wanted| wanted.descriptor)
+            .ok();
+        // Permissions first: a delegated editor may need them for the rest.
+        if let Some(wanted) = &wanted {
+            permissions(facts, folder, wanted, &mut list);
+        }
+        versions(facts, folder, wanted.as_ref(), &mut list);
+        lists(facts, &mut list);
+    }
+    list
+}
+
+fn named(facts: &Facts) -> String {
+    format!("\"{}\"", printable(&facts.object.display_name))
+}
+
+/// Each half gets the higher of its two versions: a step back would leave the cached policy of clients in force.
+fn versions(
+    facts: &Facts,
+    folder: &Folder,
+    wanted: Option<&SecurityDescriptor>,
+    list: &mut ChangeList,
+) {
+    let directory = facts.object.version.unwrap_or_default();
+    let (sysvol, rewritten) = match (sysvol_version(folder), &folder.gpt_ini) {
+        (Ok(version), Some(bytes)) => (version, gpt_ini::write_version(bytes, directory).is_ok()),
+        _ => (None, false),
+    };
+    let known = sysvol.unwrap_or_default();
+    let version = GpoVersion {
+        user: directory.user.max(known.user),
+        machine: directory.machine.max(known.machine),
+    };
+    let shown =
+        |version: GpoVersion| format!("computer {}, user {}", version.machine, version.user);
+    if sysvol != Some(version) {
+        let new = folder
+            .gpt_ini
+            .as_ref()
+            .filter(|_| rewritten)
+            .and_then(|bytes| gpt_ini::write_version(bytes, version).ok())
+            .unwrap_or_else(|| gpt_ini::create(version));
+        let descriptor = wanted
+            .filter(|_| facts.samba && !folder.descriptors.is_empty())
+            .and_then(|wanted| wanted.to_bytes().ok())
+            .map(|bytes| FileContent(bytes.into()));
+        list.push(
+            Change::GptIni {
+                guid: facts.object.guid,
+                old: folder.gpt_ini.clone().map(FileContent),
+                new: Some(FileContent(new.into())),
+                descriptor,
+            },
+            vec![format!(
+                "~ {}: GPT.INI: {} -> {}",
+                named(facts),
+                sysvol.map_or_else(|| "no version".to_owned(), shown),
+                shown(version)
+            )],
+        );
+    }
+    if facts.object.version != Some(version) {
+        let number = |version: GpoVersion| version.to_ldap().to_string();
+        list.push(
+            swap(
+                facts,
+                SwapAttribute::Version,
+                facts.object.version.map(number),
+                number(version),
+            ),
+            vec![format!(
+                "~ {}: versionNumber: {} -> {}",
+                named(facts),
+                facts
+                    .object
+                    .version
+                    .map_or_else(|| "absent".to_owned(), shown),
+                shown(version)
+            )],
+        );
+    }
+}
+
+fn lists(facts: &Facts, list: &mut ChangeList) {
+    for (attribute, extensions) in [
+        (
+            SwapAttribute::MachineExtensions,
+            &facts.object.machine_extensions,
+        ),
+        (SwapAttribute::UserExtensions, &facts.object.user_extensions),
+    ] {
+        let Some(ordered) = extensions::in_order(extensions) else {
+            continue;
+        };
+        list.push(
+            swap(
+                facts,
+                attribute,
+                Some(extensions.as_str().to_owned()),
+                ordered.as_str().to_owned(),
+            ),
+            vec![
+                format!("~ {}: {}", named(facts), attribute.as_str()),
+                format!("-   {}", printable(extensions.as_str())),
+                format!("+   {}", ordered.as_str()),
+            ],
+        );
+    }
+}
+
+fn swap(facts: &Facts, attribute: SwapAttribute, old: Option<String>, new: String) -> Change {
+    Change::Attributes {
+        dn: ObjectDn(facts.object.dn.clone()),
+        attributes: vec![AttributeSwap {
+            attribute,
+            old,
+            new: Some(new),
+        }],
+    }
+}
+
+fn permissions(facts: &Facts, folder: &Folder, wanted: &SecurityDescriptor, list: &mut ChangeList) {
+    let Ok(new) = wanted.to_bytes() else { return };
+    let wrong = wrong_descriptors(facts, folder, wanted);
+    let entries: Vec<DescriptorSwap> = folder
+        .descriptors
+        .values()
+        .filter(|(path, _)| wrong.contains(&path.to_string()))
+        .map(|(path, old)| DescriptorSwap {
+            path: path.clone(),
+            old: FileContent(old.clone().into()),
+            new: FileContent(new.clone().into()),
+        })
+        .collect();
+    if entries.is_empty() {
+        return;
+    }
+    let mut summary = vec![format!(
+        "~ {}: permissions of {} files and folders on SYSVOL",
+        named(facts),
+        entries.len()
+    )];
+    summary.extend(entries.iter().map(|entry| {
+        if entry.path.is_root() {
+            "    the folder itself".to_owned()
+        } else {
+            format!("    {}", printable(&entry.path.to_string()))
+        }
+    }));
+    list.push(
+        Change::Descriptors {
+            guid: facts.object.guid,
+            entries,
+        },
+        summary,
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{Dn, GpoObject};
+    use crate::model::extension_list::ExtensionList;
+
+    fn facts(directory: Option<u32>, gpt_ini: Option<&str>) -> Facts {
+        let base = Dn::parse("DC=src,DC=test").unwrap();
+        let guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}".parse().unwrap();
+        Facts {
+            object: GpoObject {
+                version: directory.map(GpoVersion::from_combined),
+                ..GpoObject::bare(guid, &base)
+            },
+            path_mismatch: None,
+            children: Vec::new(),
+            folder: Some(Folder {
+                gpt_ini: gpt_ini.map(|text| text.to_owned().into()),
+                ..Folder::default()
+            }),
+            wmi_filter: None,
+            samba: true,
+        }
+    }
+
+    fn mend(facts: Facts) -> Vec<Change> {
+        let report = Report {
+            gpos: vec![Checked {
+                facts,
+                messages: Vec::new(),
+            }],
+            messages: Vec::new(),
+        };
+        let list = plan(&report, &"src.test".parse().unwrap());
+        list.changes
+            .into_iter()
+            .map(|planned| planned.change)
+            .collect()
+    }
+
+    /// The new GPT.INI and the new `versionNumber`, where they change.
+    fn versions_of(changes: &[Change]) -> (Option<String>, Option<String>) {
+        let mut found = (None, None);
+        for change in changes {
+            match change {
+                Change::GptIni { new, .. } => {
+                    let bytes = new.as_ref().unwrap().0.to_vec();
+                    found.0 = Some(String::from_utf8(bytes).unwrap());
+                }
+                Change::Attributes { attributes, .. } => found.1.clone_from(&attributes[0].new),
+                other => panic!("{other:?}"),
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn versions_only_rise() {
+        let ini = |version: u32| format!("[General]\r\ndisplayName=x\r\nVersion={version}\r\n");
+        let of = |directory, sysvol: Option<&str>| versions_of(&mend(facts(directory, sysvol)));
+        assert_eq!(of(Some(65_537), Some(&ini(65_537))), (None, None));
+        assert_eq!(
+            of(Some(65_538), Some(&ini(65_537))),
+            (Some(ini(65_538)), None)
+        );
+        assert_eq!(
+            of(Some(65_537), Some(&ini(65_538))),
+            (None, Some("65538".to_owned()))
+        );
+        // One half higher on each side.
+        assert_eq!(
+            of(Some(0x0002_0001), Some(&ini(0x0001_0002))),
+            (Some(ini(0x0002_0002)), Some("131074".to_owned()))
+        );
+        let fresh = "[General]\r\nVersion=65537\r\n".to_owned();
+        assert_eq!(of(Some(65_537), None), (Some(fresh.clone()), None));
+        assert_eq!(
+            of(Some(65_537), Some("[General]\r\nVersion=x\r\n")),
+            (Some(fresh), None)
+        );
+        assert_eq!(of(None, Some(&ini(3))), (None, Some("3".to_owned())));
+    }
+
+    #[test]
+    fn a_gpo_that_leads_elsewhere_or_nowhere_is_left_alone() {
+        let mut elsewhere = facts(Some(2), Some("[General]\r\nVersion=1\r\n"));
+        elsewhere.path_mismatch = Some("x".to_owned());
+        assert!(mend(elsewhere).is_empty());
+        let mut nowhere = facts(Some(2), None);
+        nowhere.folder = None;
+        assert!(mend(nowhere).is_empty());
+    }
+
+    #[test]
+    fn lists_keep_their_extensions() {
+        let mut wrong = facts(Some(0), Some("[General]\r\nVersion=0\r\n"));
+        let list =
+            "[{827D319E-6EAC-11D2-A4EA-00C04F79F83A}][{35378eac-683f-11d2-a89a-00c04fbbcfa2}]";
+        wrong.object.user_extensions = ExtensionList::new(list);
+        let changes = mend(wrong);
+        let [Change::Attributes { attributes, .. }] = changes.as_slice() else {
+            panic!("{changes:?}");
+        };
+        assert_eq!(attributes[0].attribute, SwapAttribute::UserExtensions);
+        assert_eq!(attributes[0].old.as_deref(), Some(list));
+        assert_eq!(
+            attributes[0].new.as_deref(),
+            Some(
+                "[{35378EAC-683F-11D2-A89A-00C04FBBCFA2}][{827D319E-6EAC-11D2-A4EA-00C04F79F83A}]"
+            )
+        );
+    }
+}
