@@ -22,7 +22,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use bytes::Bytes;
-use gpoctl::formats::registry_pol::{Record, RegistryPol, ValueType};
+use gpoctl::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
 use serde_json::Value;
 use support::*;
 
@@ -327,4 +327,59 @@ fn names_that_windows_cannot_tell_apart_or_read_are_told() {
     );
     on_dc("dst", &["rm", &format!("{folder}/Scripts.INI")]);
     assert_eq!(back_up().status, 0);
+}
+
+#[test]
+fn firewall_rules_conditions_and_audit_policy_name_the_targets_group() {
+    if !lab("firewall_rules_conditions_and_audit_policy_name_the_targets_group") {
+        return;
+    }
+    let _alone = alone();
+    let backup = &back_up("src.test", &["Everything"])["Everything"];
+    let shown = gpoctl(&["backups", "show", backup.to_str().unwrap(), "--json"]).json();
+    let references = shown["references"].as_array().unwrap();
+    let helpdesk = references
+        .iter()
+        .find(|reference| reference["name"] == r"SRC\Helpdesk")
+        .and_then(|reference| reference["sid"].as_str())
+        .unwrap();
+    let files = backup.join("DomainSysvol/GPO/Machine");
+    let rule = |sid: &str| {
+        format!(
+            "v2.26|Action=Allow|Dir=In|RA4=LocalSubnet|LUAuth=O:LSD:(A;;CC;;;{sid})(XA;;CC;;;WD;(Member_of {{SID({sid})}}))|LUOwn={sid}|Name=gpoctl|"
+        )
+    };
+    let pol = RegistryPol {
+        records: vec![Record {
+            key: utf16_bytes(r"Software\Policies\Microsoft\WindowsFirewall\FirewallRules"),
+            value_name: utf16_bytes("{1}"),
+            value_type: ValueType::SZ,
+            data: utf16_bytes(&(rule(helpdesk) + "\0")),
+        }],
+    };
+    std::fs::write(files.join("Registry.pol"), pol.to_bytes()).unwrap();
+    let head = "Machine Name,Policy Target,Subcategory,Subcategory GUID,Inclusion Setting,Exclusion Setting,Setting Value\r\n";
+    let audit = |sid: &str| format!("{head},,FileGlobalSacl,,,,\"S:(AU;SAFA;FA;;;{sid})\"\r\n");
+    let csv = "Microsoft/Windows NT/Audit/audit.csv";
+    std::fs::write(files.join(csv), audit(helpdesk)).unwrap();
+
+    let name = &fresh("Firewall and audit");
+    let table = table(&[("GlobalGroup", "Helpdesk@src.test", set("Support@dst.test"))]);
+    let options = [
+        "--create",
+        "--migration-table",
+        table.to_str().unwrap(),
+        "--yes",
+    ];
+    import(backup, name, &options).json();
+    let guid = guid_of(&gpo_named(&state("dst"), name));
+    let text = String::from_utf8(sysvol_file("dst", &guid, &format!("Machine/{csv}"))).unwrap();
+    let support = text.split(";;;").nth(1).unwrap().split(')').next().unwrap();
+    assert!(support.starts_with(&domain_sid("dst")), "{text}");
+    assert_eq!(text, audit(support));
+    // Samba's reader of Registry.pol judges the other one.
+    let pol = judge("dst", &["pol", &format!("{guid}/Machine/Registry.pol")]);
+    let pol: Value = serde_json::from_slice(&pol).unwrap();
+    assert_eq!(pol["entries"][0]["data"], rule(support));
+    judges_are_content("dst");
 }
