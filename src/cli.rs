@@ -62,47 +62,28 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the GPOs of a domain
     List(list::ListArgs),
-    /// Show one GPO: attributes, files, references, links
     Show(show::ShowArgs),
-    /// Save GPOs of a domain into a folder, in GPMC's backup format
     Backup(backup::BackupArgs),
-    /// Look into a folder of backups
     #[command(subcommand)]
     Backups(backups::BackupsCommand),
-    /// Put the settings of a backup into an existing GPO of any domain
     Import(import::ImportArgs),
-    /// Put a GPO back as a backup has it, in the domain it comes from
     Restore(restore::RestoreArgs),
-    /// Make a new GPO with the settings of another one, in the same domain or another
     Copy(copy::CopyArgs),
-    /// Make a GPO without settings
     Create(create::CreateArgs),
-    /// Delete a GPO and the links to it
     Delete(delete::DeleteArgs),
-    /// Give a GPO another display name
     Rename(rename::RenameArgs),
-    /// Say which halves of a GPO are in force
     SetStatus(set_status::SetStatusArgs),
-    /// Say what is wrong with GPOs: halves that differ, settings no client sees, permissions, orphans
     Check(check::CheckArgs),
-    /// List and change the links of GPOs to domains, OUs and sites
     #[command(subcommand)]
     Link(link::LinkCommand),
-    /// List WMI filters, carry them from domain to domain, and link them to GPOs
     #[command(subcommand)]
     Wmi(wmi::WmiCommand),
-    /// Make, edit, fill in and check migration tables
     #[command(subcommand)]
     Migtable(migtable::MigtableCommand),
-    /// Do exactly what a saved plan says
     Apply(apply::ApplyArgs),
-    /// Show what differs between two GPOs, setting by setting
     Diff(diff::DiffArgs),
-    /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
-    /// Print the manual page, or write those of all commands
     Man(man::ManArgs),
 }
 
