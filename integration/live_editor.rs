@@ -285,7 +285,7 @@ fn a_right_on_one_half_only_is_found_out_before_anything_is_written() {
     EDITOR.is_refused(
         backup,
         name,
-        &[NOT_ON_SYSVOL, "bring the permissions"],
+        &[NOT_ON_SYSVOL, "the directory allows it"],
         &["in the directory it"],
     );
     directory_first.delegate_on_sysvol(&EDITOR, MODIFY_FILES);
@@ -376,6 +376,7 @@ fn who_may_not_make_a_gpo_is_told_before_anything_is_written() {
             &said.stderr,
             &[
                 "may not make the GPO",
+                "let an administrator make the GPO",
                 "in the directory it may not create groupPolicyContainer objects in CN=Policies,CN=System,DC=dst,DC=test",
                 "on SYSVOL it may not create folders in",
             ],
