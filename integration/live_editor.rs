@@ -22,7 +22,9 @@ use serde_json::Value;
 use support::*;
 
 /// Edit settings, as GPMC delegates it.
-const EDIT: &str = "(A;CI;CCDCLCRPWPLORC;;;";
+const EDIT: &str = "CCDCLCRPWPLORC";
+/// The same without making and deleting objects below the GPO.
+const WRITE: &str = "LCRPWPLORC";
 /// What Samba derives from that for files and folders.
 const EDIT_FILES: &str = "0x001201ff";
 /// What Windows calls Modify: each file may be deleted, but nobody gets a right to delete in a folder.
@@ -119,10 +121,10 @@ impl Gpo {
         Self { name, guid }
     }
 
-    /// Grants the account Edit in the directory.
-    fn delegate_in_directory(&self, account: &Account) {
+    /// Grants the account these rights in the directory.
+    fn delegate_in_directory(&self, account: &Account, rights: &str) {
         let dn = format!("CN={},CN=Policies,CN=System,DC=dst,DC=test", self.guid);
-        let ace = format!("--sddl={EDIT}{})", account.sid());
+        let ace = format!("--sddl=(A;CI;{rights};;;{})", account.sid());
         let object = format!("--objectdn={dn}");
         samba_tool("dst", &["dsacl", "set", &object, &ace]);
     }
@@ -279,11 +281,11 @@ fn a_right_on_one_half_only_is_found_out_before_anything_is_written() {
     let directory_first = Gpo::new("Half in the directory", backup);
     let name = directory_first.name.as_str();
     EDITOR.is_refused(backup, name, &[NOT_IN_DIRECTORY, NOT_ON_SYSVOL], &[]);
-    directory_first.delegate_in_directory(&EDITOR);
+    directory_first.delegate_in_directory(&EDITOR, EDIT);
     EDITOR.is_refused(
         backup,
         name,
-        &[NOT_ON_SYSVOL, "bring the permissions"],
+        &[NOT_ON_SYSVOL, "the directory allows it"],
         &["in the directory it"],
     );
     directory_first.delegate_on_sysvol(&EDITOR, MODIFY_FILES);
@@ -305,7 +307,7 @@ fn a_right_on_one_half_only_is_found_out_before_anything_is_written() {
         &[NOT_IN_DIRECTORY, "in the directory too"],
         &["on SYSVOL it"],
     );
-    sysvol_first.delegate_in_directory(&EDITOR);
+    sysvol_first.delegate_in_directory(&EDITOR, EDIT);
     EDITOR.has_imported(backup, name);
 
     // A plan that somebody with more rights made is looked at again.
@@ -335,7 +337,7 @@ fn one_editor_follows_the_other() {
     let backups = back_up("src.test", &["Everything", "Odd Names", "Software"]);
     let gpo = Gpo::new("Two editors", &backups["Odd Names"]);
     for account in [&EDITOR, &SECOND] {
-        gpo.delegate_in_directory(account);
+        gpo.delegate_in_directory(account, EDIT);
         gpo.delegate_on_sysvol(account, EDIT_FILES);
     }
     let before = gpo_named(&state("dst"), &gpo.name);
@@ -374,6 +376,7 @@ fn who_may_not_make_a_gpo_is_told_before_anything_is_written() {
             &said.stderr,
             &[
                 "may not make the GPO",
+                "let an administrator make the GPO",
                 "in the directory it may not create groupPolicyContainer objects in CN=Policies,CN=System,DC=dst,DC=test",
                 "on SYSVOL it may not create folders in",
             ],
@@ -381,6 +384,24 @@ fn who_may_not_make_a_gpo_is_told_before_anything_is_written() {
         );
     }
     assert_same(&before, &state("dst"));
+}
+
+#[test]
+fn who_may_not_make_packages_is_told_before_anything_is_written() {
+    if !lab("who_may_not_make_packages_is_told_before_anything_is_written") {
+        return;
+    }
+    let _alone = alone();
+    let backups = back_up("src.test", &["Desktop Registry", "Software"]);
+    let gpo = Gpo::new("No packages", &backups["Desktop Registry"]);
+    gpo.delegate_in_directory(&EDITOR, WRITE);
+    gpo.delegate_on_sysvol(&EDITOR, EDIT_FILES);
+    EDITOR.is_refused(
+        &backups["Software"],
+        &gpo.name,
+        &["in the directory it may not create classStore objects in CN=Machine,CN={"],
+        &[NOT_IN_DIRECTORY, "on SYSVOL it"],
+    );
 }
 
 #[cfg(feature = "libsmbclient")]
@@ -392,7 +413,7 @@ fn a_client_that_cannot_ask_finds_out_with_its_first_write() {
     let _alone = alone();
     let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
     let gpo = Gpo::new("Not asked", backup);
-    gpo.delegate_in_directory(&EDITOR);
+    gpo.delegate_in_directory(&EDITOR, EDIT);
     let before = state("dst");
     let client = ["--smb-client", "libsmbclient", "--ldap", "ldaps", "--yes"];
     let said = EDITOR.imports(backup, &gpo.name, &client);

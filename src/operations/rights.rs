@@ -39,17 +39,17 @@ pub(super) async fn check(session: &DomainSession, plan: &Plan) -> Result<()> {
         missing_in_directory(session.directory(), plan),
         missing_on_sysvol(session, plan),
     )?;
-    let hint = match (directory.is_empty(), sysvol.is_empty()) {
-        (true, true) => return Ok(()),
-        (false, false) => {
-            "nothing was changed; let an administrator of the domain delegate \"Edit settings\" on the GPO to this account"
-        }
-        (false, true) => {
-            "nothing was changed; the account has its rights on SYSVOL only: let an administrator delegate \"Edit settings\" on the GPO in the directory too"
-        }
-        (true, false) => {
-            "nothing was changed; the account has its rights in the directory only: let an administrator bring the permissions of the GPO's folder in step with those of the GPO (GPMC offers it when the GPO is opened; on a Samba DC, samba-tool ntacl sysvolreset)"
-        }
+    if directory.is_empty() && sysvol.is_empty() {
+        return Ok(());
+    }
+    let hint = if plan.target.create {
+        "nothing was changed; let an administrator make the GPO and delegate \"Edit settings\" on it to this account"
+    } else if directory.is_empty() {
+        "nothing was changed; the directory allows it, so let an administrator bring the permissions of the GPO's folder in step with those of the GPO: gpoctl check shows how they differ, and GPMC offers to mend it when it opens the GPO"
+    } else if sysvol.is_empty() {
+        "nothing was changed; SYSVOL allows it, so let an administrator delegate \"Edit settings\" on the GPO in the directory too"
+    } else {
+        "nothing was changed; let an administrator delegate \"Edit settings\" on the GPO to this account"
     };
     let missing: Vec<String> = directory.into_iter().chain(sysvol).collect();
     let verb = if plan.target.create {
