@@ -451,3 +451,12 @@ fn a_row_that_goes_takes_no_other_row_with_it() {
     let read = MigTable::parse(&table.to_bytes()).unwrap();
     assert_eq!(read.rows()[0].source, "a\u{c3}\u{a4}");
 }
+
+#[test]
+fn a_root_closed_by_two_slashes_takes_rows() {
+    let text = format!("<MigrationTable xmlns=\"{NAMESPACE}\" //>");
+    let mut table = MigTable::parse(text.as_bytes()).unwrap();
+    table.set("a", GROUP, set("b")).unwrap();
+    let read = MigTable::parse(&table.to_bytes()).unwrap();
+    assert_eq!(read.rows().len(), 1);
+}
