@@ -527,7 +527,8 @@ fn map(target: &FoundTarget) -> Rewrite {
                 name: r"NEW\mapped".to_owned(),
             }
         }
-        FoundTarget::Unc { text, .. } if text.trim_end_matches('\\') != NEW_PATH => {
+        // In free text, where a path ends is a guess: words behind it may count as its part after the mapping.
+        FoundTarget::Unc { text, .. } if !text.starts_with(NEW_PATH) => {
             Rewrite::Unc(NEW_PATH.to_owned())
         }
         _ => Rewrite::Keep,

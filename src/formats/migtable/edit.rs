@@ -258,7 +258,10 @@ impl MigTable {
                     .text
                     .get(self.frame.start_tag.clone())
                     .unwrap_or_default();
-                let open = tag.strip_suffix("/>").unwrap_or(tag).trim_end().len();
+                // The reader lets a second slash pass, which must not be left in an open tag.
+                let open = tag
+                    .trim_end_matches(|c: char| matches!(c, '/' | '>') || c.is_whitespace())
+                    .len();
                 let start = self.frame.start_tag.start.saturating_add(open);
                 let prefix = &self.frame.prefix;
                 (

@@ -110,7 +110,14 @@ pub(super) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
             .chain(text.encode_utf16())
             .flat_map(u16::to_be_bytes)
             .collect(),
-        Encoding::Windows1252 => WINDOWS_1252.encode(text).0.into_owned(),
+        Encoding::Windows1252 => {
+            let bytes = WINDOWS_1252.encode(text).0.into_owned();
+            // Without the row that told it apart, what is left could be read as UTF-8, and as another text. Then it is written so.
+            match std::str::from_utf8(&bytes) {
+                Ok(read) if read != text => text.as_bytes().to_vec(),
+                _ => bytes,
+            }
+        }
     }
 }
 

@@ -432,3 +432,31 @@ fn what_a_row_cannot_be_set_to_is_not_read_either() {
     let mut table = row("a\u{fffd}b").unwrap();
     table.set("a\u{fffd}b", GROUP, set("c")).unwrap();
 }
+
+#[test]
+fn a_row_that_goes_takes_no_other_row_with_it() {
+    // In windows-1252, and in no other encoding, because of the second row only.
+    let row = |source: &str| {
+        format!("<Mapping><Type>User</Type><Source>{source}</Source><DestinationNone/></Mapping>")
+    };
+    let text = format!(
+        "{HEAD}{}{}</MigrationTable>",
+        row("a\u{c3}\u{a4}"),
+        row("\u{e9}")
+    );
+    let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    let mut table = MigTable::parse(&bytes).unwrap();
+    assert_eq!(table.to_bytes(), bytes);
+    assert!(table.remove("\u{e9}"));
+    let read = MigTable::parse(&table.to_bytes()).unwrap();
+    assert_eq!(read.rows()[0].source, "a\u{c3}\u{a4}");
+}
+
+#[test]
+fn a_root_closed_by_two_slashes_takes_rows() {
+    let text = format!("<MigrationTable xmlns=\"{NAMESPACE}\" //>");
+    let mut table = MigTable::parse(text.as_bytes()).unwrap();
+    table.set("a", GROUP, set("b")).unwrap();
+    let read = MigTable::parse(&table.to_bytes()).unwrap();
+    assert_eq!(read.rows().len(), 1);
+}
