@@ -189,7 +189,7 @@ fn all_of_them_are_saved_within_the_bound_of_memory(count: usize) {
 fn an_interrupt_leaves_the_finished_ones() {
     let to = folder();
     let child = start(&to);
-    // As soon as one backup is in its place, and long before all are.
+    // As soon as the first backup is being written, and long before the last one is read.
     let begun = Instant::now();
     while !std::fs::read_dir(&to).unwrap().any(|entry| {
         entry
@@ -197,7 +197,7 @@ fn an_interrupt_leaves_the_finished_ones() {
             .file_name()
             .to_str()
             .unwrap()
-            .starts_with('{')
+            .starts_with(".gpoctl-")
     }) {
         assert!(begun.elapsed() < Duration::from_secs(120));
         std::thread::sleep(Duration::from_millis(5));

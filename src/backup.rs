@@ -30,7 +30,7 @@ pub use delete::delete;
 pub use list::{latest, list, resolve};
 pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
 pub use verify::{Verified, verify, verify_all};
-pub use write::{MAX_COMMENT, Staged, check, commit, stage, write};
+pub use write::{MAX_COMMENT, Staged, check, commit, make_folder, stage, write};
 
 use crate::formats::bkup_info::BackupInst;
 use crate::message::StatusMessage;

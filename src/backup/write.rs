@@ -106,6 +106,20 @@ pub fn check(comment: &str, now: &str) -> Result<()> {
     Ok(())
 }
 
+/// Makes a folder for backups, readable for its owner alone; one that is there stays as it is.
+///
+/// # Errors
+/// [`ErrorKind::Internal`] when the disk refuses.
+pub fn make_folder(dir: &Path) -> Result<()> {
+    make_dir(dir).map_err(|error| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("cannot make the folder {}", dir.display()),
+        )
+        .with_source(error)
+    })
+}
+
 /// Puts staged backups of `dir` in their places and enters them in manifest.xml, once for all. Each has an outcome of its
 /// own, in the same order.
 pub fn commit(dir: &Path, staged: Vec<Staged>) -> Vec<Result<BackupInfo>> {

@@ -74,13 +74,8 @@ pub async fn backup(
     control: &Control,
 ) -> Result<Vec<BackedUp>> {
     crate::backup::check(comment, &now())?;
-    std::fs::create_dir_all(folder).map_err(|cause| {
-        Error::new(
-            ErrorKind::Internal,
-            format!("cannot make the folder {}", folder.display()),
-        )
-        .with_source(cause)
-    })?;
+    let made = folder.to_owned();
+    off_the_runtime(move || crate::backup::make_folder(&made)).await??;
     let surveyed = survey(session, selection).await?;
     let total = u64::try_from(surveyed.len()).unwrap_or(u64::MAX);
     control.report(Phase::Read, 0, total, 0);
