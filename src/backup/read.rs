@@ -85,7 +85,7 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
     let objects = &mut snapshot.directory_objects;
     objects.retain(|known| !side.other_directory_objects.iter().any(|o| same(known, o)));
     objects.extend(side.other_directory_objects);
-    objects.sort_by_key(|object| object.rdns.len());
+    objects.sort_by_cached_key(|object| (object.rdns.len(), object.key()));
     match info.gpo_guid {
         Some(guid) if guid != snapshot.guid => problems.push(StatusMessage::warning(
             "different-gpo",

@@ -113,7 +113,7 @@ impl Directory {
             }
             objects.push(object(&entry, relative, &gpo)?);
         }
-        objects.sort_by_key(|object| object.rdns.len());
+        objects.sort_by_cached_key(|object| (object.rdns.len(), object.key()));
         Ok(objects)
     }
 

@@ -230,7 +230,7 @@ fn record(
         .iter()
         .map(|child| read_child(child, &object.dn, &mut messages))
         .collect();
-    children.sort_by_key(|child| child.rdns.len());
+    children.sort_by_cached_key(|child| (child.rdns.len(), child.key()));
     let mut wmi_link = object.wmi_filter.as_deref().and_then(WmiFilterLink::parse);
     let wmi_filter = wmi_link
         .as_ref()
