@@ -31,7 +31,7 @@ const AT_ONCE: usize = 8;
 /// One GPO that was checked.
 #[derive(Debug, Clone)]
 pub struct Checked {
-    /// What was looked at.
+    /// What was looked at, without the contents of the files.
     pub facts: Facts,
     /// What is wrong with it, the worst first.
     pub messages: Vec<StatusMessage>,
@@ -75,8 +75,9 @@ pub async fn check_gpos(
         .map(|gpo| facts::read(session, gpo, control))
         .buffered(AT_ONCE);
     let mut report = Report::default();
-    while let Some(facts) = reads.try_next().await? {
+    while let Some(mut facts) = reads.try_next().await? {
         let messages = findings::findings(&facts, &session.info().domain_sid);
+        facts.let_contents_go();
         report.gpos.push(Checked { facts, messages });
         let done = u64::try_from(report.gpos.len()).unwrap_or(u64::MAX);
         control.report(Phase::Read, done, total, 0);

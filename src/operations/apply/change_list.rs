@@ -155,6 +155,15 @@ async fn take_back(
         }
     }
     match first {
+        None if error.kind() == ErrorKind::Incomplete => {
+            let _ = journal.record(&Event::RollBackFailed {
+                reason: error.to_string(),
+            });
+            error.with_hint(format!(
+                "the journal with the old state is {}",
+                journal.folder().display()
+            ))
+        }
         None => {
             // A journal that cannot be written is no reason to hide the error that led here.
             let _ = journal.record(&Event::RolledBack);
@@ -214,6 +223,14 @@ async fn set_descriptors(
             done.push(entry);
             continue;
         };
+        // The first of the two steps may have been made.
+        let untouched = sysvol
+            .security_descriptor(&at(&entry.path))
+            .await
+            .is_ok_and(|found| same_descriptor(&found, &entry.old.0));
+        if !untouched {
+            done.push(entry);
+        }
         for entry in done.into_iter().rev() {
             if let Err(undo) = sysvol
                 .set_security_descriptors(&at(&entry.path), &steps(&entry.old)?)
@@ -344,7 +361,7 @@ async fn difference(
     }
 }
 
-/// Whether two descriptors read the same; an inherited one changes its bytes from reading to reading.
+/// Whether two descriptors say the same, whatever their layout.
 fn same_descriptor(a: &[u8], b: &[u8]) -> bool {
     let text = |bytes| SecurityDescriptor::parse(bytes).map(|descriptor| to_sddl(&descriptor));
     a == b || matches!((text(a), text(b)), (Ok(a), Ok(b)) if a == b)

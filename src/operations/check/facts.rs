@@ -35,6 +35,15 @@ pub struct Facts {
     pub samba: bool,
 }
 
+impl Facts {
+    /// Forgets the files: a whole domain of them is more than a report needs.
+    pub fn let_contents_go(&mut self) {
+        if let Some(folder) = &mut self.folder {
+            folder.tree = GptTree::new();
+        }
+    }
+}
+
 /// The SYSVOL half of a GPO.
 #[derive(Debug, Clone, Default)]
 pub struct Folder {

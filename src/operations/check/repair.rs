@@ -62,10 +62,7 @@ fn versions(
     list: &mut ChangeList,
 ) {
     let directory = facts.object.version.unwrap_or_default();
-    let (sysvol, rewritten) = match (sysvol_version(folder), &folder.gpt_ini) {
-        (Ok(version), Some(bytes)) => (version, gpt_ini::write_version(bytes, directory).is_ok()),
-        _ => (None, false),
-    };
+    let sysvol = sysvol_version(folder).ok().flatten();
     let known = sysvol.unwrap_or_default();
     let version = GpoVersion {
         user: directory.user.max(known.user),
@@ -77,7 +74,6 @@ fn versions(
         let new = folder
             .gpt_ini
             .as_ref()
-            .filter(|_| rewritten)
             .and_then(|bytes| gpt_ini::write_version(bytes, version).ok())
             .unwrap_or_else(|| gpt_ini::create(version));
         let descriptor = wanted
