@@ -5,6 +5,7 @@
 
 mod ber;
 pub mod children;
+pub mod discovery;
 pub mod dn;
 mod entry;
 mod failure;
