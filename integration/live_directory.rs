@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use gpoctl::ErrorKind;
 use gpoctl::auth::Identity;
 use gpoctl::auth::tls::TlsSettings;
+use gpoctl::directory::discovery::find_controller;
 use gpoctl::directory::links::SomKind;
 use gpoctl::directory::{Directory, DirectorySettings, Dn, LdapSecurity};
 use gpoctl::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
@@ -23,6 +24,9 @@ use gpoctl::model::principal::PrincipalType;
 use secrecy::SecretString;
 
 use crate::lab::{DST, Domain, SRC, certificate_sha256, kinit, lab, relay};
+
+/// How long DNS may take in the lab.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A case against the lab, on the multi-thread runtime that gpoctl itself uses.
 macro_rules! live {
@@ -237,6 +241,32 @@ live! {
             assert_eq!(task.await.unwrap(), whole);
         }
         println!("25 schema reads of {whole} objects: {:?}", begin.elapsed());
+    }
+}
+
+live! {
+    async fn the_controller_of_a_domain_is_found_by_its_dns() {
+        let nameserver = Some(SRC.var("NAMESERVER").parse().unwrap());
+        let domain = SRC.var("DOMAIN").parse().unwrap();
+        let found = find_controller(&domain, nameserver, TIMEOUT).await.unwrap();
+        assert_eq!(found.server, SRC.var("SERVER").parse().unwrap());
+        assert_eq!(found.address, nameserver);
+        let settings = DirectorySettings {
+            server: found.server,
+            address: found.address,
+            ..SRC.settings()
+        };
+        let directory = Directory::connect(&settings).await.unwrap();
+        assert_eq!(Some(&directory.info().server), directory.info().pdc.as_ref());
+
+        let unknown = "nowhere.test".parse().unwrap();
+        let error = find_controller(&unknown, nameserver, TIMEOUT).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        assert!(error.to_string().contains("nowhere.test"), "{error}");
+        // An address where nothing answers.
+        let nobody = Some("127.0.0.253".parse().unwrap());
+        let error = find_controller(&domain, nobody, Duration::from_secs(3)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect);
     }
 }
 

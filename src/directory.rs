@@ -6,6 +6,7 @@
 pub mod account;
 mod ber;
 pub mod children;
+pub mod discovery;
 pub mod dn;
 mod entry;
 mod failure;

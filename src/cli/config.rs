@@ -21,6 +21,7 @@ pub(super) struct Config {
 pub(super) struct Profile {
     pub(super) server: Option<String>,
     pub(super) address: Option<IpAddr>,
+    pub(super) nameserver: Option<IpAddr>,
     pub(super) user: Option<String>,
     pub(super) password_file: Option<PathBuf>,
     pub(super) ccache: Option<String>,

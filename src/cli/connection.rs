@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::config::Config;
 use crate::auth::tls::TlsSettings;
 use crate::auth::{self, Identity};
+use crate::directory::discovery::find_controller;
 use crate::directory::session::LdapSecurity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
@@ -24,13 +25,17 @@ pub(super) struct ConnectionArgs {
     #[arg(long, value_name = "NAME")]
     domain: Option<String>,
 
-    /// DNS name of the domain controller: its identity for Kerberos and TLS
+    /// DNS name of the domain controller: its identity for Kerberos and TLS; without it, DNS is asked for the PDC emulator
     #[arg(long, value_name = "HOST")]
     server: Option<String>,
 
     /// IP address to connect to, when the controller's name does not resolve here
     #[arg(long, value_name = "IP")]
     address: Option<IpAddr>,
+
+    /// DNS server that knows the domain, to find the controller and its address where none is named
+    #[arg(long, value_name = "IP", conflicts_with = "address")]
+    nameserver: Option<IpAddr>,
 
     /// Account: NAME@REALM or DOM\NAME; without it, the Kerberos ticket cache is used
     #[arg(long, value_name = "USER")]
@@ -106,11 +111,11 @@ impl ConnectionArgs {
 
     /// Connects.
     pub(super) async fn connect(&self) -> Result<DomainSession> {
-        DomainSession::connect(&self.settings()?).await
+        DomainSession::connect(&self.settings().await?).await
     }
 
-    /// The settings: options first, then the profile.
-    pub(super) fn settings(&self) -> Result<SessionSettings> {
+    /// The settings: options first, then the profile, then what DNS says.
+    async fn settings(&self) -> Result<SessionSettings> {
         let config = Config::load()?;
         let domain = match (&self.domain, config.domain.keys().next()) {
             (Some(domain), _) => domain.clone(),
@@ -137,16 +142,31 @@ impl ConnectionArgs {
             (Some(asked), Some(known)) if !asked.eq_ignore_ascii_case(known) => None,
             _ => profile.address,
         };
-        let server = self.server.clone().or(profile.server).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Usage,
-                format!("it is not said which controller of {domain} to use"),
-            )
-            .with_hint("name it with --server, or in the profile of the domain")
-        })?;
-        let server: DomainName = server
-            .parse()
-            .map_err(|cause| Error::new(ErrorKind::Usage, "--server").with_source(cause))?;
+        let timeout = self
+            .timeout
+            .or(profile.timeout)
+            .map_or(SessionSettings::DEFAULT_TIMEOUT, Duration::from_secs);
+        let mut address = self.address.or(profile_address);
+        let server = match self.server.clone().or(profile.server) {
+            Some(server) => server
+                .parse()
+                .map_err(|cause| Error::new(ErrorKind::Usage, "--server").with_source(cause))?,
+            // An address says nothing of the name that Kerberos and TLS need.
+            None if address.is_some() => {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    format!("the controller of {domain} has an address and no name"),
+                )
+                .with_hint("name it with --server, or in the profile of the domain"));
+            }
+            None => {
+                let nameserver = self.nameserver.or(profile.nameserver);
+                let found = find_controller(&domain, nameserver, timeout).await?;
+                tracing::info!(server = found.server.as_str(), "found in DNS");
+                address = found.address;
+                found.server
+            }
+        };
         let ldap_security = match self.ldap {
             Some(LdapChoice::Sealed) => LdapSecurity::Sealed,
             Some(LdapChoice::Ldaps) => LdapSecurity::Ldaps,
@@ -189,7 +209,7 @@ impl ConnectionArgs {
         Ok(SessionSettings {
             domain,
             server,
-            address: self.address.or(profile_address),
+            address,
             identity,
             ldap_security,
             tls: TlsSettings {
@@ -197,10 +217,7 @@ impl ConnectionArgs {
                 pin: self.tls_pin.clone().or(profile.tls_pin),
             },
             smb_client,
-            timeout: self
-                .timeout
-                .or(profile.timeout)
-                .map_or(SessionSettings::DEFAULT_TIMEOUT, Duration::from_secs),
+            timeout,
         })
     }
 }
