@@ -105,7 +105,7 @@ fn delete_asks_for_an_id_and_removes_that_alone() {
     assert_eq!(said.status, 1, "{}", said.stderr);
     assert!(dir.join(&name).join("Backup.xml").exists());
 
-    let prefix = &name[1..9];
+    let prefix = name.get(1..9).unwrap();
     let removed = gpoctl(&["backups", "delete", to, prefix, "--yes", "--json"]).json();
     assert_eq!(removed["removed"][0]["id"], name.as_str());
     assert!(!dir.join(&name).exists());

@@ -314,6 +314,24 @@ fn what_cannot_be_read_costs_only_itself() {
         let problems = said.json()["backups"][0]["problems"].clone();
         assert_eq!(problems[0]["code"], "partial-backup", "{problems}");
     }
+    // What it lacks would go from the GPO, so it is put back on purpose only.
+    let restore = [
+        "restore",
+        path,
+        "--domain",
+        "src.test",
+        "--json",
+        "--dry-run",
+    ];
+    let refused = gpoctl(&restore);
+    assert_eq!(refused.status, 1, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("Registry.pol"),
+        "{}",
+        refused.stderr
+    );
+    let allowed = gpoctl(&[&restore[..], &["--allow-partial"]].concat());
+    assert_eq!(allowed.json()["status"], "done");
 }
 
 /// Makes the object of a GPO say that its files are on another host.

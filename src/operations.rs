@@ -28,6 +28,7 @@ pub mod import;
 pub mod journal;
 pub mod link;
 mod objects;
+mod partial;
 pub mod plan;
 pub mod progress;
 pub mod read;

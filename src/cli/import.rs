@@ -36,6 +36,10 @@ pub(super) struct ImportArgs {
     #[arg(long)]
     allow_cpassword: bool,
 
+    /// Take a backup that lacks files which could not be read when it was made; the GPO will lack them too
+    #[arg(long)]
+    allow_partial: bool,
+
     #[command(flatten)]
     writing: WritingArgs,
 
@@ -50,6 +54,7 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
         table: args.mapping.table()?,
         mapping: args.mapping.options(),
         allow_cpassword: args.allow_cpassword,
+        allow_partial: args.allow_partial,
     };
     let session = args.connection.connect().await?;
     let target = match session.directory().find_gpo(&args.into).await {

@@ -24,6 +24,10 @@ pub(super) struct RestoreArgs {
     #[arg(long)]
     with_links: bool,
 
+    /// Take a backup that lacks files which could not be read when it was made; the GPO will lack them too
+    #[arg(long)]
+    allow_partial: bool,
+
     #[command(flatten)]
     writing: WritingArgs,
 
@@ -36,6 +40,7 @@ pub(super) async fn run(args: RestoreArgs, ui: &Ui) -> Result<u8> {
     let session = args.connection.connect().await?;
     let options = RestoreOptions {
         with_links: args.with_links,
+        allow_partial: args.allow_partial,
     };
     let control = ui.control();
     let plan = plan(&session, &stored, &options, &control).await?;

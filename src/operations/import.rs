@@ -4,6 +4,7 @@
 //! lists are the backup's, each half of the version goes up by one. The backup's DACL, and the DACLs of its packages, are
 //! never applied.
 
+use super::partial::admit_partial;
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
@@ -45,6 +46,8 @@ pub struct ImportOptions {
     pub mapping: MapOptions,
     /// Whether passwords stored in Preferences (MS14-025) may be written into the target.
     pub allow_cpassword: bool,
+    /// Whether a backup may be taken that lacks what could not be read when it was made.
+    pub allow_partial: bool,
 }
 
 /// Works out what an import would change. Writes nothing.
@@ -52,7 +55,7 @@ pub struct ImportOptions {
 /// # Errors
 /// `Unmapped` when a destination of the table does not exist in the target domain, or when the table is exclusive and a
 /// reference has no row; `BadInput` when the table contradicts itself, or when passwords are stored in the settings and
-/// [`ImportOptions::allow_cpassword`] is not set; `Conflict` when a GPO to be made has a name that
+/// [`ImportOptions::allow_cpassword`] is not set, or when the backup is partial; `Conflict` when a GPO to be made has a name that
 /// is taken; `Denied` when the account may not edit the target.
 pub async fn plan(
     session: &DomainSession,
@@ -65,6 +68,7 @@ pub async fn plan(
     let source = &backup.snapshot;
     let mut messages = backup.problems.clone();
     messages.extend(source.messages.iter().cloned());
+    admit_partial(backup, options.allow_partial)?;
     messages.extend(admit_passwords(&source.tree, options.allow_cpassword)?);
 
     let guid = match target {

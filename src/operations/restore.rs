@@ -5,6 +5,7 @@
 //! than the backup, or clients that remember it would take it for what they have.
 
 use super::link::{gpmc_dn, is_to};
+use super::partial::admit_partial;
 use super::plan::{Plan, PlanSource, PlanTarget, Step, Verb};
 use super::progress::Control;
 use super::read::{self, LiveGpo};
@@ -30,13 +31,15 @@ use crate::sysvol::SysvolPath;
 pub struct RestoreOptions {
     /// Whether the links that the backup tells of come back too, where the domain, OU or site still exists.
     pub with_links: bool,
+    /// Whether a backup may be taken that lacks what could not be read when it was made.
+    pub allow_partial: bool,
 }
 
 /// Works out what a restore would change. Writes nothing.
 ///
 /// # Errors
 /// `Conflict` when the backup comes from another domain, when another GPO has its display name, or when there is a folder
-/// of a GPO that the directory does not know; `Denied` when the account may not edit the GPO or its DACL.
+/// of a GPO that the directory does not know; `BadInput` when the backup is partial; `Denied` when the account may not edit the GPO or its DACL.
 pub async fn plan(
     session: &DomainSession,
     backup: &StoredBackup,
@@ -46,6 +49,7 @@ pub async fn plan(
     control.check()?;
     let source = &backup.snapshot;
     refuse_other_domain(session, source)?;
+    admit_partial(backup, options.allow_partial)?;
     let mut messages = backup.problems.clone();
     messages.extend(source.messages.iter().cloned());
     // They come back to where they were, so they are named and no reason to refuse.
