@@ -75,8 +75,8 @@ fn utf16(text: &str) -> Vec<u8> {
 }
 
 /// A backup of a GPO of SRC.TEST with this content in one of its files: it is made in the domain and saved from there, so that
-/// the inventory is what a backup of such a GPO has.
-fn saved(path: &str, text: &str) -> PathBuf {
+/// the inventory is what a backup of such a GPO has. The GPO's name comes with it.
+fn saved(path: &str, text: &str) -> (PathBuf, String) {
     let seed = match path {
         FDEPLOY => "Redirected Folders",
         _ => "Workstation Security",
@@ -104,7 +104,7 @@ fn saved(path: &str, text: &str) -> PathBuf {
     let backup = back_up("src.test", &[&name])[&name].clone();
     let kept = std::fs::read(find(&backup.join("DomainSysvol/GPO"), path)).unwrap();
     assert_eq!(kept, utf16(text), "the source is not what the case says");
-    backup
+    (backup, name)
 }
 
 /// A file below a folder, whatever the case of its name.
@@ -145,9 +145,18 @@ fn one<'a>(messages: &'a [Value], code: &str) -> &'a Value {
     found[0]
 }
 
-/// Imports a file with this content into a new GPO of DST.TEST and reads it there.
+/// Copies a GPO of SRC.TEST into a new one of DST.TEST, with a table.
+fn copied(source: &str, name: &str, table: &Path, more: &[&str]) -> Said {
+    let mut arguments = vec!["copy", source, "--from", "src.test", "--to", "dst.test"];
+    arguments.extend(["--name", name, "--yes", "--json", "--migration-table"]);
+    arguments.push(table.to_str().unwrap());
+    arguments.extend(more);
+    gpoctl(&arguments)
+}
+
+/// Imports a file with this content into a new GPO of DST.TEST and reads it there. A copy of the GPO must come to the same.
 fn imported(path: &str, text: &str, rows: &[(&str, &str, String)], more: &[&str]) -> Done {
-    let backup = saved(path, text);
+    let (backup, source) = saved(path, text);
     let table = table(rows);
     let name = fresh(&format!(
         "Mapped {}",
@@ -162,26 +171,38 @@ fn imported(path: &str, text: &str, rows: &[(&str, &str, String)], more: &[&str]
     arguments.extend(more);
     let result = import(&backup, &name, &arguments).json();
     assert_eq!(result["status"], "done");
-    let guid = result["gpo"]["guid"].as_str().unwrap();
-    Done {
-        text: sysvol_text("dst", guid, path)
+    let written = |result: &Value| {
+        sysvol_text("dst", result["gpo"]["guid"].as_str().unwrap(), path)
             .trim_start_matches('\u{feff}')
-            .to_owned(),
+            .to_owned()
+    };
+    let text = written(&result);
+    let copy = copied(&source, &format!("{name} copied"), &table, more).json();
+    assert_eq!(written(&copy), text, "a copy is mapped as an import is");
+    Done {
+        text,
         messages: result["messages"].as_array().unwrap().clone(),
     }
 }
 
-/// An import that must fail before it writes; gives what was said.
+/// An import, and a copy, that must fail before they write; gives what the import said.
 fn refused(path: &str, text: &str, rows: &[(&str, &str, String)], more: &[&str]) -> Value {
-    let backup = saved(path, text);
+    let (backup, source) = saved(path, text);
     let table = table(rows);
     let before = state("dst");
     let mut arguments = vec!["--yes", "--migration-table", table.to_str().unwrap()];
     arguments.extend(more);
     let said = import(&backup, "Target Filled", &arguments);
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+    let copy = copied(&source, &fresh("Refused"), &table, more);
+    assert_eq!(copy.status, 1, "{}{}", copy.stdout, copy.stderr);
     assert_same(&before, &state("dst"));
-    serde_json::from_str(&said.stdout).unwrap()
+    let (said, copy): (Value, Value) = (
+        serde_json::from_str(&said.stdout).unwrap(),
+        serde_json::from_str(&copy.stdout).unwrap(),
+    );
+    assert_eq!(said["error"], copy["error"]);
+    said
 }
 
 /// The destination that is nobody.

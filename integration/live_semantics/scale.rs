@@ -100,7 +100,7 @@ fn ten_thousand_rows_are_looked_up_in_few_searches() {
     let _alone = DOMAIN
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let backup = saved(TEMPLATE, &template(source));
+    let (backup, _) = saved(TEMPLATE, &template(source));
     let sources: Vec<String> = (0..REFERENCES).map(source).collect();
     let rows: Vec<(&str, &str, String)> = sources
         .iter()

@@ -65,6 +65,9 @@ pub async fn plan(
     name_is_free(to, &display_name, None).await?;
     let mut live = read::read_gpo(from, object, control).await?;
     read::take_inventory(from, &mut live.snapshot).await?;
+    if options.preserve_acl {
+        read::take_access_inventory(from, &mut live.snapshot).await?;
+    }
     let source = &live.snapshot;
     let mut messages = source.messages.clone();
     messages.extend(admit_passwords(&source.tree, options.allow_cpassword)?);

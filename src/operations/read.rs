@@ -16,6 +16,7 @@ use crate::model::directory_object::DirectoryObject;
 use crate::model::domain_name::DomainName;
 use crate::model::principal::Principal;
 use crate::model::reference::Place;
+use crate::model::sddl::map_condition;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal, WmiFilterLink};
@@ -287,6 +288,61 @@ pub(super) async fn take_inventory_of(
     snapshot.principals = principals;
     snapshot.file_paths = found.gpmc_unc_units.into_iter().collect();
     Ok(())
+}
+
+/// Adds those to the inventory who stand only where GPMC does not look, but where a copy that preserves permissions maps them: in
+/// conditions, and in the DACLs of the objects below the GPO.
+///
+/// # Errors
+/// As the look-up of principals.
+pub(super) async fn take_access_inventory(
+    session: &DomainSession,
+    snapshot: &mut GpoSnapshot,
+) -> Result<()> {
+    let known: HashSet<Sid> = snapshot
+        .principals
+        .iter()
+        .filter_map(|entry| entry.principal.sid.clone())
+        .collect();
+    let descriptors = snapshot
+        .directory_objects
+        .iter()
+        .filter_map(|object| object.security_descriptor.as_deref());
+    let mut sids: Vec<Sid> = descriptors.clone().flat_map(dacl_principals).collect();
+    for descriptor in descriptors.chain([snapshot.security_descriptor.as_slice()]) {
+        sids.extend(condition_principals(descriptor));
+    }
+    let mut seen = known;
+    sids.retain(|sid| seen.insert(sid.clone()));
+    let queries: Vec<PrincipalQuery> = sids.into_iter().map(PrincipalQuery::Sid).collect();
+    let answers = session.directory().lookup(&queries).await?;
+    let found = queries
+        .into_iter()
+        .zip(answers)
+        .map(|(query, answer)| InventoryPrincipal {
+            principal: as_gpmc_lists_it(query, answer),
+            from_dacl: true,
+        });
+    snapshot.principals.extend(found);
+    Ok(())
+}
+
+/// The domain principals in the conditions of a DACL.
+fn condition_principals(descriptor: &[u8]) -> Vec<Sid> {
+    let Ok(mut descriptor) = SecurityDescriptor::parse(descriptor) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for ace in descriptor.dacl.iter_mut().flat_map(|acl| &mut acl.aces) {
+        // A condition that cannot be read is said where it is mapped.
+        let _ = map_condition(ace, &mut |sid| {
+            if sid.is_domain_sid() {
+                found.push(sid.clone());
+            }
+            sid.clone()
+        });
+    }
+    found
 }
 
 /// The domain principals of a DACL, each once; built-in and well-known ones are never inventoried.
