@@ -259,3 +259,54 @@ fn a_name_that_is_taken_and_a_dry_run_change_nothing() {
     assert_eq!(dry["gpo"]["domain"], "src.test");
     assert_same(&before, &state("dst"));
 }
+
+/// The package below a GPO.
+fn package(gpo: &Value) -> &Value {
+    let mut found = gpo["children"].as_array().unwrap().iter().filter(|child| {
+        let classes = child["attributes"]["objectClass"].as_array().unwrap();
+        classes.iter().any(|class| class == "packageRegistration")
+    });
+    found.next().unwrap()
+}
+
+#[test]
+fn a_principal_of_a_package_alone_is_mapped_by_its_name() {
+    if !lab("a_principal_of_a_package_alone_is_mapped_by_its_name") {
+        return;
+    }
+    let _alone = alone();
+    let sids = |side: &str| -> Value { serde_json::from_slice(&judge(side, &["sids"])).unwrap() };
+    let sid = |side: &str, name: &str| sids(side)[name].as_str().unwrap().to_owned();
+    let (old, new) = (sid("src", "Büro Nord"), sid("dst", "Support"));
+    let source = fresh("Package rights");
+    copy("Software", "src.test", "src.test", &["--name", &source]).json();
+    let gpo = gpo_named(&state("src"), &source);
+    assert!(!gpo["sddl"].as_str().unwrap().contains(&old));
+    let dn = attribute(package(&gpo), "distinguishedName");
+    inside(
+        "src",
+        &[
+            "samba-tool",
+            "dsacl",
+            "set",
+            &format!("--objectdn={dn}"),
+            &format!("--sddl=(A;;LCRPRC;;;{old})"),
+        ],
+    );
+    let table = table(&[("GlobalGroup", "Büro Nord@src.test", set("Support@dst.test"))]);
+    let name = fresh("Package rights arrived");
+    let more = ["--name", &name, "--preserve-acl", "--migration-table"];
+    copy(
+        &source,
+        "src.test",
+        "dst.test",
+        &[&more[..], &[table.to_str().unwrap()]].concat(),
+    )
+    .json();
+    let copied = gpo_named(&state("dst"), &name);
+    let sddl = package(&copied)["sddl"].as_str().unwrap();
+    assert!(sddl.contains(&format!(";;;{new})")), "{sddl}");
+    assert!(!sddl.contains(&old), "{sddl}");
+    remove("src.test", &source);
+    remove("dst.test", &name);
+}
