@@ -572,3 +572,35 @@ fn a_backup_of_what_was_imported_into_an_empty_gpo_is_the_same_backup() {
     remove("src.test", &names);
     judges_are_content("src");
 }
+
+#[test]
+fn a_folder_that_sysvol_lost_comes_back() {
+    if !lab("a_folder_that_sysvol_lost_comes_back") {
+        return;
+    }
+    let _alone = alone();
+    let name = fresh("Lost folder");
+    let arguments = [
+        "copy",
+        "Workstation Security",
+        "--from",
+        "src.test",
+        "--to",
+        "src.test",
+    ];
+    gpoctl(&[&arguments[..], &["--name", &name, "--yes", "--json"]].concat()).json();
+    let backup = backup_of("src.test", &name);
+    let before = gpo_named(&state("src"), &name);
+    let folder = format!(
+        "/var/lib/samba/sysvol/src.test/Policies/{}",
+        guid_of(&before)
+    );
+    inside("src", &["rm", "-rf", &folder]);
+    restore("src.test", &backup).json();
+    let after = gpo_named(&state("src"), &name);
+    assert_eq!(sysvol_files(&before), sysvol_files(&after));
+    let version = |gpo: &Value| attribute(gpo, "versionNumber").parse::<u32>().unwrap();
+    assert_eq!(version(&after), version(&before) + 0x0001_0001);
+    judges_are_content("src");
+    remove("src.test", &[name]);
+}

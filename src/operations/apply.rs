@@ -162,7 +162,10 @@ pub async fn apply(
             let status = if messages.iter().any(|m| m.code == "left-over") {
                 OverallStatus::Partial
             } else {
-                journal.record(&Event::Finished)?;
+                // It is done; a journal that cannot say so any more is no reason to call it failed.
+                if let Err(error) = journal.record(&Event::Finished) {
+                    tracing::warn!(%error, "the journal does not say that the operation is finished");
+                }
                 OverallStatus::Done
             };
             messages.sort_by_key(|message| std::cmp::Reverse(message.severity));

@@ -74,6 +74,13 @@ pub enum Inverse {
         /// Its GUID.
         guid: Guid,
     },
+    /// The container was made by this operation, and the folder by somebody else: only the container goes.
+    DeleteContainer {
+        /// The GUID of the GPO.
+        guid: Guid,
+    },
+    /// The GPO's folder was made by this operation: it goes, with all below it.
+    RemoveFolder,
     /// This entry was made by this operation: it goes, with all below it.
     RemoveEntry {
         /// Its name.
@@ -138,6 +145,8 @@ pub enum Event {
         #[serde(flatten)]
         inverse: Inverse,
     },
+    /// The change that was announced last was refused, because somebody else had made the same: there is nothing to undo.
+    NotMade,
     /// The new state is the live one in both halves; what is left is cleaning up.
     Committed,
     /// Everything is done.
@@ -254,6 +263,15 @@ impl Journal {
     /// The folder of this operation.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Takes back the last announcement: the change was refused, and what is there is somebody else's.
+    ///
+    /// # Errors
+    /// `Internal` when the disk does not take it.
+    pub fn not_made(&mut self) -> Result<()> {
+        self.changes.pop();
+        self.record(&Event::NotMade)
     }
 
     /// Announces a change, with what undoes it; on the disk when this returns.

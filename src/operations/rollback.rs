@@ -66,6 +66,11 @@ async fn undo(
                 other => other,
             }
         }
+        Inverse::DeleteContainer { guid } => match domain.directory().delete_gpo(*guid).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            other => other,
+        },
+        Inverse::RemoveFolder => remove_tree(sysvol, &workplace.folder()).await,
         Inverse::RemoveEntry { name } => remove_tree(sysvol, &entry(workplace, name)?).await,
         Inverse::SwitchBack { live, old, staged } => {
             let live = entry(workplace, live)?;

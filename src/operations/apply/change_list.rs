@@ -88,7 +88,9 @@ pub async fn apply_changes(
         )?;
         make_all(domain, list, &mut journal).await?;
         for planned in &list.changes {
-            if let Some(what) = difference(domain, &planned.change, Moment::After).await? {
+            // What cannot be read back was written all the same.
+            let read_back = difference(domain, &planned.change, Moment::After).await;
+            if let Some(what) = read_back.unwrap_or_else(|error| Some(error.to_string())) {
                 messages.push(
                     StatusMessage::warning(
                         "changed-again",
@@ -115,11 +117,27 @@ async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journa
     let mut made: Vec<Change> = Vec::new();
     for planned in &list.changes {
         let inverse = planned.change.inverse();
-        journal.record(&Announced {
+        let announced = journal.record(&Announced {
             event: "change",
             inverse: "change-back",
             change: &inverse,
-        })?;
+        });
+        if let Err(error) = announced {
+            return Err(take_back(domain, journal, &made, error).await);
+        }
+        // Attributes are compared and swapped by the server; for the rest, this is as near to the write as it gets.
+        let compared = match difference(domain, &planned.change, Moment::Before).await {
+            Ok(None) => Ok(()),
+            Ok(Some(what)) => Err(Error::new(
+                ErrorKind::Conflict,
+                format!("{what} changed since the plan was made"),
+            )
+            .with_hint("make the plan again")),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = compared {
+            return Err(take_back(domain, journal, &made, error).await);
+        }
         if let Err(error) = make(domain, &planned.change).await {
             // Without an answer nobody knows whether it was made; the way back looks at what is there.
             if error.kind() == ErrorKind::Connect {
@@ -129,8 +147,13 @@ async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journa
         }
         made.push(inverse);
     }
-    journal.record(&Event::Committed)?;
-    journal.record(&Event::Finished)
+    // All of it is made; a journal that cannot say so any more is no reason to call it failed.
+    for event in [Event::Committed, Event::Finished] {
+        if let Err(error) = journal.record(&event) {
+            tracing::warn!(%error, "the journal does not say that the operation is finished");
+        }
+    }
+    Ok(())
 }
 
 /// Takes changes back, the last one first, and says in the error how that went.
@@ -148,6 +171,21 @@ async fn take_back(
             Ok(None)
         ) {
             continue;
+        }
+        // Nor is what somebody else made of it since taken back.
+        match difference(domain, &inverse.inverse(), Moment::After).await {
+            Ok(None) => {}
+            Ok(Some(what)) => {
+                first.get_or_insert(Error::new(
+                    ErrorKind::Conflict,
+                    format!("{what} was changed by somebody else meanwhile, and is left as it is"),
+                ));
+                continue;
+            }
+            Err(undo) => {
+                first.get_or_insert(undo);
+                continue;
+            }
         }
         if let Err(undo) = make(domain, inverse).await {
             tracing::warn!(%undo, ?inverse, "Cannot undo");

@@ -17,9 +17,16 @@ impl Run<'_> {
         self.must_be_new().await?;
         self.journal
             .will(Inverse::DeleteGpo { guid: target.guid })?;
-        directory
+        if let Err(error) = directory
             .create_gpo(target.guid, &target.display_name)
-            .await?;
+            .await
+        {
+            // Somebody else was faster, with the same GUID: what is there is his, and must survive the roll-back.
+            if error.kind() == ErrorKind::Conflict {
+                self.journal.not_made()?;
+            }
+            return Err(error);
+        }
         self.set_descriptor_of_new().await?;
         let object = self.domain.session().directory().gpo(target.guid).await?;
         if object.may_write == Some(false) {
@@ -43,9 +50,18 @@ impl Run<'_> {
                     .without_object_aces,
             ]
         };
-        self.sysvol()
+        let made = self
+            .sysvol()
             .create_dir(&self.workplace.folder(), &folder)
-            .await?;
+            .await;
+        if let Err(error) = made {
+            if error.kind() == ErrorKind::Conflict {
+                self.journal.not_made()?;
+                self.journal
+                    .will(Inverse::DeleteContainer { guid: target.guid })?;
+            }
+            return Err(error);
+        }
         let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
         self.sysvol()
             .write_new(

@@ -59,7 +59,11 @@ impl Run<'_> {
             _ => error,
         })?;
         self.journal.will(Inverse::RecreateContainer)?;
-        directory.delete_gpo(guid).await?;
+        match directory.delete_gpo(guid).await {
+            // Somebody else was faster; it is gone, as it should be.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => other?,
+        }
         match session.directory().gpo(guid).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),

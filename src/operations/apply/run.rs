@@ -65,6 +65,9 @@ impl Run<'_> {
             ),
             None => (self.create_gpo().await?, GptTree::new()),
         };
+        if let Some(current) = current {
+            self.make_missing_folder(current, &descriptors).await?;
+        }
         let switches = self.switches(new, &old)?;
         let descriptors = self.stage(&switches, descriptors, current).await?;
         self.control.check()?;
@@ -80,17 +83,40 @@ impl Run<'_> {
             self.switch(switch).await?;
         }
         self.replace_directory_objects(current).await?;
+        // Before the new version can be seen: a link that is refused must not take back what a client has read.
+        self.set_links().await?;
         self.write_gpt_ini(current.is_some()).await?;
         if current.is_some() {
             self.set_folder_descriptor(&descriptors).await?;
         }
         self.modify_gpo(current).await?;
-        self.set_links().await?;
         self.control.report(Phase::Switch, 1, 1, 0);
         self.verify(new, guid).await?;
         self.journal.record(&Event::Committed)?;
         self.clean(&switches).await;
         Ok(())
+    }
+
+    /// Makes the folder of a GPO that the directory knows and SYSVOL has lost.
+    async fn make_missing_folder(
+        &mut self,
+        current: &LiveGpo,
+        descriptors: &[Vec<u8>],
+    ) -> Result<()> {
+        let folder = self.workplace.folder();
+        if self.sysvol().stat(&folder).await?.is_some() {
+            return Ok(());
+        }
+        let descriptors = if !self.sysvol().has_exact_descriptors() || !descriptors.is_empty() {
+            descriptors.to_vec()
+        } else {
+            vec![
+                self.derived(&current.object.security_descriptor)?
+                    .without_object_aces,
+            ]
+        };
+        self.journal.will(Inverse::RemoveFolder)?;
+        self.sysvol().create_dir(&folder, &descriptors).await
     }
 
     /// What is renamed: every entry of the new tree, and every entry of the old one that has no successor.
