@@ -27,7 +27,7 @@ mod write;
 use std::path::{Path, PathBuf};
 
 pub use delete::delete;
-pub use list::{latest, list, resolve};
+pub use list::{find_by_id, latest, list, resolve};
 pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
 pub use verify::{Verified, verify, verify_all};
 pub use write::{MAX_COMMENT, Staged, check, commit, make_folder, stage, write};

@@ -46,7 +46,9 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
     let path = path.canonicalize().map_err(refused)?;
     let dir = path.parent().ok_or_else(not_a_backup)?;
     let folder = Folder::open(&path).map_err(refused)?;
-    let entry = list::entry(&folder).ok_or_else(not_a_backup)?;
+    let entry = list::entry(&folder)
+        .map_err(refused)?
+        .ok_or_else(not_a_backup)?;
     let foreign: Vec<String> = folder
         .entries()
         .map_err(refused)?

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::message::Severity;
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
@@ -695,4 +696,26 @@ fn the_newest_of_each_gpo() {
         .map(|entry| entry.info.id)
         .collect();
     assert_eq!(found, [None, only, newest]);
+}
+
+#[test]
+fn a_backup_that_cannot_be_read_is_listed_as_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = write(dir.path(), &snapshot(), &around(), "one", NOW).unwrap();
+    write(dir.path(), &snapshot(), &around(), "two", NOW).unwrap();
+    // More entries than are read: this stops an administrator too, as permissions would not.
+    for number in 0..100_001 {
+        fs::write(one.path.join(number.to_string()), "").unwrap();
+    }
+    let is_named = |entries: &[BackupListEntry]| {
+        assert_eq!(entries.len(), 2);
+        let broken = entries.iter().find(|entry| entry.info.id == one.id);
+        let problem = &broken.unwrap().problems[0];
+        assert_eq!(problem.code, "unreadable-backup");
+        assert_eq!(problem.severity, Severity::Error);
+    };
+    is_named(&list(dir.path()).unwrap());
+    let verified = verify_all(dir.path()).unwrap();
+    is_named(&verified.backups);
+    assert!(!verified.is_sound());
 }

@@ -1,6 +1,6 @@
 //! `gpoctl backups`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -83,7 +83,7 @@ pub(super) struct DeleteArgs {
     /// Folder of backups
     dir: PathBuf,
 
-    /// IDs of the backups, or beginnings of their IDs
+    /// IDs of the backups, at least four characters of their beginnings, or paths of their folders
     #[arg(required = true, value_name = "BACKUP")]
     backups: Vec<String>,
 
@@ -186,7 +186,8 @@ fn verdict(entry: &BackupListEntry) -> &'static str {
 fn delete(args: &DeleteArgs, ui: &Ui) -> Result<u8> {
     let mut paths = Vec::new();
     for spec in &args.backups {
-        paths.push(named_by_id(spec, &args.dir)?);
+        let found = crate::backup::find_by_id(spec, &args.dir)?;
+        paths.push(found.info.path);
     }
     paths.sort();
     paths.dedup();
@@ -242,25 +243,6 @@ fn delete(args: &DeleteArgs, ui: &Ui) -> Result<u8> {
         }
     }
     Ok(status)
-}
-
-/// The folder of the backup with this ID or beginning of one, or at this path. What is to be removed is not found by the
-/// name of a GPO, because that stands for whichever backup is the newest.
-fn named_by_id(spec: &str, dir: &Path) -> Result<PathBuf> {
-    let path = crate::backup::resolve(spec, Some(dir))?;
-    let prefix = spec.trim_start_matches('{').to_ascii_uppercase();
-    let by_id = crate::backup::list(&path)?
-        .iter()
-        .filter_map(|entry| entry.info.id)
-        .any(|id| format!("{}}}", id.bare()).starts_with(&prefix));
-    if by_id || path == Path::new(spec) {
-        return Ok(path);
-    }
-    Err(Error::new(
-        ErrorKind::Usage,
-        format!("\"{spec}\" is the name of a GPO, not the ID of a backup"),
-    )
-    .with_hint("`gpoctl backups list` shows the IDs"))
 }
 
 /// A GUID, or nothing where it is not known.
