@@ -46,6 +46,7 @@ fn every_folder_of_the_corpus_is_listed_and_verified() {
     };
     let (backups, above) = folders(&corpus);
     let mut seen = BTreeSet::new();
+    let mut lacking = 0;
     for folder in &above {
         let listed = gpoctl::backup::list(folder).unwrap();
         let verified = gpoctl::backup::verify_all(folder).unwrap();
@@ -55,11 +56,18 @@ fn every_folder_of_the_corpus_is_listed_and_verified() {
             // Nobody recorded hashes of these, and that is said, not passed over.
             let codes: Vec<&str> = entry.problems.iter().map(|p| p.code.as_str()).collect();
             assert!(codes.contains(&"not-verifiable"), "{entry:?}");
+            let lacks = |p: &&gpoctl::message::StatusMessage| p.code == "missing-file";
+            if let Some(problem) = entry.problems.iter().find(lacks) {
+                assert_eq!(problem.severity, gpoctl::message::Severity::Error);
+                lacking += 1;
+            }
         }
     }
     let missing: Vec<_> = backups.difference(&seen).collect();
     assert!(missing.is_empty(), "{missing:?}");
     println!("{} backups in {} folders", seen.len(), above.len());
+    // Those were published without some of their files.
+    assert_eq!(lacking, 20);
 }
 
 /// A copy of a real backup under the name of its ID, in a folder of its own.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::folder::Folder;
-use super::{BackupInfo, index, list, names};
+use super::{BackupInfo, index, list, names, read, verify};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a backup's own folder holds. Everything else in it belongs to somebody else.
@@ -20,8 +20,9 @@ const OWN: &[&str] = &[
 /// taken from its place in one step, so that nobody finds half of it.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] when `path` is not the folder of a backup; [`ErrorKind::Conflict`] when something lies in it
-/// that is no part of a backup, such as a migration table: nothing is removed then. [`ErrorKind::Internal`] when the disk
+/// [`ErrorKind::NotFound`] when `path` is not the folder of a backup; [`ErrorKind::Conflict`] when something lies in it, however deep,
+/// that is no part of it, such as a migration table: nothing is removed then.
+/// [`ErrorKind::BadInput`] when it cannot be read to its end, so that nobody knows; [`ErrorKind::Internal`] when the disk
 /// refuses; [`ErrorKind::Incomplete`] when the backup is gone and manifest.xml, or what was taken away, could not follow.
 pub fn delete(path: &Path) -> Result<BackupInfo> {
     let not_a_backup = || {
@@ -49,13 +50,16 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
     let entry = list::entry(&folder)
         .map_err(refused)?
         .ok_or_else(not_a_backup)?;
-    let foreign: Vec<String> = folder
+    let mut foreign: Vec<String> = folder
         .entries()
         .map_err(refused)?
         .into_iter()
         .map(|(name, _)| name.unwrap_or_else(|name| name))
         .filter(|name| !OWN.iter().any(|own| own.eq_ignore_ascii_case(name)))
         .collect();
+    if foreign.is_empty() {
+        foreign.extend(first_added(&path)?);
+    }
     if !foreign.is_empty() {
         return Err(Error::new(
             ErrorKind::Conflict,
@@ -102,6 +106,24 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
         .with_hint(format!("remove {}", place.display()))
     })?;
     Ok(entry.info)
+}
+
+/// The first file below a backup's folder that is no part of the backup: one without a recorded hash, or one that Backup.xml
+/// does not list where there are no hashes. When neither can be read, nothing tells what is.
+fn first_added(path: &Path) -> Result<Option<String>> {
+    let mut problems = verify(path)?;
+    let mut code = "added-file";
+    if problems
+        .iter()
+        .any(|problem| ["not-verifiable", "malformed-side-file"].contains(&problem.code.as_str()))
+    {
+        problems = read(path).map(|stored| stored.problems).unwrap_or_default();
+        code = "unlisted-file";
+    }
+    let added = problems.into_iter().find(|problem| problem.code == code);
+    Ok(added
+        .and_then(|problem| problem.place)
+        .map(|place| place.to_string()))
 }
 
 /// Whether another folder of `dir` is a backup of this ID.

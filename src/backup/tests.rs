@@ -592,6 +592,56 @@ fn deletes_a_backup_and_its_entry_and_nothing_else() {
 }
 
 #[test]
+fn deletes_nothing_that_was_added_below() {
+    let dir = tempfile::tempdir().unwrap();
+    let info = write(dir.path(), &snapshot(), &around(), "", NOW).unwrap();
+    let mine = info.path.join("DomainSysvol/GPO/User/mine.txt");
+    fs::write(&mine, "x").unwrap();
+    let refused = |named: &str| {
+        let error = delete(&info.path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.message().contains(named), "{error}");
+        assert!(mine.exists());
+    };
+    refused("DomainSysvol/GPO/User/mine.txt");
+    // Without hashes, Backup.xml tells what belongs to it; so it does when they cannot be read.
+    let side = info.path.join("gpoctl.json");
+    fs::write(&side, "{\"files\": 1}").unwrap();
+    refused("User\\mine.txt");
+    fs::remove_file(&side).unwrap();
+    refused("User\\mine.txt");
+    fs::remove_file(&mine).unwrap();
+    assert_eq!(delete(&info.path).unwrap().id, info.id);
+}
+
+#[test]
+fn verify_misses_what_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |comment: &str| write(dir.path(), &snapshot(), &around(), comment, NOW).unwrap();
+    let (one, two) = (write("one"), write("two"));
+    let aside = dir.path().join(".aside");
+    fs::rename(&one.path, &aside).unwrap();
+    assert!(!verify_all(dir.path()).unwrap().is_sound());
+    fs::rename(&aside, &one.path).unwrap();
+    assert!(verify_all(dir.path()).unwrap().is_sound());
+    // As of another program, without hashes: Backup.xml alone tells what should be there.
+    fs::remove_file(two.path.join("gpoctl.json")).unwrap();
+    assert!(verify_all(dir.path()).unwrap().is_sound());
+    fs::remove_file(two.path.join("DomainSysvol/GPO/Adm/x.adm")).unwrap();
+    assert!(!verify_all(dir.path()).unwrap().is_sound());
+    // Listing and reading go on.
+    let severe =
+        |problems: &[StatusMessage]| problems.iter().any(|p| p.severity == Severity::Error);
+    assert!(
+        list(dir.path())
+            .unwrap()
+            .iter()
+            .all(|entry| !severe(&entry.problems))
+    );
+    assert!(!severe(&read(&two.path).unwrap().problems));
+}
+
+#[test]
 fn writers_side_by_side_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let ids: Vec<_> = std::thread::scope(|scope| {

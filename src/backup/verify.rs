@@ -16,6 +16,9 @@ use crate::model::reference::Place;
 /// The deepest folder that is verified, counted from the backup's own.
 const MAX_DEPTH: usize = 72;
 
+/// What is said of a backup, or of a file of one, that is gone.
+const LOST: &[&str] = &["manifest-without-backup", "missing-file"];
+
 /// What was found of a folder of backups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
@@ -26,7 +29,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Whether nothing was found that makes a backup useless: no problem is an error.
+    /// Whether every backup is there and nothing was found that makes one useless: no problem is an error.
     pub fn is_sound(&self) -> bool {
         let of_backups = self.backups.iter().flat_map(|entry| &entry.problems);
         of_backups
@@ -42,8 +45,15 @@ impl Verified {
 /// As [`list`](super::list()).
 pub fn verify_all(dir: &Path) -> Result<Verified> {
     let mut backups = super::list(dir)?;
-    for entry in backups.iter_mut().filter(|entry| entry.present) {
-        entry.problems = problems_of(&entry.info.path);
+    for entry in &mut backups {
+        if entry.present {
+            entry.problems = problems_of(&entry.info.path);
+        }
+        // A list shows these, and an import does without the file; here it is asked whether all is there, and it is not.
+        let lost = |problem: &&mut StatusMessage| LOST.contains(&problem.code.as_str());
+        for problem in entry.problems.iter_mut().filter(lost) {
+            problem.severity = Severity::Error;
+        }
     }
     let is_one = matches!(backups.as_slice(), [one] if one.present && one.info.path == dir);
     let manifest = if is_one {
@@ -71,7 +81,8 @@ fn problems_of(path: &Path) -> Vec<StatusMessage> {
     problems
 }
 
-/// How manifest.xml and the folders beside it agree. It is a cache, so nothing here makes a backup useless.
+/// How manifest.xml and the folders beside it agree, but for backups that are gone. It is a cache, so nothing here makes a
+/// backup useless.
 fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
     let warn = |code: &str, text: String| {
         StatusMessage::warning(code, text).at(Place::file(names::MANIFEST))
