@@ -343,6 +343,50 @@ fn a_name_of_two_gpos_is_refused_with_both_guids() {
 }
 
 #[test]
+fn a_name_that_is_wrong_costs_only_itself() {
+    if !lab("a_name_that_is_wrong_costs_only_itself") {
+        return;
+    }
+    let save = |names: &[&str]| {
+        let to = tempfile::tempdir_in(scratch()).unwrap().keep();
+        let to = to.to_str().unwrap();
+        let mut all = vec!["backup", "--domain", "src.test", "--json", "--to", to];
+        all.extend(names);
+        let said = gpoctl(&all);
+        let result: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        let found: Vec<(String, String)> = result["backups"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|backup| {
+                let text = |name: &str| backup[name].as_str().unwrap().to_owned();
+                (text("display_name"), text("status"))
+            })
+            .collect();
+        let listed = gpoctl(&["backups", "list", to, "--json"]).json();
+        (
+            said.status,
+            found,
+            listed["backups"].as_array().unwrap().len(),
+        )
+    };
+    let states = |states: &[(&str, &str)]| -> Vec<(String, String)> {
+        let owned = |(name, state): &(&str, &str)| ((*name).to_owned(), (*state).to_owned());
+        states.iter().map(owned).collect()
+    };
+    let (status, found, saved) = save(&["Everything", "Typo", "Software"]);
+    let wanted = [
+        ("Everything", "done"),
+        ("Software", "done"),
+        ("Typo", "failed"),
+    ];
+    assert_eq!((status, found, saved), (3, states(&wanted), 2));
+    let (status, found, saved) = save(&["Typo", "Duplicate Name"]);
+    let wanted = [("Typo", "failed"), ("Duplicate Name", "failed")];
+    assert_eq!((status, found, saved), (1, states(&wanted), 0));
+}
+
+#[test]
 fn tickets_of_a_cache_are_enough_for_both_halves() {
     use std::io::Write as _;
 
