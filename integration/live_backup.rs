@@ -387,6 +387,25 @@ fn a_name_that_is_wrong_costs_only_itself() {
 }
 
 #[test]
+fn a_backup_that_is_gone_is_missed_until_it_is_deleted() {
+    if !lab("a_backup_that_is_gone_is_missed_until_it_is_deleted") {
+        return;
+    }
+    let backups = back_up("src.test", &["Everything", "Software"]);
+    let gone = &backups["Software"];
+    let dir = gone.parent().unwrap().to_str().unwrap();
+    let id = gone.file_name().unwrap().to_str().unwrap();
+    std::fs::remove_dir_all(gone).unwrap();
+    let verify = || gpoctl(&["backups", "verify", dir, "--json"]);
+    let said = verify();
+    assert_eq!(said.status, 1, "{}", said.stdout);
+    let removed = gpoctl(&["backups", "delete", dir, id, "--yes", "--json"]).json();
+    assert_eq!(removed["removed"][0]["display_name"], "Software");
+    assert_eq!(verify().json()["status"], "sound");
+    assert!(backups["Everything"].join("Backup.xml").exists());
+}
+
+#[test]
 fn tickets_of_a_cache_are_enough_for_both_halves() {
     use std::io::Write as _;
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::folder::Folder;
 use super::{BackupInfo, index, list, names, read, verify};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::guid::Guid;
 
 /// What a backup's own folder holds. Everything else in it belongs to somebody else.
 const OWN: &[&str] = &[
@@ -73,7 +74,7 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
     }
     drop(folder);
     let away = tempfile::Builder::new()
-        .prefix(".gpoctl-")
+        .prefix(super::STAGING_PREFIX)
         .tempdir_in(dir)
         .map_err(refused)?;
     fs::rename(&path, away.path().join("backup")).map_err(refused)?;
@@ -108,6 +109,33 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
     Ok(entry.info)
 }
 
+/// Takes an entry out of the manifest.xml of `dir` whose backup's folder is not there any more.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when manifest.xml has none of this ID; [`ErrorKind::Conflict`] when the backup is there;
+/// [`ErrorKind::Internal`] when manifest.xml cannot be changed.
+pub fn forget(dir: &Path, id: Guid) -> Result<()> {
+    let manifest = dir.join(names::MANIFEST);
+    if is_there_again(dir, id) {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("the backup {id} is in {}", dir.display()),
+        ));
+    }
+    match index::leave(dir, id) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::new(
+            ErrorKind::NotFound,
+            format!("{} does not list the backup {id}", manifest.display()),
+        )),
+        Err(error) => Err(Error::new(
+            ErrorKind::Internal,
+            format!("cannot change {}", manifest.display()),
+        )
+        .with_source(error)),
+    }
+}
+
 /// The first file below a backup's folder that is no part of the backup: one without a recorded hash, or one that Backup.xml
 /// does not list where there are no hashes. When neither can be read, nothing tells what is.
 fn first_added(path: &Path) -> Result<Option<String>> {
@@ -127,7 +155,7 @@ fn first_added(path: &Path) -> Result<Option<String>> {
 }
 
 /// Whether another folder of `dir` is a backup of this ID.
-fn is_there_again(dir: &Path, id: crate::model::guid::Guid) -> bool {
+fn is_there_again(dir: &Path, id: Guid) -> bool {
     list(dir).is_ok_and(|entries| {
         entries
             .iter()

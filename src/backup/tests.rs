@@ -642,6 +642,80 @@ fn verify_misses_what_is_gone() {
 }
 
 #[test]
+fn manifest_heals_and_leftovers_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |comment: &str| write(dir.path(), &snapshot(), &around(), comment, NOW).unwrap();
+    let (one, two) = (write("one"), write("two"));
+    let listed = || {
+        let bytes = fs::read(dir.path().join("manifest.xml")).unwrap();
+        let mut ids: Vec<Option<Guid>> = crate::formats::manifest::parse(&bytes)
+            .unwrap()
+            .value
+            .backups
+            .iter()
+            .map(|inst| inst.id.parse().ok())
+            .collect();
+        ids.sort();
+        ids
+    };
+    let sorted = |mut ids: Vec<Option<Guid>>| {
+        ids.sort();
+        ids
+    };
+    // As after a writer that was killed between the two steps.
+    index::leave(dir.path(), one.id.unwrap()).unwrap();
+    assert_eq!(listed(), [two.id]);
+    assert_eq!(
+        verify_all(dir.path()).unwrap().manifest[0].code,
+        "not-in-manifest"
+    );
+    let three = write("three");
+    assert_eq!(listed(), sorted(vec![one.id, two.id, three.id]));
+    assert_eq!(verify_all(dir.path()).unwrap().manifest, []);
+
+    fs::remove_dir_all(&two.path).unwrap();
+    let id = two.id.unwrap();
+    let gone = find_by_id(&id.to_string(), dir.path()).unwrap();
+    assert!(!gone.present);
+    let code = |id: Guid| forget(dir.path(), id).unwrap_err().kind();
+    assert_eq!(code(one.id.unwrap()), ErrorKind::Conflict);
+    forget(dir.path(), id).unwrap();
+    assert_eq!(code(id), ErrorKind::NotFound);
+    assert_eq!(listed(), sorted(vec![one.id, three.id]));
+    let verified = verify_all(dir.path()).unwrap();
+    assert!(verified.is_sound());
+    assert_eq!(verified.manifest, []);
+
+    fs::create_dir(dir.path().join(".gpoctl-AbCd12")).unwrap();
+    let verified = verify_all(dir.path()).unwrap();
+    assert!(verified.is_sound());
+    let said: Vec<String> = verified
+        .manifest
+        .iter()
+        .map(|message| format!("{} {}", message.code, message.place.as_ref().unwrap()))
+        .collect();
+    assert_eq!(said, ["leftover-staging .gpoctl-AbCd12"]);
+}
+
+#[test]
+fn the_lock_is_waited_for_and_not_for_ever() {
+    use std::time::Duration;
+
+    let dir = tempfile::tempdir().unwrap();
+    let folder = folder::Folder::open(dir.path()).unwrap();
+    let held = index::lock(&folder, Duration::ZERO).unwrap();
+    let error = index::lock(&folder, Duration::from_millis(50)).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert!(error.to_string().contains(".gpoctl.lock"), "{error}");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| index::lock(&folder, Duration::from_secs(60)).is_ok());
+        std::thread::sleep(Duration::from_millis(50));
+        drop(held);
+        assert!(waiting.join().unwrap());
+    });
+}
+
+#[test]
 fn writers_side_by_side_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let ids: Vec<_> = std::thread::scope(|scope| {

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::folder::{Folder, Kind};
 use super::list::MAX_MANIFEST;
 use super::side_file::{self, FileHash};
-use super::{BackupListEntry, MAX_TREE_BYTES, names, read};
+use super::{BackupListEntry, MAX_TREE_BYTES, STAGING_PREFIX, names, read};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::manifest;
 use crate::message::{Severity, StatusMessage};
@@ -24,7 +24,7 @@ const LOST: &[&str] = &["manifest-without-backup", "missing-file"];
 pub struct Verified {
     /// The backups, oldest first, each with everything that is wrong with it.
     pub backups: Vec<BackupListEntry>,
-    /// What is wrong with manifest.xml.
+    /// What is wrong with manifest.xml, and what was left beside it.
     pub manifest: Vec<StatusMessage>,
 }
 
@@ -59,7 +59,9 @@ pub fn verify_all(dir: &Path) -> Result<Verified> {
     let manifest = if is_one {
         Vec::new()
     } else {
-        of_manifest(dir, &backups)
+        let mut found = of_manifest(dir, &backups);
+        found.extend(leftovers(dir));
+        found
     };
     Ok(Verified { backups, manifest })
 }
@@ -151,6 +153,25 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
         }
     }
     found
+}
+
+/// What unfinished operations left in a folder of backups.
+fn leftovers(dir: &Path) -> Vec<StatusMessage> {
+    let entries = Folder::open(dir).and_then(|folder| folder.entries());
+    entries
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|(name, _)| name.ok())
+        .filter(|name| name.starts_with(STAGING_PREFIX))
+        .map(|name| {
+            StatusMessage::warning(
+                "leftover-staging",
+                "this belongs to an operation of gpoctl that did not finish, or that is at work just now",
+            )
+            .at(Place::file(name))
+            .with_hint("remove it when nobody is writing backups into the folder")
+        })
+        .collect()
 }
 
 /// Compares every file of a backup with the hashes that were recorded when gpoctl wrote it. No message means that all is

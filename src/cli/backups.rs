@@ -74,7 +74,8 @@ pub(super) struct VerifyArgs {
 
 /// Remove backups from a folder
 ///
-/// Only the folder of a backup is removed, and only when nothing else lies in it; manifest.xml follows.
+/// Only the folder of a backup is removed, and only when nothing else lies in it; manifest.xml follows. Of a backup whose
+/// folder is gone already, the entry in manifest.xml is removed.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl backups delete /backups 7f2de5d7\n  gpoctl backups delete /backups '{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --yes"
@@ -184,15 +185,17 @@ fn verdict(entry: &BackupListEntry) -> &'static str {
 }
 
 fn delete(args: &DeleteArgs, ui: &Ui) -> Result<u8> {
-    let mut paths = Vec::new();
+    let mut found = Vec::new();
     for spec in &args.backups {
-        let found = crate::backup::find_by_id(spec, &args.dir)?;
-        paths.push(found.info.path);
+        found.push(crate::backup::find_by_id(spec, &args.dir)?);
     }
-    paths.sort();
-    paths.dedup();
+    found.sort_by(|a, b| a.info.path.cmp(&b.info.path));
+    found.dedup_by(|a, b| a.info.path == b.info.path);
     if !args.yes {
-        let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+        let names: Vec<String> = found
+            .iter()
+            .map(|entry| entry.info.path.display().to_string())
+            .collect();
         match ui.ask(&format!("remove {}?", names.join(", "))) {
             Some(true) => {}
             Some(false) => {
@@ -209,8 +212,12 @@ fn delete(args: &DeleteArgs, ui: &Ui) -> Result<u8> {
     }
     let mut removed = Vec::new();
     let mut failures = Vec::new();
-    for path in &paths {
-        match crate::backup::delete(path) {
+    for entry in found {
+        let outcome = match entry.info.id {
+            Some(id) if !entry.present => crate::backup::forget(&args.dir, id).map(|()| entry.info),
+            _ => crate::backup::delete(&entry.info.path),
+        };
+        match outcome {
             Ok(info) => removed.push(info),
             Err(error) => failures.push(error),
         }
