@@ -259,6 +259,46 @@ fn what_is_not_whole_is_saved_as_partial() {
     }
 }
 
+/// An account that may not read the descriptor gets the rest, and is told that the permissions are missing.
+#[test]
+fn a_descriptor_that_is_not_given_makes_the_backup_partial() {
+    if !lab("a_descriptor_that_is_not_given_makes_the_backup_partial") {
+        return;
+    }
+    let _domain = alone();
+    let name = fresh("No Descriptor");
+    let said = write("src.test", &["create", &name]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    let gpo = gpo_named(&state("src"), &name);
+    let sddl = gpo["sddl"].as_str().unwrap();
+    // Authenticated Users may read everything but the descriptor.
+    let sddl = sddl.replacen("(A;", "(D;CI;RC;;;AU)(A;", 1);
+    let guid = guid_of(&gpo);
+    ldbmodify(
+        "src",
+        &format!(
+            "dn: CN={guid},CN=Policies,CN=System,DC=src,DC=test\nchangetype: modify\nreplace: nTSecurityDescriptor\nnTSecurityDescriptor: {sddl}\n"
+        ),
+    );
+    let to = tempfile::tempdir_in(scratch()).unwrap().keep();
+    let user = std::env::var("GPOCTL_LAB_SRC_EDITOR_USER").unwrap();
+    let password = std::env::var("GPOCTL_LAB_SRC_EDITOR_PASSWORD_FILE").unwrap();
+    let said: Said = command(&["backup", &name, "--domain", "src.test", "--json"])
+        .args(["--user", &user, "--password-file", &password, "--to"])
+        .arg(&to)
+        .output()
+        .unwrap()
+        .into();
+    samba_tool("src", &["gpo", "del", &guid]);
+    assert_eq!(said.status, 3, "{}{}", said.stdout, said.stderr);
+    let result: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let backup = &result["backups"][0];
+    assert_eq!(backup["status"], "partial");
+    let messages = backup["messages"].as_array().unwrap().iter();
+    let codes: Vec<&str> = messages.map(|m| m["code"].as_str().unwrap()).collect();
+    assert!(codes.contains(&"unreadable-descriptor"), "{codes:?}");
+}
+
 /// The folders of the backups that were made.
 fn said_paths(said: &Said) -> Vec<String> {
     let result: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();

@@ -21,10 +21,10 @@ const OWN: &[&str] = &[
 /// taken from its place in one step, so that nobody finds half of it.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] when `path` is not the folder of a backup; [`ErrorKind::Conflict`] when something lies in it, however deep,
-/// that is no part of it, such as a migration table: nothing is removed then.
-/// [`ErrorKind::BadInput`] when it cannot be read to its end, so that nobody knows; [`ErrorKind::Internal`] when the disk
-/// refuses; [`ErrorKind::Incomplete`] when the backup is gone and manifest.xml, or what was taken away, could not follow.
+/// [`ErrorKind::NotFound`] when `path` is not the folder of a backup; [`ErrorKind::Conflict`] when something lies in it,
+/// however deep, that is no part of it, such as a migration table, and [`ErrorKind::BadInput`] when it cannot be read to its
+/// end, so that nobody knows: nothing is removed then. [`ErrorKind::Internal`] when the disk refuses;
+/// [`ErrorKind::Incomplete`] when the backup is gone and manifest.xml, or what was taken away, could not follow.
 pub fn delete(path: &Path) -> Result<BackupInfo> {
     let not_a_backup = || {
         Error::new(

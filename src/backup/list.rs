@@ -247,7 +247,7 @@ pub fn find_by_id(spec: &str, dir: &Path) -> Result<BackupListEntry> {
     let entries = list(dir)?;
     let home = dir.canonicalize().ok();
     let place = Path::new(spec).canonicalize().ok();
-    let found: Vec<BackupListEntry> = entries
+    let mut found: Vec<BackupListEntry> = entries
         .into_iter()
         .filter(|entry| {
             if !entry.present {
@@ -263,6 +263,8 @@ pub fn find_by_id(spec: &str, dir: &Path) -> Result<BackupListEntry> {
                 }
         })
         .collect();
+    // manifest.xml may list one that is gone more than once.
+    found.dedup_by(|a, b| !a.present && !b.present && a.info.id == b.info.id);
     match <[BackupListEntry; 1]>::try_from(found) {
         Ok([one]) => Ok(one),
         Err(none) if none.is_empty() => Err(not_found()),

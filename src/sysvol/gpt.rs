@@ -215,7 +215,7 @@ fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
             "this was left by an operation of gpoctl that did not finish",
         )
     } else if is_dir && name.to_ascii_uppercase().contains("_NTFRS_") {
-        // File replication renamed it because two DCs had made one of the same name; which of them is the policy's is not known.
+        // File replication renamed it because two DCs had made one of the same name. Which is the policy's nobody knows.
         (
             "entry-left-out",
             "this folder was set aside by a replication conflict",
