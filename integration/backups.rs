@@ -46,6 +46,7 @@ fn every_folder_of_the_corpus_is_listed_and_verified() {
     };
     let (backups, above) = folders(&corpus);
     let mut seen = BTreeSet::new();
+    let mut lacking = 0;
     for folder in &above {
         let listed = gpoctl::backup::list(folder).unwrap();
         let verified = gpoctl::backup::verify_all(folder).unwrap();
@@ -55,11 +56,18 @@ fn every_folder_of_the_corpus_is_listed_and_verified() {
             // Nobody recorded hashes of these, and that is said, not passed over.
             let codes: Vec<&str> = entry.problems.iter().map(|p| p.code.as_str()).collect();
             assert!(codes.contains(&"not-verifiable"), "{entry:?}");
+            let lacks = |p: &&gpoctl::message::StatusMessage| p.code == "missing-file";
+            if let Some(problem) = entry.problems.iter().find(lacks) {
+                assert_eq!(problem.severity, gpoctl::message::Severity::Error);
+                lacking += 1;
+            }
         }
     }
     let missing: Vec<_> = backups.difference(&seen).collect();
     assert!(missing.is_empty(), "{missing:?}");
     println!("{} backups in {} folders", seen.len(), above.len());
+    // Those were published without some of their files.
+    assert_eq!(lacking, 20);
 }
 
 /// A copy of a real backup under the name of its ID, in a folder of its own.
@@ -112,4 +120,49 @@ fn delete_asks_for_an_id_and_removes_that_alone() {
     assert!(kept.join("x").exists());
     let listed = gpoctl(&["backups", "list", to, "--json"]).json();
     assert_eq!(listed["backups"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn delete_leaves_what_was_not_named() {
+    let Some(corpus) = corpus("delete_leaves_what_was_not_named") else {
+        return;
+    };
+    let (dir, name) = copy_of_a_real_backup(&corpus);
+    let (elsewhere, other) = copy_of_a_real_backup(&corpus);
+    std::fs::rename(elsewhere.join(&other), elsewhere.join("abcdef")).unwrap();
+    // Nothing tells whose backup this one is.
+    std::fs::remove_file(dir.join(&name).join("bkupInfo.xml")).unwrap();
+    let to = dir.to_str().unwrap();
+    let outside = elsewhere.join("abcdef");
+    let path = dir.join(&name);
+    for (from, spec, status) in [
+        (to, "", 2),
+        (to, "{", 2),
+        (to, name.get(1..4).unwrap(), 2),
+        (to, "abcdef", 1),
+        (to, "./abcdef", 1),
+        (to, outside.to_str().unwrap(), 1),
+        (path.to_str().unwrap(), name.as_str(), 1),
+    ] {
+        let said: Said = command(&["backups", "delete", from, spec, "--yes"])
+            .current_dir(&elsewhere)
+            .output()
+            .unwrap()
+            .into();
+        assert_eq!(said.status, status, "{spec:?}: {}", said.stderr);
+        assert!(path.join("Backup.xml").exists(), "{spec:?}");
+        assert!(outside.join("Backup.xml").exists(), "{spec:?}");
+    }
+    let shown: Said = command(&["backups", "show", to, "abcdef"])
+        .current_dir(&elsewhere)
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(shown.status, 1, "{}", shown.stderr);
+    let said = gpoctl(&["backups", "show", to, ""]);
+    assert_eq!(said.status, 1, "{}", said.stderr);
+    // A path is as good as an ID.
+    let said = gpoctl(&["backups", "delete", to, path.to_str().unwrap(), "--yes"]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    assert!(!path.exists());
 }

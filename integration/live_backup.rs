@@ -23,6 +23,7 @@ fn every_gpo_equals_sysvol_and_the_directory() {
     if !lab("every_gpo_equals_sysvol_and_the_directory") {
         return;
     }
+    let _domain = alone();
     let before = state("src");
     let folder = tempfile::tempdir_in(scratch()).unwrap().keep();
     let to = folder.to_str().unwrap();
@@ -100,12 +101,23 @@ fn assert_side_file(state: &serde_json::Value, backup: &serde_json::Value) {
         links
     };
     assert_eq!(sorted(recorded), sorted(wanted), "{guid}");
+    // The judge writes SIDs of the domain in full or by the two letters of [MS-DTYP 2.5.1.1].
     let sddl = gpo["sddl"].as_str().unwrap();
-    let owner = side["owner"].as_str().unwrap();
-    assert!(
-        owner.ends_with("-512") == sddl.starts_with("O:DA"),
-        "{owner} {sddl}"
-    );
+    let domain = state["domain_sid"].as_str().unwrap();
+    let in_full = |letters: &str| match letters {
+        "DA" => format!("{domain}-512"),
+        "EA" => format!("{domain}-519"),
+        "PA" => format!("{domain}-520"),
+        "DU" => format!("{domain}-513"),
+        "LA" => format!("{domain}-500"),
+        "BA" => "S-1-5-32-544".to_owned(),
+        "SY" => "S-1-5-18".to_owned(),
+        sid => sid.to_owned(),
+    };
+    let (owner, rest) = sddl.strip_prefix("O:").unwrap().split_once("G:").unwrap();
+    let group = rest.split_once("D:").unwrap().0;
+    assert_eq!(side["owner"], in_full(owner).as_str(), "{sddl}");
+    assert_eq!(side["group"], in_full(group).as_str(), "{sddl}");
     assert_eq!(
         support::sysvol_file("src", guid, "GPT.INI"),
         decode(side["gpt_ini"].as_str().unwrap()),
@@ -142,6 +154,158 @@ fn decode(text: &str) -> Vec<u8> {
     base64::engine::general_purpose::STANDARD
         .decode(text)
         .unwrap()
+}
+
+/// A GPO without its folder on SYSVOL, and one with entries that are not read, are saved, but not as whole.
+#[test]
+fn what_is_not_whole_is_saved_as_partial() {
+    if !lab("what_is_not_whole_is_saved_as_partial") {
+        return;
+    }
+    let _domain = alone();
+    let make = |name: &str| {
+        let name = fresh(name);
+        let said = write("src.test", &["create", &name]);
+        assert_eq!(said.status, 0, "{}", said.stderr);
+        let guid = guid_of(&gpo_named(&state("src"), &name));
+        let path = format!("/var/lib/samba/sysvol/src.test/Policies/{guid}");
+        (name, guid, path)
+    };
+    let (gone, _, gone_path) = make("No Folder");
+    let (conflict, _, conflict_path) = make("Conflict");
+    let (leftover, _, leftover_path) = make("Leftover");
+    let aside = format!("{gone_path}.aside");
+    inside("src", &["mv", &gone_path, &aside]);
+    inside(
+        "src",
+        &[
+            "mkdir",
+            "-m",
+            "755",
+            &format!("{conflict_path}/User_NTFRS_0a1b2c3d"),
+        ],
+    );
+    inside(
+        "src",
+        &[
+            "mkdir",
+            "-m",
+            "755",
+            &format!("{leftover_path}/.gpoctl-stage"),
+        ],
+    );
+
+    let to = tempfile::tempdir_in(scratch()).unwrap().keep();
+    let to = to.to_str().unwrap();
+    let args = [
+        "backup", &gone, &conflict, &leftover, "--domain", "src.test", "--to", to, "--json",
+    ];
+    let said = gpoctl(&args);
+    inside("src", &["mv", &aside, &gone_path]);
+    let restored: Vec<Said> = said_paths(&said)
+        .iter()
+        .map(|path| {
+            gpoctl(&[
+                "restore",
+                path,
+                "--domain",
+                "src.test",
+                "--json",
+                "--dry-run",
+            ])
+        })
+        .collect();
+    for name in [&gone, &conflict, &leftover] {
+        let removed = write("src.test", &["delete", name]);
+        assert_eq!(removed.status, 0, "{}", removed.stderr);
+    }
+
+    assert_eq!(said.status, 3, "{}{}", said.stdout, said.stderr);
+    let result: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let found: Vec<(&str, &str, &str)> = result["backups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|backup| {
+            let messages = backup["messages"].as_array().unwrap();
+            let code = |message: &serde_json::Value| {
+                ["no-sysvol-folder", "entry-left-out", "leftover-staging"]
+                    .into_iter()
+                    .find(|code| message["code"] == *code)
+            };
+            (
+                backup["display_name"].as_str().unwrap(),
+                backup["status"].as_str().unwrap(),
+                messages.iter().find_map(code).unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (conflict.as_str(), "partial", "entry-left-out"),
+            (leftover.as_str(), "done", "leftover-staging"),
+            (gone.as_str(), "partial", "no-sysvol-folder"),
+        ]
+    );
+    for (restored, (name, state, code)) in restored.iter().zip(found) {
+        let refused = restored.stderr.contains("is partial");
+        assert_eq!(
+            refused,
+            state == "partial",
+            "{name} {code}: {}",
+            restored.stderr
+        );
+    }
+}
+
+/// An account that may not read the descriptor gets the rest, and is told that the permissions are missing.
+#[test]
+fn a_descriptor_that_is_not_given_makes_the_backup_partial() {
+    if !lab("a_descriptor_that_is_not_given_makes_the_backup_partial") {
+        return;
+    }
+    let _domain = alone();
+    let name = fresh("No Descriptor");
+    let said = write("src.test", &["create", &name]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    let gpo = gpo_named(&state("src"), &name);
+    let sddl = gpo["sddl"].as_str().unwrap();
+    // Authenticated Users may read everything but the descriptor.
+    let sddl = sddl.replacen("(A;", "(D;CI;RC;;;AU)(A;", 1);
+    let guid = guid_of(&gpo);
+    ldbmodify(
+        "src",
+        &format!(
+            "dn: CN={guid},CN=Policies,CN=System,DC=src,DC=test\nchangetype: modify\nreplace: nTSecurityDescriptor\nnTSecurityDescriptor: {sddl}\n"
+        ),
+    );
+    let to = tempfile::tempdir_in(scratch()).unwrap().keep();
+    let user = std::env::var("GPOCTL_LAB_SRC_EDITOR_USER").unwrap();
+    let password = std::env::var("GPOCTL_LAB_SRC_EDITOR_PASSWORD_FILE").unwrap();
+    let said: Said = command(&["backup", &name, "--domain", "src.test", "--json"])
+        .args(["--user", &user, "--password-file", &password, "--to"])
+        .arg(&to)
+        .output()
+        .unwrap()
+        .into();
+    samba_tool("src", &["gpo", "del", &guid]);
+    assert_eq!(said.status, 3, "{}{}", said.stdout, said.stderr);
+    let result: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let backup = &result["backups"][0];
+    assert_eq!(backup["status"], "partial");
+    let messages = backup["messages"].as_array().unwrap().iter();
+    let codes: Vec<&str> = messages.map(|m| m["code"].as_str().unwrap()).collect();
+    assert!(codes.contains(&"unreadable-descriptor"), "{codes:?}");
+}
+
+/// The folders of the backups that were made.
+fn said_paths(said: &Said) -> Vec<String> {
+    let result: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let paths = result["backups"].as_array().unwrap().iter();
+    paths
+        .map(|backup| backup["path"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -216,6 +380,69 @@ fn a_name_of_two_gpos_is_refused_with_both_guids() {
     ] {
         assert!(said.stderr.contains(guid), "{}", said.stderr);
     }
+}
+
+#[test]
+fn a_name_that_is_wrong_costs_only_itself() {
+    if !lab("a_name_that_is_wrong_costs_only_itself") {
+        return;
+    }
+    let save = |names: &[&str]| {
+        let to = tempfile::tempdir_in(scratch()).unwrap().keep();
+        let to = to.to_str().unwrap();
+        let mut all = vec!["backup", "--domain", "src.test", "--json", "--to", to];
+        all.extend(names);
+        let said = gpoctl(&all);
+        let result: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        let found: Vec<(String, String)> = result["backups"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|backup| {
+                let text = |name: &str| backup[name].as_str().unwrap().to_owned();
+                (text("display_name"), text("status"))
+            })
+            .collect();
+        let listed = gpoctl(&["backups", "list", to, "--json"]).json();
+        (
+            said.status,
+            found,
+            listed["backups"].as_array().unwrap().len(),
+        )
+    };
+    let states = |states: &[(&str, &str)]| -> Vec<(String, String)> {
+        let owned = |(name, state): &(&str, &str)| ((*name).to_owned(), (*state).to_owned());
+        states.iter().map(owned).collect()
+    };
+    let (status, found, saved) = save(&["Everything", "Typo", "Software"]);
+    let wanted = [
+        ("Everything", "done"),
+        ("Software", "done"),
+        ("Typo", "failed"),
+    ];
+    assert_eq!((status, found, saved), (3, states(&wanted), 2));
+    let (status, found, saved) = save(&["Typo", "Duplicate Name"]);
+    let wanted = [("Typo", "failed"), ("Duplicate Name", "failed")];
+    assert_eq!((status, found, saved), (1, states(&wanted), 0));
+}
+
+#[test]
+fn a_backup_that_is_gone_is_missed_until_it_is_deleted() {
+    if !lab("a_backup_that_is_gone_is_missed_until_it_is_deleted") {
+        return;
+    }
+    let backups = back_up("src.test", &["Everything", "Software"]);
+    let gone = &backups["Software"];
+    let dir = gone.parent().unwrap().to_str().unwrap();
+    let id = gone.file_name().unwrap().to_str().unwrap();
+    std::fs::remove_dir_all(gone).unwrap();
+    let verify = || gpoctl(&["backups", "verify", dir, "--json"]);
+    let said = verify();
+    assert_eq!(said.status, 1, "{}", said.stdout);
+    let removed = gpoctl(&["backups", "delete", dir, id, "--yes", "--json"]).json();
+    assert_eq!(removed["removed"][0]["display_name"], "Software");
+    assert_eq!(verify().json()["status"], "sound");
+    assert!(backups["Everything"].join("Backup.xml").exists());
 }
 
 #[test]

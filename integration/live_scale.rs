@@ -20,7 +20,6 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -29,23 +28,32 @@ use support::*;
 /// The most memory that gpoctl may take, in KiB.
 const MEMORY: u64 = 128 << 10;
 
-/// The GPOs are made once for all cases and removed by the last of them.
-fn populated() -> usize {
-    static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(|| {
-        let count = std::env::var("GPOCTL_SCALE").map_or(120, |count| count.parse().unwrap());
-        populate(count);
-        count
-    })
+/// How many GPOs there are to be.
+fn scale() -> usize {
+    std::env::var("GPOCTL_SCALE").map_or(120, |count| count.parse().unwrap())
+}
+
+/// Removes the GPOs when it goes, also after an assertion that failed.
+struct Populated;
+
+impl Drop for Populated {
+    fn drop(&mut self) {
+        // A second panic would end the process before the first is told.
+        assert!(populated(0) || std::thread::panicking());
+    }
 }
 
 fn populate(count: usize) {
+    assert!(populated(count), "{count}");
+}
+
+fn populated(count: usize) -> bool {
     let status = Command::new(std::env::var("GPOCTL_LAB_SCRIPT").unwrap())
         .args(["populate", &count.to_string()])
         .stdout(Stdio::null())
         .status()
         .unwrap();
-    assert!(status.success());
+    status.success()
 }
 
 fn folder() -> PathBuf {
@@ -121,12 +129,13 @@ fn many_gpos() {
         return;
     }
     let _domain = DOMAIN.lock().unwrap_or_else(|broken| broken.into_inner());
-    let count = populated();
+    let count = scale();
+    let _populated = Populated;
+    populate(count);
     all_of_them_are_saved_within_the_bound_of_memory(count);
     an_interrupt_leaves_the_finished_ones();
     two_at_a_time_share_a_folder();
     what_cannot_be_read_costs_only_itself();
-    populate(0);
 }
 
 fn all_of_them_are_saved_within_the_bound_of_memory(count: usize) {

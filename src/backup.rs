@@ -26,8 +26,8 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
-pub use delete::delete;
-pub use list::{latest, list, resolve};
+pub use delete::{delete, forget};
+pub use list::{find_by_id, latest, list, resolve};
 pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
 pub use verify::{Verified, verify, verify_all};
 pub use write::{MAX_COMMENT, Staged, check, commit, make_folder, stage, write};
@@ -127,6 +127,9 @@ impl BackupInfo {
         info
     }
 }
+
+/// What the names of files and folders begin with that are not in their places yet.
+const STAGING_PREFIX: &str = ".gpoctl-";
 
 /// The literal names in a backup's folder.
 mod names {

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::folder::Folder;
-use super::{BackupInfo, index, list, names};
+use super::{BackupInfo, index, list, names, read, verify};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::guid::Guid;
 
 /// What a backup's own folder holds. Everything else in it belongs to somebody else.
 const OWN: &[&str] = &[
@@ -20,9 +21,10 @@ const OWN: &[&str] = &[
 /// taken from its place in one step, so that nobody finds half of it.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] when `path` is not the folder of a backup; [`ErrorKind::Conflict`] when something lies in it
-/// that is no part of a backup, such as a migration table: nothing is removed then. [`ErrorKind::Internal`] when the disk
-/// refuses; [`ErrorKind::Incomplete`] when the backup is gone and manifest.xml, or what was taken away, could not follow.
+/// [`ErrorKind::NotFound`] when `path` is not the folder of a backup; [`ErrorKind::Conflict`] when something lies in it,
+/// however deep, that is no part of it, such as a migration table, and [`ErrorKind::BadInput`] when it cannot be read to its
+/// end, so that nobody knows: nothing is removed then. [`ErrorKind::Internal`] when the disk refuses;
+/// [`ErrorKind::Incomplete`] when the backup is gone and manifest.xml, or what was taken away, could not follow.
 pub fn delete(path: &Path) -> Result<BackupInfo> {
     let not_a_backup = || {
         Error::new(
@@ -46,14 +48,19 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
     let path = path.canonicalize().map_err(refused)?;
     let dir = path.parent().ok_or_else(not_a_backup)?;
     let folder = Folder::open(&path).map_err(refused)?;
-    let entry = list::entry(&folder).ok_or_else(not_a_backup)?;
-    let foreign: Vec<String> = folder
+    let entry = list::entry(&folder)
+        .map_err(refused)?
+        .ok_or_else(not_a_backup)?;
+    let mut foreign: Vec<String> = folder
         .entries()
         .map_err(refused)?
         .into_iter()
         .map(|(name, _)| name.unwrap_or_else(|name| name))
         .filter(|name| !OWN.iter().any(|own| own.eq_ignore_ascii_case(name)))
         .collect();
+    if foreign.is_empty() {
+        foreign.extend(first_added(&path)?);
+    }
     if !foreign.is_empty() {
         return Err(Error::new(
             ErrorKind::Conflict,
@@ -67,7 +74,7 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
     }
     drop(folder);
     let away = tempfile::Builder::new()
-        .prefix(".gpoctl-")
+        .prefix(super::STAGING_PREFIX)
         .tempdir_in(dir)
         .map_err(refused)?;
     fs::rename(&path, away.path().join("backup")).map_err(refused)?;
@@ -102,8 +109,53 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
     Ok(entry.info)
 }
 
+/// Takes an entry out of the manifest.xml of `dir` whose backup's folder is not there any more.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when manifest.xml has none of this ID; [`ErrorKind::Conflict`] when the backup is there;
+/// [`ErrorKind::Internal`] when manifest.xml cannot be changed.
+pub fn forget(dir: &Path, id: Guid) -> Result<()> {
+    let manifest = dir.join(names::MANIFEST);
+    if is_there_again(dir, id) {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("the backup {id} is in {}", dir.display()),
+        ));
+    }
+    match index::leave(dir, id) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::new(
+            ErrorKind::NotFound,
+            format!("{} does not list the backup {id}", manifest.display()),
+        )),
+        Err(error) => Err(Error::new(
+            ErrorKind::Internal,
+            format!("cannot change {}", manifest.display()),
+        )
+        .with_source(error)),
+    }
+}
+
+/// The first file below a backup's folder that is no part of the backup: one without a recorded hash, or one that Backup.xml
+/// does not list where there are no hashes. When neither can be read, nothing tells what is.
+fn first_added(path: &Path) -> Result<Option<String>> {
+    let mut problems = verify(path)?;
+    let mut code = "added-file";
+    if problems
+        .iter()
+        .any(|problem| ["not-verifiable", "malformed-side-file"].contains(&problem.code.as_str()))
+    {
+        problems = read(path).map(|stored| stored.problems).unwrap_or_default();
+        code = "unlisted-file";
+    }
+    let added = problems.into_iter().find(|problem| problem.code == code);
+    Ok(added
+        .and_then(|problem| problem.place)
+        .map(|place| place.to_string()))
+}
+
 /// Whether another folder of `dir` is a backup of this ID.
-fn is_there_again(dir: &Path, id: crate::model::guid::Guid) -> bool {
+fn is_there_again(dir: &Path, id: Guid) -> bool {
     list(dir).is_ok_and(|entries| {
         entries
             .iter()

@@ -1,13 +1,15 @@
 //! manifest.xml as writers keep it: one at a time, under a lock, replaced in one step.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, TryLockError};
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::folder::Folder;
+use super::folder::{Folder, Kind};
 use super::list::{MAX_BKUP_INFO, MAX_MANIFEST};
-use super::{list, names, write};
+use super::{names, write};
 use crate::formats::bkup_info::{self, BackupInst};
 use crate::formats::kept::Written as _;
 use crate::formats::manifest::{self, Manifest};
@@ -15,6 +17,11 @@ use crate::model::guid::Guid;
 
 /// The file that is locked while manifest.xml is changed. It stays: removing it would let two writers hold two locks.
 const LOCK: &str = ".gpoctl.lock";
+
+/// How long another writer of manifest.xml is waited for: each holds the lock for the time of one small file.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The pause between two attempts to get the lock.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Enters backups in manifest.xml. One that is there already under its ID is replaced: another writer may have made the
 /// manifest anew after the backup got its name and before it was entered.
@@ -40,13 +47,35 @@ pub(super) fn leave(dir: &Path, id: Guid) -> io::Result<bool> {
     Ok(left)
 }
 
-/// Changes manifest.xml under the lock. One that is missing or cannot be read is made anew from the backups that are there;
-/// one that cannot be read is kept under another name.
+/// Takes the lock of a folder of backups.
+pub(super) fn lock(folder: &Folder, patience: Duration) -> io::Result<fs::File> {
+    let begun = Instant::now();
+    let file = folder.lock_file(LOCK)?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < patience => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!(
+                        "another process has held the lock {} for {} seconds",
+                        folder.path.join(LOCK).display(),
+                        patience.as_secs()
+                    ),
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
+/// Changes manifest.xml under the lock. Backups that are there and that it does not list are entered, as after a writer that
+/// was killed; one that is missing or cannot be read is made anew, and one that cannot be read is kept under another name.
 fn change(dir: &Path, change: impl FnOnce(&mut Vec<BackupInst>)) -> io::Result<()> {
     let folder = Folder::open(dir)?;
     // Released when it is closed, also when the process is killed.
-    let lock = folder.lock_file(LOCK)?;
-    lock.lock()?;
+    let _lock = lock(&folder, PATIENCE)?;
     let found = folder.find(names::MANIFEST)?.map(|(name, _)| name);
     let read = match &found {
         Some(name) => Some(folder.read(name, MAX_MANIFEST)?),
@@ -58,13 +87,15 @@ fn change(dir: &Path, change: impl FnOnce(&mut Vec<BackupInst>)) -> io::Result<(
         Some(Err(_)) => {
             let kept = format!("{}.unreadable-{}", names::MANIFEST, Guid::new_random());
             fs::rename(&path, dir.join(kept))?;
-            rebuilt(dir)?
+            Manifest::default()
         }
-        None => rebuilt(dir)?,
+        None => Manifest::default(),
     };
+    let missing = not_listed(&folder, &manifest.backups)?;
+    manifest.backups.extend(missing);
     change(&mut manifest.backups);
     let mut file = tempfile::Builder::new()
-        .prefix(".gpoctl-")
+        .prefix(super::STAGING_PREFIX)
         .tempfile_in(dir)?;
     file.write_all(&manifest.to_written())?;
     file.as_file().sync_all()?;
@@ -72,18 +103,33 @@ fn change(dir: &Path, change: impl FnOnce(&mut Vec<BackupInst>)) -> io::Result<(
     write::sync_dir(dir)
 }
 
-/// A manifest of the backups that are in the folder.
-fn rebuilt(dir: &Path) -> io::Result<Manifest> {
-    let entries = list(dir).map_err(io::Error::other)?;
-    let backups = entries
+/// The entries of backups that are in the folder and not in the list.
+fn not_listed(dir: &Folder, listed: &[BackupInst]) -> io::Result<Vec<BackupInst>> {
+    let mut known: HashSet<Guid> = listed
         .iter()
-        .filter(|entry| entry.present && entry.info.id.is_some())
-        .filter_map(|entry| {
-            let folder = Folder::open(&entry.info.path).ok()?;
-            let (name, _) = folder.find(names::BKUP_INFO).ok()??;
-            let bytes = folder.read(&name, MAX_BKUP_INFO).ok()?;
-            Some(bkup_info::parse(&bytes).ok()?.value)
-        })
+        .filter_map(|inst| inst.id.parse().ok())
         .collect();
-    Ok(Manifest { backups })
+    let mut found = Vec::new();
+    for (name, kind) in dir.entries()? {
+        let Ok(name) = name else { continue };
+        // A backup of gpoctl or GPMC is named by its ID, so most need not be opened.
+        let listed = name.parse().is_ok_and(|id| known.contains(&id));
+        if kind != Kind::Folder || name.starts_with('.') || listed {
+            continue;
+        }
+        let Some(inst) = dir.folder(&name).ok().and_then(|below| inst(&below)) else {
+            continue;
+        };
+        if inst.id.parse().is_ok_and(|id| known.insert(id)) {
+            found.push(inst);
+        }
+    }
+    Ok(found)
+}
+
+/// What the bkupInfo.xml of a backup says, if it can be read.
+fn inst(folder: &Folder) -> Option<BackupInst> {
+    let (name, _) = folder.find(names::BKUP_INFO).ok()??;
+    let bytes = folder.read(&name, MAX_BKUP_INFO).ok()?;
+    Some(bkup_info::parse(&bytes).ok()?.value)
 }

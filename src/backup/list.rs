@@ -1,6 +1,7 @@
 //! Listing and finding backups.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::folder::{Folder, Kind};
@@ -18,8 +19,9 @@ pub(super) const MAX_MANIFEST: u64 = 64 << 20;
 const MIN_PREFIX: usize = 4;
 
 /// The backups in `dir`, oldest first: every folder in it that holds a bkupInfo.xml or a Backup.xml, or `dir` itself when it
-/// is such a folder. Only bkupInfo.xml is read. A broken backup is listed with its problems; so is an entry of manifest.xml
-/// whose folder is not there. Links are not followed.
+/// is such a folder. bkupInfo.xml and gpoctl.json are read, and manifest.xml beside them. A broken backup is listed with its
+/// problems; so is a folder that is named by a GUID and cannot be read, and an entry of manifest.xml whose folder is not
+/// there. Links are not followed.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] when `dir` cannot be opened, [`ErrorKind::BadInput`] when it cannot be read.
@@ -31,25 +33,35 @@ pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
         )
         .with_source(error)
     })?;
-    let bad = |error: std::io::Error| {
+    let bad = |error: io::Error| {
         Error::new(
             ErrorKind::BadInput,
             format!("cannot read {}", dir.display()),
         )
         .with_source(error)
     };
-    if let Some(entry) = entry(&folder) {
+    if let Some(entry) = entry(&folder).map_err(bad)? {
         return Ok(vec![entry]);
     }
     let mut found = Vec::new();
     for (name, kind) in folder.entries().map_err(bad)? {
         let Ok(name) = name else { continue };
         // Half-written backups stand under names with a dot.
-        if kind == Kind::Folder
-            && !name.starts_with('.')
-            && let Ok(below) = folder.folder(&name)
-        {
-            found.extend(entry(&below));
+        if kind != Kind::Folder || name.starts_with('.') {
+            continue;
+        }
+        match folder.folder(&name).and_then(|below| entry(&below)) {
+            Ok(backup) => found.extend(backup),
+            Err(error) if name.parse::<Guid>().is_ok() => found.push(BackupListEntry {
+                info: BackupInfo::unknown(&dir.join(&name)),
+                present: true,
+                problems: vec![StatusMessage::error(
+                    "unreadable-backup",
+                    format!("cannot read the folder: {error}"),
+                )],
+            }),
+            // Any other folder may be anybody's.
+            Err(_) => {}
         }
     }
     found.extend(only_in_manifest(&folder, &found));
@@ -81,12 +93,12 @@ pub fn latest(entries: Vec<BackupListEntry>) -> Vec<BackupListEntry> {
 }
 
 /// The entry of a folder, if it is a backup.
-pub(super) fn entry(folder: &Folder) -> Option<BackupListEntry> {
+pub(super) fn entry(folder: &Folder) -> io::Result<Option<BackupListEntry>> {
     let mut problems = Vec::new();
-    let has_backup = folder.find(names::BACKUP).ok()?.is_some();
-    let bkup_info = folder.find(names::BKUP_INFO).ok()?;
+    let has_backup = folder.find(names::BACKUP)?.is_some();
+    let bkup_info = folder.find(names::BKUP_INFO)?;
     if !has_backup && bkup_info.is_none() {
-        return None;
+        return Ok(None);
     }
     if !has_backup {
         problems.push(StatusMessage::error(
@@ -126,11 +138,11 @@ pub(super) fn entry(folder: &Folder) -> Option<BackupListEntry> {
         problems.extend(side.problems);
         problems.extend(side_file::partial(&side.around));
     }
-    Some(BackupListEntry {
+    Ok(Some(BackupListEntry {
         info,
         present: true,
         problems,
-    })
+    }))
 }
 
 /// What manifest.xml lists beyond the backups that were found. A manifest that cannot be read lists nothing: it is a cache.
@@ -169,8 +181,8 @@ fn only_in_manifest(folder: &Folder, found: &[BackupListEntry]) -> Vec<BackupLis
 }
 
 /// The folder of the backup that `spec` stands for: the path of a `{BACKUP-ID}` folder or, with `backup_dir`, the ID of a
-/// backup in it, the beginning of one, or the GUID or display name of a GPO, of which the newest backup is taken. Names are
-/// compared without regard to case.
+/// backup in it, the beginning of one, or the GUID or display name of a GPO, of which the newest backup is taken; a path
+/// has a slash in it then. Names are compared without regard to case.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] when it stands for none; [`ErrorKind::Conflict`] when the beginning of an ID stands for several,
@@ -186,7 +198,10 @@ pub fn resolve(spec: &str, backup_dir: Option<&Path>) -> Result<PathBuf> {
         }
     }
     let path = Path::new(spec);
-    if Folder::open(path).is_ok_and(|folder| entry(&folder).is_some()) {
+    // What is looked for in a folder must not turn out to be something in the current one.
+    let may_be_path = backup_dir.is_none() || spec.contains('/');
+    let is_backup = |folder: Folder| matches!(entry(&folder), Ok(Some(_)));
+    if may_be_path && Folder::open(path).is_ok_and(is_backup) {
         return Ok(path.to_owned());
     }
     let error = Error::new(
@@ -202,17 +217,91 @@ pub fn resolve(spec: &str, backup_dir: Option<&Path>) -> Result<PathBuf> {
     }))
 }
 
+/// The one backup of `dir` that `spec` names by its ID, by at least four characters of the beginning of its ID, or by its
+/// path; never by the GPO, of which it is not said which backup is meant. It may be one that stands in manifest.xml alone.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] when `spec` is none of these; [`ErrorKind::NotFound`] when no backup of `dir` is meant;
+/// [`ErrorKind::Conflict`] when several are; and as [`list`].
+pub fn find_by_id(spec: &str, dir: &Path) -> Result<BackupListEntry> {
+    let not_found = || {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("there is no backup \"{spec}\" in {}", dir.display()),
+        )
+        .with_hint("`gpoctl backups list` shows what is there")
+    };
+    let is_path = spec.contains('/');
+    let bare = spec.strip_prefix('{').unwrap_or(spec);
+    let prefix = bare.strip_suffix('}').unwrap_or(bare).to_ascii_uppercase();
+    let id_like = prefix.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    if !is_path && (prefix.len() < MIN_PREFIX || !id_like) {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "\"{spec}\" is not the ID of a backup, nor at least {MIN_PREFIX} characters of its beginning"
+            ),
+        )
+        .with_hint("`gpoctl backups list` shows the IDs"));
+    }
+    let entries = list(dir)?;
+    let home = dir.canonicalize().ok();
+    let place = Path::new(spec).canonicalize().ok();
+    let mut found: Vec<BackupListEntry> = entries
+        .into_iter()
+        .filter(|entry| {
+            if !entry.present {
+                return !is_path && begins(entry.info.id, &prefix);
+            }
+            // `dir` may itself be a backup, which is then the one that is listed.
+            let path = entry.info.path.canonicalize().ok();
+            let inside = path.as_deref().and_then(Path::parent) == home.as_deref();
+            inside
+                && match is_path {
+                    true => path == place,
+                    false => begins(entry.info.id, &prefix),
+                }
+        })
+        .collect();
+    // manifest.xml may list one that is gone more than once.
+    found.dedup_by(|a, b| !a.present && !b.present && a.info.id == b.info.id);
+    match <[BackupListEntry; 1]>::try_from(found) {
+        Ok([one]) => Ok(one),
+        Err(none) if none.is_empty() => Err(not_found()),
+        Err(several) => Err(ambiguous(spec, &several.iter().collect::<Vec<_>>())),
+    }
+}
+
+/// Whether an ID begins with these characters, in upper case and without a brace.
+fn begins(id: Option<Guid>, prefix: &str) -> bool {
+    id.is_some_and(|id| id.bare().starts_with(prefix))
+}
+
+fn ambiguous(spec: &str, several: &[&BackupListEntry]) -> Error {
+    let paths: Vec<String> = several
+        .iter()
+        .map(|entry| entry.info.path.display().to_string())
+        .collect();
+    Error::new(
+        ErrorKind::Conflict,
+        format!(
+            "\"{spec}\" stands for {} backups: {}",
+            several.len(),
+            paths.join(", ")
+        ),
+    )
+    .with_hint("give the path of the one that is meant")
+}
+
 fn find(spec: &str, entries: &[BackupListEntry]) -> Result<Option<PathBuf>> {
+    if spec.is_empty() {
+        return Ok(None);
+    }
     let guid = spec.parse().ok();
     let by_id = |entry: &&BackupListEntry| guid.is_some() && entry.info.id == guid;
     let prefix = spec.trim_start_matches('{').to_ascii_uppercase();
-    let by_prefix = |entry: &&BackupListEntry| {
-        prefix.len() >= MIN_PREFIX
-            && entry
-                .info
-                .id
-                .is_some_and(|id| id.bare().starts_with(&prefix))
-    };
+    let by_prefix =
+        |entry: &&BackupListEntry| prefix.len() >= MIN_PREFIX && begins(entry.info.id, &prefix);
     let folded = spec.to_lowercase();
     let by_gpo = |entry: &&BackupListEntry| {
         (guid.is_some() && entry.info.gpo_guid == guid)
@@ -232,20 +321,6 @@ fn find(spec: &str, entries: &[BackupListEntry]) -> Result<Option<PathBuf>> {
     match candidates.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one.info.path.clone())),
-        several => {
-            let paths: Vec<String> = several
-                .iter()
-                .map(|entry| entry.info.path.display().to_string())
-                .collect();
-            Err(Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "\"{spec}\" stands for {} backups: {}",
-                    several.len(),
-                    paths.join(", ")
-                ),
-            )
-            .with_hint("give the path of the one that is meant"))
-        }
+        several => Err(ambiguous(spec, several)),
     }
 }

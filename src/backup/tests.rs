@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::message::Severity;
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
@@ -591,6 +592,130 @@ fn deletes_a_backup_and_its_entry_and_nothing_else() {
 }
 
 #[test]
+fn deletes_nothing_that_was_added_below() {
+    let dir = tempfile::tempdir().unwrap();
+    let info = write(dir.path(), &snapshot(), &around(), "", NOW).unwrap();
+    let mine = info.path.join("DomainSysvol/GPO/User/mine.txt");
+    fs::write(&mine, "x").unwrap();
+    let refused = |named: &str| {
+        let error = delete(&info.path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.message().contains(named), "{error}");
+        assert!(mine.exists());
+    };
+    refused("DomainSysvol/GPO/User/mine.txt");
+    // Without hashes, Backup.xml tells what belongs to it; so it does when they cannot be read.
+    let side = info.path.join("gpoctl.json");
+    fs::write(&side, "{\"files\": 1}").unwrap();
+    refused("User\\mine.txt");
+    fs::remove_file(&side).unwrap();
+    refused("User\\mine.txt");
+    fs::remove_file(&mine).unwrap();
+    assert_eq!(delete(&info.path).unwrap().id, info.id);
+}
+
+#[test]
+fn verify_misses_what_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |comment: &str| write(dir.path(), &snapshot(), &around(), comment, NOW).unwrap();
+    let (one, two) = (write("one"), write("two"));
+    let aside = dir.path().join(".aside");
+    fs::rename(&one.path, &aside).unwrap();
+    assert!(!verify_all(dir.path()).unwrap().is_sound());
+    fs::rename(&aside, &one.path).unwrap();
+    assert!(verify_all(dir.path()).unwrap().is_sound());
+    // As of another program, without hashes: Backup.xml alone tells what should be there.
+    fs::remove_file(two.path.join("gpoctl.json")).unwrap();
+    assert!(verify_all(dir.path()).unwrap().is_sound());
+    fs::remove_file(two.path.join("DomainSysvol/GPO/Adm/x.adm")).unwrap();
+    assert!(!verify_all(dir.path()).unwrap().is_sound());
+    // Listing and reading go on.
+    let severe =
+        |problems: &[StatusMessage]| problems.iter().any(|p| p.severity == Severity::Error);
+    assert!(
+        list(dir.path())
+            .unwrap()
+            .iter()
+            .all(|entry| !severe(&entry.problems))
+    );
+    assert!(!severe(&read(&two.path).unwrap().problems));
+}
+
+#[test]
+fn manifest_heals_and_leftovers_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |comment: &str| write(dir.path(), &snapshot(), &around(), comment, NOW).unwrap();
+    let (one, two) = (write("one"), write("two"));
+    let listed = || {
+        let bytes = fs::read(dir.path().join("manifest.xml")).unwrap();
+        let mut ids: Vec<Option<Guid>> = crate::formats::manifest::parse(&bytes)
+            .unwrap()
+            .value
+            .backups
+            .iter()
+            .map(|inst| inst.id.parse().ok())
+            .collect();
+        ids.sort();
+        ids
+    };
+    let sorted = |mut ids: Vec<Option<Guid>>| {
+        ids.sort();
+        ids
+    };
+    // As after a writer that was killed between the two steps.
+    index::leave(dir.path(), one.id.unwrap()).unwrap();
+    assert_eq!(listed(), [two.id]);
+    assert_eq!(
+        verify_all(dir.path()).unwrap().manifest[0].code,
+        "not-in-manifest"
+    );
+    let three = write("three");
+    assert_eq!(listed(), sorted(vec![one.id, two.id, three.id]));
+    assert_eq!(verify_all(dir.path()).unwrap().manifest, []);
+
+    fs::remove_dir_all(&two.path).unwrap();
+    let id = two.id.unwrap();
+    let gone = find_by_id(&id.to_string(), dir.path()).unwrap();
+    assert!(!gone.present);
+    let code = |id: Guid| forget(dir.path(), id).unwrap_err().kind();
+    assert_eq!(code(one.id.unwrap()), ErrorKind::Conflict);
+    forget(dir.path(), id).unwrap();
+    assert_eq!(code(id), ErrorKind::NotFound);
+    assert_eq!(listed(), sorted(vec![one.id, three.id]));
+    let verified = verify_all(dir.path()).unwrap();
+    assert!(verified.is_sound());
+    assert_eq!(verified.manifest, []);
+
+    fs::create_dir(dir.path().join(".gpoctl-AbCd12")).unwrap();
+    let verified = verify_all(dir.path()).unwrap();
+    assert!(verified.is_sound());
+    let said: Vec<String> = verified
+        .manifest
+        .iter()
+        .map(|message| format!("{} {}", message.code, message.place.as_ref().unwrap()))
+        .collect();
+    assert_eq!(said, ["leftover-staging .gpoctl-AbCd12"]);
+}
+
+#[test]
+fn the_lock_is_waited_for_and_not_for_ever() {
+    use std::time::Duration;
+
+    let dir = tempfile::tempdir().unwrap();
+    let folder = folder::Folder::open(dir.path()).unwrap();
+    let held = index::lock(&folder, Duration::ZERO).unwrap();
+    let error = index::lock(&folder, Duration::from_millis(50)).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert!(error.to_string().contains(".gpoctl.lock"), "{error}");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| index::lock(&folder, Duration::from_secs(60)).is_ok());
+        std::thread::sleep(Duration::from_millis(50));
+        drop(held);
+        assert!(waiting.join().unwrap());
+    });
+}
+
+#[test]
 fn writers_side_by_side_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let ids: Vec<_> = std::thread::scope(|scope| {
@@ -695,4 +820,26 @@ fn the_newest_of_each_gpo() {
         .map(|entry| entry.info.id)
         .collect();
     assert_eq!(found, [None, only, newest]);
+}
+
+#[test]
+fn a_backup_that_cannot_be_read_is_listed_as_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = write(dir.path(), &snapshot(), &around(), "one", NOW).unwrap();
+    write(dir.path(), &snapshot(), &around(), "two", NOW).unwrap();
+    // More entries than are read: this stops an administrator too, as permissions would not.
+    for number in 0..100_001 {
+        fs::write(one.path.join(number.to_string()), "").unwrap();
+    }
+    let is_named = |entries: &[BackupListEntry]| {
+        assert_eq!(entries.len(), 2);
+        let broken = entries.iter().find(|entry| entry.info.id == one.id);
+        let problem = &broken.unwrap().problems[0];
+        assert_eq!(problem.code, "unreadable-backup");
+        assert_eq!(problem.severity, Severity::Error);
+    };
+    is_named(&list(dir.path()).unwrap());
+    let verified = verify_all(dir.path()).unwrap();
+    is_named(&verified.backups);
+    assert!(!verified.is_sound());
 }

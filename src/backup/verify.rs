@@ -7,7 +7,7 @@ use std::path::Path;
 use super::folder::{Folder, Kind};
 use super::list::MAX_MANIFEST;
 use super::side_file::{self, FileHash};
-use super::{BackupListEntry, MAX_TREE_BYTES, names, read};
+use super::{BackupListEntry, MAX_TREE_BYTES, STAGING_PREFIX, names, read};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::manifest;
 use crate::message::{Severity, StatusMessage};
@@ -16,17 +16,20 @@ use crate::model::reference::Place;
 /// The deepest folder that is verified, counted from the backup's own.
 const MAX_DEPTH: usize = 72;
 
+/// What is said of a backup, or of a file of one, that is gone.
+const LOST: &[&str] = &["manifest-without-backup", "missing-file"];
+
 /// What was found of a folder of backups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     /// The backups, oldest first, each with everything that is wrong with it.
     pub backups: Vec<BackupListEntry>,
-    /// What is wrong with manifest.xml.
+    /// What is wrong with manifest.xml, and what was left beside it.
     pub manifest: Vec<StatusMessage>,
 }
 
 impl Verified {
-    /// Whether nothing was found that makes a backup useless: no problem is an error.
+    /// Whether every backup is there and nothing was found that makes one useless: no problem is an error.
     pub fn is_sound(&self) -> bool {
         let of_backups = self.backups.iter().flat_map(|entry| &entry.problems);
         of_backups
@@ -42,14 +45,23 @@ impl Verified {
 /// As [`list`](super::list()).
 pub fn verify_all(dir: &Path) -> Result<Verified> {
     let mut backups = super::list(dir)?;
-    for entry in backups.iter_mut().filter(|entry| entry.present) {
-        entry.problems = problems_of(&entry.info.path);
+    for entry in &mut backups {
+        if entry.present {
+            entry.problems = problems_of(&entry.info.path);
+        }
+        // A list shows these, and an import does without the file; here it is asked whether all is there, and it is not.
+        let lost = |problem: &&mut StatusMessage| LOST.contains(&problem.code.as_str());
+        for problem in entry.problems.iter_mut().filter(lost) {
+            problem.severity = Severity::Error;
+        }
     }
     let is_one = matches!(backups.as_slice(), [one] if one.present && one.info.path == dir);
     let manifest = if is_one {
         Vec::new()
     } else {
-        of_manifest(dir, &backups)
+        let mut found = of_manifest(dir, &backups);
+        found.extend(leftovers(dir));
+        found
     };
     Ok(Verified { backups, manifest })
 }
@@ -71,7 +83,8 @@ fn problems_of(path: &Path) -> Vec<StatusMessage> {
     problems
 }
 
-/// How manifest.xml and the folders beside it agree. It is a cache, so nothing here makes a backup useless.
+/// How manifest.xml and the folders beside it agree, but for backups that are gone. It is a cache, so nothing here makes a
+/// backup useless.
 fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
     let warn = |code: &str, text: String| {
         StatusMessage::warning(code, text).at(Place::file(names::MANIFEST))
@@ -140,6 +153,25 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
         }
     }
     found
+}
+
+/// What unfinished operations left in a folder of backups.
+fn leftovers(dir: &Path) -> Vec<StatusMessage> {
+    let entries = Folder::open(dir).and_then(|folder| folder.entries());
+    entries
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|(name, _)| name.ok())
+        .filter(|name| name.starts_with(STAGING_PREFIX))
+        .map(|name| {
+            StatusMessage::warning(
+                "leftover-staging",
+                "this belongs to an operation of gpoctl that did not finish, or that is at work just now",
+            )
+            .at(Place::file(name))
+            .with_hint("remove it when nobody is writing backups into the folder")
+        })
+        .collect()
 }
 
 /// Compares every file of a backup with the hashes that were recorded when gpoctl wrote it. No message means that all is

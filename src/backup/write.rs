@@ -205,7 +205,7 @@ fn stage_folder(
 ) -> io::Result<Staged> {
     make_dir(dir)?;
     let folder = tempfile::Builder::new()
-        .prefix(".gpoctl-")
+        .prefix(super::STAGING_PREFIX)
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(dir)?;
     let root = folder.path();

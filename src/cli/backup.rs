@@ -7,7 +7,7 @@ use clap::Args;
 use super::backups::shown_guid;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::operations::backup::{BackedUp, Selection, backup};
 
 /// Save GPOs of a domain into a folder, in GPMC's backup format
@@ -47,12 +47,23 @@ pub(super) struct BackupArgs {
 
 pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
     let session = args.connection.connect().await?;
+    let mut unknown = Vec::new();
     let selection = if args.all {
         Selection::All
     } else {
         let mut gpos = Vec::new();
         for name in &args.gpos {
-            gpos.push(session.directory().find_gpo(name).await?);
+            match session.directory().find_gpo(name).await {
+                Ok(gpo) => gpos.push(gpo),
+                // A name that stands for no GPO, or for several, costs only itself.
+                Err(error) if is_of_the_name(&error) => unknown.push((name.clone(), error)),
+                Err(error) => return Err(error),
+            }
+        }
+        if args.gpos.len() == 1
+            && let Some((_, error)) = unknown.pop()
+        {
+            return Err(error);
         }
         // A GPO that was named twice is one GPO.
         gpos.sort_by_key(|gpo| gpo.guid);
@@ -60,7 +71,17 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
         Selection::Gpos(gpos)
     };
     let control = ui.control();
-    let results = backup(&session, &selection, &args.to, &args.comment, &control).await?;
+    let mut results = match &selection {
+        Selection::Gpos(gpos) if gpos.is_empty() => Vec::new(),
+        _ => backup(&session, &selection, &args.to, &args.comment, &control).await?,
+    };
+    results.extend(unknown.into_iter().map(|(name, error)| BackedUp {
+        guid: None,
+        display_name: name,
+        outcome: Err(error),
+        partial: false,
+        messages: Vec::new(),
+    }));
     let failed = results
         .iter()
         .filter(|result| result.outcome.is_err())
@@ -91,7 +112,7 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
                 Ok(info) => ui.line(&format!("{}  {}", shown_guid(info.id), result.display_name)),
                 // The summary counts them.
                 Err(error) if error.kind() == ErrorKind::Cancelled => {}
-                Err(error) => ui.error(&crate::error::Error::new(
+                Err(error) => ui.error(&Error::new(
                     error.kind(),
                     format!("GPO \"{}\" was not backed up: {error}", result.display_name),
                 )),
@@ -122,6 +143,14 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
         ui.say(&summary);
     }
     Ok(status)
+}
+
+/// Whether an error is of the GPO that was named, so that the others can be saved.
+fn is_of_the_name(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::BadDirectory
+    )
 }
 
 fn as_json(result: &BackedUp) -> serde_json::Value {

@@ -1,6 +1,6 @@
 //! `gpoctl backups`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -74,7 +74,8 @@ pub(super) struct VerifyArgs {
 
 /// Remove backups from a folder
 ///
-/// Only the folder of a backup is removed, and only when nothing else lies in it; manifest.xml follows.
+/// Only the folder of a backup is removed, and only when nothing else lies in it; manifest.xml follows. Of a backup whose
+/// folder is gone already, the entry in manifest.xml is removed.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl backups delete /backups 7f2de5d7\n  gpoctl backups delete /backups '{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --yes"
@@ -83,7 +84,7 @@ pub(super) struct DeleteArgs {
     /// Folder of backups
     dir: PathBuf,
 
-    /// IDs of the backups, or beginnings of their IDs
+    /// IDs of the backups, at least four characters of their beginnings, or paths of their folders
     #[arg(required = true, value_name = "BACKUP")]
     backups: Vec<String>,
 
@@ -184,14 +185,17 @@ fn verdict(entry: &BackupListEntry) -> &'static str {
 }
 
 fn delete(args: &DeleteArgs, ui: &Ui) -> Result<u8> {
-    let mut paths = Vec::new();
+    let mut found = Vec::new();
     for spec in &args.backups {
-        paths.push(named_by_id(spec, &args.dir)?);
+        found.push(crate::backup::find_by_id(spec, &args.dir)?);
     }
-    paths.sort();
-    paths.dedup();
+    found.sort_by(|a, b| a.info.path.cmp(&b.info.path));
+    found.dedup_by(|a, b| a.info.path == b.info.path);
     if !args.yes {
-        let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+        let names: Vec<String> = found
+            .iter()
+            .map(|entry| entry.info.path.display().to_string())
+            .collect();
         match ui.ask(&format!("remove {}?", names.join(", "))) {
             Some(true) => {}
             Some(false) => {
@@ -208,8 +212,12 @@ fn delete(args: &DeleteArgs, ui: &Ui) -> Result<u8> {
     }
     let mut removed = Vec::new();
     let mut failures = Vec::new();
-    for path in &paths {
-        match crate::backup::delete(path) {
+    for entry in found {
+        let outcome = match entry.info.id {
+            Some(id) if !entry.present => crate::backup::forget(&args.dir, id).map(|()| entry.info),
+            _ => crate::backup::delete(&entry.info.path),
+        };
+        match outcome {
             Ok(info) => removed.push(info),
             Err(error) => failures.push(error),
         }
@@ -242,25 +250,6 @@ fn delete(args: &DeleteArgs, ui: &Ui) -> Result<u8> {
         }
     }
     Ok(status)
-}
-
-/// The folder of the backup with this ID or beginning of one, or at this path. What is to be removed is not found by the
-/// name of a GPO, because that stands for whichever backup is the newest.
-fn named_by_id(spec: &str, dir: &Path) -> Result<PathBuf> {
-    let path = crate::backup::resolve(spec, Some(dir))?;
-    let prefix = spec.trim_start_matches('{').to_ascii_uppercase();
-    let by_id = crate::backup::list(&path)?
-        .iter()
-        .filter_map(|entry| entry.info.id)
-        .any(|id| format!("{}}}", id.bare()).starts_with(&prefix));
-    if by_id || path == Path::new(spec) {
-        return Ok(path);
-    }
-    Err(Error::new(
-        ErrorKind::Usage,
-        format!("\"{spec}\" is the name of a GPO, not the ID of a backup"),
-    )
-    .with_hint("`gpoctl backups list` shows the IDs"))
 }
 
 /// A GUID, or nothing where it is not known.

@@ -36,9 +36,9 @@ pub enum Selection {
 /// What became of one GPO.
 #[derive(Debug)]
 pub struct BackedUp {
-    /// The GPO's GUID.
-    pub guid: Guid,
-    /// Its display name.
+    /// The GPO's GUID; `None` when what was named stands for no GPO.
+    pub guid: Option<Guid>,
+    /// Its display name, or what stood for it.
     pub display_name: String,
     /// Its backup, or why there is none.
     pub outcome: Result<BackupInfo>,
@@ -233,7 +233,7 @@ async fn commit(
         let mut waiting = Vec::new();
         for ready in group {
             let mut result = BackedUp {
-                guid: ready.guid,
+                guid: Some(ready.guid),
                 display_name: ready.display_name,
                 outcome: Err(Error::new(ErrorKind::Internal, "it was not committed")),
                 partial: false,

@@ -67,7 +67,8 @@ pub async fn read_gpo(
 /// Reads the SYSVOL half of a GPO whose directory half is known, as far as the server gives it.
 ///
 /// # Errors
-/// As [`read_gpo`], but what cannot be read below the GPO's folder becomes a part of `unread`.
+/// As [`read_gpo`], but what cannot be read becomes a part of `unread`: entries below the GPO's folder, the folder itself when
+/// there is none, and the security descriptor.
 pub(super) async fn read_surveyed(
     session: &DomainSession,
     sysvol: &dyn SysvolRead,
@@ -86,18 +87,24 @@ pub(super) async fn read_surveyed(
             (Some(gpt), unread)
         }
     };
-    let unread: Vec<StatusMessage> = unread
-        .into_iter()
-        .map(|(path, error)| {
-            StatusMessage::warning("unreadable-file", error.to_string())
-                .at(Place::file(path.to_string()))
-                .of_gpo(&object.display_name)
-        })
-        .collect();
+    let unreadable = unread.into_iter().map(|(path, error)| {
+        StatusMessage::warning("unreadable-file", error.to_string())
+            .at(Place::file(path.to_string()))
+            .of_gpo(&object.display_name)
+    });
+    let descriptor = unreadable_descriptor(&object.security_descriptor)
+        .map(|message| message.of_gpo(&object.display_name));
     let mut live = assemble(session, object, record.children, record.wmi_link, gpt);
     live.snapshot
         .messages
-        .extend(record.messages.into_iter().chain(unread.iter().cloned()));
+        .extend(unreadable.chain(descriptor).chain(record.messages));
+    let unread = live
+        .snapshot
+        .messages
+        .iter()
+        .filter(|message| LEAVES_A_GAP.contains(&message.code.as_str()))
+        .cloned()
+        .collect();
     let around = Surroundings {
         links: Some(record.links),
         wmi_filter: record.wmi_filter,
@@ -105,6 +112,30 @@ pub(super) async fn read_surveyed(
         ..surroundings(&live)
     };
     Ok((live.snapshot, around))
+}
+
+/// What is said of a GPO that lacks something in the snapshot. A staging folder of gpoctl is no part of a GPO, so
+/// `leftover-staging` is not among them.
+const LEAVES_A_GAP: &[&str] = &[
+    "changed-while-reading",
+    "entry-left-out",
+    "entry-refused",
+    "no-sysvol-folder",
+    "unreadable-descriptor",
+    "unreadable-file",
+];
+
+/// What is wrong with a descriptor that says nothing: who may not read it gets none.
+fn unreadable_descriptor(descriptor: &[u8]) -> Option<StatusMessage> {
+    let text = if descriptor.is_empty() {
+        "the directory does not give the security descriptor of the GPO, so its permissions are missing".to_owned()
+    } else {
+        let error = SecurityDescriptor::parse(descriptor).err()?;
+        format!(
+            "the security descriptor of the GPO cannot be read, so its permissions are missing: {error}"
+        )
+    };
+    Some(StatusMessage::warning("unreadable-descriptor", text))
 }
 
 /// What a live GPO tells of its surroundings by itself: not its links, nor its WMI filter.
@@ -379,5 +410,22 @@ fn as_gpmc_lists_it(query: PrincipalQuery, answer: Lookup) -> Principal {
             principal
         }
         (PrincipalQuery::Name(name), _) => Principal::named(&name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_that_says_nothing_is_told() {
+        for bytes in [&b""[..], b"\x01\x00\x04\x80\xff"] {
+            let message = unreadable_descriptor(bytes).unwrap();
+            assert!(LEAVES_A_GAP.contains(&message.code.as_str()), "{message:?}");
+        }
+        let empty_but_whole = [
+            1, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        assert_eq!(unreadable_descriptor(&empty_but_whole), None);
     }
 }

@@ -147,11 +147,8 @@ async fn read_once(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> 
                 if let Some(there) = seen.insert(path.folded(), path.clone()) {
                     return Err(one_to_windows(guid, &there, &path));
                 }
-                if let Some(reason) = left_out(&path, entry.is_dir) {
-                    gpt.messages.push(
-                        StatusMessage::warning("entry-left-out", reason)
-                            .at(Place::file(path.to_string())),
-                    );
+                if let Some(message) = left_out(&path, entry.is_dir) {
+                    gpt.messages.push(message);
                 } else if entry.is_dir {
                     gpt.tree.insert_dir(&path);
                     next.push(path);
@@ -209,16 +206,24 @@ async fn read_once(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> 
     })
 }
 
-/// Why an entry is not part of the policy, if it is not.
-fn left_out(path: &RelPath, is_dir: bool) -> Option<&'static str> {
+/// What is said of an entry that is not read as part of the policy, if it is not.
+fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
     let name = path.name()?.as_str();
-    if path.components().len() == 1 && name.starts_with(STAGING_PREFIX) {
-        return Some("this was left by an operation of gpoctl that did not finish");
-    }
-    // A folder that file replication renamed because two DCs had made one of the same name.
-    let upper = name.to_ascii_uppercase();
-    (is_dir && upper.contains("_NTFRS_"))
-        .then_some("this folder was set aside by a replication conflict")
+    let (code, reason) = if path.components().len() == 1 && name.starts_with(STAGING_PREFIX) {
+        (
+            "leftover-staging",
+            "this was left by an operation of gpoctl that did not finish",
+        )
+    } else if is_dir && name.to_ascii_uppercase().contains("_NTFRS_") {
+        // File replication renamed it because two DCs had made one of the same name. Which is the policy's nobody knows.
+        (
+            "entry-left-out",
+            "this folder was set aside by a replication conflict",
+        )
+    } else {
+        return None;
+    };
+    Some(StatusMessage::warning(code, reason).at(Place::file(path.to_string())))
 }
 
 fn one_to_windows(guid: Guid, one: &RelPath, other: &RelPath) -> Error {
