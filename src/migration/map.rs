@@ -125,8 +125,13 @@ struct Survey<'a> {
     files: Vec<(&'a RelPath, Vec<StatusMessage>)>,
     /// The files that cannot be read, a warning for each; they are among `messages` too.
     unread: Vec<StatusMessage>,
+    /// What the visitors could not read or take for a reference in the readable files; it is among their messages too.
+    unread_places: Vec<StatusMessage>,
     messages: Vec<StatusMessage>,
 }
+
+/// The messages of visitors about places that may hold a reference which is not known.
+const UNREAD_PLACES: &[&str] = &["unread-path", "unread-text"];
 
 pub(super) async fn map_with(
     snapshot: &GpoSnapshot,
@@ -255,6 +260,7 @@ fn survey<'a>(
         met: Vec::new(),
         files: Vec::new(),
         unread: Vec::new(),
+        unread_places: Vec::new(),
         messages: Vec::new(),
     };
     let mut conflicts = Vec::new();
@@ -269,7 +275,13 @@ fn survey<'a>(
     }
     for (path, found, noticed) in files {
         match noticed {
-            Ok(noticed) => survey.files.push((path, noticed)),
+            Ok(noticed) => {
+                let unread = |message: &&StatusMessage| UNREAD_PLACES.contains(&&*message.code);
+                survey
+                    .unread_places
+                    .extend(noticed.iter().filter(unread).cloned());
+                survey.files.push((path, noticed));
+            }
             Err(unread) => {
                 survey.unread.push(unread.clone());
                 survey.messages.push(unread);

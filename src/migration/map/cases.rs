@@ -492,3 +492,49 @@ async fn a_file_that_cannot_be_read_is_told_and_with_an_exclusive_table_fails() 
     );
     assert_eq!(error.details()[0].code, "unread-file");
 }
+
+#[tokio::test]
+async fn unc_paths_in_every_spelling_that_windows_takes() {
+    let row = (
+        "UNCPath",
+        r"\\old\share",
+        r"<Destination>\\new\s</Destination>",
+    );
+    let script = "User\\Scripts\\scripts.ini";
+    let run = async |path: &str, text: &str, exclusive: bool| {
+        let mut source = snapshot("");
+        let bytes = Bytes::from(text.to_owned());
+        source.tree.insert_file(&path.parse().unwrap(), bytes);
+        let options = MapOptions {
+            exclusive,
+            ..MapOptions::default()
+        };
+        let mapped = map(&source, Some(&table(&[row])), &Target, &options).await?;
+        let bytes = mapped.snapshot.tree.file(path).unwrap().to_vec();
+        Ok::<_, Error>((String::from_utf8(bytes).unwrap(), mapped.report))
+    };
+    for value in [
+        r"0CmdLine=\\old\share/login.cmd",
+        r"0CmdLine=\\old\share\\login.cmd",
+        r"0CmdLine=\\old\share\login.cmd",
+    ] {
+        let text = format!("[Logon]\r\n{value}\r\n");
+        let new = text.replace(r"\\old\share", r"\\new\s");
+        assert_eq!(run(script, &text, true).await.unwrap().0, new);
+    }
+    let file = "User\\Documents & Settings\\fdeploy1.ini";
+    let text = "[{A}_S-1-1-0]\r\nFullPath=\\\\old\\share\\\\%USERNAME%\r\n[Folder_Redirection]\r\n{A}=S-1-1-0\r\n";
+    let (new, report) = run(file, text, false).await.unwrap();
+    assert_eq!(new, text, "the whole path has no row");
+    assert_eq!(codes(&report), ["would-match-by-prefix", "unused-row"]);
+    let text = text.replace(r"\\%", "/%");
+    let (new, _) = run(file, &text, true).await.unwrap();
+    assert_eq!(new, text.replace(r"\\old\share", r"\\new\s"));
+    // What is spelled in yet another way is told, and with an exclusive table fails.
+    let text = "[Logon]\r\n0CmdLine=x\r\n0Parameters=\\\\\\\\old\\\\share\r\n";
+    let (_, report) = run(script, text, false).await.unwrap();
+    assert!(codes(&report).contains(&"unread-path"));
+    let error = run(script, text, true).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unmapped);
+    assert_eq!(error.details()[0].code, "unread-path");
+}

@@ -123,7 +123,11 @@ impl<'a> Matcher<'a> {
         match self.unc_match {
             UncMatch::Prefix => self.unc_by_prefix(text),
             UncMatch::Exact => {
-                if let Some(row) = self.unc_row(&source_key(text)) {
+                let path = UncPath::in_setting(text);
+                let key = path
+                    .as_ref()
+                    .map_or_else(|| source_key(text), UncPath::folded);
+                if let Some(row) = self.unc_row(&key) {
                     // A trailing backslash makes no difference to the row, and stays.
                     let rest = if text.ends_with('\\') { "\\" } else { "" };
                     return Some(UncFound {
@@ -133,11 +137,7 @@ impl<'a> Matcher<'a> {
                 }
                 let row = self.unc_row(&source_key(unit))?;
                 // A unit that is no folder above the text cannot be replaced in it.
-                let rest = text
-                    .parse::<UncPath>()
-                    .ok()?
-                    .strip_prefix(&unit.parse().ok()?)?
-                    .to_owned();
+                let rest = path?.strip_prefix(&unit.parse().ok()?)?.to_owned();
                 Some(UncFound { row, rest })
             }
         }
@@ -146,7 +146,7 @@ impl<'a> Matcher<'a> {
     /// The longest row that is the path or a folder above it.
     fn unc_by_prefix(&self, text: &str) -> Option<UncFound> {
         self.table?;
-        let path: UncPath = text.parse().ok()?;
+        let path = UncPath::in_setting(text)?;
         let components: Vec<&str> = path.components().collect();
         (2..=components.len()).rev().find_map(|count| {
             let above = format!("\\\\{}", components.get(..count)?.join("\\"));
