@@ -538,3 +538,46 @@ async fn unc_paths_in_every_spelling_that_windows_takes() {
     assert_eq!(error.kind(), ErrorKind::Unmapped);
     assert_eq!(error.details()[0].code, "unread-path");
 }
+
+#[tokio::test]
+async fn computers_and_domains_are_not_groups_of_the_same_name() {
+    let path = "Machine\\Preferences\\Groups\\Groups.xml";
+    let text = "<Groups clsid=\"{3125E937-EB16-4b4c-9934-544FC6D24D26}\"><Group clsid=\"{6D4A79E4-529C-4481-ABD0-F5BD7EA93BA7}\" name=\"g\">\
+        <Filters><FilterComputer bool=\"AND\" not=\"0\" type=\"NETBIOS\" name=\"HELPDESK\"/>\
+        <FilterDomain bool=\"AND\" not=\"0\" name=\"Helpdesk\" userContext=\"0\"/></Filters></Group></Groups>";
+    let mut source = snapshot("");
+    let bytes = Bytes::from(text);
+    source
+        .tree
+        .insert_file(&path.parse().unwrap(), bytes.clone());
+    let to = "<Destination>DST\\Support</Destination>";
+    let rows = table(&[("GlobalGroup", "SRC\\Helpdesk", to)]);
+    let mapped = map(&source, Some(&rows), &Target, &MapOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(mapped.snapshot.tree.file(path), Some(&bytes));
+    // The computer's own account is meant, also beside a group of its name.
+    let mut computer = source.principals[0].clone();
+    computer.principal.sam_account_name = "HELPDESK$".to_owned();
+    computer.principal.kind = PrincipalType::Computer;
+    let sid = SOURCE.parse::<Sid>().unwrap().with_rid(1003);
+    computer.principal.sid = Some(sid);
+    source.principals.push(computer);
+    let rows = table(&[
+        (
+            "GlobalGroup",
+            "SRC\\Helpdesk",
+            "<Destination>DST\\Twin</Destination>",
+        ),
+        ("Computer", "SRC\\HELPDESK$", to),
+    ]);
+    let mapped = map(&source, Some(&rows), &Target, &MapOptions::default()).await;
+    let details = mapped.unwrap_err().details().to_vec();
+    assert_eq!(details.len(), 1, "only Twin is in the way: {details:?}");
+    let rows = table(&[("Computer", "SRC\\HELPDESK$", to)]);
+    let mapped = map(&source, Some(&rows), &Target, &MapOptions::default())
+        .await
+        .unwrap();
+    let new = text.replace("name=\"HELPDESK\"", "name=\"Support\"");
+    assert_eq!(mapped.snapshot.tree.file(path), Some(&Bytes::from(new)));
+}

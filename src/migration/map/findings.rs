@@ -272,7 +272,7 @@ fn left(
             .with_hint("add a row for it to the migration table"),
         );
     }
-    if let FoundTarget::Name(name) = &subject.target
+    if let Some(name) = subject.target.name_alone()
         && survey.inventory.is_of_source(name)
         && !survey.is_same_domain(target)
     {

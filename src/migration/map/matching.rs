@@ -5,6 +5,7 @@ use crate::message::{StatusMessage, printable};
 use crate::migration::identity::Identity;
 use crate::migration::places::FoundTarget;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::model::principal::PrincipalType;
 use crate::model::unc_path::UncPath;
 
 use super::UncMatch;
@@ -41,6 +42,8 @@ pub(super) fn key_of(target: &FoundTarget) -> String {
     match target {
         FoundTarget::Sid { sid, .. } => format!("sid {sid}"),
         FoundTarget::Name(name) => format!("name {name}"),
+        FoundTarget::Computer(name) => format!("computer {name}"),
+        FoundTarget::Label(name) => format!("label {name}"),
         FoundTarget::SidAndName { sid, name } => format!("both {sid} {name}"),
         FoundTarget::Unc { text, unit } => format!("unc {text}\n{unit}"),
     }
@@ -92,7 +95,8 @@ impl<'a> Matcher<'a> {
             .iter()
             .filter_map(|candidate| {
                 let number = table.number_of(&candidate.key)?;
-                candidate.fits(table.row(number)?.kind).then_some(number)
+                let kind = table.row(number)?.kind;
+                (candidate.fits(kind) && may_name(kind, &subject.target)).then_some(number)
             })
             .collect();
         rows.sort_unstable();
@@ -165,6 +169,20 @@ impl<'a> Matcher<'a> {
     /// The path with the part that the row names replaced; `None` when the row keeps it.
     pub(super) fn new_path(&self, found: &UncFound) -> Option<String> {
         new_path(self.table?.row(found.row)?, &found.rest)
+    }
+}
+
+/// Whether a row of this type may name such a target at all.
+fn may_name(kind: EntryType, target: &FoundTarget) -> bool {
+    let EntryType::Principal(kind) = kind else {
+        return false;
+    };
+    match target {
+        FoundTarget::Computer(_) => {
+            matches!(kind, PrincipalType::Computer | PrincipalType::Unknown)
+        }
+        FoundTarget::Label(_) => kind == PrincipalType::Unknown,
+        _ => true,
     }
 }
 

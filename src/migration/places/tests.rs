@@ -47,7 +47,9 @@ fn map(found: &Found) -> Rewrite {
         },
         FoundTarget::Unc { text, .. } if text.contains("gone") => Rewrite::Remove,
         FoundTarget::Unc { text, .. } => Rewrite::Unc(text.replace("old", "new")),
-        FoundTarget::SidAndName { .. } => Rewrite::Keep,
+        FoundTarget::SidAndName { .. } | FoundTarget::Computer(_) | FoundTarget::Label(_) => {
+            Rewrite::Keep
+        }
     }
 }
 

@@ -194,7 +194,10 @@ impl Context<'_, '_> {
             let decision = match &reference.target {
                 FoundTarget::Sid { sid, text } => self.sid(sid, text, place, scope),
                 FoundTarget::Unc { text, unit } => self.unc(text, unit, place, scope),
-                FoundTarget::Name(_) | FoundTarget::SidAndName { .. } => Decision::Keep,
+                FoundTarget::Name(_)
+                | FoundTarget::Computer(_)
+                | FoundTarget::Label(_)
+                | FoundTarget::SidAndName { .. } => Decision::Keep,
             };
             match (decision, reference.part) {
                 (Decision::Keep, _) => {}
