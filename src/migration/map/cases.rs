@@ -581,3 +581,36 @@ async fn computers_and_domains_are_not_groups_of_the_same_name() {
     let new = text.replace("name=\"HELPDESK\"", "name=\"Support\"");
     assert_eq!(mapped.snapshot.tree.file(path), Some(&Bytes::from(new)));
 }
+
+#[tokio::test]
+async fn a_table_does_not_pass_over_references_in_a_file_that_cannot_be_read() {
+    let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let table = table(&[("UNCPath", r"\\old\share", "<DestinationSameAsSource/>")]);
+    let path = "Machine\\Registry.pol";
+    for (bytes, fails) in [
+        (b"PReg s-1-5-21-1-1-1-1001".to_vec(), true),
+        (wide("PReg S-1-5-21-1-1-1-1001"), true),
+        (br"PReg \\old\share".to_vec(), true),
+        (wide(r"PReg \\old\share"), true),
+        (br"PReg C:\old S-1-5-32-544".to_vec(), false),
+    ] {
+        let mut source = snapshot("");
+        let bytes = Bytes::from(bytes);
+        source
+            .tree
+            .insert_file(&path.parse().unwrap(), bytes.clone());
+        let options = MapOptions::default();
+        let with = map(&source, Some(&table), &Target, &options).await;
+        match with {
+            Err(error) => {
+                assert!(fails, "{error}");
+                assert_eq!(error.kind(), ErrorKind::BadInput);
+                assert!(error.message().contains(path), "{error}");
+                assert!(error.hint().unwrap().starts_with("repair the file"));
+            }
+            Ok(_) => assert!(!fails, "{bytes:?}"),
+        }
+        let without = map(&source, None, &Target, &options).await.unwrap();
+        assert_eq!(without.snapshot.tree.file(path), Some(&bytes));
+    }
+}
