@@ -629,3 +629,16 @@ fn registry_text_that_is_not_clean_utf16() {
     let place = visited.messages[0].place.as_ref().unwrap().to_string();
     assert_eq!(place, "Machine\\Registry.pol:1 [K] n");
 }
+
+#[test]
+fn many_groups_are_compared_in_bounded_time() {
+    let mut text = "[Group Membership]\r\n".to_owned();
+    for rid in 1000..200_000 {
+        text += &format!("*S-1-5-21-1-2-3-{rid}__Members = \r\n");
+    }
+    let visited = visit_file(&TMPL.parse().unwrap(), &Bytes::from(text.clone()), &mut map);
+    let visited = visited.unwrap();
+    assert_eq!(visited.messages, []);
+    let new = text.replace("S-1-5-21-1-2-3-", "S-1-5-21-4-5-6-");
+    assert!(visited.bytes.unwrap() == new);
+}
