@@ -565,7 +565,7 @@ fn references() {
             let kind = match &f.target {
                 FoundTarget::Sid { sid, .. } if sid.is_domain_sid() => "domain SID",
                 FoundTarget::Sid { .. } => "SID",
-                FoundTarget::Name(_) => "name",
+                FoundTarget::Name(_) | FoundTarget::Computer(_) | FoundTarget::Label(_) => "name",
                 FoundTarget::SidAndName { .. } => "SID and name",
                 FoundTarget::Unc { text, .. } => {
                     println!("{text}  <- {}", f.place);

@@ -339,7 +339,7 @@ fn mapping_every_reference_changes_only_what_it_must() {
                     name: String::new(),
                 }
             }
-            FoundTarget::Name(name) => {
+            FoundTarget::Name(name) | FoundTarget::Computer(name) | FoundTarget::Label(name) => {
                 found_texts.insert(name.clone());
                 Rewrite::Principal {
                     sid: None,

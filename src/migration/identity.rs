@@ -311,6 +311,8 @@ impl<'a> Inventory<'a> {
             FoundTarget::Sid { sid, .. } => Some(self.by_sid(sid, "")),
             FoundTarget::SidAndName { sid, name } => Some(self.by_sid(sid, name)),
             FoundTarget::Name(name) => Some(self.by_name(name)),
+            FoundTarget::Computer(name) => Some(self.computer(name)),
+            FoundTarget::Label(name) => Some(self.unknown(name)),
         }
     }
 
@@ -393,11 +395,30 @@ impl<'a> Inventory<'a> {
         }
         match well_known::sid_of(name) {
             Some(sid) => self.by_sid(&sid, ""),
-            None => Identity {
-                sid: None,
-                principal: self.parsed(name),
-                well_known: None,
-            },
+            None => self.unknown(name),
+        }
+    }
+
+    /// A computer by its name without `$`; a user or group that is called the same is not meant.
+    fn computer(&self, name: &str) -> Identity {
+        let folded = name.to_lowercase();
+        [format!("{folded}$"), folded]
+            .iter()
+            .filter_map(|key| self.by_name.get(key).copied()?)
+            .map(|number| self.known(number))
+            .find(|known| {
+                known.principal.kind == PrincipalType::Computer
+                    || known.principal.sam_account_name.ends_with('$')
+            })
+            .unwrap_or_else(|| self.unknown(name))
+    }
+
+    /// A name that the source does not know.
+    fn unknown(&self, name: &str) -> Identity {
+        Identity {
+            sid: None,
+            principal: self.parsed(name),
+            well_known: None,
         }
     }
 

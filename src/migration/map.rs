@@ -92,8 +92,8 @@ pub struct Mapped {
 /// Maps every reference in the files of a snapshot.
 ///
 /// # Errors
-/// - [`ErrorKind::BadInput`]: rows that cannot be used in any domain, several rows for one reference, or a file that cannot
-///   be rewritten; each is a detail.
+/// - [`ErrorKind::BadInput`]: rows that cannot be used in any domain, several rows for one reference, a file that cannot
+///   be rewritten, or with a table one that cannot be read and holds what looks like references; each is a detail.
 /// - [`ErrorKind::Unmapped`]: destinations that do not exist in the target, and with `exclusive` references without a row and files
 ///   whose references cannot be read; each is a detail with the line of the row or the place of the reference.
 /// - What [`PrincipalDirectory::lookup`] gives.
@@ -125,8 +125,13 @@ struct Survey<'a> {
     files: Vec<(&'a RelPath, Vec<StatusMessage>)>,
     /// The files that cannot be read, a warning for each; they are among `messages` too.
     unread: Vec<StatusMessage>,
+    /// What the visitors could not read or take for a reference in the readable files; it is among their messages too.
+    unread_places: Vec<StatusMessage>,
     messages: Vec<StatusMessage>,
 }
+
+/// The messages of visitors about places that may hold a reference which is not known.
+const UNREAD_PLACES: &[&str] = &["unread-path", "unread-text"];
 
 pub(super) async fn map_with(
     snapshot: &GpoSnapshot,
@@ -142,6 +147,9 @@ pub(super) async fn map_with(
     )?;
     let matcher = Matcher::new(table, options.unc_match);
     let mut survey = survey(snapshot, &matcher, options, visit)?;
+    if table.is_some() {
+        fail_on_unread(&survey, snapshot)?;
+    }
     for subject in &mut survey.subjects {
         subject.gpo_path = GpoPath::of(&subject.target, snapshot, options, target);
     }
@@ -241,6 +249,45 @@ fn fail_on_errors(messages: &[StatusMessage], sentence: &str) -> Result<()> {
     }
 }
 
+/// Fails when a file that cannot be read holds references by the look of its bytes: the table would pass them over.
+fn fail_on_unread(survey: &Survey<'_>, snapshot: &GpoSnapshot) -> Result<()> {
+    let holding: Vec<StatusMessage> = survey
+        .unread
+        .iter()
+        .filter(|unread| {
+            let name = unread.place.as_ref().map(|place| place.file.as_str());
+            name.and_then(|name| snapshot.tree.file(name))
+                .is_some_and(|bytes| may_hold_references(bytes))
+        })
+        .map(|unread| StatusMessage {
+            severity: Severity::Error,
+            ..unread.clone()
+        })
+        .collect();
+    fail_on_errors(
+        &holding,
+        "a file that cannot be read holds what looks like references",
+    )
+    .map_err(|error| error.with_hint("repair the file, or import without a migration table"))
+}
+
+/// Whether a SID of a domain or the beginning of a UNC path is among the bytes, as UTF-8 or UTF-16LE.
+fn may_hold_references(bytes: &[u8]) -> bool {
+    let sid = b"S-1-5-21-";
+    let wide: Vec<u8> = sid.iter().flat_map(|byte| [*byte, 0]).collect();
+    let holds = |sid: &[u8]| {
+        let mut parts = bytes.windows(sid.len());
+        parts.any(|part| part.eq_ignore_ascii_case(sid))
+    };
+    let path = bytes
+        .windows(3)
+        .any(|part| matches!(part, [b'\\', b'\\', c] if c.is_ascii_alphanumeric()));
+    let wide_path = bytes
+        .windows(6)
+        .any(|part| matches!(part, [b'\\', 0, b'\\', 0, c, 0] if c.is_ascii_alphanumeric()));
+    path || wide_path || holds(sid) || holds(&wide)
+}
+
 /// Finds every reference and the row for it.
 fn survey<'a>(
     snapshot: &'a GpoSnapshot,
@@ -255,6 +302,7 @@ fn survey<'a>(
         met: Vec::new(),
         files: Vec::new(),
         unread: Vec::new(),
+        unread_places: Vec::new(),
         messages: Vec::new(),
     };
     let mut conflicts = Vec::new();
@@ -269,7 +317,13 @@ fn survey<'a>(
     }
     for (path, found, noticed) in files {
         match noticed {
-            Ok(noticed) => survey.files.push((path, noticed)),
+            Ok(noticed) => {
+                let unread = |message: &&StatusMessage| UNREAD_PLACES.contains(&&*message.code);
+                survey
+                    .unread_places
+                    .extend(noticed.iter().filter(unread).cloned());
+                survey.files.push((path, noticed));
+            }
             Err(unread) => {
                 survey.unread.push(unread.clone());
                 survey.messages.push(unread);

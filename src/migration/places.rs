@@ -47,6 +47,10 @@ pub enum FoundTarget {
     },
     /// A principal's name as text.
     Name(String),
+    /// The name of a computer, without the `$` of its account: never a user or group that is called the same.
+    Computer(String),
+    /// What is no principal but stands in a table all the same, in rows of the type Unknown: a domain, an organizational unit.
+    Label(String),
     /// A principal by SID and name side by side, as in Preferences; both change together.
     SidAndName {
         /// The SID.
@@ -61,6 +65,16 @@ pub enum FoundTarget {
         /// The part GPMC inventories and compares: the whole path, or the folder of a package or script.
         unit: String,
     },
+}
+
+impl FoundTarget {
+    /// The name, where nothing but a name stands.
+    pub fn name_alone(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) | Self::Computer(name) | Self::Label(name) => Some(name),
+            Self::Sid { .. } | Self::SidAndName { .. } | Self::Unc { .. } => None,
+        }
+    }
 }
 
 /// What is to become of a reference.

@@ -423,7 +423,7 @@ fn common_source(identities: &[Identity]) -> Option<(String, EntryType)> {
 fn unc_source(text: &str, unit: &str) -> String {
     let above = || {
         let unit: UncPath = unit.parse().ok()?;
-        text.parse::<UncPath>().ok()?.strip_prefix(&unit)?;
+        UncPath::in_setting(text)?.strip_prefix(&unit)?;
         Some(unit.to_string())
     };
     above().unwrap_or_else(|| text.to_owned())

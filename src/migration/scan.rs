@@ -125,7 +125,9 @@ pub(super) fn reference(found: Found, identity: Option<&Identity>) -> Reference 
             let bare = text.strip_prefix('*').unwrap_or(&text);
             (ReferenceKind::Principal, bare.to_owned())
         }
-        FoundTarget::Name(name) => (ReferenceKind::Principal, name),
+        FoundTarget::Name(name) | FoundTarget::Computer(name) | FoundTarget::Label(name) => {
+            (ReferenceKind::Principal, name)
+        }
         FoundTarget::SidAndName { sid, name } if name.is_empty() => {
             (ReferenceKind::Principal, sid.to_string())
         }

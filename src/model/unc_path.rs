@@ -48,10 +48,22 @@ impl UncPath {
         self.components().nth(1).unwrap_or_default()
     }
 
+    /// A path as a setting may hold it: like a path of a table, but with separators behind the share that may be doubled, as Windows
+    /// takes them. The spelling is kept. `None` for any other text.
+    pub fn in_setting(text: &str) -> Option<Self> {
+        if let Ok(path) = text.parse() {
+            return Some(path);
+        }
+        let (server, rest) = text.strip_prefix("\\\\")?.split_once('\\')?;
+        let share = rest.split('\\').next()?;
+        format!("\\\\{server}\\{share}").parse::<Self>().ok()?;
+        (!rest.contains(|c: char| c.is_control() || c == '/')).then(|| Self(text.to_owned()))
+    }
+
     /// The components after the leading backslashes, a trailing backslash left out.
     pub fn components(&self) -> impl Iterator<Item = &str> {
         let bare = self.0.strip_prefix("\\\\").unwrap_or(&self.0);
-        bare.strip_suffix('\\').unwrap_or(bare).split('\\')
+        bare.split('\\').filter(|part| !part.is_empty())
     }
 
     /// The folder the last component lies in, when that is still a path with a share: GPMC's unit for packages and scripts.
@@ -85,9 +97,10 @@ impl UncPath {
         })
     }
 
-    /// The key under which paths are equal: without regard to case and to one trailing backslash.
+    /// The key under which paths are equal: without regard to case, to doubled separators and to a trailing backslash.
     pub fn folded(&self) -> String {
-        self.0.strip_suffix('\\').unwrap_or(&self.0).to_lowercase()
+        let components: Vec<&str> = self.components().collect();
+        format!("\\\\{}", components.join("\\")).to_lowercase()
     }
 
     /// The rest after `prefix`, when `prefix` is this path or a folder above it (whole components, without regard to
@@ -96,7 +109,7 @@ impl UncPath {
         let mut rest = self.0.strip_prefix("\\\\")?;
         for (index, wanted) in prefix.components().enumerate() {
             if index > 0 {
-                rest = rest.strip_prefix('\\')?;
+                rest = rest.strip_prefix('\\')?.trim_start_matches('\\');
             }
             let end = rest.find('\\').unwrap_or(rest.len());
             let (component, after) = rest.split_at_checked(end)?;
@@ -164,6 +177,19 @@ mod tests {
         assert_eq!(unc(r"\\a\b\c.msi").parent(), Some(unc(r"\\a\b")));
         assert_eq!(unc(r"\\a\b").parent(), None);
         assert_eq!(unc(r"\\A\B\").folded(), unc(r"\\a\b").folded());
+    }
+
+    #[test]
+    fn separators_may_be_doubled_in_a_setting() {
+        let path = UncPath::in_setting(r"\\Old\share\\a\\b.cmd").unwrap();
+        assert_eq!(path.as_str(), r"\\Old\share\\a\\b.cmd");
+        assert_eq!(path.folded(), r"\\old\share\a\b.cmd");
+        assert_eq!(path.parent(), Some(unc(r"\\Old\share\a")));
+        assert_eq!(path.strip_prefix(&unc(r"\\old\share")), Some(r"\\a\\b.cmd"));
+        assert_eq!(path.strip_prefix(&unc(r"\\old\share\a")), Some(r"\\b.cmd"));
+        for text in [r"\\\\a\b", r"\\a\\b", r"\\a\b/c", r"\\.\b\\c", r"a\\b"] {
+            assert_eq!(UncPath::in_setting(text), None, "{text}");
+        }
     }
 
     #[test]

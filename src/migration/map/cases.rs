@@ -492,3 +492,125 @@ async fn a_file_that_cannot_be_read_is_told_and_with_an_exclusive_table_fails() 
     );
     assert_eq!(error.details()[0].code, "unread-file");
 }
+
+#[tokio::test]
+async fn unc_paths_in_every_spelling_that_windows_takes() {
+    let row = (
+        "UNCPath",
+        r"\\old\share",
+        r"<Destination>\\new\s</Destination>",
+    );
+    let script = "User\\Scripts\\scripts.ini";
+    let run = async |path: &str, text: &str, exclusive: bool| {
+        let mut source = snapshot("");
+        let bytes = Bytes::from(text.to_owned());
+        source.tree.insert_file(&path.parse().unwrap(), bytes);
+        let options = MapOptions {
+            exclusive,
+            ..MapOptions::default()
+        };
+        let mapped = map(&source, Some(&table(&[row])), &Target, &options).await?;
+        let bytes = mapped.snapshot.tree.file(path).unwrap().to_vec();
+        Ok::<_, Error>((String::from_utf8(bytes).unwrap(), mapped.report))
+    };
+    for value in [
+        r"0CmdLine=\\old\share/login.cmd",
+        r"0CmdLine=\\old\share\\login.cmd",
+        r"0CmdLine=\\old\share\login.cmd",
+    ] {
+        let text = format!("[Logon]\r\n{value}\r\n");
+        let new = text.replace(r"\\old\share", r"\\new\s");
+        assert_eq!(run(script, &text, true).await.unwrap().0, new);
+    }
+    let file = "User\\Documents & Settings\\fdeploy1.ini";
+    let text = "[{A}_S-1-1-0]\r\nFullPath=\\\\old\\share\\\\%USERNAME%\r\n[Folder_Redirection]\r\n{A}=S-1-1-0\r\n";
+    let (new, report) = run(file, text, false).await.unwrap();
+    assert_eq!(new, text, "the whole path has no row");
+    assert_eq!(codes(&report), ["would-match-by-prefix", "unused-row"]);
+    let text = text.replace(r"\\%", "/%");
+    let (new, _) = run(file, &text, true).await.unwrap();
+    assert_eq!(new, text.replace(r"\\old\share", r"\\new\s"));
+    // What is spelled in yet another way is told, and with an exclusive table fails.
+    let text = "[Logon]\r\n0CmdLine=x\r\n0Parameters=\\\\\\\\old\\\\share\r\n";
+    let (_, report) = run(script, text, false).await.unwrap();
+    assert!(codes(&report).contains(&"unread-path"));
+    let error = run(script, text, true).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unmapped);
+    assert_eq!(error.details()[0].code, "unread-path");
+}
+
+#[tokio::test]
+async fn computers_and_domains_are_not_groups_of_the_same_name() {
+    let path = "Machine\\Preferences\\Groups\\Groups.xml";
+    let text = "<Groups clsid=\"{3125E937-EB16-4b4c-9934-544FC6D24D26}\"><Group clsid=\"{6D4A79E4-529C-4481-ABD0-F5BD7EA93BA7}\" name=\"g\">\
+        <Filters><FilterComputer bool=\"AND\" not=\"0\" type=\"NETBIOS\" name=\"HELPDESK\"/>\
+        <FilterDomain bool=\"AND\" not=\"0\" name=\"Helpdesk\" userContext=\"0\"/></Filters></Group></Groups>";
+    let mut source = snapshot("");
+    let bytes = Bytes::from(text);
+    source
+        .tree
+        .insert_file(&path.parse().unwrap(), bytes.clone());
+    let to = "<Destination>DST\\Support</Destination>";
+    let rows = table(&[("GlobalGroup", "SRC\\Helpdesk", to)]);
+    let mapped = map(&source, Some(&rows), &Target, &MapOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(mapped.snapshot.tree.file(path), Some(&bytes));
+    // The computer's own account is meant, also beside a group of its name.
+    let mut computer = source.principals[0].clone();
+    computer.principal.sam_account_name = "HELPDESK$".to_owned();
+    computer.principal.kind = PrincipalType::Computer;
+    let sid = SOURCE.parse::<Sid>().unwrap().with_rid(1003);
+    computer.principal.sid = Some(sid);
+    source.principals.push(computer);
+    let rows = table(&[
+        (
+            "GlobalGroup",
+            "SRC\\Helpdesk",
+            "<Destination>DST\\Twin</Destination>",
+        ),
+        ("Computer", "SRC\\HELPDESK$", to),
+    ]);
+    let mapped = map(&source, Some(&rows), &Target, &MapOptions::default()).await;
+    let details = mapped.unwrap_err().details().to_vec();
+    assert_eq!(details.len(), 1, "only Twin is in the way: {details:?}");
+    let rows = table(&[("Computer", "SRC\\HELPDESK$", to)]);
+    let mapped = map(&source, Some(&rows), &Target, &MapOptions::default())
+        .await
+        .unwrap();
+    let new = text.replace("name=\"HELPDESK\"", "name=\"Support\"");
+    assert_eq!(mapped.snapshot.tree.file(path), Some(&Bytes::from(new)));
+}
+
+#[tokio::test]
+async fn a_table_does_not_pass_over_references_in_a_file_that_cannot_be_read() {
+    let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let table = table(&[("UNCPath", r"\\old\share", "<DestinationSameAsSource/>")]);
+    let path = "Machine\\Registry.pol";
+    for (bytes, fails) in [
+        (b"PReg s-1-5-21-1-1-1-1001".to_vec(), true),
+        (wide("PReg S-1-5-21-1-1-1-1001"), true),
+        (br"PReg \\old\share".to_vec(), true),
+        (wide(r"PReg \\old\share"), true),
+        (br"PReg C:\old S-1-5-32-544".to_vec(), false),
+    ] {
+        let mut source = snapshot("");
+        let bytes = Bytes::from(bytes);
+        source
+            .tree
+            .insert_file(&path.parse().unwrap(), bytes.clone());
+        let options = MapOptions::default();
+        let with = map(&source, Some(&table), &Target, &options).await;
+        match with {
+            Err(error) => {
+                assert!(fails, "{error}");
+                assert_eq!(error.kind(), ErrorKind::BadInput);
+                assert!(error.message().contains(path), "{error}");
+                assert!(error.hint().unwrap().starts_with("repair the file"));
+            }
+            Ok(_) => assert!(!fails, "{bytes:?}"),
+        }
+        let without = map(&source, None, &Target, &options).await.unwrap();
+        assert_eq!(without.snapshot.tree.file(path), Some(&bytes));
+    }
+}

@@ -88,11 +88,24 @@ pub(super) fn fail_on_unmapped(
             "{more} files cannot be read, so their references are not known"
         )),
     }
+    let unread_places = if options.exclusive {
+        survey.unread_places.as_slice()
+    } else {
+        &[]
+    };
+    match unread_places.len() {
+        0 => {}
+        1 => parts.push("a text may hold a reference that is not known".to_owned()),
+        more => parts.push(format!(
+            "{more} texts may hold references that are not known"
+        )),
+    }
     if parts.is_empty() {
         return Ok(());
     }
     nobody.extend(without_row);
     nobody.extend(unread.iter().cloned());
+    nobody.extend(unread_places.iter().cloned());
     nobody.extend(outside);
     Err(Error::new(ErrorKind::Unmapped, parts.join(", and "))
         .with_hint("correct the migration table; nothing was written")
@@ -259,7 +272,7 @@ fn left(
             .with_hint("add a row for it to the migration table"),
         );
     }
-    if let FoundTarget::Name(name) = &subject.target
+    if let Some(name) = subject.target.name_alone()
         && survey.inventory.is_of_source(name)
         && !survey.is_same_domain(target)
     {

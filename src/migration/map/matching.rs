@@ -5,6 +5,7 @@ use crate::message::{StatusMessage, printable};
 use crate::migration::identity::Identity;
 use crate::migration::places::FoundTarget;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::model::principal::PrincipalType;
 use crate::model::unc_path::UncPath;
 
 use super::UncMatch;
@@ -41,6 +42,8 @@ pub(super) fn key_of(target: &FoundTarget) -> String {
     match target {
         FoundTarget::Sid { sid, .. } => format!("sid {sid}"),
         FoundTarget::Name(name) => format!("name {name}"),
+        FoundTarget::Computer(name) => format!("computer {name}"),
+        FoundTarget::Label(name) => format!("label {name}"),
         FoundTarget::SidAndName { sid, name } => format!("both {sid} {name}"),
         FoundTarget::Unc { text, unit } => format!("unc {text}\n{unit}"),
     }
@@ -92,7 +95,8 @@ impl<'a> Matcher<'a> {
             .iter()
             .filter_map(|candidate| {
                 let number = table.number_of(&candidate.key)?;
-                candidate.fits(table.row(number)?.kind).then_some(number)
+                let kind = table.row(number)?.kind;
+                (candidate.fits(kind) && may_name(kind, &subject.target)).then_some(number)
             })
             .collect();
         rows.sort_unstable();
@@ -123,7 +127,11 @@ impl<'a> Matcher<'a> {
         match self.unc_match {
             UncMatch::Prefix => self.unc_by_prefix(text),
             UncMatch::Exact => {
-                if let Some(row) = self.unc_row(&source_key(text)) {
+                let path = UncPath::in_setting(text);
+                let key = path
+                    .as_ref()
+                    .map_or_else(|| source_key(text), UncPath::folded);
+                if let Some(row) = self.unc_row(&key) {
                     // A trailing backslash makes no difference to the row, and stays.
                     let rest = if text.ends_with('\\') { "\\" } else { "" };
                     return Some(UncFound {
@@ -133,11 +141,7 @@ impl<'a> Matcher<'a> {
                 }
                 let row = self.unc_row(&source_key(unit))?;
                 // A unit that is no folder above the text cannot be replaced in it.
-                let rest = text
-                    .parse::<UncPath>()
-                    .ok()?
-                    .strip_prefix(&unit.parse().ok()?)?
-                    .to_owned();
+                let rest = path?.strip_prefix(&unit.parse().ok()?)?.to_owned();
                 Some(UncFound { row, rest })
             }
         }
@@ -146,7 +150,7 @@ impl<'a> Matcher<'a> {
     /// The longest row that is the path or a folder above it.
     fn unc_by_prefix(&self, text: &str) -> Option<UncFound> {
         self.table?;
-        let path: UncPath = text.parse().ok()?;
+        let path = UncPath::in_setting(text)?;
         let components: Vec<&str> = path.components().collect();
         (2..=components.len()).rev().find_map(|count| {
             let above = format!("\\\\{}", components.get(..count)?.join("\\"));
@@ -165,6 +169,20 @@ impl<'a> Matcher<'a> {
     /// The path with the part that the row names replaced; `None` when the row keeps it.
     pub(super) fn new_path(&self, found: &UncFound) -> Option<String> {
         new_path(self.table?.row(found.row)?, &found.rest)
+    }
+}
+
+/// Whether a row of this type may name such a target at all.
+fn may_name(kind: EntryType, target: &FoundTarget) -> bool {
+    let EntryType::Principal(kind) = kind else {
+        return false;
+    };
+    match target {
+        FoundTarget::Computer(_) => {
+            matches!(kind, PrincipalType::Computer | PrincipalType::Unknown)
+        }
+        FoundTarget::Label(_) => kind == PrincipalType::Unknown,
+        _ => true,
     }
 }
 

@@ -111,7 +111,7 @@ impl Destinations {
         for subject in subjects.iter().filter(|subject| subject.in_scope) {
             let row = subject.row.and_then(|number| rows.get(number));
             if let Some(number) = subject.row
-                && !matches!(subject.target, FoundTarget::Name(_))
+                && subject.target.name_alone().is_none()
             {
                 not_text.insert(number);
             }
@@ -457,7 +457,7 @@ fn becomes(subject: &Subject, sid: Option<Sid>, name: String, answer: Option<usi
             sid: old,
             name: text,
         } => sid.as_ref() == Some(old) && (universal || same_name(text)),
-        FoundTarget::Name(text) => {
+        FoundTarget::Name(text) | FoundTarget::Computer(text) | FoundTarget::Label(text) => {
             let known = subject
                 .identity
                 .as_ref()

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::text::{Context, Decision, Outcome, is_reference};
+use super::text::{Context, Decision, Outcome, reference_head};
 use crate::formats::aas::{AdvertiseScript, Argument, SourcePath};
 use crate::model::reference::{Place, Scope};
 use crate::model::unc_path::UncPath;
@@ -27,13 +27,14 @@ pub(super) fn visit(
             continue;
         };
         let unit = match argument.source_path() {
-            Some(source) if is_reference(&text) => unit_of(source, &text),
-            _ => None,
+            Some(source) => reference_head(&text)
+                .and_then(|(head, tail)| Some((unit_of(source, &head, tail)?, head, tail))),
+            None => None,
         };
-        if let Some(unit) = unit {
-            match context.unc(&text, &unit, &place(), Scope::Gpmc) {
+        if let Some((unit, head, tail)) = unit {
+            match context.unc(head.as_str(), &unit, &place(), Scope::Gpmc) {
                 Decision::Keep => {}
-                Decision::Replace(new) => edits.push((argument, new)),
+                Decision::Replace(new) => edits.push((argument, new + tail)),
                 Decision::Remove => context.cannot_remove(&text, &place()),
             }
             continue;
@@ -68,11 +69,11 @@ fn place(file: &str, argument: &Argument) -> Place {
 }
 
 /// The package's folder.
-fn unit_of(source: SourcePath, text: &str) -> Option<String> {
-    let path: UncPath = text.parse().ok()?;
+fn unit_of(source: SourcePath, head: &UncPath, tail: &str) -> Option<String> {
+    let text = head.as_str();
     let folder = match source {
-        SourcePath::PackagePath => path.parent()?.to_string(),
-        SourcePath::LaunchPath => text.strip_suffix('\\').unwrap_or(text).to_owned(),
+        SourcePath::PackagePath if tail.is_empty() => head.parent()?.to_string(),
+        _ => text.strip_suffix('\\').unwrap_or(text).to_owned(),
     };
     Some(folder)
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 
 use super::list;
-use super::text::{Context, Decision, is_reference};
+use super::text::{Context, Decision, looks_like_path, reference_head};
 use crate::formats::fdeploy::{Fdeploy, Redirection};
 use crate::formats::ini::{self, IniFile, IniLine};
 use crate::model::reference::{Place, Scope};
@@ -175,12 +175,15 @@ fn visit_path(
     context: &mut Context<'_, '_>,
 ) {
     let path = line.text.get(span).unwrap_or_default();
-    if !is_reference(path) {
+    let Some((head, tail)) = reference_head(path) else {
+        if looks_like_path(path) {
+            context.unread_path(path, place);
+        }
         return;
-    }
-    match context.unc(path, path, place, Scope::Gpmc) {
+    };
+    match context.unc(head.as_str(), head.as_str(), place, Scope::Gpmc) {
         Decision::Keep => {}
-        Decision::Replace(to) => new.replace_value(line.number, &to),
+        Decision::Replace(to) => new.replace_value(line.number, &[&to, tail].concat()),
         Decision::Remove => context.cannot_remove(path, place),
     }
 }

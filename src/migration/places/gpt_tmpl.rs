@@ -1,6 +1,6 @@
 //! References in GptTmpl.inf.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -184,16 +184,24 @@ fn group_line(
 /// Writes the lines of groups, but not those of different groups that would become one: which of two lists holds is not ours
 /// to say.
 fn write_groups(groups: Vec<GroupLine>, new: &mut IniFile, context: &mut Context<'_, '_>) {
-    let mut colliding = HashSet::new();
-    for (index, one) in groups.iter().enumerate() {
-        for other in groups.iter().skip(index + 1) {
-            let both = one.text.is_some() && other.text.is_some();
-            if both && one.side == other.side && one.to == other.to && one.from != other.from {
-                colliding.insert(one.number);
-                colliding.insert(other.number);
-            }
-        }
+    // Those that become one group: the first name, and whether another name is among them.
+    let mut merged: HashMap<(bool, &str), (&str, bool)> = HashMap::new();
+    let key = |group: &GroupLine| group.side == Membership::Members;
+    for group in groups.iter().filter(|group| group.text.is_some()) {
+        let (first, several) = merged
+            .entry((key(group), &group.to))
+            .or_insert((&group.from, false));
+        *several |= *first != group.from;
     }
+    let colliding: HashSet<usize> = groups
+        .iter()
+        .filter(|group| group.text.is_some())
+        .filter(|group| {
+            let found = merged.get(&(key(group), group.to.as_str()));
+            found.is_some_and(|(_, several)| *several)
+        })
+        .map(|group| group.number)
+        .collect();
     for group in groups {
         if colliding.contains(&group.number) {
             let text = format!(

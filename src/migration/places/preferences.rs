@@ -172,7 +172,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
                     sid,
                     text: name.to_owned(),
                 },
-                Err(_) if spot.kind.is_reference(name) => FoundTarget::Name(name.to_owned()),
+                Err(_) if spot.kind.is_reference(name) => spot.kind.target(name),
                 Err(_) => {
                     if let Some(slot) = &spot.name {
                         self.free_text(cursor, slot, &spot.name_text);
@@ -217,7 +217,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
         place: &Place,
     ) {
         let (old_sid, old_name) = (spot.sid_text().trim(), spot.name_text.trim());
-        if sid.is_none() && !matches!(target, FoundTarget::Name(_)) {
+        if sid.is_none() && target.name_alone().is_none() {
             let text = format!(
                 "a SID stands here and \"{}\" does not resolve to one, so it stays",
                 printable(&name)
@@ -314,6 +314,15 @@ impl<'a> Visit<'a, '_, '_, '_> {
 }
 
 impl SpotKind {
+    /// What a name at such a place names.
+    fn target(self, name: &str) -> FoundTarget {
+        match self {
+            Self::Principal | Self::Account => FoundTarget::Name(name.to_owned()),
+            Self::Computer => FoundTarget::Computer(name.to_owned()),
+            Self::Domain | Self::OrganizationalUnit => FoundTarget::Label(name.to_owned()),
+        }
+    }
+
     /// Whether a name at such a place is a reference, not a variable, a local account, or one that is the same everywhere.
     fn is_reference(self, name: &str) -> bool {
         if name.is_empty() {

@@ -78,24 +78,28 @@ fn identity(record: &Record) -> (String, String) {
 fn visit_record(record: &Record, place: &Place, context: &mut Context<'_, '_>) -> Option<Record> {
     let mut new = record.clone();
     let mut keep = true;
-    if let Some(key) = text_of(&record.key) {
+    if let Some((key, tail)) = text_of(&record.key, place, context) {
         match context.free_text(&key, place, Scope::All) {
-            Outcome::Changed(text) => new.key = utf16_bytes(&text),
+            Outcome::Changed(text) => new.key = with_tail(&text, &tail),
             Outcome::Dropped => context.cannot_remove(&key, place),
             Outcome::Unchanged => {}
         }
     }
-    if let Some(whole) = text_of(&record.value_name) {
+    if let Some((whole, tail)) = text_of(&record.value_name, place, context) {
         let (command, name) = split_command(&whole);
         match context.free_text(name, place, Scope::All) {
-            Outcome::Changed(text) => new.value_name = utf16_bytes(&[command, &text].concat()),
+            Outcome::Changed(text) => {
+                new.value_name = with_tail(&[command, &text].concat(), &tail);
+            }
             Outcome::Dropped => keep = false,
             Outcome::Unchanged => {}
         }
     }
-    if let Some(text) = text_of(&record.data).filter(|_| record.value_type.is_text()) {
+    if record.value_type.is_text()
+        && let Some((text, tail)) = text_of(&record.data, place, context)
+    {
         match visit_data(record.value_type, &text, place, context) {
-            Outcome::Changed(text) => new.data = utf16_bytes(&text),
+            Outcome::Changed(text) => new.data = with_tail(&text, &tail),
             Outcome::Dropped => keep = false,
             Outcome::Unchanged => {}
         }
@@ -156,9 +160,37 @@ fn visit_data(
     }
 }
 
-/// The text, when there can be a reference in it.
-fn text_of(bytes: &[u8]) -> Option<String> {
-    may_refer(bytes).then(|| utf16_text(bytes))?
+/// The text, when there can be a reference in it, and the bytes behind it that are no text. `None` after a warning, when not even
+/// the beginning is text.
+fn text_of(bytes: &Bytes, place: &Place, context: &mut Context<'_, '_>) -> Option<(String, Bytes)> {
+    if !may_refer(bytes) {
+        return None;
+    }
+    let whole_units = bytes.len() - bytes.len() % 2;
+    let nul = bytes.chunks_exact(2).position(|unit| unit == [0, 0]);
+    let ends = [Some(whole_units), nul.map(|units| units * 2)];
+    for end in ends.into_iter().flatten() {
+        let (head, tail) = (bytes.slice(..end), bytes.slice(end..));
+        if let Some(text) = utf16_text(&head) {
+            if may_refer(&tail) {
+                unread(place, context);
+            }
+            return Some((text, tail));
+        }
+    }
+    unread(place, context);
+    None
+}
+
+fn unread(place: &Place, context: &mut Context<'_, '_>) {
+    let text =
+        "the text is not UTF-16 throughout and what may be a reference in it is not looked at";
+    context.warning("unread-text", text, place);
+}
+
+/// Text as UTF-16LE, and the bytes that stood behind it.
+fn with_tail(text: &str, tail: &Bytes) -> Bytes {
+    [utf16_bytes(text).as_ref(), tail].concat().into()
 }
 
 /// Whether `-1-` or `\\` occurs: every reference has one of them, and most records have neither.

@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 
-use super::text::{Context, Decision, Outcome, is_reference};
+use super::text::{Context, Decision, Outcome, reference_head, unit_of};
 use crate::formats::gpt_tmpl::unquoted;
 use crate::formats::ini::{IniFile, splice};
 use crate::formats::scripts::{ScriptPart, Scripts};
 use crate::model::reference::{Place, Scope};
-use crate::model::unc_path::UncPath;
 
 /// Visits the scripts in order of the lines. `scope` is that of a command which is a UNC path: GPMC maps those of scripts.ini only.
 pub(super) fn visit(
@@ -26,12 +25,13 @@ pub(super) fn visit(
             .line(line.number);
         let inside = unquoted(line.text, script.value.clone());
         let path = line.text.get(inside.clone()).unwrap_or_default();
-        if script.part == ScriptPart::CommandLine && is_reference(path) {
-            let folder = path.parse().ok().and_then(|path: UncPath| path.parent());
-            let unit = folder.map_or_else(|| path.to_owned(), |folder| folder.to_string());
-            match context.unc(path, &unit, &place, scope) {
+        let command = script.part == ScriptPart::CommandLine;
+        if let Some((head, tail)) = reference_head(path).filter(|_| command) {
+            let unit = unit_of(&head, tail);
+            match context.unc(head.as_str(), unit.as_str(), &place, scope) {
                 Decision::Keep => {}
                 Decision::Replace(to) => {
+                    let to = [&to, tail].concat();
                     new.set_text(line.number, splice(line.text, inside, &to));
                 }
                 Decision::Remove => context.cannot_remove(path, &place),

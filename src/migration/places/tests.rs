@@ -47,7 +47,9 @@ fn map(found: &Found) -> Rewrite {
         },
         FoundTarget::Unc { text, .. } if text.contains("gone") => Rewrite::Remove,
         FoundTarget::Unc { text, .. } => Rewrite::Unc(text.replace("old", "new")),
-        FoundTarget::SidAndName { .. } => Rewrite::Keep,
+        FoundTarget::SidAndName { .. } | FoundTarget::Computer(_) | FoundTarget::Label(_) => {
+            Rewrite::Keep
+        }
     }
 }
 
@@ -596,4 +598,47 @@ fn every_file_is_parsed_or_has_a_reason() {
     }
     assert_eq!(check("Machine\\Applications\\x.msi", b"x"), None);
     assert_eq!(check("Machine\\Applications\\deep\\x.aas", b"x"), None);
+}
+
+#[test]
+fn registry_text_that_is_not_clean_utf16() {
+    let with_tail = |text: &str, tail: &[u8]| {
+        let record = Record {
+            key: utf16_bytes("K"),
+            value_name: utf16_bytes("n"),
+            value_type: ValueType::SZ,
+            data: [utf16_bytes(text).as_ref(), tail].concat().into(),
+        };
+        RegistryPol {
+            records: vec![record],
+        }
+        .to_bytes()
+    };
+    let path = POL.parse().unwrap();
+    for tail in [&b"\0"[..], b"\0\0x", b"\0\0\x00\xd8", b"\0\0\x00\xd8z"] {
+        let visited = visit_file(&path, &with_tail(r"\\old\share", tail), &mut map).unwrap();
+        assert_eq!(codes(&visited), Vec::<&str>::new());
+        assert_eq!(visited.bytes, Some(with_tail(r"\\new\share", tail)));
+    }
+    let lone = with_tail(r"\\old\share", b"\x00\xd8");
+    let visited = visit_file(&path, &lone, &mut map).unwrap();
+    assert_eq!(
+        (&visited.bytes, codes(&visited)),
+        (&None, vec!["unread-text"])
+    );
+    let place = visited.messages[0].place.as_ref().unwrap().to_string();
+    assert_eq!(place, "Machine\\Registry.pol:1 [K] n");
+}
+
+#[test]
+fn many_groups_are_compared_in_bounded_time() {
+    let mut text = "[Group Membership]\r\n".to_owned();
+    for rid in 1000..200_000 {
+        text += &format!("*S-1-5-21-1-2-3-{rid}__Members = \r\n");
+    }
+    let visited = visit_file(&TMPL.parse().unwrap(), &Bytes::from(text.clone()), &mut map);
+    let visited = visited.unwrap();
+    assert_eq!(visited.messages, []);
+    let new = text.replace("S-1-5-21-1-2-3-", "S-1-5-21-4-5-6-");
+    assert!(visited.bytes.unwrap() == new);
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Found, FoundTarget, Rewrite, Visitor};
 use crate::formats::sddl_text::{self, SddlRole};
-use crate::message::StatusMessage;
+use crate::message::{StatusMessage, printable};
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
 use crate::model::unc_path::UncPath;
@@ -70,6 +70,16 @@ impl Context<'_, '_> {
             StatusMessage::error("cannot-remove", text)
                 .at(place.clone())
                 .with_hint("map it to a destination, or change the setting by hand"),
+        );
+    }
+
+    /// Says that something looks like a UNC path and is left, as nothing is known of its spelling.
+    pub fn unread_path(&mut self, path: &str, place: &Place) {
+        let text = format!("\"{}\" looks like a UNC path, not mapped", printable(path));
+        self.messages.push(
+            StatusMessage::warning("unread-path", text)
+                .at(place.clone())
+                .with_hint("change it by hand, or write it as \\\\server\\share"),
         );
     }
 
@@ -176,11 +186,18 @@ impl Context<'_, '_> {
     pub fn free_text(&mut self, text: &str, place: &Place, scope: Scope) -> Outcome {
         let mut edits: Vec<(Range<usize>, String)> = Vec::new();
         let mut ace_removed = false;
-        for reference in references(text) {
+        let (references, unread) = references(text);
+        for span in unread {
+            self.unread_path(text.get(span).unwrap_or_default(), place);
+        }
+        for reference in references {
             let decision = match &reference.target {
                 FoundTarget::Sid { sid, text } => self.sid(sid, text, place, scope),
                 FoundTarget::Unc { text, unit } => self.unc(text, unit, place, scope),
-                FoundTarget::Name(_) | FoundTarget::SidAndName { .. } => Decision::Keep,
+                FoundTarget::Name(_)
+                | FoundTarget::Computer(_)
+                | FoundTarget::Label(_)
+                | FoundTarget::SidAndName { .. } => Decision::Keep,
             };
             match (decision, reference.part) {
                 (Decision::Keep, _) => {}
@@ -240,7 +257,9 @@ fn apply(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
     out
 }
 
-fn references(text: &str) -> Vec<TextReference> {
+/// The references in a text, and what looks like a UNC path but is spelled in another way.
+fn references(text: &str) -> (Vec<TextReference>, Vec<Range<usize>>) {
+    let (paths, unread) = unc_paths(text);
     let mut found: Vec<TextReference> = sddl_text::literal_sids(text)
         .into_iter()
         .map(|sid| TextReference {
@@ -253,7 +272,7 @@ fn references(text: &str) -> Vec<TextReference> {
             span: sid.span,
         })
         .collect();
-    found.extend(unc_paths(text).into_iter().map(|span| {
+    found.extend(paths.into_iter().map(|span| {
         let path = text.get(span.clone()).unwrap_or_default();
         TextReference {
             target: FoundTarget::Unc {
@@ -284,7 +303,7 @@ fn references(text: &str) -> Vec<TextReference> {
         });
     }
     found.sort_by_key(|reference| reference.span.start);
-    found
+    (found, unread)
 }
 
 /// SIDs that stand as words of their own.
@@ -328,9 +347,10 @@ fn list_part(text: &str, span: &Range<usize>, separators: &[char]) -> Option<Ran
     Some(span.start..text.len() - rest.len())
 }
 
-/// The UNC paths in a text: the whole text, or words, quoted or not.
-fn unc_paths(text: &str) -> Vec<Range<usize>> {
+/// The UNC paths in a text: the whole text, or words, quoted or not. And what looks like one but is spelled in another way.
+fn unc_paths(text: &str) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
     let mut found = Vec::new();
+    let mut unread = Vec::new();
     let mut position = 0;
     while let Some(offset) = text.get(position..).and_then(|rest| rest.find("\\\\")) {
         let start = position + offset;
@@ -338,17 +358,25 @@ fn unc_paths(text: &str) -> Vec<Range<usize>> {
         let rest = text.get(start..).unwrap_or_default();
         let backslashes = rest.len() - rest.trim_start_matches('\\').len();
         position = start + backslashes;
-        if backslashes != 2 || !may_begin_after(before) {
+        if !may_begin_after(before) {
             continue;
         }
         let length = path_length(before, rest);
-        let path = rest.get(..length).unwrap_or_default();
-        if is_reference(path) {
-            found.push(start..start + length);
+        if backslashes != 2 {
+            if looks_like_path(rest) {
+                unread.push(start..start + length);
+                position = position.max(start + length);
+            }
+            continue;
+        }
+        if let Some((path, _)) = reference_head(rest.get(..length).unwrap_or_default()) {
+            found.push(start..start + path.as_str().len());
+        } else if looks_like_path(rest) {
+            unread.push(start..start + length);
         }
         position = position.max(start + length);
     }
-    found
+    (found, unread)
 }
 
 /// Whether a path may begin behind this text. Two backslashes inside of a word or a local path are no beginning.
@@ -458,13 +486,37 @@ fn is_path_with_blanks(text: &str) -> bool {
                 .is_some_and(|rest| rest.starts_with(' '))
         })
     });
-    !command && text.parse::<UncPath>().is_ok()
+    !command && UncPath::in_setting(text).is_some()
 }
 
-/// Whether a text is a UNC path that names a server: `\\*\SYSVOL` means every server.
-pub(super) fn is_reference(text: &str) -> bool {
-    text.parse::<UncPath>()
-        .is_ok_and(|path| !path.server().contains(['*', '?']))
+/// A UNC path that names a server, and what follows it from its first `/`, which Windows takes for a separator or which begins an
+/// argument. `\\*\SYSVOL` means every server and is no reference.
+pub(super) fn reference_head(text: &str) -> Option<(UncPath, &str)> {
+    let (head, tail) = text.split_at_checked(text.find('/').unwrap_or(text.len()))?;
+    let path = UncPath::in_setting(head)?;
+    (!path.server().contains(['*', '?'])).then_some((path, tail))
+}
+
+/// The folder of a file whose path is the head and the tail that [`reference_head`] gives.
+pub(super) fn unit_of(head: &UncPath, tail: &str) -> UncPath {
+    let folder = head.parent().filter(|_| tail.is_empty());
+    folder.unwrap_or_else(|| head.clone())
+}
+
+/// Whether a text begins like a UNC path, in whatever spelling: as in JSON with all backslashes doubled, or with `/` behind the server.
+pub(super) fn looks_like_path(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix(r"\\") else {
+        return false;
+    };
+    let rest = rest.trim_start_matches('\\');
+    let Some((server, rest)) = rest.split_once(['\\', '/']) else {
+        return false;
+    };
+    let host = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let share = rest.trim_start_matches(['\\', '/']);
+    server.starts_with(char::is_alphanumeric)
+        && server.chars().all(host)
+        && share.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '%' | '$' | '_'))
 }
 
 #[cfg(test)]
@@ -474,6 +526,7 @@ mod tests {
 
     fn found(text: &str) -> Vec<String> {
         references(text)
+            .0
             .into_iter()
             .map(|reference| text.get(reference.span).unwrap().to_owned())
             .collect()
@@ -517,6 +570,10 @@ mod tests {
             (r"\\s\a\x.exe arg", vec![r"\\s\a\x.exe"]),
             (r"\\s\a\x -arg", vec![r"\\s\a\x"]),
             (r"\\s\a\x /arg", vec![r"\\s\a\x"]),
+            (r"\\s\a\x.exe/arg", vec![r"\\s\a\x.exe"]),
+            (r"\\s\a/x.cmd", vec![r"\\s\a"]),
+            (r"\\s\a\\x.cmd", vec![r"\\s\a\\x.cmd"]),
+            (r"x /log:\\s\a\\my", vec![r"\\s\a\\my"]),
             (
                 r#""\\s\a b\x.exe" /log:\\t\b\"#,
                 vec![r"\\s\a b\x.exe", r"\\t\b\"],
@@ -547,6 +604,32 @@ mod tests {
             ("file://s/a", vec![]),
         ] {
             assert_eq!(found(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn says_what_looks_like_a_path() {
+        for text in [
+            r#"{"a":"\\\\old\\share\\x"}"#,
+            r"\\\\old\\share",
+            r"\\old/share/x",
+            r"run \\old\\share",
+        ] {
+            assert_eq!(
+                rewritten(text),
+                (Outcome::Unchanged, vec!["unread-path".to_owned()]),
+                "{text}"
+            );
+        }
+        for text in [
+            r"\\*\SYSVOL",
+            r"\\?\C:\a",
+            r"\\.\pipe\a",
+            r"^\\d+\\w",
+            r"C:\\a\\b",
+            r"\\s",
+        ] {
+            assert_eq!(rewritten(text), (Outcome::Unchanged, Vec::new()), "{text}");
         }
     }
 

@@ -27,7 +27,9 @@ fn found(text: &str) -> Vec<String> {
                 assert_eq!(text.parse::<Sid>().as_ref(), Ok(sid));
                 text.clone()
             }
-            FoundTarget::Name(name) => name.clone(),
+            FoundTarget::Name(name) | FoundTarget::Computer(name) | FoundTarget::Label(name) => {
+                name.clone()
+            }
             FoundTarget::SidAndName { sid, name } => format!("{name} + {sid}"),
             FoundTarget::Unc { text, .. } => text.clone(),
         };
@@ -45,10 +47,16 @@ fn found(text: &str) -> Vec<String> {
 fn rewritten(text: &str) -> (String, Vec<String>) {
     let (new, visited) = run(text, &mut |found| match &found.target {
         FoundTarget::Unc { .. } => Rewrite::Unc("\\\\new\\x".to_owned()),
-        FoundTarget::Name(name) if !name.contains(['\\', '@']) => Rewrite::Principal {
-            sid: None,
-            name: "DC=dst".to_owned(),
-        },
+        target
+            if target
+                .name_alone()
+                .is_some_and(|name| !name.contains(['\\', '@'])) =>
+        {
+            Rewrite::Principal {
+                sid: None,
+                name: "DC=dst".to_owned(),
+            }
+        }
         _ => Rewrite::Principal {
             sid: Some(MAPPED.parse().unwrap()),
             name: "DST\\new & co".to_owned(),
