@@ -334,8 +334,8 @@ impl Survey<'_> {
             Some(number) => *number,
             None => {
                 let number = self.subjects.len();
-                let identity = self.inventory.identify(&found.target);
-                self.subjects.push(matcher.subject(&found.target, identity));
+                self.subjects
+                    .push(matcher.subject(&found.target, &self.inventory));
                 self.numbers.insert(key, number);
                 number
             }
@@ -450,7 +450,12 @@ fn update_inventory(
                 followed.insert(text.to_lowercase(), to.clone());
             }
             if let Some(identity) = &subject.identity {
-                by_identity.insert(identity.shown(), decision);
+                // A bare name may have a row of its own, which says nothing of the principal.
+                if matches!(subject.target, FoundTarget::Name(_)) {
+                    by_identity.entry(identity.shown()).or_insert(decision);
+                } else {
+                    by_identity.insert(identity.shown(), decision);
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::formats::migtable::source_key;
 use crate::message::{StatusMessage, printable};
-use crate::migration::identity::Identity;
+use crate::migration::identity::{Identity, Inventory};
 use crate::migration::places::FoundTarget;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::unc_path::UncPath;
@@ -58,7 +58,8 @@ impl<'a> Matcher<'a> {
     }
 
     /// The subject a reference names, with its row.
-    pub(super) fn subject(&self, target: &FoundTarget, identity: Option<Identity>) -> Subject {
+    pub(super) fn subject(&self, target: &FoundTarget, inventory: &Inventory<'_>) -> Subject {
+        let identity = inventory.identify(target);
         let mut subject = Subject {
             target: target.clone(),
             identity,
@@ -78,23 +79,40 @@ impl<'a> Matcher<'a> {
                 None => subject.prefix_row = self.unc_by_prefix(text).map(|found| found.row),
             }
         } else {
-            self.principal(&mut subject);
+            self.principal(&mut subject, inventory);
         }
         subject
     }
 
-    fn principal(&self, subject: &mut Subject) {
+    /// SIDs and names of a domain come first. A row of a bare name is for the text of that name, and for a principal only when
+    /// no other row names it and the name means nobody else in the source.
+    fn principal(&self, subject: &mut Subject, inventory: &Inventory<'_>) {
         let (Some(table), Some(identity)) = (self.table, &subject.identity) else {
             return;
         };
-        let mut rows: Vec<usize> = identity
-            .candidates()
-            .iter()
-            .filter_map(|candidate| {
-                let number = table.number_of(&candidate.key)?;
-                candidate.fits(table.row(number)?.kind).then_some(number)
-            })
-            .collect();
+        let mut rows: Vec<usize> = Vec::new();
+        let mut weak: Vec<usize> = Vec::new();
+        for candidate in identity.candidates() {
+            let Some(number) = table.number_of(&candidate.key).filter(|&number| {
+                table
+                    .row(number)
+                    .is_some_and(|row| candidate.fits(row.kind))
+            }) else {
+                continue;
+            };
+            if !candidate.weak {
+                rows.push(number);
+            } else if matches!(&subject.target, FoundTarget::Name(text) if text.to_lowercase() == candidate.key)
+            {
+                subject.row = Some(number);
+                return;
+            } else if inventory.means(&candidate.key, identity) {
+                weak.push(number);
+            }
+        }
+        if rows.is_empty() {
+            rows = weak;
+        }
         rows.sort_unstable();
         rows.dedup();
         if let [_, _, ..] = rows.as_slice() {

@@ -145,6 +145,42 @@ async fn bare_sources_need_the_type_unknown() {
 }
 
 #[tokio::test]
+async fn a_row_of_a_bare_name_is_for_the_text_of_that_name() {
+    let text_row = ("Unknown", "alice", set("Support"));
+    let user_row = ("User", "alice@src.test", set("bob"));
+    let content = "name alice\nsid S-1-5-21-1-1-1-1003\nname SRC\\alice";
+    let (support, bob) = ("sid S-1-5-21-2-2-2-2001", "sid S-1-5-21-2-2-2-2004");
+    let alice = "sid S-1-5-21-1-1-1-1003\nname SRC\\alice";
+    let both = format!("{support}\n{bob}\n{bob}");
+    // Whether or not the source has the text in its inventory.
+    for inventoried in [false, true] {
+        let mut source = snapshot(content);
+        if inventoried {
+            source.principals.push(InventoryPrincipal {
+                principal: Principal::named("alice"),
+                from_dacl: false,
+            });
+        }
+        let alone = match inventoried {
+            true => format!("{support}\n{alice}"),
+            false => format!("{support}\n{support}\n{support}"),
+        };
+        for (rows, expected) in [
+            (vec![text_row.clone(), user_row.clone()], &both),
+            (vec![user_row.clone(), text_row.clone()], &both),
+            (vec![text_row.clone()], &alone),
+        ] {
+            let table = table(&rows);
+            let options = MapOptions::default();
+            let mapped = map_with(&source, Some(&table), &target(), &options, &toy)
+                .await
+                .unwrap();
+            assert_eq!(text(&mapped), *expected, "{inventoried} {rows:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_rows_for_one_principal_are_an_error() {
     let table = table(&[
         ("GlobalGroup", r"SRC\Helpdesk", set("Support")),
