@@ -375,8 +375,11 @@ fn is_named(principal: &Principal, name: &str) -> bool {
     }
 }
 
-/// A principal of the target as the source is written.
+/// A principal of the target as the source is written; a builtin group, which is of no domain, by its plain name.
 fn in_notation(form: NameForm<'_>, principal: &Principal) -> String {
+    if let Some(sid) = principal.sid.as_ref().filter(|sid| !sid.is_domain_sid()) {
+        return well_known::name_of(sid).map_or_else(|| principal.down_level_name(), str::to_owned);
+    }
     match form {
         NameForm::DownLevel { domain, .. } if domain.contains('.') => {
             format!("{}\\{}", principal.dns_domain, principal.sam_account_name)

@@ -2,6 +2,9 @@ use async_trait::async_trait;
 
 use super::*;
 
+/// The RID of a group that is of no domain.
+const BUILTIN: u32 = 544;
+
 /// A domain with a few accounts.
 struct Domain {
     dns: &'static str,
@@ -30,6 +33,7 @@ const DST: Domain = Domain {
         ("Backup Team", LocalGroup, 2004),
         ("Backup Teams", GlobalGroup, 2005),
         ("crew", User, 2006),
+        ("Administrators", LocalGroup, BUILTIN),
     ],
 };
 
@@ -38,6 +42,13 @@ impl Domain {
         self.accounts
             .iter()
             .map(|(name, kind, rid)| {
+                if *rid == BUILTIN {
+                    return Principal {
+                        sid: Some("S-1-5-32-544".parse().unwrap()),
+                        kind: *kind,
+                        ..Principal::named(name)
+                    };
+                }
                 let sid = self.sid.parse::<Sid>().unwrap().with_rid(*rid);
                 Principal::of_domain(sid, name, *kind, self.netbios, self.dns)
             })
@@ -77,7 +88,8 @@ impl PrincipalDirectory for Domain {
 #[async_trait]
 impl PrincipalList for Domain {
     async fn principals(&self) -> Result<Vec<Principal>> {
-        Ok(self.all())
+        let of_domain = |one: &Principal| one.sid.as_ref().is_some_and(Sid::is_domain_sid);
+        Ok(self.all().into_iter().filter(of_domain).collect())
     }
 }
 
@@ -138,6 +150,25 @@ async fn the_same_name_and_type_is_certain_in_the_notation_of_the_source() {
             "SRC\\ALICE = DST\\alice",
             "src.test\\ws01 = dst.test\\WS01$",
             "SRC\\WS01$ = DST\\WS01$",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_builtin_group_goes_by_its_plain_name_in_every_notation() {
+    let rows = [
+        (LocalGroup, "Administrators@src.test"),
+        (LocalGroup, "src.test\\Administrators"),
+        (LocalGroup, "SRC\\Administrators"),
+        (GlobalGroup, "Helpdesk@src.test"),
+    ];
+    assert_eq!(
+        ask(&rows, &SuggestOptions::default()).await,
+        [
+            "Administrators@src.test = Administrators",
+            "src.test\\Administrators = Administrators",
+            "SRC\\Administrators = Administrators",
+            "Helpdesk@src.test = HelpDesk@dst.test",
         ]
     );
 }
