@@ -199,7 +199,8 @@ impl Destinations {
             .or_else(|| answers().next_back())
     }
 
-    /// Whether the destination of this row is written as text because the target does not know it.
+    /// Whether the destination of this row is written as text because the target does not know it. A name that says which domain
+    /// it is of is no text.
     fn stays_text(&self, number: usize, row: &TableRow, answer: &Lookup) -> bool {
         let Destination::Set(text) = &row.destination else {
             return false;
@@ -207,6 +208,7 @@ impl Destinations {
         *answer == Lookup::NotFound
             && row.kind == EntryType::Principal(PrincipalType::Unknown)
             && text.parse::<Sid>().is_err()
+            && NameForm::of(text).domain().is_none()
             && row.source.parse::<Sid>().is_err()
             && self.text_rows.contains(&number)
     }

@@ -339,6 +339,32 @@ async fn all_destinations_that_are_nobody_are_listed_at_once() {
 }
 
 #[tokio::test]
+async fn text_may_become_text_but_no_name_of_a_domain_that_is_nobody() {
+    let content = "name guest text";
+    for (destination, stays) in [
+        ("other text", true),
+        ("OU=x\\, y,DC=dst,DC=test", true),
+        ("Tier0 Admnis@dst.test", false),
+        (r"DST\Typo", false),
+        (r"dst.test\Typo", false),
+    ] {
+        let table = table(&[("Unknown", "guest text", set(destination))]);
+        match run(content, Some(&table), MapOptions::default()).await {
+            Ok(mapped) => {
+                assert!(stays, "{destination}");
+                assert_eq!(text(&mapped), format!("name {destination}"));
+                assert_eq!(mapped.report.messages[0].code, "destination-text");
+            }
+            Err(error) => {
+                assert!(!stays, "{destination}");
+                assert_eq!(error.kind(), ErrorKind::Unmapped);
+                assert_eq!(error.details()[0].code, "destination-not-found");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn everything_is_asked_in_one_call_without_repetition() {
     let table = table(&[
         ("GlobalGroup", r"SRC\Helpdesk", set(r"DST\Support")),
