@@ -155,6 +155,9 @@ pub(super) async fn map_with(
         .collect();
     findings::fail_on_unmapped(&survey, &destinations, &decisions, target, options)?;
     messages.extend(destinations.warnings(table));
+    if let Some(table) = table {
+        messages.extend(destinations.relative_warnings(table, &survey.subjects, &decisions));
+    }
     messages.extend(findings::findings(
         &survey,
         table,

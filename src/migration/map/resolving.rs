@@ -318,6 +318,44 @@ impl Destinations {
         warnings
     }
 
+    /// A warning for each row whose relative name is somebody of another type than the row says, or than the source has where the
+    /// row says nothing.
+    pub(super) fn relative_warnings(
+        &self,
+        table: &MigrationTable,
+        subjects: &[Subject],
+        decisions: &[Decision],
+    ) -> Vec<StatusMessage> {
+        let mut warned = HashSet::new();
+        let mut warnings = Vec::new();
+        for (subject, decision) in subjects.iter().zip(decisions) {
+            let (Some(number), Some(identity), Some(answer)) =
+                (subject.row, &subject.identity, decision.answer)
+            else {
+                continue;
+            };
+            let (Some(row), Some(Lookup::Found(found))) =
+                (table.row(number), self.answers.get(answer))
+            else {
+                continue;
+            };
+            if row.destination == Destination::ByRelativeName
+                && subject.in_scope
+                && let EntryType::Principal(kind) = row.kind
+                && let Some(warning) = relative_of_other_type(
+                    row,
+                    kind,
+                    identity.kind().unwrap_or(PrincipalType::Unknown),
+                    found,
+                )
+                && warned.insert(number)
+            {
+                warnings.push(warning.at(table.place(row)));
+            }
+        }
+        warnings
+    }
+
     /// What a subject becomes.
     pub(super) fn decide(&self, table: Option<&MigrationTable>, subject: &Subject) -> Decision {
         let Some((number, row)) = subject
@@ -394,6 +432,33 @@ impl Destinations {
             None => Decision::keep(),
         }
     }
+}
+
+/// That the relative name of a row is somebody of another type in the target; the row's own type goes before the source's.
+pub(super) fn relative_of_other_type(
+    row: &TableRow,
+    of_row: PrincipalType,
+    of_source: PrincipalType,
+    found: &Principal,
+) -> Option<StatusMessage> {
+    let (kind, whose) = match of_row {
+        PrincipalType::Unknown => (of_source, "the source is"),
+        kind => (kind, "the type of the row is"),
+    };
+    let differs = kind != PrincipalType::Unknown
+        && found.kind != PrincipalType::Unknown
+        && found.kind != kind;
+    differs.then(|| {
+        StatusMessage::warning(
+            "destination-type",
+            format!(
+                "the relative name of \"{}\" is {} in the target, a {:?}; {whose} {kind:?}",
+                printable(&row.source),
+                printable(&found.down_level_name()),
+                found.kind
+            ),
+        )
+    })
 }
 
 /// What is asked of the target for the destination of a row.

@@ -16,7 +16,7 @@ use crate::model::well_known;
 use super::findings::{self, Usage};
 use super::gpo_folder::is_own_path;
 use super::matching::{Matcher, Subject};
-use super::resolving::{Destinations, relative_name};
+use super::resolving::{Destinations, relative_name, relative_of_other_type};
 use super::{MapOptions, Survey, survey};
 
 /// Everything that can be said of a table: of its rows alone, of the GPOs it is for, and of the domain it leads to. With
@@ -161,7 +161,7 @@ async fn against_target(
         }
     }
     let mut queries = Vec::new();
-    let mut asked: Vec<(&TableRow, PrincipalType)> = Vec::new();
+    let mut asked: Vec<(&TableRow, PrincipalType, PrincipalType)> = Vec::new();
     for (number, row) in table.rows().iter().enumerate() {
         let EntryType::Principal(kind) = row.kind else {
             continue;
@@ -205,7 +205,8 @@ async fn against_target(
             Destination::None | Destination::Set(_) => continue,
         };
         queries.push(query);
-        asked.push((row, kind));
+        let of_source = named.get(&number).and_then(|identity| identity.kind());
+        asked.push((row, kind, of_source.unwrap_or(PrincipalType::Unknown)));
     }
     if queries.is_empty() {
         return Ok(());
@@ -222,24 +223,12 @@ async fn against_target(
             ),
         ));
     }
-    for ((row, kind), answer) in asked.into_iter().zip(&answers) {
+    for ((row, kind, of_source), answer) in asked.into_iter().zip(&answers) {
         let relative = row.destination == Destination::ByRelativeName;
         let source = printable(&row.source);
         let finding = match answer {
-            Lookup::Found(principal)
-                if relative
-                    && kind != PrincipalType::Unknown
-                    && principal.kind != PrincipalType::Unknown
-                    && principal.kind != kind =>
-            {
-                Some(StatusMessage::warning(
-                    "destination-type",
-                    format!(
-                        "the relative name of \"{source}\" is {} in the target, a {:?}; the type of the row is {kind:?}",
-                        printable(&principal.down_level_name()),
-                        principal.kind
-                    ),
-                ))
+            Lookup::Found(principal) if relative => {
+                relative_of_other_type(row, kind, of_source, principal)
             }
             Lookup::Found(_) => None,
             _ if relative => destinations.problem(NameForm::of(&row.source).relative(), answer),

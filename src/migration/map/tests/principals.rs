@@ -311,6 +311,42 @@ async fn by_relative_name_finds_the_same_name() {
 }
 
 #[tokio::test]
+async fn a_relative_name_of_another_type_is_a_warning() {
+    let content = "sid S-1-5-21-1-1-1-1009\nname SRC\\Support";
+    let mut source = snapshot(content);
+    source.principals.push(InventoryPrincipal {
+        principal: principal(SRC, 1009, "Support", PrincipalType::User),
+        from_dacl: false,
+    });
+    for (kind, row, told) in [
+        (
+            "User",
+            "Support@src.test",
+            Some("the type of the row is User"),
+        ),
+        ("Unknown", "S-1-5-21-1-1-1-1009", Some("the source is User")),
+        ("GlobalGroup", "Support@src.test", None),
+    ] {
+        let table = table(&[(kind, row, Destination::ByRelativeName)]);
+        let options = MapOptions::default();
+        let mapped = map_with(&source, Some(&table), &target(), &options, &toy)
+            .await
+            .unwrap();
+        assert!(text(&mapped).starts_with(SUPPORT));
+        let warnings: Vec<String> = lines(&mapped.report.messages)
+            .into_iter()
+            .filter(|line| line.contains("destination-type"))
+            .collect();
+        let expected = told.map(|told| {
+            format!(
+                "Warning destination-type migration table t:3: the relative name of \"{row}\" is DST\\Support in the target, a GlobalGroup; {told}"
+            )
+        });
+        assert_eq!(warnings, Vec::from_iter(expected), "{row}");
+    }
+}
+
+#[tokio::test]
 async fn all_destinations_that_are_nobody_are_listed_at_once() {
     let table = table(&[
         ("GlobalGroup", r"SRC\a", set(r"DST\gone")),
