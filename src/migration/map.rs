@@ -476,9 +476,14 @@ fn update_inventory(
                 Some(Rewrite::Remove) => return None,
                 Some(Rewrite::Principal { sid, name }) => decision
                     .and_then(|decision| destinations.principal(decision))
-                    .unwrap_or_else(|| Principal {
-                        sid: sid.clone(),
-                        ..Principal::named(name)
+                    .unwrap_or_else(|| match sid {
+                        Some(sid) if name.parse::<Sid>().is_ok() => {
+                            Principal::unresolved(sid.clone())
+                        }
+                        sid => Principal {
+                            sid: sid.clone(),
+                            ..Principal::named(name)
+                        },
                     }),
             };
             let new = InventoryPrincipal {

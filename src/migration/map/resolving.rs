@@ -224,6 +224,7 @@ impl Destinations {
                 continue;
             };
             if !self.stays_text(number, row, answer)
+                && foreign_sid(text, answer).is_none()
                 && let Some(problem) = self.problem(text, answer)
             {
                 errors.push(problem.at(table.place(row)));
@@ -266,7 +267,9 @@ impl Destinations {
                         printable(domain)
                     ),
                 )
-                .with_hint("name a principal of the target domain"),
+                .with_hint(
+                    "name a principal of the target domain, or give the SID of the one that is meant",
+                ),
             ),
         }
     }
@@ -300,6 +303,18 @@ impl Destinations {
                         .at(table.place(row)),
                     );
                 }
+                (Some((_, answer)), _) if foreign_sid(text, answer).is_some() => warnings.push(
+                    StatusMessage::warning(
+                        "destination-foreign-sid",
+                        format!(
+                            "destination \"{}\" is of a domain that {} does not know and is written unchecked",
+                            printable(text),
+                            self.target
+                        ),
+                    )
+                    .at(table.place(row))
+                    .with_hint("look up the SID in its own domain; the target must trust that domain"),
+                ),
                 (Some((_, answer)), _) if self.stays_text(number, row, answer) => warnings.push(
                     StatusMessage::warning(
                         "destination-text",
@@ -390,8 +405,15 @@ impl Destinations {
                     Some((_, answer)) if self.stays_text(number, row, answer) => {
                         becomes(subject, None, text.clone(), None)
                     }
-                    // The row is among the errors already, and fails the mapping.
-                    _ => Decision::keep(),
+                    Some((_, answer)) => match foreign_sid(text, answer) {
+                        Some(sid) => {
+                            let name = sid.to_string();
+                            becomes(subject, Some(sid), name, None)
+                        }
+                        // The row is among the errors already, and fails the mapping.
+                        None => Decision::keep(),
+                    },
+                    None => Decision::keep(),
                 }
             }
             (Destination::Set(_), _) => Decision::keep(),
@@ -459,6 +481,14 @@ pub(super) fn relative_of_other_type(
             ),
         )
     })
+}
+
+/// The SID of a principal of another domain, such as the root of the forest: only that domain can say who it is.
+fn foreign_sid(text: &str, answer: &Lookup) -> Option<Sid> {
+    match answer {
+        Lookup::OtherDomain(_) => text.parse().ok(),
+        _ => None,
+    }
 }
 
 /// What is asked of the target for the destination of a row.

@@ -401,6 +401,29 @@ async fn text_may_become_text_but_no_name_of_a_domain_that_is_nobody() {
 }
 
 #[tokio::test]
+async fn the_sid_of_another_domain_is_written_unchecked() {
+    let table = table(&[("GlobalGroup", r"SRC\Helpdesk", set("S-1-5-21-7-7-7-519"))]);
+    let content = format!("{HELPDESK}\nboth S-1-5-21-1-1-1-1001 SRC\\Helpdesk");
+    let mapped = run(&content, Some(&table), MapOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        text(&mapped),
+        "sid S-1-5-21-7-7-7-519\nboth S-1-5-21-7-7-7-519 S-1-5-21-7-7-7-519"
+    );
+    assert_eq!(
+        lines(&mapped.report.messages),
+        [
+            r#"Warning destination-foreign-sid migration table t:3: destination "S-1-5-21-7-7-7-519" is of a domain that dst.test does not know and is written unchecked"#
+        ]
+    );
+    assert_eq!(
+        mapped.snapshot.principals[0].principal,
+        Principal::unresolved("S-1-5-21-7-7-7-519".parse().unwrap())
+    );
+}
+
+#[tokio::test]
 async fn everything_is_asked_in_one_call_without_repetition() {
     let table = table(&[
         ("GlobalGroup", r"SRC\Helpdesk", set(r"DST\Support")),
