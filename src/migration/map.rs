@@ -125,6 +125,8 @@ struct Survey<'a> {
     files: Vec<(&'a RelPath, Vec<StatusMessage>)>,
     /// The files that cannot be read, a warning for each; they are among `messages` too.
     unread: Vec<StatusMessage>,
+    /// The references that several rows name, an error for each.
+    conflicts: Vec<StatusMessage>,
     messages: Vec<StatusMessage>,
 }
 
@@ -141,7 +143,11 @@ pub(super) async fn map_with(
         "the migration table has rows that cannot be used",
     )?;
     let matcher = Matcher::new(table, options.unc_match);
-    let mut survey = survey(snapshot, &matcher, options, visit)?;
+    let mut survey = survey(snapshot, &matcher, options, visit);
+    fail_on_errors(
+        &survey.conflicts,
+        "the migration table names a reference more than once",
+    )?;
     for subject in &mut survey.subjects {
         subject.gpo_path = GpoPath::of(&subject.target, snapshot, options, target);
     }
@@ -250,7 +256,7 @@ fn survey<'a>(
     matcher: &Matcher<'_>,
     options: &MapOptions,
     visit: &VisitFile<'_>,
-) -> Result<Survey<'a>> {
+) -> Survey<'a> {
     let mut survey = Survey {
         inventory: Inventory::new(snapshot),
         subjects: Vec::new(),
@@ -258,9 +264,9 @@ fn survey<'a>(
         met: Vec::new(),
         files: Vec::new(),
         unread: Vec::new(),
+        conflicts: Vec::new(),
         messages: Vec::new(),
     };
-    let mut conflicts = Vec::new();
     let mut agreement = Agreement::default();
     let mut files = Vec::new();
     for (path, content) in snapshot.tree.files() {
@@ -282,12 +288,12 @@ fn survey<'a>(
         for found in found {
             let disagreement = agreement.check(&found, &survey.inventory);
             survey.messages.extend(disagreement);
-            survey.meet(found, file, matcher, options, &mut conflicts);
+            survey.meet(found, file, matcher, options);
         }
     }
     for object in &snapshot.directory_objects {
         places::software::visit_object(object, &mut |found| {
-            survey.meet(found.clone(), None, matcher, options, &mut conflicts);
+            survey.meet(found.clone(), None, matcher, options);
             Rewrite::Keep
         });
     }
@@ -307,15 +313,11 @@ fn survey<'a>(
                     place: Place::file("security descriptor"),
                     scope: Scope::Gpmc,
                 };
-                survey.meet(found, None, matcher, options, &mut conflicts);
+                survey.meet(found, None, matcher, options);
             }
         }
     }
-    fail_on_errors(
-        &conflicts,
-        "the migration table names a reference more than once",
-    )?;
-    Ok(survey)
+    survey
 }
 
 impl Survey<'_> {
@@ -330,7 +332,6 @@ impl Survey<'_> {
         file: Option<usize>,
         matcher: &Matcher<'_>,
         options: &MapOptions,
-        conflicts: &mut Vec<StatusMessage>,
     ) {
         let key = key_of(&found.target);
         let number = match self.numbers.get(&key) {
@@ -349,7 +350,8 @@ impl Survey<'_> {
             if !subject.in_scope
                 && let Some(conflict) = &subject.conflict
             {
-                conflicts.push(conflict.clone().at(found.place.clone()));
+                self.conflicts
+                    .push(conflict.clone().at(found.place.clone()));
             }
             subject.in_scope = true;
         }

@@ -23,6 +23,8 @@ pub(super) struct Subject {
     pub(super) prefix_row: Option<usize>,
     /// For a UNC path into the folder of a GPO of the source: which one.
     pub(super) gpo_path: Option<GpoPath>,
+    /// The numbers of further rows that name it, which is an error.
+    pub(super) more_rows: Vec<usize>,
     /// Several rows name it.
     pub(super) conflict: Option<StatusMessage>,
     /// Whether a reference inside the chosen scope names it.
@@ -67,6 +69,7 @@ impl<'a> Matcher<'a> {
             rest: String::new(),
             prefix_row: None,
             gpo_path: None,
+            more_rows: Vec::new(),
             conflict: None,
             in_scope: false,
         };
@@ -134,6 +137,7 @@ impl<'a> Matcher<'a> {
             );
         }
         subject.row = rows.first().copied();
+        subject.more_rows = rows.into_iter().skip(1).collect();
     }
 
     /// The row for a UNC path that stands as `text` and that GPMC compares as `unit`.

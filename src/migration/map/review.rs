@@ -51,28 +51,30 @@ fn against_gpos(
     let matcher = Matcher::new(Some(table), options.unc_match);
     let mut all = Usage::default();
     let mut subjects = Vec::new();
-    let mut whole = !snapshots.is_empty();
     for snapshot in snapshots {
         let of_gpo = |message: StatusMessage| message.of_gpo(&snapshot.display_name);
-        match survey(snapshot, &matcher, options, &places::visit_file) {
-            Ok(survey) => {
-                let usage = findings::usage(&survey, table);
-                all.used.extend(usage.used);
-                all.outside.extend(usage.outside);
-                messages.extend(usage.mismatches.into_iter().map(of_gpo));
-                messages.extend(survey.messages.iter().cloned().map(of_gpo));
-                without_row(&survey, snapshot, table, options, &mut |message| {
-                    messages.push(of_gpo(message));
-                });
-                subjects.extend(survey.subjects);
-            }
-            Err(error) => {
-                whole = false;
-                messages.extend(error.details().iter().cloned().map(of_gpo));
-            }
+        let survey = survey(snapshot, &matcher, options, &places::visit_file);
+        let usage = findings::usage(&survey, table);
+        all.used.extend(usage.used);
+        all.outside.extend(usage.outside);
+        for subject in survey.subjects.iter().filter(|subject| subject.in_scope) {
+            all.used.extend(&subject.more_rows);
         }
+        messages.extend(survey.conflicts.iter().cloned().map(of_gpo));
+        messages.extend(usage.mismatches.into_iter().map(of_gpo));
+        messages.extend(survey.messages.iter().cloned().map(|mut message| {
+            // What a mapping fails on.
+            if options.exclusive && survey.unread.contains(&message) {
+                message.severity = Severity::Error;
+            }
+            of_gpo(message)
+        }));
+        without_row(&survey, snapshot, table, options, &mut |message| {
+            messages.push(of_gpo(message));
+        });
+        subjects.extend(survey.subjects);
     }
-    if whole {
+    if !snapshots.is_empty() {
         messages.extend(findings::unused(table, &all));
     }
     subjects
@@ -338,6 +340,48 @@ mod tests {
             found(&[lines], &rows, None, false).await,
             expected(&[('e', "ambiguous-rows", 4)])
         );
+    }
+
+    #[tokio::test]
+    async fn two_rows_for_one_principal_hide_no_other_finding() {
+        let none = "<DestinationNone/>";
+        let rows = [
+            ("GlobalGroup", "Helpdesk@src.test", none),
+            ("GlobalGroup", "SRC\\Helpdesk", none),
+            ("GlobalGroup", "Nobody@src.test", none),
+        ];
+        assert_eq!(
+            found(&[RIGHTS], &rows, None, true).await,
+            expected(&[
+                ('e', "ambiguous-rows", 4),
+                ('e', "unmapped-reference", 4),
+                ('e', "unmapped-reference", 4),
+                ('w', "unused-row", 4),
+            ])
+        );
+    }
+
+    #[tokio::test]
+    async fn an_unread_file_is_an_error_where_a_mapping_fails_on_it() {
+        let mut gpo = snapshot("");
+        gpo.tree.insert_file(
+            &"User\\Preferences\\Drives\\Drives.xml".parse().unwrap(),
+            bytes::Bytes::from_static(b"<Drives><broken"),
+        );
+        for (exclusive, severity) in [(true, Severity::Error), (false, Severity::Warning)] {
+            let options = MapOptions {
+                exclusive,
+                ..MapOptions::default()
+            };
+            let found = review(&table(&[]), &[gpo.clone()], None, &options)
+                .await
+                .unwrap();
+            let seen: Vec<_> = found
+                .iter()
+                .map(|m| (m.code.as_str(), m.severity))
+                .collect();
+            assert_eq!(seen, [("unread-file", severity)]);
+        }
     }
 
     #[tokio::test]
