@@ -93,6 +93,12 @@ impl PrincipalList for Domain {
     }
 }
 
+/// With the source domain at hand.
+const OF_SRC: SuggestOptions<'static> = SuggestOptions {
+    source: Some(&SRC),
+    source_domain: None,
+};
+
 fn table(rows: &[(PrincipalType, &str)]) -> MigTable {
     let mut table = MigTable::new();
     for (kind, source) in rows {
@@ -144,7 +150,7 @@ async fn the_same_name_and_type_is_certain_in_the_notation_of_the_source() {
         (User, "DST\\crew"),
     ];
     assert_eq!(
-        ask(&rows, &SuggestOptions::default()).await,
+        ask(&rows, &OF_SRC).await,
         [
             "Helpdesk@src.test = HelpDesk@dst.test",
             "SRC\\ALICE = DST\\alice",
@@ -163,7 +169,7 @@ async fn a_builtin_group_goes_by_its_plain_name_in_every_notation() {
         (GlobalGroup, "Helpdesk@src.test"),
     ];
     assert_eq!(
-        ask(&rows, &SuggestOptions::default()).await,
+        ask(&rows, &OF_SRC).await,
         [
             "Administrators@src.test = Administrators",
             "src.test\\Administrators = Administrators",
@@ -178,7 +184,7 @@ async fn all_else_is_left_with_what_comes_closest() {
     let rows = [
         (GlobalGroup, "alice@src.test"),
         (LocalGroup, "Backup Crew@src.test"),
-        (Unknown, "SRC\\crew"),
+        (Unknown, "src.test\\crew"),
         (User, "zz@src.test"),
         // A name that fits a computer only with its `$` is not the user's.
         (User, "ws01@src.test"),
@@ -194,7 +200,7 @@ async fn all_else_is_left_with_what_comes_closest() {
         [
             "alice@src.test: \"alice\" exists in dst.test, but is a User, not a GlobalGroup [alice@dst.test]",
             "Backup Crew@src.test: \"Backup Crew\" does not exist in dst.test [Backup Team@dst.test, Backup Teams@dst.test]",
-            "SRC\\crew: its type is not known; \"crew\" exists in dst.test [DST\\crew]",
+            "src.test\\crew: its type is not known; \"crew\" exists in dst.test [dst.test\\crew]",
             "zz@src.test: \"zz\" does not exist in dst.test []",
             "ws01@src.test: \"ws01\" exists in dst.test, but is a Computer, not a User [WS01$@dst.test]",
             "Helpdesk: it is text that no domain can tell the meaning of [HelpDesk@dst.test]",
@@ -237,7 +243,7 @@ async fn of_several_domains_the_source_must_be_named() {
         (User, "SRC\\crew"),
         (User, "alice@third.test"),
     ];
-    let several = "the table names several domains (src.test, third.test), and which is the source is not said";
+    let several = "the table names several domains (src, src.test, third.test), and which is the source is not said";
     assert_eq!(
         ask(&rows, &SuggestOptions::default()).await,
         [
@@ -246,20 +252,56 @@ async fn of_several_domains_the_source_must_be_named() {
             format!("alice@third.test: {several} [alice@dst.test]"),
         ]
     );
-    for name in ["src.test", "SRC"] {
-        let options = SuggestOptions {
-            source_domain: Some(name),
-            ..SuggestOptions::default()
-        };
-        assert_eq!(
-            ask(&rows, &options).await,
-            [
-                "alice@src.test = alice@dst.test",
-                "SRC\\crew = DST\\crew",
-                "alice@third.test: it is of third.test, which is not the source domain [alice@dst.test]",
-            ]
-        );
-    }
+    let third =
+        "alice@third.test: it is of third.test, which is not the source domain [alice@dst.test]";
+    let named = |name| SuggestOptions {
+        source_domain: Some(name),
+        ..SuggestOptions::default()
+    };
+    assert_eq!(
+        ask(&rows, &named("src.test")).await,
+        [
+            "alice@src.test = alice@dst.test",
+            "SRC\\crew: whether src is the source domain, only that domain can tell [DST\\crew]",
+            third,
+        ]
+    );
+    assert_eq!(
+        ask(&rows, &named("SRC")).await,
+        [
+            "alice@src.test: whether src.test is the source domain, only that domain can tell [alice@dst.test]",
+            "SRC\\crew = DST\\crew",
+            "alice@third.test: whether third.test is the source domain, only that domain can tell [alice@dst.test]",
+        ]
+    );
+    // The source domain knows its own names, whatever they are like.
+    let asked = SuggestOptions {
+        source: Some(&SRC),
+        ..SuggestOptions::default()
+    };
+    assert_eq!(
+        ask(&rows, &asked).await,
+        [
+            "alice@src.test = alice@dst.test",
+            "SRC\\crew = DST\\crew",
+            third,
+        ]
+    );
+    let other = Domain {
+        netbios: "OLD",
+        ..SRC
+    };
+    let asked = SuggestOptions {
+        source: Some(&other),
+        ..SuggestOptions::default()
+    };
+    assert_eq!(
+        ask(&[(User, "OLD\\alice"), (User, "SRC\\crew")], &asked).await,
+        [
+            "OLD\\alice = DST\\alice",
+            "SRC\\crew: it is of src, which is not the source domain [DST\\crew]",
+        ]
+    );
 }
 
 #[tokio::test]
