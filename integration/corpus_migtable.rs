@@ -427,3 +427,70 @@ fn tables(corpus: &Path) -> Vec<PathBuf> {
     assert_eq!(found.len(), 13, "tables in the corpus");
     found
 }
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, name) = entry
+            .map(|entry| (entry.path(), entry.file_name()))
+            .unwrap();
+        if path.is_dir() {
+            copy_folder(&path, &to.join(name));
+        } else {
+            std::fs::copy(&path, to.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_backup_that_cannot_be_read_is_told_and_the_others_fill_the_table() {
+    let Some(corpus) = corpus("a_backup_that_cannot_be_read_is_told_and_the_others_fill_the_table")
+    else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let good = backups(&corpus).remove(0);
+    copy_folder(&good, &dir.path().join(good.file_name().unwrap()));
+    let broken = dir.path().join("{11111111-2222-3333-4444-555555555555}");
+    std::fs::create_dir(&broken).unwrap();
+    std::fs::write(broken.join("Backup.xml"), "<broken").unwrap();
+    let gone = "{99999999-2222-3333-4444-555555555555}";
+    let manifest = format!(
+        "<Backups xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/Manifest\"><BackupInst><GPOGuid>{gone}</GPOGuid><GPODomain>src.test</GPODomain><GPODomainGuid>{gone}</GPODomainGuid><GPODomainController>dc</GPODomainController><BackupTime>2024-01-01T00:00:00</BackupTime><ID>{gone}</ID><Comment></Comment><GPODisplayName>Gone</GPODisplayName></BackupInst></Backups>"
+    );
+    std::fs::write(dir.path().join("manifest.xml"), manifest).unwrap();
+    let table = dir.path().join("t.migtable");
+    let folder = dir.path().to_str().unwrap();
+    let run = |table: &Path, from: &[&str]| {
+        let mut all = vec!["migtable", "populate", table.to_str().unwrap()];
+        all.extend(from);
+        support::gpoctl(&all)
+    };
+    let said = run(&table, &["--all", "--backup-dir", folder, "--json"]);
+    assert_eq!(said.status, 3, "{}", said.stderr);
+    let told: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(told["status"], "partial");
+    assert_eq!(told["gpos"].as_array().unwrap().len(), 1);
+    let left: Vec<&str> = told["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|message| message["code"] == "not-read")
+        .map(|message| message["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(
+        left.iter().any(|text| text.contains("11111111-")),
+        "{left:?}"
+    );
+    assert!(
+        left.iter().any(|text| text.contains("99999999-")),
+        "{left:?}"
+    );
+    MigTable::parse(&std::fs::read(&table).unwrap()).unwrap();
+    // Nothing at all is a failure, and makes no table.
+    let none = dir.path().join("none.migtable");
+    let said = run(&none, &["--from-backup", broken.to_str().unwrap()]);
+    assert_eq!(said.status, 1, "{}", said.stderr);
+    assert!(!none.exists());
+}

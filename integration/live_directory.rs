@@ -375,7 +375,7 @@ live! {
         assert_eq!(found[2], Lookup::NotFound);
         assert_eq!(found[3], Lookup::OtherDomain("S-1-5-21-9-9-9".to_owned()));
         assert!(matches!(&found[4], Lookup::Found(p) if p.sam_account_name == "Users"));
-        // 500 SIDs, 300 conditions to a search.
+        // 500 SIDs, 400 conditions to a search.
         let many: Vec<PrincipalQuery> =
             (500..1000).map(|rid| PrincipalQuery::Sid(domain.with_rid(rid))).collect();
         let before = directory.searches();

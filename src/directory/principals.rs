@@ -14,9 +14,9 @@ use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 use crate::model::well_known;
 
-/// The conditions of one search: a name has three at most, so a search serves a hundred names or more. AD takes more, but a
-/// filter of this size stays cheap on every server.
-const BATCH: usize = 300;
+/// The conditions of one search: a name, with that of the computer it may be, has four at most, so a search serves a hundred
+/// names or more. AD takes more, but a filter of this size stays cheap on every server.
+const BATCH: usize = 400;
 
 /// The attributes of an account.
 const ATTRIBUTES: &[&str] = &[
@@ -56,7 +56,7 @@ enum Intent {
     Account {
         /// The account name, in lower case.
         name: String,
-        /// The `userPrincipalName` to try next, in lower case.
+        /// The `userPrincipalName` that is meant just as well, in lower case; empty for `DOMAIN\name`.
         upn: String,
         /// The answer when neither is found.
         otherwise: Lookup,
@@ -247,10 +247,16 @@ impl Candidates {
     }
 
     /// The one principal, or that there are several, in the order of their SIDs; `None` for nobody.
-    fn pick(&self, sids: Option<&Vec<Sid>>, info: &DomainInfo) -> Option<Lookup> {
-        let mut sids = sids?.clone();
-        sids.sort();
-        let hits: Vec<&Candidate> = sids.iter().filter_map(|sid| self.by_sid.get(sid)).collect();
+    fn pick<'a>(
+        &self,
+        sids: impl IntoIterator<Item = &'a Sid>,
+        info: &DomainInfo,
+    ) -> Option<Lookup> {
+        let sids: BTreeSet<&Sid> = sids.into_iter().collect();
+        let hits: Vec<&Candidate> = sids
+            .into_iter()
+            .filter_map(|sid| self.by_sid.get(sid))
+            .collect();
         match hits.as_slice() {
             [] => None,
             [one] => Some(Lookup::Found(one.principal(info))),
@@ -275,18 +281,21 @@ impl Candidates {
                 upn,
                 otherwise,
             } => {
-                let computers: Option<Vec<Sid>> =
-                    self.by_account.get(&format!("{name}$")).map(|sids| {
-                        let computer = |sid: &&Sid| {
-                            self.by_sid
-                                .get(sid)
-                                .is_some_and(|one| one.kind == PrincipalType::Computer)
-                        };
-                        sids.iter().filter(computer).cloned().collect()
+                // The account of that name and the `userPrincipalName` may be two users, and neither is the better one.
+                let accounts = self.by_account.get(name).into_iter().flatten();
+                let upns = self.by_upn.get(upn).into_iter().flatten();
+                let with_dollar = Some(format!("{name}$")).filter(|_| !name.is_empty());
+                let computers = with_dollar
+                    .and_then(|name| self.by_account.get(&name))
+                    .into_iter()
+                    .flatten()
+                    .filter(|sid| {
+                        self.by_sid
+                            .get(sid)
+                            .is_some_and(|one| one.kind == PrincipalType::Computer)
                     });
-                self.pick(self.by_account.get(name), info)
-                    .or_else(|| self.pick(self.by_upn.get(upn), info))
-                    .or_else(|| self.pick(computers.as_ref().filter(|_| !name.is_empty()), info))
+                self.pick(accounts.chain(upns), info)
+                    .or_else(|| self.pick(computers, info))
                     .unwrap_or_else(|| otherwise.clone())
             }
         }
@@ -469,6 +478,42 @@ mod tests {
             ask("x@src.test", &found),
             Lookup::Ambiguous(vec!["SRC\\a".to_owned(), "SRC\\b".to_owned()])
         );
+    }
+
+    #[test]
+    fn the_account_name_of_one_that_is_the_user_principal_name_of_another_is_ambiguous() {
+        let found = [
+            candidate(1, "alice", None, PrincipalType::User),
+            candidate(2, "bob", Some("Alice@src.test"), PrincipalType::User),
+            candidate(3, "eve", Some("eve@src.test"), PrincipalType::User),
+        ];
+        for name in ["alice", "ALICE@src.test"] {
+            assert_eq!(
+                ask(name, &found),
+                Lookup::Ambiguous(vec!["SRC\\alice".to_owned(), "SRC\\bob".to_owned()]),
+                "{name}"
+            );
+        }
+        // This form names the account alone.
+        assert_eq!(rid(&ask("SRC\\alice", &found)), Some(1));
+        assert_eq!(rid(&ask("src.test\\Alice", &found)), Some(1));
+        for name in ["eve", "eve@src.test", "SRC\\eve"] {
+            assert_eq!(rid(&ask(name, &found)), Some(3), "{name}");
+        }
+    }
+
+    #[test]
+    fn one_search_serves_a_hundred_computers_by_name() {
+        let terms: BTreeSet<Term> = (0..100)
+            .flat_map(|number| {
+                [
+                    format!("PC{number}@src.test"),
+                    format!("PC{number}$@src.test"),
+                ]
+            })
+            .flat_map(|name| terms(&intent(&PrincipalQuery::Name(name), &info())))
+            .collect();
+        assert_eq!(terms.len().div_ceil(BATCH), 1);
     }
 
     #[test]

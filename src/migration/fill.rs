@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, EntryType, MigTable, Row};
 use crate::message::{Severity, StatusMessage, printable};
 
-use super::table::{MigrationTable, TEMPLATE, is_kept, placeholders};
+use super::table::{MigrationTable, TEMPLATE, is_kept, is_of_name, placeholders};
 
 /// The values of a template's placeholders. Names compare without regard to case.
 #[derive(Debug, Clone, Default)]
@@ -159,7 +159,10 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
 
 /// Whether a variable without a value is meant to stay.
 fn stays(row: &Row, name: &str) -> bool {
-    row.kind == EntryType::UncPath && is_kept(&name.to_lowercase(), &row.source.to_lowercase())
+    match row.kind {
+        EntryType::UncPath => is_kept(&name.to_lowercase(), &row.source.to_lowercase()),
+        EntryType::Principal(_) => is_of_name(name),
+    }
 }
 
 /// The names of the placeholders of a text.

@@ -81,6 +81,8 @@ pub(super) struct Candidate {
     pub(super) key: String,
     /// A bare name or a SID: for rows of type Unknown only.
     bare: bool,
+    /// A bare name that does not mean the same everywhere: text of that name may stand for somebody else.
+    pub(super) weak: bool,
     /// A computer's name without its `$`: not for rows of users and groups, who may be called the same.
     computer: bool,
 }
@@ -146,6 +148,7 @@ impl Identity {
                 list.push(Candidate {
                     key,
                     bare,
+                    weak: false,
                     computer,
                 });
             }
@@ -186,6 +189,14 @@ impl Identity {
             }
         }
         add(upn.clone(), false, false);
+        let own = |key: &str| {
+            self.well_known
+                .is_some_and(|name| name.to_lowercase() == key)
+        };
+        for candidate in &mut list {
+            let is_name = candidate.bare && candidate.key.parse::<Sid>().is_err();
+            candidate.weak = is_name && !own(&candidate.key);
+        }
         list
     }
 }
@@ -314,6 +325,17 @@ impl<'a> Inventory<'a> {
             FoundTarget::Computer(name) => Some(self.computer(name)),
             FoundTarget::Label(name) => Some(self.unknown(name)),
         }
+    }
+
+    /// Whether a bare name, in lower case, means this principal here, or at least nobody else.
+    pub(super) fn means(&self, name: &str, identity: &Identity) -> bool {
+        let known = match self.by_name.get(name) {
+            None => return true,
+            Some(None) => return false,
+            Some(Some(number)) => self.known(*number),
+        };
+        let folded = |identity: &Identity| identity.name().map(|name| name.to_lowercase());
+        known.sid == identity.sid && (known.sid.is_some() || folded(&known) == folded(identity))
     }
 
     /// Whether a name says that it is of the source's domain, or is that domain's own, or the DN of something in it.

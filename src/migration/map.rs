@@ -127,6 +127,8 @@ struct Survey<'a> {
     unread: Vec<StatusMessage>,
     /// What the visitors could not read or take for a reference in the readable files; it is among their messages too.
     unread_places: Vec<StatusMessage>,
+    /// The references that several rows name, an error for each.
+    conflicts: Vec<StatusMessage>,
     messages: Vec<StatusMessage>,
 }
 
@@ -146,7 +148,11 @@ pub(super) async fn map_with(
         "the migration table has rows that cannot be used",
     )?;
     let matcher = Matcher::new(table, options.unc_match);
-    let mut survey = survey(snapshot, &matcher, options, visit)?;
+    let mut survey = survey(snapshot, &matcher, options, visit);
+    fail_on_errors(
+        &survey.conflicts,
+        "the migration table names a reference more than once",
+    )?;
     if table.is_some() {
         fail_on_unread(&survey, snapshot)?;
     }
@@ -163,6 +169,9 @@ pub(super) async fn map_with(
         .collect();
     findings::fail_on_unmapped(&survey, &destinations, &decisions, target, options)?;
     messages.extend(destinations.warnings(table));
+    if let Some(table) = table {
+        messages.extend(destinations.relative_warnings(table, &survey.subjects, &decisions));
+    }
     messages.extend(findings::findings(
         &survey,
         table,
@@ -294,7 +303,7 @@ fn survey<'a>(
     matcher: &Matcher<'_>,
     options: &MapOptions,
     visit: &VisitFile<'_>,
-) -> Result<Survey<'a>> {
+) -> Survey<'a> {
     let mut survey = Survey {
         inventory: Inventory::new(snapshot),
         subjects: Vec::new(),
@@ -303,9 +312,9 @@ fn survey<'a>(
         files: Vec::new(),
         unread: Vec::new(),
         unread_places: Vec::new(),
+        conflicts: Vec::new(),
         messages: Vec::new(),
     };
-    let mut conflicts = Vec::new();
     let mut agreement = Agreement::default();
     let mut files = Vec::new();
     for (path, content) in snapshot.tree.files() {
@@ -333,12 +342,12 @@ fn survey<'a>(
         for found in found {
             let disagreement = agreement.check(&found, &survey.inventory);
             survey.messages.extend(disagreement);
-            survey.meet(found, file, matcher, options, &mut conflicts);
+            survey.meet(found, file, matcher, options);
         }
     }
     for object in &snapshot.directory_objects {
         places::software::visit_object(object, &mut |found| {
-            survey.meet(found.clone(), None, matcher, options, &mut conflicts);
+            survey.meet(found.clone(), None, matcher, options);
             Rewrite::Keep
         });
     }
@@ -358,15 +367,11 @@ fn survey<'a>(
                     place: Place::file("security descriptor"),
                     scope: Scope::Gpmc,
                 };
-                survey.meet(found, None, matcher, options, &mut conflicts);
+                survey.meet(found, None, matcher, options);
             }
         }
     }
-    fail_on_errors(
-        &conflicts,
-        "the migration table names a reference more than once",
-    )?;
-    Ok(survey)
+    survey
 }
 
 impl Survey<'_> {
@@ -381,15 +386,14 @@ impl Survey<'_> {
         file: Option<usize>,
         matcher: &Matcher<'_>,
         options: &MapOptions,
-        conflicts: &mut Vec<StatusMessage>,
     ) {
         let key = key_of(&found.target);
         let number = match self.numbers.get(&key) {
             Some(number) => *number,
             None => {
                 let number = self.subjects.len();
-                let identity = self.inventory.identify(&found.target);
-                self.subjects.push(matcher.subject(&found.target, identity));
+                self.subjects
+                    .push(matcher.subject(&found.target, &self.inventory));
                 self.numbers.insert(key, number);
                 number
             }
@@ -400,7 +404,8 @@ impl Survey<'_> {
             if !subject.in_scope
                 && let Some(conflict) = &subject.conflict
             {
-                conflicts.push(conflict.clone().at(found.place.clone()));
+                self.conflicts
+                    .push(conflict.clone().at(found.place.clone()));
             }
             subject.in_scope = true;
         }
@@ -504,7 +509,12 @@ fn update_inventory(
                 followed.insert(text.to_lowercase(), to.clone());
             }
             if let Some(identity) = &subject.identity {
-                by_identity.insert(identity.shown(), decision);
+                // A bare name may have a row of its own, which says nothing of the principal.
+                if matches!(subject.target, FoundTarget::Name(_)) {
+                    by_identity.entry(identity.shown()).or_insert(decision);
+                } else {
+                    by_identity.insert(identity.shown(), decision);
+                }
             }
         }
     }
@@ -522,9 +532,14 @@ fn update_inventory(
                 Some(Rewrite::Remove) => return None,
                 Some(Rewrite::Principal { sid, name }) => decision
                     .and_then(|decision| destinations.principal(decision))
-                    .unwrap_or_else(|| Principal {
-                        sid: sid.clone(),
-                        ..Principal::named(name)
+                    .unwrap_or_else(|| match sid {
+                        Some(sid) if name.parse::<Sid>().is_ok() => {
+                            Principal::unresolved(sid.clone())
+                        }
+                        sid => Principal {
+                            sid: sid.clone(),
+                            ..Principal::named(name)
+                        },
                     }),
             };
             let new = InventoryPrincipal {

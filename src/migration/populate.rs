@@ -192,8 +192,10 @@ pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, Inval
             continue;
         }
         let found = rows.get(&key).or_else(|| {
+            // A row of a bare name is for the text of that name, which may stand for somebody else than the principal.
             item.candidates
                 .iter()
+                .filter(|candidate| !candidate.weak)
                 .filter_map(|candidate| {
                     let row = rows.get(&candidate.key)?;
                     candidate.fits(row.1).then_some(row)

@@ -250,17 +250,12 @@ fn doubt_domains(
         (None, Some(domain)) => BTreeSet::from([domain.to_lowercase()]),
         (None, None) => BTreeSet::new(),
     };
-    let dns: BTreeSet<String> = named
-        .iter()
-        .chain(&source_names)
-        .filter(|name| name.contains('.'))
-        .cloned()
-        .collect();
-    // A NetBIOS name is nearly always the first label of the DNS name.
+    // Only the source domain itself tells which NetBIOS name is its own; it need not be the first label of the DNS name.
     let whole = |name: &str| -> String {
-        let mut fitting = dns.iter().filter(|dns| dns.split('.').next() == Some(name));
-        match (fitting.next(), fitting.next()) {
-            (Some(one), None) => one.clone(),
+        match options.source {
+            Some(source) if source.netbios_domain().to_lowercase() == name => {
+                source.dns_domain().to_lowercase()
+            }
             _ => name.to_owned(),
         }
     };
@@ -271,11 +266,17 @@ fn doubt_domains(
             continue;
         };
         let doubt = if !sources.is_empty() {
-            (!sources.contains(&domain)).then(|| {
-                format!(
+            let one_form = |source: &String| source.contains('.') == domain.contains('.');
+            let known = options.source.is_some() || sources.iter().any(one_form);
+            (!sources.contains(&domain)).then(|| match known {
+                true => format!(
                     "it is of {}, which is not the source domain",
                     printable(&domain)
-                )
+                ),
+                false => format!(
+                    "whether {} is the source domain, only that domain can tell",
+                    printable(&domain)
+                ),
             })
         } else if domains.len() > 1 {
             let list: Vec<&str> = domains.iter().map(String::as_str).collect();
@@ -375,8 +376,11 @@ fn is_named(principal: &Principal, name: &str) -> bool {
     }
 }
 
-/// A principal of the target as the source is written.
+/// A principal of the target as the source is written; a builtin group, which is of no domain, by its plain name.
 fn in_notation(form: NameForm<'_>, principal: &Principal) -> String {
+    if let Some(sid) = principal.sid.as_ref().filter(|sid| !sid.is_domain_sid()) {
+        return well_known::name_of(sid).map_or_else(|| principal.down_level_name(), str::to_owned);
+    }
     match form {
         NameForm::DownLevel { domain, .. } if domain.contains('.') => {
             format!("{}\\{}", principal.dns_domain, principal.sam_account_name)

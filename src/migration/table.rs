@@ -41,32 +41,96 @@ pub struct MigrationTable {
 /// The code of the finding that a destination still holds a placeholder: the table is a template.
 pub const TEMPLATE: &str = "leftover-placeholder";
 
-/// Variables of Windows that are legal in a UNC path of a setting; anything else between `%` is a template's placeholder.
+/// Variables of Windows that are legal in a UNC path of a setting. What is neither here nor among those of Preferences and stands
+/// between `%` is a template's placeholder.
 const WINDOWS_VARIABLES: &[&str] = &[
     "allusersprofile",
     "appdata",
     "clientname",
+    "commonprogramfiles",
+    "commonprogramfiles(x86)",
+    "commonprogramw6432",
     "computername",
+    "comspec",
+    "driverdata",
     "homedrive",
     "homepath",
     "homeshare",
     "localappdata",
-    "logondomain",
     "logonserver",
-    "logonuser",
+    "number_of_processors",
+    "onedrive",
+    "onedrivecommercial",
+    "onedriveconsumer",
+    "os",
+    "processor_architecture",
     "programdata",
     "programfiles",
     "programfiles(x86)",
+    "programw6432",
     "public",
+    "sessionname",
     "systemdrive",
     "systemroot",
     "temp",
     "tmp",
     "userdnsdomain",
     "userdomain",
+    "userdomain_roamingprofile",
     "username",
     "userprofile",
     "windir",
+];
+
+/// The variables of Group Policy Preferences, which their client-side extensions fill in, without those of Windows.
+const PREFERENCES_VARIABLES: &[&str] = &[
+    "appdatadir",
+    "binarycomputersid",
+    "binaryusersid",
+    "commonappdatadir",
+    "commondesktopdir",
+    "commonfavoritesdir",
+    "commonprogramsdir",
+    "commonstartmenudir",
+    "commonstartupdir",
+    "currentprocessid",
+    "currentthreadid",
+    "datetime",
+    "datetimeex",
+    "desktopdir",
+    "domainname",
+    "favoritesdir",
+    "gphpath",
+    "gptpath",
+    "grouppolicyversion",
+    "lastdrivemapped",
+    "lasterror",
+    "lasterrortext",
+    "ldapcomputersid",
+    "ldapusersid",
+    "localtime",
+    "localtimeex",
+    "logondomain",
+    "logonuser",
+    "logonusersid",
+    "macaddress",
+    "netplacesdir",
+    "osversion",
+    "programfilesdir",
+    "programsdir",
+    "recentdocumentsdir",
+    "resultcode",
+    "resulttext",
+    "reversedcomputersid",
+    "reversedusersid",
+    "sendtodir",
+    "startmenudir",
+    "startupdir",
+    "systemdir",
+    "tempdir",
+    "timestamp",
+    "tracefile",
+    "windowsdir",
 ];
 
 impl MigrationTable {
@@ -219,7 +283,7 @@ impl MigrationTable {
         let Destination::Set(text) = &row.destination else {
             return;
         };
-        if let Some(found) = placeholder(text, |_| false) {
+        if let Some(found) = placeholder(text, is_of_name) {
             messages.push(self.leftover(row, text, found));
         } else if text.starts_with(r"\\") {
             messages.push(
@@ -272,10 +336,17 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<MigTable> {
     })
 }
 
-/// Whether a variable in the destination of a UNC path is meant to stay: one of Windows, or one of the source. Both are given
-/// in lower case.
+/// Whether a variable in the destination of a UNC path is meant to stay: one that clients fill in, or one of the source. Both
+/// are given in lower case.
 pub(super) fn is_kept(name: &str, source: &str) -> bool {
-    WINDOWS_VARIABLES.contains(&name) || source.contains(&format!("%{name}%"))
+    WINDOWS_VARIABLES.contains(&name)
+        || PREFERENCES_VARIABLES.contains(&name)
+        || source.contains(&format!("%{name}%"))
+}
+
+/// Whether what stands between two percent signs in the name of a principal is part of the name: a placeholder has no blanks.
+pub(super) fn is_of_name(name: &str) -> bool {
+    name.contains(char::is_whitespace)
 }
 
 /// The first `%name%` of a text that is not legal; the name is asked for in lower case.
@@ -417,6 +488,33 @@ mod tests {
         ]
         .map(|(code, text, line)| (code.to_owned(), text.to_owned(), line));
         assert_eq!(findings(&rows), expected);
+    }
+
+    #[test]
+    fn what_clients_fill_in_and_percents_in_names_are_no_placeholders() {
+        let set = |text: &str| Destination::Set(text.to_owned());
+        let group = EntryType::Principal(PrincipalType::GlobalGroup);
+        let rows = [
+            (
+                EntryType::UncPath,
+                r"\\a\1",
+                set(r"\\b\%LogonUser%\%DesktopDir%\%CommonProgramFiles%\%OneDrive%"),
+            ),
+            (
+                EntryType::UncPath,
+                r"\\a\2",
+                set(r"\\%DomainName%\x\%TimeStamp%"),
+            ),
+            (group, r"A\x", set("B\\100% of 50% done")),
+            (group, r"A\y", set("B\\%LogonUser%")),
+            (EntryType::UncPath, r"\\a\3", set(r"\\b\%Share%")),
+        ];
+        let told: Vec<(String, u64)> = findings(&rows)
+            .into_iter()
+            .map(|(code, _, line)| (code, line))
+            .collect();
+        let code = "error leftover-placeholder".to_owned();
+        assert_eq!(told, [(code.clone(), 18), (code, 23)]);
     }
 
     #[test]

@@ -22,7 +22,8 @@ use crate::operations::read::{read_gpo, take_inventory};
 ///
 /// What GPMC inventories gets a row in GPMC's words: sAMAccountName@dns.domain, well-known principals by name, the folder of
 /// a package or script. What only gpoctl finds (Registry.pol, Preferences, …) gets one too, listed apart; leave that out with
-/// --scope gpmc. Rows that are there stay as they are. A table that is not there yet is made.
+/// --scope gpmc. Rows that are there stay as they are. A table that is not there yet is made. What
+/// cannot be read is left out with a warning, and the exit status is 3.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl migtable populate lab.migtable --from-backup '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}'\n  gpoctl migtable populate lab.migtable --from-gpo \"Workstation Security\" \"Logon Scripts\" --domain corp.example --relative"
@@ -84,11 +85,18 @@ pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
         scope: args.scope.into(),
     };
     let mut messages = Vec::new();
-    let snapshots = if args.from.from_backup.is_empty() && args.backup_dir.is_none() {
+    let read = if args.from.from_backup.is_empty() && args.backup_dir.is_none() {
         live(&args, ui).await?
     } else {
         stored(&args, &mut messages).await?
     };
+    let status = if read.missing.is_empty() {
+        0
+    } else {
+        ErrorKind::Incomplete.exit_status()
+    };
+    messages.extend(read.missing);
+    let snapshots = read.snapshots;
     let mut found = Vec::new();
     for snapshot in &snapshots {
         messages.extend(snapshot.messages.iter().cloned());
@@ -110,7 +118,7 @@ pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
     if ui.is_json() {
         ui.json(&serde_json::json!({
             "format_version": 1,
-            "status": "done",
+            "status": if status == 0 { "done" } else { "partial" },
             "file": args.file,
             "gpos": snapshots.iter().map(|snapshot| serde_json::json!({
                 "guid": snapshot.guid,
@@ -120,7 +128,7 @@ pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
             "items": merged.items.iter().map(|(item, placed)| as_json(&table, item, placed)).collect::<Vec<_>>(),
             "messages": messages,
         }))?;
-        return Ok(0);
+        return Ok(status);
     }
     show(&merged, ui);
     for message in &messages {
@@ -133,7 +141,54 @@ pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
         count(&merged, |placed| matches!(placed, Placed::Present(_))),
         table.rows().len()
     ));
-    Ok(0)
+    Ok(status)
+}
+
+/// The GPOs to fill a table from.
+#[derive(Default)]
+struct Read {
+    snapshots: Vec<GpoSnapshot>,
+    /// A warning for each that could not be read.
+    missing: Vec<StatusMessage>,
+    /// The first error that made one missing.
+    cause: Option<Error>,
+}
+
+impl Read {
+    /// Notes what became of one GPO or backup, which messages call by this name.
+    ///
+    /// # Errors
+    /// The error when somebody stopped it.
+    fn note(&mut self, name: &str, read: Result<GpoSnapshot>) -> Result<()> {
+        match read {
+            Ok(snapshot) => self.snapshots.push(snapshot),
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+            Err(error) => {
+                self.miss(name, &error.to_string());
+                self.cause.get_or_insert(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn miss(&mut self, name: &str, why: &str) {
+        self.missing.push(
+            StatusMessage::warning(
+                "not-read",
+                format!("\"{}\" was left out: {why}", printable(name)),
+            )
+            .with_hint("the table lacks its rows; run this again when it can be read"),
+        );
+    }
+
+    /// # Errors
+    /// The first error, when nothing at all could be read.
+    fn finish(self) -> Result<Self> {
+        match self.cause {
+            Some(error) if self.snapshots.is_empty() => Err(error),
+            _ => Ok(self),
+        }
+    }
 }
 
 fn count(merged: &Merged, which: impl Fn(&Placed) -> bool) -> usize {
@@ -145,7 +200,7 @@ fn count(merged: &Merged, which: impl Fn(&Placed) -> bool) -> usize {
 }
 
 /// The GPOs as they are in the domain.
-async fn live(args: &PopulateArgs, ui: &Ui) -> Result<Vec<GpoSnapshot>> {
+async fn live(args: &PopulateArgs, ui: &Ui) -> Result<Read> {
     let session = args.connection.connect().await?;
     let gpos = if args.from.all {
         session.directory().gpos().await?
@@ -158,42 +213,56 @@ async fn live(args: &PopulateArgs, ui: &Ui) -> Result<Vec<GpoSnapshot>> {
     };
     let control = ui.control();
     let total = u64::try_from(gpos.len()).unwrap_or(u64::MAX);
-    let mut snapshots = Vec::new();
+    let mut all = Read::default();
     for (done, gpo) in (0_u64..).zip(&gpos) {
         control.report(Phase::Read, done, total, 0);
-        let mut live = read_gpo(&session, gpo, &control).await?;
-        take_inventory(&session, &mut live.snapshot).await?;
-        snapshots.push(live.snapshot);
+        let read = async {
+            let mut live = read_gpo(&session, gpo, &control).await?;
+            take_inventory(&session, &mut live.snapshot).await?;
+            Ok(live.snapshot)
+        };
+        all.note(&gpo.display_name, read.await)?;
     }
     control.report(Phase::Read, total, total, 0);
-    Ok(snapshots)
+    all.finish()
 }
 
 /// The GPOs of backups.
-async fn stored(
-    args: &PopulateArgs,
-    messages: &mut Vec<StatusMessage>,
-) -> Result<Vec<GpoSnapshot>> {
-    let specs: Vec<String> = match &args.backup_dir {
-        Some(dir) if args.from.all => crate::backup::list(dir)?
-            .into_iter()
-            .filter(|entry| entry.present)
-            .map(|entry| entry.info.path.to_string_lossy().into_owned())
-            .collect(),
-        _ => args.from.from_backup.clone(),
-    };
-    let mut snapshots = Vec::new();
-    for spec in specs {
-        let backup = read_backup(spec, args.backup_dir.clone()).await?;
-        messages.extend(
-            backup
-                .problems
-                .into_iter()
-                .map(|problem| problem.of_gpo(&backup.snapshot.display_name)),
-        );
-        snapshots.push(backup.snapshot);
+async fn stored(args: &PopulateArgs, messages: &mut Vec<StatusMessage>) -> Result<Read> {
+    let mut all = Read::default();
+    let mut specs = Vec::new();
+    match &args.backup_dir {
+        Some(dir) if args.from.all => {
+            for entry in crate::backup::list(dir)? {
+                let path = entry.info.path.to_string_lossy().into_owned();
+                if entry.present {
+                    specs.push(path);
+                } else {
+                    all.miss(
+                        &path,
+                        "it stands in manifest.xml, and its folder is not there",
+                    );
+                }
+            }
+        }
+        _ => specs.clone_from(&args.from.from_backup),
     }
-    Ok(snapshots)
+    for spec in specs {
+        let read = match read_backup(spec.clone(), args.backup_dir.clone()).await {
+            Ok(backup) => {
+                messages.extend(
+                    backup
+                        .problems
+                        .into_iter()
+                        .map(|problem| problem.of_gpo(&backup.snapshot.display_name)),
+                );
+                Ok(backup.snapshot)
+            }
+            Err(error) => Err(error),
+        };
+        all.note(&spec, read)?;
+    }
+    all.finish()
 }
 
 /// What an item came to, in one word.

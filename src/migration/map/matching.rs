@@ -2,7 +2,7 @@
 
 use crate::formats::migtable::source_key;
 use crate::message::{StatusMessage, printable};
-use crate::migration::identity::Identity;
+use crate::migration::identity::{Identity, Inventory};
 use crate::migration::places::FoundTarget;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
@@ -24,6 +24,8 @@ pub(super) struct Subject {
     pub(super) prefix_row: Option<usize>,
     /// For a UNC path into the folder of a GPO of the source: which one.
     pub(super) gpo_path: Option<GpoPath>,
+    /// The numbers of further rows that name it, which is an error.
+    pub(super) more_rows: Vec<usize>,
     /// Several rows name it.
     pub(super) conflict: Option<StatusMessage>,
     /// Whether a reference inside the chosen scope names it.
@@ -61,7 +63,8 @@ impl<'a> Matcher<'a> {
     }
 
     /// The subject a reference names, with its row.
-    pub(super) fn subject(&self, target: &FoundTarget, identity: Option<Identity>) -> Subject {
+    pub(super) fn subject(&self, target: &FoundTarget, inventory: &Inventory<'_>) -> Subject {
+        let identity = inventory.identify(target);
         let mut subject = Subject {
             target: target.clone(),
             identity,
@@ -69,6 +72,7 @@ impl<'a> Matcher<'a> {
             rest: String::new(),
             prefix_row: None,
             gpo_path: None,
+            more_rows: Vec::new(),
             conflict: None,
             in_scope: false,
         };
@@ -81,24 +85,45 @@ impl<'a> Matcher<'a> {
                 None => subject.prefix_row = self.unc_by_prefix(text).map(|found| found.row),
             }
         } else {
-            self.principal(&mut subject);
+            self.principal(&mut subject, inventory);
         }
         subject
     }
 
-    fn principal(&self, subject: &mut Subject) {
+    /// SIDs and names of a domain come first. A row of a bare name is for the text of that name, and for a principal only when
+    /// no other row names it and the name means nobody else in the source.
+    fn principal(&self, subject: &mut Subject, inventory: &Inventory<'_>) {
         let (Some(table), Some(identity)) = (self.table, &subject.identity) else {
             return;
         };
-        let mut rows: Vec<usize> = identity
-            .candidates()
-            .iter()
-            .filter_map(|candidate| {
-                let number = table.number_of(&candidate.key)?;
-                let kind = table.row(number)?.kind;
-                (candidate.fits(kind) && may_name(kind, &subject.target)).then_some(number)
-            })
-            .collect();
+        let text = match &subject.target {
+            FoundTarget::Name(text) | FoundTarget::Computer(text) | FoundTarget::Label(text) => {
+                Some(text.to_lowercase())
+            }
+            _ => None,
+        };
+        let mut rows: Vec<usize> = Vec::new();
+        let mut weak: Vec<usize> = Vec::new();
+        for candidate in identity.candidates() {
+            let Some(number) = table.number_of(&candidate.key).filter(|&number| {
+                table.row(number).is_some_and(|row| {
+                    candidate.fits(row.kind) && may_name(row.kind, &subject.target)
+                })
+            }) else {
+                continue;
+            };
+            if !candidate.weak {
+                rows.push(number);
+            } else if text.as_ref() == Some(&candidate.key) {
+                subject.row = Some(number);
+                return;
+            } else if inventory.means(&candidate.key, identity) {
+                weak.push(number);
+            }
+        }
+        if rows.is_empty() {
+            rows = weak;
+        }
         rows.sort_unstable();
         rows.dedup();
         if let [_, _, ..] = rows.as_slice() {
@@ -120,6 +145,7 @@ impl<'a> Matcher<'a> {
             );
         }
         subject.row = rows.first().copied();
+        subject.more_rows = rows.into_iter().skip(1).collect();
     }
 
     /// The row for a UNC path that stands as `text` and that GPMC compares as `unit`.

@@ -199,7 +199,8 @@ impl Destinations {
             .or_else(|| answers().next_back())
     }
 
-    /// Whether the destination of this row is written as text because the target does not know it.
+    /// Whether the destination of this row is written as text because the target does not know it. A name that says which domain
+    /// it is of is no text.
     fn stays_text(&self, number: usize, row: &TableRow, answer: &Lookup) -> bool {
         let Destination::Set(text) = &row.destination else {
             return false;
@@ -207,6 +208,7 @@ impl Destinations {
         *answer == Lookup::NotFound
             && row.kind == EntryType::Principal(PrincipalType::Unknown)
             && text.parse::<Sid>().is_err()
+            && NameForm::of(text).domain().is_none()
             && row.source.parse::<Sid>().is_err()
             && self.text_rows.contains(&number)
     }
@@ -222,6 +224,7 @@ impl Destinations {
                 continue;
             };
             if !self.stays_text(number, row, answer)
+                && foreign_sid(text, answer).is_none()
                 && let Some(problem) = self.problem(text, answer)
             {
                 errors.push(problem.at(table.place(row)));
@@ -264,7 +267,9 @@ impl Destinations {
                         printable(domain)
                     ),
                 )
-                .with_hint("name a principal of the target domain"),
+                .with_hint(
+                    "name a principal of the target domain, or give the SID of the one that is meant",
+                ),
             ),
         }
     }
@@ -298,6 +303,18 @@ impl Destinations {
                         .at(table.place(row)),
                     );
                 }
+                (Some((_, answer)), _) if foreign_sid(text, answer).is_some() => warnings.push(
+                    StatusMessage::warning(
+                        "destination-foreign-sid",
+                        format!(
+                            "destination \"{}\" is of a domain that {} does not know and is written unchecked",
+                            printable(text),
+                            self.target
+                        ),
+                    )
+                    .at(table.place(row))
+                    .with_hint("look up the SID in its own domain; the target must trust that domain"),
+                ),
                 (Some((_, answer)), _) if self.stays_text(number, row, answer) => warnings.push(
                     StatusMessage::warning(
                         "destination-text",
@@ -311,6 +328,44 @@ impl Destinations {
                     .with_hint("a client resolves the text itself, or ignores it"),
                 ),
                 _ => {}
+            }
+        }
+        warnings
+    }
+
+    /// A warning for each row whose relative name is somebody of another type than the row says, or than the source has where the
+    /// row says nothing.
+    pub(super) fn relative_warnings(
+        &self,
+        table: &MigrationTable,
+        subjects: &[Subject],
+        decisions: &[Decision],
+    ) -> Vec<StatusMessage> {
+        let mut warned = HashSet::new();
+        let mut warnings = Vec::new();
+        for (subject, decision) in subjects.iter().zip(decisions) {
+            let (Some(number), Some(identity), Some(answer)) =
+                (subject.row, &subject.identity, decision.answer)
+            else {
+                continue;
+            };
+            let (Some(row), Some(Lookup::Found(found))) =
+                (table.row(number), self.answers.get(answer))
+            else {
+                continue;
+            };
+            if row.destination == Destination::ByRelativeName
+                && subject.in_scope
+                && let EntryType::Principal(kind) = row.kind
+                && let Some(warning) = relative_of_other_type(
+                    row,
+                    kind,
+                    identity.kind().unwrap_or(PrincipalType::Unknown),
+                    found,
+                )
+                && warned.insert(number)
+            {
+                warnings.push(warning.at(table.place(row)));
             }
         }
         warnings
@@ -350,8 +405,15 @@ impl Destinations {
                     Some((_, answer)) if self.stays_text(number, row, answer) => {
                         becomes(subject, None, text.clone(), None)
                     }
-                    // The row is among the errors already, and fails the mapping.
-                    _ => Decision::keep(),
+                    Some((_, answer)) => match foreign_sid(text, answer) {
+                        Some(sid) => {
+                            let name = sid.to_string();
+                            becomes(subject, Some(sid), name, None)
+                        }
+                        // The row is among the errors already, and fails the mapping.
+                        None => Decision::keep(),
+                    },
+                    None => Decision::keep(),
                 }
             }
             (Destination::Set(_), _) => Decision::keep(),
@@ -391,6 +453,41 @@ impl Destinations {
                 .map_or_else(Decision::keep, problem),
             None => Decision::keep(),
         }
+    }
+}
+
+/// That the relative name of a row is somebody of another type in the target; the row's own type goes before the source's.
+pub(super) fn relative_of_other_type(
+    row: &TableRow,
+    of_row: PrincipalType,
+    of_source: PrincipalType,
+    found: &Principal,
+) -> Option<StatusMessage> {
+    let (kind, whose) = match of_row {
+        PrincipalType::Unknown => (of_source, "the source is"),
+        kind => (kind, "the type of the row is"),
+    };
+    let differs = kind != PrincipalType::Unknown
+        && found.kind != PrincipalType::Unknown
+        && found.kind != kind;
+    differs.then(|| {
+        StatusMessage::warning(
+            "destination-type",
+            format!(
+                "the relative name of \"{}\" is {} in the target, a {:?}; {whose} {kind:?}",
+                printable(&row.source),
+                printable(&found.down_level_name()),
+                found.kind
+            ),
+        )
+    })
+}
+
+/// The SID of a principal of another domain, such as the root of the forest: only that domain can say who it is.
+fn foreign_sid(text: &str, answer: &Lookup) -> Option<Sid> {
+    match answer {
+        Lookup::OtherDomain(_) => text.parse().ok(),
+        _ => None,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::model::well_known;
 use super::findings::{self, Usage};
 use super::gpo_folder::is_own_path;
 use super::matching::{Matcher, Subject};
-use super::resolving::{Destinations, relative_name};
+use super::resolving::{Destinations, relative_name, relative_of_other_type};
 use super::{MapOptions, Survey, survey};
 
 /// Everything that can be said of a table: of its rows alone, of the GPOs it is for, and of the domain it leads to. With
@@ -51,28 +51,30 @@ fn against_gpos(
     let matcher = Matcher::new(Some(table), options.unc_match);
     let mut all = Usage::default();
     let mut subjects = Vec::new();
-    let mut whole = !snapshots.is_empty();
     for snapshot in snapshots {
         let of_gpo = |message: StatusMessage| message.of_gpo(&snapshot.display_name);
-        match survey(snapshot, &matcher, options, &places::visit_file) {
-            Ok(survey) => {
-                let usage = findings::usage(&survey, table);
-                all.used.extend(usage.used);
-                all.outside.extend(usage.outside);
-                messages.extend(usage.mismatches.into_iter().map(of_gpo));
-                messages.extend(survey.messages.iter().cloned().map(of_gpo));
-                without_row(&survey, snapshot, table, options, &mut |message| {
-                    messages.push(of_gpo(message));
-                });
-                subjects.extend(survey.subjects);
-            }
-            Err(error) => {
-                whole = false;
-                messages.extend(error.details().iter().cloned().map(of_gpo));
-            }
+        let survey = survey(snapshot, &matcher, options, &places::visit_file);
+        let usage = findings::usage(&survey, table);
+        all.used.extend(usage.used);
+        all.outside.extend(usage.outside);
+        for subject in survey.subjects.iter().filter(|subject| subject.in_scope) {
+            all.used.extend(&subject.more_rows);
         }
+        messages.extend(survey.conflicts.iter().cloned().map(of_gpo));
+        messages.extend(usage.mismatches.into_iter().map(of_gpo));
+        messages.extend(survey.messages.iter().cloned().map(|mut message| {
+            // What a mapping fails on.
+            if options.exclusive && survey.unread.contains(&message) {
+                message.severity = Severity::Error;
+            }
+            of_gpo(message)
+        }));
+        without_row(&survey, snapshot, table, options, &mut |message| {
+            messages.push(of_gpo(message));
+        });
+        subjects.extend(survey.subjects);
     }
-    if whole {
+    if !snapshots.is_empty() {
         messages.extend(findings::unused(table, &all));
     }
     subjects
@@ -161,7 +163,7 @@ async fn against_target(
         }
     }
     let mut queries = Vec::new();
-    let mut asked: Vec<(&TableRow, PrincipalType)> = Vec::new();
+    let mut asked: Vec<(&TableRow, PrincipalType, PrincipalType)> = Vec::new();
     for (number, row) in table.rows().iter().enumerate() {
         let EntryType::Principal(kind) = row.kind else {
             continue;
@@ -205,7 +207,8 @@ async fn against_target(
             Destination::None | Destination::Set(_) => continue,
         };
         queries.push(query);
-        asked.push((row, kind));
+        let of_source = named.get(&number).and_then(|identity| identity.kind());
+        asked.push((row, kind, of_source.unwrap_or(PrincipalType::Unknown)));
     }
     if queries.is_empty() {
         return Ok(());
@@ -222,24 +225,12 @@ async fn against_target(
             ),
         ));
     }
-    for ((row, kind), answer) in asked.into_iter().zip(&answers) {
+    for ((row, kind, of_source), answer) in asked.into_iter().zip(&answers) {
         let relative = row.destination == Destination::ByRelativeName;
         let source = printable(&row.source);
         let finding = match answer {
-            Lookup::Found(principal)
-                if relative
-                    && kind != PrincipalType::Unknown
-                    && principal.kind != PrincipalType::Unknown
-                    && principal.kind != kind =>
-            {
-                Some(StatusMessage::warning(
-                    "destination-type",
-                    format!(
-                        "the relative name of \"{source}\" is {} in the target, a {:?}; the type of the row is {kind:?}",
-                        printable(&principal.down_level_name()),
-                        principal.kind
-                    ),
-                ))
+            Lookup::Found(principal) if relative => {
+                relative_of_other_type(row, kind, of_source, principal)
             }
             Lookup::Found(_) => None,
             _ if relative => destinations.problem(NameForm::of(&row.source).relative(), answer),
@@ -349,6 +340,48 @@ mod tests {
             found(&[lines], &rows, None, false).await,
             expected(&[('e', "ambiguous-rows", 4)])
         );
+    }
+
+    #[tokio::test]
+    async fn two_rows_for_one_principal_hide_no_other_finding() {
+        let none = "<DestinationNone/>";
+        let rows = [
+            ("GlobalGroup", "Helpdesk@src.test", none),
+            ("GlobalGroup", "SRC\\Helpdesk", none),
+            ("GlobalGroup", "Nobody@src.test", none),
+        ];
+        assert_eq!(
+            found(&[RIGHTS], &rows, None, true).await,
+            expected(&[
+                ('e', "ambiguous-rows", 4),
+                ('e', "unmapped-reference", 4),
+                ('e', "unmapped-reference", 4),
+                ('w', "unused-row", 4),
+            ])
+        );
+    }
+
+    #[tokio::test]
+    async fn an_unread_file_is_an_error_where_a_mapping_fails_on_it() {
+        let mut gpo = snapshot("");
+        gpo.tree.insert_file(
+            &"User\\Preferences\\Drives\\Drives.xml".parse().unwrap(),
+            bytes::Bytes::from_static(b"<Drives><broken"),
+        );
+        for (exclusive, severity) in [(true, Severity::Error), (false, Severity::Warning)] {
+            let options = MapOptions {
+                exclusive,
+                ..MapOptions::default()
+            };
+            let found = review(&table(&[]), &[gpo.clone()], None, &options)
+                .await
+                .unwrap();
+            let seen: Vec<_> = found
+                .iter()
+                .map(|m| (m.code.as_str(), m.severity))
+                .collect();
+            assert_eq!(seen, [("unread-file", severity)]);
+        }
     }
 
     #[tokio::test]

@@ -125,6 +125,9 @@ impl PrincipalDirectory for Domain {
             PrincipalQuery::Name(name) => names
                 .get(&name.to_lowercase())
                 .map_or(Lookup::NotFound, |p| Lookup::Found((*p).clone())),
+            PrincipalQuery::Sid(sid) if sid.to_string().starts_with(ROOT) => {
+                Lookup::OtherDomain(ROOT.to_owned())
+            }
             PrincipalQuery::Sid(sid) => sids
                 .get(sid)
                 .map_or(Lookup::NotFound, |p| Lookup::Found((*p).clone())),
@@ -143,6 +146,8 @@ impl PrincipalDirectory for Domain {
 
 const SRC: &str = "S-1-5-21-1-1-1";
 const DST: &str = "S-1-5-21-2-2-2";
+/// A domain that the target does not know.
+const ROOT: &str = "S-1-5-21-7-7-7";
 const GROUP: PrincipalType = PrincipalType::GlobalGroup;
 
 fn principal(domain: &str, rid: u32, name: &str, kind: PrincipalType) -> Principal {

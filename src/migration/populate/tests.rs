@@ -227,3 +227,34 @@ fn what_cannot_stand_in_a_row_is_left_and_said() {
     assert_eq!(merged.messages[0].code, "no-row");
     assert_eq!(table.rows().len(), 1);
 }
+
+#[test]
+fn the_row_of_a_bare_text_is_not_the_one_of_the_principal_of_that_name() {
+    let values = "[Privilege Rights]\r\nSeDenyBatchLogonRight = Guest,*S-1-5-21-1-1-1-501\r\n";
+    let user = Principal::of_domain(sid(501), "Guest", PrincipalType::User, "SRC", "src.test");
+    let text = entry(Principal::named("Guest"), false);
+    let user = entry(user, false);
+    let one = snapshot(values, vec![text.clone(), user.clone()], &[]);
+    let turned = snapshot(values, vec![user.clone(), text.clone()], &[]);
+    let text = snapshot("", vec![text], &[]);
+    let user = snapshot("", vec![user], &[]);
+    for gpos in [
+        vec![&one],
+        vec![&turned],
+        vec![&text, &user],
+        vec![&user, &text],
+        vec![&one, &user, &text],
+    ] {
+        let mut table = MigTable::new();
+        let all = gpos.iter().flat_map(|gpo| items(gpo, &ALL).0).collect();
+        let merged = merge(&mut table, all).unwrap();
+        assert!(merged.messages.is_empty());
+        let mut rows: Vec<String> = table
+            .rows()
+            .iter()
+            .map(|row| format!("{} {}", row.kind, row.source))
+            .collect();
+        rows.sort();
+        assert_eq!(rows, ["Unknown Guest", "User Guest@src.test"]);
+    }
+}

@@ -2,6 +2,9 @@ use async_trait::async_trait;
 
 use super::*;
 
+/// The RID of a group that is of no domain.
+const BUILTIN: u32 = 544;
+
 /// A domain with a few accounts.
 struct Domain {
     dns: &'static str,
@@ -30,6 +33,7 @@ const DST: Domain = Domain {
         ("Backup Team", LocalGroup, 2004),
         ("Backup Teams", GlobalGroup, 2005),
         ("crew", User, 2006),
+        ("Administrators", LocalGroup, BUILTIN),
     ],
 };
 
@@ -38,6 +42,13 @@ impl Domain {
         self.accounts
             .iter()
             .map(|(name, kind, rid)| {
+                if *rid == BUILTIN {
+                    return Principal {
+                        sid: Some("S-1-5-32-544".parse().unwrap()),
+                        kind: *kind,
+                        ..Principal::named(name)
+                    };
+                }
                 let sid = self.sid.parse::<Sid>().unwrap().with_rid(*rid);
                 Principal::of_domain(sid, name, *kind, self.netbios, self.dns)
             })
@@ -77,9 +88,16 @@ impl PrincipalDirectory for Domain {
 #[async_trait]
 impl PrincipalList for Domain {
     async fn principals(&self) -> Result<Vec<Principal>> {
-        Ok(self.all())
+        let of_domain = |one: &Principal| one.sid.as_ref().is_some_and(Sid::is_domain_sid);
+        Ok(self.all().into_iter().filter(of_domain).collect())
     }
 }
+
+/// With the source domain at hand.
+const OF_SRC: SuggestOptions<'static> = SuggestOptions {
+    source: Some(&SRC),
+    source_domain: None,
+};
 
 fn table(rows: &[(PrincipalType, &str)]) -> MigTable {
     let mut table = MigTable::new();
@@ -132,7 +150,7 @@ async fn the_same_name_and_type_is_certain_in_the_notation_of_the_source() {
         (User, "DST\\crew"),
     ];
     assert_eq!(
-        ask(&rows, &SuggestOptions::default()).await,
+        ask(&rows, &OF_SRC).await,
         [
             "Helpdesk@src.test = HelpDesk@dst.test",
             "SRC\\ALICE = DST\\alice",
@@ -143,11 +161,30 @@ async fn the_same_name_and_type_is_certain_in_the_notation_of_the_source() {
 }
 
 #[tokio::test]
+async fn a_builtin_group_goes_by_its_plain_name_in_every_notation() {
+    let rows = [
+        (LocalGroup, "Administrators@src.test"),
+        (LocalGroup, "src.test\\Administrators"),
+        (LocalGroup, "SRC\\Administrators"),
+        (GlobalGroup, "Helpdesk@src.test"),
+    ];
+    assert_eq!(
+        ask(&rows, &OF_SRC).await,
+        [
+            "Administrators@src.test = Administrators",
+            "src.test\\Administrators = Administrators",
+            "SRC\\Administrators = Administrators",
+            "Helpdesk@src.test = HelpDesk@dst.test",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn all_else_is_left_with_what_comes_closest() {
     let rows = [
         (GlobalGroup, "alice@src.test"),
         (LocalGroup, "Backup Crew@src.test"),
-        (Unknown, "SRC\\crew"),
+        (Unknown, "src.test\\crew"),
         (User, "zz@src.test"),
         // A name that fits a computer only with its `$` is not the user's.
         (User, "ws01@src.test"),
@@ -163,7 +200,7 @@ async fn all_else_is_left_with_what_comes_closest() {
         [
             "alice@src.test: \"alice\" exists in dst.test, but is a User, not a GlobalGroup [alice@dst.test]",
             "Backup Crew@src.test: \"Backup Crew\" does not exist in dst.test [Backup Team@dst.test, Backup Teams@dst.test]",
-            "SRC\\crew: its type is not known; \"crew\" exists in dst.test [DST\\crew]",
+            "src.test\\crew: its type is not known; \"crew\" exists in dst.test [dst.test\\crew]",
             "zz@src.test: \"zz\" does not exist in dst.test []",
             "ws01@src.test: \"ws01\" exists in dst.test, but is a Computer, not a User [WS01$@dst.test]",
             "Helpdesk: it is text that no domain can tell the meaning of [HelpDesk@dst.test]",
@@ -206,7 +243,7 @@ async fn of_several_domains_the_source_must_be_named() {
         (User, "SRC\\crew"),
         (User, "alice@third.test"),
     ];
-    let several = "the table names several domains (src.test, third.test), and which is the source is not said";
+    let several = "the table names several domains (src, src.test, third.test), and which is the source is not said";
     assert_eq!(
         ask(&rows, &SuggestOptions::default()).await,
         [
@@ -215,20 +252,56 @@ async fn of_several_domains_the_source_must_be_named() {
             format!("alice@third.test: {several} [alice@dst.test]"),
         ]
     );
-    for name in ["src.test", "SRC"] {
-        let options = SuggestOptions {
-            source_domain: Some(name),
-            ..SuggestOptions::default()
-        };
-        assert_eq!(
-            ask(&rows, &options).await,
-            [
-                "alice@src.test = alice@dst.test",
-                "SRC\\crew = DST\\crew",
-                "alice@third.test: it is of third.test, which is not the source domain [alice@dst.test]",
-            ]
-        );
-    }
+    let third =
+        "alice@third.test: it is of third.test, which is not the source domain [alice@dst.test]";
+    let named = |name| SuggestOptions {
+        source_domain: Some(name),
+        ..SuggestOptions::default()
+    };
+    assert_eq!(
+        ask(&rows, &named("src.test")).await,
+        [
+            "alice@src.test = alice@dst.test",
+            "SRC\\crew: whether src is the source domain, only that domain can tell [DST\\crew]",
+            third,
+        ]
+    );
+    assert_eq!(
+        ask(&rows, &named("SRC")).await,
+        [
+            "alice@src.test: whether src.test is the source domain, only that domain can tell [alice@dst.test]",
+            "SRC\\crew = DST\\crew",
+            "alice@third.test: whether third.test is the source domain, only that domain can tell [alice@dst.test]",
+        ]
+    );
+    // The source domain knows its own names, whatever they are like.
+    let asked = SuggestOptions {
+        source: Some(&SRC),
+        ..SuggestOptions::default()
+    };
+    assert_eq!(
+        ask(&rows, &asked).await,
+        [
+            "alice@src.test = alice@dst.test",
+            "SRC\\crew = DST\\crew",
+            third,
+        ]
+    );
+    let other = Domain {
+        netbios: "OLD",
+        ..SRC
+    };
+    let asked = SuggestOptions {
+        source: Some(&other),
+        ..SuggestOptions::default()
+    };
+    assert_eq!(
+        ask(&[(User, "OLD\\alice"), (User, "SRC\\crew")], &asked).await,
+        [
+            "OLD\\alice = DST\\alice",
+            "SRC\\crew: it is of src, which is not the source domain [DST\\crew]",
+        ]
+    );
 }
 
 #[tokio::test]

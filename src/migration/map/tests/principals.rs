@@ -145,6 +145,42 @@ async fn bare_sources_need_the_type_unknown() {
 }
 
 #[tokio::test]
+async fn a_row_of_a_bare_name_is_for_the_text_of_that_name() {
+    let text_row = ("Unknown", "alice", set("Support"));
+    let user_row = ("User", "alice@src.test", set("bob"));
+    let content = "name alice\nsid S-1-5-21-1-1-1-1003\nname SRC\\alice";
+    let (support, bob) = ("sid S-1-5-21-2-2-2-2001", "sid S-1-5-21-2-2-2-2004");
+    let alice = "sid S-1-5-21-1-1-1-1003\nname SRC\\alice";
+    let both = format!("{support}\n{bob}\n{bob}");
+    // Whether or not the source has the text in its inventory.
+    for inventoried in [false, true] {
+        let mut source = snapshot(content);
+        if inventoried {
+            source.principals.push(InventoryPrincipal {
+                principal: Principal::named("alice"),
+                from_dacl: false,
+            });
+        }
+        let alone = match inventoried {
+            true => format!("{support}\n{alice}"),
+            false => format!("{support}\n{support}\n{support}"),
+        };
+        for (rows, expected) in [
+            (vec![text_row.clone(), user_row.clone()], &both),
+            (vec![user_row.clone(), text_row.clone()], &both),
+            (vec![text_row.clone()], &alone),
+        ] {
+            let table = table(&rows);
+            let options = MapOptions::default();
+            let mapped = map_with(&source, Some(&table), &target(), &options, &toy)
+                .await
+                .unwrap();
+            assert_eq!(text(&mapped), *expected, "{inventoried} {rows:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_rows_for_one_principal_are_an_error() {
     let table = table(&[
         ("GlobalGroup", r"SRC\Helpdesk", set("Support")),
@@ -275,6 +311,42 @@ async fn by_relative_name_finds_the_same_name() {
 }
 
 #[tokio::test]
+async fn a_relative_name_of_another_type_is_a_warning() {
+    let content = "sid S-1-5-21-1-1-1-1009\nname SRC\\Support";
+    let mut source = snapshot(content);
+    source.principals.push(InventoryPrincipal {
+        principal: principal(SRC, 1009, "Support", PrincipalType::User),
+        from_dacl: false,
+    });
+    for (kind, row, told) in [
+        (
+            "User",
+            "Support@src.test",
+            Some("the type of the row is User"),
+        ),
+        ("Unknown", "S-1-5-21-1-1-1-1009", Some("the source is User")),
+        ("GlobalGroup", "Support@src.test", None),
+    ] {
+        let table = table(&[(kind, row, Destination::ByRelativeName)]);
+        let options = MapOptions::default();
+        let mapped = map_with(&source, Some(&table), &target(), &options, &toy)
+            .await
+            .unwrap();
+        assert!(text(&mapped).starts_with(SUPPORT));
+        let warnings: Vec<String> = lines(&mapped.report.messages)
+            .into_iter()
+            .filter(|line| line.contains("destination-type"))
+            .collect();
+        let expected = told.map(|told| {
+            format!(
+                "Warning destination-type migration table t:3: the relative name of \"{row}\" is DST\\Support in the target, a GlobalGroup; {told}"
+            )
+        });
+        assert_eq!(warnings, Vec::from_iter(expected), "{row}");
+    }
+}
+
+#[tokio::test]
 async fn all_destinations_that_are_nobody_are_listed_at_once() {
     let table = table(&[
         ("GlobalGroup", r"SRC\a", set(r"DST\gone")),
@@ -299,6 +371,55 @@ async fn all_destinations_that_are_nobody_are_listed_at_once() {
             r#"Error destination-other-domain migration table t:13: destination "OTHER\x" is of the domain OTHER, which dst.test does not know"#,
             r#"Error destination-not-found migration table t:18: destination "S-1-5-21-2-2-2-9999" does not exist in dst.test"#,
         ]
+    );
+}
+
+#[tokio::test]
+async fn text_may_become_text_but_no_name_of_a_domain_that_is_nobody() {
+    let content = "name guest text";
+    for (destination, stays) in [
+        ("other text", true),
+        ("OU=x\\, y,DC=dst,DC=test", true),
+        ("Tier0 Admnis@dst.test", false),
+        (r"DST\Typo", false),
+        (r"dst.test\Typo", false),
+    ] {
+        let table = table(&[("Unknown", "guest text", set(destination))]);
+        match run(content, Some(&table), MapOptions::default()).await {
+            Ok(mapped) => {
+                assert!(stays, "{destination}");
+                assert_eq!(text(&mapped), format!("name {destination}"));
+                assert_eq!(mapped.report.messages[0].code, "destination-text");
+            }
+            Err(error) => {
+                assert!(!stays, "{destination}");
+                assert_eq!(error.kind(), ErrorKind::Unmapped);
+                assert_eq!(error.details()[0].code, "destination-not-found");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_sid_of_another_domain_is_written_unchecked() {
+    let table = table(&[("GlobalGroup", r"SRC\Helpdesk", set("S-1-5-21-7-7-7-519"))]);
+    let content = format!("{HELPDESK}\nboth S-1-5-21-1-1-1-1001 SRC\\Helpdesk");
+    let mapped = run(&content, Some(&table), MapOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        text(&mapped),
+        "sid S-1-5-21-7-7-7-519\nboth S-1-5-21-7-7-7-519 S-1-5-21-7-7-7-519"
+    );
+    assert_eq!(
+        lines(&mapped.report.messages),
+        [
+            r#"Warning destination-foreign-sid migration table t:3: destination "S-1-5-21-7-7-7-519" is of a domain that dst.test does not know and is written unchecked"#
+        ]
+    );
+    assert_eq!(
+        mapped.snapshot.principals[0].principal,
+        Principal::unresolved("S-1-5-21-7-7-7-519".parse().unwrap())
     );
 }
 
