@@ -295,6 +295,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
             },
             "wmi_filter": snapshot.wmi_filter,
             "security_descriptor": sddl,
+            "permissions": report::permissions_json(snapshot),
             "security_groups": snapshot.principals,
             "file_paths": snapshot.file_paths,
             "files": report::files_json(&snapshot.tree),
@@ -317,19 +318,13 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
             super::list::status_word(Some(snapshot.flags)).to_owned(),
         ),
         (
-            "Computer extensions",
-            snapshot.machine_extensions.as_str().to_owned(),
+            "WMI filter",
+            report::shown_filter(snapshot.wmi_filter.as_ref()),
         ),
-        (
-            "User extensions",
-            snapshot.user_extensions.as_str().to_owned(),
-        ),
-        ("Descriptor", sddl.unwrap_or_default()),
     ];
-    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
-        ui.line(&format!("{name:width$}  {value}"));
-    }
+    ui.fields(&fields);
+    report::show_extensions(ui, snapshot);
+    report::show_permissions(ui, snapshot);
     report::show_files(ui, &snapshot.tree);
     report::show_references(ui, &found.references);
     report::show_risks(ui, &risks);

@@ -6,6 +6,7 @@ use super::connection::ConnectionArgs;
 use super::ui::Ui;
 use crate::directory::GpoObject;
 use crate::error::Result;
+use crate::model::generalized_time::generalized_time;
 
 /// List the GPOs of a domain
 #[derive(Debug, Args)]
@@ -41,12 +42,19 @@ pub(super) async fn run(args: ListArgs, ui: &Ui) -> Result<u8> {
                 status_word(gpo.flags).to_owned(),
                 version.machine.to_string(),
                 version.user.to_string(),
-                gpo.when_changed.clone(),
+                shown_time(&gpo.when_changed),
             ]
         })
         .collect();
     ui.table(
-        &["NAME", "GUID", "STATUS", "COMPUTER", "USER", "CHANGED"],
+        &[
+            "NAME",
+            "GUID",
+            "STATUS",
+            "COMPUTER",
+            "USER",
+            "CHANGED (UTC)",
+        ],
         rows,
     );
     Ok(0)
@@ -70,6 +78,11 @@ pub(super) fn summary(gpo: &GpoObject) -> serde_json::Value {
         "when_created": gpo.when_created,
         "when_changed": gpo.when_changed,
     })
+}
+
+/// A time of the directory, as the times of backups are shown.
+pub(super) fn shown_time(time: &str) -> String {
+    generalized_time(time).unwrap_or_else(|| time.to_owned())
 }
 
 /// GPMC's GPO status, by which halves are enabled.

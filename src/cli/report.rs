@@ -3,8 +3,15 @@
 use super::ui::{Colour, Ui};
 use crate::migration::places;
 use crate::migration::report::{MappedReference, Outcome};
+use crate::model::client_extension;
 use crate::model::gpt_tree::GptTree;
+use crate::model::grant::{Protects, grants};
+use crate::model::principal::Principal;
 use crate::model::reference::Reference;
+use crate::model::security_descriptor::SecurityDescriptor;
+use crate::model::sid::Sid;
+use crate::model::snapshot::{GpoSnapshot, WmiFilterLink};
+use crate::model::well_known;
 use crate::operations::plan::{Change, Plan, Step, sha256};
 use crate::operations::risks::Risk;
 
@@ -50,6 +57,100 @@ pub(super) fn show_files(ui: &Ui, tree: &GptTree) {
         })
         .collect();
     ui.table(&["PATH", "BYTES", "FORMAT"], rows);
+}
+
+/// A WMI filter's name and ID; empty when there is none.
+pub(super) fn shown_filter(filter: Option<&WmiFilterLink>) -> String {
+    filter.map_or_else(String::new, |filter| {
+        let name = filter.name.as_deref().unwrap_or("(missing)");
+        format!("{name} {}", filter.id)
+    })
+}
+
+/// The client-side extensions that act on a GPO, a line each.
+pub(super) fn show_extensions(ui: &Ui, snapshot: &GpoSnapshot) {
+    ui.heading("Client-side extensions");
+    let mut rows = Vec::new();
+    for (half, list) in [
+        ("computer", &snapshot.machine_extensions),
+        ("user", &snapshot.user_extensions),
+    ] {
+        match list.blocks() {
+            Ok(blocks) => rows.extend(blocks.into_iter().map(|(extension, _)| {
+                let name = client_extension::name_of(extension).unwrap_or("(not of Windows)");
+                vec![half.to_owned(), name.to_owned(), extension.to_string()]
+            })),
+            Err(error) => rows.push(vec![half.to_owned(), error.to_string(), String::new()]),
+        }
+    }
+    if rows.is_empty() {
+        return ui.line("none");
+    }
+    ui.table(&["HALF", "EXTENSION", "GUID"], rows);
+}
+
+/// Who has which permission on a GPO, as GPMC's page Delegation; `None` when the descriptor cannot be read.
+fn permissions(snapshot: &GpoSnapshot) -> Option<Vec<Permission>> {
+    let descriptor = SecurityDescriptor::parse(&snapshot.security_descriptor).ok()?;
+    let dacl = descriptor.dacl?;
+    let grants = grants(&dacl.aces, Protects::Gpo);
+    Some(
+        grants
+            .iter()
+            .map(|grant| Permission {
+                name: name_of(snapshot, grant.sid),
+                sid: grant.sid.clone(),
+                denied: grant.denied,
+                rights: grant.levels(Protects::Gpo),
+            })
+            .collect(),
+    )
+}
+
+/// What one principal may do with a GPO, or may not.
+#[derive(serde::Serialize)]
+struct Permission {
+    sid: Sid,
+    name: Option<String>,
+    denied: bool,
+    rights: Vec<&'static str>,
+}
+
+/// The name of a SID, as far as the snapshot tells it.
+fn name_of(snapshot: &GpoSnapshot, sid: &Sid) -> Option<String> {
+    let mut known = snapshot.principals.iter().map(|entry| &entry.principal);
+    known
+        .find(|principal| principal.sid.as_ref() == Some(sid))
+        .map(Principal::down_level_name)
+        .filter(|name| !name.is_empty())
+        .or_else(|| well_known::name_of(sid).map(str::to_owned))
+}
+
+/// The permissions for JSON; empty when the descriptor cannot be read.
+pub(super) fn permissions_json(snapshot: &GpoSnapshot) -> Vec<serde_json::Value> {
+    let all = permissions(snapshot).unwrap_or_default();
+    all.iter().map(|entry| serde_json::json!(entry)).collect()
+}
+
+/// The permissions, a line each.
+pub(super) fn show_permissions(ui: &Ui, snapshot: &GpoSnapshot) {
+    ui.heading("Permissions");
+    let Some(all) = permissions(snapshot) else {
+        return ui.line("not known: there is no security descriptor that can be read");
+    };
+    let rows = all
+        .into_iter()
+        .map(|entry| {
+            let sid = entry.sid.to_string();
+            vec![
+                entry.name.unwrap_or_else(|| sid.clone()),
+                if entry.denied { "deny" } else { "allow" }.to_owned(),
+                entry.rights.join(", "),
+                sid,
+            ]
+        })
+        .collect();
+    ui.table(&["NAME", "TYPE", "PERMISSION", "SID"], rows);
 }
 
 /// References, a line each.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::connection::ConnectionArgs;
-use super::list::{status_word, summary};
+use super::list::{shown_time, status_word, summary};
 use super::report;
 use super::ui::Ui;
 use crate::error::Result;
@@ -62,6 +62,10 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
             );
             fields.insert("security_descriptor".to_owned(), serde_json::json!(sddl));
             fields.insert(
+                "permissions".to_owned(),
+                report::permissions_json(&live.snapshot).into(),
+            );
+            fields.insert(
                 "files".to_owned(),
                 report::files_json(&live.snapshot.tree).into(),
             );
@@ -108,36 +112,16 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
             "Version",
             format!("computer {}, user {}", version.machine, version.user),
         ),
-        ("Created", object.when_created.clone()),
-        ("Changed", object.when_changed.clone()),
-        (
-            "Computer extensions",
-            object.machine_extensions.as_str().to_owned(),
-        ),
-        (
-            "User extensions",
-            object.user_extensions.as_str().to_owned(),
-        ),
+        ("Created (UTC)", shown_time(&object.when_created)),
+        ("Changed (UTC)", shown_time(&object.when_changed)),
         (
             "WMI filter",
-            live.snapshot
-                .wmi_filter
-                .as_ref()
-                .map(|filter| {
-                    format!(
-                        "{} {}",
-                        filter.name.as_deref().unwrap_or("(missing)"),
-                        filter.id
-                    )
-                })
-                .unwrap_or_default(),
+            report::shown_filter(live.snapshot.wmi_filter.as_ref()),
         ),
-        ("Descriptor", sddl.unwrap_or_default()),
     ];
-    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
-        ui.line(&format!("{name:width$}  {value}"));
-    }
+    ui.fields(&fields);
+    report::show_extensions(ui, &live.snapshot);
+    report::show_permissions(ui, &live.snapshot);
     ui.heading("Links");
     if links.links.is_empty() {
         ui.line("none");

@@ -101,14 +101,28 @@ impl Ui {
         self.coloured(Colour::Bold, text);
     }
 
-    /// Rows under headers, in aligned columns.
+    /// Rows under headers, in aligned columns. On a terminal too narrow for the longest words, each row is a block of lines
+    /// instead: a GUID in pieces cannot be copied.
     pub(super) fn table(&self, headers: &[&str], rows: Vec<Vec<String>>) {
+        let rows: Vec<Vec<String>> = rows
+            .into_iter()
+            .map(|row| row.iter().map(|cell| self.clean_out(cell)).collect())
+            .collect();
         let mut table = comfy_table::Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
-        table.set_content_arrangement(if self.terminal_out {
-            comfy_table::ContentArrangement::Dynamic
-        } else {
-            comfy_table::ContentArrangement::Disabled
+        let width = self.terminal_out.then(|| table.width()).flatten();
+        if let Some(width) = width
+            && longest_words(headers, &rows)
+                .iter()
+                .map(|w| w + GAP)
+                .sum::<u16>()
+                > width
+        {
+            return self.blocks(headers, &rows);
+        }
+        table.set_content_arrangement(match width {
+            Some(_) => comfy_table::ContentArrangement::Dynamic,
+            None => comfy_table::ContentArrangement::Disabled,
         });
         table.set_header(headers.iter().map(|header| {
             let cell = comfy_table::Cell::new(header);
@@ -118,14 +132,39 @@ impl Ui {
                 cell
             }
         }));
-        for row in rows {
-            table.add_row(row.iter().map(|cell| self.clean_out(cell)));
-        }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+        table.add_rows(&rows);
+        for (column, longest) in table.column_iter_mut().zip(longest_words(headers, &rows)) {
+            column.set_padding((0, GAP));
+            if width.is_some() {
+                column.set_constraint(comfy_table::ColumnConstraint::LowerBoundary(
+                    comfy_table::Width::Fixed(longest + GAP),
+                ));
+            }
         }
         for line in table.to_string().lines() {
             let _ = writeln!(std::io::stdout().lock(), "{}", line.trim_end());
+        }
+    }
+
+    /// Rows as blocks: the first column as a heading, under it a line for each other one that is not empty.
+    fn blocks(&self, headers: &[&str], rows: &[Vec<String>]) {
+        let indent = headers.iter().skip(1).map(|h| h.len()).max().unwrap_or(0);
+        for row in rows {
+            let mut cells = headers.iter().zip(row);
+            if let Some((_, first)) = cells.next() {
+                self.coloured(Colour::Bold, first);
+            }
+            for (header, cell) in cells.filter(|(_, cell)| !cell.is_empty()) {
+                self.line(&format!("  {header:indent$}  {cell}"));
+            }
+        }
+    }
+
+    /// Names and values, aligned; those without a value are left out.
+    pub(super) fn fields(&self, fields: &[(&str, String)]) {
+        let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+            self.line(&format!("{name:width$}  {value}"));
         }
     }
 
@@ -286,6 +325,29 @@ impl Ui {
     }
 }
 
+/// The blanks between two columns.
+const GAP: u16 = 2;
+/// The longest SID of a domain has 55 characters; what is longer is a path, which may be broken.
+const LONGEST_WORD: usize = 55;
+
+/// For each column the width under which a word would be broken.
+fn longest_words(headers: &[&str], rows: &[Vec<String>]) -> Vec<u16> {
+    let longest = |text: &str| {
+        let words = text.split_whitespace().map(|word| word.chars().count());
+        words.filter(|&length| length <= LONGEST_WORD).max()
+    };
+    let column = |index: usize, header: &str| {
+        let cells = rows.iter().filter_map(|row| row.get(index));
+        let widest = cells.filter_map(|cell| longest(cell)).max();
+        widest.unwrap_or(0).max(header.len())
+    };
+    headers
+        .iter()
+        .enumerate()
+        .map(|(index, header)| u16::try_from(column(index, header)).unwrap_or(u16::MAX))
+        .collect()
+}
+
 /// Makes control and direction characters visible.
 fn sanitise(text: &str) -> String {
     let hidden = |c: char| {
@@ -309,6 +371,15 @@ fn sanitise(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_up_to_a_sid_are_kept_whole() {
+        let sid = format!("S-1-5-21-{}-1-2", "9".repeat(30));
+        let path = "x".repeat(80);
+        let rows = vec![vec![format!("two {sid}"), path], vec!["a".to_owned()]];
+        let widths = longest_words(&["ONE", "PATH", "THREE"], &rows);
+        assert_eq!(widths, [43, 4, 5]);
+    }
 
     #[test]
     fn escapes_and_direction_marks_become_visible() {

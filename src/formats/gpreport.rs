@@ -9,12 +9,13 @@ mod security;
 mod settings;
 mod xml;
 
-use self::permissions::Protects;
 use self::xml::{Report, TYPES};
 use super::gpt_tmpl::GptTmpl;
 use super::registry_pol::RegistryPol;
 use super::scripts::Scripts;
 use crate::model::directory_object::AttributeValues;
+use crate::model::generalized_time::generalized_time;
+use crate::model::grant::Protects;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::surroundings::{LinkRecord, Surroundings};
@@ -44,7 +45,7 @@ pub fn write(snapshot: &GpoSnapshot, around: &Surroundings, now: &str) -> Vec<u8
         ("CreatedTime", &around.when_created),
         ("ModifiedTime", &around.when_changed),
     ] {
-        if let Some(time) = readable(time) {
+        if let Some(time) = generalized_time(time) {
             report.leaf(tag, &time);
         }
     }
@@ -74,24 +75,6 @@ pub fn write(snapshot: &GpoSnapshot, around: &Surroundings, now: &str) -> Vec<u8
         links_to(&mut report, link);
     }
     report.finish()
-}
-
-/// `20260101120000.0Z` as `2026-01-01T12:00:00`; nothing for another text.
-fn readable(time: &str) -> Option<String> {
-    let digits = time.get(..14)?;
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    Some(format!(
-        "{}-{}-{}T{}:{}:{}",
-        part(0, 4),
-        part(4, 6),
-        part(6, 8),
-        part(8, 10),
-        part(10, 12),
-        part(12, 14)
-    ))
 }
 
 /// The WMI filter.

@@ -1,9 +1,10 @@
 //! The settings of GptTmpl.inf in a report.
 
-use super::permissions::{self, Protects};
+use super::permissions;
 use super::xml::Report;
 use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting};
 use crate::formats::ini::{self, IniLine};
+use crate::model::grant::Protects;
 use crate::model::sddl::from_sddl;
 
 /// Password and lockout settings of `[System Access]`, and what GPMC counts them under.

@@ -1,0 +1,120 @@
+//! What a security descriptor grants, in GPMC's words.
+
+use super::guid::Guid;
+use super::security_descriptor::{Ace, AceRights, ace_type};
+use super::sid::Sid;
+
+/// What a descriptor protects, and so how GPMC names what it grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protects {
+    /// The groupPolicyContainer.
+    Gpo,
+    /// A file or folder.
+    File,
+    /// A registry key.
+    RegistryKey,
+}
+
+/// `edacfd8f-ffb3-11d1-b41d-00a0c968f939`: the extended right to apply a GPO [MS-GPOL 2.2.4].
+const APPLY: &str = "{EDACFD8F-FFB3-11D1-B41D-00A0C968F939}";
+/// DELETE, WRITE_DAC and WRITE_OWNER [MS-DTYP 2.4.3].
+const MODIFY_SECURITY: u32 = 0x000D_0000;
+/// RIGHT_DS_WRITE_PROPERTY, _CREATE_CHILD and _DELETE_CHILD [MS-ADTS 5.1.3.2].
+const EDIT: u32 = 0x0000_0023;
+/// RIGHT_DS_READ_PROPERTY.
+const READ: u32 = 0x0000_0010;
+/// SYNCHRONIZE [MS-DTYP 2.4.3], which GPMC does not count.
+pub const SYNCHRONIZE: u32 = 0x0010_0000;
+/// RIGHT_DS_CONTROL_ACCESS.
+const CONTROL_ACCESS: u32 = 0x0000_0100;
+
+/// What one principal is allowed, or denied: several entries of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant<'a> {
+    /// The principal.
+    pub sid: &'a Sid,
+    /// Whether it is denied.
+    pub denied: bool,
+    /// The flags of all entries [MS-DTYP 2.4.4.1].
+    pub flags: u8,
+    /// The rights of all entries [MS-DTYP 2.4.3].
+    pub mask: u32,
+    /// Whether the right to apply the GPO is among them.
+    pub apply: bool,
+}
+
+/// The grants of a list in its order. For a GPO the entries of a principal are one grant; elsewhere each is its own.
+pub fn grants(aces: &[Ace], what: Protects) -> Vec<Grant<'_>> {
+    let mut found: Vec<Grant<'_>> = Vec::new();
+    for ace in aces {
+        let denied = match ace.ace_type {
+            ace_type::ACCESS_ALLOWED | ace_type::ACCESS_ALLOWED_OBJECT => false,
+            ace_type::ACCESS_DENIED | ace_type::ACCESS_DENIED_OBJECT => true,
+            _ => continue,
+        };
+        let Some(rights) = ace.rights() else { continue };
+        let apply = is_apply(rights);
+        let known = found
+            .iter_mut()
+            .find(|known| known.sid == &rights.sid && known.denied == denied);
+        match known {
+            Some(known) if what == Protects::Gpo => {
+                known.mask |= rights.mask;
+                known.apply |= apply;
+                known.flags |= ace.flags;
+            }
+            _ => found.push(Grant {
+                sid: &rights.sid,
+                denied,
+                flags: ace.flags,
+                mask: rights.mask,
+                apply,
+            }),
+        }
+    }
+    found
+}
+
+/// Whether an entry is about applying the GPO: the extended right by name, or all of them.
+fn is_apply(rights: &AceRights) -> bool {
+    let object = rights.object.as_ref().and_then(|object| object.object_type);
+    let is_named = object.is_some_and(|guid| APPLY.parse::<Guid>() == Ok(guid));
+    rights.mask & CONTROL_ACCESS != 0 && (is_named || object.is_none())
+}
+
+impl Grant<'_> {
+    /// GPMC's words for what is granted; at least one.
+    pub fn levels(&self, what: Protects) -> Vec<&'static str> {
+        match what {
+            Protects::Gpo => {
+                let has = |mask: u32| self.mask & mask == mask;
+                let level = if has(MODIFY_SECURITY | EDIT) {
+                    Some("Edit, delete, modify security")
+                } else if has(EDIT) {
+                    Some("Edit settings")
+                } else if has(READ) && !self.apply {
+                    Some("Read")
+                } else {
+                    None
+                };
+                let apply = self.apply.then_some("Apply Group Policy");
+                let levels: Vec<_> = level.into_iter().chain(apply).collect();
+                if levels.is_empty() {
+                    vec!["Custom"]
+                } else {
+                    levels
+                }
+            }
+            Protects::File => vec![match self.mask {
+                0x001F_01FF => "Full Control",
+                0x0012_00A9 => "Read and Execute",
+                _ => "Custom",
+            }],
+            Protects::RegistryKey => vec![match self.mask {
+                0x000F_003F => "Full Control",
+                0x0002_0019 => "Read",
+                _ => "Custom",
+            }],
+        }
+    }
+}
