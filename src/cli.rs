@@ -18,6 +18,7 @@ mod list;
 mod man;
 mod mapping;
 mod migtable;
+mod plan;
 mod rename;
 mod report;
 mod restore;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::connection::ConnectionArgs;
-use super::report;
 use super::ui::Ui;
 use crate::error::{Error, ErrorKind, Result};
 use crate::operations::apply::{ApplyOptions, OperationResult, OverallStatus, apply};
@@ -38,7 +37,7 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
     let plan = Plan::from_json(&bytes).map_err(|error| error.context(args.plan.display()))?;
     let session = args.connection.connect().await?;
     if !ui.is_json() {
-        report::show_plan(ui, &plan);
+        super::plan::show(ui, &plan);
         for message in &plan.messages {
             ui.message(message);
         }

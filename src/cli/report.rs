@@ -1,8 +1,7 @@
-//! What several commands show alike: files, references, plans.
+//! What several commands show alike: files, references, permissions, risks.
 
-use super::ui::{Colour, Ui};
+use super::ui::Ui;
 use crate::migration::places;
-use crate::migration::report::{MappedReference, Outcome};
 use crate::model::client_extension;
 use crate::model::gpt_tree::GptTree;
 use crate::model::grant::{Protects, grants};
@@ -12,7 +11,7 @@ use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, WmiFilterLink};
 use crate::model::well_known;
-use crate::operations::plan::{Change, Plan, Step, sha256};
+use crate::operations::plan::sha256;
 use crate::operations::risks::Risk;
 
 /// Why a file of no known format is not read.
@@ -177,74 +176,6 @@ pub(super) fn show_references(ui: &Ui, references: &[Reference]) {
     ui.table(&["REFERENCE", "NAME", "TYPE", "PLACE"], rows);
 }
 
-/// A plan, as a person reads a diff.
-pub(super) fn show_plan(ui: &Ui, plan: &Plan) {
-    let from = plan
-        .source
-        .as_ref()
-        .map(|source| format!(" from \"{}\" of {}:", source.display_name, source.domain))
-        .unwrap_or_default();
-    ui.heading(&format!(
-        "Plan {}: {}{from} {} \"{}\" {} of {}",
-        plan.operation_id,
-        plan.verb.as_str(),
-        if plan.target.create { "new GPO" } else { "GPO" },
-        plan.target.display_name,
-        plan.target.guid,
-        plan.target.domain,
-    ));
-    for step in &plan.steps {
-        show_step(ui, step);
-    }
-    if !plan.entries.is_empty() {
-        show_entries(ui, plan);
-    }
-    if let Some(mapping) = &plan.mapping {
-        ui.heading("References");
-        if mapping.references.is_empty() {
-            ui.line("none");
-        }
-        for reference in &mapping.references {
-            show_mapped(ui, reference);
-        }
-    }
-    // A plan without files, as to delete a GPO, lets nothing in.
-    if !plan.entries.is_empty() || !plan.risks.is_empty() {
-        show_risks(ui, &plan.risks);
-    }
-    if !plan.messages.is_empty() {
-        ui.line("");
-    }
-}
-
-fn show_entries(ui: &Ui, plan: &Plan) {
-    ui.heading("Files");
-    let mut unchanged = 0_usize;
-    for entry in &plan.entries {
-        let (sign, colour) = match entry.change {
-            Change::Added => ("+", Colour::Green),
-            Change::Changed => ("~", Colour::Yellow),
-            Change::Removed => ("-", Colour::Red),
-            Change::Unchanged => {
-                unchanged += usize::from(!entry.is_dir);
-                continue;
-            }
-        };
-        let size = if entry.is_dir {
-            "folder".to_owned()
-        } else {
-            format!("{} bytes", entry.size)
-        };
-        ui.coloured(colour, &format!("{sign} {} ({size})", entry.path));
-    }
-    if unchanged > 0 {
-        ui.coloured(
-            Colour::Dim,
-            &format!("  {unchanged} files stay as they are"),
-        );
-    }
-}
-
 /// What runs code or grants rights, a line each.
 pub(super) fn show_risks(ui: &Ui, risks: &[Risk]) {
     ui.heading("Runs code or grants rights");
@@ -263,131 +194,4 @@ pub(super) fn show_risks(ui: &Ui, risks: &[Risk]) {
         })
         .collect();
     ui.table(&["KIND", "WHAT", "PLACE"], rows);
-}
-
-fn show_mapped(ui: &Ui, mapped: &MappedReference) {
-    let reference = &mapped.reference;
-    let row = mapped
-        .row_line
-        .map(|line| format!(" (row in line {line})"))
-        .unwrap_or_default();
-    let what = match &reference.name {
-        Some(name) if *name != reference.value => format!("{} ({name})", reference.value),
-        _ => reference.value.clone(),
-    };
-    let place = &reference.place;
-    match &mapped.outcome {
-        Outcome::Kept => ui.line(&format!("  {place}: {what} stays{row}")),
-        Outcome::OutOfScope => ui.coloured(
-            Colour::Dim,
-            &format!("  {place}: {what} stays, outside the scope"),
-        ),
-        Outcome::Replaced { by, sid } => {
-            let new = match sid {
-                Some(sid) => format!("{sid} ({by})"),
-                None => by.clone(),
-            };
-            ui.coloured(Colour::Yellow, &format!("~ {place}: {what} -> {new}{row}"));
-        }
-        Outcome::Removed => ui.coloured(Colour::Red, &format!("- {place}: {what}{row}")),
-    }
-}
-
-fn show_step(ui: &Ui, step: &Step) {
-    let change = |name: &str, from: &str, to: &str| {
-        if from == to {
-            ui.coloured(Colour::Dim, &format!("  {name}: {}", shown(from)));
-        } else {
-            ui.coloured(
-                Colour::Yellow,
-                &format!("~ {name}: {} -> {}", shown(from), shown(to)),
-            );
-        }
-    };
-    match step {
-        Step::CreateGpo { guid, display_name } => {
-            ui.coloured(Colour::Green, &format!("+ GPO \"{display_name}\" {guid}"));
-        }
-        Step::SetSecurityDescriptor { from, to, .. } => {
-            change("permissions", from.as_deref().unwrap_or_default(), to);
-        }
-        Step::SetLinks { som, from, to } => change(
-            &format!("links of {som}"),
-            from.as_deref().unwrap_or_default(),
-            to.as_deref().unwrap_or_default(),
-        ),
-        Step::DeleteGpo {
-            guid, display_name, ..
-        } => {
-            ui.coloured(Colour::Red, &format!("- GPO \"{display_name}\" {guid}"));
-        }
-        Step::Rename { from, to } => change("name", from, to),
-        Step::SetStatus { from, to } => change(
-            "status",
-            super::list::status_word(*from),
-            super::list::status_word(Some(*to)),
-        ),
-        Step::ChangeDirectoryObjects { objects } => {
-            for object in objects {
-                ui.coloured(Colour::Yellow, &format!("~ object {object}"));
-            }
-        }
-        Step::RemoveDirectoryObjects { count } => {
-            ui.coloured(Colour::Red, &format!("- {count} objects below the GPO"));
-        }
-        Step::AddDirectoryObjects { objects } => {
-            for object in objects {
-                ui.coloured(Colour::Green, &format!("+ object {object}"));
-            }
-        }
-        Step::ModifyGpo {
-            version_from,
-            version_to,
-            flags_from,
-            flags_to,
-            machine_extensions_from,
-            machine_extensions_to,
-            user_extensions_from,
-            user_extensions_to,
-            display_name,
-            wmi_filter,
-        } => {
-            if let Some(name) = display_name {
-                change("name", &name.from, &name.to);
-            }
-            if let Some(filter) = wmi_filter {
-                let text = |filter: &Option<String>| filter.clone().unwrap_or_default();
-                change("WMI filter", &text(&filter.from), &text(&filter.to));
-            }
-            let version = |version: &crate::model::version::GpoVersion| {
-                format!("computer {}, user {}", version.machine, version.user)
-            };
-            change(
-                "version",
-                &version_from.as_ref().map(version).unwrap_or_default(),
-                &version(version_to),
-            );
-            change(
-                "status",
-                super::list::status_word(*flags_from),
-                super::list::status_word(Some(*flags_to)),
-            );
-            change(
-                "gPCMachineExtensionNames",
-                machine_extensions_from.as_str(),
-                machine_extensions_to.as_str(),
-            );
-            change(
-                "gPCUserExtensionNames",
-                user_extensions_from.as_str(),
-                user_extensions_to.as_str(),
-            );
-        }
-        // Shown as the list of files, and as the version.
-        Step::StageFiles { .. } | Step::SwitchEntry { .. } | Step::WriteGptIni { .. } => {}
-    }
-}
-
-fn shown(value: &str) -> &str {
-    if value.is_empty() { "none" } else { value }
 }

@@ -19,6 +19,8 @@ pub(super) struct Ui {
     colour_out: bool,
     colour_err: bool,
     terminal_out: bool,
+    /// The hint that was printed last: a run of findings with one way out has it once.
+    last_hint: Mutex<Option<String>>,
 }
 
 /// A colour of a word.
@@ -53,6 +55,7 @@ impl Ui {
             json,
             quiet,
             terminal_out,
+            last_hint: Mutex::default(),
             colour_out: terminal_out && !plain,
             colour_err: std::io::stderr().is_terminal() && !plain,
         }
@@ -205,9 +208,15 @@ impl Ui {
             self.err_word(colour, word),
             sanitise(&format!("{place}{}", message.text))
         );
-        if let (Some(hint), false) = (&message.hint, self.quiet) {
+        let Ok(mut last) = self.last_hint.lock() else {
+            return;
+        };
+        if let (Some(hint), false) = (&message.hint, self.quiet)
+            && last.as_ref() != Some(hint)
+        {
             eprintln!("  {}", sanitise(hint));
         }
+        last.clone_from(&message.hint);
     }
 
     /// The error that ends the command.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::report;
 use super::ui::Ui;
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
@@ -75,7 +74,7 @@ pub(super) async fn finish(
         return show_only(plan, writing.plan_out.as_deref(), ui);
     }
     if !ui.is_json() {
-        report::show_plan(ui, plan);
+        super::plan::show(ui, plan);
         for message in &plan.messages {
             ui.message(message);
         }
@@ -113,7 +112,7 @@ fn show_only(plan: &Plan, saved: Option<&Path>, ui: &Ui) -> Result<u8> {
         }))?;
         return Ok(0);
     }
-    report::show_plan(ui, plan);
+    super::plan::show(ui, plan);
     for message in &plan.messages {
         ui.message(message);
     }

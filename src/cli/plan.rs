@@ -1,0 +1,295 @@
+//! How a plan is shown: as a person reads a diff.
+
+use super::report::show_risks;
+use super::ui::{Colour, Ui};
+use crate::migration::report::{MappedReference, Outcome};
+use crate::model::client_extension;
+use crate::model::extension_list::ExtensionList;
+use crate::model::gp_link::{GpLink, LinkList};
+use crate::model::grant::{Protects, grants};
+use crate::model::reference::Place;
+use crate::model::sddl::from_sddl;
+use crate::model::well_known;
+use crate::operations::plan::{Change, Plan, Step};
+
+/// The whole of a plan.
+pub(super) fn show(ui: &Ui, plan: &Plan) {
+    let from = plan
+        .source
+        .as_ref()
+        .map(|source| format!(" from \"{}\" of {}:", source.display_name, source.domain))
+        .unwrap_or_default();
+    ui.heading(&format!(
+        "Plan {}: {}{from} {} \"{}\" {} of {}",
+        plan.operation_id,
+        plan.verb.as_str(),
+        if plan.target.create { "new GPO" } else { "GPO" },
+        plan.target.display_name,
+        plan.target.guid,
+        plan.target.domain,
+    ));
+    for step in &plan.steps {
+        show_step(ui, step);
+    }
+    if !plan.entries.is_empty() {
+        show_entries(ui, plan);
+    }
+    if let Some(mapping) = &plan.mapping {
+        ui.heading("References");
+        if mapping.references.is_empty() {
+            ui.line("none");
+        }
+        let mut file = None;
+        for mapped in &mapping.references {
+            let place = &mapped.reference.place;
+            if file != Some(&place.file) {
+                file = Some(&place.file);
+                ui.line(&format!("  {}", place.file));
+            }
+            show_mapped(ui, mapped);
+        }
+    }
+    // A plan without files, as to delete a GPO, lets nothing in.
+    if !plan.entries.is_empty() || !plan.risks.is_empty() {
+        show_risks(ui, &plan.risks);
+    }
+    if !plan.messages.is_empty() {
+        ui.line("");
+    }
+}
+
+fn show_entries(ui: &Ui, plan: &Plan) {
+    ui.heading("Files");
+    let mut unchanged = 0_usize;
+    for entry in &plan.entries {
+        let (sign, colour) = match entry.change {
+            Change::Added => ("+", Colour::Green),
+            Change::Changed => ("~", Colour::Yellow),
+            Change::Removed => ("-", Colour::Red),
+            Change::Unchanged => {
+                unchanged += usize::from(!entry.is_dir);
+                continue;
+            }
+        };
+        let size = if entry.is_dir {
+            "folder".to_owned()
+        } else {
+            format!("{} bytes", entry.size)
+        };
+        ui.coloured(colour, &format!("{sign} {} ({size})", entry.path));
+    }
+    if unchanged > 0 {
+        ui.coloured(
+            Colour::Dim,
+            &format!("  {unchanged} files stay as they are"),
+        );
+    }
+}
+
+fn show_mapped(ui: &Ui, mapped: &MappedReference) {
+    let reference = &mapped.reference;
+    let row = mapped
+        .row_line
+        .map(|line| format!(" (row in line {line})"))
+        .unwrap_or_default();
+    let what = match &reference.name {
+        Some(name) if *name != reference.value => format!("{} ({name})", reference.value),
+        _ => reference.value.clone(),
+    };
+    let place = within_file(&reference.place);
+    match &mapped.outcome {
+        Outcome::Kept => ui.line(&format!("    {place}{what} stays{row}")),
+        Outcome::OutOfScope => ui.coloured(
+            Colour::Dim,
+            &format!("    {place}{what} stays, outside the scope"),
+        ),
+        Outcome::Replaced { by, sid } => {
+            let new = match sid {
+                Some(sid) => format!("{sid} ({by})"),
+                None => by.clone(),
+            };
+            ui.coloured(Colour::Yellow, &format!("~   {place}{what} -> {new}{row}"));
+        }
+        Outcome::Removed => ui.coloured(Colour::Red, &format!("-   {place}{what}{row}")),
+    }
+}
+
+/// A place below the heading that names its file.
+fn within_file(place: &Place) -> String {
+    let line = place.line.map(|line| format!(":{line}"));
+    let section = place.section.as_ref().map(|section| format!("[{section}]"));
+    let parts: Vec<String> = [line, section, place.key.clone()]
+        .into_iter()
+        .flatten()
+        .collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", parts.join(" "))
+    }
+}
+
+/// What goes and what comes, a line each. Where nothing of it can be told apart, the two texts are shown.
+fn show_difference(ui: &Ui, what: &str, old: &[String], new: &[String], texts: (&str, &str)) {
+    let gone: Vec<_> = old.iter().filter(|line| !new.contains(line)).collect();
+    let come: Vec<_> = new.iter().filter(|line| !old.contains(line)).collect();
+    if gone.is_empty() && come.is_empty() {
+        if texts.0 == texts.1 {
+            return ui.coloured(Colour::Dim, &format!("  {what}: unchanged"));
+        }
+        let (from, to) = (shown(texts.0), shown(texts.1));
+        return ui.coloured(Colour::Yellow, &format!("~ {what}: {from} -> {to}"));
+    }
+    for line in gone {
+        ui.coloured(Colour::Red, &format!("- {what}: {line}"));
+    }
+    for line in come {
+        ui.coloured(Colour::Green, &format!("+ {what}: {line}"));
+    }
+}
+
+/// The extensions of a list, by name.
+fn extension_lines(list: &ExtensionList) -> Vec<String> {
+    let blocks = list.blocks().unwrap_or_default();
+    blocks
+        .into_iter()
+        .map(
+            |(extension, _)| match client_extension::name_of(extension) {
+                Some(name) => format!("{name} {extension}"),
+                None => extension.to_string(),
+            },
+        )
+        .collect()
+}
+
+/// The permissions of a descriptor in SDDL.
+fn permission_lines(sddl: &str) -> Vec<String> {
+    let dacl = from_sddl(sddl, None).ok().and_then(|found| found.dacl);
+    let aces = dacl.map(|dacl| dacl.aces).unwrap_or_default();
+    grants(&aces, Protects::Gpo)
+        .iter()
+        .map(|grant| {
+            let name = well_known::name_of(grant.sid).map(|name| format!(" ({name})"));
+            let denied = if grant.denied { "deny " } else { "" };
+            let rights = grant.levels(Protects::Gpo).join(", ");
+            format!(
+                "{}{}: {denied}{rights}",
+                grant.sid,
+                name.unwrap_or_default()
+            )
+        })
+        .collect()
+}
+
+/// The links of a `gPLink`.
+fn link_lines(value: &str) -> Vec<String> {
+    let line = |link: &GpLink| {
+        let enforced = if link.is_enforced() { ", enforced" } else { "" };
+        let disabled = if link.is_disabled() { ", disabled" } else { "" };
+        format!("{}{enforced}{disabled}", link.dn)
+    };
+    LinkList::parse(value).links().map(line).collect()
+}
+
+fn show_step(ui: &Ui, step: &Step) {
+    let change = |name: &str, from: &str, to: &str| {
+        if from == to {
+            ui.coloured(Colour::Dim, &format!("  {name}: {}", shown(from)));
+        } else {
+            ui.coloured(
+                Colour::Yellow,
+                &format!("~ {name}: {} -> {}", shown(from), shown(to)),
+            );
+        }
+    };
+    match step {
+        Step::CreateGpo { guid, display_name } => {
+            ui.coloured(Colour::Green, &format!("+ GPO \"{display_name}\" {guid}"));
+        }
+        Step::SetSecurityDescriptor { from, to, .. } => {
+            let from = from.as_deref().unwrap_or_default();
+            let (old, new) = (permission_lines(from), permission_lines(to));
+            show_difference(ui, "permission", &old, &new, (from, to));
+        }
+        Step::SetLinks { som, from, to } => {
+            let from = from.as_deref().unwrap_or_default();
+            let to = to.as_deref().unwrap_or_default();
+            let (old, new) = (link_lines(from), link_lines(to));
+            show_difference(ui, &format!("link of {som}"), &old, &new, (from, to));
+        }
+        Step::DeleteGpo {
+            guid, display_name, ..
+        } => {
+            ui.coloured(Colour::Red, &format!("- GPO \"{display_name}\" {guid}"));
+        }
+        Step::Rename { from, to } => change("name", from, to),
+        Step::SetStatus { from, to } => change(
+            "status",
+            super::list::status_word(*from),
+            super::list::status_word(Some(*to)),
+        ),
+        Step::ChangeDirectoryObjects { objects } => {
+            for object in objects {
+                ui.coloured(Colour::Yellow, &format!("~ object {object}"));
+            }
+        }
+        Step::RemoveDirectoryObjects { count } => {
+            ui.coloured(Colour::Red, &format!("- {count} objects below the GPO"));
+        }
+        Step::AddDirectoryObjects { objects } => {
+            for object in objects {
+                ui.coloured(Colour::Green, &format!("+ object {object}"));
+            }
+        }
+        Step::ModifyGpo {
+            version_from,
+            version_to,
+            flags_from,
+            flags_to,
+            machine_extensions_from,
+            machine_extensions_to,
+            user_extensions_from,
+            user_extensions_to,
+            display_name,
+            wmi_filter,
+        } => {
+            if let Some(name) = display_name {
+                change("name", &name.from, &name.to);
+            }
+            if let Some(filter) = wmi_filter {
+                let text = |filter: &Option<String>| filter.clone().unwrap_or_default();
+                change("WMI filter", &text(&filter.from), &text(&filter.to));
+            }
+            let version = |version: &crate::model::version::GpoVersion| {
+                format!("computer {}, user {}", version.machine, version.user)
+            };
+            change(
+                "version",
+                &version_from.as_ref().map(version).unwrap_or_default(),
+                &version(version_to),
+            );
+            change(
+                "status",
+                super::list::status_word(*flags_from),
+                super::list::status_word(Some(*flags_to)),
+            );
+            for (what, from, to) in [
+                (
+                    "computer extension",
+                    machine_extensions_from,
+                    machine_extensions_to,
+                ),
+                ("user extension", user_extensions_from, user_extensions_to),
+            ] {
+                let (old, new) = (extension_lines(from), extension_lines(to));
+                show_difference(ui, what, &old, &new, (from.as_str(), to.as_str()));
+            }
+        }
+        // Shown as the list of files, and as the version.
+        Step::StageFiles { .. } | Step::SwitchEntry { .. } | Step::WriteGptIni { .. } => {}
+    }
+}
+
+fn shown(value: &str) -> &str {
+    if value.is_empty() { "none" } else { value }
+}
