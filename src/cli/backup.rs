@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::backups::shown_guid;
 use super::connection::ConnectionArgs;
@@ -13,15 +13,12 @@ use crate::operations::backup::{BackedUp, Selection, backup};
 /// Save GPOs of a domain into a folder, in GPMC's backup format
 #[derive(Debug, Args)]
 #[command(
+    group = ArgGroup::new("what").args(["gpos", "all"]).required(true),
     after_help = "Examples:\n  gpoctl backup \"Workstation Security\" --domain corp.example --to /backups\n  gpoctl backup --all --domain corp.example --to /backups --comment nightly"
 )]
 pub(super) struct BackupArgs {
     /// Display names, GUIDs, or unambiguous beginnings of GUIDs
-    #[arg(
-        required_unless_present = "all",
-        conflicts_with = "all",
-        value_name = "GPO"
-    )]
+    #[arg(value_name = "GPO")]
     gpos: Vec<String>,
 
     /// Every GPO of the domain

@@ -89,7 +89,7 @@ pub(super) struct DeleteArgs {
     backups: Vec<String>,
 
     /// Do not ask
-    #[arg(long)]
+    #[arg(short, long)]
     yes: bool,
 }
 

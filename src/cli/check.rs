@@ -26,16 +26,16 @@ use crate::session::DomainSession;
 /// The exit status is 0 when there is nothing but notes, 4 when there are warnings, 1 when there are errors.
 #[derive(Debug, Args)]
 #[command(
-    group = ArgGroup::new("what"),
+    group = ArgGroup::new("what").args(["gpo", "all", "target"]).required(true).multiple(true),
     after_help = "Examples:\n  gpoctl check \"Workstation Security\" --domain corp.example\n  gpoctl check --all --domain corp.example --json | jq -r '.messages[].code'\n  gpoctl check --for WS01 --domain corp.example\n  gpoctl check --all --fix --domain corp.example --dry-run"
 )]
 pub(super) struct CheckArgs {
     /// Display name, GUID, or the unambiguous beginning of a GUID
-    #[arg(group = "what", required_unless_present_any = ["all", "target"])]
+    #[arg(conflicts_with = "all")]
     gpo: Option<String>,
 
     /// Every GPO of the domain, folders on SYSVOL without a GPO, and links to nowhere
-    #[arg(long, group = "what")]
+    #[arg(long)]
     all: bool,
 
     /// Say whether this user or computer applies the GPO, or which of all it applies
