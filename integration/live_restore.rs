@@ -317,25 +317,6 @@ fn a_name_that_is_taken_and_a_dry_run_change_nothing() {
     judges_are_content("dst");
 }
 
-/// A backup with many more files than the GPO has, so that staging takes a while.
-fn with_many_files(backup: &str) {
-    let xml_path = std::path::Path::new(backup).join("Backup.xml");
-    let mut xml = std::fs::read_to_string(&xml_path).unwrap();
-    let folder = std::path::Path::new(backup).join("DomainSysvol/GPO/Machine/Many");
-    std::fs::create_dir_all(&folder).unwrap();
-    let mut entries = String::new();
-    for number in 0..1_500 {
-        let name = format!("f{number}.txt");
-        std::fs::write(folder.join(&name), name.repeat(100)).unwrap();
-        entries += &format!(
-            "<FSObjectFile bkp:Path=\"%GPO_MACH_FSPATH%\\Many\\{name}\" bkp:Location=\"DomainSysvol\\GPO\\Machine\\Many\\{name}\"/>"
-        );
-    }
-    let at = xml.rfind("</GroupPolicyExtension>").unwrap();
-    xml.insert_str(at, &entries);
-    std::fs::write(&xml_path, xml).unwrap();
-}
-
 /// Begins a restore, and sends it a signal while it stages.
 fn stopped(backup: &str, signal: &str) -> Said {
     let own_state = tempfile::tempdir_in(scratch()).unwrap().keep();
@@ -391,7 +372,7 @@ fn a_restore_that_is_stopped_leaves_nothing_and_one_that_dies_can_be_run_again()
     let whole = timeless(&gpo_named(&state("dst"), &name));
     write("dst.test", &["delete", &name]).json();
     let big = backup_of_copy(&backup);
-    with_many_files(&big);
+    with_many_files(&big, 1_500);
 
     let before = state("dst");
     let said = stopped(&big, "-INT");
@@ -419,18 +400,6 @@ fn a_restore_that_is_stopped_leaves_nothing_and_one_that_dies_can_be_run_again()
     assert_same(&whole, &timeless(&now));
     judges_are_content("dst");
     remove("dst.test", &[name]);
-}
-
-/// A copy of a backup on the local disk.
-fn backup_of_copy(backup: &str) -> String {
-    let to = tempfile::tempdir_in(scratch()).unwrap().keep();
-    let copied = std::process::Command::new("cp")
-        .args(["-a", backup, to.to_str().unwrap()])
-        .status()
-        .unwrap();
-    assert!(copied.success());
-    let name = std::path::Path::new(backup).file_name().unwrap();
-    to.join(name).to_str().unwrap().to_owned()
 }
 
 /// Adds what Windows keeps of a wireless policy below a GPO: containers, and an object with a value that is no text.

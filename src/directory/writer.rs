@@ -116,7 +116,7 @@ impl DirectoryWriter {
                 ErrorKind::Conflict,
                 format!("the GPO {guid} has changed since it was read"),
             )
-            .with_hint("nothing was written; read it again and make a new plan")),
+            .with_hint("read it again and make a new plan")),
             code => Err(ldap_failure(code, &result.text, &what)),
         }
     }

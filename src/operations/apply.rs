@@ -22,7 +22,7 @@ use super::plan::{GpoState, Plan, Step, Verb};
 use super::progress::{Control, Phase};
 use super::read::{self, LiveGpo};
 use super::rights;
-use super::rollback;
+use super::rollback::Undo;
 use super::stage::Workplace;
 use crate::directory::links::SomLink;
 use crate::error::{Error, ErrorKind, Result};
@@ -187,17 +187,16 @@ pub async fn apply(
                 },
             })
         }
-        Err(error) => Err(undo_all(
-            domain,
-            &workplace,
-            &mut journal,
-            before.as_ref(),
-            current.as_ref(),
-            plan,
-            control,
-            error,
-        )
-        .await),
+        Err(error) => {
+            let undo = Undo {
+                domain,
+                workplace: &workplace,
+                plan,
+                before: before.as_ref(),
+                raising: None,
+            };
+            Err(undo_all(&undo, &mut journal, control, error).await)
+        }
     }
 }
 
@@ -265,17 +264,9 @@ fn version_after(plan: &Plan) -> u32 {
 }
 
 /// Rolls everything back and says in the error which it is: as it was, or not.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "everything an operation knows is needed to undo it"
-)]
 async fn undo_all(
-    domain: &DomainWriter,
-    workplace: &Workplace,
+    undo: &Undo<'_>,
     journal: &mut Journal,
-    before: Option<&Before>,
-    current: Option<&LiveGpo>,
-    plan: &Plan,
     control: &Control,
     error: Error,
 ) -> Error {
@@ -286,26 +277,17 @@ async fn undo_all(
         return error;
     }
     control.report(Phase::RollBack, 0, 1, 0);
-    let guid = plan.target.guid;
-    let mut outcome = rollback::roll_back(domain, workplace, guid, before, &changes)
-        .await
-        .map(|()| true);
-    if let (Ok(_), Some(current)) = (&outcome, current) {
-        outcome = rollback::prove(domain, guid, current).await;
-    }
+    let outcome = undo.roll_back(&changes, journal).await;
     control.report(Phase::RollBack, 1, 1, 0);
     match outcome {
-        Ok(same_objects) => {
+        Ok(done) => {
             let _ = journal.record(&Event::RolledBack);
-            let done = if same_objects {
-                "everything was rolled back"
-            } else {
-                "everything was rolled back, with new identities for packages that had been deleted"
+            let text = done.to_string();
+            let hint = match error.hint() {
+                Some(hint) => format!("{text}; {hint}"),
+                None if done.raised.is_some() => text,
+                None => format!("{text}; the domain is as it was"),
             };
-            let hint = error.hint().map_or_else(
-                || format!("{done}; the domain is as it was"),
-                |hint| format!("{done}; {hint}"),
-            );
             error.with_hint(hint)
         }
         Err(undo_error) => {

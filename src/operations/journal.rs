@@ -97,12 +97,15 @@ pub enum Inverse {
     },
     /// The objects below the GPO are those of `before.json`.
     RestoreDirectoryObjects,
-    /// GPT.INI is that of `before.json`.
+    /// GPT.INI is that of `before.json`, or under a higher version when the new one could be seen.
     RestoreGptIni,
     /// The GPO's folder on SYSVOL has this descriptor.
     RestoreFolderDescriptor {
         /// Self-relative bytes.
         descriptor: FileContent,
+        /// What this operation set, so that a later change by somebody else is not overwritten.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        written: Option<FileContent>,
     },
     /// `versionNumber`, `flags`, the extension lists, the name and the WMI filter are those of `before.json`.
     RestoreAttributes {
@@ -151,6 +154,11 @@ pub enum Event {
     Committed,
     /// Everything is done.
     Finished,
+    /// The settings are being put back under this version, because clients may have seen the one that was written.
+    Raising {
+        /// The version.
+        version: GpoVersion,
+    },
     /// Everything was undone.
     RolledBack,
     /// Undoing stopped half-way, for this reason.

@@ -75,6 +75,72 @@ pub(super) fn changes<'a>(
     found
 }
 
+/// The way back of an operation that made the objects below a GPO other ones.
+#[derive(Debug, Default)]
+pub(super) struct WayBack {
+    /// The objects as they have to be; parents first.
+    pub(super) want: Vec<DirectoryObject>,
+    /// What somebody else changed meanwhile, and stays.
+    pub(super) foreign: Vec<String>,
+}
+
+/// Works out how the objects have to be after an operation is undone: `have` is what is there now, `before` what was there,
+/// and `written` what the operation made, or was about to make, of it. Only what still is as the operation left it goes back.
+pub(super) fn way_back(
+    have: &[DirectoryObject],
+    before: &[DirectoryObject],
+    written: &[DirectoryObject],
+) -> WayBack {
+    let mut back = WayBack::default();
+    let find = |list: &[DirectoryObject], key: &[String]| {
+        list.iter().find(|object| object.key() == key).cloned()
+    };
+    let same = |one: &DirectoryObject, other: &DirectoryObject| {
+        one.object_class.eq_ignore_ascii_case(&other.object_class)
+            && one.differing_attributes(other).is_empty()
+    };
+    let keys: BTreeSet<Vec<String>> = have
+        .iter()
+        .chain(before)
+        .chain(written)
+        .map(DirectoryObject::key)
+        .collect();
+    for key in keys {
+        let (now, was, made) = (find(have, &key), find(before, &key), find(written, &key));
+        let is = |wanted: &Option<DirectoryObject>| match (&now, wanted) {
+            (None, None) => true,
+            (Some(now), Some(wanted)) => same(now, wanted),
+            _ => false,
+        };
+        let touched = match (&was, &made) {
+            (Some(was), Some(made)) => !same(was, made) || made.differs_in_access(was),
+            (None, None) => false,
+            _ => true,
+        };
+        if touched && is(&made) {
+            back.want.extend(was);
+        } else {
+            if touched && !is(&was) {
+                back.foreign.push(key.join(","));
+            }
+            back.want.extend(now);
+        }
+    }
+    // What somebody put below an object that would go keeps it.
+    let keeps: Vec<Vec<String>> = back.want.iter().map(DirectoryObject::key).collect();
+    for object in have {
+        let key = object.key();
+        let is_above = |kept: &Vec<String>| kept.len() > key.len() && kept.ends_with(&key);
+        if !keeps.contains(&key) && keeps.iter().any(is_above) {
+            back.foreign
+                .push(format!("{}, by what stands below it,", key.join(",")));
+            back.want.push(object.clone());
+        }
+    }
+    back.want.sort_by_key(|object| object.rdns.len());
+    back
+}
+
 /// Does it.
 ///
 /// # Errors

@@ -1,19 +1,27 @@
-//! Rolling back: every change announced in the journal is undone, last first, and the result is proved by reading back.
+//! Rolling back: every change announced in the journal is undone, and the result is proved by reading back.
+//!
+//! Only what this operation wrote is touched, and only while it still is what this operation wrote: what somebody else made
+//! of it since is left as it is, and said. Before the new version could be seen, everything becomes what it was, to the
+//! byte. Afterwards the old settings come back under a version higher than the one that could be seen, because a client
+//! keeps what it has when the version steps back or stays. The version therefore goes last, in either case.
 
-use std::collections::BTreeMap;
+mod attributes;
+mod entries;
+mod gpt_ini;
+mod proof;
 
-use super::journal::{Before, Inverse};
+use super::journal::{Before, Inverse, Journal};
 use super::objects;
-use super::progress::Control;
-use super::read::{self, LiveGpo};
+use super::plan::{Plan, Step};
 use super::stage::{Workplace, remove_tree};
+use crate::directory::AttributeSwap;
+use crate::directory::SwapAttribute;
 use crate::directory::dn::Dn;
-use crate::directory::writer::GpoChange;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::directory_object::DirectoryAttribute;
 use crate::model::guid::Guid;
 use crate::model::safe_name::SafeName;
-use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor};
+use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, same_access};
+use crate::model::version::GpoVersion;
 use crate::session::DomainWriter;
 use crate::sysvol::SysvolPath;
 
@@ -21,288 +29,313 @@ use crate::sysvol::SysvolPath;
 pub(super) const DACL: u32 = 4;
 pub(super) const OWNER_GROUP_DACL: u32 = 7;
 
-/// Undoes `changes`, last first. Each inverse looks at what is there, so it is right for a change that was announced and
-/// never made. Goes on after an error, so that as much as possible is undone.
-///
-/// # Errors
-/// `Incomplete`, naming the first thing that could not be undone.
-pub(super) async fn roll_back(
-    domain: &DomainWriter,
-    workplace: &Workplace,
-    guid: Guid,
-    before: Option<&Before>,
-    changes: &[Inverse],
-) -> Result<()> {
-    let mut first = None;
-    for inverse in changes.iter().rev() {
-        if let Err(error) = undo(domain, workplace, guid, before, inverse).await {
-            tracing::warn!(%error, ?inverse, "Cannot undo");
-            first.get_or_insert(error);
+/// An operation that is to be undone.
+pub(super) struct Undo<'a> {
+    pub(super) domain: &'a DomainWriter,
+    pub(super) workplace: &'a Workplace,
+    pub(super) plan: &'a Plan,
+    /// What the target was; `None` when the operation makes it.
+    pub(super) before: Option<&'a Before>,
+    /// The version a roll-back that did not get to its end was about to write.
+    pub(super) raising: Option<GpoVersion>,
+}
+
+/// How a roll-back ended that undid everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RolledBack {
+    /// The version of the GPO now, when it is not the former one.
+    pub(super) raised: Option<GpoVersion>,
+    /// Whether the objects below the GPO are the same ones, not others with the same content.
+    pub(super) same_objects: bool,
+}
+
+impl std::fmt::Display for RolledBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("everything was rolled back")?;
+        if !self.same_objects {
+            f.write_str(", with new identities for packages that had been deleted")?;
         }
-    }
-    match first {
-        None => Ok(()),
-        Some(cause) => Err(Error::new(
-            ErrorKind::Incomplete,
-            "not everything could be rolled back",
-        )
-        .with_source(cause)),
+        if let Some(version) = self.raised {
+            write!(
+                f,
+                ", under version {version}, because clients may have read the new one and ignore what is older"
+            )?;
+        }
+        Ok(())
     }
 }
 
-async fn undo(
-    domain: &DomainWriter,
-    workplace: &Workplace,
-    guid: Guid,
-    before: Option<&Before>,
-    inverse: &Inverse,
-) -> Result<()> {
-    let sysvol = domain.sysvol();
-    match inverse {
-        Inverse::DeleteGpo { guid } => {
-            remove_tree(sysvol, &workplace.folder()).await?;
-            match domain.directory().delete_gpo(*guid).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-                other => other,
+/// What a roll-back could not do.
+#[derive(Default)]
+struct Remains {
+    /// What somebody else changed meanwhile, a sentence each.
+    foreign: Vec<String>,
+    /// The first error.
+    failed: Option<Error>,
+}
+
+impl Remains {
+    /// Leaves something as it is, because it is not what this operation wrote.
+    fn leave(&mut self, what: impl std::fmt::Display) {
+        self.foreign.push(format!(
+            "{what} was changed by somebody else meanwhile and is left as it is"
+        ));
+    }
+
+    fn note(&mut self, inverse: &Inverse, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            tracing::warn!(%error, ?inverse, "Cannot undo");
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    fn into_result(self) -> Result<()> {
+        if self.foreign.is_empty() && self.failed.is_none() {
+            return Ok(());
+        }
+        let mut text = "not everything could be rolled back".to_owned();
+        if !self.foreign.is_empty() {
+            text = format!("{text}: {}", self.foreign.join("; "));
+        }
+        let error = Error::new(ErrorKind::Incomplete, text);
+        Err(match self.failed {
+            Some(cause) => error.with_source(cause),
+            None => error,
+        })
+    }
+}
+
+impl Undo<'_> {
+    /// Undoes `changes`, last first, but the version at the very end. Each inverse looks at what is there, so it is right
+    /// for a change that was announced and never made. Goes on after an error, so that as much as possible is undone.
+    ///
+    /// # Errors
+    /// `Incomplete`, naming all that is somebody else's by now, and the first thing that could not be undone.
+    pub(super) async fn roll_back(
+        &self,
+        changes: &[Inverse],
+        journal: &mut Journal,
+    ) -> Result<RolledBack> {
+        let mut remains = Remains::default();
+        for inverse in changes.iter().rev() {
+            let outcome = self.undo(inverse, &mut remains).await;
+            remains.note(inverse, outcome);
+        }
+        let mut raised = None;
+        if let Some(last) = changes.iter().rev().find(|change| is_version(change)) {
+            match self.restore_version(changes, journal, &mut remains).await {
+                Ok(version) => raised = version,
+                Err(error) => remains.note(last, Err(error)),
             }
         }
-        Inverse::DeleteContainer { guid } => match domain.directory().delete_gpo(*guid).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            other => other,
-        },
-        Inverse::RemoveFolder => remove_tree(sysvol, &workplace.folder()).await,
-        Inverse::RemoveEntry { name } => remove_tree(sysvol, &entry(workplace, name)?).await,
-        Inverse::SwitchBack { live, old, staged } => {
-            let live = entry(workplace, live)?;
-            let old = old
-                .as_deref()
-                .map(|name| entry(workplace, name))
-                .transpose()?;
-            let staged = staged
-                .as_deref()
-                .map(|name| entry(workplace, name))
-                .transpose()?;
-            switch_back(domain, &live, old.as_ref(), staged.as_ref()).await
-        }
-        Inverse::RestoreDirectoryObjects => restore_objects(domain, guid, needed(before)?).await,
-        Inverse::RestoreGptIni => restore_gpt_ini(domain, workplace).await,
-        Inverse::RestoreFolderDescriptor { descriptor } => {
-            let steps = descriptor_steps(&descriptor.0)?;
-            sysvol
-                .set_security_descriptors(&workplace.folder(), &steps)
-                .await
-        }
-        Inverse::RestoreName { written } => {
-            let before = needed(before)?;
-            let change = GpoChange {
-                display_name: Some(before.display_name.clone()),
-                display_name_was: Some(written.clone()),
-                ..GpoChange::default()
-            };
-            let current = domain.session().directory().gpo(guid).await?;
-            if current.display_name != *written {
-                return Ok(());
+        remains.into_result()?;
+        let same_objects = self.prove(changes, raised).await?;
+        Ok(RolledBack {
+            raised,
+            same_objects,
+        })
+    }
+
+    fn guid(&self) -> Guid {
+        self.plan.target.guid
+    }
+
+    async fn undo(&self, inverse: &Inverse, remains: &mut Remains) -> Result<()> {
+        let sysvol = self.domain.sysvol();
+        match inverse {
+            Inverse::DeleteGpo { guid } => {
+                if self.is_somebody_elses(*guid).await? {
+                    remains.leave(format!("the new GPO {guid}"));
+                    return Ok(());
+                }
+                remove_tree(sysvol, &self.workplace.folder()).await?;
+                self.delete_container(*guid).await
             }
-            domain.directory().modify_gpo(guid, &change).await
-        }
-        Inverse::RestoreStatus { written } => {
-            let before = needed(before)?;
-            let change = GpoChange {
-                flags: Some(before.flags.unwrap_or(0)),
-                flags_was: Some(Some(*written)),
-                ..GpoChange::default()
-            };
-            let current = domain.session().directory().gpo(guid).await?;
-            if current.flags != Some(*written) {
-                return Ok(());
+            Inverse::DeleteContainer { guid } => self.delete_container(*guid).await,
+            Inverse::RemoveFolder => remove_tree(sysvol, &self.workplace.folder()).await,
+            Inverse::RemoveEntry { name } => remove_tree(sysvol, &self.entry(name)?).await,
+            Inverse::SwitchBack { live, old, staged } => {
+                self.switch_back(live, old.as_deref(), staged.as_deref(), remains)
+                    .await
             }
-            domain.directory().modify_gpo(guid, &change).await
-        }
-        Inverse::RestoreLinks {
-            som,
-            before,
-            written,
-        } => restore_links(domain, som, before.as_deref(), written.as_deref()).await,
-        Inverse::RecreateContainer => recreate(domain, guid, needed(before)?).await,
-        Inverse::RestoreAttributes {
-            written,
-            descriptor,
-        } => {
-            let before = needed(before)?;
-            let current = domain.session().directory().gpo(guid).await?;
-            if current.version != Some(*written) {
-                // The modify never happened, or somebody changed the GPO since; in both cases there is nothing of ours.
-                return Ok(());
-            }
-            domain
-                .directory()
-                .modify_gpo(
-                    guid,
-                    &GpoChange {
-                        version: Some((current.version, before.version.unwrap_or_default())),
-                        flags: Some(before.flags.unwrap_or(0)),
-                        machine_extensions: Some(before.machine_extensions.clone()),
-                        user_extensions: Some(before.user_extensions.clone()),
-                        display_name: Some(before.display_name.clone()),
-                        wmi_filter: Some(before.wmi_filter.clone()),
-                        security_descriptor: descriptor
-                            .then(|| (before.security_descriptor.0.to_vec(), DACL)),
-                        ..GpoChange::default()
-                    },
+            Inverse::RestoreDirectoryObjects => self.restore_objects(remains).await,
+            Inverse::RestoreFolderDescriptor {
+                descriptor,
+                written,
+            } => {
+                self.restore_folder_descriptor(
+                    &descriptor.0,
+                    written.as_ref().map(|w| &w.0[..]),
+                    remains,
                 )
                 .await
+            }
+            Inverse::RestoreName { written } => {
+                let before = Some(self.before()?.display_name.clone()).filter(|n| !n.is_empty());
+                let swap = AttributeSwap {
+                    attribute: SwapAttribute::DisplayName,
+                    old: Some(written.clone()),
+                    new: before,
+                };
+                self.restore_attribute(swap, remains).await
+            }
+            Inverse::RestoreStatus { written } => {
+                let swap = AttributeSwap {
+                    attribute: SwapAttribute::Flags,
+                    old: Some(written.cast_signed().to_string()),
+                    new: self
+                        .before()?
+                        .flags
+                        .map(|flags| flags.cast_signed().to_string()),
+                };
+                self.restore_attribute(swap, remains).await
+            }
+            Inverse::RestoreLinks {
+                som,
+                before,
+                written,
+            } => {
+                self.restore_links(som, before.as_deref(), written.as_deref(), remains)
+                    .await
+            }
+            Inverse::RecreateContainer => self.recreate().await,
+            // The version comes when all else is as it was.
+            Inverse::RestoreGptIni | Inverse::RestoreAttributes { .. } => Ok(()),
         }
     }
-}
 
-/// Puts the previous entry back under its live name. A file goes back by renaming over, a folder by renaming away first.
-async fn switch_back(
-    domain: &DomainWriter,
-    live: &SysvolPath,
-    old: Option<&SysvolPath>,
-    staged: Option<&SysvolPath>,
-) -> Result<()> {
-    let sysvol = domain.sysvol();
-    let new_is_live = match staged {
-        // The new entry is live exactly when it is no longer under its staged name.
-        Some(staged) => sysvol.stat(staged).await?.is_none(),
-        None => false,
-    };
-    match old {
-        Some(old) if sysvol.stat(old).await?.is_some() => {
-            match (sysvol.stat(live).await?.is_some(), new_is_live) {
-                (true, true) => sysvol.swap(live, staged, old).await,
-                (false, _) => sysvol.rename(old, live, false).await,
-                // The previous entry is still live, so the switch never happened; what stands at the other name is not
-                // ours.
-                (true, false) => Ok(()),
-            }
-        }
-        Some(_) => Ok(()),
-        None if new_is_live => match staged {
-            Some(staged) if sysvol.stat(live).await?.is_some() => {
-                sysvol.rename(live, staged, false).await
-            }
-            _ => Ok(()),
-        },
-        None => Ok(()),
-    }
-}
-
-/// Renames the copy of the old GPT.INI, made before the new one was written, over the new one.
-async fn restore_gpt_ini(domain: &DomainWriter, workplace: &Workplace) -> Result<()> {
-    let sysvol = domain.sysvol();
-    let name = gpt_ini_name()?;
-    let live = workplace.entry(&name);
-    let old = workplace.entry(&workplace.old_name(&name)?);
-    if sysvol.stat(&old).await?.is_some() {
-        sysvol.rename(&old, &live, true).await?;
-    }
-    Ok(())
-}
-
-/// Makes the objects below the GPO those that were there before.
-async fn restore_objects(domain: &DomainWriter, guid: Guid, before: &Before) -> Result<()> {
-    let have = domain.session().directory().children(guid).await?;
-    let changes = objects::changes(&have, &before.directory_objects);
-    objects::reconcile(domain.directory(), guid, &changes).await
-}
-
-/// Puts the links of a domain, OU or site back, if they still are what this operation wrote.
-async fn restore_links(
-    domain: &DomainWriter,
-    som: &str,
-    before: Option<&str>,
-    written: Option<&str>,
-) -> Result<()> {
-    let dn = som_dn(som)?;
-    let current = domain.session().directory().som(&dn).await?.gp_link;
-    let blank = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
-    let same = |one: Option<&str>, two: Option<&str>| one == two || (blank(one) && blank(two));
-    if same(current.as_deref(), before) {
-        return Ok(());
-    }
-    if !same(current.as_deref(), written) {
-        return Err(Error::new(
-            ErrorKind::Incomplete,
-            format!("the links of {dn} were changed by somebody else meanwhile"),
-        )
-        .with_hint(format!("they were: {}", before.unwrap_or("none"))));
-    }
-    domain
-        .directory()
-        .set_gp_link(&dn, current.as_deref(), before)
-        .await
-}
-
-/// Makes what is missing of the container of a GPO, and gives it what it had. `objectGUID` is a new one.
-async fn recreate(domain: &DomainWriter, guid: Guid, before: &Before) -> Result<()> {
-    let (session, writer) = (domain.session(), domain.directory());
-    writer.complete_gpo(guid, &before.display_name).await?;
-    let current = session.directory().gpo(guid).await?;
-    let wanted = before.security_descriptor.0.to_vec();
-    if current.security_descriptor != wanted {
-        // Who may not give the owner away gives back the DACL at least.
-        match writer
-            .set_security_descriptor(guid, &wanted, OWNER_GROUP_DACL)
-            .await
-        {
-            Err(error) if error.kind() == ErrorKind::Denied => {
-                writer.set_security_descriptor(guid, &wanted, DACL).await?;
-            }
+    /// Whether somebody has put settings into a GPO that this operation made.
+    async fn is_somebody_elses(&self, guid: Guid) -> Result<bool> {
+        let object = match self.domain.session().directory().gpo(guid).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             other => other?,
+        };
+        let version = object.version.unwrap_or_default();
+        Ok(version != GpoVersion::default() && Some(version) != self.planned_version())
+    }
+
+    async fn delete_container(&self, guid: Guid) -> Result<()> {
+        match self.domain.directory().delete_gpo(guid).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            other => other,
         }
     }
-    restore_objects(domain, guid, before).await?;
-    let change = GpoChange {
-        version: before
-            .version
-            .filter(|version| current.version != Some(*version))
-            .map(|version| (current.version, version)),
-        flags: before.flags,
-        machine_extensions: Some(before.machine_extensions.clone()),
-        user_extensions: Some(before.user_extensions.clone()),
-        display_name: Some(before.display_name.clone()),
-        wmi_filter: Some(before.wmi_filter.clone()),
-        functionality_version: before.functionality_version,
-        ..GpoChange::default()
-    };
-    writer.modify_gpo(guid, &change).await
-}
 
-/// Reads the GPO again and compares it with what it was before the operation. Says whether its packages are still the
-/// objects they were: one that was deleted and made anew has another `objectGUID`.
-///
-/// # Errors
-/// `Incomplete`, with what differs.
-pub(super) async fn prove(domain: &DomainWriter, guid: Guid, before: &LiveGpo) -> Result<bool> {
-    let session = domain.session();
-    let object = session.directory().gpo(guid).await?;
-    let now = read::read_gpo(session, &object, &Control::default()).await?;
-    let differences = before.state().differences(&now.state());
-    if differences.is_empty() {
-        return Ok(identities(before) == identities(&now));
-    }
-    Err(Error::new(
-        ErrorKind::Incomplete,
-        format!(
-            "after rolling back, GPO {guid} is not what it was: {}",
-            differences.join("; ")
-        ),
-    ))
-}
-
-/// The `objectGUID` of each object below a GPO that was read with it.
-fn identities(live: &LiveGpo) -> BTreeMap<Vec<String>, DirectoryAttribute> {
-    live.snapshot
-        .directory_objects
-        .iter()
-        .filter_map(|object| {
-            let mut attributes = object.attributes.iter();
-            let own = attributes.find(|one| one.name.eq_ignore_ascii_case("objectGUID"))?;
-            Some((object.key(), own.clone()))
+    /// The version this operation writes, if it writes one.
+    fn planned_version(&self) -> Option<GpoVersion> {
+        self.plan.steps.iter().find_map(|step| match step {
+            Step::ModifyGpo { version_to, .. } => Some(*version_to),
+            _ => None,
         })
-        .collect()
+    }
+
+    /// Puts the descriptor of the GPO's folder back, if it still is what this operation set.
+    async fn restore_folder_descriptor(
+        &self,
+        before: &[u8],
+        written: Option<&[u8]>,
+        remains: &mut Remains,
+    ) -> Result<()> {
+        let (sysvol, folder) = (self.domain.sysvol(), self.workplace.folder());
+        let current = sysvol.security_descriptor(&folder).await?;
+        if current == before {
+            return Ok(());
+        }
+        if written.is_some_and(|written| !grants_the_same(written, &current)) {
+            if !grants_the_same(before, &current) {
+                remains.leave(format!("the permissions of {folder}"));
+            }
+            return Ok(());
+        }
+        sysvol
+            .set_security_descriptors(&folder, &descriptor_steps(before)?)
+            .await
+    }
+
+    /// Makes the objects below the GPO those that were there before, as far as they are what this operation made of them.
+    async fn restore_objects(&self, remains: &mut Remains) -> Result<()> {
+        let directory = self.domain.session().directory();
+        let have = directory.children(self.guid()).await?;
+        let back = objects::way_back(
+            &have,
+            &self.before()?.directory_objects,
+            &self.plan.directory_objects,
+        );
+        for object in &back.foreign {
+            remains.leave(format!("the object {object}"));
+        }
+        let changes = objects::changes(&have, &back.want);
+        objects::reconcile(self.domain.directory(), self.guid(), &changes).await
+    }
+
+    /// Puts the links of a domain, OU or site back, if they still are what this operation wrote.
+    async fn restore_links(
+        &self,
+        som: &str,
+        before: Option<&str>,
+        written: Option<&str>,
+        remains: &mut Remains,
+    ) -> Result<()> {
+        let dn = som_dn(som)?;
+        let current = self.domain.session().directory().som(&dn).await?.gp_link;
+        let blank = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
+        let same = |one: Option<&str>, two: Option<&str>| one == two || (blank(one) && blank(two));
+        if same(current.as_deref(), before) {
+            return Ok(());
+        }
+        if !same(current.as_deref(), written) {
+            remains.leave(format!(
+                "gPLink of {dn}, which was {} before,",
+                before.unwrap_or("absent")
+            ));
+            return Ok(());
+        }
+        self.domain
+            .directory()
+            .set_gp_link(&dn, current.as_deref(), before)
+            .await
+    }
+
+    fn before(&self) -> Result<&Before> {
+        self.before.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Incomplete,
+                "the journal does not hold the state before the operation",
+            )
+        })
+    }
+
+    fn entry(&self, name: &str) -> Result<SysvolPath> {
+        SafeName::new(name)
+            .map(|name| self.workplace.entry(&name))
+            .map_err(|cause| {
+                Error::new(ErrorKind::BadInput, "the journal names an unsafe entry")
+                    .with_source(cause)
+            })
+    }
+}
+
+/// Whether a change is one of the two that make a new version.
+fn is_version(change: &Inverse) -> bool {
+    matches!(
+        change,
+        Inverse::RestoreGptIni | Inverse::RestoreAttributes { .. }
+    )
+}
+
+/// Whether two descriptors grant the same, whoever owns the object.
+fn grants_the_same(one: &[u8], other: &[u8]) -> bool {
+    match (
+        SecurityDescriptor::parse(one),
+        SecurityDescriptor::parse(other),
+    ) {
+        (Ok(mut one), Ok(other)) => {
+            one.owner = None;
+            one.group = None;
+            same_access(&one, &other)
+        }
+        _ => one == other,
+    }
 }
 
 /// The values a descriptor of a folder is set with, one after the other.
@@ -334,21 +367,4 @@ pub(super) fn som_dn(text: &str) -> Result<Dn> {
 pub(super) fn gpt_ini_name() -> Result<SafeName> {
     SafeName::new("GPT.INI")
         .map_err(|cause| Error::new(ErrorKind::Internal, "no name for GPT.INI").with_source(cause))
-}
-
-fn entry(workplace: &Workplace, name: &str) -> Result<SysvolPath> {
-    SafeName::new(name)
-        .map(|name| workplace.entry(&name))
-        .map_err(|cause| {
-            Error::new(ErrorKind::BadInput, "the journal names an unsafe entry").with_source(cause)
-        })
-}
-
-fn needed(before: Option<&Before>) -> Result<&Before> {
-    before.ok_or_else(|| {
-        Error::new(
-            ErrorKind::Incomplete,
-            "the journal does not hold the state before the operation",
-        )
-    })
 }

@@ -337,7 +337,8 @@ pub(super) fn objects_for(
 }
 
 /// GPT.INI with the new version and all else of the old one; a new file where the old one cannot be read.
-fn new_gpt_ini(
+/// GPT.INI with this version: `old` with all its other lines, or a new one.
+pub(super) fn new_gpt_ini(
     old: Option<&[u8]>,
     version: GpoVersion,
     messages: &mut Vec<StatusMessage>,

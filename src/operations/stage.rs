@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
+use super::plan::sha256;
 use super::progress::{Control, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 use crate::model::gpt_tree::{GptTree, Node};
 use crate::model::guid::Guid;
 use crate::model::safe_name::{RelPath, SafeName};
-use crate::sysvol::{Sysvol, SysvolPath};
+use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, file_descriptor};
+use crate::session::DomainSession;
+use crate::sysvol::{Sysvol, SysvolPath, SysvolRead};
 
 /// The GPO's folder, and the names an operation uses in it.
 #[derive(Debug, Clone)]
@@ -243,6 +246,132 @@ pub(super) async fn remove_tree(sysvol: &dyn Sysvol, path: &SysvolPath) -> Resul
         ignore_missing(sysvol.remove_dir(folder).await)?;
     }
     Ok(())
+}
+
+/// What is at a path, as hashes by the folded path below it: of an entry itself, whose path is empty, and of all below it.
+/// Folders have an empty hash. `None` when nothing is there.
+pub(super) async fn entry_hashes(
+    sysvol: &dyn SysvolRead,
+    path: &SysvolPath,
+) -> Result<Option<BTreeMap<String, String>>> {
+    let Some(entry) = sysvol.stat(path).await? else {
+        return Ok(None);
+    };
+    let mut found = BTreeMap::new();
+    if !entry.is_dir {
+        found.insert(String::new(), sha256(&sysvol.read(path, entry.size).await?));
+        return Ok(Some(found));
+    }
+    found.insert(String::new(), String::new());
+    let in_flight = sysvol.concurrency().max(1);
+    let mut level = vec![(String::new(), path.clone())];
+    while !level.is_empty() {
+        let listings = run_all(in_flight, level, |(key, folder)| async move {
+            Ok((sysvol.list(&folder).await?, key, folder))
+        })
+        .await?;
+        level = Vec::new();
+        let mut files = Vec::new();
+        for (listing, key, folder) in listings {
+            for entry in listing.entries {
+                let Some(below) = folder.join(&entry.name) else {
+                    continue;
+                };
+                let name = entry.name.folded();
+                let key = if key.is_empty() {
+                    name
+                } else {
+                    format!("{key}/{name}")
+                };
+                if entry.is_dir {
+                    found.insert(key.clone(), String::new());
+                    level.push((key, below));
+                } else {
+                    files.push((key, below, entry.size));
+                }
+            }
+        }
+        found.extend(
+            run_all(in_flight, files, |(key, file, size)| async move {
+                Ok((key, sha256(&sysvol.read(&file, size).await?)))
+            })
+            .await?,
+        );
+    }
+    Ok(Some(found))
+}
+
+/// The part of the hashes of a GPO's files ([`super::plan::tree_hashes`]) that is of one entry, in the form of [`entry_hashes`].
+pub(super) fn hashes_below(
+    hashes: &BTreeMap<String, String>,
+    entry: &str,
+) -> BTreeMap<String, String> {
+    let entry = entry.to_lowercase();
+    hashes
+        .iter()
+        .filter_map(|(path, hash)| {
+            let rest = path.strip_prefix(&entry)?;
+            let key = if rest.is_empty() {
+                rest
+            } else {
+                rest.strip_prefix('/')?
+            };
+            Some((key.to_owned(), hash.clone()))
+        })
+        .collect()
+}
+
+/// The bytes of a file; `None` when there is none.
+pub(super) async fn read_whole(
+    sysvol: &dyn SysvolRead,
+    path: &SysvolPath,
+) -> Result<Option<Bytes>> {
+    match sysvol.stat(path).await? {
+        None => Ok(None),
+        Some(entry) => sysvol.read(path, entry.size).await.map(Some),
+    }
+}
+
+/// The descriptors that every file and folder of a GPO gets, one after the other, derived from that of its container; none
+/// where children inherit, or the back end cannot write any.
+///
+/// # Errors
+/// `BadDirectory` when the container's cannot be used.
+pub(super) fn descriptors_from(session: &DomainSession, container: &[u8]) -> Result<Vec<Vec<u8>>> {
+    if !session.info().is_samba() || !session.sysvol().has_exact_descriptors() {
+        return Ok(Vec::new());
+    }
+    let derived = derived_descriptor(container)?;
+    Ok(vec![derived.without_object_aces, derived.with_object_aces])
+}
+
+/// The descriptor of the folder of a GPO, derived from that of its container.
+///
+/// # Errors
+/// `BadDirectory` when the container's cannot be used.
+pub(super) fn derived_descriptor(container: &[u8]) -> Result<FileDescriptor> {
+    SecurityDescriptor::parse(container)
+        .and_then(|descriptor| file_descriptor(&descriptor))
+        .map_err(|cause| {
+            Error::new(
+                ErrorKind::BadDirectory,
+                "the security descriptor of the GPO cannot be used",
+            )
+            .with_source(cause)
+        })
+}
+
+/// The same descriptors without owner and group, which only an administrator may give away.
+pub(super) fn without_owners(descriptors: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    descriptors
+        .iter()
+        .filter_map(|descriptor| {
+            let mut descriptor = SecurityDescriptor::parse(descriptor).ok()?;
+            descriptor.owner = None;
+            descriptor.group = None;
+            descriptor.to_bytes().ok()
+        })
+        .collect()
 }
 
 /// Gone already is as good as removed.

@@ -29,6 +29,9 @@ pub enum SwapAttribute {
     /// The extensions of a GPO's user half.
     #[serde(rename = "gPCUserExtensionNames")]
     UserExtensions,
+    /// The name of a GPO.
+    #[serde(rename = "displayName")]
+    DisplayName,
     /// The version of a GPO.
     #[serde(rename = "versionNumber")]
     Version,
@@ -64,6 +67,7 @@ impl SwapAttribute {
             Self::WqlFilter => "gPCWQLFilter",
             Self::MachineExtensions => "gPCMachineExtensionNames",
             Self::UserExtensions => "gPCUserExtensionNames",
+            Self::DisplayName => "displayName",
             Self::Version => "versionNumber",
             Self::Flags => "flags",
             Self::FunctionalityVersion => "gPCFunctionalityVersion",

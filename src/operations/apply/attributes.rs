@@ -54,10 +54,21 @@ impl Run<'_> {
                 descriptor: change.security_descriptor.is_some(),
             })?;
         }
-        self.domain
+        let outcome = self
+            .domain
             .directory()
             .modify_gpo(self.plan.target.guid, &change)
-            .await
+            .await;
+        // A modify is made or refused as a whole. What a refusal left there is somebody else's, even under the very version
+        // that was to be written.
+        if current.is_some()
+            && outcome
+                .as_ref()
+                .is_err_and(|error| error.kind() != ErrorKind::Connect)
+        {
+            self.journal.not_made()?;
+        }
+        outcome
     }
 
     /// A name or a status, compared and swapped, and read back.

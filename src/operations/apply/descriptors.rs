@@ -1,14 +1,13 @@
 //! Security descriptors: the one of the GPO, and those of its files and folders, which follow from it.
 
 use super::run::Run;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::message::StatusMessage;
-use crate::model::security_descriptor::{
-    FileDescriptor, SecurityDescriptor, file_descriptor, same_access,
-};
+use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, same_access};
 use crate::operations::journal::Inverse;
 use crate::operations::plan::{FileContent, Step};
 use crate::operations::read::LiveGpo;
+use crate::operations::stage::{derived_descriptor, descriptors_from};
 
 impl Run<'_> {
     /// The descriptor the plan gives the GPO, if it gives one.
@@ -75,6 +74,9 @@ impl Run<'_> {
         let before = self.sysvol().security_descriptor(&folder).await?;
         self.journal.will(Inverse::RestoreFolderDescriptor {
             descriptor: FileContent(before.into()),
+            written: descriptors
+                .last()
+                .map(|last| FileContent(last.clone().into())),
         })?;
         self.sysvol()
             .set_security_descriptors(&folder, descriptors)
@@ -96,23 +98,11 @@ impl Run<'_> {
             );
             return Ok(Vec::new());
         }
-        let derived = self.derived(directory_descriptor)?;
-        Ok(vec![derived.without_object_aces, derived.with_object_aces])
+        descriptors_from(self.domain.session(), directory_descriptor)
     }
 
     /// The descriptor of the GPO's folder, derived from that of its container.
     pub(super) fn derived(&self, directory_descriptor: &[u8]) -> Result<FileDescriptor> {
-        SecurityDescriptor::parse(directory_descriptor)
-            .and_then(|descriptor| file_descriptor(&descriptor))
-            .map_err(|cause| {
-                Error::new(
-                    ErrorKind::BadDirectory,
-                    format!(
-                        "the security descriptor of GPO {} cannot be used",
-                        self.plan.target.guid
-                    ),
-                )
-                .with_source(cause)
-            })
+        derived_descriptor(directory_descriptor)
     }
 }

@@ -10,14 +10,16 @@ use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::model::safe_name::{RelPath, SafeName};
-use crate::model::security_descriptor::SecurityDescriptor;
 use crate::operations::journal::{Event, Inverse, Journal};
 use crate::operations::objects;
 use crate::operations::plan::{Plan, Step, Verb, tree_hashes};
 use crate::operations::progress::{Control, Phase};
 use crate::operations::read::LiveGpo;
 use crate::operations::rollback;
-use crate::operations::stage::{RootEntry, Workplace, by_root_entry, remove_tree, stage_entries};
+use crate::operations::stage::{
+    RootEntry, Workplace, by_root_entry, entry_hashes, hashes_below, read_whole, remove_tree,
+    stage_entries, without_owners,
+};
 use crate::session::DomainWriter;
 use crate::sysvol::Sysvol;
 
@@ -69,7 +71,7 @@ impl Run<'_> {
             self.make_missing_folder(current, &descriptors).await?;
         }
         let switches = self.switches(new, &old)?;
-        let descriptors = self.stage(&switches, descriptors, current).await?;
+        let descriptors = self.stage(&switches, descriptors).await?;
         self.control.check()?;
         if let Some(current) = current {
             self.check_unchanged(current).await?;
@@ -81,6 +83,9 @@ impl Run<'_> {
         self.control.report(Phase::Switch, 0, 1, 0);
         for switch in &switches {
             self.switch(switch).await?;
+        }
+        if let Some(current) = current {
+            self.check_switched(&switches, current).await?;
         }
         self.replace_directory_objects(current).await?;
         // Before the new version can be seen: a link that is refused must not take back what a client has read.
@@ -150,7 +155,6 @@ impl Run<'_> {
         &mut self,
         switches: &[Switch],
         descriptors: Vec<Vec<u8>>,
-        current: Option<&LiveGpo>,
     ) -> Result<Vec<Vec<u8>>> {
         let entries: Vec<(RootEntry, SafeName)> = switches
             .iter()
@@ -158,10 +162,11 @@ impl Run<'_> {
             .map(|(name, entry)| (entry, name))
             .collect();
         let ini = rollback::gpt_ini_name()?;
-        for name in entries.iter().map(|(_, name)| name.clone()).chain([
-            self.workplace.staged_name(&ini)?,
-            self.workplace.old_name(&ini)?,
-        ]) {
+        for name in entries
+            .iter()
+            .map(|(_, name)| name.clone())
+            .chain([self.workplace.staged_name(&ini)?])
+        {
             self.journal.will(Inverse::RemoveEntry {
                 name: name.to_string(),
             })?;
@@ -181,15 +186,6 @@ impl Run<'_> {
                 .write_new(
                     &self.workplace.entry(&self.workplace.staged_name(&ini)?),
                     gpt_ini.0.clone(),
-                    &descriptors,
-                )
-                .await?;
-        }
-        if let Some(content) = current.and_then(|current| current.gpt_ini.clone()) {
-            sysvol
-                .write_new(
-                    &self.workplace.entry(&self.workplace.old_name(&ini)?),
-                    content,
                     &descriptors,
                 )
                 .await?;
@@ -230,27 +226,72 @@ impl Run<'_> {
         }
     }
 
-    /// The state right before the switch is still the one the plan was made against.
+    /// The state right before the switch is still the one the plan was made against: every file, every object, every
+    /// attribute.
     pub(super) async fn check_unchanged(&self, current: &LiveGpo) -> Result<()> {
         let session = self.domain.session();
-        let now = session.directory().gpo(self.plan.target.guid).await?;
-        let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
-        let gpt_ini = match session.sysvol().read(&ini, 0).await {
-            Ok(content) => Some(content),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
+        let domain = &session.info().dns_domain;
+        let guid = self.plan.target.guid;
+        let files = async {
+            match crate::sysvol::gpt::read_gpt(session.sysvol(), domain, guid).await {
+                Ok(gpt) => Ok(gpt.tree),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(GptTree::new()),
+                Err(error) => Err(error),
+            }
         };
-        if now.usn_changed != current.object.usn_changed || gpt_ini != current.gpt_ini {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "GPO \"{}\" was changed by somebody else while the new files were being written",
-                    self.plan.target.display_name
-                ),
-            )
-            .with_hint("look at it and start again"));
+        let (files, ()) = tokio::try_join!(files, self.check_attributes(current))?;
+        if tree_hashes(&files) == tree_hashes(&current.snapshot.tree) {
+            Ok(())
+        } else {
+            Err(self.changed_meanwhile("its files"))
+        }
+    }
+
+    /// The container, the objects below it and GPT.INI are still what the plan was made against.
+    async fn check_attributes(&self, current: &LiveGpo) -> Result<()> {
+        let session = self.domain.session();
+        let guid = self.plan.target.guid;
+        let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
+        let (now, below, gpt_ini) = tokio::try_join!(
+            session.directory().gpo(guid),
+            session.directory().children(guid),
+            read_whole(session.sysvol(), &ini),
+        )?;
+        if now.usn_changed != current.object.usn_changed {
+            return Err(self.changed_meanwhile("its container"));
+        }
+        if !objects::changes(&below, &current.snapshot.directory_objects).is_empty() {
+            return Err(self.changed_meanwhile("an object below it"));
+        }
+        if gpt_ini != current.gpt_ini {
+            return Err(self.changed_meanwhile("GPT.INI"));
         }
         Ok(())
+    }
+
+    /// What was renamed away is what the plan was made against: nobody wrote into it in the moment before. Nor has anything
+    /// else changed that is about to be replaced.
+    async fn check_switched(&self, switches: &[Switch], current: &LiveGpo) -> Result<()> {
+        let were = tree_hashes(&current.snapshot.tree);
+        for switch in switches {
+            let Some(old) = &switch.old else { continue };
+            let found = entry_hashes(self.sysvol(), &self.workplace.entry(old)).await?;
+            if found.unwrap_or_default() != hashes_below(&were, switch.live.as_str()) {
+                return Err(self.changed_meanwhile(switch.live.as_str()));
+            }
+        }
+        self.check_attributes(current).await
+    }
+
+    fn changed_meanwhile(&self, what: &str) -> Error {
+        Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "GPO \"{}\" was changed by somebody else while the new files were being written: {what}",
+                self.plan.target.display_name
+            ),
+        )
+        .with_hint("look at it and start again")
     }
 
     /// Makes one new entry live by renaming; waits while somebody holds it open.
@@ -377,14 +418,7 @@ impl Run<'_> {
     /// Removes the old entries. What cannot go now is said, and is no reason to undo a policy that is in force.
     async fn clean(&mut self, switches: &[Switch]) {
         self.control.report(Phase::Clean, 0, 1, 0);
-        let ini = rollback::gpt_ini_name()
-            .and_then(|name| self.workplace.old_name(&name))
-            .ok();
-        for name in switches
-            .iter()
-            .filter_map(|switch| switch.old.clone())
-            .chain(ini)
-        {
+        for name in switches.iter().filter_map(|switch| switch.old.clone()) {
             let path = self.workplace.entry(&name);
             let mut outcome = remove_tree(self.sysvol(), &path).await;
             if outcome.is_err() {
@@ -414,19 +448,6 @@ struct Switch {
     live: SafeName,
     old: Option<SafeName>,
     staged: Option<(SafeName, RootEntry)>,
-}
-
-/// The same descriptors without owner and group, which only an administrator may give away.
-fn without_owners(descriptors: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    descriptors
-        .iter()
-        .filter_map(|descriptor| {
-            let mut descriptor = SecurityDescriptor::parse(descriptor).ok()?;
-            descriptor.owner = None;
-            descriptor.group = None;
-            descriptor.to_bytes().ok()
-        })
-        .collect()
 }
 
 fn no_right(error: Error) -> Error {

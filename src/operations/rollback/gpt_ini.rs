@@ -1,0 +1,113 @@
+//! The way back of the version, in both halves.
+
+use bytes::Bytes;
+
+use super::{Remains, Undo, gpt_ini_name};
+use crate::directory::{AttributeSwap, SwapAttribute};
+use crate::error::{ErrorKind, Result};
+use crate::formats::gpt_ini;
+use crate::model::version::GpoVersion;
+use crate::operations::journal::{Event, Inverse, Journal};
+use crate::operations::settings::{higher, new_gpt_ini};
+use crate::operations::stage::{descriptors_from, read_whole, without_owners};
+
+impl Undo<'_> {
+    /// Undoes the new version, the last thing that was written: GPT.INI, then the attributes in one modify. When it could
+    /// not be seen yet, nothing of it is there, and nothing is written. When it could, the version goes up instead; says
+    /// to which.
+    pub(super) async fn restore_version(
+        &self,
+        changes: &[Inverse],
+        journal: &mut Journal,
+        remains: &mut Remains,
+    ) -> Result<Option<GpoVersion>> {
+        let before = self.before()?;
+        let (sysvol, directory) = (self.domain.sysvol(), self.domain.session().directory());
+        let live = self.workplace.entry(&gpt_ini_name()?);
+        let found = read_whole(sysvol, &live).await?;
+        let old = before.gpt_ini.as_ref().map(|content| &content.0);
+        let raised_before = self.raising.map(|version| {
+            Bytes::from(new_gpt_ini(
+                old.map(|old| &old[..]),
+                version,
+                &mut Vec::new(),
+            ))
+        });
+        let new = self.plan.gpt_ini.as_ref().map(|content| &content.0);
+        let is_ours = found.is_some() && (found.as_ref() == new || found == raised_before);
+        let object = directory.gpo(self.guid()).await?;
+        let modified = changes.iter().any(|change| {
+            matches!(change, Inverse::RestoreAttributes { written, .. } if object.version == Some(*written))
+        });
+        if found.as_ref() != old && !is_ours {
+            remains.leave(&live);
+            if modified {
+                self.restore_attributes(changes, None, remains).await?;
+            }
+            return Ok(None);
+        }
+        // Without the file that was never there, its version stands in the directory alone.
+        let halfway = self.raising.is_some() && object.version != self.raising;
+        if !is_ours && !modified && !halfway {
+            return Ok(None);
+        }
+        let in_file = found
+            .as_ref()
+            .and_then(|bytes| gpt_ini::read_version(bytes).ok().flatten())
+            .unwrap_or_default();
+        let seen = higher(
+            higher(in_file, object.version.unwrap_or_default()),
+            self.planned_version().unwrap_or_default(),
+        );
+        let raised = seen.next();
+        journal.record(&Event::Raising { version: raised })?;
+        match old {
+            Some(old) => {
+                let content = new_gpt_ini(Some(old), raised, &mut Vec::new());
+                self.replace_gpt_ini(content.into()).await?;
+            }
+            None if found.is_some() => sysvol.remove_file(&live).await?,
+            None => {}
+        }
+        let version = AttributeSwap {
+            attribute: SwapAttribute::Version,
+            old: object.version.map(|version| version.to_ldap().to_string()),
+            new: Some(raised.to_ldap().to_string()),
+        };
+        if modified {
+            self.restore_attributes(changes, Some(version), remains)
+                .await?;
+        } else {
+            self.domain
+                .directory()
+                .swap_attributes(&object.dn, &[version])
+                .await?;
+        }
+        Ok(Some(raised))
+    }
+
+    /// Puts a GPT.INI in the place of the live one, with the permissions of a file of this GPO.
+    async fn replace_gpt_ini(&self, content: Bytes) -> Result<()> {
+        let sysvol = self.domain.sysvol();
+        let name = gpt_ini_name()?;
+        let staged = self.workplace.entry(&self.workplace.staged_name(&name)?);
+        let descriptors =
+            descriptors_from(self.domain.session(), &self.before()?.security_descriptor.0)?;
+        match sysvol
+            .write_new(&staged, content.clone(), &descriptors)
+            .await
+        {
+            // An editor may not give files away; where that is found out, the file may be there already.
+            Err(error) if error.kind() == ErrorKind::Denied && !descriptors.is_empty() => {
+                crate::operations::stage::remove_tree(sysvol, &staged).await?;
+                sysvol
+                    .write_new(&staged, content, &without_owners(&descriptors))
+                    .await?;
+            }
+            other => other?,
+        }
+        sysvol
+            .rename(&staged, &self.workplace.entry(&name), true)
+            .await
+    }
+}
