@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::change_list::{ChangeArgs, finish};
+use super::change_list::finish;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
+use super::writing::WritingArgs;
 use crate::directory::links::Som;
 use crate::directory::som_name::names_a_som;
 use crate::directory::{Directory, Dn, GpoObject};
@@ -72,7 +73,7 @@ pub(super) struct AddArgs {
     disabled: bool,
 
     #[command(flatten)]
-    changing: ChangeArgs,
+    writing: WritingArgs,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -109,7 +110,7 @@ pub(super) struct SetArgs {
     block_inheritance: Option<Answer>,
 
     #[command(flatten)]
-    changing: ChangeArgs,
+    writing: WritingArgs,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -129,7 +130,7 @@ pub(super) struct RemoveArgs {
     target: String,
 
     #[command(flatten)]
-    changing: ChangeArgs,
+    writing: WritingArgs,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -161,7 +162,7 @@ pub(super) async fn run(command: LinkCommand, ui: &Ui) -> Result<u8> {
                 &args.gpo,
                 &args.target,
                 edit,
-                &args.changing,
+                &args.writing,
                 &args.connection,
                 ui,
             )
@@ -173,7 +174,7 @@ pub(super) async fn run(command: LinkCommand, ui: &Ui) -> Result<u8> {
                 &args.gpo,
                 &args.target,
                 edit,
-                &args.changing,
+                &args.writing,
                 &args.connection,
                 ui,
             )
@@ -188,7 +189,7 @@ async fn set(args: SetArgs, ui: &Ui) -> Result<u8> {
         let session = args.connection.connect().await?;
         let som = session.directory().find_som(&args.target).await?;
         let list = plan_inheritance(&session.info().dns_domain, &som, answer.is_yes())?;
-        return finish(session, &list, &args.changing, ui).await;
+        return finish(session, &list, &args.writing, ui).await;
     }
     let edit = LinkEdit::Set {
         order: args.order,
@@ -212,7 +213,7 @@ async fn set(args: SetArgs, ui: &Ui) -> Result<u8> {
         &gpo,
         &args.target,
         edit,
-        &args.changing,
+        &args.writing,
         &args.connection,
         ui,
     )
@@ -223,7 +224,7 @@ async fn change(
     gpo: &str,
     target: &str,
     edit: LinkEdit,
-    changing: &ChangeArgs,
+    writing: &WritingArgs,
     connection: &ConnectionArgs,
     ui: &Ui,
 ) -> Result<u8> {
@@ -231,7 +232,7 @@ async fn change(
     let gpo = session.directory().find_gpo(gpo).await?;
     let som = session.directory().find_som(target).await?;
     let list = plan(&session.info().dns_domain, &som, &gpo, edit)?;
-    finish(session, &list, changing, ui).await
+    finish(session, &list, writing, ui).await
 }
 
 async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
