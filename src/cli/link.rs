@@ -15,7 +15,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::guid::Guid;
-use crate::operations::link::{LinkEdit, is_to, plan, plan_inheritance};
+use crate::operations::link::{
+    LinkEdit, dangling_link, is_to, plan, plan_inheritance, unknown_link,
+};
 
 /// List and change the links of GPOs to domains, OUs and sites
 #[derive(Debug, Subcommand)]
@@ -409,23 +411,11 @@ impl Shown<'_> {
 
     /// What is odd about the links of one object.
     fn notice(&self, som: &Som, messages: &mut Vec<StatusMessage>) {
-        let place = som.dn.canonical_name();
         let list = links(som);
-        for other in list.others() {
-            messages.push(StatusMessage::warning(
-                "unknown-link",
-                format!("{place}: \"{}\" in gPLink is no link", other.escape_debug()),
-            ));
-        }
+        messages.extend(list.others().map(|other| unknown_link(som, other)));
         for (_, link) in self.of(som) {
             if let (Some(guid), None) = self.gpo(&link) {
-                messages.push(
-                    StatusMessage::warning(
-                        "dangling-link",
-                        format!("{place} is linked to {guid}, which does not exist"),
-                    )
-                    .with_hint("clients pass it over; GPMC shows it as not found"),
-                );
+                messages.push(dangling_link(som, guid));
             }
         }
     }

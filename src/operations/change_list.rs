@@ -196,9 +196,12 @@ impl ChangeList {
             let fault = match &planned.change {
                 Change::AddWmiFilter { dn, attributes } => self.fault_of_filter(&dn.0, attributes),
                 Change::RemoveWmiFilter { .. } => Some(
-                    "it deletes a WMI filter, which is only the way back from adding one".to_owned(),
+                    "it deletes a WMI filter, which is only the way back from adding one"
+                        .to_owned(),
                 ),
-                Change::Attributes { .. } | Change::GptIni { .. } | Change::Descriptors { .. } => None,
+                Change::Attributes { .. } | Change::GptIni { .. } | Change::Descriptors { .. } => {
+                    None
+                }
             };
             if let Some(fault) = fault {
                 return Err(Error::new(
@@ -211,7 +214,9 @@ impl ChangeList {
     }
 
     fn fault_of_filter(&self, dn: &Dn, attributes: &[(String, String)]) -> Option<String> {
-        let container = Dn::parse(&self.domain.to_dn()).ok().map(|base| wmi_container(&base));
+        let container = Dn::parse(&self.domain.to_dn())
+            .ok()
+            .map(|base| wmi_container(&base));
         let inside = container
             .and_then(|container| dn.below(&container).map(<[_]>::len))
             .is_some_and(|depth| depth == 1);

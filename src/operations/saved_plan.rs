@@ -95,7 +95,8 @@ mod tests {
         }
     }
 
-    const FILTER: &str = "CN={5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01},CN=SOM,CN=WMIPolicy,CN=System,DC=src,DC=test";
+    const FILTER: &str =
+        "CN={5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01},CN=SOM,CN=WMIPolicy,CN=System,DC=src,DC=test";
 
     #[test]
     fn what_was_saved_is_read() {
@@ -137,7 +138,12 @@ mod tests {
             attributes: Vec::new(),
         };
         assert!(refused(&list_of(removal)).contains("way back"));
-        for text in ["", "{}", "[]", "{\"format_version\":1,\"operation_id\":\"a\"}"] {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            "{\"format_version\":1,\"operation_id\":\"a\"}",
+        ] {
             let error = SavedPlan::from_json(text.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::BadInput, "{text}");
         }
