@@ -173,24 +173,66 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    #[test]
-    fn every_command_has_two_examples() {
-        fn look(command: &Command, path: &str, without: &mut Vec<String>) {
+    /// Every command that does something itself, with its path.
+    fn commands() -> Vec<(String, Command)> {
+        fn look(command: &Command, path: &str, found: &mut Vec<(String, Command)>) {
             for sub in command.get_subcommands() {
                 let path = format!("{path} {}", sub.get_name());
                 if sub.has_subcommands() {
-                    look(sub, &path, without);
-                    continue;
-                }
-                let help = sub.get_after_help().map(ToString::to_string);
-                let examples = help.unwrap_or_default().matches("  gpoctl ").count();
-                if examples < 2 {
-                    without.push(format!("{path}: {examples}"));
+                    look(sub, &path, found);
+                } else {
+                    found.push((path, sub.clone()));
                 }
             }
         }
+        let mut found = Vec::new();
+        look(&Cli::command(), "gpoctl", &mut found);
+        found
+    }
+
+    #[test]
+    fn every_command_has_two_examples() {
         let mut without = Vec::new();
-        look(&Cli::command(), "gpoctl", &mut without);
+        for (path, command) in commands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let examples = help.unwrap_or_default().matches("  gpoctl ").count();
+            if examples < 2 {
+                without.push(format!("{path}: {examples}"));
+            }
+        }
         assert!(without.is_empty(), "{without:?}");
+    }
+
+    #[test]
+    fn every_command_that_writes_to_a_domain_can_show_and_save_its_plan() {
+        let mut writing = Vec::new();
+        for (path, command) in commands() {
+            let has = |id: &str| command.get_arguments().any(|known| known.get_id() == id);
+            // Deleting backups asks too, but no domain.
+            if has("yes") && has("domain") {
+                assert!(has("dry_run") && has("plan_out"), "{path}");
+                writing.push(path);
+            }
+        }
+        for verb in [
+            "check",
+            "copy",
+            "create",
+            "delete",
+            "import",
+            "link add",
+            "link remove",
+            "link set",
+            "rename",
+            "restore",
+            "set-status",
+            "wmi import",
+            "wmi link",
+        ] {
+            assert!(
+                writing.contains(&format!("gpoctl {verb}")),
+                "{verb}: {writing:?}"
+            );
+        }
     }
 }

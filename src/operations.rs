@@ -12,7 +12,7 @@
 //! | [`check`] | live GPOs | findings, and a change list that mends |
 //! | [`link`] | the links of a domain, OU or site | a change list |
 //! | [`wmi`] | WMI filters, and files of them | a change list |
-//! | [`apply`] | a plan | the change, with a journal, or nothing |
+//! | [`apply`] | a plan or a change list, saved by [`saved_plan`] or not | the change, with a journal, or nothing |
 //!
 //! [`risks`] and [`secrets`] say what of a snapshot to look at before it is let into a domain.
 
@@ -37,6 +37,7 @@ pub mod restore;
 mod rights;
 pub mod risks;
 mod rollback;
+pub mod saved_plan;
 pub mod secrets;
 pub mod set_status;
 mod settings;

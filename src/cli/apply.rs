@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::change_list;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
 use crate::error::{Error, ErrorKind, Result};
@@ -11,9 +12,10 @@ use crate::operations::apply::{ApplyOptions, OperationResult, OverallStatus, app
 use crate::operations::journal::Journal;
 use crate::operations::plan::{Plan, Verb};
 use crate::operations::progress::Control;
+use crate::operations::saved_plan::SavedPlan;
 use crate::session::DomainSession;
 
-/// Do exactly what a saved plan says, or refuse if the GPO changed since
+/// Do exactly what a saved plan says, or refuse if what it changes was changed since
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl import BACKUP --into GPO --plan-out change.json --domain corp.example\n  gpoctl apply change.json --domain corp.example"
@@ -34,8 +36,17 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
         )
         .with_source(cause)
     })?;
-    let plan = Plan::from_json(&bytes).map_err(|error| error.context(args.plan.display()))?;
+    let saved = SavedPlan::from_json(&bytes).map_err(|error| error.context(args.plan.display()))?;
     let session = args.connection.connect().await?;
+    let plan = match saved {
+        SavedPlan::Gpo(plan) => plan,
+        SavedPlan::Changes(list) => {
+            if !ui.is_json() {
+                change_list::show(&list, ui);
+            }
+            return change_list::execute(session, &list, ui).await;
+        }
+    };
     if !ui.is_json() {
         super::plan::show(ui, &plan);
         for message in &plan.messages {

@@ -1,65 +1,47 @@
-//! What commands that make a change list have in common: show it, ask, apply.
-
-use clap::Args;
+//! What commands that make a change list have in common: show it, save it, ask, apply.
 
 use super::ui::{Colour, Ui};
-use crate::error::{Error, ErrorKind, Result};
+use super::writing::WritingArgs;
+use crate::error::Result;
 use crate::operations::apply::{ApplyOptions, apply_changes};
 use crate::operations::change_list::ChangeList;
 use crate::session::DomainSession;
 
-/// What every command that makes a change list has.
-#[derive(Debug, Clone, Args)]
-pub(super) struct ChangeArgs {
-    /// Show the plan and change nothing
-    #[arg(long)]
-    pub(super) dry_run: bool,
-
-    /// Do not ask
-    #[arg(short, long)]
-    pub(super) yes: bool,
-}
-
-/// Shows a change list, and does with it what the options say: stop, ask, apply.
+/// Shows a change list, and does with it what the options say: save, stop, ask, apply.
 pub(super) async fn finish(
     session: DomainSession,
     list: &ChangeList,
-    args: &ChangeArgs,
+    writing: &WritingArgs,
     ui: &Ui,
 ) -> Result<u8> {
     if !ui.is_json() {
         show(list, ui);
     }
-    if args.dry_run || list.changes.is_empty() {
+    if writing.only_shows() {
+        writing.save(|| list.to_json())?;
         if ui.is_json() {
             ui.json(&serde_json::json!({
                 "format_version": 1,
                 "status": "done",
                 "operation_id": list.operation_id,
-                "dry_run": args.dry_run,
+                "dry_run": true,
+                "plan_file": writing.plan_file(),
                 "messages": list.messages,
                 "plan": { "steps": list.changes },
             }))?;
-        } else if args.dry_run {
-            ui.say("nothing was changed");
         } else {
-            ui.say("nothing to do: it is so already");
+            ui.say(&writing.nothing_changed());
         }
         return Ok(0);
     }
-    if !args.yes {
-        match ui.ask("Apply this plan?") {
-            Some(true) => {}
-            Some(false) => return Err(Error::new(ErrorKind::Cancelled, "nothing was changed")),
-            None => {
-                return Err(Error::new(
-                    ErrorKind::Usage,
-                    "there is nobody to ask whether to apply this plan",
-                )
-                .with_hint("use --yes, or --dry-run to see it"));
-            }
-        }
+    if !list.changes.is_empty() {
+        writing.confirm(ui)?;
     }
+    execute(session, list, ui).await
+}
+
+/// Applies a change list and shows the result.
+pub(super) async fn execute(session: DomainSession, list: &ChangeList, ui: &Ui) -> Result<u8> {
     let options = ApplyOptions {
         control: ui.control(),
         ..ApplyOptions::new()?
@@ -67,12 +49,16 @@ pub(super) async fn finish(
     let result = apply_changes(&session.into_writer(), list, &options).await?;
     if ui.is_json() {
         ui.json(&result)?;
-    } else {
-        for message in &result.messages {
-            if !list.messages.contains(message) {
-                ui.message(message);
-            }
+        return Ok(0);
+    }
+    for message in &result.messages {
+        if !list.messages.contains(message) {
+            ui.message(message);
         }
+    }
+    if list.changes.is_empty() {
+        ui.say("nothing to do: it is so already");
+    } else {
         ui.say(&format!("done; journal {}", result.operation_id));
     }
     Ok(0)

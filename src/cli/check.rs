@@ -2,9 +2,10 @@
 
 use clap::{ArgGroup, Args};
 
-use super::change_list::{ChangeArgs, finish};
+use super::change_list::finish;
 use super::connection::ConnectionArgs;
 use super::ui::{Colour, Ui};
+use super::writing::WritingArgs;
 use crate::directory::GpoObject;
 use crate::error::Result;
 use crate::message::{Severity, StatusMessage};
@@ -27,6 +28,7 @@ use crate::session::DomainSession;
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").args(["gpo", "all", "target"]).required(true).multiple(true),
+    mut_arg("plan_out", |argument| argument.requires("fix")),
     after_help = "Examples:\n  gpoctl check \"Workstation Security\" --domain corp.example\n  gpoctl check --all --domain corp.example --json | jq -r '.messages[].code'\n  gpoctl check --for WS01 --domain corp.example\n  gpoctl check --all --fix --domain corp.example --dry-run"
 )]
 pub(super) struct CheckArgs {
@@ -51,7 +53,7 @@ pub(super) struct CheckArgs {
     fix: bool,
 
     #[command(flatten)]
-    changing: ChangeArgs,
+    writing: WritingArgs,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -76,8 +78,8 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         } else {
             show(&report, ui);
         }
-        let status = finish(session.clone(), &list, &args.changing, ui).await?;
-        if status != 0 || args.changing.dry_run || list.changes.is_empty() {
+        let status = finish(session.clone(), &list, &args.writing, ui).await?;
+        if status != 0 || args.writing.only_shows() || list.changes.is_empty() {
             return Ok(status.max(exit_status(report.worst())));
         }
         let gpo = match &gpo {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::change_list::{ChangeArgs, finish};
+use super::change_list::finish;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
+use super::writing::WritingArgs;
 use crate::directory::links::Som;
 use crate::directory::som_name::names_a_som;
 use crate::directory::{Directory, Dn, GpoObject};
@@ -14,7 +15,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::guid::Guid;
-use crate::operations::link::{LinkEdit, is_to, plan, plan_inheritance};
+use crate::operations::link::{
+    LinkEdit, dangling_link, is_to, plan, plan_inheritance, unknown_link,
+};
 
 /// List and change the links of GPOs to domains, OUs and sites
 #[derive(Debug, Subcommand)]
@@ -72,7 +75,7 @@ pub(super) struct AddArgs {
     disabled: bool,
 
     #[command(flatten)]
-    changing: ChangeArgs,
+    writing: WritingArgs,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -109,7 +112,7 @@ pub(super) struct SetArgs {
     block_inheritance: Option<Answer>,
 
     #[command(flatten)]
-    changing: ChangeArgs,
+    writing: WritingArgs,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -129,7 +132,7 @@ pub(super) struct RemoveArgs {
     target: String,
 
     #[command(flatten)]
-    changing: ChangeArgs,
+    writing: WritingArgs,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -161,7 +164,7 @@ pub(super) async fn run(command: LinkCommand, ui: &Ui) -> Result<u8> {
                 &args.gpo,
                 &args.target,
                 edit,
-                &args.changing,
+                &args.writing,
                 &args.connection,
                 ui,
             )
@@ -173,7 +176,7 @@ pub(super) async fn run(command: LinkCommand, ui: &Ui) -> Result<u8> {
                 &args.gpo,
                 &args.target,
                 edit,
-                &args.changing,
+                &args.writing,
                 &args.connection,
                 ui,
             )
@@ -188,7 +191,7 @@ async fn set(args: SetArgs, ui: &Ui) -> Result<u8> {
         let session = args.connection.connect().await?;
         let som = session.directory().find_som(&args.target).await?;
         let list = plan_inheritance(&session.info().dns_domain, &som, answer.is_yes())?;
-        return finish(session, &list, &args.changing, ui).await;
+        return finish(session, &list, &args.writing, ui).await;
     }
     let edit = LinkEdit::Set {
         order: args.order,
@@ -212,7 +215,7 @@ async fn set(args: SetArgs, ui: &Ui) -> Result<u8> {
         &gpo,
         &args.target,
         edit,
-        &args.changing,
+        &args.writing,
         &args.connection,
         ui,
     )
@@ -223,7 +226,7 @@ async fn change(
     gpo: &str,
     target: &str,
     edit: LinkEdit,
-    changing: &ChangeArgs,
+    writing: &WritingArgs,
     connection: &ConnectionArgs,
     ui: &Ui,
 ) -> Result<u8> {
@@ -231,7 +234,7 @@ async fn change(
     let gpo = session.directory().find_gpo(gpo).await?;
     let som = session.directory().find_som(target).await?;
     let list = plan(&session.info().dns_domain, &som, &gpo, edit)?;
-    finish(session, &list, changing, ui).await
+    finish(session, &list, writing, ui).await
 }
 
 async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
@@ -408,23 +411,11 @@ impl Shown<'_> {
 
     /// What is odd about the links of one object.
     fn notice(&self, som: &Som, messages: &mut Vec<StatusMessage>) {
-        let place = som.dn.canonical_name();
         let list = links(som);
-        for other in list.others() {
-            messages.push(StatusMessage::warning(
-                "unknown-link",
-                format!("{place}: \"{}\" in gPLink is no link", other.escape_debug()),
-            ));
-        }
+        messages.extend(list.others().map(|other| unknown_link(som, other)));
         for (_, link) in self.of(som) {
             if let (Some(guid), None) = self.gpo(&link) {
-                messages.push(
-                    StatusMessage::warning(
-                        "dangling-link",
-                        format!("{place} is linked to {guid}, which does not exist"),
-                    )
-                    .with_hint("clients pass it over; GPMC shows it as not found"),
-                );
+                messages.push(dangling_link(som, guid));
             }
         }
     }

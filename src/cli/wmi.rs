@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::change_list::{ChangeArgs, finish};
+use super::change_list::finish;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
+use super::writing::WritingArgs;
 use crate::directory::GpoObject;
 use crate::directory::wmi::WmiFilter;
 use crate::error::{Error, ErrorKind, Result};
@@ -91,7 +92,7 @@ pub(super) struct ImportArgs {
     replace: bool,
 
     #[command(flatten)]
-    changing: ChangeArgs,
+    writing: WritingArgs,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -116,7 +117,7 @@ pub(super) struct LinkArgs {
     none: bool,
 
     #[command(flatten)]
-    changing: ChangeArgs,
+    writing: WritingArgs,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -314,7 +315,7 @@ async fn import(args: ImportArgs, ui: &Ui) -> Result<u8> {
     };
     let container = directory.wmi_container();
     let list = plan_import(session.info(), &container, &existing, &file, if_exists)?;
-    finish(session, &list, &args.changing, ui).await
+    finish(session, &list, &args.writing, ui).await
 }
 
 async fn link(args: LinkArgs, ui: &Ui) -> Result<u8> {
@@ -325,5 +326,5 @@ async fn link(args: LinkArgs, ui: &Ui) -> Result<u8> {
         None => None,
     };
     let list = plan_link(&session.info().dns_domain, &gpo, filter.as_ref());
-    finish(session, &list, &args.changing, ui).await
+    finish(session, &list, &args.writing, ui).await
 }

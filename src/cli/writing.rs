@@ -29,6 +29,53 @@ pub(super) struct WritingArgs {
     pub(super) yes: bool,
 }
 
+impl WritingArgs {
+    /// Whether the plan is shown or saved, and nothing else.
+    pub(super) fn only_shows(&self) -> bool {
+        self.dry_run || self.plan_out.is_some()
+    }
+
+    /// The file the plan is saved to.
+    pub(super) fn plan_file(&self) -> Option<&Path> {
+        self.plan_out.as_deref()
+    }
+
+    /// Saves the plan, if that is wanted.
+    pub(super) fn save(&self, json: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
+        match &self.plan_out {
+            Some(file) => save_plan(&json()?, file),
+            None => Ok(()),
+        }
+    }
+
+    /// What is said at the end when the plan was only shown or saved.
+    pub(super) fn nothing_changed(&self) -> String {
+        match &self.plan_out {
+            Some(file) => format!(
+                "nothing was changed; to do this, run: gpoctl apply {}",
+                file.display()
+            ),
+            None => "nothing was changed".to_owned(),
+        }
+    }
+
+    /// Asks whether to apply the plan that was shown, unless that is said already.
+    pub(super) fn confirm(&self, ui: &Ui) -> Result<()> {
+        if self.yes {
+            return Ok(());
+        }
+        match ui.ask("Apply this plan?") {
+            Some(true) => Ok(()),
+            Some(false) => Err(Error::new(ErrorKind::Cancelled, "nothing was changed")),
+            None => Err(Error::new(
+                ErrorKind::Usage,
+                "there is nobody to ask whether to apply this plan",
+            )
+            .with_hint("use --yes, or --plan-out and apply")),
+        }
+    }
+}
+
 /// A backup to read.
 #[derive(Debug, Clone, Args)]
 pub(super) struct BackupArg {
@@ -67,11 +114,9 @@ pub(super) async fn finish(
     control: &Control,
     ui: &Ui,
 ) -> Result<u8> {
-    if let Some(file) = &writing.plan_out {
-        save_plan(plan, file)?;
-    }
-    if writing.dry_run || writing.plan_out.is_some() {
-        return show_only(plan, writing.plan_out.as_deref(), ui);
+    if writing.only_shows() {
+        writing.save(|| plan.to_json())?;
+        return show_only(plan, writing, ui);
     }
     if !ui.is_json() {
         super::plan::show(ui, plan);
@@ -79,32 +124,18 @@ pub(super) async fn finish(
             ui.message(message);
         }
     }
-    if !writing.yes {
-        match ui.ask("Apply this plan?") {
-            Some(true) => {}
-            Some(false) => {
-                return Err(Error::new(ErrorKind::Cancelled, "nothing was changed"));
-            }
-            None => {
-                return Err(Error::new(
-                    ErrorKind::Usage,
-                    "there is nobody to ask whether to apply this plan",
-                )
-                .with_hint("use --yes, or --plan-out and apply"));
-            }
-        }
-    }
+    writing.confirm(ui)?;
     super::apply::execute(session, plan, control, ui).await
 }
 
-fn show_only(plan: &Plan, saved: Option<&Path>, ui: &Ui) -> Result<u8> {
+fn show_only(plan: &Plan, writing: &WritingArgs, ui: &Ui) -> Result<u8> {
     if ui.is_json() {
         ui.json(&serde_json::json!({
             "format_version": 1,
             "status": "done",
             "operation_id": plan.operation_id,
             "dry_run": true,
-            "plan_file": saved,
+            "plan_file": writing.plan_file(),
             "gpo": plan.target,
             "messages": plan.messages,
             "plan": { "steps": plan.steps, "entries": plan.entries, "risks": plan.risks },
@@ -116,18 +147,12 @@ fn show_only(plan: &Plan, saved: Option<&Path>, ui: &Ui) -> Result<u8> {
     for message in &plan.messages {
         ui.message(message);
     }
-    match saved {
-        Some(file) => ui.say(&format!(
-            "nothing was changed; to do this, run: gpoctl apply {}",
-            file.display()
-        )),
-        None => ui.say("nothing was changed"),
-    }
+    ui.say(&writing.nothing_changed());
     Ok(0)
 }
 
 /// A plan may hold what a policy holds, so only its owner may read the file.
-fn save_plan(plan: &Plan, file: &Path) -> Result<()> {
+fn save_plan(json: &[u8], file: &Path) -> Result<()> {
     let failed = |cause: std::io::Error| {
         Error::new(
             ErrorKind::Internal,
@@ -135,14 +160,13 @@ fn save_plan(plan: &Plan, file: &Path) -> Result<()> {
         )
         .with_source(cause)
     };
-    let json = plan.to_json()?;
     let mut out = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(file)
         .map_err(failed)?;
-    out.write_all(&json)
+    out.write_all(json)
         .and_then(|()| out.sync_all())
         .map_err(failed)
 }

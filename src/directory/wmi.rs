@@ -150,6 +150,11 @@ impl Directory {
 
     /// `CN=SOM,CN=WMIPolicy,CN=System` of the domain.
     pub fn wmi_container(&self) -> Dn {
-        self.info().base.cn("System").cn("WMIPolicy").cn("SOM")
+        wmi_container(&self.info().base)
     }
+}
+
+/// The container of the WMI filters of the domain with this DN.
+pub fn wmi_container(domain: &Dn) -> Dn {
+    domain.cn("System").cn("WMIPolicy").cn("SOM")
 }

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use self::run::Run;
 use super::journal::{Before, Event, Journal};
+use super::partial::partial_safety_backup;
 use super::plan::{GpoState, Plan, Step, Verb};
 use super::progress::{Control, Phase};
 use super::read::{self, LiveGpo};
@@ -139,8 +140,9 @@ pub async fn apply(
     rights::check(session, plan).await?;
     let before = current.as_ref().map(Before::of);
     let mut journal = Journal::start(&options.journal_root, plan, before.as_ref())?;
+    let mut messages = plan.messages.clone();
     if let Some(current) = &current {
-        save_safety_backup(domain, plan, journal.folder(), current).await?;
+        messages.extend(save_safety_backup(domain, plan, journal.folder(), current).await?);
     }
 
     let workplace = Workplace::new(
@@ -154,7 +156,7 @@ pub async fn apply(
         workplace: &workplace,
         journal: &mut journal,
         control,
-        messages: plan.messages.clone(),
+        messages,
     };
     match run.all(&new_tree, current.as_ref()).await {
         Ok(()) => {
@@ -224,12 +226,13 @@ async fn current_state(domain: &DomainWriter, plan: &Plan, control: &Control) ->
 }
 
 /// A backup of the target as it is, in GPMC's format, in the folder of the journal; that of a GPO that goes tells its links.
+/// The message says that it lacks something.
 async fn save_safety_backup(
     domain: &DomainWriter,
     plan: &Plan,
     folder: &Path,
     live: &LiveGpo,
-) -> Result<()> {
+) -> Result<Option<StatusMessage>> {
     let (folder, snapshot) = (folder.join("before"), live.snapshot.clone());
     let mut around = read::surroundings(live);
     if plan.verb == Verb::Delete {
@@ -237,14 +240,15 @@ async fn save_safety_backup(
         let record = |link: &SomLink| link.som.record(&link.link, link.order);
         around.links = Some(found.await?.links.iter().map(record).collect());
     }
+    let message = partial_safety_backup(&around);
     super::backup::save(
         folder,
         snapshot,
         around,
         "before a change by gpoctl".to_owned(),
     )
-    .await
-    .map(drop)
+    .await?;
+    Ok(message)
 }
 
 fn version_after(plan: &Plan) -> u32 {

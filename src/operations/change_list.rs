@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::plan::{FileContent, operation_id};
+use crate::directory::wmi::wmi_container;
 use crate::directory::{AttributeSwap, Dn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
@@ -139,6 +140,18 @@ pub struct PlannedChange {
     pub summary: Vec<String>,
 }
 
+/// The attributes a new WMI filter is given.
+const FILTER_ATTRIBUTES: &[&str] = &[
+    "msWMI-Author",
+    "msWMI-ChangeDate",
+    "msWMI-CreationDate",
+    "msWMI-ID",
+    "msWMI-Name",
+    "msWMI-Parm1",
+    "msWMI-Parm2",
+    "showInAdvancedViewOnly",
+];
+
 /// The plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeList {
@@ -174,7 +187,49 @@ impl ChangeList {
         self.changes.push(PlannedChange { change, summary });
     }
 
-    /// The list as JSON, for the journal.
+    /// Lets a list through that was read from a file: it holds nothing that no verb of gpoctl plans.
+    ///
+    /// # Errors
+    /// `BadInput` when it adds something else than a WMI filter, or deletes one.
+    pub(super) fn admit(&self) -> Result<()> {
+        for planned in &self.changes {
+            let fault = match &planned.change {
+                Change::AddWmiFilter { dn, attributes } => self.fault_of_filter(&dn.0, attributes),
+                Change::RemoveWmiFilter { .. } => Some(
+                    "it deletes a WMI filter, which is only the way back from adding one"
+                        .to_owned(),
+                ),
+                Change::Attributes { .. } | Change::GptIni { .. } | Change::Descriptors { .. } => {
+                    None
+                }
+            };
+            if let Some(fault) = fault {
+                return Err(Error::new(
+                    ErrorKind::BadInput,
+                    format!("this is not a plan saved by gpoctl: {fault}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn fault_of_filter(&self, dn: &Dn, attributes: &[(String, String)]) -> Option<String> {
+        let container = Dn::parse(&self.domain.to_dn())
+            .ok()
+            .map(|base| wmi_container(&base));
+        let inside = container
+            .and_then(|container| dn.below(&container).map(<[_]>::len))
+            .is_some_and(|depth| depth == 1);
+        if !inside {
+            return Some(format!("{dn} is no place for a WMI filter"));
+        }
+        attributes
+            .iter()
+            .find(|(name, _)| !FILTER_ATTRIBUTES.contains(&name.as_str()))
+            .map(|(name, _)| format!("{} is no attribute of a WMI filter", name.escape_debug()))
+    }
+
+    /// The list as JSON: its saved form, which the journal holds too.
     ///
     /// # Errors
     /// `Internal`, which cannot happen with what a list can hold.

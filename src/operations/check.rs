@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashSet};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use self::facts::Facts;
+use super::link::{dangling_link, unknown_link};
 use super::progress::{Control, Phase};
 use crate::directory::{Dn, GpoObject};
 use crate::error::Result;
@@ -142,29 +143,12 @@ async fn dangling_links(
 ) -> Result<()> {
     let base = &session.info().base;
     for som in session.directory().linked_soms().await? {
-        let place = som.dn.canonical_name();
         let links = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
-        for other in links.others() {
-            messages.push(
-                StatusMessage::warning(
-                    "unknown-link",
-                    format!("{place}: \"{}\" in gPLink is no link", printable(other)),
-                )
-                .at(Place::file(som.dn.to_string()).key("gPLink"))
-                .with_hint("clients may stop reading there; repair it by hand"),
-            );
-        }
+        messages.extend(links.others().map(|other| unknown_link(&som, other)));
         for link in links.links() {
             let guid = Dn::parse(&link.dn).ok().and_then(|dn| dn.gpo_guid(base));
             if let Some(guid) = guid.filter(|guid| !known.contains(guid)) {
-                messages.push(
-                    StatusMessage::warning(
-                        "dangling-link",
-                        format!("{place} is linked to {guid}, which does not exist"),
-                    )
-                    .at(Place::file(som.dn.to_string()).key("gPLink"))
-                    .with_hint("clients pass it over; remove the link in GPMC, or restore the GPO"),
-                );
+                messages.push(dangling_link(&som, guid));
             }
         }
     }

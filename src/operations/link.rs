@@ -8,6 +8,7 @@ use crate::message::{StatusMessage, printable};
 use crate::model::domain_name::DomainName;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::guid::Guid;
+use crate::model::reference::Place;
 
 /// What to do with the link of a GPO. Order 1 has the highest precedence, as GPMC shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +52,7 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
     };
     let mut list = ChangeList::new(title, domain);
     list.messages.extend(links.others().map(|other| {
-        StatusMessage::warning(
-            "unknown-link",
-            format!("{place}: \"{}\" in gPLink is no link", printable(other)),
-        )
-        .with_hint("it stays as it is; clients may stop reading there")
+        unknown_link(som, other).with_hint("it stays as it is; clients may stop reading there")
     }));
     let mut summary = Vec::new();
     match (edit, orders.as_slice()) {
@@ -142,6 +139,28 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
         );
     }
     Ok(list)
+}
+
+/// What is said of a link to a GPO of the domain that does not exist.
+pub fn dangling_link(som: &Som, guid: Guid) -> StatusMessage {
+    let place = som.dn.canonical_name();
+    StatusMessage::warning(
+        "dangling-link",
+        format!("{place} is linked to {guid}, which does not exist"),
+    )
+    .at(Place::file(som.dn.to_string()).key("gPLink"))
+    .with_hint("clients pass it over; remove the link in GPMC, or restore the GPO")
+}
+
+/// What is said of something in `gPLink` that is no link.
+pub fn unknown_link(som: &Som, other: &str) -> StatusMessage {
+    let place = som.dn.canonical_name();
+    StatusMessage::warning(
+        "unknown-link",
+        format!("{place}: \"{}\" in gPLink is no link", printable(other)),
+    )
+    .at(Place::file(som.dn.to_string()).key("gPLink"))
+    .with_hint("clients may stop reading there; repair it by hand")
 }
 
 /// Plans block inheritance of one object: on or off. Other bits of `gPOptions` stay.

@@ -1,8 +1,10 @@
-//! A backup that lacks what could not be read when it was made: what it lacks would go from the GPO it is put into.
+//! A backup that lacks what could not be read when it was made: what it lacks would go from the GPO it is put into, and a
+//! safety backup could not bring it back.
 
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
+use crate::model::surroundings::Surroundings;
 
 /// Lets a backup through that is whole, or partial and let in on purpose.
 ///
@@ -13,10 +15,6 @@ pub(super) fn admit_partial(backup: &StoredBackup, allow: bool) -> Result<()> {
     if allow || unread.is_empty() {
         return Ok(());
     }
-    let what = match unread.len() {
-        1 => "a file or folder".to_owned(),
-        number => format!("{number} files or folders"),
-    };
     let details = unread.iter().map(|message| StatusMessage {
         severity: Severity::Error,
         ..message.clone()
@@ -24,10 +22,34 @@ pub(super) fn admit_partial(backup: &StoredBackup, allow: bool) -> Result<()> {
     Err(Error::new(
         ErrorKind::BadInput,
         format!(
-            "the backup of \"{}\" is partial: {what} could not be read when it was made, and nothing was written",
-            backup.snapshot.display_name
+            "the backup of \"{}\" is partial: {} could not be read when it was made, and nothing was written",
+            backup.snapshot.display_name,
+            parts(unread.len())
         ),
     )
     .with_hint("make it again as somebody who may read everything, or go on without what it lacks with --allow-partial")
     .with_details(details.collect()))
+}
+
+/// What is said when the safety backup of a GPO that is about to change is partial; `None` when it is whole.
+pub(super) fn partial_safety_backup(around: &Surroundings) -> Option<StatusMessage> {
+    let first = around.unread.first()?;
+    Some(
+        StatusMessage::warning(
+            "partial-safety-backup",
+            format!(
+                "the backup of the GPO as it was before is partial: {} could not be read ({})",
+                parts(around.unread.len()),
+                first.text
+            ),
+        )
+        .with_hint("what it lacks cannot be brought back with it"),
+    )
+}
+
+fn parts(number: usize) -> String {
+    match number {
+        1 => "a part of the GPO".to_owned(),
+        number => format!("{number} parts of the GPO"),
+    }
 }

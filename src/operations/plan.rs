@@ -233,24 +233,6 @@ impl Plan {
         Ok(tree)
     }
 
-    /// Reads a saved plan.
-    ///
-    /// # Errors
-    /// `BadInput` when it is not a plan, or one of a newer form.
-    pub fn from_json(bytes: &[u8]) -> Result<Self> {
-        let plan: Self = serde_json::from_slice(bytes).map_err(|cause| {
-            Error::new(ErrorKind::BadInput, "this is not a plan saved by gpoctl").with_source(cause)
-        })?;
-        if plan.format_version != PLAN_FORMAT_VERSION {
-            return Err(Error::new(
-                ErrorKind::BadInput,
-                format!("the plan has format version {}", plan.format_version),
-            )
-            .with_hint("it was made by another version of gpoctl; make it again"));
-        }
-        Ok(plan)
-    }
-
     /// The saved form.
     ///
     /// # Errors

@@ -98,17 +98,9 @@ pub(super) async fn read_surveyed(
     live.snapshot
         .messages
         .extend(unreadable.chain(descriptor).chain(record.messages));
-    let unread = live
-        .snapshot
-        .messages
-        .iter()
-        .filter(|message| LEAVES_A_GAP.contains(&message.code.as_str()))
-        .cloned()
-        .collect();
     let around = Surroundings {
         links: Some(record.links),
         wmi_filter: record.wmi_filter,
-        unread,
         ..surroundings(&live)
     };
     Ok((live.snapshot, around))
@@ -150,6 +142,13 @@ pub(super) fn surroundings(live: &LiveGpo) -> Surroundings {
         when_created: live.object.when_created.clone(),
         when_changed: live.object.when_changed.clone(),
         gpt_ini: live.gpt_ini.clone(),
+        unread: live
+            .snapshot
+            .messages
+            .iter()
+            .filter(|message| LEAVES_A_GAP.contains(&message.code.as_str()))
+            .cloned()
+            .collect(),
         ..Surroundings::default()
     }
 }

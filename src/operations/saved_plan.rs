@@ -1,0 +1,151 @@
+//! A saved plan: what `--plan-out` writes, and what is applied later.
+
+use serde::de::IgnoredAny;
+
+use super::change_list::ChangeList;
+use super::plan::{PLAN_FORMAT_VERSION, Plan};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A plan of either kind.
+#[derive(Debug, Clone)]
+pub enum SavedPlan {
+    /// Of a whole GPO: import, copy, restore, create, delete, rename, set-status.
+    Gpo(Box<Plan>),
+    /// Of single values: links, WMI filters, repairs.
+    Changes(ChangeList),
+}
+
+/// What both kinds have, and what tells them apart.
+#[derive(serde::Deserialize)]
+struct Head {
+    format_version: u32,
+    operation_id: String,
+    changes: Option<IgnoredAny>,
+}
+
+impl SavedPlan {
+    /// Reads a saved plan.
+    ///
+    /// # Errors
+    /// `BadInput` when it is not a plan, or one of a newer form, or one that gpoctl would not have made.
+    pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        let head: Head = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+        if head.format_version != PLAN_FORMAT_VERSION {
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                format!("the plan has format version {}", head.format_version),
+            )
+            .with_hint("it was made by another version of gpoctl; make it again"));
+        }
+        // The ID becomes the name of the journal's folder.
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if head.operation_id.is_empty() || !head.operation_id.chars().all(plain) {
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                format!(
+                    "the plan has the operation ID \"{}\", which is none",
+                    head.operation_id.escape_debug()
+                ),
+            ));
+        }
+        if head.changes.is_none() {
+            let plan = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+            return Ok(Self::Gpo(Box::new(plan)));
+        }
+        let list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+        list.admit()?;
+        Ok(Self::Changes(list))
+    }
+}
+
+fn not_a_plan(cause: serde_json::Error) -> Error {
+    Error::new(ErrorKind::BadInput, "this is not a plan saved by gpoctl").with_source(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{AttributeSwap, Dn, SwapAttribute};
+    use crate::operations::change_list::{Change, ObjectDn};
+
+    fn list_of(change: Change) -> ChangeList {
+        let mut list = ChangeList::new("x", &"src.test".parse().unwrap());
+        list.push(change, Vec::new());
+        list
+    }
+
+    fn read(list: &ChangeList) -> Result<SavedPlan> {
+        SavedPlan::from_json(&list.to_json().unwrap())
+    }
+
+    fn refused(list: &ChangeList) -> String {
+        let error = read(list).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadInput);
+        error.to_string()
+    }
+
+    fn dn(text: &str) -> ObjectDn {
+        ObjectDn(Dn::parse(text).unwrap())
+    }
+
+    fn filter(at: &str, attribute: &str) -> Change {
+        Change::AddWmiFilter {
+            dn: dn(at),
+            attributes: vec![(attribute.to_owned(), "x".to_owned())],
+        }
+    }
+
+    const FILTER: &str =
+        "CN={5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01},CN=SOM,CN=WMIPolicy,CN=System,DC=src,DC=test";
+
+    #[test]
+    fn what_was_saved_is_read() {
+        let link = list_of(Change::Attributes {
+            dn: dn("OU=Staff,DC=src,DC=test"),
+            attributes: vec![AttributeSwap {
+                attribute: SwapAttribute::GpLink,
+                old: None,
+                new: Some("x".to_owned()),
+            }],
+        });
+        for list in [link, list_of(filter(FILTER, "msWMI-Name"))] {
+            assert!(matches!(read(&list), Ok(SavedPlan::Changes(again)) if again == list));
+        }
+    }
+
+    #[test]
+    fn what_gpoctl_would_not_have_saved_is_refused() {
+        let mut list = list_of(filter(FILTER, "msWMI-Name"));
+        for id in ["", "..", "../x", "/tmp/x", "a/b", "a b"] {
+            id.clone_into(&mut list.operation_id);
+            assert!(refused(&list).contains("operation ID"), "{id}");
+        }
+        let mut list = list_of(filter(FILTER, "msWMI-Name"));
+        list.format_version = 2;
+        assert!(refused(&list).contains("format version 2"));
+        // A filter anywhere else, or with something that is no filter's; and the deletion of whatever it names.
+        for at in [
+            "CN=x,CN=Users,DC=src,DC=test",
+            "CN=y,CN=x,CN=SOM,CN=WMIPolicy,CN=System,DC=src,DC=test",
+            "CN=x,CN=SOM,CN=WMIPolicy,CN=System,DC=dst,DC=test",
+            "CN=SOM,CN=WMIPolicy,CN=System,DC=src,DC=test",
+        ] {
+            assert!(refused(&list_of(filter(at, "msWMI-Name"))).contains("WMI filter"));
+        }
+        assert!(refused(&list_of(filter(FILTER, "member"))).contains("member"));
+        let removal = Change::RemoveWmiFilter {
+            dn: dn(FILTER),
+            attributes: Vec::new(),
+        };
+        assert!(refused(&list_of(removal)).contains("way back"));
+        for text in [
+            "",
+            "{}",
+            "[]",
+            "{\"format_version\":1,\"operation_id\":\"a\"}",
+        ] {
+            let error = SavedPlan::from_json(text.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BadInput, "{text}");
+        }
+    }
+}
