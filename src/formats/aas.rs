@@ -76,6 +76,11 @@ pub enum AasError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// Whether strings of odd length are padded is told by the script as a whole, and an edit would tell the other.
+    #[error(
+        "after this edit the arguments of the advertise script would be taken apart at other places"
+    )]
+    ReadOtherwise,
     /// A text is too long for an argument.
     #[error("a text of {0} characters is too long for an advertise script")]
     TooLong(usize),
@@ -240,7 +245,8 @@ impl AdvertiseScript {
     /// UTF-16 stays so.
     ///
     /// # Errors
-    /// [`AasError::TooLong`] for a text of 2^30 characters or more.
+    /// [`AasError::TooLong`] for a text of 2^30 characters or more; [`AasError::ReadOtherwise`] when a reader would find other
+    /// arguments in the new script.
     pub fn with_texts(&self, texts: &[(Argument, String)]) -> Result<Self, AasError> {
         let mut texts: Vec<&(Argument, String)> = texts.iter().collect();
         texts.sort_by_key(|(argument, _)| argument.span.start);
@@ -253,10 +259,11 @@ impl AdvertiseScript {
             position = position.max(argument.span.end);
         }
         bytes.extend_from_slice(self.bytes.get(position..).unwrap_or_default());
-        Ok(Self {
-            bytes: bytes.into(),
-            padded: self.padded,
-        })
+        let bytes = bytes.into();
+        match Self::parse(&bytes) {
+            Ok(new) if new.padded == self.padded => Ok(new),
+            _ => Err(AasError::ReadOtherwise),
+        }
     }
 
     fn write_text(
@@ -428,7 +435,13 @@ mod tests {
                 let Ok(read) = AdvertiseScript::parse(&bytes) else { continue };
                 prop_assert_eq!(read.to_bytes(), bytes);
                 let edits: Vec<_> = paths(&read).into_iter().map(|(a, ..)| (a, text.clone())).collect();
-                let new = read.with_texts(&edits).unwrap();
+                let new = match read.with_texts(&edits) {
+                    Ok(new) => new,
+                    Err(error) => {
+                        prop_assert_eq!(error, AasError::ReadOtherwise);
+                        continue;
+                    }
+                };
                 let again = AdvertiseScript::parse(&new.to_bytes()).unwrap();
                 prop_assert!(paths(&again).into_iter().all(|(.., t)| t == text));
             }

@@ -221,7 +221,8 @@ impl IniFile {
     /// the machine.
     ///
     /// # Errors
-    /// [`TextError::NotEncodable`] when an edit brought in a character that the file's 8-bit encoding cannot hold.
+    /// [`TextError::NotEncodable`] when an edit brought in a character that the file's 8-bit encoding cannot hold, and
+    /// [`TextError::ReadOtherwise`] when a reader would take the edited file for another encoding.
     pub fn to_bytes(&self) -> Result<Vec<u8>, TextError> {
         let text: String = self
             .lines
@@ -240,14 +241,6 @@ impl IniFile {
     /// How the file is encoded.
     pub fn encoding(&self) -> TextEncoding {
         self.encoding
-    }
-
-    /// Whether a reader of these bytes, which this file was written to, takes them for the same lines. UTF-16 without a byte order
-    /// mark is told by its zero bytes, and an edit can tip the balance.
-    pub fn is_told_from(&self, bytes: &[u8]) -> bool {
-        let unmarked = TextEncoding::Utf16Le { bom: false };
-        text::decode(bytes)
-            .is_ok_and(|(encoding, _)| (encoding == unmarked) == (self.encoding == unmarked))
     }
 
     /// The lines that were not removed, in order.

@@ -112,6 +112,10 @@ fn ace(text: &str, open: &Open, close: usize) -> Option<SddlAce> {
     let before = *open.semicolons.get(FIELDS_BEFORE_TRUSTEE - 1)?;
     let after = open.semicolons.get(FIELDS_BEFORE_TRUSTEE).copied();
     let trustee = before + 1..after.unwrap_or(close);
+    // Parentheses stand in conditions only: else it is an entry that was cut off, with others behind it.
+    if text.get(open.start + 1..trustee.end)?.contains('(') {
+        return None;
+    }
     Some(SddlAce {
         span: open.start..close + 1,
         ace_type,
@@ -363,6 +367,13 @@ mod tests {
         assert_eq!(sids("copy (A;B;C) log:S-1-5-7 /O:S-1-5-7 x").len(), 0);
         assert_eq!(sids("D:(A;;CC;;;S-1-5-7").len(), 0);
         assert_eq!(sids("(Q;;CC;;;S-1-5-7)").len(), 0);
+        // An entry that is cut off hides none of those behind it.
+        let cut = "D:(A;;CC;;;S-1-5-(A;;CC;;;S-1-5-21-1-2-3-0X1104) (x)";
+        let entry = "(A;;CC;;;S-1-5-21-1-2-3-0X1104)";
+        for text in [cut.to_owned(), format!("{cut})")] {
+            let expected = (SddlRole::Trustee, "S-1-5-21-1-2-3-0X1104", entry);
+            assert_eq!(sids(&text), [expected], "{text}");
+        }
     }
 
     #[test]

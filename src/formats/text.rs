@@ -40,6 +40,11 @@ pub enum TextError {
     /// An edit brought in a character that the file's 8-bit encoding cannot hold.
     #[error("the character {0:?} cannot be written into a file with an 8-bit code page")]
     NotEncodable(char),
+    /// After an edit, what tells the encoding of a file without a byte order mark would tell another one.
+    #[error(
+        "the file has no byte order mark, and after this edit it would be read as {0} and no longer as {1}"
+    )]
+    ReadOtherwise(TextEncoding, TextEncoding),
 }
 
 impl fmt::Display for TextEncoding {
@@ -100,10 +105,11 @@ pub fn decode_utf16le(bytes: &[u8]) -> Result<String, TextError> {
     utf16(bytes, u16::from_le_bytes, 0)
 }
 
-/// Encodes text, with the mark the encoding asks for.
+/// Encodes text, with the mark the encoding asks for. [`decode`] gives the same text again.
 ///
 /// # Errors
-/// [`TextError::NotEncodable`] when the encoding is 8-bit and a character is beyond U+00FF; never for text that
+/// [`TextError::NotEncodable`] when the encoding is 8-bit and a character is beyond U+00FF; [`TextError::ReadOtherwise`] when the
+/// bytes would be taken for another text, as the encoding of what has no mark is told by the bytes alone. Never for text that
 /// [`decode`] returned with this encoding.
 pub fn encode(encoding: TextEncoding, text: &str) -> Result<Vec<u8>, TextError> {
     let mut out = Vec::with_capacity(text.len().saturating_mul(2).saturating_add(3));
@@ -130,7 +136,21 @@ pub fn encode(encoding: TextEncoding, text: &str) -> Result<Vec<u8>, TextError> 
             }
         }
     }
-    Ok(out)
+    match encoding {
+        TextEncoding::Utf16Le { bom: true }
+        | TextEncoding::Utf16Be
+        | TextEncoding::Utf8 { bom: true } => Ok(out),
+        TextEncoding::Utf16Le { bom: false }
+        | TextEncoding::Utf8 { bom: false }
+        | TextEncoding::EightBit => {
+            let (told, read) = decode(&out)?;
+            if read == text {
+                Ok(out)
+            } else {
+                Err(TextError::ReadOtherwise(told, encoding))
+            }
+        }
+    }
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, offset: usize) -> Result<String, TextError> {
@@ -199,6 +219,29 @@ mod tests {
             encode(TextEncoding::EightBit, "€"),
             Err(TextError::NotEncodable('€'))
         );
+    }
+
+    #[test]
+    fn what_would_be_read_otherwise_is_not_written() {
+        let (plain, eight) = (TextEncoding::Utf8 { bom: false }, TextEncoding::EightBit);
+        let unmarked = TextEncoding::Utf16Le { bom: false };
+        for (encoding, text, told) in [
+            // The only byte that was no UTF-8 is gone, and the other two are one character of it.
+            (eight, "\u{d2}\u{96}", plain),
+            (eight, "a\0", unmarked),
+            (
+                eight,
+                "\u{ef}\u{bb}\u{bf}a",
+                TextEncoding::Utf8 { bom: true },
+            ),
+            (plain, "a\0b\0", unmarked),
+            (unmarked, "\u{1e9e}", eight),
+        ] {
+            let expected = Err(TextError::ReadOtherwise(told, encoding));
+            assert_eq!(encode(encoding, text), expected, "{text:?}");
+        }
+        // Bytes that stand for the same text either way are no other text.
+        assert_eq!(encode(eight, "a").unwrap(), b"a");
     }
 
     proptest! {

@@ -215,7 +215,7 @@ impl<'a> Builder<'a> {
                     self.add_text(before, &text)?;
                 }
                 Event::CData(data) => {
-                    let text = data.into_inner().replace("\r\n", "\n");
+                    let text = data.into_inner().replace("\r\n", "\n").replace('\r', "\n");
                     self.add(before, Node::CData(text))?;
                 }
                 Event::GeneralRef(name) => {
@@ -334,6 +334,9 @@ impl<'a> Builder<'a> {
                 Ok(attribute) => attribute,
                 Err(error) => return Err(self.error(offset, &error.to_string())),
             };
+            if attribute.value.contains('<') {
+                return Err(self.error(offset, "a < stands in the value of an attribute"));
+            }
             let key = attribute.key.into_inner();
             if key == "xmlns" || key.starts_with("xmlns:") {
                 continue;
@@ -429,8 +432,12 @@ fn resolve(name: &str) -> Option<String> {
     Some(character.to_string())
 }
 
-/// Text as a CDATA section; `]]>` in it is split over two. Characters that XML 1.0 cannot hold become U+FFFD.
+/// Text as a CDATA section; `]]>` in it is split over two. Text with carriage returns is escaped instead: in a section, they are read
+/// as line feeds [XML 1.0 2.11]. Characters that XML 1.0 cannot hold become U+FFFD.
 pub fn cdata(text: &str) -> String {
+    if text.contains('\r') {
+        return escape(text);
+    }
     format!(
         "<![CDATA[{}]]>",
         representable(text).replace("]]>", "]]]]><![CDATA[>")

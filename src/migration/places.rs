@@ -233,22 +233,12 @@ pub fn visit_file(
         GptFileFormat::PsScripts => scripts::visit(&file, bytes, Scope::All, &mut context)?,
     };
     let mut messages = context.messages;
-    let unchanged = |reason: String| {
-        let text = format!("the file was not changed: {reason}");
-        messages.push(StatusMessage::error("not-encodable", text).at(Place::file(file)));
-    };
     let new = match ini.to_bytes() {
         Ok(new) if new.as_slice() == bytes.as_ref() => None,
-        Ok(new) if ini.is_told_from(&new) => Some(Bytes::from(new)),
-        Ok(_) => {
-            unchanged(
-                "without a byte order mark, it would be taken for another encoding after that"
-                    .to_owned(),
-            );
-            None
-        }
+        Ok(new) => Some(Bytes::from(new)),
         Err(error) => {
-            unchanged(error.to_string());
+            let text = format!("the file was not changed: {error}");
+            messages.push(StatusMessage::error("not-encodable", text).at(Place::file(file)));
             None
         }
     };

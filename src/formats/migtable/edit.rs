@@ -73,8 +73,8 @@ impl MigTable {
     /// Sets many rows in one go; of two for the same source the later one counts. All of them are set or none.
     ///
     /// # Errors
-    /// [`InvalidEntry`] when a source or destination is empty, begins or ends with a blank, holds a control character, or
-    /// a character that does not exist in the encoding of the file.
+    /// [`InvalidEntry`] when a source or destination is empty, begins or ends with a blank, or holds a control character. A character
+    /// that does not exist in the encoding of the file is written as a character reference.
     pub fn set_all(
         &mut self,
         entries: impl IntoIterator<Item = Entry>,
@@ -111,18 +111,19 @@ impl MigTable {
                     if row.destination != entry.destination {
                         splices.push((
                             row.destination_element.span.clone(),
-                            destination_element(prefix, &entry.destination),
+                            destination_element(prefix, &entry.destination, self.encoding),
                         ));
                     }
                 }
                 None => {
-                    let destination = destination_element(prefix, &entry.destination);
+                    let destination =
+                        destination_element(prefix, &entry.destination, self.encoding);
                     for line in [
                         format!("  <{prefix}Mapping>"),
                         format!("    <{prefix}Type>{}</{prefix}Type>", entry.kind),
                         format!(
                             "    <{prefix}Source>{}</{prefix}Source>",
-                            escape(&entry.source)
+                            escape(&entry.source, self.encoding)
                         ),
                         format!("    {destination}"),
                         format!("  </{prefix}Mapping>"),
@@ -169,13 +170,16 @@ impl MigTable {
             if entry.source != row.source {
                 splices.push((
                     row.source_element.span.clone(),
-                    format!("<{prefix}Source>{}</{prefix}Source>", escape(&entry.source)),
+                    format!(
+                        "<{prefix}Source>{}</{prefix}Source>",
+                        escape(&entry.source, self.encoding)
+                    ),
                 ));
             }
             if entry.destination != row.destination {
                 splices.push((
                     row.destination_element.span.clone(),
-                    destination_element(prefix, &entry.destination),
+                    destination_element(prefix, &entry.destination, self.encoding),
                 ));
             }
             last = entry.source;
@@ -233,11 +237,6 @@ impl MigTable {
             }
             if text.chars().any(super::is_control) {
                 return fail(format!("its {what} holds a control character"));
-            }
-            if !encoding::representable(text, self.encoding) {
-                return fail(format!(
-                    "its {what} does not exist in the encoding of the file"
-                ));
             }
         }
         Ok(())
@@ -309,7 +308,7 @@ impl Default for MigTable {
     }
 }
 
-fn destination_element(prefix: &str, destination: &Destination) -> String {
+fn destination_element(prefix: &str, destination: &Destination, encoding: Encoding) -> String {
     match destination {
         Destination::SameAsSource => format!("<{prefix}DestinationSameAsSource />"),
         Destination::None => format!("<{prefix}DestinationNone />"),
@@ -317,15 +316,18 @@ fn destination_element(prefix: &str, destination: &Destination) -> String {
         Destination::Set(text) => {
             format!(
                 "<{prefix}Destination>{}</{prefix}Destination>",
-                escape(text)
+                escape(text, encoding)
             )
         }
     }
 }
 
-/// The text with the three characters escaped that .NET's writer escapes.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
+/// The text with the three characters escaped that .NET's writer escapes, and with character references for what the encoding of the
+/// file does not have.
+fn escape(text: &str, encoding: Encoding) -> String {
+    let text = text
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
-        .replace('>', "&gt;")
+        .replace('>', "&gt;");
+    encoding::with_references(&text, encoding)
 }

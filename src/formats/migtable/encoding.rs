@@ -87,7 +87,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(String, Encoding), String> {
     }
 }
 
-/// The bytes of a text that [`representable`] accepted.
+/// The bytes of a text that has only characters of the encoding; see [`with_references`].
 pub(super) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
     match encoding {
         Encoding::Utf8 { bom } => {
@@ -121,10 +121,18 @@ pub(super) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
     }
 }
 
-/// Whether every character of the text exists in the encoding.
-pub(super) fn representable(text: &str, encoding: Encoding) -> bool {
+/// The text with character references for the characters that the encoding does not have.
+pub(super) fn with_references(text: &str, encoding: Encoding) -> String {
     match encoding {
-        Encoding::Windows1252 => !WINDOWS_1252.encode(text).2,
-        _ => true,
+        Encoding::Windows1252 => text
+            .chars()
+            .map(
+                |c| match WINDOWS_1252.encode(c.encode_utf8(&mut [0; 4])).2 {
+                    true => format!("&#{};", u32::from(c)),
+                    false => c.to_string(),
+                },
+            )
+            .collect(),
+        _ => text.to_owned(),
     }
 }

@@ -300,15 +300,22 @@ fn refuses_rows_that_cannot_be_read_back() {
         );
     }
     assert_eq!(table, before);
+}
+
+#[test]
+fn what_the_encoding_does_not_have_is_written_as_a_reference() {
     let ansi = format!("{HEAD}<!--\u{e9}--></MigrationTable>");
     let bytes: Vec<u8> = ansi
         .chars()
         .map(|c| u8::try_from(u32::from(c)).unwrap())
         .collect();
     let mut table = MigTable::parse(&bytes).unwrap();
-    assert!(table.set("Група", GROUP, Destination::None).is_err());
-    table.set("Équipe", GROUP, Destination::None).unwrap();
+    table.set("Équipe Ж&", GROUP, set("€ \u{1f600}")).unwrap();
     assert_eq!(MigTable::parse(&table.to_bytes()).unwrap(), table);
+    let written: String = table.to_bytes().iter().map(|b| char::from(*b)).collect();
+    assert!(written.contains("<Source>Équipe &#1046;&amp;</Source>"));
+    assert!(written.contains("<Destination>\u{80} &#128512;</Destination>"));
+    assert!(table.get("Équipe Ж&").is_some());
 }
 
 #[test]

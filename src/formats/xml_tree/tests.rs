@@ -71,6 +71,7 @@ fn refuses_what_is_not_well_formed() {
         "<a>&#0;</a>",
         "<a>&#x110000;</a>",
         "<![CDATA[x]]><a/>",
+        "<a b='<?x?>'/>",
     ] {
         assert!(parse(text.as_bytes()).is_err(), "{text}");
     }
@@ -78,9 +79,16 @@ fn refuses_what_is_not_well_formed() {
     assert_eq!(error.line, 2);
 }
 
+#[test]
+fn line_ends_are_line_feeds_unless_they_are_references() {
+    let root = parse(b"<a><b>1\r2\r\n3&#13;4</b><b><![CDATA[1\r2\r\n3]]></b></a>").unwrap();
+    let texts: Vec<String> = root.elements().map(Element::text).collect();
+    assert_eq!(texts, ["1\n2\n3\r4", "1\n2\n3"]);
+}
+
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(text in "[\\PC\\n\\]>&<\"]{0,40}") {
+    fn what_is_written_is_read_back(text in "[\\PC\\r\\n\\]>&<\"]{0,40}") {
         let document = format!("<a b=\"{}\"><c>{}</c><d>{}</d></a>", escape(&text), cdata(&text), escape(&text));
         let root = parse(document.as_bytes()).unwrap();
         prop_assert_eq!(root.attribute("b"), Some(text.as_str()));

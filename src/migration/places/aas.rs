@@ -51,8 +51,14 @@ pub(super) fn visit(
     if edits.is_empty() {
         return Ok(None);
     }
-    let new = script.with_texts(&edits);
-    Ok(Some(new.map_err(|error| error.to_string())?.to_bytes()))
+    match script.with_texts(&edits) {
+        Ok(new) => Ok(Some(new.to_bytes())),
+        Err(error) => {
+            let text = format!("the file was not changed: {error}");
+            context.error("not-encodable", text, &Place::file(file));
+            Ok(None)
+        }
+    }
 }
 
 fn place(file: &str, argument: &Argument) -> Place {
