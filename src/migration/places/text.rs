@@ -293,7 +293,8 @@ pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> (String, Vec<Written>) 
 }
 
 /// The paths that were written but are not read as one path where they stand now, as a blank or a separator in them ends them: the old
-/// ones and the new ones. A path that is the whole text, or is quoted, may hold what it likes.
+/// ones and the new ones. A path that is the whole text, or is quoted, may hold what it likes, and the item of a list all but the
+/// separator.
 fn broken_paths<'a>(old: &'a str, new: &'a str, written: &[Written]) -> Vec<(&'a str, &'a str)> {
     let is_path = |(_, span): &&Written| {
         new.get(span.clone())
@@ -307,7 +308,9 @@ fn broken_paths<'a>(old: &'a str, new: &'a str, written: &[Written]) -> Vec<(&'a
         let alone = before.is_empty() && behind.is_empty();
         let quoted = before.ends_with('"') && behind.starts_with('"');
         let read = paths.get_or_insert_with(|| unc_paths(new).0.into_iter().collect());
-        if !alone && !quoted && !read.contains(to) {
+        let item = new.get(to.clone()).is_some_and(|path| !path.contains(';'))
+            && list_part(old, from, &[';']).is_some();
+        if !(alone || quoted || item || read.contains(to)) {
             let part =
                 |text: &'a str, span: &Range<usize>| text.get(span.clone()).unwrap_or_default();
             broken.push((part(old, from), part(new, to)));
