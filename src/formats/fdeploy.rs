@@ -72,9 +72,14 @@ impl Fdeploy {
 
     /// The lines that say something about redirection.
     pub fn redirections(&self) -> impl Iterator<Item = (IniLine<'_>, Redirection<'_>)> {
-        self.ini
-            .lines()
-            .filter_map(|line| Some((line, redirection(&line)?)))
+        // Whether a section is that of a target is asked once, not for each of its lines: its name may be long.
+        let mut target = None;
+        self.ini.lines().filter_map(move |line| {
+            if let LineKind::Section(name) = line.kind {
+                target = target_of(name);
+            }
+            Some((line, redirection(&line, target)?))
+        })
     }
 }
 
@@ -86,9 +91,13 @@ pub fn target_of(section: &str) -> Option<(&str, &str)> {
     folder.starts_with('{').then_some((folder, ini::trim(sid)))
 }
 
-fn redirection<'a>(line: &IniLine<'a>) -> Option<Redirection<'a>> {
-    if let LineKind::Section(name) = line.kind {
-        let (folder, sid) = target_of(name)?;
+/// What a line says; `target`: the folder and SID of its section, when it is one of version 1.
+fn redirection<'a>(
+    line: &IniLine<'a>,
+    target: Option<(&'a str, &'a str)>,
+) -> Option<Redirection<'a>> {
+    if let LineKind::Section(_) = line.kind {
+        let (folder, sid) = target?;
         return Some(Redirection::Target { folder, sid });
     }
     let (key, value) = line.pair()?;
@@ -106,7 +115,7 @@ fn redirection<'a>(line: &IniLine<'a>) -> Option<Redirection<'a>> {
             flags: hexadecimal(),
         });
     }
-    if line.section.and_then(target_of).is_some() {
+    if target.is_some() {
         return if ini::same(key, "FullPath") {
             Some(Redirection::FullPath(span))
         } else if ini::same(key, "Flags") {

@@ -93,10 +93,13 @@ pub enum LineKind<'a> {
     Other,
 }
 
-/// Whether two names of sections or keys are the same to Windows.
+/// Whether two names of sections or keys are the same to Windows. Takes no longer than the shorter one is: the name of a section is
+/// compared for each of its lines.
 pub fn same(a: &str, b: &str) -> bool {
-    a.eq_ignore_ascii_case(b)
-        || (!(a.is_ascii() && b.is_ascii()) && a.to_lowercase() == b.to_lowercase())
+    fn folded(text: &str) -> impl Iterator<Item = char> {
+        text.chars().flat_map(char::to_lowercase)
+    }
+    a.eq_ignore_ascii_case(b) || folded(a).eq(folded(b))
 }
 
 /// The text without blanks and tabs at its ends. Other white space belongs to the value: in an unknown code page it may be half of a

@@ -12,8 +12,9 @@ use std::collections::HashMap;
 use super::xml_tree::document::{Edit, XmlDocument};
 use super::xml_tree::{Element, InvalidXml};
 
-/// The longest item name that is part of an [`XmlPlace`], in characters.
-const MAX_NAME: usize = 100;
+/// The longest name of an element or item that is part of an [`XmlPlace`], in bytes: every reference carries one, with all names above
+/// it.
+const MAX_NAME: usize = 200;
 
 /// A Preferences file.
 #[derive(Debug, Clone)]
@@ -210,17 +211,20 @@ impl<'a> Cursor<'a, '_> {
         let mut path = String::new();
         for step in self.steps {
             path.push('/');
-            path.push_str(&step.element.name);
+            let name = &step.element.name;
+            path.push_str(
+                name.get(..name.floor_char_boundary(MAX_NAME))
+                    .unwrap_or(name),
+            );
             if let Some(number) = step.number {
                 path.push_str(&format!("[{number}]"));
             }
             let name = step.element.attribute("name").unwrap_or_default();
+            if name.is_empty() || name.len() > MAX_NAME || !is_item(step.element) {
+                continue;
+            }
             let quote = if name.contains('\'') { '"' } else { '\'' };
-            if is_item(step.element)
-                && !name.is_empty()
-                && !name.contains(quote)
-                && name.chars().count() <= MAX_NAME
-            {
+            if !name.contains(quote) {
                 path.push_str(&format!("[@name={quote}{name}{quote}]"));
             }
         }

@@ -346,10 +346,14 @@ fn survey<'a>(
         }
     }
     for object in &snapshot.directory_objects {
-        places::software::visit_object(object, &mut |found| {
+        let visited = places::software::visit_object(object, &mut |found| {
             survey.meet(found.clone(), None, matcher, options);
             Rewrite::Keep
         });
+        let unread = |message: &StatusMessage| UNREAD_PLACES.contains(&&*message.code);
+        survey
+            .unread_places
+            .extend(visited.messages.into_iter().filter(unread));
     }
     if options.dacl {
         for (number, entry) in snapshot.principals.iter().enumerate() {
@@ -465,8 +469,9 @@ fn rewrite(
         }
     }
     for object in &mut mapped.directory_objects {
-        let new = places::software::visit_object(object, &mut |found| decide(found));
-        if let Some(new) = new {
+        let visited = places::software::visit_object(object, &mut |found| decide(found));
+        messages.extend(visited.messages);
+        if let Some(new) = visited.object {
             *object = new;
         }
     }

@@ -13,6 +13,7 @@ pub mod software;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unc_search;
 
 use bytes::Bytes;
 

@@ -82,13 +82,14 @@ pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
         }
     }
     for object in &snapshot.directory_objects {
-        places::software::visit_object(object, &mut |found: &Found| {
+        let visited = places::software::visit_object(object, &mut |found: &Found| {
             if let FoundTarget::Unc { unit, .. } = &found.target {
                 scan.gpmc_unc_units.insert(unit.clone());
             }
             scan.references.push(reference(found.clone(), None));
             Rewrite::Keep
         });
+        scan.messages.extend(visited.messages);
     }
     scan
 }

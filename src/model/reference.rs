@@ -30,17 +30,17 @@ impl Place {
         }
     }
 
-    /// Adds the section.
+    /// Adds the section; of one of more than a thousand bytes, the beginning.
     #[must_use]
-    pub fn section(mut self, section: impl Into<String>) -> Self {
-        self.section = Some(section.into());
+    pub fn section(mut self, section: impl AsRef<str>) -> Self {
+        self.section = Some(cut(section.as_ref()));
         self
     }
 
-    /// Adds the key.
+    /// Adds the key; of one of more than a thousand bytes, the beginning.
     #[must_use]
-    pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
+    pub fn key(mut self, key: impl AsRef<str>) -> Self {
+        self.key = Some(cut(key.as_ref()));
         self
     }
 
@@ -49,6 +49,18 @@ impl Place {
     pub fn line(mut self, line: usize) -> Self {
         self.line = u64::try_from(line).ok();
         self
+    }
+}
+
+/// The longest section or key of a place, in bytes. Every reference carries its place, so one name of a megabyte with thousands of
+/// references behind it would be copied thousands of times; what is longer than this nobody finds by eye.
+const MAX_NAME: usize = 1000;
+
+fn cut(name: &str) -> String {
+    let end = name.floor_char_boundary(MAX_NAME);
+    match name.get(..end).filter(|_| end < name.len()) {
+        Some(beginning) => format!("{beginning}\u{2026}"),
+        None => name.to_owned(),
     }
 }
 

@@ -66,6 +66,19 @@ impl XmlDocument {
         spelling::value(self.text.get(element.content.clone())?, Setting::Content)
     }
 
+    /// As [`XmlDocument::content`], but also `None` when none of these parts stands in the text: most texts are decided by a glance at
+    /// their spelling.
+    pub fn content_with(&self, element: &Element, parts: &[&str]) -> Option<String> {
+        let raw = self.text.get(element.content.clone())?;
+        let holds = |text: &str| parts.iter().any(|part| text.contains(part));
+        // An entity, a comment or the mark of a CDATA section may hide or divide a part.
+        if raw.contains(['&', '<']) || holds(raw) {
+            self.content(element).filter(|text| holds(text))
+        } else {
+            None
+        }
+    }
+
     /// The edit that gives an attribute of this document another value.
     pub fn set_attribute(&self, attribute: &Attribute, value: &str) -> Edit {
         let quote = self

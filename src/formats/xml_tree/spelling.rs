@@ -25,8 +25,9 @@ struct Token {
 
 /// The value behind its spelling; `None` when other elements stand in it.
 pub(super) fn value(raw: &str, setting: Setting) -> Option<String> {
-    let tokens = tokens(raw, setting)?;
-    Some(tokens.iter().filter_map(|token| token.value).collect())
+    let mut text = String::with_capacity(raw.len());
+    each(raw, setting, |token| text.extend(token.value))?;
+    Some(text)
 }
 
 /// The spelling of a new value that takes over the spelling of what it has in common with the old one at its beginning and
@@ -50,32 +51,11 @@ fn splice(raw: &str, tokens: &[Token], setting: Setting, new: &str) -> Option<St
         .count()
         .min(shorter.saturating_sub(front));
     // Marks before and behind the changed part stay.
-    let mut left = front;
-    let start = tokens
-        .iter()
-        .position(|token| match token.value {
-            Some(_) if left == 0 => true,
-            Some(_) => {
-                left = left.saturating_sub(1);
-                false
-            }
-            None => false,
-        })
-        .unwrap_or(tokens.len());
-    let mut left = back;
-    let behind = tokens
-        .iter()
-        .rev()
-        .position(|token| match token.value {
-            Some(_) if left == 0 => true,
-            Some(_) => {
-                left = left.saturating_sub(1);
-                false
-            }
-            None => false,
-        })
-        .unwrap_or(tokens.len());
-    let end = tokens.len().saturating_sub(behind).max(start);
+    let start = beyond(tokens.iter(), front);
+    let end = tokens
+        .len()
+        .saturating_sub(beyond(tokens.iter().rev(), back))
+        .max(start);
     let at = |index: usize| match tokens.get(index) {
         Some(token) => (token.raw.start, token.cdata),
         None => (raw.len(), false),
@@ -99,6 +79,15 @@ fn splice(raw: &str, tokens: &[Token], setting: Setting, new: &str) -> Option<St
     ))
 }
 
+/// How many tokens stand before the character that follows this many characters; all, when there are no more.
+fn beyond<'t>(tokens: impl ExactSizeIterator<Item = &'t Token>, characters: usize) -> usize {
+    let all = tokens.len();
+    let mut values = tokens
+        .enumerate()
+        .filter(|(_, token)| token.value.is_some());
+    values.nth(characters).map_or(all, |(index, _)| index)
+}
+
 fn spell(text: &str, setting: Setting, cdata: bool) -> String {
     match setting {
         _ if cdata => text.replace("]]>", "]]]]><![CDATA[>"),
@@ -110,6 +99,12 @@ fn spell(text: &str, setting: Setting, cdata: bool) -> String {
 
 fn tokens(raw: &str, setting: Setting) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
+    each(raw, setting, |token| tokens.push(token))?;
+    Some(tokens)
+}
+
+/// Meets the tokens in order; `None` when other elements stand in the value.
+fn each(raw: &str, setting: Setting, mut meet: impl FnMut(Token)) -> Option<()> {
     let mut cdata = false;
     let mut position = 0;
     while let Some(rest) = raw.get(position..).filter(|rest| !rest.is_empty()) {
@@ -138,7 +133,7 @@ fn tokens(raw: &str, setting: Setting) -> Option<Vec<Token>> {
             (length, Some(c), false)
         };
         let next = position.checked_add(length)?;
-        tokens.push(Token {
+        meet(Token {
             raw: position..next,
             value,
             cdata,
@@ -146,7 +141,7 @@ fn tokens(raw: &str, setting: Setting) -> Option<Vec<Token>> {
         cdata = inside;
         position = next;
     }
-    Some(tokens)
+    Some(())
 }
 
 /// A character as it stands: line ends are one line feed in content and one blank in attributes [XML 1.0 2.11, 3.3.3].

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::text::{Context, Decision, Outcome, reference_head};
+use super::text::{Context, Decision, Outcome, may_refer};
+use super::unc_search::reference_head;
 use crate::formats::aas::{AdvertiseScript, Argument, SourcePath};
 use crate::model::reference::{Place, Scope};
 use crate::model::unc_path::UncPath;
@@ -39,7 +40,7 @@ pub(super) fn visit(
             }
             continue;
         }
-        if !(text.contains(r"\\") || text.contains("-1-")) {
+        if !may_refer(&text) {
             continue;
         }
         match context.free_text(&text, &place(), Scope::All) {

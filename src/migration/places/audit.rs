@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::text::{Context, Outcome};
+use super::text::{Context, Outcome, apply};
 use crate::formats::audit_csv::{self, AuditCsv};
-use crate::formats::ini::{IniFile, splice};
+use crate::formats::ini::IniFile;
 use crate::model::reference::{Place, Scope};
 
 /// Visits the fields of every line in order.
@@ -18,27 +18,22 @@ pub(super) fn visit(
     for (line, fields) in audit.settings() {
         let name = fields.get(2).map_or("", |field| field.value.as_str());
         let place = Place::file(file).key(name).line(line.number);
-        let mut text = line.text.to_owned();
-        let outcomes: Vec<_> = fields
-            .iter()
-            .map(|field| context.free_text(&field.value, &place, Scope::All))
-            .collect();
-        // From the back, so that the places of the others stay right.
-        for (field, outcome) in fields.iter().zip(outcomes).rev() {
-            match outcome {
+        let mut edits = Vec::new();
+        for field in &fields {
+            match context.free_text(&field.value, &place, Scope::All) {
                 Outcome::Unchanged => {}
                 Outcome::Changed(value) => {
                     let quoted = line
                         .text
                         .get(field.span.clone())
                         .is_some_and(|raw| raw.starts_with('"'));
-                    let value = audit_csv::written(&value, quoted);
-                    text = splice(&text, field.span.clone(), &value);
+                    edits.push((field.span.clone(), audit_csv::written(&value, quoted)));
                 }
                 Outcome::Dropped => context.cannot_remove(&field.value, &place),
             }
         }
-        if text != line.text {
+        if !edits.is_empty() {
+            let (text, _) = apply(line.text, edits);
             new.set_text(line.number, text);
         }
     }

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 
 use super::list;
-use super::text::{Context, Decision, looks_like_path, reference_head};
+use super::text::{Context, Decision};
+use super::unc_search::{looks_like_path, reference_head};
 use crate::formats::fdeploy::{Fdeploy, Redirection};
 use crate::formats::ini::{self, IniFile, IniLine};
 use crate::model::reference::{Place, Scope};
@@ -14,6 +15,45 @@ use crate::model::sid::Sid;
 
 /// What is to become of the principals of one folder, by SID.
 type Decisions = HashMap<Sid, Decision>;
+
+/// The folders of a file, without regard to case.
+#[derive(Default)]
+struct Folders<'a> {
+    numbers: HashMap<String, usize>,
+    /// Each with the place where it was met first.
+    folders: Vec<(Place, Decisions)>,
+    /// The folder that was looked up last. The name of a section may be long, and is the folder of all its lines.
+    last: Option<(&'a str, usize)>,
+}
+
+impl<'a> Folders<'a> {
+    fn number(&mut self, folder: &'a str, place: &Place) -> usize {
+        if let Some((_, number)) = self.last.filter(|(last, _)| std::ptr::eq(*last, folder)) {
+            return number;
+        }
+        let number = *self
+            .numbers
+            .entry(folder.to_lowercase())
+            .or_insert_with(|| {
+                self.folders.push((place.clone(), Decisions::new()));
+                self.folders.len() - 1
+            });
+        self.last = Some((folder, number));
+        number
+    }
+
+    /// What is to become of the principals of a folder.
+    fn of(&mut self, folder: &'a str, place: &Place) -> Option<&mut Decisions> {
+        let number = self.number(folder, place);
+        self.folders.get_mut(number).map(|(_, decisions)| decisions)
+    }
+}
+
+/// What is to become of a SID, spelled as it is.
+fn decision(decisions: Option<&mut Decisions>, sid: &str) -> Decision {
+    let found = decisions.and_then(|decisions| decisions.get(&sid.parse().ok()?));
+    spelled(found.cloned().unwrap_or(Decision::Keep), sid)
+}
 
 /// Visits the principals of every folder, then the paths.
 pub(super) fn visit(
@@ -29,7 +69,7 @@ pub(super) fn visit(
             .line(line.number)
     };
     // A SID stands in the list and in the name of a section: one reference, asked about once.
-    let mut folders: BTreeMap<String, (Place, Decisions)> = BTreeMap::new();
+    let mut folders = Folders::default();
     for (line, redirection) in fdeploy.redirections() {
         let (folder, key, sids) = match &redirection {
             Redirection::Principals { folder, list } => {
@@ -43,49 +83,43 @@ pub(super) fn visit(
             _ => continue,
         };
         let place = place(&line, key);
-        let (_, decisions) = folders
-            .entry(folder.to_lowercase())
-            .or_insert_with(|| (place.clone(), Decisions::new()));
-        for text in sids.into_iter().filter_map(|span| line.text.get(span)) {
-            ask(text, &place, decisions, context);
+        if let Some(decisions) = folders.of(folder, &place) {
+            for text in sids.into_iter().filter_map(|span| line.text.get(span)) {
+                ask(text, &place, decisions, context);
+            }
         }
     }
     // A section whose SID is in no list is one that clients ignore; it is still a reference.
     for (line, redirection) in fdeploy.redirections() {
         if let Redirection::Target { folder, sid } = redirection {
             let place = place(&line, sid);
-            let (_, decisions) = folders
-                .entry(folder.to_lowercase())
-                .or_insert_with(|| (place.clone(), Decisions::new()));
-            ask(sid, &place, decisions, context);
+            if let Some(decisions) = folders.of(folder, &place) {
+                ask(sid, &place, decisions, context);
+            }
         }
     }
-    for (place, decisions) in folders.values_mut() {
+    for (place, decisions) in &mut folders.folders {
         refuse_collisions(place, decisions, context);
     }
     let mut new = fdeploy.ini.clone();
-    let decision = |folder: &str, sid: &str| {
-        let (_, decisions) = folders.get(&folder.to_lowercase())?;
-        decisions.get(&sid.parse().ok()?).cloned()
-    };
     let mut gone = Vec::new();
     for (line, redirection) in fdeploy.redirections() {
         match redirection {
             Redirection::Principals { folder, list } => {
                 let text = line.text.get(list).unwrap_or_default();
-                let edit = list::edit(text, ';', |sid| {
-                    spelled(decision(folder, sid).unwrap_or(Decision::Keep), sid)
-                });
+                let place = place(&line, folder);
+                let mut decisions = folders.of(folder, &place);
+                let edit = list::edit(text, ';', |sid| decision(decisions.as_deref_mut(), sid));
                 if let Some(edit) = edit {
                     if edit.empty {
                         let text = "the folder is redirected for nobody any more";
-                        context.warning("empty-list", text, &place(&line, folder));
+                        context.warning("empty-list", text, &place);
                     }
                     new.replace_value(line.number, &edit.value);
                 }
             }
             Redirection::Target { folder, sid } => {
-                match spelled(decision(folder, sid).unwrap_or(Decision::Keep), sid) {
+                match decision(folders.of(folder, &place(&line, sid)), sid) {
                     Decision::Keep => {}
                     Decision::Replace(to) => {
                         new.rename_section(line.number, &[folder, "_", &to].concat());
@@ -96,8 +130,9 @@ pub(super) fn visit(
             Redirection::Path { sid, path } => {
                 let folder = line.section.unwrap_or_default();
                 let key = line.text.get(sid.clone()).unwrap_or_default();
-                visit_path(&line, path, &place(&line, key), &mut new, context);
-                match spelled(decision(folder, key).unwrap_or(Decision::Keep), key) {
+                let place = place(&line, key);
+                visit_path(&line, path, &place, &mut new, context);
+                match decision(folders.of(folder, &place), key) {
                     Decision::Keep => {}
                     Decision::Replace(to) => new.replace_key(line.number, &to),
                     Decision::Remove => new.remove_line(line.number),

@@ -1,8 +1,7 @@
 //! References in firewall rules: who is let in, who owns the rule, which program it is for.
 
-use super::text::{Context, Decision, Outcome};
+use super::text::{Context, Decision, Outcome, apply, may_refer};
 use crate::formats::firewall_rule::{FieldKind, RuleField};
-use crate::formats::ini::splice;
 use crate::model::reference::{Place, Scope};
 
 /// Visits the fields of a rule in order. Each value stands for itself, so that a path may hold blanks and nothing of a neighbour is
@@ -16,7 +15,7 @@ pub(super) fn visit(
     let mut edits = Vec::new();
     for field in fields {
         let value = text.get(field.value.clone()).unwrap_or_default();
-        if !(value.contains(r"\\") || value.contains("-1-")) {
+        if !may_refer(value) {
             continue;
         }
         let key = place.key.as_deref().unwrap_or_default();
@@ -31,13 +30,8 @@ pub(super) fn visit(
         };
         match outcome {
             Outcome::Unchanged => {}
-            Outcome::Changed(text) if text.contains('|') => {
-                let text = format!(
-                    "\"{}\" cannot stand in a firewall rule, so {value} stays",
-                    text.escape_debug()
-                );
-                context.error("bad-path", text, &place);
-            }
+            // It would end the field.
+            Outcome::Changed(text) if text.contains('|') => context.bad_path(&text, value, &place),
             Outcome::Changed(text) => edits.push((field.value.clone(), text)),
             // Without the field, the rule would hold for everybody or for every program.
             Outcome::Dropped => context.cannot_remove(value, &place),
@@ -46,11 +40,6 @@ pub(super) fn visit(
     if edits.is_empty() {
         return Outcome::Unchanged;
     }
-    // From the back, so that the places of the others stay right.
-    let new = edits
-        .into_iter()
-        .rfold(text.to_owned(), |new, (span, text)| {
-            splice(&new, span, &text)
-        });
+    let (new, _) = apply(text, edits);
     Outcome::Changed(new)
 }

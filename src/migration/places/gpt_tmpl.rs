@@ -1,12 +1,13 @@
 //! References in GptTmpl.inf.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::list::{self, ListEdit};
-use super::text::{Context, Decision, Outcome};
+use super::text::{Context, Decision, Edit, Outcome, apply, may_refer};
 use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting, unquoted};
 use crate::formats::ini::{self, IniFile, IniLine, splice};
 use crate::model::reference::{Place, Scope};
@@ -23,6 +24,22 @@ struct GroupLine {
     text: Option<String>,
 }
 
+/// The new state of a file, and what is needed to write it.
+struct Rewriting<'a> {
+    ini: IniFile,
+    /// How each section writes its empty lists: what stands behind `=`.
+    empty_lists: HashMap<Membered, &'a str>,
+    /// The lines whose key, path or service has another name now.
+    renamed: Vec<(usize, Place)>,
+}
+
+/// The sections with lists of principals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Membered {
+    PrivilegeRights,
+    GroupMembership,
+}
+
 /// Visits the settings in order of the lines.
 pub(super) fn visit(
     file: &str,
@@ -30,7 +47,11 @@ pub(super) fn visit(
     context: &mut Context<'_, '_>,
 ) -> Result<IniFile, String> {
     let tmpl = GptTmpl::parse(bytes).map_err(|error| error.to_string())?;
-    let mut new = tmpl.ini.clone();
+    let mut new = Rewriting {
+        ini: tmpl.ini.clone(),
+        empty_lists: empty_lists(&tmpl),
+        renamed: Vec::new(),
+    };
     let mut groups = Vec::new();
     for (line, setting) in tmpl.settings() {
         let place = |key: &str| {
@@ -47,8 +68,8 @@ pub(super) fn visit(
                         let text = format!("{right} has no members any more: nobody has it");
                         context.warning("empty-list", text, &place);
                     }
-                    let text = with_list(&tmpl.ini, &line, line.text, members, &edit);
-                    new.set_text(line.number, text);
+                    let text = new.with_list(Membered::PrivilegeRights, line.text, members, &edit);
+                    new.ini.set_text(line.number, text);
                 }
             }
             Setting::GroupMembership {
@@ -58,7 +79,7 @@ pub(super) fn visit(
             } => {
                 let key = line.pair().map(|(key, _)| key).unwrap_or_default();
                 groups.push(group_line(
-                    &tmpl.ini,
+                    &new,
                     &line,
                     (group, side, members),
                     place(key),
@@ -66,14 +87,21 @@ pub(super) fn visit(
                 ));
             }
             Setting::Secured { name, sddl, .. } => {
-                let place = place(line.text.get(name).unwrap_or_default());
+                let place = place(line.text.get(name.clone()).unwrap_or_default());
+                let mut edits = Vec::new();
+                edits.extend(renamed(line.text, name, &place, context));
+                let renamed = !edits.is_empty();
                 let descriptor = line.text.get(sddl.clone()).unwrap_or_default();
                 match context.free_text(descriptor, &place, Scope::Gpmc) {
                     Outcome::Unchanged => {}
-                    Outcome::Changed(text) => {
-                        new.set_text(line.number, splice(line.text, sddl, &text));
-                    }
-                    Outcome::Dropped => new.set_text(line.number, splice(line.text, sddl, "")),
+                    Outcome::Changed(text) => edits.push((sddl, text)),
+                    Outcome::Dropped => edits.push((sddl, String::new())),
+                }
+                if !edits.is_empty() {
+                    new.ini.set_text(line.number, apply(line.text, edits).0);
+                }
+                if renamed {
+                    new.renamed.push((line.number, place));
                 }
             }
             Setting::RegistryValue {
@@ -82,21 +110,115 @@ pub(super) fn visit(
                 data,
             } => {
                 let place = place(path);
+                let name = ini::key_span(line.text)
+                    .and_then(|span| renamed(line.text, span, &place, context));
                 match registry_value(line.text, value_type, data, &place, context) {
-                    Outcome::Unchanged => {}
-                    Outcome::Changed(text) => new.set_text(line.number, text),
-                    Outcome::Dropped => {
+                    ValueOutcome::Changed(mut edits) => {
+                        if name.is_some() {
+                            new.renamed.push((line.number, place));
+                        }
+                        edits.extend(name);
+                        if !edits.is_empty() {
+                            new.ini.set_text(line.number, apply(line.text, edits).0);
+                        }
+                    }
+                    ValueOutcome::Dropped => {
                         let text = "the value was nothing but a reference that is to go, so the line was removed";
                         context.warning("setting-removed", text, &place);
-                        new.remove_line(line.number);
+                        new.ini.remove_line(line.number);
                     }
                 }
             }
             Setting::Other { .. } => {}
         }
     }
-    write_groups(groups, &mut new, context);
-    Ok(new)
+    warn_of_duplicates(&new, context);
+    write_groups(groups, &mut new.ini, context);
+    Ok(new.ini)
+}
+
+/// Visits the name of a key, a path or a service: `USERS\S-1-5-21-…\Software`, the key of a profile, a folder on a server. GPMC maps none
+/// of them. The new name, when it has one.
+fn renamed(
+    line: &str,
+    name: Range<usize>,
+    place: &Place,
+    context: &mut Context<'_, '_>,
+) -> Option<Edit> {
+    let old = line.get(name.clone())?;
+    if !may_refer(old) {
+        return None;
+    }
+    match context.free_text(old, place, Scope::All) {
+        Outcome::Unchanged => None,
+        Outcome::Dropped => {
+            context.cannot_remove(old, place);
+            None
+        }
+        Outcome::Changed(new) => {
+            let quoted = line
+                .get(..name.start)
+                .is_some_and(|before| before.ends_with('"'));
+            // Without quotes, a sign that the line is divided at would end the name.
+            let ends = |c: char| matches!(c, '=' | ',' | ';');
+            let divided = !quoted && new.matches(ends).count() != old.matches(ends).count();
+            if divided || ini::trim(&new) != new {
+                context.bad_path(&new, old, place);
+                return None;
+            }
+            Some((name, new))
+        }
+    }
+}
+
+/// Says when mapping gave a key, path or service the name of another one of its section.
+fn warn_of_duplicates(new: &Rewriting<'_>, context: &mut Context<'_, '_>) {
+    if new.renamed.is_empty() {
+        return;
+    }
+    let tmpl = GptTmpl {
+        ini: new.ini.clone(),
+    };
+    let mut counts: HashMap<(String, String), usize> = HashMap::new();
+    let mut names: HashMap<usize, (String, String)> = HashMap::new();
+    for (line, setting) in tmpl.settings() {
+        let name = match setting {
+            Setting::Secured { name, .. } => line.text.get(name).unwrap_or_default(),
+            Setting::RegistryValue { path, .. } => path,
+            _ => continue,
+        };
+        // Its section is one of four.
+        let section = line.section.unwrap_or_default().to_lowercase();
+        let name = (section, name.to_lowercase());
+        *counts.entry(name.clone()).or_default() += 1;
+        names.insert(line.number, name);
+    }
+    for (number, place) in &new.renamed {
+        let count = names.get(number).and_then(|name| counts.get(name));
+        if count.is_some_and(|&count| count > 1) {
+            let text =
+                "after mapping, another line sets the same; which of them holds is not certain";
+            context.warning("duplicate-value", text, place);
+        }
+    }
+}
+
+/// How the sections with lists of principals write empty lists, by their first one.
+fn empty_lists(tmpl: &GptTmpl) -> HashMap<Membered, &str> {
+    let mut found = HashMap::new();
+    for (line, setting) in tmpl.settings() {
+        let section = match setting {
+            Setting::PrivilegeRight { .. } => Membered::PrivilegeRights,
+            Setting::GroupMembership { .. } => Membered::GroupMembership,
+            _ => continue,
+        };
+        if let Some((_, tail)) = line.text.split_once('=')
+            && ini::trim(tail).is_empty()
+        {
+            found.entry(section).or_insert(tail);
+        }
+    }
+    found
 }
 
 /// Visits a list of principals.
@@ -115,30 +237,26 @@ fn members_of(
     Some(edit)
 }
 
-/// A line with another list. An empty one is written as the section writes its empty lists.
-fn with_list(
-    ini: &IniFile,
-    line: &IniLine<'_>,
-    text: &str,
-    list: Range<usize>,
-    edit: &ListEdit,
-) -> String {
-    if !edit.value.is_empty() {
-        return splice(text, list, &edit.value);
+impl Rewriting<'_> {
+    /// A line with another list. An empty one is written as the section writes its empty lists.
+    fn with_list(
+        &self,
+        section: Membered,
+        line: &str,
+        list: Range<usize>,
+        edit: &ListEdit,
+    ) -> String {
+        if !edit.value.is_empty() {
+            return splice(line, list, &edit.value);
+        }
+        let head = line.split_once('=').map_or(line, |(head, _)| head);
+        let tail = self.empty_lists.get(&section).copied().unwrap_or_default();
+        [head, "=", tail].concat()
     }
-    let head = text.split_once('=').map_or(text, |(head, _)| head);
-    let tail = ini
-        .lines()
-        .filter(|other| other.section.is_some() && other.section == line.section)
-        .filter_map(|other| other.text.split_once('='))
-        .map(|(_, tail)| tail)
-        .find(|tail| ini::trim(tail).is_empty())
-        .unwrap_or_default();
-    [head, "=", tail].concat()
 }
 
 fn group_line(
-    ini: &IniFile,
+    new: &Rewriting<'_>,
     line: &IniLine<'_>,
     (group, side, members): (Range<usize>, Membership, Range<usize>),
     place: Place,
@@ -159,7 +277,7 @@ fn group_line(
                 };
                 context.warning("empty-list", format!("{name} {what}"), &place);
             }
-            Some(with_list(ini, line, line.text, members, edit))
+            Some(new.with_list(Membered::GroupMembership, line.text, members, edit))
         }
         None => Some(line.text.to_owned()),
     };
@@ -222,39 +340,79 @@ fn write_groups(groups: Vec<GroupLine>, new: &mut IniFile, context: &mut Context
     }
 }
 
-/// Visits the data of a line of `[Registry Values]`: strings only. The whole line comes back.
+/// What became of the data of a line of `[Registry Values]`.
+enum ValueOutcome {
+    /// It is edited so; often not at all.
+    Changed(Vec<Edit>),
+    /// Nothing is left of it.
+    Dropped,
+}
+
+/// Visits the data of a line of `[Registry Values]`: strings only.
 fn registry_value(
     line: &str,
     value_type: u32,
     data: Range<usize>,
     place: &Place,
     context: &mut Context<'_, '_>,
-) -> Outcome {
+) -> ValueOutcome {
     let fields = match value_type {
         1 | 2 => vec![data.clone()],
         7 => quoted_fields(line, data.clone()),
-        _ => return Outcome::Unchanged,
+        _ => return ValueOutcome::Changed(Vec::new()),
     };
+    let is_list = value_type == 7;
     let mut changed = false;
     let mut kept = Vec::new();
     for field in fields {
-        let inside = unquoted(line, ini::trimmed_span(line, field.clone()));
-        let raw = line.get(field.clone()).unwrap_or_default();
-        let text = line.get(inside.clone()).unwrap_or_default();
-        match context.free_text(text, place, Scope::All) {
-            Outcome::Unchanged => kept.push(raw.to_owned()),
+        let raw = line.get(field).unwrap_or_default();
+        match visit_string(raw, is_list, place, context) {
+            Outcome::Unchanged => kept.push(Cow::Borrowed(raw)),
             Outcome::Changed(text) => {
                 changed = true;
-                let inside = inside.start - field.start..inside.end - field.start;
-                kept.push(splice(raw, inside, &text));
+                kept.push(Cow::Owned(text));
             }
             Outcome::Dropped => changed = true,
         }
     }
     match (changed, kept.is_empty()) {
-        (false, _) => Outcome::Unchanged,
-        (true, true) => Outcome::Dropped,
-        (true, false) => Outcome::Changed(splice(line, data, &kept.join(","))),
+        (false, _) => ValueOutcome::Changed(Vec::new()),
+        (true, true) => ValueOutcome::Dropped,
+        (true, false) => ValueOutcome::Changed(vec![(data, kept.join(","))]),
+    }
+}
+
+/// How Windows writes a comma within an item of a list: with quotes around the comma, not around the item.
+const QUOTED_COMMA: &str = "\",\"";
+
+/// Visits a string as it stands: in quotes, or bare.
+fn visit_string(raw: &str, is_item: bool, place: &Place, context: &mut Context<'_, '_>) -> Outcome {
+    if !may_refer(raw) {
+        return Outcome::Unchanged;
+    }
+    let bare = ini::trimmed_span(raw, 0..raw.len());
+    let inside = unquoted(raw, bare.clone());
+    let text = raw.get(inside.clone()).unwrap_or_default();
+    let written = if inside != bare {
+        context.free_text(text, place, Scope::All)
+    } else if is_item && !text.replace(QUOTED_COMMA, "").contains('"') {
+        match context.free_text(&text.replace(QUOTED_COMMA, ","), place, Scope::All) {
+            Outcome::Changed(new) => Outcome::Changed(new.replace(',', QUOTED_COMMA)),
+            other => other,
+        }
+    } else {
+        match context.free_text(text, place, Scope::All) {
+            // A comma more would begin another item.
+            Outcome::Changed(new) if new.matches(',').count() > text.matches(',').count() => {
+                context.bad_path(&new, text, place);
+                Outcome::Unchanged
+            }
+            other => other,
+        }
+    };
+    match written {
+        Outcome::Changed(new) => Outcome::Changed(splice(raw, inside, &new)),
+        other => other,
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use self::spots::{Slot, Spot, SpotKind, spots};
-use super::text::{Context, Outcome};
+use super::text::{Context, MARKS, Outcome, may_refer};
 use super::{FoundTarget, Rewrite};
 use crate::formats::preferences::passwords::is_password;
 use crate::formats::preferences::{Cursor, Preferences};
@@ -92,7 +92,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
         }
         let slot = Slot::Content(element);
         if !taken(&slot)
-            && let Some(text) = self.document.content(element)
+            && let Some(text) = self.document.content_with(element, &MARKS)
         {
             self.free_text(cursor, &slot, &text);
         }
@@ -116,8 +116,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
     }
 
     fn free_text(&mut self, cursor: &Cursor<'_, '_>, slot: &Slot<'_>, text: &str) {
-        // Every UNC path and every SID has one of these.
-        if !text.contains("\\\\") && !text.contains("-1-") {
+        if !may_refer(text) {
             return;
         }
         let key = slot.attribute_name();

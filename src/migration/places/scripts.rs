@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::text::{Context, Decision, Outcome, reference_head, unit_of};
+use super::text::{Context, Decision, Outcome};
+use super::unc_search::{reference_head, unit_of};
 use crate::formats::gpt_tmpl::unquoted;
 use crate::formats::ini::{IniFile, splice};
 use crate::formats::scripts::{ScriptPart, Scripts};

@@ -1,14 +1,15 @@
 //! References inside free text: SIDs, SDDL and UNC paths in registry strings, script parameters and the like. Also the asking that
 //! all visitors share.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
+use super::unc_search::unc_paths;
 use super::{Found, FoundTarget, Rewrite, Visitor};
 use crate::formats::sddl_text::{self, SddlRole};
 use crate::message::{StatusMessage, printable};
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
-use crate::model::unc_path::UncPath;
 
 /// The visitor and what was noticed so far.
 pub(super) struct Context<'c, 'v> {
@@ -87,6 +88,20 @@ impl Context<'_, '_> {
         let text = format!("{what} was mapped to something of another kind, so it stays");
         self.error("mapping-misfit", text, place);
         Decision::Keep
+    }
+
+    /// Says that a new path would be something else than one path where it is to stand, so that the old one stays.
+    pub fn bad_path(&mut self, new: &str, old: &str, place: &Place) {
+        let text = format!(
+            "the path \"{}\" cannot be written here, so {} stays",
+            printable(new),
+            printable(old)
+        );
+        self.messages.push(
+            StatusMessage::error("bad-path", text)
+                .at(place.clone())
+                .with_hint("choose a destination without blanks, commas, semicolons or quotes, or change the setting by hand"),
+        );
     }
 
     /// Asks about a SID where only a SID can stand.
@@ -168,11 +183,7 @@ impl Context<'_, '_> {
             Rewrite::Unc(new) if new == text => Decision::Keep,
             Rewrite::Unc(new) => {
                 if new.is_empty() || new.contains(|c: char| c.is_control() || c == '"') {
-                    let message = format!(
-                        "the path \"{}\" cannot be written here, so {text} stays",
-                        new.escape_debug()
-                    );
-                    self.error("bad-path", message, place);
+                    self.bad_path(&new, text, place);
                     return Decision::Keep;
                 }
                 let slash = text.ends_with('\\') && !new.ends_with('\\');
@@ -184,7 +195,7 @@ impl Context<'_, '_> {
 
     /// Asks about every reference in a text and rewrites it.
     pub fn free_text(&mut self, text: &str, place: &Place, scope: Scope) -> Outcome {
-        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+        let mut edits: Vec<Edit> = Vec::new();
         let mut ace_removed = false;
         let (references, unread) = references(text);
         for span in unread {
@@ -224,7 +235,14 @@ impl Context<'_, '_> {
         if edits.is_empty() {
             return Outcome::Unchanged;
         }
-        let new = apply(text, edits);
+        let (new, written) = apply(text, edits);
+        let broken = broken_paths(text, &new, &written);
+        if !broken.is_empty() {
+            for (old, new) in broken {
+                self.bad_path(new, old, place);
+            }
+            return Outcome::Unchanged;
+        }
         if ace_removed && sddl_text::aces(&new).is_empty() {
             self.warning(
                 "empty-dacl",
@@ -240,21 +258,65 @@ impl Context<'_, '_> {
     }
 }
 
+/// What every UNC path and every SID holds one of.
+pub(super) const MARKS: [&str; 2] = [r"\\", "-1-"];
+
+/// Whether a text can hold a reference.
+pub(super) fn may_refer(text: &str) -> bool {
+    MARKS.iter().any(|mark| text.contains(mark))
+}
+
+/// A span of a text, and what is to stand there.
+pub(super) type Edit = (Range<usize>, String);
+
+/// Where an edit was made: its span in the old text and in the new one.
+pub(super) type Written = (Range<usize>, Range<usize>);
+
 /// Applies edits that may lie within or overlap one another: what begins first and reaches farthest wins, and what it covers goes
-/// with it.
-fn apply(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
+/// with it. The new text, and the edits that were made.
+pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> (String, Vec<Written>) {
     edits.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
     let mut out = String::with_capacity(text.len());
+    let mut written = Vec::with_capacity(edits.len());
     let mut position = 0;
     for (span, new) in edits {
         if span.start >= position {
             out.push_str(text.get(position..span.start).unwrap_or_default());
+            let start = out.len();
             out.push_str(&new);
+            written.push((span.clone(), start..out.len()));
         }
         position = position.max(span.end);
     }
     out.push_str(text.get(position..).unwrap_or_default());
-    out
+    (out, written)
+}
+
+/// The paths that were written but are not read as one path where they stand now, as a blank or a separator in them ends them: the old
+/// ones and the new ones. A path that is the whole text, or is quoted, may hold what it likes, and the item of a list all but the
+/// separator.
+fn broken_paths<'a>(old: &'a str, new: &'a str, written: &[Written]) -> Vec<(&'a str, &'a str)> {
+    let is_path = |(_, span): &&Written| {
+        new.get(span.clone())
+            .is_some_and(|path| path.starts_with("\\\\"))
+    };
+    let mut paths: Option<HashSet<Range<usize>>> = None;
+    let mut broken = Vec::new();
+    for (from, to) in written.iter().filter(is_path) {
+        let around = (old.get(..from.start), old.get(from.end..));
+        let (before, behind) = (around.0.unwrap_or_default(), around.1.unwrap_or_default());
+        let alone = before.is_empty() && behind.is_empty();
+        let quoted = before.ends_with('"') && behind.starts_with('"');
+        let read = paths.get_or_insert_with(|| unc_paths(new).0.into_iter().collect());
+        let item = new.get(to.clone()).is_some_and(|path| !path.contains(';'))
+            && list_part(old, from, &[';']).is_some();
+        if !(alone || quoted || item || read.contains(to)) {
+            let part =
+                |text: &'a str, span: &Range<usize>| text.get(span.clone()).unwrap_or_default();
+            broken.push((part(old, from), part(new, to)));
+        }
+    }
+    broken
 }
 
 /// The references in a text, and what looks like a UNC path but is spelled in another way.
@@ -347,178 +409,6 @@ fn list_part(text: &str, span: &Range<usize>, separators: &[char]) -> Option<Ran
     Some(span.start..text.len() - rest.len())
 }
 
-/// The UNC paths in a text: the whole text, or words, quoted or not. And what looks like one but is spelled in another way.
-fn unc_paths(text: &str) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
-    let mut found = Vec::new();
-    let mut unread = Vec::new();
-    let mut position = 0;
-    while let Some(offset) = text.get(position..).and_then(|rest| rest.find("\\\\")) {
-        let start = position + offset;
-        let before = text.get(..start).unwrap_or_default();
-        let rest = text.get(start..).unwrap_or_default();
-        let backslashes = rest.len() - rest.trim_start_matches('\\').len();
-        position = start + backslashes;
-        if !may_begin_after(before) {
-            continue;
-        }
-        let length = path_length(before, rest);
-        if backslashes != 2 {
-            if looks_like_path(rest) {
-                unread.push(start..start + length);
-                position = position.max(start + length);
-            }
-            continue;
-        }
-        if let Some((path, _)) = reference_head(rest.get(..length).unwrap_or_default()) {
-            found.push(start..start + path.as_str().len());
-        } else if looks_like_path(rest) {
-            unread.push(start..start + length);
-        }
-        position = position.max(start + length);
-    }
-    (found, unread)
-}
-
-/// Whether a path may begin behind this text. Two backslashes inside of a word or a local path are no beginning.
-fn may_begin_after(before: &str) -> bool {
-    let mut back = before.chars().rev();
-    match back.next() {
-        None => true,
-        // `/log:\\srv\share` begins a path, `C:\\folder` does not.
-        Some(':') => match back.next() {
-            Some(c) if c.is_ascii_alphabetic() => back.next().is_some_and(char::is_alphanumeric),
-            _ => true,
-        },
-        Some(c) => {
-            !c.is_alphanumeric()
-                && !matches!(c, '%' | '}' | ')' | '_' | '-' | '.' | '$' | '/' | '*' | '?')
-        }
-    }
-}
-
-/// How much of `rest`, which begins with two backslashes, is the path.
-fn path_length(before: &str, rest: &str) -> usize {
-    let quote = before
-        .chars()
-        .next_back()
-        .filter(|c| matches!(c, '"' | '\''));
-    let quoted = quote
-        .and_then(|quote| rest.split_once(quote))
-        .map(|(inside, _)| inside);
-    if let Some(inside) = quoted.filter(|inside| is_path_with_blanks(inside)) {
-        return inside.len();
-    }
-    if before.trim_matches([' ', '\t']).is_empty() {
-        let whole = rest.trim_end_matches([' ', '\t']);
-        // The icon of a shortcut or file type: a file and a number.
-        let icon = whole.rsplit_once(',').filter(|(_, number)| {
-            let digits = number.strip_prefix('-').unwrap_or(number);
-            !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
-        });
-        let path = icon.map_or(whole, |(path, _)| path);
-        if is_path_with_blanks(path) {
-            return path.len();
-        }
-        if let Some(length) = program_length(rest) {
-            return length;
-        }
-    }
-    if let Some(length) = value_length(before, rest) {
-        return length;
-    }
-    let open = before.chars().next_back();
-    quoted
-        .unwrap_or(rest)
-        .find(|c: char| {
-            c.is_whitespace()
-                || c.is_control()
-                || matches!(c, '"' | '|' | ';' | ',' | '<' | '>')
-                || (c == ')' && open == Some('('))
-                || (c == ']' && open == Some('['))
-        })
-        .unwrap_or(quoted.unwrap_or(rest).len())
-}
-
-/// How the names of programs end.
-const PROGRAMS: &[&str] = &[
-    ".exe", ".bat", ".cmd", ".com", ".msi", ".ps1", ".vbs", ".js",
-];
-
-/// The length of the program's path at the start of a command line. Without quotes, Windows too takes a blank for a part of the path
-/// until it finds a program.
-fn program_length(command: &str) -> Option<usize> {
-    let lower = command.to_ascii_lowercase();
-    let ends = PROGRAMS
-        .iter()
-        .flat_map(|end| lower.match_indices(end).map(|(at, _)| at + end.len()));
-    let first = ends
-        .filter(|end| {
-            let after = command.get(*end..).unwrap_or_default();
-            after.is_empty() || after.starts_with([' ', '\t'])
-        })
-        .min()?;
-    is_path_with_blanks(command.get(..first)?).then_some(first)
-}
-
-/// The length of a path that is the value of `key=` in a list of such values: `type=VHD,path=\\server\share`.
-fn value_length(before: &str, rest: &str) -> Option<usize> {
-    let item = before.rsplit([',', ';', '|']).next()?;
-    let key = item.trim_start_matches([' ', '\t']).strip_suffix('=')?;
-    let name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if key.is_empty() || !key.chars().all(name) {
-        return None;
-    }
-    let value = rest.split([',', ';', '|']).next()?;
-    let value = value.trim_end_matches([' ', '\t']);
-    (!value.contains('=') && is_path_with_blanks(value)).then_some(value.len())
-}
-
-/// Whether a text that may hold blanks is one path, not a command with arguments or a list.
-fn is_path_with_blanks(text: &str) -> bool {
-    if text.contains(['"', '|', ';', ',', '<', '>']) || text.contains(" -") {
-        return false;
-    }
-    let lower = text.to_ascii_lowercase();
-    let command = PROGRAMS.iter().any(|end| {
-        lower.match_indices(end).any(|(at, _)| {
-            lower
-                .get(at + end.len()..)
-                .is_some_and(|rest| rest.starts_with(' '))
-        })
-    });
-    !command && UncPath::in_setting(text).is_some()
-}
-
-/// A UNC path that names a server, and what follows it from its first `/`, which Windows takes for a separator or which begins an
-/// argument. `\\*\SYSVOL` means every server and is no reference.
-pub(super) fn reference_head(text: &str) -> Option<(UncPath, &str)> {
-    let (head, tail) = text.split_at_checked(text.find('/').unwrap_or(text.len()))?;
-    let path = UncPath::in_setting(head)?;
-    (!path.server().contains(['*', '?'])).then_some((path, tail))
-}
-
-/// The folder of a file whose path is the head and the tail that [`reference_head`] gives.
-pub(super) fn unit_of(head: &UncPath, tail: &str) -> UncPath {
-    let folder = head.parent().filter(|_| tail.is_empty());
-    folder.unwrap_or_else(|| head.clone())
-}
-
-/// Whether a text begins like a UNC path, in whatever spelling: as in JSON with all backslashes doubled, or with `/` behind the server.
-pub(super) fn looks_like_path(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix(r"\\") else {
-        return false;
-    };
-    let rest = rest.trim_start_matches('\\');
-    let Some((server, rest)) = rest.split_once(['\\', '/']) else {
-        return false;
-    };
-    let host = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
-    let share = rest.trim_start_matches(['\\', '/']);
-    server.starts_with(char::is_alphanumeric)
-        && server.chars().all(host)
-        && share.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '%' | '$' | '_'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -557,54 +447,6 @@ mod tests {
 
     fn changed(text: &str) -> Outcome {
         Outcome::Changed(text.to_owned())
-    }
-
-    #[test]
-    fn finds_unc_paths_and_nothing_else() {
-        for (text, expected) in [
-            (
-                r"\\s\share\My Folder\x.xml",
-                vec![r"\\s\share\My Folder\x.xml"],
-            ),
-            (r"  \\s\a b  ", vec![r"\\s\a b"]),
-            (r"\\s\a\x.exe arg", vec![r"\\s\a\x.exe"]),
-            (r"\\s\a\x -arg", vec![r"\\s\a\x"]),
-            (r"\\s\a\x /arg", vec![r"\\s\a\x"]),
-            (r"\\s\a\x.exe/arg", vec![r"\\s\a\x.exe"]),
-            (r"\\s\a/x.cmd", vec![r"\\s\a"]),
-            (r"\\s\a\\x.cmd", vec![r"\\s\a\\x.cmd"]),
-            (r"x /log:\\s\a\\my", vec![r"\\s\a\\my"]),
-            (
-                r#""\\s\a b\x.exe" /log:\\t\b\"#,
-                vec![r"\\s\a b\x.exe", r"\\t\b\"],
-            ),
-            (r"\\s\a;\\t\b, c", vec![r"\\s\a", r"\\t\b"]),
-            (r"type=VHD,path=\\s\a", vec![r"\\s\a"]),
-            (r"|App=\\s\x.exe|Name=y|", vec![r"\\s\x.exe"]),
-            (r"x (\\s\a) y", vec![r"\\s\a"]),
-            (r"'\\s\a b' x", vec![r"\\s\a b"]),
-            (r"\\*\SYSVOL", vec![]),
-            (r"\\*\NETLOGON", vec![]),
-            (r"\\s\*", vec![r"\\s\*"]),
-            (
-                r"\\s\my dir\my app.exe /q -x \\t\log",
-                vec![r"\\s\my dir\my app.exe", r"\\t\log"],
-            ),
-            (r"\\s\my dir\x.cmd", vec![r"\\s\my dir\x.cmd"]),
-            (r"\\s\a.exe.config x", vec![r"\\s\a.exe.config x"]),
-            (r"\\s\my icons\x.ico,-3", vec![r"\\s\my icons\x.ico"]),
-            (r"type=VHD,path=\\s\my disks;mode=1", vec![r"\\s\my disks"]),
-            (r"x /to=\\s\a b", vec![r"\\s\a"]),
-            (r"T=\\s\a R=b", vec![r"\\s\a"]),
-            (r"C:\\a\\b\c", vec![]),
-            (r"%x%\\a\b", vec![]),
-            (r"\\\\s\\a", vec![]),
-            (r"\\?\C:\a", vec![]),
-            (r"\\s", vec![]),
-            ("file://s/a", vec![]),
-        ] {
-            assert_eq!(found(text), expected, "{text}");
-        }
     }
 
     #[test]
