@@ -64,7 +64,7 @@ impl Case {
             },
         );
         let said = import(self.big.as_ref(), &self.guid, &["--yes"]);
-        intruder.is_done();
+        intruder.assert_done();
         said
     }
 

@@ -608,7 +608,7 @@ database.transaction_commit()
     }
 
     /// He has done it.
-    pub fn is_done(mut self) {
+    pub fn assert_done(mut self) {
         assert!(self.0.wait().unwrap().success());
     }
 }

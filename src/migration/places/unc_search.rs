@@ -187,7 +187,10 @@ mod tests {
 
     fn found(text: &str) -> Vec<&str> {
         let (paths, _) = unc_paths(text);
-        paths.into_iter().map(|span| &text[span]).collect()
+        paths
+            .into_iter()
+            .map(|span| text.get(span).unwrap())
+            .collect()
     }
 
     #[test]
