@@ -7,11 +7,6 @@
     clippy::print_stdout,
     reason = "a test that cannot go on has failed, and what it measured is worth seeing"
 )]
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "not every target uses all of the support"
-)]
 
 #[path = "support.rs"]
 mod support;

@@ -7,11 +7,6 @@
     clippy::print_stdout,
     reason = "test code outside of test functions"
 )]
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "not every target uses all of the support"
-)]
 
 #[path = "support.rs"]
 mod support;

@@ -1,5 +1,11 @@
 //! The lab and the command as a person uses them: gpoctl as a process, judges that are not gpoctl.
 
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "not every target uses all of the support"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -338,10 +344,33 @@ pub fn samba_tool(side: &str, arguments: &[&str]) -> String {
     inside(side, &[&tool, arguments, &["-U", "Administrator"]].concat())
 }
 
+/// The directory of a domain controller, for Samba's own tools in it.
+pub const DATABASE: &str = "/var/lib/samba/private/sam.ldb";
+
+/// The options with which the account that may only edit some GPOs of `src` or `dst` logs in.
+pub fn editor(side: &str) -> [String; 4] {
+    let variable = |name: &str| {
+        std::env::var(format!("GPOCTL_LAB_{}_EDITOR_{name}", side.to_uppercase())).unwrap()
+    };
+    [
+        "--user".to_owned(),
+        variable("USER"),
+        "--password-file".to_owned(),
+        variable("PASSWORD_FILE"),
+    ]
+}
+
+/// The folder with the backup that an operation keeps in its journal.
+pub fn kept_backup(result: &Value) -> String {
+    let operation = result["operation_id"].as_str().unwrap();
+    let operations = scratch().join("state/gpoctl/operations");
+    let kept = operations.join(operation).join("before");
+    kept.to_str().unwrap().to_owned()
+}
+
 /// Changes the directory of `src` or `dst` behind everybody's back: `ldbmodify` in its domain controller.
 pub fn ldbmodify(side: &str, ldif: &str) {
-    let database = "/var/lib/samba/private/sam.ldb";
-    inside_with(side, &["ldbmodify", "-H", database], ldif);
+    inside_with(side, &["ldbmodify", "-H", DATABASE], ldif);
 }
 
 /// One case at a time changes a domain.
