@@ -208,8 +208,8 @@ mod tests {
         let mut writing = Vec::new();
         for (path, command) in commands() {
             let has = |id: &str| command.get_arguments().any(|known| known.get_id() == id);
-            // Deleting backups asks too, but no domain.
-            if has("yes") && has("domain") {
+            // Deleting backups asks too, but is not about a domain; a copy is about two.
+            if has("yes") && (has("domain") || has("from")) {
                 assert!(has("dry_run") && has("plan_out"), "{path}");
                 writing.push(path);
             }
