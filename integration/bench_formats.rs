@@ -6,26 +6,24 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a program that measures; what cannot be read ends it"
 )]
 
 mod corpus;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gpoctl::formats::migtable::MigTable;
 use gpoctl::formats::{backup_xml, bkup_info, gpt_ini, ini::IniFile, manifest};
 use gpoctl::migration::places::{Rewrite, check_format, visit_file};
-use gpoctl::migration::scan::scan;
 use gpoctl::model::safe_name::RelPath;
-use gpoctl::model::sddl::to_sddl;
-use gpoctl::model::security_descriptor::SecurityDescriptor;
-use gpoctl::operations::plan::sha256;
 
 /// A format of files that no snapshot holds: its name, how the files' names end, and reading and writing one.
 type Other = (&'static str, &'static str, fn(&[u8]) -> Vec<u8>);
@@ -51,8 +49,11 @@ fn main() {
     let me = std::env::current_exe().unwrap();
     // A process of its own, so that the peak of its memory is that of showing and of nothing else.
     for _ in 0..3 {
-        let status = Command::new(&me).arg("--show-all").status().unwrap();
-        assert!(status.success());
+        let mut command = Command::new(&me);
+        let command = command.arg("--show-all").stderr(Stdio::inherit());
+        let shown = command.output().unwrap();
+        assert!(shown.status.success());
+        count_shown(&shown.stdout);
     }
 }
 
@@ -171,51 +172,42 @@ fn throughput(formats: &Formats, root: &Path) {
     }
 }
 
-/// All that `gpoctl backups show --json` finds out about a backup, for every backup: the folder read, every reference, every
-/// file's hash and format.
+/// Runs `gpoctl backups show --json` for every backup, one after the other in this process, and says on standard error how long it
+/// took. What the command prints goes to standard output.
 fn show_all(root: &Path) {
     let dirs = backup_dirs(root);
     let begin = Instant::now();
-    let (mut files, mut references, mut output) = (0, 0, 0);
     for dir in &dirs {
-        let stored = gpoctl::backup::read(dir).unwrap();
-        let snapshot = &stored.snapshot;
-        let found = scan(snapshot);
-        let shown: Vec<_> = snapshot
-            .tree
-            .files()
-            .map(|(path, content)| {
-                let format = check_format(path, content);
-                serde_json::json!({
-                    "path": path.to_string(),
-                    "size": content.len(),
-                    "sha256": sha256(content),
-                    "format": format.and_then(Result::ok),
-                })
-            })
-            .collect();
-        let sddl = SecurityDescriptor::parse(&snapshot.security_descriptor)
-            .map(|descriptor| to_sddl(&descriptor))
-            .ok();
-        files += shown.len();
-        references += found.references.len();
-        let json = serde_json::json!({
-            "display_name": snapshot.display_name,
-            "security_descriptor": sddl,
-            "security_groups": snapshot.principals,
-            "directory_objects": snapshot.directory_objects,
-            "files": shown,
-            "references": found.references,
-            "messages": [&stored.problems, &snapshot.messages, &found.messages],
-        });
-        output += serde_json::to_vec_pretty(&json).unwrap().len();
+        let words = ["gpoctl", "backups", "show", "--json"].map(OsString::from);
+        let status = gpoctl::cli::main_with(words.into_iter().chain([dir.into()]));
+        assert_eq!(status, 0, "{}", dir.display());
     }
-    let time = begin.elapsed();
-    println!(
-        "show: {} backups, {files} files, {references} references, {output} bytes of JSON in {:.3} s; peak memory {}",
+    eprintln!(
+        "show: {} backups in {:.3} s; peak memory {}",
         dirs.len(),
-        time.as_secs_f64(),
+        begin.elapsed().as_secs_f64(),
         peak_memory()
+    );
+}
+
+/// What [`show_all`] printed: one document for each backup.
+fn count_shown(output: &[u8]) {
+    let documents: Vec<serde_json::Value> = serde_json::Deserializer::from_slice(output)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let sum = |list: &str| -> usize {
+        let lists = documents.iter().map(|document| &document[list]);
+        lists.map(|list| list.as_array().unwrap().len()).sum()
+    };
+    println!(
+        "      {} documents of {} bytes: {} files, {} references, {} risks, {} messages",
+        documents.len(),
+        output.len(),
+        sum("files"),
+        sum("references"),
+        sum("risks"),
+        sum("messages"),
     );
 }
 

@@ -194,6 +194,31 @@ fn gpt_tmpl() {
     );
 }
 
+/// The types of the records of a Registry.pol up to its first fault, whatever the 8 bytes before them are. Shares nothing with the
+/// library's parser.
+fn types_before_the_fault(bytes: &[u8]) -> Vec<u32> {
+    fn text(bytes: &[u8]) -> Option<&[u8]> {
+        let end = bytes.chunks_exact(2).position(|unit| unit == [0, 0])?;
+        bytes.get(end * 2 + 2..)
+    }
+    fn record(bytes: &[u8]) -> Option<(u32, &[u8])> {
+        let rest = text(bytes.strip_prefix(b"[\0")?)?.strip_prefix(b";\0")?;
+        let rest = text(rest)?.strip_prefix(b";\0")?;
+        let (kind, rest) = rest.split_first_chunk()?;
+        let (length, rest) = rest.strip_prefix(b";\0")?.split_first_chunk()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let after = rest.strip_prefix(b";\0")?.get(length..)?;
+        Some((u32::from_le_bytes(*kind), after.strip_prefix(b"]\0")?))
+    }
+    let mut types = Vec::new();
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    while let Some((kind, after)) = record(rest) {
+        types.push(kind);
+        rest = after;
+    }
+    types
+}
+
 #[test]
 fn registry_pol() {
     let Some(files) = corpus() else { return };
@@ -254,6 +279,12 @@ fn registry_pol() {
                 let path = path.to_string_lossy().into_owned();
                 assert!(path.contains("adsys"), "{path}: {error}");
                 println!("refused: {path}: {error}");
+                for kind in types_before_the_fault(bytes) {
+                    count(
+                        &mut counts,
+                        format!("type {kind} before the fault of a refused file"),
+                    );
+                }
                 refused.push(path);
             }
         }
@@ -281,10 +312,12 @@ fn registry_pol() {
             ("certificates", 235),
             ("firewall rules", 13),
             ("Safer", 16),
-            // The survey has four more of both, in files that break the format: it read as far as it could. Two of them
-            // stand before the fault of corrupted-policy/User, one has the empty key. The files are refused whole here.
+            // The survey has four more of both, in files that break the format: it read them as far as it could. Two of them
+            // stand before the fault of corrupted-policy/User, one has the empty key, and one stands behind a wrong
+            // signature. The files are refused whole here.
             ("record", 9149 - 4),
             ("type 1", 1342 - 4),
+            ("type 1 before the fault of a refused file", 4),
         ],
     );
     // One of them is refused for an empty key only; all others break the format.

@@ -229,6 +229,42 @@ fn take(references: &mut Vec<&Reference>, occurrence: &Occurrence) -> bool {
 
 type Counts = BTreeMap<String, usize>;
 
+/// What the search finds in the corpus, all of it. None is in a file of a GPO that Backup.xml lists or that lies in a SYSVOL tree:
+/// there, each is a reference.
+const COUNTS: [(&str, usize); 10] = [
+    ("found: SID", 266),
+    ("found: UNC path", 74),
+    // Compared with the references in a test of its own: it says what GPMC found in the same files, and in the DACL.
+    ("excluded: SID: Backup.xml, GPMC's own inventory", 696),
+    ("excluded: UNC path: Backup.xml, GPMC's own inventory", 4),
+    // Not a setting: where on SYSVOL of the old domain GPMC read the file.
+    (
+        "excluded: UNC path: Backup.xml, where GPMC read a file",
+        2522,
+    ),
+    // msiScriptPath, computed anew for the target.
+    (
+        "excluded: UNC path: Backup.xml, a package's path to the GPO's own folder",
+        1,
+    ),
+    // Neither GPMC nor a client reads it.
+    (
+        "excluded: SID: gpreport.xml, a report that is never read",
+        1761,
+    ),
+    (
+        "excluded: UNC path: gpreport.xml, a report that is never read",
+        49,
+    ),
+    // Nine `Groups.xml.backup` that scripts of the publisher left behind; an import takes the files that Backup.xml lists.
+    ("excluded: SID: a file that Backup.xml does not list", 9),
+    // What the publisher's own scripts replace, and with what.
+    (
+        "excluded: SID: a foreign file beside Backup.xml: translation.xml",
+        28,
+    ),
+];
+
 /// What came of the comparison.
 #[derive(Default)]
 struct Comparison {
@@ -256,6 +292,8 @@ fn what_a_search_through_the_bytes_finds_is_a_reference_or_excluded_with_a_reaso
     for (what, count) in &comparison.counts {
         println!("{count:6}  {what}");
     }
+    let expected: Counts = COUNTS.map(|(what, count)| (what.to_owned(), count)).into();
+    assert_eq!(comparison.counts, expected);
     for (what, list) in [
         ("missed by the library", comparison.missed),
         ("not in the bytes", comparison.extra),

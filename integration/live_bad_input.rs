@@ -198,6 +198,70 @@ fn each_fault_has_its_sentence_and_changes_nothing() {
     assert_same(&before, &state("dst"));
 }
 
+/// Where Samba's parser of policy files stops, `samba-tool gpo restore` warns, copies the file of the old domain as it is, and ends
+/// with status 0. Here it is mapped, and what cannot be read stops the import.
+#[test]
+fn a_file_that_stops_a_parser_brings_no_sid_of_the_old_domain() {
+    if !lab("a_file_that_stops_a_parser_brings_no_sid_of_the_old_domain") {
+        return;
+    }
+    let _alone = alone();
+    let old = domain_sid("src");
+    let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
+    let file = backup.join("DomainSysvol/GPO/Machine/Microsoft/Windows NT/SecEdit/GptTmpl.inf");
+    let bytes = std::fs::read(&file).unwrap();
+    let units = bytes
+        .chunks_exact(2)
+        .map(|b| u16::from_le_bytes([b[0], b[1]]));
+    let text: String = char::decode_utf16(units).map(Result::unwrap).collect();
+    assert!(text.contains(&old), "{text}");
+    let rows = both_ways("dst");
+    let import = |name: &str| {
+        let more = [
+            "--create",
+            "--yes",
+            "--migration-table",
+            rows.to_str().unwrap(),
+        ];
+        import(backup, name, &more)
+    };
+    // A blank line, a comment, an `=` in a value, a section nobody knows, in UTF-8: Samba's parser stops at each of them.
+    let odd = text.trim_start_matches('\u{feff}').replace(
+        "[Privilege Rights]\r\n",
+        "[Vendor Things]\r\nA = \"b=c\"\r\n\r\n[Privilege Rights]\r\n; who may\r\n",
+    );
+    std::fs::write(&file, &odd).unwrap();
+    let name = &fresh("Odd settings");
+    import(name).json();
+    let guid = guid_of(&gpo_named(&state("dst"), name));
+    let new = sysvol_file(
+        "dst",
+        &guid,
+        "Machine/Microsoft/Windows NT/SecEdit/GptTmpl.inf",
+    );
+    let new = String::from_utf8(new).unwrap();
+    assert!(!new.contains(&old), "{new}");
+    assert!(new.contains(&domain_sid("dst")), "{new}");
+    assert!(
+        new.contains("[Vendor Things]\r\nA = \"b=c\"\r\n\r\n[Privilege Rights]\r\n; who may\r\n")
+    );
+    // Half a character at the end: nobody can say what the file holds.
+    std::fs::write(&file, [&bytes[..], b"x"].concat()).unwrap();
+    let before = state("dst");
+    let said = import(&fresh("Never made"));
+    assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+    for word in [
+        "GptTmpl.inf",
+        "odd number of bytes",
+        "looks like references",
+        "repair the file",
+    ] {
+        let all = format!("{}{}", said.stdout, said.stderr);
+        assert!(all.contains(word), "\"{word}\" is not in: {all}");
+    }
+    assert_same(&before, &state("dst"));
+}
+
 /// Takes away everybody else's right to read a file.
 fn set_private(path: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt as _;

@@ -93,7 +93,12 @@ const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Parses the command line, runs the command, and says the exit status.
 pub fn main() -> u8 {
-    let cli = match Cli::try_parse() {
+    main_with(std::env::args_os())
+}
+
+/// As [`main`], with these words as the command line, the first of which is the name of the program. A process may call it many times.
+pub fn main_with(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             // clap prints help to standard output and errors to standard error, and knows which is which.
