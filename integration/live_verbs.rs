@@ -432,6 +432,14 @@ fn a_deletion_that_fails_half_way_is_undone() {
     let backup = back_up("src.test", &[name.as_str()]);
     run("src.test", &["delete", &name]).json();
     run("src.test", &["restore", backup[&name].to_str().unwrap()]).json();
+    // What is absent before is absent again.
+    ldbmodify(
+        "src",
+        &format!(
+            "dn: {}\nchangetype: modify\ndelete: flags\n\n",
+            then["dn"].as_str().unwrap()
+        ),
+    );
     let before = state("src");
     let then = gpo_named(&before, &name);
     assert_eq!(then["children"].as_array().unwrap().len(), 6);

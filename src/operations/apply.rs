@@ -11,8 +11,10 @@ mod create;
 mod delete;
 mod descriptors;
 mod run;
+mod unfinished;
 
-pub use change_list::{ChangeResult, apply_changes};
+pub use change_list::{ChangeResult, apply_changes, undo_changes};
+pub use unfinished::{clean_up, roll_back};
 
 use std::path::{Path, PathBuf};
 
@@ -280,6 +282,9 @@ async fn undo_all(
         let _ = journal.record(&Event::RolledBack);
         return error;
     }
+    let _ = journal.record(&Event::Failed {
+        reason: error.to_string(),
+    });
     control.report(Phase::RollBack, 0, 1, 0);
     let outcome = undo.roll_back(&changes, journal).await;
     control.report(Phase::RollBack, 1, 1, 0);
