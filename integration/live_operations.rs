@@ -252,7 +252,7 @@ fn what_was_done_is_undone_by_a_plan() {
         guid_of(&before)
     );
     let links = state("dst")["links"].clone();
-    let linked = write("dst.test", &["link", "add", &name, "dst.test"]).json();
+    let linked = write("dst.test", &["link", "add", &name, "--target", "dst.test"]).json();
     assert_ne!(links, state("dst")["links"]);
     let linked_state = state("dst")["links"].clone();
     write("dst.test", &["delete", &name]).json();
