@@ -178,7 +178,7 @@ fn what_was_killed_when_it_could_be_seen_goes_back_under_a_higher_version() {
         "import", &big, "--into", &name, "--domain", "dst.test", "--yes",
     ];
     killed(&arguments, &name, "restore-attributes");
-    intruder.is_done();
+    intruder.assert_done();
     let begun = std::time::Instant::now();
     while attribute(&gpo_named(&state("dst"), &name), "versionNumber") != "131074" {
         assert!(begun.elapsed().as_secs() < 30, "the modify was never made");

@@ -28,6 +28,7 @@ pub mod diff;
 pub mod import;
 pub mod journal;
 pub mod link;
+mod lock_out;
 mod objects;
 mod partial;
 pub mod plan;

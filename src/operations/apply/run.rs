@@ -10,6 +10,7 @@ use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::model::safe_name::{RelPath, SafeName};
 use crate::operations::journal::{Event, Inverse, Journal};
+use crate::operations::lock_out::LockOut;
 use crate::operations::objects;
 use crate::operations::plan::{Plan, Verb, tree_hashes};
 use crate::operations::progress::{Control, Phase};
@@ -34,6 +35,8 @@ pub(super) struct Run<'a> {
     pub(super) journal: &'a mut Journal,
     pub(super) control: &'a Control,
     pub(super) messages: Vec<StatusMessage>,
+    /// When the permissions of the plan shut this account out.
+    pub(super) lock_out: Option<LockOut>,
 }
 
 impl Run<'_> {
@@ -98,6 +101,7 @@ impl Run<'_> {
         self.verify(new, guid).await?;
         self.journal.record(&Event::Committed)?;
         self.clean(&switches).await;
+        self.lock_out(new).await;
         Ok(())
     }
 
