@@ -118,10 +118,17 @@ impl Gpo {
 
     /// Grants the account these rights in the directory.
     fn delegate_in_directory(&self, account: &Account, rights: &str) {
-        let dn = format!("CN={},CN=Policies,CN=System,DC=dst,DC=test", self.guid);
-        let ace = format!("--sddl=(A;CI;{rights};;;{})", account.sid());
-        let object = format!("--objectdn={dn}");
+        Self::grant(&self.dn(), &format!("(A;CI;{rights};;;{})", account.sid()));
+    }
+
+    /// Grants something on an object of the directory.
+    fn grant(dn: &str, ace: &str) {
+        let (object, ace) = (format!("--objectdn={dn}"), format!("--sddl={ace}"));
         samba_tool("dst", &["dsacl", "set", &object, &ace]);
+    }
+
+    fn dn(&self) -> String {
+        format!("CN={},CN=Policies,CN=System,DC=dst,DC=test", self.guid)
     }
 
     /// Grants the account this access to every file and folder: first without object ACEs, then with them, or Samba leaves the
@@ -397,6 +404,191 @@ fn who_may_not_make_packages_is_told_before_anything_is_written() {
         &["in the directory it may not create classStore objects in CN=Machine,CN={"],
         &[NOT_IN_DIRECTORY, "on SYSVOL it"],
     );
+}
+
+#[test]
+fn who_may_not_delete_is_told_before_anything_is_written() {
+    if !lab("who_may_not_delete_is_told_before_anything_is_written") {
+        return;
+    }
+    let _alone = alone();
+    let backups = back_up("src.test", &["Desktop Registry", "Software"]);
+    let gpo = Gpo::new("Packages stay", &backups["Software"]);
+    gpo.delegate_in_directory(&EDITOR, "CCLCRPWPLORC");
+    gpo.delegate_on_sysvol(&EDITOR, EDIT_FILES);
+    let registry = &backups["Desktop Registry"];
+    EDITOR.is_refused(
+        registry,
+        &gpo.name,
+        &[
+            "in the directory it may not delete CN=Class Store,CN=Machine,CN={",
+            "in the directory it may not delete CN={",
+        ],
+        &[
+            NOT_IN_DIRECTORY,
+            "on SYSVOL it",
+            "may not delete CN=Machine",
+            "rolled back",
+        ],
+    );
+    // The right on the parent, for children of just these classes, is enough.
+    let sid = EDITOR.sid();
+    for class in [
+        "bf967a84-0de6-11d0-a285-00aa003049e2",
+        "bf967aa6-0de6-11d0-a285-00aa003049e2",
+    ] {
+        Gpo::grant(&gpo.dn(), &format!("(OA;CI;DC;{class};;{sid})"));
+    }
+    EDITOR.has_imported(registry, &gpo.name);
+    let now = gpo_named(&state("dst"), &gpo.name);
+    assert_eq!(now["children"].as_array().unwrap().len(), 2);
+
+    // Links that a restore is to put back, and that he may not write.
+    let link = ["--target", "dst.test"];
+    write(
+        "dst.test",
+        &[&["link", "add", gpo.name.as_str()], &link[..]].concat(),
+    )
+    .json();
+    let linked = &back_up("dst.test", &[gpo.name.as_str()])[&gpo.name];
+    write(
+        "dst.test",
+        &[&["link", "remove", gpo.name.as_str()], &link[..]].concat(),
+    )
+    .json();
+    let before = state("dst");
+    let options = EDITOR.options();
+    let as_editor = |arguments: &[&str]| {
+        let mut all = arguments.to_vec();
+        all.extend(options.iter().map(String::as_str));
+        write("dst.test", &all)
+    };
+    let said = as_editor(&["restore", linked.to_str().unwrap(), "--with-links"]);
+    assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+    says(
+        &said.stderr,
+        &["in the directory it may not write gPLink of DC=dst,DC=test"],
+        &[NOT_IN_DIRECTORY, "rolled back"],
+    );
+    // Nor may he delete the GPO.
+    let said = as_editor(&["delete", &gpo.name]);
+    assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+    says(
+        &said.stderr,
+        &[
+            "this account may not delete GPO",
+            "in the directory it may not delete CN={",
+            "in the directory it may not delete CN=Machine,CN={",
+        ],
+        &["rolled back"],
+    );
+    assert_same(&before, &state("dst"));
+}
+
+#[test]
+fn a_right_to_delete_children_of_the_parent_is_enough_to_delete() {
+    if !lab("a_right_to_delete_children_of_the_parent_is_enough_to_delete") {
+        return;
+    }
+    let _alone = alone();
+    let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
+    let gpo = Gpo::new("Deleted by its parent", backup);
+    gpo.delegate_in_directory(&EDITOR, EDIT);
+    gpo.delegate_on_sysvol(&EDITOR, EDIT_FILES);
+    let policies = "CN=Policies,CN=System,DC=dst,DC=test";
+    let ace = format!(
+        "(OA;;DC;f30e3bc2-9ff0-11d1-b603-0000f80367c1;;{})",
+        EDITOR.sid()
+    );
+    let before = descriptor_of(policies);
+    Gpo::grant(policies, &ace);
+    let options = EDITOR.options();
+    let mut all = vec!["delete", gpo.guid.as_str()];
+    all.extend(options.iter().map(String::as_str));
+    let said = write("dst.test", &all);
+    let put_back = format!(
+        "dn: {policies}\nchangetype: modify\nreplace: nTSecurityDescriptor\nnTSecurityDescriptor:: {before}\n\n"
+    );
+    ldbmodify("dst", &put_back);
+    // His rights on SYSVOL end at the GPO's own folder, which is left, and said.
+    assert_eq!(said.status, 3, "{}{}", said.stdout, said.stderr);
+    let result: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(result["status"], "partial");
+    assert!(state("dst")["gpos"].get(&gpo.guid).is_none());
+    // Whoever may remove the folder brings it to its end.
+    let id = result["operation_id"].as_str().unwrap();
+    gpoctl(&["operations", "resume", id, "--json"]).json();
+    judges_are_content("dst");
+    std::mem::forget(gpo);
+}
+
+/// `nTSecurityDescriptor` of an object of DST.TEST, in base64.
+fn descriptor_of(dn: &str) -> String {
+    let script = r#"
+import base64, sys
+from samba.auth import system_session
+from samba.param import LoadParm
+from samba.samdb import SamDB
+lp = LoadParm()
+lp.load_default()
+database = SamDB(session_info=system_session(), lp=lp)
+found = database.search(sys.argv[1], 0, attrs=["nTSecurityDescriptor"])
+print(base64.b64encode(found[0]["nTSecurityDescriptor"][0]).decode())
+"#;
+    inside("dst", &["python3", "-c", script, dn])
+        .trim()
+        .to_owned()
+}
+
+#[test]
+fn permissions_that_shut_the_operator_out_are_said_and_set_last() {
+    if !lab("permissions_that_shut_the_operator_out_are_said_and_set_last") {
+        return;
+    }
+    let _alone = alone();
+    let backups = back_up("src.test", &["Everything", "Desktop Registry"]);
+    let gpo = Gpo::new("Shuts out", &backups["Everything"]);
+    let then = state("dst")["gpos"][&gpo.guid].clone();
+    let saved = &back_up("dst.test", &[gpo.name.as_str()])[&gpo.name];
+    gpo.delegate_in_directory(&EDITOR, "CCDCLCRPWPSDRCWD");
+    gpo.delegate_on_sysvol(&EDITOR, "0x001f01ff");
+    let registry = &backups["Desktop Registry"];
+    EDITOR.has_imported(registry, &gpo.name);
+    let sid = EDITOR.sid();
+    assert!(
+        state("dst")["gpos"][&gpo.guid]["sddl"]
+            .as_str()
+            .unwrap()
+            .contains(&sid)
+    );
+
+    let options = EDITOR.options();
+    let restore = |how: &str| {
+        let mut all = vec!["restore", saved.to_str().unwrap(), how, "--json"];
+        all.extend(["--domain", "dst.test"]);
+        all.extend(options.iter().map(String::as_str));
+        gpoctl(&all)
+    };
+    let planned = restore("--dry-run").json();
+    assert!(
+        codes(&planned).contains(&"locks-you-out".to_owned()),
+        "{planned}"
+    );
+    let restored = restore("--yes").json();
+    assert_eq!(restored["status"], "done", "{restored}");
+    assert!(!codes(&restored).contains(&"permissions-differ".to_owned()));
+    let now = state("dst")["gpos"][&gpo.guid].clone();
+    assert_eq!(then["sddl"], now["sddl"]);
+    assert_eq!(sysvol_files(&then), sysvol_files(&now));
+    for entry in now["sysvol"].as_array().unwrap() {
+        let sddl = entry["sddl"].as_str().unwrap();
+        let (_, dacl) = sddl.split_once("D:").unwrap();
+        assert!(!dacl.contains(&sid), "{}: {sddl}", entry["path"]);
+    }
+    EDITOR.is_refused(registry, &gpo.name, &[NOT_IN_DIRECTORY, NOT_ON_SYSVOL], &[]);
+    // An administrator's import sets the owners.
+    import(registry, &gpo.name, &["--yes"]).json();
+    judges_are_content("dst");
 }
 
 #[cfg(feature = "libsmbclient")]

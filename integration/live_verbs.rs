@@ -427,23 +427,62 @@ fn a_deletion_that_fails_half_way_is_undone() {
     let backup = back_up("src.test", &[name.as_str()]);
     run("src.test", &["delete", &name]).json();
     run("src.test", &["restore", backup[&name].to_str().unwrap()]).json();
+    // What is absent before is absent again.
+    ldbmodify(
+        "src",
+        &format!(
+            "dn: {}\nchangetype: modify\ndelete: flags\n\n",
+            then["dn"].as_str().unwrap()
+        ),
+    );
     let before = state("src");
     let then = gpo_named(&before, &name);
     assert_eq!(then["children"].as_array().unwrap().len(), 6);
 
     let password = std::env::var("GPOCTL_LAB_SRC_EDITOR_PASSWORD_FILE").unwrap();
     let user = std::env::var("GPOCTL_LAB_SRC_EDITOR_USER").unwrap();
-    let said = run(
-        "src.test",
+    let delete = [
+        "delete",
+        &name,
+        "--user",
+        &user,
+        "--password-file",
+        &password,
+    ];
+    // That is found out before anything is written.
+    let said = run("src.test", &delete);
+    assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+    for half in ["Machine", "User"] {
+        let words = format!("in the directory it may not delete CN={half},CN={{");
+        assert!(said.stderr.contains(&words), "{}", said.stderr);
+    }
+    assert_same(&before, &state("src"));
+
+    // With that right too, what is in the way is nothing that a descriptor tells: the server keeps one half to itself.
+    let children = format!("--sddl=(A;;DC;;;{editor})");
+    inside(
+        "src",
         &[
-            "delete",
-            &name,
-            "--user",
-            &user,
-            "--password-file",
-            &password,
+            "samba-tool",
+            "dsacl",
+            "set",
+            "-H",
+            database,
+            &object,
+            &children,
         ],
     );
+    let half = format!("CN=User,{}", then["dn"].as_str().unwrap());
+    let keep = |flags: &str| {
+        let script = "import sys\nfrom samba.auth import system_session\nfrom samba.param import LoadParm\nfrom samba.samdb import SamDB\nlp = LoadParm()\nlp.load_default()\nSamDB(session_info=system_session(), lp=lp).modify_ldif(sys.stdin.read(), [\"relax:0\"])";
+        let ldif = format!("dn: {half}\nchangetype: modify\nreplace: systemFlags\n{flags}\n\n");
+        inside_with("src", &["python3", "-c", script], &ldif);
+    };
+    keep("systemFlags: -2147483648");
+    let before = state("src");
+    let then = gpo_named(&before, &name);
+    let said = run("src.test", &delete);
+    keep("");
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     assert!(
         said.stderr.contains("rolled back, with new identities"),

@@ -18,6 +18,7 @@ mod list;
 mod man;
 mod mapping;
 mod migtable;
+mod operations;
 mod plan;
 mod rename;
 mod report;
@@ -83,6 +84,8 @@ enum Command {
     #[command(subcommand)]
     Migtable(migtable::MigtableCommand),
     Apply(apply::ApplyArgs),
+    #[command(subcommand)]
+    Operations(operations::OperationsCommand),
     Diff(diff::DiffArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -146,6 +149,7 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Wmi(command) => wmi::run(command, ui).await,
         Command::Migtable(command) => migtable::run(command, ui).await,
         Command::Apply(args) => apply::run(args, ui).await,
+        Command::Operations(command) => operations::run(command, ui).await,
         Command::Diff(args) => diff::run(args, ui).await,
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),

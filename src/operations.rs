@@ -12,6 +12,7 @@
 //! | [`check`] | live GPOs | findings, and a change list that mends |
 //! | [`link`] | the links of a domain, OU or site | a change list |
 //! | [`wmi`] | WMI filters, and files of them | a change list |
+//! | [`undo`] | the journal of an operation | what undoes it |
 //! | [`apply`] | a plan or a change list, saved by [`saved_plan`] or not | the change, with a journal, or nothing |
 //!
 //! [`risks`] and [`secrets`] say what of a snapshot to look at before it is let into a domain.
@@ -27,6 +28,7 @@ pub mod diff;
 pub mod import;
 pub mod journal;
 pub mod link;
+mod lock_out;
 mod objects;
 mod partial;
 pub mod plan;
@@ -42,4 +44,5 @@ pub mod secrets;
 pub mod set_status;
 mod settings;
 mod stage;
+pub mod undo;
 pub mod wmi;

@@ -99,6 +99,12 @@ impl ConnectionArgs {
         }
     }
 
+    /// The same, for this domain when none is named.
+    pub(super) fn or_domain(mut self, domain: &str) -> Self {
+        self.domain.get_or_insert_with(|| domain.to_owned());
+        self
+    }
+
     /// Whether a domain is meant at all, for commands that can do without.
     pub(super) fn names_a_domain(&self) -> bool {
         self.domain.is_some() || self.server.is_some()

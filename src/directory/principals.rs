@@ -395,6 +395,7 @@ mod tests {
             pdc: None,
             vendor: None,
             user_sid: None,
+            token: None,
             bound_as: String::new(),
         }
     }

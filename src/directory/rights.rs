@@ -6,9 +6,12 @@ use ldap3::Scope;
 
 use super::dn::{Dn, Filter};
 use super::entry::Entry;
+use super::gpo::SD_PARTS;
 use super::session::{Directory, Search};
 use crate::error::Result;
+use crate::model::access::{Answer, Token, check, class_guid, may_delete, right};
 use crate::model::guid::Guid;
+use crate::model::security_descriptor::SecurityDescriptor;
 
 /// DACL_SECURITY_INFORMATION in `sDRightsEffective` [MS-ADTS 3.1.1.4.5.4].
 const DACL: u32 = 4;
@@ -17,6 +20,8 @@ const ATTRIBUTES: &[&str] = &[
     "allowedAttributesEffective",
     "allowedChildClassesEffective",
     "sDRightsEffective",
+    "objectClass",
+    "nTSecurityDescriptor",
 ];
 
 /// What this account may do to one object. AD leaves out what is empty, so absence says no.
@@ -30,6 +35,10 @@ pub struct ObjectRights {
     child_classes: BTreeSet<String>,
     /// Whether `sDRightsEffective` has the DACL.
     pub dacl: bool,
+    /// The most specific class.
+    pub class: String,
+    /// `nTSecurityDescriptor`; `None` when this account may not read it.
+    descriptor: Option<SecurityDescriptor>,
 }
 
 impl ObjectRights {
@@ -47,6 +56,26 @@ impl ObjectRights {
             attributes: lower("allowedAttributesEffective"),
             child_classes: lower("allowedChildClassesEffective"),
             dacl: parts & DACL != 0,
+            class: entry.texts("objectClass").pop().unwrap_or_default(),
+            descriptor: entry
+                .bytes("nTSecurityDescriptor")
+                .and_then(|bytes| SecurityDescriptor::parse(bytes).ok()),
+        })
+    }
+
+    /// Whether this object, which stands right below `parent`, may be deleted by who has this token. A descriptor that
+    /// cannot be read says nothing, so the server has to.
+    pub fn may_be_deleted(&self, parent: &Self, token: &Token) -> bool {
+        match (&self.descriptor, &parent.descriptor) {
+            (Some(own), Some(parent)) => may_delete(own, parent, class_guid(&self.class), token),
+            _ => true,
+        }
+    }
+
+    /// Whether the object may be deleted with all below it at once.
+    pub fn may_be_deleted_as_tree(&self, token: &Token) -> bool {
+        self.descriptor.as_ref().is_some_and(|descriptor| {
+            check(descriptor, token, right::DELETE_TREE, None) == Answer::Granted
         })
     }
 
@@ -80,7 +109,7 @@ impl Directory {
                 scope: Scope::Subtree,
                 filter: Filter::everything(),
                 attributes: ATTRIBUTES,
-                sd_flags: None,
+                sd_flags: Some(SD_PARTS),
                 paged: true,
             })
             .await?;
@@ -97,8 +126,15 @@ impl Directory {
     /// # Errors
     /// As every search.
     pub async fn policies_rights(&self) -> Result<Option<ObjectRights>> {
-        let dn = self.info().base.policies();
-        self.read(&dn, ATTRIBUTES, None)
+        self.object_rights(&self.info().base.policies()).await
+    }
+
+    /// The rights on one object; `None` when there is none, or none that this account may see.
+    ///
+    /// # Errors
+    /// As every search.
+    pub async fn object_rights(&self, dn: &Dn) -> Result<Option<ObjectRights>> {
+        self.read(dn, ATTRIBUTES, Some(SD_PARTS))
             .await?
             .as_ref()
             .map(ObjectRights::read)

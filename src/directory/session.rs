@@ -19,6 +19,7 @@ use crate::auth::kerberos::{Credential, SealedContext};
 use crate::auth::tls::TlsSettings;
 use crate::auth::{Identity, UserName};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::access::Token;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::sid::Sid;
@@ -84,6 +85,8 @@ pub struct DomainInfo {
     pub vendor: Option<String>,
     /// The SID of the account we are, as the server sees it: the first `tokenGroups` of the rootDSE.
     pub user_sid: Option<Sid>,
+    /// All SIDs we act with, as the server sees them: `tokenGroups` of the rootDSE. `None` when it does not tell.
+    pub token: Option<Token>,
     /// The name that was bound: the Kerberos principal, or the name of the simple bind.
     pub bound_as: String,
 }
@@ -531,9 +534,12 @@ async fn read_domain(
         .and_then(|entry| entry.text("nETBIOSName"))
         .ok_or_else(|| bad("the NetBIOS name of its domain"))?;
     let pdc = read_pdc(session, &domain).await?;
-    let user_sid = root
-        .bytes("tokenGroups")
-        .and_then(|bytes| Sid::from_bytes(bytes).ok());
+    let sids: Vec<Sid> = root
+        .values("tokenGroups")
+        .iter()
+        .filter_map(|bytes| Sid::from_bytes(bytes).ok())
+        .collect();
+    let user_sid = sids.first().cloned();
     Ok(DomainInfo {
         dns_domain,
         netbios_domain,
@@ -546,6 +552,7 @@ async fn read_domain(
         pdc,
         vendor: root.text("vendorName"),
         user_sid,
+        token: (!sids.is_empty()).then(|| Token::new(sids)),
         bound_as,
     })
 }

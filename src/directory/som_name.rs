@@ -189,6 +189,7 @@ mod tests {
             pdc: None,
             vendor: None,
             user_sid: None,
+            token: None,
             bound_as: String::new(),
         }
     }

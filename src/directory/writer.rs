@@ -233,26 +233,6 @@ impl DirectoryWriter {
         self.add(&dn, attributes, control).await
     }
 
-    /// Asks the server whether the account may delete the container of a GPO, without deleting it: a plain delete of an
-    /// object that has others below it is refused for that reason or for the lack of the right. A container without
-    /// anything below it is not asked about.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Denied`] when the account may not; [`ErrorKind::NotFound`].
-    pub async fn check_may_delete(&self, guid: Guid) -> Result<()> {
-        let dn = self.gpo_dn(guid);
-        if self.below(&dn).await?.len() < 2 {
-            return Ok(());
-        }
-        let what = format!("deleting {dn}");
-        let result = self.directory.ldap().delete(dn.as_str()).await;
-        let result = self.directory.done(result, &what).await?;
-        match result.rc {
-            ACCESS_DENIED | NO_SUCH_OBJECT => Err(ldap_failure(result.rc, &result.text, &what)),
-            _ => Ok(()),
-        }
-    }
-
     /// Gives an object below a GPO the values of another, and its DACL if it has one and grants something else.
     ///
     /// # Errors

@@ -11,13 +11,16 @@ mod create;
 mod delete;
 mod descriptors;
 mod run;
+mod unfinished;
 
-pub use change_list::{ChangeResult, apply_changes};
+pub use change_list::{ChangeResult, apply_changes, undo_changes};
+pub use unfinished::{clean_up, roll_back};
 
 use std::path::{Path, PathBuf};
 
 use self::run::Run;
 use super::journal::{Before, Event, Journal};
+use super::lock_out::LockOut;
 use super::partial::partial_safety_backup;
 use super::plan::{GpoState, Plan, Step, Verb};
 use super::progress::{Control, Phase};
@@ -30,6 +33,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::guid::Guid;
 use crate::session::DomainWriter;
+
+/// What is said of an operation that was done but for something at its end.
+const INCOMPLETE: [&str; 2] = ["left-over", "permissions-not-last"];
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -157,11 +163,15 @@ pub async fn apply(
         journal: &mut journal,
         control,
         messages,
+        lock_out: LockOut::of(session.info(), plan),
     };
     match run.all(&new_tree, current.as_ref()).await {
         Ok(()) => {
             let mut messages = run.messages;
-            let status = if messages.iter().any(|m| m.code == "left-over") {
+            let status = if messages
+                .iter()
+                .any(|m| INCOMPLETE.contains(&m.code.as_str()))
+            {
                 OverallStatus::Partial
             } else {
                 // It is done; a journal that cannot say so any more is no reason to call it failed.
@@ -280,6 +290,9 @@ async fn undo_all(
         let _ = journal.record(&Event::RolledBack);
         return error;
     }
+    let _ = journal.record(&Event::Failed {
+        reason: error.to_string(),
+    });
     control.report(Phase::RollBack, 0, 1, 0);
     let outcome = undo.roll_back(&changes, journal).await;
     control.report(Phase::RollBack, 1, 1, 0);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::import::without_others;
+use super::lock_out::LockOut;
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
@@ -148,7 +149,7 @@ pub async fn plan(
         }
         None => None,
     };
-    let plan = NewSettings {
+    let mut plan = NewSettings {
         verb: Verb::Copy,
         source: Some(PlanSource {
             backup_id: None,
@@ -175,6 +176,8 @@ pub async fn plan(
     }
     .plan()?;
     rights::check(to, &plan).await?;
+    plan.messages
+        .extend(LockOut::of(to.info(), &plan).map(|lock_out| lock_out.message()));
     Ok(plan)
 }
 

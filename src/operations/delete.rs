@@ -4,6 +4,7 @@ use super::link::is_to;
 use super::plan::{Change, Plan, Step, Verb, plan_entries};
 use super::progress::Control;
 use super::read;
+use super::rights;
 use crate::directory::GpoObject;
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,7 +17,7 @@ use crate::session::DomainSession;
 /// Works out what deleting a GPO would change. Writes nothing.
 ///
 /// # Errors
-/// `Denied` for the two default GPOs; `BadDirectory` when `gPCFileSysPath` names another folder than that of the GPO.
+/// `Denied` for the two default GPOs, and when the account may not delete the GPO or write the links; `BadDirectory` when `gPCFileSysPath` names another folder than that of the GPO.
 pub async fn plan(
     session: &DomainSession,
     object: &GpoObject,
@@ -51,12 +52,14 @@ pub async fn plan(
         keep_links,
     });
     messages.extend(live.snapshot.messages.iter().cloned());
-    Ok(Plan {
+    let plan = Plan {
         steps,
         entries,
         messages,
         ..Plan::of_existing(Verb::Delete, &live)
-    })
+    };
+    rights::check(session, &plan).await?;
+    Ok(plan)
 }
 
 /// What takes a GPO out of the links of the domain, its OUs and the sites, one step for each that names it. A `gPLink` that

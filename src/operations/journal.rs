@@ -5,6 +5,10 @@
 //! line per event, each synced before the next step). An inverse describes a state to get back to, not a call to make, so
 //! that it is right whether or not the change it belongs to happened before a crash.
 
+mod stored;
+
+pub use stored::{OperationState, StoredOperation, find, list};
+
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -159,8 +163,18 @@ pub enum Event {
         /// The version.
         version: GpoVersion,
     },
+    /// It failed for this reason; what was written is being taken back.
+    Failed {
+        /// Why.
+        reason: String,
+    },
     /// Everything was undone.
     RolledBack,
+    /// It was undone later.
+    Undone {
+        /// The ID of the operation that did it.
+        by: String,
+    },
     /// Undoing stopped half-way, for this reason.
     RollBackFailed {
         /// Why.
@@ -256,8 +270,12 @@ impl Journal {
             .append(true)
             .create_new(true)
             .mode(0o600)
-            .open(folder.join("journal.jsonl"))
+            .open(folder.join(stored::EVENTS))
             .map_err(failed)?;
+        // Whoever looks at it meanwhile sees that somebody is at work. Where a disk knows no locks, he does not.
+        if let Err(error) = file.try_lock() {
+            tracing::debug!(%error, "the journal is not locked");
+        }
         sync_folder(&folder)
             .and_then(|()| sync_folder(root))
             .map_err(failed)?;

@@ -4,6 +4,7 @@
 //! exactly that, or refuses as stale and says what changed.
 
 mod entries;
+mod outcome;
 mod state;
 mod step;
 

@@ -5,6 +5,7 @@
 //! than the backup, or clients that remember it would take it for what they have.
 
 use super::link::{gpmc_dn, is_to};
+use super::lock_out::LockOut;
 use super::partial::admit_partial;
 use super::plan::{Plan, PlanSource, PlanTarget, Step, Verb};
 use super::progress::Control;
@@ -89,7 +90,7 @@ pub async fn plan(
         descriptor.group.clone_from(&backup.around.group);
     }
     let wmi_filter = wmi_filter(session, source, live.as_ref(), &mut messages).await?;
-    let plan = NewSettings {
+    let mut plan = NewSettings {
         verb: Verb::Restore,
         source: Some(PlanSource {
             backup_id: backup.info.id,
@@ -132,6 +133,8 @@ pub async fn plan(
         .with_hint("import the backup instead: it leaves the permissions alone"));
     }
     rights::check(session, &plan).await?;
+    plan.messages
+        .extend(LockOut::of(session.info(), &plan).map(|lock_out| lock_out.message()));
     Ok(plan)
 }
 

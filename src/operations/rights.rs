@@ -1,15 +1,17 @@
 //! Whether the account may do what a plan says, on both halves, found out before anything is written.
 //!
-//! The directory answers for each attribute and each class of children; SYSVOL for each folder and file. What neither tells
-//! (who may delete an object below the GPO, who may write a link) the server says at the attempt, and what was done until
-//! then is rolled back.
+//! The directory answers for each attribute and each class of children; SYSVOL for each folder and file. Who may delete an
+//! object follows from its descriptor and that of its parent, and from the SIDs we act with. What none of them tells, the
+//! server says at the attempt, and what was done until then is rolled back.
 
 use std::collections::BTreeSet;
 
-use super::plan::{Change, Plan, Step};
+use super::plan::{Change, Plan, Step, Verb};
+use super::rollback::som_dn;
 use crate::directory::Directory;
 use crate::directory::rights::ObjectRights;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::access::Token;
 use crate::model::safe_name::{RelPath, SafeName};
 use crate::session::DomainSession;
 use crate::sysvol::{SysvolPath, SysvolRead};
@@ -42,7 +44,9 @@ pub(super) async fn check(session: &DomainSession, plan: &Plan) -> Result<()> {
     if directory.is_empty() && sysvol.is_empty() {
         return Ok(());
     }
-    let hint = if plan.target.create {
+    let hint = if plan.verb == Verb::Delete {
+        "nothing was changed; let an administrator delegate \"Edit settings, delete, modify security\" on the GPO to this account; --keep-links leaves the links to it alone"
+    } else if plan.target.create {
         "nothing was changed; let an administrator make the GPO and delegate \"Edit settings\" on it to this account"
     } else if directory.is_empty() {
         "nothing was changed; the directory allows it, so let an administrator bring the permissions of the GPO's folder in step with those of the GPO: gpoctl check shows how they differ, and GPMC offers to mend it when it opens the GPO"
@@ -54,6 +58,8 @@ pub(super) async fn check(session: &DomainSession, plan: &Plan) -> Result<()> {
     let missing: Vec<String> = directory.into_iter().chain(sysvol).collect();
     let verb = if plan.target.create {
         "make the GPO"
+    } else if plan.verb == Verb::Delete {
+        "delete GPO"
     } else {
         "change GPO"
     };
@@ -70,7 +76,7 @@ pub(super) async fn check(session: &DomainSession, plan: &Plan) -> Result<()> {
 
 /// What of the plan the directory would refuse, one part of a sentence each.
 async fn missing_in_directory(directory: &Directory, plan: &Plan) -> Result<Vec<String>> {
-    let mut missing = Vec::new();
+    let mut missing = missing_on_links(directory, plan).await?;
     if plan.target.create {
         let policies = directory.policies_rights().await?;
         if !policies.is_some_and(|rights| rights.may_add("groupPolicyContainer")) {
@@ -110,6 +116,25 @@ async fn missing_in_directory(directory: &Directory, plan: &Plan) -> Result<Vec<
         ));
     }
     missing.extend(needs.missing_below(gpo, &rights));
+    if let Some(token) = &directory.info().token {
+        let policies = directory.policies_rights().await?;
+        missing.extend(needs.missing_to_delete(token, policies.as_ref(), &rights, plan));
+    }
+    Ok(missing)
+}
+
+/// The domain, OUs and sites whose links the account may not write.
+async fn missing_on_links(directory: &Directory, plan: &Plan) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    for step in &plan.steps {
+        let Step::SetLinks { som, .. } = step else {
+            continue;
+        };
+        let rights = directory.object_rights(&som_dn(som)?).await?;
+        if !rights.is_some_and(|rights| rights.may_write("gPLink")) {
+            missing.push(format!("in the directory it may not write gPLink of {som}"));
+        }
+    }
     Ok(missing)
 }
 
@@ -122,6 +147,10 @@ struct Needs<'a> {
     added: Vec<(&'a [String], &'a str)>,
     /// The RDNs of objects to be changed.
     changed: Vec<&'a [String]>,
+    /// Whether objects below the GPO go.
+    removes: bool,
+    /// Whether the GPO goes.
+    deletes: bool,
 }
 
 impl<'a> Needs<'a> {
@@ -162,35 +191,74 @@ impl<'a> Needs<'a> {
                         .changed
                         .extend(found.map(|object| object.rdns.as_slice()));
                 }
+                Step::RemoveDirectoryObjects { .. } => needs.removes = true,
+                Step::DeleteGpo { .. } => needs.deletes = true,
                 Step::CreateGpo { .. }
                 | Step::StageFiles { .. }
                 | Step::SwitchEntry { .. }
-                | Step::RemoveDirectoryObjects { .. }
                 | Step::WriteGptIni { .. }
-                | Step::SetLinks { .. }
-                | Step::DeleteGpo { .. } => {}
+                | Step::SetLinks { .. } => {}
             }
         }
         needs
     }
 
     fn is_nothing(&self) -> bool {
-        self.attributes.is_empty() && !self.dacl && self.added.is_empty() && self.changed.is_empty()
+        self.attributes.is_empty()
+            && !self.dacl
+            && self.added.is_empty()
+            && self.changed.is_empty()
+            && !self.removes
+            && !self.deletes
+    }
+
+    /// What may not be deleted: of a GPO that goes, itself and all below it, unless it may go as a whole; else the objects
+    /// that the plan does not keep.
+    fn missing_to_delete(
+        &self,
+        token: &Token,
+        policies: Option<&ObjectRights>,
+        rights: &[ObjectRights],
+        plan: &Plan,
+    ) -> BTreeSet<String> {
+        let Some(gpo) = rights.first() else {
+            return BTreeSet::new();
+        };
+        if self.deletes && gpo.may_be_deleted_as_tree(token) {
+            return BTreeSet::new();
+        }
+        let kept = |object: &ObjectRights| {
+            plan.directory_objects.iter().any(|planned| {
+                is_at(object, gpo, &planned.rdns)
+                    && planned.object_class.eq_ignore_ascii_case(&object.class)
+            })
+        };
+        // The two halves stay with the GPO, and are no objects of a plan.
+        let goes = |object: &ObjectRights| {
+            let depth = object.dn.below(&gpo.dn).map_or(0, <[_]>::len);
+            self.deletes || (self.removes && depth > 1 && !kept(object))
+        };
+        rights
+            .iter()
+            .filter(|object| goes(object))
+            .filter(|object| {
+                let parent = object.dn.parent();
+                let parent = if object.dn == gpo.dn {
+                    policies
+                } else {
+                    rights
+                        .iter()
+                        .find(|other| Some(&other.dn) == parent.as_ref())
+                };
+                parent.is_some_and(|parent| !object.may_be_deleted(parent, token))
+            })
+            .map(|object| format!("in the directory it may not delete {}", object.dn))
+            .collect()
     }
 
     /// What the objects below refuse. An object whose parent is to be made as well is the parent's question.
     fn missing_below(&self, gpo: &ObjectRights, rights: &[ObjectRights]) -> BTreeSet<String> {
-        let at = |rdns: &[String]| {
-            rights.iter().find(|object| {
-                object.dn.below(&gpo.dn).is_some_and(|found| {
-                    found.len() == rdns.len()
-                        && found.iter().zip(rdns).all(|(found, text)| {
-                            crate::directory::dn::parse_single_rdn(text)
-                                .is_some_and(|rdn| found.is(&rdn.attribute, &rdn.value))
-                        })
-                })
-            })
-        };
+        let at = |rdns: &[String]| rights.iter().find(|object| is_at(object, gpo, rdns));
         let added = self.added.iter().filter_map(|(rdns, class)| {
             let parent = at(rdns.get(1..)?)?;
             (!parent.may_add(class)).then(|| {
@@ -207,6 +275,17 @@ impl<'a> Needs<'a> {
         });
         added.chain(changed).collect()
     }
+}
+
+/// Whether an object stands at these RDNs below the GPO.
+fn is_at(object: &ObjectRights, gpo: &ObjectRights, rdns: &[String]) -> bool {
+    object.dn.below(&gpo.dn).is_some_and(|found| {
+        found.len() == rdns.len()
+            && found.iter().zip(rdns).all(|(found, text)| {
+                crate::directory::dn::parse_single_rdn(text)
+                    .is_some_and(|rdn| found.is(&rdn.attribute, &rdn.value))
+            })
+    })
 }
 
 /// What of the plan SYSVOL would refuse, one part of a sentence each; nothing where the back end cannot ask.

@@ -288,6 +288,7 @@ mod tests {
             pdc: None,
             vendor: None,
             user_sid: None,
+            token: None,
             bound_as: "admin@SRC.TEST".to_owned(),
         }
     }

@@ -223,7 +223,14 @@ fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
     } else {
         return None;
     };
-    Some(StatusMessage::warning(code, reason).at(Place::file(path.to_string())))
+    let message = StatusMessage::warning(code, reason).at(Place::file(path.to_string()));
+    Some(if code == "leftover-staging" {
+        // The name holds the end of the ID: .gpoctl-<id>-new-Machine.
+        let id = name.split('-').nth(1).unwrap_or_default();
+        message.with_hint(format!("gpoctl operations undo {id}, as who ran it and where, takes back what it did; operations list shows how it ended"))
+    } else {
+        message
+    })
 }
 
 fn one_to_windows(guid: Guid, one: &RelPath, other: &RelPath) -> Error {

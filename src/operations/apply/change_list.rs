@@ -12,8 +12,8 @@ use crate::operations::change_list::{Change, ChangeList, DescriptorSwap, Planned
 use crate::operations::journal::{Event, Journal};
 use crate::operations::plan::FileContent;
 use crate::operations::rollback;
-use crate::operations::stage::Workplace;
-use crate::session::DomainWriter;
+use crate::operations::stage::{Workplace, read_whole};
+use crate::session::{DomainSession, DomainWriter};
 use crate::sysvol::SysvolPath;
 
 /// The result of applying a change list.
@@ -72,7 +72,9 @@ pub async fn apply_changes(
     if !list.changes.is_empty() {
         // All of it is looked at before the first change is made: most conflicts never get to writing.
         for planned in &list.changes {
-            if let Some(what) = difference(domain, &planned.change, Moment::Before).await? {
+            if let Some(what) =
+                difference(domain.session(), &planned.change, Moment::Before).await?
+            {
                 return Err(Error::new(
                     ErrorKind::Conflict,
                     format!("{what} changed since the plan was made"),
@@ -89,7 +91,7 @@ pub async fn apply_changes(
         make_all(domain, list, &mut journal).await?;
         for planned in &list.changes {
             // What cannot be read back was written all the same.
-            let read_back = difference(domain, &planned.change, Moment::After).await;
+            let read_back = difference(domain.session(), &planned.change, Moment::After).await;
             if let Some(what) = read_back.unwrap_or_else(|error| Some(error.to_string())) {
                 messages.push(
                     StatusMessage::warning(
@@ -126,7 +128,7 @@ async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journa
             return Err(take_back(domain, journal, &made, error).await);
         }
         // Attributes are compared and swapped by the server; for the rest, this is as near to the write as it gets.
-        let compared = match difference(domain, &planned.change, Moment::Before).await {
+        let compared = match difference(domain.session(), &planned.change, Moment::Before).await {
             Ok(None) => Ok(()),
             Ok(Some(what)) => Err(Error::new(
                 ErrorKind::Conflict,
@@ -167,13 +169,13 @@ async fn take_back(
     for inverse in made.iter().rev() {
         // What was never made is as it was.
         if matches!(
-            difference(domain, &inverse.inverse(), Moment::Before).await,
+            difference(domain.session(), &inverse.inverse(), Moment::Before).await,
             Ok(None)
         ) {
             continue;
         }
         // Nor is what somebody else made of it since taken back.
-        match difference(domain, &inverse.inverse(), Moment::After).await {
+        match difference(domain.session(), &inverse.inverse(), Moment::After).await {
             Ok(None) => {}
             Ok(Some(what)) => {
                 first.get_or_insert(Error::new(
@@ -340,11 +342,11 @@ enum Moment {
 
 /// What of the domain is not as it is before or after the change; `None` when all of it is.
 async fn difference(
-    domain: &DomainWriter,
+    session: &DomainSession,
     change: &Change,
     moment: Moment,
 ) -> Result<Option<String>> {
-    let directory = domain.session().directory();
+    let directory = session.directory();
     match change {
         Change::Attributes { dn, attributes } => {
             let found = directory.swapped_values(&dn.0, attributes).await?;
@@ -372,7 +374,7 @@ async fn difference(
             Ok((!same).then(|| format!("the WMI filter {}", dn.0)))
         }
         Change::GptIni { guid, old, new, .. } => {
-            let found = read_gpt_ini(domain, *guid).await?;
+            let found = read_gpt_ini(session, *guid).await?;
             let wanted = match moment {
                 Moment::Before => old,
                 Moment::After => new,
@@ -381,10 +383,9 @@ async fn difference(
             Ok((!same).then(|| format!("GPT.INI of {guid}")))
         }
         Change::Descriptors { guid, entries } => {
-            let sysvol = domain.session().sysvol();
+            let sysvol = session.sysvol();
             for entry in entries {
-                let path =
-                    SysvolPath::in_gpo(&domain.session().info().dns_domain, *guid, &entry.path);
+                let path = SysvolPath::in_gpo(&session.info().dns_domain, *guid, &entry.path);
                 let found = sysvol.security_descriptor(&path).await?;
                 let wanted = match moment {
                     Moment::Before => &entry.old,
@@ -406,12 +407,35 @@ fn same_descriptor(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// GPT.INI as it is now; `None` when there is none.
-async fn read_gpt_ini(domain: &DomainWriter, guid: Guid) -> Result<Option<Bytes>> {
-    let workplace = Workplace::new(&domain.session().info().dns_domain, guid, "");
+async fn read_gpt_ini(session: &DomainSession, guid: Guid) -> Result<Option<Bytes>> {
+    let workplace = Workplace::new(&session.info().dns_domain, guid, "");
     let path = workplace.entry(&rollback::gpt_ini_name()?);
-    let sysvol = domain.session().sysvol();
-    match sysvol.stat(&path).await? {
-        None => Ok(None),
-        Some(entry) => sysvol.read(&path, entry.size).await.map(Some),
+    read_whole(session.sysvol(), &path).await
+}
+
+/// What undoes a change list that was made, or begun: the way back of each change that was made, the last one first. Writes
+/// nothing.
+///
+/// # Errors
+/// As every search. What somebody else has changed since is refused when the list is applied.
+pub async fn undo_changes(session: &DomainSession, made: &ChangeList) -> Result<ChangeList> {
+    let mut list = ChangeList::new(format!("undo {}", made.title), &made.domain);
+    for planned in made.changes.iter().rev() {
+        if difference(session, &planned.change, Moment::Before)
+            .await?
+            .is_none()
+        {
+            continue;
+        }
+        let back = |line: &String| match line.split_at_checked(1) {
+            Some(("+", rest)) => format!("-{rest}"),
+            Some(("-", rest)) => format!("+{rest}"),
+            _ => format!("~ back: {line}"),
+        };
+        list.push(
+            planned.change.inverse(),
+            planned.summary.iter().map(back).collect(),
+        );
     }
+    Ok(list)
 }

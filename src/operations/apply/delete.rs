@@ -38,8 +38,6 @@ impl Run<'_> {
                 )
             })?;
         let (session, directory) = (self.domain.session(), self.domain.directory());
-        // What may not be done is found out before anything is.
-        directory.check_may_delete(guid).await?;
         let folder = self.workplace.folder();
         let has_folder = self.sysvol().stat(&folder).await?.is_some();
         if has_folder {

@@ -1,21 +1,83 @@
 //! Security descriptors: the one of the GPO, and those of its files and folders, which follow from it.
 
 use super::run::Run;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::message::StatusMessage;
+use crate::model::gpt_tree::GptTree;
 use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, same_access};
 use crate::operations::journal::Inverse;
 use crate::operations::plan::{FileContent, Step};
 use crate::operations::read::LiveGpo;
-use crate::operations::stage::{derived_descriptor, descriptors_from};
+use crate::operations::rollback;
+use crate::operations::stage::{derived_descriptor, descriptors_from, without_owners};
+use crate::sysvol::{Sysvol, SysvolPath};
 
 impl Run<'_> {
-    /// The descriptor the plan gives the GPO, if it gives one.
+    /// The descriptor the plan gives the GPO, if it gives one. When it shuts this account out, with an entry that lets it
+    /// work until the end.
     pub(super) fn planned_descriptor(&self) -> Option<Vec<u8>> {
+        if let Some(working) = self
+            .lock_out
+            .as_ref()
+            .and_then(|it| it.while_working().ok())
+        {
+            return Some(working);
+        }
+        self.last_descriptor()
+    }
+
+    fn last_descriptor(&self) -> Option<Vec<u8>> {
         self.plan.steps.iter().find_map(|step| match step {
             Step::SetSecurityDescriptor { descriptor, .. } => Some(descriptor.0.to_vec()),
             _ => None,
         })
+    }
+
+    /// Sets the permissions that shut this account out, the very last thing: on every file and folder, then on the GPO's
+    /// folder, then on its container. What cannot be set is said: the policy is in force.
+    pub(super) async fn lock_out(&mut self, tree: &GptTree) {
+        let (Some(_), Some(last)) = (&self.lock_out, self.last_descriptor()) else {
+            return;
+        };
+        if let Err(error) = self.set_last(tree, &last).await {
+            self.messages.push(
+                StatusMessage::warning(
+                    "permissions-not-last",
+                    format!("the last permissions could not all be set, so this account keeps its rights in places: {error}"),
+                )
+                .with_hint("set them in GPMC, or with samba-tool dsacl and samba-tool ntacl sysvolreset"),
+            );
+        }
+    }
+
+    async fn set_last(&self, tree: &GptTree, last: &[u8]) -> Result<()> {
+        let sysvol = self.sysvol();
+        let session = self.domain.session();
+        let descriptors = descriptors_from(session, last)?;
+        if !descriptors.is_empty() {
+            let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
+            let mut paths: Vec<SysvolPath> = tree
+                .entries()
+                .map(|(path, _)| self.workplace.at(path))
+                .collect();
+            paths.reverse();
+            paths.push(ini);
+            for path in paths {
+                set_as_far_as_allowed(sysvol, &path, &descriptors).await?;
+            }
+        }
+        let folder = if descriptors.is_empty() && sysvol.has_exact_descriptors() {
+            vec![self.derived(last)?.without_object_aces]
+        } else {
+            descriptors
+        };
+        if !folder.is_empty() {
+            set_as_far_as_allowed(sysvol, &self.workplace.folder(), &folder).await?;
+        }
+        self.domain
+            .directory()
+            .set_security_descriptor(self.plan.target.guid, last, rollback::DACL)
+            .await
     }
 
     /// Says when the GPO grants something else than the plan gave it: a server may merge or reorder entries, so that is
@@ -104,5 +166,21 @@ impl Run<'_> {
     /// The descriptor of the GPO's folder, derived from that of its container.
     pub(super) fn derived(&self, directory_descriptor: &[u8]) -> Result<FileDescriptor> {
         derived_descriptor(directory_descriptor)
+    }
+}
+
+/// Sets descriptors, without owners where this account may not give them away.
+async fn set_as_far_as_allowed(
+    sysvol: &dyn Sysvol,
+    path: &SysvolPath,
+    descriptors: &[Vec<u8>],
+) -> Result<()> {
+    match sysvol.set_security_descriptors(path, descriptors).await {
+        Err(error) if error.kind() == ErrorKind::Denied => {
+            sysvol
+                .set_security_descriptors(path, &without_owners(descriptors))
+                .await
+        }
+        other => other,
     }
 }

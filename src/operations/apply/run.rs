@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
-use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::model::safe_name::{RelPath, SafeName};
 use crate::operations::journal::{Event, Inverse, Journal};
+use crate::operations::lock_out::LockOut;
 use crate::operations::objects;
-use crate::operations::plan::{Plan, Step, Verb, tree_hashes};
+use crate::operations::plan::{Plan, Verb, tree_hashes};
 use crate::operations::progress::{Control, Phase};
-use crate::operations::read::LiveGpo;
+use crate::operations::read::{self, LiveGpo};
 use crate::operations::rollback;
 use crate::operations::stage::{
     RootEntry, Workplace, by_root_entry, entry_hashes, hashes_below, read_whole, remove_tree,
@@ -35,6 +35,8 @@ pub(super) struct Run<'a> {
     pub(super) journal: &'a mut Journal,
     pub(super) control: &'a Control,
     pub(super) messages: Vec<StatusMessage>,
+    /// When the permissions of the plan shut this account out.
+    pub(super) lock_out: Option<LockOut>,
 }
 
 impl Run<'_> {
@@ -99,6 +101,7 @@ impl Run<'_> {
         self.verify(new, guid).await?;
         self.journal.record(&Event::Committed)?;
         self.clean(&switches).await;
+        self.lock_out(new).await;
         Ok(())
     }
 
@@ -358,48 +361,8 @@ impl Run<'_> {
         let session = self.domain.session();
         self.control.report(Phase::Verify, 0, 1, 0);
         let object = session.directory().gpo(guid).await?;
-        let gpt = crate::sysvol::gpt::read_gpt(session.sysvol(), &session.info().dns_domain, guid)
-            .await?;
-        let mut wrong = Vec::new();
-        if tree_hashes(new) != tree_hashes(&gpt.tree) {
-            wrong.push("the files".to_owned());
-        }
-        if let Some(planned) = &self.plan.gpt_ini
-            && gpt.gpt_ini.as_ref() != Some(&planned.0)
-        {
-            wrong.push("GPT.INI".to_owned());
-        }
-        let below = session.directory().children(guid).await?;
-        if !objects::changes(&below, &self.plan.directory_objects).is_same_content() {
-            wrong.push("the objects below it".to_owned());
-        }
-        if object.display_name != self.plan.name_after() {
-            wrong.push("the display name".to_owned());
-        }
-        for step in &self.plan.steps {
-            if let Step::ModifyGpo {
-                version_to,
-                flags_to,
-                machine_extensions_to,
-                user_extensions_to,
-                wmi_filter,
-                ..
-            } = step
-            {
-                let same_list =
-                    |a: &ExtensionList, b: &ExtensionList| a == b || (a.is_empty() && b.is_empty());
-                if object.version != Some(*version_to)
-                    || object.flags != Some(*flags_to)
-                    || !same_list(&object.machine_extensions, machine_extensions_to)
-                    || !same_list(&object.user_extensions, user_extensions_to)
-                    || wmi_filter
-                        .as_ref()
-                        .is_some_and(|filter| filter.to != object.wmi_filter)
-                {
-                    wrong.push("the attributes".to_owned());
-                }
-            }
-        }
+        let live = read::read_gpo(session, &object, &Control::default()).await?;
+        let wrong = self.plan.unmet(new, &live);
         self.check_access(&object.security_descriptor);
         self.control.report(Phase::Verify, 1, 1, 0);
         if wrong.is_empty() {

@@ -5,6 +5,7 @@ use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::error::{ErrorKind, Result};
 use crate::model::extension_list::ExtensionList;
 use crate::operations::journal::{Before, Inverse};
+use crate::operations::lock_out::LockOut;
 use crate::operations::objects;
 use crate::operations::plan::Step;
 
@@ -122,7 +123,12 @@ impl Undo<'_> {
         if grants_the_same(wanted, &current.security_descriptor) {
             return Ok(());
         }
-        if written.is_some_and(|written| !grants_the_same(written, &current.security_descriptor)) {
+        // One that shuts this account out is written with an entry that keeps it in until the end.
+        let working = LockOut::of(self.domain.session().info(), self.plan)
+            .map(|lock_out| lock_out.while_working())
+            .transpose()?;
+        let is = |written: &[u8]| grants_the_same(written, &current.security_descriptor);
+        if written.is_some_and(|written| !is(written)) && !working.is_some_and(|it| is(&it)) {
             remains.leave(format!("the permissions of {}", current.dn));
             return Ok(());
         }

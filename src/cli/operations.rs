@@ -1,0 +1,282 @@
+//! `gpoctl operations`
+
+use clap::{Args, Subcommand};
+
+use super::change_list;
+use super::connection::ConnectionArgs;
+use super::ui::Ui;
+use super::writing::{WritingArgs, finish};
+use crate::error::{Error, ErrorKind, Result};
+use crate::operations::apply::{ApplyOptions, OperationResult, clean_up, roll_back};
+use crate::operations::journal::{Event, Journal, OperationState, StoredOperation, find, list};
+use crate::operations::saved_plan::SavedPlan;
+use crate::operations::undo::{Undoing, plan};
+
+/// Look at earlier operations of this user on this computer, and undo them
+#[derive(Debug, Subcommand)]
+pub(super) enum OperationsCommand {
+    List(ListArgs),
+    Show(ShowArgs),
+    Undo(UndoArgs),
+    Resume(ResumeArgs),
+}
+
+/// List earlier operations, the latest first
+///
+/// done; failed: nothing was changed; unfinished: cut short, to be undone; left-over: done, and something is to be removed;
+/// undone; running.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl operations list\n  gpoctl operations list --json | jq -r '.operations[] | select(.state == \"unfinished\").id'"
+)]
+pub(super) struct ListArgs {
+    /// Only those that are unfinished or have left something
+    #[arg(long)]
+    open: bool,
+}
+
+/// Show one operation: what it was to do, how it ended, and the backup it kept
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl operations show 20260131T120000Z-1f2e3d4c\n  gpoctl operations show 1f2e3d4c --json"
+)]
+pub(super) struct ShowArgs {
+    /// ID of the operation, or the beginning or end of it
+    id: String,
+}
+
+/// Undo an operation
+///
+/// What was cut short is rolled back, and what it had written beside the GPO is removed; run the command again afterwards to
+/// have it done. What was done is undone by a plan: an import or a restore by restoring the backup that was kept, a new GPO by
+/// deleting it, a deletion by a restore. When something was changed since, that is refused.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl operations undo 1f2e3d4c --dry-run\n  gpoctl operations undo 20260131T120000Z-1f2e3d4c --yes"
+)]
+pub(super) struct UndoArgs {
+    /// ID of the operation, or the beginning or end of it
+    id: String,
+
+    #[command(flatten)]
+    writing: WritingArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Bring an operation to its end that was done and has left something
+///
+/// The old files that it could not remove, or did not come to remove, go. An operation that was cut short before the new
+/// policy was in force cannot be resumed: undo it, and run the command again.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gpoctl operations resume 1f2e3d4c\n  gpoctl operations resume 20260131T120000Z-1f2e3d4c --json"
+)]
+pub(super) struct ResumeArgs {
+    /// ID of the operation, or the beginning or end of it
+    id: String,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(super) async fn run(command: OperationsCommand, ui: &Ui) -> Result<u8> {
+    match command {
+        OperationsCommand::List(args) => run_list(&args, ui),
+        OperationsCommand::Show(args) => run_show(&args, ui),
+        OperationsCommand::Undo(args) => run_undo(args, ui).await,
+        OperationsCommand::Resume(args) => run_resume(args, ui).await,
+    }
+}
+
+fn run_list(args: &ListArgs, ui: &Ui) -> Result<u8> {
+    let mut operations = list(&Journal::default_root()?)?;
+    if args.open {
+        operations.retain(|operation| {
+            matches!(
+                operation.state,
+                OperationState::Unfinished | OperationState::LeftOver
+            )
+        });
+    }
+    if ui.is_json() {
+        let operations: Vec<serde_json::Value> = operations.iter().map(summary).collect();
+        ui.json(&serde_json::json!({ "format_version": 1, "operations": operations }))?;
+        return Ok(0);
+    }
+    let rows = operations
+        .iter()
+        .map(|operation| {
+            vec![
+                operation.id.clone(),
+                operation.state.as_str().to_owned(),
+                operation.what.clone(),
+                operation
+                    .gpo
+                    .as_ref()
+                    .map(|gpo| gpo.display_name.clone())
+                    .unwrap_or_default(),
+                operation
+                    .domain
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+                operation.time.clone(),
+            ]
+        })
+        .collect();
+    ui.table(&["ID", "STATE", "WHAT", "GPO", "DOMAIN", "TIME"], rows);
+    Ok(0)
+}
+
+/// The fields every listing of operations has.
+fn summary(operation: &StoredOperation) -> serde_json::Value {
+    serde_json::json!({
+        "id": operation.id,
+        "state": operation.state,
+        "time": operation.time,
+        "verb": operation.what,
+        "gpo": operation.gpo,
+        "domain": operation.domain,
+        "reason": operation.reason,
+        "folder": operation.folder,
+        "safety_backup": operation.safety_backup,
+    })
+}
+
+fn run_show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
+    let operation = find(&Journal::default_root()?, &args.id)?;
+    let stored = operation.plan();
+    if ui.is_json() {
+        let mut shown = summary(&operation);
+        let (steps, messages) = match &stored {
+            Ok(SavedPlan::Gpo(plan)) => (serde_json::json!(plan.steps), &plan.messages[..]),
+            Ok(SavedPlan::Changes(list)) => (serde_json::json!(list.changes), &list.messages[..]),
+            Err(_) => (serde_json::Value::Null, &[][..]),
+        };
+        if let Some(fields) = shown.as_object_mut() {
+            fields.insert("format_version".to_owned(), 1.into());
+            fields.insert("plan".to_owned(), serde_json::json!({ "steps": steps }));
+            fields.insert("messages".to_owned(), serde_json::json!(messages));
+            fields.insert("changes".to_owned(), serde_json::json!(operation.changes));
+        }
+        ui.json(&shown)?;
+        return Ok(0);
+    }
+    match &stored {
+        Ok(SavedPlan::Gpo(plan)) => {
+            super::plan::show(ui, plan);
+            for message in &plan.messages {
+                ui.message(message);
+            }
+        }
+        Ok(SavedPlan::Changes(list)) => change_list::show(list, ui),
+        Err(error) => ui.error(error),
+    }
+    ui.heading("Operation");
+    let mut rows = vec![
+        vec!["state".to_owned(), operation.state.as_str().to_owned()],
+        vec!["time".to_owned(), operation.time.clone()],
+        vec!["journal".to_owned(), operation.folder.display().to_string()],
+    ];
+    if let Some(backup) = &operation.safety_backup {
+        rows.push(vec![
+            "backup before".to_owned(),
+            backup.display().to_string(),
+        ]);
+    }
+    if let Some(reason) = &operation.reason {
+        rows.push(vec!["reason".to_owned(), reason.clone()]);
+    }
+    ui.table(&["", ""], rows);
+    Ok(0)
+}
+
+async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
+    let operation = find(&Journal::default_root()?, &args.id)?;
+    let session = connection(args.connection, &operation).connect().await?;
+    let control = ui.control();
+    let (status, by) = match plan(&session, &operation, &control).await? {
+        Undoing::Plan(plan) => {
+            let status = finish(session, &plan, &args.writing, &control, ui).await?;
+            (status, plan.operation_id)
+        }
+        Undoing::Changes(list) => {
+            let status = change_list::finish(session, &list, &args.writing, ui).await?;
+            (status, list.operation_id)
+        }
+        Undoing::RollBack(parts) => {
+            if !ui.is_json() {
+                ui.heading(&format!("Undo {}: {}", operation.id, operation.what));
+                for part in &parts {
+                    ui.line(&format!("  {part}"));
+                }
+            }
+            args.writing.save(|| {
+                Err(Error::new(
+                    ErrorKind::Usage,
+                    "what was cut short is rolled back at once, not by a plan",
+                )
+                .with_hint("look at it with --dry-run, then use --yes"))
+            })?;
+            if args.writing.only_shows() {
+                if ui.is_json() {
+                    ui.json(&serde_json::json!({
+                        "format_version": 1,
+                        "status": "done",
+                        "operation_id": operation.id,
+                        "dry_run": true,
+                        "gpo": operation.gpo,
+                        "messages": [],
+                        "plan": { "steps": parts },
+                    }))?;
+                } else {
+                    ui.say("nothing was changed");
+                }
+                return Ok(0);
+            }
+            args.writing.confirm(ui)?;
+            let options = ApplyOptions {
+                control,
+                ..ApplyOptions::new()?
+            };
+            let result = roll_back(&session.into_writer(), &operation, &options).await?;
+            return show_result(&result, "rolled back", ui);
+        }
+    };
+    if !args.writing.only_shows() {
+        operation.reopen()?.record(&Event::Undone { by })?;
+    }
+    Ok(status)
+}
+
+async fn run_resume(args: ResumeArgs, ui: &Ui) -> Result<u8> {
+    let operation = find(&Journal::default_root()?, &args.id)?;
+    let session = connection(args.connection, &operation).connect().await?;
+    let result = clean_up(&session.into_writer(), &operation).await?;
+    show_result(&result, "brought to its end", ui)
+}
+
+/// The domain is that of the operation, unless another is named.
+fn connection(connection: ConnectionArgs, operation: &StoredOperation) -> ConnectionArgs {
+    match &operation.domain {
+        Some(domain) => connection.or_domain(domain.as_str()),
+        None => connection,
+    }
+}
+
+fn show_result(result: &OperationResult, what: &str, ui: &Ui) -> Result<u8> {
+    if ui.is_json() {
+        ui.json(result)?;
+    } else {
+        for message in &result.messages {
+            ui.message(message);
+        }
+        ui.say(&format!(
+            "{what}: GPO \"{}\" {}",
+            result.gpo.display_name, result.gpo.guid
+        ));
+    }
+    Ok(0)
+}

@@ -1,0 +1,197 @@
+//! Operations that did not get to their end: what they wrote is taken back, or what they left is removed.
+
+use super::run::SWITCH_PAUSE;
+use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, PlanSummary};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::operations::journal::{Event, Inverse, OperationState, StoredOperation};
+use crate::operations::plan::{Plan, Verb};
+use crate::operations::progress::Phase;
+use crate::operations::rollback::{RolledBack, Undo};
+use crate::operations::saved_plan::SavedPlan;
+use crate::operations::stage::{Workplace, remove_tree};
+use crate::session::DomainWriter;
+
+/// Takes back what an operation wrote that was cut short, or that could not take it back itself.
+///
+/// # Errors
+/// `Usage` when the operation is not unfinished, or of another domain; `Conflict` when it is still at work; `Incomplete` when
+/// not everything could be taken back, naming what somebody else has changed since. It can be tried again.
+pub async fn roll_back(
+    domain: &DomainWriter,
+    operation: &StoredOperation,
+    options: &ApplyOptions,
+) -> Result<OperationResult> {
+    let plan = plan_of(domain, operation)?;
+    if operation.state != OperationState::Unfinished {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "operation {} is {}, not unfinished",
+                operation.id,
+                operation.state.as_str()
+            ),
+        ));
+    }
+    let mut journal = operation.reopen()?;
+    let changes = operation.changes.clone();
+    let before = operation.before()?;
+    let workplace = Workplace::new(&plan.target.domain, plan.target.guid, &operation.id);
+    options.control.report(Phase::RollBack, 0, 1, 0);
+    let undo = Undo {
+        domain,
+        workplace: &workplace,
+        plan: &plan,
+        before: before.as_ref(),
+        raising: operation.raising,
+    };
+    let outcome = if changes.is_empty() {
+        Ok(RolledBack {
+            raised: None,
+            same_objects: true,
+        })
+    } else {
+        undo.roll_back(&changes, &mut journal).await
+    };
+    options.control.report(Phase::RollBack, 1, 1, 0);
+    match outcome {
+        Ok(done) => {
+            journal.record(&Event::RolledBack)?;
+            let version = done.raised.or_else(|| {
+                plan.basis
+                    .as_ref()
+                    .and_then(|basis| basis.directory_version)
+            });
+            Ok(result(
+                operation,
+                &plan,
+                &plan.target.display_name,
+                version.unwrap_or_default().combined(),
+                vec![StatusMessage::info("rolled-back", done.to_string())],
+            ))
+        }
+        Err(error) => {
+            let _ = journal.record(&Event::RollBackFailed {
+                reason: error.to_string(),
+            });
+            Err(error.with_hint(format!(
+                "the journal with the old state is {}",
+                journal.folder().display()
+            )))
+        }
+    }
+}
+
+/// Removes what an operation left that was done: old files and folders that somebody held open, or that were still there when
+/// it died.
+///
+/// # Errors
+/// `Usage` when the operation left nothing; `Conflict` when it is still at work; otherwise as the server says.
+pub async fn clean_up(
+    domain: &DomainWriter,
+    operation: &StoredOperation,
+) -> Result<OperationResult> {
+    let plan = plan_of(domain, operation)?;
+    if operation.state != OperationState::LeftOver {
+        let error = Error::new(
+            ErrorKind::Usage,
+            format!(
+                "operation {} is {}, so there is nothing to bring to its end",
+                operation.id,
+                operation.state.as_str()
+            ),
+        );
+        return Err(if operation.state == OperationState::Unfinished {
+            error.with_hint("undo it, and run the command again")
+        } else {
+            error
+        });
+    }
+    let mut journal = operation.reopen()?;
+    let workplace = Workplace::new(&plan.target.domain, plan.target.guid, &operation.id);
+    let mut paths = Vec::new();
+    if plan.verb == Verb::Delete {
+        match domain.session().directory().gpo(plan.target.guid).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => paths.push(workplace.folder()),
+            Err(error) => return Err(error),
+            Ok(_) => {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!("GPO {} is there again", plan.target.guid),
+                ));
+            }
+        }
+    }
+    for change in &operation.changes {
+        let name = match change {
+            Inverse::SwitchBack {
+                old: Some(name), ..
+            }
+            | Inverse::RemoveEntry { name } => name,
+            _ => continue,
+        };
+        let name = crate::model::safe_name::SafeName::new(name).map_err(|cause| {
+            Error::new(ErrorKind::BadInput, "the journal names an unsafe entry").with_source(cause)
+        })?;
+        paths.push(workplace.entry(&name));
+    }
+    for path in paths {
+        if remove_tree(domain.sysvol(), &path).await.is_err() {
+            tokio::time::sleep(SWITCH_PAUSE).await;
+            remove_tree(domain.sysvol(), &path).await?;
+        }
+    }
+    journal.record(&Event::Finished)?;
+    Ok(result(
+        operation,
+        &plan,
+        plan.name_after(),
+        super::version_after(&plan),
+        Vec::new(),
+    ))
+}
+
+/// The plan of an operation on a GPO of this domain.
+fn plan_of(domain: &DomainWriter, operation: &StoredOperation) -> Result<Plan> {
+    let here = &domain.session().info().dns_domain;
+    match operation.plan()? {
+        SavedPlan::Gpo(plan) if plan.target.domain == *here => Ok(*plan),
+        SavedPlan::Gpo(plan) => Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "operation {} was in {}, and this session is in {here}",
+                operation.id, plan.target.domain
+            ),
+        )),
+        SavedPlan::Changes(_) => Err(Error::new(
+            ErrorKind::Usage,
+            format!("operation {} is a list of changes", operation.id),
+        )
+        .with_hint("undo it: each of its changes is looked at")),
+    }
+}
+
+/// The result of an operation that changed nothing but what another had left.
+fn result(
+    operation: &StoredOperation,
+    plan: &Plan,
+    name: &str,
+    version: u32,
+    messages: Vec<StatusMessage>,
+) -> OperationResult {
+    OperationResult {
+        format_version: 1,
+        status: OverallStatus::Done,
+        operation_id: operation.id.clone(),
+        gpo: ChangedGpo {
+            guid: plan.target.guid,
+            display_name: name.to_owned(),
+            domain: plan.target.domain.to_string(),
+            version,
+            created: false,
+            deleted: false,
+        },
+        messages,
+        plan: PlanSummary { steps: Vec::new() },
+    }
+}

@@ -1,0 +1,251 @@
+//! Undo: what brings back the state before an operation, from its journal.
+//!
+//! What did not get to its end is rolled back. What was done is undone by a plan like any other: an import or a restore by a
+//! restore of the safety backup, a new GPO by its deletion, a deletion by a restore with the links. When the GPO is not as the
+//! operation left it, that would take back somebody else's change, and is refused.
+
+use super::apply::undo_changes;
+use super::change_list::ChangeList;
+use super::journal::{Inverse, OperationState, StoredOperation};
+use super::plan::{Plan, Step, Verb, sha256};
+use super::progress::Control;
+use super::read::{self, LiveGpo};
+use super::restore::{self, RestoreOptions};
+use super::saved_plan::SavedPlan;
+use super::{delete, rename, rights};
+use crate::backup::StoredBackup;
+use crate::error::{Error, ErrorKind, Result};
+use crate::session::DomainSession;
+
+/// How an operation is undone.
+#[derive(Debug)]
+pub enum Undoing {
+    /// It did not get to its end: what it wrote is taken back; see [`super::apply::roll_back`]. A sentence for each part.
+    RollBack(Vec<String>),
+    /// By a plan.
+    Plan(Box<Plan>),
+    /// By a change list.
+    Changes(ChangeList),
+}
+
+/// Works out how to undo an operation. Writes nothing.
+///
+/// # Errors
+/// `Conflict` when the operation is still at work, or what it changed is not as it left it; `Usage` when there is nothing to
+/// undo, or the operation was in another domain; otherwise as the verb that undoes it.
+pub async fn plan(
+    session: &DomainSession,
+    operation: &StoredOperation,
+    control: &Control,
+) -> Result<Undoing> {
+    control.check()?;
+    let stored = operation.plan()?;
+    let domain = match &stored {
+        SavedPlan::Gpo(plan) => &plan.target.domain,
+        SavedPlan::Changes(list) => &list.domain,
+    };
+    if *domain != session.info().dns_domain {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "operation {} was in {domain}, and this session is in {}",
+                operation.id,
+                session.info().dns_domain
+            ),
+        ));
+    }
+    let refuse = |kind, why: &str| {
+        Err(Error::new(
+            kind,
+            format!("operation {} {why}", operation.id),
+        ))
+    };
+    match operation.state {
+        OperationState::Running => refuse(ErrorKind::Conflict, "is still at work"),
+        OperationState::Failed => refuse(
+            ErrorKind::Usage,
+            "failed and took back what it had written, so there is nothing to undo",
+        ),
+        OperationState::Undone => refuse(ErrorKind::Usage, "was undone already"),
+        OperationState::Unreadable => {
+            refuse(ErrorKind::BadInput, "has a journal that cannot be read")
+        }
+        OperationState::Unfinished => match stored {
+            SavedPlan::Gpo(_) => Ok(Undoing::RollBack(
+                operation.changes.iter().rev().map(sentence).collect(),
+            )),
+            SavedPlan::Changes(list) => Ok(Undoing::Changes(undo_changes(session, &list).await?)),
+        },
+        OperationState::LeftOver => Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "operation {} has left files behind that would stay",
+                operation.id
+            ),
+        )
+        .with_hint(format!(
+            "remove them first, with gpoctl operations resume {}",
+            operation.id
+        ))),
+        OperationState::Done => match stored {
+            SavedPlan::Gpo(plan) => Ok(Undoing::Plan(Box::new(
+                undo_finished(session, operation, &plan, control).await?,
+            ))),
+            SavedPlan::Changes(list) => Ok(Undoing::Changes(undo_changes(session, &list).await?)),
+        },
+    }
+}
+
+/// What undoes an operation on a GPO that was done.
+async fn undo_finished(
+    session: &DomainSession,
+    operation: &StoredOperation,
+    done: &Plan,
+    control: &Control,
+) -> Result<Plan> {
+    let guid = done.target.guid;
+    if done.verb == Verb::Delete {
+        let backup = safety_backup(operation).await?;
+        if session.directory().gpo(guid).await.is_ok() {
+            return Err(changed(done, "it is there again"));
+        }
+        let with_links = done
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::SetLinks { .. }));
+        let options = RestoreOptions {
+            with_links,
+            ..RestoreOptions::default()
+        };
+        return restore::plan(session, &backup, &options, control).await;
+    }
+    let object = session.directory().gpo(guid).await?;
+    if let Some(Step::Rename { from, to }) = done.steps.first() {
+        if object.display_name != *to {
+            return Err(changed(done, "the display name"));
+        }
+        return rename::plan(session, &object, from, control).await;
+    }
+    let live = read::read_gpo(session, &object, control).await?;
+    if let Some(Step::SetStatus { from, to }) = done.steps.first() {
+        if object.flags != Some(*to) {
+            return Err(changed(done, "flags"));
+        }
+        let plan = Plan {
+            steps: vec![Step::SetStatus {
+                from: Some(*to),
+                to: from.unwrap_or(0),
+            }],
+            ..Plan::of_existing(Verb::SetStatus, &live)
+        };
+        rights::check(session, &plan).await?;
+        return Ok(plan);
+    }
+    still_as_left(done, &live)?;
+    if done.target.create {
+        return delete::plan(session, &object, false, control).await;
+    }
+    let backup = safety_backup(operation).await?;
+    let mut plan = restore::plan(session, &backup, &RestoreOptions::default(), control).await?;
+    for step in done.steps.iter().rev() {
+        if let Step::SetLinks { som, from, to } = step {
+            plan.steps.push(Step::SetLinks {
+                som: som.clone(),
+                from: to.clone(),
+                to: from.clone(),
+            });
+        }
+    }
+    rights::check(session, &plan).await?;
+    Ok(plan)
+}
+
+/// Refuses to undo what somebody has changed since.
+fn still_as_left(done: &Plan, live: &LiveGpo) -> Result<()> {
+    let mut differences = done.unmet(&done.new_tree()?, live);
+    if let Some(basis) = &done.basis {
+        let modifies_filter = done.steps.iter().any(|step| {
+            matches!(
+                step,
+                Step::ModifyGpo {
+                    wmi_filter: Some(_),
+                    ..
+                }
+            )
+        });
+        if !modifies_filter && basis.wmi_filter != live.object.wmi_filter {
+            differences.push("the WMI filter".to_owned());
+        }
+        if !done.changes_descriptor()
+            && basis.security_descriptor != sha256(&live.object.security_descriptor)
+        {
+            differences.push("the permissions".to_owned());
+        }
+    }
+    if differences.is_empty() {
+        Ok(())
+    } else {
+        Err(changed(done, &differences.join(" and ")))
+    }
+}
+
+fn changed(done: &Plan, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!(
+            "GPO \"{}\" {} was changed since: {what}",
+            done.name_after(),
+            done.target.guid
+        ),
+    )
+    .with_hint(
+        "nothing was changed; gpoctl operations show names the backup that was kept, and gpoctl restore puts it back over the later changes",
+    )
+}
+
+/// The backup that was made of the GPO before the operation, read off the runtime's threads.
+async fn safety_backup(operation: &StoredOperation) -> Result<StoredBackup> {
+    let path = operation.safety_backup.clone().ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotFound,
+            format!(
+                "operation {} kept no backup of the GPO in {}",
+                operation.id,
+                operation.folder.display()
+            ),
+        )
+    })?;
+    tokio::task::spawn_blocking(move || crate::backup::read(&path))
+        .await
+        .map_err(|cause| {
+            Error::new(ErrorKind::Internal, "the backup was not read").with_source(cause)
+        })?
+}
+
+/// What taking back one change means.
+fn sentence(inverse: &Inverse) -> String {
+    match inverse {
+        Inverse::DeleteGpo { guid } => format!("delete the new GPO {guid} and its folder"),
+        Inverse::DeleteContainer { guid } => format!("delete the container of the new GPO {guid}"),
+        Inverse::RemoveFolder => "remove the GPO's folder, which was made anew".to_owned(),
+        Inverse::RemoveEntry { name } => format!("remove {name}"),
+        Inverse::SwitchBack {
+            live,
+            old: Some(old),
+            ..
+        } => format!("put {old} back as {live}"),
+        Inverse::SwitchBack { live, .. } => format!("remove {live}, which was added"),
+        Inverse::RestoreDirectoryObjects => "put the objects below the GPO back".to_owned(),
+        Inverse::RestoreGptIni => "put GPT.INI back".to_owned(),
+        Inverse::RestoreFolderDescriptor { .. } => {
+            "put the permissions of the GPO's folder back".to_owned()
+        }
+        Inverse::RestoreAttributes { .. } => "put the attributes of the GPO back".to_owned(),
+        Inverse::RestoreName { written } => {
+            format!("put the name back that \"{written}\" replaced")
+        }
+        Inverse::RestoreStatus { .. } => "put the status of the GPO back".to_owned(),
+        Inverse::RestoreLinks { som, .. } => format!("put the links of {som} back"),
+        Inverse::RecreateContainer => "make what is missing of the GPO's container anew".to_owned(),
+    }
+}
