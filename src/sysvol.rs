@@ -14,7 +14,7 @@ pub mod throttle;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::safe_name::{RelPath, SafeName};
@@ -113,6 +113,53 @@ pub struct Listing {
     pub refused: Vec<String>,
 }
 
+impl Listing {
+    /// How many entries were listed, taken or not.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len() + self.refused.len()
+    }
+}
+
+/// The largest file that is read. What a policy holds is seldom larger than a few megabytes; software packages are.
+pub const MAX_FILE: u64 = 512 << 20;
+/// The most entries of one folder.
+pub const MAX_LISTED: usize = 100_000;
+/// A file of unknown size, and one that grew a little since it was listed, is read up to this size.
+const SMALL_FILE: u64 = 64 << 10;
+
+/// How many bytes a reading of a file may bring whose size was announced: a server that lies, or a file that grows, must not
+/// take more memory than was set aside.
+fn most_of(path: &SysvolPath, announced: u64) -> Result<u64> {
+    if announced > MAX_FILE {
+        return Err(Error::new(
+            ErrorKind::BadDirectory,
+            format!(
+                "{path} has {announced} bytes, and files of more than {} MiB are not read",
+                MAX_FILE >> 20
+            ),
+        )
+        .with_hint("move it out of SYSVOL, and let the policy point to where it is"));
+    }
+    Ok(announced.max(SMALL_FILE))
+}
+
+/// The error of a file that is larger than was announced.
+fn larger_than_said(path: &SysvolPath, size: u64, announced: u64) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("{path} has {size} bytes, more than the {announced} that were expected"),
+    )
+    .with_hint("somebody is writing the file; try again")
+}
+
+/// The error of a folder with too many entries.
+fn too_many(dir: &SysvolPath) -> Error {
+    Error::new(
+        ErrorKind::BadDirectory,
+        format!("{dir} has more than {MAX_LISTED} entries"),
+    )
+}
+
 /// What can be read. The errors: `NotFound` when the path does not exist, `Denied` when the account may not,
 /// `Connect` when the connection is gone or a call ran into its time-out.
 #[async_trait]
@@ -123,7 +170,9 @@ pub trait SysvolRead: Send + Sync {
     /// What is at this path; `None` when there is nothing.
     async fn stat(&self, path: &SysvolPath) -> Result<Option<DirEntry>>;
 
-    /// Reads a whole file. `size` is what a listing said, used to ask for the right number of bytes at once.
+    /// Reads a whole file. `size` is what a listing said, used to ask for the right number of bytes at once. More than that,
+    /// or than 64 KiB if that is more, never comes: an error of kind `Conflict` says that the file is larger. One that
+    /// was announced with more than [`MAX_FILE`] is a `BadDirectory`.
     async fn read(&self, path: &SysvolPath, size: u64) -> Result<Bytes>;
 
     /// Owner, group and DACL, self-relative [MS-DTYP 2.4.6], byte for byte as the server sent them. An error of kind

@@ -1,7 +1,8 @@
 //! Backup: live GPOs into a folder, in GPMC's format.
 //!
 //! The directory is searched once for all of them. Then GPOs are read several at a time over one SMB connection, each is
-//! staged on the disk and dropped, and what is staged is committed in groups: memory holds the few that are under way.
+//! staged on the disk and dropped, and what is staged is committed in groups: memory holds the few that are under way, and of
+//! these no more than there is room for.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,12 +18,13 @@ use crate::directory::GpoObject;
 use crate::directory::survey::Surveyed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
+use crate::migration::scan;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::surroundings::Surroundings;
 use crate::session::DomainSession;
 use crate::sysvol::SysvolRead;
-use crate::sysvol::throttle::Throttled;
+use crate::sysvol::throttle::{Room, Throttled};
 
 /// Which GPOs are backed up.
 #[derive(Debug, Clone)]
@@ -51,6 +53,8 @@ pub struct BackedUp {
 /// How many GPOs are read at the same time. Most have a handful of folders, one below the other, so it takes several of
 /// them to keep a connection busy.
 const GPOS_AT_ONCE: usize = 24;
+/// The room for the files of GPOs that are under way, in KiB; a GPO that is larger is under way alone.
+const ROOM: u32 = 32 << 10;
 /// How many GPOs are written at the same time: this is work for the processor and the disk, and each has its own copy of
 /// what it writes.
 const STAGED_AT_ONCE: usize = 2;
@@ -85,6 +89,7 @@ pub async fn backup(
     let reader = Reader {
         session,
         sysvol: &Throttled::new(session.sysvol(), in_flight),
+        room: &Room::new(ROOM),
         folder,
         comment,
         control,
@@ -150,6 +155,7 @@ struct Written {
 struct Reader<'a> {
     session: &'a DomainSession,
     sysvol: &'a dyn SysvolRead,
+    room: &'a Room,
     folder: &'a Path,
     comment: &'a str,
     control: &'a Control,
@@ -168,9 +174,12 @@ impl Reader<'_> {
     }
 
     async fn stage(&self, gpo: Surveyed) -> Result<Written> {
-        let (mut snapshot, around) =
-            read::read_surveyed(self.session, self.sysvol, gpo.record?, self.control).await?;
-        read::take_inventory_of(&self.known, self.session, &mut snapshot).await?;
+        let from = (self.sysvol, self.room);
+        let (snapshot, around, reserved) =
+            read::read_surveyed(self.session, from, gpo.record?, self.control).await?;
+        let scanned = off_the_runtime(move || (scan::scan(&snapshot), snapshot)).await?;
+        let (found, mut snapshot) = scanned;
+        read::take_inventory_of(&self.known, self.session, &mut snapshot, found).await?;
         self.control.check()?;
         let mut messages = std::mem::take(&mut snapshot.messages);
         messages.extend(
@@ -185,10 +194,12 @@ impl Reader<'_> {
             Error::new(ErrorKind::Internal, "the queue of writers is closed").with_source(cause)
         })?;
         let staged = off_the_runtime(move || {
-            crate::backup::stage(&folder, &snapshot, &around, &comment, &now())
+            let staged = crate::backup::stage(&folder, &snapshot, &around, &comment, &now());
+            drop(snapshot);
+            staged
         })
         .await??;
-        drop(permit);
+        drop((permit, reserved));
         Ok(Written {
             staged,
             bytes,

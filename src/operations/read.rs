@@ -24,7 +24,8 @@ use crate::model::surroundings::Surroundings;
 use crate::model::well_known;
 use crate::session::DomainSession;
 use crate::sysvol::SysvolRead;
-use crate::sysvol::gpt::Gpt;
+use crate::sysvol::gpt::{Gpt, read_what_can_be_read};
+use crate::sysvol::throttle::{Reserved, Room};
 
 /// A GPO as it was read from a DC.
 #[derive(Debug, Clone)]
@@ -68,23 +69,23 @@ pub async fn read_gpo(
 ///
 /// # Errors
 /// As [`read_gpo`], but what cannot be read becomes a part of `unread`: entries below the GPO's folder, the folder itself when
-/// there is none, and the security descriptor.
+/// there is none, and the security descriptor. What comes last is the room its files take.
 pub(super) async fn read_surveyed(
     session: &DomainSession,
-    sysvol: &dyn SysvolRead,
+    (sysvol, room): (&dyn SysvolRead, &Room),
     record: GpoRecord,
     control: &Control,
-) -> Result<(GpoSnapshot, Surroundings)> {
+) -> Result<(GpoSnapshot, Surroundings, Option<Reserved>)> {
     control.check()?;
     let info = session.info();
     let object = &record.object;
     refuse_mismatch(object, &info.dns_domain)?;
-    let read = crate::sysvol::gpt::read_what_can_be_read(sysvol, &info.dns_domain, object.guid);
-    let (gpt, unread) = match read.await {
-        Err(error) if error.kind() == ErrorKind::NotFound => (None, Vec::new()),
+    let read = read_what_can_be_read(sysvol, &info.dns_domain, object.guid, Some(room));
+    let (gpt, unread, reserved) = match read.await {
+        Err(error) if error.kind() == ErrorKind::NotFound => (None, Vec::new(), None),
         other => {
-            let (gpt, unread) = other?;
-            (Some(gpt), unread)
+            let read = other?;
+            (Some(read.gpt), read.unread, read.reserved)
         }
     };
     let unreadable = unread.into_iter().map(|(path, error)| {
@@ -103,7 +104,7 @@ pub(super) async fn read_surveyed(
         wmi_filter: record.wmi_filter,
         ..surroundings(&live)
     };
-    Ok((live.snapshot, around))
+    Ok((live.snapshot, around, reserved))
 }
 
 /// What is said of a GPO that lacks something in the snapshot. A staging folder of gpoctl is no part of a GPO, so
@@ -253,7 +254,8 @@ async fn wmi_filter(session: &DomainSession, object: &GpoObject) -> Result<Optio
 /// # Errors
 /// When the directory cannot be asked.
 pub async fn take_inventory(session: &DomainSession, snapshot: &mut GpoSnapshot) -> Result<()> {
-    take_inventory_of(&Answers::default(), session, snapshot).await
+    let found = scan::scan(snapshot);
+    take_inventory_of(&Answers::default(), session, snapshot, found).await
 }
 
 /// What the directory said of principals so far: of many GPOs, most name the same few.
@@ -282,13 +284,13 @@ impl Answers {
     }
 }
 
-/// As [`take_inventory`], with what was learned of other GPOs.
+/// As [`take_inventory`], with what was learned of other GPOs, and with what a scan of the snapshot found.
 pub(super) async fn take_inventory_of(
     known: &Answers,
     session: &DomainSession,
     snapshot: &mut GpoSnapshot,
+    found: scan::Scan,
 ) -> Result<()> {
-    let found = scan::scan(snapshot);
     snapshot.messages.extend(found.messages);
     let in_settings: Vec<PrincipalQuery> = found
         .gpmc_sids

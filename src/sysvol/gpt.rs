@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
-use super::{SysvolPath, SysvolRead};
+use super::throttle::{Reserved, Room};
+use super::{SMALL_FILE, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::domain_name::DomainName;
@@ -40,15 +41,26 @@ pub(crate) const STAGING_PREFIX: &str = ".gpoctl-";
 /// `NotFound` when the GPO has no folder; `BadDirectory` when it is larger than the limits (100,000 entries, 1 GiB, 64
 /// folders deep), or two entries whose names differ only in case; otherwise as the back end.
 pub async fn read_gpt(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> Result<Gpt> {
-    let (gpt, unread) = read_what_can_be_read(sysvol, domain, guid).await?;
-    match unread.into_iter().next() {
-        None => Ok(gpt),
+    let read = read_what_can_be_read(sysvol, domain, guid, None).await?;
+    match read.unread.into_iter().next() {
+        None => Ok(read.gpt),
         Some((_, error)) => Err(error),
     }
 }
 
+/// What could be read of a GPO.
+#[derive(Debug)]
+pub struct Readable {
+    /// That.
+    pub gpt: Gpt,
+    /// What the server did not give, and why.
+    pub unread: Vec<(RelPath, Error)>,
+    /// The room its files take, where they share one; to be kept as long as they are.
+    pub reserved: Option<Reserved>,
+}
+
 /// As [`read_gpt`], but a file or folder below the GPO's own that the server does not give costs only itself: it is missing
-/// from the tree, and comes back with the reason.
+/// from the tree, and comes back with the reason. No file is read before there is room for all of them.
 ///
 /// # Errors
 /// As [`read_gpt`].
@@ -56,25 +68,29 @@ pub async fn read_what_can_be_read(
     sysvol: &dyn SysvolRead,
     domain: &DomainName,
     guid: Guid,
-) -> Result<(Gpt, Vec<(RelPath, Error)>)> {
+    room: Option<&Room>,
+) -> Result<Readable> {
     let mut attempt = 1;
+    let mut grown = HashMap::new();
     loop {
         let last = attempt == ATTEMPTS;
-        let mut read = read_once(sysvol, domain, guid).await?;
+        let sizes = grown.len();
+        let mut read = read_once(sysvol, domain, guid, room, &mut grown).await?;
         let vanished = read
+            .found
             .unread
             .iter()
             .any(|(_, error)| error.kind() == ErrorKind::NotFound);
-        if vanished && !last {
-            // A file that vanished between the listing and the reading: somebody is writing, so look again.
+        if (vanished || grown.len() > sizes) && !last {
+            // A file vanished or grew between the listing and the reading: somebody is writing, so look again.
         } else if read.unchanged {
-            return Ok((read.gpt, read.unread));
+            return Ok(read.found);
         } else if last {
-            read.gpt.messages.push(StatusMessage::warning(
+            read.found.gpt.messages.push(StatusMessage::warning(
                 "changed-while-reading",
                 "GPT.INI changed while the GPO was read, so its files may be of two versions",
             ));
-            return Ok((read.gpt, read.unread));
+            return Ok(read.found);
         }
         attempt += 1;
     }
@@ -82,9 +98,7 @@ pub async fn read_what_can_be_read(
 
 /// One reading.
 struct Reading {
-    gpt: Gpt,
-    /// What the server did not give.
-    unread: Vec<(RelPath, Error)>,
+    found: Readable,
     /// Whether GPT.INI stayed the same.
     unchanged: bool,
 }
@@ -97,7 +111,15 @@ fn is_local(error: &Error) -> bool {
     )
 }
 
-async fn read_once(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> Result<Reading> {
+/// Reads once. `grown` are files that were larger than their folder's listing said, with their sizes: a server may list an
+/// open file with an old one.
+async fn read_once(
+    sysvol: &dyn SysvolRead,
+    domain: &DomainName,
+    guid: Guid,
+    room: Option<&Room>,
+    grown: &mut HashMap<RelPath, u64>,
+) -> Result<Reading> {
     let in_flight = sysvol.concurrency().max(1);
     let mut gpt = Gpt::default();
     let mut unread = Vec::new();
@@ -132,8 +154,11 @@ async fn read_once(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> 
             }
             for entry in listing.entries {
                 entries += 1;
-                total = total.saturating_add(entry.size);
                 let path = folder.join(entry.name.clone());
+                let size = grown
+                    .get(&path)
+                    .map_or(entry.size, |grown| entry.size.max(*grown));
+                total = total.saturating_add(size);
                 if entries > MAX_ENTRIES {
                     return Err(too_large(guid, "more than 100,000 files and folders"));
                 }
@@ -153,15 +178,24 @@ async fn read_once(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> 
                     gpt.tree.insert_dir(&path);
                     next.push(path);
                 } else if path.is("gpt.ini") {
-                    ini = Some((path, entry.size));
+                    ini = Some((path, size));
                 } else {
-                    files.push((path, entry.size));
+                    files.push((path, size));
                 }
             }
         }
         drop(listings);
         level = next;
     }
+    let needed = files
+        .iter()
+        .chain(&ini)
+        .map(|(_, size)| (*size).max(SMALL_FILE))
+        .sum();
+    let reserved = match room {
+        Some(room) => Some(room.reserve(needed).await?),
+        None => None,
+    };
     let read_ini = async || match &ini {
         Some((path, size)) => sysvol
             .read(&SysvolPath::in_gpo(domain, guid, path), *size)
@@ -175,13 +209,29 @@ async fn read_once(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> 
             let content = sysvol
                 .read(&SysvolPath::in_gpo(domain, guid, &path), size)
                 .await;
-            (path, content)
+            (path, size, content)
         })
         .buffer_unordered(in_flight);
-    while let Some((path, content)) = contents.next().await {
+    let mut read = 0_u64;
+    while let Some((path, size, content)) = contents.next().await {
         match content {
-            Ok(content) => gpt.tree.insert_file(&path, content),
-            Err(error) if is_local(&error) => unread.push((path, error)),
+            Ok(content) => {
+                read = read.saturating_add(u64::try_from(content.len()).unwrap_or(u64::MAX));
+                if read > MAX_BYTES {
+                    return Err(too_large(guid, "more than 1 GiB of files"));
+                }
+                gpt.tree.insert_file(&path, content);
+            }
+            Err(error) if is_local(&error) => {
+                if error.kind() == ErrorKind::Conflict
+                    && let Ok(Some(now)) =
+                        sysvol.stat(&SysvolPath::in_gpo(domain, guid, &path)).await
+                    && now.size > size
+                {
+                    grown.insert(path.clone(), now.size);
+                }
+                unread.push((path, error));
+            }
             Err(error) => return Err(error),
         }
     }
@@ -200,8 +250,11 @@ async fn read_once(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> 
     };
     unread.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(Reading {
-        gpt,
-        unread,
+        found: Readable {
+            gpt,
+            unread,
+            reserved,
+        },
         unchanged,
     })
 }

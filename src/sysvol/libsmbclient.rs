@@ -24,7 +24,10 @@ use pavao::{SmbClient, SmbDialect, SmbEncryptionLevel, SmbError, SmbOpenOptions,
 
 use self::login::{credentials, no_session, own_cache, reach, refuse_trace_log};
 use super::connect::{SmbAuth, SmbSettings};
-use super::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead};
+use super::{
+    DirEntry, Listing, MAX_LISTED, Sysvol, SysvolPath, SysvolRead, larger_than_said, most_of,
+    too_many,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::safe_name::SafeName;
 
@@ -289,6 +292,9 @@ impl SysvolRead for LibSmbClient {
                 }
             })
             .await?;
+        if entries.len() > MAX_LISTED {
+            return Err(too_many(dir));
+        }
         let mut listing = Listing::default();
         for entry in entries {
             if entry.name() == "." || entry.name() == ".." {
@@ -339,13 +345,21 @@ impl SysvolRead for LibSmbClient {
 
     async fn read(&self, path: &SysvolPath, size: u64) -> Result<Bytes> {
         let url = url(path);
-        self.call(path, move |client| {
-            let mut file = client.open_with(&url, SmbOpenOptions::default().read(true))?;
-            let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(1 << 26));
-            file.read_to_end(&mut content)?;
-            Ok(Bytes::from(content))
-        })
-        .await
+        let most = most_of(path, size)?;
+        let content = self
+            .call(path, move |client| {
+                let file = client.open_with(&url, SmbOpenOptions::default().read(true))?;
+                let mut content =
+                    Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(1 << 26));
+                file.take(most.saturating_add(1))
+                    .read_to_end(&mut content)?;
+                Ok(Bytes::from(content))
+            })
+            .await?;
+        match u64::try_from(content.len()) {
+            Ok(read) if read <= most => Ok(content),
+            read => Err(larger_than_said(path, read.unwrap_or(u64::MAX), most)),
+        }
     }
 
     async fn security_descriptor(&self, _path: &SysvolPath) -> Result<Vec<u8>> {

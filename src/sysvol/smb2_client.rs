@@ -14,13 +14,17 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use smb2::client::{Connection, Tree};
 use smb2::msg::create::CreateDisposition;
+use smb2::types::FileId;
 use smb2::types::flags::{FileAccessMask, FileAttributes};
 use smb2::types::status::NtStatus;
 
 use self::compound::{Operation, Reply, access, options, parts_of};
 use self::refusal::{lost, nonsense, refused};
 use super::connect::SmbSettings;
-use super::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead};
+use super::{
+    DirEntry, Listing, MAX_LISTED, Sysvol, SysvolPath, SysvolRead, larger_than_said, most_of,
+    too_many,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::safe_name::SafeName;
 
@@ -34,6 +38,9 @@ const AFTER_INTERNAL_ERROR: Duration = Duration::from_millis(100);
 const UNKNOWN_SIZE: u32 = 64 * 1024;
 /// The size of the buffer for one QUERY_DIRECTORY: one credit.
 const LISTING_BUFFER: u32 = 64 * 1024;
+
+/// How many answers in a row may list nothing new before a listing is given up.
+const SILENT_ANSWERS: u32 = 8;
 
 /// OWNER and GROUP_SECURITY_INFORMATION [MS-DTYP 2.4.7]
 const OWNER_AND_GROUP: u32 = 3;
@@ -211,8 +218,8 @@ impl Smb2Client {
         }
     }
 
-    /// Reads a file in chunks through one handle.
-    async fn read_large(&self, path: &SysvolPath) -> Result<Bytes> {
+    /// Reads a file in chunks through one handle, at most `size` bytes.
+    async fn read_large(&self, path: &SysvolPath, size: u64) -> Result<Bytes> {
         let create = [Operation::create(
             self.wire_name(path),
             access::READ,
@@ -223,24 +230,46 @@ impl Smb2Client {
         let Some(created) = opened.first().and_then(Reply::created) else {
             return Err(nonsense(path));
         };
-        let mut content = Vec::new();
-        let outcome = loop {
-            let offset = u64::try_from(content.len()).unwrap_or(u64::MAX);
-            let length = u32::try_from(self.chunk).unwrap_or(UNKNOWN_SIZE);
-            let read = [Operation::read_handle(created.file_id, offset, length)];
-            match compound::send(&self.connection, &self.tree, &read).await {
-                Err(cause) => break Err(lost(path, cause)),
-                Ok(replies) => match replies.first().map(Reply::read) {
-                    Some(Ok(data)) if data.is_empty() => break Ok(()),
-                    Some(Ok(data)) => content.extend_from_slice(&data),
-                    Some(Err(status)) => break Err(refused(path, status)),
-                    None => break Err(nonsense(path)),
-                },
-            }
+        let outcome = if created.end_of_file > size {
+            Err(larger_than_said(path, created.end_of_file, size))
+        } else {
+            self.read_chunks(path, created.file_id, size).await
         };
         let close = [Operation::close_handle(created.file_id)];
         let _ = compound::send(&self.connection, &self.tree, &close).await;
-        outcome.map(|()| Bytes::from(content))
+        outcome
+    }
+
+    async fn read_chunks(&self, path: &SysvolPath, file: FileId, size: u64) -> Result<Bytes> {
+        let length = u32::try_from(self.chunk).unwrap_or(UNKNOWN_SIZE);
+        // Memory follows what really arrives.
+        let mut content = Vec::new();
+        loop {
+            let offset = u64::try_from(content.len()).unwrap_or(u64::MAX);
+            let read = [Operation::read_handle(file, offset, length)];
+            let replies = compound::send(&self.connection, &self.tree, &read).await;
+            let replies = replies.map_err(|cause| lost(path, cause))?;
+            let data = match replies.first().map(Reply::read) {
+                Some(Ok(data)) => data,
+                Some(Err(status)) => return Err(refused(path, status)),
+                None => return Err(nonsense(path)),
+            };
+            if data.is_empty() {
+                return Ok(Bytes::from(content));
+            }
+            if data.len() > self.chunk {
+                return Err(nonsense(path));
+            }
+            let now = offset.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+            if now > size {
+                return Err(larger_than_said(path, now, size));
+            }
+            if content.capacity() - content.len() < data.len() {
+                let most = usize::try_from(size).unwrap_or(usize::MAX) - content.len();
+                content.reserve_exact(content.len().max(data.len()).min(most));
+            }
+            content.extend_from_slice(&data);
+        }
     }
 
     /// Lists a folder whose entries do not fit into two answers.
@@ -251,6 +280,7 @@ impl Smb2Client {
             return Err(nonsense(dir));
         };
         let mut listing = Listing::default();
+        let mut silent = 0;
         let outcome = loop {
             let query = [Operation::query_directory_handle(
                 created.file_id,
@@ -261,8 +291,21 @@ impl Smb2Client {
                 Ok(replies) => match replies.first() {
                     Some(reply) if reply.status == NtStatus::NO_MORE_FILES => break Ok(()),
                     Some(reply) if reply.is_success() => {
+                        let before = listing.len();
                         if let Err(error) = collect(dir, reply, &mut listing) {
                             break Err(error);
+                        }
+                        if listing.len() > MAX_LISTED {
+                            break Err(too_many(dir));
+                        }
+                        // `.` and `..` come first and alone are an answer; after them each answer has something new.
+                        silent = if listing.len() == before {
+                            silent + 1
+                        } else {
+                            0
+                        };
+                        if silent > SILENT_ANSWERS {
+                            break Err(nonsense(dir));
                         }
                     }
                     Some(reply) => break Err(refused(dir, reply.status)),
@@ -405,13 +448,14 @@ impl SysvolRead for Smb2Client {
     }
 
     async fn read(&self, path: &SysvolPath, size: u64) -> Result<Bytes> {
+        let most = most_of(path, size)?;
         let length = match u32::try_from(size) {
             Ok(0) => UNKNOWN_SIZE,
             Ok(size) => size,
             Err(_) => u32::MAX,
         };
         if usize::try_from(length).unwrap_or(usize::MAX) > self.chunk {
-            return self.read_large(path).await;
+            return self.read_large(path, most).await;
         }
         let operations = [
             Operation::create(
@@ -439,11 +483,13 @@ impl SysvolRead for Smb2Client {
             ));
         }
         if created.end_of_file > u64::from(length) {
-            return self.read_large(path).await;
+            return self.read_large(path, most).await;
         }
-        read.read()
-            .map(Bytes::from)
-            .map_err(|status| refused(path, status))
+        let data = read.read().map_err(|status| refused(path, status))?;
+        if u32::try_from(data.len()).unwrap_or(u32::MAX) > length {
+            return Err(nonsense(path));
+        }
+        Ok(Bytes::from(data))
     }
 
     async fn security_descriptor(&self, path: &SysvolPath) -> Result<Vec<u8>> {

@@ -1,11 +1,46 @@
-//! A back end that many readers share: each of them may ask for as much as it likes, and only so many calls are in flight.
+//! A back end that many readers share: each of them may ask for as much as it likes, and only so many calls are in flight. And
+//! the room in memory that what they read shares.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{DirEntry, Listing, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
+
+/// Room in memory for what is read, in KiB. Who wants more than all of it gets all of it, and so is alone.
+pub struct Room {
+    free: Arc<Semaphore>,
+    all: u32,
+}
+
+/// A part of a [`Room`]; it is free again when this is dropped.
+#[derive(Debug)]
+pub struct Reserved(#[expect(dead_code, reason = "held, never looked at")] OwnedSemaphorePermit);
+
+impl Room {
+    /// Room for so many KiB.
+    pub fn new(kib: u32) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(usize::try_from(kib).unwrap_or(usize::MAX))),
+            all: kib,
+        }
+    }
+
+    /// Waits until there is room for so many bytes, in the order of asking.
+    ///
+    /// # Errors
+    /// `Internal`; the room is never closed.
+    pub async fn reserve(&self, bytes: u64) -> Result<Reserved> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.free).acquire_many_owned(kib.min(self.all));
+        permit.await.map(Reserved).map_err(|cause| {
+            Error::new(ErrorKind::Internal, "the room for files is closed").with_source(cause)
+        })
+    }
+}
 
 /// A back end behind a bound on the calls in flight, and so on the memory that answers take.
 pub struct Throttled<'a> {
@@ -62,5 +97,28 @@ impl SysvolRead for Throttled<'_> {
 
     fn has_exact_descriptors(&self) -> bool {
         self.inner.has_exact_descriptors()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_wants_more_than_there_is_waits_until_he_is_alone() {
+        let room = Room::new(10);
+        let one = room.reserve(1).await.unwrap();
+        let nine = room.reserve(9 << 10).await.unwrap();
+        let huge = room.reserve(u64::MAX);
+        tokio::pin!(huge);
+        let waits = std::time::Duration::from_millis(20);
+        assert!(tokio::time::timeout(waits, &mut huge).await.is_err());
+        drop(one);
+        assert!(tokio::time::timeout(waits, &mut huge).await.is_err());
+        drop(nine);
+        let alone = huge.await.unwrap();
+        assert!(tokio::time::timeout(waits, room.reserve(1)).await.is_err());
+        drop(alone);
+        room.reserve(10 << 10).await.unwrap();
     }
 }
