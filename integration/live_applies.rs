@@ -159,10 +159,6 @@ impl Drop for Tree {
     }
 }
 
-fn set(guids: &[&str]) -> BTreeSet<String> {
-    guids.iter().map(|&guid| guid.to_owned()).collect()
-}
-
 #[test]
 fn the_same_links_reach_an_account_as_samba_says() {
     if !lab("the_same_links_reach_an_account_as_samba_says") {
