@@ -1,6 +1,6 @@
 //! Reading one backup.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -78,12 +78,10 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
     problems.extend(side_file::partial(&side.around));
     let mut snapshot = snapshot(&folder, &backup, &info, tree, &mut problems)?;
     // Of a class store the side file knows more than Backup.xml has a place for.
-    let same = |a: &DirectoryObject, b: &DirectoryObject| {
-        a.rdns.len() == b.rdns.len()
-            && (a.rdns.iter().zip(&b.rdns)).all(|(a, b)| a.eq_ignore_ascii_case(b))
-    };
+    let others = &side.other_directory_objects;
+    let better: HashSet<Vec<String>> = others.iter().map(DirectoryObject::key).collect();
     let objects = &mut snapshot.directory_objects;
-    objects.retain(|known| !side.other_directory_objects.iter().any(|o| same(known, o)));
+    objects.retain(|known| !better.contains(&known.key()));
     objects.extend(side.other_directory_objects);
     objects.sort_by_cached_key(|object| (object.rdns.len(), object.key()));
     match info.gpo_guid {

@@ -100,7 +100,7 @@ impl Candidate {
 }
 
 /// A principal reference, as far as the source tells who it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     /// The SID.
     pub(super) sid: Option<Sid>,

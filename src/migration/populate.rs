@@ -336,6 +336,7 @@ fn others(
     let mut principals: Met<Vec<Identity>> = Vec::new();
     let mut paths: Met<String> = Vec::new();
     let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut seen: HashSet<(usize, Identity)> = HashSet::new();
     let mut meet = |found: Found| {
         if is_own_path(&found.target, snapshot) {
             return;
@@ -352,7 +353,7 @@ fn others(
                     principals.len().saturating_sub(1)
                 });
                 if let Some((identities, places)) = principals.get_mut(number) {
-                    if !identities.contains(&identity) {
+                    if seen.insert((number, identity.clone())) {
                         identities.push(identity);
                     }
                     places.push(found.place);

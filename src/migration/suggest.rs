@@ -3,6 +3,8 @@
 //! Certain is: the row names a principal of the source domain, and the target has one of the same name and the same type.
 //! Everything else is left to the reader, with the names that come closest.
 
+mod names;
+
 use std::collections::{BTreeSet, HashMap};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -14,11 +16,15 @@ use crate::model::sid::Sid;
 use crate::model::unc_path::UncPath;
 use crate::model::well_known;
 
+use self::names::Names;
 use super::identity::NameForm;
 use super::resolve::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
 
 /// The most candidates of a row.
 const MAX_CANDIDATES: usize = 3;
+
+/// The longest `sAMAccountName` that a directory takes [MS-ADA3 2.222], in characters: nothing is like a longer name.
+const MAX_NAME: usize = 256;
 
 /// Names less alike than this are no candidates.
 const MIN_SIMILARITY: f64 = 0.75;
@@ -114,12 +120,7 @@ pub async fn suggest(
         }
     }
     if !unsure.is_empty() {
-        let all: Vec<(String, Principal)> = target
-            .principals()
-            .await?
-            .into_iter()
-            .map(|principal| (folded(&principal.sam_account_name), principal))
-            .collect();
+        let names = Names::of(target.principals().await?);
         for (open, reason) in unsure {
             let candidates = match renamed_dn(&open.row.source, &domains, target.dns_domain()) {
                 Some(destination) => vec![Closest {
@@ -127,7 +128,7 @@ pub async fn suggest(
                     destination,
                     kind: None,
                 }],
-                None => closest(&open, &all),
+                None => closest(&open, &names),
             };
             let verdict = Verdict::Open { reason, candidates };
             verdicts.insert(open.row.number, (open.shown, verdict));
@@ -415,14 +416,17 @@ fn folded(name: &str) -> String {
     name.strip_suffix('$').unwrap_or(name).to_lowercase()
 }
 
-/// The principals whose names come closest to the one of a row; each with its folded name.
-fn closest(open: &Open<'_>, all: &[(String, Principal)]) -> Vec<Closest> {
+/// The principals whose names come closest to the one of a row.
+fn closest(open: &Open<'_>, names: &Names) -> Vec<Closest> {
     let Some(name) = &open.name else {
         return Vec::new();
     };
     let wanted = folded(name);
-    let mut found: Vec<(f64, &Principal)> = all
-        .iter()
+    if wanted.chars().nth(MAX_NAME).is_some() {
+        return Vec::new();
+    }
+    let mut found: Vec<(f64, &Principal)> = names
+        .near(&wanted)
         .map(|(name, principal)| (strsim::jaro_winkler(&wanted, name), principal))
         .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .collect();

@@ -49,7 +49,7 @@ impl PrincipalType {
 }
 
 /// A principal with all its names: the six fields of a `Group` in Backup.xml. A field that is not known is empty.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Principal {
     /// The SID. `None` for a well-known principal in a backup, which GPMC names by its English name only.
     pub sid: Option<Sid>,

@@ -266,12 +266,12 @@ impl Answers {
     /// The answers to these questions, of which only the new ones go to the directory.
     async fn to(&self, session: &DomainSession, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>> {
         let mut known = self.0.lock().await;
-        let mut new: Vec<PrincipalQuery> = Vec::new();
-        for query in queries {
-            if !known.contains_key(query) && !new.contains(query) {
-                new.push(query.clone());
-            }
-        }
+        let mut seen: HashSet<&PrincipalQuery> = HashSet::new();
+        let new: Vec<PrincipalQuery> = queries
+            .iter()
+            .filter(|query| !known.contains_key(*query) && seen.insert(query))
+            .cloned()
+            .collect();
         if !new.is_empty() {
             // Whoever asks meanwhile waits, and finds most of his answers here.
             let answers = session.directory().lookup(&new).await?;
@@ -298,19 +298,21 @@ pub(super) async fn take_inventory_of(
         .map(PrincipalQuery::Sid)
         .chain(found.gpmc_names.into_iter().map(PrincipalQuery::Name))
         .collect();
+    let settings = in_settings.len();
+    let known_already: HashSet<&PrincipalQuery> = in_settings.iter().collect();
     let in_dacl: Vec<PrincipalQuery> = dacl_principals(&snapshot.security_descriptor)
         .into_iter()
         .map(PrincipalQuery::Sid)
-        .filter(|query| !in_settings.contains(query))
+        .filter(|query| !known_already.contains(query))
         .collect();
-    let queries: Vec<PrincipalQuery> = in_settings.iter().chain(&in_dacl).cloned().collect();
+    let queries: Vec<PrincipalQuery> = in_settings.into_iter().chain(in_dacl).collect();
     let answers = known.to(session, &queries).await?;
-    let settings = in_settings.len();
+    let mut seen: HashSet<Principal> = HashSet::new();
     let mut principals: Vec<InventoryPrincipal> = Vec::new();
     for (index, (query, answer)) in queries.into_iter().zip(answers).enumerate() {
         let principal = as_gpmc_lists_it(query, answer);
         // A principal that stands in settings by SID and by name is one entry.
-        if !principals.iter().any(|known| known.principal == principal) {
+        if seen.insert(principal.clone()) {
             principals.push(InventoryPrincipal {
                 principal,
                 from_dacl: index >= settings,

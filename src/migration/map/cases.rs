@@ -1,5 +1,7 @@
 //! What a mapping does, in terms of a snapshot and a table: independent of how it does it.
 
+mod paths;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -315,34 +317,6 @@ async fn free_text_becomes_a_sid_or_other_text() {
 }
 
 #[tokio::test]
-async fn paths_are_compared_whole_unless_asked_and_the_scope_is_kept() {
-    let lines = "[Registry Values]\r\nMACHINE\\X\\Y=1,\"\\\\fs1\\a\\b\"\r\n";
-    let rows = [(
-        "UNCPath",
-        "\\\\FS1\\A\\",
-        "<Destination>\\\\fs9\\z</Destination>",
-    )];
-    let (text, report) = run(lines, &rows, MapOptions::default()).await.unwrap();
-    assert_eq!(text, lines);
-    assert_eq!(codes(&report), ["would-match-by-prefix", "unused-row"]);
-    let prefix = MapOptions {
-        unc_match: UncMatch::Prefix,
-        ..MapOptions::default()
-    };
-    let (text, _) = run(lines, &rows, prefix).await.unwrap();
-    assert_eq!(text, lines.replace("\\\\fs1\\a\\b", "\\\\fs9\\z\\b"));
-    // GPMC does not look into registry values.
-    let gpmc = MapOptions {
-        scope: Scope::Gpmc,
-        exclusive: true,
-        ..prefix
-    };
-    let (text, report) = run(lines, &rows, gpmc).await.unwrap();
-    assert_eq!(text, lines);
-    assert_eq!(report.counts.out_of_scope, 1);
-}
-
-#[tokio::test]
 async fn ten_thousand_rows_and_references_are_mapped() {
     use std::fmt::Write as _;
 
@@ -370,93 +344,6 @@ async fn ten_thousand_rows_and_references_are_mapped() {
     let (text, report) = run(&lines, &rows, MapOptions::default()).await.unwrap();
     assert_eq!(report.counts.replaced, 10_000);
     assert!(!text.contains("S-1-5-21-1-1-1"));
-}
-
-/// A snapshot of GPO `{11111111-…}` whose GptTmpl.inf has this path in a registry value.
-async fn follow(
-    path: &str,
-    rows: &[(&str, &str, &str)],
-    target_gpo: Option<&str>,
-    exclusive: bool,
-) -> Result<(String, MappingReport)> {
-    let mut snapshot = snapshot(&format!("[Registry Values]\r\nM\\X=1,\"{path}\"\r\n"));
-    snapshot.guid = "{11111111-2222-3333-4444-555555555555}".parse().unwrap();
-    let script = "User\\Scripts\\Logon\\a b.bat".parse().unwrap();
-    snapshot.tree.insert_file(&script, Bytes::from("x"));
-    snapshot.file_paths = vec![path.to_owned()];
-    let options = MapOptions {
-        target_gpo: target_gpo.map(|guid| guid.parse().unwrap()),
-        exclusive,
-        ..MapOptions::default()
-    };
-    let mapped = map(&snapshot, Some(&table(rows)), &Target, &options).await?;
-    let bytes = mapped.snapshot.tree.file(INF).unwrap().to_vec();
-    let text = String::from_utf8(bytes).unwrap();
-    let new = text.split_once("1,\"").unwrap().1.trim_end();
-    let new = new.strip_suffix('"').unwrap().to_owned();
-    assert_eq!(mapped.snapshot.file_paths, [new.as_str()]);
-    Ok((new, mapped.report))
-}
-
-#[tokio::test]
-async fn a_path_into_the_gpos_own_folder_follows_it() {
-    let new = "{99999999-2222-3333-4444-555555555555}";
-    let folder = |server: &str, domain: &str, guid: &str, rest: &str| {
-        format!("\\\\{server}\\SysVol\\{domain}\\Policies\\{guid}{rest}")
-    };
-    let own = "{11111111-2222-3333-4444-555555555555}";
-    let file = "\\User\\Scripts\\LOGON\\a b.bat";
-    for server in ["src.test", "dc1.SRC.test", "DC1"] {
-        let path = folder(server, "src.test", own, file);
-        let (text, report) = follow(&path, &[], Some(new), true).await.unwrap();
-        assert_eq!(text, folder("dst.test", "dst.test", new, file));
-        assert_eq!(codes(&report), ["own-folder-followed"]);
-        assert_eq!((report.counts.replaced, report.counts.without_row), (1, 0));
-    }
-    let variable = folder("%USERDNSDOMAIN%", "%USERDNSDOMAIN%", own, "\\User");
-    let (text, _) = follow(&variable, &[], Some(new), false).await.unwrap();
-    assert_eq!(text, variable.replace("11111111", "99999999"));
-
-    let missing = folder("src.test", "src.test", own, "\\Machine\\gone.cmd");
-    let (text, report) = follow(&missing, &[], Some(new), false).await.unwrap();
-    assert!(text.ends_with("\\Machine\\gone.cmd") && text.contains(new));
-    assert_eq!(codes(&report), ["own-folder-file-missing"]);
-
-    // A row wins, also one that keeps the path.
-    let path = folder("src.test", "src.test", own, file);
-    for (destination, expected) in [
-        ("<Destination>\\\\fs9\\z</Destination>", "\\\\fs9\\z"),
-        ("<DestinationSameAsSource/>", path.as_str()),
-    ] {
-        let rows = [("UNCPath", path.as_str(), destination)];
-        let (text, report) = follow(&path, &rows, Some(new), false).await.unwrap();
-        assert_eq!(text, expected);
-        assert_eq!(codes(&report), Vec::<&str>::new());
-    }
-}
-
-#[tokio::test]
-async fn a_path_into_another_folder_stays_and_is_told() {
-    let own = "{11111111-2222-3333-4444-555555555555}";
-    let path = format!("\\\\src.test\\sysvol\\src.test\\Policies\\{own}\\User");
-    let (text, report) = follow(&path, &[], None, false).await.unwrap();
-    assert_eq!(text, path);
-    assert_eq!(codes(&report), ["own-folder-left"]);
-    let other = path.replace("11111111", "77777777");
-    let (text, report) = follow(&other, &[], Some(own), false).await.unwrap();
-    assert_eq!(text, other);
-    assert_eq!(codes(&report), ["other-gpo-folder"]);
-    let error = follow(&other, &[], Some(own), true).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unmapped);
-    // Neither another domain's folder nor a server that cannot be one of the source's.
-    for foreign in [
-        path.replace("src.test", "third.test"),
-        path.replace("\\\\src.test", "\\\\evilsrc.test"),
-    ] {
-        let (text, report) = follow(&foreign, &[], Some(own), false).await.unwrap();
-        assert_eq!(text, foreign);
-        assert_eq!(codes(&report), ["unmapped-reference"]);
-    }
 }
 
 #[tokio::test]
@@ -491,52 +378,6 @@ async fn a_file_that_cannot_be_read_is_told_and_with_an_exclusive_table_fails() 
         "a file cannot be read, so its references are not known"
     );
     assert_eq!(error.details()[0].code, "unread-file");
-}
-
-#[tokio::test]
-async fn unc_paths_in_every_spelling_that_windows_takes() {
-    let row = (
-        "UNCPath",
-        r"\\old\share",
-        r"<Destination>\\new\s</Destination>",
-    );
-    let script = "User\\Scripts\\scripts.ini";
-    let run = async |path: &str, text: &str, exclusive: bool| {
-        let mut source = snapshot("");
-        let bytes = Bytes::from(text.to_owned());
-        source.tree.insert_file(&path.parse().unwrap(), bytes);
-        let options = MapOptions {
-            exclusive,
-            ..MapOptions::default()
-        };
-        let mapped = map(&source, Some(&table(&[row])), &Target, &options).await?;
-        let bytes = mapped.snapshot.tree.file(path).unwrap().to_vec();
-        Ok::<_, Error>((String::from_utf8(bytes).unwrap(), mapped.report))
-    };
-    for value in [
-        r"0CmdLine=\\old\share/login.cmd",
-        r"0CmdLine=\\old\share\\login.cmd",
-        r"0CmdLine=\\old\share\login.cmd",
-    ] {
-        let text = format!("[Logon]\r\n{value}\r\n");
-        let new = text.replace(r"\\old\share", r"\\new\s");
-        assert_eq!(run(script, &text, true).await.unwrap().0, new);
-    }
-    let file = "User\\Documents & Settings\\fdeploy1.ini";
-    let text = "[{A}_S-1-1-0]\r\nFullPath=\\\\old\\share\\\\%USERNAME%\r\n[Folder_Redirection]\r\n{A}=S-1-1-0\r\n";
-    let (new, report) = run(file, text, false).await.unwrap();
-    assert_eq!(new, text, "the whole path has no row");
-    assert_eq!(codes(&report), ["would-match-by-prefix", "unused-row"]);
-    let text = text.replace(r"\\%", "/%");
-    let (new, _) = run(file, &text, true).await.unwrap();
-    assert_eq!(new, text.replace(r"\\old\share", r"\\new\s"));
-    // What is spelled in yet another way is told, and with an exclusive table fails.
-    let text = "[Logon]\r\n0CmdLine=x\r\n0Parameters=\\\\\\\\old\\\\share\r\n";
-    let (_, report) = run(script, text, false).await.unwrap();
-    assert!(codes(&report).contains(&"unread-path"));
-    let error = run(script, text, true).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unmapped);
-    assert_eq!(error.details()[0].code, "unread-path");
 }
 
 #[tokio::test]

@@ -55,11 +55,24 @@ pub(super) fn key_of(target: &FoundTarget) -> String {
 pub(super) struct Matcher<'a> {
     table: Option<&'a MigrationTable>,
     unc_match: UncMatch,
+    /// The most components that the path of a row has.
+    deepest: usize,
 }
 
 impl<'a> Matcher<'a> {
     pub(super) fn new(table: Option<&'a MigrationTable>, unc_match: UncMatch) -> Self {
-        Self { table, unc_match }
+        let depths = table.into_iter().flat_map(|table| {
+            let paths = table
+                .rows()
+                .iter()
+                .filter(|row| row.kind == EntryType::UncPath);
+            paths.filter_map(|row| Some(row.source.parse::<UncPath>().ok()?.components().count()))
+        });
+        Self {
+            table,
+            unc_match,
+            deepest: depths.max().unwrap_or_default(),
+        }
     }
 
     /// The subject a reference names, with its row.
@@ -177,7 +190,8 @@ impl<'a> Matcher<'a> {
     fn unc_by_prefix(&self, text: &str) -> Option<UncFound> {
         self.table?;
         let path = UncPath::in_setting(text)?;
-        let components: Vec<&str> = path.components().collect();
+        // No row is for a folder deeper down: a path may have any number of components.
+        let components: Vec<&str> = path.components().take(self.deepest).collect();
         (2..=components.len()).rev().find_map(|count| {
             let above = format!("\\\\{}", components.get(..count)?.join("\\"));
             let row = self.unc_row(&source_key(&above))?;

@@ -320,3 +320,68 @@ async fn rows_with_any_other_destination_stay() {
     assert_eq!(suggest(&mut table, &DST, &options).await.unwrap(), []);
     assert_eq!(table.to_bytes(), before);
 }
+
+/// A domain of twenty thousand accounts, none of which has the very name of a row.
+struct Large;
+
+#[async_trait]
+impl PrincipalDirectory for Large {
+    async fn lookup(&self, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>> {
+        Ok(vec![Lookup::NotFound; queries.len()])
+    }
+
+    fn dns_domain(&self) -> &str {
+        "dst.test"
+    }
+
+    fn netbios_domain(&self) -> &str {
+        "DST"
+    }
+}
+
+#[async_trait]
+impl PrincipalList for Large {
+    async fn principals(&self) -> Result<Vec<Principal>> {
+        let account = |number: u32| {
+            let sid = DST.sid.parse::<Sid>().unwrap().with_rid(number);
+            Principal::of_domain(
+                sid,
+                &format!("Branch-{number}-Staff"),
+                GlobalGroup,
+                "DST",
+                "dst.test",
+            )
+        };
+        Ok((10_000..30_000).map(account).collect())
+    }
+}
+
+/// Each row with each account would be a hundred million comparisons.
+#[tokio::test]
+async fn thousands_of_rows_find_what_comes_closest_among_tens_of_thousands() {
+    let mut table = MigTable::new();
+    let entry = |number: u32| Entry {
+        source: format!("Branch{number}-Staf@src.test"),
+        kind: EntryType::Principal(GlobalGroup),
+        destination: Destination::SameAsSource,
+    };
+    table.set_all((10_000..15_000).map(entry)).unwrap();
+    let suggestions = suggest(&mut table, &Large, &SuggestOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(suggestions.len(), 5_000);
+    let all = Large.principals().await.unwrap();
+    for (number, suggestion) in suggestions.into_iter().enumerate() {
+        let Verdict::Open { candidates, .. } = suggestion.verdict else {
+            panic!("{number}");
+        };
+        assert_eq!(candidates.len(), MAX_CANDIDATES);
+        // Now and then, against every account: the closest of all is as close as the closest that was found.
+        if number % 500 == 0 {
+            let name = suggestion.row.source.strip_suffix("@src.test").unwrap();
+            let closeness = all.iter().map(|one| alike(name, &one.sam_account_name));
+            let best = closeness.max_by(f64::total_cmp).unwrap();
+            assert_eq!(candidates.first().unwrap().similarity, best, "{name}");
+        }
+    }
+}
