@@ -422,7 +422,8 @@ fn who_may_not_delete_is_told_before_anything_is_written() {
         &gpo.name,
         &[
             "in the directory it may not delete CN=Class Store,CN=Machine,CN={",
-            "in the directory it may not delete CN={",
+            "in the directory it may not delete CN=Packages,CN=Class Store,CN=Machine,CN={",
+            "in the directory it may not delete CN=4f0d2c1a-",
         ],
         &[
             NOT_IN_DIRECTORY,
@@ -434,6 +435,7 @@ fn who_may_not_delete_is_told_before_anything_is_written() {
     // The right on the parent, for children of just these classes, is enough.
     let sid = EDITOR.sid();
     for class in [
+        "bf967a8b-0de6-11d0-a285-00aa003049e2",
         "bf967a84-0de6-11d0-a285-00aa003049e2",
         "bf967aa6-0de6-11d0-a285-00aa003049e2",
     ] {
@@ -478,7 +480,6 @@ fn who_may_not_delete_is_told_before_anything_is_written() {
         &[
             "this account may not delete GPO",
             "in the directory it may not delete CN={",
-            "in the directory it may not delete CN=Machine,CN={",
         ],
         &["rolled back"],
     );

@@ -334,5 +334,32 @@ fn what_was_absent_is_absent_again() {
         &without(&before, "displayName"),
         &without(&after, "displayName"),
     );
+
+    // A folder that SYSVOL had lost is gone again too, and what clients may have seen in it is not forgotten.
+    let folder = format!("/var/lib/samba/sysvol/dst.test/Policies/{}", case.guid);
+    inside("dst", &["rm", "-rf", &folder]);
+    let said = case.import_against(&Intrusion {
+        version: Some(0x0003_0003),
+        ldif: &case.replace("displayName", "Renamed once more"),
+        ..Intrusion::default()
+    });
+    assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+    says(&said, &["everything was rolled back, under version 4/4"]);
+    assert_ne!(asked_inside("dst", &["test", "-e", &folder], "").status, 0);
+    let database = "/var/lib/samba/private/sam.ldb";
+    let found = inside(
+        "dst",
+        &[
+            "ldbsearch",
+            "-H",
+            database,
+            "-b",
+            &case.dn,
+            "-s",
+            "base",
+            "versionNumber",
+        ],
+    );
+    assert!(found.contains("versionNumber: 262148\n"), "{found}");
     case.remove();
 }

@@ -475,14 +475,14 @@ fn a_deletion_that_fails_half_way_is_undone() {
     let half = format!("CN=User,{}", then["dn"].as_str().unwrap());
     let keep = |flags: &str| {
         let script = "import sys\nfrom samba.auth import system_session\nfrom samba.param import LoadParm\nfrom samba.samdb import SamDB\nlp = LoadParm()\nlp.load_default()\nSamDB(session_info=system_session(), lp=lp).modify_ldif(sys.stdin.read(), [\"relax:0\"])";
-        let ldif = format!("dn: {half}\nchangetype: modify\nreplace: systemFlags\n{flags}\n\n");
+        let ldif = format!("dn: {half}\nchangetype: modify\n{flags}\n\n");
         inside_with("src", &["python3", "-c", script], &ldif);
     };
-    keep("systemFlags: -2147483648");
+    keep("replace: systemFlags\nsystemFlags: -2147483648");
     let before = state("src");
     let then = gpo_named(&before, &name);
     let said = run("src.test", &delete);
-    keep("");
+    keep("delete: systemFlags");
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     assert!(
         said.stderr.contains("rolled back, with new identities"),

@@ -128,6 +128,11 @@ impl Undo<'_> {
                 Err(error) => remains.note(last, Err(error)),
             }
         }
+        // A folder that was made anew goes when nothing is in it any more, GPT.INI included.
+        if let Some(made) = changes.iter().find(|c| matches!(c, Inverse::RemoveFolder)) {
+            let outcome = self.remove_folder(&mut remains).await;
+            remains.note(made, outcome);
+        }
         remains.into_result()?;
         let same_objects = self.prove(changes, raised).await?;
         Ok(RolledBack {
@@ -152,7 +157,6 @@ impl Undo<'_> {
                 self.delete_container(*guid).await
             }
             Inverse::DeleteContainer { guid } => self.delete_container(*guid).await,
-            Inverse::RemoveFolder => remove_tree(sysvol, &self.workplace.folder()).await,
             Inverse::RemoveEntry { name } => remove_tree(sysvol, &self.entry(name)?).await,
             Inverse::SwitchBack { live, old, staged } => {
                 self.switch_back(live, old.as_deref(), staged.as_deref(), remains)
@@ -199,8 +203,25 @@ impl Undo<'_> {
                     .await
             }
             Inverse::RecreateContainer => self.recreate().await,
-            // The version comes when all else is as it was.
-            Inverse::RestoreGptIni | Inverse::RestoreAttributes { .. } => Ok(()),
+            // The version comes when all else is as it was, and the folder after it.
+            Inverse::RestoreGptIni | Inverse::RestoreAttributes { .. } | Inverse::RemoveFolder => {
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes the folder of the GPO, which this operation made, unless somebody has put something into it.
+    async fn remove_folder(&self, remains: &mut Remains) -> Result<()> {
+        let (sysvol, folder) = (self.domain.sysvol(), self.workplace.folder());
+        if sysvol.stat(&folder).await?.is_none() {
+            return Ok(());
+        }
+        let listing = sysvol.list(&folder).await?;
+        if listing.entries.is_empty() && listing.refused.is_empty() {
+            sysvol.remove_dir(&folder).await
+        } else {
+            remains.leave(&folder);
+            Ok(())
         }
     }
 

@@ -59,13 +59,20 @@ impl Run<'_> {
             .directory()
             .modify_gpo(self.plan.target.guid, &change)
             .await;
-        // A modify is made or refused as a whole. What a refusal left there is somebody else's, even under the very version
-        // that was to be written.
-        if current.is_some()
-            && outcome
-                .as_ref()
-                .is_err_and(|error| error.kind() != ErrorKind::Connect)
-        {
+        if current.is_some() {
+            self.settled(outcome)
+        } else {
+            outcome
+        }
+    }
+
+    /// After one modify that was announced: it is made or refused as a whole, unless nobody knows for lack of an answer. What
+    /// a refusal left there is somebody else's, even if it is the very value that was to be written.
+    fn settled(&mut self, outcome: Result<()>) -> Result<()> {
+        let refused = outcome
+            .as_ref()
+            .is_err_and(|error| error.kind() != ErrorKind::Connect);
+        if refused {
             self.journal.not_made()?;
         }
         outcome
@@ -103,7 +110,8 @@ impl Run<'_> {
                 }
                 _ => continue,
             };
-            self.domain.directory().modify_gpo(guid, &change).await?;
+            let outcome = self.domain.directory().modify_gpo(guid, &change).await;
+            self.settled(outcome)?;
             let now = self.domain.session().directory().gpo(guid).await?;
             let right = change
                 .display_name
@@ -131,10 +139,12 @@ impl Run<'_> {
                 before: from.clone(),
                 written: to.clone(),
             })?;
-            self.domain
+            let outcome = self
+                .domain
                 .directory()
                 .set_gp_link(&dn, from.as_deref(), to.as_deref())
-                .await?;
+                .await;
+            self.settled(outcome)?;
         }
         Ok(())
     }

@@ -66,13 +66,15 @@ impl Run<'_> {
                 set_as_far_as_allowed(sysvol, &path, &descriptors).await?;
             }
         }
-        let folder = if descriptors.is_empty() && sysvol.has_exact_descriptors() {
-            vec![self.derived(last)?.without_object_aces]
-        } else {
-            descriptors
+        // In one step: the first of two would take the right to make the second. The POSIX ACL below it keeps an entry of this
+        // account, which gives it nothing that the descriptor does not.
+        let folder = match descriptors.last() {
+            Some(exact) => Some(exact.clone()),
+            None if sysvol.has_exact_descriptors() => Some(self.derived(last)?.without_object_aces),
+            None => None,
         };
-        if !folder.is_empty() {
-            set_as_far_as_allowed(sysvol, &self.workplace.folder(), &folder).await?;
+        if let Some(folder) = folder {
+            set_as_far_as_allowed(sysvol, &self.workplace.folder(), &[folder]).await?;
         }
         self.domain
             .directory()

@@ -60,7 +60,7 @@ impl Undo<'_> {
                     .as_ref()
                     .map(|basis| hashes_below(&basis.tree, live))
                     .unwrap_or_default();
-                if found != was || there {
+                if found != was {
                     remains.leave(match old {
                         Some(old) if there => {
                             format!(
