@@ -2,6 +2,8 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "test code outside of test functions"
 )]
@@ -10,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use gpoctl::ErrorKind;
@@ -17,7 +20,9 @@ use gpoctl::auth::read_password_file;
 use gpoctl::model::domain_name::DomainName;
 use gpoctl::model::guid::Guid;
 use gpoctl::sysvol::connect::{SmbAuth, SmbClientChoice, SmbSettings, connect};
-use gpoctl::sysvol::{Sysvol, SysvolPath};
+use gpoctl::sysvol::gpt::read_what_can_be_read;
+use gpoctl::sysvol::throttle::Room;
+use gpoctl::sysvol::{DirEntry, Listing, MAX_FILE, Sysvol, SysvolPath, SysvolRead};
 
 #[cfg(feature = "libsmbclient")]
 #[path = "live_sysvol/libsmbclient.rs"]
@@ -210,10 +215,22 @@ async fn files_and_names() {
             large,
             "{name}"
         );
-        // A size that is no longer right costs a call and no bytes.
+        // A size that is no longer right costs a call and no bytes, as long as the file is small.
+        folder.write(sysvol, "grown", &large[..60_000]).await;
         assert_eq!(
-            sysvol.read(&folder.at("large"), 10).await.unwrap(),
-            large,
+            sysvol.read(&folder.at("grown"), 10).await.unwrap(),
+            large[..60_000],
+            "{name}"
+        );
+        for size in [10, 100_000, 2_999_999] {
+            let larger = sysvol.read(&folder.at("large"), size).await.unwrap_err();
+            assert_eq!(larger.kind(), ErrorKind::Conflict, "{name}: {size}");
+            assert!(larger.message().contains("large"), "{name}: {larger}");
+        }
+        let refused = sysvol.read(&folder.at("large"), MAX_FILE + 1).await;
+        assert_eq!(
+            refused.unwrap_err().kind(),
+            ErrorKind::BadDirectory,
             "{name}"
         );
 
@@ -269,6 +286,114 @@ async fn a_folder_of_a_thousand_files_is_listed_whole() {
             assert!(listing.entries.len() > 10, "{name}");
         }
         folder.remove(sysvol).await;
+    }
+}
+
+/// The server of the lab, but for the size that it announces of `large`: an old one, as a listing may give it, or a lie.
+struct Announcing<'a> {
+    server: &'a dyn Sysvol,
+    size: u64,
+    also_when_asked: bool,
+}
+
+#[async_trait]
+impl SysvolRead for Announcing<'_> {
+    async fn list(&self, dir: &SysvolPath) -> gpoctl::Result<Listing> {
+        let mut listing = self.server.list(dir).await?;
+        for entry in &mut listing.entries {
+            if entry.name.as_str() == "large" {
+                entry.size = self.size;
+            }
+        }
+        Ok(listing)
+    }
+
+    async fn stat(&self, path: &SysvolPath) -> gpoctl::Result<Option<DirEntry>> {
+        let found = self.server.stat(path).await?;
+        Ok(found.map(|entry| DirEntry {
+            size: if self.also_when_asked {
+                self.size
+            } else {
+                entry.size
+            },
+            ..entry
+        }))
+    }
+
+    async fn read(&self, path: &SysvolPath, size: u64) -> gpoctl::Result<Bytes> {
+        self.server.read(path, size).await
+    }
+
+    async fn security_descriptor(&self, path: &SysvolPath) -> gpoctl::Result<Vec<u8>> {
+        self.server.security_descriptor(path).await
+    }
+
+    async fn maximal_access(&self, path: &SysvolPath) -> gpoctl::Result<Option<u32>> {
+        self.server.maximal_access(path).await
+    }
+
+    fn concurrency(&self) -> usize {
+        self.server.concurrency()
+    }
+
+    fn has_exact_descriptors(&self) -> bool {
+        self.server.has_exact_descriptors()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_size_costs_a_second_look_and_a_false_one_the_file() {
+    if !lab("an_old_size_costs_a_second_look_and_a_false_one_the_file") {
+        return;
+    }
+    for (name, sysvol) in back_ends().await {
+        let server = &*sysvol;
+        let folder = Folder::new(server).await;
+        folder.write(server, "large", &[7; 200_000]).await;
+        folder.write(server, "other", b"other").await;
+        for (size, also_when_asked, unread) in [
+            (1, false, None),
+            (199_999, false, None),
+            (300_000, false, None),
+            (1, true, Some(ErrorKind::Conflict)),
+            (MAX_FILE + 1, false, Some(ErrorKind::BadDirectory)),
+        ] {
+            let announcing = Announcing {
+                server,
+                size,
+                also_when_asked,
+            };
+            let room = Room::new(256);
+            let read = read_what_can_be_read(&announcing, &domain(), folder.guid, Some(&room))
+                .await
+                .unwrap();
+            let files: Vec<(String, usize)> = read
+                .gpt
+                .tree
+                .files()
+                .map(|(path, content)| (path.to_string(), content.len()))
+                .collect();
+            let other = ("other".to_owned(), 5);
+            match unread {
+                None => {
+                    let large = ("large".to_owned(), 200_000);
+                    assert_eq!(files, [large, other], "{name}: {size}");
+                    assert!(read.unread.is_empty(), "{name}: {size}");
+                }
+                Some(kind) => {
+                    assert_eq!(files, [other], "{name}: {size}");
+                    let [(path, error)] = &read.unread[..] else {
+                        panic!("{name}: {size}: {:?}", read.unread);
+                    };
+                    assert_eq!((path.to_string().as_str(), error.kind()), ("large", kind));
+                    assert!(error.message().contains("large"), "{error}");
+                }
+            }
+            drop(read);
+            // All of it is free again.
+            room.reserve(256 << 10).await.unwrap();
+        }
+        folder.remove(server).await;
     }
 }
 

@@ -74,14 +74,13 @@ pub async fn read_what_can_be_read(
     let mut grown = HashMap::new();
     loop {
         let last = attempt == ATTEMPTS;
-        let sizes = grown.len();
         let mut read = read_once(sysvol, domain, guid, room, &mut grown).await?;
         let vanished = read
             .found
             .unread
             .iter()
             .any(|(_, error)| error.kind() == ErrorKind::NotFound);
-        if (vanished || grown.len() > sizes) && !last {
+        if (vanished || read.grew) && !last {
             // A file vanished or grew between the listing and the reading: somebody is writing, so look again.
         } else if read.unchanged {
             return Ok(read.found);
@@ -99,6 +98,8 @@ pub async fn read_what_can_be_read(
 /// One reading.
 struct Reading {
     found: Readable,
+    /// Whether a file was larger than expected; `grown` has its size now.
+    grew: bool,
     /// Whether GPT.INI stayed the same.
     unchanged: bool,
 }
@@ -213,6 +214,7 @@ async fn read_once(
         })
         .buffer_unordered(in_flight);
     let mut read = 0_u64;
+    let mut grew = false;
     while let Some((path, size, content)) = contents.next().await {
         match content {
             Ok(content) => {
@@ -229,6 +231,7 @@ async fn read_once(
                     && now.size > size
                 {
                     grown.insert(path.clone(), now.size);
+                    grew = true;
                 }
                 unread.push((path, error));
             }
@@ -255,6 +258,7 @@ async fn read_once(
             unread,
             reserved,
         },
+        grew,
         unchanged,
     })
 }
