@@ -51,13 +51,6 @@ fn rows(table: &str) -> Vec<[String; 3]> {
         .collect()
 }
 
-/// Where these texts and SIDs stand in a GPO, by a search through all its bytes.
-fn search(side: &str, guid: &str, needles: &[&str]) -> Value {
-    let arguments: Vec<&str> = [&["search", guid][..], needles].concat();
-    serde_json::from_slice(&judge(side, &arguments)).unwrap()
-}
-
-/// The codes of findings, with how often each stands there.
 fn codes(findings: &Value) -> BTreeMap<&str, usize> {
     let mut codes = BTreeMap::new();
     for finding in findings.as_array().unwrap() {

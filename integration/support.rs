@@ -641,3 +641,26 @@ database.transaction_commit()
         assert!(self.0.wait().unwrap().success());
     }
 }
+
+/// Where these texts and SIDs stand in a GPO, by a search through all its bytes.
+pub fn search(side: &str, guid: &str, needles: &[&str]) -> Value {
+    let arguments: Vec<&str> = [&["search", guid][..], needles].concat();
+    serde_json::from_slice(&judge(side, &arguments)).unwrap()
+}
+
+/// The codes of findings, with how often each stands there.
+
+/// A copy of a seed of SRC in either domain, with its WMI filter, or that of the same name; `more` are options of copy.
+pub fn copy_of_seed(seed: &str, side: &str, name: &str, more: &[&str]) {
+    let domain = format!("{side}.test");
+    let mut arguments = vec!["copy", seed, "--from", "src.test", "--to", &domain];
+    let table = both_ways("dst");
+    if side == "dst" {
+        arguments.extend(["--migration-table", table.to_str().unwrap()]);
+    }
+    arguments.extend(["--name", name, "--yes", "--json"]);
+    gpoctl(&[&arguments, more].concat()).json();
+    if side == "dst" && seed == "Everything" {
+        write(&domain, &["wmi", "link", name, "Windows 10 and 11"]).json();
+    }
+}

@@ -11,7 +11,7 @@ use crate::operations::import::{ImportOptions, ImportTarget, plan};
 
 /// Put the settings of a backup into an existing GPO of any domain
 ///
-/// The target's old settings are erased. Its GUID, name, permissions, links and WMI filter link stay; the status
+/// The target's old settings are erased. Its GUID, name, permissions, links and, without --relink-wmi-filter, WMI filter link stay; the status
 /// (which halves are enabled) and the settings come from the backup. Permissions of the backup are never applied.
 #[derive(Debug, Args)]
 #[command(
@@ -40,6 +40,10 @@ pub(super) struct ImportArgs {
     #[arg(long)]
     allow_partial: bool,
 
+    /// Link the WMI filter of the target's domain that has the name of the backup's; it must exist, once
+    #[arg(long)]
+    relink_wmi_filter: bool,
+
     #[command(flatten)]
     writing: WritingArgs,
 
@@ -55,6 +59,7 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
         mapping: args.mapping.options(),
         allow_cpassword: args.allow_cpassword,
         allow_partial: args.allow_partial,
+        relink_wmi_filter: args.relink_wmi_filter,
     };
     let session = args.connection.connect().await?;
     let target = match session.directory().find_gpo(&args.into).await {

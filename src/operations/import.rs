@@ -1,6 +1,6 @@
 //! Import: the settings of a backup into an existing GPO of any domain, as GPMC's `IGPMGPO::Import` does it.
 //!
-//! The target's old settings go; its GUID, name, DACL, links and WMI filter link stay. The status flags and the extension
+//! The target's old settings go; its GUID, name, DACL, links and, unless asked otherwise, WMI filter link stay. The status flags and the extension
 //! lists are the backup's, each half of the version goes up by one. The backup's DACL, and the DACLs of its packages, are
 //! never applied.
 
@@ -11,10 +11,10 @@ use super::read;
 use super::rights;
 use super::risks;
 use super::secrets::admit_passwords;
-use super::settings::{NewSettings, name_is_free, objects_for, present_version};
+use super::settings::{NewSettings, name_is_free, objects_for, present_version, wmi_link};
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::formats::backup_xml::is_in_class_store;
 use crate::message::StatusMessage;
 use crate::migration::map::{MapOptions, map};
@@ -22,6 +22,7 @@ use crate::migration::table::MigrationTable;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
+use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
 use crate::session::DomainSession;
 
@@ -48,6 +49,8 @@ pub struct ImportOptions {
     pub allow_cpassword: bool,
     /// Whether a backup may be taken that lacks what could not be read when it was made.
     pub allow_partial: bool,
+    /// Whether the GPO gets the WMI filter of the target's domain that is called as that of the backup.
+    pub relink_wmi_filter: bool,
 }
 
 /// Works out what an import would change. Writes nothing.
@@ -90,6 +93,13 @@ pub async fn plan(
             None
         }
     };
+    let wmi_filter = match &source.wmi_filter {
+        Some(link) if options.relink_wmi_filter => {
+            let link = filter_of_that_name(session, link).await?;
+            Some(Some(wmi_link(live.as_ref(), &link)))
+        }
+        _ => None,
+    };
     let plan_target = PlanTarget {
         guid,
         display_name: match (target, &live) {
@@ -125,7 +135,7 @@ pub async fn plan(
         machine_extensions: source.machine_extensions.clone(),
         user_extensions: source.user_extensions.clone(),
         display_name: None,
-        wmi_filter: None,
+        wmi_filter,
         security_descriptor: None,
         gpt_ini: None,
         links: Vec::new(),
@@ -136,6 +146,29 @@ pub async fn plan(
     .plan()?;
     rights::check(session, &plan).await?;
     Ok(plan)
+}
+
+/// The filter of the domain that is called as the one of the backup.
+async fn filter_of_that_name(
+    session: &DomainSession,
+    link: &WmiFilterLink,
+) -> Result<WmiFilterLink> {
+    let name = link.name.as_ref().ok_or_else(|| {
+        Error::new(
+            ErrorKind::BadInput,
+            format!(
+                "the backup does not tell the name of its WMI filter {}",
+                link.id
+            ),
+        )
+        .with_hint("import without --relink-wmi-filter, and use gpoctl wmi link")
+    })?;
+    let filter = session.directory().find_wmi_filter(name).await?;
+    Ok(WmiFilterLink {
+        id: filter.id,
+        domain: session.info().dns_domain.to_string(),
+        name: Some(filter.name),
+    })
 }
 
 /// The class stores and their packages, which mean the same in every domain. What else stands below the GPO is bound to

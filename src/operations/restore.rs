@@ -13,7 +13,7 @@ use super::read::{self, LiveGpo};
 use super::rights;
 use super::risks;
 use super::secrets::stored_passwords;
-use super::settings::{NewSettings, higher, name_is_free, present_version};
+use super::settings::{NewSettings, higher, name_is_free, present_version, wmi_link};
 use crate::backup::StoredBackup;
 use crate::directory::Dn;
 use crate::directory::links::Som;
@@ -367,15 +367,5 @@ async fn wmi_filter(
         );
         return Ok(None);
     }
-    // A link that names this filter already stays, whatever its spelling.
-    let present = live.filter(|live| {
-        live.snapshot
-            .wmi_filter
-            .as_ref()
-            .is_some_and(|present| present.id == link.id)
-    });
-    Ok(match present {
-        Some(live) => live.object.wmi_filter.clone(),
-        None => Some(link.to_attribute()),
-    })
+    Ok(Some(wmi_link(live, link)))
 }

@@ -19,6 +19,7 @@ use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::{SecurityDescriptor, control, same_access};
+use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
 use crate::session::DomainSession;
 
@@ -60,6 +61,16 @@ pub(super) struct NewSettings<'a> {
     pub(super) risks: Vec<Risk>,
     /// What was noticed.
     pub(super) messages: Vec<StatusMessage>,
+}
+
+/// `gPCWQLFilter` that links this filter. A link that names it already stays, whatever its spelling.
+pub(super) fn wmi_link(live: Option<&LiveGpo>, link: &WmiFilterLink) -> String {
+    live.filter(|live| {
+        let present = live.snapshot.wmi_filter.as_ref();
+        present.is_some_and(|present| present.id == link.id)
+    })
+    .and_then(|live| live.object.wmi_filter.clone())
+    .unwrap_or_else(|| link.to_attribute())
 }
 
 impl NewSettings<'_> {
