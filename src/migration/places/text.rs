@@ -252,6 +252,10 @@ impl Context<'_, '_> {
         for span in unread {
             self.unread_path(text.get(span).unwrap_or_default(), place);
         }
+        let known: HashSet<&str> = references
+            .iter()
+            .filter_map(|reference| text.get(reference.span.clone()))
+            .collect();
         for reference in references {
             let decision = match &reference.target {
                 FoundTarget::Sid { sid, text } => self.sid(sid, text, place, scope),
@@ -293,6 +297,13 @@ impl Context<'_, '_> {
                 self.bad_path(new, old, place);
             }
             return Outcome::Unchanged;
+        }
+        for uncovered in uncovered(&new, &known, &written) {
+            let text = format!(
+                "{} is a reference only now that what stands before it was mapped, so it was not looked at",
+                printable(uncovered)
+            );
+            self.warning("unread-text", text, place);
         }
         if ace_removed && sddl_text::aces(&new).is_empty() {
             self.warning(
@@ -368,6 +379,24 @@ fn broken_paths<'a>(old: &'a str, new: &'a str, written: &[Written]) -> Vec<(&'a
         }
     }
     broken
+}
+
+/// The references in the new text that were none in the old one: a path that was written is shorter than the old one, or has other
+/// signs in it, and what stood in its shade as nothing sensible is now read as the entry of a descriptor.
+fn uncovered<'a>(new: &'a str, known: &HashSet<&str>, written: &[Written]) -> Vec<&'a str> {
+    let (found, _) = references(new);
+    let is_written = |start: usize| {
+        let next = written.partition_point(|(_, span)| span.end <= start);
+        written
+            .get(next)
+            .is_some_and(|(_, span)| span.start <= start)
+    };
+    found
+        .into_iter()
+        .filter(|reference| !is_written(reference.span.start))
+        .filter_map(|reference| new.get(reference.span))
+        .filter(|text| !known.contains(text))
+        .collect()
 }
 
 /// The references in a text, and what looks like a UNC path but is spelled in another way.
@@ -550,6 +579,19 @@ mod tests {
         assert_eq!(
             rewritten("O:S-1-5-7G:BAD:(D;;0X1;;;DU)(A;;RC;;;S-1-5-7)").0,
             changed("O:S-1-5-9G:BAD:(D;;0X1;;;DU)(A;;RC;;;S-1-5-9)")
+        );
+    }
+
+    #[test]
+    fn says_what_only_the_new_text_shows() {
+        let hidden = r#"\\gone\a((;"(A;;CC;;;S-1-5-0X7)"#;
+        assert_eq!(found(hidden), [r"\\gone\a(("]);
+        assert_eq!(
+            rewritten(hidden),
+            (
+                changed(r#""(A;;CC;;;S-1-5-0X7)"#),
+                vec!["unread-text".to_owned()]
+            )
         );
     }
 
