@@ -61,6 +61,10 @@ fn versions(
     wanted: Option<&SecurityDescriptor>,
     list: &mut ChangeList,
 ) {
+    // Of a version that is not known, none can be the higher one.
+    if folder.has_unread_gpt_ini() {
+        return;
+    }
     let directory = facts.object.version.unwrap_or_default();
     let sysvol = sysvol_version(folder).ok().flatten();
     let known = sysvol.unwrap_or_default();
@@ -214,6 +218,7 @@ mod tests {
             }),
             wmi_filter: None,
             samba: true,
+            unread: Vec::new(),
         }
     }
 
