@@ -201,6 +201,7 @@ mod tests {
     use super::*;
     use crate::directory::{Dn, GpoObject};
     use crate::model::extension_list::ExtensionList;
+    use crate::model::safe_name::RelPath;
 
     fn facts(directory: Option<u32>, gpt_ini: Option<&str>) -> Facts {
         let base = Dn::parse("DC=src,DC=test").unwrap();
@@ -288,6 +289,20 @@ mod tests {
         let mut nowhere = facts(Some(2), None);
         nowhere.folder = None;
         assert!(mend(nowhere).is_empty());
+    }
+
+    #[test]
+    fn a_gpt_ini_that_was_not_read_is_not_written() {
+        for path in ["gpt.ini", ""] {
+            let mut unread = facts(Some(2), None);
+            let folder = unread.folder.as_mut().unwrap();
+            folder.unread.insert(if path.is_empty() {
+                RelPath::root()
+            } else {
+                path.parse().unwrap()
+            });
+            assert!(mend(unread).is_empty());
+        }
     }
 
     #[test]
