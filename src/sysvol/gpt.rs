@@ -67,8 +67,8 @@ pub struct Readable {
 }
 
 /// As [`read_gpt`], but a file or folder below the GPO's own that the server does not give costs only itself: it is missing
-/// from the tree, and comes back with the reason. Of two entries whose names differ only in case the second is such a one.
-/// No file is read before there is room for all of them.
+/// from the tree, and comes back with the reason. Of two entries whose names differ only in case the second is such a one;
+/// of two folders, what is in either is read as if they were one. No file is read before there is room for all of them.
 ///
 /// # Errors
 /// As [`read_gpt`] for the folder as a whole: there is none, it cannot be listed, it is too large.
@@ -134,7 +134,7 @@ async fn read_once(
     let mut files: Vec<(RelPath, u64)> = Vec::new();
     let mut ini = None;
     let mut level = vec![RelPath::root()];
-    let mut seen: HashMap<String, RelPath> = HashMap::new();
+    let mut seen: HashMap<String, (RelPath, bool)> = HashMap::new();
     let mut entries = 0_usize;
     let mut total = 0_u64;
     while !level.is_empty() {
@@ -180,12 +180,16 @@ async fn read_once(
                 }
                 // Windows has one entry for both, and which of two a client gets from another server is anybody's guess.
                 match seen.entry(path.folded()) {
-                    Entry::Occupied(first) => {
-                        let error = one_to_windows(guid, first.get(), &path);
+                    Entry::Occupied(known) => {
+                        let (first, is_dir) = known.get();
+                        let error = one_to_windows(guid, first, &path);
+                        if *is_dir && entry.is_dir {
+                            next.push(path.clone());
+                        }
                         unread.push((path, error));
                         continue;
                     }
-                    Entry::Vacant(free) => free.insert(path.clone()),
+                    Entry::Vacant(free) => free.insert((path.clone(), entry.is_dir)),
                 };
                 if let Some(message) = left_out(&path, entry.is_dir) {
                     gpt.messages.push(message);
@@ -251,15 +255,20 @@ async fn read_once(
         }
     }
     drop(contents);
-    let twice = match before {
-        Ok(before) => read_ini().await.map(|after| (before == after, before)),
-        Err(error) => Err(error),
-    };
-    let unchanged = match (twice, &ini) {
-        (Ok((unchanged, ini)), _) => {
-            gpt.gpt_ini = ini;
-            unchanged
-        }
+    let unchanged = match (before, &ini) {
+        (Ok(_), None) => true,
+        (Ok(before), Some((path, _))) => match read_ini().await {
+            Ok(after) => {
+                let unchanged = after == before;
+                gpt.gpt_ini = before;
+                unchanged
+            }
+            Err(error) if is_local(&error) => {
+                unread.push((path.clone(), error));
+                false
+            }
+            Err(error) => return Err(error),
+        },
         (Err(error), Some((path, _))) if is_local(&error) => {
             unread.push((path.clone(), error));
             true
