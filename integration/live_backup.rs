@@ -472,3 +472,122 @@ fn tickets_of_a_cache_are_enough_for_both_halves() {
     assert_eq!(shown["files"].as_array().unwrap().len(), 19);
     assert_eq!(shown["links"].as_array().unwrap().len(), 2);
 }
+
+/// Opens a file over SMB, says that it is to be deleted, and keeps it until its standard input ends; the file stays then.
+/// Meanwhile it is listed, and nobody can open it.
+const HOLD: &str = r#"
+import sys
+from samba.param import LoadParm
+from samba.credentials import Credentials
+from samba.samba3 import libsmb_samba_internal as libsmb, param
+lp = LoadParm(); lp.load_default()
+s3 = param.get_context(); s3.load(lp.configfile)
+creds = Credentials(); creds.guess(lp)
+creds.set_username("Administrator")
+creds.set_password(open("/lab-state/admin.password").read().strip())
+share = libsmb.Conn("localhost", "sysvol", lp=s3, creds=creds)
+number = share.create(sys.argv[1], DesiredAccess=0x00110081, ShareAccess=7)
+share.delete_on_close(number, 1)
+print("held", flush=True)
+sys.stdin.read()
+share.delete_on_close(number, 0)
+share.close(number)
+"#;
+
+/// Holds a file of a GPO of SRC.TEST like this while `run` runs.
+fn held<T>(guid: &str, file: &str, run: impl FnOnce() -> T) -> T {
+    use std::io::BufRead as _;
+
+    let path = format!("src.test\\Policies\\{guid}\\{file}");
+    let mut holder = std::process::Command::new(std::env::var("GPOCTL_LAB_ENGINE").unwrap())
+        .args(["exec", "-i"])
+        .arg(std::env::var("GPOCTL_LAB_SRC_CONTAINER").unwrap())
+        .args(["python3", "-c", HOLD, &path])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let said = holder.stdout.take().unwrap();
+    std::io::BufReader::new(said).read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+    let result = run();
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
+    result
+}
+
+/// A file that is listed and cannot be opened because it is being deleted is no GPO without a folder: a backup has the rest,
+/// and what writes does not take the GPO for empty.
+#[test]
+fn a_file_that_is_listed_and_not_there_is_no_missing_folder() {
+    if !lab("a_file_that_is_listed_and_not_there_is_no_missing_folder") {
+        return;
+    }
+    let _domain = alone();
+    let saved = &back_up("src.test", &["Everything"])["Everything"];
+    let saved = saved.to_str().unwrap();
+    let name = &fresh("Vanishing");
+    let whole = write("src.test", &["import", saved, "--into", name, "--create"]);
+    assert_eq!(whole.status, 0, "{}{}", whole.stdout, whole.stderr);
+    let guid = &guid_of(&gpo_named(&state("src"), name));
+    let before = state("src");
+    let to = tempfile::tempdir_in(scratch()).unwrap().keep();
+    let to = to.to_str().unwrap();
+    let operations = || {
+        let folder = scratch().join("state/gpoctl/operations");
+        std::fs::read_dir(folder).unwrap().count()
+    };
+    let journals = operations();
+    let (partial, checked, imported, copied, deleted) = held(guid, "Machine\\Registry.pol", || {
+        let other = &fresh("Vanishing copy");
+        (
+            gpoctl(&["backup", name, "--domain", "src.test", "--to", to, "--json"]),
+            gpoctl(&["check", guid, "--domain", "src.test", "--json"]),
+            write("src.test", &["import", saved, "--into", name]),
+            gpoctl(&[
+                "copy", name, "--from", "src.test", "--name", other, "--yes", "--json",
+            ]),
+            write("src.test", &["delete", name]),
+        )
+    });
+    let after = state("src");
+    let journals = operations() - journals;
+    let removed = write("src.test", &["delete", name]);
+    assert_eq!(removed.status, 0, "{}", removed.stderr);
+
+    assert_eq!(partial.status, 3, "{}{}", partial.stdout, partial.stderr);
+    let result: serde_json::Value = serde_json::from_str(&partial.stdout).unwrap();
+    let backup = &result["backups"][0];
+    assert_eq!(backup["status"], "partial");
+    let unread: Vec<&serde_json::Value> = backup["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|message| message["code"] == "unreadable-file")
+        .map(|message| &message["place"]["file"])
+        .collect();
+    assert_eq!(unread, ["Machine\\Registry.pol"]);
+    let mut files = sysvol_files(&before["gpos"][guid]);
+    assert!(files.remove("machine/registry.pol").is_some());
+    let path = std::path::Path::new(backup["path"].as_str().unwrap());
+    assert!(files.len() > 5);
+    assert_eq!(local_files(&path.join("DomainSysvol/GPO")), files);
+
+    let report: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
+    assert_eq!(checked.status, 1);
+    let codes = codes(&report);
+    assert!(codes.contains(&"unreadable-file".to_owned()), "{codes:?}");
+    assert!(!codes.contains(&"no-sysvol-folder".to_owned()), "{codes:?}");
+
+    for said in [imported, copied, deleted] {
+        let result: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!(said.status, 1, "{result:#}");
+        assert_eq!(result["error"]["kind"], "conflict", "{result:#}");
+        let message = result["error"]["message"].as_str().unwrap();
+        assert!(message.contains("Registry.pol"), "{message}");
+    }
+    // Nothing was begun, so there is no safety backup that could be empty.
+    assert_eq!(journals, 0);
+    assert_same(&before, &after);
+}

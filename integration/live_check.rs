@@ -254,6 +254,103 @@ fn faults_of_the_sysvol_half() {
     inside("dst", &["rm", "-rf", "/tmp/away"]);
 }
 
+/// What one GPO does not give costs that and nothing else: the rest of it and the other GPOs are checked.
+#[test]
+fn what_cannot_be_read_is_a_finding() {
+    if !lab("what_cannot_be_read_is_a_finding") {
+        return;
+    }
+    let gpo = Gpo::new("Partly read");
+    let user = std::env::var("GPOCTL_LAB_DST_EDITOR_USER").unwrap();
+    let password = std::env::var("GPOCTL_LAB_DST_EDITOR_PASSWORD_FILE").unwrap();
+    let editor = ["--user", &user, "--password-file", &password];
+    let all = |more: &[&str]| {
+        let check = ["check", "--all", "--domain", "dst.test", "--json"];
+        let said = gpoctl(&[&check, more].concat());
+        let report: Value = serde_json::from_str(&said.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}{}", said.stdout, said.stderr));
+        (said.status, report)
+    };
+    // Severity, code, file: of this GPO, which is the only one with a fault.
+    let found = |report: &Value| -> Vec<(String, String, String)> {
+        let faults = faults(report).into_iter();
+        let messages = report["messages"].as_array().unwrap().iter();
+        faults
+            .zip(messages.filter(|message| message["severity"] != "info"))
+            .map(|((severity, code), message)| {
+                assert_eq!(message["gpo"], gpo.name, "{message}");
+                let file = message["place"]["file"].as_str().unwrap().to_owned();
+                (severity, code, file)
+            })
+            .collect()
+    };
+    let error = |code: &str, file: &str| ("error".to_owned(), code.to_owned(), file.to_owned());
+    let (status, healthy) = all(&editor);
+    assert_eq!((status, faults(&healthy)), (0, Vec::new()), "{healthy:#}");
+    let gpos = healthy["gpos"].as_array().unwrap().len();
+    let broken = |wanted: &[(String, String, String)], more: &[&str]| {
+        let (status, report) = all(more);
+        assert_eq!(found(&report), wanted, "{report:#}");
+        assert_eq!((status, &report["status"]), (1, &"errors".into()));
+        assert_eq!(report["gpos"].as_array().unwrap().len(), gpos);
+        // What was not read is not said to be missing.
+        for message in report["messages"].as_array().unwrap() {
+            assert!(
+                message["gpo"] != gpo.name || message["code"] != "extension-without-settings",
+                "{message}"
+            );
+        }
+    };
+
+    // A file and a folder that the account may not open.
+    let mode = |path: &str| gpo.shell(&format!("stat -c %a {path}")).trim().to_owned();
+    let (root, folder, ini) = (mode("."), mode("User"), mode("GPT.INI"));
+    let file = mode("Machine/Registry.pol");
+    gpo.shell("chmod 600 Machine/Registry.pol; chmod 700 User");
+    let registry = error("unreadable-file", "Machine\\Registry.pol");
+    broken(
+        &[registry.clone(), error("unreadable-file", "User")],
+        &editor,
+    );
+    // GPT.INI: it is not missing, and nobody writes it anew unread.
+    gpo.shell(&format!("chmod 600 GPT.INI; chmod {folder} User"));
+    let version = gpo.attribute("versionNumber");
+    gpo.replace("versionNumber", "1");
+    broken(&[error("unreadable-file", "GPT.INI"), registry], &editor);
+    let fix = ["--fix", "--dry-run"];
+    let (_, plan) = gpo.check(&[&editor[..], &fix].concat());
+    let steps = plan["plan"]["steps"].to_string();
+    assert!(!steps.contains("GPT.INI"), "{steps}");
+    assert!(!steps.contains("versionNumber"), "{steps}");
+    gpo.replace("versionNumber", &version);
+    gpo.shell(&format!(
+        "chmod {ini} GPT.INI; chmod {file} Machine/Registry.pol"
+    ));
+    assert_eq!(faults(&all(&editor).1), []);
+
+    // The GPO's own folder.
+    gpo.shell("chmod 700 .");
+    broken(&[error("unreadable-file", "")], &editor);
+    gpo.shell(&format!("chmod {root} ."));
+
+    // Two names that are one to Windows: the rest is looked at, whoever looks.
+    gpo.shell("cp --preserve=all Machine/Registry.pol Machine/REGISTRY.POL");
+    let twin = error("unreadable-file", "Machine\\Registry.pol");
+    broken(&[twin], &[]);
+    gpo.shell("rm Machine/REGISTRY.POL");
+
+    // A descriptor that is not given: the file itself may be read.
+    let sddl = "O:BAG:BAD:P(A;;FA;;;BA)(A;;0x100089;;;AU)";
+    let path = format!("{}/Machine/Registry.pol", gpo.folder);
+    inside(
+        "dst",
+        &["samba-tool", "ntacl", "set", "--use-s3fs", sddl, &path],
+    );
+    let denied = error("descriptor-unreadable", "Machine\\Registry.pol");
+    let (status, report) = all(&editor);
+    assert_eq!((status, found(&report)), (1, vec![denied]), "{report:#}");
+}
+
 #[test]
 fn computers_that_may_not_read() {
     if !lab("computers_that_may_not_read") {

@@ -312,14 +312,50 @@ fn names_that_windows_cannot_tell_apart_or_read_are_told() {
         ],
     );
     let result = back_up();
-    let text = format!("{}{}", result.stdout, result.stderr);
-    assert_ne!(result.status, 0, "{text}");
-    assert!(
-        text.contains("scripts.ini")
-            && text.contains("Scripts.INI")
-            && text.contains("are one to Windows"),
-        "{text}"
+    let both = |text: &str| {
+        assert!(
+            text.contains("scripts.ini")
+                && text.contains("Scripts.INI")
+                && text.contains("are one to Windows"),
+            "{text}"
+        );
+    };
+    // One of the two is missing from the backup, and nothing else is.
+    assert_eq!(result.status, 3, "{}{}", result.stdout, result.stderr);
+    let result: Value = serde_json::from_str(&result.stdout).unwrap();
+    let partial = &result["backups"][0];
+    assert_eq!(partial["status"], "partial");
+    let unread: Vec<&Value> = partial["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|message| message["code"] == "unreadable-file")
+        .collect();
+    assert_eq!(unread.len(), 1, "{partial:#}");
+    both(unread[0]["text"].as_str().unwrap());
+    assert_eq!(unread[0]["place"]["file"], "Machine\\Scripts\\scripts.ini");
+    let before = state("dst");
+    let path = partial["path"].as_str().unwrap();
+    assert_eq!(
+        local_files(&Path::new(path).join("DomainSysvol/GPO")),
+        sysvol_files(&before["gpos"][&guid])
     );
+    // What writes does not choose between the two.
+    let other = &fresh("Odd names copied");
+    let restore = ["restore", path, "--allow-partial"];
+    for said in [
+        import(backup, name, &["--yes"]),
+        write("dst.test", &restore),
+        gpoctl(&[
+            "copy", name, "--from", "dst.test", "--name", other, "--yes", "--json",
+        ]),
+    ] {
+        assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+        let result: Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!(result["error"]["kind"], "bad-directory", "{result:#}");
+        both(result["error"]["message"].as_str().unwrap());
+    }
+    assert_same(&before, &state("dst"));
     on_dc("dst", &["rm", &format!("{folder}/Scripts.INI")]);
     assert_eq!(back_up().status, 0);
 }

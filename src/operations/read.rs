@@ -9,13 +9,14 @@ use super::progress::Control;
 use crate::directory::GpoObject;
 use crate::directory::survey::GpoRecord;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Severity, StatusMessage};
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::migration::scan;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::domain_name::DomainName;
 use crate::model::principal::Principal;
 use crate::model::reference::Place;
+use crate::model::safe_name::RelPath;
 use crate::model::sddl::map_condition;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
@@ -88,10 +89,8 @@ pub(super) async fn read_surveyed(
             (Some(read.gpt), read.unread, read.reserved)
         }
     };
-    let unreadable = unread.into_iter().map(|(path, error)| {
-        StatusMessage::warning("unreadable-file", error.to_string())
-            .at(Place::file(path.to_string()))
-            .of_gpo(&object.display_name)
+    let unreadable = unread.iter().map(|(path, error)| {
+        unreadable(Severity::Warning, "unreadable-file", path, error).of_gpo(&object.display_name)
     });
     let descriptor = unreadable_descriptor(&object.security_descriptor)
         .map(|message| message.of_gpo(&object.display_name));
@@ -117,6 +116,21 @@ const LEAVES_A_GAP: &[&str] = &[
     "unreadable-descriptor",
     "unreadable-file",
 ];
+
+/// What is said of something below a GPO's folder that the server does not give.
+pub(super) fn unreadable(
+    severity: Severity,
+    code: &str,
+    path: &RelPath,
+    error: &Error,
+) -> StatusMessage {
+    let message = StatusMessage::new(severity, code, error.to_string());
+    let message = message.at(Place::file(path.to_string()));
+    match error.hint() {
+        Some(hint) => message.with_hint(hint),
+        None => message,
+    }
+}
 
 /// What is wrong with a descriptor that says nothing: who may not read it gets none.
 fn unreadable_descriptor(descriptor: &[u8]) -> Option<StatusMessage> {

@@ -1,6 +1,7 @@
 //! The SYSVOL half of one GPO, read whole.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -38,12 +39,18 @@ pub(crate) const STAGING_PREFIX: &str = ".gpoctl-";
 /// Reads a GPO. GPT.INI is read before and after: when it changed meanwhile, everything is read again.
 ///
 /// # Errors
-/// `NotFound` when the GPO has no folder; `BadDirectory` when it is larger than the limits (100,000 entries, 1 GiB, 64
-/// folders deep), or two entries whose names differ only in case; otherwise as the back end.
+/// `NotFound` when the GPO has no folder, and only then; `Conflict` when something in it is listed and not there;
+/// `BadDirectory` when it is larger than the limits (100,000 entries, 1 GiB, 64 folders deep), or has two entries whose
+/// names differ only in case; otherwise as the back end.
 pub async fn read_gpt(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> Result<Gpt> {
     let read = read_what_can_be_read(sysvol, domain, guid, None).await?;
     match read.unread.into_iter().next() {
         None => Ok(read.gpt),
+        Some((_, error)) if error.kind() == ErrorKind::NotFound => {
+            Err(error.with_kind(ErrorKind::Conflict).context(format!(
+                "SYSVOL lists a part of GPO {guid} that it does not give"
+            )))
+        }
         Some((_, error)) => Err(error),
     }
 }
@@ -60,10 +67,11 @@ pub struct Readable {
 }
 
 /// As [`read_gpt`], but a file or folder below the GPO's own that the server does not give costs only itself: it is missing
-/// from the tree, and comes back with the reason. No file is read before there is room for all of them.
+/// from the tree, and comes back with the reason. Of two entries whose names differ only in case the second is such a one;
+/// of two folders, what is in either is read as if they were one. No file is read before there is room for all of them.
 ///
 /// # Errors
-/// As [`read_gpt`].
+/// As [`read_gpt`] for the folder as a whole: there is none, it cannot be listed, it is too large.
 pub async fn read_what_can_be_read(
     sysvol: &dyn SysvolRead,
     domain: &DomainName,
@@ -105,7 +113,7 @@ struct Reading {
 }
 
 /// Whether an error is of one path alone: the next one may be readable.
-fn is_local(error: &Error) -> bool {
+pub(crate) fn is_local(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::Denied | ErrorKind::BadDirectory | ErrorKind::Conflict | ErrorKind::NotFound
@@ -127,7 +135,7 @@ async fn read_once(
     let mut files: Vec<(RelPath, u64)> = Vec::new();
     let mut ini = None;
     let mut level = vec![RelPath::root()];
-    let mut seen: HashMap<String, RelPath> = HashMap::new();
+    let mut seen: HashMap<String, (RelPath, bool)> = HashMap::new();
     let mut entries = 0_usize;
     let mut total = 0_u64;
     while !level.is_empty() {
@@ -139,7 +147,7 @@ async fn read_once(
             .buffered(in_flight);
         let mut next = Vec::new();
         while let Some((folder, listing)) = listings.next().await {
-            let listing = match listing {
+            let mut listing = match listing {
                 Ok(listing) => listing,
                 Err(error) if is_local(&error) && !folder.is_root() => {
                     unread.push((folder, error));
@@ -153,6 +161,8 @@ async fn read_once(
                         .at(Place::file(folder.to_string())),
                 );
             }
+            // Of two names that are one to Windows, which comes first is not the server's whim.
+            listing.entries.sort_by(|a, b| a.name.cmp(&b.name));
             for entry in listing.entries {
                 entries += 1;
                 let path = folder.join(entry.name.clone());
@@ -170,9 +180,18 @@ async fn read_once(
                     return Err(too_large(guid, "folders nested more than 64 deep"));
                 }
                 // Windows has one entry for both, and which of two a client gets from another server is anybody's guess.
-                if let Some(there) = seen.insert(path.folded(), path.clone()) {
-                    return Err(one_to_windows(guid, &there, &path));
-                }
+                match seen.entry(path.folded()) {
+                    Entry::Occupied(known) => {
+                        let (first, is_dir) = known.get();
+                        let error = one_to_windows(guid, first, &path);
+                        if *is_dir && entry.is_dir {
+                            next.push(path.clone());
+                        }
+                        unread.push((path, error));
+                        continue;
+                    }
+                    Entry::Vacant(free) => free.insert((path.clone(), entry.is_dir)),
+                };
                 if let Some(message) = left_out(&path, entry.is_dir) {
                     gpt.messages.push(message);
                 } else if entry.is_dir {
@@ -240,11 +259,19 @@ async fn read_once(
     }
     drop(contents);
     let unchanged = match (before, &ini) {
-        (Ok(before), _) => {
-            let unchanged = read_ini().await? == before;
-            gpt.gpt_ini = before;
-            unchanged
-        }
+        (Ok(_), None) => true,
+        (Ok(before), Some((path, _))) => match read_ini().await {
+            Ok(after) => {
+                let unchanged = after == before;
+                gpt.gpt_ini = before;
+                unchanged
+            }
+            Err(error) if is_local(&error) => {
+                unread.push((path.clone(), error));
+                false
+            }
+            Err(error) => return Err(error),
+        },
         (Err(error), Some((path, _))) if is_local(&error) => {
             unread.push((path.clone(), error));
             true
@@ -290,12 +317,7 @@ fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
     })
 }
 
-fn one_to_windows(guid: Guid, one: &RelPath, other: &RelPath) -> Error {
-    let (first, second) = if one < other {
-        (one, other)
-    } else {
-        (other, one)
-    };
+fn one_to_windows(guid: Guid, first: &RelPath, second: &RelPath) -> Error {
     Error::new(
         ErrorKind::BadDirectory,
         format!("GPO {guid} has {first} and {second} on SYSVOL, which are one to Windows"),

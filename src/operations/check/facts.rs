@@ -1,21 +1,24 @@
 //! What a check looks at, read from the domain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Severity, StatusMessage};
 use crate::model::directory_object::DirectoryObject;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
+use crate::model::reference::Place;
 use crate::model::safe_name::RelPath;
 use crate::model::snapshot::WmiFilterLink;
 use crate::operations::progress::Control;
+use crate::operations::read::unreadable;
 use crate::session::DomainSession;
 use crate::sysvol::SysvolPath;
+use crate::sysvol::gpt::{self, Gpt};
 
 /// One GPO as a check sees it.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub struct Facts {
     pub wmi_filter: Option<WmiFilterLink>,
     /// Whether the controller is Samba, which wants a descriptor on every file.
     pub samba: bool,
+    /// What the directory did not give of it, as errors.
+    pub unread: Vec<StatusMessage>,
 }
 
 impl Facts {
@@ -41,6 +46,12 @@ impl Facts {
         if let Some(folder) = &mut self.folder {
             folder.tree = GptTree::new();
         }
+    }
+
+    /// Whether everything that may hold settings was read, so that what was not found is not there.
+    pub fn is_whole(&self) -> bool {
+        let folder = self.folder.as_ref();
+        self.unread.is_empty() && folder.is_none_or(|folder| folder.unread.is_empty())
     }
 }
 
@@ -51,26 +62,30 @@ pub struct Folder {
     pub tree: GptTree,
     /// GPT.INI, and how its name is written.
     pub gpt_ini: Option<Bytes>,
-    /// Owner, group and DACL of the folder itself (the root) and of what is in it; empty when this SMB client cannot read
-    /// them.
+    /// Owner, group and DACL of the folder itself (the root) and of what is in it, as far as the server gives them.
     pub descriptors: BTreeMap<String, (RelPath, Vec<u8>)>,
-    /// What was noticed while reading.
+    /// What is there and the server does not give; the root when not even the folder can be listed, or is too large.
+    pub unread: BTreeSet<RelPath>,
+    /// What was noticed while reading; what could not be read are errors.
     pub messages: Vec<StatusMessage>,
 }
 
-/// Reads both halves of a GPO. Nothing that is wrong with it is an error here.
+impl Folder {
+    /// Whether GPT.INI, or what tells whether there is one, was not read.
+    pub fn has_unread_gpt_ini(&self) -> bool {
+        let mut unread = self.unread.iter();
+        unread.any(|path| path.is_root() || path.is("gpt.ini"))
+    }
+}
+
+/// Reads both halves of a GPO. Nothing that is wrong with it is an error here: what cannot be read costs itself alone, and is
+/// said.
 ///
 /// # Errors
-/// When a server cannot be asked, or the account may not read what every editor reads.
+/// When a server cannot be asked; `Cancelled`.
 pub async fn read(session: &DomainSession, object: &GpoObject, control: &Control) -> Result<Facts> {
     control.check()?;
     let directory = session.directory();
-    let folder = async {
-        match read_folder(session, object.guid).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            other => other.map(Some),
-        }
-    };
     let filter = async {
         let Some(mut link) = object.wmi_filter.as_deref().and_then(WmiFilterLink::parse) else {
             return Ok(None);
@@ -78,8 +93,16 @@ pub async fn read(session: &DomainSession, object: &GpoObject, control: &Control
         link.name = directory.wmi_filter(link.id).await?.map(|found| found.name);
         Ok::<_, Error>(Some(link))
     };
-    let (children, folder, wmi_filter) =
-        tokio::try_join!(directory.children(object.guid), folder, filter)?;
+    let children = async {
+        match directory.children(object.guid).await {
+            Err(error) if gpt::is_local(&error) => {
+                Ok((Vec::new(), vec![no_objects(object, &error)]))
+            }
+            other => other.map(|children| (children, Vec::new())),
+        }
+    };
+    let folder = read_folder(session, object.guid);
+    let ((children, unread), folder, wmi_filter) = tokio::try_join!(children, folder, filter)?;
     Ok(Facts {
         path_mismatch: object.path_mismatch(&session.info().dns_domain),
         object: object.clone(),
@@ -87,47 +110,96 @@ pub async fn read(session: &DomainSession, object: &GpoObject, control: &Control
         folder,
         wmi_filter,
         samba: session.info().is_samba(),
+        unread,
     })
 }
 
-async fn read_folder(session: &DomainSession, guid: Guid) -> Result<Folder> {
+/// What is said when the objects below a GPO cannot be read.
+fn no_objects(object: &GpoObject, error: &Error) -> StatusMessage {
+    let hint = error
+        .hint()
+        .unwrap_or("look at the objects below it with another tool");
+    StatusMessage::error(
+        "unreadable-objects",
+        format!("the objects below the GPO cannot be read: {error}"),
+    )
+    .at(Place::file(object.dn.to_string()))
+    .with_hint(hint)
+}
+
+/// Reads the SYSVOL half; `None` when there is no folder.
+async fn read_folder(session: &DomainSession, guid: Guid) -> Result<Option<Folder>> {
     let sysvol = session.sysvol();
     let domain = &session.info().dns_domain;
-    let gpt = crate::sysvol::gpt::read_gpt(sysvol, domain, guid).await?;
+    let (gpt, unread) = match gpt::read_what_can_be_read(sysvol, domain, guid, None).await {
+        Ok(read) => (read.gpt, read.unread),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if gpt::is_local(&error) => (Gpt::default(), vec![(RelPath::root(), error)]),
+        Err(error) => return Err(error),
+    };
+    let mut messages = gpt.messages;
+    messages.extend(
+        unread
+            .iter()
+            .map(|(path, error)| unreadable(Severity::Error, "unreadable-file", path, error)),
+    );
+    let unread: BTreeSet<RelPath> = unread.into_iter().map(|(path, _)| path).collect();
     let mut paths = vec![RelPath::root()];
     if session.info().is_samba() {
         paths.extend(gpt.tree.entries().map(|(path, _)| path.clone()));
+        // Who may not read a file may still see why, and mend it. Of two that are one to Windows, one is looked at.
+        paths.extend(unread.iter().cloned());
         if gpt.gpt_ini.is_some() {
             paths.push("GPT.INI".parse().map_err(|cause| {
                 Error::new(ErrorKind::Internal, "no name for GPT.INI").with_source(cause)
             })?);
         }
+        let mut seen = HashSet::new();
+        paths.retain(|path| seen.insert(path.folded()));
     }
     let mut descriptors = BTreeMap::new();
     if sysvol.has_exact_descriptors() {
         let mut reads = stream::iter(paths)
             .map(|path| async move {
                 let at = SysvolPath::in_gpo(domain, guid, &path);
-                match sysvol.security_descriptor(&at).await {
-                    Ok(bytes) => Ok(Some((path, bytes))),
-                    // Gone since the listing.
-                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-                    Err(error) => Err(error),
-                }
+                (path, sysvol.security_descriptor(&at).await)
             })
             .buffer_unordered(sysvol.concurrency().max(1));
-        while let Some(read) = reads.try_next().await? {
-            if let Some((path, bytes)) = read {
-                descriptors.insert(path.folded(), (path, bytes));
+        let mut denied = BTreeMap::new();
+        while let Some((path, read)) = reads.next().await {
+            match read {
+                Ok(bytes) => {
+                    descriptors.insert(path.folded(), (path, bytes));
+                }
+                // Gone since the listing.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // That it cannot be read at all is said already.
+                Err(error) if gpt::is_local(&error) && unread.contains(&path) => {}
+                Err(error) if gpt::is_local(&error) => {
+                    denied.insert(path, error);
+                }
+                Err(error) => return Err(error),
             }
         }
+        messages.extend(denied.iter().map(|(path, error)| {
+            unreadable(Severity::Error, "descriptor-unreadable", path, error)
+        }));
+    } else {
+        messages.push(
+            StatusMessage::info(
+                "descriptors-not-read",
+                "this SMB client cannot read security descriptors, so those of SYSVOL were not checked",
+            )
+            .with_hint("use --smb-client smb2"),
+        );
     }
-    Ok(Folder {
+    Ok(Some(Folder {
         tree: gpt.tree,
         gpt_ini: gpt.gpt_ini,
         descriptors,
-        messages: gpt.messages,
-    })
+        unread,
+        messages,
+    }))
 }
 
 /// The folders below `Policies` that are named by a GUID, and the names of others.

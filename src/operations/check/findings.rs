@@ -22,6 +22,7 @@ const DOMAIN_COMPUTERS: u32 = 515;
 pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
     let mut found = Vec::new();
     attributes(facts, &mut found);
+    found.extend(facts.unread.iter().cloned());
     match &facts.folder {
         None => found.push(
             StatusMessage::error("no-sysvol-folder", "the GPO has no folder on SYSVOL").with_hint(
@@ -110,6 +111,10 @@ pub(super) fn sysvol_version(folder: &Folder) -> Result<Option<GpoVersion>, Stri
 }
 
 fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
+    // That is said, and all there is to say.
+    if folder.has_unread_gpt_ini() {
+        return;
+    }
     let sysvol = match sysvol_version(folder) {
         Ok(version) => version,
         Err(reason) => {
@@ -170,7 +175,11 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         }
     }
     let zero = GpoVersion::default();
-    if sysvol == Some(zero) && facts.object.version == Some(zero) && needed.is_empty() {
+    if sysvol == Some(zero)
+        && facts.object.version == Some(zero)
+        && needed.is_empty()
+        && facts.is_whole()
+    {
         found.push(StatusMessage::info(
             "empty",
             "the version is 0 in both halves: the GPO is empty, and clients pass it over",
@@ -226,7 +235,7 @@ fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
             let used = needed
                 .iter()
                 .any(|setting| setting.half == half && setting.extension == extension);
-            if !used && list.contains(extension) {
+            if !used && facts.is_whole() && list.contains(extension) {
                 found.push(
                     StatusMessage::info(
                         "extension-without-settings",
@@ -258,13 +267,6 @@ fn unordered(list: &ExtensionList, ordered: &ExtensionList) -> StatusMessage {
 
 fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     if folder.descriptors.is_empty() {
-        found.push(
-            StatusMessage::info(
-                "descriptors-not-read",
-                "this SMB client cannot read security descriptors, so those of SYSVOL were not checked",
-            )
-            .with_hint("use --smb-client smb2"),
-        );
         return;
     }
     let wanted = SecurityDescriptor::parse(&facts.object.security_descriptor)

@@ -61,6 +61,10 @@ fn versions(
     wanted: Option<&SecurityDescriptor>,
     list: &mut ChangeList,
 ) {
+    // Of a version that is not known, none can be the higher one.
+    if folder.has_unread_gpt_ini() {
+        return;
+    }
     let directory = facts.object.version.unwrap_or_default();
     let sysvol = sysvol_version(folder).ok().flatten();
     let known = sysvol.unwrap_or_default();
@@ -197,6 +201,7 @@ mod tests {
     use super::*;
     use crate::directory::{Dn, GpoObject};
     use crate::model::extension_list::ExtensionList;
+    use crate::model::safe_name::RelPath;
 
     fn facts(directory: Option<u32>, gpt_ini: Option<&str>) -> Facts {
         let base = Dn::parse("DC=src,DC=test").unwrap();
@@ -214,6 +219,7 @@ mod tests {
             }),
             wmi_filter: None,
             samba: true,
+            unread: Vec::new(),
         }
     }
 
@@ -283,6 +289,20 @@ mod tests {
         let mut nowhere = facts(Some(2), None);
         nowhere.folder = None;
         assert!(mend(nowhere).is_empty());
+    }
+
+    #[test]
+    fn a_gpt_ini_that_was_not_read_is_not_written() {
+        for path in ["gpt.ini", ""] {
+            let mut unread = facts(Some(2), None);
+            let folder = unread.folder.as_mut().unwrap();
+            folder.unread.insert(if path.is_empty() {
+                RelPath::root()
+            } else {
+                path.parse().unwrap()
+            });
+            assert!(mend(unread).is_empty());
+        }
     }
 
     #[test]

@@ -70,11 +70,7 @@ fn sids_in_one_string() {
         ("S-1-5-21-1-2-3-5;", 12_000, 12_000),
         ("S-1-5-21-1-2-3-5          ", 8_000, 8_000),
         ("(A;;;;;S-1-5-7)", 12_000, 12_000),
-        (
-            "(XA;;;;;S-1-5-7;(Member_of {SID(S-1-5-6)}))",
-            4_000,
-            8_000,
-        ),
+        ("(XA;;;;;S-1-5-7;(Member_of {SID(S-1-5-6)}))", 4_000, 8_000),
         ("O:S-1-5-7", 20_000, 20_000),
         ("O:S-1-5-7 ", 18_000, 18_000),
         ("S-1-5-7", 26_000, 0),
@@ -163,10 +159,7 @@ fn security_settings() {
     assert_eq!(tmpl(&text), 11_200);
     let section = "\u{e4}".repeat(50_000);
     assert_eq!(
-        tmpl(&format!(
-            "[{section}]\r\n{}",
-            "a=S-1-5-7\r\n".repeat(8_000)
-        )),
+        tmpl(&format!("[{section}]\r\n{}", "a=S-1-5-7\r\n".repeat(8_000))),
         0
     );
 }
@@ -265,10 +258,7 @@ fn preferences() {
         )),
         62_500
     );
-    assert_eq!(
-        xml(format!("<a>{}</a>", r"\\a\b;".repeat(30_000))),
-        30_000
-    );
+    assert_eq!(xml(format!("<a>{}</a>", r"\\a\b;".repeat(30_000))), 30_000);
     assert_eq!(
         xml(format!("<a b='{}'/>", "S-1-5-7;".repeat(20_000))),
         20_000
