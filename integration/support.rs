@@ -648,8 +648,6 @@ pub fn search(side: &str, guid: &str, needles: &[&str]) -> Value {
     serde_json::from_slice(&judge(side, &arguments)).unwrap()
 }
 
-/// The codes of findings, with how often each stands there.
-
 /// A copy of a seed of SRC in either domain, with its WMI filter, or that of the same name; `more` are options of copy.
 pub fn copy_of_seed(seed: &str, side: &str, name: &str, more: &[&str]) {
     let domain = format!("{side}.test");
