@@ -139,7 +139,11 @@ fn an_interrupt_while_staging_leaves_nothing() {
     xml.insert_str(at, &entries);
     std::fs::write(&xml_path, xml).unwrap();
     let before = state("dst");
-    for (target, create) in [("Target Filled", false), (name.as_str(), true)] {
+    for (target, create, signal) in [
+        ("Target Filled", false, "-INT"),
+        ("Target Filled", false, "-HUP"),
+        (name.as_str(), true, "-TERM"),
+    ] {
         let mut arguments = vec!["import", backup.to_str().unwrap(), "--into", target];
         arguments.extend(["--domain", "dst.test", "--yes", "--json"]);
         if create {
@@ -167,7 +171,7 @@ fn an_interrupt_while_staging_leaves_nothing() {
         let pid = child.id().to_string();
         assert!(
             std::process::Command::new("kill")
-                .args(["-INT", &pid])
+                .args([signal, &pid])
                 .status()
                 .unwrap()
                 .success()

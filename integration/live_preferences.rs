@@ -498,11 +498,18 @@ fn stored_passwords_are_told_refused_and_never_shown() {
         told("a refused import", &refused);
         assert!(refused.stderr.contains("--allow-cpassword") || more.contains(&"--json"));
     }
+    let copied = fresh("Preferences copied in");
+    let refused = gpoctl(&[
+        "-vvv", "copy", &name, "--from", "src.test", "--to", "dst.test", "--name", &copied, "--yes",
+    ]);
+    assert_eq!(refused.status, 1, "{}", refused.stderr);
+    told("a refused copy", &refused);
+    assert!(refused.stderr.contains("--allow-cpassword"));
     assert_same(&before, &state("dst"));
     assert_eq!(
         journals(),
         journals_before,
-        "a refused import has a journal"
+        "what is refused has a journal"
     );
 
     told("the plan", &with(&["--allow-cpassword", "--dry-run"]));

@@ -90,10 +90,14 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
     let cancelled = results.iter().any(
         |result| matches!(&result.outcome, Err(error) if error.kind() == ErrorKind::Cancelled),
     );
+    // A backup that was written but could not be entered in the manifest is there.
+    let left = results.iter().any(
+        |result| matches!(&result.outcome, Err(error) if error.kind() == ErrorKind::Incomplete),
+    );
     let status = match (failed, cancelled) {
         (0, _) if partial == 0 => 0,
         (0, _) => 3,
-        (_, _) if failed < results.len() => 3,
+        (_, _) if left || failed < results.len() => 3,
         (_, true) => 130,
         (_, false) => 1,
     };

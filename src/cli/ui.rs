@@ -6,6 +6,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::SignalKind;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
@@ -267,25 +268,34 @@ impl Ui {
         Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// Progress on the terminal and Ctrl-C as cancellation, for one operation.
+    /// Progress on the terminal, and Ctrl-C and its like as cancellation, for one operation.
     pub(super) fn control(&self) -> Control {
         let cancellation = Cancellation::new();
-        let on_interrupt = cancellation.clone();
         let talk = !self.quiet;
-        // Registered here and not in the task: an interrupt must not find the door still open.
-        let interrupts =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).ok();
-        tokio::spawn(async move {
-            let Some(mut interrupts) = interrupts else {
-                return;
+        // A session that ends and a service that is stopped are asked to be as careful as somebody at the keyboard. Registered
+        // here and not in the task: an interrupt must not find the door still open.
+        for kind in [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+        ] {
+            let Ok(mut signals) = tokio::signal::unix::signal(kind) else {
+                continue;
             };
-            while interrupts.recv().await.is_some() {
-                if talk {
-                    eprintln!("stopping at the next safe point; nothing will be left half-written");
+            let on_signal = cancellation.clone();
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    if talk {
+                        // The terminal may be gone.
+                        let _ = writeln!(
+                            std::io::stderr(),
+                            "stopping at the next safe point; nothing will be left half-written"
+                        );
+                    }
+                    on_signal.cancel();
                 }
-                on_interrupt.cancel();
-            }
-        });
+            });
+        }
         if self.quiet || !std::io::stderr().is_terminal() {
             return Control::new(|_| {}, cancellation);
         }

@@ -149,6 +149,7 @@ pub async fn apply(
     let mut messages = plan.messages.clone();
     if let Some(current) = &current {
         messages.extend(save_safety_backup(domain, plan, journal.folder(), current).await?);
+        journal.sync()?;
     }
 
     let workplace = Workplace::new(

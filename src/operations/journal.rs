@@ -278,6 +278,8 @@ impl Journal {
         }
         sync_folder(&folder)
             .and_then(|()| sync_folder(root))
+            // A root that is new has to be found again too.
+            .and_then(|()| root.parent().map_or(Ok(()), sync_folder))
             .map_err(failed)?;
         Ok(Self {
             folder,
@@ -289,6 +291,21 @@ impl Journal {
     /// The folder of this operation.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Makes sure that what was put into the folder since is found again after a crash.
+    ///
+    /// # Errors
+    /// `Internal` when the disk does not take it.
+    pub(super) fn sync(&self) -> Result<()> {
+        sync_folder(&self.folder).map_err(|cause| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("cannot write the journal in {}", self.folder.display()),
+            )
+            .with_source(cause)
+            .with_hint("nothing was changed; make room or set XDG_STATE_HOME to another folder")
+        })
     }
 
     /// Takes back the last announcement: the change was refused, and what is there is somebody else's.
