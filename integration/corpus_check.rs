@@ -21,7 +21,10 @@ fn backups(dir: &Path, found: &mut Vec<PathBuf>) {
 #[test]
 fn settings_without_their_extension_are_those_gpmc_calls_unknown() {
     let Some(corpus) = std::env::var_os("GPOCTL_CORPUS").map(PathBuf::from) else {
-        println!("not run: GPOCTL_CORPUS is not set");
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("not run: GPOCTL_CORPUS is not set\n"),
+        );
         return;
     };
     let mut folders = Vec::new();

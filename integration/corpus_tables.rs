@@ -40,7 +40,10 @@ fn notation(text: &str) -> &'static str {
 #[test]
 fn every_table_loads_and_is_written_back_byte_for_byte() {
     let Some(corpus) = std::env::var_os("GPOCTL_CORPUS") else {
-        eprintln!("not run: GPOCTL_CORPUS is not set");
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("not run: GPOCTL_CORPUS is not set\n"),
+        );
         return;
     };
     let mut paths = Vec::new();

@@ -5,7 +5,6 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "test code outside of test functions"
 )]
 
@@ -506,11 +505,7 @@ fn stored_passwords_are_told_refused_and_never_shown() {
     told("a refused copy", &refused);
     assert!(refused.stderr.contains("--allow-cpassword"));
     assert_same(&before, &state("dst"));
-    assert_eq!(
-        journals(),
-        journals_before,
-        "what is refused has a journal"
-    );
+    assert_eq!(journals(), journals_before, "what is refused has a journal");
 
     told("the plan", &with(&["--allow-cpassword", "--dry-run"]));
     let done = with(&["--allow-cpassword", "--yes"]);

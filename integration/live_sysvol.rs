@@ -29,7 +29,10 @@ mod libsmbclient;
 fn lab(case: &str) -> bool {
     let there = std::env::var_os("GPOCTL_LAB").is_some();
     if !there {
-        println!("not run: {case}: GPOCTL_LAB is not set");
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("not run: {case}: GPOCTL_LAB is not set\n"),
+        );
     }
     there
 }
@@ -74,7 +77,10 @@ fn wanted(client: SmbClientChoice) -> bool {
     let only = std::env::var("GPOCTL_LAB_SMB_CLIENT").unwrap_or_else(|_| name.to_owned());
     let built = client == SmbClientChoice::Smb2 || cfg!(feature = "libsmbclient");
     if only != name || !built {
-        println!("not run: {name}: left out by GPOCTL_LAB_SMB_CLIENT or by the build");
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("not run: {name}: left out by GPOCTL_LAB_SMB_CLIENT or by the build\n"),
+        );
     }
     only == name && built
 }

@@ -31,7 +31,11 @@ pub fn corpus(case: &str) -> Option<PathBuf> {
 fn there(variable: &str, case: &str) -> bool {
     let there = std::env::var_os(variable).is_some();
     if !there {
-        println!("not run: {case}: {variable} is not set");
+        // The harness swallows what is printed.
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("not run: {case}: {variable} is not set\n"),
+        );
     }
     there
 }

@@ -81,7 +81,10 @@ impl Domain {
 pub fn lab(case: &str) -> bool {
     let there = std::env::var_os("GPOCTL_LAB").is_some();
     if !there {
-        println!("not run: {case}: GPOCTL_LAB is not set");
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("not run: {case}: GPOCTL_LAB is not set\n"),
+        );
     }
     there
 }
