@@ -206,4 +206,61 @@ mod tests {
         assert_eq!(found.change[0].1.rdns[0], "CN=p");
         assert!(changes(&have, &have).is_empty());
     }
+
+    #[test]
+    fn only_what_an_operation_left_as_it_is_goes_back() {
+        let was = [
+            object("CN=kept", "container", "x"),
+            object("CN=changed", "container", "old"),
+            object("CN=theirs", "container", "old"),
+            object("CN=removed", "container", "x"),
+        ];
+        let made = [
+            object("CN=kept", "container", "x"),
+            object("CN=changed", "container", "new"),
+            object("CN=theirs", "container", "new"),
+            object("CN=added", "container", "x"),
+            object("CN=below,CN=added", "container", "x"),
+            object("CN=alone", "container", "x"),
+        ];
+        // Made in full, but for one that somebody changed again and one that he put below another.
+        let mut have = made.to_vec();
+        have[2] = object("CN=theirs", "container", "somebody else's");
+        have.push(object("CN=his,CN=added", "container", "x"));
+        let back = way_back(&have, &was, &made);
+        let names: Vec<(String, String)> = back
+            .want
+            .iter()
+            .map(|object| {
+                let AttributeValues::String(Some(name)) = &object.attributes[0].values else {
+                    unreachable!()
+                };
+                (object.rdns.join(","), name.clone())
+            })
+            .collect();
+        for (path, name) in [
+            ("CN=kept", "x"),
+            ("CN=changed", "old"),
+            ("CN=theirs", "somebody else's"),
+            ("CN=removed", "x"),
+            ("CN=added", "x"),
+            ("CN=his,CN=added", "x"),
+        ] {
+            assert!(
+                names.contains(&(path.to_owned(), name.to_owned())),
+                "{path}"
+            );
+        }
+        assert_eq!(names.len(), 6, "{names:?}");
+        assert_eq!(
+            back.foreign,
+            ["cn=theirs", "cn=added, by what stands below it,"]
+        );
+        // Not made at all, or by half: what was is what comes back.
+        for have in [&was[..], &[&made[..2], &was[2..]].concat()] {
+            let back = way_back(have, &was, &made);
+            assert!(back.foreign.is_empty(), "{:?}", back.foreign);
+            assert!(changes(&back.want, &was).is_empty());
+        }
+    }
 }
