@@ -106,9 +106,7 @@ fn into_a_new_gpo_every_reference_is_mapped() {
     if !lab("into_a_new_gpo_every_reference_is_mapped") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let table = full_table();
     let table = table.to_str().unwrap();
@@ -189,9 +187,7 @@ fn into_a_filled_gpo_settings_go_and_identity_stays() {
     if !lab("into_a_filled_gpo_settings_go_and_identity_stays") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let backup = &back_up("src.test", &["User Half Off"])["User Half Off"];
     let before = state("dst");
     let old = gpo_named(&before, "Target Filled");
@@ -242,9 +238,7 @@ fn the_same_import_twice_gives_the_same_bytes() {
     if !lab("the_same_import_twice_gives_the_same_bytes") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let name = fresh("Imported twice");
     let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
     let table = full_table();
@@ -322,9 +316,7 @@ fn ten_real_backups_arrive_byte_for_byte() {
     let (true, Some(corpus)) = (lab(case), corpus(case)) else {
         return;
     };
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let kinds = ten_kinds(&corpus);
     assert_eq!(kinds.len(), 10);
     for (kind, backup) in &kinds {
@@ -350,9 +342,7 @@ fn software_packages_are_made_below_the_target() {
     if !lab("software_packages_are_made_below_the_target") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let name = fresh("Imported software");
     let backup = &back_up("src.test", &["Software"])["Software"];
     let rows = table(&[
@@ -428,9 +418,7 @@ fn real_logon_rights_end_up_with_groups_of_the_target() {
     let (true, Some(corpus)) = (lab(case), corpus(case)) else {
         return;
     };
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let backups = logon_rights(&corpus);
     assert_eq!(backups.len(), 8);
     let destinations = [
