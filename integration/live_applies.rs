@@ -37,9 +37,7 @@ struct Tree {
 
 impl Tree {
     fn new(tag: &str) -> Self {
-        let alone = DOMAIN
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let alone = alone();
         let outer = format!("OU={},DC=src,DC=test", fresh(tag));
         let inner = format!("OU=Inner,{outer}");
         for dn in [&outer, &inner] {
@@ -146,8 +144,7 @@ impl Tree {
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        let database = "/var/lib/samba/private/sam.ldb";
-        inside("src", &["ldbdel", "-H", database, "-r", &self.outer]);
+        inside("src", &["ldbdel", "-H", DATABASE, "-r", &self.outer]);
         // A membership that ended still names the group that is gone, which dbcheck of the other cases would complain of. It
         // answers with the number of what it found, so its status says nothing here.
         let _ = Command::new(std::env::var("GPOCTL_LAB_SCRIPT").unwrap())
@@ -297,4 +294,73 @@ fn precedence_and_every_reason() {
         |account: &str| gpoctl(&["check", "--for", account, "--domain", "src.test"]).status;
     assert_eq!(refused("Domain Admins"), 2);
     assert_eq!(refused("nobody at all"), 1);
+}
+
+#[test]
+fn a_link_of_a_site_reaches_who_is_in_that_site() {
+    if !lab("a_link_of_a_site_reaches_who_is_in_that_site") {
+        return;
+    }
+    let tree = Tree::new("Site");
+    let (drives, scripts) = (
+        "{A1B20005-0C4E-4D1A-8F00-5A3B7C9D0005}",
+        "{A1B20004-0C4E-4D1A-8F00-5A3B7C9D0004}",
+    );
+    tree.put(&tree.inner, &[(REGISTRY, 0)], false);
+    // The seed links a GPO to the first site; this one gets another GPO.
+    let second = "Zweigstelle";
+    inside("src", &["samba-tool", "sites", "create", second]);
+    let dn = format!("CN={second},CN=Sites,CN=Configuration,DC=src,DC=test");
+    let link = format!("[LDAP://cn={scripts},cn=policies,cn=system,DC=src,DC=test;0]");
+    ldbmodify(
+        "src",
+        &format!("dn: {dn}\nchangetype: modify\nreplace: gPLink\ngPLink: {link}\n"),
+    );
+    let asked = |more: &[&str]| {
+        let arguments = [
+            "check", "--for", &tree.user, "--domain", "src.test", "--json",
+        ];
+        gpoctl(&[&arguments, more].concat())
+    };
+    let first = asked(&["--site", "default-first-site-name"]);
+    let other = asked(&["--site", second]);
+    let none = asked(&[]);
+    let missing = asked(&["--site", "Nowhere"]);
+    inside("src", &["samba-tool", "sites", "remove", second]);
+
+    let applied = |report: &Value| -> Vec<(String, String)> {
+        let gpos = report["gpos"].as_array().unwrap().iter();
+        gpos.filter(|gpo| gpo["applies"] == true)
+            .map(|gpo| {
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                (text(&gpo["guid"]), text(&gpo["links"][0]["target"]))
+            })
+            .collect()
+    };
+    // The link of the site comes last, behind those of the OU and of the domain.
+    for (said, own, stranger) in [(first, drives, scripts), (other, scripts, drives)] {
+        let report = said.json();
+        let site = report["site"].as_str().unwrap();
+        assert!(
+            site.ends_with(",CN=Sites,CN=Configuration,DC=src,DC=test"),
+            "{site}"
+        );
+        let all = applied(&report);
+        let (last, target) = all.last().unwrap();
+        assert_eq!(last, own, "{report:#}");
+        assert!(target.contains("Configuration/Sites/"), "{target}");
+        assert_eq!(all[0].0, REGISTRY);
+        assert!(all.iter().all(|(guid, _)| guid != stranger), "{report:#}");
+    }
+    // Of two sites, none is guessed.
+    let report = none.json();
+    assert_eq!(report["site"], Value::Null);
+    assert_eq!(report["messages"][0]["code"], "site-unknown");
+    assert!(
+        applied(&report)
+            .iter()
+            .all(|(guid, _)| guid != drives && guid != scripts)
+    );
+    assert_eq!(missing.status, 1, "{}", missing.stdout);
+    assert!(missing.stderr.contains("Nowhere"), "{}", missing.stderr);
 }

@@ -20,9 +20,7 @@ fn a_saved_plan_does_exactly_that_or_is_stale() {
     if !lab("a_saved_plan_does_exactly_that_or_is_stale") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let name = fresh("Planned");
     let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
     import(backup, name.as_str(), &["--create", "--yes"]).json();
@@ -71,9 +69,7 @@ fn a_plan_that_makes_a_gpo_never_touches_one_that_exists() {
     if !lab("a_plan_that_makes_a_gpo_never_touches_one_that_exists") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let name = fresh("Made once");
     let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
     let plan = scratch().join("create-plan.json");
@@ -99,9 +95,7 @@ fn a_dry_run_changes_nothing() {
     if !lab("a_dry_run_changes_nothing") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let before = state("dst");
     let plan = import(backup, "Target Filled", &["--dry-run"]).json();
@@ -116,9 +110,7 @@ fn an_interrupt_while_staging_leaves_nothing() {
     if !lab("an_interrupt_while_staging_leaves_nothing") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let name = fresh("Interrupted");
     // Enough files that staging takes a while.
     let backup = &back_up("src.test", &["Odd Names"])["Odd Names"];
@@ -226,9 +218,7 @@ fn passwords_are_in_no_output_journal_plan_or_argument() {
     if !lab("passwords_are_in_no_output_journal_plan_or_argument") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let name = fresh("Secretive");
     let secrets = passwords();
     let clean = |what: &str, text: &str| {
@@ -330,9 +320,7 @@ fn a_switch_that_fails_half_way_is_rolled_back() {
     if !lab("a_switch_that_fails_half_way_is_rolled_back") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let plan = scratch().join("fails.json");
     let plan = plan.to_str().unwrap();

@@ -275,10 +275,9 @@ fn a_descriptor_that_is_not_given_makes_the_backup_partial() {
         ),
     );
     let to = tempfile::tempdir_in(scratch()).unwrap().keep();
-    let user = std::env::var("GPOCTL_LAB_SRC_EDITOR_USER").unwrap();
-    let password = std::env::var("GPOCTL_LAB_SRC_EDITOR_PASSWORD_FILE").unwrap();
     let said: Said = command(&["backup", &name, "--domain", "src.test", "--json"])
-        .args(["--user", &user, "--password-file", &password, "--to"])
+        .args(editor("src"))
+        .arg("--to")
         .arg(&to)
         .output()
         .unwrap()

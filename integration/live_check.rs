@@ -26,9 +26,7 @@ struct Gpo {
 
 impl Gpo {
     fn new(name: &str) -> Self {
-        let alone = DOMAIN
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let alone = alone();
         let name = fresh(name);
         let backup = &back_up("src.test", &["Everything"])["Everything"];
         let result = import(backup, &name, &["--create", "--yes"]).json();
@@ -90,8 +88,7 @@ impl Gpo {
 
 impl Drop for Gpo {
     fn drop(&mut self) {
-        let database = "/var/lib/samba/private/sam.ldb";
-        inside("dst", &["ldbdel", "-H", database, "-r", &self.dn]);
+        inside("dst", &["ldbdel", "-H", DATABASE, "-r", &self.dn]);
         inside("dst", &["rm", "-rf", &self.folder]);
     }
 }
@@ -119,9 +116,7 @@ fn the_seeds_have_no_faults() {
     if !lab("the_seeds_have_no_faults") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     for domain in ["src.test", "dst.test"] {
         let said = gpoctl(&["check", "--all", "--domain", domain, "--json"]);
         let report: Value = serde_json::from_str(&said.stdout).unwrap();
@@ -544,18 +539,9 @@ fn a_fix_that_is_refused_changes_nothing() {
     blocks.reverse();
     gpo.replace("gPCMachineExtensionNames", &blocks.concat());
     gpo.replace("versionNumber", "1");
-    let user = std::env::var("GPOCTL_LAB_DST_EDITOR_USER").unwrap();
-    let password = std::env::var("GPOCTL_LAB_DST_EDITOR_PASSWORD_FILE").unwrap();
     let before = state("dst");
     // An account that may only read.
-    let (status, said) = gpo.check(&[
-        "--fix",
-        "--yes",
-        "--user",
-        &user,
-        "--password-file",
-        &password,
-    ]);
+    let (status, said) = gpo.check(&[&["--fix", "--yes"][..], &editor("dst")].concat());
     assert_eq!(
         (status, &said["status"]),
         (1, &Value::from("failed")),

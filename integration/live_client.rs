@@ -80,9 +80,7 @@ fn a_mapped_logon_right_lets_the_mapped_group_in_and_the_other_out() {
     if !lab("a_mapped_logon_right_lets_the_mapped_group_in_and_the_other_out") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     start_member();
     // The seeded GPO on the member's organizational unit lets Server Admins in: alice. Support are carol and dave.
     let before = back_up("dst.test", &["Member Logon"])["Member Logon"].clone();
@@ -137,9 +135,7 @@ fn a_logon_right_that_was_not_mapped_keeps_everybody_out() {
     if !lab("a_logon_right_that_was_not_mapped_keeps_everybody_out") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     start_member();
     let before = back_up("dst.test", &["Member Logon"])["Member Logon"].clone();
     let _back = Afterwards(|| import_done(&before, "Member Logon", &[]));
@@ -159,9 +155,7 @@ fn samba_gpupdate_on_the_controller_applies_an_imported_password_policy() {
     if !lab("samba_gpupdate_on_the_controller_applies_an_imported_password_policy") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     gpupdate("dst", &[]);
     let before = password_settings();
     // Of the four settings, none is yet as the policy has it.

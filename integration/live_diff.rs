@@ -37,9 +37,7 @@ fn an_import_differs_in_what_the_table_maps() {
     if !lab("an_import_differs_in_what_the_table_maps") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
     let table = table(&[("GlobalGroup", "Helpdesk@src.test", set("Support@dst.test"))]);
     let name = fresh("Diff");

@@ -172,12 +172,6 @@ impl Drop for Gpo {
     }
 }
 
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 /// GPT.INI and versionNumber agree, and are this many imports further than before.
 fn went_up(before: &Value, after: &Value, imports: u32) {
     let version = |gpo: &Value| attribute(gpo, "versionNumber").parse::<u32>().unwrap();

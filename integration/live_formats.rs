@@ -123,12 +123,6 @@ fn registry_pol_is_read_as_samba_reads_it() {
     }
 }
 
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 fn utf16(text: &str) -> Vec<u8> {
     let mut bytes = vec![0xFF, 0xFE];
     bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));

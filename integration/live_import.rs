@@ -105,9 +105,7 @@ fn into_a_new_gpo_every_reference_is_mapped() {
     if !lab("into_a_new_gpo_every_reference_is_mapped") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let table = full_table();
     let table = table.to_str().unwrap();
@@ -188,9 +186,7 @@ fn into_a_filled_gpo_settings_go_and_identity_stays() {
     if !lab("into_a_filled_gpo_settings_go_and_identity_stays") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let backup = &back_up("src.test", &["User Half Off"])["User Half Off"];
     let before = state("dst");
     let old = gpo_named(&before, "Target Filled");
@@ -241,9 +237,7 @@ fn the_same_import_twice_gives_the_same_bytes() {
     if !lab("the_same_import_twice_gives_the_same_bytes") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let name = fresh("Imported twice");
     let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
     let table = full_table();
@@ -321,9 +315,7 @@ fn ten_real_backups_arrive_byte_for_byte() {
     let (true, Some(corpus)) = (lab(case), corpus(case)) else {
         return;
     };
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let kinds = ten_kinds(&corpus);
     assert_eq!(kinds.len(), 10);
     for (kind, backup) in &kinds {
@@ -349,9 +341,7 @@ fn software_packages_are_made_below_the_target() {
     if !lab("software_packages_are_made_below_the_target") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let name = fresh("Imported software");
     let backup = &back_up("src.test", &["Software"])["Software"];
     let rows = table(&[
@@ -427,9 +417,7 @@ fn real_logon_rights_end_up_with_groups_of_the_target() {
     let (true, Some(corpus)) = (lab(case), corpus(case)) else {
         return;
     };
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let backups = logon_rights(&corpus);
     assert_eq!(backups.len(), 8);
     let destinations = [

@@ -33,9 +33,7 @@ struct Ou {
 
 impl Ou {
     fn new(name: &str) -> Self {
-        let alone = DOMAIN
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let alone = alone();
         let name = fresh(name);
         let dn = format!("OU={name},DC=src,DC=test");
         inside("src", &["samba-tool", "ou", "create", &dn]);
@@ -69,10 +67,9 @@ impl Drop for Ou {
 
 /// One attribute of an object of SRC.TEST, by ldbsearch.
 fn attribute_of(dn: &str, name: &str) -> Option<String> {
-    let database = "/var/lib/samba/private/sam.ldb";
     let found = inside(
         "src",
-        &["ldbsearch", "-H", database, "-b", dn, "-s", "base", name],
+        &["ldbsearch", "-H", DATABASE, "-b", dn, "-s", "base", name],
     );
     // LDIF folds long lines.
     let found = found.replace("\n ", "");
@@ -336,19 +333,8 @@ fn a_dry_run_and_nobody_to_ask_change_nothing() {
     assert_eq!(nobody.status, 2);
     assert!(nobody.stderr.contains("nobody to ask"), "{}", nobody.stderr);
     // Who may not link is told so.
-    let user = std::env::var("GPOCTL_LAB_SRC_EDITOR_USER").unwrap();
-    let password = std::env::var("GPOCTL_LAB_SRC_EDITOR_PASSWORD_FILE").unwrap();
-    let denied = link(&[
-        "add",
-        EMPTY,
-        "--target",
-        &ou.path,
-        "--yes",
-        "--user",
-        &user,
-        "--password-file",
-        &password,
-    ]);
+    let add = ["add", EMPTY, "--target", &ou.path, "--yes"];
+    let denied = link(&[&add[..], &editor("src")].concat());
     assert_eq!(denied.status, 1, "{}", denied.stderr);
     assert!(
         denied.stderr.contains("may not do this"),

@@ -50,6 +50,7 @@ fn rows(table: &str) -> Vec<[String; 3]> {
         .collect()
 }
 
+/// The codes of findings, with how often each stands there.
 fn codes(findings: &Value) -> BTreeMap<&str, usize> {
     let mut codes = BTreeMap::new();
     for finding in findings.as_array().unwrap() {
@@ -78,9 +79,7 @@ fn a_table_from_populate_to_import_leaves_nothing_of_the_source() {
     if !lab("a_table_from_populate_to_import_leaves_nothing_of_the_source") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let gpos = ["Everything", "Software"];
     let backups = back_up("src.test", &gpos);
     let folders: Vec<&str> = gpos.map(|name| backups[name].to_str().unwrap()).to_vec();
@@ -229,9 +228,7 @@ fn who_stands_by_sid_alone_is_asked_of_the_source() {
     if !lab("who_stands_by_sid_alone_is_asked_of_the_source") {
         return;
     }
-    let _alone = DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let name = "Desktop Registry";
     let backup = &back_up("src.test", &[name])[name];
     let table = new_table();

@@ -136,10 +136,8 @@ fn links_are_made_by_a_saved_plan_or_not_at_all() {
         let remove = link("remove", &[]);
         let elsewhere = apply(if side == "src" { "dst" } else { "src" }, &remove);
         assert_eq!(elsewhere.status, 2, "{}", elsewhere.stderr);
-        let login = editor(side);
-        let login: Vec<&str> = login.iter().map(String::as_str).collect();
         let plan = ["apply", &remove, "--domain", &domain, "--json"];
-        let denied = gpoctl(&[&plan[..], &login].concat());
+        let denied = gpoctl(&[&plan[..], &editor(side)].concat());
         assert_eq!(denied.status, 1, "{}", denied.stderr);
         assert!(denied.stdout.contains("\"denied\""), "{}", denied.stdout);
         assert_eq!(links(), theirs);

@@ -13,7 +13,6 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::MutexGuard;
 
 use serde_json::Value;
 use support::*;
@@ -24,12 +23,6 @@ const DRIVES: &str = "User/Preferences/Drives/Drives.xml";
 
 /// A `cpassword` as an editor would have written it; nothing is encrypted in it.
 const PASSWORD: &str = "Zm9yIGEgdGVzdCBvZiBncG9jdGwgb25seSwgbm90aGluZw";
-
-fn alone() -> MutexGuard<'static, ()> {
-    DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
 
 /// A text in which `{name}` stands for the SID of that account, as Samba names it.
 fn with_sids(side: &str, pattern: &str) -> String {

@@ -17,13 +17,8 @@ use support::*;
 fn copies(domain: &str, what: &str) -> [String; 2] {
     ["Everything", "Software"].map(|seed| {
         let name = fresh(&format!("{seed} {what}"));
-        let mut arguments = vec!["copy", seed, "--from", "src.test", "--to", domain];
-        arguments.extend(["--name", &name, "--preserve-acl", "--yes", "--json"]);
-        let table = both_ways("dst");
-        if domain == "dst.test" {
-            arguments.extend(["--migration-table", table.to_str().unwrap()]);
-        }
-        gpoctl(&arguments).json();
+        let side = domain.strip_suffix(".test").unwrap();
+        copy_of_seed(seed, side, &name, &["--preserve-acl"]);
         name
     })
 }
@@ -110,15 +105,7 @@ fn links_come_back_where_their_target_is_still_there() {
     let backup = backup_of("dst.test", &name);
     write("dst.test", &["delete", &name]).json();
     inside("dst", &["samba-tool", "ou", "delete", &gone]);
-    let plain = gpoctl(&[
-        "restore",
-        &backup,
-        "--domain",
-        "dst.test",
-        "--dry-run",
-        "--json",
-    ])
-    .json();
+    let plain = dry("dst.test", &["restore", &backup]).json();
     assert!(!plain["plan"]["steps"].to_string().contains("set-links"));
     let result = write("dst.test", &["restore", &backup, "--with-links"]).json();
     assert!(codes(&result).contains(&"link-target-gone".to_owned()));
@@ -138,65 +125,57 @@ fn a_changed_gpo_comes_back_as_it_was() {
         return;
     }
     let _alone = alone();
-    let names = copies("src.test", "changed");
     let other = backup_of("src.test", "Redirected Folders");
-    let before = state("src");
-    for name in &names {
-        let then = gpo_named(&before, name);
-        let guid = guid_of(&then);
-        let backup = backup_of("src.test", name);
-        let renamed = format!("{name} (other)");
-        write("src.test", &["import", &other, "--into", name]).json();
-        write("src.test", &["set-status", name, "none"]).json();
-        write("src.test", &["rename", name, &renamed]).json();
-        // Another DACL, and the link to the filter gone or another one.
-        let dn = then["dn"].as_str().unwrap();
-        let filter = if attribute(&then, "gPCWQLFilter").is_empty() {
-            "replace: gPCWQLFilter\ngPCWQLFilter: [src.test;{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01};0]"
-        } else {
-            "delete: gPCWQLFilter"
-        };
-        ldbmodify("src", &format!("dn: {dn}\nchangetype: modify\n{filter}\n"));
-        let sddl = "--sddl=(A;CI;LCRPLORC;;;S-1-5-11)(D;CI;CR;;;BG)";
-        inside(
-            "src",
-            &[
-                "samba-tool",
-                "dsacl",
-                "set",
-                "-H",
-                "/var/lib/samba/private/sam.ldb",
-                &format!("--objectdn={dn}"),
-                sddl,
-            ],
-        );
-        let changed = gpo_named(&state("src"), &renamed);
-        assert_ne!(changed["sddl"], then["sddl"]);
-        let version = version_of("src", &changed);
+    for (domain, side, filter) in [
+        ("src.test", "src", "{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}"),
+        ("dst.test", "dst", "{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6B01}"),
+    ] {
+        let names = copies(domain, "changed");
+        let before = state(side);
+        for name in &names {
+            let then = gpo_named(&before, name);
+            let backup = backup_of(domain, name);
+            let renamed = format!("{name} (other)");
+            write(domain, &["import", &other, "--into", name]).json();
+            write(domain, &["set-status", name, "none"]).json();
+            write(domain, &["rename", name, &renamed]).json();
+            // Another DACL, and the link to the filter gone or another one.
+            let dn = then["dn"].as_str().unwrap();
+            let link = if attribute(&then, "gPCWQLFilter").is_empty() {
+                format!("replace: gPCWQLFilter\ngPCWQLFilter: [{domain};{filter};0]")
+            } else {
+                "delete: gPCWQLFilter".to_owned()
+            };
+            ldbmodify(side, &format!("dn: {dn}\nchangetype: modify\n{link}\n"));
+            let sddl = "(A;CI;LCRPLORC;;;S-1-5-11)(D;CI;CR;;;BG)";
+            add_aces(side, dn, sddl);
+            let changed = gpo_named(&state(side), &renamed);
+            assert_ne!(changed["sddl"], then["sddl"]);
+            assert_ne!(sysvol_files(&changed), sysvol_files(&then));
+            let version = version_of(side, &changed);
 
-        let result = restore("src.test", &backup).json();
-        assert_eq!(result["gpo"]["created"], false);
-        assert_eq!(result["gpo"]["display_name"], name.as_str());
-        let now = gpo_named(&state("src"), name);
-        assert_eq!(guid_of(&now), guid);
-        assert_same(&timeless(&then), &timeless(&now));
-        assert_eq!(version_of("src", &now), (version.0 + 1, version.1 + 1));
-        // Once more changes nothing but the version; packages stay the objects they are.
-        restore("src.test", &backup).json();
-        let again = gpo_named(&state("src"), name);
-        assert_same(&timeless(&now), &timeless(&again));
-        let identities = |gpo: &Value| -> Vec<Value> {
-            gpo["children"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|child| child["attributes"]["objectGUID"].clone())
-                .collect()
-        };
-        assert_eq!(identities(&now), identities(&again));
+            let result = restore(domain, &backup).json();
+            assert_eq!(result["gpo"]["created"], false);
+            assert_eq!(result["gpo"]["display_name"], name.as_str());
+            let now = gpo_named(&state(side), name);
+            assert_eq!(guid_of(&now), guid_of(&then));
+            assert_same(&timeless(&then), &timeless(&now));
+            assert_eq!(version_of(side, &now), (version.0 + 1, version.1 + 1));
+            // Once more changes nothing but the version; packages stay the objects they are.
+            restore(domain, &backup).json();
+            let again = gpo_named(&state(side), name);
+            assert_same(&timeless(&now), &timeless(&again));
+            let identities = |gpo: &Value| -> Vec<Value> {
+                let children = gpo["children"].as_array().unwrap().iter();
+                children
+                    .map(|child| child["attributes"]["objectGUID"].clone())
+                    .collect()
+            };
+            assert_eq!(identities(&now), identities(&again));
+        }
+        judges_are_content(side);
+        remove(domain, &names);
     }
-    judges_are_content("src");
-    remove("src.test", &names);
 }
 
 #[test]
@@ -270,30 +249,13 @@ fn a_name_that_is_taken_and_a_dry_run_change_nothing() {
     let backup = backup_of("dst.test", &name);
     write("dst.test", &["delete", &name]).json();
     let before = state("dst");
-    let dry = gpoctl(&[
-        "restore",
-        &backup,
-        "--domain",
-        "dst.test",
-        "--dry-run",
-        "--json",
-    ])
-    .json();
-    assert_eq!(dry["dry_run"], true);
+    let shown = dry("dst.test", &["restore", &backup]).json();
+    assert_eq!(shown["dry_run"], true);
     assert_same(&before, &state("dst"));
 
     let plan = scratch().join("restore-plan.json");
     let plan = plan.to_str().unwrap();
-    gpoctl(&[
-        "restore",
-        &backup,
-        "--domain",
-        "dst.test",
-        "--plan-out",
-        plan,
-        "--json",
-    ])
-    .json();
+    save_plan("dst.test", &["restore", &backup], plan);
     write("dst.test", &["create", &name.to_uppercase()]).json();
     let before = state("dst");
     for said in [

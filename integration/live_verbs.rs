@@ -13,13 +13,6 @@ mod support;
 use serde_json::Value;
 use support::*;
 
-/// The verbs with the options that every one of them has.
-fn run(domain: &str, arguments: &[&str]) -> Said {
-    let mut all = arguments.to_vec();
-    all.extend(["--domain", domain, "--yes", "--json"]);
-    gpoctl(&all)
-}
-
 /// A state without what every write moves on: update numbers and times, on a GPO and on what is linked to.
 fn settled(mut state: Value) -> Value {
     for gpo in state["gpos"].as_object_mut().unwrap().values_mut() {
@@ -43,7 +36,7 @@ fn a_life_from_create_to_delete() {
     for (domain, side) in [("src.test", "src"), ("dst.test", "dst")] {
         let before = settled(state(side));
         let (name, other) = (fresh("Born"), fresh("Renamed – Ünïcode"));
-        let made = run(domain, &["create", &name]).json();
+        let made = write(domain, &["create", &name]).json();
         assert_eq!(made["gpo"]["created"], true);
         assert_eq!(made["gpo"]["version"], 0);
         let gpo = gpo_named(&state(side), &name);
@@ -59,11 +52,11 @@ fn a_life_from_create_to_delete() {
         assert!(sysvol_files(&gpo).is_empty());
         judges_are_content(side);
 
-        let taken = run(domain, &["create", &name.to_uppercase()]);
+        let taken = write(domain, &["create", &name.to_uppercase()]);
         assert_eq!(taken.status, 1);
         assert!(taken.stderr.contains("exists already"), "{}", taken.stderr);
 
-        let renamed = run(domain, &["rename", &name, &other]).json();
+        let renamed = write(domain, &["rename", &name, &other]).json();
         assert_eq!(renamed["gpo"]["display_name"], other.as_str());
         for (word, flags) in [
             ("computer", "1"),
@@ -71,7 +64,7 @@ fn a_life_from_create_to_delete() {
             ("none", "3"),
             ("all", "0"),
         ] {
-            run(domain, &["set-status", &other, word]).json();
+            write(domain, &["set-status", &other, word]).json();
             let now = gpo_named(&state(side), &other);
             assert_eq!(attribute(&now, "flags"), flags);
             assert_eq!(attribute(&now, "versionNumber"), "0");
@@ -90,7 +83,7 @@ fn a_life_from_create_to_delete() {
         assert_same(&then, &now);
         judges_are_content(side);
 
-        let deleted = run(domain, &["delete", &other]).json();
+        let deleted = write(domain, &["delete", &other]).json();
         assert_eq!(deleted["gpo"]["deleted"], true);
         assert_same(&before, &settled(state(side)));
         judges_are_content(side);
@@ -121,7 +114,7 @@ fn names_that_are_taken_and_names_that_are_none() {
         (vec!["create", "a\nb"], 2, "no display name"),
         (vec!["delete", "never there"], 1, "there is no GPO"),
     ] {
-        let said = run("dst.test", &arguments);
+        let said = write("dst.test", &arguments);
         assert_eq!(said.status, status, "{arguments:?}: {}", said.stderr);
         assert!(
             said.stderr.contains(words),
@@ -140,14 +133,14 @@ fn a_rename_may_change_the_case_alone() {
     }
     let _alone = alone();
     let name = fresh("case");
-    run("dst.test", &["create", &name]).json();
+    write("dst.test", &["create", &name]).json();
     let upper = name.replace("case", "CASE");
-    run("dst.test", &["rename", &name, &upper]).json();
+    write("dst.test", &["rename", &name, &upper]).json();
     assert_eq!(
         attribute(&gpo_named(&state("dst"), &upper), "displayName"),
         upper
     );
-    run("dst.test", &["delete", &upper]).json();
+    write("dst.test", &["delete", &upper]).json();
 }
 
 #[test]
@@ -162,7 +155,7 @@ fn the_default_policies_are_never_deleted() {
             "{31B2F340-016D-11D2-945F-00C04FB984F9}",
             "{6AC1786C-016F-11D2-945F-00C04FB984F9}",
         ] {
-            let said = run(domain, &["delete", gpo]);
+            let said = write(domain, &["delete", gpo]);
             assert_eq!(said.status, 1);
             assert!(said.stderr.contains("cannot be without"), "{}", said.stderr);
         }
@@ -185,9 +178,7 @@ fn dry_runs_change_nothing() {
         vec!["rename", "Everything", name.as_str()],
         vec!["set-status", "Everything", "none"],
     ] {
-        let mut all = arguments.clone();
-        all.extend(["--domain", "src.test", "--dry-run", "--json"]);
-        let said = gpoctl(&all).json();
+        let said = dry("src.test", &arguments).json();
         assert_eq!(said["dry_run"], true);
         assert!(!said["plan"]["steps"].as_array().unwrap().is_empty());
         // Without --yes, and with nobody to ask, nothing is done either.
@@ -201,7 +192,7 @@ fn dry_runs_change_nothing() {
 /// A GPO of SRC with every format, imported into `domain` under a name of its own, and linked twice.
 fn linked(side: &str, domain: &str, name: &str) -> (String, [String; 2]) {
     let backup = &back_up("src.test", &["Everything"])["Everything"];
-    run(
+    write(
         domain,
         &[
             "import",
@@ -223,7 +214,7 @@ fn linked(side: &str, domain: &str, name: &str) -> (String, [String; 2]) {
         format!("OU=Staff,{base}"),
     ];
     for som in &soms {
-        samba_tool(side, &["gpo", "setlink", som, &guid, "-U", "Administrator"]);
+        samba_tool(side, &["gpo", "setlink", som, &guid]);
     }
     (guid, soms)
 }
@@ -231,25 +222,6 @@ fn linked(side: &str, domain: &str, name: &str) -> (String, [String; 2]) {
 /// The links of a domain, without regard to case: tools spell a DN each in their own way.
 fn links_of(state: &Value) -> Value {
     serde_json::from_str(&state["links"].to_string().to_lowercase()).unwrap()
-}
-
-/// The folder with the backup that an operation keeps in its journal.
-fn kept_backup(result: &Value) -> String {
-    let operation = result["operation_id"].as_str().unwrap();
-    let operations = scratch().join("state/gpoctl/operations");
-    operations
-        .join(operation)
-        .join("before")
-        .to_str()
-        .unwrap()
-        .to_owned()
-}
-
-/// samba-tool on the DC, to set a scene.
-fn samba_tool(side: &str, arguments: &[&str]) {
-    let mut all = vec!["env", "PASSWD_FILE=/lab-state/admin.password", "samba-tool"];
-    all.extend(arguments);
-    inside(side, &all);
 }
 
 #[test]
@@ -266,14 +238,14 @@ fn links_go_with_the_gpo_or_stay() {
         assert!(links(som).as_str().unwrap().to_uppercase().contains(&guid));
     }
     let whole = state("dst");
-    let said = run("dst.test", &["delete", &name]).json();
+    let said = write("dst.test", &["delete", &name]).json();
     assert_eq!(said["status"], "done");
     assert_same(&before, &settled(state("dst")));
     judges_are_content("dst");
 
     // The journal has a backup that brings back everything, the links too.
     let kept = kept_backup(&said);
-    run(
+    write(
         "dst.test",
         &["restore", &name, "--backup-dir", &kept, "--with-links"],
     )
@@ -284,14 +256,14 @@ fn links_go_with_the_gpo_or_stay() {
         &timeless(&gpo_named(&whole, &name)),
         &timeless(&gpo_named(&now, &name)),
     );
-    let said = run("dst.test", &["delete", &name, "--keep-links"]).json();
+    let said = write("dst.test", &["delete", &name, "--keep-links"]).json();
     assert!(codes(&said).contains(&"links-kept".to_owned()));
     assert_same(&links_of(&whole), &links_of(&state("dst")));
     // Back under its GUID it is in force there again, and can be unlinked like any other.
     let kept = kept_backup(&said);
-    let restored = run("dst.test", &["restore", &name, "--backup-dir", &kept]).json();
+    let restored = write("dst.test", &["restore", &name, "--backup-dir", &kept]).json();
     assert!(codes(&restored).contains(&"link-in-force".to_owned()));
-    run("dst.test", &["delete", &name]).json();
+    write("dst.test", &["delete", &name]).json();
     assert_same(&before, &settled(state("dst")));
 }
 
@@ -302,14 +274,6 @@ fn who_may_edit_may_not_delete_and_nothing_is_lost() {
     }
     let _alone = alone();
     let before = state("src");
-    let password = std::env::var("GPOCTL_LAB_SRC_EDITOR_PASSWORD_FILE").unwrap();
-    let user = std::env::var("GPOCTL_LAB_SRC_EDITOR_USER").unwrap();
-    let editor = [
-        "--user",
-        user.as_str(),
-        "--password-file",
-        password.as_str(),
-    ];
     for arguments in [
         vec!["delete", "Everything"],
         vec!["delete", "Desktop Registry"],
@@ -318,8 +282,8 @@ fn who_may_edit_may_not_delete_and_nothing_is_lost() {
         vec!["create", "y"],
     ] {
         let mut all = arguments.clone();
-        all.extend(editor);
-        let said = run("src.test", &all);
+        all.extend(editor("src"));
+        let said = write("src.test", &all);
         assert_eq!(said.status, 1, "{arguments:?}: {}", said.stderr);
     }
     assert_same(&before, &state("src"));
@@ -336,31 +300,16 @@ fn a_link_that_changes_after_the_plan_makes_it_stale() {
     let (guid, soms) = linked("dst", "dst.test", &name);
     let plan = scratch().join("delete-plan.json");
     let plan = plan.to_str().unwrap();
-    gpoctl(&[
-        "delete",
-        &name,
-        "--domain",
-        "dst.test",
-        "--plan-out",
-        plan,
-        "--json",
-    ])
-    .json();
-    samba_tool(
-        "dst",
-        &["gpo", "dellink", &soms[0], &guid, "-U", "Administrator"],
-    );
+    save_plan("dst.test", &["delete", &name], plan);
+    samba_tool("dst", &["gpo", "dellink", &soms[0], &guid]);
     let between = state("dst");
     let apply = ["apply", plan, "--domain", "dst.test", "--json"];
     let said = gpoctl(&apply);
     assert_eq!(said.status, 1);
     assert!(said.stderr.contains("links"), "{}", said.stderr);
     assert_same(&settled(between), &settled(state("dst")));
-    samba_tool(
-        "dst",
-        &["gpo", "setlink", &soms[0], &guid, "-U", "Administrator"],
-    );
-    run("dst.test", &["delete", &name]).json();
+    samba_tool("dst", &["gpo", "setlink", &soms[0], &guid]);
+    write("dst.test", &["delete", &name]).json();
     judges_are_content("dst");
 }
 
@@ -400,7 +349,7 @@ fn a_deletion_that_fails_half_way_is_undone() {
     ])
     .json();
     let then = gpo_named(&state("src"), &name);
-    let editor = inside(
+    let shown = inside(
         "src",
         &[
             "samba-tool",
@@ -410,22 +359,17 @@ fn a_deletion_that_fails_half_way_is_undone() {
             "--attributes=objectSid",
         ],
     );
-    let editor = editor
+    let trustee = shown
         .lines()
         .find_map(|line| line.strip_prefix("objectSid: "))
         .unwrap();
     // The editor may delete the GPO by itself and what is deep below it, but not the two halves in between.
-    let sddl = format!("--sddl=(A;CIIO;CCDCLCRPWPLORC;;;{editor})(A;;CCLCRPWPLORCSD;;;{editor})");
-    let object = format!("--objectdn={}", then["dn"].as_str().unwrap());
-    let database = "/var/lib/samba/private/sam.ldb";
-    inside(
-        "src",
-        &["samba-tool", "dsacl", "set", "-H", database, &object, &sddl],
-    );
+    let aces = format!("(A;CIIO;CCDCLCRPWPLORC;;;{trustee})(A;;CCLCRPWPLORCSD;;;{trustee})");
+    add_aces("src", then["dn"].as_str().unwrap(), &aces);
     // Deleted and restored, the folder is as the DACL wants it.
     let backup = back_up("src.test", &[name.as_str()]);
-    run("src.test", &["delete", &name]).json();
-    run("src.test", &["restore", backup[&name].to_str().unwrap()]).json();
+    write("src.test", &["delete", &name]).json();
+    write("src.test", &["restore", backup[&name].to_str().unwrap()]).json();
     // What is absent before is absent again.
     ldbmodify(
         "src",
@@ -438,18 +382,9 @@ fn a_deletion_that_fails_half_way_is_undone() {
     let then = gpo_named(&before, &name);
     assert_eq!(then["children"].as_array().unwrap().len(), 6);
 
-    let password = std::env::var("GPOCTL_LAB_SRC_EDITOR_PASSWORD_FILE").unwrap();
-    let user = std::env::var("GPOCTL_LAB_SRC_EDITOR_USER").unwrap();
-    let delete = [
-        "delete",
-        &name,
-        "--user",
-        &user,
-        "--password-file",
-        &password,
-    ];
+    let delete = [&["delete", name.as_str()][..], &editor("src")].concat();
     // That is found out before anything is written.
-    let said = run("src.test", &delete);
+    let said = write("src.test", &delete);
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     for half in ["Machine", "User"] {
         let words = format!("in the directory it may not delete CN={half},CN={{");
@@ -458,19 +393,8 @@ fn a_deletion_that_fails_half_way_is_undone() {
     assert_same(&before, &state("src"));
 
     // With that right too, what is in the way is nothing that a descriptor tells: the server keeps one half to itself.
-    let children = format!("--sddl=(A;;DC;;;{editor})");
-    inside(
-        "src",
-        &[
-            "samba-tool",
-            "dsacl",
-            "set",
-            "-H",
-            database,
-            &object,
-            &children,
-        ],
-    );
+    let aces = format!("(A;;DC;;;{trustee})");
+    add_aces("src", then["dn"].as_str().unwrap(), &aces);
     let half = format!("CN=User,{}", then["dn"].as_str().unwrap());
     let keep = |flags: &str| {
         let script = "import sys\nfrom samba.auth import system_session\nfrom samba.param import LoadParm\nfrom samba.samdb import SamDB\nlp = LoadParm()\nlp.load_default()\nSamDB(session_info=system_session(), lp=lp).modify_ldif(sys.stdin.read(), [\"relax:0\"])";
@@ -480,7 +404,7 @@ fn a_deletion_that_fails_half_way_is_undone() {
     keep("replace: systemFlags\nsystemFlags: -2147483648");
     let before = state("src");
     let then = gpo_named(&before, &name);
-    let said = run("src.test", &delete);
+    let said = write("src.test", &delete);
     keep("delete: systemFlags");
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     assert!(
@@ -497,5 +421,5 @@ fn a_deletion_that_fails_half_way_is_undone() {
     assert_same(&expected, &timeless(&now));
     assert_same(&before["links"], &after["links"]);
     judges_are_content("src");
-    run("src.test", &["delete", &name]).json();
+    write("src.test", &["delete", &name]).json();
 }

@@ -11,16 +11,9 @@
 mod support;
 
 use std::path::PathBuf;
-use std::sync::MutexGuard;
 
 use serde_json::Value;
 use support::*;
-
-fn alone() -> MutexGuard<'static, ()> {
-    DOMAIN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
 
 fn wmi(domain: &str, arguments: &[&str]) -> Said {
     let mut all = vec!["wmi"];
@@ -44,10 +37,9 @@ fn filter_named(side: &str, name: &str) -> Option<Value> {
 
 /// Deletes a filter with Samba's tools.
 fn delete(side: &str, filter: &Value) {
-    let database = "/var/lib/samba/private/sam.ldb";
     inside(
         side,
-        &["ldbdel", "-H", database, filter["dn"].as_str().unwrap()],
+        &["ldbdel", "-H", DATABASE, filter["dn"].as_str().unwrap()],
     );
 }
 
@@ -235,10 +227,9 @@ fn system_only(value: &str) {
         "dn: CN=ms-WMI-Som,CN=Schema,CN=Configuration,DC=dst,DC=test\nchangetype: modify\nreplace: systemOnly\nsystemOnly: {value}\n\ndn:\nchangetype: modify\nadd: schemaUpdateNow\nschemaUpdateNow: 1\n"
     );
     let allowed = "--option=dsdb:schema update allowed=true";
-    let database = "/var/lib/samba/private/sam.ldb";
     inside_with(
         "dst",
-        &["ldbmodify", "-H", database, "--relax", allowed],
+        &["ldbmodify", "-H", DATABASE, "--relax", allowed],
         &ldif,
     );
 }
@@ -264,18 +255,8 @@ fn a_refusal_is_explained() {
     assert!(refused.stderr.contains("ms-WMI-Som"), "{}", refused.stderr);
     assert!(filter_named("dst", &name).is_none());
     // Who may not is told so; what is no filter is said with its line.
-    let user = std::env::var("GPOCTL_LAB_DST_EDITOR_USER").unwrap();
-    let password = std::env::var("GPOCTL_LAB_DST_EDITOR_PASSWORD_FILE").unwrap();
-    let login = [
-        "--user",
-        user.as_str(),
-        "--password-file",
-        password.as_str(),
-    ];
-    let denied = wmi(
-        "dst.test",
-        &[&["import", source, "--yes"][..], &login].concat(),
-    );
+    let import = ["import", source, "--yes"];
+    let denied = wmi("dst.test", &[&import[..], &editor("dst")].concat());
     assert_eq!(denied.status, 1);
     assert!(
         denied.stderr.contains("may not do this"),

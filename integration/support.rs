@@ -2,9 +2,21 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     clippy::allow_attributes,
     reason = "not every target uses all of the support"
 )]
+
+#[path = "support/compare.rs"]
+mod compare;
+#[path = "support/container.rs"]
+mod container;
+#[path = "support/tables.rs"]
+mod tables;
+
+pub use compare::*;
+pub use container::*;
+pub use tables::*;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -222,69 +234,9 @@ pub fn back_up(domain: &str, names: &[&str]) -> BTreeMap<String, PathBuf> {
         .collect()
 }
 
-/// A migration table in GPMC's form: type, source, and the destination's element.
-pub fn table(rows: &[(&str, &str, String)]) -> PathBuf {
-    let mut text = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-16\"?>\r\n<MigrationTable xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\">\r\n".to_owned();
-    for (kind, source, destination) in rows {
-        text += &format!(
-            "  <Mapping>\r\n    <Type>{kind}</Type>\r\n    <Source>{source}</Source>\r\n    {destination}\r\n  </Mapping>\r\n"
-        );
-    }
-    text += "</MigrationTable>";
-    let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let path = tempfile::tempdir_in(scratch())
-        .unwrap()
-        .keep()
-        .join("test.migtable");
-    std::fs::write(&path, bytes).unwrap();
-    path
-}
-
-/// The element of a destination that is set.
-pub fn set(text: &str) -> String {
-    format!("<Destination>{text}</Destination>")
-}
-
 /// The SID of a domain of the lab.
 pub fn domain_sid(side: &str) -> String {
     state(side)["domain_sid"].as_str().unwrap().to_owned()
-}
-
-/// Two states of a domain are the same; says where they are not.
-pub fn assert_same(before: &Value, after: &Value) {
-    let mut found = Vec::new();
-    differences("", before, after, &mut found);
-    assert!(found.is_empty(), "the domain changed: {found:#?}");
-}
-
-fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
-    match (before, after) {
-        (Value::Object(one), Value::Object(two)) => {
-            for key in one
-                .keys()
-                .chain(two.keys().filter(|key| !one.contains_key(*key)))
-            {
-                let path = format!("{path}/{key}");
-                let missing = Value::Null;
-                differences(
-                    &path,
-                    one.get(key).unwrap_or(&missing),
-                    two.get(key).unwrap_or(&missing),
-                    found,
-                );
-            }
-        }
-        (Value::Array(one), Value::Array(two)) if one.len() == two.len() => {
-            for (number, (one, two)) in one.iter().zip(two).enumerate() {
-                differences(&format!("{path}/{number}"), one, two, found);
-            }
-        }
-        _ if before == after => {}
-        _ => {
-            let short = |value: &Value| value.to_string().chars().take(300).collect::<String>();
-            found.push(format!("{path}: {} -> {}", short(before), short(after)));
-        }
-    }
 }
 
 /// Imports a backup into a GPO of DST.TEST.
@@ -302,79 +254,12 @@ pub fn import(backup: &Path, into: &str, more: &[&str]) -> Said {
     gpoctl(&arguments)
 }
 
-/// Runs a command inside the domain controller of `src` or `dst`, or inside `member`, and gives what it printed.
-pub fn inside(side: &str, command: &[&str]) -> String {
-    inside_with(side, command, "")
-}
-
-/// The same, with this text on its standard input.
-pub fn inside_with(side: &str, command: &[&str], input: &str) -> String {
-    let said = asked_inside(side, command, input);
-    assert_eq!(
-        said.status, 0,
-        "{command:?}: {}{}",
-        said.stdout, said.stderr
-    );
-    said.stdout
-}
-
-/// The same for a command that may also say no.
-pub fn asked_inside(side: &str, command: &[&str], input: &str) -> Said {
-    use std::io::Write as _;
-
-    let variable = |name: &str| std::env::var(name).unwrap();
-    let mut child = Command::new(variable("GPOCTL_LAB_ENGINE"))
-        .args(["exec", "-i"])
-        .arg(variable(&format!(
-            "GPOCTL_LAB_{}_CONTAINER",
-            side.to_uppercase()
-        )))
-        .args(command)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).unwrap();
-    drop(stdin);
-    child.wait_with_output().unwrap().into()
-}
-
-/// samba-tool in a domain controller, as Administrator.
-pub fn samba_tool(side: &str, arguments: &[&str]) -> String {
-    let password = "PASSWD_FILE=/lab-state/admin.password";
-    let tool = ["env", password, "samba-tool"];
-    inside(side, &[&tool, arguments, &["-U", "Administrator"]].concat())
-}
-
-/// The directory of a domain controller, for Samba's own tools in it.
-pub const DATABASE: &str = "/var/lib/samba/private/sam.ldb";
-
-/// The options with which the account that may only edit some GPOs of `src` or `dst` logs in.
-pub fn editor(side: &str) -> [String; 4] {
-    let variable = |name: &str| {
-        std::env::var(format!("GPOCTL_LAB_{}_EDITOR_{name}", side.to_uppercase())).unwrap()
-    };
-    [
-        "--user".to_owned(),
-        variable("USER"),
-        "--password-file".to_owned(),
-        variable("PASSWORD_FILE"),
-    ]
-}
-
 /// The folder with the backup that an operation keeps in its journal.
 pub fn kept_backup(result: &Value) -> String {
     let operation = result["operation_id"].as_str().unwrap();
     let operations = scratch().join("state/gpoctl/operations");
     let kept = operations.join(operation).join("before");
     kept.to_str().unwrap().to_owned()
-}
-
-/// Changes the directory of `src` or `dst` behind everybody's back: `ldbmodify` in its domain controller.
-pub fn ldbmodify(side: &str, ldif: &str) {
-    inside_with(side, &["ldbmodify", "-H", DATABASE], ldif);
 }
 
 /// One case at a time changes a domain.
@@ -391,58 +276,15 @@ pub fn write(domain: &str, arguments: &[&str]) -> Said {
     gpoctl(&all)
 }
 
-/// A GPO without what another DC, another time or another number would make different: times, update numbers, `objectGUID`,
-/// versions, and POSIX permissions. Descriptors, attributes and files stay.
-pub fn timeless(gpo: &Value) -> Value {
-    let mut gpo = gpo.clone();
-    let strip = |entry: &mut Value| {
-        let attributes = entry["attributes"].as_object_mut().unwrap();
-        for name in [
-            "uSNChanged",
-            "uSNCreated",
-            "whenChanged",
-            "whenCreated",
-            "objectGUID",
-            "versionNumber",
-            "dSCorePropagationData",
-        ] {
-            attributes.remove(name);
-        }
-        if let Some(descriptor) = attributes.get_mut("nTSecurityDescriptor") {
-            descriptor[0]["base64"] = given(descriptor[0]["base64"].as_str().unwrap()).into();
-        }
-        if let Some(path) = attributes.get_mut("gPCFileSysPath") {
-            *path = path[0].as_str().unwrap().to_lowercase().into();
-        }
-    };
-    strip(&mut gpo);
-    for child in gpo["children"].as_array_mut().unwrap() {
-        strip(child);
-    }
-    for entry in gpo["sysvol"].as_array_mut().unwrap() {
-        let entry = entry.as_object_mut().unwrap();
-        entry.remove("posix_acl");
-        if entry["path"]
-            .as_str()
-            .unwrap()
-            .eq_ignore_ascii_case("gpt.ini")
-        {
-            entry.remove("sha256");
-            entry.remove("size");
-        }
-    }
-    gpo
+/// What a verb that writes would do in a domain.
+pub fn dry(domain: &str, arguments: &[&str]) -> Said {
+    gpoctl(&[arguments, &["--domain", domain, "--dry-run", "--json"]].concat())
 }
 
-/// A descriptor without the two bits that say whether owner and group were given or are the defaults of a new object: a
-/// write of the DACL clears them.
-fn given(descriptor: &str) -> String {
-    use base64::Engine as _;
-
-    let engine = base64::engine::general_purpose::STANDARD;
-    let mut bytes = engine.decode(descriptor).unwrap();
-    bytes[2] &= !3;
-    engine.encode(bytes)
+/// Saves the plan of a verb that writes.
+pub fn save_plan(domain: &str, arguments: &[&str], file: &str) {
+    let options = ["--domain", domain, "--plan-out", file, "--json"];
+    gpoctl(&[arguments, &options].concat()).json();
 }
 
 /// `versionNumber` of a GPO: user, machine. The file says the same.
@@ -467,54 +309,6 @@ pub fn codes(result: &Value) -> Vec<String> {
         .iter()
         .map(|message| message["code"].as_str().unwrap().to_owned())
         .collect()
-}
-
-/// A table that turns every principal of SRC that the seed uses into one of DST, or back.
-pub fn both_ways(to: &str) -> PathBuf {
-    let (source, target, upper) = match to {
-        "dst" => ("src.test", "DST", 0),
-        _ => ("dst.test", "SRC", 1),
-    };
-    let groups = [
-        ["Server Admins", "Server Admins", "UniversalGroup"],
-        ["GG-Workstations", "GG-Workstations", "GlobalGroup"],
-        ["DL-Files", "DL-Files", "LocalGroup"],
-        ["Helpdesk", "Support", "GlobalGroup"],
-        ["Backup Crew", "Backup Team", "LocalGroup"],
-        ["Büro Nord", "Büro Nord", "GlobalGroup"],
-        ["No Policy", "No Policy", "GlobalGroup"],
-        ["alice", "alice", "User"],
-        ["carol", "carol", "User"],
-        ["bob", "dave", "User"],
-        ["gpoedit", "gpoedit", "User"],
-        ["WS01$", "WS01$", "Computer"],
-        ["WS02$", "WS09$", "Computer"],
-        ["Domain Admins", "Domain Admins", "GlobalGroup"],
-        ["Domain Users", "Domain Users", "GlobalGroup"],
-        ["Administrator", "Administrator", "User"],
-    ];
-    let rows: Vec<(String, &str, String)> = groups
-        .iter()
-        .map(|row| {
-            (
-                format!("{}@{source}", row[upper]),
-                row[2],
-                set(&format!("{target}\\{}", row[1 - upper])),
-            )
-        })
-        .collect();
-    let mut rows: Vec<(&str, &str, String)> = rows
-        .iter()
-        .map(|(name, kind, destination)| (*kind, name.as_str(), destination.clone()))
-        .collect();
-    let shares = [
-        [r"\\fs1.src.test\software$", r"\\fs1.dst.test\packages$"],
-        [r"\\fs2.src.test\software$", r"\\fs2.dst.test\packages$"],
-    ];
-    for share in &shares {
-        rows.push(("UNCPath", share[upper], set(share[1 - upper])));
-    }
-    table(&rows)
 }
 
 /// A copy of a backup on the local disk.
@@ -644,12 +438,6 @@ database.transaction_commit()
     pub fn assert_done(mut self) {
         assert!(self.0.wait().unwrap().success());
     }
-}
-
-/// Where these texts and SIDs stand in a GPO, by a search through all its bytes.
-pub fn search(side: &str, guid: &str, needles: &[&str]) -> Value {
-    let arguments: Vec<&str> = [&["search", guid][..], needles].concat();
-    serde_json::from_slice(&judge(side, &arguments)).unwrap()
 }
 
 /// A copy of a seed of SRC in either domain, with its WMI filter, or that of the same name; `more` are options of copy.

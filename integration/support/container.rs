@@ -1,0 +1,86 @@
+//! Samba's own tools inside the machines of the lab, and who may log in there.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{Said, judge};
+
+/// Runs a command inside the domain controller of `src` or `dst`, or inside `member`, and gives what it printed.
+pub fn inside(side: &str, command: &[&str]) -> String {
+    inside_with(side, command, "")
+}
+
+/// The same, with this text on its standard input.
+pub fn inside_with(side: &str, command: &[&str], input: &str) -> String {
+    let said = asked_inside(side, command, input);
+    assert_eq!(
+        said.status, 0,
+        "{command:?}: {}{}",
+        said.stdout, said.stderr
+    );
+    said.stdout
+}
+
+/// The same for a command that may also say no.
+pub fn asked_inside(side: &str, command: &[&str], input: &str) -> Said {
+    use std::io::Write as _;
+
+    let variable = |name: &str| std::env::var(name).unwrap();
+    let mut child = Command::new(variable("GPOCTL_LAB_ENGINE"))
+        .args(["exec", "-i"])
+        .arg(variable(&format!(
+            "GPOCTL_LAB_{}_CONTAINER",
+            side.to_uppercase()
+        )))
+        .args(command)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    child.wait_with_output().unwrap().into()
+}
+
+/// samba-tool in a domain controller, as Administrator.
+pub fn samba_tool(side: &str, arguments: &[&str]) -> String {
+    let password = "PASSWD_FILE=/lab-state/admin.password";
+    let tool = ["env", password, "samba-tool"];
+    inside(side, &[&tool, arguments, &["-U", "Administrator"]].concat())
+}
+
+/// The directory of a domain controller, for Samba's own tools in it.
+pub const DATABASE: &str = "/var/lib/samba/private/sam.ldb";
+
+/// The options with which the account that may only edit some GPOs of `src` or `dst` logs in.
+pub fn editor(side: &str) -> [&'static str; 4] {
+    let variable = |name: &str| -> &'static str {
+        let name = format!("GPOCTL_LAB_{}_EDITOR_{name}", side.to_uppercase());
+        std::env::var(name).unwrap().leak()
+    };
+    let (user, password) = (variable("USER"), variable("PASSWORD_FILE"));
+    ["--user", user, "--password-file", password]
+}
+
+/// Changes the directory of `src` or `dst` behind everybody's back: `ldbmodify` in its domain controller.
+pub fn ldbmodify(side: &str, ldif: &str) {
+    inside_with(side, &["ldbmodify", "-H", DATABASE], ldif);
+}
+
+/// Adds entries to the DACL of an object, with Samba's tool in its domain controller.
+pub fn add_aces(side: &str, dn: &str, aces: &str) {
+    let (object, sddl) = (format!("--objectdn={dn}"), format!("--sddl={aces}"));
+    inside(
+        side,
+        &["samba-tool", "dsacl", "set", "-H", DATABASE, &object, &sddl],
+    );
+}
+
+/// Where these texts and SIDs stand in a GPO, by a search through all its bytes.
+pub fn search(side: &str, guid: &str, needles: &[&str]) -> Value {
+    let arguments: Vec<&str> = [&["search", guid][..], needles].concat();
+    serde_json::from_slice(&judge(side, &arguments)).unwrap()
+}
