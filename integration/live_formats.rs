@@ -349,7 +349,25 @@ fn names_that_windows_cannot_tell_apart_or_read_are_told() {
         both(result["error"]["message"].as_str().unwrap());
     }
     assert_same(&before, &state("dst"));
-    on_dc("dst", &["rm", &format!("{folder}/Scripts.INI")]);
+    // Of two folders the second is left out whole, and said once.
+    let script = format!(
+        "rm \"{folder}/Scripts.INI\"; mkdir \"{folder}/../SCRIPTS\"; echo y > \"{folder}/../SCRIPTS/more.txt\""
+    );
+    on_dc("dst", &["bash", "-c", &script]);
+    let result = back_up();
+    on_dc("dst", &["rm", "-r", &format!("{folder}/../SCRIPTS")]);
+    assert_eq!(result.status, 3, "{}{}", result.stdout, result.stderr);
+    let result: Value = serde_json::from_str(&result.stdout).unwrap();
+    let partial = &result["backups"][0];
+    let messages = partial["messages"].as_array().unwrap().iter();
+    let unread: Vec<&Value> = messages
+        .filter(|message| message["code"] == "unreadable-file")
+        .map(|message| &message["place"]["file"])
+        .collect();
+    assert_eq!(unread, ["Machine\\Scripts"]);
+    let path = Path::new(partial["path"].as_str().unwrap());
+    let files = local_files(&path.join("DomainSysvol/GPO"));
+    assert!(files.contains_key("machine/scripts/more.txt"), "{files:?}");
     assert_eq!(back_up().status, 0);
 }
 

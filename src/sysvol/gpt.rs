@@ -67,8 +67,8 @@ pub struct Readable {
 }
 
 /// As [`read_gpt`], but a file or folder below the GPO's own that the server does not give costs only itself: it is missing
-/// from the tree, and comes back with the reason. Of two entries whose names differ only in case the second is such a one;
-/// of two folders, what is in either is read as if they were one. No file is read before there is room for all of them.
+/// from the tree, and comes back with the reason. Of two entries whose names differ only in case the second is such a one,
+/// with what is in it. No file is read before there is room for all of them.
 ///
 /// # Errors
 /// As [`read_gpt`] for the folder as a whole: there is none, it cannot be listed, it is too large.
@@ -135,7 +135,7 @@ async fn read_once(
     let mut files: Vec<(RelPath, u64)> = Vec::new();
     let mut ini = None;
     let mut level = vec![RelPath::root()];
-    let mut seen: HashMap<String, (RelPath, bool)> = HashMap::new();
+    let mut seen: HashMap<String, RelPath> = HashMap::new();
     let mut entries = 0_usize;
     let mut total = 0_u64;
     while !level.is_empty() {
@@ -181,16 +181,12 @@ async fn read_once(
                 }
                 // Windows has one entry for both, and which of two a client gets from another server is anybody's guess.
                 match seen.entry(path.folded()) {
-                    Entry::Occupied(known) => {
-                        let (first, is_dir) = known.get();
-                        let error = one_to_windows(guid, first, &path);
-                        if *is_dir && entry.is_dir {
-                            next.push(path.clone());
-                        }
+                    Entry::Occupied(first) => {
+                        let error = one_to_windows(guid, first.get(), &path);
                         unread.push((path, error));
                         continue;
                     }
-                    Entry::Vacant(free) => free.insert((path.clone(), entry.is_dir)),
+                    Entry::Vacant(free) => free.insert(path.clone()),
                 };
                 if let Some(message) = left_out(&path, entry.is_dir) {
                     gpt.messages.push(message);
