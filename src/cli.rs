@@ -111,9 +111,7 @@ pub fn main_with(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
     };
     let ui = Ui::new(cli.json, cli.quiet);
     init_log(cli.verbose);
-    // One thread for what waits for servers: with more, each answer wakes another one, which costs as much as the answer.
-    // What keeps a processor or the disk busy runs beside it.
-    let outcome = tokio::runtime::Builder::new_current_thread()
+    let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|cause| Error::new(ErrorKind::Internal, "cannot start").with_source(cause))

@@ -18,7 +18,6 @@ use crate::directory::GpoObject;
 use crate::directory::survey::Surveyed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
-use crate::migration::scan;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::surroundings::Surroundings;
@@ -55,9 +54,9 @@ pub struct BackedUp {
 const GPOS_AT_ONCE: usize = 24;
 /// The room for the files of GPOs that are under way, in KiB; a GPO that is larger is under way alone.
 const ROOM: u32 = 32 << 10;
-/// How many GPOs are searched for references or written at the same time: this is work for the processor and the disk, and
-/// each has its own copy of what it finds or writes.
-const WORKED_ON_AT_ONCE: usize = 2;
+/// How many GPOs are written at the same time: this is work for the processor and the disk, and each has its own copy of
+/// what it writes.
+const STAGED_AT_ONCE: usize = 2;
 /// The most backups that are committed together.
 const COMMIT_AT_ONCE: usize = 256;
 /// How long the first of a group waits for others: a commit costs about the same for one and for many.
@@ -94,7 +93,7 @@ pub async fn backup(
         comment,
         control,
         known: read::Answers::default(),
-        working: Semaphore::new(WORKED_ON_AT_ONCE),
+        staging: Semaphore::new(STAGED_AT_ONCE),
     };
     let mut running = futures_util::stream::iter(surveyed)
         .map(|gpo| reader.one(gpo))
@@ -160,7 +159,7 @@ struct Reader<'a> {
     comment: &'a str,
     control: &'a Control,
     known: read::Answers,
-    working: Semaphore,
+    staging: Semaphore,
 }
 
 impl Reader<'_> {
@@ -175,11 +174,9 @@ impl Reader<'_> {
 
     async fn stage(&self, gpo: Surveyed) -> Result<Written> {
         let from = (self.sysvol, self.room);
-        let (snapshot, around, reserved) =
+        let (mut snapshot, around, reserved) =
             read::read_surveyed(self.session, from, gpo.record?, self.control).await?;
-        let scanned = self.work(move || (scan::scan(&snapshot), snapshot)).await?;
-        let (found, mut snapshot) = scanned;
-        read::take_inventory_of(&self.known, self.session, &mut snapshot, found).await?;
+        read::take_inventory_of(&self.known, self.session, &mut snapshot).await?;
         self.control.check()?;
         let mut messages = std::mem::take(&mut snapshot.messages);
         messages.extend(
@@ -190,31 +187,23 @@ impl Reader<'_> {
         let bytes = snapshot.tree.total_bytes();
         let partial = !around.unread.is_empty();
         let (folder, comment) = (self.folder.to_owned(), self.comment.to_owned());
-        let staged = self
-            .work(move || {
-                let staged = crate::backup::stage(&folder, &snapshot, &around, &comment, &now());
-                drop(snapshot);
-                staged
-            })
-            .await??;
-        drop(reserved);
+        let permit = self.staging.acquire().await.map_err(|cause| {
+            Error::new(ErrorKind::Internal, "the queue of writers is closed").with_source(cause)
+        })?;
+        let staged = off_the_runtime(move || {
+            let staged = crate::backup::stage(&folder, &snapshot, &around, &comment, &now());
+            // What it held in memory must be gone before the room for it is free.
+            drop(snapshot);
+            staged
+        })
+        .await??;
+        drop((permit, reserved));
         Ok(Written {
             staged,
             bytes,
             partial,
             messages,
         })
-    }
-
-    /// Runs what keeps the processor or the disk busy, when it is its turn.
-    async fn work<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T> {
-        let _turn = self.working.acquire().await.map_err(|cause| {
-            Error::new(ErrorKind::Internal, "the queue of work is closed").with_source(cause)
-        })?;
-        off_the_runtime(work).await
     }
 }
 

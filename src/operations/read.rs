@@ -268,8 +268,7 @@ async fn wmi_filter(session: &DomainSession, object: &GpoObject) -> Result<Optio
 /// # Errors
 /// When the directory cannot be asked.
 pub async fn take_inventory(session: &DomainSession, snapshot: &mut GpoSnapshot) -> Result<()> {
-    let found = scan::scan(snapshot);
-    take_inventory_of(&Answers::default(), session, snapshot, found).await
+    take_inventory_of(&Answers::default(), session, snapshot).await
 }
 
 /// What the directory said of principals so far: of many GPOs, most name the same few.
@@ -298,13 +297,13 @@ impl Answers {
     }
 }
 
-/// As [`take_inventory`], with what was learned of other GPOs, and with what a scan of the snapshot found.
+/// As [`take_inventory`], with what was learned of other GPOs.
 pub(super) async fn take_inventory_of(
     known: &Answers,
     session: &DomainSession,
     snapshot: &mut GpoSnapshot,
-    found: scan::Scan,
 ) -> Result<()> {
+    let found = scan::scan(snapshot);
     snapshot.messages.extend(found.messages);
     let in_settings: Vec<PrincipalQuery> = found
         .gpmc_sids
