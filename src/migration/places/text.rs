@@ -252,10 +252,7 @@ impl Context<'_, '_> {
         for span in unread {
             self.unread_path(text.get(span).unwrap_or_default(), place);
         }
-        let known: HashSet<&str> = references
-            .iter()
-            .filter_map(|reference| text.get(reference.span.clone()))
-            .collect();
+        let mut stay: HashSet<&str> = HashSet::new();
         for reference in references {
             let decision = match &reference.target {
                 FoundTarget::Sid { sid, text } => self.sid(sid, text, place, scope),
@@ -266,7 +263,7 @@ impl Context<'_, '_> {
                 | FoundTarget::SidAndName { .. } => Decision::Keep,
             };
             match (decision, reference.part) {
-                (Decision::Keep, _) => {}
+                (Decision::Keep, _) => stay.extend(text.get(reference.span)),
                 (Decision::Replace(new), _) => edits.push((reference.span, new)),
                 (Decision::Remove, Some(part)) => {
                     let gone = text.get(part.clone()).unwrap_or_default();
@@ -284,6 +281,7 @@ impl Context<'_, '_> {
                 (Decision::Remove, None) => {
                     let what = text.get(reference.span).unwrap_or_default();
                     self.cannot_remove(what, place);
+                    stay.insert(what);
                 }
             }
         }
@@ -298,7 +296,7 @@ impl Context<'_, '_> {
             }
             return Outcome::Unchanged;
         }
-        for uncovered in uncovered(&new, &known, &written) {
+        for uncovered in uncovered(&new, &stay, &written) {
             let text = format!(
                 "{} is a reference only now that what stands before it was mapped, so it was not looked at",
                 printable(uncovered)
@@ -381,9 +379,9 @@ fn broken_paths<'a>(old: &'a str, new: &'a str, written: &[Written]) -> Vec<(&'a
     broken
 }
 
-/// The references in the new text that were none in the old one: a path that was written is shorter than the old one, or has other
-/// signs in it, and what stood in its shade as nothing sensible is now read as the entry of a descriptor.
-fn uncovered<'a>(new: &'a str, known: &HashSet<&str>, written: &[Written]) -> Vec<&'a str> {
+/// The references in the new text that were neither written nor meant to stay: a path that was written is shorter than the old one,
+/// or has other signs in it, and what stood in its shade as nothing sensible is now read as the entry of a descriptor.
+fn uncovered<'a>(new: &'a str, stay: &HashSet<&str>, written: &[Written]) -> Vec<&'a str> {
     let (found, _) = references(new);
     let is_written = |start: usize| {
         let next = written.partition_point(|(_, span)| span.end <= start);
@@ -395,7 +393,7 @@ fn uncovered<'a>(new: &'a str, known: &HashSet<&str>, written: &[Written]) -> Ve
         .into_iter()
         .filter(|reference| !is_written(reference.span.start))
         .filter_map(|reference| new.get(reference.span))
-        .filter(|text| !known.contains(text))
+        .filter(|text| !stay.contains(text))
         .collect()
 }
 
