@@ -43,7 +43,7 @@ use ui::Ui;
     max_term_width = 110
 )]
 #[command(
-    after_help = "Exit status: 0 done; 1 failed, nothing changed; 2 usage; 3 partly done; 130 stopped on request, nothing left half-written."
+    after_help = "Exit status: 0 done; 1 failed, nothing changed; 2 usage; 3 partly done; 4 a check found warnings only; 130 stopped on request, nothing left half-written."
 )]
 struct Cli {
     /// Print JSON on standard output instead of text

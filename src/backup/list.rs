@@ -32,6 +32,7 @@ pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
             format!("cannot open the backup directory {}", dir.display()),
         )
         .with_source(error)
+        .with_hint("name the folder that was given to gpoctl backup --to, or to GPMC")
     })?;
     let bad = |error: io::Error| {
         Error::new(

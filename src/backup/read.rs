@@ -44,6 +44,9 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
             format!("cannot open the backup folder {}", dir.display()),
         )
         .with_source(error)
+        .with_hint(
+            "name the {ID} folder of a backup; gpoctl backups list DIR shows those of a folder",
+        )
     })?;
     let mut problems = Vec::new();
     let Some(bytes) = read_named(&folder, names::BACKUP)? else {
@@ -62,6 +65,9 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
             format!("cannot read {}", dir.join(names::BACKUP).display()),
         )
         .with_source(error)
+        .with_hint(
+            "gpoctl backups verify says what else is damaged; take another backup of the GPO",
+        )
     })?;
     problems.extend(parsed.problems.iter().map(|problem| {
         StatusMessage::warning("malformed-backup-xml", problem.reason.clone())

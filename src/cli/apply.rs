@@ -35,6 +35,7 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
             format!("cannot read the plan {}", args.plan.display()),
         )
         .with_source(cause)
+        .with_hint("every command that changes a domain writes one with --plan-out FILE")
     })?;
     let saved = SavedPlan::from_json(&bytes).map_err(|error| error.context(args.plan.display()))?;
     let session = args.connection.connect().await?;

@@ -59,7 +59,8 @@ impl Directory {
                 return Err(Error::new(
                     ErrorKind::Conflict,
                     format!("\"{shown}\" stands for several: {}", names.join(", ")),
-                ));
+                )
+                .with_hint("name it by its SID, or as DOMAIN\\name"));
             }
             _ => return Err(missing()),
         };

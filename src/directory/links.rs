@@ -54,6 +54,9 @@ impl Som {
             return Err(Error::new(
                 ErrorKind::Usage,
                 format!("{} is no domain, OU or site", entry.dn),
+            )
+            .with_hint(
+                "GPOs are linked to these only; gpoctl link list --all shows the links there are",
             ));
         };
         Ok(Self {

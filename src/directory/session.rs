@@ -285,10 +285,10 @@ async fn log_in(settings: &DirectorySettings) -> Result<(Ldap, StreamEnd, String
     let name = UserName::parse(user)?.bind_name(domain)?;
     if password.expose_secret().is_empty() {
         // A simple bind without password succeeds as nobody [RFC 4513 5.1.2].
-        return Err(Error::new(
-            ErrorKind::Usage,
-            format!("the password of {name} is empty"),
-        ));
+        return Err(
+            Error::new(ErrorKind::Usage, format!("the password of {name} is empty"))
+                .with_hint("the first line of the password file is the password"),
+        );
     }
     let ask_first = settings.security == LdapSecurity::StartTls;
     let (mut ldap, end) = stream::open_tls(&endpoint, &settings.tls, ask_first).await?;

@@ -233,7 +233,7 @@ mod tests {
             .iter()
             .map(|object| {
                 let AttributeValues::String(Some(name)) = &object.attributes[0].values else {
-                    unreachable!()
+                    panic!("{object:?}")
                 };
                 (object.rdns.join(","), name.clone())
             })

@@ -65,7 +65,8 @@ pub async fn apply_changes(
                 "the plan is for the domain {}, and this session is in {}",
                 list.domain, info.dns_domain
             ),
-        ));
+        )
+        .with_hint("apply it with --domain of the plan's domain"));
     }
     options.control.check()?;
     let mut messages = list.messages.clone();
@@ -178,10 +179,15 @@ async fn take_back(
         match difference(domain.session(), &inverse.inverse(), Moment::After).await {
             Ok(None) => {}
             Ok(Some(what)) => {
-                first.get_or_insert(Error::new(
-                    ErrorKind::Conflict,
-                    format!("{what} was changed by somebody else meanwhile, and is left as it is"),
-                ));
+                first.get_or_insert(
+                    Error::new(
+                        ErrorKind::Conflict,
+                        format!(
+                            "{what} was changed by somebody else meanwhile, and is left as it is"
+                        ),
+                    )
+                    .with_hint("look at it, and make the plan again"),
+                );
                 continue;
             }
             Err(undo) => {
