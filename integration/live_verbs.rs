@@ -405,7 +405,6 @@ fn a_deletion_that_fails_half_way_is_undone() {
     let before = state("src");
     let then = gpo_named(&before, &name);
     let said = write("src.test", &delete);
-    keep("delete: systemFlags");
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     assert!(
         said.stderr.contains("rolled back, with new identities"),
@@ -413,6 +412,7 @@ fn a_deletion_that_fails_half_way_is_undone() {
         said.stderr
     );
     let after = state("src");
+    keep("delete: systemFlags");
     let now = gpo_named(&after, &name);
     assert_same(&objects_of(&then), &objects_of(&now));
     assert_eq!(access_of(&then), access_of(&now));

@@ -23,7 +23,7 @@ use super::resolve::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
 /// The most candidates of a row.
 const MAX_CANDIDATES: usize = 3;
 
-/// The longest `sAMAccountName` that a directory takes [MS-ADA3 2.222], in characters: nothing is like a longer name.
+/// The longest `sAMAccountName` that a directory takes [MS-ADA3], in characters: nothing is like a longer name.
 const MAX_NAME: usize = 256;
 
 /// Names less alike than this are no candidates.
