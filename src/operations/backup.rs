@@ -53,7 +53,7 @@ pub struct BackedUp {
 /// them to keep a connection busy.
 const GPOS_AT_ONCE: usize = 24;
 /// The room for the files of GPOs that are under way, in KiB; a GPO that is larger is under way alone.
-const ROOM: u32 = 32 << 10;
+const ROOM: u32 = 24 << 10;
 /// How many GPOs are written at the same time: this is work for the processor and the disk, and each has its own copy of
 /// what it writes.
 const STAGED_AT_ONCE: usize = 2;
