@@ -30,7 +30,7 @@ use gpoctl::formats::scripts::Scripts;
 use gpoctl::formats::text::TextError;
 use gpoctl::formats::xml_tree::document::XmlDocument;
 use gpoctl::formats::{
-    backup_xml, bkup_info, firewall_rule, gpt_ini, manifest, sddl_text, text, xml_tree,
+    backup_xml, bkup_info, firewall_rule, gpt_ini, manifest, sddl_text, text, wmi_mof, xml_tree,
 };
 use gpoctl::migration::places::{Found, FoundTarget, Rewrite, check_format, visit_file};
 use gpoctl::model::extension_list::ExtensionList;
@@ -44,6 +44,7 @@ use gpoctl::model::security_descriptor::{
 use gpoctl::model::sid::Sid;
 use gpoctl::model::unc_path::UncPath;
 use gpoctl::model::version::GpoVersion;
+use gpoctl::model::wmi_filter::{format_queries, parse_queries};
 
 /// A parser's name and its invariants. The name is also that of the fuzz target and of the folder of its seeds.
 pub type Target = (&'static str, fn(&[u8]));
@@ -70,6 +71,7 @@ pub const TARGETS: &[Target] = &[
     ("scripts", scripts),
     ("sddl", sddl),
     ("security_descriptor", security_descriptor),
+    ("wmi_filter", wmi_filter),
     ("xml_document", xml_document),
     ("xml_tree", xml_tree),
 ];
@@ -417,6 +419,20 @@ pub fn preferences(data: &[u8]) {
         let _ = (item.name(), item.action(), item.is_disabled());
     }
     visits(path, data);
+}
+
+/// A WMI filter as a file, and its queries as the attribute `msWMI-Parm2`.
+pub fn wmi_filter(data: &[u8]) {
+    if let Ok(filter) = wmi_mof::parse(data) {
+        assert!(!filter.name.is_empty() && !filter.queries.is_empty());
+        let written = wmi_mof::write(&filter).unwrap();
+        assert_eq!(wmi_mof::parse(&written), Ok(filter));
+    }
+    if let Ok(text) = std::str::from_utf8(data)
+        && let Ok(queries) = parse_queries(text)
+    {
+        assert_eq!(parse_queries(&format_queries(&queries)), Ok(queries));
+    }
 }
 
 pub fn xml_document(data: &[u8]) {

@@ -196,5 +196,5 @@ macro_rules! properties {
 
 properties! {
     aas audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini manifest migtable
-    names preferences registry_pol scripts sddl security_descriptor xml_document xml_tree
+    names preferences registry_pol scripts sddl security_descriptor wmi_filter xml_document xml_tree
 }
