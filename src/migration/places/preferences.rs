@@ -193,7 +193,11 @@ impl<'a> Visit<'a, '_, '_, '_> {
                 self.context.misfit(&shown, &place);
                 return;
             }
-            Rewrite::Remove if cursor.element.name == "Member" => {
+            // A file without its outermost element is none.
+            Rewrite::Remove
+                if cursor.element.name == "Member"
+                    && !std::ptr::eq(cursor.element, self.document.root()) =>
+            {
                 self.edits.push(self.document.remove(cursor.element));
                 self.member_gone(&place);
                 return;

@@ -226,6 +226,14 @@ fn none_takes_out_members_only() {
 }
 
 #[test]
+fn a_file_that_is_one_member_stays_a_file() {
+    let text = "<Member name='S-1-5-21-1-2-3-8'/>";
+    let (new, visited) = run(text, &mut |_| Rewrite::Remove);
+    assert_eq!(new, text);
+    assert_eq!(codes(&visited), ["cannot-remove"]);
+}
+
+#[test]
 fn misfits_change_nothing() {
     let text = item(
         "Groups",
