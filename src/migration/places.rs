@@ -84,7 +84,7 @@ pub enum Rewrite {
     /// It stays, byte for byte.
     Keep,
     /// It names this principal from now on. The visitor writes the form the setting needs: the SID where a SID is
-    /// possible, the name only where `sid` is `None` or the setting holds a name, such as `DOMAIN\name` in a list of members.
+    /// possible, the name only where `sid` is `None` or the setting holds a name.
     Principal {
         /// The SID in the target domain; `None` for free text that does not resolve.
         sid: Option<Sid>,

@@ -1,17 +1,16 @@
 //! References in GptTmpl.inf.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::list::{self, ListEdit};
-use super::text::{Context, Decision, Edit, Member, Outcome, apply, may_refer};
+use super::text::{Context, Decision, Edit, Outcome, apply, may_refer};
 use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting, unquoted};
 use crate::formats::ini::{self, IniFile, IniLine, splice};
 use crate::model::reference::{Place, Scope};
-use crate::model::sid::Sid;
 
 /// A line of `[Group Membership]` after visiting, before it is known whether it can be written.
 struct GroupLine {
@@ -230,30 +229,7 @@ fn members_of(
     context: &mut Context<'_, '_>,
 ) -> Option<ListEdit> {
     let list = line.text.get(members)?;
-    let mut members: VecDeque<Member> = list::items(list, ',')
-        .map(|item| context.member(item, place))
-        .collect();
-    // Who stands there by SID too is written by SID, and so once.
-    let by_sid: HashSet<Sid> = members
-        .iter()
-        .filter(|member| member.name.is_none())
-        .filter_map(|member| member.sid.clone())
-        .collect();
-    let edit = list::edit(list, ',', |item| match members.pop_front() {
-        Some(Member {
-            name: Some(name),
-            sid: Some(sid),
-            ..
-        }) if !by_sid.contains(&sid) => {
-            if name == item {
-                Decision::Keep
-            } else {
-                Decision::Replace(name)
-            }
-        }
-        Some(member) => member.decision,
-        None => Decision::Keep,
-    })?;
+    let edit = list::edit(list, ',', |item| context.principal(item, place))?;
     for item in &edit.duplicates {
         let text = format!("{item} would stand twice in the list after mapping; it stands once");
         context.warning("duplicate-member", text, place);

@@ -14,13 +14,6 @@ pub(super) struct ListEdit {
     pub duplicates: Vec<String>,
 }
 
-/// The items of a list, without blanks around them and without empty ones.
-pub(super) fn items(list: &str, separator: char) -> impl Iterator<Item = &str> {
-    list.split(separator)
-        .map(|raw| raw.trim_matches([' ', '\t']))
-        .filter(|item| !item.is_empty())
-}
-
 /// Asks about every item and writes the list; `None` when nothing changes. Separators and blanks of the other items
 /// stay. An item that becomes equal to another one goes; items that were equal before stay.
 pub(super) fn edit(

@@ -23,7 +23,7 @@ fn sid(text: &str) -> Option<Sid> {
 }
 
 /// The table of these tests: domain 1-2-3 becomes 4-5-6, its account 8 goes, 9 has no SID there; `SRC\all` becomes a
-/// well-known group, `SRC\plain` a name, `SRC\bob` account 5 with the name `DST\dave` and `SRC\büro` likewise `DST\Büro`; server `old` becomes `new`, server `gone` goes.
+/// well-known group, `SRC\plain` a name; server `old` becomes `new`, server `gone` goes.
 fn map(found: &Found) -> Rewrite {
     let principal = |text: &str, name: &str| Rewrite::Principal {
         sid: sid(text),
@@ -42,9 +42,6 @@ fn map(found: &Found) -> Rewrite {
         },
         FoundTarget::Name(name) => match name.as_str() {
             "SRC\\all" => principal("S-1-5-11", "Authenticated Users"),
-            "SRC\\bob" | "bob" => principal("S-1-5-21-4-5-6-5", "DST\\dave"),
-            "SRC\\nord" | "SRC\\büro" => principal("S-1-5-21-4-5-6-6", "DST\\Büro"),
-            "SRC\\comma" => principal("S-1-5-21-4-5-6-7", "DST\\a,b"),
             "SRC\\plain" => Rewrite::Principal {
                 sid: None,
                 name: "plain2".to_owned(),

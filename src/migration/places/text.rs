@@ -34,37 +34,6 @@ pub(super) enum Outcome {
     Dropped,
 }
 
-/// What is to become of a member of a list in GptTmpl.inf.
-pub(super) struct Member {
-    /// With a SID where there is one.
-    pub decision: Decision,
-    /// Who it is afterwards, when that is known.
-    pub sid: Option<Sid>,
-    /// Its name, for one that stood there as `DOMAIN\name` and can stay so.
-    pub name: Option<String>,
-}
-
-impl Member {
-    fn of(decision: Decision) -> Self {
-        Self {
-            decision,
-            sid: None,
-            name: None,
-        }
-    }
-}
-
-/// Whether a name can stand in GptTmpl.inf: a comma or a line end would make other members or settings out of one.
-fn fits_gpt_tmpl(name: &str) -> bool {
-    let unfit = |c: char| c.is_control() || matches!(c, ',' | '=' | '"' | ';' | '[');
-    !(name.is_empty() || name.starts_with(['*', ' ']) || name.contains(unfit))
-}
-
-/// Whether a principal that stands there by name can be written by its new name. A file that held ASCII may not take more.
-fn stays_a_name(old: &str, new: &str) -> bool {
-    new.contains('\\') && fits_gpt_tmpl(new) && (new.is_ascii() || !old.is_ascii())
-}
-
 /// A reference in a text.
 struct TextReference {
     span: Range<usize>,
@@ -158,13 +127,8 @@ impl Context<'_, '_> {
         }
     }
 
-    /// Asks about a principal in GptTmpl.inf, where `*SID` or a name can stand; the answer is written as a SID where there is one.
+    /// Asks about a principal in GptTmpl.inf, where `*SID` or a name can stand; the answer is written so.
     pub fn principal(&mut self, text: &str, place: &Place) -> Decision {
-        self.member(text, place).decision
-    }
-
-    /// The same for a member of a list, where what stood there by name can stay by name.
-    pub fn member(&mut self, text: &str, place: &Place) -> Member {
         let (marked, bare) = match text.strip_prefix('*') {
             Some(bare) => (true, bare),
             None => (false, text),
@@ -178,48 +142,33 @@ impl Context<'_, '_> {
             None if marked => {
                 let message = format!("\"{}\" is not a SID, so it stays", bare.escape_debug());
                 self.warning("bad-sid", message, place);
-                return Member::of(Decision::Keep);
+                return Decision::Keep;
             }
             None => FoundTarget::Name(bare.to_owned()),
         };
-        let decision = match self.ask(target, place, Scope::Gpmc) {
-            Rewrite::Keep => {
-                return Member {
-                    sid: old,
-                    ..Member::of(Decision::Keep)
-                };
-            }
+        match self.ask(target, place, Scope::Gpmc) {
+            Rewrite::Keep => Decision::Keep,
             Rewrite::Remove => Decision::Remove,
-            Rewrite::Principal {
-                sid: Some(new),
-                name,
-            } => {
-                let by_name = old.is_none() && text.contains('\\') && stays_a_name(text, &name);
-                return Member {
-                    decision: if old.as_ref() == Some(&new) {
-                        Decision::Keep
-                    } else {
-                        Decision::Replace(format!("*{new}"))
-                    },
-                    sid: Some(new),
-                    name: by_name.then_some(name),
-                };
+            Rewrite::Principal { sid: Some(new), .. } if old.as_ref() == Some(&new) => {
+                Decision::Keep
             }
+            Rewrite::Principal { sid: Some(new), .. } => Decision::Replace(format!("*{new}")),
             Rewrite::Principal { sid: None, name } if name == text => Decision::Keep,
             Rewrite::Principal { sid: None, name } => {
-                if !fits_gpt_tmpl(&name) {
+                // A comma or a line end would make other members or settings out of one name.
+                let unfit = |c: char| c.is_control() || matches!(c, ',' | '=' | '"' | ';' | '[');
+                if name.is_empty() || name.starts_with(['*', ' ']) || name.contains(unfit) {
                     let message = format!(
                         "the name \"{}\" cannot be written into GptTmpl.inf, so {text} stays",
                         name.escape_debug()
                     );
                     self.error("bad-name", message, place);
-                    return Member::of(Decision::Keep);
+                    return Decision::Keep;
                 }
                 Decision::Replace(name)
             }
             Rewrite::Unc(_) => self.misfit(text, place),
-        };
-        Member::of(decision)
+        }
     }
 
     /// Asks about a UNC path. A trailing backslash stays.

@@ -29,24 +29,6 @@ fn privilege_rights() {
 }
 
 #[test]
-fn a_member_by_name_stays_one() {
-    assert_mapped(
-        TMPL,
-        "[Privilege Rights]\r\n\
-         SeA = SRC\\bob, Guest,*S-1-5-32-544\r\nSeB = SRC\\bob,*S-1-5-21-1-2-3-5\r\n\
-         SeC = bob,SRC\\comma\r\nSeD = SRC\\nord\r\nSeE = SRC\\büro\r\n\
-         [Group Membership]\r\n*S-1-5-21-1-2-3-5__Members = *S-1-5-21-1-2-3-6,SRC\\bob\r\n\
-         SRC\\bob__Memberof = *S-1-5-32-544\r\n",
-        "[Privilege Rights]\r\n\
-         SeA = DST\\dave, Guest,*S-1-5-32-544\r\nSeB = *S-1-5-21-4-5-6-5\r\n\
-         SeC = *S-1-5-21-4-5-6-5,*S-1-5-21-4-5-6-7\r\nSeD = *S-1-5-21-4-5-6-6\r\nSeE = DST\\Büro\r\n\
-         [Group Membership]\r\n*S-1-5-21-4-5-6-5__Members = *S-1-5-21-4-5-6-6,DST\\dave\r\n\
-         *S-1-5-21-4-5-6-5__Memberof = *S-1-5-32-544\r\n",
-        &["duplicate-member"],
-    );
-}
-
-#[test]
 fn an_empty_list_has_the_style_of_the_section() {
     assert_mapped(
         TMPL,
