@@ -36,6 +36,7 @@ fn each_fault_has_its_sentence_and_changes_nothing() {
     if !lab("each_fault_has_its_sentence_and_changes_nothing") {
         return;
     }
+    let _alone = alone();
     let before = state("dst");
     let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
     let path = backup.to_str().unwrap();

@@ -119,7 +119,7 @@ fn links_are_made_by_a_saved_plan_or_not_at_all() {
             saved(side, &block)
         };
         let (block, nothing) = (block("yes"), block("no"));
-        let theirs = linked.replace(";2]", ";3]");
+        let theirs = linked.replacen(";2]", ";3]", 1);
         put(side, &dn, "gPLink", &theirs);
         for stale in [&set, &remove] {
             refused(side, stale, "gPLink of OU=Staff");

@@ -83,7 +83,12 @@ fn every_format_is_imported_in_both_directions() {
         }
         // Home again, it has the very bytes it had, and package by package the same attributes.
         let home_again = gpo_named(&state("src"), &home);
-        assert_eq!(sysvol_files(&original), sysvol_files(&home_again), "{seed}");
+        let [mut files, mut files_again] = [&original, &home_again].map(sysvol_files);
+        if seed == "Everything" {
+            let path = only_a_name_became_a_sid(&original, &home_again);
+            assert!(files.remove(path).is_some() && files_again.remove(path).is_some());
+        }
+        assert_eq!(files, files_again, "{seed}");
         assert_same(
             &settings_of_children(&original),
             &settings_of_children(&home_again),

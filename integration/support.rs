@@ -440,6 +440,29 @@ database.transaction_commit()
     }
 }
 
+/// The template of the seed "Everything" has one member by name. A mapping writes SIDs, which no client can misread, so there and
+/// back that member is a SID; asserts that nothing else of the file differs, and gives its path.
+pub fn only_a_name_became_a_sid(before: &Value, after: &Value) -> &'static str {
+    let path = "Machine/Microsoft/Windows NT/SecEdit/GptTmpl.inf";
+    let ask = [
+        "samba-tool",
+        "user",
+        "show",
+        "bob",
+        "--attributes=objectSid",
+    ];
+    let bob = inside("src", &ask);
+    let sid = bob
+        .lines()
+        .find_map(|line| line.strip_prefix("objectSid: "));
+    let [before, after] = [before, after].map(|gpo| sysvol_text("src", &guid_of(gpo), path));
+    let by_name = r",SRC\bob";
+    assert_eq!(before.matches(by_name).count(), 1);
+    let expected = before.replace(by_name, &format!(",*{}", sid.unwrap()));
+    assert_eq!(expected, after);
+    path
+}
+
 /// A copy of a seed of SRC in either domain, with its WMI filter, or that of the same name; `more` are options of copy.
 pub fn copy_of_seed(seed: &str, side: &str, name: &str, more: &[&str]) {
     let domain = format!("{side}.test");
