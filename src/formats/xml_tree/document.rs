@@ -98,10 +98,18 @@ impl XmlDocument {
 
     fn respelled(&self, range: Range<usize>, setting: Setting, value: &str) -> Edit {
         let raw = self.text.get(range.clone()).unwrap_or_default();
-        Edit {
-            text: spelling::respell(raw, setting, value),
-            range,
+        let mut text = spelling::respell(raw, setting, value);
+        // A CDATA section has no references: what it cannot hold is the error of `edited`.
+        if !text.contains('<') && self.encoding.encode(&text).is_none() {
+            text = text
+                .chars()
+                .map(|c| match self.encoding.encode(c.encode_utf8(&mut [0; 4])) {
+                    Some(_) => c.to_string(),
+                    None => format!("&#{};", u32::from(c)),
+                })
+                .collect();
         }
+        Edit { text, range }
     }
 
     /// The edit that takes an element out of this document, with the blanks before it.
@@ -213,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn another_code_page_stays_and_bounds_the_characters() {
+    fn another_code_page_stays_and_what_it_lacks_is_a_reference() {
         let bytes = b"<?xml version='1.0' encoding='windows-1252'?><a n='\xFC'/>";
         let document = XmlDocument::parse(bytes).unwrap();
         assert_eq!(document.to_bytes(), bytes);
@@ -225,7 +233,13 @@ mod tests {
             new,
             b"<?xml version='1.0' encoding='windows-1252'?><a n='\xE4'/>"
         );
-        assert!(edit("\u{416}").is_err());
+        let beyond = edit("\u{416}&").unwrap();
+        assert!(beyond.to_bytes().ends_with(b"<a n='&#1046;&amp;'/>"));
+        assert_eq!(beyond.root().attributes[0].value, "\u{416}&");
+        let bytes = b"<?xml version='1.0' encoding='windows-1252'?><a><![CDATA[x]]></a>";
+        let document = XmlDocument::parse(bytes).unwrap();
+        let edit = document.set_content(document.root(), "\u{416}").unwrap();
+        assert!(edit.text.contains("CDATA") == document.edited(vec![edit]).is_err());
     }
 
     #[test]
