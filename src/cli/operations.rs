@@ -38,7 +38,7 @@ pub(super) struct ListArgs {
 /// Show one operation: what it was to do, how it ended, and the backup it kept
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl operations show 20260131T120000Z-1f2e3d4c\n  gpoctl operations show 1f2e3d4c --json"
+    after_help = "Examples:\n  gpoctl operations show 20260131T120000.250Z-1f2e3d4c\n  gpoctl operations show 1f2e3d4c --json"
 )]
 pub(super) struct ShowArgs {
     /// ID of the operation, or the beginning or end of it
@@ -52,7 +52,7 @@ pub(super) struct ShowArgs {
 /// deleting it, a deletion by a restore. When something was changed since, that is refused.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl operations undo 1f2e3d4c --dry-run\n  gpoctl operations undo 20260131T120000Z-1f2e3d4c --yes"
+    after_help = "Examples:\n  gpoctl operations undo 1f2e3d4c --dry-run\n  gpoctl operations undo 20260131T120000.250Z-1f2e3d4c --yes"
 )]
 pub(super) struct UndoArgs {
     /// ID of the operation, or the beginning or end of it
@@ -71,7 +71,7 @@ pub(super) struct UndoArgs {
 /// policy was in force cannot be resumed: undo it, and run the command again.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl operations resume 1f2e3d4c\n  gpoctl operations resume 20260131T120000Z-1f2e3d4c --json"
+    after_help = "Examples:\n  gpoctl operations resume 1f2e3d4c\n  gpoctl operations resume 20260131T120000.250Z-1f2e3d4c --json"
 )]
 pub(super) struct ResumeArgs {
     /// ID of the operation, or the beginning or end of it

@@ -251,6 +251,6 @@ pub(super) fn operation_id() -> String {
     let tag: String = random.chars().take(8).collect();
     format!(
         "{}-{tag}",
-        jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ")
+        jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ")
     )
 }

@@ -291,7 +291,7 @@ impl StoredOperation {
 /// The time that an ID begins with, in the form of RFC 3339.
 fn time_of(id: &str) -> String {
     id.split_once('-')
-        .and_then(|(time, _)| jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", time).ok())
+        .and_then(|(time, _)| jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S%.fZ", time).ok())
         .map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
         .unwrap_or_default()
 }
@@ -338,24 +338,24 @@ mod tests {
             version: GpoVersion::from_combined(65_537),
         });
         for (id, events, state) in [
-            ("20260131T120000Z-00000001", String::new(), "unfinished"),
+            ("20260131T120000.250Z-00000001", String::new(), "unfinished"),
             (
-                "20260131T120000Z-00000002",
+                "20260131T120000.250Z-00000002",
                 format!("{change}{raising}{{\"event\":\"ro"),
                 "unfinished",
             ),
             (
-                "20260131T120000Z-00000003",
+                "20260131T120000.250Z-00000003",
                 format!("{change}{}", line(&Event::RolledBack)),
                 "failed",
             ),
             (
-                "20260131T120000Z-00000004",
+                "20260131T120000.250Z-00000004",
                 format!("{change}{}", line(&Event::Committed)),
                 "left-over",
             ),
             (
-                "20260131T120000Z-00000005",
+                "20260131T120000.250Z-00000005",
                 format!("{change}{}", line(&Event::Finished)),
                 "done",
             ),
