@@ -10,6 +10,7 @@
 #[path = "support.rs"]
 mod support;
 
+use gpoctl::formats::xml_tree::{self, Element};
 use serde_json::Value;
 use support::*;
 
@@ -169,6 +170,75 @@ fn xml_of(backup: &std::path::Path, name: &str) -> Vec<String> {
     lines
 }
 
+/// The elements of another file of a backup that hold text or an attribute, one a line, without those that another GPO and another
+/// time make different: IDs, names, times, versions; and links, which an import leaves as they are.
+fn elements_of(backup: &std::path::Path, file: &str, name: &str) -> Vec<String> {
+    fn flatten(element: &Element, above: &str, own: &[(&str, &str)], lines: &mut Vec<String>) {
+        const OTHERS: [&str; 11] = [
+            "ID",
+            "BackupTime",
+            "CreatedTime",
+            "ModifiedTime",
+            "ReadTime",
+            "VersionDirectory",
+            "VersionSysvol",
+            "LinksTo",
+            // The same three of bkupInfo.xml.
+            "GPOGuid",
+            "GPODisplayName",
+            "Comment",
+        ];
+        if OTHERS.contains(&element.name.as_str()) {
+            return;
+        }
+        let path = format!("{above}/{}", element.name);
+        let clean = |text: &str| {
+            own.iter().fold(text.to_owned(), |text, (what, word)| {
+                text.replace(what, word)
+            })
+        };
+        let text = element.text();
+        if element.elements().next().is_none() {
+            lines.push(format!("{path} {}", clean(text.trim())));
+        }
+        for child in element.elements() {
+            flatten(child, &path, own, lines);
+        }
+    }
+    let info = std::fs::read(backup.join("bkupInfo.xml")).unwrap();
+    let info = xml_tree::parse(&info).unwrap();
+    let guid = info.child_text("GPOGuid");
+    let bytes = std::fs::read(backup.join(file)).unwrap();
+    let mut lines = Vec::new();
+    let own = [(guid.as_str(), "GUID"), (name, "NAME")];
+    flatten(&xml_tree::parse(&bytes).unwrap(), "", &own, &mut lines);
+    lines
+}
+
+/// gpoctl.json of a backup without the same things.
+fn side_of(backup: &std::path::Path, name: &str) -> Value {
+    let text = std::fs::read_to_string(backup.join("gpoctl.json")).unwrap();
+    // A class store is called as its GPO.
+    let name = Value::from(name).to_string();
+    let mut side: Value = serde_json::from_str(&text.replace(&name, "\"NAME\"")).unwrap();
+    let fields = side.as_object_mut().unwrap();
+    for name in [
+        "backup_time",
+        "when_created",
+        "when_changed",
+        "directory_version",
+        "sysvol_version",
+        "gpt_ini",
+        "links",
+    ] {
+        assert!(fields.remove(name).is_some(), "{name}");
+    }
+    // The other files hold what is left out here.
+    let files = fields["files"].as_object_mut().unwrap();
+    files.retain(|path, _| path.starts_with("DomainSysvol/"));
+    side
+}
+
 /// Saves GPOs, imports each into an empty GPO, saves those, and compares the backups.
 fn saved_and_imported_again(side: &str, seeds: &[(String, String)]) {
     let domain = format!("{side}.test");
@@ -192,6 +262,12 @@ fn saved_and_imported_again(side: &str, seeds: &[(String, String)]) {
         let (one, two) = (&first[original], &second[name]);
         let files = |backup: &std::path::Path| local_files(&backup.join("DomainSysvol"));
         assert_eq!(files(one), files(two), "{original}");
+        for (file, at_least) in [("gpreport.xml", 20), ("bkupInfo.xml", 2)] {
+            let lines = elements_of(one, file, original);
+            assert_eq!(lines, elements_of(two, file, name), "{original}: {file}");
+            assert!(lines.len() >= at_least, "{original}: {lines:#?}");
+        }
+        assert_same(&side_of(one, original), &side_of(two, name));
         let (one, two) = (xml_of(one, original), xml_of(two, name));
         let different: Vec<_> = one.iter().zip(&two).filter(|(a, b)| a != b).collect();
         assert!(different.is_empty(), "{original}: {different:#?}");

@@ -50,9 +50,12 @@ pub fn write(snapshot: &GpoSnapshot, around: &Surroundings, now: &str) -> Vec<u8
         }
     }
     report.leaf("ReadTime", &format!("{now}Z"));
-    if let Ok(descriptor) = SecurityDescriptor::parse(&snapshot.security_descriptor)
+    if let Ok(mut descriptor) = SecurityDescriptor::parse(&snapshot.security_descriptor)
         && descriptor.dacl.is_some()
     {
+        // Backup.xml has neither of them; the report has both.
+        descriptor.owner = descriptor.owner.or_else(|| around.owner.clone());
+        descriptor.group = descriptor.group.or_else(|| around.group.clone());
         report.open("SecurityDescriptor");
         permissions::descriptor(&mut report, &descriptor, Protects::Gpo);
         report.close();

@@ -1,7 +1,7 @@
 //! What a security descriptor grants, in GPMC's words.
 
 use super::guid::Guid;
-use super::security_descriptor::{Ace, AceRights, ace_type};
+use super::security_descriptor::{Ace, AceRights, ace_flag, ace_type};
 use super::sid::Sid;
 
 /// What a descriptor protects, and so how GPMC names what it grants.
@@ -43,7 +43,8 @@ pub struct Grant<'a> {
     pub apply: bool,
 }
 
-/// The grants of a list in its order. For a GPO the entries of a principal are one grant; elsewhere each is its own.
+/// The grants of a list in its order. For a GPO the entries of a principal are one grant, and those only for the objects below
+/// it are none (GPMC's reports never name CREATOR OWNER); elsewhere each entry is its own.
 pub fn grants(aces: &[Ace], what: Protects) -> Vec<Grant<'_>> {
     let mut found: Vec<Grant<'_>> = Vec::new();
     for ace in aces {
@@ -53,6 +54,9 @@ pub fn grants(aces: &[Ace], what: Protects) -> Vec<Grant<'_>> {
             _ => continue,
         };
         let Some(rights) = ace.rights() else { continue };
+        if what == Protects::Gpo && ace.flags & ace_flag::INHERIT_ONLY != 0 {
+            continue;
+        }
         let apply = is_apply(rights);
         let known = found
             .iter_mut()

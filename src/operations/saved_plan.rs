@@ -38,8 +38,12 @@ impl SavedPlan {
             .with_hint("it was made by another version of gpoctl; make it again"));
         }
         // The ID becomes the name of the journal's folder.
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if head.operation_id.is_empty() || !head.operation_id.chars().all(plain) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        if !head
+            .operation_id
+            .starts_with(|c: char| c.is_ascii_alphanumeric())
+            || !head.operation_id.chars().all(plain)
+        {
             return Err(Error::new(
                 ErrorKind::BadInput,
                 format!(
@@ -116,7 +120,7 @@ mod tests {
     #[test]
     fn what_gpoctl_would_not_have_saved_is_refused() {
         let mut list = list_of(filter(FILTER, "msWMI-Name"));
-        for id in ["", "..", "../x", "/tmp/x", "a/b", "a b"] {
+        for id in ["", ".", "..", ".x", "../x", "/tmp/x", "a/b", "a b"] {
             id.clone_into(&mut list.operation_id);
             assert!(refused(&list).contains("operation ID"), "{id}");
         }
