@@ -392,6 +392,21 @@ fn software_packages_are_made_below_the_target() {
         }
     }
     judges_are_content("dst");
+    // A backup without software leaves none of it: packages, then the stores around them. The server refuses any other order.
+    let scripts = &back_up("src.test", &["Logon Scripts"])["Logon Scripts"];
+    import(scripts, name.as_str(), &["--yes"]).json();
+    let children = |gpo: &Value| {
+        let children = gpo["children"].as_array().unwrap().clone();
+        let names = children.iter().map(|child| child["dn"].as_str().unwrap());
+        let names: Vec<String> = names
+            .map(|dn| dn.split(',').next().unwrap().to_lowercase())
+            .collect();
+        names
+    };
+    let mut left = children(&gpo_named(&state("dst"), name.as_str()));
+    left.sort();
+    assert_eq!(left, ["cn=machine", "cn=user"]);
+    judges_are_content("dst");
 }
 
 /// The logon-right backups of HardenAD, by the name of their folder.
