@@ -317,6 +317,15 @@ fn what_cannot_be_read_is_a_finding() {
     assert!(!steps.contains("GPT.INI"), "{steps}");
     assert!(!steps.contains("versionNumber"), "{steps}");
     gpo.replace("versionNumber", &version);
+    // Whether it applies is told all the same, with what was taken for granted.
+    let (status, applied) = gpo.check(&[&editor[..], &["--for", "Administrator"]].concat());
+    assert_eq!(status, 0, "{applied:#}");
+    let message = &applied["messages"][0];
+    assert_eq!(
+        (&message["code"], &message["gpo"]),
+        (&"unread".into(), &gpo.name.clone().into())
+    );
+    assert_eq!(applied["gpos"][0]["reasons"][0]["code"], "not-linked");
     gpo.shell(&format!(
         "chmod {ini} GPT.INI; chmod {file} Machine/Registry.pol"
     ));

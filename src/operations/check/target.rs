@@ -107,14 +107,22 @@ pub async fn applied_to(
     let mut verdicts = Vec::new();
     for gpo in order {
         let links = links.remove(&gpo.guid).unwrap_or_default();
-        verdicts.push(judge(session, gpo, half, (&apply, &read), links).await?);
+        verdicts.push(judge(session, gpo, half, (&apply, &read), links, &mut messages).await?);
     }
     if let Some(gpo) = only
         && !verdicts
             .iter()
             .any(|verdict| verdict.guid == Some(gpo.guid))
     {
-        verdicts.push(judge(session, gpo, half, (&apply, &read), Vec::new()).await?);
+        let judged = judge(
+            session,
+            gpo,
+            half,
+            (&apply, &read),
+            Vec::new(),
+            &mut messages,
+        );
+        verdicts.push(judged.await?);
     }
     number(&mut verdicts);
     if let Some(gpo) = only {
@@ -179,8 +187,9 @@ async fn judge(
     half: Half,
     (apply, read): (&Token, &Token),
     links: Vec<Reached>,
+    messages: &mut Vec<StatusMessage>,
 ) -> Result<Verdict> {
-    let seen = see(session, gpo).await?;
+    let seen = see(session, gpo, messages).await?;
     let denied = client::denied(&seen, half, apply, read);
     let mut reasons = Vec::new();
     if !links.iter().any(|link| link.stopped.is_none()) {
@@ -231,7 +240,11 @@ fn number(verdicts: &mut [Verdict]) {
 }
 
 /// What a client sees of the GPO.
-async fn see(session: &DomainSession, gpo: &GpoObject) -> Result<Seen> {
+async fn see(
+    session: &DomainSession,
+    gpo: &GpoObject,
+    messages: &mut Vec<StatusMessage>,
+) -> Result<Seen> {
     let wmi_filter = match gpo.wmi_filter.as_deref().and_then(WmiFilterLink::parse) {
         None => None,
         Some(link) => {
@@ -239,12 +252,21 @@ async fn see(session: &DomainSession, gpo: &GpoObject) -> Result<Seen> {
             Some(filter.map(|filter| filter.name))
         }
     };
+    let sysvol_version = match sysvol_version(session, gpo.guid).await {
+        // Who asks may read less than the client.
+        Err(error) if error.kind() == ErrorKind::Denied => {
+            let text = format!("its GPT.INI is taken to have the directory's version: {error}");
+            messages.push(StatusMessage::warning("unread", text).of_gpo(&gpo.display_name));
+            gpo.version
+        }
+        other => other?,
+    };
     Ok(Seen {
         functionality_version: gpo.functionality_version,
         flags: gpo.flags,
         descriptor: SecurityDescriptor::parse(&gpo.security_descriptor).ok(),
         directory_version: gpo.version,
-        sysvol_version: sysvol_version(session, gpo.guid).await?,
+        sysvol_version,
         wmi_filter,
         right_path: gpo.path_mismatch(&session.info().dns_domain).is_none(),
     })
