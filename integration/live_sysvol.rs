@@ -1,10 +1,6 @@
 //! The SMB back ends against the lab: the same cases on both.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "test code outside of test functions"
-)]
+#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

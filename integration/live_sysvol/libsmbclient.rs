@@ -1,5 +1,7 @@
 //! What only the back end on libsmbclient has: encryption, Kerberos by the name of the server, sessions that break.
 
+#![expect(clippy::print_stdout, reason = "test code outside of test functions")]
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
