@@ -143,12 +143,15 @@ pub fn encode(encoding: TextEncoding, text: &str) -> Result<Vec<u8>, TextError> 
         TextEncoding::Utf16Le { bom: false }
         | TextEncoding::Utf8 { bom: false }
         | TextEncoding::EightBit => {
-            let (told, read) = decode(&out)?;
-            if read == text {
-                Ok(out)
-            } else {
-                Err(TextError::ReadOtherwise(told, encoding))
-            }
+            let told = match decode(&out) {
+                Ok((_, read)) if read == text => return Ok(out),
+                Ok((told, _)) => told,
+                // Only what begins with a mark is refused.
+                Err(_) if out.starts_with(BOM_16LE) => TextEncoding::Utf16Le { bom: true },
+                Err(_) if out.starts_with(BOM_16BE) => TextEncoding::Utf16Be,
+                Err(_) => TextEncoding::Utf8 { bom: true },
+            };
+            Err(TextError::ReadOtherwise(told, encoding))
         }
     }
 }
@@ -232,6 +235,14 @@ mod tests {
             (
                 eight,
                 "\u{ef}\u{bb}\u{bf}a",
+                TextEncoding::Utf8 { bom: true },
+            ),
+            // They would begin with a mark, and what follows is not in that encoding.
+            (eight, "\u{ff}\u{fe}a", TextEncoding::Utf16Le { bom: true }),
+            (eight, "\u{fe}\u{ff}a", TextEncoding::Utf16Be),
+            (
+                eight,
+                "\u{ef}\u{bb}\u{bf}\u{ff}",
                 TextEncoding::Utf8 { bom: true },
             ),
             (plain, "a\0b\0", unmarked),
