@@ -13,6 +13,7 @@ mod invariants;
 
 use std::path::{Path, PathBuf};
 
+use gpoctl::formats;
 use invariants::TARGETS;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -123,6 +124,250 @@ fn every_parser_has_seeds_and_a_fuzz_target() {
     assert_eq!(names("fuzz_targets"), targets);
     for target in targets {
         assert!(seeds(target).len() >= 4, "{target}");
+    }
+}
+
+/// The own files that a parser refuses; it takes all others.
+const REFUSED: &[(&str, &[&str])] = &[
+    (
+        "aas",
+        &[
+            "bytes_behind_end",
+            "empty",
+            "header_only",
+            "length_too_large",
+            "no_end",
+            "no_header",
+            "padded",
+            "record_cut_off",
+        ],
+    ),
+    (
+        "audit_csv",
+        &[
+            "field_missing",
+            "field_too_many",
+            "nul",
+            "quote_not_closed",
+            "text_behind_quote",
+            "too_few_fields",
+        ],
+    ),
+    (
+        "backup_xml",
+        &[
+            "bad_sid",
+            "descriptor_not_hexadecimal",
+            "nested_too_deep",
+            "no_core_settings",
+            "number_is_text",
+            "unknown_object",
+        ],
+    ),
+    ("bkup_info", &["other_namespace"]),
+    (
+        "comment_cmtx",
+        &[
+            "cut_off",
+            "empty",
+            "not_closed",
+            "other_namespace",
+            "other_root",
+        ],
+    ),
+    ("fdeploy", &[]),
+    (
+        "gpe_ini",
+        &[
+            "bad_guid",
+            "block_not_closed",
+            "no_version",
+            "not_closed",
+            "number_too_large",
+            "version_too_large",
+        ],
+    ),
+    (
+        "gpo_cmt",
+        &["half_a_pair", "odd_length", "unpaired_surrogate"],
+    ),
+    ("gpt_ini", &["version_not_a_number", "version_too_large"]),
+    ("gpt_tmpl", &["binary"]),
+    (
+        "ini",
+        &[
+            "invalid_utf8_behind_mark",
+            "odd_length_utf16",
+            "unpaired_surrogate",
+        ],
+    ),
+    ("manifest", &["cut_short"]),
+    (
+        "migtable",
+        &[
+            "empty_destination",
+            "no_destination",
+            "other_namespace",
+            "source_twice",
+            "source_with_noncharacter",
+            "two_destinations",
+            "unknown_element",
+            "unknown_type",
+        ],
+    ),
+    (
+        "preferences",
+        &["character_that_xml_cannot_hold", "empty", "not_well_formed"],
+    ),
+    (
+        "registry_pol",
+        &[
+            "empty",
+            "empty_key",
+            "header_cut_short",
+            "key_without_end",
+            "no_header",
+            "other_version",
+            "record_cut_short",
+            "size_too_large",
+            "size_two_too_large",
+            "trailing_byte",
+        ],
+    ),
+    ("scripts", &[]),
+    (
+        "sddl",
+        &[
+            "bad_alias",
+            "bad_guid",
+            "claim_boolean_of_two",
+            "claim_of_unknown_type",
+            "claim_without_name",
+            "condition_in_plain_ace",
+            "condition_list_in_list",
+            "condition_nested_too_deep",
+            "condition_not_closed",
+            "condition_number_too_large",
+            "condition_string_not_closed",
+            "condition_without_operand",
+            "inside_of_text",
+            "nested",
+            "not_closed",
+            "quote_not_closed",
+            "tag_twice",
+        ],
+    ),
+    (
+        "security_descriptor",
+        &[
+            "ace_size_zero",
+            "count_too_large",
+            "not_self_relative",
+            "offset_in_header",
+            "offset_outside",
+            "revision_2",
+            "sid_with_sixteen_parts",
+        ],
+    ),
+    (
+        "wmi_filter",
+        &[
+            "attribute_with_a_length_too_long",
+            "attribute_with_a_wrong_count",
+            "attribute_with_two_queries",
+            "comment_that_does_not_end",
+            "string_that_does_not_end",
+            "without_a_name",
+        ],
+    ),
+    (
+        "xml_document",
+        &[
+            "attribute_twice",
+            "character_out_of_range",
+            "character_that_xml_cannot_hold",
+            "deep",
+            "document_type",
+            "empty",
+            "less_than_in_attribute",
+            "not_closed",
+            "own_entity",
+            "prefix_without_namespace",
+            "two_roots",
+        ],
+    ),
+    (
+        "xml_tree",
+        &[
+            "attribute_twice",
+            "character_out_of_range",
+            "deep",
+            "document_type",
+            "empty",
+            "not_closed",
+            "own_entity",
+            "prefix_without_namespace",
+            "two_roots",
+        ],
+    ),
+];
+
+/// Whether a parser takes this file; `None` for a target that is several parsers at once.
+fn is_taken(target: &str, data: &[u8]) -> Option<bool> {
+    let text = || std::str::from_utf8(data).unwrap_or_default();
+    let bytes = || bytes::Bytes::copy_from_slice(data);
+    Some(match target {
+        "aas" => formats::aas::AdvertiseScript::parse(&bytes()).is_ok(),
+        "audit_csv" => formats::audit_csv::AuditCsv::parse(data).is_ok(),
+        "backup_xml" => formats::backup_xml::parse(data).is_ok_and(|read| read.problems.is_empty()),
+        "bkup_info" => formats::bkup_info::parse(data).is_ok(),
+        "comment_cmtx" => formats::comment_cmtx::Comments::parse(data).is_ok(),
+        "fdeploy" => formats::fdeploy::Fdeploy::parse(data).is_ok(),
+        "gpe_ini" => formats::gpe_ini::GpeIni::parse(data).is_ok(),
+        "gpo_cmt" => formats::gpo_cmt::GpoComment::parse(data).is_ok(),
+        "gpt_ini" => formats::gpt_ini::read_version(data).is_ok(),
+        "gpt_tmpl" => formats::gpt_tmpl::GptTmpl::parse(data).is_ok(),
+        "ini" => formats::ini::IniFile::parse(data).is_ok(),
+        "manifest" => formats::manifest::parse(data).is_ok(),
+        "migtable" => formats::migtable::MigTable::parse(data).is_ok(),
+        "preferences" => formats::preferences::Preferences::parse(data).is_ok(),
+        "registry_pol" => formats::registry_pol::RegistryPol::parse(&bytes()).is_ok(),
+        "scripts" => formats::scripts::Scripts::parse(data).is_ok(),
+        "sddl" => {
+            let domain = "S-1-5-21-1-2-3".parse().unwrap();
+            gpoctl::model::sddl::from_sddl(text(), Some(&domain)).is_ok()
+        }
+        "security_descriptor" => {
+            gpoctl::model::security_descriptor::SecurityDescriptor::parse(data).is_ok()
+        }
+        "wmi_filter" => formats::wmi_mof::parse(data).is_ok(),
+        "xml_document" => formats::xml_tree::document::XmlDocument::parse(data).is_ok(),
+        "xml_tree" => formats::xml_tree::parse(data).is_ok(),
+        _ => return None,
+    })
+}
+
+#[test]
+fn what_is_no_fault_is_taken() {
+    for (target, _) in TARGETS {
+        let files = seeds(target);
+        let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let refused: Option<Vec<String>> = files
+            .iter()
+            .filter_map(|(path, data)| match is_taken(target, data) {
+                None => Some(None),
+                Some(true) => None,
+                Some(false) => Some(Some(name(path))),
+            })
+            .collect();
+        let expected = REFUSED.iter().find(|(other, _)| other == target);
+        match (refused, expected) {
+            (Some(refused), Some((_, expected))) => {
+                assert_eq!(refused, *expected, "{target}");
+                assert!(files.len() > refused.len(), "{target}");
+            }
+            (refused, expected) => assert!(refused.is_none() && expected.is_none(), "{target}"),
+        }
     }
 }
 
