@@ -62,8 +62,11 @@ fn agree(record: &Record, entry: &Value) -> bool {
         Value::Null => record.data.is_empty(),
         Value::String(text) => record.string().as_deref() == Some(text),
         Value::Object(bytes) => bytes["hex"] == hex(&record.data),
-        number if record.value_type == ValueType::QWORD => number.as_u64() == record.qword(),
-        number => number.as_u64() == record.dword().map(u64::from),
+        Value::Number(number) if record.value_type == ValueType::QWORD => {
+            number.as_u64() == record.qword()
+        }
+        Value::Number(number) => number.as_u64() == record.dword().map(u64::from),
+        _ => false,
     };
     data && entry["key"] == record.key_text()
         && entry["value"] == record.value_name_text()
