@@ -278,7 +278,14 @@ fn decode(bytes: &[u8]) -> Result<(String, Encoding), MigTableError> {
             bytes.len()
         )));
     }
-    encoding::decode(bytes).map_err(whole)
+    let (text, encoding) = encoding::decode(bytes).map_err(whole)?;
+    // No character of a document, and a reader that takes it away counts wrong from there.
+    if text.starts_with('\u{feff}') {
+        return Err(whole(
+            "a second byte order mark stands behind the first".to_owned(),
+        ));
+    }
+    Ok((text, encoding))
 }
 
 /// A fault of the file as a whole.

@@ -50,6 +50,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(XmlEncoding, Cow<'_, str>), String
             .decode_without_bom_handling_and_without_replacement(body)
             .ok_or_else(|| format!("the text is not {}", encoding.name()))?
     };
+    // No character of a document, and a reader that takes it away counts wrong from there.
+    if text.starts_with('\u{feff}') {
+        return Err("a second byte order mark stands behind the first".to_owned());
+    }
     Ok((XmlEncoding { encoding, mark }, text))
 }
 

@@ -72,6 +72,7 @@ fn refuses_what_is_not_well_formed() {
         "<a>&#x110000;</a>",
         "<![CDATA[x]]><a/>",
         "<a b='<?x?>'/>",
+        "\u{feff}\u{feff}<a/>",
     ] {
         assert!(parse(text.as_bytes()).is_err(), "{text}");
     }
