@@ -204,6 +204,37 @@ fn unc_at(text: &[char]) -> Option<String> {
     found.then(|| format!(r"\\{host}\{share}").to_lowercase())
 }
 
+/// The SIDs of domains in the binary descriptors of the directory objects in Backup.xml, which are written as hexadecimal digits. The
+/// form of such a SID is looked for at every byte: revision 1, the number of its parts, the authority 5, 21 as its first part.
+fn in_permissions(backup_xml: &[u8]) -> Vec<Occurrence> {
+    let mut found = Vec::new();
+    for (context, text) in pieces(backup_xml) {
+        if !context.ends_with("DSObject/SecurityDescriptor") {
+            continue;
+        }
+        let digits: Vec<u32> = text.iter().filter_map(|c| c.to_digit(16)).collect();
+        let bytes: Vec<u32> = digits
+            .chunks(2)
+            .map(|pair| pair[0] * 16 + pair[1])
+            .collect();
+        for here in (0..bytes.len()).map(|start| &bytes[start..]) {
+            let [1, count, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, rest @ ..] = here else {
+                continue;
+            };
+            let parts = rest.chunks_exact(4).take(*count as usize - 1);
+            let parts = parts.map(|b| b[0] | b[1] << 8 | b[2] << 16 | b[3] << 24);
+            let parts: Vec<String> = parts.map(|part| part.to_string()).collect();
+            found.push(Occurrence {
+                kind: ReferenceKind::Principal,
+                text: format!("S-1-5-21-{}", parts.join("-")),
+                before: String::new(),
+                context: context.clone(),
+            });
+        }
+    }
+    found
+}
+
 // ---- The comparison. ----
 
 /// Takes the reference out of the list that an occurrence is; false when there is none.
@@ -231,8 +262,10 @@ type Counts = BTreeMap<String, usize>;
 
 /// What the search finds in the corpus, all of it. None is in a file of a GPO that Backup.xml lists or that lies in a SYSVOL tree:
 /// there, each is a reference.
-const COUNTS: [(&str, usize); 10] = [
+const COUNTS: [(&str, usize); 11] = [
     ("found: SID", 266),
+    // The one package of the corpus: two entries for the group with the number 512, one for 519.
+    ("found: SID in the permissions of a package", 3),
     ("found: UNC path", 74),
     // Compared with the references in a test of its own: it says what GPMC found in the same files, and in the DACL.
     ("excluded: SID: Backup.xml, GPMC's own inventory", 696),
@@ -356,14 +389,26 @@ impl Comparison {
             }
             self.extra(&place, &references);
         }
-        let mut objects: Vec<&Reference> = left.into_values().flatten().collect();
+        let objects = left.into_values().flatten();
+        let (mut permissions, mut objects): (Vec<&Reference>, Vec<&Reference>) =
+            objects.partition(|reference| reference.from_dacl);
         if gpo.is_backup {
             let place = gpo.dir.join("Backup.xml");
-            for occurrence in search(&std::fs::read(&place).unwrap()) {
-                let place = place.display().to_string();
+            let bytes = std::fs::read(&place).unwrap();
+            let place = place.display().to_string();
+            for occurrence in search(&bytes) {
                 self.judge(&occurrence, &mut objects, &place, excluded_in_backup_xml);
             }
+            for occurrence in in_permissions(&bytes) {
+                if take(&mut permissions, &occurrence) {
+                    self.count("found: SID in the permissions of a package".to_owned());
+                } else {
+                    let (context, text) = (&occurrence.context, &occurrence.text);
+                    self.missed.push(format!("{place}: {context} {text}"));
+                }
+            }
         }
+        objects.extend(permissions);
         self.extra(&gpo.dir.display().to_string(), &objects);
     }
 

@@ -7,11 +7,13 @@ use bytes::Bytes;
 
 use super::*;
 use crate::migration::resolve::{Lookup, PrincipalQuery};
+use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::domain_name::DomainName;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::principal::PrincipalType;
+use crate::model::sddl::from_sddl;
 use crate::model::sid::Sid;
 use crate::model::snapshot::InventoryPrincipal;
 use crate::model::version::GpoVersion;
@@ -378,6 +380,75 @@ async fn a_file_that_cannot_be_read_is_told_and_with_an_exclusive_table_fails() 
         "a file cannot be read, so its references are not known"
     );
     assert_eq!(error.details()[0].code, "unread-file");
+}
+
+/// A ZAP package, whose permissions name a group of the source.
+fn zap(rid: u32) -> DirectoryObject {
+    let descriptor = from_sddl(&format!("D:(A;;GA;;;{SOURCE}-512)"), None).unwrap();
+    let command = format!(r"\\old\sw\setup.exe /for:{SOURCE}-{rid}");
+    DirectoryObject {
+        rdns: vec!["CN=a".to_owned()],
+        object_class: "packageRegistration".to_owned(),
+        security_descriptor: Some(descriptor.to_bytes().unwrap()),
+        attributes: vec![DirectoryAttribute {
+            name: "setupCommand".to_owned(),
+            values: AttributeValues::String(Some(command)),
+        }],
+    }
+}
+
+#[tokio::test]
+async fn the_command_of_a_package_is_mapped_and_its_permissions_need_no_row() {
+    let mut source = snapshot("");
+    source.directory_objects = vec![zap(1001)];
+    let exclusive = MapOptions {
+        exclusive: true,
+        ..MapOptions::default()
+    };
+    let error = map(&source, Some(&table(&[])), &Target, &exclusive).await;
+    let places: Vec<String> = error
+        .unwrap_err()
+        .details()
+        .iter()
+        .map(|detail| format!("{} {}", detail.code, detail.place.as_ref().unwrap()))
+        .collect();
+    assert_eq!(places, ["unmapped-reference CN=a:1 setupCommand"; 2]);
+    let (none, sources) = (table(&[]), [source.clone()]);
+    let found = review::review(&none, &sources, None, &exclusive).await;
+    let found = found.unwrap();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().all(|m| m.code == "unmapped-reference"));
+    let rows = [
+        (
+            "GlobalGroup",
+            "Helpdesk@src.test",
+            "<Destination>Support</Destination>",
+        ),
+        (
+            "UNCPath",
+            r"\\old\sw\setup.exe",
+            r"<Destination>\\new\sw\setup.exe</Destination>",
+        ),
+    ];
+    let mapped = map(&source, Some(&table(&rows)), &Target, &exclusive).await;
+    let mapped = mapped.unwrap();
+    assert_eq!(codes(&mapped.report), Vec::<&str>::new());
+    let object = &mapped.snapshot.directory_objects[0];
+    let expected = format!(r"\\new\sw\setup.exe /for:{TARGET}-2001");
+    assert_eq!(
+        object.attributes[0].values,
+        AttributeValues::String(Some(expected))
+    );
+    assert_eq!(object.security_descriptor, zap(1001).security_descriptor);
+    // Both are among the references of the GPO.
+    let all = crate::migration::scan::scan(&source).references;
+    let seen: Vec<_> = all
+        .iter()
+        .map(|one| (one.place.key.as_deref().unwrap(), one.from_dacl))
+        .collect();
+    let command = ("setupCommand", false);
+    assert_eq!(seen, [command, command, ("nTSecurityDescriptor", true)]);
+    assert_eq!(all[1].name.as_deref(), Some("SRC\\Helpdesk"));
 }
 
 #[tokio::test]
