@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
+use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
 use crate::migration::resolve::{Lookup, PrincipalQuery};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::domain_name::DomainName;
@@ -497,9 +498,21 @@ async fn computers_and_domains_are_not_groups_of_the_same_name() {
 #[tokio::test]
 async fn a_table_does_not_pass_over_references_in_a_file_that_cannot_be_read() {
     let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let record = Record {
+        key: utf16_bytes("Software\\Policies"),
+        value_name: utf16_bytes("Group"),
+        value_type: ValueType::SZ,
+        data: utf16_bytes(&format!("{SOURCE}-1001\0")),
+    };
+    let whole = RegistryPol {
+        records: vec![record],
+    };
+    let whole = whole.to_bytes();
+    let truncated = whole.slice(..whole.len() - 1).to_vec();
     let table = table(&[("UNCPath", r"\\old\share", "<DestinationSameAsSource/>")]);
     let path = "Machine\\Registry.pol";
     for (bytes, fails) in [
+        (truncated, true),
         (b"PReg s-1-5-21-1-1-1-1001".to_vec(), true),
         (wide("PReg S-1-5-21-1-1-1-1001"), true),
         (br"PReg \\old\share".to_vec(), true),
@@ -518,11 +531,24 @@ async fn a_table_does_not_pass_over_references_in_a_file_that_cannot_be_read() {
                 assert!(fails, "{error}");
                 assert_eq!(error.kind(), ErrorKind::BadInput);
                 assert!(error.message().contains(path), "{error}");
+                let [detail] = error.details() else {
+                    panic!("{error}");
+                };
+                assert_eq!(
+                    (detail.code.as_str(), detail.severity),
+                    ("unread-file", Severity::Error)
+                );
                 assert!(error.hint().unwrap().starts_with("repair the file"));
             }
-            Ok(_) => assert!(!fails, "{bytes:?}"),
+            // Nothing in it looks like a reference: it is carried, which is said.
+            Ok(mapped) => {
+                assert!(!fails, "{bytes:?}");
+                assert_eq!(mapped.snapshot.tree.file(path), Some(&bytes));
+                assert_eq!(codes(&mapped.report), ["unread-file", "unused-row"]);
+            }
         }
         let without = map(&source, None, &Target, &options).await.unwrap();
         assert_eq!(without.snapshot.tree.file(path), Some(&bytes));
+        assert_eq!(codes(&without.report), ["unread-file"]);
     }
 }
