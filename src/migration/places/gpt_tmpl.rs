@@ -129,7 +129,9 @@ pub(super) fn visit(
                     }
                 }
             }
-            Setting::Other { .. } => {}
+            Some(Setting::Other { .. }) | None => {
+                other_lines::visit(file, &line, &mut new.ini, context);
+            }
         }
     }
     warn_of_duplicates(&new, context);
@@ -348,7 +350,7 @@ enum ValueOutcome {
     Dropped,
 }
 
-/// Visits the data of a line of `[Registry Values]`: strings only.
+/// Visits the data of a line of `[Registry Values]`. Strings only: what looks like a reference in other data is told.
 fn registry_value(
     line: &str,
     value_type: u32,

@@ -109,7 +109,17 @@ fn descriptors_and_registry_values() {
          [Registry Keys]\r\n0=\"MACHINE\\x\",0,\"O:S-1-5-21-4-5-6-5D:\"\r\n\
          [Registry Values]\r\nMACHINE\\a=1,\"O:BAG:BAD:(A;;RC;;;S-1-5-21-4-5-6-5)\"\r\n\
          MACHINE\\c=7,x,\"\\\\new\\a,b\", S-1-5-21-4-5-6-5\r\nMACHINE\\d=3,S-1-5-21-1-2-3-5\r\n",
-        &["empty-dacl", "setting-removed"],
+        &["empty-dacl", "setting-removed", "unread-text"],
+    );
+}
+
+#[test]
+fn data_that_is_not_text_is_told_only_where_it_holds_a_reference() {
+    let text = "[Registry Values]\r\nMACHINE\\a=3,1,0,-1-\r\nMACHINE\\b=4,1\r\nMACHINE\\c=3,\\\\old\\x\r\n";
+    let (after, codes) = mapped(TMPL, text);
+    assert_eq!(
+        (after.as_str(), codes),
+        (text, vec!["unread-text".to_owned()])
     );
 }
 
