@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 
 use super::list;
+use super::other_lines;
 use super::text::{Context, Decision};
 use super::unc_search::{looks_like_path, reference_head};
 use crate::formats::fdeploy::{Fdeploy, Redirection};
@@ -68,7 +69,7 @@ pub(super) fn visit(
             .key(key)
             .line(line.number)
     };
-    // A SID stands in the list and in the name of a section: one reference, asked about once.
+    // A SID stands in the list and in the name of a section: two references, of which the first decides for both.
     let mut folders = Folders::default();
     for (line, redirection) in fdeploy.redirections() {
         let (folder, key, sids) = match &redirection {
@@ -89,7 +90,7 @@ pub(super) fn visit(
             }
         }
     }
-    // A section whose SID is in no list is one that clients ignore; it is still a reference.
+    // A section whose SID is in no list is one that clients ignore; it is a reference all the same.
     for (line, redirection) in fdeploy.redirections() {
         if let Redirection::Target { folder, sid } = redirection {
             let place = place(&line, sid);
@@ -103,7 +104,13 @@ pub(super) fn visit(
     }
     let mut new = fdeploy.ini.clone();
     let mut gone = Vec::new();
-    for (line, redirection) in fdeploy.redirections() {
+    let mut known = fdeploy.redirections().peekable();
+    for line in fdeploy.ini.lines() {
+        let redirection = known.next_if(|(known, _)| known.number == line.number);
+        let Some((_, redirection)) = redirection else {
+            other_lines::visit(file, &line, &mut new, context);
+            continue;
+        };
         match redirection {
             Redirection::Principals { folder, list } => {
                 let text = line.text.get(list).unwrap_or_default();
@@ -141,7 +148,9 @@ pub(super) fn visit(
             Redirection::FullPath(path) => {
                 visit_path(&line, path, &place(&line, "FullPath"), &mut new, context);
             }
-            Redirection::Flags(_) | Redirection::Status { .. } => {}
+            Redirection::Flags(_) | Redirection::Status { .. } => {
+                other_lines::visit(file, &line, &mut new, context);
+            }
         }
     }
     for header in gone {
@@ -150,7 +159,8 @@ pub(super) fn visit(
     Ok(new)
 }
 
-/// Asks about a principal of a folder, once.
+/// Asks about a principal of a folder. The first answer holds for all its places, as the list and the name of the section belong
+/// together.
 fn ask(text: &str, place: &Place, decisions: &mut Decisions, context: &mut Context<'_, '_>) {
     let Ok(sid) = text.parse::<Sid>() else {
         let message = format!("\"{}\" is not a SID, so it stays", text.escape_debug());
