@@ -1,6 +1,5 @@
 //! References in fdeploy.ini and fdeploy1.ini: the principals a folder is redirected for, and where to.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
@@ -167,10 +166,8 @@ fn ask(text: &str, place: &Place, decisions: &mut Decisions, context: &mut Conte
         context.warning("bad-sid", message, place);
         return;
     };
-    if let Entry::Vacant(entry) = decisions.entry(sid) {
-        let decision = context.sid(entry.key(), text, place, Scope::Gpmc);
-        entry.insert(decision);
-    }
+    let decision = context.sid(&sid, text, place, Scope::Gpmc);
+    decisions.entry(sid).or_insert(decision);
 }
 
 /// Two principals of a folder that become one would need one section with two contents: then the folder stays as it is.

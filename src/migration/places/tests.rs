@@ -121,7 +121,7 @@ fn a_principal_of_a_folder_is_a_reference_in_the_list_and_in_the_section() {
         "[Folder_Redirection]\n{A} = s-1-1-0;\n\n[{a}_S-1-1-0]\nFlags = 4\nFullPath = \\\\s\\r\n";
     let all = found(FDEPLOY1, &Bytes::from(text));
     let places: Vec<_> = all.iter().map(|f| (f.place.line, f.scope)).collect();
-    let lines = [2, 6].map(|line| (Some(line), Scope::Gpmc));
+    let lines = [2, 4, 6].map(|line| (Some(line), Scope::Gpmc));
     assert_eq!(places, lines);
 }
 
