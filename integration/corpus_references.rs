@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use corpus::Gpo;
-use gpoctl::migration::places::check_format;
+use gpoctl::migration::places::{GptFileFormat, check_format};
 use gpoctl::migration::scan::scan;
 use gpoctl::model::reference::{Reference, ReferenceKind};
 use gpoctl::model::safe_name::RelPath;
@@ -306,6 +306,10 @@ struct Comparison {
     missed: Vec<String>,
     /// What the references hold and the search did not find.
     extra: Vec<String>,
+    /// The references in files, each with a place that is precise.
+    places: usize,
+    /// What the scan says, by code.
+    told: Counts,
 }
 
 #[test]
@@ -321,12 +325,21 @@ fn what_a_search_through_the_bytes_finds_is_a_reference_or_excluded_with_a_reaso
             comparison.backup_folder(gpo);
         }
     }
-    println!("{} GPOs", all.len());
+    println!(
+        "{} GPOs, {} references in their files",
+        all.len(),
+        comparison.places
+    );
     for (what, count) in &comparison.counts {
         println!("{count:6}  {what}");
     }
     let expected: Counts = COUNTS.map(|(what, count)| (what.to_owned(), count)).into();
     assert_eq!(comparison.counts, expected);
+    assert_eq!(comparison.places, 1489);
+    // Nothing of the form of a reference stands in data or in a spelling that is not read.
+    let told = [("name-sid-mismatch", 1), ("unread-file", 6)];
+    let told: Counts = told.map(|(code, count)| (code.to_owned(), count)).into();
+    assert_eq!(comparison.told, told);
     for (what, list) in [
         ("missed by the library", comparison.missed),
         ("not in the bytes", comparison.extra),
@@ -371,6 +384,9 @@ impl Comparison {
     /// The files of the GPO, and the directory objects below it.
     fn settings(&mut self, gpo: &Gpo) {
         let scan = scan(&gpo.snapshot);
+        for message in scan.messages {
+            *self.told.entry(message.code).or_default() += 1;
+        }
         let mut left: BTreeMap<&str, Vec<&Reference>> = BTreeMap::new();
         for reference in &scan.references {
             left.entry(&reference.place.file)
@@ -381,6 +397,9 @@ impl Comparison {
             let file = path.to_string();
             let place = format!("{} {file}", gpo.dir.display());
             let mut references = left.remove(file.as_str()).unwrap_or_default();
+            for reference in &references {
+                self.has_place(path, reference);
+            }
             let format = check_format(path, content);
             for occurrence in search(content) {
                 self.judge(&occurrence, &mut references, &place, |occurrence| {
@@ -392,6 +411,14 @@ impl Comparison {
         let objects = left.into_values().flatten();
         let (mut permissions, mut objects): (Vec<&Reference>, Vec<&Reference>) =
             objects.partition(|reference| reference.from_dacl);
+        for reference in permissions.iter().chain(&objects) {
+            let place = &reference.place;
+            assert!(
+                place.file.ends_with(",CN=Class Store,CN=Machine"),
+                "{place}"
+            );
+            assert!(place.key.is_some() && place.line.is_some(), "{place}");
+        }
         if gpo.is_backup {
             let place = gpo.dir.join("Backup.xml");
             let bytes = std::fs::read(&place).unwrap();
@@ -410,6 +437,30 @@ impl Comparison {
         }
         objects.extend(permissions);
         self.extra(&gpo.dir.display().to_string(), &objects);
+    }
+
+    /// The place of a reference in a file says where it is: the line or the record, and the section, key, value or element.
+    fn has_place(&mut self, path: &RelPath, reference: &Reference) {
+        let place = &reference.place;
+        let (section, key) = (place.section.as_deref(), place.key.as_deref());
+        let precise = match GptFileFormat::of(path).unwrap() {
+            GptFileFormat::GptTmpl
+            | GptFileFormat::Fdeploy
+            | GptFileFormat::Fdeploy1
+            | GptFileFormat::Scripts
+            | GptFileFormat::PsScripts
+            | GptFileFormat::Aas
+            | GptFileFormat::RegistryPol => section.is_some() && key.is_some(),
+            GptFileFormat::AuditCsv => key.is_some(),
+            // The text of an element has no attribute.
+            GptFileFormat::Preferences => section.is_some_and(|section| section.starts_with('/')),
+            _ => false,
+        };
+        assert!(
+            precise && place.line.is_some_and(|line| line > 0),
+            "{reference:?}"
+        );
+        self.places += 1;
     }
 
     fn extra(&mut self, place: &str, references: &[&Reference]) {
