@@ -291,10 +291,25 @@ fn add_attributes(
     }
 }
 
+const NEW_SID: &str = "S-1-5-21-7-7-7-7";
+const NEW_NAME: &str = "NEW\\Böck & <Co>";
+const NEW_PATH: &str = "\\\\new&improved\\share";
+
+/// A value without the references of XML.
+fn plain(value: &str) -> String {
+    quick_xml::escape::unescape(value).unwrap().into_owned()
+}
+
+fn longest_first(texts: &BTreeSet<String>) -> Vec<&String> {
+    let mut texts: Vec<&String> = texts.iter().collect();
+    texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    texts
+}
+
 #[test]
 fn mapping_every_reference_changes_only_what_it_must() {
     let Some(files) = files() else { return };
-    let mut changed_values = 0;
+    let (mut changed_values, mut told) = (0, BTreeMap::new());
     for (path, below, bytes) in &files {
         let text = text_of(bytes);
         // First the SIDs alone: the names stay, so the text with every SID replaced is what must come out.
@@ -318,61 +333,76 @@ fn mapping_every_reference_changes_only_what_it_must() {
         }
         assert_eq!(text_of(&new), expected, "{}", path.display());
 
-        // Then everything: what changes is a value that was found, and all else is the same.
-        let mut found_texts: BTreeSet<String> = BTreeSet::new();
-        let (new, _) = visit(below, bytes, &mut |found| match &found.target {
-            FoundTarget::Unc { text, .. } => {
-                found_texts.insert(text.clone());
-                Rewrite::Unc("\\\\new & improved\\share".to_owned())
-            }
-            FoundTarget::SidAndName { sid, name } => {
-                found_texts.extend([name.clone(), sid.to_string()]);
-                Rewrite::Principal {
-                    sid: Some("S-1-5-21-7-7-7-7".parse().unwrap()),
-                    name: "NEW\\Böck & <Co>".to_owned(),
+        // Then everything: what changes is what was found, and all else is the same.
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        let mut sids: BTreeSet<String> = BTreeSet::new();
+        let mut paths: BTreeSet<String> = BTreeSet::new();
+        let (new, codes) = visit(below, bytes, &mut |found| {
+            let sid = match &found.target {
+                FoundTarget::Unc { text, .. } => {
+                    paths.insert(text.clone());
+                    return Rewrite::Unc(NEW_PATH.to_owned());
                 }
-            }
-            FoundTarget::Sid { text, .. } => {
-                found_texts.insert(text.clone());
-                Rewrite::Principal {
-                    sid: Some("S-1-5-21-7-7-7-7".parse().unwrap()),
-                    name: String::new(),
+                FoundTarget::SidAndName { sid, name } => {
+                    sids.insert(sid.to_string());
+                    names.insert(name.clone());
+                    Some(NEW_SID)
                 }
-            }
-            FoundTarget::Name(name) | FoundTarget::Computer(name) | FoundTarget::Label(name) => {
-                found_texts.insert(name.clone());
-                Rewrite::Principal {
-                    sid: None,
-                    name: "NEW\\Böck & <Co>".to_owned(),
+                FoundTarget::Sid { text, .. } => {
+                    sids.insert(text.clone());
+                    Some(NEW_SID)
                 }
+                FoundTarget::Name(name)
+                | FoundTarget::Computer(name)
+                | FoundTarget::Label(name) => {
+                    names.insert(name.clone());
+                    None
+                }
+            };
+            Rewrite::Principal {
+                sid: sid.map(|sid| sid.parse().unwrap()),
+                name: NEW_NAME.to_owned(),
             }
         });
+        // Some are written with leading zeros.
+        for raw in raw_sids(&text) {
+            let sid: gpoctl::model::sid::Sid = raw.parse().unwrap();
+            if sids.contains(&sid.to_string()) {
+                sids.insert(raw);
+            }
+        }
+        codes.into_iter().for_each(|code| count(&mut told, code));
         let (before, after) = (values(bytes), values(&new));
         assert_eq!(before.len(), after.len(), "{}", path.display());
         for (old, new) in before.iter().zip(&after) {
-            assert_eq!((&old.0, &old.1), (&new.0, &new.1), "{}", path.display());
-            if old.2 != new.2 {
-                changed_values += 1;
-                let plain = old.2.replace("&quot;", "\"").replace("&amp;", "&");
-                let sid = raw_sids(&plain).first().map(|sid| {
-                    let sid: gpoctl::model::sid::Sid = sid.parse().unwrap();
-                    sid.to_string()
-                });
-                assert!(
-                    found_texts.iter().any(|found| plain.contains(found))
-                        || sid.is_some_and(|sid| found_texts.contains(&sid)),
-                    "{}: {old:?} became {new:?}",
-                    path.display()
-                );
+            let at = format!("{}: {}@{}", path.display(), old.0, old.1);
+            assert_eq!((&old.0, &old.1), (&new.0, &new.1), "{at}");
+            let (old, new) = (plain(&old.2), plain(&new.2));
+            for left in paths.iter().chain(&sids) {
+                assert!(!new.contains(left), "{at}: {left} is left in {new:?}");
             }
+            if old == new {
+                continue;
+            }
+            changed_values += 1;
+            let expected = if names.contains(old.trim()) {
+                old.replace(old.trim(), NEW_NAME)
+            } else {
+                let with_paths = longest_first(&paths).into_iter().fold(old, |text, path| {
+                    let slash = if path.ends_with('\\') { "\\" } else { "" };
+                    text.replace(path, &format!("{NEW_PATH}{slash}"))
+                });
+                let sids = longest_first(&sids).into_iter();
+                sids.fold(with_paths, |text, sid| text.replace(sid, NEW_SID))
+            };
+            assert_eq!(new, expected, "{at}");
         }
-        assert_eq!(new == *bytes, found_texts.is_empty(), "{}", path.display());
-        assert!(
-            raw_sids(&text_of(&new))
-                .iter()
-                .all(|sid| sid == "S-1-5-21-7-7-7-7")
-        );
+        let found_nothing = names.is_empty() && sids.is_empty() && paths.is_empty();
+        assert_eq!(new == *bytes, found_nothing, "{}", path.display());
+        assert!(raw_sids(&text_of(&new)).iter().all(|sid| sid == NEW_SID));
     }
     println!("{changed_values} values changed in {} files", files.len());
-    assert!(changed_values > 100);
+    assert_eq!(changed_values, 213);
+    // Everybody became the same, so some are members twice.
+    assert_eq!(told, [("duplicate-member".to_owned(), 5)].into());
 }

@@ -132,6 +132,9 @@ struct Survey<'a> {
     messages: Vec<StatusMessage>,
 }
 
+/// The place of whom the permissions name.
+pub(crate) const PERMISSIONS: &str = "security descriptor";
+
 /// The messages of visitors about places that may hold a reference which is not known.
 const UNREAD_PLACES: &[&str] = &["unread-path", "unread-text"];
 
@@ -368,7 +371,7 @@ fn survey<'a>(
                 };
                 let found = Found {
                     target,
-                    place: Place::file("security descriptor"),
+                    place: Place::file(PERMISSIONS),
                     scope: Scope::Gpmc,
                 };
                 survey.meet(found, None, matcher, options);

@@ -6,6 +6,7 @@ mod fdeploy;
 mod firewall;
 mod gpt_tmpl;
 mod list;
+mod other_lines;
 mod preferences;
 mod registry_pol;
 mod scripts;

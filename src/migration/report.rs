@@ -101,6 +101,7 @@ mod tests {
                 principal_type: None,
                 place: Place::file("f").line(3),
                 scope: Scope::Gpmc,
+                from_dacl: false,
             },
             row_line: Some(7),
             outcome: Outcome::Replaced {

@@ -21,7 +21,7 @@ pub(super) type VisitFile<'a> =
 /// The references of a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct Scan {
-    /// Every reference, in the order of the files and of the places in them.
+    /// Every reference, in the order of the files and of the places in them; then those of the directory objects.
     pub references: Vec<Reference>,
     /// Files that could not be read, and what the visitors noticed.
     pub messages: Vec<StatusMessage>,
@@ -83,13 +83,24 @@ pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
     }
     for object in &snapshot.directory_objects {
         let visited = places::software::visit_object(object, &mut |found: &Found| {
-            if let FoundTarget::Unc { unit, .. } = &found.target {
+            if let (FoundTarget::Unc { unit, .. }, Scope::Gpmc) = (&found.target, found.scope) {
                 scan.gpmc_unc_units.insert(unit.clone());
             }
-            scan.references.push(reference(found.clone(), None));
+            let identity = inventory.identify(&found.target);
+            scan.references
+                .push(reference(found.clone(), identity.as_ref()));
             Rewrite::Keep
         });
         scan.messages.extend(visited.messages);
+        let (permitted, unread) = places::software::permission_references(object);
+        scan.messages.extend(unread);
+        scan.references.extend(permitted.into_iter().map(|found| {
+            let identity = inventory.identify(&found.target);
+            Reference {
+                from_dacl: true,
+                ..reference(found, identity.as_ref())
+            }
+        }));
     }
     scan
 }
@@ -143,5 +154,6 @@ pub(super) fn reference(found: Found, identity: Option<&Identity>) -> Reference 
         principal_type: identity.and_then(Identity::kind),
         place: found.place,
         scope: found.scope,
+        from_dacl: false,
     }
 }

@@ -10,13 +10,13 @@ use super::sid::Sid;
 pub struct Place {
     /// The file below the GPO's folder with backslashes, or another object such as `migration table` or a DN.
     pub file: String,
-    /// The section of an INI file, the key of a Registry.pol record, or the path of an XML element.
+    /// The section of an INI file, the key of a Registry.pol record, the path of an XML element, or the part of a security descriptor.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub section: Option<String>,
     /// The key, value name or attribute.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<String>,
-    /// The line of a text file, from 1; the record of a binary file, from 1.
+    /// The line of a text file, the record of a binary file, the value of an attribute, or the entry of an access list; from 1.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub line: Option<u64>,
 }
@@ -121,4 +121,7 @@ pub struct Reference {
     pub place: Place,
     /// Whether GPMC maps this place.
     pub scope: Scope,
+    /// Whether it stands in the permissions of a package, not in a setting: only a copy that preserves permissions carries it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub from_dacl: bool,
 }

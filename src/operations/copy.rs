@@ -17,7 +17,7 @@ use super::settings::{NewSettings, name_is_free, objects_for};
 use crate::directory::{DomainInfo, GpoObject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
-use crate::migration::map::{MapOptions, map};
+use crate::migration::map::{MapOptions, PERMISSIONS, map};
 use crate::migration::report::Outcome;
 use crate::migration::table::MigrationTable;
 use crate::model::guid::Guid;
@@ -85,7 +85,7 @@ pub async fn plan(
             && message
                 .place
                 .as_ref()
-                .is_some_and(|place| place.file == "security descriptor")
+                .is_some_and(|place| place.file == PERMISSIONS)
     };
     messages.extend(
         mapped

@@ -6,12 +6,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
+use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
 use crate::migration::resolve::{Lookup, PrincipalQuery};
+use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::domain_name::DomainName;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::principal::PrincipalType;
+use crate::model::sddl::from_sddl;
 use crate::model::sid::Sid;
 use crate::model::snapshot::InventoryPrincipal;
 use crate::model::version::GpoVersion;
@@ -380,6 +383,75 @@ async fn a_file_that_cannot_be_read_is_told_and_with_an_exclusive_table_fails() 
     assert_eq!(error.details()[0].code, "unread-file");
 }
 
+/// A ZAP package, whose permissions name a group of the source.
+fn zap(rid: u32) -> DirectoryObject {
+    let descriptor = from_sddl(&format!("D:(A;;GA;;;{SOURCE}-512)"), None).unwrap();
+    let command = format!(r"\\old\sw\setup.exe /for:{SOURCE}-{rid}");
+    DirectoryObject {
+        rdns: vec!["CN=a".to_owned()],
+        object_class: "packageRegistration".to_owned(),
+        security_descriptor: Some(descriptor.to_bytes().unwrap()),
+        attributes: vec![DirectoryAttribute {
+            name: "setupCommand".to_owned(),
+            values: AttributeValues::String(Some(command)),
+        }],
+    }
+}
+
+#[tokio::test]
+async fn the_command_of_a_package_is_mapped_and_its_permissions_need_no_row() {
+    let mut source = snapshot("");
+    source.directory_objects = vec![zap(1001)];
+    let exclusive = MapOptions {
+        exclusive: true,
+        ..MapOptions::default()
+    };
+    let error = map(&source, Some(&table(&[])), &Target, &exclusive).await;
+    let places: Vec<String> = error
+        .unwrap_err()
+        .details()
+        .iter()
+        .map(|detail| format!("{} {}", detail.code, detail.place.as_ref().unwrap()))
+        .collect();
+    assert_eq!(places, ["unmapped-reference CN=a:1 setupCommand"; 2]);
+    let (none, sources) = (table(&[]), [source.clone()]);
+    let found = review::review(&none, &sources, None, &exclusive).await;
+    let found = found.unwrap();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().all(|m| m.code == "unmapped-reference"));
+    let rows = [
+        (
+            "GlobalGroup",
+            "Helpdesk@src.test",
+            "<Destination>Support</Destination>",
+        ),
+        (
+            "UNCPath",
+            r"\\old\sw\setup.exe",
+            r"<Destination>\\new\sw\setup.exe</Destination>",
+        ),
+    ];
+    let mapped = map(&source, Some(&table(&rows)), &Target, &exclusive).await;
+    let mapped = mapped.unwrap();
+    assert_eq!(codes(&mapped.report), Vec::<&str>::new());
+    let object = &mapped.snapshot.directory_objects[0];
+    let expected = format!(r"\\new\sw\setup.exe /for:{TARGET}-2001");
+    assert_eq!(
+        object.attributes[0].values,
+        AttributeValues::String(Some(expected))
+    );
+    assert_eq!(object.security_descriptor, zap(1001).security_descriptor);
+    // Both are among the references of the GPO.
+    let all = crate::migration::scan::scan(&source).references;
+    let seen: Vec<_> = all
+        .iter()
+        .map(|one| (one.place.key.as_deref().unwrap(), one.from_dacl))
+        .collect();
+    let command = ("setupCommand", false);
+    assert_eq!(seen, [command, command, ("nTSecurityDescriptor", true)]);
+    assert_eq!(all[1].name.as_deref(), Some("SRC\\Helpdesk"));
+}
+
 #[tokio::test]
 async fn computers_and_domains_are_not_groups_of_the_same_name() {
     let path = "Machine\\Preferences\\Groups\\Groups.xml";
@@ -426,9 +498,21 @@ async fn computers_and_domains_are_not_groups_of_the_same_name() {
 #[tokio::test]
 async fn a_table_does_not_pass_over_references_in_a_file_that_cannot_be_read() {
     let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let record = Record {
+        key: utf16_bytes("Software\\Policies"),
+        value_name: utf16_bytes("Group"),
+        value_type: ValueType::SZ,
+        data: utf16_bytes(&format!("{SOURCE}-1001\0")),
+    };
+    let whole = RegistryPol {
+        records: vec![record],
+    };
+    let whole = whole.to_bytes();
+    let truncated = whole.slice(..whole.len() - 1).to_vec();
     let table = table(&[("UNCPath", r"\\old\share", "<DestinationSameAsSource/>")]);
     let path = "Machine\\Registry.pol";
     for (bytes, fails) in [
+        (truncated, true),
         (b"PReg s-1-5-21-1-1-1-1001".to_vec(), true),
         (wide("PReg S-1-5-21-1-1-1-1001"), true),
         (br"PReg \\old\share".to_vec(), true),
@@ -447,11 +531,24 @@ async fn a_table_does_not_pass_over_references_in_a_file_that_cannot_be_read() {
                 assert!(fails, "{error}");
                 assert_eq!(error.kind(), ErrorKind::BadInput);
                 assert!(error.message().contains(path), "{error}");
+                let [detail] = error.details() else {
+                    panic!("{error}");
+                };
+                assert_eq!(
+                    (detail.code.as_str(), detail.severity),
+                    ("unread-file", Severity::Error)
+                );
                 assert!(error.hint().unwrap().starts_with("repair the file"));
             }
-            Ok(_) => assert!(!fails, "{bytes:?}"),
+            // Nothing in it looks like a reference: it is carried, which is said.
+            Ok(mapped) => {
+                assert!(!fails, "{bytes:?}");
+                assert_eq!(mapped.snapshot.tree.file(path), Some(&bytes));
+                assert_eq!(codes(&mapped.report), ["unread-file", "unused-row"]);
+            }
         }
         let without = map(&source, None, &Target, &options).await.unwrap();
         assert_eq!(without.snapshot.tree.file(path), Some(&bytes));
+        assert_eq!(codes(&without.report), ["unread-file"]);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage, printable};
 use crate::migration::identity::NameForm;
-use crate::migration::places::{self, FoundTarget};
+use crate::migration::places;
 use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
@@ -17,7 +17,7 @@ use super::findings::{self, Usage};
 use super::gpo_folder::is_own_path;
 use super::matching::{Matcher, Subject};
 use super::resolving::{Destinations, relative_name, relative_of_other_type};
-use super::{MapOptions, Survey, survey};
+use super::{MapOptions, PERMISSIONS, Survey, survey};
 
 /// Everything that can be said of a table: of its rows alone, of the GPOs it is for, and of the domain it leads to. With
 /// `exclusive` a reference without a row is an error.
@@ -95,7 +95,7 @@ fn without_row(
             continue;
         };
         // The permissions of the GPO itself count for a copy that keeps them only.
-        let in_settings = met.file.is_some() || matches!(met.found.target, FoundTarget::Unc { .. });
+        let in_settings = met.found.place.file != PERMISSIONS;
         if !in_settings
             || !super::in_scope(&met.found, options)
             || !findings::needs_row(subject)

@@ -1,11 +1,11 @@
 //! References in fdeploy.ini and fdeploy1.ini: the principals a folder is redirected for, and where to.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
 use super::list;
+use super::other_lines;
 use super::text::{Context, Decision};
 use super::unc_search::{looks_like_path, reference_head};
 use crate::formats::fdeploy::{Fdeploy, Redirection};
@@ -68,7 +68,7 @@ pub(super) fn visit(
             .key(key)
             .line(line.number)
     };
-    // A SID stands in the list and in the name of a section: one reference, asked about once.
+    // A SID stands in the list and in the name of a section: two references, of which the first decides for both.
     let mut folders = Folders::default();
     for (line, redirection) in fdeploy.redirections() {
         let (folder, key, sids) = match &redirection {
@@ -89,7 +89,7 @@ pub(super) fn visit(
             }
         }
     }
-    // A section whose SID is in no list is one that clients ignore; it is still a reference.
+    // A section whose SID is in no list is one that clients ignore; it is a reference all the same.
     for (line, redirection) in fdeploy.redirections() {
         if let Redirection::Target { folder, sid } = redirection {
             let place = place(&line, sid);
@@ -103,7 +103,13 @@ pub(super) fn visit(
     }
     let mut new = fdeploy.ini.clone();
     let mut gone = Vec::new();
-    for (line, redirection) in fdeploy.redirections() {
+    let mut known = fdeploy.redirections().peekable();
+    for line in fdeploy.ini.lines() {
+        let redirection = known.next_if(|(known, _)| known.number == line.number);
+        let Some((_, redirection)) = redirection else {
+            other_lines::visit(file, &line, &mut new, context);
+            continue;
+        };
         match redirection {
             Redirection::Principals { folder, list } => {
                 let text = line.text.get(list).unwrap_or_default();
@@ -141,7 +147,9 @@ pub(super) fn visit(
             Redirection::FullPath(path) => {
                 visit_path(&line, path, &place(&line, "FullPath"), &mut new, context);
             }
-            Redirection::Flags(_) | Redirection::Status { .. } => {}
+            Redirection::Flags(_) | Redirection::Status { .. } => {
+                other_lines::visit(file, &line, &mut new, context);
+            }
         }
     }
     for header in gone {
@@ -150,17 +158,16 @@ pub(super) fn visit(
     Ok(new)
 }
 
-/// Asks about a principal of a folder, once.
+/// Asks about a principal of a folder. The first answer holds for all its places, as the list and the name of the section belong
+/// together.
 fn ask(text: &str, place: &Place, decisions: &mut Decisions, context: &mut Context<'_, '_>) {
     let Ok(sid) = text.parse::<Sid>() else {
         let message = format!("\"{}\" is not a SID, so it stays", text.escape_debug());
         context.warning("bad-sid", message, place);
         return;
     };
-    if let Entry::Vacant(entry) = decisions.entry(sid) {
-        let decision = context.sid(entry.key(), text, place, Scope::Gpmc);
-        entry.insert(decision);
-    }
+    let decision = context.sid(&sid, text, place, Scope::Gpmc);
+    decisions.entry(sid).or_insert(decision);
 }
 
 /// Two principals of a folder that become one would need one section with two contents: then the folder stays as it is.

@@ -7,6 +7,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::list::{self, ListEdit};
+use super::other_lines;
 use super::text::{Context, Decision, Edit, Outcome, apply, may_refer};
 use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting, unquoted};
 use crate::formats::ini::{self, IniFile, IniLine, splice};
@@ -53,15 +54,17 @@ pub(super) fn visit(
         renamed: Vec::new(),
     };
     let mut groups = Vec::new();
-    for (line, setting) in tmpl.settings() {
+    let mut settings = tmpl.settings().peekable();
+    for line in tmpl.ini.lines() {
+        let setting = settings.next_if(|(other, _)| other.number == line.number);
         let place = |key: &str| {
             Place::file(file)
                 .section(line.section.unwrap_or_default())
                 .key(key)
                 .line(line.number)
         };
-        match setting {
-            Setting::PrivilegeRight { right, members } => {
+        match setting.map(|(_, setting)| setting) {
+            Some(Setting::PrivilegeRight { right, members }) => {
                 let place = place(right);
                 if let Some(edit) = members_of(&line, members.clone(), &place, context) {
                     if edit.empty {
@@ -72,11 +75,11 @@ pub(super) fn visit(
                     new.ini.set_text(line.number, text);
                 }
             }
-            Setting::GroupMembership {
+            Some(Setting::GroupMembership {
                 group,
                 side,
                 members,
-            } => {
+            }) => {
                 let key = line.pair().map(|(key, _)| key).unwrap_or_default();
                 groups.push(group_line(
                     &new,
@@ -86,7 +89,7 @@ pub(super) fn visit(
                     context,
                 ));
             }
-            Setting::Secured { name, sddl, .. } => {
+            Some(Setting::Secured { name, sddl, .. }) => {
                 let place = place(line.text.get(name.clone()).unwrap_or_default());
                 let mut edits = Vec::new();
                 edits.extend(renamed(line.text, name, &place, context));
@@ -104,11 +107,11 @@ pub(super) fn visit(
                     new.renamed.push((line.number, place));
                 }
             }
-            Setting::RegistryValue {
+            Some(Setting::RegistryValue {
                 path,
                 value_type,
                 data,
-            } => {
+            }) => {
                 let place = place(path);
                 let name = ini::key_span(line.text)
                     .and_then(|span| renamed(line.text, span, &place, context));
@@ -129,7 +132,9 @@ pub(super) fn visit(
                     }
                 }
             }
-            Setting::Other { .. } => {}
+            Some(Setting::Other { .. }) | None => {
+                other_lines::visit(file, &line, &mut new.ini, context);
+            }
         }
     }
     warn_of_duplicates(&new, context);
@@ -348,7 +353,7 @@ enum ValueOutcome {
     Dropped,
 }
 
-/// Visits the data of a line of `[Registry Values]`: strings only.
+/// Visits the data of a line of `[Registry Values]`. Strings only: what looks like a reference in other data is told.
 fn registry_value(
     line: &str,
     value_type: u32,
@@ -359,7 +364,10 @@ fn registry_value(
     let fields = match value_type {
         1 | 2 => vec![data.clone()],
         7 => quoted_fields(line, data.clone()),
-        _ => return ValueOutcome::Changed(Vec::new()),
+        _ => {
+            context.unread_data(line.get(data).unwrap_or_default(), place);
+            return ValueOutcome::Changed(Vec::new());
+        }
     };
     let is_list = value_type == 7;
     let mut changed = false;

@@ -1,7 +1,8 @@
 //! References in Preferences files [MS-GPPREF]. GPMC maps none of them.
 //!
 //! A name and a SID that stand side by side are one reference and change together. `runAs`, `UserId` and their like hold a
-//! name or a SID alone. Every other attribute and text is searched as any free text is; a stored password is not.
+//! name or a SID alone. Every other attribute and text is searched as any free text is; a stored password is not. The `Author` of a
+//! task is such a text: a name in it says who wrote the task down, and neither grants nor runs anything [MS-TSCH 2.5].
 
 mod spots;
 #[cfg(test)]
@@ -71,6 +72,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
                 self.members.clear();
                 self.members_left = element.elements().count();
             }
+            "FilterLdap" => self.ldap(cursor),
             "FilterSite" => self.site(cursor),
             _ => {}
         }
@@ -139,6 +141,24 @@ impl<'a> Visit<'a, '_, '_, '_> {
             let message = StatusMessage::info("targets-site", text)
                 .at(self.place(cursor, &["name"]))
                 .with_hint("see that the target's forest has a site of this name");
+            self.context.messages.push(message);
+        }
+    }
+
+    /// Targeting by an LDAP query is not mapped: the DNs in it may be of any object.
+    fn ldap(&mut self, cursor: &Cursor<'_, '_>) {
+        for key in ["binding", "searchFilter"] {
+            let value = cursor.element.attribute(key).unwrap_or_default();
+            if !names_directory(value) {
+                continue;
+            }
+            let text = format!(
+                "the item is for what an LDAP query finds, which names objects or a server of this domain: \"{}\"",
+                printable(value)
+            );
+            let message = StatusMessage::info("targets-ldap", text)
+                .at(self.place(cursor, &[key]))
+                .with_hint("see that the query finds the same in the target's domain");
             self.context.messages.push(message);
         }
     }
@@ -360,6 +380,20 @@ impl SpotKind {
             Self::Computer | Self::Domain | Self::OrganizationalUnit => Some(name.to_owned()),
         }
     }
+}
+
+/// Whether the address or the filter of an LDAP query holds a part of a domain's DN, or a server: `LDAP:` alone is the domain of the
+/// client, and most filters hold for any domain.
+fn names_directory(query: &str) -> bool {
+    let folded: String = query
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    folded.contains("://")
+        || folded.starts_with("dc=")
+        || folded.contains(",dc=")
+        || folded.contains("/dc=")
 }
 
 /// What stands before the names of accounts that every computer has.

@@ -1,4 +1,4 @@
-//! References in Registry.pol: in strings, and in the names of values and keys.
+//! References in Registry.pol: in strings, and in the names of values and keys. What looks like one in other data is told.
 
 use std::collections::HashMap;
 
@@ -21,8 +21,13 @@ pub(super) fn visit(
     let mut renamed = Vec::new();
     let mut records = Vec::with_capacity(pol.records.len());
     for (index, record) in pol.records.into_iter().enumerate() {
-        let parts = [&record.key, &record.value_name, &record.data];
-        if !parts.into_iter().any(|part| may_refer(part)) {
+        let names = [&record.key, &record.value_name];
+        let data = if record.value_type.is_text() {
+            may_refer(&record.data)
+        } else {
+            data_may_refer(&record.data)
+        };
+        if !data && !names.into_iter().any(|name| may_refer(name)) {
             records.push(record);
             continue;
         }
@@ -95,9 +100,9 @@ fn visit_record(record: &Record, place: &Place, context: &mut Context<'_, '_>) -
             Outcome::Unchanged => {}
         }
     }
-    if record.value_type.is_text()
-        && let Some((text, tail)) = text_of(&record.data, place, context)
-    {
+    if !record.value_type.is_text() {
+        unread_data(&record.data, place, context);
+    } else if let Some((text, tail)) = text_of(&record.data, place, context) {
         match visit_data(record.value_type, &text, place, context) {
             Outcome::Changed(text) => new.data = with_tail(&text, &tail),
             Outcome::Dropped => keep = false,
@@ -180,6 +185,49 @@ fn text_of(bytes: &Bytes, place: &Place, context: &mut Context<'_, '_>) -> Optio
     }
     unread(place, context);
     None
+}
+
+/// Says when data of a type that is no text holds what looks like a reference: in UTF-16 from any byte on, or in 8-bit text.
+fn unread_data(data: &Bytes, place: &Place, context: &mut Context<'_, '_>) {
+    if !data_may_refer(data) {
+        return;
+    }
+    let utf16 = |start: usize| {
+        let bytes = data.get(start..).unwrap_or_default();
+        let units = bytes.chunks_exact(2).map(|unit| match unit {
+            &[low, high] => u16::from_le_bytes([low, high]),
+            _ => 0,
+        });
+        char::decode_utf16(units)
+            .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+            .collect::<String>()
+    };
+    let eight_bit = || data.iter().map(|&byte| char::from(byte)).collect();
+    let said = context.messages.len();
+    let readings: [&dyn Fn() -> String; 3] = [&|| utf16(0), &|| utf16(1), &eight_bit];
+    for reading in readings {
+        context.unread_data(&reading(), place);
+        if context.messages.len() > said {
+            return;
+        }
+    }
+}
+
+/// Whether `-1-` or `\\` occurs at any byte, as UTF-16 or as 8-bit text.
+fn data_may_refer(data: &[u8]) -> bool {
+    let mut rest = data;
+    while let Some((first, behind)) = rest.split_first() {
+        let mark = match first {
+            b'-' => matches!(behind, [b'1', b'-', ..] | [0, b'1', 0, b'-', ..]),
+            b'\\' => matches!(behind, [b'\\', ..] | [0, b'\\', ..]),
+            _ => false,
+        };
+        if mark {
+            return true;
+        }
+        rest = behind;
+    }
+    false
 }
 
 fn unread(place: &Place, context: &mut Context<'_, '_>) {

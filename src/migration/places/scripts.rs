@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::other_lines;
 use super::text::{Context, Decision, Outcome};
 use super::unc_search::{reference_head, unit_of};
 use crate::formats::gpt_tmpl::unquoted;
@@ -18,7 +19,12 @@ pub(super) fn visit(
 ) -> Result<IniFile, String> {
     let scripts = Scripts::parse(bytes).map_err(|error| error.to_string())?;
     let mut new = scripts.ini.clone();
-    for (line, script) in scripts.scripts() {
+    let mut known = scripts.scripts().peekable();
+    for line in scripts.ini.lines() {
+        let Some((_, script)) = known.next_if(|(known, _)| known.number == line.number) else {
+            other_lines::visit(file, &line, &mut new, context);
+            continue;
+        };
         let key = line.pair().map(|(key, _)| key).unwrap_or_default();
         let place = Place::file(file)
             .section(line.section.unwrap_or_default())

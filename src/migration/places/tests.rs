@@ -116,12 +116,13 @@ fn folder_redirection_maps_list_and_section_together() {
 }
 
 #[test]
-fn a_principal_of_a_folder_is_one_reference() {
+fn a_principal_of_a_folder_is_a_reference_in_the_list_and_in_the_section() {
     let text =
         "[Folder_Redirection]\n{A} = s-1-1-0;\n\n[{a}_S-1-1-0]\nFlags = 4\nFullPath = \\\\s\\r\n";
     let all = found(FDEPLOY1, &Bytes::from(text));
     let places: Vec<_> = all.iter().map(|f| (f.place.line, f.scope)).collect();
-    assert_eq!(places, [(Some(2), Scope::Gpmc), (Some(6), Scope::Gpmc)]);
+    let lines = [2, 4, 6].map(|line| (Some(line), Scope::Gpmc));
+    assert_eq!(places, lines);
 }
 
 #[test]
@@ -167,6 +168,23 @@ fn scripts_of_both_files() {
     );
     assert_eq!(first(SCRIPTS).scope, Scope::Gpmc);
     assert_eq!(first(PSSCRIPTS).scope, Scope::All);
+}
+
+#[test]
+fn lines_that_scripts_and_redirections_do_not_know() {
+    let lines = "\\\\old\\above\r\n[ScriptsConfig]\r\nLog=\\\\old\\my log\r\nxCmdLine=S-1-5-21-1-2-3-5\r\n; \\\\keep\\x\r\n";
+    let redirected = "[{A}_s-1-1-0]\r\nFlags=\\\\old\\x\r\nBackup=\\\\old\\b /for:S-1-5-21-1-2-3-5\r\n\
+                      [FolderStatus]\r\nMusic=S-1-5-21-1-2-3-5\r\n[My Music]\r\nAll=\\\\old\\music\r\n";
+    let new = |text: &str| text.replace(r"\\old", r"\\new").replace("1-2-3", "4-5-6");
+    for path in [SCRIPTS, PSSCRIPTS, FDEPLOY, FDEPLOY1] {
+        assert_mapped(path, lines, &new(lines), &[]);
+        let scopes = found(path, &Bytes::from(lines));
+        assert!(scopes.iter().all(|found| found.scope == Scope::All));
+        assert_eq!(scopes.len(), 3);
+    }
+    for path in [FDEPLOY, FDEPLOY1] {
+        assert_mapped(path, redirected, &new(redirected), &[]);
+    }
 }
 
 #[test]

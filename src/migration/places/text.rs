@@ -84,6 +84,23 @@ impl Context<'_, '_> {
         );
     }
 
+    /// Says that data which is no text by its type holds what looks like a reference.
+    pub fn unread_data(&mut self, text: &str, place: &Place) {
+        if may_refer(text)
+            && let Some(what) = first_reference(text)
+        {
+            let text = format!(
+                "the value is not text by its type, so {} in it stays",
+                printable(what)
+            );
+            self.messages.push(
+                StatusMessage::warning("unread-text", text)
+                    .at(place.clone())
+                    .with_hint("look into the value by hand"),
+            );
+        }
+    }
+
     pub fn misfit(&mut self, what: &str, place: &Place) -> Decision {
         let text = format!("{what} was mapped to something of another kind, so it stays");
         self.error("mapping-misfit", text, place);
@@ -393,6 +410,14 @@ fn references(text: &str) -> (Vec<TextReference>, Vec<Range<usize>>) {
     }
     found.sort_by_key(|reference| reference.span.start);
     (found, unread)
+}
+
+/// The first of what is a reference in a text, or looks like one.
+fn first_reference(text: &str) -> Option<&str> {
+    let (found, unread) = references(text);
+    let spans = found.into_iter().map(|reference| reference.span);
+    let first = spans.chain(unread).min_by_key(|span| span.start)?;
+    text.get(first)
 }
 
 /// SIDs that stand as words of their own.

@@ -1,5 +1,6 @@
 use super::super::{Found, Visited, visit_file};
 use super::*;
+use crate::message::Severity;
 use proptest::prelude::*;
 
 const MAPPED: &str = "S-1-5-21-9-9-9-4242";
@@ -205,6 +206,40 @@ fn targeting_by_computer_domain_and_unit() {
     assert_eq!(
         codes(&visited),
         ["mapping-misfit", "mapping-misfit", "targets-site"]
+    );
+}
+
+#[test]
+fn targeting_by_ldap_is_told_where_it_names_the_domain() {
+    let places = |attributes: &str| {
+        let text = item(
+            "Drives",
+            &format!("<Filters><FilterLdap {attributes} variableName='' attribute=''/></Filters>"),
+        );
+        let (new, visited) = run(&text, &mut |_| Rewrite::Keep);
+        assert_eq!(new, text);
+        let said = visited.messages.into_iter().map(|message| {
+            assert_eq!(
+                (message.code.as_str(), message.severity),
+                ("targets-ldap", Severity::Info)
+            );
+            message.place.unwrap().key.unwrap()
+        });
+        said.collect::<Vec<_>>()
+    };
+    let dn = "searchFilter='(&amp;(objectClass=user)(memberOf=CN=a,OU=b, DC=src,DC=test))'";
+    assert_eq!(places(&format!("binding='LDAP:' {dn}")), ["searchFilter"]);
+    assert_eq!(
+        places(&format!("binding='LDAP://dc1.src.test/DC=src' {dn}")),
+        ["binding", "searchFilter"]
+    );
+    for binding in ["dc=src,dc=test", "GC://src.test"] {
+        let any = format!("binding='{binding}' searchFilter='(cn=%ComputerName%)'");
+        assert_eq!(places(&any), ["binding"]);
+    }
+    assert_eq!(
+        places("binding='LDAP:' searchFilter='(&amp;(dc=*)(objectClass=user))'"),
+        Vec::<String>::new()
     );
 }
 

@@ -109,7 +109,58 @@ fn descriptors_and_registry_values() {
          [Registry Keys]\r\n0=\"MACHINE\\x\",0,\"O:S-1-5-21-4-5-6-5D:\"\r\n\
          [Registry Values]\r\nMACHINE\\a=1,\"O:BAG:BAD:(A;;RC;;;S-1-5-21-4-5-6-5)\"\r\n\
          MACHINE\\c=7,x,\"\\\\new\\a,b\", S-1-5-21-4-5-6-5\r\nMACHINE\\d=3,S-1-5-21-1-2-3-5\r\n",
-        &["empty-dacl", "setting-removed"],
+        &["empty-dacl", "setting-removed", "unread-text"],
+    );
+}
+
+#[test]
+fn lines_that_are_not_known_are_searched_too() {
+    let before = "\\\\old\\above\r\n[Vendor Things]\r\nA=*S-1-5-21-1-2-3-5\r\nS-1-5-21-1-2-3-5 = \\\\old\\my share\\x\r\n\
+        ; *S-1-5-21-1-2-3-5\r\nplain\r\n[For S-1-5-21-1-2-3-5]\r\nGone=\\\\gone\\x\r\n\
+        [Group Membership]\r\n*S-1-5-21-1-2-3-5 = *S-1-5-21-1-2-3-6\r\n\
+        [Registry Values]\r\nMACHINE\\a=S-1-5-21-1-2-3-5\r\n\
+        [Registry Keys]\r\n\"MACHINE\\x\",\"D:(XA;;KA;;;S-1-5-21-1-2-3-5;(@User.a == \"\"x\"\"))\"\r\n\
+        [Kerberos Policy]\r\nMaxClockSkew = 5\r\n";
+    // All but the comment.
+    let mut after = before
+        .replace("\\\\old\\", "\\\\new\\")
+        .replace("-1-2-3-", "-4-5-6-");
+    after = after.replace("; *S-1-5-21-4-5-6-5", "; *S-1-5-21-1-2-3-5");
+    assert_mapped(TMPL, before, &after, &["cannot-remove"]);
+    let places: Vec<String> = found(TMPL, &Bytes::from(before))
+        .into_iter()
+        .map(|f| format!("{:?} {}", f.scope, f.place).replace(TMPL, "F"))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "All F:1 []",
+            "All F:3 [Vendor Things] A",
+            "All F:4 [Vendor Things] S-1-5-21-1-2-3-5",
+            "All F:4 [Vendor Things] S-1-5-21-1-2-3-5",
+            "All F:7 [For S-1-5-21-1-2-3-5]",
+            "All F:8 [For S-1-5-21-1-2-3-5] Gone",
+            "All F:10 [Group Membership] *S-1-5-21-1-2-3-5",
+            "All F:10 [Group Membership] *S-1-5-21-1-2-3-5",
+            "All F:12 [Registry Values] MACHINE\\a",
+            "All F:14 [Registry Keys]",
+        ]
+    );
+    // A name with the sign that ends it cannot be written.
+    for text in ["[a \\\\old\\x]\r\n", "[a]\r\nb \\\\old\\x=c\r\n"] {
+        let mut sign = |_: &Found| Rewrite::Unc("\\\\new\\x=]".to_owned());
+        let visited = visit_file(&TMPL.parse().unwrap(), &Bytes::from(text), &mut sign).unwrap();
+        assert_eq!((&visited.bytes, codes(&visited)), (&None, vec!["bad-path"]));
+    }
+}
+
+#[test]
+fn data_that_is_not_text_is_told_only_where_it_holds_a_reference() {
+    let text = "[Registry Values]\r\nMACHINE\\a=3,1,0,-1-\r\nMACHINE\\b=4,1\r\nMACHINE\\c=3,\\\\old\\x\r\n";
+    let (after, codes) = mapped(TMPL, text);
+    assert_eq!(
+        (after.as_str(), codes),
+        (text, vec!["unread-text".to_owned()])
     );
 }
 

@@ -59,9 +59,14 @@ fn registry_pol() {
     ]);
     let path: RelPath = POL.parse().unwrap();
     let kept = visit_file(&path, &before, &mut |_| Rewrite::Keep).unwrap();
-    assert_eq!((kept.bytes, kept.messages.len()), (None, 0));
+    assert_eq!((&kept.bytes, codes(&kept)), (&None, vec!["unread-text"]));
+    let place = kept.messages[0].place.as_ref().unwrap().to_string();
+    assert_eq!(place, "Machine\\Registry.pol:10 [K] bin");
     let visited = visit_file(&path, &before, &mut map).unwrap();
-    assert_eq!(codes(&visited), ["record-removed", "duplicate-value"]);
+    assert_eq!(
+        codes(&visited),
+        ["record-removed", "unread-text", "duplicate-value"]
+    );
     assert_eq!(
         RegistryPol::parse(&visited.bytes.unwrap()),
         RegistryPol::parse(&after)
@@ -196,4 +201,42 @@ fn registry_text_that_is_not_clean_utf16() {
     );
     let place = visited.messages[0].place.as_ref().unwrap().to_string();
     assert_eq!(place, "Machine\\Registry.pol:1 [K] n");
+}
+
+#[test]
+fn references_in_data_that_is_not_text_are_told() {
+    let run = |value_type: ValueType, data: &[u8]| {
+        let record = Record {
+            key: utf16_bytes("K"),
+            value_name: utf16_bytes("n"),
+            value_type,
+            data: data.to_vec().into(),
+        };
+        let bytes = RegistryPol {
+            records: vec![record],
+        }
+        .to_bytes();
+        let visited = visit_file(&POL.parse().unwrap(), &bytes, &mut map).unwrap();
+        assert_eq!(visited.bytes, None);
+        let texts = visited.messages.into_iter().map(|message| {
+            assert_eq!(message.code, "unread-text");
+            message.text
+        });
+        texts.collect::<Vec<_>>()
+    };
+    let said = |what: &str| {
+        vec![format!(
+            "the value is not text by its type, so {what} in it stays"
+        )]
+    };
+    let sid = "S-1-5-21-1-2-3-5";
+    for value_type in [0, 3, 4, 5, 6, 8, 11, 99].map(ValueType) {
+        assert_eq!(run(value_type, &utf16_bytes(sid)), said(sid));
+        assert_eq!(run(value_type, sid.as_bytes()), said(sid));
+        let odd = [b"\x07", utf16_bytes(r"\\old\x").as_ref(), b"\0\0\0\xd8"].concat();
+        assert_eq!(run(value_type, &odd), said(r"\\old\x"));
+        for nothing in [&b"\\\\\xff\\\\-1-2"[..], b"-\x001\0-\0", b"", b"C:\\\\x\\y"] {
+            assert_eq!(run(value_type, nothing), Vec::<String>::new());
+        }
+    }
 }

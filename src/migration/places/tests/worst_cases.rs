@@ -160,7 +160,7 @@ fn security_settings() {
     let section = "\u{e4}".repeat(50_000);
     assert_eq!(
         tmpl(&format!("[{section}]\r\n{}", "a=S-1-5-7\r\n".repeat(8_000))),
-        0
+        8_000
     );
 }
 
@@ -178,7 +178,7 @@ fn redirected_folders() {
         .unwrap();
     }
     let text = format!("[Folder_Redirection]\r\n{{A}}={list}\r\n{sections}");
-    assert_eq!(ini(FDEPLOY1, &text), 8_000);
+    assert_eq!(ini(FDEPLOY1, &text), 12_000);
     let name = "\u{e4}".repeat(40_000);
     let text = format!("[Folder_Redirection]\r\n{{{name}}}={list}\r\n");
     assert_eq!(ini(FDEPLOY1, &text), 4_000);
