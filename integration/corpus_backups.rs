@@ -6,6 +6,9 @@
     reason = "a test that cannot go on has failed, and what it measured is worth seeing"
 )]
 
+#[path = "support.rs"]
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,15 +22,7 @@ use gpoctl::model::sddl::{from_sddl, to_sddl};
 use gpoctl::model::security_descriptor::{SecurityDescriptor, control};
 use gpoctl::model::sid::Sid;
 use gpoctl::model::snapshot::GpoSnapshot;
-
-/// The corpus; without it, the tests say that they did not run.
-fn corpus() -> Option<PathBuf> {
-    let corpus = std::env::var_os("GPOCTL_CORPUS").map(PathBuf::from);
-    if corpus.is_none() {
-        println!("NOT RUN: GPOCTL_CORPUS does not name the corpus");
-    }
-    corpus
-}
+use support::corpus;
 
 fn files_named(dir: &Path, name: &str, found: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> = fs::read_dir(dir)
@@ -72,7 +67,9 @@ fn is_original(path: &Path) -> bool {
 
 #[test]
 fn every_backup_is_read_and_its_files_are_those_on_disk() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus("every_backup_is_read_and_its_files_are_those_on_disk") else {
+        return;
+    };
     let backups = all_named(&corpus, "Backup.xml");
     assert_eq!(backups.len(), 276);
     let mut codes: BTreeMap<String, usize> = BTreeMap::new();
@@ -154,7 +151,9 @@ fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn counts_are_those_of_the_survey() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus("counts_are_those_of_the_survey") else {
+        return;
+    };
     let (mut groups, mut from_dacl, mut no_sid, mut filters, mut paths) = (0, 0, 0, 0, 0);
     let mut options = [0; 4];
     let (mut stubs, mut dacl_only) = (0, 0);
@@ -269,7 +268,9 @@ fn same(a: &Element, b: &Element) -> Result<(), String> {
 
 #[test]
 fn what_is_written_anew_is_what_was_read() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus("what_is_written_anew_is_what_was_read") else {
+        return;
+    };
     let (mut whole, mut identical, mut differ) = (0, 0, Vec::new());
     for path in all_named(&corpus, "Backup.xml") {
         let bytes = fs::read(&path).unwrap();
@@ -297,7 +298,9 @@ fn what_is_written_anew_is_what_was_read() {
 
 #[test]
 fn index_entries_come_out_byte_for_byte() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus("index_entries_come_out_byte_for_byte") else {
+        return;
+    };
     let infos = all_named(&corpus, "bkupInfo.xml");
     assert_eq!(infos.len(), 273);
     let (mut original, mut identical) = (0, 0);
@@ -421,7 +424,9 @@ fn entries_of(path: &Path) -> Vec<String> {
 
 #[test]
 fn every_backup_survives_being_written_and_read() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus("every_backup_survives_being_written_and_read") else {
+        return;
+    };
     let target = tempfile::tempdir().unwrap();
     let mut blocks: BTreeMap<bool, usize> = BTreeMap::new();
     let mut lost_files = 0;
@@ -510,7 +515,9 @@ fn every_backup_survives_being_written_and_read() {
 
 #[test]
 fn every_folder_of_backups_is_listed() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus("every_folder_of_backups_is_listed") else {
+        return;
+    };
     let mut parents: BTreeSet<PathBuf> = BTreeSet::new();
     for path in all_named(&corpus, "Backup.xml") {
         parents.insert(path.parent().unwrap().parent().unwrap().to_owned());
