@@ -200,10 +200,11 @@ impl<'a> Composer<'a> {
         Some(self.saved(found))
     }
 
-    /// What stands below a folder, as the entries a pattern has found.
+    /// What stands below a folder, as the entries a pattern has found: in GPMC's order, which is the order of
+    /// a walk on Windows turned round, with the folder itself before all.
     fn below(&mut self, folder: &str, dirs: bool) -> Vec<Entry> {
         let prefix = format!("{}/", folder.replace('\\', "/").to_lowercase());
-        let found: Vec<&RelPath> = self
+        let mut found: Vec<&RelPath> = self
             .tree()
             .entries()
             .filter(|(path, node)| {
@@ -213,6 +214,12 @@ impl<'a> Composer<'a> {
             })
             .map(|(path, _)| path)
             .collect();
+        found.sort_by_cached_key(|path| {
+            let upper = path.to_string().to_uppercase();
+            let parts: Vec<String> = upper.split('\\').map(str::to_owned).collect();
+            (path.is(folder), parts)
+        });
+        found.reverse();
         found
             .into_iter()
             .map(|path| {

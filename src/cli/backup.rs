@@ -135,7 +135,7 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
         for (count, word) in [
             (partial, "partial"),
             (failed - stopped, "failed"),
-            (stopped, "not begun when it was stopped"),
+            (stopped, "not saved because it was stopped"),
         ] {
             if count > 0 {
                 summary.push_str(&format!(", {count} {word}"));

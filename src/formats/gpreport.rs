@@ -16,6 +16,7 @@ use super::scripts::Scripts;
 use crate::model::directory_object::AttributeValues;
 use crate::model::generalized_time::generalized_time;
 use crate::model::grant::Protects;
+use crate::model::sddl::to_sddl_in;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::surroundings::{LinkRecord, Surroundings};
@@ -57,7 +58,8 @@ pub fn write(snapshot: &GpoSnapshot, around: &Surroundings, now: &str) -> Vec<u8
         descriptor.owner = descriptor.owner.or_else(|| around.owner.clone());
         descriptor.group = descriptor.group.or_else(|| around.group.clone());
         report.open("SecurityDescriptor");
-        permissions::descriptor(&mut report, &descriptor, Protects::Gpo);
+        let sddl = to_sddl_in(&descriptor, report.domain());
+        permissions::descriptor(&mut report, &descriptor, &sddl, Protects::Gpo);
         report.close();
     }
     filter(&mut report, snapshot, around);
@@ -142,16 +144,16 @@ fn extension(report: &mut Report, name: &str, kind: &str, content: impl FnOnce(&
     report.close();
 }
 
-/// A link. The path is that of the target's DN: the domain's DNS name, then the folders from the outside in.
+/// A link. The path is that of the target's DN: the domain's DNS name, then the folders from the outside in; the name is that of
+/// its first part, of a domain its first label alone.
 fn links_to(report: &mut Report, link: &LinkRecord) {
-    let (domain, folders): (Vec<_>, Vec<_>) = rdns(&link.target)
-        .into_iter()
+    let rdns = rdns(&link.target);
+    let name = rdns.first().map_or("", |(_, value)| value.as_str());
+    let (domain, folders): (Vec<_>, Vec<_>) = rdns
+        .iter()
         .partition(|(kind, _)| kind.eq_ignore_ascii_case("DC"));
-    let domain: Vec<String> = domain.into_iter().map(|(_, value)| value).collect();
+    let domain: Vec<&str> = domain.iter().map(|(_, value)| value.as_str()).collect();
     let domain = domain.join(".");
-    let name = folders
-        .first()
-        .map_or(domain.as_str(), |(_, value)| value.as_str());
     let path: Vec<&str> = std::iter::once(domain.as_str())
         .chain(folders.iter().rev().map(|(_, value)| value.as_str()))
         .collect();
@@ -163,25 +165,51 @@ fn links_to(report: &mut Report, link: &LinkRecord) {
     report.close();
 }
 
-/// The parts of a DN, nearest first, without the backslashes that protect characters in them.
+/// The parts of a DN, nearest first, without the backslashes that protect characters in them [RFC 4514 2.4]: Samba writes some
+/// as two hexadecimal digits.
 fn rdns(dn: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let (mut kind, mut value) = (String::new(), String::new());
+    let (mut kind, mut value) = (String::new(), Vec::new());
     let mut in_value = false;
-    let mut characters = dn.chars();
-    while let Some(character) = characters.next() {
+    let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
+    let mut rest = dn;
+    while let Some(character) = rest.chars().next() {
+        rest = rest.get(character.len_utf8()..).unwrap_or_default();
+        let mut put = character;
         match character {
             ',' => {
-                found.push((std::mem::take(&mut kind), std::mem::take(&mut value)));
+                found.push((std::mem::take(&mut kind), text(std::mem::take(&mut value))));
                 in_value = false;
+                continue;
             }
-            '=' if !in_value => in_value = true,
-            '\\' if in_value => value.extend(characters.next()),
-            other if in_value => value.push(other),
-            other => kind.push(other),
+            '=' if !in_value => {
+                in_value = true;
+                continue;
+            }
+            '\\' if in_value => {
+                let byte = rest
+                    .get(..2)
+                    .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+                if let Some(byte) = byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+                    value.push(byte);
+                    rest = rest.get(2..).unwrap_or_default();
+                    continue;
+                }
+                let Some(next) = rest.chars().next() else {
+                    break;
+                };
+                rest = rest.get(next.len_utf8()..).unwrap_or_default();
+                put = next;
+            }
+            _ => {}
+        }
+        if in_value {
+            value.extend_from_slice(put.encode_utf8(&mut [0; 4]).as_bytes());
+        } else {
+            kind.push(put);
         }
     }
-    found.push((kind, value));
+    found.push((kind, text(value)));
     found
 }
 
@@ -269,7 +297,7 @@ mod tests {
             pol.extend(data);
             pol.extend(wide("]"));
         }
-        let inf = "[Unicode]\r\nUnicode=yes\r\n[System Access]\r\nMinimumPasswordLength = 14\r\n\
+        let inf = "[Unicode]\r\nUnicode=yes\r\n[Registry Values]\r\nMACHINE\\X\\Y=4,1\r\n[System Access]\r\nMinimumPasswordLength = 14\r\n\
                    PasswordComplexity = 1\r\n[Event Audit]\r\nAuditLogonEvents = 3\r\n\
                    [Privilege Rights]\r\nSeBackupPrivilege = *S-1-5-32-551,Guest\r\n\
                    [Registry Keys]\r\n\"MACHINE\\X\",0,\"D:PAR(A;CI;KA;;;BA)\"\r\n";
@@ -284,15 +312,22 @@ mod tests {
                 b"[Logon]\r\n0CmdLine=a.cmd\r\n0Parameters=-x\r\n",
             ),
         ]);
+        let office = LinkRecord {
+            target: "OU=Sales\\, West \\3D \\C3\\9Cber,OU=Offices,DC=src,DC=test".to_owned(),
+            order: 1,
+            enforced: true,
+            disabled: false,
+            options: 2,
+            blocks_inheritance: false,
+        };
+        let domain = LinkRecord {
+            target: "DC=src,DC=test".to_owned(),
+            enforced: false,
+            disabled: true,
+            ..office.clone()
+        };
         let around = Surroundings {
-            links: Some(vec![LinkRecord {
-                target: "OU=Sales\\, West,OU=Offices,DC=src,DC=test".to_owned(),
-                order: 1,
-                enforced: true,
-                disabled: false,
-                options: 2,
-                blocks_inheritance: false,
-            }]),
+            links: Some(vec![office, domain]),
             when_created: "20240102030405.0Z".to_owned(),
             ..Surroundings::default()
         };
@@ -300,14 +335,32 @@ mod tests {
         let root = xml_tree::parse(&bytes).unwrap();
         assert_eq!(root.child_text("CreatedTime"), "2024-01-02T03:04:05");
         let link = root.named("LinksTo").next().unwrap();
-        assert_eq!(link.child_text("SOMName"), "Sales, West");
-        assert_eq!(link.child_text("SOMPath"), "src.test/Offices/Sales, West");
+        assert_eq!(link.child_text("SOMName"), "Sales, West = Über");
+        assert_eq!(
+            link.child_text("SOMPath"),
+            "src.test/Offices/Sales, West = Über"
+        );
         assert_eq!(link.child_text("NoOverride"), "true");
+        let link = root.named("LinksTo").nth(1).unwrap();
+        assert_eq!(link.child_text("SOMName"), "src");
+        assert_eq!(link.child_text("SOMPath"), "src.test");
+        assert_eq!(link.child_text("Enabled"), "false");
         let units: Vec<u16> = bytes
             .chunks_exact(2)
             .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
             .collect();
         let text = String::from_utf16(&units).unwrap();
+        // In GPMC's order, which is not the template's.
+        let places: Vec<_> = [
+            "Account",
+            "Audit",
+            "UserRightsAssignment",
+            "SecurityOptions",
+            "Registry",
+        ]
+        .map(|kind| text.find(&format!("<q1:{kind}>")).unwrap())
+        .into();
+        assert!(places.is_sorted(), "{places:?}\n{text}");
         for part in [
             "<Extension xmlns:q1=\"http://www.microsoft.com/GroupPolicy/Settings/Security\" xsi:type=\"q1:SecuritySettings\">",
             "<q1:Name>MinimumPasswordLength</q1:Name>\r\n          <q1:SettingNumber>14</q1:SettingNumber>\r\n          <q1:Type>Password</q1:Type>",
@@ -316,6 +369,7 @@ mod tests {
             ">S-1-5-32-551</SID>",
             ">BUILTIN\\Backup Operators</Name>",
             ">Guest</Name>",
+            ">D:PAR(A;CI;KA;;;BA)</SDDL>",
             "<RegistryGroupedAccessEnum>Full Control</RegistryGroupedAccessEnum>",
             "<q1:KeyPath>Software\\Policies\\X</q1:KeyPath>",
             "<q1:String>a</q1:String>",

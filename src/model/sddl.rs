@@ -34,11 +34,17 @@ pub const MAX_TEXT: usize = 1 << 20;
 /// The text of a descriptor [MS-DTYP 2.5.1.1]. Principals that are the same in every domain stand as their two-letter
 /// alias, all others as SIDs, so that the text means the same wherever it is read.
 pub fn to_sddl(descriptor: &SecurityDescriptor) -> String {
+    to_sddl_in(descriptor, None)
+}
+
+/// The same, where accounts of the domain with the SID `domain` stand as their alias too, such as `DA`: a text to be read in
+/// that domain, as GPMC shows it. Those of the forest's root domain (`EA`, `SA`, `RO`, `EK`) stay SIDs, in GPMC's reports as well.
+pub fn to_sddl_in(descriptor: &SecurityDescriptor, domain: Option<&Sid>) -> String {
     let mut text = String::new();
     for (tag, sid) in [("O:", &descriptor.owner), ("G:", &descriptor.group)] {
         if let Some(sid) = sid {
             text.push_str(tag);
-            text.push_str(&sid_text(sid));
+            text.push_str(&sid_text(sid, domain));
         }
     }
     let dacl = [
@@ -67,13 +73,16 @@ pub fn to_sddl(descriptor: &SecurityDescriptor) -> String {
         }
         match list {
             None => text.push_str("NO_ACCESS_CONTROL"),
-            Some(acl) => acl.aces.iter().for_each(|ace| write_ace(&mut text, ace)),
+            Some(acl) => acl
+                .aces
+                .iter()
+                .for_each(|ace| write_ace(&mut text, ace, domain)),
         }
     }
     text
 }
 
-fn write_ace(text: &mut String, ace: &Ace) {
+fn write_ace(text: &mut String, ace: &Ace, domain: Option<&Sid>) {
     let kind = tokens::ACE_TYPES
         .iter()
         .find(|(code, _)| *code == ace.ace_type)
@@ -100,12 +109,12 @@ fn write_ace(text: &mut String, ace: &Ace) {
     text.push(';');
     match &ace.body {
         AceBody::Unknown(bytes) => write_hex(text, bytes),
-        AceBody::Rights(rights) => write_rights(text, ace.ace_type, rights),
+        AceBody::Rights(rights) => write_rights(text, ace.ace_type, rights, domain),
     }
     text.push(')');
 }
 
-fn write_rights(text: &mut String, kind: u8, rights: &AceRights) {
+fn write_rights(text: &mut String, kind: u8, rights: &AceRights, domain: Option<&Sid>) {
     text.push_str(&mask_text(kind, rights.mask));
     let object = rights.object.unwrap_or_default();
     for guid in [object.object_type, object.inherited_object_type] {
@@ -115,7 +124,7 @@ fn write_rights(text: &mut String, kind: u8, rights: &AceRights) {
         }
     }
     text.push(';');
-    text.push_str(&sid_text(&rights.sid));
+    text.push_str(&sid_text(&rights.sid, domain));
     if !rights.application_data.is_empty() {
         text.push(';');
         match application_text(kind, &rights.application_data) {
@@ -201,13 +210,22 @@ fn letters(table: &[(u32, &str)], mask: u32) -> Option<String> {
     (rest == 0).then_some(text)
 }
 
-/// The alias of a SID that is the same in every domain, else the SID.
-fn sid_text(sid: &Sid) -> String {
+/// The alias of a SID that is the same in every domain, or of an account of this one; else the SID.
+fn sid_text(sid: &Sid, domain: Option<&Sid>) -> String {
     let text = sid.to_string();
-    tokens::WELL_KNOWN
-        .iter()
-        .find(|(_, known)| *known == text)
-        .map_or(text, |(alias, _)| (*alias).to_owned())
+    let known = tokens::WELL_KNOWN.iter().find(|(_, known)| *known == text);
+    let of_domain = || {
+        let domain = domain.filter(|domain| sid.domain().as_ref() == Some(*domain))?;
+        tokens::DOMAIN_RELATIVE
+            .iter()
+            .filter(|(alias, _)| !tokens::OF_ROOT_DOMAIN.contains(alias))
+            .find(|(_, rid)| domain.with_rid(*rid) == *sid)
+            .map(|(alias, _)| *alias)
+    };
+    known
+        .map(|(alias, _)| *alias)
+        .or_else(of_domain)
+        .map_or(text, str::to_owned)
 }
 
 /// Reads SDDL [MS-DTYP 2.5.1.1]. `domain_sid` is the domain that aliases such as `DA` speak of; those of the forest's

@@ -327,13 +327,9 @@ pub(super) fn objects_for(
                 if attribute.name.eq_ignore_ascii_case("msiScriptPath") {
                     if let AttributeValues::String(Some(path)) = &mut attribute.values {
                         // The part from the half on stays; before it stands the source GPO's own folder [MS-GPSI 2.2.2.4.1].
-                        let at = path
-                            .to_lowercase()
-                            .find("\\machine\\")
-                            .or_else(|| path.to_lowercase().find("\\user\\"));
-                        if let Some(rest) = at.and_then(|at| path.get(at..)) {
+                        if let Some(rest) = from_the_half_on(path) {
                             *path = format!(
-                                "\\\\{domain}\\sysvol\\{domain}\\Policies\\{}{rest}",
+                                "\\\\{domain}\\sysvol\\{domain}\\Policies\\{}\\{rest}",
                                 target.guid
                             );
                         }
@@ -347,8 +343,24 @@ pub(super) fn objects_for(
         .collect()
 }
 
-/// GPT.INI with the new version and all else of the old one; a new file where the old one cannot be read.
-/// GPT.INI with this version: `old` with all its other lines, or a new one.
+/// The part of a path into a GPO's folder that begins with the half: the last folder called so, because the server may be too.
+fn from_the_half_on(path: &str) -> Option<&str> {
+    let mut end = path.rfind('\\')?;
+    loop {
+        let before = path.get(..end)?;
+        let start = before.rfind('\\')? + 1;
+        let folder = before.get(start..)?;
+        if ["Machine", "User"]
+            .iter()
+            .any(|half| half.eq_ignore_ascii_case(folder))
+        {
+            return path.get(start..);
+        }
+        end = start - 1;
+    }
+}
+
+/// GPT.INI with this version: `old` with all its other lines; a new file where there is none, or it cannot be read.
 pub(super) fn new_gpt_ini(
     old: Option<&[u8]>,
     version: GpoVersion,
@@ -378,4 +390,58 @@ fn extension_findings(list: &ExtensionList, attribute: &str) -> Option<StatusMes
         )
         .with_hint("it is written as the backup has it"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::directory_object::DirectoryAttribute;
+
+    #[test]
+    fn a_path_is_cut_before_the_half() {
+        for (path, rest) in [
+            (
+                r"\\src.test\SysVol\src.test\Policies\{11111111-2222-3333-4444-555555555555}\Machine\Applications\{A}.aas",
+                Some(r"Machine\Applications\{A}.aas"),
+            ),
+            // A server called like a half, and a letter whose lower case is longer.
+            (
+                "\\\\MACHINE\\sysvol\\\u{130}\\USER\\a.aas",
+                Some(r"USER\a.aas"),
+            ),
+            (r"\\user\sysvol\x\machine\user", Some(r"machine\user")),
+            (r"\\src.test\sysvol\a.aas", None),
+            ("Machine", None),
+            ("", None),
+        ] {
+            assert_eq!(from_the_half_on(path), rest, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_script_of_a_package_lies_in_the_target() {
+        let package = DirectoryObject {
+            rdns: vec!["CN=P".to_owned()],
+            object_class: "packageRegistration".to_owned(),
+            attributes: vec![DirectoryAttribute {
+                name: "msiScriptPath".to_owned(),
+                values: AttributeValues::String(Some(
+                    r"\\machine\sysvol\src.test\Policies\{X}\User\Applications\a.aas".to_owned(),
+                )),
+            }],
+            security_descriptor: None,
+        };
+        let target = PlanTarget {
+            guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
+            display_name: "New".to_owned(),
+            domain: "DST.test".parse().unwrap(),
+            create: true,
+        };
+        let new = objects_for(&[package], &target, false);
+        let path = r"\\dst.test\sysvol\dst.test\Policies\{11111111-2222-3333-4444-555555555555}\User\Applications\a.aas";
+        assert_eq!(
+            new[0].attributes[0].values,
+            AttributeValues::String(Some(path.to_owned()))
+        );
+    }
 }

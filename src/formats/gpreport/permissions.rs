@@ -2,16 +2,20 @@
 
 use super::xml::Report;
 use crate::model::grant::{Grant, Protects, SYNCHRONIZE, grants};
-use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::{SecurityDescriptor, ace_flag};
 
 /// The namespace of descriptors.
 const SECURITY: &str = "http://www.microsoft.com/GroupPolicy/Types/Security";
 
-/// The content of a `SecurityDescriptor` element.
-pub(super) fn descriptor(report: &mut Report, descriptor: &SecurityDescriptor, what: Protects) {
+/// The content of a `SecurityDescriptor` element; `sddl` is the descriptor as text.
+pub(super) fn descriptor(
+    report: &mut Report,
+    descriptor: &SecurityDescriptor,
+    sddl: &str,
+    what: Protects,
+) {
     let tag = |name: &str| format!("{name} xmlns=\"{SECURITY}\"");
-    report.leaf(&tag("SDDL"), &to_sddl(descriptor));
+    report.leaf(&tag("SDDL"), sddl);
     if let Some(owner) = &descriptor.owner {
         report.principal(&tag("Owner"), owner);
     }

@@ -29,9 +29,32 @@ const BOOLEAN: &[&str] = &[
 const NUMBER: u32 = 4;
 const LIST: u32 = 7;
 
+/// The place of a setting in the extension: GPMC has them in the order in which its editor shows them, whatever the order of the
+/// template.
+fn place(line: &IniLine<'_>, setting: &Setting<'_>) -> u8 {
+    match setting {
+        Setting::Other { key, .. } if line.is_in("System Access") => {
+            let is_account = ACCOUNT.iter().any(|(name, _)| ini::same(name, key));
+            if is_account { 0 } else { 3 }
+        }
+        Setting::Other { .. } if line.is_in("Kerberos Policy") => 0,
+        Setting::Other { .. } if line.is_in("Event Audit") => 1,
+        Setting::PrivilegeRight { .. } => 2,
+        Setting::RegistryValue { .. } => 3,
+        Setting::Other { .. } => 4,
+        Setting::GroupMembership { .. } => 5,
+        Setting::Secured { .. } if line.is_in("Service General Setting") => 6,
+        Setting::Secured { .. } if line.is_in("Registry Keys") => 7,
+        Setting::Secured { .. } => 8,
+    }
+}
+
 /// The content of the extension `SecuritySettings`.
 pub(super) fn write(report: &mut Report, template: &GptTmpl) {
-    for (line, setting) in template.settings() {
+    let mut settings: Vec<_> = template.settings().collect();
+    settings.sort_by_key(|(line, setting)| place(line, setting));
+    let mut groups_written = false;
+    for (line, setting) in settings {
         let text = |span: std::ops::Range<usize>| line.text.get(span).unwrap_or_default();
         match setting {
             Setting::PrivilegeRight { right, members } => {
@@ -40,8 +63,12 @@ pub(super) fn write(report: &mut Report, template: &GptTmpl) {
                 listed(report, &line, members);
                 report.close();
             }
-            // A group has two lines and is one element; it is written below.
-            Setting::GroupMembership { .. } => {}
+            // A group has two lines and is one element.
+            Setting::GroupMembership { .. } if groups_written => {}
+            Setting::GroupMembership { .. } => {
+                restricted_groups(report, template);
+                groups_written = true;
+            }
             Setting::Secured { name, mode, sddl } => {
                 secured(report, &line, text(name), text(mode), text(sddl));
             }
@@ -68,7 +95,6 @@ pub(super) fn write(report: &mut Report, template: &GptTmpl) {
             Setting::Other { key, value } => other(report, &line, key, value),
         }
     }
-    restricted_groups(report, template);
     report.flag("q1:Blocked", false);
 }
 
@@ -167,7 +193,8 @@ fn secured(report: &mut Report, line: &IniLine<'_>, name: &str, mode: &str, sddl
     };
     report.open("q1:SecurityDescriptor");
     match descriptor {
-        Some(found) => permissions::descriptor(report, &found, what),
+        // GPMC shows the text of the template.
+        Some(found) => permissions::descriptor(report, &found, sddl, what),
         None => permissions::none(report, sddl),
     }
     report.close();

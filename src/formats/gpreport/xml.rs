@@ -17,11 +17,17 @@ pub(super) struct Report {
     /// The elements that are open, by their names.
     open: Vec<String>,
     names: HashMap<Sid, String>,
+    domain: Option<Sid>,
 }
 
 impl Report {
-    /// A report that knows the names of the principals of this snapshot.
+    /// A report that knows the names of the principals of this snapshot, and from them the SID of its domain.
     pub(super) fn new(snapshot: &GpoSnapshot) -> Self {
+        let domain = snapshot.principals.iter().find_map(|entry| {
+            let dns_domain = &entry.principal.dns_domain;
+            let here = dns_domain.eq_ignore_ascii_case(snapshot.domain.as_str());
+            entry.principal.sid.as_ref().filter(|_| here)?.domain()
+        });
         let names = snapshot
             .principals
             .iter()
@@ -31,7 +37,13 @@ impl Report {
             text: String::from("<?xml version=\"1.0\" encoding=\"utf-16\"?>"),
             open: Vec::new(),
             names,
+            domain,
         }
+    }
+
+    /// The SID of the GPO's domain, where one of its principals tells it.
+    pub(super) fn domain(&self) -> Option<&Sid> {
+        self.domain.as_ref()
     }
 
     fn line(&mut self) {

@@ -59,7 +59,7 @@ fn value(kind: u16, bytes: &[u8]) -> Option<String> {
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
         let bytes = rest.get(..length)?;
         if kind == SID {
-            return Some(super::sid_text(&Sid::parse_prefix(bytes).ok()?.0));
+            return Some(super::sid_text(&Sid::parse_prefix(bytes).ok()?.0, None));
         }
         let mut text = String::new();
         super::write_hex(&mut text, bytes);

@@ -206,7 +206,7 @@ fn value(code: u8, rest: &mut &[u8]) -> Option<String> {
         SID => {
             let bytes = counted(rest)?;
             let (sid, used) = Sid::parse_prefix(bytes).ok()?;
-            (used == bytes.len()).then(|| format!("SID({})", super::sid_text(&sid)))
+            (used == bytes.len()).then(|| format!("SID({})", super::sid_text(&sid, None)))
         }
         _ => None,
     }

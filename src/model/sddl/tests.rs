@@ -48,6 +48,23 @@ fn reads_the_schema_default_of_a_gpo() {
 }
 
 #[test]
+fn accounts_of_a_domain_have_their_aliases_in_it() {
+    let domain = domain();
+    let text = "O:DAG:DUD:PAI(A;;RP;;;DA)(A;;RP;;;LA)(A;;RP;;;SY)";
+    let read = from_sddl(text, Some(&domain)).unwrap();
+    assert_eq!(to_sddl_in(&read, Some(&domain)), text);
+    // Nothing to be read elsewhere has them, nor has another domain's account, nor one of the forest's root domain.
+    assert!(!to_sddl(&read).contains("DA"));
+    let other: Sid = "S-1-5-21-1-2-3".parse().unwrap();
+    assert_eq!(to_sddl_in(&read, Some(&other)), to_sddl(&read));
+    let root = from_sddl("D:(A;;RP;;;EA)", Some(&domain)).unwrap();
+    assert_eq!(
+        to_sddl_in(&root, Some(&domain)),
+        format!("D:(A;;RP;;;{DOMAIN}-519)")
+    );
+}
+
+#[test]
 fn agrees_with_the_bytes_of_a_samba_server() {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(LIVE_BYTES)

@@ -141,3 +141,6 @@ pub(super) const DOMAIN_RELATIVE: &[(&str, u32)] = &[
     ("EK", 527),
     ("RS", 553),
 ];
+
+/// Those of them that are accounts of the forest's root domain.
+pub(super) const OF_ROOT_DOMAIN: &[&str] = &["EA", "SA", "RO", "EK"];
