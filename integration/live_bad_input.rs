@@ -262,6 +262,64 @@ fn a_file_that_stops_a_parser_brings_no_sid_of_the_old_domain() {
     assert_same(&before, &state("dst"));
 }
 
+#[test]
+fn one_bad_gpo_costs_a_backup_of_all_only_itself() {
+    if !lab("one_bad_gpo_costs_a_backup_of_all_only_itself") {
+        return;
+    }
+    let _alone = alone();
+    let name = fresh("Leads elsewhere");
+    write("dst.test", &["create", &name]).json();
+    let dn = gpo_named(&state("dst"), &name)["dn"].clone();
+    let lead_to = |path: &str| {
+        let dn = dn.as_str().unwrap();
+        let change = format!("replace: gPCFileSysPath\ngPCFileSysPath: {path}");
+        ldbmodify("dst", &format!("dn: {dn}\nchangetype: modify\n{change}\n"));
+    };
+    let state = state("dst");
+    let path = attribute(&gpo_named(&state, &name), "gPCFileSysPath").to_owned();
+    lead_to(r"\\evil.test\sysvol\dst.test\Policies\x");
+    let to = tempfile::tempdir_in(scratch()).unwrap().keep();
+    let to = to.to_str().unwrap();
+    let comment = "nightly <&> \"Büro\" ]]>";
+    let arguments = ["backup", "--all", "--domain", "dst.test", "--to", to];
+    let said = gpoctl(&[&arguments[..], &["--comment", comment]].concat());
+    lead_to(&path);
+    write("dst.test", &["delete", &name]).json();
+
+    assert_eq!(said.status, 3, "{}{}", said.stdout, said.stderr);
+    let count = state["gpos"].as_object().unwrap().len();
+    let summary = format!("{} of {count} GPOs saved in {to}, 1 failed", count - 1);
+    assert_eq!(said.stderr.matches(&summary).count(), 1, "{}", said.stderr);
+    let sentence = format!("GPO \"{name}\" was not backed up: ");
+    let lines: Vec<&str> = said.stderr.lines().collect();
+    let told: Vec<&&str> = lines
+        .iter()
+        .filter(|line| line.contains(&sentence))
+        .collect();
+    assert_eq!(told.len(), 1, "{}", said.stderr);
+    assert!(told[0].contains("gPCFileSysPath") && told[0].contains("evil.test"));
+    // One line for each backup; each holds the comment as GPMC writes it, the list and the folder's index show it.
+    assert_eq!(said.stdout.lines().count(), count - 1, "{}", said.stdout);
+    assert!(!said.stdout.contains(&name));
+    let escaped = "<Comment><![CDATA[nightly <&> \"Büro\" ]]]]><![CDATA[>]]></Comment>";
+    for line in said.stdout.lines() {
+        let (id, _) = line.split_once("  ").unwrap();
+        let info = std::path::Path::new(to).join(id).join("bkupInfo.xml");
+        let info = std::fs::read_to_string(info).unwrap();
+        assert_eq!(info.matches(escaped).count(), 1, "{info}");
+    }
+    let manifest = std::path::Path::new(to).join("manifest.xml");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
+    assert_eq!(manifest.matches(escaped).count(), count - 1, "{manifest}");
+    let listed = gpoctl(&["backups", "list", to]);
+    assert_eq!(listed.stdout.matches(comment).count(), count - 1);
+    let listed = gpoctl(&["backups", "list", to, "--json"]).json();
+    for backup in listed["backups"].as_array().unwrap() {
+        assert_eq!(backup["comment"], comment);
+    }
+}
+
 /// Takes away everybody else's right to read a file.
 fn set_private(path: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt as _;

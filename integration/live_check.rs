@@ -137,6 +137,7 @@ fn faults_of_the_directory_half() {
     let was = |name: &str| gpo.attribute(name);
     let (version, path) = (was("versionNumber"), was("gPCFileSysPath"));
     let machine = was("gPCMachineExtensionNames");
+    let backup = &back_up("dst.test", &[&gpo.name])[&gpo.name];
 
     gpo.replace("versionNumber", "65536");
     assert_eq!(gpo.faults(), fault("warning", "version-mismatch"));
@@ -146,6 +147,32 @@ fn faults_of_the_directory_half() {
     gpo.replace("gPCFileSysPath", r"\\evil.test\sysvol\dst.test\Policies\x");
     assert_eq!(gpo.faults(), fault("error", "wrong-path"));
     assert_eq!(gpo.check(&[]).0, 1);
+    // Nothing is written to such a GPO and nothing is read from it, wherever the path leads: to nowhere, or to the folder of another
+    // GPO, which is not the one that would go.
+    let backup = backup.to_str().unwrap();
+    let other = r"\\dst.test\SysVol\dst.test\Policies\{B1C20002-1D5F-4E2B-9F00-6B4C8DAE0002}";
+    for path in [r"\\evil.test\sysvol\dst.test\Policies\x", other] {
+        gpo.replace("gPCFileSysPath", path);
+        let before = state("dst");
+        for arguments in [
+            &["delete", gpo.guid.as_str()][..],
+            &["delete", gpo.guid.as_str(), "--keep-links"],
+            &["import", backup, "--into", &gpo.guid],
+            &["restore", backup],
+            &["set-status", &gpo.guid, "none"],
+            &["rename", &gpo.guid, "elsewhere"],
+        ] {
+            let said = write("dst.test", arguments);
+            assert_eq!(said.status, 1, "{arguments:?}: {}", said.stderr);
+            assert!(said.stderr.contains("gPCFileSysPath"), "{}", said.stderr);
+        }
+        let to = ["--to", "dst.test", "--name", "elsewhere", "--yes", "--json"];
+        let copy = ["copy", gpo.guid.as_str(), "--from", "dst.test"];
+        let said = gpoctl(&[&copy[..], &to].concat());
+        assert_eq!(said.status, 1, "{}", said.stderr);
+        assert!(said.stderr.contains("gPCFileSysPath"), "{}", said.stderr);
+        assert_same(&before, &state("dst"));
+    }
     gpo.replace("gPCFileSysPath", &path);
 
     gpo.replace("gPCFunctionalityVersion", "1");

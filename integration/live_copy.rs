@@ -188,6 +188,7 @@ fn a_principal_without_a_row_stays_in_the_permissions_and_is_said() {
     );
     assert_eq!(said.status, 1);
     assert_same(&before, &state("dst"));
+    judges_are_content("dst");
     remove("dst.test", &name);
 }
 
@@ -279,6 +280,7 @@ fn a_principal_of_a_package_alone_is_mapped_by_its_name() {
     let sddl = package(&copied)["sddl"].as_str().unwrap();
     assert!(sddl.contains(&format!(";;;{new})")), "{sddl}");
     assert!(!sddl.contains(&old), "{sddl}");
+    judges_are_content("dst");
     remove("src.test", &source);
     remove("dst.test", &name);
 }

@@ -261,6 +261,7 @@ fn the_same_import_twice_gives_the_same_bytes() {
         (seen[0].1.as_str(), seen[1].1.as_str()),
         ("65537", "131074")
     );
+    judges_are_content("dst");
 }
 
 /// Backups of different kinds, by what is in them.

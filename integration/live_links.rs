@@ -10,6 +10,7 @@
 #[path = "support.rs"]
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::MutexGuard;
 
 use gpoctl::directory::{AttributeSwap, Dn, SwapAttribute};
@@ -20,25 +21,48 @@ use gpoctl::operations::progress::Control;
 use gpoctl::session::{DomainSession, SessionSettings};
 use support::*;
 
-const REGISTRY: &str = "{A1B20002-0C4E-4D1A-8F00-5A3B7C9D0002}";
-const FOLDERS: &str = "{A1B20003-0C4E-4D1A-8F00-5A3B7C9D0003}";
 const EMPTY: &str = "{A1B2000B-0C4E-4D1A-8F00-5A3B7C9D000B}";
+const REGISTRY: &str = "{A1B20002-0C4E-4D1A-8F00-5A3B7C9D0002}";
 
-/// An OU of SRC.TEST for one case; gone when dropped.
+/// Three GPOs of each domain that are linked here: one by its GUID, one by its name, one by the beginning of its GUID.
+const LINKED: [(&str, [&str; 3], [&str; 3]); 2] = [
+    (
+        "src",
+        [REGISTRY, "{A1B20003-0C4E-4D1A-8F00-5A3B7C9D0003}", EMPTY],
+        [REGISTRY, "redirected folders", "A1B2000B"],
+    ),
+    (
+        "dst",
+        [
+            "{B1C20005-1D5F-4E2B-9F00-6B4C8DAE0005}",
+            "{B1C20002-1D5F-4E2B-9F00-6B4C8DAE0002}",
+            "{B1C20001-1D5F-4E2B-9F00-6B4C8DAE0001}",
+        ],
+        [
+            "{B1C20005-1D5F-4E2B-9F00-6B4C8DAE0005}",
+            "target FILLED",
+            "B1C20001",
+        ],
+    ),
+];
+
+/// An OU of a domain for one case; gone when dropped.
 struct Ou {
+    side: &'static str,
     dn: String,
     path: String,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Ou {
-    fn new(name: &str) -> Self {
+    fn new(side: &'static str, name: &str) -> Self {
         let alone = alone();
         let name = fresh(name);
-        let dn = format!("OU={name},DC=src,DC=test");
-        inside("src", &["samba-tool", "ou", "create", &dn]);
+        let dn = format!("OU={name},DC={side},DC=test");
+        inside(side, &["samba-tool", "ou", "create", &dn]);
         Self {
-            path: format!("src.test/{name}"),
+            side,
+            path: format!("{side}.test/{name}"),
             dn,
             _alone: alone,
         }
@@ -46,29 +70,41 @@ impl Ou {
 
     /// `gPLink` as it is stored.
     fn gp_link(&self) -> Option<String> {
-        attribute_of(&self.dn, "gPLink")
+        attribute_of(self.side, &self.dn, "gPLink")
+    }
+
+    /// What `samba-tool gpo getlink` says: GUID and options, in the order they stand.
+    fn getlink(&self) -> Vec<(String, String)> {
+        let said = inside(self.side, &["samba-tool", "gpo", "getlink", &self.dn]);
+        let field = |line: &str, name: &str| {
+            let (key, value) = line.split_once(':')?;
+            (key.trim() == name).then(|| value.trim().to_owned())
+        };
+        let guids = said.lines().filter_map(|line| field(line, "GPO"));
+        let options = said.lines().filter_map(|line| field(line, "Options"));
+        guids.zip(options).collect()
+    }
+
+    /// `gpoctl link` in the domain of the OU.
+    fn link(&self, arguments: &[&str]) -> Said {
+        link(self.side, arguments)
     }
 }
 
 impl Drop for Ou {
     fn drop(&mut self) {
+        let delete = ["samba-tool", "ou", "delete", &self.dn];
         inside(
-            "src",
-            &[
-                "samba-tool",
-                "ou",
-                "delete",
-                &self.dn,
-                "--force-subtree-delete",
-            ],
+            self.side,
+            &[&delete[..], &["--force-subtree-delete"]].concat(),
         );
     }
 }
 
-/// One attribute of an object of SRC.TEST, by ldbsearch.
-fn attribute_of(dn: &str, name: &str) -> Option<String> {
+/// One attribute of an object, by ldbsearch.
+fn attribute_of(side: &str, dn: &str, name: &str) -> Option<String> {
     let found = inside(
-        "src",
+        side,
         &["ldbsearch", "-H", DATABASE, "-b", dn, "-s", "base", name],
     );
     // LDIF folds long lines.
@@ -78,22 +114,11 @@ fn attribute_of(dn: &str, name: &str) -> Option<String> {
         .find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned))
 }
 
-/// What `samba-tool gpo getlink` says: GUID and options, in the order they stand.
-fn getlink(dn: &str) -> Vec<(String, String)> {
-    let said = inside("src", &["samba-tool", "gpo", "getlink", dn]);
-    let field = |line: &str, name: &str| {
-        let (key, value) = line.split_once(':')?;
-        (key.trim() == name).then(|| value.trim().to_owned())
-    };
-    let guids = said.lines().filter_map(|line| field(line, "GPO"));
-    let options = said.lines().filter_map(|line| field(line, "Options"));
-    guids.zip(options).collect()
-}
-
-fn link(arguments: &[&str]) -> Said {
+fn link(side: &str, arguments: &[&str]) -> Said {
+    let domain = format!("{side}.test");
     let mut all = vec!["link"];
     all.extend(arguments);
-    all.extend(["--domain", "src.test", "--json"]);
+    all.extend(["--domain", &domain, "--json"]);
     gpoctl(&all)
 }
 
@@ -109,110 +134,146 @@ fn links_get_the_order_and_state_that_samba_reads() {
     if !lab("links_get_the_order_and_state_that_samba_reads") {
         return;
     }
-    let ou = Ou::new("Links");
-    let target = ou.path.as_str();
-    assert_eq!(
-        link(&["add", REGISTRY, "--target", target, "--yes"]).json()["status"],
-        "done"
-    );
-    // Without an order: the lowest precedence, the first to stand.
-    link(&["add", "redirected folders", "--target", &ou.dn, "--yes"]).json();
-    link(&[
-        "add",
-        "A1B2000B",
-        "--target",
-        target,
-        "--order",
-        "1",
-        "--enforced",
-        "--yes",
-    ])
-    .json();
-    assert_eq!(
-        getlink(&ou.dn),
-        pairs(&[
-            (FOLDERS, "NONE"),
-            (REGISTRY, "NONE"),
-            (EMPTY, "GPLINK_OPT_ENFORCE")
+    for (side, [registry, folders, empty], [first, second, third]) in LINKED {
+        let ou = Ou::new(side, "Links");
+        let target = ou.path.as_str();
+        assert_eq!(
+            ou.link(&["add", first, "--target", target, "--yes"]).json()["status"],
+            "done"
+        );
+        // Without an order: the lowest precedence, the first to stand.
+        ou.link(&["add", second, "--target", &ou.dn, "--yes"])
+            .json();
+        ou.link(&[
+            "add",
+            third,
+            "--target",
+            target,
+            "--order",
+            "1",
+            "--enforced",
+            "--yes",
         ])
-    );
-    assert_eq!(
-        ou.gp_link().unwrap(),
-        [(FOLDERS, 0), (REGISTRY, 0), (EMPTY, 2)]
-            .map(|(guid, options)| format!(
-                "[LDAP://cn={guid},cn=policies,cn=system,DC=src,DC=test;{options}]"
-            ))
-            .concat()
-    );
-    let listed = link(&["list", target]).json();
-    let links = listed["targets"][0]["links"].as_array().unwrap().clone();
-    let orders: Vec<(u64, &str, bool)> = links
-        .iter()
-        .map(|link| {
-            (
-                link["order"].as_u64().unwrap(),
-                link["gpo_guid"].as_str().unwrap(),
-                link["enforced"].as_bool().unwrap(),
-            )
-        })
-        .collect();
-    assert_eq!(
-        orders,
-        [(1, EMPTY, true), (2, REGISTRY, false), (3, FOLDERS, false)]
-    );
-    // Set: order, enforced, enabled; each alone leaves the others.
-    link(&["set", EMPTY, "--target", target, "--order", "3", "--yes"]).json();
-    link(&["set", EMPTY, "--target", target, "--enabled", "no", "--yes"]).json();
-    link(&[
-        "set",
-        REGISTRY,
-        "--target",
-        target,
-        "--enforced",
-        "yes",
-        "--yes",
-    ])
-    .json();
-    assert_eq!(
-        getlink(&ou.dn),
-        pairs(&[
-            (EMPTY, "GPLINK_OPT_DISABLE GPLINK_OPT_ENFORCE"),
-            (FOLDERS, "NONE"),
-            (REGISTRY, "GPLINK_OPT_ENFORCE"),
+        .json();
+        assert_eq!(
+            ou.getlink(),
+            pairs(&[
+                (folders, "NONE"),
+                (registry, "NONE"),
+                (empty, "GPLINK_OPT_ENFORCE")
+            ])
+        );
+        assert_eq!(
+            ou.gp_link().unwrap(),
+            [(folders, 0), (registry, 0), (empty, 2)]
+                .map(|(guid, options)| format!(
+                    "[LDAP://cn={guid},cn=policies,cn=system,DC={side},DC=test;{options}]"
+                ))
+                .concat()
+        );
+        let listed = ou.link(&["list", target]).json();
+        let links = listed["targets"][0]["links"].as_array().unwrap().clone();
+        let orders: Vec<(u64, &str, bool)> = links
+            .iter()
+            .map(|link| {
+                (
+                    link["order"].as_u64().unwrap(),
+                    link["gpo_guid"].as_str().unwrap(),
+                    link["enforced"].as_bool().unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            orders,
+            [(1, empty, true), (2, registry, false), (3, folders, false)]
+        );
+        // Set: order, enforced, enabled; each alone leaves the others.
+        ou.link(&["set", empty, "--target", target, "--order", "3", "--yes"])
+            .json();
+        ou.link(&["set", empty, "--target", target, "--enabled", "no", "--yes"])
+            .json();
+        ou.link(&[
+            "set",
+            registry,
+            "--target",
+            target,
+            "--enforced",
+            "yes",
+            "--yes",
         ])
-    );
-    link(&[
-        "set",
-        EMPTY,
-        "--target",
-        target,
-        "--enforced",
-        "no",
-        "--enabled",
-        "yes",
-        "--yes",
-    ])
-    .json();
-    assert_eq!(getlink(&ou.dn)[0].1, "NONE");
-    let containers = inside("src", &["samba-tool", "gpo", "listcontainers", EMPTY]);
-    assert!(containers.contains(&ou.dn), "{containers}");
-    // Once more is a conflict, an order beyond the end is refused; nothing changes.
-    let before = ou.gp_link();
-    let again = link(&["add", EMPTY, "--target", target, "--yes"]);
-    assert_eq!(again.status, 1);
-    assert!(again.stderr.contains("linked to"), "{}", again.stderr);
-    let beyond = link(&["set", EMPTY, "--target", target, "--order", "4", "--yes"]);
-    assert_eq!(beyond.status, 2);
-    assert_eq!(ou.gp_link(), before);
-    for gpo in [FOLDERS, EMPTY, REGISTRY] {
-        link(&["remove", gpo, "--target", target, "--yes"]).json();
+        .json();
+        assert_eq!(
+            ou.getlink(),
+            pairs(&[
+                (empty, "GPLINK_OPT_DISABLE GPLINK_OPT_ENFORCE"),
+                (folders, "NONE"),
+                (registry, "GPLINK_OPT_ENFORCE"),
+            ])
+        );
+        ou.link(&[
+            "set",
+            empty,
+            "--target",
+            target,
+            "--enforced",
+            "no",
+            "--enabled",
+            "yes",
+            "--yes",
+        ])
+        .json();
+        assert_eq!(ou.getlink()[0].1, "NONE");
+        let containers = inside(side, &["samba-tool", "gpo", "listcontainers", empty]);
+        assert!(containers.contains(&ou.dn), "{containers}");
+        judges_are_content(side);
+        // All links are those that the judge finds, and nothing else.
+        let all = ou.link(&["list", "--all"]).json();
+        let listed: BTreeMap<String, usize> = all["targets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|target| {
+                let dn = target["dn"].as_str().unwrap().to_lowercase();
+                (dn, target["links"].as_array().unwrap().len())
+            })
+            .collect();
+        let found = state(side)["links"].clone();
+        let found: BTreeMap<String, usize> = found
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(dn, som)| {
+                let value = som["gPLink"].as_str().unwrap();
+                (dn.to_lowercase(), value.matches("[LDAP://").count())
+            })
+            .collect();
+        assert_eq!(listed.get(&ou.dn.to_lowercase()), Some(&3));
+        assert_eq!(listed, found);
+        let domain = format!("{side}.test");
+        let shown = gpoctl(&["link", "list", "--all", "--domain", &domain]);
+        assert_eq!(shown.status, 0, "{}", shown.stderr);
+        let rows = shown.stdout.lines().skip(1).count();
+        assert_eq!(rows, found.values().sum::<usize>(), "{}", shown.stdout);
+        assert_eq!(shown.stdout.matches(target).count(), 3, "{}", shown.stdout);
+        // Once more is a conflict, an order beyond the end is refused; nothing changes.
+        let before = ou.gp_link();
+        let again = ou.link(&["add", empty, "--target", target, "--yes"]);
+        assert_eq!(again.status, 1);
+        assert!(again.stderr.contains("linked to"), "{}", again.stderr);
+        let beyond = ou.link(&["set", empty, "--target", target, "--order", "4", "--yes"]);
+        assert_eq!(beyond.status, 2);
+        assert_eq!(ou.gp_link(), before);
+        for gpo in [folders, empty, registry] {
+            ou.link(&["remove", gpo, "--target", target, "--yes"])
+                .json();
+        }
+        assert_eq!(ou.gp_link(), None);
+        assert_eq!(
+            ou.link(&["remove", empty, "--target", target, "--yes"])
+                .status,
+            1
+        );
     }
-    assert_eq!(ou.gp_link(), None);
-    assert_eq!(
-        link(&["remove", EMPTY, "--target", target, "--yes"]).status,
-        1
-    );
-    judges_are_content("src");
 }
 
 #[test]
@@ -220,7 +281,7 @@ fn what_gpmc_and_others_left_in_the_value_is_kept() {
     if !lab("what_gpmc_and_others_left_in_the_value_is_kept") {
         return;
     }
-    let ou = Ou::new("Kept");
+    let ou = Ou::new("src", "Kept");
     let put = |value: &str| {
         // A value that begins with a blank is base64 in LDIF.
         use base64::Engine as _;
@@ -235,35 +296,38 @@ fn what_gpmc_and_others_left_in_the_value_is_kept() {
     };
     // GPMC leaves a blank when the last link goes.
     put(" ");
-    link(&["add", EMPTY, "--target", &ou.path, "--yes"]).json();
+    ou.link(&["add", EMPTY, "--target", &ou.path, "--yes"])
+        .json();
     let mine = format!("[LDAP://cn={EMPTY},cn=policies,cn=system,DC=src,DC=test;0]");
     assert_eq!(ou.gp_link().unwrap(), mine);
     // Unknown bits, another spelling, a GPO of another domain, and what is no link at all.
     let foreign = "[LDAP://cn={11111111-2222-3333-4444-555555555555},cn=policies,cn=system,DC=else,DC=where;0]";
     let odd = format!("[ldap://CN={REGISTRY},CN=Policies,CN=System,DC=src,DC=test;9]");
     put(&format!("{odd}[something else]{foreign}{mine}"));
-    let result = link(&[
-        "set",
-        REGISTRY,
-        "--target",
-        &ou.path,
-        "--enforced",
-        "yes",
-        "--yes",
-    ])
-    .json();
+    let result = ou
+        .link(&[
+            "set",
+            REGISTRY,
+            "--target",
+            &ou.path,
+            "--enforced",
+            "yes",
+            "--yes",
+        ])
+        .json();
     assert_eq!(result["messages"][0]["code"], "unknown-link");
     let odd = odd.replace(";9]", ";11]");
     assert_eq!(
         ou.gp_link().unwrap(),
         format!("{odd}[something else]{foreign}{mine}")
     );
-    link(&["remove", EMPTY, "--target", &ou.path, "--yes"]).json();
+    ou.link(&["remove", EMPTY, "--target", &ou.path, "--yes"])
+        .json();
     assert_eq!(
         ou.gp_link().unwrap(),
         format!("{odd}[something else]{foreign}")
     );
-    let listed = link(&["list", &ou.path]).json();
+    let listed = ou.link(&["list", &ou.path]).json();
     let links = listed["targets"][0]["links"].as_array().unwrap();
     assert_eq!(links.len(), 2);
     assert_eq!(links[0]["gpo"], serde_json::Value::Null);
@@ -275,48 +339,53 @@ fn inheritance_the_domain_and_a_site() {
     if !lab("inheritance_the_domain_and_a_site") {
         return;
     }
-    let ou = Ou::new("Blocked");
-    let inheritance = || inside("src", &["samba-tool", "gpo", "getinheritance", &ou.dn]);
-    for (answer, said) in [("yes", "GPO_BLOCK_INHERITANCE"), ("no", "GPO_INHERIT")] {
-        link(&[
+    for (side, [.., empty], _) in LINKED {
+        let ou = Ou::new(side, "Blocked");
+        let inheritance = || inside(side, &["samba-tool", "gpo", "getinheritance", &ou.dn]);
+        for (answer, said) in [("yes", "GPO_BLOCK_INHERITANCE"), ("no", "GPO_INHERIT")] {
+            ou.link(&[
+                "set",
+                "--target",
+                &ou.path,
+                "--block-inheritance",
+                answer,
+                "--yes",
+            ])
+            .json();
+            assert!(inheritance().contains(said), "{}", inheritance());
+        }
+        let domain = format!("DC={side},DC=test");
+        let site = format!("CN=Default-First-Site-Name,CN=Sites,CN=Configuration,{domain}");
+        let site_path = format!("{side}.test/Configuration/Sites/Default-First-Site-Name");
+        for (dn, target) in [
+            (&domain, format!("{side}.test").as_str()),
+            (&site, &site_path),
+            (&site, "Default-First-Site-Name"),
+        ] {
+            let before = attribute_of(side, dn, "gPLink");
+            ou.link(&["add", empty, "--target", target, "--disabled", "--yes"])
+                .json();
+            let mine = format!("[LDAP://cn={empty},cn=policies,cn=system,DC={side},DC=test;1]");
+            assert_eq!(
+                attribute_of(side, dn, "gPLink"),
+                Some(mine + before.as_deref().unwrap_or_default())
+            );
+            let listed = ou.link(&["list", empty]).json();
+            assert_eq!(listed["targets"][0]["dn"], dn.as_str());
+            ou.link(&["remove", empty, "--target", target, "--yes"])
+                .json();
+            assert_eq!(attribute_of(side, dn, "gPLink"), before);
+        }
+        let refused = ou.link(&[
             "set",
             "--target",
-            &ou.path,
+            &site_path,
             "--block-inheritance",
-            answer,
+            "yes",
             "--yes",
-        ])
-        .json();
-        assert!(inheritance().contains(said), "{}", inheritance());
+        ]);
+        assert_eq!(refused.status, 2);
     }
-    let site = "CN=Default-First-Site-Name,CN=Sites,CN=Configuration,DC=src,DC=test";
-    let site_path = "src.test/Configuration/Sites/Default-First-Site-Name";
-    for (dn, target) in [
-        ("DC=src,DC=test", "src.test"),
-        (site, site_path),
-        (site, "Default-First-Site-Name"),
-    ] {
-        let before = attribute_of(dn, "gPLink").unwrap();
-        link(&["add", EMPTY, "--target", target, "--disabled", "--yes"]).json();
-        let mine = format!("[LDAP://cn={EMPTY},cn=policies,cn=system,DC=src,DC=test;1]");
-        assert_eq!(
-            attribute_of(dn, "gPLink").unwrap(),
-            format!("{mine}{before}")
-        );
-        let listed = link(&["list", "Empty"]).json();
-        assert_eq!(listed["targets"][0]["dn"], dn);
-        link(&["remove", EMPTY, "--target", target, "--yes"]).json();
-        assert_eq!(attribute_of(dn, "gPLink").unwrap(), before);
-    }
-    let refused = link(&[
-        "set",
-        "--target",
-        site_path,
-        "--block-inheritance",
-        "yes",
-        "--yes",
-    ]);
-    assert_eq!(refused.status, 2);
 }
 
 #[test]
@@ -324,17 +393,19 @@ fn a_dry_run_and_nobody_to_ask_change_nothing() {
     if !lab("a_dry_run_and_nobody_to_ask_change_nothing") {
         return;
     }
-    let ou = Ou::new("Asked");
+    let ou = Ou::new("src", "Asked");
     let before = state("src");
-    let plan = link(&["add", EMPTY, "--target", &ou.path, "--dry-run"]).json();
+    let plan = ou
+        .link(&["add", EMPTY, "--target", &ou.path, "--dry-run"])
+        .json();
     assert_eq!(plan["dry_run"], true);
     assert_eq!(plan["plan"]["steps"].as_array().unwrap().len(), 1);
-    let nobody = link(&["add", EMPTY, "--target", &ou.path]);
+    let nobody = ou.link(&["add", EMPTY, "--target", &ou.path]);
     assert_eq!(nobody.status, 2);
     assert!(nobody.stderr.contains("nobody to ask"), "{}", nobody.stderr);
     // Who may not link is told so.
     let add = ["add", EMPTY, "--target", &ou.path, "--yes"];
-    let denied = link(&[&add[..], &editor("src")].concat());
+    let denied = ou.link(&[&add[..], &editor("src")].concat());
     assert_eq!(denied.status, 1, "{}", denied.stderr);
     assert!(
         denied.stderr.contains("may not do this"),
@@ -364,7 +435,7 @@ fn somebody_elses_change_is_a_conflict_and_half_a_list_is_taken_back() {
     if !lab("somebody_elses_change_is_a_conflict_and_half_a_list_is_taken_back") {
         return;
     }
-    let ou = Ou::new("Raced");
+    let ou = Ou::new("src", "Raced");
     let mine = format!("[LDAP://cn={EMPTY},cn=policies,cn=system,DC=src,DC=test;0]");
     let theirs = mine.replace(";0]", ";2]");
     ldbmodify(

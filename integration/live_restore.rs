@@ -115,8 +115,8 @@ fn links_come_back_where_their_target_is_still_there() {
         .as_str()
         .unwrap();
     assert!(links.to_uppercase().contains(&guid), "{links}");
-    remove("dst.test", &[name]);
     judges_are_content("dst");
+    remove("dst.test", &[name]);
 }
 
 #[test]
@@ -184,14 +184,20 @@ fn another_domain_is_refused_and_told_what_does_it() {
         return;
     }
     let _alone = alone();
-    let backup = backup_of("src.test", "Everything");
-    let before = state("dst");
-    let said = restore("dst.test", &backup);
-    assert_eq!(said.status, 1);
-    for word in ["src.test", "dst.test", "gpoctl import", "gpoctl copy"] {
-        assert!(said.stderr.contains(word), "{}", said.stderr);
+    for (from, seed, into) in [
+        ("dst.test", "Target Filled", "src"),
+        ("src.test", "Everything", "dst"),
+    ] {
+        let backup = backup_of(from, seed);
+        let before = state(into);
+        let said = restore(&format!("{into}.test"), &backup);
+        assert_eq!(said.status, 1);
+        for word in ["src.test", "dst.test", "gpoctl import", "gpoctl copy"] {
+            assert!(said.stderr.contains(word), "{}", said.stderr);
+        }
+        assert_same(&before, &state(into));
     }
-    assert_same(&before, &state("dst"));
+    let backup = backup_of("src.test", "Everything");
 
     // The same name is not enough: a domain that was set up anew has other SIDs.
     let before = state("src");
@@ -235,6 +241,7 @@ fn a_filter_that_is_gone_is_left_out_and_said() {
     assert!(codes(&result).contains(&"wmi-filter-gone".to_owned()));
     let now = gpo_named(&state("src"), name);
     assert_eq!(attribute(&now, "gPCWQLFilter"), "");
+    judges_are_content("src");
     remove("src.test", &names);
 }
 
@@ -269,8 +276,8 @@ fn a_name_that_is_taken_and_a_dry_run_change_nothing() {
     write("dst.test", &["delete", &name.to_uppercase()]).json();
     restore("dst.test", &backup).json();
     assert_eq!(version_of("dst", &gpo_named(&state("dst"), &name)), (1, 1));
-    remove("dst.test", &[name]);
     judges_are_content("dst");
+    remove("dst.test", &[name]);
 }
 
 /// Begins a restore, and sends it a signal while it stages.
@@ -391,32 +398,39 @@ fn what_else_stands_below_a_gpo_comes_back_and_is_named_on_the_way_elsewhere() {
         return;
     }
     let _alone = alone();
-    let name = fresh("Wireless");
-    write("src.test", &["create", &name]).json();
-    add_wireless("src", &gpo_named(&state("src"), &name));
-    let then = gpo_named(&state("src"), &name);
-    assert_eq!(then["children"].as_array().unwrap().len(), 6);
-    let backup = backup_of("src.test", &name);
-    write("src.test", &["delete", &name]).json();
-    restore("src.test", &backup).json();
-    let now = gpo_named(&state("src"), &name);
-    assert_same(&timeless(&then), &timeless(&now));
+    for (side, other) in [("src", "dst"), ("dst", "src")] {
+        let [domain, abroad] = [side, other].map(|side| format!("{side}.test"));
+        let name = fresh("Wireless");
+        write(&domain, &["create", &name]).json();
+        add_wireless(side, &gpo_named(&state(side), &name));
+        let then = gpo_named(&state(side), &name);
+        assert_eq!(then["children"].as_array().unwrap().len(), 6);
+        let backup = backup_of(&domain, &name);
+        write(&domain, &["delete", &name]).json();
+        restore(&domain, &backup).json();
+        let now = gpo_named(&state(side), &name);
+        assert_same(&timeless(&then), &timeless(&now));
 
-    let elsewhere = fresh("Wireless elsewhere");
-    let backup = std::path::Path::new(&backup);
-    let result = import(backup, &elsewhere, &["--create", "--yes"]).json();
-    let left = codes(&result);
-    assert_eq!(
-        left.iter()
-            .filter(|code| *code == "directory-object-left-out")
-            .count(),
-        4
-    );
-    let imported = gpo_named(&state("dst"), &elsewhere);
-    assert_eq!(imported["children"].as_array().unwrap().len(), 2);
-    remove("dst.test", &[elsewhere]);
-    remove("src.test", &[name]);
-    judges_are_content("src");
+        let elsewhere = fresh("Wireless elsewhere");
+        let result = write(
+            &abroad,
+            &["import", &backup, "--into", &elsewhere, "--create"],
+        )
+        .json();
+        let left = codes(&result);
+        assert_eq!(
+            left.iter()
+                .filter(|code| *code == "directory-object-left-out")
+                .count(),
+            4
+        );
+        let imported = gpo_named(&state(other), &elsewhere);
+        assert_eq!(imported["children"].as_array().unwrap().len(), 2);
+        judges_are_content(side);
+        judges_are_content(other);
+        remove(&abroad, &[elsewhere]);
+        remove(&domain, &[name]);
+    }
 }
 
 #[test]
