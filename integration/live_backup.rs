@@ -7,6 +7,8 @@
     reason = "test code outside of test functions"
 )]
 
+#[path = "live_backup/judged.rs"]
+mod judged;
 #[path = "support.rs"]
 mod support;
 
@@ -18,136 +20,50 @@ fn every_gpo_equals_sysvol_and_the_directory() {
         return;
     }
     let _domain = alone();
-    let before = state("src");
-    let folder = tempfile::tempdir_in(scratch()).unwrap().keep();
-    let to = folder.to_str().unwrap();
-    let result = gpoctl(&[
-        "backup", "--all", "--domain", "src.test", "--to", to, "--json",
-    ])
-    .json();
-    assert_eq!(result["status"], "done");
-    let backups = result["backups"].as_array().unwrap();
-    assert_eq!(backups.len(), before["gpos"].as_object().unwrap().len());
-    for backup in backups {
-        let gpo = &before["gpos"][backup["gpo_guid"].as_str().unwrap()];
-        let path = std::path::PathBuf::from(backup["path"].as_str().unwrap());
-        assert_eq!(
-            local_files(&path.join("DomainSysvol/GPO")),
-            sysvol_files(gpo),
-            "{}",
-            backup["display_name"]
-        );
-        let xml = std::fs::read_to_string(path.join("Backup.xml")).unwrap();
-        for name in [
-            "gPCMachineExtensionNames",
-            "gPCUserExtensionNames",
-            "displayName",
-        ] {
-            let value = attribute(gpo, name);
-            // A text with a bracket at its end is split over two CDATA sections or not at all.
-            assert!(value.is_empty() || xml.contains(value), "{name} {value}");
+    for side in ["src", "dst"] {
+        let domain = format!("{side}.test");
+        let odd = an_odd_gpo(side);
+        let before = state(side);
+        let folder = tempfile::tempdir_in(scratch()).unwrap().keep();
+        let to = folder.to_str().unwrap();
+        let result = gpoctl(&["backup", "--all", "--domain", &domain, "--to", to, "--json"]).json();
+        assert_eq!(result["status"], "done");
+        let backups = result["backups"].as_array().unwrap();
+        assert_eq!(backups.len(), before["gpos"].as_object().unwrap().len());
+        let judged = judged::Domain::new(side, &before);
+        for backup in backups {
+            judged.assert_saved(backup);
         }
+        let listed = gpoctl(&["backups", "list", to, "--json"]).json();
+        assert_eq!(listed["backups"].as_array().unwrap().len(), backups.len());
+        for entry in listed["backups"].as_array().unwrap() {
+            assert_eq!(entry["problems"].as_array().unwrap().len(), 0, "{entry}");
+        }
+        // Reading changes nothing.
+        assert_same(&before, &state(side));
+        write(&domain, &["delete", &odd]).json();
     }
-    for backup in backups {
-        assert_side_file(&before, backup);
-    }
-    let listed = gpoctl(&["backups", "list", to, "--json"]).json();
-    assert_eq!(listed["backups"].as_array().unwrap().len(), backups.len());
-    for entry in listed["backups"].as_array().unwrap() {
-        assert_eq!(entry["problems"].as_array().unwrap().len(), 0, "{entry}");
-    }
-    // Reading changes nothing.
-    assert_same(&before, &state("src"));
 }
 
-/// The side file of a backup tells of links, WMI filter, owner and GPT.INI what the judge sees.
-fn assert_side_file(state: &serde_json::Value, backup: &serde_json::Value) {
-    let guid = backup["gpo_guid"].as_str().unwrap();
-    let gpo = &state["gpos"][guid];
-    let path = std::path::PathBuf::from(backup["path"].as_str().unwrap());
-    let side: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(path.join("gpoctl.json")).unwrap()).unwrap();
-    let recorded: Vec<(String, u64, u64)> = side["links"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|link| {
-            let options = link["options"].as_u64().unwrap();
-            assert_eq!(link["enforced"], options & 2 != 0);
-            assert_eq!(link["disabled"], options & 1 != 0);
-            let target = link["target"].as_str().unwrap().to_lowercase();
-            (target, link["order"].as_u64().unwrap(), options)
-        })
-        .collect();
-    let mut wanted = Vec::new();
-    for (target, som) in state["links"].as_object().unwrap() {
-        let links: Vec<&str> = som["gPLink"].as_str().unwrap().split('[').skip(1).collect();
-        for (index, link) in links.iter().enumerate() {
-            if link.to_lowercase().contains(&guid.to_lowercase()) {
-                let options = link.trim_end_matches(']').rsplit(';').next().unwrap();
-                let order = u64::try_from(links.len() - index).unwrap();
-                wanted.push((target.to_lowercase(), order, options.parse().unwrap()));
-            }
-        }
-    }
-    let sorted = |mut links: Vec<(String, u64, u64)>| {
-        links.sort();
-        links
-    };
-    assert_eq!(sorted(recorded), sorted(wanted), "{guid}");
-    // The judge writes SIDs of the domain in full or by the two letters of [MS-DTYP 2.5.1.1].
-    let sddl = gpo["sddl"].as_str().unwrap();
-    let domain = state["domain_sid"].as_str().unwrap();
-    let in_full = |letters: &str| match letters {
-        "DA" => format!("{domain}-512"),
-        "EA" => format!("{domain}-519"),
-        "PA" => format!("{domain}-520"),
-        "DU" => format!("{domain}-513"),
-        "LA" => format!("{domain}-500"),
-        "BA" => "S-1-5-32-544".to_owned(),
-        "SY" => "S-1-5-18".to_owned(),
-        sid => sid.to_owned(),
-    };
-    let (owner, rest) = sddl.strip_prefix("O:").unwrap().split_once("G:").unwrap();
-    let group = rest.split_once("D:").unwrap().0;
-    assert_eq!(side["owner"], in_full(owner).as_str(), "{sddl}");
-    assert_eq!(side["group"], in_full(group).as_str(), "{sddl}");
-    assert_eq!(
-        support::sysvol_file("src", guid, "GPT.INI"),
-        decode(side["gpt_ini"].as_str().unwrap()),
-        "{guid}"
+/// Makes a GPO whose four version numbers all differ, with half of it switched off and with a folder that holds nothing.
+fn an_odd_gpo(side: &str) -> String {
+    let domain = format!("{side}.test");
+    let name = fresh("Odd");
+    let made = write(&domain, &["create", &name]).json();
+    let guid = made["gpo"]["guid"].as_str().unwrap().to_owned();
+    ldbmodify(
+        side,
+        &format!(
+            "dn: CN={guid},CN=Policies,CN=System,DC={side},DC=test\nchangetype: modify\nreplace: versionNumber\nversionNumber: {}\n-\nreplace: flags\nflags: 2\n",
+            5 * 65536 + 6
+        ),
     );
-    let filter = attribute(gpo, "gPCWQLFilter");
-    let Some(id) = filter.split(';').nth(1) else {
-        assert!(side["wmi_filter"].is_null());
-        return;
-    };
-    let seen = state["wmi_filters"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|seen| attribute(seen, "msWMI-ID") == id)
-        .unwrap();
-    for (name, values) in seen["attributes"].as_object().unwrap() {
-        if !name.starts_with("msWMI-") {
-            continue;
-        }
-        let kept = side["wmi_filter"]["attributes"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|kept| kept["name"] == name.as_str())
-            .unwrap_or_else(|| panic!("{name} is missing"));
-        assert_eq!(kept["values"]["string"], values[0], "{name}");
-    }
-}
-
-fn decode(text: &str) -> Vec<u8> {
-    use base64::Engine as _;
-
-    base64::engine::general_purpose::STANDARD
-        .decode(text)
-        .unwrap()
+    let script = format!(
+        "cd /var/lib/samba/sysvol/{domain}/Policies/{guid} && mkdir -p User/Nothing/Below && printf '[General]\\r\\nVersion={}\\r\\ndisplayName=Odd\\r\\n' >GPT.INI",
+        7 * 65536 + 8
+    );
+    inside(side, &["sh", "-c", &script]);
+    name
 }
 
 /// A GPO without its folder on SYSVOL, and one with entries that are not read, are saved, but not as whole.
