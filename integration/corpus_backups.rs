@@ -2,8 +2,14 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test that cannot go on has failed, and what it measured is worth seeing"
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "not every target uses all of the support"
 )]
 
 #[path = "support.rs"]
