@@ -209,7 +209,7 @@ fn names_and_sids_targeting_and_paths_change_together_and_nothing_else() {
         .iter()
         .map(|(path, text, _)| (*path, text.as_str()))
         .collect();
-    let (_, _, backup) = source("Preferences", &files);
+    let (of_source, _, backup) = source("Preferences", &files);
     let name = fresh("Preferences mapped");
 
     // Without a table all that is of SRC stays, and each is told with its place.
@@ -295,6 +295,37 @@ fn names_and_sids_targeting_and_paths_change_together_and_nothing_else() {
     for (path, text, _) in &texts {
         assert_eq!(sysvol_file("dst", &guid, path), text.as_bytes(), "{path}");
     }
+    // Nor does a copy touch it.
+    let name = fresh("Preferences copied as they are");
+    let copied = gpoctl(&[
+        "copy",
+        &of_source,
+        "--from",
+        "src.test",
+        "--to",
+        "dst.test",
+        "--name",
+        &name,
+        "--json",
+        "--migration-table",
+        table.to_str().unwrap(),
+        "--scope",
+        "gpmc",
+        "--yes",
+    ])
+    .json();
+    assert_eq!(copied["status"], "done");
+    let told = codes(&copied["messages"]);
+    assert!(
+        told.iter()
+            .any(|(code, file)| code == "out-of-scope" && *file == GROUPS.replace('/', "\\")),
+        "{told:#?}"
+    );
+    let guid = guid_of(&gpo_named(&state("dst"), &name));
+    for (path, text, _) in &texts {
+        assert_eq!(sysvol_file("dst", &guid, path), text.as_bytes(), "{path}");
+    }
+    judges_are_content("dst");
 }
 
 fn table_of_one() -> PathBuf {
