@@ -221,7 +221,9 @@ fn in_permissions(backup_xml: &[u8]) -> Vec<Occurrence> {
             let [1, count, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, rest @ ..] = here else {
                 continue;
             };
-            let parts = rest.chunks_exact(4).take(*count as usize - 1);
+            let parts = rest
+                .chunks_exact(4)
+                .take(usize::try_from(*count).unwrap().saturating_sub(1));
             let parts = parts.map(|b| b[0] | b[1] << 8 | b[2] << 16 | b[3] << 24);
             let parts: Vec<String> = parts.map(|part| part.to_string()).collect();
             found.push(Occurrence {
