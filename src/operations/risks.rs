@@ -222,9 +222,15 @@ fn package(object: &DirectoryObject) -> Option<Risk> {
         }
     };
     let (name, files) = (texts("packageName"), texts("msiFileList"));
+    // A ZAP package has no list of files.
+    let from = if files.is_empty() {
+        texts("setupCommand")
+    } else {
+        files
+    };
     Some(Risk {
         kind: RiskKind::Software,
-        text: format!("{name} from {files}"),
+        text: format!("{name} from {from}"),
         place: Place::file(object.rdns.join(",")),
     })
 }

@@ -170,11 +170,25 @@ fn packages_and_extensions() {
             ],
             security_descriptor: None,
         },
+        // A ZAP package has no list of files.
+        DirectoryObject {
+            rdns: vec!["CN=z".to_owned(), "CN=Packages".to_owned()],
+            object_class: "packageRegistration".to_owned(),
+            attributes: vec![
+                attribute("packageName", AttributeValues::String(Some("Z".to_owned()))),
+                attribute(
+                    "setupCommand",
+                    AttributeValues::String(Some("\\\\s\\z.exe /q".to_owned())),
+                ),
+            ],
+            security_descriptor: None,
+        },
     ];
     assert_eq!(
         shown(&of(&snapshot)),
         [
             "software: P from 0:\\\\s\\p.msi @ CN=p,CN=Packages",
+            "software: Z from \\\\s\\z.exe /q @ CN=z,CN=Packages",
             "unknown extension: {FFFFFFFF-683F-11D2-A89A-00C04FBBCFA2} is no extension of Windows @ gPCMachineExtensionNames",
             "unknown extension: the list of extensions is not well formed @ gPCUserExtensionNames",
         ]
