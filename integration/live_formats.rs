@@ -258,6 +258,36 @@ fn an_advertise_script_leads_to_the_new_share() {
     // Samba reads both.
     judge("dst", &["parse", &path("1")]);
     judge("dst", &["parse", &path("2")]);
+    // Whom the permissions of the packages name is told; an import does not carry them, so they need no row.
+    let shown = gpoctl(&["backups", "show", backup.to_str().unwrap(), "--json"]).json();
+    let references = shown["references"].as_array().unwrap();
+    let mut packages: Vec<&str> = references
+        .iter()
+        .filter(|reference| reference["from_dacl"] == true)
+        .map(|reference| {
+            assert_eq!(reference["place"]["key"], "nTSecurityDescriptor");
+            let sid = reference["sid"].as_str().unwrap();
+            assert!(sid.starts_with(&domain_sid("src")), "{sid}");
+            reference["place"]["file"].as_str().unwrap()
+        })
+        .collect();
+    packages.dedup();
+    assert_eq!(packages.len(), 2, "{packages:?}");
+    let none = self::table(&[]);
+    let refused = import(
+        backup,
+        name,
+        &[
+            "--migration-table",
+            none.to_str().unwrap(),
+            "--exclusive",
+            "--dry-run",
+        ],
+    );
+    assert_ne!(refused.status, 0);
+    let refused = refused.stdout + &refused.stderr;
+    assert!(refused.contains("fs1.src.test"), "{refused}");
+    assert!(!refused.contains("nTSecurityDescriptor"), "{refused}");
     let children = gpo["children"].to_string();
     assert!(
         children.contains("Software für alle$\\\\reader.msi"),

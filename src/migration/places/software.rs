@@ -114,7 +114,7 @@ pub fn permission_references(object: &DirectoryObject) -> (Vec<Found>, Option<St
     let place = Place::file(object.rdns.join(",")).key("nTSecurityDescriptor");
     let unread = |what: String| {
         StatusMessage::warning(
-            "unreadable-descriptor",
+            "unread-permissions",
             format!("{what}, so whom it names is not known"),
         )
         .at(place.clone())
@@ -345,7 +345,7 @@ mod tests {
         object.security_descriptor = Some(vec![9, 0, 4, 0x80]);
         let (found, message) = permission_references(&object);
         assert_eq!(found, []);
-        assert_eq!(message.unwrap().code, "unreadable-descriptor");
+        assert_eq!(message.unwrap().code, "unread-permissions");
         // What another kind of object permits is no setting.
         object.object_class = "classStore".to_owned();
         assert_eq!(permission_references(&object), (Vec::new(), None));
