@@ -403,8 +403,13 @@ fn entries(element: &Element, within: &str, found: &mut Vec<String>) {
         for attribute in &child.attributes {
             let mut value = attribute.value.clone();
             if attribute.name == "SourceExpandedPath" {
-                // Server, domain and GUID: a server of the time before may be in here still, and the case varies.
-                value = value.split('}').skip(1).collect();
+                // Without the server, which a backup without bkupInfo.xml does not know, and the folder of the GPO in one case:
+                // GPMC's varies from backup to backup.
+                let (folder, rest) = value.split_once('}').unwrap();
+                let folder = folder.to_lowercase();
+                // Of an object it is a DN.
+                let folder = folder.split_once("\\sysvol\\").map_or(&*folder, |(_, f)| f);
+                value = format!("{folder}}}{rest}");
             }
             line += &format!(" {}={value:?}", attribute.name);
         }

@@ -129,7 +129,7 @@ fn facts(root: &Element) -> BTreeMap<String, BTreeSet<String>> {
         named(root, name).map(move |element| format!("{name} {}", element.text()))
     });
     facts.insert("filter".to_owned(), filter.collect());
-    // Their order is that in which they count.
+    // In their order.
     let links = named(root, "LinksTo").enumerate();
     let links = links.map(|(number, link)| {
         let parts = link.elements().map(|part| (&part.name, part.text()));

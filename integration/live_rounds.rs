@@ -170,36 +170,40 @@ fn xml_of(backup: &std::path::Path, name: &str) -> Vec<String> {
     lines
 }
 
-/// The elements of another file of a backup that hold text or an attribute, one a line, without those that another GPO and another
-/// time make different: IDs, names, times, versions; and links, which an import leaves as they are.
+/// The attributes of another file of a backup and the elements that hold text, one a line, without those that another GPO and
+/// another time make different: IDs, times, versions; and links, which an import leaves as they are.
 fn elements_of(backup: &std::path::Path, file: &str, name: &str) -> Vec<String> {
     fn flatten(element: &Element, above: &str, own: &[(&str, &str)], lines: &mut Vec<String>) {
-        const OTHERS: [&str; 11] = [
-            "ID",
-            "BackupTime",
-            "CreatedTime",
-            "ModifiedTime",
-            "ReadTime",
-            "VersionDirectory",
-            "VersionSysvol",
-            "LinksTo",
-            // The same three of bkupInfo.xml.
-            "GPOGuid",
-            "GPODisplayName",
-            "Comment",
+        const OTHERS: [&str; 10] = [
+            "/BackupInst/ID",
+            "/BackupInst/BackupTime",
+            "/GPO/CreatedTime",
+            "/GPO/ModifiedTime",
+            "/GPO/ReadTime",
+            "/GPO/Computer/VersionDirectory",
+            "/GPO/Computer/VersionSysvol",
+            "/GPO/User/VersionDirectory",
+            "/GPO/User/VersionSysvol",
+            "/GPO/LinksTo",
         ];
-        if OTHERS.contains(&element.name.as_str()) {
+        let path = format!("{above}/{}", element.name);
+        if OTHERS.contains(&path.as_str()) {
             return;
         }
-        let path = format!("{above}/{}", element.name);
         let clean = |text: &str| {
             own.iter().fold(text.to_owned(), |text, (what, word)| {
                 text.replace(what, word)
             })
         };
+        for attribute in &element.attributes {
+            let (namespace, name) = (&attribute.namespace, &attribute.name);
+            let value = clean(&attribute.value);
+            lines.push(format!("{path} {{{namespace}}}{name}={value}"));
+        }
         let text = element.text();
         if element.elements().next().is_none() {
-            lines.push(format!("{path} {}", clean(text.trim())));
+            let namespace = &element.namespace;
+            lines.push(format!("{path} {{{namespace}}} {}", clean(text.trim())));
         }
         for child in element.elements() {
             flatten(child, &path, own, lines);
@@ -266,6 +270,8 @@ fn saved_and_imported_again(side: &str, seeds: &[(String, String)]) {
             let lines = elements_of(one, file, original);
             assert_eq!(lines, elements_of(two, file, name), "{original}: {file}");
             assert!(lines.len() >= at_least, "{original}: {lines:#?}");
+            let types = lines.iter().filter(|line| line.contains("}type=")).count();
+            assert_eq!(types > 0, file == "gpreport.xml", "{original}: {lines:#?}");
         }
         assert_same(&side_of(one, original), &side_of(two, name));
         let (one, two) = (xml_of(one, original), xml_of(two, name));

@@ -115,6 +115,46 @@ fn around() -> Surroundings {
     }
 }
 
+/// GPMC's order, seen in real backups: a walk turned round, the folder itself first.
+#[test]
+fn what_a_pattern_finds_stands_in_gpmcs_order() {
+    let mut snapshot = snapshot();
+    for path in [
+        "Machine\\Scripts\\Startup\\Sub-2\\a.ps1",
+        "Machine\\Scripts\\Startup\\Sub\\a.xml",
+        "Machine\\Scripts\\Startup\\Sub\\a-b.xml",
+        "Machine\\Scripts\\Startup\\Sub\\Below\\_x",
+        "Machine\\Scripts\\Startup\\Sub\\Below\\x",
+    ] {
+        snapshot
+            .tree
+            .insert_file(&path.parse().unwrap(), Bytes::new());
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let info = write(dir.path(), &snapshot, &Surroundings::default(), "", NOW).unwrap();
+    let xml = fs::read_to_string(info.path.join("Backup.xml")).unwrap();
+    let found: Vec<&str> = xml
+        .split(" bkp:Location=\"DomainSysvol\\GPO\\Machine\\Scripts\\Startup")
+        .skip(1)
+        .map(|rest| rest.split_once('"').unwrap().0)
+        .collect();
+    let dirs = ["", "\\Sub-2", "\\Sub\\Below", "\\Sub"];
+    let files = [
+        "\\Sub-2\\a.ps1",
+        "\\Sub\\Below\\_x",
+        "\\Sub\\Below\\x",
+        "\\Sub\\a.xml",
+        "\\Sub\\a-b.xml",
+        "\\a & b.cmd",
+    ];
+    let expected: Vec<String> = [&dirs[..], &files[..]]
+        .concat()
+        .iter()
+        .map(|path| path.replace('&', "&amp;"))
+        .collect();
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn what_stands_around_a_gpo_comes_back() {
     let dir = tempfile::tempdir().unwrap();

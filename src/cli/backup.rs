@@ -122,28 +122,32 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
                 ui.message(message);
             }
         }
-        let mut summary = format!(
-            "{} of {} GPOs saved in {}",
-            results.len() - failed,
-            results.len(),
-            args.to.display()
-        );
         let stopped = results
             .iter()
             .filter(|result| matches!(&result.outcome, Err(error) if error.kind() == ErrorKind::Cancelled))
             .count();
-        for (count, word) in [
-            (partial, "partial"),
-            (failed - stopped, "failed"),
-            (stopped, "not saved because it was stopped"),
-        ] {
-            if count > 0 {
-                summary.push_str(&format!(", {count} {word}"));
-            }
-        }
+        let counts = (results.len(), partial, failed - stopped, stopped);
+        let summary = summary(&args.to.display().to_string(), counts);
         ui.say(&summary);
     }
     Ok(status)
+}
+
+/// What became of how many GPOs: all of them, those saved in part, those that failed, and those that were not saved because of an
+/// interrupt, begun or not.
+fn summary(folder: &str, (all, partial, failed, stopped): (usize, usize, usize, usize)) -> String {
+    let saved = all.saturating_sub(failed + stopped);
+    let mut summary = format!("{saved} of {all} GPOs saved in {folder}");
+    for (count, word) in [
+        (partial, "partial"),
+        (failed, "failed"),
+        (stopped, "not saved because it was stopped"),
+    ] {
+        if count > 0 {
+            summary.push_str(&format!(", {count} {word}"));
+        }
+    }
+    summary
 }
 
 /// Whether an error is of the GPO that was named, so that the others can be saved.
@@ -172,5 +176,20 @@ fn as_json(result: &BackedUp) -> serde_json::Value {
             "error": { "kind": error.kind(), "message": error.to_string(), "hint": error.hint() },
             "messages": result.messages,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_counts_what_became_of_all() {
+        assert_eq!(summary("b", (3, 0, 0, 0)), "3 of 3 GPOs saved in b");
+        // Of the stopped ones some were being read: nothing is said of when they began.
+        assert_eq!(
+            summary("b", (9, 1, 2, 3)),
+            "4 of 9 GPOs saved in b, 1 partial, 2 failed, 3 not saved because it was stopped"
+        );
     }
 }

@@ -219,6 +219,9 @@ mod tests {
 
     use super::*;
     use crate::formats::xml_tree;
+    use crate::model::principal::{Principal, PrincipalType};
+    use crate::model::sddl::from_sddl;
+    use crate::model::snapshot::InventoryPrincipal;
     use crate::model::version::GpoVersion;
 
     fn snapshot() -> GpoSnapshot {
@@ -266,6 +269,34 @@ mod tests {
         let computer = root.named("Computer").next().unwrap();
         assert_eq!(computer.child_text("VersionDirectory"), "2");
         assert_eq!(computer.child_text("Enabled"), "true");
+    }
+
+    #[test]
+    fn accounts_of_its_domain_have_their_aliases() {
+        let mut snapshot = snapshot();
+        let sid = "S-1-5-21-1-2-3".parse().unwrap();
+        let descriptor = from_sddl("D:P(A;;RP;;;DA)(A;;RP;;;EA)", Some(&sid)).unwrap();
+        snapshot.security_descriptor = descriptor.to_bytes().unwrap();
+        snapshot.principals = [
+            ("S-1-5-21-9-9-9-519", "root.test"),
+            ("S-1-5-21-1-2-3-512", "SRC.test"),
+        ]
+        .map(|(sid, domain)| InventoryPrincipal {
+            principal: Principal::of_domain(
+                sid.parse().unwrap(),
+                "Admins",
+                PrincipalType::GlobalGroup,
+                "X",
+                domain,
+            ),
+            from_dacl: true,
+        })
+        .into();
+        let bytes = write(&snapshot, &Surroundings::default(), "2024-02-03T04:05:06");
+        let root = xml_tree::parse(&bytes).unwrap();
+        let descriptor = root.named("SecurityDescriptor").next().unwrap();
+        let sddl = descriptor.elements().find(|e| e.name == "SDDL").unwrap();
+        assert_eq!(sddl.text(), "D:P(A;;RP;;;DA)(A;;RP;;;S-1-5-21-1-2-3-519)");
     }
 
     fn with_files(files: &[(&str, &[u8])]) -> GpoSnapshot {
