@@ -227,6 +227,7 @@ fn a_filter_crosses_the_border_and_comes_back() {
         return;
     }
     let _alone = alone();
+    let mut made = Vec::new();
     let file = |what: &str| scratch().join(format!("{what}.mof"));
     for (from, to) in [("src", "dst"), ("dst", "src")] {
         let [home, abroad] = [from, to].map(|side| format!("{side}.test"));
@@ -273,11 +274,13 @@ fn a_filter_crosses_the_border_and_comes_back() {
                 assert!(shown.stdout.contains(words), "{words}: {}", shown.stdout);
             }
         }
-        judges_are_content(from);
-        judges_are_content(to);
-        for (side, name) in [to, from].iter().zip(&names) {
-            delete(side, &filter_named(side, name).unwrap());
-        }
+        made.extend([to, from].into_iter().zip(names));
+    }
+    for side in ["src", "dst"] {
+        judges_are_content(side);
+    }
+    for (side, name) in made {
+        delete(side, &filter_named(side, &name).unwrap());
     }
 }
 
