@@ -43,52 +43,75 @@ fn but_for_identity(gpo: &Value) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// The seeds, or in DST copies of them, which are to be removed.
+fn seeds(side: &str) -> [String; 2] {
+    ["Everything", "Software"].map(|seed| {
+        if side == "src" {
+            return seed.to_owned();
+        }
+        let name = fresh(&format!("{seed} to copy"));
+        copy_of_seed(seed, side, &name, &["--preserve-acl"]);
+        name
+    })
+}
+
+fn remove_seeds(side: &str, seeds: &[String]) {
+    for seed in seeds.iter().filter(|_| side != "src") {
+        remove(&format!("{side}.test"), seed);
+    }
+}
+
 #[test]
 fn within_the_domain_everything_stays_but_the_identity() {
     if !lab("within_the_domain_everything_stays_but_the_identity") {
         return;
     }
     let _alone = alone();
-    for seed in ["Everything", "Software"] {
-        let name = fresh(&format!("{seed} copied"));
-        let result = copy(
-            seed,
-            "src.test",
-            "src.test",
-            &["--name", &name, "--preserve-acl"],
-        )
-        .json();
-        assert_eq!(result["gpo"]["created"], true);
-        let now = state("src");
-        let (source, copied) = (gpo_named(&now, seed), gpo_named(&now, &name));
-        assert_eq!(version_of("src", &copied), (1, 1));
-        assert_eq!(
-            attribute(&copied, "gPCWQLFilter"),
-            attribute(&source, "gPCWQLFilter")
-        );
-        // The class store names the GPO it belongs to, whatever the seed wrote there.
-        assert_same(&but_for_identity(&source), &but_for_identity(&copied));
-        assert!(
-            !now["links"]
-                .to_string()
-                .to_uppercase()
-                .contains(&guid_of(&copied)),
-            "a copy is linked nowhere"
-        );
-        // Without the option it has the DACL of a new GPO.
-        let plain = fresh(&format!("{seed} copied plainly"));
-        copy(seed, "src.test", "src.test", &["--name", &plain]).json();
-        let new = fresh(&format!("{seed} new"));
-        write("src.test", &["create", &new]).json();
-        let now = state("src");
-        assert_eq!(
-            gpo_named(&now, &plain)["sddl"],
-            gpo_named(&now, &new)["sddl"]
-        );
-        judges_are_content("src");
-        for name in [name, plain, new] {
-            remove("src.test", &name);
+    for side in ["src", "dst"] {
+        let domain = &format!("{side}.test");
+        let seeds = seeds(side);
+        let mut made = Vec::new();
+        for seed in &seeds {
+            let name = fresh(&format!("{seed} copied"));
+            let result = copy(seed, domain, domain, &["--name", &name, "--preserve-acl"]).json();
+            assert_eq!(result["gpo"]["created"], true);
+            let now = state(side);
+            let (source, copied) = (gpo_named(&now, seed), gpo_named(&now, &name));
+            assert_eq!(version_of(side, &copied), (1, 1));
+            assert_eq!(
+                attribute(&copied, "gPCWQLFilter"),
+                attribute(&source, "gPCWQLFilter")
+            );
+            assert_eq!(
+                attribute(&copied, "gPCWQLFilter").is_empty(),
+                !seed.starts_with("Everything")
+            );
+            // The class store names the GPO it belongs to, whatever the seed wrote there.
+            assert_same(&but_for_identity(&source), &but_for_identity(&copied));
+            assert!(
+                !now["links"]
+                    .to_string()
+                    .to_uppercase()
+                    .contains(&guid_of(&copied)),
+                "a copy is linked nowhere"
+            );
+            // Without the option it has the DACL of a new GPO.
+            let plain = fresh(&format!("{seed} copied plainly"));
+            copy(seed, domain, domain, &["--name", &plain]).json();
+            let new = fresh(&format!("{seed} new"));
+            write(domain, &["create", &new]).json();
+            let now = state(side);
+            assert_eq!(
+                gpo_named(&now, &plain)["sddl"],
+                gpo_named(&now, &new)["sddl"]
+            );
+            made.extend([name, plain, new]);
         }
+        judges_are_content(side);
+        for name in made {
+            remove(domain, &name);
+        }
+        remove_seeds(side, &seeds);
     }
 }
 
@@ -98,54 +121,62 @@ fn there_and_back_with_the_inverse_table_restores_every_byte() {
         return;
     }
     let _alone = alone();
-    let (there, back) = (both_ways("dst"), both_ways("src"));
-    let (there, back) = (there.to_str().unwrap(), back.to_str().unwrap());
-    for seed in ["Everything", "Software"] {
-        let name = fresh(&format!("{seed} abroad"));
-        let options = [
-            "--name",
-            &name,
-            "--preserve-acl",
-            "--migration-table",
-            there,
-        ];
-        let result = copy(seed, "src.test", "dst.test", &options).json();
-        let source = gpo_named(&state("src"), seed);
-        let abroad = gpo_named(&state("dst"), &name);
-        assert_eq!(version_of("dst", &abroad), (1, 1));
-        assert_eq!(attribute(&abroad, "flags"), attribute(&source, "flags"));
-        assert_eq!(attribute(&abroad, "gPCWQLFilter"), "");
-        let filtered = !attribute(&source, "gPCWQLFilter").is_empty();
-        assert_eq!(
-            codes(&result).contains(&"wmi-filter-left-out".to_owned()),
-            filtered
-        );
-        let foreign = domain_sid("src");
-        let directory = format!("{}{}", abroad["sddl"], abroad["children"]);
-        assert!(!directory.contains(&foreign), "{directory}");
-        judges_are_content("dst");
+    for (from, to) in [("src", "dst"), ("dst", "src")] {
+        let (there, back) = (both_ways(to), both_ways(from));
+        let (there, back) = (there.to_str().unwrap(), back.to_str().unwrap());
+        let [here, far] = &[from, to].map(|side| format!("{side}.test"));
+        let seeds = seeds(from);
+        let mut made = Vec::new();
+        for seed in &seeds {
+            let name = fresh(&format!("{seed} abroad"));
+            let options = [
+                "--name",
+                &name,
+                "--preserve-acl",
+                "--migration-table",
+                there,
+            ];
+            let result = copy(seed, here, far, &options).json();
+            let mut source = gpo_named(&state(from), seed);
+            let abroad = gpo_named(&state(to), &name);
+            assert_eq!(version_of(to, &abroad), (1, 1));
+            assert_eq!(attribute(&abroad, "flags"), attribute(&source, "flags"));
+            assert_eq!(attribute(&abroad, "gPCWQLFilter"), "");
+            let filtered = !attribute(&source, "gPCWQLFilter").is_empty();
+            assert_eq!(
+                codes(&result).contains(&"wmi-filter-left-out".to_owned()),
+                filtered
+            );
+            let foreign = domain_sid(from);
+            let directory = format!("{}{}", abroad["sddl"], abroad["children"]);
+            assert!(!directory.contains(&foreign), "{directory}");
 
-        let home = fresh(&format!("{seed} home again"));
-        let options = ["--name", &home, "--preserve-acl", "--migration-table", back];
-        copy(&name, "dst.test", "src.test", &options).json();
-        let mut home_again = gpo_named(&state("src"), &home);
-        let mut source = source;
-        if seed == "Everything" {
-            let path = only_a_name_became_a_sid(&source, &home_again);
-            forget_file(&mut source, path);
-            forget_file(&mut home_again, path);
+            let home = fresh(&format!("{seed} home again"));
+            let options = ["--name", &home, "--preserve-acl", "--migration-table", back];
+            copy(&name, far, here, &options).json();
+            let mut home_again = gpo_named(&state(from), &home);
+            // A copy of the seed has that SID from the beginning.
+            if seed == "Everything" {
+                let path = only_a_name_became_a_sid(&source, &home_again);
+                forget_file(&mut source, path);
+                forget_file(&mut home_again, path);
+            }
+            for gpo in [&mut source, &mut home_again] {
+                // A filter does not cross the border.
+                gpo["attributes"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("gPCWQLFilter");
+            }
+            assert_same(&but_for_identity(&source), &but_for_identity(&home_again));
+            made.extend([(far, name), (here, home)]);
         }
-        for gpo in [&mut source, &mut home_again] {
-            // A filter does not cross the border.
-            gpo["attributes"]
-                .as_object_mut()
-                .unwrap()
-                .remove("gPCWQLFilter");
+        judges_are_content(to);
+        judges_are_content(from);
+        for (domain, name) in &made {
+            remove(domain, name);
         }
-        assert_same(&but_for_identity(&source), &but_for_identity(&home_again));
-        judges_are_content("src");
-        remove("dst.test", &name);
-        remove("src.test", &home);
+        remove_seeds(from, &seeds);
     }
 }
 

@@ -354,6 +354,13 @@ fn one_editor_follows_the_other() {
             "{name}"
         );
     }
+    for check in ["listall", "dbcheck"] {
+        judge("dst", &[check]);
+    }
+    // They own what they wrote, which sysvolcheck has against it. An administrator sets that right.
+    let fix = ["check", gpo.guid.as_str(), "--fix"];
+    write("dst.test", &fix).json();
+    judges_are_content("dst");
 }
 
 #[test]

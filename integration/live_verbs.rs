@@ -52,6 +52,13 @@ fn a_life_from_create_to_delete() {
         assert!(sysvol_files(&gpo).is_empty());
         judges_are_content(side);
 
+        // Samba's own tool makes a GPO with the same permissions, those of the schema, also on what is below.
+        let theirs = fresh("Born of another tool");
+        samba_tool(side, &["gpo", "create", &theirs]);
+        let theirs = gpo_named(&state(side), &theirs);
+        assert_same(&descriptors_of(&theirs), &descriptors_of(&gpo));
+        write(domain, &["delete", &guid_of(&theirs)]).json();
+
         let taken = write(domain, &["create", &name.to_uppercase()]);
         assert_eq!(taken.status, 1);
         assert!(taken.stderr.contains("exists already"), "{}", taken.stderr);
@@ -88,6 +95,17 @@ fn a_life_from_create_to_delete() {
         assert_same(&before, &settled(state(side)));
         judges_are_content(side);
     }
+}
+
+/// The descriptors of a GPO and of the objects below it, each by its own name in lower case.
+fn descriptors_of(gpo: &Value) -> Value {
+    let children = gpo["children"].as_array().unwrap().iter();
+    let children = children.map(|child| {
+        let name = attribute(child, "cn").to_lowercase();
+        (name, child["sddl"].clone())
+    });
+    let own = ("gpo".to_owned(), gpo["sddl"].clone());
+    Value::Object(children.chain([own]).collect())
 }
 
 #[test]
@@ -230,41 +248,46 @@ fn links_go_with_the_gpo_or_stay() {
         return;
     }
     let _alone = alone();
-    let before = settled(state("dst"));
-    let name = fresh("Linked");
-    let (guid, soms) = linked("dst", "dst.test", &name);
-    let links = |som: &str| state("dst")["links"][som]["gPLink"].clone();
-    for som in &soms {
-        assert!(links(som).as_str().unwrap().to_uppercase().contains(&guid));
-    }
-    let whole = state("dst");
-    let said = write("dst.test", &["delete", &name]).json();
-    assert_eq!(said["status"], "done");
-    assert_same(&before, &settled(state("dst")));
-    judges_are_content("dst");
+    for (domain, side) in [("src.test", "src"), ("dst.test", "dst")] {
+        let before = settled(state(side));
+        let name = fresh("Linked");
+        let (guid, soms) = linked(side, domain, &name);
+        let links = |som: &str| state(side)["links"][som]["gPLink"].clone();
+        for som in &soms {
+            assert!(links(som).as_str().unwrap().to_uppercase().contains(&guid));
+        }
+        let whole = state(side);
+        let said = write(domain, &["delete", &name]).json();
+        assert_eq!(said["status"], "done");
+        assert_same(&before, &settled(state(side)));
+        judges_are_content(side);
 
-    // The journal has a backup that brings back everything, the links too.
-    let kept = kept_backup(&said);
-    write(
-        "dst.test",
-        &["restore", &name, "--backup-dir", &kept, "--with-links"],
-    )
-    .json();
-    let now = state("dst");
-    assert_same(&links_of(&whole), &links_of(&now));
-    assert_same(
-        &timeless(&gpo_named(&whole, &name)),
-        &timeless(&gpo_named(&now, &name)),
-    );
-    let said = write("dst.test", &["delete", &name, "--keep-links"]).json();
-    assert!(codes(&said).contains(&"links-kept".to_owned()));
-    assert_same(&links_of(&whole), &links_of(&state("dst")));
-    // Back under its GUID it is in force there again, and can be unlinked like any other.
-    let kept = kept_backup(&said);
-    let restored = write("dst.test", &["restore", &name, "--backup-dir", &kept]).json();
-    assert!(codes(&restored).contains(&"link-in-force".to_owned()));
-    write("dst.test", &["delete", &name]).json();
-    assert_same(&before, &settled(state("dst")));
+        // The journal has a backup that brings back everything, the links too.
+        let kept = kept_backup(&said);
+        write(
+            domain,
+            &["restore", &name, "--backup-dir", &kept, "--with-links"],
+        )
+        .json();
+        let now = state(side);
+        assert_same(&links_of(&whole), &links_of(&now));
+        assert_same(
+            &timeless(&gpo_named(&whole, &name)),
+            &timeless(&gpo_named(&now, &name)),
+        );
+        judges_are_content(side);
+        let said = write(domain, &["delete", &name, "--keep-links"]).json();
+        assert!(codes(&said).contains(&"links-kept".to_owned()));
+        assert_same(&links_of(&whole), &links_of(&state(side)));
+        judges_are_content(side);
+        // Back under its GUID it is in force there again, and can be unlinked like any other.
+        let kept = kept_backup(&said);
+        let restored = write(domain, &["restore", &name, "--backup-dir", &kept]).json();
+        assert!(codes(&restored).contains(&"link-in-force".to_owned()));
+        judges_are_content(side);
+        write(domain, &["delete", &name]).json();
+        assert_same(&before, &settled(state(side)));
+    }
 }
 
 #[test]
@@ -273,21 +296,73 @@ fn who_may_edit_may_not_delete_and_nothing_is_lost() {
         return;
     }
     let _alone = alone();
+    // What he may: edit a copy of the seed that is delegated to him. The backup is of the other domain.
+    let name = fresh("Edited in SRC");
+    copy_of_seed("Everything", "src", &name, &["--preserve-acl"]);
+    let backup = &back_up("dst.test", &["Target Filled"])["Target Filled"];
+    let import = ["import", backup.to_str().unwrap(), "--into", &name];
+    write("src.test", &[&import[..], &editor("src")].concat()).json();
+    let edited = gpo_named(&state("src"), &name);
+    assert_eq!(
+        sysvol_files(&edited),
+        local_files(&backup.join("DomainSysvol/GPO"))
+    );
+    assert_eq!(version_of("src", &edited), (2, 2));
+    for check in ["aclcheck", "listall", "dbcheck"] {
+        judge("src", &[check]);
+    }
+
     let before = state("src");
-    for arguments in [
-        vec!["delete", "Everything"],
-        vec!["delete", "Desktop Registry"],
-        vec!["rename", "Desktop Registry", "x"],
-        vec!["set-status", "Desktop Registry", "none"],
-        vec!["create", "y"],
+    let links = "it may not write gPLink of OU=Workstations,DC=src,DC=test";
+    for (arguments, words) in [
+        (
+            vec!["delete", name.as_str()],
+            ["it may not delete CN={", &guid_of(&edited)],
+        ),
+        (
+            vec!["delete", "Everything"],
+            [links, "it may not delete CN={A1B20006-"],
+        ),
+        (
+            vec!["delete", "Desktop Registry"],
+            [
+                "it may not delete CN=User,CN={A1B20002-",
+                "it may not delete CN={A1B20002-",
+            ],
+        ),
+        (
+            vec!["rename", "Desktop Registry", "x"],
+            [
+                "may not change GPO \"Desktop Registry\"",
+                "it may not write displayName of CN={A1B20002-",
+            ],
+        ),
+        (
+            vec!["set-status", "Desktop Registry", "none"],
+            [
+                "may not change GPO \"Desktop Registry\"",
+                "it may not write flags of CN={A1B20002-",
+            ],
+        ),
+        (
+            vec!["create", "y"],
+            [
+                "it may not create groupPolicyContainer objects in CN=Policies,",
+                "on SYSVOL it may not create folders in",
+            ],
+        ),
     ] {
-        let mut all = arguments.clone();
-        all.extend(editor("src"));
-        let said = write("src.test", &all);
+        let said = write("src.test", &[&arguments[..], &editor("src")].concat());
         assert_eq!(said.status, 1, "{arguments:?}: {}", said.stderr);
+        for words in words.into_iter().chain(["nothing was changed"]) {
+            assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+        }
     }
     assert_same(&before, &state("src"));
+    // He owns what he wrote, which sysvolcheck has against it. An administrator's import sets that right.
+    write("src.test", &import).json();
     judges_are_content("src");
+    write("src.test", &["delete", &name]).json();
 }
 
 #[test]

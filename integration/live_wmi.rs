@@ -221,6 +221,140 @@ fn a_filter_is_linked_and_unlinked() {
     judges_are_content("dst");
 }
 
+#[test]
+fn a_filter_crosses_the_border_and_comes_back() {
+    if !lab("a_filter_crosses_the_border_and_comes_back") {
+        return;
+    }
+    let _alone = alone();
+    let mut made = Vec::new();
+    let file = |what: &str| scratch().join(format!("{what}.mof"));
+    for (from, to) in [("src", "dst"), ("dst", "src")] {
+        let [home, abroad] = [from, to].map(|side| format!("{side}.test"));
+        let names = [fresh("From abroad"), fresh("Home again")];
+        let way = [(&home, &abroad, to), (&abroad, &home, from)];
+        let there = file(&format!("there-{from}"));
+        let back = file(&format!("back-{from}"));
+        let steps = [("Windows 10 and 11", &there), (names[0].as_str(), &back)];
+        let seed = filter_named(from, "Windows 10 and 11").unwrap();
+        for (((of, into, side), (filter, path)), name) in way.into_iter().zip(steps).zip(&names) {
+            let path = path.to_str().unwrap();
+            wmi(of, &["export", filter, "--to", path]).json();
+            wmi(into, &["import", path, "--name", name, "--yes"]).json();
+            let made = filter_named(side, name).unwrap();
+            let id = attribute(&made, "msWMI-ID");
+            assert_eq!(attribute(&made, "cn"), id);
+            assert_ne!(id, attribute(&seed, "msWMI-ID"));
+            // Everything but what makes it another filter, and when it was made that.
+            let kept = |filter: &Value| {
+                let mut attributes = filter["attributes"].clone();
+                let own = ["msWMI-Name", "msWMI-ID", "msWMI-ChangeDate"];
+                attributes
+                    .as_object_mut()
+                    .unwrap()
+                    .retain(|name, _| name.starts_with("msWMI-") && !own.contains(&name.as_str()));
+                attributes
+            };
+            for name in ["msWMI-Parm1", "msWMI-Parm2", "msWMI-Author"] {
+                assert_ne!(attribute(&made, name), "", "{name}");
+            }
+            let changed = |filter: &Value| attribute(filter, "msWMI-ChangeDate").to_owned();
+            assert!(changed(&made) > changed(&seed));
+            assert_same(&kept(&seed), &kept(&made));
+
+            let shown = wmi(into, &["show", name]).json();
+            assert_eq!(shown["name"], name.as_str());
+            assert_eq!(shown["id"], id);
+            assert_eq!(shown["description"], attribute(&made, "msWMI-Parm1"));
+            let query = shown["queries"][0]["query"].as_str().unwrap();
+            assert!(attribute(&made, "msWMI-Parm2").ends_with(&format!(";{query};")));
+            let shown = gpoctl(&["wmi", "show", name, "--domain", into]);
+            assert_eq!(shown.status, 0, "{}", shown.stderr);
+            for words in [name.as_str(), id, query] {
+                assert!(shown.stdout.contains(words), "{words}: {}", shown.stdout);
+            }
+        }
+        made.extend([to, from].into_iter().zip(names));
+    }
+    for side in ["src", "dst"] {
+        judges_are_content(side);
+    }
+    for (side, name) in made {
+        delete(side, &filter_named(side, &name).unwrap());
+    }
+}
+
+#[test]
+fn relinking_needs_one_filter_of_that_name() {
+    if !lab("relinking_needs_one_filter_of_that_name") {
+        return;
+    }
+    let _alone = alone();
+    for (from, seed, to) in [
+        ("dst", "Target Filled", "src"),
+        ("src", "Everything", "dst"),
+    ] {
+        let name = fresh("Relinked");
+        let backup = &back_up(&format!("{from}.test"), &[seed])[seed];
+        let domain = format!("{to}.test");
+        write(&domain, &["create", &name]).json();
+        let only = fresh("Relinked to");
+        let source = backup_of_copy(backup.to_str().unwrap());
+        let renamed = fresh("Filter of two");
+        let xml = std::path::Path::new(&source).join("Backup.xml");
+        let text = std::fs::read_to_string(&xml).unwrap();
+        let called = if from == "src" {
+            "Windows 10 and 11"
+        } else {
+            "Laptops"
+        };
+        assert!(text.contains(called));
+        std::fs::write(&xml, text.replace(called, &renamed)).unwrap();
+        let import = ["import", &source, "--into", &name, "--relink-wmi-filter"];
+
+        let before = state(to);
+        let said = write(&domain, &import);
+        assert_eq!(said.status, 1, "{}", said.stdout);
+        let words = format!("there is no WMI filter \"{renamed}\"");
+        assert!(said.stderr.contains(&words), "{}", said.stderr);
+        assert_same(&before, &state(to));
+
+        let mof = mof(&renamed);
+        let mof = mof.to_str().unwrap();
+        wmi(&domain, &["import", mof, "--yes"]).json();
+        wmi(&domain, &["import", mof, "--name", &only, "--yes"]).json();
+        let one = filter_named(to, &renamed).unwrap();
+        let other = filter_named(to, &only).unwrap();
+        ldbmodify(
+            to,
+            &format!(
+                "dn: {}\nchangetype: modify\nreplace: msWMI-Name\nmsWMI-Name: {renamed}\n",
+                other["dn"].as_str().unwrap()
+            ),
+        );
+        let before = state(to);
+        let said = write(&domain, &import);
+        assert_eq!(said.status, 1, "{}", said.stdout);
+        for filter in [&one, &other] {
+            let id = attribute(filter, "msWMI-ID");
+            assert!(said.stderr.contains(id), "{id}: {}", said.stderr);
+        }
+        assert_same(&before, &state(to));
+
+        delete(to, &other);
+        write(&domain, &import).json();
+        let id = attribute(&one, "msWMI-ID");
+        let now = gpo_named(&state(to), &name);
+        assert_eq!(
+            attribute(&now, "gPCWQLFilter"),
+            format!("[{domain};{id};0]")
+        );
+        judges_are_content(to);
+        write(&domain, &["delete", &name]).json();
+        delete(to, &one);
+    }
+}
+
 /// Makes the class system only in the schema of DST.TEST, or not any more.
 fn system_only(value: &str) {
     let ldif = format!(
