@@ -30,7 +30,10 @@ fn every_gpo_equals_sysvol_and_the_directory() {
         assert_eq!(result["status"], "done");
         let backups = result["backups"].as_array().unwrap();
         assert_eq!(backups.len(), before["gpos"].as_object().unwrap().len());
-        let judged = judged::Domain::new(side, &before);
+        let judged = judged::Domain {
+            side,
+            state: &before,
+        };
         for backup in backups {
             judged.assert_saved(backup);
         }

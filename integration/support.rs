@@ -134,9 +134,14 @@ pub fn fresh(name: &str) -> String {
     format!("{name} {run}")
 }
 
-/// Everything about the GPOs of a domain, as the judge sees it.
+/// Everything about the GPOs of a domain, as the judge sees it, and what stands in their GPT.INI, in base64.
 pub fn state(side: &str) -> Value {
-    serde_json::from_slice(&judge(side, &["state"])).unwrap()
+    let mut state: Value = serde_json::from_slice(&judge(side, &["state"])).unwrap();
+    let ini = gpt_ini(side);
+    for (guid, gpo) in state["gpos"].as_object_mut().unwrap() {
+        gpo["gpt_ini"] = ini[guid].clone();
+    }
+    state
 }
 
 /// The GPO of this display name.

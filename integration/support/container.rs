@@ -52,6 +52,24 @@ pub fn samba_tool(side: &str, arguments: &[&str]) -> String {
     inside(side, &[&tool, arguments, &["-U", "Administrator"]].concat())
 }
 
+/// GPT.INI of every GPO that has one, in base64.
+pub fn gpt_ini(side: &str) -> Value {
+    let script = r#"
+import base64, glob, json, os
+found = glob.glob("/var/lib/samba/sysvol/*.test/Policies/*/GPT.INI")
+print(json.dumps({os.path.basename(os.path.dirname(path)): base64.b64encode(open(path, "rb").read()).decode() for path in found}))
+"#;
+    serde_json::from_str(&inside(side, &["python3", "-c", script])).unwrap()
+}
+
+/// Gives GPT.INI of a GPO more than gpoctl writes there, without touching its permissions.
+pub fn more_in_gpt_ini(side: &str, guid: &str) {
+    let path = format!("/var/lib/samba/sysvol/{side}.test/Policies/{guid}/GPT.INI");
+    let more = r"displayName=New Group Policy Object\r\n\r\n[Example]\r\nkept = yes\r\n";
+    let script = format!("printf '{more}' >>'{path}'");
+    inside(side, &["sh", "-c", &script]);
+}
+
 /// The directory of a domain controller, for Samba's own tools in it.
 pub const DATABASE: &str = "/var/lib/samba/private/sam.ldb";
 
