@@ -131,6 +131,31 @@ fn there_and_back_with_the_inverse_table_restores_every_byte() {
         let mut home_again = gpo_named(&state("src"), &home);
         let mut source = source;
         if seed == "Everything" {
+            // Once more from there: with a SID in place of the name, and no filter, nothing at all is left out.
+            let (abroad, twice) = (fresh("Abroad twice"), fresh("Home twice"));
+            let options = [
+                "--preserve-acl",
+                "--migration-table",
+                there,
+                "--name",
+                &abroad,
+            ];
+            copy(&home, "src.test", "dst.test", &options).json();
+            let options = [
+                "--preserve-acl",
+                "--migration-table",
+                back,
+                "--name",
+                &twice,
+            ];
+            copy(&abroad, "dst.test", "src.test", &options).json();
+            let twice_home = gpo_named(&state("src"), &twice);
+            assert_same(
+                &but_for_identity(&home_again),
+                &but_for_identity(&twice_home),
+            );
+            remove("dst.test", &abroad);
+            remove("src.test", &twice);
             let path = only_a_name_became_a_sid(&source, &home_again);
             forget_file(&mut source, path);
             forget_file(&mut home_again, path);
