@@ -386,7 +386,7 @@ fn tickets_of_a_cache_are_enough_for_both_halves() {
         "--json",
     ])
     .json();
-    assert_eq!(shown["files"].as_array().unwrap().len(), 19);
+    assert_eq!(shown["files"].as_array().unwrap().len(), 39);
     assert_eq!(shown["links"].as_array().unwrap().len(), 2);
 }
 
