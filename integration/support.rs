@@ -468,8 +468,9 @@ pub fn only_a_name_became_a_sid(before: &Value, after: &Value) -> &'static str {
     path
 }
 
-/// A copy of a seed of SRC in either domain, with its WMI filter, or that of the same name; `more` are options of copy.
-pub fn copy_of_seed(seed: &str, side: &str, name: &str, more: &[&str]) {
+/// A copy of a seed of SRC in either domain, with its WMI filter, or that of the same name; `more` are options of copy. Gives
+/// its GUID.
+pub fn copy_of_seed(seed: &str, side: &str, name: &str, more: &[&str]) -> String {
     let domain = format!("{side}.test");
     let mut arguments = vec!["copy", seed, "--from", "src.test", "--to", &domain];
     let table = both_ways("dst");
@@ -477,8 +478,9 @@ pub fn copy_of_seed(seed: &str, side: &str, name: &str, more: &[&str]) {
         arguments.extend(["--migration-table", table.to_str().unwrap()]);
     }
     arguments.extend(["--name", name, "--yes", "--json"]);
-    gpoctl(&[&arguments, more].concat()).json();
+    let copied = gpoctl(&[&arguments, more].concat()).json();
     if side == "dst" && seed == "Everything" {
         write(&domain, &["wmi", "link", name, "Windows 10 and 11"]).json();
     }
+    copied["gpo"]["guid"].as_str().unwrap().to_owned()
 }

@@ -83,7 +83,7 @@ pub fn timeless(gpo: &Value) -> Value {
         }
     }
     if let Some(ini) = gpo["gpt_ini"].as_str() {
-        let text = String::from_utf8(decode(ini)).unwrap();
+        let text = String::from_utf8_lossy(&decode(ini)).into_owned();
         let is_version = |line: &&str| line.to_ascii_lowercase().starts_with("version=");
         let lines = text.split_inclusive('\n').filter(|line| !is_version(line));
         gpo["gpt_ini"] = lines.collect::<String>().into();

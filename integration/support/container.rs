@@ -55,9 +55,9 @@ pub fn samba_tool(side: &str, arguments: &[&str]) -> String {
 /// GPT.INI of every GPO that has one, in base64.
 pub fn gpt_ini(side: &str) -> Value {
     let script = r#"
-import base64, glob, json, os
-found = glob.glob("/var/lib/samba/sysvol/*.test/Policies/*/GPT.INI")
-print(json.dumps({os.path.basename(os.path.dirname(path)): base64.b64encode(open(path, "rb").read()).decode() for path in found}))
+import base64, json, pathlib
+found = pathlib.Path("/var/lib/samba/sysvol").glob("*.test/Policies/*/[Gg][Pp][Tt].[Ii][Nn][Ii]")
+print(json.dumps({path.parent.name: base64.b64encode(path.read_bytes()).decode() for path in found if path.is_file()}))
 "#;
     serde_json::from_str(&inside(side, &["python3", "-c", script])).unwrap()
 }
