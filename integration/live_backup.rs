@@ -30,7 +30,10 @@ fn every_gpo_equals_sysvol_and_the_directory() {
         assert_eq!(result["status"], "done");
         let backups = result["backups"].as_array().unwrap();
         assert_eq!(backups.len(), before["gpos"].as_object().unwrap().len());
-        let judged = judged::Domain::new(side, &before);
+        let judged = judged::Domain {
+            side,
+            state: &before,
+        };
         for backup in backups {
             judged.assert_saved(backup);
         }
@@ -383,7 +386,7 @@ fn tickets_of_a_cache_are_enough_for_both_halves() {
         "--json",
     ])
     .json();
-    assert_eq!(shown["files"].as_array().unwrap().len(), 19);
+    assert_eq!(shown["files"].as_array().unwrap().len(), 39);
     assert_eq!(shown["links"].as_array().unwrap().len(), 2);
 }
 

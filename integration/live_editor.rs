@@ -265,6 +265,59 @@ fn a_delegated_editor_imports_into_his_gpo_and_into_no_other() {
     judges_are_content("dst");
 }
 
+/// Nobody but gpoctl has set the permissions that he works with: those of the directory were copied, those of the files derived.
+#[test]
+fn an_editor_whose_rights_were_copied_imports() {
+    if !lab("an_editor_whose_rights_were_copied_imports") {
+        return;
+    }
+    let _alone = alone();
+    let backup = &back_up("src.test", &["Everything"])["Everything"];
+    let name = fresh("Copied rights");
+    let options = ["--from", "src.test", "--preserve-acl", "--yes", "--json"];
+    gpoctl(&[&["copy", "Everything", "--name", &name], &options[..]].concat()).json();
+    let now = state("src");
+    let (seed, copied) = (gpo_named(&now, "Everything"), gpo_named(&now, &name));
+    // What the file system grants is what it grants where Samba's own tool set it, and to him as well.
+    let wanted = granted_below(&seed);
+    assert_eq!(granted_below(&copied), wanted);
+    let sid = inside("src", &["wbinfo", "--name-to-sid", "gpoedit"]);
+    let sid = sid.split_whitespace().next().unwrap();
+    let number = inside("src", &["wbinfo", "--sid-to-uid", sid]);
+    let his = format!("\"{}\": 7", number.trim());
+    for (path, acl) in &wanted {
+        assert!(acl.contains(&his), "{path}: {acl}");
+    }
+
+    let imports = || {
+        let mut all = vec!["import", backup.to_str().unwrap(), "--into", &name];
+        all.extend(editor("src"));
+        write("src.test", &all).json()
+    };
+    for _ in 0..2 {
+        assert_eq!(imports()["status"], "done");
+    }
+    let after = gpo_named(&state("src"), &name);
+    assert_eq!(version_of("src", &after), (3, 3));
+    assert_eq!(sysvol_files(&after), sysvol_files(&seed));
+    assert_eq!(after["sddl"], seed["sddl"]);
+    write("src.test", &["delete", &name]).json();
+    judges_are_content("src");
+}
+
+/// What the file system grants on every file and folder of a GPO.
+fn granted_below(gpo: &Value) -> Vec<(&str, String)> {
+    gpo["sysvol"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            let acl = entry["posix_acl"].as_str().unwrap();
+            (entry["path"].as_str().unwrap(), granted(acl))
+        })
+        .collect()
+}
+
 #[test]
 fn a_right_on_one_half_only_is_found_out_before_anything_is_written() {
     if !lab("a_right_on_one_half_only_is_found_out_before_anything_is_written") {

@@ -377,10 +377,20 @@ fn software_packages_are_made_below_the_target() {
                     .contains("packageRegistration")
             })
             .collect();
-        assert_eq!(packages.len(), 2);
-        for package in packages {
+        let halves: Vec<&str> = packages
+            .iter()
+            .map(|package| {
+                let dn = package["dn"].as_str().unwrap();
+                ["Machine", "User"]
+                    .into_iter()
+                    .find(|half| dn.contains(&format!(",CN=Class Store,CN={half},CN={guid},")))
+                    .unwrap()
+            })
+            .collect();
+        assert_eq!(halves, ["Machine", "Machine", "User"]);
+        for (package, half) in packages.iter().zip(halves) {
             let script = package["attributes"]["msiScriptPath"][0].as_str().unwrap();
-            let prefix = format!(r"\\dst.test\sysvol\dst.test\Policies\{guid}\Machine\");
+            let prefix = format!(r"\\dst.test\sysvol\dst.test\Policies\{guid}\{half}\");
             assert!(
                 script.to_lowercase().starts_with(&prefix.to_lowercase()),
                 "{script}"

@@ -18,7 +18,8 @@ fn copies(domain: &str, what: &str) -> [String; 2] {
     ["Everything", "Software"].map(|seed| {
         let name = fresh(&format!("{seed} {what}"));
         let side = domain.strip_suffix(".test").unwrap();
-        copy_of_seed(seed, side, &name, &["--preserve-acl"]);
+        let guid = copy_of_seed(seed, side, &name, &["--preserve-acl"]);
+        more_in_gpt_ini(side, &guid);
         name
     })
 }

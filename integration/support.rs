@@ -134,9 +134,14 @@ pub fn fresh(name: &str) -> String {
     format!("{name} {run}")
 }
 
-/// Everything about the GPOs of a domain, as the judge sees it.
+/// Everything about the GPOs of a domain, as the judge sees it, and what stands in their GPT.INI, in base64.
 pub fn state(side: &str) -> Value {
-    serde_json::from_slice(&judge(side, &["state"])).unwrap()
+    let mut state: Value = serde_json::from_slice(&judge(side, &["state"])).unwrap();
+    let ini = gpt_ini(side);
+    for (guid, gpo) in state["gpos"].as_object_mut().unwrap() {
+        gpo["gpt_ini"] = ini[guid].clone();
+    }
+    state
 }
 
 /// The GPO of this display name.
@@ -463,8 +468,9 @@ pub fn only_a_name_became_a_sid(before: &Value, after: &Value) -> &'static str {
     path
 }
 
-/// A copy of a seed of SRC in either domain, with its WMI filter, or that of the same name; `more` are options of copy.
-pub fn copy_of_seed(seed: &str, side: &str, name: &str, more: &[&str]) {
+/// A copy of a seed of SRC in either domain, with its WMI filter, or that of the same name; `more` are options of copy. Gives
+/// its GUID.
+pub fn copy_of_seed(seed: &str, side: &str, name: &str, more: &[&str]) -> String {
     let domain = format!("{side}.test");
     let mut arguments = vec!["copy", seed, "--from", "src.test", "--to", &domain];
     let table = both_ways("dst");
@@ -472,8 +478,9 @@ pub fn copy_of_seed(seed: &str, side: &str, name: &str, more: &[&str]) {
         arguments.extend(["--migration-table", table.to_str().unwrap()]);
     }
     arguments.extend(["--name", name, "--yes", "--json"]);
-    gpoctl(&[&arguments, more].concat()).json();
+    let copied = gpoctl(&[&arguments, more].concat()).json();
     if side == "dst" && seed == "Everything" {
         write(&domain, &["wmi", "link", name, "Windows 10 and 11"]).json();
     }
+    copied["gpo"]["guid"].as_str().unwrap().to_owned()
 }

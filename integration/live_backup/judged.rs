@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
 use quick_xml::events::{BytesStart, Event};
 use serde_json::Value;
 
@@ -26,31 +25,13 @@ const NOT_SAVED: &[&str] = &[
     "whenCreated",
 ];
 
-/// A domain as its judge sees it, with the GPT.INI of every GPO.
+/// A domain as its judge sees it.
 pub struct Domain<'a> {
     pub side: &'a str,
     pub state: &'a Value,
-    gpt_ini: BTreeMap<String, String>,
 }
 
-impl<'a> Domain<'a> {
-    pub fn new(side: &'a str, state: &'a Value) -> Self {
-        let script = format!(
-            "cd /var/lib/samba/sysvol/{side}.test/Policies; for gpo in {{*; do echo $gpo $(base64 -w0 $gpo/GPT.INI); done"
-        );
-        let said = inside(side, &["sh", "-c", &script]);
-        let gpt_ini = said
-            .lines()
-            .map(|line| line.split_once(' ').unwrap())
-            .map(|(guid, ini)| (guid.to_owned(), ini.to_owned()))
-            .collect();
-        Self {
-            side,
-            state,
-            gpt_ini,
-        }
-    }
-
+impl Domain<'_> {
     /// Asserts that a backup, as `backup --json` tells of it, holds all that is in the domain.
     pub fn assert_saved(&self, backup: &Value) {
         let guid = backup["gpo_guid"].as_str().unwrap();
@@ -183,7 +164,7 @@ impl Saved<'_> {
 
     /// `Version` in GPT.INI.
     fn sysvol_version(&self) -> u32 {
-        let ini = String::from_utf8(decode(&self.domain.gpt_ini[self.guid])).unwrap();
+        let ini = String::from_utf8(decode(self.gpo["gpt_ini"].as_str().unwrap())).unwrap();
         let mut lines = ini.lines();
         let version = lines
             .find_map(|line| line.strip_prefix("Version="))
@@ -321,11 +302,7 @@ impl Saved<'_> {
         let group = rest.split_once("D:").unwrap().0;
         assert_eq!(side["owner"], in_full(owner).as_str(), "{sddl}");
         assert_eq!(side["group"], in_full(group).as_str(), "{sddl}");
-        assert_eq!(
-            side["gpt_ini"],
-            self.domain.gpt_ini[guid].as_str(),
-            "{guid}"
-        );
+        assert_eq!(side["gpt_ini"], gpo["gpt_ini"], "{guid}");
         let filter = attribute(gpo, "gPCWQLFilter");
         let Some(id) = filter.split(';').nth(1) else {
             assert!(side["wmi_filter"].is_null());
@@ -442,7 +419,8 @@ fn of_object(object: &Value) -> Attributes {
 /// All attributes of an object of the directory that are `wanted` are saved, and no others.
 fn assert_attributes(seen: &Value, saved: &Attributes, wanted: impl Fn(&str) -> bool) {
     let dn = seen["dn"].as_str().unwrap();
-    let gpo_dn = &dn[dn.find("CN={").unwrap()..];
+    let (_, above) = dn.split_once(",CN={").unwrap();
+    let gpo_dn = format!("CN={{{above}");
     let mut saved = saved.clone();
     for (name, values) in seen["attributes"].as_object().unwrap() {
         if NOT_SAVED.contains(&name.as_str()) || !wanted(name) {
@@ -452,7 +430,7 @@ fn assert_attributes(seen: &Value, saved: &Attributes, wanted: impl Fn(&str) -> 
         let found = found.unwrap_or_else(|| panic!("{name} of {dn} is missing"));
         let mut found: Vec<String> = found
             .iter()
-            .map(|text| text.replace("%GPO_DSPATH%", gpo_dn))
+            .map(|text| text.replace("%GPO_DSPATH%", &gpo_dn))
             .collect();
         let mut wanted: Vec<String> = values
             .as_array()
@@ -516,12 +494,6 @@ impl<'a> Descriptor<'a> {
 fn descriptor(entry: &Value) -> Vec<u8> {
     let text = &entry["attributes"]["nTSecurityDescriptor"][0]["base64"];
     decode(text.as_str().unwrap())
-}
-
-fn decode(text: &str) -> Vec<u8> {
-    base64::engine::general_purpose::STANDARD
-        .decode(text)
-        .unwrap()
 }
 
 fn hex(text: &str) -> Vec<u8> {

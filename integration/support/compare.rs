@@ -1,5 +1,6 @@
 //! Two states of a domain, or of a GPO, compared.
 
+use base64::Engine as _;
 use serde_json::Value;
 
 /// Two states of a domain are the same; says where they are not.
@@ -40,7 +41,7 @@ fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String
 }
 
 /// A GPO without what another DC, another time or another number would make different: times, update numbers, `objectGUID`,
-/// versions, and POSIX permissions. Descriptors, attributes and files stay.
+/// versions. Descriptors, attributes, files and what POSIX permissions grant stay, and GPT.INI but for its version.
 pub fn timeless(gpo: &Value) -> Value {
     let mut gpo = gpo.clone();
     let strip = |entry: &mut Value| {
@@ -69,7 +70,9 @@ pub fn timeless(gpo: &Value) -> Value {
     }
     for entry in gpo["sysvol"].as_array_mut().unwrap() {
         let entry = entry.as_object_mut().unwrap();
-        entry.remove("posix_acl");
+        if let Some(acl) = entry["posix_acl"].as_str() {
+            entry["posix_acl"] = granted(acl).into();
+        }
         if entry["path"]
             .as_str()
             .unwrap()
@@ -79,16 +82,46 @@ pub fn timeless(gpo: &Value) -> Value {
             entry.remove("size");
         }
     }
+    if let Some(ini) = gpo["gpt_ini"].as_str() {
+        let text = String::from_utf8_lossy(&decode(ini)).into_owned();
+        let is_version = |line: &&str| line.to_ascii_lowercase().starts_with("version=");
+        let lines = text.split_inclusive('\n').filter(|line| !is_version(line));
+        gpo["gpt_ini"] = lines.collect::<String>().into();
+    }
     gpo
+}
+
+/// What an ACL of the file system grants to whom, as text: the attribute `system.posix_acl_access` in base64, of which the kernel
+/// says that a version is followed by entries of tag, permissions and number. Samba gives a SID that may be a user or a
+/// group entries of both kinds or of one, as its cache happens to know it.
+pub fn granted(acl: &str) -> String {
+    let bytes = decode(acl);
+    let mut granted = std::collections::BTreeMap::new();
+    for entry in bytes[4..].chunks_exact(8) {
+        let [tag, permissions] = [0, 2].map(|at| u16::from_le_bytes([entry[at], entry[at + 1]]));
+        let number = u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]);
+        // ACL_USER and ACL_GROUP.
+        let who = if [2, 8].contains(&tag) {
+            format!("{number}")
+        } else {
+            format!("tag {tag}")
+        };
+        *granted.entry(who).or_insert(0) |= permissions;
+    }
+    format!("{granted:?}")
 }
 
 /// A descriptor without the two bits that say whether owner and group were given or are the defaults of a new object: a
 /// write of the DACL clears them.
 fn given(descriptor: &str) -> String {
-    use base64::Engine as _;
-
-    let engine = base64::engine::general_purpose::STANDARD;
-    let mut bytes = engine.decode(descriptor).unwrap();
+    let mut bytes = decode(descriptor);
     bytes[2] &= !3;
-    engine.encode(bytes)
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Bytes that stand in base64.
+pub fn decode(text: &str) -> Vec<u8> {
+    base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .unwrap()
 }

@@ -52,6 +52,24 @@ pub fn samba_tool(side: &str, arguments: &[&str]) -> String {
     inside(side, &[&tool, arguments, &["-U", "Administrator"]].concat())
 }
 
+/// GPT.INI of every GPO that has one, in base64.
+pub fn gpt_ini(side: &str) -> Value {
+    let script = r#"
+import base64, json, pathlib
+found = pathlib.Path("/var/lib/samba/sysvol").glob("*.test/Policies/*/[Gg][Pp][Tt].[Ii][Nn][Ii]")
+print(json.dumps({path.parent.name: base64.b64encode(path.read_bytes()).decode() for path in found if path.is_file()}))
+"#;
+    serde_json::from_str(&inside(side, &["python3", "-c", script])).unwrap()
+}
+
+/// Gives GPT.INI of a GPO more than gpoctl writes there, without touching its permissions.
+pub fn more_in_gpt_ini(side: &str, guid: &str) {
+    let path = format!("/var/lib/samba/sysvol/{side}.test/Policies/{guid}/GPT.INI");
+    let more = r"displayName=New Group Policy Object\r\n\r\n[Example]\r\nkept = yes\r\n";
+    let script = format!("printf '{more}' >>'{path}'");
+    inside(side, &["sh", "-c", &script]);
+}
+
 /// The directory of a domain controller, for Samba's own tools in it.
 pub const DATABASE: &str = "/var/lib/samba/private/sam.ldb";
 
