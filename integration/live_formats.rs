@@ -272,7 +272,7 @@ fn an_advertise_script_leads_to_the_new_share() {
         })
         .collect();
     packages.dedup();
-    assert_eq!(packages.len(), 2, "{packages:?}");
+    assert_eq!(packages.len(), 3, "{packages:?}");
     let none = self::table(&[]);
     let refused = import(
         backup,
