@@ -455,7 +455,7 @@ fn a_deletion_that_fails_half_way_is_undone() {
     );
     let before = state("src");
     let then = gpo_named(&before, &name);
-    assert_eq!(then["children"].as_array().unwrap().len(), 6);
+    assert_eq!(then["children"].as_array().unwrap().len(), 9);
 
     let delete = [&["delete", name.as_str()][..], &editor("src")].concat();
     // That is found out before anything is written.
