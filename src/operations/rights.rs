@@ -50,7 +50,7 @@ pub(super) async fn check(session: &DomainSession, plan: &Plan) -> Result<()> {
         "nothing was changed; let an administrator make the GPO and delegate \"Edit settings\" on it to this account"
     } else if directory.is_empty() {
         "nothing was changed; the directory allows it, so let an administrator bring the permissions of the GPO's folder in step with those of the GPO: gpoctl check shows how they differ, and GPMC offers to mend it when it opens the GPO"
-    } else if sysvol.is_empty() {
+    } else if sysvol.is_empty() && writes_files(plan) {
         "nothing was changed; SYSVOL allows it, so let an administrator delegate \"Edit settings\" on the GPO in the directory too"
     } else {
         "nothing was changed; let an administrator delegate \"Edit settings\" on the GPO to this account"
@@ -288,6 +288,13 @@ fn is_at(object: &ObjectRights, gpo: &ObjectRights, rdns: &[String]) -> bool {
     })
 }
 
+/// Whether the plan changes anything on SYSVOL below the GPO's folder: a new name or state does not.
+fn writes_files(plan: &Plan) -> bool {
+    plan.steps
+        .iter()
+        .any(|step| matches!(step, Step::StageFiles { .. }))
+}
+
 /// What of the plan SYSVOL would refuse, one part of a sentence each; nothing where the back end cannot ask.
 async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<String>> {
     let sysvol = session.sysvol();
@@ -300,20 +307,18 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
         }
         return Ok(missing);
     }
+    if !writes_files(plan) {
+        return Ok(missing);
+    }
     let mut moved: BTreeSet<&str> = BTreeSet::new();
-    let mut writes = false;
     for step in &plan.steps {
         match step {
-            Step::StageFiles { .. } => writes = true,
             Step::SwitchEntry { name, change } if *change != Change::Added => {
                 moved.insert(name);
             }
             Step::WriteGptIni { from: Some(_), .. } => drop(moved.insert("GPT.INI")),
             _ => {}
         }
-    }
-    if !writes {
-        return Ok(missing);
     }
     let folder = SysvolPath::gpo(domain, plan.target.guid);
     let Some(granted) = granted(sysvol, &folder).await? else {
