@@ -337,7 +337,7 @@ fn a_report_says_what_gpmc_says() {
     let (mut theirs_order, mut ours_order) = (BTreeSet::new(), BTreeSet::new());
     let mut compared: BTreeMap<String, usize> = BTreeMap::new();
     let mut blanked = 0;
-    let mut cut_short = 0;
+    let (mut cut_short, mut explained) = (0, 0);
     let mut different: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for folder in all_backups(&corpus) {
         let Ok(bytes) = std::fs::read(folder.join("gpreport.xml")) else {
@@ -381,8 +381,10 @@ fn a_report_says_what_gpmc_says() {
             }
             *compared.entry(what.clone()).or_default() += theirs.len();
             for fact in theirs.symmetric_difference(ours) {
-                // What an administrative template explains, GPMC shows as a policy with the template's words.
+                // What an administrative template explains, GPMC shows as a policy with the template's words; certificates,
+                // application control and firewall rules in sections of their own.
                 if what.ends_with("registry") && ours.contains(fact) {
+                    explained += 1;
                     continue;
                 }
                 let side = if theirs.contains(fact) {
@@ -397,7 +399,7 @@ fn a_report_says_what_gpmc_says() {
         }
     }
     println!(
-        "compared: {compared:#?}; no descriptor in Backup.xml: {blanked}; list cut short: {cut_short}"
+        "compared: {compared:#?}; no descriptor in Backup.xml: {blanked}; list cut short: {cut_short}; values shown in other words: {explained}"
     );
     let strange: Vec<_> = ours_words
         .difference(&theirs_words)
@@ -422,5 +424,5 @@ fn a_report_says_what_gpmc_says() {
         .map(|(what, n)| (what.as_str(), *n))
         .collect();
     assert_eq!(compared, COMPARED);
-    assert_eq!((blanked, cut_short), (48, 24));
+    assert_eq!((blanked, cut_short, explained), (48, 24, 7666));
 }

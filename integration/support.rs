@@ -122,7 +122,7 @@ pub fn judge_of(side: &str, arguments: &[&str], input: std::fs::File) -> Vec<u8>
     output.stdout
 }
 
-/// sysvolcheck, aclcheck, listall and dbcheck are content.
+/// sysvolcheck, aclcheck, listall, show-all and dbcheck are content.
 pub fn judges_are_content(side: &str) {
     let said = String::from_utf8(judge(side, &["all"])).unwrap();
     assert_eq!(said.matches(": ok").count(), 5, "{said}");

@@ -172,8 +172,13 @@ fn permission_lines(sddl: &str) -> Vec<String> {
             let name = well_known::name_of(grant.sid).map(|name| format!(" ({name})"));
             let denied = if grant.denied { "deny " } else { "" };
             let rights = grant.levels(Protects::Gpo).join(", ");
+            let below = if grant.below_only() {
+                ", below it only"
+            } else {
+                ""
+            };
             format!(
-                "{}{}: {denied}{rights}",
+                "{}{}: {denied}{rights}{below}",
                 grant.sid,
                 name.unwrap_or_default()
             )

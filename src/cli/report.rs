@@ -100,6 +100,7 @@ fn permissions(snapshot: &GpoSnapshot) -> Option<Vec<Permission>> {
                 name: name_of(snapshot, grant.sid),
                 sid: grant.sid.clone(),
                 denied: grant.denied,
+                below_only: grant.below_only(),
                 rights: grant.levels(Protects::Gpo),
             })
             .collect(),
@@ -112,6 +113,8 @@ struct Permission {
     sid: Sid,
     name: Option<String>,
     denied: bool,
+    /// Whether it is for what is below the GPO alone.
+    below_only: bool,
     rights: Vec<&'static str>,
 }
 
@@ -141,10 +144,15 @@ pub(super) fn show_permissions(ui: &Ui, snapshot: &GpoSnapshot) {
         .into_iter()
         .map(|entry| {
             let sid = entry.sid.to_string();
+            let below = if entry.below_only {
+                ", below it only"
+            } else {
+                ""
+            };
             vec![
                 entry.name.unwrap_or_else(|| sid.clone()),
                 if entry.denied { "deny" } else { "allow" }.to_owned(),
-                entry.rights.join(", "),
+                entry.rights.join(", ") + below,
                 sid,
             ]
         })

@@ -132,7 +132,7 @@ struct Survey<'a> {
     messages: Vec<StatusMessage>,
 }
 
-/// The place of whom the permissions name.
+/// The `file` of the place of a principal in the GPO's permissions.
 pub(crate) const PERMISSIONS: &str = "security descriptor";
 
 /// The messages of visitors about places that may hold a reference which is not known.

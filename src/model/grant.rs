@@ -43,8 +43,8 @@ pub struct Grant<'a> {
     pub apply: bool,
 }
 
-/// The grants of a list in its order. For a GPO the entries of a principal are one grant, and those only for the objects below
-/// it are none (GPMC's reports never name CREATOR OWNER); elsewhere each entry is its own.
+/// The grants of a list in its order. For a GPO the entries of a principal are one grant, those only for what is below it another;
+/// elsewhere each entry is its own.
 pub fn grants(aces: &[Ace], what: Protects) -> Vec<Grant<'_>> {
     let mut found: Vec<Grant<'_>> = Vec::new();
     for ace in aces {
@@ -54,13 +54,11 @@ pub fn grants(aces: &[Ace], what: Protects) -> Vec<Grant<'_>> {
             _ => continue,
         };
         let Some(rights) = ace.rights() else { continue };
-        if what == Protects::Gpo && ace.flags & ace_flag::INHERIT_ONLY != 0 {
-            continue;
-        }
         let apply = is_apply(rights);
-        let known = found
-            .iter_mut()
-            .find(|known| known.sid == &rights.sid && known.denied == denied);
+        let below_only = ace.flags & ace_flag::INHERIT_ONLY != 0;
+        let known = found.iter_mut().find(|known| {
+            known.sid == &rights.sid && known.denied == denied && known.below_only() == below_only
+        });
         match known {
             Some(known) if what == Protects::Gpo => {
                 known.mask |= rights.mask;
@@ -87,6 +85,11 @@ fn is_apply(rights: &AceRights) -> bool {
 }
 
 impl Grant<'_> {
+    /// Whether it is for what is below the object alone, not for the object itself.
+    pub fn below_only(&self) -> bool {
+        self.flags & ace_flag::INHERIT_ONLY != 0
+    }
+
     /// GPMC's words for what is granted; at least one.
     pub fn levels(&self, what: Protects) -> Vec<&'static str> {
         match what {
@@ -120,5 +123,33 @@ impl Grant<'_> {
                 _ => "Custom",
             }],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sddl::from_sddl;
+
+    #[test]
+    fn what_is_for_the_objects_below_is_a_grant_of_its_own() {
+        let sddl = "D:(A;;RPLC;;;AU)(A;CIIO;GA;;;AU)(A;CI;WPCCDC;;;AU)(A;CIIO;GA;;;CO)";
+        let dacl = from_sddl(sddl, None).unwrap().dacl.unwrap();
+        let found: Vec<_> = grants(&dacl.aces, Protects::Gpo)
+            .iter()
+            .map(|grant| {
+                let levels = grant.levels(Protects::Gpo);
+                (grant.sid.to_string(), grant.below_only(), levels)
+            })
+            .collect();
+        let of = |sid: &str, below, level| (sid.to_owned(), below, vec![level]);
+        assert_eq!(
+            found,
+            [
+                of("S-1-5-11", false, "Edit settings"),
+                of("S-1-5-11", true, "Custom"),
+                of("S-1-3-0", true, "Custom"),
+            ]
+        );
     }
 }

@@ -22,10 +22,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place that is a whole file or object.
-    pub fn file(file: impl Into<String>) -> Self {
+    /// A place that is a whole file or object; of a name of more than a thousand bytes, the beginning.
+    pub fn file(file: impl AsRef<str>) -> Self {
         Self {
-            file: file.into(),
+            file: cut(file.as_ref()),
             ..Self::default()
         }
     }
@@ -52,7 +52,7 @@ impl Place {
     }
 }
 
-/// The longest section or key of a place, in bytes. Every reference carries its place, so one name of a megabyte with thousands of
+/// The longest file, section or key of a place, in bytes. Every reference carries its place, so one name of a megabyte with thousands of
 /// references behind it would be copied thousands of times; what is longer than this nobody finds by eye.
 const MAX_NAME: usize = 1000;
 
@@ -121,7 +121,7 @@ pub struct Reference {
     pub place: Place,
     /// Whether GPMC maps this place.
     pub scope: Scope,
-    /// Whether it stands in the permissions of a package, not in a setting: only a copy that preserves permissions carries it.
+    /// Whether it stands in the permissions of a package, not in a setting: only a restore and a copy that preserves permissions carry it.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub from_dacl: bool,
 }

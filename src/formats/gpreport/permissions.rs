@@ -27,7 +27,10 @@ pub(super) fn descriptor(
         report.open(&tag("Permissions"));
         report.flag("InheritsFromParent", !descriptor.is_dacl_protected());
         for grant in grants(&dacl.aces, what) {
-            write(report, &grant, what);
+            // GPMC never names CREATOR OWNER, whose entry is for what is below a GPO.
+            if what != Protects::Gpo || !grant.below_only() {
+                write(report, &grant, what);
+            }
         }
         report.close();
     }

@@ -496,6 +496,40 @@ async fn computers_and_domains_are_not_groups_of_the_same_name() {
 }
 
 #[tokio::test]
+async fn data_that_looks_like_a_reference_stops_an_exclusive_table_of_gpoctls_scope() {
+    let record = Record {
+        key: utf16_bytes("Software\\Vendor"),
+        value_name: utf16_bytes("Blob"),
+        value_type: ValueType::BINARY,
+        data: utf16_bytes(&format!("{SOURCE}-1001\0")),
+    };
+    let mut source = snapshot("");
+    let pol = RegistryPol {
+        records: vec![record],
+    };
+    let path = "Machine\\Registry.pol".parse().unwrap();
+    source.tree.insert_file(&path, pol.to_bytes());
+    let table = table(&[]);
+    let mut options = MapOptions {
+        exclusive: true,
+        ..MapOptions::default()
+    };
+    let error = map(&source, Some(&table), &Target, &options)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unmapped);
+    assert!(error.hint().unwrap().starts_with("no row can say"));
+    assert_eq!(error.details()[0].code, "unread-text");
+    // GPMC does not look there, and without --exclusive it is said.
+    options.scope = Scope::Gpmc;
+    let mapped = map(&source, Some(&table), &Target, &options).await.unwrap();
+    assert_eq!(codes(&mapped.report), ["unread-text"]);
+    options = MapOptions::default();
+    let mapped = map(&source, Some(&table), &Target, &options).await.unwrap();
+    assert_eq!(codes(&mapped.report), ["unread-text"]);
+}
+
+#[tokio::test]
 async fn a_table_does_not_pass_over_references_in_a_file_that_cannot_be_read() {
     let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
     let record = Record {

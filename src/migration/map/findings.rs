@@ -8,7 +8,7 @@ use crate::migration::places::{Found, FoundTarget, Rewrite};
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
-use crate::model::reference::ReferenceKind;
+use crate::model::reference::{ReferenceKind, Scope};
 
 use super::gpo_folder::GpoPath;
 use super::matching::Subject;
@@ -88,7 +88,8 @@ pub(super) fn fail_on_unmapped(
             "{more} files cannot be read, so their references are not known"
         )),
     }
-    let unread_places = if options.exclusive {
+    // GPMC does not look into these texts.
+    let unread_places = if options.exclusive && options.scope == Scope::All {
         survey.unread_places.as_slice()
     } else {
         &[]
@@ -103,12 +104,17 @@ pub(super) fn fail_on_unmapped(
     if parts.is_empty() {
         return Ok(());
     }
+    let hint = if nobody.is_empty() && without_row.is_empty() && outside.is_empty() {
+        "no row can say what stands there; change it in the source, or leave out --exclusive; nothing was written"
+    } else {
+        "correct the migration table; nothing was written"
+    };
     nobody.extend(without_row);
     nobody.extend(unread.iter().cloned());
     nobody.extend(unread_places.iter().cloned());
     nobody.extend(outside);
     Err(Error::new(ErrorKind::Unmapped, parts.join(", and "))
-        .with_hint("correct the migration table; nothing was written")
+        .with_hint(hint)
         .with_details(nobody))
 }
 

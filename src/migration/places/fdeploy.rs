@@ -9,7 +9,7 @@ use super::other_lines;
 use super::text::{Context, Decision};
 use super::unc_search::{looks_like_path, reference_head};
 use crate::formats::fdeploy::{Fdeploy, Redirection};
-use crate::formats::ini::{self, IniFile, IniLine};
+use crate::formats::ini::{self, IniFile, IniLine, LineKind};
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
 
@@ -104,10 +104,15 @@ pub(super) fn visit(
     let mut new = fdeploy.ini.clone();
     let mut gone = Vec::new();
     let mut known = fdeploy.redirections().peekable();
+    // Whether the lines are of a section that goes.
+    let mut going = false;
     for line in fdeploy.ini.lines() {
+        going &= !matches!(line.kind, LineKind::Section(_));
         let redirection = known.next_if(|(known, _)| known.number == line.number);
         let Some((_, redirection)) = redirection else {
-            other_lines::visit(file, &line, &mut new, context);
+            if !going {
+                other_lines::visit(file, &line, &mut new, context);
+            }
             continue;
         };
         match redirection {
@@ -130,7 +135,10 @@ pub(super) fn visit(
                     Decision::Replace(to) => {
                         new.rename_section(line.number, &[folder, "_", &to].concat());
                     }
-                    Decision::Remove => gone.push(line.number),
+                    Decision::Remove => {
+                        gone.push(line.number);
+                        going = true;
+                    }
                 }
             }
             Redirection::Path { sid, path } => {
@@ -148,7 +156,9 @@ pub(super) fn visit(
                 visit_path(&line, path, &place(&line, "FullPath"), &mut new, context);
             }
             Redirection::Flags(_) | Redirection::Status { .. } => {
-                other_lines::visit(file, &line, &mut new, context);
+                if !going {
+                    other_lines::visit(file, &line, &mut new, context);
+                }
             }
         }
     }

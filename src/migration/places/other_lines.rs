@@ -23,6 +23,12 @@ pub(super) fn visit(
         if let Some(to) = edited(name, &[']'], &place, context) {
             new.rename_section(line.number, &to);
         }
+        let behind = line.text.split_once(']').map_or("", |(_, behind)| behind);
+        if may_refer(behind) {
+            let text =
+                "what stands behind the name of a section may be a reference and is not looked at";
+            context.warning("unread-text", text, &place);
+        }
         return;
     }
     // A key has no quotes: then the sign is one of a text, such as the condition of an entry.
@@ -36,7 +42,8 @@ pub(super) fn visit(
         }
         None => vec![Some((
             ini::trimmed_span(line.text, 0..line.text.len()),
-            &[][..],
+            // A sign of equality would make a pair of it.
+            &['='][..],
         ))],
     };
     let mut edits = Vec::new();

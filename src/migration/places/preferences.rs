@@ -154,7 +154,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
             }
             let text = format!(
                 "the item is for what an LDAP query finds, which names objects or a server of this domain: \"{}\"",
-                printable(value)
+                printable(&value.chars().take(200).collect::<String>())
             );
             let message = StatusMessage::info("targets-ldap", text)
                 .at(self.place(cursor, &[key]))

@@ -118,6 +118,7 @@ pub fn permission_references(object: &DirectoryObject) -> (Vec<Found>, Option<St
             format!("{what}, so whom it names is not known"),
         )
         .at(place.clone())
+        .with_hint("look at the package in the source domain")
     };
     let mut descriptor = match SecurityDescriptor::parse(bytes) {
         Ok(descriptor) => descriptor,

@@ -185,6 +185,14 @@ fn lines_that_scripts_and_redirections_do_not_know() {
     for path in [FDEPLOY, FDEPLOY1] {
         assert_mapped(path, redirected, &new(redirected), &[]);
     }
+    // In a section that goes nobody asks what is in its lines.
+    let going = "[Folder_Redirection]\r\n{A}=S-1-5-21-1-2-3-8;s-1-1-0\r\n[{A}_S-1-5-21-1-2-3-8]\r\nOwner=S-1-5-21-1-2-3-8\r\n\
+                 [{A}_s-1-1-0]\r\nOwner=S-1-5-21-1-2-3-5\r\n";
+    let left = "[Folder_Redirection]\r\n{A}=s-1-1-0\r\n[{A}_s-1-1-0]\r\nOwner=S-1-5-21-4-5-6-5\r\n";
+    assert_mapped(FDEPLOY1, going, left, &[]);
+    // Behind the name of a section nobody looks, and that is said.
+    let behind = "[a] \\\\old\\x\r\n";
+    assert_mapped(SCRIPTS, behind, behind, &["unread-text"]);
 }
 
 #[test]

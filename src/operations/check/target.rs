@@ -256,7 +256,11 @@ async fn see(
         // Who asks may read less than the client.
         Err(error) if error.kind() == ErrorKind::Denied => {
             let text = format!("its GPT.INI is taken to have the directory's version: {error}");
-            messages.push(StatusMessage::warning("unread", text).of_gpo(&gpo.display_name));
+            messages.push(
+                StatusMessage::warning("unread", text)
+                    .of_gpo(&gpo.display_name)
+                    .with_hint("run it as somebody who may read the file"),
+            );
             gpo.version
         }
         other => other?,
