@@ -100,36 +100,10 @@ impl XmlDocument {
         let raw = self.text.get(range.clone()).unwrap_or_default();
         let mut text = spelling::respell(raw, setting, value);
         if self.encoding.encode(&text).is_none() {
-            text = self.with_references(&text);
+            let has = |c: char| self.encoding.encode(c.encode_utf8(&mut [0; 4])).is_some();
+            text = spelling::with_references(&text, setting, has).unwrap_or(text);
         }
         Edit { text, range }
-    }
-
-    /// A spelled text with character references for what the encoding does not have; a CDATA section, which has no
-    /// references, ends before one and goes on behind it.
-    fn with_references(&self, text: &str) -> String {
-        const CDATA: (&str, &str) = ("<![CDATA[", "]]>");
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        let mut within = false;
-        while let Some(c) = rest.chars().next() {
-            let mark = if within { CDATA.1 } else { CDATA.0 };
-            if let Some(behind) = rest.strip_prefix(mark) {
-                within = !within;
-                out.push_str(mark);
-                rest = behind;
-                continue;
-            }
-            rest = rest.get(c.len_utf8()..).unwrap_or_default();
-            if self.encoding.encode(c.encode_utf8(&mut [0; 4])).is_some() {
-                out.push(c);
-            } else if within {
-                out.push_str(&format!("]]>&#{};<![CDATA[", u32::from(c)));
-            } else {
-                out.push_str(&format!("&#{};", u32::from(c)));
-            }
-        }
-        out
     }
 
     /// The edit that takes an element out of this document, with the blanks before it.
@@ -256,12 +230,18 @@ mod tests {
         let beyond = edit("\u{416}&").unwrap();
         assert!(beyond.to_bytes().ends_with(b"<a n='&#1046;&amp;'/>"));
         assert_eq!(beyond.root().attributes[0].value, "\u{416}&");
-        let bytes = b"<?xml version='1.0' encoding='windows-1252'?><a>y<?p?><![CDATA[x]]></a>";
-        let document = XmlDocument::parse(bytes).unwrap();
-        for text in ["\u{416}", "y\u{416}x\u{416}", "yx\u{416}]]>"] {
-            let edit = document.set_content(document.root(), text).unwrap();
-            let edited = document.edited(vec![edit]).unwrap();
-            assert_eq!(edited.content(edited.root()).as_deref(), Some(text));
+        // The mark of a section is none in an instruction or a comment.
+        for content in [
+            "y<?p?><![CDATA[x]]>",
+            "y<?p <![CDATA[ ?><!-- <![CDATA[ -->x",
+        ] {
+            let xml = format!("<?xml version='1.0' encoding='windows-1252'?><a>{content}</a>");
+            let document = XmlDocument::parse(xml.as_bytes()).unwrap();
+            for text in ["\u{416}", "y\u{416}x\u{416}", "yx\u{416}]]>"] {
+                let edit = document.set_content(document.root(), text).unwrap();
+                let edited = document.edited(vec![edit]).unwrap();
+                assert_eq!(edited.content(edited.root()).as_deref(), Some(text));
+            }
         }
     }
 

@@ -39,6 +39,32 @@ pub(super) fn respell(raw: &str, setting: Setting, new: &str) -> String {
         .unwrap_or_else(|| spell(&new, setting, false))
 }
 
+/// A spelled value with character references for the characters that the encoding does not have; a CDATA section, which has no
+/// references, ends before one and goes on behind it. `None` when other elements stand in the value.
+pub(super) fn with_references(
+    spelled: &str,
+    setting: Setting,
+    has: impl Fn(char) -> bool,
+) -> Option<String> {
+    let mut out = String::with_capacity(spelled.len());
+    each(spelled, setting, |token| {
+        let raw = spelled.get(token.raw.clone()).unwrap_or_default();
+        match token.value {
+            Some(c) if !raw.chars().all(&has) => {
+                let reference = format!("&#{};", u32::from(c));
+                if token.cdata {
+                    out.push_str(&format!("]]>{reference}<![CDATA["));
+                } else {
+                    out.push_str(&reference);
+                }
+            }
+            // Comments and instructions are as they were, so the encoding has them.
+            _ => out.push_str(raw),
+        }
+    })?;
+    Some(out)
+}
+
 fn splice(raw: &str, tokens: &[Token], setting: Setting, new: &str) -> Option<String> {
     let same = |(token, c): &(&Token, char)| token.value == Some(*c);
     let characters = || tokens.iter().filter(|token| token.value.is_some());
