@@ -1,5 +1,5 @@
 //! Many GPOs: every one of them is saved, memory stays small, an interrupt leaves what is finished, and two at a time do not
-//! harm each other. The number is GPOCTL_SCALE, 120 if it is not set; the bench does it with 1,000. The lab is as seeded afterwards.
+//! harm each other. The number is GPOCTL_SCALE, 1,000 if it is not set. The lab is as seeded afterwards.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ const MEMORY: u64 = 128 << 10;
 
 /// How many GPOs there are to be.
 fn scale() -> usize {
-    std::env::var("GPOCTL_SCALE").map_or(120, |count| count.parse().unwrap())
+    std::env::var("GPOCTL_SCALE").map_or(1_000, |count| count.parse().unwrap())
 }
 
 /// Takes the GPOs away when it goes, also after an assertion that failed: the lab's seeded state comes back, because deleting
