@@ -389,7 +389,14 @@ impl DirectoryWriter {
 
     /// Deletes objects, deepest first. One that is gone already is no error.
     async fn delete_all(&self, mut found: Vec<Dn>) -> Result<()> {
-        found.sort_by_key(|dn| std::cmp::Reverse(dn.rdns().len()));
+        // By name too: Samba finds objects in the order of their random `objectGUID`, so that a deletion that fails would
+        // leave this half or that.
+        found.sort_by_cached_key(|dn| {
+            (
+                std::cmp::Reverse(dn.rdns().len()),
+                dn.as_str().to_lowercase(),
+            )
+        });
         for dn in found {
             let what = format!("deleting {dn}");
             let result = self.directory.ldap().delete(dn.as_str()).await;
