@@ -385,6 +385,7 @@ fn inheritance_the_domain_and_a_site() {
             "--yes",
         ]);
         assert_eq!(refused.status, 2);
+        judge(side, &["dbcheck-forest"]);
     }
 }
 
