@@ -465,11 +465,27 @@ fn a_deletion_that_fails_half_way_is_undone() {
         let words = format!("in the directory it may not delete CN={half},CN={{");
         assert!(said.stderr.contains(&words), "{}", said.stderr);
     }
+    let what_is_in_it = format!(
+        "on SYSVOL it may not delete what is in \\\\src.test\\SYSVOL\\src.test\\Policies\\{}",
+        guid_of(&then)
+    );
+    assert!(said.stderr.contains(&what_is_in_it), "{}", said.stderr);
     assert_same(&before, &state("src"));
 
-    // With that right too, what is in the way is nothing that a descriptor tells: the server keeps one half to itself.
+    // With that right too, in the directory alone, the folder would be left over.
     let aces = format!("(A;;DC;;;{trustee})");
     add_aces("src", then["dn"].as_str().unwrap(), &aces);
+    let before = state("src");
+    let said = write("src.test", &delete);
+    assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+    for words in [what_is_in_it.as_str(), "the directory allows it"] {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+    assert!(!said.stderr.contains("in the directory"), "{}", said.stderr);
+    assert_same(&before, &state("src"));
+
+    // In step, what is in the way is nothing that a descriptor tells: the server keeps one half to itself.
+    write("src.test", &["check", &name, "--fix"]);
     let half = format!("CN=User,{}", then["dn"].as_str().unwrap());
     let keep = |flags: &str| {
         let script = "import sys\nfrom samba.auth import system_session\nfrom samba.param import LoadParm\nfrom samba.samdb import SamDB\nlp = LoadParm()\nlp.load_default()\nSamDB(session_info=system_session(), lp=lp).modify_ldif(sys.stdin.read(), [\"relax:0\"])";

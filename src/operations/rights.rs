@@ -44,12 +44,12 @@ pub(super) async fn check(session: &DomainSession, plan: &Plan) -> Result<()> {
     if directory.is_empty() && sysvol.is_empty() {
         return Ok(());
     }
-    let hint = if plan.verb == Verb::Delete {
-        "nothing was changed; let an administrator delegate \"Edit settings, delete, modify security\" on the GPO to this account; --keep-links leaves the links to it alone"
-    } else if plan.target.create {
+    let hint = if plan.target.create {
         "nothing was changed; let an administrator make the GPO and delegate \"Edit settings\" on it to this account"
     } else if directory.is_empty() {
         "nothing was changed; the directory allows it, so let an administrator bring the permissions of the GPO's folder in step with those of the GPO: gpoctl check shows how they differ, and GPMC offers to mend it when it opens the GPO"
+    } else if plan.verb == Verb::Delete {
+        "nothing was changed; let an administrator delegate \"Edit settings, delete, modify security\" on the GPO to this account; --keep-links leaves the links to it alone"
     } else if sysvol.is_empty() && writes_files(plan) {
         "nothing was changed; SYSVOL allows it, so let an administrator delegate \"Edit settings\" on the GPO in the directory too"
     } else {
@@ -307,6 +307,20 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
         }
         return Ok(missing);
     }
+    let folder = SysvolPath::gpo(domain, plan.target.guid);
+    if plan.verb == Verb::Delete {
+        // The folder goes last, when nothing can be undone any more. A server counts as the right to delete it that of who
+        // may delete in the folder above.
+        if let Some(granted) = granted(sysvol, &folder).await? {
+            if granted & access::DELETE == 0 {
+                missing.push(format!("on SYSVOL it may not delete {folder}"));
+            }
+            if granted & access::DELETE_CHILD == 0 && entries_follow_the_folder(session) {
+                missing.push(format!("on SYSVOL it may not delete what is in {folder}"));
+            }
+        }
+        return Ok(missing);
+    }
     if !writes_files(plan) {
         return Ok(missing);
     }
@@ -320,7 +334,6 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
             _ => {}
         }
     }
-    let folder = SysvolPath::gpo(domain, plan.target.guid);
     let Some(granted) = granted(sysvol, &folder).await? else {
         return Ok(missing);
     };
@@ -329,12 +342,11 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
             "on SYSVOL it may not create files and folders in {folder}"
         ));
     }
-    // Who may delete in the folder may rename what is in it. Else each entry has to allow it; what Samba derives from the
-    // GPO's DACL for new files never does.
+    // Who may delete in the folder may rename what is in it. Else each entry has to allow it.
     if granted & access::DELETE_CHILD != 0 {
         return Ok(missing);
     }
-    if session.info().is_samba() && sysvol.has_exact_descriptors() {
+    if entries_follow_the_folder(session) {
         missing.push(format!(
             "on SYSVOL it may not rename or delete what is in {folder}"
         ));
@@ -350,6 +362,12 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
         }
     }
     Ok(missing)
+}
+
+/// Whether what is in a GPO's folder certainly lets nobody delete it whom the folder does not: what Samba derives from the
+/// GPO's DACL for files never does.
+fn entries_follow_the_folder(session: &DomainSession) -> bool {
+    session.info().is_samba() && session.sysvol().has_exact_descriptors()
 }
 
 /// Whether something is there and the account certainly lacks one of these rights.
