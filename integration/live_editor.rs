@@ -539,9 +539,10 @@ fn who_may_not_delete_is_told_before_anything_is_written() {
     assert_same(&before, &state("dst"));
 }
 
+#[cfg(feature = "libsmbclient")]
 #[test]
-fn a_right_to_delete_children_of_the_parent_is_enough_to_delete() {
-    if !lab("a_right_to_delete_children_of_the_parent_is_enough_to_delete") {
+fn a_folder_that_may_not_go_is_found_out_or_left_and_said() {
+    if !lab("a_folder_that_may_not_go_is_found_out_or_left_and_said") {
         return;
     }
     let _alone = alone();
@@ -554,17 +555,31 @@ fn a_right_to_delete_children_of_the_parent_is_enough_to_delete() {
         "(OA;;DC;f30e3bc2-9ff0-11d1-b603-0000f80367c1;;{})",
         EDITOR.sid()
     );
-    let before = descriptor_of(policies);
+    let descriptor = descriptor_of(policies);
     Gpo::grant(policies, &ace);
+    let before = state("dst");
     let options = EDITOR.options();
-    let mut all = vec!["delete", gpo.guid.as_str()];
-    all.extend(options.iter().map(String::as_str));
-    let said = write("dst.test", &all);
+    let delete = |client: &[&str]| {
+        let mut all = vec!["delete", gpo.guid.as_str()];
+        all.extend(options.iter().map(String::as_str));
+        all.extend(client);
+        write("dst.test", &all)
+    };
+    // In the directory the right to delete children of the parent is enough.
+    let said = delete(&[]);
+    assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+    says(
+        &said.stderr,
+        &["on SYSVOL it may not delete \\\\dst.test\\"],
+        &[NOT_IN_DIRECTORY, "rolled back"],
+    );
+    assert_same(&before, &state("dst"));
+    let said = delete(&["--smb-client", "libsmbclient", "--ldap", "ldaps"]);
     let put_back = format!(
-        "dn: {policies}\nchangetype: modify\nreplace: nTSecurityDescriptor\nnTSecurityDescriptor:: {before}\n\n"
+        "dn: {policies}\nchangetype: modify\nreplace: nTSecurityDescriptor\nnTSecurityDescriptor:: {descriptor}\n\n"
     );
     ldbmodify("dst", &put_back);
-    // His rights on SYSVOL end at the GPO's own folder, which is left, and said.
+    // That client cannot ask. The folder is left, and said.
     assert_eq!(said.status, 3, "{}{}", said.stdout, said.stderr);
     let result: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(result["status"], "partial");
