@@ -11,7 +11,6 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use gpoctl::directory::dn::Dn;
 use gpoctl::formats::aas::{AasError, AdvertiseScript};
 use gpoctl::formats::audit_csv::{self, AuditCsv};
 use gpoctl::formats::comment_cmtx::Comments;
@@ -33,6 +32,7 @@ use gpoctl::formats::{
     backup_xml, bkup_info, firewall_rule, gpt_ini, manifest, sddl_text, text, wmi_mof, xml_tree,
 };
 use gpoctl::migration::places::{Found, FoundTarget, Rewrite, check_format, visit_file};
+use gpoctl::model::dn::Dn;
 use gpoctl::model::extension_list::ExtensionList;
 use gpoctl::model::gp_link::{format_gp_link, parse_gp_link};
 use gpoctl::model::principal::PrincipalType;

@@ -61,7 +61,7 @@
 //! 3. [`operations`] build plans from snapshots; only `operations::apply` writes to a domain. What cannot write has no
 //!    write methods.
 //! 4. Nothing read from AD, SYSVOL, a backup or a table becomes a path, a host name, an LDAP filter or a DN without passing
-//!    a validating type ([`model::safe_name`], [`model::guid`], [`directory::dn`]).
+//!    a validating type ([`model::safe_name`], [`model::guid`], [`model::dn`], [`directory::filter`]).
 //! 5. Before each remote change its inverse is on the local disk, synced (`operations::journal`).
 //! 6. Credentials live in `secrecy` types inside [`auth`].
 //! 7. Only `cli::ui` prints, only `main` exits.

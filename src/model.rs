@@ -21,6 +21,7 @@ macro_rules! serde_as_text {
 pub mod access;
 pub mod client_extension;
 pub mod directory_object;
+pub mod dn;
 pub mod domain_name;
 pub mod extension_list;
 pub mod generalized_time;

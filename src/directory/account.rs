@@ -2,12 +2,13 @@
 
 use ldap3::Scope;
 
-use super::dn::{Dn, Filter};
+use super::filter::Filter;
 use super::links::Som;
 use super::session::{Directory, Search};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::printable;
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
+use crate::model::dn::Dn;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 

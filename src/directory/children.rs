@@ -2,11 +2,12 @@
 
 use ldap3::Scope;
 
-use super::dn::{Dn, Filter, Rdn, escape_value, parse_single_rdn};
 use super::entry::{Entry, parse_dword};
+use super::filter::Filter;
 use super::session::{Directory, Search};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
+use crate::model::dn::{Dn, Rdn, escape_value, parse_single_rdn};
 use crate::model::guid::Guid;
 
 /// How a backup writes an attribute: the element of Backup.xml.

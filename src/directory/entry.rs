@@ -3,8 +3,8 @@
 use ldap3::ResultEntry;
 use ldap3::asn1::{PL, StructureTag};
 
-use super::dn::Dn;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::dn::Dn;
 
 /// An object as a search gave it: names as the server spells them, values as bytes in its order.
 #[derive(Debug, Clone)]

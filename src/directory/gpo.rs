@@ -4,10 +4,11 @@ use std::cmp::Ordering;
 
 use ldap3::Scope;
 
-use super::dn::{Dn, Filter};
 use super::entry::Entry;
+use super::filter::Filter;
 use super::session::{Directory, Search};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;

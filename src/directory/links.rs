@@ -2,11 +2,12 @@
 
 use ldap3::Scope;
 
-use super::dn::{Dn, Filter};
 use super::entry::Entry;
+use super::filter::Filter;
 use super::session::{Directory, Search};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
+use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, parse_gp_link};
 use crate::model::guid::Guid;
 use crate::model::surroundings::LinkRecord;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use async_trait::async_trait;
 use ldap3::Scope;
 
-use super::dn::Filter;
 use super::entry::Entry;
+use super::filter::Filter;
 use super::session::{Directory, DomainInfo, Search};
 use crate::error::Result;
 use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
@@ -377,8 +377,8 @@ impl PrincipalList for Directory {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dn::Dn;
     use super::*;
+    use crate::model::dn::Dn;
     use crate::model::guid::Guid;
 
     fn info() -> DomainInfo {

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use ldap3::Scope;
 
-use super::dn::{Dn, Filter};
 use super::entry::Entry;
+use super::filter::Filter;
 use super::gpo::SD_PARTS;
 use super::session::{Directory, Search};
 use crate::error::Result;
 use crate::model::access::{Answer, Token, check, class_guid, may_delete, right};
+use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::security_descriptor::SecurityDescriptor;
 

@@ -10,9 +10,9 @@ use ldap3::{Ldap, LdapError, LdapResult, Scope};
 use secrecy::ExposeSecret as _;
 
 use super::ber;
-use super::dn::{Dn, Filter};
 use super::entry::Entry;
 use super::failure::{NO_SUCH_OBJECT, ldap_failure};
+use super::filter::Filter;
 use super::stream::{self, Endpoint, StreamEnd};
 use super::writer::DirectoryWriter;
 use crate::auth::kerberos::{Credential, SealedContext};
@@ -20,6 +20,7 @@ use crate::auth::tls::TlsSettings;
 use crate::auth::{Identity, UserName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::access::Token;
+use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::sid::Sid;

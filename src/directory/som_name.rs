@@ -2,10 +2,11 @@
 
 use ldap3::Scope;
 
-use super::dn::{Dn, Filter};
+use super::filter::Filter;
 use super::links::Som;
 use super::session::{Directory, DomainInfo, Search};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::dn::Dn;
 
 /// How a domain, OU or site was named.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, HashMap};
 use ldap3::Scope;
 
 use super::children::{is_half, object, plain_object};
-use super::dn::{Dn, Filter};
 use super::entry::Entry;
+use super::filter::Filter;
 use super::gpo::{GpoObject, SD_PARTS};
 use super::links::{ATTRIBUTES as SOM_ATTRIBUTES, Som};
 use super::session::{Directory, Search};
 use crate::error::{ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
+use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::surroundings::LinkRecord;

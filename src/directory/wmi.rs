@@ -2,10 +2,11 @@
 
 use ldap3::Scope;
 
-use super::dn::{Dn, Filter};
 use super::entry::Entry;
+use super::filter::Filter;
 use super::session::{Directory, Search};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 
 /// A WMI filter.

@@ -10,7 +10,6 @@ use ldap3::Mod;
 use ldap3::controls::RawControl;
 
 use super::children::{is_server_made, ldap_values, object_dn};
-use super::dn::Dn;
 use super::failure::{
     ACCESS_DENIED, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, VALUE_EXISTS, ldap_failure,
 };
@@ -18,6 +17,7 @@ use super::gpo::file_sys_path;
 use super::session::{Directory, sd_flags};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::directory_object::DirectoryObject;
+use crate::model::dn::Dn;
 use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;

@@ -14,6 +14,7 @@ use super::gpt_tmpl::GptTmpl;
 use super::registry_pol::RegistryPol;
 use super::scripts::Scripts;
 use crate::model::directory_object::AttributeValues;
+use crate::model::dn::Dn;
 use crate::model::generalized_time::generalized_time;
 use crate::model::grant::Protects;
 use crate::model::sddl::to_sddl_in;
@@ -147,70 +148,28 @@ fn extension(report: &mut Report, name: &str, kind: &str, content: impl FnOnce(&
 /// A link. The path is that of the target's DN: the domain's DNS name, then the folders from the outside in; the name is that of
 /// its first part, of a domain its first label alone.
 fn links_to(report: &mut Report, link: &LinkRecord) {
-    let rdns = rdns(&link.target);
-    let name = rdns.first().map_or("", |(_, value)| value.as_str());
-    let (domain, folders): (Vec<_>, Vec<_>) = rdns
-        .iter()
-        .partition(|(kind, _)| kind.eq_ignore_ascii_case("DC"));
-    let domain: Vec<&str> = domain.iter().map(|(_, value)| value.as_str()).collect();
-    let domain = domain.join(".");
-    let path: Vec<&str> = std::iter::once(domain.as_str())
-        .chain(folders.iter().rev().map(|(_, value)| value.as_str()))
-        .collect();
+    let (name, path) = match Dn::parse(&link.target) {
+        Ok(dn) => {
+            let folders = dn
+                .rdns()
+                .iter()
+                .rev()
+                .filter(|rdn| !rdn.attribute.eq_ignore_ascii_case("DC"));
+            let path = std::iter::once(dn.dns_domain())
+                .chain(folders.map(|rdn| rdn.value.clone()))
+                .collect::<Vec<_>>()
+                .join("/");
+            let first = dn.rdns().first();
+            (first.map_or(String::new(), |rdn| rdn.value.clone()), path)
+        }
+        Err(_) => (link.target.clone(), link.target.clone()),
+    };
     report.open("LinksTo");
-    report.leaf("SOMName", name);
-    report.leaf("SOMPath", &path.join("/"));
+    report.leaf("SOMName", &name);
+    report.leaf("SOMPath", &path);
     report.flag("Enabled", !link.disabled);
     report.flag("NoOverride", link.enforced);
     report.close();
-}
-
-/// The parts of a DN, nearest first, without the backslashes that protect characters in them [RFC 4514 2.4]: Samba writes some
-/// as two hexadecimal digits.
-fn rdns(dn: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let (mut kind, mut value) = (String::new(), Vec::new());
-    let mut in_value = false;
-    let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
-    let mut rest = dn;
-    while let Some(character) = rest.chars().next() {
-        rest = rest.get(character.len_utf8()..).unwrap_or_default();
-        let mut put = character;
-        match character {
-            ',' => {
-                found.push((std::mem::take(&mut kind), text(std::mem::take(&mut value))));
-                in_value = false;
-                continue;
-            }
-            '=' if !in_value => {
-                in_value = true;
-                continue;
-            }
-            '\\' if in_value => {
-                let byte = rest
-                    .get(..2)
-                    .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
-                if let Some(byte) = byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-                    value.push(byte);
-                    rest = rest.get(2..).unwrap_or_default();
-                    continue;
-                }
-                let Some(next) = rest.chars().next() else {
-                    break;
-                };
-                rest = rest.get(next.len_utf8()..).unwrap_or_default();
-                put = next;
-            }
-            _ => {}
-        }
-        if in_value {
-            value.extend_from_slice(put.encode_utf8(&mut [0; 4]).as_bytes());
-        } else {
-            kind.push(put);
-        }
-    }
-    found.push((kind, text(value)));
-    found
 }
 
 #[cfg(test)]

@@ -254,7 +254,7 @@ pub(super) fn gpmc_dn(guid: Guid, dn: &Dn) -> String {
         .rdns()
         .iter()
         .filter(|rdn| rdn.attribute.eq_ignore_ascii_case("DC"))
-        .map(|rdn| format!("DC={}", crate::directory::dn::escape_value(&rdn.value)))
+        .map(|rdn| format!("DC={}", crate::model::dn::escape_value(&rdn.value)))
         .collect();
     format!("cn={guid},cn=policies,cn=system,{}", domain.join(","))
 }

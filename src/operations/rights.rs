@@ -282,7 +282,7 @@ fn is_at(object: &ObjectRights, gpo: &ObjectRights, rdns: &[String]) -> bool {
     object.dn.below(&gpo.dn).is_some_and(|found| {
         found.len() == rdns.len()
             && found.iter().zip(rdns).all(|(found, text)| {
-                crate::directory::dn::parse_single_rdn(text)
+                crate::model::dn::parse_single_rdn(text)
                     .is_some_and(|rdn| found.is(&rdn.attribute, &rdn.value))
             })
     })
