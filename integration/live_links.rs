@@ -13,8 +13,9 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::MutexGuard;
 
-use gpoctl::directory::{AttributeSwap, Dn, SwapAttribute};
+use gpoctl::directory::{AttributeSwap, SwapAttribute};
 use gpoctl::error::ErrorKind;
+use gpoctl::model::dn::Dn;
 use gpoctl::operations::apply::{ApplyOptions, apply_changes};
 use gpoctl::operations::change_list::{Change, ChangeList, ObjectDn};
 use gpoctl::operations::progress::Control;

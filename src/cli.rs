@@ -112,7 +112,8 @@ pub fn main_with(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
     let ui = Ui::new(cli.json, cli.quiet);
     init_log(cli.verbose);
     // One thread for what waits: it waits for a server, whose answers are small and many, and handing each from thread to
-    // thread costs more than reading it. What works long (libkrb5, libsmbclient, writing backups) has threads of its own.
+    // thread costs more than reading it. What may hang (getting a ticket, libsmbclient, somebody at the terminal) and what
+    // works long (reading and writing backups) has threads of its own.
     let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

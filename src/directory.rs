@@ -22,7 +22,6 @@ pub mod survey;
 pub mod wmi;
 pub mod writer;
 
-pub use crate::model::dn::Dn;
 pub use gpo::GpoObject;
 pub use session::{Directory, DirectorySettings, DomainInfo, LdapSecurity};
 pub use writer::{AttributeSwap, DirectoryWriter, GpoChange, SwapAttribute};

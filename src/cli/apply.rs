@@ -45,7 +45,7 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
             if !ui.is_json() {
                 change_list::show(&list, ui);
             }
-            return change_list::execute(session, &list, ui).await;
+            return change_list::execute(session, &list, ui.control(), ui).await;
         }
     };
     if !ui.is_json() {

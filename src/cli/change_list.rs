@@ -5,6 +5,7 @@ use super::writing::WritingArgs;
 use crate::error::Result;
 use crate::operations::apply::{ApplyOptions, apply_changes};
 use crate::operations::change_list::ChangeList;
+use crate::operations::progress::Control;
 use crate::session::DomainSession;
 
 /// Shows a change list, and does with it what the options say: save, stop, ask, apply.
@@ -12,6 +13,7 @@ pub(super) async fn finish(
     session: DomainSession,
     list: &ChangeList,
     writing: &WritingArgs,
+    control: &Control,
     ui: &Ui,
 ) -> Result<u8> {
     if !ui.is_json() {
@@ -35,15 +37,20 @@ pub(super) async fn finish(
         return Ok(0);
     }
     if !list.changes.is_empty() {
-        writing.confirm(ui)?;
+        writing.confirm(ui, control).await?;
     }
-    execute(session, list, ui).await
+    execute(session, list, control.clone(), ui).await
 }
 
 /// Applies a change list and shows the result.
-pub(super) async fn execute(session: DomainSession, list: &ChangeList, ui: &Ui) -> Result<u8> {
+pub(super) async fn execute(
+    session: DomainSession,
+    list: &ChangeList,
+    control: Control,
+    ui: &Ui,
+) -> Result<u8> {
     let options = ApplyOptions {
-        control: ui.control(),
+        control,
         ..ApplyOptions::new()?
     };
     let result = apply_changes(&session.into_writer(), list, &options).await?;

@@ -78,7 +78,7 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         } else {
             show(&report, ui);
         }
-        let status = finish(session.clone(), &list, &args.writing, ui).await?;
+        let status = finish(session.clone(), &list, &args.writing, &ui.control(), ui).await?;
         if status != 0 || args.writing.only_shows() || list.changes.is_empty() {
             return Ok(status.max(exit_status(report.worst())));
         }

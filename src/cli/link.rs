@@ -10,9 +10,10 @@ use super::ui::Ui;
 use super::writing::WritingArgs;
 use crate::directory::links::Som;
 use crate::directory::som_name::names_a_som;
-use crate::directory::{Directory, Dn, GpoObject};
+use crate::directory::{Directory, GpoObject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
+use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::guid::Guid;
 use crate::operations::link::{
@@ -191,7 +192,7 @@ async fn set(args: SetArgs, ui: &Ui) -> Result<u8> {
         let session = args.connection.connect().await?;
         let som = session.directory().find_som(&args.target).await?;
         let list = plan_inheritance(&session.info().dns_domain, &som, answer.is_yes())?;
-        return finish(session, &list, &args.writing, ui).await;
+        return finish(session, &list, &args.writing, &ui.control(), ui).await;
     }
     let edit = LinkEdit::Set {
         order: args.order,
@@ -234,7 +235,7 @@ async fn change(
     let gpo = session.directory().find_gpo(gpo).await?;
     let som = session.directory().find_som(target).await?;
     let list = plan(&session.info().dns_domain, &som, &gpo, edit)?;
-    finish(session, &list, writing, ui).await
+    finish(session, &list, writing, &ui.control(), ui).await
 }
 
 async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {

@@ -203,7 +203,7 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
             (status, plan.operation_id)
         }
         Undoing::Changes(list) => {
-            let status = change_list::finish(session, &list, &args.writing, ui).await?;
+            let status = change_list::finish(session, &list, &args.writing, &control, ui).await?;
             (status, list.operation_id)
         }
         Undoing::RollBack(parts) => {
@@ -236,7 +236,7 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
                 }
                 return Ok(0);
             }
-            args.writing.confirm(ui)?;
+            args.writing.confirm(ui, &control).await?;
             let options = ApplyOptions {
                 control,
                 ..ApplyOptions::new()?

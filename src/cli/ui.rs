@@ -258,14 +258,21 @@ impl Ui {
 
     /// Asks on the terminal; `None` when there is nobody to ask.
     pub(super) fn ask(&self, question: &str) -> Option<bool> {
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        put_question(question).then(answer)?
+    }
+
+    /// As [`Self::ask`], for an operation that listens to Ctrl-C already, and hears it while nobody has answered: that is a no.
+    pub(super) async fn ask_or_stop(&self, question: &str, control: &Control) -> Option<bool> {
+        if !put_question(question) {
             return None;
         }
-        eprint!("{} [y/N] ", sanitise(question));
-        let _ = std::io::stderr().flush();
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).ok()?;
-        Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+        let (sender, answered) = tokio::sync::oneshot::channel();
+        // Not one of the runtime's threads: those are waited for at the end, and this one may wait for ever.
+        std::thread::spawn(move || sender.send(answer()));
+        tokio::select! {
+            answer = answered => answer.ok().flatten(),
+            () = control.cancellation().cancelled() => Some(false),
+        }
     }
 
     /// Progress on the terminal, and Ctrl-C and its like as cancellation, for one operation.
@@ -342,6 +349,23 @@ impl Ui {
             text.to_owned()
         }
     }
+}
+
+/// Puts a question to the terminal; `false` when there is nobody to ask.
+fn put_question(question: &str) -> bool {
+    let somebody = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if somebody {
+        eprint!("{} [y/N] ", sanitise(question));
+        let _ = std::io::stderr().flush();
+    }
+    somebody
+}
+
+/// Waits for what somebody at the terminal answers; `None` when it cannot be read.
+fn answer() -> Option<bool> {
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).ok()?;
+    Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// The blanks between two columns.

@@ -315,7 +315,7 @@ async fn import(args: ImportArgs, ui: &Ui) -> Result<u8> {
     };
     let container = directory.wmi_container();
     let list = plan_import(session.info(), &container, &existing, &file, if_exists)?;
-    finish(session, &list, &args.writing, ui).await
+    finish(session, &list, &args.writing, &ui.control(), ui).await
 }
 
 async fn link(args: LinkArgs, ui: &Ui) -> Result<u8> {
@@ -326,5 +326,5 @@ async fn link(args: LinkArgs, ui: &Ui) -> Result<u8> {
         None => None,
     };
     let list = plan_link(&session.info().dns_domain, &gpo, filter.as_ref());
-    finish(session, &list, &args.writing, ui).await
+    finish(session, &list, &args.writing, &ui.control(), ui).await
 }

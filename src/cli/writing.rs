@@ -60,11 +60,11 @@ impl WritingArgs {
     }
 
     /// Asks whether to apply the plan that was shown, unless that is said already.
-    pub(super) fn confirm(&self, ui: &Ui) -> Result<()> {
+    pub(super) async fn confirm(&self, ui: &Ui, control: &Control) -> Result<()> {
         if self.yes {
             return Ok(());
         }
-        match ui.ask("Apply this plan?") {
+        match ui.ask_or_stop("Apply this plan?", control).await {
             Some(true) => Ok(()),
             Some(false) => Err(Error::new(ErrorKind::Cancelled, "nothing was changed")),
             None => Err(Error::new(
@@ -124,7 +124,7 @@ pub(super) async fn finish(
             ui.message(message);
         }
     }
-    writing.confirm(ui)?;
+    writing.confirm(ui, control).await?;
     super::apply::execute(session, plan, control, ui).await
 }
 

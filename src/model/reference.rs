@@ -52,8 +52,8 @@ impl Place {
     }
 }
 
-/// The longest file, section or key of a place, in bytes. Every reference carries its place, so one name of a megabyte with thousands of
-/// references behind it would be copied thousands of times; what is longer than this nobody finds by eye.
+/// The longest file, section or key of a place, in bytes. Every reference carries its place, so one name of a megabyte with
+/// thousands of references behind it would be copied thousands of times; what is longer than this nobody finds by eye.
 const MAX_NAME: usize = 1000;
 
 fn cut(name: &str) -> String {
@@ -121,7 +121,8 @@ pub struct Reference {
     pub place: Place,
     /// Whether GPMC maps this place.
     pub scope: Scope,
-    /// Whether it stands in the permissions of a package, not in a setting: only a restore and a copy that preserves permissions carry it.
+    /// Whether it stands in the permissions of a package, not in a setting: only a restore and a copy that preserves
+    /// permissions carry it.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub from_dacl: bool,
 }

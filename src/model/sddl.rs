@@ -38,7 +38,8 @@ pub fn to_sddl(descriptor: &SecurityDescriptor) -> String {
 }
 
 /// The same, where accounts of the domain with the SID `domain` stand as their alias too, such as `DA` (not those in conditions
-/// and claims): a text to be read in that domain, as GPMC shows it. Those of the forest's root domain (`EA`, `SA`, `RO`, `EK`) stay SIDs, in GPMC's reports as well.
+/// and claims): a text to be read in that domain, as GPMC shows it. Those of the forest's root domain (`EA`, `SA`, `RO`, `EK`)
+/// stay SIDs, in GPMC's reports as well.
 pub fn to_sddl_in(descriptor: &SecurityDescriptor, domain: Option<&Sid>) -> String {
     let mut text = String::new();
     for (tag, sid) in [("O:", &descriptor.owner), ("G:", &descriptor.group)] {

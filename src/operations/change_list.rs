@@ -6,10 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::plan::{FileContent, operation_id};
+use crate::directory::AttributeSwap;
 use crate::directory::wmi::wmi_container;
-use crate::directory::{AttributeSwap, Dn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
+use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::safe_name::RelPath;

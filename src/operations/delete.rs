@@ -17,7 +17,8 @@ use crate::session::DomainSession;
 /// Works out what deleting a GPO would change. Writes nothing.
 ///
 /// # Errors
-/// `Denied` for the two default GPOs, and when the account may not delete the GPO or write the links; `BadDirectory` when `gPCFileSysPath` names another folder than that of the GPO.
+/// `Denied` for the two default GPOs, and when the account may not delete the GPO or its folder on SYSVOL, or write the links;
+/// `BadDirectory` when `gPCFileSysPath` names another folder than that of the GPO.
 pub async fn plan(
     session: &DomainSession,
     object: &GpoObject,

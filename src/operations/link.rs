@@ -2,9 +2,10 @@
 
 use super::change_list::{Change, ChangeList, ObjectDn};
 use crate::directory::links::Som;
-use crate::directory::{AttributeSwap, Dn, GpoObject, SwapAttribute};
+use crate::directory::{AttributeSwap, GpoObject, SwapAttribute};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{StatusMessage, printable};
+use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::guid::Guid;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Notify;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// What an operation is doing.
@@ -55,7 +57,13 @@ pub struct Progress {
 
 /// Asks a running operation to stop. Clones ask the same operation.
 #[derive(Debug, Clone, Default)]
-pub struct Cancellation(Arc<AtomicBool>);
+pub struct Cancellation(Arc<Request>);
+
+#[derive(Debug, Default)]
+struct Request {
+    asked: AtomicBool,
+    told: Notify,
+}
 
 impl Cancellation {
     /// A handle nobody has used yet.
@@ -65,12 +73,23 @@ impl Cancellation {
 
     /// Asks the operation to stop at its next safe point.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.asked.store(true, Ordering::SeqCst);
+        self.0.told.notify_waiters();
     }
 
     /// Whether somebody asked.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.asked.load(Ordering::SeqCst)
+    }
+
+    /// Waits until somebody asks.
+    pub async fn cancelled(&self) {
+        let mut told = std::pin::pin!(self.0.told.notified());
+        // Registered before the flag is looked at, so that a request between the two is not missed.
+        told.as_mut().enable();
+        if !self.is_cancelled() {
+            told.await;
+        }
     }
 }
 
@@ -143,5 +162,17 @@ mod tests {
         assert!(control.check().is_ok());
         control.cancellation().clone().cancel();
         assert_eq!(control.check().unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_told_and_who_comes_late_too() {
+        let cancellation = Cancellation::new();
+        let waiting = cancellation.clone();
+        let waiting = tokio::spawn(async move { waiting.cancelled().await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        cancellation.cancel();
+        waiting.await.unwrap();
+        cancellation.cancelled().await;
     }
 }

@@ -46,6 +46,8 @@ pub(super) async fn check(session: &DomainSession, plan: &Plan) -> Result<()> {
     }
     let hint = if plan.target.create {
         "nothing was changed; let an administrator make the GPO and delegate \"Edit settings\" on it to this account"
+    } else if plan.verb == Verb::Delete && directory.is_empty() {
+        "nothing was changed; the directory allows it, so let an administrator delegate \"Edit settings, delete, modify security\" on the GPO to this account, or bring the permissions of its folder in step if gpoctl check says that they are not"
     } else if directory.is_empty() {
         "nothing was changed; the directory allows it, so let an administrator bring the permissions of the GPO's folder in step with those of the GPO: gpoctl check shows how they differ, and GPMC offers to mend it when it opens the GPO"
     } else if plan.verb == Verb::Delete {
@@ -309,17 +311,7 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
     }
     let folder = SysvolPath::gpo(domain, plan.target.guid);
     if plan.verb == Verb::Delete {
-        // The folder goes last, when nothing can be undone any more. A server counts as the right to delete it that of who
-        // may delete in the folder above.
-        if let Some(granted) = granted(sysvol, &folder).await? {
-            if granted & access::DELETE == 0 {
-                missing.push(format!("on SYSVOL it may not delete {folder}"));
-            }
-            if granted & access::DELETE_CHILD == 0 && entries_follow_the_folder(session) {
-                missing.push(format!("on SYSVOL it may not delete what is in {folder}"));
-            }
-        }
-        return Ok(missing);
+        return missing_to_remove(sysvol, &folder, &SysvolPath::policies(domain)).await;
     }
     if !writes_files(plan) {
         return Ok(missing);
@@ -342,11 +334,12 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
             "on SYSVOL it may not create files and folders in {folder}"
         ));
     }
-    // Who may delete in the folder may rename what is in it. Else each entry has to allow it.
+    // Who may delete in the folder may rename what is in it. Else each entry has to allow it; what Samba derives from the
+    // GPO's DACL for new files never does.
     if granted & access::DELETE_CHILD != 0 {
         return Ok(missing);
     }
-    if entries_follow_the_folder(session) {
+    if session.info().is_samba() && sysvol.has_exact_descriptors() {
         missing.push(format!(
             "on SYSVOL it may not rename or delete what is in {folder}"
         ));
@@ -364,10 +357,33 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
     Ok(missing)
 }
 
-/// Whether what is in a GPO's folder certainly lets nobody delete it whom the folder does not: what Samba derives from the
-/// GPO's DACL for files never does.
-fn entries_follow_the_folder(session: &DomainSession) -> bool {
-    session.info().is_samba() && session.sysvol().has_exact_descriptors()
+/// What SYSVOL would refuse of removing a GPO's folder, which goes last, when nothing can be undone any more. What is deeper
+/// than its own entries has the permissions of these.
+async fn missing_to_remove(
+    sysvol: &dyn SysvolRead,
+    folder: &SysvolPath,
+    policies: &SysvolPath,
+) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    let Some(granted) = granted(sysvol, folder).await? else {
+        return Ok(missing);
+    };
+    // Samba counts who may delete in the folder above as one who may delete this one. Whether every server does is not known.
+    if granted & access::DELETE == 0 && lacks(sysvol, policies, access::DELETE_CHILD).await? {
+        missing.push(format!("on SYSVOL it may not delete {folder}"));
+    }
+    if granted & access::DELETE_CHILD != 0 {
+        return Ok(missing);
+    }
+    for entry in sysvol.list(folder).await?.entries {
+        let Some(path) = folder.join(&entry.name) else {
+            continue;
+        };
+        if lacks(sysvol, &path, access::DELETE).await? {
+            missing.push(format!("on SYSVOL it may not delete {path}"));
+        }
+    }
+    Ok(missing)
 }
 
 /// Whether something is there and the account certainly lacks one of these rights.

@@ -53,7 +53,7 @@ impl std::fmt::Display for RolledBack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("everything was rolled back")?;
         if !self.same_objects {
-            f.write_str(", with new identities for packages that had been deleted")?;
+            f.write_str(", with new identities for what had been deleted, which may belong to this account now")?;
         }
         if let Some(version) = self.raised {
             write!(

@@ -69,7 +69,8 @@ fn not_a_plan(cause: serde_json::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{AttributeSwap, Dn, SwapAttribute};
+    use crate::directory::{AttributeSwap, SwapAttribute};
+    use crate::model::dn::Dn;
     use crate::operations::change_list::{Change, ObjectDn};
 
     fn list_of(change: Change) -> ChangeList {

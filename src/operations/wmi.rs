@@ -2,10 +2,11 @@
 
 use super::change_list::{Change, ChangeList, ObjectDn};
 use crate::directory::wmi::WmiFilter;
-use crate::directory::{AttributeSwap, Dn, DomainInfo, GpoObject, SwapAttribute};
+use crate::directory::{AttributeSwap, DomainInfo, GpoObject, SwapAttribute};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::wmi_mof;
 use crate::message::{StatusMessage, printable};
+use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::snapshot::WmiFilterLink;

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use ldap3::Mod;
 
 use super::{DirectoryWriter, swap};
+use crate::directory::Directory;
 use crate::directory::failure::{NO_SUCH_ATTRIBUTE, VALUE_EXISTS, ldap_failure};
-use crate::directory::{Directory, Dn};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::dn::Dn;
 
 /// An attribute that is changed by compare-and-swap. There is no way to name another one.
 #[derive(

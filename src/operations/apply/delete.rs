@@ -40,7 +40,8 @@ impl Run<'_> {
         let (session, directory) = (self.domain.session(), self.domain.directory());
         let folder = self.workplace.folder();
         let has_folder = self.sysvol().stat(&folder).await?.is_some();
-        if has_folder {
+        // Where nobody can say beforehand whether the folder may go, a first write tells a part of it.
+        if has_folder && self.sysvol().maximal_access(&folder).await?.is_none() {
             self.probe(Vec::new()).await?;
         }
         if !keep_links {

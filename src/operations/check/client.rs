@@ -2,9 +2,9 @@
 //! [MS-GPOL 3.2.5.1.5, 3.2.5.1.6]. Pure: nobody is asked.
 
 use super::extensions::Half;
-use crate::directory::Dn;
 use crate::directory::links::Som;
 use crate::model::access::{Answer, Token, may_apply, may_read};
+use crate::model::dn::Dn;
 use crate::model::gp_link::LinkList;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;

@@ -199,7 +199,8 @@ fn permissions(facts: &Facts, folder: &Folder, wanted: &SecurityDescriptor, list
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{Dn, GpoObject};
+    use crate::directory::GpoObject;
+    use crate::model::dn::Dn;
     use crate::model::extension_list::ExtensionList;
     use crate::model::safe_name::RelPath;
 

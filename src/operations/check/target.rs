@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use super::client::{self, Denied, Reached, Seen, Stopped};
 use super::extensions::Half;
+use crate::directory::GpoObject;
 use crate::directory::account::Account;
 use crate::directory::links::Som;
-use crate::directory::{Dn, GpoObject};
 use crate::error::{ErrorKind, Result};
 use crate::formats::gpt_ini;
 use crate::message::{StatusMessage, printable};
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::model::access::Token;
+use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::safe_name::RelPath;
 use crate::model::security_descriptor::SecurityDescriptor;

@@ -25,7 +25,7 @@ impl Undo<'_> {
     /// is somebody else's.
     async fn ours(
         &self,
-        dn: &crate::directory::Dn,
+        dn: &crate::model::dn::Dn,
         swaps: Vec<AttributeSwap>,
         remains: &mut Remains,
     ) -> Result<Vec<AttributeSwap>> {
