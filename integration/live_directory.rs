@@ -28,11 +28,11 @@ use crate::lab::{DST, Domain, SRC, certificate_sha256, kinit, lab, relay};
 /// How long DNS may take in the lab.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A case against the lab, on the multi-thread runtime that gpoctl itself uses.
+/// A case against the lab, on a runtime of one thread as gpoctl itself has.
 macro_rules! live {
     ($(#[$meta:meta])* async fn $name:ident() $body:block) => {
         $(#[$meta])*
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[tokio::test]
         async fn $name() {
             if lab(stringify!($name)) $body
         }

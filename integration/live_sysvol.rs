@@ -165,7 +165,7 @@ impl Folder {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn files_and_names() {
     if !lab("files_and_names") {
         return;
@@ -266,7 +266,7 @@ async fn files_and_names() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_folder_of_a_thousand_files_is_listed_whole() {
     if !lab("a_folder_of_a_thousand_files_is_listed_whole") {
         return;
@@ -341,7 +341,7 @@ impl SysvolRead for Announcing<'_> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn an_old_size_costs_a_second_look_and_a_false_one_the_file() {
     if !lab("an_old_size_costs_a_second_look_and_a_false_one_the_file") {
         return;
@@ -397,7 +397,7 @@ async fn an_old_size_costs_a_second_look_and_a_false_one_the_file() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_swap_brings_both_renames_or_none() {
     if !lab("a_swap_brings_both_renames_or_none") {
         return;
@@ -441,7 +441,7 @@ async fn a_swap_brings_both_renames_or_none() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn descriptors_are_exact_or_refused() {
     if !lab("descriptors_are_exact_or_refused") {
         return;
@@ -489,7 +489,7 @@ async fn descriptors_are_exact_or_refused() {
 }
 
 /// A server that makes a file or folder and then refuses its content or its descriptor is left as it was.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn what_is_half_made_is_not_left() {
     if !lab("what_is_half_made_is_not_left") {
         return;
@@ -524,7 +524,7 @@ async fn what_is_half_made_is_not_left() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_wrong_password_is_one_clear_error() {
     if !lab("a_wrong_password_is_one_clear_error") {
         return;
@@ -551,7 +551,7 @@ async fn a_wrong_password_is_one_clear_error() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn nothing_is_replaced_unasked() {
     if !lab("nothing_is_replaced_unasked") {
         return;
@@ -643,7 +643,7 @@ async fn nothing_is_replaced_unasked() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn sixteen_calls_of_every_kind_in_flight() {
     if !lab("sixteen_calls_of_every_kind_in_flight") {
         return;

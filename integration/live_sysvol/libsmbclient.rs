@@ -64,7 +64,7 @@ fn relay(listener: TcpListener) -> (tokio::task::JoinHandle<()>, Arc<Mutex<Vec<u
     (task, sent)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn sessions_are_encrypted_and_a_broken_one_is_no_missing_path() {
     if !lab("sessions_are_encrypted_and_a_broken_one_is_no_missing_path")
         || !wanted(SmbClientChoice::Libsmbclient)
@@ -104,7 +104,7 @@ async fn sessions_are_encrypted_and_a_broken_one_is_no_missing_path() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn servers_that_do_not_answer_are_connect_errors() {
     if !lab("servers_that_do_not_answer_are_connect_errors")
         || !wanted(SmbClientChoice::Libsmbclient)
@@ -208,7 +208,7 @@ async fn works(auth: SmbAuth) {
     folder.remove(&*sysvol).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 #[ignore = "run by kerberos_by_name"]
 async fn without_tickets() {
     let before = std::env::var("KRB5CCNAME").unwrap();
@@ -240,7 +240,7 @@ async fn without_tickets() {
     assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 #[ignore = "run by kerberos_by_name"]
 async fn with_tickets() {
     let own = std::env::var("KRB5CCNAME").unwrap();

@@ -146,7 +146,7 @@ fn extension(report: &mut Report, name: &str, kind: &str, content: impl FnOnce(&
 }
 
 /// A link. The path is that of the target's DN: the domain's DNS name, then the folders from the outside in; the name is that of
-/// its first part, of a domain its first label alone.
+/// its first part, of a domain its first label alone. What is no DN stands for both as it is.
 fn links_to(report: &mut Report, link: &LinkRecord) {
     let (name, path) = match Dn::parse(&link.target) {
         Ok(dn) => {
@@ -316,8 +316,12 @@ mod tests {
             disabled: true,
             ..office.clone()
         };
+        let no_dn = LinkRecord {
+            target: "not a DN".to_owned(),
+            ..office.clone()
+        };
         let around = Surroundings {
-            links: Some(vec![office, domain]),
+            links: Some(vec![office, domain, no_dn]),
             when_created: "20240102030405.0Z".to_owned(),
             ..Surroundings::default()
         };
@@ -335,6 +339,9 @@ mod tests {
         assert_eq!(link.child_text("SOMName"), "src");
         assert_eq!(link.child_text("SOMPath"), "src.test");
         assert_eq!(link.child_text("Enabled"), "false");
+        let link = root.named("LinksTo").nth(2).unwrap();
+        assert_eq!(link.child_text("SOMName"), "not a DN");
+        assert_eq!(link.child_text("SOMPath"), "not a DN");
         let units: Vec<u16> = bytes
             .chunks_exact(2)
             .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
