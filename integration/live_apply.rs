@@ -112,61 +112,29 @@ fn an_interrupt_while_staging_leaves_nothing() {
     }
     let _alone = alone();
     let name = fresh("Interrupted");
+    let backups = back_up("src.test", &["Odd Names"]);
+    let backup = backup_of_copy(backups["Odd Names"].to_str().unwrap());
     // Enough files that staging takes a while.
-    let backup = &back_up("src.test", &["Odd Names"])["Odd Names"];
-    let xml_path = backup.join("Backup.xml");
-    let mut xml = std::fs::read_to_string(&xml_path).unwrap();
-    let mut entries = String::new();
-    for number in 0..3_000 {
-        let name = format!("f{number}.txt");
-        let folder = backup.join("DomainSysvol/GPO/Machine/Many");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(&name), name.repeat(100)).unwrap();
-        entries += &format!(
-            "<FSObjectFile bkp:Path=\"%GPO_MACH_FSPATH%\\Many\\{name}\" bkp:Location=\"DomainSysvol\\GPO\\Machine\\Many\\{name}\"/>"
-        );
-    }
-    let at = xml.rfind("</GroupPolicyExtension>").unwrap();
-    xml.insert_str(at, &entries);
-    std::fs::write(&xml_path, xml).unwrap();
+    with_many_files(&backup, 3_000);
     let before = state("dst");
     for (target, create, signal) in [
         ("Target Filled", false, "-INT"),
         ("Target Filled", false, "-HUP"),
         (name.as_str(), true, "-TERM"),
     ] {
-        let mut arguments = vec!["import", backup.to_str().unwrap(), "--into", target];
+        let mut arguments = vec!["import", &backup, "--into", target];
         arguments.extend(["--domain", "dst.test", "--yes", "--json"]);
         if create {
             arguments.push("--create");
         }
-        let own_state = tempfile::tempdir_in(scratch()).unwrap().keep();
+        let staging = Staging::look_out("dst");
         let child = command(&arguments)
-            .env("XDG_STATE_HOME", &own_state)
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        // The journal says when staging has begun.
-        let operations = own_state.join("gpoctl/operations");
-        wait_for(|| {
-            std::fs::read_dir(&operations).is_ok_and(|mut list| {
-                list.any(|entry| {
-                    let journal = entry.unwrap().path().join("journal.jsonl");
-                    let text = std::fs::read_to_string(journal).unwrap_or_default();
-                    text.contains("new-probe")
-                })
-            })
-        });
-        std::thread::sleep(std::time::Duration::from_millis(150));
-        let pid = child.id().to_string();
-        assert!(
-            std::process::Command::new("kill")
-                .args([signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        staging.wait();
+        send(&child, signal);
         let said: Said = child.wait_with_output().unwrap().into();
         assert_eq!(said.status, 130, "{}{}", said.stdout, said.stderr);
         assert!(said.stderr.contains("rolled back"), "{}", said.stderr);
@@ -186,14 +154,6 @@ fn forget_times(state: &mut Value) {
         for name in ["uSNChanged", "whenChanged"] {
             gpo["attributes"].as_object_mut().unwrap().remove(name);
         }
-    }
-}
-
-fn wait_for(condition: impl Fn() -> bool) {
-    let begun = std::time::Instant::now();
-    while !condition() {
-        assert!(begun.elapsed().as_secs() < 60, "it never came to that");
-        std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
 

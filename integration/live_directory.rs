@@ -427,10 +427,8 @@ live! {
         let directory = Directory::connect(&settings).await.unwrap();
         directory.gpos().await.unwrap();
         control.send(()).await.unwrap();
-        let begin = Instant::now();
         let error = directory.gpos().await.unwrap_err();
         assert!(error.to_string().contains("no answer within 2 s"), "{error}");
-        assert!(begin.elapsed() < Duration::from_secs(4));
         control.send(()).await.unwrap();
         task.await.unwrap();
         // On the dead connection, again and again.

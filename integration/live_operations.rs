@@ -38,33 +38,14 @@ fn undo(operation: &Value, more: &[&str]) -> Said {
     gpoctl(&[&["operations", "undo", id, "--json"], more].concat())
 }
 
-/// Runs gpoctl until its journal of an operation on this GPO holds these words, and kills it.
-fn killed(arguments: &[&str], name: &str, words: &str) {
+/// Starts gpoctl, and kills it when that moment has come.
+fn killed(arguments: &[&str], moment: impl FnOnce()) {
     let mut child = command(arguments)
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let begun = std::time::Instant::now();
-    let journals = scratch().join("state/gpoctl/operations");
-    let holds = |folder: &std::path::Path| {
-        let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap_or_default();
-        // A journal that has ended belongs to an earlier operation.
-        let events = read("journal.jsonl");
-        events.contains(words)
-            && !events.contains("finished")
-            && !events.contains("rolled-back")
-            && read("plan.json").contains(name)
-    };
-    while !std::fs::read_dir(&journals)
-        .is_ok_and(|mut list| list.any(|entry| holds(&entry.unwrap().path())))
-    {
-        assert!(begun.elapsed().as_secs() < 60, "it never came to that");
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    if words == "new-probe" {
-        std::thread::sleep(std::time::Duration::from_millis(150));
-    }
+    moment();
     child.kill().unwrap();
     assert!(!child.wait().unwrap().success());
 }
@@ -100,7 +81,8 @@ fn what_was_killed_while_staging_is_found_and_leaves_nothing_when_undone() {
     };
     let arguments = into(&name);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    killed(&arguments, &name, "new-probe");
+    let staging = Staging::look_out("dst");
+    killed(&arguments, || staging.wait());
     let operation = latest(&name);
     assert_eq!(operation["state"], "unfinished");
     assert_eq!(operation["verb"], "import");
@@ -146,7 +128,8 @@ fn what_was_killed_while_staging_is_found_and_leaves_nothing_when_undone() {
     let arguments = into(&new);
     let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     arguments.push("--create");
-    killed(&arguments, &new, "new-probe");
+    let staging = Staging::look_out("dst");
+    killed(&arguments, || staging.wait());
     gpo_named(&state("dst"), &new);
     undo(&latest(&new), &["--yes"]).json();
     let timeless_links = |state: &Value| state["gpos"].as_object().unwrap().len();
@@ -163,24 +146,24 @@ fn what_was_killed_when_it_could_be_seen_goes_back_under_a_higher_version() {
     let _alone = alone();
     let (name, big) = target("Killed late");
     let before = gpo_named(&state("dst"), &name);
-    // The directory is held up, so the modify is on its way when gpoctl dies, and is made after its death.
-    let intruder = Intruder::send(
+    // The directory is held, so the modify is with the LDAP server when gpoctl dies, and is made after its death.
+    let mut intruder = Intruder::send(
         "dst",
         &Intrusion {
             guid: &guid_of(&before),
             version: Some(0x0002_0002),
-            holds: 2.0,
+            holds: true,
             ..Intrusion::default()
         },
     );
     let arguments = [
         "import", &big, "--into", &name, "--domain", "dst.test", "--yes",
     ];
-    killed(&arguments, &name, "restore-attributes");
+    killed(&arguments, || intruder.until_a_change_waits());
     intruder.assert_done();
     let begun = std::time::Instant::now();
     while attribute(&gpo_named(&state("dst"), &name), "versionNumber") != "131074" {
-        assert!(begun.elapsed().as_secs() < 30, "the modify was never made");
+        assert!(begun.elapsed().as_secs() < 60, "the modify was never made");
     }
     let operation = latest(&name);
     assert_eq!(operation["state"], "unfinished");

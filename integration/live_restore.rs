@@ -332,40 +332,15 @@ fn a_name_that_is_taken_and_a_dry_run_change_nothing() {
 
 /// Begins a restore, and sends it a signal while it stages.
 fn stopped(backup: &str, signal: &str) -> Said {
-    let own_state = tempfile::tempdir_in(scratch()).unwrap().keep();
+    let staging = Staging::look_out("dst");
     let arguments = ["restore", backup, "--domain", "dst.test", "--yes", "--json"];
     let child = command(&arguments)
-        .env("XDG_STATE_HOME", &own_state)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let operations = own_state.join("gpoctl/operations");
-    let begun = std::time::Instant::now();
-    loop {
-        let staging = std::fs::read_dir(&operations).is_ok_and(|mut list| {
-            list.any(|entry| {
-                let journal = entry.unwrap().path().join("journal.jsonl");
-                std::fs::read_to_string(journal)
-                    .unwrap_or_default()
-                    .contains("new-probe")
-            })
-        });
-        if staging {
-            break;
-        }
-        assert!(begun.elapsed().as_secs() < 60, "it never came to that");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    std::thread::sleep(std::time::Duration::from_millis(150));
-    let pid = child.id().to_string();
-    assert!(
-        std::process::Command::new("kill")
-            .args([signal, &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    staging.wait();
+    send(&child, signal);
     child.wait_with_output().unwrap().into()
 }
 

@@ -223,11 +223,7 @@ fn an_interrupt_leaves_the_finished_ones() {
         assert!(begun.elapsed() < Duration::from_secs(120));
         std::thread::sleep(Duration::from_millis(5));
     }
-    let interrupted = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(interrupted.success());
+    send(&child, "-INT");
     let (status, result) = end(child);
     let backups = result["backups"].as_array().unwrap();
     let done = |backup: &&Value| backup["status"] == "done";

@@ -11,11 +11,14 @@
 mod compare;
 #[path = "support/container.rs"]
 mod container;
+#[path = "support/moments.rs"]
+mod moments;
 #[path = "support/tables.rs"]
 mod tables;
 
 pub use compare::*;
 pub use container::*;
+pub use moments::*;
 pub use tables::*;
 
 use std::collections::BTreeMap;
@@ -316,6 +319,14 @@ pub fn codes(result: &Value) -> Vec<String> {
         .collect()
 }
 
+/// Sends a process that runs a signal, as kill(1) names it.
+pub fn send(child: &std::process::Child, signal: &str) {
+    let kill = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+}
+
 /// A copy of a backup on the local disk.
 pub fn backup_of_copy(backup: &str) -> String {
     let to = tempfile::tempdir_in(scratch()).unwrap().keep();
@@ -345,104 +356,6 @@ pub fn with_many_files(backup: &str, count: usize) {
     let at = xml.rfind("</GroupPolicyExtension>").unwrap();
     xml.insert_str(at, &entries);
     std::fs::write(&xml_path, xml).unwrap();
-}
-
-/// Somebody else, who works in a domain controller while gpoctl applies: waits until gpoctl stages in the folder of a GPO, then
-/// keeps everybody from writing to the directory until GPT.INI has a certain version, and makes his own changes before
-/// gpoctl can make its last one.
-pub struct Intruder(std::process::Child);
-
-/// What somebody else does.
-#[derive(Default)]
-pub struct Intrusion<'a> {
-    /// The GPO.
-    pub guid: &'a str,
-    /// The combined version in GPT.INI that he waits for; without one, he acts as soon as gpoctl stages.
-    pub version: Option<u32>,
-    /// What he does to the directory.
-    pub ldif: &'a str,
-    /// A file he writes below the GPO's folder.
-    pub file: Option<&'a str>,
-    /// How long he keeps others from writing to the directory after that, in seconds.
-    pub holds: f64,
-}
-
-impl Intruder {
-    /// Sends him; he is at his place when this returns.
-    pub fn send(side: &str, what: &Intrusion<'_>) -> Self {
-        use std::io::{BufRead as _, Write as _};
-
-        let script = r#"
-import glob, json, os, sys, time
-from samba.auth import system_session
-from samba.param import LoadParm
-from samba.samdb import SamDB
-
-order = json.load(sys.stdin)
-lp = LoadParm()
-lp.load_default()
-database = SamDB(session_info=system_session(), lp=lp)
-folder = f"/var/lib/samba/sysvol/{lp.get('realm').lower()}/Policies/{order['guid']}"
-deadline = time.monotonic() + 60
-
-def wait(condition):
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.0005)
-
-def has_version():
-    try:
-        with open(f"{folder}/GPT.INI") as ini:
-            return f"Version={order['version']}\n" in ini.read()
-    except FileNotFoundError:
-        return False
-
-print("ready", flush=True)
-wait(lambda: glob.glob(f"{folder}/.gpoctl-*-new-Machine"))
-database.transaction_start()
-if order["version"] is not None:
-    wait(has_version)
-if order["file"]:
-    with open(f"{folder}/{order['file']}", "w") as file:
-        file.write("somebody else\n")
-if order["ldif"]:
-    database.modify_ldif(order["ldif"])
-time.sleep(order["holds"])
-database.transaction_commit()
-"#;
-        let variable = |name: &str| std::env::var(name).unwrap();
-        let mut child = Command::new(variable("GPOCTL_LAB_ENGINE"))
-            .args(["exec", "-i"])
-            .arg(variable(&format!(
-                "GPOCTL_LAB_{}_CONTAINER",
-                side.to_uppercase()
-            )))
-            .args(["python3", "-c", script])
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let order = serde_json::json!({
-            "guid": what.guid,
-            "version": what.version,
-            "ldif": what.ldif,
-            "file": what.file,
-            "holds": what.holds,
-        });
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(order.to_string().as_bytes()).unwrap();
-        drop(stdin);
-        let mut line = String::new();
-        let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
-        output.read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n");
-        Self(child)
-    }
-
-    /// He has done it.
-    pub fn assert_done(mut self) {
-        assert!(self.0.wait().unwrap().success());
-    }
 }
 
 /// The template of the seed "Everything" has one member by name. A mapping writes SIDs, which no client can misread, so there and

