@@ -21,9 +21,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gpoctl::formats::migtable::MigTable;
+use gpoctl::formats::migtable::{Destination, Entry, EntryType, MigTable};
 use gpoctl::formats::{backup_xml, bkup_info, gpt_ini, ini::IniFile, manifest};
 use gpoctl::migration::places::{Rewrite, check_format, visit_file};
+use gpoctl::model::principal::PrincipalType;
 use gpoctl::model::safe_name::RelPath;
 
 /// A format of files that no snapshot holds: its name, how the files' names end, and reading and writing one.
@@ -229,6 +230,27 @@ fn throughput(formats: &Formats, root: &Path) {
             }
         });
         row(format, files.len(), bytes, time, None);
+    }
+    // As fast with many rows as with few, or something in it is quadratic.
+    for rows in [1_000, 10_000] {
+        let mut table = MigTable::new();
+        table.set_all((0..rows).map(table_row)).unwrap();
+        let bytes = table.to_bytes();
+        let time = measure(|| {
+            let mut table = MigTable::parse(&bytes).unwrap();
+            table.set_all((0..rows).map(table_row)).unwrap();
+            black_box(table.to_bytes());
+        });
+        row(&format!("table, {rows} rows"), 1, bytes.len(), time, None);
+    }
+}
+
+/// A row of a migration table.
+fn table_row(number: usize) -> Entry {
+    Entry {
+        source: format!("group{number}@a.example"),
+        kind: EntryType::Principal(PrincipalType::GlobalGroup),
+        destination: Destination::Set(format!("group{number}@b.example")),
     }
 }
 

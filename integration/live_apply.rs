@@ -127,15 +127,7 @@ fn an_interrupt_while_staging_leaves_nothing() {
         if create {
             arguments.push("--create");
         }
-        let staging = Staging::look_out("dst");
-        let child = command(&arguments)
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        staging.wait();
-        send(&child, signal);
-        let said: Said = child.wait_with_output().unwrap().into();
+        let said = stopped_while_staging("dst", &arguments, signal);
         assert_eq!(said.status, 130, "{}{}", said.stdout, said.stderr);
         assert!(said.stderr.contains("rolled back"), "{}", said.stderr);
         let mut after = state("dst");

@@ -393,7 +393,6 @@ fn tickets_of_a_cache_are_enough_for_both_halves() {
 /// Opens a file over SMB, says that it is to be deleted, and keeps it until its standard input ends; the file stays then.
 /// Meanwhile it is listed, and nobody can open it.
 const HOLD: &str = r#"
-import sys
 from samba.param import LoadParm
 from samba.credentials import Credentials
 from samba.samba3 import libsmb_samba_internal as libsmb, param
@@ -403,7 +402,7 @@ creds = Credentials(); creds.guess(lp)
 creds.set_username("Administrator")
 creds.set_password(open("/lab-state/admin.password").read().strip())
 share = libsmb.Conn("localhost", "sysvol", lp=s3, creds=creds)
-number = share.create(sys.argv[1], DesiredAccess=0x00110081, ShareAccess=7)
+number = share.create(order, DesiredAccess=0x00110081, ShareAccess=7)
 share.delete_on_close(number, 1)
 print("held", flush=True)
 sys.stdin.read()
@@ -413,24 +412,11 @@ share.close(number)
 
 /// Holds a file of a GPO of SRC.TEST like this while `run` runs.
 fn held<T>(guid: &str, file: &str, run: impl FnOnce() -> T) -> T {
-    use std::io::BufRead as _;
-
     let path = format!("src.test\\Policies\\{guid}\\{file}");
-    let mut holder = std::process::Command::new(std::env::var("GPOCTL_LAB_ENGINE").unwrap())
-        .args(["exec", "-i"])
-        .arg(std::env::var("GPOCTL_LAB_SRC_CONTAINER").unwrap())
-        .args(["python3", "-c", HOLD, &path])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let said = holder.stdout.take().unwrap();
-    std::io::BufReader::new(said).read_line(&mut line).unwrap();
-    assert_eq!(line, "held\n");
+    let mut holder = Watcher::start("src", HOLD, &path.into());
+    holder.says("held");
     let result = run();
-    drop(holder.stdin.take());
-    assert!(holder.wait().unwrap().success());
+    holder.end();
     result
 }
 

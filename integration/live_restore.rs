@@ -332,16 +332,8 @@ fn a_name_that_is_taken_and_a_dry_run_change_nothing() {
 
 /// Begins a restore, and sends it a signal while it stages.
 fn stopped(backup: &str, signal: &str) -> Said {
-    let staging = Staging::look_out("dst");
     let arguments = ["restore", backup, "--domain", "dst.test", "--yes", "--json"];
-    let child = command(&arguments)
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    staging.wait();
-    send(&child, signal);
-    child.wait_with_output().unwrap().into()
+    stopped_while_staging("dst", &arguments, signal)
 }
 
 #[test]

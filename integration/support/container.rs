@@ -1,6 +1,6 @@
 //! Samba's own tools inside the machines of the lab, and who may log in there.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -22,21 +22,26 @@ pub fn inside_with(side: &str, command: &[&str], input: &str) -> String {
     said.stdout
 }
 
-/// The same for a command that may also say no.
+/// A command inside one of these machines, with pipes for its standard input and output, not yet started.
+pub fn command_inside(side: &str, command: &[&str]) -> Command {
+    let variable = |name: &str| std::env::var(name).unwrap();
+    let container = format!("GPOCTL_LAB_{}_CONTAINER", side.to_uppercase());
+    let mut inside = Command::new(variable("GPOCTL_LAB_ENGINE"));
+    inside
+        .args(["exec", "-i"])
+        .arg(variable(&container))
+        .args(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    inside
+}
+
+/// As [`inside_with`], for a command that may also say no.
 pub fn asked_inside(side: &str, command: &[&str], input: &str) -> Said {
     use std::io::Write as _;
 
-    let variable = |name: &str| std::env::var(name).unwrap();
-    let mut child = Command::new(variable("GPOCTL_LAB_ENGINE"))
-        .args(["exec", "-i"])
-        .arg(variable(&format!(
-            "GPOCTL_LAB_{}_CONTAINER",
-            side.to_uppercase()
-        )))
-        .args(command)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+    let mut child = command_inside(side, command)
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();

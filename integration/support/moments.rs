@@ -2,28 +2,22 @@
 //! machine too. Nothing here waits for a while and hopes.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout};
+
+use super::{Said, command, command_inside, send};
 
 /// A Python script that runs in a domain controller and says how far it is.
-struct Watcher {
+pub struct Watcher {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
 impl Watcher {
-    /// Starts it; its standard input begins with a line of JSON.
-    fn start(side: &str, script: &str, order: &serde_json::Value) -> Self {
-        let variable = |name: &str| std::env::var(name).unwrap();
-        let mut child = Command::new(variable("GPOCTL_LAB_ENGINE"))
-            .args(["exec", "-i"])
-            .arg(variable(&format!(
-                "GPOCTL_LAB_{}_CONTAINER",
-                side.to_uppercase()
-            )))
-            .args(["python3", "-c", &format!("{WAIT}{script}")])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+    /// Starts it, with this as `order`. It has `wait(condition)`; where it reads its standard input, it waits for its end.
+    pub fn start(side: &str, script: &str, order: &serde_json::Value) -> Self {
+        let script = format!("{WAIT}{script}");
+        let mut child = command_inside(side, &["python3", "-c", &script])
             .spawn()
             .unwrap();
         let mut input = child.stdin.take().unwrap();
@@ -37,14 +31,14 @@ impl Watcher {
     }
 
     /// Waits until it says this word.
-    fn says(&mut self, word: &str) {
+    pub fn says(&mut self, word: &str) {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         assert_eq!(line.trim_end(), word);
     }
 
-    /// Lets it go on, where it waits for that, and waits for its end.
-    fn end(mut self) {
+    /// Lets it go on, where it waits for that, until it is done.
+    pub fn end(mut self) {
         drop(self.input);
         assert!(self.child.wait().unwrap().success());
     }
@@ -83,6 +77,19 @@ print("staging", flush=True)
         self.0.says("staging");
         self.0.end();
     }
+}
+
+/// Runs gpoctl, which makes something of a backup [`super::with_many_files`] in a domain, and sends it a signal while it stages.
+pub fn stopped_while_staging(side: &str, arguments: &[&str], signal: &str) -> Said {
+    let staging = Staging::look_out(side);
+    let child = command(arguments)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    staging.wait();
+    send(&child, signal);
+    child.wait_with_output().unwrap().into()
 }
 
 /// Somebody else, who works in a domain controller while gpoctl applies: waits until gpoctl stages in the folder of a GPO, then
@@ -134,7 +141,7 @@ def an_ldap_server_waits():
             with open(f"/proc/{process}/cmdline") as title:
                 if "task[ldap]" in title.read():
                     return True
-        except FileNotFoundError:
+        except OSError:
             pass
     return False
 
