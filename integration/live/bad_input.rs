@@ -1,12 +1,5 @@
 //! Bad input: one clear sentence, an exit status that is not 0, no panic, and nothing changed.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
 use crate::support::*;
 
 /// Runs gpoctl, and checks that it failed as it should: this status, these words, and neither a panic nor a trace.
@@ -29,10 +22,8 @@ fn fails(arguments: &[&str], status: i32, words: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn each_fault_has_its_sentence_and_changes_nothing() {
-    if !lab("each_fault_has_its_sentence_and_changes_nothing") {
-        return;
-    }
     let _alone = alone();
     let before = state("dst");
     let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
@@ -198,10 +189,8 @@ fn each_fault_has_its_sentence_and_changes_nothing() {
 /// Where Samba's parser of policy files stops, `samba-tool gpo restore` warns, copies the file of the old domain as it is, and ends
 /// with status 0. Here it is mapped, and what cannot be read stops the import.
 #[test]
+#[ignore = "needs the lab"]
 fn a_file_that_stops_a_parser_brings_no_sid_of_the_old_domain() {
-    if !lab("a_file_that_stops_a_parser_brings_no_sid_of_the_old_domain") {
-        return;
-    }
     let _alone = alone();
     let old = domain_sid("src");
     let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
@@ -260,10 +249,8 @@ fn a_file_that_stops_a_parser_brings_no_sid_of_the_old_domain() {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn one_bad_gpo_costs_a_backup_of_all_only_itself() {
-    if !lab("one_bad_gpo_costs_a_backup_of_all_only_itself") {
-        return;
-    }
     let _alone = alone();
     let name = fresh("Leads elsewhere");
     write("dst.test", &["create", &name]).json();

@@ -1,12 +1,5 @@
 //! What `gpoctl migtable` says, word for word, run as a person runs it. No domain is needed.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
 use std::path::PathBuf;
 
 use crate::support::*;
