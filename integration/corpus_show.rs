@@ -11,7 +11,7 @@ mod corpus;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gpoctl::migration::places::check_format;
+use gpoctl::migration::references::check_format;
 use gpoctl::migration::scan::scan;
 
 type Counts = BTreeMap<String, usize>;

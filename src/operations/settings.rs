@@ -18,7 +18,7 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
-use crate::model::security_descriptor::{SecurityDescriptor, control, same_access};
+use crate::model::security_descriptor::{SecurityDescriptor, control, grants_same_access};
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
 use crate::session::DomainSession;
@@ -220,7 +220,7 @@ impl NewSettings<'_> {
         new.control = (new.control & !kept) | control::DACL_PRESENT | (wanted.control & kept);
         if present
             .as_ref()
-            .is_some_and(|present| same_access(present, &new))
+            .is_some_and(|present| grants_same_access(present, &new))
         {
             return Ok(None);
         }
