@@ -5,14 +5,14 @@
 //! than the backup, or clients that remember it would take it for what they have.
 
 use super::link::{gpmc_dn, is_to};
-use super::lock_out::LockOut;
-use super::partial::admit_partial;
+use super::partial::refuse_partial;
 use super::plan::{Plan, PlanSource, PlanTarget, Step, Verb};
 use super::progress::Control;
 use super::read::{self, LiveGpo};
 use super::rights;
 use super::risks;
 use super::secrets::stored_passwords;
+use super::self_lockout::SelfLockout;
 use super::settings::{NewSettings, higher, name_is_free, present_version, wmi_link};
 use crate::backup::StoredBackup;
 use crate::directory::links::Som;
@@ -50,7 +50,7 @@ pub async fn plan(
     control.check()?;
     let source = &backup.snapshot;
     refuse_other_domain(session, source)?;
-    admit_partial(backup, options.allow_partial)?;
+    refuse_partial(backup, options.allow_partial)?;
     let mut messages = backup.problems.clone();
     messages.extend(source.messages.iter().cloned());
     // They come back to where they were, so they are named and no reason to refuse.
@@ -134,7 +134,7 @@ pub async fn plan(
     }
     rights::check(session, &plan).await?;
     plan.messages
-        .extend(LockOut::of(session.info(), &plan).map(|lock_out| lock_out.message()));
+        .extend(SelfLockout::of(session.info(), &plan).map(|self_lockout| self_lockout.message()));
     Ok(plan)
 }
 

@@ -13,13 +13,13 @@ const EVERYTHING: u32 = 0x000F_00FF;
 
 /// A plan whose permissions shut out this account.
 #[derive(Debug)]
-pub(super) struct LockOut {
+pub(super) struct SelfLockout {
     planned: SecurityDescriptor,
     own: Sid,
     reads: bool,
 }
 
-impl LockOut {
+impl SelfLockout {
     /// Whether the plan sets permissions with which this account may not read or not edit the GPO any more. `None` when it
     /// may, and when the server does not tell who we are.
     pub(super) fn of(info: &DomainInfo, plan: &Plan) -> Option<Self> {
@@ -81,12 +81,12 @@ mod tests {
         let own: Sid = "S-1-5-21-1-2-3-1104".parse().unwrap();
         let domain: Sid = "S-1-5-21-1-2-3".parse().unwrap();
         let planned = from_sddl("O:DAG:DAD:P(D;;RPWP;;;DU)(A;CI;RP;;;AU)", Some(&domain)).unwrap();
-        let lock_out = LockOut {
+        let self_lockout = SelfLockout {
             planned,
             own: own.clone(),
             reads: false,
         };
-        let working = SecurityDescriptor::parse(&lock_out.while_working().unwrap()).unwrap();
+        let working = SecurityDescriptor::parse(&self_lockout.while_working().unwrap()).unwrap();
         assert!(
             to_sddl(&working)
                 .contains("D:P(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;S-1-5-21-1-2-3-1104)(D;"),
