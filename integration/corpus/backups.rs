@@ -446,7 +446,7 @@ fn every_backup_survives_being_written_and_read() {
         let info = backup::write(
             target.path(),
             &stored.snapshot,
-            &stored.around,
+            &stored.context,
             &stored.info.comment,
             "2024-02-03T04:05:06",
         )

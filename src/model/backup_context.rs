@@ -1,4 +1,4 @@
-//! What stands around a GPO: it belongs to no snapshot, because no import carries it, and a backup keeps it nevertheless.
+//! The context of a GPO that a backup keeps besides the snapshot: an import does not carry it.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use crate::message::StatusMessage;
 
 /// Links, WMI filter, owner, GPT.INI, and what could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Surroundings {
+pub struct BackupContext {
     /// Where the GPO is linked; `None` when nobody looked.
     pub links: Option<Vec<LinkRecord>>,
     /// The linked WMI filter, whole: an `msWMI-Som` object whose only RDN is its `cn`.
