@@ -312,7 +312,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Internal` when the disk does not take it.
-    pub fn not_made(&mut self) -> Result<()> {
+    pub fn retract_intent(&mut self) -> Result<()> {
         self.changes.pop();
         self.record(&Event::NotMade)
     }
@@ -321,7 +321,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Internal` when the disk does not take it; then the change may not be made.
-    pub fn will(&mut self, inverse: Inverse) -> Result<()> {
+    pub fn record_intent(&mut self, inverse: Inverse) -> Result<()> {
         self.record(&Event::Change {
             inverse: inverse.clone(),
         })?;

@@ -77,7 +77,7 @@ pub(super) fn changes<'a>(
 
 /// The way back of an operation that made the objects below a GPO other ones.
 #[derive(Debug, Default)]
-pub(super) struct WayBack {
+pub(super) struct RevertPlan {
     /// The objects as they have to be; parents first.
     pub(super) want: Vec<DirectoryObject>,
     /// What somebody else changed meanwhile, and stays.
@@ -86,12 +86,12 @@ pub(super) struct WayBack {
 
 /// Works out how the objects have to be after an operation is undone: `have` is what is there now, `before` what was there,
 /// and `written` what the operation made, or was about to make, of it. Only what still is as the operation left it goes back.
-pub(super) fn way_back(
+pub(super) fn revert_plan(
     have: &[DirectoryObject],
     before: &[DirectoryObject],
     written: &[DirectoryObject],
-) -> WayBack {
-    let mut back = WayBack::default();
+) -> RevertPlan {
+    let mut back = RevertPlan::default();
     let find = |list: &[DirectoryObject], key: &[String]| {
         list.iter().find(|object| object.key() == key).cloned()
     };
@@ -227,7 +227,7 @@ mod tests {
         let mut have = made.to_vec();
         have[2] = object("CN=theirs", "container", "somebody else's");
         have.push(object("CN=his,CN=added", "container", "x"));
-        let back = way_back(&have, &was, &made);
+        let back = revert_plan(&have, &was, &made);
         let names: Vec<(String, String)> = back
             .want
             .iter()
@@ -258,7 +258,7 @@ mod tests {
         );
         // Not made at all, or by half: what was is what comes back.
         for have in [&was[..], &[&made[..2], &was[2..]].concat()] {
-            let back = way_back(have, &was, &made);
+            let back = revert_plan(have, &was, &made);
             assert!(back.foreign.is_empty(), "{:?}", back.foreign);
             assert!(changes(&back.want, &was).is_empty());
         }

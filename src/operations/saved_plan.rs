@@ -57,7 +57,7 @@ impl SavedPlan {
             return Ok(Self::Gpo(Box::new(plan)));
         }
         let list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
-        list.admit()?;
+        list.refuse_unplanned()?;
         Ok(Self::Changes(list))
     }
 }
