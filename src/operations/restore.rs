@@ -88,8 +88,8 @@ pub async fn plan(
     };
     let mut security_descriptor = descriptor(source, &mut messages);
     if let (Some(descriptor), None) = (&mut security_descriptor, &live) {
-        descriptor.owner.clone_from(&backup.around.owner);
-        descriptor.group.clone_from(&backup.around.group);
+        descriptor.owner.clone_from(&backup.context.owner);
+        descriptor.group.clone_from(&backup.context.group);
     }
     let wmi_filter = wmi_filter(session, source, live.as_ref(), &mut messages).await?;
     let mut plan = NewSettings {
@@ -113,7 +113,7 @@ pub async fn plan(
         security_descriptor,
         gpt_ini: match &live {
             Some(_) => None,
-            None => backup.around.gpt_ini.clone(),
+            None => backup.context.gpt_ini.clone(),
         },
         links,
         mapping: None,
@@ -235,7 +235,7 @@ async fn saved_links(
     backup: &StoredBackup,
     messages: &mut Vec<StatusMessage>,
 ) -> Result<Vec<Step>> {
-    let Some(records) = &backup.around.links else {
+    let Some(records) = &backup.context.links else {
         messages.push(StatusMessage::warning(
             "no-links-saved",
             "the backup does not tell where the GPO was linked",
