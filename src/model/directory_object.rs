@@ -63,6 +63,12 @@ impl AttributeValues {
     }
 }
 
+impl AsRef<DirectoryObject> for DirectoryObject {
+    fn as_ref(&self) -> &DirectoryObject {
+        self
+    }
+}
+
 impl DirectoryObject {
     /// Where it stands, without regard to case: equal for two objects that cannot be there both.
     pub fn key(&self) -> Vec<String> {

@@ -4,6 +4,7 @@
 //! lists are the backup's, each half of the version goes up by one. The backup's DACL, and the DACLs of its packages, are
 //! never applied.
 
+use super::objects;
 use super::partial::refuse_partial;
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
@@ -71,6 +72,8 @@ pub async fn plan(
     let source = &backup.snapshot;
     let mut messages = backup.problems.clone();
     messages.extend(source.messages.iter().cloned());
+    // Also of what an import leaves out: a backup that holds an account was tampered with.
+    objects::allowed(&source.directory_objects)?;
     refuse_partial(backup, options.allow_partial)?;
     messages.extend(refuse_passwords(&source.tree, options.allow_cpassword)?);
 
@@ -114,7 +117,7 @@ pub async fn plan(
         &class_store_only(&mapped.snapshot.directory_objects, &mut messages),
         &plan_target,
         false,
-    );
+    )?;
     let plan = NewSettings {
         verb: Verb::Import,
         source: Some(PlanSource {
