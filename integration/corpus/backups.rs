@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::corpus;
 use gpoctl::backup;
-use gpoctl::formats::kept::Written as _;
+use gpoctl::formats::verbatim::ToGpmcBytes as _;
 use gpoctl::formats::xml_tree::{self, Element, Node};
 use gpoctl::formats::{backup_xml, bkup_info, manifest};
 use gpoctl::model::principal::PrincipalType;
@@ -262,7 +262,11 @@ fn what_is_written_anew_is_what_was_read() {
     let (mut whole, mut identical, mut differ) = (0, 0, Vec::new());
     for path in all_named(&corpus, "Backup.xml") {
         let bytes = fs::read(&path).unwrap();
-        let written = backup_xml::parse(&bytes).unwrap().backup.value.to_written();
+        let written = backup_xml::parse(&bytes)
+            .unwrap()
+            .backup
+            .value
+            .to_gpmc_bytes();
         same(
             &xml_tree::parse(&bytes).unwrap(),
             &xml_tree::parse(&written).unwrap(),
@@ -296,7 +300,7 @@ fn index_entries_come_out_byte_for_byte() {
         let read = bkup_info::parse(&bytes).unwrap();
         assert_eq!(read.to_bytes(), bytes);
         assert!(read.value.id.parse::<gpoctl::model::guid::Guid>().is_ok());
-        let written = read.value.to_written();
+        let written = read.value.to_gpmc_bytes();
         same(
             &xml_tree::parse(&bytes).unwrap(),
             &xml_tree::parse(&written).unwrap(),
@@ -317,7 +321,7 @@ fn index_entries_come_out_byte_for_byte() {
         let bytes = fs::read(path).unwrap();
         let read = manifest::parse(&bytes).unwrap();
         entries += read.value.backups.len();
-        let written = read.value.to_written();
+        let written = read.value.to_gpmc_bytes();
         same(
             &xml_tree::parse(&bytes).unwrap(),
             &xml_tree::parse(&written).unwrap(),
@@ -429,7 +433,7 @@ fn every_backup_survives_being_written_and_read() {
         let info = backup::write(
             target.path(),
             &stored.snapshot,
-            &stored.around,
+            &stored.context,
             &stored.info.comment,
             "2024-02-03T04:05:06",
         )

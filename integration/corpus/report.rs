@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::support::*;
 use gpoctl::formats::xml_tree::{self, Element};
+use gpoctl::model::backup_context::{BackupContext, LinkRecord};
 use gpoctl::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
-use gpoctl::model::surroundings::{LinkRecord, Surroundings};
 
 /// Elements that gpoctl writes and no report of the corpus has: no GPO of it has such a setting in a form that GPMC shows
 /// without an administrative template.
@@ -255,15 +255,15 @@ fn permissions(descriptor: &Element) -> Vec<String> {
 }
 
 /// What stands around a GPO and is in no file of GPMC's but the report, so that what gpoctl makes of it is seen.
-fn around(known: &Surroundings, report: &Element) -> Surroundings {
-    let mut around = known.clone();
+fn context(known: &BackupContext, report: &Element) -> BackupContext {
+    let mut context = known.clone();
     for descriptor in report.named("SecurityDescriptor") {
         let sid = |name: &str| principals(descriptor, name).pop_first()?.parse().ok();
-        (around.owner, around.group) = (sid("Owner"), sid("Group"));
+        (context.owner, context.group) = (sid("Owner"), sid("Group"));
     }
     let time = |name: &str| text(report, name).replace(['-', 'T', ':'], "") + ".0Z";
-    around.when_created = time("CreatedTime");
-    around.when_changed = time("ModifiedTime");
+    context.when_created = time("CreatedTime");
+    context.when_changed = time("ModifiedTime");
     let links = named(report, "LinksTo").zip(1..).map(|(link, order)| {
         let path = text(link, "SOMPath");
         let mut parts = path.split('/');
@@ -288,8 +288,8 @@ fn around(known: &Surroundings, report: &Element) -> Surroundings {
             blocks_inheritance: false,
         }
     });
-    around.links = Some(links.collect());
-    around.wmi_filter = named(report, "FilterDescription")
+    context.links = Some(links.collect());
+    context.wmi_filter = named(report, "FilterDescription")
         .next()
         .map(|text| DirectoryObject {
             rdns: vec!["CN={00000000-0000-0000-0000-000000000000}".to_owned()],
@@ -300,7 +300,7 @@ fn around(known: &Surroundings, report: &Element) -> Surroundings {
             }],
             security_descriptor: None,
         });
-    around
+    context
 }
 
 /// Every pair of different elements in one element, in the order in which they stand, below its name.
@@ -344,9 +344,9 @@ fn a_report_says_what_gpmc_says() {
             continue;
         }
         let time = "2024-02-03T04:05:06";
-        let around = around(&stored.around, &theirs);
+        let context = context(&stored.context, &theirs);
         let info =
-            gpoctl::backup::write(target.path(), &stored.snapshot, &around, "", time).unwrap();
+            gpoctl::backup::write(target.path(), &stored.snapshot, &context, "", time).unwrap();
         let bytes = std::fs::read(info.path.join("gpreport.xml")).unwrap();
         let ours = xml_tree::parse(&bytes).unwrap();
         vocabulary(&theirs, &mut theirs_words);

@@ -32,7 +32,7 @@ fn what_is_written_has_the_form_of_real_backups() {
         gpoctl::backup::write(
             target.path(),
             &stored.snapshot,
-            &stored.around,
+            &stored.context,
             &stored.info.comment,
             "2024-02-03T04:05:06",
         )
@@ -54,7 +54,7 @@ fn the_schema_finds_every_kind_of_difference() {
     let info = gpoctl::backup::write(
         target.path(),
         &stored.snapshot,
-        &stored.around,
+        &stored.context,
         "",
         "2024-02-03T04:05:06",
     )

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::corpus_gpos;
-use gpoctl::migration::places::check_format;
+use gpoctl::migration::references::check_format;
 use gpoctl::migration::scan::scan;
 
 type Counts = BTreeMap<String, usize>;
@@ -206,9 +206,10 @@ fn a_stored_password_is_named_and_never_shown() {
         }
         found += values.len();
         let target = tempfile::tempdir().unwrap();
-        let around = Default::default();
+        let context = Default::default();
         let time = "2024-02-03T04:05:06";
-        let saved = gpoctl::backup::write(target.path(), &gpo.snapshot, &around, "", time).unwrap();
+        let saved =
+            gpoctl::backup::write(target.path(), &gpo.snapshot, &context, "", time).unwrap();
         for format in [&["--json"][..], &[]] {
             let said = std::process::Command::new(env!("CARGO_BIN_EXE_gpoctl"))
                 .args(["backups", "show", "-vvv"])

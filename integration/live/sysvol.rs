@@ -13,7 +13,7 @@ use gpoctl::model::domain_name::DomainName;
 use gpoctl::model::guid::Guid;
 use gpoctl::sysvol::connect::{SmbAuth, SmbClientChoice, SmbSettings, connect};
 use gpoctl::sysvol::gpt::read_what_can_be_read;
-use gpoctl::sysvol::throttle::Room;
+use gpoctl::sysvol::throttle::MemoryBudget;
 use gpoctl::sysvol::{DirEntry, Listing, MAX_FILE, Sysvol, SysvolPath, SysvolRead};
 
 #[cfg(feature = "libsmbclient")]
@@ -323,7 +323,7 @@ async fn an_old_size_costs_a_second_look_and_a_false_one_the_file() {
                 size,
                 also_when_asked,
             };
-            let room = Room::new(256);
+            let room = MemoryBudget::new(256);
             let read = read_what_can_be_read(&announcing, &domain(), folder.guid, Some(&room))
                 .await
                 .unwrap();
