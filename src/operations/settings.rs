@@ -262,12 +262,22 @@ pub(super) async fn name_is_free(
     name: &str,
     own: Option<Guid>,
 ) -> Result<()> {
-    if name.trim().is_empty() || name.chars().any(char::is_control) || name.chars().count() > 255 {
-        return Err(Error::new(
+    let bad_name = |hint: &str| {
+        let shown = crate::message::printable(name);
+        Error::new(
             ErrorKind::Usage,
-            format!("\"{}\" is no display name for a GPO", name.escape_debug()),
+            format!("\"{shown}\" is not a valid display name"),
         )
-        .with_hint("it has 1 to 255 characters, and no control characters"));
+        .with_hint(hint)
+    };
+    if name.trim().is_empty() || name.chars().any(char::is_control) || name.chars().count() > 255 {
+        return Err(bad_name(
+            "use 1 to 255 characters, and no control characters",
+        ));
+    }
+    // Commands and scripts name GPOs by their GUIDs; a name that looks like one would only mislead.
+    if name.trim().parse::<Guid>().is_ok() {
+        return Err(bad_name("use a name that does not look like a GUID"));
     }
     let taken = session.directory().gpos().await?.into_iter().find(|gpo| {
         Some(gpo.guid) != own && gpo.display_name.to_lowercase() == name.to_lowercase()

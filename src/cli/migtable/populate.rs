@@ -7,7 +7,7 @@ use clap::Args;
 use super::file;
 use crate::cli::connection::ConnectionArgs;
 use crate::cli::mapping::ScopeChoice;
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Ui, counted};
 use crate::cli::writing::read_backup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::MigTable;
@@ -135,9 +135,10 @@ pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
         ui.message(message);
     }
     ui.say(&format!(
-        "{}: {added} rows added for {} GPOs, {} there already, {} in all",
+        "{}: {} added for {}, {} already present, {} in total",
         args.file.display(),
-        snapshots.len(),
+        counted(added, "row"),
+        counted(snapshots.len(), "GPO"),
         count(&merged, |placed| matches!(placed, RowOutcome::Present(_))),
         table.rows().len()
     ));

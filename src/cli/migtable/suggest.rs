@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{file, row_json, shown_row};
 use crate::cli::connection::ConnectionArgs;
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Ui, counted};
 use crate::error::Result;
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::suggest::{
@@ -84,8 +84,9 @@ pub(in crate::cli) async fn run(args: SuggestArgs, ui: &Ui) -> Result<u8> {
     }
     let done = if args.dry_run { "certain" } else { "filled in" };
     ui.say(&format!(
-        "{}: {certain} rows {done}, {open} left for you",
-        args.file.display()
+        "{}: {} {done}, {open} left for you",
+        args.file.display(),
+        counted(certain, "row")
     ));
     Ok(0)
 }

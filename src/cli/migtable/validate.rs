@@ -9,7 +9,7 @@ use super::file;
 use crate::cli::check::exit_status;
 use crate::cli::connection::ConnectionArgs;
 use crate::cli::mapping::{ScopeChoice, UncChoice};
-use crate::cli::ui::{Colour, Ui};
+use crate::cli::ui::{Colour, Ui, counted};
 use crate::cli::writing::read_backup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, EntryType};
@@ -156,12 +156,6 @@ pub(in crate::cli) async fn run(args: ValidateArgs, ui: &Ui) -> Result<u8> {
         ));
     }
     Ok(exit_status(worst))
-}
-
-/// `1 error`, `2 errors`.
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 /// What the table is compared with.
