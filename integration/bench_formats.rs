@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use gpoctl::formats::migtable::{Destination, Entry, EntryType, MigTable};
 use gpoctl::formats::{backup_xml, bkup_info, gpt_ini, ini::IniFile, manifest};
-use gpoctl::migration::places::{Rewrite, check_format, visit_file};
+use gpoctl::migration::references::{Rewrite, check_format, visit_file};
 use gpoctl::model::principal::PrincipalType;
 use gpoctl::model::safe_name::RelPath;
 

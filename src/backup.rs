@@ -19,6 +19,7 @@ mod delete;
 mod folder;
 mod index;
 mod list;
+mod prune;
 mod read;
 mod side_file;
 mod verify;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 pub use delete::{delete, forget};
 pub use list::{find_by_id, latest, list, resolve};
+pub use prune::{PruneDecision, decide as decide_pruning};
 pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
 pub use verify::{Verified, verify, verify_all};
 pub use write::{MAX_COMMENT, Staged, check, commit, make_folder, stage, write};

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::corpus;
 use gpoctl::backup;
-use gpoctl::formats::kept::Written as _;
+use gpoctl::formats::verbatim::ToGpmcBytes as _;
 use gpoctl::formats::xml_tree::{self, Element, Node};
 use gpoctl::formats::{backup_xml, bkup_info, manifest};
 use gpoctl::model::principal::PrincipalType;
@@ -277,7 +277,11 @@ fn what_is_written_anew_is_what_was_read() {
     let (mut whole, mut identical, mut differ) = (0, 0, Vec::new());
     for path in all_named(&corpus, "Backup.xml") {
         let bytes = fs::read(&path).unwrap();
-        let written = backup_xml::parse(&bytes).unwrap().backup.value.to_written();
+        let written = backup_xml::parse(&bytes)
+            .unwrap()
+            .backup
+            .value
+            .to_gpmc_bytes();
         same(
             &xml_tree::parse(&bytes).unwrap(),
             &xml_tree::parse(&written).unwrap(),
@@ -312,7 +316,7 @@ fn index_entries_come_out_byte_for_byte() {
         let read = bkup_info::parse(&bytes).unwrap();
         assert_eq!(read.to_bytes(), bytes);
         assert!(read.value.id.parse::<gpoctl::model::guid::Guid>().is_ok());
-        let written = read.value.to_written();
+        let written = read.value.to_gpmc_bytes();
         same(
             &xml_tree::parse(&bytes).unwrap(),
             &xml_tree::parse(&written).unwrap(),
@@ -333,7 +337,7 @@ fn index_entries_come_out_byte_for_byte() {
         let bytes = fs::read(path).unwrap();
         let read = manifest::parse(&bytes).unwrap();
         entries += read.value.backups.len();
-        let written = read.value.to_written();
+        let written = read.value.to_gpmc_bytes();
         same(
             &xml_tree::parse(&bytes).unwrap(),
             &xml_tree::parse(&written).unwrap(),

@@ -23,7 +23,9 @@ use gpoctl::formats::gpt_tmpl::{GptTmpl, Setting};
 use gpoctl::formats::ini::{IniFile, LineKind};
 use gpoctl::formats::registry_pol::{RegistryPol, ValueType};
 use gpoctl::formats::scripts::{ScriptPart, Scripts};
-use gpoctl::migration::places::{Found, FoundTarget, Rewrite, check_format, visit_file};
+use gpoctl::migration::references::{
+    Occurrence, ReferenceTarget, Rewrite, check_format, visit_file,
+};
 use gpoctl::model::safe_name::RelPath;
 use gpoctl::model::version::GpoVersion;
 
@@ -595,7 +597,7 @@ fn references() {
         };
         count(&mut formats, format);
         let mut found = Vec::new();
-        let kept = visit_file(&rel, &bytes, &mut |f: &Found| {
+        let kept = visit_file(&rel, &bytes, &mut |f: &Occurrence| {
             found.push(f.clone());
             Rewrite::Keep
         })
@@ -603,11 +605,13 @@ fn references() {
         assert!(kept.bytes.is_none(), "{}", path.display());
         for f in &found {
             let kind = match &f.target {
-                FoundTarget::Sid { sid, .. } if sid.is_domain_sid() => "domain SID",
-                FoundTarget::Sid { .. } => "SID",
-                FoundTarget::Name(_) | FoundTarget::Computer(_) | FoundTarget::Label(_) => "name",
-                FoundTarget::SidAndName { .. } => "SID and name",
-                FoundTarget::Unc { text, .. } => {
+                ReferenceTarget::Sid { sid, .. } if sid.is_domain_sid() => "domain SID",
+                ReferenceTarget::Sid { .. } => "SID",
+                ReferenceTarget::Name(_)
+                | ReferenceTarget::Computer(_)
+                | ReferenceTarget::Label(_) => "name",
+                ReferenceTarget::SidAndName { .. } => "SID and name",
+                ReferenceTarget::Unc { text, .. } => {
                     println!("{text}  <- {}", f.place);
                     "UNC"
                 }
@@ -616,15 +620,15 @@ fn references() {
         }
         // Mapped there and back, a file is what it was, in as far as nothing else had the new values before.
         let swap = |from: &'static str, to: &'static str| {
-            move |found: &Found| match &found.target {
-                FoundTarget::Sid { sid, .. } if sid.is_domain_sid() => {
+            move |occurrence: &Occurrence| match &occurrence.target {
+                ReferenceTarget::Sid { sid, .. } if sid.is_domain_sid() => {
                     let text = sid.to_string().replacen(from, to, 1);
                     Rewrite::Principal {
                         sid: Some(text.parse().unwrap()),
                         name: String::new(),
                     }
                 }
-                FoundTarget::Unc { text, .. } => Rewrite::Unc(text.replacen(
+                ReferenceTarget::Unc { text, .. } => Rewrite::Unc(text.replacen(
                     if from.len() < to.len() {
                         "\\\\"
                     } else {
@@ -642,8 +646,8 @@ fn references() {
         };
         let there = visit_file(&rel, &bytes, &mut swap("S-1-5-21-", "S-1-5-21-77-")).unwrap();
         let moves = found.iter().any(|f| match &f.target {
-            FoundTarget::Sid { sid, .. } => sid.is_domain_sid(),
-            FoundTarget::Unc { .. } => true,
+            ReferenceTarget::Sid { sid, .. } => sid.is_domain_sid(),
+            ReferenceTarget::Unc { .. } => true,
             _ => false,
         });
         assert_eq!(there.bytes.is_some(), moves, "{}", path.display());

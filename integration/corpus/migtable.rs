@@ -17,7 +17,7 @@ use gpoctl::migration::fill::{Definitions, fill};
 use gpoctl::migration::map::MapOptions;
 use gpoctl::migration::populate::{PopulateOptions, items, merge};
 use gpoctl::migration::scan::scan;
-use gpoctl::migration::validate::{Finding, validate};
+use gpoctl::migration::validate::{TableFinding, validate};
 use gpoctl::model::reference::Scope;
 use gpoctl::model::snapshot::GpoSnapshot;
 use gpoctl::model::well_known;
@@ -307,7 +307,12 @@ fn what_is_read_from_the_files_is_what_gpmc_inventories() {
 }
 
 /// What a table is checked against, without a domain.
-fn findings(name: &str, bytes: &[u8], snapshot: &GpoSnapshot, exclusive: bool) -> Vec<Finding> {
+fn findings(
+    name: &str,
+    bytes: &[u8],
+    snapshot: &GpoSnapshot,
+    exclusive: bool,
+) -> Vec<TableFinding> {
     let options = MapOptions {
         exclusive,
         ..MapOptions::default()

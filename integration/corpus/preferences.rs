@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use gpoctl::formats::preferences::passwords::passwords;
 use gpoctl::formats::preferences::{PreferenceKind, Preferences};
-use gpoctl::migration::places::{Found, FoundTarget, GptFileFormat, Rewrite, visit_file};
+use gpoctl::migration::references::{
+    GptFileFormat, Occurrence, ReferenceTarget, Rewrite, visit_file,
+};
 use gpoctl::model::safe_name::RelPath;
 use quick_xml::events::Event;
 
@@ -186,7 +188,7 @@ fn raw_unc(text: &str) -> BTreeSet<String> {
 fn visit(
     path: &RelPath,
     bytes: &Bytes,
-    decide: &mut dyn FnMut(&Found) -> Rewrite,
+    decide: &mut dyn FnMut(&Occurrence) -> Rewrite,
 ) -> (Bytes, Vec<String>) {
     let visited = visit_file(path, bytes, decide).unwrap();
     let codes = visited
@@ -204,24 +206,24 @@ fn every_sid_and_every_path_of_the_raw_text_is_a_reference() {
     for (path, below, bytes) in &files {
         let text = text_of(bytes);
         let (mut sids, mut unc) = (Vec::new(), BTreeSet::new());
-        visit(below, bytes, &mut |found| {
-            match &found.target {
-                FoundTarget::Sid { text, .. } if text.starts_with("S-1-5-21-") => {
+        visit(below, bytes, &mut |occurrence| {
+            match &occurrence.target {
+                ReferenceTarget::Sid { text, .. } if text.starts_with("S-1-5-21-") => {
                     sids.push(text.clone());
                 }
-                FoundTarget::SidAndName { sid, .. } if sid.is_domain_sid() => {
+                ReferenceTarget::SidAndName { sid, .. } if sid.is_domain_sid() => {
                     pairs += 1;
                     let spelled = raw_sids(&text)
                         .into_iter()
                         .find(|raw| raw.parse().as_ref() == Ok(sid));
                     sids.push(spelled.unwrap());
                 }
-                FoundTarget::Unc { text, .. } => {
+                ReferenceTarget::Unc { text, .. } => {
                     unc.insert(text.clone());
                 }
                 _ => {}
             }
-            assert!(found.place.line.is_some() && found.place.section.is_some());
+            assert!(occurrence.place.line.is_some() && occurrence.place.section.is_some());
             Rewrite::Keep
         });
         let mut raw = raw_sids(&text);
@@ -313,15 +315,17 @@ fn mapping_every_reference_changes_only_what_it_must() {
     for (path, below, bytes) in &files {
         let text = text_of(bytes);
         // First the SIDs alone: the names stay, so the text with every SID replaced is what must come out.
-        let (new, _) = visit(below, bytes, &mut |found| match &found.target {
-            FoundTarget::SidAndName { sid, name } if sid.is_domain_sid() => Rewrite::Principal {
-                sid: Some(
-                    format!("S-1-5-21-7-7-7-{}", sid.rid().unwrap())
-                        .parse()
-                        .unwrap(),
-                ),
-                name: name.clone(),
-            },
+        let (new, _) = visit(below, bytes, &mut |occurrence| match &occurrence.target {
+            ReferenceTarget::SidAndName { sid, name } if sid.is_domain_sid() => {
+                Rewrite::Principal {
+                    sid: Some(
+                        format!("S-1-5-21-7-7-7-{}", sid.rid().unwrap())
+                            .parse()
+                            .unwrap(),
+                    ),
+                    name: name.clone(),
+                }
+            }
             _ => Rewrite::Keep,
         });
         let mut expected = text.clone();
@@ -337,24 +341,24 @@ fn mapping_every_reference_changes_only_what_it_must() {
         let mut names: BTreeSet<String> = BTreeSet::new();
         let mut sids: BTreeSet<String> = BTreeSet::new();
         let mut paths: BTreeSet<String> = BTreeSet::new();
-        let (new, codes) = visit(below, bytes, &mut |found| {
-            let sid = match &found.target {
-                FoundTarget::Unc { text, .. } => {
+        let (new, codes) = visit(below, bytes, &mut |occurrence| {
+            let sid = match &occurrence.target {
+                ReferenceTarget::Unc { text, .. } => {
                     paths.insert(text.clone());
                     return Rewrite::Unc(NEW_PATH.to_owned());
                 }
-                FoundTarget::SidAndName { sid, name } => {
+                ReferenceTarget::SidAndName { sid, name } => {
                     sids.insert(sid.to_string());
                     names.insert(name.clone());
                     Some(NEW_SID)
                 }
-                FoundTarget::Sid { text, .. } => {
+                ReferenceTarget::Sid { text, .. } => {
                     sids.insert(text.clone());
                     Some(NEW_SID)
                 }
-                FoundTarget::Name(name)
-                | FoundTarget::Computer(name)
-                | FoundTarget::Label(name) => {
+                ReferenceTarget::Name(name)
+                | ReferenceTarget::Computer(name)
+                | ReferenceTarget::Label(name) => {
                     names.insert(name.clone());
                     None
                 }

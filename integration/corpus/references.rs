@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::corpus_gpos::{self, Gpo};
-use gpoctl::migration::places::{GptFileFormat, check_format};
+use gpoctl::migration::references::{GptFileFormat, check_format};
 use gpoctl::migration::scan::scan;
 use gpoctl::model::reference::{Reference, ReferenceKind};
 use gpoctl::model::safe_name::RelPath;

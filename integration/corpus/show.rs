@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::corpus_gpos;
-use gpoctl::migration::places::check_format;
+use gpoctl::migration::references::check_format;
 use gpoctl::migration::scan::scan;
 
 type Counts = BTreeMap<String, usize>;

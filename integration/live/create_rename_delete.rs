@@ -123,13 +123,23 @@ fn names_that_are_taken_and_names_that_are_none() {
             "exists already",
         ),
         (vec!["rename", "Target Empty", "Target Empty"], 1, "already"),
+        (vec!["rename", "Duplicate Name", "x"], 1, "matches 2 GPOs"),
+        (vec!["create", ""], 2, "is not a valid display name"),
+        (vec!["create", "a\nb"], 2, "is not a valid display name"),
         (
-            vec!["rename", "Duplicate Name", "x"],
-            1,
-            "stands for 2 GPOs",
+            vec!["create", "{31B2F340-016D-11D2-945F-00C04FB984F9}"],
+            2,
+            "does not look like a GUID",
         ),
-        (vec!["create", ""], 2, "no display name"),
-        (vec!["create", "a\nb"], 2, "no display name"),
+        (
+            vec![
+                "rename",
+                "Target Empty",
+                "31b2f340-016d-11d2-945f-00c04fb984f9",
+            ],
+            2,
+            "does not look like a GUID",
+        ),
         (vec!["delete", "never there"], 1, "there is no GPO"),
     ] {
         let said = write("dst.test", &arguments);

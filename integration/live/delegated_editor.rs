@@ -601,7 +601,7 @@ fn a_folder_that_may_not_go_is_found_out_or_left_and_said() {
     assert!(state("dst")["gpos"].get(&gpo.guid).is_none());
     // Whoever may remove the folder brings it to its end.
     let id = result["operation_id"].as_str().unwrap();
-    gpoctl(&["operations", "resume", id, "--json"]).json();
+    gpoctl(&["operations", "cleanup", id, "--yes", "--json"]).json();
     judges_are_content("dst");
     std::mem::forget(gpo);
 }

@@ -401,7 +401,11 @@ fn a_dry_run_and_nobody_to_ask_change_nothing() {
     assert_eq!(plan["plan"]["steps"].as_array().unwrap().len(), 1);
     let nobody = ou.link(&["add", EMPTY, "--target", &ou.path]);
     assert_eq!(nobody.status, 2);
-    assert!(nobody.stderr.contains("nobody to ask"), "{}", nobody.stderr);
+    assert!(
+        nobody.stderr.contains("cannot be confirmed"),
+        "{}",
+        nobody.stderr
+    );
     // Who may not link is told so.
     let add = ["add", EMPTY, "--target", &ou.path, "--yes"];
     let denied = ou.link(&[&add[..], &editor("src")].concat());

@@ -14,7 +14,9 @@ use std::process::Command;
 use bytes::Bytes;
 use gpoctl::formats::gpt_ini;
 use gpoctl::formats::ini::IniFile;
-use gpoctl::migration::places::{Found, FoundTarget, Rewrite, check_format, visit_file};
+use gpoctl::migration::references::{
+    Occurrence, ReferenceTarget, Rewrite, check_format, visit_file,
+};
 use gpoctl::model::version::GpoVersion;
 
 const TMPL: &str = r"Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf";
@@ -23,13 +25,13 @@ const OLD: &str = "S-1-5-21-1-2-3-1104";
 const NEW: &str = "S-1-5-21-7-8-9-2201";
 
 /// Domain 1-2-3 becomes 7-8-9, server `old` becomes `new`.
-fn map(found: &Found) -> Rewrite {
-    match &found.target {
-        FoundTarget::Sid { sid, .. } if sid.to_string() == OLD => Rewrite::Principal {
+fn map(occurrence: &Occurrence) -> Rewrite {
+    match &occurrence.target {
+        ReferenceTarget::Sid { sid, .. } if sid.to_string() == OLD => Rewrite::Principal {
             sid: Some(NEW.parse().unwrap()),
             name: r"DST\Support".to_owned(),
         },
-        FoundTarget::Unc { text, .. } => Rewrite::Unc(text.replace("old", "new")),
+        ReferenceTarget::Unc { text, .. } => Rewrite::Unc(text.replace("old", "new")),
         _ => Rewrite::Keep,
     }
 }
@@ -165,9 +167,9 @@ fn a_section_of_gpttmpl_that_nobody_knows() {
     // Names in it are no members of a privilege, which they would be in the section before it.
     let mut names = Vec::new();
     let file = Bytes::from(utf16(&text));
-    let visited = visit_file(&TMPL.parse().unwrap(), &file, &mut |found| {
-        names.extend(match &found.target {
-            FoundTarget::Name(name) => Some(name.clone()),
+    let visited = visit_file(&TMPL.parse().unwrap(), &file, &mut |occurrence| {
+        names.extend(match &occurrence.target {
+            ReferenceTarget::Name(name) => Some(name.clone()),
             _ => None,
         });
         Rewrite::Keep

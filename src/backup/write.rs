@@ -16,7 +16,7 @@ use super::{BackupInfo, index, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::bkup_info::BackupInst;
 use crate::formats::gpreport;
-use crate::formats::kept::Written as _;
+use crate::formats::verbatim::ToGpmcBytes as _;
 use crate::model::backup_context::BackupContext;
 use crate::model::gpt_tree::Node;
 use crate::model::guid::Guid;
@@ -236,8 +236,8 @@ fn stage_folder(
             Node::File(bytes) => write(path, bytes)?,
         }
     }
-    write(names::BACKUP.to_owned(), &composed.backup.to_written())?;
-    write(names::BKUP_INFO.to_owned(), &inst.to_written())?;
+    write(names::BACKUP.to_owned(), &composed.backup.to_gpmc_bytes())?;
+    write(names::BKUP_INFO.to_owned(), &inst.to_gpmc_bytes())?;
     let report = gpreport::write(snapshot, context, &inst.backup_time);
     write(names::REPORT.to_owned(), &report)?;
     let side = SideFile::new(

@@ -112,7 +112,7 @@ pub async fn plan(
         let access = Access {
             from: from.info(),
             to: to.info(),
-            identities: &mapped.identities,
+            identities: &mapped.sid_outcomes,
         };
         let descriptor = access.mapped(&source.security_descriptor, &mut messages)?;
         security_descriptor = Some(descriptor);

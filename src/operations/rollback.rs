@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::safe_name::SafeName;
-use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, same_access};
+use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, grants_same_access};
 use crate::model::version::GpoVersion;
 use crate::session::DomainWriter;
 use crate::sysvol::SysvolPath;
@@ -353,7 +353,7 @@ fn grants_the_same(one: &[u8], other: &[u8]) -> bool {
         (Ok(mut one), Ok(other)) => {
             one.owner = None;
             one.group = None;
-            same_access(&one, &other)
+            grants_same_access(&one, &other)
         }
         _ => one == other,
     }

@@ -16,7 +16,7 @@ use crate::model::directory_object::{AttributeValues, DirectoryObject};
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
-use crate::model::security_descriptor::{SecurityDescriptor, control, same_access};
+use crate::model::security_descriptor::{SecurityDescriptor, control, grants_same_access};
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
 use crate::session::DomainSession;
@@ -147,7 +147,7 @@ impl NewSettings<'_> {
         new.control = (new.control & !kept) | control::DACL_PRESENT | (wanted.control & kept);
         if present
             .as_ref()
-            .is_some_and(|present| same_access(present, &new))
+            .is_some_and(|present| grants_same_access(present, &new))
         {
             return Ok(None);
         }
@@ -184,12 +184,22 @@ pub(super) async fn name_is_free(
     name: &str,
     own: Option<Guid>,
 ) -> Result<()> {
-    if name.trim().is_empty() || name.chars().any(char::is_control) || name.chars().count() > 255 {
-        return Err(Error::new(
+    let bad_name = |hint: &str| {
+        let shown = crate::message::printable(name);
+        Error::new(
             ErrorKind::Usage,
-            format!("\"{}\" is no display name for a GPO", name.escape_debug()),
+            format!("\"{shown}\" is not a valid display name"),
         )
-        .with_hint("it has 1 to 255 characters, and no control characters"));
+        .with_hint(hint)
+    };
+    if name.trim().is_empty() || name.chars().any(char::is_control) || name.chars().count() > 255 {
+        return Err(bad_name(
+            "use 1 to 255 characters, and no control characters",
+        ));
+    }
+    // Commands and scripts name GPOs by their GUIDs; a name that looks like one would only mislead.
+    if name.trim().parse::<Guid>().is_ok() {
+        return Err(bad_name("use a name that does not look like a GUID"));
     }
     let taken = session.directory().gpos().await?.into_iter().find(|gpo| {
         Some(gpo.guid) != own && gpo.display_name.to_lowercase() == name.to_lowercase()
