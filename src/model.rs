@@ -19,6 +19,7 @@ macro_rules! serde_as_text {
 }
 
 pub mod access;
+pub mod allowed_object;
 pub mod backup_context;
 pub mod client_extension;
 pub mod directory_object;

@@ -10,8 +10,8 @@ use super::folder::{Folder, Kind, PRIVATE_FILE};
 use super::list::{MAX_BKUP_INFO, MAX_MANIFEST};
 use super::names;
 use crate::formats::bkup_info::{self, BackupInst};
-use crate::formats::kept::Written as _;
 use crate::formats::manifest::{self, Manifest};
+use crate::formats::verbatim::ToGpmcBytes as _;
 use crate::model::guid::Guid;
 
 /// The file that is locked while manifest.xml is changed. It stays: removing it would let two writers hold two locks.
@@ -92,7 +92,7 @@ fn change(folder: &Folder, change: impl FnOnce(&mut Vec<BackupInst>)) -> io::Res
     let missing = not_listed(folder, &manifest.backups)?;
     manifest.backups.extend(missing);
     change(&mut manifest.backups);
-    folder.replace(name, &manifest.to_written(), PRIVATE_FILE)
+    folder.replace(name, &manifest.to_gpmc_bytes(), PRIVATE_FILE)
 }
 
 /// The entries of backups that are in the folder and not in the list.

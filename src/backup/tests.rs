@@ -11,7 +11,7 @@ use crate::model::directory_object::{AttributeValues, DirectoryAttribute, Direct
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::principal::Principal;
-use crate::model::security_descriptor::{SecurityDescriptor, same_access};
+use crate::model::security_descriptor::{SecurityDescriptor, grants_same_access};
 use crate::model::snapshot::{InventoryPrincipal, WmiFilterLink};
 use crate::model::version::GpoVersion;
 
@@ -253,7 +253,7 @@ fn what_is_written_is_read_back() {
     assert_eq!(read.principals[0], original.principals[1]);
     assert_eq!(read.principals[1], original.principals[0]);
     let parse = |bytes: &[u8]| SecurityDescriptor::parse(bytes).unwrap();
-    assert!(same_access(
+    assert!(grants_same_access(
         &parse(&read.security_descriptor),
         &parse(&original.security_descriptor)
     ));
@@ -834,7 +834,7 @@ fn verify_finds_what_changed_and_what_the_manifest_misses() {
     let verified = verify_all(dir.path()).unwrap();
     assert_eq!(verified.manifest[0].code, "no-manifest");
     let empty = crate::formats::manifest::Manifest::default();
-    let bytes = crate::formats::kept::Written::to_written(&empty);
+    let bytes = crate::formats::verbatim::ToGpmcBytes::to_gpmc_bytes(&empty);
     fs::write(dir.path().join("manifest.xml"), bytes).unwrap();
     let verified = verify_all(dir.path()).unwrap();
     let codes: Vec<_> = verified.manifest.iter().map(|m| m.code.as_str()).collect();

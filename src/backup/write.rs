@@ -15,7 +15,7 @@ use super::{BackupInfo, index, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::bkup_info::BackupInst;
 use crate::formats::gpreport;
-use crate::formats::kept::Written as _;
+use crate::formats::verbatim::ToGpmcBytes as _;
 use crate::model::backup_context::BackupContext;
 use crate::model::gpt_tree::Node;
 use crate::model::guid::Guid;
@@ -288,8 +288,8 @@ fn stage_folder(
     }
     let report = gpreport::write(snapshot, context, &staged.inst.backup_time);
     for (name, bytes) in [
-        (names::BACKUP, composed.backup.to_written()),
-        (names::BKUP_INFO, staged.inst.to_written()),
+        (names::BACKUP, composed.backup.to_gpmc_bytes()),
+        (names::BKUP_INFO, staged.inst.to_gpmc_bytes()),
         (names::REPORT, report),
     ] {
         root.write_new(name, &bytes, PRIVATE_FILE)?;

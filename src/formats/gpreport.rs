@@ -17,7 +17,7 @@ use crate::model::backup_context::{BackupContext, LinkRecord};
 use crate::model::directory_object::AttributeValues;
 use crate::model::dn::Dn;
 use crate::model::generalized_time::generalized_time;
-use crate::model::grant::Protects;
+use crate::model::grant::SecuredObject;
 use crate::model::sddl::to_sddl_in;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::snapshot::GpoSnapshot;
@@ -60,7 +60,7 @@ pub fn write(snapshot: &GpoSnapshot, context: &BackupContext, now: &str) -> Vec<
         descriptor.group = descriptor.group.or_else(|| context.group.clone());
         report.open("SecurityDescriptor");
         let sddl = to_sddl_in(&descriptor, report.domain());
-        permissions::descriptor(&mut report, &descriptor, &sddl, Protects::Gpo);
+        permissions::descriptor(&mut report, &descriptor, &sddl, SecuredObject::Gpo);
         report.close();
     }
     filter(&mut report, snapshot, context);

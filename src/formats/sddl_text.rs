@@ -62,7 +62,7 @@ const FIELDS_BEFORE_TRUSTEE: usize = 5;
 const MAX_OPEN: usize = 256;
 
 /// A group of parentheses that is still open.
-struct Open {
+struct OpenParenthesis {
     start: usize,
     semicolons: Vec<usize>,
 }
@@ -71,7 +71,7 @@ struct Open {
 /// strings within an ACE (conditions, resource attributes) belong to it; an ACE that is not closed is none.
 pub fn aces(text: &str) -> Vec<SddlAce> {
     let mut found: Vec<SddlAce> = Vec::new();
-    let mut stack: VecDeque<Open> = VecDeque::new();
+    let mut stack: VecDeque<OpenParenthesis> = VecDeque::new();
     let mut quoted = false;
     for (position, byte) in text.bytes().enumerate() {
         match byte {
@@ -83,7 +83,7 @@ pub fn aces(text: &str) -> Vec<SddlAce> {
                 if stack.len() == MAX_OPEN {
                     stack.pop_front();
                 }
-                stack.push_back(Open {
+                stack.push_back(OpenParenthesis {
                     start: position,
                     semicolons: Vec::new(),
                 });
@@ -112,7 +112,7 @@ pub fn aces(text: &str) -> Vec<SddlAce> {
     found
 }
 
-fn ace(text: &str, open: &Open, close: usize) -> Option<SddlAce> {
+fn ace(text: &str, open: &OpenParenthesis, close: usize) -> Option<SddlAce> {
     let type_end = *open.semicolons.first()?;
     let ace_type = super::ini::trimmed_span(text, open.start + 1..type_end);
     let name = text.get(ace_type.clone())?;

@@ -10,7 +10,7 @@ use crate::model::backup_context::BackupContext;
 ///
 /// # Errors
 /// `BadInput` when it is partial and `allow` is not set; what it lacks are the details.
-pub(super) fn admit_partial(backup: &StoredBackup, allow: bool) -> Result<()> {
+pub(super) fn refuse_partial(backup: &StoredBackup, allow: bool) -> Result<()> {
     let unread = &backup.context.unread;
     if allow || unread.is_empty() {
         return Ok(());

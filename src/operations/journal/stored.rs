@@ -328,6 +328,31 @@ mod tests {
     }
 
     #[test]
+    fn a_journal_with_an_object_that_no_gpo_contains_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        operation(root.path(), "20260131T120000.250Z-00000001", "");
+        let before = |class: &str| {
+            let json = serde_json::json!({
+                "version": null, "flags": 0, "machine_extensions": "", "user_extensions": "", "gpt_ini": null,
+                "directory_objects": [
+                    {"rdns": ["CN=evil", "CN=Machine"], "object_class": class, "attributes": []}
+                ],
+            });
+            let found = find(root.path(), "00000001").unwrap();
+            fs::write(found.folder.join("before.json"), json.to_string()).unwrap();
+            found.before()
+        };
+        let read = before("container").unwrap().unwrap();
+        assert_eq!(read.directory_objects.len(), 1);
+        let error = before("user").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadInput);
+        assert!(
+            error.to_string().contains("is of class \"user\""),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn the_last_event_that_counts_tells_how_it_ended() {
         let root = tempfile::tempdir().unwrap();
         let line = |event: &Event| serde_json::to_string(event).unwrap() + "\n";
