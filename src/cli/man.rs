@@ -1,10 +1,11 @@
 //! `gpoctl man`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _};
 
 use super::ui::Ui;
+use crate::backup::folder::{Folder, SHARED_FILE};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Print the manual page, or write those of all commands
@@ -21,7 +22,7 @@ pub(super) struct ManArgs {
 pub(super) fn run(args: &ManArgs, ui: &Ui) -> Result<u8> {
     let command = super::Cli::command();
     if let Some(dir) = &args.to {
-        clap_mangen::generate_to(command, dir).map_err(|cause| {
+        write_all(command, dir).map_err(|cause| {
             Error::new(
                 ErrorKind::Internal,
                 format!("cannot write manual pages into {}", dir.display()),
@@ -39,4 +40,21 @@ pub(super) fn run(args: &ManArgs, ui: &Ui) -> Result<u8> {
         })?;
     ui.document("page", &String::from_utf8_lossy(&page))?;
     Ok(0)
+}
+
+/// Writes a page for each command, in the place of an older one.
+fn write_all(command: clap::Command, dir: &Path) -> std::io::Result<()> {
+    let folder = Folder::open(dir)?;
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    let mut commands = vec![command];
+    while let Some(command) = commands.pop() {
+        let man = clap_mangen::Man::new(command.clone());
+        let mut page = Vec::new();
+        man.render(&mut page)?;
+        folder.replace(man.get_filename(), &page, SHARED_FILE)?;
+        let below = command.get_subcommands();
+        commands.extend(below.filter(|below| !below.is_hide_set()).cloned());
+    }
+    Ok(())
 }
