@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{DirEntry, Listing, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::security_descriptor::FileEntries;
 
 /// Room in memory for what is read, in KiB. Who wants more than all of it gets all of it, and so is alone.
 pub struct Room {
@@ -97,6 +98,10 @@ impl SysvolRead for Throttled<'_> {
 
     fn has_exact_descriptors(&self) -> bool {
         self.inner.has_exact_descriptors()
+    }
+
+    fn file_entries(&self) -> Option<FileEntries> {
+        self.inner.file_entries()
     }
 }
 
