@@ -4,6 +4,7 @@
 //! convenience calls are not used: they flush on every write, and map characters of names. [`large`] does what needs more.
 
 mod compound;
+mod encryption;
 mod file_entries;
 mod large;
 mod listing;
