@@ -13,6 +13,7 @@ mod create;
 mod delete;
 mod diff;
 mod import;
+mod keep;
 mod link;
 mod list;
 mod man;
@@ -109,7 +110,7 @@ pub fn main_with(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
-    let ui = Ui::new(cli.json, cli.quiet);
+    let ui = Ui::new(cli.json, cli.quiet, cli.verbose > 0);
     init_log(cli.verbose);
     // One thread for what waits: it waits for a server, whose answers are small and many, and handing each from thread to
     // thread costs more than reading it. What may hang (getting a ticket, libsmbclient, somebody at the terminal) and what
@@ -170,7 +171,8 @@ fn init_log(verbose: u8) {
     };
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_writer(ui::LogLines::default)
         .try_init();
 }
 
@@ -220,8 +222,10 @@ mod tests {
         let mut writing = Vec::new();
         for (path, command) in commands() {
             let has = |id: &str| command.get_arguments().any(|known| known.get_id() == id);
-            // Deleting backups asks too, but is not about a domain; a copy is about two.
-            if has("yes") && (has("domain") || has("from")) {
+            // Deleting backups asks too, but is not about a domain; a copy is about two. Cleaning up changes nothing that
+            // clients see.
+            let cleans_up = path == "gpoctl operations cleanup";
+            if has("yes") && (has("domain") || has("from")) && !cleans_up {
                 assert!(has("dry_run") && has("plan_out"), "{path}");
                 writing.push(path);
             }

@@ -11,8 +11,8 @@ use super::folder::{Folder, Kind};
 use super::list::{MAX_BKUP_INFO, MAX_MANIFEST};
 use super::{names, write};
 use crate::formats::bkup_info::{self, BackupInst};
-use crate::formats::kept::Written as _;
 use crate::formats::manifest::{self, Manifest};
+use crate::formats::verbatim::ToGpmcBytes as _;
 use crate::model::guid::Guid;
 
 /// The file that is locked while manifest.xml is changed. It stays: removing it would let two writers hold two locks.
@@ -97,7 +97,7 @@ fn change(dir: &Path, change: impl FnOnce(&mut Vec<BackupInst>)) -> io::Result<(
     let mut file = tempfile::Builder::new()
         .prefix(super::STAGING_PREFIX)
         .tempfile_in(dir)?;
-    file.write_all(&manifest.to_written())?;
+    file.write_all(&manifest.to_gpmc_bytes())?;
     file.as_file().sync_all()?;
     file.persist(&path).map_err(|error| error.error)?;
     write::sync_dir(dir)

@@ -16,11 +16,11 @@ use super::{BackupInfo, index, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::bkup_info::BackupInst;
 use crate::formats::gpreport;
-use crate::formats::kept::Written as _;
+use crate::formats::verbatim::ToGpmcBytes as _;
+use crate::model::backup_context::BackupContext;
 use crate::model::gpt_tree::Node;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
-use crate::model::surroundings::Surroundings;
 
 /// The longest comment GPMC accepts, in UTF-16 units.
 pub const MAX_COMMENT: usize = 2047;
@@ -53,11 +53,11 @@ pub struct Staged {
 pub fn write(
     dir: &Path,
     snapshot: &GpoSnapshot,
-    around: &Surroundings,
+    context: &BackupContext,
     comment: &str,
     now: &str,
 ) -> Result<BackupInfo> {
-    let staged = stage(dir, snapshot, around, comment, now)?;
+    let staged = stage(dir, snapshot, context, comment, now)?;
     commit(dir, vec![staged])
         .pop()
         .unwrap_or_else(|| Err(Error::new(ErrorKind::Internal, "nothing was written")))
@@ -70,7 +70,7 @@ pub fn write(
 pub fn stage(
     dir: &Path,
     snapshot: &GpoSnapshot,
-    around: &Surroundings,
+    context: &BackupContext,
     comment: &str,
     now: &str,
 ) -> Result<Staged> {
@@ -79,7 +79,7 @@ pub fn stage(
     let composed = compose(snapshot);
     let inst = inst(snapshot, id, comment, now, composed.si_present);
     let place = dir.join(id.to_string());
-    stage_folder(dir, &place, snapshot, around, composed, inst)
+    stage_folder(dir, &place, snapshot, context, composed, inst)
         .map_err(|error| cannot_write(&place, error))
 }
 
@@ -199,7 +199,7 @@ fn stage_folder(
     dir: &Path,
     place: &Path,
     snapshot: &GpoSnapshot,
-    around: &Surroundings,
+    context: &BackupContext,
     composed: Composed,
     inst: BackupInst,
 ) -> io::Result<Staged> {
@@ -236,13 +236,13 @@ fn stage_folder(
             Node::File(bytes) => write(path, bytes)?,
         }
     }
-    write(names::BACKUP.to_owned(), &composed.backup.to_written())?;
-    write(names::BKUP_INFO.to_owned(), &inst.to_written())?;
-    let report = gpreport::write(snapshot, around, &inst.backup_time);
+    write(names::BACKUP.to_owned(), &composed.backup.to_gpmc_bytes())?;
+    write(names::BKUP_INFO.to_owned(), &inst.to_gpmc_bytes())?;
+    let report = gpreport::write(snapshot, context, &inst.backup_time);
     write(names::REPORT.to_owned(), &report)?;
     let side = SideFile::new(
         snapshot,
-        around,
+        context,
         &inst.backup_time,
         files,
         composed.other_directory_objects,

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 
 use super::backups::shown_guid;
 use super::connection::ConnectionArgs;
-use super::ui::Ui;
+use super::ui::{Ui, counted, error_json};
 use crate::error::{Error, ErrorKind, Result};
 use crate::operations::backup::{BackedUp, Selection, backup};
 
@@ -113,10 +113,12 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
                 Ok(info) => ui.line(&format!("{}  {}", shown_guid(info.id), result.display_name)),
                 // The summary counts them.
                 Err(error) if error.kind() == ErrorKind::Cancelled => {}
-                Err(error) => ui.error(&Error::new(
-                    error.kind(),
-                    format!("GPO \"{}\" was not backed up: {error}", result.display_name),
-                )),
+                Err(error) => {
+                    let text =
+                        format!("GPO \"{}\" was not backed up: {error}", result.display_name);
+                    let candidates = error.candidates().iter().cloned();
+                    ui.error(&Error::new(error.kind(), text).with_candidates(candidates));
+                }
             }
             for message in &result.messages {
                 ui.message(message);
@@ -137,11 +139,11 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
 /// interrupt, begun or not.
 fn summary(folder: &str, (all, partial, failed, stopped): (usize, usize, usize, usize)) -> String {
     let saved = all.saturating_sub(failed + stopped);
-    let mut summary = format!("{saved} of {all} GPOs saved in {folder}");
+    let mut summary = format!("{saved} of {} saved in {folder}", counted(all, "GPO"));
     for (count, word) in [
         (partial, "partial"),
         (failed, "failed"),
-        (stopped, "not saved because it was stopped"),
+        (stopped, "not saved because of the interrupt"),
     ] {
         if count > 0 {
             summary.push_str(&format!(", {count} {word}"));
@@ -173,7 +175,7 @@ fn as_json(result: &BackedUp) -> serde_json::Value {
             "status": "failed",
             "gpo_guid": result.guid,
             "display_name": result.display_name,
-            "error": { "kind": error.kind(), "message": error.to_string(), "hint": error.hint() },
+            "error": error_json(error),
             "messages": result.messages,
         }),
     }
@@ -186,10 +188,11 @@ mod tests {
     #[test]
     fn the_summary_counts_what_became_of_all() {
         assert_eq!(summary("b", (3, 0, 0, 0)), "3 of 3 GPOs saved in b");
+        assert_eq!(summary("b", (1, 0, 0, 0)), "1 of 1 GPO saved in b");
         // Of the stopped ones some were being read: nothing is said of when they began.
         assert_eq!(
             summary("b", (9, 1, 2, 3)),
-            "4 of 9 GPOs saved in b, 1 partial, 2 failed, 3 not saved because it was stopped"
+            "4 of 9 GPOs saved in b, 1 partial, 2 failed, 3 not saved because of the interrupt"
         );
     }
 }

@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args};
 
 use super::change_list::finish;
 use super::connection::ConnectionArgs;
-use super::ui::{Colour, Ui};
+use super::ui::{Colour, Ui, counted};
 use super::writing::WritingArgs;
 use crate::directory::GpoObject;
 use crate::error::Result;
@@ -268,11 +268,11 @@ fn show(report: &Report, ui: &Ui) {
             .count()
     };
     ui.say(&format!(
-        "{} GPOs: {} errors, {} warnings, {} notes",
-        report.gpos.len(),
-        count(Severity::Error),
-        count(Severity::Warning),
-        count(Severity::Info)
+        "{}: {}, {}, {}",
+        counted(report.gpos.len(), "GPO"),
+        counted(count(Severity::Error), "error"),
+        counted(count(Severity::Warning), "warning"),
+        counted(count(Severity::Info), "note")
     ));
 }
 

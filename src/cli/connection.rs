@@ -127,16 +127,12 @@ impl ConnectionArgs {
             (Some(domain), _) => domain.clone(),
             (None, Some(only)) if config.domain.len() == 1 => only.clone(),
             (None, _) => {
-                let known: Vec<&str> = config.domain.keys().map(String::as_str).collect();
-                let hint = if known.is_empty() {
-                    "name it with --domain and its controller with --server, or write a profile in config.toml".to_owned()
-                } else {
-                    format!("choose one with --domain: {}", known.join(", "))
-                };
-                return Err(
-                    Error::new(ErrorKind::Usage, "it is not said which domain is meant")
-                        .with_hint(hint),
-                );
+                let error = Error::new(ErrorKind::Usage, "no domain given");
+                return Err(match config.names() {
+                    Some(names) => error.with_hint(format!("choose one with --domain: {names}")),
+                    None => error
+                        .with_hint("use --domain NAME, or write a profile: gpoctl help connection"),
+                });
             }
         };
         let profile = config.profile(&domain);
@@ -157,17 +153,24 @@ impl ConnectionArgs {
             Some(server) => server
                 .parse()
                 .map_err(|cause| Error::new(ErrorKind::Usage, "--server").with_source(cause))?,
-            // An address says nothing of the name that Kerberos and TLS need.
+            // Kerberos and TLS need the name, which an address does not give.
             None if address.is_some() => {
                 return Err(Error::new(
                     ErrorKind::Usage,
-                    format!("the controller of {domain} has an address and no name"),
+                    format!("the domain controller of {domain} has an address but no name"),
                 )
-                .with_hint("name it with --server, or in the profile of the domain"));
+                .with_hint("add --server with its DNS name, or server in the profile"));
             }
             None => {
                 let nameserver = self.nameserver.or(profile.nameserver);
-                let found = find_controller(&domain, nameserver, timeout).await?;
+                let found = find_controller(&domain, nameserver, timeout)
+                    .await
+                    .map_err(|error| match config.names() {
+                        Some(names) if !config.has_profile(&domain) => error.with_hint(format!(
+                            "config.toml has no profile for {domain}, only for {names}"
+                        )),
+                        _ => error,
+                    })?;
                 tracing::info!(server = found.server.as_str(), "found in DNS");
                 address = found.address;
                 found.server
@@ -231,9 +234,9 @@ impl ConnectionArgs {
 fn bad_profile(key: &str, value: &str, legal: &str) -> Error {
     Error::new(
         ErrorKind::Usage,
-        format!("{key} = \"{value}\" in config.toml is not known"),
+        format!("{key} = \"{value}\" in config.toml is not valid"),
     )
-    .with_hint(format!("write {legal}"))
+    .with_hint(format!("use {legal}"))
 }
 
 fn identity(
@@ -249,11 +252,8 @@ fn identity(
         });
     }
     match (user, password_file) {
-        (None, Some(_)) => Err(Error::new(
-            ErrorKind::Usage,
-            "there is a password file, and no user it belongs to",
-        )
-        .with_hint("name the user with --user")),
+        (None, Some(_)) => Err(Error::new(ErrorKind::Usage, "--password-file needs a user")
+            .with_hint("add --user, or user in the profile")),
         (None, None) => Ok(Identity::TicketCache {
             cache: None,
             principal: None,
@@ -266,14 +266,16 @@ fn identity(
             if !std::io::stdin().is_terminal() {
                 return Err(Error::new(
                     ErrorKind::Usage,
-                    format!("there is no password for {user}, and nobody to ask"),
+                    format!("no password for {user}, and no terminal to ask for it"),
                 )
-                .with_hint("use --password-file, or a ticket cache (kinit) without --user"));
+                .with_hint("use --password-file, or run kinit and leave out --user"));
             }
-            let password = rpassword::prompt_password(format!("Password of {user} for {domain}: "))
-                .map_err(|cause| {
-                    Error::new(ErrorKind::Usage, "no password was given").with_source(cause)
-                })?;
+            let password = rpassword::prompt_password(super::ui::prompt(&format!(
+                "Password of {user} for {domain}: "
+            )))
+            .map_err(|cause| {
+                Error::new(ErrorKind::Usage, "cannot read the password").with_source(cause)
+            })?;
             Ok(Identity::Password {
                 user,
                 password: password.into(),

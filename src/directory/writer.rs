@@ -16,6 +16,7 @@ use super::failure::{
 use super::gpo::file_sys_path;
 use super::session::{Directory, sd_flags};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::dn::Dn;
 use crate::model::extension_list::ExtensionList;
@@ -205,7 +206,7 @@ impl DirectoryWriter {
     /// # Errors
     /// [`ErrorKind::BadInput`] when its names are none; [`ErrorKind::Conflict`] when it exists; [`ErrorKind::NotFound`]
     /// when the parent does not.
-    pub async fn add_child(&self, guid: Guid, object: &DirectoryObject) -> Result<()> {
+    pub async fn add_child(&self, guid: Guid, object: &AllowedObject) -> Result<()> {
         let gpo = self.gpo_dn(guid);
         let dn = object_dn(object, &gpo)?;
         let mut attributes = vec![values("objectClass", [object.object_class.as_str()])];
@@ -241,7 +242,7 @@ impl DirectoryWriter {
         &self,
         guid: Guid,
         old: &DirectoryObject,
-        new: &DirectoryObject,
+        new: &AllowedObject,
     ) -> Result<()> {
         let gpo = self.gpo_dn(guid);
         let dn = object_dn(new, &gpo)?;

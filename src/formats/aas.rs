@@ -99,7 +99,7 @@ const BINARY: u16 = 0x8000;
 const UNICODE: u16 = 0xC000;
 
 /// Walks over the arguments.
-struct Walk<'a> {
+struct ArgumentReader<'a> {
     bytes: &'a [u8],
     padded: bool,
     position: usize,
@@ -110,7 +110,7 @@ struct Walk<'a> {
     read: u8,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ArgumentReader<'a> {
     fn new(bytes: &'a [u8], padded: bool) -> Self {
         Self {
             bytes,
@@ -204,7 +204,7 @@ impl AdvertiseScript {
             return Err(AasError::NoHeader);
         }
         let check = |padded| {
-            let mut walk = Walk::new(bytes, padded);
+            let mut walk = ArgumentReader::new(bytes, padded);
             while walk.next()?.is_some() {}
             Ok(Self {
                 bytes: bytes.clone(),
@@ -221,7 +221,7 @@ impl AdvertiseScript {
 
     /// Every argument of every record, in order.
     pub fn arguments(&self) -> impl Iterator<Item = Argument> + '_ {
-        let mut walk = Walk::new(&self.bytes, self.padded);
+        let mut walk = ArgumentReader::new(&self.bytes, self.padded);
         std::iter::from_fn(move || walk.next().ok().flatten())
     }
 

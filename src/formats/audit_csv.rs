@@ -125,7 +125,7 @@ fn fields(line: &str) -> Option<Vec<AuditField>> {
 }
 
 /// A value as a field is written: in quotes when it was, or has to be.
-pub fn written(value: &str, was_quoted: bool) -> String {
+pub fn field_text(value: &str, was_quoted: bool) -> String {
     if was_quoted || value.contains([',', '"']) {
         format!("\"{}\"", value.replace('"', "\"\""))
     } else {
@@ -156,10 +156,10 @@ mod tests {
         assert_eq!(shown[1].0, 4);
         assert_eq!(shown[1].2.value, "S:(RA;;;;;WD;(\"a\",TS,0x0,\"b\"))");
         let line = text.lines().nth(3).unwrap();
-        let again = written(&shown[1].2.value, true);
+        let again = field_text(&shown[1].2.value, true);
         assert_eq!(line.get(shown[1].2.span.clone()).unwrap(), again);
-        assert_eq!(written("S:(AU;SA;FA;;;WD)", false), "S:(AU;SA;FA;;;WD)");
-        assert_eq!(written("a,b", false), "\"a,b\"");
+        assert_eq!(field_text("S:(AU;SA;FA;;;WD)", false), "S:(AU;SA;FA;;;WD)");
+        assert_eq!(field_text("a,b", false), "\"a,b\"");
         assert!(AuditCsv::parse(b"").unwrap().settings().next().is_none());
     }
 
@@ -181,7 +181,7 @@ mod tests {
             if let Ok(file) = AuditCsv::parse(text.as_bytes()) {
                 prop_assert_eq!(file.to_bytes().unwrap(), text.as_bytes());
             }
-            let line = written(&value, false);
+            let line = field_text(&value, false);
             prop_assert_eq!(&fields(&line).unwrap()[0].value, &value);
         }
     }

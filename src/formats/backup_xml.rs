@@ -7,7 +7,7 @@ pub use directory_objects::{
     DsPaths, class_store, is_in_class_store, is_whole_in_class_store, read_objects,
 };
 
-use super::kept::{Kept, Written};
+use super::verbatim::{ToGpmcBytes, Verbatim};
 use super::xml_tree::{self, Element, InvalidXml};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute};
 use crate::model::principal::{Principal, PrincipalType};
@@ -122,8 +122,8 @@ pub enum DsChild {
     Attribute(DirectoryAttribute),
 }
 
-impl Written for BackupXml {
-    fn to_written(&self) -> Vec<u8> {
+impl ToGpmcBytes for BackupXml {
+    fn to_gpmc_bytes(&self) -> Vec<u8> {
         write::write(self)
     }
 }
@@ -167,7 +167,7 @@ impl Entry {
 #[derive(Debug, Clone)]
 pub struct ReadBackupXml {
     /// The value and its bytes.
-    pub backup: Kept<BackupXml>,
+    pub backup: Verbatim<BackupXml>,
     /// Values that are not what their element is for, each with its line.
     pub problems: Vec<InvalidXml>,
 }
@@ -184,7 +184,7 @@ pub fn parse(bytes: &[u8]) -> Result<ReadBackupXml, InvalidXml> {
         .named("GroupPolicyObject")
         .next()
         .ok_or_else(|| root.error("there is no GroupPolicyObject"))?;
-    let mut reader = Reader::default();
+    let mut reader = BackupReader::default();
     let core = object
         .named("GroupPolicyCoreSettings")
         .next()
@@ -216,7 +216,7 @@ pub fn parse(bytes: &[u8]) -> Result<ReadBackupXml, InvalidXml> {
             .collect::<Result<_, InvalidXml>>()?,
     };
     Ok(ReadBackupXml {
-        backup: Kept::read(value, bytes),
+        backup: Verbatim::parsed(value, bytes),
         problems: reader.problems,
     })
 }
@@ -226,11 +226,11 @@ fn attribute(element: &Element, name: &str) -> String {
 }
 
 #[derive(Default)]
-struct Reader {
+struct BackupReader {
     problems: Vec<InvalidXml>,
 }
 
-impl Reader {
+impl BackupReader {
     fn problem(&mut self, element: &Element, reason: String) {
         self.problems.push(element.error(reason));
     }

@@ -1,6 +1,6 @@
 //! `bkupInfo.xml`: the index entry of one backup.
 
-use super::kept::{Kept, Written};
+use super::verbatim::{ToGpmcBytes, Verbatim};
 use super::xml_tree::{self, Element, InvalidXml, cdata};
 
 /// The namespace of bkupInfo.xml and manifest.xml.
@@ -75,10 +75,10 @@ impl BackupInst {
     }
 }
 
-impl Written for BackupInst {
+impl ToGpmcBytes for BackupInst {
     /// UTF-8 without byte order mark or declaration, one line that ends in CR LF. The prefix `mfst` is declared only when
     /// it is used.
-    fn to_written(&self) -> Vec<u8> {
+    fn to_gpmc_bytes(&self) -> Vec<u8> {
         let mut declarations = format!(" xmlns=\"{NAMESPACE}\"");
         if self.si_present {
             declarations.push_str(&format!(" xmlns:mfst=\"{NAMESPACE}\""));
@@ -93,9 +93,9 @@ impl Written for BackupInst {
 ///
 /// # Errors
 /// When it is not well-formed XML, or its root is not a `BackupInst`.
-pub fn parse(bytes: &[u8]) -> Result<Kept<BackupInst>, InvalidXml> {
+pub fn parse(bytes: &[u8]) -> Result<Verbatim<BackupInst>, InvalidXml> {
     let root = xml_tree::parse(bytes)?;
-    Ok(Kept::read(BackupInst::from_element(&root)?, bytes))
+    Ok(Verbatim::parsed(BackupInst::from_element(&root)?, bytes))
 }
 
 #[cfg(test)]
@@ -121,7 +121,7 @@ pub(super) mod tests {
         let mut inst = example();
         for si_present in [false, true] {
             inst.si_present = si_present;
-            let bytes = inst.to_written();
+            let bytes = inst.to_gpmc_bytes();
             let read = parse(&bytes).unwrap();
             assert_eq!(read.value, inst);
             assert_eq!(read.to_bytes(), bytes);

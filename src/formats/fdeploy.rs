@@ -76,7 +76,7 @@ impl Fdeploy {
         let mut target = None;
         self.ini.lines().filter_map(move |line| {
             if let LineKind::Section(name) = line.kind {
-                target = target_of(name);
+                target = split_target_section(name);
             }
             Some((line, redirection(&line, target)?))
         })
@@ -84,7 +84,7 @@ impl Fdeploy {
 }
 
 /// The folder and the SID in the name of a section of version 1, `{folder}_SID`.
-pub fn target_of(section: &str) -> Option<(&str, &str)> {
+pub fn split_target_section(section: &str) -> Option<(&str, &str)> {
     let end = section.find("}_")?;
     let (folder, rest) = section.split_at_checked(end + 1)?;
     let sid = rest.strip_prefix('_')?;
@@ -116,9 +116,9 @@ fn redirection<'a>(
         });
     }
     if target.is_some() {
-        return if ini::same(key, "FullPath") {
+        return if ini::eq_ignore_case(key, "FullPath") {
             Some(Redirection::FullPath(span))
-        } else if ini::same(key, "Flags") {
+        } else if ini::eq_ignore_case(key, "Flags") {
             Some(Redirection::Flags(hexadecimal()))
         } else {
             None

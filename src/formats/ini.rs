@@ -61,7 +61,8 @@ pub struct IniLine<'a> {
 impl<'a> IniLine<'a> {
     /// Whether the line stands in a section of this name, without regard to case.
     pub fn is_in(&self, section: &str) -> bool {
-        self.section.is_some_and(|name| same(name, section))
+        self.section
+            .is_some_and(|name| eq_ignore_case(name, section))
     }
 
     /// Key and value, when the line is a pair.
@@ -95,7 +96,7 @@ pub enum LineKind<'a> {
 
 /// Whether two names of sections or keys are the same to Windows. Takes no longer than the shorter one is: the name of a section is
 /// compared for each of its lines.
-pub fn same(a: &str, b: &str) -> bool {
+pub fn eq_ignore_case(a: &str, b: &str) -> bool {
     fn folded(text: &str) -> impl Iterator<Item = char> {
         text.chars().flat_map(char::to_lowercase)
     }
@@ -276,7 +277,7 @@ impl IniFile {
             .filter(|line| line.is_in(section))
             .find_map(|line| {
                 let (found, value) = line.pair()?;
-                same(found, key).then_some((line.number, value))
+                eq_ignore_case(found, key).then_some((line.number, value))
             })
     }
 

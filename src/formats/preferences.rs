@@ -172,7 +172,7 @@ pub struct XmlPlace {
 
 /// One step from the root to an element.
 #[derive(Debug, Clone, Copy)]
-struct Step<'a> {
+struct PathStep<'a> {
     element: &'a Element,
     /// Its number among the siblings of its name, from 1; `None` when it is the only one.
     number: Option<usize>,
@@ -180,13 +180,13 @@ struct Step<'a> {
 
 /// An element and those it stands in.
 #[derive(Debug)]
-pub struct Cursor<'a, 'w> {
-    steps: &'w [Step<'a>],
+pub struct ElementCursor<'a, 'w> {
+    steps: &'w [PathStep<'a>],
     /// The element.
     pub element: &'a Element,
 }
 
-impl<'a> Cursor<'a, '_> {
+impl<'a> ElementCursor<'a, '_> {
     /// The element it stands in.
     pub fn parent(&self) -> Option<&'a Element> {
         self.above().next()
@@ -293,21 +293,21 @@ impl Preferences {
     }
 
     /// Meets every element in the order of the file.
-    pub fn walk<'a>(&'a self, meet: &mut dyn FnMut(&Cursor<'a, '_>)) {
-        let root = Step {
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&ElementCursor<'a, '_>)) {
+        let root = PathStep {
             element: self.document.root(),
             number: None,
         };
-        step(&mut vec![root], meet);
+        walk_below(&mut vec![root], visit);
     }
 }
 
 /// Meets the last element of `steps` and all below it. No deeper than the tree, which is bounded.
-fn step<'a>(steps: &mut Vec<Step<'a>>, meet: &mut dyn FnMut(&Cursor<'a, '_>)) {
-    let Some(Step { element, .. }) = steps.last().copied() else {
+fn walk_below<'a>(steps: &mut Vec<PathStep<'a>>, visit: &mut dyn FnMut(&ElementCursor<'a, '_>)) {
+    let Some(PathStep { element, .. }) = steps.last().copied() else {
         return;
     };
-    meet(&Cursor { steps, element });
+    visit(&ElementCursor { steps, element });
     let mut alike: HashMap<&str, usize> = HashMap::new();
     for child in element.elements() {
         *alike.entry(&child.name).or_default() += 1;
@@ -317,11 +317,11 @@ fn step<'a>(steps: &mut Vec<Step<'a>>, meet: &mut dyn FnMut(&Cursor<'a, '_>)) {
         let number = numbers.entry(&child.name).or_default();
         *number += 1;
         let only = alike.get(child.name.as_str()) == Some(&1);
-        steps.push(Step {
+        steps.push(PathStep {
             element: child,
             number: (!only).then_some(*number),
         });
-        step(steps, meet);
+        walk_below(steps, visit);
         steps.pop();
     }
 }

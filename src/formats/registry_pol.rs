@@ -73,12 +73,12 @@ pub enum PolError {
 }
 
 /// Where reading stands, and the reason why it cannot go on.
-struct Cursor<'a> {
+struct RecordReader<'a> {
     rest: &'a [u8],
     offset: usize,
 }
 
-impl Cursor<'_> {
+impl RecordReader<'_> {
     fn skip(&mut self, count: usize) {
         self.rest = self.rest.get(count..).unwrap_or_default();
         self.offset = self.offset.saturating_add(count);
@@ -156,7 +156,7 @@ impl RegistryPol {
     /// [`PolError`] naming the record and the byte.
     pub fn parse(bytes: &Bytes) -> Result<Self, PolError> {
         let rest = bytes.strip_prefix(HEADER).ok_or(PolError::Header)?;
-        let mut cursor = Cursor {
+        let mut cursor = RecordReader {
             rest,
             offset: HEADER.len(),
         };

@@ -62,9 +62,9 @@ fn script(line: &IniLine<'_>) -> Option<ScriptLine> {
     let (key, _) = line.pair()?;
     let digits = key.bytes().take_while(u8::is_ascii_digit).count();
     let (number, name) = key.split_at_checked(digits)?;
-    let part = if ini::same(name, "CmdLine") {
+    let part = if ini::eq_ignore_case(name, "CmdLine") {
         ScriptPart::CommandLine
-    } else if ini::same(name, "Parameters") {
+    } else if ini::eq_ignore_case(name, "Parameters") {
         ScriptPart::Parameters
     } else {
         return None;

@@ -58,7 +58,7 @@ const ACE_TYPES: &[&str] = &[
 const FIELDS_BEFORE_TRUSTEE: usize = 5;
 
 /// A group of parentheses that is still open.
-struct Open {
+struct OpenParenthesis {
     start: usize,
     semicolons: Vec<usize>,
 }
@@ -67,14 +67,14 @@ struct Open {
 /// strings within an ACE (conditions, resource attributes) belong to it; an ACE that is not closed is none.
 pub fn aces(text: &str) -> Vec<SddlAce> {
     let mut found: Vec<SddlAce> = Vec::new();
-    let mut stack: Vec<Open> = Vec::new();
+    let mut stack: Vec<OpenParenthesis> = Vec::new();
     let mut quoted = false;
     for (position, byte) in text.bytes().enumerate() {
         match byte {
             // A quote counts only inside of an ACE's own parentheses: elsewhere it may be one of a surrounding format.
             b'"' if quoted || stack.len() > 1 => quoted = !quoted,
             _ if quoted => {}
-            b'(' => stack.push(Open {
+            b'(' => stack.push(OpenParenthesis {
                 start: position,
                 semicolons: Vec::new(),
             }),
@@ -102,7 +102,7 @@ pub fn aces(text: &str) -> Vec<SddlAce> {
     found
 }
 
-fn ace(text: &str, open: &Open, close: usize) -> Option<SddlAce> {
+fn ace(text: &str, open: &OpenParenthesis, close: usize) -> Option<SddlAce> {
     let type_end = *open.semicolons.first()?;
     let ace_type = super::ini::trimmed_span(text, open.start + 1..type_end);
     let name = text.get(ace_type.clone())?;

@@ -37,7 +37,7 @@ pub fn parse(bytes: &[u8]) -> Result<WmiFilterFile, MofError> {
         return Err(MofError::TooLarge(bytes.len()));
     }
     let (_, text) = decode(bytes)?;
-    let mut reader = Reader::new(&text)?;
+    let mut reader = MofReader::new(&text)?;
     let mut filter = WmiFilterFile::default();
     reader.header("MSFT_SomFilter")?;
     reader.expect('{')?;
@@ -131,19 +131,19 @@ fn quoted(value: &str) -> String {
 
 /// One token, and the line it begins on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
+enum MofToken {
     Word(String),
     Text(String),
     Sign(char),
 }
 
-struct Reader {
-    tokens: Vec<(usize, Token)>,
+struct MofReader {
+    tokens: Vec<(usize, MofToken)>,
     next: usize,
     last_line: usize,
 }
 
-impl Reader {
+impl MofReader {
     fn new(text: &str) -> Result<Self, MofError> {
         let mut tokens = Vec::new();
         let mut line = 1;
@@ -170,7 +170,7 @@ impl Reader {
                 '"' => {
                     let begin = line;
                     let value = string(&mut rest, &mut line)?;
-                    tokens.push((begin, Token::Text(value)));
+                    tokens.push((begin, MofToken::Text(value)));
                 }
                 c if c.is_alphanumeric() || "_$-+.".contains(c) => {
                     let mut word = c.to_string();
@@ -179,9 +179,9 @@ impl Reader {
                     {
                         word.push(c);
                     }
-                    tokens.push((line, Token::Word(word)));
+                    tokens.push((line, MofToken::Word(word)));
                 }
-                c => tokens.push((line, Token::Sign(c))),
+                c => tokens.push((line, MofToken::Sign(c))),
             }
         }
         Ok(Self {
@@ -202,12 +202,12 @@ impl Reader {
         }
     }
 
-    fn peek(&self) -> Option<&Token> {
+    fn peek(&self) -> Option<&MofToken> {
         self.tokens.get(self.next).map(|(_, token)| token)
     }
 
     fn accept(&mut self, sign: char) -> bool {
-        let is = self.peek() == Some(&Token::Sign(sign));
+        let is = self.peek() == Some(&MofToken::Sign(sign));
         self.next += usize::from(is);
         is
     }
@@ -220,7 +220,7 @@ impl Reader {
     }
 
     fn word(&mut self, what: &str) -> Result<String, MofError> {
-        let Some(Token::Word(word)) = self.peek() else {
+        let Some(MofToken::Word(word)) = self.peek() else {
             return Err(self.bad(&format!("there should be {what}")));
         };
         let word = word.clone();
@@ -244,7 +244,7 @@ impl Reader {
     fn value(&mut self) -> Result<String, MofError> {
         let mut value = String::new();
         let mut any = false;
-        while let Some(Token::Text(text)) = self.peek() {
+        while let Some(MofToken::Text(text)) = self.peek() {
             value.push_str(text);
             any = true;
             self.next += 1;

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, EntryType, MigTable, Row};
 use crate::message::{Severity, StatusMessage, printable};
 
-use super::table::{MigrationTable, TEMPLATE, is_kept, is_of_name, placeholders};
+use super::table::{MigrationTable, TEMPLATE, is_client_variable, is_part_of_name, placeholders};
 
 /// The values of a template's placeholders. Names compare without regard to case.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +20,7 @@ struct Definition {
 
 /// A template that was filled in.
 #[derive(Debug, Clone)]
-pub struct Filled {
+pub struct FilledTemplate {
     /// The table.
     pub table: MigTable,
     /// How many rows changed.
@@ -70,7 +70,7 @@ impl Definitions {
 /// # Errors
 /// [`ErrorKind::Usage`] when placeholders have no value, each row a detail; [`ErrorKind::BadInput`] when a row cannot be
 /// written with its values, or not used in any domain, each such row a detail.
-pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Result<Filled> {
+pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Result<FilledTemplate> {
     let rows = MigrationTable::new(name, template);
     let mut missing: BTreeMap<String, String> = BTreeMap::new();
     let mut used: BTreeSet<String> = BTreeSet::new();
@@ -85,7 +85,7 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
         let mut undefined = Vec::new();
         for placeholder in names(text) {
             used.insert(placeholder.to_lowercase());
-            if definitions.value(placeholder).is_none() && !stays(row, placeholder) {
+            if definitions.value(placeholder).is_none() && !is_left_unchanged(row, placeholder) {
                 undefined.push(format!("%{}%", printable(placeholder)));
                 missing
                     .entry(placeholder.to_lowercase())
@@ -150,7 +150,7 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
         .filter(|(key, _)| !used.contains(*key))
         .map(|(_, definition)| definition.name.clone())
         .collect();
-    Ok(Filled {
+    Ok(FilledTemplate {
         table,
         changed,
         unused,
@@ -158,10 +158,10 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
 }
 
 /// Whether a variable without a value is meant to stay.
-fn stays(row: &Row, name: &str) -> bool {
+fn is_left_unchanged(row: &Row, name: &str) -> bool {
     match row.kind {
-        EntryType::UncPath => is_kept(&name.to_lowercase(), &row.source.to_lowercase()),
-        EntryType::Principal(_) => is_of_name(name),
+        EntryType::UncPath => is_client_variable(&name.to_lowercase(), &row.source.to_lowercase()),
+        EntryType::Principal(_) => is_part_of_name(name),
     }
 }
 

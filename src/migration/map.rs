@@ -14,30 +14,30 @@ use crate::model::safe_name::RelPath;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
 
-use super::agreement::Agreement;
-use super::identity::Inventory;
-use super::places::{self, Found, FoundTarget, Rewrite};
+use super::inventory::Inventory;
+use super::references::{self, Occurrence, ReferenceTarget, Rewrite};
 use super::report::{MappedReference, MappingReport, Outcome};
 use super::resolve::PrincipalDirectory;
-use super::scan::{VisitFile, reference, visit_keeping};
+use super::scan::{VisitFile, to_reference, visit_keeping};
+use super::sid_name_pairs::SidNamePairs;
 use super::table::MigrationTable;
 
+mod destinations;
 #[cfg(test)]
-mod cases;
+mod file_format_tests;
 mod findings;
 mod gpo_folder;
 mod matching;
-mod resolving;
 mod review;
 #[cfg(test)]
-mod tests;
+mod toy_format_tests;
 
 pub(super) use gpo_folder::is_own_path;
 pub use review::review;
 
+use destinations::{Destinations, Resolution};
 use gpo_folder::GpoPath;
-use matching::{Matcher, Subject, key_of};
-use resolving::{Decision, Destinations};
+use matching::{DistinctReference, RowMatcher, key_of};
 
 /// How a row of a UNC path is compared with a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,7 +59,7 @@ pub struct MapOptions {
     /// How UNC paths are compared.
     pub unc_match: UncMatch,
     /// Whether the principals of the GPO's DACL are references too (GPM_PROCESS_SECURITY of a copy). The descriptor itself
-    /// is not rewritten here; [`Mapped::identities`] says what its SIDs become.
+    /// is not rewritten here; [`Mapped::sid_outcomes`] says what its SIDs become.
     pub dacl: bool,
     /// The GPO that gets the settings. With it, a UNC path into the folder that the snapshot's own GPO has in SYSVOL becomes one into
     /// the folder of this GPO, unless a row names it.
@@ -86,7 +86,7 @@ pub struct Mapped {
     /// What was done.
     pub report: MappingReport,
     /// What became of each SID that a row named: [`Outcome::Kept`], [`Outcome::Replaced`] or [`Outcome::Removed`].
-    pub identities: BTreeMap<Sid, Outcome>,
+    pub sid_outcomes: BTreeMap<Sid, Outcome>,
 }
 
 /// Maps every reference in the files of a snapshot.
@@ -103,30 +103,30 @@ pub async fn map(
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
 ) -> Result<Mapped> {
-    map_with(snapshot, table, target, options, &places::visit_file).await
+    map_with(snapshot, table, target, options, &references::visit_file).await
 }
 
-/// A reference and the number of what it names among the subjects.
-struct Met {
-    found: Found,
-    subject: usize,
+/// A reference and the number of what it names among the references.
+struct IndexedOccurrence {
+    occurrence: Occurrence,
+    reference: usize,
     /// The number of its file among the readable ones; `None` for a reference outside the files.
     file: Option<usize>,
 }
 
 /// What finding and matching gave, before the directory is asked.
-struct Survey<'a> {
+struct ReferenceIndex<'a> {
     inventory: Inventory<'a>,
-    subjects: Vec<Subject>,
-    /// The numbers of the subjects by [`key_of`].
+    references: Vec<DistinctReference>,
+    /// The numbers of the references by [`key_of`].
     numbers: HashMap<String, usize>,
-    met: Vec<Met>,
+    occurrences: Vec<IndexedOccurrence>,
     /// The readable files, with what the visitor noticed while nothing was changed.
     files: Vec<(&'a RelPath, Vec<StatusMessage>)>,
     /// The files that cannot be read, a warning for each; they are among `messages` too.
-    unread: Vec<StatusMessage>,
+    unreadable_files: Vec<StatusMessage>,
     /// What the visitors could not read or take for a reference in the readable files; it is among their messages too.
-    unread_places: Vec<StatusMessage>,
+    unreadable_places: Vec<StatusMessage>,
     /// The references that several rows name, an error for each.
     conflicts: Vec<StatusMessage>,
     messages: Vec<StatusMessage>,
@@ -136,7 +136,7 @@ struct Survey<'a> {
 pub(crate) const PERMISSIONS: &str = "security descriptor";
 
 /// The messages of visitors about places that may hold a reference which is not known.
-const UNREAD_PLACES: &[&str] = &["unread-path", "unread-text"];
+const UNREADABLE_PLACE_CODES: &[&str] = &["unread-path", "unread-text"];
 
 pub(super) async fn map_with(
     snapshot: &GpoSnapshot,
@@ -150,50 +150,50 @@ pub(super) async fn map_with(
         &messages,
         "the migration table has rows that cannot be used",
     )?;
-    let matcher = Matcher::new(table, options.unc_match);
-    let mut survey = survey(snapshot, &matcher, options, visit);
+    let matcher = RowMatcher::new(table, options.unc_match);
+    let mut index = index_references(snapshot, &matcher, options, visit);
     fail_on_errors(
-        &survey.conflicts,
+        &index.conflicts,
         "the migration table names a reference more than once",
     )?;
     if table.is_some() {
-        fail_on_unread(&survey, snapshot)?;
+        fail_on_unreadable_files(&index, snapshot)?;
     }
-    for subject in &mut survey.subjects {
-        subject.gpo_path = GpoPath::of(&subject.target, snapshot, options, target);
+    for reference in &mut index.references {
+        reference.gpo_path = GpoPath::of(&reference.target, snapshot, options, target);
     }
-    messages.extend(survey.messages.iter().cloned());
+    messages.extend(index.messages.iter().cloned());
 
-    let destinations = Destinations::resolve(table, &survey.subjects, target).await?;
-    let decisions: Vec<Decision> = survey
-        .subjects
+    let destinations = Destinations::look_up(table, &index.references, target).await?;
+    let resolutions: Vec<Resolution> = index
+        .references
         .iter()
-        .map(|subject| destinations.decide(table, subject))
+        .map(|reference| destinations.decide(table, reference))
         .collect();
-    findings::fail_on_unmapped(&survey, &destinations, &decisions, target, options)?;
+    findings::fail_on_unmapped(&index, &destinations, &resolutions, target, options)?;
     messages.extend(destinations.warnings(table));
     if let Some(table) = table {
-        messages.extend(destinations.relative_warnings(table, &survey.subjects, &decisions));
+        messages.extend(destinations.relative_warnings(table, &index.references, &resolutions));
     }
     messages.extend(findings::findings(
-        &survey,
+        &index,
         table,
         &destinations,
-        &decisions,
+        &resolutions,
         target,
         options,
     ));
 
     let mut mapped = snapshot.clone();
-    let rewritten = rewrite(&survey, &decisions, snapshot, &mut mapped, options, visit)?;
+    let rewritten = rewrite(&index, &resolutions, snapshot, &mut mapped, options, visit)?;
     messages.extend(rewritten);
-    let identities = identities(&survey, &decisions);
+    let sid_outcomes = sid_outcomes(&index, &resolutions);
     update_inventory(
         &mut mapped,
-        &survey,
+        &index,
         &matcher,
         &destinations,
-        &decisions,
+        &resolutions,
         options,
     );
 
@@ -201,21 +201,22 @@ pub(super) async fn map_with(
         messages,
         ..MappingReport::default()
     };
-    for met in survey.met {
-        let (Some(subject), Some(decision)) =
-            (survey.subjects.get(met.subject), decisions.get(met.subject))
-        else {
+    for indexed in index.occurrences {
+        let (Some(reference), Some(resolution)) = (
+            index.references.get(indexed.reference),
+            resolutions.get(indexed.reference),
+        ) else {
             continue;
         };
-        let in_scope = in_scope(&met.found, options);
-        let row = subject.row.and_then(|number| table?.row(number));
+        let in_scope = in_scope(&indexed.occurrence, options);
+        let row = reference.row.and_then(|number| table?.row(number));
         report.add(MappedReference {
-            reference: reference(met.found, subject.identity.as_ref()),
+            reference: to_reference(indexed.occurrence, reference.identity.as_ref()),
             row_line: row
                 .filter(|_| in_scope)
                 .and_then(|row| u64::try_from(row.line).ok()),
             outcome: if in_scope {
-                decision.outcome.clone()
+                resolution.outcome.clone()
             } else {
                 Outcome::OutOfScope
             },
@@ -224,13 +225,13 @@ pub(super) async fn map_with(
     Ok(Mapped {
         snapshot: mapped,
         report,
-        identities,
+        sid_outcomes,
     })
 }
 
 /// Whether the chosen scope covers the place of a reference.
-fn in_scope(found: &Found, options: &MapOptions) -> bool {
-    options.scope == Scope::All || found.scope == Scope::Gpmc
+fn in_scope(occurrence: &Occurrence, options: &MapOptions) -> bool {
+    options.scope == Scope::All || occurrence.scope == Scope::Gpmc
 }
 
 /// Fails with every message of severity error as a detail.
@@ -262,9 +263,9 @@ fn fail_on_errors(messages: &[StatusMessage], sentence: &str) -> Result<()> {
 }
 
 /// Fails when a file that cannot be read holds references by the look of its bytes: the table would pass them over.
-fn fail_on_unread(survey: &Survey<'_>, snapshot: &GpoSnapshot) -> Result<()> {
-    let holding: Vec<StatusMessage> = survey
-        .unread
+fn fail_on_unreadable_files(index: &ReferenceIndex<'_>, snapshot: &GpoSnapshot) -> Result<()> {
+    let holding: Vec<StatusMessage> = index
+        .unreadable_files
         .iter()
         .filter(|unread| {
             let name = unread.place.as_ref().map(|place| place.file.as_str());
@@ -301,124 +302,125 @@ fn may_hold_references(bytes: &[u8]) -> bool {
 }
 
 /// Finds every reference and the row for it.
-fn survey<'a>(
+fn index_references<'a>(
     snapshot: &'a GpoSnapshot,
-    matcher: &Matcher<'_>,
+    matcher: &RowMatcher<'_>,
     options: &MapOptions,
     visit: &VisitFile<'_>,
-) -> Survey<'a> {
-    let mut survey = Survey {
+) -> ReferenceIndex<'a> {
+    let mut index = ReferenceIndex {
         inventory: Inventory::new(snapshot),
-        subjects: Vec::new(),
+        references: Vec::new(),
         numbers: HashMap::new(),
-        met: Vec::new(),
+        occurrences: Vec::new(),
         files: Vec::new(),
-        unread: Vec::new(),
-        unread_places: Vec::new(),
+        unreadable_files: Vec::new(),
+        unreadable_places: Vec::new(),
         conflicts: Vec::new(),
         messages: Vec::new(),
     };
-    let mut agreement = Agreement::default();
+    let mut pairs = SidNamePairs::default();
     let mut files = Vec::new();
     for (path, content) in snapshot.tree.files() {
-        let (found, noticed) = visit_keeping(path, content, visit);
-        for found in &found {
-            survey.inventory.learn(&found.target);
+        let (occurrences, noticed) = visit_keeping(path, content, visit);
+        for occurrence in &occurrences {
+            index.inventory.learn_pair(&occurrence.target);
         }
-        files.push((path, found, noticed));
+        files.push((path, occurrences, noticed));
     }
-    for (path, found, noticed) in files {
+    for (path, occurrences, noticed) in files {
         match noticed {
             Ok(noticed) => {
-                let unread = |message: &&StatusMessage| UNREAD_PLACES.contains(&&*message.code);
-                survey
-                    .unread_places
+                let unread =
+                    |message: &&StatusMessage| UNREADABLE_PLACE_CODES.contains(&&*message.code);
+                index
+                    .unreadable_places
                     .extend(noticed.iter().filter(unread).cloned());
-                survey.files.push((path, noticed));
+                index.files.push((path, noticed));
             }
             Err(unread) => {
-                survey.unread.push(unread.clone());
-                survey.messages.push(unread);
+                index.unreadable_files.push(unread.clone());
+                index.messages.push(unread);
             }
         }
-        let file = survey.files.len().checked_sub(1);
-        for found in found {
-            let disagreement = agreement.check(&found, &survey.inventory);
-            survey.messages.extend(disagreement);
-            survey.meet(found, file, matcher, options);
+        let file = index.files.len().checked_sub(1);
+        for occurrence in occurrences {
+            let contradiction = pairs.check(&occurrence, &index.inventory);
+            index.messages.extend(contradiction);
+            index.add(occurrence, file, matcher, options);
         }
     }
     for object in &snapshot.directory_objects {
-        let visited = places::software::visit_object(object, &mut |found| {
-            survey.meet(found.clone(), None, matcher, options);
+        let visited = references::software::visit_object(object, &mut |occurrence| {
+            index.add(occurrence.clone(), None, matcher, options);
             Rewrite::Keep
         });
-        let unread = |message: &StatusMessage| UNREAD_PLACES.contains(&&*message.code);
-        survey
-            .unread_places
+        let unread = |message: &StatusMessage| UNREADABLE_PLACE_CODES.contains(&&*message.code);
+        index
+            .unreadable_places
             .extend(visited.messages.into_iter().filter(unread));
     }
     if options.dacl {
         for (number, entry) in snapshot.principals.iter().enumerate() {
-            let identity = survey.inventory.known(number);
+            let identity = index.inventory.principal(number);
             if entry.from_dacl {
                 let target = match identity.sid {
-                    Some(sid) => FoundTarget::Sid {
+                    Some(sid) => ReferenceTarget::Sid {
                         text: sid.to_string(),
                         sid,
                     },
-                    None => FoundTarget::Name(entry.principal.down_level_name()),
+                    None => ReferenceTarget::Name(entry.principal.down_level_name()),
                 };
-                let found = Found {
+                let occurrence = Occurrence {
                     target,
                     place: Place::file(PERMISSIONS),
                     scope: Scope::Gpmc,
                 };
-                survey.meet(found, None, matcher, options);
+                index.add(occurrence, None, matcher, options);
             }
         }
     }
-    survey
+    index
 }
 
-impl Survey<'_> {
+impl ReferenceIndex<'_> {
     /// Whether the target is the domain the snapshot comes from.
     fn is_same_domain(&self, target: &dyn PrincipalDirectory) -> bool {
         self.inventory.dns_domain == target.dns_domain().to_lowercase()
     }
 
-    fn meet(
+    fn add(
         &mut self,
-        found: Found,
+        occurrence: Occurrence,
         file: Option<usize>,
-        matcher: &Matcher<'_>,
+        matcher: &RowMatcher<'_>,
         options: &MapOptions,
     ) {
-        let key = key_of(&found.target);
+        let key = key_of(&occurrence.target);
         let number = match self.numbers.get(&key) {
             Some(number) => *number,
             None => {
-                let number = self.subjects.len();
-                self.subjects
-                    .push(matcher.subject(&found.target, &self.inventory));
+                let number = self.references.len();
+                self.references
+                    .push(matcher.distinct_reference(&occurrence.target, &self.inventory));
                 self.numbers.insert(key, number);
                 number
             }
         };
-        if in_scope(&found, options)
-            && let Some(subject) = self.subjects.get_mut(number)
+        if in_scope(&occurrence, options)
+            && let Some(reference) = self.references.get_mut(number)
         {
-            if !subject.in_scope
-                && let Some(conflict) = &subject.conflict
+            if !reference.in_scope
+                && let Some(conflict) = &reference.conflict
             {
                 self.conflicts
-                    .push(conflict.clone().at(found.place.clone()));
+                    .push(conflict.clone().at(occurrence.place.clone()));
             }
-            subject.in_scope = true;
+            reference.in_scope = true;
         }
-        self.met.push(Met {
-            found,
-            subject: number,
+        self.occurrences.push(IndexedOccurrence {
+            occurrence,
+            reference: number,
             file,
         });
     }
@@ -426,29 +428,29 @@ impl Survey<'_> {
 
 /// Rewrites the files in which anything changes and gives what the visitors noticed in all of them.
 fn rewrite(
-    survey: &Survey<'_>,
-    decisions: &[Decision],
+    index: &ReferenceIndex<'_>,
+    resolutions: &[Resolution],
     snapshot: &GpoSnapshot,
     mapped: &mut GpoSnapshot,
     options: &MapOptions,
     visit: &VisitFile<'_>,
 ) -> Result<Vec<StatusMessage>> {
-    let decide = |found: &Found| {
-        survey
+    let decide = |occurrence: &Occurrence| {
+        index
             .numbers
-            .get(&key_of(&found.target))
-            .and_then(|number| decisions.get(*number))
-            .filter(|_| in_scope(found, options))
-            .map_or(Rewrite::Keep, |decision| decision.rewrite.clone())
+            .get(&key_of(&occurrence.target))
+            .and_then(|number| resolutions.get(*number))
+            .filter(|_| in_scope(occurrence, options))
+            .map_or(Rewrite::Keep, |resolution| resolution.rewrite.clone())
     };
-    let changed: HashSet<usize> = survey
-        .met
+    let changed: HashSet<usize> = index
+        .occurrences
         .iter()
-        .filter(|met| decide(&met.found) != Rewrite::Keep)
-        .filter_map(|met| met.file)
+        .filter(|indexed| decide(&indexed.occurrence) != Rewrite::Keep)
+        .filter_map(|indexed| indexed.file)
         .collect();
     let mut messages = Vec::new();
-    for (number, (path, noticed)) in survey.files.iter().enumerate() {
+    for (number, (path, noticed)) in index.files.iter().enumerate() {
         let name = path.to_string();
         let Some(content) = snapshot
             .tree
@@ -458,7 +460,9 @@ fn rewrite(
             messages.extend(noticed.iter().cloned());
             continue;
         };
-        match visit(path, content, &mut |found: &Found| decide(found)) {
+        match visit(path, content, &mut |occurrence: &Occurrence| {
+            decide(occurrence)
+        }) {
             Ok(visited) => {
                 messages.extend(visited.messages);
                 if let Some(bytes) = visited.bytes {
@@ -472,7 +476,8 @@ fn rewrite(
         }
     }
     for object in &mut mapped.directory_objects {
-        let visited = places::software::visit_object(object, &mut |found| decide(found));
+        let visited =
+            references::software::visit_object(object, &mut |occurrence| decide(occurrence));
         messages.extend(visited.messages);
         if let Some(new) = visited.object {
             *object = new;
@@ -483,15 +488,15 @@ fn rewrite(
 }
 
 /// What became of each SID that a row named.
-fn identities(survey: &Survey<'_>, decisions: &[Decision]) -> BTreeMap<Sid, Outcome> {
-    survey
-        .subjects
+fn sid_outcomes(index: &ReferenceIndex<'_>, resolutions: &[Resolution]) -> BTreeMap<Sid, Outcome> {
+    index
+        .references
         .iter()
-        .zip(decisions)
-        .filter(|(subject, _)| subject.in_scope && subject.row.is_some())
-        .filter_map(|(subject, decision)| {
-            let sid = subject.identity.as_ref()?.sid.clone()?;
-            Some((sid, decision.outcome.clone()))
+        .zip(resolutions)
+        .filter(|(reference, _)| reference.in_scope && reference.row.is_some())
+        .filter_map(|(reference, resolution)| {
+            let sid = reference.identity.as_ref()?.sid.clone()?;
+            Some((sid, resolution.outcome.clone()))
         })
         .collect()
 }
@@ -499,29 +504,29 @@ fn identities(survey: &Survey<'_>, decisions: &[Decision]) -> BTreeMap<Sid, Outc
 /// Brings `principals` and `file_paths` up to what the files say now.
 fn update_inventory(
     mapped: &mut GpoSnapshot,
-    survey: &Survey<'_>,
-    matcher: &Matcher<'_>,
+    index: &ReferenceIndex<'_>,
+    matcher: &RowMatcher<'_>,
     destinations: &Destinations,
-    decisions: &[Decision],
+    resolutions: &[Resolution],
     options: &MapOptions,
 ) {
     let mut used_rows: HashSet<usize> = HashSet::new();
     let mut followed: HashMap<String, String> = HashMap::new();
-    let mut by_identity: HashMap<String, &Decision> = HashMap::new();
-    for (subject, decision) in survey.subjects.iter().zip(decisions) {
-        if subject.in_scope {
-            used_rows.extend(subject.row);
-            if let (None, FoundTarget::Unc { text, .. }, Rewrite::Unc(to)) =
-                (subject.row, &subject.target, &decision.rewrite)
+    let mut by_identity: HashMap<String, &Resolution> = HashMap::new();
+    for (reference, resolution) in index.references.iter().zip(resolutions) {
+        if reference.in_scope {
+            used_rows.extend(reference.row);
+            if let (None, ReferenceTarget::Unc { text, .. }, Rewrite::Unc(to)) =
+                (reference.row, &reference.target, &resolution.rewrite)
             {
                 followed.insert(text.to_lowercase(), to.clone());
             }
-            if let Some(identity) = &subject.identity {
+            if let Some(identity) = &reference.identity {
                 // A bare name may have a row of its own, which says nothing of the principal.
-                if matches!(subject.target, FoundTarget::Name(_)) {
-                    by_identity.entry(identity.shown()).or_insert(decision);
+                if matches!(reference.target, ReferenceTarget::Name(_)) {
+                    by_identity.entry(identity.describe()).or_insert(resolution);
                 } else {
-                    by_identity.insert(identity.shown(), decision);
+                    by_identity.insert(identity.describe(), resolution);
                 }
             }
         }
@@ -532,14 +537,14 @@ fn update_inventory(
         .iter()
         .enumerate()
         .filter_map(|(number, entry)| {
-            let decision = by_identity
-                .get(&survey.inventory.known(number).shown())
+            let resolution = by_identity
+                .get(&index.inventory.principal(number).describe())
                 .filter(|_| !entry.from_dacl || options.dacl);
-            let principal = match decision.map(|decision| &decision.rewrite) {
+            let principal = match resolution.map(|resolution| &resolution.rewrite) {
                 None | Some(Rewrite::Keep | Rewrite::Unc(_)) => entry.principal.clone(),
                 Some(Rewrite::Remove) => return None,
-                Some(Rewrite::Principal { sid, name }) => decision
-                    .and_then(|decision| destinations.principal(decision))
+                Some(Rewrite::Principal { sid, name }) => resolution
+                    .and_then(|resolution| destinations.principal(resolution))
                     .unwrap_or_else(|| match sid {
                         Some(sid) if name.parse::<Sid>().is_ok() => {
                             Principal::unresolved(sid.clone())
@@ -580,9 +585,9 @@ fn update_inventory(
 }
 
 /// Whether a reference of this kind is a principal, for counting in sentences.
-fn kind_of(target: &FoundTarget) -> ReferenceKind {
+fn kind_of(target: &ReferenceTarget) -> ReferenceKind {
     match target {
-        FoundTarget::Unc { .. } => ReferenceKind::Unc,
+        ReferenceTarget::Unc { .. } => ReferenceKind::Unc,
         _ => ReferenceKind::Principal,
     }
 }

@@ -13,9 +13,9 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::unc_path::UncPath;
 
-use super::identity::{Candidate, Identity, Inventory, NameForm};
+use super::inventory::{Inventory, NameForm, RowKey, SourcePrincipal};
 use super::map::is_own_path;
-use super::places::{self, Found, FoundTarget, Rewrite};
+use super::references::{self, Occurrence, ReferenceTarget, Rewrite};
 use super::scan::visit_keeping;
 
 /// What becomes a row.
@@ -41,7 +41,7 @@ impl Default for PopulateOptions {
 
 /// Something a GPO refers to that can have a row.
 #[derive(Debug, Clone)]
-pub struct Item {
+pub struct RowCandidate {
     /// The row it would have.
     pub entry: Entry,
     /// Whether GPMC inventories it.
@@ -55,40 +55,43 @@ pub struct Item {
     /// Where it stands, for what only gpoctl finds.
     pub places: Vec<Place>,
     /// Every string a row may name it by; empty for a UNC path.
-    candidates: Vec<Candidate>,
+    row_keys: Vec<RowKey>,
 }
 
 /// What became of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Placed {
+pub enum RowOutcome {
     /// It has a row now.
     Added,
     /// A row with this source names it already, and stays as it is.
     Present(String),
     /// It cannot have a row; why.
-    Left(String),
+    Skipped(String),
 }
 
 /// What was done to a table.
 #[derive(Debug, Clone, Default)]
 pub struct Merged {
     /// Every item, each principal and path once: what GPMC inventories, then the rest.
-    pub items: Vec<(Item, Placed)>,
+    pub items: Vec<(RowCandidate, RowOutcome)>,
     /// What was noticed.
     pub messages: Vec<StatusMessage>,
 }
 
 /// What is to be in a table for this GPO: what GPMC inventories in the order of the inventory, then the rest in the order it
 /// stands in the GPO. Principals that mean the same in every domain are items only where GPMC inventories them.
-pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, Vec<StatusMessage>) {
+pub fn items(
+    snapshot: &GpoSnapshot,
+    options: &PopulateOptions,
+) -> (Vec<RowCandidate>, Vec<StatusMessage>) {
     let mut inventory = Inventory::new(snapshot);
     let mut messages = Vec::new();
-    let found = if options.scope == Scope::All {
-        found(snapshot, &mut inventory, &mut messages)
+    let occurrences = if options.scope == Scope::All {
+        all_occurrences(snapshot, &mut inventory, &mut messages)
     } else {
         Vec::new()
     };
-    let item = |source: String, kind: EntryType, candidates: Vec<Candidate>| {
+    let item = |source: String, kind: EntryType, row_keys: Vec<RowKey>| {
         let of_domain =
             matches!(kind, EntryType::Principal(_)) && NameForm::of(&source).domain().is_some();
         let destination = if options.relative && of_domain {
@@ -96,7 +99,7 @@ pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, V
         } else {
             Destination::SameAsSource
         };
-        Item {
+        RowCandidate {
             entry: Entry {
                 source,
                 kind,
@@ -107,7 +110,7 @@ pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, V
             name: None,
             gpo: snapshot.display_name.clone(),
             places: Vec::new(),
-            candidates,
+            row_keys,
         }
     };
     let mut items = Vec::new();
@@ -116,36 +119,39 @@ pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, V
             && (options.include_dacl || !entry.from_dacl)
         {
             let kind = EntryType::Principal(entry.principal.kind);
-            items.push(Item {
+            items.push(RowCandidate {
                 from_dacl: entry.from_dacl,
-                ..item(source, kind, inventory.known(number).candidates())
+                ..item(source, kind, inventory.principal(number).row_keys())
             });
         }
     }
     for path in &snapshot.file_paths {
         items.push(item(path.clone(), EntryType::UncPath, Vec::new()));
     }
-    let (principals, paths) = others(snapshot, &inventory, found);
+    let (principals, paths) = not_inventoried(snapshot, &inventory, occurrences);
     for (identities, places) in principals {
         let Some((source, kind)) = common_source(&identities) else {
             continue;
         };
-        items.push(Item {
+        items.push(RowCandidate {
             scope: Scope::All,
             name: identities
                 .iter()
-                .find_map(Identity::name)
+                .find_map(SourcePrincipal::name)
                 .filter(|name| *name != source),
             places,
             ..item(
                 source,
                 kind,
-                identities.iter().flat_map(Identity::candidates).collect(),
+                identities
+                    .iter()
+                    .flat_map(SourcePrincipal::row_keys)
+                    .collect(),
             )
         });
     }
     for (source, places) in paths {
-        items.push(Item {
+        items.push(RowCandidate {
             scope: Scope::All,
             places,
             ..item(source, EntryType::UncPath, Vec::new())
@@ -158,7 +164,7 @@ pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, V
 ///
 /// # Errors
 /// [`InvalidEntry`] when the table cannot be written with the new rows; it is unchanged then.
-pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, InvalidEntry> {
+pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merged, InvalidEntry> {
     // What GPMC inventories keeps its words. Of the rest SIDs come first: a row by SID serves the GPOs that tell the name, too.
     items.sort_by_key(|item| {
         let by_sid = item.entry.source.parse::<Sid>().is_ok();
@@ -193,12 +199,12 @@ pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, Inval
         }
         let found = rows.get(&key).or_else(|| {
             // A row of a bare name is for the text of that name, which may stand for somebody else than the principal.
-            item.candidates
+            item.row_keys
                 .iter()
-                .filter(|candidate| !candidate.weak)
-                .filter_map(|candidate| {
-                    let row = rows.get(&candidate.key)?;
-                    candidate.fits(row.1).then_some(row)
+                .filter(|row_key| !row_key.unqualified)
+                .filter_map(|row_key| {
+                    let row = rows.get(&row_key.text)?;
+                    row_key.fits(row.1).then_some(row)
                 })
                 .next()
         });
@@ -221,7 +227,7 @@ pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, Inval
                         .with_hint("the row was left as it is; GPMC may not use it"),
                     );
                 }
-                Placed::Present(source.clone())
+                RowOutcome::Present(source.clone())
             }
             None if let Some(other) = named.get(&key) => {
                 let why = format!(
@@ -234,13 +240,13 @@ pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, Inval
                         .of_gpo(&item.gpo)
                         .with_hint("import this GPO with a table of its own"),
                 );
-                Placed::Left(why)
+                RowOutcome::Skipped(why)
             }
             None => match table.accepts(&item.entry) {
                 Ok(()) => {
                     new.push(item.entry.clone());
                     rows.insert(key.clone(), (item.entry.source.clone(), item.entry.kind));
-                    Placed::Added
+                    RowOutcome::Added
                 }
                 Err(problem) => {
                     merged.messages.push(
@@ -248,18 +254,18 @@ pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, Inval
                             .of_gpo(&item.gpo)
                             .with_hint("it stays unmapped; look into the GPO by hand"),
                     );
-                    Placed::Left(problem.to_string())
+                    RowOutcome::Skipped(problem.to_string())
                 }
             },
         };
-        if let Placed::Added | Placed::Present(_) = placed {
-            for candidate in item
-                .candidates
+        if let RowOutcome::Added | RowOutcome::Present(_) = placed {
+            for row_key in item
+                .row_keys
                 .iter()
-                .filter(|one| one.key.starts_with("s-1-"))
+                .filter(|row_key| row_key.text.starts_with("s-1-"))
             {
                 named
-                    .entry(candidate.key.clone())
+                    .entry(row_key.text.clone())
                     .or_insert_with(|| item.entry.source.clone());
             }
         }
@@ -286,31 +292,31 @@ fn inventoried_source(principal: &Principal) -> Option<String> {
 }
 
 /// Principals or UNC paths in the order they were met, with the places they stand in.
-type Met<T> = Vec<(T, Vec<Place>)>;
+type WithPlaces<T> = Vec<(T, Vec<Place>)>;
 
 /// Every reference of a GPO. The inventory takes in what pairs of name and SID among them tell of each other, as it does for a
 /// mapping.
-fn found(
+fn all_occurrences(
     snapshot: &GpoSnapshot,
     inventory: &mut Inventory<'_>,
     messages: &mut Vec<StatusMessage>,
-) -> Vec<Found> {
+) -> Vec<Occurrence> {
     let mut all = Vec::new();
     for (path, content) in snapshot.tree.files() {
-        let (found, noticed) = visit_keeping(path, content, &places::visit_file);
+        let (occurrences, noticed) = visit_keeping(path, content, &references::visit_file);
         messages.extend(
             noticed
                 .err()
                 .map(|unread| unread.of_gpo(&snapshot.display_name)),
         );
-        all.extend(found);
+        all.extend(occurrences);
     }
-    for found in &all {
-        inventory.learn(&found.target);
+    for occurrence in &all {
+        inventory.learn_pair(&occurrence.target);
     }
     for object in &snapshot.directory_objects {
-        places::software::visit_object(object, &mut |found: &Found| {
-            all.push(found.clone());
+        references::software::visit_object(object, &mut |occurrence: &Occurrence| {
+            all.push(occurrence.clone());
             Rewrite::Keep
         });
     }
@@ -318,11 +324,11 @@ fn found(
 }
 
 /// The principals, each with every way the GPO names it, and the paths that the inventory does not have.
-fn others(
+fn not_inventoried(
     snapshot: &GpoSnapshot,
     inventory: &Inventory<'_>,
-    found: Vec<Found>,
-) -> (Met<Vec<Identity>>, Met<String>) {
+    occurrences: Vec<Occurrence>,
+) -> (WithPlaces<Vec<SourcePrincipal>>, WithPlaces<String>) {
     let mut known: HashSet<String> = snapshot
         .file_paths
         .iter()
@@ -330,18 +336,18 @@ fn others(
         .collect();
     for (number, entry) in snapshot.principals.iter().enumerate() {
         if !entry.from_dacl {
-            known.extend(key_of(&inventory.known(number)));
+            known.extend(key_of(&inventory.principal(number)));
         }
     }
-    let mut principals: Met<Vec<Identity>> = Vec::new();
-    let mut paths: Met<String> = Vec::new();
+    let mut principals: WithPlaces<Vec<SourcePrincipal>> = Vec::new();
+    let mut paths: WithPlaces<String> = Vec::new();
     let mut numbers: HashMap<String, usize> = HashMap::new();
-    let mut seen: HashSet<(usize, Identity)> = HashSet::new();
-    let mut meet = |found: Found| {
-        if is_own_path(&found.target, snapshot) {
+    let mut seen: HashSet<(usize, SourcePrincipal)> = HashSet::new();
+    let mut add = |occurrence: Occurrence| {
+        if is_own_path(&occurrence.target, snapshot) {
             return;
         }
-        match (inventory.identify(&found.target), found.target) {
+        match (inventory.identify(&occurrence.target), occurrence.target) {
             (Some(identity), _) => {
                 let Some(key) = key_of(&identity)
                     .filter(|key| !identity.is_universal() && !known.contains(key))
@@ -356,10 +362,10 @@ fn others(
                     if seen.insert((number, identity.clone())) {
                         identities.push(identity);
                     }
-                    places.push(found.place);
+                    places.push(occurrence.place);
                 }
             }
-            (None, FoundTarget::Unc { text, unit }) => {
+            (None, ReferenceTarget::Unc { text, unit }) => {
                 let source = unc_source(&text, &unit);
                 let key = format!("path {}", source_key(&source));
                 if known.contains(&key) {
@@ -370,18 +376,18 @@ fn others(
                     paths.len().saturating_sub(1)
                 });
                 if let Some((_, places)) = paths.get_mut(number) {
-                    places.push(found.place);
+                    places.push(occurrence.place);
                 }
             }
             (None, _) => {}
         }
     };
-    found.into_iter().for_each(&mut meet);
+    occurrences.into_iter().for_each(&mut add);
     (principals, paths)
 }
 
 /// The key under which references name the same principal.
-fn key_of(identity: &Identity) -> Option<String> {
+fn key_of(identity: &SourcePrincipal) -> Option<String> {
     match (&identity.sid, identity.name()) {
         (Some(sid), _) => Some(format!("sid {sid}")),
         (None, name) => name.map(|name| format!("name {}", name.to_lowercase())),
@@ -389,7 +395,7 @@ fn key_of(identity: &Identity) -> Option<String> {
 }
 
 /// The source under which every reference to one principal finds the row: a name where all of them know it, or else the SID.
-fn common_source(identities: &[Identity]) -> Option<(String, EntryType)> {
+fn common_source(identities: &[SourcePrincipal]) -> Option<(String, EntryType)> {
     let first = identities.first()?;
     let principal = &first.principal;
     let (sam, dns) = (&principal.sam_account_name, &principal.dns_domain);
@@ -403,7 +409,7 @@ fn common_source(identities: &[Identity]) -> Option<(String, EntryType)> {
     sources.extend(first.sid.as_ref().map(ToString::to_string));
     let kind = identities
         .iter()
-        .find_map(Identity::kind)
+        .find_map(SourcePrincipal::kind)
         .unwrap_or(PrincipalType::Unknown);
     sources.into_iter().find_map(|source| {
         let key = source_key(&source);
@@ -412,11 +418,11 @@ fn common_source(identities: &[Identity]) -> Option<(String, EntryType)> {
             Some(_) => EntryType::Principal(kind),
             None => EntryType::Principal(PrincipalType::Unknown),
         };
-        let finds = |identity: &Identity| {
+        let finds = |identity: &SourcePrincipal| {
             identity
-                .candidates()
+                .row_keys()
                 .iter()
-                .any(|candidate| candidate.key == key && candidate.fits(kind))
+                .any(|row_key| row_key.text == key && row_key.fits(kind))
         };
         identities.iter().all(finds).then_some((source, kind))
     })

@@ -17,7 +17,7 @@ use crate::model::unc_path::UncPath;
 use crate::model::well_known;
 
 use self::names::Names;
-use super::identity::NameForm;
+use super::inventory::NameForm;
 use super::resolve::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
 
 /// The most candidates of a row.
@@ -26,7 +26,7 @@ const MAX_CANDIDATES: usize = 3;
 /// The longest `sAMAccountName` that a directory takes [MS-ADA3], in characters: nothing is like a longer name.
 const MAX_NAME: usize = 256;
 
-/// Names less alike than this are no candidates.
+/// Names less similarity_of than this are no candidates.
 const MIN_SIMILARITY: f64 = 0.75;
 
 /// Which domain the table leads from, as far as it is known.
@@ -46,37 +46,37 @@ pub struct Suggestion {
     /// Its name where the row has only a SID, as the source domain tells it.
     pub name: Option<String>,
     /// What there is to say.
-    pub verdict: Verdict,
+    pub suggested: SuggestedDestination,
 }
 
 /// Whether a row has a destination now.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
+pub enum SuggestedDestination {
     /// It has this one.
     Certain(String),
     /// It has none.
-    Open {
+    Uncertain {
         /// Why, one sentence.
         reason: String,
         /// What comes closest, the closest first.
-        candidates: Vec<Closest>,
+        candidates: Vec<CandidateDestination>,
     },
 }
 
 /// A destination that may be meant.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Closest {
+pub struct CandidateDestination {
     /// As it could stand in the row.
     pub destination: String,
     /// What it is; `None` for a path.
     #[serde(rename = "type")]
     pub kind: Option<PrincipalType>,
-    /// How alike the names are, from 0 to 1.
+    /// How similarity_of the names are, from 0 to 1.
     pub similarity: f64,
 }
 
 /// A row that has no destination yet, and whom it names.
-struct Open<'a> {
+struct UnresolvedRow<'a> {
     row: &'a Row,
     /// `sAMAccountName`, when one is known.
     name: Option<String>,
@@ -100,21 +100,24 @@ pub async fn suggest(
     options: &SuggestOptions<'_>,
 ) -> Result<Vec<Suggestion>> {
     let rows: Vec<Row> = table.rows().to_vec();
-    let mut open: Vec<Open<'_>> = rows
+    let mut open: Vec<UnresolvedRow<'_>> = rows
         .iter()
         .filter_map(|row| open_principal(row, target))
         .collect();
     if let Some(source) = options.source {
-        ask_source(&mut open, source).await?;
+        look_up_in_source(&mut open, source).await?;
     }
-    let domains = doubt_domains(&mut open, target, options);
-    let answers = ask_target(&open, target).await?;
-    let mut verdicts: HashMap<usize, (Option<String>, Verdict)> = HashMap::new();
+    let domains = find_source_domains(&mut open, target, options);
+    let answers = look_up_in_target(&open, target).await?;
+    let mut destinations: HashMap<usize, (Option<String>, SuggestedDestination)> = HashMap::new();
     let mut unsure = Vec::new();
     for (open, answer) in open.into_iter().zip(answers) {
         match certain(&open, answer.as_ref(), target) {
             Ok(destination) => {
-                verdicts.insert(open.row.number, (open.shown, Verdict::Certain(destination)));
+                destinations.insert(
+                    open.row.number,
+                    (open.shown, SuggestedDestination::Certain(destination)),
+                );
             }
             Err(reason) => unsure.push((open, reason)),
         }
@@ -123,35 +126,39 @@ pub async fn suggest(
         let names = Names::of(target.principals().await?);
         for (open, reason) in unsure {
             let candidates = match renamed_dn(&open.row.source, &domains, target.dns_domain()) {
-                Some(destination) => vec![Closest {
-                    similarity: alike(&open.row.source, &destination),
+                Some(destination) => vec![CandidateDestination {
+                    similarity: similarity_of(&open.row.source, &destination),
                     destination,
                     kind: None,
                 }],
                 None => closest(&open, &names),
             };
-            let verdict = Verdict::Open { reason, candidates };
-            verdicts.insert(open.row.number, (open.shown, verdict));
+            let suggested = SuggestedDestination::Uncertain { reason, candidates };
+            destinations.insert(open.row.number, (open.shown, suggested));
         }
     }
     let mut suggestions = Vec::new();
     let mut entries = Vec::new();
     for row in rows {
-        let (name, verdict) = match verdicts.remove(&row.number) {
+        let (name, suggested) = match destinations.remove(&row.number) {
             Some(found) => found,
             None => match open_path(&row, &domains, target.dns_domain()) {
-                Some(verdict) => (None, verdict),
+                Some(suggested) => (None, suggested),
                 None => continue,
             },
         };
-        if let Verdict::Certain(destination) = &verdict {
+        if let SuggestedDestination::Certain(destination) = &suggested {
             entries.push(Entry {
                 source: row.source.clone(),
                 kind: row.kind,
                 destination: Destination::Set(destination.clone()),
             });
         }
-        suggestions.push(Suggestion { row, name, verdict });
+        suggestions.push(Suggestion {
+            row,
+            name,
+            suggested,
+        });
     }
     table.set_all(entries).map_err(|cause| {
         Error::new(ErrorKind::BadInput, cause.to_string())
@@ -161,14 +168,14 @@ pub async fn suggest(
 }
 
 /// A principal whose row says nothing yet; `None` for all other rows.
-fn open_principal<'a>(row: &'a Row, target: &dyn PrincipalDirectory) -> Option<Open<'a>> {
+fn open_principal<'a>(row: &'a Row, target: &dyn PrincipalDirectory) -> Option<UnresolvedRow<'a>> {
     let EntryType::Principal(kind) = row.kind else {
         return None;
     };
     if row.destination != Destination::SameAsSource || well_known::sid_of(&row.source).is_some() {
         return None;
     }
-    let open = |name: Option<&str>, domain: Option<&'a str>, doubt: Option<&str>| Open {
+    let open = |name: Option<&str>, domain: Option<&'a str>, doubt: Option<&str>| UnresolvedRow {
         row,
         name: name.map(str::to_owned),
         domain,
@@ -196,7 +203,10 @@ fn open_principal<'a>(row: &'a Row, target: &dyn PrincipalDirectory) -> Option<O
 }
 
 /// Asks the source domain who its SIDs are, and what its names without a type are.
-async fn ask_source(open: &mut [Open<'_>], source: &dyn PrincipalDirectory) -> Result<()> {
+async fn look_up_in_source(
+    open: &mut [UnresolvedRow<'_>],
+    source: &dyn PrincipalDirectory,
+) -> Result<()> {
     let asked: Vec<usize> = (0_usize..)
         .zip(open.iter())
         .filter(|(_, open)| {
@@ -233,8 +243,8 @@ async fn ask_source(open: &mut [Open<'_>], source: &dyn PrincipalDirectory) -> R
 
 /// Finds the DNS names of the domains that rows name. Where they name several and nobody said which one is the source, none of
 /// their rows is certain.
-fn doubt_domains(
-    open: &mut [Open<'_>],
+fn find_source_domains(
+    open: &mut [UnresolvedRow<'_>],
     target: &dyn PrincipalDirectory,
     options: &SuggestOptions<'_>,
 ) -> BTreeSet<String> {
@@ -299,8 +309,8 @@ fn doubt_domains(
 }
 
 /// Asks the target for everybody who may be certain; an answer for each row, `None` where nothing was asked.
-async fn ask_target(
-    open: &[Open<'_>],
+async fn look_up_in_target(
+    open: &[UnresolvedRow<'_>],
     target: &dyn PrincipalDirectory,
 ) -> Result<Vec<Option<Lookup>>> {
     let asked: Vec<Option<PrincipalQuery>> = open
@@ -328,7 +338,7 @@ async fn ask_target(
 
 /// The destination of a row, or why there is none that is certain.
 fn certain(
-    open: &Open<'_>,
+    open: &UnresolvedRow<'_>,
     answer: Option<&Lookup>,
     target: &dyn PrincipalDirectory,
 ) -> Result<String, String> {
@@ -353,7 +363,7 @@ fn certain(
                     open.kind.as_str()
                 ));
             }
-            Ok(in_notation(NameForm::of(&open.row.source), found))
+            Ok(in_form_of(NameForm::of(&open.row.source), found))
         }
         Some(Lookup::Ambiguous(names)) => Err(format!(
             "\"{}\" stands for several principals of {domain}: {}",
@@ -378,7 +388,7 @@ fn is_named(principal: &Principal, name: &str) -> bool {
 }
 
 /// A principal of the target as the source is written; a builtin group, which is of no domain, by its plain name.
-fn in_notation(form: NameForm<'_>, principal: &Principal) -> String {
+fn in_form_of(form: NameForm<'_>, principal: &Principal) -> String {
     if let Some(sid) = principal.sid.as_ref().filter(|sid| !sid.is_domain_sid()) {
         return well_known::name_of(sid).map_or_else(|| principal.down_level_name(), str::to_owned);
     }
@@ -391,8 +401,8 @@ fn in_notation(form: NameForm<'_>, principal: &Principal) -> String {
     }
 }
 
-/// How alike two texts are, from 0 to 1; case makes no difference.
-fn alike(one: &str, two: &str) -> f64 {
+/// How similarity_of two texts are, from 0 to 1; case makes no difference.
+fn similarity_of(one: &str, two: &str) -> f64 {
     strsim::jaro_winkler(&one.to_lowercase(), &two.to_lowercase())
 }
 
@@ -417,7 +427,7 @@ fn folded(name: &str) -> String {
 }
 
 /// The principals whose names come closest to the one of a row.
-fn closest(open: &Open<'_>, names: &Names) -> Vec<Closest> {
+fn closest(open: &UnresolvedRow<'_>, names: &Names) -> Vec<CandidateDestination> {
     let Some(name) = &open.name else {
         return Vec::new();
     };
@@ -426,7 +436,7 @@ fn closest(open: &Open<'_>, names: &Names) -> Vec<Closest> {
         return Vec::new();
     }
     let mut found: Vec<(f64, &Principal)> = names
-        .near(&wanted)
+        .similar_to(&wanted)
         .map(|(name, principal)| (strsim::jaro_winkler(&wanted, name), principal))
         .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .collect();
@@ -440,8 +450,8 @@ fn closest(open: &Open<'_>, names: &Names) -> Vec<Closest> {
     found
         .into_iter()
         .take(MAX_CANDIDATES)
-        .map(|(similarity, principal)| Closest {
-            destination: in_notation(NameForm::of(&open.row.source), principal),
+        .map(|(similarity, principal)| CandidateDestination {
+            destination: in_form_of(NameForm::of(&open.row.source), principal),
             kind: Some(principal.kind),
             similarity,
         })
@@ -450,7 +460,7 @@ fn closest(open: &Open<'_>, names: &Names) -> Vec<Closest> {
 
 /// A UNC path whose row says nothing yet. No directory tells where a share went, so it is never certain; a server named after
 /// the source domain has a candidate named after the target.
-fn open_path(row: &Row, domains: &BTreeSet<String>, target: &str) -> Option<Verdict> {
+fn open_path(row: &Row, domains: &BTreeSet<String>, target: &str) -> Option<SuggestedDestination> {
     if row.kind != EntryType::UncPath || row.destination != Destination::SameAsSource {
         return None;
     }
@@ -458,22 +468,22 @@ fn open_path(row: &Row, domains: &BTreeSet<String>, target: &str) -> Option<Verd
         .source
         .parse::<UncPath>()
         .ok()
-        .and_then(|path| renamed(&path, domains, target))
-        .map(|destination| Closest {
-            similarity: alike(&row.source, &destination),
+        .and_then(|path| renamed_path(&path, domains, target))
+        .map(|destination| CandidateDestination {
+            similarity: similarity_of(&row.source, &destination),
             destination,
             kind: None,
         })
         .into_iter()
         .collect();
-    Some(Verdict::Open {
+    Some(SuggestedDestination::Uncertain {
         reason: "no directory tells where a share went".to_owned(),
         candidates,
     })
 }
 
 /// The path with the source's name at the end of the server, and as first folder of SYSVOL, replaced by the target's.
-fn renamed(path: &UncPath, domains: &BTreeSet<String>, target: &str) -> Option<String> {
+fn renamed_path(path: &UncPath, domains: &BTreeSet<String>, target: &str) -> Option<String> {
     let server = path.server().to_lowercase();
     let domain = domains
         .iter()
@@ -497,7 +507,7 @@ fn renamed(path: &UncPath, domains: &BTreeSet<String>, target: &str) -> Option<S
 pub fn counts(suggestions: &[Suggestion]) -> (usize, usize) {
     let certain = suggestions
         .iter()
-        .filter(|suggestion| matches!(suggestion.verdict, Verdict::Certain(_)))
+        .filter(|suggestion| matches!(suggestion.suggested, SuggestedDestination::Certain(_)))
         .count();
     (certain, suggestions.len().saturating_sub(certain))
 }

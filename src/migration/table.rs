@@ -13,7 +13,7 @@ use crate::model::unc_path::UncPath;
 
 pub use crate::formats::migtable::{Destination, EntryType};
 
-use super::identity::NameForm;
+use super::inventory::NameForm;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,7 +235,7 @@ impl MigrationTable {
             ),
             Destination::Set(text) => {
                 let kept = row.source.to_lowercase();
-                if let Some(found) = placeholder(text, |name| is_kept(name, &kept)) {
+                if let Some(found) = placeholder(text, |name| is_client_variable(name, &kept)) {
                     messages.push(self.leftover(row, text, found));
                 } else if text.parse::<UncPath>().is_err() {
                     error(
@@ -283,7 +283,7 @@ impl MigrationTable {
         let Destination::Set(text) = &row.destination else {
             return;
         };
-        if let Some(found) = placeholder(text, is_of_name) {
+        if let Some(found) = placeholder(text, is_part_of_name) {
             messages.push(self.leftover(row, text, found));
         } else if text.starts_with(r"\\") {
             messages.push(
@@ -338,14 +338,14 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<MigTable> {
 
 /// Whether a variable in the destination of a UNC path is meant to stay: one that clients fill in, or one of the source. Both
 /// are given in lower case.
-pub(super) fn is_kept(name: &str, source: &str) -> bool {
+pub(super) fn is_client_variable(name: &str, source: &str) -> bool {
     WINDOWS_VARIABLES.contains(&name)
         || PREFERENCES_VARIABLES.contains(&name)
         || source.contains(&format!("%{name}%"))
 }
 
 /// Whether what stands between two percent signs in the name of a principal is part of the name: a placeholder has no blanks.
-pub(super) fn is_of_name(name: &str) -> bool {
+pub(super) fn is_part_of_name(name: &str) -> bool {
     name.contains(char::is_whitespace)
 }
 

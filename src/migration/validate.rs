@@ -14,7 +14,7 @@ use super::table::{MigrationTable, TableRow, place};
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Finding {
+pub struct TableFinding {
     /// The number of the row among the `Mapping` elements, from 1; `None` for what is not in one row.
     pub row: Option<usize>,
     /// The line of the table, from 1; `None` for what stands in a GPO.
@@ -28,11 +28,11 @@ pub struct Finding {
 
 /// A table that was checked.
 #[derive(Debug)]
-pub struct Checked {
+pub struct CheckedTable {
     /// The rows that can be read; `None` when the file is no table.
     pub table: Option<MigrationTable>,
     /// The findings by line, those without a line last.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<TableFinding>,
 }
 
 /// Checks the bytes of a table; `name` is what messages call it. A fault of one row does not hide the others.
@@ -45,15 +45,15 @@ pub async fn validate(
     snapshots: &[GpoSnapshot],
     target: Option<&dyn PrincipalDirectory>,
     options: &MapOptions,
-) -> Result<Checked> {
+) -> Result<CheckedTable> {
     let (file, problems) = MigTable::check(bytes);
-    let mut findings: Vec<Finding> = problems
+    let mut findings: Vec<TableFinding> = problems
         .into_iter()
         .map(|problem| {
             let mut message =
                 StatusMessage::error(problem.code, problem.message).at(place(name, problem.line));
             message.hint = problem.hint;
-            Finding {
+            TableFinding {
                 row: problem.row,
                 line: Some(problem.line),
                 column: Some(problem.column),
@@ -62,7 +62,7 @@ pub async fn validate(
         })
         .collect();
     let Some(file) = file else {
-        return Ok(Checked {
+        return Ok(CheckedTable {
             table: None,
             findings,
         });
@@ -70,7 +70,7 @@ pub async fn validate(
     findings.extend(encoding(name, &file));
     let table = MigrationTable::new(name, &file);
     let messages = review(&table, snapshots, target, options).await?;
-    findings.extend(of_rows(&table, messages));
+    findings.extend(attach_to_rows(&table, messages));
     findings.sort_by_key(|finding| {
         (
             finding.line.unwrap_or(usize::MAX),
@@ -78,14 +78,14 @@ pub async fn validate(
             std::cmp::Reverse(finding.message.severity),
         )
     });
-    Ok(Checked {
+    Ok(CheckedTable {
         table: Some(table),
         findings,
     })
 }
 
 /// Each message about the row it is placed at; about none when it is placed in a GPO.
-pub fn of_rows(table: &MigrationTable, messages: Vec<StatusMessage>) -> Vec<Finding> {
+pub fn attach_to_rows(table: &MigrationTable, messages: Vec<StatusMessage>) -> Vec<TableFinding> {
     // Rows by their line. Several rows in one line cannot be told apart by their place.
     let mut rows: HashMap<Place, (&TableRow, bool)> = HashMap::new();
     for row in table.rows() {
@@ -97,7 +97,7 @@ pub fn of_rows(table: &MigrationTable, messages: Vec<StatusMessage>) -> Vec<Find
         .into_iter()
         .map(|message| {
             let found = message.place.as_ref().and_then(|place| rows.get(place));
-            Finding {
+            TableFinding {
                 row: found.filter(|(_, alone)| *alone).map(|(row, _)| row.number),
                 line: found.map(|(row, _)| row.line),
                 column: None,
@@ -108,7 +108,7 @@ pub fn of_rows(table: &MigrationTable, messages: Vec<StatusMessage>) -> Vec<Find
 }
 
 /// A file that says another encoding than it has: gpoctl reads it, a strict reader does not.
-fn encoding(name: &str, table: &MigTable) -> Option<Finding> {
+fn encoding(name: &str, table: &MigTable) -> Option<TableFinding> {
     let declared = table.declared_encoding()?.to_lowercase();
     let fits = match table.encoding() {
         Encoding::Utf16Le { .. } | Encoding::Utf16Be { .. } => declared.starts_with("utf-16"),
@@ -125,7 +125,7 @@ fn encoding(name: &str, table: &MigTable) -> Option<Finding> {
     )
     .at(place(name, 1))
     .with_hint("a strict reader refuses it; save it as Unicode (UTF-16)");
-    (!fits).then_some(Finding {
+    (!fits).then_some(TableFinding {
         row: None,
         line: Some(1),
         column: None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::security_descriptor::{SecurityDescriptor, same_access};
+use super::security_descriptor::{SecurityDescriptor, grants_same_access};
 
 /// One object below a GPO's container, with the attributes a backup carries.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -63,6 +63,12 @@ impl AttributeValues {
     }
 }
 
+impl AsRef<DirectoryObject> for DirectoryObject {
+    fn as_ref(&self) -> &DirectoryObject {
+        self
+    }
+}
+
 impl DirectoryObject {
     /// Where it stands, without regard to case: equal for two objects that cannot be there both.
     pub fn key(&self) -> Vec<String> {
@@ -109,7 +115,7 @@ impl DirectoryObject {
                     SecurityDescriptor::parse(mine),
                     SecurityDescriptor::parse(others),
                 ) {
-                    (Ok(mine), Ok(others)) => !same_access(&mine, &others),
+                    (Ok(mine), Ok(others)) => !grants_same_access(&mine, &others),
                     _ => mine != others,
                 }
             }

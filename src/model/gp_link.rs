@@ -57,11 +57,11 @@ impl GpLink {
 /// A `gPLink` value to be edited: what is no link, or a link that is not touched, stays as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LinkList {
-    parts: Vec<Part>,
+    parts: Vec<LinkPart>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum LinkPart {
     /// A link, and how it is written.
     Link(GpLink, String),
     /// Something between links that is none.
@@ -87,8 +87,8 @@ impl LinkList {
                 .and_then(|inner| inner.strip_suffix(']'))
                 .and_then(GpLink::parse_block);
             parts.push(match link {
-                Some(link) => Part::Link(link, raw.to_owned()),
-                None => Part::Other(raw.to_owned()),
+                Some(link) => LinkPart::Link(link, raw.to_owned()),
+                None => LinkPart::Other(raw.to_owned()),
             });
             rest = after;
         }
@@ -98,15 +98,15 @@ impl LinkList {
     /// The links in the order they stand: the last one has precedence [MS-GPOL 2.2.2].
     pub fn links(&self) -> impl Iterator<Item = &GpLink> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Link(link, _) => Some(link),
-            Part::Other(_) => None,
+            LinkPart::Link(link, _) => Some(link),
+            LinkPart::Other(_) => None,
         })
     }
 
     /// What stands between the links and is neither one nor blank.
     pub fn others(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Other(text) if !text.trim().is_empty() => Some(text.as_str()),
+            LinkPart::Other(text) if !text.trim().is_empty() => Some(text.as_str()),
             _ => None,
         })
     }
@@ -144,15 +144,15 @@ impl LinkList {
     /// lowest precedence, and 0 is 1.
     pub fn insert(&mut self, order: usize, link: GpLink) {
         let raw = format!("[LDAP://{};{}]", link.dn, link.options);
-        self.put(order, Part::Link(link, raw));
+        self.put(order, LinkPart::Link(link, raw));
     }
 
     /// Takes the link of this order out.
     pub fn remove(&mut self, order: usize) -> Option<GpLink> {
         let at = self.position(order)?;
         match self.parts.remove(at) {
-            Part::Link(link, _) => Some(link),
-            Part::Other(_) => None,
+            LinkPart::Link(link, _) => Some(link),
+            LinkPart::Other(_) => None,
         }
     }
 
@@ -165,7 +165,7 @@ impl LinkList {
         self.put(to, part);
     }
 
-    fn put(&mut self, order: usize, part: Part) {
+    fn put(&mut self, order: usize, part: LinkPart) {
         let at = self
             .position(order.max(1))
             .map(|at| at + 1)
@@ -180,7 +180,7 @@ impl LinkList {
         let Some(at) = self.position(order) else {
             return;
         };
-        if let Some(Part::Link(link, raw)) = self.parts.get_mut(at) {
+        if let Some(LinkPart::Link(link, raw)) = self.parts.get_mut(at) {
             let before = link.options;
             change(link);
             if link.options != before {
@@ -197,9 +197,9 @@ impl LinkList {
             .parts
             .iter()
             .map(|part| match part {
-                Part::Link(_, raw) => raw.as_str(),
-                Part::Other(text) if text.trim().is_empty() => "",
-                Part::Other(text) => text.as_str(),
+                LinkPart::Link(_, raw) => raw.as_str(),
+                LinkPart::Other(text) if text.trim().is_empty() => "",
+                LinkPart::Other(text) => text.as_str(),
             })
             .collect();
         (!text.is_empty()).then_some(text)
@@ -211,7 +211,7 @@ impl LinkList {
         self.parts
             .iter()
             .enumerate()
-            .filter(|(_, part)| matches!(part, Part::Link(..)))
+            .filter(|(_, part)| matches!(part, LinkPart::Link(..)))
             .nth(index)
             .map(|(at, _)| at)
     }
@@ -228,7 +228,10 @@ pub struct InvalidGpLink(String);
 /// When the value is not of that form.
 pub fn parse_gp_link(value: &str) -> Result<Vec<GpLink>, InvalidGpLink> {
     let list = LinkList::parse(value.trim());
-    let whole = !list.parts.iter().any(|part| matches!(part, Part::Other(_)));
+    let whole = !list
+        .parts
+        .iter()
+        .any(|part| matches!(part, LinkPart::Other(_)));
     if !whole {
         return Err(InvalidGpLink(value.to_owned()));
     }

@@ -6,7 +6,7 @@ use super::sid::Sid;
 
 /// What a descriptor protects, and so how GPMC names what it grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protects {
+pub enum SecuredObject {
     /// The groupPolicyContainer.
     Gpo,
     /// A file or folder.
@@ -45,7 +45,7 @@ pub struct Grant<'a> {
 
 /// The grants of a list in its order. For a GPO the entries of a principal are one grant, those only for what is below it another;
 /// elsewhere each entry is its own.
-pub fn grants(aces: &[Ace], what: Protects) -> Vec<Grant<'_>> {
+pub fn grants(aces: &[Ace], what: SecuredObject) -> Vec<Grant<'_>> {
     let mut found: Vec<Grant<'_>> = Vec::new();
     for ace in aces {
         let denied = match ace.ace_type {
@@ -60,7 +60,7 @@ pub fn grants(aces: &[Ace], what: Protects) -> Vec<Grant<'_>> {
             known.sid == &rights.sid && known.denied == denied && known.below_only() == below_only
         });
         match known {
-            Some(known) if what == Protects::Gpo => {
+            Some(known) if what == SecuredObject::Gpo => {
                 known.mask |= rights.mask;
                 known.apply |= apply;
                 known.flags |= ace.flags;
@@ -91,9 +91,9 @@ impl Grant<'_> {
     }
 
     /// GPMC's words for what is granted; at least one.
-    pub fn levels(&self, what: Protects) -> Vec<&'static str> {
+    pub fn levels(&self, what: SecuredObject) -> Vec<&'static str> {
         match what {
-            Protects::Gpo => {
+            SecuredObject::Gpo => {
                 let has = |mask: u32| self.mask & mask == mask;
                 let level = if has(MODIFY_SECURITY | EDIT) {
                     Some("Edit, delete, modify security")
@@ -112,12 +112,12 @@ impl Grant<'_> {
                     levels
                 }
             }
-            Protects::File => vec![match self.mask {
+            SecuredObject::File => vec![match self.mask {
                 0x001F_01FF => "Full Control",
                 0x0012_00A9 => "Read and Execute",
                 _ => "Custom",
             }],
-            Protects::RegistryKey => vec![match self.mask {
+            SecuredObject::RegistryKey => vec![match self.mask {
                 0x000F_003F => "Full Control",
                 0x0002_0019 => "Read",
                 _ => "Custom",
@@ -135,10 +135,10 @@ mod tests {
     fn what_is_for_the_objects_below_is_a_grant_of_its_own() {
         let sddl = "D:(A;;RPLC;;;AU)(A;CIIO;GA;;;AU)(A;CI;WPCCDC;;;AU)(A;CIIO;GA;;;CO)";
         let dacl = from_sddl(sddl, None).unwrap().dacl.unwrap();
-        let found: Vec<_> = grants(&dacl.aces, Protects::Gpo)
+        let found: Vec<_> = grants(&dacl.aces, SecuredObject::Gpo)
             .iter()
             .map(|grant| {
-                let levels = grant.levels(Protects::Gpo);
+                let levels = grant.levels(SecuredObject::Gpo);
                 (grant.sid.to_string(), grant.below_only(), levels)
             })
             .collect();

@@ -241,7 +241,7 @@ pub fn from_sddl(text: &str, domain_sid: Option<&Sid>) -> Result<SecurityDescrip
             reason: "the text is too long".to_owned(),
         });
     }
-    let mut reader = Reader {
+    let mut reader = SddlReader {
         text,
         at: 0,
         domain_sid,
@@ -305,13 +305,13 @@ fn sid_named(token: &str, domain_sid: Option<&Sid>) -> Result<Sid, String> {
     }
 }
 
-struct Reader<'a> {
+struct SddlReader<'a> {
     text: &'a str,
     at: usize,
     domain_sid: Option<&'a Sid>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SddlReader<'a> {
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }

@@ -323,7 +323,7 @@ pub fn dacl_only(bytes: &[u8]) -> Result<Vec<u8>, InvalidSecurityDescriptor> {
 /// the SACL, the bits that say how a DACL came about, and the order and number of entries inside a run of the same kind
 /// (inherited or not, allowing or denying) make no difference. Owners and groups are compared when both have one,
 /// because a backup has none.
-pub fn same_access(a: &SecurityDescriptor, b: &SecurityDescriptor) -> bool {
+pub fn grants_same_access(a: &SecurityDescriptor, b: &SecurityDescriptor) -> bool {
     let agree = |a: &Option<Sid>, b: &Option<Sid>| a.is_none() || b.is_none() || a == b;
     agree(&a.owner, &b.owner)
         && agree(&a.group, &b.group)

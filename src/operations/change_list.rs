@@ -192,7 +192,7 @@ impl ChangeList {
     ///
     /// # Errors
     /// `BadInput` when it adds something else than a WMI filter, or deletes one.
-    pub(super) fn admit(&self) -> Result<()> {
+    pub(super) fn refuse_unplanned(&self) -> Result<()> {
         for planned in &self.changes {
             let fault = match &planned.change {
                 Change::AddWmiFilter { dn, attributes } => self.fault_of_filter(&dn.0, attributes),

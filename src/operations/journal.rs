@@ -5,8 +5,10 @@
 //! line per event, each synced before the next step). An inverse describes a state to get back to, not a call to make, so
 //! that it is right whether or not the change it belongs to happened before a crash.
 
+mod prune;
 mod stored;
 
+pub use prune::{decide, remove, remove_leftovers};
 pub use stored::{OperationState, StoredOperation, find, list};
 
 use std::fs::{self, File, OpenOptions};
@@ -14,9 +16,9 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::plan::{FileContent, Plan};
+use super::plan::{FileContent, Plan, Verb};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::directory_object::DirectoryObject;
+use crate::model::allowed_object::AllowedObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
@@ -34,7 +36,7 @@ pub struct Before {
     /// `gPCUserExtensionNames`.
     pub user_extensions: ExtensionList,
     /// The objects below the GPO; parents first.
-    pub directory_objects: Vec<DirectoryObject>,
+    pub directory_objects: Vec<AllowedObject>,
     /// GPT.INI.
     pub gpt_ini: Option<FileContent>,
     /// `displayName`.
@@ -52,20 +54,42 @@ pub struct Before {
 }
 
 impl Before {
-    /// The state of a GPO that was read.
-    pub fn of(live: &LiveGpo) -> Self {
-        Self {
+    /// The state of a GPO that was read, before `plan` changes it.
+    ///
+    /// # Errors
+    /// `Conflict` when below the GPO is an object that gpoctl does not write, and so could not put back: it would be lost
+    /// with an operation that replaces or deletes what is below the GPO.
+    pub(super) fn of(live: &LiveGpo, plan: &Plan) -> Result<Self> {
+        let objects = &live.snapshot.directory_objects;
+        let directory_objects = match plan.verb {
+            // These leave the objects alone.
+            Verb::Rename | Verb::SetStatus => objects
+                .iter()
+                .filter_map(|object| AllowedObject::new(object.clone()).ok())
+                .collect(),
+            _ => AllowedObject::all(objects).map_err(|cause| {
+                Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "GPO \"{}\" contains a directory object that gpoctl could not put back: {cause}",
+                        live.object.display_name
+                    ),
+                )
+                .with_hint("nothing was changed; delete the object first, with the tool that created it")
+            })?,
+        };
+        Ok(Self {
             version: live.object.version,
             flags: live.object.flags,
             machine_extensions: live.object.machine_extensions.clone(),
             user_extensions: live.object.user_extensions.clone(),
-            directory_objects: live.snapshot.directory_objects.clone(),
+            directory_objects,
             gpt_ini: live.gpt_ini.clone().map(FileContent),
             display_name: live.object.display_name.clone(),
             wmi_filter: live.object.wmi_filter.clone(),
             functionality_version: live.object.functionality_version,
             security_descriptor: FileContent(live.object.security_descriptor.clone().into()),
-        }
+        })
     }
 }
 
@@ -312,7 +336,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Internal` when the disk does not take it.
-    pub fn not_made(&mut self) -> Result<()> {
+    pub fn retract_intent(&mut self) -> Result<()> {
         self.changes.pop();
         self.record(&Event::NotMade)
     }
@@ -321,7 +345,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Internal` when the disk does not take it; then the change may not be made.
-    pub fn will(&mut self, inverse: Inverse) -> Result<()> {
+    pub fn record_intent(&mut self, inverse: Inverse) -> Result<()> {
         self.record(&Event::Change {
             inverse: inverse.clone(),
         })?;

@@ -21,7 +21,7 @@ use super::risks::Risk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::migration::report::MappingReport;
-use crate::model::directory_object::DirectoryObject;
+use crate::model::allowed_object::AllowedObject;
 use crate::model::domain_name::DomainName;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
@@ -113,7 +113,7 @@ pub struct Plan {
     /// GPT.INI as it will be; `None` when it is not written.
     pub gpt_ini: Option<FileContent>,
     /// The objects below the GPO as they will be; parents first.
-    pub directory_objects: Vec<DirectoryObject>,
+    pub directory_objects: Vec<AllowedObject>,
     /// What became of each reference; `None` without a scan.
     pub mapping: Option<MappingReport>,
     /// What was noticed while planning.

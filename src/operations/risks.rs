@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting};
 use crate::formats::ini::IniLine;
 use crate::formats::scripts::{ScriptLine, ScriptPart, Scripts};
-use crate::migration::places::GptFileFormat;
+use crate::migration::references::GptFileFormat;
 use crate::model::client_extension;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
 use crate::model::extension_list::ExtensionList;

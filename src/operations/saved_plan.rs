@@ -57,7 +57,7 @@ impl SavedPlan {
             return Ok(Self::Gpo(Box::new(plan)));
         }
         let list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
-        list.admit()?;
+        list.refuse_unplanned()?;
         Ok(Self::Changes(list))
     }
 }
@@ -70,8 +70,11 @@ fn not_a_plan(cause: serde_json::Error) -> Error {
 mod tests {
     use super::*;
     use crate::directory::{AttributeSwap, SwapAttribute};
+    use crate::model::allowed_object::AllowedObject;
+    use crate::model::directory_object::DirectoryObject;
     use crate::model::dn::Dn;
     use crate::operations::change_list::{Change, ObjectDn};
+    use crate::operations::plan::{PlanTarget, Verb};
 
     fn list_of(change: Change) -> ChangeList {
         let mut list = ChangeList::new("x", &"src.test".parse().unwrap());
@@ -115,6 +118,58 @@ mod tests {
         });
         for list in [link, list_of(filter(FILTER, "msWMI-Name"))] {
             assert!(matches!(read(&list), Ok(SavedPlan::Changes(again)) if again == list));
+        }
+    }
+
+    /// The plan of a GPO with one object below it, saved and changed by hand.
+    fn gpo_plan(change: impl FnOnce(&mut serde_json::Value)) -> Result<SavedPlan> {
+        let target = PlanTarget {
+            guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
+            display_name: "x".to_owned(),
+            domain: "src.test".parse().unwrap(),
+            create: true,
+        };
+        let object = DirectoryObject {
+            rdns: vec!["CN=Class Store".to_owned(), "CN=Machine".to_owned()],
+            object_class: "classStore".to_owned(),
+            ..DirectoryObject::default()
+        };
+        let plan = Plan {
+            directory_objects: vec![AllowedObject::new(object).unwrap()],
+            ..Plan::new(Verb::Restore, target)
+        };
+        let mut json: serde_json::Value = serde_json::from_slice(&plan.to_json().unwrap()).unwrap();
+        change(&mut json);
+        SavedPlan::from_json(&serde_json::to_vec(&json).unwrap())
+    }
+
+    #[test]
+    fn a_plan_with_an_object_that_no_gpo_contains_is_refused() {
+        let object = |json: &mut serde_json::Value, key: &str, value: serde_json::Value| {
+            json["directory_objects"][0][key] = value;
+        };
+        assert!(gpo_plan(|_| {}).is_ok());
+        for (key, value, word) in [
+            (
+                "object_class",
+                "computer".into(),
+                "is of class \"computer\"",
+            ),
+            (
+                "attributes",
+                serde_json::json!([{"name": "member", "values": {"string": "x"}}]),
+                "the attribute \"member\"",
+            ),
+            (
+                "rdns",
+                serde_json::json!(["CN=x", "CN=Users"]),
+                "is not an object below CN=Machine or CN=User",
+            ),
+        ] {
+            let error = gpo_plan(|json| object(json, key, value)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BadInput);
+            assert!(error.to_string().contains(word), "{error}");
+            assert!(error.to_string().contains("CN="), "{error}");
         }
     }
 

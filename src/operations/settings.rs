@@ -13,12 +13,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
 use crate::message::StatusMessage;
 use crate::migration::report::MappingReport;
+use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
-use crate::model::security_descriptor::{SecurityDescriptor, control, same_access};
+use crate::model::security_descriptor::{SecurityDescriptor, control, grants_same_access};
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
 use crate::session::DomainSession;
@@ -36,7 +37,7 @@ pub(super) struct NewSettings<'a> {
     /// Its files and folders as they will be, without GPT.INI.
     pub(super) tree: GptTree,
     /// The objects below it as they will be.
-    pub(super) directory_objects: Vec<DirectoryObject>,
+    pub(super) directory_objects: Vec<AllowedObject>,
     /// Its version as it will be. With 0, a GPO that is created has no settings yet.
     pub(super) version: GpoVersion,
     /// `flags` as they will be.
@@ -220,7 +221,7 @@ impl NewSettings<'_> {
         new.control = (new.control & !kept) | control::DACL_PRESENT | (wanted.control & kept);
         if present
             .as_ref()
-            .is_some_and(|present| same_access(present, &new))
+            .is_some_and(|present| grants_same_access(present, &new))
         {
             return Ok(None);
         }
@@ -261,12 +262,22 @@ pub(super) async fn name_is_free(
     name: &str,
     own: Option<Guid>,
 ) -> Result<()> {
-    if name.trim().is_empty() || name.chars().any(char::is_control) || name.chars().count() > 255 {
-        return Err(Error::new(
+    let bad_name = |hint: &str| {
+        let shown = crate::message::printable(name);
+        Error::new(
             ErrorKind::Usage,
-            format!("\"{}\" is no display name for a GPO", name.escape_debug()),
+            format!("\"{shown}\" is not a valid display name"),
         )
-        .with_hint("it has 1 to 255 characters, and no control characters"));
+        .with_hint(hint)
+    };
+    if name.trim().is_empty() || name.chars().any(char::is_control) || name.chars().count() > 255 {
+        return Err(bad_name(
+            "use 1 to 255 characters, and no control characters",
+        ));
+    }
+    // Commands and scripts name GPOs by their GUIDs; a name that looks like one would only mislead.
+    if name.trim().parse::<Guid>().is_ok() {
+        return Err(bad_name("use a name that does not look like a GUID"));
     }
     let taken = session.directory().gpos().await?.into_iter().find(|gpo| {
         Some(gpo.guid) != own && gpo.display_name.to_lowercase() == name.to_lowercase()
@@ -307,13 +318,16 @@ fn switch_steps(old: &GptTree, new: &GptTree) -> Vec<Step> {
 
 /// The objects as they stand below the target: what names the GPO rewritten. Their own descriptors stay only if they mean
 /// something there.
+///
+/// # Errors
+/// `BadInput` for an object that a GPO may not contain.
 pub(super) fn objects_for(
     objects: &[DirectoryObject],
     target: &PlanTarget,
     with_descriptors: bool,
-) -> Vec<DirectoryObject> {
+) -> Result<Vec<AllowedObject>> {
     let domain = target.domain.lower();
-    objects
+    let objects: Vec<DirectoryObject> = objects
         .iter()
         .map(|object| {
             let mut object = object.clone();
@@ -340,7 +354,8 @@ pub(super) fn objects_for(
             }
             object
         })
-        .collect()
+        .collect();
+    objects::allowed(&objects)
 }
 
 /// The part of a path into a GPO's folder that begins with the half: the last folder called so, because the server may be too.
@@ -421,7 +436,9 @@ mod tests {
     #[test]
     fn the_script_of_a_package_lies_in_the_target() {
         let package = DirectoryObject {
-            rdns: vec!["CN=P".to_owned()],
+            rdns: ["CN=P", "CN=Packages", "CN=Class Store", "CN=User"]
+                .map(str::to_owned)
+                .to_vec(),
             object_class: "packageRegistration".to_owned(),
             attributes: vec![DirectoryAttribute {
                 name: "msiScriptPath".to_owned(),
@@ -437,7 +454,7 @@ mod tests {
             domain: "DST.test".parse().unwrap(),
             create: true,
         };
-        let new = objects_for(&[package], &target, false);
+        let new = objects_for(&[package], &target, false).unwrap();
         let path = r"\\dst.test\sysvol\dst.test\Policies\{11111111-2222-3333-4444-555555555555}\User\Applications\a.aas";
         assert_eq!(
             new[0].attributes[0].values,

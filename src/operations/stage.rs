@@ -22,13 +22,13 @@ use crate::sysvol::{Sysvol, SysvolPath, SysvolRead};
 
 /// The GPO's folder, and the names an operation uses in it.
 #[derive(Debug, Clone)]
-pub(super) struct Workplace {
+pub(super) struct StagingArea {
     domain: DomainName,
     guid: Guid,
     tag: String,
 }
 
-impl Workplace {
+impl StagingArea {
     /// For an operation; the end of its ID marks its names.
     pub(super) fn new(domain: &DomainName, guid: Guid, operation_id: &str) -> Self {
         let tag = operation_id
@@ -127,7 +127,7 @@ impl RootEntry {
 /// end likes.
 pub(super) async fn stage_entries(
     sysvol: &dyn Sysvol,
-    workplace: &Workplace,
+    staging: &StagingArea,
     entries: &[(RootEntry, SafeName)],
     descriptors: &[Vec<u8>],
     control: &Control,
@@ -149,7 +149,7 @@ pub(super) async fn stage_entries(
     for dirs in levels.into_values() {
         control.check()?;
         run_all(in_flight, dirs, |dir| async move {
-            sysvol.create_dir(&workplace.at(&dir), descriptors).await
+            sysvol.create_dir(&staging.at(&dir), descriptors).await
         })
         .await?;
     }
@@ -162,7 +162,7 @@ pub(super) async fn stage_entries(
             control.check()?;
             let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
             sysvol
-                .write_new(&workplace.at(&path), content, descriptors)
+                .write_new(&staging.at(&path), content, descriptors)
                 .await?;
             let bytes = bytes
                 .fetch_add(size, Ordering::Relaxed)

@@ -84,7 +84,7 @@ pub async fn plan(
             ),
         )
         .with_hint(format!(
-            "remove them first, with gpoctl operations resume {}",
+            "remove them first: gpoctl operations cleanup {}",
             operation.id
         ))),
         OperationState::Done => match stored {
@@ -162,7 +162,7 @@ async fn undo_finished(
 
 /// Refuses to undo what somebody has changed since.
 fn still_as_left(done: &Plan, live: &LiveGpo) -> Result<()> {
-    let mut differences = done.unmet(&done.new_tree()?, live);
+    let mut differences = done.differences_from_plan(&done.new_tree()?, live);
     if let Some(basis) = &done.basis {
         let modifies_filter = done.steps.iter().any(|step| {
             matches!(

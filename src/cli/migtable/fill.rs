@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::file;
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Ui, counted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{StatusMessage, printable};
 use crate::migration::fill::{Definitions, fill};
@@ -60,7 +60,7 @@ pub(in crate::cli) fn run(args: &FillArgs, ui: &Ui) -> Result<u8> {
         .map(|name| {
             StatusMessage::warning(
                 "unused-definition",
-                format!("%{}% stands nowhere in the template", printable(name)),
+                format!("%{}% does not occur in the template", printable(name)),
             )
         })
         .collect();
@@ -79,10 +79,10 @@ pub(in crate::cli) fn run(args: &FillArgs, ui: &Ui) -> Result<u8> {
         ui.message(message);
     }
     ui.say(&format!(
-        "{}: {} of {} rows filled in",
+        "{}: {} of {} filled in",
         args.out.display(),
         filled.changed,
-        filled.table.rows().len()
+        counted(filled.table.rows().len(), "row")
     ));
     Ok(0)
 }

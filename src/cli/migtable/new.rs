@@ -30,7 +30,7 @@ pub(super) fn run(args: &NewArgs, ui: &Ui) -> Result<u8> {
             "file": args.file,
         }))?;
     } else {
-        ui.say(&format!("{} has no rows yet", args.file.display()));
+        ui.say(&format!("created {} (empty)", args.file.display()));
     }
     Ok(0)
 }

@@ -6,10 +6,12 @@ use clap::Args;
 
 use super::{file, row_json, shown_row};
 use crate::cli::connection::ConnectionArgs;
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Ui, counted};
 use crate::error::Result;
 use crate::migration::resolve::PrincipalDirectory;
-use crate::migration::suggest::{Closest, SuggestOptions, Suggestion, Verdict, counts, suggest};
+use crate::migration::suggest::{
+    CandidateDestination, SuggestOptions, SuggestedDestination, Suggestion, counts, suggest,
+};
 
 /// Fill in destinations that are certain in the target domain
 ///
@@ -82,20 +84,23 @@ pub(in crate::cli) async fn run(args: SuggestArgs, ui: &Ui) -> Result<u8> {
     }
     let done = if args.dry_run { "certain" } else { "filled in" };
     ui.say(&format!(
-        "{}: {certain} rows {done}, {open} left for you",
-        args.file.display()
+        "{}: {} {done}, {open} left for you",
+        args.file.display(),
+        counted(certain, "row")
     ));
     Ok(0)
 }
 
 fn as_json(suggestion: &Suggestion) -> serde_json::Value {
-    let none: &[Closest] = &[];
-    let (verdict, destination, reason, candidates) = match &suggestion.verdict {
-        Verdict::Certain(destination) => ("certain", Some(destination), None, none),
-        Verdict::Open { reason, candidates } => ("open", None, Some(reason), &candidates[..]),
+    let none: &[CandidateDestination] = &[];
+    let (suggested, destination, reason, candidates) = match &suggestion.suggested {
+        SuggestedDestination::Certain(destination) => ("certain", Some(destination), None, none),
+        SuggestedDestination::Uncertain { reason, candidates } => {
+            ("open", None, Some(reason), &candidates[..])
+        }
     };
     serde_json::json!({
-        "verdict": verdict,
+        "verdict": suggested,
         "row": row_json(&suggestion.row),
         "name": suggestion.name,
         "destination": destination,
@@ -105,7 +110,7 @@ fn as_json(suggestion: &Suggestion) -> serde_json::Value {
 }
 
 fn filled_line(suggestion: &Suggestion) -> Option<Vec<String>> {
-    let Verdict::Certain(destination) = &suggestion.verdict else {
+    let SuggestedDestination::Certain(destination) = &suggestion.suggested else {
         return None;
     };
     let row = &suggestion.row;
@@ -122,7 +127,7 @@ fn filled_line(suggestion: &Suggestion) -> Option<Vec<String>> {
 }
 
 fn show_open(suggestion: &Suggestion, ui: &Ui) {
-    let Verdict::Open { reason, candidates } = &suggestion.verdict else {
+    let SuggestedDestination::Uncertain { reason, candidates } = &suggestion.suggested else {
         return;
     };
     let row = &suggestion.row;

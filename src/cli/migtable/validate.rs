@@ -9,7 +9,7 @@ use super::file;
 use crate::cli::check::exit_status;
 use crate::cli::connection::ConnectionArgs;
 use crate::cli::mapping::{ScopeChoice, UncChoice};
-use crate::cli::ui::{Colour, Ui};
+use crate::cli::ui::{Colour, Ui, counted};
 use crate::cli::writing::read_backup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, EntryType};
@@ -17,7 +17,7 @@ use crate::message::{Severity, StatusMessage, printable};
 use crate::migration::map::MapOptions;
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::table::{MigrationTable, TableRow};
-use crate::migration::validate::{Finding, of_rows, validate};
+use crate::migration::validate::{TableFinding, attach_to_rows, validate};
 use crate::model::domain_name::DomainName;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::unc_path::UncPath;
@@ -158,12 +158,6 @@ pub(in crate::cli) async fn run(args: ValidateArgs, ui: &Ui) -> Result<u8> {
     Ok(exit_status(worst))
 }
 
-/// `1 error`, `2 errors`.
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
-}
-
 /// What the table is compared with.
 async fn snapshots(args: &ValidateArgs, ui: &Ui) -> Result<Vec<GpoSnapshot>> {
     let mut snapshots = Vec::new();
@@ -210,7 +204,7 @@ async fn probe_host(
     table: &MigrationTable,
     host: &DomainName,
     timeout: Duration,
-) -> Result<Vec<Finding>> {
+) -> Result<Vec<TableFinding>> {
     let rows: Vec<(&TableRow, UncPath)> = table
         .rows()
         .iter()
@@ -232,11 +226,11 @@ async fn probe_host(
             .at(table.place(row))
             .with_hint("check the name and the network; it may answer to the clients all the same")
     });
-    Ok(of_rows(table, messages.collect()))
+    Ok(attach_to_rows(table, messages.collect()))
 }
 
 /// A finding as compilers show theirs.
-fn show(finding: &Finding, ui: &Ui) {
+fn show(finding: &TableFinding, ui: &Ui) {
     let message = &finding.message;
     let (word, colour) = match message.severity {
         Severity::Info => ("note", Colour::Plain),

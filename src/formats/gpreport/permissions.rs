@@ -1,7 +1,7 @@
 //! Security descriptors in a report.
 
 use super::xml::Report;
-use crate::model::grant::{Grant, Protects, SYNCHRONIZE, grants};
+use crate::model::grant::{Grant, SYNCHRONIZE, SecuredObject, grants};
 use crate::model::security_descriptor::{SecurityDescriptor, ace_flag};
 
 /// The namespace of descriptors.
@@ -12,7 +12,7 @@ pub(super) fn descriptor(
     report: &mut Report,
     descriptor: &SecurityDescriptor,
     sddl: &str,
-    what: Protects,
+    what: SecuredObject,
 ) {
     let tag = |name: &str| format!("{name} xmlns=\"{SECURITY}\"");
     report.leaf(&tag("SDDL"), sddl);
@@ -28,7 +28,7 @@ pub(super) fn descriptor(
         report.flag("InheritsFromParent", !descriptor.is_dacl_protected());
         for grant in grants(&dacl.aces, what) {
             // GPMC never names CREATOR OWNER, whose entry is for what is below a GPO.
-            if what != Protects::Gpo || !grant.below_only() {
+            if what != SecuredObject::Gpo || !grant.below_only() {
                 write(report, &grant, what);
             }
         }
@@ -38,7 +38,7 @@ pub(super) fn descriptor(
 }
 
 /// One grant.
-fn write(report: &mut Report, grant: &Grant<'_>, what: Protects) {
+fn write(report: &mut Report, grant: &Grant<'_>, what: SecuredObject) {
     report.open("TrusteePermissions");
     report.principal("Trustee", grant.sid);
     report.open("Type xsi:type=\"PermissionType\"");
@@ -59,9 +59,9 @@ fn write(report: &mut Report, grant: &Grant<'_>, what: Protects) {
     );
     report.close();
     let element = match what {
-        Protects::Gpo => "GPOGroupedAccessEnum",
-        Protects::File => "FileGroupedAccessEnum",
-        Protects::RegistryKey => "RegistryGroupedAccessEnum",
+        SecuredObject::Gpo => "GPOGroupedAccessEnum",
+        SecuredObject::File => "FileGroupedAccessEnum",
+        SecuredObject::RegistryKey => "RegistryGroupedAccessEnum",
     };
     for level in grant.levels(what) {
         report.open("Standard");
@@ -69,8 +69,8 @@ fn write(report: &mut Report, grant: &Grant<'_>, what: Protects) {
         report.close();
     }
     let mask = match what {
-        Protects::Gpo => 0,
-        Protects::File | Protects::RegistryKey => grant.mask & !SYNCHRONIZE,
+        SecuredObject::Gpo => 0,
+        SecuredObject::File | SecuredObject::RegistryKey => grant.mask & !SYNCHRONIZE,
     };
     report.leaf("AccessMask", &mask.to_string());
     report.close();

@@ -4,7 +4,7 @@ use super::permissions;
 use super::xml::Report;
 use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting};
 use crate::formats::ini::{self, IniLine};
-use crate::model::grant::Protects;
+use crate::model::grant::SecuredObject;
 use crate::model::sddl::from_sddl;
 
 /// Password and lockout settings of `[System Access]`, and what GPMC counts them under.
@@ -34,7 +34,9 @@ const LIST: u32 = 7;
 fn place(line: &IniLine<'_>, setting: &Setting<'_>) -> u8 {
     match setting {
         Setting::Other { key, .. } if line.is_in("System Access") => {
-            let is_account = ACCOUNT.iter().any(|(name, _)| ini::same(name, key));
+            let is_account = ACCOUNT
+                .iter()
+                .any(|(name, _)| ini::eq_ignore_case(name, key));
             if is_account { 0 } else { 3 }
         }
         Setting::Other { .. } if line.is_in("Kerberos Policy") => 0,
@@ -119,7 +121,10 @@ fn restricted_groups(report: &mut Report, template: &GptTmpl) {
         let members = ini::list_items(line.text, members, ',')
             .into_iter()
             .map(|span| (tag, text(span).to_owned()));
-        match groups.iter_mut().find(|(known, _)| ini::same(known, group)) {
+        match groups
+            .iter_mut()
+            .find(|(known, _)| ini::eq_ignore_case(known, group))
+        {
             Some((_, known)) => known.extend(members),
             None => groups.push((group.to_owned(), members.collect())),
         }
@@ -187,9 +192,9 @@ fn secured(report: &mut Report, line: &IniLine<'_>, name: &str, mode: &str, sddl
         report.leaf("q1:Path", name);
     }
     let what = if line.is_in("Registry Keys") {
-        Protects::RegistryKey
+        SecuredObject::RegistryKey
     } else {
-        Protects::File
+        SecuredObject::File
     };
     report.open("q1:SecurityDescriptor");
     match descriptor {
@@ -206,7 +211,9 @@ fn secured(report: &mut Report, line: &IniLine<'_>, name: &str, mode: &str, sddl
 }
 
 fn other(report: &mut Report, line: &IniLine<'_>, key: &str, value: &str) {
-    let account = ACCOUNT.iter().find(|(name, _)| ini::same(name, key));
+    let account = ACCOUNT
+        .iter()
+        .find(|(name, _)| ini::eq_ignore_case(name, key));
     let kind = match account {
         Some((_, kind)) if line.is_in("System Access") => Some(*kind),
         _ if line.is_in("Kerberos Policy") => Some("Kerberos"),
@@ -215,7 +222,7 @@ fn other(report: &mut Report, line: &IniLine<'_>, key: &str, value: &str) {
     if let Some(kind) = kind {
         report.open("q1:Account");
         report.leaf("q1:Name", key);
-        if BOOLEAN.iter().any(|name| ini::same(name, key)) {
+        if BOOLEAN.iter().any(|name| ini::eq_ignore_case(name, key)) {
             report.flag("q1:SettingBoolean", value != "0");
         } else {
             report.leaf("q1:SettingNumber", &unsigned(value));

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Cursor, Preferences, XmlPlace};
+use super::{ElementCursor, Preferences, XmlPlace};
 use crate::formats::xml_tree::Element;
 use crate::model::safe_name::RelPath;
 
@@ -55,7 +55,7 @@ pub fn search(path: &RelPath, content: &[u8]) -> Search {
 /// Every stored password of a file that is not empty.
 pub fn passwords(preferences: &Preferences) -> Vec<StoredPassword> {
     let mut found = Vec::new();
-    preferences.walk(&mut |cursor: &Cursor<'_, '_>| {
+    preferences.walk(&mut |cursor: &ElementCursor<'_, '_>| {
         let stored =
             cursor.element.attributes.iter().filter(|attribute| {
                 is_password(&attribute.name) && !attribute.value.trim().is_empty()

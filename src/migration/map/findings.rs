@@ -4,50 +4,51 @@ use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{StatusMessage, printable};
-use crate::migration::places::{Found, FoundTarget, Rewrite};
+use crate::migration::references::{Occurrence, ReferenceTarget, Rewrite};
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
 use crate::model::reference::{ReferenceKind, Scope};
 
+use super::destinations::{Destinations, Resolution};
 use super::gpo_folder::GpoPath;
-use super::matching::Subject;
-use super::resolving::{Decision, Destinations};
-use super::{MapOptions, Survey, in_scope, kind_of};
+use super::matching::DistinctReference;
+use super::{MapOptions, ReferenceIndex, in_scope, kind_of};
 
 /// Fails with every row whose destination is nobody, every reference whose relative name is nobody, and with `exclusive` every
 /// reference that needs a row and has none, and every file whose references cannot be read.
 pub(super) fn fail_on_unmapped(
-    survey: &Survey<'_>,
+    index: &ReferenceIndex<'_>,
     destinations: &Destinations,
-    decisions: &[Decision],
+    resolutions: &[Resolution],
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
 ) -> Result<()> {
     let mut nobody = destinations.errors.clone();
     let mut without_row = Vec::new();
     let mut outside = Vec::new();
-    for met in &survey.met {
-        let (Some(subject), Some(decision)) =
-            (survey.subjects.get(met.subject), decisions.get(met.subject))
-        else {
+    for indexed in &index.occurrences {
+        let (Some(reference), Some(resolution)) = (
+            index.references.get(indexed.reference),
+            resolutions.get(indexed.reference),
+        ) else {
             continue;
         };
-        if !in_scope(&met.found, options) {
-            let stays = out_of_scope(subject);
-            outside.extend(stays.map(|message| message.at(met.found.place.clone())));
+        if !in_scope(&indexed.occurrence, options) {
+            let stays = out_of_scope(reference);
+            outside.extend(stays.map(|message| message.at(indexed.occurrence.place.clone())));
             continue;
         }
-        if let Some(problem) = &decision.problem {
-            nobody.push(problem.clone().at(met.found.place.clone()));
+        if let Some(problem) = &resolution.problem {
+            nobody.push(problem.clone().at(indexed.occurrence.place.clone()));
         }
-        if options.exclusive && needs_row(subject) {
+        if options.exclusive && needs_row(reference) {
             without_row.push(
                 StatusMessage::error(
                     "unmapped-reference",
-                    format!("{} has no row in the migration table", shown(subject)),
+                    format!("{} has no row in the migration table", describe(reference)),
                 )
-                .at(met.found.place.clone())
+                .at(indexed.occurrence.place.clone())
                 .with_hint("add a row for it"),
             );
         }
@@ -77,7 +78,7 @@ pub(super) fn fail_on_unmapped(
         ));
     }
     let unread = if options.exclusive {
-        survey.unread.as_slice()
+        index.unreadable_files.as_slice()
     } else {
         &[]
     };
@@ -89,12 +90,12 @@ pub(super) fn fail_on_unmapped(
         )),
     }
     // GPMC does not look into these texts.
-    let unread_places = if options.exclusive && options.scope == Scope::All {
-        survey.unread_places.as_slice()
+    let unreadable_places = if options.exclusive && options.scope == Scope::All {
+        index.unreadable_places.as_slice()
     } else {
         &[]
     };
-    match unread_places.len() {
+    match unreadable_places.len() {
         0 => {}
         1 => parts.push("a text may hold a reference that is not known".to_owned()),
         more => parts.push(format!(
@@ -111,61 +112,65 @@ pub(super) fn fail_on_unmapped(
     };
     nobody.extend(without_row);
     nobody.extend(unread.iter().cloned());
-    nobody.extend(unread_places.iter().cloned());
+    nobody.extend(unreadable_places.iter().cloned());
     nobody.extend(outside);
     Err(Error::new(ErrorKind::Unmapped, parts.join(", and "))
         .with_hint(hint)
         .with_details(nobody))
 }
 
-/// Whether a subject has no row and means something else, or nothing, in another domain.
-pub(super) fn needs_row(subject: &Subject) -> bool {
-    let follows = matches!(subject.gpo_path, Some(GpoPath::Own { to: Some(_), .. }));
-    subject.row.is_none()
+/// Whether a reference has no row and means something else, or nothing, in another domain.
+pub(super) fn needs_row(reference: &DistinctReference) -> bool {
+    let follows = matches!(reference.gpo_path, Some(GpoPath::Own { to: Some(_), .. }));
+    reference.row.is_none()
         && !follows
-        && subject
+        && reference
             .identity
             .as_ref()
             .is_none_or(|identity| !identity.is_universal())
 }
 
-/// The subject for messages.
-pub(super) fn shown(subject: &Subject) -> String {
-    match (&subject.identity, &subject.target) {
-        (Some(identity), _) => identity.shown(),
-        (None, FoundTarget::Unc { text, .. }) => format!("\"{text}\""),
+/// The reference for messages.
+pub(super) fn describe(reference: &DistinctReference) -> String {
+    match (&reference.identity, &reference.target) {
+        (Some(identity), _) => identity.describe(),
+        (None, ReferenceTarget::Unc { text, .. }) => format!("\"{text}\""),
         (None, _) => String::new(),
     }
 }
 
 /// The findings of every reference, then of every row.
 pub(super) fn findings(
-    survey: &Survey<'_>,
+    index: &ReferenceIndex<'_>,
     table: Option<&MigrationTable>,
     destinations: &Destinations,
-    decisions: &[Decision],
+    resolutions: &[Resolution],
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
 ) -> Vec<StatusMessage> {
     let mut messages = Vec::new();
-    for met in &survey.met {
-        let (Some(subject), Some(decision)) =
-            (survey.subjects.get(met.subject), decisions.get(met.subject))
-        else {
+    for indexed in &index.occurrences {
+        let (Some(reference), Some(resolution)) = (
+            index.references.get(indexed.reference),
+            resolutions.get(indexed.reference),
+        ) else {
             continue;
         };
-        let own = subject.gpo_path.as_ref().filter(|_| subject.row.is_none());
-        let finding = if !in_scope(&met.found, options) {
-            out_of_scope(subject)
+        let own = reference
+            .gpo_path
+            .as_ref()
+            .filter(|_| reference.row.is_none());
+        let finding = if !in_scope(&indexed.occurrence, options) {
+            out_of_scope(reference)
         } else if let Some(own) = own {
-            let stays = decision.rewrite == Rewrite::Keep;
-            own.finding(&shown(subject), stays, survey.is_same_domain(target))
-        } else if decision.rewrite == Rewrite::Keep {
-            left(
-                survey,
+            let stays = resolution.rewrite == Rewrite::Keep;
+            own.finding(&describe(reference), stays, index.is_same_domain(target))
+        } else if resolution.rewrite == Rewrite::Keep {
+            unmapped_finding(
+                index,
                 table,
-                subject,
-                &met.found,
+                reference,
+                &indexed.occurrence,
                 destinations,
                 target,
                 options,
@@ -173,41 +178,44 @@ pub(super) fn findings(
         } else {
             None
         };
-        messages.extend(finding.map(|finding| finding.at(met.found.place.clone())));
+        messages.extend(finding.map(|finding| finding.at(indexed.occurrence.place.clone())));
     }
     if let Some(table) = table {
-        rows(survey, table, &mut messages);
+        row_findings(index, table, &mut messages);
     }
     messages
 }
 
-fn out_of_scope(subject: &Subject) -> Option<StatusMessage> {
-    (subject.row.is_some() || subject.gpo_path.is_some() || needs_row(subject)).then(|| {
+fn out_of_scope(reference: &DistinctReference) -> Option<StatusMessage> {
+    (reference.row.is_some() || reference.gpo_path.is_some() || needs_row(reference)).then(|| {
         StatusMessage::info(
             "out-of-scope",
-            format!("{} stays: GPMC does not map this place", shown(subject)),
+            format!(
+                "{} stays: GPMC does not map this place",
+                describe(reference)
+            ),
         )
         .with_hint("map every place with --scope all")
     })
 }
 
 /// What is to be said of a reference that stays as it is.
-fn left(
-    survey: &Survey<'_>,
+fn unmapped_finding(
+    index: &ReferenceIndex<'_>,
     table: Option<&MigrationTable>,
-    subject: &Subject,
-    found: &Found,
+    reference: &DistinctReference,
+    occurrence: &Occurrence,
     destinations: &Destinations,
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
 ) -> Option<StatusMessage> {
     let domain = target.dns_domain();
-    let row = subject.row.and_then(|number| table?.row(number));
+    let row = reference.row.and_then(|number| table?.row(number));
     // A row that leads to the very same principal leaves nothing behind.
     if row.is_some_and(|row| row.destination != Destination::SameAsSource) {
         return None;
     }
-    if let Some(number) = subject.prefix_row
+    if let Some(number) = reference.prefix_row
         && let Some(above) = table.and_then(|table| table.row(number))
     {
         return Some(
@@ -215,7 +223,7 @@ fn left(
                 "would-match-by-prefix",
                 format!(
                     "{} stays; the row \"{}\" in line {} names a folder above it",
-                    shown(subject),
+                    describe(reference),
                     printable(&above.source),
                     above.line
                 ),
@@ -223,7 +231,7 @@ fn left(
             .with_hint("add a row for it, or map by prefix with --unc-match prefix"),
         );
     }
-    let sid = subject
+    let sid = reference
         .identity
         .as_ref()
         .and_then(|identity| identity.sid.as_ref());
@@ -235,15 +243,15 @@ fn left(
                     "well-known-unlisted",
                     format!(
                         "{} has no row and means the same in every domain",
-                        shown(subject)
+                        describe(reference)
                     ),
                 )
             });
         }
-        if destinations.knows(sid) {
+        if destinations.contains(sid) {
             return None;
         }
-        let foreign = survey
+        let foreign = index
             .inventory
             .source_domain
             .as_ref()
@@ -253,7 +261,7 @@ fn left(
         } else {
             "source-sid-left"
         };
-        let outage = found
+        let outage = occurrence
             .place
             .key
             .as_deref()
@@ -272,20 +280,20 @@ fn left(
                 code,
                 format!(
                     "{} stays and names nobody in {domain}{outage}",
-                    shown(subject)
+                    describe(reference)
                 ),
             )
             .with_hint("add a row for it to the migration table"),
         );
     }
-    if let Some(name) = subject.target.name_alone()
-        && survey.inventory.is_of_source(name)
-        && !survey.is_same_domain(target)
+    if let Some(name) = reference.target.name_alone()
+        && index.inventory.is_in_source_domain(name)
+        && !index.is_same_domain(target)
     {
         return Some(
             StatusMessage::warning(
                 "source-name-left",
-                format!("{} stays and names nobody in {domain}", shown(subject)),
+                format!("{} stays and names nobody in {domain}", describe(reference)),
             )
             .with_hint("add a row for it to the migration table"),
         );
@@ -293,13 +301,13 @@ fn left(
     if row.is_some() || table.is_none() {
         return None;
     }
-    let what = match kind_of(&subject.target) {
+    let what = match kind_of(&reference.target) {
         ReferenceKind::Principal => "name",
         ReferenceKind::Unc => "UNC path",
     };
     Some(StatusMessage::info(
         "unmapped-reference",
-        format!("{what} {} has no row and stays", shown(subject)),
+        format!("{what} {} has no row and stays", describe(reference)),
     ))
 }
 
@@ -311,8 +319,12 @@ fn logon_right(key: &str) -> Option<(&str, bool)> {
 }
 
 /// The findings of rows: another type than the principal has, or nothing it names.
-fn rows(survey: &Survey<'_>, table: &MigrationTable, messages: &mut Vec<StatusMessage>) {
-    let usage = usage(survey, table);
+fn row_findings(
+    index: &ReferenceIndex<'_>,
+    table: &MigrationTable,
+    messages: &mut Vec<StatusMessage>,
+) {
+    let usage = usage(index, table);
     messages.extend(usage.mismatches.iter().cloned());
     messages.extend(unused(table, &usage));
 }
@@ -328,19 +340,19 @@ pub(super) struct Usage {
     pub(super) mismatches: Vec<StatusMessage>,
 }
 
-pub(super) fn usage(survey: &Survey<'_>, table: &MigrationTable) -> Usage {
+pub(super) fn usage(index: &ReferenceIndex<'_>, table: &MigrationTable) -> Usage {
     let mut usage = Usage::default();
-    for subject in &survey.subjects {
-        let Some((number, row)) = subject
+    for reference in &index.references {
+        let Some((number, row)) = reference
             .row
             .and_then(|number| Some((number, table.row(number)?)))
         else {
             continue;
         };
-        if !subject.in_scope {
+        if !reference.in_scope {
             usage.outside.insert(number);
         } else if usage.used.insert(number)
-            && let Some(mismatch) = type_mismatch(row, subject)
+            && let Some(mismatch) = type_mismatch(row, reference)
         {
             usage.mismatches.push(mismatch.at(table.place(row)));
         }
@@ -367,14 +379,14 @@ pub(super) fn unused(table: &MigrationTable, usage: &Usage) -> Vec<StatusMessage
         .collect()
 }
 
-fn type_mismatch(row: &TableRow, subject: &Subject) -> Option<StatusMessage> {
-    let identity = subject.identity.as_ref()?;
+fn type_mismatch(row: &TableRow, reference: &DistinctReference) -> Option<StatusMessage> {
+    let identity = reference.identity.as_ref()?;
     let (EntryType::Principal(wanted), Some(kind)) = (row.kind, identity.kind()) else {
         return None;
     };
     // SIDs and bare names are legal for any principal with the type Unknown.
     let free = wanted == PrincipalType::Unknown
-        && crate::migration::identity::NameForm::of(&row.source)
+        && crate::migration::inventory::NameForm::of(&row.source)
             .domain()
             .is_none();
     (wanted != kind && !free).then(|| {
@@ -382,7 +394,7 @@ fn type_mismatch(row: &TableRow, subject: &Subject) -> Option<StatusMessage> {
             "type-mismatch",
             format!(
                 "{} is of type {kind:?}, its row says {wanted:?}",
-                identity.shown()
+                identity.describe()
             ),
         )
         .with_hint("the row is used all the same; GPMC may not do so")

@@ -1,7 +1,7 @@
 //! UNC paths into the folder of a GPO in the source's SYSVOL. Those into the GPO's own folder follow it to the target.
 
 use crate::message::StatusMessage;
-use crate::migration::places::FoundTarget;
+use crate::migration::references::ReferenceTarget;
 use crate::migration::resolve::PrincipalDirectory;
 use crate::model::guid::Guid;
 use crate::model::safe_name::RelPath;
@@ -9,7 +9,7 @@ use crate::model::snapshot::GpoSnapshot;
 use crate::model::unc_path::{GpoFolder, UncPath};
 
 use super::MapOptions;
-use super::resolving::Decision;
+use super::destinations::Resolution;
 
 /// What a path into the folder of a GPO means for the mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub(super) enum GpoPath {
 }
 
 /// Whether a reference is a path into the folder of the snapshot's own GPO, which follows it to the target without a row.
-pub(in crate::migration) fn is_own_path(target: &FoundTarget, snapshot: &GpoSnapshot) -> bool {
-    let FoundTarget::Unc { text, .. } = target else {
+pub(in crate::migration) fn is_own_path(target: &ReferenceTarget, snapshot: &GpoSnapshot) -> bool {
+    let ReferenceTarget::Unc { text, .. } = target else {
         return false;
     };
     text.parse::<UncPath>().is_ok_and(|path| {
@@ -45,12 +45,12 @@ fn folder_of<'a>(path: &'a UncPath, snapshot: &GpoSnapshot) -> Option<GpoFolder<
 impl GpoPath {
     /// Looks at a reference. `None` for everything but a path into the folder of a GPO of the snapshot's domain.
     pub(super) fn of(
-        target: &FoundTarget,
+        target: &ReferenceTarget,
         snapshot: &GpoSnapshot,
         options: &MapOptions,
         directory: &dyn PrincipalDirectory,
     ) -> Option<Self> {
-        let FoundTarget::Unc { text, .. } = target else {
+        let ReferenceTarget::Unc { text, .. } = target else {
             return None;
         };
         let path: UncPath = text.parse().ok()?;
@@ -84,14 +84,14 @@ impl GpoPath {
     }
 
     /// What becomes of a reference that no row names.
-    pub(super) fn decide(&self, target: &FoundTarget) -> Decision {
+    pub(super) fn decide(&self, target: &ReferenceTarget) -> Resolution {
         match (self, target) {
-            (Self::Own { to: Some(to), .. }, FoundTarget::Unc { text, .. })
+            (Self::Own { to: Some(to), .. }, ReferenceTarget::Unc { text, .. })
                 if to.to_lowercase() != text.to_lowercase() =>
             {
-                Decision::path(to.clone())
+                Resolution::path(to.clone())
             }
-            _ => Decision::keep(),
+            _ => Resolution::keep(),
         }
     }
 

@@ -121,12 +121,12 @@ async fn ask(rows: &[(PrincipalType, &str)], options: &SuggestOptions<'_>) -> Ve
         .map(|suggestion| {
             let source = suggestion.row.source;
             let written = &table.get(&source).unwrap().destination;
-            match suggestion.verdict {
-                Verdict::Certain(destination) => {
+            match suggestion.suggested {
+                SuggestedDestination::Certain(destination) => {
                     assert_eq!(*written, Destination::Set(destination.clone()));
                     format!("{source} = {destination}")
                 }
-                Verdict::Open { reason, candidates } => {
+                SuggestedDestination::Uncertain { reason, candidates } => {
                     assert_eq!(*written, Destination::SameAsSource);
                     let names: Vec<String> =
                         candidates.into_iter().map(|one| one.destination).collect();
@@ -372,14 +372,16 @@ async fn thousands_of_rows_find_what_comes_closest_among_tens_of_thousands() {
     assert_eq!(suggestions.len(), 5_000);
     let all = Large.principals().await.unwrap();
     for (number, suggestion) in suggestions.into_iter().enumerate() {
-        let Verdict::Open { candidates, .. } = suggestion.verdict else {
+        let SuggestedDestination::Uncertain { candidates, .. } = suggestion.suggested else {
             panic!("{number}");
         };
         assert_eq!(candidates.len(), MAX_CANDIDATES);
         // Now and then, against every account: the closest of all is as close as the closest that was found.
         if number % 500 == 0 {
             let name = suggestion.row.source.strip_suffix("@src.test").unwrap();
-            let closeness = all.iter().map(|one| alike(name, &one.sam_account_name));
+            let closeness = all
+                .iter()
+                .map(|one| similarity_of(name, &one.sam_account_name));
             let best = closeness.max_by(f64::total_cmp).unwrap();
             assert_eq!(candidates.first().unwrap().similarity, best, "{name}");
         }

@@ -54,13 +54,13 @@ const RELATION: &[(u8, &str)] = &[
 ];
 
 /// A part of an expression as text.
-struct Part {
+struct Term {
     text: String,
-    kind: Kind,
+    kind: TermKind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum TermKind {
     Literal,
     Attribute,
     /// Stands in parentheses of its own.
@@ -73,7 +73,7 @@ enum Kind {
 /// of less than 64 bits, strings with a quote in them.
 pub(super) fn to_text(bytes: &[u8]) -> Option<String> {
     let mut rest = bytes.strip_prefix(MAGIC)?;
-    let mut stack: Vec<Part> = Vec::new();
+    let mut stack: Vec<Term> = Vec::new();
     let mut tokens = 0;
     while let Some((&code, after)) = rest.split_first() {
         rest = after;
@@ -94,17 +94,17 @@ pub(super) fn to_text(bytes: &[u8]) -> Option<String> {
     }
     let whole = stack.pop().filter(|_| stack.is_empty())?;
     let text = match whole.kind {
-        Kind::Literal => return None,
-        Kind::Closed => whole.text,
-        Kind::Attribute | Kind::Open => format!("({})", whole.text),
+        TermKind::Literal => return None,
+        TermKind::Closed => whole.text,
+        TermKind::Attribute | TermKind::Open => format!("({})", whole.text),
     };
     // What reads back as other bytes is better not said in text.
-    let again = from_text(&text, &sid_of_own).ok()?;
+    let again = from_text(&text, &sid_without_domain).ok()?;
     (again == bytes).then_some(text)
 }
 
 /// The SIDs that [`super::sid_text`] writes.
-fn sid_of_own(text: &str) -> Result<Sid, String> {
+fn sid_without_domain(text: &str) -> Result<Sid, String> {
     super::sid_named(text, None)
 }
 
@@ -118,58 +118,58 @@ fn operator(code: u8) -> Option<&'static str> {
 }
 
 /// Joins the last parts.
-fn operation(code: u8, name: &str, stack: &mut Vec<Part>) -> Option<Part> {
+fn operation(code: u8, name: &str, stack: &mut Vec<Term>) -> Option<Term> {
     let right = stack.pop()?;
     if code == NOT {
         let text = format!("!{}", inner(right)?);
-        return Some(Part {
+        return Some(Term {
             text,
-            kind: Kind::Open,
+            kind: TermKind::Open,
         });
     }
     if EXISTENCE.iter().any(|(known, _)| *known == code) {
-        let kind = Kind::Open;
+        let kind = TermKind::Open;
         let text = format!("{name} {}", right.text);
-        return (right.kind == Kind::Attribute).then_some(Part { text, kind });
+        return (right.kind == TermKind::Attribute).then_some(Term { text, kind });
     }
-    let kind = Kind::Closed;
+    let kind = TermKind::Closed;
     if MEMBERSHIP.iter().any(|(known, _)| *known == code) {
         let text = format!("({name} {})", right.text);
-        return (right.kind == Kind::Literal).then_some(Part { text, kind });
+        return (right.kind == TermKind::Literal).then_some(Term { text, kind });
     }
     let left = stack.pop()?;
     let text = if matches!(code, AND | OR) {
         format!("({} {name} {})", inner(left)?, inner(right)?)
     } else {
-        (left.kind == Kind::Attribute).then_some(())?;
-        matches!(right.kind, Kind::Attribute | Kind::Literal).then_some(())?;
+        (left.kind == TermKind::Attribute).then_some(())?;
+        matches!(right.kind, TermKind::Attribute | TermKind::Literal).then_some(())?;
         format!("({} {name} {})", left.text, right.text)
     };
-    Some(Part { text, kind })
+    Some(Term { text, kind })
 }
 
 /// A part that a logical operator joins.
-fn inner(part: Part) -> Option<String> {
+fn inner(part: Term) -> Option<String> {
     match part.kind {
-        Kind::Literal => None,
-        Kind::Closed => Some(part.text),
-        Kind::Attribute | Kind::Open => Some(format!("({})", part.text)),
+        TermKind::Literal => None,
+        TermKind::Closed => Some(part.text),
+        TermKind::Attribute | TermKind::Open => Some(format!("({})", part.text)),
     }
 }
 
-fn operand(code: u8, rest: &mut &[u8]) -> Option<Part> {
+fn operand(code: u8, rest: &mut &[u8]) -> Option<Term> {
     if code == LOCAL {
         let text = literal::utf16(counted(rest)?)?;
-        return Some(Part {
+        return Some(Term {
             text,
-            kind: Kind::Attribute,
+            kind: TermKind::Attribute,
         });
     }
     if let Some((_, prefix)) = ATTRIBUTES.iter().find(|(known, _)| *known == code) {
         let name = literal::escaped(counted(rest)?)?;
-        return Some(Part {
+        return Some(Term {
             text: format!("@{prefix}{name}"),
-            kind: Kind::Attribute,
+            kind: TermKind::Attribute,
         });
     }
     let text = if code == COMPOSITE {
@@ -183,9 +183,9 @@ fn operand(code: u8, rest: &mut &[u8]) -> Option<Part> {
     } else {
         value(code, rest)?
     };
-    Some(Part {
+    Some(Term {
         text,
-        kind: Kind::Literal,
+        kind: TermKind::Literal,
     })
 }
 
@@ -299,7 +299,7 @@ fn tokens_with_sids(
 /// # Errors
 /// Where reading stopped, in bytes of the text, and why.
 pub(super) fn from_text(text: &str, sid_of: &SidOf<'_>) -> Result<Vec<u8>, (usize, String)> {
-    let mut reader = Reader {
+    let mut reader = ConditionReader {
         scanner: Scanner::new(text),
         sid_of,
         depth: 0,
@@ -315,14 +315,14 @@ pub(super) fn from_text(text: &str, sid_of: &SidOf<'_>) -> Result<Vec<u8>, (usiz
     }
 }
 
-struct Reader<'a> {
+struct ConditionReader<'a> {
     scanner: Scanner<'a>,
     sid_of: &'a SidOf<'a>,
     depth: usize,
     bytes: Vec<u8>,
 }
 
-impl Reader<'_> {
+impl ConditionReader<'_> {
     fn whole(&mut self) -> Result<(), String> {
         self.scanner.expect("(")?;
         self.disjunction()?;

@@ -13,7 +13,7 @@ use crate::operations::journal::{Event, Journal};
 use crate::operations::plan::FileContent;
 use crate::operations::rollback;
 use crate::operations::stage::{
-    Workplace, as_stored, descriptor_steps, probe_file_entries, read_whole,
+    StagingArea, as_stored, descriptor_steps, probe_file_entries, read_whole,
 };
 use crate::session::{DomainSession, DomainWriter};
 use crate::sysvol::{SysvolPath, SysvolRead};
@@ -317,13 +317,13 @@ async fn write_gpt_ini(
 ) -> Result<()> {
     let sysvol = domain.sysvol();
     let tag = Guid::new_random().bare().to_lowercase();
-    let workplace = Workplace::new(&domain.session().info().dns_domain, guid, &tag);
+    let staging = StagingArea::new(&domain.session().info().dns_domain, guid, &tag);
     let name = rollback::gpt_ini_name()?;
-    let live = workplace.entry(&name);
+    let live = staging.entry(&name);
     let Some(content) = content else {
         return sysvol.remove_file(&live).await;
     };
-    let staged = workplace.entry(&workplace.staged_name(&name)?);
+    let staged = staging.entry(&staging.staged_name(&name)?);
     let descriptors = descriptor
         .map(|descriptor| descriptor_steps(sysvol, &descriptor.0, "the plan"))
         .transpose()?
@@ -429,8 +429,8 @@ fn same_descriptor(sysvol: &dyn SysvolRead, found: &[u8], wanted: &[u8]) -> bool
 
 /// GPT.INI as it is now; `None` when there is none.
 async fn read_gpt_ini(session: &DomainSession, guid: Guid) -> Result<Option<Bytes>> {
-    let workplace = Workplace::new(&session.info().dns_domain, guid, "");
-    let path = workplace.entry(&rollback::gpt_ini_name()?);
+    let staging = StagingArea::new(&session.info().dns_domain, guid, "");
+    let path = staging.entry(&rollback::gpt_ini_name()?);
     read_whole(session.sysvol(), &path).await
 }
 

@@ -1,0 +1,61 @@
+//! Names and SIDs that stand side by side and do not belong together. Clients go by the SID, people by the name.
+
+use std::collections::HashMap;
+
+use super::inventory::{Inventory, NameForm};
+use super::references::{Occurrence, ReferenceTarget};
+use crate::message::{StatusMessage, printable};
+use crate::model::sid::Sid;
+
+/// The pairs met so far in one snapshot.
+#[derive(Default)]
+pub(super) struct SidNamePairs {
+    /// The name without its domain that stood beside each SID first.
+    names: HashMap<Sid, String>,
+    /// The SID that stood beside each name first, by the name in lower case.
+    sids: HashMap<String, Sid>,
+}
+
+impl SidNamePairs {
+    /// A warning when a reference contradicts itself, what the source knows, or a pair met before.
+    pub(super) fn check(
+        &mut self,
+        occurrence: &Occurrence,
+        inventory: &Inventory<'_>,
+    ) -> Option<StatusMessage> {
+        let ReferenceTarget::SidAndName { sid, name } = &occurrence.target else {
+            return None;
+        };
+        let why = inventory.contradiction(sid, name).or_else(|| {
+            if !sid.is_domain_sid() {
+                return None;
+            }
+            let relative = NameForm::of(name).relative().to_lowercase();
+            let first_name = self.names.entry(sid.clone()).or_insert(relative.clone());
+            if *first_name != relative {
+                return Some(format!(
+                    "elsewhere \"{}\" stands beside this SID",
+                    printable(first_name)
+                ));
+            }
+            let first_sid = self
+                .sids
+                .entry(name.to_lowercase())
+                .or_insert_with(|| sid.clone());
+            (first_sid != sid).then(|| format!("elsewhere {first_sid} stands beside this name"))
+        })?;
+        Some(
+            StatusMessage::warning(
+                "name-sid-mismatch",
+                format!(
+                    "the name \"{}\" and {sid} do not belong together: {why}",
+                    printable(name)
+                ),
+            )
+            .at(occurrence.place.clone())
+            .with_hint(
+                "clients go by the SID; see which of the two is meant, and correct the other",
+            ),
+        )
+    }
+}
