@@ -5,10 +5,23 @@ use super::{
 };
 use crate::model::sid::Sid;
 
-/// The descriptor of every file and folder of a GPO in SYSVOL, and the two values it is set with, one after the other.
+/// Which entries of the directory's DACL a server wants on the files of a GPO. A server does not report its version, so which
+/// of the two it is shows only in what it stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileEntries {
+    /// Entries that allow, with or without object types: what `samba.ntacls.dsacl2fsacl` of Samba 4.17 and 4.22 keeps.
+    #[default]
+    WithObjectAces,
+    /// Entries without object types that allow or deny: what the same function keeps in Samba 4.25. Its smbd refuses a
+    /// descriptor with an object entry (`create_canon_ace_lists: unable to set anything but an ALLOW or DENY ACE` in its log
+    /// at level 10, STATUS_ACCESS_DENIED to the client), and `samba-tool ntacl sysvolcheck` refuses a file that has one.
+    WithoutObjectAces,
+}
+
+/// The descriptor of every file and folder of a GPO in SYSVOL, and the values it is set with, one after the other.
 ///
-/// A Samba server stores a DACL with object entries as it is given, but then leaves the POSIX permissions of the file as
-/// they were, so that an editor who is granted access is refused. Set without its object entries first, the descriptor
+/// A Samba server up to 4.22 stores a DACL with object entries as it is given, but then leaves the POSIX permissions of the
+/// file as they were, so that an editor who is granted access is refused. Set without its object entries first, the descriptor
 /// reaches the POSIX permissions; the second step only adds what does not change them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileDescriptor {
@@ -23,11 +36,11 @@ pub struct FileDescriptor {
 /// Derives the descriptor that `samba-tool ntacl sysvolcheck` expects on every file and every folder of a GPO:
 ///
 /// - owner, group, protection and the order of entries are those of the directory object;
-/// - entries that allow, with or without object types, are kept; all others (denying, callback) are left out, and so is
-///   what is granted to Pre-Windows 2000 Compatible Access (S-1-5-32-554);
+/// - which entries are kept depends on the server (see [`FileEntries`]); callback entries never are, nor is what is granted to
+///   Pre-Windows 2000 Compatible Access (S-1-5-32-554);
 /// - every entry gets object and container inheritance, files too; Creator Owner also inherit-only;
-/// - directory rights become file rights: see `file_mask`. An entry whose rights have no counterpart stays, with an
-///   empty mask: the Apply Group Policy entry becomes `OA;OICI;;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU`.
+/// - directory rights become file rights: see `file_mask`. An entry whose rights have no counterpart is kept with an empty
+///   mask: the Apply Group Policy entry becomes `OA;OICI;;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU`.
 ///
 /// A directory DACL that is marked as auto-inherited needs the request bit as well in what is sent, because an SMB server
 /// keeps the mark only when both are given [MS-DTYP 2.4.6]; `descriptor` has the mark alone, which is what is stored.
@@ -36,17 +49,19 @@ pub struct FileDescriptor {
 /// When the directory's descriptor has no DACL or a NULL one, or the result does not fit into a descriptor.
 pub fn file_descriptor(
     directory: &SecurityDescriptor,
+    entries: FileEntries,
 ) -> Result<FileDescriptor, InvalidSecurityDescriptor> {
     let DaclState::List(dacl) = directory.dacl_state() else {
         return Err(InvalidSecurityDescriptor::new("it has no DACL"));
     };
+    let second = match entries {
+        FileEntries::WithObjectAces => ace_type::ACCESS_ALLOWED_OBJECT,
+        FileEntries::WithoutObjectAces => ace_type::ACCESS_DENIED,
+    };
     let mut aces = Vec::new();
     for ace in &dacl.aces {
         let mut ace = ace.clone();
-        if !matches!(
-            ace.ace_type,
-            ace_type::ACCESS_ALLOWED | ace_type::ACCESS_ALLOWED_OBJECT
-        ) {
+        if ace.ace_type != ace_type::ACCESS_ALLOWED && ace.ace_type != second {
             continue;
         }
         let Some(rights) = ace.rights_mut() else {
@@ -72,15 +87,22 @@ pub fn file_descriptor(
         dacl: Some(Acl::new(aces)),
         ..SecurityDescriptor::new()
     };
-    FileDescriptor::of(descriptor)
+    FileDescriptor::of(descriptor, entries)
 }
 
 impl FileDescriptor {
-    /// How a descriptor is set on a file or folder.
+    /// How a descriptor is set on a file or folder. Where the server refuses object entries, they are left out.
     ///
     /// # Errors
     /// When it does not fit into its bytes.
-    pub fn of(descriptor: SecurityDescriptor) -> Result<Self, InvalidSecurityDescriptor> {
+    pub fn of(
+        descriptor: SecurityDescriptor,
+        entries: FileEntries,
+    ) -> Result<Self, InvalidSecurityDescriptor> {
+        let descriptor = match entries {
+            FileEntries::WithObjectAces => descriptor,
+            FileEntries::WithoutObjectAces => descriptor.without_object_aces(),
+        };
         let mut sent = descriptor.clone();
         if sent.control & control::DACL_AUTO_INHERITED != 0 {
             sent.control |= control::DACL_AUTO_INHERIT_REQ;
@@ -90,6 +112,15 @@ impl FileDescriptor {
             with_object_aces: sent.to_bytes()?,
             descriptor,
         })
+    }
+
+    /// The self-relative bytes to set, one after the other: one value when there are no object entries, else two.
+    pub fn into_steps(self) -> Vec<Vec<u8>> {
+        if self.without_object_aces == self.with_object_aces {
+            vec![self.with_object_aces]
+        } else {
+            vec![self.without_object_aces, self.with_object_aces]
+        }
     }
 }
 
