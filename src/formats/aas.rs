@@ -77,9 +77,7 @@ pub enum AasError {
         reason: &'static str,
     },
     /// Whether strings of odd length are padded is told by the script as a whole, and an edit would tell the other.
-    #[error(
-        "after this edit the arguments of the advertise script would be taken apart at other places"
-    )]
+    #[error("after this edit the arguments of the advertise script would be split differently")]
     ReadOtherwise,
     /// A text is too long for an argument.
     #[error("a text of {0} characters is too long for an advertise script")]

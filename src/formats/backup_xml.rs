@@ -183,12 +183,12 @@ pub fn parse(bytes: &[u8]) -> Result<ReadBackupXml, InvalidXml> {
         .expect(NAMESPACE, "GroupPolicyBackupScheme")?
         .named("GroupPolicyObject")
         .next()
-        .ok_or_else(|| root.error("there is no GroupPolicyObject"))?;
+        .ok_or_else(|| root.error("GroupPolicyObject is missing"))?;
     let mut reader = BackupReader::default();
     let core = object
         .named("GroupPolicyCoreSettings")
         .next()
-        .ok_or_else(|| object.error("there are no GroupPolicyCoreSettings"))?;
+        .ok_or_else(|| object.error("GroupPolicyCoreSettings is missing"))?;
     let value = BackupXml {
         principals: object
             .named("SecurityGroups")
@@ -251,7 +251,7 @@ impl BackupReader {
         let kind = PrincipalType::from_literal(&kind).unwrap_or_else(|| {
             self.problem(
                 group,
-                format!("\"{}\" is no type of a principal", kind.escape_debug()),
+                format!("\"{}\" is not a principal type", kind.escape_debug()),
             );
             PrincipalType::Unknown
         });

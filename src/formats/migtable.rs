@@ -184,7 +184,7 @@ impl MigTable {
     }
 
     /// Everything that is wrong with a file: the first is what [`MigTable::parse`] says. The table holds the rows that can be
-    /// read, so with problems it is there to be looked at; `None` when there is no table in the file.
+    /// read, so with problems it is there to be looked at; `None` when the file contains no table.
     pub fn check(bytes: &[u8]) -> (Option<Self>, Vec<MigTableError>) {
         match decode(bytes) {
             Ok((text, encoding)) => Self::check_text(text, encoding),
@@ -197,7 +197,7 @@ impl MigTable {
         match (problems.into_iter().next(), table) {
             (None, Some(table)) => Ok(table),
             (Some(problem), _) => Err(problem),
-            (None, None) => Err(whole("there is no table in the file".to_owned())),
+            (None, None) => Err(whole("the file contains no table".to_owned())),
         }
     }
 
@@ -225,7 +225,10 @@ impl MigTable {
                         printable(&row.source),
                         first.source_element.line
                     ),
-                    hint: Some("keep one row for each source; case makes no difference".to_owned()),
+                    hint: Some(
+                        "keep one row for each source; upper and lower case are the same"
+                            .to_owned(),
+                    ),
                 }),
             }
         }
@@ -282,7 +285,7 @@ fn decode(bytes: &[u8]) -> Result<(String, Encoding), MigTableError> {
     // No character of a document, and a reader that takes it away counts wrong from there.
     if text.starts_with('\u{feff}') {
         return Err(whole(
-            "a second byte order mark stands behind the first".to_owned(),
+            "a second byte order mark follows the first".to_owned(),
         ));
     }
     Ok((text, encoding))

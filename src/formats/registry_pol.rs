@@ -113,12 +113,12 @@ impl RecordReader<'_> {
 
     fn record(&mut self, whole: &Bytes) -> Result<Record, &'static str> {
         self.expect(b'[', "a record must begin with [")?;
-        let key = self.string(whole, "the key has no end")?;
+        let key = self.string(whole, "the key is not terminated")?;
         if key.is_empty() {
             return Err("the key is empty");
         }
         self.expect(b';', "after the key a ; must follow")?;
-        let value_name = self.string(whole, "the value name has no end")?;
+        let value_name = self.string(whole, "the value name is not terminated")?;
         self.expect(b';', "after the value name a ; must follow")?;
         let value_type = ValueType(self.dword("the type is cut off")?);
         self.expect(b';', "after the type a ; must follow")?;

@@ -35,14 +35,14 @@ pub enum TextError {
     #[error("the file is marked as UTF-8 but is not at byte {0}")]
     NotUtf8(usize),
     /// A text file holds a NUL.
-    #[error("line {0} holds a NUL, so this is not a text file")]
+    #[error("line {0} contains a NUL character, so this is not a text file")]
     Nul(usize),
     /// An edit brought in a character that the file's 8-bit encoding cannot hold.
     #[error("the character {0:?} cannot be written into a file with an 8-bit code page")]
     NotEncodable(char),
     /// After an edit, what tells the encoding of a file without a byte order mark would tell another one.
     #[error(
-        "the file has no byte order mark, and after this edit it would be read as {0} and no longer as {1}"
+        "the file has no byte order mark, and after this edit it would be read as {0} instead of {1}"
     )]
     ReadOtherwise(TextEncoding, TextEncoding),
 }

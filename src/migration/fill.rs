@@ -118,7 +118,7 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
                 list.join(", ")
             ),
         )
-        .with_hint("give each of them one: --define NAME=VALUE")
+        .with_hint("give each of them a value with --define NAME=VALUE")
         .with_details(details));
     }
     let mut table = template.clone();
@@ -139,7 +139,10 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
     if let Some(first) = faults.first() {
         return Err(Error::new(
             ErrorKind::BadInput,
-            format!("the values make rows that cannot be used: {}", first.text),
+            format!(
+                "the values produce rows that cannot be used: {}",
+                first.text
+            ),
         )
         .with_hint("correct the values; nothing was written")
         .with_details(faults));
@@ -290,7 +293,7 @@ mod tests {
         let error = fill("t", &table, &definitions(&[("server", "")])).unwrap_err();
         assert_eq!(
             error.message(),
-            "the values make rows that cannot be used: destination \"\\\\\\a\" is not a UNC path"
+            "the values produce rows that cannot be used: destination \"\\\\\\a\" is not a UNC path"
         );
         let mut values = definitions(&[("a", "b")]);
         for (name, value) in [("A", "c"), ("", "c"), ("%", "c"), ("a\\b", "c")] {

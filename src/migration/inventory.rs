@@ -361,20 +361,20 @@ impl<'a> Inventory<'a> {
             // In other languages it has other names.
             let bare = name.strip_suffix(" (built-in)").unwrap_or(name);
             let other = well_known::sid_of(bare).filter(|other| other != sid)?;
-            return Some(format!("{sid} is {known}, and that name is {other}"));
+            return Some(format!("{sid} is {known}, but the name belongs to {other}"));
         }
         if let Some(number) = self.by_sid.get(sid) {
             let known = self.principal(*number);
             let sam = &known.principal.sam_account_name;
             return (!sam.is_empty() && sam.to_lowercase() != relative(name))
-                .then(|| format!("the source knows {}", known.describe()));
+                .then(|| format!("the source has {}", known.describe()));
         }
         let known = self.principal(self.by_name.get(&name.to_lowercase()).copied()??);
         known
             .sid
             .as_ref()
             .is_some_and(|known| known != sid)
-            .then(|| format!("the source knows {}", known.describe()))
+            .then(|| format!("the source has {}", known.describe()))
     }
 
     fn by_sid(&self, sid: &Sid, name: &str) -> SourcePrincipal {

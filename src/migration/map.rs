@@ -154,7 +154,7 @@ pub(super) async fn map_with(
     let mut index = index_references(snapshot, &matcher, options, visit);
     fail_on_errors(
         &index.conflicts,
-        "the migration table names a reference more than once",
+        "several rows of the migration table match one reference",
     )?;
     if table.is_some() {
         fail_on_unreadable_files(&index, snapshot)?;
@@ -279,7 +279,7 @@ fn fail_on_unreadable_files(index: &ReferenceIndex<'_>, snapshot: &GpoSnapshot) 
         .collect();
     fail_on_errors(
         &holding,
-        "a file that cannot be read holds what looks like references",
+        "a file that cannot be read appears to contain references",
     )
     .map_err(|error| error.with_hint("repair the file, or import without a migration table"))
 }

@@ -217,14 +217,14 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
                         StatusMessage::warning(
                             "type-mismatch",
                             format!(
-                                "\"{}\" is of type {}, its row \"{}\" says {kind}",
+                                "\"{}\" is of type {}, but its row \"{}\" has the type {kind}",
                                 printable(&item.entry.source),
                                 item.entry.kind,
                                 printable(source)
                             ),
                         )
                         .of_gpo(&item.gpo)
-                        .with_hint("the row was left as it is; GPMC may not use it"),
+                        .with_hint("the row was left unchanged; GPMC may ignore it"),
                     );
                 }
                 RowOutcome::Present(source.clone())
@@ -252,7 +252,7 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
                     merged.messages.push(
                         StatusMessage::warning("no-row", problem.to_string())
                             .of_gpo(&item.gpo)
-                            .with_hint("it stays unmapped; look into the GPO by hand"),
+                            .with_hint("it cannot be mapped; change the GPO by hand"),
                     );
                     RowOutcome::Skipped(problem.to_string())
                 }

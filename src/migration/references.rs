@@ -246,7 +246,7 @@ pub fn visit_file(
     };
     let marked = |bytes: &[u8]| bytes.starts_with(&[0xFF, 0xFE]);
     if new.as_ref().is_some_and(|new| marked(new)) && !marked(bytes) {
-        let text = "the file was ASCII and is UTF-16 now, for the sake of a name that is not ASCII";
+        let text = "the file was converted from ASCII to UTF-16 because a new name is not ASCII";
         let place = Place::file(path.to_string());
         messages.push(StatusMessage::info("encoding-changed", text).at(place));
     }
@@ -264,7 +264,7 @@ pub fn check_format(path: &RelPath, bytes: &Bytes) -> Option<Result<&'static str
         if again == *bytes {
             Ok(format.name())
         } else {
-            Err("the file would not be written again byte for byte".to_owned())
+            Err("writing the file again would not give the same bytes".to_owned())
         }
     }))
 }

@@ -128,7 +128,7 @@ pub(super) fn visit_keeping(
                 format!("{path} cannot be read, so its references are not known: {problem}"),
             )
             .at(Place::file(path.to_string()))
-            .with_hint("it is carried as it is; look into it by hand");
+            .with_hint("it is copied unchanged; check it by hand");
             (Vec::new(), Err(unread))
         }
     }

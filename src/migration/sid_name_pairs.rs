@@ -34,7 +34,7 @@ impl SidNamePairs {
             let first_name = self.names.entry(sid.clone()).or_insert(relative.clone());
             if *first_name != relative {
                 return Some(format!(
-                    "elsewhere \"{}\" stands beside this SID",
+                    "elsewhere this SID is paired with \"{}\"",
                     printable(first_name)
                 ));
             }
@@ -42,19 +42,19 @@ impl SidNamePairs {
                 .sids
                 .entry(name.to_lowercase())
                 .or_insert_with(|| sid.clone());
-            (first_sid != sid).then(|| format!("elsewhere {first_sid} stands beside this name"))
+            (first_sid != sid).then(|| format!("elsewhere this name is paired with {first_sid}"))
         })?;
         Some(
             StatusMessage::warning(
                 "name-sid-mismatch",
                 format!(
-                    "the name \"{}\" and {sid} do not belong together: {why}",
+                    "the name \"{}\" does not match {sid}: {why}",
                     printable(name)
                 ),
             )
             .at(occurrence.place.clone())
             .with_hint(
-                "clients go by the SID; see which of the two is meant, and correct the other",
+                "clients use the SID; find out which of the two is intended, and correct the other",
             ),
         )
     }

@@ -185,13 +185,13 @@ fn open_principal<'a>(row: &'a Row, target: &dyn PrincipalDirectory) -> Option<U
     };
     if let Ok(sid) = row.source.parse::<Sid>() {
         return sid.is_domain_sid().then(|| {
-            let doubt = "a SID alone does not tell who it is in the source domain";
+            let doubt = "only a SID; its name in the source domain is not known";
             open(None, None, Some(doubt))
         });
     }
     match NameForm::of(&row.source) {
         NameForm::Bare(name) => {
-            let doubt = "it is text that no domain can tell the meaning of";
+            let doubt = "plain text; it cannot be looked up in a domain";
             Some(open(Some(name), None, Some(doubt)))
         }
         NameForm::DownLevel { domain, name } | NameForm::Upn { domain, name } => {
@@ -281,18 +281,18 @@ fn find_source_domains(
             let known = options.source.is_some() || sources.iter().any(one_form);
             (!sources.contains(&domain)).then(|| match known {
                 true => format!(
-                    "it is of {}, which is not the source domain",
+                    "it is in {}, which is not the source domain",
                     printable(&domain)
                 ),
                 false => format!(
-                    "whether {} is the source domain, only that domain can tell",
+                    "it is not known whether {} is the source domain",
                     printable(&domain)
                 ),
             })
         } else if domains.len() > 1 {
             let list: Vec<&str> = domains.iter().map(String::as_str).collect();
             Some(format!(
-                "the table names several domains ({}), and which is the source is not said",
+                "the table contains several domains ({}), and the source domain was not given",
                 printable(&list.join(", "))
             ))
         } else {
@@ -366,7 +366,7 @@ fn certain(
             Ok(in_form_of(NameForm::of(&open.row.source), found))
         }
         Some(Lookup::Ambiguous(names)) => Err(format!(
-            "\"{}\" stands for several principals of {domain}: {}",
+            "\"{}\" matches several principals in {domain}: {}",
             printable(wanted),
             printable(&names.join(", "))
         )),
@@ -477,7 +477,7 @@ fn open_path(row: &Row, domains: &BTreeSet<String>, target: &str) -> Option<Sugg
         .into_iter()
         .collect();
     Some(SuggestedDestination::Uncertain {
-        reason: "no directory tells where a share went".to_owned(),
+        reason: "the new location of a share cannot be looked up in a domain".to_owned(),
         candidates,
     })
 }

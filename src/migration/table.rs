@@ -218,7 +218,7 @@ impl MigrationTable {
             error(
                 "bad-unc-path",
                 format!("source \"{source}\" is not a UNC path"),
-                "write \\\\server\\share, or give the row the type it has",
+                "write \\\\server\\share, or correct the type of the row",
             );
         }
         match &row.destination {
@@ -271,7 +271,7 @@ impl MigrationTable {
                 StatusMessage::warning(
                     "bare-source",
                     format!(
-                        "source \"{source}\" of type {kind:?} names no domain and matches nothing"
+                        "source \"{source}\" of type {kind:?} has no domain, so it matches nothing"
                     ),
                 )
                 .at(self.place(row))
@@ -304,7 +304,7 @@ impl MigrationTable {
         StatusMessage::error(
             TEMPLATE,
             format!(
-                "destination \"{}\" still holds the placeholder %{}%",
+                "destination \"{}\" still contains the placeholder %{}%",
                 printable(text),
                 printable(found)
             ),
@@ -462,12 +462,12 @@ mod tests {
             ),
             (
                 "error leftover-placeholder",
-                r#"destination "\\%server%\c" still holds the placeholder %server%"#,
+                r#"destination "\\%server%\c" still contains the placeholder %server%"#,
                 line(5),
             ),
             (
                 "error leftover-placeholder",
-                r#"destination "%NetBios%\x" still holds the placeholder %NetBios%"#,
+                r#"destination "%NetBios%\x" still contains the placeholder %NetBios%"#,
                 line(7),
             ),
             (
@@ -482,7 +482,7 @@ mod tests {
             ),
             (
                 "bare-source",
-                r#"source "bare" of type GlobalGroup names no domain and matches nothing"#,
+                r#"source "bare" of type GlobalGroup has no domain, so it matches nothing"#,
                 line(11),
             ),
         ]

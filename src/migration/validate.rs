@@ -119,12 +119,12 @@ fn encoding(name: &str, table: &MigTable) -> Option<TableFinding> {
         Severity::Warning,
         "encoding",
         format!(
-            "the file says that it is {declared}, and is {}",
+            "the file declares the encoding {declared}, but is encoded as {}",
             table.encoding().as_str()
         ),
     )
     .at(place(name, 1))
-    .with_hint("a strict reader refuses it; save it as Unicode (UTF-16)");
+    .with_hint("a strict XML reader rejects it; save it as Unicode (UTF-16)");
     (!fits).then_some(TableFinding {
         row: None,
         line: Some(1),

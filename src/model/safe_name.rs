@@ -27,13 +27,13 @@ impl SafeName {
         } else if name == "." || name == ".." {
             "it names another folder"
         } else if name.contains(['/', '\\']) {
-            "it holds a path separator"
+            "it contains a path separator"
         } else if name.contains(['<', '>', ':', '"', '|', '?', '*']) {
-            "it holds a character that Windows forbids"
+            "it contains a character that Windows forbids"
         } else if name.chars().any(char::is_control) {
-            "it holds a control character"
+            "it contains a control character"
         } else if name.ends_with(['.', ' ']) {
-            "it ends in a dot or a blank"
+            "it ends with a dot or a space"
         } else if name.encode_utf16().count() > 255 {
             "it is longer than 255 characters"
         } else if is_device(name) {
@@ -169,7 +169,7 @@ impl FromStr for RelPath {
         if components.len() > Self::MAX_DEPTH {
             return Err(UnsafeName {
                 name: text.to_owned(),
-                reason: "it is nested too deep",
+                reason: "it is nested too deeply",
             });
         }
         Ok(Self(components))

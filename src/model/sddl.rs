@@ -413,10 +413,7 @@ impl<'a> SddlReader<'a> {
             None => number(kind)
                 .and_then(|code| u8::try_from(code).ok())
                 .ok_or_else(|| {
-                    self.error(&format!(
-                        "\"{}\" is no type of an entry",
-                        kind.escape_debug()
-                    ))
+                    self.error(&format!("\"{}\" is not an entry type", kind.escape_debug()))
                 })?,
         };
         let flags = match number(flags) {

@@ -236,7 +236,7 @@ impl MigTable {
                 return fail(format!("its {what} begins or ends with a blank"));
             }
             if text.chars().any(super::is_control) {
-                return fail(format!("its {what} holds a control character"));
+                return fail(format!("its {what} contains a control character"));
             }
         }
         Ok(())

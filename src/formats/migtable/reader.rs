@@ -195,7 +195,7 @@ impl TableReader<'_> {
                                 "root element is <{}>, not <MigrationTable>",
                                 printable(&name)
                             ),
-                            Some("this is no migration table of GPMC"),
+                            Some("this is not a GPMC migration table"),
                         ));
                     }
                     if !known {
@@ -211,7 +211,7 @@ impl TableReader<'_> {
                     return Err(self.error(
                         "not-a-migration-table",
                         "no <MigrationTable> element in the file".to_owned(),
-                        Some("this is no migration table of GPMC"),
+                        Some("this is not a GPMC migration table"),
                     ));
                 }
             }
@@ -278,7 +278,7 @@ impl TableReader<'_> {
                         } else {
                             Err(at(
                                 "text-in-destination",
-                                format!("<{name}> holds the text \"{}\"", printable(&value)),
+                                format!("<{name}> contains the text \"{}\"", printable(&value)),
                                 Some("write the text in <Destination>, or leave the element empty"),
                             ))
                         }
@@ -401,7 +401,7 @@ impl TableReader<'_> {
                     return Err(self.error(
                         "unknown-element",
                         format!("element <{}> in <{name}>", printable(&inner)),
-                        Some("the element holds text only"),
+                        Some("the element may contain only text"),
                     ));
                 }
             }
@@ -411,7 +411,7 @@ impl TableReader<'_> {
             return Err(self.error(
                 "control-character",
                 format!(
-                    "<{name}> holds the control character U+{:04X}",
+                    "<{name}> contains the control character U+{:04X}",
                     u32::from(control)
                 ),
                 None,

@@ -144,7 +144,7 @@ impl Destinations {
             return Err(Error::new(
                 ErrorKind::BadDirectory,
                 format!(
-                    "domain {} gave {} answers to {} questions for principals",
+                    "domain {} returned {} results for {} principal lookups",
                     target.dns_domain(),
                     answers.len(),
                     queries.list.len()
@@ -257,22 +257,22 @@ impl Destinations {
                 StatusMessage::error(
                     "destination-ambiguous",
                     format!(
-                        "destination \"{text}\" stands for several principals of {target}: {}",
+                        "destination \"{text}\" matches several principals in {target}: {}",
                         printable(&names.join(", "))
                     ),
                 )
-                .with_hint("write the one that is meant as DOMAIN\\name"),
+                .with_hint("write the intended one as DOMAIN\\name"),
             ),
             Lookup::OtherDomain(domain) => Some(
                 StatusMessage::error(
                     "destination-other-domain",
                     format!(
-                        "destination \"{text}\" is of the domain {}, which {target} does not know",
+                        "destination \"{text}\" is in the domain {}, which is unknown to {target}",
                         printable(domain)
                     ),
                 )
                 .with_hint(
-                    "name a principal of the target domain, or give the SID of the one that is meant",
+                    "name a principal of the target domain, or use the SID of the intended one",
                 ),
             ),
         }
@@ -300,7 +300,7 @@ impl Destinations {
                         StatusMessage::warning(
                             "destination-type",
                             format!(
-                                "destination \"{}\" is a {:?}, the type of the row is {kind:?}",
+                                "destination \"{}\" is of type {:?}, but the row has the type {kind:?}",
                                 printable(text),
                                 principal.kind
                             ),
@@ -312,7 +312,7 @@ impl Destinations {
                     StatusMessage::warning(
                         "destination-foreign-sid",
                         format!(
-                            "destination \"{}\" is of a domain that {} does not know and is written unchecked",
+                            "destination \"{}\" is in a domain that is unknown to {}, so it is written unchecked",
                             printable(text),
                             self.target
                         ),
@@ -330,7 +330,7 @@ impl Destinations {
                         ),
                     )
                     .at(table.place(row))
-                    .with_hint("a client resolves the text itself, or ignores it"),
+                    .with_hint("the text is written unchanged; a client that cannot resolve it ignores the setting"),
                 ),
                 _ => {}
             }
@@ -480,8 +480,8 @@ pub(super) fn relative_of_other_type(
     found: &Principal,
 ) -> Option<StatusMessage> {
     let (kind, whose) = match of_row {
-        PrincipalType::Unknown => (of_source, "the source is"),
-        kind => (kind, "the type of the row is"),
+        PrincipalType::Unknown => (of_source, "the source has the type"),
+        kind => (kind, "the row has the type"),
     };
     let differs = kind != PrincipalType::Unknown
         && found.kind != PrincipalType::Unknown
@@ -490,7 +490,7 @@ pub(super) fn relative_of_other_type(
         StatusMessage::warning(
             "destination-type",
             format!(
-                "the relative name of \"{}\" is {} in the target, a {:?}; {whose} {kind:?}",
+                "the relative name of \"{}\" resolves to {} in the target, of type {:?}, but {whose} {kind:?}",
                 printable(&row.source),
                 printable(&found.down_level_name()),
                 found.kind

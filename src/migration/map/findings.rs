@@ -56,12 +56,12 @@ pub(super) fn fail_on_unmapped(
     let mut parts = Vec::new();
     if !nobody.is_empty() {
         let verb = if nobody.len() == 1 {
-            "destination is"
+            "destination does"
         } else {
-            "destinations are"
+            "destinations do"
         };
         parts.push(format!(
-            "{} {verb} not one principal of {}",
+            "{} {verb} not identify exactly one principal in {}",
             nobody.len(),
             target.dns_domain()
         ));
@@ -97,16 +97,16 @@ pub(super) fn fail_on_unmapped(
     };
     match unreadable_places.len() {
         0 => {}
-        1 => parts.push("a text may hold a reference that is not known".to_owned()),
+        1 => parts.push("a text may contain a reference that was not recognized".to_owned()),
         more => parts.push(format!(
-            "{more} texts may hold references that are not known"
+            "{more} texts may contain references that were not recognized"
         )),
     }
     if parts.is_empty() {
         return Ok(());
     }
     let hint = if nobody.is_empty() && without_row.is_empty() && outside.is_empty() {
-        "no row can say what stands there; change it in the source, or leave out --exclusive; nothing was written"
+        "no row can map this; change it in the source, or omit --exclusive; nothing was written"
     } else {
         "correct the migration table; nothing was written"
     };
@@ -191,11 +191,11 @@ fn out_of_scope(reference: &DistinctReference) -> Option<StatusMessage> {
         StatusMessage::info(
             "out-of-scope",
             format!(
-                "{} stays: GPMC does not map this place",
+                "{} is left unchanged: GPMC does not map this place",
                 describe(reference)
             ),
         )
-        .with_hint("map every place with --scope all")
+        .with_hint("use --scope all to map every place")
     })
 }
 
@@ -222,13 +222,13 @@ fn unmapped_finding(
             StatusMessage::info(
                 "would-match-by-prefix",
                 format!(
-                    "{} stays; the row \"{}\" in line {} names a folder above it",
+                    "{} is left unchanged; the row \"{}\" in line {} is for a folder above it",
                     describe(reference),
                     printable(&above.source),
                     above.line
                 ),
             )
-            .with_hint("add a row for it, or map by prefix with --unc-match prefix"),
+            .with_hint("add a row for it, or use --unc-match prefix"),
         );
     }
     let sid = reference
@@ -242,7 +242,7 @@ fn unmapped_finding(
                 StatusMessage::info(
                     "well-known-unlisted",
                     format!(
-                        "{} has no row and means the same in every domain",
+                        "{} has no row and is the same in every domain",
                         describe(reference)
                     ),
                 )
@@ -268,18 +268,16 @@ fn unmapped_finding(
             .and_then(logon_right)
             .map_or_else(String::new, |(right, denies)| {
                 if denies {
-                    format!(": {right} denies nobody in its place")
+                    format!(": without it, {right} denies nobody")
                 } else {
-                    format!(
-                        ": {right} lets nobody log on in its place, which can lock everyone out"
-                    )
+                    format!(": without it, {right} may leave nobody able to log on")
                 }
             });
         return Some(
             StatusMessage::warning(
                 code,
                 format!(
-                    "{} stays and names nobody in {domain}{outage}",
+                    "{} is left unchanged and does not exist in {domain}{outage}",
                     describe(reference)
                 ),
             )
@@ -293,7 +291,10 @@ fn unmapped_finding(
         return Some(
             StatusMessage::warning(
                 "source-name-left",
-                format!("{} stays and names nobody in {domain}", describe(reference)),
+                format!(
+                    "{} is left unchanged and does not exist in {domain}",
+                    describe(reference)
+                ),
             )
             .with_hint("add a row for it to the migration table"),
         );
@@ -307,7 +308,10 @@ fn unmapped_finding(
     };
     Some(StatusMessage::info(
         "unmapped-reference",
-        format!("{what} {} has no row and stays", describe(reference)),
+        format!(
+            "{what} {} has no row and is left unchanged",
+            describe(reference)
+        ),
     ))
 }
 
@@ -326,7 +330,7 @@ fn row_findings(
 ) {
     let usage = usage(index, table);
     messages.extend(usage.mismatches.iter().cloned());
-    messages.extend(unused(table, &usage));
+    messages.extend(unused(table, &usage, 1));
 }
 
 /// Which rows a GPO has a use for, by their numbers in the table.
@@ -361,7 +365,7 @@ pub(super) fn usage(index: &ReferenceIndex<'_>, table: &MigrationTable) -> Usage
 }
 
 /// The rows that name nothing inside the chosen scope.
-pub(super) fn unused(table: &MigrationTable, usage: &Usage) -> Vec<StatusMessage> {
+pub(super) fn unused(table: &MigrationTable, usage: &Usage, gpos: usize) -> Vec<StatusMessage> {
     table
         .rows()
         .iter()
@@ -370,9 +374,11 @@ pub(super) fn unused(table: &MigrationTable, usage: &Usage) -> Vec<StatusMessage
         .map(|(number, row)| {
             let source = printable(&row.source);
             let text = if usage.outside.contains(&number) {
-                format!("source \"{source}\" stands only in places outside the chosen scope")
+                format!("source \"{source}\" is used only in places outside the chosen scope")
+            } else if gpos == 1 {
+                format!("source \"{source}\" is not used by this GPO")
             } else {
-                format!("source \"{source}\" matches nothing in the GPO")
+                format!("source \"{source}\" is not used by any of these {gpos} GPOs")
             };
             StatusMessage::warning("unused-row", text).at(table.place(row))
         })
@@ -393,10 +399,10 @@ fn type_mismatch(row: &TableRow, reference: &DistinctReference) -> Option<Status
         StatusMessage::warning(
             "type-mismatch",
             format!(
-                "{} is of type {kind:?}, its row says {wanted:?}",
+                "{} is of type {kind:?}, but its row has the type {wanted:?}",
                 identity.describe()
             ),
         )
-        .with_hint("the row is used all the same; GPMC may not do so")
+        .with_hint("gpoctl uses the row anyway; GPMC may ignore it")
     })
 }

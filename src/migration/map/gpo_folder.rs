@@ -110,16 +110,16 @@ impl GpoPath {
                 ),
                 Some(inside) => StatusMessage::warning(
                     "own-folder-file-missing",
-                    format!("{shown} is in the GPO's own folder and becomes \"{to}\", but there is no {inside} in the GPO"),
+                    format!("{shown} is in the GPO's own folder and becomes \"{to}\", but {inside} does not exist in the GPO"),
                 )
-                .with_hint("put the file there after the import"),
+                .with_hint("copy the file there after the import"),
             }),
             // The target is the very GPO the snapshot was taken from.
             Self::Own { to: Some(_), .. } => None,
             Self::Own { to: None, .. } => Some(
                 StatusMessage::warning(
                     "own-folder-left",
-                    format!("{shown} stays and leads into the folder of the GPO in the source domain"),
+                    format!("{shown} is left unchanged and points into the GPO's folder in the source domain"),
                 )
                 .with_hint("add a row for it to the migration table"),
             ),
@@ -127,9 +127,9 @@ impl GpoPath {
             Self::Other(guid) => Some(
                 StatusMessage::warning(
                     "other-gpo-folder",
-                    format!("{shown} stays and leads into the folder of another GPO of the source domain, {guid}"),
+                    format!("{shown} is left unchanged and points into the folder of another GPO of the source domain, {guid}"),
                 )
-                .with_hint("add a row for it that leads to where the file is in the target domain"),
+                .with_hint("add a row that maps it to the location of the file in the target domain"),
             ),
         }
     }

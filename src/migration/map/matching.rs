@@ -153,12 +153,12 @@ impl<'a> RowMatcher<'a> {
                 StatusMessage::error(
                     "ambiguous-rows",
                     format!(
-                        "{} is named by the rows in lines {}",
+                        "{} is matched by the rows in lines {}",
                         identity.describe(),
                         lines.join(" and ")
                     ),
                 )
-                .with_hint("keep one of these rows"),
+                .with_hint("keep only one of these rows"),
             );
         }
         reference.row = rows.first().copied();

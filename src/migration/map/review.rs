@@ -79,7 +79,7 @@ fn against_gpos(
         references.extend(index.references);
     }
     if !snapshots.is_empty() {
-        messages.extend(findings::unused(table, &all));
+        messages.extend(findings::unused(table, &all, snapshots.len()));
     }
     references
 }
@@ -130,12 +130,13 @@ fn without_row(
         };
         let more = match count.saturating_sub(1) {
             0 => String::new(),
-            more => format!(" (and stands in {more} more places)"),
+            1 => " (and is used in 1 more place)".to_owned(),
+            more => format!(" (and is used in {more} more places)"),
         };
         let above = reference.prefix_row.and_then(|number| table.row(number));
         let hint = match above {
             Some(row) => format!(
-                "add a row, or map by prefix: the row \"{}\" in line {} names a folder above it",
+                "add a row, or use --unc-match prefix: the row \"{}\" in line {} is for a folder above it",
                 printable(&row.source),
                 row.line
             ),
@@ -190,12 +191,12 @@ async fn against_target(
                         StatusMessage::warning(
                             "relative-name-unknown",
                             format!(
-                                "source \"{}\" has no name here, so its relative name cannot be looked up",
+                                "source \"{}\" is only a SID, so its relative name cannot be looked up",
                                 printable(&row.source)
                             ),
                         )
                         .at(table.place(row))
-                        .with_hint("compare with the backup too: --against; or give the row a <Destination>"),
+                        .with_hint("add --against BACKUP to find its name, or give the row a <Destination>"),
                     );
                     continue;
                 };
@@ -222,7 +223,7 @@ async fn against_target(
         return Err(Error::new(
             ErrorKind::BadDirectory,
             format!(
-                "domain {} gave {} answers to {} questions for principals",
+                "domain {} returned {} results for {} principal lookups",
                 target.dns_domain(),
                 answers.len(),
                 queries.len()
@@ -242,7 +243,7 @@ async fn against_target(
                 StatusMessage::warning(
                     "source-stays",
                     format!(
-                        "source \"{source}\" stays as it is and names nobody in {}",
+                        "source \"{source}\" is left unchanged and does not exist in {}",
                         target.dns_domain()
                     ),
                 )
