@@ -53,7 +53,7 @@ impl EntryType {
         }
     }
 
-    /// From the literal, exactly as it is written; `None` for any other text.
+    /// Parses the literal, which is case-sensitive; `None` for any other text.
     pub fn from_literal(text: &str) -> Option<Self> {
         if text == "UNCPath" {
             Some(Self::UncPath)

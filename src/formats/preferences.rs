@@ -206,7 +206,7 @@ impl<'a> ElementCursor<'a, '_> {
         })
     }
 
-    /// Where it stands.
+    /// Its location.
     pub fn place(&self) -> XmlPlace {
         let mut path = String::new();
         for step in self.steps {

@@ -31,7 +31,7 @@ use crate::model::sid::Sid;
 pub struct Occurrence {
     /// What it names.
     pub target: ReferenceTarget,
-    /// Where it stands.
+    /// Its location.
     pub place: Place,
     /// Whether GPMC maps this place.
     pub scope: Scope,
@@ -62,7 +62,7 @@ pub enum ReferenceTarget {
     },
     /// A UNC path.
     Unc {
-        /// The path as it stands.
+        /// The path, unchanged.
         text: String,
         /// The part GPMC inventories and compares: the whole path, or the folder of a package or script.
         unit: String,

@@ -299,7 +299,7 @@ async fn of_several_domains_the_source_must_be_named() {
         ask(&[(User, "OLD\\alice"), (User, "SRC\\crew")], &asked).await,
         [
             "OLD\\alice = DST\\alice",
-            "SRC\\crew: it is of src, which is not the source domain [DST\\crew]",
+            "SRC\\crew: it is in src, which is not the source domain [DST\\crew]",
         ]
     );
 }
