@@ -20,11 +20,11 @@ use super::inventory::NameForm;
 pub struct TableRow {
     /// Its number among the `Mapping` elements of the file, from 1.
     pub number: usize,
-    /// What it speaks of.
+    /// Its type.
     pub kind: EntryType,
     /// The reference to map.
     pub source: String,
-    /// What it becomes.
+    /// Its destination.
     pub destination: Destination,
     /// The line of its `Mapping` in the file, from 1.
     pub line: usize,
