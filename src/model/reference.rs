@@ -106,7 +106,7 @@ pub enum Scope {
 /// One reference of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Reference {
-    /// What it names.
+    /// Its target.
     pub kind: ReferenceKind,
     /// The text, without the `*` that marks a SID in GptTmpl.inf.
     pub value: String,

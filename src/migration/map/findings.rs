@@ -1,4 +1,4 @@
-//! What a mapping leaves behind, and whether that is allowed.
+//! Reports references that a mapping leaves unchanged, and fails where that is not allowed.
 
 use std::collections::HashSet;
 
@@ -15,8 +15,8 @@ use super::gpo_folder::GpoPath;
 use super::matching::DistinctReference;
 use super::{MapOptions, ReferenceIndex, in_scope, kind_of};
 
-/// Fails with every row whose destination is nobody, every reference whose relative name is nobody, and with `exclusive` every
-/// reference that needs a row and has none, and every file whose references cannot be read.
+/// Fails with every row whose destination does not exist, every reference whose relative name does not exist, and with
+/// `exclusive` every reference that needs a row and has none, and every file that cannot be parsed.
 pub(super) fn fail_on_unmapped(
     index: &ReferenceIndex<'_>,
     destinations: &Destinations,
@@ -89,7 +89,7 @@ pub(super) fn fail_on_unmapped(
             "{more} files cannot be read, so their references are not known"
         )),
     }
-    // GPMC does not look into these texts.
+    // GPMC ignores these texts.
     let unreadable_places = if options.exclusive && options.scope == Scope::All {
         index.unreadable_places.as_slice()
     } else {
@@ -119,7 +119,7 @@ pub(super) fn fail_on_unmapped(
         .with_details(nobody))
 }
 
-/// Whether a reference has no row and means something else, or nothing, in another domain.
+/// Whether a reference has no row and is not the same in every domain.
 pub(super) fn needs_row(reference: &DistinctReference) -> bool {
     let follows = matches!(reference.gpo_path, Some(GpoPath::Own { to: Some(_), .. }));
     reference.row.is_none()
@@ -130,7 +130,7 @@ pub(super) fn needs_row(reference: &DistinctReference) -> bool {
             .is_none_or(|identity| !identity.is_universal())
 }
 
-/// The reference for messages.
+/// Formats a reference for messages.
 pub(super) fn describe(reference: &DistinctReference) -> String {
     match (&reference.identity, &reference.target) {
         (Some(identity), _) => identity.describe(),
@@ -139,7 +139,7 @@ pub(super) fn describe(reference: &DistinctReference) -> String {
     }
 }
 
-/// The findings of every reference, then of every row.
+/// The findings for every reference, then for every row.
 pub(super) fn findings(
     index: &ReferenceIndex<'_>,
     table: Option<&MigrationTable>,
@@ -199,7 +199,7 @@ fn out_of_scope(reference: &DistinctReference) -> Option<StatusMessage> {
     })
 }
 
-/// What is to be said of a reference that stays as it is.
+/// The finding for a reference that is left unchanged.
 fn unmapped_finding(
     index: &ReferenceIndex<'_>,
     table: Option<&MigrationTable>,
@@ -211,7 +211,7 @@ fn unmapped_finding(
 ) -> Option<StatusMessage> {
     let domain = target.dns_domain();
     let row = reference.row.and_then(|number| table?.row(number));
-    // A row that leads to the very same principal leaves nothing behind.
+    // A row that maps to the same principal needs no finding.
     if row.is_some_and(|row| row.destination != Destination::SameAsSource) {
         return None;
     }
@@ -315,14 +315,14 @@ fn unmapped_finding(
     ))
 }
 
-/// A right to log on, and whether it denies, when the key is one.
+/// If the key is a logon right: the right, and whether it denies logon.
 fn logon_right(key: &str) -> Option<(&str, bool)> {
     let folded = key.trim().to_ascii_lowercase();
     (folded.starts_with("se") && folded.ends_with("logonright"))
         .then(|| (key.trim(), folded.starts_with("sedeny")))
 }
 
-/// The findings of rows: another type than the principal has, or nothing it names.
+/// The findings for rows: type mismatches and unused rows.
 fn row_findings(
     index: &ReferenceIndex<'_>,
     table: &MigrationTable,
@@ -333,14 +333,14 @@ fn row_findings(
     messages.extend(unused(table, &usage, 1));
 }
 
-/// Which rows a GPO has a use for, by their numbers in the table.
+/// The rows that a GPO uses, by their index in the table.
 #[derive(Default)]
 pub(super) struct Usage {
-    /// Rows that name a reference inside the chosen scope.
+    /// Rows that match a reference inside the chosen scope.
     pub(super) used: HashSet<usize>,
-    /// Rows that name a reference outside of it.
+    /// Rows that match a reference outside of it.
     pub(super) outside: HashSet<usize>,
-    /// Rows of another type than what they name.
+    /// A warning for each row whose type differs from that of its principal.
     pub(super) mismatches: Vec<StatusMessage>,
 }
 
@@ -364,7 +364,7 @@ pub(super) fn usage(index: &ReferenceIndex<'_>, table: &MigrationTable) -> Usage
     usage
 }
 
-/// The rows that name nothing inside the chosen scope.
+/// A warning for each row that matches nothing inside the chosen scope.
 pub(super) fn unused(table: &MigrationTable, usage: &Usage, gpos: usize) -> Vec<StatusMessage> {
     table
         .rows()
