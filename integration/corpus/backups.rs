@@ -222,8 +222,8 @@ fn same(a: &Element, b: &Element) -> Result<(), String> {
     // Attributes know where they stand; here only what they say counts.
     let key = |e: &Element| {
         let attributes = e.attributes.iter();
-        let attributes: Vec<[String; 3]> = attributes
-            .map(|a| [a.namespace.clone(), a.name.clone(), a.value.clone()])
+        let attributes: Vec<_> = attributes
+            .map(|a| (a.namespace.clone(), a.name.clone(), a.value.clone()))
             .collect();
         (e.namespace.clone(), e.name.clone(), attributes)
     };

@@ -76,7 +76,7 @@ fn every_file_comes_back_and_the_figures_are_those_of_the_survey() {
         count(&mut kinds, file.kind());
         file.walk(&mut |cursor| {
             if cursor.element.name.starts_with("Filter") {
-                count(&mut filters, cursor.element.name.clone());
+                count(&mut filters, cursor.element.name.to_string());
             }
         });
         for item in file.items() {

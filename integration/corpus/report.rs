@@ -64,9 +64,9 @@ fn all_backups(folder: &Path) -> Vec<PathBuf> {
 fn vocabulary(element: &Element, found: &mut BTreeSet<(String, String, String)>) {
     for child in element.elements() {
         found.insert((
-            element.name.clone(),
-            child.name.clone(),
-            child.namespace.clone(),
+            element.name.to_string(),
+            child.name.to_string(),
+            child.namespace.to_string(),
         ));
         vocabulary(child, found);
     }
@@ -305,10 +305,17 @@ fn context(known: &BackupContext, report: &Element) -> BackupContext {
 
 /// Every pair of different elements in one element, in the order in which they stand, below its name.
 fn order(element: &Element, found: &mut BTreeSet<(String, String, String)>) {
-    let names: Vec<&String> = element.elements().map(|child| &child.name).collect();
+    let names: Vec<&str> = element
+        .elements()
+        .map(|child| child.name.as_str())
+        .collect();
     for (at, first) in names.iter().enumerate() {
         for second in names.iter().skip(at + 1).filter(|second| *second != first) {
-            found.insert((element.name.clone(), (*first).clone(), (*second).clone()));
+            found.insert((
+                element.name.to_string(),
+                (*first).to_owned(),
+                (*second).to_owned(),
+            ));
         }
     }
     for child in element.elements() {

@@ -10,8 +10,10 @@
 
 mod golden_migtable;
 mod invariants;
+mod memory;
 mod parser_failures;
 mod properties;
+mod readers;
 mod suites;
 #[path = "../support/mod.rs"]
 mod support;
