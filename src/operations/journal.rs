@@ -7,7 +7,7 @@
 
 mod stored;
 
-pub use stored::{OperationState, StoredOperation, find, list};
+pub use stored::{OperationState, StoredOperation, events, find, list};
 
 use std::fs::File;
 use std::io::Write as _;
