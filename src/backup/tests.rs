@@ -16,6 +16,7 @@ use crate::model::snapshot::{InventoryPrincipal, WmiFilterLink};
 use crate::model::version::GpoVersion;
 
 mod attacker;
+mod damage;
 
 const NOW: &str = "2024-02-03T04:05:06";
 

@@ -10,6 +10,7 @@ use crate::backup::BackupListEntry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Severity;
 use crate::migration::scan::scan;
+use crate::model::backup_context::LinkRecord;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
@@ -270,9 +271,10 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     let sddl = SecurityDescriptor::parse(&snapshot.security_descriptor)
         .map(|descriptor| to_sddl(&descriptor))
         .ok();
-    let messages: Vec<_> = stored
-        .problems
+    let damage = stored.damage_warnings();
+    let messages: Vec<_> = damage
         .iter()
+        .chain(&stored.problems)
         .chain(&snapshot.messages)
         .chain(&found.messages)
         .chain(&passwords)
@@ -294,6 +296,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
                 "user": snapshot.user_extensions,
             },
             "wmi_filter": snapshot.wmi_filter,
+            "links": stored.context.links,
             "security_descriptor": sddl,
             "permissions": report::permissions_json(snapshot),
             "security_groups": snapshot.principals,
@@ -324,6 +327,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     ];
     ui.fields(&fields);
     report::show_extensions(ui, snapshot);
+    show_links(ui, stored.context.links.as_deref());
     report::show_permissions(ui, snapshot);
     report::show_files(ui, &snapshot.tree);
     report::show_references(ui, &found.references);
@@ -332,4 +336,27 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         ui.message(message);
     }
     Ok(0)
+}
+
+/// Where the GPO was linked when the backup was made, a line each; nothing when the backup does not record it.
+fn show_links(ui: &Ui, links: Option<&[LinkRecord]>) {
+    let Some(links) = links else { return };
+    ui.heading("Links");
+    if links.is_empty() {
+        ui.line("none");
+        return;
+    }
+    let rows = links
+        .iter()
+        .map(|link| {
+            let yes = |flag: bool| if flag { "yes" } else { "" }.to_owned();
+            vec![
+                link.order.to_string(),
+                link.target.clone(),
+                yes(link.enforced),
+                yes(link.disabled),
+            ]
+        })
+        .collect();
+    ui.table(&["LINK ORDER", "LINKED TO", "ENFORCED", "DISABLED"], rows);
 }
