@@ -33,6 +33,7 @@ pub mod grant;
 pub mod guid;
 pub mod principal;
 pub mod reference;
+pub mod retention;
 pub mod safe_name;
 pub mod sddl;
 pub mod security_descriptor;

@@ -1,13 +1,6 @@
 //! gpreport.xml as gpoctl writes it, against the reports GPMC wrote of the same backups: the same elements in the same
 //! namespaces, and the same settings in them.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -331,10 +324,9 @@ fn order(element: &Element, found: &mut BTreeSet<(String, String, String)>) {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn a_report_says_what_gpmc_says() {
-    let Some(corpus) = corpus("a_report_says_what_gpmc_says") else {
-        return;
-    };
+    let corpus = corpus();
     let target = tempfile::tempdir().unwrap();
     let mut theirs_words = BTreeSet::new();
     let mut ours_words = BTreeSet::new();

@@ -5,10 +5,10 @@ use std::ops::Range;
 use super::ini::{IniFile, IniLine};
 use super::text::TextError;
 
-/// An audit.csv: a view on lines. Edits go to [`AuditCsv::lines`].
+/// An audit.csv: a view on its lines. Edit [`AuditCsv::lines`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditCsv {
-    /// The lines, the first of which holds the names of the fields.
+    /// The lines, the first of which contains the field names.
     pub lines: IniFile,
 }
 
@@ -18,7 +18,7 @@ pub const MAX_FIELDS: usize = 20_000;
 /// A field of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditField {
-    /// Where it stands, quotes included, in bytes of the line's text.
+    /// Its span in the line's text, in bytes, including quotes.
     pub span: Range<usize>,
     /// Its value, without quotes.
     pub value: String,
@@ -27,10 +27,10 @@ pub struct AuditField {
 /// The bytes are not an audit.csv.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuditCsvError {
-    /// They are no text.
+    /// The bytes are not text.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// A quoted field has no end, or something follows its end.
+    /// A quoted field is not closed, or text follows its end.
     #[error("line {0}: a quoted field is not closed before the next comma")]
     Quotes(usize),
     /// A line has more fields than are read.
@@ -43,7 +43,7 @@ pub enum AuditCsvError {
         line: usize,
         /// Its fields.
         found: usize,
-        /// Those of the first line.
+        /// The fields of the first line.
         expected: usize,
     },
 }
@@ -85,8 +85,8 @@ impl AuditCsv {
         self.lines.to_bytes()
     }
 
-    /// The settings in order, each with its fields: machine, target, subcategory, its GUID, what is audited, what is not, and the
-    /// value. The line of names is none.
+    /// The settings in order, each with its fields: machine, target, subcategory, its GUID, inclusion setting,
+    /// exclusion setting, and value. The header line is not a setting.
     pub fn settings(&self) -> impl Iterator<Item = (IniLine<'_>, Vec<AuditField>)> {
         self.lines
             .lines()
@@ -96,8 +96,8 @@ impl AuditCsv {
     }
 }
 
-/// The fields of a line, of too many only so many that this shows; `None` when quotes are not closed. Within quotes, a doubled quote
-/// stands for one.
+/// The fields of a line, no more than needed to see that there are too many; `None` when quotes are not closed. Within
+/// quotes, a doubled quote is one quote.
 fn fields(line: &str) -> Option<Vec<AuditField>> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -134,7 +134,7 @@ fn fields(line: &str) -> Option<Vec<AuditField>> {
     }
 }
 
-/// A value as a field is written: in quotes when it was, or has to be.
+/// Formats a value as a field: quoted if it was quoted before or has to be.
 pub fn field_text(value: &str, was_quoted: bool) -> String {
     if was_quoted || value.contains([',', '"']) {
         format!("\"{}\"", value.replace('"', "\"\""))

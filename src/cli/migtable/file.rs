@@ -38,7 +38,7 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
                 format!("cannot read the migration table {}", path.display()),
             )
             .with_source(cause)
-            .with_hint("name a .migtable file, or make one: gpoctl migtable new FILE")
+            .with_hint("name a .migtable file, or create one: gpoctl migtable new FILE")
         })?;
     Ok(bytes)
 }
@@ -53,9 +53,11 @@ pub(super) fn create(path: &Path, table: &MigTable) -> Result<()> {
     match written {
         Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Err(Error::new(
             ErrorKind::Conflict,
-            format!("{} exists already", path.display()),
+            format!("{} already exists", path.display()),
         )
-        .with_hint("choose another name, or change the table with set, remove and populate")),
+        .with_hint(
+            "choose another name, or change the table: gpoctl migtable set, remove, populate",
+        )),
         written => written.map_err(|cause| not_written(path, cause)),
     }
 }
