@@ -1,12 +1,4 @@
-//! The suite that needs nothing but Rust: no domain, no real backups, no network.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "functions that tests call are outside of test functions"
-)]
+//! What needs nothing but Rust: no domain, no real backups, no network.
 
 mod golden_migtable;
 mod invariants;
@@ -14,6 +6,5 @@ mod memory;
 mod parser_failures;
 mod properties;
 mod readers;
-mod suites;
 #[path = "../support/mod.rs"]
 mod support;
