@@ -11,7 +11,8 @@
     reason = "a program that measures; what cannot be read ends it"
 )]
 
-mod corpus;
+#[path = "support/corpus_gpos.rs"]
+mod corpus_gpos;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use gpoctl::formats::migtable::{Destination, Entry, EntryType, MigTable};
 use gpoctl::formats::{backup_xml, bkup_info, gpt_ini, ini::IniFile, manifest};
-use gpoctl::migration::places::{Rewrite, check_format, visit_file};
+use gpoctl::migration::references::{Rewrite, check_format, visit_file};
 use gpoctl::model::principal::PrincipalType;
 use gpoctl::model::safe_name::RelPath;
 
@@ -34,7 +35,7 @@ type Other = (&'static str, &'static str, fn(&[u8]) -> Vec<u8>);
 const MEASURE: Duration = Duration::from_millis(700);
 
 fn main() {
-    let Some(root) = corpus::root() else { return };
+    let root = corpus_gpos::root();
     let arguments: Vec<String> = std::env::args().collect();
     let value = |option: &str| {
         let position = arguments.iter().position(|argument| argument == option)?;
@@ -72,8 +73,8 @@ type Formats = BTreeMap<&'static str, Vec<(RelPath, Bytes)>>;
 
 /// The files of all GPOs that the library reads, by the name of their format.
 fn files_by_format(root: &Path) -> Formats {
-    let mut gpos = corpus::backups(root);
-    gpos.extend(corpus::sysvol_trees(root));
+    let mut gpos = corpus_gpos::backups(root);
+    gpos.extend(corpus_gpos::sysvol_trees(root));
     let mut formats = Formats::new();
     for gpo in &gpos {
         for (path, content) in gpo.snapshot.tree.files() {
@@ -88,9 +89,9 @@ fn files_by_format(root: &Path) -> Formats {
 
 /// The files that no snapshot holds whose names end like this.
 fn other_files(root: &Path, end: &str) -> Vec<Vec<u8>> {
-    corpus::files(root)
+    corpus_gpos::files(root)
         .iter()
-        .filter(|path| corpus::name(path).to_lowercase().ends_with(end))
+        .filter(|path| corpus_gpos::name(path).to_lowercase().ends_with(end))
         .map(|path| std::fs::read(path).unwrap())
         .collect()
 }
@@ -295,9 +296,9 @@ fn count_shown(output: &[u8]) {
 }
 
 fn backup_dirs(root: &Path) -> Vec<PathBuf> {
-    corpus::files(root)
+    corpus_gpos::files(root)
         .into_iter()
-        .filter(|path| corpus::name(path).eq_ignore_ascii_case("Backup.xml"))
+        .filter(|path| corpus_gpos::name(path).eq_ignore_ascii_case("Backup.xml"))
         .map(|path| path.parent().unwrap().to_owned())
         .collect()
 }

@@ -139,7 +139,7 @@ pub(super) fn entry(folder: &Folder) -> io::Result<Option<BackupListEntry>> {
     if let Ok(Some((name, _))) = folder.find(names::SIDE_FILE) {
         let side = side_file::read(folder, &name);
         problems.extend(side.problems);
-        problems.extend(side_file::partial(&side.around));
+        problems.extend(side_file::partial(&side.context));
     }
     Ok(Some(BackupListEntry {
         info,

@@ -2,13 +2,12 @@
 
 mod page;
 
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::ui::Ui;
+use crate::backup::folder::{Folder, SHARED_FILE};
 use crate::error::{Error, ErrorKind, Result};
 use page::{Page, pages};
 
@@ -79,14 +78,7 @@ fn write(dir: &Path, page: &Page) -> std::io::Result<()> {
     if page.section != 1 && !dir.exists() {
         std::fs::create_dir(dir)?;
     }
-    let mut file = tempfile::Builder::new()
-        .prefix(".gpoctl-")
-        .permissions(std::fs::Permissions::from_mode(0o644))
-        .tempfile_in(dir)?;
-    file.write_all(page.text.as_bytes())?;
-    file.persist(dir.join(page.file_name()))
-        .map_err(|error| error.error)?;
-    Ok(())
+    Folder::open(dir)?.replace(page.file_name(), page.text.as_bytes(), SHARED_FILE)
 }
 
 #[cfg(test)]

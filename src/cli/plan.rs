@@ -7,7 +7,7 @@ use crate::model::client_extension;
 use crate::model::dn::Dn;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::{GpLink, LinkList};
-use crate::model::grant::{Protects, grants};
+use crate::model::grant::{SecuredObject, grants};
 use crate::model::reference::Place;
 use crate::model::sddl::from_sddl;
 use crate::model::well_known;
@@ -185,12 +185,12 @@ fn extension_lines(list: &ExtensionList) -> Vec<String> {
 fn permission_lines(sddl: &str) -> Vec<String> {
     let dacl = from_sddl(sddl, None).ok().and_then(|found| found.dacl);
     let aces = dacl.map(|dacl| dacl.aces).unwrap_or_default();
-    grants(&aces, Protects::Gpo)
+    grants(&aces, SecuredObject::Gpo)
         .iter()
         .map(|grant| {
             let name = well_known::name_of(grant.sid).map(|name| format!(" ({name})"));
             let denied = if grant.denied { "deny " } else { "" };
-            let rights = grant.levels(Protects::Gpo).join(", ");
+            let rights = grant.levels(SecuredObject::Gpo).join(", ");
             let below = if grant.below_only() {
                 " (child objects only)"
             } else {

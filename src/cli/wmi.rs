@@ -8,6 +8,7 @@ use super::change_list::finish;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
 use super::writing::WritingArgs;
+use crate::backup::folder::{Folder, SHARED_FILE};
 use crate::directory::GpoObject;
 use crate::directory::wmi::WmiFilter;
 use crate::error::{Error, ErrorKind, Result};
@@ -276,13 +277,8 @@ async fn export(args: ExportArgs, ui: &Ui) -> Result<u8> {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write as _;
-
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes))
+    Folder::of_file(path)
+        .and_then(|(folder, name)| folder.write_new(name, bytes, SHARED_FILE))
         .map_err(|cause| {
             let kind = match cause.kind() {
                 std::io::ErrorKind::AlreadyExists => ErrorKind::Conflict,

@@ -20,14 +20,14 @@ use std::path::{Path, PathBuf};
 
 use self::run::Run;
 use super::journal::{Before, Event, Journal};
-use super::lock_out::LockOut;
 use super::partial::partial_safety_backup;
 use super::plan::{GpoState, Plan, Step, Verb};
 use super::progress::{Control, Phase};
 use super::read::{self, LiveGpo};
 use super::rights;
 use super::rollback::Undo;
-use super::stage::Workplace;
+use super::self_lockout::SelfLockout;
+use super::stage::StagingArea;
 use crate::directory::links::SomLink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
@@ -144,7 +144,10 @@ pub async fn apply(
         Some(current_state(domain, plan, control).await?)
     };
     rights::check(session, plan).await?;
-    let before = current.as_ref().map(Before::of);
+    let before = current
+        .as_ref()
+        .map(|current| Before::of(current, plan))
+        .transpose()?;
     let mut journal = Journal::start(&options.journal_root, plan, before.as_ref())?;
     let mut messages = plan.messages.clone();
     if let Some(current) = &current {
@@ -152,7 +155,7 @@ pub async fn apply(
         journal.sync()?;
     }
 
-    let workplace = Workplace::new(
+    let staging = StagingArea::new(
         &session.info().dns_domain,
         plan.target.guid,
         &plan.operation_id,
@@ -160,13 +163,13 @@ pub async fn apply(
     let mut run = Run {
         domain,
         plan,
-        workplace: &workplace,
+        staging: &staging,
         journal: &mut journal,
         control,
         messages,
-        lock_out: LockOut::of(session.info(), plan),
+        self_lockout: SelfLockout::of(session.info(), plan),
     };
-    match run.all(&new_tree, current.as_ref()).await {
+    match run.execute(&new_tree, current.as_ref()).await {
         Ok(()) => {
             let mut messages = run.messages;
             let status = if messages
@@ -203,7 +206,7 @@ pub async fn apply(
         Err(error) => {
             let undo = Undo {
                 domain,
-                workplace: &workplace,
+                staging: &staging,
                 plan,
                 before: before.as_ref(),
                 raising: None,
@@ -245,17 +248,17 @@ async fn save_safety_backup(
     live: &LiveGpo,
 ) -> Result<Option<StatusMessage>> {
     let (folder, snapshot) = (folder.join("before"), live.snapshot.clone());
-    let mut around = read::surroundings(live);
+    let mut context = read::backup_context(live);
     if plan.verb == Verb::Delete {
         let found = domain.session().directory().links_of(plan.target.guid);
         let record = |link: &SomLink| link.som.record(&link.link, link.order);
-        around.links = Some(found.await?.links.iter().map(record).collect());
+        context.links = Some(found.await?.links.iter().map(record).collect());
     }
-    let message = partial_safety_backup(&around);
+    let message = partial_safety_backup(&context);
     super::backup::save(
         folder,
         snapshot,
-        around,
+        context,
         "before a change by gpoctl".to_owned(),
     )
     .await?;

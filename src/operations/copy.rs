@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::import::without_others;
-use super::lock_out::LockOut;
+use super::import::class_store_only;
+use super::objects::forbidden;
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
 use super::rights;
-use super::risks;
-use super::secrets::admit_passwords;
+use super::secrets::refuse_passwords;
+use super::self_lockout::SelfLockout;
 use super::settings::{NewSettings, name_is_free, objects_for};
 use crate::directory::{DomainInfo, GpoObject};
 use crate::error::{Error, ErrorKind, Result};
@@ -71,7 +71,7 @@ pub async fn plan(
     }
     let source = &live.snapshot;
     let mut messages = source.messages.clone();
-    messages.extend(admit_passwords(&source.tree, options.allow_cpassword)?);
+    messages.extend(refuse_passwords(&source.tree, options.allow_cpassword)?);
     let guid = Guid::new_random();
     let mapping = MapOptions {
         dacl: options.preserve_acl,
@@ -104,28 +104,32 @@ pub async fn plan(
     };
     let mut objects = mapped.snapshot.directory_objects.clone();
     if !same_domain {
-        objects = without_others(&objects, &mut messages);
+        objects = class_store_only(&objects, &mut messages);
     }
-    let mut objects = objects_for(&objects, &target, options.preserve_acl);
+    let mut objects = objects_for(&objects, &target, options.preserve_acl)?;
     let mut security_descriptor = None;
     if options.preserve_acl {
         let access = Access {
             from: from.info(),
             to: to.info(),
-            identities: &mapped.identities,
+            identities: &mapped.sid_outcomes,
         };
         let descriptor = access.mapped(&source.security_descriptor, &mut messages)?;
         security_descriptor = Some(descriptor);
-        for object in &mut objects {
-            if let Some(bytes) = &object.security_descriptor {
+        let mut mapped = Vec::new();
+        for object in objects {
+            let mut bytes = object.security_descriptor.clone();
+            if let Some(bytes) = &mut bytes {
                 let mut noticed = Vec::new();
                 let descriptor = access.mapped(bytes, &mut noticed)?;
                 // What was said of the GPO's own DACL need not be said of each package again.
                 noticed.retain(|message| !messages.contains(message));
                 messages.extend(noticed);
-                object.security_descriptor = Some(to_bytes(&descriptor)?);
+                *bytes = to_bytes(&descriptor)?;
             }
+            mapped.push(object.with_security_descriptor(bytes).map_err(forbidden)?);
         }
+        objects = mapped;
     }
     let wmi_filter = match &source.wmi_filter {
         Some(_) if same_domain => object.wmi_filter.clone(),
@@ -172,12 +176,11 @@ pub async fn plan(
         links: Vec::new(),
         mapping: Some(mapped.report),
         messages,
-        risks: risks::of(&mapped.snapshot),
     }
     .plan()?;
     rights::check(to, &plan).await?;
     plan.messages
-        .extend(LockOut::of(to.info(), &plan).map(|lock_out| lock_out.message()));
+        .extend(SelfLockout::of(to.info(), &plan).map(|self_lockout| self_lockout.message()));
     Ok(plan)
 }
 
@@ -218,10 +221,10 @@ impl Access<'_> {
         let mut unread = 0_usize;
         dacl.aces.retain_mut(|ace| {
             // A principal in a condition cannot go without changing what the condition says.
-            let known = map_condition(ace, &mut |sid| match self.fate(sid) {
-                Fate::Becomes(new) | Fate::Counterpart(new) => new,
-                Fate::Stays => sid.clone(),
-                Fate::Goes | Fate::Foreign => {
+            let known = map_condition(ace, &mut |sid| match self.mapping_of(sid) {
+                SidMapping::Becomes(new) | SidMapping::Counterpart(new) => new,
+                SidMapping::Stays => sid.clone(),
+                SidMapping::Goes | SidMapping::Foreign => {
                     if !said.contains(sid) {
                         said.push(sid.clone());
                     }
@@ -232,21 +235,21 @@ impl Access<'_> {
             let Some(rights) = ace.rights_mut() else {
                 return true;
             };
-            match self.fate(&rights.sid) {
-                Fate::Stays => true,
-                Fate::Becomes(sid) => {
+            match self.mapping_of(&rights.sid) {
+                SidMapping::Stays => true,
+                SidMapping::Becomes(sid) => {
                     rights.sid = sid;
                     true
                 }
-                Fate::Counterpart(sid) => {
+                SidMapping::Counterpart(sid) => {
                     if !translated.contains(&rights.sid) {
                         translated.push(rights.sid.clone());
                     }
                     rights.sid = sid;
                     true
                 }
-                Fate::Goes => false,
-                Fate::Foreign => {
+                SidMapping::Goes => false,
+                SidMapping::Foreign => {
                     if !said.contains(&rights.sid) {
                         said.push(rights.sid.clone());
                     }
@@ -282,27 +285,33 @@ impl Access<'_> {
         Ok(descriptor)
     }
 
-    fn fate(&self, sid: &Sid) -> Fate {
+    fn mapping_of(&self, sid: &Sid) -> SidMapping {
         match self.identities.get(sid) {
-            Some(Outcome::Replaced { sid: Some(new), .. }) => return Fate::Becomes(new.clone()),
+            Some(Outcome::Replaced { sid: Some(new), .. }) => {
+                return SidMapping::Becomes(new.clone());
+            }
             // A name that is no principal of the target grants nothing to anybody.
-            Some(Outcome::Removed | Outcome::Replaced { sid: None, .. }) => return Fate::Goes,
+            Some(Outcome::Removed | Outcome::Replaced { sid: None, .. }) => {
+                return SidMapping::Goes;
+            }
             Some(Outcome::Kept | Outcome::OutOfScope) | None => {}
         }
         if self.from.domain_sid == self.to.domain_sid
             || sid.domain().as_ref() != Some(&self.from.domain_sid)
         {
-            return Fate::Stays;
+            return SidMapping::Stays;
         }
         match sid.rid() {
-            Some(rid) if rid < FIRST_OWN_RID => Fate::Counterpart(self.to.domain_sid.with_rid(rid)),
-            _ => Fate::Foreign,
+            Some(rid) if rid < FIRST_OWN_RID => {
+                SidMapping::Counterpart(self.to.domain_sid.with_rid(rid))
+            }
+            _ => SidMapping::Foreign,
         }
     }
 }
 
 /// What becomes of one principal.
-enum Fate {
+enum SidMapping {
     Stays,
     Becomes(Sid),
     /// The account that stands in its place in every domain.

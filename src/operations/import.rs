@@ -4,13 +4,13 @@
 //! lists are the backup's, each half of the version goes up by one. The backup's DACL, and the DACLs of its packages, are
 //! never applied.
 
-use super::partial::admit_partial;
+use super::objects;
+use super::partial::refuse_partial;
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
 use super::rights;
-use super::risks;
-use super::secrets::admit_passwords;
+use super::secrets::refuse_passwords;
 use super::settings::{NewSettings, name_is_free, objects_for, present_version, wmi_link};
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
@@ -71,8 +71,10 @@ pub async fn plan(
     let source = &backup.snapshot;
     let mut messages = backup.problems.clone();
     messages.extend(source.messages.iter().cloned());
-    admit_partial(backup, options.allow_partial)?;
-    messages.extend(admit_passwords(&source.tree, options.allow_cpassword)?);
+    // Also of what an import leaves out: a backup that holds an account was tampered with.
+    objects::allowed(&source.directory_objects)?;
+    refuse_partial(backup, options.allow_partial)?;
+    messages.extend(refuse_passwords(&source.tree, options.allow_cpassword)?);
 
     let guid = match target {
         ImportTarget::Existing(object) => object.guid,
@@ -111,10 +113,10 @@ pub async fn plan(
         create: live.is_none(),
     };
     let directory_objects = objects_for(
-        &without_others(&mapped.snapshot.directory_objects, &mut messages),
+        &class_store_only(&mapped.snapshot.directory_objects, &mut messages),
         &plan_target,
         false,
-    );
+    )?;
     let plan = NewSettings {
         verb: Verb::Import,
         source: Some(PlanSource {
@@ -141,7 +143,6 @@ pub async fn plan(
         links: Vec::new(),
         mapping: Some(mapped.report),
         messages,
-        risks: risks::of(&mapped.snapshot),
     }
     .plan()?;
     rights::check(session, &plan).await?;
@@ -173,7 +174,7 @@ async fn filter_of_that_name(
 
 /// The class stores and their packages, which mean the same in every domain. What else stands below the GPO is bound to
 /// its own in ways nobody here knows, so it stays behind, and that is said.
-pub(super) fn without_others(
+pub(super) fn class_store_only(
     objects: &[DirectoryObject],
     messages: &mut Vec<StatusMessage>,
 ) -> Vec<DirectoryObject> {

@@ -11,7 +11,7 @@ use super::rollback::som_dn;
 use crate::directory::Directory;
 use crate::directory::rights::ObjectRights;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::access::Token;
+use crate::model::access::AccessToken;
 use crate::model::safe_name::{RelPath, SafeName};
 use crate::session::DomainSession;
 use crate::sysvol::{SysvolPath, SysvolRead};
@@ -89,7 +89,7 @@ async fn missing_in_directory(directory: &Directory, plan: &Plan) -> Result<Vec<
         }
         return Ok(missing);
     }
-    let needs = Needs::of(plan);
+    let needs = RequiredRights::of(plan);
     if needs.is_nothing() {
         return Ok(missing);
     }
@@ -142,7 +142,7 @@ async fn missing_on_links(directory: &Directory, plan: &Plan) -> Result<Vec<Stri
 
 /// What a plan does to the container of a GPO and below it.
 #[derive(Default)]
-struct Needs<'a> {
+struct RequiredRights<'a> {
     attributes: BTreeSet<&'static str>,
     dacl: bool,
     /// The RDNs of objects to be added, with their class.
@@ -155,7 +155,7 @@ struct Needs<'a> {
     deletes: bool,
 }
 
-impl<'a> Needs<'a> {
+impl<'a> RequiredRights<'a> {
     fn of(plan: &'a Plan) -> Self {
         let mut needs = Self::default();
         let named = |name: &String| {
@@ -218,7 +218,7 @@ impl<'a> Needs<'a> {
     /// that the plan does not keep.
     fn missing_to_delete(
         &self,
-        token: &Token,
+        token: &AccessToken,
         policies: Option<&ObjectRights>,
         rights: &[ObjectRights],
         plan: &Plan,

@@ -13,14 +13,14 @@ mod proof;
 use super::journal::{Before, Inverse, Journal};
 use super::objects;
 use super::plan::{Plan, Step};
-use super::stage::{Workplace, remove_tree};
+use super::stage::{StagingArea, descriptor_steps, probe_file_entries, remove_tree};
 use crate::directory::AttributeSwap;
 use crate::directory::SwapAttribute;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::safe_name::SafeName;
-use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, same_access};
+use crate::model::security_descriptor::{SecurityDescriptor, grants_same_access};
 use crate::model::version::GpoVersion;
 use crate::session::DomainWriter;
 use crate::sysvol::SysvolPath;
@@ -32,7 +32,7 @@ pub(super) const OWNER_GROUP_DACL: u32 = 7;
 /// An operation that is to be undone.
 pub(super) struct Undo<'a> {
     pub(super) domain: &'a DomainWriter,
-    pub(super) workplace: &'a Workplace,
+    pub(super) staging: &'a StagingArea,
     pub(super) plan: &'a Plan,
     /// What the target was; `None` when the operation makes it.
     pub(super) before: Option<&'a Before>,
@@ -67,14 +67,14 @@ impl std::fmt::Display for RolledBack {
 
 /// What a roll-back could not do.
 #[derive(Default)]
-struct Remains {
+struct RollbackReport {
     /// What somebody else changed meanwhile, a sentence each.
     foreign: Vec<String>,
     /// The first error.
     failed: Option<Error>,
 }
 
-impl Remains {
+impl RollbackReport {
     /// Leaves something as it is, because it is not what this operation wrote.
     fn leave(&mut self, what: impl std::fmt::Display) {
         self.foreign.push(format!(
@@ -116,24 +116,24 @@ impl Undo<'_> {
         changes: &[Inverse],
         journal: &mut Journal,
     ) -> Result<RolledBack> {
-        let mut remains = Remains::default();
+        let mut report = RollbackReport::default();
         for inverse in changes.iter().rev() {
-            let outcome = self.undo(inverse, &mut remains).await;
-            remains.note(inverse, outcome);
+            let outcome = self.undo(inverse, &mut report).await;
+            report.note(inverse, outcome);
         }
         let mut raised = None;
         if let Some(last) = changes.iter().rev().find(|change| is_version(change)) {
-            match self.restore_version(changes, journal, &mut remains).await {
+            match self.restore_version(changes, journal, &mut report).await {
                 Ok(version) => raised = version,
-                Err(error) => remains.note(last, Err(error)),
+                Err(error) => report.note(last, Err(error)),
             }
         }
         // A folder that was made anew goes when nothing is in it any more, GPT.INI included.
         if let Some(made) = changes.iter().find(|c| matches!(c, Inverse::RemoveFolder)) {
-            let outcome = self.remove_folder(&mut remains).await;
-            remains.note(made, outcome);
+            let outcome = self.remove_folder(&mut report).await;
+            report.note(made, outcome);
         }
-        remains.into_result()?;
+        report.into_result()?;
         let same_objects = self.prove(changes, raised).await?;
         Ok(RolledBack {
             raised,
@@ -145,24 +145,24 @@ impl Undo<'_> {
         self.plan.target.guid
     }
 
-    async fn undo(&self, inverse: &Inverse, remains: &mut Remains) -> Result<()> {
+    async fn undo(&self, inverse: &Inverse, report: &mut RollbackReport) -> Result<()> {
         let sysvol = self.domain.sysvol();
         match inverse {
             Inverse::DeleteGpo { guid } => {
                 if self.is_somebody_elses(*guid).await? {
-                    remains.leave(format!("the new GPO {guid}"));
+                    report.leave(format!("the new GPO {guid}"));
                     return Ok(());
                 }
-                remove_tree(sysvol, &self.workplace.folder()).await?;
+                remove_tree(sysvol, &self.staging.folder()).await?;
                 self.delete_container(*guid).await
             }
             Inverse::DeleteContainer { guid } => self.delete_container(*guid).await,
             Inverse::RemoveEntry { name } => remove_tree(sysvol, &self.entry(name)?).await,
             Inverse::SwitchBack { live, old, staged } => {
-                self.switch_back(live, old.as_deref(), staged.as_deref(), remains)
+                self.switch_back(live, old.as_deref(), staged.as_deref(), report)
                     .await
             }
-            Inverse::RestoreDirectoryObjects => self.restore_objects(remains).await,
+            Inverse::RestoreDirectoryObjects => self.restore_objects(report).await,
             Inverse::RestoreFolderDescriptor {
                 descriptor,
                 written,
@@ -170,7 +170,7 @@ impl Undo<'_> {
                 self.restore_folder_descriptor(
                     &descriptor.0,
                     written.as_ref().map(|w| &w.0[..]),
-                    remains,
+                    report,
                 )
                 .await
             }
@@ -181,7 +181,7 @@ impl Undo<'_> {
                     old: Some(written.clone()),
                     new: before,
                 };
-                self.restore_attribute(swap, remains).await
+                self.restore_attribute(swap, report).await
             }
             Inverse::RestoreStatus { written } => {
                 let swap = AttributeSwap {
@@ -192,14 +192,14 @@ impl Undo<'_> {
                         .flags
                         .map(|flags| flags.cast_signed().to_string()),
                 };
-                self.restore_attribute(swap, remains).await
+                self.restore_attribute(swap, report).await
             }
             Inverse::RestoreLinks {
                 som,
                 before,
                 written,
             } => {
-                self.restore_links(som, before.as_deref(), written.as_deref(), remains)
+                self.restore_links(som, before.as_deref(), written.as_deref(), report)
                     .await
             }
             Inverse::RecreateContainer => self.recreate().await,
@@ -211,8 +211,8 @@ impl Undo<'_> {
     }
 
     /// Removes the folder of the GPO, which this operation made, unless somebody has put something into it.
-    async fn remove_folder(&self, remains: &mut Remains) -> Result<()> {
-        let (sysvol, folder) = (self.domain.sysvol(), self.workplace.folder());
+    async fn remove_folder(&self, report: &mut RollbackReport) -> Result<()> {
+        let (sysvol, folder) = (self.domain.sysvol(), self.staging.folder());
         if sysvol.stat(&folder).await?.is_none() {
             return Ok(());
         }
@@ -220,7 +220,7 @@ impl Undo<'_> {
         if listing.entries.is_empty() && listing.refused.is_empty() {
             sysvol.remove_dir(&folder).await
         } else {
-            remains.leave(&folder);
+            report.leave(&folder);
             Ok(())
         }
     }
@@ -255,35 +255,36 @@ impl Undo<'_> {
         &self,
         before: &[u8],
         written: Option<&[u8]>,
-        remains: &mut Remains,
+        report: &mut RollbackReport,
     ) -> Result<()> {
-        let (sysvol, folder) = (self.domain.sysvol(), self.workplace.folder());
+        let (sysvol, folder) = (self.domain.sysvol(), self.staging.folder());
         let current = sysvol.security_descriptor(&folder).await?;
         if current == before {
             return Ok(());
         }
+        probe_file_entries(self.domain, &folder, true).await?;
         if written.is_some_and(|written| !grants_the_same(written, &current)) {
             if !grants_the_same(before, &current) {
-                remains.leave(format!("the permissions of {folder}"));
+                report.leave(format!("the permissions of {folder}"));
             }
             return Ok(());
         }
         sysvol
-            .set_security_descriptors(&folder, &descriptor_steps(before)?)
+            .set_security_descriptors(&folder, &descriptor_steps(sysvol, before, "the journal")?)
             .await
     }
 
     /// Makes the objects below the GPO those that were there before, as far as they are what this operation made of them.
-    async fn restore_objects(&self, remains: &mut Remains) -> Result<()> {
+    async fn restore_objects(&self, report: &mut RollbackReport) -> Result<()> {
         let directory = self.domain.session().directory();
         let have = directory.children(self.guid()).await?;
-        let back = objects::way_back(
+        let back = objects::revert_plan(
             &have,
             &self.before()?.directory_objects,
             &self.plan.directory_objects,
         );
         for object in &back.foreign {
-            remains.leave(format!("the object {object}"));
+            report.leave(format!("the object {object}"));
         }
         let changes = objects::changes(&have, &back.want);
         objects::reconcile(self.domain.directory(), self.guid(), &changes).await
@@ -295,7 +296,7 @@ impl Undo<'_> {
         som: &str,
         before: Option<&str>,
         written: Option<&str>,
-        remains: &mut Remains,
+        report: &mut RollbackReport,
     ) -> Result<()> {
         let dn = som_dn(som)?;
         let current = self.domain.session().directory().som(&dn).await?.gp_link;
@@ -305,7 +306,7 @@ impl Undo<'_> {
             return Ok(());
         }
         if !same(current.as_deref(), written) {
-            remains.leave(format!(
+            report.leave(format!(
                 "gPLink of {dn}, which was {} before,",
                 before.unwrap_or("absent")
             ));
@@ -328,7 +329,7 @@ impl Undo<'_> {
 
     fn entry(&self, name: &str) -> Result<SysvolPath> {
         SafeName::new(name)
-            .map(|name| self.workplace.entry(&name))
+            .map(|name| self.staging.entry(&name))
             .map_err(|cause| {
                 Error::new(ErrorKind::BadInput, "the journal names an unsafe entry")
                     .with_source(cause)
@@ -353,24 +354,10 @@ fn grants_the_same(one: &[u8], other: &[u8]) -> bool {
         (Ok(mut one), Ok(other)) => {
             one.owner = None;
             one.group = None;
-            same_access(&one, &other)
+            grants_same_access(&one, &other)
         }
         _ => one == other,
     }
-}
-
-/// The values a descriptor of a folder is set with, one after the other.
-fn descriptor_steps(bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
-    SecurityDescriptor::parse(bytes)
-        .and_then(FileDescriptor::of)
-        .map(|steps| vec![steps.without_object_aces, steps.with_object_aces])
-        .map_err(|cause| {
-            Error::new(
-                ErrorKind::BadInput,
-                "the journal holds a descriptor that cannot be used",
-            )
-            .with_source(cause)
-        })
 }
 
 /// The DN of a domain, OU or site in a plan or a journal.

@@ -49,7 +49,7 @@ fn message(what: &str) -> StatusMessage {
 ///
 /// # Errors
 /// `BadInput` when there are some and they are not allowed; each is a detail of the error.
-pub fn admit_passwords(tree: &GptTree, allow: bool) -> Result<Vec<StatusMessage>> {
+pub fn refuse_passwords(tree: &GptTree, allow: bool) -> Result<Vec<StatusMessage>> {
     let found = stored_passwords(tree);
     if allow || found.is_empty() {
         return Ok(found);
@@ -112,14 +112,14 @@ mod tests {
             ]
         );
         assert!(found[2].text.contains("\"SRC\\u\""));
-        let error = admit_passwords(&tree, false).unwrap_err();
+        let error = refuse_passwords(&tree, false).unwrap_err();
         assert_eq!(error.details().len(), 3);
         for (detail, message) in error.details().iter().zip(&found) {
             assert_eq!(detail.severity, Severity::Error);
             assert_eq!(detail.place, message.place);
         }
         assert!(!format!("{error} {error:?} {found:?}").contains(VALUE));
-        assert_eq!(admit_passwords(&tree, true).unwrap(), found);
-        assert_eq!(admit_passwords(&GptTree::new(), false).unwrap(), []);
+        assert_eq!(refuse_passwords(&tree, true).unwrap(), found);
+        assert_eq!(refuse_passwords(&GptTree::new(), false).unwrap(), []);
     }
 }

@@ -162,7 +162,7 @@ async fn undo_finished(
 
 /// Refuses to undo what somebody has changed since.
 fn still_as_left(done: &Plan, live: &LiveGpo) -> Result<()> {
-    let mut differences = done.unmet(&done.new_tree()?, live);
+    let mut differences = done.differences_from_plan(&done.new_tree()?, live);
     if let Some(basis) = &done.basis {
         let modifies_filter = done.steps.iter().any(|step| {
             matches!(

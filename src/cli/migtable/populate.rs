@@ -12,7 +12,7 @@ use crate::cli::writing::read_backup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::MigTable;
 use crate::message::{StatusMessage, printable};
-use crate::migration::populate::{Item, Merged, Placed, PopulateOptions, items, merge};
+use crate::migration::populate::{Merged, PopulateOptions, RowCandidate, RowOutcome, items, merge};
 use crate::model::reference::{Place, Scope};
 use crate::model::snapshot::GpoSnapshot;
 use crate::operations::progress::Phase;
@@ -110,7 +110,7 @@ pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
             .with_hint("the table was not changed; check the reference in the GPO")
     })?;
     messages.extend(merged.messages.iter().cloned());
-    let added = count(&merged, |placed| *placed == Placed::Added);
+    let added = count(&merged, |placed| *placed == RowOutcome::Added);
     if !there {
         file::create(&args.file, &table)?;
     } else if added > 0 {
@@ -140,7 +140,7 @@ pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
         args.file.display(),
         counted(added, "row"),
         counted(snapshots.len(), "GPO"),
-        count(&merged, |placed| matches!(placed, Placed::Present(_))),
+        count(&merged, |placed| matches!(placed, RowOutcome::Present(_))),
         table.rows().len()
     ));
     Ok(status)
@@ -195,7 +195,7 @@ impl Read {
     }
 }
 
-fn count(merged: &Merged, which: impl Fn(&Placed) -> bool) -> usize {
+fn count(merged: &Merged, which: impl Fn(&RowOutcome) -> bool) -> usize {
     merged
         .items
         .iter()
@@ -270,20 +270,20 @@ async fn stored(args: &PopulateArgs, messages: &mut Vec<StatusMessage>) -> Resul
 }
 
 /// The outcome of an item, in one word.
-fn action(placed: &Placed) -> &'static str {
+fn action(placed: &RowOutcome) -> &'static str {
     match placed {
-        Placed::Added => "added",
-        Placed::Present(_) => "present",
-        Placed::Left(_) => "left",
+        RowOutcome::Added => "added",
+        RowOutcome::Present(_) => "present",
+        RowOutcome::Skipped(_) => "left",
     }
 }
 
 /// The row that names an item: its source, and its line in the file.
-fn as_json(table: &MigTable, item: &Item, placed: &Placed) -> serde_json::Value {
+fn as_json(table: &MigTable, item: &RowCandidate, placed: &RowOutcome) -> serde_json::Value {
     let (source, reason) = match placed {
-        Placed::Added => (Some(&item.entry.source), None),
-        Placed::Present(source) => (Some(source), None),
-        Placed::Left(reason) => (None, Some(reason)),
+        RowOutcome::Added => (Some(&item.entry.source), None),
+        RowOutcome::Present(source) => (Some(source), None),
+        RowOutcome::Skipped(reason) => (None, Some(reason)),
     };
     let row = source.and_then(|source| table.get(source));
     serde_json::json!({
@@ -302,9 +302,9 @@ fn as_json(table: &MigTable, item: &Item, placed: &Placed) -> serde_json::Value 
 
 /// The references that GPMC finds, then those that only gpoctl finds.
 fn show(merged: &Merged, ui: &Ui) {
-    let line = |(item, placed): &(Item, Placed)| {
+    let line = |(item, placed): &(RowCandidate, RowOutcome)| {
         let mut note = match placed {
-            Placed::Present(source) if *source != item.entry.source => format!("as {source}"),
+            RowOutcome::Present(source) if *source != item.entry.source => format!("as {source}"),
             _ => item.name.clone().unwrap_or_default(),
         };
         if item.from_dacl {

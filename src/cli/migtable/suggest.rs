@@ -9,7 +9,9 @@ use crate::cli::connection::ConnectionArgs;
 use crate::cli::ui::{Ui, counted};
 use crate::error::Result;
 use crate::migration::resolve::PrincipalDirectory;
-use crate::migration::suggest::{Closest, SuggestOptions, Suggestion, Verdict, counts, suggest};
+use crate::migration::suggest::{
+    CandidateDestination, SuggestOptions, SuggestedDestination, Suggestion, counts, suggest,
+};
 
 /// Fill in destinations that are certain in the target domain
 ///
@@ -93,13 +95,15 @@ pub(in crate::cli) async fn run(args: SuggestArgs, ui: &Ui) -> Result<u8> {
 }
 
 fn as_json(suggestion: &Suggestion) -> serde_json::Value {
-    let none: &[Closest] = &[];
-    let (verdict, destination, reason, candidates) = match &suggestion.verdict {
-        Verdict::Certain(destination) => ("certain", Some(destination), None, none),
-        Verdict::Open { reason, candidates } => ("open", None, Some(reason), &candidates[..]),
+    let none: &[CandidateDestination] = &[];
+    let (suggested, destination, reason, candidates) = match &suggestion.suggested {
+        SuggestedDestination::Certain(destination) => ("certain", Some(destination), None, none),
+        SuggestedDestination::Uncertain { reason, candidates } => {
+            ("open", None, Some(reason), &candidates[..])
+        }
     };
     serde_json::json!({
-        "verdict": verdict,
+        "verdict": suggested,
         "row": row_json(&suggestion.row),
         "name": suggestion.name,
         "destination": destination,
@@ -109,7 +113,7 @@ fn as_json(suggestion: &Suggestion) -> serde_json::Value {
 }
 
 fn filled_line(suggestion: &Suggestion) -> Option<Vec<String>> {
-    let Verdict::Certain(destination) = &suggestion.verdict else {
+    let SuggestedDestination::Certain(destination) = &suggestion.suggested else {
         return None;
     };
     let row = &suggestion.row;
@@ -126,7 +130,7 @@ fn filled_line(suggestion: &Suggestion) -> Option<Vec<String>> {
 }
 
 fn show_open(suggestion: &Suggestion, ui: &Ui) {
-    let Verdict::Open { reason, candidates } = &suggestion.verdict else {
+    let SuggestedDestination::Uncertain { reason, candidates } = &suggestion.suggested else {
         return;
     };
     let row = &suggestion.row;

@@ -17,7 +17,7 @@ use crate::message::{Severity, StatusMessage, printable};
 use crate::migration::map::MapOptions;
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::table::{MigrationTable, TableRow};
-use crate::migration::validate::{Finding, of_rows, validate};
+use crate::migration::validate::{TableFinding, attach_to_rows, validate};
 use crate::model::domain_name::DomainName;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::unc_path::UncPath;
@@ -203,7 +203,7 @@ async fn probe_host(
     table: &MigrationTable,
     host: &DomainName,
     timeout: Duration,
-) -> Result<Vec<Finding>> {
+) -> Result<Vec<TableFinding>> {
     let rows: Vec<(&TableRow, UncPath)> = table
         .rows()
         .iter()
@@ -225,11 +225,11 @@ async fn probe_host(
             .at(table.place(row))
             .with_hint("check the name and the network; clients may still be able to reach it")
     });
-    Ok(of_rows(table, messages.collect()))
+    Ok(attach_to_rows(table, messages.collect()))
 }
 
 /// A finding as compilers show theirs.
-fn show(finding: &Finding, ui: &Ui) {
+fn show(finding: &TableFinding, ui: &Ui) {
     let message = &finding.message;
     let (word, colour) = match message.severity {
         Severity::Info => ("note", Colour::Plain),

@@ -49,7 +49,7 @@ impl Run<'_> {
             change.security_descriptor = self
                 .planned_descriptor()
                 .map(|descriptor| (descriptor, rollback::DACL));
-            self.journal.will(Inverse::RestoreAttributes {
+            self.journal.record_intent(Inverse::RestoreAttributes {
                 written,
                 descriptor: change.security_descriptor.is_some(),
             })?;
@@ -73,7 +73,7 @@ impl Run<'_> {
             .as_ref()
             .is_err_and(|error| error.kind() != ErrorKind::Connect);
         if refused {
-            self.journal.not_made()?;
+            self.journal.retract_intent()?;
         }
         outcome
     }
@@ -91,7 +91,7 @@ impl Run<'_> {
                         Some(guid),
                     )
                     .await?;
-                    self.journal.will(Inverse::RestoreName {
+                    self.journal.record_intent(Inverse::RestoreName {
                         written: to.clone(),
                     })?;
                     GpoChange {
@@ -101,7 +101,8 @@ impl Run<'_> {
                     }
                 }
                 Step::SetStatus { from, to } => {
-                    self.journal.will(Inverse::RestoreStatus { written: *to })?;
+                    self.journal
+                        .record_intent(Inverse::RestoreStatus { written: *to })?;
                     GpoChange {
                         flags: Some(*to),
                         flags_was: Some(*from),
@@ -134,7 +135,7 @@ impl Run<'_> {
                 continue;
             };
             let dn = rollback::som_dn(som)?;
-            self.journal.will(Inverse::RestoreLinks {
+            self.journal.record_intent(Inverse::RestoreLinks {
                 som: som.clone(),
                 before: from.clone(),
                 written: to.clone(),

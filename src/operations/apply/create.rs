@@ -16,14 +16,14 @@ impl Run<'_> {
         let directory = self.domain.directory();
         self.must_be_new().await?;
         self.journal
-            .will(Inverse::DeleteGpo { guid: target.guid })?;
+            .record_intent(Inverse::DeleteGpo { guid: target.guid })?;
         if let Err(error) = directory
             .create_gpo(target.guid, &target.display_name)
             .await
         {
             // Somebody else was faster, with the same GUID: what is there is his, and must survive the roll-back.
             if error.kind() == ErrorKind::Conflict {
-                self.journal.not_made()?;
+                self.journal.retract_intent()?;
             }
             return Err(error);
         }
@@ -52,17 +52,17 @@ impl Run<'_> {
         };
         let made = self
             .sysvol()
-            .create_dir(&self.workplace.folder(), &folder)
+            .create_dir(&self.staging.folder(), &folder)
             .await;
         if let Err(error) = made {
             if error.kind() == ErrorKind::Conflict {
-                self.journal.not_made()?;
+                self.journal.retract_intent()?;
                 self.journal
-                    .will(Inverse::DeleteContainer { guid: target.guid })?;
+                    .record_intent(Inverse::DeleteContainer { guid: target.guid })?;
             }
             return Err(error);
         }
-        let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
+        let ini = self.staging.entry(&rollback::gpt_ini_name()?);
         self.sysvol()
             .write_new(
                 &ini,
@@ -83,7 +83,7 @@ impl Run<'_> {
             .await?
             .into_iter()
             .any(|gpo| gpo.guid == target.guid);
-        let folder = self.sysvol().stat(&self.workplace.folder()).await?;
+        let folder = self.sysvol().stat(&self.staging.folder()).await?;
         if taken || folder.is_some() {
             return Err(Error::new(
                 ErrorKind::Conflict,

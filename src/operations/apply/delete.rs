@@ -38,7 +38,7 @@ impl Run<'_> {
                 )
             })?;
         let (session, directory) = (self.domain.session(), self.domain.directory());
-        let folder = self.workplace.folder();
+        let folder = self.staging.folder();
         let has_folder = self.sysvol().stat(&folder).await?.is_some();
         // Where nobody can say beforehand whether the folder may go, a first write tells a part of it.
         if has_folder && self.sysvol().maximal_access(&folder).await?.is_none() {
@@ -57,7 +57,7 @@ impl Run<'_> {
             }
             _ => error,
         })?;
-        self.journal.will(Inverse::RecreateContainer)?;
+        self.journal.record_intent(Inverse::RecreateContainer)?;
         match directory.delete_gpo(guid).await {
             // Somebody else was faster; it is gone, as it should be.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -113,13 +113,13 @@ impl Run<'_> {
             .into_iter()
             .chain(roots.into_values().map(|root| root.name))
         {
-            if let Ok(old) = self.workplace.old_name(&name) {
-                let (from, to) = (self.workplace.entry(&name), self.workplace.entry(&old));
+            if let Ok(old) = self.staging.old_name(&name) {
+                let (from, to) = (self.staging.entry(&name), self.staging.entry(&old));
                 // It goes in any case; this only makes it quick.
                 let _ = self.sysvol().rename(&from, &to, false).await;
             }
         }
-        let folder = self.workplace.folder();
+        let folder = self.staging.folder();
         let mut outcome = remove_tree(self.sysvol(), &folder).await;
         if outcome.is_err() {
             tokio::time::sleep(SWITCH_PAUSE).await;

@@ -4,7 +4,7 @@ use super::run::Run;
 use crate::error::{ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::gpt_tree::GptTree;
-use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, same_access};
+use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, grants_same_access};
 use crate::operations::journal::Inverse;
 use crate::operations::plan::{FileContent, Step};
 use crate::operations::read::LiveGpo;
@@ -17,7 +17,7 @@ impl Run<'_> {
     /// work until the end.
     pub(super) fn planned_descriptor(&self) -> Option<Vec<u8>> {
         if let Some(working) = self
-            .lock_out
+            .self_lockout
             .as_ref()
             .and_then(|it| it.while_working().ok())
         {
@@ -35,8 +35,8 @@ impl Run<'_> {
 
     /// Sets the permissions that shut this account out, the very last thing: on every file and folder, then on the GPO's
     /// folder, then on its container. What cannot be set is said: the policy is in force.
-    pub(super) async fn lock_out(&mut self, tree: &GptTree) {
-        let (Some(_), Some(last)) = (&self.lock_out, self.last_descriptor()) else {
+    pub(super) async fn set_final_descriptor(&mut self, tree: &GptTree) {
+        let (Some(_), Some(last)) = (&self.self_lockout, self.last_descriptor()) else {
             return;
         };
         if let Err(error) = self.set_last(tree, &last).await {
@@ -55,10 +55,10 @@ impl Run<'_> {
         let session = self.domain.session();
         let descriptors = descriptors_from(session, last)?;
         if !descriptors.is_empty() {
-            let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
+            let ini = self.staging.entry(&rollback::gpt_ini_name()?);
             let mut paths: Vec<SysvolPath> = tree
                 .entries()
-                .map(|(path, _)| self.workplace.at(path))
+                .map(|(path, _)| self.staging.at(path))
                 .collect();
             paths.reverse();
             paths.push(ini);
@@ -74,7 +74,7 @@ impl Run<'_> {
             None => None,
         };
         if let Some(folder) = folder {
-            set_as_far_as_allowed(sysvol, &self.workplace.folder(), &[folder]).await?;
+            set_as_far_as_allowed(sysvol, &self.staging.folder(), &[folder]).await?;
         }
         self.domain
             .directory()
@@ -96,7 +96,7 @@ impl Run<'_> {
                 // Who may not give the owner away has said so already.
                 planned.owner = None;
                 planned.group = None;
-                same_access(&planned, &read_back)
+                grants_same_access(&planned, &read_back)
             }
             _ => false,
         };
@@ -134,14 +134,15 @@ impl Run<'_> {
         if descriptors.is_empty() || self.planned_descriptor().is_none() {
             return Ok(());
         }
-        let folder = self.workplace.folder();
+        let folder = self.staging.folder();
         let before = self.sysvol().security_descriptor(&folder).await?;
-        self.journal.will(Inverse::RestoreFolderDescriptor {
-            descriptor: FileContent(before.into()),
-            written: descriptors
-                .last()
-                .map(|last| FileContent(last.clone().into())),
-        })?;
+        self.journal
+            .record_intent(Inverse::RestoreFolderDescriptor {
+                descriptor: FileContent(before.into()),
+                written: descriptors
+                    .last()
+                    .map(|last| FileContent(last.clone().into())),
+            })?;
         self.sysvol()
             .set_security_descriptors(&folder, descriptors)
             .await
@@ -167,7 +168,8 @@ impl Run<'_> {
 
     /// The descriptor of the GPO's folder, derived from that of its container.
     pub(super) fn derived(&self, directory_descriptor: &[u8]) -> Result<FileDescriptor> {
-        derived_descriptor(directory_descriptor)
+        let entries = self.sysvol().file_entries().unwrap_or_default();
+        derived_descriptor(directory_descriptor, entries)
     }
 }
 

@@ -10,15 +10,15 @@ use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::model::safe_name::{RelPath, SafeName};
 use crate::operations::journal::{Event, Inverse, Journal};
-use crate::operations::lock_out::LockOut;
 use crate::operations::objects;
 use crate::operations::plan::{Plan, Verb, tree_hashes};
 use crate::operations::progress::{Control, Phase};
 use crate::operations::read::{self, LiveGpo};
 use crate::operations::rollback;
+use crate::operations::self_lockout::SelfLockout;
 use crate::operations::stage::{
-    RootEntry, Workplace, by_root_entry, entry_hashes, hashes_below, read_whole, remove_tree,
-    stage_entries, without_owners,
+    RootEntry, StagingArea, by_root_entry, entry_hashes, hashes_below, probe_file_entries,
+    read_whole, remove_tree, stage_entries, without_owners,
 };
 use crate::session::DomainWriter;
 use crate::sysvol::Sysvol;
@@ -31,12 +31,12 @@ pub(super) const SWITCH_PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct Run<'a> {
     pub(super) domain: &'a DomainWriter,
     pub(super) plan: &'a Plan,
-    pub(super) workplace: &'a Workplace,
+    pub(super) staging: &'a StagingArea,
     pub(super) journal: &'a mut Journal,
     pub(super) control: &'a Control,
     pub(super) messages: Vec<StatusMessage>,
     /// When the permissions of the plan shut this account out.
-    pub(super) lock_out: Option<LockOut>,
+    pub(super) self_lockout: Option<SelfLockout>,
 }
 
 impl Run<'_> {
@@ -45,7 +45,7 @@ impl Run<'_> {
     }
 
     /// All steps; after an error, what was announced in the journal is to be undone.
-    pub(super) async fn all(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
+    pub(super) async fn execute(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
         match (self.plan.verb, current) {
             (Verb::Import | Verb::Restore | Verb::Copy | Verb::Create, current) => {
                 self.change(new, current).await
@@ -62,6 +62,9 @@ impl Run<'_> {
     /// New settings: stage, switch, directory objects, GPT.INI, attributes.
     async fn change(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
         let guid = self.plan.target.guid;
+        let folder = self.staging.folder();
+        let exists = current.is_some() && self.sysvol().stat(&folder).await?.is_some();
+        probe_file_entries(self.domain, &folder, exists).await?;
         let (descriptors, old) = match current {
             Some(current) => (
                 self.descriptors_of_existing(current).await?,
@@ -69,7 +72,7 @@ impl Run<'_> {
             ),
             None => (self.create_gpo().await?, GptTree::new()),
         };
-        if let Some(current) = current {
+        if let (Some(current), false) = (current, exists) {
             self.make_missing_folder(current, &descriptors).await?;
         }
         let switches = self.switches(new, &old)?;
@@ -101,7 +104,7 @@ impl Run<'_> {
         self.verify(new, guid).await?;
         self.journal.record(&Event::Committed)?;
         self.clean(&switches).await;
-        self.lock_out(new).await;
+        self.set_final_descriptor(new).await;
         Ok(())
     }
 
@@ -111,10 +114,7 @@ impl Run<'_> {
         current: &LiveGpo,
         descriptors: &[Vec<u8>],
     ) -> Result<()> {
-        let folder = self.workplace.folder();
-        if self.sysvol().stat(&folder).await?.is_some() {
-            return Ok(());
-        }
+        let folder = self.staging.folder();
         let descriptors = if !self.sysvol().has_exact_descriptors() || !descriptors.is_empty() {
             descriptors.to_vec()
         } else {
@@ -123,7 +123,7 @@ impl Run<'_> {
                     .without_object_aces,
             ]
         };
-        self.journal.will(Inverse::RemoveFolder)?;
+        self.journal.record_intent(Inverse::RemoveFolder)?;
         self.sysvol().create_dir(&folder, &descriptors).await
     }
 
@@ -138,13 +138,13 @@ impl Run<'_> {
             let old = old_roots.remove(&key);
             switches.push(Switch {
                 live: entry.name.clone(),
-                old: old.map(|name| self.workplace.old_name(&name)).transpose()?,
-                staged: Some((self.workplace.staged_name(&entry.name)?, entry)),
+                old: old.map(|name| self.staging.old_name(&name)).transpose()?,
+                staged: Some((self.staging.staged_name(&entry.name)?, entry)),
             });
         }
         for name in old_roots.into_values() {
             switches.push(Switch {
-                old: Some(self.workplace.old_name(&name)?),
+                old: Some(self.staging.old_name(&name)?),
                 live: name,
                 staged: None,
             });
@@ -168,16 +168,16 @@ impl Run<'_> {
         for name in entries
             .iter()
             .map(|(_, name)| name.clone())
-            .chain([self.workplace.staged_name(&ini)?])
+            .chain([self.staging.staged_name(&ini)?])
         {
-            self.journal.will(Inverse::RemoveEntry {
+            self.journal.record_intent(Inverse::RemoveEntry {
                 name: name.to_string(),
             })?;
         }
         let descriptors = self.probe(descriptors).await?;
         stage_entries(
             self.sysvol(),
-            self.workplace,
+            self.staging,
             &entries,
             &descriptors,
             self.control,
@@ -187,7 +187,7 @@ impl Run<'_> {
         if let Some(gpt_ini) = &self.plan.gpt_ini {
             sysvol
                 .write_new(
-                    &self.workplace.entry(&self.workplace.staged_name(&ini)?),
+                    &self.staging.entry(&self.staging.staged_name(&ini)?),
                     gpt_ini.0.clone(),
                     &descriptors,
                 )
@@ -201,11 +201,11 @@ impl Run<'_> {
         let name = SafeName::new("probe").map_err(|cause| {
             Error::new(ErrorKind::Internal, "no name to probe").with_source(cause)
         })?;
-        let name = self.workplace.staged_name(&name)?;
-        self.journal.will(Inverse::RemoveEntry {
+        let name = self.staging.staged_name(&name)?;
+        self.journal.record_intent(Inverse::RemoveEntry {
             name: name.to_string(),
         })?;
-        let path = self.workplace.entry(&name);
+        let path = self.staging.entry(&name);
         let sysvol = self.sysvol();
         let outcome = sysvol.create_dir(&path, &descriptors).await;
         remove_tree(sysvol, &path).await?;
@@ -254,7 +254,7 @@ impl Run<'_> {
     async fn check_attributes(&self, current: &LiveGpo) -> Result<()> {
         let session = self.domain.session();
         let guid = self.plan.target.guid;
-        let ini = self.workplace.entry(&rollback::gpt_ini_name()?);
+        let ini = self.staging.entry(&rollback::gpt_ini_name()?);
         let (now, below, gpt_ini) = tokio::try_join!(
             session.directory().gpo(guid),
             session.directory().children(guid),
@@ -278,7 +278,7 @@ impl Run<'_> {
         let were = tree_hashes(&current.snapshot.tree);
         for switch in switches {
             let Some(old) = &switch.old else { continue };
-            let found = entry_hashes(self.sysvol(), &self.workplace.entry(old)).await?;
+            let found = entry_hashes(self.sysvol(), &self.staging.entry(old)).await?;
             if found.unwrap_or_default() != hashes_below(&were, switch.live.as_str()) {
                 return Err(self.changed_meanwhile(switch.live.as_str()));
             }
@@ -299,17 +299,17 @@ impl Run<'_> {
 
     /// Makes one new entry live by renaming; waits while somebody holds it open.
     async fn switch(&mut self, switch: &Switch) -> Result<()> {
-        self.journal.will(Inverse::SwitchBack {
+        self.journal.record_intent(Inverse::SwitchBack {
             live: switch.live.to_string(),
             old: switch.old.as_ref().map(ToString::to_string),
             staged: switch.staged.as_ref().map(|(name, _)| name.to_string()),
         })?;
-        let live = self.workplace.entry(&switch.live);
-        let old = switch.old.as_ref().map(|name| self.workplace.entry(name));
+        let live = self.staging.entry(&switch.live);
+        let old = switch.old.as_ref().map(|name| self.staging.entry(name));
         let staged = switch
             .staged
             .as_ref()
-            .map(|(name, _)| self.workplace.entry(name));
+            .map(|(name, _)| self.staging.entry(name));
         let mut attempt = 0;
         loop {
             let outcome = match (&staged, &old) {
@@ -337,7 +337,8 @@ impl Run<'_> {
         if changes.is_empty() {
             return Ok(());
         }
-        self.journal.will(Inverse::RestoreDirectoryObjects)?;
+        self.journal
+            .record_intent(Inverse::RestoreDirectoryObjects)?;
         objects::reconcile(self.domain.directory(), self.plan.target.guid, &changes).await
     }
 
@@ -348,11 +349,11 @@ impl Run<'_> {
         }
         let name = rollback::gpt_ini_name()?;
         if existed {
-            self.journal.will(Inverse::RestoreGptIni)?;
+            self.journal.record_intent(Inverse::RestoreGptIni)?;
         }
-        let staged = self.workplace.entry(&self.workplace.staged_name(&name)?);
+        let staged = self.staging.entry(&self.staging.staged_name(&name)?);
         self.sysvol()
-            .rename(&staged, &self.workplace.entry(&name), true)
+            .rename(&staged, &self.staging.entry(&name), true)
             .await
     }
 
@@ -362,7 +363,7 @@ impl Run<'_> {
         self.control.report(Phase::Verify, 0, 1, 0);
         let object = session.directory().gpo(guid).await?;
         let live = read::read_gpo(session, &object, &Control::default()).await?;
-        let wrong = self.plan.unmet(new, &live);
+        let wrong = self.plan.differences_from_plan(new, &live);
         self.check_access(&object.security_descriptor);
         self.control.report(Phase::Verify, 1, 1, 0);
         if wrong.is_empty() {
@@ -382,7 +383,7 @@ impl Run<'_> {
     async fn clean(&mut self, switches: &[Switch]) {
         self.control.report(Phase::Clean, 0, 1, 0);
         for name in switches.iter().filter_map(|switch| switch.old.clone()) {
-            let path = self.workplace.entry(&name);
+            let path = self.staging.entry(&name);
             let mut outcome = remove_tree(self.sysvol(), &path).await;
             if outcome.is_err() {
                 tokio::time::sleep(SWITCH_PAUSE).await;

@@ -9,7 +9,7 @@ use crate::operations::plan::{Plan, Verb};
 use crate::operations::progress::Phase;
 use crate::operations::rollback::{RolledBack, Undo};
 use crate::operations::saved_plan::SavedPlan;
-use crate::operations::stage::{Workplace, remove_tree};
+use crate::operations::stage::{StagingArea, remove_tree};
 use crate::session::DomainWriter;
 
 /// Takes back what an operation wrote that was cut short, or that could not take it back itself.
@@ -36,11 +36,11 @@ pub async fn roll_back(
     let mut journal = operation.reopen()?;
     let changes = operation.changes.clone();
     let before = operation.before()?;
-    let workplace = Workplace::new(&plan.target.domain, plan.target.guid, &operation.id);
+    let staging = StagingArea::new(&plan.target.domain, plan.target.guid, &operation.id);
     options.control.report(Phase::RollBack, 0, 1, 0);
     let undo = Undo {
         domain,
-        workplace: &workplace,
+        staging: &staging,
         plan: &plan,
         before: before.as_ref(),
         raising: operation.raising,
@@ -108,11 +108,11 @@ pub async fn clean_up(
         });
     }
     let mut journal = operation.reopen()?;
-    let workplace = Workplace::new(&plan.target.domain, plan.target.guid, &operation.id);
+    let staging = StagingArea::new(&plan.target.domain, plan.target.guid, &operation.id);
     let mut paths = Vec::new();
     if plan.verb == Verb::Delete {
         match domain.session().directory().gpo(plan.target.guid).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => paths.push(workplace.folder()),
+            Err(error) if error.kind() == ErrorKind::NotFound => paths.push(staging.folder()),
             Err(error) => return Err(error),
             Ok(_) => {
                 return Err(Error::new(
@@ -133,7 +133,7 @@ pub async fn clean_up(
         let name = crate::model::safe_name::SafeName::new(name).map_err(|cause| {
             Error::new(ErrorKind::BadInput, "the journal names an unsafe entry").with_source(cause)
         })?;
-        paths.push(workplace.entry(&name));
+        paths.push(staging.entry(&name));
     }
     for path in paths {
         if remove_tree(domain.sysvol(), &path).await.is_err() {

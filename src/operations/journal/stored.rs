@@ -227,7 +227,7 @@ impl StoredOperation {
     /// # Errors
     /// `BadInput` when the journal does not hold it in a form that is known.
     pub fn plan(&self) -> Result<SavedPlan> {
-        SavedPlan::from_json(&self.file("plan.json")?)
+        SavedPlan::from_journal(&self.file("plan.json")?)
             .map_err(|error| error.context(format!("operation {}", self.id)))
     }
 
@@ -323,6 +323,31 @@ mod tests {
         let list = ChangeList::new("link x", &"src.test".parse().unwrap());
         fs::write(folder.join("plan.json"), list.to_json().unwrap()).unwrap();
         fs::write(folder.join(EVENTS), events).unwrap();
+    }
+
+    #[test]
+    fn a_journal_with_an_object_that_no_gpo_contains_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        operation(root.path(), "20260131T120000.250Z-00000001", "");
+        let before = |class: &str| {
+            let json = serde_json::json!({
+                "version": null, "flags": 0, "machine_extensions": "", "user_extensions": "", "gpt_ini": null,
+                "directory_objects": [
+                    {"rdns": ["CN=evil", "CN=Machine"], "object_class": class, "attributes": []}
+                ],
+            });
+            let found = find(root.path(), "00000001").unwrap();
+            fs::write(found.folder.join("before.json"), json.to_string()).unwrap();
+            found.before()
+        };
+        let read = before("container").unwrap().unwrap();
+        assert_eq!(read.directory_objects.len(), 1);
+        let error = before("user").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadInput);
+        assert!(
+            error.to_string().contains("is of class \"user\""),
+            "{error}"
+        );
     }
 
     #[test]

@@ -8,7 +8,11 @@ use crate::operations::read::LiveGpo;
 
 impl Plan {
     /// What of a GPO is not as this plan makes it, a part of a sentence each; `new` is [`Plan::new_tree`].
-    pub(in crate::operations) fn unmet(&self, new: &GptTree, live: &LiveGpo) -> Vec<String> {
+    pub(in crate::operations) fn differences_from_plan(
+        &self,
+        new: &GptTree,
+        live: &LiveGpo,
+    ) -> Vec<String> {
         let mut wrong = Vec::new();
         if tree_hashes(new) != tree_hashes(&live.snapshot.tree) {
             wrong.push("the files".to_owned());

@@ -1,23 +1,23 @@
 //! The way back of the attributes of the GPO: each by compare-and-swap, so that what somebody else wrote stays.
 
-use super::{DACL, OWNER_GROUP_DACL, Remains, Undo, grants_the_same};
+use super::{DACL, OWNER_GROUP_DACL, RollbackReport, Undo, grants_the_same};
 use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::error::{ErrorKind, Result};
 use crate::model::extension_list::ExtensionList;
 use crate::operations::journal::{Before, Inverse};
-use crate::operations::lock_out::LockOut;
 use crate::operations::objects;
 use crate::operations::plan::Step;
+use crate::operations::self_lockout::SelfLockout;
 
 impl Undo<'_> {
     /// Puts one attribute back, if it still is what this operation wrote: `swap` tells both.
     pub(super) async fn restore_attribute(
         &self,
         swap: AttributeSwap,
-        remains: &mut Remains,
+        report: &mut RollbackReport,
     ) -> Result<()> {
         let dn = self.domain.session().info().base.gpo(self.guid());
-        let found = self.ours(&dn, vec![swap], remains).await?;
+        let found = self.ours(&dn, vec![swap], report).await?;
         self.domain.directory().swap_attributes(&dn, &found).await
     }
 
@@ -27,7 +27,7 @@ impl Undo<'_> {
         &self,
         dn: &crate::model::dn::Dn,
         swaps: Vec<AttributeSwap>,
-        remains: &mut Remains,
+        report: &mut RollbackReport,
     ) -> Result<Vec<AttributeSwap>> {
         let directory = self.domain.session().directory();
         let found = directory.swapped_values(dn, &swaps).await?;
@@ -37,7 +37,7 @@ impl Undo<'_> {
                 swap.old = found;
                 ours.push(swap);
             } else if !same(&found, &swap.new) {
-                remains.leave(format!("{} of {dn}", swap.attribute.as_str()));
+                report.leave(format!("{} of {dn}", swap.attribute.as_str()));
             }
         }
         Ok(ours)
@@ -49,7 +49,7 @@ impl Undo<'_> {
         &self,
         changes: &[Inverse],
         version: Option<AttributeSwap>,
-        remains: &mut Remains,
+        report: &mut RollbackReport,
     ) -> Result<()> {
         let before = self.before()?;
         let session = self.domain.session();
@@ -64,15 +64,15 @@ impl Undo<'_> {
             )
         });
         if with_descriptor {
-            self.restore_dacl(before, remains).await?;
+            self.restore_dacl(before, report).await?;
         }
-        let mut swaps = self.ours(&dn, self.way_back(before), remains).await?;
+        let mut swaps = self.ours(&dn, self.reverting_swaps(before), report).await?;
         swaps.extend(version);
         self.domain.directory().swap_attributes(&dn, &swaps).await
     }
 
     /// What the modify wrote, and what was there before it, but the version.
-    fn way_back(&self, before: &Before) -> Vec<AttributeSwap> {
+    fn reverting_swaps(&self, before: &Before) -> Vec<AttributeSwap> {
         let mut swaps = Vec::new();
         for step in &self.plan.steps {
             let Step::ModifyGpo {
@@ -113,7 +113,7 @@ impl Undo<'_> {
         swaps
     }
 
-    async fn restore_dacl(&self, before: &Before, remains: &mut Remains) -> Result<()> {
+    async fn restore_dacl(&self, before: &Before, report: &mut RollbackReport) -> Result<()> {
         let current = self.domain.session().directory().gpo(self.guid()).await?;
         let written = self.plan.steps.iter().find_map(|step| match step {
             Step::SetSecurityDescriptor { descriptor, .. } => Some(&descriptor.0),
@@ -124,12 +124,12 @@ impl Undo<'_> {
             return Ok(());
         }
         // One that shuts this account out is written with an entry that keeps it in until the end.
-        let working = LockOut::of(self.domain.session().info(), self.plan)
-            .map(|lock_out| lock_out.while_working())
+        let working = SelfLockout::of(self.domain.session().info(), self.plan)
+            .map(|self_lockout| self_lockout.while_working())
             .transpose()?;
         let is = |written: &[u8]| grants_the_same(written, &current.security_descriptor);
         if written.is_some_and(|written| !is(written)) && !working.is_some_and(|it| is(&it)) {
-            remains.leave(format!("the permissions of {}", current.dn));
+            report.leave(format!("the permissions of {}", current.dn));
             return Ok(());
         }
         self.domain

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Remains, Undo};
+use super::{RollbackReport, Undo};
 use crate::error::Result;
 use crate::operations::plan::tree_hashes;
 use crate::operations::stage::{entry_hashes, hashes_below};
@@ -15,7 +15,7 @@ impl Undo<'_> {
         live: &str,
         old: Option<&str>,
         staged: Option<&str>,
-        remains: &mut Remains,
+        report: &mut RollbackReport,
     ) -> Result<()> {
         let sysvol = self.domain.sysvol();
         let live_path = self.entry(live)?;
@@ -61,7 +61,7 @@ impl Undo<'_> {
                     .map(|basis| hashes_below(&basis.tree, live))
                     .unwrap_or_default();
                 if found != was {
-                    remains.leave(match old {
+                    report.leave(match old {
                         Some(old) if there => {
                             format!(
                                 "{live_path}, which is kept beside it as {old} as it was before,"

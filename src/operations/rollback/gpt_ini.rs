@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 
-use super::{Remains, Undo, gpt_ini_name};
+use super::{RollbackReport, Undo, gpt_ini_name};
 use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::error::{ErrorKind, Result};
 use crate::formats::gpt_ini;
 use crate::model::version::GpoVersion;
 use crate::operations::journal::{Event, Inverse, Journal};
 use crate::operations::settings::{higher, new_gpt_ini};
-use crate::operations::stage::{descriptors_from, read_whole, without_owners};
+use crate::operations::stage::{descriptors_from, probe_file_entries, read_whole, without_owners};
 
 impl Undo<'_> {
     /// Undoes the new version, the last thing that was written: GPT.INI, then the attributes in one modify. When it could
@@ -19,11 +19,11 @@ impl Undo<'_> {
         &self,
         changes: &[Inverse],
         journal: &mut Journal,
-        remains: &mut Remains,
+        report: &mut RollbackReport,
     ) -> Result<Option<GpoVersion>> {
         let before = self.before()?;
         let (sysvol, directory) = (self.domain.sysvol(), self.domain.session().directory());
-        let live = self.workplace.entry(&gpt_ini_name()?);
+        let live = self.staging.entry(&gpt_ini_name()?);
         let found = read_whole(sysvol, &live).await?;
         let old = before.gpt_ini.as_ref().map(|content| &content.0);
         let raised_before = self.raising.map(|version| {
@@ -40,9 +40,9 @@ impl Undo<'_> {
             matches!(change, Inverse::RestoreAttributes { written, .. } if object.version == Some(*written))
         });
         if found.as_ref() != old && !is_ours {
-            remains.leave(&live);
+            report.leave(&live);
             if modified {
-                self.restore_attributes(changes, None, remains).await?;
+                self.restore_attributes(changes, None, report).await?;
             }
             return Ok(None);
         }
@@ -75,7 +75,7 @@ impl Undo<'_> {
             new: Some(raised.to_ldap().to_string()),
         };
         if modified {
-            self.restore_attributes(changes, Some(version), remains)
+            self.restore_attributes(changes, Some(version), report)
                 .await?;
         } else {
             self.domain
@@ -90,7 +90,8 @@ impl Undo<'_> {
     async fn replace_gpt_ini(&self, content: Bytes) -> Result<()> {
         let sysvol = self.domain.sysvol();
         let name = gpt_ini_name()?;
-        let staged = self.workplace.entry(&self.workplace.staged_name(&name)?);
+        let staged = self.staging.entry(&self.staging.staged_name(&name)?);
+        probe_file_entries(self.domain, &self.staging.folder(), true).await?;
         let descriptors =
             descriptors_from(self.domain.session(), &self.before()?.security_descriptor.0)?;
         match sysvol
@@ -107,7 +108,7 @@ impl Undo<'_> {
             other => other?,
         }
         sysvol
-            .rename(&staged, &self.workplace.entry(&name), true)
+            .rename(&staged, &self.staging.entry(&name), true)
             .await
     }
 }

@@ -1,0 +1,828 @@
+//! What must hold for every parser, whatever bytes it is given: it does not panic, what it accepts it writes again byte for
+//! byte, what it writes it reads as the same value, and an edit leaves the rest alone. One function per parser; the property tests and
+//! the fuzz targets both call these.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a broken invariant is a finding, and stops the run"
+)]
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use gpoctl::formats::aas::{AasError, AdvertiseScript};
+use gpoctl::formats::audit_csv::{self, AuditCsv};
+use gpoctl::formats::comment_cmtx::Comments;
+use gpoctl::formats::fdeploy::{Fdeploy, Redirection};
+use gpoctl::formats::gpe_ini::GpeIni;
+use gpoctl::formats::gpo_cmt::GpoComment;
+use gpoctl::formats::gpt_ini::GptIniError;
+use gpoctl::formats::gpt_tmpl::{GptTmpl, Setting};
+use gpoctl::formats::ini::{IniFile, LineKind};
+use gpoctl::formats::migtable::{Destination, EntryType, MigTable};
+use gpoctl::formats::preferences::Preferences;
+use gpoctl::formats::preferences::passwords::passwords;
+use gpoctl::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
+use gpoctl::formats::scripts::Scripts;
+use gpoctl::formats::text::TextError;
+use gpoctl::formats::verbatim::{ToGpmcBytes, Verbatim};
+use gpoctl::formats::xml_tree::document::XmlDocument;
+use gpoctl::formats::{
+    backup_xml, bkup_info, firewall_rule, gpt_ini, manifest, sddl_text, text, wmi_mof, xml_tree,
+};
+use gpoctl::migration::references::{
+    Occurrence, ReferenceTarget, Rewrite, check_format, visit_file,
+};
+use gpoctl::model::dn::Dn;
+use gpoctl::model::extension_list::ExtensionList;
+use gpoctl::model::gp_link::{format_gp_link, parse_gp_link};
+use gpoctl::model::principal::PrincipalType;
+use gpoctl::model::safe_name::RelPath;
+use gpoctl::model::sddl::{from_sddl, to_sddl};
+use gpoctl::model::security_descriptor::{
+    Ace, AceBody, Acl, DaclState, SecurityDescriptor, dacl_only, grants_same_access,
+};
+use gpoctl::model::sid::Sid;
+use gpoctl::model::unc_path::UncPath;
+use gpoctl::model::version::GpoVersion;
+use gpoctl::model::wmi_filter::{format_queries, parse_queries};
+
+/// A parser's name and its invariants. The name is also that of the fuzz target and of the folder of its seeds.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every parser.
+pub const TARGETS: &[Target] = &[
+    ("aas", aas),
+    ("audit_csv", audit_csv),
+    ("backup_xml", backup_xml),
+    ("bkup_info", bkup_info),
+    ("comment_cmtx", comment_cmtx),
+    ("fdeploy", fdeploy),
+    ("firewall_rule", firewall_rule),
+    ("gpe_ini", gpe_ini),
+    ("gpo_cmt", gpo_cmt),
+    ("gpt_ini", gpt_ini),
+    ("gpt_tmpl", gpt_tmpl),
+    ("ini", ini),
+    ("manifest", manifest),
+    ("migtable", migtable),
+    ("names", names),
+    ("preferences", preferences),
+    ("registry_pol", registry_pol),
+    ("scripts", scripts),
+    ("sddl", sddl),
+    ("security_descriptor", security_descriptor),
+    ("wmi_filter", wmi_filter),
+    ("xml_document", xml_document),
+    ("xml_tree", xml_tree),
+];
+
+/// A number that depends on the input, to choose what is edited.
+fn choose(data: &[u8], among: usize) -> usize {
+    let sum = data.iter().fold(7_usize, |sum, &byte| {
+        sum.wrapping_mul(31).wrapping_add(usize::from(byte))
+    });
+    sum.checked_rem(among).unwrap_or(0)
+}
+
+/// The lines of an INI file without their numbers.
+fn lines(ini: &IniFile) -> Vec<String> {
+    ini.lines().map(|line| line.text.to_owned()).collect()
+}
+
+/// A span lies inside the text and on the borders of characters.
+fn assert_span(text: &str, span: &Range<usize>) {
+    assert!(text.get(span.clone()).is_some(), "{span:?} in {text:?}");
+}
+
+pub fn ini(data: &[u8]) {
+    let Ok(ini) = IniFile::parse(data) else {
+        assert!(
+            text::decode(data).is_err(),
+            "only an encoding can be refused"
+        );
+        return;
+    };
+    assert_eq!(ini.to_bytes().unwrap(), data);
+    let before = lines(&ini);
+    let pairs: Vec<usize> = ini
+        .lines()
+        .filter(|line| line.pair().is_some())
+        .map(|line| line.number)
+        .collect();
+    let headers: Vec<usize> = ini
+        .lines()
+        .filter(|line| matches!(line.kind, LineKind::Section(_)))
+        .map(|line| line.number)
+        .collect();
+    // Only in an encoding that can hold them do other characters come in.
+    if let Some(&number) = pairs.get(choose(data, pairs.len())) {
+        let edits: [fn(&mut IniFile, usize, &str); 2] =
+            [IniFile::replace_value, IniFile::replace_key];
+        for edit in edits {
+            let mut edited = ini.clone();
+            edit(&mut edited, number, "edited");
+            assert_only_changed(&before, &edited, number);
+        }
+        let mut edited = ini.clone();
+        edited.replace_value(number, "edited");
+        let line = edited
+            .lines()
+            .find(|line| line.number == number)
+            .unwrap()
+            .text
+            .to_owned();
+        assert!(line.contains("edited"), "{line:?}");
+        let mut shorter = ini.clone();
+        shorter.remove_line(number);
+        let kept: Vec<&String> = before
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| index + 1 != number)
+            .map(|(_, line)| line)
+            .collect();
+        assert!(lines(&shorter).iter().eq(kept));
+        written(&shorter);
+    }
+    if let Some(&number) = headers.get(choose(data, headers.len())) {
+        let mut edited = ini.clone();
+        edited.rename_section(number, "edited");
+        assert_only_changed(&before, &edited, number);
+        let mut shorter = ini.clone();
+        shorter.remove_section(number);
+        assert!(shorter.lines().count() < before.len());
+        written(&shorter);
+    }
+    let mut with = ini.clone();
+    with.set("General", "Version", "77");
+    assert_eq!(with.value("General", "Version"), Some("77"));
+    if let Some(again) = written(&with) {
+        assert_eq!(again.value("General", "Version"), Some("77"));
+    }
+}
+
+/// The file as it is read again after an edit; `None` when it is refused, because without a byte order mark it would be read as
+/// another text.
+fn written(edited: &IniFile) -> Option<IniFile> {
+    let bytes = match edited.to_bytes() {
+        Ok(bytes) => bytes,
+        Err(TextError::ReadOtherwise(..)) => return None,
+        Err(error) => panic!("{error}"),
+    };
+    let again = IniFile::parse(&bytes).unwrap();
+    assert_eq!(again.to_bytes().unwrap(), bytes);
+    Some(again)
+}
+
+/// All lines but one are as before, also after writing and reading.
+fn assert_only_changed(before: &[String], edited: &IniFile, number: usize) {
+    let after = lines(edited);
+    assert_eq!(after.len(), before.len());
+    for (index, (old, new)) in before.iter().zip(&after).enumerate() {
+        assert!(index + 1 == number || old == new, "line {} too", index + 1);
+    }
+    if let Some(again) = written(edited) {
+        assert_eq!(lines(&again), after);
+    }
+}
+
+pub fn gpt_ini(data: &[u8]) {
+    let version = GpoVersion::from_combined(0x0012_0034);
+    let new = match gpt_ini::write_version(data, version) {
+        Ok(new) => new,
+        // Refused, as it would be read otherwise with the number in it.
+        Err(GptIniError::Text(TextError::ReadOtherwise(..))) => return,
+        Err(_) => {
+            assert!(gpt_ini::read_version(data).is_err());
+            return;
+        }
+    };
+    assert_eq!(gpt_ini::read_version(&new), Ok(Some(version)));
+    // Once it is there, the number is all that changes.
+    let other = GpoVersion::from_combined(7);
+    if let Ok(there) = gpt_ini::write_version(&new, other) {
+        assert_same(&gpt_ini::write_version(&there, version).unwrap(), &new);
+    }
+}
+
+pub fn gpt_tmpl(data: &[u8]) {
+    let Ok(file) = GptTmpl::parse(data) else {
+        return refused(r"Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf", data);
+    };
+    assert_eq!(file.to_bytes().unwrap(), data);
+    for (line, setting) in file.settings() {
+        match setting {
+            Setting::PrivilegeRight { members, .. } => assert_span(line.text, &members),
+            Setting::GroupMembership { group, members, .. } => {
+                assert_span(line.text, &group);
+                assert_span(line.text, &members);
+            }
+            Setting::RegistryValue { data, .. } => assert_span(line.text, &data),
+            Setting::Secured { name, mode, sddl } => {
+                for span in [name, mode, sddl] {
+                    assert_span(line.text, &span);
+                }
+            }
+            Setting::Other { .. } => {}
+        }
+    }
+    visits(r"Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf", data);
+}
+
+pub fn fdeploy(data: &[u8]) {
+    let Ok(file) = Fdeploy::parse(data) else {
+        return refused(r"User\Documents & Settings\fdeploy1.ini", data);
+    };
+    assert_eq!(file.to_bytes().unwrap(), data);
+    for (line, redirection) in file.redirections() {
+        match redirection {
+            Redirection::Principals { list, .. } => assert_span(line.text, &list),
+            Redirection::FullPath(path) => assert_span(line.text, &path),
+            Redirection::Path { sid, path } => {
+                assert_span(line.text, &sid);
+                assert_span(line.text, &path);
+            }
+            Redirection::Target { .. } | Redirection::Flags(_) | Redirection::Status { .. } => {}
+        }
+    }
+    visits(r"User\Documents & Settings\fdeploy1.ini", data);
+}
+
+pub fn scripts(data: &[u8]) {
+    let Ok(file) = Scripts::parse(data) else {
+        return refused(r"User\Scripts\scripts.ini", data);
+    };
+    assert_eq!(file.to_bytes().unwrap(), data);
+    for (line, script) in file.scripts() {
+        assert_span(line.text, &script.value);
+    }
+    visits(r"User\Scripts\psscripts.ini", data);
+}
+
+pub fn registry_pol(data: &[u8]) {
+    let bytes = Bytes::copy_from_slice(data);
+    let Ok(pol) = RegistryPol::parse(&bytes) else {
+        return refused(r"Machine\Registry.pol", data);
+    };
+    assert_eq!(pol.to_bytes(), bytes);
+    for record in &pol.records {
+        let _ = (record.key_text(), record.value_name_text());
+        let _ = (record.string(), record.strings());
+        let _ = (record.dword(), record.qword());
+    }
+    let chosen = choose(data, pol.records.len());
+    if pol.records.get(chosen).is_some() {
+        let mut edited = pol.clone();
+        edited.records.get_mut(chosen).unwrap().data = Bytes::from_static(b"]\0[\0;\0edited");
+        assert_eq!(RegistryPol::parse(&edited.to_bytes()).unwrap(), edited);
+        edited.records.remove(chosen);
+        assert_eq!(RegistryPol::parse(&edited.to_bytes()).unwrap(), edited);
+    }
+    visits(r"Machine\Registry.pol", data);
+}
+
+pub fn aas(data: &[u8]) {
+    let path = r"Machine\Applications\{00000000-0000-0000-0000-000000000000}.aas";
+    let bytes = Bytes::copy_from_slice(data);
+    let Ok(script) = AdvertiseScript::parse(&bytes) else {
+        return refused(path, data);
+    };
+    assert_eq!(script.to_bytes(), bytes);
+    let arguments: Vec<_> = script.arguments().collect();
+    let texts: Vec<Option<String>> = arguments.iter().map(|a| script.text(a)).collect();
+    for argument in &arguments {
+        let _ = (argument.record_name(), argument.source_path());
+    }
+    // An edit of one text leaves all others alone, also one longer than a short argument can be.
+    let chosen = choose(data, arguments.len());
+    if let Some((argument, Some(_))) = arguments.get(chosen).zip(texts.get(chosen)) {
+        let long = "long".repeat(5000);
+        let news = ["", "edited", "\u{20ac}\u{1f600}", long.as_str()];
+        let new = news.get(choose(data, news.len())).copied().unwrap();
+        match script.with_texts(&[(argument.clone(), new.to_owned())]) {
+            Ok(edited) => {
+                let again = AdvertiseScript::parse(&edited.to_bytes()).unwrap();
+                let after: Vec<_> = again.arguments().map(|a| again.text(&a)).collect();
+                let mut expected = texts.clone();
+                *expected.get_mut(chosen).unwrap() = Some(new.to_owned());
+                assert_eq!(after, expected);
+            }
+            // Only a padded script can be taken for one that is not; each of them has a byte that pads.
+            Err(error) => {
+                assert_eq!(error, AasError::ReadOtherwise);
+                assert!(arguments.iter().any(|a| script.data(a).len() % 2 == 1));
+            }
+        }
+    }
+    visits(path, data);
+}
+
+pub fn audit_csv(data: &[u8]) {
+    let path = r"Machine\Microsoft\Windows NT\Audit\audit.csv";
+    let Ok(file) = AuditCsv::parse(data) else {
+        return refused(path, data);
+    };
+    assert_same(&file.to_bytes().unwrap(), data);
+    for (line, fields) in file.settings() {
+        let mut end = None;
+        for field in fields {
+            assert_span(line.text, &field.span);
+            assert!(end.is_none_or(|end| field.span.start == end + 1));
+            end = Some(field.span.end);
+            // A value that is written is read again.
+            let written = audit_csv::field_text(&field.value, false);
+            let again = format!("a\n{written}");
+            let read = AuditCsv::parse(again.as_bytes()).unwrap();
+            let values: Vec<String> = read
+                .settings()
+                .flat_map(|(_, f)| f)
+                .map(|f| f.value)
+                .collect();
+            let expected: &[String] = if written.is_empty() {
+                &[]
+            } else {
+                &[field.value]
+            };
+            assert_eq!(values, expected);
+        }
+        assert_eq!(end, Some(line.text.len()));
+    }
+    visits(path, data);
+}
+
+pub fn comment_cmtx(data: &[u8]) {
+    if let Ok(file) = Comments::parse(data) {
+        assert_same(&file.to_bytes(), data);
+    }
+    no_references(r"User\comment.cmtx", data, Comments::parse(data).is_ok());
+}
+
+pub fn gpe_ini(data: &[u8]) {
+    let read = GpeIni::parse(data);
+    if let Ok(file) = &read {
+        assert_same(&file.to_bytes().unwrap(), data);
+        let _ = file.extensions();
+    }
+    no_references("GPE.INI", data, read.is_ok());
+}
+
+pub fn gpo_cmt(data: &[u8]) {
+    let read = GpoComment::parse(data);
+    if let Ok(file) = &read {
+        assert_same(&file.to_bytes(), data);
+    }
+    no_references("GPO.cmt", data, read.is_ok());
+}
+
+/// A file in which there is nothing to map is parsed or has a reason, and is never in the way of a mapping.
+fn no_references(path: &str, data: &[u8], parsed: bool) {
+    let path: RelPath = path.parse().unwrap();
+    let bytes = Bytes::copy_from_slice(data);
+    assert_eq!(check_format(&path, &bytes).unwrap().is_ok(), parsed);
+    let visited = visit_file(&path, &bytes, &mut |_| panic!("a reference in it")).unwrap();
+    assert_eq!((visited.bytes, visited.messages), (None, Vec::new()));
+}
+
+pub fn firewall_rule(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let mut end = 0;
+    for field in firewall_rule::fields(text).unwrap_or_default() {
+        assert!(field.value.start >= end + field.name.len());
+        assert_span(text, &field.value);
+        end = field.value.end;
+        assert!(!text.get(field.value).unwrap().contains('|'));
+    }
+    if let Some(pair) = data.first().map(|_| text.replace('\0', "")) {
+        // As it stands in Registry.pol.
+        let value = pair + "\0";
+        let pol = RegistryPol {
+            records: vec![Record {
+                key: utf16_bytes(r"Software\Policies\Microsoft\WindowsFirewall\FirewallRules"),
+                value_name: utf16_bytes("{1}"),
+                value_type: ValueType::SZ,
+                data: utf16_bytes(&value),
+            }],
+        };
+        visits(r"Machine\Registry.pol", &pol.to_bytes());
+    }
+}
+
+pub fn preferences(data: &[u8]) {
+    let path = r"Machine\Preferences\Groups\Groups.xml";
+    let Ok(file) = Preferences::parse(data) else {
+        return refused(path, data);
+    };
+    assert_same(&file.to_bytes(), data);
+    let _ = (file.kind(), passwords(&file));
+    for item in file.items() {
+        let _ = (item.name(), item.action(), item.is_disabled());
+    }
+    visits(path, data);
+}
+
+/// A WMI filter as a file, and its queries as the attribute `msWMI-Parm2`.
+pub fn wmi_filter(data: &[u8]) {
+    if let Ok(filter) = wmi_mof::parse(data) {
+        assert!(!filter.name.is_empty() && !filter.queries.is_empty());
+        let written = wmi_mof::write(&filter).unwrap();
+        assert_eq!(wmi_mof::parse(&written), Ok(filter));
+    }
+    if let Ok(text) = std::str::from_utf8(data)
+        && let Ok(queries) = parse_queries(text)
+    {
+        assert_eq!(parse_queries(&format_queries(&queries)), Ok(queries));
+    }
+}
+
+pub fn xml_document(data: &[u8]) {
+    let Ok(document) = XmlDocument::parse(data) else {
+        return;
+    };
+    assert_same(&document.to_bytes(), data);
+    let mut elements = Vec::new();
+    let mut open = vec![document.root()];
+    while let Some(element) = open.pop() {
+        elements.push(element);
+        open.extend(element.elements());
+    }
+    let same = document.edited(Vec::new()).unwrap();
+    assert_same(&same.to_bytes(), data);
+    let element = elements.get(choose(data, elements.len())).unwrap();
+    let new = "a & <b> \"c\" 'd'\t]]>";
+    if let Some(attribute) = element.attributes.first() {
+        let edit = document.set_attribute(attribute, new);
+        let edited = document.edited(vec![edit]).unwrap();
+        assert_eq!(values(edited.root(), new), values(document.root(), new) + 1);
+        assert_eq!(shape(edited.root()), shape(document.root()));
+    }
+    if let Some(edit) = document.set_content(element, new) {
+        let edited = document.edited(vec![edit]).unwrap();
+        let count = |root: &xml_tree::Element| texts(root, new);
+        assert!(count(edited.root()) > 0, "{new:?} is not there");
+    }
+    if !std::ptr::eq(*element, document.root()) {
+        let edited = document.edited(vec![document.remove(element)]).unwrap();
+        let removed = shape(element);
+        assert_eq!(shape(edited.root()) + removed, shape(document.root()));
+    }
+}
+
+/// The number of elements in a tree.
+fn shape(root: &xml_tree::Element) -> usize {
+    1 + root.elements().map(shape).sum::<usize>()
+}
+
+/// The number of attributes with this value.
+fn values(root: &xml_tree::Element, value: &str) -> usize {
+    let own = root.attributes.iter().filter(|a| a.value == value).count();
+    own + root
+        .elements()
+        .map(|child| values(child, value))
+        .sum::<usize>()
+}
+
+/// The number of elements with this text.
+fn texts(root: &xml_tree::Element, text: &str) -> usize {
+    usize::from(root.text() == text)
+        + root
+            .elements()
+            .map(|child| texts(child, text))
+            .sum::<usize>()
+}
+
+/// A file that its parser refuses is refused by the visitor too, and so carried verbatim.
+fn refused(path: &str, data: &[u8]) {
+    let path: RelPath = path.parse().unwrap();
+    let bytes = Bytes::copy_from_slice(data);
+    assert!(matches!(check_format(&path, &bytes), Some(Err(_))));
+    assert!(visit_file(&path, &bytes, &mut |_| panic!("a reference in it")).is_err());
+}
+
+/// The visitor of the file at this path: keeping changes nothing; mapping leaves no reference of the old domain, or says
+/// why; removing leaves a file that can be read.
+fn visits(path: &str, data: &[u8]) {
+    let path: RelPath = path.parse().unwrap();
+    let bytes = Bytes::copy_from_slice(data);
+    assert!(matches!(check_format(&path, &bytes), Some(Ok(_))));
+    let found = references(&path, &bytes);
+    if found.is_empty() {
+        return;
+    }
+    let mapped = visit_file(&path, &bytes, &mut |occurrence| map(&occurrence.target)).unwrap();
+    if let Some(new) = &mapped.bytes {
+        assert_ne!(new, &bytes);
+        for left in references(&path, new) {
+            assert!(
+                matches!(map(&left.target), Rewrite::Keep) || !mapped.messages.is_empty(),
+                "{left:?} was not mapped, and nothing is said of it"
+            );
+        }
+    } else {
+        assert!(
+            found
+                .iter()
+                .all(|occurrence| matches!(map(&occurrence.target), Rewrite::Keep))
+                || !mapped.messages.is_empty(),
+            "nothing was mapped, and nothing is said of it"
+        );
+    }
+    let removed = visit_file(&path, &bytes, &mut |_| Rewrite::Remove).unwrap();
+    if let Some(new) = &removed.bytes {
+        references(&path, new);
+    }
+}
+
+/// The references of a file; asserts that looking does not change it.
+fn references(path: &RelPath, bytes: &Bytes) -> Vec<Occurrence> {
+    let mut list = Vec::new();
+    let kept = visit_file(path, bytes, &mut |occurrence: &Occurrence| {
+        list.push(occurrence.clone());
+        Rewrite::Keep
+    })
+    .unwrap();
+    assert_eq!(kept.bytes, None, "keeping changed something");
+    list
+}
+
+const NEW_DOMAIN: &str = "S-1-5-21-4000000001-4000000002-4000000003";
+const NEW_PATH: &str = r"\\new.example\mapped";
+
+/// SIDs of other domains go to the new one, paths to the new share.
+fn map(target: &ReferenceTarget) -> Rewrite {
+    let domain: Sid = NEW_DOMAIN.parse().unwrap();
+    match target {
+        ReferenceTarget::Sid { sid, .. } | ReferenceTarget::SidAndName { sid, .. }
+            if sid.is_domain_sid() && sid.domain().as_ref() != Some(&domain) =>
+        {
+            Rewrite::Principal {
+                sid: Some(domain.with_rid(1234)),
+                name: r"NEW\mapped".to_owned(),
+            }
+        }
+        // In free text, where a path ends is a guess: words behind it may count as its part after the mapping.
+        ReferenceTarget::Unc { text, .. } if !text.starts_with(NEW_PATH) => {
+            Rewrite::Unc(NEW_PATH.to_owned())
+        }
+        _ => Rewrite::Keep,
+    }
+}
+
+pub fn sddl(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let mut end = 0;
+    for ace in sddl_text::aces(text) {
+        assert!(ace.span.start >= end, "entries overlap");
+        end = ace.span.end;
+        for span in [&ace.span, &ace.ace_type, &ace.trustee, &ace.rest] {
+            assert_span(text, span);
+        }
+    }
+    for found in sddl_text::literal_sids(text) {
+        assert_span(text, &found.part);
+        let spelling = text.get(found.span.clone()).unwrap();
+        assert_eq!(spelling.parse(), Ok(found.sid));
+    }
+    let domain: Sid = NEW_DOMAIN.parse().unwrap();
+    if let Ok(descriptor) = from_sddl(text, Some(&domain)) {
+        let written = to_sddl(&descriptor);
+        let again = from_sddl(&written, None).unwrap();
+        assert_eq!(again, descriptor, "{written}");
+        assert_eq!(to_sddl(&again), written);
+        if let Ok(bytes) = descriptor.to_bytes() {
+            assert_eq!(SecurityDescriptor::parse(&bytes), Ok(descriptor));
+        }
+    }
+}
+
+pub fn security_descriptor(data: &[u8]) {
+    if let Ok((sid, length)) = Sid::parse_prefix(data) {
+        assert_eq!(Some(sid.to_bytes().as_slice()), data.get(..length));
+        assert_eq!(sid.to_string().parse(), Ok(sid));
+    }
+    let Ok(descriptor) = SecurityDescriptor::parse(data) else {
+        assert!(dacl_only(data).is_err());
+        return;
+    };
+    assert_eq!(descriptor.to_bytes().unwrap(), data);
+    let sddl = to_sddl(&descriptor);
+    let again = from_sddl(&sddl, None).unwrap();
+    assert_eq!(to_sddl(&again), sddl);
+    // SDDL cannot say that a list which is not there is protected.
+    if matches!(descriptor.dacl_state(), DaclState::Absent) {
+        assert_eq!(again.dacl_state(), DaclState::Absent);
+    } else {
+        assert!(
+            grants_same_access(&again, &without_other_flags(&descriptor)),
+            "{sddl}"
+        );
+    }
+    if let Ok(dacl) = dacl_only(data) {
+        let only = SecurityDescriptor::parse(&dacl).unwrap();
+        assert_eq!(entries(&only.dacl), entries(&descriptor.dacl));
+        assert_eq!((only.owner, only.group, only.sacl), (None, None, None));
+    }
+    // An edited owner is all that changes.
+    let mut edited = descriptor.clone();
+    edited.owner = Some("S-1-5-32-544".parse().unwrap());
+    if let Ok(bytes) = edited.to_bytes() {
+        let read = SecurityDescriptor::parse(&bytes).unwrap();
+        assert_eq!(read.owner, edited.owner);
+        assert_eq!(read.group, descriptor.group);
+        assert_eq!(entries(&read.dacl), entries(&descriptor.dacl));
+        assert_eq!(entries(&read.sacl), entries(&descriptor.sacl));
+    }
+}
+
+/// The entries of a list; its revision is raised when it is written anew with object entries in it.
+fn entries(list: &Option<Acl>) -> Option<&[Ace]> {
+    list.as_ref().map(|list| list.aces.as_slice())
+}
+
+/// Without the reserved bits of object entries, for which SDDL has no words.
+fn without_other_flags(descriptor: &SecurityDescriptor) -> SecurityDescriptor {
+    let mut without = descriptor.clone();
+    for ace in without.dacl.iter_mut().flat_map(|acl| &mut acl.aces) {
+        if let AceBody::Rights(rights) = &mut ace.body
+            && let Some(object) = &mut rights.object
+        {
+            object.other_flags = 0;
+        }
+    }
+    without
+}
+
+pub fn xml_tree(data: &[u8]) {
+    let Ok(root) = xml_tree::parse(data) else {
+        return;
+    };
+    let mut open = vec![&root];
+    while let Some(element) = open.pop() {
+        open.extend(element.elements());
+        // What XML cannot hold, although it stood there, is written as U+FFFD.
+        let writable = |text: &str| !text.contains(forbidden_in_xml);
+        for attribute in &element.attributes {
+            if !writable(&attribute.value) {
+                continue;
+            }
+            let xml = format!("<a b=\"{}\"/>", xml_tree::escape(&attribute.value));
+            let again = xml_tree::parse(xml.as_bytes()).unwrap();
+            assert_eq!(again.attribute("b"), Some(attribute.value.as_str()));
+        }
+        let text = element.text();
+        if !text.is_empty() && writable(&text) {
+            let xml = format!("<a>{}</a>", xml_tree::escape(&text));
+            assert_eq!(xml_tree::parse(xml.as_bytes()).unwrap().text(), text);
+            let xml = format!("<a>{}</a>", xml_tree::cdata(&text));
+            assert_eq!(xml_tree::parse(xml.as_bytes()).unwrap().text(), text);
+        }
+    }
+}
+
+fn forbidden_in_xml(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\n' | '\r') || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+/// As `assert_eq`, but shown as text.
+fn assert_same(new: &[u8], old: &[u8]) {
+    assert!(
+        new == old,
+        "{}\nis not\n{}",
+        new.escape_ascii(),
+        old.escape_ascii()
+    );
+}
+
+/// What was read is given back as it was; the same value in GPMC's own form is read as the same value.
+fn kept<T: ToGpmcBytes + std::fmt::Debug>(
+    kept: &Verbatim<T>,
+    data: &[u8],
+    parse: impl Fn(&[u8]) -> Verbatim<T>,
+) {
+    assert_same(&kept.to_bytes(), data);
+    let written = kept.value.to_gpmc_bytes();
+    let again = parse(&written);
+    assert_same(&again.value.to_gpmc_bytes(), &written);
+    assert_same(&again.to_bytes(), &written);
+}
+
+pub fn bkup_info(data: &[u8]) {
+    if let Ok(read) = bkup_info::parse(data) {
+        kept(&read, data, |bytes| bkup_info::parse(bytes).unwrap());
+        let mut edited = read.clone();
+        edited.value.comment = "edited ]]> <&".to_owned();
+        let again = bkup_info::parse(&edited.to_bytes()).unwrap();
+        assert_eq!(again.value.comment, edited.value.comment);
+        // What XML cannot hold, although it stood there, is written as U+FFFD.
+        if !edited.value.gpo_guid.contains(forbidden_in_xml) {
+            assert_eq!(again.value.gpo_guid, edited.value.gpo_guid);
+        }
+    }
+}
+
+pub fn manifest(data: &[u8]) {
+    if let Ok(read) = manifest::parse(data) {
+        kept(&read, data, |bytes| manifest::parse(bytes).unwrap());
+        let mut edited = read.clone();
+        edited.value.backups.push(Default::default());
+        let again = manifest::parse(&edited.to_bytes()).unwrap();
+        assert_eq!(again.value.backups.len(), read.value.backups.len() + 1);
+    }
+}
+
+pub fn backup_xml(data: &[u8]) {
+    if let Ok(read) = backup_xml::parse(data) {
+        let _ = read.backup.value.locations();
+        kept(&read.backup, data, |bytes| {
+            let again = backup_xml::parse(bytes).unwrap();
+            assert!(again.problems.is_empty(), "{:?}", again.problems);
+            again.backup
+        });
+    }
+}
+
+pub fn migtable(data: &[u8]) {
+    let Ok(table) = MigTable::parse(data) else {
+        return;
+    };
+    assert_eq!(table.to_bytes(), data);
+    let rows = |table: &MigTable| -> Vec<_> {
+        let row = |row: &gpoctl::formats::migtable::Row| {
+            (row.kind, row.source.clone(), row.destination.clone())
+        };
+        table.rows().iter().map(row).collect()
+    };
+    let before = rows(&table);
+    let mut edited = table.clone();
+    let source = match before.get(choose(data, before.len())) {
+        Some((_, source, _)) => source.clone(),
+        None => "helpdesk@src.test".to_owned(),
+    };
+    let destination = Destination::Set("support@dst.test".to_owned());
+    edited
+        .set(
+            &source,
+            EntryType::Principal(PrincipalType::GlobalGroup),
+            destination.clone(),
+        )
+        .unwrap();
+    let read = MigTable::parse(&edited.to_bytes()).unwrap();
+    assert_eq!(rows(&read), rows(&edited));
+    for (old, new) in before.iter().zip(rows(&read)) {
+        let expected = if old.1 == source {
+            (
+                EntryType::Principal(PrincipalType::GlobalGroup),
+                source.clone(),
+                destination.clone(),
+            )
+        } else {
+            old.clone()
+        };
+        assert_eq!(new, expected);
+    }
+    assert!(edited.remove(&source));
+    let read = MigTable::parse(&edited.to_bytes()).unwrap();
+    assert_eq!(rows(&read), rows(&edited));
+    assert!(read.get(&source).is_none());
+    assert!(before.iter().filter(|row| row.1 != source).eq(&rows(&read)));
+}
+
+/// The small texts: SIDs, paths, DNs, links, extension lists.
+pub fn names(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(sid) = text.parse::<Sid>() {
+        assert_eq!(sid.to_string().parse(), Ok(sid.clone()));
+        assert_eq!(Sid::from_bytes(&sid.to_bytes()), Ok(sid));
+    }
+    if let Ok(path) = text.parse::<RelPath>() {
+        assert_eq!(path.to_string().parse(), Ok(path.clone()));
+        assert_eq!(path.to_slashes().parse(), Ok(path.clone()));
+        let slashes = path.to_slashes();
+        assert!(!slashes.starts_with('/') && !slashes.contains(['\0', '\\', ':']));
+        assert!(!slashes.split('/').any(|name| name == ".."));
+    }
+    if let Ok(path) = text.parse::<UncPath>() {
+        assert_eq!(path.to_string().parse(), Ok(path.clone()));
+        assert!(!path.server().is_empty() && !path.share().is_empty());
+        assert!(path.strip_prefix(&path).is_some());
+        if let Some(parent) = path.parent() {
+            assert!(path.strip_prefix(&parent).is_some());
+        }
+    }
+    if let Ok(dn) = Dn::parse(text) {
+        assert_eq!(Dn::parse(dn.as_str()).unwrap().rdns(), dn.rdns());
+        let child = dn.cn(text);
+        assert_eq!(child.parent().unwrap().rdns(), dn.rdns());
+        assert!(child.below(&dn).is_some());
+    }
+    if let Ok(links) = parse_gp_link(text) {
+        assert_eq!(parse_gp_link(&format_gp_link(&links)), Ok(links));
+    }
+    let _ = ExtensionList::new(text).blocks();
+}

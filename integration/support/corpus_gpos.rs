@@ -1,0 +1,151 @@
+//! The corpus of real backups and SYSVOL trees that `GPOCTL_CORPUS` names, as GPOs the library has read.
+
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+
+use gpoctl::backup;
+use gpoctl::message::StatusMessage;
+use gpoctl::model::gpt_tree::GptTree;
+use gpoctl::model::safe_name::RelPath;
+use gpoctl::model::snapshot::GpoSnapshot;
+
+/// A GPO of the corpus.
+pub struct Gpo {
+    /// The backup's folder, or the GPO's folder of a SYSVOL tree.
+    pub dir: PathBuf,
+    /// The GPO.
+    pub snapshot: GpoSnapshot,
+    /// What reading it said; only for backups.
+    pub problems: Vec<StatusMessage>,
+    /// Whether it is a backup, not a SYSVOL tree.
+    pub is_backup: bool,
+}
+
+/// The folder of the corpus.
+pub fn root() -> PathBuf {
+    std::env::var_os("GPOCTL_CORPUS")
+        .expect("GPOCTL_CORPUS is not set to the folder of the corpus")
+        .into()
+}
+
+/// What is in a folder, sorted.
+pub fn entries(dir: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    entries.sort();
+    entries
+}
+
+/// Every file below a folder.
+pub fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in entries(dir) {
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The last part of a path.
+pub fn name(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
+}
+
+/// Every backup, read as `gpoctl backups show` reads it.
+pub fn backups(root: &Path) -> Vec<Gpo> {
+    let dirs = files(root)
+        .into_iter()
+        .filter(|path| name(path).eq_ignore_ascii_case("Backup.xml"))
+        .map(|path| path.parent().unwrap().to_owned());
+    dirs.map(|dir| {
+        let stored = backup::read(&dir)
+            .map_err(|error| format!("{}: {error}", dir.display()))
+            .unwrap();
+        Gpo {
+            dir,
+            snapshot: stored.snapshot,
+            problems: stored.problems,
+            is_backup: true,
+        }
+    })
+    .collect()
+}
+
+/// Every GPO's folder of a raw SYSVOL tree.
+pub fn sysvol_trees(root: &Path) -> Vec<Gpo> {
+    let mut found = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(dir) = open.pop() {
+        let entries = entries(&dir);
+        let has = |wanted: &str| {
+            entries
+                .iter()
+                .any(|path| name(path).eq_ignore_ascii_case(wanted))
+        };
+        if has("Backup.xml") {
+            continue;
+        }
+        let below: Vec<PathBuf> = entries
+            .iter()
+            .filter(|path| path.is_dir())
+            .cloned()
+            .collect();
+        let halves = has("Machine") || has("User");
+        let inside_of_backups = files(&dir)
+            .iter()
+            .any(|path| name(path).eq_ignore_ascii_case("Backup.xml"));
+        if (has("GPT.INI") || halves) && !inside_of_backups {
+            found.push(tree(&dir));
+        } else {
+            open.extend(below);
+        }
+    }
+    found.sort_by(|a, b| a.dir.cmp(&b.dir));
+    found
+}
+
+/// A folder of SYSVOL as a GPO: the files, and nothing that only the directory knows.
+fn tree(dir: &Path) -> Gpo {
+    let mut tree = GptTree::new();
+    for path in files(dir) {
+        let relative = path.strip_prefix(dir).unwrap().to_str().unwrap();
+        // samba-tool keeps the file as it was beside its generalised form, under this ending.
+        let relative = relative.strip_suffix(".SAMBABACKUP").unwrap_or(relative);
+        // It belongs to the GPO, not to its settings: no snapshot holds it.
+        if relative.eq_ignore_ascii_case("GPT.INI") {
+            continue;
+        }
+        let relative: RelPath = relative.parse().unwrap();
+        tree.insert_file(&relative, std::fs::read(&path).unwrap().into());
+    }
+    Gpo {
+        dir: dir.to_owned(),
+        snapshot: GpoSnapshot {
+            guid: "{00000000-0000-0000-0000-000000000000}".parse().unwrap(),
+            domain: "unknown.example".parse().unwrap(),
+            domain_guid: None,
+            domain_controller: String::new(),
+            display_name: name(dir).to_owned(),
+            flags: 0,
+            directory_version: Default::default(),
+            sysvol_version: None,
+            machine_extensions: Default::default(),
+            user_extensions: Default::default(),
+            wmi_filter: None,
+            security_descriptor: Vec::new(),
+            tree,
+            directory_objects: Vec::new(),
+            principals: Vec::new(),
+            file_paths: Vec::new(),
+            messages: Vec::new(),
+        },
+        problems: Vec::new(),
+        is_backup: false,
+    }
+}

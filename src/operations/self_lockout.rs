@@ -1,0 +1,103 @@
+//! Permissions that shut out the very account that sets them: said in the plan, and set last of all.
+
+use super::plan::{Plan, Step};
+use crate::directory::DomainInfo;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::model::access::{AccessDecision, check, right};
+use crate::model::security_descriptor::{Ace, SecurityDescriptor, ace_flag};
+use crate::model::sid::Sid;
+
+/// "Edit settings, delete, modify security", as GPMC grants it: `CCDCLCSWRPWPDTLOSDRCWDWO`.
+const EVERYTHING: u32 = 0x000F_00FF;
+
+/// A plan whose permissions shut out this account.
+#[derive(Debug)]
+pub(super) struct SelfLockout {
+    planned: SecurityDescriptor,
+    own: Sid,
+    reads: bool,
+}
+
+impl SelfLockout {
+    /// Whether the plan sets permissions with which this account may not read or not edit the GPO any more. `None` when it
+    /// may, and when the server does not tell who we are.
+    pub(super) fn of(info: &DomainInfo, plan: &Plan) -> Option<Self> {
+        let (token, own) = (info.token.as_ref()?, info.user_sid.clone()?);
+        let planned = plan.steps.iter().find_map(|step| match step {
+            Step::SetSecurityDescriptor { descriptor, .. } => {
+                SecurityDescriptor::parse(&descriptor.0).ok()
+            }
+            _ => None,
+        })?;
+        let may = |mask| check(&planned, token, mask, None) == AccessDecision::Granted;
+        let reads = may(right::READ_PROPERTY | right::READ_CONTROL);
+        if reads && may(right::WRITE_PROPERTY) {
+            return None;
+        }
+        Some(Self {
+            planned,
+            own,
+            reads,
+        })
+    }
+
+    /// What is said of it.
+    pub(super) fn message(&self) -> StatusMessage {
+        let what = if self.reads { "edit" } else { "read or edit" };
+        StatusMessage::warning(
+            "locks-you-out",
+            format!(
+                "with these permissions this account may not {what} the GPO any more; they are set last, when all else is done"
+            ),
+        )
+        .with_hint("have an account at hand that they let in; the owner of the GPO may change them too")
+    }
+
+    /// The permissions to work with until then: those of the plan, and this account may do everything.
+    ///
+    /// # Errors
+    /// `Internal` when they do not fit into a descriptor.
+    pub(super) fn while_working(&self) -> Result<Vec<u8>> {
+        let mut descriptor = self.planned.clone();
+        if let Some(dacl) = &mut descriptor.dacl {
+            let own = Ace::allow(ace_flag::CONTAINER_INHERIT, EVERYTHING, self.own.clone());
+            dacl.aces.insert(0, own);
+        }
+        descriptor.to_bytes().map_err(|cause| {
+            Error::new(ErrorKind::Internal, "the permissions cannot be written").with_source(cause)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::access::AccessToken;
+    use crate::model::sddl::{from_sddl, to_sddl};
+
+    #[test]
+    fn who_works_comes_first() {
+        let own: Sid = "S-1-5-21-1-2-3-1104".parse().unwrap();
+        let domain: Sid = "S-1-5-21-1-2-3".parse().unwrap();
+        let planned = from_sddl("O:DAG:DAD:P(D;;RPWP;;;DU)(A;CI;RP;;;AU)", Some(&domain)).unwrap();
+        let self_lockout = SelfLockout {
+            planned,
+            own: own.clone(),
+            reads: false,
+        };
+        let working = SecurityDescriptor::parse(&self_lockout.while_working().unwrap()).unwrap();
+        assert!(
+            to_sddl(&working)
+                .contains("D:P(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;S-1-5-21-1-2-3-1104)(D;"),
+            "{}",
+            to_sddl(&working)
+        );
+        let token = AccessToken::new([own, "S-1-5-21-1-2-3-513".parse().unwrap()]);
+        let wanted = right::READ_PROPERTY | right::WRITE_PROPERTY;
+        assert_eq!(
+            check(&working, &token, wanted, None),
+            AccessDecision::Granted
+        );
+    }
+}
