@@ -1,5 +1,6 @@
 //! What needs nothing but Rust: no domain, no real backups, no network.
 
+mod backup_folders;
 mod golden_migtable;
 mod invariants;
 mod memory;

@@ -144,7 +144,7 @@ fn subject(operation: &StoredOperation) -> String {
     }
 }
 
-/// The fields every listing of operations has.
+/// The fields of an operation in every JSON list.
 fn summary(operation: &StoredOperation) -> serde_json::Value {
     serde_json::json!({
         "id": operation.id,
@@ -291,7 +291,7 @@ async fn run_cleanup(args: CleanupArgs, ui: &Ui) -> Result<u8> {
     show_result(&result, "cleaned up", ui)
 }
 
-/// The domain is that of the operation, unless another is named.
+/// The connection of the operation's domain, unless another is given.
 fn connection(connection: ConnectionArgs, operation: &StoredOperation) -> ConnectionArgs {
     match &operation.domain {
         Some(domain) => connection.or_domain(domain.as_str()),

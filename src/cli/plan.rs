@@ -1,9 +1,10 @@
-//! How a plan is shown: as a person reads a diff.
+//! How a plan is shown: like a diff.
 
 use super::report::show_risks;
 use super::ui::{Colour, Ui, counted};
 use crate::migration::report::{MappedReference, Outcome};
 use crate::model::client_extension;
+use crate::model::dn::Dn;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::grant::{SecuredObject, grants};
@@ -12,7 +13,7 @@ use crate::model::sddl::from_sddl;
 use crate::model::well_known;
 use crate::operations::plan::{Change, Plan, Step, Verb};
 
-/// The whole of a plan.
+/// A whole plan.
 pub(super) fn show(ui: &Ui, plan: &Plan) {
     let from = plan
         .source
@@ -49,7 +50,7 @@ pub(super) fn show(ui: &Ui, plan: &Plan) {
             show_mapped(ui, mapped);
         }
     }
-    // A plan without files, as to delete a GPO, lets nothing in.
+    // A plan without files, such as a deletion, adds no settings.
     if !plan.entries.is_empty() || !plan.risks.is_empty() {
         show_risks(ui, &plan.risks);
     }
@@ -116,10 +117,10 @@ fn show_mapped(ui: &Ui, mapped: &MappedReference) {
     };
     let place = within_file(&reference.place);
     match &mapped.outcome {
-        Outcome::Kept => ui.line(&format!("    {place}{what} stays{row}")),
+        Outcome::Kept => ui.line(&format!("    {place}{what}: unchanged{row}")),
         Outcome::OutOfScope => ui.coloured(
             Colour::Dim,
-            &format!("    {place}{what} stays, outside the scope"),
+            &format!("    {place}{what}: unchanged, outside the scope"),
         ),
         Outcome::Replaced { by, sid } => {
             let new = match sid {
@@ -147,7 +148,7 @@ fn within_file(place: &Place) -> String {
     }
 }
 
-/// What goes and what comes, a line each. Where nothing of it can be told apart, the two texts are shown.
+/// What is removed and what is added, a line each. Where no line differs, the two texts are shown.
 fn show_difference(ui: &Ui, what: &str, old: &[String], new: &[String], texts: (&str, &str)) {
     let gone: Vec<_> = old.iter().filter(|line| !new.contains(line)).collect();
     let come: Vec<_> = new.iter().filter(|line| !old.contains(line)).collect();
@@ -191,7 +192,7 @@ fn permission_lines(sddl: &str) -> Vec<String> {
             let denied = if grant.denied { "deny " } else { "" };
             let rights = grant.levels(SecuredObject::Gpo).join(", ");
             let below = if grant.below_only() {
-                ", below it only"
+                " (child objects only)"
             } else {
                 ""
             };
@@ -212,6 +213,11 @@ fn link_lines(value: &str) -> Vec<String> {
         format!("{}{enforced}{disabled}", link.dn)
     };
     LinkList::parse(value).links().map(line).collect()
+}
+
+/// A domain, OU or site as `corp.example/Staff`; a text that is not a DN as it is.
+fn container(dn: &str) -> String {
+    Dn::parse(dn).map_or_else(|_| dn.to_owned(), |dn| dn.canonical_name())
 }
 
 fn show_step(ui: &Ui, step: &Step) {
@@ -238,7 +244,13 @@ fn show_step(ui: &Ui, step: &Step) {
             let from = from.as_deref().unwrap_or_default();
             let to = to.as_deref().unwrap_or_default();
             let (old, new) = (link_lines(from), link_lines(to));
-            show_difference(ui, &format!("link of {som}"), &old, &new, (from, to));
+            show_difference(
+                ui,
+                &format!("link of {}", container(som)),
+                &old,
+                &new,
+                (from, to),
+            );
         }
         Step::DeleteGpo {
             guid, display_name, ..

@@ -1,4 +1,4 @@
-//! What every command that writes to a domain has: dry run, saved plan, question, apply.
+//! What every command that writes to a domain has in common: dry run, saved plan, question, apply.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub(super) struct WritingArgs {
 }
 
 impl WritingArgs {
-    /// Whether the plan is shown or saved, and nothing else.
+    /// Whether the plan is only shown or saved.
     pub(super) fn only_shows(&self) -> bool {
         self.dry_run || self.plan_out.is_some()
     }
@@ -39,7 +39,7 @@ impl WritingArgs {
         self.plan_out.as_deref()
     }
 
-    /// Saves the plan, if that is wanted.
+    /// Saves the plan if --plan-out is given.
     pub(super) fn save(&self, json: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
         match &self.plan_out {
             Some(file) => save_plan(&json()?, file),
@@ -47,7 +47,7 @@ impl WritingArgs {
         }
     }
 
-    /// What is said at the end when the plan was only shown or saved.
+    /// The last message when the plan was only shown or saved.
     pub(super) fn nothing_changed(&self) -> String {
         match &self.plan_out {
             Some(file) => format!(
@@ -106,7 +106,7 @@ pub(super) async fn read_backup(spec: String, folder: Option<PathBuf>) -> Result
     .map_err(|cause| Error::new(ErrorKind::Internal, "cannot read the backup").with_source(cause))?
 }
 
-/// Shows a plan, and does with it what the options say: save, stop, ask, apply.
+/// Shows a plan, and then saves it, stops, or asks and applies it, as the options require.
 pub(super) async fn finish(
     session: DomainSession,
     plan: &Plan,
@@ -162,7 +162,7 @@ fn shell_word(text: &str) -> String {
     }
 }
 
-/// A plan may hold what a policy holds, so only its owner may read the file.
+/// A plan can contain secrets of a policy, so only its owner may read the file.
 fn save_plan(json: &[u8], file: &Path) -> Result<()> {
     let failed = |cause: std::io::Error| {
         Error::new(
