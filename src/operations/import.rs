@@ -13,6 +13,7 @@ use super::rights;
 use super::risks;
 use super::secrets::refuse_passwords;
 use super::settings::{NewSettings, name_is_free, objects_for, present_version, wmi_link};
+use super::stage::descriptors_not_set;
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
@@ -118,7 +119,7 @@ pub async fn plan(
         &plan_target,
         false,
     )?;
-    let plan = NewSettings {
+    let mut plan = NewSettings {
         verb: Verb::Import,
         source: Some(PlanSource {
             backup_id: backup.info.id,
@@ -148,6 +149,7 @@ pub async fn plan(
     }
     .plan()?;
     rights::check(session, &plan).await?;
+    plan.messages.extend(descriptors_not_set(session, &plan));
     Ok(plan)
 }
 
