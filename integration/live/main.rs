@@ -11,6 +11,7 @@ mod create_rename_delete;
 mod delegated_editor;
 mod diff;
 mod directory;
+mod encryption;
 mod formats;
 mod import;
 mod links;
@@ -26,4 +27,5 @@ mod scale;
 #[path = "../support/mod.rs"]
 mod support;
 mod sysvol;
+mod walk;
 mod wmi;
