@@ -10,14 +10,14 @@ use super::ui::{Ui, counted, error_json};
 use crate::error::{Error, ErrorKind, Result};
 use crate::operations::backup::{BackedUp, Selection, backup};
 
-/// Save GPOs of a domain into a folder, in GPMC's backup format
+/// Save GPOs of a domain to a folder, in GPMC's backup format
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").args(["gpos", "all"]).required(true),
-    after_help = "Examples:\n  gpoctl backup \"Workstation Security\" --domain corp.example --to /backups\n  gpoctl backup --all --domain corp.example --to /backups --comment nightly"
+    after_help = "Examples:\n  gpoctl backup \"Workstation Security\" --to /backups --domain corp.example\n  gpoctl backup --all --to /backups --comment nightly --domain corp.example"
 )]
 pub(super) struct BackupArgs {
-    /// Display names, GUIDs, or unambiguous beginnings of GUIDs
+    /// Display names, GUIDs, or unique GUID prefixes
     #[arg(value_name = "GPO")]
     gpos: Vec<String>,
 
@@ -25,11 +25,11 @@ pub(super) struct BackupArgs {
     #[arg(long)]
     all: bool,
 
-    /// Folder for the backups; it may hold others
+    /// Folder for the backups; it may already contain others
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
 
-    /// Comment to keep in each backup, at most 2047 characters
+    /// Comment stored in each backup, at most 2047 characters
     #[arg(
         long,
         value_name = "TEXT",
@@ -52,7 +52,7 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
         for name in &args.gpos {
             match session.directory().find_gpo(name).await {
                 Ok(gpo) => gpos.push(gpo),
-                // A name that stands for no GPO, or for several, costs only itself.
+                // A name that matches no GPO, or several, does not keep the others from being saved.
                 Err(error) if is_of_the_name(&error) => unknown.push((name.clone(), error)),
                 Err(error) => return Err(error),
             }

@@ -32,7 +32,7 @@ pub(super) enum BackupsCommand {
 /// List the backups in a folder
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl backups list /backups\n  gpoctl backups list /backups --json | jq '.backups[] | select(.problems != [])'"
+    after_help = "Examples:\n  gpoctl backups list /backups\n  gpoctl backups list /backups --json \\\n      | jq '.backups[] | select(.problems != [])'"
 )]
 pub(super) struct ListArgs {
     /// Folder of backups, or the {ID} folder of one backup

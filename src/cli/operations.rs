@@ -34,7 +34,7 @@ pub(super) enum OperationsCommand {
 /// left-over (done, but old files remain, remove them with cleanup); running; unreadable.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl operations list\n  gpoctl operations list --json | jq -r '.operations[] | select(.state == \"unfinished\").id'"
+    after_help = "Examples:\n  gpoctl operations list\n  gpoctl operations list --json | jq -r '.operations[].id'"
 )]
 pub(super) struct ListArgs {
     /// Only operations that need undo or cleanup
@@ -45,7 +45,7 @@ pub(super) struct ListArgs {
 /// Show the plan, the outcome and the backup of an operation
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl operations show 20260131T120000.250Z-1f2e3d4c\n  gpoctl operations show 1f2e3d4c --json"
+    after_help = "Examples:\n  gpoctl operations show 1f2e3d4c\n  gpoctl operations show 20260131T120000.250Z-1f2e3d4c --json"
 )]
 pub(super) struct ShowArgs {
     /// ID of the operation, or a unique beginning or end of it

@@ -107,6 +107,12 @@ impl Ui {
         Ok(())
     }
 
+    /// The help of a command, on standard output.
+    pub(super) fn help(&self, command: &mut clap::Command) {
+        // clap knows the width of the terminal, and whether it has colours.
+        let _ = command.print_long_help();
+    }
+
     /// A line of data in one colour.
     pub(super) fn coloured(&self, colour: Colour, text: &str) {
         let text = Clean::new(text);

@@ -1,13 +1,12 @@
 //! What every command that writes to a domain has: dry run, saved plan, question, apply.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::ui::Ui;
 use crate::backup::StoredBackup;
+use crate::backup::folder::{Folder, PRIVATE_FILE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::operations::plan::Plan;
 use crate::operations::progress::Control;
@@ -172,13 +171,10 @@ fn save_plan(json: &[u8], file: &Path) -> Result<()> {
         )
         .with_source(cause)
     };
-    let mut out = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file)
-        .map_err(failed)?;
-    out.write_all(json)
-        .and_then(|()| out.sync_all())
+    Folder::of_file(file)
+        .and_then(|(folder, name)| {
+            folder.write_synced(name, json, PRIVATE_FILE)?;
+            folder.sync()
+        })
         .map_err(failed)
 }

@@ -12,7 +12,7 @@ pub struct Manifest {
 }
 
 impl ToGpmcBytes for Manifest {
-    /// UTF-8 without byte order mark or declaration, one line without an end.
+    /// Writes UTF-8 without byte order mark or declaration, one line without a line end.
     fn to_gpmc_bytes(&self) -> Vec<u8> {
         let entries: String = self.backups.iter().map(|inst| inst.to_xml("")).collect();
         format!(

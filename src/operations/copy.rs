@@ -11,7 +11,6 @@ use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
 use super::rights;
-use super::risks;
 use super::secrets::refuse_passwords;
 use super::self_lockout::SelfLockout;
 use super::settings::{NewSettings, name_is_free, objects_for};
@@ -178,7 +177,6 @@ pub async fn plan(
         links: Vec::new(),
         mapping: Some(mapped.report),
         messages,
-        risks: risks::of(&mapped.snapshot),
     }
     .plan()?;
     rights::check(to, &plan).await?;

@@ -10,7 +10,6 @@ use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
 use super::rights;
-use super::risks;
 use super::secrets::refuse_passwords;
 use super::settings::{NewSettings, name_is_free, objects_for, present_version, wmi_link};
 use super::stage::descriptors_not_set;
@@ -145,7 +144,6 @@ pub async fn plan(
         links: Vec::new(),
         mapping: Some(mapped.report),
         messages,
-        risks: risks::of(&mapped.snapshot),
     }
     .plan()?;
     rights::check(session, &plan).await?;

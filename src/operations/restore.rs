@@ -11,7 +11,6 @@ use super::plan::{Plan, PlanSource, PlanTarget, Step, Verb};
 use super::progress::Control;
 use super::read::{self, LiveGpo};
 use super::rights;
-use super::risks;
 use super::secrets::stored_passwords;
 use super::self_lockout::SelfLockout;
 use super::settings::{NewSettings, higher, name_is_free, present_version, wmi_link};
@@ -119,7 +118,6 @@ pub async fn plan(
         links,
         mapping: None,
         messages,
-        risks: risks::of(source),
     }
     .plan()?;
     if let Some(live) = &live

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// already gone, the entry in manifest.xml is removed.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl backups delete /backups 7f2de5d7\n  gpoctl backups delete /backups '{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --yes"
+    after_help = "Examples:\n  gpoctl backups delete /backups 7f2de5d7\n  gpoctl backups delete /backups '{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' \\\n      --yes"
 )]
 pub(in crate::cli) struct DeleteArgs {
     /// Folder of backups

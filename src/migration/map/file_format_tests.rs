@@ -268,7 +268,7 @@ async fn every_destination_that_cannot_be_used_is_named_with_its_row() {
         .collect();
     assert_eq!(found.len(), 2);
     assert!(found[0].0 == 2 && found[0].1.contains("does not exist in dst.test"));
-    assert!(found[1].0 == 3 && found[1].1.contains("stands for several"));
+    assert!(found[1].0 == 3 && found[1].1.contains("matches several"));
 }
 
 #[tokio::test]
@@ -518,7 +518,7 @@ async fn data_that_looks_like_a_reference_stops_an_exclusive_table_of_gpoctls_sc
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unmapped);
-    assert!(error.hint().unwrap().starts_with("no row can say"));
+    assert!(error.hint().unwrap().starts_with("no row can map this"));
     assert_eq!(error.details()[0].code, "unread-text");
     // GPMC does not look there, and without --exclusive it is said.
     options.scope = Scope::Gpmc;

@@ -124,7 +124,7 @@ pub(super) fn visit(
                     list::rewrite_list(text, ';', |sid| rewrite_of(rewrites.as_deref_mut(), sid));
                 if let Some(edit) = edit {
                     if edit.empty {
-                        let text = "the folder is redirected for nobody any more";
+                        let text = "the folder is no longer redirected for anyone";
                         context.warning("empty-list", text, &place);
                     }
                     new.replace_value(line.number, &edit.value);
@@ -178,7 +178,10 @@ fn visit_principal(
     context: &mut Context<'_, '_>,
 ) {
     let Ok(sid) = text.parse::<Sid>() else {
-        let message = format!("\"{}\" is not a SID, so it stays", text.escape_debug());
+        let message = format!(
+            "\"{}\" is not a SID, so it is left unchanged",
+            text.escape_debug()
+        );
         context.warning("bad-sid", message, place);
         return;
     };
@@ -203,8 +206,8 @@ fn refuse_collisions(place: &Place, rewrites: &mut SidRewrites, context: &mut Co
             collided = true;
             sources.sort();
             let text = format!(
-                "{} would all become {target}, but a folder can be redirected once for each principal; \
-                 its principals stay as they are",
+                "{} would all become {target}, but a folder can be redirected only once for each principal; \
+                 its principals are left unchanged",
                 sources.join(" and ")
             );
             context.error("colliding-sections", text, place);

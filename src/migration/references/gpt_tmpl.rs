@@ -68,7 +68,7 @@ pub(super) fn visit(
                 let place = place(right);
                 if let Some(edit) = rewrite_members(&line, members.clone(), &place, context) {
                     if edit.empty {
-                        let text = format!("{right} has no members any more: nobody has it");
+                        let text = format!("{right} has no members left, so nobody is granted it");
                         context.warning("empty-list", text, &place);
                     }
                     let text =
@@ -127,7 +127,8 @@ pub(super) fn visit(
                         }
                     }
                     RewrittenData::Removed => {
-                        let text = "the value was nothing but a reference that is to go, so the line was removed";
+                        let text =
+                            "the value contained only a removed reference, so the line was removed";
                         context.warning("setting-removed", text, &place);
                         new.ini.remove_line(line.number);
                     }
@@ -202,8 +203,7 @@ fn warn_of_duplicates(new: &RewrittenTemplate<'_>, context: &mut Context<'_, '_>
     for (number, place) in &new.renamed {
         let count = names.get(number).and_then(|name| counts.get(name));
         if count.is_some_and(|&count| count > 1) {
-            let text =
-                "after mapping, another line sets the same; which of them holds is not certain";
+            let text = "after mapping, another line sets the same item; which of them takes effect is undefined";
             context.warning("duplicate-value", text, place);
         }
     }
@@ -237,7 +237,8 @@ fn rewrite_members(
     let list = line.text.get(members)?;
     let edit = list::rewrite_list(list, ',', |item| context.principal(item, place))?;
     for item in &edit.duplicates {
-        let text = format!("{item} would stand twice in the list after mapping; it stands once");
+        let text =
+            format!("{item} would be in the list twice after mapping; the duplicate was dropped");
         context.warning("duplicate-member", text, place);
     }
     Some(edit)
@@ -278,8 +279,8 @@ fn group_line(
         Some(edit) => {
             if edit.empty {
                 let what = match side {
-                    Membership::Members => "has no members any more: everyone is taken out of it",
-                    Membership::MemberOf => "is in no groups any more",
+                    Membership::Members => "has no members left, so clients remove all its members",
+                    Membership::MemberOf => "is no longer a member of any group",
                 };
                 context.warning("empty-list", format!("{name} {what}"), &place);
             }
@@ -329,7 +330,7 @@ fn write_groups(groups: Vec<GroupLine>, new: &mut IniFile, context: &mut Context
     for group in groups {
         if colliding.contains(&group.number) {
             let text = format!(
-                "{} and another group of this file would both become {}, so their lines stay as they are",
+                "{} and another group of this file would both become {}, so their lines are left unchanged",
                 group.from, group.to
             );
             context.error("colliding-sections", text, &group.place);
@@ -338,7 +339,10 @@ fn write_groups(groups: Vec<GroupLine>, new: &mut IniFile, context: &mut Context
         match group.text {
             Some(text) => new.set_text(group.number, text),
             None => {
-                let text = format!("the line of {} was removed with its group", group.from);
+                let text = format!(
+                    "the line of {} was removed together with the group",
+                    group.from
+                );
                 context.warning("setting-removed", text, &group.place);
                 new.remove_line(group.number);
             }

@@ -26,7 +26,7 @@ pub(super) fn visit(
         let behind = line.text.split_once(']').map_or("", |(_, behind)| behind);
         if may_hold_reference(behind) {
             let text =
-                "what stands behind the name of a section may be a reference and is not looked at";
+                "the text after the section name may contain a reference, which is not mapped";
             context.warning("unread-text", text, &place);
         }
         return;

@@ -135,12 +135,12 @@ impl<'a> Visit<'a, '_, '_, '_> {
         let name = cursor.element.attribute("name").unwrap_or_default();
         if !name.is_empty() {
             let text = format!(
-                "the item is for computers of the site \"{}\" of this forest",
+                "the item targets computers in the site \"{}\" of this forest",
                 printable(name)
             );
             let message = StatusMessage::info("targets-site", text)
                 .at(self.place(cursor, &["name"]))
-                .with_hint("see that the target's forest has a site of this name");
+                .with_hint("check that the target forest has a site of this name");
             self.context.messages.push(message);
         }
     }
@@ -153,12 +153,12 @@ impl<'a> Visit<'a, '_, '_, '_> {
                 continue;
             }
             let text = format!(
-                "the item is for what an LDAP query finds, which names objects or a server of this domain: \"{}\"",
+                "the item targets the result of an LDAP query that names objects or a server of this domain: \"{}\"",
                 printable(&value.chars().take(200).collect::<String>())
             );
             let message = StatusMessage::info("targets-ldap", text)
                 .at(self.place(cursor, &[key]))
-                .with_hint("see that the query finds the same in the target's domain");
+                .with_hint("check that the query returns the same objects in the target domain");
             self.context.messages.push(message);
         }
     }
@@ -242,7 +242,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
         let (old_sid, old_name) = (field.sid_text().trim(), field.name_text.trim());
         if sid.is_none() && target.name_alone().is_none() {
             let text = format!(
-                "a SID stands here and \"{}\" does not resolve to one, so it stays",
+                "this field needs a SID and \"{}\" does not resolve to one, so it is left unchanged",
                 printable(&name)
             );
             self.context.error("needs-sid", text, place);
@@ -336,7 +336,8 @@ impl<'a> Visit<'a, '_, '_, '_> {
     fn member_gone(&mut self, place: &Place) {
         self.members_left = self.members_left.saturating_sub(1);
         if self.members_left == 0 {
-            let text = "the last member was taken out, so the item changes no membership any more";
+            let text =
+                "the last member was removed, so the item no longer changes the group membership";
             self.context.warning("empty-list", text, place);
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn visit(
             changed = true;
             context.warning(
                 "record-removed",
-                "the setting was nothing but a reference that is to go, so it was removed",
+                "the setting contained only a removed reference, so the setting was removed",
                 &place,
             );
             continue;
@@ -231,8 +231,7 @@ fn data_may_hold_reference(data: &[u8]) -> bool {
 }
 
 fn warn_of_broken_text(place: &Place, context: &mut Context<'_, '_>) {
-    let text =
-        "the text is not UTF-16 throughout and what may be a reference in it is not looked at";
+    let text = "the text is not valid UTF-16, so it was not checked for references";
     context.warning("unread-text", text, place);
 }
 

@@ -115,10 +115,10 @@ pub fn permission_references(object: &DirectoryObject) -> (Vec<Occurrence>, Opti
     let unread = |what: String| {
         StatusMessage::warning(
             "unread-permissions",
-            format!("{what}, so whom it names is not known"),
+            format!("{what}, so the principals in it are not known"),
         )
         .at(place.clone())
-        .with_hint("look at the package in the source domain")
+        .with_hint("check the permissions of the package in the source domain")
     };
     let mut descriptor = match SecurityDescriptor::parse(bytes) {
         Ok(descriptor) => descriptor,
@@ -166,11 +166,14 @@ pub fn permission_references(object: &DirectoryObject) -> (Vec<Occurrence>, Opti
             conditions += usize::from(!known);
         }
     }
-    let message = (conditions > 0).then(|| {
-        unread(format!(
-            "{conditions} conditions in the permissions of the package cannot be read"
-        ))
-    });
+    let what = match conditions {
+        0 => None,
+        1 => Some("1 condition in the permissions of the package cannot be read".to_owned()),
+        more => Some(format!(
+            "{more} conditions in the permissions of the package cannot be read"
+        )),
+    };
+    let message = what.map(unread);
     (found, message)
 }
 

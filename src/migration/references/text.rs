@@ -65,7 +65,7 @@ impl Context<'_, '_> {
     /// Says that a reference stays although it was to go.
     pub fn refuse_removal(&mut self, what: &str, place: &Place) {
         let text = format!(
-            "{what} cannot be taken out of this setting without changing its meaning, so it stays"
+            "{what} cannot be removed from this setting without changing its meaning, so it is left unchanged"
         );
         self.messages.push(
             StatusMessage::error("cannot-remove", text)
@@ -76,7 +76,10 @@ impl Context<'_, '_> {
 
     /// Says that something looks like a UNC path and is left, as nothing is known of its spelling.
     pub fn warn_of_unusual_path(&mut self, path: &str, place: &Place) {
-        let text = format!("\"{}\" looks like a UNC path, not mapped", printable(path));
+        let text = format!(
+            "\"{}\" looks like a UNC path but is not written as one, so it is not mapped",
+            printable(path)
+        );
         self.messages.push(
             StatusMessage::warning("unread-path", text)
                 .at(place.clone())
@@ -90,19 +93,20 @@ impl Context<'_, '_> {
             && let Some(what) = first_reference(text)
         {
             let text = format!(
-                "the value is not text by its type, so {} in it stays",
+                "the value does not have a text type, so {} in it is left unchanged",
                 printable(what)
             );
             self.messages.push(
                 StatusMessage::warning("unread-text", text)
                     .at(place.clone())
-                    .with_hint("look into the value by hand"),
+                    .with_hint("check the value by hand"),
             );
         }
     }
 
     pub fn wrong_kind(&mut self, what: &str, place: &Place) -> TextRewrite {
-        let text = format!("{what} was mapped to something of another kind, so it stays");
+        let text =
+            format!("the destination of {what} is of a different kind, so it is left unchanged");
         self.error("mapping-wrong_kind", text, place);
         TextRewrite::Keep
     }
@@ -110,14 +114,14 @@ impl Context<'_, '_> {
     /// Says that a new path would be something else than one path where it is to stand, so that the old one stays.
     pub fn refuse_path(&mut self, new: &str, old: &str, place: &Place) {
         let text = format!(
-            "the path \"{}\" cannot be written here, so {} stays",
+            "the path \"{}\" cannot be written here, so {} is left unchanged",
             printable(new),
             printable(old)
         );
         self.messages.push(
             StatusMessage::error("bad-path", text)
                 .at(place.clone())
-                .with_hint("choose a destination without blanks, commas, semicolons or quotes, or change the setting by hand"),
+                .with_hint("choose a destination without spaces, commas, semicolons or quotes, or change the setting by hand"),
         );
     }
 
@@ -134,7 +138,7 @@ impl Context<'_, '_> {
             Rewrite::Principal { sid: Some(new), .. } => TextRewrite::Replace(new.to_string()),
             Rewrite::Principal { sid: None, name } => {
                 let message = format!(
-                    "only a SID can stand here and \"{}\" does not resolve to one, so {text} stays",
+                    "this field needs a SID and \"{}\" does not resolve to one, so {text} is left unchanged",
                     name.escape_debug()
                 );
                 self.error("needs-sid", message, place);
@@ -157,7 +161,10 @@ impl Context<'_, '_> {
                 text: bare.to_owned(),
             },
             None if marked => {
-                let message = format!("\"{}\" is not a SID, so it stays", bare.escape_debug());
+                let message = format!(
+                    "\"{}\" is not a SID, so it is left unchanged",
+                    bare.escape_debug()
+                );
                 self.warning("bad-sid", message, place);
                 return TextRewrite::Keep;
             }
@@ -176,7 +183,7 @@ impl Context<'_, '_> {
                 let unfit = |c: char| c.is_control() || matches!(c, ',' | '=' | '"' | ';' | '[');
                 if name.is_empty() || name.starts_with(['*', ' ']) || name.contains(unfit) {
                     let message = format!(
-                        "the name \"{}\" cannot be written into GptTmpl.inf, so {text} stays",
+                        "the name \"{}\" cannot be written to GptTmpl.inf, so {text} is left unchanged",
                         name.escape_debug()
                     );
                     self.error("bad-name", message, place);
@@ -236,7 +243,7 @@ impl Context<'_, '_> {
                     match reference.role {
                         Some(SddlRole::Owner | SddlRole::Group) => self.warning(
                             "owner-removed",
-                            format!("{gone} was taken out of the security descriptor"),
+                            format!("{gone} was removed from the security descriptor"),
                             place,
                         ),
                         Some(_) => ace_removed = true,
@@ -264,7 +271,7 @@ impl Context<'_, '_> {
         }
         for exposed in newly_exposed(&new, &stay, &written) {
             let text = format!(
-                "{} is a reference only now that what stands before it was mapped, so it was not looked at",
+                "{} was recognized as a reference only after the text before it was mapped, so it is not mapped",
                 printable(exposed)
             );
             self.warning("unread-text", text, place);
@@ -272,7 +279,7 @@ impl Context<'_, '_> {
         if ace_removed && sddl_text::aces(&new).is_empty() {
             self.warning(
                 "empty-dacl",
-                "the last entry of a security descriptor was taken out, so it grants nothing any more",
+                "the last entry of a security descriptor was removed, so it no longer grants anything",
                 place,
             );
         }

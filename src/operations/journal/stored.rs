@@ -227,7 +227,7 @@ impl StoredOperation {
     /// # Errors
     /// `BadInput` when the journal does not hold it in a form that is known.
     pub fn plan(&self) -> Result<SavedPlan> {
-        SavedPlan::from_json(&self.file("plan.json")?)
+        SavedPlan::from_journal(&self.file("plan.json")?)
             .map_err(|error| error.context(format!("operation {}", self.id)))
     }
 

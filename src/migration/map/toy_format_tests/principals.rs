@@ -84,11 +84,11 @@ async fn a_name_and_a_sid_that_do_not_belong_together_are_told() {
         ("both S-1-5-32-544 Users", "is Administrators"),
         (
             "both S-1-5-21-1-1-1-7 SRC\\x\nboth S-1-5-21-1-1-1-7 SRC\\y",
-            "elsewhere \"x\"",
+            "elsewhere this SID is paired with \"x\"",
         ),
         (
             "both S-1-5-21-1-1-1-7 SRC\\x\nboth S-1-5-21-1-1-1-8 src\\X",
-            "elsewhere S-1-5-21-1-1-1-7",
+            "elsewhere this name is paired with S-1-5-21-1-1-1-7",
         ),
     ] {
         let scanned = crate::migration::scan::scan_with(&snapshot(content), &toy);
@@ -193,7 +193,7 @@ async fn two_rows_for_one_principal_are_an_error() {
     assert_eq!(
         lines(error.details()),
         [
-            r#"Error ambiguous-rows Machine\toy:1: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is named by the rows in lines 3 ("SRC\Helpdesk") and 8 ("helpdesk@src.test")"#
+            r#"Error ambiguous-rows Machine\toy:1: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is matched by the rows in lines 3 ("SRC\Helpdesk") and 8 ("helpdesk@src.test")"#
         ]
     );
 }
@@ -208,8 +208,8 @@ async fn another_type_is_a_warning_and_the_row_is_used() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r#"Warning destination-type migration table t:3: destination "bob" is a User, the type of the row is LocalGroup"#,
-            r#"Warning type-mismatch migration table t:3: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is of type GlobalGroup, its row says LocalGroup"#,
+            r#"Warning destination-type migration table t:3: destination "bob" is of type User, but the row has the type LocalGroup"#,
+            r#"Warning type-mismatch migration table t:3: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is of type GlobalGroup, but its row has the type LocalGroup"#,
         ]
     );
 }
@@ -267,7 +267,7 @@ async fn none_removes_and_same_as_source_keeps() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r#"Warning source-sid-left Machine\toy:2: S-1-5-21-1-1-1-1003 (SRC\alice) stays and names nobody in dst.test"#,
+            r#"Warning source-sid-left Machine\toy:2: S-1-5-21-1-1-1-1003 (SRC\alice) is left unchanged and does not exist in dst.test"#,
             r#"Warning removed Machine\toy:1: a line less"#,
         ]
     );
@@ -322,9 +322,13 @@ async fn a_relative_name_of_another_type_is_a_warning() {
         (
             "User",
             "Support@src.test",
-            Some("the type of the row is User"),
+            Some("the row has the type User"),
         ),
-        ("Unknown", "S-1-5-21-1-1-1-1009", Some("the source is User")),
+        (
+            "Unknown",
+            "S-1-5-21-1-1-1-1009",
+            Some("the source has the type User"),
+        ),
         ("GlobalGroup", "Support@src.test", None),
     ] {
         let table = table(&[(kind, row, Destination::ByRelativeName)]);
@@ -339,7 +343,7 @@ async fn a_relative_name_of_another_type_is_a_warning() {
             .collect();
         let expected = told.map(|told| {
             format!(
-                "Warning destination-type migration table t:3: the relative name of \"{row}\" is DST\\Support in the target, a GlobalGroup; {told}"
+                "Warning destination-type migration table t:3: the relative name of \"{row}\" resolves to DST\\Support in the target, of type GlobalGroup, but {told}"
             )
         });
         assert_eq!(warnings, Vec::from_iter(expected), "{row}");
@@ -361,14 +365,14 @@ async fn all_destinations_that_are_nobody_are_listed_at_once() {
     assert_eq!(error.kind(), ErrorKind::Unmapped);
     assert_eq!(
         error.message(),
-        "4 destinations are not one principal of dst.test"
+        "4 destinations do not identify exactly one principal in dst.test"
     );
     assert_eq!(
         lines(error.details()),
         [
             r#"Error destination-not-found migration table t:3: destination "DST\gone" does not exist in dst.test"#,
-            r#"Error destination-ambiguous migration table t:8: destination "twice" stands for several principals of dst.test: DST\one, DST\two"#,
-            r#"Error destination-other-domain migration table t:13: destination "OTHER\x" is of the domain OTHER, which dst.test does not know"#,
+            r#"Error destination-ambiguous migration table t:8: destination "twice" matches several principals in dst.test: DST\one, DST\two"#,
+            r#"Error destination-other-domain migration table t:13: destination "OTHER\x" is in the domain OTHER, which is unknown to dst.test"#,
             r#"Error destination-not-found migration table t:18: destination "S-1-5-21-2-2-2-9999" does not exist in dst.test"#,
         ]
     );
@@ -414,7 +418,7 @@ async fn the_sid_of_another_domain_is_written_unchecked() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r#"Warning destination-foreign-sid migration table t:3: destination "S-1-5-21-7-7-7-519" is of a domain that dst.test does not know and is written unchecked"#
+            r#"Warning destination-foreign-sid migration table t:3: destination "S-1-5-21-7-7-7-519" is in a domain that is unknown to dst.test, so it is written unchecked"#
         ]
     );
     assert_eq!(

@@ -62,8 +62,8 @@ async fn a_prefix_is_told_in_exact_mode_and_used_on_demand() {
     assert_eq!(
         lines(&exact.report.messages)[..2],
         [
-            r#"Info would-match-by-prefix Machine\toy:1: "\\fs\HOMES\%USERNAME%\x" stays; the row "\\fs\homes" in line 3 names a folder above it"#,
-            r#"Info would-match-by-prefix Machine\toy:2: "\\fs\homes\Deep\y" stays; the row "\\fs\homes\deep" in line 8 names a folder above it"#,
+            r#"Info would-match-by-prefix Machine\toy:1: "\\fs\HOMES\%USERNAME%\x" is left unchanged; the row "\\fs\homes" in line 3 is for a folder above it"#,
+            r#"Info would-match-by-prefix Machine\toy:2: "\\fs\homes\Deep\y" is left unchanged; the row "\\fs\homes\deep" in line 8 is for a folder above it"#,
         ]
     );
     let options = MapOptions {
@@ -87,12 +87,12 @@ async fn what_is_left_is_told_with_its_weight() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r"Warning source-sid-left Machine\toy:1 [Privilege Rights] SeRemoteInteractiveLogonRight: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) stays and names nobody in dst.test: SeRemoteInteractiveLogonRight lets nobody log on in its place, which can lock everyone out",
-            r"Warning source-sid-left Machine\toy:2 [Privilege Rights] SeDenyNetworkLogonRight: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) stays and names nobody in dst.test: SeDenyNetworkLogonRight denies nobody in its place",
-            r"Warning source-sid-left Machine\toy:3 [Privilege Rights] SeBackupPrivilege: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) stays and names nobody in dst.test",
-            r"Warning foreign-sid-left Machine\toy:4: S-1-5-21-7-7-7-5 stays and names nobody in dst.test",
-            r#"Warning source-name-left Machine\toy:5: "SRC\nobody" stays and names nobody in dst.test"#,
-            r#"Info unmapped-reference Machine\toy:6: name "text" has no row and stays"#,
+            r"Warning source-sid-left Machine\toy:1 [Privilege Rights] SeRemoteInteractiveLogonRight: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is left unchanged and does not exist in dst.test: without it, SeRemoteInteractiveLogonRight may leave nobody able to log on",
+            r"Warning source-sid-left Machine\toy:2 [Privilege Rights] SeDenyNetworkLogonRight: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is left unchanged and does not exist in dst.test: without it, SeDenyNetworkLogonRight denies nobody",
+            r"Warning source-sid-left Machine\toy:3 [Privilege Rights] SeBackupPrivilege: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is left unchanged and does not exist in dst.test",
+            r"Warning foreign-sid-left Machine\toy:4: S-1-5-21-7-7-7-5 is left unchanged and does not exist in dst.test",
+            r#"Warning source-name-left Machine\toy:5: "SRC\nobody" is left unchanged and does not exist in dst.test"#,
+            r#"Info unmapped-reference Machine\toy:6: name "text" has no row and is left unchanged"#,
         ]
     );
     assert_eq!(mapped.report.counts.without_row, 7);
@@ -118,7 +118,7 @@ async fn exclusive_lists_every_reference_without_a_row() {
             r"Error unmapped-reference Machine\toy:1: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) has no row in the migration table",
             r"Error unmapped-reference Machine\toy:2: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) has no row in the migration table",
             r#"Error unmapped-reference Machine\toy:4: "\\fs\a" has no row in the migration table"#,
-            r#"Info out-of-scope Machine\toy:5: "text" stays: GPMC does not map this place"#,
+            r#"Info out-of-scope Machine\toy:5: "text" is left unchanged: GPMC does not map this place"#,
         ]
     );
     let table = table(&[
@@ -151,7 +151,7 @@ async fn gpmc_scope_keeps_the_other_places() {
     assert_eq!(mapped.report.counts.out_of_scope, 2);
     assert_eq!(
         lines(&mapped.report.messages)[2],
-        r#"Warning unused-row migration table t:8: source "SRC\alice" stands only in places outside the chosen scope"#
+        r#"Warning unused-row migration table t:8: source "SRC\alice" is used only in places outside the chosen scope"#
     );
 }
 
@@ -175,7 +175,7 @@ async fn sids_the_target_knows_are_not_left_over() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r"Warning source-sid-left Machine\toy:3: S-1-5-21-1-1-1-1003 (SRC\alice) stays and names nobody in SRC.test"
+            r"Warning source-sid-left Machine\toy:3: S-1-5-21-1-1-1-1003 (SRC\alice) is left unchanged and does not exist in SRC.test"
         ]
     );
 }
@@ -222,9 +222,7 @@ async fn the_inventory_follows_and_the_report_is_complete() {
     );
     assert_eq!(
         lines(&mapped.report.messages),
-        [
-            r#"Warning unused-row migration table t:13: source "SRC\Admins" matches nothing in the GPO"#
-        ]
+        [r#"Warning unused-row migration table t:13: source "SRC\Admins" is not used by this GPO"#]
     );
 
     let options = MapOptions {
