@@ -20,6 +20,7 @@ mod man;
 mod mapping;
 mod migtable;
 mod operations;
+mod permissions;
 mod plan;
 mod rename;
 mod report;

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::permissions::{self, Names};
 use super::ui::Ui;
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
-use crate::operations::plan::Plan;
+use crate::operations::permissions::changes;
+use crate::operations::plan::{Plan, sha256};
 use crate::operations::progress::Control;
 use crate::session::DomainSession;
 
@@ -18,15 +20,20 @@ use crate::session::DomainSession;
 pub(super) struct WritingArgs {
     /// Show the plan and change nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 
     /// Save the plan to FILE and change nothing; gpoctl apply FILE applies it
     #[arg(long, value_name = "FILE")]
-    plan_out: Option<PathBuf>,
+    pub(super) plan_out: Option<PathBuf>,
 
     /// Apply the plan without asking
     #[arg(short, long)]
     pub(super) yes: bool,
+
+    /// Whether rights for accounts outside the administrators are granted without asking; an option of the commands that
+    /// restore permissions.
+    #[arg(skip)]
+    pub(super) accept_permissions: bool,
 }
 
 impl WritingArgs {
@@ -41,11 +48,17 @@ impl WritingArgs {
     }
 
     /// Saves the plan, if that is wanted.
-    pub(super) fn save(&self, json: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
-        match &self.plan_out {
-            Some(file) => save_plan(&json()?, file),
-            None => Ok(()),
-        }
+    pub(super) fn save(&self, ui: &Ui, json: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
+        let Some(file) = &self.plan_out else {
+            return Ok(());
+        };
+        let json = json()?;
+        save_new(&json, file)?;
+        let hash = sha256(&json);
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        save_new(format!("{hash}  {name}\n").as_bytes(), &hash_file(file))?;
+        ui.say(&format!("SHA-256 of the plan, for apply --expect: {hash}"));
+        Ok(())
     }
 
     /// What is said at the end when the plan was only shown or saved.
@@ -116,21 +129,25 @@ pub(super) async fn finish(
     ui: &Ui,
 ) -> Result<u8> {
     if writing.only_shows() {
-        writing.save(|| plan.to_json())?;
-        return show_only(plan, writing, ui);
+        writing.save(ui, || plan.to_json())?;
+        let names = permissions::names(&session, plan).await;
+        return show_only(plan, &names, writing, ui);
     }
+    let names = permissions::names(&session, plan).await;
     if !ui.is_json() {
-        super::plan::show(ui, plan);
+        super::plan::show_with(ui, plan, &names);
         for message in &plan.messages {
             ui.message(message);
         }
     }
+    let accepted = writing.accept_permissions;
+    permissions::confirm(&session, plan, &names, accepted, ui, control).await?;
     let question = super::plan::question(plan);
     writing.confirm(&question, ui, control).await?;
     super::apply::execute(session, plan, control, ui).await
 }
 
-fn show_only(plan: &Plan, writing: &WritingArgs, ui: &Ui) -> Result<u8> {
+fn show_only(plan: &Plan, names: &Names, writing: &WritingArgs, ui: &Ui) -> Result<u8> {
     if ui.is_json() {
         ui.json(&serde_json::json!({
             "format_version": 1,
@@ -140,12 +157,17 @@ fn show_only(plan: &Plan, writing: &WritingArgs, ui: &Ui) -> Result<u8> {
             "plan_file": writing.plan_file(),
             "gpo": plan.target,
             "messages": plan.messages,
-            "plan": { "steps": plan.steps, "entries": plan.entries, "risks": plan.risks },
+            "plan": {
+                "steps": plan.steps,
+                "entries": plan.entries,
+                "risks": plan.risks,
+                "permissions": changes(plan),
+            },
             "mapping": plan.mapping,
         }))?;
         return Ok(0);
     }
-    super::plan::show(ui, plan);
+    super::plan::show_with(ui, plan, names);
     for message in &plan.messages {
         ui.message(message);
     }
@@ -163,8 +185,15 @@ fn shell_word(text: &str) -> String {
     }
 }
 
+/// The file with the SHA-256 of a plan, which sha256sum checks.
+fn hash_file(plan: &Path) -> PathBuf {
+    let mut name = plan.as_os_str().to_owned();
+    name.push(".sha256");
+    name.into()
+}
+
 /// A plan may hold what a policy holds, so only its owner may read the file.
-fn save_plan(json: &[u8], file: &Path) -> Result<()> {
+fn save_new(bytes: &[u8], file: &Path) -> Result<()> {
     let failed = |cause: std::io::Error| {
         Error::new(
             ErrorKind::Internal,
@@ -178,7 +207,7 @@ fn save_plan(json: &[u8], file: &Path) -> Result<()> {
         .mode(0o600)
         .open(file)
         .map_err(failed)?;
-    out.write_all(json)
+    out.write_all(bytes)
         .and_then(|()| out.sync_all())
         .map_err(failed)
 }
