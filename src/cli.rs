@@ -22,6 +22,7 @@ mod man;
 mod mapping;
 mod migtable;
 mod operations;
+mod permissions;
 mod plan;
 mod rename;
 mod report;

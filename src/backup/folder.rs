@@ -283,8 +283,8 @@ impl Folder {
         let mut file = self.create(staged, mode)?;
         let placed = file
             .write_all(bytes)
-            .and_then(|()| put(staged, &file))
-            .and_then(|()| file.sync_all());
+            .and_then(|()| file.sync_all())
+            .and_then(|()| put(staged, &file));
         if placed.is_err() {
             let _ = self.remove_file(staged);
         }
