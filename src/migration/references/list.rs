@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn other_items_stay_as_they_are() {
+    fn other_items_are_unchanged() {
         for (before, sep, after, duplicates) in [
             ("a, x ,b", ',', "a, NEW ,b", 0),
             ("-, a,b", ',', "a,b", 0),

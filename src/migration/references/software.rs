@@ -187,7 +187,7 @@ mod tests {
     use crate::model::sddl::from_sddl;
 
     #[test]
-    fn spellings_that_windows_takes() {
+    fn spellings_that_windows_accepts() {
         let object = |first: &str, second: &str| DirectoryObject {
             rdns: vec!["CN=a".to_owned()],
             object_class: "packageRegistration".to_owned(),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_or_written_is_said() {
+    fn unreadable_and_unwritable_values_are_reported() {
         let codes = |value: &str, rewrite: Rewrite| {
             let object = DirectoryObject {
                 rdns: vec!["CN=a".to_owned()],
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_list_is_told_by_its_number() {
+    fn a_listed_file_is_located_by_its_number() {
         let values = [r"0:\\old\sw\a.msi", r"1:D:\b.mst", r"2:\\old\sw\c.mst"];
         let values = values.map(str::to_owned).to_vec();
         let mut lines = Vec::new();

@@ -514,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_looks_like_a_path() {
+    fn reports_paths_in_unknown_notation() {
         for text in [
             r#"{"a":"\\\\old\\share\\x"}"#,
             r"\\\\old\\share",
@@ -571,7 +571,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_only_the_new_text_shows() {
+    fn reports_references_exposed_by_a_rewrite() {
         let hidden = r#"\\gone\a((;"(A;;CC;;;S-1-5-0X7)"#;
         assert_eq!(found(hidden), [r"\\gone\a(("]);
         assert_eq!(
@@ -609,7 +609,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keeps_what_is_kept_and_never_panics(
+        fn keeps_unchanged_text_and_never_panics(
             text in "([\\\\;,:|\"'( )=DA]|S-1-5-[678]|\\\\\\\\old\\\\a|\u{e4}|O:|\\(A;;;;;){0,30}"
         ) {
             let mut keep = |_: &Occurrence| Rewrite::Keep;
