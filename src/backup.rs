@@ -16,9 +16,10 @@
 
 mod compose;
 mod delete;
-mod folder;
+pub(crate) mod folder;
 mod index;
 mod list;
+mod prune;
 mod read;
 mod side_file;
 mod verify;
@@ -28,9 +29,10 @@ use std::path::{Path, PathBuf};
 
 pub use delete::{delete, forget};
 pub use list::{find_by_id, latest, list, resolve};
+pub use prune::{PruneDecision, decide as decide_pruning};
 pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
 pub use verify::{Verified, verify, verify_all};
-pub use write::{MAX_COMMENT, Staged, check, commit, make_folder, stage, write};
+pub use write::{MAX_COMMENT, Staged, Target, check, commit, open, stage, write};
 
 use crate::formats::bkup_info::BackupInst;
 use crate::message::StatusMessage;

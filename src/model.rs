@@ -19,6 +19,7 @@ macro_rules! serde_as_text {
 }
 
 pub mod access;
+pub mod allowed_object;
 pub mod backup_context;
 pub mod client_extension;
 pub mod directory_object;
@@ -32,6 +33,7 @@ pub mod grant;
 pub mod guid;
 pub mod principal;
 pub mod reference;
+pub mod retention;
 pub mod safe_name;
 pub mod sddl;
 pub mod security_descriptor;

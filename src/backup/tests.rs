@@ -703,7 +703,8 @@ fn manifest_heals_and_leftovers_are_named() {
         ids
     };
     // As after a writer that was killed between the two steps.
-    index::leave(dir.path(), one.id.unwrap()).unwrap();
+    let folder = folder::Folder::open(dir.path()).unwrap();
+    index::leave(&folder, one.id.unwrap()).unwrap();
     assert_eq!(listed(), [two.id]);
     assert_eq!(
         verify_all(dir.path()).unwrap().manifest[0].code,

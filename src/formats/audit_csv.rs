@@ -12,6 +12,9 @@ pub struct AuditCsv {
     pub lines: IniFile,
 }
 
+/// The most fields of a line; Windows writes seven.
+pub const MAX_FIELDS: usize = 256;
+
 /// A field of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditField {
@@ -30,6 +33,9 @@ pub enum AuditCsvError {
     /// A quoted field is not closed, or text follows its end.
     #[error("line {0}: a quoted field is not closed before the next comma")]
     Quotes(usize),
+    /// A line has more fields than are read.
+    #[error("line {0}: more than {MAX_FIELDS} fields")]
+    TooManyFields(usize),
     /// A line has more or fewer fields than the first one.
     #[error("line {line}: {found} fields, and the first line has {expected}")]
     Fields {
@@ -56,6 +62,9 @@ impl AuditCsv {
             }
             let found = fields(line.text).ok_or(AuditCsvError::Quotes(line.number))?;
             let found = found.len();
+            if found > MAX_FIELDS {
+                return Err(AuditCsvError::TooManyFields(line.number));
+            }
             let expected = *expected.get_or_insert(found);
             if found != expected {
                 return Err(AuditCsvError::Fields {
@@ -87,7 +96,8 @@ impl AuditCsv {
     }
 }
 
-/// The fields of a line; `None` when quotes are not closed. Within quotes, a doubled quote is one quote.
+/// The fields of a line, no more than needed to see that there are too many; `None` when quotes are not closed. Within
+/// quotes, a doubled quote is one quote.
 fn fields(line: &str) -> Option<Vec<AuditField>> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -116,7 +126,7 @@ fn fields(line: &str) -> Option<Vec<AuditField>> {
             value,
         });
         let after = line.get(end..)?;
-        if after.is_empty() {
+        if after.is_empty() || found.len() > MAX_FIELDS {
             return Some(found);
         }
         after.strip_prefix(',')?;

@@ -19,6 +19,9 @@ pub const NAMESPACE: &str = "http://www.microsoft.com/GroupPolicy/GPOOperations"
 /// The maximum nesting of saved objects.
 const MAX_ENTRY_DEPTH: usize = 16;
 
+/// The maximum number of problems that are kept of one file; the last one says that there are more.
+const MAX_PROBLEMS: usize = 1000;
+
 /// The content of Backup.xml.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BackupXml {
@@ -189,12 +192,15 @@ pub fn parse(bytes: &[u8]) -> Result<ReadBackupXml, InvalidXml> {
         .named("GroupPolicyCoreSettings")
         .next()
         .ok_or_else(|| object.error("GroupPolicyCoreSettings is missing"))?;
+    let groups = || {
+        let lists = object.named("SecurityGroups");
+        lists.flat_map(|groups| groups.named("Group"))
+    };
+    // Counted first: a list that grows would hold many times the bytes of empty elements.
+    let mut principals = Vec::with_capacity(groups().count());
+    principals.extend(groups().map(|group| reader.principal(group)));
     let value = BackupXml {
-        principals: object
-            .named("SecurityGroups")
-            .flat_map(|groups| groups.named("Group"))
-            .map(|group| reader.principal(group))
-            .collect(),
+        principals,
         file_paths: object
             .named("FilePaths")
             .flat_map(|paths| paths.named("Path"))
@@ -215,6 +221,8 @@ pub fn parse(bytes: &[u8]) -> Result<ReadBackupXml, InvalidXml> {
             })
             .collect::<Result<_, InvalidXml>>()?,
     };
+    // The value is copied, and needs the tree no longer.
+    drop(root);
     Ok(ReadBackupXml {
         backup: Verbatim::parsed(value, bytes),
         problems: reader.problems,
@@ -232,7 +240,11 @@ struct BackupReader {
 
 impl BackupReader {
     fn problem(&mut self, element: &Element, reason: String) {
-        self.problems.push(element.error(reason));
+        match self.problems.len() {
+            ..MAX_PROBLEMS => self.problems.push(element.error(reason)),
+            MAX_PROBLEMS => self.problems.push(element.error("more problems follow")),
+            _ => {}
+        }
     }
 
     fn principal(&mut self, group: &Element) -> InventoryPrincipal {

@@ -183,7 +183,9 @@ impl IniFile {
     /// As [`text::decode`]: only when the file contradicts its own byte order mark.
     pub fn parse(bytes: &[u8]) -> Result<Self, TextError> {
         let (encoding, text) = text::decode(bytes)?;
-        let mut lines = Vec::new();
+        // Counted first: a list that grows would hold many times the bytes of a file of empty lines.
+        let ends = text.bytes().filter(|byte| matches!(byte, b'\r' | b'\n'));
+        let mut lines = Vec::with_capacity(ends.count().saturating_add(1));
         let mut rest = text.as_str();
         while !rest.is_empty() {
             let length = rest.find(['\r', '\n']).unwrap_or(rest.len());

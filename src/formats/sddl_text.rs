@@ -2,6 +2,7 @@
 //! everything except SIDs is unchanged. Aliases such as `BA` or `DU` are not references, because the client resolves
 //! them in its own domain.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::model::sid::Sid;
@@ -57,6 +58,9 @@ const ACE_TYPES: &[&str] = &[
 /// The number of semicolons before the trustee.
 const FIELDS_BEFORE_TRUSTEE: usize = 5;
 
+/// The maximum number of open parentheses; conditions are read to a depth of 100.
+const MAX_OPEN: usize = 256;
+
 /// An open parenthesis.
 struct OpenParenthesis {
     start: usize,
@@ -67,26 +71,32 @@ struct OpenParenthesis {
 /// strings within an ACE (conditions, resource attributes) belong to it; an unclosed ACE is skipped.
 pub fn aces(text: &str) -> Vec<SddlAce> {
     let mut found: Vec<SddlAce> = Vec::new();
-    let mut stack: Vec<OpenParenthesis> = Vec::new();
+    let mut stack: VecDeque<OpenParenthesis> = VecDeque::new();
     let mut quoted = false;
     for (position, byte) in text.bytes().enumerate() {
         match byte {
             // A quote counts only inside an ACE's inner parentheses: elsewhere it may belong to the surrounding format.
             b'"' if quoted || stack.len() > 1 => quoted = !quoted,
             _ if quoted => {}
-            b'(' => stack.push(OpenParenthesis {
-                start: position,
-                semicolons: Vec::new(),
-            }),
+            b'(' => {
+                // Nothing that is an ACE is nested so deep, so the outermost is text.
+                if stack.len() == MAX_OPEN {
+                    stack.pop_front();
+                }
+                stack.push_back(OpenParenthesis {
+                    start: position,
+                    semicolons: Vec::new(),
+                });
+            }
             b';' => {
-                if let Some(open) = stack.last_mut()
+                if let Some(open) = stack.back_mut()
                     && open.semicolons.len() <= FIELDS_BEFORE_TRUSTEE
                 {
                     open.semicolons.push(position);
                 }
             }
             b')' => {
-                if let Some(ace) = stack.pop().and_then(|open| ace(text, &open, position)) {
+                if let Some(ace) = stack.pop_back().and_then(|open| ace(text, &open, position)) {
                     while found
                         .last()
                         .is_some_and(|inner| inner.span.start > ace.span.start)
@@ -145,7 +155,7 @@ pub fn literal_sids(text: &str) -> Vec<SddlSid> {
             condition_sids(text, ace.rest)
         });
     }
-    found.sort_by_key(|sid| sid.span.start);
+    found.sort_unstable_by_key(|sid| sid.span.start);
     found
 }
 

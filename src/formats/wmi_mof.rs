@@ -9,6 +9,9 @@ use crate::model::wmi_filter::{WmiFilterFile, WmiQuery};
 /// The maximum size of a file, in bytes; a filter has a few kilobytes.
 pub const MAX_BYTES: usize = 1 << 20;
 
+/// The most words, strings and signs that are read; a filter has a few hundred.
+const MAX_TOKENS: usize = 100_000;
+
 /// The file is not a WMI filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MofError {
@@ -150,6 +153,12 @@ impl MofReader {
         let mut line = 1;
         let mut rest = text.chars().peekable();
         while let Some(character) = rest.next() {
+            if tokens.len() == MAX_TOKENS {
+                return Err(MofError::Syntax {
+                    line,
+                    reason: format!("there are more than {MAX_TOKENS} words and signs"),
+                });
+            }
             match character {
                 '\n' => line += 1,
                 c if c.is_whitespace() => {}

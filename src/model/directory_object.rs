@@ -63,6 +63,12 @@ impl AttributeValues {
     }
 }
 
+impl AsRef<DirectoryObject> for DirectoryObject {
+    fn as_ref(&self) -> &DirectoryObject {
+        self
+    }
+}
+
 impl DirectoryObject {
     /// The location in lower case: equal for two objects that cannot both exist.
     pub fn key(&self) -> Vec<String> {

@@ -145,6 +145,11 @@ fn application_text(kind: u8, data: &[u8]) -> Option<String> {
     }
 }
 
+/// The condition of a callback entry [MS-DTYP 2.5.1.1]; `None` when it cannot be read.
+pub fn condition_text(rights: &AceRights) -> Option<String> {
+    condition::to_text(&rights.application_data)
+}
+
 /// Replaces the SIDs in the condition of a callback entry. An entry without a condition is unchanged. Returns `false`,
 /// and changes nothing, when the condition cannot be parsed.
 pub fn map_condition(ace: &mut Ace, sid_of: &mut dyn FnMut(&Sid) -> Sid) -> bool {

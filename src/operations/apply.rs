@@ -144,7 +144,10 @@ pub async fn apply(
         Some(current_state(domain, plan, control).await?)
     };
     rights::check(session, plan).await?;
-    let before = current.as_ref().map(Before::of);
+    let before = current
+        .as_ref()
+        .map(|current| Before::of(current, plan))
+        .transpose()?;
     let mut journal = Journal::start(&options.journal_root, plan, before.as_ref())?;
     let mut messages = plan.messages.clone();
     if let Some(current) = &current {

@@ -5,10 +5,23 @@ use super::{
 };
 use crate::model::sid::Sid;
 
+/// Which entries of the directory DACL a server wants on the files of a GPO. A server does not report its version, so
+/// only what it stores shows which of the two it wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileEntries {
+    /// Entries that allow, with or without object types: what `samba.ntacls.dsacl2fsacl` of Samba 4.17 and 4.22 keeps.
+    #[default]
+    WithObjectAces,
+    /// Entries without object types that allow or deny: what the same function keeps in Samba 4.25. Its smbd refuses a
+    /// descriptor with an object entry (`create_canon_ace_lists: unable to set anything but an ALLOW or DENY ACE` in its log
+    /// at level 10, STATUS_ACCESS_DENIED to the client), and `samba-tool ntacl sysvolcheck` refuses a file that has one.
+    WithoutObjectAces,
+}
+
 /// The descriptor of every file and folder of a GPO in SYSVOL, and the two values with which it is set, in two steps.
 ///
-/// A Samba server stores a DACL with object entries but does not update the POSIX permissions of the file, so that an
-/// editor with permission to edit is denied access. The first step sets the descriptor without its object entries,
+/// A Samba server up to 4.22 stores a DACL with object entries but does not update the POSIX permissions of the file, so
+/// that an editor with permission to edit is denied access. The first step sets the descriptor without its object entries,
 /// which updates the POSIX permissions; the second step adds the object entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileDescriptor {
@@ -23,8 +36,8 @@ pub struct FileDescriptor {
 /// Derives the descriptor that `samba-tool ntacl sysvolcheck` expects on every file and every folder of a GPO:
 ///
 /// - owner, group, protection and the order of entries are those of the directory object;
-/// - entries that allow, with or without object types, are kept; all others (denying, callback) are dropped, and so are
-///   entries for Pre-Windows 2000 Compatible Access (S-1-5-32-554);
+/// - which entries are kept depends on the server (see [`FileEntries`]); callback entries never are, nor are entries for
+///   Pre-Windows 2000 Compatible Access (S-1-5-32-554);
 /// - every entry gets object and container inheritance, files too; Creator Owner also inherit-only;
 /// - directory rights become file rights: see `file_mask`. An entry whose rights have no counterpart is kept with an
 ///   empty mask: the Apply Group Policy entry becomes `OA;OICI;;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU`.
@@ -36,17 +49,19 @@ pub struct FileDescriptor {
 /// When the directory's descriptor has no DACL or a NULL one, or the result does not fit in a descriptor.
 pub fn file_descriptor(
     directory: &SecurityDescriptor,
+    entries: FileEntries,
 ) -> Result<FileDescriptor, InvalidSecurityDescriptor> {
     let DaclState::List(dacl) = directory.dacl_state() else {
         return Err(InvalidSecurityDescriptor::new("it has no DACL"));
     };
+    let second = match entries {
+        FileEntries::WithObjectAces => ace_type::ACCESS_ALLOWED_OBJECT,
+        FileEntries::WithoutObjectAces => ace_type::ACCESS_DENIED,
+    };
     let mut aces = Vec::new();
     for ace in &dacl.aces {
         let mut ace = ace.clone();
-        if !matches!(
-            ace.ace_type,
-            ace_type::ACCESS_ALLOWED | ace_type::ACCESS_ALLOWED_OBJECT
-        ) {
+        if ace.ace_type != ace_type::ACCESS_ALLOWED && ace.ace_type != second {
             continue;
         }
         let Some(rights) = ace.rights_mut() else {
@@ -72,15 +87,22 @@ pub fn file_descriptor(
         dacl: Some(Acl::new(aces)),
         ..SecurityDescriptor::new()
     };
-    FileDescriptor::of(descriptor)
+    FileDescriptor::of(descriptor, entries)
 }
 
 impl FileDescriptor {
-    /// Computes the two steps for a descriptor.
+    /// Computes the two steps for a descriptor. Object entries are left out where the server refuses them.
     ///
     /// # Errors
     /// When the descriptor cannot be encoded.
-    pub fn of(descriptor: SecurityDescriptor) -> Result<Self, InvalidSecurityDescriptor> {
+    pub fn of(
+        descriptor: SecurityDescriptor,
+        entries: FileEntries,
+    ) -> Result<Self, InvalidSecurityDescriptor> {
+        let descriptor = match entries {
+            FileEntries::WithObjectAces => descriptor,
+            FileEntries::WithoutObjectAces => descriptor.without_object_aces(),
+        };
         let mut sent = descriptor.clone();
         if sent.control & control::DACL_AUTO_INHERITED != 0 {
             sent.control |= control::DACL_AUTO_INHERIT_REQ;
@@ -90,6 +112,15 @@ impl FileDescriptor {
             with_object_aces: sent.to_bytes()?,
             descriptor,
         })
+    }
+
+    /// The self-relative bytes to set, one after the other: one value when there are no object entries, else two.
+    pub fn into_steps(self) -> Vec<Vec<u8>> {
+        if self.without_object_aces == self.with_object_aces {
+            vec![self.with_object_aces]
+        } else {
+            vec![self.without_object_aces, self.with_object_aces]
+        }
     }
 }
 

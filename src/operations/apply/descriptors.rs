@@ -168,7 +168,8 @@ impl Run<'_> {
 
     /// The descriptor of the GPO's folder, derived from that of its container.
     pub(super) fn derived(&self, directory_descriptor: &[u8]) -> Result<FileDescriptor> {
-        derived_descriptor(directory_descriptor)
+        let entries = self.sysvol().file_entries().unwrap_or_default();
+        derived_descriptor(directory_descriptor, entries)
     }
 }
 

@@ -270,7 +270,7 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         return;
     }
     let wanted = SecurityDescriptor::parse(&facts.object.security_descriptor)
-        .and_then(|descriptor| file_descriptor(&descriptor));
+        .and_then(|descriptor| file_descriptor(&descriptor, facts.file_entries));
     let wanted = match wanted {
         Ok(wanted) => wanted.descriptor,
         Err(error) => {
