@@ -12,6 +12,7 @@ mod delegated_editor;
 mod diff;
 mod directory;
 mod formats;
+mod identity;
 mod import;
 mod links;
 mod mapping;

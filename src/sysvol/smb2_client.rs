@@ -7,6 +7,7 @@ mod compound;
 mod large;
 mod listing;
 mod login;
+mod negotiation;
 mod refusal;
 
 use std::time::Duration;
