@@ -1,12 +1,6 @@
 //! A server, and a share, that serve encrypted sessions only: `server smb encrypt = required` for all of it, `smb encrypt =
 //! required` for SYSVOL. An ordinary client that does not encrypt is refused meanwhile, so what works is encrypted.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
 use crate::support::*;
 use crate::sysvol::{back_ends, reads_and_writes};
 use serde_json::Value;
@@ -86,7 +80,7 @@ async fn what_requires_encryption_gets_it() {
             !codes(&result).contains(&"descriptors-not-set".to_owned()),
             "{result:#}"
         );
-        judges_are_content(SIDE);
+        assert_samba_checks_pass(SIDE);
         let said = gpoctl(&["check", &name, "--domain", DOMAIN, "--json"]);
         let report: Value = serde_json::from_str(&said.stdout).unwrap();
         assert_eq!(
@@ -105,5 +99,5 @@ async fn what_requires_encryption_gets_it() {
         assert!(!said.stderr.contains("encrypt"), "{}", said.stderr);
         drop(required);
     }
-    judges_are_content(SIDE);
+    assert_samba_checks_pass(SIDE);
 }

@@ -1,12 +1,6 @@
 //! Every verb that writes, and what undoes it, on whichever version of Samba the lab runs. After each one Samba's own checks of
 //! that version and `gpoctl check` have nothing against the domain, and a repair has nothing to do.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
 use crate::support::*;
 use serde_json::Value;
 
@@ -14,7 +8,7 @@ const DOMAIN: &str = "dst.test";
 
 /// All of Samba's checks and gpoctl's have nothing against the domain, and `check --fix` has nothing to do.
 fn all_judges_are_content() {
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     nothing_to_repair();
 }
 
