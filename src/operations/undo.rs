@@ -60,6 +60,9 @@ pub async fn plan(
             format!("operation {} {why}", operation.id),
         ))
     };
+    if let SavedPlan::Gpo(plan) = &stored {
+        operation.refuse_foreign(plan, operation.before()?.as_ref())?;
+    }
     match operation.state {
         OperationState::Running => refuse(ErrorKind::Conflict, "is still at work"),
         OperationState::Failed => refuse(

@@ -33,9 +33,10 @@ pub async fn roll_back(
             ),
         ));
     }
+    let before = operation.before()?;
+    operation.refuse_foreign(&plan, before.as_ref())?;
     let mut journal = operation.reopen()?;
     let changes = operation.changes.clone();
-    let before = operation.before()?;
     let staging = StagingArea::new(&plan.target.domain, plan.target.guid, &operation.id);
     options.control.report(Phase::RollBack, 0, 1, 0);
     let undo = Undo {
@@ -107,6 +108,7 @@ pub async fn clean_up(
             error
         });
     }
+    operation.refuse_foreign(&plan, operation.before()?.as_ref())?;
     let mut journal = operation.reopen()?;
     let staging = StagingArea::new(&plan.target.domain, plan.target.guid, &operation.id);
     let mut paths = Vec::new();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::FileContent;
 use super::entries::{sha256, tree_hashes};
+use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::version::GpoVersion;
@@ -113,6 +114,15 @@ impl GpoState {
                 .map(ObjectState::of)
                 .collect(),
         }
+    }
+
+    /// Whether these are the objects below the GPO.
+    pub(in crate::operations) fn holds(&self, objects: &[AllowedObject]) -> bool {
+        let found: BTreeMap<String, String> = objects
+            .iter()
+            .map(|object| (object.rdns.join(","), content_hash(object)))
+            .collect();
+        found == self.directory_objects
     }
 
     /// What differs from `other`, one sentence each; empty when nothing does.
