@@ -116,6 +116,7 @@ fn what_is_not_whole_is_saved_as_partial() {
         .map(|path| {
             gpoctl(&[
                 "restore",
+                "--accept-permissions",
                 path,
                 "--domain",
                 "src.test",

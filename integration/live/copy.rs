@@ -47,7 +47,12 @@ fn seeds(side: &str) -> [String; 2] {
             return seed.to_owned();
         }
         let name = fresh(&format!("{seed} to copy"));
-        copy_of_seed(seed, side, &name, &["--preserve-acl"]);
+        copy_of_seed(
+            seed,
+            side,
+            &name,
+            &["--preserve-acl", "--accept-permissions"],
+        );
         name
     })
 }
@@ -70,7 +75,13 @@ fn within_the_domain_everything_stays_but_the_identity() {
         let mut made = Vec::new();
         for seed in &seeds {
             let name = fresh(&format!("{seed} copied"));
-            let result = copy(seed, domain, domain, &["--name", &name, "--preserve-acl"]).json();
+            let result = copy(
+                seed,
+                domain,
+                domain,
+                &["--name", &name, "--preserve-acl", "--accept-permissions"],
+            )
+            .json();
             assert_eq!(result["gpo"]["created"], true);
             let now = state(side);
             let (source, copied) = (gpo_named(&now, seed), gpo_named(&now, &name));
@@ -130,6 +141,7 @@ fn there_and_back_with_the_inverse_table_restores_every_byte() {
                 "--name",
                 &name,
                 "--preserve-acl",
+                "--accept-permissions",
                 "--migration-table",
                 there,
             ];
@@ -149,7 +161,14 @@ fn there_and_back_with_the_inverse_table_restores_every_byte() {
             assert!(!directory.contains(&foreign), "{directory}");
 
             let home = fresh(&format!("{seed} home again"));
-            let options = ["--name", &home, "--preserve-acl", "--migration-table", back];
+            let options = [
+                "--name",
+                &home,
+                "--preserve-acl",
+                "--accept-permissions",
+                "--migration-table",
+                back,
+            ];
             copy(&name, far, here, &options).json();
             let mut home_again = gpo_named(&state(from), &home);
             // A copy of the seed has that SID from the beginning.
@@ -188,7 +207,7 @@ fn a_principal_without_a_row_stays_in_the_permissions_and_is_said() {
         "Everything",
         "src.test",
         "dst.test",
-        &["--name", &name, "--preserve-acl"],
+        &["--name", &name, "--preserve-acl", "--accept-permissions"],
     )
     .json();
     assert!(codes(&result).contains(&"foreign-principal".to_owned()));
@@ -209,6 +228,7 @@ fn a_principal_without_a_row_stays_in_the_permissions_and_is_said() {
             "--name",
             &other,
             "--preserve-acl",
+            "--accept-permissions",
             "--exclusive",
             "--migration-table",
             table.to_str().unwrap(),
@@ -296,7 +316,13 @@ fn a_principal_of_a_package_alone_is_mapped_by_its_name() {
     );
     let table = table(&[("GlobalGroup", "Büro Nord@src.test", set("Support@dst.test"))]);
     let name = fresh("Package rights arrived");
-    let more = ["--name", &name, "--preserve-acl", "--migration-table"];
+    let more = [
+        "--name",
+        &name,
+        "--preserve-acl",
+        "--accept-permissions",
+        "--migration-table",
+    ];
     copy(
         &source,
         "src.test",

@@ -342,7 +342,14 @@ fn links_go_with_the_gpo_or_stay() {
         let kept = kept_backup(&said);
         write(
             domain,
-            &["restore", &name, "--backup-dir", &kept, "--with-links"],
+            &[
+                "restore",
+                "--accept-permissions",
+                &name,
+                "--backup-dir",
+                &kept,
+                "--with-links",
+            ],
         )
         .json();
         let now = state(side);
@@ -358,7 +365,17 @@ fn links_go_with_the_gpo_or_stay() {
         judges_are_content(side);
         // Back under its GUID it is in force there again, and can be unlinked like any other.
         let kept = kept_backup(&said);
-        let restored = write(domain, &["restore", &name, "--backup-dir", &kept]).json();
+        let restored = write(
+            domain,
+            &[
+                "restore",
+                "--accept-permissions",
+                &name,
+                "--backup-dir",
+                &kept,
+            ],
+        )
+        .json();
         assert!(codes(&restored).contains(&"link-in-force".to_owned()));
         judges_are_content(side);
         write(domain, &["delete", &name]).json();
@@ -374,7 +391,12 @@ fn who_may_edit_may_not_delete_and_nothing_is_lost() {
     let _alone = alone();
     // What he may: edit a copy of the seed that is delegated to him. The backup is of the other domain.
     let name = fresh("Edited in SRC");
-    copy_of_seed("Everything", "src", &name, &["--preserve-acl"]);
+    copy_of_seed(
+        "Everything",
+        "src",
+        &name,
+        &["--preserve-acl", "--accept-permissions"],
+    );
     let backup = &back_up("dst.test", &["Target Filled"])["Target Filled"];
     let import = ["import", backup.to_str().unwrap(), "--into", &name];
     write("src.test", &[&import[..], &editor("src")].concat()).json();
@@ -521,7 +543,15 @@ fn a_deletion_that_fails_half_way_is_undone() {
     // Deleted and restored, the folder is as the DACL wants it.
     let backup = back_up("src.test", &[name.as_str()]);
     write("src.test", &["delete", &name]).json();
-    write("src.test", &["restore", backup[&name].to_str().unwrap()]).json();
+    write(
+        "src.test",
+        &[
+            "restore",
+            "--accept-permissions",
+            backup[&name].to_str().unwrap(),
+        ],
+    )
+    .json();
     // What is absent before is absent again.
     ldbmodify(
         "src",

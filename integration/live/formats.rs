@@ -365,7 +365,7 @@ fn names_that_windows_cannot_tell_apart_or_read_are_told() {
     );
     // What writes does not choose between the two.
     let other = &fresh("Odd names copied");
-    let restore = ["restore", path, "--allow-partial"];
+    let restore = ["restore", "--accept-permissions", path, "--allow-partial"];
     for said in [
         import(backup, name, &["--yes"]),
         write("dst.test", &restore),

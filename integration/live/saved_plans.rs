@@ -297,7 +297,16 @@ fn a_gpo_without_a_folder_leaves_a_partial_backup_and_that_is_said() {
         let deleted = write(&domain, &["delete", &name]).json();
         assert!(codes(&deleted).contains(&"partial-safety-backup".to_owned()));
         let kept = kept_backup(&deleted);
-        let restored = write(&domain, &["restore", &name, "--backup-dir", &kept]);
+        let restored = write(
+            &domain,
+            &[
+                "restore",
+                "--accept-permissions",
+                &name,
+                "--backup-dir",
+                &kept,
+            ],
+        );
         assert_eq!(restored.status, 1);
         assert!(
             restored.stderr.contains("--allow-partial"),

@@ -401,6 +401,7 @@ fn what_cannot_be_read_costs_only_itself() {
     // What it lacks would go from the GPO, so it is put back on purpose only.
     let restore = [
         "restore",
+        "--accept-permissions",
         path,
         "--domain",
         "src.test",
