@@ -1,17 +1,18 @@
-//! How a plan is shown: as a person reads a diff.
+//! How a plan is shown: like a diff.
 
 use super::permissions::{self, Names};
 use super::report::show_risks;
 use super::ui::{Colour, Ui, counted};
 use crate::migration::report::{MappedReference, Outcome};
 use crate::model::client_extension;
+use crate::model::dn::Dn;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::reference::Place;
 use crate::operations::plan::{Change, Plan, Step, Verb};
 use crate::operations::risks::Risk;
 
-/// The whole of a plan, with SIDs where nobody was asked for names.
+/// A whole plan, with SIDs where no names were looked up.
 pub(super) fn show(ui: &Ui, plan: &Plan) {
     show_with(ui, plan, &Names::new());
 }
@@ -54,7 +55,7 @@ pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
             show_mapped(ui, mapped);
         }
     }
-    // A plan without files, as to delete a GPO, lets nothing in.
+    // A plan without files, such as a deletion, adds no settings.
     if !plan.entries.is_empty() || !plan.risks.is_empty() {
         let risks: Vec<Risk> = plan
             .risks
@@ -129,10 +130,10 @@ fn show_mapped(ui: &Ui, mapped: &MappedReference) {
     };
     let place = within_file(&reference.place);
     match &mapped.outcome {
-        Outcome::Kept => ui.line(&format!("    {place}{what} stays{row}")),
+        Outcome::Kept => ui.line(&format!("    {place}{what}: unchanged{row}")),
         Outcome::OutOfScope => ui.coloured(
             Colour::Dim,
-            &format!("    {place}{what} stays, outside the scope"),
+            &format!("    {place}{what}: unchanged, outside the scope"),
         ),
         Outcome::Replaced { by, sid } => {
             let new = match sid {
@@ -160,7 +161,7 @@ fn within_file(place: &Place) -> String {
     }
 }
 
-/// What goes and what comes, a line each. Where nothing of it can be told apart, the two texts are shown.
+/// What is removed and what is added, a line each. Where no line differs, the two texts are shown.
 fn show_difference(ui: &Ui, what: &str, old: &[String], new: &[String], texts: (&str, &str)) {
     let gone: Vec<_> = old.iter().filter(|line| !new.contains(line)).collect();
     let come: Vec<_> = new.iter().filter(|line| !old.contains(line)).collect();
@@ -203,6 +204,11 @@ fn link_lines(value: &str) -> Vec<String> {
     LinkList::parse(value).links().map(line).collect()
 }
 
+/// A domain, OU or site as `corp.example/Staff`; a text that is not a DN as it is.
+fn container(dn: &str) -> String {
+    Dn::parse(dn).map_or_else(|_| dn.to_owned(), |dn| dn.canonical_name())
+}
+
 fn show_step(ui: &Ui, step: &Step) {
     let change = |name: &str, from: &str, to: &str| {
         if from == to {
@@ -222,7 +228,13 @@ fn show_step(ui: &Ui, step: &Step) {
             let from = from.as_deref().unwrap_or_default();
             let to = to.as_deref().unwrap_or_default();
             let (old, new) = (link_lines(from), link_lines(to));
-            show_difference(ui, &format!("link of {som}"), &old, &new, (from, to));
+            show_difference(
+                ui,
+                &format!("link of {}", container(som)),
+                &old,
+                &new,
+                (from, to),
+            );
         }
         Step::DeleteGpo {
             guid, display_name, ..

@@ -1,7 +1,5 @@
-//! What every command that writes to a domain has: dry run, saved plan, question, apply.
+//! What every command that writes to a domain has in common: dry run, saved plan, question, apply.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,6 +7,7 @@ use clap::Args;
 use super::permissions::{self, Names};
 use super::ui::Ui;
 use crate::backup::StoredBackup;
+use crate::backup::folder::{Folder, PRIVATE_FILE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::operations::permissions::changes;
 use crate::operations::plan::{Plan, sha256};
@@ -37,7 +36,7 @@ pub(super) struct WritingArgs {
 }
 
 impl WritingArgs {
-    /// Whether the plan is shown or saved, and nothing else.
+    /// Whether the plan is only shown or saved.
     pub(super) fn only_shows(&self) -> bool {
         self.dry_run || self.plan_out.is_some()
     }
@@ -47,7 +46,7 @@ impl WritingArgs {
         self.plan_out.as_deref()
     }
 
-    /// Saves the plan, if that is wanted.
+    /// Saves the plan if --plan-out is given, with its SHA-256 beside it.
     pub(super) fn save(&self, ui: &Ui, json: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
         let Some(file) = &self.plan_out else {
             return Ok(());
@@ -61,7 +60,7 @@ impl WritingArgs {
         Ok(())
     }
 
-    /// What is said at the end when the plan was only shown or saved.
+    /// The last message when the plan was only shown or saved.
     pub(super) fn nothing_changed(&self) -> String {
         match &self.plan_out {
             Some(file) => format!(
@@ -120,7 +119,7 @@ pub(super) async fn read_backup(spec: String, folder: Option<PathBuf>) -> Result
     .map_err(|cause| Error::new(ErrorKind::Internal, "cannot read the backup").with_source(cause))?
 }
 
-/// Shows a plan, and does with it what the options say: save, stop, ask, apply.
+/// Shows a plan, and then saves it, stops, or asks and applies it, as the options require.
 pub(super) async fn finish(
     session: DomainSession,
     plan: &Plan,
@@ -192,7 +191,7 @@ fn hash_file(plan: &Path) -> PathBuf {
     name.into()
 }
 
-/// A plan may hold what a policy holds, so only its owner may read the file.
+/// A plan can contain secrets of a policy, so only its owner may read the file.
 fn save_new(bytes: &[u8], file: &Path) -> Result<()> {
     let failed = |cause: std::io::Error| {
         Error::new(
@@ -201,13 +200,10 @@ fn save_new(bytes: &[u8], file: &Path) -> Result<()> {
         )
         .with_source(cause)
     };
-    let mut out = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file)
-        .map_err(failed)?;
-    out.write_all(bytes)
-        .and_then(|()| out.sync_all())
+    Folder::of_file(file)
+        .and_then(|(folder, name)| {
+            folder.write_synced(name, bytes, PRIVATE_FILE)?;
+            folder.sync()
+        })
         .map_err(failed)
 }
