@@ -134,7 +134,10 @@ impl GpoState {
             }
         };
         let version = |version: Option<GpoVersion>| {
-            version.map_or_else(|| "absent".to_owned(), |v| v.to_string())
+            version.map_or_else(
+                || "absent".to_owned(),
+                |v| format!("computer {}, user {}", v.machine, v.user),
+            )
         };
         compare(
             "the display name",
