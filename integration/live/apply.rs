@@ -44,7 +44,7 @@ fn a_saved_plan_does_exactly_that_or_is_stale() {
     assert!(
         stale
             .stderr
-            .contains("versionNumber was 1/1 and is now 2/2"),
+            .contains("versionNumber was computer 1, user 1 and is now computer 2, user 2"),
         "{}",
         stale.stderr
     );
