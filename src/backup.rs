@@ -16,9 +16,10 @@
 
 mod compose;
 mod delete;
-mod folder;
+pub(crate) mod folder;
 mod index;
 mod list;
+mod prune;
 mod read;
 mod side_file;
 mod verify;
@@ -28,15 +29,16 @@ use std::path::{Path, PathBuf};
 
 pub use delete::{delete, forget};
 pub use list::{find_by_id, latest, list, resolve};
+pub use prune::{PruneDecision, decide as decide_pruning};
 pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
 pub use verify::{Verified, verify, verify_all};
-pub use write::{MAX_COMMENT, Staged, check, commit, make_folder, stage, write};
+pub use write::{MAX_COMMENT, Staged, Target, check, commit, open, stage, write};
 
 use crate::formats::bkup_info::BackupInst;
 use crate::message::StatusMessage;
+use crate::model::backup_context::BackupContext;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
-use crate::model::surroundings::Surroundings;
 
 /// What bkupInfo.xml says of a backup, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -82,8 +84,8 @@ pub struct StoredBackup {
     pub info: BackupInfo,
     /// The GPO.
     pub snapshot: GpoSnapshot,
-    /// What stood around it, as far as the backup tells: one that another program wrote does not.
-    pub around: Surroundings,
+    /// Its links, WMI filter, owner and GPT.INI, as far as the backup records them: only gpoctl's own backups do.
+    pub context: BackupContext,
     /// What is wrong with it.
     pub problems: Vec<StatusMessage>,
 }

@@ -42,7 +42,7 @@ impl ErrorKind {
     /// | 0 | done |
     /// | 1 | failed, nothing changed |
     /// | 2 | usage |
-    /// | 3 | partly done: some of several GPOs, or a leftover to resume |
+    /// | 3 | partly done: some of several GPOs, or something left to clean up |
     /// | 130 | stopped on request, nothing left half-written |
     pub fn exit_status(self) -> u8 {
         match self {
@@ -61,6 +61,7 @@ pub struct Error {
     message: String,
     hint: Option<String>,
     details: Vec<crate::message::StatusMessage>,
+    candidates: Vec<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -72,6 +73,7 @@ impl Error {
             message: message.into(),
             hint: None,
             details: Vec::new(),
+            candidates: Vec::new(),
             source: None,
         }
     }
@@ -97,6 +99,14 @@ impl Error {
     #[must_use]
     pub fn with_details(mut self, details: Vec<crate::message::StatusMessage>) -> Self {
         self.details = details;
+        self
+    }
+
+    /// Adds the things that an ambiguous name could refer to, sorted.
+    #[must_use]
+    pub fn with_candidates(mut self, candidates: impl IntoIterator<Item = String>) -> Self {
+        self.candidates = candidates.into_iter().collect();
+        self.candidates.sort();
         self
     }
 
@@ -127,6 +137,11 @@ impl Error {
     /// The next step, if one is known.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
+    }
+
+    /// The things that an ambiguous name could refer to, sorted; empty for every other error.
+    pub fn candidates(&self) -> &[String] {
+        &self.candidates
     }
 
     /// The findings behind an error that has several.

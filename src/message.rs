@@ -86,19 +86,43 @@ impl StatusMessage {
     }
 }
 
-/// Text from a file, a table or a directory for a sentence: as it stands, but control characters and those that change the
-/// direction of a line or take no room are escaped. Backslashes stay single.
+/// Text from a file, a table or a directory for people: as it is, but every character that could forge or hide output is
+/// escaped: control characters and line breaks, characters that change the direction of a line, and characters that take no
+/// room. Backslashes stay single, because they are part of most names. What is printable already stays as it is.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        let hidden = matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
-        if hidden || character.is_control() {
+        if character.is_control() || is_invisible(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);
         }
     }
     shown
+}
+
+/// Whether a character changes the order of others, breaks the line, or takes no room [Unicode 17, Bidi_Control and
+/// Default_Ignorable_Code_Point, without the variation selectors that ordinary emoji hold].
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{AD}'
+            | '\u{34F}'
+            | '\u{61C}'
+            | '\u{115F}'..='\u{1160}'
+            | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{3164}'
+            | '\u{FEFF}'
+            | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}'
+    )
 }
 
 #[cfg(test)]
@@ -112,5 +136,13 @@ mod tests {
             printable("a\u{1b}[2J\u{202e}b\n"),
             "a\\u{1b}[2J\\u{202e}b\\n"
         );
+        let hidden =
+            "\r\u{85}\u{2028}\u{2029}\u{200b}\u{200d}\u{61c}\u{2066}\u{feff}\u{ad}\u{e0041}";
+        let shown = printable(hidden);
+        assert!(
+            shown.is_ascii() && !shown.contains(char::is_control),
+            "{shown}"
+        );
+        assert_eq!(printable(&shown), shown);
     }
 }

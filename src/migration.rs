@@ -1,17 +1,17 @@
-//! References in a snapshot, the migration table, resolving, mapping, and the report of it all.
+//! References in a snapshot, the migration table, and the mapping of one to the other.
 //!
-//! [`places`] knows where references stand: one visitor per format serves both the scan and the rewriting, so what is
-//! found is what is mapped.
+//! [`references`] finds references: one visitor per file format serves both scanning and rewriting, so that exactly
+//! what is found is mapped.
 
-mod agreement;
 pub mod fill;
-pub mod identity;
+pub mod inventory;
 pub mod map;
-pub mod places;
 pub mod populate;
+pub mod references;
 pub mod report;
 pub mod resolve;
 pub mod scan;
+mod sid_name_pairs;
 pub mod suggest;
 pub mod table;
 pub mod validate;

@@ -19,6 +19,8 @@ macro_rules! serde_as_text {
 }
 
 pub mod access;
+pub mod allowed_object;
+pub mod backup_context;
 pub mod client_extension;
 pub mod directory_object;
 pub mod dn;
@@ -31,12 +33,12 @@ pub mod grant;
 pub mod guid;
 pub mod principal;
 pub mod reference;
+pub mod retention;
 pub mod safe_name;
 pub mod sddl;
 pub mod security_descriptor;
 pub mod sid;
 pub mod snapshot;
-pub mod surroundings;
 pub mod unc_path;
 pub mod version;
 pub mod well_known;

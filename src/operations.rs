@@ -30,6 +30,7 @@ pub mod journal;
 pub mod link;
 mod objects;
 mod partial;
+pub mod permissions;
 pub mod plan;
 pub mod progress;
 pub mod read;

@@ -1,34 +1,23 @@
 //! Every Preferences file of the corpus: written again byte for byte, counted against figures that were taken independently,
 //! its references against a search through the raw text, and mapped. The corpus is named by `GPOCTL_CORPUS`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "helpers of tests stand outside of the test functions here"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::support::corpus;
 use bytes::Bytes;
 use gpoctl::formats::preferences::passwords::passwords;
 use gpoctl::formats::preferences::{PreferenceKind, Preferences};
-use gpoctl::migration::places::{Found, FoundTarget, GptFileFormat, Rewrite, visit_file};
+use gpoctl::migration::references::{
+    GptFileFormat, Occurrence, ReferenceTarget, Rewrite, visit_file,
+};
 use gpoctl::model::safe_name::RelPath;
 use quick_xml::events::Event;
 
-/// Every Preferences file: where it is, its path below the GPO, its bytes. `None` when no corpus is named.
-fn files() -> Option<Vec<(PathBuf, RelPath, Bytes)>> {
-    let Some(root) = std::env::var_os("GPOCTL_CORPUS") else {
-        // Written past the capture of the test harness, so that it is seen without --nocapture.
-        let text = "NOT RUN: set GPOCTL_CORPUS to the folder of the corpus\n";
-        std::io::stderr().write_all(text.as_bytes()).unwrap();
-        return None;
-    };
+/// Every Preferences file: where it is, its path below the GPO, its bytes.
+fn files() -> Vec<(PathBuf, RelPath, Bytes)> {
     let mut files = Vec::new();
-    let mut folders = vec![PathBuf::from(root)];
+    let mut folders = vec![corpus()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
@@ -41,7 +30,7 @@ fn files() -> Option<Vec<(PathBuf, RelPath, Bytes)>> {
         }
     }
     files.sort();
-    Some(files)
+    files
 }
 
 /// The path from `Machine` or `User` on, of a Preferences file.
@@ -64,8 +53,9 @@ fn count<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn every_file_comes_back_and_the_figures_are_those_of_the_survey() {
-    let Some(files) = files() else { return };
+    let files = files();
     let mut names = BTreeMap::new();
     let mut kinds = BTreeMap::new();
     let mut filters: BTreeMap<String, usize> = BTreeMap::new();
@@ -86,7 +76,7 @@ fn every_file_comes_back_and_the_figures_are_those_of_the_survey() {
         count(&mut kinds, file.kind());
         file.walk(&mut |cursor| {
             if cursor.element.name.starts_with("Filter") {
-                count(&mut filters, cursor.element.name.clone());
+                count(&mut filters, cursor.element.name.to_string());
             }
         });
         for item in file.items() {
@@ -186,7 +176,7 @@ fn raw_unc(text: &str) -> BTreeSet<String> {
 fn visit(
     path: &RelPath,
     bytes: &Bytes,
-    decide: &mut dyn FnMut(&Found) -> Rewrite,
+    decide: &mut dyn FnMut(&Occurrence) -> Rewrite,
 ) -> (Bytes, Vec<String>) {
     let visited = visit_file(path, bytes, decide).unwrap();
     let codes = visited
@@ -198,30 +188,31 @@ fn visit(
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn every_sid_and_every_path_of_the_raw_text_is_a_reference() {
-    let Some(files) = files() else { return };
+    let files = files();
     let (mut with_sid, mut with_unc, mut with_raw_unc, mut pairs) = (0, 0, 0, 0);
     for (path, below, bytes) in &files {
         let text = text_of(bytes);
         let (mut sids, mut unc) = (Vec::new(), BTreeSet::new());
-        visit(below, bytes, &mut |found| {
-            match &found.target {
-                FoundTarget::Sid { text, .. } if text.starts_with("S-1-5-21-") => {
+        visit(below, bytes, &mut |occurrence| {
+            match &occurrence.target {
+                ReferenceTarget::Sid { text, .. } if text.starts_with("S-1-5-21-") => {
                     sids.push(text.clone());
                 }
-                FoundTarget::SidAndName { sid, .. } if sid.is_domain_sid() => {
+                ReferenceTarget::SidAndName { sid, .. } if sid.is_domain_sid() => {
                     pairs += 1;
                     let spelled = raw_sids(&text)
                         .into_iter()
                         .find(|raw| raw.parse().as_ref() == Ok(sid));
                     sids.push(spelled.unwrap());
                 }
-                FoundTarget::Unc { text, .. } => {
+                ReferenceTarget::Unc { text, .. } => {
                     unc.insert(text.clone());
                 }
                 _ => {}
             }
-            assert!(found.place.line.is_some() && found.place.section.is_some());
+            assert!(occurrence.place.line.is_some() && occurrence.place.section.is_some());
             Rewrite::Keep
         });
         let mut raw = raw_sids(&text);
@@ -307,21 +298,24 @@ fn longest_first(texts: &BTreeSet<String>) -> Vec<&String> {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn mapping_every_reference_changes_only_what_it_must() {
-    let Some(files) = files() else { return };
+    let files = files();
     let (mut changed_values, mut told) = (0, BTreeMap::new());
     for (path, below, bytes) in &files {
         let text = text_of(bytes);
         // First the SIDs alone: the names stay, so the text with every SID replaced is what must come out.
-        let (new, _) = visit(below, bytes, &mut |found| match &found.target {
-            FoundTarget::SidAndName { sid, name } if sid.is_domain_sid() => Rewrite::Principal {
-                sid: Some(
-                    format!("S-1-5-21-7-7-7-{}", sid.rid().unwrap())
-                        .parse()
-                        .unwrap(),
-                ),
-                name: name.clone(),
-            },
+        let (new, _) = visit(below, bytes, &mut |occurrence| match &occurrence.target {
+            ReferenceTarget::SidAndName { sid, name } if sid.is_domain_sid() => {
+                Rewrite::Principal {
+                    sid: Some(
+                        format!("S-1-5-21-7-7-7-{}", sid.rid().unwrap())
+                            .parse()
+                            .unwrap(),
+                    ),
+                    name: name.clone(),
+                }
+            }
             _ => Rewrite::Keep,
         });
         let mut expected = text.clone();
@@ -337,24 +331,24 @@ fn mapping_every_reference_changes_only_what_it_must() {
         let mut names: BTreeSet<String> = BTreeSet::new();
         let mut sids: BTreeSet<String> = BTreeSet::new();
         let mut paths: BTreeSet<String> = BTreeSet::new();
-        let (new, codes) = visit(below, bytes, &mut |found| {
-            let sid = match &found.target {
-                FoundTarget::Unc { text, .. } => {
+        let (new, codes) = visit(below, bytes, &mut |occurrence| {
+            let sid = match &occurrence.target {
+                ReferenceTarget::Unc { text, .. } => {
                     paths.insert(text.clone());
                     return Rewrite::Unc(NEW_PATH.to_owned());
                 }
-                FoundTarget::SidAndName { sid, name } => {
+                ReferenceTarget::SidAndName { sid, name } => {
                     sids.insert(sid.to_string());
                     names.insert(name.clone());
                     Some(NEW_SID)
                 }
-                FoundTarget::Sid { text, .. } => {
+                ReferenceTarget::Sid { text, .. } => {
                     sids.insert(text.clone());
                     Some(NEW_SID)
                 }
-                FoundTarget::Name(name)
-                | FoundTarget::Computer(name)
-                | FoundTarget::Label(name) => {
+                ReferenceTarget::Name(name)
+                | ReferenceTarget::Computer(name)
+                | ReferenceTarget::Label(name) => {
                     names.insert(name.clone());
                     None
                 }

@@ -1,4 +1,15 @@
-//! What needs the lab: two domains, and the member of one of them (`eval "$(samba-testenv/lab env)"`).
+//! The suite that needs the lab, two domains and a member of one of them: `eval "$(samba-testenv/lab env)"`.
+//! The module `real_backups` needs the folder `GPOCTL_CORPUS` too.
+//!
+//! Every test is ignored unless asked for: `cargo test --test live -- --include-ignored`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "functions that tests call are outside of test functions"
+)]
 
 mod apply;
 mod backup;
@@ -19,6 +30,7 @@ mod mapping;
 mod migtable;
 mod operations;
 mod preferences;
+mod real_backups;
 mod restore;
 mod rollback;
 mod round_trips;

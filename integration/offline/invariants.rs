@@ -20,18 +20,20 @@ use gpoctl::formats::gpo_cmt::GpoComment;
 use gpoctl::formats::gpt_ini::GptIniError;
 use gpoctl::formats::gpt_tmpl::{GptTmpl, Setting};
 use gpoctl::formats::ini::{IniFile, LineKind};
-use gpoctl::formats::kept::{Kept, Written};
 use gpoctl::formats::migtable::{Destination, EntryType, MigTable};
 use gpoctl::formats::preferences::Preferences;
 use gpoctl::formats::preferences::passwords::passwords;
 use gpoctl::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
 use gpoctl::formats::scripts::Scripts;
 use gpoctl::formats::text::TextError;
+use gpoctl::formats::verbatim::{ToGpmcBytes, Verbatim};
 use gpoctl::formats::xml_tree::document::XmlDocument;
 use gpoctl::formats::{
     backup_xml, bkup_info, firewall_rule, gpt_ini, manifest, sddl_text, text, wmi_mof, xml_tree,
 };
-use gpoctl::migration::places::{Found, FoundTarget, Rewrite, check_format, visit_file};
+use gpoctl::migration::references::{
+    Occurrence, ReferenceTarget, Rewrite, check_format, visit_file,
+};
 use gpoctl::model::dn::Dn;
 use gpoctl::model::extension_list::ExtensionList;
 use gpoctl::model::gp_link::{format_gp_link, parse_gp_link};
@@ -39,7 +41,7 @@ use gpoctl::model::principal::PrincipalType;
 use gpoctl::model::safe_name::RelPath;
 use gpoctl::model::sddl::{from_sddl, to_sddl};
 use gpoctl::model::security_descriptor::{
-    Ace, AceBody, Acl, DaclState, SecurityDescriptor, dacl_only, same_access,
+    Ace, AceBody, Acl, DaclState, SecurityDescriptor, dacl_only, grants_same_access,
 };
 use gpoctl::model::sid::Sid;
 use gpoctl::model::unc_path::UncPath;
@@ -329,7 +331,7 @@ pub fn audit_csv(data: &[u8]) {
             assert!(end.is_none_or(|end| field.span.start == end + 1));
             end = Some(field.span.end);
             // A value that is written is read again.
-            let written = audit_csv::written(&field.value, false);
+            let written = audit_csv::field_text(&field.value, false);
             let again = format!("a\n{written}");
             let read = AuditCsv::parse(again.as_bytes()).unwrap();
             let values: Vec<String> = read
@@ -509,7 +511,7 @@ fn visits(path: &str, data: &[u8]) {
     if found.is_empty() {
         return;
     }
-    let mapped = visit_file(&path, &bytes, &mut |found| map(&found.target)).unwrap();
+    let mapped = visit_file(&path, &bytes, &mut |occurrence| map(&occurrence.target)).unwrap();
     if let Some(new) = &mapped.bytes {
         assert_ne!(new, &bytes);
         for left in references(&path, new) {
@@ -522,7 +524,7 @@ fn visits(path: &str, data: &[u8]) {
         assert!(
             found
                 .iter()
-                .all(|found| matches!(map(&found.target), Rewrite::Keep))
+                .all(|occurrence| matches!(map(&occurrence.target), Rewrite::Keep))
                 || !mapped.messages.is_empty(),
             "nothing was mapped, and nothing is said of it"
         );
@@ -534,10 +536,10 @@ fn visits(path: &str, data: &[u8]) {
 }
 
 /// The references of a file; asserts that looking does not change it.
-fn references(path: &RelPath, bytes: &Bytes) -> Vec<Found> {
+fn references(path: &RelPath, bytes: &Bytes) -> Vec<Occurrence> {
     let mut list = Vec::new();
-    let kept = visit_file(path, bytes, &mut |found: &Found| {
-        list.push(found.clone());
+    let kept = visit_file(path, bytes, &mut |occurrence: &Occurrence| {
+        list.push(occurrence.clone());
         Rewrite::Keep
     })
     .unwrap();
@@ -549,10 +551,10 @@ const NEW_DOMAIN: &str = "S-1-5-21-4000000001-4000000002-4000000003";
 const NEW_PATH: &str = r"\\new.example\mapped";
 
 /// SIDs of other domains go to the new one, paths to the new share.
-fn map(target: &FoundTarget) -> Rewrite {
+fn map(target: &ReferenceTarget) -> Rewrite {
     let domain: Sid = NEW_DOMAIN.parse().unwrap();
     match target {
-        FoundTarget::Sid { sid, .. } | FoundTarget::SidAndName { sid, .. }
+        ReferenceTarget::Sid { sid, .. } | ReferenceTarget::SidAndName { sid, .. }
             if sid.is_domain_sid() && sid.domain().as_ref() != Some(&domain) =>
         {
             Rewrite::Principal {
@@ -561,7 +563,7 @@ fn map(target: &FoundTarget) -> Rewrite {
             }
         }
         // In free text, where a path ends is a guess: words behind it may count as its part after the mapping.
-        FoundTarget::Unc { text, .. } if !text.starts_with(NEW_PATH) => {
+        ReferenceTarget::Unc { text, .. } if !text.starts_with(NEW_PATH) => {
             Rewrite::Unc(NEW_PATH.to_owned())
         }
         _ => Rewrite::Keep,
@@ -615,7 +617,7 @@ pub fn security_descriptor(data: &[u8]) {
         assert_eq!(again.dacl_state(), DaclState::Absent);
     } else {
         assert!(
-            same_access(&again, &without_other_flags(&descriptor)),
+            grants_same_access(&again, &without_other_flags(&descriptor)),
             "{sddl}"
         );
     }
@@ -696,15 +698,15 @@ fn assert_same(new: &[u8], old: &[u8]) {
 }
 
 /// What was read is given back as it was; the same value in GPMC's own form is read as the same value.
-fn kept<T: Written + std::fmt::Debug>(
-    kept: &Kept<T>,
+fn kept<T: ToGpmcBytes + std::fmt::Debug>(
+    kept: &Verbatim<T>,
     data: &[u8],
-    parse: impl Fn(&[u8]) -> Kept<T>,
+    parse: impl Fn(&[u8]) -> Verbatim<T>,
 ) {
     assert_same(&kept.to_bytes(), data);
-    let written = kept.value.to_written();
+    let written = kept.value.to_gpmc_bytes();
     let again = parse(&written);
-    assert_same(&again.value.to_written(), &written);
+    assert_same(&again.value.to_gpmc_bytes(), &written);
     assert_same(&again.to_bytes(), &written);
 }
 

@@ -1,14 +1,6 @@
 //! Every parser against random bytes and against own small files with faults put in: the same invariants that the fuzz
 //! targets in `integration/fuzz` check, in a bounded number of cases.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "helpers of tests stand outside of the test functions here"
-)]
-
 use std::path::{Path, PathBuf};
 
 use crate::invariants::TARGETS;

@@ -1,5 +1,6 @@
 """SYSVOL's security descriptors: exactly those that `samba-tool ntacl sysvolcheck` derives from the directory."""
 
+import inspect
 import os
 
 import ldb
@@ -16,7 +17,6 @@ SYSVOL = "/var/lib/samba/sysvol"
 
 def set_descriptors(domain):
     lp = domain.lp
-    netlogon = lp.get("path", "netlogon")
     samdb = domain.samdb
     sid = security.dom_sid(domain.sid)
 
@@ -26,12 +26,16 @@ def set_descriptors(domain):
     database = passdb.PDB(s3conf.get("passdb backend"))
     administrator, _ = database.sid_to_id(security.dom_sid(f"{domain.sid}-{security.DOMAIN_RID_ADMINISTRATOR}"))
     administrators, _ = database.sid_to_id(security.dom_sid(security.SID_BUILTIN_ADMINISTRATORS))
+    places = [SYSVOL]
+    if "netlogon" in inspect.signature(setsysvolacl).parameters:
+        # Samba 4.17; later versions find it themselves.
+        places.insert(0, lp.get("path", "netlogon"))
     setsysvolacl(
-        samdb, netlogon, SYSVOL, administrator, administrators, sid, domain.dns_name, domain.dn, lp, use_ntvfs=False
+        samdb, *places, administrator, administrators, sid, domain.dns_name, domain.dn, lp, use_ntvfs=False
     )
 
     # With an object ACE in it, a descriptor leaves the POSIX ACL as it was, and a delegated editor stays locked
-    # out. So each is set once without object ACEs and then as it must be.
+    # out. So each is set once without object ACEs and then as it must be. Samba 4.25 wants none with object ACEs.
     session = system_session_unix()
     policies = samdb.search(
         f"CN=Policies,CN=System,{domain.dn}",
@@ -45,7 +49,7 @@ def set_descriptors(domain):
         plain = without_object_aces(wanted, sid)
         folder = os.path.join(SYSVOL, domain.dns_name, "Policies", str(policy["cn"]))
         for path in everything_below(folder):
-            for sddl in (plain, wanted):
+            for sddl in dict.fromkeys((plain, wanted)):
                 setntacl(
                     lp,
                     path,

@@ -18,7 +18,7 @@ pub(super) const MAX_MANIFEST: u64 = 64 << 20;
 /// The shortest prefix of a backup's ID that stands for it, in characters.
 const MIN_PREFIX: usize = 4;
 
-/// The backups in `dir`, oldest first: every folder in it that holds a bkupInfo.xml or a Backup.xml, or `dir` itself when it
+/// The backups in `dir`, oldest first, those of one moment by the name of their GPO: every folder in it that holds a bkupInfo.xml or a Backup.xml, or `dir` itself when it
 /// is such a folder. bkupInfo.xml and gpoctl.json are read, and manifest.xml beside them. A broken backup is listed with its
 /// problems; so is a folder that is named by a GUID and cannot be read, and an entry of manifest.xml whose folder is not
 /// there. Links are not followed.
@@ -66,8 +66,10 @@ pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
         }
     }
     found.extend(only_in_manifest(&folder, &found));
-    found.sort_by(|a, b| {
-        (&a.info.backup_time, &a.info.path).cmp(&(&b.info.backup_time, &b.info.path))
+    found.sort_by_cached_key(|entry| {
+        let info = &entry.info;
+        let name = info.display_name.to_lowercase();
+        (info.backup_time.clone(), name, info.path.clone())
     });
     Ok(found)
 }
@@ -137,7 +139,7 @@ pub(super) fn entry(folder: &Folder) -> io::Result<Option<BackupListEntry>> {
     if let Ok(Some((name, _))) = folder.find(names::SIDE_FILE) {
         let side = side_file::read(folder, &name);
         problems.extend(side.problems);
-        problems.extend(side_file::partial(&side.around));
+        problems.extend(side_file::partial(&side.context));
     }
     Ok(Some(BackupListEntry {
         info,
@@ -182,12 +184,12 @@ fn only_in_manifest(folder: &Folder, found: &[BackupListEntry]) -> Vec<BackupLis
 }
 
 /// The folder of the backup that `spec` stands for: the path of a `{BACKUP-ID}` folder or, with `backup_dir`, the ID of a
-/// backup in it, the beginning of one, or the GUID or display name of a GPO, of which the newest backup is taken; a path
-/// has a slash in it then. Names are compared without regard to case.
+/// backup in it, a unique prefix of one, or the GUID or display name of a GPO, of which the newest backup is taken; a path
+/// has a slash in it then. Names are compared without regard to case. A whole GUID is never taken for a display name.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] when it stands for none; [`ErrorKind::Conflict`] when the beginning of an ID stands for several,
-/// or an ID does because a backup was copied; and as [`list`].
+/// [`ErrorKind::NotFound`] when nothing matches; [`ErrorKind::Conflict`] when several different things do: IDs, backups of
+/// different GPOs of one name, or a backup that was copied; and as [`list`].
 pub fn resolve(spec: &str, backup_dir: Option<&Path>) -> Result<PathBuf> {
     if let Some(dir) = backup_dir {
         let entries: Vec<BackupListEntry> = list(dir)?
@@ -279,49 +281,73 @@ fn begins(id: Option<Guid>, prefix: &str) -> bool {
 }
 
 fn ambiguous(spec: &str, several: &[&BackupListEntry]) -> Error {
-    let paths: Vec<String> = several
-        .iter()
-        .map(|entry| entry.info.path.display().to_string())
-        .collect();
     Error::new(
         ErrorKind::Conflict,
-        format!(
-            "\"{spec}\" stands for {} backups: {}",
-            several.len(),
-            paths.join(", ")
-        ),
+        format!("\"{spec}\" matches {} backups", several.len()),
     )
-    .with_hint("give the path of the one that is meant")
+    .with_candidates(several.iter().map(|entry| {
+        let info = &entry.info;
+        format!(
+            "{}  {}  \"{}\" of {}",
+            info.backup_time,
+            info.path.display(),
+            info.display_name,
+            info.domain
+        )
+    }))
+    .with_hint("use the path of its {ID} folder, or its ID")
 }
 
 fn find(spec: &str, entries: &[BackupListEntry]) -> Result<Option<PathBuf>> {
     if spec.is_empty() {
         return Ok(None);
     }
-    let guid = spec.parse().ok();
-    let by_id = |entry: &&BackupListEntry| guid.is_some() && entry.info.id == guid;
-    let prefix = spec.trim_start_matches('{').to_ascii_uppercase();
-    let by_prefix =
-        |entry: &&BackupListEntry| prefix.len() >= MIN_PREFIX && begins(entry.info.id, &prefix);
+    let guid: Option<Guid> = spec.parse().ok();
     let folded = spec.to_lowercase();
-    let by_gpo = |entry: &&BackupListEntry| {
-        (guid.is_some() && entry.info.gpo_guid == guid)
-            || entry.info.display_name.to_lowercase() == folded
+    let prefix = spec.trim_start_matches('{').to_ascii_uppercase();
+    let by_id = |entry: &&BackupListEntry| guid.is_some() && entry.info.id == guid;
+    // A whole GUID is a GUID: a display name that looks like one must not redirect a command.
+    let by_gpo = |entry: &&BackupListEntry| match guid {
+        Some(_) => entry.info.gpo_guid == guid,
+        None => entry.info.display_name.to_lowercase() == folded,
     };
-    let exact: Vec<&BackupListEntry> = entries.iter().filter(by_id).collect();
-    // A GPO's own name or GUID comes before the chance that an ID begins like it.
-    let newest = entries
-        .iter()
-        .filter(by_gpo)
-        .max_by(|a, b| a.info.backup_time.cmp(&b.info.backup_time));
-    let candidates = match (exact.is_empty(), newest) {
-        (false, _) => exact,
-        (true, Some(newest)) => vec![newest],
-        (true, None) => entries.iter().filter(by_prefix).collect(),
+    let by_prefix = |entry: &&BackupListEntry| {
+        guid.is_none() && prefix.len() >= MIN_PREFIX && begins(entry.info.id, &prefix)
     };
+    let mut candidates: Vec<&BackupListEntry> = entries.iter().filter(by_id).collect();
+    if candidates.is_empty() {
+        candidates = newest_of_each_gpo(entries.iter().filter(by_gpo));
+        let named: Vec<&Path> = candidates.iter().map(|entry| &*entry.info.path).collect();
+        let others: Vec<&BackupListEntry> = entries
+            .iter()
+            .filter(by_prefix)
+            .filter(|entry| !named.contains(&&*entry.info.path))
+            .collect();
+        candidates.extend(others);
+    }
     match candidates.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one.info.path.clone())),
         several => Err(ambiguous(spec, several)),
     }
+}
+
+/// The newest backup of each GPO among these. One that does not name its GPO is of a GPO of its own: nobody knows.
+fn newest_of_each_gpo<'a>(
+    entries: impl Iterator<Item = &'a BackupListEntry>,
+) -> Vec<&'a BackupListEntry> {
+    let mut newest: Vec<&BackupListEntry> = Vec::new();
+    for entry in entries {
+        let same = |other: &&mut &BackupListEntry| {
+            entry.info.gpo_guid.is_some()
+                && other.info.gpo_guid == entry.info.gpo_guid
+                && other.info.domain.eq_ignore_ascii_case(&entry.info.domain)
+        };
+        match newest.iter_mut().find(same) {
+            Some(other) if other.info.backup_time <= entry.info.backup_time => *other = entry,
+            Some(_) => {}
+            None => newest.push(entry),
+        }
+    }
+    newest
 }

@@ -81,7 +81,7 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
         None => SideFileRead::default(),
     };
     problems.extend(side.problems);
-    problems.extend(side_file::partial(&side.around));
+    problems.extend(side_file::partial(&side.context));
     let mut snapshot = snapshot(&folder, &backup, &info, tree, &mut problems)?;
     // Of a class store the side file knows more than Backup.xml has a place for.
     let others = &side.other_directory_objects;
@@ -110,7 +110,7 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
     Ok(StoredBackup {
         info,
         snapshot,
-        around: side.around,
+        context: side.context,
         problems,
     })
 }

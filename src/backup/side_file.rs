@@ -13,11 +13,11 @@ use super::folder::Folder;
 use super::names;
 use crate::formats::preferences::passwords::{Search, search};
 use crate::message::StatusMessage;
+use crate::model::backup_context::{BackupContext, LinkRecord};
 use crate::model::directory_object::DirectoryObject;
 use crate::model::reference::Place;
 use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
-use crate::model::surroundings::{LinkRecord, Surroundings};
 use crate::model::version::GpoVersion;
 
 /// The largest side file that is read, in bytes.
@@ -63,7 +63,7 @@ impl SideFile {
     /// The side file of a backup of this GPO, made at `backup_time`.
     pub(super) fn new(
         snapshot: &GpoSnapshot,
-        around: &Surroundings,
+        context: &BackupContext,
         backup_time: &str,
         files: BTreeMap<String, FileHash>,
         other_directory_objects: Vec<DirectoryObject>,
@@ -75,14 +75,14 @@ impl SideFile {
             sysvol_version: snapshot.sysvol_version,
             directory_version: snapshot.directory_version,
             backup_time: backup_time.to_owned(),
-            owner: around.owner.clone(),
-            group: around.group.clone(),
-            when_created: around.when_created.clone(),
-            when_changed: around.when_changed.clone(),
-            gpt_ini: around.gpt_ini.as_ref().map(|ini| BASE64.encode(ini)),
-            links: around.links.clone(),
-            wmi_filter: around.wmi_filter.clone(),
-            unread: around.unread.clone(),
+            owner: context.owner.clone(),
+            group: context.group.clone(),
+            when_created: context.when_created.clone(),
+            when_changed: context.when_changed.clone(),
+            gpt_ini: context.gpt_ini.as_ref().map(|ini| BASE64.encode(ini)),
+            links: context.links.clone(),
+            wmi_filter: context.wmi_filter.clone(),
+            unread: context.unread.clone(),
             files,
             other_directory_objects,
             stored_passwords: snapshot
@@ -101,7 +101,7 @@ pub(super) struct SideFileRead {
     /// `None` when the hashes cannot be read.
     pub(super) files: Option<BTreeMap<String, FileHash>>,
     pub(super) other_directory_objects: Vec<DirectoryObject>,
-    pub(super) around: Surroundings,
+    pub(super) context: BackupContext,
     pub(super) problems: Vec<StatusMessage>,
 }
 
@@ -186,7 +186,7 @@ pub(super) fn read(folder: &Folder, name: &str) -> SideFileRead {
         }
         bytes.ok().map(Bytes::from)
     });
-    let around = Surroundings {
+    let context = BackupContext {
         links: fields.take("links"),
         wmi_filter: fields.take("wmi_filter"),
         owner: fields.take("owner"),
@@ -199,20 +199,20 @@ pub(super) fn read(folder: &Folder, name: &str) -> SideFileRead {
     SideFileRead {
         files: fields.take("files"),
         other_directory_objects: fields.take("other_directory_objects").unwrap_or_default(),
-        around,
+        context,
         problems: fields.problems,
     }
 }
 
 /// The problem of a backup that lacks what could not be read when it was made.
-pub(super) fn partial(around: &Surroundings) -> Option<StatusMessage> {
-    let first = around.unread.first()?;
+pub(super) fn partial(context: &BackupContext) -> Option<StatusMessage> {
+    let first = context.unread.first()?;
     let place = first
         .place
         .as_ref()
         .map(|place| format!("{place}: "))
         .unwrap_or_default();
-    let more = match around.unread.len() {
+    let more = match context.unread.len() {
         1 => String::new(),
         count => format!(", and {} more", count.saturating_sub(1)),
     };

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use super::*;
 use crate::error::ErrorKind;
 use crate::message::Severity;
+use crate::model::backup_context::{BackupContext, LinkRecord};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::principal::Principal;
-use crate::model::security_descriptor::{SecurityDescriptor, same_access};
+use crate::model::security_descriptor::{SecurityDescriptor, grants_same_access};
 use crate::model::snapshot::{InventoryPrincipal, WmiFilterLink};
-use crate::model::surroundings::{LinkRecord, Surroundings};
 use crate::model::version::GpoVersion;
 
 const NOW: &str = "2024-02-03T04:05:06";
@@ -87,8 +87,8 @@ fn snapshot() -> GpoSnapshot {
     }
 }
 
-fn around() -> Surroundings {
-    Surroundings {
+fn context() -> BackupContext {
+    BackupContext {
         links: Some(vec![LinkRecord {
             target: "OU=Clients,DC=src,DC=test".to_owned(),
             order: 2,
@@ -131,7 +131,7 @@ fn what_a_pattern_finds_stands_in_gpmcs_order() {
             .insert_file(&path.parse().unwrap(), Bytes::new());
     }
     let dir = tempfile::tempdir().unwrap();
-    let info = write(dir.path(), &snapshot, &Surroundings::default(), "", NOW).unwrap();
+    let info = write(dir.path(), &snapshot, &BackupContext::default(), "", NOW).unwrap();
     let xml = fs::read_to_string(info.path.join("Backup.xml")).unwrap();
     let found: Vec<&str> = xml
         .split(" bkp:Location=\"DomainSysvol\\GPO\\Machine\\Scripts\\Startup")
@@ -158,9 +158,9 @@ fn what_a_pattern_finds_stands_in_gpmcs_order() {
 #[test]
 fn what_stands_around_a_gpo_comes_back() {
     let dir = tempfile::tempdir().unwrap();
-    let info = write(dir.path(), &snapshot(), &around(), "", NOW).unwrap();
+    let info = write(dir.path(), &snapshot(), &context(), "", NOW).unwrap();
     let stored = read(&info.path).unwrap();
-    assert_eq!(stored.around, around());
+    assert_eq!(stored.context, context());
     assert_eq!(stored.problems, []);
     let json: serde_json::Value =
         serde_json::from_slice(&fs::read(info.path.join("gpoctl.json")).unwrap()).unwrap();
@@ -172,7 +172,7 @@ fn what_stands_around_a_gpo_comes_back() {
 #[test]
 fn a_side_file_is_read_field_by_field() {
     let dir = tempfile::tempdir().unwrap();
-    let info = write(dir.path(), &snapshot(), &around(), "", NOW).unwrap();
+    let info = write(dir.path(), &snapshot(), &context(), "", NOW).unwrap();
     let path = info.path.join("gpoctl.json");
     let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     json["links"] = serde_json::json!([{ "target": 7 }]);
@@ -181,9 +181,9 @@ fn a_side_file_is_read_field_by_field() {
     json["format_version"] = 2.into();
     fs::write(&path, json.to_string()).unwrap();
     let stored = read(&info.path).unwrap();
-    assert_eq!(stored.around.links, None);
-    assert_eq!(stored.around.gpt_ini, None);
-    assert_eq!(stored.around.wmi_filter, around().wmi_filter);
+    assert_eq!(stored.context.links, None);
+    assert_eq!(stored.context.gpt_ini, None);
+    assert_eq!(stored.context.wmi_filter, context().wmi_filter);
     assert_eq!(stored.snapshot.directory_objects.len(), 1);
     let problems: Vec<&str> = stored.problems.iter().map(|p| p.text.as_str()).collect();
     assert_eq!(problems.len(), 3, "{problems:?}");
@@ -197,7 +197,7 @@ fn a_side_file_is_read_field_by_field() {
         fs::write(&path, content).unwrap();
         let stored = read(&info.path).unwrap();
         assert_eq!(stored.problems.len(), 1, "{field}");
-        assert_eq!(stored.around, Surroundings::default());
+        assert_eq!(stored.context, BackupContext::default());
     }
 }
 
@@ -206,11 +206,11 @@ fn a_backup_that_lacks_something_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let unread = StatusMessage::warning("unreadable-file", "this account may not read it")
         .at(crate::model::reference::Place::file("Machine\\x.pol"));
-    let around = Surroundings {
+    let context = BackupContext {
         unread: vec![unread],
-        ..around()
+        ..context()
     };
-    let info = write(dir.path(), &snapshot(), &around, "", NOW).unwrap();
+    let info = write(dir.path(), &snapshot(), &context, "", NOW).unwrap();
     let problems = read(&info.path).unwrap().problems;
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].code, "partial-backup");
@@ -229,7 +229,7 @@ fn what_is_written_is_read_back() {
     let info = write(
         &target,
         &original,
-        &Surroundings::default(),
+        &BackupContext::default(),
         "a ]]> comment",
         NOW,
     )
@@ -253,7 +253,7 @@ fn what_is_written_is_read_back() {
     assert_eq!(read.principals[0], original.principals[1]);
     assert_eq!(read.principals[1], original.principals[0]);
     let parse = |bytes: &[u8]| SecurityDescriptor::parse(bytes).unwrap();
-    assert!(same_access(
+    assert!(grants_same_access(
         &parse(&read.security_descriptor),
         &parse(&original.security_descriptor)
     ));
@@ -264,7 +264,7 @@ fn what_is_written_is_read_back() {
 #[test]
 fn handlers_follow_the_extension_lists() {
     let dir = tempfile::tempdir().unwrap();
-    let info = write(dir.path(), &snapshot(), &Surroundings::default(), "", NOW).unwrap();
+    let info = write(dir.path(), &snapshot(), &BackupContext::default(), "", NOW).unwrap();
     let xml = fs::read_to_string(info.path.join("Backup.xml")).unwrap();
     let block = |name: &str| {
         xml.split("<GroupPolicyExtension ")
@@ -301,7 +301,7 @@ fn handlers_follow_the_extension_lists() {
 fn only_the_owner_may_look_and_nothing_is_left_over() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("backups");
-    let info = write(&target, &snapshot(), &Surroundings::default(), "", NOW).unwrap();
+    let info = write(&target, &snapshot(), &BackupContext::default(), "", NOW).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&info.path), 0o700);
     assert_eq!(mode(&info.path.join("DomainSysvol/GPO/Machine")), 0o700);
@@ -332,7 +332,7 @@ fn a_write_that_fails_leaves_nothing() {
         .tree
         .insert_file(&name.parse().unwrap(), Bytes::new());
     assert_eq!(
-        write(dir.path(), &broken, &Surroundings::default(), "", NOW)
+        write(dir.path(), &broken, &BackupContext::default(), "", NOW)
             .unwrap_err()
             .kind(),
         ErrorKind::Internal
@@ -345,7 +345,7 @@ fn a_write_that_fails_leaves_nothing() {
         let error = write(
             dir.path(),
             &snapshot(),
-            &Surroundings::default(),
+            &BackupContext::default(),
             &comment,
             now,
         )
@@ -360,7 +360,7 @@ fn lists_finds_and_indexes() {
     let old = write(
         dir.path(),
         &snapshot(),
-        &Surroundings::default(),
+        &BackupContext::default(),
         "old",
         "2024-01-01T00:00:00",
     )
@@ -369,7 +369,7 @@ fn lists_finds_and_indexes() {
     let new = write(
         dir.path(),
         &snapshot(),
-        &Surroundings::default(),
+        &BackupContext::default(),
         "new",
         NOW,
     )
@@ -435,7 +435,7 @@ fn codes(problems: &[StatusMessage]) -> Vec<&str> {
 #[test]
 fn takes_what_is_listed_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
-    let info = write(dir.path(), &snapshot(), &Surroundings::default(), "", NOW).unwrap();
+    let info = write(dir.path(), &snapshot(), &BackupContext::default(), "", NOW).unwrap();
     let gpo = info.path.join("DomainSysvol/GPO");
     fs::write(gpo.join("Machine/evil.xml.backup"), "x").unwrap();
     fs::write(gpo.join("GPT.INI"), "x").unwrap();
@@ -471,7 +471,7 @@ fn takes_what_is_listed_and_nothing_else() {
 #[test]
 fn of_two_spellings_the_listed_one_counts_and_none_is_lost_in_silence() {
     let dir = tempfile::tempdir().unwrap();
-    let info = write(dir.path(), &snapshot(), &Surroundings::default(), "", NOW).unwrap();
+    let info = write(dir.path(), &snapshot(), &BackupContext::default(), "", NOW).unwrap();
     let gpo = info.path.join("DomainSysvol/GPO");
     fs::write(gpo.join("Machine/REGISTRY.pol"), "other").unwrap();
     // Two spellings of one folder are one folder.
@@ -530,7 +530,7 @@ fn leaves_no_folder_through_links_or_locations() {
     let info = write(
         &dir.path().join("b"),
         &snapshot(),
-        &Surroundings::default(),
+        &BackupContext::default(),
         "",
         NOW,
     )
@@ -594,7 +594,7 @@ fn says_what_is_no_backup() {
 #[test]
 fn deletes_a_backup_and_its_entry_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
-    let write = |comment: &str| write(dir.path(), &snapshot(), &around(), comment, NOW).unwrap();
+    let write = |comment: &str| write(dir.path(), &snapshot(), &context(), comment, NOW).unwrap();
     let (one, two) = (write("one"), write("two"));
     let code = |path: &Path| delete(path).unwrap_err().kind();
     assert_eq!(code(dir.path()), ErrorKind::NotFound);
@@ -634,7 +634,7 @@ fn deletes_a_backup_and_its_entry_and_nothing_else() {
 #[test]
 fn deletes_nothing_that_was_added_below() {
     let dir = tempfile::tempdir().unwrap();
-    let info = write(dir.path(), &snapshot(), &around(), "", NOW).unwrap();
+    let info = write(dir.path(), &snapshot(), &context(), "", NOW).unwrap();
     let mine = info.path.join("DomainSysvol/GPO/User/mine.txt");
     fs::write(&mine, "x").unwrap();
     let refused = |named: &str| {
@@ -657,7 +657,7 @@ fn deletes_nothing_that_was_added_below() {
 #[test]
 fn verify_misses_what_is_gone() {
     let dir = tempfile::tempdir().unwrap();
-    let write = |comment: &str| write(dir.path(), &snapshot(), &around(), comment, NOW).unwrap();
+    let write = |comment: &str| write(dir.path(), &snapshot(), &context(), comment, NOW).unwrap();
     let (one, two) = (write("one"), write("two"));
     let aside = dir.path().join(".aside");
     fs::rename(&one.path, &aside).unwrap();
@@ -684,7 +684,7 @@ fn verify_misses_what_is_gone() {
 #[test]
 fn manifest_heals_and_leftovers_are_named() {
     let dir = tempfile::tempdir().unwrap();
-    let write = |comment: &str| write(dir.path(), &snapshot(), &around(), comment, NOW).unwrap();
+    let write = |comment: &str| write(dir.path(), &snapshot(), &context(), comment, NOW).unwrap();
     let (one, two) = (write("one"), write("two"));
     let listed = || {
         let bytes = fs::read(dir.path().join("manifest.xml")).unwrap();
@@ -703,7 +703,8 @@ fn manifest_heals_and_leftovers_are_named() {
         ids
     };
     // As after a writer that was killed between the two steps.
-    index::leave(dir.path(), one.id.unwrap()).unwrap();
+    let folder = folder::Folder::open(dir.path()).unwrap();
+    index::leave(&folder, one.id.unwrap()).unwrap();
     assert_eq!(listed(), [two.id]);
     assert_eq!(
         verify_all(dir.path()).unwrap().manifest[0].code,
@@ -762,7 +763,7 @@ fn writers_side_by_side_lose_nothing() {
         let writers: Vec<_> = (0..8)
             .map(|_| {
                 scope.spawn(|| {
-                    let write = || write(dir.path(), &snapshot(), &around(), "", NOW).unwrap();
+                    let write = || write(dir.path(), &snapshot(), &context(), "", NOW).unwrap();
                     [write().id, write().id, write().id]
                 })
             })
@@ -784,7 +785,7 @@ fn writers_side_by_side_lose_nothing() {
 #[test]
 fn verify_finds_what_changed_and_what_the_manifest_misses() {
     let dir = tempfile::tempdir().unwrap();
-    let write = |comment: &str| write(dir.path(), &snapshot(), &around(), comment, NOW).unwrap();
+    let write = |comment: &str| write(dir.path(), &snapshot(), &context(), comment, NOW).unwrap();
     let (one, two, three) = (write("one"), write("two"), write("three"));
     let codes = |verified: &Verified| -> Vec<Vec<String>> {
         let of = |problems: &[StatusMessage]| problems.iter().map(|p| p.code.clone()).collect();
@@ -833,7 +834,7 @@ fn verify_finds_what_changed_and_what_the_manifest_misses() {
     let verified = verify_all(dir.path()).unwrap();
     assert_eq!(verified.manifest[0].code, "no-manifest");
     let empty = crate::formats::manifest::Manifest::default();
-    let bytes = crate::formats::kept::Written::to_written(&empty);
+    let bytes = crate::formats::verbatim::ToGpmcBytes::to_gpmc_bytes(&empty);
     fs::write(dir.path().join("manifest.xml"), bytes).unwrap();
     let verified = verify_all(dir.path()).unwrap();
     let codes: Vec<_> = verified.manifest.iter().map(|m| m.code.as_str()).collect();
@@ -848,7 +849,9 @@ fn the_newest_of_each_gpo() {
         ..snapshot()
     };
     let write = |snapshot: &GpoSnapshot, time: &str| {
-        write(dir.path(), snapshot, &around(), "", time).unwrap().id
+        write(dir.path(), snapshot, &context(), "", time)
+            .unwrap()
+            .id
     };
     let newest = write(&snapshot(), "2025-01-01T00:00:00");
     write(&snapshot(), "2024-01-01T00:00:00");
@@ -865,8 +868,8 @@ fn the_newest_of_each_gpo() {
 #[test]
 fn a_backup_that_cannot_be_read_is_listed_as_that() {
     let dir = tempfile::tempdir().unwrap();
-    let one = write(dir.path(), &snapshot(), &around(), "one", NOW).unwrap();
-    write(dir.path(), &snapshot(), &around(), "two", NOW).unwrap();
+    let one = write(dir.path(), &snapshot(), &context(), "one", NOW).unwrap();
+    write(dir.path(), &snapshot(), &context(), "two", NOW).unwrap();
     // More entries than are read: this stops an administrator too, as permissions would not.
     for number in 0..100_001 {
         fs::write(one.path.join(number.to_string()), "").unwrap();

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::change_list;
+use super::change_list::{self, undo_hint};
 use super::connection::ConnectionArgs;
-use super::ui::Ui;
+use super::ui::{Ui, counted};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::version::GpoVersion;
 use crate::operations::apply::{ApplyOptions, OperationResult, OverallStatus, apply};
 use crate::operations::journal::Journal;
 use crate::operations::plan::{Plan, Verb};
@@ -15,13 +16,14 @@ use crate::operations::progress::Control;
 use crate::operations::saved_plan::SavedPlan;
 use crate::session::DomainSession;
 
-/// Do exactly what a saved plan says, or refuse if what it changes was changed since
+/// Apply a saved plan
+///
+/// The plan is applied exactly as it was saved. If anything it would change has been changed since, nothing is written and
+/// the differences are listed. The domain is the plan's own; --domain is not needed when it has a profile.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  gpoctl import BACKUP --into GPO --plan-out change.json --domain corp.example\n  gpoctl apply change.json --domain corp.example"
-)]
+#[command(after_help = "Examples:\n  gpoctl apply change.json\n  gpoctl apply change.json --json")]
 pub(super) struct ApplyArgs {
-    /// The plan, as --plan-out wrote it
+    /// File written by --plan-out
     plan: PathBuf,
 
     #[command(flatten)]
@@ -35,10 +37,15 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
             format!("cannot read the plan {}", args.plan.display()),
         )
         .with_source(cause)
-        .with_hint("every command that changes a domain writes one with --plan-out FILE")
+        .with_hint("commands that change a domain save a plan with --plan-out FILE")
     })?;
     let saved = SavedPlan::from_json(&bytes).map_err(|error| error.context(args.plan.display()))?;
-    let session = args.connection.connect().await?;
+    // A plan names its domain, which needs no option again.
+    let domain = match &saved {
+        SavedPlan::Gpo(plan) => &plan.target.domain,
+        SavedPlan::Changes(list) => &list.domain,
+    };
+    let session = args.connection.or_domain(domain.as_str()).connect().await?;
     let plan = match saved {
         SavedPlan::Gpo(plan) => plan,
         SavedPlan::Changes(list) => {
@@ -102,14 +109,20 @@ fn done(plan: &Plan, result: &OperationResult) -> Result<String> {
     };
     let content = match plan.verb {
         Verb::Delete | Verb::Rename | Verb::SetStatus => String::new(),
-        _ => format!(
-            ": {} files, version {}",
-            plan.new_tree()?.files().count(),
-            gpo.version
-        ),
+        _ => {
+            let version = GpoVersion::from_combined(gpo.version);
+            format!(
+                ": {}, version computer {}, user {}",
+                counted(plan.new_tree()?.files().count(), "file"),
+                version.machine,
+                version.user
+            )
+        }
     };
     Ok(format!(
-        "{what} \"{}\" {}{content}; journal {}",
-        gpo.display_name, gpo.guid, result.operation_id
+        "{what} \"{}\" {}{content} ({})",
+        gpo.display_name,
+        gpo.guid,
+        undo_hint(&result.operation_id)
     ))
 }

@@ -6,18 +6,18 @@ use clap::{ArgGroup, Args};
 
 use super::backups::shown_guid;
 use super::connection::ConnectionArgs;
-use super::ui::Ui;
+use super::ui::{Ui, counted, error_json};
 use crate::error::{Error, ErrorKind, Result};
 use crate::operations::backup::{BackedUp, Selection, backup};
 
-/// Save GPOs of a domain into a folder, in GPMC's backup format
+/// Save GPOs of a domain to a folder, in GPMC's backup format
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").args(["gpos", "all"]).required(true),
-    after_help = "Examples:\n  gpoctl backup \"Workstation Security\" --domain corp.example --to /backups\n  gpoctl backup --all --domain corp.example --to /backups --comment nightly"
+    after_help = "Examples:\n  gpoctl backup \"Workstation Security\" --to /backups --domain corp.example\n  gpoctl backup --all --to /backups --comment nightly --domain corp.example"
 )]
 pub(super) struct BackupArgs {
-    /// Display names, GUIDs, or unambiguous beginnings of GUIDs
+    /// Display names, GUIDs, or unique GUID prefixes
     #[arg(value_name = "GPO")]
     gpos: Vec<String>,
 
@@ -25,11 +25,11 @@ pub(super) struct BackupArgs {
     #[arg(long)]
     all: bool,
 
-    /// Folder for the backups; it may hold others
+    /// Folder for the backups; it may already contain others
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
 
-    /// Comment to keep in each backup, at most 2047 characters
+    /// Comment stored in each backup, at most 2047 characters
     #[arg(
         long,
         value_name = "TEXT",
@@ -52,7 +52,7 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
         for name in &args.gpos {
             match session.directory().find_gpo(name).await {
                 Ok(gpo) => gpos.push(gpo),
-                // A name that stands for no GPO, or for several, costs only itself.
+                // A name that matches no GPO, or several, does not keep the others from being saved.
                 Err(error) if is_of_the_name(&error) => unknown.push((name.clone(), error)),
                 Err(error) => return Err(error),
             }
@@ -113,10 +113,12 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
                 Ok(info) => ui.line(&format!("{}  {}", shown_guid(info.id), result.display_name)),
                 // The summary counts them.
                 Err(error) if error.kind() == ErrorKind::Cancelled => {}
-                Err(error) => ui.error(&Error::new(
-                    error.kind(),
-                    format!("GPO \"{}\" was not backed up: {error}", result.display_name),
-                )),
+                Err(error) => {
+                    let text =
+                        format!("GPO \"{}\" was not backed up: {error}", result.display_name);
+                    let candidates = error.candidates().iter().cloned();
+                    ui.error(&Error::new(error.kind(), text).with_candidates(candidates));
+                }
             }
             for message in &result.messages {
                 ui.message(message);
@@ -137,11 +139,11 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
 /// interrupt, begun or not.
 fn summary(folder: &str, (all, partial, failed, stopped): (usize, usize, usize, usize)) -> String {
     let saved = all.saturating_sub(failed + stopped);
-    let mut summary = format!("{saved} of {all} GPOs saved in {folder}");
+    let mut summary = format!("{saved} of {} saved in {folder}", counted(all, "GPO"));
     for (count, word) in [
         (partial, "partial"),
         (failed, "failed"),
-        (stopped, "not saved because it was stopped"),
+        (stopped, "not saved because of the interrupt"),
     ] {
         if count > 0 {
             summary.push_str(&format!(", {count} {word}"));
@@ -173,7 +175,7 @@ fn as_json(result: &BackedUp) -> serde_json::Value {
             "status": "failed",
             "gpo_guid": result.guid,
             "display_name": result.display_name,
-            "error": { "kind": error.kind(), "message": error.to_string(), "hint": error.hint() },
+            "error": error_json(error),
             "messages": result.messages,
         }),
     }
@@ -186,10 +188,11 @@ mod tests {
     #[test]
     fn the_summary_counts_what_became_of_all() {
         assert_eq!(summary("b", (3, 0, 0, 0)), "3 of 3 GPOs saved in b");
+        assert_eq!(summary("b", (1, 0, 0, 0)), "1 of 1 GPO saved in b");
         // Of the stopped ones some were being read: nothing is said of when they began.
         assert_eq!(
             summary("b", (9, 1, 2, 3)),
-            "4 of 9 GPOs saved in b, 1 partial, 2 failed, 3 not saved because it was stopped"
+            "4 of 9 GPOs saved in b, 1 partial, 2 failed, 3 not saved because of the interrupt"
         );
     }
 }

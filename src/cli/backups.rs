@@ -1,14 +1,16 @@
 //! `gpoctl backups`
 
+mod remove;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::report;
-use super::ui::Ui;
+use super::ui::{Ui, counted};
 use crate::backup::BackupListEntry;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::Severity;
+use crate::message::{Severity, StatusMessage};
 use crate::migration::scan::scan;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
@@ -16,26 +18,24 @@ use crate::model::security_descriptor::SecurityDescriptor;
 use crate::operations::risks;
 use crate::operations::secrets::stored_passwords;
 
-/// Look into a folder of backups
+/// List, show, verify and remove backups
 #[derive(Debug, Subcommand)]
 pub(super) enum BackupsCommand {
-    /// List the backups in a folder
+    // Without comments here the help is that of the arguments, paragraphs and all.
     List(ListArgs),
-    /// Show one backup: what it holds, and every reference in it
     Show(ShowArgs),
-    /// Check that backups are whole and unchanged
     Verify(VerifyArgs),
-    /// Remove backups from a folder
-    Delete(DeleteArgs),
+    Delete(remove::DeleteArgs),
+    Prune(remove::PruneArgs),
 }
 
 /// List the backups in a folder
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl backups list /backups\n  gpoctl backups list /backups --json | jq '.backups[] | select(.problems != [])'"
+    after_help = "Examples:\n  gpoctl backups list /backups\n  gpoctl backups list /backups --json \\\n      | jq '.backups[] | select(.problems != [])'"
 )]
 pub(super) struct ListArgs {
-    /// Folder of backups, or one backup's own folder
+    /// Folder of backups, or the {ID} folder of one backup
     dir: PathBuf,
 
     /// Only the newest backup of each GPO
@@ -43,54 +43,33 @@ pub(super) struct ListArgs {
     latest: bool,
 }
 
-/// Show one backup: what it holds, and every reference in it
+/// Show one backup: files, references, permissions, risks
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl backups show /backups 7f2de5d7\n  gpoctl backups show '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --json"
 )]
 pub(super) struct ShowArgs {
-    /// Folder of backups, or the backup's own folder
+    /// Folder of backups, or the {ID} folder of one backup
     dir: PathBuf,
 
-    /// ID of the backup, the beginning of its ID, or the GPO's name (the newest backup is taken)
+    /// ID, unique ID prefix, or GPO name; of several backups of one GPO the newest is shown
     backup: Option<String>,
 }
 
-/// Check that backups are whole and unchanged
+/// Check that backups are complete and unchanged
 ///
-/// Compares every file with the hash that was recorded when gpoctl wrote the backup, Backup.xml with the files it lists,
-/// and manifest.xml with the folders. Exit status 1 when something is damaged.
+/// Compares each file with the hash recorded in gpoctl.json, the files with the list in Backup.xml, and the folders with
+/// manifest.xml. The exit status is 1 if anything is damaged, or if there is no backup at all.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl backups verify /backups\n  gpoctl backups verify /backups 7f2de5d7 --json"
 )]
 pub(super) struct VerifyArgs {
-    /// Folder of backups, or one backup's own folder
+    /// Folder of backups, or the {ID} folder of one backup
     dir: PathBuf,
 
-    /// ID of the backup, the beginning of its ID, or the GPO's name (the newest backup is taken); without it, all of them
+    /// ID, unique ID prefix, or GPO name (its newest backup); by default all backups in the folder
     backup: Option<String>,
-}
-
-/// Remove backups from a folder
-///
-/// Only the folder of a backup is removed, and only when nothing else lies in it; manifest.xml follows. Of a backup whose
-/// folder is gone already, the entry in manifest.xml is removed.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  gpoctl backups delete /backups 7f2de5d7\n  gpoctl backups delete /backups '{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --yes"
-)]
-pub(super) struct DeleteArgs {
-    /// Folder of backups
-    dir: PathBuf,
-
-    /// IDs of the backups, at least four characters of their beginnings, or paths of their folders
-    #[arg(required = true, value_name = "BACKUP")]
-    backups: Vec<String>,
-
-    /// Do not ask
-    #[arg(short, long)]
-    yes: bool,
 }
 
 pub(super) async fn run(command: BackupsCommand, ui: &Ui) -> Result<u8> {
@@ -98,7 +77,8 @@ pub(super) async fn run(command: BackupsCommand, ui: &Ui) -> Result<u8> {
         BackupsCommand::List(args) => list(&args, ui),
         BackupsCommand::Show(args) => show(&args, ui),
         BackupsCommand::Verify(args) => verify(&args, ui),
-        BackupsCommand::Delete(args) => delete(&args, ui),
+        BackupsCommand::Delete(args) => remove::delete(&args, ui),
+        BackupsCommand::Prune(args) => remove::prune(&args, ui),
     }
 }
 
@@ -115,15 +95,18 @@ fn list(args: &ListArgs, ui: &Ui) -> Result<u8> {
         .iter()
         .map(|entry| {
             vec![
-                entry.info.backup_time.clone(),
-                shown_guid(entry.info.id),
                 entry.info.display_name.clone(),
+                entry.info.backup_time.clone(),
+                short_id(ui, entry.info.id),
                 entry.info.domain.clone(),
                 entry.info.comment.clone(),
             ]
         })
         .collect();
-    ui.table(&["TIME (UTC)", "ID", "GPO", "DOMAIN", "COMMENT"], rows);
+    ui.table(&["GPO", "TIME (UTC)", "ID", "DOMAIN", "COMMENT"], rows);
+    if entries.is_empty() {
+        ui.say(&format!("there is no backup in {}", args.dir.display()));
+    }
     for entry in &entries {
         for problem in &entry.problems {
             ui.message(&problem.clone().of_gpo(&entry.info.display_name));
@@ -138,6 +121,14 @@ fn verify(args: &VerifyArgs, ui: &Ui) -> Result<u8> {
         None => args.dir.clone(),
     };
     let verified = crate::backup::verify_all(&dir)?;
+    // A job that checks the wrong folder, or one that is not mounted, must not report success.
+    if verified.backups.is_empty() {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!("there is no backup in {}", dir.display()),
+        )
+        .with_hint("name the folder that was given to gpoctl backup --to, or to GPMC"));
+    }
     let sound = verified.is_sound();
     if ui.is_json() {
         ui.json(&serde_json::json!({
@@ -152,13 +143,14 @@ fn verify(args: &VerifyArgs, ui: &Ui) -> Result<u8> {
             .iter()
             .map(|entry| {
                 vec![
-                    verdict(entry).to_owned(),
-                    shown_guid(entry.info.id),
                     entry.info.display_name.clone(),
+                    entry.info.backup_time.clone(),
+                    short_id(ui, entry.info.id),
+                    verdict(entry).to_owned(),
                 ]
             })
             .collect();
-        ui.table(&["STATE", "ID", "GPO"], rows);
+        ui.table(&["GPO", "TIME (UTC)", "ID", "STATE"], rows);
         for entry in &verified.backups {
             for problem in &entry.problems {
                 ui.message(&problem.clone().of_gpo(&entry.info.display_name));
@@ -167,6 +159,15 @@ fn verify(args: &VerifyArgs, ui: &Ui) -> Result<u8> {
         for message in &verified.manifest {
             ui.message(message);
         }
+        let damaged = verified.backups.iter().filter(|entry| {
+            let damaged = |problem: &StatusMessage| problem.severity == Severity::Error;
+            !entry.present || entry.problems.iter().any(damaged)
+        });
+        ui.say(&format!(
+            "{} checked, {} damaged or missing",
+            counted(verified.backups.len(), "backup"),
+            damaged.count()
+        ));
     }
     Ok(u8::from(!sound))
 }
@@ -184,72 +185,16 @@ fn verdict(entry: &BackupListEntry) -> &'static str {
     }
 }
 
-fn delete(args: &DeleteArgs, ui: &Ui) -> Result<u8> {
-    let mut found = Vec::new();
-    for spec in &args.backups {
-        found.push(crate::backup::find_by_id(spec, &args.dir)?);
+/// On a terminal of fewer columns than this, whole IDs would leave no room for the names.
+const WIDE: u16 = 112;
+
+/// The ID of a backup for a table: on a narrow terminal its first group, which is enough to name it.
+pub(super) fn short_id(ui: &Ui, id: Option<Guid>) -> String {
+    let short = !ui.is_verbose() && ui.width().is_some_and(|width| width < WIDE);
+    match id {
+        Some(id) if short => id.bare().chars().take(8).collect(),
+        id => shown_guid(id),
     }
-    found.sort_by(|a, b| a.info.path.cmp(&b.info.path));
-    found.dedup_by(|a, b| a.info.path == b.info.path);
-    if !args.yes {
-        let names: Vec<String> = found
-            .iter()
-            .map(|entry| entry.info.path.display().to_string())
-            .collect();
-        match ui.ask(&format!("remove {}?", names.join(", "))) {
-            Some(true) => {}
-            Some(false) => {
-                return Err(Error::new(ErrorKind::Cancelled, "nothing was removed"));
-            }
-            None => {
-                return Err(Error::new(
-                    ErrorKind::Usage,
-                    "there is nobody to ask whether the backups are to be removed",
-                )
-                .with_hint("give --yes"));
-            }
-        }
-    }
-    let mut removed = Vec::new();
-    let mut failures = Vec::new();
-    for entry in found {
-        let outcome = match entry.info.id {
-            Some(id) if !entry.present => crate::backup::forget(&args.dir, id).map(|()| entry.info),
-            _ => crate::backup::delete(&entry.info.path),
-        };
-        match outcome {
-            Ok(info) => removed.push(info),
-            Err(error) => failures.push(error),
-        }
-    }
-    let partly = failures
-        .iter()
-        .any(|error| error.kind() == ErrorKind::Incomplete);
-    let status = match (failures.is_empty(), removed.is_empty() && !partly) {
-        (true, _) => 0,
-        (false, false) => 3,
-        (false, true) => 1,
-    };
-    if ui.is_json() {
-        let errors: Vec<_> = failures
-            .iter()
-            .map(|error| serde_json::json!({ "kind": error.kind(), "message": error.to_string(), "hint": error.hint() }))
-            .collect();
-        ui.json(&serde_json::json!({
-            "format_version": 1,
-            "status": match status { 0 => "done", 3 => "partial", _ => "failed" },
-            "removed": removed,
-            "errors": errors,
-        }))?;
-    } else {
-        for info in &removed {
-            ui.line(&format!("{}  {}", shown_guid(info.id), info.display_name));
-        }
-        for error in &failures {
-            ui.error(error);
-        }
-    }
-    Ok(status)
 }
 
 /// A GUID, or nothing where it is not known.

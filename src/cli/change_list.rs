@@ -37,7 +37,8 @@ pub(super) async fn finish(
         return Ok(0);
     }
     if !list.changes.is_empty() {
-        writing.confirm(ui, control).await?;
+        let question = format!("Apply this plan in {}?", list.domain);
+        writing.confirm(&question, ui, control).await?;
     }
     execute(session, list, control.clone(), ui).await
 }
@@ -64,11 +65,23 @@ pub(super) async fn execute(
         }
     }
     if list.changes.is_empty() {
-        ui.say("nothing to do: it is so already");
+        ui.say("nothing to do: everything is as requested already");
     } else {
-        ui.say(&format!("done; journal {}", result.operation_id));
+        ui.say(&format!(
+            "done: {} ({})",
+            list.title,
+            undo_hint(&result.operation_id)
+        ));
     }
     Ok(0)
+}
+
+/// How an operation is taken back: `undo: gpoctl operations undo c358846f`. The last part of an ID is enough to find it.
+pub(super) fn undo_hint(operation_id: &str) -> String {
+    let short = operation_id
+        .rsplit_once('-')
+        .map_or(operation_id, |(_, last)| last);
+    format!("undo: gpoctl operations undo {short}")
 }
 
 /// A change list, as a person reads a diff.

@@ -6,13 +6,13 @@ use clap_complete::Shell;
 use super::ui::Ui;
 use crate::error::Result;
 
-/// Print the completions of a shell
+/// Print the completion script of a shell
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl completions bash > /etc/bash_completion.d/gpoctl\n  gpoctl completions zsh > \"${fpath[1]}/_gpoctl\""
 )]
 pub(super) struct CompletionsArgs {
-    /// The shell
+    /// Shell
     shell: Shell,
 }
 

@@ -21,53 +21,53 @@ use crate::sysvol::connect::{SmbClientChoice, SmbDialect};
 
 /// Which domain, which DC, and as whom.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Connection")]
+#[command(next_help_heading = super::help::CONNECTION)]
 pub(super) struct ConnectionArgs {
-    /// DNS name of the domain; a profile of this name fills in the rest
+    /// DNS name of the domain; its profile in config.toml supplies the other options
     #[arg(long, value_name = "NAME")]
     domain: Option<String>,
 
-    /// DNS name of the domain controller: its identity for Kerberos and TLS; without it, DNS is asked for the PDC emulator
+    /// DNS name of the domain controller, as Kerberos and TLS know it; by default the PDC emulator, found in DNS
     #[arg(long, value_name = "HOST")]
     server: Option<String>,
 
-    /// IP address to connect to, when the controller's name does not resolve here
+    /// IP address of the domain controller, if its name does not resolve on this machine
     #[arg(long, value_name = "IP")]
     address: Option<IpAddr>,
 
-    /// DNS server that knows the domain, to find the controller and its address where none is named
+    /// DNS server of the domain, to find the domain controller when no --server is given
     #[arg(long, value_name = "IP", conflicts_with = "address")]
     nameserver: Option<IpAddr>,
 
-    /// Account: NAME@REALM or DOM\NAME; without it, the Kerberos ticket cache is used
+    /// Account: NAME@REALM or DOMAIN\NAME; without it, the Kerberos ticket cache is used
     #[arg(long, value_name = "USER")]
     user: Option<String>,
 
-    /// File whose first line is the password; without it you are asked
+    /// File whose first line is the password; without it, gpoctl asks
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 
-    /// Kerberos ticket cache to use, such as FILE:/tmp/krb5cc_1000
+    /// Kerberos ticket cache, such as FILE:/tmp/krb5cc_1000
     #[arg(long, value_name = "CACHE", conflicts_with = "password_file")]
     ccache: Option<String>,
 
-    /// How LDAP is protected: sealed = Kerberos; ldaps, starttls = password over verified TLS
+    /// How LDAP is protected
     #[arg(long, value_enum, value_name = "HOW")]
     ldap: Option<LdapChoice>,
 
-    /// PEM file with the certificate authority that signed the controller's certificate
+    /// PEM file of the certificate authority that issued the domain controller's certificate
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
 
-    /// SHA-256 of the controller's certificate, in hexadecimal, instead of an authority
+    /// SHA-256 fingerprint of the domain controller's certificate, in hexadecimal, instead of an authority
     #[arg(long, value_name = "HEX", conflicts_with = "tls_ca")]
     tls_pin: Option<String>,
 
-    /// SMB implementation
+    /// SMB client
     #[arg(long, value_enum, value_name = "CLIENT")]
     smb_client: Option<SmbChoice>,
 
-    /// Oldest SMB dialect to accept (default: 3.0)
+    /// Oldest SMB dialect to accept: 3.0 by default
     #[arg(long, value_enum, value_name = "DIALECT")]
     smb_min_dialect: Option<DialectChoice>,
 
@@ -75,28 +75,28 @@ pub(super) struct ConnectionArgs {
     #[arg(long)]
     allow_rc4: bool,
 
-    /// Seconds one network call may take
+    /// Longest time for one network call, in seconds
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LdapChoice {
-    /// Kerberos, signed and encrypted
+    /// Kerberos, signed and encrypted (default)
     Sealed,
-    /// Password over LDAPS
+    /// Password over LDAPS, with a verified certificate
     Ldaps,
-    /// Password over StartTLS
+    /// Password over StartTLS, with a verified certificate
     Starttls,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SmbChoice {
-    /// smb2, unless the server demands encryption
+    /// smb2, or libsmbclient if the server needs it (default)
     Auto,
-    /// The implementation in Rust
+    /// Built-in client
     Smb2,
-    /// Samba's library
+    /// Samba's libsmbclient
     Libsmbclient,
 }
 
@@ -150,16 +150,12 @@ impl ConnectionArgs {
             (Some(domain), _) => domain.clone(),
             (None, Some(only)) if config.domain.len() == 1 => only.clone(),
             (None, _) => {
-                let known: Vec<&str> = config.domain.keys().map(String::as_str).collect();
-                let hint = if known.is_empty() {
-                    "name it with --domain and its controller with --server, or write a profile in config.toml".to_owned()
-                } else {
-                    format!("choose one with --domain: {}", known.join(", "))
-                };
-                return Err(
-                    Error::new(ErrorKind::Usage, "it is not said which domain is meant")
-                        .with_hint(hint),
-                );
+                let error = Error::new(ErrorKind::Usage, "no domain given");
+                return Err(match config.names() {
+                    Some(names) => error.with_hint(format!("choose one with --domain: {names}")),
+                    None => error
+                        .with_hint("use --domain NAME, or write a profile: gpoctl help connection"),
+                });
             }
         };
         let profile = config.profile(&domain);
@@ -180,17 +176,24 @@ impl ConnectionArgs {
             Some(server) => server
                 .parse()
                 .map_err(|cause| Error::new(ErrorKind::Usage, "--server").with_source(cause))?,
-            // An address says nothing of the name that Kerberos and TLS need.
+            // Kerberos and TLS need the name, which an address does not give.
             None if address.is_some() => {
                 return Err(Error::new(
                     ErrorKind::Usage,
-                    format!("the controller of {domain} has an address and no name"),
+                    format!("the domain controller of {domain} has an address but no name"),
                 )
-                .with_hint("name it with --server, or in the profile of the domain"));
+                .with_hint("add --server with its DNS name, or server in the profile"));
             }
             None => {
                 let nameserver = self.nameserver.or(profile.nameserver);
-                let found = find_controller(&domain, nameserver, timeout).await?;
+                let found = find_controller(&domain, nameserver, timeout)
+                    .await
+                    .map_err(|error| match config.names() {
+                        Some(names) if !config.has_profile(&domain) => error.with_hint(format!(
+                            "config.toml has no profile for {domain}, only for {names}"
+                        )),
+                        _ => error,
+                    })?;
                 tracing::info!(server = found.server.as_str(), "found in DNS");
                 address = found.address;
                 found.server
@@ -271,9 +274,9 @@ impl ConnectionArgs {
 fn bad_profile(key: &str, value: &str, legal: &str) -> Error {
     Error::new(
         ErrorKind::Usage,
-        format!("{key} = \"{value}\" in config.toml is not known"),
+        format!("{key} = \"{value}\" in config.toml is not valid"),
     )
-    .with_hint(format!("write {legal}"))
+    .with_hint(format!("use {legal}"))
 }
 
 /// `tickets` is how long to wait for them, where tickets can be used at all.
@@ -291,11 +294,8 @@ async fn identity(
         });
     }
     match (user, password_file) {
-        (None, Some(_)) => Err(Error::new(
-            ErrorKind::Usage,
-            "there is a password file, and no user it belongs to",
-        )
-        .with_hint("name the user with --user")),
+        (None, Some(_)) => Err(Error::new(ErrorKind::Usage, "--password-file needs a user")
+            .with_hint("add --user, or user in the profile")),
         (None, None) => Ok(Identity::TicketCache {
             cache: None,
             principal: None,
@@ -318,15 +318,17 @@ async fn identity(
             if !std::io::stdin().is_terminal() {
                 return Err(Error::new(
                     ErrorKind::Usage,
-                    format!("no password for {user}, and no terminal to prompt on"),
+                    format!("no password for {user}, and no terminal to ask for it"),
                 )
                 .with_hint("use --password-file, or run kinit for this user"));
             }
-            let password = rpassword::prompt_password(format!("Password of {user} for {domain}: "))
-                .map(Zeroizing::new)
-                .map_err(|cause| {
-                    Error::new(ErrorKind::Usage, "no password was given").with_source(cause)
-                })?;
+            let password = rpassword::prompt_password(super::ui::prompt(&format!(
+                "Password of {user} for {domain}: "
+            )))
+            .map(Zeroizing::new)
+            .map_err(|cause| {
+                Error::new(ErrorKind::Usage, "cannot read the password").with_source(cause)
+            })?;
             Ok(Identity::Password {
                 user,
                 // Copied, so that the buffer it was typed into is cleared rather than given back.

@@ -7,6 +7,7 @@ use super::ui::Ui;
 use crate::directory::GpoObject;
 use crate::error::Result;
 use crate::model::generalized_time::generalized_time;
+use crate::model::guid::Guid;
 
 /// List the GPOs of a domain
 #[derive(Debug, Args)]
@@ -32,13 +33,20 @@ pub(super) async fn run(args: ListArgs, ui: &Ui) -> Result<u8> {
         }))?;
         return Ok(0);
     }
+    let short = !ui.is_verbose() && ui.width().is_some_and(|width| width < WIDE);
+    let guids: Vec<Guid> = gpos.iter().map(|gpo| gpo.guid).collect();
+    let digits = unique_digits(&guids);
     let rows = gpos
         .iter()
         .map(|gpo| {
             let version = gpo.version.unwrap_or_default();
             vec![
                 gpo.display_name.clone(),
-                gpo.guid.to_string(),
+                if short {
+                    gpo.guid.bare().chars().take(digits).collect()
+                } else {
+                    gpo.guid.to_string()
+                },
                 status_word(gpo.flags).to_owned(),
                 version.machine.to_string(),
                 version.user.to_string(),
@@ -58,6 +66,26 @@ pub(super) async fn run(args: ListArgs, ui: &Ui) -> Result<u8> {
         rows,
     );
     Ok(0)
+}
+
+/// On a terminal of fewer columns than this, whole GUIDs would leave no room for the names.
+const WIDE: u16 = 112;
+
+/// How many characters of the bare GUIDs tell all of them apart: at least the first group, because a shorter prefix soon names
+/// a second GPO.
+fn unique_digits(guids: &[Guid]) -> usize {
+    let mut bare: Vec<String> = guids.iter().map(|guid| guid.bare()).collect();
+    bare.sort();
+    let shared = bare.windows(2).filter_map(|pair| match pair {
+        [one, other] => Some(
+            one.chars()
+                .zip(other.chars())
+                .take_while(|(a, b)| a == b)
+                .count(),
+        ),
+        _ => None,
+    });
+    shared.max().map_or(8, |shared| shared + 1).max(8)
 }
 
 /// The fields every listing of GPOs has.
@@ -88,10 +116,26 @@ pub(super) fn shown_time(time: &str) -> String {
 /// GPMC's GPO status, by which halves are enabled.
 pub(super) fn status_word(flags: Option<u32>) -> &'static str {
     match flags.map(|flags| flags & 3) {
-        None => "no flags",
+        None => "not set",
         Some(0) => "enabled",
         Some(1) => "user off",
         Some(2) => "computer off",
         Some(_) => "all off",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_guids_are_unique() {
+        let guid = |text: &str| text.parse::<Guid>().unwrap();
+        let one = guid("{31B2F340-016D-11D2-945F-00C04FB984F9}");
+        let two = guid("{6AC1786C-016F-11D2-945F-00C04FB984F9}");
+        let like_one = guid("{31B2F340-016E-11D2-945F-00C04FB984F9}");
+        assert_eq!(unique_digits(&[one, two]), 8);
+        assert_eq!(unique_digits(&[]), 8);
+        assert_eq!(unique_digits(&[one, two, like_one]), 13);
     }
 }

@@ -1,5 +1,7 @@
 //! `gpoctl operations`
 
+mod prune;
+
 use clap::{Args, Subcommand};
 
 use super::change_list;
@@ -12,50 +14,55 @@ use crate::operations::journal::{Event, Journal, OperationState, StoredOperation
 use crate::operations::saved_plan::SavedPlan;
 use crate::operations::undo::{Undoing, plan};
 
-/// Look at earlier operations of this user on this computer, and undo them
+/// List, undo and clean up earlier operations
+///
+/// Every command that changes a domain keeps a journal on this computer, for the user who ran it, with a backup of the GPO as
+/// it was before. The journals are in $XDG_STATE_HOME/gpoctl/operations, or ~/.local/state/gpoctl/operations.
 #[derive(Debug, Subcommand)]
 pub(super) enum OperationsCommand {
     List(ListArgs),
     Show(ShowArgs),
     Undo(UndoArgs),
-    Resume(ResumeArgs),
+    #[command(alias = "resume")]
+    Cleanup(CleanupArgs),
+    Prune(prune::PruneArgs),
 }
 
-/// List earlier operations, the latest first
+/// List earlier operations, newest first
 ///
-/// done; failed: nothing was changed; unfinished: cut short, to be undone; left-over: done, and something is to be removed;
-/// undone; running.
+/// States: done; undone; failed (stopped or failed, and rolled back); unfinished (interrupted, roll it back with undo);
+/// left-over (done, but old files remain, remove them with cleanup); running; unreadable.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl operations list\n  gpoctl operations list --json | jq -r '.operations[] | select(.state == \"unfinished\").id'"
+    after_help = "Examples:\n  gpoctl operations list\n  gpoctl operations list --json | jq -r '.operations[].id'"
 )]
 pub(super) struct ListArgs {
-    /// Only those that are unfinished or have left something
+    /// Only operations that need undo or cleanup
     #[arg(long)]
     open: bool,
 }
 
-/// Show one operation: what it was to do, how it ended, and the backup it kept
+/// Show the plan, the outcome and the backup of an operation
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl operations show 20260131T120000.250Z-1f2e3d4c\n  gpoctl operations show 1f2e3d4c --json"
+    after_help = "Examples:\n  gpoctl operations show 1f2e3d4c\n  gpoctl operations show 20260131T120000.250Z-1f2e3d4c --json"
 )]
 pub(super) struct ShowArgs {
-    /// ID of the operation, or the beginning or end of it
+    /// ID of the operation, or a unique beginning or end of it
     id: String,
 }
 
 /// Undo an operation
 ///
-/// What was cut short is rolled back, and what it had written beside the GPO is removed; run the command again afterwards to
-/// have it done. What was done is undone by a plan: an import or a restore by restoring the backup that was kept, a new GPO by
-/// deleting it, a deletion by a restore. When something was changed since, that is refused.
+/// An interrupted operation is rolled back, and its staged files are removed. A completed one is undone by a new plan, which is
+/// shown first: an import or a restore by restoring the backup in the journal, a new GPO by deleting it, a deletion by
+/// restoring it. Refused if the GPO has been changed since.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl operations undo 1f2e3d4c --dry-run\n  gpoctl operations undo 20260131T120000.250Z-1f2e3d4c --yes"
 )]
 pub(super) struct UndoArgs {
-    /// ID of the operation, or the beginning or end of it
+    /// ID of the operation, or a unique beginning or end of it
     id: String,
 
     #[command(flatten)]
@@ -65,17 +72,21 @@ pub(super) struct UndoArgs {
     connection: ConnectionArgs,
 }
 
-/// Bring an operation to its end that was done and has left something
+/// Remove files that a completed operation left behind
 ///
-/// The old files that it could not remove, or did not come to remove, go. An operation that was cut short before the new
-/// policy was in force cannot be resumed: undo it, and run the command again.
+/// Removes the replaced files that the operation could not remove, or had no time to remove; clients never see them. An
+/// operation that was interrupted before the new settings took effect is undone instead, with undo.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl operations resume 1f2e3d4c\n  gpoctl operations resume 20260131T120000.250Z-1f2e3d4c --json"
+    after_help = "Examples:\n  gpoctl operations cleanup 1f2e3d4c\n  gpoctl operations cleanup 20260131T120000.250Z-1f2e3d4c --yes"
 )]
-pub(super) struct ResumeArgs {
-    /// ID of the operation, or the beginning or end of it
+pub(super) struct CleanupArgs {
+    /// ID of the operation, or a unique beginning or end of it
     id: String,
+
+    /// Clean up without asking
+    #[arg(short, long)]
+    yes: bool,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -86,7 +97,8 @@ pub(super) async fn run(command: OperationsCommand, ui: &Ui) -> Result<u8> {
         OperationsCommand::List(args) => run_list(&args, ui),
         OperationsCommand::Show(args) => run_show(&args, ui),
         OperationsCommand::Undo(args) => run_undo(args, ui).await,
-        OperationsCommand::Resume(args) => run_resume(args, ui).await,
+        OperationsCommand::Cleanup(args) => run_cleanup(args, ui).await,
+        OperationsCommand::Prune(args) => prune::run(&args, ui),
     }
 }
 
@@ -111,23 +123,25 @@ fn run_list(args: &ListArgs, ui: &Ui) -> Result<u8> {
             vec![
                 operation.id.clone(),
                 operation.state.as_str().to_owned(),
-                operation.what.clone(),
-                operation
-                    .gpo
-                    .as_ref()
-                    .map(|gpo| gpo.display_name.clone())
-                    .unwrap_or_default(),
+                subject(operation),
                 operation
                     .domain
                     .as_ref()
                     .map(ToString::to_string)
                     .unwrap_or_default(),
-                operation.time.clone(),
             ]
         })
         .collect();
-    ui.table(&["ID", "STATE", "WHAT", "GPO", "DOMAIN", "TIME"], rows);
+    ui.table(&["ID", "STATE", "WHAT", "DOMAIN"], rows);
     Ok(0)
+}
+
+/// What an operation did, in a few words: `import "Workstation Security"`.
+fn subject(operation: &StoredOperation) -> String {
+    match &operation.gpo {
+        Some(gpo) => format!("{} \"{}\"", operation.what, gpo.display_name),
+        None => operation.what.clone(),
+    }
 }
 
 /// The fields every listing of operations has.
@@ -216,9 +230,9 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
             args.writing.save(|| {
                 Err(Error::new(
                     ErrorKind::Usage,
-                    "what was cut short is rolled back at once, not by a plan",
+                    "an interrupted operation is rolled back directly, so there is no plan to save",
                 )
-                .with_hint("look at it with --dry-run, then use --yes"))
+                .with_hint("see what would be rolled back with --dry-run, then use --yes"))
             })?;
             if args.writing.only_shows() {
                 if ui.is_json() {
@@ -236,7 +250,8 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
                 }
                 return Ok(0);
             }
-            args.writing.confirm(ui, &control).await?;
+            let question = format!("Roll back operation {}?", operation.id);
+            args.writing.confirm(&question, ui, &control).await?;
             let options = ApplyOptions {
                 control,
                 ..ApplyOptions::new()?
@@ -251,11 +266,29 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
     Ok(status)
 }
 
-async fn run_resume(args: ResumeArgs, ui: &Ui) -> Result<u8> {
+async fn run_cleanup(args: CleanupArgs, ui: &Ui) -> Result<u8> {
     let operation = find(&Journal::default_root()?, &args.id)?;
+    if !args.yes {
+        let question = format!(
+            "Remove the files that operation {} ({}) left behind?",
+            operation.id,
+            subject(&operation)
+        );
+        match ui.ask(&question) {
+            Some(true) => {}
+            Some(false) => return Err(Error::new(ErrorKind::Cancelled, "nothing was removed")),
+            None => {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    "not a terminal, so the removal cannot be confirmed",
+                )
+                .with_hint("use --yes"));
+            }
+        }
+    }
     let session = connection(args.connection, &operation).connect().await?;
     let result = clean_up(&session.into_writer(), &operation).await?;
-    show_result(&result, "brought to its end", ui)
+    show_result(&result, "cleaned up", ui)
 }
 
 /// The domain is that of the operation, unless another is named.

@@ -1,16 +1,16 @@
 //! How a plan is shown: as a person reads a diff.
 
 use super::report::show_risks;
-use super::ui::{Colour, Ui};
+use super::ui::{Colour, Ui, counted};
 use crate::migration::report::{MappedReference, Outcome};
 use crate::model::client_extension;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::{GpLink, LinkList};
-use crate::model::grant::{Protects, grants};
+use crate::model::grant::{SecuredObject, grants};
 use crate::model::reference::Place;
 use crate::model::sddl::from_sddl;
 use crate::model::well_known;
-use crate::operations::plan::{Change, Plan, Step};
+use crate::operations::plan::{Change, Plan, Step, Verb};
 
 /// The whole of a plan.
 pub(super) fn show(ui: &Ui, plan: &Plan) {
@@ -58,6 +58,24 @@ pub(super) fn show(ui: &Ui, plan: &Plan) {
     }
 }
 
+/// The question whether to apply a plan, which names the GPO and the domain.
+pub(super) fn question(plan: &Plan) -> String {
+    let target = &plan.target;
+    let (name, domain) = (&target.display_name, &target.domain);
+    let what = match plan.verb {
+        Verb::Delete => format!("Delete \"{name}\""),
+        Verb::Rename => format!("Rename \"{name}\" to \"{}\"", plan.name_after()),
+        Verb::SetStatus => format!("Change the status of \"{name}\""),
+        Verb::Restore if target.create => format!("Recreate \"{name}\""),
+        _ if target.create => format!("Create \"{name}\""),
+        Verb::Restore => format!("Restore \"{name}\""),
+        Verb::Import | Verb::Copy | Verb::Create => {
+            format!("Replace the settings of \"{name}\"")
+        }
+    };
+    format!("{what} in {domain}?")
+}
+
 fn show_entries(ui: &Ui, plan: &Plan) {
     ui.heading("Files");
     let mut unchanged = 0_usize;
@@ -74,14 +92,14 @@ fn show_entries(ui: &Ui, plan: &Plan) {
         let size = if entry.is_dir {
             "folder".to_owned()
         } else {
-            format!("{} bytes", entry.size)
+            counted(entry.size, "byte")
         };
         ui.coloured(colour, &format!("{sign} {} ({size})", entry.path));
     }
     if unchanged > 0 {
         ui.coloured(
             Colour::Dim,
-            &format!("  {unchanged} files stay as they are"),
+            &format!("  {} unchanged", counted(unchanged, "file")),
         );
     }
 }
@@ -166,12 +184,12 @@ fn extension_lines(list: &ExtensionList) -> Vec<String> {
 fn permission_lines(sddl: &str) -> Vec<String> {
     let dacl = from_sddl(sddl, None).ok().and_then(|found| found.dacl);
     let aces = dacl.map(|dacl| dacl.aces).unwrap_or_default();
-    grants(&aces, Protects::Gpo)
+    grants(&aces, SecuredObject::Gpo)
         .iter()
         .map(|grant| {
             let name = well_known::name_of(grant.sid).map(|name| format!(" ({name})"));
             let denied = if grant.denied { "deny " } else { "" };
-            let rights = grant.levels(Protects::Gpo).join(", ");
+            let rights = grant.levels(SecuredObject::Gpo).join(", ");
             let below = if grant.below_only() {
                 ", below it only"
             } else {
@@ -239,7 +257,10 @@ fn show_step(ui: &Ui, step: &Step) {
             }
         }
         Step::RemoveDirectoryObjects { count } => {
-            ui.coloured(Colour::Red, &format!("- {count} objects below the GPO"));
+            ui.coloured(
+                Colour::Red,
+                &format!("- {} below the GPO", counted(*count, "object")),
+            );
         }
         Step::AddDirectoryObjects { objects } => {
             for object in objects {

@@ -1,10 +1,10 @@
 //! What several commands show alike: files, references, permissions, risks.
 
 use super::ui::Ui;
-use crate::migration::places;
+use crate::migration::references;
 use crate::model::client_extension;
 use crate::model::gpt_tree::GptTree;
-use crate::model::grant::{Protects, grants};
+use crate::model::grant::{SecuredObject, grants};
 use crate::model::principal::Principal;
 use crate::model::reference::Reference;
 use crate::model::security_descriptor::SecurityDescriptor;
@@ -21,7 +21,7 @@ const OPAQUE: &str = "no format that is read, such as a script or an installer";
 pub(super) fn files_json(tree: &GptTree) -> Vec<serde_json::Value> {
     tree.files()
         .map(|(path, content)| {
-            let format = places::check_format(path, content);
+            let format = references::check_format(path, content);
             serde_json::json!({
                 "path": path.to_string(),
                 "size": content.len(),
@@ -47,7 +47,7 @@ pub(super) fn show_files(ui: &Ui, tree: &GptTree) {
     let rows = tree
         .files()
         .map(|(path, content)| {
-            let format = match places::check_format(path, content) {
+            let format = match references::check_format(path, content) {
                 None => format!("carried verbatim: {OPAQUE}"),
                 Some(Ok(name)) => name.to_owned(),
                 Some(Err(reason)) => format!("carried verbatim: {reason}"),
@@ -92,7 +92,7 @@ pub(super) fn show_extensions(ui: &Ui, snapshot: &GpoSnapshot) {
 fn permissions(snapshot: &GpoSnapshot) -> Option<Vec<Permission>> {
     let descriptor = SecurityDescriptor::parse(&snapshot.security_descriptor).ok()?;
     let dacl = descriptor.dacl?;
-    let grants = grants(&dacl.aces, Protects::Gpo);
+    let grants = grants(&dacl.aces, SecuredObject::Gpo);
     Some(
         grants
             .iter()
@@ -101,7 +101,7 @@ fn permissions(snapshot: &GpoSnapshot) -> Option<Vec<Permission>> {
                 sid: grant.sid.clone(),
                 denied: grant.denied,
                 below_only: grant.below_only(),
-                rights: grant.levels(Protects::Gpo),
+                rights: grant.levels(SecuredObject::Gpo),
             })
             .collect(),
     )

@@ -2,6 +2,11 @@
 
 #![expect(clippy::print_stderr, reason = "this is the one module that prints")]
 
+mod clean;
+mod table;
+
+use std::ffi::OsStr;
+use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex};
 
@@ -11,12 +16,14 @@ use tokio::signal::unix::SignalKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
 use crate::operations::progress::{Cancellation, Control, Phase};
+use clean::Clean;
 
 /// How to talk to the caller.
 #[derive(Debug)]
 pub(super) struct Ui {
     json: bool,
     quiet: bool,
+    verbose: bool,
     colour_out: bool,
     colour_err: bool,
     terminal_out: bool,
@@ -49,17 +56,33 @@ impl Colour {
 }
 
 impl Ui {
-    pub(super) fn new(json: bool, quiet: bool) -> Self {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    pub(super) fn new(json: bool, quiet: bool, verbose: bool) -> Self {
+        let plain = wants_no_colour(
+            std::env::var_os("NO_COLOR").as_deref(),
+            std::env::var_os("TERM").as_deref(),
+        );
         let terminal_out = std::io::stdout().is_terminal();
         Self {
             json,
             quiet,
+            verbose,
             terminal_out,
             last_hint: Mutex::default(),
             colour_out: terminal_out && !plain,
             colour_err: std::io::stderr().is_terminal() && !plain,
         }
+    }
+
+    /// Whether the caller wants to see everything, however wide or long it is.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// The width of the terminal that standard output goes to; `None` when it goes elsewhere.
+    pub(super) fn width(&self) -> Option<u16> {
+        self.terminal_out
+            .then(|| comfy_table::Table::new().width())
+            .flatten()
     }
 
     /// Whether the caller wants JSON.
@@ -69,12 +92,11 @@ impl Ui {
 
     /// A line of data.
     pub(super) fn line(&self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        // A reader that went away (head, a pager) is no fault.
-        let _ = writeln!(out, "{}", self.clean_out(text));
+        put_line(&Clean::new(text));
     }
 
-    /// A whole document: as it is, or under this key with `--json`.
+    /// A document that gpoctl itself made, such as a manual page or a shell script: as it is, or under this key with `--json`.
+    /// Nothing of it may come from a domain, a backup or a table.
     pub(super) fn document(&self, key: &str, text: &str) -> Result<()> {
         if self.json {
             return self.json(&serde_json::json!({ "format_version": 1, key: text }));
@@ -85,9 +107,15 @@ impl Ui {
         Ok(())
     }
 
+    /// The help of a command, on standard output.
+    pub(super) fn help(&self, command: &mut clap::Command) {
+        // clap knows the width of the terminal, and whether it has colours.
+        let _ = command.print_long_help();
+    }
+
     /// A line of data in one colour.
     pub(super) fn coloured(&self, colour: Colour, text: &str) {
-        let text = self.clean_out(text);
+        let text = Clean::new(text);
         if self.colour_out && colour != Colour::Plain {
             let _ = writeln!(
                 std::io::stdout().lock(),
@@ -95,7 +123,7 @@ impl Ui {
                 colour.code()
             );
         } else {
-            let _ = writeln!(std::io::stdout().lock(), "{text}");
+            put_line(&text);
         }
     }
 
@@ -105,60 +133,31 @@ impl Ui {
         self.coloured(Colour::Bold, text);
     }
 
-    /// Rows under headers, in aligned columns. On a terminal too narrow for the longest words, each row is a block of lines
-    /// instead: a GUID in pieces cannot be copied.
+    /// Rows under headers, in aligned columns. On a terminal too narrow for the GUIDs and SIDs in them, each row is a block of
+    /// lines instead.
     pub(super) fn table(&self, headers: &[&str], rows: Vec<Vec<String>>) {
-        let rows: Vec<Vec<String>> = rows
-            .into_iter()
-            .map(|row| row.iter().map(|cell| self.clean_out(cell)).collect())
+        let rows: Vec<Vec<Clean>> = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| Clean::new(cell)).collect())
             .collect();
-        let mut table = comfy_table::Table::new();
-        table.load_preset(comfy_table::presets::NOTHING);
-        let width = self.terminal_out.then(|| table.width()).flatten();
-        if let Some(width) = width
-            && longest_words(headers, &rows)
-                .iter()
-                .map(|w| w + GAP)
-                .sum::<u16>()
-                > width
-        {
+        let Some(lines) = table::lines(headers, &rows, self.width(), self.colour_out) else {
             return self.blocks(headers, &rows);
-        }
-        table.set_content_arrangement(match width {
-            Some(_) => comfy_table::ContentArrangement::Dynamic,
-            None => comfy_table::ContentArrangement::Disabled,
-        });
-        table.set_header(headers.iter().map(|header| {
-            let cell = comfy_table::Cell::new(header);
-            if self.colour_out {
-                cell.add_attribute(comfy_table::Attribute::Bold)
-            } else {
-                cell
-            }
-        }));
-        table.add_rows(&rows);
-        for (column, longest) in table.column_iter_mut().zip(longest_words(headers, &rows)) {
-            column.set_padding((0, GAP));
-            if width.is_some() {
-                column.set_constraint(comfy_table::ColumnConstraint::LowerBoundary(
-                    comfy_table::Width::Fixed(longest + GAP),
-                ));
-            }
-        }
-        for line in table.to_string().lines() {
-            let _ = writeln!(std::io::stdout().lock(), "{}", line.trim_end());
+        };
+        let mut out = std::io::stdout().lock();
+        for line in lines {
+            let _ = writeln!(out, "{line}");
         }
     }
 
     /// Rows as blocks: the first column as a heading, under it a line for each other one that is not empty.
-    fn blocks(&self, headers: &[&str], rows: &[Vec<String>]) {
+    fn blocks(&self, headers: &[&str], rows: &[Vec<Clean>]) {
         let indent = headers.iter().skip(1).map(|h| h.len()).max().unwrap_or(0);
         for row in rows {
             let mut cells = headers.iter().zip(row);
             if let Some((_, first)) = cells.next() {
-                self.coloured(Colour::Bold, first);
+                self.coloured(Colour::Bold, first.as_str());
             }
-            for (header, cell) in cells.filter(|(_, cell)| !cell.is_empty()) {
+            for (header, cell) in cells.filter(|(_, cell)| !cell.as_str().is_empty()) {
                 self.line(&format!("  {header:indent$}  {cell}"));
             }
         }
@@ -185,7 +184,7 @@ impl Ui {
     /// Talk that is no data: what was done, what comes next.
     pub(super) fn say(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{}", sanitise(text));
+            eprintln!("{}", Clean::new(text));
         }
     }
 
@@ -207,7 +206,7 @@ impl Ui {
         eprintln!(
             "{}: {}",
             self.err_word(colour, word),
-            sanitise(&format!("{place}{}", message.text))
+            Clean::new(&format!("{place}{}", message.text))
         );
         let Ok(mut last) = self.last_hint.lock() else {
             return;
@@ -215,22 +214,18 @@ impl Ui {
         if let (Some(hint), false) = (&message.hint, self.quiet)
             && last.as_ref() != Some(hint)
         {
-            eprintln!("  {}", sanitise(hint));
+            eprintln!("  {}", Clean::new(hint));
         }
         last.clone_from(&message.hint);
     }
 
-    /// The error that ends the command.
+    /// The error that ends the command. Having stopped on request is not called one.
     pub(super) fn error(&self, error: &Error) {
         if self.json {
             let document = serde_json::json!({
                 "format_version": 1,
                 "status": if error.kind() == ErrorKind::Incomplete { "partial" } else { "failed" },
-                "error": {
-                    "kind": error.kind(),
-                    "message": error.to_string(),
-                    "hint": error.hint(),
-                },
+                "error": error_json(error),
                 "messages": error.details(),
             });
             let _ = self.json(&document);
@@ -238,13 +233,21 @@ impl Ui {
         for detail in error.details() {
             self.message(detail);
         }
-        eprintln!(
-            "{}: {}",
-            self.err_word(Colour::Red, "error"),
-            sanitise(&error.to_string())
-        );
+        let text = Clean::new(&error.to_string());
+        if error.kind() == ErrorKind::Cancelled {
+            eprintln!("{text}");
+        } else {
+            eprintln!("{}: {text}", self.err_word(Colour::Red, "error"));
+        }
+        for candidate in error.candidates().iter().take(MOST_CANDIDATES) {
+            eprintln!("  {}", Clean::new(candidate));
+        }
+        let more = error.candidates().len().saturating_sub(MOST_CANDIDATES);
+        if more > 0 {
+            eprintln!("  and {more} more");
+        }
         if let Some(hint) = error.hint() {
-            eprintln!("  {}", sanitise(hint));
+            eprintln!("  {}", Clean::new(hint));
         }
     }
 
@@ -340,22 +343,70 @@ impl Ui {
             cancellation,
         )
     }
+}
 
-    /// Text for standard output: names from a directory may hold terminal escapes; a pipe gets them as they are.
-    fn clean_out(&self, text: &str) -> String {
-        if self.terminal_out {
-            sanitise(text)
-        } else {
-            text.to_owned()
-        }
+/// The most candidates of an ambiguous name that are listed.
+const MOST_CANDIDATES: usize = 10;
+
+/// An error as an object of JSON.
+pub(super) fn error_json(error: &Error) -> serde_json::Value {
+    let mut value = serde_json::json!({
+        "kind": error.kind(),
+        "message": error.to_string(),
+        "hint": error.hint(),
+    });
+    if let (Some(fields), false) = (value.as_object_mut(), error.candidates().is_empty()) {
+        fields.insert("candidates".to_owned(), error.candidates().into());
     }
+    value
+}
+
+/// `1 GPO`, `2 GPOs`.
+pub(super) fn counted<N: Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// Whether colours are unwanted on every terminal: NO_COLOR is set to anything [no-color.org], or the terminal knows none.
+fn wants_no_colour(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
+    no_color.is_some_and(|value| !value.is_empty()) || term.is_some_and(|term| term == "dumb")
+}
+
+fn put_line(text: &Clean) {
+    // A reader that went away (head, a pager) is no fault.
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Where the diagnostics of `-v` go: standard error, one line for each event, escaped like all other text.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LogLines;
+
+impl std::io::Write for LogLines {
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        writeln!(
+            std::io::stderr().lock(),
+            "{}",
+            Clean::new(text.trim_end_matches('\n'))
+        )?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A prompt for the terminal.
+pub(super) fn prompt(text: &str) -> String {
+    Clean::new(text).to_string()
 }
 
 /// Puts a question to the terminal; `false` when there is nobody to ask.
 fn put_question(question: &str) -> bool {
     let somebody = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if somebody {
-        eprint!("{} [y/N] ", sanitise(question));
+        eprint!("{} [y/N] ", Clean::new(question));
         let _ = std::io::stderr().flush();
     }
     somebody
@@ -368,65 +419,25 @@ fn answer() -> Option<bool> {
     Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// The blanks between two columns.
-const GAP: u16 = 2;
-/// The longest SID of a domain has 55 characters; what is longer is a path, which may be broken.
-const LONGEST_WORD: usize = 55;
-
-/// For each column the width under which a word would be broken.
-fn longest_words(headers: &[&str], rows: &[Vec<String>]) -> Vec<u16> {
-    let longest = |text: &str| {
-        let words = text.split_whitespace().map(|word| word.chars().count());
-        words.filter(|&length| length <= LONGEST_WORD).max()
-    };
-    let column = |index: usize, header: &str| {
-        let cells = rows.iter().filter_map(|row| row.get(index));
-        let widest = cells.filter_map(|cell| longest(cell)).max();
-        widest.unwrap_or(0).max(header.len())
-    };
-    headers
-        .iter()
-        .enumerate()
-        .map(|(index, header)| u16::try_from(column(index, header)).unwrap_or(u16::MAX))
-        .collect()
-}
-
-/// Makes control and direction characters visible.
-fn sanitise(text: &str) -> String {
-    let hidden = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(hidden) {
-        return text.to_owned();
-    }
-    text.chars()
-        .flat_map(|c| {
-            if hidden(c) {
-                c.escape_unicode().collect::<Vec<char>>()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn words_up_to_a_sid_are_kept_whole() {
-        let sid = format!("S-1-5-21-{}-1-2", "9".repeat(30));
-        let path = "x".repeat(80);
-        let rows = vec![vec![format!("two {sid}"), path], vec!["a".to_owned()]];
-        let widths = longest_words(&["ONE", "PATH", "THREE"], &rows);
-        assert_eq!(widths, [43, 4, 5]);
+    fn colours_are_off_where_nobody_wants_them() {
+        let plain = |no_color: Option<&str>, term: Option<&str>| {
+            wants_no_colour(no_color.map(OsStr::new), term.map(OsStr::new))
+        };
+        assert!(plain(Some("1"), Some("xterm")));
+        assert!(plain(None, Some("dumb")));
+        assert!(!plain(None, Some("xterm-256color")));
+        assert!(!plain(Some(""), None));
     }
 
     #[test]
-    fn escapes_and_direction_marks_become_visible() {
-        assert_eq!(sanitise("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
-        assert_eq!(sanitise("Büro, Nord"), "Büro, Nord");
+    fn plurals() {
+        assert_eq!(counted(0_usize, "GPO"), "0 GPOs");
+        assert_eq!(counted(1_usize, "GPO"), "1 GPO");
+        assert_eq!(counted(2_u64, "error"), "2 errors");
     }
 }

@@ -1,13 +1,12 @@
 //! What every command that writes to a domain has: dry run, saved plan, question, apply.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::ui::Ui;
 use crate::backup::StoredBackup;
+use crate::backup::folder::{Folder, PRIVATE_FILE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::operations::plan::Plan;
 use crate::operations::progress::Control;
@@ -20,11 +19,11 @@ pub(super) struct WritingArgs {
     #[arg(long)]
     dry_run: bool,
 
-    /// Save the plan to this file instead of applying it; see apply
+    /// Save the plan to FILE and change nothing; gpoctl apply FILE applies it
     #[arg(long, value_name = "FILE")]
     plan_out: Option<PathBuf>,
 
-    /// Do not ask
+    /// Apply the plan without asking
     #[arg(short, long)]
     pub(super) yes: bool,
 }
@@ -52,26 +51,29 @@ impl WritingArgs {
     pub(super) fn nothing_changed(&self) -> String {
         match &self.plan_out {
             Some(file) => format!(
-                "nothing was changed; to do this, run: gpoctl apply {}",
-                file.display()
+                "nothing was changed; to apply the plan, run: gpoctl apply {}",
+                shell_word(&file.display().to_string())
             ),
             None => "nothing was changed".to_owned(),
         }
     }
 
-    /// Asks whether to apply the plan that was shown, unless that is said already.
-    pub(super) async fn confirm(&self, ui: &Ui, control: &Control) -> Result<()> {
+    /// Asks whether to do what was shown, unless `--yes` answers that already.
+    ///
+    /// # Errors
+    /// `Cancelled` for a no, `Usage` when there is no terminal to ask on.
+    pub(super) async fn confirm(&self, question: &str, ui: &Ui, control: &Control) -> Result<()> {
         if self.yes {
             return Ok(());
         }
-        match ui.ask_or_stop("Apply this plan?", control).await {
+        match ui.ask_or_stop(question, control).await {
             Some(true) => Ok(()),
             Some(false) => Err(Error::new(ErrorKind::Cancelled, "nothing was changed")),
             None => Err(Error::new(
                 ErrorKind::Usage,
-                "there is nobody to ask whether to apply this plan",
+                "not a terminal, so the plan cannot be confirmed",
             )
-            .with_hint("use --yes, or --plan-out and apply")),
+            .with_hint("use --yes, or save the plan with --plan-out and run gpoctl apply")),
         }
     }
 }
@@ -79,10 +81,10 @@ impl WritingArgs {
 /// A backup to read.
 #[derive(Debug, Clone, Args)]
 pub(super) struct BackupArg {
-    /// Folder of the backup; or its ID, the beginning of its ID, or the GPO's name, with --backup-dir
+    /// The backup's own {ID} folder; with --backup-dir also its ID, a unique ID prefix, or the name of its GPO
     backup: String,
 
-    /// Folder to look for the backup in; of several backups of a GPO the newest is taken
+    /// Folder of backups to look in; of several backups of one GPO the newest is used
     #[arg(long, value_name = "DIR")]
     backup_dir: Option<PathBuf>,
 }
@@ -101,9 +103,7 @@ pub(super) async fn read_backup(spec: String, folder: Option<PathBuf>) -> Result
         crate::backup::read(&path)
     })
     .await
-    .map_err(|cause| {
-        Error::new(ErrorKind::Internal, "the backup was not read").with_source(cause)
-    })?
+    .map_err(|cause| Error::new(ErrorKind::Internal, "cannot read the backup").with_source(cause))?
 }
 
 /// Shows a plan, and does with it what the options say: save, stop, ask, apply.
@@ -124,7 +124,8 @@ pub(super) async fn finish(
             ui.message(message);
         }
     }
-    writing.confirm(ui, control).await?;
+    let question = super::plan::question(plan);
+    writing.confirm(&question, ui, control).await?;
     super::apply::execute(session, plan, control, ui).await
 }
 
@@ -151,6 +152,16 @@ fn show_only(plan: &Plan, writing: &WritingArgs, ui: &Ui) -> Result<u8> {
     Ok(0)
 }
 
+/// A file name as a word of a shell command: quoted when it has to be.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 /// A plan may hold what a policy holds, so only its owner may read the file.
 fn save_plan(json: &[u8], file: &Path) -> Result<()> {
     let failed = |cause: std::io::Error| {
@@ -160,13 +171,10 @@ fn save_plan(json: &[u8], file: &Path) -> Result<()> {
         )
         .with_source(cause)
     };
-    let mut out = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file)
-        .map_err(failed)?;
-    out.write_all(json)
-        .and_then(|()| out.sync_all())
+    Folder::of_file(file)
+        .and_then(|(folder, name)| {
+            folder.write_synced(name, json, PRIVATE_FILE)?;
+            folder.sync()
+        })
         .map_err(failed)
 }

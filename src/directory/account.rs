@@ -59,9 +59,10 @@ impl Directory {
             Some(Lookup::Ambiguous(names)) => {
                 return Err(Error::new(
                     ErrorKind::Conflict,
-                    format!("\"{shown}\" stands for several: {}", names.join(", ")),
+                    format!("\"{shown}\" matches {} accounts", names.len()),
                 )
-                .with_hint("name it by its SID, or as DOMAIN\\name"));
+                .with_candidates(names)
+                .with_hint("use the SID, or DOMAIN\\NAME"));
             }
             _ => return Err(missing()),
         };

@@ -8,6 +8,7 @@ use super::entry::Entry;
 use super::filter::Filter;
 use super::session::{Directory, Search};
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::printable;
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::extension_list::ExtensionList;
@@ -254,40 +255,42 @@ impl Directory {
     }
 }
 
-/// Which of the GPOs `text` means.
+/// The GPO that `text` refers to. A whole GUID is that GPO and no other, whatever display names exist: whoever may create a
+/// GPO chooses its name, and must not be able to redirect a command to it. For the same reason a name that is also the prefix
+/// of another GPO's GUID is ambiguous.
 fn choose(text: &str, gpos: &[(Guid, String)], domain: &DomainName) -> Result<Guid> {
+    if let Ok(guid) = text.parse::<Guid>() {
+        return match gpos.iter().any(|(known, _)| *known == guid) {
+            true => Ok(guid),
+            false => Err(not_found(text, gpos, domain)),
+        };
+    }
     let folded = text.to_lowercase();
-    let named: Vec<&(Guid, String)> = gpos
-        .iter()
-        .filter(|(_, name)| name.to_lowercase() == folded)
-        .collect();
     let prefix = guid_prefix(text);
-    let found = match (&prefix, named.is_empty()) {
-        (Some(prefix), true) => gpos
-            .iter()
-            .filter(|(guid, _)| guid.bare().starts_with(prefix))
-            .collect(),
-        _ => named,
-    };
+    let found: Vec<&(Guid, String)> = gpos
+        .iter()
+        .filter(|(guid, name)| {
+            let begins = |prefix: &String| guid.bare().starts_with(prefix);
+            name.to_lowercase() == folded || prefix.as_ref().is_some_and(begins)
+        })
+        .collect();
     match found.as_slice() {
         [(guid, _)] => Ok(*guid),
         [] => Err(not_found(text, gpos, domain)),
-        several => {
-            let list: Vec<String> = several
+        several => Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "\"{}\" matches {} GPOs in {domain}",
+                printable(text),
+                several.len()
+            ),
+        )
+        .with_candidates(
+            several
                 .iter()
-                .map(|(guid, name)| format!("{guid} ({name})"))
-                .collect();
-            Err(Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "\"{}\" stands for {} GPOs in {domain}: {}",
-                    text.escape_debug(),
-                    several.len(),
-                    list.join(", ")
-                ),
-            )
-            .with_hint("name it by its GUID"))
-        }
+                .map(|(guid, name)| format!("{guid} {}", printable(name))),
+        )
+        .with_hint("use the GUID")),
     }
 }
 
@@ -327,17 +330,17 @@ fn not_found(text: &str, gpos: &[(Guid, String)], domain: &DomainName) -> Error 
     });
     let error = Error::new(
         ErrorKind::NotFound,
-        format!("there is no GPO \"{}\" in {domain}", text.escape_debug()),
+        format!("there is no GPO \"{}\" in {domain}", printable(text)),
     );
     let names: Vec<String> = close
         .iter()
         .take(5)
-        .map(|(_, name)| format!("\"{}\"", name.escape_debug()))
+        .map(|(_, name)| format!("\"{}\"", printable(name)))
         .collect();
     if names.is_empty() {
-        error.with_hint("gpoctl list shows the GPOs of the domain")
+        error.with_hint("gpoctl list lists the GPOs of the domain")
     } else {
-        error.with_hint(format!("close names: {}", names.join(", ")))
+        error.with_hint(format!("similar names: {}", names.join(", ")))
     }
 }
 
@@ -396,11 +399,17 @@ mod tests {
         );
         assert_eq!(pick("31b2f340-016D-").unwrap(), gpos[0].0);
         assert_eq!(pick("{31b2f").unwrap(), gpos[0].0);
-        // A name comes before a prefix.
-        assert_eq!(pick("31b2").unwrap(), gpos[3].0);
+        // A name that is the prefix of another GPO's GUID is ambiguous.
+        assert_eq!(pick("31b2").unwrap_err().kind(), ErrorKind::Conflict);
         let error = pick("TWIN").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
-        assert!(error.message().contains("84F9}") && error.message().contains("84FA}"));
+        assert_eq!(
+            error.candidates(),
+            [
+                "{6AC1786C-016F-11D2-945F-00C04FB984F9} Twin",
+                "{6AC1786C-016F-11D2-945F-00C04FB984FA} twin"
+            ]
+        );
         assert_eq!(pick("6AC1").unwrap_err().kind(), ErrorKind::Conflict);
         assert_eq!(pick("ABC").unwrap_err().kind(), ErrorKind::NotFound);
         let error = pick("Default Domain Polcy").unwrap_err();
@@ -411,6 +420,22 @@ mod tests {
             pick("*)(objectClass=*").unwrap_err().kind(),
             ErrorKind::NotFound
         );
+    }
+
+    #[test]
+    fn a_whole_guid_wins_over_every_display_name() {
+        let mut gpos = gpos();
+        let real = gpos[0].0;
+        let fake: Guid = "{DEADBEEF-016F-11D2-945F-00C04FB984FA}".parse().unwrap();
+        gpos.push((fake, real.to_string()));
+        let gone = "{31B2F340-0000-0000-0000-000000000000}";
+        gpos.push((Guid::NIL, gone.to_owned()));
+        for text in [real.to_string(), real.bare(), real.bare().to_lowercase()] {
+            assert_eq!(choose(&text, &gpos, &domain()).unwrap(), real, "{text}");
+        }
+        // Not even when no GPO has that GUID.
+        let error = choose(gone, &gpos, &domain()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
     }
 
     #[test]

@@ -7,10 +7,10 @@ use super::filter::Filter;
 use super::session::{Directory, Search};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
+use crate::model::backup_context::LinkRecord;
 use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, parse_gp_link};
 use crate::model::guid::Guid;
-use crate::model::surroundings::LinkRecord;
 
 /// What a GPO can be linked to: a scope of management.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

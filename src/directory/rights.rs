@@ -9,7 +9,7 @@ use super::filter::Filter;
 use super::gpo::SD_PARTS;
 use super::session::{Directory, Search};
 use crate::error::Result;
-use crate::model::access::{Answer, Token, check, class_guid, may_delete, right};
+use crate::model::access::{AccessDecision, AccessToken, check, class_guid, may_delete, right};
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::security_descriptor::SecurityDescriptor;
@@ -66,7 +66,7 @@ impl ObjectRights {
 
     /// Whether this object, which stands right below `parent`, may be deleted by who has this token. A descriptor that
     /// cannot be read says nothing, so the server has to.
-    pub fn may_be_deleted(&self, parent: &Self, token: &Token) -> bool {
+    pub fn may_be_deleted(&self, parent: &Self, token: &AccessToken) -> bool {
         match (&self.descriptor, &parent.descriptor) {
             (Some(own), Some(parent)) => may_delete(own, parent, class_guid(&self.class), token),
             _ => true,
@@ -74,9 +74,9 @@ impl ObjectRights {
     }
 
     /// Whether the object may be deleted with all below it at once.
-    pub fn may_be_deleted_as_tree(&self, token: &Token) -> bool {
+    pub fn may_be_deleted_as_tree(&self, token: &AccessToken) -> bool {
         self.descriptor.as_ref().is_some_and(|descriptor| {
-            check(descriptor, token, right::DELETE_TREE, None) == Answer::Granted
+            check(descriptor, token, right::DELETE_TREE, None) == AccessDecision::Granted
         })
     }
 

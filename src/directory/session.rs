@@ -19,7 +19,7 @@ use crate::auth::kerberos::{Credential, SealedContext};
 use crate::auth::tls::TlsSettings;
 use crate::auth::{Authority, Identity, UserName};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::access::Token;
+use crate::model::access::AccessToken;
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
@@ -89,7 +89,7 @@ pub struct DomainInfo {
     /// The SID of the account we are, as the server sees it: the first `tokenGroups` of the rootDSE.
     pub user_sid: Option<Sid>,
     /// All SIDs we act with, as the server sees them: `tokenGroups` of the rootDSE. `None` when it does not tell.
-    pub token: Option<Token>,
+    pub token: Option<AccessToken>,
     /// The name that was bound: the Kerberos principal, or the name of the simple bind.
     pub bound_as: String,
 }
@@ -582,7 +582,7 @@ async fn read_domain(
         pdc,
         vendor: root.text("vendorName"),
         user_sid,
-        token: (!sids.is_empty()).then(|| Token::new(sids)),
+        token: (!sids.is_empty()).then(|| AccessToken::new(sids)),
         bound_as,
     })
 }

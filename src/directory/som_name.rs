@@ -6,6 +6,7 @@ use super::filter::Filter;
 use super::links::Som;
 use super::session::{Directory, DomainInfo, Search};
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::printable;
 use crate::model::dn::Dn;
 
 /// How a domain, OU or site was named.
@@ -41,7 +42,7 @@ fn parse(text: &str, info: &DomainInfo) -> Result<SomName> {
     if below.iter().any(String::is_empty) {
         return Err(Error::new(
             ErrorKind::Usage,
-            format!("\"{}\" has an empty part", text.escape_debug()),
+            format!("\"{}\" has an empty part", printable(text)),
         ));
     }
     let forest = info.configuration.dns_domain();
@@ -151,22 +152,19 @@ fn one_of(found: Vec<Dn>, text: &str) -> Result<Dn> {
         [one] => Ok(one.clone()),
         [] => Err(Error::new(
             ErrorKind::NotFound,
-            format!("there is no domain, OU or site \"{}\"", text.escape_debug()),
+            format!("there is no domain, OU or site \"{}\"", printable(text)),
         )
-        .with_hint("give its DN, or its path from the domain: corp.example/Staff/North")),
-        several => {
-            let paths: Vec<String> = several.iter().map(Dn::canonical_name).collect();
-            Err(Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "\"{}\" stands for {} objects: {}",
-                    text.escape_debug(),
-                    several.len(),
-                    paths.join(", ")
-                ),
-            )
-            .with_hint("give its path from the domain"))
-        }
+        .with_hint("use its DN, or its path from the domain: corp.example/Staff/North")),
+        several => Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "\"{}\" matches {} OUs or sites",
+                printable(text),
+                several.len()
+            ),
+        )
+        .with_candidates(several.iter().map(Dn::canonical_name))
+        .with_hint("use the path from the domain")),
     }
 }
 

@@ -13,11 +13,11 @@ use super::links::{ATTRIBUTES as SOM_ATTRIBUTES, Som};
 use super::session::{Directory, Search};
 use crate::error::{ErrorKind, Result};
 use crate::message::StatusMessage;
+use crate::model::backup_context::LinkRecord;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::snapshot::WmiFilterLink;
-use crate::model::surroundings::LinkRecord;
 
 /// What a survey found of one GPO.
 #[derive(Debug)]

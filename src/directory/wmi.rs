@@ -6,6 +6,7 @@ use super::entry::Entry;
 use super::filter::Filter;
 use super::session::{Directory, Search};
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::printable;
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 
@@ -95,7 +96,7 @@ impl Directory {
         Ok(filters)
     }
 
-    /// The filter that `text` means: its name, without regard to case, or its ID.
+    /// The filter that `text` refers to: its ID, or its name, without regard to case. An ID is never taken for a name.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] with the filters there are; [`ErrorKind::Conflict`] when several have the name.
@@ -103,49 +104,50 @@ impl Directory {
         let filters = self.wmi_filters().await?;
         let id: Option<Guid> = text.parse().ok();
         let folded = text.to_lowercase();
-        let mut found: Vec<&WmiFilter> = filters
+        let found: Vec<&WmiFilter> = filters
             .iter()
-            .filter(|filter| filter.name.to_lowercase() == folded)
+            .filter(|filter| match id {
+                Some(id) => filter.id == id,
+                None => filter.name.to_lowercase() == folded,
+            })
             .collect();
-        if found.is_empty() {
-            found.extend(filters.iter().filter(|filter| Some(filter.id) == id));
-        }
         match found.as_slice() {
             [one] => Ok((*one).clone()),
             [] => {
                 let names: Vec<String> = filters
                     .iter()
                     .take(10)
-                    .map(|filter| format!("\"{}\"", filter.name.escape_debug()))
+                    .map(|filter| format!("\"{}\"", printable(&filter.name)))
                     .collect();
                 let hint = if names.is_empty() {
-                    "the domain has no WMI filter".to_owned()
+                    "the domain has no WMI filters".to_owned()
                 } else {
-                    format!("there are: {}", names.join(", "))
+                    format!("WMI filters: {}", names.join(", "))
                 };
                 Err(Error::new(
                     ErrorKind::NotFound,
                     format!(
                         "there is no WMI filter \"{}\" in {}",
-                        text.escape_debug(),
+                        printable(text),
                         self.info().dns_domain
                     ),
                 )
                 .with_hint(hint))
             }
-            several => {
-                let ids: Vec<String> = several.iter().map(|filter| filter.id.to_string()).collect();
-                Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!(
-                        "\"{}\" stands for {} WMI filters: {}",
-                        text.escape_debug(),
-                        several.len(),
-                        ids.join(", ")
-                    ),
-                )
-                .with_hint("name it by its ID"))
-            }
+            several => Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "\"{}\" matches {} WMI filters",
+                    printable(text),
+                    several.len()
+                ),
+            )
+            .with_candidates(
+                several
+                    .iter()
+                    .map(|filter| format!("{} {}", filter.id, printable(&filter.name))),
+            )
+            .with_hint("use the ID")),
         }
     }
 

@@ -16,10 +16,12 @@ use super::failure::{
 use super::gpo::file_sys_path;
 use super::session::{Directory, sd_flags};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::dn::Dn;
 use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
+use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::version::GpoVersion;
 
 /// A session that writes. Everything it touches is the container of a GPO it computed the DN of, an object below it, a
@@ -205,7 +207,7 @@ impl DirectoryWriter {
     /// # Errors
     /// [`ErrorKind::BadInput`] when its names are none; [`ErrorKind::Conflict`] when it exists; [`ErrorKind::NotFound`]
     /// when the parent does not.
-    pub async fn add_child(&self, guid: Guid, object: &DirectoryObject) -> Result<()> {
+    pub async fn add_child(&self, guid: Guid, object: &AllowedObject) -> Result<()> {
         let gpo = self.gpo_dn(guid);
         let dn = object_dn(object, &gpo)?;
         let mut attributes = vec![values("objectClass", [object.object_class.as_str()])];
@@ -225,7 +227,7 @@ impl DirectoryWriter {
         if let Some(descriptor) = &object.security_descriptor {
             attributes.push((
                 b"nTSecurityDescriptor".to_vec(),
-                HashSet::from([descriptor.clone()]),
+                HashSet::from([without_owner(descriptor)]),
             ));
             // Owner and group are the creator's: only a few may give them away.
             control = Some(sd_flags(4));
@@ -241,7 +243,7 @@ impl DirectoryWriter {
         &self,
         guid: Guid,
         old: &DirectoryObject,
-        new: &DirectoryObject,
+        new: &AllowedObject,
     ) -> Result<()> {
         let gpo = self.gpo_dn(guid);
         let dn = object_dn(new, &gpo)?;
@@ -515,6 +517,18 @@ fn modifications(change: &GpoChange, path: &str) -> Vec<Change> {
         ));
     }
     changes
+}
+
+/// A descriptor without owner and group. Samba 4.25 refuses to add an object with another owner than the account even where
+/// the control says that only the DACL is meant (LDAP result 19, `invalid addition of owner SID`); 4.17 did not look at it.
+fn without_owner(descriptor: &[u8]) -> Vec<u8> {
+    SecurityDescriptor::parse(descriptor)
+        .and_then(|mut parsed| {
+            parsed.owner = None;
+            parsed.group = None;
+            parsed.to_bytes()
+        })
+        .unwrap_or_else(|_| descriptor.to_vec())
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! `bkupInfo.xml`: the index entry of one backup.
 
-use super::kept::{Kept, Written};
+use super::verbatim::{ToGpmcBytes, Verbatim};
 use super::xml_tree::{self, Element, InvalidXml, cdata};
 
 /// The namespace of bkupInfo.xml and manifest.xml.
 pub const NAMESPACE: &str = "http://www.microsoft.com/GroupPolicy/GPOOperations/Manifest";
 
-/// A `BackupInst`: all fields as text, as they stand. A field that is missing is empty.
+/// A `BackupInst`: all fields as unchanged text. A missing field is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BackupInst {
     /// The GPO's GUID in braces, usually in upper case.
@@ -17,15 +17,15 @@ pub struct BackupInst {
     pub gpo_domain_guid: String,
     /// The host name of the DC it was read from.
     pub gpo_domain_controller: String,
-    /// When: `YYYY-MM-DDTHH:MM:SS`, UTC, without a zone.
+    /// The time of the backup: `YYYY-MM-DDTHH:MM:SS`, UTC, without a zone.
     pub backup_time: String,
     /// The backup's own GUID in braces, in upper case.
     pub id: String,
     /// Free text.
     pub comment: String,
-    /// The display name at that time.
+    /// The display name at the time of the backup.
     pub gpo_display_name: String,
-    /// Whether the backup has a software installation block.
+    /// Whether the backup contains software installation settings.
     pub si_present: bool,
 }
 
@@ -33,7 +33,7 @@ impl BackupInst {
     /// Reads a `BackupInst` element.
     ///
     /// # Errors
-    /// When the element is another one.
+    /// When it is another element.
     pub fn from_element(element: &Element) -> Result<Self, InvalidXml> {
         element.expect(NAMESPACE, "BackupInst")?;
         Ok(Self {
@@ -51,7 +51,7 @@ impl BackupInst {
         })
     }
 
-    /// The element as GPMC writes it; `declarations` stand in its start tag, each with a blank before it.
+    /// The element as GPMC writes it; `declarations` are put in its start tag, each preceded by a space.
     pub(super) fn to_xml(&self, declarations: &str) -> String {
         let mut xml = format!("<BackupInst{declarations}");
         if self.si_present {
@@ -75,10 +75,10 @@ impl BackupInst {
     }
 }
 
-impl Written for BackupInst {
-    /// UTF-8 without byte order mark or declaration, one line that ends in CR LF. The prefix `mfst` is declared only when
-    /// it is used.
-    fn to_written(&self) -> Vec<u8> {
+impl ToGpmcBytes for BackupInst {
+    /// Writes UTF-8 without byte order mark or declaration, one line that ends in CR LF. The prefix `mfst` is declared
+    /// only when used.
+    fn to_gpmc_bytes(&self) -> Vec<u8> {
         let mut declarations = format!(" xmlns=\"{NAMESPACE}\"");
         if self.si_present {
             declarations.push_str(&format!(" xmlns:mfst=\"{NAMESPACE}\""));
@@ -93,9 +93,9 @@ impl Written for BackupInst {
 ///
 /// # Errors
 /// When it is not well-formed XML, or its root is not a `BackupInst`.
-pub fn parse(bytes: &[u8]) -> Result<Kept<BackupInst>, InvalidXml> {
+pub fn parse(bytes: &[u8]) -> Result<Verbatim<BackupInst>, InvalidXml> {
     let root = xml_tree::parse(bytes)?;
-    Ok(Kept::read(BackupInst::from_element(&root)?, bytes))
+    Ok(Verbatim::parsed(BackupInst::from_element(&root)?, bytes))
 }
 
 #[cfg(test)]
@@ -121,7 +121,7 @@ pub(super) mod tests {
         let mut inst = example();
         for si_present in [false, true] {
             inst.si_present = si_present;
-            let bytes = inst.to_written();
+            let bytes = inst.to_gpmc_bytes();
             let read = parse(&bytes).unwrap();
             assert_eq!(read.value, inst);
             assert_eq!(read.to_bytes(), bytes);

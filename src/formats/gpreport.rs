@@ -1,8 +1,8 @@
 //! `gpreport.xml`: the settings report beside a backup, which GPMC shows and never imports.
 //!
-//! Written are who the GPO is, its times, versions, state, permissions and links, and of its settings security, registry
-//! values and scripts. What is not known here, such as the name a template gives to a registry value, is left out: saying
-//! nothing of it is better than saying something wrong.
+//! Contains the identity of the GPO, its times, versions, state, permissions and links, and of its settings those for
+//! security, registry values and scripts. Unknown information, such as the name of a registry value in an
+//! administrative template, is left out rather than guessed.
 
 mod permissions;
 mod security;
@@ -13,20 +13,20 @@ use self::xml::{Report, TYPES};
 use super::gpt_tmpl::GptTmpl;
 use super::registry_pol::RegistryPol;
 use super::scripts::Scripts;
+use crate::model::backup_context::{BackupContext, LinkRecord};
 use crate::model::directory_object::AttributeValues;
 use crate::model::dn::Dn;
 use crate::model::generalized_time::generalized_time;
-use crate::model::grant::Protects;
+use crate::model::grant::SecuredObject;
 use crate::model::sddl::to_sddl_in;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::snapshot::GpoSnapshot;
-use crate::model::surroundings::{LinkRecord, Surroundings};
 
 const SETTINGS: &str = "http://www.microsoft.com/GroupPolicy/Settings";
 
 /// The report of a snapshot that was read at `now` (`YYYY-MM-DDTHH:MM:SS`, UTC): UTF-16LE with byte order mark, CR LF, no
 /// line end after the root element.
-pub fn write(snapshot: &GpoSnapshot, around: &Surroundings, now: &str) -> Vec<u8> {
+pub fn write(snapshot: &GpoSnapshot, context: &BackupContext, now: &str) -> Vec<u8> {
     let mut report = Report::new(snapshot);
     report.open(&format!(
         "GPO xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns=\"{SETTINGS}\""
@@ -44,8 +44,8 @@ pub fn write(snapshot: &GpoSnapshot, around: &Surroundings, now: &str) -> Vec<u8
     report.leaf("Name", &snapshot.display_name);
     report.flag("IncludeComments", true);
     for (tag, time) in [
-        ("CreatedTime", &around.when_created),
-        ("ModifiedTime", &around.when_changed),
+        ("CreatedTime", &context.when_created),
+        ("ModifiedTime", &context.when_changed),
     ] {
         if let Some(time) = generalized_time(time) {
             report.leaf(tag, &time);
@@ -55,15 +55,15 @@ pub fn write(snapshot: &GpoSnapshot, around: &Surroundings, now: &str) -> Vec<u8
     if let Ok(mut descriptor) = SecurityDescriptor::parse(&snapshot.security_descriptor)
         && descriptor.dacl.is_some()
     {
-        // Backup.xml has neither of them; the report has both.
-        descriptor.owner = descriptor.owner.or_else(|| around.owner.clone());
-        descriptor.group = descriptor.group.or_else(|| around.group.clone());
+        // Backup.xml has neither; the report has both.
+        descriptor.owner = descriptor.owner.or_else(|| context.owner.clone());
+        descriptor.group = descriptor.group.or_else(|| context.group.clone());
         report.open("SecurityDescriptor");
         let sddl = to_sddl_in(&descriptor, report.domain());
-        permissions::descriptor(&mut report, &descriptor, &sddl, Protects::Gpo);
+        permissions::descriptor(&mut report, &descriptor, &sddl, SecuredObject::Gpo);
         report.close();
     }
-    filter(&mut report, snapshot, around);
+    filter(&mut report, snapshot, context);
     let directory = snapshot.directory_version;
     let sysvol = snapshot.sysvol_version.unwrap_or_default();
     for (half, folder, directory, sysvol, off) in [
@@ -77,14 +77,14 @@ pub fn write(snapshot: &GpoSnapshot, around: &Surroundings, now: &str) -> Vec<u8
         extensions(&mut report, snapshot, folder);
         report.close();
     }
-    for link in around.links.iter().flatten() {
+    for link in context.links.iter().flatten() {
         links_to(&mut report, link);
     }
     report.finish()
 }
 
 /// The WMI filter.
-fn filter(report: &mut Report, snapshot: &GpoSnapshot, around: &Surroundings) {
+fn filter(report: &mut Report, snapshot: &GpoSnapshot, context: &BackupContext) {
     let name = snapshot.wmi_filter.as_ref().and_then(|f| f.name.as_deref());
     report.flag(
         "FilterDataAvailable",
@@ -92,7 +92,7 @@ fn filter(report: &mut Report, snapshot: &GpoSnapshot, around: &Surroundings) {
     );
     let Some(name) = name else { return };
     report.leaf("FilterName", name);
-    let description = around.wmi_filter.as_ref().and_then(|filter| {
+    let description = context.wmi_filter.as_ref().and_then(|filter| {
         let mut attributes = filter.attributes.iter();
         let found = attributes.find(|a| a.name.eq_ignore_ascii_case("msWMI-Parm1"))?;
         match &found.values {
@@ -105,7 +105,7 @@ fn filter(report: &mut Report, snapshot: &GpoSnapshot, around: &Surroundings) {
     }
 }
 
-/// The extensions of one half. A file that cannot be read has none.
+/// The extensions of the computer or the user configuration. A file that cannot be parsed has none.
 fn extensions(report: &mut Report, snapshot: &GpoSnapshot, half: &str) {
     let tree = &snapshot.tree;
     let file = |path: &str| tree.file(&format!("{half}/{path}"));
@@ -133,7 +133,7 @@ fn extensions(report: &mut Report, snapshot: &GpoSnapshot, half: &str) {
     }
 }
 
-/// An extension: its namespace ends in its name.
+/// Writes an extension, whose namespace ends in its name.
 fn extension(report: &mut Report, name: &str, kind: &str, content: impl FnOnce(&mut Report)) {
     report.open("ExtensionData");
     report.open(&format!(
@@ -145,8 +145,9 @@ fn extension(report: &mut Report, name: &str, kind: &str, content: impl FnOnce(&
     report.close();
 }
 
-/// A link. The path is that of the target's DN: the domain's DNS name, then the folders from the outside in; the name is that of
-/// its first part, of a domain its first label alone. What is no DN stands for both as it is.
+/// Writes a link. The path is built from the target's DN: the domain's DNS name, then the containers from top to
+/// bottom. The name is the value of the first RDN; for a domain, its first label. Text that is not a DN is used
+/// unchanged for both.
 fn links_to(report: &mut Report, link: &LinkRecord) {
     let (name, path) = match Dn::parse(&link.target) {
         Ok(dn) => {
@@ -213,7 +214,11 @@ mod tests {
 
     #[test]
     fn says_what_the_snapshot_knows() {
-        let bytes = write(&snapshot(), &Surroundings::default(), "2024-02-03T04:05:06");
+        let bytes = write(
+            &snapshot(),
+            &BackupContext::default(),
+            "2024-02-03T04:05:06",
+        );
         assert_eq!(bytes[..4], [0xFF, 0xFE, b'<', 0]);
         let root = xml_tree::parse(&bytes).unwrap();
         assert_eq!(
@@ -251,7 +256,7 @@ mod tests {
             from_dacl: true,
         })
         .into();
-        let bytes = write(&snapshot, &Surroundings::default(), "2024-02-03T04:05:06");
+        let bytes = write(&snapshot, &BackupContext::default(), "2024-02-03T04:05:06");
         let root = xml_tree::parse(&bytes).unwrap();
         let descriptor = root.named("SecurityDescriptor").next().unwrap();
         let sddl = descriptor.elements().find(|e| e.name == "SDDL").unwrap();
@@ -320,12 +325,12 @@ mod tests {
             target: "not a DN".to_owned(),
             ..office.clone()
         };
-        let around = Surroundings {
+        let context = BackupContext {
             links: Some(vec![office, domain, no_dn]),
             when_created: "20240102030405.0Z".to_owned(),
-            ..Surroundings::default()
+            ..BackupContext::default()
         };
-        let bytes = write(&snapshot, &around, "2024-02-03T04:05:06");
+        let bytes = write(&snapshot, &context, "2024-02-03T04:05:06");
         let root = xml_tree::parse(&bytes).unwrap();
         assert_eq!(root.child_text("CreatedTime"), "2024-01-02T03:04:05");
         let link = root.named("LinksTo").next().unwrap();
@@ -404,7 +409,7 @@ mod tests {
                 ("Machine/Scripts/scripts.ini", inf.as_bytes()),
             ]);
             snapshot.display_name = name.clone();
-            let around = Surroundings {
+            let context = BackupContext {
                 links: Some(vec![LinkRecord {
                     target: link,
                     order: 1,
@@ -414,9 +419,9 @@ mod tests {
                     blocks_inheritance: false,
                 }]),
                 when_created: time,
-                ..Surroundings::default()
+                ..BackupContext::default()
             };
-            let root = xml_tree::parse(&write(&snapshot, &around, "2024-02-03T04:05:06"));
+            let root = xml_tree::parse(&write(&snapshot, &context, "2024-02-03T04:05:06"));
             prop_assert!(root.is_ok(), "{:?}", root.err());
         }
     }

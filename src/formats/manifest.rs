@@ -1,7 +1,7 @@
 //! `manifest.xml`: the index of all backups in a folder.
 
 use super::bkup_info::{BackupInst, NAMESPACE};
-use super::kept::{Kept, Written};
+use super::verbatim::{ToGpmcBytes, Verbatim};
 use super::xml_tree::{self, InvalidXml};
 
 /// The entries of a manifest.
@@ -11,9 +11,9 @@ pub struct Manifest {
     pub backups: Vec<BackupInst>,
 }
 
-impl Written for Manifest {
-    /// UTF-8 without byte order mark or declaration, one line without an end.
-    fn to_written(&self) -> Vec<u8> {
+impl ToGpmcBytes for Manifest {
+    /// Writes UTF-8 without byte order mark or declaration, one line without a line end.
+    fn to_gpmc_bytes(&self) -> Vec<u8> {
         let entries: String = self.backups.iter().map(|inst| inst.to_xml("")).collect();
         format!(
             "<Backups xmlns=\"{NAMESPACE}\" xmlns:mfst=\"{NAMESPACE}\" mfst:version=\"1.0\">{entries}</Backups>"
@@ -26,14 +26,14 @@ impl Written for Manifest {
 ///
 /// # Errors
 /// When it is not well-formed XML, or its root is not `Backups`.
-pub fn parse(bytes: &[u8]) -> Result<Kept<Manifest>, InvalidXml> {
+pub fn parse(bytes: &[u8]) -> Result<Verbatim<Manifest>, InvalidXml> {
     let root = xml_tree::parse(bytes)?;
     let backups = root
         .expect(NAMESPACE, "Backups")?
         .named("BackupInst")
         .map(BackupInst::from_element)
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Kept::read(Manifest { backups }, bytes))
+    Ok(Verbatim::parsed(Manifest { backups }, bytes))
 }
 
 #[cfg(test)]
@@ -52,13 +52,13 @@ mod tests {
                 },
             ],
         };
-        let bytes = manifest.to_written();
+        let bytes = manifest.to_gpmc_bytes();
         let read = parse(&bytes).unwrap();
         assert_eq!(read.value, manifest);
         assert_eq!(read.to_bytes(), bytes);
         assert!(parse(b"<Backups/>").is_err());
         assert!(
-            parse(&Manifest::default().to_written())
+            parse(&Manifest::default().to_gpmc_bytes())
                 .unwrap()
                 .value
                 .backups

@@ -12,14 +12,14 @@ pub struct Scripts {
     pub ini: IniFile,
 }
 
-/// What a line says of a script.
+/// A line of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptLine {
     /// The script's number in its section, from 0.
     pub index: u32,
-    /// What the value is.
+    /// The type of the value.
     pub part: ScriptPart,
-    /// The value, in bytes of the line's text.
+    /// The span of the value in the line's text.
     pub value: Range<usize>,
 }
 
@@ -28,12 +28,12 @@ pub struct ScriptLine {
 pub enum ScriptPart {
     /// `NCmdLine`: a file in the GPO, or a path.
     CommandLine,
-    /// `NParameters`: what is passed to it.
+    /// `NParameters`: its parameters.
     Parameters,
 }
 
 impl Scripts {
-    /// Reads a file; an empty one is fine.
+    /// Parses a file; it may be empty.
     ///
     /// # Errors
     /// [`TextError`] when the file contradicts its byte order mark or is binary.
@@ -50,7 +50,8 @@ impl Scripts {
         self.ini.to_bytes()
     }
 
-    /// The lines that belong to a script, in any section: one of the wrong half is ignored by clients, but is kept and mapped.
+    /// The lines of scripts in any section. Clients ignore a section that does not belong to the file's configuration,
+    /// but it is kept and mapped.
     pub fn scripts(&self) -> impl Iterator<Item = (IniLine<'_>, ScriptLine)> {
         self.ini
             .lines()
@@ -62,9 +63,9 @@ fn script(line: &IniLine<'_>) -> Option<ScriptLine> {
     let (key, _) = line.pair()?;
     let digits = key.bytes().take_while(u8::is_ascii_digit).count();
     let (number, name) = key.split_at_checked(digits)?;
-    let part = if ini::same(name, "CmdLine") {
+    let part = if ini::eq_ignore_case(name, "CmdLine") {
         ScriptPart::CommandLine
-    } else if ini::same(name, "Parameters") {
+    } else if ini::eq_ignore_case(name, "Parameters") {
         ScriptPart::Parameters
     } else {
         return None;

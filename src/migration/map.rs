@@ -1,7 +1,8 @@
-//! Mapping: a snapshot, a table and the target's directory in, the snapshot for the target and a report out.
+//! Maps a snapshot: takes a migration table and the target's directory, and returns the snapshot for the target and a
+//! report.
 //!
-//! Nothing is written before everything is known: the references are found and matched with rows, all names are looked up
-//! in one call, and only when no row and no reference is in the way are the files rewritten.
+//! Files are rewritten last: first all references are found and matched with rows, then all names are looked up in one
+//! call, and only if no row or reference has an error are the files rewritten.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -14,55 +15,55 @@ use crate::model::safe_name::RelPath;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
 
-use super::agreement::Agreement;
-use super::identity::Inventory;
-use super::places::{self, Found, FoundTarget, Rewrite};
+use super::inventory::Inventory;
+use super::references::{self, Occurrence, ReferenceTarget, Rewrite};
 use super::report::{MappedReference, MappingReport, Outcome};
 use super::resolve::PrincipalDirectory;
-use super::scan::{VisitFile, reference, visit_keeping};
+use super::scan::{VisitFile, to_reference, visit_keeping};
+use super::sid_name_pairs::SidNamePairs;
 use super::table::MigrationTable;
 
+mod destinations;
 #[cfg(test)]
-mod cases;
+mod file_format_tests;
 mod findings;
 mod gpo_folder;
 mod matching;
-mod resolving;
 mod review;
 #[cfg(test)]
-mod tests;
+mod toy_format_tests;
 
 pub(super) use gpo_folder::is_own_path;
 pub use review::review;
 
+use destinations::{Destinations, Resolution};
 use gpo_folder::GpoPath;
-use matching::{Matcher, Subject, key_of};
-use resolving::{Decision, Destinations};
+use matching::{DistinctReference, RowMatcher, key_of};
 
-/// How a row of a UNC path is compared with a reference.
+/// How rows for UNC paths are compared with references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UncMatch {
-    /// The row is GPMC's unit of the reference, or the whole path.
+    /// The row must be GPMC's unit of the reference, or the whole path.
     #[default]
     Exact,
-    /// The row is the reference or a folder above it; the longest row counts.
+    /// The row must be the reference or a parent folder of it; the longest row wins.
     Prefix,
 }
 
-/// What is mapped, and how strictly.
+/// Options of a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MapOptions {
-    /// Every reference needs a row (GPM_MIGRATIONTABLE_ONLY).
+    /// Whether every reference needs a row (GPM_MIGRATIONTABLE_ONLY).
     pub exclusive: bool,
-    /// [`Scope::All`]: every place; [`Scope::Gpmc`]: only the places GPMC maps.
+    /// [`Scope::All`]: every place; [`Scope::Gpmc`]: only the places that GPMC maps.
     pub scope: Scope,
     /// How UNC paths are compared.
     pub unc_match: UncMatch,
-    /// Whether the principals of the GPO's DACL are references too (GPM_PROCESS_SECURITY of a copy). The descriptor itself
-    /// is not rewritten here; [`Mapped::identities`] says what its SIDs become.
+    /// Whether the principals of the GPO's DACL are references too (GPM_PROCESS_SECURITY of a copy). The descriptor
+    /// itself is not rewritten; [`Mapped::sid_outcomes`] contains the new values of its SIDs.
     pub dacl: bool,
-    /// The GPO that gets the settings. With it, a UNC path into the folder that the snapshot's own GPO has in SYSVOL becomes one into
-    /// the folder of this GPO, unless a row names it.
+    /// The GPO that receives the settings. If given, UNC paths into the SYSVOL folder of the snapshot's GPO are changed
+    /// to the folder of this GPO, unless a row matches them.
     pub target_gpo: Option<Guid>,
 }
 
@@ -78,65 +79,66 @@ impl Default for MapOptions {
     }
 }
 
-/// A snapshot for the target.
+/// The result of a mapping.
 #[derive(Debug, Clone)]
 pub struct Mapped {
-    /// The snapshot with its files rewritten, and `principals` and `file_paths` as they are now.
+    /// The snapshot with rewritten files and updated `principals` and `file_paths`.
     pub snapshot: GpoSnapshot,
-    /// What was done.
+    /// The report.
     pub report: MappingReport,
-    /// What became of each SID that a row named: [`Outcome::Kept`], [`Outcome::Replaced`] or [`Outcome::Removed`].
-    pub identities: BTreeMap<Sid, Outcome>,
+    /// The outcome of each SID that a row matched: [`Outcome::Kept`], [`Outcome::Replaced`] or [`Outcome::Removed`].
+    pub sid_outcomes: BTreeMap<Sid, Outcome>,
 }
 
 /// Maps every reference in the files of a snapshot.
 ///
 /// # Errors
-/// - [`ErrorKind::BadInput`]: rows that cannot be used in any domain, several rows for one reference, a file that cannot
-///   be rewritten, or with a table one that cannot be read and holds what looks like references; each is a detail.
-/// - [`ErrorKind::Unmapped`]: destinations that do not exist in the target, and with `exclusive` references without a row and files
-///   whose references cannot be read; each is a detail with the line of the row or the place of the reference.
-/// - What [`PrincipalDirectory::lookup`] gives.
+/// - [`ErrorKind::BadInput`]: rows that cannot be used in any domain, several rows for one reference, a file that
+///   cannot be rewritten, or, with a table, a file that cannot be parsed but appears to contain references; each is a
+///   detail.
+/// - [`ErrorKind::Unmapped`]: destinations that do not exist in the target, and with `exclusive` references without a
+///   row and files that cannot be parsed; each is a detail with the line of the row or the place of the reference.
+/// - The errors of [`PrincipalDirectory::lookup`].
 pub async fn map(
     snapshot: &GpoSnapshot,
     table: Option<&MigrationTable>,
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
 ) -> Result<Mapped> {
-    map_with(snapshot, table, target, options, &places::visit_file).await
+    map_with(snapshot, table, target, options, &references::visit_file).await
 }
 
-/// A reference and the number of what it names among the subjects.
-struct Met {
-    found: Found,
-    subject: usize,
-    /// The number of its file among the readable ones; `None` for a reference outside the files.
+/// An occurrence with the number of its distinct reference.
+struct IndexedOccurrence {
+    occurrence: Occurrence,
+    reference: usize,
+    /// The number of its file among the parsed files; `None` for an occurrence outside of files.
     file: Option<usize>,
 }
 
-/// What finding and matching gave, before the directory is asked.
-struct Survey<'a> {
+/// All occurrences of references with their rows, before any lookup in the target.
+struct ReferenceIndex<'a> {
     inventory: Inventory<'a>,
-    subjects: Vec<Subject>,
-    /// The numbers of the subjects by [`key_of`].
+    references: Vec<DistinctReference>,
+    /// The numbers of the references by [`key_of`].
     numbers: HashMap<String, usize>,
-    met: Vec<Met>,
-    /// The readable files, with what the visitor noticed while nothing was changed.
+    occurrences: Vec<IndexedOccurrence>,
+    /// The parsed files, with the findings of a visit without changes.
     files: Vec<(&'a RelPath, Vec<StatusMessage>)>,
-    /// The files that cannot be read, a warning for each; they are among `messages` too.
-    unread: Vec<StatusMessage>,
-    /// What the visitors could not read or take for a reference in the readable files; it is among their messages too.
-    unread_places: Vec<StatusMessage>,
-    /// The references that several rows name, an error for each.
+    /// A warning for each file that cannot be parsed; also in `messages`.
+    unreadable_files: Vec<StatusMessage>,
+    /// Texts in parsed files that may contain references that were not recognized; also in the findings of the files.
+    unreadable_places: Vec<StatusMessage>,
+    /// An error for each reference that several rows match.
     conflicts: Vec<StatusMessage>,
     messages: Vec<StatusMessage>,
 }
 
-/// The `file` of the place of a principal in the GPO's permissions.
+/// The `file` of the place of principals in the GPO's permissions.
 pub(crate) const PERMISSIONS: &str = "security descriptor";
 
-/// The messages of visitors about places that may hold a reference which is not known.
-const UNREAD_PLACES: &[&str] = &["unread-path", "unread-text"];
+/// The codes of visitor messages about places that may contain an unrecognized reference.
+const UNREADABLE_PLACE_CODES: &[&str] = &["unread-path", "unread-text"];
 
 pub(super) async fn map_with(
     snapshot: &GpoSnapshot,
@@ -150,50 +152,50 @@ pub(super) async fn map_with(
         &messages,
         "the migration table has rows that cannot be used",
     )?;
-    let matcher = Matcher::new(table, options.unc_match);
-    let mut survey = survey(snapshot, &matcher, options, visit);
+    let matcher = RowMatcher::new(table, options.unc_match);
+    let mut index = index_references(snapshot, &matcher, options, visit);
     fail_on_errors(
-        &survey.conflicts,
-        "the migration table names a reference more than once",
+        &index.conflicts,
+        "several rows of the migration table match one reference",
     )?;
     if table.is_some() {
-        fail_on_unread(&survey, snapshot)?;
+        fail_on_unreadable_files(&index, snapshot)?;
     }
-    for subject in &mut survey.subjects {
-        subject.gpo_path = GpoPath::of(&subject.target, snapshot, options, target);
+    for reference in &mut index.references {
+        reference.gpo_path = GpoPath::of(&reference.target, snapshot, options, target);
     }
-    messages.extend(survey.messages.iter().cloned());
+    messages.extend(index.messages.iter().cloned());
 
-    let destinations = Destinations::resolve(table, &survey.subjects, target).await?;
-    let decisions: Vec<Decision> = survey
-        .subjects
+    let destinations = Destinations::look_up(table, &index.references, target).await?;
+    let resolutions: Vec<Resolution> = index
+        .references
         .iter()
-        .map(|subject| destinations.decide(table, subject))
+        .map(|reference| destinations.decide(table, reference))
         .collect();
-    findings::fail_on_unmapped(&survey, &destinations, &decisions, target, options)?;
+    findings::fail_on_unmapped(&index, &destinations, &resolutions, target, options)?;
     messages.extend(destinations.warnings(table));
     if let Some(table) = table {
-        messages.extend(destinations.relative_warnings(table, &survey.subjects, &decisions));
+        messages.extend(destinations.relative_warnings(table, &index.references, &resolutions));
     }
     messages.extend(findings::findings(
-        &survey,
+        &index,
         table,
         &destinations,
-        &decisions,
+        &resolutions,
         target,
         options,
     ));
 
     let mut mapped = snapshot.clone();
-    let rewritten = rewrite(&survey, &decisions, snapshot, &mut mapped, options, visit)?;
+    let rewritten = rewrite(&index, &resolutions, snapshot, &mut mapped, options, visit)?;
     messages.extend(rewritten);
-    let identities = identities(&survey, &decisions);
+    let sid_outcomes = sid_outcomes(&index, &resolutions);
     update_inventory(
         &mut mapped,
-        &survey,
+        &index,
         &matcher,
         &destinations,
-        &decisions,
+        &resolutions,
         options,
     );
 
@@ -201,21 +203,22 @@ pub(super) async fn map_with(
         messages,
         ..MappingReport::default()
     };
-    for met in survey.met {
-        let (Some(subject), Some(decision)) =
-            (survey.subjects.get(met.subject), decisions.get(met.subject))
-        else {
+    for indexed in index.occurrences {
+        let (Some(reference), Some(resolution)) = (
+            index.references.get(indexed.reference),
+            resolutions.get(indexed.reference),
+        ) else {
             continue;
         };
-        let in_scope = in_scope(&met.found, options);
-        let row = subject.row.and_then(|number| table?.row(number));
+        let in_scope = in_scope(&indexed.occurrence, options);
+        let row = reference.row.and_then(|number| table?.row(number));
         report.add(MappedReference {
-            reference: reference(met.found, subject.identity.as_ref()),
+            reference: to_reference(indexed.occurrence, reference.identity.as_ref()),
             row_line: row
                 .filter(|_| in_scope)
                 .and_then(|row| u64::try_from(row.line).ok()),
             outcome: if in_scope {
-                decision.outcome.clone()
+                resolution.outcome.clone()
             } else {
                 Outcome::OutOfScope
             },
@@ -224,16 +227,16 @@ pub(super) async fn map_with(
     Ok(Mapped {
         snapshot: mapped,
         report,
-        identities,
+        sid_outcomes,
     })
 }
 
-/// Whether the chosen scope covers the place of a reference.
-fn in_scope(found: &Found, options: &MapOptions) -> bool {
-    options.scope == Scope::All || found.scope == Scope::Gpmc
+/// Whether the place of an occurrence is in the chosen scope.
+fn in_scope(occurrence: &Occurrence, options: &MapOptions) -> bool {
+    options.scope == Scope::All || occurrence.scope == Scope::Gpmc
 }
 
-/// Fails with every message of severity error as a detail.
+/// Fails if any message has severity error; these messages are the details.
 fn fail_on_errors(messages: &[StatusMessage], sentence: &str) -> Result<()> {
     let details: Vec<StatusMessage> = messages
         .iter()
@@ -261,10 +264,11 @@ fn fail_on_errors(messages: &[StatusMessage], sentence: &str) -> Result<()> {
     }
 }
 
-/// Fails when a file that cannot be read holds references by the look of its bytes: the table would pass them over.
-fn fail_on_unread(survey: &Survey<'_>, snapshot: &GpoSnapshot) -> Result<()> {
-    let holding: Vec<StatusMessage> = survey
-        .unread
+/// Fails when a file that cannot be parsed appears to contain references, because the table would not be applied to
+/// them.
+fn fail_on_unreadable_files(index: &ReferenceIndex<'_>, snapshot: &GpoSnapshot) -> Result<()> {
+    let holding: Vec<StatusMessage> = index
+        .unreadable_files
         .iter()
         .filter(|unread| {
             let name = unread.place.as_ref().map(|place| place.file.as_str());
@@ -278,12 +282,12 @@ fn fail_on_unread(survey: &Survey<'_>, snapshot: &GpoSnapshot) -> Result<()> {
         .collect();
     fail_on_errors(
         &holding,
-        "a file that cannot be read holds what looks like references",
+        "a file that cannot be read appears to contain references",
     )
     .map_err(|error| error.with_hint("repair the file, or import without a migration table"))
 }
 
-/// Whether a SID of a domain or the beginning of a UNC path is among the bytes, as UTF-8 or UTF-16LE.
+/// Whether the bytes contain a domain SID or the start of a UNC path, as UTF-8 or UTF-16LE.
 fn may_hold_references(bytes: &[u8]) -> bool {
     let sid = b"S-1-5-21-";
     let wide: Vec<u8> = sid.iter().flat_map(|byte| [*byte, 0]).collect();
@@ -300,155 +304,156 @@ fn may_hold_references(bytes: &[u8]) -> bool {
     path || wide_path || holds(sid) || holds(&wide)
 }
 
-/// Finds every reference and the row for it.
-fn survey<'a>(
+/// Finds every reference and its row.
+fn index_references<'a>(
     snapshot: &'a GpoSnapshot,
-    matcher: &Matcher<'_>,
+    matcher: &RowMatcher<'_>,
     options: &MapOptions,
     visit: &VisitFile<'_>,
-) -> Survey<'a> {
-    let mut survey = Survey {
+) -> ReferenceIndex<'a> {
+    let mut index = ReferenceIndex {
         inventory: Inventory::new(snapshot),
-        subjects: Vec::new(),
+        references: Vec::new(),
         numbers: HashMap::new(),
-        met: Vec::new(),
+        occurrences: Vec::new(),
         files: Vec::new(),
-        unread: Vec::new(),
-        unread_places: Vec::new(),
+        unreadable_files: Vec::new(),
+        unreadable_places: Vec::new(),
         conflicts: Vec::new(),
         messages: Vec::new(),
     };
-    let mut agreement = Agreement::default();
+    let mut pairs = SidNamePairs::default();
     let mut files = Vec::new();
     for (path, content) in snapshot.tree.files() {
-        let (found, noticed) = visit_keeping(path, content, visit);
-        for found in &found {
-            survey.inventory.learn(&found.target);
+        let (occurrences, noticed) = visit_keeping(path, content, visit);
+        for occurrence in &occurrences {
+            index.inventory.learn_pair(&occurrence.target);
         }
-        files.push((path, found, noticed));
+        files.push((path, occurrences, noticed));
     }
-    for (path, found, noticed) in files {
+    for (path, occurrences, noticed) in files {
         match noticed {
             Ok(noticed) => {
-                let unread = |message: &&StatusMessage| UNREAD_PLACES.contains(&&*message.code);
-                survey
-                    .unread_places
+                let unread =
+                    |message: &&StatusMessage| UNREADABLE_PLACE_CODES.contains(&&*message.code);
+                index
+                    .unreadable_places
                     .extend(noticed.iter().filter(unread).cloned());
-                survey.files.push((path, noticed));
+                index.files.push((path, noticed));
             }
             Err(unread) => {
-                survey.unread.push(unread.clone());
-                survey.messages.push(unread);
+                index.unreadable_files.push(unread.clone());
+                index.messages.push(unread);
             }
         }
-        let file = survey.files.len().checked_sub(1);
-        for found in found {
-            let disagreement = agreement.check(&found, &survey.inventory);
-            survey.messages.extend(disagreement);
-            survey.meet(found, file, matcher, options);
+        let file = index.files.len().checked_sub(1);
+        for occurrence in occurrences {
+            let contradiction = pairs.check(&occurrence, &index.inventory);
+            index.messages.extend(contradiction);
+            index.add(occurrence, file, matcher, options);
         }
     }
     for object in &snapshot.directory_objects {
-        let visited = places::software::visit_object(object, &mut |found| {
-            survey.meet(found.clone(), None, matcher, options);
+        let visited = references::software::visit_object(object, &mut |occurrence| {
+            index.add(occurrence.clone(), None, matcher, options);
             Rewrite::Keep
         });
-        let unread = |message: &StatusMessage| UNREAD_PLACES.contains(&&*message.code);
-        survey
-            .unread_places
+        let unread = |message: &StatusMessage| UNREADABLE_PLACE_CODES.contains(&&*message.code);
+        index
+            .unreadable_places
             .extend(visited.messages.into_iter().filter(unread));
     }
     if options.dacl {
         for (number, entry) in snapshot.principals.iter().enumerate() {
-            let identity = survey.inventory.known(number);
+            let identity = index.inventory.principal(number);
             if entry.from_dacl {
                 let target = match identity.sid {
-                    Some(sid) => FoundTarget::Sid {
+                    Some(sid) => ReferenceTarget::Sid {
                         text: sid.to_string(),
                         sid,
                     },
-                    None => FoundTarget::Name(entry.principal.down_level_name()),
+                    None => ReferenceTarget::Name(entry.principal.down_level_name()),
                 };
-                let found = Found {
+                let occurrence = Occurrence {
                     target,
                     place: Place::file(PERMISSIONS),
                     scope: Scope::Gpmc,
                 };
-                survey.meet(found, None, matcher, options);
+                index.add(occurrence, None, matcher, options);
             }
         }
     }
-    survey
+    index
 }
 
-impl Survey<'_> {
-    /// Whether the target is the domain the snapshot comes from.
+impl ReferenceIndex<'_> {
+    /// Whether the target is the domain of the snapshot.
     fn is_same_domain(&self, target: &dyn PrincipalDirectory) -> bool {
         self.inventory.dns_domain == target.dns_domain().to_lowercase()
     }
 
-    fn meet(
+    fn add(
         &mut self,
-        found: Found,
+        occurrence: Occurrence,
         file: Option<usize>,
-        matcher: &Matcher<'_>,
+        matcher: &RowMatcher<'_>,
         options: &MapOptions,
     ) {
-        let key = key_of(&found.target);
+        let key = key_of(&occurrence.target);
         let number = match self.numbers.get(&key) {
             Some(number) => *number,
             None => {
-                let number = self.subjects.len();
-                self.subjects
-                    .push(matcher.subject(&found.target, &self.inventory));
+                let number = self.references.len();
+                self.references
+                    .push(matcher.distinct_reference(&occurrence.target, &self.inventory));
                 self.numbers.insert(key, number);
                 number
             }
         };
-        if in_scope(&found, options)
-            && let Some(subject) = self.subjects.get_mut(number)
+        if in_scope(&occurrence, options)
+            && let Some(reference) = self.references.get_mut(number)
         {
-            if !subject.in_scope
-                && let Some(conflict) = &subject.conflict
+            if !reference.in_scope
+                && let Some(conflict) = &reference.conflict
             {
                 self.conflicts
-                    .push(conflict.clone().at(found.place.clone()));
+                    .push(conflict.clone().at(occurrence.place.clone()));
             }
-            subject.in_scope = true;
+            reference.in_scope = true;
         }
-        self.met.push(Met {
-            found,
-            subject: number,
+        self.occurrences.push(IndexedOccurrence {
+            occurrence,
+            reference: number,
             file,
         });
     }
 }
 
-/// Rewrites the files in which anything changes and gives what the visitors noticed in all of them.
+/// Rewrites the files that change and returns the visitors' findings of all files.
 fn rewrite(
-    survey: &Survey<'_>,
-    decisions: &[Decision],
+    index: &ReferenceIndex<'_>,
+    resolutions: &[Resolution],
     snapshot: &GpoSnapshot,
     mapped: &mut GpoSnapshot,
     options: &MapOptions,
     visit: &VisitFile<'_>,
 ) -> Result<Vec<StatusMessage>> {
-    let decide = |found: &Found| {
-        survey
+    let decide = |occurrence: &Occurrence| {
+        index
             .numbers
-            .get(&key_of(&found.target))
-            .and_then(|number| decisions.get(*number))
-            .filter(|_| in_scope(found, options))
-            .map_or(Rewrite::Keep, |decision| decision.rewrite.clone())
+            .get(&key_of(&occurrence.target))
+            .and_then(|number| resolutions.get(*number))
+            .filter(|_| in_scope(occurrence, options))
+            .map_or(Rewrite::Keep, |resolution| resolution.rewrite.clone())
     };
-    let changed: HashSet<usize> = survey
-        .met
+    let changed: HashSet<usize> = index
+        .occurrences
         .iter()
-        .filter(|met| decide(&met.found) != Rewrite::Keep)
-        .filter_map(|met| met.file)
+        .filter(|indexed| decide(&indexed.occurrence) != Rewrite::Keep)
+        .filter_map(|indexed| indexed.file)
         .collect();
     let mut messages = Vec::new();
-    for (number, (path, noticed)) in survey.files.iter().enumerate() {
+    for (number, (path, noticed)) in index.files.iter().enumerate() {
         let name = path.to_string();
         let Some(content) = snapshot
             .tree
@@ -458,7 +463,9 @@ fn rewrite(
             messages.extend(noticed.iter().cloned());
             continue;
         };
-        match visit(path, content, &mut |found: &Found| decide(found)) {
+        match visit(path, content, &mut |occurrence: &Occurrence| {
+            decide(occurrence)
+        }) {
             Ok(visited) => {
                 messages.extend(visited.messages);
                 if let Some(bytes) = visited.bytes {
@@ -472,7 +479,8 @@ fn rewrite(
         }
     }
     for object in &mut mapped.directory_objects {
-        let visited = places::software::visit_object(object, &mut |found| decide(found));
+        let visited =
+            references::software::visit_object(object, &mut |occurrence| decide(occurrence));
         messages.extend(visited.messages);
         if let Some(new) = visited.object {
             *object = new;
@@ -482,46 +490,46 @@ fn rewrite(
     Ok(messages)
 }
 
-/// What became of each SID that a row named.
-fn identities(survey: &Survey<'_>, decisions: &[Decision]) -> BTreeMap<Sid, Outcome> {
-    survey
-        .subjects
+/// The outcome of each SID that a row matched.
+fn sid_outcomes(index: &ReferenceIndex<'_>, resolutions: &[Resolution]) -> BTreeMap<Sid, Outcome> {
+    index
+        .references
         .iter()
-        .zip(decisions)
-        .filter(|(subject, _)| subject.in_scope && subject.row.is_some())
-        .filter_map(|(subject, decision)| {
-            let sid = subject.identity.as_ref()?.sid.clone()?;
-            Some((sid, decision.outcome.clone()))
+        .zip(resolutions)
+        .filter(|(reference, _)| reference.in_scope && reference.row.is_some())
+        .filter_map(|(reference, resolution)| {
+            let sid = reference.identity.as_ref()?.sid.clone()?;
+            Some((sid, resolution.outcome.clone()))
         })
         .collect()
 }
 
-/// Brings `principals` and `file_paths` up to what the files say now.
+/// Updates `principals` and `file_paths` after the files were rewritten.
 fn update_inventory(
     mapped: &mut GpoSnapshot,
-    survey: &Survey<'_>,
-    matcher: &Matcher<'_>,
+    index: &ReferenceIndex<'_>,
+    matcher: &RowMatcher<'_>,
     destinations: &Destinations,
-    decisions: &[Decision],
+    resolutions: &[Resolution],
     options: &MapOptions,
 ) {
     let mut used_rows: HashSet<usize> = HashSet::new();
     let mut followed: HashMap<String, String> = HashMap::new();
-    let mut by_identity: HashMap<String, &Decision> = HashMap::new();
-    for (subject, decision) in survey.subjects.iter().zip(decisions) {
-        if subject.in_scope {
-            used_rows.extend(subject.row);
-            if let (None, FoundTarget::Unc { text, .. }, Rewrite::Unc(to)) =
-                (subject.row, &subject.target, &decision.rewrite)
+    let mut by_identity: HashMap<String, &Resolution> = HashMap::new();
+    for (reference, resolution) in index.references.iter().zip(resolutions) {
+        if reference.in_scope {
+            used_rows.extend(reference.row);
+            if let (None, ReferenceTarget::Unc { text, .. }, Rewrite::Unc(to)) =
+                (reference.row, &reference.target, &resolution.rewrite)
             {
                 followed.insert(text.to_lowercase(), to.clone());
             }
-            if let Some(identity) = &subject.identity {
-                // A bare name may have a row of its own, which says nothing of the principal.
-                if matches!(subject.target, FoundTarget::Name(_)) {
-                    by_identity.entry(identity.shown()).or_insert(decision);
+            if let Some(identity) = &reference.identity {
+                // A bare name may have its own row, which does not apply to the principal.
+                if matches!(reference.target, ReferenceTarget::Name(_)) {
+                    by_identity.entry(identity.describe()).or_insert(resolution);
                 } else {
-                    by_identity.insert(identity.shown(), decision);
+                    by_identity.insert(identity.describe(), resolution);
                 }
             }
         }
@@ -532,14 +540,14 @@ fn update_inventory(
         .iter()
         .enumerate()
         .filter_map(|(number, entry)| {
-            let decision = by_identity
-                .get(&survey.inventory.known(number).shown())
+            let resolution = by_identity
+                .get(&index.inventory.principal(number).describe())
                 .filter(|_| !entry.from_dacl || options.dacl);
-            let principal = match decision.map(|decision| &decision.rewrite) {
+            let principal = match resolution.map(|resolution| &resolution.rewrite) {
                 None | Some(Rewrite::Keep | Rewrite::Unc(_)) => entry.principal.clone(),
                 Some(Rewrite::Remove) => return None,
-                Some(Rewrite::Principal { sid, name }) => decision
-                    .and_then(|decision| destinations.principal(decision))
+                Some(Rewrite::Principal { sid, name }) => resolution
+                    .and_then(|resolution| destinations.principal(resolution))
                     .unwrap_or_else(|| match sid {
                         Some(sid) if name.parse::<Sid>().is_ok() => {
                             Principal::unresolved(sid.clone())
@@ -579,10 +587,10 @@ fn update_inventory(
         .collect();
 }
 
-/// Whether a reference of this kind is a principal, for counting in sentences.
-fn kind_of(target: &FoundTarget) -> ReferenceKind {
+/// The kind of a reference.
+fn kind_of(target: &ReferenceTarget) -> ReferenceKind {
     match target {
-        FoundTarget::Unc { .. } => ReferenceKind::Unc,
+        ReferenceTarget::Unc { .. } => ReferenceKind::Unc,
         _ => ReferenceKind::Principal,
     }
 }

@@ -1,7 +1,7 @@
-//! Rows for everything a GPO refers to, as GPMC fills a table from a GPO or a backup.
+//! Adds rows for all references of a GPO, as GPMC populates a table from a GPO or a backup.
 //!
-//! What GPMC inventories (`SecurityGroups` and `FilePaths` of a backup) becomes a row in exactly GPMC's words. What only
-//! gpoctl finds becomes one too when every place is asked for, in words under which a mapping of the same GPO finds it.
+//! References that GPMC inventories (`SecurityGroups` and `FilePaths` of a backup) get the same rows as in GPMC. With
+//! [`Scope::All`], references that only gpoctl finds get rows too, with sources that a mapping of the same GPO matches.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,19 +13,20 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::unc_path::UncPath;
 
-use super::identity::{Candidate, Identity, Inventory, NameForm};
+use super::inventory::{Inventory, NameForm, RowKey, SourcePrincipal};
 use super::map::is_own_path;
-use super::places::{self, Found, FoundTarget, Rewrite};
+use super::references::{self, Occurrence, ReferenceTarget, Rewrite};
 use super::scan::visit_keeping;
 
-/// What becomes a row.
+/// Options for populating a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PopulateOptions {
-    /// Principals that stand only in the GPO's DACL too (GPM_PROCESS_SECURITY).
+    /// Whether principals that occur only in the GPO's DACL get rows too (GPM_PROCESS_SECURITY).
     pub include_dacl: bool,
-    /// Rows that name a principal of a domain say `DestinationByRelativeName`; all others `DestinationSameAsSource`.
+    /// Whether rows for domain principals have `DestinationByRelativeName`; all other rows have
+    /// `DestinationSameAsSource`.
     pub relative: bool,
-    /// [`Scope::Gpmc`]: what GPMC inventories; [`Scope::All`]: what only gpoctl finds too.
+    /// [`Scope::Gpmc`]: references that GPMC inventories; [`Scope::All`]: also those that only gpoctl finds.
     pub scope: Scope,
 }
 
@@ -39,56 +40,60 @@ impl Default for PopulateOptions {
     }
 }
 
-/// Something a GPO refers to that can have a row.
+/// A reference of a GPO that can get a row.
 #[derive(Debug, Clone)]
-pub struct Item {
-    /// The row it would have.
+pub struct RowCandidate {
+    /// The row that it would get.
     pub entry: Entry,
     /// Whether GPMC inventories it.
     pub scope: Scope,
-    /// Whether it stands only in the DACL.
+    /// Whether it occurs only in the DACL.
     pub from_dacl: bool,
-    /// Its name where the row has only a SID, as far as the GPO tells it.
+    /// Its name, if the source of the row is a SID and the GPO contains the name.
     pub name: Option<String>,
     /// The display name of the GPO.
     pub gpo: String,
-    /// Where it stands, for what only gpoctl finds.
+    /// Its places, for references that only gpoctl finds.
     pub places: Vec<Place>,
-    /// Every string a row may name it by; empty for a UNC path.
-    candidates: Vec<Candidate>,
+    /// The sources of rows that match it; empty for a UNC path.
+    row_keys: Vec<RowKey>,
 }
 
-/// What became of an item.
+/// What was done for a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Placed {
-    /// It has a row now.
+pub enum RowOutcome {
+    /// A row was added.
     Added,
-    /// A row with this source names it already, and stays as it is.
+    /// A row with this source matches it already and is unchanged.
     Present(String),
-    /// It cannot have a row; why.
-    Left(String),
+    /// It cannot have a row, for this reason.
+    Skipped(String),
 }
 
-/// What was done to a table.
+/// The result of populating a table.
 #[derive(Debug, Clone, Default)]
 pub struct Merged {
-    /// Every item, each principal and path once: what GPMC inventories, then the rest.
-    pub items: Vec<(Item, Placed)>,
-    /// What was noticed.
+    /// Every reference, each principal and path once: those that GPMC inventories, then the rest.
+    pub items: Vec<(RowCandidate, RowOutcome)>,
+    /// Findings.
     pub messages: Vec<StatusMessage>,
 }
 
-/// What is to be in a table for this GPO: what GPMC inventories in the order of the inventory, then the rest in the order it
-/// stands in the GPO. Principals that mean the same in every domain are items only where GPMC inventories them.
-pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, Vec<StatusMessage>) {
+/// The references of this GPO that can get rows: those that GPMC inventories in the order of the inventory, then the
+/// rest in the order of the GPO. Principals that are the same in every domain are included only if GPMC inventories
+/// them.
+pub fn items(
+    snapshot: &GpoSnapshot,
+    options: &PopulateOptions,
+) -> (Vec<RowCandidate>, Vec<StatusMessage>) {
     let mut inventory = Inventory::new(snapshot);
     let mut messages = Vec::new();
-    let found = if options.scope == Scope::All {
-        found(snapshot, &mut inventory, &mut messages)
+    let occurrences = if options.scope == Scope::All {
+        all_occurrences(snapshot, &mut inventory, &mut messages)
     } else {
         Vec::new()
     };
-    let item = |source: String, kind: EntryType, candidates: Vec<Candidate>| {
+    let item = |source: String, kind: EntryType, row_keys: Vec<RowKey>| {
         let of_domain =
             matches!(kind, EntryType::Principal(_)) && NameForm::of(&source).domain().is_some();
         let destination = if options.relative && of_domain {
@@ -96,7 +101,7 @@ pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, V
         } else {
             Destination::SameAsSource
         };
-        Item {
+        RowCandidate {
             entry: Entry {
                 source,
                 kind,
@@ -107,7 +112,7 @@ pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, V
             name: None,
             gpo: snapshot.display_name.clone(),
             places: Vec::new(),
-            candidates,
+            row_keys,
         }
     };
     let mut items = Vec::new();
@@ -116,36 +121,39 @@ pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, V
             && (options.include_dacl || !entry.from_dacl)
         {
             let kind = EntryType::Principal(entry.principal.kind);
-            items.push(Item {
+            items.push(RowCandidate {
                 from_dacl: entry.from_dacl,
-                ..item(source, kind, inventory.known(number).candidates())
+                ..item(source, kind, inventory.principal(number).row_keys())
             });
         }
     }
     for path in &snapshot.file_paths {
         items.push(item(path.clone(), EntryType::UncPath, Vec::new()));
     }
-    let (principals, paths) = others(snapshot, &inventory, found);
+    let (principals, paths) = not_inventoried(snapshot, &inventory, occurrences);
     for (identities, places) in principals {
         let Some((source, kind)) = common_source(&identities) else {
             continue;
         };
-        items.push(Item {
+        items.push(RowCandidate {
             scope: Scope::All,
             name: identities
                 .iter()
-                .find_map(Identity::name)
+                .find_map(SourcePrincipal::name)
                 .filter(|name| *name != source),
             places,
             ..item(
                 source,
                 kind,
-                identities.iter().flat_map(Identity::candidates).collect(),
+                identities
+                    .iter()
+                    .flat_map(SourcePrincipal::row_keys)
+                    .collect(),
             )
         });
     }
     for (source, places) in paths {
-        items.push(Item {
+        items.push(RowCandidate {
             scope: Scope::All,
             places,
             ..item(source, EntryType::UncPath, Vec::new())
@@ -154,12 +162,13 @@ pub fn items(snapshot: &GpoSnapshot, options: &PopulateOptions) -> (Vec<Item>, V
     (items, messages)
 }
 
-/// Adds rows for the items that have none; the rows that are there stay as they are.
+/// Adds rows for the references that have none; existing rows are unchanged.
 ///
 /// # Errors
-/// [`InvalidEntry`] when the table cannot be written with the new rows; it is unchanged then.
-pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, InvalidEntry> {
-    // What GPMC inventories keeps its words. Of the rest SIDs come first: a row by SID serves the GPOs that tell the name, too.
+/// [`InvalidEntry`] when the table cannot be written with the new rows; the table is then unchanged.
+pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merged, InvalidEntry> {
+    // References that GPMC inventories come first. Of the rest, SIDs come first, because a row with a SID also matches
+    // in GPOs that contain the name.
     items.sort_by_key(|item| {
         let by_sid = item.entry.source.parse::<Sid>().is_ok();
         (
@@ -169,14 +178,14 @@ pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, Inval
     });
     let mut merged = Merged::default();
     let mut new: Vec<Entry> = Vec::new();
-    // The rows that are there and those to come, by the key of their source.
+    // Existing and new rows, by the key of their source.
     let mut rows: HashMap<String, (String, EntryType)> = table
         .rows()
         .iter()
         .map(|row| (source_key(&row.source), (row.source.clone(), row.kind)))
         .collect();
     let mut met: HashMap<String, usize> = HashMap::new();
-    // The sources of rows by the SID they stand for, as far as the GPOs tell it.
+    // The sources of rows, by their SID as far as the GPOs contain it.
     let mut named: HashMap<String, String> = HashMap::new();
     for item in items {
         let key = source_key(&item.entry.source);
@@ -192,13 +201,13 @@ pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, Inval
             continue;
         }
         let found = rows.get(&key).or_else(|| {
-            // A row of a bare name is for the text of that name, which may stand for somebody else than the principal.
-            item.candidates
+            // A row with a bare name matches text of that name, which may be another principal.
+            item.row_keys
                 .iter()
-                .filter(|candidate| !candidate.weak)
-                .filter_map(|candidate| {
-                    let row = rows.get(&candidate.key)?;
-                    candidate.fits(row.1).then_some(row)
+                .filter(|row_key| !row_key.unqualified)
+                .filter_map(|row_key| {
+                    let row = rows.get(&row_key.text)?;
+                    row_key.fits(row.1).then_some(row)
                 })
                 .next()
         });
@@ -211,17 +220,17 @@ pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, Inval
                         StatusMessage::warning(
                             "type-mismatch",
                             format!(
-                                "\"{}\" is of type {}, its row \"{}\" says {kind}",
+                                "\"{}\" is of type {}, but its row \"{}\" has the type {kind}",
                                 printable(&item.entry.source),
                                 item.entry.kind,
                                 printable(source)
                             ),
                         )
                         .of_gpo(&item.gpo)
-                        .with_hint("the row was left as it is; GPMC may not use it"),
+                        .with_hint("the row was left unchanged; GPMC may ignore it"),
                     );
                 }
-                Placed::Present(source.clone())
+                RowOutcome::Present(source.clone())
             }
             None if let Some(other) = named.get(&key) => {
                 let why = format!(
@@ -234,32 +243,32 @@ pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, Inval
                         .of_gpo(&item.gpo)
                         .with_hint("import this GPO with a table of its own"),
                 );
-                Placed::Left(why)
+                RowOutcome::Skipped(why)
             }
             None => match table.accepts(&item.entry) {
                 Ok(()) => {
                     new.push(item.entry.clone());
                     rows.insert(key.clone(), (item.entry.source.clone(), item.entry.kind));
-                    Placed::Added
+                    RowOutcome::Added
                 }
                 Err(problem) => {
                     merged.messages.push(
                         StatusMessage::warning("no-row", problem.to_string())
                             .of_gpo(&item.gpo)
-                            .with_hint("it stays unmapped; look into the GPO by hand"),
+                            .with_hint("it cannot be mapped; change the GPO by hand"),
                     );
-                    Placed::Left(problem.to_string())
+                    RowOutcome::Skipped(problem.to_string())
                 }
             },
         };
-        if let Placed::Added | Placed::Present(_) = placed {
-            for candidate in item
-                .candidates
+        if let RowOutcome::Added | RowOutcome::Present(_) = placed {
+            for row_key in item
+                .row_keys
                 .iter()
-                .filter(|one| one.key.starts_with("s-1-"))
+                .filter(|row_key| row_key.text.starts_with("s-1-"))
             {
                 named
-                    .entry(candidate.key.clone())
+                    .entry(row_key.text.clone())
                     .or_insert_with(|| item.entry.source.clone());
             }
         }
@@ -270,8 +279,8 @@ pub fn merge(table: &mut MigTable, mut items: Vec<Item>) -> Result<Merged, Inval
     Ok(merged)
 }
 
-/// The source GPMC writes for an entry of `SecurityGroups`: `sAMAccountName@dns.domain`, the plain name of a well-known
-/// principal or of free text, or the SID of somebody unknown.
+/// The source that GPMC writes for an entry of `SecurityGroups`: `sAMAccountName@dns.domain`, the plain name of a
+/// well-known principal or of free text, or the SID of an unknown principal.
 fn inventoried_source(principal: &Principal) -> Option<String> {
     let source = if principal.sam_account_name.is_empty() {
         principal.sid.as_ref()?.to_string()
@@ -285,44 +294,44 @@ fn inventoried_source(principal: &Principal) -> Option<String> {
     Some(source)
 }
 
-/// Principals or UNC paths in the order they were met, with the places they stand in.
-type Met<T> = Vec<(T, Vec<Place>)>;
+/// Principals or UNC paths in the order of the GPO, with their places.
+type WithPlaces<T> = Vec<(T, Vec<Place>)>;
 
-/// Every reference of a GPO. The inventory takes in what pairs of name and SID among them tell of each other, as it does for a
-/// mapping.
-fn found(
+/// All occurrences of references in a GPO. The inventory learns their SID and name pairs, as in a mapping.
+fn all_occurrences(
     snapshot: &GpoSnapshot,
     inventory: &mut Inventory<'_>,
     messages: &mut Vec<StatusMessage>,
-) -> Vec<Found> {
+) -> Vec<Occurrence> {
     let mut all = Vec::new();
     for (path, content) in snapshot.tree.files() {
-        let (found, noticed) = visit_keeping(path, content, &places::visit_file);
+        let (occurrences, noticed) = visit_keeping(path, content, &references::visit_file);
         messages.extend(
             noticed
                 .err()
                 .map(|unread| unread.of_gpo(&snapshot.display_name)),
         );
-        all.extend(found);
+        all.extend(occurrences);
     }
-    for found in &all {
-        inventory.learn(&found.target);
+    for occurrence in &all {
+        inventory.learn_pair(&occurrence.target);
     }
     for object in &snapshot.directory_objects {
-        places::software::visit_object(object, &mut |found: &Found| {
-            all.push(found.clone());
+        references::software::visit_object(object, &mut |occurrence: &Occurrence| {
+            all.push(occurrence.clone());
             Rewrite::Keep
         });
     }
     all
 }
 
-/// The principals, each with every way the GPO names it, and the paths that the inventory does not have.
-fn others(
+/// The principals, each with all forms in which the GPO refers to it, and the paths that the inventory does not
+/// contain.
+fn not_inventoried(
     snapshot: &GpoSnapshot,
     inventory: &Inventory<'_>,
-    found: Vec<Found>,
-) -> (Met<Vec<Identity>>, Met<String>) {
+    occurrences: Vec<Occurrence>,
+) -> (WithPlaces<Vec<SourcePrincipal>>, WithPlaces<String>) {
     let mut known: HashSet<String> = snapshot
         .file_paths
         .iter()
@@ -330,18 +339,18 @@ fn others(
         .collect();
     for (number, entry) in snapshot.principals.iter().enumerate() {
         if !entry.from_dacl {
-            known.extend(key_of(&inventory.known(number)));
+            known.extend(key_of(&inventory.principal(number)));
         }
     }
-    let mut principals: Met<Vec<Identity>> = Vec::new();
-    let mut paths: Met<String> = Vec::new();
+    let mut principals: WithPlaces<Vec<SourcePrincipal>> = Vec::new();
+    let mut paths: WithPlaces<String> = Vec::new();
     let mut numbers: HashMap<String, usize> = HashMap::new();
-    let mut seen: HashSet<(usize, Identity)> = HashSet::new();
-    let mut meet = |found: Found| {
-        if is_own_path(&found.target, snapshot) {
+    let mut seen: HashSet<(usize, SourcePrincipal)> = HashSet::new();
+    let mut add = |occurrence: Occurrence| {
+        if is_own_path(&occurrence.target, snapshot) {
             return;
         }
-        match (inventory.identify(&found.target), found.target) {
+        match (inventory.identify(&occurrence.target), occurrence.target) {
             (Some(identity), _) => {
                 let Some(key) = key_of(&identity)
                     .filter(|key| !identity.is_universal() && !known.contains(key))
@@ -356,10 +365,10 @@ fn others(
                     if seen.insert((number, identity.clone())) {
                         identities.push(identity);
                     }
-                    places.push(found.place);
+                    places.push(occurrence.place);
                 }
             }
-            (None, FoundTarget::Unc { text, unit }) => {
+            (None, ReferenceTarget::Unc { text, unit }) => {
                 let source = unc_source(&text, &unit);
                 let key = format!("path {}", source_key(&source));
                 if known.contains(&key) {
@@ -370,26 +379,26 @@ fn others(
                     paths.len().saturating_sub(1)
                 });
                 if let Some((_, places)) = paths.get_mut(number) {
-                    places.push(found.place);
+                    places.push(occurrence.place);
                 }
             }
             (None, _) => {}
         }
     };
-    found.into_iter().for_each(&mut meet);
+    occurrences.into_iter().for_each(&mut add);
     (principals, paths)
 }
 
-/// The key under which references name the same principal.
-fn key_of(identity: &Identity) -> Option<String> {
+/// The key of a principal.
+fn key_of(identity: &SourcePrincipal) -> Option<String> {
     match (&identity.sid, identity.name()) {
         (Some(sid), _) => Some(format!("sid {sid}")),
         (None, name) => name.map(|name| format!("name {}", name.to_lowercase())),
     }
 }
 
-/// The source under which every reference to one principal finds the row: a name where all of them know it, or else the SID.
-fn common_source(identities: &[Identity]) -> Option<(String, EntryType)> {
+/// The source that matches every reference to one principal: a name if all of them contain it, otherwise the SID.
+fn common_source(identities: &[SourcePrincipal]) -> Option<(String, EntryType)> {
     let first = identities.first()?;
     let principal = &first.principal;
     let (sam, dns) = (&principal.sam_account_name, &principal.dns_domain);
@@ -403,26 +412,26 @@ fn common_source(identities: &[Identity]) -> Option<(String, EntryType)> {
     sources.extend(first.sid.as_ref().map(ToString::to_string));
     let kind = identities
         .iter()
-        .find_map(Identity::kind)
+        .find_map(SourcePrincipal::kind)
         .unwrap_or(PrincipalType::Unknown);
     sources.into_iter().find_map(|source| {
         let key = source_key(&source);
-        // SIDs and bare names are legal with the type Unknown only.
+        // SIDs and bare names are valid only with the type Unknown.
         let kind = match NameForm::of(&source).domain() {
             Some(_) => EntryType::Principal(kind),
             None => EntryType::Principal(PrincipalType::Unknown),
         };
-        let finds = |identity: &Identity| {
+        let finds = |identity: &SourcePrincipal| {
             identity
-                .candidates()
+                .row_keys()
                 .iter()
-                .any(|candidate| candidate.key == key && candidate.fits(kind))
+                .any(|row_key| row_key.text == key && row_key.fits(kind))
         };
         identities.iter().all(finds).then_some((source, kind))
     })
 }
 
-/// The unit of a path, when it is a folder above it; otherwise the path, which a mapping compares as a whole.
+/// The unit of a path, if it is a parent folder; otherwise the path, which a mapping compares as a whole.
 fn unc_source(text: &str, unit: &str) -> String {
     let above = || {
         let unit: UncPath = unit.parse().ok()?;

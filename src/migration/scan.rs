@@ -1,4 +1,4 @@
-//! Every reference of a snapshot, with the names and SIDs its source knows.
+//! Finds every reference of a snapshot, with the names and SIDs that its source contains.
 
 use std::collections::BTreeSet;
 
@@ -10,61 +10,61 @@ use crate::model::safe_name::RelPath;
 use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 
-use super::agreement::Agreement;
-use super::identity::{Identity, Inventory};
-use super::places::{self, Found, FoundTarget, Rewrite, Visited, Visitor};
+use super::inventory::{Inventory, SourcePrincipal};
+use super::references::{self, Occurrence, ReferenceTarget, Rewrite, Visited, Visitor};
+use super::sid_name_pairs::SidNamePairs;
 
-/// A visitor of files: [`places::visit_file`], and in unit tests one for a format of their own.
+/// A file visitor: [`references::visit_file`], or in unit tests one for a toy format.
 pub(super) type VisitFile<'a> =
     dyn Fn(&RelPath, &Bytes, &mut Visitor<'_>) -> Result<Visited, String> + Sync + 'a;
 
 /// The references of a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct Scan {
-    /// Every reference, in the order of the files and of the places in them; then those of the directory objects.
+    /// Every reference, ordered by file and place; then those of the directory objects.
     pub references: Vec<Reference>,
-    /// Files that could not be read, and what the visitors noticed.
+    /// Files that could not be parsed, and findings of the visitors.
     pub messages: Vec<StatusMessage>,
-    /// Every SID in places GPMC inventories, also those behind names the source can tell.
+    /// Every SID in places that GPMC inventories, including the SIDs of names that the source resolves.
     pub gpmc_sids: BTreeSet<Sid>,
-    /// Every name in places GPMC inventories that leads to no SID.
+    /// Every name in places that GPMC inventories that has no known SID.
     pub gpmc_names: BTreeSet<String>,
-    /// Every UNC path in places GPMC inventories, in its units: `FilePaths` of a backup.
+    /// Every UNC path in places that GPMC inventories, in GPMC's units: `FilePaths` of a backup.
     pub gpmc_unc_units: BTreeSet<String>,
 }
 
 impl Scan {
-    /// The SIDs of accounts of domains in places GPMC inventories.
+    /// The domain SIDs in places that GPMC inventories.
     pub fn gpmc_domain_sids(&self) -> impl Iterator<Item = &Sid> {
         self.gpmc_sids.iter().filter(|sid| sid.is_domain_sid())
     }
 }
 
-/// Finds the references in all files of a snapshot. A file that does not parse is a warning.
+/// Finds the references in all files of a snapshot. A file that cannot be parsed gives a warning.
 pub fn scan(snapshot: &GpoSnapshot) -> Scan {
-    scan_with(snapshot, &places::visit_file)
+    scan_with(snapshot, &references::visit_file)
 }
 
 pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
     let mut inventory = Inventory::new(snapshot);
     let mut scan = Scan::default();
-    let mut agreement = Agreement::default();
+    let mut pairs = SidNamePairs::default();
     let mut files = Vec::new();
     for (path, content) in snapshot.tree.files() {
-        let (found, messages) = visit_keeping(path, content, visit);
-        found
+        let (occurrences, messages) = visit_keeping(path, content, visit);
+        occurrences
             .iter()
-            .for_each(|found| inventory.learn(&found.target));
-        files.push((found, messages));
+            .for_each(|occurrence| inventory.learn_pair(&occurrence.target));
+        files.push((occurrences, messages));
     }
-    for (found, messages) in files {
+    for (occurrences, messages) in files {
         scan.messages
             .extend(messages.unwrap_or_else(|unread| vec![unread]));
-        for found in found {
-            scan.messages.extend(agreement.check(&found, &inventory));
-            let identity = inventory.identify(&found.target);
-            if found.scope == Scope::Gpmc {
-                match (&identity, &found.target) {
+        for occurrence in occurrences {
+            scan.messages.extend(pairs.check(&occurrence, &inventory));
+            let identity = inventory.identify(&occurrence.target);
+            if occurrence.scope == Scope::Gpmc {
+                match (&identity, &occurrence.target) {
                     (Some(identity), _) => {
                         if let Some(sid) = &identity.sid {
                             scan.gpmc_sids.insert(sid.clone());
@@ -72,48 +72,53 @@ pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
                             scan.gpmc_names.insert(name);
                         }
                     }
-                    (None, FoundTarget::Unc { unit, .. }) => {
+                    (None, ReferenceTarget::Unc { unit, .. }) => {
                         scan.gpmc_unc_units.insert(unit.clone());
                     }
                     (None, _) => {}
                 }
             }
-            scan.references.push(reference(found, identity.as_ref()));
+            scan.references
+                .push(to_reference(occurrence, identity.as_ref()));
         }
     }
     for object in &snapshot.directory_objects {
-        let visited = places::software::visit_object(object, &mut |found: &Found| {
-            if let (FoundTarget::Unc { unit, .. }, Scope::Gpmc) = (&found.target, found.scope) {
+        let visited = references::software::visit_object(object, &mut |occurrence: &Occurrence| {
+            if let (ReferenceTarget::Unc { unit, .. }, Scope::Gpmc) =
+                (&occurrence.target, occurrence.scope)
+            {
                 scan.gpmc_unc_units.insert(unit.clone());
             }
-            let identity = inventory.identify(&found.target);
+            let identity = inventory.identify(&occurrence.target);
             scan.references
-                .push(reference(found.clone(), identity.as_ref()));
+                .push(to_reference(occurrence.clone(), identity.as_ref()));
             Rewrite::Keep
         });
         scan.messages.extend(visited.messages);
-        let (permitted, unread) = places::software::permission_references(object);
+        let (permitted, unread) = references::software::permission_references(object);
         scan.messages.extend(unread);
-        scan.references.extend(permitted.into_iter().map(|found| {
-            let identity = inventory.identify(&found.target);
-            Reference {
-                from_dacl: true,
-                ..reference(found, identity.as_ref())
-            }
-        }));
+        scan.references
+            .extend(permitted.into_iter().map(|occurrence| {
+                let identity = inventory.identify(&occurrence.target);
+                Reference {
+                    from_dacl: true,
+                    ..to_reference(occurrence, identity.as_ref())
+                }
+            }));
     }
     scan
 }
 
-/// The references of one file, and what was noticed; a file that does not parse gives no reference, and a warning.
+/// The references of one file, and the findings of its visitor; for a file that cannot be parsed, no references and a
+/// warning.
 pub(super) fn visit_keeping(
     path: &RelPath,
     content: &Bytes,
     visit: &VisitFile<'_>,
-) -> (Vec<Found>, Result<Vec<StatusMessage>, StatusMessage>) {
+) -> (Vec<Occurrence>, Result<Vec<StatusMessage>, StatusMessage>) {
     let mut list = Vec::new();
-    let visited = visit(path, content, &mut |found: &Found| {
-        list.push(found.clone());
+    let visited = visit(path, content, &mut |occurrence: &Occurrence| {
+        list.push(occurrence.clone());
         Rewrite::Keep
     });
     match visited {
@@ -124,36 +129,39 @@ pub(super) fn visit_keeping(
                 format!("{path} cannot be read, so its references are not known: {problem}"),
             )
             .at(Place::file(path.to_string()))
-            .with_hint("it is carried as it is; look into it by hand");
+            .with_hint("it is copied unchanged; check it by hand");
             (Vec::new(), Err(unread))
         }
     }
 }
 
-/// A reference for the report.
-pub(super) fn reference(found: Found, identity: Option<&Identity>) -> Reference {
-    let (kind, value) = match found.target {
-        FoundTarget::Sid { text, .. } => {
+/// Converts an occurrence to a reference for the report.
+pub(super) fn to_reference(
+    occurrence: Occurrence,
+    identity: Option<&SourcePrincipal>,
+) -> Reference {
+    let (kind, value) = match occurrence.target {
+        ReferenceTarget::Sid { text, .. } => {
             let bare = text.strip_prefix('*').unwrap_or(&text);
             (ReferenceKind::Principal, bare.to_owned())
         }
-        FoundTarget::Name(name) | FoundTarget::Computer(name) | FoundTarget::Label(name) => {
-            (ReferenceKind::Principal, name)
-        }
-        FoundTarget::SidAndName { sid, name } if name.is_empty() => {
+        ReferenceTarget::Name(name)
+        | ReferenceTarget::Computer(name)
+        | ReferenceTarget::Label(name) => (ReferenceKind::Principal, name),
+        ReferenceTarget::SidAndName { sid, name } if name.is_empty() => {
             (ReferenceKind::Principal, sid.to_string())
         }
-        FoundTarget::SidAndName { name, .. } => (ReferenceKind::Principal, name),
-        FoundTarget::Unc { text, .. } => (ReferenceKind::Unc, text),
+        ReferenceTarget::SidAndName { name, .. } => (ReferenceKind::Principal, name),
+        ReferenceTarget::Unc { text, .. } => (ReferenceKind::Unc, text),
     };
     Reference {
         kind,
         value,
         sid: identity.and_then(|identity| identity.sid.clone()),
-        name: identity.and_then(Identity::name),
-        principal_type: identity.and_then(Identity::kind),
-        place: found.place,
-        scope: found.scope,
+        name: identity.and_then(SourcePrincipal::name),
+        principal_type: identity.and_then(SourcePrincipal::kind),
+        place: occurrence.place,
+        scope: occurrence.scope,
         from_dacl: false,
     }
 }

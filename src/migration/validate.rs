@@ -1,4 +1,4 @@
-//! Everything that is wrong with a migration table: with the file, its rows, the GPOs it is for, and the domain it leads to.
+//! Checks a migration table: the file, its rows, the GPOs it is for, and the target domain.
 
 use std::collections::HashMap;
 
@@ -12,48 +12,48 @@ use super::map::{MapOptions, review};
 use super::resolve::PrincipalDirectory;
 use super::table::{MigrationTable, TableRow, place};
 
-/// One finding.
+/// A finding about a table.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Finding {
-    /// The number of the row among the `Mapping` elements, from 1; `None` for what is not in one row.
+pub struct TableFinding {
+    /// The number of the row among the `Mapping` elements, from 1; `None` if it is not about one row.
     pub row: Option<usize>,
-    /// The line of the table, from 1; `None` for what stands in a GPO.
+    /// The line of the table, from 1; `None` for a finding in a GPO.
     pub line: Option<usize>,
-    /// The column in characters, from 1, for faults of the file.
+    /// The column in characters, from 1, for problems of the file.
     pub column: Option<usize>,
     /// Severity, code, text, hint and place.
     #[serde(flatten)]
     pub message: StatusMessage,
 }
 
-/// A table that was checked.
+/// The result of a check.
 #[derive(Debug)]
-pub struct Checked {
-    /// The rows that can be read; `None` when the file is no table.
+pub struct CheckedTable {
+    /// The rows that can be parsed; `None` when the file is not a table.
     pub table: Option<MigrationTable>,
     /// The findings by line, those without a line last.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<TableFinding>,
 }
 
-/// Checks the bytes of a table; `name` is what messages call it. A fault of one row does not hide the others.
+/// Checks the bytes of a table; `name` is its name in messages. A problem of one row does not hide those of others.
 ///
 /// # Errors
-/// What [`PrincipalDirectory::lookup`] gives. What is wrong with the table is a finding.
+/// The errors of [`PrincipalDirectory::lookup`]. Problems of the table are findings.
 pub async fn validate(
     name: &str,
     bytes: &[u8],
     snapshots: &[GpoSnapshot],
     target: Option<&dyn PrincipalDirectory>,
     options: &MapOptions,
-) -> Result<Checked> {
+) -> Result<CheckedTable> {
     let (file, problems) = MigTable::check(bytes);
-    let mut findings: Vec<Finding> = problems
+    let mut findings: Vec<TableFinding> = problems
         .into_iter()
         .map(|problem| {
             let mut message =
                 StatusMessage::error(problem.code, problem.message).at(place(name, problem.line));
             message.hint = problem.hint;
-            Finding {
+            TableFinding {
                 row: problem.row,
                 line: Some(problem.line),
                 column: Some(problem.column),
@@ -62,7 +62,7 @@ pub async fn validate(
         })
         .collect();
     let Some(file) = file else {
-        return Ok(Checked {
+        return Ok(CheckedTable {
             table: None,
             findings,
         });
@@ -70,7 +70,7 @@ pub async fn validate(
     findings.extend(encoding(name, &file));
     let table = MigrationTable::new(name, &file);
     let messages = review(&table, snapshots, target, options).await?;
-    findings.extend(of_rows(&table, messages));
+    findings.extend(attach_to_rows(&table, messages));
     findings.sort_by_key(|finding| {
         (
             finding.line.unwrap_or(usize::MAX),
@@ -78,15 +78,15 @@ pub async fn validate(
             std::cmp::Reverse(finding.message.severity),
         )
     });
-    Ok(Checked {
+    Ok(CheckedTable {
         table: Some(table),
         findings,
     })
 }
 
-/// Each message about the row it is placed at; about none when it is placed in a GPO.
-pub fn of_rows(table: &MigrationTable, messages: Vec<StatusMessage>) -> Vec<Finding> {
-    // Rows by their line. Several rows in one line cannot be told apart by their place.
+/// Attaches each message to the row at its place; messages in GPOs have no row.
+pub fn attach_to_rows(table: &MigrationTable, messages: Vec<StatusMessage>) -> Vec<TableFinding> {
+    // Rows by line. Several rows on one line cannot be distinguished by their place.
     let mut rows: HashMap<Place, (&TableRow, bool)> = HashMap::new();
     for row in table.rows() {
         rows.entry(table.place(row))
@@ -97,7 +97,7 @@ pub fn of_rows(table: &MigrationTable, messages: Vec<StatusMessage>) -> Vec<Find
         .into_iter()
         .map(|message| {
             let found = message.place.as_ref().and_then(|place| rows.get(place));
-            Finding {
+            TableFinding {
                 row: found.filter(|(_, alone)| *alone).map(|(row, _)| row.number),
                 line: found.map(|(row, _)| row.line),
                 column: None,
@@ -107,8 +107,8 @@ pub fn of_rows(table: &MigrationTable, messages: Vec<StatusMessage>) -> Vec<Find
         .collect()
 }
 
-/// A file that says another encoding than it has: gpoctl reads it, a strict reader does not.
-fn encoding(name: &str, table: &MigTable) -> Option<Finding> {
+/// A warning for a file whose declared encoding is wrong: gpoctl reads it, but a strict XML reader does not.
+fn encoding(name: &str, table: &MigTable) -> Option<TableFinding> {
     let declared = table.declared_encoding()?.to_lowercase();
     let fits = match table.encoding() {
         Encoding::Utf16Le { .. } | Encoding::Utf16Be { .. } => declared.starts_with("utf-16"),
@@ -119,13 +119,13 @@ fn encoding(name: &str, table: &MigTable) -> Option<Finding> {
         Severity::Warning,
         "encoding",
         format!(
-            "the file says that it is {declared}, and is {}",
+            "the file declares the encoding {declared}, but is encoded as {}",
             table.encoding().as_str()
         ),
     )
     .at(place(name, 1))
-    .with_hint("a strict reader refuses it; save it as Unicode (UTF-16)");
-    (!fits).then_some(Finding {
+    .with_hint("a strict XML reader rejects it; save it as Unicode (UTF-16)");
+    (!fits).then_some(TableFinding {
         row: None,
         line: Some(1),
         column: None,

@@ -1,4 +1,4 @@
-//! Who may do what: a token against a DACL, as a domain controller decides it [MS-DTYP 2.5.3.2, MS-ADTS 5.1.3.3].
+//! Access checks: evaluates a DACL for an access token as a domain controller does [MS-DTYP 2.5.3.2, MS-ADTS 5.1.3.3].
 
 use std::collections::HashSet;
 
@@ -31,19 +31,19 @@ pub const APPLY_GROUP_POLICY: Guid = Guid::from_bytes_le([
     0x8f, 0xfd, 0xac, 0xed, 0xb3, 0xff, 0xd1, 0x11, 0xb4, 0x1d, 0x00, 0xa0, 0xc9, 0x68, 0xf9, 0x39,
 ]);
 
-/// The SIDs somebody acts with: the account, its groups, and what everybody has who logs on.
+/// The SIDs of an access token: the account, its groups, and the SIDs that every logon adds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Token {
+pub struct AccessToken {
     sids: HashSet<Sid>,
 }
 
-/// Everyone, Network, Authenticated Users, This Organization: in the token of every account that comes over the network.
+/// Everyone, Network, Authenticated Users and This Organization: in the token of every network logon.
 const LOGGED_ON: [&str; 4] = ["S-1-1-0", "S-1-5-2", "S-1-5-11", "S-1-5-15"];
 const ENTERPRISE_DOMAIN_CONTROLLERS: &str = "S-1-5-9";
 /// The RID of Domain Controllers.
 const DOMAIN_CONTROLLERS: u32 = 516;
 
-impl Token {
+impl AccessToken {
     /// The token of an account with these SIDs: its own and those of its groups (`tokenGroups`).
     pub fn new(sids: impl IntoIterator<Item = Sid>) -> Self {
         let mut sids: HashSet<Sid> = sids.into_iter().collect();
@@ -58,67 +58,67 @@ impl Token {
         Self { sids }
     }
 
-    /// Whether it holds this SID.
-    pub fn has(&self, sid: &Sid) -> bool {
+    /// Whether the token contains this SID.
+    pub fn contains(&self, sid: &Sid) -> bool {
         self.sids.contains(sid)
     }
 }
 
-/// What a DACL says to one question.
+/// The result of an access check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer<'a> {
+pub enum AccessDecision<'a> {
     /// Granted.
     Granted,
-    /// An entry for this principal denies it.
+    /// Denied by an entry for this principal.
     Denied(&'a Sid),
-    /// No entry grants all of it.
+    /// Not granted: no entry grants all of the rights.
     NotGranted,
 }
 
-/// Whether the token has all of these rights on the object itself. With an object type (an extended right, or the class of
-/// a child), entries for exactly that type or for all of them count; without one, only entries about the whole object do:
-/// an entry about one attribute, right or class gives or takes less than the whole.
+/// Whether the token has all of these rights on the object itself. With an object type (an extended right, or the class
+/// of a child), entries for exactly that type and entries without a type count. Without an object type only entries
+/// without a type count, because an entry for one attribute, right or class covers less than the whole object.
 pub fn check<'a>(
     descriptor: &'a SecurityDescriptor,
-    token: &Token,
+    token: &AccessToken,
     mask: u32,
     wanted_type: Option<Guid>,
-) -> Answer<'a> {
+) -> AccessDecision<'a> {
     let dacl = match descriptor.dacl_state() {
-        DaclState::Null | DaclState::Absent => return Answer::Granted,
+        DaclState::Null | DaclState::Absent => return AccessDecision::Granted,
         DaclState::List(dacl) => dacl,
     };
     let mut missing = mask;
     for ace in &dacl.aces {
         let Some(rights) = ace.rights() else { continue };
-        if ace.flags & ace_flag::INHERIT_ONLY != 0 || !token.has(&rights.sid) {
+        if ace.flags & ace_flag::INHERIT_ONLY != 0 || !token.contains(&rights.sid) {
             continue;
         }
         let object_type = rights.object.and_then(|object| object.object_type);
         if object_type.is_some() && object_type != wanted_type {
             continue;
         }
-        let hit = expand(rights.mask) & missing;
+        let hit = map_generic_rights(rights.mask) & missing;
         if hit == 0 {
             continue;
         }
         match ace.ace_type {
             ace_type::ACCESS_DENIED | ace_type::ACCESS_DENIED_OBJECT => {
-                return Answer::Denied(&rights.sid);
+                return AccessDecision::Denied(&rights.sid);
             }
             ace_type::ACCESS_ALLOWED | ace_type::ACCESS_ALLOWED_OBJECT => missing &= !hit,
-            // Callback entries hang on conditions that nobody here can evaluate, so they give nothing.
+            // Callback entries depend on conditions that cannot be evaluated here, so they grant nothing.
             _ => {}
         }
         if missing == 0 {
-            return Answer::Granted;
+            return AccessDecision::Granted;
         }
     }
-    Answer::NotGranted
+    AccessDecision::NotGranted
 }
 
-/// Generic rights as what they stand for on directory objects [MS-ADTS 5.1.3.2].
-fn expand(mask: u32) -> u32 {
+/// Replaces generic rights by the directory rights they include [MS-ADTS 5.1.3.2].
+fn map_generic_rights(mask: u32) -> u32 {
     let mut all = mask;
     if mask & 0x1000_0000 != 0 {
         all |= 0x000F_01FF;
@@ -129,25 +129,25 @@ fn expand(mask: u32) -> u32 {
     all
 }
 
-/// Whether the token may delete an object: it may, or it may delete children of that class below the parent
-/// [MS-ADTS 3.1.1.5.5]. Of a class whose GUID is not known, an entry of the parent about any class counts: the server
-/// decides.
+/// Whether the token may delete an object, by a right on the object itself or by the right to delete children of that
+/// class on the parent [MS-ADTS 3.1.1.5.5]. For a class whose GUID is not known, an entry of the parent for any class
+/// counts; the server has the last word.
 pub fn may_delete(
     object: &SecurityDescriptor,
     parent: &SecurityDescriptor,
     class: Option<Guid>,
-    token: &Token,
+    token: &AccessToken,
 ) -> bool {
-    check(object, token, right::DELETE, None) == Answer::Granted
+    check(object, token, right::DELETE, None) == AccessDecision::Granted
         || match class {
             Some(class) => {
-                check(parent, token, right::DELETE_CHILD, Some(class)) == Answer::Granted
+                check(parent, token, right::DELETE_CHILD, Some(class)) == AccessDecision::Granted
             }
             None => parent.dacl.iter().flat_map(|dacl| &dacl.aces).any(|ace| {
                 ace.rights().is_some_and(|rights| {
-                    token.has(&rights.sid)
+                    token.contains(&rights.sid)
                         && ace.flags & ace_flag::INHERIT_ONLY == 0
-                        && expand(rights.mask) & right::DELETE_CHILD != 0
+                        && map_generic_rights(rights.mask) & right::DELETE_CHILD != 0
                         && matches!(
                             ace.ace_type,
                             ace_type::ACCESS_ALLOWED | ace_type::ACCESS_ALLOWED_OBJECT
@@ -170,7 +170,7 @@ pub fn class_guid(name: &str) -> Option<Guid> {
 }
 
 /// Whether the token may read the object: its attributes and its descriptor.
-pub fn may_read<'a>(descriptor: &'a SecurityDescriptor, token: &Token) -> Answer<'a> {
+pub fn may_read<'a>(descriptor: &'a SecurityDescriptor, token: &AccessToken) -> AccessDecision<'a> {
     check(
         descriptor,
         token,
@@ -179,8 +179,11 @@ pub fn may_read<'a>(descriptor: &'a SecurityDescriptor, token: &Token) -> Answer
     )
 }
 
-/// Whether the GPO with this descriptor is meant for the token: the right Apply-Group-Policy [MS-GPOL 3.2.5.1.6].
-pub fn may_apply<'a>(descriptor: &'a SecurityDescriptor, token: &Token) -> Answer<'a> {
+/// Whether the GPO with this descriptor applies to the token: the right Apply-Group-Policy [MS-GPOL 3.2.5.1.6].
+pub fn may_apply<'a>(
+    descriptor: &'a SecurityDescriptor,
+    token: &AccessToken,
+) -> AccessDecision<'a> {
     check(
         descriptor,
         token,
@@ -204,8 +207,8 @@ mod tests {
         from_sddl(&format!("O:DAG:DAD:P{dacl}"), Some(&sid(DOMAIN))).unwrap()
     }
 
-    fn alice() -> Token {
-        Token::new([sid("S-1-5-21-1-2-3-1104"), sid("S-1-5-21-1-2-3-513")])
+    fn alice() -> AccessToken {
+        AccessToken::new([sid("S-1-5-21-1-2-3-1104"), sid("S-1-5-21-1-2-3-513")])
     }
 
     #[test]
@@ -221,9 +224,12 @@ mod tests {
         let fresh = descriptor(
             "(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;DA)(A;CI;LCRPLORC;;;AU)(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)",
         );
-        assert_eq!(may_read(&fresh, &alice()), Answer::Granted);
-        assert_eq!(may_apply(&fresh, &alice()), Answer::Granted);
-        assert_eq!(may_apply(&fresh, &Token::default()), Answer::NotGranted);
+        assert_eq!(may_read(&fresh, &alice()), AccessDecision::Granted);
+        assert_eq!(may_apply(&fresh, &alice()), AccessDecision::Granted);
+        assert_eq!(
+            may_apply(&fresh, &AccessToken::default()),
+            AccessDecision::NotGranted
+        );
     }
 
     #[test]
@@ -233,31 +239,37 @@ mod tests {
         let other = "00299570-246d-11d0-a768-00aa006e0529";
         // Users may, Computers may not.
         let users = group(&format!("(OA;CI;CR;{right};;S-1-5-21-1-2-3-513)"));
-        assert_eq!(may_apply(&users, &alice()), Answer::Granted);
-        let computer = Token::new([sid("S-1-5-21-1-2-3-515")]);
-        assert_eq!(may_apply(&users, &computer), Answer::NotGranted);
+        assert_eq!(may_apply(&users, &alice()), AccessDecision::Granted);
+        let computer = AccessToken::new([sid("S-1-5-21-1-2-3-515")]);
+        assert_eq!(may_apply(&users, &computer), AccessDecision::NotGranted);
         // All extended rights at once; another one alone.
         assert_eq!(
             may_apply(&group("(A;CI;CR;;;DU)"), &alice()),
-            Answer::Granted
+            AccessDecision::Granted
         );
         let wrong = group(&format!("(OA;CI;CR;{other};;DU)"));
-        assert_eq!(may_apply(&wrong, &alice()), Answer::NotGranted);
+        assert_eq!(may_apply(&wrong, &alice()), AccessDecision::NotGranted);
         // A denying entry in front wins; for another right it does not matter; for children only neither.
         let grant = format!("(OA;CI;CR;{right};;AU)");
         let denied = descriptor(&format!("(OD;CI;CR;{right};;DU){grant}"));
         assert_eq!(
             may_apply(&denied, &alice()),
-            Answer::Denied(&sid("S-1-5-21-1-2-3-513"))
+            AccessDecision::Denied(&sid("S-1-5-21-1-2-3-513"))
         );
         let all = descriptor(&format!("(D;CI;CR;;;DU){grant}"));
-        assert!(matches!(may_apply(&all, &alice()), Answer::Denied(_)));
+        assert!(matches!(
+            may_apply(&all, &alice()),
+            AccessDecision::Denied(_)
+        ));
         for harmless in [
             format!("(OD;CI;CR;{other};;DU){grant}"),
             format!("(OD;CIIO;CR;{right};;DU){grant}"),
             format!("(OD;CI;CR;{right};;DC){grant}"),
         ] {
-            assert_eq!(may_apply(&descriptor(&harmless), &alice()), Answer::Granted);
+            assert_eq!(
+                may_apply(&descriptor(&harmless), &alice()),
+                AccessDecision::Granted
+            );
         }
     }
 
@@ -288,27 +300,30 @@ mod tests {
     fn reading_needs_attributes_and_descriptor() {
         assert_eq!(
             may_read(&descriptor("(A;;GR;;;AU)"), &alice()),
-            Answer::Granted
+            AccessDecision::Granted
         );
         assert_eq!(
             may_read(&descriptor("(A;;RC;;;AU)(A;;RP;;;DU)"), &alice()),
-            Answer::Granted
+            AccessDecision::Granted
         );
         assert_eq!(
             may_read(&descriptor("(A;;RP;;;AU)"), &alice()),
-            Answer::NotGranted
+            AccessDecision::NotGranted
         );
         assert!(matches!(
             may_read(&descriptor("(D;;RP;;;DU)(A;;GR;;;AU)"), &alice()),
-            Answer::Denied(_)
+            AccessDecision::Denied(_)
         ));
-        assert_eq!(may_read(&descriptor(""), &alice()), Answer::NotGranted);
+        assert_eq!(
+            may_read(&descriptor(""), &alice()),
+            AccessDecision::NotGranted
+        );
     }
 
     #[test]
     fn domain_controllers_are_enterprise_domain_controllers() {
-        let controller = Token::new([sid("S-1-5-21-1-2-3-516")]);
-        assert!(controller.has(&sid("S-1-5-9")) && controller.has(&sid("S-1-5-11")));
-        assert!(!alice().has(&sid("S-1-5-9")));
+        let controller = AccessToken::new([sid("S-1-5-21-1-2-3-516")]);
+        assert!(controller.contains(&sid("S-1-5-9")) && controller.contains(&sid("S-1-5-11")));
+        assert!(!alice().contains(&sid("S-1-5-9")));
     }
 }

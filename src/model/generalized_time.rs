@@ -1,6 +1,7 @@
-//! Times as LDAP writes them.
+//! Generalized time, the time format of LDAP.
 
-/// A generalized time in UTC [RFC 4517 3.3.13], `20260101120000.0Z`, as `2026-01-01T12:00:00`; `None` for another text.
+/// A generalized time in UTC [RFC 4517 3.3.13], `20260101120000.0Z`, as `2026-01-01T12:00:00`; `None` for any other
+/// text.
 pub fn generalized_time(time: &str) -> Option<String> {
     let digits = time.get(..14)?;
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {

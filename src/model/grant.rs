@@ -1,12 +1,12 @@
-//! What a security descriptor grants, in GPMC's words.
+//! Permissions granted by a security descriptor, under the names that GPMC uses.
 
 use super::guid::Guid;
 use super::security_descriptor::{Ace, AceRights, ace_flag, ace_type};
 use super::sid::Sid;
 
-/// What a descriptor protects, and so how GPMC names what it grants.
+/// The kind of object that a descriptor protects, which decides how GPMC names the permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protects {
+pub enum SecuredObject {
     /// The groupPolicyContainer.
     Gpo,
     /// A file or folder.
@@ -23,29 +23,29 @@ const MODIFY_SECURITY: u32 = 0x000D_0000;
 const EDIT: u32 = 0x0000_0023;
 /// RIGHT_DS_READ_PROPERTY.
 const READ: u32 = 0x0000_0010;
-/// SYNCHRONIZE [MS-DTYP 2.4.3], which GPMC does not count.
+/// SYNCHRONIZE [MS-DTYP 2.4.3], which GPMC ignores.
 pub const SYNCHRONIZE: u32 = 0x0010_0000;
 /// RIGHT_DS_CONTROL_ACCESS.
 const CONTROL_ACCESS: u32 = 0x0000_0100;
 
-/// What one principal is allowed, or denied: several entries of a list.
+/// The permissions that one principal is granted or denied, combined from several entries of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant<'a> {
     /// The principal.
     pub sid: &'a Sid,
     /// Whether it is denied.
     pub denied: bool,
-    /// The flags of all entries [MS-DTYP 2.4.4.1].
+    /// The combined flags of the entries [MS-DTYP 2.4.4.1].
     pub flags: u8,
-    /// The rights of all entries [MS-DTYP 2.4.3].
+    /// The combined rights of the entries [MS-DTYP 2.4.3].
     pub mask: u32,
     /// Whether the right to apply the GPO is among them.
     pub apply: bool,
 }
 
-/// The grants of a list in its order. For a GPO the entries of a principal are one grant, those only for what is below it another;
-/// elsewhere each entry is its own.
-pub fn grants(aces: &[Ace], what: Protects) -> Vec<Grant<'_>> {
+/// The grants of a list, in order. For a GPO the entries of one principal are combined into one grant, and those that
+/// apply only to child objects into another; for files and registry keys each entry is a grant of its own.
+pub fn grants(aces: &[Ace], what: SecuredObject) -> Vec<Grant<'_>> {
     let mut found: Vec<Grant<'_>> = Vec::new();
     for ace in aces {
         let denied = match ace.ace_type {
@@ -60,7 +60,7 @@ pub fn grants(aces: &[Ace], what: Protects) -> Vec<Grant<'_>> {
             known.sid == &rights.sid && known.denied == denied && known.below_only() == below_only
         });
         match known {
-            Some(known) if what == Protects::Gpo => {
+            Some(known) if what == SecuredObject::Gpo => {
                 known.mask |= rights.mask;
                 known.apply |= apply;
                 known.flags |= ace.flags;
@@ -77,7 +77,7 @@ pub fn grants(aces: &[Ace], what: Protects) -> Vec<Grant<'_>> {
     found
 }
 
-/// Whether an entry is about applying the GPO: the extended right by name, or all of them.
+/// Whether an entry contains the right to apply the GPO: this extended right, or all extended rights.
 fn is_apply(rights: &AceRights) -> bool {
     let object = rights.object.as_ref().and_then(|object| object.object_type);
     let is_named = object.is_some_and(|guid| APPLY.parse::<Guid>() == Ok(guid));
@@ -85,15 +85,15 @@ fn is_apply(rights: &AceRights) -> bool {
 }
 
 impl Grant<'_> {
-    /// Whether it is for what is below the object alone, not for the object itself.
+    /// Whether the grant applies only to child objects, not to the object itself.
     pub fn below_only(&self) -> bool {
         self.flags & ace_flag::INHERIT_ONLY != 0
     }
 
-    /// GPMC's words for what is granted; at least one.
-    pub fn levels(&self, what: Protects) -> Vec<&'static str> {
+    /// The names of the granted permissions in GPMC; at least one.
+    pub fn levels(&self, what: SecuredObject) -> Vec<&'static str> {
         match what {
-            Protects::Gpo => {
+            SecuredObject::Gpo => {
                 let has = |mask: u32| self.mask & mask == mask;
                 let level = if has(MODIFY_SECURITY | EDIT) {
                     Some("Edit, delete, modify security")
@@ -112,12 +112,12 @@ impl Grant<'_> {
                     levels
                 }
             }
-            Protects::File => vec![match self.mask {
+            SecuredObject::File => vec![match self.mask {
                 0x001F_01FF => "Full Control",
                 0x0012_00A9 => "Read and Execute",
                 _ => "Custom",
             }],
-            Protects::RegistryKey => vec![match self.mask {
+            SecuredObject::RegistryKey => vec![match self.mask {
                 0x000F_003F => "Full Control",
                 0x0002_0019 => "Read",
                 _ => "Custom",
@@ -135,10 +135,10 @@ mod tests {
     fn what_is_for_the_objects_below_is_a_grant_of_its_own() {
         let sddl = "D:(A;;RPLC;;;AU)(A;CIIO;GA;;;AU)(A;CI;WPCCDC;;;AU)(A;CIIO;GA;;;CO)";
         let dacl = from_sddl(sddl, None).unwrap().dacl.unwrap();
-        let found: Vec<_> = grants(&dacl.aces, Protects::Gpo)
+        let found: Vec<_> = grants(&dacl.aces, SecuredObject::Gpo)
             .iter()
             .map(|grant| {
-                let levels = grant.levels(Protects::Gpo);
+                let levels = grant.levels(SecuredObject::Gpo);
                 (grant.sid.to_string(), grant.below_only(), levels)
             })
             .collect();

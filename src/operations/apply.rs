@@ -144,7 +144,10 @@ pub async fn apply(
         Some(current_state(domain, plan, control).await?)
     };
     rights::check(session, plan).await?;
-    let before = current.as_ref().map(Before::of);
+    let before = current
+        .as_ref()
+        .map(|current| Before::of(current, plan))
+        .transpose()?;
     let mut journal = Journal::start(&options.journal_root, plan, before.as_ref())?;
     let mut messages = plan.messages.clone();
     if let Some(current) = &current {
@@ -245,17 +248,17 @@ async fn save_safety_backup(
     live: &LiveGpo,
 ) -> Result<Option<StatusMessage>> {
     let (folder, snapshot) = (folder.join("before"), live.snapshot.clone());
-    let mut around = read::surroundings(live);
+    let mut context = read::backup_context(live);
     if plan.verb == Verb::Delete {
         let found = domain.session().directory().links_of(plan.target.guid);
         let record = |link: &SomLink| link.som.record(&link.link, link.order);
-        around.links = Some(found.await?.links.iter().map(record).collect());
+        context.links = Some(found.await?.links.iter().map(record).collect());
     }
-    let message = partial_safety_backup(&around);
+    let message = partial_safety_backup(&context);
     super::backup::save(
         folder,
         snapshot,
-        around,
+        context,
         "before a change by gpoctl".to_owned(),
     )
     .await?;

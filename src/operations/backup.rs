@@ -2,7 +2,7 @@
 //!
 //! The directory is searched once for all of them. Then GPOs are read several at a time over one SMB connection, each is
 //! staged on the disk and dropped, and what is staged is committed in groups: memory holds the few that are under way, and of
-//! these no more than there is room for.
+//! these no more than the memory budget admits.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,17 +13,17 @@ use tokio::sync::{Semaphore, mpsc};
 use super::progress::{Control, Phase};
 use super::read;
 use super::secrets::stored_passwords;
-use crate::backup::{BackupInfo, Staged};
+use crate::backup::{BackupInfo, Staged, Target};
 use crate::directory::GpoObject;
 use crate::directory::survey::Surveyed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
+use crate::model::backup_context::BackupContext;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
-use crate::model::surroundings::Surroundings;
 use crate::session::DomainSession;
 use crate::sysvol::SysvolRead;
-use crate::sysvol::throttle::{Room, Throttled};
+use crate::sysvol::throttle::{MemoryBudget, Throttled};
 
 /// Which GPOs are backed up.
 #[derive(Debug, Clone)]
@@ -52,8 +52,8 @@ pub struct BackedUp {
 /// How many GPOs are read at the same time. Most have a handful of folders, one below the other, so it takes several of
 /// them to keep a connection busy.
 const GPOS_AT_ONCE: usize = 24;
-/// The room for the files of GPOs that are under way, in KiB; a GPO that is larger is under way alone.
-const ROOM: u32 = 24 << 10;
+/// The memory budget for the files of GPOs that are being backed up, in KiB; a larger GPO is backed up alone.
+const MEMORY_BUDGET: u32 = 24 << 10;
 /// How many GPOs are written at the same time: this is work for the processor and the disk, and each has its own copy of
 /// what it writes.
 const STAGED_AT_ONCE: usize = 2;
@@ -77,19 +77,19 @@ pub async fn backup(
     control: &Control,
 ) -> Result<Vec<BackedUp>> {
     crate::backup::check(comment, &now())?;
-    let made = folder.to_owned();
-    off_the_runtime(move || crate::backup::make_folder(&made)).await??;
+    let named = folder.to_owned();
+    let target = off_the_runtime(move || crate::backup::open(&named)).await??;
     let surveyed = survey(session, selection).await?;
     let total = u64::try_from(surveyed.len()).unwrap_or(u64::MAX);
     control.report(Phase::Read, 0, total, 0);
     let (sender, receiver) = mpsc::channel(COMMIT_AT_ONCE);
-    let committer = tokio::spawn(commit(folder.to_owned(), receiver, control.clone(), total));
+    let committer = tokio::spawn(commit(target.clone(), receiver, control.clone(), total));
     let in_flight = session.sysvol().concurrency().saturating_mul(2);
     let reader = Reader {
         session,
         sysvol: &Throttled::new(session.sysvol(), in_flight),
-        room: &Room::new(ROOM),
-        folder,
+        budget: &MemoryBudget::new(MEMORY_BUDGET),
+        target: &target,
         comment,
         control,
         known: read::Answers::default(),
@@ -154,8 +154,8 @@ struct Written {
 struct Reader<'a> {
     session: &'a DomainSession,
     sysvol: &'a dyn SysvolRead,
-    room: &'a Room,
-    folder: &'a Path,
+    budget: &'a MemoryBudget,
+    target: &'a Target,
     comment: &'a str,
     control: &'a Control,
     known: read::Answers,
@@ -173,8 +173,8 @@ impl Reader<'_> {
     }
 
     async fn stage(&self, gpo: Surveyed) -> Result<Written> {
-        let from = (self.sysvol, self.room);
-        let (mut snapshot, around, reserved) =
+        let from = (self.sysvol, self.budget);
+        let (mut snapshot, context, reserved) =
             read::read_surveyed(self.session, from, gpo.record?, self.control).await?;
         read::take_inventory_of(&self.known, self.session, &mut snapshot).await?;
         self.control.check()?;
@@ -185,14 +185,14 @@ impl Reader<'_> {
                 .map(|message| message.of_gpo(&snapshot.display_name)),
         );
         let bytes = snapshot.tree.total_bytes();
-        let partial = !around.unread.is_empty();
-        let (folder, comment) = (self.folder.to_owned(), self.comment.to_owned());
+        let partial = !context.unread.is_empty();
+        let (target, comment) = (self.target.clone(), self.comment.to_owned());
         let permit = self.staging.acquire().await.map_err(|cause| {
             Error::new(ErrorKind::Internal, "the queue of writers is closed").with_source(cause)
         })?;
         let staged = off_the_runtime(move || {
-            let staged = crate::backup::stage(&folder, &snapshot, &around, &comment, &now());
-            // What it held in memory must be gone before the room for it is free.
+            let staged = crate::backup::stage(&target, &snapshot, &context, &comment, &now());
+            // The snapshot must be freed before its share of the budget is.
             drop(snapshot);
             staged
         })
@@ -226,7 +226,7 @@ async fn next_group(receiver: &mut mpsc::Receiver<Ready>) -> Vec<Ready> {
 
 /// Commits what is ready, in groups, until nothing comes any more.
 async fn commit(
-    folder: PathBuf,
+    target: Target,
     mut receiver: mpsc::Receiver<Ready>,
     control: Control,
     total: u64,
@@ -262,8 +262,8 @@ async fn commit(
                 }
             }
         }
-        let folder = folder.clone();
-        let outcomes = off_the_runtime(move || crate::backup::commit(&folder, staged)).await;
+        let target = target.clone();
+        let outcomes = off_the_runtime(move || crate::backup::commit(&target, staged)).await;
         match outcomes {
             Ok(outcomes) => {
                 for (result, outcome) in waiting.iter_mut().zip(outcomes) {
@@ -298,9 +298,9 @@ fn now() -> String {
 pub(super) async fn save(
     folder: PathBuf,
     snapshot: GpoSnapshot,
-    around: Surroundings,
+    context: BackupContext,
     comment: String,
 ) -> Result<BackupInfo> {
-    off_the_runtime(move || crate::backup::write(&folder, &snapshot, &around, &comment, &now()))
+    off_the_runtime(move || crate::backup::write(&folder, &snapshot, &context, &comment, &now()))
         .await?
 }

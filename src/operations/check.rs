@@ -7,6 +7,7 @@
 pub mod client;
 pub mod extensions;
 pub mod facts;
+mod file_entries;
 pub mod findings;
 pub mod repair;
 pub mod target;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, HashSet};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use self::facts::Facts;
+use self::file_entries::Expected;
 use super::link::{dangling_link, unknown_link};
 use super::progress::{Control, Phase};
 use crate::directory::GpoObject;
@@ -73,8 +75,9 @@ pub async fn check_gpos(
 ) -> Result<Report> {
     let total = u64::try_from(gpos.len()).unwrap_or(u64::MAX);
     control.report(Phase::Read, 0, total, 0);
+    let expected = Expected::of(session).await?;
     let mut reads = stream::iter(gpos)
-        .map(|gpo| facts::read(session, gpo, control))
+        .map(|gpo| facts::read(session, gpo, expected, control))
         .buffered(AT_ONCE);
     let mut report = Report::default();
     while let Some(mut facts) = reads.try_next().await? {

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::import::class_store_only;
+use super::objects::forbidden;
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
 use super::rights;
-use super::risks;
 use super::secrets::refuse_passwords;
 use super::self_lockout::SelfLockout;
 use super::settings::{NewSettings, name_is_free, objects_for};
@@ -106,26 +106,30 @@ pub async fn plan(
     if !same_domain {
         objects = class_store_only(&objects, &mut messages);
     }
-    let mut objects = objects_for(&objects, &target, options.preserve_acl);
+    let mut objects = objects_for(&objects, &target, options.preserve_acl)?;
     let mut security_descriptor = None;
     if options.preserve_acl {
         let access = Access {
             from: from.info(),
             to: to.info(),
-            identities: &mapped.identities,
+            identities: &mapped.sid_outcomes,
         };
         let descriptor = access.mapped(&source.security_descriptor, &mut messages)?;
         security_descriptor = Some(descriptor);
-        for object in &mut objects {
-            if let Some(bytes) = &object.security_descriptor {
+        let mut mapped = Vec::new();
+        for object in objects {
+            let mut bytes = object.security_descriptor.clone();
+            if let Some(bytes) = &mut bytes {
                 let mut noticed = Vec::new();
                 let descriptor = access.mapped(bytes, &mut noticed)?;
                 // What was said of the GPO's own DACL need not be said of each package again.
                 noticed.retain(|message| !messages.contains(message));
                 messages.extend(noticed);
-                object.security_descriptor = Some(to_bytes(&descriptor)?);
+                *bytes = to_bytes(&descriptor)?;
             }
+            mapped.push(object.with_security_descriptor(bytes).map_err(forbidden)?);
         }
+        objects = mapped;
     }
     let wmi_filter = match &source.wmi_filter {
         Some(_) if same_domain => object.wmi_filter.clone(),
@@ -172,7 +176,6 @@ pub async fn plan(
         links: Vec::new(),
         mapping: Some(mapped.report),
         messages,
-        risks: risks::of(&mapped.snapshot),
     }
     .plan()?;
     rights::check(to, &plan).await?;

@@ -38,7 +38,6 @@ pub async fn plan(session: &DomainSession, display_name: &str) -> Result<Plan> {
         gpt_ini: None,
         links: Vec::new(),
         mapping: None,
-        risks: Vec::new(),
         messages: Vec::new(),
     }
     .plan()?;

@@ -4,12 +4,12 @@
 //! lists are the backup's, each half of the version goes up by one. The backup's DACL, and the DACLs of its packages, are
 //! never applied.
 
+use super::objects;
 use super::partial::refuse_partial;
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
 use super::rights;
-use super::risks;
 use super::secrets::refuse_passwords;
 use super::settings::{NewSettings, name_is_free, objects_for, present_version, wmi_link};
 use crate::backup::StoredBackup;
@@ -71,6 +71,8 @@ pub async fn plan(
     let source = &backup.snapshot;
     let mut messages = backup.problems.clone();
     messages.extend(source.messages.iter().cloned());
+    // Also of what an import leaves out: a backup that holds an account was tampered with.
+    objects::allowed(&source.directory_objects)?;
     refuse_partial(backup, options.allow_partial)?;
     messages.extend(refuse_passwords(&source.tree, options.allow_cpassword)?);
 
@@ -114,7 +116,7 @@ pub async fn plan(
         &class_store_only(&mapped.snapshot.directory_objects, &mut messages),
         &plan_target,
         false,
-    );
+    )?;
     let plan = NewSettings {
         verb: Verb::Import,
         source: Some(PlanSource {
@@ -141,7 +143,6 @@ pub async fn plan(
         links: Vec::new(),
         mapping: Some(mapped.report),
         messages,
-        risks: risks::of(&mapped.snapshot),
     }
     .plan()?;
     rights::check(session, &plan).await?;

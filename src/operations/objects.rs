@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use crate::directory::DirectoryWriter;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::allowed_object::{AllowedObject, ForbiddenObject};
 use crate::model::directory_object::DirectoryObject;
 use crate::model::guid::Guid;
 
@@ -40,10 +41,13 @@ impl ObjectChanges<'_> {
 }
 
 /// Compares the objects that are there with those that are wanted; both parents first.
-pub(super) fn changes<'a>(
-    have: &'a [DirectoryObject],
-    want: &'a [DirectoryObject],
-) -> ObjectChanges<'a> {
+pub(super) fn changes<'a, H, W>(have: &'a [H], want: &'a [W]) -> ObjectChanges<'a>
+where
+    H: AsRef<DirectoryObject>,
+    W: AsRef<DirectoryObject>,
+{
+    let have = have.iter().map(AsRef::as_ref);
+    let want: Vec<&DirectoryObject> = want.iter().map(AsRef::as_ref).collect();
     let mut found = ObjectChanges::default();
     let mut kept: BTreeSet<Vec<String>> = BTreeSet::new();
     let mut removed: BTreeSet<Vec<String>> = BTreeSet::new();
@@ -52,7 +56,7 @@ pub(super) fn changes<'a>(
         let parent_goes = key
             .split_first()
             .is_some_and(|(_, parent)| removed.contains(parent));
-        let new = want.iter().find(|new| {
+        let new = want.iter().copied().find(|new| {
             new.key() == key && new.object_class.eq_ignore_ascii_case(&old.object_class)
         });
         match new {
@@ -69,7 +73,7 @@ pub(super) fn changes<'a>(
         }
     }
     found.add = want
-        .iter()
+        .into_iter()
         .filter(|new| !kept.contains(&new.key()))
         .collect();
     found
@@ -86,23 +90,23 @@ pub(super) struct RevertPlan {
 
 /// Works out how the objects have to be after an operation is undone: `have` is what is there now, `before` what was there,
 /// and `written` what the operation made, or was about to make, of it. Only what still is as the operation left it goes back.
-pub(super) fn revert_plan(
+pub(super) fn revert_plan<T: AsRef<DirectoryObject>>(
     have: &[DirectoryObject],
-    before: &[DirectoryObject],
-    written: &[DirectoryObject],
+    before: &[T],
+    written: &[T],
 ) -> RevertPlan {
+    fn find<T: AsRef<DirectoryObject>>(list: &[T], key: &[String]) -> Option<DirectoryObject> {
+        let mut objects = list.iter().map(AsRef::as_ref);
+        objects.find(|object| object.key() == key).cloned()
+    }
     let mut back = RevertPlan::default();
-    let find = |list: &[DirectoryObject], key: &[String]| {
-        list.iter().find(|object| object.key() == key).cloned()
-    };
     let same = |one: &DirectoryObject, other: &DirectoryObject| {
         one.object_class.eq_ignore_ascii_case(&other.object_class)
             && one.differing_attributes(other).is_empty()
     };
     let keys: BTreeSet<Vec<String>> = have
         .iter()
-        .chain(before)
-        .chain(written)
+        .chain(before.iter().chain(written).map(AsRef::as_ref))
         .map(DirectoryObject::key)
         .collect();
     for key in keys {
@@ -150,14 +154,38 @@ pub(super) async fn reconcile(
     guid: Guid,
     changes: &ObjectChanges<'_>,
 ) -> Result<()> {
-    directory.delete_children(guid, &changes.remove).await?;
+    let allow = |object: &DirectoryObject| AllowedObject::new(object.clone()).map_err(forbidden);
+    let mut change = Vec::new();
     for (old, new) in &changes.change {
+        change.push((old, allow(new)?));
+    }
+    let add = changes.add.iter().copied().map(allow);
+    let add = add.collect::<Result<Vec<_>>>()?;
+    directory.delete_children(guid, &changes.remove).await?;
+    for (old, new) in &change {
         directory.change_child(guid, old, new).await?;
     }
-    for object in &changes.add {
+    for object in &add {
         directory.add_child(guid, object).await?;
     }
     Ok(())
+}
+
+/// The objects of a backup or of another GPO, as far as a GPO may contain them.
+///
+/// # Errors
+/// `BadInput`, naming the first object that it may not, with its class or attribute; nothing of the rest is taken.
+pub(super) fn allowed(objects: &[DirectoryObject]) -> Result<Vec<AllowedObject>> {
+    AllowedObject::all(objects).map_err(forbidden)
+}
+
+/// The error of an object that a GPO may not contain.
+pub(super) fn forbidden(cause: ForbiddenObject) -> Error {
+    Error::new(
+        ErrorKind::BadInput,
+        format!("the directory object {cause}"),
+    )
+    .with_hint("nothing was written; gpoctl writes only the classes and attributes that the specifications of Group Policy store in a GPO")
 }
 
 #[cfg(test)]
@@ -174,6 +202,32 @@ mod tests {
                 values: AttributeValues::String(Some(name.to_owned())),
             }],
             security_descriptor: None,
+        }
+    }
+
+    /// The objects of a GPMC backup with one object of this class below `CN=Machine`.
+    fn of_backup(class: &str) -> Vec<DirectoryObject> {
+        let xml = format!(
+            r#"<?xml version="1.0" encoding="utf-8"?><GroupPolicyBackupScheme bkp:version="2.0" bkp:type="GroupPolicyBackupTemplate" xmlns:bkp="http://www.microsoft.com/GroupPolicy/GPOOperations" xmlns="http://www.microsoft.com/GroupPolicy/GPOOperations">
+    <GroupPolicyObject><SecurityGroups/><FilePaths/><GroupPolicyCoreSettings><ID><![CDATA[{{11111111-2222-3333-4444-555555555555}}]]></ID><Domain><![CDATA[src.test]]></Domain><SecurityDescriptor>01 00 04 80 00 00 00 00</SecurityDescriptor><DisplayName><![CDATA[x]]></DisplayName><Options><![CDATA[0]]></Options><UserVersionNumber><![CDATA[0]]></UserVersionNumber><MachineVersionNumber><![CDATA[0]]></MachineVersionNumber><MachineExtensionGuids/><UserExtensionGuids/><WMIFilter/></GroupPolicyCoreSettings>
+    <GroupPolicyExtension bkp:ID="{{c6dc5466-785a-11d2-84d0-00c04fb169f7}}" bkp:DescName="Software Installation"><DSObject bkp:Path="cn=evil,%GPO_MACH_DSPATH%" bkp:ObjectClass="{class}" bkp:SourceExpandedPath="cn=evil,cn=Machine,cn=x"><DSAttributeString bkp:DSAttrName="description"><DSValue><![CDATA[x]]></DSValue></DSAttributeString></DSObject></GroupPolicyExtension>
+    </GroupPolicyObject></GroupPolicyBackupScheme>"#
+        );
+        let parsed = crate::formats::backup_xml::parse(xml.as_bytes()).unwrap();
+        crate::formats::backup_xml::read_objects(&parsed.backup.value.extensions)
+    }
+
+    #[test]
+    fn a_backup_that_would_create_an_account_is_refused() {
+        assert_eq!(allowed(&of_backup("classStore")).unwrap().len(), 1);
+        for class in ["user", "computer"] {
+            let objects = of_backup(class);
+            assert_eq!(objects.len(), 1, "it is read, for somebody to look at");
+            let error = allowed(&objects).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BadInput);
+            let text = error.to_string();
+            assert!(text.contains("\"CN=evil,CN=Machine\""), "{text}");
+            assert!(text.contains(&format!("class \"{class}\"")), "{text}");
         }
     }
 

@@ -4,14 +4,14 @@
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
-use crate::model::surroundings::Surroundings;
+use crate::model::backup_context::BackupContext;
 
 /// Lets a backup through that is whole, or partial and let in on purpose.
 ///
 /// # Errors
 /// `BadInput` when it is partial and `allow` is not set; what it lacks are the details.
 pub(super) fn refuse_partial(backup: &StoredBackup, allow: bool) -> Result<()> {
-    let unread = &backup.around.unread;
+    let unread = &backup.context.unread;
     if allow || unread.is_empty() {
         return Ok(());
     }
@@ -32,14 +32,14 @@ pub(super) fn refuse_partial(backup: &StoredBackup, allow: bool) -> Result<()> {
 }
 
 /// What is said when the safety backup of a GPO that is about to change is partial; `None` when it is whole.
-pub(super) fn partial_safety_backup(around: &Surroundings) -> Option<StatusMessage> {
-    let first = around.unread.first()?;
+pub(super) fn partial_safety_backup(context: &BackupContext) -> Option<StatusMessage> {
+    let first = context.unread.first()?;
     Some(
         StatusMessage::warning(
             "partial-safety-backup",
             format!(
                 "the backup of the GPO as it was before is partial: {} could not be read ({})",
-                parts(around.unread.len()),
+                parts(context.unread.len()),
                 first.text
             ),
         )

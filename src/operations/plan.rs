@@ -3,13 +3,16 @@
 //! A plan holds everything `apply` needs, file contents too, so that it can be saved, reviewed, and applied later: it does
 //! exactly that, or refuses as stale and says what changed.
 
+mod description;
 mod entries;
 mod outcome;
 mod state;
 mod step;
 
 pub use entries::{Change, PlannedEntry, plan_entries, sha256, tree_hashes};
-pub use state::GpoState;
+pub use state::{GpoState, ObjectState};
+
+pub(super) use description::{Intent, NewAttributes};
 pub use step::{Step, Swap};
 
 use std::collections::BTreeMap;
@@ -21,7 +24,7 @@ use super::risks::Risk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::migration::report::MappingReport;
-use crate::model::directory_object::DirectoryObject;
+use crate::model::allowed_object::AllowedObject;
 use crate::model::domain_name::DomainName;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
@@ -113,7 +116,7 @@ pub struct Plan {
     /// GPT.INI as it will be; `None` when it is not written.
     pub gpt_ini: Option<FileContent>,
     /// The objects below the GPO as they will be; parents first.
-    pub directory_objects: Vec<DirectoryObject>,
+    pub directory_objects: Vec<AllowedObject>,
     /// What became of each reference; `None` without a scan.
     pub mapping: Option<MappingReport>,
     /// What was noticed while planning.

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::migration::scan;
+use crate::model::backup_context::BackupContext;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::domain_name::DomainName;
 use crate::model::principal::Principal;
@@ -21,12 +22,11 @@ use crate::model::sddl::map_condition;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal, WmiFilterLink};
-use crate::model::surroundings::Surroundings;
 use crate::model::well_known;
 use crate::session::DomainSession;
 use crate::sysvol::SysvolRead;
 use crate::sysvol::gpt::{Gpt, read_what_can_be_read};
-use crate::sysvol::throttle::{Reserved, Room};
+use crate::sysvol::throttle::{MemoryBudget, Reservation};
 
 /// A GPO as it was read from a DC.
 #[derive(Debug, Clone)]
@@ -70,18 +70,18 @@ pub async fn read_gpo(
 ///
 /// # Errors
 /// As [`read_gpo`], but what cannot be read becomes a part of `unread`: entries below the GPO's folder, the folder itself when
-/// there is none, and the security descriptor. What comes last is the room its files take.
+/// there is none, and the security descriptor. The last value is what its files hold of the memory budget.
 pub(super) async fn read_surveyed(
     session: &DomainSession,
-    (sysvol, room): (&dyn SysvolRead, &Room),
+    (sysvol, budget): (&dyn SysvolRead, &MemoryBudget),
     record: GpoRecord,
     control: &Control,
-) -> Result<(GpoSnapshot, Surroundings, Option<Reserved>)> {
+) -> Result<(GpoSnapshot, BackupContext, Option<Reservation>)> {
     control.check()?;
     let info = session.info();
     let object = &record.object;
     refuse_mismatch(object, &info.dns_domain)?;
-    let read = read_what_can_be_read(sysvol, &info.dns_domain, object.guid, Some(room));
+    let read = read_what_can_be_read(sysvol, &info.dns_domain, object.guid, Some(budget));
     let (gpt, unread, reserved) = match read.await {
         Err(error) if error.kind() == ErrorKind::NotFound => (None, Vec::new(), None),
         other => {
@@ -98,12 +98,12 @@ pub(super) async fn read_surveyed(
     live.snapshot
         .messages
         .extend(unreadable.chain(descriptor).chain(record.messages));
-    let around = Surroundings {
+    let context = BackupContext {
         links: Some(record.links),
         wmi_filter: record.wmi_filter,
-        ..surroundings(&live)
+        ..backup_context(&live)
     };
-    Ok((live.snapshot, around, reserved))
+    Ok((live.snapshot, context, reserved))
 }
 
 /// What is said of a GPO that lacks something in the snapshot. A staging folder of gpoctl is no part of a GPO, so
@@ -146,12 +146,12 @@ fn unreadable_descriptor(descriptor: &[u8]) -> Option<StatusMessage> {
 }
 
 /// What a live GPO tells of its surroundings by itself: not its links, nor its WMI filter.
-pub(super) fn surroundings(live: &LiveGpo) -> Surroundings {
+pub(super) fn backup_context(live: &LiveGpo) -> BackupContext {
     let descriptor = SecurityDescriptor::parse(&live.object.security_descriptor).ok();
     let (owner, group) = descriptor
         .map(|descriptor| (descriptor.owner, descriptor.group))
         .unwrap_or_default();
-    Surroundings {
+    BackupContext {
         owner,
         group,
         when_created: live.object.when_created.clone(),
@@ -164,7 +164,7 @@ pub(super) fn surroundings(live: &LiveGpo) -> Surroundings {
             .filter(|message| LEAVES_A_GAP.contains(&message.code.as_str()))
             .cloned()
             .collect(),
-        ..Surroundings::default()
+        ..BackupContext::default()
     }
 }
 

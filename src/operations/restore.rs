@@ -5,12 +5,12 @@
 //! than the backup, or clients that remember it would take it for what they have.
 
 use super::link::{gpmc_dn, is_to};
+use super::objects;
 use super::partial::refuse_partial;
 use super::plan::{Plan, PlanSource, PlanTarget, Step, Verb};
 use super::progress::Control;
 use super::read::{self, LiveGpo};
 use super::rights;
-use super::risks;
 use super::secrets::stored_passwords;
 use super::self_lockout::SelfLockout;
 use super::settings::{NewSettings, higher, name_is_free, present_version, wmi_link};
@@ -50,6 +50,7 @@ pub async fn plan(
     control.check()?;
     let source = &backup.snapshot;
     refuse_other_domain(session, source)?;
+    let directory_objects = objects::allowed(&source.directory_objects)?;
     refuse_partial(backup, options.allow_partial)?;
     let mut messages = backup.problems.clone();
     messages.extend(source.messages.iter().cloned());
@@ -86,8 +87,8 @@ pub async fn plan(
     };
     let mut security_descriptor = descriptor(source, &mut messages);
     if let (Some(descriptor), None) = (&mut security_descriptor, &live) {
-        descriptor.owner.clone_from(&backup.around.owner);
-        descriptor.group.clone_from(&backup.around.group);
+        descriptor.owner.clone_from(&backup.context.owner);
+        descriptor.group.clone_from(&backup.context.group);
     }
     let wmi_filter = wmi_filter(session, source, live.as_ref(), &mut messages).await?;
     let mut plan = NewSettings {
@@ -101,7 +102,7 @@ pub async fn plan(
         target,
         live: live.as_ref(),
         tree: source.tree.clone(),
-        directory_objects: source.directory_objects.clone(),
+        directory_objects,
         version: version(source, live.as_ref()),
         flags: source.flags,
         machine_extensions: source.machine_extensions.clone(),
@@ -111,12 +112,11 @@ pub async fn plan(
         security_descriptor,
         gpt_ini: match &live {
             Some(_) => None,
-            None => backup.around.gpt_ini.clone(),
+            None => backup.context.gpt_ini.clone(),
         },
         links,
         mapping: None,
         messages,
-        risks: risks::of(source),
     }
     .plan()?;
     if let Some(live) = &live
@@ -233,7 +233,7 @@ async fn saved_links(
     backup: &StoredBackup,
     messages: &mut Vec<StatusMessage>,
 ) -> Result<Vec<Step>> {
-    let Some(records) = &backup.around.links else {
+    let Some(records) = &backup.context.links else {
         messages.push(StatusMessage::warning(
             "no-links-saved",
             "the backup does not tell where the GPO was linked",

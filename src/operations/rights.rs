@@ -11,7 +11,7 @@ use super::rollback::som_dn;
 use crate::directory::Directory;
 use crate::directory::rights::ObjectRights;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::access::Token;
+use crate::model::access::AccessToken;
 use crate::model::safe_name::{RelPath, SafeName};
 use crate::session::DomainSession;
 use crate::sysvol::{SysvolPath, SysvolRead};
@@ -218,7 +218,7 @@ impl<'a> RequiredRights<'a> {
     /// that the plan does not keep.
     fn missing_to_delete(
         &self,
-        token: &Token,
+        token: &AccessToken,
         policies: Option<&ObjectRights>,
         rights: &[ObjectRights],
         plan: &Plan,

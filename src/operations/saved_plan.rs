@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 use super::change_list::ChangeList;
-use super::plan::{PLAN_FORMAT_VERSION, Plan};
+use super::plan::{PLAN_FORMAT_VERSION, Plan, Verb};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A plan of either kind.
@@ -27,8 +27,33 @@ impl SavedPlan {
     /// Reads a saved plan.
     ///
     /// # Errors
-    /// `BadInput` when it is not a plan, or one of a newer form, or one that gpoctl would not have made.
+    /// `BadInput` when it is not a plan, or one of a newer form, or one that gpoctl would not have made; also when it does
+    /// not describe what it does.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        let mut saved = Self::read(bytes)?;
+        if let Self::Gpo(plan) = &mut saved {
+            plan.refuse_false_description()?;
+            // Which reference was which before cannot be told from what the plan writes.
+            plan.mapping = None;
+        }
+        Ok(saved)
+    }
+
+    /// Reads the plan of an operation that was run. One of an older version may describe itself in other words.
+    ///
+    /// # Errors
+    /// `BadInput` when it is not a plan, or one of a newer form, or one that gpoctl would not have made.
+    pub(super) fn from_journal(bytes: &[u8]) -> Result<Self> {
+        let mut saved = Self::read(bytes)?;
+        if let Self::Gpo(plan) = &mut saved
+            && plan.verb != Verb::Delete
+        {
+            plan.risks = plan.describe_risks()?;
+        }
+        Ok(saved)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self> {
         let head: Head = serde_json::from_slice(bytes).map_err(not_a_plan)?;
         if head.format_version != PLAN_FORMAT_VERSION {
             return Err(Error::new(
@@ -53,11 +78,12 @@ impl SavedPlan {
             ));
         }
         if head.changes.is_none() {
-            let plan = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+            let plan: Plan = serde_json::from_slice(bytes).map_err(not_a_plan)?;
             return Ok(Self::Gpo(Box::new(plan)));
         }
-        let list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+        let mut list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
         list.refuse_unplanned()?;
+        list.describe();
         Ok(Self::Changes(list))
     }
 }
@@ -70,8 +96,11 @@ fn not_a_plan(cause: serde_json::Error) -> Error {
 mod tests {
     use super::*;
     use crate::directory::{AttributeSwap, SwapAttribute};
+    use crate::model::allowed_object::AllowedObject;
+    use crate::model::directory_object::DirectoryObject;
     use crate::model::dn::Dn;
     use crate::operations::change_list::{Change, ObjectDn};
+    use crate::operations::plan::{Intent, PlanTarget};
 
     fn list_of(change: Change) -> ChangeList {
         let mut list = ChangeList::new("x", &"src.test".parse().unwrap());
@@ -114,7 +143,77 @@ mod tests {
             }],
         });
         for list in [link, list_of(filter(FILTER, "msWMI-Name"))] {
-            assert!(matches!(read(&list), Ok(SavedPlan::Changes(again)) if again == list));
+            let Ok(SavedPlan::Changes(again)) = read(&list) else {
+                panic!("{list:?}");
+            };
+            let of = |list: &ChangeList| -> Vec<Change> {
+                list.changes
+                    .iter()
+                    .map(|planned| planned.change.clone())
+                    .collect()
+            };
+            assert_eq!(of(&again), of(&list));
+            // The words are those of the changes, whatever the file says.
+            assert_eq!(again.title, "1 change in src.test");
+            assert!(
+                again.changes[0]
+                    .summary
+                    .iter()
+                    .any(|line| line.starts_with('+'))
+            );
+        }
+    }
+
+    /// The plan of a GPO with one object below it, saved and changed by hand.
+    fn gpo_plan(change: impl FnOnce(&mut serde_json::Value)) -> Result<SavedPlan> {
+        let target = PlanTarget {
+            guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
+            display_name: "x".to_owned(),
+            domain: "src.test".parse().unwrap(),
+            create: true,
+        };
+        let object = DirectoryObject {
+            rdns: vec!["CN=Class Store".to_owned(), "CN=Machine".to_owned()],
+            object_class: "classStore".to_owned(),
+            ..DirectoryObject::default()
+        };
+        let mut plan = Plan {
+            directory_objects: vec![AllowedObject::new(object).unwrap()],
+            ..Plan::new(Verb::Restore, target)
+        };
+        plan.steps = plan.describe_steps(&Intent::default()).unwrap();
+        let mut json: serde_json::Value = serde_json::from_slice(&plan.to_json().unwrap()).unwrap();
+        change(&mut json);
+        SavedPlan::from_json(&serde_json::to_vec(&json).unwrap())
+    }
+
+    #[test]
+    fn a_plan_with_an_object_that_no_gpo_contains_is_refused() {
+        let object = |json: &mut serde_json::Value, key: &str, value: serde_json::Value| {
+            json["directory_objects"][0][key] = value;
+        };
+        assert!(gpo_plan(|_| {}).is_ok());
+        for (key, value, word) in [
+            (
+                "object_class",
+                "computer".into(),
+                "is of class \"computer\"",
+            ),
+            (
+                "attributes",
+                serde_json::json!([{"name": "member", "values": {"string": "x"}}]),
+                "the attribute \"member\"",
+            ),
+            (
+                "rdns",
+                serde_json::json!(["CN=x", "CN=Users"]),
+                "is not an object below CN=Machine or CN=User",
+            ),
+        ] {
+            let error = gpo_plan(|json| object(json, key, value)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BadInput);
+            assert!(error.to_string().contains(word), "{error}");
+            assert!(error.to_string().contains("CN="), "{error}");
         }
     }
 
@@ -138,6 +237,27 @@ mod tests {
             assert!(refused(&list_of(filter(at, "msWMI-Name"))).contains("WMI filter"));
         }
         assert!(refused(&list_of(filter(FILTER, "member"))).contains("member"));
+        // Attributes of a GPO or a filter on something else.
+        for (at, attribute) in [
+            (
+                "CN=Administrator,CN=Users,DC=src,DC=test",
+                SwapAttribute::DisplayName,
+            ),
+            ("OU=Staff,DC=src,DC=test", SwapAttribute::Flags),
+            ("CN=x,CN=Users,DC=src,DC=test", SwapAttribute::WmiName),
+            ("DC=dst,DC=test", SwapAttribute::GpLink),
+        ] {
+            let swap = AttributeSwap {
+                attribute,
+                old: None,
+                new: Some("x".to_owned()),
+            };
+            let change = Change::Attributes {
+                dn: dn(at),
+                attributes: vec![swap],
+            };
+            assert!(refused(&list_of(change)).contains(attribute.as_str()));
+        }
         let removal = Change::RemoveWmiFilter {
             dn: dn(FILTER),
             attributes: Vec::new(),

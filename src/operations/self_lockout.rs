@@ -4,7 +4,7 @@ use super::plan::{Plan, Step};
 use crate::directory::DomainInfo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
-use crate::model::access::{Answer, check, right};
+use crate::model::access::{AccessDecision, check, right};
 use crate::model::security_descriptor::{Ace, SecurityDescriptor, ace_flag};
 use crate::model::sid::Sid;
 
@@ -30,7 +30,7 @@ impl SelfLockout {
             }
             _ => None,
         })?;
-        let may = |mask| check(&planned, token, mask, None) == Answer::Granted;
+        let may = |mask| check(&planned, token, mask, None) == AccessDecision::Granted;
         let reads = may(right::READ_PROPERTY | right::READ_CONTROL);
         if reads && may(right::WRITE_PROPERTY) {
             return None;
@@ -73,7 +73,7 @@ impl SelfLockout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::access::Token;
+    use crate::model::access::AccessToken;
     use crate::model::sddl::{from_sddl, to_sddl};
 
     #[test]
@@ -93,8 +93,11 @@ mod tests {
             "{}",
             to_sddl(&working)
         );
-        let token = Token::new([own, "S-1-5-21-1-2-3-513".parse().unwrap()]);
+        let token = AccessToken::new([own, "S-1-5-21-1-2-3-513".parse().unwrap()]);
         let wanted = right::READ_PROPERTY | right::WRITE_PROPERTY;
-        assert_eq!(check(&working, &token, wanted, None), Answer::Granted);
+        assert_eq!(
+            check(&working, &token, wanted, None),
+            AccessDecision::Granted
+        );
     }
 }

@@ -84,7 +84,7 @@ pub async fn plan(
             ),
         )
         .with_hint(format!(
-            "remove them first, with gpoctl operations resume {}",
+            "remove them first: gpoctl operations cleanup {}",
             operation.id
         ))),
         OperationState::Done => match stored {

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
-use super::throttle::{Reserved, Room};
+use super::throttle::{MemoryBudget, Reservation};
 use super::{SMALL_FILE, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
@@ -62,13 +62,13 @@ pub struct Readable {
     pub gpt: Gpt,
     /// What the server did not give, and why.
     pub unread: Vec<(RelPath, Error)>,
-    /// The room its files take, where they share one; to be kept as long as they are.
-    pub reserved: Option<Reserved>,
+    /// The share of the memory budget that its files use, if there is one; kept as long as they are.
+    pub reserved: Option<Reservation>,
 }
 
 /// As [`read_gpt`], but a file or folder below the GPO's own that the server does not give costs only itself: it is missing
 /// from the tree, and comes back with the reason. Of two entries whose names differ only in case the second is such a one,
-/// with what is in it. No file is read before there is room for all of them.
+/// with what is in it. No file is read before the memory budget admits all of them.
 ///
 /// # Errors
 /// As [`read_gpt`] for the folder as a whole: there is none, it cannot be listed, it is too large.
@@ -76,13 +76,13 @@ pub async fn read_what_can_be_read(
     sysvol: &dyn SysvolRead,
     domain: &DomainName,
     guid: Guid,
-    room: Option<&Room>,
+    budget: Option<&MemoryBudget>,
 ) -> Result<Readable> {
     let mut attempt = 1;
     let mut grown = HashMap::new();
     loop {
         let last = attempt == ATTEMPTS;
-        let mut read = read_once(sysvol, domain, guid, room, &mut grown).await?;
+        let mut read = read_once(sysvol, domain, guid, budget, &mut grown).await?;
         let vanished = read
             .found
             .unread
@@ -126,7 +126,7 @@ async fn read_once(
     sysvol: &dyn SysvolRead,
     domain: &DomainName,
     guid: Guid,
-    room: Option<&Room>,
+    budget: Option<&MemoryBudget>,
     grown: &mut HashMap<RelPath, u64>,
 ) -> Result<Reading> {
     let in_flight = sysvol.concurrency().max(1);
@@ -208,8 +208,8 @@ async fn read_once(
         .chain(&ini)
         .map(|(_, size)| (*size).max(SMALL_FILE))
         .sum();
-    let reserved = match room {
-        Some(room) => Some(room.reserve(needed).await?),
+    let reserved = match budget {
+        Some(budget) => Some(budget.reserve(needed).await?),
         None => None,
     };
     let read_ini = async || match &ini {

@@ -1,5 +1,5 @@
 //! A back end that many readers share: each of them may ask for as much as it likes, and only so many calls are in flight. And
-//! the room in memory that what they read shares.
+//! the memory budget that what they read shares.
 
 use std::sync::Arc;
 
@@ -9,19 +9,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{DirEntry, Listing, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::security_descriptor::FileEntries;
 
-/// Room in memory for what is read, in KiB. Who wants more than all of it gets all of it, and so is alone.
-pub struct Room {
+/// A limit, in KiB, on the memory of what is read at the same time. A reader that needs more than all of it gets all of it and runs alone.
+pub struct MemoryBudget {
     free: Arc<Semaphore>,
     all: u32,
 }
 
-/// A part of a [`Room`]; it is free again when this is dropped.
+/// A part of a [`MemoryBudget`]; it is free again when this is dropped.
 #[derive(Debug)]
-pub struct Reserved(#[expect(dead_code, reason = "held, never looked at")] OwnedSemaphorePermit);
+pub struct Reservation(#[expect(dead_code, reason = "held, never looked at")] OwnedSemaphorePermit);
 
-impl Room {
-    /// Room for so many KiB.
+impl MemoryBudget {
+    /// A budget of this many KiB.
     pub fn new(kib: u32) -> Self {
         Self {
             free: Arc::new(Semaphore::new(usize::try_from(kib).unwrap_or(usize::MAX))),
@@ -29,15 +30,15 @@ impl Room {
         }
     }
 
-    /// Waits until there is room for so many bytes, in the order of asking.
+    /// Waits until this many bytes are free, in the order of the requests.
     ///
     /// # Errors
-    /// `Internal`; the room is never closed.
-    pub async fn reserve(&self, bytes: u64) -> Result<Reserved> {
+    /// `Internal`; the budget is never closed.
+    pub async fn reserve(&self, bytes: u64) -> Result<Reservation> {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.free).acquire_many_owned(kib.min(self.all));
-        permit.await.map(Reserved).map_err(|cause| {
-            Error::new(ErrorKind::Internal, "the room for files is closed").with_source(cause)
+        permit.await.map(Reservation).map_err(|cause| {
+            Error::new(ErrorKind::Internal, "the memory budget is closed").with_source(cause)
         })
     }
 }
@@ -98,6 +99,10 @@ impl SysvolRead for Throttled<'_> {
     fn has_exact_descriptors(&self) -> bool {
         self.inner.has_exact_descriptors()
     }
+
+    fn file_entries(&self) -> Option<FileEntries> {
+        self.inner.file_entries()
+    }
 }
 
 #[cfg(test)]
@@ -106,10 +111,10 @@ mod tests {
 
     #[tokio::test]
     async fn who_wants_more_than_there_is_waits_until_he_is_alone() {
-        let room = Room::new(10);
-        let one = room.reserve(1).await.unwrap();
-        let nine = room.reserve(9 << 10).await.unwrap();
-        let huge = room.reserve(u64::MAX);
+        let budget = MemoryBudget::new(10);
+        let one = budget.reserve(1).await.unwrap();
+        let nine = budget.reserve(9 << 10).await.unwrap();
+        let huge = budget.reserve(u64::MAX);
         tokio::pin!(huge);
         let waits = std::time::Duration::from_millis(20);
         assert!(tokio::time::timeout(waits, &mut huge).await.is_err());
@@ -117,8 +122,12 @@ mod tests {
         assert!(tokio::time::timeout(waits, &mut huge).await.is_err());
         drop(nine);
         let alone = huge.await.unwrap();
-        assert!(tokio::time::timeout(waits, room.reserve(1)).await.is_err());
+        assert!(
+            tokio::time::timeout(waits, budget.reserve(1))
+                .await
+                .is_err()
+        );
         drop(alone);
-        room.reserve(10 << 10).await.unwrap();
+        budget.reserve(10 << 10).await.unwrap();
     }
 }

@@ -2,12 +2,13 @@
 
 use gpoctl::ErrorKind;
 use gpoctl::directory::{Directory, GpoChange};
+use gpoctl::model::allowed_object::AllowedObject;
 use gpoctl::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use gpoctl::model::extension_list::ExtensionList;
 use gpoctl::model::guid::Guid;
 use gpoctl::model::version::GpoVersion;
 
-use super::lab::{DST, SRC, lab};
+use super::lab::{DST, SRC};
 
 /// The objects of a class store with one package that uses what a signed integer cannot hold.
 fn class_store(domain: &str) -> Vec<DirectoryObject> {
@@ -191,6 +192,7 @@ async fn change(directory: Directory, guid: Guid, name: &str) {
 
     // The class store: written, read, deleted.
     let objects = class_store("dst.test");
+    let objects = AllowedObject::all(&objects).unwrap();
     for object in &objects {
         writer.add_child(guid, object).await.unwrap();
     }
@@ -218,7 +220,7 @@ async fn change(directory: Directory, guid: Guid, name: &str) {
     writer.delete_children(guid, &below).await.unwrap();
     assert!(directory.children(guid).await.unwrap().is_empty());
     // Read with their descriptors, written again as they are, and left for the deletion of the GPO.
-    for object in &read {
+    for object in &AllowedObject::all(&read).unwrap() {
         writer.add_child(guid, object).await.unwrap();
     }
     assert_eq!(directory.children(guid).await.unwrap().len(), 3);

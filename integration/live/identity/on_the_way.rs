@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use super::{bare, list, loopback, run, var};
-use crate::support::{Said, lab};
+use crate::support::Said;
 
 const NEEDS_ROOT: &str = "a low port of a loopback address, which needs root";
 
@@ -68,10 +68,8 @@ fn changed(last: u8, change: fn(&mut [u8]), more: &[&str]) -> Said {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn a_negotiation_without_3_1_1_is_found_out() {
-    if !lab("a_negotiation_without_3_1_1_is_found_out") {
-        return;
-    }
     let said = changed(91, |message| no_dialect_above(message, 0x0302), &[]);
     assert!(
         said.stderr.contains("was changed on the way"),
@@ -81,10 +79,8 @@ fn a_negotiation_without_3_1_1_is_found_out() {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn a_changed_negotiation_of_3_1_1_is_found_out() {
-    if !lab("a_changed_negotiation_of_3_1_1_is_found_out") {
-        return;
-    }
     // The last byte belongs to the last negotiate context: the third signing algorithm offered.
     let said = changed(92, |message| *message.last_mut().unwrap() ^= 0x40, &[]);
     assert!(
@@ -96,10 +92,8 @@ fn a_changed_negotiation_of_3_1_1_is_found_out() {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn old_dialects_are_refused_unless_asked_for() {
-    if !lab("old_dialects_are_refused_unless_asked_for") {
-        return;
-    }
     let only_2_1 = |message: &mut [u8]| no_dialect_above(message, 0x0210);
     let said = changed(93, only_2_1, &[]);
     let expected = "offers SMB 2.1 at most, and 3.0 or later is required";
@@ -118,10 +112,8 @@ fn old_dialects_are_refused_unless_asked_for() {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn a_port_that_does_not_speak_smb_is_not_a_refused_account() {
-    if !lab("a_port_that_does_not_speak_smb_is_not_a_refused_account") {
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let address = loopback(96);
     relay(&address, 389, |_| {});
@@ -146,10 +138,8 @@ fn a_port_that_does_not_speak_smb_is_not_a_refused_account() {
 
 /// The server accepts and says nothing: only the time-out ends it, and until then the process can be looked at.
 #[test]
+#[ignore = "needs the lab"]
 fn the_time_out_holds_for_smb_and_the_process_dumps_no_core() {
-    if !lab("the_time_out_holds_for_smb_and_the_process_dumps_no_core") {
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let address = loopback(97);
     relay(&address, 389, |_| {});

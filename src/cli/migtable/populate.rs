@@ -7,47 +7,47 @@ use clap::Args;
 use super::file;
 use crate::cli::connection::ConnectionArgs;
 use crate::cli::mapping::ScopeChoice;
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Ui, counted};
 use crate::cli::writing::read_backup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::MigTable;
 use crate::message::{StatusMessage, printable};
-use crate::migration::populate::{Item, Merged, Placed, PopulateOptions, items, merge};
+use crate::migration::populate::{Merged, PopulateOptions, RowCandidate, RowOutcome, items, merge};
 use crate::model::reference::{Place, Scope};
 use crate::model::snapshot::GpoSnapshot;
 use crate::operations::progress::Phase;
 use crate::operations::read::{read_gpo, take_inventory};
 
-/// Add a row for everything that backups or GPOs refer to
+/// Add rows for everything that backups or GPOs refer to
 ///
-/// What GPMC inventories gets a row in GPMC's words: sAMAccountName@dns.domain, well-known principals by name, the folder of
-/// a package or script. What only gpoctl finds (Registry.pol, Preferences, …) gets one too, listed apart; leave that out with
-/// --scope gpmc. Rows that are there stay as they are. A table that is not there yet is made. What
-/// cannot be read is left out with a warning, and the exit status is 3.
+/// References that GPMC finds get a row as GPMC writes it: sAMAccountName@dns.domain, well-known principals by name, the folder of
+/// a package or script. References that only gpoctl finds, such as those in Registry.pol and Preferences, are listed separately;
+/// --scope gpmc leaves them out. Existing rows are unchanged, and the table is created if it does not exist. A GPO or backup
+/// that cannot be read is left out with a warning, and the exit status is 3.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl migtable populate lab.migtable --from-backup '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}'\n  gpoctl migtable populate lab.migtable --from-gpo \"Workstation Security\" \"Logon Scripts\" --domain corp.example --relative"
+    after_help = "Examples:\n  gpoctl migtable populate lab.migtable --backup-dir /backups --all\n  gpoctl migtable populate lab.migtable --relative \\\n      --from-gpo \"Workstation Security\" \"Logon Scripts\" --domain corp.example"
 )]
 pub(in crate::cli) struct PopulateArgs {
-    /// The table
+    /// Migration table; created if it does not exist
     file: PathBuf,
 
     #[command(flatten)]
     from: FromArgs,
 
-    /// Folder to look for backups in; --all means every backup in it
+    /// Folder of backups; with --all, every backup in it
     #[arg(long, value_name = "DIR", conflicts_with = "from_gpo")]
     backup_dir: Option<PathBuf>,
 
-    /// Principals that stand only in the permissions of the GPO too
+    /// Include principals that appear only in the permissions of the GPO
     #[arg(long)]
     include_dacl: bool,
 
-    /// New rows of users, groups and computers of a domain say "by relative name", not "same as source"
+    /// Set new rows of users, groups and computers to "by relative name" instead of "same as source"
     #[arg(long)]
     relative: bool,
 
-    /// What gets a row: all that is found, or what GPMC inventories
+    /// Add references found anywhere, or only those that GPMC finds
     #[arg(long, value_enum, value_name = "SCOPE", default_value = "all")]
     scope: ScopeChoice,
 
@@ -59,11 +59,11 @@ pub(in crate::cli) struct PopulateArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct FromArgs {
-    /// Folders of backups; or IDs, beginnings of IDs, or names of GPOs, with --backup-dir
+    /// Backups to read: {ID} folders; with --backup-dir also IDs, unique ID prefixes or GPO names
     #[arg(long, value_name = "BACKUP", num_args = 1..)]
     from_backup: Vec<String>,
 
-    /// Display names, GUIDs, or unambiguous beginnings of GUIDs
+    /// Live GPOs to read: display names, GUIDs or unique GUID prefixes
     #[arg(long, value_name = "GPO", num_args = 1..)]
     from_gpo: Vec<String>,
 
@@ -106,10 +106,10 @@ pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
     }
     let merged = merge(&mut table, found).map_err(|cause| {
         Error::new(ErrorKind::BadInput, cause.to_string())
-            .with_hint("the table was not changed; look at the row in the GPO")
+            .with_hint("the table was not changed; check the reference in the GPO")
     })?;
     messages.extend(merged.messages.iter().cloned());
-    let added = count(&merged, |placed| *placed == Placed::Added);
+    let added = count(&merged, |placed| *placed == RowOutcome::Added);
     if !there {
         file::create(&args.file, &table)?;
     } else if added > 0 {
@@ -135,10 +135,11 @@ pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
         ui.message(message);
     }
     ui.say(&format!(
-        "{}: {added} rows added for {} GPOs, {} there already, {} in all",
+        "{}: {} added for {}, {} already present, {} in total",
         args.file.display(),
-        snapshots.len(),
-        count(&merged, |placed| matches!(placed, Placed::Present(_))),
+        counted(added, "row"),
+        counted(snapshots.len(), "GPO"),
+        count(&merged, |placed| matches!(placed, RowOutcome::Present(_))),
         table.rows().len()
     ));
     Ok(status)
@@ -177,7 +178,9 @@ impl Read {
                 "not-read",
                 format!("\"{}\" was left out: {why}", printable(name)),
             )
-            .with_hint("the table lacks its rows; run this again when it can be read"),
+            .with_hint(
+                "its references are missing from the table; run this again when it can be read",
+            ),
         );
     }
 
@@ -191,7 +194,7 @@ impl Read {
     }
 }
 
-fn count(merged: &Merged, which: impl Fn(&Placed) -> bool) -> usize {
+fn count(merged: &Merged, which: impl Fn(&RowOutcome) -> bool) -> usize {
     merged
         .items
         .iter()
@@ -240,7 +243,7 @@ async fn stored(args: &PopulateArgs, messages: &mut Vec<StatusMessage>) -> Resul
                 } else {
                     all.miss(
                         &path,
-                        "it stands in manifest.xml, and its folder is not there",
+                        "manifest.xml lists it, but its folder does not exist",
                     );
                 }
             }
@@ -266,20 +269,20 @@ async fn stored(args: &PopulateArgs, messages: &mut Vec<StatusMessage>) -> Resul
 }
 
 /// What an item came to, in one word.
-fn action(placed: &Placed) -> &'static str {
+fn action(placed: &RowOutcome) -> &'static str {
     match placed {
-        Placed::Added => "added",
-        Placed::Present(_) => "present",
-        Placed::Left(_) => "left",
+        RowOutcome::Added => "added",
+        RowOutcome::Present(_) => "present",
+        RowOutcome::Skipped(_) => "left",
     }
 }
 
 /// The row that names an item: its source, and its line in the file.
-fn as_json(table: &MigTable, item: &Item, placed: &Placed) -> serde_json::Value {
+fn as_json(table: &MigTable, item: &RowCandidate, placed: &RowOutcome) -> serde_json::Value {
     let (source, reason) = match placed {
-        Placed::Added => (Some(&item.entry.source), None),
-        Placed::Present(source) => (Some(source), None),
-        Placed::Left(reason) => (None, Some(reason)),
+        RowOutcome::Added => (Some(&item.entry.source), None),
+        RowOutcome::Present(source) => (Some(source), None),
+        RowOutcome::Skipped(reason) => (None, Some(reason)),
     };
     let row = source.and_then(|source| table.get(source));
     serde_json::json!({
@@ -298,9 +301,9 @@ fn as_json(table: &MigTable, item: &Item, placed: &Placed) -> serde_json::Value 
 
 /// What GPMC inventories, then what only gpoctl finds.
 fn show(merged: &Merged, ui: &Ui) {
-    let line = |(item, placed): &(Item, Placed)| {
+    let line = |(item, placed): &(RowCandidate, RowOutcome)| {
         let mut note = match placed {
-            Placed::Present(source) if *source != item.entry.source => format!("as {source}"),
+            RowOutcome::Present(source) if *source != item.entry.source => format!("as {source}"),
             _ => item.name.clone().unwrap_or_default(),
         };
         if item.from_dacl {
@@ -340,7 +343,7 @@ fn show(merged: &Merged, ui: &Ui) {
         );
     }
     if !all.is_empty() {
-        ui.heading("Only gpoctl finds these; GPMC leaves them as they are, also with a row");
+        ui.heading("References that only gpoctl finds; GPMC does not map them, even with a row");
         ui.table(
             &["ROW", "TYPE", "SOURCE", "NAME", "PLACE"],
             all.into_iter().map(line).collect(),

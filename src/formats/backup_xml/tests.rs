@@ -73,15 +73,15 @@ fn an_extension_without_an_id_is_written_once() {
     if let Some(extension) = backup.extensions.first_mut() {
         extension.id = String::new();
     }
-    let bytes = backup.to_written();
+    let bytes = backup.to_gpmc_bytes();
     let read = parse(&bytes).unwrap();
     assert_eq!(read.backup.value.extensions.len(), 2);
-    assert_eq!(read.backup.value.to_written(), bytes);
+    assert_eq!(read.backup.value.to_gpmc_bytes(), bytes);
 }
 
 #[test]
 fn comes_back_from_its_written_form() {
-    let bytes = example().to_written();
+    let bytes = example().to_gpmc_bytes();
     let read = parse(&bytes).unwrap();
     assert!(read.problems.is_empty(), "{:?}", read.problems);
     assert_eq!(read.backup.value, example());
@@ -193,7 +193,7 @@ fn class_stores_come_back() {
         description: "Software Installation".to_owned(),
         entries: vec![entry],
     });
-    let bytes = backup.to_written();
+    let bytes = backup.to_gpmc_bytes();
     let read = parse(&bytes).unwrap();
     assert!(read.problems.is_empty(), "{:?}", read.problems);
     let mut expected = objects;
@@ -210,7 +210,7 @@ fn class_stores_come_back() {
 proptest! {
     #[test]
     fn damage_is_refused_or_read(at in 0_usize..3000, byte in any::<u8>(), cut in 0_usize..3500) {
-        let mut bytes = example().to_written();
+        let mut bytes = example().to_gpmc_bytes();
         if let Some(place) = bytes.get_mut(at) { *place = byte; }
         bytes.truncate(cut);
         if let Ok(read) = parse(&bytes) {

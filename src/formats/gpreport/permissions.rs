@@ -1,18 +1,18 @@
 //! Security descriptors in a report.
 
 use super::xml::Report;
-use crate::model::grant::{Grant, Protects, SYNCHRONIZE, grants};
+use crate::model::grant::{Grant, SYNCHRONIZE, SecuredObject, grants};
 use crate::model::security_descriptor::{SecurityDescriptor, ace_flag};
 
 /// The namespace of descriptors.
 const SECURITY: &str = "http://www.microsoft.com/GroupPolicy/Types/Security";
 
-/// The content of a `SecurityDescriptor` element; `sddl` is the descriptor as text.
+/// Writes the content of a `SecurityDescriptor` element; `sddl` is the descriptor as text.
 pub(super) fn descriptor(
     report: &mut Report,
     descriptor: &SecurityDescriptor,
     sddl: &str,
-    what: Protects,
+    what: SecuredObject,
 ) {
     let tag = |name: &str| format!("{name} xmlns=\"{SECURITY}\"");
     report.leaf(&tag("SDDL"), sddl);
@@ -27,8 +27,8 @@ pub(super) fn descriptor(
         report.open(&tag("Permissions"));
         report.flag("InheritsFromParent", !descriptor.is_dacl_protected());
         for grant in grants(&dacl.aces, what) {
-            // GPMC never names CREATOR OWNER, whose entry is for what is below a GPO.
-            if what != Protects::Gpo || !grant.below_only() {
+            // GPMC never lists CREATOR OWNER, whose entry applies only to child objects.
+            if what != SecuredObject::Gpo || !grant.below_only() {
                 write(report, &grant, what);
             }
         }
@@ -37,8 +37,8 @@ pub(super) fn descriptor(
     report.flag(&tag("AuditingPresent"), descriptor.sacl.is_some());
 }
 
-/// One grant.
-fn write(report: &mut Report, grant: &Grant<'_>, what: Protects) {
+/// Writes one grant.
+fn write(report: &mut Report, grant: &Grant<'_>, what: SecuredObject) {
     report.open("TrusteePermissions");
     report.principal("Trustee", grant.sid);
     report.open("Type xsi:type=\"PermissionType\"");
@@ -59,9 +59,9 @@ fn write(report: &mut Report, grant: &Grant<'_>, what: Protects) {
     );
     report.close();
     let element = match what {
-        Protects::Gpo => "GPOGroupedAccessEnum",
-        Protects::File => "FileGroupedAccessEnum",
-        Protects::RegistryKey => "RegistryGroupedAccessEnum",
+        SecuredObject::Gpo => "GPOGroupedAccessEnum",
+        SecuredObject::File => "FileGroupedAccessEnum",
+        SecuredObject::RegistryKey => "RegistryGroupedAccessEnum",
     };
     for level in grant.levels(what) {
         report.open("Standard");
@@ -69,15 +69,15 @@ fn write(report: &mut Report, grant: &Grant<'_>, what: Protects) {
         report.close();
     }
     let mask = match what {
-        Protects::Gpo => 0,
-        Protects::File | Protects::RegistryKey => grant.mask & !SYNCHRONIZE,
+        SecuredObject::Gpo => 0,
+        SecuredObject::File | SecuredObject::RegistryKey => grant.mask & !SYNCHRONIZE,
     };
     report.leaf("AccessMask", &mask.to_string());
     report.close();
 }
 
-/// The content of a `SecurityDescriptor` element where there is no descriptor, or one that cannot be read: then it stands as
-/// it is.
+/// Writes the content of a `SecurityDescriptor` element without a descriptor, or with one that cannot be parsed, whose
+/// text is written unchanged.
 pub(super) fn none(report: &mut Report, sddl: &str) {
     let tag = |name: &str| format!("{name} xmlns=\"{SECURITY}\"");
     if !sddl.is_empty() {

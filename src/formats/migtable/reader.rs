@@ -1,4 +1,4 @@
-//! The XML of a migration table, element by element, with the place of each.
+//! Parses the XML of a migration table, element by element, with positions.
 
 use std::ops::Range;
 
@@ -23,8 +23,8 @@ pub(super) struct Frame {
     pub(super) end_tag: Option<Range<usize>>,
 }
 
-/// A step through the document, with comments, processing instructions and the declaration left out.
-enum Step {
+/// An event of the document; comments, processing instructions and the declaration are skipped.
+enum XmlEvent {
     Start {
         name: String,
         known: bool,
@@ -35,27 +35,27 @@ enum Step {
     Eof,
 }
 
-struct Cursor<'a> {
+struct TableReader<'a> {
     text: &'a str,
-    /// How many elements are open after the last step.
+    /// The number of open elements after the last event.
     depth: usize,
-    /// The number of the `Mapping` that is read, from 1; 0 before the first.
+    /// The number of the current `Mapping`, from 1; 0 before the first.
     number: usize,
-    /// Nothing can be read any more.
+    /// Whether parsing cannot continue.
     lost: bool,
     reader: NsReader<&'a [u8]>,
-    /// Where the last step begins and ends in the text.
+    /// The span of the last event in the text.
     span: Range<usize>,
-    /// Line and column of `counted`, so that counting never starts again.
+    /// The line and column of `counted`, so that counting never starts over.
     line: usize,
     column: usize,
     counted: usize,
 }
 
-/// Reads the rows of a table. A fault of one row is kept in `problems`, and the row left out; `None` when the file as a whole
-/// is no table.
+/// Parses the rows of a table. A row with a problem is skipped and the problem added to `problems`; `None` when the
+/// file is not a table.
 pub(super) fn read(text: &str, problems: &mut Vec<MigTableError>) -> Option<(Vec<Row>, Frame)> {
-    let mut cursor = Cursor {
+    let mut reader = TableReader {
         text,
         depth: 0,
         number: 0,
@@ -67,7 +67,7 @@ pub(super) fn read(text: &str, problems: &mut Vec<MigTableError>) -> Option<(Vec
         counted: 0,
     };
     let mut rows = Vec::new();
-    let (root, end_tag) = match document(&mut cursor, &mut rows, problems) {
+    let (root, end_tag) = match document(&mut reader, &mut rows, problems) {
         Ok(frame) => frame,
         Err(fatal) => {
             problems.push(fatal);
@@ -90,35 +90,35 @@ pub(super) fn read(text: &str, problems: &mut Vec<MigTableError>) -> Option<(Vec
     ))
 }
 
-/// The root element and its end tag, with the rows between them.
+/// Parses the root element and its end tag, with the rows between them.
 fn document(
-    cursor: &mut Cursor<'_>,
+    reader: &mut TableReader<'_>,
     rows: &mut Vec<Row>,
     problems: &mut Vec<MigTableError>,
 ) -> Result<(Element, Option<Range<usize>>), MigTableError> {
-    let (root, root_empty) = cursor.root()?;
+    let (root, root_empty) = reader.root()?;
     let mut end_tag = None;
     while !root_empty && end_tag.is_none() {
         if problems.len() >= MAX_PROBLEMS {
-            return Err(cursor.error("too-many-problems", "and more".to_owned(), None));
+            return Err(reader.error("too-many-problems", "and more".to_owned(), None));
         }
-        match cursor.child() {
+        match reader.child() {
             Ok(Child::Row(row)) => rows.push(*row),
             Ok(Child::Blanks) => {}
-            Ok(Child::End) => end_tag = Some(cursor.span.clone()),
-            Err(error) if cursor.lost => return Err(error),
+            Ok(Child::End) => end_tag = Some(reader.span.clone()),
+            Err(error) if reader.lost => return Err(error),
             Err(error) => {
                 problems.push(error);
-                cursor.leave()?;
+                reader.leave()?;
             }
         }
     }
     loop {
-        match cursor.step()? {
-            Step::Eof => return Ok((root, end_tag)),
-            Step::Text(text) => cursor.only_blanks(&text)?,
+        match reader.step()? {
+            XmlEvent::Eof => return Ok((root, end_tag)),
+            XmlEvent::Text(text) => reader.only_blanks(&text)?,
             _ => {
-                return Err(cursor.error(
+                return Err(reader.error(
                     "not-xml",
                     "something follows the end of the MigrationTable element".to_owned(),
                     None,
@@ -128,18 +128,18 @@ fn document(
     }
 }
 
-/// What stands in the root element.
+/// A child of the root element.
 enum Child {
     Row(Box<Row>),
     Blanks,
     End,
 }
 
-impl Cursor<'_> {
-    /// The next thing in the root element.
+impl TableReader<'_> {
+    /// The next child of the root element.
     fn child(&mut self) -> Result<Child, MigTableError> {
         match self.step()? {
-            Step::Start {
+            XmlEvent::Start {
                 name,
                 known: true,
                 empty,
@@ -155,7 +155,7 @@ impl Cursor<'_> {
                 self.number = self.number.saturating_add(1);
                 self.mapping(empty).map(|row| Child::Row(Box::new(row)))
             }
-            Step::Start { name, .. } => Err(MigTableError {
+            XmlEvent::Start { name, .. } => Err(MigTableError {
                 row: None,
                 ..self.error(
                     "unknown-element",
@@ -166,16 +166,16 @@ impl Cursor<'_> {
                     None,
                 )
             }),
-            Step::Text(text) => self.only_blanks(&text).map(|()| Child::Blanks),
-            Step::End => Ok(Child::End),
-            Step::Eof => Err(self.unfinished("MigrationTable")),
+            XmlEvent::Text(text) => self.only_blanks(&text).map(|()| Child::Blanks),
+            XmlEvent::End => Ok(Child::End),
+            XmlEvent::Eof => Err(self.unfinished("MigrationTable")),
         }
     }
 
-    /// Goes to the end of the child of the root element in which the last step was, if it was in one.
+    /// Skips to the end of the current child of the root element.
     fn leave(&mut self) -> Result<(), MigTableError> {
         while self.depth > 1 {
-            if matches!(self.step()?, Step::Eof) {
+            if matches!(self.step()?, XmlEvent::Eof) {
                 return Err(self.unfinished("MigrationTable"));
             }
         }
@@ -185,8 +185,8 @@ impl Cursor<'_> {
     fn root(&mut self) -> Result<(Element, bool), MigTableError> {
         loop {
             match self.step()? {
-                Step::Text(text) => self.only_blanks(&text)?,
-                Step::Start { name, known, empty } => {
+                XmlEvent::Text(text) => self.only_blanks(&text)?,
+                XmlEvent::Start { name, known, empty } => {
                     let element = self.element();
                     if name != "MigrationTable" {
                         return Err(self.error(
@@ -195,7 +195,7 @@ impl Cursor<'_> {
                                 "root element is <{}>, not <MigrationTable>",
                                 printable(&name)
                             ),
-                            Some("this is no migration table of GPMC"),
+                            Some("this is not a GPMC migration table"),
                         ));
                     }
                     if !known {
@@ -207,18 +207,18 @@ impl Cursor<'_> {
                     }
                     return Ok((element, empty));
                 }
-                Step::End | Step::Eof => {
+                XmlEvent::End | XmlEvent::Eof => {
                     return Err(self.error(
                         "not-a-migration-table",
                         "no <MigrationTable> element in the file".to_owned(),
-                        Some("this is no migration table of GPMC"),
+                        Some("this is not a GPMC migration table"),
                     ));
                 }
             }
         }
     }
 
-    /// The rest of a `Mapping` whose start tag is the last step.
+    /// Parses the rest of a `Mapping` whose start tag is the last event.
     fn mapping(&mut self, empty: bool) -> Result<Row, MigTableError> {
         let mut element = self.element();
         let mut kind: Option<(EntryType, Element)> = None;
@@ -227,10 +227,10 @@ impl Cursor<'_> {
         let mut open = !empty;
         while open {
             match self.step()? {
-                Step::Text(text) => self.only_blanks(&text)?,
-                Step::End => open = false,
-                Step::Eof => return Err(self.unfinished("Mapping")),
-                Step::Start { name, known, empty } => {
+                XmlEvent::Text(text) => self.only_blanks(&text)?,
+                XmlEvent::End => open = false,
+                XmlEvent::Eof => return Err(self.unfinished("Mapping")),
+                XmlEvent::Start { name, known, empty } => {
                     let name = if known {
                         name
                     } else {
@@ -278,7 +278,7 @@ impl Cursor<'_> {
                         } else {
                             Err(at(
                                 "text-in-destination",
-                                format!("<{name}> holds the text \"{}\"", printable(&value)),
+                                format!("<{name}> contains the text \"{}\"", printable(&value)),
                                 Some("write the text in <Destination>, or leave the element empty"),
                             ))
                         }
@@ -388,20 +388,20 @@ impl Cursor<'_> {
         })
     }
 
-    /// The text of an element whose start tag is the last step, without the blanks around it; its end is the last step then.
+    /// Reads the text of an element whose start tag is the last event, without surrounding blanks, up to its end tag.
     fn leaf(&mut self, name: &str, empty: bool) -> Result<String, MigTableError> {
         let mut value = String::new();
         let mut open = !empty;
         while open {
             match self.step()? {
-                Step::Text(text) => value.push_str(&text),
-                Step::End => open = false,
-                Step::Eof => return Err(self.unfinished(name)),
-                Step::Start { name: inner, .. } => {
+                XmlEvent::Text(text) => value.push_str(&text),
+                XmlEvent::End => open = false,
+                XmlEvent::Eof => return Err(self.unfinished(name)),
+                XmlEvent::Start { name: inner, .. } => {
                     return Err(self.error(
                         "unknown-element",
                         format!("element <{}> in <{name}>", printable(&inner)),
-                        Some("the element holds text only"),
+                        Some("the element may contain only text"),
                     ));
                 }
             }
@@ -411,7 +411,7 @@ impl Cursor<'_> {
             return Err(self.error(
                 "control-character",
                 format!(
-                    "<{name}> holds the control character U+{:04X}",
+                    "<{name}> contains the control character U+{:04X}",
                     u32::from(control)
                 ),
                 None,
@@ -420,19 +420,19 @@ impl Cursor<'_> {
         Ok(value.to_owned())
     }
 
-    /// The next step. One that cannot be taken is the last.
-    fn step(&mut self) -> Result<Step, MigTableError> {
+    /// The next event. After an error nothing more can be read.
+    fn step(&mut self) -> Result<XmlEvent, MigTableError> {
         let step = self.next();
         match &step {
-            Ok(Step::Start { empty: false, .. }) => self.depth = self.depth.saturating_add(1),
-            Ok(Step::End) => self.depth = self.depth.saturating_sub(1),
+            Ok(XmlEvent::Start { empty: false, .. }) => self.depth = self.depth.saturating_add(1),
+            Ok(XmlEvent::End) => self.depth = self.depth.saturating_sub(1),
             Ok(_) => {}
             Err(_) => self.lost = true,
         }
         step
     }
 
-    fn next(&mut self) -> Result<Step, MigTableError> {
+    fn next(&mut self) -> Result<XmlEvent, MigTableError> {
         loop {
             let start = self.offset();
             let event = self.reader.read_resolved_event();
@@ -447,19 +447,19 @@ impl Cursor<'_> {
                         None,
                     ));
                 }
-                Ok((namespace, Event::Start(tag))) => Step::Start {
+                Ok((namespace, Event::Start(tag))) => XmlEvent::Start {
                     name: tag.local_name().as_ref().to_owned(),
                     known: is_ours(&namespace),
                     empty: false,
                 },
-                Ok((namespace, Event::Empty(tag))) => Step::Start {
+                Ok((namespace, Event::Empty(tag))) => XmlEvent::Start {
                     name: tag.local_name().as_ref().to_owned(),
                     known: is_ours(&namespace),
                     empty: true,
                 },
-                Ok((_, Event::End(_))) => Step::End,
-                Ok((_, Event::Text(text))) => Step::Text(text.xml10_content().into_owned()),
-                Ok((_, Event::CData(text))) => Step::Text(text.xml10_content().into_owned()),
+                Ok((_, Event::End(_))) => XmlEvent::End,
+                Ok((_, Event::Text(text))) => XmlEvent::Text(text.xml10_content().into_owned()),
+                Ok((_, Event::CData(text))) => XmlEvent::Text(text.xml10_content().into_owned()),
                 Ok((_, Event::GeneralRef(reference))) => {
                     let resolved = match reference.resolve_char_ref() {
                         Ok(Some(found)) => Some(found.to_string()),
@@ -469,7 +469,7 @@ impl Cursor<'_> {
                     let name = reference.into_inner().into_owned();
                     self.span = start..self.offset();
                     match resolved {
-                        Some(text) => Step::Text(text),
+                        Some(text) => XmlEvent::Text(text),
                         None => {
                             return Err(self.error(
                                 "not-xml",
@@ -487,7 +487,7 @@ impl Cursor<'_> {
                         Some("remove <!DOCTYPE …>; a migration table has none"),
                     ));
                 }
-                Ok((_, Event::Eof)) => Step::Eof,
+                Ok((_, Event::Eof)) => XmlEvent::Eof,
                 Ok((_, Event::Comment(_) | Event::PI(_) | Event::Decl(_))) => continue,
             };
             self.span = start..self.offset();
@@ -499,7 +499,7 @@ impl Cursor<'_> {
         usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
     }
 
-    /// The element whose start tag is the last step.
+    /// The element whose start tag is the last event.
     fn element(&mut self) -> Element {
         let (line, column) = self.position(self.span.start);
         Element {
@@ -509,7 +509,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// Line and column of an offset at or after every offset asked for before.
+    /// The line and column of an offset; offsets must be requested in ascending order.
     fn position(&mut self, offset: usize) -> (usize, usize) {
         let between = self.text.get(self.counted..offset).unwrap_or_default();
         for character in between.chars() {
@@ -524,7 +524,7 @@ impl Cursor<'_> {
         (self.line, self.column)
     }
 
-    /// An error at the last step.
+    /// An error at the last event.
     fn error(&mut self, code: &'static str, message: String, hint: Option<&str>) -> MigTableError {
         let (line, column) = self.position(self.span.start);
         MigTableError {
@@ -537,7 +537,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// The number of the `Mapping` the last step was in.
+    /// The number of the current `Mapping`.
     fn row(&self) -> Option<usize> {
         (self.depth > 1 && self.number > 0).then_some(self.number)
     }

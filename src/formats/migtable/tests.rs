@@ -142,7 +142,7 @@ fn errors_name_place_and_legal_values() {
         ),
         (
             mapping("<Type>User</Type><Source>a</Source><DestinationNone>b</DestinationNone>"),
-            "line 4, column 36: <DestinationNone> holds the text \"b\"",
+            "line 4, column 36: <DestinationNone> contains the text \"b\"",
             Some("write the text in <Destination>, or leave the element empty"),
         ),
         (
@@ -159,7 +159,7 @@ fn errors_name_place_and_legal_values() {
         ),
         (
             mapping("<Type>User</Type>\n<Source>a&#7;</Source>"),
-            "line 5, column 14: <Source> holds the control character U+0007",
+            "line 5, column 14: <Source> contains the control character U+0007",
             None,
         ),
         ("<Row/>".to_owned(), "line 3, column 1: element <Row> where only <Mapping> is legal", None),
@@ -167,7 +167,7 @@ fn errors_name_place_and_legal_values() {
         (
             "<Mapping><Type>User</Type><Source>A</Source><DestinationNone/></Mapping>\n<Mapping><Type>User</Type><Source>a</Source><DestinationNone/></Mapping>".to_owned(),
             "line 4, column 27: source \"a\" already has a row in line 3",
-            Some("keep one row for each source; case makes no difference"),
+            Some("keep one row for each source; upper and lower case are the same"),
         ),
     ];
     for (body, message, hint) in cases {

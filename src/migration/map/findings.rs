@@ -1,53 +1,54 @@
-//! What a mapping leaves behind, and whether that is allowed.
+//! Reports references that a mapping leaves unchanged, and fails where that is not allowed.
 
 use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{StatusMessage, printable};
-use crate::migration::places::{Found, FoundTarget, Rewrite};
+use crate::migration::references::{Occurrence, ReferenceTarget, Rewrite};
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
 use crate::model::reference::{ReferenceKind, Scope};
 
+use super::destinations::{Destinations, Resolution};
 use super::gpo_folder::GpoPath;
-use super::matching::Subject;
-use super::resolving::{Decision, Destinations};
-use super::{MapOptions, Survey, in_scope, kind_of};
+use super::matching::DistinctReference;
+use super::{MapOptions, ReferenceIndex, in_scope, kind_of};
 
-/// Fails with every row whose destination is nobody, every reference whose relative name is nobody, and with `exclusive` every
-/// reference that needs a row and has none, and every file whose references cannot be read.
+/// Fails with every row whose destination does not exist, every reference whose relative name does not exist, and with
+/// `exclusive` every reference that needs a row and has none, and every file that cannot be parsed.
 pub(super) fn fail_on_unmapped(
-    survey: &Survey<'_>,
+    index: &ReferenceIndex<'_>,
     destinations: &Destinations,
-    decisions: &[Decision],
+    resolutions: &[Resolution],
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
 ) -> Result<()> {
     let mut nobody = destinations.errors.clone();
     let mut without_row = Vec::new();
     let mut outside = Vec::new();
-    for met in &survey.met {
-        let (Some(subject), Some(decision)) =
-            (survey.subjects.get(met.subject), decisions.get(met.subject))
-        else {
+    for indexed in &index.occurrences {
+        let (Some(reference), Some(resolution)) = (
+            index.references.get(indexed.reference),
+            resolutions.get(indexed.reference),
+        ) else {
             continue;
         };
-        if !in_scope(&met.found, options) {
-            let stays = out_of_scope(subject);
-            outside.extend(stays.map(|message| message.at(met.found.place.clone())));
+        if !in_scope(&indexed.occurrence, options) {
+            let stays = out_of_scope(reference);
+            outside.extend(stays.map(|message| message.at(indexed.occurrence.place.clone())));
             continue;
         }
-        if let Some(problem) = &decision.problem {
-            nobody.push(problem.clone().at(met.found.place.clone()));
+        if let Some(problem) = &resolution.problem {
+            nobody.push(problem.clone().at(indexed.occurrence.place.clone()));
         }
-        if options.exclusive && needs_row(subject) {
+        if options.exclusive && needs_row(reference) {
             without_row.push(
                 StatusMessage::error(
                     "unmapped-reference",
-                    format!("{} has no row in the migration table", shown(subject)),
+                    format!("{} has no row in the migration table", describe(reference)),
                 )
-                .at(met.found.place.clone())
+                .at(indexed.occurrence.place.clone())
                 .with_hint("add a row for it"),
             );
         }
@@ -55,12 +56,12 @@ pub(super) fn fail_on_unmapped(
     let mut parts = Vec::new();
     if !nobody.is_empty() {
         let verb = if nobody.len() == 1 {
-            "destination is"
+            "destination does"
         } else {
-            "destinations are"
+            "destinations do"
         };
         parts.push(format!(
-            "{} {verb} not one principal of {}",
+            "{} {verb} not identify exactly one principal in {}",
             nobody.len(),
             target.dns_domain()
         ));
@@ -77,7 +78,7 @@ pub(super) fn fail_on_unmapped(
         ));
     }
     let unread = if options.exclusive {
-        survey.unread.as_slice()
+        index.unreadable_files.as_slice()
     } else {
         &[]
     };
@@ -88,84 +89,88 @@ pub(super) fn fail_on_unmapped(
             "{more} files cannot be read, so their references are not known"
         )),
     }
-    // GPMC does not look into these texts.
-    let unread_places = if options.exclusive && options.scope == Scope::All {
-        survey.unread_places.as_slice()
+    // GPMC ignores these texts.
+    let unreadable_places = if options.exclusive && options.scope == Scope::All {
+        index.unreadable_places.as_slice()
     } else {
         &[]
     };
-    match unread_places.len() {
+    match unreadable_places.len() {
         0 => {}
-        1 => parts.push("a text may hold a reference that is not known".to_owned()),
+        1 => parts.push("a text may contain a reference that was not recognized".to_owned()),
         more => parts.push(format!(
-            "{more} texts may hold references that are not known"
+            "{more} texts may contain references that were not recognized"
         )),
     }
     if parts.is_empty() {
         return Ok(());
     }
     let hint = if nobody.is_empty() && without_row.is_empty() && outside.is_empty() {
-        "no row can say what stands there; change it in the source, or leave out --exclusive; nothing was written"
+        "no row can map this; change it in the source, or omit --exclusive; nothing was written"
     } else {
         "correct the migration table; nothing was written"
     };
     nobody.extend(without_row);
     nobody.extend(unread.iter().cloned());
-    nobody.extend(unread_places.iter().cloned());
+    nobody.extend(unreadable_places.iter().cloned());
     nobody.extend(outside);
     Err(Error::new(ErrorKind::Unmapped, parts.join(", and "))
         .with_hint(hint)
         .with_details(nobody))
 }
 
-/// Whether a subject has no row and means something else, or nothing, in another domain.
-pub(super) fn needs_row(subject: &Subject) -> bool {
-    let follows = matches!(subject.gpo_path, Some(GpoPath::Own { to: Some(_), .. }));
-    subject.row.is_none()
+/// Whether a reference has no row and is not the same in every domain.
+pub(super) fn needs_row(reference: &DistinctReference) -> bool {
+    let follows = matches!(reference.gpo_path, Some(GpoPath::Own { to: Some(_), .. }));
+    reference.row.is_none()
         && !follows
-        && subject
+        && reference
             .identity
             .as_ref()
             .is_none_or(|identity| !identity.is_universal())
 }
 
-/// The subject for messages.
-pub(super) fn shown(subject: &Subject) -> String {
-    match (&subject.identity, &subject.target) {
-        (Some(identity), _) => identity.shown(),
-        (None, FoundTarget::Unc { text, .. }) => format!("\"{text}\""),
+/// Formats a reference for messages.
+pub(super) fn describe(reference: &DistinctReference) -> String {
+    match (&reference.identity, &reference.target) {
+        (Some(identity), _) => identity.describe(),
+        (None, ReferenceTarget::Unc { text, .. }) => format!("\"{text}\""),
         (None, _) => String::new(),
     }
 }
 
-/// The findings of every reference, then of every row.
+/// The findings for every reference, then for every row.
 pub(super) fn findings(
-    survey: &Survey<'_>,
+    index: &ReferenceIndex<'_>,
     table: Option<&MigrationTable>,
     destinations: &Destinations,
-    decisions: &[Decision],
+    resolutions: &[Resolution],
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
 ) -> Vec<StatusMessage> {
     let mut messages = Vec::new();
-    for met in &survey.met {
-        let (Some(subject), Some(decision)) =
-            (survey.subjects.get(met.subject), decisions.get(met.subject))
-        else {
+    for indexed in &index.occurrences {
+        let (Some(reference), Some(resolution)) = (
+            index.references.get(indexed.reference),
+            resolutions.get(indexed.reference),
+        ) else {
             continue;
         };
-        let own = subject.gpo_path.as_ref().filter(|_| subject.row.is_none());
-        let finding = if !in_scope(&met.found, options) {
-            out_of_scope(subject)
+        let own = reference
+            .gpo_path
+            .as_ref()
+            .filter(|_| reference.row.is_none());
+        let finding = if !in_scope(&indexed.occurrence, options) {
+            out_of_scope(reference)
         } else if let Some(own) = own {
-            let stays = decision.rewrite == Rewrite::Keep;
-            own.finding(&shown(subject), stays, survey.is_same_domain(target))
-        } else if decision.rewrite == Rewrite::Keep {
-            left(
-                survey,
+            let stays = resolution.rewrite == Rewrite::Keep;
+            own.finding(&describe(reference), stays, index.is_same_domain(target))
+        } else if resolution.rewrite == Rewrite::Keep {
+            unmapped_finding(
+                index,
                 table,
-                subject,
-                &met.found,
+                reference,
+                &indexed.occurrence,
                 destinations,
                 target,
                 options,
@@ -173,57 +178,60 @@ pub(super) fn findings(
         } else {
             None
         };
-        messages.extend(finding.map(|finding| finding.at(met.found.place.clone())));
+        messages.extend(finding.map(|finding| finding.at(indexed.occurrence.place.clone())));
     }
     if let Some(table) = table {
-        rows(survey, table, &mut messages);
+        row_findings(index, table, &mut messages);
     }
     messages
 }
 
-fn out_of_scope(subject: &Subject) -> Option<StatusMessage> {
-    (subject.row.is_some() || subject.gpo_path.is_some() || needs_row(subject)).then(|| {
+fn out_of_scope(reference: &DistinctReference) -> Option<StatusMessage> {
+    (reference.row.is_some() || reference.gpo_path.is_some() || needs_row(reference)).then(|| {
         StatusMessage::info(
             "out-of-scope",
-            format!("{} stays: GPMC does not map this place", shown(subject)),
+            format!(
+                "{} is left unchanged: GPMC does not map this place",
+                describe(reference)
+            ),
         )
-        .with_hint("map every place with --scope all")
+        .with_hint("use --scope all to map every place")
     })
 }
 
-/// What is to be said of a reference that stays as it is.
-fn left(
-    survey: &Survey<'_>,
+/// The finding for a reference that is left unchanged.
+fn unmapped_finding(
+    index: &ReferenceIndex<'_>,
     table: Option<&MigrationTable>,
-    subject: &Subject,
-    found: &Found,
+    reference: &DistinctReference,
+    occurrence: &Occurrence,
     destinations: &Destinations,
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
 ) -> Option<StatusMessage> {
     let domain = target.dns_domain();
-    let row = subject.row.and_then(|number| table?.row(number));
-    // A row that leads to the very same principal leaves nothing behind.
+    let row = reference.row.and_then(|number| table?.row(number));
+    // A row that maps to the same principal needs no finding.
     if row.is_some_and(|row| row.destination != Destination::SameAsSource) {
         return None;
     }
-    if let Some(number) = subject.prefix_row
+    if let Some(number) = reference.prefix_row
         && let Some(above) = table.and_then(|table| table.row(number))
     {
         return Some(
             StatusMessage::info(
                 "would-match-by-prefix",
                 format!(
-                    "{} stays; the row \"{}\" in line {} names a folder above it",
-                    shown(subject),
+                    "{} is left unchanged; the row \"{}\" in line {} is for a folder above it",
+                    describe(reference),
                     printable(&above.source),
                     above.line
                 ),
             )
-            .with_hint("add a row for it, or map by prefix with --unc-match prefix"),
+            .with_hint("add a row for it, or use --unc-match prefix"),
         );
     }
-    let sid = subject
+    let sid = reference
         .identity
         .as_ref()
         .and_then(|identity| identity.sid.as_ref());
@@ -234,16 +242,16 @@ fn left(
                 StatusMessage::info(
                     "well-known-unlisted",
                     format!(
-                        "{} has no row and means the same in every domain",
-                        shown(subject)
+                        "{} has no row and is the same in every domain",
+                        describe(reference)
                     ),
                 )
             });
         }
-        if destinations.knows(sid) {
+        if destinations.contains(sid) {
             return None;
         }
-        let foreign = survey
+        let foreign = index
             .inventory
             .source_domain
             .as_ref()
@@ -253,39 +261,40 @@ fn left(
         } else {
             "source-sid-left"
         };
-        let outage = found
+        let outage = occurrence
             .place
             .key
             .as_deref()
             .and_then(logon_right)
             .map_or_else(String::new, |(right, denies)| {
                 if denies {
-                    format!(": {right} denies nobody in its place")
+                    format!(": without it, {right} denies nobody")
                 } else {
-                    format!(
-                        ": {right} lets nobody log on in its place, which can lock everyone out"
-                    )
+                    format!(": without it, {right} may leave nobody able to log on")
                 }
             });
         return Some(
             StatusMessage::warning(
                 code,
                 format!(
-                    "{} stays and names nobody in {domain}{outage}",
-                    shown(subject)
+                    "{} is left unchanged and does not exist in {domain}{outage}",
+                    describe(reference)
                 ),
             )
             .with_hint("add a row for it to the migration table"),
         );
     }
-    if let Some(name) = subject.target.name_alone()
-        && survey.inventory.is_of_source(name)
-        && !survey.is_same_domain(target)
+    if let Some(name) = reference.target.name_alone()
+        && index.inventory.is_in_source_domain(name)
+        && !index.is_same_domain(target)
     {
         return Some(
             StatusMessage::warning(
                 "source-name-left",
-                format!("{} stays and names nobody in {domain}", shown(subject)),
+                format!(
+                    "{} is left unchanged and does not exist in {domain}",
+                    describe(reference)
+                ),
             )
             .with_hint("add a row for it to the migration table"),
         );
@@ -293,54 +302,61 @@ fn left(
     if row.is_some() || table.is_none() {
         return None;
     }
-    let what = match kind_of(&subject.target) {
+    let what = match kind_of(&reference.target) {
         ReferenceKind::Principal => "name",
         ReferenceKind::Unc => "UNC path",
     };
     Some(StatusMessage::info(
         "unmapped-reference",
-        format!("{what} {} has no row and stays", shown(subject)),
+        format!(
+            "{what} {} has no row and is left unchanged",
+            describe(reference)
+        ),
     ))
 }
 
-/// A right to log on, and whether it denies, when the key is one.
+/// If the key is a logon right: the right, and whether it denies logon.
 fn logon_right(key: &str) -> Option<(&str, bool)> {
     let folded = key.trim().to_ascii_lowercase();
     (folded.starts_with("se") && folded.ends_with("logonright"))
         .then(|| (key.trim(), folded.starts_with("sedeny")))
 }
 
-/// The findings of rows: another type than the principal has, or nothing it names.
-fn rows(survey: &Survey<'_>, table: &MigrationTable, messages: &mut Vec<StatusMessage>) {
-    let usage = usage(survey, table);
+/// The findings for rows: type mismatches and unused rows.
+fn row_findings(
+    index: &ReferenceIndex<'_>,
+    table: &MigrationTable,
+    messages: &mut Vec<StatusMessage>,
+) {
+    let usage = usage(index, table);
     messages.extend(usage.mismatches.iter().cloned());
-    messages.extend(unused(table, &usage));
+    messages.extend(unused(table, &usage, 1));
 }
 
-/// Which rows a GPO has a use for, by their numbers in the table.
+/// The rows that a GPO uses, by their index in the table.
 #[derive(Default)]
 pub(super) struct Usage {
-    /// Rows that name a reference inside the chosen scope.
+    /// Rows that match a reference inside the chosen scope.
     pub(super) used: HashSet<usize>,
-    /// Rows that name a reference outside of it.
+    /// Rows that match a reference outside of it.
     pub(super) outside: HashSet<usize>,
-    /// Rows of another type than what they name.
+    /// A warning for each row whose type differs from that of its principal.
     pub(super) mismatches: Vec<StatusMessage>,
 }
 
-pub(super) fn usage(survey: &Survey<'_>, table: &MigrationTable) -> Usage {
+pub(super) fn usage(index: &ReferenceIndex<'_>, table: &MigrationTable) -> Usage {
     let mut usage = Usage::default();
-    for subject in &survey.subjects {
-        let Some((number, row)) = subject
+    for reference in &index.references {
+        let Some((number, row)) = reference
             .row
             .and_then(|number| Some((number, table.row(number)?)))
         else {
             continue;
         };
-        if !subject.in_scope {
+        if !reference.in_scope {
             usage.outside.insert(number);
         } else if usage.used.insert(number)
-            && let Some(mismatch) = type_mismatch(row, subject)
+            && let Some(mismatch) = type_mismatch(row, reference)
         {
             usage.mismatches.push(mismatch.at(table.place(row)));
         }
@@ -348,8 +364,8 @@ pub(super) fn usage(survey: &Survey<'_>, table: &MigrationTable) -> Usage {
     usage
 }
 
-/// The rows that name nothing inside the chosen scope.
-pub(super) fn unused(table: &MigrationTable, usage: &Usage) -> Vec<StatusMessage> {
+/// A warning for each row that matches nothing inside the chosen scope.
+pub(super) fn unused(table: &MigrationTable, usage: &Usage, gpos: usize) -> Vec<StatusMessage> {
     table
         .rows()
         .iter()
@@ -358,33 +374,35 @@ pub(super) fn unused(table: &MigrationTable, usage: &Usage) -> Vec<StatusMessage
         .map(|(number, row)| {
             let source = printable(&row.source);
             let text = if usage.outside.contains(&number) {
-                format!("source \"{source}\" stands only in places outside the chosen scope")
+                format!("source \"{source}\" is used only in places outside the chosen scope")
+            } else if gpos == 1 {
+                format!("source \"{source}\" is not used by this GPO")
             } else {
-                format!("source \"{source}\" matches nothing in the GPO")
+                format!("source \"{source}\" is not used by any of these {gpos} GPOs")
             };
             StatusMessage::warning("unused-row", text).at(table.place(row))
         })
         .collect()
 }
 
-fn type_mismatch(row: &TableRow, subject: &Subject) -> Option<StatusMessage> {
-    let identity = subject.identity.as_ref()?;
+fn type_mismatch(row: &TableRow, reference: &DistinctReference) -> Option<StatusMessage> {
+    let identity = reference.identity.as_ref()?;
     let (EntryType::Principal(wanted), Some(kind)) = (row.kind, identity.kind()) else {
         return None;
     };
     // SIDs and bare names are legal for any principal with the type Unknown.
     let free = wanted == PrincipalType::Unknown
-        && crate::migration::identity::NameForm::of(&row.source)
+        && crate::migration::inventory::NameForm::of(&row.source)
             .domain()
             .is_none();
     (wanted != kind && !free).then(|| {
         StatusMessage::warning(
             "type-mismatch",
             format!(
-                "{} is of type {kind:?}, its row says {wanted:?}",
-                identity.shown()
+                "{} is of type {kind:?}, but its row has the type {wanted:?}",
+                identity.describe()
             ),
         )
-        .with_hint("the row is used all the same; GPMC may not do so")
+        .with_hint("gpoctl uses the row anyway; GPMC may ignore it")
     })
 }

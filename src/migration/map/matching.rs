@@ -1,9 +1,9 @@
-//! Which row names a reference.
+//! Matches references with rows.
 
 use crate::formats::migtable::source_key;
 use crate::message::{StatusMessage, printable};
-use crate::migration::identity::{Identity, Inventory};
-use crate::migration::places::FoundTarget;
+use crate::migration::inventory::{Inventory, SourcePrincipal};
+use crate::migration::references::ReferenceTarget;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
 use crate::model::unc_path::UncPath;
@@ -11,55 +11,55 @@ use crate::model::unc_path::UncPath;
 use super::UncMatch;
 use super::gpo_folder::GpoPath;
 
-/// Something that is referred to, once for all its references that read the same.
-pub(super) struct Subject {
-    pub(super) target: FoundTarget,
-    /// Who it is; `None` for a UNC path.
-    pub(super) identity: Option<Identity>,
-    /// The number of its row.
+/// A distinct reference: all occurrences with the same text share one.
+pub(super) struct DistinctReference {
+    pub(super) target: ReferenceTarget,
+    /// The principal; `None` for a UNC path.
+    pub(super) identity: Option<SourcePrincipal>,
+    /// The index of its row.
     pub(super) row: Option<usize>,
-    /// For a UNC path with a row: what follows the part the row names.
+    /// For a UNC path with a row: the rest after the part that the row matches.
     pub(super) rest: String,
-    /// In exact mode the number of the row that would have matched by prefix, when none matched.
+    /// In exact mode, when no row matched: the index of the row that would have matched by prefix.
     pub(super) prefix_row: Option<usize>,
-    /// For a UNC path into the folder of a GPO of the source: which one.
+    /// For a UNC path into the folder of a GPO of the source: that GPO.
     pub(super) gpo_path: Option<GpoPath>,
-    /// The numbers of further rows that name it, which is an error.
-    pub(super) more_rows: Vec<usize>,
-    /// Several rows name it.
+    /// The indexes of further matching rows, which is an error.
+    pub(super) duplicate_rows: Vec<usize>,
+    /// The error that several rows match.
     pub(super) conflict: Option<StatusMessage>,
-    /// Whether a reference inside the chosen scope names it.
+    /// Whether it occurs inside the chosen scope.
     pub(super) in_scope: bool,
 }
 
 /// A row for a UNC path.
-pub(super) struct UncFound {
+pub(super) struct UncRow {
     pub(super) row: usize,
-    /// What follows the part the row names; begins with a backslash, or is empty.
+    /// The rest after the part that the row matches: begins with a backslash, or is empty.
     pub(super) rest: String,
 }
 
-/// The key under which references are the same subject.
-pub(super) fn key_of(target: &FoundTarget) -> String {
+/// The key of a distinct reference.
+pub(super) fn key_of(target: &ReferenceTarget) -> String {
     match target {
-        FoundTarget::Sid { sid, .. } => format!("sid {sid}"),
-        FoundTarget::Name(name) => format!("name {name}"),
-        FoundTarget::Computer(name) => format!("computer {name}"),
-        FoundTarget::Label(name) => format!("label {name}"),
-        FoundTarget::SidAndName { sid, name } => format!("both {sid} {name}"),
-        FoundTarget::Unc { text, unit } => format!("unc {text}\n{unit}"),
+        ReferenceTarget::Sid { sid, .. } => format!("sid {sid}"),
+        ReferenceTarget::Name(name) => format!("name {name}"),
+        ReferenceTarget::Computer(name) => format!("computer {name}"),
+        ReferenceTarget::Label(name) => format!("label {name}"),
+        ReferenceTarget::SidAndName { sid, name } => format!("both {sid} {name}"),
+        ReferenceTarget::Unc { text, unit } => format!("unc {text}\n{unit}"),
     }
 }
 
 /// Finds rows.
-pub(super) struct Matcher<'a> {
+pub(super) struct RowMatcher<'a> {
     table: Option<&'a MigrationTable>,
     unc_match: UncMatch,
-    /// The most components that the path of a row has.
-    deepest: usize,
+    /// The maximum number of components in the path of a row.
+    max_components: usize,
 }
 
-impl<'a> Matcher<'a> {
+impl<'a> RowMatcher<'a> {
     pub(super) fn new(table: Option<&'a MigrationTable>, unc_match: UncMatch) -> Self {
         let depths = table.into_iter().flat_map(|table| {
             let paths = table
@@ -71,71 +71,75 @@ impl<'a> Matcher<'a> {
         Self {
             table,
             unc_match,
-            deepest: depths.max().unwrap_or_default(),
+            max_components: depths.max().unwrap_or_default(),
         }
     }
 
-    /// The subject a reference names, with its row.
-    pub(super) fn subject(&self, target: &FoundTarget, inventory: &Inventory<'_>) -> Subject {
+    /// The distinct reference of a target, with its row.
+    pub(super) fn distinct_reference(
+        &self,
+        target: &ReferenceTarget,
+        inventory: &Inventory<'_>,
+    ) -> DistinctReference {
         let identity = inventory.identify(target);
-        let mut subject = Subject {
+        let mut reference = DistinctReference {
             target: target.clone(),
             identity,
             row: None,
             rest: String::new(),
             prefix_row: None,
             gpo_path: None,
-            more_rows: Vec::new(),
+            duplicate_rows: Vec::new(),
             conflict: None,
             in_scope: false,
         };
-        if let FoundTarget::Unc { text, unit } = target {
+        if let ReferenceTarget::Unc { text, unit } = target {
             match self.unc(text, unit) {
                 Some(found) => {
-                    subject.row = Some(found.row);
-                    subject.rest = found.rest;
+                    reference.row = Some(found.row);
+                    reference.rest = found.rest;
                 }
-                None => subject.prefix_row = self.unc_by_prefix(text).map(|found| found.row),
+                None => reference.prefix_row = self.unc_by_prefix(text).map(|found| found.row),
             }
         } else {
-            self.principal(&mut subject, inventory);
+            self.principal(&mut reference, inventory);
         }
-        subject
+        reference
     }
 
-    /// SIDs and names of a domain come first. A row of a bare name is for the text of that name, and for a principal only when
-    /// no other row names it and the name means nobody else in the source.
-    fn principal(&self, subject: &mut Subject, inventory: &Inventory<'_>) {
-        let (Some(table), Some(identity)) = (self.table, &subject.identity) else {
+    /// Matches a principal. Rows with SIDs and domain names have precedence. A row with a bare name matches text of
+    /// that name; it matches a principal only when no other row does and the name is unambiguous in the source.
+    fn principal(&self, reference: &mut DistinctReference, inventory: &Inventory<'_>) {
+        let (Some(table), Some(identity)) = (self.table, &reference.identity) else {
             return;
         };
-        let text = match &subject.target {
-            FoundTarget::Name(text) | FoundTarget::Computer(text) | FoundTarget::Label(text) => {
-                Some(text.to_lowercase())
-            }
+        let text = match &reference.target {
+            ReferenceTarget::Name(text)
+            | ReferenceTarget::Computer(text)
+            | ReferenceTarget::Label(text) => Some(text.to_lowercase()),
             _ => None,
         };
         let mut rows: Vec<usize> = Vec::new();
-        let mut weak: Vec<usize> = Vec::new();
-        for candidate in identity.candidates() {
-            let Some(number) = table.number_of(&candidate.key).filter(|&number| {
+        let mut unqualified: Vec<usize> = Vec::new();
+        for row_key in identity.row_keys() {
+            let Some(number) = table.number_of(&row_key.text).filter(|&number| {
                 table.row(number).is_some_and(|row| {
-                    candidate.fits(row.kind) && may_name(row.kind, &subject.target)
+                    row_key.fits(row.kind) && may_name(row.kind, &reference.target)
                 })
             }) else {
                 continue;
             };
-            if !candidate.weak {
+            if !row_key.unqualified {
                 rows.push(number);
-            } else if text.as_ref() == Some(&candidate.key) {
-                subject.row = Some(number);
+            } else if text.as_ref() == Some(&row_key.text) {
+                reference.row = Some(number);
                 return;
-            } else if inventory.means(&candidate.key, identity) {
-                weak.push(number);
+            } else if inventory.is_name_of(&row_key.text, identity) {
+                unqualified.push(number);
             }
         }
         if rows.is_empty() {
-            rows = weak;
+            rows = unqualified;
         }
         rows.sort_unstable();
         rows.dedup();
@@ -145,24 +149,24 @@ impl<'a> Matcher<'a> {
                 .filter_map(|number| table.row(*number))
                 .map(|row| format!("{} (\"{}\")", row.line, printable(&row.source)))
                 .collect();
-            subject.conflict = Some(
+            reference.conflict = Some(
                 StatusMessage::error(
                     "ambiguous-rows",
                     format!(
-                        "{} is named by the rows in lines {}",
-                        identity.shown(),
+                        "{} is matched by the rows in lines {}",
+                        identity.describe(),
                         lines.join(" and ")
                     ),
                 )
-                .with_hint("keep one of these rows"),
+                .with_hint("keep only one of these rows"),
             );
         }
-        subject.row = rows.first().copied();
-        subject.more_rows = rows.into_iter().skip(1).collect();
+        reference.row = rows.first().copied();
+        reference.duplicate_rows = rows.into_iter().skip(1).collect();
     }
 
-    /// The row for a UNC path that stands as `text` and that GPMC compares as `unit`.
-    pub(super) fn unc(&self, text: &str, unit: &str) -> Option<UncFound> {
+    /// The row for a UNC path that is written as `text` and that GPMC compares as `unit`.
+    pub(super) fn unc(&self, text: &str, unit: &str) -> Option<UncRow> {
         match self.unc_match {
             UncMatch::Prefix => self.unc_by_prefix(text),
             UncMatch::Exact => {
@@ -171,32 +175,32 @@ impl<'a> Matcher<'a> {
                     .as_ref()
                     .map_or_else(|| source_key(text), UncPath::folded);
                 if let Some(row) = self.unc_row(&key) {
-                    // A trailing backslash makes no difference to the row, and stays.
+                    // A trailing backslash is ignored for matching and kept.
                     let rest = if text.ends_with('\\') { "\\" } else { "" };
-                    return Some(UncFound {
+                    return Some(UncRow {
                         row,
                         rest: rest.to_owned(),
                     });
                 }
                 let row = self.unc_row(&source_key(unit))?;
-                // A unit that is no folder above the text cannot be replaced in it.
+                // A unit that is not a parent folder of the text cannot be replaced in it.
                 let rest = path?.strip_prefix(&unit.parse().ok()?)?.to_owned();
-                Some(UncFound { row, rest })
+                Some(UncRow { row, rest })
             }
         }
     }
 
-    /// The longest row that is the path or a folder above it.
-    fn unc_by_prefix(&self, text: &str) -> Option<UncFound> {
+    /// The longest row that is the path or a parent folder of it.
+    fn unc_by_prefix(&self, text: &str) -> Option<UncRow> {
         self.table?;
         let path = UncPath::in_setting(text)?;
-        // No row is for a folder deeper down: a path may have any number of components.
-        let components: Vec<&str> = path.components().take(self.deepest).collect();
+        // No row has more components. Limit the search, because a path may have any number of components.
+        let components: Vec<&str> = path.components().take(self.max_components).collect();
         (2..=components.len()).rev().find_map(|count| {
             let above = format!("\\\\{}", components.get(..count)?.join("\\"));
             let row = self.unc_row(&source_key(&above))?;
             let rest = path.strip_prefix(&above.parse().ok()?)?.to_owned();
-            Some(UncFound { row, rest })
+            Some(UncRow { row, rest })
         })
     }
 
@@ -206,27 +210,27 @@ impl<'a> Matcher<'a> {
         (table.row(number)?.kind == EntryType::UncPath).then_some(number)
     }
 
-    /// The path with the part that the row names replaced; `None` when the row keeps it.
-    pub(super) fn new_path(&self, found: &UncFound) -> Option<String> {
+    /// The path with the matched part replaced; `None` when the row keeps it.
+    pub(super) fn new_path(&self, found: &UncRow) -> Option<String> {
         new_path(self.table?.row(found.row)?, &found.rest)
     }
 }
 
-/// Whether a row of this type may name such a target at all.
-fn may_name(kind: EntryType, target: &FoundTarget) -> bool {
+/// Whether a row of this type may match such a target.
+fn may_name(kind: EntryType, target: &ReferenceTarget) -> bool {
     let EntryType::Principal(kind) = kind else {
         return false;
     };
     match target {
-        FoundTarget::Computer(_) => {
+        ReferenceTarget::Computer(_) => {
             matches!(kind, PrincipalType::Computer | PrincipalType::Unknown)
         }
-        FoundTarget::Label(_) => kind == PrincipalType::Unknown,
+        ReferenceTarget::Label(_) => kind == PrincipalType::Unknown,
         _ => true,
     }
 }
 
-/// The destination of a row with the rest of the path behind it; `None` when the row keeps the path.
+/// The destination of a row followed by the rest of the path; `None` when the row keeps the path.
 pub(super) fn new_path(row: &TableRow, rest: &str) -> Option<String> {
     let Destination::Set(text) = &row.destination else {
         return None;

@@ -1,11 +1,11 @@
-//! What a mapping would run into, found before there is one: for checking a table.
+//! Checks a table: finds the problems that a mapping with it would have.
 
 use std::collections::HashMap;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage, printable};
-use crate::migration::identity::NameForm;
-use crate::migration::places;
+use crate::migration::inventory::NameForm;
+use crate::migration::references;
 use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
@@ -13,17 +13,17 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
 
+use super::destinations::{Destinations, relative_name, relative_of_other_type};
 use super::findings::{self, Usage};
 use super::gpo_folder::is_own_path;
-use super::matching::{Matcher, Subject};
-use super::resolving::{Destinations, relative_name, relative_of_other_type};
-use super::{MapOptions, PERMISSIONS, Survey, survey};
+use super::matching::{DistinctReference, RowMatcher};
+use super::{MapOptions, PERMISSIONS, ReferenceIndex, index_references};
 
-/// Everything that can be said of a table: of its rows alone, of the GPOs it is for, and of the domain it leads to. With
-/// `exclusive` a reference without a row is an error.
+/// Checks a table: its rows alone, against the GPOs it is for, and against the target domain. With `exclusive`, a
+/// reference without a row is an error.
 ///
 /// # Errors
-/// What [`PrincipalDirectory::lookup`] gives. What is wrong with the table is a message.
+/// The errors of [`PrincipalDirectory::lookup`]. Problems of the table are messages.
 pub async fn review(
     table: &MigrationTable,
     snapshots: &[GpoSnapshot],
@@ -31,58 +31,62 @@ pub async fn review(
     options: &MapOptions,
 ) -> Result<Vec<StatusMessage>> {
     let mut messages = table.validate();
-    let subjects = against_gpos(table, snapshots, options, &mut messages);
+    let references = against_gpos(table, snapshots, options, &mut messages);
     if let Some(target) = target {
-        let destinations = Destinations::resolve(Some(table), &subjects, target).await?;
+        let destinations = Destinations::look_up(Some(table), &references, target).await?;
         messages.extend(destinations.errors.iter().cloned());
         messages.extend(destinations.warnings(Some(table)));
-        against_target(table, &subjects, &destinations, target, &mut messages).await?;
+        against_target(table, &references, &destinations, target, &mut messages).await?;
     }
     Ok(messages)
 }
 
-/// Compares the rows with what the GPOs refer to, and gives what they refer to.
+/// Compares the rows with the references of the GPOs, and returns these references.
 fn against_gpos(
     table: &MigrationTable,
     snapshots: &[GpoSnapshot],
     options: &MapOptions,
     messages: &mut Vec<StatusMessage>,
-) -> Vec<Subject> {
-    let matcher = Matcher::new(Some(table), options.unc_match);
+) -> Vec<DistinctReference> {
+    let matcher = RowMatcher::new(Some(table), options.unc_match);
     let mut all = Usage::default();
-    let mut subjects = Vec::new();
+    let mut references = Vec::new();
     for snapshot in snapshots {
         let of_gpo = |message: StatusMessage| message.of_gpo(&snapshot.display_name);
-        let survey = survey(snapshot, &matcher, options, &places::visit_file);
-        let usage = findings::usage(&survey, table);
+        let index = index_references(snapshot, &matcher, options, &references::visit_file);
+        let usage = findings::usage(&index, table);
         all.used.extend(usage.used);
         all.outside.extend(usage.outside);
-        for subject in survey.subjects.iter().filter(|subject| subject.in_scope) {
-            all.used.extend(&subject.more_rows);
+        for reference in index
+            .references
+            .iter()
+            .filter(|reference| reference.in_scope)
+        {
+            all.used.extend(&reference.duplicate_rows);
         }
-        messages.extend(survey.conflicts.iter().cloned().map(of_gpo));
+        messages.extend(index.conflicts.iter().cloned().map(of_gpo));
         messages.extend(usage.mismatches.into_iter().map(of_gpo));
-        messages.extend(survey.messages.iter().cloned().map(|mut message| {
-            // What a mapping fails on.
+        messages.extend(index.messages.iter().cloned().map(|mut message| {
+            // A mapping fails on these.
             if options.exclusive && message.code == "unread-file" {
                 message.severity = Severity::Error;
             }
             of_gpo(message)
         }));
-        without_row(&survey, snapshot, table, options, &mut |message| {
+        without_row(&index, snapshot, table, options, &mut |message| {
             messages.push(of_gpo(message));
         });
-        subjects.extend(survey.subjects);
+        references.extend(index.references);
     }
     if !snapshots.is_empty() {
-        messages.extend(findings::unused(table, &all));
+        messages.extend(findings::unused(table, &all, snapshots.len()));
     }
-    subjects
+    references
 }
 
-/// The references without a row, each principal and path once with its first place.
+/// Reports the references without a row, each principal and path once with its first place.
 fn without_row(
-    survey: &Survey<'_>,
+    index: &ReferenceIndex<'_>,
     snapshot: &GpoSnapshot,
     table: &MigrationTable,
     options: &MapOptions,
@@ -90,32 +94,32 @@ fn without_row(
 ) {
     let mut order = Vec::new();
     let mut places = HashMap::new();
-    for met in &survey.met {
-        let Some(subject) = survey.subjects.get(met.subject) else {
+    for indexed in &index.occurrences {
+        let Some(reference) = index.references.get(indexed.reference) else {
             continue;
         };
-        // The permissions of the GPO itself count for a copy that keeps them only.
-        let in_settings = met.found.place.file != PERMISSIONS;
+        // The permissions of the GPO itself matter only for a copy that preserves them.
+        let in_settings = indexed.occurrence.place.file != PERMISSIONS;
         if !in_settings
-            || !super::in_scope(&met.found, options)
-            || !findings::needs_row(subject)
-            || is_own_path(&met.found.target, snapshot)
+            || !super::in_scope(&indexed.occurrence, options)
+            || !findings::needs_row(reference)
+            || is_own_path(&indexed.occurrence.target, snapshot)
         {
             continue;
         }
-        // The same principal by SID and by name is two subjects and one finding.
-        let shown = findings::shown(subject);
+        // The same principal by SID and by name is two distinct references but one finding.
+        let shown = findings::describe(reference);
         let (_, _, more) = places.entry(shown.clone()).or_insert_with(|| {
             order.push(shown);
-            (subject, &met.found.place, 0_usize)
+            (reference, &indexed.occurrence.place, 0_usize)
         });
         *more = more.saturating_add(1);
     }
     for shown in order {
-        let Some((subject, place, count)) = places.get(&shown) else {
+        let Some((reference, place, count)) = places.get(&shown) else {
             continue;
         };
-        let of_domain = subject
+        let of_domain = reference
             .identity
             .as_ref()
             .is_some_and(|identity| identity.sid.is_some());
@@ -126,12 +130,13 @@ fn without_row(
         };
         let more = match count.saturating_sub(1) {
             0 => String::new(),
-            more => format!(" (and stands in {more} more places)"),
+            1 => " (and is used in 1 more place)".to_owned(),
+            more => format!(" (and is used in {more} more places)"),
         };
-        let above = subject.prefix_row.and_then(|number| table.row(number));
+        let above = reference.prefix_row.and_then(|number| table.row(number));
         let hint = match above {
             Some(row) => format!(
-                "add a row, or map by prefix: the row \"{}\" in line {} names a folder above it",
+                "add a row, or use --unc-match prefix: the row \"{}\" in line {} is for a folder above it",
                 printable(&row.source),
                 row.line
             ),
@@ -147,18 +152,18 @@ fn without_row(
     }
 }
 
-/// Looks up what the options of rows, other than a set destination, mean in the target.
+/// Looks up in the target the rows that have no explicit destination.
 async fn against_target(
     table: &MigrationTable,
-    subjects: &[Subject],
+    references: &[DistinctReference],
     destinations: &Destinations,
     target: &dyn PrincipalDirectory,
     messages: &mut Vec<StatusMessage>,
 ) -> Result<()> {
-    // Who a row names, as the GPOs tell it.
+    // The principal of each row, as identified by the GPOs.
     let mut named = HashMap::new();
-    for subject in subjects {
-        if let (Some(number), Some(identity)) = (subject.row, &subject.identity) {
+    for reference in references {
+        if let (Some(number), Some(identity)) = (reference.row, &reference.identity) {
             named.entry(number).or_insert(identity);
         }
     }
@@ -186,12 +191,12 @@ async fn against_target(
                         StatusMessage::warning(
                             "relative-name-unknown",
                             format!(
-                                "source \"{}\" has no name here, so its relative name cannot be looked up",
+                                "source \"{}\" is only a SID, so its relative name cannot be looked up",
                                 printable(&row.source)
                             ),
                         )
                         .at(table.place(row))
-                        .with_hint("compare with the backup too: --against; or give the row a <Destination>"),
+                        .with_hint("add --against BACKUP to find its name, or give the row a <Destination>"),
                     );
                     continue;
                 };
@@ -218,7 +223,7 @@ async fn against_target(
         return Err(Error::new(
             ErrorKind::BadDirectory,
             format!(
-                "domain {} gave {} answers to {} questions for principals",
+                "domain {} returned {} results for {} principal lookups",
                 target.dns_domain(),
                 answers.len(),
                 queries.len()
@@ -238,7 +243,7 @@ async fn against_target(
                 StatusMessage::warning(
                     "source-stays",
                     format!(
-                        "source \"{source}\" stays as it is and names nobody in {}",
+                        "source \"{source}\" is left unchanged and does not exist in {}",
                         target.dns_domain()
                     ),
                 )
@@ -252,7 +257,7 @@ async fn against_target(
 
 #[cfg(test)]
 mod tests {
-    use super::super::cases::{Target, snapshot, table};
+    use super::super::file_format_tests::{Target, snapshot, table};
     use super::*;
 
     const RIGHTS: &str = "[Privilege Rights]\r\nSeBatchLogonRight = *S-1-5-21-1-1-1-1001,*S-1-5-21-1-1-1-1002,*S-1-5-32-544,SRC\\Crew,Guest\r\n";

@@ -154,8 +154,8 @@ fn rows_that_are_there_stay_under_any_name() {
         &["\\\\fs1\\homes"],
     );
     let merged = merge(&mut table, items(&whole, &ALL).0).unwrap();
-    let sources: Vec<Placed> = merged.items.into_iter().map(|(_, placed)| placed).collect();
-    let present = |source: &str| Placed::Present(source.to_owned());
+    let sources: Vec<RowOutcome> = merged.items.into_iter().map(|(_, placed)| placed).collect();
+    let present = |source: &str| RowOutcome::Present(source.to_owned());
     assert_eq!(
         sources,
         [
@@ -172,7 +172,7 @@ fn rows_that_are_there_stay_under_any_name() {
     let more = snapshot("", vec![entry(group("New", 1009), false)], &[]);
     assert_eq!(
         merge(&mut table, items(&more, &ALL).0).unwrap().items[0].1,
-        Placed::Added
+        RowOutcome::Added
     );
     let again = merge(&mut table, items(&more, &ALL).0).unwrap();
     assert_eq!(again.items[0].1, present("New@src.test"));
@@ -223,7 +223,7 @@ fn what_cannot_stand_in_a_row_is_left_and_said() {
         &["\\\\a\\b"],
     );
     let merged = merge(&mut table, items(&odd, &ALL).0).unwrap();
-    assert!(matches!(merged.items[0].1, Placed::Left(_)));
+    assert!(matches!(merged.items[0].1, RowOutcome::Skipped(_)));
     assert_eq!(merged.messages[0].code, "no-row");
     assert_eq!(table.rows().len(), 1);
 }

@@ -1,25 +1,25 @@
-//! The principals of a domain by the pieces of their names. A table of thousands of rows against a domain of tens of thousands of
-//! accounts has too many pairs to compare them all.
+//! An index of principal names by trigrams. A table of thousands of rows and a domain of tens of thousands of accounts
+//! give too many pairs to compare them all.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::folded;
 use crate::model::principal::Principal;
 
-/// Domains no larger than this are compared whole.
+/// Up to this number of principals all names are compared.
 const SMALL: usize = 2_000;
 
-/// The most names that one name is compared with in a larger one.
+/// The maximum number of names that are compared with one name in a larger domain.
 const MAX_COMPARED: usize = 500;
 
-/// The principals of a domain, each with its folded name.
+/// The principals of a domain, each with the comparison form of its name.
 pub(super) struct Names {
     all: Vec<(String, Principal)>,
-    /// The numbers of the names that hold three neighbouring characters, by the length of the name. Empty for a small domain.
+    /// The indexes of the names that contain a trigram, with the length of the name. Empty for a small domain.
     by_piece: HashMap<Piece, Vec<(usize, usize)>>,
 }
 
-/// Three neighbouring characters; NUL stands before the first one and behind the last one of a name, as no name has it.
+/// A trigram. A name is padded with NUL, which no name contains, at both ends.
 type Piece = (char, char, char);
 
 fn pieces(name: &str) -> Vec<Piece> {
@@ -62,9 +62,9 @@ impl Names {
         Self { all, by_piece }
     }
 
-    /// The names that may be like this one: of a large domain, those that share a piece with it. The rare pieces say most; of a common
-    /// one, only names of about its length are given.
-    pub(super) fn near(&self, wanted: &str) -> impl Iterator<Item = (&str, &Principal)> {
+    /// The names that may be similar to this one: in a large domain, those that share a trigram with it. Rare trigrams
+    /// come first; of a common one, only names of similar length are returned.
+    pub(super) fn similar_to(&self, wanted: &str) -> impl Iterator<Item = (&str, &Principal)> {
         let numbers = if self.by_piece.is_empty() {
             (0..self.all.len()).collect::<BTreeSet<_>>()
         } else {
@@ -84,21 +84,25 @@ impl Names {
         lists.sort_unstable_by_key(|entries| entries.len());
         let mut numbers = BTreeSet::new();
         for entries in lists {
-            // Half of what is left, so that no piece is the only one.
+            // Take half of the remaining number, so that several trigrams contribute.
             let left = MAX_COMPARED.saturating_sub(numbers.len());
-            let part = around(entries, wanted.len(), left.div_ceil(2));
+            let part = entries_near_length(entries, wanted.len(), left.div_ceil(2));
             numbers.extend(part.iter().map(|(_, number)| *number));
         }
         numbers
     }
 }
 
-/// The entries nearest to this length, at most so many.
-fn around(entries: &[(usize, usize)], length: usize, most: usize) -> &[(usize, usize)] {
+/// At most `most` entries whose length is nearest to this one.
+fn entries_near_length(
+    entries: &[(usize, usize)],
+    length: usize,
+    most: usize,
+) -> &[(usize, usize)] {
     let middle = entries.partition_point(|(known, _)| *known < length);
-    let alike = entries.partition_point(|(known, _)| *known <= length) - middle;
-    // Those of the very length, and as many shorter as longer ones around them.
-    let spare = most.saturating_sub(alike);
+    let similarity_of = entries.partition_point(|(known, _)| *known <= length) - middle;
+    // The entries of this length, and equally many shorter and longer ones around them.
+    let spare = most.saturating_sub(similarity_of);
     let start = middle
         .saturating_sub(spare.div_ceil(2))
         .min(entries.len().saturating_sub(most));
@@ -122,7 +126,7 @@ mod tests {
     #[test]
     fn a_small_domain_is_compared_whole() {
         let all = names((0..2_000).map(|number| format!("n{number}")));
-        assert_eq!(all.near("xyz").count(), 2_000);
+        assert_eq!(all.similar_to("xyz").count(), 2_000);
     }
 
     #[test]
@@ -140,7 +144,7 @@ mod tests {
             ("user1234", "user12345"),
             ("usr04711", "user04711"),
         ] {
-            let near: Vec<&str> = all.near(wanted).map(|(name, _)| name).collect();
+            let near: Vec<&str> = all.similar_to(wanted).map(|(name, _)| name).collect();
             assert!(near.contains(&close), "{wanted}");
             assert!(near.len() <= MAX_COMPARED);
         }
@@ -149,11 +153,11 @@ mod tests {
     #[test]
     fn the_part_of_a_list_lies_around_the_length() {
         let entries: Vec<(usize, usize)> = (0..10).map(|number| (number / 2, number)).collect();
-        assert_eq!(around(&entries, 2, 2), &entries[4..6]);
-        assert_eq!(around(&entries, 2, 4), &entries[3..7]);
-        assert_eq!(around(&entries, 9, 3), &entries[7..]);
-        assert_eq!(around(&entries, 0, 3), &entries[..3]);
-        assert_eq!(around(&entries, 2, 99), &entries[..]);
-        assert_eq!(around(&[], 2, 3), &[]);
+        assert_eq!(entries_near_length(&entries, 2, 2), &entries[4..6]);
+        assert_eq!(entries_near_length(&entries, 2, 4), &entries[3..7]);
+        assert_eq!(entries_near_length(&entries, 9, 3), &entries[7..]);
+        assert_eq!(entries_near_length(&entries, 0, 3), &entries[..3]);
+        assert_eq!(entries_near_length(&entries, 2, 99), &entries[..]);
+        assert_eq!(entries_near_length(&[], 2, 3), &[]);
     }
 }

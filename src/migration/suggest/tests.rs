@@ -121,12 +121,12 @@ async fn ask(rows: &[(PrincipalType, &str)], options: &SuggestOptions<'_>) -> Ve
         .map(|suggestion| {
             let source = suggestion.row.source;
             let written = &table.get(&source).unwrap().destination;
-            match suggestion.verdict {
-                Verdict::Certain(destination) => {
+            match suggestion.suggested {
+                SuggestedDestination::Certain(destination) => {
                     assert_eq!(*written, Destination::Set(destination.clone()));
                     format!("{source} = {destination}")
                 }
-                Verdict::Open { reason, candidates } => {
+                SuggestedDestination::Uncertain { reason, candidates } => {
                     assert_eq!(*written, Destination::SameAsSource);
                     let names: Vec<String> =
                         candidates.into_iter().map(|one| one.destination).collect();
@@ -203,12 +203,12 @@ async fn all_else_is_left_with_what_comes_closest() {
             "src.test\\crew: its type is not known; \"crew\" exists in dst.test [dst.test\\crew]",
             "zz@src.test: \"zz\" does not exist in dst.test []",
             "ws01@src.test: \"ws01\" exists in dst.test, but is a Computer, not a User [WS01$@dst.test]",
-            "Helpdesk: it is text that no domain can tell the meaning of [HelpDesk@dst.test]",
-            "S-1-5-21-1-1-1-1001: a SID alone does not tell who it is in the source domain []",
-            "OU=Räume\\, Nord,DC=SRC,DC=test: it is text that no domain can tell the meaning of [OU=Räume\\, Nord,DC=dst,DC=test]",
-            r"\\fs1.src.test\homes\%USERNAME%: no directory tells where a share went [\\fs1.dst.test\homes\%USERNAME%]",
-            r"\\SRC.TEST\SysVol\src.test\x: no directory tells where a share went [\\dst.test\SysVol\dst.test\x]",
-            r"\\fs1\homes: no directory tells where a share went []",
+            "Helpdesk: plain text; it cannot be looked up in a domain [HelpDesk@dst.test]",
+            "S-1-5-21-1-1-1-1001: only a SID; its name in the source domain is not known []",
+            "OU=Räume\\, Nord,DC=SRC,DC=test: plain text; it cannot be looked up in a domain [OU=Räume\\, Nord,DC=dst,DC=test]",
+            r"\\fs1.src.test\homes\%USERNAME%: the new location of a share cannot be looked up in a domain [\\fs1.dst.test\homes\%USERNAME%]",
+            r"\\SRC.TEST\SysVol\src.test\x: the new location of a share cannot be looked up in a domain [\\dst.test\SysVol\dst.test\x]",
+            r"\\fs1\homes: the new location of a share cannot be looked up in a domain []",
         ]
     );
 }
@@ -230,7 +230,7 @@ async fn the_source_domain_tells_sids_and_types() {
         [
             "S-1-5-21-1-1-1-1001 = HelpDesk@dst.test",
             "S-1-5-21-1-1-1-1002: \"bob\" does not exist in dst.test []",
-            "S-1-5-21-7-7-7-1001: a SID alone does not tell who it is in the source domain []",
+            "S-1-5-21-7-7-7-1001: only a SID; its name in the source domain is not known []",
             "SRC\\helpdesk = DST\\HelpDesk",
         ]
     );
@@ -243,7 +243,7 @@ async fn of_several_domains_the_source_must_be_named() {
         (User, "SRC\\crew"),
         (User, "alice@third.test"),
     ];
-    let several = "the table names several domains (src, src.test, third.test), and which is the source is not said";
+    let several = "the table contains several domains (src, src.test, third.test), and the source domain was not given";
     assert_eq!(
         ask(&rows, &SuggestOptions::default()).await,
         [
@@ -253,7 +253,7 @@ async fn of_several_domains_the_source_must_be_named() {
         ]
     );
     let third =
-        "alice@third.test: it is of third.test, which is not the source domain [alice@dst.test]";
+        "alice@third.test: it is in third.test, which is not the source domain [alice@dst.test]";
     let named = |name| SuggestOptions {
         source_domain: Some(name),
         ..SuggestOptions::default()
@@ -262,16 +262,16 @@ async fn of_several_domains_the_source_must_be_named() {
         ask(&rows, &named("src.test")).await,
         [
             "alice@src.test = alice@dst.test",
-            "SRC\\crew: whether src is the source domain, only that domain can tell [DST\\crew]",
+            "SRC\\crew: it is not known whether src is the source domain [DST\\crew]",
             third,
         ]
     );
     assert_eq!(
         ask(&rows, &named("SRC")).await,
         [
-            "alice@src.test: whether src.test is the source domain, only that domain can tell [alice@dst.test]",
+            "alice@src.test: it is not known whether src.test is the source domain [alice@dst.test]",
             "SRC\\crew = DST\\crew",
-            "alice@third.test: whether third.test is the source domain, only that domain can tell [alice@dst.test]",
+            "alice@third.test: it is not known whether third.test is the source domain [alice@dst.test]",
         ]
     );
     // The source domain knows its own names, whatever they are like.
@@ -299,7 +299,7 @@ async fn of_several_domains_the_source_must_be_named() {
         ask(&[(User, "OLD\\alice"), (User, "SRC\\crew")], &asked).await,
         [
             "OLD\\alice = DST\\alice",
-            "SRC\\crew: it is of src, which is not the source domain [DST\\crew]",
+            "SRC\\crew: it is in src, which is not the source domain [DST\\crew]",
         ]
     );
 }
@@ -372,14 +372,16 @@ async fn thousands_of_rows_find_what_comes_closest_among_tens_of_thousands() {
     assert_eq!(suggestions.len(), 5_000);
     let all = Large.principals().await.unwrap();
     for (number, suggestion) in suggestions.into_iter().enumerate() {
-        let Verdict::Open { candidates, .. } = suggestion.verdict else {
+        let SuggestedDestination::Uncertain { candidates, .. } = suggestion.suggested else {
             panic!("{number}");
         };
         assert_eq!(candidates.len(), MAX_CANDIDATES);
         // Now and then, against every account: the closest of all is as close as the closest that was found.
         if number % 500 == 0 {
             let name = suggestion.row.source.strip_suffix("@src.test").unwrap();
-            let closeness = all.iter().map(|one| alike(name, &one.sam_account_name));
+            let closeness = all
+                .iter()
+                .map(|one| similarity_of(name, &one.sam_account_name));
             let best = closeness.max_by(f64::total_cmp).unwrap();
             assert_eq!(candidates.first().unwrap().similarity, best, "{name}");
         }

@@ -4,7 +4,7 @@ use super::run::Run;
 use crate::error::{ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::gpt_tree::GptTree;
-use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, same_access};
+use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, grants_same_access};
 use crate::operations::journal::Inverse;
 use crate::operations::plan::{FileContent, Step};
 use crate::operations::read::LiveGpo;
@@ -96,7 +96,7 @@ impl Run<'_> {
                 // Who may not give the owner away has said so already.
                 planned.owner = None;
                 planned.group = None;
-                same_access(&planned, &read_back)
+                grants_same_access(&planned, &read_back)
             }
             _ => false,
         };
@@ -168,7 +168,8 @@ impl Run<'_> {
 
     /// The descriptor of the GPO's folder, derived from that of its container.
     pub(super) fn derived(&self, directory_descriptor: &[u8]) -> Result<FileDescriptor> {
-        derived_descriptor(directory_descriptor)
+        let entries = self.sysvol().file_entries().unwrap_or_default();
+        derived_descriptor(directory_descriptor, entries)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::extensions::Half;
 use crate::directory::links::Som;
-use crate::model::access::{Answer, Token, may_apply, may_read};
+use crate::model::access::{AccessDecision, AccessToken, may_apply, may_read};
 use crate::model::dn::Dn;
 use crate::model::gp_link::LinkList;
 use crate::model::security_descriptor::SecurityDescriptor;
@@ -135,7 +135,7 @@ impl Denied {
 
 /// Every reason for which a client drops the GPO; none when it applies it, as far as the WMI filter lets it. `apply` is the
 /// token of the account the policy is for, `read` that of the computer, which reads the policy of its users too (MS16-072).
-pub fn denied(gpo: &Seen, half: Half, apply: &Token, read: &Token) -> Vec<Denied> {
+pub fn denied(gpo: &Seen, half: Half, apply: &AccessToken, read: &AccessToken) -> Vec<Denied> {
     let mut reasons = Vec::new();
     if gpo.functionality_version != Some(2) {
         reasons.push(Denied::FunctionalityVersion);
@@ -149,14 +149,14 @@ pub fn denied(gpo: &Seen, half: Half, apply: &Token, read: &Token) -> Vec<Denied
     }
     if let Some(descriptor) = &gpo.descriptor {
         match may_read(descriptor, read) {
-            Answer::Granted => {}
-            Answer::Denied(sid) => reasons.push(Denied::NotReadable(Some(sid.clone()))),
-            Answer::NotGranted => reasons.push(Denied::NotReadable(None)),
+            AccessDecision::Granted => {}
+            AccessDecision::Denied(sid) => reasons.push(Denied::NotReadable(Some(sid.clone()))),
+            AccessDecision::NotGranted => reasons.push(Denied::NotReadable(None)),
         }
         match may_apply(descriptor, apply) {
-            Answer::Granted => {}
-            Answer::Denied(sid) => reasons.push(Denied::NotFor(Some(sid.clone()))),
-            Answer::NotGranted => reasons.push(Denied::NotFor(None)),
+            AccessDecision::Granted => {}
+            AccessDecision::Denied(sid) => reasons.push(Denied::NotFor(Some(sid.clone()))),
+            AccessDecision::NotGranted => reasons.push(Denied::NotFor(None)),
         }
     } else {
         reasons.push(Denied::NotReadable(None));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     fn codes(gpo: &Seen, half: Half) -> Vec<&'static str> {
-        let token = Token::new(["S-1-5-21-1-2-3-1104".parse().unwrap()]);
+        let token = AccessToken::new(["S-1-5-21-1-2-3-1104".parse().unwrap()]);
         denied(gpo, half, &token, &token)
             .iter()
             .map(Denied::code)

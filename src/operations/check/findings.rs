@@ -7,11 +7,11 @@ use super::extensions::{self, Half};
 use super::facts::{Facts, Folder};
 use crate::formats::gpt_ini;
 use crate::message::{StatusMessage, printable};
-use crate::model::access::{Answer, Token, may_read};
+use crate::model::access::{AccessDecision, AccessToken, may_read};
 use crate::model::extension_list::ExtensionList;
 use crate::model::reference::Place;
 use crate::model::sddl::to_sddl;
-use crate::model::security_descriptor::{SecurityDescriptor, file_descriptor, same_access};
+use crate::model::security_descriptor::{SecurityDescriptor, file_descriptor, grants_same_access};
 use crate::model::sid::Sid;
 use crate::model::version::GpoVersion;
 
@@ -270,7 +270,7 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         return;
     }
     let wanted = SecurityDescriptor::parse(&facts.object.security_descriptor)
-        .and_then(|descriptor| file_descriptor(&descriptor));
+        .and_then(|descriptor| file_descriptor(&descriptor, facts.file_entries));
     let wanted = match wanted {
         Ok(wanted) => wanted.descriptor,
         Err(error) => {
@@ -322,7 +322,7 @@ pub(super) fn wrong_descriptors(
         .filter(|(path, bytes)| match SecurityDescriptor::parse(bytes) {
             Err(_) => true,
             Ok(found) if facts.samba => to_sddl(&found) != text,
-            Ok(found) => path.is_root() && !same_access(&found, wanted),
+            Ok(found) => path.is_root() && !grants_same_access(&found, wanted),
         })
         .map(|(path, _)| path.to_string())
         .collect()
@@ -333,8 +333,8 @@ fn reading(facts: &Facts, domain_sid: &Sid, found: &mut Vec<StatusMessage>) {
     let Ok(descriptor) = SecurityDescriptor::parse(&facts.object.security_descriptor) else {
         return;
     };
-    let computer = Token::new([domain_sid.with_rid(DOMAIN_COMPUTERS)]);
-    if may_read(&descriptor, &computer) != Answer::Granted {
+    let computer = AccessToken::new([domain_sid.with_rid(DOMAIN_COMPUTERS)]);
+    if may_read(&descriptor, &computer) != AccessDecision::Granted {
         found.push(
             StatusMessage::warning(
                 "no-read-for-computers",

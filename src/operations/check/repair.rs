@@ -37,7 +37,7 @@ pub fn plan(report: &Report, domain: &DomainName) -> ChangeList {
             continue;
         }
         let wanted = SecurityDescriptor::parse(&facts.object.security_descriptor)
-            .and_then(|descriptor| file_descriptor(&descriptor))
+            .and_then(|descriptor| file_descriptor(&descriptor, facts.file_entries))
             .map(|wanted| wanted.descriptor)
             .ok();
         // Permissions first: a delegated editor may need them for the rest.
@@ -203,6 +203,7 @@ mod tests {
     use crate::model::dn::Dn;
     use crate::model::extension_list::ExtensionList;
     use crate::model::safe_name::RelPath;
+    use crate::model::security_descriptor::FileEntries;
 
     fn facts(directory: Option<u32>, gpt_ini: Option<&str>) -> Facts {
         let base = Dn::parse("DC=src,DC=test").unwrap();
@@ -220,6 +221,7 @@ mod tests {
             }),
             wmi_filter: None,
             samba: true,
+            file_entries: FileEntries::default(),
             unread: Vec::new(),
         }
     }

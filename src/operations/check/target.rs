@@ -11,7 +11,7 @@ use crate::error::{ErrorKind, Result};
 use crate::formats::gpt_ini;
 use crate::message::{StatusMessage, printable};
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
-use crate::model::access::Token;
+use crate::model::access::AccessToken;
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::safe_name::RelPath;
@@ -83,10 +83,10 @@ pub async fn applied_to(
     let site_dn = site.as_ref().map(|som| som.dn.clone());
     soms.extend(site);
 
-    let apply = Token::new(account.groups.iter().cloned().chain([account.sid.clone()]));
+    let apply = AccessToken::new(account.groups.iter().cloned().chain([account.sid.clone()]));
     let read = match half {
         Half::Computer => apply.clone(),
-        Half::User => Token::new([session.info().domain_sid.with_rid(DOMAIN_COMPUTERS)]),
+        Half::User => AccessToken::new([session.info().domain_sid.with_rid(DOMAIN_COMPUTERS)]),
     };
     let reached = client::precedence(&soms);
     let gpos = directory.gpos().await?;
@@ -186,7 +186,7 @@ async fn judge(
     session: &DomainSession,
     gpo: &GpoObject,
     half: Half,
-    (apply, read): (&Token, &Token),
+    (apply, read): (&AccessToken, &AccessToken),
     links: Vec<Reached>,
     messages: &mut Vec<StatusMessage>,
 ) -> Result<Verdict> {

@@ -104,7 +104,9 @@ pub fn list(root: &Path) -> Result<Vec<StoredOperation>> {
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry.map_err(failed)?;
-        if entry.file_type().map_err(failed)?.is_dir() {
+        // A name with a dot is an operation that is being removed.
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !hidden && entry.file_type().map_err(failed)?.is_dir() {
             found.push(StoredOperation::read(&entry.path()));
         }
     }
@@ -127,23 +129,19 @@ pub fn find(root: &Path, text: &str) -> Result<StoredOperation> {
         })
         .collect();
     if found.len() > 1 {
-        let ids: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();
         return Err(Error::new(
             ErrorKind::Conflict,
-            format!(
-                "\"{text}\" is the ID of several operations: {}",
-                ids.join(", ")
-            ),
-        ));
+            format!("\"{text}\" matches {} operations", found.len()),
+        )
+        .with_candidates(found.into_iter().map(|one| one.id))
+        .with_hint("use more of the ID"));
     }
     found.pop().ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
             format!("there is no operation \"{text}\" in {}", root.display()),
         )
-        .with_hint(
-            "gpoctl operations list shows them; each computer and user has journals of its own",
-        )
+        .with_hint("gpoctl operations list lists the operations of this user on this computer")
     })
 }
 
@@ -229,7 +227,7 @@ impl StoredOperation {
     /// # Errors
     /// `BadInput` when the journal does not hold it in a form that is known.
     pub fn plan(&self) -> Result<SavedPlan> {
-        SavedPlan::from_json(&self.file("plan.json")?)
+        SavedPlan::from_journal(&self.file("plan.json")?)
             .map_err(|error| error.context(format!("operation {}", self.id)))
     }
 
@@ -325,6 +323,31 @@ mod tests {
         let list = ChangeList::new("link x", &"src.test".parse().unwrap());
         fs::write(folder.join("plan.json"), list.to_json().unwrap()).unwrap();
         fs::write(folder.join(EVENTS), events).unwrap();
+    }
+
+    #[test]
+    fn a_journal_with_an_object_that_no_gpo_contains_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        operation(root.path(), "20260131T120000.250Z-00000001", "");
+        let before = |class: &str| {
+            let json = serde_json::json!({
+                "version": null, "flags": 0, "machine_extensions": "", "user_extensions": "", "gpt_ini": null,
+                "directory_objects": [
+                    {"rdns": ["CN=evil", "CN=Machine"], "object_class": class, "attributes": []}
+                ],
+            });
+            let found = find(root.path(), "00000001").unwrap();
+            fs::write(found.folder.join("before.json"), json.to_string()).unwrap();
+            found.before()
+        };
+        let read = before("container").unwrap().unwrap();
+        assert_eq!(read.directory_objects.len(), 1);
+        let error = before("user").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadInput);
+        assert!(
+            error.to_string().contains("is of class \"user\""),
+            "{error}"
+        );
     }
 
     #[test]

@@ -32,8 +32,15 @@ impl Undo<'_> {
         let (expected, found) = self.expected(basis, changes, raised, &now);
         let differences = expected.differences(&found);
         if differences.is_empty() {
-            return Ok(identities(&before.directory_objects)
-                == identities(&now.snapshot.directory_objects));
+            let touched = changes.iter().any(|change| {
+                matches!(
+                    change,
+                    Inverse::RestoreDirectoryObjects | Inverse::RecreateContainer
+                )
+            });
+            return Ok(!touched
+                || identities(&before.directory_objects)
+                    == identities(&now.snapshot.directory_objects));
         }
         Err(Error::new(
             ErrorKind::Incomplete,
@@ -136,6 +143,8 @@ impl Undo<'_> {
                 entries.contains(root)
             });
         }
+        // What the objects grant may have been completed by the server.
+        expected.objects.clone_from(&found.objects);
         let own: BTreeSet<String> = self
             .plan
             .directory_objects
@@ -155,9 +164,12 @@ impl Undo<'_> {
 }
 
 /// The `objectGUID` of each object below a GPO that was read with it.
-fn identities(objects: &[DirectoryObject]) -> BTreeMap<Vec<String>, DirectoryAttribute> {
+fn identities<T: AsRef<DirectoryObject>>(
+    objects: &[T],
+) -> BTreeMap<Vec<String>, DirectoryAttribute> {
     objects
         .iter()
+        .map(AsRef::as_ref)
         .filter_map(|object| {
             let mut attributes = object.attributes.iter();
             let own = attributes.find(|one| one.name.eq_ignore_ascii_case("objectGUID"))?;

@@ -4,12 +4,15 @@
 //! never speaks with a KDC. A server that cannot read the ticket has no session key, and smb2 accepts neither the final
 //! answer of the session setup (3.0 and later) nor any later one without a signature by it.
 
+use std::sync::Arc;
+
 use secrecy::ExposeSecret as _;
 use smb2::auth::kerberos::KerberosCredentials;
 use smb2::client::{Connection, Session, Tree};
 use smb2::transport::TcpTransport;
 
-use super::negotiation::{Recorder, check_dialect, validate};
+use super::encryption::{Announcing, Closed, Half, open_share};
+use super::negotiation::{check_dialect, validate};
 use super::refusal::no_session;
 use crate::auth::kerberos::Credential;
 use crate::error::{Error, ErrorKind, Result};
@@ -49,11 +52,11 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
             .with_source(cause)
             .with_hint("check the name, the address and the firewall (TCP 445)")
         })?;
-    let recorder = Recorder::new(transport);
+    let transport = Announcing::new(transport);
     // The name of the DC is its identity, whatever address was connected to.
     let mut connection = Connection::from_transport(
-        Box::new(recorder.clone()),
-        Box::new(recorder.clone()),
+        Box::new(Half(Arc::clone(&transport))),
+        Box::new(Half(Arc::clone(&transport))),
         server.as_str(),
     );
     limit_waiting(&connection, settings);
@@ -65,6 +68,7 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
         .with_source(cause)
         .with_hint("check that the address is that of the domain controller, and what else may listen on TCP 445")
     })?;
+    transport.correct_hash(&connection);
     check_dialect(&connection, settings)?;
     let session = authenticate(&mut connection, settings).await?;
     if !session.should_sign {
@@ -74,20 +78,13 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
         )
         .with_hint("check the account and the server: it may be a guest session, or another machine may be answering"));
     }
-    // The crate derives keys on every SMB 3 session; only a negotiated cipher shows that they can be used.
-    let can_encrypt = connection
-        .params()
-        .is_some_and(|params| params.cipher.is_some());
-    if session.should_encrypt && !can_encrypt {
-        return Err(needs_encryption(settings));
-    }
-    let tree = Tree::connect(&mut connection, "SYSVOL")
+    let tree = open_share(&mut connection, &session, "SYSVOL")
         .await
-        .map_err(|cause| no_session(settings, cause))?;
-    validate(&connection, &tree, &recorder, settings).await?;
-    if tree.encrypt_data && !can_encrypt {
-        return Err(needs_encryption(settings));
-    }
+        .map_err(|closed| match closed {
+            Closed::Refused(cause) => no_session(settings, cause),
+            Closed::NoCipher => needs_encryption(settings),
+        })?;
+    validate(&connection, &tree, &transport, settings).await?;
     Ok((connection, tree))
 }
 
@@ -150,7 +147,7 @@ fn needs_encryption(settings: &SmbSettings) -> Error {
     Error::new(
         ErrorKind::Usage,
         format!(
-            "{} demands SMB encryption, which smb2 does not have",
+            "{} requires SMB encryption, and smb2 could not agree on a cipher with it",
             settings.server
         ),
     )

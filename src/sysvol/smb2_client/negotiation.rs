@@ -5,9 +5,6 @@
 //! which an attacker can bring about by taking 3.1.1 out of the request, both sides compare afterwards, under signature,
 //! what they sent and got [MS-SMB2 3.2.5.5, 3.3.5.15.12]. smb2 does not do that, so it is done here.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use async_trait::async_trait;
 use smb2::client::{Connection, Tree};
 use smb2::msg::header::Header;
 use smb2::msg::ioctl::{
@@ -15,74 +12,20 @@ use smb2::msg::ioctl::{
 };
 use smb2::msg::negotiate::{NegotiateRequest, NegotiateResponse};
 use smb2::pack::{Guid, ReadCursor, Unpack as _};
-use smb2::transport::{ReceiveProgress, TcpTransport, TransportReceive, TransportSend};
 use smb2::types::status::NtStatus;
 use smb2::types::{Command, Dialect, FileId};
 
+use super::encryption::Announcing;
 use super::refusal::no_session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sysvol::connect::{SmbDialect, SmbSettings};
 
-/// A transport that keeps the first message of each direction: the negotiation.
-#[derive(Clone)]
-pub(super) struct Recorder(Arc<Recording>);
-
-struct Recording {
-    transport: TcpTransport,
-    sent: Mutex<Option<Vec<u8>>>,
-    received: Mutex<Option<Vec<u8>>>,
-}
-
-impl Recorder {
-    /// Records what goes through this transport.
-    pub(super) fn new(transport: TcpTransport) -> Self {
-        Self(Arc::new(Recording {
-            transport,
-            sent: Mutex::default(),
-            received: Mutex::default(),
-        }))
-    }
-
-    /// The request and the response; `None` when one of them is malformed.
-    fn negotiation(&self) -> Option<(NegotiateRequest, NegotiateResponse)> {
-        let request = first_of(&self.0.sent)?;
-        let response = first_of(&self.0.received)?;
-        let request = NegotiateRequest::unpack(&mut ReadCursor::new(request.get(Header::SIZE..)?));
-        let response =
-            NegotiateResponse::unpack(&mut ReadCursor::new(response.get(Header::SIZE..)?));
-        Some((request.ok()?, response.ok()?))
-    }
-}
-
-fn first_of(kept: &Mutex<Option<Vec<u8>>>) -> Option<Vec<u8>> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
-fn keep_first(kept: &Mutex<Option<Vec<u8>>>, message: &[u8]) {
-    kept.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get_or_insert_with(|| message.to_vec());
-}
-
-#[async_trait]
-impl TransportSend for Recorder {
-    async fn send(&self, data: &[u8]) -> smb2::Result<()> {
-        keep_first(&self.0.sent, data);
-        self.0.transport.send(data).await
-    }
-}
-
-#[async_trait]
-impl TransportReceive for Recorder {
-    async fn receive(&self) -> smb2::Result<Vec<u8>> {
-        let message = self.0.transport.receive().await?;
-        keep_first(&self.0.received, &message);
-        Ok(message)
-    }
-
-    fn receive_progress(&self) -> Option<Arc<ReceiveProgress>> {
-        self.0.transport.receive_progress()
-    }
+/// The request as it was sent and the response as it arrived; `None` when one of them is malformed.
+fn negotiation(transport: &Announcing) -> Option<(NegotiateRequest, NegotiateResponse)> {
+    let (request, response) = transport.messages()?;
+    let request = NegotiateRequest::unpack(&mut ReadCursor::new(request.get(Header::SIZE..)?));
+    let response = NegotiateResponse::unpack(&mut ReadCursor::new(response.get(Header::SIZE..)?));
+    Some((request.ok()?, response.ok()?))
 }
 
 /// Refuses a dialect that is older than the settings accept.
@@ -139,7 +82,7 @@ fn named(dialect: Dialect) -> &'static str {
 pub(super) async fn validate(
     connection: &Connection,
     tree: &Tree,
-    recorder: &Recorder,
+    transport: &Announcing,
     settings: &SmbSettings,
 ) -> Result<()> {
     let dialect = connection.params().map(|params| params.dialect);
@@ -156,7 +99,7 @@ pub(super) async fn validate(
         )
         .with_hint("another machine is between this one and the domain controller: check the address and the network path")
     };
-    let (request, response) = recorder.negotiation().ok_or_else(changed)?;
+    let (request, response) = negotiation(transport).ok_or_else(changed)?;
     let question = IoctlRequest {
         ctl_code: FSCTL_VALIDATE_NEGOTIATE_INFO,
         file_id: FileId::SENTINEL,

@@ -1,0 +1,147 @@
+//! Rows in aligned columns, fitted to the terminal.
+
+use super::clean::Clean;
+
+/// The blanks between two columns.
+const GAP: u16 = 2;
+/// A word of a name or a path that is longer than this may be broken in a narrow column.
+const SHORT_WORD: usize = 16;
+/// The longest SID of a domain has 55 characters.
+const LONGEST_SID: usize = 55;
+
+/// The lines of a table: headers, then rows; `None` when the terminal of this width is too narrow for it. Without a width
+/// nothing is folded.
+pub(super) fn lines(
+    headers: &[&str],
+    rows: &[Vec<Clean>],
+    width: Option<u16>,
+    bold: bool,
+) -> Option<Vec<String>> {
+    let narrowest = narrowest(headers, rows);
+    if let Some(width) = width
+        && narrowest.iter().map(|column| column + GAP).sum::<u16>() > width
+    {
+        return None;
+    }
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    match width {
+        Some(width) => {
+            table
+                .set_content_arrangement(comfy_table::ContentArrangement::Dynamic)
+                .set_width(width);
+        }
+        None => {
+            table.set_content_arrangement(comfy_table::ContentArrangement::Disabled);
+        }
+    }
+    if bold {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table.set_header(headers.iter().map(|header| {
+        let cell = comfy_table::Cell::new(header);
+        if bold {
+            cell.add_attribute(comfy_table::Attribute::Bold)
+        } else {
+            cell
+        }
+    }));
+    for row in rows {
+        table.add_row(row.iter().map(Clean::as_str));
+    }
+    for (column, narrowest) in table.column_iter_mut().zip(narrowest) {
+        column.set_padding((0, GAP));
+        if width.is_some() {
+            column.set_constraint(comfy_table::ColumnConstraint::LowerBoundary(
+                comfy_table::Width::Fixed(narrowest + GAP),
+            ));
+        }
+    }
+    let text = table.to_string();
+    Some(
+        text.lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect(),
+    )
+}
+
+/// For each column the width under which a header, a short word, a GUID or a SID would be broken: in pieces, none of them can be
+/// copied.
+fn narrowest(headers: &[&str], rows: &[Vec<Clean>]) -> Vec<u16> {
+    let longest = |text: &str| {
+        let words = text.split_whitespace().map(|word| {
+            let length = word.chars().count();
+            let whole =
+                (word.starts_with('{') || word.starts_with("S-1-")) && length <= LONGEST_SID;
+            if whole {
+                length
+            } else {
+                length.min(SHORT_WORD)
+            }
+        });
+        words.max()
+    };
+    let column = |index: usize, header: &str| {
+        let cells = rows.iter().filter_map(|row| row.get(index));
+        let widest = cells.filter_map(|cell| longest(cell.as_str())).max();
+        widest.unwrap_or(0).max(header.len())
+    };
+    headers
+        .iter()
+        .enumerate()
+        .map(|(index, header)| u16::try_from(column(index, header)).unwrap_or(u16::MAX))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(cells: &[&[&str]]) -> Vec<Vec<Clean>> {
+        cells
+            .iter()
+            .map(|row| row.iter().map(|cell| Clean::new(cell)).collect())
+            .collect()
+    }
+
+    #[test]
+    fn guids_and_sids_stay_whole_and_long_names_are_folded() {
+        let sid = format!("S-1-5-21-{}-1-2", "9".repeat(30));
+        let path = "x".repeat(80);
+        let rows = rows(&[&[&format!("two {sid}"), &path], &["a"]]);
+        assert_eq!(narrowest(&["ONE", "PATH", "THREE"], &rows), [43, 16, 5]);
+        let lines = lines(&["ONE", "PATH"], &rows, Some(80), false).unwrap();
+        assert!(lines.iter().any(|line| line.contains(&sid)), "{lines:#?}");
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= 80),
+            "{lines:#?}"
+        );
+    }
+
+    #[test]
+    fn a_name_of_255_characters_costs_the_others_nothing() {
+        let guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}";
+        let name = "ü".repeat(255);
+        let rows = rows(&[&["Default Domain Policy", guid], &[&name, guid]]);
+        let lines = lines(&["NAME", "GUID"], &rows, Some(80), false).unwrap();
+        let row = format!("Default Domain Policy  ");
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.starts_with(&row) && line.ends_with(guid)),
+            "{lines:#?}"
+        );
+        assert!(super::lines(&["NAME", "GUID"], &rows, Some(40), false).is_none());
+    }
+
+    #[test]
+    fn without_a_terminal_nothing_is_folded() {
+        let rows = rows(&[&["a b c", "x"], &["d", ""]]);
+        assert_eq!(
+            lines(&["NAME", "SECOND"], &rows, None, false).unwrap(),
+            ["NAME   SECOND", "a b c  x", "d"]
+        );
+    }
+}

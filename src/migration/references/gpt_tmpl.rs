@@ -1,0 +1,459 @@
+//! References in GptTmpl.inf.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::list::{self, ListEdit};
+use super::other_lines;
+use super::text::{Context, RewrittenText, SpanEdit, TextRewrite, apply, may_hold_reference};
+use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting, unquoted};
+use crate::formats::ini::{self, IniFile, IniLine, splice};
+use crate::model::reference::{Place, Scope};
+
+/// A line of `[Group Membership]` after visiting, before it is known whether it can be written.
+struct GroupLine {
+    number: usize,
+    place: Place,
+    /// The group as it stands and as it is to stand, folded.
+    from: String,
+    to: String,
+    side: Membership,
+    /// The new text of the line; `None` for a line that is to go.
+    text: Option<String>,
+}
+
+/// The new state of a file, and what is needed to write it.
+struct RewrittenTemplate<'a> {
+    ini: IniFile,
+    /// How each section writes its empty lists: what stands behind `=`.
+    empty_lists: HashMap<ListSection, &'a str>,
+    /// The lines whose key, path or service has another name now.
+    renamed: Vec<(usize, Place)>,
+}
+
+/// The sections with lists of principals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum ListSection {
+    PrivilegeRights,
+    GroupMembership,
+}
+
+/// Visits the settings in order of the lines.
+pub(super) fn visit(
+    file: &str,
+    bytes: &Bytes,
+    context: &mut Context<'_, '_>,
+) -> Result<IniFile, String> {
+    let tmpl = GptTmpl::parse(bytes).map_err(|error| error.to_string())?;
+    let mut new = RewrittenTemplate {
+        ini: tmpl.ini.clone(),
+        empty_lists: empty_lists(&tmpl),
+        renamed: Vec::new(),
+    };
+    let mut groups = Vec::new();
+    let mut settings = tmpl.settings().peekable();
+    for line in tmpl.ini.lines() {
+        let setting = settings.next_if(|(other, _)| other.number == line.number);
+        let place = |key: &str| {
+            Place::file(file)
+                .section(line.section.unwrap_or_default())
+                .key(key)
+                .line(line.number)
+        };
+        match setting.map(|(_, setting)| setting) {
+            Some(Setting::PrivilegeRight { right, members }) => {
+                let place = place(right);
+                if let Some(edit) = rewrite_members(&line, members.clone(), &place, context) {
+                    if edit.empty {
+                        let text = format!("{right} has no members left, so nobody is granted it");
+                        context.warning("empty-list", text, &place);
+                    }
+                    let text =
+                        new.with_list(ListSection::PrivilegeRights, line.text, members, &edit);
+                    new.ini.set_text(line.number, text);
+                }
+            }
+            Some(Setting::GroupMembership {
+                group,
+                side,
+                members,
+            }) => {
+                let key = line.pair().map(|(key, _)| key).unwrap_or_default();
+                groups.push(group_line(
+                    &new,
+                    &line,
+                    (group, side, members),
+                    place(key),
+                    context,
+                ));
+            }
+            Some(Setting::Secured { name, sddl, .. }) => {
+                let place = place(line.text.get(name.clone()).unwrap_or_default());
+                let mut edits = Vec::new();
+                edits.extend(rewrite_name(line.text, name, &place, context));
+                let renamed = !edits.is_empty();
+                let descriptor = line.text.get(sddl.clone()).unwrap_or_default();
+                match context.free_text(descriptor, &place, Scope::Gpmc) {
+                    RewrittenText::Unchanged => {}
+                    RewrittenText::Changed(text) => edits.push((sddl, text)),
+                    RewrittenText::Removed => edits.push((sddl, String::new())),
+                }
+                if !edits.is_empty() {
+                    new.ini.set_text(line.number, apply(line.text, edits).0);
+                }
+                if renamed {
+                    new.renamed.push((line.number, place));
+                }
+            }
+            Some(Setting::RegistryValue {
+                path,
+                value_type,
+                data,
+            }) => {
+                let place = place(path);
+                let name = ini::key_span(line.text)
+                    .and_then(|span| rewrite_name(line.text, span, &place, context));
+                match registry_value(line.text, value_type, data, &place, context) {
+                    RewrittenData::Changed(mut edits) => {
+                        if name.is_some() {
+                            new.renamed.push((line.number, place));
+                        }
+                        edits.extend(name);
+                        if !edits.is_empty() {
+                            new.ini.set_text(line.number, apply(line.text, edits).0);
+                        }
+                    }
+                    RewrittenData::Removed => {
+                        let text =
+                            "the value contained only a removed reference, so the line was removed";
+                        context.warning("setting-removed", text, &place);
+                        new.ini.remove_line(line.number);
+                    }
+                }
+            }
+            Some(Setting::Other { .. }) | None => {
+                other_lines::visit(file, &line, &mut new.ini, context);
+            }
+        }
+    }
+    warn_of_duplicates(&new, context);
+    write_groups(groups, &mut new.ini, context);
+    Ok(new.ini)
+}
+
+/// Visits the name of a key, a path or a service: `USERS\S-1-5-21-…\Software`, the key of a profile, a folder on a server. GPMC maps none
+/// of them. The new name, when it has one.
+fn rewrite_name(
+    line: &str,
+    name: Range<usize>,
+    place: &Place,
+    context: &mut Context<'_, '_>,
+) -> Option<SpanEdit> {
+    let old = line.get(name.clone())?;
+    if !may_hold_reference(old) {
+        return None;
+    }
+    match context.free_text(old, place, Scope::All) {
+        RewrittenText::Unchanged => None,
+        RewrittenText::Removed => {
+            context.refuse_removal(old, place);
+            None
+        }
+        RewrittenText::Changed(new) => {
+            let quoted = line
+                .get(..name.start)
+                .is_some_and(|before| before.ends_with('"'));
+            // Without quotes, a sign that the line is divided at would end the name.
+            let ends = |c: char| matches!(c, '=' | ',' | ';');
+            let divided = !quoted && new.matches(ends).count() != old.matches(ends).count();
+            if divided || ini::trim(&new) != new {
+                context.refuse_path(&new, old, place);
+                return None;
+            }
+            Some((name, new))
+        }
+    }
+}
+
+/// Says when mapping gave a key, path or service the name of another one of its section.
+fn warn_of_duplicates(new: &RewrittenTemplate<'_>, context: &mut Context<'_, '_>) {
+    if new.renamed.is_empty() {
+        return;
+    }
+    let tmpl = GptTmpl {
+        ini: new.ini.clone(),
+    };
+    let mut counts: HashMap<(String, String), usize> = HashMap::new();
+    let mut names: HashMap<usize, (String, String)> = HashMap::new();
+    for (line, setting) in tmpl.settings() {
+        let name = match setting {
+            Setting::Secured { name, .. } => line.text.get(name).unwrap_or_default(),
+            Setting::RegistryValue { path, .. } => path,
+            _ => continue,
+        };
+        // Its section is one of four.
+        let section = line.section.unwrap_or_default().to_lowercase();
+        let name = (section, name.to_lowercase());
+        *counts.entry(name.clone()).or_default() += 1;
+        names.insert(line.number, name);
+    }
+    for (number, place) in &new.renamed {
+        let count = names.get(number).and_then(|name| counts.get(name));
+        if count.is_some_and(|&count| count > 1) {
+            let text = "after mapping, another line sets the same item; which of them takes effect is undefined";
+            context.warning("duplicate-value", text, place);
+        }
+    }
+}
+
+/// How the sections with lists of principals write empty lists, by their first one.
+fn empty_lists(tmpl: &GptTmpl) -> HashMap<ListSection, &str> {
+    let mut found = HashMap::new();
+    for (line, setting) in tmpl.settings() {
+        let section = match setting {
+            Setting::PrivilegeRight { .. } => ListSection::PrivilegeRights,
+            Setting::GroupMembership { .. } => ListSection::GroupMembership,
+            _ => continue,
+        };
+        if let Some((_, tail)) = line.text.split_once('=')
+            && ini::trim(tail).is_empty()
+        {
+            found.entry(section).or_insert(tail);
+        }
+    }
+    found
+}
+
+/// Visits a list of principals.
+fn rewrite_members(
+    line: &IniLine<'_>,
+    members: Range<usize>,
+    place: &Place,
+    context: &mut Context<'_, '_>,
+) -> Option<ListEdit> {
+    let list = line.text.get(members)?;
+    let edit = list::rewrite_list(list, ',', |item| context.principal(item, place))?;
+    for item in &edit.duplicates {
+        let text =
+            format!("{item} would be in the list twice after mapping; the duplicate was dropped");
+        context.warning("duplicate-member", text, place);
+    }
+    Some(edit)
+}
+
+impl RewrittenTemplate<'_> {
+    /// A line with another list. An empty one is written as the section writes its empty lists.
+    fn with_list(
+        &self,
+        section: ListSection,
+        line: &str,
+        list: Range<usize>,
+        edit: &ListEdit,
+    ) -> String {
+        if !edit.value.is_empty() {
+            return splice(line, list, &edit.value);
+        }
+        let head = line.split_once('=').map_or(line, |(head, _)| head);
+        let tail = self.empty_lists.get(&section).copied().unwrap_or_default();
+        [head, "=", tail].concat()
+    }
+}
+
+fn group_line(
+    new: &RewrittenTemplate<'_>,
+    line: &IniLine<'_>,
+    (group, side, members): (Range<usize>, Membership, Range<usize>),
+    place: Place,
+    context: &mut Context<'_, '_>,
+) -> GroupLine {
+    let name = line.text.get(group.clone()).unwrap_or_default();
+    let rewrite = context.principal(name, &place);
+    let edit = rewrite_members(line, members.clone(), &place, context);
+    let from = name.to_lowercase();
+    let mut to = from.clone();
+    // The list stands behind the group, so it is written first and the group's span stays good.
+    let mut text = match &edit {
+        Some(edit) => {
+            if edit.empty {
+                let what = match side {
+                    Membership::Members => "has no members left, so clients remove all its members",
+                    Membership::MemberOf => "is no longer a member of any group",
+                };
+                context.warning("empty-list", format!("{name} {what}"), &place);
+            }
+            Some(new.with_list(ListSection::GroupMembership, line.text, members, edit))
+        }
+        None => Some(line.text.to_owned()),
+    };
+    match rewrite {
+        TextRewrite::Keep => {}
+        TextRewrite::Replace(new) => {
+            to = new.to_lowercase();
+            text = text.map(|text| splice(&text, group, &new));
+        }
+        TextRewrite::Remove => text = None,
+    }
+    GroupLine {
+        number: line.number,
+        place,
+        from,
+        to,
+        side,
+        text,
+    }
+}
+
+/// Writes the lines of groups, but not those of different groups that would become one: which of two lists holds is not ours
+/// to say.
+fn write_groups(groups: Vec<GroupLine>, new: &mut IniFile, context: &mut Context<'_, '_>) {
+    // Those that become one group: the first name, and whether another name is among them.
+    let mut merged: HashMap<(bool, &str), (&str, bool)> = HashMap::new();
+    let key = |group: &GroupLine| group.side == Membership::Members;
+    for group in groups.iter().filter(|group| group.text.is_some()) {
+        let (first, several) = merged
+            .entry((key(group), &group.to))
+            .or_insert((&group.from, false));
+        *several |= *first != group.from;
+    }
+    let colliding: HashSet<usize> = groups
+        .iter()
+        .filter(|group| group.text.is_some())
+        .filter(|group| {
+            let found = merged.get(&(key(group), group.to.as_str()));
+            found.is_some_and(|(_, several)| *several)
+        })
+        .map(|group| group.number)
+        .collect();
+    for group in groups {
+        if colliding.contains(&group.number) {
+            let text = format!(
+                "{} and another group of this file would both become {}, so their lines are left unchanged",
+                group.from, group.to
+            );
+            context.error("colliding-sections", text, &group.place);
+            continue;
+        }
+        match group.text {
+            Some(text) => new.set_text(group.number, text),
+            None => {
+                let text = format!(
+                    "the line of {} was removed together with the group",
+                    group.from
+                );
+                context.warning("setting-removed", text, &group.place);
+                new.remove_line(group.number);
+            }
+        }
+    }
+}
+
+/// What became of the data of a line of `[Registry Values]`.
+enum RewrittenData {
+    /// It is edited so; often not at all.
+    Changed(Vec<SpanEdit>),
+    /// Nothing is left of it.
+    Removed,
+}
+
+/// Visits the data of a line of `[Registry Values]`. Strings only: what looks like a reference in other data is told.
+fn registry_value(
+    line: &str,
+    value_type: u32,
+    data: Range<usize>,
+    place: &Place,
+    context: &mut Context<'_, '_>,
+) -> RewrittenData {
+    let fields = match value_type {
+        1 | 2 => vec![data.clone()],
+        7 => quoted_fields(line, data.clone()),
+        _ => {
+            context.warn_of_reference_in_data(line.get(data).unwrap_or_default(), place);
+            return RewrittenData::Changed(Vec::new());
+        }
+    };
+    let is_list = value_type == 7;
+    let mut changed = false;
+    let mut kept = Vec::new();
+    for field in fields {
+        let raw = line.get(field).unwrap_or_default();
+        match visit_string(raw, is_list, place, context) {
+            RewrittenText::Unchanged => kept.push(Cow::Borrowed(raw)),
+            RewrittenText::Changed(text) => {
+                changed = true;
+                kept.push(Cow::Owned(text));
+            }
+            RewrittenText::Removed => changed = true,
+        }
+    }
+    match (changed, kept.is_empty()) {
+        (false, _) => RewrittenData::Changed(Vec::new()),
+        (true, true) => RewrittenData::Removed,
+        (true, false) => RewrittenData::Changed(vec![(data, kept.join(","))]),
+    }
+}
+
+/// How Windows writes a comma within an item of a list: with quotes around the comma, not around the item.
+const QUOTED_COMMA: &str = "\",\"";
+
+/// Visits a string as it stands: in quotes, or bare.
+fn visit_string(
+    raw: &str,
+    is_item: bool,
+    place: &Place,
+    context: &mut Context<'_, '_>,
+) -> RewrittenText {
+    if !may_hold_reference(raw) {
+        return RewrittenText::Unchanged;
+    }
+    let bare = ini::trimmed_span(raw, 0..raw.len());
+    let inside = unquoted(raw, bare.clone());
+    let text = raw.get(inside.clone()).unwrap_or_default();
+    let written = if inside != bare {
+        context.free_text(text, place, Scope::All)
+    } else if is_item && !text.replace(QUOTED_COMMA, "").contains('"') {
+        match context.free_text(&text.replace(QUOTED_COMMA, ","), place, Scope::All) {
+            RewrittenText::Changed(new) => RewrittenText::Changed(new.replace(',', QUOTED_COMMA)),
+            other => other,
+        }
+    } else {
+        match context.free_text(text, place, Scope::All) {
+            // A comma more would begin another item.
+            RewrittenText::Changed(new) if new.matches(',').count() > text.matches(',').count() => {
+                context.refuse_path(&new, text, place);
+                RewrittenText::Unchanged
+            }
+            other => other,
+        }
+    };
+    match written {
+        RewrittenText::Changed(new) => RewrittenText::Changed(splice(raw, inside, &new)),
+        other => other,
+    }
+}
+
+/// The spans between the commas that stand outside of quotes.
+fn quoted_fields(line: &str, data: Range<usize>) -> Vec<Range<usize>> {
+    let mut fields = Vec::new();
+    let mut start = data.start;
+    let mut quoted = false;
+    for (offset, byte) in line
+        .get(data.clone())
+        .unwrap_or_default()
+        .bytes()
+        .enumerate()
+    {
+        match byte {
+            b'"' => quoted = !quoted,
+            b',' if !quoted => {
+                fields.push(start..data.start + offset);
+                start = data.start + offset + 1;
+            }
+            _ => {}
+        }
+    }
+    fields.push(start..data.end);
+    fields
+}

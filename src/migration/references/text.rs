@@ -1,0 +1,620 @@
+//! References inside free text: SIDs, SDDL and UNC paths in registry strings, script parameters and the like. Also the asking that
+//! all visitors share.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::unc_search::unc_paths;
+use super::{Occurrence, ReferenceTarget, Rewrite, Visitor};
+use crate::formats::sddl_text::{self, SddlRole};
+use crate::message::{StatusMessage, printable};
+use crate::model::reference::{Place, Scope};
+use crate::model::sid::Sid;
+
+/// The visitor and what was noticed so far.
+pub(super) struct Context<'c, 'v> {
+    pub visitor: &'c mut Visitor<'v>,
+    pub messages: Vec<StatusMessage>,
+}
+
+/// What is to become of a reference, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TextRewrite {
+    Keep,
+    Replace(String),
+    Remove,
+}
+
+/// What became of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RewrittenText {
+    Unchanged,
+    Changed(String),
+    /// The text was nothing but references, and all of them are to go.
+    Removed,
+}
+
+/// A reference in a text.
+struct TextReference {
+    span: Range<usize>,
+    target: ReferenceTarget,
+    /// What goes when it goes; `None` when the text would not mean anything sensible without it.
+    part: Option<Range<usize>>,
+    role: Option<SddlRole>,
+}
+
+impl Context<'_, '_> {
+    pub fn rewrite_of(&mut self, target: ReferenceTarget, place: &Place, scope: Scope) -> Rewrite {
+        (self.visitor)(&Occurrence {
+            target,
+            place: place.clone(),
+            scope,
+        })
+    }
+
+    pub fn warning(&mut self, code: &str, text: impl Into<String>, place: &Place) {
+        self.messages
+            .push(StatusMessage::warning(code, text).at(place.clone()));
+    }
+
+    pub fn error(&mut self, code: &str, text: impl Into<String>, place: &Place) {
+        self.messages
+            .push(StatusMessage::error(code, text).at(place.clone()));
+    }
+
+    /// Says that a reference stays although it was to go.
+    pub fn refuse_removal(&mut self, what: &str, place: &Place) {
+        let text = format!(
+            "{what} cannot be removed from this setting without changing its meaning, so it is left unchanged"
+        );
+        self.messages.push(
+            StatusMessage::error("cannot-remove", text)
+                .at(place.clone())
+                .with_hint("map it to a destination, or change the setting by hand"),
+        );
+    }
+
+    /// Says that something looks like a UNC path and is left, as nothing is known of its spelling.
+    pub fn warn_of_unusual_path(&mut self, path: &str, place: &Place) {
+        let text = format!(
+            "\"{}\" looks like a UNC path but is not written as one, so it is not mapped",
+            printable(path)
+        );
+        self.messages.push(
+            StatusMessage::warning("unread-path", text)
+                .at(place.clone())
+                .with_hint("change it by hand, or write it as \\\\server\\share"),
+        );
+    }
+
+    /// Says that data which is no text by its type holds what looks like a reference.
+    pub fn warn_of_reference_in_data(&mut self, text: &str, place: &Place) {
+        if may_hold_reference(text)
+            && let Some(what) = first_reference(text)
+        {
+            let text = format!(
+                "the value does not have a text type, so {} in it is left unchanged",
+                printable(what)
+            );
+            self.messages.push(
+                StatusMessage::warning("unread-text", text)
+                    .at(place.clone())
+                    .with_hint("check the value by hand"),
+            );
+        }
+    }
+
+    pub fn wrong_kind(&mut self, what: &str, place: &Place) -> TextRewrite {
+        let text =
+            format!("the destination of {what} is of a different kind, so it is left unchanged");
+        self.error("mapping-wrong_kind", text, place);
+        TextRewrite::Keep
+    }
+
+    /// Says that a new path would be something else than one path where it is to stand, so that the old one stays.
+    pub fn refuse_path(&mut self, new: &str, old: &str, place: &Place) {
+        let text = format!(
+            "the path \"{}\" cannot be written here, so {} is left unchanged",
+            printable(new),
+            printable(old)
+        );
+        self.messages.push(
+            StatusMessage::error("bad-path", text)
+                .at(place.clone())
+                .with_hint("choose a destination without spaces, commas, semicolons or quotes, or change the setting by hand"),
+        );
+    }
+
+    /// Asks about a SID where only a SID can stand.
+    pub fn sid(&mut self, sid: &Sid, text: &str, place: &Place, scope: Scope) -> TextRewrite {
+        let target = ReferenceTarget::Sid {
+            sid: sid.clone(),
+            text: text.to_owned(),
+        };
+        match self.rewrite_of(target, place, scope) {
+            Rewrite::Keep => TextRewrite::Keep,
+            Rewrite::Remove => TextRewrite::Remove,
+            Rewrite::Principal { sid: Some(new), .. } if new == *sid => TextRewrite::Keep,
+            Rewrite::Principal { sid: Some(new), .. } => TextRewrite::Replace(new.to_string()),
+            Rewrite::Principal { sid: None, name } => {
+                let message = format!(
+                    "this field needs a SID and \"{}\" does not resolve to one, so {text} is left unchanged",
+                    name.escape_debug()
+                );
+                self.error("needs-sid", message, place);
+                TextRewrite::Keep
+            }
+            Rewrite::Unc(_) => self.wrong_kind(text, place),
+        }
+    }
+
+    /// Asks about a principal in GptTmpl.inf, where `*SID` or a name can stand; the answer is written so.
+    pub fn principal(&mut self, text: &str, place: &Place) -> TextRewrite {
+        let (marked, bare) = match text.strip_prefix('*') {
+            Some(bare) => (true, bare),
+            None => (false, text),
+        };
+        let old = bare.parse::<Sid>().ok();
+        let target = match &old {
+            Some(sid) => ReferenceTarget::Sid {
+                sid: sid.clone(),
+                text: bare.to_owned(),
+            },
+            None if marked => {
+                let message = format!(
+                    "\"{}\" is not a SID, so it is left unchanged",
+                    bare.escape_debug()
+                );
+                self.warning("bad-sid", message, place);
+                return TextRewrite::Keep;
+            }
+            None => ReferenceTarget::Name(bare.to_owned()),
+        };
+        match self.rewrite_of(target, place, Scope::Gpmc) {
+            Rewrite::Keep => TextRewrite::Keep,
+            Rewrite::Remove => TextRewrite::Remove,
+            Rewrite::Principal { sid: Some(new), .. } if old.as_ref() == Some(&new) => {
+                TextRewrite::Keep
+            }
+            Rewrite::Principal { sid: Some(new), .. } => TextRewrite::Replace(format!("*{new}")),
+            Rewrite::Principal { sid: None, name } if name == text => TextRewrite::Keep,
+            Rewrite::Principal { sid: None, name } => {
+                // A comma or a line end would make other members or settings out of one name.
+                let unfit = |c: char| c.is_control() || matches!(c, ',' | '=' | '"' | ';' | '[');
+                if name.is_empty() || name.starts_with(['*', ' ']) || name.contains(unfit) {
+                    let message = format!(
+                        "the name \"{}\" cannot be written to GptTmpl.inf, so {text} is left unchanged",
+                        name.escape_debug()
+                    );
+                    self.error("bad-name", message, place);
+                    return TextRewrite::Keep;
+                }
+                TextRewrite::Replace(name)
+            }
+            Rewrite::Unc(_) => self.wrong_kind(text, place),
+        }
+    }
+
+    /// Asks about a UNC path. A trailing backslash stays.
+    pub fn unc(&mut self, text: &str, unit: &str, place: &Place, scope: Scope) -> TextRewrite {
+        let target = ReferenceTarget::Unc {
+            text: text.to_owned(),
+            unit: unit.to_owned(),
+        };
+        match self.rewrite_of(target, place, scope) {
+            Rewrite::Keep => TextRewrite::Keep,
+            Rewrite::Remove => TextRewrite::Remove,
+            Rewrite::Unc(new) if new == text => TextRewrite::Keep,
+            Rewrite::Unc(new) => {
+                if new.is_empty() || new.contains(|c: char| c.is_control() || c == '"') {
+                    self.refuse_path(&new, text, place);
+                    return TextRewrite::Keep;
+                }
+                let slash = text.ends_with('\\') && !new.ends_with('\\');
+                TextRewrite::Replace(if slash { new + "\\" } else { new })
+            }
+            Rewrite::Principal { .. } => self.wrong_kind(text, place),
+        }
+    }
+
+    /// Asks about every reference in a text and rewrites it.
+    pub fn free_text(&mut self, text: &str, place: &Place, scope: Scope) -> RewrittenText {
+        let mut edits: Vec<SpanEdit> = Vec::new();
+        let mut ace_removed = false;
+        let (references, unread) = references(text);
+        for span in unread {
+            self.warn_of_unusual_path(text.get(span).unwrap_or_default(), place);
+        }
+        let mut stay: HashSet<&str> = HashSet::new();
+        for reference in references {
+            let rewrite = match &reference.target {
+                ReferenceTarget::Sid { sid, text } => self.sid(sid, text, place, scope),
+                ReferenceTarget::Unc { text, unit } => self.unc(text, unit, place, scope),
+                ReferenceTarget::Name(_)
+                | ReferenceTarget::Computer(_)
+                | ReferenceTarget::Label(_)
+                | ReferenceTarget::SidAndName { .. } => TextRewrite::Keep,
+            };
+            match (rewrite, reference.part) {
+                (TextRewrite::Keep, _) => stay.extend(text.get(reference.span)),
+                (TextRewrite::Replace(new), _) => edits.push((reference.span, new)),
+                (TextRewrite::Remove, Some(part)) => {
+                    let gone = text.get(part.clone()).unwrap_or_default();
+                    match reference.role {
+                        Some(SddlRole::Owner | SddlRole::Group) => self.warning(
+                            "owner-removed",
+                            format!("{gone} was removed from the security descriptor"),
+                            place,
+                        ),
+                        Some(_) => ace_removed = true,
+                        None => {}
+                    }
+                    edits.push((part, String::new()));
+                }
+                (TextRewrite::Remove, None) => {
+                    let what = text.get(reference.span).unwrap_or_default();
+                    self.refuse_removal(what, place);
+                    stay.insert(what);
+                }
+            }
+        }
+        if edits.is_empty() {
+            return RewrittenText::Unchanged;
+        }
+        let (new, written) = apply(text, edits);
+        let broken = broken_paths(text, &new, &written);
+        if !broken.is_empty() {
+            for (old, new) in broken {
+                self.refuse_path(new, old, place);
+            }
+            return RewrittenText::Unchanged;
+        }
+        for exposed in newly_exposed(&new, &stay, &written) {
+            let text = format!(
+                "{} was recognized as a reference only after the text before it was mapped, so it is not mapped",
+                printable(exposed)
+            );
+            self.warning("unread-text", text, place);
+        }
+        if ace_removed && sddl_text::aces(&new).is_empty() {
+            self.warning(
+                "empty-dacl",
+                "the last entry of a security descriptor was removed, so it no longer grants anything",
+                place,
+            );
+        }
+        if new.is_empty() {
+            RewrittenText::Removed
+        } else {
+            RewrittenText::Changed(new)
+        }
+    }
+}
+
+/// What every UNC path and every SID holds one of.
+pub(super) const REFERENCE_MARKERS: [&str; 2] = [r"\\", "-1-"];
+
+/// Whether a text can hold a reference.
+pub(super) fn may_hold_reference(text: &str) -> bool {
+    REFERENCE_MARKERS.iter().any(|mark| text.contains(mark))
+}
+
+/// A span of a text, and what is to stand there.
+pub(super) type SpanEdit = (Range<usize>, String);
+
+/// Where an edit was made: its span in the old text and in the new one.
+pub(super) type AppliedEdit = (Range<usize>, Range<usize>);
+
+/// Applies edits that may lie within or overlap one another: what begins first and reaches farthest wins, and what it covers goes
+/// with it. The new text, and the edits that were made.
+pub(super) fn apply(text: &str, mut edits: Vec<SpanEdit>) -> (String, Vec<AppliedEdit>) {
+    edits.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
+    let mut out = String::with_capacity(text.len());
+    let mut written = Vec::with_capacity(edits.len());
+    let mut position = 0;
+    for (span, new) in edits {
+        if span.start >= position {
+            out.push_str(text.get(position..span.start).unwrap_or_default());
+            let start = out.len();
+            out.push_str(&new);
+            written.push((span.clone(), start..out.len()));
+        }
+        position = position.max(span.end);
+    }
+    out.push_str(text.get(position..).unwrap_or_default());
+    (out, written)
+}
+
+/// The paths that were written but are not read as one path where they stand now, as a blank or a separator in them ends them: the old
+/// ones and the new ones. A path that is the whole text, or is quoted, may hold what it likes, and the item of a list all but the
+/// separator.
+fn broken_paths<'a>(
+    old: &'a str,
+    new: &'a str,
+    written: &[AppliedEdit],
+) -> Vec<(&'a str, &'a str)> {
+    let is_path = |(_, span): &&AppliedEdit| {
+        new.get(span.clone())
+            .is_some_and(|path| path.starts_with("\\\\"))
+    };
+    let mut paths: Option<HashSet<Range<usize>>> = None;
+    let mut broken = Vec::new();
+    for (from, to) in written.iter().filter(is_path) {
+        let around = (old.get(..from.start), old.get(from.end..));
+        let (before, behind) = (around.0.unwrap_or_default(), around.1.unwrap_or_default());
+        let alone = before.is_empty() && behind.is_empty();
+        let quoted = before.ends_with('"') && behind.starts_with('"');
+        let read = paths.get_or_insert_with(|| unc_paths(new).0.into_iter().collect());
+        let item = new.get(to.clone()).is_some_and(|path| !path.contains(';'))
+            && list_part(old, from, &[';']).is_some();
+        if !(alone || quoted || item || read.contains(to)) {
+            let part =
+                |text: &'a str, span: &Range<usize>| text.get(span.clone()).unwrap_or_default();
+            broken.push((part(old, from), part(new, to)));
+        }
+    }
+    broken
+}
+
+/// The references in the new text that were neither written nor meant to stay: a path that was written is shorter than the old one,
+/// or has other signs in it, and what stood in its shade as nothing sensible is now read as the entry of a descriptor.
+fn newly_exposed<'a>(new: &'a str, stay: &HashSet<&str>, written: &[AppliedEdit]) -> Vec<&'a str> {
+    let (found, _) = references(new);
+    let is_written = |start: usize| {
+        let next = written.partition_point(|(_, span)| span.end <= start);
+        written
+            .get(next)
+            .is_some_and(|(_, span)| span.start <= start)
+    };
+    found
+        .into_iter()
+        .filter(|reference| !is_written(reference.span.start))
+        .filter_map(|reference| new.get(reference.span))
+        .filter(|text| !stay.contains(text))
+        .collect()
+}
+
+/// The references in a text, and what looks like a UNC path but is spelled in another way.
+fn references(text: &str) -> (Vec<TextReference>, Vec<Range<usize>>) {
+    let (paths, unread) = unc_paths(text);
+    let mut found: Vec<TextReference> = sddl_text::literal_sids(text)
+        .into_iter()
+        .map(|sid| TextReference {
+            target: ReferenceTarget::Sid {
+                text: text.get(sid.span.clone()).unwrap_or_default().to_owned(),
+                sid: sid.sid,
+            },
+            part: (!sid.part.is_empty()).then_some(sid.part),
+            role: Some(sid.role),
+            span: sid.span,
+        })
+        .collect();
+    found.extend(paths.into_iter().map(|span| {
+        let path = text.get(span.clone()).unwrap_or_default();
+        TextReference {
+            target: ReferenceTarget::Unc {
+                text: path.to_owned(),
+                unit: path.to_owned(),
+            },
+            part: list_part(text, &span, &[';']),
+            role: None,
+            span,
+        }
+    }));
+    let mut taken: Vec<Range<usize>> = found.iter().map(|r| r.span.clone()).collect();
+    taken.sort_by_key(|span| span.start);
+    let mut taken = taken.into_iter().peekable();
+    for (span, sid) in bare_sids(text) {
+        while taken.next_if(|other| other.end <= span.start).is_some() {}
+        if taken.peek().is_some_and(|other| other.start < span.end) {
+            continue;
+        }
+        found.push(TextReference {
+            target: ReferenceTarget::Sid {
+                sid,
+                text: text.get(span.clone()).unwrap_or_default().to_owned(),
+            },
+            part: list_part(text, &span, &[';', ',']),
+            role: None,
+            span,
+        });
+    }
+    found.sort_by_key(|reference| reference.span.start);
+    (found, unread)
+}
+
+/// The first of what is a reference in a text, or looks like one.
+fn first_reference(text: &str) -> Option<&str> {
+    let (found, unread) = references(text);
+    let spans = found.into_iter().map(|reference| reference.span);
+    let first = spans.chain(unread).min_by_key(|span| span.start)?;
+    text.get(first)
+}
+
+/// SIDs that stand as words of their own.
+fn bare_sids(text: &str) -> Vec<(Range<usize>, Sid)> {
+    let mut found = Vec::new();
+    let mut position = 0;
+    while let Some(offset) = text.get(position..).and_then(|rest| rest.find("-1-")) {
+        let dash = position + offset;
+        position = dash + 1;
+        let Some(start) = dash.checked_sub(1) else {
+            continue;
+        };
+        let bounded = text
+            .get(..start)
+            .is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '-'));
+        if let Some((sid, end)) = sddl_text::sid_at(text, start).filter(|_| bounded) {
+            let after = text.get(end..).unwrap_or_default();
+            if !after.starts_with(|c: char| c.is_alphanumeric() || c == '-') {
+                found.push((start..end, sid));
+            }
+            position = end;
+        }
+    }
+    found
+}
+
+/// What has to go to take an item out of a text that is a list: the item and one separator. The whole text, when it is the
+/// only item; `None` when the text is no list at this place.
+fn list_part(text: &str, span: &Range<usize>, separators: &[char]) -> Option<Range<usize>> {
+    let before = text.get(..span.start)?.trim_end_matches([' ', '\t']);
+    let behind = text.get(span.end..)?;
+    let after = behind.trim_start_matches([' ', '\t']);
+    if !(before.is_empty() || before.ends_with(separators)) {
+        return None;
+    }
+    if after.is_empty() {
+        return Some(before.len().saturating_sub(1)..text.len());
+    }
+    let rest = after.strip_prefix(separators)?;
+    let rest = rest.trim_start_matches([' ', '\t']);
+    Some(span.start..text.len() - rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn found(text: &str) -> Vec<String> {
+        references(text)
+            .0
+            .into_iter()
+            .map(|reference| text.get(reference.span).unwrap().to_owned())
+            .collect()
+    }
+
+    /// Rewrites SIDs ending in 7 to S-1-5-9, removes those ending in 8, and moves UNC paths of `old` to `new`.
+    fn rewritten(text: &str) -> (RewrittenText, Vec<String>) {
+        let mut visitor = |occurrence: &Occurrence| match &occurrence.target {
+            ReferenceTarget::Sid { text, .. } if text.ends_with('7') => Rewrite::Principal {
+                sid: Some("S-1-5-9".parse().unwrap()),
+                name: String::new(),
+            },
+            ReferenceTarget::Sid { text, .. } if text.ends_with('8') => Rewrite::Remove,
+            ReferenceTarget::Unc { text, .. } if text.contains("gone") => Rewrite::Remove,
+            ReferenceTarget::Unc { text, .. } if text.contains("old") => {
+                Rewrite::Unc(text.replace("old", "new").trim_end_matches('\\').to_owned())
+            }
+            _ => Rewrite::Keep,
+        };
+        let mut context = Context {
+            visitor: &mut visitor,
+            messages: Vec::new(),
+        };
+        let outcome = context.free_text(text, &Place::file("f"), Scope::All);
+        let codes = context.messages.into_iter().map(|m| m.code).collect();
+        (outcome, codes)
+    }
+
+    fn changed(text: &str) -> RewrittenText {
+        RewrittenText::Changed(text.to_owned())
+    }
+
+    #[test]
+    fn says_what_looks_like_a_path() {
+        for text in [
+            r#"{"a":"\\\\old\\share\\x"}"#,
+            r"\\\\old\\share",
+            r"\\old/share/x",
+            r"run \\old\\share",
+        ] {
+            assert_eq!(
+                rewritten(text),
+                (RewrittenText::Unchanged, vec!["unread-path".to_owned()]),
+                "{text}"
+            );
+        }
+        for text in [
+            r"\\*\SYSVOL",
+            r"\\?\C:\a",
+            r"\\.\pipe\a",
+            r"^\\d+\\w",
+            r"C:\\a\\b",
+            r"\\s",
+        ] {
+            assert_eq!(
+                rewritten(text),
+                (RewrittenText::Unchanged, Vec::new()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn finds_sids_as_words() {
+        assert_eq!(
+            found("S-1-5-7;s-1-1-0,xS-1-5-8 S-1-5-9x HKU\\S-1-5-21-1-2-3-4_Classes S-1-5"),
+            ["S-1-5-7", "s-1-1-0", "S-1-5-21-1-2-3-4"]
+        );
+        assert_eq!(
+            found("v2.10|RUser=D:(A;;CC;;;S-1-5-7)|RMauth=O:LSD:(A;;CC;;;S-1-5-8)|LUOwn=S-1-5-9|"),
+            ["S-1-5-7", "S-1-5-8", "S-1-5-9"]
+        );
+        assert_eq!(found(r"\\s\p\S-1-5-7"), [r"\\s\p\S-1-5-7"]);
+    }
+
+    #[test]
+    fn rewrites_only_the_reference() {
+        assert_eq!(
+            rewritten(" s-1-5-7 ; S-1-5-6").0,
+            changed(" S-1-5-9 ; S-1-5-6")
+        );
+        assert_eq!(rewritten(r"x \\old\a\ y").0, changed(r"x \\new\a\ y"));
+        assert_eq!(rewritten("S-1-5-6").0, RewrittenText::Unchanged);
+        assert_eq!(
+            rewritten("O:S-1-5-7G:BAD:(D;;0X1;;;DU)(A;;RC;;;S-1-5-7)").0,
+            changed("O:S-1-5-9G:BAD:(D;;0X1;;;DU)(A;;RC;;;S-1-5-9)")
+        );
+    }
+
+    #[test]
+    fn says_what_only_the_new_text_shows() {
+        let hidden = r#"\\gone\a((;"(A;;CC;;;S-1-5-0X7)"#;
+        assert_eq!(found(hidden), [r"\\gone\a(("]);
+        assert_eq!(
+            rewritten(hidden),
+            (
+                changed(r#""(A;;CC;;;S-1-5-0X7)"#),
+                vec!["unread-text".to_owned()]
+            )
+        );
+    }
+
+    #[test]
+    fn removes_what_belongs_to_it() {
+        assert_eq!(rewritten("S-1-5-8").0, RewrittenText::Removed);
+        assert_eq!(rewritten("S-1-5-8;S-1-5-18").0, RewrittenText::Removed);
+        assert_eq!(rewritten("S-1-5-8; S-1-5-6").0, changed("S-1-5-6"));
+        assert_eq!(rewritten("S-1-5-6, S-1-5-8").0, changed("S-1-5-6"));
+        assert_eq!(rewritten(r"\\a\b;\\gone\x;c").0, changed(r"\\a\b;c"));
+        assert_eq!(
+            rewritten("O:S-1-5-8G:BAD:(A;;RC;;;S-1-5-8)(A;;RC;;;BA)"),
+            (
+                changed("G:BAD:(A;;RC;;;BA)"),
+                vec!["owner-removed".to_owned()]
+            )
+        );
+        assert_eq!(
+            rewritten("|RUser=D:(A;;CC;;;S-1-5-8)|LUOwn=S-1-5-8|"),
+            (
+                changed("|RUser=D:|LUOwn=S-1-5-8|"),
+                vec!["cannot-remove".to_owned(), "empty-dacl".to_owned()]
+            )
+        );
+        assert_eq!(rewritten(r"run \\gone\x").1, ["cannot-remove"]);
+    }
+
+    proptest! {
+        #[test]
+        fn keeps_what_is_kept_and_never_panics(
+            text in "([\\\\;,:|\"'( )=DA]|S-1-5-[678]|\\\\\\\\old\\\\a|\u{e4}|O:|\\(A;;;;;){0,30}"
+        ) {
+            let mut keep = |_: &Occurrence| Rewrite::Keep;
+            let mut context = Context { visitor: &mut keep, messages: Vec::new() };
+            prop_assert_eq!(context.free_text(&text, &Place::default(), Scope::All), RewrittenText::Unchanged);
+            rewritten(&text);
+        }
+    }
+}
