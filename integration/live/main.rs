@@ -22,6 +22,7 @@ mod create_rename_delete;
 mod delegated_editor;
 mod diff;
 mod directory;
+mod encryption;
 mod formats;
 mod import;
 mod links;
@@ -38,4 +39,5 @@ mod scale;
 #[path = "../support/mod.rs"]
 mod support;
 mod sysvol;
+mod walk;
 mod wmi;

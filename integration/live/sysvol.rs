@@ -50,7 +50,7 @@ fn settings(client: SmbClientChoice, kerberos: bool) -> SmbSettings {
 }
 
 /// Every back end, with the identity it has in the lab: libsmbclient cannot connect to an address with Kerberos.
-async fn back_ends() -> Vec<(&'static str, Arc<dyn Sysvol>)> {
+pub async fn back_ends() -> Vec<(&'static str, Arc<dyn Sysvol>)> {
     let list = [
         ("smb2, Kerberos", SmbClientChoice::Smb2, true),
         ("smb2, NTLM", SmbClientChoice::Smb2, false),
@@ -397,6 +397,29 @@ async fn a_swap_brings_both_renames_or_none() {
         assert_eq!(folder.names(sysvol, "").await, ["fresh", "live"], "{name}");
         folder.remove(sysvol).await;
     }
+}
+
+/// A folder and a file are made, read, given descriptors where that can be, and removed.
+pub async fn reads_and_writes(name: &str, sysvol: &dyn Sysvol) {
+    let folder = Folder::new(sysvol).await;
+    // Larger than one compound takes.
+    let content: Vec<u8> = (0..400_000_u32).flat_map(u32::to_le_bytes).collect();
+    folder.write(sysvol, "file", &content).await;
+    let size = u64::try_from(content.len()).unwrap();
+    let read = sysvol.read(&folder.at("file"), size).await.unwrap();
+    assert_eq!(read, content, "{name}");
+    if sysvol.has_exact_descriptors() {
+        let seeded = "{A1B20006-0C4E-4D1A-8F00-5A3B7C9D0006}".parse().unwrap();
+        let seeded = SysvolPath::gpo(&domain(), seeded);
+        let descriptor = sysvol.security_descriptor(&seeded).await.unwrap();
+        let steps = [descriptor.clone()];
+        let content = Bytes::from_static(b"x");
+        let other = folder.at("other");
+        sysvol.write_new(&other, content, &steps).await.unwrap();
+        let read = sysvol.security_descriptor(&other).await.unwrap();
+        assert_eq!(read, descriptor, "{name}");
+    }
+    folder.remove(sysvol).await;
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ pub struct AuditCsv {
 }
 
 /// The most fields of a line; Windows writes seven.
-pub const MAX_FIELDS: usize = 256;
+pub const MAX_FIELDS: usize = 20_000;
 
 /// A field of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]

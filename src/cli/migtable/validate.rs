@@ -178,13 +178,14 @@ async fn snapshots(args: &ValidateArgs, ui: &Ui) -> Result<Vec<GpoSnapshot>> {
             "--all needs to know where the GPOs are",
         )
         .with_hint("add --backup-dir DIR for backups, or --from DOMAIN for live GPOs")),
-        (None, dir) => stored_snapshots(dir.as_ref(), &args.compared).await,
+        (None, dir) => stored_snapshots(dir.as_ref(), &args.compared, ui).await,
     }
 }
 
 async fn stored_snapshots(
     dir: Option<&PathBuf>,
     compared: &ComparedArgs,
+    ui: &Ui,
 ) -> Result<Vec<GpoSnapshot>> {
     let mut specs = compared.against.clone();
     if let Some(dir) = dir.filter(|_| compared.all) {
@@ -211,6 +212,9 @@ async fn stored_snapshots(
                 ),
                 _ => error,
             })?;
+        for message in backup.damage_warnings() {
+            ui.message(&message);
+        }
         snapshots.push(backup.snapshot);
     }
     Ok(snapshots)
