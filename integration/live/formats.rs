@@ -43,6 +43,8 @@ fn a_path_into_the_gpos_own_folder_arrives_in_the_targets() {
     let backup = &back_up("src.test", &["Logon Scripts"])["Logon Scripts"];
     let own = r"\\src.test\SysVol\src.test\Policies\{A1B20004-0C4E-4D1A-8F00-5A3B7C9D0004}";
     let other = r"\\dc1.src.test\sysvol\src.test\Policies\{A1B20006-0C4E-4D1A-8F00-5A3B7C9D0006}";
+    // The hashes are those of the file that gpoctl wrote.
+    std::fs::remove_file(backup.join("gpoctl.json")).unwrap();
     let scripts = backup.join("DomainSysvol/GPO/Machine/Scripts");
     std::fs::write(
         scripts.join("scripts.ini"),
@@ -304,6 +306,8 @@ fn firewall_rules_conditions_and_audit_policy_name_the_targets_group() {
             data: utf16_bytes(&(rule(helpdesk) + "\0")),
         }],
     };
+    // The hashes are those of the file that gpoctl wrote.
+    std::fs::remove_file(backup.join("gpoctl.json")).unwrap();
     std::fs::write(files.join("Registry.pol"), pol.to_bytes()).unwrap();
     let head = "Machine Name,Policy Target,Subcategory,Subcategory GUID,Inclusion Setting,Exclusion Setting,Setting Value\r\n";
     let audit = |sid: &str| format!("{head},,FileGlobalSacl,,,,\"S:(AU;SAFA;FA;;;{sid})\"\r\n");

@@ -239,6 +239,7 @@ fn another_domain_is_refused_and_told_what_does_it() {
     let mut other = text.clone();
     other.replace_range(at..at + 38, "{11111111-2222-3333-4444-555555555555}");
     std::fs::write(&info, other).unwrap();
+    std::fs::remove_file(info.with_file_name("gpoctl.json")).unwrap();
     let said = restore("src.test", &backup);
     assert_eq!(said.status, 1, "{}", said.stderr);
     assert!(
@@ -267,6 +268,7 @@ fn a_filter_that_is_gone_is_left_out_and_said() {
         ),
     )
     .unwrap();
+    std::fs::remove_file(xml.with_file_name("gpoctl.json")).unwrap();
     let result = restore("src.test", &backup).json();
     assert!(codes(&result).contains(&"wmi-filter-gone".to_owned()));
     let now = gpo_named(&state("src"), name);

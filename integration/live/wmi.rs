@@ -290,6 +290,7 @@ fn relinking_needs_one_filter_of_that_name() {
         };
         assert!(text.contains(called));
         std::fs::write(&xml, text.replace(called, &renamed)).unwrap();
+        std::fs::remove_file(xml.with_file_name("gpoctl.json")).unwrap();
         let import = ["import", &source, "--into", &name, "--relink-wmi-filter"];
 
         let before = state(to);

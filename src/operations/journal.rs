@@ -9,7 +9,7 @@ mod prune;
 mod stored;
 
 pub use prune::{decide, remove, remove_leftovers};
-pub use stored::{OperationState, StoredOperation, find, list};
+pub use stored::{OperationState, StoredOperation, events, find, list};
 
 use std::fs::File;
 use std::io::Write as _;

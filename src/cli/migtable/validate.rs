@@ -170,6 +170,9 @@ async fn snapshots(args: &ValidateArgs, ui: &Ui) -> Result<Vec<GpoSnapshot>> {
                     ),
                     _ => error,
                 })?;
+            for message in backup.damage_warnings() {
+                ui.message(&message);
+            }
             snapshots.push(backup.snapshot);
         }
         return Ok(snapshots);
