@@ -62,7 +62,10 @@ fn what_requires_encryption_gets_it() {
     ] {
         let required = Required::new(section, line);
         // Both back ends, with both ways to log in.
-        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             for (name, sysvol) in back_ends().await {
                 reads_and_writes(name, &*sysvol).await;
