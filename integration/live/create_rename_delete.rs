@@ -561,3 +561,45 @@ fn a_deletion_that_fails_half_way_is_undone() {
     assert_same(&beginning, &settled(state("src")));
     judges_are_content("src");
 }
+
+#[test]
+#[ignore = "needs the lab"]
+fn a_hostile_display_name_forges_nothing() {
+    let _alone = alone();
+    let text = |arguments: &[&str]| gpoctl(&[arguments, &["--domain", "dst.test"]].concat());
+    // What a delegated editor can write into a display name with any LDAP client.
+    let name = "Evil\u{2028}forged\u{202e}\u{feff}\u{200b}";
+    let escaped = "Evil\\u{2028}forged\\u{202e}\\u{feff}\\u{200b}";
+    let created = text(&["create", name, "--yes"]);
+    assert_eq!(created.status, 0, "{}", created.stderr);
+    let backups = scratch().join("hostile");
+    let to = backups.to_str().unwrap();
+    let mut said = vec![created];
+    for arguments in [
+        vec!["list"],
+        vec!["show", name],
+        vec!["rename", name, "Good", "--dry-run"],
+        vec!["set-status", name, "none", "--dry-run"],
+        vec!["delete", name, "--dry-run"],
+        vec!["check", name],
+        vec!["backup", name, "--to", to],
+        vec!["diff", name, name],
+    ] {
+        said.push(text(&arguments));
+    }
+    said.push(gpoctl(&["backups", "list", to]));
+    said.push(gpoctl(&["backups", "show", to, name]));
+    said.push(gpoctl(&["operations", "list"]));
+    let listed = text(&["list", "--json"]).json();
+    let gpos = listed["gpos"].as_array().unwrap();
+    assert!(gpos.iter().any(|gpo| gpo["display_name"] == name));
+    let deleted = text(&["delete", name, "--yes"]);
+    assert_eq!(deleted.status, 0, "{}", deleted.stderr);
+    said.push(deleted);
+    for said in said {
+        let all = format!("{}{}", said.stdout, said.stderr);
+        let hidden = |c: char| matches!(c, '\u{200b}' | '\u{2028}' | '\u{202e}' | '\u{feff}');
+        assert!(!all.contains(hidden), "{all:?}");
+        assert!(all.contains(escaped), "{all}");
+    }
+}

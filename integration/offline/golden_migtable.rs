@@ -34,7 +34,7 @@ fn a_table_is_made_edited_and_shown() {
     assert_eq!(
         again.stderr,
         format!(
-            "error: {path} exists already\n  choose another name, or change the table with set, remove and populate\n"
+            "error: {path} already exists\n  choose another name, or change the table: gpoctl migtable set, remove, populate\n"
         )
     );
     let set = |arguments: &[&str]| {
@@ -95,7 +95,7 @@ fn a_table_is_made_edited_and_shown() {
     assert_eq!(missing.status, 1);
     assert_eq!(
         missing.stderr,
-        "error: migration table lab.migtable has no row for \"nobody\"\n  write the source as gpoctl migtable show gives it\n"
+        "error: migration table lab.migtable has no row for \"nobody\"\n  use the source as gpoctl migtable show prints it\n"
     );
     assert_eq!(
         std::fs::read_dir(file.parent().unwrap()).unwrap().count(),
@@ -113,7 +113,7 @@ fn what_no_domain_can_make_right_is_refused_and_the_file_stays() {
     let cases: [(&[&str], &str); 7] = [
         (
             &["a@b", "--to", "c@d"],
-            "error: source \"a@b\" has no row yet, and a new one needs a type\n  add --type with one of User, Computer, LocalGroup, GlobalGroup, UniversalGroup, UNCPath, Unknown\n",
+            "error: source \"a@b\" has no row yet, and a new row needs a type\n  add --type with one of User, Computer, LocalGroup, GlobalGroup, UniversalGroup, UNCPath, Unknown\n",
         ),
         (
             &[r"\\a\b", "--type", "UNCPath", "--none"],
@@ -374,7 +374,7 @@ fn warnings_have_a_status_of_their_own() {
         (missing.status, missing.stderr.as_str()),
         (
             2,
-            "error: no row of the table leads to the host fs1, so it was not asked\n  name a host as it stands in a destination \\\\HOST\\share\n"
+            "error: no row of the table has a path on the host fs1, so it was not tested\n  use the host name of a destination \\\\HOST\\share\n"
         )
     );
     let none = migtable(&["validate", "/nowhere/x.migtable"]);
@@ -382,7 +382,7 @@ fn warnings_have_a_status_of_their_own() {
         (none.status, none.stderr.as_str()),
         (
             1,
-            "error: cannot read the migration table /nowhere/x.migtable: No such file or directory (os error 2)\n  name a .migtable file, or make one: gpoctl migtable new FILE\n"
+            "error: cannot read the migration table /nowhere/x.migtable: No such file or directory (os error 2)\n  name a .migtable file, or create one: gpoctl migtable new FILE\n"
         )
     );
 }
@@ -442,7 +442,7 @@ fn a_template_is_filled_in() {
     assert_eq!(std::fs::read(&file).unwrap(), utf16(&template));
     let again = fill(&all, &[]);
     assert_eq!(again.status, 1);
-    assert!(again.stderr.contains("exists already"), "{}", again.stderr);
+    assert!(again.stderr.contains("already exists"), "{}", again.stderr);
     assert_eq!(fill(&all, &["--overwrite"]).status, 0);
     for (definition, sentence) in [
         (
@@ -473,7 +473,7 @@ fn what_is_wrong_with_the_command_line_is_said_before_anybody_connects() {
         ),
         (
             &["validate", path, "--against", "Workstation Security"],
-            "error: \"Workstation Security\" is not the folder of a backup\n  name the {ID} folder, or give --backup-dir; for a GPO, name its domain with --from\n",
+            "error: \"Workstation Security\" is not the folder of a backup\n  name the {ID} folder, or use --backup-dir; for a live GPO, use --from DOMAIN\n",
         ),
     ] {
         let said = migtable(arguments);

@@ -8,6 +8,7 @@
     reason = "functions that tests call are outside of test functions"
 )]
 
+mod backup_folders;
 mod backups;
 mod golden_migtable;
 mod invariants;

@@ -64,6 +64,7 @@ fn targets(folder: &Path) -> Vec<PathBuf> {
         .flatten()
         .flat_map(|list| list.as_array().unwrap());
     lists
+        .chain(manifest.get("lib"))
         .map(|target| folder.join(target["path"].as_str().unwrap()))
         .collect()
 }

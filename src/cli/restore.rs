@@ -33,6 +33,10 @@ pub(super) struct RestoreArgs {
     #[arg(long)]
     accept_damaged: bool,
 
+    /// Grant the permissions of the backup also to accounts that do not administer the domain
+    #[arg(long)]
+    accept_permissions: bool,
+
     #[command(flatten)]
     writing: WritingArgs,
 
@@ -51,5 +55,9 @@ pub(super) async fn run(args: RestoreArgs, ui: &Ui) -> Result<u8> {
     };
     let control = ui.control();
     let plan = plan(&session, &stored, &options, &control).await?;
-    finish(session, &plan, &args.writing, &control, ui).await
+    let writing = WritingArgs {
+        accept_permissions: args.accept_permissions,
+        ..args.writing
+    };
+    finish(session, &plan, &writing, &control, ui).await
 }

@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_no_domain_can_make_right() {
+    fn finds_rows_that_are_invalid_in_any_domain() {
         let set = |text: &str| Destination::Set(text.to_owned());
         let group = EntryType::Principal(PrincipalType::GlobalGroup);
         let rows = [
@@ -492,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_fill_in_and_percents_in_names_are_no_placeholders() {
+    fn client_variables_and_percents_in_names_are_not_placeholders() {
         let set = |text: &str| Destination::Set(text.to_owned());
         let group = EntryType::Principal(PrincipalType::GlobalGroup);
         let rows = [

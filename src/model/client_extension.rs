@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_entry_is_a_guid_and_stands_once() {
+    fn every_entry_is_a_distinct_guid() {
         for (guid, name) in KNOWN {
             assert_eq!(name_of(guid.parse().unwrap()), Some(*name));
         }

@@ -14,6 +14,7 @@ use super::rights;
 use super::secrets::refuse_passwords;
 use super::self_lockout::SelfLockout;
 use super::settings::{NewSettings, name_is_free, objects_for};
+use super::stage::descriptors_not_set;
 use crate::directory::{DomainInfo, GpoObject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
@@ -179,6 +180,7 @@ pub async fn plan(
     }
     .plan()?;
     rights::check(to, &plan).await?;
+    plan.messages.extend(descriptors_not_set(to, &plan));
     plan.messages
         .extend(SelfLockout::of(to.info(), &plan).map(|self_lockout| self_lockout.message()));
     Ok(plan)

@@ -13,6 +13,7 @@ use super::read;
 use super::rights;
 use super::secrets::refuse_passwords;
 use super::settings::{NewSettings, name_is_free, objects_for, present_version, wmi_link};
+use super::stage::descriptors_not_set;
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
@@ -121,7 +122,7 @@ pub async fn plan(
         &plan_target,
         false,
     )?;
-    let plan = NewSettings {
+    let mut plan = NewSettings {
         verb: Verb::Import,
         source: Some(PlanSource {
             backup_id: backup.info.id,
@@ -150,6 +151,7 @@ pub async fn plan(
     }
     .plan()?;
     rights::check(session, &plan).await?;
+    plan.messages.extend(descriptors_not_set(session, &plan));
     Ok(plan)
 }
 

@@ -15,6 +15,7 @@ use super::rights;
 use super::secrets::stored_passwords;
 use super::self_lockout::SelfLockout;
 use super::settings::{NewSettings, higher, name_is_free, present_version, wmi_link};
+use super::stage::descriptors_not_set;
 use crate::backup::StoredBackup;
 use crate::directory::links::Som;
 use crate::error::{Error, ErrorKind, Result};
@@ -137,6 +138,7 @@ pub async fn plan(
         .with_hint("import the backup instead: it leaves the permissions alone"));
     }
     rights::check(session, &plan).await?;
+    plan.messages.extend(descriptors_not_set(session, &plan));
     plan.messages
         .extend(SelfLockout::of(session.info(), &plan).map(|self_lockout| self_lockout.message()));
     Ok(plan)

@@ -17,6 +17,7 @@ use crate::migration::table::{MigrationTable, TEMPLATE};
 /// added at the end and needs --type. A row that cannot be valid in any domain, such as --none for a UNC path, is refused.
 #[derive(Debug, Args)]
 #[command(
+    override_usage = "gpoctl migtable set [OPTIONS] <FILE> <SOURCE> --to <DESTINATION>\n       gpoctl migtable set [OPTIONS] <FILE> <SOURCE> --same|--none|--relative",
     after_help = "Examples:\n  gpoctl migtable set lab.migtable Helpdesk@corp.example \\\n      --type GlobalGroup --to Support@lab.example\n  gpoctl migtable set lab.migtable '\\\\fs1\\profiles$' \\\n      --type UNCPath --to '\\\\fs9\\profiles$'"
 )]
 pub(in crate::cli) struct SetArgs {

@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unread_file_is_an_error_where_a_mapping_fails_on_it() {
+    async fn an_unparsable_file_is_an_error_in_exclusive_mode() {
         let mut gpo = snapshot("");
         gpo.tree.insert_file(
             &"User\\Preferences\\Drives\\Drives.xml".parse().unwrap(),

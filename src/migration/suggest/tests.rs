@@ -180,7 +180,7 @@ async fn a_builtin_group_goes_by_its_plain_name_in_every_notation() {
 }
 
 #[tokio::test]
-async fn all_else_is_left_with_what_comes_closest() {
+async fn uncertain_rows_get_the_most_similar_names() {
     let rows = [
         (GlobalGroup, "alice@src.test"),
         (LocalGroup, "Backup Crew@src.test"),
@@ -214,7 +214,7 @@ async fn all_else_is_left_with_what_comes_closest() {
 }
 
 #[tokio::test]
-async fn the_source_domain_tells_sids_and_types() {
+async fn the_source_domain_resolves_sids_and_types() {
     let rows = [
         (Unknown, "S-1-5-21-1-1-1-1001"),
         (Unknown, "S-1-5-21-1-1-1-1002"),
@@ -237,7 +237,7 @@ async fn the_source_domain_tells_sids_and_types() {
 }
 
 #[tokio::test]
-async fn of_several_domains_the_source_must_be_named() {
+async fn with_several_domains_the_source_must_be_given() {
     let rows = [
         (User, "alice@src.test"),
         (User, "SRC\\crew"),
@@ -305,7 +305,7 @@ async fn of_several_domains_the_source_must_be_named() {
 }
 
 #[tokio::test]
-async fn rows_with_any_other_destination_stay() {
+async fn rows_with_any_other_destination_are_kept() {
     let mut table = table(&[(User, "alice@src.test"), (User, "crew@src.test")]);
     for (source, destination) in [
         ("alice@src.test", Destination::None),
@@ -358,7 +358,7 @@ impl PrincipalList for Large {
 
 /// Each row with each account would be a hundred million comparisons.
 #[tokio::test]
-async fn thousands_of_rows_find_what_comes_closest_among_tens_of_thousands() {
+async fn thousands_of_rows_are_matched_against_tens_of_thousands_of_names() {
     let mut table = MigTable::new();
     let entry = |number: u32| Entry {
         source: format!("Branch{number}-Staf@src.test"),

@@ -106,6 +106,7 @@ pub async fn apply_changes(
             }
         }
     }
+    messages.extend(entries_left_out(domain.sysvol(), list));
     Ok(ChangeResult {
         format_version: 1,
         status: OverallStatus::Done,
@@ -114,6 +115,25 @@ pub async fn apply_changes(
         plan: ChangeSteps {
             steps: list.changes.clone(),
         },
+    })
+}
+
+/// Reports that files got their permissions without the object entries of the plan. That is right for this server, but it was
+/// upgraded from a version that stored them, and only its own tool removes them from all other files.
+fn entries_left_out(sysvol: &dyn SysvolRead, list: &ChangeList) -> Option<StatusMessage> {
+    let left_out = list.changes.iter().any(|planned| match &planned.change {
+        Change::Descriptors { entries, .. } => entries.iter().any(|entry| {
+            SecurityDescriptor::parse(&entry.new.0)
+                .is_ok_and(|new| as_stored(sysvol, new.clone()) != new)
+        }),
+        _ => false,
+    });
+    left_out.then(|| {
+        StatusMessage::warning(
+            "object-entries-refused",
+            "this version of Samba refuses object entries in the permissions of files, so they were set without them",
+        )
+        .with_hint("an earlier version stored them on other files; run samba-tool ntacl sysvolreset on the domain controller to remove them everywhere")
     })
 }
 
