@@ -39,7 +39,7 @@ use ui::Ui;
 #[derive(Debug, Parser)]
 #[command(
     name = "gpoctl",
-    version,
+    version = env!("GPOCTL_VERSION"),
     propagate_version = true,
     max_term_width = 110
 )]
