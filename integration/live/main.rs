@@ -18,6 +18,7 @@ mod mapping;
 mod migtable;
 mod operations;
 mod preferences;
+mod readme;
 mod restore;
 mod rollback;
 mod round_trips;

@@ -4,5 +4,6 @@ mod golden_migtable;
 mod invariants;
 mod parser_failures;
 mod properties;
+mod readme;
 #[path = "../support/mod.rs"]
 mod support;
