@@ -15,8 +15,9 @@
 //! [`RelPath`](crate::model::safe_name::RelPath), and everything is bounded.
 
 mod compose;
+mod damage;
 mod delete;
-mod folder;
+pub(crate) mod folder;
 mod index;
 mod list;
 mod prune;
@@ -32,10 +33,10 @@ pub use list::{find_by_id, latest, list, resolve};
 pub use prune::{PruneDecision, decide as decide_pruning};
 pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
 pub use verify::{Verified, verify, verify_all};
-pub use write::{MAX_COMMENT, Staged, check, commit, make_folder, stage, write};
+pub use write::{MAX_COMMENT, Staged, Target, check, commit, open, stage, write};
 
 use crate::formats::bkup_info::BackupInst;
-use crate::message::StatusMessage;
+use crate::message::{Severity, StatusMessage};
 use crate::model::backup_context::BackupContext;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
@@ -88,6 +89,19 @@ pub struct StoredBackup {
     pub context: BackupContext,
     /// What is wrong with it.
     pub problems: Vec<StatusMessage>,
+    /// The files that are not what gpoctl wrote, an error each; empty for a backup without hashes.
+    pub damage: Vec<StatusMessage>,
+}
+
+impl StoredBackup {
+    /// Its damage, for those who only look at it.
+    pub fn damage_warnings(&self) -> Vec<StatusMessage> {
+        let warning = |message: &StatusMessage| StatusMessage {
+            severity: Severity::Warning,
+            ..message.clone()
+        };
+        self.damage.iter().map(warning).collect()
+    }
 }
 
 impl BackupInfo {

@@ -5,6 +5,7 @@ mod backup;
 mod backups;
 mod change_list;
 mod check;
+mod complete;
 mod completions;
 mod config;
 mod connection;
@@ -12,6 +13,7 @@ mod copy;
 mod create;
 mod delete;
 mod diff;
+mod help;
 mod import;
 mod keep;
 mod link;
@@ -20,6 +22,7 @@ mod man;
 mod mapping;
 mod migtable;
 mod operations;
+mod permissions;
 mod plan;
 mod rename;
 mod report;
@@ -30,34 +33,49 @@ mod ui;
 mod wmi;
 mod writing;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::{Error, ErrorKind, Result};
 use ui::Ui;
 
-/// Back up Group Policy Objects and import them into other Active Directory and Samba domains
+/// The widest line of help; longer ones are hard to read.
+const WIDTH: usize = 110;
+
+/// Back up, import, copy and check Group Policy Objects of Active Directory and Samba domains
+///
+/// Every command that changes a domain first shows the whole change and asks. Each change is recorded and can be taken back with
+/// gpoctl operations undo.
 #[derive(Debug, Parser)]
 #[command(
     name = "gpoctl",
     version = env!("GPOCTL_VERSION"),
-    propagate_version = true,
-    max_term_width = 110
-)]
-#[command(
-    after_help = "Exit status: 0 done; 1 failed, nothing changed; 2 usage; 3 partly done; 4 a check found warnings only; 130 stopped on request, nothing left half-written."
+    max_term_width = WIDTH,
+    disable_help_flag = true,
+    disable_help_subcommand = true,
+    after_help = ROOT_TEXT
 )]
 struct Cli {
-    /// Print JSON on standard output instead of text
-    #[arg(long, global = true)]
+    /// Print JSON instead of text
+    #[arg(long, global = true, help_heading = help::GLOBAL, display_order = 900)]
     json: bool,
 
-    /// Say what happens below: LDAP, SMB, Kerberos (repeat for more)
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Log LDAP, SMB and Kerberos activity to standard error; repeat for more
+    #[arg(
+        short, long, global = true, help_heading = help::GLOBAL, display_order = 901,
+        action = clap::ArgAction::Count
+    )]
     verbose: u8,
 
-    /// Print no progress and no hints
-    #[arg(short, long, global = true)]
+    /// Print no progress, notes or hints
+    #[arg(short, long, global = true, help_heading = help::GLOBAL, display_order = 902)]
     quiet: bool,
+
+    /// Print help; -h prints a summary
+    #[arg(
+        id = "help", short = 'h', long = "help", global = true, help_heading = help::GLOBAL, display_order = 903,
+        action = clap::ArgAction::Help
+    )]
+    _help: Option<bool>,
 
     #[command(subcommand)]
     command: Command,
@@ -90,7 +108,26 @@ enum Command {
     Diff(diff::DiffArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+    Help(help::HelpArgs),
 }
+
+const ROOT_TEXT: &str = "Examples:
+  gpoctl list --domain corp.example
+  gpoctl backup --all --to /backups --domain corp.example
+  gpoctl import \"Workstation Security\" --backup-dir /backups \\
+      --into \"Workstation Security\" --domain lab.example --dry-run
+
+Topics:
+  gpoctl help connection        options, profiles and identities
+  gpoctl help migration-tables  mapping principals and UNC paths
+
+Exit status:
+  0    done
+  1    failed, nothing was changed; or a check found errors
+  2    wrong usage or configuration
+  3    partly done, or something is left to undo or clean up
+  4    a check found warnings, but no errors
+  130  stopped by Ctrl-C or by answering no, nothing is half-written";
 
 /// How long tasks that still run may take to end.
 const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
@@ -102,7 +139,14 @@ pub fn main() -> u8 {
 
 /// As [`main`], with these words as the command line, the first of which is the name of the program. A process may call it many times.
 pub fn main_with(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(words) {
+    let words: Vec<std::ffi::OsString> = words.into_iter().collect();
+    if let Some(status) = complete::answer(&words) {
+        return status;
+    }
+    let parsed = help::command()
+        .try_get_matches_from(words)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // clap prints help to standard output and errors to standard error, and knows which is which.
@@ -157,6 +201,7 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
         Command::Diff(args) => diff::run(args, ui).await,
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
+        Command::Help(args) => help::run(&args, ui),
     }
 }
 
@@ -178,13 +223,13 @@ fn init_log(verbose: u8) {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Command, CommandFactory as _};
+    use clap::Command;
 
-    use super::Cli;
+    use super::help;
 
     #[test]
     fn the_definition_holds_together() {
-        Cli::command().debug_assert();
+        help::command().debug_assert();
     }
 
     /// Every command that does something itself, with its path.
@@ -200,7 +245,7 @@ mod tests {
             }
         }
         let mut found = Vec::new();
-        look(&Cli::command(), "gpoctl", &mut found);
+        look(&help::command(), "gpoctl", &mut found);
         found
     }
 

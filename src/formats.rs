@@ -1,11 +1,12 @@
 //! File formats: bytes to values and back, one file per format. No I/O, no panic on any input.
 //!
-//! Every parser keeps what it read: `parse(x).to_bytes() == x` for every accepted input, and an edit changes nothing but
-//! what it has to. [`text`] knows encodings, [`ini`] lines, sections and pairs; [`gpt_ini`], [`gpt_tmpl`], [`fdeploy`],
-//! [`scripts`], [`audit_csv`] and [`gpe_ini`] are views on [`ini`]; [`preferences`] is one on [`xml_tree::document`].
-//! [`registry_pol`] and [`aas`] are binary. [`sddl_text`] edits SDDL in place, wherever it stands; [`firewall_rule`] takes the
-//! rules of Windows Firewall apart, which stand in Registry.pol. The XML files of a backup folder keep their bytes while their
-//! value is unchanged ([`verbatim::Verbatim`]). [`wmi_mof`] is no part of a GPO: a WMI filter as GPMC exports it.
+//! Every parser keeps its input: `parse(x).to_bytes() == x` for every accepted input, and an edit changes only the
+//! edited part. [`text`] handles encodings, [`ini`] lines, sections and pairs; [`gpt_ini`], [`gpt_tmpl`], [`fdeploy`],
+//! [`scripts`], [`audit_csv`] and [`gpe_ini`] are views on [`ini`]; [`preferences`] is a view on
+//! [`xml_tree::document`]. [`registry_pol`] and [`aas`] are binary. [`sddl_text`] edits SDDL in place;
+//! [`firewall_rule`] parses the Windows Firewall rules in Registry.pol. The XML files of a backup folder keep their
+//! bytes while their value is unchanged ([`verbatim::Verbatim`]). [`wmi_mof`] is not part of a GPO: it is a WMI filter
+//! as GPMC exports it.
 
 pub mod aas;
 pub mod audit_csv;

@@ -1,7 +1,7 @@
-//! References in a snapshot, the migration table, resolving, mapping, and the report of it all.
+//! References in a snapshot, the migration table, and the mapping of one to the other.
 //!
-//! [`references`] knows where references stand: one visitor per format serves both the scan and the rewriting, so what is
-//! found is what is mapped.
+//! [`references`] finds references: one visitor per file format serves both scanning and rewriting, so that exactly
+//! what is found is mapped.
 
 pub mod fill;
 pub mod inventory;

@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::safe_name::{RelPath, SafeName};
+use crate::model::security_descriptor::FileEntries;
 
 /// A path on the share `SYSVOL` of the DC of the session: `<domain>\Policies`, or `<domain>\Policies\{GUID}\…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,6 +189,12 @@ pub trait SysvolRead: Send + Sync {
 
     /// Whether security descriptors can be read and written faithfully.
     fn has_exact_descriptors(&self) -> bool;
+
+    /// Which entries this server stores in the DACL of a file, if [`Sysvol::probe_file_entries`] has found it out on this
+    /// connection.
+    fn file_entries(&self) -> Option<FileEntries> {
+        None
+    }
 }
 
 /// What can be written. Nothing here overwrites a file in place: new names are created, then renamed.
@@ -223,6 +230,17 @@ pub trait Sysvol: SysvolRead {
 
     /// Deletes an empty folder; `Conflict` when it is not empty.
     async fn remove_dir(&self, path: &SysvolPath) -> Result<()>;
+
+    /// Finds out which entries a Samba server stores in the DACL of a file, once per connection: an empty file is made in
+    /// this folder, given a DACL without and one with an object entry, and deleted by closing it, in one compound. Nothing is
+    /// found out, and that is no error, where the account may not make files in the folder or may not set their DACL, and on a
+    /// back end that cannot write descriptors.
+    ///
+    /// # Errors
+    /// `Connect` when the connection is gone.
+    async fn probe_file_entries(&self, _folder: &SysvolPath) -> Result<()> {
+        Ok(())
+    }
 
     /// Sets each of these descriptors in turn: owner, group and DACL as far as the account may. `Denied` when it may not.
     async fn set_security_descriptors(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::support::corpus;
 use gpoctl::backup;
 use gpoctl::model::allowed_object::AllowedObject;
 use gpoctl::operations::check::extensions::{Half, in_order, needed};
@@ -20,14 +21,9 @@ fn backups(dir: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn settings_without_their_extension_are_those_gpmc_calls_unknown() {
-    let Some(corpus) = std::env::var_os("GPOCTL_CORPUS").map(PathBuf::from) else {
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("not run: GPOCTL_CORPUS is not set\n"),
-        );
-        return;
-    };
+    let corpus = corpus();
     let mut folders = Vec::new();
     backups(&corpus, &mut folders);
     let (mut settings, mut unordered) = (0, 0);
@@ -59,14 +55,9 @@ fn settings_without_their_extension_are_those_gpmc_calls_unknown() {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn every_directory_object_of_a_real_backup_may_be_restored() {
-    let Some(corpus) = std::env::var_os("GPOCTL_CORPUS").map(PathBuf::from) else {
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("not run: GPOCTL_CORPUS is not set\n"),
-        );
-        return;
-    };
+    let corpus = corpus();
     let mut folders = Vec::new();
     backups(&corpus, &mut folders);
     let mut classes: BTreeMap<String, usize> = BTreeMap::new();

@@ -1,16 +1,10 @@
 //! Real files through the parsers: each one is written again byte for byte or refused with a reason, and what is in them
 //! is counted against figures that were taken independently. The corpus is named by `GPOCTL_CORPUS`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests stand outside of the test functions here"
-)]
-
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::support::corpus;
 use bytes::Bytes;
 use gpoctl::formats::aas::{AdvertiseScript, SourcePath};
 use gpoctl::formats::audit_csv::AuditCsv;
@@ -31,16 +25,10 @@ use gpoctl::model::version::GpoVersion;
 
 type Counts = BTreeMap<String, usize>;
 
-/// All files of the corpus; `None` when no corpus is named.
-fn corpus() -> Option<Vec<PathBuf>> {
-    let Some(root) = std::env::var_os("GPOCTL_CORPUS") else {
-        // Written past the capture of the test harness, so that it is seen without --nocapture.
-        let text = "NOT RUN: set GPOCTL_CORPUS to the folder of the corpus\n";
-        std::io::stderr().write_all(text.as_bytes()).unwrap();
-        return None;
-    };
+/// All files of the corpus.
+fn files() -> Vec<PathBuf> {
     let mut files = Vec::new();
-    let mut folders = vec![PathBuf::from(root)];
+    let mut folders = vec![corpus()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let entry = entry.unwrap();
@@ -53,7 +41,7 @@ fn corpus() -> Option<Vec<PathBuf>> {
     }
     files.sort();
     assert!(files.len() > 2000, "the corpus is not complete");
-    Some(files)
+    files
 }
 
 /// The file's name in lower case, without the ending that samba-tool gives to backups.
@@ -93,8 +81,9 @@ fn expect_all(counts: &Counts, expected: &[(&str, usize)]) {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn gpt_tmpl() {
-    let Some(files) = corpus() else { return };
+    let files = files();
     let mut sections = Counts::new();
     let mut kinds = Counts::new();
     let all = named(&files, &["gpttmpl.inf"]);
@@ -228,8 +217,9 @@ fn types_before_the_fault(bytes: &[u8]) -> Vec<u32> {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn registry_pol() {
-    let Some(files) = corpus() else { return };
+    let files = files();
     let all: Vec<(PathBuf, Bytes)> = files
         .iter()
         .filter(|path| {
@@ -334,8 +324,9 @@ fn registry_pol() {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn folder_redirection() {
-    let Some(files) = corpus() else { return };
+    let files = files();
     let mut counts = Counts::new();
     for (path, bytes) in named(&files, &["fdeploy.ini", "fdeploy1.ini"]) {
         let file = Fdeploy::parse(&bytes).unwrap();
@@ -370,8 +361,9 @@ fn folder_redirection() {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn scripts() {
-    let Some(files) = corpus() else { return };
+    let files = files();
     let mut counts = Counts::new();
     for (path, bytes) in named(&files, &["scripts.ini", "psscripts.ini"]) {
         let file = Scripts::parse(&bytes).unwrap();
@@ -413,8 +405,9 @@ fn scripts() {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn advertise_scripts() {
-    let Some(files) = corpus() else { return };
+    let files = files();
     let mut counts = Counts::new();
     for path in &files {
         if !name(path).ends_with(".aas") {
@@ -463,8 +456,9 @@ fn advertise_scripts() {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn audit_comments_and_gpe_ini() {
-    let Some(files) = corpus() else { return };
+    let files = files();
     let mut counts = Counts::new();
     let names = ["audit.csv", "comment.cmtx", "gpe.ini", "gpo.cmt"];
     for (path, bytes) in named(&files, &names) {
@@ -526,8 +520,9 @@ fn audit_comments_and_gpe_ini() {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn gpt_ini_version() {
-    let Some(files) = corpus() else { return };
+    let files = files();
     let mut counts = Counts::new();
     let version = GpoVersion::from_combined(0x1234_5678);
     for (path, bytes) in named(&files, &["gpt.ini"]) {
@@ -574,8 +569,9 @@ fn below_gpo(path: &Path) -> Option<RelPath> {
 }
 
 #[test]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn references() {
-    let Some(files) = corpus() else { return };
+    let files = files();
     let mut formats = Counts::new();
     let mut kinds = Counts::new();
     for path in &files {

@@ -1,10 +1,19 @@
-//! What needs the real backups and SYSVOL trees in the folder that `GPOCTL_CORPUS` names.
+//! The suite that needs the real backups and SYSVOL trees in the folder `GPOCTL_CORPUS`.
+//!
+//! Every test is ignored unless asked for: `cargo test --test corpus -- --include-ignored`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "functions that tests call are outside of test functions"
+)]
 
 mod backups;
 mod backups_command;
 mod check;
-#[path = "../support/corpus_gpos.rs"]
-mod corpus_gpos;
 mod formats;
 mod migtable;
 mod preferences;

@@ -1,12 +1,5 @@
 //! Delegated editors: who may edit one GPO and nothing else, and what he may not do is said before anything is written.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
 use std::io::Write as _;
 use std::path::Path;
 
@@ -182,10 +175,8 @@ fn went_up(before: &Value, after: &Value, imports: u32) {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn a_delegated_editor_imports_into_his_gpo_and_into_no_other() {
-    if !lab("a_delegated_editor_imports_into_his_gpo_and_into_no_other") {
-        return;
-    }
     let _alone = alone();
     let backups = back_up("src.test", &["Everything", "Desktop Registry"]);
     let own = back_up("dst.test", &["Target Filled"])["Target Filled"].clone();
@@ -265,10 +256,8 @@ fn a_delegated_editor_imports_into_his_gpo_and_into_no_other() {
 
 /// Nobody but gpoctl has set the permissions that he works with: those of the directory were copied, those of the files derived.
 #[test]
+#[ignore = "needs the lab"]
 fn an_editor_whose_rights_were_copied_imports() {
-    if !lab("an_editor_whose_rights_were_copied_imports") {
-        return;
-    }
     let _alone = alone();
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let name = fresh("Copied rights");
@@ -317,10 +306,8 @@ fn granted_below(gpo: &Value) -> Vec<(&str, String)> {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn a_right_on_one_half_only_is_found_out_before_anything_is_written() {
-    if !lab("a_right_on_one_half_only_is_found_out_before_anything_is_written") {
-        return;
-    }
     let _alone = alone();
     let backup = &back_up("src.test", &["Everything"])["Everything"];
 
@@ -375,10 +362,8 @@ fn a_right_on_one_half_only_is_found_out_before_anything_is_written() {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn one_editor_follows_the_other() {
-    if !lab("one_editor_follows_the_other") {
-        return;
-    }
     let _alone = alone();
     let backups = back_up("src.test", &["Everything", "Odd Names", "Software"]);
     let gpo = Gpo::new("Two editors", &backups["Odd Names"]);
@@ -415,10 +400,8 @@ fn one_editor_follows_the_other() {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn who_may_not_make_a_gpo_is_told_before_anything_is_written() {
-    if !lab("who_may_not_make_a_gpo_is_told_before_anything_is_written") {
-        return;
-    }
     let _alone = alone();
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let before = state("dst");
@@ -440,10 +423,8 @@ fn who_may_not_make_a_gpo_is_told_before_anything_is_written() {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn who_may_not_make_packages_is_told_before_anything_is_written() {
-    if !lab("who_may_not_make_packages_is_told_before_anything_is_written") {
-        return;
-    }
     let _alone = alone();
     let backups = back_up("src.test", &["Desktop Registry", "Software"]);
     let gpo = Gpo::new("No packages", &backups["Desktop Registry"]);
@@ -458,10 +439,8 @@ fn who_may_not_make_packages_is_told_before_anything_is_written() {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn who_may_not_delete_is_told_before_anything_is_written() {
-    if !lab("who_may_not_delete_is_told_before_anything_is_written") {
-        return;
-    }
     let _alone = alone();
     let backups = back_up("src.test", &["Desktop Registry", "Software"]);
     let gpo = Gpo::new("Packages stay", &backups["Software"]);
@@ -538,10 +517,8 @@ fn who_may_not_delete_is_told_before_anything_is_written() {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn a_folder_that_may_not_go_is_found_out_or_left_and_said() {
-    if !lab("a_folder_that_may_not_go_is_found_out_or_left_and_said") {
-        return;
-    }
     let _alone = alone();
     let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
     let gpo = Gpo::new("Deleted by its parent", backup);
@@ -651,10 +628,8 @@ print(base64.b64encode(found[0]["nTSecurityDescriptor"][0]).decode())
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn permissions_that_shut_the_operator_out_are_said_and_set_last() {
-    if !lab("permissions_that_shut_the_operator_out_are_said_and_set_last") {
-        return;
-    }
     let _alone = alone();
     let backups = back_up("src.test", &["Everything", "Desktop Registry"]);
     let gpo = Gpo::new("Shuts out", &backups["Everything"]);
@@ -703,10 +678,8 @@ fn permissions_that_shut_the_operator_out_are_said_and_set_last() {
 
 #[cfg(feature = "libsmbclient")]
 #[test]
+#[ignore = "needs the lab"]
 fn a_client_that_cannot_ask_finds_out_with_its_first_write() {
-    if !lab("a_client_that_cannot_ask_finds_out_with_its_first_write") {
-        return;
-    }
     let _alone = alone();
     let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
     let gpo = Gpo::new("Not asked", backup);

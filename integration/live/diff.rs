@@ -1,12 +1,5 @@
 //! What `gpoctl diff` says of GPOs of the lab.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
 use crate::support::*;
 use serde_json::Value;
 
@@ -18,10 +11,8 @@ fn differences(arguments: &[&str]) -> Vec<Value> {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn a_backup_of_an_unchanged_gpo_is_no_different() {
-    if !lab("a_backup_of_an_unchanged_gpo_is_no_different") {
-        return;
-    }
     for name in ["Everything", "Odd Names", "Software", "Empty"] {
         let backup = &back_up("src.test", &[name])[name];
         let found = differences(&[backup.to_str().unwrap(), name, "--domain", "src.test"]);
@@ -30,10 +21,8 @@ fn a_backup_of_an_unchanged_gpo_is_no_different() {
 }
 
 #[test]
+#[ignore = "needs the lab"]
 fn an_import_differs_in_what_the_table_maps() {
-    if !lab("an_import_differs_in_what_the_table_maps") {
-        return;
-    }
     let _alone = alone();
     let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
     let table = table(&[("GlobalGroup", "Helpdesk@src.test", set("Support@dst.test"))]);

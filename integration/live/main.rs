@@ -1,4 +1,15 @@
-//! What needs the lab: two domains, and the member of one of them (`eval "$(samba-testenv/lab env)"`).
+//! The suite that needs the lab, two domains and a member of one of them: `eval "$(samba-testenv/lab env)"`.
+//! The module `real_backups` needs the folder `GPOCTL_CORPUS` too.
+//!
+//! Every test is ignored unless asked for: `cargo test --test live -- --include-ignored`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "functions that tests call are outside of test functions"
+)]
 
 mod apply;
 mod backup;
@@ -11,6 +22,7 @@ mod create_rename_delete;
 mod delegated_editor;
 mod diff;
 mod directory;
+mod encryption;
 mod formats;
 mod import;
 mod links;
@@ -19,6 +31,7 @@ mod migtable;
 mod operations;
 mod preferences;
 mod readme;
+mod real_backups;
 mod restore;
 mod rollback;
 mod round_trips;
@@ -27,4 +40,5 @@ mod scale;
 #[path = "../support/mod.rs"]
 mod support;
 mod sysvol;
+mod walk;
 mod wmi;

@@ -1,13 +1,6 @@
 //! What each row of a migration table does to the files of a GPO, between two domains that do not know each other. Every
 //! source is a GPO of SRC.TEST with contents of the case, saved by gpoctl; what came out is read in the container of DST.TEST.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
 mod rows;
 mod scale;
 use std::collections::BTreeMap;

@@ -1,12 +1,5 @@
 //! What `gpoctl migtable` says, word for word, run as a person runs it. No domain is needed.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
 use std::path::PathBuf;
 
 use crate::support::*;
@@ -41,7 +34,7 @@ fn a_table_is_made_edited_and_shown() {
     assert_eq!(
         again.stderr,
         format!(
-            "error: {path} exists already\n  choose another name, or change the table with set, remove and populate\n"
+            "error: {path} already exists\n  choose another name, or change the table: gpoctl migtable set, remove, populate\n"
         )
     );
     let set = |arguments: &[&str]| {
@@ -102,7 +95,7 @@ fn a_table_is_made_edited_and_shown() {
     assert_eq!(missing.status, 1);
     assert_eq!(
         missing.stderr,
-        "error: migration table lab.migtable has no row for \"nobody\"\n  write the source as gpoctl migtable show gives it\n"
+        "error: migration table lab.migtable has no row for \"nobody\"\n  use the source as gpoctl migtable show prints it\n"
     );
     assert_eq!(
         std::fs::read_dir(file.parent().unwrap()).unwrap().count(),
@@ -120,7 +113,7 @@ fn what_no_domain_can_make_right_is_refused_and_the_file_stays() {
     let cases: [(&[&str], &str); 7] = [
         (
             &["a@b", "--to", "c@d"],
-            "error: source \"a@b\" has no row yet, and a new one needs a type\n  add --type with one of User, Computer, LocalGroup, GlobalGroup, UniversalGroup, UNCPath, Unknown\n",
+            "error: source \"a@b\" has no row yet, and a new row needs a type\n  add --type with one of User, Computer, LocalGroup, GlobalGroup, UniversalGroup, UNCPath, Unknown\n",
         ),
         (
             &[r"\\a\b", "--type", "UNCPath", "--none"],
@@ -132,7 +125,7 @@ fn what_no_domain_can_make_right_is_refused_and_the_file_stays() {
         ),
         (
             &["server", "--type", "UNCPath", "--same"],
-            "error: source \"server\" is not a UNC path\n  write \\\\server\\share, or give the row the type it has\n",
+            "error: source \"server\" is not a UNC path\n  write \\\\server\\share, or correct the type of the row\n",
         ),
         (
             &[r"\\a\b", "--type", "User", "--same"],
@@ -243,7 +236,7 @@ macro_rules! faults {
 const DESTINATIONS: &str = "add one of <Destination>, <DestinationSameAsSource />, <DestinationNone />, <DestinationByRelativeName />";
 const TYPES: &str =
     "legal are User, Computer, LocalGroup, GlobalGroup, UniversalGroup, UNCPath, Unknown";
-const NO_TABLE: &str = "this is no migration table of GPMC";
+const NO_TABLE: &str = "this is not a GPMC migration table";
 
 faults! {
     type_group: second_row(&["<Type>Group</Type>", SOURCE, NONE]), Some(2), (9, 5), "unknown-type",
@@ -260,7 +253,7 @@ faults! {
     source_empty: second_row(&[TYPE, "<Source></Source>", NONE]), Some(2), (10, 5), "empty-source", "<Source> is empty", None;
     source_of_another_row_in_other_case: second_row(&[TYPE, "<Source>ALICE@src.test</Source>", NONE]), Some(2), (10, 5),
         "duplicate-source", "source \"ALICE@src.test\" already has a row in line 5",
-        Some("keep one row for each source; case makes no difference");
+        Some("keep one row for each source; upper and lower case are the same");
     destination_missing: second_row(&[TYPE, SOURCE]), Some(2), (8, 3), "missing-destination",
         "Mapping without a destination", Some(DESTINATIONS);
     destination_twice: second_row(&[TYPE, SOURCE, NONE, "<Destination>b@dst.test</Destination>"]), Some(2), (12, 5),
@@ -269,13 +262,13 @@ faults! {
     destination_empty: second_row(&[TYPE, SOURCE, "<Destination></Destination>"]), Some(2), (11, 5), "empty-destination",
         "<Destination> is empty", Some("write <DestinationNone /> or <DestinationSameAsSource />");
     option_with_text: second_row(&[TYPE, SOURCE, "<DestinationNone>b</DestinationNone>"]), Some(2), (11, 5),
-        "text-in-destination", "<DestinationNone> holds the text \"b\"",
+        "text-in-destination", "<DestinationNone> contains the text \"b\"",
         Some("write the text in <Destination>, or leave the element empty");
     element_unknown: second_row(&[TYPE, SOURCE, "<DestinationSame />"]), Some(2), (11, 5), "unknown-element",
         "element <DestinationSame> in a Mapping",
         Some("legal are Type, Source, and one of Destination, DestinationSameAsSource, DestinationNone, DestinationByRelativeName");
     element_in_source: second_row(&[TYPE, "<Source><b>a</b></Source>", NONE]), Some(2), (10, 13), "unknown-element",
-        "element <b> in <Source>", Some("the element holds text only");
+        "element <b> in <Source>", Some("the element may contain only text");
     element_beside_rows: after_a_good_row("\r\n  <Row />"), None, (8, 3), "unknown-element",
         "element <Row> where only <Mapping> is legal", None;
     text_between_rows: after_a_good_row("\r\n  oops"), None, (8, 3), "text-between-elements",
@@ -334,7 +327,7 @@ fn every_fault_of_a_file_is_listed_at_once() {
     );
     let expected = [
         "migration table bad.migtable:1: warning: the file says that it is utf-16, and is utf-8 [encoding]",
-        "  a strict reader refuses it; save it as Unicode (UTF-16)",
+        "  a strict XML reader rejects it; save it as Unicode (UTF-16)",
         "migration table bad.migtable:9:5 (row 2): error: type \"Group\" does not exist; legal are User, Computer, LocalGroup, GlobalGroup, UniversalGroup, UNCPath, Unknown [unknown-type]",
         "  write LocalGroup, GlobalGroup or UniversalGroup, as the group is",
         r#"migration table bad.migtable:13 (row 3): error: UNC path "\\a\b" cannot be removed by DestinationNone [unc-destination-none]"#,
@@ -342,17 +335,17 @@ fn every_fault_of_a_file_is_listed_at_once() {
         r#"migration table bad.migtable:18 (row 4): error: UNC path "\\a\c" has no relative name to look up [unc-by-relative-name]"#,
         "  give it a <Destination>, or <DestinationSameAsSource />",
         r#"migration table bad.migtable:23 (row 5): error: source "server" is not a UNC path [bad-unc-path]"#,
-        r"  write \\server\share, or give the row the type it has",
+        r"  write \\server\share, or correct the type of the row",
         r#"migration table bad.migtable:23 (row 5): error: destination "\\a\\b" is not a UNC path [bad-unc-path]"#,
         r"  write \\server\share",
         r#"migration table bad.migtable:28 (row 6): error: source "\\a\d" is a UNC path, but its type is User [unc-path-as-principal]"#,
         "  give the row the type UNCPath",
-        "migration table bad.migtable:33 (row 7): error: destination \"%who%@dst.test\" still holds the placeholder %who% [leftover-placeholder]",
+        "migration table bad.migtable:33 (row 7): error: destination \"%who%@dst.test\" still contains the placeholder %who% [leftover-placeholder]",
         "  fill in the template before use: gpoctl migtable fill",
-        "migration table bad.migtable:38 (row 8): warning: source \"eve\" of type User names no domain and matches nothing [bare-source]",
+        "migration table bad.migtable:38 (row 8): warning: source \"eve\" of type User has no domain, so it matches nothing [bare-source]",
         "  write name@domain or DOMAIN\\name; bare names and SIDs need the type Unknown",
         "migration table bad.migtable:45:5 (row 9): error: source \"Alice@SRC.test\" already has a row in line 5 [duplicate-source]",
-        "  keep one row for each source; case makes no difference",
+        "  keep one row for each source; upper and lower case are the same",
     ];
     assert_eq!(said.stdout.lines().collect::<Vec<_>>(), expected);
 }
@@ -381,7 +374,7 @@ fn warnings_have_a_status_of_their_own() {
         (missing.status, missing.stderr.as_str()),
         (
             2,
-            "error: no row of the table leads to the host fs1, so it was not asked\n  name a host as it stands in a destination \\\\HOST\\share\n"
+            "error: no row of the table has a path on the host fs1, so it was not tested\n  use the host name of a destination \\\\HOST\\share\n"
         )
     );
     let none = migtable(&["validate", "/nowhere/x.migtable"]);
@@ -389,7 +382,7 @@ fn warnings_have_a_status_of_their_own() {
         (none.status, none.stderr.as_str()),
         (
             1,
-            "error: cannot read the migration table /nowhere/x.migtable: No such file or directory (os error 2)\n  name a .migtable file, or make one: gpoctl migtable new FILE\n"
+            "error: cannot read the migration table /nowhere/x.migtable: No such file or directory (os error 2)\n  name a .migtable file, or create one: gpoctl migtable new FILE\n"
         )
     );
 }
@@ -427,7 +420,7 @@ fn a_template_is_filled_in() {
         said.stderr,
         "error: migration table tier0.migtable:8: destination \"%t0-logon%@%domaindns%\": %t0-logon% has no value\n\
          error: migration table tier0.migtable:13: destination \"\\\\%server%\\homes\\%USERNAME%\": %server% has no value\n\
-         error: placeholders of the template have no value: %server%, %t0-logon%\n  give each of them one: --define NAME=VALUE\n"
+         error: placeholders of the template have no value: %server%, %t0-logon%\n  give each of them a value with --define NAME=VALUE\n"
     );
     assert!(!out.exists());
     let all = [
@@ -449,7 +442,7 @@ fn a_template_is_filled_in() {
     assert_eq!(std::fs::read(&file).unwrap(), utf16(&template));
     let again = fill(&all, &[]);
     assert_eq!(again.status, 1);
-    assert!(again.stderr.contains("exists already"), "{}", again.stderr);
+    assert!(again.stderr.contains("already exists"), "{}", again.stderr);
     assert_eq!(fill(&all, &["--overwrite"]).status, 0);
     for (definition, sentence) in [
         (
@@ -480,7 +473,7 @@ fn what_is_wrong_with_the_command_line_is_said_before_anybody_connects() {
         ),
         (
             &["validate", path, "--against", "Workstation Security"],
-            "error: \"Workstation Security\" is not the folder of a backup\n  name the {ID} folder, or give --backup-dir; for a GPO, name its domain with --from\n",
+            "error: \"Workstation Security\" is not the folder of a backup\n  name the {ID} folder, or use --backup-dir; for a live GPO, use --from DOMAIN\n",
         ),
     ] {
         let said = migtable(arguments);

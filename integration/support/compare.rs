@@ -1,7 +1,11 @@
 //! Two states of a domain, or of a GPO, compared.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use serde_json::Value;
+
+use super::{attribute, gpoctl, guid_of, sysvol_file};
 
 /// Two states of a domain are the same; says where they are not.
 pub fn assert_same(before: &Value, after: &Value) {
@@ -124,4 +128,29 @@ pub fn decode(text: &str) -> Vec<u8> {
     base64::engine::general_purpose::STANDARD
         .decode(text)
         .unwrap()
+}
+
+/// What an import must leave behind, whatever was imported: GPT.INI, attributes and files agree.
+pub fn halves_agree(gpo: &Value, backup: &Path) {
+    let guid = guid_of(gpo);
+    let version = attribute(gpo, "versionNumber");
+    let ini = String::from_utf8_lossy(&sysvol_file("dst", &guid, "GPT.INI")).into_owned();
+    assert!(
+        ini.lines()
+            .any(|line| line.trim() == format!("Version={version}")),
+        "versionNumber {version}, GPT.INI {ini}"
+    );
+    let shown = gpoctl(&["backups", "show", backup.to_str().unwrap(), "--json"]).json();
+    for (name, half) in [
+        ("gPCMachineExtensionNames", "machine"),
+        ("gPCUserExtensionNames", "user"),
+    ] {
+        let expected = shown["extensions"][half].as_str().unwrap();
+        assert_eq!(attribute(gpo, name), expected.trim(), "{name}");
+    }
+    assert_eq!(attribute(gpo, "flags"), shown["options"].to_string());
+    assert!(
+        !gpo["sysvol"].to_string().contains(".gpoctl-"),
+        "something was left over"
+    );
 }

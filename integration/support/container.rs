@@ -57,16 +57,6 @@ pub fn samba_tool(side: &str, arguments: &[&str]) -> String {
     inside(side, &[&tool, arguments, &["-U", "Administrator"]].concat())
 }
 
-/// GPT.INI of every GPO that has one, in base64.
-pub fn gpt_ini(side: &str) -> Value {
-    let script = r#"
-import base64, json, pathlib
-found = pathlib.Path("/var/lib/samba/sysvol").glob("*.test/Policies/*/[Gg][Pp][Tt].[Ii][Nn][Ii]")
-print(json.dumps({path.parent.name: base64.b64encode(path.read_bytes()).decode() for path in found if path.is_file()}))
-"#;
-    serde_json::from_str(&inside(side, &["python3", "-c", script])).unwrap()
-}
-
 /// Gives GPT.INI of a GPO more than gpoctl writes there, without touching its permissions.
 pub fn more_in_gpt_ini(side: &str, guid: &str) {
     let path = format!("/var/lib/samba/sysvol/{side}.test/Policies/{guid}/GPT.INI");

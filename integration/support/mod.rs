@@ -7,13 +7,16 @@
     reason = "not every target uses all of the support"
 )]
 
+pub mod backup_schema;
 mod compare;
 mod container;
+pub mod corpus_gpos;
 mod moments;
 mod tables;
 
 pub use compare::*;
 pub use container::*;
+pub use corpus_gpos::root as corpus;
 pub use moments::*;
 pub use tables::*;
 
@@ -28,28 +31,6 @@ use sha2::{Digest as _, Sha256};
 /// Held by every case that changes a domain: others compare it before and after, and the judges look at all of it, where a
 /// file that is just being written would not be as it should.
 pub static DOMAIN: Mutex<()> = Mutex::new(());
-
-/// Whether the lab is there; says so when it is not.
-pub fn lab(case: &str) -> bool {
-    there("GPOCTL_LAB", case)
-}
-
-/// Whether the corpus is there; says so when it is not.
-pub fn corpus(case: &str) -> Option<PathBuf> {
-    there("GPOCTL_CORPUS", case).then(|| std::env::var_os("GPOCTL_CORPUS").unwrap().into())
-}
-
-fn there(variable: &str, case: &str) -> bool {
-    let there = std::env::var_os(variable).is_some();
-    if !there {
-        // The harness swallows what is printed.
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("not run: {case}: {variable} is not set\n"),
-        );
-    }
-    there
-}
 
 /// A folder of this run's own; journals go below it too.
 pub fn scratch() -> &'static Path {
@@ -133,14 +114,9 @@ pub fn fresh(name: &str) -> String {
     format!("{name} {run}")
 }
 
-/// Everything about the GPOs of a domain, as the judge sees it, and what stands in their GPT.INI, in base64.
+/// Everything about the GPOs of a domain that Samba's own libraries read, with the bytes of each GPT.INI in base64.
 pub fn state(side: &str) -> Value {
-    let mut state: Value = serde_json::from_slice(&judge(side, &["state"])).unwrap();
-    let ini = gpt_ini(side);
-    for (guid, gpo) in state["gpos"].as_object_mut().unwrap() {
-        gpo["gpt_ini"] = ini[guid].clone();
-    }
-    state
+    serde_json::from_slice(&judge(side, &["state"])).unwrap()
 }
 
 /// The GPO of this display name.

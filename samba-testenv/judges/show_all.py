@@ -8,6 +8,8 @@ from samba.netcmd.gpo import cmd_show
 from samba.param import LoadParm
 from samba.samdb import SamDB
 
+NAME = "samba-tool gpo show"
+
 lp = LoadParm()
 lp.load_default()
 database = SamDB(session_info=system_session(), lp=lp)
@@ -19,8 +21,12 @@ for entry in found:
     guid = str(entry["cn"])
     said = io.StringIO()
     command = cmd_show(outf=said, errf=said)
+    words = [NAME, guid, "-H", lp.private_path("sam.ldb")]
+    if hasattr(command, "_resolve"):
+        # In newer versions than 4.17 the name of the command is no argument.
+        command.command_name = words.pop(0)
     try:
-        status = command._run("samba-tool gpo show", guid, "-H", lp.private_path("sam.ldb"))
+        status = command._run(*words)
     except Exception as error:  # What it does not expect ends it.
         status, said = -1, io.StringIO(str(error))
     if status or f"GPO          : {guid}\n" not in said.getvalue():

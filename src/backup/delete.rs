@@ -17,6 +17,9 @@ const OWN: &[&str] = &[
     names::DOMAIN_SYSVOL,
 ];
 
+/// The name of a backup that was taken from its place.
+const REMOVED: &str = "backup";
+
 /// Removes the backup in `path`, its `{BACKUP-ID}` folder, and its entry in the manifest.xml beside that folder. It is first
 /// taken from its place in one step, so that nobody finds half of it.
 ///
@@ -47,7 +50,9 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
     }
     let path = path.canonicalize().map_err(refused)?;
     let dir = path.parent().ok_or_else(not_a_backup)?;
-    let folder = Folder::open(&path).map_err(refused)?;
+    let (home, name) = Folder::of_file(&path).map_err(refused)?;
+    let folder = home.folder(name).map_err(refused)?;
+    let identity = folder.identity().map_err(refused)?;
     let entry = list::entry(&folder)
         .map_err(refused)?
         .ok_or_else(not_a_backup)?;
@@ -73,14 +78,20 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
         .with_hint("move it elsewhere first"));
     }
     drop(folder);
-    let away = tempfile::Builder::new()
-        .prefix(super::STAGING_PREFIX)
-        .tempdir_in(dir)
-        .map_err(refused)?;
-    fs::rename(&path, away.path().join("backup")).map_err(refused)?;
+    let (away, emptied) = home.make_staging(super::STAGING_PREFIX).map_err(refused)?;
+    let taken = home
+        .rename(name, &emptied, REMOVED)
+        .and_then(|()| emptied.same_folder(REMOVED, identity));
+    if let Err(error) = taken {
+        let _ = emptied.rename(REMOVED, &home, name);
+        let _ = emptied
+            .identity()
+            .and_then(|identity| home.remove_folder(&away, identity));
+        return Err(refused(error));
+    }
     let left = match entry.info.id {
         // Copies of one backup share its ID and its entry.
-        Some(id) if !is_there_again(dir, id) => index::leave(dir, id).map(drop),
+        Some(id) if !is_there_again(dir, id) => index::leave(&home, id).map(drop),
         _ => Ok(()),
     };
     left.map_err(|error| {
@@ -94,8 +105,10 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
         )
         .with_source(error)
     })?;
-    let place = away.path().to_owned();
-    away.close().map_err(|error| {
+    let removed = emptied
+        .identity()
+        .and_then(|identity| home.remove_folder(&away, identity));
+    removed.map_err(|error| {
         Error::new(
             ErrorKind::Incomplete,
             format!(
@@ -104,7 +117,7 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
             ),
         )
         .with_source(error)
-        .with_hint(format!("remove {}", place.display()))
+        .with_hint(format!("remove {}", dir.join(&away).display()))
     })?;
     Ok(entry.info)
 }
@@ -122,7 +135,7 @@ pub fn forget(dir: &Path, id: Guid) -> Result<()> {
             format!("the backup {id} is in {}", dir.display()),
         ));
     }
-    match index::leave(dir, id) {
+    match Folder::open(dir).and_then(|folder| index::leave(&folder, id)) {
         Ok(true) => Ok(()),
         Ok(false) => Err(Error::new(
             ErrorKind::NotFound,

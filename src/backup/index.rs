@@ -2,14 +2,13 @@
 
 use std::collections::HashSet;
 use std::fs::{self, TryLockError};
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::folder::{Folder, Kind};
+use super::folder::{Folder, Kind, PRIVATE_FILE};
 use super::list::{MAX_BKUP_INFO, MAX_MANIFEST};
-use super::{names, write};
+use super::names;
 use crate::formats::bkup_info::{self, BackupInst};
 use crate::formats::manifest::{self, Manifest};
 use crate::formats::verbatim::ToGpmcBytes as _;
@@ -25,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Enters backups in manifest.xml. One that is there already under its ID is replaced: another writer may have made the
 /// manifest anew after the backup got its name and before it was entered.
-pub(super) fn enter(dir: &Path, new: &[BackupInst]) -> io::Result<()> {
+pub(super) fn enter(dir: &Folder, new: &[BackupInst]) -> io::Result<()> {
     change(dir, |backups| {
         let ids: HashSet<&str> = new.iter().map(|inst| inst.id.as_str()).collect();
         backups.retain(|inst| !ids.contains(inst.id.as_str()));
@@ -34,8 +33,8 @@ pub(super) fn enter(dir: &Path, new: &[BackupInst]) -> io::Result<()> {
 }
 
 /// Takes a backup out of manifest.xml; `false` when there was no entry of it, and no manifest.xml is made then.
-pub(super) fn leave(dir: &Path, id: Guid) -> io::Result<bool> {
-    if Folder::open(dir)?.find(names::MANIFEST)?.is_none() {
+pub(super) fn leave(dir: &Folder, id: Guid) -> io::Result<bool> {
+    if dir.find(names::MANIFEST)?.is_none() {
         return Ok(false);
     }
     let mut left = false;
@@ -72,35 +71,28 @@ pub(super) fn lock(folder: &Folder, patience: Duration) -> io::Result<fs::File> 
 
 /// Changes manifest.xml under the lock. Backups that are there and that it does not list are entered, as after a writer that
 /// was killed; one that is missing or cannot be read is made anew, and one that cannot be read is kept under another name.
-fn change(dir: &Path, change: impl FnOnce(&mut Vec<BackupInst>)) -> io::Result<()> {
-    let folder = Folder::open(dir)?;
+fn change(folder: &Folder, change: impl FnOnce(&mut Vec<BackupInst>)) -> io::Result<()> {
     // Released when it is closed, also when the process is killed.
-    let _lock = lock(&folder, PATIENCE)?;
+    let _lock = lock(folder, PATIENCE)?;
     let found = folder.find(names::MANIFEST)?.map(|(name, _)| name);
     let read = match &found {
         Some(name) => Some(folder.read(name, MAX_MANIFEST)?),
         None => None,
     };
-    let path = dir.join(found.as_deref().unwrap_or(names::MANIFEST));
+    let name = found.as_deref().unwrap_or(names::MANIFEST);
     let mut manifest = match read.map(|bytes| manifest::parse(&bytes)) {
         Some(Ok(read)) => read.value,
         Some(Err(_)) => {
             let kept = format!("{}.unreadable-{}", names::MANIFEST, Guid::new_random());
-            fs::rename(&path, dir.join(kept))?;
+            folder.rename(name, folder, kept)?;
             Manifest::default()
         }
         None => Manifest::default(),
     };
-    let missing = not_listed(&folder, &manifest.backups)?;
+    let missing = not_listed(folder, &manifest.backups)?;
     manifest.backups.extend(missing);
     change(&mut manifest.backups);
-    let mut file = tempfile::Builder::new()
-        .prefix(super::STAGING_PREFIX)
-        .tempfile_in(dir)?;
-    file.write_all(&manifest.to_gpmc_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
-    write::sync_dir(dir)
+    folder.replace(name, &manifest.to_gpmc_bytes(), PRIVATE_FILE)
 }
 
 /// The entries of backups that are in the folder and not in the list.

@@ -15,6 +15,9 @@ use crate::model::security_descriptor::{SecurityDescriptor, grants_same_access};
 use crate::model::snapshot::{InventoryPrincipal, WmiFilterLink};
 use crate::model::version::GpoVersion;
 
+mod attacker;
+mod damage;
+
 const NOW: &str = "2024-02-03T04:05:06";
 
 fn snapshot() -> GpoSnapshot {
@@ -703,7 +706,8 @@ fn manifest_heals_and_leftovers_are_named() {
         ids
     };
     // As after a writer that was killed between the two steps.
-    index::leave(dir.path(), one.id.unwrap()).unwrap();
+    let folder = folder::Folder::open(dir.path()).unwrap();
+    index::leave(&folder, one.id.unwrap()).unwrap();
     assert_eq!(listed(), [two.id]);
     assert_eq!(
         verify_all(dir.path()).unwrap().manifest[0].code,

@@ -4,13 +4,12 @@
 //! and entered in manifest.xml. Syncing each file by itself would cost more than everything else.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::compose::{Composed, compose, inst};
+use super::folder::{Folder, Identity, PRIVATE_FILE};
 use super::side_file::{FileHash, SideFile};
 use super::{BackupInfo, index, names};
 use crate::error::{Error, ErrorKind, Result};
@@ -28,14 +27,65 @@ pub const MAX_COMMENT: usize = 2047;
 /// From how many files and folders on the whole file system is synced at once, where that can be done.
 const SYNC_AT_ONCE: usize = 64;
 
+/// A folder that backups are written into. It is opened once: what other users rename or link afterwards does not lead elsewhere.
+#[derive(Debug, Clone)]
+pub struct Target(Arc<Folder>);
+
 /// A backup that is written, but not yet in its place. Dropping it removes it.
 #[derive(Debug)]
 pub struct Staged {
-    folder: tempfile::TempDir,
-    place: PathBuf,
+    target: Target,
+    staging: Staging,
     inst: BackupInst,
-    /// Every file and folder, children before their folders.
-    written: Vec<PathBuf>,
+}
+
+/// The folder a backup is in until it has its place; `None` once it has.
+#[derive(Debug)]
+struct Staging {
+    folder: Arc<Folder>,
+    name: Option<(String, Identity)>,
+    /// How many files and folders were written.
+    count: usize,
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if let Some((name, identity)) = self.name.take()
+            && let Err(error) = self.folder.remove_folder(&name, identity)
+        {
+            tracing::debug!(%error, name, "what was staged is left behind");
+        }
+    }
+}
+
+impl Staged {
+    /// The name of the backup's folder.
+    fn name(&self) -> &str {
+        &self.inst.id
+    }
+
+    /// Its path once it has its place, for messages and lists.
+    fn place(&self) -> PathBuf {
+        self.target.0.path.join(self.name())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        match &self.staging.name {
+            Some((name, identity)) => self.target.0.same_folder(name, *identity)?.sync_tree(),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives it its place.
+    fn settle(&mut self) -> io::Result<()> {
+        if let Some((name, identity)) = &self.staging.name {
+            self.target
+                .0
+                .rename_folder(name, &self.inst.id, *identity)?;
+            self.staging.name = None;
+        }
+        Ok(())
+    }
 }
 
 /// Writes a backup of `snapshot` and what stands around it into a new folder of `dir`, which is made if it is not there,
@@ -57,8 +107,10 @@ pub fn write(
     comment: &str,
     now: &str,
 ) -> Result<BackupInfo> {
-    let staged = stage(dir, snapshot, context, comment, now)?;
-    commit(dir, vec![staged])
+    check(comment, now)?;
+    let target = open(dir)?;
+    let staged = stage(&target, snapshot, context, comment, now)?;
+    commit(&target, vec![staged])
         .pop()
         .unwrap_or_else(|| Err(Error::new(ErrorKind::Internal, "nothing was written")))
 }
@@ -68,7 +120,7 @@ pub fn write(
 /// # Errors
 /// As [`write()`], and nothing is left.
 pub fn stage(
-    dir: &Path,
+    target: &Target,
     snapshot: &GpoSnapshot,
     context: &BackupContext,
     comment: &str,
@@ -78,8 +130,8 @@ pub fn stage(
     let id = Guid::new_random();
     let composed = compose(snapshot);
     let inst = inst(snapshot, id, comment, now, composed.si_present);
-    let place = dir.join(id.to_string());
-    stage_folder(dir, &place, snapshot, context, composed, inst)
+    let place = target.0.path.join(&inst.id);
+    stage_folder(target, snapshot, context, composed, inst)
         .map_err(|error| cannot_write(&place, error))
 }
 
@@ -106,49 +158,55 @@ pub fn check(comment: &str, now: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes a folder for backups, readable for its owner alone; one that is there stays as it is.
+/// Opens a folder for backups; one that does not exist is made, readable for its owner alone.
 ///
 /// # Errors
 /// [`ErrorKind::Internal`] when the disk refuses.
-pub fn make_folder(dir: &Path) -> Result<()> {
-    make_dir(dir).map_err(|error| {
-        Error::new(
-            ErrorKind::Internal,
-            format!("cannot make the folder {}", dir.display()),
-        )
-        .with_source(error)
-    })
+pub fn open(dir: &Path) -> Result<Target> {
+    Folder::open_or_make(dir)
+        .map(|folder| Target(Arc::new(folder)))
+        .map_err(|error| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("cannot open or create the folder {}", dir.display()),
+            )
+            .with_source(error)
+        })
 }
 
-/// Puts staged backups of `dir` in their places and enters them in manifest.xml, once for all. Each has an outcome of its
-/// own, in the same order.
-pub fn commit(dir: &Path, staged: Vec<Staged>) -> Vec<Result<BackupInfo>> {
-    if let Err(error) = sync_all(dir, &staged) {
+/// Puts the staged backups of a folder in their places and enters them in manifest.xml, once for all. Each has an outcome of its
+/// own, in the order they are given.
+///
+/// # Errors
+/// As [`write()`]; when the disk does not take them, none of them is there.
+pub fn commit(target: &Target, staged: Vec<Staged>) -> Vec<Result<BackupInfo>> {
+    if let Err(error) = sync_all(target, &staged) {
         let error = Arc::new(error);
         return staged
             .iter()
-            .map(|staged| Err(cannot_write(&staged.place, io::Error::other(error.clone()))))
+            .map(|staged| {
+                Err(cannot_write(
+                    &staged.place(),
+                    io::Error::other(error.clone()),
+                ))
+            })
             .collect();
     }
     let outcomes: Vec<Result<(BackupInst, PathBuf)>> = staged
         .into_iter()
-        .map(
-            |staged| match fs::rename(staged.folder.path(), &staged.place) {
-                Ok(()) => {
-                    // The folder has left its temporary name, so there is nothing to remove any more.
-                    let _ = staged.folder.keep();
-                    Ok((staged.inst, staged.place))
-                }
-                Err(error) => Err(cannot_write(&staged.place, error)),
-            },
-        )
+        .map(|mut staged| match staged.settle() {
+            Ok(()) => Ok((staged.inst.clone(), staged.place())),
+            Err(error) => Err(cannot_write(&staged.place(), error)),
+        })
         .collect();
     let new: Vec<BackupInst> = outcomes
         .iter()
         .flatten()
         .map(|(inst, _)| inst.clone())
         .collect();
-    let entered = sync_dir(dir)
+    let dir = &target.0;
+    let entered = dir
+        .sync()
         .and_then(|()| index::enter(dir, &new))
         .map_err(Arc::new);
     outcomes
@@ -157,7 +215,7 @@ pub fn commit(dir: &Path, staged: Vec<Staged>) -> Vec<Result<BackupInfo>> {
             let (inst, place) = outcome?;
             match &entered {
                 Ok(()) => Ok(BackupInfo::new(&inst, &place).0),
-                Err(error) => Err(not_entered(dir, &place, error.clone())),
+                Err(error) => Err(not_entered(&dir.path, &place, error.clone())),
             }
         })
         .collect()
@@ -196,112 +254,65 @@ fn is_time(text: &str) -> bool {
 }
 
 fn stage_folder(
-    dir: &Path,
-    place: &Path,
+    target: &Target,
     snapshot: &GpoSnapshot,
     context: &BackupContext,
     composed: Composed,
     inst: BackupInst,
 ) -> io::Result<Staged> {
-    make_dir(dir)?;
-    let folder = tempfile::Builder::new()
-        .prefix(super::STAGING_PREFIX)
-        .permissions(fs::Permissions::from_mode(0o700))
-        .tempdir_in(dir)?;
-    let root = folder.path();
-    let mut written = Vec::new();
-    let mut files = BTreeMap::new();
-    let mut write = |path: String, bytes: &[u8]| -> io::Result<()> {
-        let full = root.join(&path);
-        write_new(&full, bytes)?;
-        written.push(full);
-        files.insert(path, FileHash::of(bytes));
-        Ok(())
+    let (name, root) = target.0.make_staging(super::STAGING_PREFIX)?;
+    let mut staged = Staged {
+        staging: Staging {
+            folder: Arc::clone(&target.0),
+            name: Some((name, root.identity()?)),
+            count: 1,
+        },
+        target: target.clone(),
+        inst,
     };
-    let tree = format!("{}/{}", names::DOMAIN_SYSVOL, names::GPO);
-    let mut folders = vec![
-        root.to_owned(),
-        root.join(names::DOMAIN_SYSVOL),
-        root.join(&tree),
-    ];
-    make_dir(&root.join(&tree))?;
+    let mut files = BTreeMap::new();
+    let sysvol = root.make_and_open(names::DOMAIN_SYSVOL)?;
+    let tree = sysvol.make_and_open(names::GPO)?;
     for (path, node) in snapshot.tree.entries() {
-        let path = format!("{tree}/{}", path.to_slashes());
+        let (folder, name) = tree.below(path.components())?;
         match node {
-            Node::Dir => {
-                let full = root.join(path);
-                make_dir(&full)?;
-                folders.push(full);
+            Node::Dir => folder.make_folder(name)?,
+            Node::File(bytes) => {
+                folder.write_new(name, bytes, PRIVATE_FILE)?;
+                let path = path.to_slashes();
+                let path = format!("{}/{}/{path}", names::DOMAIN_SYSVOL, names::GPO);
+                files.insert(path, FileHash::of(bytes));
             }
-            Node::File(bytes) => write(path, bytes)?,
         }
+        staged.staging.count += 1;
     }
-    write(names::BACKUP.to_owned(), &composed.backup.to_gpmc_bytes())?;
-    write(names::BKUP_INFO.to_owned(), &inst.to_gpmc_bytes())?;
-    let report = gpreport::write(snapshot, context, &inst.backup_time);
-    write(names::REPORT.to_owned(), &report)?;
+    let report = gpreport::write(snapshot, context, &staged.inst.backup_time);
+    for (name, bytes) in [
+        (names::BACKUP, composed.backup.to_gpmc_bytes()),
+        (names::BKUP_INFO, staged.inst.to_gpmc_bytes()),
+        (names::REPORT, report),
+    ] {
+        root.write_new(name, &bytes, PRIVATE_FILE)?;
+        files.insert(name.to_owned(), FileHash::of(&bytes));
+        staged.staging.count += 1;
+    }
     let side = SideFile::new(
         snapshot,
         context,
-        &inst.backup_time,
+        &staged.inst.backup_time,
         files,
         composed.other_directory_objects,
     );
     let side = serde_json::to_vec_pretty(&side).map_err(io::Error::other)?;
-    let full = root.join(names::SIDE_FILE);
-    write_new(&full, &side)?;
-    written.push(full);
-    written.extend(folders.into_iter().rev());
-    Ok(Staged {
-        folder,
-        place: place.to_owned(),
-        inst,
-        written,
-    })
+    root.write_new(names::SIDE_FILE, &side, PRIVATE_FILE)?;
+    Ok(staged)
 }
 
 /// Brings everything that was staged to the disk.
-fn sync_all(dir: &Path, staged: &[Staged]) -> io::Result<()> {
-    let count: usize = staged.iter().map(|staged| staged.written.len()).sum();
-    if count >= SYNC_AT_ONCE && sync_file_system(dir)? {
+fn sync_all(target: &Target, staged: &[Staged]) -> io::Result<()> {
+    let count: usize = staged.iter().map(|staged| staged.staging.count).sum();
+    if count >= SYNC_AT_ONCE && target.0.sync_file_system()? {
         return Ok(());
     }
-    for path in staged.iter().flat_map(|staged| &staged.written) {
-        File::open(path)?.sync_all()?;
-    }
-    Ok(())
-}
-
-/// Syncs the file system that holds a folder; `false` where that cannot be done.
-#[cfg(target_os = "linux")]
-fn sync_file_system(dir: &Path) -> io::Result<bool> {
-    rustix::fs::syncfs(File::open(dir)?)?;
-    Ok(true)
-}
-
-/// Syncs the file system that holds a folder; `false` where that cannot be done.
-#[cfg(not(target_os = "linux"))]
-fn sync_file_system(_: &Path) -> io::Result<bool> {
-    Ok(false)
-}
-
-/// Makes a folder and those above it, for the owner alone; one that is there stays as it is.
-fn make_dir(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)
-}
-
-pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    staged.iter().try_for_each(Staged::sync)
 }

@@ -16,15 +16,16 @@ use crate::operations::check::{Checked, Report, check_domain, check_gpos};
 use crate::operations::progress::Control;
 use crate::session::DomainSession;
 
-/// Say what is wrong with GPOs: halves that differ, settings no client sees, permissions, orphans
+/// Check GPOs for problems
 ///
-/// With --for, say instead which GPOs a user or a computer applies, in which precedence, and why not the others. WMI filters
-/// are named, not evaluated; loopback processing is not considered.
+/// Reports versions that differ between the directory and SYSVOL, settings that no client processes, wrong permissions, orphaned
+/// folders and dangling links.
 ///
-/// With --fix, show what would be mended and ask: versions only rise, lists keep their extensions, permissions on SYSVOL follow
-/// those of the directory. The exit status then speaks of what is left.
+/// With --for, lists the GPOs that a user or computer applies, in order of precedence, and why it does not apply the others. WMI
+/// filters are named but not evaluated; loopback processing is not considered.
 ///
-/// The exit status is 0 when there is nothing but notes, 4 when there are warnings, 1 when there are errors.
+/// With --fix, shows what would be repaired and asks. Versions are only increased, no extension is removed from a list, and
+/// permissions on SYSVOL are derived from those in the directory. The exit status then describes what remains.
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").args(["gpo", "all", "target"]).required(true).multiple(true),
@@ -32,23 +33,23 @@ use crate::session::DomainSession;
     after_help = "Examples:\n  gpoctl check \"Workstation Security\" --domain corp.example\n  gpoctl check --all --domain corp.example --json | jq -r '.messages[].code'\n  gpoctl check --for WS01 --domain corp.example\n  gpoctl check --all --fix --domain corp.example --dry-run"
 )]
 pub(super) struct CheckArgs {
-    /// Display name, GUID, or the unambiguous beginning of a GUID
+    /// Display name, GUID, or unique GUID prefix
     #[arg(conflicts_with = "all")]
     gpo: Option<String>,
 
-    /// Every GPO of the domain, folders on SYSVOL without a GPO, and links to nowhere
+    /// Every GPO of the domain, orphaned SYSVOL folders, and dangling links
     #[arg(long)]
     all: bool,
 
-    /// Say whether this user or computer applies the GPO, or which of all it applies
+    /// List which GPOs this user or computer applies; with a GPO, whether it applies that one
     #[arg(long = "for", value_name = "ACCOUNT")]
     target: Option<String>,
 
-    /// The site of the computer; the only one there is, when not given
+    /// Site of the computer; needed only if the forest has several
     #[arg(long, requires = "target")]
     site: Option<String>,
 
-    /// Mend what is safe to mend: versions out of step, lists out of order, permissions on SYSVOL
+    /// Repair what is safe to repair: versions, extension lists, SYSVOL permissions
     #[arg(long, conflicts_with = "target")]
     fix: bool,
 
@@ -73,7 +74,7 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
     if args.fix {
         let mut list = repair::plan(&report, &session.info().dns_domain);
         if ui.is_json() {
-            // One document says it all: what was found, and what was done about it.
+            // One document holds both: what was found, and what was repaired.
             list.messages = report.all().cloned().collect();
         } else {
             show(&report, ui);
@@ -88,7 +89,7 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         };
         report = look(&session, gpo.as_ref(), &control).await?;
         if !ui.is_json() {
-            ui.say("what is left:");
+            ui.say("remaining problems:");
             show(&report, ui);
         }
         return Ok(exit_status(report.worst()));
@@ -140,7 +141,7 @@ async fn for_account(
     }
     let rows: Vec<Vec<String>> = applied.verdicts.iter().map(verdict_row).collect();
     if rows.is_empty() {
-        ui.say("no GPO is linked above the account");
+        ui.say("no GPO is linked to a container of this account");
     } else {
         ui.table(&["PRECEDENCE", "GPO", "LINKS", "APPLIES", "WHY"], rows);
     }

@@ -19,79 +19,79 @@ use crate::sysvol::connect::SmbClientChoice;
 
 /// Which domain, which DC, and as whom.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Connection")]
+#[command(next_help_heading = super::help::CONNECTION)]
 pub(super) struct ConnectionArgs {
-    /// DNS name of the domain; a profile of this name fills in the rest
+    /// DNS name of the domain; its profile in config.toml supplies the other options
     #[arg(long, value_name = "NAME")]
     domain: Option<String>,
 
-    /// DNS name of the domain controller: its identity for Kerberos and TLS; without it, DNS is asked for the PDC emulator
+    /// DNS name of the domain controller, as Kerberos and TLS know it; by default the PDC emulator, found in DNS
     #[arg(long, value_name = "HOST")]
     server: Option<String>,
 
-    /// IP address to connect to, when the controller's name does not resolve here
+    /// IP address of the domain controller, if its name does not resolve on this machine
     #[arg(long, value_name = "IP")]
     address: Option<IpAddr>,
 
-    /// DNS server that knows the domain, to find the controller and its address where none is named
+    /// DNS server of the domain, to find the domain controller when no --server is given
     #[arg(long, value_name = "IP", conflicts_with = "address")]
     nameserver: Option<IpAddr>,
 
-    /// Account: NAME@REALM or DOM\NAME; without it, the Kerberos ticket cache is used
+    /// Account: NAME@REALM or DOMAIN\NAME; without it, the Kerberos ticket cache is used
     #[arg(long, value_name = "USER")]
     user: Option<String>,
 
-    /// File whose first line is the password; without it you are asked
+    /// File whose first line is the password; without it, gpoctl asks
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 
-    /// Kerberos ticket cache to use, such as FILE:/tmp/krb5cc_1000
+    /// Kerberos ticket cache, such as FILE:/tmp/krb5cc_1000
     #[arg(long, value_name = "CACHE", conflicts_with = "password_file")]
     ccache: Option<String>,
 
-    /// How LDAP is protected: sealed = Kerberos; ldaps, starttls = password over verified TLS
+    /// How LDAP is protected
     #[arg(long, value_enum, value_name = "HOW")]
     ldap: Option<LdapChoice>,
 
-    /// PEM file with the certificate authority that signed the controller's certificate
+    /// PEM file of the certificate authority that issued the domain controller's certificate
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
 
-    /// SHA-256 of the controller's certificate, in hexadecimal, instead of an authority
+    /// SHA-256 fingerprint of the domain controller's certificate, in hexadecimal, instead of an authority
     #[arg(long, value_name = "HEX", conflicts_with = "tls_ca")]
     tls_pin: Option<String>,
 
-    /// SMB implementation
+    /// SMB client
     #[arg(long, value_enum, value_name = "CLIENT")]
     smb_client: Option<SmbChoice>,
 
-    /// Seconds one network call may take
+    /// Longest time for one network call, in seconds
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LdapChoice {
-    /// Kerberos, signed and encrypted
+    /// Kerberos, signed and encrypted (default)
     Sealed,
-    /// Password over LDAPS
+    /// Password over LDAPS, with a verified certificate
     Ldaps,
-    /// Password over StartTLS
+    /// Password over StartTLS, with a verified certificate
     Starttls,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SmbChoice {
-    /// smb2, unless the server or the ticket cache needs libsmbclient
+    /// smb2, or libsmbclient if the server or the ticket cache needs it (default)
     Auto,
-    /// The implementation in Rust
+    /// Built-in client
     Smb2,
-    /// Samba's library
+    /// Samba's libsmbclient
     Libsmbclient,
 }
 
 impl ConnectionArgs {
-    /// The profile of a domain, and nothing else.
+    /// The profile of a domain, without options.
     pub(super) fn profile(domain: &str) -> Self {
         Self {
             domain: Some(domain.to_owned()),
@@ -99,18 +99,18 @@ impl ConnectionArgs {
         }
     }
 
-    /// The same, for this domain when none is named.
+    /// The same, with this domain if none is given.
     pub(super) fn or_domain(mut self, domain: &str) -> Self {
         self.domain.get_or_insert_with(|| domain.to_owned());
         self
     }
 
-    /// Whether a domain is meant at all, for commands that can do without.
+    /// Whether a domain is given at all, for commands that can do without one.
     pub(super) fn names_a_domain(&self) -> bool {
         self.domain.is_some() || self.server.is_some()
     }
 
-    /// How long one call may take, when it was said.
+    /// The timeout of one call, if given.
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.timeout.map(Duration::from_secs)
     }
@@ -120,7 +120,7 @@ impl ConnectionArgs {
         DomainSession::connect(&self.settings().await?).await
     }
 
-    /// The settings: options first, then the profile, then what DNS says.
+    /// The settings: from the options, then the profile, then DNS.
     async fn settings(&self) -> Result<SessionSettings> {
         let config = Config::load()?;
         let domain = match (&self.domain, config.domain.keys().next()) {
@@ -139,7 +139,7 @@ impl ConnectionArgs {
         let domain: DomainName = domain
             .parse()
             .map_err(|cause| Error::new(ErrorKind::Usage, "--domain").with_source(cause))?;
-        // The address of a profile is the address of its server, and of no other.
+        // The address in a profile belongs to the server in it.
         let profile_address = match (&self.server, &profile.server) {
             (Some(asked), Some(known)) if !asked.eq_ignore_ascii_case(known) => None,
             _ => profile.address,

@@ -9,40 +9,44 @@ use super::writing::{WritingArgs, finish};
 use crate::error::Result;
 use crate::operations::copy::{CopyOptions, plan};
 
-/// Make a new GPO with the settings of another one, in the same domain or another
+/// Copy a GPO to a new GPO, in the same domain or another
 ///
-/// Both domains are named by their profiles in config.toml. The copy is linked nowhere. Its permissions are those of a new
-/// GPO, unless they are preserved; a WMI filter link is kept within the domain only.
+/// Both domains need a profile in config.toml. The copy is not linked anywhere. It has the default permissions of a new GPO unless
+/// --preserve-acl is given. A WMI filter link is kept only within the same domain.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl copy \"Kiosk Lockdown\" --from corp.example --to lab.example --migration-table lab.migtable --preserve-acl\n  gpoctl copy \"Kiosk Lockdown\" --from corp.example --name \"Kiosk Lockdown (test)\" --yes"
+    after_help = "Examples:\n  gpoctl copy \"Kiosk Lockdown\" --from corp.example --to lab.example \\\n      --migration-table lab.migtable --preserve-acl\n  gpoctl copy \"Kiosk Lockdown\" --from corp.example \\\n      --name \"Kiosk Lockdown (test)\""
 )]
 pub(super) struct CopyArgs {
-    /// The GPO to copy: display name, GUID, or the unambiguous beginning of a GUID
+    /// GPO to copy: display name, GUID, or unique GUID prefix
     gpo: String,
 
-    /// Domain to copy from; its profile says how to reach it
+    /// Source domain (needs a profile)
     #[arg(long, value_name = "DOMAIN")]
     from: String,
 
-    /// Domain to copy to; by default the same
+    /// Target domain (needs a profile); by default the source domain
     #[arg(long, value_name = "DOMAIN")]
     to: Option<String>,
 
-    /// Display name of the copy; by default that of the source, or "Copy of" it in the same domain
+    /// Display name of the copy; by default the name of the source, or "Copy of NAME" in the same domain
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
-    /// Copy the permissions of the GPO and of its packages too, mapped by the table
+    /// Copy the permissions of the GPO and of its software packages, mapped by the migration table
     #[arg(long)]
     preserve_acl: bool,
 
     #[command(flatten)]
     mapping: MappingArgs,
 
-    /// Write passwords that are stored in Preferences (cpassword, MS14-025), although everybody can read them
+    /// Write passwords stored in Preferences (cpassword, MS14-025), although every domain user can decrypt them
     #[arg(long)]
     allow_cpassword: bool,
+
+    /// With --preserve-acl, grant the permissions of the source also to accounts that do not administer the domain
+    #[arg(long)]
+    accept_permissions: bool,
 
     #[command(flatten)]
     writing: WritingArgs,
@@ -64,5 +68,9 @@ pub(super) async fn run(args: CopyArgs, ui: &Ui) -> Result<u8> {
     let object = from.directory().find_gpo(&args.gpo).await?;
     let control = ui.control();
     let plan = plan(&from, &object, &to, &options, &control).await?;
-    finish(to, &plan, &args.writing, &control, ui).await
+    let writing = WritingArgs {
+        accept_permissions: args.accept_permissions,
+        ..args.writing
+    };
+    finish(to, &plan, &writing, &control, ui).await
 }

@@ -8,15 +8,15 @@ use super::writing::{WritingArgs, finish};
 use crate::error::Result;
 use crate::operations::create::plan;
 
-/// Make a GPO without settings
+/// Create an empty GPO
 ///
-/// It has the permissions that the schema gives new GPOs, is enabled, linked nowhere, and at version 0.
+/// The new GPO has default permissions, is enabled, has version 0, and is not linked anywhere.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl create \"Kiosk Lockdown\" --domain corp.example\n  gpoctl create \"Kiosk Lockdown\" --domain corp.example --yes --json"
 )]
 pub(super) struct CreateArgs {
-    /// Its display name, which no other GPO may have
+    /// Display name; must not be in use
     name: String,
 
     #[command(flatten)]

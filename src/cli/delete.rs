@@ -8,18 +8,19 @@ use super::writing::{WritingArgs, finish};
 use crate::error::Result;
 use crate::operations::delete::plan;
 
-/// Delete a GPO and the links to it
+/// Delete a GPO and its links
 ///
-/// A backup of it is kept in the folder of the journal. The two default policies of a domain are never deleted.
+/// A backup is kept in the journal of the operation, and gpoctl operations undo restores it. The two default GPOs of a domain
+/// cannot be deleted.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl delete \"Kiosk Lockdown\" --domain corp.example --dry-run\n  gpoctl delete {7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D} --keep-links --domain corp.example --yes"
+    after_help = "Examples:\n  gpoctl delete \"Kiosk Lockdown\" --domain corp.example --dry-run\n  gpoctl delete '{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --keep-links \\\n      --domain corp.example"
 )]
 pub(super) struct DeleteArgs {
-    /// The GPO: display name, GUID, or the unambiguous beginning of a GUID
+    /// Display name, GUID, or unique GUID prefix
     gpo: String,
 
-    /// Leave the links to it where they are, for a GPO that will be restored
+    /// Keep the links, for a GPO that will be restored
     #[arg(long)]
     keep_links: bool,
 

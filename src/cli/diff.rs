@@ -13,25 +13,25 @@ use crate::operations::plan::Change;
 use crate::operations::progress::Control;
 use crate::operations::read::read_gpo;
 
-/// Show what differs between two GPOs, setting by setting
+/// Compare two GPOs, setting by setting
 ///
-/// Each side is the folder of a backup, or else a GPO of a domain. GUIDs, times and versions are not compared.
+/// Each side is a backup or a live GPO. GUIDs, times and versions are not compared.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl diff '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' \"Workstation Security\" --domain corp.example\n  gpoctl diff Desktops Desktops --domain corp.example --with-domain lab.example"
+    after_help = "Examples:\n  gpoctl diff \"Workstation Security\" \"Workstation Security\" \\\n      --backup-dir /backups --domain corp.example\n  gpoctl diff Desktops Desktops \\\n      --domain corp.example --with-domain lab.example"
 )]
 pub(super) struct DiffArgs {
-    /// The first GPO: folder of a backup; or display name, GUID, or the unambiguous beginning of a GUID
+    /// First GPO: {ID} folder of a backup, or display name, GUID or unique GUID prefix of a live GPO
     old: String,
 
-    /// The second GPO, likewise
+    /// Second GPO, named in the same way
     new: String,
 
-    /// Folder of backups in which the first one is: by its ID, the beginning of its ID, or the GPO's name (the newest)
+    /// Folder of backups to look for the first GPO in, by ID, unique ID prefix, or GPO name (its newest backup)
     #[arg(long, value_name = "DIR")]
     backup_dir: Option<PathBuf>,
 
-    /// Domain of the second GPO, by its profile, when it is another one
+    /// Domain of the second GPO, if it is another one (needs a profile)
     #[arg(long, value_name = "NAME")]
     with_domain: Option<String>,
 
@@ -42,10 +42,10 @@ pub(super) struct DiffArgs {
 pub(super) async fn run(args: DiffArgs, ui: &Ui) -> Result<u8> {
     let other = args.with_domain.as_deref().map(ConnectionArgs::profile);
     let old = match args.backup_dir.as_deref() {
-        Some(folder) => stored(&args.old, Some(folder))?,
-        None => side(&args.old, &args.connection).await?,
+        Some(folder) => stored(&args.old, Some(folder), ui)?,
+        None => side(&args.old, &args.connection, ui).await?,
     };
-    let new = side(&args.new, other.as_ref().unwrap_or(&args.connection)).await?;
+    let new = side(&args.new, other.as_ref().unwrap_or(&args.connection), ui).await?;
     let found = diff(&old, &new);
     if ui.is_json() {
         let side = |gpo: &GpoSnapshot| {
@@ -73,7 +73,7 @@ pub(super) async fn run(args: DiffArgs, ui: &Ui) -> Result<u8> {
         );
     }
     if found.is_empty() {
-        ui.line("no difference");
+        ui.line("no differences");
     }
     for difference in &found {
         show(ui, difference);
@@ -82,9 +82,9 @@ pub(super) async fn run(args: DiffArgs, ui: &Ui) -> Result<u8> {
 }
 
 /// A backup's folder or a live GPO.
-async fn side(spec: &str, connection: &ConnectionArgs) -> Result<GpoSnapshot> {
+async fn side(spec: &str, connection: &ConnectionArgs, ui: &Ui) -> Result<GpoSnapshot> {
     if Path::new(spec).is_dir() {
-        return stored(spec, None);
+        return stored(spec, None, ui);
     }
     let session = connection.connect().await?;
     let object = session.directory().find_gpo(spec).await?;
@@ -92,9 +92,13 @@ async fn side(spec: &str, connection: &ConnectionArgs) -> Result<GpoSnapshot> {
     Ok(live.snapshot)
 }
 
-fn stored(spec: &str, folder: Option<&Path>) -> Result<GpoSnapshot> {
+fn stored(spec: &str, folder: Option<&Path>, ui: &Ui) -> Result<GpoSnapshot> {
     let path = crate::backup::resolve(spec, folder)?;
-    Ok(crate::backup::read(&path)?.snapshot)
+    let backup = crate::backup::read(&path)?;
+    for message in backup.damage_warnings() {
+        ui.message(&message);
+    }
+    Ok(backup.snapshot)
 }
 
 fn show(ui: &Ui, difference: &Difference) {

@@ -7,40 +7,46 @@ use super::mapping::MappingArgs;
 use super::ui::Ui;
 use super::writing::{BackupArg, WritingArgs, finish};
 use crate::error::{ErrorKind, Result};
+use crate::operations::damaged::refuse_damaged;
 use crate::operations::import::{ImportOptions, ImportTarget, plan};
 
-/// Put the settings of a backup into an existing GPO of any domain
+/// Replace the settings of a GPO with those of a backup, in any domain
 ///
-/// The target's old settings are erased. Its GUID, name, permissions, links and, without --relink-wmi-filter, WMI filter link stay; the status
-/// (which halves are enabled) and the settings come from the backup. Permissions of the backup are never applied.
+/// The old settings of the target are erased. Its GUID, name, permissions and links are kept, and so is its WMI filter link
+/// unless --relink-wmi-filter is given. The status (computer and user settings enabled or disabled) becomes that of the backup.
+/// Permissions stored in the backup are not applied.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl import '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --into \"Workstation Security\" --domain corp.example --dry-run\n  gpoctl import \"Workstation Security\" --backup-dir /backups --into \"Workstation Security\" --create --migration-table lab.migtable --exclusive --domain corp.example --yes"
+    after_help = "Examples:\n  gpoctl import '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' \\\n      --into \"Workstation Security\" --domain corp.example --dry-run\n  gpoctl import \"Workstation Security\" --backup-dir /backups \\\n      --into \"Workstation Security\" --create \\\n      --migration-table lab.migtable --exclusive --domain lab.example"
 )]
 pub(super) struct ImportArgs {
     #[command(flatten)]
     backup: BackupArg,
 
-    /// The target: display name, GUID, or the unambiguous beginning of a GUID
+    /// Target GPO: display name, GUID, or unique GUID prefix
     #[arg(long, value_name = "GPO")]
     into: String,
 
-    /// Make the target first, under this display name, if no GPO has it
+    /// Create the target under this display name if it does not exist
     #[arg(long)]
     create: bool,
 
     #[command(flatten)]
     mapping: MappingArgs,
 
-    /// Write passwords that are stored in Preferences (cpassword, MS14-025), although everybody can read them
+    /// Write passwords stored in Preferences (cpassword, MS14-025), although every domain user can decrypt them
     #[arg(long)]
     allow_cpassword: bool,
 
-    /// Take a backup that lacks files which could not be read when it was made; the GPO will lack them too
+    /// Accept a backup that lacks files which could not be read when it was made; the GPO will lack them too
     #[arg(long)]
     allow_partial: bool,
 
-    /// Link the WMI filter of the target's domain that has the name of the backup's; it must exist, once
+    /// Use a backup whose files have changed since gpoctl wrote it; each of them is named in the plan
+    #[arg(long)]
+    accept_damaged: bool,
+
+    /// Link the WMI filter in the target domain that has the same name as the one in the backup; exactly one must exist
     #[arg(long)]
     relink_wmi_filter: bool,
 
@@ -52,13 +58,15 @@ pub(super) struct ImportArgs {
 }
 
 pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
-    // What is wrong on the local disk is said before anybody connects.
+    // Problems on the local disk are reported before anything connects.
     let stored = args.backup.read().await?;
+    refuse_damaged(&stored, args.accept_damaged)?;
     let options = ImportOptions {
         table: args.mapping.table()?,
         mapping: args.mapping.options(),
         allow_cpassword: args.allow_cpassword,
         allow_partial: args.allow_partial,
+        accept_damaged: args.accept_damaged,
         relink_wmi_filter: args.relink_wmi_filter,
     };
     let session = args.connection.connect().await?;
@@ -68,7 +76,7 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
             display_name: args.into.clone(),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(error.with_hint("name an existing GPO, or make it with --create"));
+            return Err(error.with_hint("name an existing GPO, or add --create"));
         }
         Err(error) => return Err(error),
     };

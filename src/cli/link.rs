@@ -20,7 +20,7 @@ use crate::operations::link::{
     LinkEdit, dangling_link, is_to, plan, plan_inheritance, unknown_link,
 };
 
-/// List and change the links of GPOs to domains, OUs and sites
+/// List and change links of GPOs to domains, OUs and sites
 #[derive(Debug, Subcommand)]
 pub(super) enum LinkCommand {
     List(ListArgs),
@@ -29,20 +29,20 @@ pub(super) enum LinkCommand {
     Remove(RemoveArgs),
 }
 
-/// Show where a GPO is linked, what is linked to an object, or all links
+/// List the links of a GPO, of a domain, OU or site, or all
 ///
-/// Order 1 has the highest precedence, as in GPMC.
+/// Link order 1 has the highest precedence, as in GPMC.
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").required(true),
     after_help = "Examples:\n  gpoctl link list \"Workstation Security\" --domain corp.example\n  gpoctl link list corp.example/Workstations --domain corp.example --json"
 )]
 pub(super) struct ListArgs {
-    /// A GPO (name, GUID or beginning of one); or the domain, an OU or a site: DN, path such as corp.example/Staff, or name
+    /// A GPO (display name, GUID, or unique GUID prefix), or a domain, OU or site (DN, path such as corp.example/Staff, or name)
     #[arg(group = "what", value_name = "GPO|TARGET")]
     subject: Option<String>,
 
-    /// Every link of the domain and of the sites
+    /// Every link in the domain and its sites
     #[arg(long, group = "what")]
     all: bool,
 
@@ -53,25 +53,25 @@ pub(super) struct ListArgs {
 /// Link a GPO to the domain, an OU or a site
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl link add \"Workstation Security\" --target corp.example/Workstations --domain corp.example\n  gpoctl link add 31b2f340 --target corp.example/Configuration/Sites/Berlin --order 1 --enforced --domain corp.example --yes"
+    after_help = "Examples:\n  gpoctl link add \"Workstation Security\" --target corp.example/Workstations \\\n      --domain corp.example\n  gpoctl link add 31b2f340 --order 1 --enforced \\\n      --target corp.example/Configuration/Sites/Berlin --domain corp.example"
 )]
 pub(super) struct AddArgs {
-    /// Display name, GUID, or the unambiguous beginning of a GUID
+    /// Display name, GUID, or unique GUID prefix
     gpo: String,
 
-    /// The domain, OU or site: DN, path such as corp.example/Staff, or name
+    /// Domain, OU or site: DN, path such as corp.example/Staff, or name
     #[arg(long, value_name = "TARGET")]
     target: String,
 
-    /// Precedence among the links of the target, 1 for the highest; the lowest when not given
+    /// Link order; 1 has the highest precedence, and by default the link is last
     #[arg(long, value_name = "N")]
     order: Option<usize>,
 
-    /// Enforce the link: nothing below overrides or blocks it
+    /// Enforce the link
     #[arg(long)]
     enforced: bool,
 
-    /// Make the link, but switched off
+    /// Add the link disabled
     #[arg(long)]
     disabled: bool,
 
@@ -82,33 +82,33 @@ pub(super) struct AddArgs {
     connection: ConnectionArgs,
 }
 
-/// Change the order or state of a link, or block inheritance of a domain or OU
+/// Change the order or state of a link, or block inheritance
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl link set \"Workstation Security\" --target corp.example/Workstations --order 1 --enforced yes --domain corp.example\n  gpoctl link set --target corp.example/Kiosk --block-inheritance yes --domain corp.example --yes"
+    after_help = "Examples:\n  gpoctl link set \"Workstation Security\" --target corp.example/Workstations \\\n      --order 1 --enforced yes --domain corp.example\n  gpoctl link set --target corp.example/Kiosk --block-inheritance yes \\\n      --domain corp.example"
 )]
 pub(super) struct SetArgs {
-    /// The GPO whose link is meant: display name, GUID, or the unambiguous beginning of a GUID
+    /// GPO of the link: display name, GUID, or unique GUID prefix
     #[arg(required_unless_present = "block_inheritance")]
     gpo: Option<String>,
 
-    /// The domain, OU or site: DN, path such as corp.example/Staff, or name
+    /// Domain, OU or site: DN, path such as corp.example/Staff, or name
     #[arg(long, value_name = "TARGET")]
     target: String,
 
-    /// Precedence among the links of the target, 1 for the highest
+    /// Link order; 1 has the highest precedence
     #[arg(long, value_name = "N", requires = "gpo")]
     order: Option<usize>,
 
-    /// Whether the link is enforced
+    /// Enforce the link, or stop enforcing it
     #[arg(long, value_enum, value_name = "YES|NO", requires = "gpo")]
     enforced: Option<Answer>,
 
-    /// Whether the link is switched on
+    /// Enable or disable the link
     #[arg(long, value_enum, value_name = "YES|NO", requires = "gpo")]
     enabled: Option<Answer>,
 
-    /// Whether the target takes no links from above but enforced ones
+    /// Block inheritance at a domain or OU, or stop blocking it
     #[arg(long, value_enum, value_name = "YES|NO", conflicts_with = "gpo")]
     block_inheritance: Option<Answer>,
 
@@ -119,16 +119,16 @@ pub(super) struct SetArgs {
     connection: ConnectionArgs,
 }
 
-/// Remove the link of a GPO; the GPO itself stays
+/// Remove a link; the GPO itself is not deleted
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl link remove \"Workstation Security\" --target corp.example/Workstations --domain corp.example --dry-run\n  gpoctl link remove 31b2f340 --target OU=Staff,DC=corp,DC=example --domain corp.example --yes"
+    after_help = "Examples:\n  gpoctl link remove \"Workstation Security\" --domain corp.example \\\n      --target corp.example/Workstations --dry-run\n  gpoctl link remove 31b2f340 --target OU=Staff,DC=corp,DC=example \\\n      --domain corp.example --yes"
 )]
 pub(super) struct RemoveArgs {
-    /// Display name, GUID, or the unambiguous beginning of a GUID
+    /// Display name, GUID, or unique GUID prefix
     gpo: String,
 
-    /// The domain, OU or site: DN, path such as corp.example/Staff, or name
+    /// Domain, OU or site: DN, path such as corp.example/Staff, or name
     #[arg(long, value_name = "TARGET")]
     target: String,
 
@@ -205,11 +205,8 @@ async fn set(args: SetArgs, ui: &Ui) -> Result<u8> {
         disabled: None,
     };
     if edit == nothing {
-        return Err(Error::new(
-            ErrorKind::Usage,
-            "it is not said what to change about the link",
-        )
-        .with_hint("give --order, --enforced or --enabled"));
+        return Err(Error::new(ErrorKind::Usage, "no change given")
+            .with_hint("use --order, --enforced or --enabled"));
     }
     let gpo = args.gpo.unwrap_or_default();
     change(

@@ -1,42 +1,100 @@
 //! `gpoctl man`
 
-use std::path::PathBuf;
+mod page;
 
-use clap::{Args, CommandFactory as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
 
 use super::ui::Ui;
+use crate::backup::folder::{Folder, SHARED_FILE};
 use crate::error::{Error, ErrorKind, Result};
+use page::{Page, pages};
 
-/// Print the manual page, or write those of all commands
+/// Print a manual page, or write all of them to a folder
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl man | man -l -\n  gpoctl man --to /usr/local/share/man/man1"
+    after_help = "Examples:\n  gpoctl man import | man -l -\n  gpoctl man --to /usr/local/share/man/man1"
 )]
 pub(super) struct ManArgs {
-    /// Folder for the pages of all commands, one file each
+    /// Command, or one of the topics connection and migration-tables; by default gpoctl itself
+    #[arg(value_name = "COMMAND|TOPIC", conflicts_with = "to")]
+    words: Vec<String>,
+
+    /// Folder for the pages of all commands and topics; beside a folder man1, topics go to man7
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &ManArgs, ui: &Ui) -> Result<u8> {
-    let command = super::Cli::command();
+    let pages = pages();
     if let Some(dir) = &args.to {
-        clap_mangen::generate_to(command, dir).map_err(|cause| {
-            Error::new(
-                ErrorKind::Internal,
-                format!("cannot write manual pages into {}", dir.display()),
-            )
-            .with_hint("name a folder that exists and that you may write to")
-            .with_source(cause)
-        })?;
+        for page in &pages {
+            let dir = folder(dir, page);
+            write(&dir, page).map_err(|cause| {
+                Error::new(
+                    ErrorKind::Internal,
+                    format!(
+                        "cannot write the manual page {} to {}",
+                        page.file_name(),
+                        dir.display()
+                    ),
+                )
+                .with_hint("name an existing folder that you may write to")
+                .with_source(cause)
+            })?;
+        }
         return Ok(0);
     }
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command)
-        .render(&mut page)
-        .map_err(|cause| {
-            Error::new(ErrorKind::Internal, "cannot render the manual page").with_source(cause)
+    let name = std::iter::once("gpoctl")
+        .chain(args.words.iter().map(String::as_str))
+        .collect::<Vec<_>>()
+        .join("-");
+    let page = pages
+        .into_iter()
+        .find(|page| page.name == name)
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKind::Usage,
+                format!("there is no manual page of \"{}\"", args.words.join(" ")),
+            )
+            .with_hint("gpoctl help lists the commands")
         })?;
-    ui.document("page", &String::from_utf8_lossy(&page))?;
+    ui.document("page", &page.text)?;
     Ok(0)
+}
+
+/// man looks for a page in the folder of its section.
+fn folder(dir: &Path, page: &Page) -> PathBuf {
+    if page.section != 1 && dir.file_name().is_some_and(|name| name == "man1") {
+        dir.with_file_name(format!("man{}", page.section))
+    } else {
+        dir.to_owned()
+    }
+}
+
+/// Writes a page in one step, replacing an older one; a link of its name is replaced and not followed.
+fn write(dir: &Path, page: &Page) -> std::io::Result<()> {
+    if page.section != 1 && !dir.exists() {
+        std::fs::create_dir(dir)?;
+    }
+    Folder::open_to_write(dir)?.replace(page.file_name(), page.text.as_bytes(), SHARED_FILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_go_to_their_own_section() {
+        let root = tempfile::tempdir().unwrap();
+        let man1 = root.path().join("man1");
+        std::fs::create_dir(&man1).unwrap();
+        for page in pages() {
+            write(&folder(&man1, &page), &page).unwrap();
+        }
+        assert!(man1.join("gpoctl-migtable-populate.1").exists());
+        assert!(root.path().join("man7/gpoctl-connection.7").exists());
+        assert!(!man1.join("gpoctl-connection.7").exists());
+    }
 }

@@ -13,7 +13,7 @@ use crate::model::reference::Scope;
 /// How principals and UNC paths are mapped.
 #[derive(Debug, Clone, Args)]
 pub(super) struct MappingArgs {
-    /// Migration table (.migtable) that maps principals and UNC paths
+    /// Map security principals and UNC paths with this migration table
     #[arg(long, value_name = "FILE")]
     migration_table: Option<PathBuf>,
 
@@ -21,20 +21,20 @@ pub(super) struct MappingArgs {
     #[arg(long, requires = "migration_table")]
     exclusive: bool,
 
-    /// Where references are mapped: in every place, or only where GPMC does it
+    /// Map references everywhere, or only where GPMC maps them
     #[arg(long, value_enum, value_name = "SCOPE", default_value = "all")]
     scope: ScopeChoice,
 
-    /// How UNC paths are compared with the table: whole, or by the longest prefix of whole components
+    /// Use a UNC row for exactly that path, or for every path below it
     #[arg(long, value_enum, value_name = "HOW", default_value = "exact")]
     unc_match: UncChoice,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ScopeChoice {
-    /// Where GPMC maps
+    /// Only where GPMC maps them
     Gpmc,
-    /// Everywhere
+    /// Everywhere gpoctl finds them
     All,
 }
 
@@ -49,9 +49,9 @@ impl From<ScopeChoice> for Scope {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum UncChoice {
-    /// The whole path
+    /// The path must be that of the row
     Exact,
-    /// The longest prefix
+    /// The row with the longest matching path prefix is used
     Prefix,
 }
 

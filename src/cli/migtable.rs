@@ -17,10 +17,11 @@ mod show;
 mod suggest;
 mod validate;
 
-/// Make, edit, fill in and check migration tables
+/// Create, edit, fill in and check migration tables
 ///
-/// A migration table says what each user, group, computer and UNC path of one domain becomes in another. The files have the
-/// form of GPMC's Migration Table Editor. An edit changes the rows it names; everything else in a file stays byte for byte.
+/// A migration table maps the users, groups, computers and UNC paths of one domain to those of another. The file format is that of
+/// GPMC's Migration Table Editor. An edit changes only the rows it names; the rest of the file is kept byte for byte. More:
+/// gpoctl help migration-tables.
 #[derive(Debug, Subcommand)]
 pub(super) enum MigtableCommand {
     // Without comments here the help is that of the arguments, paragraphs and all.
@@ -47,7 +48,7 @@ pub(super) async fn run(command: MigtableCommand, ui: &Ui) -> Result<u8> {
     }
 }
 
-/// What a row speaks of, in the words of the file.
+/// The type of a row, with the names in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum TypeChoice {
     #[value(name = "User")]

@@ -34,7 +34,7 @@ pub(super) enum OperationsCommand {
 /// left-over (done, but old files remain, remove them with cleanup); running; unreadable.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl operations list\n  gpoctl operations list --json | jq -r '.operations[] | select(.state == \"unfinished\").id'"
+    after_help = "Examples:\n  gpoctl operations list\n  gpoctl operations list --json | jq -r '.operations[].id'"
 )]
 pub(super) struct ListArgs {
     /// Only operations that need undo or cleanup
@@ -45,7 +45,7 @@ pub(super) struct ListArgs {
 /// Show the plan, the outcome and the backup of an operation
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl operations show 20260131T120000.250Z-1f2e3d4c\n  gpoctl operations show 1f2e3d4c --json"
+    after_help = "Examples:\n  gpoctl operations show 1f2e3d4c\n  gpoctl operations show 20260131T120000.250Z-1f2e3d4c --json"
 )]
 pub(super) struct ShowArgs {
     /// ID of the operation, or a unique beginning or end of it
@@ -144,7 +144,7 @@ fn subject(operation: &StoredOperation) -> String {
     }
 }
 
-/// The fields every listing of operations has.
+/// The fields of an operation in every JSON list.
 fn summary(operation: &StoredOperation) -> serde_json::Value {
     serde_json::json!({
         "id": operation.id,
@@ -213,7 +213,12 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
     let control = ui.control();
     let (status, by) = match plan(&session, &operation, &control).await? {
         Undoing::Plan(plan) => {
-            let status = finish(session, &plan, &args.writing, &control, ui).await?;
+            // The permissions that come back are those this operation found.
+            let writing = WritingArgs {
+                accept_permissions: true,
+                ..args.writing.clone()
+            };
+            let status = finish(session, &plan, &writing, &control, ui).await?;
             (status, plan.operation_id)
         }
         Undoing::Changes(list) => {
@@ -227,7 +232,7 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
                     ui.line(&format!("  {part}"));
                 }
             }
-            args.writing.save(|| {
+            args.writing.save(ui, || {
                 Err(Error::new(
                     ErrorKind::Usage,
                     "an interrupted operation is rolled back directly, so there is no plan to save",
@@ -291,7 +296,7 @@ async fn run_cleanup(args: CleanupArgs, ui: &Ui) -> Result<u8> {
     show_result(&result, "cleaned up", ui)
 }
 
-/// The domain is that of the operation, unless another is named.
+/// The connection of the operation's domain, unless another is given.
 fn connection(connection: ConnectionArgs, operation: &StoredOperation) -> ConnectionArgs {
     match &operation.domain {
         Some(domain) => connection.or_domain(domain.as_str()),

@@ -8,18 +8,18 @@ use super::writing::{WritingArgs, finish};
 use crate::error::Result;
 use crate::operations::rename::plan;
 
-/// Give a GPO another display name
+/// Change the display name of a GPO
 ///
-/// Its GUID, links, settings and version stay.
+/// GUID, links, settings and version are unchanged.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl rename \"Kiosk Lockdown\" \"Kiosk Lockdown 2026\" --domain corp.example\n  gpoctl rename 7F2DE5D7 \"Kiosk\" --domain corp.example --yes"
+    after_help = "Examples:\n  gpoctl rename \"Kiosk Lockdown\" \"Kiosk Lockdown 2026\" --domain corp.example\n  gpoctl rename 7F2DE5D7 Kiosk --domain corp.example --yes"
 )]
 pub(super) struct RenameArgs {
-    /// The GPO: display name, GUID, or the unambiguous beginning of a GUID
+    /// Display name, GUID, or unique GUID prefix
     gpo: String,
 
-    /// Its new display name, which no other GPO may have
+    /// New display name; must not be in use
     name: String,
 
     #[command(flatten)]

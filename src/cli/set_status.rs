@@ -8,16 +8,16 @@ use super::writing::{WritingArgs, finish};
 use crate::error::Result;
 use crate::operations::set_status::{Status, plan};
 
-/// Say which halves of a GPO are in force
+/// Enable or disable the computer and user settings of a GPO
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl set-status \"Kiosk Lockdown\" computer --domain corp.example\n  gpoctl set-status \"Kiosk Lockdown\" none --domain corp.example --yes"
 )]
 pub(super) struct SetStatusArgs {
-    /// The GPO: display name, GUID, or the unambiguous beginning of a GUID
+    /// Display name, GUID, or unique GUID prefix
     gpo: String,
 
-    /// The halves that are in force
+    /// Settings to enable; the others are disabled
     #[arg(value_enum)]
     status: StatusChoice,
 
@@ -30,11 +30,11 @@ pub(super) struct SetStatusArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum StatusChoice {
-    /// Both halves
+    /// Computer and user settings
     All,
-    /// The computer half alone
+    /// Computer settings only
     Computer,
-    /// The user half alone
+    /// User settings only
     User,
     /// Neither
     None,

@@ -14,13 +14,13 @@ use crate::operations::read::{read_gpo, take_inventory};
 use crate::operations::risks;
 use crate::operations::secrets::stored_passwords;
 
-/// Show one GPO: attributes, files, references, links
+/// Show one GPO: attributes, permissions, links, files, references, risks
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl show \"Default Domain Policy\" --domain corp.example\n  gpoctl show 31b2f340 --domain corp.example --json"
 )]
 pub(super) struct ShowArgs {
-    /// Display name, GUID, or the unambiguous beginning of a GUID
+    /// Display name, GUID, or unique GUID prefix
     gpo: String,
 
     #[command(flatten)]
@@ -132,7 +132,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
             (false, true) => " (enforced)",
             (false, false) => "",
         };
-        ui.line(&format!("{}{state}", link.som.dn));
+        ui.line(&format!("{}{state}", link.som.dn.canonical_name()));
     }
     report::show_files(ui, &live.snapshot.tree);
     report::show_references(ui, &references);

@@ -8,6 +8,7 @@ use super::change_list::finish;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
 use super::writing::WritingArgs;
+use crate::backup::folder::{Folder, SHARED_FILE};
 use crate::directory::GpoObject;
 use crate::directory::wmi::WmiFilter;
 use crate::error::{Error, ErrorKind, Result};
@@ -17,7 +18,7 @@ use crate::model::snapshot::WmiFilterLink;
 use crate::model::wmi_filter::WmiFilterFile;
 use crate::operations::wmi::{IfExists, plan_import, plan_link, read_file, to_file};
 
-/// List WMI filters, carry them from domain to domain, and link them to GPOs
+/// List, export, import and link WMI filters
 #[derive(Debug, Subcommand)]
 pub(super) enum WmiCommand {
     List(ListArgs),
@@ -27,7 +28,7 @@ pub(super) enum WmiCommand {
     Link(LinkArgs),
 }
 
-/// List the WMI filters of a domain, and the GPOs that use them
+/// List the WMI filters of a domain and the GPOs that use them
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl wmi list --domain corp.example\n  gpoctl wmi list --domain corp.example --json | jq -r '.filters[].name'"
@@ -37,10 +38,10 @@ pub(super) struct ListArgs {
     connection: ConnectionArgs,
 }
 
-/// Show one WMI filter with its queries
+/// Show a WMI filter and its queries
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl wmi show Laptops --domain corp.example\n  gpoctl wmi show '{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}' --domain corp.example --json"
+    after_help = "Examples:\n  gpoctl wmi show Laptops --domain corp.example\n  gpoctl wmi show '{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}' --json \\\n      --domain corp.example"
 )]
 pub(super) struct ShowArgs {
     /// Name or ID
@@ -50,20 +51,20 @@ pub(super) struct ShowArgs {
     connection: ConnectionArgs,
 }
 
-/// Write a WMI filter to a file: as GPMC exports it, or as JSON
+/// Export a WMI filter to a file, in GPMC's format or as JSON
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl wmi export Laptops --to laptops.mof --domain corp.example\n  gpoctl wmi export Laptops --to laptops.json --format json --domain corp.example"
+    after_help = "Examples:\n  gpoctl wmi export Laptops --to laptops.mof --domain corp.example\n  gpoctl wmi export Laptops --to laptops.json --format json \\\n      --domain corp.example"
 )]
 pub(super) struct ExportArgs {
     /// Name or ID
     filter: String,
 
-    /// The file; it must not exist
+    /// File to write; must not exist
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 
-    /// GPMC's form or JSON; import reads both
+    /// File format; gpoctl wmi import reads both
     #[arg(long, value_enum, default_value = "mof")]
     format: Format,
 
@@ -71,23 +72,23 @@ pub(super) struct ExportArgs {
     connection: ConnectionArgs,
 }
 
-/// Make a WMI filter from a file that GPMC or gpoctl exported
+/// Create a WMI filter from a file exported by GPMC or gpoctl
 ///
-/// The filter keeps its ID when it comes from this very domain and the ID is free, so that links to it hold again; elsewhere it
-/// gets a new one.
+/// A filter that was exported from the same domain keeps its ID if that is free, so that existing links to it work again.
+/// Otherwise it gets a new ID.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl wmi import laptops.mof --domain lab.example --dry-run\n  gpoctl wmi import laptops.mof --name \"Laptops (old)\" --domain lab.example --yes"
+    after_help = "Examples:\n  gpoctl wmi import laptops.mof --domain lab.example --dry-run\n  gpoctl wmi import laptops.mof --name \"Laptops (old)\" --domain lab.example"
 )]
 pub(super) struct ImportArgs {
-    /// The file: .mof or JSON
+    /// File to read: .mof or JSON
     file: PathBuf,
 
-    /// Another name than that of the file
+    /// Name of the filter, instead of the one in the file
     #[arg(long, conflicts_with = "replace")]
     name: Option<String>,
 
-    /// Give the filter of this name the description and queries of the file
+    /// Replace the description and queries of the existing filter with the same name
     #[arg(long)]
     replace: bool,
 
@@ -98,21 +99,21 @@ pub(super) struct ImportArgs {
     connection: ConnectionArgs,
 }
 
-/// Link a WMI filter of the domain to a GPO, or take the link away
+/// Link a WMI filter to a GPO, or remove the link
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").required(true),
-    after_help = "Examples:\n  gpoctl wmi link \"Workstation Security\" Laptops --domain corp.example\n  gpoctl wmi link \"Workstation Security\" --none --domain corp.example --yes"
+    after_help = "Examples:\n  gpoctl wmi link \"Workstation Security\" Laptops --domain corp.example\n  gpoctl wmi link \"Workstation Security\" --none --domain corp.example"
 )]
 pub(super) struct LinkArgs {
-    /// The GPO: display name, GUID, or the unambiguous beginning of a GUID
+    /// Display name, GUID, or unique GUID prefix
     gpo: String,
 
-    /// The filter: name or ID
+    /// Name or ID of the filter
     #[arg(group = "what")]
     filter: Option<String>,
 
-    /// No filter any more
+    /// Remove the link
     #[arg(long, group = "what")]
     none: bool,
 
@@ -126,9 +127,9 @@ pub(super) struct LinkArgs {
 /// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// GPMC's
+    /// GPMC's format
     Mof,
-    /// gpoctl's
+    /// JSON
     Json,
 }
 
@@ -276,13 +277,8 @@ async fn export(args: ExportArgs, ui: &Ui) -> Result<u8> {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write as _;
-
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes))
+    Folder::of_file(path)
+        .and_then(|(folder, name)| folder.write_new(name, bytes, SHARED_FILE))
         .map_err(|cause| {
             let kind = match cause.kind() {
                 std::io::ErrorKind::AlreadyExists => ErrorKind::Conflict,
@@ -293,7 +289,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 async fn import(args: ImportArgs, ui: &Ui) -> Result<u8> {
-    // What is wrong on the local disk is said before anybody connects.
+    // Problems on the local disk are reported before anything connects.
     let bytes = std::fs::read(&args.file).map_err(|cause| {
         Error::new(
             ErrorKind::NotFound,

@@ -21,6 +21,7 @@ use crate::model::directory_object::DirectoryObject;
 use crate::model::dn::Dn;
 use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
+use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::version::GpoVersion;
 
 /// A session that writes. Everything it touches is the container of a GPO it computed the DN of, an object below it, a
@@ -226,7 +227,7 @@ impl DirectoryWriter {
         if let Some(descriptor) = &object.security_descriptor {
             attributes.push((
                 b"nTSecurityDescriptor".to_vec(),
-                HashSet::from([descriptor.clone()]),
+                HashSet::from([without_owner(descriptor)]),
             ));
             // Owner and group are the creator's: only a few may give them away.
             control = Some(sd_flags(4));
@@ -516,6 +517,18 @@ fn modifications(change: &GpoChange, path: &str) -> Vec<Change> {
         ));
     }
     changes
+}
+
+/// A descriptor without owner and group. Samba 4.25 refuses to add an object with another owner than the account even where
+/// the control says that only the DACL is meant (LDAP result 19, `invalid addition of owner SID`); 4.17 did not look at it.
+fn without_owner(descriptor: &[u8]) -> Vec<u8> {
+    SecurityDescriptor::parse(descriptor)
+        .and_then(|mut parsed| {
+            parsed.owner = None;
+            parsed.group = None;
+            parsed.to_bytes()
+        })
+        .unwrap_or_else(|_| descriptor.to_vec())
 }
 
 #[cfg(test)]

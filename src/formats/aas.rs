@@ -1,8 +1,8 @@
 //! `.aas` advertise scripts: what Windows Installer runs to advertise a package of software installation [MS-GPSI 2.2.4].
 //!
-//! A script is a run of records. Each begins with a word that holds its operation code and the number of its arguments; each
-//! argument begins with a word that holds its type and its length. So a text can grow or shrink without anything else having to
-//! change.
+//! A script is a sequence of records. Each begins with a word that contains its operation code and the number of its
+//! arguments; each argument begins with a word that contains its type and its length. So a text can grow or shrink
+//! without other changes.
 
 use std::ops::Range;
 
@@ -10,12 +10,12 @@ use bytes::Bytes;
 
 use super::registry_pol::{utf16_bytes, utf16_text};
 
-/// An advertise script. The records are found by walking the bytes; nothing is copied.
+/// An advertise script. Records are located in the bytes on demand; nothing is copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdvertiseScript {
     bytes: Bytes,
-    /// Strings of bytes with an odd length are followed by one byte more. [MS-GPSI 2.2.4] says so; the files that Windows writes have
-    /// no such byte.
+    /// Whether strings of odd length are followed by a padding byte, as [MS-GPSI 2.2.4] requires. Files written by
+    /// Windows have no padding.
     padded: bool,
 }
 
@@ -41,45 +41,44 @@ pub struct Argument {
 /// What an argument is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ArgumentKind {
-    /// Characters of 8 bits; the type of an empty string too.
+    /// 8-bit characters; also the type of an empty string.
     Ascii,
-    /// A number of 32 bits.
+    /// A 32-bit number.
     Integer,
     /// Bytes, or nothing at all.
     Binary,
-    /// Characters of UTF-16LE.
+    /// UTF-16LE text.
     Unicode,
 }
 
-/// The place of a path in the record SourceListPublish [MS-GPSI 2.2.4.2.3].
+/// The position of a path in the record SourceListPublish [MS-GPSI 2.2.4.2.3].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SourcePath {
-    /// `PackagePath`: the package; null in the scripts that Windows writes.
+    /// `PackagePath`: the package; null in scripts written by Windows.
     PackagePath,
-    /// `LaunchPath`: the folder the package lies in, ended by a backslash.
+    /// `LaunchPath`: the folder of the package, with a trailing backslash.
     LaunchPath,
 }
 
-/// The bytes are not an advertise script, or a text does not fit into it.
+/// The bytes are not an advertise script, or a text does not fit in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AasError {
-    /// The first record is no header.
+    /// The first record is not a header.
     #[error("the file does not begin with the header record of an advertise script")]
     NoHeader,
-    /// A record breaks the format.
+    /// A record is malformed.
     #[error("record {record}, at byte {offset}: {reason}")]
     BadRecord {
         /// Its number, from 1.
         record: usize,
-        /// The byte of the file where the reason shows, from 0.
+        /// The offset of the error in the file, from 0.
         offset: usize,
         /// What is wrong.
         reason: &'static str,
     },
-    /// Whether strings of odd length are padded is told by the script as a whole, and an edit would tell the other.
-    #[error(
-        "after this edit the arguments of the advertise script would be taken apart at other places"
-    )]
+    /// Whether strings of odd length are padded is detected from the whole script, and the edit would change the
+    /// result.
+    #[error("after this edit the arguments of the advertise script would be split differently")]
     ReadOtherwise,
     /// A text is too long for an argument.
     #[error("a text of {0} characters is too long for an advertise script")]
@@ -98,7 +97,7 @@ const INTEGER: u16 = 0x4000;
 const BINARY: u16 = 0x8000;
 const UNICODE: u16 = 0xC000;
 
-/// Walks over the arguments.
+/// Reads the arguments in order.
 struct ArgumentReader<'a> {
     bytes: &'a [u8],
     padded: bool,
@@ -106,7 +105,7 @@ struct ArgumentReader<'a> {
     record: usize,
     opcode: u8,
     count: u8,
-    /// Arguments of the record that were read.
+    /// The number of arguments of the current record that were read.
     read: u8,
 }
 
@@ -141,7 +140,7 @@ impl<'a> ArgumentReader<'a> {
         Ok(u16::from_le_bytes(*word))
     }
 
-    /// The next argument; `None` behind the last record.
+    /// The next argument; `None` after the last record.
     fn next(&mut self) -> Result<Option<Argument>, AasError> {
         while self.read == self.count {
             let at_end = self.position == self.bytes.len();
@@ -162,7 +161,7 @@ impl<'a> ArgumentReader<'a> {
         let mut kind = head & TYPE;
         let mut length = usize::from(head & !TYPE);
         if head == UNICODE {
-            // Too long for the head: its type and length follow in 32 bits.
+            // Too long for the head: the type and length follow in 32 bits.
             let [low, high] = [self.word()?, self.word()?];
             kind = high & TYPE;
             length = usize::from(high & !TYPE) << 16 | usize::from(low);
@@ -230,7 +229,7 @@ impl AdvertiseScript {
         self.bytes.get(argument.data.clone()).unwrap_or_default()
     }
 
-    /// The text of an argument; `None` for a number, for bytes, and for what is no text: characters of 8 bits beyond ASCII, whose
+    /// The text of an argument; `None` for a number, for bytes, and for invalid text: non-ASCII 8-bit characters, whose
     /// code page is not known, and unpaired surrogates.
     pub fn text(&self, argument: &Argument) -> Option<String> {
         let data = self.data(argument);
@@ -241,12 +240,12 @@ impl AdvertiseScript {
         }
     }
 
-    /// The script with other texts in place of these arguments. A text that is not ASCII is written as UTF-16, and one that replaces
-    /// UTF-16 stays so.
+    /// The script with the texts of these arguments replaced. Non-ASCII text is written as UTF-16, and so is text that
+    /// replaces UTF-16.
     ///
     /// # Errors
-    /// [`AasError::TooLong`] for a text of 2^30 characters or more; [`AasError::ReadOtherwise`] when a reader would find other
-    /// arguments in the new script.
+    /// [`AasError::TooLong`] for a text of 2^30 characters or more; [`AasError::ReadOtherwise`] when the new script
+    /// would parse to other arguments.
     pub fn with_texts(&self, texts: &[(Argument, String)]) -> Result<Self, AasError> {
         let mut texts: Vec<&(Argument, String)> = texts.iter().collect();
         texts.sort_by_key(|(argument, _)| argument.span.start);
@@ -281,7 +280,7 @@ impl AdvertiseScript {
             (UNICODE, data, length)
         };
         match u16::try_from(length) {
-            // The head 0xC000 alone says that a longer one follows, so an empty text is written as one of 8 bits.
+            // The head 0xC000 announces a longer head, so write an empty text as 8-bit text.
             Ok(0) => bytes.extend_from_slice(&ASCII.to_le_bytes()),
             Ok(short) if short & TYPE == 0 => {
                 bytes.extend_from_slice(&(kind | short).to_le_bytes());
@@ -302,7 +301,7 @@ impl AdvertiseScript {
 }
 
 impl Argument {
-    /// Which of the two paths of SourceListPublish it is.
+    /// The path of SourceListPublish in this argument, if it is one.
     pub fn source_path(&self) -> Option<SourcePath> {
         match self.number {
             _ if self.opcode != SOURCE_LIST_PUBLISH => None,
@@ -312,7 +311,7 @@ impl Argument {
         }
     }
 
-    /// The name of its record [MS-GPSI 2.2.4.1]; `None` for records of Windows Installer that [MS-GPSI] does not speak of.
+    /// The name of its record [MS-GPSI 2.2.4.1]; `None` for records that [MS-GPSI] does not describe.
     pub fn record_name(&self) -> Option<&'static str> {
         Some(match self.opcode {
             2 => "Header",
@@ -356,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_paths_and_replaces_them_alone() {
+    fn replaces_only_the_paths() {
         for padded in [false, true] {
             let bytes = script(b"\x06\x00\\\\s\\a\\", padded);
             let read = AdvertiseScript::parse(&bytes).unwrap();
@@ -394,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_with_the_record_and_the_byte() {
+    fn errors_contain_the_record_and_the_byte() {
         let good = script(b"\x06\x00\\\\s\\a\\", false);
         let say = |bytes: Vec<u8>| {
             let error = AdvertiseScript::parse(&bytes.into()).unwrap_err();
@@ -423,7 +422,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keeps_what_it_accepts_and_never_panics(
+        fn round_trips_accepted_files_and_never_panics(
             noise in prop::collection::vec(any::<u8>(), 0..60),
             text in "[a\\\\\u{e4}\u{1f600}]{0,20}",
             at in 0_usize..120,

@@ -5,17 +5,20 @@ use std::ops::Range;
 use super::ini::{IniFile, IniLine};
 use super::text::TextError;
 
-/// An audit.csv: a view on lines. Edits go to [`AuditCsv::lines`].
+/// An audit.csv: a view on its lines. Edit [`AuditCsv::lines`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditCsv {
-    /// The lines, the first of which holds the names of the fields.
+    /// The lines, the first of which contains the field names.
     pub lines: IniFile,
 }
+
+/// The most fields of a line; Windows writes seven.
+pub const MAX_FIELDS: usize = 20_000;
 
 /// A field of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditField {
-    /// Where it stands, quotes included, in bytes of the line's text.
+    /// Its span in the line's text, in bytes, including quotes.
     pub span: Range<usize>,
     /// Its value, without quotes.
     pub value: String,
@@ -24,12 +27,15 @@ pub struct AuditField {
 /// The bytes are not an audit.csv.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuditCsvError {
-    /// They are no text.
+    /// The bytes are not text.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// A quoted field has no end, or something follows its end.
+    /// A quoted field is not closed, or text follows its end.
     #[error("line {0}: a quoted field is not closed before the next comma")]
     Quotes(usize),
+    /// A line has more fields than are read.
+    #[error("line {0}: more than {MAX_FIELDS} fields")]
+    TooManyFields(usize),
     /// A line has more or fewer fields than the first one.
     #[error("line {line}: {found} fields, and the first line has {expected}")]
     Fields {
@@ -37,7 +43,7 @@ pub enum AuditCsvError {
         line: usize,
         /// Its fields.
         found: usize,
-        /// Those of the first line.
+        /// The fields of the first line.
         expected: usize,
     },
 }
@@ -56,6 +62,9 @@ impl AuditCsv {
             }
             let found = fields(line.text).ok_or(AuditCsvError::Quotes(line.number))?;
             let found = found.len();
+            if found > MAX_FIELDS {
+                return Err(AuditCsvError::TooManyFields(line.number));
+            }
             let expected = *expected.get_or_insert(found);
             if found != expected {
                 return Err(AuditCsvError::Fields {
@@ -76,8 +85,8 @@ impl AuditCsv {
         self.lines.to_bytes()
     }
 
-    /// The settings in order, each with its fields: machine, target, subcategory, its GUID, what is audited, what is not, and the
-    /// value. The line of names is none.
+    /// The settings in order, each with its fields: machine, target, subcategory, its GUID, inclusion setting,
+    /// exclusion setting, and value. The header line is not a setting.
     pub fn settings(&self) -> impl Iterator<Item = (IniLine<'_>, Vec<AuditField>)> {
         self.lines
             .lines()
@@ -87,7 +96,8 @@ impl AuditCsv {
     }
 }
 
-/// The fields of a line; `None` when quotes are not closed. Within quotes, a doubled quote stands for one.
+/// The fields of a line, no more than needed to see that there are too many; `None` when quotes are not closed. Within
+/// quotes, a doubled quote is one quote.
 fn fields(line: &str) -> Option<Vec<AuditField>> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -116,7 +126,7 @@ fn fields(line: &str) -> Option<Vec<AuditField>> {
             value,
         });
         let after = line.get(end..)?;
-        if after.is_empty() {
+        if after.is_empty() || found.len() > MAX_FIELDS {
             return Some(found);
         }
         after.strip_prefix(',')?;
@@ -124,7 +134,7 @@ fn fields(line: &str) -> Option<Vec<AuditField>> {
     }
 }
 
-/// A value as a field is written: in quotes when it was, or has to be.
+/// Formats a value as a field: quoted if it was quoted before or has to be.
 pub fn field_text(value: &str, was_quoted: bool) -> String {
     if was_quoted || value.contains([',', '"']) {
         format!("\"{}\"", value.replace('"', "\"\""))
@@ -164,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_with_the_line() {
+    fn errors_contain_the_line() {
         let say = |rest: &str| {
             let text = format!("{HEAD}{rest}");
             AuditCsv::parse(text.as_bytes()).unwrap_err().to_string()
@@ -177,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keeps_what_it_accepts(text in "([a,\"\r\n\u{e4}]|,,|\"\"){0,40}", value in "[a,\"\u{e4}]{0,9}") {
+        fn round_trips_accepted_files(text in "([a,\"\r\n\u{e4}]|,,|\"\"){0,40}", value in "[a,\"\u{e4}]{0,9}") {
             if let Ok(file) = AuditCsv::parse(text.as_bytes()) {
                 prop_assert_eq!(file.to_bytes().unwrap(), text.as_bytes());
             }

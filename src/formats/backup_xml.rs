@@ -1,4 +1,4 @@
-//! `Backup.xml`: who and what a backup speaks of, the core settings of the GPO, and the list of what was saved.
+//! `Backup.xml`: the principals and paths of a backup, the core settings of the GPO, and the list of saved objects.
 
 mod directory_objects;
 mod write;
@@ -16,10 +16,13 @@ use crate::model::snapshot::InventoryPrincipal;
 /// The namespace of Backup.xml, for its elements and its attributes.
 pub const NAMESPACE: &str = "http://www.microsoft.com/GroupPolicy/GPOOperations";
 
-/// The deepest nesting of saved objects that is read.
+/// The maximum nesting of saved objects.
 const MAX_ENTRY_DEPTH: usize = 16;
 
-/// What Backup.xml says.
+/// The maximum number of problems that are kept of one file; the last one says that there are more.
+const MAX_PROBLEMS: usize = 1000;
+
+/// The content of Backup.xml.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BackupXml {
     /// `SecurityGroups`.
@@ -35,7 +38,7 @@ pub struct BackupXml {
 /// `GroupPolicyCoreSettings`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CoreSettings {
-    /// The GPO's GUID in braces, in the case it was written in.
+    /// The GPO's GUID in braces, in its original case.
     pub id: String,
     /// The DNS name of its domain.
     pub domain: String,
@@ -45,9 +48,9 @@ pub struct CoreSettings {
     pub display_name: String,
     /// `flags` of the GPO.
     pub options: u32,
-    /// The user half's versions: SYSVOL × 65536 + directory.
+    /// The user versions: SYSVOL × 65536 + directory.
     pub user_version: u32,
-    /// The machine half's versions: SYSVOL × 65536 + directory.
+    /// The computer versions: SYSVOL × 65536 + directory.
     pub machine_version: u32,
     /// `gPCMachineExtensionNames`.
     pub machine_extensions: String,
@@ -55,22 +58,22 @@ pub struct CoreSettings {
     pub user_extensions: String,
     /// `MSFT_SomFilter.ID="{GUID}",Domain="dns"`, or empty.
     pub wmi_filter: String,
-    /// The filter's name; the element stands only with a filter.
+    /// The filter's name; the element exists only with a filter.
     pub wmi_filter_name: Option<String>,
 }
 
-/// A `GroupPolicyExtension`: what GPMC's handler for one client-side extension saved.
+/// A `GroupPolicyExtension`: the objects saved by GPMC's handler for one client-side extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extension {
-    /// The extension's GUID in braces, in the case GPMC writes it.
+    /// The extension's GUID in braces, in the case that GPMC writes.
     pub id: String,
     /// Its name.
     pub description: String,
-    /// What it saved.
+    /// The saved objects.
     pub entries: Vec<Entry>,
 }
 
-/// A saved file, folder or directory object, or a pattern for some.
+/// A saved file, folder or directory object, or a pattern that matches several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// `FSObjectFile`.
@@ -81,22 +84,22 @@ pub enum Entry {
     Object(DsObject),
 }
 
-/// A file or folder, or a pattern for some.
+/// A file or folder, or a pattern that matches several.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FsObject {
     /// The path with one of the variables `%GPO_FSPATH%`, `%GPO_MACH_FSPATH%`, `%GPO_USER_FSPATH%`.
     pub path: String,
     /// The UNC path it was read from.
     pub source_expanded_path: String,
-    /// Where it is below the backup's folder, with backslashes. `None` when nothing was saved.
+    /// Its location below the backup's folder, with backslashes. `None` when nothing was saved.
     pub location: Option<String>,
-    /// The name of the handler that looks for references in it.
+    /// The name of the handler that finds references in it.
     pub re_evaluate_function: Option<String>,
-    /// What a pattern found.
+    /// The objects matched by a pattern.
     pub children: Vec<Entry>,
 }
 
-/// A directory object, or a pattern for some.
+/// A directory object, or a pattern that matches several.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DsObject {
     /// The DN with `%GPO_DSPATH%`, `%GPO_MACH_DSPATH%` or `%GPO_USER_DSPATH%` at its end.
@@ -105,16 +108,16 @@ pub struct DsObject {
     pub object_class: String,
     /// The DN it was read from.
     pub source_expanded_path: String,
-    /// The name of the handler that looks for references in it.
+    /// The name of the handler that finds references in it.
     pub re_evaluate_function: Option<String>,
-    /// What stands in it, in order.
+    /// Its content, in order.
     pub children: Vec<DsChild>,
 }
 
 /// A part of a directory object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DsChild {
-    /// An object below it, or a file that belongs to it.
+    /// A child object, or a file that belongs to the object.
     Entry(Entry),
     /// Its security descriptor, self-relative; empty in a pattern.
     SecurityDescriptor(Vec<u8>),
@@ -129,7 +132,7 @@ impl ToGpmcBytes for BackupXml {
 }
 
 impl BackupXml {
-    /// Every file and folder that was saved: whether it is a folder, and its `Location`, in order.
+    /// All saved files and folders, in order: whether the entry is a folder, and its `Location`.
     pub fn locations(&self) -> Vec<(bool, &str)> {
         let mut found = Vec::new();
         for extension in &self.extensions {
@@ -163,12 +166,12 @@ impl Entry {
     }
 }
 
-/// A Backup.xml that was read, and what in it could not be understood: the rest is used without it.
+/// A parsed Backup.xml, and the values in it that could not be parsed and are ignored.
 #[derive(Debug, Clone)]
 pub struct ReadBackupXml {
     /// The value and its bytes.
     pub backup: Verbatim<BackupXml>,
-    /// Values that are not what their element is for, each with its line.
+    /// Invalid values, each with its line.
     pub problems: Vec<InvalidXml>,
 }
 
@@ -176,25 +179,28 @@ pub struct ReadBackupXml {
 ///
 /// # Errors
 /// When it is not well-formed XML, its root is not `GroupPolicyBackupScheme`, it has no core settings, or saved objects
-/// are nested deeper than GPMC nests them.
+/// are nested too deeply.
 pub fn parse(bytes: &[u8]) -> Result<ReadBackupXml, InvalidXml> {
     let root = xml_tree::parse(bytes)?;
     let object = root
         .expect(NAMESPACE, "GroupPolicyBackupScheme")?
         .named("GroupPolicyObject")
         .next()
-        .ok_or_else(|| root.error("there is no GroupPolicyObject"))?;
+        .ok_or_else(|| root.error("GroupPolicyObject is missing"))?;
     let mut reader = BackupReader::default();
     let core = object
         .named("GroupPolicyCoreSettings")
         .next()
-        .ok_or_else(|| object.error("there are no GroupPolicyCoreSettings"))?;
+        .ok_or_else(|| object.error("GroupPolicyCoreSettings is missing"))?;
+    let groups = || {
+        let lists = object.named("SecurityGroups");
+        lists.flat_map(|groups| groups.named("Group"))
+    };
+    // Counted first: a list that grows would hold many times the bytes of empty elements.
+    let mut principals = Vec::with_capacity(groups().count());
+    principals.extend(groups().map(|group| reader.principal(group)));
     let value = BackupXml {
-        principals: object
-            .named("SecurityGroups")
-            .flat_map(|groups| groups.named("Group"))
-            .map(|group| reader.principal(group))
-            .collect(),
+        principals,
         file_paths: object
             .named("FilePaths")
             .flat_map(|paths| paths.named("Path"))
@@ -215,6 +221,8 @@ pub fn parse(bytes: &[u8]) -> Result<ReadBackupXml, InvalidXml> {
             })
             .collect::<Result<_, InvalidXml>>()?,
     };
+    // The value is copied, and needs the tree no longer.
+    drop(root);
     Ok(ReadBackupXml {
         backup: Verbatim::parsed(value, bytes),
         problems: reader.problems,
@@ -232,7 +240,11 @@ struct BackupReader {
 
 impl BackupReader {
     fn problem(&mut self, element: &Element, reason: String) {
-        self.problems.push(element.error(reason));
+        match self.problems.len() {
+            ..MAX_PROBLEMS => self.problems.push(element.error(reason)),
+            MAX_PROBLEMS => self.problems.push(element.error("more problems follow")),
+            _ => {}
+        }
     }
 
     fn principal(&mut self, group: &Element) -> InventoryPrincipal {
@@ -251,7 +263,7 @@ impl BackupReader {
         let kind = PrincipalType::from_literal(&kind).unwrap_or_else(|| {
             self.problem(
                 group,
-                format!("\"{}\" is no type of a principal", kind.escape_debug()),
+                format!("\"{}\" is not a principal type", kind.escape_debug()),
             );
             PrincipalType::Unknown
         });
@@ -288,7 +300,7 @@ impl BackupReader {
         }
     }
 
-    /// The number in a child; 0 for none, which is what an empty element stands for.
+    /// The number in a child element; 0 if it is missing or empty.
     fn number(&mut self, parent: &Element, name: &str) -> u32 {
         let Some(element) = parent.named(name).next() else {
             return 0;
@@ -304,7 +316,7 @@ impl BackupReader {
         }
     }
 
-    /// Bytes as pairs of hexadecimal digits with blanks between; none when they are malformed.
+    /// Parses bytes written as pairs of hexadecimal digits separated by spaces; empty when they are malformed.
     fn hex(&mut self, element: &Element) -> Vec<u8> {
         let text = element.text();
         let bytes: Option<Vec<u8>> = text

@@ -6,7 +6,7 @@ use super::xml_tree::{self, Element, InvalidXml, cdata};
 /// The namespace of bkupInfo.xml and manifest.xml.
 pub const NAMESPACE: &str = "http://www.microsoft.com/GroupPolicy/GPOOperations/Manifest";
 
-/// A `BackupInst`: all fields as text, as they stand. A field that is missing is empty.
+/// A `BackupInst`: all fields as unchanged text. A missing field is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BackupInst {
     /// The GPO's GUID in braces, usually in upper case.
@@ -17,15 +17,15 @@ pub struct BackupInst {
     pub gpo_domain_guid: String,
     /// The host name of the DC it was read from.
     pub gpo_domain_controller: String,
-    /// When: `YYYY-MM-DDTHH:MM:SS`, UTC, without a zone.
+    /// The time of the backup: `YYYY-MM-DDTHH:MM:SS`, UTC, without a zone.
     pub backup_time: String,
     /// The backup's own GUID in braces, in upper case.
     pub id: String,
     /// Free text.
     pub comment: String,
-    /// The display name at that time.
+    /// The display name at the time of the backup.
     pub gpo_display_name: String,
-    /// Whether the backup has a software installation block.
+    /// Whether the backup contains software installation settings.
     pub si_present: bool,
 }
 
@@ -33,7 +33,7 @@ impl BackupInst {
     /// Reads a `BackupInst` element.
     ///
     /// # Errors
-    /// When the element is another one.
+    /// When it is another element.
     pub fn from_element(element: &Element) -> Result<Self, InvalidXml> {
         element.expect(NAMESPACE, "BackupInst")?;
         Ok(Self {
@@ -51,7 +51,7 @@ impl BackupInst {
         })
     }
 
-    /// The element as GPMC writes it; `declarations` stand in its start tag, each with a blank before it.
+    /// The element as GPMC writes it; `declarations` are put in its start tag, each preceded by a space.
     pub(super) fn to_xml(&self, declarations: &str) -> String {
         let mut xml = format!("<BackupInst{declarations}");
         if self.si_present {
@@ -76,8 +76,8 @@ impl BackupInst {
 }
 
 impl ToGpmcBytes for BackupInst {
-    /// UTF-8 without byte order mark or declaration, one line that ends in CR LF. The prefix `mfst` is declared only when
-    /// it is used.
+    /// Writes UTF-8 without byte order mark or declaration, one line that ends in CR LF. The prefix `mfst` is declared
+    /// only when used.
     fn to_gpmc_bytes(&self) -> Vec<u8> {
         let mut declarations = format!(" xmlns=\"{NAMESPACE}\"");
         if self.si_present {
@@ -117,7 +117,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn comes_back_from_its_written_form() {
+    fn round_trips_through_the_form_of_gpmc() {
         let mut inst = example();
         for si_present in [false, true] {
             inst.si_present = si_present;
@@ -134,7 +134,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn gives_back_other_bytes_until_it_is_changed() {
+    fn keeps_original_bytes_until_changed() {
         let bytes = format!("<BackupInst xmlns='{NAMESPACE}'>\n <ID>x</ID>\n</BackupInst>");
         let mut read = parse(bytes.as_bytes()).unwrap();
         assert_eq!(read.to_bytes(), bytes.as_bytes());

@@ -5,10 +5,10 @@ use super::xml_tree::{self, InvalidXml};
 /// The namespace of its elements.
 pub const NAMESPACE: &str = "http://www.microsoft.com/GroupPolicy/CommentDefinitions";
 
-/// A comment.cmtx, which gives back the bytes it was read from.
+/// A comment.cmtx, which returns the bytes it was parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comments {
-    /// The comments, each with the identifier that its setting names.
+    /// The comments, each with the identifier that its setting refers to.
     pub strings: Vec<(String, String)>,
     bytes: Vec<u8>,
 }

@@ -6,7 +6,7 @@ use super::ini::{self, IniFile, IniLine, LineKind};
 use super::text::TextError;
 use crate::model::sid::Sid;
 
-/// A folder redirection file of either version; also the empty markers that Windows and Samba leave. Edits go to
+/// A folder redirection file of either version, or an empty marker file that Windows and Samba create. Edit
 /// [`Fdeploy::ini`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fdeploy {
@@ -14,21 +14,21 @@ pub struct Fdeploy {
     pub ini: IniFile,
 }
 
-/// What a line says. Spans are bytes of the line's text.
+/// The meaning of a line. Spans are byte ranges in the line's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Redirection<'a> {
-    /// Version 1: `{folder}=SID;SID;` in `[Folder_Redirection]` [MS-GPFR 2.2.2]. The order is the order of priority.
+    /// Version 1: `{folder}=SID;SID;` in `[Folder_Redirection]` [MS-GPFR 2.2.2]. Earlier SIDs have priority.
     Principals {
-        /// The folder's GUID as it stands, in braces.
+        /// The folder's GUID as written, in braces.
         folder: &'a str,
-        /// The list, separated by semicolons, often with one at its end.
+        /// The list, separated by semicolons, often with a trailing one.
         list: Range<usize>,
     },
     /// Version 1: the header `[{folder}_SID]`.
     Target {
-        /// The folder's GUID as it stands, in braces.
+        /// The folder's GUID as written, in braces.
         folder: &'a str,
-        /// The SID as it stands.
+        /// The SID as written.
         sid: &'a str,
     },
     /// Version 1: `Flags` of a target, hexadecimal without `0x`.
@@ -52,8 +52,8 @@ pub enum Redirection<'a> {
 }
 
 impl Fdeploy {
-    /// Reads a file of either version. A file without any section, the marker of a GPO without settings of that version, is
-    /// fine.
+    /// Reads a file of either version. A file without a section, the marker of a GPO without settings of that version,
+    /// is accepted.
     ///
     /// # Errors
     /// [`TextError`] when the file contradicts its byte order mark or is binary.
@@ -70,9 +70,9 @@ impl Fdeploy {
         self.ini.to_bytes()
     }
 
-    /// The lines that say something about redirection.
+    /// The lines about redirection, with their meaning.
     pub fn redirections(&self) -> impl Iterator<Item = (IniLine<'_>, Redirection<'_>)> {
-        // Whether a section is that of a target is asked once, not for each of its lines: its name may be long.
+        // Check once per section whether it belongs to a target, not for each line: its name may be long.
         let mut target = None;
         self.ini.lines().filter_map(move |line| {
             if let LineKind::Section(name) = line.kind {
@@ -91,7 +91,7 @@ pub fn split_target_section(section: &str) -> Option<(&str, &str)> {
     folder.starts_with('{').then_some((folder, ini::trim(sid)))
 }
 
-/// What a line says; `target`: the folder and SID of its section, when it is one of version 1.
+/// Parses a line; `target` is the folder and SID of its section, when that is a section of version 1.
 fn redirection<'a>(
     line: &IniLine<'a>,
     target: Option<(&'a str, &'a str)>,
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn markers_are_fine() {
+    fn marker_files_are_accepted() {
         for marker in [&b""[..], b"\xFF\xFE\r\0\n\0 \0 \0 \0 \0 \0\r\0\n\0"] {
             let file = Fdeploy::parse(marker).unwrap();
             assert_eq!(file.redirections().count(), 0);
@@ -199,14 +199,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_lines_come_back(text in "([\\[\\]{}_=;a \n]|S-1-1-0|Folder_Redirection){0,40}") {
+        fn arbitrary_lines_round_trip(text in "([\\[\\]{}_=;a \n]|S-1-1-0|Folder_Redirection){0,40}") {
             let file = Fdeploy::parse(text.as_bytes()).unwrap();
             file.redirections().count();
             prop_assert_eq!(file.to_bytes().unwrap(), text.as_bytes());
         }
 
         #[test]
-        fn arbitrary_bytes_come_back(bytes: Vec<u8>) {
+        fn arbitrary_bytes_round_trip(bytes: Vec<u8>) {
             if let Ok(file) = Fdeploy::parse(&bytes) {
                 prop_assert_eq!(file.to_bytes().unwrap(), bytes);
             }

@@ -1,4 +1,4 @@
-//! Rules of Windows Firewall as they stand in Registry.pol: `v2.26|Action=Allow|LUAuth=D:(A;;CC;;;S-1-…)|` [MS-GPFAS 2.2.2.19].
+//! Windows Firewall rules in Registry.pol: `v2.26|Action=Allow|LUAuth=D:(A;;CC;;;S-1-…)|` [MS-GPFAS 2.2.2.19].
 //! Connection security rules, authentication and crypto sets have the same form.
 
 use std::ops::Range;
@@ -6,18 +6,18 @@ use std::ops::Range;
 /// A field of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleField<'a> {
-    /// Its name. `RA4`, `Profile` and others can stand several times.
+    /// Its name. `RA4`, `Profile` and others can occur several times.
     pub name: &'a str,
-    /// Its value, in bytes of the text.
+    /// The span of its value, in bytes of the text.
     pub value: Range<usize>,
-    /// What the value is.
+    /// The type of the value.
     pub kind: FieldKind,
 }
 
-/// What the value of a field is.
+/// The type of a field's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FieldKind {
-    /// SDDL whose entries say who is let in: `LUAuth`, `RUAuth`, `RMAuth`.
+    /// SDDL whose entries list the authorized principals: `LUAuth`, `RUAuth`, `RMAuth`.
     Sddl,
     /// One SID: `LUOwn` (the owner of the rule) and `AppPkgId` (a package).
     Sid,
@@ -27,9 +27,9 @@ pub enum FieldKind {
     Other,
 }
 
-/// The fields of a rule, in order; `None` when the text is no rule.
+/// Parses the fields of a rule, in order; `None` when the text is not a rule.
 ///
-/// A rule is `v`, a version, `|`, and fields `NAME=VALUE`, each ended by `|`. A value holds no `|`; there is no way to write one.
+/// A rule is `v`, a version, `|`, and fields `NAME=VALUE`, each ended by `|`. A value cannot contain `|`.
 pub fn fields(text: &str) -> Option<Vec<RuleField<'_>>> {
     let (version, _) = text.split_once('|')?;
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! GPE.INI: which extensions were edited how often, kept by the editor of Preferences. Clients do not read it.
+//! GPE.INI: the edit counts of extensions, maintained by the Preferences editor. Clients do not read it.
 
 use super::ini::IniFile;
 use super::text::TextError;
@@ -14,19 +14,19 @@ pub struct GpeIni {
 /// An extension that was edited: `[{CSE}{tool}:version]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EditedExtension {
-    /// The extension, then the tools it was edited with.
+    /// The extension, followed by the tools that edited it.
     pub guids: Vec<Guid>,
-    /// How often.
+    /// The edit count.
     pub version: u32,
 }
 
 /// The bytes are not a GPE.INI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GpeIniError {
-    /// They are no text.
+    /// The bytes are not text.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// A list of extensions has another form.
+    /// A list of extensions is malformed.
     #[error("line {0}: not a list of extensions of the form [{{GUID}}{{GUID}}:version]")]
     BadList(usize),
 }

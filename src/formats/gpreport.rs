@@ -1,8 +1,8 @@
 //! `gpreport.xml`: the settings report beside a backup, which GPMC shows and never imports.
 //!
-//! Written are who the GPO is, its times, versions, state, permissions and links, and of its settings security, registry
-//! values and scripts. What is not known here, such as the name a template gives to a registry value, is left out: saying
-//! nothing of it is better than saying something wrong.
+//! Contains the identity of the GPO, its times, versions, state, permissions and links, and of its settings those for
+//! security, registry values and scripts. Unknown information, such as the name of a registry value in an
+//! administrative template, is left out rather than guessed.
 
 mod permissions;
 mod security;
@@ -55,7 +55,7 @@ pub fn write(snapshot: &GpoSnapshot, context: &BackupContext, now: &str) -> Vec<
     if let Ok(mut descriptor) = SecurityDescriptor::parse(&snapshot.security_descriptor)
         && descriptor.dacl.is_some()
     {
-        // Backup.xml has neither of them; the report has both.
+        // Backup.xml has neither; the report has both.
         descriptor.owner = descriptor.owner.or_else(|| context.owner.clone());
         descriptor.group = descriptor.group.or_else(|| context.group.clone());
         report.open("SecurityDescriptor");
@@ -105,7 +105,7 @@ fn filter(report: &mut Report, snapshot: &GpoSnapshot, context: &BackupContext) 
     }
 }
 
-/// The extensions of one half. A file that cannot be read has none.
+/// The extensions of the computer or the user configuration. A file that cannot be parsed has none.
 fn extensions(report: &mut Report, snapshot: &GpoSnapshot, half: &str) {
     let tree = &snapshot.tree;
     let file = |path: &str| tree.file(&format!("{half}/{path}"));
@@ -133,7 +133,7 @@ fn extensions(report: &mut Report, snapshot: &GpoSnapshot, half: &str) {
     }
 }
 
-/// An extension: its namespace ends in its name.
+/// Writes an extension, whose namespace ends in its name.
 fn extension(report: &mut Report, name: &str, kind: &str, content: impl FnOnce(&mut Report)) {
     report.open("ExtensionData");
     report.open(&format!(
@@ -145,8 +145,9 @@ fn extension(report: &mut Report, name: &str, kind: &str, content: impl FnOnce(&
     report.close();
 }
 
-/// A link. The path is that of the target's DN: the domain's DNS name, then the folders from the outside in; the name is that of
-/// its first part, of a domain its first label alone. What is no DN stands for both as it is.
+/// Writes a link. The path is built from the target's DN: the domain's DNS name, then the containers from top to
+/// bottom. The name is the value of the first RDN; for a domain, its first label. Text that is not a DN is used
+/// unchanged for both.
 fn links_to(report: &mut Report, link: &LinkRecord) {
     let (name, path) = match Dn::parse(&link.target) {
         Ok(dn) => {
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_the_snapshot_knows() {
+    fn reports_the_content_of_the_snapshot() {
         let bytes = write(
             &snapshot(),
             &BackupContext::default(),

@@ -1,4 +1,4 @@
-//! GPT.INI: the version of the SYSVOL half [MS-GPOL 2.2.4]. Its other lines and its code page are not ours to touch.
+//! GPT.INI: the version of the SYSVOL part [MS-GPOL 2.2.4]. Its other lines and its encoding are preserved.
 
 use super::ini::IniFile;
 use super::text::TextError;
@@ -7,7 +7,7 @@ use crate::model::version::GpoVersion;
 /// GPT.INI cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GptIniError {
-    /// It is no text.
+    /// The bytes are not text.
     #[error(transparent)]
     Text(#[from] TextError),
     /// `Version` is not a 32-bit number.
@@ -18,8 +18,8 @@ pub enum GptIniError {
 /// The version in `[General]`; `None` when there is no such key.
 ///
 /// # Errors
-/// [`GptIniError`] when the file contradicts its byte order mark or `Version` does not begin with a 32-bit number.
-/// As `GetPrivateProfileInt` does, characters behind the digits are ignored.
+/// [`GptIniError`] when the file contradicts its byte order mark or `Version` does not begin with a 32-bit number. As
+/// `GetPrivateProfileInt` does, characters after the digits are ignored.
 pub fn read_version(bytes: &[u8]) -> Result<Option<GpoVersion>, GptIniError> {
     let ini = IniFile::parse(bytes)?;
     let Some(value) = ini.value("General", "Version") else {
@@ -32,18 +32,18 @@ pub fn read_version(bytes: &[u8]) -> Result<Option<GpoVersion>, GptIniError> {
     }
 }
 
-/// The same file with another version; every other byte stays. A missing key or section is added.
+/// The same file with another version; all other bytes are unchanged. A missing key or section is added.
 ///
 /// # Errors
-/// [`GptIniError::Text`] when the file contradicts its byte order mark, or is so little of a text that with the version it would be
-/// taken for another encoding; [`create`] makes one to replace it.
+/// [`GptIniError::Text`] when the file contradicts its byte order mark, or when the edited file would be detected as
+/// another encoding; use [`create`] to replace it.
 pub fn write_version(bytes: &[u8], version: GpoVersion) -> Result<Vec<u8>, GptIniError> {
     let mut ini = IniFile::parse(bytes)?;
     ini.set("General", "Version", &version.combined().to_string());
     Ok(ini.to_bytes()?)
 }
 
-/// A new file with nothing but a version.
+/// A new file that contains only a version.
 pub fn create(version: GpoVersion) -> Vec<u8> {
     format!("[General]\r\nVersion={}\r\n", version.combined()).into_bytes()
 }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_is_not_wrong() {
+    fn a_missing_version_is_not_an_error() {
         assert_eq!(read_version(b"[Other]\r\nVersion=1\r\n"), Ok(None));
         assert_eq!(read_version(b"[General]\r\nVersion=3 ;x"), {
             Ok(Some(GpoVersion::from_combined(3)))

@@ -12,21 +12,21 @@ pub struct GptTmpl {
     pub ini: IniFile,
 }
 
-/// What a line of GptTmpl.inf sets. Spans are bytes of the line's text.
+/// The setting in a line of GptTmpl.inf. Spans are byte ranges in the line's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting<'a> {
     /// A line of `[Privilege Rights]` [MS-GPSB 2.2.6].
     PrivilegeRight {
         /// The right, such as `SeBackupPrivilege`.
         right: &'a str,
-        /// The list of those who have it, separated by commas.
+        /// The list of its holders, separated by commas.
         members: Range<usize>,
     },
     /// A line of `[Group Membership]` [MS-GPSB 2.2.10].
     GroupMembership {
         /// The group: `*SID` or a name.
         group: Range<usize>,
-        /// What the list says about the group.
+        /// Which of the group's two lists it is.
         side: Membership,
         /// The list, separated by commas.
         members: Range<usize>,
@@ -35,7 +35,7 @@ pub enum Setting<'a> {
     Secured {
         /// The service, path or key, without quotes.
         name: Range<usize>,
-        /// The startup mode of a service, or how the descriptor is inherited: only passed through.
+        /// The startup mode of a service, or the inheritance mode of the descriptor. Not interpreted.
         mode: Range<usize>,
         /// The security descriptor as SDDL, without quotes; often empty.
         sddl: Range<usize>,
@@ -46,7 +46,7 @@ pub enum Setting<'a> {
         path: &'a str,
         /// The registry type: 1 string, 2 string with variables, 3 binary, 4 number, 7 list of strings.
         value_type: u32,
-        /// The data behind the type and its comma.
+        /// The data after the type and its comma.
         data: Range<usize>,
     },
     /// `key=value` of any other section.
@@ -61,9 +61,9 @@ pub enum Setting<'a> {
 /// The two lists of a group in `[Group Membership]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Membership {
-    /// `__Members`: who is in the group.
+    /// `__Members`: the members of the group.
     Members,
-    /// `__Memberof`: the groups it is in.
+    /// `__Memberof`: the groups that the group is a member of.
     MemberOf,
 }
 
@@ -79,7 +79,7 @@ impl Membership {
 }
 
 impl GptTmpl {
-    /// Reads a file. Sections and lines that are not known are kept and not looked at.
+    /// Reads a file. Unknown sections and lines are kept unchanged.
     ///
     /// # Errors
     /// [`TextError`] when the file contradicts its byte order mark or is binary.
@@ -96,7 +96,7 @@ impl GptTmpl {
         self.ini.to_bytes()
     }
 
-    /// The lines that set something, with what they set. Blank lines, comments and lines that do not have the form
+    /// The lines that contain settings, with the settings. Blank lines, comments and lines that do not match the format
     /// of their section are left out.
     pub fn settings(&self) -> impl Iterator<Item = (IniLine<'_>, Setting<'_>)> {
         self.ini
@@ -163,7 +163,7 @@ fn secured(line: &str) -> Option<Setting<'_>> {
     let comma = name.end + behind.find(',')?;
     let mode_length = line.get(comma + 1..)?.find(',')?;
     let mode = comma + 1..comma + 1 + mode_length;
-    // The descriptor is all the rest: conditions in SDDL may hold commas and quotes of their own.
+    // The descriptor is the rest of the line: conditions in SDDL may contain commas and quotes.
     let sddl = ini::trimmed_span(line, mode.end + 1..line.len());
     Some(Setting::Secured {
         name: unquoted(line, ini::trimmed_span(line, name)),
@@ -172,7 +172,7 @@ fn secured(line: &str) -> Option<Setting<'_>> {
     })
 }
 
-/// The span within the quotes around it, when there are quotes.
+/// The span without surrounding quotes, if there are any.
 pub fn unquoted(line: &str, span: Range<usize>) -> Range<usize> {
     let text = line.get(span.clone()).unwrap_or_default();
     if text.len() >= 2 && text.starts_with('"') && text.ends_with('"') {
@@ -259,7 +259,7 @@ mod tests {
         }
 
         #[test]
-        fn arbitrary_bytes_come_back(bytes: Vec<u8>) {
+        fn arbitrary_bytes_round_trip(bytes: Vec<u8>) {
             if let Ok(file) = GptTmpl::parse(&bytes) {
                 prop_assert_eq!(file.to_bytes().unwrap(), bytes);
             }

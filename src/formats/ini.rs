@@ -1,14 +1,14 @@
-//! INI files as lines. Every line keeps its characters and its line end, so that what is not edited does not change.
+//! INI files as lines. Every line keeps its characters and its line end, so that unedited lines do not change.
 
 use std::ops::Range;
 
 use super::text::{self, TextEncoding, TextError};
 
-/// An INI file. Sections, keys and line numbers are found by looking; nothing is reordered, merged or cleaned.
+/// An INI file. Sections and keys are located on demand; nothing is reordered, merged or cleaned up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IniFile {
     encoding: TextEncoding,
-    /// Every character that was read is ASCII, and nothing says how others are encoded.
+    /// All characters of the parsed file are ASCII, so the encoding of other characters is not known.
     plain: bool,
     lines: Vec<Line>,
 }
@@ -17,7 +17,7 @@ pub struct IniFile {
 struct Line {
     text: String,
     end: LineEnd,
-    /// A removed line keeps its index, so that line numbers stay those of the file as it was read.
+    /// A removed line keeps its index, so that line numbers remain those of the parsed file.
     removed: bool,
 }
 
@@ -45,12 +45,12 @@ impl LineEnd {
     }
 }
 
-/// A line and where it stands.
+/// A line with its number and section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IniLine<'a> {
     /// The line's number, from 1; the handle for edits. Edits do not change the numbers of other lines.
     pub number: usize,
-    /// The name of the section it stands in; `None` above the first one. A header stands in its own section.
+    /// The name of its section; `None` before the first section. A header belongs to its own section.
     pub section: Option<&'a str>,
     /// The line without its end.
     pub text: &'a str,
@@ -59,13 +59,13 @@ pub struct IniLine<'a> {
 }
 
 impl<'a> IniLine<'a> {
-    /// Whether the line stands in a section of this name, without regard to case.
+    /// Whether the line is in a section of this name, ignoring case.
     pub fn is_in(&self, section: &str) -> bool {
         self.section
             .is_some_and(|name| eq_ignore_case(name, section))
     }
 
-    /// Key and value, when the line is a pair.
+    /// The key and value of a pair.
     pub fn pair(&self) -> Option<(&'a str, &'a str)> {
         match self.kind {
             LineKind::Pair { key, value } => Some((key, value)),
@@ -77,25 +77,25 @@ impl<'a> IniLine<'a> {
 /// What a line of an INI file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineKind<'a> {
-    /// `[name]`: what stands between the brackets.
+    /// `[name]`: the text between the brackets.
     Section(&'a str),
-    /// `key=value`, both without the blanks around them.
+    /// `key=value`, both without surrounding blanks.
     Pair {
-        /// Left of the first `=`.
+        /// The text before the first `=`.
         key: &'a str,
-        /// Right of it.
+        /// The text after it.
         value: &'a str,
     },
     /// `; …`
     Comment,
-    /// Nothing but blanks.
+    /// Only blanks.
     Blank,
     /// Anything else.
     Other,
 }
 
-/// Whether two names of sections or keys are the same to Windows. Takes no longer than the shorter one is: the name of a section is
-/// compared for each of its lines.
+/// Whether two section or key names are equal in Windows, which ignores case. Stops at the end of the shorter one,
+/// because the name of a section is compared for each of its lines.
 pub fn eq_ignore_case(a: &str, b: &str) -> bool {
     fn folded(text: &str) -> impl Iterator<Item = char> {
         text.chars().flat_map(char::to_lowercase)
@@ -103,31 +103,31 @@ pub fn eq_ignore_case(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || folded(a).eq(folded(b))
 }
 
-/// The text without blanks and tabs at its ends. Other white space belongs to the value: in an unknown code page it may be half of a
-/// character.
+/// The text without leading and trailing blanks and tabs. Other white space belongs to the value: in an unknown code
+/// page it may be half of a character.
 pub fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The span without blanks and tabs at its ends; an empty span at the end when there is nothing else.
+/// The span without leading and trailing blanks and tabs; an empty span at the end when nothing else remains.
 pub fn trimmed_span(text: &str, span: Range<usize>) -> Range<usize> {
     let part = text.get(span.clone()).unwrap_or_default();
     let start = span.end - part.trim_start_matches([' ', '\t']).len();
     start..start + trim(part).len()
 }
 
-/// The span of the key in a line: what stands before the first `=`, without blanks around it.
+/// The span of the key in a line: the text before the first `=`, without surrounding blanks.
 pub fn key_span(line: &str) -> Option<Range<usize>> {
     Some(trimmed_span(line, 0..line.find('=')?))
 }
 
-/// The span of the value in a line: what stands behind the first `=`, without blanks around it.
+/// The span of the value in a line: the text after the first `=`, without surrounding blanks.
 pub fn value_span(line: &str) -> Option<Range<usize>> {
     let sign = line.find('=')?;
     Some(trimmed_span(line, sign + 1..line.len()))
 }
 
-/// The spans of the items of a list within a line, without the blanks around them. Empty items are none.
+/// The spans of the items of a list within a line, without surrounding blanks. Empty items are skipped.
 pub fn list_items(line: &str, span: Range<usize>, separator: char) -> Vec<Range<usize>> {
     let list = line.get(span.clone()).unwrap_or_default();
     let mut start = span.start;
@@ -177,13 +177,15 @@ pub fn splice(text: &str, span: Range<usize>, with: &str) -> String {
 }
 
 impl IniFile {
-    /// Reads a file in whatever encoding it is.
+    /// Parses a file in any encoding.
     ///
     /// # Errors
     /// As [`text::decode`]: only when the file contradicts its own byte order mark.
     pub fn parse(bytes: &[u8]) -> Result<Self, TextError> {
         let (encoding, text) = text::decode(bytes)?;
-        let mut lines = Vec::new();
+        // Counted first: a list that grows would hold many times the bytes of a file of empty lines.
+        let ends = text.bytes().filter(|byte| matches!(byte, b'\r' | b'\n'));
+        let mut lines = Vec::with_capacity(ends.count().saturating_add(1));
         let mut rest = text.as_str();
         while !rest.is_empty() {
             let length = rest.find(['\r', '\n']).unwrap_or(rest.len());
@@ -207,10 +209,11 @@ impl IniFile {
         })
     }
 
-    /// As [`IniFile::parse`], for the formats that are text and nothing else.
+    /// Parses like [`IniFile::parse`], for formats that cannot contain binary data.
     ///
     /// # Errors
-    /// Also [`TextError::Nul`] when a line holds a NUL: then it is something binary.
+    /// As [`IniFile::parse`], and [`TextError::Nul`] when a line contains a NUL character, which means that the file is
+    /// binary.
     pub fn parse_text_only(bytes: &[u8]) -> Result<Self, TextError> {
         let ini = Self::parse(bytes)?;
         let nul = ini.lines.iter().position(|line| line.text.contains('\0'));
@@ -220,13 +223,13 @@ impl IniFile {
         }
     }
 
-    /// The file's bytes: those that were read, but for the edited lines. A file of nothing but ASCII into which an edit brought
-    /// another character becomes UTF-16LE with a byte order mark: without one, Windows would read the character in the code page of
-    /// the machine.
+    /// The file's bytes: the parsed ones, except for edited lines. An ASCII file becomes UTF-16LE with a byte order
+    /// mark when an edit adds a non-ASCII character, because Windows would otherwise read that character in the code
+    /// page of the machine.
     ///
     /// # Errors
-    /// [`TextError::NotEncodable`] when an edit brought in a character that the file's 8-bit encoding cannot hold, and
-    /// [`TextError::ReadOtherwise`] when a reader would take the edited file for another encoding.
+    /// [`TextError::NotEncodable`] when an edit added a character that the file's 8-bit encoding cannot represent, and
+    /// [`TextError::ReadOtherwise`] when the edited file would be detected as another encoding.
     pub fn to_bytes(&self) -> Result<Vec<u8>, TextError> {
         let text: String = self
             .lines
@@ -242,7 +245,7 @@ impl IniFile {
         text::encode(encoding, &text)
     }
 
-    /// How the file is encoded.
+    /// The encoding of the file.
     pub fn encoding(&self) -> TextEncoding {
         self.encoding
     }
@@ -267,7 +270,7 @@ impl IniFile {
             })
     }
 
-    /// The first value of this key in the sections of this name, without regard to case.
+    /// The first value of this key in sections of this name, ignoring case.
     pub fn value(&self, section: &str, key: &str) -> Option<&str> {
         self.find(section, key).map(|(_, value)| value)
     }
@@ -285,14 +288,14 @@ impl IniFile {
         self.lines.get_mut(number.checked_sub(1)?)
     }
 
-    /// Replaces the characters of a line; its end stays. `text` must not hold line ends.
+    /// Replaces the text of a line; its line end is unchanged. `text` must not contain line ends.
     pub fn set_text(&mut self, number: usize, text: String) {
         if let Some(line) = self.line_mut(number) {
             line.text = text;
         }
     }
 
-    /// Replaces the value of a pair; the key and the blanks around `=` stay.
+    /// Replaces the value of a pair; the key and the blanks around `=` are unchanged.
     pub fn replace_value(&mut self, number: usize, value: &str) {
         if let Some(line) = self.line_mut(number)
             && let Some(span) = value_span(&line.text)
@@ -301,7 +304,7 @@ impl IniFile {
         }
     }
 
-    /// Replaces the key of a pair; the value and the blanks around `=` stay.
+    /// Replaces the key of a pair; the value and the blanks around `=` are unchanged.
     pub fn replace_key(&mut self, number: usize, key: &str) {
         if let Some(line) = self.line_mut(number)
             && let Some(span) = key_span(&line.text)
@@ -337,9 +340,9 @@ impl IniFile {
         }
     }
 
-    /// Gives a key a value: the first pair with this key in a section of this name changes; without one, a pair is added
-    /// behind the section's last pair, in the style of the pair before it; without a section, both at the end. Added
-    /// lines have the numbers after the line they follow, so numbers taken before are no longer good.
+    /// Sets the value of a key. Changes the first pair with this key in a section of this name; adds a pair after the
+    /// section's last pair, in its style, if there is none; adds the section at the end if that is missing too. Added
+    /// lines shift the numbers of the lines after them, so line numbers obtained before are invalid.
     pub fn set(&mut self, section: &str, key: &str, value: &str) {
         if let Some((number, _)) = self.find(section, key) {
             return self.replace_value(number, value);
@@ -370,7 +373,7 @@ impl IniFile {
         }
     }
 
-    /// Puts a line behind the first `after` lines, with the line end the file uses.
+    /// Inserts a line after the first `after` lines, with the line end that the file uses.
     fn insert(&mut self, after: usize, text: String) {
         let style = self.lines.first().map(|line| line.end);
         let own = style
@@ -379,7 +382,7 @@ impl IniFile {
         let mut end = own;
         if let Some(before) = after.checked_sub(1).and_then(|i| self.lines.get_mut(i)) {
             if before.end == LineEnd::None {
-                // The file has no line end at its end, and shall have none afterwards either.
+                // Keep a file without a final line end that way.
                 before.end = own;
                 end = LineEnd::None;
             } else {
@@ -404,7 +407,7 @@ mod tests {
         displayName=\x90V\x82\xB5\x5B\r\n[general]\r\nVersion=2\r\nodd\r\n[x";
 
     #[test]
-    fn what_is_not_edited_stays() {
+    fn unedited_lines_are_unchanged() {
         let mut ini = IniFile::parse(MIXED).unwrap();
         assert_eq!(ini.to_bytes().unwrap(), MIXED);
         assert_eq!(ini.value("GENERAL", "version"), Some("1"));
@@ -450,14 +453,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_come_back(bytes: Vec<u8>) {
+        fn arbitrary_bytes_round_trip(bytes: Vec<u8>) {
             if let Ok(ini) = IniFile::parse(&bytes) {
                 prop_assert_eq!(ini.to_bytes().unwrap(), bytes);
             }
         }
 
         #[test]
-        fn ini_like_text_comes_back_and_edits_touch_one_line(
+        fn ini_like_text_round_trips_and_edits_change_one_line(
             text in "([\\[\\]=;ab \r\n\"{}_-]|\u{e4}|\t){0,60}", number in 0usize..12
         ) {
             let mut ini = IniFile::parse(text.as_bytes()).unwrap();

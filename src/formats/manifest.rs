@@ -12,7 +12,7 @@ pub struct Manifest {
 }
 
 impl ToGpmcBytes for Manifest {
-    /// UTF-8 without byte order mark or declaration, one line without an end.
+    /// Writes UTF-8 without byte order mark or declaration, one line without a line end.
     fn to_gpmc_bytes(&self) -> Vec<u8> {
         let entries: String = self.backups.iter().map(|inst| inst.to_xml("")).collect();
         format!(
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comes_back_from_its_written_form() {
+    fn round_trips_through_the_form_of_gpmc() {
         let manifest = Manifest {
             backups: vec![
                 example(),

@@ -1,7 +1,7 @@
-//! `.migtable`: the migration tables of GPMC and `mtedit.exe`.
+//! `.migtable`: migration tables of GPMC and `mtedit.exe`.
 //!
-//! The text is kept as it stands and the rows are a view on it: an unedited table serialises to the bytes it was read
-//! from, and an edit changes the rows it names and nothing else.
+//! The text is kept unchanged and the rows are a view on it: an unedited table serializes to the bytes it was parsed
+//! from, and an edit changes only the rows it is for.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,16 +22,16 @@ pub use encoding::Encoding;
 /// The namespace of the root element and everything in it.
 pub const NAMESPACE: &str = "http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable";
 
-/// The largest file that is read, in bytes. A row takes about 300 bytes in GPMC's form.
+/// The maximum size of a file, in bytes. A row takes about 300 bytes in GPMC's form.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// The most rows a table may have.
+/// The maximum number of rows.
 pub const MAX_ROWS: usize = 200_000;
 
-/// The most faults of one file that [`MigTable::check`] lists.
+/// The maximum number of problems that [`MigTable::check`] lists for a file.
 pub const MAX_PROBLEMS: usize = 10_000;
 
-/// What a row speaks of: the `Type` of a `Mapping` [gpmgmt.h GPMEntryType].
+/// The type of a row: the `Type` of a `Mapping` [gpmgmt.h GPMEntryType].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum EntryType {
     /// A security principal, or free text for one.
@@ -45,7 +45,7 @@ impl EntryType {
     pub const LITERALS: &'static str =
         "User, Computer, LocalGroup, GlobalGroup, UniversalGroup, UNCPath, Unknown";
 
-    /// The literal that stands in the file.
+    /// The literal in the file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Principal(kind) => kind.as_str(),
@@ -53,7 +53,7 @@ impl EntryType {
         }
     }
 
-    /// From the literal, exactly as it is written; `None` for any other text.
+    /// Parses the literal, which is case-sensitive; `None` for any other text.
     pub fn from_literal(text: &str) -> Option<Self> {
         if text == "UNCPath" {
             Some(Self::UncPath)
@@ -69,13 +69,13 @@ impl fmt::Display for EntryType {
     }
 }
 
-/// What a reference becomes [gpmgmt.h GPMDestinationOption].
+/// The destination of a row [gpmgmt.h GPMDestinationOption].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Destination {
-    /// `DestinationSameAsSource`: it stays.
+    /// `DestinationSameAsSource`: the reference is unchanged.
     SameAsSource,
-    /// `DestinationNone`: it is taken out of the setting.
+    /// `DestinationNone`: the reference is removed from the setting.
     None,
     /// `DestinationByRelativeName`: the principal of the same `sAMAccountName` in the target domain.
     ByRelativeName,
@@ -94,8 +94,8 @@ impl fmt::Display for Destination {
     }
 }
 
-/// An element of the file: where it begins, in lines and columns from 1 (columns count characters), and the bytes of the
-/// decoded text it takes.
+/// An element of the file: its start as line and column, from 1 (columns count characters), and its byte range in the
+/// decoded text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Element {
     /// The line of its `<`, from 1.
@@ -110,11 +110,11 @@ pub struct Element {
 pub struct Row {
     /// Its number among the `Mapping` elements of the file, from 1.
     pub number: usize,
-    /// What it speaks of.
+    /// Its type.
     pub kind: EntryType,
-    /// The reference to map. Never empty, without blanks around it, without control characters.
+    /// The reference to map. Never empty, without surrounding blanks, without control characters.
     pub source: String,
-    /// What it becomes.
+    /// Its destination.
     pub destination: Destination,
     /// The `Mapping` element.
     pub element: Element,
@@ -137,13 +137,13 @@ pub struct MigTable {
     frame: reader::Frame,
 }
 
-/// Why a file is not a migration table, and where.
+/// A problem of a migration table, with its location.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct MigTableError {
     /// A stable name for scripts, lower case with hyphens, such as `unknown-type`.
     pub code: &'static str,
-    /// The number of the `Mapping` it is in, from 1; `None` outside of them.
+    /// The number of the `Mapping` it is in, from 1; `None` outside of a `Mapping`.
     pub row: Option<usize>,
     /// The line, from 1.
     pub line: usize,
@@ -155,7 +155,7 @@ pub struct MigTableError {
     pub hint: Option<String>,
 }
 
-/// The key under which two sources are the same row: without regard to case, and for UNC paths to one trailing backslash.
+/// The comparison key of a source: ignores case and, for UNC paths, one trailing backslash.
 pub fn source_key(source: &str) -> String {
     let bare = if source.starts_with(r"\\") {
         source.strip_suffix('\\').unwrap_or(source)
@@ -165,14 +165,15 @@ pub fn source_key(source: &str) -> String {
     bare.to_lowercase()
 }
 
-/// What neither a source nor a destination can hold: control characters, and the two that XML 1.0 forbids beside them.
+/// Whether a character is forbidden in sources and destinations: control characters and the two others that XML 1.0
+/// forbids.
 fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}')
 }
 
 impl MigTable {
-    /// Reads a table. The encoding is told from the bytes (byte order mark, then the pattern of zero bytes, then UTF-8, then
-    /// windows-1252); a declaration that says otherwise is ignored.
+    /// Reads a table. The encoding is detected from the bytes (byte order mark, then the pattern of zero bytes, then
+    /// UTF-8, then windows-1252); the XML declaration is ignored.
     ///
     /// # Errors
     /// [`MigTableError`] with line and column: not XML, a document type, another root or namespace, an element or a `Type`
@@ -183,8 +184,8 @@ impl MigTable {
         Self::from_text(text, encoding)
     }
 
-    /// Everything that is wrong with a file: the first is what [`MigTable::parse`] says. The table holds the rows that can be
-    /// read, so with problems it is there to be looked at; `None` when there is no table in the file.
+    /// Lists all problems of a file; the first is the error of [`MigTable::parse`]. The table contains the rows that
+    /// can be parsed, for inspection only when there are problems; `None` when the file contains no table.
     pub fn check(bytes: &[u8]) -> (Option<Self>, Vec<MigTableError>) {
         match decode(bytes) {
             Ok((text, encoding)) => Self::check_text(text, encoding),
@@ -197,7 +198,7 @@ impl MigTable {
         match (problems.into_iter().next(), table) {
             (None, Some(table)) => Ok(table),
             (Some(problem), _) => Err(problem),
-            (None, None) => Err(whole("there is no table in the file".to_owned())),
+            (None, None) => Err(whole("the file contains no table".to_owned())),
         }
     }
 
@@ -225,7 +226,10 @@ impl MigTable {
                         printable(&row.source),
                         first.source_element.line
                     ),
-                    hint: Some("keep one row for each source; case makes no difference".to_owned()),
+                    hint: Some(
+                        "keep one row for each source; upper and lower case are the same"
+                            .to_owned(),
+                    ),
                 }),
             }
         }
@@ -245,17 +249,17 @@ impl MigTable {
         &self.rows
     }
 
-    /// The row for this source, without regard to case.
+    /// The row for this source, ignoring case.
     pub fn get(&self, source: &str) -> Option<&Row> {
         self.rows.get(*self.index.get(&source_key(source))?)
     }
 
-    /// How the file is encoded.
+    /// The encoding of the file.
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }
 
-    /// The encoding that the XML declaration names, whatever the bytes are.
+    /// The encoding in the XML declaration, whatever the bytes are.
     pub fn declared_encoding(&self) -> Option<&str> {
         let declaration = self.text.strip_prefix("<?xml")?.split_once("?>")?.0;
         let (_, value) = declaration.split_once("encoding")?;
@@ -264,7 +268,7 @@ impl MigTable {
         value.get(1..)?.split_once(quote).map(|(name, _)| name)
     }
 
-    /// The file: for a table that was not edited the bytes it was read from.
+    /// The bytes of the file; for an unedited table, the bytes it was parsed from.
     pub fn to_bytes(&self) -> Vec<u8> {
         encoding::encode(&self.text, self.encoding)
     }
@@ -279,16 +283,16 @@ fn decode(bytes: &[u8]) -> Result<(String, Encoding), MigTableError> {
         )));
     }
     let (text, encoding) = encoding::decode(bytes).map_err(whole)?;
-    // No character of a document, and a reader that takes it away counts wrong from there.
+    // Not allowed in a document, and a reader that drops it would report wrong positions after it.
     if text.starts_with('\u{feff}') {
         return Err(whole(
-            "a second byte order mark stands behind the first".to_owned(),
+            "a second byte order mark follows the first".to_owned(),
         ));
     }
     Ok((text, encoding))
 }
 
-/// A fault of the file as a whole.
+/// A problem of the file as a whole.
 fn whole(message: String) -> MigTableError {
     MigTableError {
         code: "not-a-migration-table",

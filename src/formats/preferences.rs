@@ -1,7 +1,8 @@
 //! Group Policy Preferences [MS-GPPREF 2.2.1]: the XML files below `Machine\Preferences` and `User\Preferences`.
 //!
-//! One view for all of them. A file is a root of one [`PreferenceKind`] with items; an item has `Properties`, and `Filters`
-//! (item-level targeting, nested to any depth). What the specification does not name is kept and met like all else.
+//! All files share one view: a file is a root of one [`PreferenceKind`] with items; an item has `Properties`, and
+//! `Filters` (item-level targeting, nested to any depth). Elements that are not in the specification are kept and
+//! visited like all others.
 
 pub mod passwords;
 #[cfg(test)]
@@ -12,8 +13,8 @@ use std::collections::HashMap;
 use super::xml_tree::document::{Edit, XmlDocument};
 use super::xml_tree::{Element, InvalidXml};
 
-/// The longest name of an element or item that is part of an [`XmlPlace`], in bytes: every reference carries one, with all names above
-/// it.
+/// The maximum length of an element or item name in an [`XmlPlace`], in bytes: every reference has a copy, with the
+/// names of all its ancestors.
 const MAX_NAME: usize = 200;
 
 /// A Preferences file.
@@ -22,7 +23,7 @@ pub struct Preferences {
     document: XmlDocument,
 }
 
-/// What a file is about, told by its root element [MS-GPPREF 2.2.1.2 and following].
+/// The kind of a file, given by its root element [MS-GPPREF 2.2.1.2 and following].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum PreferenceKind {
@@ -68,12 +69,12 @@ pub enum PreferenceKind {
     Shortcuts,
     /// `StartMenuTaskbar`
     StartMenu,
-    /// A root that is none of these.
+    /// Any other root.
     Other,
 }
 
 impl PreferenceKind {
-    /// The kind a root element stands for.
+    /// The kind for a root element.
     pub fn of_root(name: &str) -> Self {
         match name {
             "Applications" | "ApplicationsSettings" => Self::Applications,
@@ -102,14 +103,14 @@ impl PreferenceKind {
     }
 }
 
-/// What the client does with an item [MS-GPPREF 2.2.1.1.3].
+/// The action of a client for an item [MS-GPPREF 2.2.1.1.3].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// `C`
     Create,
-    /// `R`: deleted and made anew.
+    /// `R`: deleted and created again.
     Replace,
-    /// `U`, and what an item without `action` means.
+    /// `U`, the default for an item without `action`.
     Update,
     /// `D`
     Delete,
@@ -128,12 +129,12 @@ impl<'a> Item<'a> {
         self.element.attribute("name").unwrap_or_default()
     }
 
-    /// Whether it is switched off.
+    /// Whether the item is disabled.
     pub fn is_disabled(&self) -> bool {
         self.element.attribute("disabled") == Some("1")
     }
 
-    /// Its `Properties`, or the element of another name that stands in for them.
+    /// Its `Properties` element.
     pub fn properties(&self) -> Option<&'a Element> {
         self.element.named("Properties").next()
     }
@@ -150,7 +151,7 @@ impl<'a> Item<'a> {
         self.element.named("Filters").next()
     }
 
-    /// What the client does with it.
+    /// Its action.
     pub fn action(&self) -> Action {
         match self.property("action") {
             "C" => Action::Create,
@@ -161,7 +162,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Where an element stands: a path in XPath's notation, and a line.
+/// The location of an element: an XPath and a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct XmlPlace {
     /// Such as `/Groups/Group[2][@name='Helpdesk']/Properties/Members/Member[1]`.
@@ -170,7 +171,7 @@ pub struct XmlPlace {
     pub line: usize,
 }
 
-/// One step from the root to an element.
+/// One step of the path from the root to an element.
 #[derive(Debug, Clone, Copy)]
 struct PathStep<'a> {
     element: &'a Element,
@@ -178,7 +179,7 @@ struct PathStep<'a> {
     number: Option<usize>,
 }
 
-/// An element and those it stands in.
+/// An element with its ancestors.
 #[derive(Debug)]
 pub struct ElementCursor<'a, 'w> {
     steps: &'w [PathStep<'a>],
@@ -187,17 +188,17 @@ pub struct ElementCursor<'a, 'w> {
 }
 
 impl<'a> ElementCursor<'a, '_> {
-    /// The element it stands in.
+    /// The parent element.
     pub fn parent(&self) -> Option<&'a Element> {
         self.above().next()
     }
 
-    /// The elements it stands in, the nearest first.
+    /// The ancestors, nearest first.
     pub fn above(&self) -> impl Iterator<Item = &'a Element> {
         self.steps.iter().rev().skip(1).map(|step| step.element)
     }
 
-    /// The item it is or belongs to: the nearest element with a `clsid` and a `uid` below the root.
+    /// The item that the element is or belongs to: the nearest element with a `clsid` and a `uid` below the root.
     pub fn item(&self) -> Option<Item<'a>> {
         let below_root = self.steps.get(1..)?;
         let item = below_root.iter().rev().find(|step| is_item(step.element))?;
@@ -206,7 +207,7 @@ impl<'a> ElementCursor<'a, '_> {
         })
     }
 
-    /// Where it stands.
+    /// Its location.
     pub fn place(&self) -> XmlPlace {
         let mut path = String::new();
         for step in self.steps {
@@ -235,7 +236,7 @@ impl<'a> ElementCursor<'a, '_> {
     }
 }
 
-/// Items have a class and an ID of their own; the root and collections only a class, what stands in items neither.
+/// Items have a class and an ID; the root and collections have only a class, and elements within items have neither.
 fn is_item(element: &Element) -> bool {
     element.attribute("clsid").is_some() && element.attribute("uid").is_some()
 }
@@ -256,12 +257,12 @@ impl Preferences {
         self.document.to_bytes()
     }
 
-    /// The document: makes the edits for [`Preferences::edited`].
+    /// The document, which creates the edits for [`Preferences::edited`].
     pub fn document(&self) -> &XmlDocument {
         &self.document
     }
 
-    /// The file with these edits made.
+    /// The file with these edits applied.
     ///
     /// # Errors
     /// As [`XmlDocument::edited`].
@@ -271,12 +272,12 @@ impl Preferences {
         })
     }
 
-    /// What the file is about.
+    /// The kind of the file.
     pub fn kind(&self) -> PreferenceKind {
         PreferenceKind::of_root(&self.document.root().name)
     }
 
-    /// The items in order, those in collections too.
+    /// The items in order, including those in collections.
     pub fn items(&self) -> Vec<Item<'_>> {
         let mut items = Vec::new();
         let mut open = vec![self.document.root().elements()];
@@ -292,7 +293,7 @@ impl Preferences {
         items
     }
 
-    /// Meets every element in the order of the file.
+    /// Visits every element in the order of the file.
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&ElementCursor<'a, '_>)) {
         let root = PathStep {
             element: self.document.root(),
@@ -302,7 +303,7 @@ impl Preferences {
     }
 }
 
-/// Meets the last element of `steps` and all below it. No deeper than the tree, which is bounded.
+/// Visits the last element of `steps` and all its descendants. The depth is bounded by that of the parsed tree.
 fn walk_below<'a>(steps: &mut Vec<PathStep<'a>>, visit: &mut dyn FnMut(&ElementCursor<'a, '_>)) {
     let Some(PathStep { element, .. }) = steps.last().copied() else {
         return;

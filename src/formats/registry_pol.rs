@@ -5,10 +5,10 @@ use bytes::Bytes;
 /// `PReg` and the version, 1.
 const HEADER: &[u8] = b"PReg\x01\0\0\0";
 
-/// The records of a Registry.pol. They are slices of the bytes that were read; nothing is decoded before it is asked for.
+/// The records of a Registry.pol. They are slices of the parsed bytes and are decoded on demand.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RegistryPol {
-    /// The records in order. Clients apply them in order, so it has a meaning.
+    /// The records in order. The order is significant, because clients apply them in order.
     pub records: Vec<Record>,
 }
 
@@ -20,9 +20,9 @@ pub struct Record {
     /// The value name, UTF-16LE without its terminator; empty for the default value, `**del.NAME` and the like for deletions
     /// [MS-GPREG 3.2.5.1].
     pub value_name: Bytes,
-    /// What the data is.
+    /// The type of the data.
     pub value_type: ValueType,
-    /// The data as it stands, with whatever terminators it has or lacks.
+    /// The raw data, with its terminators, if any.
     pub data: Bytes,
 }
 
@@ -31,7 +31,7 @@ pub struct Record {
 pub struct ValueType(pub u32);
 
 impl ValueType {
-    /// No type; written for records that carry a command instead of a value.
+    /// No type; used for records that contain a command instead of a value.
     pub const NONE: Self = Self(0);
     /// A string, UTF-16LE.
     pub const SZ: Self = Self(1);
@@ -60,19 +60,19 @@ pub enum PolError {
     /// The first eight bytes are not `PReg` and version 1.
     #[error("Registry.pol does not begin with the signature PReg and version 1")]
     Header,
-    /// A record breaks the format.
+    /// A record is malformed.
     #[error("record {record} of Registry.pol, at byte {offset}: {reason}")]
     Record {
         /// Its number, from 1.
         record: usize,
-        /// The byte of the file where the reason shows, from 0.
+        /// The offset of the error in the file, from 0.
         offset: usize,
         /// What is wrong.
         reason: &'static str,
     },
 }
 
-/// Where reading stands, and the reason why it cannot go on.
+/// The unread bytes of the file.
 struct RecordReader<'a> {
     rest: &'a [u8],
     offset: usize,
@@ -92,7 +92,7 @@ impl RecordReader<'_> {
         Ok(())
     }
 
-    /// A string up to its NUL, which is read over.
+    /// Reads a string and its NUL.
     fn string(&mut self, whole: &Bytes, reason: &'static str) -> Result<Bytes, &'static str> {
         let units = self
             .rest
@@ -113,12 +113,12 @@ impl RecordReader<'_> {
 
     fn record(&mut self, whole: &Bytes) -> Result<Record, &'static str> {
         self.expect(b'[', "a record must begin with [")?;
-        let key = self.string(whole, "the key has no end")?;
+        let key = self.string(whole, "the key is not terminated")?;
         if key.is_empty() {
             return Err("the key is empty");
         }
         self.expect(b';', "after the key a ; must follow")?;
-        let value_name = self.string(whole, "the value name has no end")?;
+        let value_name = self.string(whole, "the value name is not terminated")?;
         self.expect(b';', "after the value name a ; must follow")?;
         let value_type = ValueType(self.dword("the type is cut off")?);
         self.expect(b';', "after the type a ; must follow")?;
@@ -140,7 +140,7 @@ impl RecordReader<'_> {
     }
 }
 
-/// A part of the file without a copy. Empty parts hold no reference to the file.
+/// A part of the file without copying. Empty parts do not keep the file in memory.
 fn slice(whole: &Bytes, start: usize, length: usize) -> Bytes {
     match start.checked_add(length) {
         Some(end) if length > 0 && end <= whole.len() => whole.slice(start..end),
@@ -149,8 +149,8 @@ fn slice(whole: &Bytes, start: usize, length: usize) -> Bytes {
 }
 
 impl RegistryPol {
-    /// Reads a file strictly: header, then records without anything between or behind them. Key and value name must end in a
-    /// NUL; the data may end as it likes.
+    /// Reads a file strictly: header, then records with nothing between or after them. The key and the value name must
+    /// be NUL-terminated; the data need not be.
     ///
     /// # Errors
     /// [`PolError`] naming the record and the byte.
@@ -189,7 +189,8 @@ impl RegistryPol {
             out.extend_from_slice(b"\0\0;\0");
             out.extend_from_slice(&record.value_type.0.to_le_bytes());
             out.extend_from_slice(b";\0");
-            // Data always comes from a file or a text that fit into memory as UTF-16; more than 4 GiB cannot be said here.
+            // The size field cannot express more than 4 GiB; data comes from a file or a text in memory, which is
+            // smaller.
             let size = u32::try_from(record.data.len()).unwrap_or(u32::MAX);
             out.extend_from_slice(&size.to_le_bytes());
             out.extend_from_slice(b";\0");
@@ -200,29 +201,29 @@ impl RegistryPol {
     }
 }
 
-/// UTF-16LE as text; `None` for an odd number of bytes or an unpaired surrogate.
+/// Decodes UTF-16LE; `None` for an odd number of bytes or an unpaired surrogate.
 pub fn utf16_text(bytes: &[u8]) -> Option<String> {
     super::text::decode_utf16le(bytes).ok()
 }
 
-/// Text as UTF-16LE.
+/// Encodes text as UTF-16LE.
 pub fn utf16_bytes(text: &str) -> Bytes {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
 impl Record {
-    /// The key as text, for messages: what is not UTF-16 shows as U+FFFD.
+    /// The key as text, for messages; invalid UTF-16 is shown as U+FFFD.
     pub fn key_text(&self) -> String {
         lossy(&self.key)
     }
 
-    /// The value name as text, for messages: what is not UTF-16 shows as U+FFFD.
+    /// The value name as text, for messages; invalid UTF-16 is shown as U+FFFD.
     pub fn value_name_text(&self) -> String {
         lossy(&self.value_name)
     }
 
-    /// The string of REG_SZ and REG_EXPAND_SZ, up to its first NUL or to the end when there is none; `None` for other types and
-    /// for what is not UTF-16.
+    /// The string of REG_SZ and REG_EXPAND_SZ, up to its first NUL or the end; `None` for other types and invalid
+    /// UTF-16.
     pub fn string(&self) -> Option<String> {
         if !matches!(self.value_type, ValueType::SZ | ValueType::EXPAND_SZ) {
             return None;
@@ -232,7 +233,7 @@ impl Record {
         text.get(..end).map(str::to_owned)
     }
 
-    /// The strings of REG_MULTI_SZ without the empty ones; `None` for other types and for what is not UTF-16.
+    /// The strings of REG_MULTI_SZ without empty ones; `None` for other types and invalid UTF-16.
     pub fn strings(&self) -> Option<Vec<String>> {
         if self.value_type != ValueType::MULTI_SZ {
             return None;
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_record_and_the_byte() {
+    fn parse_errors_contain_the_record_and_the_byte() {
         let whole = RegistryPol {
             records: vec![
                 record("K", "v", ValueType::SZ, b"a\0\0\0"),
@@ -350,7 +351,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_are_refused_or_come_back(tail: Vec<u8>) {
+        fn arbitrary_bytes_are_rejected_or_round_trip(tail: Vec<u8>) {
             let _ = RegistryPol::parse(&tail.clone().into());
             let bytes: Bytes = [HEADER, &tail].concat().into();
             if let Ok(pol) = RegistryPol::parse(&bytes) {
@@ -359,7 +360,7 @@ mod tests {
         }
 
         #[test]
-        fn records_come_back(records in prop::collection::vec(
+        fn records_round_trip(records in prop::collection::vec(
             ("[a-z;\\[\\]\u{20ac}]{1,6}", "[a-z;\\[\\]]{0,6}", any::<u32>(), any::<Vec<u8>>()), 0..6)
         ) {
             let pol = RegistryPol {

@@ -12,14 +12,14 @@ pub struct Scripts {
     pub ini: IniFile,
 }
 
-/// What a line says of a script.
+/// A line of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptLine {
     /// The script's number in its section, from 0.
     pub index: u32,
-    /// What the value is.
+    /// The type of the value.
     pub part: ScriptPart,
-    /// The value, in bytes of the line's text.
+    /// The span of the value in the line's text.
     pub value: Range<usize>,
 }
 
@@ -28,12 +28,12 @@ pub struct ScriptLine {
 pub enum ScriptPart {
     /// `NCmdLine`: a file in the GPO, or a path.
     CommandLine,
-    /// `NParameters`: what is passed to it.
+    /// `NParameters`: its parameters.
     Parameters,
 }
 
 impl Scripts {
-    /// Reads a file; an empty one is fine.
+    /// Parses a file; it may be empty.
     ///
     /// # Errors
     /// [`TextError`] when the file contradicts its byte order mark or is binary.
@@ -50,7 +50,8 @@ impl Scripts {
         self.ini.to_bytes()
     }
 
-    /// The lines that belong to a script, in any section: one of the wrong half is ignored by clients, but is kept and mapped.
+    /// The lines of scripts in any section. Clients ignore a section that does not belong to the file's configuration,
+    /// but it is kept and mapped.
     pub fn scripts(&self) -> impl Iterator<Item = (IniLine<'_>, ScriptLine)> {
         self.ini
             .lines()
@@ -110,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_come_back(bytes: Vec<u8>) {
+        fn arbitrary_bytes_round_trip(bytes: Vec<u8>) {
             if let Ok(file) = Scripts::parse(&bytes) {
                 file.scripts().count();
                 prop_assert_eq!(file.to_bytes().unwrap(), bytes);

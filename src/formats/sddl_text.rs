@@ -1,7 +1,8 @@
-//! Literal SIDs in SDDL [MS-DTYP 2.5.1], found where they stand, for editing SDDL in place. Nothing here understands rights or
-//! flags; everything that is not a SID stays as it is. Aliases such as `BA` or `DU` are no references: the client resolves them in its
-//! own domain.
+//! Finds literal SIDs in SDDL [MS-DTYP 2.5.1], for editing SDDL in place. Rights and flags are not interpreted;
+//! everything except SIDs is unchanged. Aliases such as `BA` or `DU` are not references, because the client resolves
+//! them in its own domain.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::model::sid::Sid;
@@ -9,18 +10,18 @@ use crate::model::sid::Sid;
 /// A literal SID in SDDL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SddlSid {
-    /// Where its characters stand, in bytes of the text.
+    /// Its span in the text, in bytes.
     pub span: Range<usize>,
     /// The SID.
     pub sid: Sid,
-    /// What it is there.
+    /// Its role.
     pub role: SddlRole,
-    /// What has to go to take it out: the ACE, or `O:` or `G:` with the SID. Empty for a SID in a condition or claim, which
-    /// cannot go without changing what that says.
+    /// The span to delete in order to remove it: the ACE, or `O:` or `G:` with the SID. Empty for a SID in a condition
+    /// or claim, which cannot be removed without changing the meaning.
     pub part: Range<usize>,
 }
 
-/// The place of a SID in SDDL.
+/// The role of a SID in SDDL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SddlRole {
     /// `O:`
@@ -38,13 +39,13 @@ pub enum SddlRole {
 /// An ACE in SDDL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SddlAce {
-    /// From `(` to behind `)`.
+    /// From `(` to `)`, inclusive.
     pub span: Range<usize>,
     /// The ACE type, such as `A`.
     pub ace_type: Range<usize>,
     /// The trustee: the sixth field, without blanks.
     pub trustee: Range<usize>,
-    /// Behind the trustee: the condition or resource attribute, when there is one.
+    /// The text after the trustee: the condition or resource attribute, if any.
     pub rest: Range<usize>,
 }
 
@@ -54,39 +55,48 @@ const ACE_TYPES: &[&str] = &[
     "FL",
 ];
 
-/// The semicolons before the trustee.
+/// The number of semicolons before the trustee.
 const FIELDS_BEFORE_TRUSTEE: usize = 5;
 
-/// A group of parentheses that is still open.
+/// The maximum number of open parentheses; conditions are read to a depth of 100.
+const MAX_OPEN: usize = 256;
+
+/// An open parenthesis.
 struct OpenParenthesis {
     start: usize,
     semicolons: Vec<usize>,
 }
 
-/// The ACEs in a text, in order. The text may be SDDL or hold it anywhere, as firewall rules do. Parentheses and quoted
-/// strings within an ACE (conditions, resource attributes) belong to it; an ACE that is not closed is none.
+/// The ACEs in a text, in order. The text may be SDDL or contain it, as firewall rules do. Parentheses and quoted
+/// strings within an ACE (conditions, resource attributes) belong to it; an unclosed ACE is skipped.
 pub fn aces(text: &str) -> Vec<SddlAce> {
     let mut found: Vec<SddlAce> = Vec::new();
-    let mut stack: Vec<OpenParenthesis> = Vec::new();
+    let mut stack: VecDeque<OpenParenthesis> = VecDeque::new();
     let mut quoted = false;
     for (position, byte) in text.bytes().enumerate() {
         match byte {
-            // A quote counts only inside of an ACE's own parentheses: elsewhere it may be one of a surrounding format.
+            // A quote counts only inside an ACE's inner parentheses: elsewhere it may belong to the surrounding format.
             b'"' if quoted || stack.len() > 1 => quoted = !quoted,
             _ if quoted => {}
-            b'(' => stack.push(OpenParenthesis {
-                start: position,
-                semicolons: Vec::new(),
-            }),
+            b'(' => {
+                // Nothing that is an ACE is nested so deep, so the outermost is text.
+                if stack.len() == MAX_OPEN {
+                    stack.pop_front();
+                }
+                stack.push_back(OpenParenthesis {
+                    start: position,
+                    semicolons: Vec::new(),
+                });
+            }
             b';' => {
-                if let Some(open) = stack.last_mut()
+                if let Some(open) = stack.back_mut()
                     && open.semicolons.len() <= FIELDS_BEFORE_TRUSTEE
                 {
                     open.semicolons.push(position);
                 }
             }
             b')' => {
-                if let Some(ace) = stack.pop().and_then(|open| ace(text, &open, position)) {
+                if let Some(ace) = stack.pop_back().and_then(|open| ace(text, &open, position)) {
                     while found
                         .last()
                         .is_some_and(|inner| inner.span.start > ace.span.start)
@@ -112,7 +122,7 @@ fn ace(text: &str, open: &OpenParenthesis, close: usize) -> Option<SddlAce> {
     let before = *open.semicolons.get(FIELDS_BEFORE_TRUSTEE - 1)?;
     let after = open.semicolons.get(FIELDS_BEFORE_TRUSTEE).copied();
     let trustee = before + 1..after.unwrap_or(close);
-    // Parentheses stand in conditions only: else it is an entry that was cut off, with others behind it.
+    // Parentheses occur only in conditions. Elsewhere they mean that this entry is truncated and others follow.
     if text.get(open.start + 1..trustee.end)?.contains('(') {
         return None;
     }
@@ -145,11 +155,11 @@ pub fn literal_sids(text: &str) -> Vec<SddlSid> {
             condition_sids(text, ace.rest)
         });
     }
-    found.sort_by_key(|sid| sid.span.start);
+    found.sort_unstable_by_key(|sid| sid.span.start);
     found
 }
 
-/// The SIDs written `SID(S-1-…)` in a condition, outside of its quoted strings.
+/// The SIDs written as `SID(S-1-…)` in a condition, outside of quoted strings.
 fn condition_sids(text: &str, rest: Range<usize>) -> Vec<SddlSid> {
     let mut found = Vec::new();
     let mut quoted = false;
@@ -182,7 +192,7 @@ fn condition_sids(text: &str, rest: Range<usize>) -> Vec<SddlSid> {
     found
 }
 
-/// The SIDs among the values of a claim: they stand bare, each behind a comma, outside of its quoted strings.
+/// The SIDs among the values of a claim: written bare, each after a comma, outside of quoted strings.
 fn claim_sids(text: &str, rest: Range<usize>) -> Vec<SddlSid> {
     let mut found = Vec::new();
     let mut quoted = false;
@@ -208,8 +218,8 @@ fn claim_sids(text: &str, rest: Range<usize>) -> Vec<SddlSid> {
     found
 }
 
-/// Owner and group written as SIDs. In a longer text `O:` and `G:` mean an owner and a group only where a DACL or SACL follows
-/// or nothing else stands.
+/// The owner and group, when written as SIDs. Within a longer text, `O:` and `G:` are an owner and a group only when a
+/// DACL, a SACL or the end of the text follows.
 fn owner_and_group(text: &str) -> Vec<SddlSid> {
     let mut found = Vec::new();
     let mut position = 0;
@@ -236,7 +246,7 @@ fn owner_and_group(text: &str) -> Vec<SddlSid> {
     found
 }
 
-/// The SIDs in a run of `O:` and `G:` parts, and where the run ends.
+/// The SIDs in a sequence of `O:` and `G:` parts, and the end of the sequence.
 fn head_at(text: &str, start: usize) -> (Vec<SddlSid>, usize) {
     let mut found = Vec::new();
     let mut position = start;
@@ -267,7 +277,7 @@ fn head_at(text: &str, start: usize) -> (Vec<SddlSid>, usize) {
     (found, position)
 }
 
-/// The SID whose text begins at this byte, and the byte behind it. What follows the SID is not looked at.
+/// The SID at this byte, and the offset after it. The text after the SID is not checked.
 pub fn sid_at(text: &str, start: usize) -> Option<(Sid, usize)> {
     let rest = text.get(start..)?;
     let body = rest
@@ -276,7 +286,7 @@ pub fn sid_at(text: &str, start: usize) -> Option<(Sid, usize)> {
     let mut end = start + 4;
     let mut tail = body;
     if let Some(hex) = body.strip_prefix("0x").or_else(|| body.strip_prefix("0X")) {
-        // An authority in hexadecimal always has twelve digits [MS-DTYP 2.4.2.1]; a `D` behind it may begin a DACL.
+        // An authority in hexadecimal always has twelve digits [MS-DTYP 2.4.2.1]; a `D` after it may begin a DACL.
         let digits = hex
             .bytes()
             .take(12)

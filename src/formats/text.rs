@@ -1,8 +1,8 @@
-//! Text files without loss: the encoding is found, remembered and used again for writing.
+//! Lossless text files: the encoding is detected, remembered and used again for writing.
 
 use std::fmt;
 
-/// How a text file is encoded.
+/// The encoding of a text file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TextEncoding {
     /// UTF-16, low byte first, with or without the byte order mark `FF FE`.
@@ -12,37 +12,38 @@ pub enum TextEncoding {
     },
     /// UTF-16, high byte first, with the byte order mark `FE FF`.
     Utf16Be,
-    /// UTF-8, with or without the mark `EF BB BF`. Plain ASCII is this, without the mark.
+    /// UTF-8, with or without the mark `EF BB BF`. Includes plain ASCII, without the mark.
     Utf8 {
         /// Whether the file begins with the mark.
         bom: bool,
     },
-    /// Bytes of an unknown code page. Each byte stands as the character with its number (U+0000 to U+00FF), so that every
-    /// file survives; characters outside ASCII are not what a reader of that code page would see.
+    /// Bytes of an unknown code page. Each byte is decoded to the character with the same number (U+0000 to U+00FF), so
+    /// that every file round-trips; non-ASCII characters are not those of the actual code page.
     EightBit,
 }
 
-/// The bytes are not text in the encoding they announce, or the text does not fit the file's encoding.
+/// The bytes are not text in the encoding of their byte order mark, or the text cannot be represented in the file's
+/// encoding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// UTF-16 has an odd number of bytes.
+    /// UTF-16 with an odd number of bytes.
     #[error("the file is marked as UTF-16 but has an odd number of bytes ({0})")]
     OddLength(usize),
-    /// UTF-16 with half of a surrogate pair.
+    /// UTF-16 with an unpaired surrogate.
     #[error("the file is UTF-16 with an unpaired surrogate at byte {0}")]
     UnpairedSurrogate(usize),
-    /// After the UTF-8 mark follows something else.
+    /// Invalid UTF-8 after the UTF-8 mark.
     #[error("the file is marked as UTF-8 but is not at byte {0}")]
     NotUtf8(usize),
-    /// A text file holds a NUL.
-    #[error("line {0} holds a NUL, so this is not a text file")]
+    /// A text file contains a NUL character.
+    #[error("line {0} contains a NUL character, so this is not a text file")]
     Nul(usize),
-    /// An edit brought in a character that the file's 8-bit encoding cannot hold.
+    /// An edit added a character that the file's 8-bit encoding cannot represent.
     #[error("the character {0:?} cannot be written into a file with an 8-bit code page")]
     NotEncodable(char),
-    /// After an edit, what tells the encoding of a file without a byte order mark would tell another one.
+    /// After an edit, the file, which has no byte order mark, would be detected as another encoding.
     #[error(
-        "the file has no byte order mark, and after this edit it would be read as {0} and no longer as {1}"
+        "the file has no byte order mark, and after this edit it would be read as {0} instead of {1}"
     )]
     ReadOtherwise(TextEncoding, TextEncoding),
 }
@@ -64,12 +65,13 @@ const BOM_16LE: &[u8] = &[0xFF, 0xFE];
 const BOM_16BE: &[u8] = &[0xFE, 0xFF];
 const BOM_8: &[u8] = &[0xEF, 0xBB, 0xBF];
 
-/// Finds the encoding and decodes. A mark decides; without one, UTF-16LE is told by its zero bytes, then UTF-8, and
-/// what is neither is taken as 8-bit text. [`encode`] with the returned encoding gives the same bytes again.
+/// Detects the encoding and decodes. A byte order mark decides; without one, UTF-16LE is detected by its zero bytes,
+/// then UTF-8 by its validity, and anything else is 8-bit text. [`encode`] with the returned encoding gives the same
+/// bytes again.
 ///
 /// # Errors
-/// [`TextError`] when the file contradicts its own mark: an odd number of bytes or an unpaired surrogate in UTF-16, or bytes
-/// that are no UTF-8 behind the UTF-8 mark. Files without a mark are always accepted.
+/// [`TextError`] when the file contradicts its own mark: an odd number of bytes or an unpaired surrogate in UTF-16, or
+/// invalid UTF-8 after the UTF-8 mark. Files without a mark are always accepted.
 pub fn decode(bytes: &[u8]) -> Result<(TextEncoding, String), TextError> {
     if let Some(rest) = bytes.strip_prefix(BOM_16LE) {
         let text = utf16(rest, u16::from_le_bytes, 2)?;
@@ -97,7 +99,7 @@ pub fn decode(bytes: &[u8]) -> Result<(TextEncoding, String), TextError> {
     })
 }
 
-/// Decodes UTF-16LE that is known to carry no mark, such as GPO.cmt.
+/// Decodes UTF-16LE without a byte order mark, such as GPO.cmt.
 ///
 /// # Errors
 /// [`TextError::OddLength`] and [`TextError::UnpairedSurrogate`].
@@ -105,12 +107,12 @@ pub fn decode_utf16le(bytes: &[u8]) -> Result<String, TextError> {
     utf16(bytes, u16::from_le_bytes, 0)
 }
 
-/// Encodes text, with the mark the encoding asks for. [`decode`] gives the same text again.
+/// Encodes text, with the byte order mark of the encoding. [`decode`] gives the same text again.
 ///
 /// # Errors
-/// [`TextError::NotEncodable`] when the encoding is 8-bit and a character is beyond U+00FF; [`TextError::ReadOtherwise`] when the
-/// bytes would be taken for another text, as the encoding of what has no mark is told by the bytes alone. Never for text that
-/// [`decode`] returned with this encoding.
+/// [`TextError::NotEncodable`] when the encoding is 8-bit and a character is beyond U+00FF;
+/// [`TextError::ReadOtherwise`] when the bytes would decode to another text, because the encoding of text without a
+/// mark is detected from its bytes. Never for text that [`decode`] returned with this encoding.
 pub fn encode(encoding: TextEncoding, text: &str) -> Result<Vec<u8>, TextError> {
     let mut out = Vec::with_capacity(text.len().saturating_mul(2).saturating_add(3));
     match encoding {
@@ -146,7 +148,7 @@ pub fn encode(encoding: TextEncoding, text: &str) -> Result<Vec<u8>, TextError> 
             let told = match decode(&out) {
                 Ok((_, read)) if read == text => return Ok(out),
                 Ok((told, _)) => told,
-                // Only what begins with a mark is refused.
+                // Only files with a byte order mark are rejected.
                 Err(_) if out.starts_with(BOM_16LE) => TextEncoding::Utf16Le { bom: true },
                 Err(_) if out.starts_with(BOM_16BE) => TextEncoding::Utf16Be,
                 Err(_) => TextEncoding::Utf8 { bom: true },
@@ -173,7 +175,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, offset: usize) -> Result<String
     Ok(text)
 }
 
-/// UTF-16LE without a mark shows as zeros in the high bytes only: text of the Latin scripts has them in most places.
+/// Whether the bytes look like UTF-16LE without a mark: Latin text has zeros in most high bytes and in no low bytes.
 fn looks_like_utf16le(bytes: &[u8]) -> bool {
     if bytes.is_empty() || !bytes.len().is_multiple_of(2) {
         return false;
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn every_encoding_comes_back() {
+    fn every_encoding_round_trips() {
         let le = TextEncoding::Utf16Le { bom: true };
         assert_eq!(round(b"\xFF\xFEa\0\xE4\0"), (le, "aä".to_owned()));
         assert_eq!(round(b"\xFF\xFE").0, le);
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_read_otherwise_is_not_written() {
+    fn text_that_would_decode_differently_is_rejected() {
         let (plain, eight) = (TextEncoding::Utf8 { bom: false }, TextEncoding::EightBit);
         let unmarked = TextEncoding::Utf16Le { bom: false };
         for (encoding, text, told) in [
@@ -257,14 +259,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_are_refused_or_come_back(bytes: Vec<u8>) {
+        fn arbitrary_bytes_are_rejected_or_round_trip(bytes: Vec<u8>) {
             if let Ok((encoding, text)) = decode(&bytes) {
                 prop_assert_eq!(encode(encoding, &text).unwrap(), bytes);
             }
         }
 
         #[test]
-        fn marked_utf16_comes_back(units: Vec<u16>) {
+        fn utf16_with_a_byte_order_mark_round_trips(units: Vec<u16>) {
             let mut bytes = vec![0xFF, 0xFE];
             bytes.extend(units.iter().flat_map(|u| u.to_le_bytes()));
             match decode(&bytes) {

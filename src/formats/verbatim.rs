@@ -1,12 +1,12 @@
-//! A value that remembers the bytes it was read from.
+//! A value that remembers the bytes it was parsed from.
 
-/// What has a written form.
+/// A value that can be written in GPMC's form.
 pub trait ToGpmcBytes: Clone + PartialEq {
-    /// The bytes of the value in the form GPMC writes.
+    /// The bytes of the value in the form that GPMC writes.
     fn to_gpmc_bytes(&self) -> Vec<u8>;
 }
 
-/// A value and the bytes it was read from, which it gives back as long as it is not changed.
+/// A value and the bytes it was parsed from, which it returns as long as the value is unchanged.
 #[derive(Debug, Clone)]
 pub struct Verbatim<T> {
     /// The value.
@@ -15,7 +15,7 @@ pub struct Verbatim<T> {
 }
 
 impl<T: ToGpmcBytes> Verbatim<T> {
-    /// A value that was not read from anywhere.
+    /// Wraps a new value, without original bytes.
     pub fn new(value: T) -> Self {
         Self {
             value,
@@ -30,7 +30,7 @@ impl<T: ToGpmcBytes> Verbatim<T> {
         }
     }
 
-    /// The bytes that were read when the value is still the same, else its written form.
+    /// The original bytes if the value is unchanged, otherwise the value in GPMC's form.
     pub fn to_bytes(&self) -> Vec<u8> {
         match &self.parsed {
             Some((value, bytes)) if *value == self.value => bytes.clone(),

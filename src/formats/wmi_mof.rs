@@ -1,20 +1,24 @@
 //! A WMI filter as GPMC exports and imports it: an `instance of MSFT_SomFilter` in the managed object format [DMTF DSP0004].
 //!
-//! GPMC writes UTF-16LE with a mark and CRLF, the properties in alphabetical order, and leaves out an empty description.
+//! GPMC writes UTF-16LE with a byte order mark and CRLF, the properties in alphabetical order, and omits an empty
+//! description.
 
 use super::text::{TextEncoding, TextError, decode, encode};
 use crate::model::wmi_filter::{WmiFilterFile, WmiQuery};
 
-/// The largest file that is read, in bytes; a filter is a few kilobytes.
+/// The maximum size of a file, in bytes; a filter has a few kilobytes.
 pub const MAX_BYTES: usize = 1 << 20;
+
+/// The most words, strings and signs that are read; a filter has a few hundred.
+const MAX_TOKENS: usize = 100_000;
 
 /// The file is not a WMI filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MofError {
-    /// It is no text.
+    /// The bytes are not text.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// Something else stands where the form wants another thing.
+    /// A syntax error.
     #[error("line {line}: {reason}")]
     Syntax {
         /// The line, from 1.
@@ -22,16 +26,16 @@ pub enum MofError {
         /// What is wrong.
         reason: String,
     },
-    /// It is too large.
+    /// The file is too large.
     #[error("the file has {0} bytes, and a WMI filter has at most {MAX_BYTES}")]
     TooLarge(usize),
 }
 
-/// Reads the first `MSFT_SomFilter` of a file. Properties may stand in any order, unknown ones are passed over; comments and
-/// compiler directives are allowed.
+/// Reads the first `MSFT_SomFilter` of a file. Properties may be in any order, and unknown ones are skipped; comments
+/// and compiler directives are allowed.
 ///
 /// # Errors
-/// [`MofError`] with the line, when the file is no filter, or has no name or no query.
+/// [`MofError`] with the line, when the file is not a filter, or has no name or no query.
 pub fn parse(bytes: &[u8]) -> Result<WmiFilterFile, MofError> {
     if bytes.len() > MAX_BYTES {
         return Err(MofError::TooLarge(bytes.len()));
@@ -78,7 +82,7 @@ pub fn parse(bytes: &[u8]) -> Result<WmiFilterFile, MofError> {
 /// Writes a filter as GPMC does.
 ///
 /// # Errors
-/// Cannot happen: UTF-16 holds every text.
+/// None in practice: UTF-16 can represent any text.
 pub fn write(filter: &WmiFilterFile) -> Result<Vec<u8>, TextError> {
     let mut text = "\r\ninstance of MSFT_SomFilter\r\n{\r\n".to_owned();
     let mut property = |name: &str, value: &str| {
@@ -129,7 +133,7 @@ fn quoted(value: &str) -> String {
     text
 }
 
-/// One token, and the line it begins on.
+/// A token and the line on which it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum MofToken {
     Word(String),
@@ -149,10 +153,16 @@ impl MofReader {
         let mut line = 1;
         let mut rest = text.chars().peekable();
         while let Some(character) = rest.next() {
+            if tokens.len() == MAX_TOKENS {
+                return Err(MofError::Syntax {
+                    line,
+                    reason: format!("there are more than {MAX_TOKENS} words and signs"),
+                });
+            }
             match character {
                 '\n' => line += 1,
                 c if c.is_whitespace() => {}
-                // A compiler directive ends with its line.
+                // A compiler directive ends at the end of its line.
                 '#' => while rest.next_if(|c| *c != '\n').is_some() {},
                 '/' if rest.next_if_eq(&'/').is_some() => {
                     while rest.next_if(|c| *c != '\n').is_some() {}
@@ -240,7 +250,7 @@ impl MofReader {
         Ok(())
     }
 
-    /// A string, in one or several literals, or a word such as a number or NULL.
+    /// Reads a string of one or several literals, or a word such as a number or NULL.
     fn value(&mut self) -> Result<String, MofError> {
         let mut value = String::new();
         let mut any = false;
@@ -355,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gpmc_writes_is_read_and_written_again() {
+    fn files_of_gpmc_round_trip() {
         let bytes = utf16(GPMC);
         let filter = parse(&bytes).unwrap();
         assert_eq!(filter.name, "Büro");
@@ -385,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_have_their_line() {
+    fn syntax_errors_contain_the_line() {
         let line = |text: &str| match parse(text.as_bytes()) {
             Err(MofError::Syntax { line, reason }) => {
                 assert!(!reason.is_empty());

@@ -5,7 +5,10 @@
 
 mod decode;
 pub mod document;
+mod name;
 mod spelling;
+
+pub use name::Name;
 
 use std::ops::Range;
 
@@ -13,6 +16,8 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::ResolveResult;
 use quick_xml::reader::NsReader;
+
+use name::Names;
 
 /// The deepest nesting that is read.
 pub const MAX_DEPTH: usize = 64;
@@ -22,6 +27,8 @@ pub const MAX_BYTES: usize = 256 << 20;
 pub const MAX_NODES: usize = 4_000_000;
 /// The most attributes one element may have.
 pub const MAX_ATTRIBUTES: usize = 256;
+/// The longest namespace name, in bytes: each element is compared with the one it is in.
+pub const MAX_NAMESPACE: usize = 1024;
 
 /// The bytes are not the XML document that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,9 +46,9 @@ pub struct InvalidXml {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Element {
     /// The namespace; empty for none.
-    pub namespace: String,
+    pub namespace: Name,
     /// The name without prefix.
-    pub name: String,
+    pub name: Name,
     /// The attributes in order, without namespace declarations.
     pub attributes: Vec<Attribute>,
     /// Elements and text in order.
@@ -50,30 +57,56 @@ pub struct Element {
     pub line: usize,
     /// The column of the start tag, from 1.
     pub column: usize,
-    /// Where it stands in the decoded text, tags included.
-    pub span: Range<usize>,
-    /// Where what it holds stands in the decoded text; empty, at its end, for an element of one tag.
-    pub content: Range<usize>,
+    /// Its place in the decoded text, tags included.
+    span: Span,
+    /// The place of what it holds in the decoded text; empty, at its end, for an element of one tag.
+    content: Span,
 }
 
 /// An attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
     /// The namespace; empty for none.
-    pub namespace: String,
+    pub namespace: Name,
     /// The name without prefix.
-    pub name: String,
+    pub name: Name,
     /// The value, entities replaced.
     pub value: String,
-    /// Where the value stands in the decoded text, without its quotes.
-    pub span: Range<usize>,
+    /// The place of the value in the decoded text, without its quotes.
+    span: Span,
+}
+
+/// A place in a decoded text, which is never longer than three times [`MAX_BYTES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    fn new(start: usize, end: usize) -> Self {
+        Self {
+            start: offset_of(start),
+            end: offset_of(end),
+        }
+    }
+
+    fn range(self) -> Range<usize> {
+        let [start, end] =
+            [self.start, self.end].map(|offset| usize::try_from(offset).unwrap_or(usize::MAX));
+        start..end
+    }
+}
+
+fn offset_of(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 /// What stands in an element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
-    /// An element.
-    Element(Element),
+    /// An element. Boxed, so that short pieces of text between elements do not take the space of one.
+    Element(Box<Element>),
     /// Text, entities replaced.
     Text(String),
     /// A CDATA section.
@@ -84,7 +117,7 @@ impl Element {
     /// The child elements.
     pub fn elements(&self) -> impl Iterator<Item = &Element> {
         self.children.iter().filter_map(|node| match node {
-            Node::Element(element) => Some(element),
+            Node::Element(element) => Some(element.as_ref()),
             Node::Text(_) | Node::CData(_) => None,
         })
     }
@@ -174,10 +207,20 @@ fn at_start(reason: String) -> InvalidXml {
     }
 }
 
+/// An element whose end was not read yet.
+struct Open {
+    element: Element,
+    /// Where its children begin among those of all open elements.
+    children: usize,
+}
+
 struct Builder<'a> {
     text: &'a str,
     reader: NsReader<&'a [u8]>,
-    open: Vec<Element>,
+    names: Names,
+    open: Vec<Open>,
+    /// The children of all open elements, those of the innermost last. A list for each element would grow beyond what it holds.
+    pending: Vec<Node>,
     root: Option<Element>,
     nodes: usize,
     /// Where line counting stands: a byte offset, its line, and where that line starts, so that a document is counted once.
@@ -189,7 +232,9 @@ impl<'a> Builder<'a> {
         Self {
             text,
             reader: NsReader::from_str(text),
+            names: Names::default(),
             open: Vec::new(),
+            pending: Vec::new(),
             root: None,
             nodes: 0,
             counted: (0, 1, 0),
@@ -231,7 +276,8 @@ impl<'a> Builder<'a> {
                 Event::Eof => {
                     let end = self.text.len();
                     if let Some(open) = self.open.last() {
-                        let reason = format!("<{}> is not closed", open.name.escape_debug());
+                        let reason =
+                            format!("<{}> is not closed", open.element.name.escape_debug());
                         return Err(self.error(end, &reason));
                     }
                     return match self.root.take() {
@@ -295,26 +341,25 @@ impl<'a> Builder<'a> {
             return Err(self.error(offset, "there is a second root element"));
         }
         let (namespace, name) = self.reader.resolver().resolve_element(start.name());
-        let namespace = match namespace {
-            ResolveResult::Unbound => String::new(),
-            ResolveResult::Bound(namespace) => namespace.into_inner().to_owned(),
-            ResolveResult::Unknown(prefix) => {
-                let reason = format!("the prefix {} is not declared", prefix.escape_debug());
-                return Err(self.error(offset, &reason));
-            }
+        let namespace = match shared(&mut self.names, namespace) {
+            Ok(namespace) => namespace,
+            Err(reason) => return Err(self.error(offset, &reason)),
         };
-        let name = name.into_inner().to_owned();
+        let name = self.names.share(name.into_inner());
         let attributes = self.attributes(offset, start)?;
         let (line, column) = self.position(offset);
-        self.open.push(Element {
-            namespace,
-            name,
-            attributes,
-            children: Vec::new(),
-            line,
-            column,
-            span: offset..self.offset(),
-            content: self.offset()..self.offset(),
+        self.open.push(Open {
+            element: Element {
+                namespace,
+                name,
+                attributes,
+                children: Vec::new(),
+                line,
+                column,
+                span: Span::new(offset, self.offset()),
+                content: Span::new(self.offset(), self.offset()),
+            },
+            children: self.pending.len(),
         });
         Ok(())
     }
@@ -342,15 +387,11 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let (namespace, name) = self.reader.resolver().resolve_attribute(attribute.key);
-            let namespace = match namespace {
-                ResolveResult::Unbound => String::new(),
-                ResolveResult::Bound(namespace) => namespace.into_inner().to_owned(),
-                ResolveResult::Unknown(prefix) => {
-                    let reason = format!("the prefix {} is not declared", prefix.escape_debug());
-                    return Err(self.error(offset, &reason));
-                }
+            let namespace = match shared(&mut self.names, namespace) {
+                Ok(namespace) => namespace,
+                Err(reason) => return Err(self.error(offset, &reason)),
             };
-            let name = name.into_inner().to_owned();
+            let name = self.names.share(name.into_inner());
             let value = match attribute.normalized_value(XmlVersion::Implicit1_0) {
                 Ok(value) => value.into_owned(),
                 Err(error) => return Err(self.error(offset, &error.to_string())),
@@ -364,26 +405,36 @@ impl<'a> Builder<'a> {
                 span,
             });
         }
+        attributes.shrink_to_fit();
         Ok(attributes)
     }
 
     /// Closes the innermost element; what it holds ends at `offset`, and it itself where the reader stands.
     fn end(&mut self, offset: usize) {
-        let Some(mut element) = self.open.pop() else {
+        let Some(Open {
+            mut element,
+            children,
+        }) = self.open.pop()
+        else {
             return;
         };
-        element.content.end = offset;
-        element.span.end = self.offset();
-        match self.open.last_mut() {
-            Some(parent) => parent.children.push(Node::Element(element)),
-            None => self.root = Some(element),
+        element.content.end = offset_of(offset);
+        element.span.end = offset_of(self.offset());
+        if children < self.pending.len() {
+            element.children = self.pending.drain(children..).collect();
+        }
+        if self.open.is_empty() {
+            self.root = Some(element);
+        } else {
+            self.pending.push(Node::Element(Box::new(element)));
         }
     }
 
     /// Adds text to the text before it, so that entities do not split it.
     fn add_text(&mut self, offset: usize, text: &str) -> Result<(), InvalidXml> {
-        if let Some(Element { children, .. }) = self.open.last_mut()
-            && let Some(Node::Text(before)) = children.last_mut()
+        if let Some(Open { children, .. }) = self.open.last()
+            && let Some(own) = self.pending.get_mut(*children..)
+            && let Some(Node::Text(before)) = own.last_mut()
         {
             before.push_str(text);
             return Ok(());
@@ -393,20 +444,37 @@ impl<'a> Builder<'a> {
 
     fn add(&mut self, offset: usize, node: Node) -> Result<(), InvalidXml> {
         self.count(offset)?;
-        match (self.open.last_mut(), &node) {
-            (Some(parent), _) => parent.children.push(node),
-            (None, Node::Text(text)) if text.trim().is_empty() => {}
-            (None, _) => return Err(self.error(offset, "text stands outside of the root element")),
+        match &node {
+            _ if !self.open.is_empty() => self.pending.push(node),
+            Node::Text(text) if text.trim().is_empty() => {}
+            _ => return Err(self.error(offset, "text stands outside of the root element")),
         }
         Ok(())
     }
 }
 
+/// The namespace behind a prefix, or why there is none.
+fn shared(names: &mut Names, namespace: ResolveResult<'_>) -> Result<Name, String> {
+    match namespace {
+        ResolveResult::Unbound => Ok(names.share("")),
+        ResolveResult::Bound(namespace) => match namespace.into_inner() {
+            long if long.len() > MAX_NAMESPACE => Err(format!(
+                "a namespace name is longer than {MAX_NAMESPACE} bytes"
+            )),
+            name => Ok(names.share(name)),
+        },
+        ResolveResult::Unknown(prefix) => Err(format!(
+            "the prefix {} is not declared",
+            prefix.escape_debug()
+        )),
+    }
+}
+
 /// Where `part`, borrowed from `text`, stands in it.
-fn span_of(text: &str, part: &str) -> Option<Range<usize>> {
+fn span_of(text: &str, part: &str) -> Option<Span> {
     let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
-    let span = start..start.checked_add(part.len())?;
-    (text.get(span.clone())? == part).then_some(span)
+    let end = start.checked_add(part.len())?;
+    (text.get(start..end)? == part).then(|| Span::new(start, end))
 }
 
 /// The character behind one of the five entities of XML, or behind a character reference.

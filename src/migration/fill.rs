@@ -1,4 +1,4 @@
-//! Templates: tables with `%name%` where a value is to stand.
+//! Templates: tables with `%name%` placeholders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::message::{Severity, StatusMessage, printable};
 
 use super::table::{MigrationTable, TEMPLATE, is_client_variable, is_part_of_name, placeholders};
 
-/// The values of a template's placeholders. Names compare without regard to case.
+/// The values of a template's placeholders. Names are not case-sensitive.
 #[derive(Debug, Clone, Default)]
 pub struct Definitions(BTreeMap<String, Definition>);
 
@@ -18,22 +18,22 @@ struct Definition {
     value: String,
 }
 
-/// A template that was filled in.
+/// The result of filling in a template.
 #[derive(Debug, Clone)]
 pub struct FilledTemplate {
     /// The table.
     pub table: MigTable,
-    /// How many rows changed.
+    /// The number of changed rows.
     pub changed: usize,
-    /// The names that stand nowhere in the template, as they were given.
+    /// The defined names that do not occur in the template, as given.
     pub unused: Vec<String>,
 }
 
 impl Definitions {
-    /// Adds a value. The name may stand between percent signs.
+    /// Adds a value. The name may be enclosed in percent signs.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the name has a value already, is empty, or could stand in no template.
+    /// [`ErrorKind::Usage`] when the name already has a value, is empty, or cannot be a placeholder.
     pub fn define(&mut self, name: &str, value: &str) -> Result<()> {
         let bare = name
             .strip_prefix('%')
@@ -63,13 +63,13 @@ impl Definitions {
     }
 }
 
-/// Puts values in the place of placeholders, in sources and destinations; everything else stays byte for byte. A variable of
-/// Windows in a UNC path is a placeholder only when it has a value, and so is any in a source, which may really be called so.
-/// `name` is what messages call the table.
+/// Replaces placeholders by their values in sources and destinations; all other bytes are unchanged. A Windows variable
+/// in a UNC path, and any `%name%` in a source, is a placeholder only when it has a value. `name` is the name of the
+/// table in messages.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] when placeholders have no value, each row a detail; [`ErrorKind::BadInput`] when a row cannot be
-/// written with its values, or not used in any domain, each such row a detail.
+/// [`ErrorKind::Usage`] when placeholders have no value, each row a detail; [`ErrorKind::BadInput`] when a row cannot
+/// be written with its values, or cannot be used in any domain, each such row a detail.
 pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Result<FilledTemplate> {
     let rows = MigrationTable::new(name, template);
     let mut missing: BTreeMap<String, String> = BTreeMap::new();
@@ -118,7 +118,7 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
                 list.join(", ")
             ),
         )
-        .with_hint("give each of them one: --define NAME=VALUE")
+        .with_hint("give each of them a value with --define NAME=VALUE")
         .with_details(details));
     }
     let mut table = template.clone();
@@ -139,7 +139,10 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
     if let Some(first) = faults.first() {
         return Err(Error::new(
             ErrorKind::BadInput,
-            format!("the values make rows that cannot be used: {}", first.text),
+            format!(
+                "the values produce rows that cannot be used: {}",
+                first.text
+            ),
         )
         .with_hint("correct the values; nothing was written")
         .with_details(faults));
@@ -157,7 +160,7 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
     })
 }
 
-/// Whether a variable without a value is meant to stay.
+/// Whether a variable without a value is left unchanged.
 fn is_left_unchanged(row: &Row, name: &str) -> bool {
     match row.kind {
         EntryType::UncPath => is_client_variable(&name.to_lowercase(), &row.source.to_lowercase()),
@@ -165,12 +168,12 @@ fn is_left_unchanged(row: &Row, name: &str) -> bool {
     }
 }
 
-/// The names of the placeholders of a text.
+/// The names of the placeholders in a text.
 fn names(text: &str) -> impl Iterator<Item = &str> {
     placeholders(text).filter_map(|span| text.get(span)?.strip_prefix('%')?.strip_suffix('%'))
 }
 
-/// The text with the values in it. A value is not looked into again.
+/// Replaces the placeholders of a text. Values are not expanded again.
 fn replaced(text: &str, definitions: &Definitions) -> String {
     let mut new = String::with_capacity(text.len());
     let mut done = 0;
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn values_take_the_place_of_placeholders_and_variables_stay() {
+    fn placeholders_are_replaced_and_variables_kept() {
         let table = template(&[
             (GROUP, "%old%\\a", "%NetBios%\\%t0-global%"),
             (GROUP, "b@src.test", "100% sure\\50%"),
@@ -290,7 +293,7 @@ mod tests {
         let error = fill("t", &table, &definitions(&[("server", "")])).unwrap_err();
         assert_eq!(
             error.message(),
-            "the values make rows that cannot be used: destination \"\\\\\\a\" is not a UNC path"
+            "the values produce rows that cannot be used: destination \"\\\\\\a\" is not a UNC path"
         );
         let mut values = definitions(&[("a", "b")]);
         for (name, value) in [("A", "c"), ("", "c"), ("%", "c"), ("a\\b", "c")] {

@@ -1,4 +1,5 @@
-//! Who a reference is: the names a principal goes by, taken from the source's own inventory and from what is well known.
+//! Identifies the principals of references: their SIDs and names, from the inventory of the source and from the
+//! well-known principals.
 
 use std::collections::HashMap;
 
@@ -11,10 +12,10 @@ use crate::model::well_known;
 use super::references::ReferenceTarget;
 use super::table::{EntryType, sid_key};
 
-/// How a name says which domain it is of.
+/// The form of a principal name, which shows whether it contains a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameForm<'a> {
-    /// No domain: `name`.
+    /// A bare name: `name`.
     Bare(&'a str),
     /// `DOMAIN\name` or `dns.domain\name`.
     DownLevel {
@@ -33,10 +34,10 @@ pub enum NameForm<'a> {
 }
 
 impl<'a> NameForm<'a> {
-    /// Takes a name apart.
+    /// Parses a name.
     pub fn of(text: &'a str) -> Self {
         if is_distinguished(text) {
-            // Its backslashes escape commas.
+            // The backslashes of a DN escape commas.
             Self::Bare(text)
         } else if let Some((domain, name)) = text.split_once('\\') {
             Self::DownLevel { domain, name }
@@ -57,7 +58,7 @@ impl<'a> NameForm<'a> {
         }
     }
 
-    /// The domain, if one is named.
+    /// The domain, if the name contains one.
     pub fn domain(self) -> Option<&'a str> {
         match self {
             Self::Bare(_) => None,
@@ -66,7 +67,7 @@ impl<'a> NameForm<'a> {
     }
 }
 
-/// Whether a text is a distinguished name below a domain, such as an OU in item-level targeting.
+/// Whether a text is the distinguished name of an object in a domain, such as an OU in item-level targeting.
 fn is_distinguished(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let attribute = lower.split_once('=').map(|(attribute, _)| attribute);
@@ -74,21 +75,21 @@ fn is_distinguished(text: &str) -> bool {
         && lower.contains(",dc=")
 }
 
-/// One string a row may name a principal by.
+/// A source of a row that matches a principal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RowKey {
-    /// In lower case, as the keys of a table are.
+    /// In lower case, like the keys of a table.
     pub(super) text: String,
-    /// A bare name or a SID: for rows of type Unknown only.
+    /// Whether it is a bare name or a SID, which only rows of type Unknown may have.
     bare: bool,
-    /// A bare name that does not mean the same everywhere: text of that name may stand for somebody else.
+    /// Whether it is a bare name that is not the same in every domain: as free text it may refer to another principal.
     pub(super) unqualified: bool,
-    /// A computer's name without its `$`: not for rows of users and groups, who may be called the same.
+    /// Whether it is a computer's name without its `$`, which rows for users and groups of the same name do not match.
     computer: bool,
 }
 
 impl RowKey {
-    /// Whether a row of this type may name a principal this way.
+    /// Whether a row of this type may have this source.
     pub(super) fn fits(&self, kind: EntryType) -> bool {
         match kind {
             EntryType::UncPath => false,
@@ -99,19 +100,19 @@ impl RowKey {
     }
 }
 
-/// A principal reference, as far as the source tells who it is.
+/// A principal of the source, as far as the source identifies it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct SourcePrincipal {
     /// The SID.
     pub(super) sid: Option<Sid>,
-    /// The names; the bare text alone when the source does not know it.
+    /// The names; only the bare text when the source does not contain the principal.
     pub(super) principal: Principal,
-    /// The English name, for a principal that is the same everywhere.
+    /// The English name, for a principal that is the same in every domain.
     pub(super) well_known: Option<&'static str>,
 }
 
 impl SourcePrincipal {
-    /// `DOMAIN\name`, the English name, or the text as it stands; `None` when only the SID is known.
+    /// `DOMAIN\name`, the English name, or the unchanged text; `None` when only the SID is known.
     pub(super) fn name(&self) -> Option<String> {
         match self.well_known {
             Some(name) => Some(name.to_owned()),
@@ -119,18 +120,18 @@ impl SourcePrincipal {
         }
     }
 
-    /// What it is; `None` when the source does not say.
+    /// Its type; `None` when the source does not contain it.
     pub(super) fn kind(&self) -> Option<PrincipalType> {
         let known = self.principal.kind != PrincipalType::Unknown || self.well_known.is_some();
         known.then_some(self.principal.kind)
     }
 
-    /// Whether it means the same in every domain and needs no row.
+    /// Whether it is the same in every domain and needs no row.
     pub(super) fn is_universal(&self) -> bool {
         self.sid.as_ref().is_some_and(|sid| !sid.is_domain_sid())
     }
 
-    /// For messages: `S-1-… (DOMAIN\name)`, or what is known of it.
+    /// Formats the principal for messages: `S-1-… (DOMAIN\name)`, or what is known of it.
     pub(super) fn describe(&self) -> String {
         match (&self.sid, self.name()) {
             (Some(sid), Some(name)) => format!("{sid} ({})", printable(&name)),
@@ -201,20 +202,20 @@ impl SourcePrincipal {
     }
 }
 
-/// Everyone the source names, found by SID and by any name.
+/// All principals of the source, indexed by SID and by name.
 pub(super) struct Inventory<'a> {
     principals: &'a [InventoryPrincipal],
     by_sid: HashMap<&'a Sid, usize>,
-    /// `None` for a name that several principals go by.
+    /// `None` for a name that several principals share.
     by_name: HashMap<String, Option<usize>>,
-    /// What pairs in the settings tell of those the source does not name: the name beside a SID, and the SID beside a name in
-    /// lower case. `None` where pairs contradict one another.
+    /// Names and SIDs of principals that the inventory does not contain, learned from SID and name pairs in the
+    /// settings. Names are in lower case as keys. `None` where pairs contradict each other.
     names_beside: HashMap<Sid, Option<String>>,
     sids_beside: HashMap<String, Option<Sid>>,
     /// NetBIOS and DNS names of domains, both ways, in lower case keys.
     netbios_to_dns: HashMap<String, String>,
     dns_to_netbios: HashMap<String, String>,
-    /// The domain's SID of the source, when the inventory tells it.
+    /// The SID of the source domain, if the inventory contains a principal of that domain.
     pub(super) source_domain: Option<Sid>,
     /// The source's DNS name in lower case.
     pub(super) dns_domain: String,
@@ -264,14 +265,14 @@ impl<'a> Inventory<'a> {
         inventory
     }
 
-    /// The identity of the entry with this number.
+    /// The principal of the inventory entry with this number.
     pub(super) fn principal(&self, number: usize) -> SourcePrincipal {
         let principal = self
             .principals
             .get(number)
             .map_or_else(|| Principal::named(""), |entry| entry.principal.clone());
         let sid = principal.sid.clone().or_else(|| {
-            // GPMC writes well-known principals without SID, by their English names.
+            // GPMC writes well-known principals without a SID, under their English names.
             let plain = principal.netbios_domain.is_empty() && principal.dns_domain.is_empty();
             plain
                 .then(|| well_known::sid_of(&principal.sam_account_name))
@@ -285,7 +286,7 @@ impl<'a> Inventory<'a> {
         }
     }
 
-    /// Takes in what a SID and a name of a domain side by side say of each other, for those that stand alone elsewhere.
+    /// Learns a SID and name pair of a domain principal, to resolve references that contain only one of the two.
     pub(super) fn learn_pair(&mut self, target: &ReferenceTarget) {
         let ReferenceTarget::SidAndName { sid, name } = target else {
             return;
@@ -315,7 +316,7 @@ impl<'a> Inventory<'a> {
             .or_insert_with(|| Some(sid.clone()));
     }
 
-    /// Who a reference is; `None` for a UNC path.
+    /// The principal of a reference; `None` for a UNC path.
     pub(super) fn identify(&self, target: &ReferenceTarget) -> Option<SourcePrincipal> {
         match target {
             ReferenceTarget::Unc { .. } => None,
@@ -327,7 +328,7 @@ impl<'a> Inventory<'a> {
         }
     }
 
-    /// Whether a bare name, in lower case, means this principal here, or at least nobody else.
+    /// Whether a bare name, in lower case, identifies this principal or no principal of the inventory.
     pub(super) fn is_name_of(&self, name: &str, identity: &SourcePrincipal) -> bool {
         let known = match self.by_name.get(name) {
             None => return true,
@@ -338,7 +339,7 @@ impl<'a> Inventory<'a> {
         known.sid == identity.sid && (known.sid.is_some() || folded(&known) == folded(identity))
     }
 
-    /// Whether a name says that it is of the source's domain, or is that domain's own, or the DN of something in it.
+    /// Whether a name contains the source domain, is the name of that domain, or is the DN of an object in it.
     pub(super) fn is_in_source_domain(&self, name: &str) -> bool {
         let is_source = |domain: &str| {
             let domain = domain.to_lowercase();
@@ -353,28 +354,28 @@ impl<'a> Inventory<'a> {
             || domain_of_dn(name).is_some_and(|domain| is_source(&domain))
     }
 
-    /// What speaks against a name and a SID that stand side by side: who the SID or the name is as far as the source tells.
-    /// `None` when nothing does.
+    /// Checks whether a SID and the name next to it are the same principal. Returns the contradicting fact from the
+    /// source; `None` when there is none.
     pub(super) fn contradiction(&self, sid: &Sid, name: &str) -> Option<String> {
         let relative = |name: &str| NameForm::of(name).relative().to_lowercase();
         if let Some(known) = well_known::name_of(sid) {
-            // In other languages it has other names.
+            // Localized versions of Windows use other names.
             let bare = name.strip_suffix(" (built-in)").unwrap_or(name);
             let other = well_known::sid_of(bare).filter(|other| other != sid)?;
-            return Some(format!("{sid} is {known}, and that name is {other}"));
+            return Some(format!("{sid} is {known}, but the name belongs to {other}"));
         }
         if let Some(number) = self.by_sid.get(sid) {
             let known = self.principal(*number);
             let sam = &known.principal.sam_account_name;
             return (!sam.is_empty() && sam.to_lowercase() != relative(name))
-                .then(|| format!("the source knows {}", known.describe()));
+                .then(|| format!("the source has {}", known.describe()));
         }
         let known = self.principal(self.by_name.get(&name.to_lowercase()).copied()??);
         known
             .sid
             .as_ref()
             .is_some_and(|known| known != sid)
-            .then(|| format!("the source knows {}", known.describe()))
+            .then(|| format!("the source has {}", known.describe()))
     }
 
     fn by_sid(&self, sid: &Sid, name: &str) -> SourcePrincipal {
@@ -421,7 +422,7 @@ impl<'a> Inventory<'a> {
         }
     }
 
-    /// A computer by its name without `$`; a user or group that is called the same is not meant.
+    /// Finds a computer by its name without `$`, ignoring users and groups of the same name.
     fn computer(&self, name: &str) -> SourcePrincipal {
         let folded = name.to_lowercase();
         [format!("{folded}$"), folded]
@@ -435,7 +436,7 @@ impl<'a> Inventory<'a> {
             .unwrap_or_else(|| self.unlisted(name))
     }
 
-    /// A name that the source does not know.
+    /// A name that is not in the inventory.
     fn unlisted(&self, name: &str) -> SourcePrincipal {
         SourcePrincipal {
             sid: None,
@@ -444,7 +445,7 @@ impl<'a> Inventory<'a> {
         }
     }
 
-    /// A principal from its name alone, with the other name of its domain where the inventory tells it.
+    /// Creates a principal from its name alone, with the other name of its domain if the inventory contains it.
     fn parse_name(&self, text: &str) -> Principal {
         let form = NameForm::of(text);
         let mut principal = Principal::named(form.relative());
@@ -463,13 +464,13 @@ impl<'a> Inventory<'a> {
                 principal.dns_domain = dns.clone();
             }
         }
-        // The text as it stands is a name of it too, whatever its domain part means.
+        // The unchanged text is a name of it too, whatever its domain part is.
         principal.upn = text.to_owned();
         principal
     }
 }
 
-/// The DNS name of the domain a distinguished name ends in.
+/// The DNS name of the domain in which a distinguished name is.
 fn domain_of_dn(dn: &str) -> Option<String> {
     let mut labels: Vec<&str> = dn
         .rsplit(',')
@@ -485,8 +486,8 @@ fn domain_of_dn(dn: &str) -> Option<String> {
     (!labels.is_empty()).then(|| labels.join("."))
 }
 
-/// Which of two entries a name stands for. The same SID twice is one principal; a name that GPMC inventoried as plain text
-/// stands for that text; otherwise the name is ambiguous.
+/// Chooses between two entries of the same name. Entries with the same SID are one principal; a name that GPMC
+/// inventoried as plain text is that text; otherwise the name is ambiguous.
 fn merge(principals: &[InventoryPrincipal], known: Option<usize>, new: usize) -> Option<usize> {
     let first = known?;
     let entry = |number: usize| principals.get(number).map(|entry| &entry.principal);
@@ -514,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_names_apart() {
+    fn parses_name_forms() {
         assert_eq!(NameForm::of("a"), NameForm::Bare("a"));
         assert_eq!(NameForm::of("D\\a").domain(), Some("D"));
         assert_eq!(NameForm::of("a@b@c.d").relative(), "a@b");
@@ -524,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dn_tells_its_domain() {
+    fn domain_of_a_dn() {
         for (dn, domain) in [
             ("OU=a,DC=src,dc = test", Some("src.test")),
             ("DC=x,OU=DC,DC=test", Some("test")),
@@ -536,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_has_five_strings_and_bare_ones_are_for_unknown() {
+    fn a_group_has_five_row_keys_and_bare_ones_need_type_unknown() {
         let sid: Sid = "S-1-5-21-1-2-3-1104".parse().unwrap();
         let group = PrincipalType::GlobalGroup;
         let identity = SourcePrincipal {
@@ -561,7 +562,7 @@ mod tests {
     }
 
     #[test]
-    fn a_computer_goes_by_its_name_with_and_without_dollar() {
+    fn a_computer_matches_with_and_without_dollar() {
         let computer = PrincipalType::Computer;
         let identity = |name: &str| SourcePrincipal {
             sid: None,

@@ -1,7 +1,8 @@
-//! Mapping: a snapshot, a table and the target's directory in, the snapshot for the target and a report out.
+//! Maps a snapshot: takes a migration table and the target's directory, and returns the snapshot for the target and a
+//! report.
 //!
-//! Nothing is written before everything is known: the references are found and matched with rows, all names are looked up
-//! in one call, and only when no row and no reference is in the way are the files rewritten.
+//! Files are rewritten last: first all references are found and matched with rows, then all names are looked up in one
+//! call, and only if no row or reference has an error are the files rewritten.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -39,30 +40,30 @@ use destinations::{Destinations, Resolution};
 use gpo_folder::GpoPath;
 use matching::{DistinctReference, RowMatcher, key_of};
 
-/// How a row of a UNC path is compared with a reference.
+/// How rows for UNC paths are compared with references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UncMatch {
-    /// The row is GPMC's unit of the reference, or the whole path.
+    /// The row must be GPMC's unit of the reference, or the whole path.
     #[default]
     Exact,
-    /// The row is the reference or a folder above it; the longest row counts.
+    /// The row must be the reference or a parent folder of it; the longest row wins.
     Prefix,
 }
 
-/// What is mapped, and how strictly.
+/// Options of a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MapOptions {
-    /// Every reference needs a row (GPM_MIGRATIONTABLE_ONLY).
+    /// Whether every reference needs a row (GPM_MIGRATIONTABLE_ONLY).
     pub exclusive: bool,
-    /// [`Scope::All`]: every place; [`Scope::Gpmc`]: only the places GPMC maps.
+    /// [`Scope::All`]: every place; [`Scope::Gpmc`]: only the places that GPMC maps.
     pub scope: Scope,
     /// How UNC paths are compared.
     pub unc_match: UncMatch,
-    /// Whether the principals of the GPO's DACL are references too (GPM_PROCESS_SECURITY of a copy). The descriptor itself
-    /// is not rewritten here; [`Mapped::sid_outcomes`] says what its SIDs become.
+    /// Whether the principals of the GPO's DACL are references too (GPM_PROCESS_SECURITY of a copy). The descriptor
+    /// itself is not rewritten; [`Mapped::sid_outcomes`] contains the new values of its SIDs.
     pub dacl: bool,
-    /// The GPO that gets the settings. With it, a UNC path into the folder that the snapshot's own GPO has in SYSVOL becomes one into
-    /// the folder of this GPO, unless a row names it.
+    /// The GPO that receives the settings. If given, UNC paths into the SYSVOL folder of the snapshot's GPO are changed
+    /// to the folder of this GPO, unless a row matches them.
     pub target_gpo: Option<Guid>,
 }
 
@@ -78,25 +79,26 @@ impl Default for MapOptions {
     }
 }
 
-/// A snapshot for the target.
+/// The result of a mapping.
 #[derive(Debug, Clone)]
 pub struct Mapped {
-    /// The snapshot with its files rewritten, and `principals` and `file_paths` as they are now.
+    /// The snapshot with rewritten files and updated `principals` and `file_paths`.
     pub snapshot: GpoSnapshot,
-    /// What was done.
+    /// The report.
     pub report: MappingReport,
-    /// What became of each SID that a row named: [`Outcome::Kept`], [`Outcome::Replaced`] or [`Outcome::Removed`].
+    /// The outcome of each SID that a row matched: [`Outcome::Kept`], [`Outcome::Replaced`] or [`Outcome::Removed`].
     pub sid_outcomes: BTreeMap<Sid, Outcome>,
 }
 
 /// Maps every reference in the files of a snapshot.
 ///
 /// # Errors
-/// - [`ErrorKind::BadInput`]: rows that cannot be used in any domain, several rows for one reference, a file that cannot
-///   be rewritten, or with a table one that cannot be read and holds what looks like references; each is a detail.
-/// - [`ErrorKind::Unmapped`]: destinations that do not exist in the target, and with `exclusive` references without a row and files
-///   whose references cannot be read; each is a detail with the line of the row or the place of the reference.
-/// - What [`PrincipalDirectory::lookup`] gives.
+/// - [`ErrorKind::BadInput`]: rows that cannot be used in any domain, several rows for one reference, a file that
+///   cannot be rewritten, or, with a table, a file that cannot be parsed but appears to contain references; each is a
+///   detail.
+/// - [`ErrorKind::Unmapped`]: destinations that do not exist in the target, and with `exclusive` references without a
+///   row and files that cannot be parsed; each is a detail with the line of the row or the place of the reference.
+/// - The errors of [`PrincipalDirectory::lookup`].
 pub async fn map(
     snapshot: &GpoSnapshot,
     table: Option<&MigrationTable>,
@@ -106,36 +108,36 @@ pub async fn map(
     map_with(snapshot, table, target, options, &references::visit_file).await
 }
 
-/// A reference and the number of what it names among the references.
+/// An occurrence with the number of its distinct reference.
 struct IndexedOccurrence {
     occurrence: Occurrence,
     reference: usize,
-    /// The number of its file among the readable ones; `None` for a reference outside the files.
+    /// The number of its file among the parsed files; `None` for an occurrence outside of files.
     file: Option<usize>,
 }
 
-/// What finding and matching gave, before the directory is asked.
+/// All occurrences of references with their rows, before any lookup in the target.
 struct ReferenceIndex<'a> {
     inventory: Inventory<'a>,
     references: Vec<DistinctReference>,
     /// The numbers of the references by [`key_of`].
     numbers: HashMap<String, usize>,
     occurrences: Vec<IndexedOccurrence>,
-    /// The readable files, with what the visitor noticed while nothing was changed.
+    /// The parsed files, with the findings of a visit without changes.
     files: Vec<(&'a RelPath, Vec<StatusMessage>)>,
-    /// The files that cannot be read, a warning for each; they are among `messages` too.
+    /// A warning for each file that cannot be parsed; also in `messages`.
     unreadable_files: Vec<StatusMessage>,
-    /// What the visitors could not read or take for a reference in the readable files; it is among their messages too.
+    /// Texts in parsed files that may contain references that were not recognized; also in the findings of the files.
     unreadable_places: Vec<StatusMessage>,
-    /// The references that several rows name, an error for each.
+    /// An error for each reference that several rows match.
     conflicts: Vec<StatusMessage>,
     messages: Vec<StatusMessage>,
 }
 
-/// The `file` of the place of a principal in the GPO's permissions.
+/// The `file` of the place of principals in the GPO's permissions.
 pub(crate) const PERMISSIONS: &str = "security descriptor";
 
-/// The messages of visitors about places that may hold a reference which is not known.
+/// The codes of visitor messages about places that may contain an unrecognized reference.
 const UNREADABLE_PLACE_CODES: &[&str] = &["unread-path", "unread-text"];
 
 pub(super) async fn map_with(
@@ -154,7 +156,7 @@ pub(super) async fn map_with(
     let mut index = index_references(snapshot, &matcher, options, visit);
     fail_on_errors(
         &index.conflicts,
-        "the migration table names a reference more than once",
+        "several rows of the migration table match one reference",
     )?;
     if table.is_some() {
         fail_on_unreadable_files(&index, snapshot)?;
@@ -229,12 +231,12 @@ pub(super) async fn map_with(
     })
 }
 
-/// Whether the chosen scope covers the place of a reference.
+/// Whether the place of an occurrence is in the chosen scope.
 fn in_scope(occurrence: &Occurrence, options: &MapOptions) -> bool {
     options.scope == Scope::All || occurrence.scope == Scope::Gpmc
 }
 
-/// Fails with every message of severity error as a detail.
+/// Fails if any message has severity error; these messages are the details.
 fn fail_on_errors(messages: &[StatusMessage], sentence: &str) -> Result<()> {
     let details: Vec<StatusMessage> = messages
         .iter()
@@ -262,7 +264,8 @@ fn fail_on_errors(messages: &[StatusMessage], sentence: &str) -> Result<()> {
     }
 }
 
-/// Fails when a file that cannot be read holds references by the look of its bytes: the table would pass them over.
+/// Fails when a file that cannot be parsed appears to contain references, because the table would not be applied to
+/// them.
 fn fail_on_unreadable_files(index: &ReferenceIndex<'_>, snapshot: &GpoSnapshot) -> Result<()> {
     let holding: Vec<StatusMessage> = index
         .unreadable_files
@@ -279,12 +282,12 @@ fn fail_on_unreadable_files(index: &ReferenceIndex<'_>, snapshot: &GpoSnapshot) 
         .collect();
     fail_on_errors(
         &holding,
-        "a file that cannot be read holds what looks like references",
+        "a file that cannot be read appears to contain references",
     )
     .map_err(|error| error.with_hint("repair the file, or import without a migration table"))
 }
 
-/// Whether a SID of a domain or the beginning of a UNC path is among the bytes, as UTF-8 or UTF-16LE.
+/// Whether the bytes contain a domain SID or the start of a UNC path, as UTF-8 or UTF-16LE.
 fn may_hold_references(bytes: &[u8]) -> bool {
     let sid = b"S-1-5-21-";
     let wide: Vec<u8> = sid.iter().flat_map(|byte| [*byte, 0]).collect();
@@ -301,7 +304,7 @@ fn may_hold_references(bytes: &[u8]) -> bool {
     path || wide_path || holds(sid) || holds(&wide)
 }
 
-/// Finds every reference and the row for it.
+/// Finds every reference and its row.
 fn index_references<'a>(
     snapshot: &'a GpoSnapshot,
     matcher: &RowMatcher<'_>,
@@ -384,7 +387,7 @@ fn index_references<'a>(
 }
 
 impl ReferenceIndex<'_> {
-    /// Whether the target is the domain the snapshot comes from.
+    /// Whether the target is the domain of the snapshot.
     fn is_same_domain(&self, target: &dyn PrincipalDirectory) -> bool {
         self.inventory.dns_domain == target.dns_domain().to_lowercase()
     }
@@ -426,7 +429,7 @@ impl ReferenceIndex<'_> {
     }
 }
 
-/// Rewrites the files in which anything changes and gives what the visitors noticed in all of them.
+/// Rewrites the files that change and returns the visitors' findings of all files.
 fn rewrite(
     index: &ReferenceIndex<'_>,
     resolutions: &[Resolution],
@@ -487,7 +490,7 @@ fn rewrite(
     Ok(messages)
 }
 
-/// What became of each SID that a row named.
+/// The outcome of each SID that a row matched.
 fn sid_outcomes(index: &ReferenceIndex<'_>, resolutions: &[Resolution]) -> BTreeMap<Sid, Outcome> {
     index
         .references
@@ -501,7 +504,7 @@ fn sid_outcomes(index: &ReferenceIndex<'_>, resolutions: &[Resolution]) -> BTree
         .collect()
 }
 
-/// Brings `principals` and `file_paths` up to what the files say now.
+/// Updates `principals` and `file_paths` after the files were rewritten.
 fn update_inventory(
     mapped: &mut GpoSnapshot,
     index: &ReferenceIndex<'_>,
@@ -522,7 +525,7 @@ fn update_inventory(
                 followed.insert(text.to_lowercase(), to.clone());
             }
             if let Some(identity) = &reference.identity {
-                // A bare name may have a row of its own, which says nothing of the principal.
+                // A bare name may have its own row, which does not apply to the principal.
                 if matches!(reference.target, ReferenceTarget::Name(_)) {
                     by_identity.entry(identity.describe()).or_insert(resolution);
                 } else {
@@ -584,7 +587,7 @@ fn update_inventory(
         .collect();
 }
 
-/// Whether a reference of this kind is a principal, for counting in sentences.
+/// The kind of a reference.
 fn kind_of(target: &ReferenceTarget) -> ReferenceKind {
     match target {
         ReferenceTarget::Unc { .. } => ReferenceKind::Unc,

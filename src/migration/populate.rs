@@ -1,7 +1,7 @@
-//! Rows for everything a GPO refers to, as GPMC fills a table from a GPO or a backup.
+//! Adds rows for all references of a GPO, as GPMC populates a table from a GPO or a backup.
 //!
-//! What GPMC inventories (`SecurityGroups` and `FilePaths` of a backup) becomes a row in exactly GPMC's words. What only
-//! gpoctl finds becomes one too when every place is asked for, in words under which a mapping of the same GPO finds it.
+//! References that GPMC inventories (`SecurityGroups` and `FilePaths` of a backup) get the same rows as in GPMC. With
+//! [`Scope::All`], references that only gpoctl finds get rows too, with sources that a mapping of the same GPO matches.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,14 +18,15 @@ use super::map::is_own_path;
 use super::references::{self, Occurrence, ReferenceTarget, Rewrite};
 use super::scan::visit_keeping;
 
-/// What becomes a row.
+/// Options for populating a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PopulateOptions {
-    /// Principals that stand only in the GPO's DACL too (GPM_PROCESS_SECURITY).
+    /// Whether principals that occur only in the GPO's DACL get rows too (GPM_PROCESS_SECURITY).
     pub include_dacl: bool,
-    /// Rows that name a principal of a domain say `DestinationByRelativeName`; all others `DestinationSameAsSource`.
+    /// Whether rows for domain principals have `DestinationByRelativeName`; all other rows have
+    /// `DestinationSameAsSource`.
     pub relative: bool,
-    /// [`Scope::Gpmc`]: what GPMC inventories; [`Scope::All`]: what only gpoctl finds too.
+    /// [`Scope::Gpmc`]: references that GPMC inventories; [`Scope::All`]: also those that only gpoctl finds.
     pub scope: Scope,
 }
 
@@ -39,47 +40,48 @@ impl Default for PopulateOptions {
     }
 }
 
-/// Something a GPO refers to that can have a row.
+/// A reference of a GPO that can get a row.
 #[derive(Debug, Clone)]
 pub struct RowCandidate {
-    /// The row it would have.
+    /// The row that it would get.
     pub entry: Entry,
     /// Whether GPMC inventories it.
     pub scope: Scope,
-    /// Whether it stands only in the DACL.
+    /// Whether it occurs only in the DACL.
     pub from_dacl: bool,
-    /// Its name where the row has only a SID, as far as the GPO tells it.
+    /// Its name, if the source of the row is a SID and the GPO contains the name.
     pub name: Option<String>,
     /// The display name of the GPO.
     pub gpo: String,
-    /// Where it stands, for what only gpoctl finds.
+    /// Its places, for references that only gpoctl finds.
     pub places: Vec<Place>,
-    /// Every string a row may name it by; empty for a UNC path.
+    /// The sources of rows that match it; empty for a UNC path.
     row_keys: Vec<RowKey>,
 }
 
-/// What became of an item.
+/// What was done for a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowOutcome {
-    /// It has a row now.
+    /// A row was added.
     Added,
-    /// A row with this source names it already, and stays as it is.
+    /// A row with this source matches it already and is unchanged.
     Present(String),
-    /// It cannot have a row; why.
+    /// It cannot have a row, for this reason.
     Skipped(String),
 }
 
-/// What was done to a table.
+/// The result of populating a table.
 #[derive(Debug, Clone, Default)]
 pub struct Merged {
-    /// Every item, each principal and path once: what GPMC inventories, then the rest.
+    /// Every reference, each principal and path once: those that GPMC inventories, then the rest.
     pub items: Vec<(RowCandidate, RowOutcome)>,
-    /// What was noticed.
+    /// Findings.
     pub messages: Vec<StatusMessage>,
 }
 
-/// What is to be in a table for this GPO: what GPMC inventories in the order of the inventory, then the rest in the order it
-/// stands in the GPO. Principals that mean the same in every domain are items only where GPMC inventories them.
+/// The references of this GPO that can get rows: those that GPMC inventories in the order of the inventory, then the
+/// rest in the order of the GPO. Principals that are the same in every domain are included only if GPMC inventories
+/// them.
 pub fn items(
     snapshot: &GpoSnapshot,
     options: &PopulateOptions,
@@ -160,12 +162,13 @@ pub fn items(
     (items, messages)
 }
 
-/// Adds rows for the items that have none; the rows that are there stay as they are.
+/// Adds rows for the references that have none; existing rows are unchanged.
 ///
 /// # Errors
-/// [`InvalidEntry`] when the table cannot be written with the new rows; it is unchanged then.
+/// [`InvalidEntry`] when the table cannot be written with the new rows; the table is then unchanged.
 pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merged, InvalidEntry> {
-    // What GPMC inventories keeps its words. Of the rest SIDs come first: a row by SID serves the GPOs that tell the name, too.
+    // References that GPMC inventories come first. Of the rest, SIDs come first, because a row with a SID also matches
+    // in GPOs that contain the name.
     items.sort_by_key(|item| {
         let by_sid = item.entry.source.parse::<Sid>().is_ok();
         (
@@ -175,14 +178,14 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
     });
     let mut merged = Merged::default();
     let mut new: Vec<Entry> = Vec::new();
-    // The rows that are there and those to come, by the key of their source.
+    // Existing and new rows, by the key of their source.
     let mut rows: HashMap<String, (String, EntryType)> = table
         .rows()
         .iter()
         .map(|row| (source_key(&row.source), (row.source.clone(), row.kind)))
         .collect();
     let mut met: HashMap<String, usize> = HashMap::new();
-    // The sources of rows by the SID they stand for, as far as the GPOs tell it.
+    // The sources of rows, by their SID as far as the GPOs contain it.
     let mut named: HashMap<String, String> = HashMap::new();
     for item in items {
         let key = source_key(&item.entry.source);
@@ -198,7 +201,7 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
             continue;
         }
         let found = rows.get(&key).or_else(|| {
-            // A row of a bare name is for the text of that name, which may stand for somebody else than the principal.
+            // A row with a bare name matches text of that name, which may be another principal.
             item.row_keys
                 .iter()
                 .filter(|row_key| !row_key.unqualified)
@@ -217,14 +220,14 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
                         StatusMessage::warning(
                             "type-mismatch",
                             format!(
-                                "\"{}\" is of type {}, its row \"{}\" says {kind}",
+                                "\"{}\" is of type {}, but its row \"{}\" has the type {kind}",
                                 printable(&item.entry.source),
                                 item.entry.kind,
                                 printable(source)
                             ),
                         )
                         .of_gpo(&item.gpo)
-                        .with_hint("the row was left as it is; GPMC may not use it"),
+                        .with_hint("the row was left unchanged; GPMC may ignore it"),
                     );
                 }
                 RowOutcome::Present(source.clone())
@@ -252,7 +255,7 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
                     merged.messages.push(
                         StatusMessage::warning("no-row", problem.to_string())
                             .of_gpo(&item.gpo)
-                            .with_hint("it stays unmapped; look into the GPO by hand"),
+                            .with_hint("it cannot be mapped; change the GPO by hand"),
                     );
                     RowOutcome::Skipped(problem.to_string())
                 }
@@ -276,8 +279,8 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
     Ok(merged)
 }
 
-/// The source GPMC writes for an entry of `SecurityGroups`: `sAMAccountName@dns.domain`, the plain name of a well-known
-/// principal or of free text, or the SID of somebody unknown.
+/// The source that GPMC writes for an entry of `SecurityGroups`: `sAMAccountName@dns.domain`, the plain name of a
+/// well-known principal or of free text, or the SID of an unknown principal.
 fn inventoried_source(principal: &Principal) -> Option<String> {
     let source = if principal.sam_account_name.is_empty() {
         principal.sid.as_ref()?.to_string()
@@ -291,11 +294,10 @@ fn inventoried_source(principal: &Principal) -> Option<String> {
     Some(source)
 }
 
-/// Principals or UNC paths in the order they were met, with the places they stand in.
+/// Principals or UNC paths in the order of the GPO, with their places.
 type WithPlaces<T> = Vec<(T, Vec<Place>)>;
 
-/// Every reference of a GPO. The inventory takes in what pairs of name and SID among them tell of each other, as it does for a
-/// mapping.
+/// All occurrences of references in a GPO. The inventory learns their SID and name pairs, as in a mapping.
 fn all_occurrences(
     snapshot: &GpoSnapshot,
     inventory: &mut Inventory<'_>,
@@ -323,7 +325,8 @@ fn all_occurrences(
     all
 }
 
-/// The principals, each with every way the GPO names it, and the paths that the inventory does not have.
+/// The principals, each with all forms in which the GPO refers to it, and the paths that the inventory does not
+/// contain.
 fn not_inventoried(
     snapshot: &GpoSnapshot,
     inventory: &Inventory<'_>,
@@ -386,7 +389,7 @@ fn not_inventoried(
     (principals, paths)
 }
 
-/// The key under which references name the same principal.
+/// The key of a principal.
 fn key_of(identity: &SourcePrincipal) -> Option<String> {
     match (&identity.sid, identity.name()) {
         (Some(sid), _) => Some(format!("sid {sid}")),
@@ -394,7 +397,7 @@ fn key_of(identity: &SourcePrincipal) -> Option<String> {
     }
 }
 
-/// The source under which every reference to one principal finds the row: a name where all of them know it, or else the SID.
+/// The source that matches every reference to one principal: a name if all of them contain it, otherwise the SID.
 fn common_source(identities: &[SourcePrincipal]) -> Option<(String, EntryType)> {
     let first = identities.first()?;
     let principal = &first.principal;
@@ -413,7 +416,7 @@ fn common_source(identities: &[SourcePrincipal]) -> Option<(String, EntryType)> 
         .unwrap_or(PrincipalType::Unknown);
     sources.into_iter().find_map(|source| {
         let key = source_key(&source);
-        // SIDs and bare names are legal with the type Unknown only.
+        // SIDs and bare names are valid only with the type Unknown.
         let kind = match NameForm::of(&source).domain() {
             Some(_) => EntryType::Principal(kind),
             None => EntryType::Principal(PrincipalType::Unknown),
@@ -428,7 +431,7 @@ fn common_source(identities: &[SourcePrincipal]) -> Option<(String, EntryType)> 
     })
 }
 
-/// The unit of a path, when it is a folder above it; otherwise the path, which a mapping compares as a whole.
+/// The unit of a path, if it is a parent folder; otherwise the path, which a mapping compares as a whole.
 fn unc_source(text: &str, unit: &str) -> String {
     let above = || {
         let unit: UncPath = unit.parse().ok()?;

@@ -1,4 +1,5 @@
-//! Where references stand. One visitor per file format; scanning is visiting with [`Rewrite::Keep`].
+//! Finds and rewrites references. Each file format has one visitor; scanning is a visit that returns [`Rewrite::Keep`]
+//! for every reference.
 
 mod aas;
 mod audit;
@@ -26,51 +27,51 @@ use crate::model::reference::{Place, Scope};
 use crate::model::safe_name::RelPath;
 use crate::model::sid::Sid;
 
-/// A reference met while visiting a file.
+/// A reference found while visiting a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Occurrence {
-    /// What it names.
+    /// Its target.
     pub target: ReferenceTarget,
-    /// Where it stands.
+    /// Its location.
     pub place: Place,
     /// Whether GPMC maps this place.
     pub scope: Scope,
 }
 
-/// What a reference names, as it stands.
+/// The target of a reference, as written in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReferenceTarget {
-    /// A SID, without the `*` of GptTmpl.inf. `text` is its spelling in the file.
+    /// A SID, without the `*` of GptTmpl.inf.
     Sid {
         /// The SID.
         sid: Sid,
-        /// Its spelling.
+        /// Its spelling in the file.
         text: String,
     },
     /// A principal's name as text.
     Name(String),
-    /// The name of a computer, without the `$` of its account: never a user or group that is called the same.
+    /// The name of a computer, without the `$` of its account. Never a user or group of the same name.
     Computer(String),
-    /// What is no principal but stands in a table all the same, in rows of the type Unknown: a domain, an organizational unit.
+    /// A domain or an organizational unit: not a principal, but mapped by rows of the type Unknown.
     Label(String),
-    /// A principal by SID and name side by side, as in Preferences; both change together.
+    /// A principal by SID and name, as in Preferences; both are rewritten together.
     SidAndName {
         /// The SID.
         sid: Sid,
-        /// The name as it stands: `DOMAIN\name` or a bare name.
+        /// The name as written: `DOMAIN\name` or a bare name.
         name: String,
     },
     /// A UNC path.
     Unc {
-        /// The path as it stands.
+        /// The path, unchanged.
         text: String,
-        /// The part GPMC inventories and compares: the whole path, or the folder of a package or script.
+        /// The unit that GPMC inventories and compares: the whole path, or the folder of a package or script.
         unit: String,
     },
 }
 
 impl ReferenceTarget {
-    /// The name, where nothing but a name stands.
+    /// The name, for a reference by name only.
     pub fn name_alone(&self) -> Option<&str> {
         match self {
             Self::Name(name) | Self::Computer(name) | Self::Label(name) => Some(name),
@@ -79,38 +80,38 @@ impl ReferenceTarget {
     }
 }
 
-/// What is to become of a reference.
+/// The new value of a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rewrite {
-    /// It stays, byte for byte.
+    /// Unchanged, byte for byte.
     Keep,
-    /// It names this principal from now on. The visitor writes the form the setting needs: the SID where a SID is
-    /// possible, the name only where `sid` is `None` or the setting holds a name.
+    /// This principal. The visitor writes the form that the setting needs: the SID where a SID is possible, the name
+    /// only where `sid` is `None` or the setting contains a name.
     Principal {
-        /// The SID in the target domain; `None` for free text that does not resolve.
+        /// The SID in the target domain; `None` for free text that cannot be resolved.
         sid: Option<Sid>,
         /// The name: `DOMAIN\name` for a principal of a domain, the English name for a well-known one.
         name: String,
     },
-    /// The UNC path becomes this text (the whole path, not only the unit).
+    /// This UNC path (the whole path, not only the unit).
     Unc(String),
-    /// It is taken out of the setting.
+    /// Removed from the setting.
     Remove,
 }
 
-/// Decides about each reference.
+/// Returns the new value of each reference.
 pub type Visitor<'a> = dyn FnMut(&Occurrence) -> Rewrite + 'a;
 
-/// What came of visiting a file.
+/// The result of visiting a file.
 #[derive(Debug, Clone, Default)]
 pub struct Visited {
-    /// The new bytes, when anything changed.
+    /// The new bytes, if anything changed.
     pub bytes: Option<Bytes>,
-    /// What was noticed: lists that became empty, sections that collide, places that could not be rewritten.
+    /// Findings: lists that became empty, sections that collide, places that could not be rewritten.
     pub messages: Vec<StatusMessage>,
 }
 
-/// The format of a file of the GPT, told by its path.
+/// The format of a file of the GPT, given by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GptFileFormat {
@@ -141,8 +142,8 @@ pub enum GptFileFormat {
 }
 
 impl GptFileFormat {
-    /// The format of the file at this path below the GPO's folder; `None` for a file that is not ours to understand, such as a script
-    /// or an installer.
+    /// The format of the file at this path below the GPO's folder; `None` for any other file, such as a script or an
+    /// installer.
     pub fn of(path: &RelPath) -> Option<Self> {
         let folded = path.folded();
         match folded.as_str() {
@@ -192,11 +193,12 @@ impl GptFileFormat {
     }
 }
 
-/// Visits the references of a file of the GPT and rewrites it as the visitor says. A file of a format without references
-/// comes back unvisited.
+/// Visits the references of a file of the GPT and rewrites them as the visitor returns. Files of formats without
+/// references are skipped.
 ///
 /// # Errors
-/// The reason why the file does not parse, one sentence naming line or record; the file is to be carried verbatim.
+/// The reason why the file cannot be parsed, one sentence with the line or record. The caller copies the file
+/// unchanged.
 pub fn visit_file(
     path: &RelPath,
     bytes: &Bytes,
@@ -222,7 +224,7 @@ pub fn visit_file(
                 messages: context.messages,
             });
         }
-        // A comment may speak of a principal or a path, but no client acts on it; GPE.INI holds neither.
+        // A comment may mention a principal or a path, but clients ignore it; GPE.INI contains neither.
         GptFileFormat::CommentCmtx | GptFileFormat::GpeIni | GptFileFormat::GpoCmt => {
             return Ok(Visited::default());
         }
@@ -246,7 +248,7 @@ pub fn visit_file(
     };
     let marked = |bytes: &[u8]| bytes.starts_with(&[0xFF, 0xFE]);
     if new.as_ref().is_some_and(|new| marked(new)) && !marked(bytes) {
-        let text = "the file was ASCII and is UTF-16 now, for the sake of a name that is not ASCII";
+        let text = "the file was converted from ASCII to UTF-16 because a new name is not ASCII";
         let place = Place::file(path.to_string());
         messages.push(StatusMessage::info("encoding-changed", text).at(place));
     }
@@ -256,15 +258,16 @@ pub fn visit_file(
     })
 }
 
-/// The name of the file's format, and whether the file parses and is written again byte for byte; `None` for a file of no format
-/// that [`GptFileFormat`] knows. The error is the reason, one sentence. Either way the file is carried as it is.
+/// Checks whether a file parses and is written again byte for byte. Returns the name of its format, or the reason of
+/// the failure in one sentence; `None` for a format that [`GptFileFormat`] does not know. The file itself is copied
+/// unchanged in every case.
 pub fn check_format(path: &RelPath, bytes: &Bytes) -> Option<Result<&'static str, String>> {
     let format = GptFileFormat::of(path)?;
     Some(read_again(format, bytes).and_then(|again| {
         if again == *bytes {
             Ok(format.name())
         } else {
-            Err("the file would not be written again byte for byte".to_owned())
+            Err("writing the file again would not give the same bytes".to_owned())
         }
     }))
 }

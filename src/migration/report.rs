@@ -1,18 +1,18 @@
-//! What a mapping did: every reference with its place, the row that named it, and what became of it.
+//! The report of a mapping: every reference with its place, its row and its outcome.
 
 use crate::message::StatusMessage;
 use crate::model::reference::Reference;
 use crate::model::sid::Sid;
 
-/// What became of a reference.
+/// The outcome of a reference.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "result", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It stays as it is.
+    /// Left unchanged.
     Kept,
-    /// It stays as it is because its place is outside the chosen scope.
+    /// Left unchanged because its place is outside the chosen scope.
     OutOfScope,
-    /// It names something else now.
+    /// Replaced.
     Replaced {
         /// The new UNC path, or the principal as `DOMAIN\name`, by its English name, or as text.
         by: String,
@@ -20,48 +20,48 @@ pub enum Outcome {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         sid: Option<Sid>,
     },
-    /// It was taken out of the setting.
+    /// Removed from the setting.
     Removed,
 }
 
-/// One reference and what became of it.
+/// A reference and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MappedReference {
-    /// The reference as it stood.
+    /// The original reference.
     #[serde(flatten)]
     pub reference: Reference,
-    /// The line of the row that named it, from 1.
+    /// The line of its row, from 1.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub row_line: Option<u64>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
-/// How many references came to what.
+/// The number of references by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// All references.
     pub references: usize,
-    /// Those that name something else now.
+    /// Replaced references.
     pub replaced: usize,
-    /// Those that were taken out.
+    /// Removed references.
     pub removed: usize,
-    /// Those that stay, by a row or for lack of one.
+    /// References that are unchanged, by a row or because they have none.
     pub kept: usize,
-    /// Those that stay because their place is outside the chosen scope.
+    /// References that are unchanged because their place is outside the chosen scope.
     pub out_of_scope: usize,
-    /// Those of `kept` that no row named.
+    /// The references among `kept` without a row.
     pub without_row: usize,
 }
 
-/// What a mapping did.
+/// The report of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct MappingReport {
-    /// Every reference, in the order of the files and of the places in them.
+    /// Every reference, ordered by file and place.
     pub references: Vec<MappedReference>,
-    /// What was noticed.
+    /// Findings.
     pub messages: Vec<StatusMessage>,
-    /// The sums.
+    /// The counts.
     pub counts: Counts,
 }
 
@@ -90,7 +90,7 @@ mod tests {
     use crate::model::reference::{Place, ReferenceKind, Scope};
 
     #[test]
-    fn goes_through_json() {
+    fn round_trips_through_json() {
         let mut report = MappingReport::default();
         report.add(MappedReference {
             reference: Reference {

@@ -1,4 +1,4 @@
-//! Who a name is, asked of a domain.
+//! Looking up principals in a domain.
 
 use async_trait::async_trait;
 
@@ -6,35 +6,35 @@ use crate::error::Result;
 use crate::model::principal::Principal;
 use crate::model::sid::Sid;
 
-/// A principal asked for.
+/// A principal to look up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PrincipalQuery {
     /// By SID.
     Sid(Sid),
-    /// By name: `DOMAIN\name`, `dns.domain\name`, `name@dns.domain`, or a bare name. Compared without regard to case.
+    /// By name: `DOMAIN\name`, `dns.domain\name`, `name@dns.domain`, or a bare name. Not case-sensitive.
     Name(String),
 }
 
-/// What the domain answered.
+/// The result of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// Exactly one.
+    /// Exactly one principal.
     Found(Principal),
-    /// None.
+    /// No principal.
     NotFound,
-    /// The name stands for several; their `DOMAIN\name` forms.
+    /// Several principals, as `DOMAIN\name`.
     Ambiguous(Vec<String>),
-    /// The name is of a domain that this one does not know.
+    /// The name belongs to this domain, which is unknown to the queried one.
     OtherDomain(String),
 }
 
-/// A domain that can be asked who its principals are.
+/// A domain in which principals can be looked up.
 #[async_trait]
 pub trait PrincipalDirectory: Send + Sync {
-    /// Answers every query, in their order; batched, not one search for each.
+    /// Looks up all queries and returns the results in the same order, in batched searches.
     ///
     /// # Errors
-    /// When the directory cannot be asked at all.
+    /// When the directory cannot be queried.
     async fn lookup(&self, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>>;
 
     /// The DNS name of the domain.
@@ -50,6 +50,6 @@ pub trait PrincipalList: PrincipalDirectory {
     /// Every user, group and computer, in no particular order.
     ///
     /// # Errors
-    /// When the directory cannot be asked.
+    /// When the directory cannot be queried.
     async fn principals(&self) -> Result<Vec<Principal>>;
 }

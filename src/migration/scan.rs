@@ -1,4 +1,4 @@
-//! Every reference of a snapshot, with the names and SIDs its source knows.
+//! Finds every reference of a snapshot, with the names and SIDs that its source contains.
 
 use std::collections::BTreeSet;
 
@@ -14,33 +14,33 @@ use super::inventory::{Inventory, SourcePrincipal};
 use super::references::{self, Occurrence, ReferenceTarget, Rewrite, Visited, Visitor};
 use super::sid_name_pairs::SidNamePairs;
 
-/// A visitor of files: [`references::visit_file`], and in unit tests one for a format of their own.
+/// A file visitor: [`references::visit_file`], or in unit tests one for a toy format.
 pub(super) type VisitFile<'a> =
     dyn Fn(&RelPath, &Bytes, &mut Visitor<'_>) -> Result<Visited, String> + Sync + 'a;
 
 /// The references of a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct Scan {
-    /// Every reference, in the order of the files and of the places in them; then those of the directory objects.
+    /// Every reference, ordered by file and place; then those of the directory objects.
     pub references: Vec<Reference>,
-    /// Files that could not be read, and what the visitors noticed.
+    /// Files that could not be parsed, and findings of the visitors.
     pub messages: Vec<StatusMessage>,
-    /// Every SID in places GPMC inventories, also those behind names the source can tell.
+    /// Every SID in places that GPMC inventories, including the SIDs of names that the source resolves.
     pub gpmc_sids: BTreeSet<Sid>,
-    /// Every name in places GPMC inventories that leads to no SID.
+    /// Every name in places that GPMC inventories that has no known SID.
     pub gpmc_names: BTreeSet<String>,
-    /// Every UNC path in places GPMC inventories, in its units: `FilePaths` of a backup.
+    /// Every UNC path in places that GPMC inventories, in GPMC's units: `FilePaths` of a backup.
     pub gpmc_unc_units: BTreeSet<String>,
 }
 
 impl Scan {
-    /// The SIDs of accounts of domains in places GPMC inventories.
+    /// The domain SIDs in places that GPMC inventories.
     pub fn gpmc_domain_sids(&self) -> impl Iterator<Item = &Sid> {
         self.gpmc_sids.iter().filter(|sid| sid.is_domain_sid())
     }
 }
 
-/// Finds the references in all files of a snapshot. A file that does not parse is a warning.
+/// Finds the references in all files of a snapshot. A file that cannot be parsed gives a warning.
 pub fn scan(snapshot: &GpoSnapshot) -> Scan {
     scan_with(snapshot, &references::visit_file)
 }
@@ -109,7 +109,8 @@ pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
     scan
 }
 
-/// The references of one file, and what was noticed; a file that does not parse gives no reference, and a warning.
+/// The references of one file, and the findings of its visitor; for a file that cannot be parsed, no references and a
+/// warning.
 pub(super) fn visit_keeping(
     path: &RelPath,
     content: &Bytes,
@@ -128,13 +129,13 @@ pub(super) fn visit_keeping(
                 format!("{path} cannot be read, so its references are not known: {problem}"),
             )
             .at(Place::file(path.to_string()))
-            .with_hint("it is carried as it is; look into it by hand");
+            .with_hint("it is copied unchanged; check it by hand");
             (Vec::new(), Err(unread))
         }
     }
 }
 
-/// A reference for the report.
+/// Converts an occurrence to a reference for the report.
 pub(super) fn to_reference(
     occurrence: Occurrence,
     identity: Option<&SourcePrincipal>,

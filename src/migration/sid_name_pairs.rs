@@ -1,4 +1,5 @@
-//! Names and SIDs that stand side by side and do not belong together. Clients go by the SID, people by the name.
+//! Detects pairs of a SID and a name that belong to different principals. Clients use the SID, but people read the
+//! name.
 
 use std::collections::HashMap;
 
@@ -7,17 +8,17 @@ use super::references::{Occurrence, ReferenceTarget};
 use crate::message::{StatusMessage, printable};
 use crate::model::sid::Sid;
 
-/// The pairs met so far in one snapshot.
+/// The pairs of one snapshot that were seen so far.
 #[derive(Default)]
 pub(super) struct SidNamePairs {
-    /// The name without its domain that stood beside each SID first.
+    /// The first name of each SID, without its domain.
     names: HashMap<Sid, String>,
-    /// The SID that stood beside each name first, by the name in lower case.
+    /// The first SID of each name, by the name in lower case.
     sids: HashMap<String, Sid>,
 }
 
 impl SidNamePairs {
-    /// A warning when a reference contradicts itself, what the source knows, or a pair met before.
+    /// Returns a warning when a pair contradicts itself, the source, or a pair seen before.
     pub(super) fn check(
         &mut self,
         occurrence: &Occurrence,
@@ -34,7 +35,7 @@ impl SidNamePairs {
             let first_name = self.names.entry(sid.clone()).or_insert(relative.clone());
             if *first_name != relative {
                 return Some(format!(
-                    "elsewhere \"{}\" stands beside this SID",
+                    "elsewhere this SID is paired with \"{}\"",
                     printable(first_name)
                 ));
             }
@@ -42,19 +43,19 @@ impl SidNamePairs {
                 .sids
                 .entry(name.to_lowercase())
                 .or_insert_with(|| sid.clone());
-            (first_sid != sid).then(|| format!("elsewhere {first_sid} stands beside this name"))
+            (first_sid != sid).then(|| format!("elsewhere this name is paired with {first_sid}"))
         })?;
         Some(
             StatusMessage::warning(
                 "name-sid-mismatch",
                 format!(
-                    "the name \"{}\" and {sid} do not belong together: {why}",
+                    "the name \"{}\" does not match {sid}: {why}",
                     printable(name)
                 ),
             )
             .at(occurrence.place.clone())
             .with_hint(
-                "clients go by the SID; see which of the two is meant, and correct the other",
+                "clients use the SID; find out which of the two is intended, and correct the other",
             ),
         )
     }

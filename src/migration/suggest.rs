@@ -1,7 +1,7 @@
-//! Destinations for the rows of a table, as far as the target domain makes them certain.
+//! Suggests destinations for the rows of a table from the principals of the target domain.
 //!
-//! Certain is: the row names a principal of the source domain, and the target has one of the same name and the same type.
-//! Everything else is left to the reader, with the names that come closest.
+//! A destination is certain when the row is for a principal of the source domain and the target has a principal of the
+//! same name and type. All other rows are left to the user, with the most similar names.
 
 mod names;
 
@@ -20,80 +20,82 @@ use self::names::Names;
 use super::inventory::NameForm;
 use super::resolve::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
 
-/// The most candidates of a row.
+/// The maximum number of candidates for a row.
 const MAX_CANDIDATES: usize = 3;
 
-/// The longest `sAMAccountName` that a directory takes [MS-ADA3], in characters: nothing is like a longer name.
+/// The longest `sAMAccountName` that a directory takes [MS-ADA3], in characters: longer names have no candidates.
 const MAX_NAME: usize = 256;
 
-/// Names less similarity_of than this are no candidates.
+/// The minimum similarity of candidates.
 const MIN_SIMILARITY: f64 = 0.75;
 
-/// Which domain the table leads from, as far as it is known.
+/// The source domain of a table, as far as it is known.
 #[derive(Clone, Copy, Default)]
 pub struct SuggestOptions<'a> {
-    /// Rows of this domain only; DNS or NetBIOS name.
+    /// The source domain, as DNS or NetBIOS name; only its rows are resolved.
     pub source_domain: Option<&'a str>,
-    /// The source domain, to ask who the SIDs of rows are.
+    /// The source domain, in which SIDs of rows are looked up.
     pub source: Option<&'a dyn PrincipalDirectory>,
 }
 
-/// What a row was found to be.
+/// The suggestion for a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suggestion {
-    /// The row as it was.
+    /// The original row.
     pub row: Row,
-    /// Its name where the row has only a SID, as the source domain tells it.
+    /// Its name in the source domain, if the source of the row is a SID.
     pub name: Option<String>,
-    /// What there is to say.
+    /// The suggested destination.
     pub suggested: SuggestedDestination,
 }
 
-/// Whether a row has a destination now.
+/// A suggested destination.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SuggestedDestination {
-    /// It has this one.
+    /// This destination, which was set.
     Certain(String),
-    /// It has none.
+    /// No certain destination.
     Uncertain {
-        /// Why, one sentence.
+        /// The reason, one sentence.
         reason: String,
-        /// What comes closest, the closest first.
+        /// The candidates, most similar first.
         candidates: Vec<CandidateDestination>,
     },
 }
 
-/// A destination that may be meant.
+/// A possible destination.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct CandidateDestination {
-    /// As it could stand in the row.
+    /// The destination in the form of the row's source.
     pub destination: String,
-    /// What it is; `None` for a path.
+    /// Its type; `None` for a path.
     #[serde(rename = "type")]
     pub kind: Option<PrincipalType>,
-    /// How similarity_of the names are, from 0 to 1.
+    /// The similarity of the names, from 0 to 1.
     pub similarity: f64,
 }
 
-/// A row that has no destination yet, and whom it names.
+/// A row without a destination, and its principal.
 struct UnresolvedRow<'a> {
     row: &'a Row,
     /// `sAMAccountName`, when one is known.
     name: Option<String>,
-    /// The domain as the row writes it; `None` for a bare name or a SID.
+    /// The domain as written in the row; `None` for a bare name or a SID.
     domain: Option<&'a str>,
     kind: PrincipalType,
-    /// Why it cannot be certain, whatever the target says.
+    /// Why the destination cannot be certain, whatever the target contains.
     doubt: Option<String>,
-    /// As the source domain names a SID.
+    /// The name of a SID in the source domain.
     shown: Option<String>,
 }
 
-/// Gives rows that say "same as source" their destination where it is certain, and says of all others why not. Rows that have
-/// any other destination, that name principals of the target, or such that are the same everywhere, are not touched.
+/// Sets the destination of "same as source" rows where it is certain, and returns the reason for all others. Rows with
+/// any other destination, and rows for principals of the target or for principals that are the same in every domain,
+/// are unchanged.
 ///
 /// # Errors
-/// What the directories give; [`ErrorKind::BadInput`] when a destination cannot be written in the encoding of the table.
+/// The errors of the directories; [`ErrorKind::BadInput`] when a destination cannot be written in the encoding of the
+/// table.
 pub async fn suggest(
     table: &mut MigTable,
     target: &dyn PrincipalList,
@@ -167,7 +169,7 @@ pub async fn suggest(
     Ok(suggestions)
 }
 
-/// A principal whose row says nothing yet; `None` for all other rows.
+/// A principal row without a destination; `None` for all other rows.
 fn open_principal<'a>(row: &'a Row, target: &dyn PrincipalDirectory) -> Option<UnresolvedRow<'a>> {
     let EntryType::Principal(kind) = row.kind else {
         return None;
@@ -185,13 +187,13 @@ fn open_principal<'a>(row: &'a Row, target: &dyn PrincipalDirectory) -> Option<U
     };
     if let Ok(sid) = row.source.parse::<Sid>() {
         return sid.is_domain_sid().then(|| {
-            let doubt = "a SID alone does not tell who it is in the source domain";
+            let doubt = "only a SID; its name in the source domain is not known";
             open(None, None, Some(doubt))
         });
     }
     match NameForm::of(&row.source) {
         NameForm::Bare(name) => {
-            let doubt = "it is text that no domain can tell the meaning of";
+            let doubt = "plain text; it cannot be looked up in a domain";
             Some(open(Some(name), None, Some(doubt)))
         }
         NameForm::DownLevel { domain, name } | NameForm::Upn { domain, name } => {
@@ -202,7 +204,7 @@ fn open_principal<'a>(row: &'a Row, target: &dyn PrincipalDirectory) -> Option<U
     }
 }
 
-/// Asks the source domain who its SIDs are, and what its names without a type are.
+/// Looks up SIDs, and names without a type, in the source domain.
 async fn look_up_in_source(
     open: &mut [UnresolvedRow<'_>],
     source: &dyn PrincipalDirectory,
@@ -241,7 +243,7 @@ async fn look_up_in_source(
     Ok(())
 }
 
-/// Finds the DNS names of the domains that rows name. Where they name several and nobody said which one is the source, none of
+/// Finds the DNS names of the domains in the rows. If there are several and the source domain was not given, none of
 /// their rows is certain.
 fn find_source_domains(
     open: &mut [UnresolvedRow<'_>],
@@ -261,7 +263,7 @@ fn find_source_domains(
         (None, Some(domain)) => BTreeSet::from([domain.to_lowercase()]),
         (None, None) => BTreeSet::new(),
     };
-    // Only the source domain itself tells which NetBIOS name is its own; it need not be the first label of the DNS name.
+    // Only the source domain itself can return its NetBIOS name, which need not be the first label of the DNS name.
     let whole = |name: &str| -> String {
         match options.source {
             Some(source) if source.netbios_domain().to_lowercase() == name => {
@@ -281,18 +283,18 @@ fn find_source_domains(
             let known = options.source.is_some() || sources.iter().any(one_form);
             (!sources.contains(&domain)).then(|| match known {
                 true => format!(
-                    "it is of {}, which is not the source domain",
+                    "it is in {}, which is not the source domain",
                     printable(&domain)
                 ),
                 false => format!(
-                    "whether {} is the source domain, only that domain can tell",
+                    "it is not known whether {} is the source domain",
                     printable(&domain)
                 ),
             })
         } else if domains.len() > 1 {
             let list: Vec<&str> = domains.iter().map(String::as_str).collect();
             Some(format!(
-                "the table names several domains ({}), and which is the source is not said",
+                "the table contains several domains ({}), and the source domain was not given",
                 printable(&list.join(", "))
             ))
         } else {
@@ -308,7 +310,7 @@ fn find_source_domains(
     }
 }
 
-/// Asks the target for everybody who may be certain; an answer for each row, `None` where nothing was asked.
+/// Looks up the rows that may be certain in the target; a result for each row, `None` where no lookup was made.
 async fn look_up_in_target(
     open: &[UnresolvedRow<'_>],
     target: &dyn PrincipalDirectory,
@@ -336,7 +338,7 @@ async fn look_up_in_target(
         .collect())
 }
 
-/// The destination of a row, or why there is none that is certain.
+/// The certain destination of a row, or the reason why there is none.
 fn certain(
     open: &UnresolvedRow<'_>,
     answer: Option<&Lookup>,
@@ -366,7 +368,7 @@ fn certain(
             Ok(in_form_of(NameForm::of(&open.row.source), found))
         }
         Some(Lookup::Ambiguous(names)) => Err(format!(
-            "\"{}\" stands for several principals of {domain}: {}",
+            "\"{}\" matches several principals in {domain}: {}",
             printable(wanted),
             printable(&names.join(", "))
         )),
@@ -377,7 +379,7 @@ fn certain(
     }
 }
 
-/// Whether a principal has exactly this name; the `$` of a computer makes no difference.
+/// Whether a principal has this name, ignoring the `$` of a computer.
 fn is_named(principal: &Principal, name: &str) -> bool {
     let sam = &principal.sam_account_name;
     if principal.kind == PrincipalType::Computer {
@@ -387,7 +389,8 @@ fn is_named(principal: &Principal, name: &str) -> bool {
     }
 }
 
-/// A principal of the target as the source is written; a builtin group, which is of no domain, by its plain name.
+/// The name of a principal of the target in the form of the source; for a builtin group, which has no domain, its plain
+/// name.
 fn in_form_of(form: NameForm<'_>, principal: &Principal) -> String {
     if let Some(sid) = principal.sid.as_ref().filter(|sid| !sid.is_domain_sid()) {
         return well_known::name_of(sid).map_or_else(|| principal.down_level_name(), str::to_owned);
@@ -401,12 +404,12 @@ fn in_form_of(form: NameForm<'_>, principal: &Principal) -> String {
     }
 }
 
-/// How similarity_of two texts are, from 0 to 1; case makes no difference.
+/// The similarity of two texts, from 0 to 1, ignoring case.
 fn similarity_of(one: &str, two: &str) -> f64 {
     strsim::jaro_winkler(&one.to_lowercase(), &two.to_lowercase())
 }
 
-/// A distinguished name of the source domain, such as that of an OU in item-level targeting, in the target.
+/// The corresponding DN in the target domain for a DN of a source domain, such as an OU in item-level targeting.
 fn renamed_dn(source: &str, domains: &BTreeSet<String>, target: &str) -> Option<String> {
     let dn_of = |domain: &str| {
         let name: DomainName = domain.parse().ok()?;
@@ -421,12 +424,12 @@ fn renamed_dn(source: &str, domains: &BTreeSet<String>, target: &str) -> Option<
     })
 }
 
-/// A name as it is compared: without the `$` of a computer, in lower case.
+/// The comparison form of a name: without the `$` of a computer, in lower case.
 fn folded(name: &str) -> String {
     name.strip_suffix('$').unwrap_or(name).to_lowercase()
 }
 
-/// The principals whose names come closest to the one of a row.
+/// The principals whose names are most similar to that of a row.
 fn closest(open: &UnresolvedRow<'_>, names: &Names) -> Vec<CandidateDestination> {
     let Some(name) = &open.name else {
         return Vec::new();
@@ -458,8 +461,8 @@ fn closest(open: &UnresolvedRow<'_>, names: &Names) -> Vec<CandidateDestination>
         .collect()
 }
 
-/// A UNC path whose row says nothing yet. No directory tells where a share went, so it is never certain; a server named after
-/// the source domain has a candidate named after the target.
+/// The suggestion for a UNC path row without a destination. It is never certain, because a directory does not contain
+/// the new location of a share; a server in the source domain has a candidate in the target domain.
 fn open_path(row: &Row, domains: &BTreeSet<String>, target: &str) -> Option<SuggestedDestination> {
     if row.kind != EntryType::UncPath || row.destination != Destination::SameAsSource {
         return None;
@@ -477,12 +480,12 @@ fn open_path(row: &Row, domains: &BTreeSet<String>, target: &str) -> Option<Sugg
         .into_iter()
         .collect();
     Some(SuggestedDestination::Uncertain {
-        reason: "no directory tells where a share went".to_owned(),
+        reason: "the new location of a share cannot be looked up in a domain".to_owned(),
         candidates,
     })
 }
 
-/// The path with the source's name at the end of the server, and as first folder of SYSVOL, replaced by the target's.
+/// The path with the source domain replaced by the target domain in the server name and in the first folder of SYSVOL.
 fn renamed_path(path: &UncPath, domains: &BTreeSet<String>, target: &str) -> Option<String> {
     let server = path.server().to_lowercase();
     let domain = domains
@@ -503,7 +506,7 @@ fn renamed_path(path: &UncPath, domains: &BTreeSet<String>, target: &str) -> Opt
     Some(format!("\\\\{host}{target}\\{}", rest.join("\\")))
 }
 
-/// How many rows came to what, for a summary: certain, open.
+/// The number of rows with a certain destination, and of the others.
 pub fn counts(suggestions: &[Suggestion]) -> (usize, usize) {
     let certain = suggestions
         .iter()

@@ -1,4 +1,4 @@
-//! The migration table as mapping uses it: rows found by source, and what can be said of a table without a domain.
+//! The migration table as used for mapping: rows indexed by source, and checks that need no domain.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -20,17 +20,17 @@ use super::inventory::NameForm;
 pub struct TableRow {
     /// Its number among the `Mapping` elements of the file, from 1.
     pub number: usize,
-    /// What it speaks of.
+    /// Its type.
     pub kind: EntryType,
     /// The reference to map.
     pub source: String,
-    /// What it becomes.
+    /// Its destination.
     pub destination: Destination,
     /// The line of its `Mapping` in the file, from 1.
     pub line: usize,
 }
 
-/// A migration table with a name to call it by.
+/// A migration table with its name for messages.
 #[derive(Debug, Clone)]
 pub struct MigrationTable {
     name: String,
@@ -38,11 +38,11 @@ pub struct MigrationTable {
     index: HashMap<String, usize>,
 }
 
-/// The code of the finding that a destination still holds a placeholder: the table is a template.
+/// The code of the finding that a destination still contains a placeholder: the table is a template.
 pub const TEMPLATE: &str = "leftover-placeholder";
 
-/// Variables of Windows that are legal in a UNC path of a setting. What is neither here nor among those of Preferences and stands
-/// between `%` is a template's placeholder.
+/// Windows variables that are valid in a UNC path of a setting. Any other `%name%` that is not a Preferences variable
+/// is a placeholder of a template.
 const WINDOWS_VARIABLES: &[&str] = &[
     "allusersprofile",
     "appdata",
@@ -82,7 +82,7 @@ const WINDOWS_VARIABLES: &[&str] = &[
     "windir",
 ];
 
-/// The variables of Group Policy Preferences, which their client-side extensions fill in, without those of Windows.
+/// The variables of Group Policy Preferences, which their client-side extensions expand, without those of Windows.
 const PREFERENCES_VARIABLES: &[&str] = &[
     "appdatadir",
     "binarycomputersid",
@@ -134,7 +134,7 @@ const PREFERENCES_VARIABLES: &[&str] = &[
 ];
 
 impl MigrationTable {
-    /// Reads a table; `name` is what messages call it, usually the file name.
+    /// Parses a table; `name` is its name in messages, usually the file name.
     ///
     /// # Errors
     /// [`ErrorKind::BadInput`] with line and column, as [`MigTable::parse`].
@@ -142,7 +142,7 @@ impl MigrationTable {
         Ok(Self::new(name, &read(name, bytes)?))
     }
 
-    /// The rows of a table that was read; `name` is what messages call it.
+    /// Indexes the rows of a parsed table; `name` is its name in messages.
     pub fn new(name: &str, table: &MigTable) -> Self {
         let rows: Vec<TableRow> = table
             .rows()
@@ -172,22 +172,22 @@ impl MigrationTable {
         &self.rows
     }
 
-    /// The number of the row whose source has this key, as [`source_key`] makes it.
+    /// The index of the row whose source has this key; see [`source_key`].
     pub fn number_of(&self, key: &str) -> Option<usize> {
         self.index.get(key).copied()
     }
 
-    /// The row with this number.
+    /// The row with this index.
     pub fn row(&self, number: usize) -> Option<&TableRow> {
         self.rows.get(number)
     }
 
-    /// Where a row stands.
+    /// The place of a row.
     pub fn place(&self, row: &TableRow) -> Place {
         place(&self.name, row.line)
     }
 
-    /// What is wrong with the rows whatever the domain: severity error for rows that cannot be used.
+    /// The problems of all rows that are independent of any domain; severity error for rows that cannot be used.
     pub fn validate(&self) -> Vec<StatusMessage> {
         self.rows
             .iter()
@@ -195,7 +195,7 @@ impl MigrationTable {
             .collect()
     }
 
-    /// What is wrong with one row whatever the domain.
+    /// The problems of one row that are independent of any domain.
     pub fn validate_row(&self, row: &TableRow) -> Vec<StatusMessage> {
         let mut messages = Vec::new();
         match row.kind {
@@ -218,7 +218,7 @@ impl MigrationTable {
             error(
                 "bad-unc-path",
                 format!("source \"{source}\" is not a UNC path"),
-                "write \\\\server\\share, or give the row the type it has",
+                "write \\\\server\\share, or correct the type of the row",
             );
         }
         match &row.destination {
@@ -271,7 +271,7 @@ impl MigrationTable {
                 StatusMessage::warning(
                     "bare-source",
                     format!(
-                        "source \"{source}\" of type {kind:?} names no domain and matches nothing"
+                        "source \"{source}\" of type {kind:?} has no domain, so it matches nothing"
                     ),
                 )
                 .at(self.place(row))
@@ -304,7 +304,7 @@ impl MigrationTable {
         StatusMessage::error(
             TEMPLATE,
             format!(
-                "destination \"{}\" still holds the placeholder %{}%",
+                "destination \"{}\" still contains the placeholder %{}%",
                 printable(text),
                 printable(found)
             ),
@@ -314,12 +314,12 @@ impl MigrationTable {
     }
 }
 
-/// A line of the table that messages call by this name.
+/// The place of a line in the table with this name.
 pub(super) fn place(name: &str, line: usize) -> Place {
     Place::file(format!("migration table {name}")).line(line)
 }
 
-/// Reads the file of a table; `name` is what the error calls it.
+/// Parses the file of a table; `name` is its name in the error.
 ///
 /// # Errors
 /// [`ErrorKind::BadInput`] with line and column, as [`MigTable::parse`].
@@ -336,27 +336,28 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<MigTable> {
     })
 }
 
-/// Whether a variable in the destination of a UNC path is meant to stay: one that clients fill in, or one of the source. Both
-/// are given in lower case.
+/// Whether a variable in the destination of a UNC path is left for the client: a variable that clients expand, or one
+/// of the source. Both are given in lower case.
 pub(super) fn is_client_variable(name: &str, source: &str) -> bool {
     WINDOWS_VARIABLES.contains(&name)
         || PREFERENCES_VARIABLES.contains(&name)
         || source.contains(&format!("%{name}%"))
 }
 
-/// Whether what stands between two percent signs in the name of a principal is part of the name: a placeholder has no blanks.
+/// Whether the text between two percent signs in the name of a principal is part of the name: a placeholder has no
+/// blanks.
 pub(super) fn is_part_of_name(name: &str) -> bool {
     name.contains(char::is_whitespace)
 }
 
-/// The first `%name%` of a text that is not legal; the name is asked for in lower case.
+/// The first `%name%` in a text for which `legal` returns false; it is called with the name in lower case.
 fn placeholder(text: &str, legal: impl Fn(&str) -> bool) -> Option<&str> {
     placeholders(text)
         .filter_map(|span| text.get(span)?.strip_prefix('%')?.strip_suffix('%'))
         .find(|name| !legal(&name.to_lowercase()))
 }
 
-/// Where each `%name%` stands in a text, percent signs included.
+/// The spans of all `%name%` in a text, including the percent signs.
 pub(super) fn placeholders(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut from = 0_usize;
     std::iter::from_fn(move || {
@@ -365,7 +366,7 @@ pub(super) fn placeholders(text: &str) -> impl Iterator<Item = Range<usize>> {
             let inner = start.saturating_add(1);
             let end = inner.saturating_add(text.get(inner..)?.find('%')?);
             let name = text.get(inner..end)?;
-            // A backslash or `@` between two percent signs means that they do not belong together.
+            // Percent signs with a backslash or `@` between them are not a pair.
             if name.is_empty() || name.contains(['\\', '@']) {
                 from = inner;
                 continue;
@@ -376,7 +377,7 @@ pub(super) fn placeholders(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// The key of a SID among the sources of a table.
+/// The key of a SID as a source.
 pub(super) fn sid_key(sid: &Sid) -> String {
     sid.to_string().to_lowercase()
 }
@@ -413,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_no_domain_can_make_right() {
+    fn finds_rows_that_are_invalid_in_any_domain() {
         let set = |text: &str| Destination::Set(text.to_owned());
         let group = EntryType::Principal(PrincipalType::GlobalGroup);
         let rows = [
@@ -462,12 +463,12 @@ mod tests {
             ),
             (
                 "error leftover-placeholder",
-                r#"destination "\\%server%\c" still holds the placeholder %server%"#,
+                r#"destination "\\%server%\c" still contains the placeholder %server%"#,
                 line(5),
             ),
             (
                 "error leftover-placeholder",
-                r#"destination "%NetBios%\x" still holds the placeholder %NetBios%"#,
+                r#"destination "%NetBios%\x" still contains the placeholder %NetBios%"#,
                 line(7),
             ),
             (
@@ -482,7 +483,7 @@ mod tests {
             ),
             (
                 "bare-source",
-                r#"source "bare" of type GlobalGroup names no domain and matches nothing"#,
+                r#"source "bare" of type GlobalGroup has no domain, so it matches nothing"#,
                 line(11),
             ),
         ]
@@ -491,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_fill_in_and_percents_in_names_are_no_placeholders() {
+    fn client_variables_and_percents_in_names_are_not_placeholders() {
         let set = |text: &str| Destination::Set(text.to_owned());
         let group = EntryType::Principal(PrincipalType::GlobalGroup);
         let rows = [

@@ -1,4 +1,4 @@
-//! Everything that is wrong with a migration table: with the file, its rows, the GPOs it is for, and the domain it leads to.
+//! Checks a migration table: the file, its rows, the GPOs it is for, and the target domain.
 
 use std::collections::HashMap;
 
@@ -12,33 +12,33 @@ use super::map::{MapOptions, review};
 use super::resolve::PrincipalDirectory;
 use super::table::{MigrationTable, TableRow, place};
 
-/// One finding.
+/// A finding about a table.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TableFinding {
-    /// The number of the row among the `Mapping` elements, from 1; `None` for what is not in one row.
+    /// The number of the row among the `Mapping` elements, from 1; `None` if it is not about one row.
     pub row: Option<usize>,
-    /// The line of the table, from 1; `None` for what stands in a GPO.
+    /// The line of the table, from 1; `None` for a finding in a GPO.
     pub line: Option<usize>,
-    /// The column in characters, from 1, for faults of the file.
+    /// The column in characters, from 1, for problems of the file.
     pub column: Option<usize>,
     /// Severity, code, text, hint and place.
     #[serde(flatten)]
     pub message: StatusMessage,
 }
 
-/// A table that was checked.
+/// The result of a check.
 #[derive(Debug)]
 pub struct CheckedTable {
-    /// The rows that can be read; `None` when the file is no table.
+    /// The rows that can be parsed; `None` when the file is not a table.
     pub table: Option<MigrationTable>,
     /// The findings by line, those without a line last.
     pub findings: Vec<TableFinding>,
 }
 
-/// Checks the bytes of a table; `name` is what messages call it. A fault of one row does not hide the others.
+/// Checks the bytes of a table; `name` is its name in messages. A problem of one row does not hide those of others.
 ///
 /// # Errors
-/// What [`PrincipalDirectory::lookup`] gives. What is wrong with the table is a finding.
+/// The errors of [`PrincipalDirectory::lookup`]. Problems of the table are findings.
 pub async fn validate(
     name: &str,
     bytes: &[u8],
@@ -84,9 +84,9 @@ pub async fn validate(
     })
 }
 
-/// Each message about the row it is placed at; about none when it is placed in a GPO.
+/// Attaches each message to the row at its place; messages in GPOs have no row.
 pub fn attach_to_rows(table: &MigrationTable, messages: Vec<StatusMessage>) -> Vec<TableFinding> {
-    // Rows by their line. Several rows in one line cannot be told apart by their place.
+    // Rows by line. Several rows on one line cannot be distinguished by their place.
     let mut rows: HashMap<Place, (&TableRow, bool)> = HashMap::new();
     for row in table.rows() {
         rows.entry(table.place(row))
@@ -107,7 +107,7 @@ pub fn attach_to_rows(table: &MigrationTable, messages: Vec<StatusMessage>) -> V
         .collect()
 }
 
-/// A file that says another encoding than it has: gpoctl reads it, a strict reader does not.
+/// A warning for a file whose declared encoding is wrong: gpoctl reads it, but a strict XML reader does not.
 fn encoding(name: &str, table: &MigTable) -> Option<TableFinding> {
     let declared = table.declared_encoding()?.to_lowercase();
     let fits = match table.encoding() {
@@ -119,12 +119,12 @@ fn encoding(name: &str, table: &MigTable) -> Option<TableFinding> {
         Severity::Warning,
         "encoding",
         format!(
-            "the file says that it is {declared}, and is {}",
+            "the file declares the encoding {declared}, but is encoded as {}",
             table.encoding().as_str()
         ),
     )
     .at(place(name, 1))
-    .with_hint("a strict reader refuses it; save it as Unicode (UTF-16)");
+    .with_hint("a strict XML reader rejects it; save it as Unicode (UTF-16)");
     (!fits).then_some(TableFinding {
         row: None,
         line: Some(1),

@@ -1,4 +1,4 @@
-//! Who may do what: a token against a DACL, as a domain controller decides it [MS-DTYP 2.5.3.2, MS-ADTS 5.1.3.3].
+//! Access checks: evaluates a DACL for an access token as a domain controller does [MS-DTYP 2.5.3.2, MS-ADTS 5.1.3.3].
 
 use std::collections::HashSet;
 
@@ -31,13 +31,13 @@ pub const APPLY_GROUP_POLICY: Guid = Guid::from_bytes_le([
     0x8f, 0xfd, 0xac, 0xed, 0xb3, 0xff, 0xd1, 0x11, 0xb4, 0x1d, 0x00, 0xa0, 0xc9, 0x68, 0xf9, 0x39,
 ]);
 
-/// The SIDs somebody acts with: the account, its groups, and what everybody has who logs on.
+/// The SIDs of an access token: the account, its groups, and the SIDs that every logon adds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessToken {
     sids: HashSet<Sid>,
 }
 
-/// Everyone, Network, Authenticated Users, This Organization: in the token of every account that comes over the network.
+/// Everyone, Network, Authenticated Users and This Organization: in the token of every network logon.
 const LOGGED_ON: [&str; 4] = ["S-1-1-0", "S-1-5-2", "S-1-5-11", "S-1-5-15"];
 const ENTERPRISE_DOMAIN_CONTROLLERS: &str = "S-1-5-9";
 /// The RID of Domain Controllers.
@@ -58,26 +58,26 @@ impl AccessToken {
         Self { sids }
     }
 
-    /// Whether it holds this SID.
+    /// Whether the token contains this SID.
     pub fn contains(&self, sid: &Sid) -> bool {
         self.sids.contains(sid)
     }
 }
 
-/// What a DACL says to one question.
+/// The result of an access check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessDecision<'a> {
     /// Granted.
     Granted,
-    /// An entry for this principal denies it.
+    /// Denied by an entry for this principal.
     Denied(&'a Sid),
-    /// No entry grants all of it.
+    /// Not granted: no entry grants all of the rights.
     NotGranted,
 }
 
-/// Whether the token has all of these rights on the object itself. With an object type (an extended right, or the class of
-/// a child), entries for exactly that type or for all of them count; without one, only entries about the whole object do:
-/// an entry about one attribute, right or class gives or takes less than the whole.
+/// Whether the token has all of these rights on the object itself. With an object type (an extended right, or the class
+/// of a child), entries for exactly that type and entries without a type count. Without an object type only entries
+/// without a type count, because an entry for one attribute, right or class covers less than the whole object.
 pub fn check<'a>(
     descriptor: &'a SecurityDescriptor,
     token: &AccessToken,
@@ -107,7 +107,7 @@ pub fn check<'a>(
                 return AccessDecision::Denied(&rights.sid);
             }
             ace_type::ACCESS_ALLOWED | ace_type::ACCESS_ALLOWED_OBJECT => missing &= !hit,
-            // Callback entries hang on conditions that nobody here can evaluate, so they give nothing.
+            // Callback entries depend on conditions that cannot be evaluated here, so they grant nothing.
             _ => {}
         }
         if missing == 0 {
@@ -117,7 +117,7 @@ pub fn check<'a>(
     AccessDecision::NotGranted
 }
 
-/// Generic rights as what they stand for on directory objects [MS-ADTS 5.1.3.2].
+/// Replaces generic rights by the directory rights they include [MS-ADTS 5.1.3.2].
 fn map_generic_rights(mask: u32) -> u32 {
     let mut all = mask;
     if mask & 0x1000_0000 != 0 {
@@ -129,9 +129,9 @@ fn map_generic_rights(mask: u32) -> u32 {
     all
 }
 
-/// Whether the token may delete an object: it may, or it may delete children of that class below the parent
-/// [MS-ADTS 3.1.1.5.5]. Of a class whose GUID is not known, an entry of the parent about any class counts: the server
-/// decides.
+/// Whether the token may delete an object, by a right on the object itself or by the right to delete children of that
+/// class on the parent [MS-ADTS 3.1.1.5.5]. For a class whose GUID is not known, an entry of the parent for any class
+/// counts; the server has the last word.
 pub fn may_delete(
     object: &SecurityDescriptor,
     parent: &SecurityDescriptor,
@@ -179,7 +179,7 @@ pub fn may_read<'a>(descriptor: &'a SecurityDescriptor, token: &AccessToken) -> 
     )
 }
 
-/// Whether the GPO with this descriptor is meant for the token: the right Apply-Group-Policy [MS-GPOL 3.2.5.1.6].
+/// Whether the GPO with this descriptor applies to the token: the right Apply-Group-Policy [MS-GPOL 3.2.5.1.6].
 pub fn may_apply<'a>(
     descriptor: &'a SecurityDescriptor,
     token: &AccessToken,
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_guid_of_the_right() {
+    fn guid_of_apply_group_policy() {
         assert_eq!(
             APPLY_GROUP_POLICY.lower(),
             "{edacfd8f-ffb3-11d1-b41d-00a0c968f939}"
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_fresh_gpo_grants() {
+    fn default_permissions_of_a_new_gpo() {
         let fresh = descriptor(
             "(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;DA)(A;CI;LCRPLORC;;;AU)(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)",
         );

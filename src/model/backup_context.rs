@@ -36,7 +36,7 @@ pub struct LinkRecord {
     pub order: usize,
     /// Whether the link is enforced.
     pub enforced: bool,
-    /// Whether the link is switched off.
+    /// Whether the link is disabled.
     pub disabled: bool,
     /// The number that stands in `gPLink`: the two above, and bits nobody knows.
     pub options: u32,

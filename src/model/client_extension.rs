@@ -1,4 +1,4 @@
-//! Client-side extensions: what runs on a client for a GPO [MS-GPOL 3.2.1.5], by their GUIDs.
+//! Client-side extensions, which process a GPO on the client [MS-GPOL 3.2.1.5], by their GUIDs.
 
 use super::guid::Guid;
 
@@ -152,7 +152,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("FC491EF1-C4AA-4CE1-B329-414B101DB823", "Code Integrity"),
 ];
 
-/// The name of an extension that comes with Windows; `None` for one of somebody else.
+/// The name of an extension that comes with Windows; `None` for a third-party extension.
 pub fn name_of(extension: Guid) -> Option<&'static str> {
     let bare = extension.bare();
     KNOWN
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_entry_is_a_guid_and_stands_once() {
+    fn every_entry_is_a_distinct_guid() {
         for (guid, name) in KNOWN {
             assert_eq!(name_of(guid.parse().unwrap()), Some(*name));
         }

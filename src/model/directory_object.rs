@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::security_descriptor::{SecurityDescriptor, grants_same_access};
 
-/// One object below a GPO's container, with the attributes a backup carries.
+/// One object below a GPO's container, with the attributes that a backup contains.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct DirectoryObject {
     /// The RDNs below the GPO, nearest first: `["CN=Class Store", "CN=Machine"]`. The GPO's own DN is not part of it.
     pub rdns: Vec<String>,
     /// The most specific structural class: `classStore`, `packageRegistration`, …
     pub object_class: String,
-    /// The attributes in the order of the source, without those a server makes itself.
+    /// The attributes in the order of the source, without those that the server generates.
     pub attributes: Vec<DirectoryAttribute>,
     /// The self-relative security descriptor, if it was read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -27,13 +27,13 @@ pub struct DirectoryAttribute {
     pub values: AttributeValues,
 }
 
-/// Values by their syntax, as the elements `DSAttributeString`, … of Backup.xml tell them apart.
+/// Values by syntax, as the elements `DSAttributeString`, … of Backup.xml distinguish them.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttributeValues {
     /// `DSAttributeString`: one text, or none.
     String(Option<String>),
-    /// `DSAttributeExpandedString`: one text in which `%GPO_DSPATH%` and its like are variables.
+    /// `DSAttributeExpandedString`: one text in which `%GPO_DSPATH%` and similar variables are replaced.
     ExpandedString(Option<String>),
     /// `DSAttributeMultiString`: texts.
     MultiString(Vec<String>),
@@ -46,7 +46,7 @@ pub enum AttributeValues {
 }
 
 impl AttributeValues {
-    /// The values as LDAP carries them, sorted; a directory holds no empty value.
+    /// The values as LDAP represents them, sorted. Empty values are left out, because a directory stores none.
     fn comparable(&self) -> Vec<Vec<u8>> {
         let signed = |number: &u32| number.cast_signed().to_string().into_bytes();
         let text = |text: &String| text.clone().into_bytes();
@@ -70,13 +70,13 @@ impl AsRef<DirectoryObject> for DirectoryObject {
 }
 
 impl DirectoryObject {
-    /// Where it stands, without regard to case: equal for two objects that cannot be there both.
+    /// The location in lower case: equal for two objects that cannot both exist.
     pub fn key(&self) -> Vec<String> {
         self.rdns.iter().map(|rdn| rdn.to_lowercase()).collect()
     }
 
-    /// What it holds: the values of each attribute, by its name in lower case, as LDAP carries them, sorted. What a server
-    /// makes itself and what has no value is not part of it.
+    /// The values of each attribute, by its name in lower case, as LDAP represents them, sorted. Attributes that the
+    /// server generates and attributes without a value are left out.
     pub fn content(&self) -> BTreeMap<String, Vec<Vec<u8>>> {
         self.attributes
             .iter()
@@ -105,7 +105,7 @@ impl DirectoryObject {
         names
     }
 
-    /// Whether the descriptor it has, if it has one, grants something else than that of `other`.
+    /// Whether this object has a security descriptor that grants something else than that of `other`.
     pub fn differs_in_access(&self, other: &Self) -> bool {
         match (&self.security_descriptor, &other.security_descriptor) {
             (None, _) => false,
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn only_values_count_not_their_order_or_how_they_were_read() {
+    fn compares_values_ignoring_order_and_syntax() {
         let text = |text: &str| AttributeValues::String(Some(text.to_owned()));
         let one = package(&[
             ("packageName", text("Reader")),

@@ -1,10 +1,10 @@
-//! Distinguished names [RFC 4514] as a type: the only way a text becomes part of one.
+//! Distinguished names [RFC 4514]. Text becomes part of a DN only through this type.
 
 use std::fmt;
 
 use crate::model::guid::Guid;
 
-/// A distinguished name. Displays as it was written; compares without regard to case and to the way it is escaped.
+/// A distinguished name. Displays as written; comparison ignores case and the form of escaping.
 #[derive(Clone)]
 pub struct Dn {
     text: String,
@@ -17,7 +17,7 @@ pub struct Dn {
 pub struct Rdn {
     /// The attribute type, as written.
     pub attribute: String,
-    /// The value, unescaped. A `#` form keeps its text.
+    /// The value, unescaped. A value in `#` form keeps its text.
     pub value: String,
 }
 
@@ -33,7 +33,7 @@ impl Rdn {
             && self.value.to_lowercase() == value.to_lowercase()
     }
 
-    /// Written with its value escaped.
+    /// Formats the RDN with its value escaped.
     fn written(&self) -> String {
         format!("{}={}", self.attribute, escape_value(&self.value))
     }
@@ -62,7 +62,7 @@ impl Dn {
         })
     }
 
-    /// The empty DN, under which the rootDSE is found.
+    /// The empty DN, the DN of the rootDSE.
     pub fn root() -> Self {
         Self {
             text: String::new(),
@@ -84,7 +84,7 @@ impl Dn {
         }))
     }
 
-    /// `CN=value` below this one. A CN needs no check but its escaping.
+    /// The child `CN=value`. A CN needs no check besides escaping.
     #[must_use]
     pub fn cn(&self, value: &str) -> Self {
         self.with(Rdn {
@@ -105,7 +105,7 @@ impl Dn {
         Self { text, rdns }
     }
 
-    /// Where the GPOs of the domain with this DN stand: `CN=Policies,CN=System,…`.
+    /// The container of the GPOs in the domain with this DN: `CN=Policies,CN=System,…`.
     #[must_use]
     pub fn policies(&self) -> Self {
         self.cn("System").cn("Policies")
@@ -129,7 +129,7 @@ impl Dn {
         rdn.value.parse().ok()
     }
 
-    /// The DN it is written as.
+    /// The DN as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -152,7 +152,8 @@ impl Dn {
         })
     }
 
-    /// The RDNs of this DN that stand below `above`, nearest first; `None` when it is not below it. Empty when it is it.
+    /// The RDNs of this DN below `above`, nearest first: empty when the two are equal, `None` when this DN is not below
+    /// `above`.
     pub fn below(&self, above: &Self) -> Option<&[Rdn]> {
         let depth = self.rdns.len().checked_sub(above.rdns.len())?;
         let (relative, rest) = self.rdns.split_at_checked(depth)?;
@@ -176,7 +177,7 @@ impl Dn {
         format!("{}/{}", self.dns_domain(), below.join("/"))
     }
 
-    /// The DNS name of the domain the DN lies in: its `DC` parts.
+    /// The DNS name of the domain that contains the DN, from its `DC` parts.
     pub fn dns_domain(&self) -> String {
         self.rdns
             .iter()
@@ -207,7 +208,7 @@ impl fmt::Debug for Dn {
     }
 }
 
-/// Reads one RDN that stands alone, such as `CN=Class Store`.
+/// Parses a single RDN, such as `CN=Class Store`.
 pub fn parse_single_rdn(text: &str) -> Option<Rdn> {
     match parse_rdn(text)? {
         (rdn, None) => Some(rdn),
@@ -215,7 +216,7 @@ pub fn parse_single_rdn(text: &str) -> Option<Rdn> {
     }
 }
 
-/// Reads one RDN from the front; the rest is what follows its comma.
+/// Parses the first RDN; returns it and the text after its comma.
 fn parse_rdn(text: &str) -> Option<(Rdn, Option<&str>)> {
     let (attribute, after) = text.split_once('=')?;
     let attribute = attribute.trim();
@@ -223,7 +224,8 @@ fn parse_rdn(text: &str) -> Option<(Rdn, Option<&str>)> {
         return None;
     }
     let mut value = Vec::new();
-    // The length of the value up to its last character that is escaped or not a blank: blanks around it are not part of it.
+    // The length of the value up to its last character that is escaped or not a space: unescaped spaces around a value
+    // are not part of it.
     let mut kept = 0;
     let mut chars = after.char_indices();
     let mut rest = None;
@@ -302,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_cannot_leave_its_dn() {
+    fn a_value_cannot_escape_its_dn() {
         let base = Dn::parse("DC=src,DC=test").unwrap();
         for value in [
             "*)(objectClass=*",
@@ -326,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn gpo_containers_are_told_from_others() {
+    fn recognizes_gpo_containers() {
         let base = Dn::parse("DC=src,DC=test").unwrap();
         let guid: Guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}".parse().unwrap();
         let dn = base.gpo(guid);
@@ -357,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_dn() {
+    fn rejects_invalid_dns() {
         for text in [
             "",
             "CN",
@@ -383,7 +385,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in ".{0,40}") {
+        fn never_panics_on_any_text(text in ".{0,40}") {
             let _ = Dn::parse(&text);
         }
     }

@@ -1,4 +1,4 @@
-//! DNS names of domains and hosts, checked before they become part of a path, a DN or a connection.
+//! DNS names of domains and hosts, validated before they become part of a path, a DN or a connection.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,12 +14,12 @@ pub struct DomainName(String);
 pub struct InvalidDomainName(String);
 
 impl DomainName {
-    /// The name as it was given.
+    /// The name as given.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name in lower case, as it stands in SYSVOL paths.
+    /// The name in lower case, as in SYSVOL paths.
     pub fn lower(&self) -> String {
         self.0.to_ascii_lowercase()
     }

@@ -2,8 +2,8 @@
 
 use super::guid::Guid;
 
-/// A list of client-side extensions and their tools: `[{CSE}{tool}…][…]` [MS-GPOL 2.2.4]. Keeps its text, because clients
-/// compare by case and an import writes the backup's list byte for byte.
+/// A list of client-side extensions and their tools: `[{CSE}{tool}…][…]` [MS-GPOL 2.2.4]. Keeps its text, because
+/// clients compare it case-sensitively and an import writes the backup's list byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct ExtensionList(String);
@@ -14,17 +14,17 @@ pub struct ExtensionList(String);
 pub struct InvalidExtensionList(String);
 
 impl ExtensionList {
-    /// Takes the text as it stands, whether or not it is well formed; see [`ExtensionList::blocks`].
+    /// Wraps the text unchanged, whether or not it is well formed; see [`ExtensionList::blocks`].
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text as it stands.
+    /// The text, unchanged.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is no extension: absent, empty, or the single blank that some tools write instead.
+    /// Whether the list has no extension: absent, empty, or the single space that some tools write instead.
     pub fn is_empty(&self) -> bool {
         self.0.trim().is_empty()
     }
@@ -52,13 +52,14 @@ impl ExtensionList {
         Ok(blocks)
     }
 
-    /// Whether the list names this CSE. A list that is not well formed names none.
+    /// Whether the list contains this CSE. A malformed list contains none.
     pub fn contains(&self, cse: Guid) -> bool {
         self.blocks()
             .is_ok_and(|blocks| blocks.iter().any(|(id, _)| *id == cse))
     }
 
-    /// Whether the blocks stand in ascending order of their CSE, as readers demand: they stop at the first out of order.
+    /// Whether the blocks are in ascending order of their CSE. Clients stop reading at the first block that is out of
+    /// order.
     pub fn is_sorted(&self) -> bool {
         self.blocks()
             .is_ok_and(|blocks| blocks.is_sorted_by_key(|(cse, _)| cse.to_string()))

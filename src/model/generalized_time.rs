@@ -1,6 +1,7 @@
-//! Times as LDAP writes them.
+//! Generalized time, the time format of LDAP.
 
-/// A generalized time in UTC [RFC 4517 3.3.13], `20260101120000.0Z`, as `2026-01-01T12:00:00`; `None` for another text.
+/// A generalized time in UTC [RFC 4517 3.3.13], `20260101120000.0Z`, as `2026-01-01T12:00:00`; `None` for any other
+/// text.
 pub fn generalized_time(time: &str) -> Option<String> {
     let digits = time.get(..14)?;
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -23,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_time_is_read() {
+    fn rejects_text_that_is_not_a_time() {
         let read = generalized_time("20260102030405.0Z");
         assert_eq!(read.as_deref(), Some("2026-01-02T03:04:05"));
         for other in [

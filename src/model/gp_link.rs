@@ -3,7 +3,7 @@
 /// One link of a `gPLink` value [MS-GPOL 2.2.2].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct GpLink {
-    /// The GPO's DN, as it stands (without `LDAP://`).
+    /// The GPO's DN as written, without `LDAP://`.
     pub dn: String,
     /// Bit 0: link disabled. Bit 1: enforced.
     pub options: u32,
@@ -13,7 +13,7 @@ const DISABLED: u32 = 1;
 const ENFORCED: u32 = 2;
 
 impl GpLink {
-    /// Whether the link is switched off.
+    /// Whether the link is disabled.
     pub fn is_disabled(&self) -> bool {
         self.options & DISABLED != 0
     }
@@ -23,12 +23,12 @@ impl GpLink {
         self.options & ENFORCED != 0
     }
 
-    /// Switches the link off or on; other bits stay.
+    /// Disables or enables the link; other bits are unchanged.
     pub fn set_disabled(&mut self, on: bool) {
         self.set(DISABLED, on);
     }
 
-    /// Makes the link enforced or not; other bits stay.
+    /// Sets or clears the enforced flag; other bits are unchanged.
     pub fn set_enforced(&mut self, on: bool) {
         self.set(ENFORCED, on);
     }
@@ -54,7 +54,7 @@ impl GpLink {
     }
 }
 
-/// A `gPLink` value to be edited: what is no link, or a link that is not touched, stays as it is written.
+/// An editable `gPLink` value. Text that is not a link, and links that are not edited, keep their spelling.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LinkList {
     parts: Vec<LinkPart>,
@@ -62,19 +62,19 @@ pub struct LinkList {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum LinkPart {
-    /// A link, and how it is written.
+    /// A link and its spelling.
     Link(GpLink, String),
-    /// Something between links that is none.
+    /// Text between links that is not a link.
     Other(String),
 }
 
 impl LinkList {
-    /// Reads a value, whatever it is; see [`LinkList::others`] for what is no link.
+    /// Parses any value; [`LinkList::others`] returns the parts that are not links.
     pub fn parse(value: &str) -> Self {
         let mut parts = Vec::new();
         let mut rest = value;
         while !rest.is_empty() {
-            // From one `[` to its `]` is a block; everything else is not ours to understand.
+            // Text from `[` to its `]` is a block; everything else is kept as it is.
             let end = match rest.strip_prefix('[') {
                 Some(inner) => inner.find(']').map(|at| at + 2),
                 None => rest.find('['),
@@ -95,7 +95,7 @@ impl LinkList {
         Self { parts }
     }
 
-    /// The links in the order they stand: the last one has precedence [MS-GPOL 2.2.2].
+    /// The links in the order of the value: the last one has precedence [MS-GPOL 2.2.2].
     pub fn links(&self) -> impl Iterator<Item = &GpLink> {
         self.parts.iter().filter_map(|part| match part {
             LinkPart::Link(link, _) => Some(link),
@@ -103,7 +103,7 @@ impl LinkList {
         })
     }
 
-    /// What stands between the links and is neither one nor blank.
+    /// The text between the links, without blank parts.
     pub fn others(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             LinkPart::Other(text) if !text.trim().is_empty() => Some(text.as_str()),
@@ -111,7 +111,7 @@ impl LinkList {
         })
     }
 
-    /// How many links there are.
+    /// The number of links.
     pub fn len(&self) -> usize {
         self.links().count()
     }
@@ -121,8 +121,8 @@ impl LinkList {
         self.links().next().is_none()
     }
 
-    /// The orders of the links for which `is_wanted` holds, the highest precedence first. Order 1 has precedence, and is
-    /// the last in the value.
+    /// The link orders of the links for which `is_wanted` returns true, highest precedence first. Link order 1 has the
+    /// highest precedence and is the last link in the value.
     pub fn orders(&self, is_wanted: impl Fn(&GpLink) -> bool) -> Vec<usize> {
         let count = self.len();
         let mut orders: Vec<usize> = self
@@ -135,19 +135,19 @@ impl LinkList {
         orders
     }
 
-    /// The link of this order.
+    /// The link with this link order.
     pub fn get(&self, order: usize) -> Option<&GpLink> {
         self.links().nth(self.len().checked_sub(order)?)
     }
 
-    /// Puts a link in so that it gets this order; those from this order on move one down. An order beyond the end is the
-    /// lowest precedence, and 0 is 1.
+    /// Inserts a link at this link order; the links from there on move down by one. An order beyond the end means the
+    /// lowest precedence, and 0 means 1.
     pub fn insert(&mut self, order: usize, link: GpLink) {
         let raw = format!("[LDAP://{};{}]", link.dn, link.options);
         self.put(order, LinkPart::Link(link, raw));
     }
 
-    /// Takes the link of this order out.
+    /// Removes the link with this link order.
     pub fn remove(&mut self, order: usize) -> Option<GpLink> {
         let at = self.position(order)?;
         match self.parts.remove(at) {
@@ -156,7 +156,7 @@ impl LinkList {
         }
     }
 
-    /// Gives the link of one order another one; the link stays as it is written.
+    /// Moves a link from one link order to another; its spelling is unchanged.
     pub fn move_to(&mut self, from: usize, to: usize) {
         let (true, Some(at)) = (from != to, self.position(from)) else {
             return;
@@ -169,13 +169,13 @@ impl LinkList {
         let at = self
             .position(order.max(1))
             .map(|at| at + 1)
-            // Beyond the lowest one: in front of all links.
+            // Beyond the lowest precedence: before all links.
             .or_else(|| self.position(self.len()))
             .unwrap_or(self.parts.len());
         self.parts.insert(at, part);
     }
 
-    /// Changes the link of this order; its DN stays as it is written.
+    /// Changes the link with this link order; the spelling of its DN is unchanged.
     pub fn edit(&mut self, order: usize, change: impl FnOnce(&mut GpLink)) {
         let Some(at) = self.position(order) else {
             return;
@@ -184,14 +184,14 @@ impl LinkList {
             let before = link.options;
             change(link);
             if link.options != before {
-                // The path stays in the letters it was written in, `LDAP://` included.
+                // Keep the case of the path, `LDAP://` included.
                 let path = raw.rsplit_once(';').map_or(raw.as_str(), |(path, _)| path);
                 *raw = format!("{path};{}]", link.options);
             }
         }
     }
 
-    /// The value as it is written; `None` when nothing but blanks is left, for which the attribute is removed.
+    /// The value to write; `None` when only blanks are left, in which case the attribute is removed.
     pub fn to_value(&self) -> Option<String> {
         let text: String = self
             .parts
@@ -205,7 +205,7 @@ impl LinkList {
         (!text.is_empty()).then_some(text)
     }
 
-    /// Where the link of this order stands among the parts.
+    /// The index of the link with this link order among the parts.
     fn position(&self, order: usize) -> Option<usize> {
         let index = self.len().checked_sub(order)?;
         self.parts
@@ -222,7 +222,8 @@ impl LinkList {
 #[error("gPLink \"{}\" is not of the form [LDAP://dn;options]", .0.escape_debug())]
 pub struct InvalidGpLink(String);
 
-/// Reads a `gPLink` value: links in the order they stand, the last one has precedence [MS-GPOL 2.2.2]. Blank is no link.
+/// Parses a `gPLink` value: the links in the order of the value, the last one has precedence [MS-GPOL 2.2.2]. A blank
+/// value has no links.
 ///
 /// # Errors
 /// When the value is not of that form.
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_gets_the_order_it_is_put_in_at() {
+    fn a_link_is_inserted_at_its_order() {
         let new = "[LDAP://cn={N},DC=x;1]";
         for (order, expected) in [
             (1, [A, B, C, new].concat()),
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_keeps_unknown_bits_spelling_and_what_is_no_link() {
+    fn an_edit_keeps_unknown_bits_spelling_and_other_text() {
         let value = format!("{A}[odd]{B} x {C}");
         let mut list = LinkList::parse(&value);
         assert_eq!(list.others().collect::<Vec<_>>(), ["[odd]", " x "]);
@@ -334,7 +335,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_stays_what_it_is(value in "(\\[|\\]|;|LDAP://|[a-z=,{}0-9]){0,40}") {
+        fn every_value_round_trips(value in "(\\[|\\]|;|LDAP://|[a-z=,{}0-9]){0,40}") {
             let list = LinkList::parse(&value);
             prop_assert_eq!(list.to_value().unwrap_or_default(), value.clone());
             if let Ok(links) = parse_gp_link(&value) {

@@ -15,8 +15,8 @@ pub enum Node {
     File(Bytes),
 }
 
-/// Files and folders of a GPO, keyed without regard to case, each with its path as it is spelled at the source. Every
-/// folder above an entry is an entry too. GPT.INI is not part of it: it belongs to the GPO, not to its settings.
+/// Files and folders of a GPO, keyed without regard to case, each with its path as spelled at the source. Every parent
+/// folder of an entry is an entry too. GPT.INI is not included: it belongs to the GPO, not to its settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GptTree {
     entries: BTreeMap<String, (RelPath, Node)>,
@@ -28,7 +28,7 @@ impl GptTree {
         Self::default()
     }
 
-    /// Adds a folder and every folder above it; an entry that exists keeps its spelling.
+    /// Adds a folder and its parent folders; an existing entry keeps its spelling.
     pub fn insert_dir(&mut self, path: &RelPath) {
         if path.is_root() {
             return;
@@ -41,7 +41,7 @@ impl GptTree {
             .or_insert_with(|| (path.clone(), Node::Dir));
     }
 
-    /// Adds or replaces a file, and adds every folder above it. A file that is replaced keeps its spelling.
+    /// Adds or replaces a file and adds its parent folders. A replaced file keeps its spelling.
     pub fn insert_file(&mut self, path: &RelPath, content: Bytes) {
         if let Some(parent) = path.parent() {
             self.insert_dir(&parent);
@@ -71,7 +71,7 @@ impl GptTree {
             .contains_key(&path.replace('\\', "/").to_lowercase())
     }
 
-    /// The files, in order of their folded paths.
+    /// The files, ordered by case-folded path.
     pub fn files(&self) -> impl Iterator<Item = (&RelPath, &Bytes)> {
         self.entries.values().filter_map(|(path, node)| match node {
             Node::File(content) => Some((path, content)),
@@ -79,7 +79,7 @@ impl GptTree {
         })
     }
 
-    /// The folders, in order of their folded paths, so parents come first.
+    /// The folders, ordered by case-folded path, so that parents come first.
     pub fn dirs(&self) -> impl Iterator<Item = &RelPath> {
         self.entries.values().filter_map(|(path, node)| match node {
             Node::Dir => Some(path),
@@ -87,17 +87,17 @@ impl GptTree {
         })
     }
 
-    /// Everything, in order of the folded paths, so parents come first.
+    /// All entries, ordered by case-folded path, so that parents come first.
     pub fn entries(&self) -> impl Iterator<Item = (&RelPath, &Node)> {
         self.entries.values().map(|(path, node)| (path, node))
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the tree is empty.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The bytes of all files together.
+    /// The total size of all files, in bytes.
     pub fn total_bytes(&self) -> u64 {
         self.files()
             .map(|(_, content)| u64::try_from(content.len()).unwrap_or(u64::MAX))

@@ -1,10 +1,10 @@
-//! What a security descriptor grants, in GPMC's words.
+//! Permissions granted by a security descriptor, under the names that GPMC uses.
 
 use super::guid::Guid;
 use super::security_descriptor::{Ace, AceRights, ace_flag, ace_type};
 use super::sid::Sid;
 
-/// What a descriptor protects, and so how GPMC names what it grants.
+/// The kind of object that a descriptor protects, which decides how GPMC names the permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecuredObject {
     /// The groupPolicyContainer.
@@ -23,28 +23,28 @@ const MODIFY_SECURITY: u32 = 0x000D_0000;
 const EDIT: u32 = 0x0000_0023;
 /// RIGHT_DS_READ_PROPERTY.
 const READ: u32 = 0x0000_0010;
-/// SYNCHRONIZE [MS-DTYP 2.4.3], which GPMC does not count.
+/// SYNCHRONIZE [MS-DTYP 2.4.3], which GPMC ignores.
 pub const SYNCHRONIZE: u32 = 0x0010_0000;
 /// RIGHT_DS_CONTROL_ACCESS.
 const CONTROL_ACCESS: u32 = 0x0000_0100;
 
-/// What one principal is allowed, or denied: several entries of a list.
+/// The permissions that one principal is granted or denied, combined from several entries of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant<'a> {
     /// The principal.
     pub sid: &'a Sid,
     /// Whether it is denied.
     pub denied: bool,
-    /// The flags of all entries [MS-DTYP 2.4.4.1].
+    /// The combined flags of the entries [MS-DTYP 2.4.4.1].
     pub flags: u8,
-    /// The rights of all entries [MS-DTYP 2.4.3].
+    /// The combined rights of the entries [MS-DTYP 2.4.3].
     pub mask: u32,
     /// Whether the right to apply the GPO is among them.
     pub apply: bool,
 }
 
-/// The grants of a list in its order. For a GPO the entries of a principal are one grant, those only for what is below it another;
-/// elsewhere each entry is its own.
+/// The grants of a list, in order. For a GPO the entries of one principal are combined into one grant, and those that
+/// apply only to child objects into another; for files and registry keys each entry is a grant of its own.
 pub fn grants(aces: &[Ace], what: SecuredObject) -> Vec<Grant<'_>> {
     let mut found: Vec<Grant<'_>> = Vec::new();
     for ace in aces {
@@ -77,7 +77,7 @@ pub fn grants(aces: &[Ace], what: SecuredObject) -> Vec<Grant<'_>> {
     found
 }
 
-/// Whether an entry is about applying the GPO: the extended right by name, or all of them.
+/// Whether an entry contains the right to apply the GPO: this extended right, or all extended rights.
 fn is_apply(rights: &AceRights) -> bool {
     let object = rights.object.as_ref().and_then(|object| object.object_type);
     let is_named = object.is_some_and(|guid| APPLY.parse::<Guid>() == Ok(guid));
@@ -85,12 +85,12 @@ fn is_apply(rights: &AceRights) -> bool {
 }
 
 impl Grant<'_> {
-    /// Whether it is for what is below the object alone, not for the object itself.
+    /// Whether the grant applies only to child objects, not to the object itself.
     pub fn below_only(&self) -> bool {
         self.flags & ace_flag::INHERIT_ONLY != 0
     }
 
-    /// GPMC's words for what is granted; at least one.
+    /// The names of the granted permissions in GPMC; at least one.
     pub fn levels(&self, what: SecuredObject) -> Vec<&'static str> {
         match what {
             SecuredObject::Gpo => {
@@ -132,7 +132,7 @@ mod tests {
     use crate::model::sddl::from_sddl;
 
     #[test]
-    fn what_is_for_the_objects_below_is_a_grant_of_its_own() {
+    fn permissions_for_child_objects_are_a_separate_grant() {
         let sddl = "D:(A;;RPLC;;;AU)(A;CIIO;GA;;;AU)(A;CI;WPCCDC;;;AU)(A;CIIO;GA;;;CO)";
         let dacl = from_sddl(sddl, None).unwrap().dacl.unwrap();
         let found: Vec<_> = grants(&dacl.aces, SecuredObject::Gpo)

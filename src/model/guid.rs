@@ -1,4 +1,4 @@
-//! GUIDs, with the two spellings Active Directory has for them.
+//! GUIDs, in the two spellings that Active Directory uses.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,7 +31,7 @@ impl Guid {
         self.0.to_bytes_le()
     }
 
-    /// The lower-case form in braces, as `GPODomainGuid` stands in a backup.
+    /// The lower-case form in braces, as in `GPODomainGuid` of a backup.
     pub fn lower(self) -> String {
         format!("{{{}}}", self.0.hyphenated())
     }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_guid() {
+    fn rejects_invalid_guids() {
         for text in [
             "",
             "{}",

@@ -1,9 +1,9 @@
-//! Security principals as backups, tables and directories name them.
+//! Security principals and their names in backups, migration tables and directories.
 
 use super::sid::Sid;
 
-/// What kind of principal it is: the `Type` of a migration table and of `SecurityGroups` in Backup.xml [gpmgmt.h
-/// GPMEntryType]. UNC paths are the seventh entry type of a table, and not a principal.
+/// The type of a principal: the `Type` of a migration table and of `SecurityGroups` in Backup.xml [gpmgmt.h
+/// GPMEntryType]. UNC paths are the seventh entry type of a table and are not principals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum PrincipalType {
     /// A user.
@@ -21,7 +21,7 @@ pub enum PrincipalType {
 }
 
 impl PrincipalType {
-    /// The literal that stands in Backup.xml and migration tables.
+    /// The literal in Backup.xml and migration tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::User => "User",
@@ -33,7 +33,7 @@ impl PrincipalType {
         }
     }
 
-    /// From the literal, exactly as it is written; `None` for any other text.
+    /// Parses the literal, which is case-sensitive; `None` for any other text.
     pub fn from_literal(text: &str) -> Option<Self> {
         [
             Self::User,
@@ -51,7 +51,7 @@ impl PrincipalType {
 /// A principal with all its names: the six fields of a `Group` in Backup.xml. A field that is not known is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Principal {
-    /// The SID. `None` for a well-known principal in a backup, which GPMC names by its English name only.
+    /// The SID. `None` for a well-known principal in a backup, for which GPMC writes only the English name.
     pub sid: Option<Sid>,
     /// `sAMAccountName`; empty when the SID could not be resolved.
     pub sam_account_name: String,

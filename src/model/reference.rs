@@ -1,11 +1,11 @@
-//! References: a security principal or a UNC path that stands in a snapshot, with its exact place.
+//! References: security principals and UNC paths in a snapshot, with their exact places.
 
 use std::fmt;
 
 use super::principal::PrincipalType;
 use super::sid::Sid;
 
-/// Where something stands, precise enough to find it by eye.
+/// The location of something, precise enough to find it by eye.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Place {
     /// The file below the GPO's folder with backslashes, or another object such as `migration table` or a DN.
@@ -22,7 +22,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place that is a whole file or object; of a name of more than a thousand bytes, the beginning.
+    /// A place that is a whole file or object. A name of more than 1,000 bytes is truncated.
     pub fn file(file: impl AsRef<str>) -> Self {
         Self {
             file: cut(file.as_ref()),
@@ -30,14 +30,14 @@ impl Place {
         }
     }
 
-    /// Adds the section; of one of more than a thousand bytes, the beginning.
+    /// Adds the section, truncated to 1,000 bytes.
     #[must_use]
     pub fn section(mut self, section: impl AsRef<str>) -> Self {
         self.section = Some(cut(section.as_ref()));
         self
     }
 
-    /// Adds the key; of one of more than a thousand bytes, the beginning.
+    /// Adds the key, truncated to 1,000 bytes.
     #[must_use]
     pub fn key(mut self, key: impl AsRef<str>) -> Self {
         self.key = Some(cut(key.as_ref()));
@@ -52,8 +52,8 @@ impl Place {
     }
 }
 
-/// The longest file, section or key of a place, in bytes. Every reference carries its place, so one name of a megabyte with
-/// thousands of references behind it would be copied thousands of times; what is longer than this nobody finds by eye.
+/// The longest file, section or key of a place, in bytes. Every reference has a copy of its place, so without a limit
+/// one name of a megabyte with thousands of references would be copied thousands of times.
 const MAX_NAME: usize = 1000;
 
 fn cut(name: &str) -> String {
@@ -81,7 +81,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What a reference names.
+/// The kind of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReferenceKind {
@@ -91,7 +91,7 @@ pub enum ReferenceKind {
     Unc,
 }
 
-/// Whether GPMC itself maps references in this kind of place.
+/// Whether GPMC maps references in a place.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -106,23 +106,23 @@ pub enum Scope {
 /// One reference of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Reference {
-    /// What it names.
+    /// Its target.
     pub kind: ReferenceKind,
-    /// The text as it stands, without the `*` that marks a SID in GptTmpl.inf.
+    /// The text, without the `*` that marks a SID in GptTmpl.inf.
     pub value: String,
-    /// The SID, when the text is one or the source's names lead to one.
+    /// The SID, when the text is a SID or the source resolves the name to one.
     pub sid: Option<Sid>,
-    /// The name, when the text is one or the backup's SecurityGroups give one: `DOMAIN\name` or a bare name.
+    /// The name, when the text is a name or the backup's SecurityGroups contain one: `DOMAIN\name` or a bare name.
     pub name: Option<String>,
-    /// What the principal is, as far as the source says.
+    /// The type of the principal, if the source gives one.
     #[serde(rename = "type")]
     pub principal_type: Option<PrincipalType>,
-    /// Where it stands.
+    /// Its location.
     pub place: Place,
     /// Whether GPMC maps this place.
     pub scope: Scope,
-    /// Whether it stands in the permissions of a package, not in a setting: only a restore and a copy that preserves
-    /// permissions carry it.
+    /// Whether it is in the permissions of a package, not in a setting. Only a restore and a copy that preserves
+    /// permissions transfer it.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub from_dacl: bool,
 }

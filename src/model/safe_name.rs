@@ -1,4 +1,5 @@
-//! Names and relative paths that are safe to join: the only way a name from a server or a backup becomes part of a path.
+//! File names and relative paths that are safe to join. A name from a server or a backup becomes part of a path only
+//! through these types.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,20 +21,20 @@ impl SafeName {
     /// Checks a name.
     ///
     /// # Errors
-    /// [`UnsafeName`] when the name could leave its folder, name a stream or a device, or hide something on a terminal.
+    /// [`UnsafeName`] when the name could escape its folder, name a stream or a device, or hide text on a terminal.
     pub fn new(name: &str) -> Result<Self, UnsafeName> {
         let reason = if name.is_empty() {
             "it is empty"
         } else if name == "." || name == ".." {
             "it names another folder"
         } else if name.contains(['/', '\\']) {
-            "it holds a path separator"
+            "it contains a path separator"
         } else if name.contains(['<', '>', ':', '"', '|', '?', '*']) {
-            "it holds a character that Windows forbids"
+            "it contains a character that Windows forbids"
         } else if name.chars().any(char::is_control) {
-            "it holds a control character"
+            "it contains a control character"
         } else if name.ends_with(['.', ' ']) {
-            "it ends in a dot or a blank"
+            "it ends with a dot or a space"
         } else if name.encode_utf16().count() > 255 {
             "it is longer than 255 characters"
         } else if is_device(name) {
@@ -47,18 +48,18 @@ impl SafeName {
         })
     }
 
-    /// The name as it stands.
+    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The key under which names are equal on an SMB server: compared without regard to case.
+    /// The case-folded name: equal for names that are the same on an SMB server.
     pub fn folded(&self) -> String {
         self.0.to_lowercase()
     }
 }
 
-/// Whether Windows takes the name for a device, whatever its extension.
+/// Whether Windows treats the name as a device, whatever its extension.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name).trim_end();
     let upper = stem.to_ascii_uppercase();
@@ -88,7 +89,7 @@ impl fmt::Debug for SafeName {
 pub struct RelPath(Vec<SafeName>);
 
 impl RelPath {
-    /// The deepest path that is accepted.
+    /// The maximum number of components.
     pub const MAX_DEPTH: usize = 64;
 
     /// The folder itself.
@@ -101,7 +102,7 @@ impl RelPath {
         &self.0
     }
 
-    /// The path one component deeper.
+    /// Appends one component.
     #[must_use]
     pub fn join(&self, name: SafeName) -> Self {
         let mut components = self.0.clone();
@@ -109,7 +110,7 @@ impl RelPath {
         Self(components)
     }
 
-    /// The folder this path lies in; `None` for the root.
+    /// The parent folder; `None` for the root.
     pub fn parent(&self) -> Option<Self> {
         let (_, parent) = self.0.split_last()?;
         Some(Self(parent.to_vec()))
@@ -135,7 +136,7 @@ impl RelPath {
         self.joined("/")
     }
 
-    /// The key under which paths are equal on an SMB server: lower case, forward slashes.
+    /// The path in lower case with forward slashes: equal for paths that are the same on an SMB server.
     pub fn folded(&self) -> String {
         self.to_slashes().to_lowercase()
     }
@@ -169,7 +170,7 @@ impl FromStr for RelPath {
         if components.len() > Self::MAX_DEPTH {
             return Err(UnsafeName {
                 name: text.to_owned(),
-                reason: "it is nested too deep",
+                reason: "it is nested too deeply",
             });
         }
         Ok(Self(components))
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_names_that_leave_their_folder_or_name_something_else() {
+    fn rejects_unsafe_names() {
         for name in [
             "",
             ".",

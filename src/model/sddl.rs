@@ -1,8 +1,9 @@
 //! Security descriptors as text: the security descriptor definition language [MS-DTYP 2.5.1].
 //!
-//! The bytes after the SID of a callback or resource attribute entry are a condition or a claim, in the language's own notation.
-//! Where that cannot say them exactly, and behind the SID of any other entry, they stand as `#` and hexadecimal digits, a form of
-//! gpoctl's own. An entry of an unknown type stands as `(0xTYPE;FLAGS;#HEX)`. All of it reads back exactly.
+//! The bytes after the SID of a callback or resource attribute entry are a condition or a claim, in the language's own
+//! notation. Where that notation cannot express them exactly, and after the SID of any other entry, they are written as
+//! `#` and hexadecimal digits, a form of gpoctl's own. An entry of an unknown type is written as `(0xTYPE;FLAGS;#HEX)`.
+//! All forms round-trip exactly.
 
 mod claim;
 mod condition;
@@ -18,11 +19,11 @@ use super::security_descriptor::{
 };
 use super::sid::Sid;
 
-/// The text is not SDDL, or uses a part of it that is not supported.
+/// The text is not SDDL, or uses an unsupported part of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("SDDL, character {position}: {reason}")]
 pub struct InvalidSddl {
-    /// Where it was noticed: bytes from the start of the text, from 1.
+    /// The position of the error in the text, in bytes, from 1.
     pub position: usize,
     /// Why.
     pub reason: String,
@@ -31,15 +32,15 @@ pub struct InvalidSddl {
 /// The longest text that is read, in bytes: a full descriptor of two 64 KiB lists in hexadecimal fits.
 pub const MAX_TEXT: usize = 1 << 20;
 
-/// The text of a descriptor [MS-DTYP 2.5.1.1]. Principals that are the same in every domain stand as their two-letter
-/// alias, all others as SIDs, so that the text means the same wherever it is read.
+/// The text of a descriptor [MS-DTYP 2.5.1.1]. Principals that are the same in every domain are written as their
+/// two-letter alias, all others as SIDs, so that the text has the same meaning in every domain.
 pub fn to_sddl(descriptor: &SecurityDescriptor) -> String {
     to_sddl_in(descriptor, None)
 }
 
-/// The same, where accounts of the domain with the SID `domain` stand as their alias too, such as `DA` (not those in conditions
-/// and claims): a text to be read in that domain, as GPMC shows it. Those of the forest's root domain (`EA`, `SA`, `RO`, `EK`)
-/// stay SIDs, in GPMC's reports as well.
+/// Formats a descriptor for readers in the domain with the SID `domain`, as GPMC does: accounts of that domain are
+/// written as their alias too, such as `DA`, except in conditions and claims. Accounts of the forest's root domain
+/// (`EA`, `SA`, `RO`, `EK`) are written as SIDs.
 pub fn to_sddl_in(descriptor: &SecurityDescriptor, domain: Option<&Sid>) -> String {
     let mut text = String::new();
     for (tag, sid) in [("O:", &descriptor.owner), ("G:", &descriptor.group)] {
@@ -103,7 +104,7 @@ fn write_ace(text: &mut String, ace: &Ace, domain: Option<&Sid>) {
         }
     }
     if rest != 0 {
-        // Bit 0x20 has no letters: the number says it all.
+        // Bit 0x20 has no letters, so write the number.
         flags = format!("0x{:02x}", ace.flags);
     }
     text.push_str(&flags);
@@ -144,8 +145,13 @@ fn application_text(kind: u8, data: &[u8]) -> Option<String> {
     }
 }
 
-/// Puts other SIDs into the condition of a callback entry. An entry without a condition stays as it is, and so does one whose
-/// condition cannot be walked through: then the answer is `false`.
+/// The condition of a callback entry [MS-DTYP 2.5.1.1]; `None` when it cannot be read.
+pub fn condition_text(rights: &AceRights) -> Option<String> {
+    condition::to_text(&rights.application_data)
+}
+
+/// Replaces the SIDs in the condition of a callback entry. An entry without a condition is unchanged. Returns `false`,
+/// and changes nothing, when the condition cannot be parsed.
 pub fn map_condition(ace: &mut Ace, sid_of: &mut dyn FnMut(&Sid) -> Sid) -> bool {
     let callback = is_callback(ace.ace_type);
     let Some(rights) = ace.rights_mut().filter(|_| callback) else {
@@ -184,7 +190,7 @@ fn write_hex(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// The letters of a mask when they say all of it, else the number [MS-DTYP 2.5.1.1].
+/// The mask as letters when they cover all of its bits, otherwise as a number [MS-DTYP 2.5.1.1].
 fn mask_text(kind: u8, mask: u32) -> String {
     if kind == ace_type::SYSTEM_MANDATORY_LABEL {
         return letters(tokens::LABEL_RIGHTS, mask).unwrap_or_else(|| format!("0x{mask:x}"));
@@ -211,7 +217,7 @@ fn letters(table: &[(u32, &str)], mask: u32) -> Option<String> {
     (rest == 0).then_some(text)
 }
 
-/// The alias of a SID that is the same in every domain, or of an account of this one; else the SID.
+/// The alias of a SID that is the same in every domain or is an account of `domain`; otherwise the SID.
 fn sid_text(sid: &Sid, domain: Option<&Sid>) -> String {
     let text = sid.to_string();
     let known = tokens::WELL_KNOWN.iter().find(|(_, known)| *known == text);
@@ -229,11 +235,11 @@ fn sid_text(sid: &Sid, domain: Option<&Sid>) -> String {
         .map_or(text, str::to_owned)
 }
 
-/// Reads SDDL [MS-DTYP 2.5.1.1]. `domain_sid` is the domain that aliases such as `DA` speak of; those of the forest's
-/// root domain (`EA`, `SA`, `RO`, `EK`) are taken from the same domain.
+/// Reads SDDL [MS-DTYP 2.5.1.1]. `domain_sid` is the domain of aliases such as `DA`; aliases of the forest's root
+/// domain (`EA`, `SA`, `RO`, `EK`) are resolved in the same domain.
 ///
 /// # Errors
-/// When the text is not SDDL, or an alias needs a domain and there is none.
+/// When the text is not SDDL, or an alias needs a domain and none is given.
 pub fn from_sddl(text: &str, domain_sid: Option<&Sid>) -> Result<SecurityDescriptor, InvalidSddl> {
     if text.len() > MAX_TEXT {
         return Err(InvalidSddl {
@@ -275,7 +281,7 @@ pub fn from_sddl(text: &str, domain_sid: Option<&Sid>) -> Result<SecurityDescrip
             _ => {
                 descriptor.control |= control::SACL_PRESENT;
                 let (flags, list) = reader.list()?;
-                // The bits of the SACL stand one place left of those of the DACL.
+                // The control bits of the SACL are those of the DACL shifted left by one.
                 descriptor.control |= flags << 1;
                 descriptor.sacl = list;
             }
@@ -283,7 +289,7 @@ pub fn from_sddl(text: &str, domain_sid: Option<&Sid>) -> Result<SecurityDescrip
     }
 }
 
-/// The SID a text or an alias stands for.
+/// The SID of a SID string or an alias.
 fn sid_named(token: &str, domain_sid: Option<&Sid>) -> Result<Sid, String> {
     if let Ok(sid) = token.parse() {
         return Ok(sid);
@@ -328,12 +334,12 @@ impl<'a> SddlReader<'a> {
         self.at += rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
     }
 
-    /// A SID or alias that ends where the next component begins.
+    /// Reads a SID or alias that ends where the next component begins.
     fn component_sid(&mut self) -> Result<Sid, InvalidSddl> {
         self.skip_blanks();
         let rest = self.rest();
         let length = if rest.get(..2).is_some_and(|s| s.eq_ignore_ascii_case("S-")) {
-            // A hexadecimal authority has twelve digits [MS-DTYP 2.4.2.1]; a `D` behind them is the next component.
+            // A hexadecimal authority has twelve digits [MS-DTYP 2.4.2.1]; a `D` after them is the next component.
             let hexadecimal = rest
                 .get(2..6)
                 .is_some_and(|s| s.eq_ignore_ascii_case("1-0x"));
@@ -355,7 +361,8 @@ impl<'a> SddlReader<'a> {
         sid_named(token, self.domain_sid).map_err(|reason| self.error(&reason))
     }
 
-    /// Flags and entries of a list; the flags as those of a DACL. No list for `NO_ACCESS_CONTROL`.
+    /// Reads the flags and entries of a list; the flags are returned as those of a DACL. `NO_ACCESS_CONTROL` has no
+    /// list.
     fn list(&mut self) -> Result<(u16, Option<Acl>), InvalidSddl> {
         let mut flags = 0;
         loop {
@@ -413,10 +420,7 @@ impl<'a> SddlReader<'a> {
             None => number(kind)
                 .and_then(|code| u8::try_from(code).ok())
                 .ok_or_else(|| {
-                    self.error(&format!(
-                        "\"{}\" is no type of an entry",
-                        kind.escape_debug()
-                    ))
+                    self.error(&format!("\"{}\" is not an entry type", kind.escape_debug()))
                 })?,
         };
         let flags = match number(flags) {
@@ -500,7 +504,7 @@ impl<'a> SddlReader<'a> {
         })
     }
 
-    /// The bits of a run of two-letter names.
+    /// The combined bits of a sequence of two-letter names.
     fn pairs(&self, text: &str, find: impl Fn(&str) -> Option<u32>) -> Result<u32, InvalidSddl> {
         let mut bits = 0;
         let mut rest = text;
@@ -543,8 +547,8 @@ impl<'a> SddlReader<'a> {
     }
 }
 
-/// The length of an entry that begins the text, both parentheses included. Within a condition, parentheses come in pairs, and those
-/// in quotes do not count.
+/// The length of the entry at the start of the text, including its parentheses. Parentheses in a condition are
+/// balanced; those in quotes do not count.
 fn ace_length(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     let mut quoted = false;

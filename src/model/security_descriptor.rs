@@ -1,15 +1,15 @@
 //! Security descriptors: bytes to values and back [MS-DTYP 2.4.6].
 //!
-//! A descriptor that was read keeps its bytes and gives them back as long as its fields are not changed, whatever its
-//! layout. One that was built or changed is written in the layout GPMC uses: header, SACL, DACL, owner, group; a DACL
-//! alone stands at offset 20.
+//! A parsed descriptor keeps its bytes and returns them as long as its fields are unchanged, whatever its layout. A
+//! descriptor that was built or changed is written in the layout that GPMC uses: header, SACL, DACL, owner, group; a
+//! DACL alone is at offset 20.
 
 mod acl;
 mod file_descriptor;
 
 pub use acl::{Ace, AceBody, AceRights, Acl, ObjectTypes, ace_flag, ace_type};
 pub(crate) use acl::{has_object_types, has_rights};
-pub use file_descriptor::{FileDescriptor, file_descriptor};
+pub use file_descriptor::{FileDescriptor, FileEntries, file_descriptor};
 
 use super::sid::Sid;
 
@@ -19,9 +19,9 @@ pub mod control {
     pub const OWNER_DEFAULTED: u16 = 0x0001;
     /// The group was set by a default mechanism.
     pub const GROUP_DEFAULTED: u16 = 0x0002;
-    /// There is a DACL; without bytes for it, a NULL one.
+    /// A DACL is present; without bytes for it, a NULL DACL.
     pub const DACL_PRESENT: u16 = 0x0004;
-    /// There is a SACL.
+    /// A SACL is present.
     pub const SACL_PRESENT: u16 = 0x0010;
     /// The writer asks for inherited entries to be computed.
     pub const DACL_AUTO_INHERIT_REQ: u16 = 0x0100;
@@ -31,15 +31,15 @@ pub mod control {
     pub const DACL_AUTO_INHERITED: u16 = 0x0400;
     /// As above, for the SACL.
     pub const SACL_AUTO_INHERITED: u16 = 0x0800;
-    /// The DACL takes nothing from the parent.
+    /// The DACL inherits nothing from the parent.
     pub const DACL_PROTECTED: u16 = 0x1000;
-    /// The SACL takes nothing from the parent.
+    /// The SACL inherits nothing from the parent.
     pub const SACL_PROTECTED: u16 = 0x2000;
     /// The bytes are self-relative.
     pub const SELF_RELATIVE: u16 = 0x8000;
 }
 
-/// The bytes are not a security descriptor, or the value does not fit into one.
+/// The bytes are not a security descriptor, or the value does not fit in one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("security descriptor: {0}")]
 pub struct InvalidSecurityDescriptor(pub(crate) String);
@@ -55,8 +55,8 @@ pub const MAX_BYTES: usize = 1 << 18;
 
 const HEADER: usize = 20;
 
-/// A security descriptor that remembers its bytes: self-relative [MS-DTYP 2.4.6]. Two are equal when their fields are,
-/// whatever their layout.
+/// A security descriptor that remembers its bytes: self-relative [MS-DTYP 2.4.6]. Two descriptors are equal when their
+/// fields are equal, whatever their layout.
 #[derive(Debug, Clone)]
 pub struct SecurityDescriptor {
     /// The control word; see [`control`].
@@ -72,7 +72,7 @@ pub struct SecurityDescriptor {
     /// The access list. `None` with the control bit set is a NULL list, which grants everything; see
     /// [`SecurityDescriptor::dacl_state`].
     pub dacl: Option<Acl>,
-    /// Only a cut-off header was read.
+    /// Only a truncated header was read.
     stub: bool,
     raw: Option<Vec<u8>>,
 }
@@ -85,14 +85,14 @@ impl PartialEq for SecurityDescriptor {
 
 impl Eq for SecurityDescriptor {}
 
-/// Whether there is an access list.
+/// The state of the DACL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DaclState<'a> {
-    /// The descriptor says nothing of a list: neither grants nor denies by itself.
+    /// No DACL is present.
     Absent,
-    /// A NULL list: everybody may do everything.
+    /// A NULL DACL, which grants everyone full access.
     Null,
-    /// A list; an empty one grants nothing.
+    /// A DACL; an empty one grants nothing.
     List(&'a Acl),
 }
 
@@ -103,7 +103,7 @@ impl Default for SecurityDescriptor {
 }
 
 impl SecurityDescriptor {
-    /// A descriptor with nothing in it.
+    /// Creates an empty descriptor.
     pub fn new() -> Self {
         Self {
             control: control::SELF_RELATIVE,
@@ -117,8 +117,8 @@ impl SecurityDescriptor {
         }
     }
 
-    /// Reads a self-relative descriptor [MS-DTYP 2.4.6] in any layout. A header that is cut off, such as the 8 bytes
-    /// `01 00 04 80 00 00 00 00` that some publishers leave of one, is accepted and has no parts.
+    /// Reads a self-relative descriptor [MS-DTYP 2.4.6] in any layout. A truncated header, such as the 8 bytes `01 00
+    /// 04 80 00 00 00 00` in some published backups, is accepted and has no parts.
     ///
     /// # Errors
     /// When the revision is not 1, the descriptor is not self-relative, a part lies outside the bytes or is malformed,
@@ -170,7 +170,7 @@ impl SecurityDescriptor {
                 .map_err(|_| bad(format!("the {what} is not a SID")))
         };
         let acl = |offset: usize, bit: u16, what: &str| {
-            // A list whose control bit is not set has no meaning, so it is not read at all.
+            // A list whose control bit is not set is ignored.
             if offset == 0 || control & bit == 0 {
                 return Ok(None);
             }
@@ -191,10 +191,10 @@ impl SecurityDescriptor {
         })
     }
 
-    /// The self-relative bytes: those that were read as long as no field was changed, else GPMC's layout.
+    /// The self-relative bytes: the original bytes while no field has changed, otherwise GPMC's layout.
     ///
     /// # Errors
-    /// When a list or an entry is larger than its 16-bit length field can say.
+    /// When a list or an entry is too large for its 16-bit length field.
     pub fn to_bytes(&self) -> Result<Vec<u8>, InvalidSecurityDescriptor> {
         if let Some(raw) = &self.raw
             && Self::parse_fields(raw).is_ok_and(|unchanged| unchanged == *self)
@@ -209,7 +209,7 @@ impl SecurityDescriptor {
         let dacl = self.dacl.as_ref().map(Acl::to_bytes).transpose()?;
         let mut control = self.control | control::SELF_RELATIVE;
         if self.stub {
-            // The list that a stub's control word speaks of is gone; without it the bit would mean a NULL list.
+            // The control word of a stub announces a list that is missing; with the bit set it would be a NULL list.
             control &= !(control::DACL_PRESENT | control::SACL_PRESENT);
         }
         for (list, bit) in [
@@ -249,12 +249,12 @@ impl SecurityDescriptor {
         )
     }
 
-    /// Whether only a cut-off header was read: the descriptor was taken out by whoever published the backup.
+    /// Whether only a truncated header was read, because the descriptor was removed before the backup was published.
     pub fn is_stub(&self) -> bool {
         self.stub
     }
 
-    /// The access list, told apart from a NULL one and from none.
+    /// The DACL; distinguishes a NULL DACL and an absent one.
     pub fn dacl_state(&self) -> DaclState<'_> {
         match &self.dacl {
             Some(acl) => DaclState::List(acl),
@@ -263,12 +263,12 @@ impl SecurityDescriptor {
         }
     }
 
-    /// Whether the DACL takes nothing from the parent.
+    /// Whether the DACL is protected from inheritance.
     pub fn is_dacl_protected(&self) -> bool {
         self.control & control::DACL_PROTECTED != 0
     }
 
-    /// Whether an entry of the DACL came from the parent.
+    /// Whether the DACL has an inherited entry.
     pub fn has_inherited_aces(&self) -> bool {
         self.dacl
             .iter()
@@ -276,7 +276,7 @@ impl SecurityDescriptor {
             .any(|ace| ace.flags & ace_flag::INHERITED != 0)
     }
 
-    /// The SIDs of the owner, the group and the DACL's entries, in this order, each as often as it stands.
+    /// The SIDs of the owner, the group and the DACL's entries, in this order, including repetitions.
     pub fn principals(&self) -> impl Iterator<Item = &Sid> {
         self.owner.iter().chain(&self.group).chain(
             self.dacl
@@ -297,11 +297,12 @@ impl SecurityDescriptor {
     }
 }
 
-/// What a backup holds of a descriptor: the DACL alone, at offset 20, with the control word GPMC writes: `0x9C04` for a
-/// protected DACL, `0x8C04` for another one.
+/// The part of a descriptor that a backup contains: the DACL alone, at offset 20, with the control word that GPMC
+/// writes: `0x9C04` for a protected DACL, `0x8C04` for another one.
 ///
 /// # Errors
-/// As [`SecurityDescriptor::parse`], and when there is no DACL or a NULL one: a backup of that would open the GPO to all.
+/// As [`SecurityDescriptor::parse`], and when there is no DACL or a NULL DACL, because a backup of that would open the
+/// GPO to everyone.
 pub fn dacl_only(bytes: &[u8]) -> Result<Vec<u8>, InvalidSecurityDescriptor> {
     let whole = SecurityDescriptor::parse(bytes)?;
     let DaclState::List(dacl) = whole.dacl_state() else {
@@ -319,10 +320,10 @@ pub fn dacl_only(bytes: &[u8]) -> Result<Vec<u8>, InvalidSecurityDescriptor> {
     .to_bytes()
 }
 
-/// Whether two descriptors grant the same: the same state of the DACL, the same protection, the same entries. Layout,
-/// the SACL, the bits that say how a DACL came about, and the order and number of entries inside a run of the same kind
-/// (inherited or not, allowing or denying) make no difference. Owners and groups are compared when both have one,
-/// because a backup has none.
+/// Whether two descriptors grant the same: the same state of the DACL, the same protection, the same entries. The
+/// layout, the SACL, the bits that record how a DACL was computed, and the order and number of entries within a run of
+/// the same kind (inherited or not, allowing or denying) are ignored. Owners and groups are compared only when both
+/// descriptors have one, because a backup has none.
 pub fn grants_same_access(a: &SecurityDescriptor, b: &SecurityDescriptor) -> bool {
     let agree = |a: &Option<Sid>, b: &Option<Sid>| a.is_none() || b.is_none() || a == b;
     agree(&a.owner, &b.owner)

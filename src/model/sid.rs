@@ -21,11 +21,11 @@ pub struct InvalidSid(String);
 const MAX_SUB_AUTHORITIES: usize = 15;
 
 impl Sid {
-    /// Reads a SID at the start of `bytes` [MS-DTYP 2.4.2.2] and says how many bytes it took.
+    /// Parses a SID at the start of `bytes` [MS-DTYP 2.4.2.2] and returns it with its length in bytes.
     ///
     /// # Errors
-    /// When the revision is not 1, there is no sub-authority or more than 15 (the text form cannot say such a SID
-    /// [MS-DTYP 2.4.2.1]), or the bytes end early.
+    /// When the revision is not 1, there is no sub-authority or there are more than 15 (which the text form cannot
+    /// express [MS-DTYP 2.4.2.1]), or the bytes are truncated.
     pub fn parse_prefix(bytes: &[u8]) -> Result<(Self, usize), InvalidSid> {
         let bad = || InvalidSid(format!("{} bytes", bytes.len()));
         let (&[revision, count, a, b, c, d, e, f], rest) =
@@ -104,7 +104,7 @@ impl Sid {
         }
     }
 
-    /// Whether this SID belongs to a domain (`S-1-5-21-…`) and so means something else, or nothing, elsewhere.
+    /// Whether this is a SID of a domain (`S-1-5-21-…`), which does not exist in other domains.
     pub fn is_domain_sid(&self) -> bool {
         self.authority == 5 && self.sub_authorities.first() == Some(&21)
     }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_sid() {
+    fn rejects_invalid_sids() {
         for text in [
             "",
             "S-1",

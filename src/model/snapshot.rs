@@ -1,4 +1,4 @@
-//! One GPO in memory, whole, from any source.
+//! A complete GPO in memory, from any source.
 
 use super::directory_object::DirectoryObject;
 use super::domain_name::DomainName;
@@ -9,20 +9,20 @@ use super::principal::Principal;
 use super::version::GpoVersion;
 use crate::message::StatusMessage;
 
-/// A GPO as it was at one moment: the directory half and the SYSVOL half.
+/// A GPO at one moment: its directory part and its SYSVOL part.
 #[derive(Debug, Clone)]
 pub struct GpoSnapshot {
     /// The GPO's GUID.
     pub guid: Guid,
     /// The DNS name of its domain.
     pub domain: DomainName,
-    /// `objectGUID` of the domain, if the source tells it.
+    /// `objectGUID` of the domain, if the source contains it.
     pub domain_guid: Option<Guid>,
     /// The host name of the DC it was read from.
     pub domain_controller: String,
     /// `displayName`.
     pub display_name: String,
-    /// `flags`: bit 0 user half off, bit 1 machine half off. `Options` in Backup.xml.
+    /// `flags`: bit 0 disables the user configuration, bit 1 the computer configuration. `Options` in Backup.xml.
     pub flags: u32,
     /// `versionNumber` in the directory.
     pub directory_version: GpoVersion,
@@ -34,17 +34,18 @@ pub struct GpoSnapshot {
     pub user_extensions: ExtensionList,
     /// The linked WMI filter, if any.
     pub wmi_filter: Option<WmiFilterLink>,
-    /// `nTSecurityDescriptor`, self-relative, as the source gives it: a backup holds the DACL only. Empty when unknown.
+    /// `nTSecurityDescriptor`, self-relative, as read from the source: a backup contains only the DACL. Empty when
+    /// unknown.
     pub security_descriptor: Vec<u8>,
     /// The files and folders, without GPT.INI.
     pub tree: GptTree,
     /// Objects below the GPO's container other than `CN=Machine` and `CN=User` themselves; parents first.
     pub directory_objects: Vec<DirectoryObject>,
-    /// Who the SIDs and names in it are, as far as the source could tell: `SecurityGroups` of a backup.
+    /// The principals behind its SIDs and names, as resolved by the source: `SecurityGroups` of a backup.
     pub principals: Vec<InventoryPrincipal>,
     /// The UNC paths GPMC inventories: `FilePaths` of a backup, in its units.
     pub file_paths: Vec<String>,
-    /// What was noticed while reading it.
+    /// Findings made while reading it.
     pub messages: Vec<StatusMessage>,
 }
 
@@ -54,7 +55,7 @@ pub struct InventoryPrincipal {
     /// The principal.
     #[serde(flatten)]
     pub principal: Principal,
-    /// Whether it stands only in the GPO's DACL (`bkp:Source="FromDACL"`), not in settings.
+    /// Whether it occurs only in the GPO's DACL (`bkp:Source="FromDACL"`), not in settings.
     pub from_dacl: bool,
 }
 

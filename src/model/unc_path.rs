@@ -1,29 +1,30 @@
-//! UNC paths as they stand in settings and migration tables. They are text to compare and map, never something to open.
+//! UNC paths in settings and migration tables. They are text to compare and map; they are never opened.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::guid::Guid;
 
-/// A UNC path: `\\server\share` and what follows. Keeps its text; variables such as `%USERNAME%` are part of it.
+/// A UNC path: `\\server\share` and the rest of the path. Keeps its text; variables such as `%USERNAME%` are part of
+/// it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UncPath(String);
 
-/// A path into the folder of a GPO in SYSVOL: `\\server\sysvol\domain\Policies\{GUID}` and what follows [MS-GPOL 2.2.4]. The
-/// parts as they stand.
+/// A path into the folder of a GPO in SYSVOL: `\\server\sysvol\domain\Policies\{GUID}` and the rest of the path
+/// [MS-GPOL 2.2.4]. The parts are spelled as in the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpoFolder<'a> {
     /// The server: a DC or the domain.
     pub server: &'a str,
-    /// `sysvol`, in whatever case.
+    /// `sysvol`, in any case.
     pub share: &'a str,
     /// The DNS name of the domain.
     pub domain: &'a str,
-    /// `Policies`, in whatever case.
+    /// `Policies`, in any case.
     pub policies: &'a str,
     /// The GPO.
     pub guid: Guid,
-    /// What follows the GUID; begins with a backslash, or is empty.
+    /// The rest after the GUID: begins with a backslash, or is empty.
     pub rest: &'a str,
 }
 
@@ -33,7 +34,7 @@ pub struct GpoFolder<'a> {
 pub struct InvalidUncPath(String);
 
 impl UncPath {
-    /// The path as it stands.
+    /// The path, unchanged.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -48,8 +49,8 @@ impl UncPath {
         self.components().nth(1).unwrap_or_default()
     }
 
-    /// A path as a setting may hold it: like a path of a table, but with separators behind the share that may be doubled, as Windows
-    /// takes them. The spelling is kept. `None` for any other text.
+    /// Parses a path in a setting: like a path in a table, except that separators after the share may be doubled, as
+    /// Windows accepts them. The spelling is kept. `None` for any other text.
     pub fn in_setting(text: &str) -> Option<Self> {
         if let Ok(path) = text.parse() {
             return Some(path);
@@ -60,13 +61,13 @@ impl UncPath {
         (!rest.contains(|c: char| c.is_control() || c == '/')).then(|| Self(text.to_owned()))
     }
 
-    /// The components after the leading backslashes, a trailing backslash left out.
+    /// The components after the leading backslashes, without a trailing backslash.
     pub fn components(&self) -> impl Iterator<Item = &str> {
         let bare = self.0.strip_prefix("\\\\").unwrap_or(&self.0);
         bare.split('\\').filter(|part| !part.is_empty())
     }
 
-    /// The folder the last component lies in, when that is still a path with a share: GPMC's unit for packages and scripts.
+    /// The parent folder, if it still has a share: the unit in which GPMC compares packages and scripts.
     pub fn parent(&self) -> Option<Self> {
         let components: Vec<&str> = self.components().collect();
         let (_, parent) = components.split_last()?;
@@ -83,7 +84,7 @@ impl UncPath {
             share.eq_ignore_ascii_case("sysvol") && policies.eq_ignore_ascii_case("policies");
         let guid = folder.starts_with('{').then(|| folder.parse().ok())??;
         let rest = match parts.next() {
-            // With the backslash before it.
+            // Includes the backslash before it.
             Some(rest) => self.0.get(self.0.len() - rest.len() - 1..)?,
             None => "",
         };
@@ -97,14 +98,14 @@ impl UncPath {
         })
     }
 
-    /// The key under which paths are equal: without regard to case, to doubled separators and to a trailing backslash.
+    /// The comparison key of a path: ignores case, doubled separators and a trailing backslash.
     pub fn folded(&self) -> String {
         let components: Vec<&str> = self.components().collect();
         format!("\\\\{}", components.join("\\")).to_lowercase()
     }
 
-    /// The rest after `prefix`, when `prefix` is this path or a folder above it (whole components, without regard to
-    /// case). The rest begins with a backslash or is empty, and keeps a trailing backslash.
+    /// The rest after `prefix`, when `prefix` is this path or a parent folder of it (whole components, ignoring case).
+    /// The rest is empty or begins with a backslash, and keeps a trailing backslash.
     pub fn strip_prefix<'a>(&'a self, prefix: &Self) -> Option<&'a str> {
         let mut rest = self.0.strip_prefix("\\\\")?;
         for (index, wanted) in prefix.components().enumerate() {
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_unc_path() {
+    fn rejects_invalid_unc_paths() {
         for text in [
             "",
             r"\a\b",

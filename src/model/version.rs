@@ -1,4 +1,4 @@
-//! The two-halved version of a GPO.
+//! The version of a GPO, which combines the computer and the user version.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use std::fmt;
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
 )]
 pub struct GpoVersion {
-    /// How often the user half was changed.
+    /// The number of changes of the user configuration.
     pub user: u16,
-    /// How often the machine half was changed.
+    /// The number of changes of the computer configuration.
     pub machine: u16,
 }
 
@@ -29,12 +29,12 @@ impl GpoVersion {
         u32::from(self.user) << 16 | u32::from(self.machine)
     }
 
-    /// The combined number as LDAP carries it: a signed 32-bit integer [MS-ADTS 3.1.1.2.2.2.8].
+    /// The combined number as LDAP represents it: a signed 32-bit integer [MS-ADTS 3.1.1.2.2.2.8].
     pub fn to_ldap(self) -> i32 {
         self.combined().cast_signed()
     }
 
-    /// Both halves one further; a half that overflows goes on at 1, never 0 [MS-GPOL 3.3.4.5].
+    /// Increments both versions; a version that overflows continues at 1, never 0 [MS-GPOL 3.3.4.5].
     #[must_use]
     pub fn next(self) -> Self {
         let up = |half: u16| half.checked_add(1).unwrap_or(1);

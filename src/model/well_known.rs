@@ -1,8 +1,8 @@
-//! Well-known principals [MS-DTYP 2.4.2.4]: the same in every domain, named by GPMC with their English names.
+//! Well-known principals [MS-DTYP 2.4.2.4]: the same in every domain. GPMC uses their English names.
 
 use super::sid::Sid;
 
-/// SID and English name, as they stand in `SecurityGroups` of backups and in migration tables.
+/// SIDs and English names, as in `SecurityGroups` of backups and in migration tables.
 const WELL_KNOWN: &[(&str, &str)] = &[
     ("S-1-0-0", "NULL SID"),
     ("S-1-1-0", "Everyone"),
@@ -80,7 +80,7 @@ pub fn name_of(sid: &Sid) -> Option<&'static str> {
         .map(|(_, name)| *name)
 }
 
-/// The SID behind an English name, compared without regard to case; `BUILTIN\` and `NT AUTHORITY\` before it are skipped.
+/// The SID with this English name, ignoring case; a leading `BUILTIN\` or `NT AUTHORITY\` is skipped.
 pub fn sid_of(name: &str) -> Option<Sid> {
     let bare = match name.split_once('\\') {
         Some((authority, bare))

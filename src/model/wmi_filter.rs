@@ -1,4 +1,4 @@
-//! A WMI filter as people pass it around: what `msWMI-Som` holds, without the domain it is in [MS-WMIO, MS-GPOL 2.2.5].
+//! A WMI filter in a file: the content of an `msWMI-Som` object, independent of its domain [MS-WMIO, MS-GPOL 2.2.5].
 
 /// One query of a filter.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -21,11 +21,11 @@ fn wql() -> String {
 #[error("msWMI-Parm2 \"{}\" is not of the form count;length;length;length;language;namespace;query;", .0.escape_debug())]
 pub struct InvalidQueries(String);
 
-/// Reads `msWMI-Parm2`: the number of queries, and of each the lengths of language, namespace and query in UTF-16 units, and
-/// then these. A query may hold semicolons, so the lengths decide.
+/// Parses `msWMI-Parm2`: the number of queries, then for each the lengths of language, namespace and query in UTF-16
+/// units, followed by these three. A query may contain semicolons, so the lengths decide.
 ///
 /// # Errors
-/// When the value is not of that form. Blank is no query.
+/// When the value is not of that form. A blank value has no queries.
 pub fn parse_queries(value: &str) -> Result<Vec<WmiQuery>, InvalidQueries> {
     let bad = || InvalidQueries(value.to_owned());
     if value.trim().is_empty() {
@@ -71,14 +71,14 @@ pub fn format_queries(queries: &[WmiQuery]) -> String {
     value
 }
 
-/// A number and the semicolon behind it.
+/// Reads a number and the semicolon after it.
 fn number(rest: &mut &str) -> Option<usize> {
     let (number, after) = rest.split_once(';')?;
     *rest = after;
     number.trim().parse().ok()
 }
 
-/// A text of so many UTF-16 units and the semicolon behind it.
+/// Reads a text of `length` UTF-16 units and the semicolon after it.
 fn text(rest: &mut &str, length: usize) -> Option<String> {
     let mut units = 0;
     let mut end = 0;
@@ -97,7 +97,7 @@ fn text(rest: &mut &str, length: usize) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// A filter, as a file carries it from domain to domain.
+/// A filter in the form of a file that is passed from domain to domain.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct WmiFilterFile {
     /// `msWMI-Name`.
@@ -120,7 +120,7 @@ pub struct WmiFilterFile {
     /// `msWMI-ID`, in braces.
     #[serde(default)]
     pub id: String,
-    /// The queries; the filter holds when all of them find something.
+    /// The queries; the filter is true when each of them returns an object.
     pub queries: Vec<WmiQuery>,
 }
 

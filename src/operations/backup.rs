@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::progress::{Control, Phase};
 use super::read;
 use super::secrets::stored_passwords;
-use crate::backup::{BackupInfo, Staged};
+use crate::backup::{BackupInfo, Staged, Target};
 use crate::directory::GpoObject;
 use crate::directory::survey::Surveyed;
 use crate::error::{Error, ErrorKind, Result};
@@ -77,19 +77,19 @@ pub async fn backup(
     control: &Control,
 ) -> Result<Vec<BackedUp>> {
     crate::backup::check(comment, &now())?;
-    let made = folder.to_owned();
-    off_the_runtime(move || crate::backup::make_folder(&made)).await??;
+    let named = folder.to_owned();
+    let target = off_the_runtime(move || crate::backup::open(&named)).await??;
     let surveyed = survey(session, selection).await?;
     let total = u64::try_from(surveyed.len()).unwrap_or(u64::MAX);
     control.report(Phase::Read, 0, total, 0);
     let (sender, receiver) = mpsc::channel(COMMIT_AT_ONCE);
-    let committer = tokio::spawn(commit(folder.to_owned(), receiver, control.clone(), total));
+    let committer = tokio::spawn(commit(target.clone(), receiver, control.clone(), total));
     let in_flight = session.sysvol().concurrency().saturating_mul(2);
     let reader = Reader {
         session,
         sysvol: &Throttled::new(session.sysvol(), in_flight),
         budget: &MemoryBudget::new(MEMORY_BUDGET),
-        folder,
+        target: &target,
         comment,
         control,
         known: read::Answers::default(),
@@ -155,7 +155,7 @@ struct Reader<'a> {
     session: &'a DomainSession,
     sysvol: &'a dyn SysvolRead,
     budget: &'a MemoryBudget,
-    folder: &'a Path,
+    target: &'a Target,
     comment: &'a str,
     control: &'a Control,
     known: read::Answers,
@@ -186,12 +186,12 @@ impl Reader<'_> {
         );
         let bytes = snapshot.tree.total_bytes();
         let partial = !context.unread.is_empty();
-        let (folder, comment) = (self.folder.to_owned(), self.comment.to_owned());
+        let (target, comment) = (self.target.clone(), self.comment.to_owned());
         let permit = self.staging.acquire().await.map_err(|cause| {
             Error::new(ErrorKind::Internal, "the queue of writers is closed").with_source(cause)
         })?;
         let staged = off_the_runtime(move || {
-            let staged = crate::backup::stage(&folder, &snapshot, &context, &comment, &now());
+            let staged = crate::backup::stage(&target, &snapshot, &context, &comment, &now());
             // The snapshot must be freed before its share of the budget is.
             drop(snapshot);
             staged
@@ -226,7 +226,7 @@ async fn next_group(receiver: &mut mpsc::Receiver<Ready>) -> Vec<Ready> {
 
 /// Commits what is ready, in groups, until nothing comes any more.
 async fn commit(
-    folder: PathBuf,
+    target: Target,
     mut receiver: mpsc::Receiver<Ready>,
     control: Control,
     total: u64,
@@ -262,8 +262,8 @@ async fn commit(
                 }
             }
         }
-        let folder = folder.clone();
-        let outcomes = off_the_runtime(move || crate::backup::commit(&folder, staged)).await;
+        let target = target.clone();
+        let outcomes = off_the_runtime(move || crate::backup::commit(&target, staged)).await;
         match outcomes {
             Ok(outcomes) => {
                 for (result, outcome) in waiting.iter_mut().zip(outcomes) {

@@ -3,11 +3,13 @@
 //! Each change says what must be there now and what is there afterwards, so its inverse is the same with both exchanged,
 //! and [`super::apply::apply_changes`] makes it only if nobody was faster.
 
+mod description;
+
 use serde::{Deserialize, Serialize};
 
 use super::plan::{FileContent, operation_id};
-use crate::directory::AttributeSwap;
 use crate::directory::wmi::wmi_container;
+use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::dn::Dn;
@@ -200,9 +202,17 @@ impl ChangeList {
                     "it deletes a WMI filter, which is only the way back from adding one"
                         .to_owned(),
                 ),
-                Change::Attributes { .. } | Change::GptIni { .. } | Change::Descriptors { .. } => {
-                    None
-                }
+                Change::Attributes { dn, attributes } => attributes
+                    .iter()
+                    .find(|swap| !self.has_attribute(&dn.0, swap.attribute))
+                    .map(|swap| {
+                        format!(
+                            "{} is not an attribute that is set on {}",
+                            swap.attribute.as_str(),
+                            dn.0
+                        )
+                    }),
+                Change::GptIni { .. } | Change::Descriptors { .. } => None,
             };
             if let Some(fault) = fault {
                 return Err(Error::new(
@@ -214,14 +224,46 @@ impl ChangeList {
         Ok(())
     }
 
-    fn fault_of_filter(&self, dn: &Dn, attributes: &[(String, String)]) -> Option<String> {
+    /// Whether gpoctl sets this attribute on that object: links on what can be linked, the rest on GPOs and WMI filters.
+    fn has_attribute(&self, dn: &Dn, attribute: SwapAttribute) -> bool {
+        let Ok(base) = Dn::parse(&self.domain.to_dn()) else {
+            return false;
+        };
+        match attribute {
+            SwapAttribute::GpLink | SwapAttribute::GpOptions => {
+                let is_site = matches!(
+                    dn.rdns(),
+                    [_, sites, configuration, ..]
+                        if sites.is("CN", "Sites") && configuration.is("CN", "Configuration")
+                );
+                is_site || dn.below(&base).is_some()
+            }
+            SwapAttribute::WqlFilter
+            | SwapAttribute::MachineExtensions
+            | SwapAttribute::UserExtensions
+            | SwapAttribute::DisplayName
+            | SwapAttribute::Version
+            | SwapAttribute::Flags
+            | SwapAttribute::FunctionalityVersion => dn.gpo_guid(&base).is_some(),
+            SwapAttribute::WmiName
+            | SwapAttribute::WmiDescription
+            | SwapAttribute::WmiQueries
+            | SwapAttribute::WmiAuthor
+            | SwapAttribute::WmiChangeDate => self.is_place_of_filter(dn),
+        }
+    }
+
+    fn is_place_of_filter(&self, dn: &Dn) -> bool {
         let container = Dn::parse(&self.domain.to_dn())
             .ok()
             .map(|base| wmi_container(&base));
-        let inside = container
+        container
             .and_then(|container| dn.below(&container).map(<[_]>::len))
-            .is_some_and(|depth| depth == 1);
-        if !inside {
+            .is_some_and(|depth| depth == 1)
+    }
+
+    fn fault_of_filter(&self, dn: &Dn, attributes: &[(String, String)]) -> Option<String> {
+        if !self.is_place_of_filter(dn) {
             return Some(format!("{dn} is no place for a WMI filter"));
         }
         attributes
@@ -244,7 +286,6 @@ impl ChangeList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::SwapAttribute;
 
     #[test]
     fn a_list_survives_its_json_and_a_change_its_inverse() {

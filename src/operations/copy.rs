@@ -11,10 +11,10 @@ use super::plan::{Plan, PlanSource, PlanTarget, Verb};
 use super::progress::Control;
 use super::read;
 use super::rights;
-use super::risks;
 use super::secrets::refuse_passwords;
 use super::self_lockout::SelfLockout;
 use super::settings::{NewSettings, name_is_free, objects_for};
+use super::stage::descriptors_not_set;
 use crate::directory::{DomainInfo, GpoObject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
@@ -177,10 +177,10 @@ pub async fn plan(
         links: Vec::new(),
         mapping: Some(mapped.report),
         messages,
-        risks: risks::of(&mapped.snapshot),
     }
     .plan()?;
     rights::check(to, &plan).await?;
+    plan.messages.extend(descriptors_not_set(to, &plan));
     plan.messages
         .extend(SelfLockout::of(to.info(), &plan).map(|self_lockout| self_lockout.message()));
     Ok(plan)

@@ -9,14 +9,14 @@ mod prune;
 mod stored;
 
 pub use prune::{decide, remove, remove_leftovers};
-pub use stored::{OperationState, StoredOperation, find, list};
+pub use stored::{OperationState, StoredOperation, events, find, list};
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::plan::{FileContent, Plan, Verb};
+use crate::backup::folder::{Folder, PRIVATE_FILE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::allowed_object::AllowedObject;
 use crate::model::extension_list::ExtensionList;
@@ -260,26 +260,30 @@ impl Journal {
             .with_source(cause)
             .with_hint("nothing was changed; make room or set XDG_STATE_HOME to another folder")
         };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(root)
+        let journals = Folder::open_or_make(root).map_err(failed)?;
+        if !journals.is_own().map_err(failed)? {
+            return Err(Error::new(
+                ErrorKind::Denied,
+                format!(
+                    "other users can change the folder of the journals, {}",
+                    root.display()
+                ),
+            )
+            .with_hint("set XDG_STATE_HOME to a folder that only you can write to"));
+        }
+        let own = journals.make_and_open(operation_id).map_err(|cause| {
+            if cause.kind() == std::io::ErrorKind::AlreadyExists {
+                Error::new(
+                    ErrorKind::Conflict,
+                    format!("operation {operation_id} was run before"),
+                )
+                .with_hint("a plan can be applied once; make a new one")
+            } else {
+                failed(cause)
+            }
+        })?;
+        own.write_synced("plan.json", plan, PRIVATE_FILE)
             .map_err(failed)?;
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&folder)
-            .map_err(|cause| {
-                if cause.kind() == std::io::ErrorKind::AlreadyExists {
-                    Error::new(
-                        ErrorKind::Conflict,
-                        format!("operation {operation_id} was run before"),
-                    )
-                    .with_hint("a plan can be applied once; make a new one")
-                } else {
-                    failed(cause)
-                }
-            })?;
-        write_synced(&folder.join("plan.json"), plan).map_err(failed)?;
         if let Some(before) = before {
             let json = serde_json::to_vec_pretty(before).map_err(|cause| {
                 Error::new(
@@ -288,23 +292,15 @@ impl Journal {
                 )
                 .with_source(cause)
             })?;
-            write_synced(&folder.join("before.json"), &json).map_err(failed)?;
+            own.write_synced("before.json", &json, PRIVATE_FILE)
+                .map_err(failed)?;
         }
-        let file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(folder.join(stored::EVENTS))
-            .map_err(failed)?;
+        let file = own.create(stored::EVENTS, PRIVATE_FILE).map_err(failed)?;
         // Whoever looks at it meanwhile sees that somebody is at work. Where a disk knows no locks, he does not.
         if let Err(error) = file.try_lock() {
             tracing::debug!(%error, "the journal is not locked");
         }
-        sync_folder(&folder)
-            .and_then(|()| sync_folder(root))
-            // A root that is new has to be found again too.
-            .and_then(|()| root.parent().map_or(Ok(()), sync_folder))
-            .map_err(failed)?;
+        own.sync().and_then(|()| journals.sync()).map_err(failed)?;
         Ok(Self {
             folder,
             file,
@@ -322,14 +318,16 @@ impl Journal {
     /// # Errors
     /// `Internal` when the disk does not take it.
     pub(super) fn sync(&self) -> Result<()> {
-        sync_folder(&self.folder).map_err(|cause| {
-            Error::new(
-                ErrorKind::Internal,
-                format!("cannot write the journal in {}", self.folder.display()),
-            )
-            .with_source(cause)
-            .with_hint("nothing was changed; make room or set XDG_STATE_HOME to another folder")
-        })
+        Folder::open(&self.folder)
+            .and_then(|folder| folder.sync())
+            .map_err(|cause| {
+                Error::new(
+                    ErrorKind::Internal,
+                    format!("cannot write the journal in {}", self.folder.display()),
+                )
+                .with_source(cause)
+                .with_hint("nothing was changed; make room or set XDG_STATE_HOME to another folder")
+            })
     }
 
     /// Takes back the last announcement: the change was refused, and what is there is somebody else's.
@@ -379,20 +377,6 @@ impl Journal {
     pub fn changes(&self) -> &[Inverse] {
         &self.changes
     }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 #[cfg(test)]

@@ -3,13 +3,16 @@
 //! A plan holds everything `apply` needs, file contents too, so that it can be saved, reviewed, and applied later: it does
 //! exactly that, or refuses as stale and says what changed.
 
+mod description;
 mod entries;
 mod outcome;
 mod state;
 mod step;
 
 pub use entries::{Change, PlannedEntry, plan_entries, sha256, tree_hashes};
-pub use state::GpoState;
+pub use state::{GpoState, ObjectState};
+
+pub(super) use description::{Intent, NewAttributes};
 pub use step::{Step, Swap};
 
 use std::collections::BTreeMap;

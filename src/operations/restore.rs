@@ -4,6 +4,7 @@
 //! each half of the version goes up by one. A GPO that was deleted is made anew under its old GUID, one version further
 //! than the backup, or clients that remember it would take it for what they have.
 
+use super::damaged::refuse_damaged;
 use super::link::{gpmc_dn, is_to};
 use super::objects;
 use super::partial::refuse_partial;
@@ -11,10 +12,10 @@ use super::plan::{Plan, PlanSource, PlanTarget, Step, Verb};
 use super::progress::Control;
 use super::read::{self, LiveGpo};
 use super::rights;
-use super::risks;
 use super::secrets::stored_passwords;
 use super::self_lockout::SelfLockout;
 use super::settings::{NewSettings, higher, name_is_free, present_version, wmi_link};
+use super::stage::descriptors_not_set;
 use crate::backup::StoredBackup;
 use crate::directory::links::Som;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,13 +36,15 @@ pub struct RestoreOptions {
     pub with_links: bool,
     /// Whether a backup may be taken that lacks what could not be read when it was made.
     pub allow_partial: bool,
+    /// Whether a backup may be used whose files are not what gpoctl wrote.
+    pub accept_damaged: bool,
 }
 
 /// Works out what a restore would change. Writes nothing.
 ///
 /// # Errors
 /// `Conflict` when the backup comes from another domain, when another GPO has its display name, or when there is a folder
-/// of a GPO that the directory does not know; `BadInput` when the backup is partial; `Denied` when the account may not edit the GPO or its DACL.
+/// of a GPO that the directory does not know; `BadInput` when the backup is partial or damaged; `Denied` when the account may not edit the GPO or its DACL.
 pub async fn plan(
     session: &DomainSession,
     backup: &StoredBackup,
@@ -51,9 +54,10 @@ pub async fn plan(
     control.check()?;
     let source = &backup.snapshot;
     refuse_other_domain(session, source)?;
+    let mut messages = refuse_damaged(backup, options.accept_damaged)?;
     let directory_objects = objects::allowed(&source.directory_objects)?;
     refuse_partial(backup, options.allow_partial)?;
-    let mut messages = backup.problems.clone();
+    messages.extend(backup.problems.iter().cloned());
     messages.extend(source.messages.iter().cloned());
     // They come back to where they were, so they are named and no reason to refuse.
     messages.extend(stored_passwords(&source.tree));
@@ -118,7 +122,6 @@ pub async fn plan(
         links,
         mapping: None,
         messages,
-        risks: risks::of(source),
     }
     .plan()?;
     if let Some(live) = &live
@@ -135,6 +138,7 @@ pub async fn plan(
         .with_hint("import the backup instead: it leaves the permissions alone"));
     }
     rights::check(session, &plan).await?;
+    plan.messages.extend(descriptors_not_set(session, &plan));
     plan.messages
         .extend(SelfLockout::of(session.info(), &plan).map(|self_lockout| self_lockout.message()));
     Ok(plan)

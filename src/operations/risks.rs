@@ -16,6 +16,7 @@ use crate::migration::references::GptFileFormat;
 use crate::model::client_extension;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
 use crate::model::extension_list::ExtensionList;
+use crate::model::gpt_tree::GptTree;
 use crate::model::reference::Place;
 use crate::model::safe_name::RelPath;
 use crate::model::snapshot::GpoSnapshot;
@@ -76,8 +77,23 @@ pub struct Risk {
 /// Every setting of a snapshot that runs code or grants rights, by file, then the packages, then the extensions. A file that
 /// does not parse gives none; [`crate::migration::scan::scan`] reports it.
 pub fn of(snapshot: &GpoSnapshot) -> Vec<Risk> {
+    of_parts(
+        &snapshot.tree,
+        snapshot.directory_objects.iter(),
+        &snapshot.machine_extensions,
+        &snapshot.user_extensions,
+    )
+}
+
+/// As [`of`], for settings that are in no snapshot yet.
+pub(super) fn of_parts<'a>(
+    tree: &GptTree,
+    objects: impl Iterator<Item = &'a DirectoryObject>,
+    machine_extensions: &ExtensionList,
+    user_extensions: &ExtensionList,
+) -> Vec<Risk> {
     let mut risks = Vec::new();
-    for (path, content) in snapshot.tree.files() {
+    for (path, content) in tree.files() {
         match GptFileFormat::of(path) {
             Some(GptFileFormat::GptTmpl) => risks.extend(security_settings(path, content)),
             Some(GptFileFormat::Scripts | GptFileFormat::PsScripts) => {
@@ -89,10 +105,10 @@ pub fn of(snapshot: &GpoSnapshot) -> Vec<Risk> {
             _ => {}
         }
     }
-    risks.extend(snapshot.directory_objects.iter().filter_map(package));
+    risks.extend(objects.filter_map(package));
     for (list, attribute) in [
-        (&snapshot.machine_extensions, "gPCMachineExtensionNames"),
-        (&snapshot.user_extensions, "gPCUserExtensionNames"),
+        (machine_extensions, "gPCMachineExtensionNames"),
+        (user_extensions, "gPCUserExtensionNames"),
     ] {
         risks.extend(unknown_extensions(list, attribute));
     }

@@ -13,14 +13,14 @@ mod proof;
 use super::journal::{Before, Inverse, Journal};
 use super::objects;
 use super::plan::{Plan, Step};
-use super::stage::{StagingArea, remove_tree};
+use super::stage::{StagingArea, descriptor_steps, probe_file_entries, remove_tree};
 use crate::directory::AttributeSwap;
 use crate::directory::SwapAttribute;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::safe_name::SafeName;
-use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, grants_same_access};
+use crate::model::security_descriptor::{SecurityDescriptor, grants_same_access};
 use crate::model::version::GpoVersion;
 use crate::session::DomainWriter;
 use crate::sysvol::SysvolPath;
@@ -262,6 +262,7 @@ impl Undo<'_> {
         if current == before {
             return Ok(());
         }
+        probe_file_entries(self.domain, &folder, true).await?;
         if written.is_some_and(|written| !grants_the_same(written, &current)) {
             if !grants_the_same(before, &current) {
                 report.leave(format!("the permissions of {folder}"));
@@ -269,7 +270,7 @@ impl Undo<'_> {
             return Ok(());
         }
         sysvol
-            .set_security_descriptors(&folder, &descriptor_steps(before)?)
+            .set_security_descriptors(&folder, &descriptor_steps(sysvol, before, "the journal")?)
             .await
     }
 
@@ -357,20 +358,6 @@ fn grants_the_same(one: &[u8], other: &[u8]) -> bool {
         }
         _ => one == other,
     }
-}
-
-/// The values a descriptor of a folder is set with, one after the other.
-fn descriptor_steps(bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
-    SecurityDescriptor::parse(bytes)
-        .and_then(FileDescriptor::of)
-        .map(|steps| vec![steps.without_object_aces, steps.with_object_aces])
-        .map_err(|cause| {
-            Error::new(
-                ErrorKind::BadInput,
-                "the journal holds a descriptor that cannot be used",
-            )
-            .with_source(cause)
-        })
 }
 
 /// The DN of a domain, OU or site in a plan or a journal.

@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 use super::change_list::ChangeList;
-use super::plan::{PLAN_FORMAT_VERSION, Plan};
+use super::plan::{PLAN_FORMAT_VERSION, Plan, Verb};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A plan of either kind.
@@ -27,8 +27,33 @@ impl SavedPlan {
     /// Reads a saved plan.
     ///
     /// # Errors
-    /// `BadInput` when it is not a plan, or one of a newer form, or one that gpoctl would not have made.
+    /// `BadInput` when it is not a plan, or one of a newer form, or one that gpoctl would not have made; also when it does
+    /// not describe what it does.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        let mut saved = Self::read(bytes)?;
+        if let Self::Gpo(plan) = &mut saved {
+            plan.refuse_false_description()?;
+            // Which reference was which before cannot be told from what the plan writes.
+            plan.mapping = None;
+        }
+        Ok(saved)
+    }
+
+    /// Reads the plan of an operation that was run. One of an older version may describe itself in other words.
+    ///
+    /// # Errors
+    /// `BadInput` when it is not a plan, or one of a newer form, or one that gpoctl would not have made.
+    pub(super) fn from_journal(bytes: &[u8]) -> Result<Self> {
+        let mut saved = Self::read(bytes)?;
+        if let Self::Gpo(plan) = &mut saved
+            && plan.verb != Verb::Delete
+        {
+            plan.risks = plan.describe_risks()?;
+        }
+        Ok(saved)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self> {
         let head: Head = serde_json::from_slice(bytes).map_err(not_a_plan)?;
         if head.format_version != PLAN_FORMAT_VERSION {
             return Err(Error::new(
@@ -53,11 +78,12 @@ impl SavedPlan {
             ));
         }
         if head.changes.is_none() {
-            let plan = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+            let plan: Plan = serde_json::from_slice(bytes).map_err(not_a_plan)?;
             return Ok(Self::Gpo(Box::new(plan)));
         }
-        let list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+        let mut list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
         list.refuse_unplanned()?;
+        list.describe();
         Ok(Self::Changes(list))
     }
 }
@@ -74,7 +100,7 @@ mod tests {
     use crate::model::directory_object::DirectoryObject;
     use crate::model::dn::Dn;
     use crate::operations::change_list::{Change, ObjectDn};
-    use crate::operations::plan::{PlanTarget, Verb};
+    use crate::operations::plan::{Intent, PlanTarget};
 
     fn list_of(change: Change) -> ChangeList {
         let mut list = ChangeList::new("x", &"src.test".parse().unwrap());
@@ -117,7 +143,24 @@ mod tests {
             }],
         });
         for list in [link, list_of(filter(FILTER, "msWMI-Name"))] {
-            assert!(matches!(read(&list), Ok(SavedPlan::Changes(again)) if again == list));
+            let Ok(SavedPlan::Changes(again)) = read(&list) else {
+                panic!("{list:?}");
+            };
+            let of = |list: &ChangeList| -> Vec<Change> {
+                list.changes
+                    .iter()
+                    .map(|planned| planned.change.clone())
+                    .collect()
+            };
+            assert_eq!(of(&again), of(&list));
+            // The words are those of the changes, whatever the file says.
+            assert_eq!(again.title, "1 change in src.test");
+            assert!(
+                again.changes[0]
+                    .summary
+                    .iter()
+                    .any(|line| line.starts_with(['+', '~']))
+            );
         }
     }
 
@@ -134,10 +177,11 @@ mod tests {
             object_class: "classStore".to_owned(),
             ..DirectoryObject::default()
         };
-        let plan = Plan {
+        let mut plan = Plan {
             directory_objects: vec![AllowedObject::new(object).unwrap()],
             ..Plan::new(Verb::Restore, target)
         };
+        plan.steps = plan.describe_steps(&Intent::default()).unwrap();
         let mut json: serde_json::Value = serde_json::from_slice(&plan.to_json().unwrap()).unwrap();
         change(&mut json);
         SavedPlan::from_json(&serde_json::to_vec(&json).unwrap())
@@ -193,6 +237,27 @@ mod tests {
             assert!(refused(&list_of(filter(at, "msWMI-Name"))).contains("WMI filter"));
         }
         assert!(refused(&list_of(filter(FILTER, "member"))).contains("member"));
+        // Attributes of a GPO or a filter on something else.
+        for (at, attribute) in [
+            (
+                "CN=Administrator,CN=Users,DC=src,DC=test",
+                SwapAttribute::DisplayName,
+            ),
+            ("OU=Staff,DC=src,DC=test", SwapAttribute::Flags),
+            ("CN=x,CN=Users,DC=src,DC=test", SwapAttribute::WmiName),
+            ("DC=dst,DC=test", SwapAttribute::GpLink),
+        ] {
+            let swap = AttributeSwap {
+                attribute,
+                old: None,
+                new: Some("x".to_owned()),
+            };
+            let change = Change::Attributes {
+                dn: dn(at),
+                attributes: vec![swap],
+            };
+            assert!(refused(&list_of(change)).contains(attribute.as_str()));
+        }
         let removal = Change::RemoveWmiFilter {
             dn: dn(FILTER),
             attributes: Vec::new(),

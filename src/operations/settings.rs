@@ -4,11 +4,9 @@ use bytes::Bytes;
 
 use super::objects;
 use super::plan::{
-    Change, FileContent, Plan, PlanSource, PlanTarget, Step, Swap, Verb, plan_entries,
+    FileContent, Intent, NewAttributes, Plan, PlanSource, PlanTarget, Step, Verb, plan_entries,
 };
 use super::read::LiveGpo;
-use super::risks::Risk;
-use super::stage::by_root_entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
 use crate::message::StatusMessage;
@@ -18,7 +16,6 @@ use crate::model::directory_object::{AttributeValues, DirectoryObject};
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
-use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::{SecurityDescriptor, control, grants_same_access};
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
@@ -58,8 +55,6 @@ pub(super) struct NewSettings<'a> {
     pub(super) links: Vec<Step>,
     /// What became of each reference.
     pub(super) mapping: Option<MappingReport>,
-    /// What of it runs code or grants rights.
-    pub(super) risks: Vec<Risk>,
     /// What was noticed.
     pub(super) messages: Vec<StatusMessage>,
 }
@@ -89,7 +84,6 @@ impl NewSettings<'_> {
             .live
             .map_or_else(GptTree::new, |live| live.snapshot.tree.clone());
         let (entries, contents) = plan_entries(&old_tree, &self.tree);
-        let steps = self.steps(&old_tree)?;
         let settings_come = self.version != GpoVersion::default();
         let gpt_ini = settings_come.then(|| {
             let old = self
@@ -106,104 +100,36 @@ impl NewSettings<'_> {
             .into_iter()
             .filter_map(|(list, attribute)| extension_findings(list, attribute)),
         );
-        Ok(Plan {
+        let intent = Intent {
+            descriptor: self.new_descriptor()?,
+            attributes: settings_come.then_some(NewAttributes {
+                version: self.version,
+                flags: self.flags,
+                machine_extensions: self.machine_extensions,
+                user_extensions: self.user_extensions,
+                display_name: self.display_name,
+                wmi_filter: self.wmi_filter,
+            }),
+            links: self.links,
+        };
+        let mut plan = Plan {
             source: self.source,
             basis: self.live.map(LiveGpo::state),
-            steps,
             entries,
             gpt_ini: gpt_ini.map(|bytes| FileContent(bytes.into())),
             directory_objects: self.directory_objects,
             mapping: self.mapping,
-            risks: self.risks,
             messages: self.messages,
             contents,
             ..Plan::new(self.verb, self.target)
-        })
-    }
-
-    fn steps(&self, old_tree: &GptTree) -> Result<Vec<Step>> {
-        let mut steps = Vec::new();
-        if self.target.create {
-            steps.push(Step::CreateGpo {
-                guid: self.target.guid,
-                display_name: self.target.display_name.clone(),
-            });
-        }
-        steps.extend(self.descriptor_step()?);
-        steps.push(Step::StageFiles {
-            files: self.tree.files().count(),
-            bytes: self.tree.total_bytes(),
-        });
-        steps.extend(switch_steps(old_tree, &self.tree));
-        steps.extend(self.object_steps());
-        if self.version != GpoVersion::default() {
-            steps.push(Step::WriteGptIni {
-                from: self.live.and_then(|live| live.snapshot.sysvol_version),
-                to: self.version,
-            });
-            steps.push(self.modify_step());
-        }
-        steps.extend(self.links.iter().cloned());
-        Ok(steps)
-    }
-
-    fn object_steps(&self) -> Vec<Step> {
-        let have = self
-            .live
-            .map_or(&[][..], |live| &live.snapshot.directory_objects);
-        let changes = objects::changes(have, &self.directory_objects);
-        let name = |object: &DirectoryObject| object.rdns.join(",");
-        let mut steps = Vec::new();
-        if !changes.remove.is_empty() {
-            steps.push(Step::RemoveDirectoryObjects {
-                count: changes.remove.len(),
-            });
-        }
-        if !changes.change.is_empty() {
-            steps.push(Step::ChangeDirectoryObjects {
-                objects: changes.change.iter().map(|(_, new)| name(new)).collect(),
-            });
-        }
-        if !changes.add.is_empty() {
-            steps.push(Step::AddDirectoryObjects {
-                objects: changes.add.iter().map(|object| name(object)).collect(),
-            });
-        }
-        steps
-    }
-
-    fn modify_step(&self) -> Step {
-        let object = self.live.map(|live| &live.object);
-        let name = self.display_name.as_ref().zip(object);
-        let filter = self.wmi_filter.as_ref().map(|to| Swap {
-            from: object.and_then(|object| object.wmi_filter.clone()),
-            to: to.clone(),
-        });
-        Step::ModifyGpo {
-            version_from: object.map_or(Some(GpoVersion::default()), |object| object.version),
-            version_to: self.version,
-            flags_from: object.and_then(|object| object.flags),
-            flags_to: self.flags,
-            machine_extensions_from: object.map_or_else(ExtensionList::default, |object| {
-                object.machine_extensions.clone()
-            }),
-            machine_extensions_to: self.machine_extensions.clone(),
-            user_extensions_from: object.map_or_else(ExtensionList::default, |object| {
-                object.user_extensions.clone()
-            }),
-            user_extensions_to: self.user_extensions.clone(),
-            display_name: name.filter(|(to, object)| **to != object.display_name).map(
-                |(to, object)| Swap {
-                    from: object.display_name.clone(),
-                    to: to.clone(),
-                },
-            ),
-            wmi_filter: filter.filter(|filter| filter.from != filter.to),
-        }
+        };
+        plan.steps = plan.describe_steps(&intent)?;
+        plan.risks = plan.describe_risks()?;
+        Ok(plan)
     }
 
     /// The DACL, where it grants something else than the present one. Owner and group of a GPO that exists stay.
-    fn descriptor_step(&self) -> Result<Option<Step>> {
+    fn new_descriptor(&self) -> Result<Option<FileContent>> {
         let Some(wanted) = &self.security_descriptor else {
             return Ok(None);
         };
@@ -228,11 +154,7 @@ impl NewSettings<'_> {
         let bytes = new.to_bytes().map_err(|cause| {
             Error::new(ErrorKind::Internal, "the new DACL cannot be written").with_source(cause)
         })?;
-        Ok(Some(Step::SetSecurityDescriptor {
-            from: present.as_ref().map(to_sddl),
-            to: to_sddl(&new),
-            descriptor: FileContent(bytes.into()),
-        }))
+        Ok(Some(FileContent(bytes.into())))
     }
 }
 
@@ -290,30 +212,6 @@ pub(super) async fn name_is_free(
         )
         .with_hint("choose another name, or work on that GPO")),
     }
-}
-
-fn switch_steps(old: &GptTree, new: &GptTree) -> Vec<Step> {
-    let (old, new) = (by_root_entry(old), by_root_entry(new));
-    let mut steps: Vec<Step> = new
-        .iter()
-        .map(|(key, entry)| Step::SwitchEntry {
-            name: entry.name.to_string(),
-            change: if old.contains_key(key) {
-                Change::Changed
-            } else {
-                Change::Added
-            },
-        })
-        .collect();
-    steps.extend(
-        old.iter()
-            .filter(|(key, _)| !new.contains_key(*key))
-            .map(|(_, entry)| Step::SwitchEntry {
-                name: entry.name.to_string(),
-                change: Change::Removed,
-            }),
-    );
-    steps
 }
 
 /// The objects as they stand below the target: what names the GPO rewritten. Their own descriptors stay only if they mean

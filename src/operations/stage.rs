@@ -7,15 +7,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
-use super::plan::sha256;
+use super::plan::{Plan, sha256};
 use super::progress::{Control, Phase};
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
 use crate::model::domain_name::DomainName;
 use crate::model::gpt_tree::{GptTree, Node};
 use crate::model::guid::Guid;
 use crate::model::safe_name::{RelPath, SafeName};
-use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, file_descriptor};
-use crate::session::DomainSession;
+use crate::model::security_descriptor::{
+    FileDescriptor, FileEntries, SecurityDescriptor, file_descriptor,
+};
+use crate::session::{DomainSession, DomainWriter};
 use crate::sysvol::{Sysvol, SysvolPath, SysvolRead};
 
 /// The GPO's folder, and the names an operation uses in it.
@@ -341,17 +344,89 @@ pub(super) fn descriptors_from(session: &DomainSession, container: &[u8]) -> Res
     if !session.info().is_samba() || !session.sysvol().has_exact_descriptors() {
         return Ok(Vec::new());
     }
-    let derived = derived_descriptor(container)?;
-    Ok(vec![derived.without_object_aces, derived.with_object_aces])
+    let entries = session.sysvol().file_entries().unwrap_or_default();
+    Ok(derived_descriptor(container, entries)?.into_steps())
+}
+
+/// What the plan says when the SMB client cannot write security descriptors: what that means, and what repairs it later.
+pub(super) fn descriptors_not_set(session: &DomainSession, plan: &Plan) -> Option<StatusMessage> {
+    if session.sysvol().has_exact_descriptors() {
+        return None;
+    }
+    let text = if session.info().is_samba() {
+        "this SMB client cannot write security descriptors, so new files and folders on SYSVOL inherit theirs: samba-tool ntacl sysvolcheck reports them, and a delegated editor may be unable to change them"
+    } else if plan.target.create {
+        "this SMB client cannot write security descriptors, so the folder of the new GPO inherits its permissions from the folder Policies"
+    } else {
+        // On Windows, what is new in an existing folder inherits from it, and that is right.
+        return None;
+    };
+    Some(
+        StatusMessage::warning("descriptors-not-set", text).with_hint(format!(
+            "use --smb-client smb2, or repair them later with: gpoctl check '{}' --fix --smb-client smb2 --domain {}",
+            plan.target.guid, plan.target.domain
+        )),
+    )
+}
+
+/// Finds out which entries a Samba server stores in the DACL of a file, before the first descriptor is set: in the folder of
+/// the GPO, or beside it when it does not exist yet.
+///
+/// # Errors
+/// `Connect` when the connection is gone.
+pub(super) async fn probe_file_entries(
+    domain: &DomainWriter,
+    folder: &SysvolPath,
+    exists: bool,
+) -> Result<()> {
+    if !domain.session().info().is_samba() {
+        return Ok(());
+    }
+    let policies = SysvolPath::policies(folder.domain());
+    let at = if exists { folder } else { &policies };
+    domain.sysvol().probe_file_entries(at).await
+}
+
+/// The values an existing descriptor is set with on a file or folder, one after the other.
+///
+/// # Errors
+/// `BadInput` when it cannot be used; `holder` says where it came from.
+pub(super) fn descriptor_steps(
+    sysvol: &dyn SysvolRead,
+    descriptor: &[u8],
+    holder: &str,
+) -> Result<Vec<Vec<u8>>> {
+    let entries = sysvol.file_entries().unwrap_or_default();
+    SecurityDescriptor::parse(descriptor)
+        .and_then(|descriptor| FileDescriptor::of(descriptor, entries))
+        .map(FileDescriptor::into_steps)
+        .map_err(|cause| {
+            Error::new(
+                ErrorKind::BadInput,
+                format!("{holder} contains a security descriptor that cannot be used"),
+            )
+            .with_source(cause)
+        })
+}
+
+/// A descriptor of a file as this server stores it: without object entries where it refuses them.
+pub(super) fn as_stored(
+    sysvol: &dyn SysvolRead,
+    descriptor: SecurityDescriptor,
+) -> SecurityDescriptor {
+    match sysvol.file_entries() {
+        Some(FileEntries::WithoutObjectAces) => descriptor.without_object_aces(),
+        _ => descriptor,
+    }
 }
 
 /// The descriptor of the folder of a GPO, derived from that of its container.
 ///
 /// # Errors
 /// `BadDirectory` when the container's cannot be used.
-pub(super) fn derived_descriptor(container: &[u8]) -> Result<FileDescriptor> {
+pub(super) fn derived_descriptor(container: &[u8], entries: FileEntries) -> Result<FileDescriptor> {
     SecurityDescriptor::parse(container)
-        .and_then(|descriptor| file_descriptor(&descriptor))
+        .and_then(|descriptor| file_descriptor(&descriptor, entries))
         .map_err(|cause| {
             Error::new(
                 ErrorKind::BadDirectory,

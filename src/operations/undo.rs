@@ -215,11 +215,23 @@ async fn safety_backup(operation: &StoredOperation) -> Result<StoredBackup> {
             ),
         )
     })?;
-    tokio::task::spawn_blocking(move || crate::backup::read(&path))
+    let backup = tokio::task::spawn_blocking(move || crate::backup::read(&path))
         .await
         .map_err(|cause| {
             Error::new(ErrorKind::Internal, "the backup was not read").with_source(cause)
-        })?
+        })??;
+    if backup.damage.is_empty() {
+        return Ok(backup);
+    }
+    Err(Error::new(
+        ErrorKind::BadInput,
+        format!(
+            "the backup that operation {} made before its changes is damaged",
+            operation.id
+        ),
+    )
+    .with_hint("restore another backup of the GPO")
+    .with_details(backup.damage))
 }
 
 /// What taking back one change means.

@@ -62,7 +62,7 @@ pub enum SmbAuth {
 /// Which back end to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SmbClientChoice {
-    /// smb2, unless the server demands encryption or the ticket cache is not a file.
+    /// smb2, unless the ticket cache is not a file, or the server requires encryption and offers no cipher that smb2 has.
     #[default]
     Auto,
     /// smb2.

@@ -4,11 +4,14 @@
 //! convenience calls are not used: they flush on every write, and map characters of names. [`large`] does what needs more.
 
 mod compound;
+mod encryption;
+mod file_entries;
 mod large;
 mod listing;
 mod login;
 mod refusal;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +27,7 @@ use super::connect::SmbSettings;
 use super::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead, most_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::safe_name::SafeName;
+use crate::model::security_descriptor::FileEntries;
 
 /// Requests worth having in flight on one connection; more gained nothing where it was measured.
 const IN_FLIGHT: usize = 16;
@@ -44,13 +48,14 @@ pub(super) struct Smb2Client {
     connection: Connection,
     tree: Tree,
     chunk: usize,
+    file_entries: OnceLock<FileEntries>,
 }
 
 impl Smb2Client {
     /// Connects, logs in, and opens the share.
     ///
     /// # Errors
-    /// `Connect` when that fails; `Usage` when the server demands encryption, which this back end does not have.
+    /// `Connect` when that fails; `Usage` when the server requires encryption and no cipher was agreed on.
     pub(super) async fn connect(settings: &SmbSettings) -> Result<Self> {
         let (connection, tree) = login::login(settings).await?;
         let largest = connection
@@ -64,6 +69,7 @@ impl Smb2Client {
             connection,
             tree,
             chunk: largest.clamp(4096, CHUNK),
+            file_entries: OnceLock::new(),
         })
     }
 
@@ -369,6 +375,10 @@ impl SysvolRead for Smb2Client {
     fn has_exact_descriptors(&self) -> bool {
         true
     }
+
+    fn file_entries(&self) -> Option<FileEntries> {
+        self.file_entries.get().copied()
+    }
 }
 
 #[async_trait]
@@ -463,6 +473,10 @@ impl Sysvol for Smb2Client {
 
     async fn remove_dir(&self, path: &SysvolPath) -> Result<()> {
         self.remove(path, options::FOLDER).await
+    }
+
+    async fn probe_file_entries(&self, folder: &SysvolPath) -> Result<()> {
+        self.ask_file_entries(folder).await
     }
 
     async fn set_security_descriptors(

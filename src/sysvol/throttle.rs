@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{DirEntry, Listing, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::security_descriptor::FileEntries;
 
 /// A limit, in KiB, on the memory of what is read at the same time. A reader that needs more than all of it gets all of it and runs alone.
 pub struct MemoryBudget {
@@ -97,6 +98,10 @@ impl SysvolRead for Throttled<'_> {
 
     fn has_exact_descriptors(&self) -> bool {
         self.inner.has_exact_descriptors()
+    }
+
+    fn file_entries(&self) -> Option<FileEntries> {
+        self.inner.file_entries()
     }
 }
 

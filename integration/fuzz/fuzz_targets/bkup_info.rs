@@ -1,3 +1,6 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| gpoctl_fuzz::bkup_info(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gpoctl_fuzz::assert_bounded("bkup_info", data);
+    gpoctl_fuzz::bkup_info(data);
+});

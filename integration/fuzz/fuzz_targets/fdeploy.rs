@@ -1,3 +1,6 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| gpoctl_fuzz::fdeploy(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gpoctl_fuzz::assert_bounded("fdeploy", data);
+    gpoctl_fuzz::fdeploy(data);
+});

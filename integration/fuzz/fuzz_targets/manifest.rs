@@ -1,3 +1,6 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| gpoctl_fuzz::manifest(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gpoctl_fuzz::assert_bounded("manifest", data);
+    gpoctl_fuzz::manifest(data);
+});

@@ -1,3 +1,6 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| gpoctl_fuzz::preferences(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gpoctl_fuzz::assert_bounded("preferences", data);
+    gpoctl_fuzz::preferences(data);
+});

@@ -1,3 +1,6 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| gpoctl_fuzz::scripts(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gpoctl_fuzz::assert_bounded("scripts", data);
+    gpoctl_fuzz::scripts(data);
+});

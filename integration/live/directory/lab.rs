@@ -77,18 +77,6 @@ impl Domain {
     }
 }
 
-/// Whether the lab is there; says so when it is not.
-pub fn lab(case: &str) -> bool {
-    let there = std::env::var_os("GPOCTL_LAB").is_some();
-    if !there {
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("not run: {case}: GPOCTL_LAB is not set\n"),
-        );
-    }
-    there
-}
-
 /// The SHA-256 of the DC's certificate, as openssl gets it.
 pub fn certificate_sha256(address: &str) -> String {
     let script = format!(

@@ -8,7 +8,7 @@ use gpoctl::model::extension_list::ExtensionList;
 use gpoctl::model::guid::Guid;
 use gpoctl::model::version::GpoVersion;
 
-use super::lab::{DST, SRC, lab};
+use super::lab::{DST, SRC};
 
 /// The objects of a class store with one package that uses what a signed integer cannot hold.
 fn class_store(domain: &str) -> Vec<DirectoryObject> {

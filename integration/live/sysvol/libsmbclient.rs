@@ -1,7 +1,5 @@
 //! What only the back end on libsmbclient has: encryption, Kerberos by the name of the server, sessions that break.
 
-#![expect(clippy::print_stdout, reason = "test code outside of test functions")]
-
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -14,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Folder, domain, lab, settings, var, wanted};
+use super::{Folder, domain, settings, var};
 
 const NEEDS_ROOT: &str =
     "port 445 of a loopback address, which needs root or net.ipv4.ip_unprivileged_port_start";
@@ -65,12 +63,8 @@ fn relay(listener: TcpListener) -> (tokio::task::JoinHandle<()>, Arc<Mutex<Vec<u
 }
 
 #[tokio::test]
+#[ignore = "needs the lab"]
 async fn sessions_are_encrypted_and_a_broken_one_is_no_missing_path() {
-    if !lab("sessions_are_encrypted_and_a_broken_one_is_no_missing_path")
-        || !wanted(SmbClientChoice::Libsmbclient)
-    {
-        return;
-    }
     let address = "127.0.0.97";
     let listener = TcpListener::bind((address, 445)).await.expect(NEEDS_ROOT);
     let (task, sent) = relay(listener);
@@ -105,12 +99,8 @@ async fn sessions_are_encrypted_and_a_broken_one_is_no_missing_path() {
 }
 
 #[tokio::test]
+#[ignore = "needs the lab"]
 async fn servers_that_do_not_answer_are_connect_errors() {
-    if !lab("servers_that_do_not_answer_are_connect_errors")
-        || !wanted(SmbClientChoice::Libsmbclient)
-    {
-        return;
-    }
     let error = no_session(&at("127.0.0.98")).await;
     assert!(error.message().contains("cannot reach"), "{error}");
     // The port is open, and nobody speaks.
@@ -126,7 +116,10 @@ async fn servers_that_do_not_answer_are_connect_errors() {
     );
 }
 
-/// Runs one of the cases below in a process of its own, where the name of the DC resolves to its address.
+/// Set in the process in which a test runs itself again.
+const INNER: &str = "GPOCTL_TEST_INNER";
+
+/// Runs a test again, in a process of its own in which the name of the domain controller resolves to its address.
 fn with_hosts_file(case: &str, cache: &str) {
     // Samba remembers addresses of names beyond the process; a home of its own gives the case a memory of its own.
     let home = tempfile::tempdir().unwrap();
@@ -159,6 +152,7 @@ fn with_hosts_file(case: &str, cache: &str) {
             "--nocapture",
             "--ignored",
         ])
+        .env(INNER, "1")
         .env("KRB5CCNAME", cache)
         .env("HOME", home.path())
         .output()
@@ -174,28 +168,6 @@ fn with_hosts_file(case: &str, cache: &str) {
     }
 }
 
-#[test]
-fn kerberos_by_name() {
-    if !lab("kerberos_by_name") || !wanted(SmbClientChoice::Libsmbclient) {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let cache = format!("FILE:{}", folder.path().join("cache").display());
-    with_hosts_file("without_tickets", &cache);
-    let mut kinit = Command::new("kinit")
-        .args(["-c", &cache, &var("USER")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let password = settings(SmbClientChoice::Libsmbclient, true).auth;
-    if let SmbAuth::KerberosPassword { password, .. } = password {
-        writeln!(kinit.stdin.take().unwrap(), "{}", password.expose_secret()).unwrap();
-    }
-    assert!(kinit.wait().unwrap().success());
-    with_hosts_file("with_tickets", &cache);
-}
-
 async fn works(auth: SmbAuth) {
     let settings = SmbSettings {
         auth,
@@ -209,8 +181,13 @@ async fn works(auth: SmbAuth) {
 }
 
 #[tokio::test]
-#[ignore = "run by kerberos_by_name"]
-async fn without_tickets() {
+#[ignore = "needs the lab"]
+async fn kerberos_by_name_without_tickets() {
+    if std::env::var_os(INNER).is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = format!("FILE:{}", folder.path().join("cache").display());
+        return with_hosts_file("kerberos_by_name_without_tickets", &cache);
+    }
     let before = std::env::var("KRB5CCNAME").unwrap();
     let with_password = settings(SmbClientChoice::Libsmbclient, true);
     let cache = SmbAuth::KerberosCache { path: None };
@@ -241,8 +218,24 @@ async fn without_tickets() {
 }
 
 #[tokio::test]
-#[ignore = "run by kerberos_by_name"]
-async fn with_tickets() {
+#[ignore = "needs the lab"]
+async fn kerberos_by_name_with_tickets() {
+    if std::env::var_os(INNER).is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = format!("FILE:{}", folder.path().join("cache").display());
+        let mut kinit = Command::new("kinit")
+            .args(["-c", &cache, &var("USER")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let password = settings(SmbClientChoice::Libsmbclient, true).auth;
+        if let SmbAuth::KerberosPassword { password, .. } = password {
+            writeln!(kinit.stdin.take().unwrap(), "{}", password.expose_secret()).unwrap();
+        }
+        assert!(kinit.wait().unwrap().success());
+        return with_hosts_file("kerberos_by_name_with_tickets", &cache);
+    }
     let own = std::env::var("KRB5CCNAME").unwrap();
     works(SmbAuth::KerberosCache { path: None }).await;
     let path = Some(own.strip_prefix("FILE:").unwrap().into());

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// already gone, the entry in manifest.xml is removed.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl backups delete /backups 7f2de5d7\n  gpoctl backups delete /backups '{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --yes"
+    after_help = "Examples:\n  gpoctl backups delete /backups 7f2de5d7\n  gpoctl backups delete /backups '{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' \\\n      --yes"
 )]
 pub(in crate::cli) struct DeleteArgs {
     /// Folder of backups
@@ -38,6 +38,7 @@ pub(in crate::cli) struct DeleteArgs {
 /// and damaged backups, and those of an unknown GPO or time, are never removed and do not count.
 #[derive(Debug, Args)]
 #[command(
+    override_usage = "gpoctl backups prune [OPTIONS] --keep-... <N> <DIR>",
     after_help = "Examples:\n  gpoctl backups prune /backups --keep-daily 14 --keep-monthly 12 --dry-run\n  gpoctl backups prune /backups --keep-last 3 --yes"
 )]
 pub(in crate::cli) struct PruneArgs {

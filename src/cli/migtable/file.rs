@@ -1,15 +1,15 @@
-//! Tables on the local disk: read whole, replaced whole.
+//! Tables on the local disk, which are read and replaced as a whole.
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
 
+use crate::backup::folder::{Folder, SHARED_FILE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{MAX_BYTES, MigTable};
 use crate::migration::table;
 
-/// Reads a table, and gives the file name that messages call it by.
+/// Reads a table; returns the file name for messages too.
 pub(in crate::cli) fn load(path: &Path) -> Result<(String, MigTable)> {
     let name = name(path);
     let table = table::read(&name, &bytes(path)?)?;
@@ -38,72 +38,40 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
                 format!("cannot read the migration table {}", path.display()),
             )
             .with_source(cause)
-            .with_hint("name a .migtable file, or make one: gpoctl migtable new FILE")
+            .with_hint("name a .migtable file, or create one: gpoctl migtable new FILE")
         })?;
     Ok(bytes)
 }
 
-/// Makes the file of a table.
+/// Creates the file of a table.
 ///
 /// # Errors
-/// [`ErrorKind::Conflict`] when there is one; it is not touched.
+/// [`ErrorKind::Conflict`] when it exists; it is not changed.
 pub(super) fn create(path: &Path, table: &MigTable) -> Result<()> {
-    let written = write(path, table, Permissions::from_mode(0o666)).and_then(|file| {
-        file.persist_noclobber(path)
-            .map(drop)
-            .map_err(|error| error.error)
-    });
+    let written = Folder::of_file(path)
+        .and_then(|(folder, name)| folder.add(name, &table.to_bytes(), SHARED_FILE));
     match written {
         Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Err(Error::new(
             ErrorKind::Conflict,
-            format!("{} exists already", path.display()),
+            format!("{} already exists", path.display()),
         )
-        .with_hint("choose another name, or change the table with set, remove and populate")),
-        written => written
-            .and_then(|()| sync_folder(path))
-            .map_err(|cause| not_written(path, cause)),
+        .with_hint(
+            "choose another name, or change the table: gpoctl migtable set, remove, populate",
+        )),
+        written => written.map_err(|cause| not_written(path, cause)),
     }
 }
 
-/// Replaces the file of a table; whoever reads it meanwhile sees the old one or the new one, whole. A symbolic link stays,
-/// and so do the permissions.
+/// Replaces the file of a table; a concurrent reader sees either the old table or the new one, complete. A symbolic link and the
+/// permissions are kept.
 pub(super) fn replace(path: &Path, table: &MigTable) -> Result<()> {
     let replaced = || -> io::Result<()> {
-        let target: PathBuf = fs::canonicalize(path)?;
-        let permissions = fs::metadata(&target)?.permissions();
-        let file = write(&target, table, permissions.clone())?;
-        // The mode of creation went through the umask.
-        file.as_file().set_permissions(permissions)?;
-        file.persist(&target).map_err(|error| error.error)?;
-        sync_folder(&target)
+        let target = fs::canonicalize(path)?;
+        let (folder, name) = Folder::of_file(&target)?;
+        let mode = folder.mode_of(name)?;
+        folder.replace_with_mode(name, &table.to_bytes(), mode)
     };
     replaced().map_err(|cause| not_written(path, cause))
-}
-
-/// Writes a table beside its place, synced.
-fn write(
-    path: &Path,
-    table: &MigTable,
-    permissions: Permissions,
-) -> io::Result<tempfile::NamedTempFile> {
-    let mut file = tempfile::Builder::new()
-        .prefix(".gpoctl-")
-        .permissions(permissions)
-        .tempfile_in(folder(path))?;
-    file.write_all(&table.to_bytes())?;
-    file.as_file().sync_all()?;
-    Ok(file)
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(folder(path))?.sync_all()
 }
 
 fn not_written(path: &Path, cause: io::Error) -> Error {
@@ -116,6 +84,9 @@ fn not_written(path: &Path, cause: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::formats::migtable::{Destination, EntryType};
 

@@ -12,25 +12,26 @@ use crate::migration::fill::{Definitions, fill};
 
 /// Fill in a template
 ///
-/// A template has %name% where a value is to stand, in sources or destinations. Every placeholder of a destination needs a
-/// value; variables of Windows in UNC paths, such as %USERNAME%, stay unless they are given one. The template is not changed.
+/// A template contains placeholders such as %domaindns% in sources or destinations. Every placeholder in a destination needs a
+/// value. Windows variables in UNC paths, such as %USERNAME%, are kept unless they are given a value. The template itself is not
+/// changed.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl migtable fill tier0.migtable --define domaindns=corp.example --define NetBios=CORP --out corp.migtable\n  gpoctl migtable fill tier0.migtable --define \"t0-global=Tier 0 Admins\" --define domaindns=corp.example --out corp.migtable --overwrite"
+    after_help = "Examples:\n  gpoctl migtable fill tier0.migtable --out corp.migtable \\\n      --define domaindns=corp.example --define NetBios=CORP\n  gpoctl migtable fill tier0.migtable --out corp.migtable --overwrite \\\n      --define \"t0-global=Tier 0 Admins\" --define domaindns=corp.example"
 )]
 pub(in crate::cli) struct FillArgs {
-    /// The template
+    /// Template
     file: PathBuf,
 
-    /// What stands in the place of %NAME%; case makes no difference to the name
+    /// Value of the placeholder %NAME%; case makes no difference
     #[arg(long, value_name = "NAME=VALUE", required = true)]
     define: Vec<String>,
 
-    /// The table to make
+    /// Migration table to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
-    /// Replace the table if it is there
+    /// Replace the table if it exists
     #[arg(long)]
     overwrite: bool,
 }

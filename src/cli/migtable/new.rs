@@ -9,15 +9,15 @@ use crate::cli::ui::Ui;
 use crate::error::Result;
 use crate::formats::migtable::MigTable;
 
-/// Make an empty table
+/// Create an empty table
 ///
-/// The file is in GPMC's form: UTF-16 with byte order mark, CRLF. One that exists is not touched.
+/// The file is UTF-16 with a byte order mark and CRLF line ends, as GPMC writes it. An existing file is not changed.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl migtable new lab.migtable\n  gpoctl migtable new lab.migtable && gpoctl migtable populate lab.migtable --from-backup '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}'"
+    after_help = "Examples:\n  gpoctl migtable new lab.migtable\n  gpoctl migtable new lab.migtable --json"
 )]
 pub(in crate::cli) struct NewArgs {
-    /// The file to make
+    /// File to create
     file: PathBuf,
 }
 

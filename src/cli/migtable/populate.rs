@@ -18,36 +18,37 @@ use crate::model::snapshot::GpoSnapshot;
 use crate::operations::progress::Phase;
 use crate::operations::read::{read_gpo, take_inventory};
 
-/// Add a row for everything that backups or GPOs refer to
+/// Add rows for everything that backups or GPOs refer to
 ///
-/// What GPMC inventories gets a row in GPMC's words: sAMAccountName@dns.domain, well-known principals by name, the folder of
-/// a package or script. What only gpoctl finds (Registry.pol, Preferences, …) gets one too, listed apart; leave that out with
-/// --scope gpmc. Rows that are there stay as they are. A table that is not there yet is made. What
-/// cannot be read is left out with a warning, and the exit status is 3.
+/// References that GPMC finds get a row as GPMC writes it: sAMAccountName@dns.domain, well-known principals by name, the folder of
+/// a package or script. References that only gpoctl finds, such as those in Registry.pol and Preferences, are listed separately;
+/// --scope gpmc leaves them out. Existing rows are unchanged, and the table is created if it does not exist. A GPO or backup
+/// that cannot be read is left out with a warning, and the exit status is 3.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl migtable populate lab.migtable --from-backup '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}'\n  gpoctl migtable populate lab.migtable --from-gpo \"Workstation Security\" \"Logon Scripts\" --domain corp.example --relative"
+    override_usage = "gpoctl migtable populate [OPTIONS] <FILE> --from-backup <BACKUP>...\n       gpoctl migtable populate [OPTIONS] <FILE> --from-gpo <GPO>...\n       gpoctl migtable populate [OPTIONS] <FILE> --all",
+    after_help = "Examples:\n  gpoctl migtable populate lab.migtable --backup-dir /backups --all\n  gpoctl migtable populate lab.migtable --relative \\\n      --from-gpo \"Workstation Security\" \"Logon Scripts\" --domain corp.example"
 )]
 pub(in crate::cli) struct PopulateArgs {
-    /// The table
+    /// Migration table; created if it does not exist
     file: PathBuf,
 
     #[command(flatten)]
     from: FromArgs,
 
-    /// Folder to look for backups in; --all means every backup in it
+    /// Folder of backups; with --all, every backup in it
     #[arg(long, value_name = "DIR", conflicts_with = "from_gpo")]
     backup_dir: Option<PathBuf>,
 
-    /// Principals that stand only in the permissions of the GPO too
+    /// Include principals that appear only in the permissions of the GPO
     #[arg(long)]
     include_dacl: bool,
 
-    /// New rows of users, groups and computers of a domain say "by relative name", not "same as source"
+    /// Set new rows of users, groups and computers to "by relative name" instead of "same as source"
     #[arg(long)]
     relative: bool,
 
-    /// What gets a row: all that is found, or what GPMC inventories
+    /// Add references found anywhere, or only those that GPMC finds
     #[arg(long, value_enum, value_name = "SCOPE", default_value = "all")]
     scope: ScopeChoice,
 
@@ -59,11 +60,11 @@ pub(in crate::cli) struct PopulateArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct FromArgs {
-    /// Folders of backups; or IDs, beginnings of IDs, or names of GPOs, with --backup-dir
+    /// Backups to read: {ID} folders; with --backup-dir also IDs, unique ID prefixes or GPO names
     #[arg(long, value_name = "BACKUP", num_args = 1..)]
     from_backup: Vec<String>,
 
-    /// Display names, GUIDs, or unambiguous beginnings of GUIDs
+    /// Live GPOs to read: display names, GUIDs or unique GUID prefixes
     #[arg(long, value_name = "GPO", num_args = 1..)]
     from_gpo: Vec<String>,
 
@@ -106,7 +107,7 @@ pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
     }
     let merged = merge(&mut table, found).map_err(|cause| {
         Error::new(ErrorKind::BadInput, cause.to_string())
-            .with_hint("the table was not changed; look at the row in the GPO")
+            .with_hint("the table was not changed; check the reference in the GPO")
     })?;
     messages.extend(merged.messages.iter().cloned());
     let added = count(&merged, |placed| *placed == RowOutcome::Added);
@@ -156,10 +157,10 @@ struct Read {
 }
 
 impl Read {
-    /// Notes what became of one GPO or backup, which messages call by this name.
+    /// Records one GPO or backup, under its name in messages.
     ///
     /// # Errors
-    /// The error when somebody stopped it.
+    /// The error when it was cancelled.
     fn note(&mut self, name: &str, read: Result<GpoSnapshot>) -> Result<()> {
         match read {
             Ok(snapshot) => self.snapshots.push(snapshot),
@@ -178,7 +179,9 @@ impl Read {
                 "not-read",
                 format!("\"{}\" was left out: {why}", printable(name)),
             )
-            .with_hint("the table lacks its rows; run this again when it can be read"),
+            .with_hint(
+                "its references are missing from the table; run this again when it can be read",
+            ),
         );
     }
 
@@ -200,7 +203,7 @@ fn count(merged: &Merged, which: impl Fn(&RowOutcome) -> bool) -> usize {
         .count()
 }
 
-/// The GPOs as they are in the domain.
+/// Live GPOs.
 async fn live(args: &PopulateArgs, ui: &Ui) -> Result<Read> {
     let session = args.connection.connect().await?;
     let gpos = if args.from.all {
@@ -241,7 +244,7 @@ async fn stored(args: &PopulateArgs, messages: &mut Vec<StatusMessage>) -> Resul
                 } else {
                     all.miss(
                         &path,
-                        "it stands in manifest.xml, and its folder is not there",
+                        "manifest.xml lists it, but its folder does not exist",
                     );
                 }
             }
@@ -251,10 +254,11 @@ async fn stored(args: &PopulateArgs, messages: &mut Vec<StatusMessage>) -> Resul
     for spec in specs {
         let read = match read_backup(spec.clone(), args.backup_dir.clone()).await {
             Ok(backup) => {
+                let damage = backup.damage_warnings();
                 messages.extend(
-                    backup
-                        .problems
+                    damage
                         .into_iter()
+                        .chain(backup.problems)
                         .map(|problem| problem.of_gpo(&backup.snapshot.display_name)),
                 );
                 Ok(backup.snapshot)
@@ -266,7 +270,7 @@ async fn stored(args: &PopulateArgs, messages: &mut Vec<StatusMessage>) -> Resul
     all.finish()
 }
 
-/// What an item came to, in one word.
+/// The outcome of an item, in one word.
 fn action(placed: &RowOutcome) -> &'static str {
     match placed {
         RowOutcome::Added => "added",
@@ -297,7 +301,7 @@ fn as_json(table: &MigTable, item: &RowCandidate, placed: &RowOutcome) -> serde_
     })
 }
 
-/// What GPMC inventories, then what only gpoctl finds.
+/// The references that GPMC finds, then those that only gpoctl finds.
 fn show(merged: &Merged, ui: &Ui) {
     let line = |(item, placed): &(RowCandidate, RowOutcome)| {
         let mut note = match placed {
@@ -341,7 +345,7 @@ fn show(merged: &Merged, ui: &Ui) {
         );
     }
     if !all.is_empty() {
-        ui.heading("Only gpoctl finds these; GPMC leaves them as they are, also with a row");
+        ui.heading("References that only gpoctl finds; GPMC does not map them, even with a row");
         ui.table(
             &["ROW", "TYPE", "SOURCE", "NAME", "PLACE"],
             all.into_iter().map(line).collect(),

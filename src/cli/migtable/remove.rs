@@ -12,13 +12,13 @@ use crate::message::printable;
 /// Remove the row of a source
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl migtable remove lab.migtable Helpdesk@src.example\n  gpoctl migtable remove lab.migtable '\\\\fs1\\profiles$'"
+    after_help = "Examples:\n  gpoctl migtable remove lab.migtable Helpdesk@corp.example\n  gpoctl migtable remove lab.migtable '\\\\fs1\\profiles$'"
 )]
 pub(in crate::cli) struct RemoveArgs {
-    /// The table
+    /// Migration table
     file: PathBuf,
 
-    /// The source as it stands in the table; case makes no difference
+    /// Source of the row; case makes no difference
     source: String,
 }
 
@@ -33,13 +33,13 @@ pub(super) fn run(args: &RemoveArgs, ui: &Ui) -> Result<u8> {
                 printable(&args.source)
             ),
         )
-        .with_hint("write the source as gpoctl migtable show gives it")
+        .with_hint("use the source as gpoctl migtable show prints it")
     })?;
     if !table.remove(&args.source) {
         return Err(Error::new(
             ErrorKind::BadInput,
             format!(
-                "migration table {}: the row in line {} cannot be taken out",
+                "migration table {}: the row in line {} cannot be removed",
                 printable(&name),
                 row.element.line
             ),

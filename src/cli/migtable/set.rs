@@ -11,22 +11,23 @@ use crate::formats::migtable::{Destination, EntryType};
 use crate::message::{Severity, StatusMessage, printable};
 use crate::migration::table::{MigrationTable, TEMPLATE};
 
-/// Add a row, or change the one a source has
+/// Add or change the row of a source
 ///
-/// A row that is changed keeps its place and the spelling of its source; case makes no difference. A new row comes last and
-/// needs a type. What no domain could make right is refused, such as --none for a UNC path.
+/// Sources are compared without regard to case. A changed row keeps its position and the spelling of its source. A new row is
+/// added at the end and needs --type. A row that cannot be valid in any domain, such as --none for a UNC path, is refused.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl migtable set lab.migtable Helpdesk@src.example --type GlobalGroup --to Support@dst.example\n  gpoctl migtable set lab.migtable '\\\\fs1\\profiles$' --type UNCPath --to '\\\\fs9\\profiles$'"
+    override_usage = "gpoctl migtable set [OPTIONS] <FILE> <SOURCE> --to <DESTINATION>\n       gpoctl migtable set [OPTIONS] <FILE> <SOURCE> --same|--none|--relative",
+    after_help = "Examples:\n  gpoctl migtable set lab.migtable Helpdesk@corp.example \\\n      --type GlobalGroup --to Support@lab.example\n  gpoctl migtable set lab.migtable '\\\\fs1\\profiles$' \\\n      --type UNCPath --to '\\\\fs9\\profiles$'"
 )]
 pub(in crate::cli) struct SetArgs {
-    /// The table
+    /// Migration table
     file: PathBuf,
 
-    /// The reference to map: NAME@dns.domain, DOMAIN\NAME, a SID, a bare name, or \\server\share
+    /// Reference to map: NAME@dns.domain, DOMAIN\NAME, SID, plain name, or \\server\share
     source: String,
 
-    /// What the source is; a row that exists keeps its type unless this is given
+    /// Type of the source; an existing row keeps its type by default
     #[arg(long = "type", value_enum, value_name = "TYPE", ignore_case = true)]
     kind: Option<TypeChoice>,
 
@@ -38,19 +39,19 @@ pub(in crate::cli) struct SetArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct DestinationArgs {
-    /// It becomes this principal or path
+    /// Map it to this principal or path
     #[arg(long, value_name = "DESTINATION")]
     to: Option<String>,
 
-    /// It stays as it is
+    /// Keep it unchanged
     #[arg(long)]
     same: bool,
 
-    /// It is taken out of every setting
+    /// Remove it from every setting
     #[arg(long)]
     none: bool,
 
-    /// It becomes the principal of the same name in the target domain
+    /// Map it to the principal of the same name in the target domain
     #[arg(long)]
     relative: bool,
 }
@@ -78,7 +79,7 @@ pub(super) fn run(args: SetArgs, ui: &Ui) -> Result<u8> {
             Error::new(
                 ErrorKind::Usage,
                 format!(
-                    "source \"{}\" has no row yet, and a new one needs a type",
+                    "source \"{}\" has no row yet, and a new row needs a type",
                     printable(&args.source)
                 ),
             )
@@ -89,7 +90,7 @@ pub(super) fn run(args: SetArgs, ui: &Ui) -> Result<u8> {
         .map_err(|cause| Error::new(ErrorKind::Usage, cause.to_string()))?;
     let row = table
         .get(&args.source)
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "the row that was set is not there"))?;
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "the row was not added"))?;
     let checked = MigrationTable::new(&name, &table);
     let findings: Vec<StatusMessage> = checked
         .rows()

@@ -11,10 +11,10 @@ use crate::error::Result;
 /// Show the rows of a table
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl migtable show lab.migtable\n  gpoctl migtable show lab.migtable --json | jq -r '.rows[] | select(.option == \"same-as-source\") | .source'"
+    after_help = "Examples:\n  gpoctl migtable show lab.migtable\n  gpoctl migtable show lab.migtable --json \\\n      | jq -r '.rows[] | select(.option == \"same-as-source\") | .source'"
 )]
 pub(in crate::cli) struct ShowArgs {
-    /// The table
+    /// Migration table
     file: PathBuf,
 }
 

@@ -15,26 +15,25 @@ use crate::migration::suggest::{
 
 /// Fill in destinations that are certain in the target domain
 ///
-/// A row that says "same as source" gets a destination when the target has a principal of the same name and the same type.
-/// Everything else is listed with the names that come closest, and left for you: see set. Rows with any other destination
-/// are not touched.
+/// A row that is set to "same as source" gets a destination if the target domain has a principal of the same name and type. The
+/// others are listed with the closest names; set them with gpoctl migtable set. Rows with any other destination are unchanged.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl migtable suggest lab.migtable --domain dst.example\n  gpoctl migtable suggest lab.migtable --domain dst.example --from src.example --dry-run"
+    after_help = "Examples:\n  gpoctl migtable suggest lab.migtable --domain lab.example\n  gpoctl migtable suggest lab.migtable --from corp.example \\\n      --domain lab.example --dry-run"
 )]
 pub(in crate::cli) struct SuggestArgs {
-    /// The table
+    /// Migration table
     file: PathBuf,
 
-    /// The source domain, which has a profile: it is asked who the SIDs of rows are
+    /// Source domain (needs a profile), to look up the SIDs in the table
     #[arg(long, value_name = "DOMAIN", conflicts_with = "source_domain")]
     from: Option<String>,
 
-    /// Name of the source domain, when the table names several
+    /// Name of the source domain, if the table names several
     #[arg(long, value_name = "NAME")]
     source_domain: Option<String>,
 
-    /// Say what is certain and leave the table as it is
+    /// Show what would be filled in and leave the table unchanged
     #[arg(long)]
     dry_run: bool,
 
@@ -77,14 +76,18 @@ pub(in crate::cli) async fn run(args: SuggestArgs, ui: &Ui) -> Result<u8> {
         ui.table(&["LINE", "TYPE", "SOURCE", "DESTINATION"], filled);
     }
     if open > 0 {
-        ui.heading("Left for you");
+        ui.heading("To be set by hand");
         for suggestion in &suggestions {
             show_open(suggestion, ui);
         }
     }
-    let done = if args.dry_run { "certain" } else { "filled in" };
+    let done = if args.dry_run {
+        "would be filled in"
+    } else {
+        "filled in"
+    };
     ui.say(&format!(
-        "{}: {} {done}, {open} left for you",
+        "{}: {} {done}, {open} to be set by hand",
         args.file.display(),
         counted(certain, "row")
     ));

@@ -24,27 +24,26 @@ use crate::model::unc_path::UncPath;
 use crate::operations::read::{read_gpo, take_inventory};
 use crate::sysvol::probe;
 
-/// How long a host may take to answer when nobody says otherwise.
+/// How long a host may take to answer by default.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Find what is wrong with a table
+/// Check a table for mistakes
 ///
-/// The file and its rows are checked always; with --against, what the rows name is compared with what GPOs refer to; with
-/// --domain, every destination is looked up in the target. Nothing is changed anywhere. The exit status is 1 with
-/// an error, 4 with a warning and no error, and otherwise 0.
+/// Checks the file and its rows. With --against, also checks that the rows match the references of GPOs; with --domain, also looks
+/// up every destination in the target domain. Nothing is changed.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl migtable validate lab.migtable --against '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --domain dst.example\n  gpoctl migtable validate lab.migtable --against \"Workstation Security\" --from src.example --domain dst.example --strict"
+    after_help = "Examples:\n  gpoctl migtable validate lab.migtable --domain lab.example \\\n      --against '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}'\n  gpoctl migtable validate lab.migtable --domain lab.example --strict \\\n      --from corp.example --against \"Workstation Security\""
 )]
 pub(in crate::cli) struct ValidateArgs {
-    /// The table
+    /// Migration table
     file: PathBuf,
 
-    /// Backups it is for: folders; or IDs, beginnings of IDs, or names of GPOs, with --backup-dir
+    /// Backups to check against: {ID} folders; with --backup-dir also IDs, unique ID prefixes or GPO names
     #[arg(long, value_name = "BACKUP|GPO", num_args = 1..)]
     against: Vec<String>,
 
-    /// Folder to look for the backups in
+    /// Folder of the --against backups
     #[arg(
         long,
         value_name = "DIR",
@@ -53,27 +52,27 @@ pub(in crate::cli) struct ValidateArgs {
     )]
     backup_dir: Option<PathBuf>,
 
-    /// What --against names are GPOs of this domain, which has a profile
+    /// Treat the --against names as GPOs of this domain (needs a profile)
     #[arg(long, value_name = "DOMAIN", requires = "against")]
     from: Option<String>,
 
-    /// A reference without a row is an error
+    /// Report a reference without a row as an error
     #[arg(long, requires = "against")]
     exclusive: bool,
 
-    /// Which references count: all, or those that GPMC maps
+    /// Check references found anywhere, or only those that GPMC maps
     #[arg(long, value_enum, value_name = "SCOPE", default_value = "all")]
     scope: ScopeChoice,
 
-    /// How UNC paths are compared with the table: whole, or by the longest prefix of whole components
+    /// Use a UNC row for exactly that path, or for every path below it
     #[arg(long, value_enum, value_name = "HOW", default_value = "exact")]
     unc_match: UncChoice,
 
-    /// Ask this host, and no other, whether it answers over SMB; nobody logs in
+    /// Test whether HOST, and no other, answers over SMB; no login is attempted
     #[arg(long, value_name = "HOST")]
     probe_unc: Vec<String>,
 
-    /// Warnings count as errors
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
 
@@ -167,10 +166,13 @@ async fn snapshots(args: &ValidateArgs, ui: &Ui) -> Result<Vec<GpoSnapshot>> {
                 .await
                 .map_err(|error| match &args.backup_dir {
                     None if error.kind() == ErrorKind::NotFound => error.with_hint(
-                        "name the {ID} folder, or give --backup-dir; for a GPO, name its domain with --from",
+                        "name the {ID} folder, or use --backup-dir; for a live GPO, use --from DOMAIN",
                     ),
                     _ => error,
                 })?;
+            for message in backup.damage_warnings() {
+                ui.message(&message);
+            }
             snapshots.push(backup.snapshot);
         }
         return Ok(snapshots);
@@ -213,9 +215,9 @@ async fn probe_host(
     if rows.is_empty() {
         return Err(Error::new(
             ErrorKind::Usage,
-            format!("no row of the table leads to the host {host}, so it was not asked"),
+            format!("no row of the table has a path on the host {host}, so it was not tested"),
         )
-        .with_hint("name a host as it stands in a destination \\\\HOST\\share"));
+        .with_hint("use the host name of a destination \\\\HOST\\share"));
     }
     let Err(silent) = probe::answers(host, timeout).await else {
         return Ok(Vec::new());
@@ -224,7 +226,7 @@ async fn probe_host(
         let text = format!("UNC path \"{}\": {silent}", printable(path.as_str()));
         StatusMessage::warning("unc-host-silent", text)
             .at(table.place(row))
-            .with_hint("check the name and the network; it may answer to the clients all the same")
+            .with_hint("check the name and the network; clients may still be able to reach it")
     });
     Ok(attach_to_rows(table, messages.collect()))
 }

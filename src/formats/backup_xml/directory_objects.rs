@@ -3,7 +3,7 @@
 use super::{DsChild, DsObject, Entry, Extension};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 
-/// The attributes of a package in GPMC's order, each with the kind of its element.
+/// The attributes of a package in GPMC's order, each with its element type.
 const PACKAGE: &[(&str, AttributeValues)] = &[
     ("objectGUID", AttributeValues::Binary(Vec::new())),
     ("cOMClassID", AttributeValues::MultiString(Vec::new())),
@@ -55,8 +55,8 @@ fn is_empty(values: &AttributeValues) -> bool {
     }
 }
 
-/// The objects that were saved, parents first; without the patterns and without attributes that have no value. A DN is
-/// split at its commas; one that does not end in a variable of GPMC's is not an object below the GPO and left out.
+/// The saved objects, parents first, without patterns and without empty attributes. A DN that does not end in one of
+/// GPMC's variables is not an object below the GPO and is skipped.
 pub fn read_objects(extensions: &[Extension]) -> Vec<DirectoryObject> {
     let mut found = Vec::new();
     for entry in extensions.iter().flat_map(|extension| &extension.entries) {
@@ -124,7 +124,7 @@ fn rdns(path: &str) -> Option<Vec<String>> {
     Some(rdns)
 }
 
-/// How the paths of objects and files are written: what only the writer of a backup knows.
+/// The paths of objects and files, which only the writer of a backup knows.
 pub struct DsPaths<'a> {
     /// The DN of the GPO.
     pub gpo_dn: &'a str,
@@ -132,8 +132,8 @@ pub struct DsPaths<'a> {
     pub script: &'a dyn Fn(&str, &str) -> Option<Entry>,
 }
 
-/// The `DSObject` of the class store of one half, `Machine` or `User`, with its packages, from the objects of a snapshot;
-/// `None` when that half has no class store. Objects that are not part of a class store are not in it: see
+/// The `DSObject` of the class store of one half, `Machine` or `User`, with its packages, from the objects of a
+/// snapshot; `None` when that half has no class store. Objects that are not part of a class store are left out: see
 /// [`is_in_class_store`].
 pub fn class_store(objects: &[DirectoryObject], half: &str, paths: &DsPaths<'_>) -> Option<Entry> {
     let at = |names: &[&str]| -> Option<&DirectoryObject> {
@@ -173,7 +173,7 @@ pub fn class_store(objects: &[DirectoryObject], half: &str, paths: &DsPaths<'_>)
     packages
         .children
         .push(DsChild::Entry(Entry::Object(pattern)));
-    // GPMC writes nothing of the object that holds the packages, and of the class store these attributes alone.
+    // GPMC does not write the container of the packages, and writes only these attributes of the class store.
     let mut class_store = ds_object(paths, half, &["cn=Class Store"], "classStore");
     class_store
         .children
@@ -182,7 +182,7 @@ pub fn class_store(objects: &[DirectoryObject], half: &str, paths: &DsPaths<'_>)
     Some(Entry::Object(class_store))
 }
 
-/// Whether this is a class store, what holds its packages, or a package.
+/// Whether this is a class store, the container of its packages, or a package.
 pub fn is_in_class_store(object: &DirectoryObject) -> bool {
     ["Machine", "User"].iter().any(|half| {
         has_path(object, &["Class Store"], half)
@@ -191,8 +191,8 @@ pub fn is_in_class_store(object: &DirectoryObject) -> bool {
     })
 }
 
-/// Whether [`class_store`] writes all there is of this object. Of a class store GPMC's format has four attributes and no
-/// descriptor.
+/// Whether [`class_store`] writes everything of this object. For a class store, GPMC's format has four attributes and
+/// no descriptor.
 pub fn is_whole_in_class_store(object: &DirectoryObject) -> bool {
     let known = |attribute: &DirectoryAttribute| {
         CLASS_STORE
@@ -307,7 +307,7 @@ fn parts(store: &DirectoryObject, paths: &DsPaths<'_>) -> Vec<DsChild> {
         .filter_map(|name| find(store, name))
         .map(|attribute| {
             let mut attribute = attribute.clone();
-            // The display name of a class store is the DN of its GPO, which must not stand literally in a backup.
+            // The display name of a class store is the DN of its GPO, which must not be literal in a backup.
             if let AttributeValues::String(Some(text)) = &attribute.values
                 && text
                     .get(..7)

@@ -1,4 +1,4 @@
-//! Backup.xml in the form GPMC writes it, down to the empty lines that stand for handlers with nothing to save.
+//! Writes Backup.xml as GPMC does, including the empty lines for handlers that saved nothing.
 
 use std::fmt::Write as _;
 
@@ -7,11 +7,11 @@ use crate::formats::xml_tree::{cdata, escape};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute};
 use crate::model::snapshot::InventoryPrincipal;
 
-/// The registry handler stands first and always.
+/// The registry handler, which is always present and first.
 const REGISTRY: &str = "{35378EAC-683F-11D2-A89A-00C04FBBCFA2}";
-/// The handler of everything else stands last and always.
+/// The handler of everything else, which is always present and last.
 const UNKNOWN: &str = "{F15C46CD-82A0-4C2D-A210-5D0D3182A418}";
-/// The handlers between those two, in GPMC's order; `None` stands for one that was never seen.
+/// The handlers between those two, in GPMC's order; `None` is a handler that was never observed.
 const SLOTS: [Option<&str>; 9] = [
     None,
     Some("{25537BA6-77A8-11D2-9B6C-0000F8080861}"),
@@ -31,7 +31,7 @@ const LINE: &str = "            ";
 pub(super) fn write(backup: &BackupXml) -> Vec<u8> {
     let mut xml = String::new();
     xml.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>");
-    // Part of the format: every writer of it puts this comment before the root element.
+    // Part of the format: every writer puts this comment before the root element.
     xml.push_str("<!-- Copyright (c) Microsoft Corporation.  All rights reserved. -->");
     // Writing to a String cannot fail, here and below.
     let _ = write!(
@@ -60,7 +60,7 @@ fn list<T>(xml: &mut String, name: &str, items: &[T], write_item: impl Fn(&mut S
     let _ = write!(xml, "</{name}>");
 }
 
-/// An element with its text as CDATA, or closed in itself without text.
+/// Writes an element with its text as CDATA, or an empty tag without text.
 fn value(xml: &mut String, name: &str, text: &str) {
     let _ = if text.is_empty() {
         write!(xml, "<{name}/>")
@@ -171,14 +171,14 @@ fn start(xml: &mut String, extension: &Extension) {
     );
 }
 
-/// A block with one entry per line.
+/// Writes a block with one entry per line.
 fn block(xml: &mut String, extension: &Extension) {
     xml.push_str(FIELD);
     start(xml, extension);
     xml.push_str("\r\n");
     let mut entries = extension.entries.iter().peekable();
     if extension.id.eq_ignore_ascii_case(REGISTRY) {
-        // Each half has a line in this block, empty without a registry.pol.
+        // The computer and the user configuration have a line each, empty without a registry.pol.
         for half in ["%GPO_MACH_FSPATH%", "%GPO_USER_FSPATH%"] {
             match entries
                 .next_if(|next| matches!(next, Entry::File(file) if file.path.starts_with(half)))
@@ -248,7 +248,7 @@ fn ds_object(xml: &mut String, object: &DsObject) {
     xml.push_str("<DSObject");
     let path = ("Path", Some(object.path.as_str()));
     let class = ("ObjectClass", Some(object.object_class.as_str()));
-    // GPMC writes what a pattern found with the class before the path.
+    // For objects matched by a pattern, GPMC writes the class before the path.
     let found = object.re_evaluate_function.as_deref() == Some("SIProcessPackageObject");
     attributes(xml, if found { [class, path] } else { [path, class] });
     attributes(

@@ -7,7 +7,7 @@ use crate::model::security_descriptor::{SecurityDescriptor, ace_flag};
 /// The namespace of descriptors.
 const SECURITY: &str = "http://www.microsoft.com/GroupPolicy/Types/Security";
 
-/// The content of a `SecurityDescriptor` element; `sddl` is the descriptor as text.
+/// Writes the content of a `SecurityDescriptor` element; `sddl` is the descriptor as text.
 pub(super) fn descriptor(
     report: &mut Report,
     descriptor: &SecurityDescriptor,
@@ -27,7 +27,7 @@ pub(super) fn descriptor(
         report.open(&tag("Permissions"));
         report.flag("InheritsFromParent", !descriptor.is_dacl_protected());
         for grant in grants(&dacl.aces, what) {
-            // GPMC never names CREATOR OWNER, whose entry is for what is below a GPO.
+            // GPMC never lists CREATOR OWNER, whose entry applies only to child objects.
             if what != SecuredObject::Gpo || !grant.below_only() {
                 write(report, &grant, what);
             }
@@ -37,7 +37,7 @@ pub(super) fn descriptor(
     report.flag(&tag("AuditingPresent"), descriptor.sacl.is_some());
 }
 
-/// One grant.
+/// Writes one grant.
 fn write(report: &mut Report, grant: &Grant<'_>, what: SecuredObject) {
     report.open("TrusteePermissions");
     report.principal("Trustee", grant.sid);
@@ -76,8 +76,8 @@ fn write(report: &mut Report, grant: &Grant<'_>, what: SecuredObject) {
     report.close();
 }
 
-/// The content of a `SecurityDescriptor` element where there is no descriptor, or one that cannot be read: then it stands as
-/// it is.
+/// Writes the content of a `SecurityDescriptor` element without a descriptor, or with one that cannot be parsed, whose
+/// text is written unchanged.
 pub(super) fn none(report: &mut Report, sddl: &str) {
     let tag = |name: &str| format!("{name} xmlns=\"{SECURITY}\"");
     if !sddl.is_empty() {

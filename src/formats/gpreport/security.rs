@@ -7,7 +7,7 @@ use crate::formats::ini::{self, IniLine};
 use crate::model::grant::SecuredObject;
 use crate::model::sddl::from_sddl;
 
-/// Password and lockout settings of `[System Access]`, and what GPMC counts them under.
+/// Password and lockout settings of `[System Access]`, with their category in GPMC.
 const ACCOUNT: &[(&str, &str)] = &[
     ("MinimumPasswordAge", "Password"),
     ("MaximumPasswordAge", "Password"),
@@ -19,7 +19,7 @@ const ACCOUNT: &[(&str, &str)] = &[
     ("ResetLockoutCount", "Account Lockout"),
     ("LockoutDuration", "Account Lockout"),
 ];
-/// Settings that are yes or no.
+/// Boolean settings.
 const BOOLEAN: &[&str] = &[
     "PasswordComplexity",
     "ClearTextPassword",
@@ -29,8 +29,8 @@ const BOOLEAN: &[&str] = &[
 const NUMBER: u32 = 4;
 const LIST: u32 = 7;
 
-/// The place of a setting in the extension: GPMC has them in the order in which its editor shows them, whatever the order of the
-/// template.
+/// The sort key of a setting in the extension: GPMC writes settings in the order of its editor, whatever the order of
+/// the template.
 fn place(line: &IniLine<'_>, setting: &Setting<'_>) -> u8 {
     match setting {
         Setting::Other { key, .. } if line.is_in("System Access") => {
@@ -65,7 +65,7 @@ pub(super) fn write(report: &mut Report, template: &GptTmpl) {
                 listed(report, &line, members);
                 report.close();
             }
-            // A group has two lines and is one element.
+            // The two lines of a group become one element.
             Setting::GroupMembership { .. } if groups_written => {}
             Setting::GroupMembership { .. } => {
                 restricted_groups(report, template);
@@ -139,7 +139,7 @@ fn restricted_groups(report: &mut Report, template: &GptTmpl) {
     }
 }
 
-/// The strings of a list: commas part them, those in quotes do not.
+/// The strings of a list, separated by commas outside of quotes.
 fn strings(data: &str) -> Vec<String> {
     if data.is_empty() {
         return Vec::new();
@@ -157,7 +157,7 @@ fn strings(data: &str) -> Vec<String> {
     found
 }
 
-/// A number as GPMC shows it: without a sign.
+/// Formats a number as GPMC does: without a sign.
 fn unsigned(value: &str) -> String {
     match value.parse::<i32>() {
         Ok(number) => number.cast_unsigned().to_string(),
@@ -172,7 +172,7 @@ fn listed(report: &mut Report, line: &IniLine<'_>, members: std::ops::Range<usiz
 }
 
 fn secured(report: &mut Report, line: &IniLine<'_>, name: &str, mode: &str, sddl: &str) {
-    // Aliases such as DA speak of the domain of whoever applies the setting, which is not known here.
+    // Aliases such as DA refer to the domain of the client, which is not known here.
     let descriptor = from_sddl(sddl, None).ok();
     if line.is_in("Service General Setting") {
         report.open("q1:SystemServices");
@@ -198,13 +198,13 @@ fn secured(report: &mut Report, line: &IniLine<'_>, name: &str, mode: &str, sddl
     };
     report.open("q1:SecurityDescriptor");
     match descriptor {
-        // GPMC shows the text of the template.
+        // GPMC shows the text of the file.
         Some(found) => permissions::descriptor(report, &found, sddl, what),
         None => permissions::none(report, sddl),
     }
     report.close();
     if !line.is_in("Service General Setting") && mode == "0" {
-        // The word is spelled like this in real reports.
+        // Real reports have this spelling.
         report.leaf("q1:Mode", "Propogate");
     }
     report.close();

@@ -6,8 +6,8 @@ use super::xml::Report;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
 use crate::formats::scripts::{ScriptPart, Scripts};
 
-/// The content of the extension `RegistrySettings`. Which administrative template a value belongs to is not known here, so
-/// each stands as GPMC shows one without a template.
+/// The content of the extension `RegistrySettings`. The administrative templates are not known here, so each value is
+/// written as GPMC writes one without a template.
 pub(super) fn registry(report: &mut Report, policy: &RegistryPol) {
     for record in &policy.records {
         report.open("q1:RegistrySetting");

@@ -1,4 +1,5 @@
-//! Indented XML as GPMC writes its reports: two blanks a level, CR LF, one element a line. Well-formed for any text.
+//! Indented XML as GPMC writes its reports: two spaces per level, CR LF, one element per line. Well-formed for any
+//! text.
 
 use std::collections::HashMap;
 
@@ -8,20 +9,20 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
 
-/// The namespace of what the reports of all settings share.
+/// The namespace of the types shared by all reports.
 pub(super) const TYPES: &str = "http://www.microsoft.com/GroupPolicy/Types";
 
-/// A report that is being written.
+/// A report writer.
 pub(super) struct Report {
     text: String,
-    /// The elements that are open, by their names.
+    /// The names of the open elements.
     open: Vec<String>,
     names: HashMap<Sid, String>,
     domain: Option<Sid>,
 }
 
 impl Report {
-    /// A report that knows the names of the principals of this snapshot, and from them the SID of its domain.
+    /// Creates a report that uses the principal names of this snapshot and derives the domain's SID from them.
     pub(super) fn new(snapshot: &GpoSnapshot) -> Self {
         let domain = snapshot.principals.iter().find_map(|entry| {
             let dns_domain = &entry.principal.dns_domain;
@@ -41,7 +42,7 @@ impl Report {
         }
     }
 
-    /// The SID of the GPO's domain, where one of its principals tells it.
+    /// The SID of the GPO's domain, if one of its principals contains it.
     pub(super) fn domain(&self) -> Option<&Sid> {
         self.domain.as_ref()
     }
@@ -51,7 +52,7 @@ impl Report {
         self.text.push_str(&"  ".repeat(self.open.len()));
     }
 
-    /// Opens an element; `tag` is its name, and attributes behind it that need no escaping.
+    /// Opens an element; `tag` is its name, optionally followed by attributes that need no escaping.
     pub(super) fn open(&mut self, tag: &str) {
         self.line();
         self.text.push('<');
@@ -70,7 +71,7 @@ impl Report {
         }
     }
 
-    /// An element with a text.
+    /// Writes an element with text.
     pub(super) fn leaf(&mut self, tag: &str, text: &str) {
         self.line();
         self.text.push('<');
@@ -86,12 +87,12 @@ impl Report {
         self.text.push('>');
     }
 
-    /// An element that says true or false.
+    /// Writes an element with true or false.
     pub(super) fn flag(&mut self, tag: &str, value: bool) {
         self.leaf(tag, if value { "true" } else { "false" });
     }
 
-    /// A principal: SID and name, as far as they are known.
+    /// Writes a principal with its SID and name, as far as they are known.
     pub(super) fn principal(&mut self, tag: &str, sid: &Sid) {
         self.open(tag);
         self.leaf(&format!("SID xmlns=\"{TYPES}\""), &sid.to_string());
@@ -102,7 +103,7 @@ impl Report {
         self.close();
     }
 
-    /// A principal of a list in GptTmpl.inf: `*SID` or a name.
+    /// Writes a principal of a list in GptTmpl.inf: `*SID` or a name.
     pub(super) fn listed_principal(&mut self, tag: &str, text: &str) {
         match text.strip_prefix('*').unwrap_or(text).parse::<Sid>() {
             Ok(sid) => self.principal(tag, &sid),
@@ -125,7 +126,7 @@ impl Report {
     }
 }
 
-/// The name in a tag that may have attributes.
+/// The element name of a tag that may have attributes.
 fn name_of(tag: &str) -> &str {
     tag.split(' ').next().unwrap_or(tag)
 }

@@ -1,4 +1,4 @@
-//! Making and editing tables: GPMC's own form for what is new, the bytes as they were for everything else.
+//! Creates and edits tables. New rows have GPMC's form; all other bytes are unchanged.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,14 +8,14 @@ use super::{
 };
 use crate::message::printable;
 
-/// A row to be written.
+/// A row to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The reference to map.
     pub source: String,
     /// What it is.
     pub kind: EntryType,
-    /// What it becomes.
+    /// Its destination.
     pub destination: Destination,
 }
 
@@ -53,7 +53,8 @@ impl MigTable {
         }
     }
 
-    /// Sets the row of a source: an existing one keeps the spelling of its source and its place, a new one comes last.
+    /// Sets the row of a source. An existing row keeps its position and the spelling of its source; a new row is added
+    /// at the end.
     ///
     /// # Errors
     /// As [`MigTable::set_all`].
@@ -70,11 +71,11 @@ impl MigTable {
         }])
     }
 
-    /// Sets many rows in one go; of two for the same source the later one counts. All of them are set or none.
+    /// Sets several rows. If two have the same source, the later one wins. Either all rows are set or none.
     ///
     /// # Errors
-    /// [`InvalidEntry`] when a source or destination is empty, begins or ends with a blank, or holds a control character. A character
-    /// that does not exist in the encoding of the file is written as a character reference.
+    /// [`InvalidEntry`] when a source or destination is empty, begins or ends with a blank, or contains a control
+    /// character. A character that the encoding of the file lacks is written as a character reference.
     pub fn set_all(
         &mut self,
         entries: impl IntoIterator<Item = Entry>,
@@ -143,11 +144,11 @@ impl MigTable {
         })
     }
 
-    /// Gives every source, and every destination that is set, the text that `new` makes of it, and says how many rows
-    /// changed. All of them are changed or none.
+    /// Replaces every source and every `Destination` by the text that `new` returns for it, and returns the number of
+    /// changed rows. Either all are changed or none.
     ///
     /// # Errors
-    /// As [`MigTable::set_all`]; also when two rows would have one source.
+    /// As [`MigTable::set_all`]; also when two rows would have the same source.
     pub fn map_texts(&mut self, new: impl Fn(&Row, &str) -> String) -> Result<usize, InvalidEntry> {
         let prefix = self.frame.prefix.as_str();
         let mut splices = Vec::new();
@@ -191,7 +192,7 @@ impl MigTable {
         Ok(changed)
     }
 
-    /// Removes the row of a source, and its line break; says whether there was one.
+    /// Removes the row of a source with its line break; returns whether there was one.
     pub fn remove(&mut self, source: &str) -> bool {
         let Some(row) = self.get(source) else {
             return false;
@@ -236,13 +237,13 @@ impl MigTable {
                 return fail(format!("its {what} begins or ends with a blank"));
             }
             if text.chars().any(super::is_control) {
-                return fail(format!("its {what} holds a control character"));
+                return fail(format!("its {what} contains a control character"));
             }
         }
         Ok(())
     }
 
-    /// Where new rows go, and the text that goes there.
+    /// The span to replace when rows are added, and the text to insert.
     fn insertion(&self, rows: String, line_end: &str) -> (Range<usize>, String) {
         match &self.frame.end_tag {
             Some(end_tag) => {
@@ -257,7 +258,7 @@ impl MigTable {
                     .text
                     .get(self.frame.start_tag.clone())
                     .unwrap_or_default();
-                // The reader lets a second slash pass, which must not be left in an open tag.
+                // The parser accepts a second slash, which must not remain in a start tag.
                 let open = tag
                     .trim_end_matches(|c: char| matches!(c, '/' | '>') || c.is_whitespace())
                     .len();
@@ -271,7 +272,7 @@ impl MigTable {
         }
     }
 
-    /// Replaces parts of the text and reads it again, so that rows and text never disagree.
+    /// Replaces parts of the text and parses it again, so that rows and text always agree.
     fn splice(&mut self, mut splices: Vec<(Range<usize>, String)>) -> Result<(), String> {
         splices.sort_by_key(|(span, _)| span.start);
         let mut text = String::with_capacity(self.text.len());
@@ -322,8 +323,8 @@ fn destination_element(prefix: &str, destination: &Destination, encoding: Encodi
     }
 }
 
-/// The text with the three characters escaped that .NET's writer escapes, and with character references for what the encoding of the
-/// file does not have.
+/// Escapes the three characters that .NET's XML writer escapes, and writes characters that the encoding of the file
+/// lacks as character references.
 fn escape(text: &str, encoding: Encoding) -> String {
     let text = text
         .replace('&', "&amp;")

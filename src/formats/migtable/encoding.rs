@@ -1,8 +1,8 @@
-//! The encodings migration tables are found in, told from the bytes alone.
+//! The encodings of migration tables, detected from the bytes alone.
 
 use encoding_rs::WINDOWS_1252;
 
-/// How the bytes of a table stand for its text.
+/// The encoding of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// UTF-16, little-endian, as GPMC writes it (with a byte order mark).
@@ -20,12 +20,12 @@ pub enum Encoding {
         /// Whether the file begins with `EF BB BF`.
         bom: bool,
     },
-    /// Bytes that are not UTF-8, as scripts on Windows leave them.
+    /// Bytes that are not UTF-8, as written by scripts on Windows.
     Windows1252,
 }
 
 impl Encoding {
-    /// Its name, as `--json` gives it.
+    /// Its name, as in JSON output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Utf16Le { .. } => "utf-16le",
@@ -36,7 +36,7 @@ impl Encoding {
     }
 }
 
-/// The text without its byte order mark, and how to get back to exactly these bytes.
+/// Decodes the text without its byte order mark, and returns the encoding that restores exactly these bytes.
 pub(super) fn decode(bytes: &[u8]) -> Result<(String, Encoding), String> {
     if let Some(rest) = bytes.strip_prefix(b"\xEF\xBB\xBF") {
         let text = std::str::from_utf8(rest).map_err(|error| {
@@ -52,7 +52,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(String, Encoding), String> {
     } else if let Some(rest) = bytes.strip_prefix(b"\xFE\xFF") {
         Some((rest, Encoding::Utf16Be { bom: true }))
     } else {
-        // XML begins with `<` or a blank, so one zero byte among the first two tells the byte order.
+        // XML begins with `<` or a blank, so one zero byte among the first two shows the byte order.
         match bytes {
             [1..=255, 0, ..] => Some((bytes, Encoding::Utf16Le { bom: false })),
             [0, 1..=255, ..] => Some((bytes, Encoding::Utf16Be { bom: false })),
@@ -87,7 +87,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(String, Encoding), String> {
     }
 }
 
-/// The bytes of a text that has only characters of the encoding; see [`with_references`].
+/// Encodes a text that contains only characters of the encoding; see [`with_references`].
 pub(super) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
     match encoding {
         Encoding::Utf8 { bom } => {
@@ -112,7 +112,8 @@ pub(super) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
             .collect(),
         Encoding::Windows1252 => {
             let bytes = WINDOWS_1252.encode(text).0.into_owned();
-            // Without the row that told it apart, what is left could be read as UTF-8, and as another text. Then it is written so.
+            // Without the removed row, the rest may be valid UTF-8 and decode to another text. Write it as UTF-8 in
+            // that case.
             match std::str::from_utf8(&bytes) {
                 Ok(read) if read != text => text.as_bytes().to_vec(),
                 _ => bytes,
@@ -121,7 +122,7 @@ pub(super) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
     }
 }
 
-/// The text with character references for the characters that the encoding does not have.
+/// Replaces characters that the encoding lacks by character references.
 pub(super) fn with_references(text: &str, encoding: Encoding) -> String {
     match encoding {
         Encoding::Windows1252 => text

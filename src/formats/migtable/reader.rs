@@ -1,4 +1,4 @@
-//! The XML of a migration table, element by element, with the place of each.
+//! Parses the XML of a migration table, element by element, with positions.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ pub(super) struct Frame {
     pub(super) end_tag: Option<Range<usize>>,
 }
 
-/// A step through the document, with comments, processing instructions and the declaration left out.
+/// An event of the document; comments, processing instructions and the declaration are skipped.
 enum XmlEvent {
     Start {
         name: String,
@@ -37,23 +37,23 @@ enum XmlEvent {
 
 struct TableReader<'a> {
     text: &'a str,
-    /// How many elements are open after the last step.
+    /// The number of open elements after the last event.
     depth: usize,
-    /// The number of the `Mapping` that is read, from 1; 0 before the first.
+    /// The number of the current `Mapping`, from 1; 0 before the first.
     number: usize,
-    /// Nothing can be read any more.
+    /// Whether parsing cannot continue.
     lost: bool,
     reader: NsReader<&'a [u8]>,
-    /// Where the last step begins and ends in the text.
+    /// The span of the last event in the text.
     span: Range<usize>,
-    /// Line and column of `counted`, so that counting never starts again.
+    /// The line and column of `counted`, so that counting never starts over.
     line: usize,
     column: usize,
     counted: usize,
 }
 
-/// Reads the rows of a table. A fault of one row is kept in `problems`, and the row left out; `None` when the file as a whole
-/// is no table.
+/// Parses the rows of a table. A row with a problem is skipped and the problem added to `problems`; `None` when the
+/// file is not a table.
 pub(super) fn read(text: &str, problems: &mut Vec<MigTableError>) -> Option<(Vec<Row>, Frame)> {
     let mut reader = TableReader {
         text,
@@ -90,7 +90,7 @@ pub(super) fn read(text: &str, problems: &mut Vec<MigTableError>) -> Option<(Vec
     ))
 }
 
-/// The root element and its end tag, with the rows between them.
+/// Parses the root element and its end tag, with the rows between them.
 fn document(
     reader: &mut TableReader<'_>,
     rows: &mut Vec<Row>,
@@ -128,7 +128,7 @@ fn document(
     }
 }
 
-/// What stands in the root element.
+/// A child of the root element.
 enum Child {
     Row(Box<Row>),
     Blanks,
@@ -136,7 +136,7 @@ enum Child {
 }
 
 impl TableReader<'_> {
-    /// The next thing in the root element.
+    /// The next child of the root element.
     fn child(&mut self) -> Result<Child, MigTableError> {
         match self.step()? {
             XmlEvent::Start {
@@ -172,7 +172,7 @@ impl TableReader<'_> {
         }
     }
 
-    /// Goes to the end of the child of the root element in which the last step was, if it was in one.
+    /// Skips to the end of the current child of the root element.
     fn leave(&mut self) -> Result<(), MigTableError> {
         while self.depth > 1 {
             if matches!(self.step()?, XmlEvent::Eof) {
@@ -195,7 +195,7 @@ impl TableReader<'_> {
                                 "root element is <{}>, not <MigrationTable>",
                                 printable(&name)
                             ),
-                            Some("this is no migration table of GPMC"),
+                            Some("this is not a GPMC migration table"),
                         ));
                     }
                     if !known {
@@ -211,14 +211,14 @@ impl TableReader<'_> {
                     return Err(self.error(
                         "not-a-migration-table",
                         "no <MigrationTable> element in the file".to_owned(),
-                        Some("this is no migration table of GPMC"),
+                        Some("this is not a GPMC migration table"),
                     ));
                 }
             }
         }
     }
 
-    /// The rest of a `Mapping` whose start tag is the last step.
+    /// Parses the rest of a `Mapping` whose start tag is the last event.
     fn mapping(&mut self, empty: bool) -> Result<Row, MigTableError> {
         let mut element = self.element();
         let mut kind: Option<(EntryType, Element)> = None;
@@ -278,7 +278,7 @@ impl TableReader<'_> {
                         } else {
                             Err(at(
                                 "text-in-destination",
-                                format!("<{name}> holds the text \"{}\"", printable(&value)),
+                                format!("<{name}> contains the text \"{}\"", printable(&value)),
                                 Some("write the text in <Destination>, or leave the element empty"),
                             ))
                         }
@@ -388,7 +388,7 @@ impl TableReader<'_> {
         })
     }
 
-    /// The text of an element whose start tag is the last step, without the blanks around it; its end is the last step then.
+    /// Reads the text of an element whose start tag is the last event, without surrounding blanks, up to its end tag.
     fn leaf(&mut self, name: &str, empty: bool) -> Result<String, MigTableError> {
         let mut value = String::new();
         let mut open = !empty;
@@ -401,7 +401,7 @@ impl TableReader<'_> {
                     return Err(self.error(
                         "unknown-element",
                         format!("element <{}> in <{name}>", printable(&inner)),
-                        Some("the element holds text only"),
+                        Some("the element may contain only text"),
                     ));
                 }
             }
@@ -411,7 +411,7 @@ impl TableReader<'_> {
             return Err(self.error(
                 "control-character",
                 format!(
-                    "<{name}> holds the control character U+{:04X}",
+                    "<{name}> contains the control character U+{:04X}",
                     u32::from(control)
                 ),
                 None,
@@ -420,7 +420,7 @@ impl TableReader<'_> {
         Ok(value.to_owned())
     }
 
-    /// The next step. One that cannot be taken is the last.
+    /// The next event. After an error nothing more can be read.
     fn step(&mut self) -> Result<XmlEvent, MigTableError> {
         let step = self.next();
         match &step {
@@ -499,7 +499,7 @@ impl TableReader<'_> {
         usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
     }
 
-    /// The element whose start tag is the last step.
+    /// The element whose start tag is the last event.
     fn element(&mut self) -> Element {
         let (line, column) = self.position(self.span.start);
         Element {
@@ -509,7 +509,7 @@ impl TableReader<'_> {
         }
     }
 
-    /// Line and column of an offset at or after every offset asked for before.
+    /// The line and column of an offset; offsets must be requested in ascending order.
     fn position(&mut self, offset: usize) -> (usize, usize) {
         let between = self.text.get(self.counted..offset).unwrap_or_default();
         for character in between.chars() {
@@ -524,7 +524,7 @@ impl TableReader<'_> {
         (self.line, self.column)
     }
 
-    /// An error at the last step.
+    /// An error at the last event.
     fn error(&mut self, code: &'static str, message: String, hint: Option<&str>) -> MigTableError {
         let (line, column) = self.position(self.span.start);
         MigTableError {
@@ -537,7 +537,7 @@ impl TableReader<'_> {
         }
     }
 
-    /// The number of the `Mapping` the last step was in.
+    /// The number of the current `Mapping`.
     fn row(&self) -> Option<usize> {
         (self.depth > 1 && self.number > 0).then_some(self.number)
     }

@@ -1,5 +1,6 @@
-//! Passwords in Preferences: `cpassword` is AES under a key that Microsoft published [MS-GPPREF 2.2.1.1.4], in a file that every
-//! account of the domain can read (MS14-025). They are found, never decrypted, and their value is never handed out.
+//! Passwords in Preferences: `cpassword` is AES under a key that Microsoft published [MS-GPPREF 2.2.1.1.4], in a file
+//! that every account of the domain can read (MS14-025). They are found but never decrypted, and their value is never
+//! returned.
 
 use std::ops::Range;
 
@@ -12,30 +13,30 @@ use crate::model::safe_name::RelPath;
 pub struct StoredPassword {
     /// Where.
     pub place: XmlPlace,
-    /// The account it is for, as the item says; empty when it does not.
+    /// The account named by the item; empty when the item has none.
     pub user: String,
 }
 
-/// The attribute that holds one.
+/// The attribute that contains the password.
 const ATTRIBUTE: &str = "cpassword";
 
-/// Whether an attribute holds a stored password; its value is for nobody.
+/// Whether an attribute contains a stored password, whose value must not be shown.
 pub fn is_password(attribute: &str) -> bool {
     attribute.eq_ignore_ascii_case(ATTRIBUTE)
 }
 
-/// What a search for stored passwords in a file of a GPO gives.
+/// The result of a search for stored passwords in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Search {
-    /// None is in it, or it is no Preferences file.
+    /// No password, or not a Preferences file.
     Nothing,
-    /// It is no well-formed XML but looks as if it held one.
+    /// Not well-formed XML, but it appears to contain a password.
     Suspected,
-    /// These.
+    /// The stored passwords.
     Found(Vec<StoredPassword>),
 }
 
-/// Searches a file of a GPO. Every file below `Preferences` is looked into, whatever it is called.
+/// Searches a file of a GPO. Every file below `Preferences` is searched, whatever its name.
 pub fn search(path: &RelPath, content: &[u8]) -> Search {
     let folded = path.folded();
     let (half, rest) = folded.split_once('/').unwrap_or_default();
@@ -52,7 +53,7 @@ pub fn search(path: &RelPath, content: &[u8]) -> Search {
     }
 }
 
-/// Every stored password of a file that is not empty.
+/// All non-empty stored passwords of a file.
 pub fn passwords(preferences: &Preferences) -> Vec<StoredPassword> {
     let mut found = Vec::new();
     preferences.walk(&mut |cursor: &ElementCursor<'_, '_>| {
@@ -68,7 +69,7 @@ pub fn passwords(preferences: &Preferences) -> Vec<StoredPassword> {
     found
 }
 
-/// The account beside a password.
+/// The account of a password.
 fn user(element: &Element) -> String {
     ["userName", "username", "runAs", "accountName"]
         .iter()
@@ -78,9 +79,9 @@ fn user(element: &Element) -> String {
         .to_owned()
 }
 
-/// Whether a file that is no well-formed XML looks as if it held a password: a client may still read it.
+/// Whether a malformed XML file appears to contain a password: a client may still read it.
 pub fn looks_like_password(bytes: &[u8]) -> bool {
-    // UTF-16 without its zero bytes is ASCII, as far as this goes.
+    // Dropping the zero bytes of UTF-16 gives ASCII, which is enough here.
     let text: String = bytes
         .iter()
         .filter(|byte| **byte != 0)
@@ -92,7 +93,7 @@ pub fn looks_like_password(bytes: &[u8]) -> bool {
     })
 }
 
-/// A text for people to read, with something else in place of every stored password, well-formed or not.
+/// A copy of the text with every stored password replaced, for display; the text need not be well-formed.
 pub fn without_passwords(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut position = 0;
@@ -107,7 +108,7 @@ pub fn without_passwords(text: &str) -> String {
     shown
 }
 
-/// Where the values of the attribute stand in a text. One without an end reaches to the end of the text.
+/// The spans of the values of the attribute in a text. An unterminated value extends to the end of the text.
 fn values(text: &str) -> Vec<Range<usize>> {
     let folded = text.to_ascii_lowercase();
     let mut found = Vec::new();

@@ -63,13 +63,13 @@ impl XmlDocument {
 
     /// The text of an element of this document, with all its blanks; `None` when it holds other elements.
     pub fn content(&self, element: &Element) -> Option<String> {
-        spelling::value(self.text.get(element.content.clone())?, Setting::Content)
+        spelling::value(self.text.get(element.content.range())?, Setting::Content)
     }
 
     /// As [`XmlDocument::content`], but also `None` when none of these parts stands in the text: most texts are decided by a glance at
     /// their spelling.
     pub fn content_with(&self, element: &Element, parts: &[&str]) -> Option<String> {
-        let raw = self.text.get(element.content.clone())?;
+        let raw = self.text.get(element.content.range())?;
         let holds = |text: &str| parts.iter().any(|part| text.contains(part));
         // An entity, a comment or the mark of a CDATA section may hide or divide a part.
         if raw.contains(['&', '<']) || holds(raw) {
@@ -83,17 +83,17 @@ impl XmlDocument {
     pub fn set_attribute(&self, attribute: &Attribute, value: &str) -> Edit {
         let quote = self
             .text
-            .get(attribute.span.end..)
+            .get(attribute.span.range().end..)
             .and_then(|rest| rest.chars().next())
             .unwrap_or('"');
-        self.respelled(attribute.span.clone(), Setting::Attribute(quote), value)
+        self.respelled(attribute.span.range(), Setting::Attribute(quote), value)
     }
 
     /// The edit that gives an element of this document another text; `None` when it holds other elements or is one tag.
     pub fn set_content(&self, element: &Element, value: &str) -> Option<Edit> {
         self.content(element)?;
         let one_tag = element.content.end == element.span.end;
-        (!one_tag).then(|| self.respelled(element.content.clone(), Setting::Content, value))
+        (!one_tag).then(|| self.respelled(element.content.range(), Setting::Content, value))
     }
 
     fn respelled(&self, range: Range<usize>, setting: Setting, value: &str) -> Edit {
@@ -108,9 +108,12 @@ impl XmlDocument {
 
     /// The edit that takes an element out of this document, with the blanks before it.
     pub fn remove(&self, element: &Element) -> Edit {
-        let before = self.text.get(..element.span.start).unwrap_or_default();
+        let before = self
+            .text
+            .get(..element.span.range().start)
+            .unwrap_or_default();
         Edit {
-            range: before.trim_end().len()..element.span.end,
+            range: before.trim_end().len()..element.span.range().end,
             text: String::new(),
         }
     }

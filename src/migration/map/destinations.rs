@@ -1,4 +1,4 @@
-//! Who the destinations are, asked of the target in one call, and what each reference becomes.
+//! Looks up all destinations in the target in one call, and resolves each reference.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,13 +15,13 @@ use crate::model::well_known;
 
 use super::matching::{DistinctReference, new_path};
 
-/// What a reference becomes.
+/// The resolution of a reference.
 pub(super) struct Resolution {
     pub(super) rewrite: Rewrite,
     pub(super) outcome: Outcome,
-    /// The answer it rests on.
+    /// The index of the lookup result that it is based on.
     answer: Option<usize>,
-    /// Why it cannot be decided; the place is added for each reference.
+    /// Why it cannot be resolved; the place is added for each occurrence.
     pub(super) problem: Option<StatusMessage>,
 }
 
@@ -35,7 +35,7 @@ impl Resolution {
         }
     }
 
-    /// The UNC path becomes this one.
+    /// Resolves to this UNC path.
     pub(super) fn path(path: String) -> Self {
         Self {
             rewrite: Rewrite::Unc(path.clone()),
@@ -48,31 +48,31 @@ impl Resolution {
     }
 }
 
-/// What the destination of a row was asked as.
+/// The lookup for the destination of a row.
 enum DestinationLookup {
-    /// Nothing to look up.
+    /// No lookup needed.
     NotNeeded,
     /// A principal that is the same in every domain.
     Universal { sid: Sid, name: String },
-    /// The numbers of the queries, the better one first.
+    /// The indexes of the queries, the preferred one first.
     Queries(Vec<usize>),
 }
 
-/// The target's answers, and what they say of each row.
+/// The lookup results of the target, for each row.
 pub(super) struct Destinations {
     target: String,
     numbers: HashMap<String, usize>,
     answers: Vec<Lookup>,
     lookups: Vec<DestinationLookup>,
-    /// What stands before a relative name that is looked up: the target's NetBIOS name and a backslash.
+    /// The prefix of relative names in lookups: the target's NetBIOS name and a backslash.
     relative_prefix: String,
-    /// Rows whose destination may stay text: type Unknown, and everything they name is text.
+    /// Rows whose destination may be written as text, because they match only text.
     text_rows: HashSet<usize>,
-    /// The findings of rows whose destination is nobody in the target.
+    /// An error for each row whose destination does not exist in the target.
     pub(super) errors: Vec<StatusMessage>,
 }
 
-/// Queries without repetition.
+/// Distinct queries.
 #[derive(Default)]
 struct Queries {
     list: Vec<PrincipalQuery>,
@@ -97,7 +97,8 @@ fn query_key(query: &PrincipalQuery) -> String {
 }
 
 impl Destinations {
-    /// Looks up every destination of the table, every relative name, and every SID that would stay, in one call.
+    /// Looks up every destination of the table, every relative name, and every SID that would be left unchanged, in one
+    /// call.
     pub(super) async fn look_up(
         table: Option<&MigrationTable>,
         references: &[DistinctReference],
@@ -144,7 +145,7 @@ impl Destinations {
             return Err(Error::new(
                 ErrorKind::BadDirectory,
                 format!(
-                    "domain {} gave {} answers to {} questions for principals",
+                    "domain {} returned {} results for {} principal lookups",
                     target.dns_domain(),
                     answers.len(),
                     queries.list.len()
@@ -169,7 +170,7 @@ impl Destinations {
         Ok(destinations)
     }
 
-    /// Whether the target knows this SID.
+    /// Whether this SID exists in the target.
     pub(super) fn contains(&self, sid: &Sid) -> bool {
         matches!(
             self.answer(&PrincipalQuery::Sid(sid.clone())),
@@ -177,7 +178,7 @@ impl Destinations {
         )
     }
 
-    /// The principal a resolution names, as the target describes it.
+    /// The principal of a resolution, as returned by the target.
     pub(super) fn principal(&self, resolution: &Resolution) -> Option<Principal> {
         match self.answers.get(resolution.answer?)? {
             Lookup::Found(principal) => Some(principal.clone()),
@@ -190,7 +191,7 @@ impl Destinations {
         Some((number, self.answers.get(number)?))
     }
 
-    /// The best answer for a row: the first that was found, or else the last.
+    /// The best result for a row: the first principal that was found, otherwise the last result.
     fn best_answer(&self, queries: &[usize]) -> Option<(usize, &Lookup)> {
         let answers = || {
             queries
@@ -202,8 +203,8 @@ impl Destinations {
             .or_else(|| answers().next_back())
     }
 
-    /// Whether the destination of this row is written as text because the target does not know it. A name that says which domain
-    /// it is of is no text.
+    /// Whether the destination of this row is written as text because it does not exist in the target. A name with a
+    /// domain is never written as text.
     fn is_written_as_text(&self, number: usize, row: &TableRow, answer: &Lookup) -> bool {
         let Destination::Set(text) = &row.destination else {
             return false;
@@ -237,7 +238,7 @@ impl Destinations {
         errors
     }
 
-    /// What is wrong with an answer; `None` when it is one principal.
+    /// The problem of a lookup result; `None` when it is exactly one principal.
     pub(super) fn problem(&self, text: &str, answer: &Lookup) -> Option<StatusMessage> {
         let (text, target) = (printable(text), &self.target);
         match answer {
@@ -257,28 +258,28 @@ impl Destinations {
                 StatusMessage::error(
                     "destination-ambiguous",
                     format!(
-                        "destination \"{text}\" stands for several principals of {target}: {}",
+                        "destination \"{text}\" matches several principals in {target}: {}",
                         printable(&names.join(", "))
                     ),
                 )
-                .with_hint("write the one that is meant as DOMAIN\\name"),
+                .with_hint("write the intended one as DOMAIN\\name"),
             ),
             Lookup::OtherDomain(domain) => Some(
                 StatusMessage::error(
                     "destination-other-domain",
                     format!(
-                        "destination \"{text}\" is of the domain {}, which {target} does not know",
+                        "destination \"{text}\" is in the domain {}, which is unknown to {target}",
                         printable(domain)
                     ),
                 )
                 .with_hint(
-                    "name a principal of the target domain, or give the SID of the one that is meant",
+                    "name a principal of the target domain, or use the SID of the intended one",
                 ),
             ),
         }
     }
 
-    /// Findings of rows that can be used all the same.
+    /// Warnings for rows that can be used anyway.
     pub(super) fn warnings(&self, table: Option<&MigrationTable>) -> Vec<StatusMessage> {
         let Some(table) = table else {
             return Vec::new();
@@ -300,7 +301,7 @@ impl Destinations {
                         StatusMessage::warning(
                             "destination-type",
                             format!(
-                                "destination \"{}\" is a {:?}, the type of the row is {kind:?}",
+                                "destination \"{}\" is of type {:?}, but the row has the type {kind:?}",
                                 printable(text),
                                 principal.kind
                             ),
@@ -312,7 +313,7 @@ impl Destinations {
                     StatusMessage::warning(
                         "destination-foreign-sid",
                         format!(
-                            "destination \"{}\" is of a domain that {} does not know and is written unchecked",
+                            "destination \"{}\" is in a domain that is unknown to {}, so it is written unchecked",
                             printable(text),
                             self.target
                         ),
@@ -330,7 +331,7 @@ impl Destinations {
                         ),
                     )
                     .at(table.place(row))
-                    .with_hint("a client resolves the text itself, or ignores it"),
+                    .with_hint("the text is written unchanged; a client that cannot resolve it ignores the setting"),
                 ),
                 _ => {}
             }
@@ -338,8 +339,8 @@ impl Destinations {
         warnings
     }
 
-    /// A warning for each row whose relative name is somebody of another type than the row says, or than the source has where the
-    /// row says nothing.
+    /// A warning for each row whose relative name resolves to a principal of another type than that of the row, or than
+    /// that of the source if the row has no type.
     pub(super) fn relative_warnings(
         &self,
         table: &MigrationTable,
@@ -376,7 +377,7 @@ impl Destinations {
         warnings
     }
 
-    /// What a reference becomes.
+    /// The resolution of a reference.
     pub(super) fn decide(
         &self,
         table: Option<&MigrationTable>,
@@ -419,7 +420,7 @@ impl Destinations {
                             let name = sid.to_string();
                             replaced_by_principal(reference, Some(sid), name, None)
                         }
-                        // The row is among the errors already, and fails the mapping.
+                        // The row is among the errors, which fail the mapping.
                         None => Resolution::keep(),
                     },
                     None => Resolution::keep(),
@@ -472,7 +473,8 @@ impl Destinations {
     }
 }
 
-/// That the relative name of a row is somebody of another type in the target; the row's own type goes before the source's.
+/// A warning when the relative name of a row resolves to a principal of another type; the type of the row takes
+/// precedence over that of the source.
 pub(super) fn relative_of_other_type(
     row: &TableRow,
     of_row: PrincipalType,
@@ -480,8 +482,8 @@ pub(super) fn relative_of_other_type(
     found: &Principal,
 ) -> Option<StatusMessage> {
     let (kind, whose) = match of_row {
-        PrincipalType::Unknown => (of_source, "the source is"),
-        kind => (kind, "the type of the row is"),
+        PrincipalType::Unknown => (of_source, "the source has the type"),
+        kind => (kind, "the row has the type"),
     };
     let differs = kind != PrincipalType::Unknown
         && found.kind != PrincipalType::Unknown
@@ -490,7 +492,7 @@ pub(super) fn relative_of_other_type(
         StatusMessage::warning(
             "destination-type",
             format!(
-                "the relative name of \"{}\" is {} in the target, a {:?}; {whose} {kind:?}",
+                "the relative name of \"{}\" resolves to {} in the target, of type {:?}, but {whose} {kind:?}",
                 printable(&row.source),
                 printable(&found.down_level_name()),
                 found.kind
@@ -499,7 +501,7 @@ pub(super) fn relative_of_other_type(
     })
 }
 
-/// The SID of a principal of another domain, such as the root of the forest: only that domain can say who it is.
+/// The SID of a principal of another domain, such as the forest root, which only that domain can resolve.
 fn foreign_sid(text: &str, answer: &Lookup) -> Option<Sid> {
     match answer {
         Lookup::OtherDomain(_) => text.parse().ok(),
@@ -507,7 +509,7 @@ fn foreign_sid(text: &str, answer: &Lookup) -> Option<Sid> {
     }
 }
 
-/// What is asked of the target for the destination of a row.
+/// The lookup for the destination of a row.
 fn lookup_for_row(row: &TableRow, queries: &mut Queries) -> DestinationLookup {
     let (EntryType::Principal(kind), Destination::Set(text)) = (row.kind, &row.destination) else {
         return DestinationLookup::NotNeeded;
@@ -539,7 +541,7 @@ fn lookup_for_row(row: &TableRow, queries: &mut Queries) -> DestinationLookup {
     DestinationLookup::Queries(numbers)
 }
 
-/// The `sAMAccountName` to look for: the principal's own, or the one the row names it by.
+/// The `sAMAccountName` to look up: that of the principal, or that in the source of the row.
 pub(super) fn relative_name(identity: &SourcePrincipal, row: &TableRow) -> Option<String> {
     let sam = &identity.principal.sam_account_name;
     if !sam.is_empty() {
@@ -560,7 +562,7 @@ fn shown_name(principal: &Principal) -> String {
         .map_or_else(|| principal.down_level_name(), str::to_owned)
 }
 
-/// The resolution that a reference names this principal; kept as it is when it does already.
+/// Resolves a reference to this principal, or to no change when it is this principal already.
 fn replaced_by_principal(
     reference: &DistinctReference,
     sid: Option<Sid>,

@@ -1,4 +1,4 @@
-//! What a mapping leaves behind, and whether that is allowed.
+//! Reports references that a mapping leaves unchanged, and fails where that is not allowed.
 
 use std::collections::HashSet;
 
@@ -15,8 +15,8 @@ use super::gpo_folder::GpoPath;
 use super::matching::DistinctReference;
 use super::{MapOptions, ReferenceIndex, in_scope, kind_of};
 
-/// Fails with every row whose destination is nobody, every reference whose relative name is nobody, and with `exclusive` every
-/// reference that needs a row and has none, and every file whose references cannot be read.
+/// Fails with every row whose destination does not exist, every reference whose relative name does not exist, and with
+/// `exclusive` every reference that needs a row and has none, and every file that cannot be parsed.
 pub(super) fn fail_on_unmapped(
     index: &ReferenceIndex<'_>,
     destinations: &Destinations,
@@ -56,12 +56,12 @@ pub(super) fn fail_on_unmapped(
     let mut parts = Vec::new();
     if !nobody.is_empty() {
         let verb = if nobody.len() == 1 {
-            "destination is"
+            "destination does"
         } else {
-            "destinations are"
+            "destinations do"
         };
         parts.push(format!(
-            "{} {verb} not one principal of {}",
+            "{} {verb} not identify exactly one principal in {}",
             nobody.len(),
             target.dns_domain()
         ));
@@ -89,7 +89,7 @@ pub(super) fn fail_on_unmapped(
             "{more} files cannot be read, so their references are not known"
         )),
     }
-    // GPMC does not look into these texts.
+    // GPMC ignores these texts.
     let unreadable_places = if options.exclusive && options.scope == Scope::All {
         index.unreadable_places.as_slice()
     } else {
@@ -97,16 +97,16 @@ pub(super) fn fail_on_unmapped(
     };
     match unreadable_places.len() {
         0 => {}
-        1 => parts.push("a text may hold a reference that is not known".to_owned()),
+        1 => parts.push("a text may contain a reference that was not recognized".to_owned()),
         more => parts.push(format!(
-            "{more} texts may hold references that are not known"
+            "{more} texts may contain references that were not recognized"
         )),
     }
     if parts.is_empty() {
         return Ok(());
     }
     let hint = if nobody.is_empty() && without_row.is_empty() && outside.is_empty() {
-        "no row can say what stands there; change it in the source, or leave out --exclusive; nothing was written"
+        "no row can map this; change it in the source, or omit --exclusive; nothing was written"
     } else {
         "correct the migration table; nothing was written"
     };
@@ -119,7 +119,7 @@ pub(super) fn fail_on_unmapped(
         .with_details(nobody))
 }
 
-/// Whether a reference has no row and means something else, or nothing, in another domain.
+/// Whether a reference has no row and is not the same in every domain.
 pub(super) fn needs_row(reference: &DistinctReference) -> bool {
     let follows = matches!(reference.gpo_path, Some(GpoPath::Own { to: Some(_), .. }));
     reference.row.is_none()
@@ -130,7 +130,7 @@ pub(super) fn needs_row(reference: &DistinctReference) -> bool {
             .is_none_or(|identity| !identity.is_universal())
 }
 
-/// The reference for messages.
+/// Formats a reference for messages.
 pub(super) fn describe(reference: &DistinctReference) -> String {
     match (&reference.identity, &reference.target) {
         (Some(identity), _) => identity.describe(),
@@ -139,7 +139,7 @@ pub(super) fn describe(reference: &DistinctReference) -> String {
     }
 }
 
-/// The findings of every reference, then of every row.
+/// The findings for every reference, then for every row.
 pub(super) fn findings(
     index: &ReferenceIndex<'_>,
     table: Option<&MigrationTable>,
@@ -191,15 +191,15 @@ fn out_of_scope(reference: &DistinctReference) -> Option<StatusMessage> {
         StatusMessage::info(
             "out-of-scope",
             format!(
-                "{} stays: GPMC does not map this place",
+                "{} is left unchanged: GPMC does not map this place",
                 describe(reference)
             ),
         )
-        .with_hint("map every place with --scope all")
+        .with_hint("use --scope all to map every place")
     })
 }
 
-/// What is to be said of a reference that stays as it is.
+/// The finding for a reference that is left unchanged.
 fn unmapped_finding(
     index: &ReferenceIndex<'_>,
     table: Option<&MigrationTable>,
@@ -211,7 +211,7 @@ fn unmapped_finding(
 ) -> Option<StatusMessage> {
     let domain = target.dns_domain();
     let row = reference.row.and_then(|number| table?.row(number));
-    // A row that leads to the very same principal leaves nothing behind.
+    // A row that maps to the same principal needs no finding.
     if row.is_some_and(|row| row.destination != Destination::SameAsSource) {
         return None;
     }
@@ -222,13 +222,13 @@ fn unmapped_finding(
             StatusMessage::info(
                 "would-match-by-prefix",
                 format!(
-                    "{} stays; the row \"{}\" in line {} names a folder above it",
+                    "{} is left unchanged; the row \"{}\" in line {} is for a folder above it",
                     describe(reference),
                     printable(&above.source),
                     above.line
                 ),
             )
-            .with_hint("add a row for it, or map by prefix with --unc-match prefix"),
+            .with_hint("add a row for it, or use --unc-match prefix"),
         );
     }
     let sid = reference
@@ -242,7 +242,7 @@ fn unmapped_finding(
                 StatusMessage::info(
                     "well-known-unlisted",
                     format!(
-                        "{} has no row and means the same in every domain",
+                        "{} has no row and is the same in every domain",
                         describe(reference)
                     ),
                 )
@@ -268,18 +268,16 @@ fn unmapped_finding(
             .and_then(logon_right)
             .map_or_else(String::new, |(right, denies)| {
                 if denies {
-                    format!(": {right} denies nobody in its place")
+                    format!(": without it, {right} denies nobody")
                 } else {
-                    format!(
-                        ": {right} lets nobody log on in its place, which can lock everyone out"
-                    )
+                    format!(": without it, {right} may leave nobody able to log on")
                 }
             });
         return Some(
             StatusMessage::warning(
                 code,
                 format!(
-                    "{} stays and names nobody in {domain}{outage}",
+                    "{} is left unchanged and does not exist in {domain}{outage}",
                     describe(reference)
                 ),
             )
@@ -293,7 +291,10 @@ fn unmapped_finding(
         return Some(
             StatusMessage::warning(
                 "source-name-left",
-                format!("{} stays and names nobody in {domain}", describe(reference)),
+                format!(
+                    "{} is left unchanged and does not exist in {domain}",
+                    describe(reference)
+                ),
             )
             .with_hint("add a row for it to the migration table"),
         );
@@ -307,18 +308,21 @@ fn unmapped_finding(
     };
     Some(StatusMessage::info(
         "unmapped-reference",
-        format!("{what} {} has no row and stays", describe(reference)),
+        format!(
+            "{what} {} has no row and is left unchanged",
+            describe(reference)
+        ),
     ))
 }
 
-/// A right to log on, and whether it denies, when the key is one.
+/// If the key is a logon right: the right, and whether it denies logon.
 fn logon_right(key: &str) -> Option<(&str, bool)> {
     let folded = key.trim().to_ascii_lowercase();
     (folded.starts_with("se") && folded.ends_with("logonright"))
         .then(|| (key.trim(), folded.starts_with("sedeny")))
 }
 
-/// The findings of rows: another type than the principal has, or nothing it names.
+/// The findings for rows: type mismatches and unused rows.
 fn row_findings(
     index: &ReferenceIndex<'_>,
     table: &MigrationTable,
@@ -326,17 +330,17 @@ fn row_findings(
 ) {
     let usage = usage(index, table);
     messages.extend(usage.mismatches.iter().cloned());
-    messages.extend(unused(table, &usage));
+    messages.extend(unused(table, &usage, 1));
 }
 
-/// Which rows a GPO has a use for, by their numbers in the table.
+/// The rows that a GPO uses, by their index in the table.
 #[derive(Default)]
 pub(super) struct Usage {
-    /// Rows that name a reference inside the chosen scope.
+    /// Rows that match a reference inside the chosen scope.
     pub(super) used: HashSet<usize>,
-    /// Rows that name a reference outside of it.
+    /// Rows that match a reference outside of it.
     pub(super) outside: HashSet<usize>,
-    /// Rows of another type than what they name.
+    /// A warning for each row whose type differs from that of its principal.
     pub(super) mismatches: Vec<StatusMessage>,
 }
 
@@ -360,8 +364,8 @@ pub(super) fn usage(index: &ReferenceIndex<'_>, table: &MigrationTable) -> Usage
     usage
 }
 
-/// The rows that name nothing inside the chosen scope.
-pub(super) fn unused(table: &MigrationTable, usage: &Usage) -> Vec<StatusMessage> {
+/// A warning for each row that matches nothing inside the chosen scope.
+pub(super) fn unused(table: &MigrationTable, usage: &Usage, gpos: usize) -> Vec<StatusMessage> {
     table
         .rows()
         .iter()
@@ -370,9 +374,11 @@ pub(super) fn unused(table: &MigrationTable, usage: &Usage) -> Vec<StatusMessage
         .map(|(number, row)| {
             let source = printable(&row.source);
             let text = if usage.outside.contains(&number) {
-                format!("source \"{source}\" stands only in places outside the chosen scope")
+                format!("source \"{source}\" is used only in places outside the chosen scope")
+            } else if gpos == 1 {
+                format!("source \"{source}\" is not used by this GPO")
             } else {
-                format!("source \"{source}\" matches nothing in the GPO")
+                format!("source \"{source}\" is not used by any of these {gpos} GPOs")
             };
             StatusMessage::warning("unused-row", text).at(table.place(row))
         })
@@ -393,10 +399,10 @@ fn type_mismatch(row: &TableRow, reference: &DistinctReference) -> Option<Status
         StatusMessage::warning(
             "type-mismatch",
             format!(
-                "{} is of type {kind:?}, its row says {wanted:?}",
+                "{} is of type {kind:?}, but its row has the type {wanted:?}",
                 identity.describe()
             ),
         )
-        .with_hint("the row is used all the same; GPMC may not do so")
+        .with_hint("gpoctl uses the row anyway; GPMC may ignore it")
     })
 }

@@ -1,4 +1,5 @@
-//! UNC paths into the folder of a GPO in the source's SYSVOL. Those into the GPO's own folder follow it to the target.
+//! UNC paths into the folder of a GPO in the source's SYSVOL. Paths into the GPO's own folder are changed to its folder
+//! in the target.
 
 use crate::message::StatusMessage;
 use crate::migration::references::ReferenceTarget;
@@ -11,21 +12,21 @@ use crate::model::unc_path::{GpoFolder, UncPath};
 use super::MapOptions;
 use super::destinations::Resolution;
 
-/// What a path into the folder of a GPO means for the mapping.
+/// A path into the folder of a GPO.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum GpoPath {
-    /// It leads into the folder of the snapshot's own GPO.
+    /// Into the folder of the snapshot's own GPO.
     Own {
-        /// The same place in the target GPO's folder; `None` when the target GPO is not known.
+        /// The same path in the target GPO's folder; `None` when the target GPO is not known.
         to: Option<String>,
-        /// The place within the folder, when the snapshot has nothing there.
+        /// The path within the folder, if the snapshot has no such file or folder.
         missing: Option<String>,
     },
-    /// It leads into the folder of another GPO of the source domain.
+    /// Into the folder of another GPO of the source domain.
     Other(Guid),
 }
 
-/// Whether a reference is a path into the folder of the snapshot's own GPO, which follows it to the target without a row.
+/// Whether a reference is a path into the folder of the snapshot's own GPO, which needs no row.
 pub(in crate::migration) fn is_own_path(target: &ReferenceTarget, snapshot: &GpoSnapshot) -> bool {
     let ReferenceTarget::Unc { text, .. } = target else {
         return false;
@@ -43,7 +44,7 @@ fn folder_of<'a>(path: &'a UncPath, snapshot: &GpoSnapshot) -> Option<GpoFolder<
 }
 
 impl GpoPath {
-    /// Looks at a reference. `None` for everything but a path into the folder of a GPO of the snapshot's domain.
+    /// Parses a reference; `None` unless it is a path into the folder of a GPO of the snapshot's domain.
     pub(super) fn of(
         target: &ReferenceTarget,
         snapshot: &GpoSnapshot,
@@ -59,7 +60,7 @@ impl GpoPath {
             return Some(Self::Other(folder.guid));
         }
         let domain = directory.dns_domain().to_lowercase();
-        // `%USERDNSDOMAIN%` and the like are filled in by the client, in its own domain.
+        // The client expands `%USERDNSDOMAIN%` and similar variables in its own domain.
         let keep = |part: &str| part.contains('%').then(|| part.to_owned());
         let to = options.target_gpo.map(|guid| {
             format!(
@@ -75,7 +76,7 @@ impl GpoPath {
         let there = inside
             .parse::<RelPath>()
             .is_ok_and(|path| path.is_root() || snapshot.tree.contains(&path.to_string()));
-        // What a variable stands for is not known here.
+        // The value of a variable is not known here.
         let missing = !there && !inside.contains('%');
         Some(Self::Own {
             to,
@@ -83,7 +84,7 @@ impl GpoPath {
         })
     }
 
-    /// What becomes of a reference that no row names.
+    /// The resolution of a reference without a row.
     pub(super) fn decide(&self, target: &ReferenceTarget) -> Resolution {
         match (self, target) {
             (Self::Own { to: Some(to), .. }, ReferenceTarget::Unc { text, .. })
@@ -95,7 +96,8 @@ impl GpoPath {
         }
     }
 
-    /// What is to be said of a reference that no row names. `stays`: it is not rewritten; `same_domain`: the source is the target.
+    /// The finding for a reference without a row. `stays`: it is not rewritten; `same_domain`: the source is the
+    /// target.
     pub(super) fn finding(
         &self,
         shown: &str,
@@ -110,16 +112,16 @@ impl GpoPath {
                 ),
                 Some(inside) => StatusMessage::warning(
                     "own-folder-file-missing",
-                    format!("{shown} is in the GPO's own folder and becomes \"{to}\", but there is no {inside} in the GPO"),
+                    format!("{shown} is in the GPO's own folder and becomes \"{to}\", but {inside} does not exist in the GPO"),
                 )
-                .with_hint("put the file there after the import"),
+                .with_hint("copy the file there after the import"),
             }),
-            // The target is the very GPO the snapshot was taken from.
+            // The target is the GPO of the snapshot.
             Self::Own { to: Some(_), .. } => None,
             Self::Own { to: None, .. } => Some(
                 StatusMessage::warning(
                     "own-folder-left",
-                    format!("{shown} stays and leads into the folder of the GPO in the source domain"),
+                    format!("{shown} is left unchanged and points into the GPO's folder in the source domain"),
                 )
                 .with_hint("add a row for it to the migration table"),
             ),
@@ -127,9 +129,9 @@ impl GpoPath {
             Self::Other(guid) => Some(
                 StatusMessage::warning(
                     "other-gpo-folder",
-                    format!("{shown} stays and leads into the folder of another GPO of the source domain, {guid}"),
+                    format!("{shown} is left unchanged and points into the folder of another GPO of the source domain, {guid}"),
                 )
-                .with_hint("add a row for it that leads to where the file is in the target domain"),
+                .with_hint("add a row that maps it to the location of the file in the target domain"),
             ),
         }
     }

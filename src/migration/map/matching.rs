@@ -1,4 +1,4 @@
-//! Which row names a reference.
+//! Matches references with rows.
 
 use crate::formats::migtable::source_key;
 use crate::message::{StatusMessage, printable};
@@ -11,35 +11,35 @@ use crate::model::unc_path::UncPath;
 use super::UncMatch;
 use super::gpo_folder::GpoPath;
 
-/// Something that is referred to, once for all its references that read the same.
+/// A distinct reference: all occurrences with the same text share one.
 pub(super) struct DistinctReference {
     pub(super) target: ReferenceTarget,
-    /// Who it is; `None` for a UNC path.
+    /// The principal; `None` for a UNC path.
     pub(super) identity: Option<SourcePrincipal>,
-    /// The number of its row.
+    /// The index of its row.
     pub(super) row: Option<usize>,
-    /// For a UNC path with a row: what follows the part the row names.
+    /// For a UNC path with a row: the rest after the part that the row matches.
     pub(super) rest: String,
-    /// In exact mode the number of the row that would have matched by prefix, when none matched.
+    /// In exact mode, when no row matched: the index of the row that would have matched by prefix.
     pub(super) prefix_row: Option<usize>,
-    /// For a UNC path into the folder of a GPO of the source: which one.
+    /// For a UNC path into the folder of a GPO of the source: that GPO.
     pub(super) gpo_path: Option<GpoPath>,
-    /// The numbers of further rows that name it, which is an error.
+    /// The indexes of further matching rows, which is an error.
     pub(super) duplicate_rows: Vec<usize>,
-    /// Several rows name it.
+    /// The error that several rows match.
     pub(super) conflict: Option<StatusMessage>,
-    /// Whether a reference inside the chosen scope names it.
+    /// Whether it occurs inside the chosen scope.
     pub(super) in_scope: bool,
 }
 
 /// A row for a UNC path.
 pub(super) struct UncRow {
     pub(super) row: usize,
-    /// What follows the part the row names; begins with a backslash, or is empty.
+    /// The rest after the part that the row matches: begins with a backslash, or is empty.
     pub(super) rest: String,
 }
 
-/// The key under which references are the same reference.
+/// The key of a distinct reference.
 pub(super) fn key_of(target: &ReferenceTarget) -> String {
     match target {
         ReferenceTarget::Sid { sid, .. } => format!("sid {sid}"),
@@ -55,7 +55,7 @@ pub(super) fn key_of(target: &ReferenceTarget) -> String {
 pub(super) struct RowMatcher<'a> {
     table: Option<&'a MigrationTable>,
     unc_match: UncMatch,
-    /// The most components that the path of a row has.
+    /// The maximum number of components in the path of a row.
     max_components: usize,
 }
 
@@ -75,7 +75,7 @@ impl<'a> RowMatcher<'a> {
         }
     }
 
-    /// The reference a reference names, with its row.
+    /// The distinct reference of a target, with its row.
     pub(super) fn distinct_reference(
         &self,
         target: &ReferenceTarget,
@@ -107,8 +107,8 @@ impl<'a> RowMatcher<'a> {
         reference
     }
 
-    /// SIDs and names of a domain come first. A row of a bare name is for the text of that name, and for a principal only when
-    /// no other row names it and the name means nobody else in the source.
+    /// Matches a principal. Rows with SIDs and domain names have precedence. A row with a bare name matches text of
+    /// that name; it matches a principal only when no other row does and the name is unambiguous in the source.
     fn principal(&self, reference: &mut DistinctReference, inventory: &Inventory<'_>) {
         let (Some(table), Some(identity)) = (self.table, &reference.identity) else {
             return;
@@ -153,19 +153,19 @@ impl<'a> RowMatcher<'a> {
                 StatusMessage::error(
                     "ambiguous-rows",
                     format!(
-                        "{} is named by the rows in lines {}",
+                        "{} is matched by the rows in lines {}",
                         identity.describe(),
                         lines.join(" and ")
                     ),
                 )
-                .with_hint("keep one of these rows"),
+                .with_hint("keep only one of these rows"),
             );
         }
         reference.row = rows.first().copied();
         reference.duplicate_rows = rows.into_iter().skip(1).collect();
     }
 
-    /// The row for a UNC path that stands as `text` and that GPMC compares as `unit`.
+    /// The row for a UNC path that is written as `text` and that GPMC compares as `unit`.
     pub(super) fn unc(&self, text: &str, unit: &str) -> Option<UncRow> {
         match self.unc_match {
             UncMatch::Prefix => self.unc_by_prefix(text),
@@ -175,7 +175,7 @@ impl<'a> RowMatcher<'a> {
                     .as_ref()
                     .map_or_else(|| source_key(text), UncPath::folded);
                 if let Some(row) = self.unc_row(&key) {
-                    // A trailing backslash makes no difference to the row, and stays.
+                    // A trailing backslash is ignored for matching and kept.
                     let rest = if text.ends_with('\\') { "\\" } else { "" };
                     return Some(UncRow {
                         row,
@@ -183,18 +183,18 @@ impl<'a> RowMatcher<'a> {
                     });
                 }
                 let row = self.unc_row(&source_key(unit))?;
-                // A unit that is no folder above the text cannot be replaced in it.
+                // A unit that is not a parent folder of the text cannot be replaced in it.
                 let rest = path?.strip_prefix(&unit.parse().ok()?)?.to_owned();
                 Some(UncRow { row, rest })
             }
         }
     }
 
-    /// The longest row that is the path or a folder above it.
+    /// The longest row that is the path or a parent folder of it.
     fn unc_by_prefix(&self, text: &str) -> Option<UncRow> {
         self.table?;
         let path = UncPath::in_setting(text)?;
-        // No row is for a folder deeper down: a path may have any number of components.
+        // No row has more components. Limit the search, because a path may have any number of components.
         let components: Vec<&str> = path.components().take(self.max_components).collect();
         (2..=components.len()).rev().find_map(|count| {
             let above = format!("\\\\{}", components.get(..count)?.join("\\"));
@@ -210,13 +210,13 @@ impl<'a> RowMatcher<'a> {
         (table.row(number)?.kind == EntryType::UncPath).then_some(number)
     }
 
-    /// The path with the part that the row names replaced; `None` when the row keeps it.
+    /// The path with the matched part replaced; `None` when the row keeps it.
     pub(super) fn new_path(&self, found: &UncRow) -> Option<String> {
         new_path(self.table?.row(found.row)?, &found.rest)
     }
 }
 
-/// Whether a row of this type may name such a target at all.
+/// Whether a row of this type may match such a target.
 fn may_name(kind: EntryType, target: &ReferenceTarget) -> bool {
     let EntryType::Principal(kind) = kind else {
         return false;
@@ -230,7 +230,7 @@ fn may_name(kind: EntryType, target: &ReferenceTarget) -> bool {
     }
 }
 
-/// The destination of a row with the rest of the path behind it; `None` when the row keeps the path.
+/// The destination of a row followed by the rest of the path; `None` when the row keeps the path.
 pub(super) fn new_path(row: &TableRow, rest: &str) -> Option<String> {
     let Destination::Set(text) = &row.destination else {
         return None;

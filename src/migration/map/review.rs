@@ -1,4 +1,4 @@
-//! What a mapping would run into, found before there is one: for checking a table.
+//! Checks a table: finds the problems that a mapping with it would have.
 
 use std::collections::HashMap;
 
@@ -19,11 +19,11 @@ use super::gpo_folder::is_own_path;
 use super::matching::{DistinctReference, RowMatcher};
 use super::{MapOptions, PERMISSIONS, ReferenceIndex, index_references};
 
-/// Everything that can be said of a table: of its rows alone, of the GPOs it is for, and of the domain it leads to. With
-/// `exclusive` a reference without a row is an error.
+/// Checks a table: its rows alone, against the GPOs it is for, and against the target domain. With `exclusive`, a
+/// reference without a row is an error.
 ///
 /// # Errors
-/// What [`PrincipalDirectory::lookup`] gives. What is wrong with the table is a message.
+/// The errors of [`PrincipalDirectory::lookup`]. Problems of the table are messages.
 pub async fn review(
     table: &MigrationTable,
     snapshots: &[GpoSnapshot],
@@ -41,7 +41,7 @@ pub async fn review(
     Ok(messages)
 }
 
-/// Compares the rows with what the GPOs refer to, and gives what they refer to.
+/// Compares the rows with the references of the GPOs, and returns these references.
 fn against_gpos(
     table: &MigrationTable,
     snapshots: &[GpoSnapshot],
@@ -67,7 +67,7 @@ fn against_gpos(
         messages.extend(index.conflicts.iter().cloned().map(of_gpo));
         messages.extend(usage.mismatches.into_iter().map(of_gpo));
         messages.extend(index.messages.iter().cloned().map(|mut message| {
-            // What a mapping fails on.
+            // A mapping fails on these.
             if options.exclusive && message.code == "unread-file" {
                 message.severity = Severity::Error;
             }
@@ -79,12 +79,12 @@ fn against_gpos(
         references.extend(index.references);
     }
     if !snapshots.is_empty() {
-        messages.extend(findings::unused(table, &all));
+        messages.extend(findings::unused(table, &all, snapshots.len()));
     }
     references
 }
 
-/// The references without a row, each principal and path once with its first place.
+/// Reports the references without a row, each principal and path once with its first place.
 fn without_row(
     index: &ReferenceIndex<'_>,
     snapshot: &GpoSnapshot,
@@ -98,7 +98,7 @@ fn without_row(
         let Some(reference) = index.references.get(indexed.reference) else {
             continue;
         };
-        // The permissions of the GPO itself count for a copy that keeps them only.
+        // The permissions of the GPO itself matter only for a copy that preserves them.
         let in_settings = indexed.occurrence.place.file != PERMISSIONS;
         if !in_settings
             || !super::in_scope(&indexed.occurrence, options)
@@ -107,7 +107,7 @@ fn without_row(
         {
             continue;
         }
-        // The same principal by SID and by name is two references and one finding.
+        // The same principal by SID and by name is two distinct references but one finding.
         let shown = findings::describe(reference);
         let (_, _, more) = places.entry(shown.clone()).or_insert_with(|| {
             order.push(shown);
@@ -130,12 +130,13 @@ fn without_row(
         };
         let more = match count.saturating_sub(1) {
             0 => String::new(),
-            more => format!(" (and stands in {more} more places)"),
+            1 => " (and is used in 1 more place)".to_owned(),
+            more => format!(" (and is used in {more} more places)"),
         };
         let above = reference.prefix_row.and_then(|number| table.row(number));
         let hint = match above {
             Some(row) => format!(
-                "add a row, or map by prefix: the row \"{}\" in line {} names a folder above it",
+                "add a row, or use --unc-match prefix: the row \"{}\" in line {} is for a folder above it",
                 printable(&row.source),
                 row.line
             ),
@@ -151,7 +152,7 @@ fn without_row(
     }
 }
 
-/// Looks up what the options of rows, other than a set destination, mean in the target.
+/// Looks up in the target the rows that have no explicit destination.
 async fn against_target(
     table: &MigrationTable,
     references: &[DistinctReference],
@@ -159,7 +160,7 @@ async fn against_target(
     target: &dyn PrincipalDirectory,
     messages: &mut Vec<StatusMessage>,
 ) -> Result<()> {
-    // Who a row names, as the GPOs tell it.
+    // The principal of each row, as identified by the GPOs.
     let mut named = HashMap::new();
     for reference in references {
         if let (Some(number), Some(identity)) = (reference.row, &reference.identity) {
@@ -190,12 +191,12 @@ async fn against_target(
                         StatusMessage::warning(
                             "relative-name-unknown",
                             format!(
-                                "source \"{}\" has no name here, so its relative name cannot be looked up",
+                                "source \"{}\" is only a SID, so its relative name cannot be looked up",
                                 printable(&row.source)
                             ),
                         )
                         .at(table.place(row))
-                        .with_hint("compare with the backup too: --against; or give the row a <Destination>"),
+                        .with_hint("add --against BACKUP to find its name, or give the row a <Destination>"),
                     );
                     continue;
                 };
@@ -222,7 +223,7 @@ async fn against_target(
         return Err(Error::new(
             ErrorKind::BadDirectory,
             format!(
-                "domain {} gave {} answers to {} questions for principals",
+                "domain {} returned {} results for {} principal lookups",
                 target.dns_domain(),
                 answers.len(),
                 queries.len()
@@ -242,7 +243,7 @@ async fn against_target(
                 StatusMessage::warning(
                     "source-stays",
                     format!(
-                        "source \"{source}\" stays as it is and names nobody in {}",
+                        "source \"{source}\" is left unchanged and does not exist in {}",
                         target.dns_domain()
                     ),
                 )
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unread_file_is_an_error_where_a_mapping_fails_on_it() {
+    async fn an_unparsable_file_is_an_error_in_exclusive_mode() {
         let mut gpo = snapshot("");
         gpo.tree.insert_file(
             &"User\\Preferences\\Drives\\Drives.xml".parse().unwrap(),

@@ -88,7 +88,7 @@ fn lines(snapshot: &GpoSnapshot, options: &PopulateOptions) -> Vec<String> {
 }
 
 #[test]
-fn rows_are_in_the_words_of_gpmc_and_extras_come_last() {
+fn rows_have_the_form_of_gpmc_and_extras_come_last() {
     let snapshot = snapshot(
         "[Registry Values]\r\nMACHINE\\a\\b=1,\"O:S-1-5-21-1-1-1-1001G:BAD:(A;;GA;;;S-1-5-21-1-1-1-1003)(A;;GA;;;S-1-5-32-544)(A;;GA;;;S-1-5-21-1-1-1-1004)\"\r\nMACHINE\\a\\c=1,\"\\\\fs1\\tools\\x\"\r\nMACHINE\\a\\d=1,\"\\\\FS1\\homes\"\r\n",
         vec![
@@ -129,7 +129,7 @@ fn rows_are_in_the_words_of_gpmc_and_extras_come_last() {
 }
 
 #[test]
-fn rows_that_are_there_stay_under_any_name() {
+fn existing_rows_are_kept_under_any_name() {
     let mut table = MigTable::new();
     let kind = EntryType::Principal(PrincipalType::GlobalGroup);
     let unknown = EntryType::Principal(PrincipalType::Unknown);
@@ -215,7 +215,7 @@ fn a_sid_that_another_gpo_names_gets_no_second_row() {
 }
 
 #[test]
-fn what_cannot_stand_in_a_row_is_left_and_said() {
+fn references_that_cannot_have_a_row_are_reported() {
     let mut table = MigTable::new();
     let odd = snapshot(
         "",
@@ -229,7 +229,7 @@ fn what_cannot_stand_in_a_row_is_left_and_said() {
 }
 
 #[test]
-fn the_row_of_a_bare_text_is_not_the_one_of_the_principal_of_that_name() {
+fn a_row_for_bare_text_does_not_match_the_principal_of_that_name() {
     let values = "[Privilege Rights]\r\nSeDenyBatchLogonRight = Guest,*S-1-5-21-1-1-1-501\r\n";
     let user = Principal::of_domain(sid(501), "Guest", PrincipalType::User, "SRC", "src.test");
     let text = entry(Principal::named("Guest"), false);

@@ -21,8 +21,7 @@ pub(super) fn visit(
         let place = || place(file, &argument);
         let Some(text) = script.text(&argument) else {
             if argument.source_path().is_some() && !script.data(&argument).is_empty() {
-                let what =
-                    "the path holds characters of an unknown code page, so it is not looked at";
+                let what = "the path contains characters of an unknown code page, so it was not checked for references";
                 context.warning("unread-text", what, &place());
             }
             continue;

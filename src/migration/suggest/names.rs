@@ -1,25 +1,25 @@
-//! The principals of a domain by the pieces of their names. A table of thousands of rows against a domain of tens of thousands of
-//! accounts has too many pairs to compare them all.
+//! An index of principal names by trigrams. A table of thousands of rows and a domain of tens of thousands of accounts
+//! give too many pairs to compare them all.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::folded;
 use crate::model::principal::Principal;
 
-/// Domains no larger than this are compared whole.
+/// Up to this number of principals all names are compared.
 const SMALL: usize = 2_000;
 
-/// The most names that one name is compared with in a larger one.
+/// The maximum number of names that are compared with one name in a larger domain.
 const MAX_COMPARED: usize = 500;
 
-/// The principals of a domain, each with its folded name.
+/// The principals of a domain, each with the comparison form of its name.
 pub(super) struct Names {
     all: Vec<(String, Principal)>,
-    /// The numbers of the names that hold three neighbouring characters, by the length of the name. Empty for a small domain.
+    /// The indexes of the names that contain a trigram, with the length of the name. Empty for a small domain.
     by_piece: HashMap<Piece, Vec<(usize, usize)>>,
 }
 
-/// Three neighbouring characters; NUL stands before the first one and behind the last one of a name, as no name has it.
+/// A trigram. A name is padded with NUL, which no name contains, at both ends.
 type Piece = (char, char, char);
 
 fn pieces(name: &str) -> Vec<Piece> {
@@ -62,8 +62,8 @@ impl Names {
         Self { all, by_piece }
     }
 
-    /// The names that may be like this one: of a large domain, those that share a piece with it. The rare pieces say most; of a common
-    /// one, only names of about its length are given.
+    /// The names that may be similar to this one: in a large domain, those that share a trigram with it. Rare trigrams
+    /// come first; of a common one, only names of similar length are returned.
     pub(super) fn similar_to(&self, wanted: &str) -> impl Iterator<Item = (&str, &Principal)> {
         let numbers = if self.by_piece.is_empty() {
             (0..self.all.len()).collect::<BTreeSet<_>>()
@@ -84,7 +84,7 @@ impl Names {
         lists.sort_unstable_by_key(|entries| entries.len());
         let mut numbers = BTreeSet::new();
         for entries in lists {
-            // Half of what is left, so that no piece is the only one.
+            // Take half of the remaining number, so that several trigrams contribute.
             let left = MAX_COMPARED.saturating_sub(numbers.len());
             let part = entries_near_length(entries, wanted.len(), left.div_ceil(2));
             numbers.extend(part.iter().map(|(_, number)| *number));
@@ -93,7 +93,7 @@ impl Names {
     }
 }
 
-/// The entries nearest to this length, at most so many.
+/// At most `most` entries whose length is nearest to this one.
 fn entries_near_length(
     entries: &[(usize, usize)],
     length: usize,
@@ -101,7 +101,7 @@ fn entries_near_length(
 ) -> &[(usize, usize)] {
     let middle = entries.partition_point(|(known, _)| *known < length);
     let similarity_of = entries.partition_point(|(known, _)| *known <= length) - middle;
-    // Those of the very length, and as many shorter as longer ones around them.
+    // The entries of this length, and equally many shorter and longer ones around them.
     let spare = most.saturating_sub(similarity_of);
     let start = middle
         .saturating_sub(spare.div_ceil(2))
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_large_one_the_closest_are_found_and_few_are_compared() {
+    fn in_a_large_domain_few_names_are_compared() {
         let people = (0..20_000).map(|number| format!("user{number:05}"));
         let others = ["Helpdesk", "Support-Berlin", "svc_backup", "\u{e4}rzte"];
         let all = names(people.chain(others.map(str::to_owned)));
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_part_of_a_list_lies_around_the_length() {
+    fn entries_are_taken_around_the_length() {
         let entries: Vec<(usize, usize)> = (0..10).map(|number| (number / 2, number)).collect();
         assert_eq!(entries_near_length(&entries, 2, 2), &entries[4..6]);
         assert_eq!(entries_near_length(&entries, 2, 4), &entries[3..7]);

@@ -180,7 +180,7 @@ async fn a_builtin_group_goes_by_its_plain_name_in_every_notation() {
 }
 
 #[tokio::test]
-async fn all_else_is_left_with_what_comes_closest() {
+async fn uncertain_rows_get_the_most_similar_names() {
     let rows = [
         (GlobalGroup, "alice@src.test"),
         (LocalGroup, "Backup Crew@src.test"),
@@ -203,18 +203,18 @@ async fn all_else_is_left_with_what_comes_closest() {
             "src.test\\crew: its type is not known; \"crew\" exists in dst.test [dst.test\\crew]",
             "zz@src.test: \"zz\" does not exist in dst.test []",
             "ws01@src.test: \"ws01\" exists in dst.test, but is a Computer, not a User [WS01$@dst.test]",
-            "Helpdesk: it is text that no domain can tell the meaning of [HelpDesk@dst.test]",
-            "S-1-5-21-1-1-1-1001: a SID alone does not tell who it is in the source domain []",
-            "OU=Räume\\, Nord,DC=SRC,DC=test: it is text that no domain can tell the meaning of [OU=Räume\\, Nord,DC=dst,DC=test]",
-            r"\\fs1.src.test\homes\%USERNAME%: no directory tells where a share went [\\fs1.dst.test\homes\%USERNAME%]",
-            r"\\SRC.TEST\SysVol\src.test\x: no directory tells where a share went [\\dst.test\SysVol\dst.test\x]",
-            r"\\fs1\homes: no directory tells where a share went []",
+            "Helpdesk: plain text; it cannot be looked up in a domain [HelpDesk@dst.test]",
+            "S-1-5-21-1-1-1-1001: only a SID; its name in the source domain is not known []",
+            "OU=Räume\\, Nord,DC=SRC,DC=test: plain text; it cannot be looked up in a domain [OU=Räume\\, Nord,DC=dst,DC=test]",
+            r"\\fs1.src.test\homes\%USERNAME%: the new location of a share cannot be looked up in a domain [\\fs1.dst.test\homes\%USERNAME%]",
+            r"\\SRC.TEST\SysVol\src.test\x: the new location of a share cannot be looked up in a domain [\\dst.test\SysVol\dst.test\x]",
+            r"\\fs1\homes: the new location of a share cannot be looked up in a domain []",
         ]
     );
 }
 
 #[tokio::test]
-async fn the_source_domain_tells_sids_and_types() {
+async fn the_source_domain_resolves_sids_and_types() {
     let rows = [
         (Unknown, "S-1-5-21-1-1-1-1001"),
         (Unknown, "S-1-5-21-1-1-1-1002"),
@@ -230,20 +230,20 @@ async fn the_source_domain_tells_sids_and_types() {
         [
             "S-1-5-21-1-1-1-1001 = HelpDesk@dst.test",
             "S-1-5-21-1-1-1-1002: \"bob\" does not exist in dst.test []",
-            "S-1-5-21-7-7-7-1001: a SID alone does not tell who it is in the source domain []",
+            "S-1-5-21-7-7-7-1001: only a SID; its name in the source domain is not known []",
             "SRC\\helpdesk = DST\\HelpDesk",
         ]
     );
 }
 
 #[tokio::test]
-async fn of_several_domains_the_source_must_be_named() {
+async fn with_several_domains_the_source_must_be_given() {
     let rows = [
         (User, "alice@src.test"),
         (User, "SRC\\crew"),
         (User, "alice@third.test"),
     ];
-    let several = "the table names several domains (src, src.test, third.test), and which is the source is not said";
+    let several = "the table contains several domains (src, src.test, third.test), and the source domain was not given";
     assert_eq!(
         ask(&rows, &SuggestOptions::default()).await,
         [
@@ -253,7 +253,7 @@ async fn of_several_domains_the_source_must_be_named() {
         ]
     );
     let third =
-        "alice@third.test: it is of third.test, which is not the source domain [alice@dst.test]";
+        "alice@third.test: it is in third.test, which is not the source domain [alice@dst.test]";
     let named = |name| SuggestOptions {
         source_domain: Some(name),
         ..SuggestOptions::default()
@@ -262,16 +262,16 @@ async fn of_several_domains_the_source_must_be_named() {
         ask(&rows, &named("src.test")).await,
         [
             "alice@src.test = alice@dst.test",
-            "SRC\\crew: whether src is the source domain, only that domain can tell [DST\\crew]",
+            "SRC\\crew: it is not known whether src is the source domain [DST\\crew]",
             third,
         ]
     );
     assert_eq!(
         ask(&rows, &named("SRC")).await,
         [
-            "alice@src.test: whether src.test is the source domain, only that domain can tell [alice@dst.test]",
+            "alice@src.test: it is not known whether src.test is the source domain [alice@dst.test]",
             "SRC\\crew = DST\\crew",
-            "alice@third.test: whether third.test is the source domain, only that domain can tell [alice@dst.test]",
+            "alice@third.test: it is not known whether third.test is the source domain [alice@dst.test]",
         ]
     );
     // The source domain knows its own names, whatever they are like.
@@ -299,13 +299,13 @@ async fn of_several_domains_the_source_must_be_named() {
         ask(&[(User, "OLD\\alice"), (User, "SRC\\crew")], &asked).await,
         [
             "OLD\\alice = DST\\alice",
-            "SRC\\crew: it is of src, which is not the source domain [DST\\crew]",
+            "SRC\\crew: it is in src, which is not the source domain [DST\\crew]",
         ]
     );
 }
 
 #[tokio::test]
-async fn rows_with_any_other_destination_stay() {
+async fn rows_with_any_other_destination_are_kept() {
     let mut table = table(&[(User, "alice@src.test"), (User, "crew@src.test")]);
     for (source, destination) in [
         ("alice@src.test", Destination::None),
@@ -358,7 +358,7 @@ impl PrincipalList for Large {
 
 /// Each row with each account would be a hundred million comparisons.
 #[tokio::test]
-async fn thousands_of_rows_find_what_comes_closest_among_tens_of_thousands() {
+async fn thousands_of_rows_are_matched_against_tens_of_thousands_of_names() {
     let mut table = MigTable::new();
     let entry = |number: u32| Entry {
         source: format!("Branch{number}-Staf@src.test"),

@@ -3,7 +3,7 @@
 use super::literal::{self, Scanner, SidOf};
 use crate::model::sid::Sid;
 
-/// The most values that are turned into text.
+/// The maximum number of values that are converted to text.
 const MAX_VALUES: usize = 4_000;
 
 const INT64: u16 = 1;
@@ -22,7 +22,7 @@ const TYPES: &[(u16, &str)] = &[
     (OCTETS, "TX"),
 ];
 
-/// The text of a claim, in parentheses; `None` when the bytes are no claim or text cannot say them exactly.
+/// The text of a claim, in parentheses; `None` when the bytes are not a claim or text cannot express them exactly.
 pub(super) fn to_text(bytes: &[u8]) -> Option<String> {
     let at = |offset: usize| {
         let word = bytes.get(offset..)?.first_chunk::<4>()?;
@@ -72,16 +72,16 @@ fn value(kind: u16, bytes: &[u8]) -> Option<String> {
     })
 }
 
-/// UTF-16LE up to its NUL.
+/// UTF-16LE text up to its NUL.
 fn terminated(bytes: &[u8]) -> Option<&[u8]> {
     let units = bytes.chunks_exact(2).position(|unit| unit == [0, 0])?;
     bytes.get(..units * 2)
 }
 
-/// The bytes of a claim: `text` begins with its opening parenthesis, and nothing follows it.
+/// The bytes of a claim: `text` begins with its opening parenthesis and ends with its closing one.
 ///
 /// # Errors
-/// Where reading stopped, in bytes of the text, and why.
+/// The position of the error, in bytes of the text, and the reason.
 pub(super) fn from_text(text: &str, sid_of: &SidOf<'_>) -> Result<Vec<u8>, (usize, String)> {
     let mut scanner = Scanner::new(text);
     read(&mut scanner, sid_of).map_err(|reason| (scanner.at, reason))
@@ -132,7 +132,7 @@ fn read_value(scanner: &mut Scanner<'_>, kind: u16, sid_of: &SidOf<'_>) -> Resul
     match kind {
         STRING => Ok([scanner.quoted()?, vec![0, 0]].concat()),
         OCTETS => {
-            // An odd number of digits lacks a leading zero.
+            // Add a leading zero to an odd number of digits.
             let digits = scanner.hex_digits();
             let even = format!("{}{digits}", if digits.len() % 2 == 1 { "0" } else { "" });
             let bytes = super::hex_bytes(&even).filter(|bytes| !bytes.is_empty());

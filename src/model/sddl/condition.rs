@@ -4,10 +4,10 @@
 use super::literal::{self, Scanner, SidOf};
 use crate::model::sid::Sid;
 
-/// The bytes a condition begins with.
+/// The signature at the start of a condition.
 const MAGIC: &[u8] = b"artx";
 
-/// The most tokens that are turned into text, and the deepest nesting that is read.
+/// The maximum number of tokens that are converted to text, and the maximum nesting that is parsed.
 const MAX_TOKENS: usize = 2_000;
 const MAX_DEPTH: usize = 100;
 
@@ -21,10 +21,10 @@ const NOT: u8 = 0xA2;
 const AND: u8 = 0xA0;
 const OR: u8 = 0xA1;
 
-/// Attributes of the user, the resource and the device. The case is Windows' own; it does not count.
+/// Attributes of the user, the resource and the device. Written in the case that Windows uses; parsing ignores case.
 const ATTRIBUTES: &[(u8, &str)] = &[(0xF9, "USER."), (0xFA, "RESOURCE."), (0xFB, "DEVICE.")];
 
-/// Operators before a SID or a list of SIDs. Of two that begin alike, the longer one stands first.
+/// Operators before a SID or a list of SIDs. Longer names come before their prefixes.
 const MEMBERSHIP: &[(u8, &str)] = &[
     (0x93, "Not_Device_Member_of_Any"),
     (0x91, "Not_Device_Member_of"),
@@ -53,7 +53,7 @@ const RELATION: &[(u8, &str)] = &[
     (0x88, "Any_of"),
 ];
 
-/// A part of an expression as text.
+/// A subexpression as text.
 struct Term {
     text: String,
     kind: TermKind,
@@ -63,14 +63,14 @@ struct Term {
 enum TermKind {
     Literal,
     Attribute,
-    /// Stands in parentheses of its own.
+    /// In parentheses of its own.
     Closed,
     /// `Exists …` and `!(…)`.
     Open,
 }
 
-/// The text of a condition, in parentheses. `None` when the bytes are no condition that text can say exactly: other bytes, integers
-/// of less than 64 bits, strings with a quote in them.
+/// The text of a condition, in parentheses. `None` when text cannot express the bytes exactly: malformed bytes,
+/// integers of less than 64 bits, strings that contain a quote.
 pub(super) fn to_text(bytes: &[u8]) -> Option<String> {
     let mut rest = bytes.strip_prefix(MAGIC)?;
     let mut stack: Vec<Term> = Vec::new();
@@ -98,7 +98,7 @@ pub(super) fn to_text(bytes: &[u8]) -> Option<String> {
         TermKind::Closed => whole.text,
         TermKind::Attribute | TermKind::Open => format!("({})", whole.text),
     };
-    // What reads back as other bytes is better not said in text.
+    // Text that would parse to other bytes is not used.
     let again = from_text(&text, &sid_without_domain).ok()?;
     (again == bytes).then_some(text)
 }
@@ -117,7 +117,7 @@ fn operator(code: u8) -> Option<&'static str> {
         .map(|(_, name)| *name)
 }
 
-/// Joins the last parts.
+/// Applies an operator to the topmost terms of the stack.
 fn operation(code: u8, name: &str, stack: &mut Vec<Term>) -> Option<Term> {
     let right = stack.pop()?;
     if code == NOT {
@@ -148,7 +148,7 @@ fn operation(code: u8, name: &str, stack: &mut Vec<Term>) -> Option<Term> {
     Some(Term { text, kind })
 }
 
-/// A part that a logical operator joins.
+/// Formats an operand of a logical operator.
 fn inner(part: Term) -> Option<String> {
     match part.kind {
         TermKind::Literal => None,
@@ -212,7 +212,7 @@ fn value(code: u8, rest: &mut &[u8]) -> Option<String> {
     }
 }
 
-/// The bytes behind their length.
+/// Reads length-prefixed bytes.
 fn counted<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (&length, after) = rest.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(length)).ok()?;
@@ -221,7 +221,7 @@ fn counted<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(bytes)
 }
 
-/// A number with the sign and in the base it was written in: the bytes keep both.
+/// Formats a number with the sign and in the base that the bytes record.
 fn integer_text(number: i64, sign: u8, base: u8) -> Option<String> {
     let sign = match sign {
         1 => "+",
@@ -238,7 +238,7 @@ fn integer_text(number: i64, sign: u8, base: u8) -> Option<String> {
     })
 }
 
-/// The bytes of a condition with other SIDs in it. `None` when they are no condition, or one that cannot be walked through.
+/// The bytes of a condition with its SIDs replaced. `None` when they are not a condition or cannot be parsed.
 pub(super) fn with_sids(bytes: &[u8], sid_of: &mut dyn FnMut(&Sid) -> Sid) -> Option<Vec<u8>> {
     let mut out = MAGIC.to_vec();
     tokens_with_sids(bytes.strip_prefix(MAGIC)?, false, sid_of, &mut out)?;
@@ -256,9 +256,9 @@ fn tokens_with_sids(
         let counted_from = after;
         rest = after;
         let data = match code {
-            // A list in a list is nothing that text can say, and so nothing that anybody writes.
+            // A nested list cannot be expressed in text, so no tool writes one.
             0 | COMPOSITE if in_list => return None,
-            // The filling at the end.
+            // Padding at the end.
             0 => return rest.iter().all(|byte| *byte == 0).then_some(()),
             SID => {
                 let bytes = counted(&mut rest)?;
@@ -294,10 +294,10 @@ fn tokens_with_sids(
     Some(())
 }
 
-/// The bytes of a condition: `text` begins with its opening parenthesis, and nothing follows it.
+/// The bytes of a condition: `text` begins with its opening parenthesis and ends with its closing one.
 ///
 /// # Errors
-/// Where reading stopped, in bytes of the text, and why.
+/// The position of the error, in bytes of the text, and the reason.
 pub(super) fn from_text(text: &str, sid_of: &SidOf<'_>) -> Result<Vec<u8>, (usize, String)> {
     let mut reader = ConditionReader {
         scanner: Scanner::new(text),
@@ -394,7 +394,7 @@ impl ConditionReader<'_> {
         self.counted(&name)
     }
 
-    /// A literal, a list of them, or either in parentheses.
+    /// Reads a literal, a list of literals, or either in parentheses.
     fn value(&mut self) -> Result<(), String> {
         if self.scanner.take("(") {
             self.plain_value()?;

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use crate::model::sid::Sid;
 
-/// Finds the SID that a text names.
+/// Resolves a text to a SID.
 pub(super) type SidOf<'a> = dyn Fn(&str) -> Result<Sid, String> + 'a;
 
-/// Characters that end a name unless they are written as `%hhhh`.
+/// Characters that end a name unless written as `%hhhh`.
 const ENDS_A_NAME: &str = "!\"&()<=>|";
 
-/// Characters besides letters and digits that a name may hold as they are [MS-DTYP 2.5.1.1, lit-char].
+/// Characters besides letters and digits that a name may contain unescaped [MS-DTYP 2.5.1.1, lit-char].
 const LITERAL: &str = "#$'*+-./:;?@[\\]^_`{}~";
 
 fn units(bytes: &[u8]) -> Option<Vec<u16>> {
@@ -30,7 +30,8 @@ pub(super) fn utf16(bytes: &[u8]) -> Option<String> {
     String::from_utf16(&units(bytes)?).ok()
 }
 
-/// The name of an attribute. Characters that have a meaning in a condition, and all beyond ASCII, are written as `%hhhh`.
+/// The name of an attribute. Characters with a meaning in a condition, and all non-ASCII characters, are written as
+/// `%hhhh`.
 pub(super) fn escaped(bytes: &[u8]) -> Option<String> {
     let mut text = String::new();
     for unit in units(bytes)? {
@@ -44,13 +45,13 @@ pub(super) fn escaped(bytes: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// A string in quotes. There is no way to write a quote within.
+/// A string in quotes. A quote within a string cannot be expressed.
 pub(super) fn quoted(bytes: &[u8]) -> Option<String> {
     let text = utf16(bytes)?;
     (!text.contains('"')).then(|| format!("\"{text}\""))
 }
 
-/// Reads a condition or a claim from left to right. Blanks between the parts do not count.
+/// Reads a condition or a claim from left to right. Spaces between the parts are ignored.
 pub(super) struct Scanner<'a> {
     text: &'a str,
     pub(super) at: usize,
@@ -88,7 +89,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Nothing but blanks may follow.
+    /// Expects the end; only spaces may follow.
     pub(super) fn end(&mut self) -> Result<(), String> {
         if self.rest().is_empty() {
             Ok(())
@@ -97,7 +98,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// One of these words or signs. A word ends where no letter, digit or `_` follows.
+    /// Reads one of these words or symbols. A word ends where no letter, digit or `_` follows.
     pub(super) fn word<T: Copy>(&mut self, words: &[(T, &str)]) -> Option<T> {
         let rest = self.rest();
         let (code, word) = words.iter().find(|(_, word)| {
@@ -112,7 +113,7 @@ impl<'a> Scanner<'a> {
         Some(*code)
     }
 
-    /// One of these, whatever follows.
+    /// Reads one of these words, whatever follows.
     pub(super) fn word_part<T: Copy>(&mut self, words: &[(T, &str)]) -> Option<T> {
         let rest = self.rest();
         let (code, word) = words.iter().find(|(_, word)| {
@@ -123,7 +124,7 @@ impl<'a> Scanner<'a> {
         Some(*code)
     }
 
-    /// What stands before this text, which is not read over.
+    /// Reads up to this text, which is not consumed.
     pub(super) fn until(&mut self, end: &str) -> Option<&'a str> {
         let (before, _) = self.rest().split_once(end)?;
         self.at += before.len();
@@ -145,7 +146,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The name of an attribute behind its `@Class.`, or of a claim, as UTF-16LE.
+    /// The name of an attribute after its `@Class.`, or of a claim, as UTF-16LE.
     pub(super) fn escaped_name(&mut self) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let mut rest = self.text.get(self.at..).unwrap_or_default();
@@ -196,7 +197,7 @@ impl<'a> Scanner<'a> {
         rest.get(..end).unwrap_or_default().replace('#', "0")
     }
 
-    /// What stands before the next comma or closing parenthesis.
+    /// Reads up to the next comma or closing parenthesis.
     pub(super) fn item(&mut self) -> &'a str {
         let rest = self.rest();
         let end = rest.find([',', ')']).unwrap_or(rest.len());
@@ -204,7 +205,7 @@ impl<'a> Scanner<'a> {
         rest.get(..end).unwrap_or_default()
     }
 
-    /// A number, its sign (1 `+`, 2 `-`, 3 none) and base (1 octal, 2 decimal, 3 hexadecimal), as the bytes keep them.
+    /// A number, its sign (1 `+`, 2 `-`, 3 none) and base (1 octal, 2 decimal, 3 hexadecimal), as stored in the bytes.
     pub(super) fn integer(&mut self) -> Result<(i64, u8, u8), String> {
         let (sign, size, base) = self.number()?;
         let number = if sign == 2 {

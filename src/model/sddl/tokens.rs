@@ -1,4 +1,4 @@
-//! The words of SDDL [MS-DTYP 2.5.1.1].
+//! The keywords of SDDL [MS-DTYP 2.5.1.1].
 
 use crate::model::security_descriptor::{ace_flag, ace_type};
 
@@ -53,7 +53,7 @@ pub(super) const RIGHTS: &[(u32, &str)] = &[
     (0x8000_0000, "GR"),
 ];
 
-/// Sets of rights: of files, of registry keys. The latter are read, but written in letters of one bit each.
+/// Combined rights of files and of registry keys. Those of registry keys are parsed, but written as single rights.
 pub(super) const COMBINED_RIGHTS: &[(u32, &str)] = &[
     (0x001F_01FF, "FA"),
     (0x0012_0089, "FR"),
@@ -65,7 +65,7 @@ pub(super) const COMBINED_RIGHTS: &[(u32, &str)] = &[
     (0x0002_0019, "KX"),
 ];
 
-/// What a mandatory label keeps lower levels from.
+/// The policy bits of a mandatory label.
 pub(super) const LABEL_RIGHTS: &[(u32, &str)] = &[(1, "NW"), (2, "NR"), (4, "NX")];
 
 /// Aliases of principals that are the same in every domain.
@@ -142,5 +142,5 @@ pub(super) const DOMAIN_RELATIVE: &[(&str, u32)] = &[
     ("RS", 553),
 ];
 
-/// Those of them that are accounts of the forest's root domain.
+/// The aliases among them that are accounts of the forest's root domain.
 pub(super) const OF_ROOT_DOMAIN: &[&str] = &["EA", "SA", "RO", "EK"];

@@ -48,15 +48,15 @@ pub mod ace_type {
 
 /// Flags of entries [MS-DTYP 2.4.4.1].
 pub mod ace_flag {
-    /// Files below take it.
+    /// Files below inherit it.
     pub const OBJECT_INHERIT: u8 = 0x01;
-    /// Containers below take it.
+    /// Containers below inherit it.
     pub const CONTAINER_INHERIT: u8 = 0x02;
-    /// Only direct children take it.
+    /// Only direct children inherit it.
     pub const NO_PROPAGATE_INHERIT: u8 = 0x04;
-    /// It does not speak of the object itself.
+    /// It does not apply to the object itself.
     pub const INHERIT_ONLY: u8 = 0x08;
-    /// It came from the parent.
+    /// It was inherited.
     pub const INHERITED: u8 = 0x10;
     /// Audits successes.
     pub const SUCCESSFUL_ACCESS: u8 = 0x40;
@@ -80,20 +80,20 @@ pub struct Ace {
     pub ace_type: u8,
     /// The flags; see [`ace_flag`].
     pub flags: u8,
-    /// What it says.
+    /// The content.
     pub body: AceBody,
 }
 
-/// What an entry says.
+/// The content of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AceBody {
-    /// Rights of a principal: every type of [`ace_type`].
+    /// Rights of a principal: every type in [`ace_type`].
     Rights(AceRights),
-    /// The bytes after the header of an entry of a type that is not known.
+    /// The bytes after the header, for an unknown type.
     Unknown(Vec<u8>),
 }
 
-/// The rights an entry gives, takes or audits.
+/// The rights that an entry grants, denies or audits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AceRights {
     /// The access mask [MS-DTYP 2.4.3].
@@ -102,7 +102,7 @@ pub struct AceRights {
     pub object: Option<ObjectTypes>,
     /// The principal.
     pub sid: Sid,
-    /// What follows the SID: the condition of a callback entry [MS-DTYP 2.4.4.17], the claim of a resource attribute
+    /// The data after the SID: the condition of a callback entry [MS-DTYP 2.4.4.17], the claim of a resource attribute
     /// [MS-DTYP 2.4.10.1], padding of any other.
     pub application_data: Vec<u8>,
 }
@@ -110,9 +110,9 @@ pub struct AceRights {
 /// The object types of an object entry [MS-DTYP 2.4.4.3]: GUIDs of extended rights, property sets, attributes, classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct ObjectTypes {
-    /// The bits of the flags word other than the two that say which GUID is there; always 0 in practice.
+    /// The bits of the flags other than the two that tell which GUIDs are present; always 0 in practice.
     pub other_flags: u32,
-    /// What the rights are about.
+    /// The object type that the rights apply to.
     pub object_type: Option<Guid>,
     /// The class of children that inherit the entry.
     pub inherited_object_type: Option<Guid>,
@@ -128,14 +128,14 @@ pub(crate) fn has_object_types(ace_type: u8) -> bool {
     matches!(ace_type, 0x05..=0x08 | 0x0B | 0x0C | 0x0F | 0x10)
 }
 
-/// Whether entries of this type are made of a mask and a SID, with or without object types.
+/// Whether entries of this type consist of a mask and a SID, with or without object types.
 pub(crate) fn has_rights(ace_type: u8) -> bool {
-    // 4 is the compound entry, which is reserved and has another form [MS-DTYP 2.4.4.1].
+    // 4 is the compound entry, which is reserved and has a different layout [MS-DTYP 2.4.4.1].
     ace_type <= 0x13 && ace_type != 0x04
 }
 
 impl Acl {
-    /// A list of these entries, with the lowest revision that can hold them.
+    /// A list of these entries, with the lowest revision that supports them.
     pub fn new(aces: Vec<Ace>) -> Self {
         let revision = if aces.iter().any(Ace::is_object) {
             4
@@ -208,7 +208,8 @@ impl Acl {
         Ok(bytes)
     }
 
-    /// The entries in runs of one kind, each run sorted and without repetitions: what decides access.
+    /// The entries as runs of one kind, each run sorted and without repetitions. Two lists with equal runs grant the
+    /// same access.
     pub(super) fn runs(&self) -> Vec<Vec<Ace>> {
         let kind = |ace: &Ace| {
             let denies = matches!(ace.ace_type, 0x01 | 0x06 | 0x0A | 0x0C);
@@ -249,7 +250,7 @@ impl Ace {
         }
     }
 
-    /// The rights, to be changed.
+    /// The rights, mutable.
     pub fn rights_mut(&mut self) -> Option<&mut AceRights> {
         match &mut self.body {
             AceBody::Rights(rights) => Some(rights),

@@ -1,52 +1,67 @@
-//! From the descriptor of a groupPolicyContainer to that of its files and folders in SYSVOL.
+//! Derives the descriptor of a GPO's files and folders in SYSVOL from that of its groupPolicyContainer.
 
 use super::{
     Acl, DaclState, InvalidSecurityDescriptor, SecurityDescriptor, ace_flag, ace_type, control,
 };
 use crate::model::sid::Sid;
 
-/// The descriptor of every file and folder of a GPO in SYSVOL, and the two values it is set with, one after the other.
+/// Which entries of the directory DACL a server wants on the files of a GPO. A server does not report its version, so
+/// only what it stores shows which of the two it wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileEntries {
+    /// Entries that allow, with or without object types: what `samba.ntacls.dsacl2fsacl` of Samba 4.17 and 4.22 keeps.
+    #[default]
+    WithObjectAces,
+    /// Entries without object types that allow or deny: what the same function keeps in Samba 4.25. Its smbd refuses a
+    /// descriptor with an object entry (`create_canon_ace_lists: unable to set anything but an ALLOW or DENY ACE` in its log
+    /// at level 10, STATUS_ACCESS_DENIED to the client), and `samba-tool ntacl sysvolcheck` refuses a file that has one.
+    WithoutObjectAces,
+}
+
+/// The descriptor of every file and folder of a GPO in SYSVOL, and the two values with which it is set, in two steps.
 ///
-/// A Samba server stores a DACL with object entries as it is given, but then leaves the POSIX permissions of the file as
-/// they were, so that an editor who is granted access is refused. Set without its object entries first, the descriptor
-/// reaches the POSIX permissions; the second step only adds what does not change them.
+/// A Samba server up to 4.22 stores a DACL with object entries but does not update the POSIX permissions of the file, so
+/// that an editor with permission to edit is denied access. The first step sets the descriptor without its object entries,
+/// which updates the POSIX permissions; the second step adds the object entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileDescriptor {
-    /// The descriptor that the object should have in the end.
+    /// The final descriptor.
     pub descriptor: SecurityDescriptor,
     /// The self-relative bytes of the first step: owner, group and the DACL without object entries.
     pub without_object_aces: Vec<u8>,
-    /// The self-relative bytes of the second step: the whole.
+    /// The self-relative bytes of the second step: the complete descriptor.
     pub with_object_aces: Vec<u8>,
 }
 
 /// Derives the descriptor that `samba-tool ntacl sysvolcheck` expects on every file and every folder of a GPO:
 ///
 /// - owner, group, protection and the order of entries are those of the directory object;
-/// - entries that allow, with or without object types, are kept; all others (denying, callback) are left out, and so is
-///   what is granted to Pre-Windows 2000 Compatible Access (S-1-5-32-554);
+/// - which entries are kept depends on the server (see [`FileEntries`]); callback entries never are, nor are entries for
+///   Pre-Windows 2000 Compatible Access (S-1-5-32-554);
 /// - every entry gets object and container inheritance, files too; Creator Owner also inherit-only;
-/// - directory rights become file rights: see `file_mask`. An entry whose rights have no counterpart stays, with an
+/// - directory rights become file rights: see `file_mask`. An entry whose rights have no counterpart is kept with an
 ///   empty mask: the Apply Group Policy entry becomes `OA;OICI;;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU`.
 ///
-/// A directory DACL that is marked as auto-inherited needs the request bit as well in what is sent, because an SMB server
-/// keeps the mark only when both are given [MS-DTYP 2.4.6]; `descriptor` has the mark alone, which is what is stored.
+/// For a directory DACL that is marked as auto-inherited, the bytes to send have the request bit as well, because an
+/// SMB server keeps the mark only when both are set [MS-DTYP 2.4.6]; `descriptor` has only the mark, as it is stored.
 ///
 /// # Errors
-/// When the directory's descriptor has no DACL or a NULL one, or the result does not fit into a descriptor.
+/// When the directory's descriptor has no DACL or a NULL one, or the result does not fit in a descriptor.
 pub fn file_descriptor(
     directory: &SecurityDescriptor,
+    entries: FileEntries,
 ) -> Result<FileDescriptor, InvalidSecurityDescriptor> {
     let DaclState::List(dacl) = directory.dacl_state() else {
         return Err(InvalidSecurityDescriptor::new("it has no DACL"));
     };
+    let second = match entries {
+        FileEntries::WithObjectAces => ace_type::ACCESS_ALLOWED_OBJECT,
+        FileEntries::WithoutObjectAces => ace_type::ACCESS_DENIED,
+    };
     let mut aces = Vec::new();
     for ace in &dacl.aces {
         let mut ace = ace.clone();
-        if !matches!(
-            ace.ace_type,
-            ace_type::ACCESS_ALLOWED | ace_type::ACCESS_ALLOWED_OBJECT
-        ) {
+        if ace.ace_type != ace_type::ACCESS_ALLOWED && ace.ace_type != second {
             continue;
         }
         let Some(rights) = ace.rights_mut() else {
@@ -72,15 +87,22 @@ pub fn file_descriptor(
         dacl: Some(Acl::new(aces)),
         ..SecurityDescriptor::new()
     };
-    FileDescriptor::of(descriptor)
+    FileDescriptor::of(descriptor, entries)
 }
 
 impl FileDescriptor {
-    /// How a descriptor is set on a file or folder.
+    /// Computes the two steps for a descriptor. Object entries are left out where the server refuses them.
     ///
     /// # Errors
-    /// When it does not fit into its bytes.
-    pub fn of(descriptor: SecurityDescriptor) -> Result<Self, InvalidSecurityDescriptor> {
+    /// When the descriptor cannot be encoded.
+    pub fn of(
+        descriptor: SecurityDescriptor,
+        entries: FileEntries,
+    ) -> Result<Self, InvalidSecurityDescriptor> {
+        let descriptor = match entries {
+            FileEntries::WithObjectAces => descriptor,
+            FileEntries::WithoutObjectAces => descriptor.without_object_aces(),
+        };
         let mut sent = descriptor.clone();
         if sent.control & control::DACL_AUTO_INHERITED != 0 {
             sent.control |= control::DACL_AUTO_INHERIT_REQ;
@@ -91,15 +113,24 @@ impl FileDescriptor {
             descriptor,
         })
     }
+
+    /// The self-relative bytes to set, one after the other: one value when there are no object entries, else two.
+    pub fn into_steps(self) -> Vec<Vec<u8>> {
+        if self.without_object_aces == self.with_object_aces {
+            vec![self.with_object_aces]
+        } else {
+            vec![self.without_object_aces, self.with_object_aces]
+        }
+    }
 }
 
 fn is(sid: &Sid, text: &str) -> bool {
     text.parse().is_ok_and(|other: Sid| *sid == other)
 }
 
-/// The file rights for directory rights: standard rights stay; read property with list contents gives read and execute;
-/// write property gives write; create child gives adding files and folders; delete child stays [MS-ADTS 5.1.3.2, MS-DTYP
-/// 2.4.3].
+/// Converts directory rights to file rights: standard rights and delete child are kept; read property with list
+/// contents becomes read and execute; write property becomes write; create child becomes adding files and folders
+/// [MS-ADTS 5.1.3.2, MS-DTYP 2.4.3].
 pub fn file_mask(directory_mask: u32) -> u32 {
     let has = |bits: u32| directory_mask & bits == bits;
     let mut mask = directory_mask & 0x001F_0000;

@@ -7,14 +7,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
-use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor};
+use crate::model::security_descriptor::SecurityDescriptor;
 use crate::operations::change_list::{Change, ChangeList, DescriptorSwap, PlannedChange};
 use crate::operations::journal::{Event, Journal};
 use crate::operations::plan::FileContent;
 use crate::operations::rollback;
-use crate::operations::stage::{StagingArea, read_whole};
+use crate::operations::stage::{
+    StagingArea, as_stored, descriptor_steps, probe_file_entries, read_whole,
+};
 use crate::session::{DomainSession, DomainWriter};
-use crate::sysvol::SysvolPath;
+use crate::sysvol::{SysvolPath, SysvolRead};
 
 /// The result of applying a change list.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -104,6 +106,7 @@ pub async fn apply_changes(
             }
         }
     }
+    messages.extend(entries_left_out(domain.sysvol(), list));
     Ok(ChangeResult {
         format_version: 1,
         status: OverallStatus::Done,
@@ -112,6 +115,25 @@ pub async fn apply_changes(
         plan: ChangeSteps {
             steps: list.changes.clone(),
         },
+    })
+}
+
+/// Reports that files got their permissions without the object entries of the plan. That is right for this server, but it was
+/// upgraded from a version that stored them, and only its own tool removes them from all other files.
+fn entries_left_out(sysvol: &dyn SysvolRead, list: &ChangeList) -> Option<StatusMessage> {
+    let left_out = list.changes.iter().any(|planned| match &planned.change {
+        Change::Descriptors { entries, .. } => entries.iter().any(|entry| {
+            SecurityDescriptor::parse(&entry.new.0)
+                .is_ok_and(|new| as_stored(sysvol, new.clone()) != new)
+        }),
+        _ => false,
+    });
+    left_out.then(|| {
+        StatusMessage::warning(
+            "object-entries-refused",
+            "this version of Samba refuses object entries in the permissions of files, so they were set without them",
+        )
+        .with_hint("an earlier version stored them on other files; run samba-tool ntacl sysvolreset on the domain controller to remove them everywhere")
     })
 }
 
@@ -242,9 +264,22 @@ async fn make(domain: &DomainWriter, change: &Change) -> Result<()> {
             new,
             descriptor,
             ..
-        } => write_gpt_ini(domain, *guid, new.as_ref(), descriptor.as_ref()).await,
-        Change::Descriptors { guid, entries } => set_descriptors(domain, *guid, entries).await,
+        } => {
+            if descriptor.is_some() {
+                probe(domain, *guid).await?;
+            }
+            write_gpt_ini(domain, *guid, new.as_ref(), descriptor.as_ref()).await
+        }
+        Change::Descriptors { guid, entries } => {
+            probe(domain, *guid).await?;
+            set_descriptors(domain, *guid, entries).await
+        }
     }
+}
+
+async fn probe(domain: &DomainWriter, guid: Guid) -> Result<()> {
+    let folder = SysvolPath::gpo(&domain.session().info().dns_domain, guid);
+    probe_file_entries(domain, &folder, true).await
 }
 
 /// Sets descriptors one after the other; when one is refused, those before it go back.
@@ -254,6 +289,7 @@ async fn set_descriptors(
     entries: &[DescriptorSwap],
 ) -> Result<()> {
     let sysvol = domain.sysvol();
+    let steps = |descriptor: &FileContent| descriptor_steps(sysvol, &descriptor.0, "the plan");
     let at = |path| SysvolPath::in_gpo(&domain.session().info().dns_domain, guid, path);
     let mut done: Vec<&DescriptorSwap> = Vec::new();
     for entry in entries {
@@ -273,7 +309,7 @@ async fn set_descriptors(
         let untouched = sysvol
             .security_descriptor(&at(&entry.path))
             .await
-            .is_ok_and(|found| same_descriptor(&found, &entry.old.0));
+            .is_ok_and(|found| same_descriptor(sysvol, &found, &entry.old.0));
         if !untouched {
             done.push(entry);
         }
@@ -292,20 +328,6 @@ async fn set_descriptors(
     Ok(())
 }
 
-/// The bytes a descriptor is set with, one after the other.
-fn steps(descriptor: &FileContent) -> Result<Vec<Vec<u8>>> {
-    SecurityDescriptor::parse(&descriptor.0)
-        .and_then(FileDescriptor::of)
-        .map(|found| vec![found.without_object_aces, found.with_object_aces])
-        .map_err(|cause| {
-            Error::new(
-                ErrorKind::BadInput,
-                "the plan holds a descriptor that is none",
-            )
-            .with_source(cause)
-        })
-}
-
 /// Puts another GPT.INI in place: written beside the live one, then renamed over it.
 async fn write_gpt_ini(
     domain: &DomainWriter,
@@ -322,7 +344,10 @@ async fn write_gpt_ini(
         return sysvol.remove_file(&live).await;
     };
     let staged = staging.entry(&staging.staged_name(&name)?);
-    let descriptors = descriptor.map(steps).transpose()?.unwrap_or_default();
+    let descriptors = descriptor
+        .map(|descriptor| descriptor_steps(sysvol, &descriptor.0, "the plan"))
+        .transpose()?
+        .unwrap_or_default();
     let outcome = match sysvol
         .write_new(&staged, content.0.clone(), &descriptors)
         .await
@@ -397,7 +422,7 @@ async fn difference(
                     Moment::Before => &entry.old,
                     Moment::After => &entry.new,
                 };
-                if !same_descriptor(&found, &wanted.0) {
+                if !same_descriptor(sysvol, &found, &wanted.0) {
                     return Ok(Some(format!("the permissions of {path}")));
                 }
             }
@@ -406,10 +431,20 @@ async fn difference(
     }
 }
 
-/// Whether two descriptors say the same, whatever their layout.
-fn same_descriptor(a: &[u8], b: &[u8]) -> bool {
-    let text = |bytes| SecurityDescriptor::parse(bytes).map(|descriptor| to_sddl(&descriptor));
-    a == b || matches!((text(a), text(b)), (Ok(a), Ok(b)) if a == b)
+/// Whether a descriptor that was found is the wanted one, whatever their layout. On a server that refuses object entries it
+/// also is when only these are missing.
+fn same_descriptor(sysvol: &dyn SysvolRead, found: &[u8], wanted: &[u8]) -> bool {
+    if found == wanted {
+        return true;
+    }
+    let (Ok(found), Ok(wanted)) = (
+        SecurityDescriptor::parse(found),
+        SecurityDescriptor::parse(wanted),
+    ) else {
+        return false;
+    };
+    let found = to_sddl(&found);
+    found == to_sddl(&wanted) || found == to_sddl(&as_stored(sysvol, wanted))
 }
 
 /// GPT.INI as it is now; `None` when there is none.

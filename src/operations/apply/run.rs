@@ -17,8 +17,8 @@ use crate::operations::read::{self, LiveGpo};
 use crate::operations::rollback;
 use crate::operations::self_lockout::SelfLockout;
 use crate::operations::stage::{
-    RootEntry, StagingArea, by_root_entry, entry_hashes, hashes_below, read_whole, remove_tree,
-    stage_entries, without_owners,
+    RootEntry, StagingArea, by_root_entry, entry_hashes, hashes_below, probe_file_entries,
+    read_whole, remove_tree, stage_entries, without_owners,
 };
 use crate::session::DomainWriter;
 use crate::sysvol::Sysvol;
@@ -62,6 +62,9 @@ impl Run<'_> {
     /// New settings: stage, switch, directory objects, GPT.INI, attributes.
     async fn change(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
         let guid = self.plan.target.guid;
+        let folder = self.staging.folder();
+        let exists = current.is_some() && self.sysvol().stat(&folder).await?.is_some();
+        probe_file_entries(self.domain, &folder, exists).await?;
         let (descriptors, old) = match current {
             Some(current) => (
                 self.descriptors_of_existing(current).await?,
@@ -69,7 +72,7 @@ impl Run<'_> {
             ),
             None => (self.create_gpo().await?, GptTree::new()),
         };
-        if let Some(current) = current {
+        if let (Some(current), false) = (current, exists) {
             self.make_missing_folder(current, &descriptors).await?;
         }
         let switches = self.switches(new, &old)?;
@@ -112,9 +115,6 @@ impl Run<'_> {
         descriptors: &[Vec<u8>],
     ) -> Result<()> {
         let folder = self.staging.folder();
-        if self.sysvol().stat(&folder).await?.is_some() {
-            return Ok(());
-        }
         let descriptors = if !self.sysvol().has_exact_descriptors() || !descriptors.is_empty() {
             descriptors.to_vec()
         } else {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
+use super::file_entries::Expected;
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
@@ -13,6 +14,7 @@ use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::model::safe_name::RelPath;
+use crate::model::security_descriptor::FileEntries;
 use crate::model::snapshot::WmiFilterLink;
 use crate::operations::progress::Control;
 use crate::operations::read::unreadable;
@@ -36,6 +38,8 @@ pub struct Facts {
     pub wmi_filter: Option<WmiFilterLink>,
     /// Whether the controller is Samba, which wants a descriptor on every file.
     pub samba: bool,
+    /// Which entries of the directory's DACL its files should have.
+    pub file_entries: FileEntries,
     /// What the directory did not give of it, as errors.
     pub unread: Vec<StatusMessage>,
 }
@@ -71,6 +75,12 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// The descriptor of the folder itself, if the server gives it.
+    fn own_descriptor(&self) -> Option<&[u8]> {
+        let (_, descriptor) = self.descriptors.get(&RelPath::root().folded())?;
+        Some(descriptor)
+    }
+
     /// Whether GPT.INI, or what tells whether there is one, was not read.
     pub fn has_unread_gpt_ini(&self) -> bool {
         let mut unread = self.unread.iter();
@@ -83,7 +93,12 @@ impl Folder {
 ///
 /// # Errors
 /// When a server cannot be asked; `Cancelled`.
-pub async fn read(session: &DomainSession, object: &GpoObject, control: &Control) -> Result<Facts> {
+pub async fn read(
+    session: &DomainSession,
+    object: &GpoObject,
+    expected: Expected,
+    control: &Control,
+) -> Result<Facts> {
     control.check()?;
     let directory = session.directory();
     let filter = async {
@@ -103,7 +118,9 @@ pub async fn read(session: &DomainSession, object: &GpoObject, control: &Control
     };
     let folder = read_folder(session, object.guid);
     let ((children, unread), folder, wmi_filter) = tokio::try_join!(children, folder, filter)?;
+    let own = folder.as_ref().and_then(Folder::own_descriptor);
     Ok(Facts {
+        file_entries: expected.of_gpo(object, own),
         path_mismatch: object.path_mismatch(&session.info().dns_domain),
         object: object.clone(),
         children,

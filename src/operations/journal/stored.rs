@@ -202,11 +202,7 @@ impl StoredOperation {
     /// made.
     fn follow(&mut self, text: &str) {
         self.state = OperationState::Unfinished;
-        for line in text.lines() {
-            // What undoes a change of a change list is told by the list itself.
-            let Ok(event) = serde_json::from_str::<Event>(line) else {
-                continue;
-            };
+        for event in events(text) {
             match event {
                 Event::Change { inverse } => self.changes.push(inverse),
                 Event::NotMade => drop(self.changes.pop()),
@@ -227,7 +223,7 @@ impl StoredOperation {
     /// # Errors
     /// `BadInput` when the journal does not hold it in a form that is known.
     pub fn plan(&self) -> Result<SavedPlan> {
-        SavedPlan::from_json(&self.file("plan.json")?)
+        SavedPlan::from_journal(&self.file("plan.json")?)
             .map_err(|error| error.context(format!("operation {}", self.id)))
     }
 
@@ -284,6 +280,13 @@ impl StoredOperation {
             changes: self.changes.clone(),
         })
     }
+}
+
+/// The events in the text of a journal. A line that is not one is passed over: the last may be cut short, and what undoes a change of a
+/// change list is in the list itself.
+pub fn events(text: &str) -> impl Iterator<Item = Event> + '_ {
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
 }
 
 /// The time that an ID begins with, in the form of RFC 3339.

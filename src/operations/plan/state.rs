@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::FileContent;
 use super::entries::{sha256, tree_hashes};
+use crate::model::directory_object::DirectoryObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::version::GpoVersion;
 use crate::operations::read::LiveGpo;
@@ -31,6 +33,58 @@ pub struct GpoState {
     pub tree: BTreeMap<String, String>,
     /// The objects below the GPO, each as `RDN,RDN` with a hash of what it holds.
     pub directory_objects: BTreeMap<String, String>,
+    /// `nTSecurityDescriptor`, so that a plan can say what it changes; plans of older versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<FileContent>,
+    /// The objects below the GPO with class and permissions, parents first; plans of older versions lack them.
+    #[serde(default)]
+    pub objects: Vec<ObjectState>,
+}
+
+/// An object below a GPO that a plan was made against.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ObjectState {
+    /// Its RDNs below the GPO, nearest first.
+    pub rdns: Vec<String>,
+    /// Its class.
+    pub object_class: String,
+    /// A hash of what it holds.
+    pub content: String,
+    /// Its security descriptor, if it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<FileContent>,
+}
+
+impl ObjectState {
+    fn of(object: &DirectoryObject) -> Self {
+        Self {
+            rdns: object.rdns.clone(),
+            object_class: object.object_class.clone(),
+            content: content_hash(object),
+            descriptor: object
+                .security_descriptor
+                .clone()
+                .map(|bytes| FileContent(bytes.into())),
+        }
+    }
+
+    /// Where it is, without regard to case, as [`DirectoryObject::key`].
+    pub(super) fn key(&self) -> Vec<String> {
+        self.rdns.iter().map(|rdn| rdn.to_lowercase()).collect()
+    }
+
+    /// Whether `new` holds something else, or grants something else.
+    pub(super) fn differs_from(&self, new: &DirectoryObject) -> bool {
+        let old = DirectoryObject {
+            security_descriptor: self.descriptor.as_ref().map(|bytes| bytes.0.to_vec()),
+            ..DirectoryObject::default()
+        };
+        self.content != content_hash(new) || new.differs_in_access(&old)
+    }
+}
+
+fn content_hash(object: &DirectoryObject) -> String {
+    sha256(&serde_json::to_vec(&object.content()).unwrap_or_default())
 }
 
 impl GpoState {
@@ -50,10 +104,13 @@ impl GpoState {
             directory_objects: snapshot
                 .directory_objects
                 .iter()
-                .map(|object| {
-                    let content = serde_json::to_vec(&object.content()).unwrap_or_default();
-                    (object.rdns.join(","), sha256(&content))
-                })
+                .map(|object| (object.rdns.join(","), content_hash(object)))
+                .collect(),
+            descriptor: Some(FileContent(snapshot.security_descriptor.clone().into())),
+            objects: snapshot
+                .directory_objects
+                .iter()
+                .map(ObjectState::of)
                 .collect(),
         }
     }
@@ -113,6 +170,16 @@ impl GpoState {
             &self.directory_objects,
             &other.directory_objects,
         ));
+        // Of objects that are still there: the rest is said already.
+        for old in &self.objects {
+            let same = |new: &&ObjectState| new.key() == old.key();
+            if let Some(new) = other.objects.iter().find(same)
+                && (new.descriptor != old.descriptor
+                    || !new.object_class.eq_ignore_ascii_case(&old.object_class))
+            {
+                found.push(format!("the permissions of {} changed", old.rdns.join(",")));
+            }
+        }
         found
     }
 }

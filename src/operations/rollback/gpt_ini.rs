@@ -9,7 +9,7 @@ use crate::formats::gpt_ini;
 use crate::model::version::GpoVersion;
 use crate::operations::journal::{Event, Inverse, Journal};
 use crate::operations::settings::{higher, new_gpt_ini};
-use crate::operations::stage::{descriptors_from, read_whole, without_owners};
+use crate::operations::stage::{descriptors_from, probe_file_entries, read_whole, without_owners};
 
 impl Undo<'_> {
     /// Undoes the new version, the last thing that was written: GPT.INI, then the attributes in one modify. When it could
@@ -91,6 +91,7 @@ impl Undo<'_> {
         let sysvol = self.domain.sysvol();
         let name = gpt_ini_name()?;
         let staged = self.staging.entry(&self.staging.staged_name(&name)?);
+        probe_file_entries(self.domain, &self.staging.folder(), true).await?;
         let descriptors =
             descriptors_from(self.domain.session(), &self.before()?.security_descriptor.0)?;
         match sysvol

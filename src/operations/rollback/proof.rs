@@ -143,6 +143,8 @@ impl Undo<'_> {
                 entries.contains(root)
             });
         }
+        // What the objects grant may have been completed by the server.
+        expected.objects.clone_from(&found.objects);
         let own: BTreeSet<String> = self
             .plan
             .directory_objects

@@ -47,6 +47,8 @@ pub(super) mod access {
 pub(super) mod options {
     /// FILE_DIRECTORY_FILE
     pub(in super::super) const FOLDER: u32 = 0x0000_0001;
+    /// FILE_DELETE_ON_CLOSE
+    pub(in super::super) const DELETE_ON_CLOSE: u32 = 0x0000_1000;
     /// FILE_NON_DIRECTORY_FILE
     pub(in super::super) const FILE: u32 = 0x0000_0040;
     /// FILE_OPEN_REPARSE_POINT: a link is opened itself, not followed.

@@ -9,6 +9,7 @@ use smb2::auth::kerberos::ccache::load_ccache;
 use smb2::client::{Connection, Session, Tree};
 use smb2::transport::TcpTransport;
 
+use super::encryption::{Announcing, Closed, Half, open_share};
 use crate::auth::Identity;
 use crate::auth::kerberos::{Credential, SealedContext};
 use crate::error::{Error, ErrorKind, Result};
@@ -49,11 +50,11 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
             .with_source(cause)
             .with_hint("check the name, the address and the firewall (TCP 445)")
         })?;
-    let transport = std::sync::Arc::new(transport);
+    let transport = Announcing::new(transport);
     // The name of the DC is its identity, whatever address was connected to.
     let mut connection = Connection::from_transport(
-        Box::new(std::sync::Arc::clone(&transport)),
-        Box::new(transport),
+        Box::new(Half(std::sync::Arc::clone(&transport))),
+        Box::new(Half(std::sync::Arc::clone(&transport))),
         server.as_str(),
     );
     connection.set_response_timeout(Some(settings.timeout));
@@ -61,6 +62,7 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
         .negotiate()
         .await
         .map_err(|cause| refused(settings, cause))?;
+    transport.correct_hash(&connection);
     let session = authenticate(&mut connection, settings).await?;
     if !session.should_sign {
         return Err(Error::new(
@@ -69,19 +71,12 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
         )
         .with_hint("a guest session, or somebody in between; check the account and the server"));
     }
-    // The crate derives keys on every SMB 3 session; only a negotiated cipher says that they can be used.
-    let can_encrypt = connection
-        .params()
-        .is_some_and(|params| params.cipher.is_some());
-    if session.should_encrypt && !can_encrypt {
-        return Err(needs_encryption(settings));
-    }
-    let tree = Tree::connect(&mut connection, "SYSVOL")
+    let tree = open_share(&mut connection, &session, "SYSVOL")
         .await
-        .map_err(|cause| refused(settings, cause))?;
-    if tree.encrypt_data && !can_encrypt {
-        return Err(needs_encryption(settings));
-    }
+        .map_err(|closed| match closed {
+            Closed::Refused(cause) => refused(settings, cause),
+            Closed::NoCipher => needs_encryption(settings),
+        })?;
     Ok((connection, tree))
 }
 
@@ -184,7 +179,7 @@ fn needs_encryption(settings: &SmbSettings) -> Error {
     Error::new(
         ErrorKind::Usage,
         format!(
-            "{} demands SMB encryption, which smb2 does not have",
+            "{} requires SMB encryption, and smb2 could not agree on a cipher with it",
             settings.server
         ),
     )

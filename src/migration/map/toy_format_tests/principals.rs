@@ -52,7 +52,7 @@ async fn name_and_sid_change_together() {
 }
 
 #[tokio::test]
-async fn a_pair_tells_who_stands_alone_elsewhere() {
+async fn sid_name_pairs_identify_lone_sids_and_names() {
     // Nobody of the inventory: the pair comes last and tells of both.
     let content =
         "all sid S-1-5-21-1-1-1-1050\nall name SRC\\Ops\nall both S-1-5-21-1-1-1-1050 SRC\\Ops";
@@ -77,18 +77,18 @@ async fn a_pair_tells_who_stands_alone_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_name_and_a_sid_that_do_not_belong_together_are_told() {
+async fn mismatched_sid_name_pairs_are_reported() {
     for (content, why) in [
         ("both S-1-5-21-1-1-1-1001 SRC\\alice", "(SRC\\Helpdesk)"),
         ("both S-1-5-21-1-1-1-1099 SRC\\alice", "1003 (SRC\\alice)"),
         ("both S-1-5-32-544 Users", "is Administrators"),
         (
             "both S-1-5-21-1-1-1-7 SRC\\x\nboth S-1-5-21-1-1-1-7 SRC\\y",
-            "elsewhere \"x\"",
+            "elsewhere this SID is paired with \"x\"",
         ),
         (
             "both S-1-5-21-1-1-1-7 SRC\\x\nboth S-1-5-21-1-1-1-8 src\\X",
-            "elsewhere S-1-5-21-1-1-1-7",
+            "elsewhere this name is paired with S-1-5-21-1-1-1-7",
         ),
     ] {
         let scanned = crate::migration::scan::scan_with(&snapshot(content), &toy);
@@ -114,7 +114,7 @@ async fn a_name_and_a_sid_that_do_not_belong_together_are_told() {
 }
 
 #[tokio::test]
-async fn the_source_domain_and_what_is_in_it_are_told_when_they_stay() {
+async fn unmapped_names_of_the_source_domain_are_reported() {
     let content =
         "name SRC\nname src.TEST\nname OU=a,DC=src,DC=test\nname OU=a,DC=dst,DC=test\nname other";
     let mapped = run(content, None, MapOptions::default()).await.unwrap();
@@ -145,7 +145,7 @@ async fn bare_sources_need_the_type_unknown() {
 }
 
 #[tokio::test]
-async fn a_row_of_a_bare_name_is_for_the_text_of_that_name() {
+async fn a_bare_name_row_matches_text_of_that_name() {
     let text_row = ("Unknown", "alice", set("Support"));
     let user_row = ("User", "alice@src.test", set("bob"));
     let content = "name alice\nsid S-1-5-21-1-1-1-1003\nname SRC\\alice";
@@ -193,7 +193,7 @@ async fn two_rows_for_one_principal_are_an_error() {
     assert_eq!(
         lines(error.details()),
         [
-            r#"Error ambiguous-rows Machine\toy:1: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is named by the rows in lines 3 ("SRC\Helpdesk") and 8 ("helpdesk@src.test")"#
+            r#"Error ambiguous-rows Machine\toy:1: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is matched by the rows in lines 3 ("SRC\Helpdesk") and 8 ("helpdesk@src.test")"#
         ]
     );
 }
@@ -208,14 +208,14 @@ async fn another_type_is_a_warning_and_the_row_is_used() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r#"Warning destination-type migration table t:3: destination "bob" is a User, the type of the row is LocalGroup"#,
-            r#"Warning type-mismatch migration table t:3: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is of type GlobalGroup, its row says LocalGroup"#,
+            r#"Warning destination-type migration table t:3: destination "bob" is of type User, but the row has the type LocalGroup"#,
+            r#"Warning type-mismatch migration table t:3: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is of type GlobalGroup, but its row has the type LocalGroup"#,
         ]
     );
 }
 
 #[tokio::test]
-async fn computers_go_with_and_without_dollar() {
+async fn computers_match_with_and_without_dollar() {
     for source in [r"SRC\PC1", r"SRC\PC1$", "PC1$@src.test"] {
         for destination in [r"DST\PC9", r"DST\PC9$", "PC9@dst.test"] {
             let rows = [("Computer", source, set(destination))];
@@ -230,7 +230,7 @@ async fn computers_go_with_and_without_dollar() {
 }
 
 #[tokio::test]
-async fn well_known_principals_go_by_their_english_names() {
+async fn well_known_principals_match_by_english_name() {
     for source in ["Administrators", "S-1-5-32-544", r"BUILTIN\Administrators"] {
         let rows = [("Unknown", source, set("Users"))];
         for content in [
@@ -267,7 +267,7 @@ async fn none_removes_and_same_as_source_keeps() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r#"Warning source-sid-left Machine\toy:2: S-1-5-21-1-1-1-1003 (SRC\alice) stays and names nobody in dst.test"#,
+            r#"Warning source-sid-left Machine\toy:2: S-1-5-21-1-1-1-1003 (SRC\alice) is left unchanged and does not exist in dst.test"#,
             r#"Warning removed Machine\toy:1: a line less"#,
         ]
     );
@@ -322,9 +322,13 @@ async fn a_relative_name_of_another_type_is_a_warning() {
         (
             "User",
             "Support@src.test",
-            Some("the type of the row is User"),
+            Some("the row has the type User"),
         ),
-        ("Unknown", "S-1-5-21-1-1-1-1009", Some("the source is User")),
+        (
+            "Unknown",
+            "S-1-5-21-1-1-1-1009",
+            Some("the source has the type User"),
+        ),
         ("GlobalGroup", "Support@src.test", None),
     ] {
         let table = table(&[(kind, row, Destination::ByRelativeName)]);
@@ -339,7 +343,7 @@ async fn a_relative_name_of_another_type_is_a_warning() {
             .collect();
         let expected = told.map(|told| {
             format!(
-                "Warning destination-type migration table t:3: the relative name of \"{row}\" is DST\\Support in the target, a GlobalGroup; {told}"
+                "Warning destination-type migration table t:3: the relative name of \"{row}\" resolves to DST\\Support in the target, of type GlobalGroup, but {told}"
             )
         });
         assert_eq!(warnings, Vec::from_iter(expected), "{row}");
@@ -347,7 +351,7 @@ async fn a_relative_name_of_another_type_is_a_warning() {
 }
 
 #[tokio::test]
-async fn all_destinations_that_are_nobody_are_listed_at_once() {
+async fn all_missing_destinations_are_listed() {
     let table = table(&[
         ("GlobalGroup", r"SRC\a", set(r"DST\gone")),
         ("GlobalGroup", r"SRC\b", set("twice")),
@@ -361,21 +365,21 @@ async fn all_destinations_that_are_nobody_are_listed_at_once() {
     assert_eq!(error.kind(), ErrorKind::Unmapped);
     assert_eq!(
         error.message(),
-        "4 destinations are not one principal of dst.test"
+        "4 destinations do not identify exactly one principal in dst.test"
     );
     assert_eq!(
         lines(error.details()),
         [
             r#"Error destination-not-found migration table t:3: destination "DST\gone" does not exist in dst.test"#,
-            r#"Error destination-ambiguous migration table t:8: destination "twice" stands for several principals of dst.test: DST\one, DST\two"#,
-            r#"Error destination-other-domain migration table t:13: destination "OTHER\x" is of the domain OTHER, which dst.test does not know"#,
+            r#"Error destination-ambiguous migration table t:8: destination "twice" matches several principals in dst.test: DST\one, DST\two"#,
+            r#"Error destination-other-domain migration table t:13: destination "OTHER\x" is in the domain OTHER, which is unknown to dst.test"#,
             r#"Error destination-not-found migration table t:18: destination "S-1-5-21-2-2-2-9999" does not exist in dst.test"#,
         ]
     );
 }
 
 #[tokio::test]
-async fn text_may_become_text_but_no_name_of_a_domain_that_is_nobody() {
+async fn text_may_become_text_but_not_a_missing_domain_name() {
     let content = "name guest text";
     for (destination, stays) in [
         ("other text", true),
@@ -414,7 +418,7 @@ async fn the_sid_of_another_domain_is_written_unchecked() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r#"Warning destination-foreign-sid migration table t:3: destination "S-1-5-21-7-7-7-519" is of a domain that dst.test does not know and is written unchecked"#
+            r#"Warning destination-foreign-sid migration table t:3: destination "S-1-5-21-7-7-7-519" is in a domain that is unknown to dst.test, so it is written unchecked"#
         ]
     );
     assert_eq!(
@@ -424,7 +428,7 @@ async fn the_sid_of_another_domain_is_written_unchecked() {
 }
 
 #[tokio::test]
-async fn everything_is_asked_in_one_call_without_repetition() {
+async fn all_lookups_are_distinct_and_in_one_call() {
     let table = table(&[
         ("GlobalGroup", r"SRC\Helpdesk", set(r"DST\Support")),
         ("GlobalGroup", r"SRC\x", set(r"dst\SUPPORT")),
@@ -451,7 +455,7 @@ async fn everything_is_asked_in_one_call_without_repetition() {
 }
 
 #[tokio::test]
-async fn free_text_that_is_nobody_stays_text_but_never_replaces_a_sid() {
+async fn unresolved_text_never_replaces_a_sid() {
     let table = table(&[("Unknown", "ADD YOUR ADMINS", set("Our Admins"))]);
     let mapped = run("name ADD YOUR ADMINS", Some(&table), MapOptions::default())
         .await

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn unusable_rows_fail_before_the_directory_is_asked() {
+async fn unusable_rows_fail_before_the_directory_is_queried() {
     let table = table(&[
         ("UNCPath", r"\\a\b", Destination::None),
         ("User", r"SRC\a", set("%x%")),
@@ -48,7 +48,7 @@ async fn unc_paths_match_on_the_unit_or_the_whole_and_keep_the_rest() {
 }
 
 #[tokio::test]
-async fn a_prefix_is_told_in_exact_mode_and_used_on_demand() {
+async fn prefix_rows_are_reported_in_exact_mode_and_used_on_request() {
     let table = table(&[
         ("UNCPath", r"\\fs\homes", set(r"\\new\h")),
         ("UNCPath", r"\\fs\homes\deep", set(r"\\new\d")),
@@ -62,8 +62,8 @@ async fn a_prefix_is_told_in_exact_mode_and_used_on_demand() {
     assert_eq!(
         lines(&exact.report.messages)[..2],
         [
-            r#"Info would-match-by-prefix Machine\toy:1: "\\fs\HOMES\%USERNAME%\x" stays; the row "\\fs\homes" in line 3 names a folder above it"#,
-            r#"Info would-match-by-prefix Machine\toy:2: "\\fs\homes\Deep\y" stays; the row "\\fs\homes\deep" in line 8 names a folder above it"#,
+            r#"Info would-match-by-prefix Machine\toy:1: "\\fs\HOMES\%USERNAME%\x" is left unchanged; the row "\\fs\homes" in line 3 is for a folder above it"#,
+            r#"Info would-match-by-prefix Machine\toy:2: "\\fs\homes\Deep\y" is left unchanged; the row "\\fs\homes\deep" in line 8 is for a folder above it"#,
         ]
     );
     let options = MapOptions {
@@ -78,7 +78,7 @@ async fn a_prefix_is_told_in_exact_mode_and_used_on_demand() {
 }
 
 #[tokio::test]
-async fn what_is_left_is_told_with_its_weight() {
+async fn unmapped_references_are_reported_by_severity() {
     let content = "key=SeRemoteInteractiveLogonRight sid S-1-5-21-1-1-1-1001\nkey=SeDenyNetworkLogonRight sid S-1-5-21-1-1-1-1001\nkey=SeBackupPrivilege sid S-1-5-21-1-1-1-1001\nsid S-1-5-21-7-7-7-5\nname SRC\\nobody\nname text\nsid S-1-5-80-1";
     let mapped = run(content, Some(&table(&[])), MapOptions::default())
         .await
@@ -87,12 +87,12 @@ async fn what_is_left_is_told_with_its_weight() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r"Warning source-sid-left Machine\toy:1 [Privilege Rights] SeRemoteInteractiveLogonRight: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) stays and names nobody in dst.test: SeRemoteInteractiveLogonRight lets nobody log on in its place, which can lock everyone out",
-            r"Warning source-sid-left Machine\toy:2 [Privilege Rights] SeDenyNetworkLogonRight: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) stays and names nobody in dst.test: SeDenyNetworkLogonRight denies nobody in its place",
-            r"Warning source-sid-left Machine\toy:3 [Privilege Rights] SeBackupPrivilege: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) stays and names nobody in dst.test",
-            r"Warning foreign-sid-left Machine\toy:4: S-1-5-21-7-7-7-5 stays and names nobody in dst.test",
-            r#"Warning source-name-left Machine\toy:5: "SRC\nobody" stays and names nobody in dst.test"#,
-            r#"Info unmapped-reference Machine\toy:6: name "text" has no row and stays"#,
+            r"Warning source-sid-left Machine\toy:1 [Privilege Rights] SeRemoteInteractiveLogonRight: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is left unchanged and does not exist in dst.test: without it, SeRemoteInteractiveLogonRight may leave nobody able to log on",
+            r"Warning source-sid-left Machine\toy:2 [Privilege Rights] SeDenyNetworkLogonRight: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is left unchanged and does not exist in dst.test: without it, SeDenyNetworkLogonRight denies nobody",
+            r"Warning source-sid-left Machine\toy:3 [Privilege Rights] SeBackupPrivilege: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) is left unchanged and does not exist in dst.test",
+            r"Warning foreign-sid-left Machine\toy:4: S-1-5-21-7-7-7-5 is left unchanged and does not exist in dst.test",
+            r#"Warning source-name-left Machine\toy:5: "SRC\nobody" is left unchanged and does not exist in dst.test"#,
+            r#"Info unmapped-reference Machine\toy:6: name "text" has no row and is left unchanged"#,
         ]
     );
     assert_eq!(mapped.report.counts.without_row, 7);
@@ -118,7 +118,7 @@ async fn exclusive_lists_every_reference_without_a_row() {
             r"Error unmapped-reference Machine\toy:1: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) has no row in the migration table",
             r"Error unmapped-reference Machine\toy:2: S-1-5-21-1-1-1-1001 (SRC\Helpdesk) has no row in the migration table",
             r#"Error unmapped-reference Machine\toy:4: "\\fs\a" has no row in the migration table"#,
-            r#"Info out-of-scope Machine\toy:5: "text" stays: GPMC does not map this place"#,
+            r#"Info out-of-scope Machine\toy:5: "text" is left unchanged: GPMC does not map this place"#,
         ]
     );
     let table = table(&[
@@ -151,12 +151,12 @@ async fn gpmc_scope_keeps_the_other_places() {
     assert_eq!(mapped.report.counts.out_of_scope, 2);
     assert_eq!(
         lines(&mapped.report.messages)[2],
-        r#"Warning unused-row migration table t:8: source "SRC\alice" stands only in places outside the chosen scope"#
+        r#"Warning unused-row migration table t:8: source "SRC\alice" is used only in places outside the chosen scope"#
     );
 }
 
 #[tokio::test]
-async fn sids_the_target_knows_are_not_left_over() {
+async fn sids_that_exist_in_the_target_are_not_reported() {
     let domain = Domain {
         principals: vec![principal(SRC, 1001, "Helpdesk", GROUP)],
         same: true,
@@ -175,13 +175,13 @@ async fn sids_the_target_knows_are_not_left_over() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r"Warning source-sid-left Machine\toy:3: S-1-5-21-1-1-1-1003 (SRC\alice) stays and names nobody in SRC.test"
+            r"Warning source-sid-left Machine\toy:3: S-1-5-21-1-1-1-1003 (SRC\alice) is left unchanged and does not exist in SRC.test"
         ]
     );
 }
 
 #[tokio::test]
-async fn the_inventory_follows_and_the_report_is_complete() {
+async fn the_inventory_is_updated_and_the_report_complete() {
     let table = table(&[
         ("GlobalGroup", r"SRC\Helpdesk", set("Support")),
         ("UNCPath", r"\\fs\apps", set(r"\\new\soft")),
@@ -222,9 +222,7 @@ async fn the_inventory_follows_and_the_report_is_complete() {
     );
     assert_eq!(
         lines(&mapped.report.messages),
-        [
-            r#"Warning unused-row migration table t:13: source "SRC\Admins" matches nothing in the GPO"#
-        ]
+        [r#"Warning unused-row migration table t:13: source "SRC\Admins" is not used by this GPO"#]
     );
 
     let options = MapOptions {
@@ -258,7 +256,7 @@ async fn a_visitor_that_cannot_write_fails_the_mapping() {
 }
 
 #[tokio::test]
-async fn a_file_that_does_not_parse_is_carried_and_told() {
+async fn an_unparsable_file_is_copied_and_reported() {
     let mut snapshot = snapshot(HELPDESK);
     let path: RelPath = "User\\broken".parse().unwrap();
     snapshot
@@ -288,7 +286,7 @@ async fn a_file_that_does_not_parse_is_carried_and_told() {
 }
 
 #[test]
-fn a_scan_gives_what_a_backup_inventories() {
+fn a_scan_returns_what_a_backup_inventories() {
     let content = "sid S-1-5-21-1-1-1-1001\nname SRC\\alice\nname free text\nsid S-1-5-32-544\nall sid S-1-5-21-1-1-1-9\nunc \\\\fs\\a\\b.msi|\\\\fs\\a";
     let scan = crate::migration::scan::scan_with(&snapshot(content), &toy);
     let sids: Vec<String> = scan.gpmc_domain_sids().map(Sid::to_string).collect();

@@ -204,7 +204,7 @@ fn registry_text_that_is_not_clean_utf16() {
 }
 
 #[test]
-fn references_in_data_that_is_not_text_are_told() {
+fn references_in_binary_data_are_reported() {
     let run = |value_type: ValueType, data: &[u8]| {
         let record = Record {
             key: utf16_bytes("K"),
@@ -226,7 +226,7 @@ fn references_in_data_that_is_not_text_are_told() {
     };
     let said = |what: &str| {
         vec![format!(
-            "the value is not text by its type, so {what} in it stays"
+            "the value does not have a text type, so {what} in it is left unchanged"
         )]
     };
     let sid = "S-1-5-21-1-2-3-5";

@@ -1,0 +1,434 @@
+//! The memory that every reader may take: proportional to its input, whatever stands in it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests stand outside of the test functions here"
+)]
+
+use crate::readers::{BASE, PER_BYTE, READERS, assert_bounded, bound, peak};
+
+/// Large enough that the bytes for each byte of input decide, not the fixed part.
+const SIZE: usize = 640 << 10;
+
+/// `part` as often as it fits between `front` and `back`.
+fn repeated(front: &str, part: &str, back: &str) -> Vec<u8> {
+    let times = SIZE.saturating_sub(front.len() + back.len()) / part.len();
+    [front, &part.repeat(times), back].concat().into_bytes()
+}
+
+fn utf16(text: &[u8]) -> Vec<u8> {
+    let text = std::str::from_utf8(text).unwrap();
+    let units = text.encode_utf16().flat_map(u16::to_le_bytes);
+    [0xFF, 0xFE].into_iter().chain(units).collect()
+}
+
+/// Documents below a root of this start and end tag, each of one worst kind.
+fn xml(front: &str, back: &str) -> Vec<Vec<u8>> {
+    let deep = |depth: usize| "<a>".repeat(depth) + &"</a>".repeat(depth);
+    let attributes: String = (0..250).map(|n| format!(" a{n:x}=''")).collect();
+    let declared: String = (0..100).map(|n| format!(" xmlns:a{n:x}='u'")).collect();
+    let names: String = (0..60_000).map(|n| format!("<n{n:x}/>")).collect();
+    let mut documents = vec![
+        repeated(front, "<a/>", back),
+        repeated(front, "x<a/>", back),
+        repeated(front, "<a>x</a>", back),
+        repeated(front, "<a b=''/>", back),
+        repeated(front, "<a><a/></a>", back),
+        repeated(front, "<![CDATA[]]>", back),
+        repeated(front, "<!---->", back),
+        repeated(front, "&#1;", back),
+        repeated(front, "x", back),
+        repeated(front, "\r\n", back),
+        repeated(front, "\u{20ac}<a/>", back),
+        repeated(front, &deep(60), back),
+        repeated(front, &format!("<a{attributes}/>"), back),
+        repeated(front, &format!("<a{declared}/>"), back),
+        [front, &names, back].concat().into_bytes(),
+        // What every element is compared with: a namespace, long or as long as it may be.
+        repeated(
+            &front.replacen('>', &format!(" xmlns='{}'>", "u".repeat(1 << 15)), 1),
+            "<a/>",
+            back,
+        ),
+        repeated(
+            &front.replacen('>', &format!(" xmlns:p='{}'>", "u".repeat(1000)), 1),
+            "<p:a p:b=''/>",
+            back,
+        ),
+        repeated(&format!("<a{}", "b".repeat(1 << 15)), "<", ""),
+        repeated(
+            "<?xml version='1.0' encoding='windows-1252'?><a>",
+            "x",
+            "</a>",
+        )
+        .into_iter()
+        .map(|byte| if byte == b'x' { 0x80 } else { byte })
+        .collect(),
+    ];
+    documents.push(utf16(&repeated(front, "<a/>", back)));
+    documents.push(utf16(&repeated(front, "x<a/>", back)));
+    documents
+}
+
+/// Text files below a line that their reader expects.
+fn lines(front: &str) -> Vec<Vec<u8>> {
+    let mut files: Vec<Vec<u8>> = [
+        "\n", "\r", "\r\n", "=", "a=\n", "[]\n", ",", "\"", "\",\"", ";", "x",
+    ]
+    .iter()
+    .map(|part| repeated(front, part, ""))
+    .collect();
+    files.push(utf16(&repeated(front, "\n", "")));
+    files.push(utf16(&repeated(front, "\u{1f600}", "")));
+    // A code page nobody knows.
+    files.push(repeated(front, "x", "").iter().map(|_| 0xFF).collect());
+    files
+}
+
+const BACKUP: &str = "http://www.microsoft.com/GroupPolicy/GPOOperations";
+const MANIFEST: &str = "http://www.microsoft.com/GroupPolicy/GPOOperations/Manifest";
+const COMMENTS: &str = "http://www.microsoft.com/GroupPolicy/CommentDefinitions";
+const TABLE: &str = "http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable";
+
+fn backup_xml() -> Vec<Vec<u8>> {
+    let root = format!("<GroupPolicyBackupScheme xmlns='{BACKUP}'>");
+    let front = format!("{root}<GroupPolicyObject>");
+    let core = "<GroupPolicyCoreSettings><ID>x</ID></GroupPolicyCoreSettings>";
+    let back = format!("{core}</GroupPolicyObject></GroupPolicyBackupScheme>");
+    let within = |tags: &str, part: &str| {
+        let open: String = tags.split('/').map(|tag| format!("<{tag}>")).collect();
+        let close: String = tags.rsplit('/').map(|tag| format!("</{tag}>")).collect();
+        repeated(&(front.clone() + &open), part, &(close + &back))
+    };
+    let mut files = xml(&front, &back);
+    files.extend([
+        within("SecurityGroups", "<Group/>"),
+        within("SecurityGroups", "<Group><Sid>x</Sid></Group>"),
+        within("FilePaths", "<Path/>"),
+        within("GroupPolicyExtension", "<FSObjectFile/>"),
+        within("GroupPolicyExtension", "<FSObjectDir/>"),
+        within("GroupPolicyExtension", "<DSObject/>"),
+        within("GroupPolicyExtension", "<x/>"),
+        within("GroupPolicyExtension/DSObject", "<DSAttribute/>"),
+        within("GroupPolicyExtension/DSObject", "<DSAttribute><x/></DSAttribute>"),
+        within("GroupPolicyExtension/DSObject", "<SecurityDescriptor/>"),
+        within("GroupPolicyExtension/DSObject/DSAttribute", "<DSValue/>"),
+        repeated(&front, "<GroupPolicyExtension/>", &back),
+        repeated(
+            &format!("{front}<GroupPolicyCoreSettings><SecurityDescriptor>"),
+            "00 ",
+            &format!("</SecurityDescriptor></GroupPolicyCoreSettings></GroupPolicyObject></GroupPolicyBackupScheme>"),
+        ),
+    ]);
+    files
+}
+
+fn registry_pol() -> Vec<Vec<u8>> {
+    let header = b"PReg\x01\0\0\0".to_vec();
+    let record = |data: &[u8], size: u32| {
+        let size = size.to_le_bytes();
+        [
+            &b"[\0k\0\0\0;\0\0\0;\0\x01\0\0\0;\0"[..],
+            &size,
+            b";\0",
+            data,
+            b"]\0",
+        ]
+        .concat()
+    };
+    let many = |record: Vec<u8>| [header.clone(), record.repeat(SIZE / record.len())].concat();
+    vec![
+        many(record(b"", 0)),
+        many(record(b"x", 1)),
+        // Sizes that the file does not have.
+        many(record(b"", u32::MAX)),
+        many(record(b"", u32::MAX / 2)),
+        [header.clone(), b"[\0".repeat(SIZE / 2)].concat(),
+    ]
+}
+
+fn aas() -> Vec<Vec<u8>> {
+    let header = [&b"\x02\x09\x00\x40IXOS"[..], &b"\0\0".repeat(8)].concat();
+    let many = |record: &[u8]| [header.clone(), record.repeat(SIZE / record.len())].concat();
+    let full = [&b"\x09\xff"[..], &b"\0\0".repeat(255)].concat();
+    vec![
+        many(b"\x09\0"),
+        many(&full),
+        many(b"\x09\x01\0\xc0\xff\xff\xff\xff"),
+        [many(b"\x09\0"), b"\x03\0".to_vec()].concat(),
+    ]
+}
+
+fn security_descriptor() -> Vec<Vec<u8>> {
+    // Revision 1, a DACL behind the header.
+    let header = |count: u16, size: u16| {
+        let mut bytes = vec![1, 0, 4, 0x80];
+        bytes.extend([0; 12]);
+        bytes.extend(20_u32.to_le_bytes());
+        bytes.extend([2, 0]);
+        bytes.extend(size.to_le_bytes());
+        bytes.extend(count.to_le_bytes());
+        bytes.extend([0, 0]);
+        bytes
+    };
+    let smallest = [&[0_u8, 0, 4, 0][..], &[5, 0, 0, 0]].concat();
+    vec![
+        [header(u16::MAX, u16::MAX), smallest.repeat(8190)].concat(),
+        [header(8190, 65_528), smallest.repeat(8190)].concat(),
+        [header(u16::MAX, u16::MAX), vec![0; 65_535]].concat(),
+        vec![1; SIZE],
+    ]
+}
+
+fn sddl() -> Vec<Vec<u8>> {
+    let condition =
+        |part: &str, times: usize| format!("D:(XA;;FX;;;WD;({}))", part.repeat(times)).into_bytes();
+    vec![
+        repeated("D:", "(A;;;;;WD)", ""),
+        repeated("D:", "(A;;FA;;;S-1-1-0)", ""),
+        repeated("D:(XA;;FX;;;WD;(", "(", ""),
+        repeated("D:(XA;;FX;;;WD;(", "!", "))"),
+        repeated("D:(XA;;FX;;;WD;(a Any_of {", "1,", "1}))"),
+        repeated("S:(RA;;;;;WD;(\"a\",TU,0,", "\"\",", "\"\"))"),
+        repeated("O:", "BA", ""),
+        repeated("", "S-1-1-0 ", ""),
+        repeated("", "(", ""),
+        condition("(", 99),
+        condition("a==1 && ", 600),
+        condition("@User.a Any_of {1,2,3} && ", 150),
+        vec![b';'; SIZE],
+    ]
+}
+
+fn names() -> Vec<Vec<u8>> {
+    vec![
+        repeated("", "CN=a,", "DC=b"),
+        repeated("", "A=a,", "A=a"),
+        repeated("", "A=a+", "A=a"),
+        repeated("CN=", r"\2c", ",DC=b"),
+        repeated("", "[LDAP://CN=a;0]", ""),
+        repeated("", "[LDAP://;0]", ""),
+        repeated("", "[", ""),
+        repeated("", "[{35378EAC-683F-11D2-A89A-00C04FBBCFA2}]", ""),
+        repeated("", r"a\", "a"),
+        repeated(r"\\a\b", r"\c", ""),
+        repeated("S-1-5", "-1", ""),
+    ]
+}
+
+fn wmi_filter() -> Vec<Vec<u8>> {
+    let mut files = lines("instance of MSFT_SomFilter {");
+    for part in [";", "a", "a ", "\"\"", "{", "\\x1", "1;3;0;0;0;;;;", "0;"] {
+        files.push(repeated("", part, ""));
+        // As long as one is read.
+        files.push(part.repeat((1 << 20) / part.len()).into_bytes());
+    }
+    files.push(repeated("1;", "3;1;1;3;a;b;a;", ""));
+    files
+}
+
+/// Lists and objects of JSON, which some readers hold whole before they know what it is.
+fn json(front: &str, back: &str) -> Vec<Vec<u8>> {
+    [
+        "0,",
+        "[],",
+        "{},",
+        "\"\",",
+        "null,",
+        "{\"a\":0},",
+        "\"\\n\",",
+    ]
+    .iter()
+    .map(|part| repeated(&format!("{front}["), part, &format!("0]{back}")))
+    .collect()
+}
+
+fn plan() -> Vec<Vec<u8>> {
+    let head = r#"{"format_version":1,"operation_id":"a","#;
+    let mut files = Vec::new();
+    for field in [
+        "changes",
+        "steps",
+        "entries",
+        "messages",
+        "risks",
+        "directory_objects",
+        "x",
+    ] {
+        files.extend(json(&format!("{head}\"{field}\":"), "}"));
+    }
+    let change = r#"{"change":"remove-wmi-filter","dn":"DC=a","attributes":[]},"#;
+    files.push(repeated(
+        &format!("{head}\"title\":\"x\",\"domain\":\"src.test\",\"changes\":["),
+        change,
+        "null]}",
+    ));
+    files.push(repeated(head, "\"contents\":{},", "\"a\":0}"));
+    files.push(repeated("", "[", ""));
+    files.push(repeated("\"", "\\u0000", "\""));
+    files
+}
+
+fn journal() -> Vec<Vec<u8>> {
+    let mut files = json("", "");
+    files.extend(json(
+        r#"{"event":"change","inverse":"restore-links","som":"#,
+        "}",
+    ));
+    files.extend(json(
+        r#"{"machine_extensions":"","directory_objects":"#,
+        "}",
+    ));
+    files.push(repeated("", "\n", ""));
+    files.push(repeated("", "{\"event\":\"not-made\"}\n", ""));
+    files.push(repeated(
+        "",
+        "{\"event\":\"change\",\"inverse\":\"remove-folder\"}\n",
+        "",
+    ));
+    files.push(repeated(r#"{"event":"failed","reason":""#, "x", "\"}"));
+    files
+}
+
+/// The worst inputs of a reader.
+fn worst(name: &str) -> Vec<Vec<u8>> {
+    match name {
+        "aas" => aas(),
+        "audit_csv" => lines("Machine Name,Policy Target\r\n"),
+        "backup_xml" => backup_xml(),
+        "bkup_info" => xml(&format!("<BackupInst xmlns='{MANIFEST}'>"), "</BackupInst>"),
+        "comment_cmtx" => {
+            let front = &format!("<policyComments xmlns='{COMMENTS}'><comments><admTemplate>");
+            let back = "</admTemplate></comments></policyComments>";
+            let mut files = xml(front, back);
+            files.push(repeated(
+                front,
+                "<comment policyRef='' commentText=''/>",
+                back,
+            ));
+            files.push(repeated(
+                &format!("<policyComments xmlns='{COMMENTS}'><resources><stringTable>"),
+                "<string id=''/>",
+                "</stringTable></resources></policyComments>",
+            ));
+            files
+        }
+        "fdeploy" => lines("[FolderStatus]\r\n"),
+        "firewall_rule" => lines("v2.10|"),
+        "gpe_ini" | "gpt_ini" | "ini" => lines("[General]\r\n"),
+        "gpo_cmt" => lines(""),
+        "gpt_tmpl" => lines("[Group Membership]\r\n"),
+        "journal" => journal(),
+        "plan" => plan(),
+        "manifest" => {
+            let front = format!("<Backups xmlns='{MANIFEST}'>");
+            let mut files = xml(&front, "</Backups>");
+            files.push(repeated(&front, "<BackupInst/>", "</Backups>"));
+            files.push(repeated(
+                &front,
+                "<BackupInst><ID>x</ID></BackupInst>",
+                "</Backups>",
+            ));
+            files
+        }
+        "migtable" => {
+            let front = format!("<MigrationTable xmlns='{TABLE}'>");
+            let mut files = xml(&front, "</MigrationTable>");
+            let row = "<Mapping><Type>User</Type><Source>a</Source><DestinationNone/></Mapping>";
+            files.push(repeated(&front, row, "</MigrationTable>"));
+            files.push(repeated(&front, "<Mapping/>", "</MigrationTable>"));
+            files
+        }
+        "names" => names(),
+        "preferences" => xml("<Groups clsid='{1}'>", "</Groups>"),
+        "registry_pol" => registry_pol(),
+        "scripts" => lines("[Logon]\r\n"),
+        "sddl" => sddl(),
+        "security_descriptor" => security_descriptor(),
+        "wmi_filter" => wmi_filter(),
+        "xml_document" | "xml_tree" => xml("<a>", "</a>"),
+        other => unreachable!("{other} has no worst inputs"),
+    }
+}
+
+/// What a reader may hold besides in this test: much less than anywhere else, so that small inputs show what large ones would take.
+const SMALL_BASE: u64 = 256 << 10;
+
+fn is_bounded(name: &str) {
+    let (_, reader) = READERS.iter().find(|(known, _)| *known == name).unwrap();
+    let mut most = 0;
+    let mut beyond = Vec::new();
+    for (number, data) in worst(name).iter().enumerate() {
+        let held = peak(*reader, data);
+        let length = u64::try_from(data.len()).unwrap();
+        most = most.max(held / length);
+        if held > length * PER_BYTE + SMALL_BASE {
+            let begin = data[..data.len().min(120)].escape_ascii();
+            beyond.push(format!("{number}: {held} bytes for {length}: {begin}"));
+        }
+    }
+    println!("{name}: at most {most} bytes for each byte of input");
+    assert!(beyond.is_empty(), "{}", beyond.join("\n"));
+}
+
+macro_rules! bounded {
+    ($($target:ident)*) => {$(
+        #[test]
+        fn $target() {
+            super::is_bounded(stringify!($target));
+        }
+    )*};
+}
+
+/// One test for each reader.
+mod memory_of {
+    bounded! {
+        aas audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini journal manifest
+        migtable names plan preferences registry_pol scripts sddl security_descriptor wmi_filter xml_document xml_tree
+    }
+}
+
+/// What the fuzz targets check, at the length where it says something.
+#[test]
+fn the_bound_of_the_fuzz_targets_holds() {
+    for (name, _) in READERS {
+        assert_bounded(name, worst(name).first().unwrap());
+    }
+    assert_eq!(bound(1), PER_BYTE + BASE);
+}
+
+#[test]
+fn no_reader_is_left_out() {
+    let mut names: Vec<&str> = READERS.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), READERS.len());
+    assert_eq!(names.len(), 25);
+}
+
+/// What a 1 MB file did: a namespace counts for every element below its declaration.
+#[test]
+fn a_namespace_is_kept_once() {
+    let namespace = "u".repeat(1000);
+    let file = repeated(&format!("<a xmlns='{namespace}'>"), "<b/>", "</a>");
+    assert!(gpoctl::formats::xml_tree::parse(&file).is_ok());
+    let (_, reader) = READERS
+        .iter()
+        .find(|(name, _)| *name == "preferences")
+        .unwrap();
+    let length = u64::try_from(file.len()).unwrap();
+    assert!(peak(*reader, &file) < length * PER_BYTE);
+    let longer = repeated(
+        &format!("<a xmlns='{namespace}{namespace}'>"),
+        "<b/>",
+        "</a>",
+    );
+    let error = gpoctl::formats::xml_tree::parse(&longer).unwrap_err();
+    assert!(
+        error.to_string().contains("longer than 1024 bytes"),
+        "{error}"
+    );
+}

@@ -1,0 +1,585 @@
+//! Manual pages, made of the same definition as the help.
+
+use clap::builder::ValueRange;
+use clap::{Arg, ArgAction, Command, Id};
+use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
+
+use crate::cli::help::{CONNECTION, GLOBAL, command, topics};
+
+/// A manual page.
+#[derive(Debug)]
+pub(super) struct Page {
+    /// Its name, such as `gpoctl-backups-list`.
+    pub(super) name: String,
+    /// The section of the manual.
+    pub(super) section: u8,
+    /// Its text, in the man macros of roff(7).
+    pub(super) text: String,
+}
+
+impl Page {
+    pub(super) fn file_name(&self) -> String {
+        format!("{}.{}", self.name, self.section)
+    }
+}
+
+/// The pages of all commands and topics; that of gpoctl itself comes first.
+pub(super) fn pages() -> Vec<Page> {
+    let mut root = command();
+    root.build();
+    let mut pages = Vec::new();
+    collect(&root, &mut pages);
+    for mut topic in topics() {
+        topic.build();
+        pages.push(topic_page(&topic));
+    }
+    pages
+}
+
+fn collect(command: &Command, pages: &mut Vec<Page>) {
+    pages.push(command_page(command));
+    for sub in subcommands(command) {
+        collect(sub, pages);
+    }
+}
+
+/// The subcommands that have a page; the `help` that clap adds below the root has none.
+fn subcommands(command: &Command) -> impl Iterator<Item = &Command> {
+    let is_root = command.get_name() == "gpoctl";
+    command
+        .get_subcommands()
+        .filter(move |sub| !sub.is_hide_set() && (is_root || sub.get_name() != "help"))
+}
+
+fn display_name(command: &Command) -> &str {
+    command.get_display_name().unwrap_or(command.get_name())
+}
+
+fn command_page(command: &Command) -> Page {
+    let name = display_name(command).to_owned();
+    let mut roff = head(&name, 1, command);
+    section(&mut roff, "SYNOPSIS");
+    roff.text(synopsis(command));
+    section(&mut roff, "DESCRIPTION");
+    description(&mut roff, command);
+    let positionals: Vec<&Arg> = command.get_positionals().collect();
+    if !positionals.is_empty() {
+        section(&mut roff, "ARGUMENTS");
+        positionals
+            .iter()
+            .for_each(|argument| option(&mut roff, argument));
+    }
+    for (title, heading) in [
+        ("OPTIONS", None),
+        ("CONNECTION OPTIONS", Some(CONNECTION)),
+        ("GLOBAL OPTIONS", Some(GLOBAL)),
+    ] {
+        let mut options: Vec<&Arg> = command
+            .get_opts()
+            .chain(command.get_arguments().filter(|argument| is_flag(argument)))
+            .filter(|argument| argument.get_help_heading() == heading && !argument.is_hide_set())
+            .collect();
+        let place = |argument: &&Arg| {
+            let mut all = command.get_arguments();
+            all.position(|other| other.get_id() == argument.get_id())
+        };
+        options.sort_by_key(place);
+        if options.is_empty() {
+            continue;
+        }
+        section(&mut roff, title);
+        options
+            .iter()
+            .for_each(|argument| option(&mut roff, argument));
+        if heading == Some(CONNECTION) {
+            roff.control("PP", []);
+            let text = "The others, and profiles that replace them, are described in ";
+            roff.text([roman(text), bold("gpoctl-connection"), roman("(7).")]);
+        }
+    }
+    if command.has_subcommands() {
+        section(&mut roff, "COMMANDS");
+        for sub in subcommands(command) {
+            roff.control("TP", []);
+            roff.text([bold(display_name(sub)), roman("(1)")]);
+            roff.text([roman(about(sub))]);
+        }
+    }
+    sections(&mut roff, command);
+    if command.get_name() == "gpoctl" || connects(command) {
+        surroundings(&mut roff);
+    }
+    see_also(&mut roff, command);
+    finish(name, 1, &roff)
+}
+
+fn topic_page(topic: &Command) -> Page {
+    let name = format!("gpoctl-{}", topic.get_name());
+    let mut roff = head(&name, 7, topic);
+    section(&mut roff, "DESCRIPTION");
+    let text = topic.get_long_about().map(ToString::to_string);
+    roff.text([roman(text.unwrap_or_default())]);
+    let options: Vec<&Arg> = topic.get_opts().collect();
+    if !options.is_empty() {
+        section(&mut roff, "OPTIONS");
+        options
+            .iter()
+            .for_each(|argument| option(&mut roff, argument));
+    }
+    sections(&mut roff, topic);
+    if topic.get_name() == "connection" {
+        files(&mut roff);
+    }
+    let pages: &[(&str, u8)] = match topic.get_name() {
+        "connection" => &[("gpoctl", 1), ("kinit", 1), ("krb5.conf", 5)],
+        _ => &[
+            ("gpoctl-migtable", 1),
+            ("gpoctl-import", 1),
+            ("gpoctl-copy", 1),
+        ],
+    };
+    page_list(&mut roff, pages);
+    finish(name, 7, &roff)
+}
+
+fn head(name: &str, number: u8, command: &Command) -> Roff {
+    let mut roff = Roff::new();
+    let number = number.to_string();
+    let manual = if number == "1" {
+        "User Commands"
+    } else {
+        "gpoctl manual"
+    };
+    let title = name.to_uppercase();
+    // The date is left empty: pages built twice from the same source are the same.
+    let source = concat!("gpoctl ", env!("CARGO_PKG_VERSION"));
+    roff.control("TH", [&*title, &*number, "\"\"", source, manual]);
+    section(&mut roff, "NAME");
+    roff.text([roman(format!("{name} - {}", about(command)))]);
+    roff
+}
+
+/// The text as it is written to a file: ASCII, because man pages are read in every locale.
+fn finish(name: String, section: u8, roff: &Roff) -> Page {
+    let mut text = String::new();
+    for c in roff.render().chars() {
+        if c.is_ascii() {
+            text.push(c);
+        } else {
+            text.push_str(&format!("\\[u{:04X}]", u32::from(c)));
+        }
+    }
+    Page {
+        name,
+        section,
+        text,
+    }
+}
+
+fn section(roff: &mut Roff, title: &str) {
+    roff.control("SH", [title]);
+}
+
+fn about(command: &Command) -> String {
+    command
+        .get_about()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+fn description(roff: &mut Roff, command: &Command) {
+    let text = command
+        .get_long_about()
+        .map_or_else(|| format!("{}.", about(command)), ToString::to_string);
+    let paragraphs = text
+        .split("\n\n")
+        .map(str::trim)
+        .filter(|text| !text.is_empty());
+    for (index, paragraph) in paragraphs.enumerate() {
+        if index > 0 {
+            roff.control("PP", []);
+        }
+        // The first paragraph of a longer text is its summary, which has no full stop.
+        let stop = if paragraph.ends_with(['.', ':']) {
+            ""
+        } else {
+            "."
+        };
+        roff.text([roman(format!("{}{stop}", paragraph.replace('\n', " ")))]);
+    }
+}
+
+fn connects(command: &Command) -> bool {
+    command
+        .get_arguments()
+        .any(|argument| argument.get_help_heading() == Some(CONNECTION))
+}
+
+fn is_flag(argument: &Arg) -> bool {
+    !argument.is_positional() && !takes_value(argument)
+}
+
+fn takes_value(argument: &Arg) -> bool {
+    argument
+        .get_num_args()
+        .is_some_and(|range| range.takes_values())
+}
+
+/// What is typed for the value of an argument.
+fn value(argument: &Arg) -> String {
+    let name = argument.get_value_names().map_or_else(
+        || argument.get_id().as_str().to_uppercase(),
+        |names| {
+            names
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        },
+    );
+    let many = argument
+        .get_num_args()
+        .is_some_and(|range| range != ValueRange::SINGLE)
+        || matches!(argument.get_action(), ArgAction::Append);
+    if many { format!("{name}...") } else { name }
+}
+
+/// An argument as it is typed: `--to DIR`, `-y`, or `BACKUP`.
+fn typed(argument: &Arg) -> Vec<Inline> {
+    let Some(long) = argument.get_long() else {
+        return vec![italic(value(argument))];
+    };
+    let mut inlines = vec![bold(format!("--{long}"))];
+    if takes_value(argument) {
+        inlines.extend([roman(" "), italic(value(argument))]);
+    }
+    inlines
+}
+
+fn synopsis(command: &Command) -> Vec<Inline> {
+    let name = command.get_bin_name().unwrap_or(command.get_name());
+    let mut line = vec![bold(name)];
+    if command.has_subcommands() {
+        line.extend([
+            roman(" "),
+            italic("COMMAND"),
+            roman(" ["),
+            italic("options"),
+            roman("]"),
+        ]);
+        return line;
+    }
+    let groups: Vec<Vec<&Arg>> = command
+        .get_groups()
+        .filter(|group| group.is_required_set())
+        .map(|group| members(command, group.get_args()))
+        .collect();
+    let grouped = |argument: &Arg| {
+        let mut all = groups.iter().flatten();
+        all.any(|member| member.get_id() == argument.get_id())
+    };
+    let own = |argument: &&Arg| {
+        argument.get_help_heading().is_none() && !argument.is_hide_set() && !grouped(argument)
+    };
+    for argument in command
+        .get_arguments()
+        .filter(own)
+        .filter(|one| !one.is_positional())
+    {
+        optional(&mut line, typed(argument), argument.is_required_set());
+    }
+    for group in &groups {
+        line.push(roman(" {"));
+        for (index, argument) in group.iter().enumerate() {
+            if index > 0 {
+                line.push(roman(" | "));
+            }
+            line.extend(typed(argument));
+        }
+        line.push(roman("}"));
+    }
+    for argument in command.get_positionals().filter(own) {
+        optional(&mut line, typed(argument), argument.is_required_set());
+    }
+    if connects(command) {
+        line.extend([roman(" ["), italic("connection options"), roman("]")]);
+    }
+    line.extend([roman(" ["), italic("global options"), roman("]")]);
+    line
+}
+
+fn optional(line: &mut Vec<Inline>, typed: Vec<Inline>, required: bool) {
+    let (open, close) = if required { (" ", "") } else { (" [", "]") };
+    line.push(roman(open));
+    line.extend(typed);
+    line.push(roman(close));
+}
+
+fn members<'a>(command: &'a Command, ids: impl Iterator<Item = &'a Id>) -> Vec<&'a Arg> {
+    ids.filter_map(|id| {
+        command
+            .get_arguments()
+            .find(|argument| argument.get_id() == id)
+    })
+    .collect()
+}
+
+/// An argument with its help, and what each of its values means.
+fn option(roff: &mut Roff, argument: &Arg) {
+    let mut title = Vec::new();
+    if let Some(short) = argument.get_short() {
+        title.extend([bold(format!("-{short}")), roman(", ")]);
+    }
+    title.extend(typed(argument));
+    roff.control("TP", []);
+    roff.text(title);
+    let help = argument.get_long_help().or(argument.get_help());
+    let mut help = help
+        .map(ToString::to_string)
+        .unwrap_or_default()
+        .replace('\n', " ");
+    let defaults: Vec<_> = argument
+        .get_default_values()
+        .iter()
+        .map(|value| value.to_string_lossy())
+        .filter(|value| !value.is_empty())
+        .collect();
+    if takes_value(argument) && !defaults.is_empty() {
+        help.push_str(&format!(" (default: {})", defaults.join(", ")));
+    }
+    roff.text([roman(help)]);
+    let values = argument.get_possible_values();
+    if !takes_value(argument) || values.is_empty() || argument.is_hide_possible_values_set() {
+        return;
+    }
+    roff.control("RS", []);
+    for value in values.iter().filter(|value| !value.is_hide_set()) {
+        roff.control("TP", []);
+        roff.text([bold(value.get_name())]);
+        let help = value.get_help().map(ToString::to_string);
+        roff.text([roman(help.unwrap_or_else(|| "\u{a0}".to_owned()))]);
+    }
+    roff.control("RE", []);
+}
+
+/// The sections below the options of the help: a heading is a line after an empty one that ends with a colon, and indented lines are
+/// shown as they are.
+fn sections(roff: &mut Roff, command: &Command) {
+    let text = command.get_after_long_help().or(command.get_after_help());
+    let text = text.map(ToString::to_string).unwrap_or_default();
+    let mut verbatim = false;
+    let mut begins = true;
+    let mut after_blank = true;
+    for line in text.lines() {
+        let heading = line
+            .strip_suffix(':')
+            .filter(|line| after_blank && !line.starts_with(' '));
+        after_blank = line.is_empty();
+        if verbatim && !line.starts_with(' ') {
+            roff.control("EE", []);
+            roff.control("RE", []);
+            verbatim = false;
+        }
+        match heading {
+            Some(heading) => {
+                section(roff, &heading.to_uppercase());
+                begins = true;
+            }
+            None if line.is_empty() => {}
+            None if line.starts_with(' ') => {
+                if !verbatim {
+                    if !begins {
+                        roff.control("PP", []);
+                    }
+                    roff.control("RS", ["4"]);
+                    roff.control("EX", []);
+                    verbatim = true;
+                }
+                let line = line.strip_prefix("  ").unwrap_or(line);
+                roff.text([roman(line)]);
+                begins = false;
+            }
+            None => {
+                if !begins {
+                    roff.control("PP", []);
+                }
+                roff.text([roman(line)]);
+                begins = false;
+            }
+        }
+    }
+    if verbatim {
+        roff.control("EE", []);
+        roff.control("RE", []);
+    }
+}
+
+fn terms(roff: &mut Roff, terms: &[(&str, &str)]) {
+    for (term, text) in terms {
+        roff.control("TP", []);
+        roff.text([bold(*term)]);
+        roff.text([roman(*text)]);
+    }
+}
+
+fn files(roff: &mut Roff) {
+    section(roff, "FILES");
+    terms(
+        roff,
+        &[
+            (
+                "~/.config/gpoctl/config.toml",
+                "Profiles of domains, see gpoctl-connection(7).",
+            ),
+            (
+                "~/.local/state/gpoctl/operations",
+                "Journals of the operations of this user, with a backup of each GPO as it was before. They can contain secrets of \
+                 the GPOs and are readable by their owner only. See gpoctl-operations(1).",
+            ),
+            (
+                "~/.cache/gpoctl/gpos",
+                "Names of GPOs for shell completions, written by gpoctl list.",
+            ),
+        ],
+    );
+}
+
+fn surroundings(roff: &mut Roff) {
+    files(roff);
+    section(roff, "ENVIRONMENT");
+    terms(
+        roff,
+        &[
+            ("KRB5CCNAME", "Default Kerberos ticket cache."),
+            (
+                "KRB5_CONFIG",
+                "Kerberos configuration file, see krb5.conf(5).",
+            ),
+            ("NO_COLOR", "If set to anything, output has no colours."),
+            ("TERM", "If it is dumb, output has no colours."),
+            ("XDG_CONFIG_HOME", "Used instead of ~/.config."),
+            ("XDG_STATE_HOME", "Used instead of ~/.local/state."),
+            ("XDG_CACHE_HOME", "Used instead of ~/.cache."),
+        ],
+    );
+}
+
+fn see_also(roff: &mut Roff, command: &Command) {
+    let name = display_name(command);
+    let mut pages = Vec::new();
+    if let Some((parent, _)) = name
+        .rsplit_once('-')
+        .filter(|_| name != "gpoctl-set-status")
+    {
+        pages.push((parent.to_owned(), 1));
+    } else if name != "gpoctl" {
+        pages.push(("gpoctl".to_owned(), 1));
+    }
+    if name == "gpoctl" || connects(command) {
+        pages.push(("gpoctl-connection".to_owned(), 7));
+    }
+    let maps = command
+        .get_arguments()
+        .any(|argument| argument.get_id() == "migration_table");
+    if name == "gpoctl" || maps || name.starts_with("gpoctl-migtable") {
+        pages.push(("gpoctl-migration-tables".to_owned(), 7));
+    }
+    let pages: Vec<(&str, u8)> = pages
+        .iter()
+        .map(|(name, section)| (&**name, *section))
+        .collect();
+    page_list(roff, &pages);
+}
+
+fn page_list(roff: &mut Roff, pages: &[(&str, u8)]) {
+    section(roff, "SEE ALSO");
+    let mut line = Vec::new();
+    for (name, section) in pages {
+        if !line.is_empty() {
+            line.push(roman(", "));
+        }
+        line.extend([bold(*name), roman(format!("({section})"))]);
+    }
+    roff.text(line);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command as Process, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn pages_have_all_sections_and_no_character_that_groff_does_not_know() {
+        let pages = pages();
+        assert!(pages.len() > 45, "{}", pages.len());
+        for page in &pages {
+            assert!(page.text.is_ascii(), "{}", page.name);
+            let sections = |title: &str| page.text.contains(&format!("\n.SH {title}\n"));
+            assert!(sections("NAME") && sections("DESCRIPTION"), "{}", page.name);
+            assert!(page.text.contains(".SH \"SEE ALSO\"\n"), "{}", page.name);
+            let titles = page.text.lines().filter(|line| line.starts_with(".SH "));
+            for title in titles {
+                assert!(title.len() <= 40, "{}: {title}", page.name);
+            }
+            let has_subcommands = page.text.contains("\n.SH COMMANDS\n");
+            if page.section == 1 && (!has_subcommands || page.name == "gpoctl") {
+                assert!(
+                    sections("SYNOPSIS") && sections("EXAMPLES"),
+                    "{}",
+                    page.name
+                );
+                assert!(page.text.contains(".SH \"EXIT STATUS\"\n"), "{}", page.name);
+            }
+            assert_eq!(
+                page.text.matches("\n.EX\n").count(),
+                page.text.matches("\n.EE\n").count()
+            );
+        }
+        let import = pages
+            .iter()
+            .find(|page| page.name == "gpoctl-import")
+            .unwrap();
+        for piece in [
+            "\\fB\\-\\-into\\fR \\fIGPO\\fR",
+            "\\fIBACKUP\\fR",
+            ".SH FILES",
+            ".SH ENVIRONMENT",
+            "XDG_STATE_HOME",
+            "gpoctl\\-migration\\-tables\\fR(7)",
+        ] {
+            assert!(import.text.contains(piece), "{piece}\n{}", import.text);
+        }
+    }
+
+    #[test]
+    fn groff_is_silent() {
+        let is_there = Process::new("groff").arg("--version").output().is_ok();
+        if !is_there {
+            let _ = writeln!(std::io::stderr(), "not run: groff is not installed");
+            return;
+        }
+        for page in pages() {
+            let mut groff = Process::new("groff")
+                .args(["-ww", "-man", "-Tutf8", "-z"])
+                .stdin(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            groff
+                .stdin
+                .take()
+                .unwrap()
+                .write_all(page.text.as_bytes())
+                .unwrap();
+            let output = groff.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                output.status.success() && said.is_empty(),
+                "{}: {said}",
+                page.name
+            );
+        }
+    }
+}

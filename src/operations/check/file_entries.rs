@@ -1,0 +1,155 @@
+//! Which form of descriptors a check expects on the files of GPOs.
+//!
+//! Samba 4.17 and 4.22 want the object entries of the directory on files, Samba 4.25 refuses them (see [`FileEntries`]), and
+//! no server reports its version. A check does not write, so it looks at what the server has stored: Samba itself sets the
+//! descriptors of the two default GPOs when it makes the domain, and when an administrator runs `samba-tool ntacl
+//! sysvolreset`.
+
+use crate::directory::GpoObject;
+use crate::error::Result;
+use crate::model::guid::Guid;
+use crate::model::sddl::to_sddl;
+use crate::model::security_descriptor::{FileEntries, SecurityDescriptor, file_descriptor};
+use crate::session::DomainSession;
+use crate::sysvol::SysvolPath;
+use crate::sysvol::gpt;
+
+/// The default GPOs, which every domain has [MS-GPOD 1.1.4].
+const DEFAULT_GPOS: [&str; 2] = [
+    "{31B2F340-016D-11D2-945F-00C04FB984F9}",
+    "{6AC1786C-016F-11D2-945F-00C04FB984F9}",
+];
+
+/// The form that a domain's files have.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected {
+    /// The one that this connection has found out by writing.
+    known: Option<FileEntries>,
+    /// Else the one that the default GPOs have.
+    of_domain: FileEntries,
+}
+
+impl Expected {
+    /// Looks at what the server has stored.
+    ///
+    /// # Errors
+    /// When the server cannot be asked. What this account may not read is no error.
+    pub(super) async fn of(session: &DomainSession) -> Result<Self> {
+        let mut expected = Self {
+            known: session.sysvol().file_entries(),
+            of_domain: FileEntries::default(),
+        };
+        if !session.info().is_samba()
+            || !session.sysvol().has_exact_descriptors()
+            || expected.known.is_some()
+        {
+            return Ok(expected);
+        }
+        for guid in DEFAULT_GPOS {
+            let Ok(guid) = guid.parse::<Guid>() else {
+                continue;
+            };
+            let Some((directory, folder)) = stored(session, guid).await? else {
+                continue;
+            };
+            if let Some(entries) = form_of(&directory, &folder) {
+                expected.of_domain = entries;
+                break;
+            }
+        }
+        Ok(expected)
+    }
+
+    /// The form the files of a GPO should have: that of its folder, where this shows which one it is.
+    pub(super) fn of_gpo(self, object: &GpoObject, folder: Option<&[u8]>) -> FileEntries {
+        self.known
+            .or_else(|| form_of(&object.security_descriptor, folder?))
+            .unwrap_or(self.of_domain)
+    }
+}
+
+/// The descriptors of a GPO's container and folder; `None` when one of them is not to be had.
+async fn stored(session: &DomainSession, guid: Guid) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+    let object = match session.directory().gpo(guid).await {
+        Err(error) if gpt::is_local(&error) => return Ok(None),
+        other => other?,
+    };
+    let folder = SysvolPath::gpo(&session.info().dns_domain, guid);
+    match session.sysvol().security_descriptor(&folder).await {
+        Err(error) if gpt::is_local(&error) => Ok(None),
+        other => Ok(Some((object.security_descriptor.to_vec(), other?))),
+    }
+}
+
+/// Which form a folder's descriptor has; `None` when it has neither, or both are the same.
+fn form_of(directory: &[u8], folder: &[u8]) -> Option<FileEntries> {
+    let directory = SecurityDescriptor::parse(directory).ok()?;
+    let folder = to_sddl(&SecurityDescriptor::parse(folder).ok()?);
+    let mut fitting = [FileEntries::WithObjectAces, FileEntries::WithoutObjectAces]
+        .into_iter()
+        .filter(|entries| {
+            file_descriptor(&directory, *entries)
+                .is_ok_and(|derived| to_sddl(&derived.descriptor) == folder)
+        });
+    let first = fitting.next()?;
+    fitting.next().is_none().then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sddl::from_sddl;
+
+    fn bytes(sddl: &str) -> Vec<u8> {
+        from_sddl(sddl, None).unwrap().to_bytes().unwrap()
+    }
+
+    #[test]
+    fn the_folder_shows_what_the_server_wants() {
+        let apply = "edacfd8f-ffb3-11d1-b41d-00a0c968f939";
+        let directory = bytes(&format!(
+            "O:BAG:BAD:P(D;CI;RP;;;BG)(A;CI;RPLCRC;;;AU)(OA;CI;CR;{apply};;AU)"
+        ));
+        let with = bytes(&format!(
+            "O:BAG:BAD:P(A;OICI;0x1200a9;;;AU)(OA;OICI;;{apply};;AU)"
+        ));
+        let without = bytes("O:BAG:BAD:P(D;OICI;;;;BG)(A;OICI;0x1200a9;;;AU)");
+        assert_eq!(
+            form_of(&directory, &with),
+            Some(FileEntries::WithObjectAces)
+        );
+        assert_eq!(
+            form_of(&directory, &without),
+            Some(FileEntries::WithoutObjectAces)
+        );
+        // Inherited, or set by hand: neither.
+        assert_eq!(form_of(&directory, &bytes("O:BAG:BAD:(A;;FA;;;BA)")), None);
+        // A GPO that has nothing to tell the two apart by.
+        let neutral = bytes("O:BAG:BAD:P(A;CI;RPLCRC;;;AU)");
+        assert_eq!(
+            form_of(&neutral, &bytes("O:BAG:BAD:P(A;OICI;0x1200a9;;;AU)")),
+            None
+        );
+        let object = GpoObject {
+            security_descriptor: directory.into(),
+            ..GpoObject::bare(
+                DEFAULT_GPOS[0].parse().unwrap(),
+                &crate::model::dn::Dn::parse("DC=src,DC=test").unwrap(),
+            )
+        };
+        let expected = Expected::default();
+        assert_eq!(
+            expected.of_gpo(&object, Some(&without)),
+            FileEntries::WithoutObjectAces
+        );
+        assert_eq!(expected.of_gpo(&object, None), FileEntries::WithObjectAces);
+        let known = Expected {
+            known: Some(FileEntries::WithoutObjectAces),
+            ..Expected::default()
+        };
+        assert_eq!(
+            known.of_gpo(&object, Some(&with)),
+            FileEntries::WithoutObjectAces
+        );
+    }
+}

@@ -1,0 +1,173 @@
+use super::*;
+use crate::model::allowed_object::AllowedObject;
+use crate::model::sddl::from_sddl;
+use crate::operations::plan::{GpoState, ObjectState, PlanTarget, Verb};
+
+const DOMAIN: &str = "S-1-5-21-1-2-3";
+
+fn bytes(sddl: &str) -> FileContent {
+    let domain: Sid = DOMAIN.parse().unwrap();
+    let parsed = from_sddl(sddl, Some(&domain)).unwrap();
+    FileContent(parsed.to_bytes().unwrap().into())
+}
+
+/// A plan that gives a GPO, or one object below it, another descriptor; without an old one, of a GPO that is created.
+fn plan(old: Option<&str>, new: &str, object: bool) -> Plan {
+    let target = PlanTarget {
+        guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
+        display_name: "x".to_owned(),
+        domain: "src.test".parse().unwrap(),
+        create: old.is_none(),
+    };
+    let mut plan = Plan::new(Verb::Restore, target);
+    let rdns = vec!["CN=Class Store".to_owned(), "CN=Machine".to_owned()];
+    plan.basis = old.map(|old| GpoState {
+        display_name: "x".to_owned(),
+        flags: None,
+        directory_version: None,
+        sysvol_version: None,
+        machine_extensions: Default::default(),
+        user_extensions: Default::default(),
+        wmi_filter: None,
+        security_descriptor: String::new(),
+        tree: Default::default(),
+        directory_objects: Default::default(),
+        descriptor: Some(bytes(old)),
+        objects: vec![ObjectState {
+            rdns: rdns.clone(),
+            object_class: "classStore".to_owned(),
+            content: String::new(),
+            descriptor: Some(bytes(old)),
+        }],
+    });
+    if object {
+        let object = DirectoryObject {
+            rdns,
+            object_class: "classStore".to_owned(),
+            security_descriptor: Some(bytes(new).0.to_vec()),
+            ..DirectoryObject::default()
+        };
+        plan.directory_objects = vec![AllowedObject::new(object).unwrap()];
+    } else {
+        plan.steps.push(Step::SetSecurityDescriptor {
+            from: None,
+            to: String::new(),
+            descriptor: bytes(new),
+        });
+    }
+    plan
+}
+
+fn shown(plan: &Plan) -> Vec<String> {
+    let mut shown = Vec::new();
+    for change in changes(plan) {
+        for line in change.lines {
+            let sign = if line.added { '+' } else { '-' };
+            let sid = line.sid.map(|sid| sid.to_string()).unwrap_or_default();
+            let more = if line.grants_more { " !" } else { "" };
+            shown.push(format!("{sign} {sid}: {}{more}", line.text));
+        }
+    }
+    shown
+}
+
+const FRESH: &str =
+    "O:DAG:DAD:P(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;DA)(A;CI;LCRPLORC;;;AU)(D;CI;WD;;;BU)";
+
+#[test]
+fn every_entry_is_in_words() {
+    let claim = "@USER.clearance == 1";
+    let new = format!(
+        "O:DAG:DAD:P(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;DA)(A;CI;LCRPLORC;;;AU)\
+         (XA;CI;GA;;;BU;({claim}))(D;CIIO;RP;;;WD)(A;;GA;;;BG)(A;CINP;WDWO;;;BG)\
+         (OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;BG)(OA;CI;WP;bf9679c0-0de6-11d0-a285-00aa003049e2;bf967aba-0de6-11d0-a285-00aa003049e2;BG)"
+    );
+    for object in [false, true] {
+        let found = shown(&plan(Some(FRESH), &new, object));
+        let expected = [
+            "- S-1-5-32-545: deny change permissions !".to_owned(),
+            format!("+ S-1-5-32-545: allow full control (GENERIC_ALL), only if ({claim}) !"),
+            "+ S-1-1-0: deny read properties, below it only".to_owned(),
+            "+ S-1-5-32-546: allow full control (GENERIC_ALL), this object only !".to_owned(),
+            "+ S-1-5-32-546: allow take ownership, change permissions, one level down !".to_owned(),
+            "+ S-1-5-32-546: allow Apply Group Policy !".to_owned(),
+            "+ S-1-5-32-546: allow write properties of {BF9679C0-0DE6-11D0-A285-00AA003049E2}, for objects of the class {BF967ABA-0DE6-11D0-A285-00AA003049E2} only !".to_owned(),
+        ];
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn what_is_granted_already_is_not_marked_and_the_owner_of_a_new_gpo_is_said() {
+    let less = "O:DAG:DAD:P(A;CI;CCDCLCSWRPWPDTLOSDRC;;;DA)(A;CI;LCRPLORC;;;AU)(D;CI;WD;;;BU)";
+    assert_eq!(
+        shown(&plan(Some(FRESH), less, false)),
+        [
+            "- S-1-5-21-1-2-3-512: allow Edit settings, delete, modify security",
+            "+ S-1-5-21-1-2-3-512: allow delete, delete subtree, create child objects, delete child objects, write properties, validated writes, read permissions, read properties, list contents, list object",
+        ]
+    );
+    let open = "O:DAG:DAD:(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;DA)(A;CI;LCRPLORC;;;AU)(D;CI;WD;;;BU)";
+    assert_eq!(
+        shown(&plan(Some(FRESH), open, false)),
+        ["+ : inherits permissions from the parent !"]
+    );
+    let new = shown(&plan(None, "O:BUG:BAD:P(A;CI;LCRPLORC;;;AU)", false));
+    assert_eq!(
+        new[..2],
+        ["+ S-1-5-32-545: owner !", "+ S-1-5-32-544: group"]
+    );
+    // Of an object below, owner and group are never written.
+    let object = shown(&plan(None, "O:BUG:BAD:(A;CI;LCRPLORC;;;AU)", true));
+    assert_eq!(object, ["+ S-1-5-11: allow Read !"]);
+}
+
+#[test]
+fn rights_outside_the_administrators_are_those_beyond_reading_and_applying() {
+    let domain: Sid = DOMAIN.parse().unwrap();
+    let outside = |old: Option<&str>, new: &str, object: bool| -> Vec<String> {
+        outside_grants(&plan(old, new, object), &domain)
+            .into_iter()
+            .map(|grant| {
+                let sid = grant.sid.map(|sid| sid.to_string()).unwrap_or_default();
+                format!("{sid} {}", grant.text)
+            })
+            .collect()
+    };
+    let harmless = "O:DAG:DAD:P(A;CI;GA;;;DA)(A;CI;GA;;;EA)(A;CI;GA;;;SY)(A;CI;GA;;;BA)(A;CIIO;GA;;;CO)(A;CI;LCRPLORC;;;ED)(A;CI;GR;;;AU)(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)(D;CI;GA;;;BU)";
+    for object in [false, true] {
+        assert!(outside(None, harmless, object).is_empty());
+        for right in [
+            "CC", "DC", "SW", "WP", "DT", "CR", "SD", "WD", "WO", "GA", "GW",
+        ] {
+            for ace in [
+                format!("(A;CI;{right};;;BU)"),
+                format!("(OA;CI;{right};bf9679c0-0de6-11d0-a285-00aa003049e2;;BU)"),
+                format!("(XA;CI;{right};;;BU;(@USER.x == 1))"),
+            ] {
+                let found = outside(None, &format!("{harmless}{ace}"), object);
+                assert_eq!(found.len(), 1, "{ace}: {found:?}");
+                assert!(found[0].starts_with("S-1-5-32-545 allow "), "{found:?}");
+            }
+        }
+    }
+    // Administrators of another domain are not those of this one.
+    let foreign = "O:DAG:DAD:P(A;CI;GA;;;S-1-5-21-9-9-9-512)";
+    assert_eq!(outside(None, foreign, false).len(), 1);
+    // The owner of a GPO that is created; what the target grants already is no news.
+    assert_eq!(
+        outside(None, "O:BUG:DAD:P(A;CI;GR;;;AU)", false),
+        ["S-1-5-32-545 owner"]
+    );
+    let editor = "O:DAG:DAD:P(A;CI;GA;;;DA)(A;CI;CCDCLCRPWPLORC;;;BU)";
+    assert!(outside(Some(editor), editor, false).is_empty());
+    let more = format!("{editor}(A;CI;WD;;;BU)");
+    assert_eq!(
+        outside(Some(editor), &more, false),
+        ["S-1-5-32-545 allow change permissions"]
+    );
+    assert_eq!(
+        outside(None, "O:DAG:DAD:NO_ACCESS_CONTROL", false),
+        [" full control, because there is no DACL"]
+    );
+}

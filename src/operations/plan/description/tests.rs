@@ -1,0 +1,217 @@
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::directory_object::DirectoryObject;
+use crate::model::gpt_tree::GptTree;
+use crate::model::sddl::from_sddl;
+use crate::operations::plan::{PlanTarget, plan_entries, sha256, tree_hashes};
+use crate::operations::saved_plan::SavedPlan;
+
+const STARTUP: &[u8] = b"\r\n[Startup]\r\n0CmdLine=evil.exe\r\n0Parameters=\r\n";
+const DRIVES: &[u8] = b"<Drives><Drive name='K:'><Properties userName='u' cpassword='j1Uyj3Vx8TY9LtLZil2uAuZkFQA/4latT76ZwgdHdhw'/></Drive></Drives>";
+
+fn tree(files: &[(&str, &'static [u8])]) -> GptTree {
+    let mut tree = GptTree::new();
+    for half in ["Machine", "User"] {
+        tree.insert_dir(&half.parse().unwrap());
+    }
+    for (path, content) in files {
+        tree.insert_file(&path.parse().unwrap(), Bytes::from_static(content));
+    }
+    tree
+}
+
+fn descriptor(sddl: &str) -> FileContent {
+    FileContent(from_sddl(sddl, None).unwrap().to_bytes().unwrap().into())
+}
+
+/// A restore of a GPO that exists: a startup script and a stored password come, a file goes, an object and permissions change.
+fn plan() -> Plan {
+    let old_tree = tree(&[("Machine\\Registry.pol", b"old"), ("GPO.cmt", b"x")]);
+    let new_tree = tree(&[
+        ("Machine\\Scripts\\scripts.ini", STARTUP),
+        ("User\\Preferences\\Drives\\Drives.xml", DRIVES),
+    ]);
+    let (entries, contents) = plan_entries(&old_tree, &new_tree);
+    let old = descriptor("O:BAG:BAD:P(A;CI;GA;;;BA)");
+    let target = PlanTarget {
+        guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
+        display_name: "Desks".to_owned(),
+        domain: "src.test".parse().unwrap(),
+        create: false,
+    };
+    let package = |name: &str| {
+        let object = DirectoryObject {
+            rdns: ["CN=p", "CN=Packages", "CN=Class Store", "CN=Machine"]
+                .map(str::to_owned)
+                .to_vec(),
+            object_class: "packageRegistration".to_owned(),
+            attributes: vec![crate::model::directory_object::DirectoryAttribute {
+                name: "packageName".to_owned(),
+                values: crate::model::directory_object::AttributeValues::String(Some(
+                    name.to_owned(),
+                )),
+            }],
+            security_descriptor: None,
+        };
+        AllowedObject::new(object).unwrap()
+    };
+    let before = package("old");
+    let basis = GpoState {
+        display_name: "Desks".to_owned(),
+        flags: Some(0),
+        directory_version: Some(GpoVersion::from_combined(65_537)),
+        sysvol_version: Some(GpoVersion::from_combined(65_537)),
+        machine_extensions: ExtensionList::default(),
+        user_extensions: ExtensionList::default(),
+        wmi_filter: None,
+        security_descriptor: sha256(&old.0),
+        tree: tree_hashes(&old_tree),
+        directory_objects: BTreeMap::new(),
+        descriptor: Some(old),
+        objects: vec![ObjectState {
+            rdns: before.rdns.clone(),
+            object_class: before.object_class.clone(),
+            content: "other".to_owned(),
+            descriptor: None,
+        }],
+    };
+    let mut plan = Plan {
+        basis: Some(basis),
+        entries,
+        contents,
+        gpt_ini: Some(FileContent(
+            gpt_ini::create(GpoVersion::from_combined(131_074)).into(),
+        )),
+        directory_objects: vec![package("new")],
+        messages: stored_passwords(&new_tree),
+        ..Plan::new(Verb::Restore, target)
+    };
+    plan.steps = plan
+        .describe_steps(&Intent {
+            descriptor: Some(descriptor("O:BAG:BAD:P(A;CI;GA;;;BA)(A;CI;GR;;;AU)")),
+            attributes: Some(NewAttributes {
+                version: GpoVersion::from_combined(131_074),
+                flags: 0,
+                machine_extensions: ExtensionList::default(),
+                user_extensions: ExtensionList::default(),
+                display_name: Some("Tables".to_owned()),
+                wmi_filter: None,
+            }),
+            links: Vec::new(),
+        })
+        .unwrap();
+    plan.risks = plan.describe_risks().unwrap();
+    plan
+}
+
+fn read(change: impl FnOnce(&mut Value)) -> Result<SavedPlan> {
+    let mut json: Value = serde_json::from_slice(&plan().to_json().unwrap()).unwrap();
+    change(&mut json);
+    SavedPlan::from_json(&serde_json::to_vec(&json).unwrap())
+}
+
+/// The number of the step of this kind.
+fn step(json: &Value, kind: &str) -> usize {
+    let steps = json["steps"].as_array().unwrap();
+    steps.iter().position(|step| step["step"] == kind).unwrap()
+}
+
+#[test]
+fn a_plan_that_says_what_it_does_is_read() {
+    let SavedPlan::Gpo(read) = read(|_| {}).unwrap() else {
+        panic!("a change list");
+    };
+    assert_eq!(read.steps, plan().steps);
+    let kinds: Vec<&str> = read.risks.iter().map(|risk| risk.kind.label()).collect();
+    assert_eq!(kinds, ["script", "software"]);
+}
+
+#[test]
+fn a_plan_that_says_less_than_it_does_is_refused_with_the_place() {
+    type Edit = fn(&mut Value);
+    let edits: &[(&str, Edit)] = &[
+        ("what runs code or grants rights", |json| {
+            json["risks"] = json!([]);
+        }),
+        ("what runs code or grants rights", |json| {
+            json["risks"][0]["text"] = json!("harmless.exe at startup");
+        }),
+        ("no warning of: the password of \"u\"", |json| {
+            json["messages"] = json!([]);
+        }),
+        ("step 1", |json| {
+            json["steps"].as_array_mut().unwrap().clear();
+        }),
+        ("step 1", |json| {
+            let number = step(json, "set-security-descriptor");
+            json["steps"][number]["to"] = json!("D:");
+        }),
+        ("step 1", |json| {
+            let number = step(json, "set-security-descriptor");
+            json["steps"][number]["from"] = json!("O:BAG:BAD:P(A;CI;GA;;;BA)(A;CI;GR;;;AU)");
+        }),
+        ("step 2", |json| {
+            let number = step(json, "stage-files");
+            json["steps"][number]["files"] = json!(1);
+        }),
+        ("step 6", |json| {
+            let number = step(json, "change-directory-objects");
+            json["steps"].as_array_mut().unwrap().remove(number);
+        }),
+        ("step 8", |json| {
+            let number = step(json, "modify-gpo");
+            json["steps"][number]["flags_from"] = json!(7);
+        }),
+        ("step 9", |json| {
+            let number = step(json, "modify-gpo");
+            let again = json["steps"][number].clone();
+            json["steps"].as_array_mut().unwrap().push(again);
+        }),
+        ("the entry Machine\\Scripts\\scripts.ini", |json| {
+            let entries = json["entries"].as_array_mut().unwrap();
+            let at = |entry: &&mut Value| entry["path"].as_str().unwrap().ends_with("scripts.ini");
+            entries.iter_mut().find(at).unwrap()["change"] = json!("unchanged");
+        }),
+        ("the entry Machine\\Scripts\\scripts.ini", |json| {
+            let entries = json["entries"].as_array_mut().unwrap();
+            let at = |entry: &&mut Value| entry["path"].as_str().unwrap().ends_with("scripts.ini");
+            entries.iter_mut().find(at).unwrap()["size"] = json!(1);
+        }),
+        ("nothing is said of gpo.cmt", |json| {
+            let entries = json["entries"].as_array_mut().unwrap();
+            entries.retain(|entry| entry["path"] != "GPO.cmt");
+        }),
+        ("of no file", |json| {
+            json["contents"][sha256(b"more")] = json!("bW9yZQ==");
+        }),
+        ("the version in GPT.INI", |json| {
+            json["gpt_ini"] = Value::Null;
+        }),
+        ("target: the display name", |json| {
+            json["target"]["display_name"] = json!("Another GPO");
+        }),
+        ("target: a GPO that exists is not created", |json| {
+            json["target"]["create"] = json!(true);
+        }),
+    ];
+    for (place, edit) in edits {
+        let error = read(edit).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadInput);
+        let text = error.to_string();
+        assert!(text.contains("does not describe what it does"), "{text}");
+        assert!(text.contains(place), "{place}: {text}");
+    }
+}
+
+#[test]
+fn a_journal_is_read_with_the_risks_of_its_content() {
+    let mut json: Value = serde_json::from_slice(&plan().to_json().unwrap()).unwrap();
+    json["risks"] = json!([]);
+    let read = SavedPlan::from_journal(&serde_json::to_vec(&json).unwrap()).unwrap();
+    let SavedPlan::Gpo(read) = read else {
+        panic!("a change list");
+    };
+    assert_eq!(read.risks, plan().risks);
+}
