@@ -232,13 +232,13 @@ async fn sysvol() -> std::sync::Arc<dyn gpoctl::sysvol::Sysvol> {
     let settings = SmbSettings {
         server: var("SERVER").parse().unwrap(),
         address: Some(var("ADDRESS").parse().unwrap()),
-        kdc: None,
-        realm: var("REALM"),
-        auth: SmbAuth::KerberosPassword {
-            user: "Administrator".to_owned(),
-            realm: var("REALM"),
+        domain: var("DOMAIN").parse().unwrap(),
+        auth: SmbAuth::Kerberos(gpoctl::auth::Identity::Password {
+            user: var("USER"),
             password: gpoctl::auth::read_password_file(var("PASSWORD_FILE").as_ref()).unwrap(),
-        },
+        }),
+        min_dialect: gpoctl::sysvol::connect::SmbDialect::default(),
+        allow_rc4: false,
         client: SmbClientChoice::Smb2,
         timeout: std::time::Duration::from_secs(60),
     };
