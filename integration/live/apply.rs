@@ -44,7 +44,7 @@ fn a_saved_plan_does_exactly_that_or_is_stale() {
     assert!(
         stale
             .stderr
-            .contains("versionNumber was 1/1 and is now 2/2"),
+            .contains("versionNumber was computer 1, user 1 and is now computer 2, user 2"),
         "{}",
         stale.stderr
     );
@@ -233,13 +233,13 @@ async fn sysvol() -> std::sync::Arc<dyn gpoctl::sysvol::Sysvol> {
     let settings = SmbSettings {
         server: var("SERVER").parse().unwrap(),
         address: Some(var("ADDRESS").parse().unwrap()),
-        kdc: None,
-        realm: var("REALM"),
-        auth: SmbAuth::KerberosPassword {
-            user: "Administrator".to_owned(),
-            realm: var("REALM"),
+        domain: var("DOMAIN").parse().unwrap(),
+        auth: SmbAuth::Kerberos(gpoctl::auth::Identity::Password {
+            user: var("USER"),
             password: gpoctl::auth::read_password_file(var("PASSWORD_FILE").as_ref()).unwrap(),
-        },
+        }),
+        min_dialect: gpoctl::sysvol::connect::SmbDialect::default(),
+        allow_rc4: false,
         client: SmbClientChoice::Smb2,
         timeout: std::time::Duration::from_secs(60),
     };

@@ -105,6 +105,7 @@ fn an_incomplete_gpo_is_saved_as_a_partial_backup() {
         .map(|path| {
             gpoctl(&[
                 "restore",
+                "--accept-permissions",
                 path,
                 "--domain",
                 "src.test",

@@ -144,7 +144,7 @@ fn faults_of_the_directory_half() {
             &["delete", gpo.guid.as_str()][..],
             &["delete", gpo.guid.as_str(), "--keep-links"],
             &["import", backup, "--into", &gpo.guid],
-            &["restore", backup],
+            &["restore", "--accept-permissions", backup],
             &["set-status", &gpo.guid, "none"],
             &["rename", &gpo.guid, "elsewhere"],
         ] {

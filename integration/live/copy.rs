@@ -40,7 +40,12 @@ fn seeds(side: &str) -> [String; 2] {
             return seed.to_owned();
         }
         let name = fresh(&format!("{seed} to copy"));
-        copy_of_seed(seed, side, &name, &["--preserve-acl"]);
+        copy_of_seed(
+            seed,
+            side,
+            &name,
+            &["--preserve-acl", "--accept-permissions"],
+        );
         name
     })
 }
@@ -61,7 +66,13 @@ fn a_copy_within_the_domain_differs_only_in_identity() {
         let mut made = Vec::new();
         for seed in &seeds {
             let name = fresh(&format!("{seed} copied"));
-            let result = copy(seed, domain, domain, &["--name", &name, "--preserve-acl"]).json();
+            let result = copy(
+                seed,
+                domain,
+                domain,
+                &["--name", &name, "--preserve-acl", "--accept-permissions"],
+            )
+            .json();
             assert_eq!(result["gpo"]["created"], true);
             let now = state(side);
             let (source, copied) = (gpo_named(&now, seed), gpo_named(&now, &name));
@@ -119,6 +130,7 @@ fn a_copy_there_and_back_restores_every_byte() {
                 "--name",
                 &name,
                 "--preserve-acl",
+                "--accept-permissions",
                 "--migration-table",
                 there,
             ];
@@ -138,7 +150,14 @@ fn a_copy_there_and_back_restores_every_byte() {
             assert!(!directory.contains(&foreign), "{directory}");
 
             let home = fresh(&format!("{seed} home again"));
-            let options = ["--name", &home, "--preserve-acl", "--migration-table", back];
+            let options = [
+                "--name",
+                &home,
+                "--preserve-acl",
+                "--accept-permissions",
+                "--migration-table",
+                back,
+            ];
             copy(&name, far, here, &options).json();
             let mut home_again = gpo_named(&state(from), &home);
             // A copy of the seed has that SID from the beginning.
@@ -175,7 +194,7 @@ fn an_unmapped_principal_is_kept_in_permissions_and_reported() {
         "Everything",
         "src.test",
         "dst.test",
-        &["--name", &name, "--preserve-acl"],
+        &["--name", &name, "--preserve-acl", "--accept-permissions"],
     )
     .json();
     assert!(codes(&result).contains(&"foreign-principal".to_owned()));
@@ -196,6 +215,7 @@ fn an_unmapped_principal_is_kept_in_permissions_and_reported() {
             "--name",
             &other,
             "--preserve-acl",
+            "--accept-permissions",
             "--exclusive",
             "--migration-table",
             table.to_str().unwrap(),
@@ -279,7 +299,13 @@ fn a_principal_only_in_a_package_is_mapped_by_name() {
     );
     let table = table(&[("GlobalGroup", "Büro Nord@src.test", set("Support@dst.test"))]);
     let name = fresh("Package rights arrived");
-    let more = ["--name", &name, "--preserve-acl", "--migration-table"];
+    let more = [
+        "--name",
+        &name,
+        "--preserve-acl",
+        "--accept-permissions",
+        "--migration-table",
+    ];
     copy(
         &source,
         "src.test",

@@ -321,7 +321,14 @@ fn delete_removes_links_or_keeps_them() {
         let kept = kept_backup(&said);
         write(
             domain,
-            &["restore", &name, "--backup-dir", &kept, "--with-links"],
+            &[
+                "restore",
+                "--accept-permissions",
+                &name,
+                "--backup-dir",
+                &kept,
+                "--with-links",
+            ],
         )
         .json();
         let now = state(side);
@@ -337,7 +344,17 @@ fn delete_removes_links_or_keeps_them() {
         assert_samba_checks_pass(side);
         // Back under its GUID it is in force there again, and can be unlinked like any other.
         let kept = kept_backup(&said);
-        let restored = write(domain, &["restore", &name, "--backup-dir", &kept]).json();
+        let restored = write(
+            domain,
+            &[
+                "restore",
+                "--accept-permissions",
+                &name,
+                "--backup-dir",
+                &kept,
+            ],
+        )
+        .json();
         assert!(codes(&restored).contains(&"link-in-force".to_owned()));
         assert_samba_checks_pass(side);
         write(domain, &["delete", &name]).json();
@@ -351,7 +368,12 @@ fn an_editor_who_may_not_delete_loses_nothing() {
     let _alone = alone();
     // What he may: edit a copy of the seed that is delegated to him. The backup is of the other domain.
     let name = fresh("Edited in SRC");
-    copy_of_seed("Everything", "src", &name, &["--preserve-acl"]);
+    copy_of_seed(
+        "Everything",
+        "src",
+        &name,
+        &["--preserve-acl", "--accept-permissions"],
+    );
     let backup = &back_up("dst.test", &["Target Filled"])["Target Filled"];
     let import = ["import", backup.to_str().unwrap(), "--into", &name];
     write("src.test", &[&import[..], &editor("src")].concat()).json();
@@ -494,7 +516,15 @@ fn a_deletion_that_fails_half_way_is_undone() {
     // Deleted and restored, the folder is as the DACL wants it.
     let backup = back_up("src.test", &[name.as_str()]);
     write("src.test", &["delete", &name]).json();
-    write("src.test", &["restore", backup[&name].to_str().unwrap()]).json();
+    write(
+        "src.test",
+        &[
+            "restore",
+            "--accept-permissions",
+            backup[&name].to_str().unwrap(),
+        ],
+    )
+    .json();
     // What is absent before is absent again.
     ldbmodify(
         "src",

@@ -261,7 +261,14 @@ fn an_editor_whose_rights_were_copied_imports() {
     let _alone = alone();
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let name = fresh("Copied rights");
-    let options = ["--from", "src.test", "--preserve-acl", "--yes", "--json"];
+    let options = [
+        "--from",
+        "src.test",
+        "--preserve-acl",
+        "--accept-permissions",
+        "--yes",
+        "--json",
+    ];
     gpoctl(&[&["copy", "Everything", "--name", &name], &options[..]].concat()).json();
     let now = state("src");
     let (seed, copied) = (gpo_named(&now, "Everything"), gpo_named(&now, &name));
@@ -495,7 +502,12 @@ fn a_denied_delete_is_detected_before_any_write() {
         all.extend(options.iter().map(String::as_str));
         write("dst.test", &all)
     };
-    let said = as_editor(&["restore", linked.to_str().unwrap(), "--with-links"]);
+    let said = as_editor(&[
+        "restore",
+        "--accept-permissions",
+        linked.to_str().unwrap(),
+        "--with-links",
+    ]);
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     says(
         &said.stderr,
@@ -649,7 +661,13 @@ fn permissions_that_lock_the_operator_out_are_reported_and_set_last() {
 
     let options = EDITOR.options();
     let restore = |how: &str| {
-        let mut all = vec!["restore", saved.to_str().unwrap(), how, "--json"];
+        let mut all = vec![
+            "restore",
+            "--accept-permissions",
+            saved.to_str().unwrap(),
+            how,
+            "--json",
+        ];
         all.extend(["--domain", "dst.test"]);
         all.extend(options.iter().map(String::as_str));
         gpoctl(&all)

@@ -188,7 +188,7 @@ live! {
                 ..SRC.settings()
             })
             .await;
-        assert!(error.message().contains("knows no service"), "{error}");
+        assert!(error.message().contains("does not know the service"), "{error}");
         // The other domain's DC under this domain's name: over TLS by pin, so only the domain check is left.
         let error = SRC
             .refused(DirectorySettings {

@@ -244,7 +244,7 @@ fn names_that_windows_cannot_read_or_distinguish_are_reported() {
     );
     // What writes does not choose between the two.
     let other = &fresh("Odd names copied");
-    let restore = ["restore", path, "--allow-partial"];
+    let restore = ["restore", "--accept-permissions", path, "--allow-partial"];
     for said in [
         import(backup, name, &["--yes"]),
         write("dst.test", &restore),

@@ -24,6 +24,7 @@ mod diff;
 mod directory;
 mod encryption;
 mod formats;
+mod identity;
 mod import;
 mod links;
 mod mapping;

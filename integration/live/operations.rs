@@ -153,7 +153,7 @@ fn a_kill_after_the_swap_is_undone_with_a_higher_version() {
         undone["messages"][0]["text"]
             .as_str()
             .unwrap()
-            .contains("under version 3/3"),
+            .contains("with the higher version computer 3, user 3"),
         "{undone}"
     );
     let after = gpo_named(&state("dst"), &name);
@@ -181,7 +181,7 @@ fn undo_is_a_plan() {
     let refused = undo(&imported, &["--yes"]);
     assert_eq!(refused.status, 1, "{}", refused.stderr);
     assert!(
-        refused.stderr.contains("was changed since: the attributes"),
+        refused.stderr.contains("has changed since: the attributes"),
         "{}",
         refused.stderr
     );

@@ -10,7 +10,12 @@ fn copies(domain: &str, what: &str) -> [String; 2] {
     ["Everything", "Software"].map(|seed| {
         let name = fresh(&format!("{seed} {what}"));
         let side = domain.strip_suffix(".test").unwrap();
-        let guid = copy_of_seed(seed, side, &name, &["--preserve-acl"]);
+        let guid = copy_of_seed(
+            seed,
+            side,
+            &name,
+            &["--preserve-acl", "--accept-permissions"],
+        );
         more_in_gpt_ini(side, &guid);
         name
     })
@@ -21,7 +26,7 @@ fn backup_of(domain: &str, name: &str) -> String {
 }
 
 fn restore(domain: &str, backup: &str) -> Said {
-    write(domain, &["restore", backup])
+    write(domain, &["restore", "--accept-permissions", backup])
 }
 
 fn remove(domain: &str, names: &[String]) {
@@ -94,7 +99,11 @@ fn a_deleted_gpo_comes_back_as_it_was() {
             let version = version_of(side, &then);
             let backup = backup_of(domain, name);
             write(domain, &["delete", name]).json();
-            let result = write(domain, &["restore", &backup, "--with-links"]).json();
+            let result = write(
+                domain,
+                &["restore", "--accept-permissions", &backup, "--with-links"],
+            )
+            .json();
             assert_eq!(result["gpo"]["created"], true);
             assert!(!codes(&result).contains(&"permissions-differ".to_owned()));
             assert_eq!(
@@ -141,9 +150,13 @@ fn links_are_restored_where_the_container_exists() {
     let backup = backup_of("dst.test", &name);
     write("dst.test", &["delete", &name]).json();
     inside("dst", &["samba-tool", "ou", "delete", &gone]);
-    let plain = dry("dst.test", &["restore", &backup]).json();
+    let plain = dry("dst.test", &["restore", "--accept-permissions", &backup]).json();
     assert!(!plain["plan"]["steps"].to_string().contains("set-links"));
-    let result = write("dst.test", &["restore", &backup, "--with-links"]).json();
+    let result = write(
+        "dst.test",
+        &["restore", "--accept-permissions", &backup, "--with-links"],
+    )
+    .json();
     assert!(codes(&result).contains(&"link-target-gone".to_owned()));
     let now = state("dst");
     let guid = guid_of(&gpo_named(&now, &name));
@@ -286,13 +299,17 @@ fn a_name_that_is_taken_and_a_dry_run_change_nothing() {
     let backup = backup_of("dst.test", &name);
     write("dst.test", &["delete", &name]).json();
     let before = state("dst");
-    let shown = dry("dst.test", &["restore", &backup]).json();
+    let shown = dry("dst.test", &["restore", "--accept-permissions", &backup]).json();
     assert_eq!(shown["dry_run"], true);
     assert_same(&before, &state("dst"));
 
     let plan = scratch().join("restore-plan.json");
     let plan = plan.to_str().unwrap();
-    save_plan("dst.test", &["restore", &backup], plan);
+    save_plan(
+        "dst.test",
+        &["restore", "--accept-permissions", &backup],
+        plan,
+    );
     write("dst.test", &["create", &name.to_uppercase()]).json();
     let before = state("dst");
     for said in [
@@ -312,7 +329,15 @@ fn a_name_that_is_taken_and_a_dry_run_change_nothing() {
 
 /// Begins a restore, and sends it a signal while it stages.
 fn stopped(backup: &str, signal: &str) -> Said {
-    let arguments = ["restore", backup, "--domain", "dst.test", "--yes", "--json"];
+    let arguments = [
+        "restore",
+        "--accept-permissions",
+        backup,
+        "--domain",
+        "dst.test",
+        "--yes",
+        "--json",
+    ];
     stopped_while_staging("dst", &arguments, signal)
 }
 

@@ -98,7 +98,7 @@ fn a_visible_change_is_rolled_back_with_a_higher_version() {
         &said,
         &[
             "read back, the display name of GPO",
-            "everything was rolled back, under version 3/3",
+            "everything was rolled back, with the higher version computer 3, user 3",
         ],
     );
     let after = case.now();
@@ -136,7 +136,7 @@ fn a_lost_race_keeps_what_the_winner_wrote() {
         &said,
         &[
             "has changed since it was read",
-            "everything was rolled back, under version 3/3",
+            "everything was rolled back, with the higher version computer 3, user 3",
         ],
     );
     let after = case.now();
@@ -163,10 +163,10 @@ fn a_file_of_another_admin_is_kept_and_reported() {
     says(
         &said,
         &[
-            "Machine, which is kept beside it as .gpoctl-",
-            "was changed by somebody else meanwhile and is left as it is",
+            "Machine, whose former content is kept beside it as .gpoctl-",
+            "was changed by somebody else in the meantime and is left unchanged",
             "read back, the files of GPO",
-            "the journal with the old state is",
+            "the old state is in",
         ],
     );
     let after = case.now();
@@ -297,7 +297,10 @@ fn absent_attributes_are_absent_after_rollback() {
         ..ConcurrentChange::default()
     });
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
-    says(&said, &["everything was rolled back, under version 2/2"]);
+    says(
+        &said,
+        &["everything was rolled back, with the higher version computer 2, user 2"],
+    );
     let after = case.now();
     assert!(!has_ini(&after));
     assert_eq!(after["attributes"].get("flags"), None);
@@ -316,7 +319,10 @@ fn absent_attributes_are_absent_after_rollback() {
         ..ConcurrentChange::default()
     });
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
-    says(&said, &["everything was rolled back, under version 4/4"]);
+    says(
+        &said,
+        &["everything was rolled back, with the higher version computer 4, user 4"],
+    );
     assert_ne!(asked_inside("dst", &["test", "-e", &folder], "").status, 0);
     let database = "/var/lib/samba/private/sam.ldb";
     let found = inside(

@@ -390,6 +390,7 @@ fn what_cannot_be_read_costs_only_itself() {
     // A restore would delete what the backup lacks, so it has to be asked for.
     let restore = [
         "restore",
+        "--accept-permissions",
         path,
         "--domain",
         "src.test",

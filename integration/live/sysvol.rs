@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use gpoctl::ErrorKind;
-use gpoctl::auth::read_password_file;
+use gpoctl::auth::{Identity, read_password_file};
 use gpoctl::model::domain_name::DomainName;
 use gpoctl::model::guid::Guid;
-use gpoctl::sysvol::connect::{SmbAuth, SmbClientChoice, SmbSettings, connect};
+use gpoctl::sysvol::connect::{SmbAuth, SmbClientChoice, SmbDialect, SmbSettings, connect};
 use gpoctl::sysvol::gpt::read_what_can_be_read;
 use gpoctl::sysvol::throttle::MemoryBudget;
 use gpoctl::sysvol::{DirEntry, Listing, MAX_FILE, Sysvol, SysvolPath, SysvolRead};
@@ -29,14 +29,12 @@ fn settings(client: SmbClientChoice, kerberos: bool) -> SmbSettings {
     SmbSettings {
         server: var("SERVER").parse().unwrap(),
         address: Some(var("ADDRESS").parse().unwrap()),
-        kdc: None,
-        realm: var("REALM"),
+        domain: domain(),
         auth: if kerberos {
-            SmbAuth::KerberosPassword {
-                user,
-                realm: var("REALM"),
+            SmbAuth::Kerberos(Identity::Password {
+                user: format!("{user}@{}", var("REALM")),
                 password,
-            }
+            })
         } else {
             SmbAuth::Ntlm {
                 domain: var("NETBIOS"),
@@ -45,6 +43,8 @@ fn settings(client: SmbClientChoice, kerberos: bool) -> SmbSettings {
             }
         },
         client,
+        min_dialect: SmbDialect::default(),
+        allow_rc4: false,
         timeout: Duration::from_secs(60),
     }
 }
@@ -513,12 +513,12 @@ async fn a_wrong_password_is_one_clear_error() {
     for (client, kerberos) in cases {
         let mut wrong = settings(client, kerberos);
         match &mut wrong.auth {
-            SmbAuth::KerberosPassword { user, password, .. }
+            SmbAuth::Kerberos(Identity::Password { user, password })
             | SmbAuth::Ntlm { user, password, .. } => {
                 *user = "carol".to_owned();
                 *password = "not-her-password".to_owned().into();
             }
-            SmbAuth::KerberosCache { .. } => {}
+            SmbAuth::Kerberos(Identity::TicketCache { .. }) => {}
         }
         let error = connect(&wrong).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Connect, "{error}");

@@ -70,7 +70,7 @@ fn is_gone(name: &str) -> bool {
 
 #[test]
 #[ignore = "needs the lab"]
-fn every_verb_and_its_undo() {
+fn every_verb_that_writes_files_and_its_undo() {
     let _alone = alone();
     nothing_to_repair();
     let backups = back_up("src.test", &["Everything", "Desktop Registry", "Software"]);
@@ -117,6 +117,18 @@ fn every_verb_and_its_undo() {
     // delete, and back; delete, and restore.
     there_and_back_deleted(&name, own);
 
+    write(DOMAIN, &["delete", &name]).json();
+    all_judges_are_content();
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn every_other_verb_and_its_undo_and_a_repair() {
+    let _alone = alone();
+    nothing_to_repair();
+    let backup = &back_up("src.test", &["Everything"])["Everything"];
+    let name = fresh("Walk of attributes");
+    import(backup, &name, &["--create", "--yes"]).json();
     let other = fresh("Walk renamed");
     attributes_there_and_back(&["rename", &name, &other]);
     attributes_there_and_back(&["set-status", &name, "computer"]);
@@ -127,7 +139,7 @@ fn every_verb_and_its_undo() {
     let file = file.to_str().unwrap();
     let export = ["wmi", "export", "Laptops", "--to", file];
     assert_eq!(
-        gpoctl(&[&export[..], &["--domain", "src.test"]].concat()).status,
+        gpoctl(&[&export[..], &["--domain", DOMAIN]].concat()).status,
         0
     );
     let filters = state("dst")["wmi_filters"].clone();

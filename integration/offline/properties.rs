@@ -208,6 +208,16 @@ const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "plan",
+        &[
+            "empty",
+            "id_is_a_path",
+            "no_plan",
+            "not_an_object",
+            "other_version",
+        ],
+    ),
+    (
         "preferences",
         &[
             "character_that_xml_cannot_hold",

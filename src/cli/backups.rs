@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use super::report;
 use super::ui::{Ui, counted};
 use crate::backup::BackupListEntry;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::message::{Severity, StatusMessage};
 use crate::migration::scan::scan;
 use crate::model::backup_context::LinkRecord;

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use pavao::{SmbClient, SmbDialect, SmbEncryptionLevel, SmbError, SmbOpenOptions, SmbOptions};
 
 use self::login::{credentials, no_session, own_cache, reach, refuse_trace_log};
-use super::connect::{SmbAuth, SmbSettings};
+use super::connect::{self, SmbAuth, SmbSettings};
 use super::{
     DirEntry, Listing, MAX_LISTED, Sysvol, SysvolPath, SysvolRead, larger_than_said, most_of,
     too_many,
@@ -70,8 +70,7 @@ impl From<io::Error> for Failure {
 
 impl LibSmbClient {
     /// Connects and looks at the share once, so that a refused account is found out here. The session is SMB 3,
-    /// encrypted. `settings.timeout` bounds each request on the wire; `settings.kdc` is not looked at, because
-    /// `krb5.conf` and DNS say where the KDC is.
+    /// encrypted. `settings.timeout` bounds each request on the wire.
     ///
     /// # Errors
     /// `Connect` when that fails; `Usage` when an address is given with Kerberos and the name does not resolve to it, when
@@ -87,9 +86,14 @@ impl LibSmbClient {
         let kerberos = !matches!(settings.auth, SmbAuth::Ntlm { .. });
         let timeout = settings.timeout;
         let server = settings.server.to_string();
+        // Encryption begins with 3.0.
+        let min_protocol = match settings.min_dialect {
+            connect::SmbDialect::Smb311 => SmbDialect::Smb311,
+            connect::SmbDialect::Smb21 | connect::SmbDialect::Smb30 => SmbDialect::Smb300,
+        };
         let client = blocking(move || {
             let options = SmbOptions::default()
-                .min_protocol(SmbDialect::Smb300)
+                .min_protocol(min_protocol)
                 .use_kerberos(kerberos)
                 .fallback_after_kerberos(false)
                 .no_auto_anonymous_login(true)

@@ -9,6 +9,7 @@ mod file_entries;
 mod large;
 mod listing;
 mod login;
+mod negotiation;
 mod refusal;
 
 use std::sync::OnceLock;

@@ -46,6 +46,7 @@ impl Domain {
                 password: self.password(),
             },
             tls: TlsSettings::default(),
+            allow_rc4: false,
             timeout: DirectorySettings::DEFAULT_TIMEOUT,
         }
     }

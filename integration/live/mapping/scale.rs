@@ -69,6 +69,7 @@ async fn target() -> Directory {
             password: read_password_file(var("PASSWORD_FILE").as_ref()).unwrap(),
         },
         tls: gpoctl::auth::tls::TlsSettings::default(),
+        allow_rc4: false,
         timeout: DirectorySettings::DEFAULT_TIMEOUT,
     })
     .await

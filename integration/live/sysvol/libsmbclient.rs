@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use gpoctl::auth::Identity;
 use gpoctl::sysvol::SysvolPath;
 use gpoctl::sysvol::connect::{SmbAuth, SmbClientChoice, SmbSettings, connect};
 use gpoctl::{Error, ErrorKind};
@@ -151,9 +152,17 @@ fn with_hosts_file(case: &str, cache: &str) {
     assert!(output.status.success(), "unshare or the case failed");
     assert!(said.contains("1 passed"));
     let password = settings(SmbClientChoice::Libsmbclient, true);
-    if let SmbAuth::KerberosPassword { password, .. } = password.auth {
+    if let SmbAuth::Kerberos(Identity::Password { password, .. }) = password.auth {
         assert!(!format!("{said}{complaint}").contains(password.expose_secret()));
     }
+}
+
+/// The tickets of this cache.
+fn tickets(cache: Option<&str>) -> SmbAuth {
+    SmbAuth::Kerberos(Identity::TicketCache {
+        cache: cache.map(str::to_owned),
+        principal: None,
+    })
 }
 
 async fn works(auth: SmbAuth) {
@@ -178,14 +187,14 @@ async fn kerberos_by_name_without_tickets() {
     }
     let before = std::env::var("KRB5CCNAME").unwrap();
     let with_password = settings(SmbClientChoice::Libsmbclient, true);
-    let cache = SmbAuth::KerberosCache { path: None };
+    let cache = tickets(None);
     no_session(&SmbSettings {
         auth: cache.clone(),
         ..with_password.clone()
     })
     .await;
     let mut wrong = with_password.clone();
-    if let SmbAuth::KerberosPassword { user, password, .. } = &mut wrong.auth {
+    if let SmbAuth::Kerberos(Identity::Password { user, password }) = &mut wrong.auth {
         *user = "carol".to_owned();
         *password = "not-her-password".to_owned().into();
     }
@@ -218,20 +227,17 @@ async fn kerberos_by_name_with_tickets() {
             .spawn()
             .unwrap();
         let password = settings(SmbClientChoice::Libsmbclient, true).auth;
-        if let SmbAuth::KerberosPassword { password, .. } = password {
+        if let SmbAuth::Kerberos(Identity::Password { password, .. }) = password {
             writeln!(kinit.stdin.take().unwrap(), "{}", password.expose_secret()).unwrap();
         }
         assert!(kinit.wait().unwrap().success());
         return with_hosts_file("kerberos_by_name_with_tickets", &cache);
     }
     let own = std::env::var("KRB5CCNAME").unwrap();
-    works(SmbAuth::KerberosCache { path: None }).await;
-    let path = Some(own.strip_prefix("FILE:").unwrap().into());
-    works(SmbAuth::KerberosCache { path }).await;
+    works(tickets(None)).await;
+    works(tickets(own.strip_prefix("FILE:"))).await;
     let other = SmbSettings {
-        auth: SmbAuth::KerberosCache {
-            path: Some("/nowhere/else".into()),
-        },
+        auth: tickets(Some("/nowhere/else")),
         ..settings(SmbClientChoice::Libsmbclient, true)
     };
     let error = connect(&other).await.err().unwrap();

@@ -65,6 +65,12 @@ impl Announcing {
         Some(request)
     }
 
+    /// The request as it was sent and the response as it arrived, once both are there.
+    pub(super) fn messages(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let negotiation = self.negotiation();
+        Some((negotiation.request.clone()?, negotiation.response.clone()?))
+    }
+
     /// Takes over the pre-authentication hash of a connection that has just negotiated through this transport.
     pub(super) fn correct_hash(&self, connection: &Connection) {
         let negotiation = self.negotiation();
