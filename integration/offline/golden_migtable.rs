@@ -1,4 +1,4 @@
-//! What `gpoctl migtable` says, word for word, run as a person runs it. No domain is needed.
+//! The exact output of `gpoctl migtable`, run as a process. Needs no domain.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ fn utf16(text: &str) -> Vec<u8> {
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-16\"?>\r\n<MigrationTable xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\">";
 
 #[test]
-fn a_table_is_made_edited_and_shown() {
+fn a_table_is_created_edited_and_shown() {
     let file = folder().join("lab.migtable");
     let path = file.to_str().unwrap();
     assert_eq!(migtable(&["new", path]).status, 0);
@@ -149,7 +149,7 @@ fn validate_against_all_gpos_needs_a_folder_or_a_domain() {
 }
 
 #[test]
-fn what_no_domain_can_make_right_is_refused_and_the_file_stays() {
+fn an_invalid_edit_is_refused_and_leaves_the_file() {
     let file = folder().join("lab.migtable");
     let path = file.to_str().unwrap();
     migtable(&["new", path]);
@@ -395,7 +395,7 @@ fn every_fault_of_a_file_is_listed_at_once() {
 }
 
 #[test]
-fn warnings_have_a_status_of_their_own() {
+fn warnings_have_their_own_exit_status() {
     let file = folder().join("odd.migtable");
     let path = file.to_str().unwrap();
     let row = [TYPE, "<Source>eve</Source>", NONE];
@@ -506,7 +506,7 @@ fn a_template_is_filled_in() {
 }
 
 #[test]
-fn what_is_wrong_with_the_command_line_is_said_before_anybody_connects() {
+fn usage_errors_are_reported_before_connecting() {
     let file = folder().join("lab.migtable");
     let path = file.to_str().unwrap();
     migtable(&["new", path]);
