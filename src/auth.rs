@@ -1,19 +1,21 @@
-//! Who we are: identities, Kerberos credentials, TLS. The only room that sees a password.
+//! Who logs in: identities, Kerberos credentials, TLS. The only module that sees a password.
 //!
-//! A password lives in [`secrecy::SecretString`] from the file or prompt to the call that needs it; nothing here shows,
+//! A password is kept in [`secrecy::SecretString`] from the file or prompt to the call that needs it; nothing here shows,
 //! compares or serializes one.
 
 pub mod kerberos;
+pub mod memory;
 pub mod tls;
+pub(crate) mod trusted_file;
 
 use std::fmt;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use self::trusted_file::Readers;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 
@@ -144,39 +146,28 @@ impl UserName {
     }
 }
 
-/// The most a password file may hold: more is no password.
+/// The most a password file may contain, in bytes: more is not a password.
 const MAX_PASSWORD_FILE: u64 = 64 * 1024;
 
 /// Reads a password: the first line of the file, without its line end.
 ///
-/// A regular file must not be readable by group or others; a pipe such as that of `<(…)` may be.
+/// The file must be a regular one that belongs to the caller or root and that nobody else can read or write. A pipe that
+/// the shell passes on, such as that of `<(…)`, may be read too.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] when the file cannot be read, is readable by others, is empty or is not UTF-8.
+/// [`ErrorKind::Usage`] when the file cannot be read, is not such a file, is empty or is not UTF-8.
 pub fn read_password_file(path: &Path) -> Result<SecretString> {
-    let bad = |why: String| {
+    let bad = |why: &str| {
         Error::new(
             ErrorKind::Usage,
             format!("the password file {} {why}", path.display()),
         )
     };
-    let mut file = std::fs::File::open(path)
-        .map_err(|error| bad("cannot be opened".to_owned()).with_source(error))?;
-    let metadata = file
-        .metadata()
-        .map_err(|error| bad("cannot be read".to_owned()).with_source(error))?;
-    if metadata.is_dir() {
-        return Err(bad("is a directory".to_owned()));
-    }
-    let mode = metadata.permissions().mode() & 0o777;
-    if metadata.is_file() && mode & 0o077 != 0 {
-        return Err(
-            bad(format!("can be read by other users (mode {mode:03o})")).with_hint(format!(
-                "run chmod 600 {}, and change the password if others have a login here",
-                path.display()
-            )),
-        );
-    }
+    let mut file = if path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd") {
+        std::fs::File::open(path).map_err(|cause| bad("cannot be opened").with_source(cause))?
+    } else {
+        trusted_file::open(path, "password file", Readers::Owner)?
+    };
     // Reserved at once, so that growing does not leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(
         usize::try_from(MAX_PASSWORD_FILE).unwrap_or(0) + 1,
@@ -184,8 +175,8 @@ pub fn read_password_file(path: &Path) -> Result<SecretString> {
     std::io::Read::by_ref(&mut file)
         .take(MAX_PASSWORD_FILE + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| bad("cannot be read".to_owned()).with_source(error))?;
-    first_line(&bytes).map_err(|why| bad(why.to_owned()))
+        .map_err(|cause| bad("cannot be read").with_source(cause))?;
+    first_line(&bytes).map_err(bad)
 }
 
 /// The first line as a password.
@@ -248,6 +239,8 @@ mod tests {
 
     #[test]
     fn refuses_a_file_that_others_can_read() {
+        use std::os::unix::fs::PermissionsExt as _;
+
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "s3cret\n").unwrap();
         let set = |mode| {

@@ -22,6 +22,7 @@ mod man;
 mod mapping;
 mod migtable;
 mod operations;
+mod permissions;
 mod plan;
 mod rename;
 mod report;
@@ -133,6 +134,7 @@ const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Parses the command line, runs the command, and says the exit status.
 pub fn main() -> u8 {
+    crate::auth::memory::protect();
     main_with(std::env::args_os())
 }
 

@@ -4,30 +4,29 @@
 //! [`crate::operations::apply`] needs to write.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::Identity;
 use crate::auth::tls::TlsSettings;
+use crate::auth::{Authority, Identity, UserName};
 use crate::directory::session::{DirectorySettings, LdapSecurity};
 use crate::directory::writer::DirectoryWriter;
 use crate::directory::{Directory, DomainInfo};
 use crate::error::Result;
 use crate::model::domain_name::DomainName;
-use crate::sysvol::connect::{SmbAuth, SmbClientChoice, SmbSettings};
+use crate::sysvol::connect::{SmbAuth, SmbClientChoice, SmbDialect, SmbSettings};
 use crate::sysvol::{Sysvol, SysvolRead};
 
-/// How to reach a domain, and as whom.
+/// How to reach a domain, and who logs in.
 #[derive(Debug, Clone)]
 pub struct SessionSettings {
     /// The DNS name of the domain.
     pub domain: DomainName,
     /// The DNS name of the DC: its identity for Kerberos and TLS.
     pub server: DomainName,
-    /// Where to connect to, when the name is not to be resolved.
+    /// The address to connect to, instead of resolving the name.
     pub address: Option<IpAddr>,
-    /// As whom.
+    /// Who logs in.
     pub identity: Identity,
     /// How LDAP is protected; sealed Kerberos by default.
     pub ldap_security: LdapSecurity,
@@ -35,15 +34,19 @@ pub struct SessionSettings {
     pub tls: TlsSettings,
     /// Which SMB back end.
     pub smb_client: SmbClientChoice,
+    /// The oldest SMB dialect that is accepted.
+    pub smb_min_dialect: SmbDialect,
+    /// Whether Kerberos tickets that use RC4 are accepted.
+    pub allow_rc4: bool,
     /// How long one call may take.
     pub timeout: Duration,
 }
 
 impl SessionSettings {
-    /// How long one call may take when nobody says otherwise.
+    /// How long one call may take by default.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
-    /// Sealed Kerberos to the DC under its own name, and whichever SMB back end fits.
+    /// Sealed Kerberos to the DC under its own name, and the SMB back end that fits.
     pub fn new(domain: DomainName, server: DomainName, identity: Identity) -> Self {
         Self {
             domain,
@@ -53,6 +56,8 @@ impl SessionSettings {
             ldap_security: LdapSecurity::Sealed,
             tls: TlsSettings::default(),
             smb_client: SmbClientChoice::Auto,
+            smb_min_dialect: SmbDialect::default(),
+            allow_rc4: false,
             timeout: Self::DEFAULT_TIMEOUT,
         }
     }
@@ -79,15 +84,17 @@ impl DomainSession {
             security: settings.ldap_security,
             identity: settings.identity.clone(),
             tls: settings.tls.clone(),
+            allow_rc4: settings.allow_rc4,
             timeout: settings.timeout,
         };
         let smb_settings = SmbSettings {
             server: settings.server.clone(),
             address: settings.address,
-            kdc: None,
-            realm: settings.domain.realm(),
-            auth: smb_auth(settings),
+            domain: settings.domain.clone(),
+            auth: smb_auth(settings)?,
             client: settings.smb_client,
+            min_dialect: settings.smb_min_dialect,
+            allow_rc4: settings.allow_rc4,
             timeout: settings.timeout,
         };
         let sysvol = crate::sysvol::connect::connect(&smb_settings);
@@ -114,12 +121,12 @@ impl DomainSession {
         &*self.sysvol
     }
 
-    /// What the DC said of itself and its domain.
+    /// What the DC reports about itself and its domain.
     pub fn info(&self) -> &DomainInfo {
         self.directory.info()
     }
 
-    /// What can also write.
+    /// Adds the methods that write.
     pub fn into_writer(self) -> DomainWriter {
         DomainWriter {
             writer: self.directory.writer(),
@@ -141,47 +148,33 @@ impl DomainWriter {
         &self.session
     }
 
-    /// What writes to the directory.
+    /// The directory half, for writing.
     pub fn directory(&self) -> &DirectoryWriter {
         &self.writer
     }
 
-    /// What writes to SYSVOL.
+    /// The SYSVOL half, for writing.
     pub fn sysvol(&self) -> &dyn Sysvol {
         &*self.session.sysvol
     }
 }
 
 /// The SMB identity that fits the LDAP one: Kerberos beside sealed LDAP, NTLM beside a simple bind.
-fn smb_auth(settings: &SessionSettings) -> SmbAuth {
-    match &settings.identity {
-        Identity::TicketCache { cache, .. } => SmbAuth::KerberosCache {
-            path: cache
-                .as_deref()
-                .map(|cache| PathBuf::from(cache.strip_prefix("FILE:").unwrap_or(cache))),
-        },
-        Identity::Password { user, password } => {
-            let (name, realm) = match user.split_once('@') {
-                Some((name, realm)) => (name.to_owned(), realm.to_uppercase()),
-                None => (
-                    user.rsplit('\\').next().unwrap_or(user).to_owned(),
-                    settings.domain.realm(),
-                ),
+fn smb_auth(settings: &SessionSettings) -> Result<SmbAuth> {
+    match (&settings.identity, settings.ldap_security) {
+        (Identity::Password { user, password }, LdapSecurity::Ldaps | LdapSecurity::StartTls) => {
+            let name = UserName::parse(user)?;
+            let domain = match name.authority {
+                Authority::NetBios(domain) => domain,
+                Authority::Dns(realm) => realm.realm(),
+                Authority::None => settings.domain.realm(),
             };
-            match settings.ldap_security {
-                LdapSecurity::Sealed => SmbAuth::KerberosPassword {
-                    user: name,
-                    realm,
-                    password: password.clone(),
-                },
-                LdapSecurity::Ldaps | LdapSecurity::StartTls => SmbAuth::Ntlm {
-                    domain: user
-                        .split_once('\\')
-                        .map_or(realm, |(domain, _)| domain.to_owned()),
-                    user: name,
-                    password: password.clone(),
-                },
-            }
+            Ok(SmbAuth::Ntlm {
+                domain,
+                user: name.account,
+                password: password.clone(),
+            })
         }
+        (identity, _) => Ok(SmbAuth::Kerberos(identity.clone())),
     }
 }

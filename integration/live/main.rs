@@ -22,7 +22,9 @@ mod create_rename_delete;
 mod delegated_editor;
 mod diff;
 mod directory;
+mod encryption;
 mod formats;
+mod identity;
 mod import;
 mod links;
 mod mapping;
@@ -38,4 +40,5 @@ mod scale;
 #[path = "../support/mod.rs"]
 mod support;
 mod sysvol;
+mod walk;
 mod wmi;

@@ -9,6 +9,7 @@
 )]
 
 mod backup_folders;
+mod backups;
 mod golden_migtable;
 mod invariants;
 mod memory;

@@ -1,9 +1,11 @@
-//! Kerberos through GSSAPI [RFC 4121]: credentials from a cache or a password, and the sealed context of an LDAP
-//! connection.
+//! Kerberos through the system's library, GSSAPI [RFC 4121]: credentials from a cache or a password, the sealed context of
+//! an LDAP connection, service tickets for SMB. Every exchange with a KDC is the library's.
 //!
 //! Nothing here touches the environment: two identities of two realms live side by side in one process.
 
+mod failure;
 mod named_cache;
+mod service_ticket;
 
 use std::time::Duration;
 
@@ -13,18 +15,22 @@ use libgssapi::name::Name;
 use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_HOSTBASED_SERVICE, GSS_NT_KRB5_PRINCIPAL, OidSet};
 use secrecy::ExposeSecret as _;
 
-use super::{Identity, UserName};
+use self::failure::{GssFailure, failure};
+use super::{Authority, Identity, UserName, trusted_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 
 /// A Kerberos credential, ready to open contexts with. Cheap to clone.
 #[derive(Clone)]
 pub struct Credential {
-    /// `None` is the default cache, chosen by the library when the service is known: with a collection of caches, that is
-    /// how it finds the one of the right realm.
-    cred: Option<Cred>,
+    /// Of the default cache, this is not yet bound to one cache of a collection: the library chooses the one of the right
+    /// realm when the service is known.
+    cred: Cred,
     /// How errors name it.
     label: String,
+    /// Whether its tickets were there before.
+    cached: bool,
+    timeout: Duration,
 }
 
 impl Credential {
@@ -34,8 +40,9 @@ impl Credential {
     /// ends the waiting, not the thread.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a user name that is none or a cache without usable name; [`ErrorKind::Connect`] when the
-    /// KDC does not answer or refuses, or the cache holds no ticket of that principal.
+    /// [`ErrorKind::Usage`] for a malformed user name, a cache without usable name, or a cache file that other users can
+    /// write; [`ErrorKind::Connect`] when the KDC does not answer or refuses, or the cache holds no ticket of that
+    /// principal.
     pub async fn acquire(
         identity: &Identity,
         domain: Option<&DomainName>,
@@ -44,23 +51,31 @@ impl Credential {
         match identity {
             Identity::TicketCache {
                 cache: None,
-                principal: None,
-            } => Ok(Self {
-                cred: None,
-                label: "the default ticket cache".to_owned(),
-            }),
-            Identity::TicketCache {
-                cache: None,
-                principal: Some(principal),
+                principal,
             } => {
-                let principal = UserName::parse(principal)?.principal(domain)?;
-                let label = format!("the tickets of {principal}");
-                blocking(label, timeout, move || {
-                    let name = Name::new(principal.as_bytes(), Some(GSS_NT_KRB5_PRINCIPAL))?;
+                if let Some(cache) = std::env::var_os("KRB5CCNAME") {
+                    check_cache_file(&cache.to_string_lossy())?;
+                }
+                let wanted = match principal {
+                    Some(text) => Some(UserName::parse(text)?.principal(domain)?),
+                    None => None,
+                };
+                let label = match &wanted {
+                    Some(principal) => format!("the ticket cache of {principal}"),
+                    None => "the default ticket cache".to_owned(),
+                };
+                blocking(label, true, timeout, move || {
+                    let name = match &wanted {
+                        Some(name) => {
+                            Some(Name::new(name.as_bytes(), Some(GSS_NT_KRB5_PRINCIPAL))?)
+                        }
+                        None => None,
+                    };
+                    let usage = CredUsage::Initiate;
                     Ok(Cred::acquire(
-                        Some(&name),
+                        name.as_ref(),
                         None,
-                        CredUsage::Initiate,
+                        usage,
                         Some(&krb5_only()?),
                     )?)
                 })
@@ -70,6 +85,7 @@ impl Credential {
                 cache: Some(cache),
                 principal,
             } => {
+                check_cache_file(cache)?;
                 let wanted = match principal {
                     Some(text) => Some(UserName::parse(text)?.principal(domain)?),
                     None => None,
@@ -77,22 +93,29 @@ impl Credential {
                 let name = std::ffi::CString::new(cache.as_str()).map_err(|_| {
                     Error::new(
                         ErrorKind::Usage,
-                        "the ticket cache name holds a NUL character",
+                        "the name of the ticket cache contains a NUL character",
                     )
                 })?;
                 let label = format!("the ticket cache {cache}");
-                let credential =
-                    blocking(label, timeout, move || Ok(named_cache::acquire(&name)?)).await?;
-                if let (Some(wanted), Some(cred)) = (wanted, &credential.cred) {
-                    check_owner(cred, &wanted, cache)?;
+                let credential = blocking(label, true, timeout, move || {
+                    Ok(named_cache::acquire(&name)?)
+                })
+                .await?;
+                if let Some(wanted) = wanted {
+                    check_owner(&credential.cred, &wanted, cache)?;
                 }
                 Ok(credential)
             }
             Identity::Password { user, password } => {
-                let principal = UserName::parse(user)?.principal(domain)?;
+                let name = UserName::parse(user)?;
+                let principal = name.principal(domain)?;
                 let password = password.clone();
-                let label = principal.clone();
-                blocking(label, timeout, move || {
+                let label = match name.authority {
+                    // Whether that is the NetBIOS name of the domain is known only after the login.
+                    Authority::NetBios(_) => format!("{principal} ({user})"),
+                    Authority::Dns(_) | Authority::None => principal.clone(),
+                };
+                blocking(label, false, timeout, move || {
                     let name = Name::new(principal.as_bytes(), Some(GSS_NT_KRB5_PRINCIPAL))?;
                     Ok(Cred::acquire_with_password(
                         Some(&name),
@@ -107,29 +130,74 @@ impl Credential {
         }
     }
 
+    /// The principal in the default ticket cache whose unexpired tickets belong to `user`; `None` when there are none.
+    pub async fn cached_principal(
+        user: &str,
+        domain: &DomainName,
+        timeout: Duration,
+    ) -> Option<String> {
+        let wanted = UserName::parse(user).ok()?.principal(Some(domain)).ok()?;
+        // By name first, which finds it in a collection of caches. AD compares names without regard to case, libkrb5 does not.
+        for principal in [Some(wanted.clone()), None] {
+            let identity = Identity::TicketCache {
+                cache: None,
+                principal,
+            };
+            let Ok(credential) = Self::acquire(&identity, Some(domain), timeout).await else {
+                continue;
+            };
+            let valid = credential.cred.lifetime().is_ok_and(|left| !left.is_zero());
+            let holder = credential.ticket_holder()?;
+            if valid && holder.eq_ignore_ascii_case(&wanted) {
+                return Some(holder);
+            }
+        }
+        None
+    }
+
     /// How errors name the credential: a principal or a cache.
     pub fn label(&self) -> &str {
         &self.label
     }
-}
 
-/// A GSSAPI error with its text. The library keeps the text per thread, so it is fetched on the thread of the call.
-struct GssFailure {
-    minor: u32,
-    text: String,
-}
-
-impl From<libgssapi::error::Error> for GssFailure {
-    fn from(error: libgssapi::error::Error) -> Self {
-        Self {
-            minor: error.minor,
-            text: error
-                .to_string()
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" "),
+    /// Whose tickets these are, where they come from a cache.
+    fn ticket_holder(&self) -> Option<String> {
+        if !self.cached {
+            return None;
         }
+        let name = self.cred.name().ok()?.display_name().ok()?;
+        Some(String::from_utf8_lossy(&name).into_owned())
     }
+
+    /// The error of a call with this credential for a service.
+    fn failed(&self, service: &str, cause: GssFailure) -> Error {
+        failure(
+            &self.label,
+            self.ticket_holder().as_deref(),
+            Some(service),
+            cause,
+        )
+    }
+
+    /// The error of a call whose thread ended.
+    fn unfinished(&self, cause: tokio::task::JoinError) -> Error {
+        unfinished(&self.label, cause)
+    }
+}
+
+/// Refuses a cache file that somebody else could have filled. Caches of other types belong to the system.
+fn check_cache_file(cache: &str) -> Result<()> {
+    let path = match cache.split_once(':') {
+        Some(("FILE", path)) => path,
+        Some((kind, _)) if !kind.contains('/') => return Ok(()),
+        _ => cache,
+    };
+    let path = std::path::Path::new(path);
+    // What is missing is for the library to report.
+    if !path.exists() {
+        return Ok(());
+    }
+    trusted_file::open(path, "ticket cache", trusted_file::Readers::Anyone).map(drop)
 }
 
 /// The set of mechanisms that holds Kerberos alone.
@@ -142,7 +210,10 @@ fn check_owner(cred: &Cred, wanted: &str, cache: &str) -> Result<()> {
     let owner = cred
         .name()
         .and_then(|name| name.display_name())
-        .map_err(|error| failure(&format!("the ticket cache {cache}"), None, error.into()))?;
+        .map_err(|error| {
+            let label = format!("the ticket cache {cache}");
+            failure(&label, None, None, error.into())
+        })?;
     let owner = String::from_utf8_lossy(&owner).into_owned();
     if owner.eq_ignore_ascii_case(wanted) {
         return Ok(());
@@ -155,23 +226,30 @@ fn check_owner(cred: &Cred, wanted: &str, cache: &str) -> Result<()> {
 }
 
 /// Runs a blocking GSSAPI call beside the runtime, with a time-out.
-async fn blocking<F>(label: String, timeout: Duration, call: F) -> Result<Credential>
+async fn blocking<F>(label: String, cached: bool, timeout: Duration, call: F) -> Result<Credential>
 where
     F: FnOnce() -> Result<Cred, GssFailure> + Send + 'static,
 {
     match tokio::time::timeout(timeout, tokio::task::spawn_blocking(call)).await {
         Err(_) => Err(slow_kdc(&label, timeout)),
-        Ok(Err(error)) => Err(Error::new(
-            ErrorKind::Internal,
-            format!("the Kerberos call for {label} did not finish"),
-        )
-        .with_source(error)),
-        Ok(Ok(Err(error))) => Err(failure(&label, None, error)),
+        Ok(Err(cause)) => Err(unfinished(&label, cause)),
+        Ok(Ok(Err(error))) => Err(failure(&label, None, None, error)),
         Ok(Ok(Ok(cred))) => Ok(Credential {
-            cred: Some(cred),
+            cred,
             label,
+            cached,
+            timeout,
         }),
     }
+}
+
+/// The error of a call whose thread ended.
+fn unfinished(label: &str, cause: tokio::task::JoinError) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("the Kerberos call for {label} did not finish"),
+    )
+    .with_source(cause)
 }
 
 /// No answer from the KDC in time.
@@ -189,9 +267,8 @@ fn slow_kdc(label: &str, timeout: Duration) -> Error {
 /// A context with a service, sealing what goes through it once it is established.
 pub struct SealedContext {
     ctx: ClientCtx,
-    label: String,
+    credential: Credential,
     service: String,
-    timeout: Duration,
 }
 
 impl SealedContext {
@@ -206,7 +283,6 @@ impl SealedContext {
         service: &str,
         host: &DomainName,
         domain: Option<&DomainName>,
-        timeout: Duration,
     ) -> Result<Self> {
         let (text, kind) = match domain {
             Some(domain) => (
@@ -219,29 +295,28 @@ impl SealedContext {
             ),
         };
         let target = Name::new(text.as_bytes(), Some(kind))
-            .map_err(|error| failure(&credential.label, Some(&text), error.into()))?;
+            .map_err(|error| credential.failed(&text, error.into()))?;
         // What is asked for is also demanded, in `check_flags`.
         let flags = CtxFlags::GSS_C_MUTUAL_FLAG
             | CtxFlags::GSS_C_INTEG_FLAG
             | CtxFlags::GSS_C_CONF_FLAG
             | CtxFlags::GSS_C_SEQUENCE_FLAG
             | CtxFlags::GSS_C_REPLAY_FLAG;
+        let cred = Some(credential.cred.clone());
         Ok(Self {
-            ctx: ClientCtx::new(credential.cred.clone(), target, flags, Some(GSS_MECH_KRB5)),
-            label: credential.label.clone(),
+            ctx: ClientCtx::new(cred, target, flags, Some(GSS_MECH_KRB5)),
+            credential: credential.clone(),
             service: text,
-            timeout,
         })
     }
 
-    /// One step: takes the peer's token, gives ours back, if there is one, and the context. The first step asks the KDC
-    /// for the service ticket, so every step runs beside the runtime.
+    /// One step: takes the peer's token; returns the next one for it, if there is one, and the context. The first step
+    /// asks the KDC for the service ticket, so every step runs beside the runtime.
     ///
     /// # Errors
-    /// [`ErrorKind::Connect`] with the cause as Kerberos tells it.
+    /// [`ErrorKind::Connect`] with the cause that Kerberos reports.
     pub async fn step(mut self, token: Option<Vec<u8>>) -> Result<(Self, Option<Vec<u8>>)> {
-        let timeout = self.timeout;
-        let label = self.label.clone();
+        let credential = self.credential.clone();
         let call = move || {
             let answer = self
                 .ctx
@@ -249,15 +324,11 @@ impl SealedContext {
                 .map_err(GssFailure::from);
             (self, answer)
         };
-        match tokio::time::timeout(timeout, tokio::task::spawn_blocking(call)).await {
-            Err(_) => Err(slow_kdc(&label, timeout)),
-            Ok(Err(error)) => Err(Error::new(
-                ErrorKind::Internal,
-                format!("the Kerberos call for {label} did not finish"),
-            )
-            .with_source(error)),
+        match tokio::time::timeout(credential.timeout, tokio::task::spawn_blocking(call)).await {
+            Err(_) => Err(slow_kdc(&credential.label, credential.timeout)),
+            Ok(Err(cause)) => Err(credential.unfinished(cause)),
             Ok(Ok((this, Ok(answer)))) => Ok((this, answer.map(|token| token.to_vec()))),
-            Ok(Ok((this, Err(error)))) => Err(failure(&this.label, Some(&this.service), error)),
+            Ok(Ok((this, Err(error)))) => Err(credential.failed(&this.service, error)),
         }
     }
 
@@ -286,10 +357,10 @@ impl SealedContext {
         ))
     }
 
-    /// The principal we are in this context, `NAME@REALM`.
+    /// The client's principal in this context, `NAME@REALM`.
     ///
     /// # Errors
-    /// [`ErrorKind::Connect`] when the context cannot tell.
+    /// [`ErrorKind::Connect`] when the context does not contain it.
     pub fn source_name(&self) -> Result<String> {
         let name = self
             .ctx
@@ -323,95 +394,13 @@ impl SealedContext {
 
     /// The error of a context that was established before.
     fn broken(&self, error: libgssapi::error::Error) -> Error {
-        failure(&self.label, Some(&self.service), error.into())
-    }
-}
-
-/// The error codes of libkrb5 begin here; below 128 above it they are those of [RFC 4120 7.5.9].
-const KRB5_BASE: u32 = (-1_765_328_384_i32).cast_unsigned();
-
-/// An error of GSSAPI in our words, with the library's words as its cause.
-fn failure(label: &str, service: Option<&str>, error: GssFailure) -> Error {
-    let code = error.minor.wrapping_sub(KRB5_BASE);
-    let (message, hint) = explain(code, &error.text, label, service);
-    Error::new(ErrorKind::Connect, message)
-        .with_hint(hint)
-        .with_source(error.text)
-}
-
-/// Sentence and hint for a Kerberos error code, or for what the library's text gives away.
-fn explain(code: u32, library: &str, label: &str, service: Option<&str>) -> (String, String) {
-    let service = service.unwrap_or("the service");
-    let has = |text: &str| library.contains(text);
-    match code {
-        6 => (
-            format!("the KDC does not know {label}"),
-            "check the spelling of the user and the realm".to_owned(),
-        ),
-        7 => (
-            format!("the KDC knows no service {service}"),
-            "give --server the DC's own DNS name, and --domain its domain".to_owned(),
-        ),
-        12 | 18 => (
-            format!("the account of {label} is disabled, locked, expired or may not log in now"),
-            "check the account in the directory".to_owned(),
-        ),
-        23 => (
-            format!("the password of {label} has expired or must be changed"),
-            "change it, for example with kpasswd, and try again".to_owned(),
-        ),
-        24 | 31 => (
-            format!("the KDC refused the password of {label}"),
-            "check the password; AD locks an account after several wrong ones".to_owned(),
-        ),
-        32 => (
-            format!("the ticket of {label} has expired"),
-            "run kinit again".to_owned(),
-        ),
-        37 => (
-            format!("the clocks of this machine and of the KDC for {label} are too far apart"),
-            "set the clock, for example with chronyd; Kerberos allows five minutes".to_owned(),
-        ),
-        154 | 156 => (
-            format!("no KDC can be reached for {label}"),
-            "name the KDC of the realm in krb5.conf, and check that port 88 is open".to_owned(),
-        ),
-        _ if has("Clock skew") => explain(37, "", label, Some(service)),
-        _ if has("Cannot contact any KDC") || has("Cannot find KDC") => {
-            explain(156, "", label, Some(service))
-        }
-        _ if has("expired") => explain(32, "", label, Some(service)),
-        _ if has("No credentials cache")
-            || has("No Kerberos credentials")
-            || has("find credentials") =>
-        {
-            (
-                format!("{label} holds no usable Kerberos ticket"),
-                "run kinit, or give --user and --password-file".to_owned(),
-            )
-        }
-        _ => (
-            format!("kerberos failed for {label} with {service}"),
-            "set KRB5_TRACE=/dev/stderr to see what the library does".to_owned(),
-        ),
+        self.credential.failed(&self.service, error.into())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn codes_and_texts_become_sentences() {
-        let (message, _) = explain(24, "", "joe@A", None);
-        assert_eq!(message, "the KDC refused the password of joe@A");
-        let (message, hint) = explain(0, "x (Clock skew too great)", "joe@A", None);
-        assert!(message.contains("clocks") && hint.contains("clock"));
-        let (message, _) = explain(7, "", "joe@A", Some("ldap/dc@B"));
-        assert_eq!(message, "the KDC knows no service ldap/dc@B");
-        // KRB5KDC_ERR_PREAUTH_FAILED as libkrb5 numbers it.
-        assert_eq!((-1_765_328_360_i32).cast_unsigned() - KRB5_BASE, 24);
-    }
 
     #[tokio::test]
     async fn a_cache_that_is_not_there_is_a_connect_error() {

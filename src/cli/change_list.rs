@@ -20,7 +20,7 @@ pub(super) async fn finish(
         show(list, ui);
     }
     if writing.only_shows() {
-        writing.save(|| list.to_json())?;
+        writing.save(ui, || list.to_json())?;
         if ui.is_json() {
             ui.json(&serde_json::json!({
                 "format_version": 1,

@@ -1,14 +1,16 @@
 //! Domain profiles: `$XDG_CONFIG_HOME/gpoctl/config.toml`.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::auth::trusted_file::{self, Readers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 
 /// The keys of a profile, as hints list them.
-const KEYS: &str = "server, address, nameserver, user, password_file, ccache, tls_ca, tls_pin, ldap, smb_client, timeout";
+const KEYS: &str = "server, address, nameserver, user, password_file, ccache, tls_ca, tls_pin, ldap, smb_client, smb_min_dialect, allow_rc4, timeout";
 
 /// The configuration file.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -33,6 +35,8 @@ pub(super) struct Profile {
     pub(super) tls_pin: Option<String>,
     pub(super) ldap: Option<String>,
     pub(super) smb_client: Option<String>,
+    pub(super) smb_min_dialect: Option<String>,
+    pub(super) allow_rc4: Option<bool>,
     pub(super) timeout: Option<u64>,
 }
 
@@ -46,19 +50,17 @@ impl Config {
         let Some(path) = path() else {
             return Ok(Self::default());
         };
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
-            Err(cause) => {
-                return Err(Error::new(
-                    ErrorKind::Usage,
-                    format!("cannot read {}", path.display()),
-                )
-                .with_source(cause));
-            }
-        };
+        if matches!(path.try_exists(), Ok(false)) {
+            return Ok(Self::default());
+        }
+        // It names the server and the password file.
+        let mut text = String::new();
+        trusted_file::open(&path, "configuration", Readers::Anyone)?
+            .read_to_string(&mut text)
+            .map_err(|cause| {
+                Error::new(ErrorKind::Usage, format!("cannot read {}", path.display()))
+                    .with_source(cause)
+            })?;
         let mut config = Self::parse(&text).map_err(|error| error.context(path.display()))?;
         let folder = path.parent().unwrap_or(Path::new("/"));
         let home = std::env::var_os("HOME").map(PathBuf::from);

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use zeroize::Zeroizing;
 
 use super::config::Config;
+use crate::auth::kerberos::Credential;
 use crate::auth::tls::TlsSettings;
 use crate::auth::{self, Identity};
 use crate::directory::discovery::find_controller;
@@ -15,7 +17,7 @@ use crate::directory::session::LdapSecurity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 use crate::session::{DomainSession, SessionSettings};
-use crate::sysvol::connect::SmbClientChoice;
+use crate::sysvol::connect::{SmbClientChoice, SmbDialect};
 
 /// Which domain, which DC, and as whom.
 #[derive(Debug, Clone, Default, Args)]
@@ -65,6 +67,14 @@ pub(super) struct ConnectionArgs {
     #[arg(long, value_enum, value_name = "CLIENT")]
     smb_client: Option<SmbChoice>,
 
+    /// Oldest SMB dialect to accept: 3.0 by default
+    #[arg(long, value_enum, value_name = "DIALECT")]
+    smb_min_dialect: Option<DialectChoice>,
+
+    /// Accept Kerberos tickets that use RC4
+    #[arg(long)]
+    allow_rc4: bool,
+
     /// Longest time for one network call, in seconds
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -82,12 +92,25 @@ enum LdapChoice {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SmbChoice {
-    /// smb2, or libsmbclient if the server or the ticket cache needs it (default)
+    /// smb2, or libsmbclient if the server needs it (default)
     Auto,
     /// Built-in client
     Smb2,
     /// Samba's libsmbclient
     Libsmbclient,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DialectChoice {
+    /// Windows Server 2008 R2
+    #[value(name = "2.1")]
+    Smb21,
+    /// Windows Server 2012 and later
+    #[value(name = "3.0")]
+    Smb30,
+    /// Windows Server 2016 and later
+    #[value(name = "3.1.1")]
+    Smb311,
 }
 
 impl ConnectionArgs {
@@ -204,6 +227,19 @@ impl ConnectionArgs {
                 }
             },
         };
+        let smb_min_dialect = match self.smb_min_dialect {
+            Some(DialectChoice::Smb21) => SmbDialect::Smb21,
+            Some(DialectChoice::Smb30) => SmbDialect::Smb30,
+            Some(DialectChoice::Smb311) => SmbDialect::Smb311,
+            None => match profile.smb_min_dialect.as_deref() {
+                None | Some("3.0") => SmbDialect::Smb30,
+                Some("2.1") => SmbDialect::Smb21,
+                Some("3.1.1") => SmbDialect::Smb311,
+                Some(other) => {
+                    return Err(bad_profile("smb_min_dialect", other, "2.1, 3.0 or 3.1.1"));
+                }
+            },
+        };
         let identity = identity(
             self.user.clone().or(profile.user),
             self.password_file.clone().or_else(|| {
@@ -214,7 +250,9 @@ impl ConnectionArgs {
             }),
             self.ccache.clone().or(profile.ccache),
             &domain,
-        )?;
+            (ldap_security == LdapSecurity::Sealed).then_some(timeout),
+        )
+        .await?;
         Ok(SessionSettings {
             domain,
             server,
@@ -226,6 +264,8 @@ impl ConnectionArgs {
                 pin: self.tls_pin.clone().or(profile.tls_pin),
             },
             smb_client,
+            smb_min_dialect,
+            allow_rc4: self.allow_rc4 || profile.allow_rc4.unwrap_or(false),
             timeout,
         })
     }
@@ -239,11 +279,13 @@ fn bad_profile(key: &str, value: &str, legal: &str) -> Error {
     .with_hint(format!("use {legal}"))
 }
 
-fn identity(
+/// `tickets` is how long to wait for them, where tickets can be used at all.
+async fn identity(
     user: Option<String>,
     password_file: Option<PathBuf>,
     ccache: Option<String>,
     domain: &DomainName,
+    tickets: Option<Duration>,
 ) -> Result<Identity> {
     if ccache.is_some() {
         return Ok(Identity::TicketCache {
@@ -263,22 +305,34 @@ fn identity(
             password: auth::read_password_file(&file)?,
         }),
         (Some(user), None) => {
+            // After kinit nobody needs to type the password again.
+            if let Some(timeout) = tickets
+                && let Some(principal) = Credential::cached_principal(&user, domain, timeout).await
+            {
+                tracing::info!(%principal, "using the tickets of the default cache");
+                return Ok(Identity::TicketCache {
+                    cache: None,
+                    principal: Some(principal),
+                });
+            }
             if !std::io::stdin().is_terminal() {
                 return Err(Error::new(
                     ErrorKind::Usage,
                     format!("no password for {user}, and no terminal to ask for it"),
                 )
-                .with_hint("use --password-file, or run kinit and leave out --user"));
+                .with_hint("use --password-file, or run kinit for this user"));
             }
             let password = rpassword::prompt_password(super::ui::prompt(&format!(
                 "Password of {user} for {domain}: "
             )))
+            .map(Zeroizing::new)
             .map_err(|cause| {
                 Error::new(ErrorKind::Usage, "cannot read the password").with_source(cause)
             })?;
             Ok(Identity::Password {
                 user,
-                password: password.into(),
+                // Copied, so that the buffer it was typed into is cleared rather than given back.
+                password: password.as_str().into(),
             })
         }
     }

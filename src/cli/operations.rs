@@ -213,7 +213,12 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
     let control = ui.control();
     let (status, by) = match plan(&session, &operation, &control).await? {
         Undoing::Plan(plan) => {
-            let status = finish(session, &plan, &args.writing, &control, ui).await?;
+            // The permissions that come back are those this operation found.
+            let writing = WritingArgs {
+                accept_permissions: true,
+                ..args.writing.clone()
+            };
+            let status = finish(session, &plan, &writing, &control, ui).await?;
             (status, plan.operation_id)
         }
         Undoing::Changes(list) => {
@@ -227,7 +232,7 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
                     ui.line(&format!("  {part}"));
                 }
             }
-            args.writing.save(|| {
+            args.writing.save(ui, || {
                 Err(Error::new(
                     ErrorKind::Usage,
                     "an interrupted operation is rolled back directly, so there is no plan to save",

@@ -1,5 +1,6 @@
 //! How a plan is shown: like a diff.
 
+use super::permissions::{self, Names};
 use super::report::show_risks;
 use super::ui::{Colour, Ui, counted};
 use crate::migration::report::{MappedReference, Outcome};
@@ -7,14 +8,17 @@ use crate::model::client_extension;
 use crate::model::dn::Dn;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::{GpLink, LinkList};
-use crate::model::grant::{SecuredObject, grants};
 use crate::model::reference::Place;
-use crate::model::sddl::from_sddl;
-use crate::model::well_known;
 use crate::operations::plan::{Change, Plan, Step, Verb};
+use crate::operations::risks::Risk;
 
-/// A whole plan.
+/// A whole plan, with SIDs where no names were looked up.
 pub(super) fn show(ui: &Ui, plan: &Plan) {
+    show_with(ui, plan, &Names::new());
+}
+
+/// The whole of a plan, with the names of accounts.
+pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
     let from = plan
         .source
         .as_ref()
@@ -32,6 +36,7 @@ pub(super) fn show(ui: &Ui, plan: &Plan) {
     for step in &plan.steps {
         show_step(ui, step);
     }
+    permissions::show(ui, plan, names);
     if !plan.entries.is_empty() {
         show_entries(ui, plan);
     }
@@ -52,7 +57,15 @@ pub(super) fn show(ui: &Ui, plan: &Plan) {
     }
     // A plan without files, such as a deletion, adds no settings.
     if !plan.entries.is_empty() || !plan.risks.is_empty() {
-        show_risks(ui, &plan.risks);
+        let risks: Vec<Risk> = plan
+            .risks
+            .iter()
+            .map(|risk| Risk {
+                text: permissions::with_names(&risk.text, names),
+                ..risk.clone()
+            })
+            .collect();
+        show_risks(ui, &risks);
     }
     if !plan.messages.is_empty() {
         ui.line("");
@@ -181,30 +194,6 @@ fn extension_lines(list: &ExtensionList) -> Vec<String> {
         .collect()
 }
 
-/// The permissions of a descriptor in SDDL.
-fn permission_lines(sddl: &str) -> Vec<String> {
-    let dacl = from_sddl(sddl, None).ok().and_then(|found| found.dacl);
-    let aces = dacl.map(|dacl| dacl.aces).unwrap_or_default();
-    grants(&aces, SecuredObject::Gpo)
-        .iter()
-        .map(|grant| {
-            let name = well_known::name_of(grant.sid).map(|name| format!(" ({name})"));
-            let denied = if grant.denied { "deny " } else { "" };
-            let rights = grant.levels(SecuredObject::Gpo).join(", ");
-            let below = if grant.below_only() {
-                " (child objects only)"
-            } else {
-                ""
-            };
-            format!(
-                "{}{}: {denied}{rights}{below}",
-                grant.sid,
-                name.unwrap_or_default()
-            )
-        })
-        .collect()
-}
-
 /// The links of a `gPLink`.
 fn link_lines(value: &str) -> Vec<String> {
     let line = |link: &GpLink| {
@@ -234,11 +223,6 @@ fn show_step(ui: &Ui, step: &Step) {
     match step {
         Step::CreateGpo { guid, display_name } => {
             ui.coloured(Colour::Green, &format!("+ GPO \"{display_name}\" {guid}"));
-        }
-        Step::SetSecurityDescriptor { from, to, .. } => {
-            let from = from.as_deref().unwrap_or_default();
-            let (old, new) = (permission_lines(from), permission_lines(to));
-            show_difference(ui, "permission", &old, &new, (from, to));
         }
         Step::SetLinks { som, from, to } => {
             let from = from.as_deref().unwrap_or_default();
@@ -323,8 +307,11 @@ fn show_step(ui: &Ui, step: &Step) {
                 show_difference(ui, what, &old, &new, (from.as_str(), to.as_str()));
             }
         }
-        // Shown as the list of files, and as the version.
-        Step::StageFiles { .. } | Step::SwitchEntry { .. } | Step::WriteGptIni { .. } => {}
+        // Shown as the permissions, as the list of files, and as the version.
+        Step::SetSecurityDescriptor { .. }
+        | Step::StageFiles { .. }
+        | Step::SwitchEntry { .. }
+        | Step::WriteGptIni { .. } => {}
     }
 }
 

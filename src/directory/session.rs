@@ -17,7 +17,7 @@ use super::stream::{self, Endpoint, StreamEnd};
 use super::writer::DirectoryWriter;
 use crate::auth::kerberos::{Credential, SealedContext};
 use crate::auth::tls::TlsSettings;
-use crate::auth::{Identity, UserName};
+use crate::auth::{Authority, Identity, UserName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::access::AccessToken;
 use crate::model::dn::Dn;
@@ -52,6 +52,8 @@ pub struct DirectorySettings {
     pub identity: Identity,
     /// Whom to trust, with TLS.
     pub tls: TlsSettings,
+    /// Whether Kerberos tickets that use RC4 are accepted.
+    pub allow_rc4: bool,
     /// The longest time for each phase of connecting, and for each answer later on.
     pub timeout: Duration,
 }
@@ -159,6 +161,7 @@ impl Directory {
             server: settings.server.clone(),
         };
         let info = read_domain(&mut session, settings, bound_as).await?;
+        check_authority(settings, &info)?;
         Ok(Self(Arc::new(Inner {
             ldap: session.ldap,
             end: session.end,
@@ -263,13 +266,12 @@ async fn log_in(settings: &DirectorySettings) -> Result<(Ldap, StreamEnd, String
     };
     if settings.security == LdapSecurity::Sealed {
         let credential = Credential::acquire(&settings.identity, domain, settings.timeout).await?;
-        let context = SealedContext::new(
-            &credential,
-            "ldap",
-            &settings.server,
-            domain,
-            settings.timeout,
-        )?;
+        let server = &settings.server;
+        // The context takes the ticket that this leaves in the credential, so its encryption is checked before it is used.
+        credential
+            .service_ticket("ldap", server, domain, settings.allow_rc4)
+            .await?;
+        let context = SealedContext::new(&credential, "ldap", server, domain)?;
         return stream::open_sealed(&endpoint, context).await;
     }
     // Only a password can go through TLS: Samba and Windows refuse a security layer of Kerberos inside it
@@ -430,6 +432,33 @@ impl Session {
                 }
             }
         }
+    }
+}
+
+/// Refuses `DOM\\NAME` whose `DOM` is not this domain: Kerberos logged in as the `NAME` of this domain's realm. A simple bind
+/// is for the DC to judge.
+fn check_authority(settings: &DirectorySettings, info: &DomainInfo) -> Result<()> {
+    let (LdapSecurity::Sealed, Identity::Password { user, .. }) =
+        (settings.security, &settings.identity)
+    else {
+        return Ok(());
+    };
+    let name = UserName::parse(user)?;
+    match &name.authority {
+        Authority::NetBios(other) if !other.eq_ignore_ascii_case(&info.netbios_domain) => {
+            Err(Error::new(
+                ErrorKind::Connect,
+                format!(
+                    "{user} is not an account of {}, whose NetBIOS name is {}",
+                    info.dns_domain, info.netbios_domain
+                ),
+            )
+            .with_hint(format!(
+                "write {}\\{}, or NAME@REALM for an account of another domain",
+                info.netbios_domain, name.account
+            )))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -72,13 +72,13 @@ pub(super) async fn connect(to: &Endpoint<'_>) -> Result<TcpStream> {
             let unknown = || {
                 Error::new(
                     ErrorKind::Connect,
-                    format!("the host {server} is not known"),
+                    format!("the name {server} does not resolve on this machine"),
                 )
-                .with_hint("check the name, or give the DC's IP address with --address")
+                .with_hint("check the name, give its IP address with --address, or have a DNS server of the domain find it: --nameserver without --server")
             };
             match tokio::time::timeout(to.timeout, lookup).await {
                 Err(_) => return Err(too_slow(&format!("looking up {server}"), to.timeout)),
-                Ok(Err(error)) => return Err(unknown().with_source(error)),
+                Ok(Err(_)) => return Err(unknown()),
                 Ok(Ok(found)) => found.collect(),
             }
         }
@@ -403,7 +403,8 @@ mod tests {
     async fn nobody_there_and_nobody_known() {
         let server: DomainName = "host.invalid".parse().unwrap();
         let error = connect(&endpoint(&server, None, 389)).await.unwrap_err();
-        assert!(error.message().contains("is not known"), "{error}");
+        assert!(error.message().contains("does not resolve"), "{error}");
+        assert!(error.hint().unwrap().contains("--nameserver"));
         // A port that was free a moment ago refuses.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();

@@ -1,7 +1,7 @@
 //! Choosing and connecting a back end.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,46 +9,39 @@ use secrecy::SecretString;
 
 use super::Sysvol;
 use super::smb2_client::Smb2Client;
-use crate::error::{Error, ErrorKind, Result};
+use crate::auth::Identity;
+#[cfg(not(feature = "libsmbclient"))]
+use crate::error::Error;
+use crate::error::{ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 
-/// How to reach SYSVOL of one DC, and as whom.
+/// How to reach SYSVOL of one DC, and who logs in.
 #[derive(Debug, Clone)]
 pub struct SmbSettings {
     /// The DNS name of the DC: its identity for Kerberos.
     pub server: DomainName,
-    /// Where to connect to, when the name is not to be resolved.
+    /// The address to connect to, instead of resolving the name.
     pub address: Option<IpAddr>,
-    /// The key distribution centre; the DC itself when not given.
-    pub kdc: Option<SocketAddr>,
-    /// The Kerberos realm, upper case.
-    pub realm: String,
-    /// As whom.
+    /// The domain of the DC, whose realm the DC's service principal is in.
+    pub domain: DomainName,
+    /// Who logs in.
     pub auth: SmbAuth,
     /// Which back end.
     pub client: SmbClientChoice,
+    /// The oldest dialect that is accepted. libsmbclient always encrypts, so it needs 3.0 at least.
+    pub min_dialect: SmbDialect,
+    /// Whether Kerberos tickets that use RC4 are accepted.
+    pub allow_rc4: bool,
     /// How long one call may take.
     pub timeout: Duration,
 }
 
-/// Who connects.
+/// Who logs in, and how.
 #[derive(Debug, Clone)]
 pub enum SmbAuth {
-    /// Kerberos with a password; the tickets stay in memory.
-    KerberosPassword {
-        /// The account, without realm.
-        user: String,
-        /// Its realm, upper case.
-        realm: String,
-        /// Its password.
-        password: SecretString,
-    },
-    /// Kerberos with the tickets of a cache.
-    KerberosCache {
-        /// The cache file; `None` for the default cache.
-        path: Option<PathBuf>,
-    },
-    /// NTLM, for accounts that come without Kerberos. The server is not authenticated by it.
+    /// Kerberos. The server proves its identity.
+    Kerberos(Identity),
+    /// NTLM, for logins without Kerberos. It does not prove the identity of the server.
     Ntlm {
         /// The domain: its NetBIOS or DNS name.
         domain: String,
@@ -62,13 +55,35 @@ pub enum SmbAuth {
 /// Which back end to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SmbClientChoice {
-    /// smb2, unless the server demands encryption or the ticket cache is not a file.
+    /// smb2, unless the server requires encryption and offers no cipher that smb2 has.
     #[default]
     Auto,
     /// smb2.
     Smb2,
     /// libsmbclient.
     Libsmbclient,
+}
+
+/// A dialect of SMB [MS-SMB2 1.7], from old to new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum SmbDialect {
+    /// SMB 2.1: Windows 7 and Windows Server 2008 R2. The negotiation is not protected against a change on the way.
+    Smb21,
+    /// SMB 3.0: the negotiation is validated after the login.
+    #[default]
+    Smb30,
+    /// SMB 3.1.1: the keys depend on the negotiation, so every change on the way is found.
+    Smb311,
+}
+
+impl fmt::Display for SmbDialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Smb21 => "2.1",
+            Self::Smb30 => "3.0",
+            Self::Smb311 => "3.1.1",
+        })
+    }
 }
 
 impl SmbSettings {
@@ -89,7 +104,6 @@ pub async fn connect(settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
     match settings.client {
         SmbClientChoice::Smb2 => smb2(settings).await,
         SmbClientChoice::Libsmbclient => libsmbclient(settings).await,
-        SmbClientChoice::Auto if needs_libkrb5(&settings.auth) => libsmbclient(settings).await,
         SmbClientChoice::Auto => match smb2(settings).await {
             Err(error) if error.kind() == ErrorKind::Usage => libsmbclient(settings).await,
             other => other,
@@ -114,46 +128,5 @@ async fn libsmbclient(_settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
         ErrorKind::Usage,
         "this gpoctl was built without libsmbclient",
     )
-    .with_hint("use a ticket cache of type FILE, or build with the feature libsmbclient"))
-}
-
-/// Whether the tickets are in a cache that only libkrb5 can read: KCM, KEYRING, DIR, API, MEMORY.
-fn needs_libkrb5(auth: &SmbAuth) -> bool {
-    let SmbAuth::KerberosCache { path } = auth else {
-        return false;
-    };
-    let name = match path {
-        Some(path) => path.to_string_lossy().into_owned(),
-        None => std::env::var("KRB5CCNAME").unwrap_or_default(),
-    };
-    name.split_once(':')
-        .is_some_and(|(kind, _)| !kind.eq_ignore_ascii_case("FILE") && !kind.contains('/'))
-}
-
-/// The cache file the tickets are in.
-///
-/// # Errors
-/// `Connect` when there is none.
-pub(super) fn cache_file(path: Option<&PathBuf>) -> Result<PathBuf> {
-    if let Some(path) = path {
-        return Ok(path.clone());
-    }
-    if let Some(name) = std::env::var_os("KRB5CCNAME") {
-        let name = name.to_string_lossy().into_owned();
-        return Ok(PathBuf::from(name.strip_prefix("FILE:").unwrap_or(&name)));
-    }
-    // The default of MIT Kerberos where krb5.conf says nothing else.
-    let path = PathBuf::from(format!(
-        "/tmp/krb5cc_{}",
-        rustix::process::getuid().as_raw()
-    ));
-    if path.exists() {
-        Ok(path)
-    } else {
-        Err(Error::new(
-            ErrorKind::Connect,
-            format!("there is no Kerberos ticket cache at {}", path.display()),
-        )
-        .with_hint("run kinit, name a cache with --ccache, or use --user"))
-    }
+    .with_hint("use --smb-client smb2, or build with the feature libsmbclient"))
 }

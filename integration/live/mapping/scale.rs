@@ -15,7 +15,7 @@ use super::*;
 const GROUPS: usize = 1_000;
 const REFERENCES: usize = 10_000;
 
-/// Makes the groups, or takes them away, in one transaction.
+/// Creates or deletes the groups in one transaction.
 fn groups(verb: &str) {
     let script = format!(
         r#"
@@ -48,7 +48,7 @@ samdb.transaction_commit()
     );
 }
 
-/// Takes the groups away again, whatever the case came to.
+/// Deletes the groups, whether the test failed or not.
 struct Groups;
 
 impl Drop for Groups {
@@ -69,6 +69,7 @@ async fn target() -> Directory {
             password: read_password_file(var("PASSWORD_FILE").as_ref()).unwrap(),
         },
         tls: gpoctl::auth::tls::TlsSettings::default(),
+        allow_rc4: false,
         timeout: DirectorySettings::DEFAULT_TIMEOUT,
     })
     .await

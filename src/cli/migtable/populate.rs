@@ -254,10 +254,11 @@ async fn stored(args: &PopulateArgs, messages: &mut Vec<StatusMessage>) -> Resul
     for spec in specs {
         let read = match read_backup(spec.clone(), args.backup_dir.clone()).await {
             Ok(backup) => {
+                let damage = backup.damage_warnings();
                 messages.extend(
-                    backup
-                        .problems
+                    damage
                         .into_iter()
+                        .chain(backup.problems)
                         .map(|problem| problem.of_gpo(&backup.snapshot.display_name)),
                 );
                 Ok(backup.snapshot)

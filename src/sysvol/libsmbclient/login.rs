@@ -9,6 +9,7 @@ use pavao::{SmbCredentials, SmbError};
 use secrecy::ExposeSecret as _;
 
 use super::plain;
+use crate::auth::{Identity, UserName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sysvol::connect::{SmbAuth, SmbSettings};
 
@@ -118,18 +119,17 @@ pub(super) fn credentials(settings: &SmbSettings, host: &str) -> Result<SmbCrede
             .username(user)
             .workgroup(domain)
             .password(password.expose_secret())),
-        SmbAuth::KerberosPassword {
-            user,
-            realm,
-            password,
-        } => Ok(share
-            .username(format!("{user}@{realm}"))
-            .workgroup(realm)
-            .password(password.expose_secret())),
-        SmbAuth::KerberosCache { path } => {
-            let asked = path.as_ref().map(|path| path.to_string_lossy());
-            if let Some(asked) = asked
-                && !is_own_cache(&asked, own_cache()?)
+        SmbAuth::Kerberos(Identity::Password { user, password }) => {
+            let principal = UserName::parse(user)?.principal(Some(&settings.domain))?;
+            let realm = principal.rsplit_once('@').map_or("", |(_, realm)| realm);
+            Ok(share
+                .workgroup(realm)
+                .username(&principal)
+                .password(password.expose_secret()))
+        }
+        SmbAuth::Kerberos(Identity::TicketCache { cache, .. }) => {
+            if let Some(asked) = cache
+                && !is_own_cache(asked, own_cache()?)
             {
                 return Err(Error::new(
                     ErrorKind::Usage,
@@ -139,7 +139,9 @@ pub(super) fn credentials(settings: &SmbSettings, host: &str) -> Result<SmbCrede
             }
             own_cache()?;
             // With an empty password and any user name it takes the tickets of the cache; without a name it is nobody.
-            Ok(share.username("kerberos").workgroup(&settings.realm))
+            Ok(share
+                .username("kerberos")
+                .workgroup(settings.domain.realm()))
         }
     }
 }
@@ -185,7 +187,7 @@ pub(super) fn no_session(server: &str, kerberos: bool, cause: SmbError) -> Error
         ),
         io::ErrorKind::NotFound | io::ErrorKind::InvalidInput if kerberos => (
             "gave no session over SMB: no usable Kerberos ticket, or no share SYSVOL",
-            "look at klist; check the name of the server, krb5.conf and the clock",
+            "check klist, the name of the server, krb5.conf and the clock",
         ),
         _ => (
             "gave no encrypted SMB 3 session",
@@ -208,10 +210,11 @@ mod tests {
         SmbSettings {
             server: "dc9.nowhere.invalid".parse().unwrap(),
             address: Some(address.parse().unwrap()),
-            kdc: None,
-            realm: "NOWHERE.INVALID".to_owned(),
+            domain: "nowhere.invalid".parse().unwrap(),
             auth,
             client: crate::sysvol::connect::SmbClientChoice::Libsmbclient,
+            min_dialect: crate::sysvol::connect::SmbDialect::default(),
+            allow_rc4: false,
             timeout: Duration::from_secs(5),
         }
     }
@@ -233,7 +236,11 @@ mod tests {
 
     #[tokio::test]
     async fn addresses_it_cannot_use_are_usage_errors() {
-        let kerberos = settings(SmbAuth::KerberosCache { path: None }, "127.0.0.1");
+        let cache = Identity::TicketCache {
+            cache: None,
+            principal: None,
+        };
+        let kerberos = settings(SmbAuth::Kerberos(cache), "127.0.0.1");
         let ntlm = settings(
             SmbAuth::Ntlm {
                 domain: "NOWHERE".to_owned(),

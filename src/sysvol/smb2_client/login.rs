@@ -1,23 +1,24 @@
-//! Connecting and logging in: signing always, nobody's guest.
+//! Connecting and logging in: always signed, never as a guest, and with Kerberos only to a server that proves its identity.
+//!
+//! libkrb5 obtains the service ticket ([`Credential::service_ticket`]); smb2 makes the AP-REQ from it and nothing else, and
+//! never speaks with a KDC. A server that cannot read the ticket has no session key, and smb2 accepts neither the final
+//! answer of the session setup (3.0 and later) nor any later one without a signature by it.
 
-use std::net::SocketAddr;
-use std::path::Path;
+use std::sync::Arc;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use smb2::auth::kerberos::KerberosCredentials;
-use smb2::auth::kerberos::ccache::load_ccache;
 use smb2::client::{Connection, Session, Tree};
 use smb2::transport::TcpTransport;
 
 use super::encryption::{Announcing, Closed, Half, open_share};
-use crate::auth::Identity;
-use crate::auth::kerberos::{Credential, SealedContext};
+use super::negotiation::{check_dialect, validate};
+use super::refusal::no_session;
+use crate::auth::kerberos::Credential;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::domain_name::DomainName;
-use crate::sysvol::connect::{SmbAuth, SmbSettings, cache_file};
+use crate::sysvol::connect::{SmbAuth, SmbSettings};
 
 const SMB_PORT: u16 = 445;
-const KERBEROS_PORT: u16 = 88;
 
 /// Opens the share SYSVOL of the DC.
 pub(super) async fn login(settings: &SmbSettings) -> Result<(Connection, Tree)> {
@@ -28,7 +29,7 @@ pub(super) async fn login(settings: &SmbSettings) -> Result<(Connection, Tree)> 
             Err(Error::new(
                 ErrorKind::Connect,
                 format!(
-                    "{} did not answer over SMB in {} seconds",
+                    "{} did not answer over SMB within {} s",
                     settings.server,
                     limit.as_secs()
                 ),
@@ -40,6 +41,7 @@ pub(super) async fn login(settings: &SmbSettings) -> Result<(Connection, Tree)> 
 async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
     let server = settings.server.lower();
     let endpoint = settings.endpoint(SMB_PORT);
+    check_name(settings).await?;
     let transport = TcpTransport::connect(&endpoint, settings.timeout)
         .await
         .map_err(|cause| {
@@ -53,67 +55,83 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
     let transport = Announcing::new(transport);
     // The name of the DC is its identity, whatever address was connected to.
     let mut connection = Connection::from_transport(
-        Box::new(Half(std::sync::Arc::clone(&transport))),
-        Box::new(Half(std::sync::Arc::clone(&transport))),
+        Box::new(Half(Arc::clone(&transport))),
+        Box::new(Half(Arc::clone(&transport))),
         server.as_str(),
     );
-    connection.set_response_timeout(Some(settings.timeout));
-    connection
-        .negotiate()
-        .await
-        .map_err(|cause| refused(settings, cause))?;
+    limit_waiting(&connection, settings);
+    connection.negotiate().await.map_err(|cause| {
+        Error::new(
+            ErrorKind::Connect,
+            format!("{server} does not answer with SMB 2 or 3 at {endpoint}"),
+        )
+        .with_source(cause)
+        .with_hint("check that the address is that of the domain controller, and what else may listen on TCP 445")
+    })?;
     transport.correct_hash(&connection);
+    check_dialect(&connection, settings)?;
     let session = authenticate(&mut connection, settings).await?;
     if !session.should_sign {
         return Err(Error::new(
             ErrorKind::Connect,
-            format!("{server} offers a session without signing, and that is not accepted"),
+            format!("{server} offers a session without signing, which is not accepted"),
         )
-        .with_hint("a guest session, or somebody in between; check the account and the server"));
+        .with_hint("check the account and the server: it may be a guest session, or another machine may be answering"));
     }
     let tree = open_share(&mut connection, &session, "SYSVOL")
         .await
         .map_err(|closed| match closed {
-            Closed::Refused(cause) => refused(settings, cause),
+            Closed::Refused(cause) => no_session(settings, cause),
             Closed::NoCipher => needs_encryption(settings),
         })?;
+    validate(&connection, &tree, &transport, settings).await?;
     Ok((connection, tree))
 }
 
+/// Reports a name that does not resolve before anything is connected to.
+async fn check_name(settings: &SmbSettings) -> Result<()> {
+    if settings.address.is_some() {
+        return Ok(());
+    }
+    let server = settings.server.as_str();
+    match tokio::net::lookup_host((server, SMB_PORT)).await {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::new(
+            ErrorKind::Connect,
+            format!("the name {server} does not resolve on this machine"),
+        )
+        .with_hint(
+            "check the name, give its IP address with --address, or have a DNS server of the domain find it: --nameserver without --server",
+        )),
+    }
+}
+
+/// Makes the time-out of the settings the only one: smb2 has several, and gives a server that answers probes six times as
+/// long.
+fn limit_waiting(connection: &Connection, settings: &SmbSettings) {
+    connection.set_response_timeout(Some(settings.timeout));
+    connection.set_send_timeout(Some(settings.timeout));
+    connection.set_credit_wait_timeout(settings.timeout);
+    connection.set_keepalive(None);
+}
+
 async fn authenticate(connection: &mut Connection, settings: &SmbSettings) -> Result<Session> {
-    let server = settings.server.lower();
-    let kdc = settings.kdc.map_or_else(
-        || settings.endpoint(KERBEROS_PORT),
-        |kdc: SocketAddr| kdc.to_string(),
-    );
     let outcome = match &settings.auth {
-        SmbAuth::KerberosPassword {
-            user,
-            realm,
-            password,
-        } => {
-            let credentials = kerberos(user, realm, Some(password), kdc);
-            Session::setup_kerberos(connection, &credentials, &server).await
-        }
-        SmbAuth::KerberosCache { path } => {
-            let path = cache_file(path.as_ref())?;
-            fetch_ticket(settings, &path).await?;
-            let cache = load_ccache(Some(&path)).map_err(|cause| {
-                Error::new(
-                    ErrorKind::Connect,
-                    format!("cannot read the Kerberos ticket cache {}", path.display()),
-                )
-                .with_source(cause)
-                .with_hint("run kinit, or name a cache with --ccache")
-            })?;
-            let user = cache
-                .default_principal
-                .components
-                .first()
-                .cloned()
-                .unwrap_or_default();
-            let realm = cache.default_principal.realm.clone();
-            let credentials = kerberos(&user, &realm, None, kdc);
+        SmbAuth::Kerberos(identity) => {
+            let domain = Some(&settings.domain);
+            let credential = Credential::acquire(identity, domain, settings.timeout).await?;
+            let ticket = credential
+                .service_ticket("cifs", &settings.server, domain, settings.allow_rc4)
+                .await?;
+            let credentials = KerberosCredentials {
+                username: ticket.account()?.to_owned(),
+                realm: ticket.realm().to_owned(),
+                // Both are for exchanges with a KDC, which the cache below leaves no reason for.
+                password: String::new(),
+                kdc_address: String::new(),
+            };
+            let server = settings.server.lower();
+            let cache = ticket.into_cache();
             Session::setup_kerberos_from_ccache(connection, &credentials, &server, &cache).await
         }
         SmbAuth::Ntlm {
@@ -122,57 +140,7 @@ async fn authenticate(connection: &mut Connection, settings: &SmbSettings) -> Re
             password,
         } => Session::setup(connection, user, password.expose_secret(), domain).await,
     };
-    outcome.map_err(|cause| refused(settings, cause))
-}
-
-/// Has libkrb5 put the service ticket into the cache, where smb2 finds it: its own request for one is refused
-/// (KDC_ERR_BADOPTION, seen on Samba 4.17) when the ticket of the cache is not forwardable.
-async fn fetch_ticket(settings: &SmbSettings, cache: &Path) -> Result<()> {
-    let identity = Identity::TicketCache {
-        cache: Some(format!("FILE:{}", cache.display())),
-        principal: None,
-    };
-    let realm: Option<DomainName> = settings.realm.parse().ok();
-    let credential = Credential::acquire(&identity, realm.as_ref(), settings.timeout).await?;
-    SealedContext::new(
-        &credential,
-        "cifs",
-        &settings.server,
-        realm.as_ref(),
-        settings.timeout,
-    )?
-    .step(None)
-    .await
-    .map(drop)
-}
-
-fn kerberos(
-    user: &str,
-    realm: &str,
-    password: Option<&SecretString>,
-    kdc: String,
-) -> KerberosCredentials {
-    KerberosCredentials {
-        username: user.to_owned(),
-        // The crate keeps a plain copy; it lives as long as the login.
-        password: password.map_or_else(String::new, |password| password.expose_secret().to_owned()),
-        realm: realm.to_uppercase(),
-        kdc_address: kdc,
-    }
-}
-
-fn refused(settings: &SmbSettings, cause: smb2::Error) -> Error {
-    let who = match &settings.auth {
-        SmbAuth::KerberosPassword { user, realm, .. } => format!("{user}@{realm}"),
-        SmbAuth::Ntlm { domain, user, .. } => format!("{domain}\\{user}"),
-        SmbAuth::KerberosCache { .. } => "the ticket cache".to_owned(),
-    };
-    Error::new(
-        ErrorKind::Connect,
-        format!("{} refused {who} over SMB", settings.server),
-    )
-    .with_source(cause)
-    .with_hint("check the account, its password or ticket, and the clock")
+    outcome.map_err(|cause| no_session(settings, cause))
 }
 
 fn needs_encryption(settings: &SmbSettings) -> Error {

@@ -1,11 +1,86 @@
-//! What went wrong over SMB, as errors with a next step.
+//! Errors of SMB, each with a next step.
 
 use smb2::types::status::NtStatus;
 
+use crate::auth::Identity;
 use crate::error::{Error, ErrorKind};
 use crate::sysvol::SysvolPath;
+use crate::sysvol::connect::{SmbAuth, SmbSettings};
 
-/// The connection is gone, or a call ran into its time-out.
+/// STATUS_TIME_DIFFERENCE_AT_DC [MS-ERREF 2.3.1].
+const TIME_DIFFERENCE_AT_DC: NtStatus = NtStatus(0xC000_0133);
+
+/// The login to the share did not succeed.
+pub(super) fn no_session(settings: &SmbSettings, cause: smb2::Error) -> Error {
+    let server = &settings.server;
+    let who = match &settings.auth {
+        SmbAuth::Kerberos(Identity::Password { user, .. }) => user.clone(),
+        SmbAuth::Kerberos(Identity::TicketCache { .. }) => "the ticket cache".to_owned(),
+        SmbAuth::Ntlm { domain, user, .. } => format!("{domain}\\{user}"),
+    };
+    let (message, hint) = match &cause {
+        smb2::Error::Protocol { status, .. } => why_refused(*status, server.as_str(), &who),
+        smb2::Error::SignatureInvalid { .. } => (
+            format!(
+                "the answer of {server} to the SMB login is not signed with the key of this login"
+            ),
+            "another machine may be answering in place of the domain controller: check the address and the network path",
+        ),
+        smb2::Error::GuestSessionRefused { .. } => (
+            format!("{server} offers {who} a guest session over SMB, which is not accepted"),
+            "check the account and its password",
+        ),
+        smb2::Error::Timeout => (
+            format!("{server} did not answer the SMB login in time"),
+            "check the domain controller and the network, or raise --timeout",
+        ),
+        smb2::Error::Disconnected | smb2::Error::Io(_) => (
+            format!("{server} closed the connection during the SMB login"),
+            "check that the address is that of the domain controller, and its log",
+        ),
+        _ => (
+            format!("the SMB login of {who} at {server} failed"),
+            "check the account, its password or ticket, and the clock",
+        ),
+    };
+    Error::new(ErrorKind::Connect, message)
+        .with_source(cause)
+        .with_hint(hint)
+}
+
+/// Sentence and hint for the status of a refused login [MS-ERREF 2.3.1].
+fn why_refused(status: NtStatus, server: &str, who: &str) -> (String, &'static str) {
+    let (why, hint) = match status {
+        NtStatus::LOGON_FAILURE => (
+            "the user or the password is wrong",
+            "check both; Active Directory locks an account after several wrong passwords",
+        ),
+        NtStatus::PASSWORD_EXPIRED | NtStatus::PASSWORD_MUST_CHANGE => (
+            "the password has expired or must be changed",
+            "change it, for example with kpasswd, and try again",
+        ),
+        NtStatus::ACCOUNT_DISABLED | NtStatus::ACCOUNT_EXPIRED => (
+            "the account is disabled or expired",
+            "check the account in the directory",
+        ),
+        NtStatus::ACCOUNT_LOCKED_OUT => ("the account is locked", "unlock it, or wait"),
+        NtStatus::ACCOUNT_RESTRICTION => (
+            "the account is not allowed to log in now or in this way",
+            "check its log-on hours, and whether it is in the group Protected Users, which excludes NTLM",
+        ),
+        TIME_DIFFERENCE_AT_DC => (
+            "the clocks of this machine and of the domain controller are too far apart",
+            "set the clock, for example with chronyd; Kerberos allows five minutes",
+        ),
+        _ => (
+            "the login was not accepted",
+            "check the account, its password or ticket, and the clock",
+        ),
+    };
+    (format!("{server} refused {who} over SMB: {why}"), hint)
+}
+
+/// The connection failed, or a call timed out.
 pub(super) fn lost(path: &SysvolPath, cause: smb2::Error) -> Error {
     let what = match &cause {
         smb2::Error::Timeout => "the server did not answer in time",
@@ -21,7 +96,7 @@ const INVALID_OWNER: NtStatus = NtStatus(0xC000_005A);
 /// STATUS_PRIVILEGE_NOT_HELD [MS-ERREF 2.3.1].
 const PRIVILEGE_NOT_HELD: NtStatus = NtStatus(0xC000_0061);
 
-/// The server said no.
+/// The server refused.
 pub(super) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
     let (kind, what, hint) = match status {
         NtStatus::OBJECT_NAME_NOT_FOUND
@@ -30,28 +105,28 @@ pub(super) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
         | NtStatus::NOT_FOUND
         | NtStatus::DELETE_PENDING => (
             ErrorKind::NotFound,
-            "there is no",
-            "check whether it was removed meanwhile",
+            "cannot find",
+            "check whether it has been removed meanwhile",
         ),
         NtStatus::ACCESS_DENIED | INVALID_OWNER | PRIVILEGE_NOT_HELD => (
             ErrorKind::Denied,
-            "this account may not touch",
+            "this account is denied access to",
             "check the permissions on SYSVOL and the GPO's delegation",
         ),
         NtStatus::OBJECT_NAME_COLLISION => (
             ErrorKind::Conflict,
             "something already exists at",
-            "look whether another operation is under way",
+            "check whether another operation is running",
         ),
         NtStatus::SHARING_VIOLATION => (
             ErrorKind::Conflict,
-            "somebody holds open",
+            "another client has opened",
             "try again when it is closed",
         ),
         NtStatus::DIRECTORY_NOT_EMPTY => (
             ErrorKind::Conflict,
-            "there is still something in",
-            "try again when nobody holds its files open",
+            "the folder is not empty:",
+            "try again when no client has its files open",
         ),
         NtStatus::DISK_FULL => (
             ErrorKind::BadDirectory,
@@ -61,16 +136,60 @@ pub(super) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
         _ => (
             ErrorKind::BadDirectory,
             "the server refused",
-            "look into the log of the domain controller",
+            "see the log of the domain controller",
         ),
     };
     Error::new(kind, format!("{what} {path} ({status})")).with_hint(hint)
 }
 
-/// The server's answer does not fit the question.
+/// The response of the server does not match the request.
 pub(super) fn nonsense(path: &SysvolPath) -> Error {
     Error::new(
         ErrorKind::BadDirectory,
-        format!("the server's answer about {path} makes no sense"),
+        format!("the server sent an invalid response for {path}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use smb2::types::Command;
+
+    use super::*;
+    use crate::sysvol::connect::{SmbClientChoice, SmbDialect};
+
+    #[test]
+    fn every_cause_of_a_failed_login_is_named() {
+        let settings = SmbSettings {
+            server: "dc1.a.test".parse().unwrap(),
+            address: None,
+            domain: "a.test".parse().unwrap(),
+            auth: SmbAuth::Kerberos(Identity::TicketCache {
+                cache: None,
+                principal: None,
+            }),
+            client: SmbClientChoice::Smb2,
+            min_dialect: SmbDialect::default(),
+            allow_rc4: false,
+            timeout: Duration::from_secs(1),
+        };
+        let status = |status| smb2::Error::Protocol {
+            status,
+            command: Command::SessionSetup,
+        };
+        for (cause, words) in [
+            (status(NtStatus::LOGON_FAILURE), "password is wrong"),
+            (status(NtStatus::ACCOUNT_LOCKED_OUT), "is locked"),
+            (status(NtStatus::PASSWORD_MUST_CHANGE), "must be changed"),
+            (status(TIME_DIFFERENCE_AT_DC), "too far apart"),
+            (smb2::Error::Disconnected, "closed the connection"),
+            (smb2::Error::Timeout, "did not answer"),
+        ] {
+            let error = no_session(&settings, cause);
+            assert!(error.message().contains(words), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Connect);
+            assert!(error.hint().is_some());
+        }
+    }
 }

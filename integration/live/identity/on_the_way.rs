@@ -1,0 +1,186 @@
+//! What stands between gpoctl and the SMB port of the domain controller: it changes the negotiation, speaks something else,
+//! or says nothing.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use super::{bare, list, loopback, run, var};
+use crate::support::Said;
+
+const NEEDS_ROOT: &str = "a low port of a loopback address, which needs root";
+
+/// Hands on a port to the domain controller; over SMB, the first message of every client is changed by `change`.
+fn relay(address: &str, port: u16, change: fn(&mut [u8])) {
+    let listener = TcpListener::bind((address, port)).expect(NEEDS_ROOT);
+    let target = var("ADDRESS");
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut server = TcpStream::connect((target.as_str(), port)).unwrap();
+            let (mut back, mut from) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || {
+                drop(std::io::copy(&mut from, &mut back));
+                drop(back.shutdown(std::net::Shutdown::Both));
+            });
+            std::thread::spawn(move || {
+                if port == 445 {
+                    let mut message = vec![0; 4];
+                    client.read_exact(&mut message).unwrap();
+                    let length = u32::from_be_bytes(message[..4].try_into().unwrap());
+                    message.resize(4 + usize::try_from(length).unwrap(), 0);
+                    client.read_exact(&mut message[4..]).unwrap();
+                    change(&mut message);
+                    server.write_all(&message).unwrap();
+                }
+                drop(std::io::copy(&mut client, &mut server));
+            });
+        }
+    });
+}
+
+/// The dialects of a NEGOTIATE request [MS-SMB2 2.2.3], after the length and the header: every one above `most` becomes it.
+fn no_dialect_above(message: &mut [u8], most: u16) {
+    let body = 4 + 64;
+    let count = usize::from(u16::from_le_bytes([message[body + 2], message[body + 3]]));
+    for index in 0..count {
+        let at = body + 36 + 2 * index;
+        let dialect = u16::from_le_bytes([message[at], message[at + 1]]);
+        message[at..at + 2].copy_from_slice(&dialect.min(most).to_le_bytes());
+    }
+}
+
+/// `gpoctl list` at an address whose SMB negotiation is changed on the way.
+fn changed(last: u8, change: fn(&mut [u8]), more: &[&str]) -> Said {
+    let folder = tempfile::tempdir().unwrap();
+    let address = loopback(last);
+    relay(&address, 389, |_| {});
+    relay(&address, 445, change);
+    let password = var("PASSWORD_FILE");
+    let user = [
+        "--user",
+        "Administrator@SRC.TEST",
+        "--password-file",
+        &password,
+    ];
+    let said = run(list(&address, &[&user, more].concat(), folder.path()));
+    assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
+    said
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn a_negotiation_without_3_1_1_is_found_out() {
+    let said = changed(91, |message| no_dialect_above(message, 0x0302), &[]);
+    assert!(
+        said.stderr.contains("was changed on the way"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn a_changed_negotiation_of_3_1_1_is_found_out() {
+    // The last byte belongs to the last negotiate context: the third signing algorithm offered.
+    let said = changed(92, |message| *message.last_mut().unwrap() ^= 0x40, &[]);
+    assert!(
+        said.stderr
+            .contains("is not signed with the key of this login"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn old_dialects_are_refused_unless_asked_for() {
+    let only_2_1 = |message: &mut [u8]| no_dialect_above(message, 0x0210);
+    let said = changed(93, only_2_1, &[]);
+    let expected = "offers SMB 2.1 at most, and 3.0 or later is required";
+    assert!(said.stderr.contains(expected), "{}", said.stderr);
+    // Asked for, it is accepted, and only the validation that follows finds that the server has more.
+    let said = changed(94, only_2_1, &["--smb-min-dialect", "2.1"]);
+    assert!(
+        said.stderr.contains("was changed on the way"),
+        "{}",
+        said.stderr
+    );
+    let only_3_0 = |message: &mut [u8]| no_dialect_above(message, 0x0300);
+    let said = changed(95, only_3_0, &["--smb-min-dialect", "3.1.1"]);
+    let expected = "offers SMB 3.0 at most, and 3.1.1 or later is required";
+    assert!(said.stderr.contains(expected), "{}", said.stderr);
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn a_port_that_does_not_speak_smb_is_not_a_refused_account() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = loopback(96);
+    relay(&address, 389, |_| {});
+    let listener = TcpListener::bind((address.as_str(), 445)).expect(NEEDS_ROOT);
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let password = var("PASSWORD_FILE");
+    let user = [
+        "--user",
+        "Administrator@SRC.TEST",
+        "--password-file",
+        &password,
+    ];
+    let said = run(list(&address, &user, folder.path()));
+    assert_eq!(said.status, 1, "{}", said.stdout);
+    assert!(
+        said.stderr.contains("does not answer with SMB 2 or 3"),
+        "{}",
+        said.stderr
+    );
+    assert!(!said.stderr.contains("refused"), "{}", said.stderr);
+}
+
+/// The server accepts and says nothing: only the time-out ends it, and until then the process can be looked at.
+#[test]
+#[ignore = "needs the lab"]
+fn the_time_out_holds_for_smb_and_the_process_dumps_no_core() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = loopback(97);
+    relay(&address, 389, |_| {});
+    let listener = TcpListener::bind((address.as_str(), 445)).expect(NEEDS_ROOT);
+    let password = var("PASSWORD_FILE");
+    let mut child = bare(
+        &[
+            "list",
+            "--domain",
+            "src.test",
+            "--server",
+            "dc1.src.test",
+            "--address",
+            &address,
+            "--user",
+            "Administrator@SRC.TEST",
+            "--password-file",
+            &password,
+            "--smb-client",
+            "smb2",
+            "--timeout",
+            "4",
+        ],
+        folder.path(),
+    );
+    let child = child
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (_silent, _) = listener.accept().unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap();
+    let values: Vec<&str> = core["Max core file size".len()..]
+        .split_whitespace()
+        .collect();
+    assert_eq!(values[..2], ["0", "0"], "{core}");
+    let said = Said::from(child.wait_with_output().unwrap());
+    assert_eq!(said.status, 1, "{}", said.stdout);
+    assert!(said.stderr.contains("within 4 s"), "{}", said.stderr);
+}

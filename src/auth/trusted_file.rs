@@ -1,0 +1,117 @@
+//! Files that decide who logs in where: they must belong to the caller or to root, and nobody else may write them.
+
+use std::fs::File;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Who may read the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// Anyone: it contains no secret.
+    Anyone,
+    /// Its owner alone.
+    Owner,
+}
+
+/// Opens a file to read it. `what` names it in errors, such as `password file`.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] when it cannot be opened, is not a regular file, belongs to another user than the caller or root,
+/// or when others can write it, or read it although only its owner may.
+pub(crate) fn open(path: &Path, what: &str, readers: Readers) -> Result<File> {
+    let shown = path.display();
+    let bad = |why: &str| Error::new(ErrorKind::Usage, format!("the {what} {shown} {why}"));
+    // A named pipe would wait for somebody to write into it.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file: File = rustix::fs::open(path, flags, Mode::empty())
+        .map_err(|cause| bad("cannot be opened").with_source(std::io::Error::from(cause)))?
+        .into();
+    let metadata = file
+        .metadata()
+        .map_err(|cause| bad("cannot be read").with_source(cause))?;
+    if metadata.is_dir() {
+        return Err(bad("is a directory"));
+    }
+    if !metadata.is_file() {
+        return Err(bad("is not a regular file"));
+    }
+    let own = rustix::process::geteuid().as_raw();
+    if metadata.uid() != own && metadata.uid() != 0 {
+        return Err(bad("belongs to another user")
+            .with_hint(format!("run chown {own} {shown} if its content is yours")));
+    }
+    let mode = metadata.permissions().mode() & 0o777;
+    if readers == Readers::Owner && mode & 0o077 != 0 {
+        return Err(
+            bad(&format!("can be read by other users (mode {mode:03o})")).with_hint(format!(
+                "run chmod 600 {shown}, and change the password if others can log in here"
+            )),
+        );
+    }
+    if mode & 0o022 != 0 {
+        return Err(
+            bad(&format!("can be written by other users (mode {mode:03o})"))
+                .with_hint(format!("run chmod go-w {shown} after checking its content")),
+        );
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_mode(mode: u32) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        file
+    }
+
+    #[test]
+    fn files_that_others_can_write_are_refused() {
+        for mode in [0o620, 0o602, 0o666] {
+            let file = with_mode(mode);
+            let error = open(file.path(), "ticket cache", Readers::Anyone).unwrap_err();
+            assert!(error.message().contains("can be written"), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Usage);
+        }
+        assert!(open(with_mode(0o644).path(), "x", Readers::Anyone).is_ok());
+        let error = open(with_mode(0o644).path(), "x", Readers::Owner).unwrap_err();
+        assert!(error.message().contains("can be read"), "{error}");
+    }
+
+    /// Only root can give a file away; elsewhere the rule is tested with a file of root's.
+    #[test]
+    fn files_of_other_users_are_refused() {
+        let file = with_mode(0o600);
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(file.path(), Some(65_534), None).unwrap();
+            let error = open(file.path(), "password file", Readers::Owner).unwrap_err();
+            assert!(error.message().contains("another user"), "{error}");
+        } else {
+            assert!(open(Path::new("/etc/hostname"), "x", Readers::Anyone).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_named_pipe_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let error = open(&pipe, "password file", Readers::Owner).unwrap_err();
+        assert!(
+            error.message().ends_with("is not a regular file"),
+            "{error}"
+        );
+        let error = open(folder.path(), "password file", Readers::Owner).unwrap_err();
+        assert!(error.message().ends_with("is a directory"), "{error}");
+    }
+}
