@@ -11,6 +11,7 @@ mod entry;
 mod failure;
 pub mod filter;
 pub mod gpo;
+mod limits;
 pub mod links;
 pub mod principals;
 pub mod rights;

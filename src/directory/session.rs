@@ -13,6 +13,7 @@ use super::ber;
 use super::entry::Entry;
 use super::failure::{NO_SUCH_OBJECT, ldap_failure};
 use super::filter::Filter;
+use super::limits::ResultLimit;
 use super::stream::{self, Endpoint, StreamEnd};
 use super::writer::DirectoryWriter;
 use crate::auth::kerberos::{Credential, SealedContext};
@@ -353,8 +354,10 @@ impl Session {
             _ => format!("searching {base} on {}", self.server),
         };
         let mut entries = Vec::new();
+        let mut limit = ResultLimit::new();
         let mut cookie = Vec::new();
         loop {
+            limit.count(&what)?;
             let mut controls = Vec::new();
             if let Some(flags) = search.sd_flags {
                 controls.push(sd_flags(flags));
@@ -379,8 +382,14 @@ impl Session {
             };
             loop {
                 match stream.next().await {
-                    Ok(Some(item)) if item.is_ref() || item.is_intermediate() => {}
-                    Ok(Some(item)) => entries.push(Entry::read(item)?),
+                    Ok(Some(item)) if item.is_ref() || item.is_intermediate() => {
+                        limit.count(&what)?;
+                    }
+                    Ok(Some(item)) => {
+                        let entry = Entry::read(item)?;
+                        limit.keep(&entry, &what)?;
+                        entries.push(entry);
+                    }
                     Ok(None) => break,
                     Err(error) => return Err(self.lost(error, &what).await),
                 }
