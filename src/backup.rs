@@ -15,6 +15,7 @@
 //! [`RelPath`](crate::model::safe_name::RelPath), and everything is bounded.
 
 mod compose;
+mod damage;
 mod delete;
 pub(crate) mod folder;
 mod index;
@@ -35,7 +36,7 @@ pub use verify::{Verified, verify, verify_all};
 pub use write::{MAX_COMMENT, Staged, Target, check, commit, open, stage, write};
 
 use crate::formats::bkup_info::BackupInst;
-use crate::message::StatusMessage;
+use crate::message::{Severity, StatusMessage};
 use crate::model::backup_context::BackupContext;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
@@ -88,6 +89,19 @@ pub struct StoredBackup {
     pub context: BackupContext,
     /// What is wrong with it.
     pub problems: Vec<StatusMessage>,
+    /// The files that are not what gpoctl wrote, an error each; empty for a backup without hashes.
+    pub damage: Vec<StatusMessage>,
+}
+
+impl StoredBackup {
+    /// Its damage, for those who only look at it.
+    pub fn damage_warnings(&self) -> Vec<StatusMessage> {
+        let warning = |message: &StatusMessage| StatusMessage {
+            severity: Severity::Warning,
+            ..message.clone()
+        };
+        self.damage.iter().map(warning).collect()
+    }
 }
 
 impl BackupInfo {

@@ -5,6 +5,7 @@ mod backup;
 mod backups;
 mod change_list;
 mod check;
+mod complete;
 mod completions;
 mod config;
 mod connection;
@@ -21,6 +22,7 @@ mod man;
 mod mapping;
 mod migtable;
 mod operations;
+mod permissions;
 mod plan;
 mod rename;
 mod report;
@@ -41,8 +43,8 @@ const WIDTH: usize = 110;
 
 /// Back up, import, copy and check Group Policy Objects of Active Directory and Samba domains
 ///
-/// Every command that changes a domain shows the whole change first and asks. What was done is recorded, and gpoctl operations undo
-/// takes it back.
+/// Every command that changes a domain first shows the whole change and asks. Each change is recorded and can be taken back with
+/// gpoctl operations undo.
 #[derive(Debug, Parser)]
 #[command(
     name = "gpoctl",
@@ -138,6 +140,10 @@ pub fn main() -> u8 {
 
 /// As [`main`], with these words as the command line, the first of which is the name of the program. A process may call it many times.
 pub fn main_with(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
+    let words: Vec<std::ffi::OsString> = words.into_iter().collect();
+    if let Some(status) = complete::answer(&words) {
+        return status;
+    }
     let parsed = help::command()
         .try_get_matches_from(words)
         .and_then(|matches| Cli::from_arg_matches(&matches));

@@ -1,4 +1,4 @@
-//! The one public error. Its kind says who is at fault; the table from kind to exit status is [`ErrorKind::exit_status`].
+//! The public error type. Its kind tells who is at fault; its exit status is given by [`ErrorKind::exit_status`].
 
 use std::fmt;
 
@@ -12,30 +12,30 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// The command line, a profile or an argument of the library call is wrong.
     Usage,
-    /// No session: host unknown, refused, timed out, certificate not trusted, Kerberos or password refused.
+    /// No session: unknown host, connection refused or timed out, untrusted certificate, Kerberos or password rejected.
     Connect,
-    /// The session stands, but the account may not do this.
+    /// The account is not allowed to do this.
     Denied,
-    /// A GPO, backup, principal or file that was named does not exist.
+    /// A given GPO, backup, principal or file does not exist.
     NotFound,
-    /// A name stands for several things, a name is taken, or the target changed since the plan was made.
+    /// A name is ambiguous or taken, or the target has changed since the plan was made.
     Conflict,
-    /// A backup, a migration table or a file in it is broken.
+    /// A backup, a migration table or a file in it is invalid.
     BadInput,
-    /// The directory or SYSVOL holds or answered something a healthy domain does not.
+    /// The directory or SYSVOL contains or returned something that a healthy domain does not.
     BadDirectory,
     /// References without a row in the migration table although the table is exclusive, or destinations that do not exist.
     Unmapped,
-    /// Something was written, and not all of it could be finished or undone.
+    /// Something was written, but could not be completed or undone.
     Incomplete,
-    /// Stopped on request; nothing is left half-written.
+    /// Stopped on request; nothing is left incomplete.
     Cancelled,
-    /// The local disk, or a fault of gpoctl itself.
+    /// A failure of the local disk, or a defect of gpoctl.
     Internal,
 }
 
 impl ErrorKind {
-    /// The exit status of the process: says what state the domain is in, not how bad the error is.
+    /// The exit status of the process, which reports the state of the domain, not the severity of the error.
     ///
     /// | status | means |
     /// |---|---|
@@ -54,7 +54,7 @@ impl ErrorKind {
     }
 }
 
-/// An error: one lower-case sentence that names what and where, and a hint that names the next step.
+/// An error: one lower-case sentence that contains what failed and where, and a hint with the next step.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -78,7 +78,7 @@ impl Error {
         }
     }
 
-    /// Adds the next step: what the reader can do about it.
+    /// Adds a hint: what the user can do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -95,7 +95,7 @@ impl Error {
         self
     }
 
-    /// Adds one finding each for an error that has several, such as every unmapped reference.
+    /// Adds the findings of an error that has several, such as all unmapped references.
     #[must_use]
     pub fn with_details(mut self, details: Vec<crate::message::StatusMessage>) -> Self {
         self.details = details;
@@ -110,14 +110,14 @@ impl Error {
         self
     }
 
-    /// Puts a word of context before the message: `context: message`.
+    /// Prefixes the message with context: `context: message`.
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         self.message = format!("{context}: {}", self.message);
         self
     }
 
-    /// The same error under another kind.
+    /// Changes the kind of the error.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
@@ -129,12 +129,12 @@ impl Error {
         self.kind
     }
 
-    /// The sentence, without the causes.
+    /// The message, without its causes.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The next step, if one is known.
+    /// The hint with the next step, if any.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
@@ -144,14 +144,14 @@ impl Error {
         &self.candidates
     }
 
-    /// The findings behind an error that has several.
+    /// The findings of an error that has several.
     pub fn details(&self) -> &[crate::message::StatusMessage] {
         &self.details
     }
 }
 
 impl fmt::Display for Error {
-    /// The sentence and its causes, `: ` between them.
+    /// Writes the message and its causes, separated by `: `.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         let mut next: Option<&(dyn std::error::Error + 'static)> =
@@ -168,7 +168,7 @@ impl std::error::Error for Error {
     // The causes are part of Display already, so they are not offered a second time.
 }
 
-/// Drops the `Send + Sync` of a boxed cause, so that the chain can be walked.
+/// Drops the `Send + Sync` of a boxed cause in order to follow the chain.
 fn erase<'a>(
     cause: &'a (dyn std::error::Error + Send + Sync + 'static),
 ) -> &'a (dyn std::error::Error + 'static) {

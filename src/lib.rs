@@ -1,7 +1,7 @@
 //! `gpoctl` moves Group Policy Objects between Active Directory domains: backup in GPMC's own format, import with a
 //! migration table, without Windows.
 //!
-//! # The map
+//! # Overview
 //!
 //! ```text
 //!  live GPO ──read──┐                                        ┌──write──> backup folder (GPMC format)
@@ -11,7 +11,7 @@
 //!                                                                            └──undo──> as it was
 //! ```
 //!
-//! | room | what it does | what it never meets |
+//! | module | purpose | must not use |
 //! |---|---|---|
 //! | [`model`] | GUIDs, SIDs, principals, descriptors, UNC paths, safe names, the snapshot | files, network, terminal |
 //! | [`formats`] | bytes to values and back, one file per file format | files, network, terminal |
@@ -57,8 +57,8 @@
 //!
 //! 1. [`model`] and [`formats`] do no I/O, never panic on any input, and know nothing of LDAP, SMB or the terminal.
 //! 2. Raw bytes are the truth. `parse(x).to_bytes() == x` for every accepted file, and after an edit only the edited part
-//!    differs. A file that does not parse is carried verbatim and reported; it is never dropped and never fails a backup.
-//! 3. [`operations`] build plans from snapshots; only `operations::apply` writes to a domain. What cannot write has no
+//!    differs. A file that cannot be parsed is copied unchanged and reported; it is never dropped and never fails a backup.
+//! 3. [`operations`] build plans from snapshots; only `operations::apply` writes to a domain. Types that cannot write have no
 //!    write methods.
 //! 4. Nothing read from AD, SYSVOL, a backup or a table becomes a path, a host name, an LDAP filter or a DN without passing
 //!    a validating type ([`model::safe_name`], [`model::guid`], [`model::dn`], [`directory::filter`]).

@@ -2,33 +2,33 @@
 
 use crate::model::reference::Place;
 
-/// How much a finding weighs.
+/// The severity of a finding.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Something worth knowing.
+    /// Information.
     Info,
-    /// Something that may not be what was wanted; the operation goes on.
+    /// A possible problem; the operation continues.
     Warning,
-    /// Something that ends the operation, or that left a part of it undone.
+    /// A problem that ends the operation, or that prevents a part of it.
     Error,
 }
 
 /// One finding of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StatusMessage {
-    /// How much it weighs.
+    /// Its severity.
     pub severity: Severity,
     /// A stable name for scripts, lower case with hyphens, such as `unmapped-reference`.
     pub code: String,
     /// One lower-case sentence without a full stop.
     pub text: String,
-    /// The GPO it speaks of: its display name or GUID.
+    /// The GPO it is about: its display name or GUID.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub gpo: Option<String>,
-    /// The file, section, key and line, or the object, it speaks of.
+    /// The file, section, key and line, or the object, it is about.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub place: Option<Place>,
     /// The next step.
@@ -37,7 +37,7 @@ pub struct StatusMessage {
 }
 
 impl StatusMessage {
-    /// A finding of this severity.
+    /// Creates a finding of this severity.
     pub fn new(severity: Severity, code: &str, text: impl Into<String>) -> Self {
         Self {
             severity,
@@ -49,17 +49,17 @@ impl StatusMessage {
         }
     }
 
-    /// A finding worth knowing.
+    /// Creates an informational finding.
     pub fn info(code: &str, text: impl Into<String>) -> Self {
         Self::new(Severity::Info, code, text)
     }
 
-    /// A finding to look at.
+    /// Creates a warning.
     pub fn warning(code: &str, text: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, text)
     }
 
-    /// A finding that ends the operation or leaves a part of it undone.
+    /// Creates an error.
     pub fn error(code: &str, text: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, text)
     }
@@ -86,9 +86,9 @@ impl StatusMessage {
     }
 }
 
-/// Text from a file, a table or a directory for people: as it is, but every character that could forge or hide output is
-/// escaped: control characters and line breaks, characters that change the direction of a line, and characters that take no
-/// room. Backslashes stay single, because they are part of most names. What is printable already stays as it is.
+/// Prepares text from a file, a table or a directory for a message: escapes every character that could forge or hide
+/// output, such as control characters, line breaks, characters that change the writing direction, and zero-width
+/// characters. Backslashes are not escaped, because they are part of most names.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {

@@ -15,7 +15,8 @@
 //! | [`undo`] | the journal of an operation | what undoes it |
 //! | [`apply`] | a plan or a change list, saved by [`saved_plan`] or not | the change, with a journal, or nothing |
 //!
-//! [`risks`] and [`secrets`] say what of a snapshot to look at before it is let into a domain.
+//! [`risks`] and [`secrets`] report what in a snapshot needs attention before it is written to a domain; [`damaged`] refuses a
+//! backup that is not what gpoctl wrote.
 
 pub mod apply;
 pub mod backup;
@@ -23,6 +24,7 @@ pub mod change_list;
 pub mod check;
 pub mod copy;
 pub mod create;
+pub mod damaged;
 pub mod delete;
 pub mod diff;
 pub mod import;
@@ -45,5 +47,6 @@ mod self_lockout;
 pub mod set_status;
 mod settings;
 mod stage;
+pub mod trust;
 pub mod undo;
 pub mod wmi;

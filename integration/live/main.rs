@@ -22,6 +22,7 @@ mod create_rename_delete;
 mod delegated_editor;
 mod diff;
 mod directory;
+mod encryption;
 mod formats;
 mod identity;
 mod import;
@@ -39,4 +40,5 @@ mod scale;
 #[path = "../support/mod.rs"]
 mod support;
 mod sysvol;
+mod walk;
 mod wmi;

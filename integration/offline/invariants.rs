@@ -47,6 +47,8 @@ use gpoctl::model::sid::Sid;
 use gpoctl::model::unc_path::UncPath;
 use gpoctl::model::version::GpoVersion;
 use gpoctl::model::wmi_filter::{format_queries, parse_queries};
+use gpoctl::operations::journal::{Before, events};
+use gpoctl::operations::saved_plan::SavedPlan;
 
 /// A parser's name and its invariants. The name is also that of the fuzz target and of the folder of its seeds.
 pub type Target = (&'static str, fn(&[u8]));
@@ -65,9 +67,11 @@ pub const TARGETS: &[Target] = &[
     ("gpt_ini", gpt_ini),
     ("gpt_tmpl", gpt_tmpl),
     ("ini", ini),
+    ("journal", journal),
     ("manifest", manifest),
     ("migtable", migtable),
     ("names", names),
+    ("plan", plan),
     ("preferences", preferences),
     ("registry_pol", registry_pol),
     ("scripts", scripts),
@@ -825,4 +829,33 @@ pub fn names(data: &[u8]) {
         assert_eq!(parse_gp_link(&format_gp_link(&links)), Ok(links));
     }
     let _ = ExtensionList::new(text).blocks();
+}
+
+/// A saved plan that is accepted is written and read as the same.
+pub fn plan(data: &[u8]) {
+    let Ok(plan) = SavedPlan::from_json(data) else {
+        return;
+    };
+    let written = |plan: &SavedPlan| match plan {
+        SavedPlan::Gpo(plan) => plan.to_json().unwrap(),
+        SavedPlan::Changes(list) => list.to_json().unwrap(),
+    };
+    let json = written(&plan);
+    assert_same(&written(&SavedPlan::from_json(&json).unwrap()), &json);
+}
+
+/// Every event of a journal is written and read as the same, and so is the state before it.
+pub fn journal(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        for event in events(text) {
+            let line = serde_json::to_string(&event).unwrap();
+            assert!(!line.contains('\n'), "{line}");
+            assert_eq!(events(&line).collect::<Vec<_>>(), [event]);
+        }
+    }
+    if let Ok(before) = serde_json::from_slice::<Before>(data) {
+        let json = serde_json::to_vec(&before).unwrap();
+        let again: Before = serde_json::from_slice(&json).unwrap();
+        assert_same(&serde_json::to_vec(&again).unwrap(), &json);
+    }
 }

@@ -8,6 +8,8 @@
     reason = "functions that tests call are outside of test functions"
 )]
 
+mod backup_folders;
+mod backups;
 mod golden_migtable;
 mod invariants;
 mod memory;

@@ -230,6 +230,69 @@ fn wmi_filter() -> Vec<Vec<u8>> {
     files
 }
 
+/// Lists and objects of JSON, which some readers hold whole before they know what it is.
+fn json(front: &str, back: &str) -> Vec<Vec<u8>> {
+    [
+        "0,",
+        "[],",
+        "{},",
+        "\"\",",
+        "null,",
+        "{\"a\":0},",
+        "\"\\n\",",
+    ]
+    .iter()
+    .map(|part| repeated(&format!("{front}["), part, &format!("0]{back}")))
+    .collect()
+}
+
+fn plan() -> Vec<Vec<u8>> {
+    let head = r#"{"format_version":1,"operation_id":"a","#;
+    let mut files = Vec::new();
+    for field in [
+        "changes",
+        "steps",
+        "entries",
+        "messages",
+        "risks",
+        "directory_objects",
+        "x",
+    ] {
+        files.extend(json(&format!("{head}\"{field}\":"), "}"));
+    }
+    let change = r#"{"change":"remove-wmi-filter","dn":"DC=a","attributes":[]},"#;
+    files.push(repeated(
+        &format!("{head}\"title\":\"x\",\"domain\":\"src.test\",\"changes\":["),
+        change,
+        "null]}",
+    ));
+    files.push(repeated(head, "\"contents\":{},", "\"a\":0}"));
+    files.push(repeated("", "[", ""));
+    files.push(repeated("\"", "\\u0000", "\""));
+    files
+}
+
+fn journal() -> Vec<Vec<u8>> {
+    let mut files = json("", "");
+    files.extend(json(
+        r#"{"event":"change","inverse":"restore-links","som":"#,
+        "}",
+    ));
+    files.extend(json(
+        r#"{"machine_extensions":"","directory_objects":"#,
+        "}",
+    ));
+    files.push(repeated("", "\n", ""));
+    files.push(repeated("", "{\"event\":\"not-made\"}\n", ""));
+    files.push(repeated(
+        "",
+        "{\"event\":\"change\",\"inverse\":\"remove-folder\"}\n",
+        "",
+    ));
+    files.push(repeated(r#"{"event":"failed","reason":""#, "x", "\"}"));
+    files
+}
+
 /// The worst inputs of a reader.
 fn worst(name: &str) -> Vec<Vec<u8>> {
     match name {
@@ -258,6 +321,8 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
         "gpe_ini" | "gpt_ini" | "ini" => lines("[General]\r\n"),
         "gpo_cmt" => lines(""),
         "gpt_tmpl" => lines("[Group Membership]\r\n"),
+        "journal" => journal(),
+        "plan" => plan(),
         "manifest" => {
             let front = format!("<Backups xmlns='{MANIFEST}'>");
             let mut files = xml(&front, "</Backups>");
@@ -321,8 +386,8 @@ macro_rules! bounded {
 /// One test for each reader.
 mod memory_of {
     bounded! {
-        aas audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini manifest
-        migtable names preferences registry_pol scripts sddl security_descriptor wmi_filter xml_document xml_tree
+        aas audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini journal manifest
+        migtable names plan preferences registry_pol scripts sddl security_descriptor wmi_filter xml_document xml_tree
     }
 }
 
@@ -341,7 +406,7 @@ fn no_reader_is_left_out() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), READERS.len());
-    assert_eq!(names.len(), 23);
+    assert_eq!(names.len(), 25);
 }
 
 /// What a 1 MB file did: a namespace counts for every element below its declaration.

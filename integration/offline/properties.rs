@@ -1,5 +1,5 @@
-//! Every parser against random bytes and against own small files with faults put in: the same invariants that the fuzz
-//! targets in `integration/fuzz` check, in a bounded number of cases.
+//! Every parser against random bytes and against small files with faults: the invariants that the fuzz targets in
+//! `integration/fuzz` check, in a bounded number of cases.
 
 use std::path::{Path, PathBuf};
 
@@ -208,6 +208,16 @@ const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "plan",
+        &[
+            "empty",
+            "id_is_a_path",
+            "no_plan",
+            "not_an_object",
+            "other_version",
+        ],
+    ),
+    (
         "preferences",
         &[
             "character_that_xml_cannot_hold",
@@ -329,6 +339,7 @@ fn is_taken(target: &str, data: &[u8]) -> Option<bool> {
         "ini" => formats::ini::IniFile::parse(data).is_ok(),
         "manifest" => formats::manifest::parse(data).is_ok(),
         "migtable" => formats::migtable::MigTable::parse(data).is_ok(),
+        "plan" => gpoctl::operations::saved_plan::SavedPlan::from_json(data).is_ok(),
         "preferences" => formats::preferences::Preferences::parse(data).is_ok(),
         "registry_pol" => formats::registry_pol::RegistryPol::parse(&bytes()).is_ok(),
         "scripts" => formats::scripts::Scripts::parse(data).is_ok(),
@@ -439,6 +450,6 @@ macro_rules! properties {
 }
 
 properties! {
-    aas audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini manifest migtable
-    names preferences registry_pol scripts sddl security_descriptor wmi_filter xml_document xml_tree
+    aas audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini journal manifest
+    migtable names plan preferences registry_pol scripts sddl security_descriptor wmi_filter xml_document xml_tree
 }

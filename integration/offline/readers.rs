@@ -16,6 +16,8 @@ use gpoctl::model::{
     sid::Sid, unc_path::UncPath, wmi_filter,
 };
 
+use gpoctl::operations::{journal, saved_plan::SavedPlan};
+
 /// How many bytes a reader may hold for each byte of its input, at most.
 pub const PER_BYTE: u64 = 64;
 /// What it may hold besides, in bytes.
@@ -44,9 +46,11 @@ pub const READERS: &[Reader] = &[
     ("gpt_ini", |data| drop(gpt_ini::read_version(data))),
     ("gpt_tmpl", |data| drop(gpt_tmpl::GptTmpl::parse(data))),
     ("ini", |data| drop(ini::IniFile::parse(data))),
+    ("journal", read_journal),
     ("manifest", |data| drop(manifest::parse(data))),
     ("migtable", |data| drop(migtable::MigTable::parse(data))),
     ("names", names),
+    ("plan", |data| drop(SavedPlan::from_json(data))),
     ("preferences", |data| {
         drop(preferences::Preferences::parse(data));
     }),
@@ -70,6 +74,14 @@ pub const READERS: &[Reader] = &[
     }),
     ("xml_tree", |data| drop(xml_tree::parse(data))),
 ];
+
+/// The events of a journal, and the state before them.
+fn read_journal(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        drop(journal::events(text).collect::<Vec<_>>());
+    }
+    drop(serde_json::from_slice::<journal::Before>(data));
+}
 
 fn names(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {

@@ -64,6 +64,7 @@ fn targets(folder: &Path) -> Vec<PathBuf> {
         .flatten()
         .flat_map(|list| list.as_array().unwrap());
     lists
+        .chain(manifest.get("lib"))
         .map(|target| folder.join(target["path"].as_str().unwrap()))
         .collect()
 }
@@ -74,7 +75,9 @@ fn every_file_is_part_of_a_target() {
     let mut all = BTreeSet::new();
     rust_files(&integration, &mut all);
     let mut used = BTreeSet::new();
-    for target in [targets(&package()), targets(&integration.join("fuzz"))].concat() {
+    let fuzz = integration.join("fuzz");
+    let library = vec![fuzz.join("lib.rs")];
+    for target in [targets(&package()), targets(&fuzz), library].concat() {
         modules(&target, true, &mut used);
     }
     let unused: Vec<_> = all.difference(&used).collect();

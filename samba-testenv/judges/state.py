@@ -36,6 +36,16 @@ def value(attribute, raw):
     return {"base64": base64.b64encode(raw).decode("ascii")}
 
 
+def gpt_ini(folder):
+    """The bytes of GPT.INI, in base64."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    for name in names:
+        if name.lower() == "gpt.ini":
+            with open(os.path.join(folder, name), "rb") as file:
+                return base64.b64encode(file.read()).decode("ascii")
+    return None
+
+
 class State:
     def __init__(self):
         self.lp = LoadParm()
@@ -97,7 +107,9 @@ class State:
             for child in self.search(message.dn, ldb.SCOPE_SUBTREE)
             if child.dn != message.dn
         ]
-        out["sysvol"] = self.tree(os.path.join(SYSVOL, self.dns_name, "Policies", guid))
+        folder = os.path.join(SYSVOL, self.dns_name, "Policies", guid)
+        out["sysvol"] = self.tree(folder)
+        out["gpt_ini"] = gpt_ini(folder)
         return guid, out
 
 

@@ -10,7 +10,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RawMode};
+use rustix::io::Errno;
 
 use crate::model::guid::Guid;
 use crate::model::safe_name::SafeName;
@@ -21,9 +22,9 @@ const MAX_NAMES: usize = 100_000;
 /// The deepest folder that is synced or removed with what is in it.
 const MAX_DEPTH: usize = 128;
 /// The mode of new files that hold what a policy holds.
-pub(crate) const PRIVATE_FILE: u32 = 0o600;
+pub(crate) const PRIVATE_FILE: RawMode = 0o600;
 /// The mode of new files that anybody may read; the umask takes its part away.
-pub(crate) const SHARED_FILE: u32 = 0o666;
+pub(crate) const SHARED_FILE: RawMode = 0o666;
 
 /// An open folder.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub(crate) struct Folder {
 
 /// What a folder is, whatever its name: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity(u64, u64);
+pub(crate) struct Identity(i128, i128);
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +57,19 @@ impl Folder {
         })
     }
 
-    /// Opens the folder that a file named by the caller is in, and gives the file's name.
+    /// Opens a folder that the caller named, to write to it. Links in this path are followed when they belong to the caller or root:
+    /// whoever owns another one decides where the files go.
+    ///
+    /// # Errors
+    /// Also when a link in the path belongs to another user.
+    pub(crate) fn open_to_write(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            fd: own_links_only(path)?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Opens the folder of a file that the caller named, to write to it, and returns the name of the file.
     pub(crate) fn of_file(path: &Path) -> io::Result<(Self, &OsStr)> {
         let name = path
             .file_name()
@@ -65,12 +78,12 @@ impl Folder {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        Ok((Self::open(parent)?, name))
+        Ok((Self::open_to_write(parent)?, name))
     }
 
     /// Opens a folder that the caller named, and makes it and those above it when they are missing, for the owner alone.
     pub(crate) fn open_or_make(path: &Path) -> io::Result<Self> {
-        match Self::open(path) {
+        match Self::open_to_write(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             opened => return opened,
         }
@@ -80,10 +93,10 @@ impl Folder {
             let above = missing.last().and_then(|path| path.parent());
             let above = match above {
                 Some(above) if !above.as_os_str().is_empty() => above,
-                Some(_) => break Self::open(Path::new("."))?,
+                Some(_) => break Self::open_to_write(Path::new("."))?,
                 None => return Err(io::ErrorKind::NotFound.into()),
             };
-            match Self::open(above) {
+            match Self::open_to_write(above) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(above),
                 opened => break opened?,
             }
@@ -188,14 +201,14 @@ impl Folder {
     }
 
     /// Makes a file; fails when there is anything of this name, a link too.
-    pub(crate) fn create(&self, name: impl AsRef<OsStr>, mode: u32) -> io::Result<File> {
+    pub(crate) fn create(&self, name: impl AsRef<OsStr>, mode: RawMode) -> io::Result<File> {
         let flags = OFlags::WRONLY
             | OFlags::APPEND
             | OFlags::CREATE
             | OFlags::EXCL
             | OFlags::NOFOLLOW
             | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(mode.into());
+        let mode = Mode::from_raw_mode(mode);
         let file = rustix::fs::openat(&self.fd, checked(name.as_ref())?, flags, mode)?;
         Ok(File::from(file))
     }
@@ -205,7 +218,7 @@ impl Folder {
         &self,
         name: impl AsRef<OsStr>,
         bytes: &[u8],
-        mode: u32,
+        mode: RawMode,
     ) -> io::Result<()> {
         self.create(name, mode)?.write_all(bytes)
     }
@@ -215,7 +228,7 @@ impl Folder {
         &self,
         name: impl AsRef<OsStr>,
         bytes: &[u8],
-        mode: u32,
+        mode: RawMode,
     ) -> io::Result<()> {
         let mut file = self.create(name, mode)?;
         file.write_all(bytes)?;
@@ -228,7 +241,7 @@ impl Folder {
         &self,
         name: impl AsRef<OsStr>,
         bytes: &[u8],
-        mode: u32,
+        mode: RawMode,
     ) -> io::Result<()> {
         self.place(bytes, mode, |staged, _| {
             self.rename(staged, self, name.as_ref())
@@ -240,16 +253,21 @@ impl Folder {
         &self,
         name: impl AsRef<OsStr>,
         bytes: &[u8],
-        mode: u32,
+        mode: RawMode,
     ) -> io::Result<()> {
         self.place(bytes, PRIVATE_FILE, |staged, file| {
-            rustix::fs::fchmod(file, Mode::from_raw_mode(mode.into()))?;
+            rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
             self.rename(staged, self, name.as_ref())
         })
     }
 
     /// As [`Folder::replace`]; fails with `AlreadyExists` when there is anything of this name.
-    pub(crate) fn add(&self, name: impl AsRef<OsStr>, bytes: &[u8], mode: u32) -> io::Result<()> {
+    pub(crate) fn add(
+        &self,
+        name: impl AsRef<OsStr>,
+        bytes: &[u8],
+        mode: RawMode,
+    ) -> io::Result<()> {
         self.place(bytes, mode, |staged, _| {
             // A second name for the file, unlike a rename, is never put in the place of another.
             let name = checked(name.as_ref())?;
@@ -262,7 +280,7 @@ impl Folder {
     fn place(
         &self,
         bytes: &[u8],
-        mode: u32,
+        mode: RawMode,
         put: impl FnOnce(&OsStr, &File) -> io::Result<()>,
     ) -> io::Result<()> {
         let staged = format!("{}{}", super::STAGING_PREFIX, Guid::new_random().bare());
@@ -270,8 +288,8 @@ impl Folder {
         let mut file = self.create(staged, mode)?;
         let placed = file
             .write_all(bytes)
-            .and_then(|()| put(staged, &file))
-            .and_then(|()| file.sync_all());
+            .and_then(|()| file.sync_all())
+            .and_then(|()| put(staged, &file));
         if placed.is_err() {
             let _ = self.remove_file(staged);
         }
@@ -361,7 +379,7 @@ impl Folder {
     }
 
     /// The permissions of a file in this folder; fails on a link.
-    pub(crate) fn mode_of(&self, name: impl AsRef<OsStr>) -> io::Result<u32> {
+    pub(crate) fn mode_of(&self, name: impl AsRef<OsStr>) -> io::Result<RawMode> {
         let stat = rustix::fs::fstat(self.open_file(name.as_ref())?)?;
         Ok(Mode::from_raw_mode(stat.st_mode).as_raw_mode())
     }
@@ -458,8 +476,80 @@ impl Folder {
     }
 }
 
+/// Opens a folder component by component, and follows only links that belong to the user of this process or root.
+#[cfg(target_os = "linux")]
+fn own_links_only(path: &Path) -> io::Result<OwnedFd> {
+    /// As many as the kernel follows.
+    const MAX_LINKS: usize = 40;
+    let to_search = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let begin = |path: &Path| {
+        let begin = if path.is_absolute() { "/" } else { "." };
+        rustix::fs::open(begin, to_search, Mode::empty())
+    };
+    // The next component last.
+    let components = |path: &Path| -> Vec<OsString> {
+        let names = path.components().rev().filter_map(|one| match one {
+            Component::Normal(_) | Component::ParentDir => Some(one.as_os_str().to_owned()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+        });
+        names.collect()
+    };
+    let mut here = begin(path)?;
+    let mut waiting = components(path);
+    let mut links = 0;
+    while let Some(name) = waiting.pop() {
+        match rustix::fs::openat(&here, &name, to_search, Mode::empty()) {
+            Ok(below) => here = below,
+            Err(error @ (Errno::NOTDIR | Errno::LOOP)) => {
+                let itself = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let link = rustix::fs::openat(&here, &name, itself, Mode::empty())?;
+                let stat = rustix::fs::fstat(&link)?;
+                if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink || links == MAX_LINKS
+                {
+                    return Err(error.into());
+                }
+                if stat.st_uid != 0 && stat.st_uid != rustix::process::geteuid().as_raw() {
+                    return Err(io::Error::new(
+                        io::ErrorKind::PermissionDenied,
+                        format!(
+                            "the link {} in the path belongs to another user",
+                            name.display()
+                        ),
+                    ));
+                }
+                links += 1;
+                let target = rustix::fs::readlinkat(&link, "", Vec::new())?;
+                let target = Path::new(OsStr::from_bytes(target.as_bytes()));
+                if target.is_absolute() {
+                    here = begin(target)?;
+                }
+                waiting.extend(components(target));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let to_list = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(&here, ".", to_list, Mode::empty())?)
+}
+
+/// Opens a folder; whose the links in its path are is not known here.
+#[cfg(not(target_os = "linux"))]
+fn own_links_only(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+/// Whether a path that was named in place of a folder is a ZIP archive.
+pub(super) fn is_zip(path: &Path) -> bool {
+    let mut begin = [0; 4];
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty())
+        .is_ok_and(|file| File::from(file).read_exact(&mut begin).is_ok())
+        && begin == *b"PK\x03\x04"
+}
+
 fn identity(stat: &rustix::fs::Stat) -> Identity {
-    Identity(u64::from(stat.st_dev), u64::from(stat.st_ino))
+    Identity(i128::from(stat.st_dev), i128::from(stat.st_ino))
 }
 
 fn replaced(name: &str) -> io::Error {

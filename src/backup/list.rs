@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::folder::{Folder, Kind};
+use super::folder::{self, Folder, Kind};
 use super::{BackupInfo, BackupListEntry, names, side_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::{bkup_info, manifest};
-use crate::message::StatusMessage;
+use crate::message::{StatusMessage, printable};
 use crate::model::guid::Guid;
 
 /// The largest bkupInfo.xml that is read, in bytes; real ones have about one thousand.
@@ -32,7 +32,11 @@ pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
             format!("cannot open the backup directory {}", dir.display()),
         )
         .with_source(error)
-        .with_hint("name the folder that was given to gpoctl backup --to, or to GPMC")
+        .with_hint(if folder::is_zip(dir) {
+            "it is a ZIP archive; unpack it, and name the folder"
+        } else {
+            "name the folder that was given to gpoctl backup --to, or to GPMC"
+        })
     })?;
     let bad = |error: io::Error| {
         Error::new(
@@ -170,9 +174,13 @@ fn only_in_manifest(folder: &Folder, found: &[BackupListEntry]) -> Vec<BackupLis
             if let Some(id) = info.id {
                 info.path = folder.path.join(id.to_string());
             }
+            let id = info.id.map(|id| format!(" {id}")).unwrap_or_default();
             problems.push(StatusMessage::warning(
                 "manifest-without-backup",
-                "manifest.xml lists this backup, but its folder is not there",
+                format!(
+                    "manifest.xml lists the backup{id} of GPO \"{}\", but its folder does not exist",
+                    printable(&info.display_name)
+                ),
             ));
             BackupListEntry {
                 info,

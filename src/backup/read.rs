@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::folder::{Folder, Kind};
 use super::side_file::{self, SideFileRead};
-use super::{BackupInfo, StoredBackup, names};
+use super::{BackupInfo, StoredBackup, damage, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::backup_xml::{self, BackupXml, CoreSettings};
 use crate::formats::{bkup_info, xml_tree};
@@ -76,9 +76,16 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
     let backup = parsed.backup.value;
     let mut info = info(&folder, &mut problems)?;
     let tree = tree(&folder, &backup, &mut problems)?;
-    let side = match folder.find(names::SIDE_FILE).ok().flatten() {
-        Some((name, _)) => side_file::read(&folder, &name),
-        None => SideFileRead::default(),
+    let (side, damage) = match folder.find(names::SIDE_FILE).ok().flatten() {
+        Some((name, _)) => {
+            let mut side = side_file::read(&folder, &name);
+            let damage = match side.files.take() {
+                Some(hashes) => damage::of(&folder, hashes, &bytes, &tree),
+                None => vec![damage::no_hashes()],
+            };
+            (side, damage)
+        }
+        None => (SideFileRead::default(), Vec::new()),
     };
     problems.extend(side.problems);
     problems.extend(side_file::partial(&side.context));
@@ -112,6 +119,7 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
         snapshot,
         context: side.context,
         problems,
+        damage,
     })
 }
 

@@ -15,6 +15,9 @@ use crate::model::security_descriptor::{SecurityDescriptor, grants_same_access};
 use crate::model::snapshot::{InventoryPrincipal, WmiFilterLink};
 use crate::model::version::GpoVersion;
 
+mod attacker;
+mod damage;
+
 const NOW: &str = "2024-02-03T04:05:06";
 
 fn snapshot() -> GpoSnapshot {

@@ -7,10 +7,11 @@ use std::path::Path;
 use super::folder::{Folder, Kind};
 use super::list::MAX_MANIFEST;
 use super::side_file::{self, FileHash};
-use super::{BackupListEntry, MAX_TREE_BYTES, STAGING_PREFIX, names, read};
+use super::{BackupListEntry, MAX_TREE_BYTES, STAGING_PREFIX, damage, names, read};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::manifest;
 use crate::message::{Severity, StatusMessage};
+use crate::model::guid::Guid;
 use crate::model::reference::Place;
 
 /// The deepest folder that is verified, counted from the backup's own.
@@ -42,9 +43,17 @@ impl Verified {
 /// lists is there, the hashes, and that manifest.xml has one entry for each.
 ///
 /// # Errors
-/// As [`list`](super::list()).
+/// As [`list`](super::list()), and [`ErrorKind::NotFound`] when there is no backup: a job that looks into the wrong folder, or one
+/// that is not mounted, must not report success.
 pub fn verify_all(dir: &Path) -> Result<Verified> {
     let mut backups = super::list(dir)?;
+    if backups.is_empty() {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!("no backup in {}", dir.display()),
+        )
+        .with_hint("name the folder that was given to gpoctl backup --to, or to GPMC"));
+    }
     for entry in &mut backups {
         if entry.present {
             entry.problems = problems_of(&entry.info.path);
@@ -155,22 +164,34 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
     found
 }
 
-/// What unfinished operations left in a folder of backups.
+/// What unfinished operations left in a folder of backups: staging areas, and folders of backups with nothing in them.
 fn leftovers(dir: &Path) -> Vec<StatusMessage> {
-    let entries = Folder::open(dir).and_then(|folder| folder.entries());
-    entries
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|(name, _)| name.ok())
-        .filter(|name| name.starts_with(STAGING_PREFIX))
-        .map(|name| {
+    let Ok(folder) = Folder::open(dir) else {
+        return Vec::new();
+    };
+    let leftover = |name: String, kind: Kind| {
+        let message = if name.starts_with(STAGING_PREFIX) {
             StatusMessage::warning(
                 "leftover-staging",
-                "this belongs to an operation of gpoctl that did not finish, or that is at work just now",
+                "the staging area of a backup that is being written, or that was not finished",
             )
-            .at(Place::file(name))
-            .with_hint("remove it when nobody is writing backups into the folder")
-        })
+            .with_hint("remove it when no backup is being written to the folder")
+        } else if kind == Kind::Folder
+            && name.parse::<Guid>().is_ok()
+            && let Ok(below) = folder.folder(&name)
+            && below.entries().is_ok_and(|entries| entries.is_empty())
+        {
+            StatusMessage::warning("empty-folder", "the folder of a backup, with nothing in it")
+                .with_hint("remove it, and back up the GPO again")
+        } else {
+            return None;
+        };
+        Some(message.at(Place::file(name)))
+    };
+    let entries = folder.entries().unwrap_or_default();
+    entries
+        .into_iter()
+        .filter_map(|(name, kind)| leftover(name.ok()?, kind))
         .collect()
 }
 
@@ -203,10 +224,7 @@ pub fn verify(dir: &Path) -> Result<Vec<StatusMessage>> {
     };
     let side = side_file::read(&folder, &name);
     let Some(files) = side.files else {
-        return Ok(vec![StatusMessage::error(
-            "malformed-side-file",
-            format!("cannot read the hashes in {}", names::SIDE_FILE),
-        )]);
+        return Ok(vec![damage::no_hashes()]);
     };
     // By the folded path: a backup may have been on a file system that changed the case of its names.
     let mut expected: BTreeMap<String, (String, FileHash)> = files
@@ -215,10 +233,11 @@ pub fn verify(dir: &Path) -> Result<Vec<StatusMessage>> {
         .collect();
     let mut messages = side.problems;
     compare(&folder, "", 0, &mut expected, &mut messages).map_err(bad)?;
-    messages.extend(expected.into_values().map(|(path, _)| {
-        StatusMessage::error("missing-file", "the file is no longer in the backup")
-            .at(Place::file(path))
-    }));
+    messages.extend(
+        expected
+            .into_values()
+            .map(|(path, _)| damage::missing().at(Place::file(path))),
+    );
     Ok(messages)
 }
 
@@ -250,14 +269,8 @@ fn compare(
                 Some((_, hash)) if hash == FileHash::of(&folder.read(&name, MAX_TREE_BYTES)?) => {
                     continue;
                 }
-                Some(_) => StatusMessage::error(
-                    "changed-file",
-                    "the file is not what it was when the backup was written",
-                ),
-                None => StatusMessage::error(
-                    "added-file",
-                    "the file was added after the backup was written",
-                ),
+                Some(_) => damage::changed(),
+                None => damage::added(),
             },
             _ => StatusMessage::error("not-a-file", "it is neither a plain file nor a folder"),
         };

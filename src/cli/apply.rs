@@ -11,9 +11,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::version::GpoVersion;
 use crate::operations::apply::{ApplyOptions, OperationResult, OverallStatus, apply};
 use crate::operations::journal::Journal;
-use crate::operations::plan::{Plan, Verb};
+use crate::operations::plan::{Plan, Verb, sha256};
 use crate::operations::progress::Control;
 use crate::operations::saved_plan::SavedPlan;
+use crate::operations::trust;
 use crate::session::DomainSession;
 
 /// Apply a saved plan
@@ -21,24 +22,41 @@ use crate::session::DomainSession;
 /// The plan is applied exactly as it was saved. If anything it would change has been changed since, nothing is written and
 /// the differences are listed. The domain is the plan's own; --domain is not needed when it has a profile.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gpoctl apply change.json\n  gpoctl apply change.json --json")]
+#[command(
+    after_help = "Examples:\n  gpoctl apply change.json\n  gpoctl apply change.json --json\n  gpoctl apply change.json --expect \"$(cut -d' ' -f1 change.json.sha256)\""
+)]
 pub(super) struct ApplyArgs {
     /// File written by --plan-out
     plan: PathBuf,
+
+    /// Refuse the plan unless this is its SHA-256; --plan-out prints it and saves it to FILE.sha256
+    #[arg(long, value_name = "SHA256")]
+    expect: Option<String>,
 
     #[command(flatten)]
     connection: ConnectionArgs,
 }
 
 pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
-    let bytes = std::fs::read(&args.plan).map_err(|cause| {
-        Error::new(
-            ErrorKind::NotFound,
-            format!("cannot read the plan {}", args.plan.display()),
-        )
-        .with_source(cause)
-        .with_hint("commands that change a domain save a plan with --plan-out FILE")
+    let bytes = trust::read(&args.plan, "plan").map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            error.with_hint("commands that change a domain save a plan with --plan-out FILE")
+        }
+        _ => error,
     })?;
+    if let Some(expected) = &args.expect {
+        let found = sha256(&bytes);
+        if !found.eq_ignore_ascii_case(expected.trim()) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "{} is not the expected plan: its SHA-256 is {found}",
+                    args.plan.display()
+                ),
+            )
+            .with_hint("nothing was changed; save the plan again with --plan-out, and review it"));
+        }
+    }
     let saved = SavedPlan::from_json(&bytes).map_err(|error| error.context(args.plan.display()))?;
     // A plan names its domain, which needs no option again.
     let domain = match &saved {
@@ -56,7 +74,8 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
         }
     };
     if !ui.is_json() {
-        super::plan::show(ui, &plan);
+        let names = super::permissions::names(&session, &plan).await;
+        super::plan::show_with(ui, &plan, &names);
         for message in &plan.messages {
             ui.message(message);
         }

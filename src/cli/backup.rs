@@ -62,7 +62,7 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
         {
             return Err(error);
         }
-        // A GPO that was named twice is one GPO.
+        // A GPO that was named twice is saved once.
         gpos.sort_by_key(|gpo| gpo.guid);
         gpos.dedup_by_key(|gpo| gpo.guid);
         Selection::Gpos(gpos)
@@ -90,7 +90,7 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
     let cancelled = results.iter().any(
         |result| matches!(&result.outcome, Err(error) if error.kind() == ErrorKind::Cancelled),
     );
-    // A backup that was written but could not be entered in the manifest is there.
+    // A backup that was written but could not be added to manifest.xml exists.
     let left = results.iter().any(
         |result| matches!(&result.outcome, Err(error) if error.kind() == ErrorKind::Incomplete),
     );
@@ -135,8 +135,7 @@ pub(super) async fn run(args: BackupArgs, ui: &Ui) -> Result<u8> {
     Ok(status)
 }
 
-/// What became of how many GPOs: all of them, those saved in part, those that failed, and those that were not saved because of an
-/// interrupt, begun or not.
+/// How many GPOs there are, and how many of them were saved in part, failed, or were not saved because of an interrupt.
 fn summary(folder: &str, (all, partial, failed, stopped): (usize, usize, usize, usize)) -> String {
     let saved = all.saturating_sub(failed + stopped);
     let mut summary = format!("{saved} of {} saved in {folder}", counted(all, "GPO"));
@@ -152,7 +151,7 @@ fn summary(folder: &str, (all, partial, failed, stopped): (usize, usize, usize, 
     summary
 }
 
-/// Whether an error is of the GPO that was named, so that the others can be saved.
+/// Whether an error concerns only the GPO that was named, so that the others can be saved.
 fn is_of_the_name(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -189,7 +188,7 @@ mod tests {
     fn the_summary_counts_what_became_of_all() {
         assert_eq!(summary("b", (3, 0, 0, 0)), "3 of 3 GPOs saved in b");
         assert_eq!(summary("b", (1, 0, 0, 0)), "1 of 1 GPO saved in b");
-        // Of the stopped ones some were being read: nothing is said of when they began.
+        // Some of the stopped ones had been begun; the summary does not distinguish them.
         assert_eq!(
             summary("b", (9, 1, 2, 3)),
             "4 of 9 GPOs saved in b, 1 partial, 2 failed, 3 not saved because of the interrupt"

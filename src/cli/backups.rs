@@ -2,6 +2,7 @@
 
 mod remove;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -9,9 +10,10 @@ use clap::{Args, Subcommand};
 use super::report;
 use super::ui::{Ui, counted};
 use crate::backup::BackupListEntry;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::message::{Severity, StatusMessage};
 use crate::migration::scan::scan;
+use crate::model::backup_context::LinkRecord;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
@@ -107,11 +109,7 @@ fn list(args: &ListArgs, ui: &Ui) -> Result<u8> {
     if entries.is_empty() {
         ui.say(&format!("there is no backup in {}", args.dir.display()));
     }
-    for entry in &entries {
-        for problem in &entry.problems {
-            ui.message(&problem.clone().of_gpo(&entry.info.display_name));
-        }
-    }
+    show_problems(ui, &entries);
     Ok(0)
 }
 
@@ -121,14 +119,6 @@ fn verify(args: &VerifyArgs, ui: &Ui) -> Result<u8> {
         None => args.dir.clone(),
     };
     let verified = crate::backup::verify_all(&dir)?;
-    // A job that checks the wrong folder, or one that is not mounted, must not report success.
-    if verified.backups.is_empty() {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            format!("there is no backup in {}", dir.display()),
-        )
-        .with_hint("name the folder that was given to gpoctl backup --to, or to GPMC"));
-    }
     let sound = verified.is_sound();
     if ui.is_json() {
         ui.json(&serde_json::json!({
@@ -151,11 +141,7 @@ fn verify(args: &VerifyArgs, ui: &Ui) -> Result<u8> {
             })
             .collect();
         ui.table(&["GPO", "TIME (UTC)", "ID", "STATE"], rows);
-        for entry in &verified.backups {
-            for problem in &entry.problems {
-                ui.message(&problem.clone().of_gpo(&entry.info.display_name));
-            }
-        }
+        show_problems(ui, &verified.backups);
         for message in &verified.manifest {
             ui.message(message);
         }
@@ -170,6 +156,55 @@ fn verify(args: &VerifyArgs, ui: &Ui) -> Result<u8> {
         ));
     }
     Ok(u8::from(!sound))
+}
+
+/// The problems of all backups, each once, with the backups that have it.
+fn show_problems(ui: &Ui, entries: &[BackupListEntry]) {
+    let mut known: HashMap<(&str, &str, String), usize> = HashMap::new();
+    let mut kinds: Vec<(&StatusMessage, Vec<&str>)> = Vec::new();
+    for entry in entries {
+        for problem in &entry.problems {
+            let place = problem.place.as_ref().map(ToString::to_string);
+            let kind = (
+                problem.code.as_str(),
+                problem.text.as_str(),
+                place.unwrap_or_default(),
+            );
+            let index = *known.entry(kind).or_insert(kinds.len());
+            if index == kinds.len() {
+                kinds.push((problem, Vec::new()));
+            }
+            if let Some((_, names)) = kinds.get_mut(index) {
+                names.push(&entry.info.display_name);
+            }
+        }
+    }
+    for (problem, names) in kinds {
+        let mut message = problem.clone();
+        // This one names its backup.
+        if message.code != "manifest-without-backup" {
+            message.text = format!("{}: {}", backups_of(&names), message.text);
+        }
+        ui.message(&message);
+    }
+}
+
+/// `backup of "A"`, or `12 backups ("A", "B", "C" and 9 more)`.
+fn backups_of(names: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    if let [name] = names {
+        return format!("backup of \"{name}\"");
+    }
+    let shown: Vec<String> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("\"{name}\""))
+        .collect();
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{} backups ({}{more})", names.len(), shown.join(", "))
 }
 
 /// One word for what was found of a backup.
@@ -215,9 +250,10 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     let sddl = SecurityDescriptor::parse(&snapshot.security_descriptor)
         .map(|descriptor| to_sddl(&descriptor))
         .ok();
-    let messages: Vec<_> = stored
-        .problems
+    let damage = stored.damage_warnings();
+    let messages: Vec<_> = damage
         .iter()
+        .chain(&stored.problems)
         .chain(&snapshot.messages)
         .chain(&found.messages)
         .chain(&passwords)
@@ -239,6 +275,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
                 "user": snapshot.user_extensions,
             },
             "wmi_filter": snapshot.wmi_filter,
+            "links": stored.context.links,
             "security_descriptor": sddl,
             "permissions": report::permissions_json(snapshot),
             "security_groups": snapshot.principals,
@@ -269,6 +306,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     ];
     ui.fields(&fields);
     report::show_extensions(ui, snapshot);
+    show_links(ui, stored.context.links.as_deref());
     report::show_permissions(ui, snapshot);
     report::show_files(ui, &snapshot.tree);
     report::show_references(ui, &found.references);
@@ -277,4 +315,42 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         ui.message(message);
     }
     Ok(0)
+}
+
+/// Where the GPO was linked when the backup was made, a line each; nothing when the backup does not record it.
+fn show_links(ui: &Ui, links: Option<&[LinkRecord]>) {
+    let Some(links) = links else { return };
+    ui.heading("Links");
+    if links.is_empty() {
+        ui.line("none");
+        return;
+    }
+    let rows = links
+        .iter()
+        .map(|link| {
+            let yes = |flag: bool| if flag { "yes" } else { "" }.to_owned();
+            vec![
+                link.order.to_string(),
+                link.target.clone(),
+                yes(link.enforced),
+                yes(link.disabled),
+            ]
+        })
+        .collect();
+    ui.table(&["LINK ORDER", "LINKED TO", "ENFORCED", "DISABLED"], rows);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_backups_are_counted() {
+        assert_eq!(backups_of(&["A"]), "backup of \"A\"");
+        assert_eq!(backups_of(&["A", "B"]), "2 backups (\"A\", \"B\")");
+        assert_eq!(
+            backups_of(&["A", "B", "C", "D", "E"]),
+            "5 backups (\"A\", \"B\", \"C\" and 2 more)"
+        );
+    }
 }

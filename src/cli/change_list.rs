@@ -8,7 +8,7 @@ use crate::operations::change_list::ChangeList;
 use crate::operations::progress::Control;
 use crate::session::DomainSession;
 
-/// Shows a change list, and does with it what the options say: save, stop, ask, apply.
+/// Shows a change list, and then saves it, stops, or asks and applies it, as the options require.
 pub(super) async fn finish(
     session: DomainSession,
     list: &ChangeList,
@@ -20,7 +20,7 @@ pub(super) async fn finish(
         show(list, ui);
     }
     if writing.only_shows() {
-        writing.save(|| list.to_json())?;
+        writing.save(ui, || list.to_json())?;
         if ui.is_json() {
             ui.json(&serde_json::json!({
                 "format_version": 1,
@@ -84,7 +84,7 @@ pub(super) fn undo_hint(operation_id: &str) -> String {
     format!("undo: gpoctl operations undo {short}")
 }
 
-/// A change list, as a person reads a diff.
+/// A change list, written like a diff.
 pub(super) fn show(list: &ChangeList, ui: &Ui) {
     ui.heading(&format!("Plan {}: {}", list.operation_id, list.title));
     for line in list.changes.iter().flat_map(|planned| &planned.summary) {

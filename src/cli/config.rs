@@ -142,7 +142,7 @@ fn resolved_cache(name: &str, folder: &Path, home: Option<&Path>) -> String {
     format!("{prefix}{}", path.display())
 }
 
-/// The two mistakes that nearly everybody makes once, told apart from other invalid files.
+/// The two most common mistakes, which get messages of their own.
 fn common_mistake(document: &toml::Table) -> Option<Error> {
     let domains = document.get("domain").and_then(toml::Value::as_table)?;
     for (name, value) in domains {

@@ -114,7 +114,7 @@ enum DialectChoice {
 }
 
 impl ConnectionArgs {
-    /// The profile of a domain, and nothing else.
+    /// The profile of a domain, without options.
     pub(super) fn profile(domain: &str) -> Self {
         Self {
             domain: Some(domain.to_owned()),
@@ -122,18 +122,18 @@ impl ConnectionArgs {
         }
     }
 
-    /// The same, for this domain when none is named.
+    /// The same, with this domain if none is given.
     pub(super) fn or_domain(mut self, domain: &str) -> Self {
         self.domain.get_or_insert_with(|| domain.to_owned());
         self
     }
 
-    /// Whether a domain is meant at all, for commands that can do without.
+    /// Whether a domain is given at all, for commands that can do without one.
     pub(super) fn names_a_domain(&self) -> bool {
         self.domain.is_some() || self.server.is_some()
     }
 
-    /// How long one call may take, when it was said.
+    /// The timeout of one call, if given.
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.timeout.map(Duration::from_secs)
     }
@@ -143,7 +143,7 @@ impl ConnectionArgs {
         DomainSession::connect(&self.settings().await?).await
     }
 
-    /// The settings: options first, then the profile, then what DNS says.
+    /// The settings: from the options, then the profile, then DNS.
     async fn settings(&self) -> Result<SessionSettings> {
         let config = Config::load()?;
         let domain = match (&self.domain, config.domain.keys().next()) {
@@ -162,7 +162,7 @@ impl ConnectionArgs {
         let domain: DomainName = domain
             .parse()
             .map_err(|cause| Error::new(ErrorKind::Usage, "--domain").with_source(cause))?;
-        // The address of a profile is the address of its server, and of no other.
+        // The address in a profile belongs to the server in it.
         let profile_address = match (&self.server, &profile.server) {
             (Some(asked), Some(known)) if !asked.eq_ignore_ascii_case(known) => None,
             _ => profile.address,

@@ -44,6 +44,10 @@ pub(super) struct CopyArgs {
     #[arg(long)]
     allow_cpassword: bool,
 
+    /// With --preserve-acl, grant the permissions of the source also to accounts that do not administer the domain
+    #[arg(long)]
+    accept_permissions: bool,
+
     #[command(flatten)]
     writing: WritingArgs,
 }
@@ -64,5 +68,9 @@ pub(super) async fn run(args: CopyArgs, ui: &Ui) -> Result<u8> {
     let object = from.directory().find_gpo(&args.gpo).await?;
     let control = ui.control();
     let plan = plan(&from, &object, &to, &options, &control).await?;
-    finish(to, &plan, &args.writing, &control, ui).await
+    let writing = WritingArgs {
+        accept_permissions: args.accept_permissions,
+        ..args.writing
+    };
+    finish(to, &plan, &writing, &control, ui).await
 }

@@ -42,10 +42,10 @@ pub(super) struct DiffArgs {
 pub(super) async fn run(args: DiffArgs, ui: &Ui) -> Result<u8> {
     let other = args.with_domain.as_deref().map(ConnectionArgs::profile);
     let old = match args.backup_dir.as_deref() {
-        Some(folder) => stored(&args.old, Some(folder))?,
-        None => side(&args.old, &args.connection).await?,
+        Some(folder) => stored(&args.old, Some(folder), ui)?,
+        None => side(&args.old, &args.connection, ui).await?,
     };
-    let new = side(&args.new, other.as_ref().unwrap_or(&args.connection)).await?;
+    let new = side(&args.new, other.as_ref().unwrap_or(&args.connection), ui).await?;
     let found = diff(&old, &new);
     if ui.is_json() {
         let side = |gpo: &GpoSnapshot| {
@@ -82,9 +82,9 @@ pub(super) async fn run(args: DiffArgs, ui: &Ui) -> Result<u8> {
 }
 
 /// A backup's folder or a live GPO.
-async fn side(spec: &str, connection: &ConnectionArgs) -> Result<GpoSnapshot> {
+async fn side(spec: &str, connection: &ConnectionArgs, ui: &Ui) -> Result<GpoSnapshot> {
     if Path::new(spec).is_dir() {
-        return stored(spec, None);
+        return stored(spec, None, ui);
     }
     let session = connection.connect().await?;
     let object = session.directory().find_gpo(spec).await?;
@@ -92,9 +92,13 @@ async fn side(spec: &str, connection: &ConnectionArgs) -> Result<GpoSnapshot> {
     Ok(live.snapshot)
 }
 
-fn stored(spec: &str, folder: Option<&Path>) -> Result<GpoSnapshot> {
+fn stored(spec: &str, folder: Option<&Path>, ui: &Ui) -> Result<GpoSnapshot> {
     let path = crate::backup::resolve(spec, folder)?;
-    Ok(crate::backup::read(&path)?.snapshot)
+    let backup = crate::backup::read(&path)?;
+    for message in backup.damage_warnings() {
+        ui.message(&message);
+    }
+    Ok(backup.snapshot)
 }
 
 fn show(ui: &Ui, difference: &Difference) {

@@ -60,11 +60,7 @@ fn refined(command: Command, parent: &str) -> Command {
     let command = command.mut_args(|argument| {
         let hidden =
             argument.get_help_heading() == Some(CONNECTION) && argument.get_id() != "domain";
-        if hidden {
-            argument.hide(true)
-        } else {
-            argument
-        }
+        super::complete::with_candidates(argument.hide(hidden))
     });
     let command = match (command.has_subcommands(), command.get_after_help()) {
         (false, Some(examples)) => {
@@ -121,10 +117,14 @@ pub(super) fn topics() -> Vec<Command> {
             .after_help(TABLES_TEXT),
     ]
     .map(|topic| {
+        let template = match topic.get_opts().next() {
+            Some(_) => "{about-with-newline}\n{all-args}{after-help}",
+            None => "{about}{after-help}",
+        };
         topic
             .max_term_width(super::WIDTH)
             .disable_help_flag(true)
-            .help_template("{about-with-newline}\n{all-args}{after-help}")
+            .help_template(template)
     })
     .into()
 }
@@ -292,6 +292,10 @@ mod tests {
     fn own_options_come_first_and_connection_options_are_one_group() {
         for (path, mut shown) in all() {
             let help = shown.render_long_help().to_string();
+            let usage = help.lines().filter(|line| line.contains("sage: gpoctl"));
+            for line in usage {
+                assert!(line.chars().count() <= 80, "{path}: {line}");
+            }
             let at = |heading: &str| help.find(&format!("{heading}:\n"));
             if let (Some(connection), Some(global)) = (at(CONNECTION), at(GLOBAL)) {
                 assert!(connection < global, "{path}");

@@ -7,6 +7,7 @@ use super::mapping::MappingArgs;
 use super::ui::Ui;
 use super::writing::{BackupArg, WritingArgs, finish};
 use crate::error::{ErrorKind, Result};
+use crate::operations::damaged::refuse_damaged;
 use crate::operations::import::{ImportOptions, ImportTarget, plan};
 
 /// Replace the settings of a GPO with those of a backup, in any domain
@@ -41,6 +42,10 @@ pub(super) struct ImportArgs {
     #[arg(long)]
     allow_partial: bool,
 
+    /// Use a backup whose files have changed since gpoctl wrote it; each of them is named in the plan
+    #[arg(long)]
+    accept_damaged: bool,
+
     /// Link the WMI filter in the target domain that has the same name as the one in the backup; exactly one must exist
     #[arg(long)]
     relink_wmi_filter: bool,
@@ -55,11 +60,13 @@ pub(super) struct ImportArgs {
 pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
     // Problems on the local disk are reported before anything connects.
     let stored = args.backup.read().await?;
+    refuse_damaged(&stored, args.accept_damaged)?;
     let options = ImportOptions {
         table: args.mapping.table()?,
         mapping: args.mapping.options(),
         allow_cpassword: args.allow_cpassword,
         allow_partial: args.allow_partial,
+        accept_damaged: args.accept_damaged,
         relink_wmi_filter: args.relink_wmi_filter,
     };
     let session = args.connection.connect().await?;

@@ -23,6 +23,7 @@ pub(super) async fn run(args: ListArgs, ui: &Ui) -> Result<u8> {
     let session = args.connection.connect().await?;
     let mut gpos = session.directory().gpos().await?;
     gpos.sort_by_key(|gpo| gpo.display_name.to_lowercase());
+    super::complete::remember(&session.info().dns_domain, &gpos);
     if ui.is_json() {
         let list: Vec<serde_json::Value> = gpos.iter().map(summary).collect();
         ui.json(&serde_json::json!({
@@ -71,8 +72,8 @@ pub(super) async fn run(args: ListArgs, ui: &Ui) -> Result<u8> {
 /// On a terminal of fewer columns than this, whole GUIDs would leave no room for the names.
 const WIDE: u16 = 112;
 
-/// How many characters of the bare GUIDs tell all of them apart: at least the first group, because a shorter prefix soon names
-/// a second GPO.
+/// How many characters of the bare GUIDs make all of them unique: at least the first group, because a shorter prefix may soon
+/// match a second GPO.
 fn unique_digits(guids: &[Guid]) -> usize {
     let mut bare: Vec<String> = guids.iter().map(|guid| guid.bare()).collect();
     bare.sort();
@@ -88,7 +89,7 @@ fn unique_digits(guids: &[Guid]) -> usize {
     shared.max().map_or(8, |shared| shared + 1).max(8)
 }
 
-/// The fields every listing of GPOs has.
+/// The fields of a GPO in every JSON list.
 pub(super) fn summary(gpo: &GpoObject) -> serde_json::Value {
     let version = gpo.version.unwrap_or_default();
     serde_json::json!({
@@ -108,15 +109,15 @@ pub(super) fn summary(gpo: &GpoObject) -> serde_json::Value {
     })
 }
 
-/// A time of the directory, as the times of backups are shown.
+/// A time of the directory, written like the times of backups.
 pub(super) fn shown_time(time: &str) -> String {
     generalized_time(time).unwrap_or_else(|| time.to_owned())
 }
 
-/// GPMC's GPO status, by which halves are enabled.
+/// The GPO status as in GPMC.
 pub(super) fn status_word(flags: Option<u32>) -> &'static str {
     match flags.map(|flags| flags & 3) {
-        None => "not set",
+        None => "no flags",
         Some(0) => "enabled",
         Some(1) => "user off",
         Some(2) => "computer off",

@@ -78,7 +78,7 @@ fn write(dir: &Path, page: &Page) -> std::io::Result<()> {
     if page.section != 1 && !dir.exists() {
         std::fs::create_dir(dir)?;
     }
-    Folder::open(dir)?.replace(page.file_name(), page.text.as_bytes(), SHARED_FILE)
+    Folder::open_to_write(dir)?.replace(page.file_name(), page.text.as_bytes(), SHARED_FILE)
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ fn subject(operation: &StoredOperation) -> String {
     }
 }
 
-/// The fields every listing of operations has.
+/// The fields of an operation in every JSON list.
 fn summary(operation: &StoredOperation) -> serde_json::Value {
     serde_json::json!({
         "id": operation.id,
@@ -213,7 +213,12 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
     let control = ui.control();
     let (status, by) = match plan(&session, &operation, &control).await? {
         Undoing::Plan(plan) => {
-            let status = finish(session, &plan, &args.writing, &control, ui).await?;
+            // The permissions that come back are those this operation found.
+            let writing = WritingArgs {
+                accept_permissions: true,
+                ..args.writing.clone()
+            };
+            let status = finish(session, &plan, &writing, &control, ui).await?;
             (status, plan.operation_id)
         }
         Undoing::Changes(list) => {
@@ -227,7 +232,7 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
                     ui.line(&format!("  {part}"));
                 }
             }
-            args.writing.save(|| {
+            args.writing.save(ui, || {
                 Err(Error::new(
                     ErrorKind::Usage,
                     "an interrupted operation is rolled back directly, so there is no plan to save",
@@ -291,7 +296,7 @@ async fn run_cleanup(args: CleanupArgs, ui: &Ui) -> Result<u8> {
     show_result(&result, "cleaned up", ui)
 }
 
-/// The domain is that of the operation, unless another is named.
+/// The connection of the operation's domain, unless another is given.
 fn connection(connection: ConnectionArgs, operation: &StoredOperation) -> ConnectionArgs {
     match &operation.domain {
         Some(domain) => connection.or_domain(domain.as_str()),

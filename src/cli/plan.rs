@@ -1,19 +1,24 @@
-//! How a plan is shown: as a person reads a diff.
+//! How a plan is shown: like a diff.
 
+use super::permissions::{self, Names};
 use super::report::show_risks;
 use super::ui::{Colour, Ui, counted};
 use crate::migration::report::{MappedReference, Outcome};
 use crate::model::client_extension;
+use crate::model::dn::Dn;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::{GpLink, LinkList};
-use crate::model::grant::{SecuredObject, grants};
 use crate::model::reference::Place;
-use crate::model::sddl::from_sddl;
-use crate::model::well_known;
 use crate::operations::plan::{Change, Plan, Step, Verb};
+use crate::operations::risks::Risk;
 
-/// The whole of a plan.
+/// A whole plan, with SIDs where no names were looked up.
 pub(super) fn show(ui: &Ui, plan: &Plan) {
+    show_with(ui, plan, &Names::new());
+}
+
+/// The whole of a plan, with the names of accounts.
+pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
     let from = plan
         .source
         .as_ref()
@@ -31,6 +36,7 @@ pub(super) fn show(ui: &Ui, plan: &Plan) {
     for step in &plan.steps {
         show_step(ui, step);
     }
+    permissions::show(ui, plan, names);
     if !plan.entries.is_empty() {
         show_entries(ui, plan);
     }
@@ -49,9 +55,17 @@ pub(super) fn show(ui: &Ui, plan: &Plan) {
             show_mapped(ui, mapped);
         }
     }
-    // A plan without files, as to delete a GPO, lets nothing in.
+    // A plan without files, such as a deletion, adds no settings.
     if !plan.entries.is_empty() || !plan.risks.is_empty() {
-        show_risks(ui, &plan.risks);
+        let risks: Vec<Risk> = plan
+            .risks
+            .iter()
+            .map(|risk| Risk {
+                text: permissions::with_names(&risk.text, names),
+                ..risk.clone()
+            })
+            .collect();
+        show_risks(ui, &risks);
     }
     if !plan.messages.is_empty() {
         ui.line("");
@@ -116,10 +130,10 @@ fn show_mapped(ui: &Ui, mapped: &MappedReference) {
     };
     let place = within_file(&reference.place);
     match &mapped.outcome {
-        Outcome::Kept => ui.line(&format!("    {place}{what} stays{row}")),
+        Outcome::Kept => ui.line(&format!("    {place}{what}: unchanged{row}")),
         Outcome::OutOfScope => ui.coloured(
             Colour::Dim,
-            &format!("    {place}{what} stays, outside the scope"),
+            &format!("    {place}{what}: unchanged, outside the scope"),
         ),
         Outcome::Replaced { by, sid } => {
             let new = match sid {
@@ -147,7 +161,7 @@ fn within_file(place: &Place) -> String {
     }
 }
 
-/// What goes and what comes, a line each. Where nothing of it can be told apart, the two texts are shown.
+/// What is removed and what is added, a line each. Where no line differs, the two texts are shown.
 fn show_difference(ui: &Ui, what: &str, old: &[String], new: &[String], texts: (&str, &str)) {
     let gone: Vec<_> = old.iter().filter(|line| !new.contains(line)).collect();
     let come: Vec<_> = new.iter().filter(|line| !old.contains(line)).collect();
@@ -180,30 +194,6 @@ fn extension_lines(list: &ExtensionList) -> Vec<String> {
         .collect()
 }
 
-/// The permissions of a descriptor in SDDL.
-fn permission_lines(sddl: &str) -> Vec<String> {
-    let dacl = from_sddl(sddl, None).ok().and_then(|found| found.dacl);
-    let aces = dacl.map(|dacl| dacl.aces).unwrap_or_default();
-    grants(&aces, SecuredObject::Gpo)
-        .iter()
-        .map(|grant| {
-            let name = well_known::name_of(grant.sid).map(|name| format!(" ({name})"));
-            let denied = if grant.denied { "deny " } else { "" };
-            let rights = grant.levels(SecuredObject::Gpo).join(", ");
-            let below = if grant.below_only() {
-                ", below it only"
-            } else {
-                ""
-            };
-            format!(
-                "{}{}: {denied}{rights}{below}",
-                grant.sid,
-                name.unwrap_or_default()
-            )
-        })
-        .collect()
-}
-
 /// The links of a `gPLink`.
 fn link_lines(value: &str) -> Vec<String> {
     let line = |link: &GpLink| {
@@ -212,6 +202,11 @@ fn link_lines(value: &str) -> Vec<String> {
         format!("{}{enforced}{disabled}", link.dn)
     };
     LinkList::parse(value).links().map(line).collect()
+}
+
+/// A domain, OU or site as `corp.example/Staff`; a text that is not a DN as it is.
+fn container(dn: &str) -> String {
+    Dn::parse(dn).map_or_else(|_| dn.to_owned(), |dn| dn.canonical_name())
 }
 
 fn show_step(ui: &Ui, step: &Step) {
@@ -229,16 +224,17 @@ fn show_step(ui: &Ui, step: &Step) {
         Step::CreateGpo { guid, display_name } => {
             ui.coloured(Colour::Green, &format!("+ GPO \"{display_name}\" {guid}"));
         }
-        Step::SetSecurityDescriptor { from, to, .. } => {
-            let from = from.as_deref().unwrap_or_default();
-            let (old, new) = (permission_lines(from), permission_lines(to));
-            show_difference(ui, "permission", &old, &new, (from, to));
-        }
         Step::SetLinks { som, from, to } => {
             let from = from.as_deref().unwrap_or_default();
             let to = to.as_deref().unwrap_or_default();
             let (old, new) = (link_lines(from), link_lines(to));
-            show_difference(ui, &format!("link of {som}"), &old, &new, (from, to));
+            show_difference(
+                ui,
+                &format!("link of {}", container(som)),
+                &old,
+                &new,
+                (from, to),
+            );
         }
         Step::DeleteGpo {
             guid, display_name, ..
@@ -311,8 +307,11 @@ fn show_step(ui: &Ui, step: &Step) {
                 show_difference(ui, what, &old, &new, (from.as_str(), to.as_str()));
             }
         }
-        // Shown as the list of files, and as the version.
-        Step::StageFiles { .. } | Step::SwitchEntry { .. } | Step::WriteGptIni { .. } => {}
+        // Shown as the permissions, as the list of files, and as the version.
+        Step::SetSecurityDescriptor { .. }
+        | Step::StageFiles { .. }
+        | Step::SwitchEntry { .. }
+        | Step::WriteGptIni { .. } => {}
     }
 }
 

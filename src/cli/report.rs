@@ -1,4 +1,4 @@
-//! What several commands show alike: files, references, permissions, risks.
+//! What several commands show in the same way: files, references, permissions, risks.
 
 use super::ui::Ui;
 use crate::migration::references;
@@ -14,8 +14,8 @@ use crate::model::well_known;
 use crate::operations::plan::sha256;
 use crate::operations::risks::Risk;
 
-/// Why a file of no known format is not read.
-const OPAQUE: &str = "no format that is read, such as a script or an installer";
+/// The format of a file of no known format, such as a script or an installer.
+const OPAQUE: &str = "other file (copied unchanged)";
 
 /// The files of a tree with size, hash and format, for JSON.
 pub(super) fn files_json(tree: &GptTree) -> Vec<serde_json::Value> {
@@ -48,9 +48,9 @@ pub(super) fn show_files(ui: &Ui, tree: &GptTree) {
         .files()
         .map(|(path, content)| {
             let format = match references::check_format(path, content) {
-                None => format!("carried verbatim: {OPAQUE}"),
+                None => OPAQUE.to_owned(),
                 Some(Ok(name)) => name.to_owned(),
-                Some(Err(reason)) => format!("carried verbatim: {reason}"),
+                Some(Err(reason)) => format!("not readable (copied unchanged): {reason}"),
             };
             vec![path.to_string(), content.len().to_string(), format]
         })
@@ -66,7 +66,7 @@ pub(super) fn shown_filter(filter: Option<&WmiFilterLink>) -> String {
     })
 }
 
-/// The client-side extensions that act on a GPO, a line each.
+/// The client-side extensions of a GPO, a line each.
 pub(super) fn show_extensions(ui: &Ui, snapshot: &GpoSnapshot) {
     ui.heading("Client-side extensions");
     let mut rows = Vec::new();
@@ -76,7 +76,8 @@ pub(super) fn show_extensions(ui: &Ui, snapshot: &GpoSnapshot) {
     ] {
         match list.blocks() {
             Ok(blocks) => rows.extend(blocks.into_iter().map(|(extension, _)| {
-                let name = client_extension::name_of(extension).unwrap_or("(not of Windows)");
+                let name =
+                    client_extension::name_of(extension).unwrap_or("(not a Windows extension)");
                 vec![half.to_owned(), name.to_owned(), extension.to_string()]
             })),
             Err(error) => rows.push(vec![half.to_owned(), error.to_string(), String::new()]),
@@ -85,10 +86,10 @@ pub(super) fn show_extensions(ui: &Ui, snapshot: &GpoSnapshot) {
     if rows.is_empty() {
         return ui.line("none");
     }
-    ui.table(&["HALF", "EXTENSION", "GUID"], rows);
+    ui.table(&["CONFIGURATION", "EXTENSION", "GUID"], rows);
 }
 
-/// Who has which permission on a GPO, as GPMC's page Delegation; `None` when the descriptor cannot be read.
+/// The permissions on a GPO, as on GPMC's Delegation tab; `None` when the descriptor cannot be read.
 fn permissions(snapshot: &GpoSnapshot) -> Option<Vec<Permission>> {
     let descriptor = SecurityDescriptor::parse(&snapshot.security_descriptor).ok()?;
     let dacl = descriptor.dacl?;
@@ -113,12 +114,12 @@ struct Permission {
     sid: Sid,
     name: Option<String>,
     denied: bool,
-    /// Whether it is for what is below the GPO alone.
+    /// Whether it applies to child objects only.
     below_only: bool,
     rights: Vec<&'static str>,
 }
 
-/// The name of a SID, as far as the snapshot tells it.
+/// The name of a SID, as far as the snapshot contains it.
 fn name_of(snapshot: &GpoSnapshot, sid: &Sid) -> Option<String> {
     let mut known = snapshot.principals.iter().map(|entry| &entry.principal);
     known
@@ -138,14 +139,14 @@ pub(super) fn permissions_json(snapshot: &GpoSnapshot) -> Vec<serde_json::Value>
 pub(super) fn show_permissions(ui: &Ui, snapshot: &GpoSnapshot) {
     ui.heading("Permissions");
     let Some(all) = permissions(snapshot) else {
-        return ui.line("not known: there is no security descriptor that can be read");
+        return ui.line("unknown: the security descriptor cannot be read");
     };
     let rows = all
         .into_iter()
         .map(|entry| {
             let sid = entry.sid.to_string();
             let below = if entry.below_only {
-                ", below it only"
+                " (child objects only)"
             } else {
                 ""
             };

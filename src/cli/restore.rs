@@ -6,6 +6,7 @@ use super::connection::ConnectionArgs;
 use super::ui::Ui;
 use super::writing::{BackupArg, WritingArgs, finish};
 use crate::error::Result;
+use crate::operations::damaged::refuse_damaged;
 use crate::operations::restore::{RestoreOptions, plan};
 
 /// Restore a GPO from a backup, in the domain it was saved from
@@ -28,6 +29,14 @@ pub(super) struct RestoreArgs {
     #[arg(long)]
     allow_partial: bool,
 
+    /// Use a backup whose files have changed since gpoctl wrote it; each of them is named in the plan
+    #[arg(long)]
+    accept_damaged: bool,
+
+    /// Grant the permissions of the backup also to accounts that do not administer the domain
+    #[arg(long)]
+    accept_permissions: bool,
+
     #[command(flatten)]
     writing: WritingArgs,
 
@@ -37,12 +46,18 @@ pub(super) struct RestoreArgs {
 
 pub(super) async fn run(args: RestoreArgs, ui: &Ui) -> Result<u8> {
     let stored = args.backup.read().await?;
+    refuse_damaged(&stored, args.accept_damaged)?;
     let session = args.connection.connect().await?;
     let options = RestoreOptions {
         with_links: args.with_links,
         allow_partial: args.allow_partial,
+        accept_damaged: args.accept_damaged,
     };
     let control = ui.control();
     let plan = plan(&session, &stored, &options, &control).await?;
-    finish(session, &plan, &args.writing, &control, ui).await
+    let writing = WritingArgs {
+        accept_permissions: args.accept_permissions,
+        ..args.writing
+    };
+    finish(session, &plan, &writing, &control, ui).await
 }

@@ -132,7 +132,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
             (false, true) => " (enforced)",
             (false, false) => "",
         };
-        ui.line(&format!("{}{state}", link.som.dn));
+        ui.line(&format!("{}{state}", link.som.dn.canonical_name()));
     }
     report::show_files(ui, &live.snapshot.tree);
     report::show_references(ui, &references);

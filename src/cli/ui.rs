@@ -1,4 +1,5 @@
-//! The only module that prints. Standard output is data, standard error is talk; colours and progress only on a terminal.
+//! The only module that prints. Data goes to standard output, everything else to standard error; colours and progress are shown
+//! only on a terminal.
 
 #![expect(clippy::print_stderr, reason = "this is the one module that prints")]
 
@@ -18,7 +19,7 @@ use crate::message::{Severity, StatusMessage};
 use crate::operations::progress::{Cancellation, Control, Phase};
 use clean::Clean;
 
-/// How to talk to the caller.
+/// How to write to the caller.
 #[derive(Debug)]
 pub(super) struct Ui {
     json: bool,
@@ -27,7 +28,7 @@ pub(super) struct Ui {
     colour_out: bool,
     colour_err: bool,
     terminal_out: bool,
-    /// The hint that was printed last: a run of findings with one way out has it once.
+    /// The hint that was printed last: consecutive findings with the same hint show it once.
     last_hint: Mutex<Option<String>>,
 }
 
@@ -181,7 +182,7 @@ impl Ui {
         Ok(())
     }
 
-    /// Talk that is no data: what was done, what comes next.
+    /// Text that is not data: what was done, what comes next.
     pub(super) fn say(&self, text: &str) {
         if !self.quiet {
             eprintln!("{}", Clean::new(text));
@@ -259,18 +260,18 @@ impl Ui {
         }
     }
 
-    /// Asks on the terminal; `None` when there is nobody to ask.
+    /// Asks on the terminal; `None` without a terminal.
     pub(super) fn ask(&self, question: &str) -> Option<bool> {
         put_question(question).then(answer)?
     }
 
-    /// As [`Self::ask`], for an operation that listens to Ctrl-C already, and hears it while nobody has answered: that is a no.
+    /// As [`Self::ask`], for an operation that handles Ctrl-C already; pressing it while the question is open answers no.
     pub(super) async fn ask_or_stop(&self, question: &str, control: &Control) -> Option<bool> {
         if !put_question(question) {
             return None;
         }
         let (sender, answered) = tokio::sync::oneshot::channel();
-        // Not one of the runtime's threads: those are waited for at the end, and this one may wait for ever.
+        // Not one of the runtime's threads: the runtime waits for those at the end, and this one may wait for ever.
         std::thread::spawn(move || sender.send(answer()));
         tokio::select! {
             answer = answered => answer.ok().flatten(),
@@ -282,8 +283,8 @@ impl Ui {
     pub(super) fn control(&self) -> Control {
         let cancellation = Cancellation::new();
         let talk = !self.quiet;
-        // A session that ends and a service that is stopped are asked to be as careful as somebody at the keyboard. Registered
-        // here and not in the task: an interrupt must not find the door still open.
+        // The end of a session and the stop of a service are handled like Ctrl-C. Registered here and not in the task, so that an
+        // interrupt that comes before the task runs is not lost.
         for kind in [
             SignalKind::interrupt(),
             SignalKind::terminate(),
@@ -402,17 +403,17 @@ pub(super) fn prompt(text: &str) -> String {
     Clean::new(text).to_string()
 }
 
-/// Puts a question to the terminal; `false` when there is nobody to ask.
+/// Writes a question to the terminal; `false` without a terminal.
 fn put_question(question: &str) -> bool {
-    let somebody = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if somebody {
+    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if terminal {
         eprint!("{} [y/N] ", Clean::new(question));
         let _ = std::io::stderr().flush();
     }
-    somebody
+    terminal
 }
 
-/// Waits for what somebody at the terminal answers; `None` when it cannot be read.
+/// Waits for the answer on the terminal; `None` when it cannot be read.
 fn answer() -> Option<bool> {
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).ok()?;

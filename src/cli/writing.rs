@@ -1,14 +1,16 @@
-//! What every command that writes to a domain has: dry run, saved plan, question, apply.
+//! What every command that writes to a domain has in common: dry run, saved plan, question, apply.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::permissions::{self, Names};
 use super::ui::Ui;
 use crate::backup::StoredBackup;
 use crate::backup::folder::{Folder, PRIVATE_FILE};
 use crate::error::{Error, ErrorKind, Result};
-use crate::operations::plan::Plan;
+use crate::operations::permissions::changes;
+use crate::operations::plan::{Plan, sha256};
 use crate::operations::progress::Control;
 use crate::session::DomainSession;
 
@@ -17,19 +19,24 @@ use crate::session::DomainSession;
 pub(super) struct WritingArgs {
     /// Show the plan and change nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 
     /// Save the plan to FILE and change nothing; gpoctl apply FILE applies it
     #[arg(long, value_name = "FILE")]
-    plan_out: Option<PathBuf>,
+    pub(super) plan_out: Option<PathBuf>,
 
     /// Apply the plan without asking
     #[arg(short, long)]
     pub(super) yes: bool,
+
+    /// Whether rights for accounts outside the administrators are granted without asking; an option of the commands that
+    /// restore permissions.
+    #[arg(skip)]
+    pub(super) accept_permissions: bool,
 }
 
 impl WritingArgs {
-    /// Whether the plan is shown or saved, and nothing else.
+    /// Whether the plan is only shown or saved.
     pub(super) fn only_shows(&self) -> bool {
         self.dry_run || self.plan_out.is_some()
     }
@@ -39,15 +46,21 @@ impl WritingArgs {
         self.plan_out.as_deref()
     }
 
-    /// Saves the plan, if that is wanted.
-    pub(super) fn save(&self, json: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
-        match &self.plan_out {
-            Some(file) => save_plan(&json()?, file),
-            None => Ok(()),
-        }
+    /// Saves the plan if --plan-out is given, with its SHA-256 beside it.
+    pub(super) fn save(&self, ui: &Ui, json: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
+        let Some(file) = &self.plan_out else {
+            return Ok(());
+        };
+        let json = json()?;
+        save_new(&json, file)?;
+        let hash = sha256(&json);
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        save_new(format!("{hash}  {name}\n").as_bytes(), &hash_file(file))?;
+        ui.say(&format!("SHA-256 of the plan, for apply --expect: {hash}"));
+        Ok(())
     }
 
-    /// What is said at the end when the plan was only shown or saved.
+    /// The last message when the plan was only shown or saved.
     pub(super) fn nothing_changed(&self) -> String {
         match &self.plan_out {
             Some(file) => format!(
@@ -106,7 +119,7 @@ pub(super) async fn read_backup(spec: String, folder: Option<PathBuf>) -> Result
     .map_err(|cause| Error::new(ErrorKind::Internal, "cannot read the backup").with_source(cause))?
 }
 
-/// Shows a plan, and does with it what the options say: save, stop, ask, apply.
+/// Shows a plan, and then saves it, stops, or asks and applies it, as the options require.
 pub(super) async fn finish(
     session: DomainSession,
     plan: &Plan,
@@ -115,21 +128,25 @@ pub(super) async fn finish(
     ui: &Ui,
 ) -> Result<u8> {
     if writing.only_shows() {
-        writing.save(|| plan.to_json())?;
-        return show_only(plan, writing, ui);
+        writing.save(ui, || plan.to_json())?;
+        let names = permissions::names(&session, plan).await;
+        return show_only(plan, &names, writing, ui);
     }
+    let names = permissions::names(&session, plan).await;
     if !ui.is_json() {
-        super::plan::show(ui, plan);
+        super::plan::show_with(ui, plan, &names);
         for message in &plan.messages {
             ui.message(message);
         }
     }
+    let accepted = writing.accept_permissions;
+    permissions::confirm(&session, plan, &names, accepted, ui, control).await?;
     let question = super::plan::question(plan);
     writing.confirm(&question, ui, control).await?;
     super::apply::execute(session, plan, control, ui).await
 }
 
-fn show_only(plan: &Plan, writing: &WritingArgs, ui: &Ui) -> Result<u8> {
+fn show_only(plan: &Plan, names: &Names, writing: &WritingArgs, ui: &Ui) -> Result<u8> {
     if ui.is_json() {
         ui.json(&serde_json::json!({
             "format_version": 1,
@@ -139,12 +156,17 @@ fn show_only(plan: &Plan, writing: &WritingArgs, ui: &Ui) -> Result<u8> {
             "plan_file": writing.plan_file(),
             "gpo": plan.target,
             "messages": plan.messages,
-            "plan": { "steps": plan.steps, "entries": plan.entries, "risks": plan.risks },
+            "plan": {
+                "steps": plan.steps,
+                "entries": plan.entries,
+                "risks": plan.risks,
+                "permissions": changes(plan),
+            },
             "mapping": plan.mapping,
         }))?;
         return Ok(0);
     }
-    super::plan::show(ui, plan);
+    super::plan::show_with(ui, plan, names);
     for message in &plan.messages {
         ui.message(message);
     }
@@ -162,8 +184,15 @@ fn shell_word(text: &str) -> String {
     }
 }
 
-/// A plan may hold what a policy holds, so only its owner may read the file.
-fn save_plan(json: &[u8], file: &Path) -> Result<()> {
+/// The file with the SHA-256 of a plan, which sha256sum checks.
+fn hash_file(plan: &Path) -> PathBuf {
+    let mut name = plan.as_os_str().to_owned();
+    name.push(".sha256");
+    name.into()
+}
+
+/// A plan can contain secrets of a policy, so only its owner may read the file.
+fn save_new(bytes: &[u8], file: &Path) -> Result<()> {
     let failed = |cause: std::io::Error| {
         Error::new(
             ErrorKind::Internal,
@@ -173,7 +202,7 @@ fn save_plan(json: &[u8], file: &Path) -> Result<()> {
     };
     Folder::of_file(file)
         .and_then(|(folder, name)| {
-            folder.write_synced(name, json, PRIVATE_FILE)?;
+            folder.write_synced(name, bytes, PRIVATE_FILE)?;
             folder.sync()
         })
         .map_err(failed)

@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_paths_and_replaces_them_alone() {
+    fn replaces_only_the_paths() {
         for padded in [false, true] {
             let bytes = script(b"\x06\x00\\\\s\\a\\", padded);
             let read = AdvertiseScript::parse(&bytes).unwrap();
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_with_the_record_and_the_byte() {
+    fn errors_contain_the_record_and_the_byte() {
         let good = script(b"\x06\x00\\\\s\\a\\", false);
         let say = |bytes: Vec<u8>| {
             let error = AdvertiseScript::parse(&bytes.into()).unwrap_err();
@@ -422,7 +422,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keeps_what_it_accepts_and_never_panics(
+        fn round_trips_accepted_files_and_never_panics(
             noise in prop::collection::vec(any::<u8>(), 0..60),
             text in "[a\\\\\u{e4}\u{1f600}]{0,20}",
             at in 0_usize..120,

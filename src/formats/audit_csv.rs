@@ -13,7 +13,7 @@ pub struct AuditCsv {
 }
 
 /// The most fields of a line; Windows writes seven.
-pub const MAX_FIELDS: usize = 256;
+pub const MAX_FIELDS: usize = 20_000;
 
 /// A field of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_with_the_line() {
+    fn errors_contain_the_line() {
         let say = |rest: &str| {
             let text = format!("{HEAD}{rest}");
             AuditCsv::parse(text.as_bytes()).unwrap_err().to_string()
@@ -187,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keeps_what_it_accepts(text in "([a,\"\r\n\u{e4}]|,,|\"\"){0,40}", value in "[a,\"\u{e4}]{0,9}") {
+        fn round_trips_accepted_files(text in "([a,\"\r\n\u{e4}]|,,|\"\"){0,40}", value in "[a,\"\u{e4}]{0,9}") {
             if let Ok(file) = AuditCsv::parse(text.as_bytes()) {
                 prop_assert_eq!(file.to_bytes().unwrap(), text.as_bytes());
             }

@@ -117,7 +117,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn comes_back_from_its_written_form() {
+    fn round_trips_through_the_form_of_gpmc() {
         let mut inst = example();
         for si_present in [false, true] {
             inst.si_present = si_present;
@@ -134,7 +134,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn gives_back_other_bytes_until_it_is_changed() {
+    fn keeps_original_bytes_until_changed() {
         let bytes = format!("<BackupInst xmlns='{NAMESPACE}'>\n <ID>x</ID>\n</BackupInst>");
         let mut read = parse(bytes.as_bytes()).unwrap();
         assert_eq!(read.to_bytes(), bytes.as_bytes());

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn markers_are_fine() {
+    fn marker_files_are_accepted() {
         for marker in [&b""[..], b"\xFF\xFE\r\0\n\0 \0 \0 \0 \0 \0\r\0\n\0"] {
             let file = Fdeploy::parse(marker).unwrap();
             assert_eq!(file.redirections().count(), 0);
@@ -199,14 +199,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_lines_come_back(text in "([\\[\\]{}_=;a \n]|S-1-1-0|Folder_Redirection){0,40}") {
+        fn arbitrary_lines_round_trip(text in "([\\[\\]{}_=;a \n]|S-1-1-0|Folder_Redirection){0,40}") {
             let file = Fdeploy::parse(text.as_bytes()).unwrap();
             file.redirections().count();
             prop_assert_eq!(file.to_bytes().unwrap(), text.as_bytes());
         }
 
         #[test]
-        fn arbitrary_bytes_come_back(bytes: Vec<u8>) {
+        fn arbitrary_bytes_round_trip(bytes: Vec<u8>) {
             if let Ok(file) = Fdeploy::parse(&bytes) {
                 prop_assert_eq!(file.to_bytes().unwrap(), bytes);
             }

@@ -44,7 +44,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keeps_what_it_accepts(bytes: Vec<u8>) {
+        fn round_trips_accepted_files(bytes: Vec<u8>) {
             if let Ok(comment) = GpoComment::parse(&bytes) {
                 prop_assert_eq!(comment.to_bytes(), bytes);
             }

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_the_snapshot_knows() {
+    fn reports_the_content_of_the_snapshot() {
         let bytes = write(
             &snapshot(),
             &BackupContext::default(),

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_is_not_wrong() {
+    fn a_missing_version_is_not_an_error() {
         assert_eq!(read_version(b"[Other]\r\nVersion=1\r\n"), Ok(None));
         assert_eq!(read_version(b"[General]\r\nVersion=3 ;x"), {
             Ok(Some(GpoVersion::from_combined(3)))

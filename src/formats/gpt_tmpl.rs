@@ -259,7 +259,7 @@ mod tests {
         }
 
         #[test]
-        fn arbitrary_bytes_come_back(bytes: Vec<u8>) {
+        fn arbitrary_bytes_round_trip(bytes: Vec<u8>) {
             if let Ok(file) = GptTmpl::parse(&bytes) {
                 prop_assert_eq!(file.to_bytes().unwrap(), bytes);
             }

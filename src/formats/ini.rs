@@ -407,7 +407,7 @@ mod tests {
         displayName=\x90V\x82\xB5\x5B\r\n[general]\r\nVersion=2\r\nodd\r\n[x";
 
     #[test]
-    fn what_is_not_edited_stays() {
+    fn unedited_lines_are_unchanged() {
         let mut ini = IniFile::parse(MIXED).unwrap();
         assert_eq!(ini.to_bytes().unwrap(), MIXED);
         assert_eq!(ini.value("GENERAL", "version"), Some("1"));
@@ -453,14 +453,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_come_back(bytes: Vec<u8>) {
+        fn arbitrary_bytes_round_trip(bytes: Vec<u8>) {
             if let Ok(ini) = IniFile::parse(&bytes) {
                 prop_assert_eq!(ini.to_bytes().unwrap(), bytes);
             }
         }
 
         #[test]
-        fn ini_like_text_comes_back_and_edits_touch_one_line(
+        fn ini_like_text_round_trips_and_edits_change_one_line(
             text in "([\\[\\]=;ab \r\n\"{}_-]|\u{e4}|\t){0,60}", number in 0usize..12
         ) {
             let mut ini = IniFile::parse(text.as_bytes()).unwrap();

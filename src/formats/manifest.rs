@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comes_back_from_its_written_form() {
+    fn round_trips_through_the_form_of_gpmc() {
         let manifest = Manifest {
             backups: vec![
                 example(),

@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_record_and_the_byte() {
+    fn parse_errors_contain_the_record_and_the_byte() {
         let whole = RegistryPol {
             records: vec![
                 record("K", "v", ValueType::SZ, b"a\0\0\0"),
@@ -351,7 +351,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_are_refused_or_come_back(tail: Vec<u8>) {
+        fn arbitrary_bytes_are_rejected_or_round_trip(tail: Vec<u8>) {
             let _ = RegistryPol::parse(&tail.clone().into());
             let bytes: Bytes = [HEADER, &tail].concat().into();
             if let Ok(pol) = RegistryPol::parse(&bytes) {
@@ -360,7 +360,7 @@ mod tests {
         }
 
         #[test]
-        fn records_come_back(records in prop::collection::vec(
+        fn records_round_trip(records in prop::collection::vec(
             ("[a-z;\\[\\]\u{20ac}]{1,6}", "[a-z;\\[\\]]{0,6}", any::<u32>(), any::<Vec<u8>>()), 0..6)
         ) {
             let pol = RegistryPol {

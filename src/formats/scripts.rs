@@ -111,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_come_back(bytes: Vec<u8>) {
+        fn arbitrary_bytes_round_trip(bytes: Vec<u8>) {
             if let Ok(file) = Scripts::parse(&bytes) {
                 file.scripts().count();
                 prop_assert_eq!(file.to_bytes().unwrap(), bytes);

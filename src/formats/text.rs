@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn every_encoding_comes_back() {
+    fn every_encoding_round_trips() {
         let le = TextEncoding::Utf16Le { bom: true };
         assert_eq!(round(b"\xFF\xFEa\0\xE4\0"), (le, "aä".to_owned()));
         assert_eq!(round(b"\xFF\xFE").0, le);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_read_otherwise_is_not_written() {
+    fn text_that_would_decode_differently_is_rejected() {
         let (plain, eight) = (TextEncoding::Utf8 { bom: false }, TextEncoding::EightBit);
         let unmarked = TextEncoding::Utf16Le { bom: false };
         for (encoding, text, told) in [
@@ -259,14 +259,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_are_refused_or_come_back(bytes: Vec<u8>) {
+        fn arbitrary_bytes_are_rejected_or_round_trip(bytes: Vec<u8>) {
             if let Ok((encoding, text)) = decode(&bytes) {
                 prop_assert_eq!(encode(encoding, &text).unwrap(), bytes);
             }
         }
 
         #[test]
-        fn marked_utf16_comes_back(units: Vec<u16>) {
+        fn utf16_with_a_byte_order_mark_round_trips(units: Vec<u16>) {
             let mut bytes = vec![0xFF, 0xFE];
             bytes.extend(units.iter().flat_map(|u| u.to_le_bytes()));
             match decode(&bytes) {

@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gpmc_writes_is_read_and_written_again() {
+    fn files_of_gpmc_round_trip() {
         let bytes = utf16(GPMC);
         let filter = parse(&bytes).unwrap();
         assert_eq!(filter.name, "Büro");
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_have_their_line() {
+    fn syntax_errors_contain_the_line() {
         let line = |text: &str| match parse(text.as_bytes()) {
             Err(MofError::Syntax { line, reason }) => {
                 assert!(!reason.is_empty());

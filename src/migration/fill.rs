@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn values_take_the_place_of_placeholders_and_variables_stay() {
+    fn placeholders_are_replaced_and_variables_kept() {
         let table = template(&[
             (GROUP, "%old%\\a", "%NetBios%\\%t0-global%"),
             (GROUP, "b@src.test", "100% sure\\50%"),

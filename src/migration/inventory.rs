@@ -515,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_names_apart() {
+    fn parses_name_forms() {
         assert_eq!(NameForm::of("a"), NameForm::Bare("a"));
         assert_eq!(NameForm::of("D\\a").domain(), Some("D"));
         assert_eq!(NameForm::of("a@b@c.d").relative(), "a@b");
@@ -525,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dn_tells_its_domain() {
+    fn domain_of_a_dn() {
         for (dn, domain) in [
             ("OU=a,DC=src,dc = test", Some("src.test")),
             ("DC=x,OU=DC,DC=test", Some("test")),
@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_has_five_strings_and_bare_ones_are_for_unknown() {
+    fn a_group_has_five_row_keys_and_bare_ones_need_type_unknown() {
         let sid: Sid = "S-1-5-21-1-2-3-1104".parse().unwrap();
         let group = PrincipalType::GlobalGroup;
         let identity = SourcePrincipal {
@@ -562,7 +562,7 @@ mod tests {
     }
 
     #[test]
-    fn a_computer_goes_by_its_name_with_and_without_dollar() {
+    fn a_computer_matches_with_and_without_dollar() {
         let computer = PrincipalType::Computer;
         let identity = |name: &str| SourcePrincipal {
             sid: None,

@@ -90,7 +90,7 @@ mod tests {
     use crate::model::reference::{Place, ReferenceKind, Scope};
 
     #[test]
-    fn goes_through_json() {
+    fn round_trips_through_json() {
         let mut report = MappingReport::default();
         report.add(MappedReference {
             reference: Reference {

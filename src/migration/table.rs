@@ -377,6 +377,17 @@ pub(super) fn placeholders(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// The only type that a row with this source can have: `UNCPath` for a UNC path, `Unknown` for a SID [gpmgmt.h
+/// GPMEntryType]. `None` for a name, whose type the text does not show.
+pub fn type_of_source(source: &str) -> Option<EntryType> {
+    if source.starts_with(r"\\") {
+        Some(EntryType::UncPath)
+    } else {
+        let sid = source.parse::<Sid>().is_ok();
+        sid.then_some(EntryType::Principal(PrincipalType::Unknown))
+    }
+}
+
 /// The key of a SID as a source.
 pub(super) fn sid_key(sid: &Sid) -> String {
     sid.to_string().to_lowercase()
@@ -414,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_no_domain_can_make_right() {
+    fn finds_rows_that_are_invalid_in_any_domain() {
         let set = |text: &str| Destination::Set(text.to_owned());
         let group = EntryType::Principal(PrincipalType::GlobalGroup);
         let rows = [
@@ -492,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_fill_in_and_percents_in_names_are_no_placeholders() {
+    fn client_variables_and_percents_in_names_are_not_placeholders() {
         let set = |text: &str| Destination::Set(text.to_owned());
         let group = EntryType::Principal(PrincipalType::GlobalGroup);
         let rows = [

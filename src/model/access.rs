@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_guid_of_the_right() {
+    fn guid_of_apply_group_policy() {
         assert_eq!(
             APPLY_GROUP_POLICY.lower(),
             "{edacfd8f-ffb3-11d1-b41d-00a0c968f939}"
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_fresh_gpo_grants() {
+    fn default_permissions_of_a_new_gpo() {
         let fresh = descriptor(
             "(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;DA)(A;CI;LCRPLORC;;;AU)(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)",
         );

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn only_values_count_not_their_order_or_how_they_were_read() {
+    fn compares_values_ignoring_order_and_syntax() {
         let text = |text: &str| AttributeValues::String(Some(text.to_owned()));
         let one = package(&[
             ("packageName", text("Reader")),

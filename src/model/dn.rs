@@ -304,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_cannot_leave_its_dn() {
+    fn a_value_cannot_escape_its_dn() {
         let base = Dn::parse("DC=src,DC=test").unwrap();
         for value in [
             "*)(objectClass=*",
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn gpo_containers_are_told_from_others() {
+    fn recognizes_gpo_containers() {
         let base = Dn::parse("DC=src,DC=test").unwrap();
         let guid: Guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}".parse().unwrap();
         let dn = base.gpo(guid);
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_dn() {
+    fn rejects_invalid_dns() {
         for text in [
             "",
             "CN",
@@ -385,7 +385,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in ".{0,40}") {
+        fn never_panics_on_any_text(text in ".{0,40}") {
             let _ = Dn::parse(&text);
         }
     }

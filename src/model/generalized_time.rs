@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_time_is_read() {
+    fn rejects_text_that_is_not_a_time() {
         let read = generalized_time("20260102030405.0Z");
         assert_eq!(read.as_deref(), Some("2026-01-02T03:04:05"));
         for other in [

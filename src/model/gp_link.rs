@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_gets_the_order_it_is_put_in_at() {
+    fn a_link_is_inserted_at_its_order() {
         let new = "[LDAP://cn={N},DC=x;1]";
         for (order, expected) in [
             (1, [A, B, C, new].concat()),
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_keeps_unknown_bits_spelling_and_what_is_no_link() {
+    fn an_edit_keeps_unknown_bits_spelling_and_other_text() {
         let value = format!("{A}[odd]{B} x {C}");
         let mut list = LinkList::parse(&value);
         assert_eq!(list.others().collect::<Vec<_>>(), ["[odd]", " x "]);
@@ -335,7 +335,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_stays_what_it_is(value in "(\\[|\\]|;|LDAP://|[a-z=,{}0-9]){0,40}") {
+        fn every_value_round_trips(value in "(\\[|\\]|;|LDAP://|[a-z=,{}0-9]){0,40}") {
             let list = LinkList::parse(&value);
             prop_assert_eq!(list.to_value().unwrap_or_default(), value.clone());
             if let Ok(links) = parse_gp_link(&value) {

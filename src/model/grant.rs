@@ -132,7 +132,7 @@ mod tests {
     use crate::model::sddl::from_sddl;
 
     #[test]
-    fn what_is_for_the_objects_below_is_a_grant_of_its_own() {
+    fn permissions_for_child_objects_are_a_separate_grant() {
         let sddl = "D:(A;;RPLC;;;AU)(A;CIIO;GA;;;AU)(A;CI;WPCCDC;;;AU)(A;CIIO;GA;;;CO)";
         let dacl = from_sddl(sddl, None).unwrap().dacl.unwrap();
         let found: Vec<_> = grants(&dacl.aces, SecuredObject::Gpo)

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_guid() {
+    fn rejects_invalid_guids() {
         for text in [
             "",
             "{}",

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_names_that_leave_their_folder_or_name_something_else() {
+    fn rejects_unsafe_names() {
         for name in [
             "",
             ".",

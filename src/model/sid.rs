@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_sid() {
+    fn rejects_invalid_sids() {
         for text in [
             "",
             "S-1",

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_unc_path() {
+    fn rejects_invalid_unc_paths() {
         for text in [
             "",
             r"\a\b",

@@ -1,8 +1,8 @@
-//! Check: what is wrong with GPOs, and what mends it.
+//! Check: what is wrong with GPOs, and what repairs it.
 //!
 //! [`facts`] reads, [`findings`] judges without asking anybody, [`extensions`] knows which settings need which client-side
 //! extension. [`client`] says without asking anybody which GPOs a client applies, and [`target`] asks for what that needs.
-//! [`repair`] plans what can be mended without deciding anything.
+//! [`repair`] plans what can be repaired without deciding anything.
 
 pub mod client;
 pub mod extensions;
@@ -118,10 +118,10 @@ async fn folders_without_gpo(
         messages.push(
             StatusMessage::warning(
                 "folder-without-gpo",
-                format!("SYSVOL has a folder {guid}, and the directory no such GPO"),
+                format!("SYSVOL contains the folder {guid}, but the directory contains no such GPO"),
             )
             .at(Place::file(guid.to_string()))
-            .with_hint("wait for replication; then save it and remove it by hand, or restore the GPO from a backup"),
+            .with_hint("wait for replication; then save the folder and remove it by hand, or restore the GPO from a backup"),
         );
     }
     // PolicyDefinitions and Starter GPOs belong there; what replication set aside does not.
@@ -130,10 +130,10 @@ async fn folders_without_gpo(
             messages.push(
                 StatusMessage::warning(
                     "odd-policy-folder",
-                    format!("SYSVOL has a folder \"{}\", which is no GPO's", printable(&name)),
+                    format!("SYSVOL contains the folder \"{}\", which does not belong to any GPO", printable(&name)),
                 )
                 .at(Place::file(printable(&name)))
-                .with_hint("replication sets folders aside when two controllers made the same one; compare and remove it by hand"),
+                .with_hint("replication renames a folder when two domain controllers created the same one; compare the two and remove this one by hand"),
             );
         }
     }

@@ -3,6 +3,7 @@
 use super::plan::{Plan, PlanTarget, Verb};
 use super::rights;
 use super::settings::{NewSettings, name_is_free};
+use super::stage::descriptors_not_set;
 use crate::error::Result;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
@@ -16,7 +17,7 @@ use crate::session::DomainSession;
 /// `Conflict` when the name is taken; `Usage` when it is none.
 pub async fn plan(session: &DomainSession, display_name: &str) -> Result<Plan> {
     name_is_free(session, display_name, None).await?;
-    let plan = NewSettings {
+    let mut plan = NewSettings {
         verb: Verb::Create,
         source: None,
         target: PlanTarget {
@@ -42,5 +43,6 @@ pub async fn plan(session: &DomainSession, display_name: &str) -> Result<Plan> {
     }
     .plan()?;
     rights::check(session, &plan).await?;
+    plan.messages.extend(descriptors_not_set(session, &plan));
     Ok(plan)
 }

@@ -4,6 +4,7 @@
 //! lists are the backup's, each half of the version goes up by one. The backup's DACL, and the DACLs of its packages, are
 //! never applied.
 
+use super::damaged::refuse_damaged;
 use super::objects;
 use super::partial::refuse_partial;
 use super::plan::{Plan, PlanSource, PlanTarget, Verb};
@@ -12,6 +13,7 @@ use super::read;
 use super::rights;
 use super::secrets::refuse_passwords;
 use super::settings::{NewSettings, name_is_free, objects_for, present_version, wmi_link};
+use super::stage::descriptors_not_set;
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
@@ -49,6 +51,8 @@ pub struct ImportOptions {
     pub allow_cpassword: bool,
     /// Whether a backup may be taken that lacks what could not be read when it was made.
     pub allow_partial: bool,
+    /// Whether a backup may be used whose files are not what gpoctl wrote.
+    pub accept_damaged: bool,
     /// Whether the GPO gets the WMI filter of the target's domain that is called as that of the backup.
     pub relink_wmi_filter: bool,
 }
@@ -58,7 +62,7 @@ pub struct ImportOptions {
 /// # Errors
 /// `Unmapped` when a destination of the table does not exist in the target domain, or when the table is exclusive and a
 /// reference has no row; `BadInput` when the table contradicts itself, or when passwords are stored in the settings and
-/// [`ImportOptions::allow_cpassword`] is not set, or when the backup is partial; `Conflict` when a GPO to be made has a name that
+/// [`ImportOptions::allow_cpassword`] is not set, or when the backup is partial or damaged; `Conflict` when a GPO to be made has a name that
 /// is taken; `Denied` when the account may not edit the target.
 pub async fn plan(
     session: &DomainSession,
@@ -69,7 +73,8 @@ pub async fn plan(
 ) -> Result<Plan> {
     control.check()?;
     let source = &backup.snapshot;
-    let mut messages = backup.problems.clone();
+    let mut messages = refuse_damaged(backup, options.accept_damaged)?;
+    messages.extend(backup.problems.iter().cloned());
     messages.extend(source.messages.iter().cloned());
     // Also of what an import leaves out: a backup that holds an account was tampered with.
     objects::allowed(&source.directory_objects)?;
@@ -117,7 +122,7 @@ pub async fn plan(
         &plan_target,
         false,
     )?;
-    let plan = NewSettings {
+    let mut plan = NewSettings {
         verb: Verb::Import,
         source: Some(PlanSource {
             backup_id: backup.info.id,
@@ -146,6 +151,7 @@ pub async fn plan(
     }
     .plan()?;
     rights::check(session, &plan).await?;
+    plan.messages.extend(descriptors_not_set(session, &plan));
     Ok(plan)
 }
 
@@ -158,7 +164,7 @@ async fn filter_of_that_name(
         Error::new(
             ErrorKind::BadInput,
             format!(
-                "the backup does not tell the name of its WMI filter {}",
+                "the backup does not contain the name of its WMI filter {}",
                 link.id
             ),
         )
@@ -183,12 +189,12 @@ pub(super) fn class_store_only(
         StatusMessage::warning(
             "directory-object-left-out",
             format!(
-                "an object of class {} below the GPO belongs to its domain and is left out",
+                "a directory object of class {} belongs to its own domain and is not imported",
                 object.object_class
             ),
         )
         .at(Place::file(object.rdns.join(",")))
-        .with_hint("make this setting anew in the target")
+        .with_hint("recreate this setting in the target")
     }));
     packages
 }

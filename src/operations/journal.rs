@@ -5,11 +5,12 @@
 //! line per event, each synced before the next step). An inverse describes a state to get back to, not a call to make, so
 //! that it is right whether or not the change it belongs to happened before a crash.
 
+mod checks;
 mod prune;
 mod stored;
 
 pub use prune::{decide, remove, remove_leftovers};
-pub use stored::{OperationState, StoredOperation, find, list};
+pub use stored::{OperationState, StoredOperation, events, find, list};
 
 use std::fs::File;
 use std::io::Write as _;

@@ -4,6 +4,7 @@
 //! each half of the version goes up by one. A GPO that was deleted is made anew under its old GUID, one version further
 //! than the backup, or clients that remember it would take it for what they have.
 
+use super::damaged::refuse_damaged;
 use super::link::{gpmc_dn, is_to};
 use super::objects;
 use super::partial::refuse_partial;
@@ -14,6 +15,7 @@ use super::rights;
 use super::secrets::stored_passwords;
 use super::self_lockout::SelfLockout;
 use super::settings::{NewSettings, higher, name_is_free, present_version, wmi_link};
+use super::stage::descriptors_not_set;
 use crate::backup::StoredBackup;
 use crate::directory::links::Som;
 use crate::error::{Error, ErrorKind, Result};
@@ -34,13 +36,15 @@ pub struct RestoreOptions {
     pub with_links: bool,
     /// Whether a backup may be taken that lacks what could not be read when it was made.
     pub allow_partial: bool,
+    /// Whether a backup may be used whose files are not what gpoctl wrote.
+    pub accept_damaged: bool,
 }
 
 /// Works out what a restore would change. Writes nothing.
 ///
 /// # Errors
 /// `Conflict` when the backup comes from another domain, when another GPO has its display name, or when there is a folder
-/// of a GPO that the directory does not know; `BadInput` when the backup is partial; `Denied` when the account may not edit the GPO or its DACL.
+/// of a GPO that the directory does not know; `BadInput` when the backup is partial or damaged; `Denied` when the account may not edit the GPO or its DACL.
 pub async fn plan(
     session: &DomainSession,
     backup: &StoredBackup,
@@ -50,9 +54,10 @@ pub async fn plan(
     control.check()?;
     let source = &backup.snapshot;
     refuse_other_domain(session, source)?;
+    let mut messages = refuse_damaged(backup, options.accept_damaged)?;
     let directory_objects = objects::allowed(&source.directory_objects)?;
     refuse_partial(backup, options.allow_partial)?;
-    let mut messages = backup.problems.clone();
+    messages.extend(backup.problems.iter().cloned());
     messages.extend(source.messages.iter().cloned());
     // They come back to where they were, so they are named and no reason to refuse.
     messages.extend(stored_passwords(&source.tree));
@@ -133,6 +138,7 @@ pub async fn plan(
         .with_hint("import the backup instead: it leaves the permissions alone"));
     }
     rights::check(session, &plan).await?;
+    plan.messages.extend(descriptors_not_set(session, &plan));
     plan.messages
         .extend(SelfLockout::of(session.info(), &plan).map(|self_lockout| self_lockout.message()));
     Ok(plan)
@@ -157,7 +163,7 @@ fn refuse_other_domain(session: &DomainSession, source: &GpoSnapshot) -> Result<
         return Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "the backup is of a GPO of {}, and a restore to {} is not possible",
+                "the backup is of a GPO of {} and cannot be restored to {}",
                 source.domain, info.dns_domain
             ),
         )
@@ -188,7 +194,7 @@ async fn deleted_gpo_findings(
         return Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "there is no GPO {} in the directory, but its folder {folder} is there",
+                "GPO {} does not exist in the directory, but its folder {folder} exists",
                 source.guid
             ),
         )
@@ -200,7 +206,7 @@ async fn deleted_gpo_findings(
         StatusMessage::warning(
             "link-in-force",
             format!(
-                "{} is still linked to it, so it is in force there again",
+                "{} is still linked to it, so it applies there again",
                 link.som.dn
             ),
         )
@@ -218,9 +224,9 @@ async fn deleted_gpo_findings(
         messages.push(
             StatusMessage::warning(
                 "packages-made-anew",
-                format!("{packages} software packages come back under new identities"),
+                format!("{packages} software packages are recreated with new identities"),
             )
-            .with_hint("clients may take them for other applications, and install them again"),
+            .with_hint("clients may treat them as other applications and install them again"),
         );
     }
     Ok(())
@@ -236,7 +242,7 @@ async fn saved_links(
     let Some(records) = &backup.context.links else {
         messages.push(StatusMessage::warning(
             "no-links-saved",
-            "the backup does not tell where the GPO was linked",
+            "the backup does not contain the links of the GPO",
         ));
         return Ok(Vec::new());
     };
@@ -252,11 +258,11 @@ async fn saved_links(
                 StatusMessage::warning(
                     "link-target-gone",
                     format!(
-                        "the GPO was linked to {}, which is not there any more",
+                        "the GPO was linked to {}, which no longer exists",
                         record.target
                     ),
                 )
-                .with_hint("link it where its place is now"),
+                .with_hint("link it to the container that replaces it"),
             );
             continue;
         };
@@ -330,7 +336,7 @@ fn descriptor(
             messages.push(
                 StatusMessage::warning(
                     "no-permissions",
-                    "the backup holds no permissions, so they stay as they are, or are those of a new GPO",
+                    "the backup contains no permissions, so those of the GPO are unchanged, or a new GPO gets the default ones",
                 )
                 .at(Place::file("Backup.xml").key("SecurityDescriptor")),
             );
@@ -354,7 +360,7 @@ async fn wmi_filter(
             StatusMessage::warning(
                 "wmi-filter-gone",
                 format!(
-                    "the WMI filter {}{} is not in {} any more, so the GPO is restored without it",
+                    "the WMI filter {}{} no longer exists in {}, so the GPO is restored without it",
                     link.name
                         .as_ref()
                         .map(|name| format!("\"{name}\" "))
@@ -363,7 +369,7 @@ async fn wmi_filter(
                     session.info().dns_domain
                 ),
             )
-            .with_hint("without its filter the GPO is in force for more computers than before"),
+            .with_hint("without its filter the GPO applies to more computers than before"),
         );
         return Ok(None);
     }

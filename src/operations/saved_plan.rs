@@ -159,7 +159,7 @@ mod tests {
                 again.changes[0]
                     .summary
                     .iter()
-                    .any(|line| line.starts_with('+'))
+                    .any(|line| line.starts_with(['+', '~']))
             );
         }
     }

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
-use super::plan::sha256;
+use super::plan::{Plan, sha256};
 use super::progress::{Control, Phase};
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
 use crate::model::domain_name::DomainName;
 use crate::model::gpt_tree::{GptTree, Node};
 use crate::model::guid::Guid;
@@ -345,6 +346,27 @@ pub(super) fn descriptors_from(session: &DomainSession, container: &[u8]) -> Res
     }
     let entries = session.sysvol().file_entries().unwrap_or_default();
     Ok(derived_descriptor(container, entries)?.into_steps())
+}
+
+/// What the plan says when the SMB client cannot write security descriptors: what that means, and what repairs it later.
+pub(super) fn descriptors_not_set(session: &DomainSession, plan: &Plan) -> Option<StatusMessage> {
+    if session.sysvol().has_exact_descriptors() {
+        return None;
+    }
+    let text = if session.info().is_samba() {
+        "this SMB client cannot write security descriptors, so new files and folders on SYSVOL inherit theirs: samba-tool ntacl sysvolcheck reports them, and a delegated editor may be unable to change them"
+    } else if plan.target.create {
+        "this SMB client cannot write security descriptors, so the folder of the new GPO inherits its permissions from the folder Policies"
+    } else {
+        // On Windows, what is new in an existing folder inherits from it, and that is right.
+        return None;
+    };
+    Some(
+        StatusMessage::warning("descriptors-not-set", text).with_hint(format!(
+            "use --smb-client smb2, or repair them later with: gpoctl check '{}' --fix --smb-client smb2 --domain {}",
+            plan.target.guid, plan.target.domain
+        )),
+    )
 }
 
 /// Finds out which entries a Samba server stores in the DACL of a file, before the first descriptor is set: in the folder of

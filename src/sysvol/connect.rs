@@ -55,7 +55,7 @@ pub enum SmbAuth {
 /// Which back end to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SmbClientChoice {
-    /// smb2, unless the server demands encryption.
+    /// smb2, unless the server requires encryption and offers no cipher that smb2 has.
     #[default]
     Auto,
     /// smb2.

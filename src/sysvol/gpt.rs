@@ -48,7 +48,7 @@ pub async fn read_gpt(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) 
         None => Ok(read.gpt),
         Some((_, error)) if error.kind() == ErrorKind::NotFound => {
             Err(error.with_kind(ErrorKind::Conflict).context(format!(
-                "SYSVOL lists a part of GPO {guid} that it does not give"
+                "SYSVOL lists a part of GPO {guid} that cannot be read"
             )))
         }
         Some((_, error)) => Err(error),
@@ -95,7 +95,7 @@ pub async fn read_what_can_be_read(
         } else if last {
             read.found.gpt.messages.push(StatusMessage::warning(
                 "changed-while-reading",
-                "GPT.INI changed while the GPO was read, so its files may be of two versions",
+                "GPT.INI changed while the GPO was being read, so its files may belong to two versions",
             ));
             return Ok(read.found);
         }
@@ -292,7 +292,7 @@ fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
     let (code, reason) = if path.components().len() == 1 && name.starts_with(STAGING_PREFIX) {
         (
             "leftover-staging",
-            "this was left by an operation of gpoctl that did not finish",
+            "left behind by a gpoctl operation that did not finish",
         )
     } else if is_dir && name.to_ascii_uppercase().contains("_NTFRS_") {
         // File replication renamed it because two DCs had made one of the same name. Which is the policy's nobody knows.
@@ -307,7 +307,7 @@ fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
     Some(if code == "leftover-staging" {
         // The name holds the end of the ID: .gpoctl-<id>-new-Machine.
         let id = name.split('-').nth(1).unwrap_or_default();
-        message.with_hint(format!("gpoctl operations undo {id}, as who ran it and where, takes back what it did; operations list shows how it ended"))
+        message.with_hint(format!("run gpoctl operations undo {id} on the same machine and as the same user to roll it back; gpoctl operations list shows how it ended"))
     } else {
         message
     })
@@ -316,9 +316,11 @@ fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
 fn one_to_windows(guid: Guid, first: &RelPath, second: &RelPath) -> Error {
     Error::new(
         ErrorKind::BadDirectory,
-        format!("GPO {guid} has {first} and {second} on SYSVOL, which are one to Windows"),
+        format!(
+            "GPO {guid} has {first} and {second} on SYSVOL, which are the same name to Windows"
+        ),
     )
-    .with_hint("remove one of the two on the server's own disk")
+    .with_hint("remove one of the two on the server's file system")
 }
 
 fn too_large(guid: Guid, what: &str) -> Error {
@@ -326,5 +328,5 @@ fn too_large(guid: Guid, what: &str) -> Error {
         ErrorKind::BadDirectory,
         format!("the folder of GPO {guid} on SYSVOL has {what}"),
     )
-    .with_hint("look at what is in it; a policy is seldom larger than a few megabytes")
+    .with_hint("check what it contains; a GPO is rarely larger than a few megabytes")
 }

@@ -1,7 +1,7 @@
 //! The back end on libsmbclient, through pavao: SMB encryption and every ticket cache type, one call at a time, no
 //! security descriptors.
 //!
-//! What was seen of it, and is handled here:
+//! Known behaviour that is handled here:
 //!
 //! - Paths are URLs that are not escaped.
 //! - A listing reports every failure as one.
@@ -139,22 +139,20 @@ impl LibSmbClient {
             Failure::Call(cause) => refused(path, cause),
             Failure::Gone(cause) => Error::new(
                 ErrorKind::Connect,
-                format!("the SMB session with {server} broke at {path}"),
+                format!("the SMB session with {server} failed at {path}"),
             )
             .with_source(plain(cause))
-            .with_hint("look whether the ticket has expired and the server still answers"),
+            .with_hint("check whether the ticket has expired and whether the server answers"),
             Failure::Taken => taken(path),
             Failure::Stuck { failed, undo } => Error::new(
                 ErrorKind::Incomplete,
                 format!(
-                    "{path} could not be replaced ({}), and what was there could not be put back",
+                    "{path} could not be replaced ({}), and the old file could not be put back",
                     plain(failed)
                 ),
             )
             .with_source(plain(undo))
-            .with_hint(
-                "look into its folder: what was there stands under a name that begins with .gpoctl",
-            ),
+            .with_hint("the old file is in the same folder, with a name that begins with .gpoctl"),
         })
     }
 }
@@ -171,7 +169,11 @@ impl Drop for LibSmbClient {
 
 async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(call).await.map_err(|cause| {
-        Error::new(ErrorKind::Internal, "a call of libsmbclient ended").with_source(cause)
+        Error::new(
+            ErrorKind::Internal,
+            "a call to libsmbclient ended unexpectedly",
+        )
+        .with_source(cause)
     })
 }
 
@@ -232,7 +234,7 @@ fn taken(path: &SysvolPath) -> Error {
         ErrorKind::Conflict,
         format!("something already exists at {path}"),
     )
-    .with_hint("look whether another operation is under way")
+    .with_hint("check whether another operation is running")
 }
 
 fn refused(path: &SysvolPath, cause: SmbError) -> Error {
@@ -240,13 +242,15 @@ fn refused(path: &SysvolPath, cause: SmbError) -> Error {
 
     let cause = plain(cause);
     let (kind, what) = match cause.kind() {
-        Io::NotFound => (ErrorKind::NotFound, "there is no"),
-        Io::PermissionDenied => (ErrorKind::Denied, "this account may not touch"),
+        Io::NotFound => (ErrorKind::NotFound, "cannot find"),
+        Io::PermissionDenied => (ErrorKind::Denied, "this account is denied access to"),
         Io::AlreadyExists => return taken(path).with_source(cause),
-        Io::DirectoryNotEmpty => (ErrorKind::Conflict, "there is still something in"),
+        Io::DirectoryNotEmpty => (ErrorKind::Conflict, "the folder is not empty:"),
         Io::IsADirectory => (ErrorKind::Conflict, "there is a folder at"),
-        Io::NotADirectory => (ErrorKind::Conflict, "there is no folder at"),
-        Io::ResourceBusy | Io::ExecutableFileBusy => (ErrorKind::Conflict, "somebody holds open"),
+        Io::NotADirectory => (ErrorKind::Conflict, "not a folder:"),
+        Io::ResourceBusy | Io::ExecutableFileBusy => {
+            (ErrorKind::Conflict, "another client has opened")
+        }
         Io::TimedOut
         | Io::BrokenPipe
         | Io::ConnectionReset
@@ -262,13 +266,13 @@ fn refused(path: &SysvolPath, cause: SmbError) -> Error {
     };
     Error::new(kind, format!("{what} {path}"))
         .with_source(cause)
-        .with_hint("check the permissions on SYSVOL, and whether it was changed meanwhile")
+        .with_hint("check the permissions on SYSVOL, and whether it has been changed meanwhile")
 }
 
 fn no_descriptors() -> Error {
     Error::new(
         ErrorKind::Usage,
-        "libsmbclient cannot carry a security descriptor faithfully",
+        "libsmbclient cannot read or write security descriptors exactly",
     )
     .with_hint("use --smb-client smb2")
 }
@@ -434,7 +438,7 @@ impl Sysvol for LibSmbClient {
                 ErrorKind::BadDirectory,
                 format!("{path} has {written} bytes after {length} were written"),
             )
-            .with_hint("look whether the disk of the server is full"))
+            .with_hint("check whether the disk of the server is full"))
         }
     }
 

@@ -56,7 +56,7 @@ impl Smb2Client {
     /// Connects, logs in, and opens the share.
     ///
     /// # Errors
-    /// `Connect` when that fails; `Usage` when the server demands encryption, which this back end does not have.
+    /// `Connect` when that fails; `Usage` when the server requires encryption and no cipher was agreed on.
     pub(super) async fn connect(settings: &SmbSettings) -> Result<Self> {
         let (connection, tree) = login::login(settings).await?;
         let largest = connection

@@ -38,6 +38,7 @@ pub(in crate::cli) struct DeleteArgs {
 /// and damaged backups, and those of an unknown GPO or time, are never removed and do not count.
 #[derive(Debug, Args)]
 #[command(
+    override_usage = "gpoctl backups prune [OPTIONS] --keep-... <N> <DIR>",
     after_help = "Examples:\n  gpoctl backups prune /backups --keep-daily 14 --keep-monthly 12 --dry-run\n  gpoctl backups prune /backups --keep-last 3 --yes"
 )]
 pub(in crate::cli) struct PruneArgs {

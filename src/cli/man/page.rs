@@ -130,15 +130,15 @@ fn topic_page(topic: &Command) -> Page {
     if topic.get_name() == "connection" {
         files(&mut roff);
     }
-    section(&mut roff, "SEE ALSO");
-    roff.text([
-        bold("gpoctl"),
-        roman("(1), "),
-        bold("kinit"),
-        roman("(1), "),
-        bold("krb5.conf"),
-        roman("(5)"),
-    ]);
+    let pages: &[(&str, u8)] = match topic.get_name() {
+        "connection" => &[("gpoctl", 1), ("kinit", 1), ("krb5.conf", 5)],
+        _ => &[
+            ("gpoctl-migtable", 1),
+            ("gpoctl-import", 1),
+            ("gpoctl-copy", 1),
+        ],
+    };
+    page_list(&mut roff, pages);
     finish(name, 7, &roff)
 }
 
@@ -362,15 +362,19 @@ fn option(roff: &mut Roff, argument: &Arg) {
     roff.control("RE", []);
 }
 
-/// The sections below the options of the help: a heading is a line that ends with a colon, and indented lines are shown as they
-/// are.
+/// The sections below the options of the help: a heading is a line after an empty one that ends with a colon, and indented lines are
+/// shown as they are.
 fn sections(roff: &mut Roff, command: &Command) {
     let text = command.get_after_long_help().or(command.get_after_help());
     let text = text.map(ToString::to_string).unwrap_or_default();
     let mut verbatim = false;
     let mut begins = true;
+    let mut after_blank = true;
     for line in text.lines() {
-        let heading = line.strip_suffix(':').filter(|line| !line.starts_with(' '));
+        let heading = line
+            .strip_suffix(':')
+            .filter(|line| after_blank && !line.starts_with(' '));
+        after_blank = line.is_empty();
         if verbatim && !line.starts_with(' ') {
             roff.control("EE", []);
             roff.control("RE", []);
@@ -480,13 +484,21 @@ fn see_also(roff: &mut Roff, command: &Command) {
     if name == "gpoctl" || maps || name.starts_with("gpoctl-migtable") {
         pages.push(("gpoctl-migration-tables".to_owned(), 7));
     }
+    let pages: Vec<(&str, u8)> = pages
+        .iter()
+        .map(|(name, section)| (&**name, *section))
+        .collect();
+    page_list(roff, &pages);
+}
+
+fn page_list(roff: &mut Roff, pages: &[(&str, u8)]) {
     section(roff, "SEE ALSO");
     let mut line = Vec::new();
     for (name, section) in pages {
         if !line.is_empty() {
             line.push(roman(", "));
         }
-        line.extend([bold(name), roman(format!("({section})"))]);
+        line.extend([bold(*name), roman(format!("({section})"))]);
     }
     roff.text(line);
 }
@@ -507,6 +519,10 @@ mod tests {
             let sections = |title: &str| page.text.contains(&format!("\n.SH {title}\n"));
             assert!(sections("NAME") && sections("DESCRIPTION"), "{}", page.name);
             assert!(page.text.contains(".SH \"SEE ALSO\"\n"), "{}", page.name);
+            let titles = page.text.lines().filter(|line| line.starts_with(".SH "));
+            for title in titles {
+                assert!(title.len() <= 40, "{}: {title}", page.name);
+            }
             let has_subcommands = page.text.contains("\n.SH COMMANDS\n");
             if page.section == 1 && (!has_subcommands || page.name == "gpoctl") {
                 assert!(

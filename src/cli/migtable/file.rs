@@ -1,4 +1,4 @@
-//! Tables on the local disk: read whole, replaced whole.
+//! Tables on the local disk, which are read and replaced as a whole.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{MAX_BYTES, MigTable};
 use crate::migration::table;
 
-/// Reads a table, and gives the file name that messages call it by.
+/// Reads a table; returns the file name for messages too.
 pub(in crate::cli) fn load(path: &Path) -> Result<(String, MigTable)> {
     let name = name(path);
     let table = table::read(&name, &bytes(path)?)?;
@@ -43,10 +43,10 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Makes the file of a table.
+/// Creates the file of a table.
 ///
 /// # Errors
-/// [`ErrorKind::Conflict`] when there is one; it is not touched.
+/// [`ErrorKind::Conflict`] when it exists; it is not changed.
 pub(super) fn create(path: &Path, table: &MigTable) -> Result<()> {
     let written = Folder::of_file(path)
         .and_then(|(folder, name)| folder.add(name, &table.to_bytes(), SHARED_FILE));
@@ -62,8 +62,8 @@ pub(super) fn create(path: &Path, table: &MigTable) -> Result<()> {
     }
 }
 
-/// Replaces the file of a table; whoever reads it meanwhile sees the old one or the new one, whole. A symbolic link stays,
-/// and so do the permissions.
+/// Replaces the file of a table; a concurrent reader sees either the old table or the new one, complete. A symbolic link and the
+/// permissions are kept.
 pub(super) fn replace(path: &Path, table: &MigTable) -> Result<()> {
     let replaced = || -> io::Result<()> {
         let target = fs::canonicalize(path)?;

@@ -26,6 +26,7 @@ use crate::operations::read::{read_gpo, take_inventory};
 /// that cannot be read is left out with a warning, and the exit status is 3.
 #[derive(Debug, Args)]
 #[command(
+    override_usage = "gpoctl migtable populate [OPTIONS] <FILE> --from-backup <BACKUP>...\n       gpoctl migtable populate [OPTIONS] <FILE> --from-gpo <GPO>...\n       gpoctl migtable populate [OPTIONS] <FILE> --all",
     after_help = "Examples:\n  gpoctl migtable populate lab.migtable --backup-dir /backups --all\n  gpoctl migtable populate lab.migtable --relative \\\n      --from-gpo \"Workstation Security\" \"Logon Scripts\" --domain corp.example"
 )]
 pub(in crate::cli) struct PopulateArgs {
@@ -156,10 +157,10 @@ struct Read {
 }
 
 impl Read {
-    /// Notes what became of one GPO or backup, which messages call by this name.
+    /// Records one GPO or backup, under its name in messages.
     ///
     /// # Errors
-    /// The error when somebody stopped it.
+    /// The error when it was cancelled.
     fn note(&mut self, name: &str, read: Result<GpoSnapshot>) -> Result<()> {
         match read {
             Ok(snapshot) => self.snapshots.push(snapshot),
@@ -202,7 +203,7 @@ fn count(merged: &Merged, which: impl Fn(&RowOutcome) -> bool) -> usize {
         .count()
 }
 
-/// The GPOs as they are in the domain.
+/// Live GPOs.
 async fn live(args: &PopulateArgs, ui: &Ui) -> Result<Read> {
     let session = args.connection.connect().await?;
     let gpos = if args.from.all {
@@ -253,10 +254,11 @@ async fn stored(args: &PopulateArgs, messages: &mut Vec<StatusMessage>) -> Resul
     for spec in specs {
         let read = match read_backup(spec.clone(), args.backup_dir.clone()).await {
             Ok(backup) => {
+                let damage = backup.damage_warnings();
                 messages.extend(
-                    backup
-                        .problems
+                    damage
                         .into_iter()
+                        .chain(backup.problems)
                         .map(|problem| problem.of_gpo(&backup.snapshot.display_name)),
                 );
                 Ok(backup.snapshot)
@@ -268,7 +270,7 @@ async fn stored(args: &PopulateArgs, messages: &mut Vec<StatusMessage>) -> Resul
     all.finish()
 }
 
-/// What an item came to, in one word.
+/// The outcome of an item, in one word.
 fn action(placed: &RowOutcome) -> &'static str {
     match placed {
         RowOutcome::Added => "added",
@@ -299,7 +301,7 @@ fn as_json(table: &MigTable, item: &RowCandidate, placed: &RowOutcome) -> serde_
     })
 }
 
-/// What GPMC inventories, then what only gpoctl finds.
+/// The references that GPMC finds, then those that only gpoctl finds.
 fn show(merged: &Merged, ui: &Ui) {
     let line = |(item, placed): &(RowCandidate, RowOutcome)| {
         let mut note = match placed {

@@ -14,6 +14,7 @@ use crate::operations::journal::{Journal, decide, list, remove, remove_leftovers
 /// rules have the names and the meaning of restic's; an operation is kept if any of them keeps it.
 #[derive(Debug, Args)]
 #[command(
+    override_usage = "gpoctl operations prune [OPTIONS] --keep-... <N>",
     after_help = "Examples:\n  gpoctl operations prune --keep-last 50 --dry-run\n  gpoctl operations prune --keep-daily 30 --keep-monthly 12 --yes"
 )]
 pub(in crate::cli) struct PruneArgs {

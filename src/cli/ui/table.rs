@@ -5,7 +5,7 @@ use super::clean::Clean;
 /// The blanks between two columns.
 const GAP: u16 = 2;
 /// A word of a name or a path that is longer than this may be broken in a narrow column.
-const SHORT_WORD: usize = 16;
+const SHORT_WORD: usize = 20;
 /// The longest SID of a domain has 55 characters.
 const LONGEST_SID: usize = 55;
 
@@ -111,7 +111,7 @@ mod tests {
         let sid = format!("S-1-5-21-{}-1-2", "9".repeat(30));
         let path = "x".repeat(80);
         let rows = rows(&[&[&format!("two {sid}"), &path], &["a"]]);
-        assert_eq!(narrowest(&["ONE", "PATH", "THREE"], &rows), [43, 16, 5]);
+        assert_eq!(narrowest(&["ONE", "PATH", "THREE"], &rows), [43, 20, 5]);
         let lines = lines(&["ONE", "PATH"], &rows, Some(80), false).unwrap();
         assert!(lines.iter().any(|line| line.contains(&sid)), "{lines:#?}");
         assert!(

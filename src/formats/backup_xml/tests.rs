@@ -80,7 +80,7 @@ fn an_extension_without_an_id_is_written_once() {
 }
 
 #[test]
-fn comes_back_from_its_written_form() {
+fn round_trips_through_the_form_of_gpmc() {
     let bytes = example().to_gpmc_bytes();
     let read = parse(&bytes).unwrap();
     assert!(read.problems.is_empty(), "{:?}", read.problems);
@@ -102,7 +102,7 @@ fn comes_back_from_its_written_form() {
 }
 
 #[test]
-fn uses_what_it_understands_and_reports_the_rest() {
+fn reports_values_that_it_cannot_parse() {
     let text = format!(
         "<GroupPolicyBackupScheme xmlns='{NAMESPACE}' xmlns:bkp='{NAMESPACE}'><GroupPolicyObject><SecurityGroups><Group><Sid>x</Sid><Type>Alien</Type></Group></SecurityGroups><GroupPolicyCoreSettings>
 <ID>{{g}}</ID><Options>many</Options><SecurityDescriptor>01 0</SecurityDescriptor></GroupPolicyCoreSettings><GroupPolicyExtension bkp:ID='i'><Alien/><DSObject bkp:Path='p'><DSAttributeDWORD bkp:DSAttrName='n'><DSValue>-1</DSValue></DSAttributeDWORD><DSAttributeAlien/></DSObject></GroupPolicyExtension></GroupPolicyObject></GroupPolicyBackupScheme>"
@@ -121,7 +121,7 @@ fn uses_what_it_understands_and_reports_the_rest() {
 }
 
 #[test]
-fn refuses_what_is_no_backup() {
+fn rejects_other_xml() {
     assert!(parse(b"<a/>").is_err());
     let empty = format!("<GroupPolicyBackupScheme xmlns='{NAMESPACE}'/>");
     assert!(parse(empty.as_bytes()).is_err());
@@ -139,7 +139,7 @@ fn refuses_what_is_no_backup() {
 }
 
 #[test]
-fn class_stores_come_back() {
+fn class_stores_round_trip() {
     use crate::model::directory_object::DirectoryObject;
     let attribute = |name: &str, values| DirectoryAttribute {
         name: name.to_owned(),
@@ -209,7 +209,7 @@ fn class_stores_come_back() {
 
 proptest! {
     #[test]
-    fn damage_is_refused_or_read(at in 0_usize..3000, byte in any::<u8>(), cut in 0_usize..3500) {
+    fn damaged_files_are_rejected_or_parsed(at in 0_usize..3000, byte in any::<u8>(), cut in 0_usize..3500) {
         let mut bytes = example().to_gpmc_bytes();
         if let Some(place) = bytes.get_mut(at) { *place = byte; }
         bytes.truncate(cut);

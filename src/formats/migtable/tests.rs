@@ -95,7 +95,7 @@ fn reads_the_variants_found_in_the_wild() {
 
 /// Each broken table with the whole sentence it gives.
 #[test]
-fn errors_name_place_and_legal_values() {
+fn errors_contain_the_place_and_the_legal_values() {
     let mapping = |inner: &str| format!("<Mapping>\n{inner}\n</Mapping>");
     let cases = [
         (
@@ -227,7 +227,7 @@ fn errors_of_the_frame() {
 }
 
 #[test]
-fn leftover_placeholders_are_no_error_of_the_format() {
+fn leftover_placeholders_are_not_format_errors() {
     let table = table(
         "<Mapping><Type>User</Type><Source>a</Source><Destination>%Guest%</Destination></Mapping>",
     );
@@ -252,7 +252,7 @@ fn builds_gpmc_form_from_nothing() {
 }
 
 #[test]
-fn edits_touch_only_their_row() {
+fn edits_change_only_their_row() {
     let text = format!("{HEAD}{GPMC}");
     let mut table = MigTable::parse(&utf16(&text)).unwrap();
     table
@@ -303,7 +303,7 @@ fn refuses_rows_that_cannot_be_read_back() {
 }
 
 #[test]
-fn what_the_encoding_does_not_have_is_written_as_a_reference() {
+fn characters_missing_in_the_encoding_become_references() {
     let ansi = format!("{HEAD}<!--\u{e9}--></MigrationTable>");
     let bytes: Vec<u8> = ansi
         .chars()
@@ -344,7 +344,7 @@ fn ten_thousand_rows_on_one_line_are_read_and_set_twice() {
 
 proptest::proptest! {
     #[test]
-    fn what_is_read_is_written_back(body in "(<Mapping>|</Mapping>|<Type>User</Type>|<Source>|</Source>|<DestinationNone/>|a|&amp;| |\n){0,12}") {
+    fn parsed_tables_round_trip(body in "(<Mapping>|</Mapping>|<Type>User</Type>|<Source>|</Source>|<DestinationNone/>|a|&amp;| |\n){0,12}") {
         let text = format!("{HEAD}{body}</MigrationTable>");
         for bytes in [text.clone().into_bytes(), utf16(&text)] {
             if let Ok(table) = MigTable::parse(&bytes) {
@@ -354,14 +354,14 @@ proptest::proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+    fn never_panics_on_any_bytes(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
         if let Ok(table) = MigTable::parse(&bytes) {
             proptest::prop_assert_eq!(table.to_bytes(), bytes);
         }
     }
 
     #[test]
-    fn any_row_that_is_set_is_read_back(source in "\\PC{1,20}", destination in "\\PC{1,20}") {
+    fn every_row_that_is_set_is_parsed_again(source in "\\PC{1,20}", destination in "\\PC{1,20}") {
         let mut table = MigTable::new();
         if table.set(&source, GROUP, set(&destination)).is_ok() {
             let again = MigTable::parse(&table.to_bytes()).unwrap();
@@ -373,7 +373,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn check_lists_every_fault_and_keeps_the_rows_that_can_be_read() {
+fn check_lists_every_problem_and_keeps_the_other_rows() {
     let mapping = |kind: &str, source: &str, rest: &str| {
         format!("<Mapping><Type>{kind}</Type><Source>{source}</Source>{rest}</Mapping>\n")
     };
@@ -424,7 +424,7 @@ fn check_lists_every_fault_and_keeps_the_rows_that_can_be_read() {
 }
 
 #[test]
-fn what_a_row_cannot_be_set_to_is_not_read_either() {
+fn values_that_cannot_be_set_cannot_be_parsed() {
     let row = |source: &str| {
         table(&format!(
             "<Mapping><Type>User</Type><Source>{source}</Source><DestinationNone/></Mapping>"
@@ -439,7 +439,7 @@ fn what_a_row_cannot_be_set_to_is_not_read_either() {
 }
 
 #[test]
-fn a_row_that_goes_takes_no_other_row_with_it() {
+fn removing_a_row_keeps_the_others() {
     // In windows-1252, and in no other encoding, because of the second row only.
     let row = |source: &str| {
         format!("<Mapping><Type>User</Type><Source>{source}</Source><DestinationNone/></Mapping>")

@@ -119,7 +119,7 @@ pub(crate) fn file(root: &str, item: &str) -> String {
 }
 
 #[test]
-fn every_type_is_known_and_comes_back() {
+fn every_type_is_known_and_round_trips() {
     for (root, kind, item) in FILES {
         let text = file(root, item);
         let marked = format!("\u{feff}{}", text.replace("\r\n", ""));
@@ -157,7 +157,7 @@ fn actions() {
 }
 
 #[test]
-fn places_are_paths_of_xpath() {
+fn places_are_xpaths() {
     let item = "<Group clsid=\"{1}\" uid=\"{2}\" name=\"a\"/><Group clsid=\"{1}\" uid=\"{3}\" name=\"it's\"><Properties><Members><Member/><Member/></Members></Properties><Filters><FilterCollection><FilterCollection><FilterGroup/></FilterCollection></FilterCollection></Filters></Group>";
     let preferences = Preferences::parse(file("Groups", item).as_bytes()).unwrap();
     let mut places = Vec::new();
@@ -235,7 +235,7 @@ fn passwords_in_broken_files_are_suspected() {
 }
 
 #[test]
-fn a_text_to_read_has_no_password_in_it() {
+fn displayed_text_contains_no_password() {
     for (text, shown) in [
         (
             "<a cpassword=\"x\" b='1'/>",
@@ -255,7 +255,7 @@ fn a_text_to_read_has_no_password_in_it() {
 
 proptest! {
     #[test]
-    fn what_is_accepted_comes_back(
+    fn accepted_files_round_trip(
         pieces in "(<m n='(x|&amp;|\r\n|ü)*' o=\"\"/>|<m\r\n>t</m>|<m><m/></m>|<!--c-->|<!\\[CDATA\\[<\\]\\]>|\r\n|t&#13;|ü|<\\?p?\\?>){0,12}"
     ) {
         let bytes = format!("<r>{pieces}</r>").into_bytes();
@@ -273,7 +273,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_makes_it_panic(text in "([<>/=&;'\"! \\[\\]?-]|a|cpassword|clsid|uid|name|CDATA|\\PC){0,40}") {
+    fn never_panics(text in "([<>/=&;'\"! \\[\\]?-]|a|cpassword|clsid|uid|name|CDATA|\\PC){0,40}") {
         for text in [text.clone(), format!("<a {text}/>"), format!("<a>{text}</a>")] {
             if let Ok(preferences) = Preferences::parse(text.as_bytes()) {
                 prop_assert_eq!(preferences.to_bytes(), text.as_bytes());

@@ -9,6 +9,7 @@ use super::*;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
 use crate::migration::resolve::{Lookup, PrincipalQuery};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
+use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
@@ -31,6 +32,11 @@ pub(super) struct Target;
 impl PrincipalDirectory for Target {
     async fn lookup(&self, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>> {
         Ok(queries.iter().map(answer).collect())
+    }
+
+    async fn objects_exist(&self, dns: &[Dn]) -> Result<Vec<bool>> {
+        let staff = |dn: &Dn| dn.as_str().eq_ignore_ascii_case("OU=Staff,DC=dst,DC=test");
+        Ok(dns.iter().map(staff).collect())
     }
 
     fn dns_domain(&self) -> &str {
@@ -152,7 +158,7 @@ const RIGHT: &str =
     "[Privilege Rights]\r\nSeBatchLogonRight = *S-1-5-21-1-1-1-1001,*S-1-5-32-544\r\n";
 
 #[tokio::test]
-async fn every_notation_of_a_source_names_the_principal() {
+async fn every_notation_of_a_source_matches_the_principal() {
     let expected = RIGHT.replace("21-1-1-1-1001", "21-9-9-9-2001");
     for (kind, source) in [
         ("GlobalGroup", "Helpdesk@src.test"),
@@ -203,7 +209,7 @@ async fn the_other_destinations() {
 }
 
 #[tokio::test]
-async fn what_has_no_row_stays_or_with_an_exclusive_table_fails_with_every_place() {
+async fn references_without_row_are_kept_or_fail_an_exclusive_mapping() {
     let lines = "[Privilege Rights]\r\nSeBackupPrivilege = *S-1-5-21-1-1-1-1002,*S-1-5-11\r\n[Service General Setting]\r\n\"X\",2,\"D:(A;;RP;;;S-1-5-21-1-1-1-1002)(A;;RP;;;DA)\"\r\n";
     let rows = [(
         "GlobalGroup",
@@ -350,7 +356,7 @@ async fn ten_thousand_rows_and_references_are_mapped() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_read_is_told_and_with_an_exclusive_table_fails() {
+async fn an_unparsable_file_is_reported_and_fails_an_exclusive_mapping() {
     let mut broken = snapshot(RIGHT);
     let pol = "Machine\\Registry.pol".parse().unwrap();
     broken.tree.insert_file(&pol, Bytes::from_static(b"PReg"));
@@ -496,7 +502,7 @@ async fn computers_and_domains_are_not_groups_of_the_same_name() {
 }
 
 #[tokio::test]
-async fn data_that_looks_like_a_reference_stops_an_exclusive_table_of_gpoctls_scope() {
+async fn possible_references_in_data_fail_an_exclusive_mapping_of_all_places() {
     let record = Record {
         key: utf16_bytes("Software\\Vendor"),
         value_name: utf16_bytes("Blob"),
@@ -530,7 +536,7 @@ async fn data_that_looks_like_a_reference_stops_an_exclusive_table_of_gpoctls_sc
 }
 
 #[tokio::test]
-async fn a_table_does_not_pass_over_references_in_a_file_that_cannot_be_read() {
+async fn a_mapping_fails_on_references_in_an_unparsable_file() {
     let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
     let record = Record {
         key: utf16_bytes("Software\\Policies"),

@@ -88,7 +88,7 @@ fn lines(snapshot: &GpoSnapshot, options: &PopulateOptions) -> Vec<String> {
 }
 
 #[test]
-fn rows_are_in_the_words_of_gpmc_and_extras_come_last() {
+fn rows_have_the_form_of_gpmc_and_extras_come_last() {
     let snapshot = snapshot(
         "[Registry Values]\r\nMACHINE\\a\\b=1,\"O:S-1-5-21-1-1-1-1001G:BAD:(A;;GA;;;S-1-5-21-1-1-1-1003)(A;;GA;;;S-1-5-32-544)(A;;GA;;;S-1-5-21-1-1-1-1004)\"\r\nMACHINE\\a\\c=1,\"\\\\fs1\\tools\\x\"\r\nMACHINE\\a\\d=1,\"\\\\FS1\\homes\"\r\n",
         vec![
@@ -129,7 +129,7 @@ fn rows_are_in_the_words_of_gpmc_and_extras_come_last() {
 }
 
 #[test]
-fn rows_that_are_there_stay_under_any_name() {
+fn existing_rows_are_kept_under_any_name() {
     let mut table = MigTable::new();
     let kind = EntryType::Principal(PrincipalType::GlobalGroup);
     let unknown = EntryType::Principal(PrincipalType::Unknown);
@@ -180,7 +180,7 @@ fn rows_that_are_there_stay_under_any_name() {
 }
 
 #[test]
-fn a_sid_that_another_gpo_names_gets_no_second_row() {
+fn a_sid_whose_name_only_another_gpo_contains_gets_a_row_with_the_same_destination() {
     let values = "[Registry Values]\r\nMACHINE\\a\\b=1,\"O:S-1-5-21-1-1-1-1001G:BA\"\r\n";
     let bare = snapshot(values, Vec::new(), &[]);
     let named = snapshot("", vec![entry(group("Helpdesk", 1001), false)], &[]);
@@ -188,14 +188,40 @@ fn a_sid_that_another_gpo_names_gets_no_second_row() {
         let mut table = MigTable::new();
         let all = gpos.iter().flat_map(|gpo| items(gpo, &ALL).0).collect();
         let merged = merge(&mut table, all).unwrap();
-        let sources: Vec<String> = table.rows().iter().map(|row| row.source.clone()).collect();
-        (sources, merged.messages.len())
+        let rows: Vec<(String, Destination)> = table
+            .rows()
+            .iter()
+            .map(|row| (row.source.clone(), row.destination.clone()))
+            .collect();
+        let codes: Vec<String> = merged.messages.into_iter().map(|m| m.code).collect();
+        (rows, codes)
     };
-    // The words of GPMC stay, in whatever order the GPOs come.
-    let name = vec!["Helpdesk@src.test".to_owned()];
-    assert_eq!(run([&bare, &named]), (name.clone(), 1));
-    assert_eq!(run([&named, &bare]), (name, 1));
-    // Where only gpoctl knows the name, from the permissions here, the row by SID serves both.
+    // In whatever order the GPOs come.
+    let relative = Destination::ByRelativeName;
+    let expected = (
+        vec![
+            ("Helpdesk@src.test".to_owned(), relative.clone()),
+            (sid(1001).to_string(), relative),
+        ],
+        vec!["sid-row".to_owned()],
+    );
+    assert_eq!(run([&bare, &named]), expected);
+    assert_eq!(run([&named, &bare]), expected);
+    // Next to a row that has a destination already.
+    let mut table = MigTable::new();
+    let kind = EntryType::Principal(PrincipalType::GlobalGroup);
+    let support = Destination::Set("DST\\Support".to_owned());
+    table
+        .set("Helpdesk@src.test", kind, support.clone())
+        .unwrap();
+    let all = [&named, &bare]
+        .iter()
+        .flat_map(|gpo| items(gpo, &ALL).0)
+        .collect();
+    merge(&mut table, all).unwrap();
+    assert_eq!(table.rows().len(), 2);
+    assert!(table.rows().iter().all(|row| row.destination == support));
+    // If only gpoctl finds the name, here in the permissions, the row with the SID matches both.
     let beside = snapshot(values, vec![entry(group("Helpdesk", 1001), true)], &[]);
     let settings = PopulateOptions {
         include_dacl: false,
@@ -215,7 +241,7 @@ fn a_sid_that_another_gpo_names_gets_no_second_row() {
 }
 
 #[test]
-fn what_cannot_stand_in_a_row_is_left_and_said() {
+fn references_that_cannot_have_a_row_are_reported() {
     let mut table = MigTable::new();
     let odd = snapshot(
         "",
@@ -229,7 +255,7 @@ fn what_cannot_stand_in_a_row_is_left_and_said() {
 }
 
 #[test]
-fn the_row_of_a_bare_text_is_not_the_one_of_the_principal_of_that_name() {
+fn a_row_for_bare_text_does_not_match_the_principal_of_that_name() {
     let values = "[Privilege Rights]\r\nSeDenyBatchLogonRight = Guest,*S-1-5-21-1-1-1-501\r\n";
     let user = Principal::of_domain(sid(501), "Guest", PrincipalType::User, "SRC", "src.test");
     let text = entry(Principal::named("Guest"), false);

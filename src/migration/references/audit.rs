@@ -1,4 +1,4 @@
-//! References in audit.csv: the SACLs for all files and all registry keys, and whatever else names a principal or a path.
+//! References in audit.csv: the SACLs for all files and all registry keys, and any other principal or path.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! References in fdeploy.ini and fdeploy1.ini: the principals a folder is redirected for, and where to.
+//! References in fdeploy.ini and fdeploy1.ini: the principals for which a folder is redirected, and the target paths.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,16 +13,16 @@ use crate::formats::ini::{self, IniFile, IniLine, LineKind};
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
 
-/// What is to become of the principals of one folder, by SID.
+/// The rewrites of the principals of one folder, by SID.
 type SidRewrites = HashMap<Sid, TextRewrite>;
 
-/// The folders of a file, without regard to case.
+/// The folders of a file, ignoring case.
 #[derive(Default)]
 struct Folders<'a> {
     numbers: HashMap<String, usize>,
-    /// Each with the place where it was met first.
+    /// Each with its first place.
     folders: Vec<(Place, SidRewrites)>,
-    /// The folder that was looked up last. The name of a section may be long, and is the folder of all its lines.
+    /// The folder of the last lookup. The name of a section may be long, and all of its lines share one folder.
     last: Option<(&'a str, usize)>,
 }
 
@@ -42,14 +42,14 @@ impl<'a> Folders<'a> {
         number
     }
 
-    /// What is to become of the principals of a folder.
+    /// The rewrites of the principals of a folder.
     fn of(&mut self, folder: &'a str, place: &Place) -> Option<&mut SidRewrites> {
         let number = self.number(folder, place);
         self.folders.get_mut(number).map(|(_, rewrites)| rewrites)
     }
 }
 
-/// What is to become of a SID, spelled as it is.
+/// The rewrite of a SID, in the case of the old SID.
 fn rewrite_of(rewrites: Option<&mut SidRewrites>, sid: &str) -> TextRewrite {
     let found = rewrites.and_then(|rewrites| rewrites.get(&sid.parse().ok()?));
     spelled(found.cloned().unwrap_or(TextRewrite::Keep), sid)
@@ -68,7 +68,7 @@ pub(super) fn visit(
             .key(key)
             .line(line.number)
     };
-    // A SID stands in the list and in the name of a section: two references, of which the first decides for both.
+    // A SID is in the list and in the name of a section: two references, of which the first decides for both.
     let mut folders = Folders::default();
     for (line, redirection) in fdeploy.redirections() {
         let (folder, key, sids) = match &redirection {
@@ -89,7 +89,7 @@ pub(super) fn visit(
             }
         }
     }
-    // A section whose SID is in no list is one that clients ignore; it is a reference all the same.
+    // Clients ignore a section whose SID is in no list, but it is a reference too.
     for (line, redirection) in fdeploy.redirections() {
         if let Redirection::Target { folder, sid } = redirection {
             let place = place(&line, sid);
@@ -104,7 +104,7 @@ pub(super) fn visit(
     let mut new = fdeploy.ini.clone();
     let mut gone = Vec::new();
     let mut known = fdeploy.redirections().peekable();
-    // Whether the lines are of a section that goes.
+    // Whether the lines belong to a section that is removed.
     let mut going = false;
     for line in fdeploy.ini.lines() {
         going &= !matches!(line.kind, LineKind::Section(_));
@@ -169,8 +169,8 @@ pub(super) fn visit(
     Ok(new)
 }
 
-/// Asks about a principal of a folder. The first answer holds for all its places, as the list and the name of the section belong
-/// together.
+/// Visits a principal of a folder. The first rewrite applies to all its places, because the list and the section name
+/// belong together.
 fn visit_principal(
     text: &str,
     place: &Place,
@@ -189,7 +189,8 @@ fn visit_principal(
     rewrites.entry(sid).or_insert(rewrite);
 }
 
-/// Two principals of a folder that become one would need one section with two contents: then the folder stays as it is.
+/// If two principals of a folder would become the same, one section would need two contents: leave the folder
+/// unchanged.
 fn refuse_collisions(place: &Place, rewrites: &mut SidRewrites, context: &mut Context<'_, '_>) {
     let mut targets: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (sid, rewrite) in rewrites.iter() {

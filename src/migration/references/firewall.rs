@@ -1,11 +1,11 @@
-//! References in firewall rules: who is let in, who owns the rule, which program it is for.
+//! References in firewall rules: the authorized principals, the owner and the program of a rule.
 
 use super::text::{Context, RewrittenText, TextRewrite, apply, may_hold_reference};
 use crate::formats::firewall_rule::{FieldKind, RuleField};
 use crate::model::reference::{Place, Scope};
 
-/// Visits the fields of a rule in order. Each value stands for itself, so that a path may hold blanks and nothing of a neighbour is
-/// taken for a part of a reference.
+/// Visits the fields of a rule in order. Each value is visited alone, so that a path may contain blanks and no
+/// neighboring text becomes part of a reference.
 pub(super) fn visit(
     text: &str,
     fields: &[RuleField<'_>],
@@ -30,12 +30,12 @@ pub(super) fn visit(
         };
         match outcome {
             RewrittenText::Unchanged => {}
-            // It would end the field.
+            // A `|` would end the field.
             RewrittenText::Changed(text) if text.contains('|') => {
                 context.refuse_path(&text, value, &place)
             }
             RewrittenText::Changed(text) => edits.push((field.value.clone(), text)),
-            // Without the field, the rule would hold for everybody or for every program.
+            // Without the field, the rule would apply to everyone or to every program.
             RewrittenText::Removed => context.refuse_removal(value, &place),
         }
     }

@@ -17,20 +17,20 @@ use crate::model::reference::{Place, Scope};
 struct GroupLine {
     number: usize,
     place: Place,
-    /// The group as it stands and as it is to stand, folded.
+    /// The old and the new group, in lower case.
     from: String,
     to: String,
     side: Membership,
-    /// The new text of the line; `None` for a line that is to go.
+    /// The new text of the line; `None` for a line that is to be removed.
     text: Option<String>,
 }
 
-/// The new state of a file, and what is needed to write it.
+/// The new content of a file, and the information needed to write it.
 struct RewrittenTemplate<'a> {
     ini: IniFile,
-    /// How each section writes its empty lists: what stands behind `=`.
+    /// How each section writes its empty lists: the text after `=`.
     empty_lists: HashMap<ListSection, &'a str>,
-    /// The lines whose key, path or service has another name now.
+    /// The lines whose key, path or service was renamed.
     renamed: Vec<(usize, Place)>,
 }
 
@@ -144,8 +144,8 @@ pub(super) fn visit(
     Ok(new.ini)
 }
 
-/// Visits the name of a key, a path or a service: `USERS\S-1-5-21-…\Software`, the key of a profile, a folder on a server. GPMC maps none
-/// of them. The new name, when it has one.
+/// Visits the name of a key, a path or a service: `USERS\S-1-5-21-…\Software`, the key of a profile, a folder on a
+/// server. GPMC maps none of them. Returns the new name if it changed.
 fn rewrite_name(
     line: &str,
     name: Range<usize>,
@@ -166,7 +166,7 @@ fn rewrite_name(
             let quoted = line
                 .get(..name.start)
                 .is_some_and(|before| before.ends_with('"'));
-            // Without quotes, a sign that the line is divided at would end the name.
+            // Without quotes, a separator of the line would end the name.
             let ends = |c: char| matches!(c, '=' | ',' | ';');
             let divided = !quoted && new.matches(ends).count() != old.matches(ends).count();
             if divided || ini::trim(&new) != new {
@@ -178,7 +178,7 @@ fn rewrite_name(
     }
 }
 
-/// Says when mapping gave a key, path or service the name of another one of its section.
+/// Warns when mapping gave a key, path or service the name of another one in its section.
 fn warn_of_duplicates(new: &RewrittenTemplate<'_>, context: &mut Context<'_, '_>) {
     if new.renamed.is_empty() {
         return;
@@ -194,7 +194,7 @@ fn warn_of_duplicates(new: &RewrittenTemplate<'_>, context: &mut Context<'_, '_>
             Setting::RegistryValue { path, .. } => path,
             _ => continue,
         };
-        // Its section is one of four.
+        // The section distinguishes keys, paths and services.
         let section = line.section.unwrap_or_default().to_lowercase();
         let name = (section, name.to_lowercase());
         *counts.entry(name.clone()).or_default() += 1;
@@ -209,7 +209,7 @@ fn warn_of_duplicates(new: &RewrittenTemplate<'_>, context: &mut Context<'_, '_>
     }
 }
 
-/// How the sections with lists of principals write empty lists, by their first one.
+/// How the sections with lists of principals write empty lists, taken from the first empty list of each.
 fn empty_lists(tmpl: &GptTmpl) -> HashMap<ListSection, &str> {
     let mut found = HashMap::new();
     for (line, setting) in tmpl.settings() {
@@ -245,7 +245,7 @@ fn rewrite_members(
 }
 
 impl RewrittenTemplate<'_> {
-    /// A line with another list. An empty one is written as the section writes its empty lists.
+    /// A line with its list replaced. An empty list is written as the section writes empty lists.
     fn with_list(
         &self,
         section: ListSection,
@@ -274,7 +274,7 @@ fn group_line(
     let edit = rewrite_members(line, members.clone(), &place, context);
     let from = name.to_lowercase();
     let mut to = from.clone();
-    // The list stands behind the group, so it is written first and the group's span stays good.
+    // The list is after the group, so write it first to keep the group's span valid.
     let mut text = match &edit {
         Some(edit) => {
             if edit.empty {
@@ -306,10 +306,10 @@ fn group_line(
     }
 }
 
-/// Writes the lines of groups, but not those of different groups that would become one: which of two lists holds is not ours
-/// to say.
+/// Writes the lines of groups, except those of different groups that would become the same: which of their lists should
+/// win is not known.
 fn write_groups(groups: Vec<GroupLine>, new: &mut IniFile, context: &mut Context<'_, '_>) {
-    // Those that become one group: the first name, and whether another name is among them.
+    // For each new group: the first old name, and whether there are other old names.
     let mut merged: HashMap<(bool, &str), (&str, bool)> = HashMap::new();
     let key = |group: &GroupLine| group.side == Membership::Members;
     for group in groups.iter().filter(|group| group.text.is_some()) {
@@ -350,15 +350,16 @@ fn write_groups(groups: Vec<GroupLine>, new: &mut IniFile, context: &mut Context
     }
 }
 
-/// What became of the data of a line of `[Registry Values]`.
+/// The result of visiting the data of a line of `[Registry Values]`.
 enum RewrittenData {
-    /// It is edited so; often not at all.
+    /// The edits, often none.
     Changed(Vec<SpanEdit>),
-    /// Nothing is left of it.
+    /// All of the data was removed.
     Removed,
 }
 
-/// Visits the data of a line of `[Registry Values]`. Strings only: what looks like a reference in other data is told.
+/// Visits the data of a line of `[Registry Values]`. Only strings are mapped; possible references in other data are
+/// reported.
 fn registry_value(
     line: &str,
     value_type: u32,
@@ -395,10 +396,10 @@ fn registry_value(
     }
 }
 
-/// How Windows writes a comma within an item of a list: with quotes around the comma, not around the item.
+/// A comma within an item of a list as Windows writes it: quotes around the comma, not around the item.
 const QUOTED_COMMA: &str = "\",\"";
 
-/// Visits a string as it stands: in quotes, or bare.
+/// Visits a string, quoted or not.
 fn visit_string(
     raw: &str,
     is_item: bool,
@@ -420,7 +421,7 @@ fn visit_string(
         }
     } else {
         match context.free_text(text, place, Scope::All) {
-            // A comma more would begin another item.
+            // An additional comma would begin another item.
             RewrittenText::Changed(new) if new.matches(',').count() > text.matches(',').count() => {
                 context.refuse_path(&new, text, place);
                 RewrittenText::Unchanged

@@ -1,4 +1,4 @@
-//! Lists in one line: items between separators, edited without touching the others.
+//! Edits lists in one line, item by item.
 
 use std::collections::HashSet;
 
@@ -6,16 +6,16 @@ use super::text::TextRewrite;
 
 /// A list after an edit.
 pub(super) struct ListEdit {
-    /// The list, without blanks around it.
+    /// The list, without surrounding blanks.
     pub value: String,
-    /// Whether its last item was taken out.
+    /// Whether its last item was removed.
     pub empty: bool,
-    /// Items that were left out because the same item stands in the list already.
+    /// Items that were dropped because the list already contains them.
     pub duplicates: Vec<String>,
 }
 
-/// Asks about every item and writes the list; `None` when nothing changes. Separators and blanks of the other items
-/// stay. An item that becomes equal to another one goes; items that were equal before stay.
+/// Rewrites every item of a list; `None` when nothing changes. Separators and blanks of other items are unchanged. An
+/// item that becomes equal to another one is dropped; items that were equal before are kept.
 pub(super) fn rewrite_list(
     list: &str,
     separator: char,
@@ -61,7 +61,7 @@ pub(super) fn rewrite_list(
     let value = value.trim_matches([' ', '\t']).to_owned();
     let empty = seen.is_empty();
     Some(ListEdit {
-        // What is left of an empty list are separators, which would be empty items.
+        // Drop the separators of an empty list, which would be empty items.
         value: if empty { String::new() } else { value },
         empty,
         duplicates,
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn other_items_stay_as_they_are() {
+    fn other_items_are_unchanged() {
         for (before, sep, after, duplicates) in [
             ("a, x ,b", ',', "a, NEW ,b", 0),
             ("-, a,b", ',', "a,b", 0),

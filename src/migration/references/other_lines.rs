@@ -1,11 +1,11 @@
-//! References in lines of an INI file that say nothing its format knows: other sections, other keys, cut-off lines. What they mean is
-//! not known, so they are searched as free text is; GPMC maps none of them.
+//! References in lines of an INI file that its format does not define: other sections, other keys, truncated lines.
+//! They are searched as free text; GPMC maps none of them.
 
 use super::text::{Context, RewrittenText, apply, may_hold_reference};
 use crate::formats::ini::{self, IniFile, IniLine, LineKind};
 use crate::model::reference::{Place, Scope};
 
-/// Visits a line: the name of a section, key and value of a pair, or the whole line. Nobody reads comments.
+/// Visits a line: the name of a section, key and value of a pair, or the whole line. Comments are skipped.
 pub(super) fn visit(
     file: &str,
     line: &IniLine<'_>,
@@ -19,7 +19,7 @@ pub(super) fn visit(
         .section(line.section.unwrap_or_default())
         .line(line.number);
     if let LineKind::Section(name) = line.kind {
-        // What the signs around a name are made of would end it.
+        // A closing bracket would end the name.
         if let Some(to) = edited(name, &[']'], &place, context) {
             new.rename_section(line.number, &to);
         }
@@ -31,7 +31,7 @@ pub(super) fn visit(
         }
         return;
     }
-    // A key has no quotes: then the sign is one of a text, such as the condition of an entry.
+    // A key contains no quotes: an `=` after a quote belongs to a text, such as the condition of an entry.
     let key = line.pair().map(|(key, _)| key);
     let spans = match key.filter(|key| !key.contains('"')) {
         Some(key) => {
@@ -42,7 +42,7 @@ pub(super) fn visit(
         }
         None => vec![Some((
             ini::trimmed_span(line.text, 0..line.text.len()),
-            // A sign of equality would make a pair of it.
+            // An `=` would turn it into a pair.
             &['='][..],
         ))],
     };
@@ -56,7 +56,8 @@ pub(super) fn visit(
     }
 }
 
-/// Visits one part of a line; its new text, when it has one that can stand there. `ends`: the signs that would end it too early.
+/// Visits one part of a line; returns its new text if it changed and can be written there. `ends`: the characters that
+/// would end it too early.
 fn edited(
     text: &str,
     ends: &[char],

@@ -1,8 +1,8 @@
 //! References in Preferences files [MS-GPPREF]. GPMC maps none of them.
 //!
-//! A name and a SID that stand side by side are one reference and change together. `runAs`, `UserId` and their like hold a
-//! name or a SID alone. Every other attribute and text is searched as any free text is; a stored password is not. The `Author` of a
-//! task is such a text: a name in it says who wrote the task down, and neither grants nor runs anything [MS-TSCH 2.5].
+//! A name and a SID in the same element are one reference and are rewritten together. `runAs`, `UserId` and similar
+//! fields contain a name or a SID alone. All other attributes and texts except stored passwords are searched as free
+//! text, including the `Author` of a task: its name grants and runs nothing [MS-TSCH 2.5].
 
 mod principal_fields;
 #[cfg(test)]
@@ -23,10 +23,10 @@ use crate::migration::inventory::NameForm;
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
 
-/// What the Preferences editor writes behind the names of groups that every computer has.
+/// The suffix that the Preferences editor adds to the names of built-in groups.
 const BUILT_IN: &str = " (built-in)";
 
-/// Visits a file in the order of its elements; gives its new bytes when anything changed.
+/// Visits a file in the order of its elements; returns its new bytes if anything changed.
 pub(super) fn visit(
     file: &str,
     bytes: &Bytes,
@@ -58,9 +58,9 @@ struct Visit<'a, 'm, 'c, 'v> {
     document: &'a XmlDocument,
     context: &'m mut Context<'c, 'v>,
     edits: Vec<Edit>,
-    /// The members of the last group so far, as they are now, and whether mapping made one of them so.
+    /// The members of the current group so far, after mapping, and whether one of them was mapped.
     members: HashMap<String, bool>,
-    /// How many members the last group keeps.
+    /// The number of members left in the current group.
     members_left: usize,
 }
 
@@ -213,7 +213,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
                 self.context.wrong_kind(&shown, &place);
                 return;
             }
-            // A file without its outermost element is none.
+            // The root element cannot be removed.
             Rewrite::Remove
                 if cursor.element.name == "Member"
                     && !std::ptr::eq(cursor.element, self.document.root()) =>
@@ -249,7 +249,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
             return;
         }
         let new_name = match (target, &sid) {
-            // A SID where a name could stand stays one.
+            // Keep a SID in a name field a SID.
             (ReferenceTarget::Sid { .. }, Some(sid)) if !old_name.is_empty() => sid.to_string(),
             (ReferenceTarget::Sid { .. }, _) => String::new(),
             _ => match field.kind.written(&name, sid.as_ref(), old_name) {
@@ -285,7 +285,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
         self.member(cursor, sid.as_ref(), &new_name, true, place);
     }
 
-    /// An item for a group or a user is called by it.
+    /// Renames the item for a group or a user, whose name is that of the group or user.
     fn item_name(
         &mut self,
         cursor: &ElementCursor<'a, '_>,
@@ -308,7 +308,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
         }
     }
 
-    /// Says when mapping makes two members of a group the same.
+    /// Warns when mapping makes two members of a group equal.
     fn member(
         &mut self,
         cursor: &ElementCursor<'_, '_>,
@@ -332,7 +332,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
         self.members.insert(key, mapped || earlier == Some(true));
     }
 
-    /// Says when a group is left without the members it had.
+    /// Warns when the last member of a group was removed.
     fn member_gone(&mut self, place: &Place) {
         self.members_left = self.members_left.saturating_sub(1);
         if self.members_left == 0 {
@@ -344,7 +344,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
 }
 
 impl PrincipalFieldKind {
-    /// What a name at such a place names.
+    /// The target of a name in such a field.
     fn target(self, name: &str) -> ReferenceTarget {
         match self {
             Self::Principal | Self::Account => ReferenceTarget::Name(name.to_owned()),
@@ -353,7 +353,7 @@ impl PrincipalFieldKind {
         }
     }
 
-    /// Whether a name at such a place is a reference, not a variable, a local account, or one that is the same everywhere.
+    /// Whether a name in such a field is a reference, and not a variable, a local account or a well-known principal.
     fn is_reference(self, name: &str) -> bool {
         if name.is_empty() {
             return false;
@@ -369,7 +369,7 @@ impl PrincipalFieldKind {
         }
     }
 
-    /// The name as it is written at such a place; `None` when it cannot stand there.
+    /// The name in the form that such a field needs; `None` when it cannot be written there.
     fn written(self, name: &str, sid: Option<&Sid>, old: &str) -> Option<String> {
         match self {
             Self::Principal | Self::Account => {
@@ -377,7 +377,7 @@ impl PrincipalFieldKind {
                     && old.ends_with(BUILT_IN);
                 Some(format!("{name}{}", if built_in { BUILT_IN } else { "" }))
             }
-            // The account of a computer is its name with a dollar sign; by its DNS name it cannot be told.
+            // The account name of a computer is its NetBIOS name with a dollar sign; the DNS name does not contain it.
             Self::Computer if sid.is_some() && old.contains('.') => None,
             Self::Computer if sid.is_some() => {
                 let account = NameForm::of(name).relative();
@@ -389,8 +389,8 @@ impl PrincipalFieldKind {
     }
 }
 
-/// Whether the address or the filter of an LDAP query holds a part of a domain's DN, or a server: `LDAP:` alone is the domain of the
-/// client, and most filters hold for any domain.
+/// Whether the address or the filter of an LDAP query contains part of a domain's DN or a server. `LDAP:` alone means
+/// the client's domain, and most filters work in any domain.
 fn names_domain_or_server(query: &str) -> bool {
     let folded: String = query
         .chars()
@@ -403,7 +403,7 @@ fn names_domain_or_server(query: &str) -> bool {
         || folded.contains("/dc=")
 }
 
-/// What stands before the names of accounts that every computer has.
+/// Whether a domain is an authority of local accounts, which exist on every computer.
 fn is_local_authority(domain: &str) -> bool {
     [
         ".",

@@ -1,4 +1,5 @@
-//! References in Registry.pol: in strings, and in the names of values and keys. What looks like one in other data is told.
+//! References in Registry.pol: in strings and in the names of values and keys. Possible references in other data are
+//! reported.
 
 use std::collections::HashMap;
 
@@ -71,7 +72,7 @@ pub(super) fn visit(
     Ok(Some(pol.to_bytes()))
 }
 
-/// Key and value name as registries compare them.
+/// The key and value name in the form in which the registry compares them.
 fn value_key(record: &Record) -> (String, String) {
     (
         record.key_text().to_lowercase(),
@@ -79,7 +80,7 @@ fn value_key(record: &Record) -> (String, String) {
     )
 }
 
-/// The record after visiting; `None` when it is to go.
+/// Visits a record; `None` when it is to be removed.
 fn visit_record(record: &Record, place: &Place, context: &mut Context<'_, '_>) -> Option<Record> {
     let mut new = record.clone();
     let mut keep = true;
@@ -112,7 +113,7 @@ fn visit_record(record: &Record, place: &Place, context: &mut Context<'_, '_>) -
     keep.then_some(new)
 }
 
-/// `**del.NAME` deletes the value NAME [MS-GPREG 3.2.5.1]: the command and the name.
+/// `**del.NAME` deletes the value NAME [MS-GPREG 3.2.5.1]: Splits a value name into such a command and the name.
 fn split_command(name: &str) -> (&str, &str) {
     match name.split_at_checked(6) {
         Some((command, rest)) if command.eq_ignore_ascii_case("**del.") => (command, rest),
@@ -120,7 +121,7 @@ fn split_command(name: &str) -> (&str, &str) {
     }
 }
 
-/// Visits the data: the text up to the first NUL of one string, every string of a list. Terminators stay as they are.
+/// Visits the data: the text up to the first NUL of one string, every string of a list. Terminators are unchanged.
 fn visit_data(
     value_type: ValueType,
     data: &str,
@@ -165,8 +166,8 @@ fn visit_data(
     }
 }
 
-/// The text, when there can be a reference in it, and the bytes behind it that are no text. `None` after a warning, when not even
-/// the beginning is text.
+/// Decodes a text that may contain a reference; returns it with the non-text bytes after it. `None`, after a warning,
+/// when not even the beginning is text.
 fn text_of(bytes: &Bytes, place: &Place, context: &mut Context<'_, '_>) -> Option<(String, Bytes)> {
     if !may_hold_reference(bytes) {
         return None;
@@ -187,7 +188,7 @@ fn text_of(bytes: &Bytes, place: &Place, context: &mut Context<'_, '_>) -> Optio
     None
 }
 
-/// Says when data of a type that is no text holds what looks like a reference: in UTF-16 from any byte on, or in 8-bit text.
+/// Warns when data of a non-text type appears to contain a reference: as UTF-16 at any offset, or as 8-bit text.
 fn warn_of_reference_in_data(data: &Bytes, place: &Place, context: &mut Context<'_, '_>) {
     if !data_may_hold_reference(data) {
         return;
@@ -235,7 +236,7 @@ fn warn_of_broken_text(place: &Place, context: &mut Context<'_, '_>) {
     context.warning("unread-text", text, place);
 }
 
-/// Text as UTF-16LE, and the bytes that stood behind it.
+/// Encodes text as UTF-16LE and appends the bytes after it.
 fn with_tail(text: &str, tail: &Bytes) -> Bytes {
     [utf16_bytes(text).as_ref(), tail].concat().into()
 }

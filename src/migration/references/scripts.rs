@@ -10,7 +10,8 @@ use crate::formats::ini::{IniFile, splice};
 use crate::formats::scripts::{ScriptPart, Scripts};
 use crate::model::reference::{Place, Scope};
 
-/// Visits the scripts in order of the lines. `scope` is that of a command which is a UNC path: GPMC maps those of scripts.ini only.
+/// Visits the scripts in order of the lines. `scope` is the scope of commands that are UNC paths: GPMC maps only those
+/// of scripts.ini.
 pub(super) fn visit(
     file: &str,
     bytes: &Bytes,

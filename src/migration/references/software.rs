@@ -1,4 +1,5 @@
-//! References in software installation objects [MS-GPSI 2.2.2.4.1]: the paths of a package, and who its permissions name.
+//! References in software installation objects [MS-GPSI 2.2.2.4.1]: the paths of a package and the principals in its
+//! permissions.
 
 use super::text::{Context, RewrittenText, TextRewrite, may_hold_reference};
 use super::unc_search::{leading_unc_path, looks_like_unc_path, unit_of};
@@ -10,20 +11,21 @@ use crate::model::sddl::map_condition;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 
-/// What came of visiting an object.
+/// The result of visiting an object.
 #[derive(Debug, Clone, Default)]
 pub struct VisitedObject {
-    /// The object with its new values, when anything changed.
+    /// The object with its new values, if anything changed.
     pub object: Option<DirectoryObject>,
-    /// What was noticed, as with files.
+    /// Findings, as for files.
     pub messages: Vec<StatusMessage>,
 }
 
-/// Visits the paths in `msiFileList`, which GPMC maps, and what refers to anything in `setupCommand` (the path of a ZAP package, which
-/// has no list of files) and `url`, which GPMC does not look at. The place names the attribute, and as its line the value, from 1.
+/// Visits the paths in `msiFileList`, which GPMC maps, and the references in `setupCommand` (the path of a ZAP package,
+/// which has no list of files) and `url`, which GPMC ignores. The place contains the attribute and, as its line, the
+/// number of the value, from 1.
 ///
-/// A value of `msiFileList` is `<index>:<UNC path>`. GPMC inventories the folder of the path, so that is the unit. Everything behind the
-/// first colon is the path, so that no sign in a new one could divide it.
+/// A value of `msiFileList` is `<index>:<UNC path>`. GPMC inventories the folder of the path, so that is the unit.
+/// Everything after the first colon is the path, so no character of a new path can split the value.
 pub fn visit_object(object: &DirectoryObject, visitor: &mut Visitor<'_>) -> VisitedObject {
     let mut context = Context {
         visitor,
@@ -65,7 +67,7 @@ pub fn visit_object(object: &DirectoryObject, visitor: &mut Visitor<'_>) -> Visi
     }
 }
 
-/// Visits a value of `msiFileList`; the new one, when it is another.
+/// Visits a value of `msiFileList`; returns the new value if it changed.
 fn listed_file(value: &str, place: &Place, context: &mut Context<'_, '_>) -> Option<String> {
     let (index, text) = value.split_once(':')?;
     let Some((path, tail)) = leading_unc_path(text) else {
@@ -85,7 +87,7 @@ fn listed_file(value: &str, place: &Place, context: &mut Context<'_, '_>) -> Opt
     }
 }
 
-/// Visits a value that is a command line or an address; the new one, when it is another.
+/// Visits a command line or an address; returns the new value if it changed.
 fn free_value(value: &str, place: &Place, context: &mut Context<'_, '_>) -> Option<String> {
     if !may_hold_reference(value) {
         return None;
@@ -100,9 +102,9 @@ fn free_value(value: &str, place: &Place, context: &mut Context<'_, '_>) -> Opti
     }
 }
 
-/// The principals of domains whom the permissions of a package name: owner, group, and every entry of its lists with the SIDs in its
-/// condition, in this order. Not among what [`visit_object`] visits, because an import does not carry them and a copy that keeps them
-/// maps the descriptor as a whole. The message says what of it cannot be read.
+/// The domain principals in the permissions of a package: owner, group, and every entry of its lists with the SIDs in
+/// its condition, in this order. [`visit_object`] does not visit them, because an import does not transfer them and a
+/// copy that preserves them maps the whole descriptor. The message reports parts that cannot be parsed.
 pub fn permission_references(object: &DirectoryObject) -> (Vec<Occurrence>, Option<StatusMessage>) {
     let is_package = object
         .object_class
@@ -185,7 +187,7 @@ mod tests {
     use crate::model::sddl::from_sddl;
 
     #[test]
-    fn spellings_that_windows_takes() {
+    fn spellings_that_windows_accepts() {
         let object = |first: &str, second: &str| DirectoryObject {
             rdns: vec!["CN=a".to_owned()],
             object_class: "packageRegistration".to_owned(),
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_or_written_is_said() {
+    fn unreadable_and_unwritable_values_are_reported() {
         let codes = |value: &str, rewrite: Rewrite| {
             let object = DirectoryObject {
                 rdns: vec!["CN=a".to_owned()],
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_list_is_told_by_its_number() {
+    fn a_listed_file_is_located_by_its_number() {
         let values = [r"0:\\old\sw\a.msi", r"1:D:\b.mst", r"2:\\old\sw\c.mst"];
         let values = values.map(str::to_owned).to_vec();
         let mut lines = Vec::new();

@@ -126,7 +126,7 @@ fn a_principal_of_a_folder_is_a_reference_in_the_list_and_in_the_section() {
 }
 
 #[test]
-fn colliding_principals_of_a_folder_stay() {
+fn colliding_principals_of_a_folder_are_kept() {
     let text = "[Folder_Redirection]\r\n{A}=S-1-5-21-1-2-3-70;S-1-5-21-1-2-3-71\r\n{B}=S-1-5-21-1-2-3-70\r\n\
                 [{A}_S-1-5-21-1-2-3-70]\r\nFlags=4\r\n[{A}_S-1-5-21-1-2-3-71]\r\nFlags=4\r\n[{B}_S-1-5-21-1-2-3-70]\r\nFlags=4\r\n";
     let after = text
@@ -171,7 +171,7 @@ fn scripts_of_both_files() {
 }
 
 #[test]
-fn lines_that_scripts_and_redirections_do_not_know() {
+fn unknown_lines_of_scripts_and_redirections_are_searched() {
     let lines = "\\\\old\\above\r\n[ScriptsConfig]\r\nLog=\\\\old\\my log\r\nxCmdLine=S-1-5-21-1-2-3-5\r\n; \\\\keep\\x\r\n";
     let redirected = "[{A}_s-1-1-0]\r\nFlags=\\\\old\\x\r\nBackup=\\\\old\\b /for:S-1-5-21-1-2-3-5\r\n\
                       [FolderStatus]\r\nMusic=S-1-5-21-1-2-3-5\r\n[My Music]\r\nAll=\\\\old\\music\r\n";
@@ -200,7 +200,7 @@ fn lines_that_scripts_and_redirections_do_not_know() {
 }
 
 #[test]
-fn files_that_do_not_parse_say_why() {
+fn unparsable_files_report_the_reason() {
     let error = |path: &str, bytes: &'static [u8]| {
         let path = path.parse().unwrap();
         let bytes = Bytes::from_static(bytes);

@@ -1,5 +1,5 @@
-//! References inside free text: SIDs, SDDL and UNC paths in registry strings, script parameters and the like. Also the asking that
-//! all visitors share.
+//! References in free text: SIDs, SDDL and UNC paths in registry strings, script parameters and similar text. Also
+//! contains the functions that all visitors share.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -11,13 +11,13 @@ use crate::message::{StatusMessage, printable};
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
 
-/// The visitor and what was noticed so far.
+/// The visitor and the findings so far.
 pub(super) struct Context<'c, 'v> {
     pub visitor: &'c mut Visitor<'v>,
     pub messages: Vec<StatusMessage>,
 }
 
-/// What is to become of a reference, as text.
+/// The new text of a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TextRewrite {
     Keep,
@@ -25,12 +25,12 @@ pub(super) enum TextRewrite {
     Remove,
 }
 
-/// What became of a text.
+/// The result of rewriting a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RewrittenText {
     Unchanged,
     Changed(String),
-    /// The text was nothing but references, and all of them are to go.
+    /// The text consisted only of references that are to be removed.
     Removed,
 }
 
@@ -38,7 +38,7 @@ pub(super) enum RewrittenText {
 struct TextReference {
     span: Range<usize>,
     target: ReferenceTarget,
-    /// What goes when it goes; `None` when the text would not mean anything sensible without it.
+    /// The span to delete in order to remove it; `None` when the text would be invalid without it.
     part: Option<Range<usize>>,
     role: Option<SddlRole>,
 }
@@ -62,7 +62,7 @@ impl Context<'_, '_> {
             .push(StatusMessage::error(code, text).at(place.clone()));
     }
 
-    /// Says that a reference stays although it was to go.
+    /// Reports that a reference cannot be removed and is left unchanged.
     pub fn refuse_removal(&mut self, what: &str, place: &Place) {
         let text = format!(
             "{what} cannot be removed from this setting without changing its meaning, so it is left unchanged"
@@ -74,7 +74,7 @@ impl Context<'_, '_> {
         );
     }
 
-    /// Says that something looks like a UNC path and is left, as nothing is known of its spelling.
+    /// Warns of text that looks like a UNC path in an unknown notation and is left unchanged.
     pub fn warn_of_unusual_path(&mut self, path: &str, place: &Place) {
         let text = format!(
             "\"{}\" looks like a UNC path but is not written as one, so it is not mapped",
@@ -87,7 +87,7 @@ impl Context<'_, '_> {
         );
     }
 
-    /// Says that data which is no text by its type holds what looks like a reference.
+    /// Warns when data of a non-text type appears to contain a reference.
     pub fn warn_of_reference_in_data(&mut self, text: &str, place: &Place) {
         if may_hold_reference(text)
             && let Some(what) = first_reference(text)
@@ -111,7 +111,7 @@ impl Context<'_, '_> {
         TextRewrite::Keep
     }
 
-    /// Says that a new path would be something else than one path where it is to stand, so that the old one stays.
+    /// Reports that a new path would not be read as one path at its place, so that the old one is kept.
     pub fn refuse_path(&mut self, new: &str, old: &str, place: &Place) {
         let text = format!(
             "the path \"{}\" cannot be written here, so {} is left unchanged",
@@ -125,7 +125,7 @@ impl Context<'_, '_> {
         );
     }
 
-    /// Asks about a SID where only a SID can stand.
+    /// Visits a SID in a field that can contain only a SID.
     pub fn sid(&mut self, sid: &Sid, text: &str, place: &Place, scope: Scope) -> TextRewrite {
         let target = ReferenceTarget::Sid {
             sid: sid.clone(),
@@ -148,7 +148,7 @@ impl Context<'_, '_> {
         }
     }
 
-    /// Asks about a principal in GptTmpl.inf, where `*SID` or a name can stand; the answer is written so.
+    /// Visits a principal in GptTmpl.inf, which is written as `*SID` or a name.
     pub fn principal(&mut self, text: &str, place: &Place) -> TextRewrite {
         let (marked, bare) = match text.strip_prefix('*') {
             Some(bare) => (true, bare),
@@ -179,7 +179,7 @@ impl Context<'_, '_> {
             Rewrite::Principal { sid: Some(new), .. } => TextRewrite::Replace(format!("*{new}")),
             Rewrite::Principal { sid: None, name } if name == text => TextRewrite::Keep,
             Rewrite::Principal { sid: None, name } => {
-                // A comma or a line end would make other members or settings out of one name.
+                // A comma or a line end in a name would create other members or settings.
                 let unfit = |c: char| c.is_control() || matches!(c, ',' | '=' | '"' | ';' | '[');
                 if name.is_empty() || name.starts_with(['*', ' ']) || name.contains(unfit) {
                     let message = format!(
@@ -195,7 +195,7 @@ impl Context<'_, '_> {
         }
     }
 
-    /// Asks about a UNC path. A trailing backslash stays.
+    /// Visits a UNC path. A trailing backslash is kept.
     pub fn unc(&mut self, text: &str, unit: &str, place: &Place, scope: Scope) -> TextRewrite {
         let target = ReferenceTarget::Unc {
             text: text.to_owned(),
@@ -217,7 +217,7 @@ impl Context<'_, '_> {
         }
     }
 
-    /// Asks about every reference in a text and rewrites it.
+    /// Visits every reference in a text and rewrites it.
     pub fn free_text(&mut self, text: &str, place: &Place, scope: Scope) -> RewrittenText {
         let mut edits: Vec<SpanEdit> = Vec::new();
         let mut ace_removed = false;
@@ -291,22 +291,22 @@ impl Context<'_, '_> {
     }
 }
 
-/// What every UNC path and every SID holds one of.
+/// Every UNC path and every SID contains one of these.
 pub(super) const REFERENCE_MARKERS: [&str; 2] = [r"\\", "-1-"];
 
-/// Whether a text can hold a reference.
+/// Whether a text may contain a reference.
 pub(super) fn may_hold_reference(text: &str) -> bool {
     REFERENCE_MARKERS.iter().any(|mark| text.contains(mark))
 }
 
-/// A span of a text, and what is to stand there.
+/// A span of a text and its new text.
 pub(super) type SpanEdit = (Range<usize>, String);
 
-/// Where an edit was made: its span in the old text and in the new one.
+/// The spans of an edit in the old and in the new text.
 pub(super) type AppliedEdit = (Range<usize>, Range<usize>);
 
-/// Applies edits that may lie within or overlap one another: what begins first and reaches farthest wins, and what it covers goes
-/// with it. The new text, and the edits that were made.
+/// Applies edits that may be nested or overlap: the edit that begins first and extends farthest wins, and edits within
+/// it are dropped. Returns the new text and the applied edits.
 pub(super) fn apply(text: &str, mut edits: Vec<SpanEdit>) -> (String, Vec<AppliedEdit>) {
     edits.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
     let mut out = String::with_capacity(text.len());
@@ -325,9 +325,9 @@ pub(super) fn apply(text: &str, mut edits: Vec<SpanEdit>) -> (String, Vec<Applie
     (out, written)
 }
 
-/// The paths that were written but are not read as one path where they stand now, as a blank or a separator in them ends them: the old
-/// ones and the new ones. A path that is the whole text, or is quoted, may hold what it likes, and the item of a list all but the
-/// separator.
+/// The written paths that would not be read as one path at their place, because they contain a blank or a separator:
+/// old and new ones. A path that is the whole text or is quoted may contain any character, and an item of a list any
+/// character except the separator.
 fn broken_paths<'a>(
     old: &'a str,
     new: &'a str,
@@ -356,8 +356,9 @@ fn broken_paths<'a>(
     broken
 }
 
-/// The references in the new text that were neither written nor meant to stay: a path that was written is shorter than the old one,
-/// or has other signs in it, and what stood in its shade as nothing sensible is now read as the entry of a descriptor.
+/// The references in the new text that were neither written nor left unchanged on purpose. They appear when a written
+/// path is shorter than the old one or has other characters, so that text next to it is now read as, for example, an
+/// entry of a descriptor.
 fn newly_exposed<'a>(new: &'a str, stay: &HashSet<&str>, written: &[AppliedEdit]) -> Vec<&'a str> {
     let (found, _) = references(new);
     let is_written = |start: usize| {
@@ -374,7 +375,7 @@ fn newly_exposed<'a>(new: &'a str, stay: &HashSet<&str>, written: &[AppliedEdit]
         .collect()
 }
 
-/// The references in a text, and what looks like a UNC path but is spelled in another way.
+/// The references in a text, and the spans that look like UNC paths in an unknown notation.
 fn references(text: &str) -> (Vec<TextReference>, Vec<Range<usize>>) {
     let (paths, unread) = unc_paths(text);
     let mut found: Vec<TextReference> = sddl_text::literal_sids(text)
@@ -423,7 +424,7 @@ fn references(text: &str) -> (Vec<TextReference>, Vec<Range<usize>>) {
     (found, unread)
 }
 
-/// The first of what is a reference in a text, or looks like one.
+/// The first reference, or text that looks like one.
 fn first_reference(text: &str) -> Option<&str> {
     let (found, unread) = references(text);
     let spans = found.into_iter().map(|reference| reference.span);
@@ -431,7 +432,7 @@ fn first_reference(text: &str) -> Option<&str> {
     text.get(first)
 }
 
-/// SIDs that stand as words of their own.
+/// SIDs that are separate words.
 fn bare_sids(text: &str) -> Vec<(Range<usize>, Sid)> {
     let mut found = Vec::new();
     let mut position = 0;
@@ -455,8 +456,8 @@ fn bare_sids(text: &str) -> Vec<(Range<usize>, Sid)> {
     found
 }
 
-/// What has to go to take an item out of a text that is a list: the item and one separator. The whole text, when it is the
-/// only item; `None` when the text is no list at this place.
+/// The span to delete in order to remove an item from a list: the item and one separator. The whole text, if it is the
+/// only item; `None` when the text is not a list at this place.
 fn list_part(text: &str, span: &Range<usize>, separators: &[char]) -> Option<Range<usize>> {
     let before = text.get(..span.start)?.trim_end_matches([' ', '\t']);
     let behind = text.get(span.end..)?;
@@ -513,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_looks_like_a_path() {
+    fn reports_paths_in_unknown_notation() {
         for text in [
             r#"{"a":"\\\\old\\share\\x"}"#,
             r"\\\\old\\share",
@@ -570,7 +571,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_only_the_new_text_shows() {
+    fn reports_references_exposed_by_a_rewrite() {
         let hidden = r#"\\gone\a((;"(A;;CC;;;S-1-5-0X7)"#;
         assert_eq!(found(hidden), [r"\\gone\a(("]);
         assert_eq!(
@@ -608,7 +609,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keeps_what_is_kept_and_never_panics(
+        fn keeps_unchanged_text_and_never_panics(
             text in "([\\\\;,:|\"'( )=DA]|S-1-5-[678]|\\\\\\\\old\\\\a|\u{e4}|O:|\\(A;;;;;){0,30}"
         ) {
             let mut keep = |_: &Occurrence| Rewrite::Keep;

@@ -1,6 +1,6 @@
-//! UNC paths in free text: where one begins, and how far it reaches.
+//! Finds UNC paths in free text: their start and their end.
 //!
-//! Everything here takes time in proportion to the text: what is looked at for one candidate is not looked at again for the next.
+//! All functions run in linear time: text that was examined for one candidate is not examined again for the next.
 
 use std::ops::Range;
 
@@ -8,7 +8,8 @@ use crate::model::unc_path::UncPath;
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// The UNC paths in a text: the whole text, or words, quoted or not. And what looks like one but is spelled in another way.
+/// The UNC paths in a text (the whole text, or words, quoted or not), and the spans that look like UNC paths in an
+/// unknown notation.
 pub(super) fn unc_paths(text: &str) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
     let mut found = Vec::new();
     let mut unread = Vec::new();
@@ -35,7 +36,7 @@ pub(super) fn unc_paths(text: &str) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
     (found, unread)
 }
 
-/// Whether a path may begin behind this text. Two backslashes inside of a word or a local path are no beginning.
+/// Whether a path may begin after this text. Two backslashes within a word or a local path do not begin one.
 fn may_begin_after(before: &str) -> bool {
     let mut back = before.chars().rev();
     match back.next() {
@@ -52,7 +53,8 @@ fn may_begin_after(before: &str) -> bool {
     }
 }
 
-/// How much of `rest`, which begins with two backslashes, is the path. `is_start`: nothing but blanks stands before it.
+/// The length of the path at the start of `rest`, which begins with two backslashes. `is_start`: only blanks are before
+/// it.
 fn path_length(before: &str, rest: &str, is_start: bool) -> usize {
     let quote = before
         .chars()
@@ -95,13 +97,13 @@ fn path_length(before: &str, rest: &str, is_start: bool) -> usize {
         .unwrap_or(quoted.unwrap_or(rest).len())
 }
 
-/// How the names of programs end.
+/// The extensions of programs.
 const PROGRAMS: &[&str] = &[
     ".exe", ".bat", ".cmd", ".com", ".msi", ".ps1", ".vbs", ".js",
 ];
 
-/// The length of the program's path at the start of a command line. Without quotes, Windows too takes a blank for a part of the path
-/// until it finds a program.
+/// The length of the program's path at the start of a command line. Like Windows, treats blanks in an unquoted path as
+/// part of it until a program is found.
 fn program_length(command: &str) -> Option<usize> {
     let lower = command.to_ascii_lowercase();
     let ends = PROGRAMS
@@ -120,7 +122,7 @@ fn program_length(command: &str) -> Option<usize> {
 fn value_length(before: &str, rest: &str) -> Option<usize> {
     let separators = [',', ';', '|'];
     let name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    // From the back: the list may be long, and this is asked for every path in it.
+    // Search backwards: the list may be long, and this runs for every path in it.
     let item = before.strip_suffix('=')?;
     let above = item.trim_end_matches(name);
     if above.len() == item.len() {
@@ -135,7 +137,7 @@ fn value_length(before: &str, rest: &str) -> Option<usize> {
     (!value.contains('=') && is_path_with_blanks(value)).then_some(value.len())
 }
 
-/// Whether a text that may hold blanks is one path, not a command with arguments or a list.
+/// Whether a text that may contain blanks is one path, not a command with arguments or a list.
 fn is_path_with_blanks(text: &str) -> bool {
     if text.contains(['"', '|', ';', ',', '<', '>']) || text.contains(" -") {
         return false;
@@ -151,21 +153,22 @@ fn is_path_with_blanks(text: &str) -> bool {
     !command && UncPath::in_setting(text).is_some()
 }
 
-/// A UNC path that names a server, and what follows it from its first `/`, which Windows takes for a separator or which begins an
-/// argument. `\\*\SYSVOL` means every server and is no reference.
+/// Splits a text into a UNC path with a server and the rest from its first `/`, which Windows treats as a separator or
+/// which begins an argument. `\\*\SYSVOL` means every server and is not a reference.
 pub(super) fn leading_unc_path(text: &str) -> Option<(UncPath, &str)> {
     let (head, tail) = text.split_at_checked(text.find('/').unwrap_or(text.len()))?;
     let path = UncPath::in_setting(head)?;
     (!path.server().contains(['*', '?'])).then_some((path, tail))
 }
 
-/// The folder of a file whose path is the head and the tail that [`leading_unc_path`] gives.
+/// The folder of a file whose path was split by [`leading_unc_path`].
 pub(super) fn unit_of(head: &UncPath, tail: &str) -> UncPath {
     let folder = head.parent().filter(|_| tail.is_empty());
     folder.unwrap_or_else(|| head.clone())
 }
 
-/// Whether a text begins like a UNC path, in whatever spelling: as in JSON with all backslashes doubled, or with `/` behind the server.
+/// Whether a text begins like a UNC path in any notation: with all backslashes doubled as in JSON, or with `/` after
+/// the server.
 pub(super) fn looks_like_unc_path(text: &str) -> bool {
     let Some(rest) = text.strip_prefix(r"\\") else {
         return false;

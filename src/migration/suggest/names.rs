@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_large_one_the_closest_are_found_and_few_are_compared() {
+    fn in_a_large_domain_few_names_are_compared() {
         let people = (0..20_000).map(|number| format!("user{number:05}"));
         let others = ["Helpdesk", "Support-Berlin", "svc_backup", "\u{e4}rzte"];
         let all = names(people.chain(others.map(str::to_owned)));
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_part_of_a_list_lies_around_the_length() {
+    fn entries_are_taken_around_the_length() {
         let entries: Vec<(usize, usize)> = (0..10).map(|number| (number / 2, number)).collect();
         assert_eq!(entries_near_length(&entries, 2, 2), &entries[4..6]);
         assert_eq!(entries_near_length(&entries, 2, 4), &entries[3..7]);

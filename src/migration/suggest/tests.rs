@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 
 use super::*;
+use crate::model::dn::Dn;
 
 /// The RID of a group that is of no domain.
 const BUILTIN: u32 = 544;
@@ -76,6 +77,11 @@ impl PrincipalDirectory for Domain {
             .collect())
     }
 
+    async fn objects_exist(&self, dns: &[Dn]) -> Result<Vec<bool>> {
+        let staff = |dn: &Dn| dn.as_str().eq_ignore_ascii_case("OU=Staff,DC=dst,DC=test");
+        Ok(dns.iter().map(staff).collect())
+    }
+
     fn dns_domain(&self) -> &str {
         self.dns
     }
@@ -97,6 +103,7 @@ impl PrincipalList for Domain {
 const OF_SRC: SuggestOptions<'static> = SuggestOptions {
     source: Some(&SRC),
     source_domain: None,
+    accept_unc: false,
 };
 
 fn table(rows: &[(PrincipalType, &str)]) -> MigTable {
@@ -180,7 +187,7 @@ async fn a_builtin_group_goes_by_its_plain_name_in_every_notation() {
 }
 
 #[tokio::test]
-async fn all_else_is_left_with_what_comes_closest() {
+async fn uncertain_rows_get_the_most_similar_names() {
     let rows = [
         (GlobalGroup, "alice@src.test"),
         (LocalGroup, "Backup Crew@src.test"),
@@ -214,7 +221,28 @@ async fn all_else_is_left_with_what_comes_closest() {
 }
 
 #[tokio::test]
-async fn the_source_domain_tells_sids_and_types() {
+async fn unc_paths_are_filled_in_on_request_if_their_server_is_in_the_source_domain() {
+    let rows = [
+        (Unknown, r"\\fs1.src.test\homes\%USERNAME%"),
+        (Unknown, r"\\fs1\homes"),
+        (User, "zz@src.test"),
+    ];
+    let options = SuggestOptions {
+        accept_unc: true,
+        ..SuggestOptions::default()
+    };
+    assert_eq!(
+        ask(&rows, &options).await,
+        [
+            r"\\fs1.src.test\homes\%USERNAME% = \\fs1.dst.test\homes\%USERNAME%",
+            r"\\fs1\homes: the new location of a share cannot be looked up in a domain []",
+            "zz@src.test: \"zz\" does not exist in dst.test []",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_source_domain_resolves_sids_and_types() {
     let rows = [
         (Unknown, "S-1-5-21-1-1-1-1001"),
         (Unknown, "S-1-5-21-1-1-1-1002"),
@@ -237,7 +265,7 @@ async fn the_source_domain_tells_sids_and_types() {
 }
 
 #[tokio::test]
-async fn of_several_domains_the_source_must_be_named() {
+async fn with_several_domains_the_source_must_be_given() {
     let rows = [
         (User, "alice@src.test"),
         (User, "SRC\\crew"),
@@ -305,7 +333,7 @@ async fn of_several_domains_the_source_must_be_named() {
 }
 
 #[tokio::test]
-async fn rows_with_any_other_destination_stay() {
+async fn rows_with_any_other_destination_are_kept() {
     let mut table = table(&[(User, "alice@src.test"), (User, "crew@src.test")]);
     for (source, destination) in [
         ("alice@src.test", Destination::None),
@@ -328,6 +356,11 @@ struct Large;
 impl PrincipalDirectory for Large {
     async fn lookup(&self, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>> {
         Ok(vec![Lookup::NotFound; queries.len()])
+    }
+
+    async fn objects_exist(&self, dns: &[Dn]) -> Result<Vec<bool>> {
+        let staff = |dn: &Dn| dn.as_str().eq_ignore_ascii_case("OU=Staff,DC=dst,DC=test");
+        Ok(dns.iter().map(staff).collect())
     }
 
     fn dns_domain(&self) -> &str {
@@ -358,7 +391,7 @@ impl PrincipalList for Large {
 
 /// Each row with each account would be a hundred million comparisons.
 #[tokio::test]
-async fn thousands_of_rows_find_what_comes_closest_among_tens_of_thousands() {
+async fn thousands_of_rows_are_matched_against_tens_of_thousands_of_names() {
     let mut table = MigTable::new();
     let entry = |number: u32| Entry {
         source: format!("Branch{number}-Staf@src.test"),

@@ -14,7 +14,7 @@ fn domain() -> Sid {
 }
 
 #[test]
-fn an_owner_with_an_authority_beyond_32_bits_comes_back() {
+fn an_owner_with_an_authority_beyond_32_bits_round_trips() {
     let mut descriptor = SecurityDescriptor::new();
     descriptor.owner = Some("S-1-0x0038330000d5-32-544".parse().unwrap());
     descriptor.group = Some("S-1-0x0038330000d5-1".parse().unwrap());
@@ -84,7 +84,7 @@ fn agrees_with_the_bytes_of_a_samba_server() {
 }
 
 #[test]
-fn reads_what_templates_hold() {
+fn parses_sddl_of_templates() {
     for (text, expected) in [
         ("D:PAR(A;OICI;GA;;;BA)", "D:PAR(A;OICI;GA;;;BA)"),
         ("D:AR(A;OICI;0X1301BF;;;BU)", "D:AR(A;OICI;0x1301bf;;;BU)"),
@@ -115,7 +115,7 @@ fn reads_what_templates_hold() {
 }
 
 #[test]
-fn refuses_what_it_cannot_keep() {
+fn rejects_sddl_that_it_cannot_represent() {
     for text in [
         "D:(A;;GA;;;DA)",
         "D:(A;;GA;;;ZZ)",
@@ -153,7 +153,7 @@ fn refuses_what_it_cannot_keep() {
 }
 
 /// The entry, and what stands behind its SID.
-fn behind_the_sid(text: &str) -> (String, Vec<u8>) {
+fn data_after_the_sid(text: &str) -> (String, Vec<u8>) {
     let read = from_sddl(text, Some(&domain())).unwrap();
     let bytes = read.to_bytes().unwrap();
     let parsed = SecurityDescriptor::parse(&bytes).unwrap();
@@ -166,7 +166,7 @@ fn behind_the_sid(text: &str) -> (String, Vec<u8>) {
 #[test]
 fn conditions_in_the_languages_own_notation() {
     // The example of [MS-DTYP 2.4.4.17.9]: four of its tokens and the filling.
-    let (text, data) = behind_the_sid(
+    let (text, data) = data_after_the_sid(
         "D:(XA;;FX;;;S-1-1-0;(@User.Title==\"PM\" && (@User.Division==\"Finance\" || @User.Division ==\"Sales\")))",
     );
     assert_eq!(
@@ -221,9 +221,9 @@ fn conditions_in_the_languages_own_notation() {
         ("(a not_contains \"\")", "(a Not_Contains \"\")"),
     ] {
         for kind in ["XA", "XD", "XU", "ZA"] {
-            let (again, data) = behind_the_sid(&format!("D:({kind};;GA;;;WD;{text})"));
+            let (again, data) = data_after_the_sid(&format!("D:({kind};;GA;;;WD;{text})"));
             assert_eq!(again, format!("D:({kind};;GA;;;WD;{canonical})"));
-            assert_eq!(behind_the_sid(&again).1, data, "{text}");
+            assert_eq!(data_after_the_sid(&again).1, data, "{text}");
         }
     }
     let error = from_sddl("D:(XA;;FX;;;WD;(@User.Title = 1))", None).unwrap_err();
@@ -247,9 +247,9 @@ fn claims_labels_and_policies() {
         "S:(ML;OICI;NWNRNX;;;HI)",
         "D:(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)S:(OU;SA;WP;;edacfd8f-ffb3-11d1-b41d-00a0c968f939;WD)",
     ] {
-        assert_eq!(behind_the_sid(text).0, text);
+        assert_eq!(data_after_the_sid(text).0, text);
     }
-    let (text, data) = behind_the_sid("S: (RA;;;;;WD; ( \"P\" , TS , 0 , \"q\" ) )");
+    let (text, data) = data_after_the_sid("S: (RA;;;;;WD; ( \"P\" , TS , 0 , \"q\" ) )");
     assert_eq!(text, "S:(RA;;;;;WD;(\"P\",TS,0x0,\"q\"))");
     assert_eq!(
         data,
@@ -258,7 +258,7 @@ fn claims_labels_and_policies() {
 }
 
 #[test]
-fn what_text_cannot_say_stays_hexadecimal() {
+fn data_without_a_notation_stays_hexadecimal() {
     let entry = |kind: u8, data: &[u8]| {
         let mut ace = Ace::allow(0, 1, "S-1-1-0".parse().unwrap());
         ace.ace_type = kind;
@@ -381,7 +381,7 @@ fn any_ace() -> impl Strategy<Value = Ace> {
 
 proptest! {
     #[test]
-    fn text_and_bytes_come_back(
+    fn text_and_bytes_round_trip(
         aces in prop::option::of(prop::collection::vec(any_ace(), 0..6)),
         audits in prop::option::of(prop::collection::vec(any_ace(), 0..3)),
         owner in prop::option::of(any_sid()),
@@ -408,7 +408,7 @@ proptest! {
     }
 
     #[test]
-    fn conditions_come_back(
+    fn conditions_round_trip(
         text in "[abc ()!<>=|&{},\"#]{0,12}",
         parts in prop::collection::vec(prop::sample::select(vec![
             "(", ")", "!", "a", "@User.b", " == ", "&&", "||", "Exists ", "Member_of ", "SID(BA)", "{", "}", ",", "1", "\"x\"", "#00",
@@ -442,7 +442,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic(text in "\\PC{0,60}", sddl in "[OGDS:()A;ICPX0-9#-]{0,60}") {
+    fn never_panics_on_any_text(text in "\\PC{0,60}", sddl in "[OGDS:()A;ICPX0-9#-]{0,60}") {
         let _ = from_sddl(&text, Some(&domain()));
         let _ = from_sddl(&sddl, Some(&domain()));
     }

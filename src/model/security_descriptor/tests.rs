@@ -77,7 +77,7 @@ fn an_older_descriptor_is_set_without_its_object_entries_where_they_are_refused(
 }
 
 #[test]
-fn a_backup_holds_the_dacl_alone() {
+fn a_backup_contains_only_the_dacl() {
     let bytes = dacl_only(&decode(SAMBA[0].0)).unwrap();
     assert_eq!(
         bytes[..24],
@@ -101,7 +101,7 @@ fn a_backup_holds_the_dacl_alone() {
 }
 
 #[test]
-fn tells_null_empty_and_absent_apart() {
+fn distinguishes_null_empty_and_absent() {
     let read = |text: &str| {
         let bytes = from_sddl(text, None).unwrap().to_bytes().unwrap();
         SecurityDescriptor::parse(&bytes).unwrap()
@@ -183,14 +183,14 @@ fn refuses_parts_outside_the_bytes() {
 
 proptest! {
     #[test]
-    fn bytes_come_back_and_nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn bytes_round_trip_and_nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(read) = SecurityDescriptor::parse(&bytes) {
             prop_assert_eq!(read.to_bytes().unwrap(), bytes);
         }
     }
 
     #[test]
-    fn damaged_descriptors_come_back_or_are_refused(
+    fn damaged_descriptors_round_trip_or_are_rejected(
         at in 0_usize..400, value in any::<u8>(), cut in 0_usize..500,
     ) {
         let mut bytes = decode(SAMBA[0].0);

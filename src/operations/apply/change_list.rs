@@ -80,7 +80,7 @@ pub async fn apply_changes(
             {
                 return Err(Error::new(
                     ErrorKind::Conflict,
-                    format!("{what} changed since the plan was made"),
+                    format!("{what} has changed since the plan was made"),
                 )
                 .with_hint("nothing was changed; make the plan again"));
             }
@@ -99,13 +99,14 @@ pub async fn apply_changes(
                 messages.push(
                     StatusMessage::warning(
                         "changed-again",
-                        format!("{what} is not what was just written"),
+                        format!("{what} has changed again since it was written"),
                     )
-                    .with_hint("somebody else changes the same object"),
+                    .with_hint("somebody else is changing the same object"),
                 );
             }
         }
     }
+    messages.extend(entries_left_out(domain.sysvol(), list));
     Ok(ChangeResult {
         format_version: 1,
         status: OverallStatus::Done,
@@ -114,6 +115,25 @@ pub async fn apply_changes(
         plan: ChangeSteps {
             steps: list.changes.clone(),
         },
+    })
+}
+
+/// Reports that files got their permissions without the object entries of the plan. That is right for this server, but it was
+/// upgraded from a version that stored them, and only its own tool removes them from all other files.
+fn entries_left_out(sysvol: &dyn SysvolRead, list: &ChangeList) -> Option<StatusMessage> {
+    let left_out = list.changes.iter().any(|planned| match &planned.change {
+        Change::Descriptors { entries, .. } => entries.iter().any(|entry| {
+            SecurityDescriptor::parse(&entry.new.0)
+                .is_ok_and(|new| as_stored(sysvol, new.clone()) != new)
+        }),
+        _ => false,
+    });
+    left_out.then(|| {
+        StatusMessage::warning(
+            "object-entries-refused",
+            "this version of Samba refuses object entries in the permissions of files, so they were set without them",
+        )
+        .with_hint("an earlier version stored them on other files; run samba-tool ntacl sysvolreset on the domain controller to remove them everywhere")
     })
 }
 
@@ -135,7 +155,7 @@ async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journa
             Ok(None) => Ok(()),
             Ok(Some(what)) => Err(Error::new(
                 ErrorKind::Conflict,
-                format!("{what} changed since the plan was made"),
+                format!("{what} has changed since the plan was made"),
             )
             .with_hint("make the plan again")),
             Err(error) => Err(error),
@@ -185,7 +205,7 @@ async fn take_back(
                     Error::new(
                         ErrorKind::Conflict,
                         format!(
-                            "{what} was changed by somebody else meanwhile, and is left as it is"
+                            "{what} was changed by somebody else in the meantime and is left unchanged"
                         ),
                     )
                     .with_hint("look at it, and make the plan again"),
@@ -207,10 +227,7 @@ async fn take_back(
             let _ = journal.record(&Event::RollBackFailed {
                 reason: error.to_string(),
             });
-            error.with_hint(format!(
-                "the journal with the old state is {}",
-                journal.folder().display()
-            ))
+            error.with_hint(undo_hint(journal))
         }
         None => {
             // A journal that cannot be written is no reason to hide the error that led here.
@@ -221,12 +238,21 @@ async fn take_back(
             let _ = journal.record(&Event::RollBackFailed {
                 reason: undo.to_string(),
             });
-            Error::new(ErrorKind::Incomplete, format!("{undo}, after: {error}")).with_hint(format!(
-                "the journal with the old state is {}",
-                journal.folder().display()
-            ))
+            Error::new(ErrorKind::Incomplete, format!("{undo}, after: {error}"))
+                .with_hint(undo_hint(journal))
         }
     }
+}
+
+/// How to finish the roll-back of an operation.
+fn undo_hint(journal: &Journal) -> String {
+    let folder = journal.folder();
+    let id = folder.file_name().unwrap_or_default().to_string_lossy();
+    format!(
+        "run: gpoctl operations undo {}; the old state is in {}",
+        super::short_id(&id),
+        folder.display()
+    )
 }
 
 /// Makes one change.
@@ -300,7 +326,7 @@ async fn set_descriptors(
             {
                 return Err(undo
                     .with_kind(ErrorKind::Incomplete)
-                    .context(format!("taking back permissions after: {error}")));
+                    .context(format!("rolling back permissions after: {error}")));
             }
         }
         return Err(error);

@@ -1,4 +1,4 @@
-//! Security descriptors: the one of the GPO, and those of its files and folders, which follow from it.
+//! Security descriptors: that of the GPO, and those of its files and folders, which are derived from it.
 
 use super::run::Run;
 use crate::error::{ErrorKind, Result};
@@ -9,12 +9,14 @@ use crate::operations::journal::Inverse;
 use crate::operations::plan::{FileContent, Step};
 use crate::operations::read::LiveGpo;
 use crate::operations::rollback;
-use crate::operations::stage::{derived_descriptor, descriptors_from, without_owners};
+use crate::operations::stage::{
+    derived_descriptor, descriptors_from, descriptors_not_set, without_owners,
+};
 use crate::sysvol::{Sysvol, SysvolPath};
 
 impl Run<'_> {
-    /// The descriptor the plan gives the GPO, if it gives one. When it shuts this account out, with an entry that lets it
-    /// work until the end.
+    /// Returns the descriptor that the plan sets on the GPO, if it sets one. When it locks this account out, an entry is added
+    /// that lets it work until the end.
     pub(super) fn planned_descriptor(&self) -> Option<Vec<u8>> {
         if let Some(working) = self
             .self_lockout
@@ -33,8 +35,8 @@ impl Run<'_> {
         })
     }
 
-    /// Sets the permissions that shut this account out, the very last thing: on every file and folder, then on the GPO's
-    /// folder, then on its container. What cannot be set is said: the policy is in force.
+    /// Sets the permissions that lock this account out, last of all: on every file and folder, then on the GPO's folder, then
+    /// on its container. What cannot be set is reported and not rolled back, because the policy is already in force.
     pub(super) async fn set_final_descriptor(&mut self, tree: &GptTree) {
         let (Some(_), Some(last)) = (&self.self_lockout, self.last_descriptor()) else {
             return;
@@ -43,7 +45,7 @@ impl Run<'_> {
             self.messages.push(
                 StatusMessage::warning(
                     "permissions-not-last",
-                    format!("the last permissions could not all be set, so this account keeps its rights in places: {error}"),
+                    format!("not all of the final permissions could be set, so this account keeps some of its rights: {error}"),
                 )
                 .with_hint("set them in GPMC, or with samba-tool dsacl and samba-tool ntacl sysvolreset"),
             );
@@ -66,8 +68,8 @@ impl Run<'_> {
                 set_as_far_as_allowed(sysvol, &path, &descriptors).await?;
             }
         }
-        // In one step: the first of two would take the right to make the second. The POSIX ACL below it keeps an entry of this
-        // account, which gives it nothing that the descriptor does not.
+        // In one step: the first of two would remove the right to make the second. The POSIX ACL keeps an entry for this
+        // account, which grants nothing that the descriptor does not.
         let folder = match descriptors.last() {
             Some(exact) => Some(exact.clone()),
             None if sysvol.has_exact_descriptors() => Some(self.derived(last)?.without_object_aces),
@@ -82,8 +84,8 @@ impl Run<'_> {
             .await
     }
 
-    /// Says when the GPO grants something else than the plan gave it: a server may merge or reorder entries, so that is
-    /// nothing to undo, but to look at.
+    /// Reports permissions that are not those of the plan. A server may merge or reorder entries, so this is no reason to roll
+    /// back.
     pub(super) fn check_access(&mut self, read_back: &[u8]) {
         let Some(planned) = self.planned_descriptor() else {
             return;
@@ -93,7 +95,7 @@ impl Run<'_> {
             SecurityDescriptor::parse(read_back),
         ) {
             (Ok(mut planned), Ok(read_back)) => {
-                // Who may not give the owner away has said so already.
+                // An owner that could not be set is reported already.
                 planned.owner = None;
                 planned.group = None;
                 grants_same_access(&planned, &read_back)
@@ -104,7 +106,7 @@ impl Run<'_> {
             self.messages.push(
                 StatusMessage::warning(
                     "permissions-differ",
-                    "read back, the permissions of the GPO are not exactly those of the plan",
+                    "the permissions of the GPO, read back, differ from those of the plan",
                 )
                 .with_hint("compare them with: gpoctl show"),
             );
@@ -154,13 +156,10 @@ impl Run<'_> {
             return Ok(Vec::new());
         }
         if !self.sysvol().has_exact_descriptors() {
-            self.messages.push(
-                StatusMessage::warning(
-                    "descriptors-not-set",
-                    "this SMB client cannot write security descriptors, so files on the Samba DC inherit theirs and samba-tool ntacl sysvolcheck will refuse them",
-                )
-                .with_hint("use --smb-client smb2, or run samba-tool ntacl sysvolreset on the DC"),
-            );
+            // The plan says so, unless it was made with another client.
+            let message = descriptors_not_set(self.domain.session(), self.plan);
+            self.messages
+                .extend(message.filter(|message| !self.plan.messages.contains(message)));
             return Ok(Vec::new());
         }
         descriptors_from(self.domain.session(), directory_descriptor)

@@ -82,9 +82,15 @@ fn attribute(dn: &Dn, swap: &AttributeSwap) -> Vec<String> {
             let line = |sign: char, link: &String| format!("{sign} link of {place}: {link}");
             let gone = old.iter().filter(|link| !new.contains(link));
             let come = new.iter().filter(|link| !old.contains(link));
-            gone.map(|link| line('-', link))
+            let lines: Vec<String> = gone
+                .map(|link| line('-', link))
                 .chain(come.map(|link| line('+', link)))
-                .collect()
+                .collect();
+            // Text that is not a link changes too.
+            if lines.is_empty() {
+                return vec![raw(swap, &place)];
+            }
+            lines
         }
         SwapAttribute::GpOptions => {
             let word = |value: &Option<String>| {
@@ -100,19 +106,22 @@ fn attribute(dn: &Dn, swap: &AttributeSwap) -> Vec<String> {
                 word(&swap.new)
             )]
         }
-        other => {
-            let text = |value: &Option<String>| match value {
-                Some(value) => printable(value).to_string(),
-                None => "absent".to_owned(),
-            };
-            vec![format!(
-                "~ {} of {place}: {} -> {}",
-                other.as_str(),
-                text(&swap.old),
-                text(&swap.new)
-            )]
-        }
+        _ => vec![raw(swap, &place)],
     }
+}
+
+/// An attribute as the directory has it.
+fn raw(swap: &AttributeSwap, place: &str) -> String {
+    let text = |value: &Option<String>| match value {
+        Some(value) => printable(value),
+        None => "absent".to_owned(),
+    };
+    format!(
+        "~ {} of {place}: {} -> {}",
+        swap.attribute.as_str(),
+        text(&swap.old),
+        text(&swap.new)
+    )
 }
 
 /// The links of a `gPLink` with their order, the highest precedence first.

@@ -18,7 +18,7 @@ use crate::model::version::GpoVersion;
 /// The RID of Domain Computers.
 const DOMAIN_COMPUTERS: u32 = 515;
 
-/// Everything that is wrong with a GPO.
+/// Returns everything that is wrong with a GPO.
 pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
     let mut found = Vec::new();
     attributes(facts, &mut found);
@@ -26,7 +26,7 @@ pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
     match &facts.folder {
         None => found.push(
             StatusMessage::error("no-sysvol-folder", "the GPO has no folder on SYSVOL").with_hint(
-                "restore it from a backup, or delete the GPO; clients stop all their policy there",
+                "restore it from a backup, or delete the GPO; clients stop processing policy when they reach this GPO",
             ),
         ),
         Some(folder) => {
@@ -44,7 +44,7 @@ pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
         .collect()
 }
 
-/// What the container alone tells.
+/// Checks the attributes of the container.
 fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
     let object = &facts.object;
     if let Some(mismatch) = &facts.path_mismatch {
@@ -61,7 +61,9 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
         found.push(
             StatusMessage::error(
                 "functionality-version",
-                format!("gPCFunctionalityVersion is {value}, and clients pass over what is not 2"),
+                format!(
+                    "gPCFunctionalityVersion is {value}, and clients skip a GPO where it is not 2"
+                ),
             )
             .at(Place::file(object.dn.to_string()).key("gPCFunctionalityVersion"))
             .with_hint("set it to 2"),
@@ -71,7 +73,7 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
         found.push(
             StatusMessage::warning(
                 "no-flags",
-                "flags is absent; Windows takes that for enabled, sssd lets nobody log on",
+                "flags is absent; Windows treats the GPO as enabled, and sssd denies every logon",
             )
             .at(Place::file(object.dn.to_string()).key("flags"))
             .with_hint("set flags to 0"),
@@ -89,14 +91,17 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
                     link.id, link.domain
                 ),
             )
-            .with_hint("gpoctl wmi link GPO --none takes the link away"),
+            .with_hint("remove the link with: gpoctl wmi link GPO --none"),
         ),
         (None, Some(value)) if !value.trim().is_empty() => found.push(
             StatusMessage::error(
                 "wmi-link-broken",
-                format!("gPCWQLFilter is \"{}\", which is no link", printable(value)),
+                format!(
+                    "gPCWQLFilter is \"{}\", which is not a valid link",
+                    printable(value)
+                ),
             )
-            .with_hint("gpoctl wmi link sets or removes it"),
+            .with_hint("set or remove it with: gpoctl wmi link"),
         ),
         _ => {}
     }
@@ -111,7 +116,7 @@ pub(super) fn sysvol_version(folder: &Folder) -> Result<Option<GpoVersion>, Stri
 }
 
 fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
-    // That is said, and all there is to say.
+    // It is reported already.
     if folder.has_unread_gpt_ini() {
         return;
     }
@@ -122,7 +127,7 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
                 StatusMessage::error("gpt-ini", reason)
                     .at(Place::file("GPT.INI"))
                     .with_hint(
-                        "clients cannot read the GPO without it; check --fix writes it anew",
+                        "clients cannot read the GPO without it; gpoctl check --fix recreates it",
                     ),
             );
             return;
@@ -145,7 +150,7 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
                 ),
             )
             .at(Place::file("GPT.INI").section("General").key("Version"))
-            .with_hint("wait for replication, or compare with the other controllers; check --fix raises the lower one"),
+            .with_hint("wait for replication, or compare with the other domain controllers; gpoctl check --fix raises the lower version"),
         );
     }
     let needed = extensions::needed(&folder.tree, &facts.children);
@@ -165,12 +170,12 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
                 StatusMessage::warning(
                     "version-zero",
                     format!(
-                        "the version of the {} half is 0, so clients take it for empty; it has settings",
+                        "the version of the {} configuration is 0, so clients skip it, although it contains settings",
                         half.word()
                     ),
                 )
                 .at(Place::file(setting.place.clone()))
-                .with_hint("edit it with any editor, or import it again: that raises the version"),
+                .with_hint("edit it in any editor or import it again, which raises the version"),
             );
         }
     }
@@ -182,7 +187,7 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     {
         found.push(StatusMessage::info(
             "empty",
-            "the version is 0 in both halves: the GPO is empty, and clients pass it over",
+            "version 0 in both halves: empty, so clients skip it",
         ));
     }
 }
@@ -206,7 +211,9 @@ fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
             found.push(
                 StatusMessage::error("extensions-broken", error.to_string())
                     .at(place())
-                    .with_hint("clients read no extension behind the fault; import the GPO again"),
+                    .with_hint(
+                        "clients ignore every extension after the error; import the GPO again",
+                    ),
             );
             continue;
         }
@@ -223,12 +230,12 @@ fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
                 StatusMessage::warning(
                     "extension-missing",
                     format!(
-                        "{} does not name {} ({}), so clients do not look at its settings",
+                        "{} does not list {} ({}), so clients do not process its settings",
                         attribute, setting.extension, setting.name
                     ),
                 )
                 .at(Place::file(setting.place.clone()))
-                .with_hint("open and save the setting in an editor if it is meant to apply"),
+                .with_hint("if the setting is meant to apply, open and save it in an editor"),
             );
         }
         for (extension, name) in extensions::known() {
@@ -240,7 +247,7 @@ fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
                     StatusMessage::info(
                         "extension-without-settings",
                         format!(
-                            "{attribute} names {extension} ({name}), which has no settings here"
+                            "{attribute} lists {extension} ({name}), but the GPO has no settings for it"
                         ),
                     )
                     .at(place()),
@@ -254,15 +261,15 @@ fn unordered(list: &ExtensionList, ordered: &ExtensionList) -> StatusMessage {
     let (code, text) = if list.as_str().to_uppercase() == ordered.as_str() {
         (
             "extensions-case",
-            "the list is in lower case, and sssd compares by case",
+            "the list is in lower case, and sssd compares case-sensitively",
         )
     } else {
         (
             "extensions-order",
-            "the list is not in ascending order, and readers stop at the first extension out of order",
+            "the list is not sorted, and readers stop at the first extension that is out of order",
         )
     };
-    StatusMessage::warning(code, text).with_hint("check --fix puts it in order")
+    StatusMessage::warning(code, text).with_hint("gpoctl check --fix sorts it")
 }
 
 fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
@@ -279,7 +286,9 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
                     "descriptor-unreadable",
                     format!("the security descriptor of the GPO cannot be used: {error}"),
                 )
-                .with_hint("check that the account may read it, and who can: everybody may"),
+                .with_hint(
+                    "check who may read it: a descriptor without a DACL allows everyone everything",
+                ),
             );
             return;
         }
@@ -288,7 +297,7 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     let Some(first) = wrong.first() else { return };
     let path = |path: &str| {
         if path.is_empty() {
-            "the folder itself".to_owned()
+            "the GPO folder".to_owned()
         } else {
             path.to_owned()
         }
@@ -297,15 +306,23 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         StatusMessage::warning(
             "descriptor-differs",
             format!(
-                "the permissions of {} of {} files and folders on SYSVOL are not those of the GPO, first {}",
+                "the permissions of {} of {} on SYSVOL do not match those of the GPO, the first being {}",
                 wrong.len(),
-                folder.descriptors.len(),
+                counted(folder.descriptors.len()),
                 path(first)
             ),
         )
         .at(Place::file(first.clone()))
-        .with_hint("check --fix sets them, as samba-tool ntacl sysvolreset or GPMC would"),
+        .with_hint("gpoctl check --fix sets them, like samba-tool ntacl sysvolreset or GPMC"),
     );
+}
+
+/// A number of files and folders.
+pub(super) fn counted(number: usize) -> String {
+    match number {
+        1 => "1 file or folder".to_owned(),
+        number => format!("{number} files and folders"),
+    }
 }
 
 /// The paths whose descriptor is not the one derived from the directory. A Samba controller wants every file and folder
@@ -338,7 +355,7 @@ fn reading(facts: &Facts, domain_sid: &Sid, found: &mut Vec<StatusMessage>) {
         found.push(
             StatusMessage::warning(
                 "no-read-for-computers",
-                "neither Authenticated Users nor Domain Computers may read the GPO, so its user settings apply nowhere (MS16-072)",
+                "neither Authenticated Users nor Domain Computers may read the GPO, so its user settings are not applied anywhere (MS16-072)",
             )
             .at(Place::file(facts.object.dn.to_string()).key("nTSecurityDescriptor"))
             .with_hint("grant Read to Domain Computers or Authenticated Users"),

@@ -1,4 +1,4 @@
-//! What a check can mend by itself: versions out of step, extension lists out of order, permissions on SYSVOL. Pure: a report
+//! What a check can repair by itself: versions that differ, unsorted extension lists, permissions on SYSVOL. Pure: a report
 //! goes in, a change list comes out.
 //!
 //! Nothing here decides what a GPO is to do. A version only ever rises, an extension list keeps its extensions, permissions on
@@ -6,7 +6,7 @@
 
 use super::extensions;
 use super::facts::{Facts, Folder};
-use super::findings::{sysvol_version, wrong_descriptors};
+use super::findings::{counted, sysvol_version, wrong_descriptors};
 use super::{Checked, Report};
 use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::formats::gpt_ini;
@@ -17,8 +17,8 @@ use crate::model::version::GpoVersion;
 use crate::operations::change_list::{Change, ChangeList, DescriptorSwap, ObjectDn};
 use crate::operations::plan::FileContent;
 
-/// The codes of what [`plan`] mends.
-pub const MENDED: &[&str] = &[
+/// The codes of what [`plan`] repairs.
+pub const REPAIRED: &[&str] = &[
     "version-mismatch",
     "gpt-ini",
     "extensions-order",
@@ -26,9 +26,9 @@ pub const MENDED: &[&str] = &[
     "descriptor-differs",
 ];
 
-/// Plans what mends a report as far as that is safe.
+/// Plans the repair of what a report found, as far as that is safe.
 pub fn plan(report: &Report, domain: &DomainName) -> ChangeList {
-    let mut list = ChangeList::new(format!("mend GPOs of {domain}"), domain);
+    let mut list = ChangeList::new(format!("repair GPOs of {domain}"), domain);
     for Checked { facts, .. } in &report.gpos {
         let Some(folder) = &facts.folder else {
             continue;
@@ -176,13 +176,13 @@ fn permissions(facts: &Facts, folder: &Folder, wanted: &SecurityDescriptor, list
         return;
     }
     let mut summary = vec![format!(
-        "~ {}: permissions of {} files and folders on SYSVOL",
+        "~ {}: permissions of {} on SYSVOL",
         named(facts),
-        entries.len()
+        counted(entries.len())
     )];
     summary.extend(entries.iter().map(|entry| {
         if entry.path.is_root() {
-            "    the folder itself".to_owned()
+            "    the GPO folder".to_owned()
         } else {
             format!("    {}", printable(&entry.path.to_string()))
         }
@@ -226,7 +226,7 @@ mod tests {
         }
     }
 
-    fn mend(facts: Facts) -> Vec<Change> {
+    fn repair(facts: Facts) -> Vec<Change> {
         let report = Report {
             gpos: vec![Checked {
                 facts,
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn versions_only_rise() {
         let ini = |version: u32| format!("[General]\r\ndisplayName=x\r\nVersion={version}\r\n");
-        let of = |directory, sysvol: Option<&str>| versions_of(&mend(facts(directory, sysvol)));
+        let of = |directory, sysvol: Option<&str>| versions_of(&repair(facts(directory, sysvol)));
         assert_eq!(of(Some(65_537), Some(&ini(65_537))), (None, None));
         assert_eq!(
             of(Some(65_538), Some(&ini(65_537))),
@@ -288,10 +288,10 @@ mod tests {
     fn a_gpo_that_leads_elsewhere_or_nowhere_is_left_alone() {
         let mut elsewhere = facts(Some(2), Some("[General]\r\nVersion=1\r\n"));
         elsewhere.path_mismatch = Some("x".to_owned());
-        assert!(mend(elsewhere).is_empty());
+        assert!(repair(elsewhere).is_empty());
         let mut nowhere = facts(Some(2), None);
         nowhere.folder = None;
-        assert!(mend(nowhere).is_empty());
+        assert!(repair(nowhere).is_empty());
     }
 
     #[test]
@@ -304,7 +304,7 @@ mod tests {
             } else {
                 path.parse().unwrap()
             });
-            assert!(mend(unread).is_empty());
+            assert!(repair(unread).is_empty());
         }
     }
 
@@ -314,7 +314,7 @@ mod tests {
         let list =
             "[{827D319E-6EAC-11D2-A4EA-00C04F79F83A}][{35378eac-683f-11d2-a89a-00c04fbbcfa2}]";
         wrong.object.user_extensions = ExtensionList::new(list);
-        let changes = mend(wrong);
+        let changes = repair(wrong);
         let [Change::Attributes { attributes, .. }] = changes.as_slice() else {
             panic!("{changes:?}");
         };

@@ -133,7 +133,7 @@ pub async fn applied_to(
         messages.push(StatusMessage::info(
             "other-gpo",
             format!(
-                "a link names a GPO that this domain does not have: {}",
+                "a link refers to a GPO that does not exist in this domain: {}",
                 printable(&stranger)
             ),
         ));
@@ -158,7 +158,7 @@ async fn site_of(
         let dn = directory.info().configuration.cn("Sites").cn(name);
         return match directory.som(&dn).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(error.context(format!("there is no site \"{}\"", printable(name))))
+                Err(error.context(format!("cannot find the site \"{}\"", printable(name))))
             }
             other => other.map(Some),
         };
@@ -171,11 +171,11 @@ async fn site_of(
                 StatusMessage::info(
                     "site-unknown",
                     format!(
-                        "the forest has {} sites, so links to sites were left out",
+                        "the forest has {} sites, so links to sites were ignored",
                         several.len()
                     ),
                 )
-                .with_hint("name the site of the computer with --site"),
+                .with_hint("give the site of the computer with --site"),
             );
             Ok(None)
         }
@@ -198,7 +198,7 @@ async fn judge(
             let (code, text) = match link.stopped.as_ref()? {
                 Stopped::Disabled => (
                     "link-disabled",
-                    format!("the link at {} is switched off", link.target),
+                    format!("the link at {} is disabled", link.target),
                 ),
                 Stopped::Blocked(by) => (
                     "inheritance-blocked",
@@ -210,7 +210,7 @@ async fn judge(
         if links.is_empty() {
             reasons.push((
                 "not-linked",
-                "it is linked to nothing above the account".to_owned(),
+                "it is not linked to any container above the account".to_owned(),
             ));
         }
     }
@@ -256,11 +256,13 @@ async fn see(
     let sysvol_version = match sysvol_version(session, gpo.guid).await {
         // Who asks may read less than the client.
         Err(error) if error.kind() == ErrorKind::Denied => {
-            let text = format!("its GPT.INI is taken to have the directory's version: {error}");
+            let text = format!(
+                "its GPT.INI was not read and is assumed to have the version of the directory: {error}"
+            );
             messages.push(
                 StatusMessage::warning("unread", text)
                     .of_gpo(&gpo.display_name)
-                    .with_hint("run it as somebody who may read the file"),
+                    .with_hint("run the check with an account that may read the file"),
             );
             gpo.version
         }
@@ -308,7 +310,7 @@ async fn sentence(session: &DomainSession, reason: &Denied, half: Half) -> Resul
     };
     Ok(match reason {
         Denied::FunctionalityVersion => "gPCFunctionalityVersion is not 2".to_owned(),
-        Denied::HalfDisabled => format!("its {} half is switched off", half.word()),
+        Denied::HalfDisabled => format!("its {} configuration is disabled", half.word()),
         Denied::NotReadable(sid) => {
             let what = match half {
                 Half::Computer => "the computer Read",
@@ -322,10 +324,13 @@ async fn sentence(session: &DomainSession, reason: &Denied, half: Half) -> Resul
             name_of(session, sid.as_ref()).await?,
             "the account Apply Group Policy",
         ),
-        Denied::Empty => format!("the version of its {} half is 0: it is empty", half.word()),
+        Denied::Empty => format!(
+            "the version of its {} configuration is 0: it is empty",
+            half.word()
+        ),
         Denied::NoGptIni => "its GPT.INI on SYSVOL cannot be read".to_owned(),
         Denied::WmiFilterMissing => "its WMI filter does not exist".to_owned(),
-        Denied::WrongPath => "gPCFileSysPath names another folder".to_owned(),
+        Denied::WrongPath => "gPCFileSysPath refers to another folder".to_owned(),
     })
 }
 

@@ -187,7 +187,7 @@ pub(super) fn no_session(server: &str, kerberos: bool, cause: SmbError) -> Error
         ),
         io::ErrorKind::NotFound | io::ErrorKind::InvalidInput if kerberos => (
             "gave no session over SMB: no usable Kerberos ticket, or no share SYSVOL",
-            "look at klist; check the name of the server, krb5.conf and the clock",
+            "check klist, the name of the server, krb5.conf and the clock",
         ),
         _ => (
             "gave no encrypted SMB 3 session",

@@ -5,10 +5,11 @@
 //! on the wire. The pre-authentication hash [MS-SMB2 3.1.4.4.1] covers the request as it was sent, so [`correct_hash`]
 //! computes it anew from the two messages; otherwise every key of the session would be wrong.
 //!
-//! A session encrypts only where the server demands it: for the session, in the answer to SESSION_SETUP, or for the share.
-//! A Samba share with `smb encrypt = required` refuses the TREE_CONNECT of a session that does not encrypt, with
-//! STATUS_ACCESS_DENIED and without any flag (seen on 4.17, 4.22 and 4.25); a Windows share with `EncryptData` answers
-//! with the flag SMB2_SHAREFLAG_ENCRYPT_DATA [MS-SMB2 2.2.10], unless the server rejects unencrypted access.
+//! A session encrypts only where the server requires it: for the session, in the response to SESSION_SETUP, or for the share,
+//! with the flag SMB2_SHAREFLAG_ENCRYPT_DATA in the response to TREE_CONNECT [MS-SMB2 2.2.10]. A Samba share with `smb encrypt
+//! = required` sends the flag to a session that has agreed on a cipher, and refuses one that has not with
+//! STATUS_ACCESS_DENIED and no flag (seen on 4.25 with SMB 2.1 and with a NEGOTIATE that does not announce encryption). A
+//! server that rejects unencrypted access may refuse either way.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -139,7 +140,7 @@ pub(super) fn can_encrypt(connection: &Connection) -> bool {
 pub(super) enum Closed {
     /// The server refused it, or the connection failed.
     Refused(smb2::Error),
-    /// The share demands encryption, or may do so, and no cipher was negotiated.
+    /// The share requires encryption, or may do so, and no cipher was negotiated.
     NoCipher,
 }
 
@@ -155,7 +156,7 @@ pub(super) async fn open_share(
     match Tree::connect(connection, share).await {
         Ok(tree) if tree.encrypt_data && !encrypt(connection, session) => Err(Closed::NoCipher),
         Ok(tree) => Ok(tree),
-        // This may be a share that demands encryption, so it is asked for once more, encrypted. Whether it is the account
+        // This may be a share that requires encryption, so it is asked for once more, encrypted. Whether it is the account
         // that is refused only the second answer says.
         Err(smb2::Error::Protocol { status, .. })
             if status == NtStatus::ACCESS_DENIED && !connection.should_encrypt() =>
@@ -172,5 +173,37 @@ pub(super) async fn open_share(
                 .map_err(Closed::Refused)
         }
         Err(cause) => Err(Closed::Refused(cause)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_request_announces_encryption_and_is_what_is_hashed() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let tcp = TcpTransport::connect(&address, std::time::Duration::from_secs(5))
+            .await
+            .unwrap();
+        let transport = Announcing::new(tcp);
+        let request = [0_u8; 100];
+        let sent = transport.announce(&request).unwrap();
+        assert_eq!(sent[CAPABILITIES], ENCRYPTION);
+        assert_eq!(sent.iter().filter(|byte| **byte != 0).count(), 1);
+        assert_eq!(transport.announce(&request), None, "only the first");
+        transport.negotiation().response = Some(vec![1, 2, 3]);
+
+        let connection = Connection::from_transport(
+            Box::new(Half(Arc::clone(&transport))),
+            Box::new(Half(Arc::clone(&transport))),
+            "dc1.src.test",
+        );
+        transport.correct_hash(&connection);
+        let mut expected = PreauthHasher::new();
+        expected.update(&sent);
+        expected.update(&[1, 2, 3]);
+        assert_eq!(connection.preauth_hasher().value(), expected.value());
     }
 }

@@ -1,4 +1,4 @@
-//! What went wrong over SMB, as errors with a next step.
+//! Errors of SMB, each with a next step.
 
 use smb2::types::status::NtStatus;
 
@@ -80,7 +80,7 @@ fn why_refused(status: NtStatus, server: &str, who: &str) -> (String, &'static s
     (format!("{server} refused {who} over SMB: {why}"), hint)
 }
 
-/// The connection is gone, or a call ran into its time-out.
+/// The connection failed, or a call timed out.
 pub(super) fn lost(path: &SysvolPath, cause: smb2::Error) -> Error {
     let what = match &cause {
         smb2::Error::Timeout => "the server did not answer in time",
@@ -96,7 +96,7 @@ const INVALID_OWNER: NtStatus = NtStatus(0xC000_005A);
 /// STATUS_PRIVILEGE_NOT_HELD [MS-ERREF 2.3.1].
 const PRIVILEGE_NOT_HELD: NtStatus = NtStatus(0xC000_0061);
 
-/// The server said no.
+/// The server refused.
 pub(super) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
     let (kind, what, hint) = match status {
         NtStatus::OBJECT_NAME_NOT_FOUND
@@ -105,28 +105,28 @@ pub(super) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
         | NtStatus::NOT_FOUND
         | NtStatus::DELETE_PENDING => (
             ErrorKind::NotFound,
-            "there is no",
-            "check whether it was removed meanwhile",
+            "cannot find",
+            "check whether it has been removed meanwhile",
         ),
         NtStatus::ACCESS_DENIED | INVALID_OWNER | PRIVILEGE_NOT_HELD => (
             ErrorKind::Denied,
-            "this account may not touch",
+            "this account is denied access to",
             "check the permissions on SYSVOL and the GPO's delegation",
         ),
         NtStatus::OBJECT_NAME_COLLISION => (
             ErrorKind::Conflict,
             "something already exists at",
-            "look whether another operation is under way",
+            "check whether another operation is running",
         ),
         NtStatus::SHARING_VIOLATION => (
             ErrorKind::Conflict,
-            "somebody holds open",
+            "another client has opened",
             "try again when it is closed",
         ),
         NtStatus::DIRECTORY_NOT_EMPTY => (
             ErrorKind::Conflict,
-            "there is still something in",
-            "try again when nobody holds its files open",
+            "the folder is not empty:",
+            "try again when no client has its files open",
         ),
         NtStatus::DISK_FULL => (
             ErrorKind::BadDirectory,
@@ -136,17 +136,17 @@ pub(super) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
         _ => (
             ErrorKind::BadDirectory,
             "the server refused",
-            "look into the log of the domain controller",
+            "see the log of the domain controller",
         ),
     };
     Error::new(kind, format!("{what} {path} ({status})")).with_hint(hint)
 }
 
-/// The server's answer does not fit the question.
+/// The response of the server does not match the request.
 pub(super) fn nonsense(path: &SysvolPath) -> Error {
     Error::new(
         ErrorKind::BadDirectory,
-        format!("the server's answer about {path} makes no sense"),
+        format!("the server sent an invalid response for {path}"),
     )
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn paths_are_compared_whole_unless_asked_and_the_scope_is_kept() {
+async fn paths_match_exactly_by_default_and_respect_the_scope() {
     let lines = "[Registry Values]\r\nMACHINE\\X\\Y=1,\"\\\\fs1\\a\\b\"\r\n";
     let rows = [(
         "UNCPath",
@@ -57,7 +57,7 @@ async fn follow(
 }
 
 #[tokio::test]
-async fn a_path_into_the_gpos_own_folder_follows_it() {
+async fn a_path_into_the_gpos_own_folder_is_changed_to_the_target_gpo() {
     let new = "{99999999-2222-3333-4444-555555555555}";
     let folder = |server: &str, domain: &str, guid: &str, rest: &str| {
         format!("\\\\{server}\\SysVol\\{domain}\\Policies\\{guid}{rest}")
@@ -94,7 +94,7 @@ async fn a_path_into_the_gpos_own_folder_follows_it() {
 }
 
 #[tokio::test]
-async fn a_path_into_another_folder_stays_and_is_told() {
+async fn a_path_into_another_gpos_folder_is_kept_and_reported() {
     let own = "{11111111-2222-3333-4444-555555555555}";
     let path = format!("\\\\src.test\\sysvol\\src.test\\Policies\\{own}\\User");
     let (text, report) = follow(&path, &[], None, false).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_path_into_another_folder_stays_and_is_told() {
 }
 
 #[tokio::test]
-async fn unc_paths_in_every_spelling_that_windows_takes() {
+async fn unc_paths_in_every_spelling_that_windows_accepts() {
     let row = (
         "UNCPath",
         r"\\old\share",
@@ -164,7 +164,7 @@ async fn unc_paths_in_every_spelling_that_windows_takes() {
 }
 
 #[tokio::test]
-async fn a_path_with_an_argument_at_its_end_is_told_of_the_row_above_it() {
+async fn a_path_with_an_argument_reports_the_prefix_row() {
     let rows = [(
         "UNCPath",
         "\\\\old\\share",
@@ -214,7 +214,7 @@ async fn a_destination_that_its_place_cannot_hold_fails_before_anything_is_writt
 }
 
 #[tokio::test]
-async fn a_path_of_very_many_folders_is_compared_with_the_rows_in_no_time() {
+async fn deep_paths_are_matched_in_bounded_time() {
     let deep = "\\b".repeat(300_000);
     let lines = format!("[Registry Values]\r\nMACHINE\\X=1,\"\\\\old{deep}\"\r\n");
     let rows = [(

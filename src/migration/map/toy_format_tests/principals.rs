@@ -52,7 +52,7 @@ async fn name_and_sid_change_together() {
 }
 
 #[tokio::test]
-async fn a_pair_tells_who_stands_alone_elsewhere() {
+async fn sid_name_pairs_identify_lone_sids_and_names() {
     // Nobody of the inventory: the pair comes last and tells of both.
     let content =
         "all sid S-1-5-21-1-1-1-1050\nall name SRC\\Ops\nall both S-1-5-21-1-1-1-1050 SRC\\Ops";
@@ -77,7 +77,7 @@ async fn a_pair_tells_who_stands_alone_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_name_and_a_sid_that_do_not_belong_together_are_told() {
+async fn mismatched_sid_name_pairs_are_reported() {
     for (content, why) in [
         ("both S-1-5-21-1-1-1-1001 SRC\\alice", "(SRC\\Helpdesk)"),
         ("both S-1-5-21-1-1-1-1099 SRC\\alice", "1003 (SRC\\alice)"),
@@ -114,7 +114,7 @@ async fn a_name_and_a_sid_that_do_not_belong_together_are_told() {
 }
 
 #[tokio::test]
-async fn the_source_domain_and_what_is_in_it_are_told_when_they_stay() {
+async fn unmapped_names_of_the_source_domain_are_reported() {
     let content =
         "name SRC\nname src.TEST\nname OU=a,DC=src,DC=test\nname OU=a,DC=dst,DC=test\nname other";
     let mapped = run(content, None, MapOptions::default()).await.unwrap();
@@ -145,7 +145,7 @@ async fn bare_sources_need_the_type_unknown() {
 }
 
 #[tokio::test]
-async fn a_row_of_a_bare_name_is_for_the_text_of_that_name() {
+async fn a_bare_name_row_matches_text_of_that_name() {
     let text_row = ("Unknown", "alice", set("Support"));
     let user_row = ("User", "alice@src.test", set("bob"));
     let content = "name alice\nsid S-1-5-21-1-1-1-1003\nname SRC\\alice";
@@ -215,7 +215,7 @@ async fn another_type_is_a_warning_and_the_row_is_used() {
 }
 
 #[tokio::test]
-async fn computers_go_with_and_without_dollar() {
+async fn computers_match_with_and_without_dollar() {
     for source in [r"SRC\PC1", r"SRC\PC1$", "PC1$@src.test"] {
         for destination in [r"DST\PC9", r"DST\PC9$", "PC9@dst.test"] {
             let rows = [("Computer", source, set(destination))];
@@ -230,7 +230,7 @@ async fn computers_go_with_and_without_dollar() {
 }
 
 #[tokio::test]
-async fn well_known_principals_go_by_their_english_names() {
+async fn well_known_principals_match_by_english_name() {
     for source in ["Administrators", "S-1-5-32-544", r"BUILTIN\Administrators"] {
         let rows = [("Unknown", source, set("Users"))];
         for content in [
@@ -351,7 +351,7 @@ async fn a_relative_name_of_another_type_is_a_warning() {
 }
 
 #[tokio::test]
-async fn all_destinations_that_are_nobody_are_listed_at_once() {
+async fn all_missing_destinations_are_listed() {
     let table = table(&[
         ("GlobalGroup", r"SRC\a", set(r"DST\gone")),
         ("GlobalGroup", r"SRC\b", set("twice")),
@@ -379,7 +379,7 @@ async fn all_destinations_that_are_nobody_are_listed_at_once() {
 }
 
 #[tokio::test]
-async fn text_may_become_text_but_no_name_of_a_domain_that_is_nobody() {
+async fn text_may_become_text_but_not_a_missing_domain_name() {
     let content = "name guest text";
     for (destination, stays) in [
         ("other text", true),
@@ -428,7 +428,7 @@ async fn the_sid_of_another_domain_is_written_unchecked() {
 }
 
 #[tokio::test]
-async fn everything_is_asked_in_one_call_without_repetition() {
+async fn all_lookups_are_distinct_and_in_one_call() {
     let table = table(&[
         ("GlobalGroup", r"SRC\Helpdesk", set(r"DST\Support")),
         ("GlobalGroup", r"SRC\x", set(r"dst\SUPPORT")),
@@ -455,7 +455,7 @@ async fn everything_is_asked_in_one_call_without_repetition() {
 }
 
 #[tokio::test]
-async fn free_text_that_is_nobody_stays_text_but_never_replaces_a_sid() {
+async fn unresolved_text_never_replaces_a_sid() {
     let table = table(&[("Unknown", "ADD YOUR ADMINS", set("Our Admins"))]);
     let mapped = run("name ADD YOUR ADMINS", Some(&table), MapOptions::default())
         .await

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn unusable_rows_fail_before_the_directory_is_asked() {
+async fn unusable_rows_fail_before_the_directory_is_queried() {
     let table = table(&[
         ("UNCPath", r"\\a\b", Destination::None),
         ("User", r"SRC\a", set("%x%")),
@@ -48,7 +48,7 @@ async fn unc_paths_match_on_the_unit_or_the_whole_and_keep_the_rest() {
 }
 
 #[tokio::test]
-async fn a_prefix_is_told_in_exact_mode_and_used_on_demand() {
+async fn prefix_rows_are_reported_in_exact_mode_and_used_on_request() {
     let table = table(&[
         ("UNCPath", r"\\fs\homes", set(r"\\new\h")),
         ("UNCPath", r"\\fs\homes\deep", set(r"\\new\d")),
@@ -78,7 +78,7 @@ async fn a_prefix_is_told_in_exact_mode_and_used_on_demand() {
 }
 
 #[tokio::test]
-async fn what_is_left_is_told_with_its_weight() {
+async fn unmapped_references_are_reported_by_severity() {
     let content = "key=SeRemoteInteractiveLogonRight sid S-1-5-21-1-1-1-1001\nkey=SeDenyNetworkLogonRight sid S-1-5-21-1-1-1-1001\nkey=SeBackupPrivilege sid S-1-5-21-1-1-1-1001\nsid S-1-5-21-7-7-7-5\nname SRC\\nobody\nname text\nsid S-1-5-80-1";
     let mapped = run(content, Some(&table(&[])), MapOptions::default())
         .await
@@ -156,7 +156,7 @@ async fn gpmc_scope_keeps_the_other_places() {
 }
 
 #[tokio::test]
-async fn sids_the_target_knows_are_not_left_over() {
+async fn sids_that_exist_in_the_target_are_not_reported() {
     let domain = Domain {
         principals: vec![principal(SRC, 1001, "Helpdesk", GROUP)],
         same: true,
@@ -181,7 +181,7 @@ async fn sids_the_target_knows_are_not_left_over() {
 }
 
 #[tokio::test]
-async fn the_inventory_follows_and_the_report_is_complete() {
+async fn the_inventory_is_updated_and_the_report_complete() {
     let table = table(&[
         ("GlobalGroup", r"SRC\Helpdesk", set("Support")),
         ("UNCPath", r"\\fs\apps", set(r"\\new\soft")),
@@ -256,7 +256,7 @@ async fn a_visitor_that_cannot_write_fails_the_mapping() {
 }
 
 #[tokio::test]
-async fn a_file_that_does_not_parse_is_carried_and_told() {
+async fn an_unparsable_file_is_copied_and_reported() {
     let mut snapshot = snapshot(HELPDESK);
     let path: RelPath = "User\\broken".parse().unwrap();
     snapshot
@@ -286,7 +286,7 @@ async fn a_file_that_does_not_parse_is_carried_and_told() {
 }
 
 #[test]
-fn a_scan_gives_what_a_backup_inventories() {
+fn a_scan_returns_what_a_backup_inventories() {
     let content = "sid S-1-5-21-1-1-1-1001\nname SRC\\alice\nname free text\nsid S-1-5-32-544\nall sid S-1-5-21-1-1-1-9\nunc \\\\fs\\a\\b.msi|\\\\fs\\a";
     let scan = crate::migration::scan::scan_with(&snapshot(content), &toy);
     let sids: Vec<String> = scan.gpmc_domain_sids().map(Sid::to_string).collect();

@@ -1,10 +1,11 @@
-//! Where principals stand in Preferences: which attributes and elements name somebody, and which belong together.
+//! The fields of Preferences that contain principals: attributes and elements with names and SIDs, and which of them
+//! belong together.
 
 use crate::formats::preferences::ElementCursor;
 use crate::formats::xml_tree::document::XmlDocument;
 use crate::formats::xml_tree::{Attribute, Element};
 
-/// A place that holds one value.
+/// The node that contains a value.
 #[derive(Debug, Clone)]
 pub(super) enum XmlValue<'a> {
     Attribute(&'a Attribute),
@@ -13,7 +14,7 @@ pub(super) enum XmlValue<'a> {
 }
 
 impl PartialEq for XmlValue<'_> {
-    /// Whether it is the same place of the same document.
+    /// Whether it is the same node of the same document.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Attribute(one), Self::Attribute(two)) => std::ptr::eq(*one, *two),
@@ -33,12 +34,12 @@ impl<'a> XmlValue<'a> {
     }
 }
 
-/// What a name at a place stands for.
+/// The meaning of a name in a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PrincipalFieldKind {
-    /// A user or a group; a bare name too.
+    /// A user or a group, even as a bare name.
     Principal,
-    /// An account that may be a local one, so that a bare name says nothing.
+    /// An account that may be local, so that a bare name is not a reference.
     Account,
     /// A computer, by its NetBIOS or its DNS name, without `$`.
     Computer,
@@ -48,18 +49,18 @@ pub(super) enum PrincipalFieldKind {
     OrganizationalUnit,
 }
 
-/// One principal, or what else a table can name, with the places that speak of it.
+/// One principal, domain, computer or OU, with its fields.
 #[derive(Debug)]
 pub(super) struct PrincipalField<'a> {
     pub(super) sid: Option<XmlValue<'a>>,
     pub(super) name: Option<XmlValue<'a>>,
-    /// The name with the blanks around it.
+    /// The name with surrounding blanks.
     pub(super) name_text: String,
     pub(super) kind: PrincipalFieldKind,
 }
 
 impl<'a> PrincipalField<'a> {
-    /// The SID as it stands; empty when there is none.
+    /// The SID as written; empty when there is none.
     pub(super) fn sid_text(&self) -> &'a str {
         match self.sid {
             Some(XmlValue::Attribute(attribute)) => &attribute.value,
@@ -68,7 +69,8 @@ impl<'a> PrincipalField<'a> {
     }
 }
 
-/// SID and name side by side: `Member`, `FilterGroup`, `FilterUser`; the group or user an item of Groups.xml is for.
+/// Pairs of SID and name attributes: in `Member`, `FilterGroup` and `FilterUser`, and for the group or user of an item
+/// of Groups.xml.
 const PAIRS: [(&str, &str); 4] = [
     ("sid", "name"),
     ("groupSid", "groupName"),
@@ -76,10 +78,10 @@ const PAIRS: [(&str, &str); 4] = [
     ("accountSid", "accountName"),
 ];
 
-/// Attributes that name an account on their own: scheduled tasks, drives, local users, data sources, services.
+/// Attributes that contain an account without a SID: scheduled tasks, drives, local users, data sources, services.
 const ACCOUNTS: [&str; 5] = ["runAs", "userName", "username", "accountName", "groupName"];
 
-/// The places of an element that name somebody.
+/// The fields of an element that contain principals.
 pub(super) fn principal_fields<'a>(
     cursor: &ElementCursor<'a, '_>,
     document: &XmlDocument,
@@ -128,7 +130,7 @@ pub(super) fn principal_fields<'a>(
         if sid.is_none() && !(is_member && name.is_some_and(|name| name.name == "name")) {
             continue;
         }
-        // The group of an item without a SID, and a group of the computer itself, are local ones.
+        // The group of an item without a SID, and a group of the computer itself, are local.
         let local = element.attribute("localGroup") == Some("1")
             || name.is_none_or(|name| name.name != "name");
         fields.push(PrincipalField {

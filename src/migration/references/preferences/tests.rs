@@ -163,7 +163,7 @@ fn tasks_services_drives_and_their_accounts() {
 }
 
 #[test]
-fn what_every_computer_has_is_no_reference() {
+fn local_accounts_are_not_references() {
     let text = item(
         "Groups",
         "<Group name='Administrators (built-in)'><Properties groupName='Administrators (built-in)' groupSid=''/></Group><User><Properties userName='Administrator (built-in)' newName='adm'/></User><User><Properties userName='local'/></User><T><Properties runAs='%LogonDomain%\\%LogonUser%'/><UserId>NT AUTHORITY\\System</UserId><UserId>S-1-5-18</UserId></T><S><Properties accountName='LocalSystem'/><Properties accountName='.\\svc'/></S><Filters><FilterGroup name='%ComputerName%\\x' sid='' localGroup='1'/><FilterGroup name='x' localGroup='1' sid=''/><FilterComputer name='PC*'/><Member name='%x%'/></Filters>",
@@ -210,7 +210,7 @@ fn targeting_by_computer_domain_and_unit() {
 }
 
 #[test]
-fn targeting_by_ldap_is_told_where_it_names_the_domain() {
+fn ldap_targeting_is_reported_if_it_names_the_domain() {
     let places = |attributes: &str| {
         let text = item(
             "Drives",
@@ -244,7 +244,7 @@ fn targeting_by_ldap_is_told_where_it_names_the_domain() {
 }
 
 #[test]
-fn none_takes_out_members_only() {
+fn destination_none_removes_only_members() {
     let text = item(
         "Groups",
         "<Members>\r\n\t<Member name='SRC\\a' sid='S-1-5-21-1-2-3-8'/>\r\n\t<Member name='SRC\\a' sid='S-1-5-21-1-2-3-8'/>\r\n</Members><FilterGroup name='SRC\\a' sid='S-1-5-21-1-2-3-8'/><Properties runAs='SRC\\a'/>",
@@ -261,7 +261,7 @@ fn none_takes_out_members_only() {
 }
 
 #[test]
-fn a_file_that_is_one_member_stays_a_file() {
+fn a_root_element_that_is_a_member_is_kept() {
     let text = "<Member name='S-1-5-21-1-2-3-8'/>";
     let (new, visited) = run(text, &mut |_| Rewrite::Remove);
     assert_eq!(new, text);
@@ -269,7 +269,7 @@ fn a_file_that_is_one_member_stays_a_file() {
 }
 
 #[test]
-fn misfits_change_nothing() {
+fn destinations_of_the_wrong_kind_change_nothing() {
     let text = item(
         "Groups",
         "<Member name='SRC\\a' sid='S-1-5-21-1-2-3-8'/><Member name='SRC\\b' sid='?'/>",
@@ -289,7 +289,7 @@ fn misfits_change_nothing() {
 }
 
 #[test]
-fn passwords_are_no_text_to_search() {
+fn passwords_are_not_searched() {
     let text = item("Drives", "<Properties cpassword='\\\\a\\b'/>");
     assert_eq!(found(&text), [""; 0]);
 }

@@ -83,7 +83,7 @@ fn group_membership() {
 }
 
 #[test]
-fn groups_that_would_become_one_stay() {
+fn groups_that_would_collide_are_kept() {
     let text = "[Group Membership]\r\n*S-1-5-21-1-2-3-70__Members = *S-1-5-21-1-2-3-5\r\n\
                 *S-1-5-21-1-2-3-70__Memberof =\r\n*S-1-5-21-1-2-3-71__Members = b\r\n";
     let after = text
@@ -114,7 +114,7 @@ fn descriptors_and_registry_values() {
 }
 
 #[test]
-fn lines_that_are_not_known_are_searched_too() {
+fn unknown_lines_are_searched() {
     let before = "\\\\old\\above\r\n[Vendor Things]\r\nA=*S-1-5-21-1-2-3-5\r\nS-1-5-21-1-2-3-5 = \\\\old\\my share\\x\r\n\
         ; *S-1-5-21-1-2-3-5\r\nplain\r\n[For S-1-5-21-1-2-3-5]\r\nGone=\\\\gone\\x\r\n\
         [Group Membership]\r\n*S-1-5-21-1-2-3-5 = *S-1-5-21-1-2-3-6\r\n\
@@ -155,7 +155,7 @@ fn lines_that_are_not_known_are_searched_too() {
 }
 
 #[test]
-fn data_that_is_not_text_is_told_only_where_it_holds_a_reference() {
+fn binary_data_is_reported_only_with_a_possible_reference() {
     let text = "[Registry Values]\r\nMACHINE\\a=3,1,0,-1-\r\nMACHINE\\b=4,1\r\nMACHINE\\c=3,\\\\old\\x\r\n";
     let (after, codes) = mapped(TMPL, text);
     assert_eq!(

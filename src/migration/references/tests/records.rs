@@ -204,7 +204,7 @@ fn registry_text_that_is_not_clean_utf16() {
 }
 
 #[test]
-fn references_in_data_that_is_not_text_are_told() {
+fn references_in_binary_data_are_reported() {
     let run = |value_type: ValueType, data: &[u8]| {
         let record = Record {
             key: utf16_bytes("K"),

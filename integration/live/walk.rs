@@ -1,0 +1,193 @@
+//! Every verb that writes, and what undoes it, on whichever version of Samba the lab runs. After each one Samba's own checks of
+//! that version and `gpoctl check` have nothing against the domain, and a repair has nothing to do.
+
+use crate::support::*;
+use serde_json::Value;
+
+const DOMAIN: &str = "dst.test";
+
+/// All of Samba's checks and gpoctl's have nothing against the domain, and `check --fix` has nothing to do.
+fn all_judges_are_content() {
+    assert_samba_checks_pass("dst");
+    nothing_to_repair();
+}
+
+/// The same of the check that looks at every file; the other judges take long, and look at what the verbs of files share.
+fn nothing_is_wrong() {
+    judge("dst", &["sysvolcheck"]);
+    nothing_to_repair();
+}
+
+fn nothing_to_repair() {
+    let said = gpoctl(&["check", "--all", "--domain", DOMAIN, "--json"]);
+    let report: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(
+        (said.status, &report["status"]),
+        (0, &"ok".into()),
+        "{report:#}"
+    );
+    let fix = ["check", "--all", "--fix"];
+    assert_eq!(steps_of(&write(DOMAIN, &fix).json()), Vec::<Value>::new());
+}
+
+fn steps_of(result: &Value) -> Vec<Value> {
+    result["plan"]["steps"].as_array().unwrap().clone()
+}
+
+/// Does something, looks, undoes it, and looks again: the GPO is as it was, but for its version and what moves with every write.
+fn there_and_back(name: &str, arguments: &[&str]) {
+    let before = gpo_named(&state("dst"), name);
+    let result = write(DOMAIN, arguments).json();
+    assert_eq!(result["status"], "done", "{result:#}");
+    nothing_is_wrong();
+    undo(&result);
+    let after = gpo_named(&state("dst"), name);
+    assert_same(&timeless(&before), &timeless(&after));
+    nothing_is_wrong();
+}
+
+/// Does something that touches no file, and undoes it.
+fn attributes_there_and_back(arguments: &[&str]) {
+    let result = write(DOMAIN, arguments).json();
+    assert_eq!(result["status"], "done", "{result:#}");
+    assert!(!steps_of(&result).is_empty(), "{result:#}");
+    nothing_to_repair();
+    undo(&result);
+    nothing_to_repair();
+}
+
+fn undo(result: &Value) {
+    let operation = result["operation_id"].as_str().unwrap();
+    let undone = gpoctl(&["operations", "undo", operation, "--yes", "--json"]).json();
+    assert_eq!(undone["status"], "done", "{undone:#}");
+}
+
+fn is_gone(name: &str) -> bool {
+    let state = state("dst");
+    let mut gpos = state["gpos"].as_object().unwrap().values();
+    gpos.all(|gpo| attribute(gpo, "displayName") != name)
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn every_verb_that_writes_files_and_its_undo() {
+    let _alone = alone();
+    nothing_to_repair();
+    let backups = back_up("src.test", &["Everything", "Desktop Registry", "Software"]);
+    let path = |name: &str| backups[name].to_str().unwrap();
+
+    // create, and back.
+    let made = fresh("Walk made");
+    let created = write(DOMAIN, &["create", &made]).json();
+    nothing_is_wrong();
+    undo(&created);
+    assert!(is_gone(&made));
+
+    // import into a new GPO, and back; then for good.
+    let name = fresh("Walk");
+    let import = ["import", path("Everything"), "--into", &name, "--create"];
+    let imported = write(DOMAIN, &import).json();
+    all_judges_are_content();
+    undo(&imported);
+    assert!(is_gone(&name));
+    nothing_is_wrong();
+    write(DOMAIN, &import).json();
+
+    // import into a filled one.
+    there_and_back(&name, &["import", path("Software"), "--into", &name]);
+    // restore one that exists, after a change.
+    let own = back_up(DOMAIN, &[&name])[&name].clone();
+    let own = own.to_str().unwrap();
+    write(
+        DOMAIN,
+        &["import", path("Desktop Registry"), "--into", &name],
+    )
+    .json();
+    there_and_back(&name, &["restore", own]);
+
+    // copy, and back.
+    let copied = fresh("Walk copied");
+    let copy = ["copy", "Everything", "--from", "src.test", "--to", DOMAIN];
+    let options = ["--name", &copied, "--yes", "--json"];
+    let result = gpoctl(&[&copy[..], &options].concat()).json();
+    nothing_is_wrong();
+    undo(&result);
+    assert!(is_gone(&copied));
+
+    // delete, and back; delete, and restore.
+    there_and_back_deleted(&name, own);
+
+    write(DOMAIN, &["delete", &name]).json();
+    all_judges_are_content();
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn every_other_verb_and_its_undo_and_a_repair() {
+    let _alone = alone();
+    nothing_to_repair();
+    let backup = &back_up("src.test", &["Everything"])["Everything"];
+    let name = fresh("Walk of attributes");
+    import(backup, &name, &["--create", "--yes"]).json();
+    let other = fresh("Walk renamed");
+    attributes_there_and_back(&["rename", &name, &other]);
+    attributes_there_and_back(&["set-status", &name, "computer"]);
+    attributes_there_and_back(&["link", "add", &name, "--target", "dst.test/Staff"]);
+    attributes_there_and_back(&["wmi", "link", &name, "Laptops"]);
+    let filter = fresh("Walk filter");
+    let file = scratch().join("walk.mof");
+    let file = file.to_str().unwrap();
+    let export = ["wmi", "export", "Laptops", "--to", file];
+    assert_eq!(
+        gpoctl(&[&export[..], &["--domain", DOMAIN]].concat()).status,
+        0
+    );
+    let filters = state("dst")["wmi_filters"].clone();
+    attributes_there_and_back(&["wmi", "import", file, "--name", &filter]);
+    assert_same(&filters, &state("dst")["wmi_filters"]);
+
+    repaired(&name);
+    write(DOMAIN, &["delete", &name]).json();
+    all_judges_are_content();
+}
+
+fn there_and_back_deleted(name: &str, backup: &str) {
+    let before = gpo_named(&state("dst"), name);
+    let deleted = write(DOMAIN, &["delete", name]).json();
+    nothing_is_wrong();
+    undo(&deleted);
+    let back = gpo_named(&state("dst"), name);
+    assert_eq!(sysvol_files(&before), sysvol_files(&back));
+    nothing_is_wrong();
+    write(DOMAIN, &["delete", name]).json();
+    let restored = write(DOMAIN, &["restore", backup]).json();
+    assert_eq!(restored["gpo"]["created"], true);
+    assert_eq!(guid_of(&gpo_named(&state("dst"), name)), guid_of(&before));
+    all_judges_are_content();
+}
+
+/// Permissions as nobody wants them, a file that somebody put there, a version that is behind: repaired, and back.
+fn repaired(name: &str) {
+    let gpo = gpo_named(&state("dst"), name);
+    let guid = guid_of(&gpo);
+    let folder = format!("/var/lib/samba/sysvol/dst.test/Policies/{guid}");
+    let file = format!("{folder}/Machine/Registry.pol");
+    let sddl = "O:BAG:BAD:P(A;;FA;;;BA)";
+    let set = ["samba-tool", "ntacl", "set", "--use-s3fs", sddl, &file];
+    inside("dst", &set);
+    let script = format!(
+        "echo x > '{folder}/User/by-hand.txt'; printf '[General]\\r\\nVersion=1\\r\\n' > '{folder}/GPT.INI'"
+    );
+    inside("dst", &["sh", "-c", &script]);
+    let fix = ["check", name, "--fix"];
+    let result = write(DOMAIN, &fix).json();
+    assert_eq!(result["status"], "done", "{result:#}");
+    assert_eq!(steps_of(&result).len(), 2, "{result:#}");
+    nothing_is_wrong();
+    undo(&result);
+    let wrong = gpoctl(&["check", name, "--domain", DOMAIN, "--json"]);
+    assert_eq!(wrong.status, 4, "{}", wrong.stdout);
+    let again = write(DOMAIN, &fix).json();
+    assert_eq!(again["status"], "done", "{again:#}");
+    nothing_is_wrong();
+}

@@ -1,0 +1,86 @@
+//! Whether a backup that was read is what gpoctl wrote: its content against the hashes in gpoctl.json.
+
+use std::collections::BTreeMap;
+
+use super::folder::Folder;
+use super::side_file::FileHash;
+use super::{MAX_TREE_BYTES, names};
+use crate::message::StatusMessage;
+use crate::model::gpt_tree::GptTree;
+use crate::model::reference::Place;
+
+/// What differs from the recorded hashes, an error for each file. What was read is compared, not the disk again: a file that
+/// changes meanwhile is not taken for the one that was checked.
+pub(super) fn of(
+    folder: &Folder,
+    hashes: BTreeMap<String, FileHash>,
+    backup_xml: &[u8],
+    tree: &GptTree,
+) -> Vec<StatusMessage> {
+    // By the folded path: a backup may have been on a file system that changed the case of its names.
+    let mut expected: BTreeMap<String, (String, FileHash)> = hashes
+        .into_iter()
+        .map(|(path, hash)| (path.to_lowercase(), (path, hash)))
+        .collect();
+    let mut found = Vec::new();
+    let mut compare = |path: String, bytes: Option<&[u8]>| {
+        let message = match (expected.remove(&path.to_lowercase()), bytes) {
+            (Some((_, hash)), Some(bytes)) if hash == FileHash::of(bytes) => return,
+            (Some(_), Some(_)) => changed(),
+            (Some(_), None) => missing(),
+            (None, Some(_)) => added(),
+            (None, None) => return,
+        };
+        found.push(message.at(Place::file(path)));
+    };
+    compare(names::BACKUP.to_owned(), Some(backup_xml));
+    for (path, bytes) in tree.files() {
+        let path = path.to_slashes();
+        let path = format!("{}/{}/{path}", names::DOMAIN_SYSVOL, names::GPO);
+        compare(path, Some(bytes));
+    }
+    for name in [names::BKUP_INFO, names::REPORT] {
+        let bytes = folder
+            .find(name)
+            .ok()
+            .flatten()
+            .and_then(|(name, _)| folder.read(&name, MAX_TREE_BYTES).ok());
+        compare(name.to_owned(), bytes.as_deref());
+    }
+    found.extend(
+        expected
+            .into_values()
+            .map(|(path, _)| missing().at(Place::file(path))),
+    );
+    found
+}
+
+/// The hashes are there and cannot be read.
+pub(super) fn no_hashes() -> StatusMessage {
+    StatusMessage::error(
+        "malformed-side-file",
+        format!("cannot read the hashes in {}", names::SIDE_FILE),
+    )
+    .at(Place::file(names::SIDE_FILE))
+}
+
+/// A file has another content.
+pub(super) fn changed() -> StatusMessage {
+    StatusMessage::error(
+        "changed-file",
+        "the file has changed since the backup was written",
+    )
+}
+
+/// A file has no hash.
+pub(super) fn added() -> StatusMessage {
+    StatusMessage::error(
+        "added-file",
+        "the file was added after the backup was written",
+    )
+}
+
+/// A file with a hash is gone.
+pub(super) fn missing() -> StatusMessage {
+    StatusMessage::error("missing-file", "the file is no longer in the backup")
+}

@@ -1,0 +1,184 @@
+//! What a plan grants: shown with the names of the accounts, and asked about where they do not administer the domain.
+
+use std::collections::BTreeMap;
+
+use super::ui::{Colour, Ui};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::printable;
+use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
+use crate::model::sid::Sid;
+use crate::model::well_known;
+use crate::operations::permissions::{OutsideGrant, changes, outside_grants};
+use crate::operations::plan::Plan;
+use crate::operations::progress::Control;
+use crate::session::DomainSession;
+
+/// The names of accounts, by their SIDs.
+pub(super) type Names = BTreeMap<Sid, String>;
+
+/// The names of the accounts that the permissions and the risks of a plan mention. Without an answer a SID stays a SID.
+pub(super) async fn names(session: &DomainSession, plan: &Plan) -> Names {
+    let lines = changes(plan).into_iter().flat_map(|change| change.lines);
+    let mut sids: Vec<Sid> = lines.filter_map(|line| line.sid).collect();
+    sids.extend(
+        plan.risks
+            .iter()
+            .flat_map(|risk| sids_in(&risk.text))
+            .map(|(_, sid)| sid),
+    );
+    sids.sort();
+    sids.dedup();
+    let (known, unknown): (Vec<Sid>, Vec<Sid>) = sids
+        .into_iter()
+        .partition(|sid| well_known::name_of(sid).is_some());
+    let mut names: Names = known
+        .into_iter()
+        .filter_map(|sid| well_known::name_of(&sid).map(|name| (sid.clone(), name.to_owned())))
+        .collect();
+    let queries: Vec<PrincipalQuery> = unknown.iter().cloned().map(PrincipalQuery::Sid).collect();
+    match session.directory().lookup(&queries).await {
+        Ok(answers) => names.extend(unknown.into_iter().zip(answers).filter_map(
+            |(sid, answer)| match answer {
+                Lookup::Found(principal) => Some((sid, principal.down_level_name())),
+                _ => None,
+            },
+        )),
+        Err(error) => tracing::warn!(%error, "Cannot look up the accounts of a plan"),
+    }
+    names
+}
+
+/// An account for people: its name, then its SID.
+fn account(sid: &Sid, names: &Names) -> String {
+    match names.get(sid) {
+        Some(name) => format!("{} ({sid})", printable(name)),
+        None => sid.to_string(),
+    }
+}
+
+/// A text in which SIDs have their names beside them.
+pub(super) fn with_names(text: &str, names: &Names) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    for (part, sid) in sids_in(text) {
+        if let (Some(name), Some((before, after))) = (names.get(&sid), rest.split_once(part)) {
+            let before = before.strip_suffix('*').unwrap_or(before);
+            shown.push_str(&format!("{before}{} ({part})", printable(name)));
+            rest = after;
+        }
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// The SIDs in a text, as they are written there.
+fn sids_in(text: &str) -> Vec<(&str, Sid)> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+        .filter(|part| part.starts_with("S-1-"))
+        .filter_map(|part| Some((part, part.parse().ok()?)))
+        .collect()
+}
+
+/// What changes in the permissions of the GPO and of the objects below it.
+pub(super) fn show(ui: &Ui, plan: &Plan, names: &Names) {
+    // What the target grants now is not known of a GPO that is created.
+    let marks = plan.basis.is_some();
+    for change in changes(plan) {
+        let of = match change.object.as_str() {
+            "" => "permission".to_owned(),
+            object => format!("permission of {}", printable(object)),
+        };
+        for line in change.lines {
+            let (sign, colour) = if line.added {
+                ('+', Colour::Green)
+            } else {
+                ('-', Colour::Red)
+            };
+            let who = match &line.sid {
+                Some(sid) => format!("{}: ", account(sid, names)),
+                None => String::new(),
+            };
+            let more = if marks && line.grants_more {
+                " (grants more than now)"
+            } else {
+                ""
+            };
+            ui.coloured(colour, &format!("{sign} {of}: {who}{}{more}", line.text));
+        }
+    }
+}
+
+/// Asks about rights for accounts outside the administrators; `accepted` answers that already, `--yes` does not.
+///
+/// # Errors
+/// `Cancelled` for a no, `Usage` when there is no terminal to ask on.
+pub(super) async fn confirm(
+    session: &DomainSession,
+    plan: &Plan,
+    names: &Names,
+    accepted: bool,
+    ui: &Ui,
+    control: &Control,
+) -> Result<()> {
+    let grants = outside_grants(plan, &session.info().domain_sid);
+    if accepted || grants.is_empty() {
+        return Ok(());
+    }
+    let line = |grant: &OutsideGrant| {
+        let who = match &grant.sid {
+            Some(sid) => account(sid, names),
+            None => "everybody".to_owned(),
+        };
+        let on = match grant.object.as_str() {
+            "" => String::new(),
+            object => format!(" on {}", printable(object)),
+        };
+        format!("{who}: {}{on}", grant.text)
+    };
+    let lines: Vec<String> = grants.iter().map(line).collect();
+    if !ui.is_json() {
+        ui.heading("Rights for accounts that do not administer the domain");
+        for line in &lines {
+            ui.coloured(Colour::Yellow, &format!("! {line}"));
+        }
+    }
+    match ui.ask_or_stop("Grant these rights?", control).await {
+        Some(true) => Ok(()),
+        Some(false) => Err(Error::new(ErrorKind::Cancelled, "nothing was changed")),
+        None => Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "the plan grants rights to accounts that do not administer the domain: {}",
+                lines.join("; ")
+            ),
+        )
+        .with_hint(
+            "use --accept-permissions, or save the plan with --plan-out and run gpoctl apply",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_before_sids() {
+        let support: Sid = "S-1-5-21-1-2-3-1105".parse().unwrap();
+        let names = Names::from([(support, "DST\\Support".to_owned())]);
+        for (text, shown) in [
+            (
+                "SeInteractiveLogonRight: *S-1-5-32-544,*S-1-5-21-1-2-3-1105",
+                "SeInteractiveLogonRight: *S-1-5-32-544,DST\\Support (S-1-5-21-1-2-3-1105)",
+            ),
+            (
+                "*S-1-5-21-1-2-3-1105 has the members S-1-5-21-1-2-3-1105",
+                "DST\\Support (S-1-5-21-1-2-3-1105) has the members DST\\Support (S-1-5-21-1-2-3-1105)",
+            ),
+            ("runs S-1-x at startup", "runs S-1-x at startup"),
+            ("", ""),
+        ] {
+            assert_eq!(with_names(text, &names), shown);
+        }
+    }
+}
