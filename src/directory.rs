@@ -5,6 +5,7 @@
 
 pub mod account;
 mod ber;
+pub mod bulk_read;
 pub mod children;
 pub mod discovery;
 mod entry;
@@ -19,7 +20,7 @@ mod sasl;
 pub mod session;
 pub mod som_name;
 mod stream;
-pub mod survey;
+
 pub mod wmi;
 pub mod writer;
 
