@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Whom to trust.
+/// Which certificates are trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsSettings {
     /// A PEM file with the authorities to trust instead of the system's.
@@ -26,7 +26,7 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
-    /// The configuration of a client that trusts as these settings say.
+    /// The configuration of a client that trusts these certificates.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when the authority file or the pin cannot be read, or there is no authority at all.
@@ -81,10 +81,10 @@ impl TlsSettings {
                         certificate.map_err(|error| bad("is not PEM").with_source(error))?;
                     store
                         .add(certificate)
-                        .map_err(|error| bad("holds no valid authority").with_source(error))?;
+                        .map_err(|error| bad("contains no valid authority").with_source(error))?;
                 }
                 if store.is_empty() {
-                    return Err(bad("holds no certificate"));
+                    return Err(bad("contains no certificate"));
                 }
             }
             None => {

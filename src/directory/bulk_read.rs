@@ -256,7 +256,7 @@ fn read_child(entry: &Entry, gpo: &Dn, messages: &mut Vec<StatusMessage>) -> Dir
     object(entry, relative, gpo).unwrap_or_else(|error| {
         messages.push(StatusMessage::warning(
             "malformed-object",
-            format!("{error}; the object is kept as it stands"),
+            format!("{error}; the object is kept unchanged"),
         ));
         plain_object(entry, relative)
     })
