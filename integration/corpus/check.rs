@@ -1,4 +1,4 @@
-//! Extensions against files in every real backup: which settings no client would look at.
+//! Extension lists against the files of every real backup: which settings a client would ignore.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use crate::support::corpus;
 use gpoctl::backup;
 use gpoctl::model::allowed_object::AllowedObject;
 use gpoctl::operations::check::extensions::{Half, in_order, needed};
+use gpoctl::operations::risks;
 
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 fn backups(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -22,7 +23,7 @@ fn backups(dir: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
-fn settings_without_their_extension_are_those_gpmc_calls_unknown() {
+fn settings_without_an_extension_are_those_gpmc_lists_as_unknown() {
     let corpus = corpus();
     let mut folders = Vec::new();
     backups(&corpus, &mut folders);
@@ -76,4 +77,36 @@ fn every_directory_object_of_a_real_backup_may_be_restored() {
             .map(|(class, count)| (class.to_owned(), count))
             .into()
     );
+}
+
+#[test]
+#[ignore = "needs GPOCTL_CORPUS"]
+fn what_real_policies_do_with_power() {
+    let corpus = corpus();
+    let mut folders = Vec::new();
+    backups(&corpus, &mut folders);
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for folder in &folders {
+        for risk in risks::of(&backup::read(folder).unwrap().snapshot) {
+            *kinds.entry(risk.kind.label()).or_default() += 1;
+        }
+    }
+    println!("{} backups: {kinds:?}", folders.len());
+    assert_eq!(folders.len(), 276);
+    let expected = BTreeMap::from([
+        ("PowerShell", 2),
+        ("autostart", 2),
+        ("credentials", 9),
+        ("local group", 23),
+        ("privilege right", 666),
+        ("protection off", 6),
+        ("restricted group", 3),
+        ("scheduled task", 27),
+        ("script", 15),
+        ("service", 24),
+        ("service in registry", 19),
+        ("software", 1),
+        ("unknown extension", 1),
+    ]);
+    assert_eq!(kinds, expected);
 }

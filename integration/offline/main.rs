@@ -1,6 +1,15 @@
-//! What needs nothing but Rust: no domain, no real backups, no network.
+//! The suite that needs nothing but Rust: no domain, no real backups, no network.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "functions that tests call are outside of test functions"
+)]
 
 mod backup_folders;
+mod backups;
 mod golden_migtable;
 mod invariants;
 mod memory;
@@ -8,5 +17,6 @@ mod parser_failures;
 mod properties;
 mod readers;
 mod readme;
+mod suites;
 #[path = "../support/mod.rs"]
 mod support;

@@ -14,6 +14,7 @@ use crate::operations::journal::Journal;
 use crate::operations::plan::{Plan, Verb, sha256};
 use crate::operations::progress::Control;
 use crate::operations::saved_plan::SavedPlan;
+use crate::operations::trust;
 use crate::session::DomainSession;
 
 /// Apply a saved plan
@@ -37,13 +38,11 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
-    let bytes = std::fs::read(&args.plan).map_err(|cause| {
-        Error::new(
-            ErrorKind::NotFound,
-            format!("cannot read the plan {}", args.plan.display()),
-        )
-        .with_source(cause)
-        .with_hint("commands that change a domain save a plan with --plan-out FILE")
+    let bytes = trust::read(&args.plan, "plan").map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            error.with_hint("commands that change a domain save a plan with --plan-out FILE")
+        }
+        _ => error,
     })?;
     if let Some(expected) = &args.expect {
         let found = sha256(&bytes);

@@ -2,7 +2,9 @@
 
 use super::guid::Guid;
 
-/// GUID and name as Windows registers them (`HKLM\…\Winlogon\GPExtensions`).
+/// GUID and name as Windows registers them (`HKLM\…\Winlogon\GPExtensions`), those of every version from Windows 2000 to
+/// Windows 11, with Microsoft's own list of client-side extensions. Remote Installation Services is in the Default Domain
+/// Policy of domains made by Windows 2000 and by Samba. [MS-GPCAP 1.9]: Central Access Policy.
 const KNOWN: &[(&str, &str)] = &[
     ("00000000-0000-0000-0000-000000000000", "Core"),
     ("0ACDD40C-75AC-47AB-BAA0-BF6DE7E7FE63", "Wireless"),
@@ -15,6 +17,10 @@ const KNOWN: &[(&str, &str)] = &[
         "User Experience Virtualization",
     ),
     (
+        "16BE69FA-4209-4250-88CB-716CF41954E0",
+        "Central Access Policy",
+    ),
+    (
         "17D89FEC-5C44-4972-B12D-241CAEF74509",
         "Preferences: Local Users and Groups",
     ),
@@ -24,6 +30,14 @@ const KNOWN: &[(&str, &str)] = &[
     ),
     ("25537BA6-77A8-11D2-9B6C-0000F8080861", "Folder Redirection"),
     ("2A8FDC61-2347-4C87-92F6-B05EB91A201A", "Mitigation Options"),
+    (
+        "2BFCC077-22D2-48DE-BDE1-2F618D9B476D",
+        "Application Virtualization",
+    ),
+    (
+        "3060E8D0-7020-11D2-842D-00C04FA372D4",
+        "Remote Installation Services",
+    ),
     ("35378EAC-683F-11D2-A89A-00C04FBBCFA2", "Registry"),
     ("3610EDA5-77EF-11D2-8DC5-00C04FA31A66", "Disk Quota"),
     (
@@ -36,12 +50,20 @@ const KNOWN: &[(&str, &str)] = &[
     ),
     ("42B5FAAE-6536-11D2-AE5A-0000F87571E3", "Scripts"),
     (
+        "4B7C3B0F-E993-4E06-A241-3FBE06943684",
+        "Per-process Mitigation Options",
+    ),
+    (
         "4BCD6CDE-777B-48B6-9804-43568E23545D",
         "Remote Desktop USB Redirection",
     ),
     (
         "4CFB60C1-FAA6-47F1-89AA-0B18730C9FD3",
         "Internet Explorer Zonemapping",
+    ),
+    (
+        "4D2F9B6F-1E52-4711-A382-6A8B1A003DE6",
+        "RemoteApp and Desktop Connections",
     ),
     ("4D968B55-CAC2-4FF5-983F-0A54603781A3", "Work Folders"),
     (
@@ -65,6 +87,7 @@ const KNOWN: &[(&str, &str)] = &[
         "74EE6C03-5363-4554-B161-627540339CAB",
         "Preferences: Ini Files",
     ),
+    ("7909AD9E-09EE-4247-BAB9-7029D5F0A278", "MDM Policy"),
     ("7933F41E-56F8-41D6-A31C-4148A711EE93", "Windows Search"),
     (
         "7B849A69-220F-451E-B3FE-2CB811AF94AE",
@@ -79,6 +102,7 @@ const KNOWN: &[(&str, &str)] = &[
         "91FBB303-0CD5-4055-BF42-E512A681B325",
         "Preferences: Services",
     ),
+    ("9650FDBC-053A-4715-AD14-FC2DC65E8330", "Application Guard"),
     (
         "A2E30F80-D7DE-11D2-BBDE-00C04F86AE3B",
         "Internet Explorer Maintenance",
@@ -98,8 +122,16 @@ const KNOWN: &[(&str, &str)] = &[
     ("B1BE8D72-6EAC-11D2-A4EA-00C04F79F83A", "EFS Recovery"),
     ("B587E2B1-4D59-4E7E-AED9-22B9DF11D053", "Wired (802.3)"),
     (
+        "BA649533-0AAC-4E04-B9BC-4DBAE0325B12",
+        "Windows To Go Startup Options",
+    ),
+    (
         "BC75B1ED-5833-4858-9BB8-CBF0B166DF9D",
         "Preferences: Printers",
+    ),
+    (
+        "C34B2751-1CF4-44F5-9262-C3FC39666591",
+        "Windows To Go Hibernate Options",
     ),
     (
         "C418DD9D-0D14-4EFB-8FBF-CFE535C8FAC7",
@@ -114,6 +146,10 @@ const KNOWN: &[(&str, &str)] = &[
     (
         "CF7639F3-ABA2-41DB-97F2-81E2C5DBFC5D",
         "Internet Explorer Machine Accelerators",
+    ),
+    (
+        "CFF649BD-601D-4361-AD3D-0FC365DB4DB7",
+        "Delivery Optimization",
     ),
     (
         "D76B9641-3288-4F75-942D-087DE603E3EA",
@@ -149,6 +185,10 @@ const KNOWN: &[(&str, &str)] = &[
         "Preferences: Applications",
     ),
     ("FB2CA36D-0B40-4307-821B-A13B252DE56C", "Enterprise QoS"),
+    (
+        "FBF687E6-F063-4D9F-9F4F-FD9A26ACDD5F",
+        "Connectivity Platform",
+    ),
     ("FC491EF1-C4AA-4CE1-B329-414B101DB823", "Code Integrity"),
 ];
 
@@ -170,6 +210,9 @@ mod tests {
         for (guid, name) in KNOWN {
             assert_eq!(name_of(guid.parse().unwrap()), Some(*name));
         }
+        // Samba's stock Default Domain Policy.
+        let stock = "3060E8D0-7020-11D2-842D-00C04FA372D4".parse().unwrap();
+        assert_eq!(name_of(stock), Some("Remote Installation Services"));
         let foreign = "29bbe2d5-de47-4855-97d7-2745e166dc6d".parse().unwrap();
         assert_eq!(name_of(foreign), None);
     }

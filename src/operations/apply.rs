@@ -19,7 +19,7 @@ pub use unfinished::{clean_up, roll_back};
 use std::path::{Path, PathBuf};
 
 use self::run::Run;
-use super::journal::{Before, Event, Journal};
+use super::journal::{Before, Event, Inverse, Journal};
 use super::partial::partial_safety_backup;
 use super::plan::{GpoState, Plan, Step, Verb};
 use super::progress::{Control, Phase};
@@ -228,7 +228,7 @@ async fn current_state(domain: &DomainWriter, plan: &Plan, control: &Control) ->
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!(
-                    "GPO \"{}\" changed since the plan was made: {}",
+                    "GPO \"{}\" has changed since the plan was made: {}",
                     plan.target.display_name,
                     differences.join("; ")
                 ),
@@ -315,16 +315,42 @@ async fn undo_all(
             let _ = journal.record(&Event::RollBackFailed {
                 reason: undo_error.to_string(),
             });
-            Error::new(
-                ErrorKind::Incomplete,
-                format!("{undo_error}, after: {error}"),
-            )
-            .with_hint(format!(
-                "the journal with the old state is {}",
-                journal.folder().display()
-            ))
+            unfinished_error(undo, &changes, journal, &error, &undo_error)
         }
     }
+}
+
+/// The error of an operation that could not be rolled back: what clients can see of it, and the command that finishes it.
+fn unfinished_error(
+    undo: &Undo<'_>,
+    changes: &[Inverse],
+    journal: &Journal,
+    error: &Error,
+    undo_error: &Error,
+) -> Error {
+    let only_staged = changes
+        .iter()
+        .all(|change| matches!(change, Inverse::RemoveEntry { .. }));
+    let text = if only_staged {
+        format!(
+            "stopped before anything became visible to clients; staged files are left in the GPO's folder: {error}"
+        )
+    } else {
+        format!("{undo_error}, after: {error}")
+    };
+    let server = &undo.domain.session().info().server;
+    Error::new(ErrorKind::Incomplete, text).with_hint(format!(
+        "when {server} answers again, run: gpoctl operations undo {}; the old state is in {}",
+        short_id(&undo.plan.operation_id),
+        journal.folder().display()
+    ))
+}
+
+/// The end of an operation's ID, which names it too.
+pub(super) fn short_id(operation_id: &str) -> &str {
+    operation_id
+        .rsplit_once('-')
+        .map_or(operation_id, |(_, end)| end)
 }
 
 impl LiveGpo {

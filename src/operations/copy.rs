@@ -139,7 +139,7 @@ pub async fn plan(
                 StatusMessage::warning(
                     "wmi-filter-left-out",
                     format!(
-                        "the WMI filter {}{} is one of {}, so the copy has none",
+                        "the WMI filter {}{} belongs to {}, so the copy is created without it",
                         link.name
                             .as_ref()
                             .map(|name| format!("\"{name}\" "))
@@ -262,14 +262,14 @@ impl Access<'_> {
         if unread > 0 {
             messages.push(StatusMessage::warning(
                 "unread-condition",
-                format!("{unread} conditions in the permissions cannot be read, so their principals stay"),
+                format!("{unread} conditions in the permissions cannot be read, so the principals in them are left unchanged"),
             ));
         }
         messages.extend(translated.into_iter().map(|sid| {
             StatusMessage::info(
                 "counterpart-in-permissions",
                 format!(
-                    "{sid} has no row, and becomes the account of {} that every domain has in its place",
+                    "{sid} has no row; it becomes the account of {} with the same well-known RID",
                     self.to.dns_domain
                 ),
             )
@@ -278,11 +278,11 @@ impl Access<'_> {
             StatusMessage::warning(
                 "foreign-principal",
                 format!(
-                    "{sid} of {} stays in the permissions of the copy, and means nobody in {}",
+                    "{sid} of {} is left unchanged in the permissions of the copy and does not exist in {}",
                     self.from.dns_domain, self.to.dns_domain
                 ),
             )
-            .with_hint("give it a row in the migration table")
+            .with_hint("add a row for it to the migration table")
         }));
         Ok(descriptor)
     }

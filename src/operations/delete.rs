@@ -30,18 +30,18 @@ pub async fn plan(
         return Err(Error::new(
             ErrorKind::Denied,
             format!(
-                "GPO \"{}\" is a critical system object, which a domain cannot be without",
+                "GPO \"{}\" is a critical system object, and cannot be deleted",
                 object.display_name
             ),
         )
-        .with_hint("unlink it or switch it off instead"));
+        .with_hint("unlink or disable it instead"));
     }
     let live = read::read_gpo(session, object, control).await?;
     let (links, mut messages) = planned_links(session, object.guid).await?;
     if keep_links && !links.is_empty() {
         messages.push(StatusMessage::warning(
             "links-kept",
-            format!("{} links will name a GPO that is not there", links.len()),
+            format!("{} links to the deleted GPO will remain", links.len()),
         ));
     }
     let (entries, _) = plan_entries(&live.snapshot.tree, &GptTree::new());

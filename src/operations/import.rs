@@ -164,7 +164,7 @@ async fn filter_of_that_name(
         Error::new(
             ErrorKind::BadInput,
             format!(
-                "the backup does not tell the name of its WMI filter {}",
+                "the backup does not contain the name of its WMI filter {}",
                 link.id
             ),
         )
@@ -189,12 +189,12 @@ pub(super) fn class_store_only(
         StatusMessage::warning(
             "directory-object-left-out",
             format!(
-                "an object of class {} below the GPO belongs to its domain and is left out",
+                "a directory object of class {} belongs to its own domain and is not imported",
                 object.object_class
             ),
         )
         .at(Place::file(object.rdns.join(",")))
-        .with_hint("make this setting anew in the target")
+        .with_hint("recreate this setting in the target")
     }));
     packages
 }

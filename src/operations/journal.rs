@@ -5,6 +5,7 @@
 //! line per event, each synced before the next step). An inverse describes a state to get back to, not a call to make, so
 //! that it is right whether or not the change it belongs to happened before a crash.
 
+mod checks;
 mod prune;
 mod stored;
 

@@ -79,12 +79,12 @@ where
     found
 }
 
-/// The way back of an operation that made the objects below a GPO other ones.
+/// How the objects below a GPO are put back after an operation that changed them.
 #[derive(Debug, Default)]
 pub(super) struct RevertPlan {
     /// The objects as they have to be; parents first.
     pub(super) want: Vec<DirectoryObject>,
-    /// What somebody else changed meanwhile, and stays.
+    /// What somebody else changed in the meantime; it is kept.
     pub(super) foreign: Vec<String>,
 }
 
@@ -136,8 +136,10 @@ pub(super) fn revert_plan<T: AsRef<DirectoryObject>>(
         let key = object.key();
         let is_above = |kept: &Vec<String>| kept.len() > key.len() && kept.ends_with(&key);
         if !keeps.contains(&key) && keeps.iter().any(is_above) {
-            back.foreign
-                .push(format!("{}, by what stands below it,", key.join(",")));
+            back.foreign.push(format!(
+                "{}, because of the objects below it,",
+                key.join(",")
+            ));
             back.want.push(object.clone());
         }
     }
@@ -308,7 +310,7 @@ mod tests {
         assert_eq!(names.len(), 6, "{names:?}");
         assert_eq!(
             back.foreign,
-            ["cn=theirs", "cn=added, by what stands below it,"]
+            ["cn=theirs", "cn=added, because of the objects below it,"]
         );
         // Not made at all, or by half: what was is what comes back.
         for have in [&was[..], &[&made[..2], &was[2..]].concat()] {

@@ -23,7 +23,7 @@ pub async fn plan(
     if object.display_name == name {
         return Err(Error::new(
             ErrorKind::Conflict,
-            format!("GPO {} is named \"{name}\" already", object.guid),
+            format!("GPO {} is already named \"{name}\"", object.guid),
         ));
     }
     name_is_free(session, name, Some(object.guid)).await?;

@@ -163,7 +163,7 @@ fn refuse_other_domain(session: &DomainSession, source: &GpoSnapshot) -> Result<
         return Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "the backup is of a GPO of {}, and a restore to {} is not possible",
+                "the backup is of a GPO of {} and cannot be restored to {}",
                 source.domain, info.dns_domain
             ),
         )
@@ -194,7 +194,7 @@ async fn deleted_gpo_findings(
         return Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "there is no GPO {} in the directory, but its folder {folder} is there",
+                "GPO {} does not exist in the directory, but its folder {folder} exists",
                 source.guid
             ),
         )
@@ -206,7 +206,7 @@ async fn deleted_gpo_findings(
         StatusMessage::warning(
             "link-in-force",
             format!(
-                "{} is still linked to it, so it is in force there again",
+                "{} is still linked to it, so it applies there again",
                 link.som.dn
             ),
         )
@@ -224,9 +224,9 @@ async fn deleted_gpo_findings(
         messages.push(
             StatusMessage::warning(
                 "packages-made-anew",
-                format!("{packages} software packages come back under new identities"),
+                format!("{packages} software packages are recreated with new identities"),
             )
-            .with_hint("clients may take them for other applications, and install them again"),
+            .with_hint("clients may treat them as other applications and install them again"),
         );
     }
     Ok(())
@@ -242,7 +242,7 @@ async fn saved_links(
     let Some(records) = &backup.context.links else {
         messages.push(StatusMessage::warning(
             "no-links-saved",
-            "the backup does not tell where the GPO was linked",
+            "the backup does not contain the links of the GPO",
         ));
         return Ok(Vec::new());
     };
@@ -258,11 +258,11 @@ async fn saved_links(
                 StatusMessage::warning(
                     "link-target-gone",
                     format!(
-                        "the GPO was linked to {}, which is not there any more",
+                        "the GPO was linked to {}, which no longer exists",
                         record.target
                     ),
                 )
-                .with_hint("link it where its place is now"),
+                .with_hint("link it to the container that replaces it"),
             );
             continue;
         };
@@ -336,7 +336,7 @@ fn descriptor(
             messages.push(
                 StatusMessage::warning(
                     "no-permissions",
-                    "the backup holds no permissions, so they stay as they are, or are those of a new GPO",
+                    "the backup contains no permissions, so those of the GPO are unchanged, or a new GPO gets the default ones",
                 )
                 .at(Place::file("Backup.xml").key("SecurityDescriptor")),
             );
@@ -360,7 +360,7 @@ async fn wmi_filter(
             StatusMessage::warning(
                 "wmi-filter-gone",
                 format!(
-                    "the WMI filter {}{} is not in {} any more, so the GPO is restored without it",
+                    "the WMI filter {}{} no longer exists in {}, so the GPO is restored without it",
                     link.name
                         .as_ref()
                         .map(|name| format!("\"{name}\" "))
@@ -369,7 +369,7 @@ async fn wmi_filter(
                     session.info().dns_domain
                 ),
             )
-            .with_hint("without its filter the GPO is in force for more computers than before"),
+            .with_hint("without its filter the GPO applies to more computers than before"),
         );
         return Ok(None);
     }

@@ -1,7 +1,9 @@
 //! What a GPO does with power: settings that run code on clients or grant rights. They are shown before they are written, so
 //! that nobody lets them into a domain unseen. What is listed is not wrong; it is what to look at.
 
+mod access;
 mod preferences;
+mod registry;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +13,7 @@ use bytes::Bytes;
 
 use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting};
 use crate::formats::ini::IniLine;
+use crate::formats::registry_pol::RegistryPol;
 use crate::formats::scripts::{ScriptLine, ScriptPart, Scripts};
 use crate::migration::references::GptFileFormat;
 use crate::model::client_extension;
@@ -44,6 +47,40 @@ pub enum RiskKind {
     PrivilegeRight,
     /// A client-side extension that does not come with Windows: what it does is not known here.
     UnknownExtension,
+    /// Something that Windows starts at logon or startup: a Run key, a file or a shortcut in a StartUp folder.
+    Autostart,
+    /// What Winlogon starts besides the shell, or instead of it.
+    LogonProgram,
+    /// A program that Windows starts instead of another, as its debugger.
+    Debugger,
+    /// A library that Windows loads into every program.
+    InjectedLibrary,
+    /// The program, account or start of a service, in the registry.
+    RegistryService,
+    /// A COM class of the user that goes before the one of the computer.
+    ComHijack,
+    /// Malware protection, firewall, UAC or logging switched off or with exceptions.
+    ProtectionOff,
+    /// Credentials kept or sent in a form that can be stolen, or code in the process that checks them.
+    Credentials,
+    /// Which PowerShell scripts run.
+    PowerShell,
+    /// A file in a folder of Windows.
+    SystemFile,
+    /// A script in the folder NETLOGON, which others than the editors of this GPO may write.
+    NetlogonScript,
+    /// Permissions with which everybody may change a file, a registry key or a service.
+    OpenPermission,
+}
+
+/// How much a kind of risk deserves to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RiskSeverity {
+    /// Common in policies, and of consequence if it is wrong.
+    Medium,
+    /// Rarely set by a policy: runs code unseen, or takes protection away.
+    High,
 }
 
 impl RiskKind {
@@ -59,6 +96,68 @@ impl RiskKind {
             Self::LocalUser => "local user",
             Self::PrivilegeRight => "privilege right",
             Self::UnknownExtension => "unknown extension",
+            Self::Autostart => "autostart",
+            Self::LogonProgram => "logon program",
+            Self::Debugger => "debugger",
+            Self::InjectedLibrary => "injected library",
+            Self::RegistryService => "service in registry",
+            Self::ComHijack => "COM class of user",
+            Self::ProtectionOff => "protection off",
+            Self::Credentials => "credentials",
+            Self::PowerShell => "PowerShell",
+            Self::SystemFile => "file in Windows",
+            Self::NetlogonScript => "script in NETLOGON",
+            Self::OpenPermission => "open permission",
+        }
+    }
+
+    /// How much it deserves to be looked at.
+    pub fn severity(self) -> RiskSeverity {
+        match self {
+            Self::ScheduledTask
+            | Self::UnknownExtension
+            | Self::LogonProgram
+            | Self::Debugger
+            | Self::InjectedLibrary
+            | Self::ComHijack
+            | Self::ProtectionOff
+            | Self::Credentials
+            | Self::SystemFile
+            | Self::NetlogonScript
+            | Self::OpenPermission => RiskSeverity::High,
+            Self::Script
+            | Self::Service
+            | Self::Software
+            | Self::RestrictedGroup
+            | Self::LocalGroup
+            | Self::LocalUser
+            | Self::PrivilegeRight
+            | Self::Autostart
+            | Self::RegistryService
+            | Self::PowerShell => RiskSeverity::Medium,
+        }
+    }
+
+    /// The technique of MITRE ATT&CK that abuses it; that a GPO spreads it is T1484.001.
+    pub fn technique(self) -> &'static str {
+        match self {
+            Self::ScheduledTask => "T1053.005",
+            Self::Script | Self::NetlogonScript => "T1037",
+            Self::Service | Self::RegistryService => "T1543.003",
+            Self::Software => "T1072",
+            Self::RestrictedGroup | Self::LocalGroup | Self::PrivilegeRight => "T1098",
+            Self::LocalUser => "T1136.001",
+            Self::UnknownExtension => "T1484.001",
+            Self::Autostart => "T1547.001",
+            Self::LogonProgram => "T1547.004",
+            Self::Debugger => "T1546.012",
+            Self::InjectedLibrary => "T1546.010",
+            Self::ComHijack => "T1546.015",
+            Self::ProtectionOff => "T1562",
+            Self::Credentials => "T1003",
+            Self::PowerShell => "T1059.001",
+            Self::SystemFile => "T1105",
+            Self::OpenPermission => "T1222.001",
         }
     }
 }
@@ -102,6 +201,7 @@ pub(super) fn of_parts<'a>(
             Some(GptFileFormat::Preferences) => {
                 risks.extend(preferences::risks(path, content));
             }
+            Some(GptFileFormat::RegistryPol) => risks.extend(registry_policy(path, content)),
             _ => {}
         }
     }
@@ -170,21 +270,112 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
                     "4" => "is disabled",
                     _ => "keeps its startup",
                 };
-                let rights = if sddl.is_empty() {
-                    ""
-                } else {
-                    ", with permissions of its own"
+                let open = access::everybody_may(access::Secures::Service, sddl);
+                let rights = match &open {
+                    None if sddl.is_empty() => String::new(),
+                    None => ", with permissions of its own".to_owned(),
+                    Some(who) => format!(", and {who} may change it"),
                 };
                 Some(Risk {
-                    kind: RiskKind::Service,
+                    kind: match open {
+                        None => RiskKind::Service,
+                        Some(_) => RiskKind::OpenPermission,
+                    },
                     text: format!("{name} {start}{rights}"),
                     place: place.key(name),
+                })
+            }
+            // The files and keys that everybody may change.
+            Setting::Secured { name, sddl, .. } => {
+                let (name, sddl) = (part(name), part(sddl));
+                let who = access::everybody_may(access::Secures::FileOrKey, sddl)?;
+                Some(Risk {
+                    kind: RiskKind::OpenPermission,
+                    text: format!("{who} may change {name}"),
+                    place: place.key(name),
+                })
+            }
+            Setting::RegistryValue {
+                path,
+                value_type,
+                data,
+            } => {
+                let (hive, key, name) = template_value(path)?;
+                let data = match (value_type, part(data)) {
+                    (4, number) => number
+                        .trim()
+                        .parse()
+                        .map_or(registry::Data::Other, registry::Data::Number),
+                    (1 | 2 | 7, text) => {
+                        registry::Data::Text(text.trim().trim_matches('"').to_owned())
+                    }
+                    _ => registry::Data::Other,
+                };
+                let (kind, text) = registry::risk(hive, key, name, &data)?;
+                Some(Risk {
+                    kind,
+                    text,
+                    place: place.key(path),
                 })
             }
             _ => None,
         }
     };
     file.settings().filter_map(risk).collect()
+}
+
+/// Hive, key and value name of a line of `[Registry Values]` [MS-GPSB 2.2.5].
+fn template_value(path: &str) -> Option<(registry::Hive, &str, &str)> {
+    let (hive, rest) = path.split_once('\\')?;
+    let hive = match hive.to_ascii_uppercase().as_str() {
+        "MACHINE" => registry::Hive::Machine,
+        "USER" | "USERS" => registry::Hive::User,
+        _ => return None,
+    };
+    let (key, name) = rest.rsplit_once('\\')?;
+    Some((hive, key, name))
+}
+
+/// The values of administrative templates [MS-GPREG 2.2.1].
+fn registry_policy(path: &RelPath, content: &Bytes) -> Vec<Risk> {
+    let Ok(file) = RegistryPol::parse(content) else {
+        return Vec::new();
+    };
+    let of_user = path.first().is_some_and(|half| half.folded() == "user");
+    let hive = if of_user {
+        registry::Hive::User
+    } else {
+        registry::Hive::Machine
+    };
+    let mut risks = Vec::new();
+    for (number, record) in (1..).zip(&file.records) {
+        let (key, name) = (record.key_text(), record.value_name_text());
+        // What is deleted does nothing.
+        if name.starts_with("**") {
+            continue;
+        }
+        let data = if let Some(number) = record.dword() {
+            registry::Data::Number(number.into())
+        } else if let Some(number) = record.qword() {
+            registry::Data::Number(number)
+        } else if let Some(text) = record.string() {
+            registry::Data::Text(text)
+        } else if let Some(texts) = record.strings() {
+            registry::Data::Text(texts.join(", "))
+        } else {
+            registry::Data::Other
+        };
+        if let Some((kind, text)) = registry::risk(hive, &key, &name, &data) {
+            risks.push(Risk {
+                kind,
+                text,
+                place: Place::file(path.to_string())
+                    .section(key)
+                    .key(format!("record {number}")),
+            });
+        }
+    }
+    risks
 }
 
 fn scripts(path: &RelPath, content: &Bytes) -> Vec<Risk> {
@@ -209,8 +400,16 @@ fn scripts(path: &RelPath, content: &Bytes) -> Vec<Risk> {
         let with = with.map(|with| format!(" {with}")).unwrap_or_default();
         let when = line.section.unwrap_or_default().to_lowercase();
         let key = line.pair().map(|(key, _)| key).unwrap_or_default();
+        let in_netlogon = command
+            .to_lowercase()
+            .replace('/', "\\")
+            .contains(r"\netlogon\");
         Some(Risk {
-            kind: RiskKind::Script,
+            kind: if in_netlogon {
+                RiskKind::NetlogonScript
+            } else {
+                RiskKind::Script
+            },
             text: format!("{command}{with} at {when}"),
             place: place(path, &line).key(key),
         })
@@ -261,7 +460,7 @@ fn unknown_extensions(list: &ExtensionList, attribute: &str) -> Vec<Risk> {
         Ok(blocks) => blocks
             .into_iter()
             .filter(|(extension, _)| client_extension::name_of(*extension).is_none())
-            .map(|(extension, _)| unknown(format!("{extension} is no extension of Windows")))
+            .map(|(extension, _)| unknown(format!("{extension} is not a Windows extension")))
             .collect(),
         Err(_) => vec![unknown(
             "the list of extensions is not well formed".to_owned(),

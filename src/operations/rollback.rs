@@ -53,12 +53,13 @@ impl std::fmt::Display for RolledBack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("everything was rolled back")?;
         if !self.same_objects {
-            f.write_str(", with new identities for what had been deleted, which may belong to this account now")?;
+            f.write_str("; deleted objects were recreated with new identities, and this account may own them now")?;
         }
         if let Some(version) = self.raised {
             write!(
                 f,
-                ", under version {version}, because clients may have read the new one and ignore what is older"
+                ", with the higher version computer {}, user {}, because clients may have read the new settings and ignore older versions",
+                version.machine, version.user
             )?;
         }
         Ok(())
@@ -78,7 +79,7 @@ impl RollbackReport {
     /// Leaves something as it is, because it is not what this operation wrote.
     fn leave(&mut self, what: impl std::fmt::Display) {
         self.foreign.push(format!(
-            "{what} was changed by somebody else meanwhile and is left as it is"
+            "{what} was changed by somebody else in the meantime and is left unchanged"
         ));
     }
 
@@ -225,7 +226,7 @@ impl Undo<'_> {
         }
     }
 
-    /// Whether somebody has put settings into a GPO that this operation made.
+    /// Whether somebody else has put settings into a GPO that this operation created.
     async fn is_somebody_elses(&self, guid: Guid) -> Result<bool> {
         let object = match self.domain.session().directory().gpo(guid).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
@@ -322,7 +323,7 @@ impl Undo<'_> {
         self.before.ok_or_else(|| {
             Error::new(
                 ErrorKind::Incomplete,
-                "the journal does not hold the state before the operation",
+                "the journal does not contain the state before the operation",
             )
         })
     }
@@ -331,8 +332,11 @@ impl Undo<'_> {
         SafeName::new(name)
             .map(|name| self.staging.entry(&name))
             .map_err(|cause| {
-                Error::new(ErrorKind::BadInput, "the journal names an unsafe entry")
-                    .with_source(cause)
+                Error::new(
+                    ErrorKind::BadInput,
+                    "the journal contains an unsafe file name",
+                )
+                .with_source(cause)
             })
     }
 }
@@ -365,7 +369,7 @@ pub(super) fn som_dn(text: &str) -> Result<Dn> {
     Dn::parse(text).map_err(|cause| {
         Error::new(
             ErrorKind::BadInput,
-            format!("\"{}\" is no distinguished name", text.escape_debug()),
+            format!("\"{}\" is not a distinguished name", text.escape_debug()),
         )
         .with_source(cause)
     })

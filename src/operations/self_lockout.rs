@@ -48,10 +48,10 @@ impl SelfLockout {
         StatusMessage::warning(
             "locks-you-out",
             format!(
-                "with these permissions this account may not {what} the GPO any more; they are set last, when all else is done"
+                "with these permissions this account can no longer {what} the GPO; they are set last"
             ),
         )
-        .with_hint("have an account at hand that they let in; the owner of the GPO may change them too")
+        .with_hint("keep an account at hand that can; the owner of the GPO can change the permissions too")
     }
 
     /// The permissions to work with until then: those of the plan, and this account may do everything.

@@ -60,13 +60,16 @@ pub async fn plan(
             format!("operation {} {why}", operation.id),
         ))
     };
+    if let SavedPlan::Gpo(plan) = &stored {
+        operation.refuse_foreign(plan, operation.before()?.as_ref())?;
+    }
     match operation.state {
-        OperationState::Running => refuse(ErrorKind::Conflict, "is still at work"),
+        OperationState::Running => refuse(ErrorKind::Conflict, "is still running"),
         OperationState::Failed => refuse(
             ErrorKind::Usage,
-            "failed and took back what it had written, so there is nothing to undo",
+            "failed and was rolled back; there is nothing to undo",
         ),
-        OperationState::Undone => refuse(ErrorKind::Usage, "was undone already"),
+        OperationState::Undone => refuse(ErrorKind::Usage, "was already undone"),
         OperationState::Unreadable => {
             refuse(ErrorKind::BadInput, "has a journal that cannot be read")
         }
@@ -79,7 +82,7 @@ pub async fn plan(
         OperationState::LeftOver => Err(Error::new(
             ErrorKind::Usage,
             format!(
-                "operation {} has left files behind that would stay",
+                "operation {} left files behind that an undo would not remove",
                 operation.id
             ),
         )
@@ -107,7 +110,7 @@ async fn undo_finished(
     if done.verb == Verb::Delete {
         let backup = safety_backup(operation).await?;
         if session.directory().gpo(guid).await.is_ok() {
-            return Err(changed(done, "it is there again"));
+            return Err(changed(done, "it exists again"));
         }
         let with_links = done
             .steps
@@ -193,13 +196,13 @@ fn changed(done: &Plan, what: &str) -> Error {
     Error::new(
         ErrorKind::Conflict,
         format!(
-            "GPO \"{}\" {} was changed since: {what}",
+            "GPO \"{}\" {} has changed since: {what}",
             done.name_after(),
             done.target.guid
         ),
     )
     .with_hint(
-        "nothing was changed; gpoctl operations show names the backup that was kept, and gpoctl restore puts it back over the later changes",
+        "nothing was changed; to discard the later changes, restore the backup that gpoctl operations show names",
     )
 }
 
@@ -209,7 +212,7 @@ async fn safety_backup(operation: &StoredOperation) -> Result<StoredBackup> {
         Error::new(
             ErrorKind::NotFound,
             format!(
-                "operation {} kept no backup of the GPO in {}",
+                "there is no backup of the GPO from before operation {} in {}",
                 operation.id,
                 operation.folder.display()
             ),
@@ -239,7 +242,7 @@ fn sentence(inverse: &Inverse) -> String {
     match inverse {
         Inverse::DeleteGpo { guid } => format!("delete the new GPO {guid} and its folder"),
         Inverse::DeleteContainer { guid } => format!("delete the container of the new GPO {guid}"),
-        Inverse::RemoveFolder => "remove the GPO's folder, which was made anew".to_owned(),
+        Inverse::RemoveFolder => "remove the GPO's folder, which was recreated".to_owned(),
         Inverse::RemoveEntry { name } => format!("remove {name}"),
         Inverse::SwitchBack {
             live,
@@ -247,17 +250,17 @@ fn sentence(inverse: &Inverse) -> String {
             ..
         } => format!("put {old} back as {live}"),
         Inverse::SwitchBack { live, .. } => format!("remove {live}, which was added"),
-        Inverse::RestoreDirectoryObjects => "put the objects below the GPO back".to_owned(),
-        Inverse::RestoreGptIni => "put GPT.INI back".to_owned(),
+        Inverse::RestoreDirectoryObjects => "put back the objects below the GPO".to_owned(),
+        Inverse::RestoreGptIni => "put back GPT.INI".to_owned(),
         Inverse::RestoreFolderDescriptor { .. } => {
-            "put the permissions of the GPO's folder back".to_owned()
+            "put back the permissions of the GPO's folder".to_owned()
         }
-        Inverse::RestoreAttributes { .. } => "put the attributes of the GPO back".to_owned(),
+        Inverse::RestoreAttributes { .. } => "put back the attributes of the GPO".to_owned(),
         Inverse::RestoreName { written } => {
-            format!("put the name back that \"{written}\" replaced")
+            format!("put back the name that \"{written}\" replaced")
         }
-        Inverse::RestoreStatus { .. } => "put the status of the GPO back".to_owned(),
-        Inverse::RestoreLinks { som, .. } => format!("put the links of {som} back"),
-        Inverse::RecreateContainer => "make what is missing of the GPO's container anew".to_owned(),
+        Inverse::RestoreStatus { .. } => "put back the status of the GPO".to_owned(),
+        Inverse::RestoreLinks { som, .. } => format!("put back the links of {som}"),
+        Inverse::RecreateContainer => "recreate what is missing of the GPO's container".to_owned(),
     }
 }

@@ -80,7 +80,7 @@ pub async fn apply_changes(
             {
                 return Err(Error::new(
                     ErrorKind::Conflict,
-                    format!("{what} changed since the plan was made"),
+                    format!("{what} has changed since the plan was made"),
                 )
                 .with_hint("nothing was changed; make the plan again"));
             }
@@ -99,9 +99,9 @@ pub async fn apply_changes(
                 messages.push(
                     StatusMessage::warning(
                         "changed-again",
-                        format!("{what} is not what was just written"),
+                        format!("{what} has changed again since it was written"),
                     )
-                    .with_hint("somebody else changes the same object"),
+                    .with_hint("somebody else is changing the same object"),
                 );
             }
         }
@@ -155,7 +155,7 @@ async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journa
             Ok(None) => Ok(()),
             Ok(Some(what)) => Err(Error::new(
                 ErrorKind::Conflict,
-                format!("{what} changed since the plan was made"),
+                format!("{what} has changed since the plan was made"),
             )
             .with_hint("make the plan again")),
             Err(error) => Err(error),
@@ -205,7 +205,7 @@ async fn take_back(
                     Error::new(
                         ErrorKind::Conflict,
                         format!(
-                            "{what} was changed by somebody else meanwhile, and is left as it is"
+                            "{what} was changed by somebody else in the meantime and is left unchanged"
                         ),
                     )
                     .with_hint("look at it, and make the plan again"),
@@ -227,10 +227,7 @@ async fn take_back(
             let _ = journal.record(&Event::RollBackFailed {
                 reason: error.to_string(),
             });
-            error.with_hint(format!(
-                "the journal with the old state is {}",
-                journal.folder().display()
-            ))
+            error.with_hint(undo_hint(journal))
         }
         None => {
             // A journal that cannot be written is no reason to hide the error that led here.
@@ -241,12 +238,21 @@ async fn take_back(
             let _ = journal.record(&Event::RollBackFailed {
                 reason: undo.to_string(),
             });
-            Error::new(ErrorKind::Incomplete, format!("{undo}, after: {error}")).with_hint(format!(
-                "the journal with the old state is {}",
-                journal.folder().display()
-            ))
+            Error::new(ErrorKind::Incomplete, format!("{undo}, after: {error}"))
+                .with_hint(undo_hint(journal))
         }
     }
+}
+
+/// How to finish the roll-back of an operation.
+fn undo_hint(journal: &Journal) -> String {
+    let folder = journal.folder();
+    let id = folder.file_name().unwrap_or_default().to_string_lossy();
+    format!(
+        "run: gpoctl operations undo {}; the old state is in {}",
+        super::short_id(&id),
+        folder.display()
+    )
 }
 
 /// Makes one change.
@@ -320,7 +326,7 @@ async fn set_descriptors(
             {
                 return Err(undo
                     .with_kind(ErrorKind::Incomplete)
-                    .context(format!("taking back permissions after: {error}")));
+                    .context(format!("rolling back permissions after: {error}")));
             }
         }
         return Err(error);

@@ -33,11 +33,11 @@ impl Run<'_> {
             return Err(Error::new(
                 ErrorKind::Denied,
                 format!(
-                    "with its permissions, this account may not edit the new GPO {}",
+                    "the permissions of the new GPO {} do not let this account edit it",
                     target.guid
                 ),
             )
-            .with_hint("map the principals of its permissions to some of this domain, or leave the permissions behind"));
+            .with_hint("map the principals of its permissions to accounts of this domain, or omit the permissions"));
         }
         let descriptors = self.descriptors(&object.security_descriptor)?;
         // On Windows the folder has the descriptor derived from its container, without the object entries, and what is
@@ -89,7 +89,7 @@ impl Run<'_> {
                 ErrorKind::Conflict,
                 format!("GPO {} exists already", target.guid),
             )
-            .with_hint("the plan was applied before; make a new one"));
+            .with_hint("the plan has already been applied; make a new one"));
         }
         crate::operations::settings::name_is_free(session, &target.display_name, None).await
     }
@@ -113,7 +113,7 @@ impl Run<'_> {
                 Err(error) if error.kind() == ErrorKind::Connect => return Err(error),
                 Err(error) => self.messages.push(StatusMessage::warning(
                     "owner-not-restored",
-                    format!("this account may not give the GPO its former owner: {error}"),
+                    format!("this account may not restore the owner of the GPO: {error}"),
                 )),
             }
         }

@@ -34,7 +34,7 @@ impl Run<'_> {
             .ok_or_else(|| {
                 Error::new(
                     ErrorKind::BadInput,
-                    "the plan does not delete the GPO it is for",
+                    "the plan does not delete its own target",
                 )
             })?;
         let (session, directory) = (self.domain.session(), self.domain.directory());
@@ -53,7 +53,7 @@ impl Run<'_> {
         self.control.report(Phase::Switch, 0, 1, 0);
         self.set_links().await.map_err(|error| match error.kind() {
             ErrorKind::Denied => {
-                error.with_hint("with --keep-links the GPO goes and the links to it stay")
+                error.with_hint("use --keep-links to delete the GPO and keep the links to it")
             }
             _ => error,
         })?;
@@ -69,7 +69,7 @@ impl Run<'_> {
             Ok(_) => {
                 return Err(Error::new(
                     ErrorKind::BadDirectory,
-                    format!("read back, GPO {guid} is still there"),
+                    format!("GPO {guid} still exists after it was deleted"),
                 ));
             }
         }
@@ -96,7 +96,7 @@ impl Run<'_> {
         Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "the links to GPO \"{}\" changed since the plan was made",
+                "the links to GPO \"{}\" have changed since the plan was made",
                 self.plan.target.display_name
             ),
         )
@@ -130,10 +130,10 @@ impl Run<'_> {
                 StatusMessage::warning(
                     "left-over",
                     format!(
-                        "the GPO is gone, but its folder {folder} could not be removed: {error}"
+                        "the GPO is deleted, but its folder {folder} cannot be removed: {error}"
                     ),
                 )
-                .with_hint("remove the folder when nobody holds it open"),
+                .with_hint("run gpoctl operations cleanup when the folder is no longer open"),
             );
         }
         self.control.report(Phase::Clean, 1, 1, 0);

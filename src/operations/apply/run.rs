@@ -54,7 +54,7 @@ impl Run<'_> {
             (Verb::Rename | Verb::SetStatus, Some(current)) => self.change_attribute(current).await,
             (Verb::Delete | Verb::Rename | Verb::SetStatus, None) => Err(Error::new(
                 ErrorKind::BadInput,
-                "the plan is for a GPO that exists, and says that it is to be created",
+                "the plan changes an existing GPO but creates it",
             )),
         }
     }
@@ -219,9 +219,9 @@ impl Run<'_> {
                 self.messages.push(
                     StatusMessage::warning(
                         "descriptors-not-set",
-                        "this account may not set owners on SYSVOL, so the new files have the right permissions but are its own, and samba-tool ntacl sysvolcheck will refuse them",
+                        "this account may not set owners on SYSVOL, so it owns the new files and samba-tool ntacl sysvolcheck reports them",
                     )
-                    .with_hint("clients and editors do not mind; an import into this GPO by a domain administrator sets the owners"),
+                    .with_hint("clients and editors are not affected; an import by a domain administrator sets the owners"),
                 );
                 Ok(descriptors)
             }
@@ -294,7 +294,7 @@ impl Run<'_> {
                 self.plan.target.display_name
             ),
         )
-        .with_hint("look at it and start again")
+        .with_hint("review the GPO and make the plan again")
     }
 
     /// Makes one new entry live by renaming; waits while somebody holds it open.
@@ -394,11 +394,11 @@ impl Run<'_> {
                     StatusMessage::new(
                         Severity::Warning,
                         "left-over",
-                        format!("the old {name} could not be removed: {error}"),
+                        format!("the old {name} cannot be removed: {error}"),
                     )
                     .at(Place::file(RelPath::root().join(name).to_string()))
                     .with_hint(
-                        "the new policy is in force; remove the folder when nobody holds it open",
+                        "the new settings are active; run gpoctl operations cleanup when the folder is no longer open",
                     ),
                 );
             }
@@ -418,7 +418,7 @@ fn no_right(error: Error) -> Error {
     if error.kind() == ErrorKind::Denied {
         error
             .context("this account may not write into the GPO's folder on SYSVOL")
-            .with_hint("edit rights are needed on both halves of the GPO")
+            .with_hint("this account needs edit rights on both halves of the GPO")
     } else {
         error
     }

@@ -1,4 +1,4 @@
-//! Operations that did not get to their end: what they wrote is taken back, or what they left is removed.
+//! Operations that did not complete: what they wrote is rolled back, or what they left behind is removed.
 
 use super::run::SWITCH_PAUSE;
 use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, PlanSummary};
@@ -12,7 +12,7 @@ use crate::operations::saved_plan::SavedPlan;
 use crate::operations::stage::{StagingArea, remove_tree};
 use crate::session::DomainWriter;
 
-/// Takes back what an operation wrote that was cut short, or that could not take it back itself.
+/// Rolls back an operation that was interrupted, or whose own roll-back failed.
 ///
 /// # Errors
 /// `Usage` when the operation is not unfinished, or of another domain; `Conflict` when it is still at work; `Incomplete` when
@@ -33,9 +33,10 @@ pub async fn roll_back(
             ),
         ));
     }
+    let before = operation.before()?;
+    operation.refuse_foreign(&plan, before.as_ref())?;
     let mut journal = operation.reopen()?;
     let changes = operation.changes.clone();
-    let before = operation.before()?;
     let staging = StagingArea::new(&plan.target.domain, plan.target.guid, &operation.id);
     options.control.report(Phase::RollBack, 0, 1, 0);
     let undo = Undo {
@@ -75,15 +76,15 @@ pub async fn roll_back(
                 reason: error.to_string(),
             });
             Err(error.with_hint(format!(
-                "the journal with the old state is {}",
+                "run this command again when the cause is removed; the old state is in {}",
                 journal.folder().display()
             )))
         }
     }
 }
 
-/// Removes what an operation left that was done: old files and folders that somebody held open, or that were still there when
-/// it died.
+/// Removes what a completed operation left behind: old files and folders that were open, or that were still there when it was
+/// killed.
 ///
 /// # Errors
 /// `Usage` when the operation left nothing; `Conflict` when it is still at work; otherwise as the server says.
@@ -96,17 +97,28 @@ pub async fn clean_up(
         let error = Error::new(
             ErrorKind::Usage,
             format!(
-                "operation {} is {}, so there is nothing to bring to its end",
+                "operation {} {}; there is nothing to clean up",
                 operation.id,
-                operation.state.as_str()
+                match operation.state {
+                    OperationState::Failed => "failed and was rolled back",
+                    OperationState::Undone => "was undone",
+                    OperationState::Running => "is still running",
+                    OperationState::Unfinished => "did not complete",
+                    OperationState::Unreadable => "has a journal that cannot be read",
+                    OperationState::Done | OperationState::LeftOver => "completed",
+                }
             ),
         );
         return Err(if operation.state == OperationState::Unfinished {
-            error.with_hint("undo it, and run the command again")
+            error.with_hint(format!(
+                "roll it back first: gpoctl operations undo {}",
+                super::short_id(&operation.id)
+            ))
         } else {
             error
         });
     }
+    operation.refuse_foreign(&plan, operation.before()?.as_ref())?;
     let mut journal = operation.reopen()?;
     let staging = StagingArea::new(&plan.target.domain, plan.target.guid, &operation.id);
     let mut paths = Vec::new();
@@ -117,7 +129,7 @@ pub async fn clean_up(
             Ok(_) => {
                 return Err(Error::new(
                     ErrorKind::Conflict,
-                    format!("GPO {} is there again", plan.target.guid),
+                    format!("GPO {} exists again", plan.target.guid),
                 ));
             }
         }

@@ -10,6 +10,7 @@ use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
 use crate::operations::plan::{PlanTarget, Verb};
 use crate::operations::saved_plan::SavedPlan;
+use crate::operations::trust::{self, refuse_others};
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -164,11 +165,16 @@ impl StoredOperation {
             changes: Vec::new(),
             raising: None,
         };
-        let head = fs::read(folder.join("plan.json"))
+        let trusted = fs::symlink_metadata(folder)
             .map_err(|cause| cause.to_string())
-            .and_then(|json| {
-                serde_json::from_slice::<Head>(&json).map_err(|cause| cause.to_string())
+            .and_then(|metadata| {
+                refuse_others(folder, &metadata, "journal").map_err(|error| error.to_string())
             });
+        let head = trusted.and_then(|()| {
+            let json = trust::read(&folder.join("plan.json"), "file of a journal")
+                .map_err(|error| error.to_string())?;
+            serde_json::from_slice::<Head>(&json).map_err(|cause| cause.to_string())
+        });
         match head {
             Ok(head) => {
                 operation.domain = head
@@ -183,14 +189,16 @@ impl StoredOperation {
             }
             Err(reason) => operation.reason = Some(format!("plan.json: {reason}")),
         }
-        match fs::read_to_string(folder.join(EVENTS)) {
-            Ok(text) if operation.reason.is_none() => operation.follow(&text),
+        match trust::read(&folder.join(EVENTS), "file of a journal") {
+            Ok(bytes) if operation.reason.is_none() => {
+                operation.follow(&String::from_utf8_lossy(&bytes));
+            }
             // It died before it had a journal, and so before it wrote anything.
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
                 operation.state = OperationState::Failed;
             }
             Ok(_) => {}
-            Err(cause) => operation.reason = Some(format!("{EVENTS}: {cause}")),
+            Err(error) => operation.reason = Some(format!("{EVENTS}: {error}")),
         }
         if operation.state == OperationState::Unfinished && is_locked(&folder.join(EVENTS)) {
             operation.state = OperationState::Running;
@@ -241,7 +249,8 @@ impl StoredOperation {
     }
 
     fn file(&self, name: &str) -> Result<Vec<u8>> {
-        fs::read(self.folder.join(name)).map_err(|cause| self.broken(name).with_source(cause))
+        trust::read(&self.folder.join(name), "file of a journal")
+            .map_err(|cause| self.broken(name).with_source(cause))
     }
 
     fn broken(&self, name: &str) -> Error {
@@ -270,9 +279,9 @@ impl StoredOperation {
         if matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)) {
             return Err(Error::new(
                 ErrorKind::Conflict,
-                format!("operation {} is still at work", self.id),
+                format!("operation {} is still running", self.id),
             )
-            .with_hint("stop it with Ctrl-C, and it takes back what it has done"));
+            .with_hint("stop it with Ctrl-C; it rolls itself back"));
         }
         Ok(Journal {
             folder: self.folder.clone(),
@@ -317,6 +326,8 @@ fn is_locked(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::operations::change_list::ChangeList;
 
@@ -326,6 +337,29 @@ mod tests {
         let list = ChangeList::new("link x", &"src.test".parse().unwrap());
         fs::write(folder.join("plan.json"), list.to_json().unwrap()).unwrap();
         fs::write(folder.join(EVENTS), events).unwrap();
+    }
+
+    #[test]
+    fn a_journal_that_others_could_have_written_is_unreadable() {
+        let root = tempfile::tempdir().unwrap();
+        let id = "20260131T120000.250Z-00000001";
+        operation(root.path(), id, "");
+        let folder = root.path().join(id);
+        for (path, mode) in [
+            (folder.clone(), 0o700),
+            (folder.join("plan.json"), 0o600),
+            (folder.join(EVENTS), 0o600),
+        ] {
+            for (mode, readable) in [(mode | 0o020, false), (mode | 0o002, false), (mode, true)] {
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                let found = find(root.path(), id).unwrap();
+                let unreadable = found.state == OperationState::Unreadable;
+                assert_eq!(unreadable, !readable, "{} {mode:o}", path.display());
+                let said = found.reason.unwrap_or_default();
+                assert_eq!(said.contains("written by other users"), !readable, "{said}");
+            }
+        }
+        assert!(find(root.path(), id).unwrap().plan().is_ok());
     }
 
     #[test]

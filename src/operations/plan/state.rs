@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::FileContent;
 use super::entries::{sha256, tree_hashes};
+use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::version::GpoVersion;
@@ -115,6 +116,15 @@ impl GpoState {
         }
     }
 
+    /// Whether these are the objects below the GPO.
+    pub(in crate::operations) fn holds(&self, objects: &[AllowedObject]) -> bool {
+        let found: BTreeMap<String, String> = objects
+            .iter()
+            .map(|object| (object.rdns.join(","), content_hash(object)))
+            .collect();
+        found == self.directory_objects
+    }
+
     /// What differs from `other`, one sentence each; empty when nothing does.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
@@ -124,7 +134,10 @@ impl GpoState {
             }
         };
         let version = |version: Option<GpoVersion>| {
-            version.map_or_else(|| "absent".to_owned(), |v| v.to_string())
+            version.map_or_else(
+                || "absent".to_owned(),
+                |v| format!("computer {}, user {}", v.machine, v.user),
+            )
         };
         compare(
             "the display name",

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::registry::{self, Data, Hive};
 use super::{Risk, RiskKind};
 use crate::formats::preferences::{Action, Item, Preferences};
 use crate::formats::xml_tree::Element;
@@ -47,9 +48,57 @@ fn risk(item: &Item<'_>) -> Option<(RiskKind, String)> {
         "NTService" => (RiskKind::Service, service(item)),
         "Group" => (RiskKind::LocalGroup, group(item)),
         "User" => (RiskKind::LocalUser, user(item)),
+        "Registry" => return registry_value(item),
+        "File" => return placed(item, item.property("targetPath"), item.property("fromPath")),
+        "Shortcut" => {
+            return placed(
+                item,
+                item.property("shortcutPath"),
+                item.property("targetPath"),
+            );
+        }
         _ => return None,
     };
     Some((kind, text))
+}
+
+/// A registry value, if it runs code or takes protection away.
+fn registry_value(item: &Item<'_>) -> Option<(RiskKind, String)> {
+    if item.action() == Action::Delete {
+        return None;
+    }
+    let hive = match item.property("hive").to_ascii_uppercase().as_str() {
+        "HKEY_LOCAL_MACHINE" => Hive::Machine,
+        "HKEY_CURRENT_USER" | "HKEY_USERS" => Hive::User,
+        _ => return None,
+    };
+    let value = item.property("value");
+    let data = match item.property("type").to_ascii_uppercase().as_str() {
+        // Numbers are hexadecimal here [MS-GPPREF 2.2.1.10.1].
+        "REG_DWORD" | "REG_QWORD" => {
+            u64::from_str_radix(value, 16).map_or(Data::Other, Data::Number)
+        }
+        "REG_SZ" | "REG_EXPAND_SZ" | "REG_MULTI_SZ" => Data::Text(value.to_owned()),
+        _ => Data::Other,
+    };
+    registry::risk(hive, item.property("key"), item.property("name"), &data)
+}
+
+/// A file or a shortcut in a folder that Windows starts from, or in one of its own.
+fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String)> {
+    if item.action() == Action::Delete {
+        return None;
+    }
+    let path = target.to_lowercase().replace('/', "\\");
+    let has = |parts: &[&str]| parts.iter().any(|part| path.contains(part));
+    let kind = if has(&[r"\startup\", "%startupdir%", "%commonstartupdir%"]) {
+        RiskKind::Autostart
+    } else if has(&[r"\system32\", r"\syswow64\", "%systemdir%"]) {
+        RiskKind::SystemFile
+    } else {
+        return None;
+    };
+    Some((kind, format!("{target} from {from}")))
 }
 
 /// `A`, `A and B`, `A, B and C`

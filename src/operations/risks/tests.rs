@@ -189,7 +189,7 @@ fn packages_and_extensions() {
         [
             "software: P from 0:\\\\s\\p.msi @ CN=p,CN=Packages",
             "software: Z from \\\\s\\z.exe /q @ CN=z,CN=Packages",
-            "unknown extension: {FFFFFFFF-683F-11D2-A89A-00C04FBBCFA2} is no extension of Windows @ gPCMachineExtensionNames",
+            "unknown extension: {FFFFFFFF-683F-11D2-A89A-00C04FBBCFA2} is not a Windows extension @ gPCMachineExtensionNames",
             "unknown extension: the list of extensions is not well formed @ gPCUserExtensionNames",
         ]
     );

@@ -1,4 +1,4 @@
-//! The way back of the attributes of the GPO: each by compare-and-swap, so that what somebody else wrote stays.
+//! Rolls back the attributes of the GPO: each by compare-and-swap, so that what somebody else wrote is kept.
 
 use super::{DACL, OWNER_GROUP_DACL, RollbackReport, Undo, grants_the_same};
 use crate::directory::{AttributeSwap, SwapAttribute};

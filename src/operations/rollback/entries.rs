@@ -1,4 +1,4 @@
-//! The way back of the entries of the GPO's folder.
+//! Rolls back the entries of the GPO's folder.
 
 use std::collections::BTreeMap;
 
@@ -63,9 +63,7 @@ impl Undo<'_> {
                 if found != was {
                     report.leave(match old {
                         Some(old) if there => {
-                            format!(
-                                "{live_path}, which is kept beside it as {old} as it was before,"
-                            )
+                            format!("{live_path}, whose former content is kept beside it as {old},")
                         }
                         _ => live_path.to_string(),
                     });

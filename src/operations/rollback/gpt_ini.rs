@@ -1,4 +1,4 @@
-//! The way back of the version, in both halves.
+//! Rolls back the version, in both halves.
 
 use bytes::Bytes;
 

@@ -1,0 +1,186 @@
+//! A journal is read like any hostile file: each way back is checked against the plan it belongs to, so that an edited one
+//! undoes nothing else than what its operation did.
+
+use super::{Before, Inverse, StoredOperation};
+use crate::directory::writer::refuse_default_gpo;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::safe_name::SafeName;
+use crate::operations::plan::{Change, Plan, Step, Verb, sha256};
+use crate::operations::stage::StagingArea;
+
+impl StoredOperation {
+    /// Checks plan, former state and ways back against each other, before any of them is used.
+    ///
+    /// # Errors
+    /// `BadInput`, naming what does not belong to the operation; `Denied` where a default GPO would be deleted.
+    pub(in crate::operations) fn refuse_foreign(
+        &self,
+        plan: &Plan,
+        before: Option<&Before>,
+    ) -> Result<()> {
+        if plan.operation_id != self.id {
+            return Err(self.foreign(&format!(
+                "the plan is that of operation {}",
+                plan.operation_id
+            )));
+        }
+        if let Some(before) = before {
+            self.check_before(plan, before)?;
+        }
+        let staging = StagingArea::new(&plan.target.domain, plan.target.guid, &self.id);
+        for inverse in &self.changes {
+            if deletes(inverse) {
+                refuse_default_gpo(plan.target.guid)?;
+            }
+            if !belongs(inverse, plan, &staging) {
+                return Err(self.foreign(&format!(
+                    "the plan does not make the change that is undone by {}",
+                    serde_json::to_string(inverse).unwrap_or_default()
+                )));
+            }
+        }
+        if plan.verb == Verb::Delete {
+            refuse_default_gpo(plan.target.guid)?;
+        }
+        Ok(())
+    }
+
+    /// The former state is the one the plan was made against.
+    fn check_before(&self, plan: &Plan, before: &Before) -> Result<()> {
+        let Some(basis) = &plan.basis else {
+            return Err(self.foreign("it has a former state of a GPO that it created"));
+        };
+        let descriptor = &before.security_descriptor.0;
+        // Journals of older versions lack some of it.
+        let wrong = [
+            ("the version", before.version != basis.directory_version),
+            ("the status", before.flags != basis.flags),
+            (
+                "the extensions",
+                before.machine_extensions != basis.machine_extensions
+                    || before.user_extensions != basis.user_extensions,
+            ),
+            (
+                "the display name",
+                !before.display_name.is_empty() && before.display_name != basis.display_name,
+            ),
+            (
+                "the WMI filter",
+                before.wmi_filter.is_some() && before.wmi_filter != basis.wmi_filter,
+            ),
+            (
+                "the permissions",
+                !descriptor.is_empty() && sha256(descriptor) != basis.security_descriptor,
+            ),
+            (
+                "the directory objects",
+                !matches!(plan.verb, Verb::Rename | Verb::SetStatus)
+                    && !basis.holds(&before.directory_objects),
+            ),
+        ];
+        match wrong.iter().find(|(_, wrong)| *wrong) {
+            Some((what, _)) => Err(self.foreign(&format!(
+                "{what} before the operation is not what the plan was made against"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn foreign(&self, what: &str) -> Error {
+        Error::new(
+            ErrorKind::BadInput,
+            format!("the journal of operation {} was changed: {what}", self.id),
+        )
+        .with_hint(format!(
+            "nothing was changed; restore the GPO from the backup in {}",
+            self.folder.display()
+        ))
+    }
+}
+
+/// Whether this way back deletes a GPO, or what clients read of it.
+fn deletes(inverse: &Inverse) -> bool {
+    matches!(
+        inverse,
+        Inverse::DeleteGpo { .. } | Inverse::DeleteContainer { .. } | Inverse::RecreateContainer
+    )
+}
+
+/// Whether an operation with this plan announces this way back.
+fn belongs(inverse: &Inverse, plan: &Plan, staging: &StagingArea) -> bool {
+    let gives_settings = matches!(
+        plan.verb,
+        Verb::Import | Verb::Restore | Verb::Copy | Verb::Create
+    );
+    let version = plan.steps.iter().find_map(|step| match step {
+        Step::ModifyGpo { version_to, .. } => Some(*version_to),
+        _ => None,
+    });
+    match inverse {
+        Inverse::DeleteGpo { guid } | Inverse::DeleteContainer { guid } => {
+            gives_settings && plan.target.create && *guid == plan.target.guid
+        }
+        Inverse::RemoveFolder | Inverse::RestoreDirectoryObjects | Inverse::RestoreGptIni => {
+            gives_settings
+        }
+        Inverse::RemoveEntry { name } => staged_from(name, staging).is_some(),
+        Inverse::SwitchBack { live, old, staged } => {
+            let Ok(live) = SafeName::new(live) else {
+                return false;
+            };
+            let is = |name: &Option<String>, expected: Result<SafeName>| {
+                name.as_ref().is_none_or(|name| {
+                    expected.is_ok_and(|expected| expected.as_str() == name)
+                })
+            };
+            gives_settings
+                && is_root_entry(&live, plan)
+                && is(old, staging.old_name(&live))
+                && is(staged, staging.staged_name(&live))
+        }
+        Inverse::RestoreFolderDescriptor { .. } => gives_settings && plan.changes_descriptor(),
+        Inverse::RestoreAttributes {
+            written,
+            descriptor,
+        } => Some(*written) == version && (!descriptor || plan.changes_descriptor()),
+        Inverse::RestoreName { written } => plan
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Rename { to, .. } if to == written)),
+        Inverse::RestoreStatus { written } => plan
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::SetStatus { to, .. } if to == written)),
+        Inverse::RestoreLinks {
+            som,
+            before,
+            written,
+        } => plan.steps.iter().any(|step| {
+            matches!(
+                step,
+                Step::SetLinks { som: planned, from, to } if planned == som && from == before && to == written
+            )
+        }),
+        Inverse::RecreateContainer => plan.verb == Verb::Delete,
+    }
+}
+
+/// The name behind a staged name of this operation.
+fn staged_from(name: &str, staging: &StagingArea) -> Option<SafeName> {
+    let mark = staging.staged_name(&SafeName::new("x").ok()?).ok()?;
+    let mark = mark.as_str().strip_suffix('x')?;
+    SafeName::new(name.strip_prefix(mark)?).ok()
+}
+
+/// Whether the plan writes, replaces or removes this entry of the GPO's folder.
+fn is_root_entry(live: &SafeName, plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| {
+        matches!(
+            step,
+            Step::SwitchEntry { name, change } if name == live.as_str() && *change != Change::Unchanged
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;
