@@ -1,11 +1,6 @@
 //! The build script: `GPOCTL_VERSION` is what `gpoctl --version` prints, with the commit in a checkout (`0.1.0 (1a2b3c4d5e6f)`)
 //! and without it in a packaged crate (`0.1.0`). It depends on nothing but the commit, so a build can be reproduced.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "cargo reads the output of a build script"
-)]
-
 use std::path::Path;
 use std::process::Command;
 

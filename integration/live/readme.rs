@@ -122,20 +122,18 @@ fn the_commands_of_the_readme_do_what_it_shows() {
     assert!(commands.len() >= 10, "the README has too few commands");
     let answers = run(&commands);
     assert_eq!(answers.len(), commands.len());
-    if std::env::var_os("README_UPDATE").is_some() {
-        let mut updated: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-        for (shown, (said, _)) in commands.iter().zip(&answers).rev() {
-            updated.splice(shown.output.clone(), said.iter().cloned());
-        }
-        std::fs::write(&readme, updated.join("\n") + "\n").unwrap();
-    }
+    let mut updated: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
     let mut wrong = String::new();
-    for (shown, (said, status)) in commands.iter().zip(&answers) {
+    // From the end, so that the lines of the commands that follow stay where they are.
+    for (shown, (said, status)) in commands.iter().zip(&answers).rev() {
         let expected = &lines[shown.output.clone()];
         let same = expected
             .iter()
             .map(|line| shape(line))
             .eq(said.iter().map(|line| shape(line)));
+        if !same {
+            updated.splice(shown.output.clone(), said.iter().cloned());
+        }
         if *status != 0 || !same {
             wrong += &format!(
                 "README.md:{}: $ {}\nexit status {status}\n--- shown\n{}\n--- real\n{}\n\n",
@@ -145,6 +143,9 @@ fn the_commands_of_the_readme_do_what_it_shows() {
                 said.join("\n"),
             );
         }
+    }
+    if std::env::var_os("README_UPDATE").is_some() {
+        std::fs::write(&readme, updated.join("\n") + "\n").unwrap();
     }
     assert!(wrong.is_empty(), "{wrong}");
 }

@@ -1,7 +1,7 @@
 //! A folder that is opened once, and whose contents are read and written from it one component at a time, never through a link.
 //!
-//! All files of gpoctl on the local disk are written here. Who may rename entries of a folder can put a link in the place of
-//! anything in it at any moment, so a path is resolved once; from then on only names below an open folder count.
+//! All files of gpoctl on the local disk are written here. A user who may rename entries of a folder can replace
+//! anything in it with a link at any moment, so a path is resolved once; from then on only names below an open folder count.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -58,7 +58,7 @@ impl Folder {
     }
 
     /// Opens a folder that the caller named, to write to it. Links in this path are followed when they belong to the caller or root:
-    /// whoever owns another one decides where the files go.
+    /// the owner of any other link would choose where the files are written.
     ///
     /// # Errors
     /// Also when a link in the path belongs to another user.
@@ -147,7 +147,7 @@ impl Folder {
         Ok(identity(&stat))
     }
 
-    /// Whether nobody but the user of this process, or root, may add, rename and remove entries.
+    /// Whether only the user of this process, or root, may add, rename and remove entries.
     pub(crate) fn is_own(&self) -> io::Result<bool> {
         let stat = rustix::fs::fstat(&self.fd)?;
         let own = stat.st_uid == rustix::process::geteuid().as_raw() || stat.st_uid == 0;
@@ -235,7 +235,7 @@ impl Folder {
         file.sync_all()
     }
 
-    /// Puts a file with this content in the place of what has this name, a link itself too: whoever looks meanwhile sees the old
+    /// Puts a file with this content in the place of what has this name, a link itself too: a reader sees the old
     /// content or the new one, whole. Synced, with the folder.
     pub(crate) fn replace(
         &self,
@@ -415,7 +415,7 @@ impl Folder {
         Ok(File::from(file))
     }
 
-    /// The entries, sorted by name; a name that is not UTF-8 stands as an error with its readable form.
+    /// The entries, sorted by name; a name that is not UTF-8 is an error with its readable form.
     pub(crate) fn entries(&self) -> io::Result<Vec<(Result<String, String>, Kind)>> {
         let mut found: Vec<_> = self
             .raw_entries()?
