@@ -41,7 +41,7 @@ use crate::model::backup_context::BackupContext;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
 
-/// What bkupInfo.xml says of a backup, and where it is.
+/// The entry of a backup in bkupInfo.xml, and its folder.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct BackupInfo {
     /// The backup's own GUID; `None` when it is not known or malformed.
@@ -50,13 +50,13 @@ pub struct BackupInfo {
     pub path: PathBuf,
     /// The GPO's GUID; `None` when it is not known or malformed.
     pub gpo_guid: Option<Guid>,
-    /// The DNS name of the GPO's domain, as it stands.
+    /// The DNS name of the GPO's domain, as it is written.
     pub domain: String,
     /// `objectGUID` of the domain.
     pub domain_guid: Option<Guid>,
     /// The host name of the DC it was read from.
     pub domain_controller: String,
-    /// When: `YYYY-MM-DDTHH:MM:SS`, UTC, as it stands.
+    /// When: `YYYY-MM-DDTHH:MM:SS`, UTC, as it is written.
     pub backup_time: String,
     /// Free text.
     pub comment: String,
@@ -72,7 +72,7 @@ pub struct BackupListEntry {
     /// What is known of it; for a broken backup, little.
     #[serde(flatten)]
     pub info: BackupInfo,
-    /// Whether its folder is there; not so for an entry that only stands in manifest.xml.
+    /// Whether its folder exists; `false` for an entry of manifest.xml alone.
     pub present: bool,
     /// What is wrong with it.
     pub problems: Vec<StatusMessage>,
@@ -81,7 +81,7 @@ pub struct BackupListEntry {
 /// A backup that was read.
 #[derive(Debug, Clone)]
 pub struct StoredBackup {
-    /// What bkupInfo.xml says of it, or as much of that as Backup.xml and the folder tell.
+    /// Its entry in bkupInfo.xml, or as much of it as Backup.xml and the folder's name provide.
     pub info: BackupInfo,
     /// The GPO.
     pub snapshot: GpoSnapshot,

@@ -1,4 +1,4 @@
-//! Every real backup in the folder that `GPOCTL_CORPUS` names: read, compared with the disk, written, read again.
+//! Every real backup: read, compared with the disk, written, read again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -257,7 +257,7 @@ fn same(a: &Element, b: &Element) -> Result<(), String> {
 
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
-fn what_is_written_anew_is_what_was_read() {
+fn a_rewritten_backup_equals_the_original() {
     let corpus = corpus();
     let (mut whole, mut identical, mut differ) = (0, 0, Vec::new());
     for path in all_named(&corpus, "Backup.xml") {

@@ -1,4 +1,4 @@
-//! `gpoctl backups` as a person uses it, on folders of this machine.
+//! `gpoctl backups` on local folders of real backups.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ fn every_folder_of_the_corpus_is_listed_and_verified() {
         assert_eq!(listed.len(), verified.backups.len());
         for entry in verified.backups.iter().filter(|entry| entry.present) {
             seen.insert(entry.info.path.clone());
-            // Nobody recorded hashes of these, and that is said, not passed over.
+            // These backups have no hashes, which is reported.
             let codes: Vec<&str> = entry.problems.iter().map(|p| p.code.as_str()).collect();
             assert!(codes.contains(&"not-verifiable"), "{entry:?}");
             let lacks = |p: &&gpoctl::message::StatusMessage| p.code == "missing-file";
@@ -49,7 +49,7 @@ fn every_folder_of_the_corpus_is_listed_and_verified() {
     let missing: Vec<_> = backups.difference(&seen).collect();
     assert!(missing.is_empty(), "{missing:?}");
     println!("{} backups in {} folders", seen.len(), above.len());
-    // Those were published without some of their files.
+    // These were published without some of their files.
     assert_eq!(lacking, 20);
 }
 
@@ -111,7 +111,7 @@ fn delete_leaves_what_was_not_named() {
     let (dir, name) = copy_of_a_real_backup(&corpus);
     let (elsewhere, other) = copy_of_a_real_backup(&corpus);
     std::fs::rename(elsewhere.join(&other), elsewhere.join("abcdef")).unwrap();
-    // Nothing tells whose backup this one is.
+    // Without bkupInfo.xml the GPO of this backup is unknown.
     std::fs::remove_file(dir.join(&name).join("bkupInfo.xml")).unwrap();
     let to = dir.to_str().unwrap();
     let outside = elsewhere.join("abcdef");

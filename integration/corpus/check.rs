@@ -1,4 +1,4 @@
-//! Extensions against files in every real backup: which settings no client would look at.
+//! Extension lists against the files of every real backup: which settings a client would ignore.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ fn backups(dir: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
-fn settings_without_their_extension_are_those_gpmc_calls_unknown() {
+fn settings_without_an_extension_are_those_gpmc_lists_as_unknown() {
     let corpus = corpus();
     let mut folders = Vec::new();
     backups(&corpus, &mut folders);

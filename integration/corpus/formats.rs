@@ -1,5 +1,5 @@
-//! Real files through the parsers: each one is written again byte for byte or refused with a reason, and what is in them
-//! is counted against figures that were taken independently. The corpus is named by `GPOCTL_CORPUS`.
+//! Real files through the parsers: each is written again byte for byte or refused with a reason, and its content is counted
+//! against independent figures.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use gpoctl::model::version::GpoVersion;
 
 type Counts = BTreeMap<String, usize>;
 
-/// All files of the corpus.
+/// Every file of the corpus.
 fn files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![corpus()];

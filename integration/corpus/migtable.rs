@@ -1,4 +1,4 @@
-//! Migration tables from every real backup in the folder that `GPOCTL_CORPUS` names.
+//! Migration tables made from every real backup.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -430,7 +430,7 @@ fn copy_folder(from: &Path, to: &Path) {
 
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
-fn a_backup_that_cannot_be_read_is_told_and_the_others_fill_the_table() {
+fn an_unreadable_backup_is_reported_and_the_others_fill_the_table() {
     let corpus = corpus();
     let dir = tempfile::tempdir().unwrap();
     let good = backups(&corpus).remove(0);

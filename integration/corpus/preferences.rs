@@ -1,5 +1,5 @@
-//! Every Preferences file of the corpus: written again byte for byte, counted against figures that were taken independently,
-//! its references against a search through the raw text, and mapped. The corpus is named by `GPOCTL_CORPUS`.
+//! Every Preferences file of the corpus: written again byte for byte, counted against independent figures, its references
+//! compared with a search through the raw text, and mapped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ fn count<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
 
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
-fn every_file_comes_back_and_the_figures_are_those_of_the_survey() {
+fn every_file_round_trips_and_the_counts_are_those_of_the_survey() {
     let files = files();
     let mut names = BTreeMap::new();
     let mut kinds = BTreeMap::new();

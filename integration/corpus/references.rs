@@ -1,6 +1,6 @@
-//! Nothing is missed: a plain search through the bytes of every real backup and SYSVOL tree, which shares nothing with the
-//! library's parsers, and the library's references must find the same SIDs and UNC paths. What the search finds and the library
-//! does not stands in a short list of exclusions, each with its reason and its count.
+//! No reference is missed: a plain search through the bytes of every real backup and SYSVOL tree, which shares nothing with the
+//! parsers, finds the same SIDs and UNC paths as the library. A short list of exclusions has a reason and a count for each
+//! difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -307,7 +307,7 @@ struct Comparison {
 
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
-fn what_a_search_through_the_bytes_finds_is_a_reference_or_excluded_with_a_reason() {
+fn every_sid_and_path_in_the_bytes_is_a_reference_or_excluded() {
     let root = corpus_gpos::root();
     let mut all = corpus_gpos::backups(&root);
     assert_eq!(all.len(), 276);

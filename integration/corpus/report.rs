@@ -1,5 +1,5 @@
-//! gpreport.xml as gpoctl writes it, against the reports GPMC wrote of the same backups: the same elements in the same
-//! namespaces, and the same settings in them.
+//! gpreport.xml as gpoctl writes it, compared with GPMC's reports of the same backups: the same elements in the same namespaces,
+//! and the same settings in them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -325,7 +325,7 @@ fn order(element: &Element, found: &mut BTreeSet<(String, String, String)>) {
 
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
-fn a_report_says_what_gpmc_says() {
+fn a_report_has_the_settings_of_gpmcs_report() {
     let corpus = corpus();
     let target = tempfile::tempdir().unwrap();
     let mut theirs_words = BTreeSet::new();

@@ -1,14 +1,14 @@
-//! What gpoctl writes has the form of real backups.
+//! Backups that gpoctl writes match the schema of real backups.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::support::backup_schema::{all_named, assert_form, schemas};
+use crate::support::backup_schema::{all_named, assert_matches_schema, schemas};
 use crate::support::corpus;
 
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
-fn what_is_written_has_the_form_of_real_backups() {
+fn written_backups_match_the_schema_of_real_ones() {
     let corpus = corpus();
     let schemas = schemas(&corpus);
     for (kind, schema) in &schemas {
@@ -39,7 +39,10 @@ fn what_is_written_has_the_form_of_real_backups() {
         .unwrap();
         written += 1;
     }
-    assert_eq!(assert_form(&schemas, target.path()), 2 * written + 1);
+    assert_eq!(
+        assert_matches_schema(&schemas, target.path()),
+        2 * written + 1
+    );
 }
 
 /// The schema is worth something only when it finds what is not of the form.

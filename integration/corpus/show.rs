@@ -1,5 +1,5 @@
-//! Every real backup and SYSVOL tree as `gpoctl backups show` sees it: each file is parsed and written again byte for byte, or
-//! carried as it is with a reason. The counts are those of an independent survey of the corpus.
+//! `gpoctl backups show` of every real backup and SYSVOL tree: each file is written again byte for byte, or copied unchanged
+//! with a reason. The counts are those of an independent survey of the corpus.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +73,7 @@ const OF_ANOTHER_TOOL: &[&str] = &[
 
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
-fn every_file_is_parsed_and_written_again_or_carried_with_a_reason() {
+fn every_file_round_trips_or_is_copied_with_a_reason() {
     let root = corpus_gpos::root();
     let mut all = corpus_gpos::backups(&root);
     let trees = corpus_gpos::sysvol_trees(&root);
@@ -183,7 +183,7 @@ fn the_command_shows_every_backup() {
 /// their GPO.
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
-fn a_stored_password_is_named_and_never_shown() {
+fn a_stored_password_is_reported_and_never_shown() {
     let root = corpus_gpos::root();
     let mut found = 0;
     for gpo in corpus_gpos::sysvol_trees(&root) {

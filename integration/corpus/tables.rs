@@ -1,4 +1,4 @@
-//! Every migration table of the corpus (folder in `GPOCTL_CORPUS`): read, counted, written back.
+//! Every migration table of the corpus: read, counted, written again.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Backup against the lab: what is in the folder is what is on SYSVOL and in the directory, compared by other means.
+//! Backups of the lab: the folder contains what SYSVOL and the directory contain, compared without gpoctl.
 
 mod judged;
 use crate::support::*;
@@ -35,7 +35,7 @@ fn every_gpo_equals_sysvol_and_the_directory() {
     }
 }
 
-/// Makes a GPO whose four version numbers all differ, with half of it switched off and with a folder that holds nothing.
+/// Creates a GPO with four different version numbers, with one half disabled and with an empty folder.
 fn an_odd_gpo(side: &str) -> String {
     let domain = format!("{side}.test");
     let name = fresh("Odd");
@@ -56,10 +56,10 @@ fn an_odd_gpo(side: &str) -> String {
     name
 }
 
-/// A GPO without its folder on SYSVOL, and one with entries that are not read, are saved, but not as whole.
+/// A GPO without its folder on SYSVOL, and one with unreadable entries, are saved as partial backups.
 #[test]
 #[ignore = "needs the lab"]
-fn what_is_not_whole_is_saved_as_partial() {
+fn an_incomplete_gpo_is_saved_as_a_partial_backup() {
     let _domain = alone();
     let make = |name: &str| {
         let name = fresh(name);
@@ -158,10 +158,10 @@ fn what_is_not_whole_is_saved_as_partial() {
     }
 }
 
-/// An account that may not read the descriptor gets the rest, and is told that the permissions are missing.
+/// An account that may not read the descriptor gets the rest and a message that the permissions are missing.
 #[test]
 #[ignore = "needs the lab"]
-fn a_descriptor_that_is_not_given_makes_the_backup_partial() {
+fn an_unreadable_descriptor_makes_the_backup_partial() {
     let _domain = alone();
     let name = fresh("No Descriptor");
     let said = write("src.test", &["create", &name]);
@@ -195,7 +195,7 @@ fn a_descriptor_that_is_not_given_makes_the_backup_partial() {
     assert!(codes.contains(&"unreadable-descriptor"), "{codes:?}");
 }
 
-/// The folders of the backups that were made.
+/// The folders of the new backups.
 fn said_paths(said: &Said) -> Vec<String> {
     let result: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     let paths = result["backups"].as_array().unwrap().iter();
@@ -206,7 +206,7 @@ fn said_paths(said: &Said) -> Vec<String> {
 
 #[test]
 #[ignore = "needs the lab"]
-fn the_inventory_names_who_stands_in_settings_and_in_the_dacl() {
+fn the_inventory_lists_principals_of_settings_and_dacl() {
     let backups = back_up("src.test", &["Everything"]);
     let shown = gpoctl(&[
         "backups",
@@ -256,7 +256,7 @@ fn the_inventory_names_who_stands_in_settings_and_in_the_dacl() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_name_of_two_gpos_is_refused_with_both_guids() {
+fn an_ambiguous_name_is_refused_with_both_guids() {
     let said = gpoctl(&[
         "backup",
         "Duplicate Name",
@@ -276,7 +276,7 @@ fn a_name_of_two_gpos_is_refused_with_both_guids() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_name_that_is_wrong_costs_only_itself() {
+fn an_unknown_name_fails_alone() {
     let save = |names: &[&str]| {
         let to = tempfile::tempdir_in(scratch()).unwrap().keep();
         let to = to.to_str().unwrap();
@@ -318,7 +318,7 @@ fn a_name_that_is_wrong_costs_only_itself() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_backup_that_is_gone_is_missed_until_it_is_deleted() {
+fn a_missing_backup_is_reported_until_it_is_deleted() {
     let backups = back_up("src.test", &["Everything", "Software"]);
     let gone = &backups["Software"];
     let dir = gone.parent().unwrap().to_str().unwrap();
@@ -335,7 +335,7 @@ fn a_backup_that_is_gone_is_missed_until_it_is_deleted() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn tickets_of_a_cache_are_enough_for_both_halves() {
+fn a_ticket_cache_is_enough_for_both_halves() {
     use std::io::Write as _;
 
     let cache = format!("FILE:{}", scratch().join("tickets").display());
@@ -364,8 +364,8 @@ fn tickets_of_a_cache_are_enough_for_both_halves() {
     assert_eq!(shown["links"].as_array().unwrap().len(), 2);
 }
 
-/// Opens a file over SMB, says that it is to be deleted, and keeps it until its standard input ends; the file stays then.
-/// Meanwhile it is listed, and nobody can open it.
+/// Opens a file over SMB, marks it for deletion, and keeps it open until its standard input ends; the file is not deleted then.
+/// Meanwhile it is listed, and cannot be opened.
 const HOLD: &str = r#"
 from samba.param import LoadParm
 from samba.credentials import Credentials
@@ -394,11 +394,11 @@ fn held<T>(guid: &str, file: &str, run: impl FnOnce() -> T) -> T {
     result
 }
 
-/// A file that is listed and cannot be opened because it is being deleted is no GPO without a folder: a backup has the rest,
-/// and what writes does not take the GPO for empty.
+/// A file that is being deleted is listed and cannot be opened. The GPO has a folder all the same: a backup contains the rest, and
+/// a writing command does not treat the GPO as empty.
 #[test]
 #[ignore = "needs the lab"]
-fn a_file_that_is_listed_and_not_there_is_no_missing_folder() {
+fn a_file_that_disappears_is_not_a_missing_folder() {
     let _domain = alone();
     let saved = &back_up("src.test", &["Everything"])["Everything"];
     let saved = saved.to_str().unwrap();

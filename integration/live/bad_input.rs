@@ -1,11 +1,11 @@
-//! Bad input: one clear sentence, an exit status that is not 0, no panic, and nothing changed.
+//! Bad input: one clear message, an exit status other than 0, no panic, and no change.
 
 use std::path::{Path, PathBuf};
 
 use crate::support::*;
 use serde_json::Value;
 
-/// Runs gpoctl, and checks that it failed as it should: this status, these words, and neither a panic nor a trace.
+/// Runs gpoctl and asserts that it failed with this exit status and these words, without a panic or a backtrace.
 fn fails(arguments: &[&str], status: i32, words: &[&str]) {
     let said = gpoctl(arguments);
     assert_eq!(
@@ -88,7 +88,7 @@ fn a_backup_that_would_create_an_account_writes_nothing() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn each_fault_has_its_sentence_and_changes_nothing() {
+fn each_fault_has_its_own_message_and_changes_nothing() {
     let _alone = alone();
     let before = state("dst");
     let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
@@ -255,7 +255,7 @@ fn each_fault_has_its_sentence_and_changes_nothing() {
 /// with status 0. Here it is mapped, and what cannot be read stops the import.
 #[test]
 #[ignore = "needs the lab"]
-fn a_file_that_stops_a_parser_brings_no_sid_of_the_old_domain() {
+fn an_unparsable_file_leaves_no_sid_of_the_source_domain() {
     let _alone = alone();
     let old = domain_sid("src");
     let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
@@ -315,7 +315,7 @@ fn a_file_that_stops_a_parser_brings_no_sid_of_the_old_domain() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn one_bad_gpo_costs_a_backup_of_all_only_itself() {
+fn one_bad_gpo_does_not_stop_a_backup_of_all() {
     let _alone = alone();
     let name = fresh("Leads elsewhere");
     write("dst.test", &["create", &name]).json();
@@ -369,7 +369,7 @@ fn one_bad_gpo_costs_a_backup_of_all_only_itself() {
     }
 }
 
-/// Takes away everybody else's right to read a file.
+/// Leaves a file readable for its owner only.
 fn set_private(path: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();

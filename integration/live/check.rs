@@ -1,11 +1,11 @@
-//! `gpoctl check` against the lab: every defect is made with tools that are not ours, found under its code, and mended.
+//! `gpoctl check`: every fault is made with other tools, found under its code, and repaired.
 
 use std::sync::MutexGuard;
 
 use crate::support::*;
 use serde_json::Value;
 
-/// A GPO of DST.TEST with every kind of setting, for one case; gone when dropped, both halves.
+/// A GPO of DST.TEST with every kind of setting, for one test; deleted when dropped.
 struct Gpo {
     name: String,
     guid: String,
@@ -50,7 +50,7 @@ impl Gpo {
         )
     }
 
-    /// One attribute of the container, as the judge reads it.
+    /// One attribute of the container, as Samba's libraries read it.
     fn attribute(&self, name: &str) -> String {
         attribute(&gpo_named(&state("dst"), &self.name), name).to_owned()
     }
@@ -70,7 +70,7 @@ impl Gpo {
         (said.status, json)
     }
 
-    /// The findings that are more than notes: severity and code.
+    /// Severity and code of the findings that are not notes.
     fn faults(&self) -> Vec<(String, String)> {
         faults(&self.check(&[]).1)
     }
@@ -259,10 +259,10 @@ fn faults_of_the_sysvol_half() {
     inside("dst", &["rm", "-rf", "/tmp/away"]);
 }
 
-/// What one GPO does not give costs that and nothing else: the rest of it and the other GPOs are checked.
+/// What cannot be read of one GPO is a finding; the rest of it and the other GPOs are checked.
 #[test]
 #[ignore = "needs the lab"]
-fn what_cannot_be_read_is_a_finding() {
+fn unreadable_objects_are_findings() {
     let gpo = Gpo::new("Partly read");
     let user = std::env::var("GPOCTL_LAB_DST_EDITOR_USER").unwrap();
     let password = std::env::var("GPOCTL_LAB_DST_EDITOR_PASSWORD_FILE").unwrap();
@@ -404,7 +404,7 @@ db.modify(change, controls=["sd_flags:1:4"])
 
 #[test]
 #[ignore = "needs the lab"]
-fn what_belongs_to_no_gpo() {
+fn orphans_are_found() {
     let gpo = Gpo::new("Orphans");
     let nowhere = "{11111111-2222-3333-4444-555555555555}";
     let link = format!("[LDAP://cn={nowhere},cn=policies,cn=system,DC=dst,DC=test;0]");
@@ -435,7 +435,7 @@ fn what_belongs_to_no_gpo() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn fix_mends_what_is_safe() {
+fn fix_repairs_what_is_safe() {
     let gpo = Gpo::new("Mended");
     let machine = gpo.attribute("gPCMachineExtensionNames");
     let user = gpo.attribute("gPCUserExtensionNames");
@@ -493,7 +493,7 @@ fn fix_mends_what_is_safe() {
     assert_eq!(gpo.attribute("gPCMachineExtensionNames"), machine);
     assert_eq!(gpo.attribute("gPCUserExtensionNames"), user);
     assert_eq!(gpo.attribute("versionNumber"), version.to_string());
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     let journal = scratch()
         .join("state/gpoctl/operations")
         .join(done["operation_id"].as_str().unwrap())
@@ -524,7 +524,7 @@ fn fix_mends_what_is_safe() {
     gpo.shell("rm GPT.INI");
     assert_eq!(gpo.check(&["--fix", "--yes"]).0, 0);
     assert_eq!(ini(), format!("[General]\r\nVersion={}\r\n", version + 1));
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     assert_eq!(gpoctl(&all).json()["plan"]["steps"], serde_json::json!([]));
 
     // What is not safe stays, and the exit status says so.

@@ -1,4 +1,4 @@
-//! `gpoctl check --for` against the lab: which GPOs an account applies, compared with `samba-tool gpo list`, and why not.
+//! `gpoctl check --for`: which GPOs apply to an account, compared with `samba-tool gpo list`, and why others do not.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -15,7 +15,7 @@ const HALF_OFF: &str = "{A1B2000A-0C4E-4D1A-8F00-5A3B7C9D000A}";
 const EMPTY: &str = "{A1B2000B-0C4E-4D1A-8F00-5A3B7C9D000B}";
 const DEFAULT: &str = "{31B2F340-016D-11D2-945F-00C04FB984F9}";
 
-/// An OU in an OU of SRC.TEST with a user and a computer in it; gone when dropped.
+/// An OU in an OU of SRC.TEST with a user and a computer in it; deleted when dropped.
 struct Tree {
     outer: String,
     inner: String,
@@ -95,7 +95,7 @@ impl Tree {
         gpoctl(&arguments).json()
     }
 
-    /// The GPOs with these reasons, or with none.
+    /// The GPOs with these reasons, or without a reason.
     fn with(&self, report: &Value, reasons: &[&str]) -> BTreeSet<String> {
         report["gpos"]
             .as_array()
@@ -147,7 +147,7 @@ impl Drop for Tree {
 
 #[test]
 #[ignore = "needs the lab"]
-fn the_same_links_reach_an_account_as_samba_says() {
+fn the_gpos_of_an_account_are_those_samba_lists() {
     let tree = Tree::new("Reach");
     let computer = format!("{}$", tree.computer);
     for (outer, outer_blocks, inner, inner_blocks) in [
@@ -284,7 +284,7 @@ fn precedence_and_every_reason() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_link_of_a_site_reaches_who_is_in_that_site() {
+fn a_site_link_applies_inside_that_site() {
     let tree = Tree::new("Site");
     let (drives, scripts) = (
         "{A1B20005-0C4E-4D1A-8F00-5A3B7C9D0005}",

@@ -1,4 +1,4 @@
-//! Real clients of what gpoctl wrote: sssd and samba-gpupdate on the member, samba-gpupdate on the domain controller.
+//! Real clients of imported GPOs: sssd and samba-gpupdate on the member, samba-gpupdate on the domain controller.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::support::*;
 const INTERACTIVE: &str = "lab-interactive";
 const REMOTE: &str = "lab-remote";
 
-/// Starts the member, if it does not run yet.
+/// Starts the member if it does not run.
 fn start_member() {
     let lab = std::env::var("GPOCTL_LAB_SCRIPT").unwrap();
     let said: Said = Command::new(lab)
@@ -20,7 +20,7 @@ fn start_member() {
     assert_eq!(said.status, 0, "{}{}", said.stdout, said.stderr);
 }
 
-/// Whether sssd on the member lets this account in. Any other answer than yes or no ends the test.
+/// Whether sssd on the member admits this account. Any answer other than yes or no fails the test.
 fn lets_in(service: &str, account: &str) -> bool {
     let said = asked_inside("member", &["pamtester", service, account, "acct_mgmt"], "");
     let text = format!("{}{}", said.stdout, said.stderr);
@@ -31,7 +31,7 @@ fn lets_in(service: &str, account: &str) -> bool {
     }
 }
 
-/// Who of the three is let in.
+/// Which of the three accounts are admitted.
 fn who_gets_in(service: &str) -> Vec<&'static str> {
     ["alice", "carol", "dave"]
         .into_iter()
@@ -67,7 +67,7 @@ fn import_done(backup: &Path, into: &str, more: &[&str]) {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_mapped_logon_right_lets_the_mapped_group_in_and_the_other_out() {
+fn a_mapped_logon_right_admits_only_the_mapped_group() {
     let _alone = alone();
     start_member();
     // The seeded GPO on the member's organizational unit lets Server Admins in: alice. Support are carol and dave.
@@ -110,7 +110,7 @@ fn a_mapped_logon_right_lets_the_mapped_group_in_and_the_other_out() {
         "This machine belongs to the help desk."
     );
     assert_eq!(server_string(), "set by policy");
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 
     // A second import, of the state before, is seen as well: the version went up again.
     import_done(&before, "Member Logon", &[]);
@@ -120,7 +120,7 @@ fn a_mapped_logon_right_lets_the_mapped_group_in_and_the_other_out() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_logon_right_that_was_not_mapped_keeps_everybody_out() {
+fn an_unmapped_logon_right_denies_everybody() {
     let _alone = alone();
     start_member();
     let before = back_up("dst.test", &["Member Logon"])["Member Logon"].clone();
@@ -169,7 +169,7 @@ fn samba_gpupdate_on_the_controller_applies_an_imported_password_policy() {
         for line in wanted {
             assert!(after.contains(line), "{after}{said}");
         }
-        judges_are_content("dst");
+        assert_samba_checks_pass("dst");
     }
     assert_eq!(password_settings(), before);
 }

@@ -1,4 +1,4 @@
-//! Copy: a live GPO into a new one, within a domain and across, and the whole way round.
+//! Copies of live GPOs, within a domain, into the other domain, and back.
 
 use crate::support::*;
 use serde_json::Value;
@@ -21,7 +21,7 @@ fn forget_file(gpo: &mut Value, path: &str) {
     assert_eq!(list.len() + 1, before);
 }
 
-/// What a copy has of its own: GUID, name, where it says them.
+/// What differs in a copy: its GUID and name, wherever they occur.
 fn but_for_identity(gpo: &Value) -> Value {
     let text = timeless(gpo).to_string();
     let name = attribute(gpo, "displayName").to_owned();
@@ -58,7 +58,7 @@ fn remove_seeds(side: &str, seeds: &[String]) {
 
 #[test]
 #[ignore = "needs the lab"]
-fn within_the_domain_everything_stays_but_the_identity() {
+fn a_copy_within_the_domain_differs_only_in_identity() {
     let _alone = alone();
     for side in ["src", "dst"] {
         let domain = &format!("{side}.test");
@@ -106,7 +106,7 @@ fn within_the_domain_everything_stays_but_the_identity() {
             );
             made.extend([name, plain, new]);
         }
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
         for name in made {
             remove(domain, &name);
         }
@@ -116,7 +116,7 @@ fn within_the_domain_everything_stays_but_the_identity() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn there_and_back_with_the_inverse_table_restores_every_byte() {
+fn a_copy_there_and_back_restores_every_byte() {
     let _alone = alone();
     for (from, to) in [("src", "dst"), ("dst", "src")] {
         let (there, back) = (both_ways(to), both_ways(from));
@@ -176,8 +176,8 @@ fn there_and_back_with_the_inverse_table_restores_every_byte() {
             assert_same(&but_for_identity(&source), &but_for_identity(&home_again));
             made.extend([(far, name), (here, home)]);
         }
-        judges_are_content(to);
-        judges_are_content(from);
+        assert_samba_checks_pass(to);
+        assert_samba_checks_pass(from);
         for (domain, name) in &made {
             remove(domain, name);
         }
@@ -187,7 +187,7 @@ fn there_and_back_with_the_inverse_table_restores_every_byte() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_principal_without_a_row_stays_in_the_permissions_and_is_said() {
+fn an_unmapped_principal_is_kept_in_permissions_and_reported() {
     let _alone = alone();
     let name = fresh("Foreign");
     let result = copy(
@@ -223,7 +223,7 @@ fn a_principal_without_a_row_stays_in_the_permissions_and_is_said() {
     );
     assert_eq!(said.status, 1);
     assert_same(&before, &state("dst"));
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     remove("dst.test", &name);
 }
 
@@ -277,7 +277,7 @@ fn package(gpo: &Value) -> &Value {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_principal_of_a_package_alone_is_mapped_by_its_name() {
+fn a_principal_only_in_a_package_is_mapped_by_name() {
     let _alone = alone();
     let sids = |side: &str| -> Value { serde_json::from_slice(&judge(side, &["sids"])).unwrap() };
     let sid = |side: &str, name: &str| sids(side)[name].as_str().unwrap().to_owned();
@@ -317,7 +317,7 @@ fn a_principal_of_a_package_alone_is_mapped_by_its_name() {
     let sddl = package(&copied)["sddl"].as_str().unwrap();
     assert!(sddl.contains(&format!(";;;{new})")), "{sddl}");
     assert!(!sddl.contains(&old), "{sddl}");
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     remove("src.test", &source);
     remove("dst.test", &name);
 }

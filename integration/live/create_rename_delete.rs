@@ -1,4 +1,4 @@
-//! Create, rename, set-status, delete: what each changes, what it refuses, and that it leaves nothing when it fails.
+//! Create, rename, set-status and delete: what each changes, what it refuses, and that a failure leaves nothing.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -22,7 +22,7 @@ fn forget(gpo: &mut Value) {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_life_from_create_to_delete() {
+fn create_rename_set_status_delete() {
     let _alone = alone();
     for (domain, side) in [("src.test", "src"), ("dst.test", "dst")] {
         let before = settled(state(side));
@@ -41,7 +41,7 @@ fn a_life_from_create_to_delete() {
             b"[General]\r\nVersion=0\r\n"
         );
         assert!(sysvol_files(&gpo).is_empty());
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
 
         // Samba's own tool makes a GPO with the same permissions, those of the schema, also on what is below.
         let theirs = fresh("Born of another tool");
@@ -79,12 +79,12 @@ fn a_life_from_create_to_delete() {
                 .remove("displayName");
         }
         assert_same(&then, &now);
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
 
         let deleted = write(domain, &["delete", &other]).json();
         assert_eq!(deleted["gpo"]["deleted"], true);
         assert_same(&before, &settled(state(side)));
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
     }
 }
 
@@ -101,7 +101,7 @@ fn descriptors_of(gpo: &Value) -> Value {
 
 #[test]
 #[ignore = "needs the lab"]
-fn names_that_are_taken_and_names_that_are_none() {
+fn taken_and_invalid_names_are_refused() {
     let _alone = alone();
     let before = state("dst");
     for (arguments, status, words) in [
@@ -252,7 +252,7 @@ fn ctrl_c_at_the_question_changes_nothing() {
             String::from_utf8_lossy(&said).into_owned()
         };
         let asked = read(Some("[y/N] "));
-        assert!(asked.ends_with("Apply this plan? [y/N] "), "{asked}");
+        assert!(asked.ends_with(" in src.test? [y/N] "), "{asked}");
         let mut keyboard = script.stdin.take().unwrap();
         keyboard.write_all(b"\x03").unwrap();
         let said = read(None);
@@ -264,7 +264,7 @@ fn ctrl_c_at_the_question_changes_nothing() {
     assert_same(&before, &state("src"));
 }
 
-/// A GPO of SRC with every format, imported into `domain` under a name of its own, and linked twice.
+/// A GPO of SRC.TEST with every format, imported into `domain` under a new name, and linked twice.
 fn linked(side: &str, domain: &str, name: &str) -> (String, [String; 2]) {
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     write(
@@ -301,7 +301,7 @@ fn links_of(state: &Value) -> Value {
 
 #[test]
 #[ignore = "needs the lab"]
-fn links_go_with_the_gpo_or_stay() {
+fn delete_removes_links_or_keeps_them() {
     let _alone = alone();
     for (domain, side) in [("src.test", "src"), ("dst.test", "dst")] {
         let before = settled(state(side));
@@ -315,7 +315,7 @@ fn links_go_with_the_gpo_or_stay() {
         let said = write(domain, &["delete", &name]).json();
         assert_eq!(said["status"], "done");
         assert_same(&before, &settled(state(side)));
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
 
         // The journal has a backup that brings back everything, the links too.
         let kept = kept_backup(&said);
@@ -337,11 +337,11 @@ fn links_go_with_the_gpo_or_stay() {
             &timeless(&gpo_named(&whole, &name)),
             &timeless(&gpo_named(&now, &name)),
         );
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
         let said = write(domain, &["delete", &name, "--keep-links"]).json();
         assert!(codes(&said).contains(&"links-kept".to_owned()));
         assert_same(&links_of(&whole), &links_of(&state(side)));
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
         // Back under its GUID it is in force there again, and can be unlinked like any other.
         let kept = kept_backup(&said);
         let restored = write(
@@ -356,7 +356,7 @@ fn links_go_with_the_gpo_or_stay() {
         )
         .json();
         assert!(codes(&restored).contains(&"link-in-force".to_owned()));
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
         write(domain, &["delete", &name]).json();
         assert_same(&before, &settled(state(side)));
     }
@@ -364,7 +364,7 @@ fn links_go_with_the_gpo_or_stay() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn who_may_edit_may_not_delete_and_nothing_is_lost() {
+fn an_editor_who_may_not_delete_loses_nothing() {
     let _alone = alone();
     // What he may: edit a copy of the seed that is delegated to him. The backup is of the other domain.
     let name = fresh("Edited in SRC");
@@ -436,7 +436,7 @@ fn who_may_edit_may_not_delete_and_nothing_is_lost() {
     assert_same(&before, &state("src"));
     // He owns what he wrote, which sysvolcheck has against it. An administrator's import sets that right.
     write("src.test", &import).json();
-    judges_are_content("src");
+    assert_samba_checks_pass("src");
     write("src.test", &["delete", &name]).json();
 }
 
@@ -458,7 +458,7 @@ fn a_link_that_changes_after_the_plan_makes_it_stale() {
     assert_same(&settled(between), &settled(state("dst")));
     samba_tool("dst", &["gpo", "setlink", &soms[0], &guid]);
     write("dst.test", &["delete", &name]).json();
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
 /// The GPO's DACL, without its owner; of the objects below it too.
@@ -589,7 +589,7 @@ fn a_deletion_that_fails_half_way_is_undone() {
     let said = write("src.test", &delete).json();
     assert_eq!(said["status"], "done", "{said:#}");
     assert_same(&beginning, &settled(state("src")));
-    judges_are_content("src");
+    assert_samba_checks_pass("src");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Delegated editors: who may edit one GPO and nothing else, and what he may not do is said before anything is written.
+//! Delegated editors, who may edit one GPO: what they may not do is detected before anything is written.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -15,7 +15,7 @@ const EDIT_FILES: &str = "0x001201ff";
 /// What Windows calls Modify: each file may be deleted, but nobody gets a right to delete in a folder.
 const MODIFY_FILES: &str = "0x001301bf";
 
-/// An account of DST.TEST that is no administrator.
+/// An account of DST.TEST that is not an administrator.
 struct Account {
     name: &'static str,
     password: &'static str,
@@ -54,7 +54,7 @@ impl Account {
         import(backup, into, &all)
     }
 
-    /// Imports, and it works; gives the codes of the messages.
+    /// Imports successfully and returns the codes of the messages.
     fn has_imported(&self, backup: &Path, into: &str) -> Vec<String> {
         let result = self.imports(backup, into, &["--yes"]).json();
         assert_eq!(result["status"], "done", "{result}");
@@ -66,7 +66,7 @@ impl Account {
             .collect()
     }
 
-    /// Is refused, with these words and without others, whether he plans or does it; nothing changes.
+    /// Asserts that a command is refused with these words and without those, with and without `--dry-run`, and changes nothing.
     fn is_refused(&self, backup: &Path, into: &str, words: &[&str], others: &[&str]) {
         let before = state("dst");
         for how in ["--dry-run", "--yes"] {
@@ -87,12 +87,12 @@ fn says(text: &str, words: &[&str], others: &[&str]) {
     }
 }
 
-/// The parts of the two refusals.
+/// Words of the two refusals.
 const NOT_IN_DIRECTORY: &str = "in the directory it may not write flags, gPCMachineExtensionNames, gPCUserExtensionNames, versionNumber of CN={";
 const NOT_ON_SYSVOL: &str =
     "on SYSVOL it may not create files and folders in \\\\dst.test\\SYSVOL\\dst.test\\Policies\\{";
 
-/// A GPO that an administrator made; gone again at the end, also when the case failed.
+/// A GPO that an administrator created; deleted at the end, even when the test failed.
 struct Gpo {
     name: String,
     guid: String,
@@ -163,7 +163,7 @@ impl Drop for Gpo {
     }
 }
 
-/// GPT.INI and versionNumber agree, and are this many imports further than before.
+/// Asserts that GPT.INI and versionNumber agree, and are this many imports higher than before.
 fn went_up(before: &Value, after: &Value, imports: u32) {
     let version = |gpo: &Value| attribute(gpo, "versionNumber").parse::<u32>().unwrap();
     assert_eq!(version(after), version(before) + imports * 0x0001_0001);
@@ -176,7 +176,7 @@ fn went_up(before: &Value, after: &Value, imports: u32) {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_delegated_editor_imports_into_his_gpo_and_into_no_other() {
+fn a_delegated_editor_imports_only_into_the_delegated_gpo() {
     let _alone = alone();
     let backups = back_up("src.test", &["Everything", "Desktop Registry"]);
     let own = back_up("dst.test", &["Target Filled"])["Target Filled"].clone();
@@ -251,10 +251,10 @@ fn a_delegated_editor_imports_into_his_gpo_and_into_no_other() {
 
     // An administrator's import sets what he could not.
     import(&own, "Target Filled", &["--yes"]).json();
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
-/// Nobody but gpoctl has set the permissions that he works with: those of the directory were copied, those of the files derived.
+/// Only gpoctl has set the permissions used here: those of the directory were copied, those of the files derived.
 #[test]
 #[ignore = "needs the lab"]
 fn an_editor_whose_rights_were_copied_imports() {
@@ -296,7 +296,7 @@ fn an_editor_whose_rights_were_copied_imports() {
     assert_eq!(sysvol_files(&after), sysvol_files(&seed));
     assert_eq!(after["sddl"], seed["sddl"]);
     write("src.test", &["delete", &name]).json();
-    judges_are_content("src");
+    assert_samba_checks_pass("src");
 }
 
 /// What the file system grants on every file and folder of a GPO.
@@ -314,7 +314,7 @@ fn granted_below(gpo: &Value) -> Vec<(&str, String)> {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_right_on_one_half_only_is_found_out_before_anything_is_written() {
+fn a_right_on_one_half_only_is_detected_before_any_write() {
     let _alone = alone();
     let backup = &back_up("src.test", &["Everything"])["Everything"];
 
@@ -370,7 +370,7 @@ fn a_right_on_one_half_only_is_found_out_before_anything_is_written() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn one_editor_follows_the_other() {
+fn two_editors_one_after_the_other() {
     let _alone = alone();
     let backups = back_up("src.test", &["Everything", "Odd Names", "Software"]);
     let gpo = Gpo::new("Two editors", &backups["Odd Names"]);
@@ -403,12 +403,12 @@ fn one_editor_follows_the_other() {
     // They own what they wrote, which sysvolcheck has against it. An administrator sets that right.
     let fix = ["check", gpo.guid.as_str(), "--fix"];
     write("dst.test", &fix).json();
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn who_may_not_make_a_gpo_is_told_before_anything_is_written() {
+fn a_denied_create_is_detected_before_any_write() {
     let _alone = alone();
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let before = state("dst");
@@ -431,7 +431,7 @@ fn who_may_not_make_a_gpo_is_told_before_anything_is_written() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn who_may_not_make_packages_is_told_before_anything_is_written() {
+fn a_denied_package_is_detected_before_any_write() {
     let _alone = alone();
     let backups = back_up("src.test", &["Desktop Registry", "Software"]);
     let gpo = Gpo::new("No packages", &backups["Desktop Registry"]);
@@ -447,7 +447,7 @@ fn who_may_not_make_packages_is_told_before_anything_is_written() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn who_may_not_delete_is_told_before_anything_is_written() {
+fn a_denied_delete_is_detected_before_any_write() {
     let _alone = alone();
     let backups = back_up("src.test", &["Desktop Registry", "Software"]);
     let gpo = Gpo::new("Packages stay", &backups["Software"]);
@@ -530,7 +530,7 @@ fn who_may_not_delete_is_told_before_anything_is_written() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_folder_that_may_not_go_is_found_out_or_left_and_said() {
+fn a_folder_that_cannot_be_deleted_is_reported() {
     let _alone = alone();
     let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
     let gpo = Gpo::new("Deleted by its parent", backup);
@@ -577,7 +577,7 @@ fn a_folder_that_may_not_go_is_found_out_or_left_and_said() {
         // The harness swallows what is printed.
         let _ = writeln!(
             std::io::stderr(),
-            "not run: the second half of a_folder_that_may_not_go_is_found_out_or_left_and_said: built without libsmbclient"
+            "not run: the second half of a_folder_that_cannot_be_deleted_is_reported: built without libsmbclient"
         );
         return;
     }
@@ -591,7 +591,7 @@ fn a_folder_that_may_not_go_is_found_out_or_left_and_said() {
     // Whoever may remove the folder brings it to its end.
     let id = result["operation_id"].as_str().unwrap();
     gpoctl(&["operations", "cleanup", id, "--yes", "--json"]).json();
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     std::mem::forget(gpo);
 }
 
@@ -641,7 +641,7 @@ print(base64.b64encode(found[0]["nTSecurityDescriptor"][0]).decode())
 
 #[test]
 #[ignore = "needs the lab"]
-fn permissions_that_shut_the_operator_out_are_said_and_set_last() {
+fn permissions_that_lock_the_operator_out_are_reported_and_set_last() {
     let _alone = alone();
     let backups = back_up("src.test", &["Everything", "Desktop Registry"]);
     let gpo = Gpo::new("Shuts out", &backups["Everything"]);
@@ -691,13 +691,13 @@ fn permissions_that_shut_the_operator_out_are_said_and_set_last() {
     EDITOR.is_refused(registry, &gpo.name, &[NOT_IN_DIRECTORY, NOT_ON_SYSVOL], &[]);
     // An administrator's import sets the owners.
     import(registry, &gpo.name, &["--yes"]).json();
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
 #[cfg(feature = "libsmbclient")]
 #[test]
 #[ignore = "needs the lab"]
-fn a_client_that_cannot_ask_finds_out_with_its_first_write() {
+fn libsmbclient_learns_denied_access_from_its_first_write() {
     let _alone = alone();
     let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
     let gpo = Gpo::new("Not asked", backup);

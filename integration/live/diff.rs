@@ -1,4 +1,4 @@
-//! What `gpoctl diff` says of GPOs of the lab.
+//! `gpoctl diff` of GPOs of the lab.
 
 use crate::support::*;
 use serde_json::Value;
@@ -12,7 +12,7 @@ fn differences(arguments: &[&str]) -> Vec<Value> {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_backup_of_an_unchanged_gpo_is_no_different() {
+fn a_backup_of_an_unchanged_gpo_does_not_differ() {
     for name in ["Everything", "Odd Names", "Software", "Empty"] {
         let backup = &back_up("src.test", &[name])[name];
         let found = differences(&[backup.to_str().unwrap(), name, "--domain", "src.test"]);
@@ -22,7 +22,7 @@ fn a_backup_of_an_unchanged_gpo_is_no_different() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn an_import_differs_in_what_the_table_maps() {
+fn an_import_differs_where_the_table_maps() {
     let _alone = alone();
     let backup = &back_up("src.test", &["Workstation Security"])["Workstation Security"];
     let table = table(&[("GlobalGroup", "Helpdesk@src.test", set("Support@dst.test"))]);

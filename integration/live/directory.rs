@@ -1,4 +1,4 @@
-//! The directory room against the lab's two domains.
+//! The LDAP client against both domains of the lab.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ live! {
 }
 
 live! {
-    async fn ticket_caches_of_both_realms_by_turns() {
+    async fn ticket_caches_of_both_realms_in_turn() {
         let folder = tempfile::tempdir().unwrap();
         let cache = |domain: &Domain| {
             let path = folder.path().join(domain.key);
@@ -300,7 +300,8 @@ live! {
         }
         let error = directory.find_gpo("duplicate name").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
-        assert!(error.message().contains("{A1B20007-") && error.message().contains("{A1B20008-"), "{error}");
+        let candidates = error.candidates().join("\n");
+        assert!(candidates.contains("{A1B20007-") && candidates.contains("{A1B20008-"), "{error}: {candidates}");
         let error = directory.find_gpo("A1B2").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
         let error = directory.find_gpo("Everythin").await.unwrap_err();
@@ -408,21 +409,18 @@ live! {
 }
 
 live! {
-    async fn a_silent_line_and_a_cut_line_tell_their_cause() {
+    async fn a_silent_and_a_closed_connection_are_reported_as_such() {
         let (task, control) = relay("127.0.0.99").await;
         let settings = DirectorySettings {
             address: Some("127.0.0.99".parse().unwrap()),
-            timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(10),
             ..SRC.settings()
         };
         let directory = Directory::connect(&settings).await.unwrap();
         directory.gpos().await.unwrap();
         control.send(()).await.unwrap();
-        let begin = Instant::now();
         let error = directory.gpos().await.unwrap_err();
-        assert!(error.to_string().contains("no answer within 2 s"), "{error}");
-        // Far from both: the time-out that was asked for, and the 30 s that hold when none is.
-        assert!(begin.elapsed() < Duration::from_secs(15));
+        assert!(error.to_string().contains("no answer within 10 s"), "{error}");
         control.send(()).await.unwrap();
         task.await.unwrap();
         // On the dead connection, again and again.
@@ -449,13 +447,15 @@ live! {
                 let cache = format!("DIR::{}/tkt{}", folder.path().display(), domain.key);
                 kinit(&cache, domain);
             }
-            let status = Command::new(std::env::current_exe().unwrap())
+            let output = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "directory::the_default_cache_is_the_one_of_the_right_realm"])
+                .arg("--include-ignored")
                 .env("KRB5CCNAME", collection)
                 .env(INNER, "1")
-                .status()
+                .output()
                 .unwrap();
-            assert!(status.success());
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
             return;
         }
         for _ in 0..2 {

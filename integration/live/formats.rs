@@ -1,4 +1,4 @@
-//! What our parsers read, beside what Samba's read of the same bytes.
+//! Files of other formats after an import, beside what Samba's parsers read from them.
 
 use std::path::Path;
 
@@ -38,7 +38,7 @@ fn said(result: &Value) -> Vec<(String, String)> {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_path_into_the_gpos_own_folder_arrives_in_the_targets() {
+fn a_path_into_the_own_gpo_folder_points_to_the_target() {
     let _alone = alone();
     let backup = &back_up("src.test", &["Logon Scripts"])["Logon Scripts"];
     let own = r"\\src.test\SysVol\src.test\Policies\{A1B20004-0C4E-4D1A-8F00-5A3B7C9D0004}";
@@ -90,12 +90,12 @@ fn a_path_into_the_gpos_own_folder_arrives_in_the_targets() {
         text.contains("0CmdLine=\\\\fs9.dst.test\\s$\\start.cmd\r\n"),
         "{text}"
     );
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn an_advertise_script_leads_to_the_new_share() {
+fn an_advertise_script_points_to_the_new_share() {
     let _alone = alone();
     let backup = &back_up("src.test", &["Software"])["Software"];
     let name = &fresh("Software moved");
@@ -171,12 +171,12 @@ fn an_advertise_script_leads_to_the_new_share() {
         children.contains("Software für alle$\\\\reader.msi"),
         "{children}"
     );
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn names_that_windows_cannot_tell_apart_or_read_are_told() {
+fn names_that_windows_cannot_read_or_distinguish_are_reported() {
     let _alone = alone();
     let backup = &back_up("src.test", &["Logon Scripts"])["Logon Scripts"];
     let name = &fresh("Odd names on disk");
@@ -332,5 +332,5 @@ fn firewall_rules_conditions_and_audit_policy_name_the_targets_group() {
     let pol = judge("dst", &["pol", &format!("{guid}/Machine/Registry.pol")]);
     let pol: Value = serde_json::from_slice(&pol).unwrap();
     assert_eq!(pol["entries"][0]["data"], rule(support));
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }

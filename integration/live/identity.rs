@@ -1,11 +1,5 @@
 //! Who is the server, and who logs in: what gpoctl believes of a KDC and a file server, and what it says when it does not.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
 mod false_kdc;
 mod on_the_way;
 
@@ -225,7 +219,7 @@ fn after_kinit_the_user_of_the_profile_is_not_asked() {
     let said = asked(&other);
     assert_eq!(said.status, 2, "{}", said.stdout);
     assert!(
-        said.stderr.contains("no terminal to prompt on"),
+        said.stderr.contains("no terminal to ask for it"),
         "{}",
         said.stderr
     );

@@ -1,4 +1,4 @@
-//! Import against the lab, judged by tools that are not ours.
+//! Imports, checked with Samba's own tools.
 
 use std::path::PathBuf;
 
@@ -66,7 +66,7 @@ fn full_table() -> PathBuf {
 
 #[test]
 #[ignore = "needs the lab"]
-fn into_a_new_gpo_every_reference_is_mapped() {
+fn import_into_a_new_gpo_maps_every_reference() {
     let _alone = alone();
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let table = full_table();
@@ -87,7 +87,7 @@ fn into_a_new_gpo_every_reference_is_mapped() {
     .json();
     assert_eq!(result["status"], "done");
     let gpo = gpo_named(&state("dst"), name);
-    halves_agree(&gpo, backup);
+    assert_halves_agree(&gpo, backup);
     assert_eq!(attribute(&gpo, "versionNumber"), "65537");
     assert_eq!(attribute(&gpo, "gPCFunctionalityVersion"), "2");
     let guid = guid_of(&gpo);
@@ -139,13 +139,13 @@ fn into_a_new_gpo_every_reference_is_mapped() {
     ] {
         assert_eq!(saved[path], written[path], "{path}");
     }
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     judge("dst", &["show", &guid]);
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn into_a_filled_gpo_settings_go_and_identity_stays() {
+fn import_replaces_settings_and_keeps_identity() {
     let _alone = alone();
     let backup = &back_up("src.test", &["User Half Off"])["User Half Off"];
     let before = state("dst");
@@ -166,7 +166,7 @@ fn into_a_filled_gpo_settings_go_and_identity_stays() {
     }
     assert_eq!(old["sddl"], new["sddl"]);
     assert_eq!(before["links"], after["links"]);
-    halves_agree(&new, backup);
+    assert_halves_agree(&new, backup);
     assert_eq!(attribute(&new, "flags"), "1");
     let version: u32 = attribute(&old, "versionNumber").parse().unwrap();
     assert_eq!(
@@ -189,7 +189,7 @@ fn into_a_filled_gpo_settings_go_and_identity_stays() {
         local_files(&saved.join("DomainSysvol/GPO")),
         sysvol_files(&old)
     );
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
 #[test]
@@ -219,12 +219,12 @@ fn the_same_import_twice_gives_the_same_bytes() {
         (seen[0].1.as_str(), seen[1].1.as_str()),
         ("65537", "131074")
     );
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn software_packages_are_made_below_the_target() {
+fn software_packages_are_created_below_the_target() {
     let _alone = alone();
     let name = fresh("Imported software");
     let backup = &back_up("src.test", &["Software"])["Software"];
@@ -285,7 +285,7 @@ fn software_packages_are_made_below_the_target() {
             );
         }
     }
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     // A backup without software leaves none of it: packages, then the stores around them. The server refuses any other order.
     let scripts = &back_up("src.test", &["Logon Scripts"])["Logon Scripts"];
     import(scripts, name.as_str(), &["--yes"]).json();
@@ -300,5 +300,5 @@ fn software_packages_are_made_below_the_target() {
     let mut left = children(&gpo_named(&state("dst"), name.as_str()));
     left.sort();
     assert_eq!(left, ["cn=machine", "cn=user"]);
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }

@@ -1,4 +1,4 @@
-//! Links against the lab, judged by samba-tool and ldbsearch.
+//! Links, checked with samba-tool and ldbsearch.
 
 use std::collections::BTreeMap;
 use std::sync::MutexGuard;
@@ -122,7 +122,7 @@ fn pairs(links: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 #[ignore = "needs the lab"]
-fn links_get_the_order_and_state_that_samba_reads() {
+fn links_have_the_order_and_state_that_samba_reads() {
     for (side, [registry, folders, empty], [first, second, third]) in LINKED {
         let ou = Ou::new(side, "Links");
         let target = ou.path.as_str();
@@ -214,7 +214,7 @@ fn links_get_the_order_and_state_that_samba_reads() {
         assert_eq!(ou.getlink()[0].1, "NONE");
         let containers = inside(side, &["samba-tool", "gpo", "listcontainers", empty]);
         assert!(containers.contains(&ou.dn), "{containers}");
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
         // All links are those that the judge finds, and nothing else.
         let all = ou.link(&["list", "--all"]).json();
         let listed: BTreeMap<String, usize> = all["targets"]
@@ -267,7 +267,7 @@ fn links_get_the_order_and_state_that_samba_reads() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn what_gpmc_and_others_left_in_the_value_is_kept() {
+fn unusual_gp_link_values_are_kept() {
     let ou = Ou::new("src", "Kept");
     let put = |value: &str| {
         // A value that begins with a blank is base64 in LDIF.
@@ -376,7 +376,7 @@ fn inheritance_the_domain_and_a_site() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_dry_run_and_nobody_to_ask_change_nothing() {
+fn neither_a_dry_run_nor_a_missing_terminal_changes_anything() {
     let ou = Ou::new("src", "Asked");
     let before = state("src");
     let plan = ou
@@ -420,7 +420,7 @@ async fn session() -> DomainSession {
 
 #[test]
 #[ignore = "needs the lab"]
-fn somebody_elses_change_is_a_conflict_and_half_a_list_is_taken_back() {
+fn a_concurrent_change_is_a_conflict_and_is_rolled_back() {
     let ou = Ou::new("src", "Raced");
     let mine = format!("[LDAP://cn={EMPTY},cn=policies,cn=system,DC=src,DC=test;0]");
     let theirs = mine.replace(";0]", ";2]");

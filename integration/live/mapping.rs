@@ -1,5 +1,5 @@
-//! What each row of a migration table does to the files of a GPO, between two domains that do not know each other. Every
-//! source is a GPO of SRC.TEST with contents of the case, saved by gpoctl; what came out is read in the container of DST.TEST.
+//! How each row of a migration table changes the files of a GPO, between two domains that do not trust each other. The source is a
+//! GPO of SRC.TEST with the content of the test, backed up by gpoctl; the result is read in the container of DST.TEST.
 
 mod rows;
 mod scale;

@@ -1,4 +1,4 @@
-//! Migration tables between the two domains of the lab, from the first row to the import.
+//! Migration tables between the two domains, from the first row to the import.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -66,7 +66,7 @@ const NAMES_LEFT: &[(&str, &str, &str)] = &[
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_table_from_populate_to_import_leaves_nothing_of_the_source() {
+fn a_populated_table_leaves_nothing_of_the_source() {
     let _alone = alone();
     let gpos = ["Everything", "Software"];
     let backups = back_up("src.test", &gpos);
@@ -208,12 +208,12 @@ fn a_table_from_populate_to_import_leaves_nothing_of_the_source() {
         let own = search("dst", &guid_of(&gpo), &[&dst]);
         assert_ne!(own["found"], serde_json::json!([]));
     }
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn who_stands_by_sid_alone_is_asked_of_the_source() {
+fn a_bare_sid_is_looked_up_in_the_source() {
     let _alone = alone();
     let name = "Desktop Registry";
     let backup = &back_up("src.test", &[name])[name];
@@ -267,7 +267,7 @@ fn who_stands_by_sid_alone_is_asked_of_the_source() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn validate_says_what_the_target_does_not_have() {
+fn validate_reports_what_the_target_lacks() {
     let relative = || "<DestinationByRelativeName />".to_owned();
     let same = || "<DestinationSameAsSource />".to_owned();
     let src = domain_sid("src");
@@ -354,7 +354,7 @@ fn validate_compares_with_gpos_and_backups() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn hosts_are_asked_only_when_they_are_named() {
+fn only_named_hosts_are_contacted() {
     let there = std::env::var("GPOCTL_LAB_DST_ADDRESS").unwrap();
     // An address of this host that nobody listens at.
     let silent = "127.77.77.77";

@@ -1,4 +1,4 @@
-//! Earlier operations: listed with how they ended, rolled back when they were cut short, undone when they were done.
+//! Earlier operations: listed with their status, rolled back after an interruption, undone after success.
 
 use crate::support::*;
 use serde_json::Value;
@@ -47,12 +47,12 @@ fn target(name: &str) -> (String, String) {
 
 fn remove(name: &str) {
     write("dst.test", &["delete", name]).json();
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn what_was_killed_while_staging_is_found_and_leaves_nothing_when_undone() {
+fn a_kill_while_staging_is_found_and_undone() {
     let _alone = alone();
     let (name, big) = target("Killed");
     let before = state("dst");
@@ -117,31 +117,31 @@ fn what_was_killed_while_staging_is_found_and_leaves_nothing_when_undone() {
     undo(&latest(&new), &["--yes"]).json();
     let timeless_links = |state: &Value| state["gpos"].as_object().unwrap().len();
     assert_eq!(timeless_links(&before), timeless_links(&state("dst")));
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     remove(&name);
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn what_was_killed_when_it_could_be_seen_goes_back_under_a_higher_version() {
+fn a_kill_after_the_swap_is_undone_with_a_higher_version() {
     let _alone = alone();
     let (name, big) = target("Killed late");
     let before = gpo_named(&state("dst"), &name);
     // The directory is held, so the modify is with the LDAP server when gpoctl dies, and is made after its death.
-    let mut intruder = Intruder::send(
+    let mut other = ConcurrentAdmin::start(
         "dst",
-        &Intrusion {
+        &ConcurrentChange {
             guid: &guid_of(&before),
             version: Some(0x0002_0002),
             holds: true,
-            ..Intrusion::default()
+            ..ConcurrentChange::default()
         },
     );
     let arguments = [
         "import", &big, "--into", &name, "--domain", "dst.test", "--yes",
     ];
-    killed(&arguments, || intruder.until_a_change_waits());
-    intruder.assert_done();
+    killed(&arguments, || other.until_a_change_waits());
+    other.assert_done();
     let begun = std::time::Instant::now();
     while attribute(&gpo_named(&state("dst"), &name), "versionNumber") != "131074" {
         assert!(begun.elapsed().as_secs() < 30, "the modify was never made");
@@ -160,13 +160,13 @@ fn what_was_killed_when_it_could_be_seen_goes_back_under_a_higher_version() {
     assert_eq!(version_of("dst", &after), (3, 3));
     assert_same(&timeless(&before), &timeless(&after));
     assert_eq!(latest(&name)["state"], "failed");
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     remove(&name);
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn what_was_done_is_undone_by_a_plan() {
+fn undo_is_a_plan() {
     let _alone = alone();
     let name = fresh("Undone");
     let backups = back_up("src.test", &["Logon Scripts", "Software"]);
@@ -224,7 +224,7 @@ fn what_was_done_is_undone_by_a_plan() {
     let list = serde_json::json!({ "id": linked["operation_id"] });
     undo(&list, &["--yes"]).json();
     assert_eq!(links, state("dst")["links"]);
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 
     let made = fresh("Made and undone");
     write("dst.test", &["create", &made]).json();

@@ -1,5 +1,5 @@
-//! Preferences from one domain to another: names and SIDs side by side, item-level targeting, paths, stored passwords. What came
-//! out is read in the container of DST.TEST.
+//! Preferences from one domain to the other: pairs of name and SID, item-level targeting, paths, stored passwords. The result
+//! is read in the container of DST.TEST.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -265,7 +265,7 @@ fn names_and_sids_targeting_and_paths_change_together_and_nothing_else() {
         assert_eq!(&written, expected, "{path}");
         assert!(!written.contains(&domain_sid("src")), "{path}");
     }
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 
     // As GPMC does it: nothing of it is touched.
     let name = fresh("Preferences carried");
@@ -313,7 +313,7 @@ fn names_and_sids_targeting_and_paths_change_together_and_nothing_else() {
     for (path, text, _) in &texts {
         assert_eq!(sysvol_file("dst", &guid, path), text.as_bytes(), "{path}");
     }
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
 fn table_of_one() -> PathBuf {
@@ -322,7 +322,7 @@ fn table_of_one() -> PathBuf {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_name_beside_the_sid_of_another_is_told_and_none_takes_out_members_only() {
+fn a_name_that_contradicts_its_sid_is_reported() {
     let _alone = alone();
     let groups = with_sids(
         "src",
@@ -422,7 +422,7 @@ fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
 
 #[test]
 #[ignore = "needs the lab"]
-fn stored_passwords_are_told_refused_and_never_shown() {
+fn stored_passwords_are_reported_refused_and_never_shown() {
     let _alone = alone();
     let groups = format!(
         "<Groups><User clsid=\"{{1}}\" uid=\"{{2}}\" name=\"local\"><Properties action=\"U\" userName=\"local\" cpassword=\"{PASSWORD}\"/></User></Groups>"

@@ -1,10 +1,10 @@
-//! Real backups, written into the lab or held beside what comes out of it. Needs the corpus as well as the lab.
+//! Real backups imported into the lab, or compared with backups of it.
 
 use std::collections::BTreeMap;
 use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::support::backup_schema::{assert_form, schemas};
+use crate::support::backup_schema::{assert_matches_schema, schemas};
 use crate::support::*;
 use base64::Engine as _;
 use bytes::Bytes;
@@ -117,7 +117,7 @@ fn registry_pol_is_read_as_samba_reads_it() {
 
 #[test]
 #[ignore = "needs the lab and GPOCTL_CORPUS"]
-fn a_live_backup_has_the_form_of_real_backups() {
+fn a_live_backup_matches_the_schema_of_real_ones() {
     let corpus = corpus();
     let folder = tempfile::tempdir_in(scratch()).unwrap().keep();
     let to = folder.to_str().unwrap();
@@ -125,7 +125,10 @@ fn a_live_backup_has_the_form_of_real_backups() {
         "backup", "--all", "--domain", "src.test", "--to", to, "--json",
     ]);
     let backups = said.json()["backups"].as_array().unwrap().len();
-    assert_eq!(assert_form(&schemas(&corpus), &folder), 2 * backups + 1);
+    assert_eq!(
+        assert_matches_schema(&schemas(&corpus), &folder),
+        2 * backups + 1
+    );
 }
 
 /// Backups of different kinds, by what is in them.
@@ -189,14 +192,14 @@ fn ten_real_backups_arrive_byte_for_byte() {
     let after = state("dst");
     for (kind, backup) in &kinds {
         let gpo = gpo_named(&after, &fresh(&format!("Real {kind}")));
-        halves_agree(&gpo, backup);
+        assert_halves_agree(&gpo, backup);
         let written = sysvol_files(&gpo);
         let mut saved = local_files(&backup.join("DomainSysvol/GPO"));
         // Only what Backup.xml lists belongs to the backup.
         saved.retain(|path, _| written.contains_key(path) || !path.ends_with(".backup"));
         assert_eq!(written, saved, "{kind}");
     }
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
 /// The logon-right backups of HardenAD, by the name of their folder.
@@ -357,5 +360,5 @@ fn real_logon_rights_end_up_with_groups_of_the_target() {
     }
     println!("{mapped} SIDs in logon rights are groups and users of the target");
     assert!(mapped > 40);
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }

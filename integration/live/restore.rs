@@ -1,4 +1,4 @@
-//! Restore: a GPO comes back as it was, whether it was changed, renamed or deleted, and nothing changes when it cannot.
+//! Restore: a changed, renamed or deleted GPO becomes what it was; nothing changes when it cannot.
 
 use std::collections::BTreeMap;
 
@@ -127,7 +127,7 @@ fn a_deleted_gpo_comes_back_as_it_was() {
             }
         }
         assert_same(&before["links"], &state(side)["links"]);
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
         remove(domain, &names);
         remove(&abroad, &[imported]);
     }
@@ -135,7 +135,7 @@ fn a_deleted_gpo_comes_back_as_it_was() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn links_come_back_where_their_target_is_still_there() {
+fn links_are_restored_where_the_container_exists() {
     let _alone = alone();
     let name = fresh("Linked twice");
     write("dst.test", &["create", &name]).json();
@@ -164,7 +164,7 @@ fn links_come_back_where_their_target_is_still_there() {
         .as_str()
         .unwrap();
     assert!(links.to_uppercase().contains(&guid), "{links}");
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     remove("dst.test", &[name]);
 }
 
@@ -220,14 +220,14 @@ fn a_changed_gpo_comes_back_as_it_was() {
             };
             assert_eq!(identities(&now), identities(&again));
         }
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
         remove(domain, &names);
     }
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn another_domain_is_refused_and_told_what_does_it() {
+fn another_domain_is_refused_with_the_command_to_use() {
     let _alone = alone();
     for (from, seed, into) in [
         ("dst.test", "Target Filled", "src"),
@@ -265,7 +265,7 @@ fn another_domain_is_refused_and_told_what_does_it() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_filter_that_is_gone_is_left_out_and_said() {
+fn a_deleted_wmi_filter_is_left_out_and_reported() {
     let _alone = alone();
     let names = copies("src.test", "unfiltered");
     let name = &names[0];
@@ -286,7 +286,7 @@ fn a_filter_that_is_gone_is_left_out_and_said() {
     assert!(codes(&result).contains(&"wmi-filter-gone".to_owned()));
     let now = gpo_named(&state("src"), name);
     assert_eq!(attribute(&now, "gPCWQLFilter"), "");
-    judges_are_content("src");
+    assert_samba_checks_pass("src");
     remove("src.test", &names);
 }
 
@@ -323,7 +323,7 @@ fn a_name_that_is_taken_and_a_dry_run_change_nothing() {
     write("dst.test", &["delete", &name.to_uppercase()]).json();
     restore("dst.test", &backup).json();
     assert_eq!(version_of("dst", &gpo_named(&state("dst"), &name)), (1, 1));
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     remove("dst.test", &[name]);
 }
 
@@ -343,7 +343,7 @@ fn stopped(backup: &str, signal: &str) -> Said {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_restore_that_is_stopped_leaves_nothing_and_one_that_dies_can_be_run_again() {
+fn an_interrupted_restore_leaves_nothing_and_a_killed_one_can_be_repeated() {
     let _alone = alone();
     let name = fresh("Cut short");
     let seed = backup_of("src.test", "Desktop Registry");
@@ -381,7 +381,7 @@ fn a_restore_that_is_stopped_leaves_nothing_and_one_that_dies_can_be_run_again()
         .unwrap()
         .retain(|entry| !entry["path"].as_str().unwrap().starts_with(".gpoctl-"));
     assert_same(&whole, &timeless(&now));
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     remove("dst.test", &[name]);
 }
 
@@ -414,7 +414,7 @@ fn add_wireless(side: &str, gpo: &Value) {
 
 #[test]
 #[ignore = "needs the lab"]
-fn what_else_stands_below_a_gpo_comes_back_and_is_named_on_the_way_elsewhere() {
+fn other_child_objects_are_restored_and_reported_by_import() {
     let _alone = alone();
     for (side, other) in [("src", "dst"), ("dst", "src")] {
         let [domain, abroad] = [side, other].map(|side| format!("{side}.test"));
@@ -463,8 +463,8 @@ fn what_else_stands_below_a_gpo_comes_back_and_is_named_on_the_way_elsewhere() {
         );
         let imported = gpo_named(&state(other), &elsewhere);
         assert_eq!(imported["children"].as_array().unwrap().len(), 2);
-        judges_are_content(side);
-        judges_are_content(other);
+        assert_samba_checks_pass(side);
+        assert_samba_checks_pass(other);
         remove(&abroad, &[elsewhere]);
         remove(&domain, &[name, copied]);
     }
@@ -472,7 +472,7 @@ fn what_else_stands_below_a_gpo_comes_back_and_is_named_on_the_way_elsewhere() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_folder_that_sysvol_lost_comes_back() {
+fn a_lost_sysvol_folder_is_restored() {
     let _alone = alone();
     let name = fresh("Lost folder");
     let arguments = [
@@ -496,6 +496,6 @@ fn a_folder_that_sysvol_lost_comes_back() {
     assert_eq!(sysvol_files(&before), sysvol_files(&after));
     let version = |gpo: &Value| attribute(gpo, "versionNumber").parse::<u32>().unwrap();
     assert_eq!(version(&after), version(&before) + 0x0001_0001);
-    judges_are_content("src");
+    assert_samba_checks_pass("src");
     remove("src.test", &[name]);
 }

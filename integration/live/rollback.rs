@@ -1,5 +1,5 @@
-//! Roll-backs while somebody else writes too: what was seen is never taken back under a lower version, and what is not ours
-//! stays.
+//! Roll back while another admin writes: a version that clients may have seen is never lowered, and the other admin's changes
+//! are kept.
 
 use std::collections::BTreeMap;
 
@@ -37,16 +37,16 @@ impl Case {
     }
 
     /// Imports while somebody else does something.
-    fn import_against(&self, what: &Intrusion<'_>) -> Said {
-        let intruder = Intruder::send(
+    fn import_against(&self, what: &ConcurrentChange<'_>) -> Said {
+        let other = ConcurrentAdmin::start(
             "dst",
-            &Intrusion {
+            &ConcurrentChange {
                 guid: &self.guid,
                 ..*what
             },
         );
         let said = import(self.big.as_ref(), &self.guid, &["--yes"]);
-        intruder.assert_done();
+        other.assert_done();
         said
     }
 
@@ -59,7 +59,7 @@ impl Case {
 
     fn remove(&self) {
         write("dst.test", &["delete", &self.guid]).json();
-        judges_are_content("dst");
+        assert_samba_checks_pass("dst");
     }
 }
 
@@ -82,16 +82,16 @@ fn says(said: &Said, words: &[&str]) {
 
 #[test]
 #[ignore = "needs the lab"]
-fn what_clients_may_have_seen_goes_back_under_a_higher_version() {
+fn a_visible_change_is_rolled_back_with_a_higher_version() {
     let _alone = alone();
     let case = Case::new("Seen");
     let before = case.now();
     assert_eq!(version_of("dst", &before), (1, 1));
     // Renamed by somebody else at the last moment, the GPO is not what the plan says when it is read back.
-    let said = case.import_against(&Intrusion {
+    let said = case.import_against(&ConcurrentChange {
         version: Some(0x0002_0002),
         ldif: &case.replace("displayName", "Renamed by somebody else"),
-        ..Intrusion::default()
+        ..ConcurrentChange::default()
     });
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     says(
@@ -108,13 +108,13 @@ fn what_clients_may_have_seen_goes_back_under_a_higher_version() {
         &without(&before, "displayName"),
         &without(&after, "displayName"),
     );
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     case.remove();
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_race_that_is_lost_leaves_what_the_winner_wrote() {
+fn a_lost_race_keeps_what_the_winner_wrote() {
     let _alone = alone();
     let case = Case::new("Lost race");
     let before = case.now();
@@ -126,10 +126,10 @@ fn a_race_that_is_lost_leaves_what_the_winner_wrote() {
         case.replace("gPCMachineExtensionNames", theirs),
     ]
     .concat();
-    let said = case.import_against(&Intrusion {
+    let said = case.import_against(&ConcurrentChange {
         version: Some(0x0002_0002),
         ldif: &ldif,
-        ..Intrusion::default()
+        ..ConcurrentChange::default()
     });
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     says(
@@ -150,14 +150,14 @@ fn a_race_that_is_lost_leaves_what_the_winner_wrote() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_file_somebody_else_writes_into_the_new_settings_stays_and_is_named() {
+fn a_file_of_another_admin_is_kept_and_reported() {
     let _alone = alone();
     let case = Case::new("Written into");
     let before = case.now();
-    let said = case.import_against(&Intrusion {
+    let said = case.import_against(&ConcurrentChange {
         version: Some(0x0002_0002),
-        file: Some("Machine/Many/intruder.txt"),
-        ..Intrusion::default()
+        file: Some("Machine/Many/other.txt"),
+        ..ConcurrentChange::default()
     });
     assert_eq!(said.status, 3, "{}{}", said.stdout, said.stderr);
     says(
@@ -172,7 +172,7 @@ fn a_file_somebody_else_writes_into_the_new_settings_stays_and_is_named() {
     let after = case.now();
     assert_eq!(version_of("dst", &after), (3, 3));
     let (then, now) = (files_of(&before), files_of(&after));
-    assert!(now.contains_key("machine/many/intruder.txt"));
+    assert!(now.contains_key("machine/many/other.txt"));
     // The other half is what it was, and so are the attributes; of the changed half, the old one is kept beside it.
     for (path, hash) in &then {
         let kept = path.strip_prefix("machine/").map_or_else(
@@ -195,12 +195,12 @@ fn a_file_somebody_else_writes_into_the_new_settings_stays_and_is_named() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn what_changes_while_the_new_files_are_written_is_seen_and_stays() {
+fn a_change_while_staging_is_detected_and_kept() {
     let _alone = alone();
     let case = Case::of_size("Overtaken", 1_500);
     let added = format!("CN=Microsoft,CN=Machine,{}", case.dn);
     for (file, ldif, what) in [
-        (Some("Machine/intruder.txt"), String::new(), "its files"),
+        (Some("Machine/other.txt"), String::new(), "its files"),
         (
             None,
             format!("dn: {added}\nchangetype: add\nobjectClass: container\n\n"),
@@ -208,10 +208,10 @@ fn what_changes_while_the_new_files_are_written_is_seen_and_stays() {
         ),
     ] {
         let before = case.now();
-        let said = case.import_against(&Intrusion {
+        let said = case.import_against(&ConcurrentChange {
             file,
             ldif: &ldif,
-            ..Intrusion::default()
+            ..ConcurrentChange::default()
         });
         assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
         says(
@@ -227,7 +227,7 @@ fn what_changes_while_the_new_files_are_written_is_seen_and_stays() {
         if file.is_some() {
             let entries = after["sysvol"].as_array_mut().unwrap();
             let there = entries.len();
-            entries.retain(|entry| !entry["path"].as_str().unwrap().ends_with("intruder.txt"));
+            entries.retain(|entry| !entry["path"].as_str().unwrap().ends_with("other.txt"));
             assert_eq!(entries.len(), there - 1);
             assert_same(&timeless(&before), &timeless(&after));
         } else {
@@ -241,7 +241,7 @@ fn what_changes_while_the_new_files_are_written_is_seen_and_stays() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn what_was_absent_is_absent_again() {
+fn absent_attributes_are_absent_after_rollback() {
     let _alone = alone();
     let case = Case::new("Bare");
     let ini = format!(
@@ -291,10 +291,10 @@ fn what_was_absent_is_absent_again() {
     assert_same(&before, &case.now());
 
     // Afterwards: the file and flags are gone again; the version is what clients may not see a second time.
-    let said = case.import_against(&Intrusion {
+    let said = case.import_against(&ConcurrentChange {
         version: Some(0x0001_0001),
         ldif: &case.replace("displayName", "Renamed by somebody else"),
-        ..Intrusion::default()
+        ..ConcurrentChange::default()
     });
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     says(
@@ -313,10 +313,10 @@ fn what_was_absent_is_absent_again() {
     // A folder that SYSVOL had lost is gone again too, and what clients may have seen in it is not forgotten.
     let folder = format!("/var/lib/samba/sysvol/dst.test/Policies/{}", case.guid);
     inside("dst", &["rm", "-rf", &folder]);
-    let said = case.import_against(&Intrusion {
+    let said = case.import_against(&ConcurrentChange {
         version: Some(0x0003_0003),
         ldif: &case.replace("displayName", "Renamed once more"),
-        ..Intrusion::default()
+        ..ConcurrentChange::default()
     });
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     says(

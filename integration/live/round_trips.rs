@@ -1,4 +1,4 @@
-//! Whole rounds: what is saved and brought in again, in the same domain and from each domain to the other, is what it was.
+//! Round trips: what is backed up and imported again, in the same domain and through the other one, is what it was.
 
 use crate::support::*;
 use gpoctl::formats::xml_tree::{self, Element};
@@ -83,8 +83,8 @@ fn every_format_is_imported_in_both_directions() {
             &settings_of_children(&original),
             &settings_of_children(&home_again),
         );
-        judges_are_content("src");
-        judges_are_content("dst");
+        assert_samba_checks_pass("src");
+        assert_samba_checks_pass("dst");
         for (side, name) in [("dst", &abroad), ("src", &home)] {
             let guid = guid_of(&gpo_named(&state(side), name));
             judge(side, &["show", &guid]);
@@ -231,7 +231,7 @@ fn side_of(backup: &std::path::Path, name: &str) -> Value {
     side
 }
 
-/// Saves GPOs, imports each into an empty GPO, saves those, and compares the backups.
+/// Backs up GPOs, imports each into an empty GPO, backs those up, and compares the backups.
 fn saved_and_imported_again(side: &str, seeds: &[(String, String)]) {
     let domain = format!("{side}.test");
     let originals: Vec<&str> = seeds
@@ -268,7 +268,7 @@ fn saved_and_imported_again(side: &str, seeds: &[(String, String)]) {
         assert_eq!(one.len(), two.len(), "{original}");
         assert!(one.len() > 40, "{original}");
     }
-    judges_are_content(side);
+    assert_samba_checks_pass(side);
     for name in names {
         write(&domain, &["delete", name]).json();
     }

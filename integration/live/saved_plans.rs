@@ -1,4 +1,4 @@
-//! Saved plans of links, WMI filters and repairs: saving changes nothing, applying does what was shown, a stale one is refused.
+//! Saved plans of links, WMI filters and repairs: saving changes nothing, applying does what was shown, a stale plan is refused.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -28,7 +28,7 @@ fn apply(side: &str, plan: &str) -> Said {
     gpoctl(&["apply", plan, "--domain", &domain, "--json"])
 }
 
-/// The plan is refused, because of what changed.
+/// Asserts that the plan is refused as stale, and why.
 fn refused(side: &str, plan: &str, words: &str) {
     let said = apply(side, plan);
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
@@ -46,7 +46,7 @@ fn value(side: &str, dn: &str, name: &str) -> String {
     line.unwrap_or_default().to_owned()
 }
 
-/// Gives an attribute of an object another value, with Samba's tool; an empty one takes it away.
+/// Sets an attribute of an object with Samba's tool; an empty value deletes it.
 fn put(side: &str, dn: &str, name: &str, value: &str) {
     let value = match value {
         "" => String::new(),
@@ -132,7 +132,7 @@ fn links_are_made_by_a_saved_plan_or_not_at_all() {
         apply(side, &link("remove", &[])).json();
         assert_eq!(links(), untouched);
         write(&domain, &["delete", &name]).json();
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
     }
 }
 
@@ -195,7 +195,7 @@ fn wmi_filters_are_made_and_linked_by_a_saved_plan() {
         write(&domain, &["delete", &gpo]).json();
         inside(side, &["ldbdel", "-H", DATABASE, dn]);
         assert_same(&before, &state(side)["wmi_filters"]);
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
     }
 }
 
@@ -261,13 +261,13 @@ fn repairs_are_made_by_a_saved_plan() {
         let nothing = ["check", &name, "--plan-out", "x", "--domain", &domain];
         assert_eq!(gpoctl(&nothing).status, 2, "there is no plan without --fix");
         write(&domain, &["delete", &name]).json();
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
     }
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_gpo_without_a_folder_leaves_a_partial_backup_and_that_is_said() {
+fn a_gpo_without_a_folder_gives_a_partial_backup() {
     let _alone = alone();
     for side in ["src", "dst"] {
         let domain = format!("{side}.test");
@@ -298,7 +298,7 @@ fn a_gpo_without_a_folder_leaves_a_partial_backup_and_that_is_said() {
             "{}",
             restored.stderr
         );
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
     }
 }
 

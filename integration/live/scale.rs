@@ -1,5 +1,5 @@
-//! Many GPOs: every one of them is saved, memory stays small, an interrupt leaves what is finished, and two at a time do not
-//! harm each other. The number is GPOCTL_SCALE, 1,000 if it is not set. The lab is as seeded afterwards.
+//! Many GPOs: all are backed up, memory stays bounded, an interrupt leaves the finished backups, and two backups at a time work.
+//! GPOCTL_SCALE is their number, 1,000 by default. The lab is reset afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,21 +9,20 @@ use std::time::{Duration, Instant};
 use crate::support::*;
 use serde_json::Value;
 
-/// The most memory that gpoctl may take, in KiB.
+/// The limit of gpoctl's memory, in KiB.
 const MEMORY: u64 = 128 << 10;
 
-/// How many GPOs there are to be.
+/// The number of GPOs.
 fn scale() -> usize {
     std::env::var("GPOCTL_SCALE").map_or(1_000, |count| count.parse().unwrap())
 }
 
-/// Takes the GPOs away when it goes, also after an assertion that failed: the lab's seeded state comes back, because deleting
-/// thousands of objects takes the directory minutes.
+/// Resets the lab when dropped, even after a failed assertion: deleting thousands of objects would take minutes.
 struct Populated;
 
 impl Drop for Populated {
     fn drop(&mut self) {
-        // A second panic would end the process before the first is told.
+        // A second panic would abort the process before the first one is reported.
         assert!(run_lab(&["reset"]) || std::thread::panicking());
     }
 }
@@ -67,7 +66,7 @@ fn end(child: Child) -> (i32, Value) {
     let stderr = String::from_utf8(output.stderr).unwrap();
     let json =
         serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}{stderr}"));
-    // A log is no place for a progress bar.
+    // No progress bar in a log.
     assert!(!stderr.contains(['\u{1b}', '\r']), "{stderr:?}");
     assert!(!stderr.contains("reading"), "{stderr}");
     (output.status.code().unwrap(), json)
@@ -107,14 +106,14 @@ fn sound(folder: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// The peak of a running process, in KiB.
+/// The peak memory of a running process, in KiB.
 fn peak(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// As [`end`], and the peak of the process in KiB.
+/// Like [`end`], with the peak memory of the process in KiB.
 fn with_peak(child: Child) -> ((i32, Value), u64) {
     let pid = child.id();
     let watcher = std::thread::spawn(move || {
@@ -133,7 +132,7 @@ fn with_peak(child: Child) -> ((i32, Value), u64) {
 
 #[test]
 #[ignore = "needs the lab"]
-fn many_gpos() {
+fn a_thousand_gpos() {
     let _domain = DOMAIN.lock().unwrap_or_else(|broken| broken.into_inner());
     let count = scale();
     let _populated = Populated;
@@ -334,7 +333,7 @@ fn large_files_wait_for_room() {
     sound(&to);
 }
 
-/// A file and a folder that the account may not open, and a GPO whose object points elsewhere: each costs only itself.
+/// A file and a folder that the account may not open, and a GPO whose object points elsewhere: the rest is backed up.
 fn what_cannot_be_read_costs_only_itself() {
     let gpo = "/var/lib/samba/sysvol/src.test/Policies/{5CA1E000-0000-4000-8000-00000000000A}";
     let chmod = |mode: &str, path: &str| {
@@ -388,7 +387,7 @@ fn what_cannot_be_read_costs_only_itself() {
         let problems = said.json()["backups"][0]["problems"].clone();
         assert_eq!(problems[0]["code"], "partial-backup", "{problems}");
     }
-    // What it lacks would go from the GPO, so it is put back on purpose only.
+    // A restore would delete what the backup lacks, so it has to be asked for.
     let restore = [
         "restore",
         "--accept-permissions",

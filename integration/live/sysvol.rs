@@ -1,4 +1,4 @@
-//! The SMB back ends against the lab: the same cases on both.
+//! The SMB back ends: the same tests on both.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ fn settings(client: SmbClientChoice, kerberos: bool) -> SmbSettings {
     }
 }
 
-/// Every back end, with the identity it has in the lab: libsmbclient cannot connect to an address with Kerberos.
+/// Every back end with its identity in the lab. libsmbclient cannot use Kerberos with an address.
 pub async fn back_ends() -> Vec<(&'static str, Arc<dyn Sysvol>)> {
     let list = [
         ("smb2, Kerberos", SmbClientChoice::Smb2, true),
@@ -72,7 +72,7 @@ fn domain() -> DomainName {
     var("DOMAIN").parse().unwrap()
 }
 
-/// A folder of this case's own under Policies.
+/// A folder of one test under Policies.
 struct Folder {
     guid: Guid,
 }
@@ -305,7 +305,7 @@ impl SysvolRead for Announcing<'_> {
 
 #[tokio::test]
 #[ignore = "needs the lab"]
-async fn an_old_size_costs_a_second_look_and_a_false_one_the_file() {
+async fn a_stale_size_is_read_again_and_a_wrong_one_is_an_error() {
     for (name, sysvol) in back_ends().await {
         let server = &*sysvol;
         let folder = Folder::new(server).await;
@@ -359,7 +359,7 @@ async fn an_old_size_costs_a_second_look_and_a_false_one_the_file() {
 
 #[tokio::test]
 #[ignore = "needs the lab"]
-async fn a_swap_brings_both_renames_or_none() {
+async fn a_swap_renames_both_or_neither() {
     for (name, sysvol) in back_ends().await {
         let sysvol = &*sysvol;
         let folder = Folder::new(sysvol).await;
@@ -467,10 +467,10 @@ async fn descriptors_are_exact_or_refused() {
     }
 }
 
-/// A server that makes a file or folder and then refuses its content or its descriptor is left as it was.
+/// A server that creates a file or folder and then refuses its content or its descriptor is left as it was.
 #[tokio::test]
 #[ignore = "needs the lab"]
-async fn what_is_half_made_is_not_left() {
+async fn a_failed_create_leaves_nothing() {
     // The head of a descriptor whose list lies behind its end.
     let broken = vec![
         1, 0, 4, 128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0,
@@ -529,7 +529,7 @@ async fn a_wrong_password_is_one_clear_error() {
 
 #[tokio::test]
 #[ignore = "needs the lab"]
-async fn nothing_is_replaced_unasked() {
+async fn nothing_is_replaced_without_being_asked() {
     for (name, sysvol) in back_ends().await {
         let sysvol = &*sysvol;
         let folder = Folder::new(sysvol).await;
@@ -619,7 +619,7 @@ async fn nothing_is_replaced_unasked() {
 
 #[tokio::test]
 #[ignore = "needs the lab"]
-async fn sixteen_calls_of_every_kind_in_flight() {
+async fn sixteen_concurrent_calls_of_every_kind() {
     for (name, sysvol) in back_ends().await {
         let folder = Arc::new(Folder::new(&*sysvol).await);
         let tasks = (0..16).map(|number| {

@@ -1,4 +1,4 @@
-//! WMI filters against the lab, judged by what Samba's own tools read from the directory.
+//! WMI filters, checked with what Samba's own tools read from the directory.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ fn wmi(domain: &str, arguments: &[&str]) -> Said {
     gpoctl(&all)
 }
 
-/// The filter of this name, as the judge reads it.
+/// The filter with this name, as Samba's libraries read it.
 fn filter_named(side: &str, name: &str) -> Option<Value> {
     let state = state(side);
     let mut found = state["wmi_filters"]
@@ -96,7 +96,7 @@ fn an_export_is_what_gpmc_writes() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn an_import_makes_what_gpmc_makes() {
+fn an_import_creates_what_gpmc_creates() {
     let _alone = alone();
     let name = fresh("Imported");
     let source = mof(&name);
@@ -166,7 +166,7 @@ fn an_import_makes_what_gpmc_makes() {
     }
     let second = fresh("Second");
     wmi("dst.test", &["import", source, "--name", &second, "--yes"]).json();
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
     for name in [&name, &second] {
         delete("dst", &filter_named("dst", name).unwrap());
     }
@@ -202,12 +202,12 @@ fn a_filter_is_linked_and_unlinked() {
     let taken = wmi("dst.test", &["link", "Target Empty", "--none", "--yes"]).json();
     assert_eq!(taken["messages"][0]["code"], "wmi-link-removed");
     assert_eq!(linked(), "");
-    judges_are_content("dst");
+    assert_samba_checks_pass("dst");
 }
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_filter_crosses_the_border_and_comes_back() {
+fn a_filter_goes_to_the_other_domain_and_back() {
     let _alone = alone();
     let mut made = Vec::new();
     let file = |what: &str| scratch().join(format!("{what}.mof"));
@@ -259,7 +259,7 @@ fn a_filter_crosses_the_border_and_comes_back() {
         made.extend([to, from].into_iter().zip(names));
     }
     for side in ["src", "dst"] {
-        judges_are_content(side);
+        assert_samba_checks_pass(side);
     }
     for (side, name) in made {
         delete(side, &filter_named(side, &name).unwrap());
@@ -268,7 +268,7 @@ fn a_filter_crosses_the_border_and_comes_back() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn relinking_needs_one_filter_of_that_name() {
+fn relinking_needs_exactly_one_filter_of_that_name() {
     let _alone = alone();
     for (from, seed, to) in [
         ("dst", "Target Filled", "src"),
@@ -330,7 +330,7 @@ fn relinking_needs_one_filter_of_that_name() {
             attribute(&now, "gPCWQLFilter"),
             format!("[{domain};{id};0]")
         );
-        judges_are_content(to);
+        assert_samba_checks_pass(to);
         write(&domain, &["delete", &name]).json();
         delete(to, &one);
     }

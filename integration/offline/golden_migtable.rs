@@ -1,4 +1,4 @@
-//! What `gpoctl migtable` says, word for word, run as a person runs it. No domain is needed.
+//! The exact output of `gpoctl migtable`, run as a process. Needs no domain.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ fn utf16(text: &str) -> Vec<u8> {
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-16\"?>\r\n<MigrationTable xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\">";
 
 #[test]
-fn a_table_is_made_edited_and_shown() {
+fn a_table_is_created_edited_and_shown() {
     let file = folder().join("lab.migtable");
     let path = file.to_str().unwrap();
     assert_eq!(migtable(&["new", path]).status, 0);
@@ -105,7 +105,51 @@ fn a_table_is_made_edited_and_shown() {
 }
 
 #[test]
-fn what_no_domain_can_make_right_is_refused_and_the_file_stays() {
+fn a_sid_and_a_unc_path_need_no_type() {
+    let file = folder().join("lab.migtable");
+    let path = file.to_str().unwrap();
+    migtable(&["new", path]);
+    let set = |source: &str, to: &str| {
+        let said = migtable(&["set", path, source, "--to", to]);
+        assert_eq!(said.status, 0, "{}", said.stderr);
+        said.stdout
+    };
+    assert_eq!(
+        set("S-1-5-21-1-2-3-1107", "Support@dst.test"),
+        "added in line 3: Unknown S-1-5-21-1-2-3-1107 -> Support@dst.test\n"
+    );
+    assert_eq!(
+        set(r"\\fs1\homes", r"\\fs9\homes"),
+        "added in line 8: UNCPath \\\\fs1\\homes -> \\\\fs9\\homes\n"
+    );
+}
+
+#[test]
+fn validate_against_all_gpos_needs_a_folder_or_a_domain() {
+    let folder = folder();
+    let file = folder.join("lab.migtable");
+    let path = file.to_str().unwrap();
+    migtable(&["new", path]);
+    let said = migtable(&["validate", path, "--all"]);
+    assert_eq!(
+        (said.status, said.stderr.as_str()),
+        (
+            2,
+            "error: --all needs to know where the GPOs are\n  add --backup-dir DIR for backups, or --from DOMAIN for live GPOs\n"
+        )
+    );
+    let empty = folder.to_str().unwrap();
+    let said = migtable(&["validate", path, "--all", "--backup-dir", empty]);
+    assert_eq!(
+        (said.status, said.stderr),
+        (1, format!("error: there is no backup in {empty}\n"))
+    );
+    let said = migtable(&["validate", path, "--all", "--against", "x"]);
+    assert_eq!(said.status, 2);
+}
+
+#[test]
+fn an_invalid_edit_is_refused_and_leaves_the_file() {
     let file = folder().join("lab.migtable");
     let path = file.to_str().unwrap();
     migtable(&["new", path]);
@@ -326,7 +370,7 @@ fn every_fault_of_a_file_is_listed_at_once() {
         format!("{}: 8 errors, 2 warnings\n", file.display())
     );
     let expected = [
-        "migration table bad.migtable:1: warning: the file says that it is utf-16, and is utf-8 [encoding]",
+        "migration table bad.migtable:1: warning: the file declares the encoding utf-16, but is encoded as utf-8 [encoding]",
         "  a strict XML reader rejects it; save it as Unicode (UTF-16)",
         "migration table bad.migtable:9:5 (row 2): error: type \"Group\" does not exist; legal are User, Computer, LocalGroup, GlobalGroup, UniversalGroup, UNCPath, Unknown [unknown-type]",
         "  write LocalGroup, GlobalGroup or UniversalGroup, as the group is",
@@ -351,7 +395,7 @@ fn every_fault_of_a_file_is_listed_at_once() {
 }
 
 #[test]
-fn warnings_have_a_status_of_their_own() {
+fn warnings_have_their_own_exit_status() {
     let file = folder().join("odd.migtable");
     let path = file.to_str().unwrap();
     let row = [TYPE, "<Source>eve</Source>", NONE];
@@ -462,7 +506,7 @@ fn a_template_is_filled_in() {
 }
 
 #[test]
-fn what_is_wrong_with_the_command_line_is_said_before_anybody_connects() {
+fn usage_errors_are_reported_before_connecting() {
     let file = folder().join("lab.migtable");
     let path = file.to_str().unwrap();
     migtable(&["new", path]);
@@ -473,7 +517,7 @@ fn what_is_wrong_with_the_command_line_is_said_before_anybody_connects() {
         ),
         (
             &["validate", path, "--against", "Workstation Security"],
-            "error: \"Workstation Security\" is not the folder of a backup\n  name the {ID} folder, or use --backup-dir; for a live GPO, use --from DOMAIN\n",
+            "error: \"Workstation Security\" is not the folder of a backup\n  name the {ID} folder, or use --backup-dir DIR, with --all for every backup in it; for a live GPO, use --from DOMAIN\n",
         ),
     ] {
         let said = migtable(arguments);

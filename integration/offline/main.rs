@@ -1,11 +1,22 @@
-//! What needs nothing but Rust: no domain, no real backups, no network.
+//! The suite that needs nothing but Rust: no domain, no real backups, no network.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "functions that tests call are outside of test functions"
+)]
 
 mod backup_folders;
+mod backups;
 mod golden_migtable;
 mod invariants;
 mod memory;
 mod parser_failures;
 mod properties;
 mod readers;
+mod readme;
+mod suites;
 #[path = "../support/mod.rs"]
 mod support;

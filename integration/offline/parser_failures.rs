@@ -1,5 +1,5 @@
-//! Ordinary files on which Samba's parsers of policy files stop, never end, or change what they were not asked to change. Each is read
-//! here, mapped, and written so that nothing else in it differs.
+//! Ordinary files on which Samba's parsers of policy files fail, never return, or change more than they should. Each is read,
+//! mapped, and written with nothing else changed.
 
 use bytes::Bytes;
 use gpoctl::formats::gpt_ini;
@@ -88,7 +88,7 @@ fn an_ini_file_that_is_not_utf16() {
 }
 
 #[test]
-fn a_key_and_a_section_that_stand_twice() {
+fn a_duplicate_key_and_a_duplicate_section() {
     let text = "[Logon]\r\n0CmdLine=\\\\old\\s\\a.cmd\r\n0CmdLine=\\\\old\\s\\b.cmd\r\n[Logoff]\r\n0CmdLine=c.cmd\r\n[logon]\r\n1CmdLine=\\\\old\\s\\d.cmd\r\n";
     mapped_alone(SCRIPTS, &utf16(text), 3);
 }
@@ -122,7 +122,7 @@ fn an_equals_sign_inside_a_value_of_gpttmpl() {
 }
 
 #[test]
-fn a_section_of_gpttmpl_that_nobody_knows() {
+fn an_unknown_section_of_gpttmpl() {
     let text = format!(
         "[Privilege Rights]\r\nSeBackupPrivilege = *{OLD}\r\n[Vendor Things]\r\nAdmins = Guest,Foobar\r\nno pair at all\r\n[Version]\r\nRevision=1\r\n"
     );
@@ -157,7 +157,7 @@ fn a_service_line_whose_last_field_has_no_quotes() {
 }
 
 #[test]
-fn what_is_not_edited_comes_back_byte_for_byte() {
+fn unedited_parts_are_kept_byte_for_byte() {
     // Signs without blanks, CRLF, a code page, the order of the sections: all of it changes in Samba's hands.
     mapped_alone(
         SCRIPTS,

@@ -1,5 +1,5 @@
-//! Every parser against random bytes and against own small files with faults put in: the same invariants that the fuzz
-//! targets in `integration/fuzz` check, in a bounded number of cases.
+//! Every parser against random bytes and against small files with faults: the invariants that the fuzz targets in
+//! `integration/fuzz` check, in a bounded number of cases.
 
 use std::path::{Path, PathBuf};
 
@@ -205,6 +205,16 @@ const REFUSED: &[(&str, &[&str])] = &[
             "two_marks",
             "unknown_element",
             "unknown_type",
+        ],
+    ),
+    (
+        "plan",
+        &[
+            "empty",
+            "id_is_a_path",
+            "no_plan",
+            "not_an_object",
+            "other_version",
         ],
     ),
     (

@@ -1,10 +1,9 @@
-//! The form of Backup.xml, bkupInfo.xml and manifest.xml, derived from real backups whose bytes are as GPMC wrote them, and
-//! what gpoctl writes held against it: elements, their order, attributes, namespaces, how text stands, encoding
-//! and line ends.
+//! The schema of Backup.xml, bkupInfo.xml and manifest.xml, derived from real backups whose bytes are as GPMC wrote them:
+//! elements, their order, attributes, namespaces, forms of text, encoding and line ends.
 //!
-//! Encoding, line ends and what stands around the root element come from the backups whose bytes are original. Some elements
-//! stand in none of those; elements, attributes and their order come from all backups that GPMC wrote, where line ends that
-//! version control changed count as what they were. The schema is made by a reading of its own, not by the parsers of gpoctl.
+//! Encoding, line ends and what is around the root element come from the backups with original bytes. Some elements occur in none
+//! of those, so elements, attributes and their order come from all backups that GPMC wrote, with line ends that version control
+//! changed counted as they were. The schema is read without the parsers of gpoctl.
 
 #![allow(dead_code)]
 
@@ -14,7 +13,7 @@ use std::path::{Path, PathBuf};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-/// The folders of the corpus whose files no version control has touched.
+/// The folders of the corpus whose files version control has not changed.
 const ORIGINAL: &[&str] = &[
     "mslab-",
     "gpo-studio-",
@@ -24,31 +23,31 @@ const ORIGINAL: &[&str] = &[
     "partial-backups",
 ];
 
-/// The folder of the corpus whose backups another program than GPMC wrote.
+/// The folder of the corpus with backups that GPMC did not write.
 const NOT_GPMC: &str = "lgpo-vdi";
 
-/// What was seen of one kind of file.
+/// The schema of one kind of file.
 #[derive(Debug, Default)]
 pub struct Schema {
-    /// How many files it was made of, and how many of them are original to the byte.
+    /// How many files it is derived from, and how many of them have original bytes.
     pub files: usize,
     pub originals: usize,
-    /// What stands before the root element, and behind it.
+    /// What is before the root element, and after it.
     pub heads: BTreeSet<Vec<u8>>,
     pub tails: BTreeSet<Vec<u8>>,
     /// Per element, its attributes in order; those of a namespace, and those of the root, with their values.
     pub attributes: BTreeMap<Path2, BTreeSet<Vec<String>>>,
-    /// Per element, which child was seen before which, and which one alone.
+    /// Per element, which child occurs before which, and which one is the last.
     order: BTreeMap<Path2, BTreeSet<(String, String)>>,
     /// Per element, the children that every one of them has.
     always: BTreeMap<Path2, BTreeSet<String>>,
-    /// Per element, how its text stands.
+    /// Per element, the forms of its text.
     texts: BTreeMap<Path2, BTreeSet<TextForm>>,
     /// How lines end between the elements.
     line_ends: BTreeSet<&'static str>,
 }
 
-/// An element: its parent's name and its own. Folders nest in folders as deep as they like, so the whole path says too much.
+/// An element: its parent's name and its own. Folders nest to any depth, so the whole path would be too specific.
 pub type Path2 = (String, String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -181,9 +180,9 @@ fn facts(bytes: &[u8]) -> Facts {
     facts
 }
 
-/// Every pair of children of which the first stands before the second, and each child with nothing behind it.
+/// Every pair of children of which the first is before the second, and each child with nothing after it.
 fn pairs(children: &[String]) -> BTreeSet<(String, String)> {
-    // Runs of one name are one: how often something stands there is content, not form.
+    // A run of one name counts once: how often an element occurs is content, not schema.
     let mut runs: Vec<&String> = children.iter().collect();
     runs.dedup();
     let mut found = BTreeSet::new();
@@ -230,7 +229,7 @@ impl Schema {
         }
     }
 
-    /// Everything in which a file is not of the form.
+    /// Everything in which a file does not match the schema.
     pub fn differences(&self, bytes: &[u8]) -> BTreeSet<String> {
         let facts = facts(bytes);
         let mut found = BTreeSet::new();
@@ -262,7 +261,7 @@ impl Schema {
             }
         }
         for (path, form) in &facts.texts {
-            // No real backup has a block in which nothing was saved, so nobody knows how it would stand.
+            // No real backup has a block without content, so its form is unknown.
             let empty_block = path.1 == "GroupPolicyExtension" && *form == TextForm::Empty;
             if !empty_block
                 && self
@@ -315,8 +314,8 @@ pub fn schemas(corpus: &Path) -> BTreeMap<&'static str, Schema> {
     schemas
 }
 
-/// Holds all that is in a folder of backups against the schemas.
-pub fn assert_form(schemas: &BTreeMap<&'static str, Schema>, folder: &Path) -> usize {
+/// Compares every file of a folder of backups with the schemas; returns how many there are.
+pub fn assert_matches_schema(schemas: &BTreeMap<&'static str, Schema>, folder: &Path) -> usize {
     let mut files = 0;
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
     for (kind, schema) in schemas {

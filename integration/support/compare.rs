@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{attribute, gpoctl, guid_of, sysvol_file};
 
-/// Two states of a domain are the same; says where they are not.
+/// Asserts that two states of a domain are equal; lists the differences.
 pub fn assert_same(before: &Value, after: &Value) {
     let mut found = Vec::new();
     differences("", before, after, &mut found);
@@ -44,8 +44,8 @@ fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String
     }
 }
 
-/// A GPO without what another DC, another time or another number would make different: times, update numbers, `objectGUID`,
-/// versions. Descriptors, attributes, files and what POSIX permissions grant stay, and GPT.INI but for its version.
+/// A GPO without what differs between domain controllers and moments: times, update sequence numbers, `objectGUID`, versions.
+/// Keeps descriptors, attributes, files, the access that POSIX ACLs grant, and GPT.INI except for its version.
 pub fn timeless(gpo: &Value) -> Value {
     let mut gpo = gpo.clone();
     let strip = |entry: &mut Value| {
@@ -123,15 +123,15 @@ fn given(descriptor: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// Bytes that stand in base64.
+/// Decodes base64.
 pub fn decode(text: &str) -> Vec<u8> {
     base64::engine::general_purpose::STANDARD
         .decode(text)
         .unwrap()
 }
 
-/// What an import must leave behind, whatever was imported: GPT.INI, attributes and files agree.
-pub fn halves_agree(gpo: &Value, backup: &Path) {
+/// Asserts that GPT.INI, attributes and files of an imported GPO agree with each other and with the backup.
+pub fn assert_halves_agree(gpo: &Value, backup: &Path) {
     let guid = guid_of(gpo);
     let version = attribute(gpo, "versionNumber");
     let ini = String::from_utf8_lossy(&sysvol_file("dst", &guid, "GPT.INI")).into_owned();
@@ -151,6 +151,6 @@ pub fn halves_agree(gpo: &Value, backup: &Path) {
     assert_eq!(attribute(gpo, "flags"), shown["options"].to_string());
     assert!(
         !gpo["sysvol"].to_string().contains(".gpoctl-"),
-        "something was left over"
+        "files of the import are left over"
     );
 }

@@ -1,4 +1,4 @@
-//! Samba's own tools inside the machines of the lab, and who may log in there.
+//! Samba's own tools inside the machines of the lab.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Said, judge};
 
-/// Runs a command inside the domain controller of `src` or `dst`, or inside `member`, and gives what it printed.
+/// Runs a command inside the domain controller of `src` or `dst`, or inside `member`, and returns what it printed.
 pub fn inside(side: &str, command: &[&str]) -> String {
     inside_with(side, command, "")
 }
@@ -36,7 +36,7 @@ pub fn command_inside(side: &str, command: &[&str]) -> Command {
     inside
 }
 
-/// As [`inside_with`], for a command that may also say no.
+/// Like [`inside_with`], for a command that may fail.
 pub fn asked_inside(side: &str, command: &[&str], input: &str) -> Said {
     use std::io::Write as _;
 
@@ -57,7 +57,7 @@ pub fn samba_tool(side: &str, arguments: &[&str]) -> String {
     inside(side, &[&tool, arguments, &["-U", "Administrator"]].concat())
 }
 
-/// Gives GPT.INI of a GPO more than gpoctl writes there, without touching its permissions.
+/// Appends lines to GPT.INI of a GPO that gpoctl does not write, and keeps its permissions.
 pub fn more_in_gpt_ini(side: &str, guid: &str) {
     let path = format!("/var/lib/samba/sysvol/{side}.test/Policies/{guid}/GPT.INI");
     let more = r"displayName=New Group Policy Object\r\n\r\n[Example]\r\nkept = yes\r\n";
@@ -65,10 +65,10 @@ pub fn more_in_gpt_ini(side: &str, guid: &str) {
     inside(side, &["sh", "-c", &script]);
 }
 
-/// The directory of a domain controller, for Samba's own tools in it.
+/// The directory database in a domain controller.
 pub const DATABASE: &str = "/var/lib/samba/private/sam.ldb";
 
-/// The options with which the account that may only edit some GPOs of `src` or `dst` logs in.
+/// The connection options of the delegated editor of `src` or `dst`.
 pub fn editor(side: &str) -> [&'static str; 4] {
     let variable = |name: &str| -> &'static str {
         let name = format!("GPOCTL_LAB_{}_EDITOR_{name}", side.to_uppercase());
@@ -78,7 +78,7 @@ pub fn editor(side: &str) -> [&'static str; 4] {
     ["--user", user, "--password-file", password]
 }
 
-/// Changes the directory of `src` or `dst` behind everybody's back: `ldbmodify` in its domain controller.
+/// Changes the directory of `src` or `dst` with `ldbmodify` in its domain controller.
 pub fn ldbmodify(side: &str, ldif: &str) {
     inside_with(side, &["ldbmodify", "-H", DATABASE], ldif);
 }
@@ -92,7 +92,7 @@ pub fn add_aces(side: &str, dn: &str, aces: &str) {
     );
 }
 
-/// Where these texts and SIDs stand in a GPO, by a search through all its bytes.
+/// Where these texts and SIDs occur in any byte of a GPO.
 pub fn search(side: &str, guid: &str, needles: &[&str]) -> Value {
     let arguments: Vec<&str> = [&["search", guid][..], needles].concat();
     serde_json::from_slice(&judge(side, &arguments)).unwrap()

@@ -1,4 +1,4 @@
-//! The corpus of real backups and SYSVOL trees that `GPOCTL_CORPUS` names, as GPOs the library has read.
+//! The corpus of real backups and SYSVOL trees that `GPOCTL_CORPUS` names, read by the library.
 
 #![allow(dead_code)]
 
@@ -16,7 +16,7 @@ pub struct Gpo {
     pub dir: PathBuf,
     /// The GPO.
     pub snapshot: GpoSnapshot,
-    /// What reading it said; only for backups.
+    /// The problems found while reading a backup.
     pub problems: Vec<StatusMessage>,
     /// Whether it is a backup, not a SYSVOL tree.
     pub is_backup: bool,
@@ -29,7 +29,7 @@ pub fn root() -> PathBuf {
         .into()
 }
 
-/// What is in a folder, sorted.
+/// The entries of a folder, sorted.
 pub fn entries(dir: &Path) -> Vec<PathBuf> {
     let mut entries: Vec<PathBuf> = std::fs::read_dir(dir)
         .unwrap()
@@ -110,14 +110,14 @@ pub fn sysvol_trees(root: &Path) -> Vec<Gpo> {
     found
 }
 
-/// A folder of SYSVOL as a GPO: the files, and nothing that only the directory knows.
+/// A folder of SYSVOL as a GPO: its files, without anything that only the directory has.
 fn tree(dir: &Path) -> Gpo {
     let mut tree = GptTree::new();
     for path in files(dir) {
         let relative = path.strip_prefix(dir).unwrap().to_str().unwrap();
-        // samba-tool keeps the file as it was beside its generalised form, under this ending.
+        // samba-tool keeps the original beside the generalised file, with this extension.
         let relative = relative.strip_suffix(".SAMBABACKUP").unwrap_or(relative);
-        // It belongs to the GPO, not to its settings: no snapshot holds it.
+        // Not a setting, so it is not part of a snapshot.
         if relative.eq_ignore_ascii_case("GPT.INI") {
             continue;
         }

@@ -1,4 +1,4 @@
-//! The lab and the command as a person uses them: gpoctl as a process, judges that are not gpoctl.
+//! Shared by the suites: gpoctl as a process, and Samba's own tools as judges of what it did.
 
 #![allow(
     dead_code,
@@ -28,11 +28,11 @@ use std::sync::{Mutex, OnceLock};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// Held by every case that changes a domain: others compare it before and after, and the judges look at all of it, where a
-/// file that is just being written would not be as it should.
+/// Held by every test that changes a domain: other tests compare the domain before and after, and Samba's checks read all of
+/// it, where a half-written file is a finding.
 pub static DOMAIN: Mutex<()> = Mutex::new(());
 
-/// A folder of this run's own; journals go below it too.
+/// A temporary folder of this process; journals are below it too.
 pub fn scratch() -> &'static Path {
     static SCRATCH: OnceLock<tempfile::TempDir> = OnceLock::new();
     SCRATCH
@@ -40,7 +40,7 @@ pub fn scratch() -> &'static Path {
         .path()
 }
 
-/// What a command said.
+/// Exit status and output of a command.
 pub struct Said {
     pub status: i32,
     pub stdout: String,
@@ -58,14 +58,14 @@ impl From<Output> for Said {
 }
 
 impl Said {
-    /// The JSON on standard output of a command that did its work.
+    /// The JSON on standard output; panics unless the exit status is 0.
     pub fn json(self) -> Value {
         assert_eq!(self.status, 0, "{}{}", self.stdout, self.stderr);
         serde_json::from_str(&self.stdout).unwrap()
     }
 }
 
-/// gpoctl with these arguments; the profiles of the lab are its configuration.
+/// gpoctl with these arguments. The environment of the lab gives it the profiles of both domains.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gpoctl"));
     command
@@ -79,12 +79,12 @@ pub fn gpoctl(arguments: &[&str]) -> Said {
     command(arguments).output().unwrap().into()
 }
 
-/// Asks a judge of `src` or `dst`.
+/// Runs `samba-testenv/judge` for `src` or `dst` and returns its output.
 pub fn judge(side: &str, arguments: &[&str]) -> Vec<u8> {
     judge_of(side, arguments, tempfile::tempfile().unwrap())
 }
 
-/// Asks a judge about what it reads on its standard input.
+/// The same, with a file as its standard input.
 pub fn judge_of(side: &str, arguments: &[&str], input: std::fs::File) -> Vec<u8> {
     let judge = std::env::var("GPOCTL_LAB_JUDGE").unwrap();
     let output = Command::new(judge)
@@ -102,13 +102,13 @@ pub fn judge_of(side: &str, arguments: &[&str], input: std::fs::File) -> Vec<u8>
     output.stdout
 }
 
-/// sysvolcheck, aclcheck, listall, show-all and dbcheck are content.
-pub fn judges_are_content(side: &str) {
+/// Asserts that sysvolcheck, aclcheck, listall, show-all and dbcheck find nothing.
+pub fn assert_samba_checks_pass(side: &str) {
     let said = String::from_utf8(judge(side, &["all"])).unwrap();
     assert_eq!(said.matches(": ok").count(), 5, "{said}");
 }
 
-/// A display name that no run before this one used.
+/// A display name that no earlier run has used.
 pub fn fresh(name: &str) -> String {
     let run = scratch().file_name().unwrap().to_str().unwrap();
     format!("{name} {run}")
@@ -119,7 +119,7 @@ pub fn state(side: &str) -> Value {
     serde_json::from_slice(&judge(side, &["state"])).unwrap()
 }
 
-/// The GPO of this display name.
+/// The only GPO with this display name.
 pub fn gpo_named(state: &Value, name: &str) -> Value {
     let mut found = state["gpos"]
         .as_object()
@@ -136,12 +136,12 @@ pub fn guid_of(gpo: &Value) -> String {
     attribute(gpo, "cn").to_owned()
 }
 
-/// The first value of an attribute; empty when absent.
+/// The first value of an attribute, or an empty string.
 pub fn attribute<'a>(gpo: &'a Value, name: &str) -> &'a str {
     gpo["attributes"][name][0].as_str().unwrap_or_default()
 }
 
-/// SHA-256 of every file of a GPO on SYSVOL but GPT.INI, by its path in lower case.
+/// SHA-256 of every file of a GPO on SYSVOL except GPT.INI, by path in lower case.
 pub fn sysvol_files(gpo: &Value) -> BTreeMap<String, String> {
     gpo["sysvol"]
         .as_array()
@@ -156,7 +156,7 @@ pub fn sysvol_files(gpo: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The same of a folder on the local disk.
+/// SHA-256 of every file of a local folder, by path in lower case.
 pub fn local_files(folder: &Path) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -181,7 +181,7 @@ pub fn local_files(folder: &Path) -> BTreeMap<String, String> {
     files
 }
 
-/// A file on SYSVOL, as the judge reads it.
+/// The bytes of a file on SYSVOL, read in the domain controller.
 pub fn sysvol_file(side: &str, guid: &str, path: &str) -> Vec<u8> {
     judge(side, &["cat", &format!("{guid}/{path}")])
 }
@@ -196,7 +196,7 @@ pub fn sysvol_text(side: &str, guid: &str, path: &str) -> String {
     String::from_utf16(&units).unwrap()
 }
 
-/// Backs GPOs up from a domain of the lab, and gives the folder of each backup by display name.
+/// Backs up GPOs of a domain of the lab and returns the folder of each backup by display name.
 pub fn back_up(domain: &str, names: &[&str]) -> BTreeMap<String, PathBuf> {
     let folder = tempfile::tempdir_in(scratch()).unwrap().keep();
     let mut arguments = vec!["backup", "--domain", domain, "--json", "--to"];
@@ -234,7 +234,7 @@ pub fn import(backup: &Path, into: &str, more: &[&str]) -> Said {
     gpoctl(&arguments)
 }
 
-/// The folder with the backup that an operation keeps in its journal.
+/// The folder of the safety backup in the journal of an operation.
 pub fn kept_backup(result: &Value) -> String {
     let operation = result["operation_id"].as_str().unwrap();
     let operations = scratch().join("state/gpoctl/operations");
@@ -242,32 +242,32 @@ pub fn kept_backup(result: &Value) -> String {
     kept.to_str().unwrap().to_owned()
 }
 
-/// One case at a time changes a domain.
+/// Waits until no other test changes a domain.
 pub fn alone() -> std::sync::MutexGuard<'static, ()> {
     DOMAIN
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// A verb that writes, in a domain, without a question.
+/// Runs a writing command in a domain without confirmation.
 pub fn write(domain: &str, arguments: &[&str]) -> Said {
     let mut all = arguments.to_vec();
     all.extend(["--domain", domain, "--yes", "--json"]);
     gpoctl(&all)
 }
 
-/// What a verb that writes would do in a domain.
+/// Runs a writing command in a domain with `--dry-run`.
 pub fn dry(domain: &str, arguments: &[&str]) -> Said {
     gpoctl(&[arguments, &["--domain", domain, "--dry-run", "--json"]].concat())
 }
 
-/// Saves the plan of a verb that writes.
+/// Saves the plan of a writing command.
 pub fn save_plan(domain: &str, arguments: &[&str], file: &str) {
     let options = ["--domain", domain, "--plan-out", file, "--json"];
     gpoctl(&[arguments, &options].concat()).json();
 }
 
-/// `versionNumber` of a GPO: user, machine. The file says the same.
+/// The user and computer version in `versionNumber`; asserts that GPT.INI has the same.
 pub fn version_of(side: &str, gpo: &Value) -> (u32, u32) {
     let number: i32 = attribute(gpo, "versionNumber").parse().unwrap();
     let number = number.cast_unsigned();
@@ -291,7 +291,7 @@ pub fn codes(result: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Sends a process that runs a signal, as kill(1) names it.
+/// Sends a signal, named as kill(1) does, to a running process.
 pub fn send(child: &std::process::Child, signal: &str) {
     let kill = Command::new("kill")
         .args([signal, &child.id().to_string()])
@@ -311,7 +311,7 @@ pub fn backup_of_copy(backup: &str) -> String {
     to.join(name).to_str().unwrap().to_owned()
 }
 
-/// Gives a backup many more files than it has, so that staging takes a while.
+/// Adds many files to a backup, so that staging takes long enough to be interrupted.
 pub fn with_many_files(backup: &str, count: usize) {
     let xml_path = Path::new(backup).join("Backup.xml");
     let mut xml = std::fs::read_to_string(&xml_path).unwrap();
@@ -330,8 +330,8 @@ pub fn with_many_files(backup: &str, count: usize) {
     std::fs::write(&xml_path, xml).unwrap();
 }
 
-/// The template of the seed "Everything" has one member by name. A mapping writes SIDs, which no client can misread, so there and
-/// back that member is a SID; asserts that nothing else of the file differs, and gives its path.
+/// GptTmpl.inf of the seed "Everything" names one member by name. A mapping writes SIDs, so after a copy there and back that
+/// member is a SID. Asserts that nothing else in the file differs and returns its path.
 pub fn only_a_name_became_a_sid(before: &Value, after: &Value) -> &'static str {
     let path = "Machine/Microsoft/Windows NT/SecEdit/GptTmpl.inf";
     let ask = [
@@ -353,8 +353,8 @@ pub fn only_a_name_became_a_sid(before: &Value, after: &Value) -> &'static str {
     path
 }
 
-/// A copy of a seed of SRC in either domain, with its WMI filter, or that of the same name; `more` are options of copy. Gives
-/// its GUID.
+/// Copies a seed of SRC.TEST into either domain, with its WMI filter or the one of the same name, and returns the GUID.
+/// `more` are options of `gpoctl copy`.
 pub fn copy_of_seed(seed: &str, side: &str, name: &str, more: &[&str]) -> String {
     let domain = format!("{side}.test");
     let mut arguments = vec!["copy", seed, "--from", "src.test", "--to", &domain];

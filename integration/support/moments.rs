@@ -1,12 +1,12 @@
-//! Moments of an operation, as a domain controller sees them: a case that comes between has to come at the right one, on a slow
-//! machine too. Nothing here waits for a while and hopes.
+//! Moments of an operation, as seen in a domain controller. A test that interferes with gpoctl waits for the moment itself,
+//! never for a time, so that it does not depend on the speed of the machine.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout};
 
 use super::{Said, command, command_inside, send};
 
-/// A Python script that runs in a domain controller and says how far it is.
+/// A Python script in a domain controller that prints a word when it reaches a point.
 pub struct Watcher {
     child: Child,
     input: ChildStdin,
@@ -14,7 +14,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Starts it, with this as `order`. It has `wait(condition)`; where it reads its standard input, it waits for its end.
+    /// Starts the script with `order`. It can call `wait(condition)`, and reads its standard input to wait for [`Self::end`].
     pub fn start(side: &str, script: &str, order: &serde_json::Value) -> Self {
         let script = format!("{WAIT}{script}");
         let mut child = command_inside(side, &["python3", "-c", &script])
@@ -30,14 +30,14 @@ impl Watcher {
         }
     }
 
-    /// Waits until it says this word.
+    /// Waits for the word.
     pub fn says(&mut self, word: &str) {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         assert_eq!(line.trim_end(), word);
     }
 
-    /// Lets it go on, where it waits for that, until it is done.
+    /// Closes the standard input of the script and waits until it has succeeded.
     pub fn end(mut self) {
         drop(self.input);
         assert!(self.child.wait().unwrap().success());
@@ -51,16 +51,15 @@ deadline = time.monotonic() + 120
 
 def wait(condition):
     while not condition():
-        assert time.monotonic() < deadline, "it never came to that"
+        assert time.monotonic() < deadline, "the condition was not met within 120 s"
         time.sleep(0.0005)
 "#;
 
-/// Looks out in a domain controller for the moment at which gpoctl has staged some of the files of [`super::with_many_files`],
-/// in whatever GPO.
+/// Waits in a domain controller until gpoctl has staged some of the files of [`super::with_many_files`] in any GPO.
 pub struct Staging(Watcher);
 
 impl Staging {
-    /// Begins to look; to be called before gpoctl is started.
+    /// Starts to watch. Call this before gpoctl starts.
     pub fn look_out(side: &str) -> Self {
         let script = r#"
 print("ready", flush=True)
@@ -72,14 +71,14 @@ print("staging", flush=True)
         Self(watcher)
     }
 
-    /// Waits for the moment.
+    /// Waits until some files are staged.
     pub fn wait(mut self) {
         self.0.says("staging");
         self.0.end();
     }
 }
 
-/// Runs gpoctl, which makes something of a backup [`super::with_many_files`] in a domain, and sends it a signal while it stages.
+/// Runs gpoctl with a backup [`super::with_many_files`] and sends it a signal while it stages.
 pub fn stopped_while_staging(side: &str, arguments: &[&str], signal: &str) -> Said {
     let staging = Staging::look_out(side);
     let child = command(arguments)
@@ -92,29 +91,28 @@ pub fn stopped_while_staging(side: &str, arguments: &[&str], signal: &str) -> Sa
     child.wait_with_output().unwrap().into()
 }
 
-/// Somebody else, who works in a domain controller while gpoctl applies: waits until gpoctl stages in the folder of a GPO, then
-/// keeps everybody from writing to the directory until GPT.INI has a certain version, and makes his own changes before
-/// gpoctl can make its last one.
-pub struct Intruder(Watcher);
+/// Another admin, who changes a GPO while gpoctl applies a plan to it. Waits until gpoctl stages in the folder of the GPO, locks
+/// the directory until GPT.INI has a given version, and makes changes before gpoctl can make its last one.
+pub struct ConcurrentAdmin(Watcher);
 
-/// What somebody else does.
+/// What the other admin does.
 #[derive(Default)]
-pub struct Intrusion<'a> {
+pub struct ConcurrentChange<'a> {
     /// The GPO.
     pub guid: &'a str,
-    /// The combined version in GPT.INI that he waits for; without one, he acts as soon as gpoctl stages.
+    /// The combined version in GPT.INI to wait for; `None` acts as soon as gpoctl stages.
     pub version: Option<u32>,
-    /// What he does to the directory.
+    /// The change to the directory.
     pub ldif: &'a str,
-    /// A file he writes below the GPO's folder.
+    /// A file to write below the GPO's folder.
     pub file: Option<&'a str>,
-    /// Whether he keeps others from writing to the directory after that until he is told.
+    /// Whether to keep the directory locked after that until [`ConcurrentAdmin::assert_done`].
     pub holds: bool,
 }
 
-impl Intruder {
-    /// Sends him; he is at his place when this returns.
-    pub fn send(side: &str, what: &Intrusion<'_>) -> Self {
+impl ConcurrentAdmin {
+    /// Starts the script; it watches when this returns.
+    pub fn start(side: &str, what: &ConcurrentChange<'_>) -> Self {
         let script = r#"
 from samba.auth import system_session
 from samba.param import LoadParm
@@ -173,12 +171,12 @@ database.transaction_commit()
         Self(watcher)
     }
 
-    /// Waits until the LDAP server has a change that it cannot make, because he holds the directory.
+    /// Waits until the LDAP server has a change that waits for the lock.
     pub fn until_a_change_waits(&mut self) {
         self.0.says("a change waits");
     }
 
-    /// Lets go of the directory, if he holds it; he has done everything.
+    /// Releases the directory and asserts that every change was made.
     pub fn assert_done(self) {
         self.0.end();
     }

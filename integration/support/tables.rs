@@ -22,12 +22,12 @@ pub fn table(rows: &[(&str, &str, String)]) -> PathBuf {
     path
 }
 
-/// The element of a destination that is set.
+/// The element of an explicit destination.
 pub fn set(text: &str) -> String {
     format!("<Destination>{text}</Destination>")
 }
 
-/// A table that turns every principal of SRC that the seed uses into one of DST, or back.
+/// A table with a row for every principal of one domain that the seed uses, with its counterpart in the other one.
 pub fn both_ways(to: &str) -> PathBuf {
     let (source, target, upper) = match to {
         "dst" => ("src.test", "DST", 0),

@@ -33,7 +33,7 @@ pub(super) struct Composed {
 
 /// Lays out a snapshot. The handlers of security settings, scripts, folder redirection and software installation have a
 /// block exactly when their client-side extension is in one of the extension lists; otherwise the files they would save
-/// stand under "Unknown Extension", as GPMC has it.
+/// are listed under "Unknown Extension", as GPMC does.
 pub(super) fn compose(snapshot: &GpoSnapshot) -> Composed {
     let mut composer = Composer {
         snapshot,
@@ -101,7 +101,7 @@ pub(super) fn inst(
 fn core(snapshot: &GpoSnapshot) -> CoreSettings {
     let sysvol = snapshot.sysvol_version.unwrap_or_default();
     let directory = snapshot.directory_version;
-    // Two 16-bit numbers side by side, the upper one where the user half stands in a combined version.
+    // Two 16-bit numbers side by side, the upper one in the place of the user version in a combined one.
     let pair = |upper, lower| {
         GpoVersion {
             user: upper,
@@ -162,7 +162,7 @@ impl<'a> Composer<'a> {
         })
     }
 
-    /// The paths of an entry that stands at `path` with backslashes below the GPO's folder, or of a pattern there.
+    /// The paths of an entry at `path`, with backslashes below the GPO's folder, or of a pattern there.
     fn object(&self, path: &str) -> FsObject {
         let (first, rest) = match path.split_once('\\') {
             Some((first, rest)) => (first, format!("\\{rest}")),
@@ -200,7 +200,7 @@ impl<'a> Composer<'a> {
         Some(self.saved(found))
     }
 
-    /// What stands below a folder, as the entries a pattern has found: in GPMC's order, which is the order of
+    /// The content of a folder, as the entries a pattern has found: in GPMC's order, which is the order of
     /// a walk on Windows turned round, with the folder itself before all.
     fn below(&mut self, folder: &str, dirs: bool) -> Vec<Entry> {
         let prefix = format!("{}/", folder.replace('\\', "/").to_lowercase());

@@ -21,12 +21,12 @@ const OWN: &[&str] = &[
 const REMOVED: &str = "backup";
 
 /// Removes the backup in `path`, its `{BACKUP-ID}` folder, and its entry in the manifest.xml beside that folder. It is first
-/// taken from its place in one step, so that nobody finds half of it.
+/// taken from its place in one step, so that it is never found incomplete.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] when `path` is not the folder of a backup; [`ErrorKind::Conflict`] when something lies in it,
-/// however deep, that is no part of it, such as a migration table, and [`ErrorKind::BadInput`] when it cannot be read to its
-/// end, so that nobody knows: nothing is removed then. [`ErrorKind::Internal`] when the disk refuses;
+/// [`ErrorKind::NotFound`] when `path` is not the folder of a backup; [`ErrorKind::Conflict`] when it contains
+/// something, at any depth, that is not part of it, such as a migration table, and [`ErrorKind::BadInput`] when it cannot be read to its
+/// end, so that this is unknown: nothing is removed then. [`ErrorKind::Internal`] when the disk refuses;
 /// [`ErrorKind::Incomplete`] when the backup is gone and manifest.xml, or what was taken away, could not follow.
 pub fn delete(path: &Path) -> Result<BackupInfo> {
     let not_a_backup = || {
@@ -70,7 +70,7 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
         return Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "the backup {} also holds what is no part of it: {}",
+                "the backup {} also contains files that are not part of it: {}",
                 path.display(),
                 foreign.join(", ")
             ),
@@ -149,8 +149,8 @@ pub fn forget(dir: &Path, id: Guid) -> Result<()> {
     }
 }
 
-/// The first file below a backup's folder that is no part of the backup: one without a recorded hash, or one that Backup.xml
-/// does not list where there are no hashes. When neither can be read, nothing tells what is.
+/// The first file below a backup's folder that is not part of the backup: one without a recorded hash, or one that Backup.xml
+/// does not list where there are no hashes. When neither can be read, nothing is known to be part of it.
 fn first_added(path: &Path) -> Result<Option<String>> {
     let mut problems = verify(path)?;
     let mut code = "added-file";

@@ -1,7 +1,7 @@
 //! A folder that is opened once, and whose contents are read and written from it one component at a time, never through a link.
 //!
-//! All files of gpoctl on the local disk are written here. Who may rename entries of a folder can put a link in the place of
-//! anything in it at any moment, so a path is resolved once; from then on only names below an open folder count.
+//! All files of gpoctl on the local disk are written here. A user who may rename entries of a folder can replace
+//! anything in it with a link at any moment, so a path is resolved once; from then on only names below an open folder count.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RawMode};
 use rustix::io::Errno;
 
 use crate::model::guid::Guid;
@@ -22,9 +22,9 @@ const MAX_NAMES: usize = 100_000;
 /// The deepest folder that is synced or removed with what is in it.
 const MAX_DEPTH: usize = 128;
 /// The mode of new files that hold what a policy holds.
-pub(crate) const PRIVATE_FILE: u32 = 0o600;
+pub(crate) const PRIVATE_FILE: RawMode = 0o600;
 /// The mode of new files that anybody may read; the umask takes its part away.
-pub(crate) const SHARED_FILE: u32 = 0o666;
+pub(crate) const SHARED_FILE: RawMode = 0o666;
 
 /// An open folder.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct Folder {
 
 /// What a folder is, whatever its name: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity(u64, u64);
+pub(crate) struct Identity(i128, i128);
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Folder {
     }
 
     /// Opens a folder that the caller named, to write to it. Links in this path are followed when they belong to the caller or root:
-    /// whoever owns another one decides where the files go.
+    /// the owner of any other link would choose where the files are written.
     ///
     /// # Errors
     /// Also when a link in the path belongs to another user.
@@ -147,7 +147,7 @@ impl Folder {
         Ok(identity(&stat))
     }
 
-    /// Whether nobody but the user of this process, or root, may add, rename and remove entries.
+    /// Whether only the user of this process, or root, may add, rename and remove entries.
     pub(crate) fn is_own(&self) -> io::Result<bool> {
         let stat = rustix::fs::fstat(&self.fd)?;
         let own = stat.st_uid == rustix::process::geteuid().as_raw() || stat.st_uid == 0;
@@ -201,14 +201,14 @@ impl Folder {
     }
 
     /// Makes a file; fails when there is anything of this name, a link too.
-    pub(crate) fn create(&self, name: impl AsRef<OsStr>, mode: u32) -> io::Result<File> {
+    pub(crate) fn create(&self, name: impl AsRef<OsStr>, mode: RawMode) -> io::Result<File> {
         let flags = OFlags::WRONLY
             | OFlags::APPEND
             | OFlags::CREATE
             | OFlags::EXCL
             | OFlags::NOFOLLOW
             | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(mode.into());
+        let mode = Mode::from_raw_mode(mode);
         let file = rustix::fs::openat(&self.fd, checked(name.as_ref())?, flags, mode)?;
         Ok(File::from(file))
     }
@@ -218,7 +218,7 @@ impl Folder {
         &self,
         name: impl AsRef<OsStr>,
         bytes: &[u8],
-        mode: u32,
+        mode: RawMode,
     ) -> io::Result<()> {
         self.create(name, mode)?.write_all(bytes)
     }
@@ -228,20 +228,20 @@ impl Folder {
         &self,
         name: impl AsRef<OsStr>,
         bytes: &[u8],
-        mode: u32,
+        mode: RawMode,
     ) -> io::Result<()> {
         let mut file = self.create(name, mode)?;
         file.write_all(bytes)?;
         file.sync_all()
     }
 
-    /// Puts a file with this content in the place of what has this name, a link itself too: whoever looks meanwhile sees the old
+    /// Puts a file with this content in the place of what has this name, a link itself too: a reader sees the old
     /// content or the new one, whole. Synced, with the folder.
     pub(crate) fn replace(
         &self,
         name: impl AsRef<OsStr>,
         bytes: &[u8],
-        mode: u32,
+        mode: RawMode,
     ) -> io::Result<()> {
         self.place(bytes, mode, |staged, _| {
             self.rename(staged, self, name.as_ref())
@@ -253,16 +253,21 @@ impl Folder {
         &self,
         name: impl AsRef<OsStr>,
         bytes: &[u8],
-        mode: u32,
+        mode: RawMode,
     ) -> io::Result<()> {
         self.place(bytes, PRIVATE_FILE, |staged, file| {
-            rustix::fs::fchmod(file, Mode::from_raw_mode(mode.into()))?;
+            rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
             self.rename(staged, self, name.as_ref())
         })
     }
 
     /// As [`Folder::replace`]; fails with `AlreadyExists` when there is anything of this name.
-    pub(crate) fn add(&self, name: impl AsRef<OsStr>, bytes: &[u8], mode: u32) -> io::Result<()> {
+    pub(crate) fn add(
+        &self,
+        name: impl AsRef<OsStr>,
+        bytes: &[u8],
+        mode: RawMode,
+    ) -> io::Result<()> {
         self.place(bytes, mode, |staged, _| {
             // A second name for the file, unlike a rename, is never put in the place of another.
             let name = checked(name.as_ref())?;
@@ -275,7 +280,7 @@ impl Folder {
     fn place(
         &self,
         bytes: &[u8],
-        mode: u32,
+        mode: RawMode,
         put: impl FnOnce(&OsStr, &File) -> io::Result<()>,
     ) -> io::Result<()> {
         let staged = format!("{}{}", super::STAGING_PREFIX, Guid::new_random().bare());
@@ -374,7 +379,7 @@ impl Folder {
     }
 
     /// The permissions of a file in this folder; fails on a link.
-    pub(crate) fn mode_of(&self, name: impl AsRef<OsStr>) -> io::Result<u32> {
+    pub(crate) fn mode_of(&self, name: impl AsRef<OsStr>) -> io::Result<RawMode> {
         let stat = rustix::fs::fstat(self.open_file(name.as_ref())?)?;
         Ok(Mode::from_raw_mode(stat.st_mode).as_raw_mode())
     }
@@ -410,7 +415,7 @@ impl Folder {
         Ok(File::from(file))
     }
 
-    /// The entries, sorted by name; a name that is not UTF-8 stands as an error with its readable form.
+    /// The entries, sorted by name; a name that is not UTF-8 is an error with its readable form.
     pub(crate) fn entries(&self) -> io::Result<Vec<(Result<String, String>, Kind)>> {
         let mut found: Vec<_> = self
             .raw_entries()?
@@ -544,7 +549,7 @@ pub(super) fn is_zip(path: &Path) -> bool {
 }
 
 fn identity(stat: &rustix::fs::Stat) -> Identity {
-    Identity(u64::from(stat.st_dev), u64::from(stat.st_ino))
+    Identity(i128::from(stat.st_dev), i128::from(stat.st_ino))
 }
 
 fn replaced(name: &str) -> io::Error {

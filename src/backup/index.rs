@@ -14,7 +14,7 @@ use crate::formats::manifest::{self, Manifest};
 use crate::formats::verbatim::ToGpmcBytes as _;
 use crate::model::guid::Guid;
 
-/// The file that is locked while manifest.xml is changed. It stays: removing it would let two writers hold two locks.
+/// The file that is locked while manifest.xml is changed. It is kept: removing it would let two writers hold two locks.
 const LOCK: &str = ".gpoctl.lock";
 
 /// How long another writer of manifest.xml is waited for: each holds the lock for the time of one small file.
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Enters backups in manifest.xml. One that is there already under its ID is replaced: another writer may have made the
-/// manifest anew after the backup got its name and before it was entered.
+/// manifest again after the backup got its name and before it was entered.
 pub(super) fn enter(dir: &Folder, new: &[BackupInst]) -> io::Result<()> {
     change(dir, |backups| {
         let ids: HashSet<&str> = new.iter().map(|inst| inst.id.as_str()).collect();
@@ -70,7 +70,7 @@ pub(super) fn lock(folder: &Folder, patience: Duration) -> io::Result<fs::File> 
 }
 
 /// Changes manifest.xml under the lock. Backups that are there and that it does not list are entered, as after a writer that
-/// was killed; one that is missing or cannot be read is made anew, and one that cannot be read is kept under another name.
+/// was killed; one that is missing or cannot be read is recreated, and one that cannot be read is kept under another name.
 fn change(folder: &Folder, change: impl FnOnce(&mut Vec<BackupInst>)) -> io::Result<()> {
     // Released when it is closed, also when the process is killed.
     let _lock = lock(folder, PATIENCE)?;
@@ -119,7 +119,7 @@ fn not_listed(dir: &Folder, listed: &[BackupInst]) -> io::Result<Vec<BackupInst>
     Ok(found)
 }
 
-/// What the bkupInfo.xml of a backup says, if it can be read.
+/// The entry in the bkupInfo.xml of a backup, if it can be read.
 fn inst(folder: &Folder) -> Option<BackupInst> {
     let (name, _) = folder.find(names::BKUP_INFO).ok()??;
     let bytes = folder.read(&name, MAX_BKUP_INFO).ok()?;

@@ -15,7 +15,7 @@ use crate::model::guid::Guid;
 pub(super) const MAX_BKUP_INFO: u64 = 1 << 20;
 /// The largest manifest.xml that is read, in bytes.
 pub(super) const MAX_MANIFEST: u64 = 64 << 20;
-/// The shortest prefix of a backup's ID that stands for it, in characters.
+/// The shortest prefix of an ID that identifies a backup, in characters.
 const MIN_PREFIX: usize = 4;
 
 /// The backups in `dir`, oldest first, those of one moment by the name of their GPO: every folder in it that holds a bkupInfo.xml or a Backup.xml, or `dir` itself when it
@@ -51,7 +51,7 @@ pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
     let mut found = Vec::new();
     for (name, kind) in folder.entries().map_err(bad)? {
         let Ok(name) = name else { continue };
-        // Half-written backups stand under names with a dot.
+        // The names of unfinished backups begin with a dot.
         if kind != Kind::Folder || name.starts_with('.') {
             continue;
         }
@@ -78,7 +78,7 @@ pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
     Ok(found)
 }
 
-/// Of a list of backups, the newest of each GPO that is there. A backup that does not tell its GPO stays: nobody knows what
+/// Of a list of backups, the newest of each GPO that is there. A backup that does not name its GPO is kept: it is unknown what
 /// it is the newest of.
 pub fn latest(entries: Vec<BackupListEntry>) -> Vec<BackupListEntry> {
     let mut newest: HashMap<(Guid, String), usize> = HashMap::new();
@@ -191,7 +191,7 @@ fn only_in_manifest(folder: &Folder, found: &[BackupListEntry]) -> Vec<BackupLis
         .collect()
 }
 
-/// The folder of the backup that `spec` stands for: the path of a `{BACKUP-ID}` folder or, with `backup_dir`, the ID of a
+/// The folder of the backup that `spec` identifies: the path of a `{BACKUP-ID}` folder or, with `backup_dir`, the ID of a
 /// backup in it, a unique prefix of one, or the GUID or display name of a GPO, of which the newest backup is taken; a path
 /// has a slash in it then. Names are compared without regard to case. A whole GUID is never taken for a display name.
 ///
@@ -229,7 +229,7 @@ pub fn resolve(spec: &str, backup_dir: Option<&Path>) -> Result<PathBuf> {
 }
 
 /// The one backup of `dir` that `spec` names by its ID, by at least four characters of the beginning of its ID, or by its
-/// path; never by the GPO, of which it is not said which backup is meant. It may be one that stands in manifest.xml alone.
+/// path; never by the GPO, which may have several. It may be listed in manifest.xml alone.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] when `spec` is none of these; [`ErrorKind::NotFound`] when no backup of `dir` is meant;
@@ -340,7 +340,7 @@ fn find(spec: &str, entries: &[BackupListEntry]) -> Result<Option<PathBuf>> {
     }
 }
 
-/// The newest backup of each GPO among these. One that does not name its GPO is of a GPO of its own: nobody knows.
+/// The newest backup of each GPO among these. One that does not name its GPO counts as that of a GPO of its own.
 fn newest_of_each_gpo<'a>(
     entries: impl Iterator<Item = &'a BackupListEntry>,
 ) -> Vec<&'a BackupListEntry> {

@@ -27,8 +27,8 @@ pub const MAX_TREE_BYTES: u64 = 1 << 30;
 
 /// Reads the backup in `dir`, the `{BACKUP-ID}` folder.
 ///
-/// What belongs to the GPO is what Backup.xml lists, as GPMC has it. A file that lies there without being listed is not
-/// part of the snapshot and becomes a warning; so a Backup.xml that lists nothing gives a GPO without files, whatever lies
+/// What belongs to the GPO is what Backup.xml lists, as in GPMC. A file that exists without being listed is not
+/// part of the snapshot and becomes a warning; so a Backup.xml that lists nothing gives a GPO without files, whatever is
 /// beside it. A listed file that is not there becomes a warning; a listed folder that is not there, because version
 /// control does not keep empty ones, is part of the snapshot. The folders `Machine` and `User`, which GPMC never lists,
 /// are taken when they are there. GPT.INI is never part of it. Names are looked up without regard to case and keep the
@@ -66,7 +66,7 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
         )
         .with_source(error)
         .with_hint(
-            "gpoctl backups verify says what else is damaged; take another backup of the GPO",
+            "use another backup of the GPO; gpoctl backups verify reports what else is damaged",
         )
     })?;
     problems.extend(parsed.problems.iter().map(|problem| {
@@ -101,7 +101,7 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
         Some(guid) if guid != snapshot.guid => problems.push(StatusMessage::warning(
             "different-gpo",
             format!(
-                "bkupInfo.xml speaks of the GPO {guid}, Backup.xml of {}",
+                "bkupInfo.xml names the GPO {guid}, Backup.xml {}",
                 snapshot.guid
             ),
         )),
@@ -206,9 +206,9 @@ fn snapshot(
     })
 }
 
-/// The versions of the directory and of SYSVOL: each number of Backup.xml holds both for one half.
+/// The versions of the directory and of SYSVOL: each number in Backup.xml holds both for the computer or the user settings.
 fn versions(core: &CoreSettings) -> (GpoVersion, GpoVersion) {
-    // Of a number that holds two, the upper one stands where the user half stands in a combined version.
+    // The upper of the two is in the place of the user version in a combined one.
     let user = GpoVersion::from_combined(core.user_version);
     let machine = GpoVersion::from_combined(core.machine_version);
     (

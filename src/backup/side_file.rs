@@ -45,7 +45,7 @@ pub(super) struct SideFile {
     pub(super) when_changed: String,
     /// GPT.INI in base64.
     pub(super) gpt_ini: Option<String>,
-    /// Where the GPO was linked; `None` when nobody looked.
+    /// Where the GPO was linked; `None` when that was not read.
     pub(super) links: Option<Vec<LinkRecord>>,
     /// The linked WMI filter with all its attributes.
     pub(super) wmi_filter: Option<DirectoryObject>,
@@ -95,7 +95,7 @@ impl SideFile {
     }
 }
 
-/// What a side file told, and what was wrong with it.
+/// The content of a side file, and its problems.
 #[derive(Debug, Default)]
 pub(super) struct SideFileRead {
     /// `None` when the hashes cannot be read.
@@ -153,7 +153,7 @@ impl FileHash {
     }
 }
 
-/// Reads the side file of a backup under its name on disk. Fields nobody knows are passed over, so that a later version
+/// Reads the side file of a backup under its name on disk. Unknown fields are ignored, so that a later version
 /// may have more of them.
 pub(super) fn read(folder: &Folder, name: &str) -> SideFileRead {
     let parsed = folder

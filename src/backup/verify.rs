@@ -1,4 +1,4 @@
-//! Whether backups are what they were when they were written, and whether manifest.xml tells of them.
+//! Whether backups are unchanged since they were written, and whether manifest.xml lists them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -145,7 +145,7 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
                     found.push(warn(
                         "manifest-differs",
                         format!(
-                            "manifest.xml tells something else of the backup {} than its bkupInfo.xml",
+                            "the entry of the backup {} in manifest.xml differs from its bkupInfo.xml",
                             who()
                         ),
                     ));
@@ -241,7 +241,7 @@ pub fn verify(dir: &Path) -> Result<Vec<StatusMessage>> {
     Ok(messages)
 }
 
-/// Compares what lies in a folder and takes it from what is expected.
+/// Compares the content of a folder and removes it from what is expected.
 fn compare(
     folder: &Folder,
     above: &str,

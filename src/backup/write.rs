@@ -88,12 +88,12 @@ impl Staged {
     }
 }
 
-/// Writes a backup of `snapshot` and what stands around it into a new folder of `dir`, which is made if it is not there,
+/// Writes a backup of `snapshot` and its context into a new folder of `dir`, which is created when it does not exist,
 /// and enters it in manifest.xml. `now` is the time of the backup, `YYYY-MM-DDTHH:MM:SS` in UTC. Files are readable for
 /// their owner alone.
 ///
 /// The backup is written beside its place, synced, and renamed when it is whole: either all of it is there or nothing. A
-/// manifest.xml that is missing or cannot be read is made anew from the backups that are there; one that cannot be read is
+/// manifest.xml that is missing or cannot be read is recreated from the existing backups; one that cannot be read is
 /// kept under another name.
 ///
 /// # Errors

@@ -67,7 +67,7 @@ pub(super) struct ConnectionArgs {
     #[arg(long, value_enum, value_name = "CLIENT")]
     smb_client: Option<SmbChoice>,
 
-    /// Oldest SMB dialect to accept (default: 3.0)
+    /// Oldest SMB dialect to accept: 3.0 by default
     #[arg(long, value_enum, value_name = "DIALECT")]
     smb_min_dialect: Option<DialectChoice>,
 
@@ -92,7 +92,7 @@ enum LdapChoice {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SmbChoice {
-    /// smb2, or libsmbclient if the server requires encryption that smb2 does not have (default)
+    /// smb2, or libsmbclient if the server needs it (default)
     Auto,
     /// Built-in client
     Smb2,

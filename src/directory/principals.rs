@@ -10,6 +10,7 @@ use super::filter::Filter;
 use super::session::{Directory, DomainInfo, Search};
 use crate::error::Result;
 use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
+use crate::model::dn::Dn;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 use crate::model::well_known;
@@ -334,6 +335,33 @@ impl PrincipalDirectory for Directory {
             .iter()
             .map(|intent| found.answer(intent, info))
             .collect())
+    }
+
+    async fn objects_exist(&self, dns: &[Dn]) -> Result<Vec<bool>> {
+        let mut found: Vec<Dn> = Vec::new();
+        for batch in dns.chunks(BATCH) {
+            let entries = self
+                .search(Search {
+                    base: Some(&self.info().base),
+                    scope: Scope::Subtree,
+                    filter: Filter::any(
+                        batch
+                            .iter()
+                            .map(|dn| Filter::equals("distinguishedName", dn.as_str())),
+                    ),
+                    attributes: &["distinguishedName"],
+                    sd_flags: None,
+                    paged: true,
+                })
+                .await?;
+            found.extend(
+                entries
+                    .iter()
+                    .filter_map(|entry| entry.text("distinguishedName"))
+                    .filter_map(|dn| Dn::parse(&dn).ok()),
+            );
+        }
+        Ok(dns.iter().map(|dn| found.contains(dn)).collect())
     }
 
     fn dns_domain(&self) -> &str {

@@ -1,7 +1,7 @@
 //! XML as a tree of elements, read within bounds: no document type, no entities of one's own, no endless depth.
 //!
 //! Names are resolved to their namespaces [Namespaces in XML 1.0]; comments and processing instructions are skipped. The tree
-//! knows where everything stands in the text, so that a [`document::XmlDocument`] can be edited in place.
+//! knows the place of everything in the text, so that a [`document::XmlDocument`] can be edited in place.
 
 mod decode;
 pub mod document;
@@ -102,7 +102,7 @@ fn offset_of(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
 
-/// What stands in an element.
+/// A part of the content of an element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     /// An element. Boxed, so that short pieces of text between elements do not take the space of one.
@@ -178,14 +178,14 @@ impl Element {
             Ok(self)
         } else {
             Err(self.error(format!(
-                "<{}> stands where <{name}> of {namespace} was expected",
+                "<{}> instead of <{name}> of {namespace}",
                 self.name.escape_debug()
             )))
         }
     }
 }
 
-/// Reads a document and gives its root. UTF-8 and UTF-16 are told by their byte order mark or first character, other
+/// Reads a document and returns its root. UTF-8 and UTF-16 are recognised by byte order mark or first character, other
 /// encodings by the XML declaration.
 ///
 /// # Errors
@@ -223,7 +223,7 @@ struct Builder<'a> {
     pending: Vec<Node>,
     root: Option<Element>,
     nodes: usize,
-    /// Where line counting stands: a byte offset, its line, and where that line starts, so that a document is counted once.
+    /// How far lines are counted: a byte offset, its line, and where that line starts, so that a document is counted once.
     counted: (usize, usize, usize),
 }
 
@@ -265,7 +265,7 @@ impl<'a> Builder<'a> {
                 }
                 Event::GeneralRef(name) => {
                     let text = resolve(&name.into_inner()).ok_or_else(|| {
-                        self.error(before, "an entity that XML does not define stands here")
+                        self.error(before, "this entity is not one of the five of XML")
                     })?;
                     self.add_text(before, &text)?;
                 }
@@ -380,7 +380,7 @@ impl<'a> Builder<'a> {
                 Err(error) => return Err(self.error(offset, &error.to_string())),
             };
             if attribute.value.contains('<') {
-                return Err(self.error(offset, "a < stands in the value of an attribute"));
+                return Err(self.error(offset, "the value of an attribute contains a <"));
             }
             let key = attribute.key.into_inner();
             if key == "xmlns" || key.starts_with("xmlns:") {
@@ -409,7 +409,7 @@ impl<'a> Builder<'a> {
         Ok(attributes)
     }
 
-    /// Closes the innermost element; what it holds ends at `offset`, and it itself where the reader stands.
+    /// Closes the innermost element; what it holds ends at `offset`, and it itself at the reader's position.
     fn end(&mut self, offset: usize) {
         let Some(Open {
             mut element,
@@ -447,7 +447,7 @@ impl<'a> Builder<'a> {
         match &node {
             _ if !self.open.is_empty() => self.pending.push(node),
             Node::Text(text) if text.trim().is_empty() => {}
-            _ => return Err(self.error(offset, "text stands outside of the root element")),
+            _ => return Err(self.error(offset, "there is text outside the root element")),
         }
         Ok(())
     }
@@ -470,7 +470,7 @@ fn shared(names: &mut Names, namespace: ResolveResult<'_>) -> Result<Name, Strin
     }
 }
 
-/// Where `part`, borrowed from `text`, stands in it.
+/// The place of `part`, borrowed from `text`, in it.
 fn span_of(text: &str, part: &str) -> Option<Span> {
     let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
     let end = start.checked_add(part.len())?;

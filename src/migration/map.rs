@@ -4,6 +4,7 @@
 //! Files are rewritten last: first all references are found and matched with rows, then all names are looked up in one
 //! call, and only if no row or reference has an error are the files rewritten.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -171,7 +172,7 @@ pub(super) async fn map_with(
         .references
         .iter()
         .map(|reference| destinations.decide(table, reference))
-        .collect();
+        .collect::<Result<_>>()?;
     findings::fail_on_unmapped(&index, &destinations, &resolutions, target, options)?;
     messages.extend(destinations.warnings(table));
     if let Some(table) = table {
@@ -438,13 +439,23 @@ fn rewrite(
     options: &MapOptions,
     visit: &VisitFile<'_>,
 ) -> Result<Vec<StatusMessage>> {
+    // A visitor cannot fail, so remember an occurrence that has no resolution and fail afterwards.
+    let lost: RefCell<Option<Occurrence>> = RefCell::new(None);
     let decide = |occurrence: &Occurrence| {
-        index
+        if !in_scope(occurrence, options) {
+            return Rewrite::Keep;
+        }
+        let resolution = index
             .numbers
             .get(&key_of(&occurrence.target))
-            .and_then(|number| resolutions.get(*number))
-            .filter(|_| in_scope(occurrence, options))
-            .map_or(Rewrite::Keep, |resolution| resolution.rewrite.clone())
+            .and_then(|number| resolutions.get(*number));
+        match resolution {
+            Some(resolution) => resolution.rewrite.clone(),
+            None => {
+                *lost.borrow_mut() = Some(occurrence.clone());
+                Rewrite::Keep
+            }
+        }
     };
     let changed: HashSet<usize> = index
         .occurrences
@@ -486,8 +497,21 @@ fn rewrite(
             *object = new;
         }
     }
+    if let Some(occurrence) = lost.into_inner() {
+        return Err(not_indexed(&occurrence));
+    }
     fail_on_errors(&messages, "a file cannot be mapped")?;
     Ok(messages)
+}
+
+/// A defect of gpoctl: rewriting found an occurrence that indexing did not. Must fail the mapping, because leaving the
+/// reference unchanged would transfer it to the target unmapped.
+fn not_indexed(occurrence: &Occurrence) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("the reference at {} was not indexed", occurrence.place),
+    )
+    .with_hint("this is a defect of gpoctl; nothing was written")
 }
 
 /// The outcome of each SID that a row matched.

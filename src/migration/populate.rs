@@ -184,6 +184,11 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
         .iter()
         .map(|row| (source_key(&row.source), (row.source.clone(), row.kind)))
         .collect();
+    let mut destinations: HashMap<String, Destination> = table
+        .rows()
+        .iter()
+        .map(|row| (source_key(&row.source), row.destination.clone()))
+        .collect();
     let mut met: HashMap<String, usize> = HashMap::new();
     // The sources of rows, by their SID as far as the GPOs contain it.
     let mut named: HashMap<String, String> = HashMap::new();
@@ -232,30 +237,29 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
                 }
                 RowOutcome::Present(source.clone())
             }
-            None if let Some(other) = named.get(&key) => {
-                let why = format!(
-                    "{} stands alone in this GPO, which does not tell that the row \"{}\" means it",
-                    item.entry.source,
-                    printable(other)
-                );
-                merged.messages.push(
-                    StatusMessage::warning("no-row", why.clone())
-                        .of_gpo(&item.gpo)
-                        .with_hint("import this GPO with a table of its own"),
-                );
-                RowOutcome::Skipped(why)
-            }
             None => match table.accepts(&item.entry) {
                 Ok(()) => {
-                    new.push(item.entry.clone());
+                    let mut entry = item.entry.clone();
+                    if let Some(other) = named.get(&key) {
+                        // Rows for one principal must have one destination.
+                        if let Some(destination) = destinations.get(&source_key(other)) {
+                            entry.destination = destination.clone();
+                        }
+                        merged.messages.push(sid_row_added(&item, other));
+                    }
+                    destinations.insert(key.clone(), entry.destination.clone());
+                    new.push(entry);
                     rows.insert(key.clone(), (item.entry.source.clone(), item.entry.kind));
                     RowOutcome::Added
                 }
                 Err(problem) => {
                     merged.messages.push(
-                        StatusMessage::warning("no-row", problem.to_string())
-                            .of_gpo(&item.gpo)
-                            .with_hint("it cannot be mapped; change the GPO by hand"),
+                        StatusMessage::warning(
+                            "no-row",
+                            format!("GPO \"{}\": {problem}", printable(&item.gpo)),
+                        )
+                        .of_gpo(&item.gpo)
+                        .with_hint("it cannot be mapped; change the GPO by hand"),
                     );
                     RowOutcome::Skipped(problem.to_string())
                 }
@@ -277,6 +281,21 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
     }
     table.set_all(new)?;
     Ok(merged)
+}
+
+/// The finding that a SID has a row next to that with the name, because a GPO contains only the SID.
+fn sid_row_added(item: &RowCandidate, named: &str) -> StatusMessage {
+    StatusMessage::info(
+        "sid-row",
+        format!(
+            "GPO \"{}\" contains only the SID {}, not the name, so it gets a row in addition to \"{}\"",
+            printable(&item.gpo),
+            item.entry.source,
+            printable(named)
+        ),
+    )
+    .of_gpo(&item.gpo)
+    .with_hint("give both rows the same destination")
 }
 
 /// The source that GPMC writes for an entry of `SecurityGroups`: `sAMAccountName@dns.domain`, the plain name of a

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::Result;
+use crate::model::dn::Dn;
 use crate::model::principal::Principal;
 use crate::model::sid::Sid;
 
@@ -36,6 +37,12 @@ pub trait PrincipalDirectory: Send + Sync {
     /// # Errors
     /// When the directory cannot be queried.
     async fn lookup(&self, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>>;
+
+    /// Whether objects with these DNs exist in the domain, in the order of the DNs.
+    ///
+    /// # Errors
+    /// When the directory cannot be queried.
+    async fn objects_exist(&self, dns: &[Dn]) -> Result<Vec<bool>>;
 
     /// The DNS name of the domain.
     fn dns_domain(&self) -> &str;

@@ -36,6 +36,8 @@ pub struct SuggestOptions<'a> {
     pub source_domain: Option<&'a str>,
     /// The source domain, in which SIDs of rows are looked up.
     pub source: Option<&'a dyn PrincipalDirectory>,
+    /// Whether UNC paths get their candidate as destination. It is a guess from the domain in the server name.
+    pub accept_unc: bool,
 }
 
 /// The suggestion for a row.
@@ -144,7 +146,7 @@ pub async fn suggest(
     for row in rows {
         let (name, suggested) = match destinations.remove(&row.number) {
             Some(found) => found,
-            None => match open_path(&row, &domains, target.dns_domain()) {
+            None => match open_path(&row, &domains, target.dns_domain(), options.accept_unc) {
                 Some(suggested) => (None, suggested),
                 None => continue,
             },
@@ -462,26 +464,32 @@ fn closest(open: &UnresolvedRow<'_>, names: &Names) -> Vec<CandidateDestination>
 }
 
 /// The suggestion for a UNC path row without a destination. It is never certain, because a directory does not contain
-/// the new location of a share; a server in the source domain has a candidate in the target domain.
-fn open_path(row: &Row, domains: &BTreeSet<String>, target: &str) -> Option<SuggestedDestination> {
+/// the new location of a share; a server in the source domain has a candidate in the target domain, which becomes the
+/// destination with `accept`.
+fn open_path(
+    row: &Row,
+    domains: &BTreeSet<String>,
+    target: &str,
+    accept: bool,
+) -> Option<SuggestedDestination> {
     if row.kind != EntryType::UncPath || row.destination != Destination::SameAsSource {
         return None;
     }
-    let candidates = row
-        .source
-        .parse::<UncPath>()
-        .ok()
-        .and_then(|path| renamed_path(&path, domains, target))
-        .map(|destination| CandidateDestination {
-            similarity: similarity_of(&row.source, &destination),
-            destination,
-            kind: None,
-        })
-        .into_iter()
-        .collect();
-    Some(SuggestedDestination::Uncertain {
-        reason: "the new location of a share cannot be looked up in a domain".to_owned(),
-        candidates,
+    let path = row.source.parse::<UncPath>().ok();
+    let candidate = path.and_then(|path| renamed_path(&path, domains, target));
+    Some(match candidate {
+        Some(destination) if accept => SuggestedDestination::Certain(destination),
+        candidate => SuggestedDestination::Uncertain {
+            reason: "the new location of a share cannot be looked up in a domain".to_owned(),
+            candidates: candidate
+                .map(|destination| CandidateDestination {
+                    similarity: similarity_of(&row.source, &destination),
+                    destination,
+                    kind: None,
+                })
+                .into_iter()
+                .collect(),
+        },
     })
 }
 

@@ -377,6 +377,17 @@ pub(super) fn placeholders(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// The only type that a row with this source can have: `UNCPath` for a UNC path, `Unknown` for a SID [gpmgmt.h
+/// GPMEntryType]. `None` for a name, whose type the text does not show.
+pub fn type_of_source(source: &str) -> Option<EntryType> {
+    if source.starts_with(r"\\") {
+        Some(EntryType::UncPath)
+    } else {
+        let sid = source.parse::<Sid>().is_ok();
+        sid.then_some(EntryType::Principal(PrincipalType::Unknown))
+    }
+}
+
 /// The key of a SID as a source.
 pub(super) fn sid_key(sid: &Sid) -> String {
     sid.to_string().to_lowercase()

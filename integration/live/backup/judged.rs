@@ -32,7 +32,7 @@ pub struct Domain<'a> {
 }
 
 impl Domain<'_> {
-    /// Asserts that a backup, as `backup --json` tells of it, holds all that is in the domain.
+    /// Asserts that a backup, as reported by `backup --json`, contains everything in the domain.
     pub fn assert_saved(&self, backup: &Value) {
         let guid = backup["gpo_guid"].as_str().unwrap();
         let saved = Saved {

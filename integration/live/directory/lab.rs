@@ -88,7 +88,7 @@ pub fn certificate_sha256(address: &str) -> String {
     text.trim().split_once('=').unwrap().1.to_owned()
 }
 
-/// A relay to the DC on an address of its own: the first message makes it fall silent, the second cuts the line.
+/// A relay to the domain controller on its own address: the first message stops it, the second closes the connection.
 pub async fn relay(address: &str) -> (tokio::task::JoinHandle<()>, tokio::sync::mpsc::Sender<()>) {
     let listener = tokio::net::TcpListener::bind((address, 389)).await.expect(
         "port 389 of a loopback address, which needs root or net.ipv4.ip_unprivileged_port_start",
@@ -107,7 +107,7 @@ pub async fn relay(address: &str) -> (tokio::task::JoinHandle<()>, tokio::sync::
     (task, sender)
 }
 
-/// Puts tickets of the domain's administrator into a cache.
+/// Stores a ticket of the domain's administrator in a cache.
 pub fn kinit(cache: &str, domain: &Domain) {
     let mut kinit = Command::new("kinit")
         .args(["-c", cache, &domain.var("USER")])

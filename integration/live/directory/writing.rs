@@ -88,7 +88,7 @@ fn class_store(domain: &str) -> Vec<DirectoryObject> {
 }
 
 live! {
-    async fn a_gpo_is_made_changed_and_deleted() {
+    async fn a_gpo_is_created_changed_and_deleted() {
         let directory = DST.connect().await;
         let writer = directory.writer();
         let guid = Guid::new_random();
@@ -227,7 +227,7 @@ async fn change(directory: Directory, guid: Guid, name: &str) {
 }
 
 live! {
-    async fn what_an_editor_may_not_do_is_denied() {
+    async fn a_write_without_the_right_is_denied() {
         let editor = SRC.connect_editor().await;
         let writer = editor.writer();
         let locked = editor.find_gpo("Default Domain Policy").await.unwrap();

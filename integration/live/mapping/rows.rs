@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A case that runs alone.
+/// A test that runs alone.
 macro_rules! case {
     ($(#[$meta:meta])* fn $name:ident($src:ident, $dst:ident) $body:block) => {
         $(#[$meta])*
@@ -39,7 +39,7 @@ case! {
 }
 
 case! {
-    fn a_row_of_the_wrong_type_is_used_and_said(src, dst) {
+    fn a_row_of_the_wrong_type_is_used_and_reported(src, dst) {
         let text = src.text(&format!("{HEAD}[Privilege Rights]\r\nSeBatchLogonRight = *{{Helpdesk}}\r\n"));
         let rows = [("User", "Helpdesk@src.test", set("Support@dst.test"))];
         let done = imported(TEMPLATE, &text, &rows, &[]);
@@ -74,7 +74,7 @@ case! {
 }
 
 case! {
-    fn sids_of_a_third_domain_stay_unless_a_row_names_them(_src, dst) {
+    fn sids_of_a_third_domain_are_kept_without_a_row(_src, dst) {
         let third = "S-1-5-21-111-222-333-1105";
         let other = "S-1-5-21-111-222-333-1106";
         let text = format!("{HEAD}[Privilege Rights]\r\nSeBatchLogonRight = *{third},*{other}\r\n");
@@ -138,7 +138,7 @@ case! {
 }
 
 case! {
-    fn none_in_a_list_leaves_an_empty_list_and_a_warning(src, _dst) {
+    fn destination_none_can_empty_a_list_with_a_warning(src, _dst) {
         let text = src.text(&format!(
             "{HEAD}[Privilege Rights]\r\nSeBatchLogonRight = *{{Helpdesk}}\r\nSeServiceLogonRight = *{{Helpdesk}},*S-1-5-32-544\r\nSeTcbPrivilege =\r\n"
         ));
@@ -156,7 +156,7 @@ case! {
 }
 
 case! {
-    fn none_in_sddl_drops_the_entry(src, _dst) {
+    fn destination_none_deletes_an_ace(src, _dst) {
         let text = src.text(&format!(
             "{HEAD}[Service General Setting]\r\n\"Spooler\",4,\"D:AR(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;RPWPLC;;;{{Helpdesk}})(D;;RP;;;{{Helpdesk}})S:(AU;FA;CCDC;;;WD)(AU;SA;RP;;;{{Helpdesk}})\"\r\n"
         ));
@@ -185,7 +185,7 @@ fn redirected(src: &Accounts) -> String {
 }
 
 case! {
-    fn none_in_redirected_folders_takes_section_and_list_entry(src, dst) {
+    fn destination_none_deletes_a_redirection(src, dst) {
         let rows = [
             ("GlobalGroup", "Helpdesk@src.test", none()),
             ("UniversalGroup", "Server Admins@src.test", relative()),
@@ -206,7 +206,7 @@ case! {
 }
 
 case! {
-    fn two_sources_that_become_one_in_redirected_folders_are_refused(src, dst) {
+    fn two_redirections_that_become_one_are_refused(src, dst) {
         let rows = [
             ("GlobalGroup", "Helpdesk@src.test", set("Support@dst.test")),
             ("UniversalGroup", "Server Admins@src.test", set(r"DST\Support")),
@@ -223,7 +223,7 @@ case! {
 }
 
 case! {
-    fn none_as_the_group_of_a_membership_drops_its_lines(src, dst) {
+    fn destination_none_for_a_group_deletes_its_memberships(src, dst) {
         let text = src.text(&format!(
             "{HEAD}[Group Membership]\r\n*{{Helpdesk}}__Memberof = *S-1-5-32-544\r\n*{{Helpdesk}}__Members = *{{alice}}\r\n*{{Server Admins}}__Members = *{{Helpdesk}},*{{alice}}\r\n"
         ));
@@ -275,7 +275,7 @@ case! {
 }
 
 case! {
-    fn one_destination_that_does_not_exist_fails_everything_before_it_writes(src, _dst) {
+    fn a_missing_destination_fails_before_any_write(src, _dst) {
         let text = src.text(&format!(
             "{HEAD}[Privilege Rights]\r\nSeBatchLogonRight = *{{Helpdesk}},*{{carol}},*{{alice}}\r\n"
         ));

@@ -15,7 +15,7 @@ use super::*;
 const GROUPS: usize = 1_000;
 const REFERENCES: usize = 10_000;
 
-/// Makes the groups, or takes them away, in one transaction.
+/// Creates or deletes the groups in one transaction.
 fn groups(verb: &str) {
     let script = format!(
         r#"
@@ -48,7 +48,7 @@ samdb.transaction_commit()
     );
 }
 
-/// Takes the groups away again, whatever the case came to.
+/// Deletes the groups, whether the test failed or not.
 struct Groups;
 
 impl Drop for Groups {

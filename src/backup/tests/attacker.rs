@@ -1,11 +1,5 @@
 //! A folder that belongs to another user, who renames what is written and puts links in its place.
 
-#![expect(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "what is not tested, and how often the attacker was fast enough, is to be seen"
-)]
-
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

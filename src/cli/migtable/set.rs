@@ -9,7 +9,7 @@ use crate::cli::ui::Ui;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, EntryType};
 use crate::message::{Severity, StatusMessage, printable};
-use crate::migration::table::{MigrationTable, TEMPLATE};
+use crate::migration::table::{MigrationTable, TEMPLATE, type_of_source};
 
 /// Add or change the row of a source
 ///
@@ -27,7 +27,7 @@ pub(in crate::cli) struct SetArgs {
     /// Reference to map: NAME@dns.domain, DOMAIN\NAME, SID, plain name, or \\server\share
     source: String,
 
-    /// Type of the source; an existing row keeps its type by default
+    /// Type of the source; an existing row keeps its type by default, and a new row for a SID or \\server\share needs none
     #[arg(long = "type", value_enum, value_name = "TYPE", ignore_case = true)]
     kind: Option<TypeChoice>,
 
@@ -75,6 +75,7 @@ pub(super) fn run(args: SetArgs, ui: &Ui) -> Result<u8> {
         .kind
         .map(EntryType::from)
         .or_else(|| old.map(|row| row.kind))
+        .or_else(|| type_of_source(&args.source))
         .ok_or_else(|| {
             Error::new(
                 ErrorKind::Usage,

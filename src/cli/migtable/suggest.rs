@@ -37,6 +37,10 @@ pub(in crate::cli) struct SuggestArgs {
     #[arg(long)]
     dry_run: bool,
 
+    /// Also fill in UNC paths whose server is named after the source domain, with the same server in the target domain
+    #[arg(long)]
+    accept_unc: bool,
+
     #[command(flatten)]
     connection: ConnectionArgs,
 }
@@ -53,6 +57,7 @@ pub(in crate::cli) async fn run(args: SuggestArgs, ui: &Ui) -> Result<u8> {
         source: source
             .as_ref()
             .map(|session| -> &dyn PrincipalDirectory { session.directory() }),
+        accept_unc: args.accept_unc,
     };
     let suggestions = suggest(&mut table, target.directory(), &options).await?;
     let (certain, open) = counts(&suggestions);

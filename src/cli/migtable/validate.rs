@@ -39,25 +39,24 @@ pub(in crate::cli) struct ValidateArgs {
     /// Migration table
     file: PathBuf,
 
-    /// Backups to check against: {ID} folders; with --backup-dir also IDs, unique ID prefixes or GPO names
-    #[arg(long, value_name = "BACKUP|GPO", num_args = 1..)]
-    against: Vec<String>,
+    #[command(flatten)]
+    compared: ComparedArgs,
 
     /// Folder of the --against backups
     #[arg(
         long,
         value_name = "DIR",
-        requires = "against",
+        requires = "compared",
         conflicts_with = "from"
     )]
     backup_dir: Option<PathBuf>,
 
     /// Treat the --against names as GPOs of this domain (needs a profile)
-    #[arg(long, value_name = "DOMAIN", requires = "against")]
+    #[arg(long, value_name = "DOMAIN", requires = "compared")]
     from: Option<String>,
 
     /// Report a reference without a row as an error
-    #[arg(long, requires = "against")]
+    #[arg(long, requires = "compared")]
     exclusive: bool,
 
     /// Check references found anywhere, or only those that GPMC maps
@@ -78,6 +77,19 @@ pub(in crate::cli) struct ValidateArgs {
 
     #[command(flatten)]
     connection: ConnectionArgs,
+}
+
+/// At most one of them.
+#[derive(Debug, Args)]
+#[group(id = "compared", multiple = false)]
+struct ComparedArgs {
+    /// Backups to check against: {ID} folders; with --backup-dir also IDs, unique ID prefixes or GPO names
+    #[arg(long, value_name = "BACKUP|GPO", num_args = 1..)]
+    against: Vec<String>,
+
+    /// Check against every backup in --backup-dir, or every GPO of the domain in --from
+    #[arg(long)]
+    all: bool,
 }
 
 pub(in crate::cli) async fn run(args: ValidateArgs, ui: &Ui) -> Result<u8> {
@@ -157,31 +169,76 @@ pub(in crate::cli) async fn run(args: ValidateArgs, ui: &Ui) -> Result<u8> {
     Ok(exit_status(worst))
 }
 
-/// What the table is compared with.
+/// The GPOs that the table is checked against.
 async fn snapshots(args: &ValidateArgs, ui: &Ui) -> Result<Vec<GpoSnapshot>> {
-    let mut snapshots = Vec::new();
-    let Some(domain) = &args.from else {
-        for spec in &args.against {
-            let backup = read_backup(spec.clone(), args.backup_dir.clone())
-                .await
-                .map_err(|error| match &args.backup_dir {
-                    None if error.kind() == ErrorKind::NotFound => error.with_hint(
-                        "name the {ID} folder, or use --backup-dir; for a live GPO, use --from DOMAIN",
-                    ),
-                    _ => error,
-                })?;
-            for message in backup.damage_warnings() {
-                ui.message(&message);
-            }
-            snapshots.push(backup.snapshot);
+    match (&args.from, &args.backup_dir) {
+        (Some(domain), _) => live_snapshots(domain, &args.compared, ui).await,
+        (None, None) if args.compared.all => Err(Error::new(
+            ErrorKind::Usage,
+            "--all needs to know where the GPOs are",
+        )
+        .with_hint("add --backup-dir DIR for backups, or --from DOMAIN for live GPOs")),
+        (None, dir) => stored_snapshots(dir.as_ref(), &args.compared, ui).await,
+    }
+}
+
+async fn stored_snapshots(
+    dir: Option<&PathBuf>,
+    compared: &ComparedArgs,
+    ui: &Ui,
+) -> Result<Vec<GpoSnapshot>> {
+    let mut specs = compared.against.clone();
+    if let Some(dir) = dir.filter(|_| compared.all) {
+        let backups = crate::backup::list(dir)?;
+        if backups.is_empty() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("there is no backup in {}", dir.display()),
+            ));
         }
-        return Ok(snapshots);
-    };
+        specs.extend(
+            backups
+                .iter()
+                .map(|entry| entry.info.path.to_string_lossy().into_owned()),
+        );
+    }
+    let mut snapshots = Vec::new();
+    for spec in specs {
+        let backup = read_backup(spec, dir.cloned())
+            .await
+            .map_err(|error| match dir {
+                None if error.kind() == ErrorKind::NotFound => error.with_hint(
+                    "name the {ID} folder, or use --backup-dir DIR, with --all for every backup in it; for a live GPO, use --from DOMAIN",
+                ),
+                _ => error,
+            })?;
+        for message in backup.damage_warnings() {
+            ui.message(&message);
+        }
+        snapshots.push(backup.snapshot);
+    }
+    Ok(snapshots)
+}
+
+async fn live_snapshots(
+    domain: &str,
+    compared: &ComparedArgs,
+    ui: &Ui,
+) -> Result<Vec<GpoSnapshot>> {
     let session = ConnectionArgs::profile(domain).connect().await?;
     let control = ui.control();
-    for name in &args.against {
-        let gpo = session.directory().find_gpo(name).await?;
-        let mut live = read_gpo(&session, &gpo, &control).await?;
+    let gpos = if compared.all {
+        session.directory().gpos().await?
+    } else {
+        let mut gpos = Vec::new();
+        for name in &compared.against {
+            gpos.push(session.directory().find_gpo(name).await?);
+        }
+        gpos
+    };
+    let mut snapshots = Vec::new();
+    for gpo in &gpos {
+        let mut live = read_gpo(&session, gpo, &control).await?;
         take_inventory(&session, &mut live.snapshot).await?;
         snapshots.push(live.snapshot);
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 
-/// How the bytes of a document stand for its text.
+/// The encoding of a document, and its byte order mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct XmlEncoding {
     encoding: &'static Encoding,
@@ -52,7 +52,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(XmlEncoding, Cow<'_, str>), String
     };
     // No character of a document, and a reader that takes it away counts wrong from there.
     if text.starts_with('\u{feff}') {
-        return Err("a second byte order mark stands behind the first".to_owned());
+        return Err("a second byte order mark follows the first".to_owned());
     }
     Ok((XmlEncoding { encoding, mark }, text))
 }

@@ -1,4 +1,4 @@
-//! A document that is edited in place: what no edit touches stays byte for byte, encoding and byte order mark included.
+//! A document that is edited in place: what no edit touches is kept byte for byte, encoding and byte order mark included.
 
 use std::ops::Range;
 
@@ -66,7 +66,7 @@ impl XmlDocument {
         spelling::value(self.text.get(element.content.range())?, Setting::Content)
     }
 
-    /// As [`XmlDocument::content`], but also `None` when none of these parts stands in the text: most texts are decided by a glance at
+    /// As [`XmlDocument::content`], but also `None` when the text contains none of these parts: most texts are decided by a glance at
     /// their spelling.
     pub fn content_with(&self, element: &Element, parts: &[&str]) -> Option<String> {
         let raw = self.text.get(element.content.range())?;

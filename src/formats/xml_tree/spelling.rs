@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{escape, representable, resolve};
 
-/// Where a value stands.
+/// The place of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
     /// Between the quotes of an attribute.
@@ -17,13 +17,13 @@ pub(super) enum Setting {
 #[derive(Debug)]
 struct Token {
     raw: Range<usize>,
-    /// The character it stands for; `None` for the marks of a CDATA section, a comment or a processing instruction.
+    /// The character it represents; `None` for the marks of a CDATA section, a comment or a processing instruction.
     value: Option<char>,
     /// Whether it begins inside of a CDATA section.
     cdata: bool,
 }
 
-/// The value behind its spelling; `None` when other elements stand in it.
+/// The value behind its spelling; `None` when it contains other elements.
 pub(super) fn value(raw: &str, setting: Setting) -> Option<String> {
     let mut text = String::with_capacity(raw.len());
     each(raw, setting, |token| text.extend(token.value))?;
@@ -40,7 +40,7 @@ pub(super) fn respell(raw: &str, setting: Setting, new: &str) -> String {
 }
 
 /// A spelled value with character references for the characters that the encoding does not have; a CDATA section, which has no
-/// references, ends before one and goes on behind it. `None` when other elements stand in the value.
+/// references, ends before one and continues after it. `None` when the value contains other elements.
 pub(super) fn with_references(
     spelled: &str,
     setting: Setting,
@@ -76,7 +76,7 @@ fn splice(raw: &str, tokens: &[Token], setting: Setting, new: &str) -> Option<St
         .take_while(same)
         .count()
         .min(shorter.saturating_sub(front));
-    // Marks before and behind the changed part stay.
+    // Marks before and behind the changed part are kept.
     let start = beyond(tokens.iter(), front);
     let end = tokens
         .len()
@@ -105,7 +105,7 @@ fn splice(raw: &str, tokens: &[Token], setting: Setting, new: &str) -> Option<St
     ))
 }
 
-/// How many tokens stand before the character that follows this many characters; all, when there are no more.
+/// How many tokens precede the character that follows this many characters; all, when there are no more.
 fn beyond<'t>(tokens: impl ExactSizeIterator<Item = &'t Token>, characters: usize) -> usize {
     let all = tokens.len();
     let mut values = tokens
@@ -129,7 +129,7 @@ fn tokens(raw: &str, setting: Setting) -> Option<Vec<Token>> {
     Some(tokens)
 }
 
-/// Meets the tokens in order; `None` when other elements stand in the value.
+/// Meets the tokens in order; `None` when the value contains other elements.
 fn each(raw: &str, setting: Setting, mut meet: impl FnMut(Token)) -> Option<()> {
     let mut cdata = false;
     let mut position = 0;
@@ -170,7 +170,7 @@ fn each(raw: &str, setting: Setting, mut meet: impl FnMut(Token)) -> Option<()> 
     Some(())
 }
 
-/// A character as it stands: line ends are one line feed in content and one blank in attributes [XML 1.0 2.11, 3.3.3].
+/// A literal character: line ends are one line feed in content and one blank in attributes [XML 1.0 2.11, 3.3.3].
 fn literal(rest: &str, setting: Setting) -> Option<(usize, char)> {
     let c = rest.chars().next()?;
     let length = if rest.starts_with("\r\n") {

@@ -9,6 +9,7 @@ use crate::migration::references::{ReferenceTarget, Rewrite};
 use crate::migration::report::Outcome;
 use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::model::dn::Dn;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 use crate::model::well_known;
@@ -68,6 +69,8 @@ pub(super) struct Destinations {
     relative_prefix: String,
     /// Rows whose destination may be written as text, because they match only text.
     text_rows: HashSet<usize>,
+    /// Rows whose destination is not a principal but exists in the target: the domain itself, or an object by its DN.
+    objects: HashSet<usize>,
     /// An error for each row whose destination does not exist in the target.
     pub(super) errors: Vec<StatusMessage>,
 }
@@ -162,12 +165,54 @@ impl Destinations {
             lookups,
             relative_prefix,
             text_rows,
+            objects: HashSet::new(),
             errors: Vec::new(),
         };
+        destinations.objects = destinations.find_objects(rows, target).await?;
         if let Some(table) = table {
             destinations.errors = destinations.row_errors(table);
         }
         Ok(destinations)
+    }
+
+    /// The rows whose destination is the target domain, or the DN of an object in it such as an OU. Item-level targeting
+    /// refers to these as text.
+    async fn find_objects(
+        &self,
+        rows: &[TableRow],
+        target: &dyn PrincipalDirectory,
+    ) -> Result<HashSet<usize>> {
+        let mut objects = HashSet::new();
+        let mut asked = Vec::new();
+        let mut dns = Vec::new();
+        for (number, (row, lookup)) in rows.iter().zip(&self.lookups).enumerate() {
+            let (DestinationLookup::Queries(queries), Destination::Set(text)) =
+                (lookup, &row.destination)
+            else {
+                continue;
+            };
+            if !matches!(self.best_answer(queries), Some((_, Lookup::NotFound))) {
+                continue;
+            }
+            if text.eq_ignore_ascii_case(target.dns_domain())
+                || text.eq_ignore_ascii_case(target.netbios_domain())
+            {
+                objects.insert(number);
+            } else if let Ok(dn) = Dn::parse(text) {
+                asked.push(number);
+                dns.push(dn);
+            }
+        }
+        if !dns.is_empty() {
+            let exist = target.objects_exist(&dns).await?;
+            objects.extend(
+                asked
+                    .into_iter()
+                    .zip(exist)
+                    .filter_map(|(number, exists)| exists.then_some(number)),
+            );
+        }
+        Ok(objects)
     }
 
     /// Whether this SID exists in the target.
@@ -321,7 +366,10 @@ impl Destinations {
                     .at(table.place(row))
                     .with_hint("look up the SID in its own domain; the target must trust that domain"),
                 ),
-                (Some((_, answer)), _) if self.is_written_as_text(number, row, answer) => warnings.push(
+                (Some((_, answer)), _)
+                    if self.is_written_as_text(number, row, answer)
+                        && !self.objects.contains(&number) =>
+                    warnings.push(
                     StatusMessage::warning(
                         "destination-text",
                         format!(
@@ -382,25 +430,25 @@ impl Destinations {
         &self,
         table: Option<&MigrationTable>,
         reference: &DistinctReference,
-    ) -> Resolution {
-        let Some((number, row)) = reference
-            .row
-            .and_then(|number| Some((number, table?.row(number)?)))
-        else {
+    ) -> Result<Resolution> {
+        let Some(number) = reference.row else {
             let own = reference.gpo_path.as_ref();
-            return own.map_or_else(Resolution::keep, |own| own.decide(&reference.target));
+            return Ok(own.map_or_else(Resolution::keep, |own| own.decide(&reference.target)));
         };
+        let row = table
+            .and_then(|table| table.row(number))
+            .ok_or_else(|| inconsistent(reference, "its row is missing in the table"))?;
         let Some(identity) = &reference.identity else {
-            return decide_unc(row, reference);
+            return Ok(decide_unc(row, reference));
         };
-        match (&row.destination, self.lookups.get(number)) {
+        Ok(match (&row.destination, self.lookups.get(number)) {
             (Destination::SameAsSource, _) => Resolution::keep(),
             (Destination::None, _) => Resolution {
                 rewrite: Rewrite::Remove,
                 outcome: Outcome::Removed,
                 ..Resolution::keep()
             },
-            (Destination::ByRelativeName, _) => self.decide_relative(row, reference, identity),
+            (Destination::ByRelativeName, _) => self.decide_relative(row, reference, identity)?,
             (Destination::Set(_), Some(DestinationLookup::Universal { sid, name })) => {
                 replaced_by_principal(reference, Some(sid.clone()), name.clone(), None)
             }
@@ -423,11 +471,13 @@ impl Destinations {
                         // The row is among the errors, which fail the mapping.
                         None => Resolution::keep(),
                     },
-                    None => Resolution::keep(),
+                    None => return Err(inconsistent(reference, "its lookup has no result")),
                 }
             }
-            (Destination::Set(_), _) => Resolution::keep(),
-        }
+            (Destination::Set(_), _) => {
+                return Err(inconsistent(reference, "its destination was not looked up"));
+            }
+        })
     }
 
     fn decide_relative(
@@ -435,16 +485,17 @@ impl Destinations {
         row: &TableRow,
         reference: &DistinctReference,
         identity: &SourcePrincipal,
-    ) -> Resolution {
-        if identity.is_universal() {
-            return Resolution::keep();
+    ) -> Result<Resolution> {
+        // Nothing is looked up for references outside the chosen scope, which are not rewritten.
+        if identity.is_universal() || !reference.in_scope {
+            return Ok(Resolution::keep());
         }
         let problem = |message: StatusMessage| Resolution {
             problem: Some(message),
             ..Resolution::keep()
         };
         let Some(name) = relative_name(identity, row) else {
-            return problem(
+            return Ok(problem(
                 StatusMessage::error(
                     "relative-name-unknown",
                     format!(
@@ -453,10 +504,10 @@ impl Destinations {
                     ),
                 )
                 .with_hint("give the row a <Destination>"),
-            );
+            ));
         };
         let query = PrincipalQuery::Name(format!("{}{name}", self.relative_prefix));
-        match self.answer(&query) {
+        Ok(match self.answer(&query) {
             Some((answer, Lookup::Found(principal))) if principal.sid.is_some() => {
                 replaced_by_principal(
                     reference,
@@ -468,9 +519,24 @@ impl Destinations {
             Some((_, answer)) => self
                 .problem(&name, answer)
                 .map_or_else(Resolution::keep, problem),
-            None => Resolution::keep(),
-        }
+            None => {
+                return Err(inconsistent(
+                    reference,
+                    "its relative name was not looked up",
+                ));
+            }
+        })
     }
+}
+
+/// A defect of gpoctl: what is known of a reference does not fit together. Must fail the mapping, because leaving the
+/// reference unchanged would transfer it to the target unmapped.
+pub(super) fn inconsistent(reference: &DistinctReference, why: &str) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("cannot map {}: {why}", super::findings::describe(reference)),
+    )
+    .with_hint("this is a defect of gpoctl; nothing was written")
 }
 
 /// A warning when the relative name of a row resolves to a principal of another type; the type of the row takes

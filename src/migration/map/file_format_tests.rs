@@ -9,6 +9,7 @@ use super::*;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
 use crate::migration::resolve::{Lookup, PrincipalQuery};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
+use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
@@ -31,6 +32,11 @@ pub(super) struct Target;
 impl PrincipalDirectory for Target {
     async fn lookup(&self, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>> {
         Ok(queries.iter().map(answer).collect())
+    }
+
+    async fn objects_exist(&self, dns: &[Dn]) -> Result<Vec<bool>> {
+        let staff = |dn: &Dn| dn.as_str().eq_ignore_ascii_case("OU=Staff,DC=dst,DC=test");
+        Ok(dns.iter().map(staff).collect())
     }
 
     fn dns_domain(&self) -> &str {
@@ -234,7 +240,7 @@ async fn references_without_row_are_kept_or_fail_an_exclusive_mapping() {
             format!("{INF}:6 [Service General Setting] X")
         ]
     );
-    // A row that says that it stays is enough.
+    // A "same as source" row is enough.
     let same = [("GlobalGroup", "Crew@src.test", "<DestinationSameAsSource/>")];
     assert!(run(lines, &same, exclusive).await.is_ok());
 }
@@ -520,7 +526,7 @@ async fn possible_references_in_data_fail_an_exclusive_mapping_of_all_places() {
     assert_eq!(error.kind(), ErrorKind::Unmapped);
     assert!(error.hint().unwrap().starts_with("no row can map this"));
     assert_eq!(error.details()[0].code, "unread-text");
-    // GPMC does not look there, and without --exclusive it is said.
+    // GPMC ignores this place; without --exclusive it is reported.
     options.scope = Scope::Gpmc;
     let mapped = map(&source, Some(&table), &Target, &options).await.unwrap();
     assert_eq!(codes(&mapped.report), ["unread-text"]);
@@ -574,7 +580,7 @@ async fn a_mapping_fails_on_references_in_an_unparsable_file() {
                 );
                 assert!(error.hint().unwrap().starts_with("repair the file"));
             }
-            // Nothing in it looks like a reference: it is carried, which is said.
+            // It contains nothing like a reference, so it is copied and reported.
             Ok(mapped) => {
                 assert!(!fails, "{bytes:?}");
                 assert_eq!(mapped.snapshot.tree.file(path), Some(&bytes));

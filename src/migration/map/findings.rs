@@ -355,11 +355,14 @@ pub(super) fn usage(index: &ReferenceIndex<'_>, table: &MigrationTable) -> Usage
         };
         if !reference.in_scope {
             usage.outside.insert(number);
-        } else if usage.used.insert(number)
+            continue;
+        }
+        if usage.used.insert(number)
             && let Some(mismatch) = type_mismatch(row, reference)
         {
             usage.mismatches.push(mismatch.at(table.place(row)));
         }
+        usage.used.extend(&reference.duplicate_rows);
     }
     usage
 }

@@ -24,9 +24,9 @@ pub(super) struct DistinctReference {
     pub(super) prefix_row: Option<usize>,
     /// For a UNC path into the folder of a GPO of the source: that GPO.
     pub(super) gpo_path: Option<GpoPath>,
-    /// The indexes of further matching rows, which is an error.
+    /// The indexes of further matching rows, which is an error unless all have the same destination.
     pub(super) duplicate_rows: Vec<usize>,
-    /// The error that several rows match.
+    /// The error that several rows with different destinations match.
     pub(super) conflict: Option<StatusMessage>,
     /// Whether it occurs inside the chosen scope.
     pub(super) in_scope: bool,
@@ -143,7 +143,7 @@ impl<'a> RowMatcher<'a> {
         }
         rows.sort_unstable();
         rows.dedup();
-        if let [_, _, ..] = rows.as_slice() {
+        if !have_one_destination(table, &rows) {
             let lines: Vec<String> = rows
                 .iter()
                 .filter_map(|number| table.row(*number))
@@ -214,6 +214,21 @@ impl<'a> RowMatcher<'a> {
     pub(super) fn new_path(&self, found: &UncRow) -> Option<String> {
         new_path(self.table?.row(found.row)?, &found.rest)
     }
+}
+
+/// Whether rows have the same destination, so that it does not matter which of them is used.
+fn have_one_destination(table: &MigrationTable, rows: &[usize]) -> bool {
+    let mut destinations = rows
+        .iter()
+        .filter_map(|number| table.row(*number))
+        .map(|row| &row.destination);
+    let Some(first) = destinations.next() else {
+        return true;
+    };
+    destinations.all(|other| match (first, other) {
+        (Destination::Set(one), Destination::Set(two)) => one.eq_ignore_ascii_case(two),
+        _ => first == other,
+    })
 }
 
 /// Whether a row of this type may match such a target.

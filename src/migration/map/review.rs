@@ -57,13 +57,6 @@ fn against_gpos(
         let usage = findings::usage(&index, table);
         all.used.extend(usage.used);
         all.outside.extend(usage.outside);
-        for reference in index
-            .references
-            .iter()
-            .filter(|reference| reference.in_scope)
-        {
-            all.used.extend(&reference.duplicate_rows);
-        }
         messages.extend(index.conflicts.iter().cloned().map(of_gpo));
         messages.extend(usage.mismatches.into_iter().map(of_gpo));
         messages.extend(index.messages.iter().cloned().map(|mut message| {
@@ -338,7 +331,7 @@ mod tests {
     async fn two_rows_for_one_principal_are_an_error() {
         let rows = [
             ("GlobalGroup", "Helpdesk@src.test", "<DestinationNone/>"),
-            ("GlobalGroup", "SRC\\Helpdesk", "<DestinationNone/>"),
+            ("GlobalGroup", "SRC\\Helpdesk", "<DestinationSameAsSource/>"),
         ];
         let lines = "[Privilege Rights]\r\nSeX = *S-1-5-21-1-1-1-1001\r\n";
         assert_eq!(
@@ -348,11 +341,42 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn two_rows_with_one_destination_are_no_conflict() {
+        let to = "<Destination>DST\\Support</Destination>";
+        let rows = [
+            ("GlobalGroup", "Helpdesk@src.test", to),
+            ("Unknown", "S-1-5-21-1-1-1-1001", to),
+        ];
+        let named = "[Privilege Rights]\r\nSeX = *S-1-5-21-1-1-1-1001\r\n";
+        assert_eq!(found(&[named], &rows, None, true).await, []);
+    }
+
+    #[tokio::test]
+    async fn organizational_units_and_domains_are_looked_up() {
+        let to = |text: &str| format!("<Destination>{text}</Destination>");
+        let (staff, gone, domain) = (
+            to("OU=Staff,DC=dst,DC=test"),
+            to("OU=Gone,DC=dst,DC=test"),
+            to("DST"),
+        );
+        let rows = [
+            ("Unknown", "OU=Staff,DC=src,DC=test", staff.as_str()),
+            ("Unknown", "OU=Gone,DC=src,DC=test", gone.as_str()),
+            ("Unknown", "SRC", domain.as_str()),
+        ];
+        let target: Option<&dyn PrincipalDirectory> = Some(&Target);
+        assert_eq!(
+            found(&[], &rows, target, false).await,
+            expected(&[('w', "destination-text", 3)])
+        );
+    }
+
+    #[tokio::test]
     async fn two_rows_for_one_principal_hide_no_other_finding() {
         let none = "<DestinationNone/>";
         let rows = [
             ("GlobalGroup", "Helpdesk@src.test", none),
-            ("GlobalGroup", "SRC\\Helpdesk", none),
+            ("GlobalGroup", "SRC\\Helpdesk", "<DestinationSameAsSource/>"),
             ("GlobalGroup", "Nobody@src.test", none),
         ];
         assert_eq!(
@@ -423,7 +447,7 @@ mod tests {
                 ('w', "source-stays", 10),
             ])
         );
-        // The GPO tells who a SID is.
+        // The GPO contains the name of the SID.
         let lines = "[Privilege Rights]\r\nSeX = *S-1-5-21-1-1-1-1001\r\n";
         let row = [("Unknown", "S-1-5-21-1-1-1-1001", relative)];
         assert_eq!(found(&[lines], &row, target, false).await, []);

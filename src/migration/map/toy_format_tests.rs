@@ -8,6 +8,7 @@ use crate::formats::migtable::MigTable;
 use crate::migration::references::{Visited, Visitor};
 use crate::migration::resolve::{Lookup, PrincipalQuery};
 use crate::migration::table::{Destination, EntryType};
+use crate::model::dn::Dn;
 use crate::model::gpt_tree::GptTree;
 use crate::model::principal::PrincipalType;
 use crate::model::version::GpoVersion;
@@ -133,6 +134,11 @@ impl PrincipalDirectory for Domain {
                 .map_or(Lookup::NotFound, |p| Lookup::Found((*p).clone())),
         };
         Ok(queries.iter().map(answer).collect())
+    }
+
+    async fn objects_exist(&self, dns: &[Dn]) -> Result<Vec<bool>> {
+        let staff = |dn: &Dn| dn.as_str().eq_ignore_ascii_case("OU=Staff,DC=dst,DC=test");
+        Ok(dns.iter().map(staff).collect())
     }
 
     fn dns_domain(&self) -> &str {

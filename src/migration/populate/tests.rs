@@ -180,7 +180,7 @@ fn existing_rows_are_kept_under_any_name() {
 }
 
 #[test]
-fn a_sid_that_another_gpo_names_gets_no_second_row() {
+fn a_sid_whose_name_only_another_gpo_contains_gets_a_row_with_the_same_destination() {
     let values = "[Registry Values]\r\nMACHINE\\a\\b=1,\"O:S-1-5-21-1-1-1-1001G:BA\"\r\n";
     let bare = snapshot(values, Vec::new(), &[]);
     let named = snapshot("", vec![entry(group("Helpdesk", 1001), false)], &[]);
@@ -188,14 +188,40 @@ fn a_sid_that_another_gpo_names_gets_no_second_row() {
         let mut table = MigTable::new();
         let all = gpos.iter().flat_map(|gpo| items(gpo, &ALL).0).collect();
         let merged = merge(&mut table, all).unwrap();
-        let sources: Vec<String> = table.rows().iter().map(|row| row.source.clone()).collect();
-        (sources, merged.messages.len())
+        let rows: Vec<(String, Destination)> = table
+            .rows()
+            .iter()
+            .map(|row| (row.source.clone(), row.destination.clone()))
+            .collect();
+        let codes: Vec<String> = merged.messages.into_iter().map(|m| m.code).collect();
+        (rows, codes)
     };
-    // The words of GPMC stay, in whatever order the GPOs come.
-    let name = vec!["Helpdesk@src.test".to_owned()];
-    assert_eq!(run([&bare, &named]), (name.clone(), 1));
-    assert_eq!(run([&named, &bare]), (name, 1));
-    // Where only gpoctl knows the name, from the permissions here, the row by SID serves both.
+    // In whatever order the GPOs come.
+    let relative = Destination::ByRelativeName;
+    let expected = (
+        vec![
+            ("Helpdesk@src.test".to_owned(), relative.clone()),
+            (sid(1001).to_string(), relative),
+        ],
+        vec!["sid-row".to_owned()],
+    );
+    assert_eq!(run([&bare, &named]), expected);
+    assert_eq!(run([&named, &bare]), expected);
+    // Next to a row that has a destination already.
+    let mut table = MigTable::new();
+    let kind = EntryType::Principal(PrincipalType::GlobalGroup);
+    let support = Destination::Set("DST\\Support".to_owned());
+    table
+        .set("Helpdesk@src.test", kind, support.clone())
+        .unwrap();
+    let all = [&named, &bare]
+        .iter()
+        .flat_map(|gpo| items(gpo, &ALL).0)
+        .collect();
+    merge(&mut table, all).unwrap();
+    assert_eq!(table.rows().len(), 2);
+    assert!(table.rows().iter().all(|row| row.destination == support));
+    // If only gpoctl finds the name, here in the permissions, the row with the SID matches both.
     let beside = snapshot(values, vec![entry(group("Helpdesk", 1001), true)], &[]);
     let settings = PopulateOptions {
         include_dacl: false,

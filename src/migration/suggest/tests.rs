@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 
 use super::*;
+use crate::model::dn::Dn;
 
 /// The RID of a group that is of no domain.
 const BUILTIN: u32 = 544;
@@ -76,6 +77,11 @@ impl PrincipalDirectory for Domain {
             .collect())
     }
 
+    async fn objects_exist(&self, dns: &[Dn]) -> Result<Vec<bool>> {
+        let staff = |dn: &Dn| dn.as_str().eq_ignore_ascii_case("OU=Staff,DC=dst,DC=test");
+        Ok(dns.iter().map(staff).collect())
+    }
+
     fn dns_domain(&self) -> &str {
         self.dns
     }
@@ -97,6 +103,7 @@ impl PrincipalList for Domain {
 const OF_SRC: SuggestOptions<'static> = SuggestOptions {
     source: Some(&SRC),
     source_domain: None,
+    accept_unc: false,
 };
 
 fn table(rows: &[(PrincipalType, &str)]) -> MigTable {
@@ -209,6 +216,27 @@ async fn uncertain_rows_get_the_most_similar_names() {
             r"\\fs1.src.test\homes\%USERNAME%: the new location of a share cannot be looked up in a domain [\\fs1.dst.test\homes\%USERNAME%]",
             r"\\SRC.TEST\SysVol\src.test\x: the new location of a share cannot be looked up in a domain [\\dst.test\SysVol\dst.test\x]",
             r"\\fs1\homes: the new location of a share cannot be looked up in a domain []",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn unc_paths_are_filled_in_on_request_if_their_server_is_in_the_source_domain() {
+    let rows = [
+        (Unknown, r"\\fs1.src.test\homes\%USERNAME%"),
+        (Unknown, r"\\fs1\homes"),
+        (User, "zz@src.test"),
+    ];
+    let options = SuggestOptions {
+        accept_unc: true,
+        ..SuggestOptions::default()
+    };
+    assert_eq!(
+        ask(&rows, &options).await,
+        [
+            r"\\fs1.src.test\homes\%USERNAME% = \\fs1.dst.test\homes\%USERNAME%",
+            r"\\fs1\homes: the new location of a share cannot be looked up in a domain []",
+            "zz@src.test: \"zz\" does not exist in dst.test []",
         ]
     );
 }
@@ -328,6 +356,11 @@ struct Large;
 impl PrincipalDirectory for Large {
     async fn lookup(&self, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>> {
         Ok(vec![Lookup::NotFound; queries.len()])
+    }
+
+    async fn objects_exist(&self, dns: &[Dn]) -> Result<Vec<bool>> {
+        let staff = |dn: &Dn| dn.as_str().eq_ignore_ascii_case("OU=Staff,DC=dst,DC=test");
+        Ok(dns.iter().map(staff).collect())
     }
 
     fn dns_domain(&self) -> &str {

@@ -51,12 +51,6 @@ impl Announcing {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The request as it was sent, and its response.
-    pub(super) fn messages(&self) -> Option<(Vec<u8>, Vec<u8>)> {
-        let negotiation = self.negotiation();
-        Some((negotiation.request.clone()?, negotiation.response.clone()?))
-    }
-
     /// The request to send in place of this one: the first one announces encryption, all others are as they are.
     fn announce(&self, data: &[u8]) -> Option<Vec<u8>> {
         let mut negotiation = self.negotiation();
@@ -69,6 +63,12 @@ impl Announcing {
         }
         negotiation.request = Some(request.clone());
         Some(request)
+    }
+
+    /// The request as it was sent and the response as it arrived, once both are there.
+    pub(super) fn messages(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let negotiation = self.negotiation();
+        Some((negotiation.request.clone()?, negotiation.response.clone()?))
     }
 
     /// Takes over the pre-authentication hash of a connection that has just negotiated through this transport.

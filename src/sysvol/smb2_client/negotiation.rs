@@ -20,7 +20,7 @@ use super::refusal::no_session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sysvol::connect::{SmbDialect, SmbSettings};
 
-/// The request and the response of the negotiation; `None` when one of them is malformed.
+/// The request as it was sent and the response as it arrived; `None` when one of them is malformed.
 fn negotiation(transport: &Announcing) -> Option<(NegotiateRequest, NegotiateResponse)> {
     let (request, response) = transport.messages()?;
     let request = NegotiateRequest::unpack(&mut ReadCursor::new(request.get(Header::SIZE..)?));

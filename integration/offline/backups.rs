@@ -1,0 +1,154 @@
+//! `gpoctl backups`, `import` and `restore` on folders of this machine; no domain is asked.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use gpoctl::model::backup_context::{BackupContext, LinkRecord};
+use gpoctl::model::extension_list::ExtensionList;
+use gpoctl::model::gpt_tree::GptTree;
+use gpoctl::model::snapshot::GpoSnapshot;
+use gpoctl::model::version::GpoVersion;
+
+use crate::support::gpoctl;
+
+const SCRIPT: &str = "DomainSysvol/GPO/Machine/Scripts/Startup/setup.ps1";
+
+/// A backup of a GPO "Desks" with one script and one link.
+fn backup(folder: &Path) -> PathBuf {
+    let mut tree = GptTree::new();
+    tree.insert_file(
+        &r"Machine\Scripts\Startup\setup.ps1".parse().unwrap(),
+        Bytes::from_static(b"good"),
+    );
+    let snapshot = GpoSnapshot {
+        guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
+        domain: "src.test".parse().unwrap(),
+        domain_guid: None,
+        domain_controller: "dc1.src.test".to_owned(),
+        display_name: "Desks".to_owned(),
+        flags: 0,
+        directory_version: GpoVersion::default(),
+        sysvol_version: Some(GpoVersion::default()),
+        machine_extensions: ExtensionList::default(),
+        user_extensions: ExtensionList::default(),
+        wmi_filter: None,
+        security_descriptor: Vec::new(),
+        tree,
+        directory_objects: Vec::new(),
+        principals: Vec::new(),
+        file_paths: Vec::new(),
+        messages: Vec::new(),
+    };
+    let context = BackupContext {
+        links: Some(vec![LinkRecord {
+            target: "OU=Clients,DC=src,DC=test".to_owned(),
+            order: 2,
+            enforced: true,
+            disabled: false,
+            options: 2,
+            blocks_inheritance: false,
+        }]),
+        ..BackupContext::default()
+    };
+    let now = "2026-01-31T12:00:00";
+    gpoctl::backup::write(folder, &snapshot, &context, "", now)
+        .unwrap()
+        .path
+}
+
+#[test]
+fn a_damaged_backup_is_refused_before_anything_connects() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = backup(dir.path());
+    std::fs::write(path.join(SCRIPT), "evil").unwrap();
+    let path = path.to_str().unwrap();
+    let nowhere = "gpoctl-nowhere.invalid";
+    let restore = vec!["restore", path, "--domain", nowhere, "--yes"];
+    let import = vec!["import", path, "--into", "x", "--domain", nowhere, "--yes"];
+    for arguments in [restore, import] {
+        let said = gpoctl(&arguments);
+        assert_eq!(said.status, 1);
+        for part in [SCRIPT, "is damaged: 1 file differs", "--accept-damaged"] {
+            assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+        }
+        let json = gpoctl(&[&arguments[..], &["--json"]].concat());
+        let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+        assert_eq!(json["error"]["kind"], "bad-input");
+        assert_eq!(json["messages"][0]["code"], "changed-file");
+        // Accepted, it goes on to the domain, which does not exist.
+        let said = gpoctl(&[&arguments[..], &["--accept-damaged"]].concat());
+        assert_eq!(said.status, 1);
+        assert!(!said.stderr.contains("is damaged"), "{}", said.stderr);
+        assert!(said.stderr.contains(nowhere), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn what_only_looks_at_a_damaged_backup_warns() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = backup(dir.path());
+    std::fs::write(path.join(SCRIPT), "evil").unwrap();
+    let path = path.to_str().unwrap();
+    let table = dir.path().join("new.migtable");
+    let table = table.to_str().unwrap();
+    let populate = vec!["migtable", "populate", table, "--from-backup", path];
+    let diff = vec!["diff", path, path];
+    let show = vec!["backups", "show", path];
+    for arguments in [populate, diff, show] {
+        let said = gpoctl(&arguments);
+        assert_eq!(said.status, 0, "{}", said.stderr);
+        let warning = format!("warning: {SCRIPT}: the file has changed");
+        assert!(
+            said.stderr.contains(&warning),
+            "{arguments:?}: {}",
+            said.stderr
+        );
+    }
+}
+
+#[test]
+fn a_folder_without_backups_is_not_sound() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().to_str().unwrap();
+    let said = gpoctl(&["backups", "verify", folder]);
+    assert_eq!(said.status, 1);
+    assert!(said.stderr.contains("no backup in"), "{}", said.stderr);
+    let said = gpoctl(&["backups", "list", folder]);
+    assert_eq!(said.status, 0);
+    assert!(said.stderr.contains("no backup in"), "{}", said.stderr);
+}
+
+#[test]
+fn many_backups_without_hashes_are_one_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..5 {
+        std::fs::remove_file(backup(dir.path()).join("gpoctl.json")).unwrap();
+    }
+    let said = gpoctl(&["backups", "verify", dir.path().to_str().unwrap()]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    let warnings: Vec<&str> = said
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("warning"))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{}", said.stderr);
+    let part = "5 backups (\"Desks\", \"Desks\", \"Desks\" and 2 more): the backup was not written";
+    assert!(warnings[0].contains(part), "{}", warnings[0]);
+}
+
+#[test]
+fn the_links_of_a_backup_are_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = backup(dir.path());
+    let path = path.to_str().unwrap();
+    let said = gpoctl(&["backups", "show", path]);
+    assert!(
+        said.stdout.contains("OU=Clients,DC=src,DC=test"),
+        "{}",
+        said.stdout
+    );
+    let json = gpoctl(&["backups", "show", path, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["links"][0]["target"], "OU=Clients,DC=src,DC=test");
+    assert_eq!(json["links"][0]["order"], 2);
+}
