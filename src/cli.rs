@@ -34,6 +34,9 @@ mod wmi;
 mod writing;
 
 use clap::{FromArgMatches as _, Parser, Subcommand};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::error::{Error, ErrorKind, Result};
 use ui::Ui;
@@ -210,15 +213,19 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
 /// messages at trace level, so they never get further than debug.
 fn init_log(verbose: u8) {
     let filter = match verbose {
-        0 => "off",
-        1 => "gpoctl=info",
-        2 => "gpoctl=debug,smb2=info,ldap3=info",
-        _ => "gpoctl=trace,smb2=debug,ldap3=debug",
+        0 => return,
+        1 => Targets::new().with_target("gpoctl", LevelFilter::INFO),
+        2 => Targets::new()
+            .with_target("gpoctl", LevelFilter::DEBUG)
+            .with_targets([("smb2", LevelFilter::INFO), ("ldap3", LevelFilter::INFO)]),
+        _ => Targets::new()
+            .with_target("gpoctl", LevelFilter::TRACE)
+            .with_targets([("smb2", LevelFilter::DEBUG), ("ldap3", LevelFilter::DEBUG)]),
     };
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .with_writer(ui::LogLines::default)
+    let lines = tracing_subscriber::fmt::layer().with_writer(ui::LogLines::default);
+    let _ = tracing_subscriber::registry()
+        .with(lines)
+        .with(filter)
         .try_init();
 }
 

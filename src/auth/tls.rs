@@ -13,6 +13,11 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 use sha2::{Digest as _, Sha256};
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
+use x509_cert::der::oid::db::rfc4519::CN;
+use x509_cert::der::oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
+use x509_cert::ext::pkix::name::DirectoryString;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -233,17 +238,27 @@ fn common_name_matches(end_entity: &CertificateDer<'_>, server_name: &ServerName
     let ServerName::DnsName(host) = server_name else {
         return false;
     };
-    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(end_entity) else {
+    let Ok(certificate) = Certificate::from_der(end_entity) else {
         return false;
     };
-    if !matches!(certificate.subject_alternative_name(), Ok(None)) {
+    let certificate = certificate.tbs_certificate();
+    let has_alternative_names = certificate
+        .extensions()
+        .into_iter()
+        .flatten()
+        .any(|extension| extension.extn_id == ID_CE_SUBJECT_ALT_NAME);
+    if has_alternative_names {
         return false;
     }
-    let mut names = certificate.subject().iter_common_name();
+    let mut names = certificate
+        .subject()
+        .iter()
+        .filter(|attribute| attribute.oid == CN);
     match (names.next(), names.next()) {
         (Some(name), None) => name
-            .as_str()
-            .is_ok_and(|name| name.eq_ignore_ascii_case(host.as_ref())),
+            .value
+            .decode_as::<DirectoryString>()
+            .is_ok_and(|name| name.as_ref().eq_ignore_ascii_case(host.as_ref())),
         _ => false,
     }
 }

@@ -7,8 +7,8 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::RData;
 use hickory_resolver::proto::rr::rdata::SRV;
+use hickory_resolver::proto::rr::{Name, RData};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
@@ -38,7 +38,10 @@ pub async fn find_controller(
         let resolver = resolver(domain, nameserver)?;
         let mut failure = None;
         for role in ["pdc", "dc"] {
-            let name = format!("_ldap._tcp.{role}._msdcs.{}.", domain.as_str());
+            let name = dns_name(
+                domain,
+                &format!("_ldap._tcp.{role}._msdcs.{}.", domain.as_str()),
+            )?;
             match resolver.srv_lookup(name).await {
                 Ok(answer) => {
                     let records = answer
@@ -54,7 +57,7 @@ pub async fn find_controller(
                     let address = match nameserver {
                         None => None,
                         Some(_) => {
-                            let name = format!("{}.", server.as_str());
+                            let name = dns_name(domain, &format!("{}.", server.as_str()))?;
                             let found = resolver.lookup_ip(name).await;
                             let found = found.map_err(|cause| nowhere(domain, cause))?;
                             found.iter().next()
@@ -73,6 +76,12 @@ pub async fn find_controller(
     tokio::time::timeout(timeout, find).await.map_err(|_| {
         not_found(domain).context(format!("DNS did not answer within {} s", timeout.as_secs()))
     })?
+}
+
+/// A name to look up. [`DomainName`] is ASCII, so it needs no conversion of international names; an `xn--` label is sent
+/// as it is.
+fn dns_name(domain: &DomainName, name: &str) -> Result<Name> {
+    Name::from_ascii(name).map_err(|cause| not_found(domain).with_source(cause))
 }
 
 fn resolver(domain: &DomainName, nameserver: Option<IpAddr>) -> Result<TokioResolver> {
@@ -137,7 +146,6 @@ fn nowhere(domain: &DomainName, cause: NetError) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use hickory_resolver::proto::rr::Name;
 
     use super::*;
 
