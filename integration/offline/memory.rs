@@ -120,7 +120,7 @@ fn backup_xml() -> Vec<Vec<u8>> {
         repeated(
             &format!("{front}<GroupPolicyCoreSettings><SecurityDescriptor>"),
             "00 ",
-            &format!("</SecurityDescriptor></GroupPolicyCoreSettings></GroupPolicyObject></GroupPolicyBackupScheme>"),
+            "</SecurityDescriptor></GroupPolicyCoreSettings></GroupPolicyObject></GroupPolicyBackupScheme>",
         ),
     ]);
     files

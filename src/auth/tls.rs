@@ -258,7 +258,7 @@ fn common_name_matches(end_entity: &CertificateDer<'_>, server_name: &ServerName
         (Some(name), None) => name
             .value
             .decode_as::<DirectoryString>()
-            .is_ok_and(|name| name.as_ref().eq_ignore_ascii_case(host.as_ref())),
+            .is_ok_and(|name| name.value().eq_ignore_ascii_case(host.as_ref())),
         _ => false,
     }
 }
