@@ -78,7 +78,11 @@ fn a_mapped_logon_right_admits_only_the_mapped_group() {
     let motd = || inside("member", &["cat", "/etc/motd"]);
     let server_string = || {
         let parameters = ["testparm", "-s", "--parameter-name=server string"];
-        inside("member", &parameters).trim().to_owned()
+        // Newer versions end with an error when a policy has set an option that is no longer recommended.
+        asked_inside("member", &parameters, "")
+            .stdout
+            .trim()
+            .to_owned()
     };
     assert_eq!(motd(), "");
     assert_ne!(server_string(), "set by policy");
