@@ -19,14 +19,14 @@ use self::trusted_file::Readers;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 
-/// As whom to log in.
+/// Who logs in.
 #[derive(Clone)]
 pub enum Identity {
-    /// With tickets that `kinit` or a login put into a cache.
+    /// With the tickets of a cache, from `kinit` or a login.
     TicketCache {
         /// The cache in the syntax of `KRB5CCNAME` (`FILE:/tmp/x`, `KCM:`, or a bare path); `None` for the default one.
         cache: Option<String>,
-        /// The principal (`NAME@REALM`) the tickets must belong to; `None` for whoever they belong to.
+        /// The principal (`NAME@REALM`) whose tickets are used; `None` for any.
         principal: Option<String>,
     },
     /// With a password.
@@ -59,7 +59,7 @@ impl fmt::Debug for Identity {
 pub struct UserName {
     /// The account name, without domain.
     pub account: String,
-    /// What stood before the backslash or after the `@`.
+    /// What is before the backslash or after the `@`.
     pub authority: Authority,
 }
 
@@ -107,7 +107,9 @@ impl UserName {
         }
         // The characters [MS-SAMR 3.1.1.6] forbids in sAMAccountName that would also change the meaning of a principal.
         if account.contains(['@', '\\', '/']) || account.chars().any(char::is_control) {
-            return Err(bad("holds a character that an account name cannot hold"));
+            return Err(bad(
+                "contains a character that an account name cannot contain",
+            ));
         }
         Ok(Self {
             account: account.to_owned(),

@@ -48,7 +48,7 @@ const WIDTH: usize = 110;
 #[derive(Debug, Parser)]
 #[command(
     name = "gpoctl",
-    version,
+    version = env!("GPOCTL_VERSION"),
     max_term_width = WIDTH,
     disable_help_flag = true,
     disable_help_subcommand = true,

@@ -5,12 +5,14 @@
 
 pub mod account;
 mod ber;
+pub mod bulk_read;
 pub mod children;
 pub mod discovery;
 mod entry;
 mod failure;
 pub mod filter;
 pub mod gpo;
+mod limits;
 pub mod links;
 pub mod principals;
 pub mod rights;
@@ -18,7 +20,7 @@ mod sasl;
 pub mod session;
 pub mod som_name;
 mod stream;
-pub mod survey;
+
 pub mod wmi;
 pub mod writer;
 

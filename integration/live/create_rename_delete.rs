@@ -252,7 +252,7 @@ fn ctrl_c_at_the_question_changes_nothing() {
             String::from_utf8_lossy(&said).into_owned()
         };
         let asked = read(Some("[y/N] "));
-        assert!(asked.ends_with("Apply this plan? [y/N] "), "{asked}");
+        assert!(asked.ends_with(" in src.test? [y/N] "), "{asked}");
         let mut keyboard = script.stdin.take().unwrap();
         keyboard.write_all(b"\x03").unwrap();
         let said = read(None);

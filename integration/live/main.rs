@@ -31,6 +31,7 @@ mod mapping;
 mod migtable;
 mod operations;
 mod preferences;
+mod readme;
 mod real_backups;
 mod restore;
 mod rollback;

@@ -7,7 +7,7 @@ use serde_json::Value;
 const DOMAIN: &str = "dst.test";
 
 /// All of Samba's checks and gpoctl's have nothing against the domain, and `check --fix` has nothing to do.
-fn all_judges_are_content() {
+fn assert_all_samba_checks_pass() {
     assert_samba_checks_pass("dst");
     nothing_to_repair();
 }
@@ -87,7 +87,7 @@ fn every_verb_that_writes_files_and_its_undo() {
     let name = fresh("Walk");
     let import = ["import", path("Everything"), "--into", &name, "--create"];
     let imported = write(DOMAIN, &import).json();
-    all_judges_are_content();
+    assert_all_samba_checks_pass();
     undo(&imported);
     assert!(is_gone(&name));
     nothing_is_wrong();
@@ -118,7 +118,7 @@ fn every_verb_that_writes_files_and_its_undo() {
     there_and_back_deleted(&name, own);
 
     write(DOMAIN, &["delete", &name]).json();
-    all_judges_are_content();
+    assert_all_samba_checks_pass();
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn every_other_verb_and_its_undo_and_a_repair() {
 
     repaired(&name);
     write(DOMAIN, &["delete", &name]).json();
-    all_judges_are_content();
+    assert_all_samba_checks_pass();
 }
 
 fn there_and_back_deleted(name: &str, backup: &str) {
@@ -163,7 +163,7 @@ fn there_and_back_deleted(name: &str, backup: &str) {
     let restored = write(DOMAIN, &["restore", backup]).json();
     assert_eq!(restored["gpo"]["created"], true);
     assert_eq!(guid_of(&gpo_named(&state("dst"), name)), guid_of(&before));
-    all_judges_are_content();
+    assert_all_samba_checks_pass();
 }
 
 /// Permissions as nobody wants them, a file that somebody put there, a version that is behind: repaired, and back.

@@ -196,7 +196,7 @@ fn prune_keeps_by_rule_and_removes_the_rest() {
     let verified = gpoctl(&["backups", "verify", empty.path().to_str().unwrap()]);
     assert_eq!(verified.status, 1);
     assert!(
-        verified.stderr.contains("there is no backup in"),
+        verified.stderr.contains("no backup in"),
         "{}",
         verified.stderr
     );

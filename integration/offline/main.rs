@@ -16,6 +16,7 @@ mod memory;
 mod parser_failures;
 mod properties;
 mod readers;
+mod readme;
 mod suites;
 #[path = "../support/mod.rs"]
 mod support;

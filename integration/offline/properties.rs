@@ -215,7 +215,7 @@ const REFUSED: &[(&str, &[&str])] = &[
             "no_plan",
             "not_an_object",
             "other_version",
-            "without_the_state_before",
+            "state_missing",
         ],
     ),
     (

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Whom to trust.
+/// Which certificates are trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsSettings {
     /// A PEM file with the authorities to trust instead of the system's.
@@ -26,7 +26,7 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
-    /// The configuration of a client that trusts as these settings say.
+    /// The configuration of a client that trusts these certificates.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when the authority file or the pin cannot be read, or there is no authority at all.
@@ -81,10 +81,10 @@ impl TlsSettings {
                         certificate.map_err(|error| bad("is not PEM").with_source(error))?;
                     store
                         .add(certificate)
-                        .map_err(|error| bad("holds no valid authority").with_source(error))?;
+                        .map_err(|error| bad("contains no valid authority").with_source(error))?;
                 }
                 if store.is_empty() {
-                    return Err(bad("holds no certificate"));
+                    return Err(bad("contains no certificate"));
                 }
             }
             None => {
@@ -248,7 +248,7 @@ fn common_name_matches(end_entity: &CertificateDer<'_>, server_name: &ServerName
     }
 }
 
-/// The error of a handshake with `server` in our words.
+/// The error of a handshake with `server`.
 pub(crate) fn handshake_failure(server: &str, error: std::io::Error) -> Error {
     let tls = error
         .get_ref()
@@ -281,7 +281,8 @@ fn explain(server: &str, problem: &CertificateError) -> (String, String) {
     match problem {
         P::UnknownIssuer => (
             format!("the certificate of {server} is not signed by a trusted authority"),
-            "give the authority's PEM file with --tls-ca, or a pin".to_owned(),
+            "give the PEM file of the authority with --tls-ca, or the SHA-256 of a self-signed certificate with --tls-pin"
+                .to_owned(),
         ),
         P::Expired | P::ExpiredContext { .. } => (
             format!("the certificate of {server} has expired"),
@@ -295,9 +296,19 @@ fn explain(server: &str, problem: &CertificateError) -> (String, String) {
             format!("the certificate is not for {server}"),
             "give --server the name that the certificate carries".to_owned(),
         ),
-        P::Other(_) => (
+        P::Other(inner) if inner.0.is::<PinMismatch>() => (
             format!("the certificate of {server} is not the pinned one"),
-            "compare the pin with the certificate on the DC; if it was not renewed, somebody is in between".to_owned(),
+            "compare the pin with the certificate on the domain controller; if it was not renewed, another machine may be \
+             answering"
+                .to_owned(),
+        ),
+        // What rustls gives for a certificate that is its own authority.
+        P::Other(inner) if inner.0.to_string().contains("CaUsedAsEndEntity") => (
+            format!("the certificate of {server} is that of an authority, such as a self-signed one"),
+            format!(
+                "check its SHA-256 on the domain controller and give it with --tls-pin: openssl s_client -connect {server}:636 \
+                 </dev/null | openssl x509 -noout -fingerprint -sha256"
+            ),
         ),
         _ => (
             format!("the certificate of {server} is refused"),

@@ -1,6 +1,6 @@
 //! Files that decide who logs in where: they must belong to the caller or to root, and nobody else may write them.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -39,11 +39,6 @@ pub(crate) fn open(path: &Path, what: &str, readers: Readers) -> Result<File> {
     if !metadata.is_file() {
         return Err(bad("is not a regular file"));
     }
-    let own = rustix::process::geteuid().as_raw();
-    if metadata.uid() != own && metadata.uid() != 0 {
-        return Err(bad("belongs to another user")
-            .with_hint(format!("run chown {own} {shown} if its content is yours")));
-    }
     let mode = metadata.permissions().mode() & 0o777;
     if readers == Readers::Owner && mode & 0o077 != 0 {
         return Err(
@@ -52,13 +47,30 @@ pub(crate) fn open(path: &Path, what: &str, readers: Readers) -> Result<File> {
             )),
         );
     }
+    refuse_others(path, &metadata, what)?;
+    Ok(file)
+}
+
+/// Refuses a file or folder that another user owns or can write.
+///
+/// # Errors
+/// [`ErrorKind::Usage`], with the command that repairs it.
+pub(crate) fn refuse_others(path: &Path, metadata: &Metadata, what: &str) -> Result<()> {
+    let shown = path.display();
+    let bad = |why: &str| Error::new(ErrorKind::Usage, format!("the {what} {shown} {why}"));
+    let own = rustix::process::geteuid().as_raw();
+    if metadata.uid() != own && metadata.uid() != 0 {
+        return Err(bad("belongs to another user")
+            .with_hint(format!("run chown {own} {shown} if its content is yours")));
+    }
+    let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o022 != 0 {
         return Err(
             bad(&format!("can be written by other users (mode {mode:03o})"))
                 .with_hint(format!("run chmod go-w {shown} after checking its content")),
         );
     }
-    Ok(file)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ mod tests {
         let mut nameless = newer();
         nameless.info.gpo_guid = None;
         let entries = vec![whole(), partial, damaged, missing, timeless, nameless];
-        assert_eq!(removed(entries, &last), [] as [usize; 0]);
+        assert!(removed(entries, &last).is_empty());
         assert_eq!(removed(vec![whole(), newer()], &last), [0]);
         let decided = decide(vec![whole(), newer()], &last);
         assert_eq!(decided[1].keep, [KeepReason::Last]);

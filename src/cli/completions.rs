@@ -27,7 +27,7 @@ enum Shell {
     Fish,
     Elvish,
     #[value(name = "powershell")]
-    PowerShell,
+    Pwsh,
 }
 
 impl Shell {
@@ -37,7 +37,7 @@ impl Shell {
             Self::Zsh => "zsh",
             Self::Fish => "fish",
             Self::Elvish => "elvish",
-            Self::PowerShell => "powershell",
+            Self::Pwsh => "powershell",
         }
     }
 }

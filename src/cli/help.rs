@@ -151,9 +151,9 @@ config.toml.
   ccache = \"FILE:/tmp/krb5cc_lab\"
 
 Identity:
-Without a user, the tickets of the default Kerberos cache are used: run kinit first. With a user and no password file, gpoctl \
-asks for the password on the terminal. Passwords are not accepted as arguments or in config.toml. The password file must be \
-readable by its owner only.
+Without a user, the tickets of the default Kerberos cache are used: run kinit first. With a user and a password file, that \
+password is used. With a user alone, gpoctl uses the tickets of that user in the default cache, or asks for the password on the \
+terminal. Passwords are not accepted as arguments or in config.toml. The password file must be readable by its owner only.
 
 Domain names that do not resolve:
 Use --server with the name of the domain controller and --address with its IP address, or --nameserver with the address of a \

@@ -218,7 +218,7 @@ fn typed(entry: &Entry, name: &str, syntax: Syntax, gpo: &Dn) -> Result<Attribut
                 Error::new(
                     ErrorKind::BadDirectory,
                     format!(
-                        "{}: {name} holds something else than 32-bit numbers",
+                        "{}: {name} contains something other than 32-bit numbers",
                         entry.dn
                     ),
                 )

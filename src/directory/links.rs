@@ -54,7 +54,7 @@ impl Som {
         } else {
             return Err(Error::new(
                 ErrorKind::Usage,
-                format!("{} is no domain, OU or site", entry.dn),
+                format!("{} is not a domain, OU or site", entry.dn),
             )
             .with_hint(
                 "GPOs are linked to these only; gpoctl link list --all shows the links there are",

@@ -199,12 +199,14 @@ where
                     return Err(odd("something follows the answer"));
                 }
                 if whole.tag != 0x30 {
-                    return Err(odd("it is no message"));
+                    return Err(odd("its answer is not an LDAP message"));
                 }
                 return read_answer(whole.content, id, wanted)
                     .ok_or_else(|| odd("the answer is malformed"));
             }
-            ber::Front::Invalid => return Err(odd("it is no message, or far too long")),
+            ber::Front::Invalid => {
+                return Err(odd("its answer is not an LDAP message, or is far too long"));
+            }
             ber::Front::Partial => {}
         }
         if stream.read_buf(&mut buffer).await.map_err(lost)? == 0 {

@@ -13,6 +13,7 @@ use super::ber;
 use super::entry::Entry;
 use super::failure::{NO_SUCH_OBJECT, ldap_failure};
 use super::filter::Filter;
+use super::limits::ResultLimit;
 use super::stream::{self, Endpoint, StreamEnd};
 use super::writer::DirectoryWriter;
 use crate::auth::kerberos::{Credential, SealedContext};
@@ -37,7 +38,7 @@ pub enum LdapSecurity {
     StartTls,
 }
 
-/// Everything that is needed to reach a domain.
+/// What is needed to connect to a domain.
 #[derive(Debug, Clone)]
 pub struct DirectorySettings {
     /// The DNS name of the domain; checked against what the DC says. `None` takes the DC's domain.
@@ -48,9 +49,9 @@ pub struct DirectorySettings {
     pub address: Option<IpAddr>,
     /// The protection.
     pub security: LdapSecurity,
-    /// As whom.
+    /// Who logs in.
     pub identity: Identity,
-    /// Whom to trust, with TLS.
+    /// Which certificates are trusted, with TLS.
     pub tls: TlsSettings,
     /// Whether Kerberos tickets that use RC4 are accepted.
     pub allow_rc4: bool,
@@ -63,7 +64,7 @@ impl DirectorySettings {
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 }
 
-/// What a domain says of itself, read once when the session begins.
+/// What a domain reports about itself, read once when the session begins.
 #[derive(Debug, Clone)]
 pub struct DomainInfo {
     /// The DNS name of the domain.
@@ -82,13 +83,13 @@ pub struct DomainInfo {
     pub domain_guid: Guid,
     /// The DC's own name: `dnsHostName`.
     pub server: DomainName,
-    /// The PDC emulator's DNS name, when the directory tells it.
+    /// The DNS name of the PDC emulator, if the directory contains it.
     pub pdc: Option<DomainName>,
-    /// `vendorName`: Samba tells its name there, Windows nothing.
+    /// `vendorName`: Samba's name; Windows does not have the attribute.
     pub vendor: Option<String>,
-    /// The SID of the account we are, as the server sees it: the first `tokenGroups` of the rootDSE.
+    /// The SID of the account that logged in, as the server sees it: the first `tokenGroups` of the rootDSE.
     pub user_sid: Option<Sid>,
-    /// All SIDs we act with, as the server sees them: `tokenGroups` of the rootDSE. `None` when it does not tell.
+    /// All SIDs of the login, as the server sees them: `tokenGroups` of the rootDSE; `None` if it has none.
     pub token: Option<AccessToken>,
     /// The name that was bound: the Kerberos principal, or the name of the simple bind.
     pub bound_as: String,
@@ -146,7 +147,7 @@ pub(super) struct Search<'a> {
 }
 
 impl Directory {
-    /// Connects, logs in, and reads what the domain says of itself.
+    /// Connects, logs in, and reads what the domain reports about itself.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when the settings do not fit together; [`ErrorKind::Connect`] when the DC cannot be reached, is
@@ -172,7 +173,7 @@ impl Directory {
         })))
     }
 
-    /// What the domain says of itself.
+    /// What the domain reports about itself.
     pub fn info(&self) -> &DomainInfo {
         &self.0.info
     }
@@ -353,8 +354,10 @@ impl Session {
             _ => format!("searching {base} on {}", self.server),
         };
         let mut entries = Vec::new();
+        let mut limit = ResultLimit::new();
         let mut cookie = Vec::new();
         loop {
+            limit.count(&what)?;
             let mut controls = Vec::new();
             if let Some(flags) = search.sd_flags {
                 controls.push(sd_flags(flags));
@@ -379,8 +382,14 @@ impl Session {
             };
             loop {
                 match stream.next().await {
-                    Ok(Some(item)) if item.is_ref() || item.is_intermediate() => {}
-                    Ok(Some(item)) => entries.push(Entry::read(item)?),
+                    Ok(Some(item)) if item.is_ref() || item.is_intermediate() => {
+                        limit.count(&what)?;
+                    }
+                    Ok(Some(item)) => {
+                        let entry = Entry::read(item)?;
+                        limit.keep(&entry, &what)?;
+                        entries.push(entry);
+                    }
                     Ok(None) => break,
                     Err(error) => return Err(self.lost(error, &what).await),
                 }
@@ -484,7 +493,7 @@ async fn read_domain(
     let bad = |what: &str| {
         Error::new(
             ErrorKind::BadDirectory,
-            format!("{server} does not tell {what}"),
+            format!("{server} did not return {what}"),
         )
         .with_hint("check that it is a domain controller")
     };

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
+use super::limits::MessageLimit;
 use super::sasl;
 use crate::auth::kerberos::SealedContext;
 use crate::auth::tls::{self, TlsSettings};
@@ -234,14 +235,22 @@ where
 {
     let (from_server, to_server) = tokio::io::split(tls);
     let (from_us, to_us) = local.into_split();
+    let mut limit = MessageLimit::default();
+    let any = |_: &[u8]| Ok(());
+    let bounded = move |bytes: &[u8]| limit.pass(bytes);
     tokio::select! {
-        end = copy(from_us, to_server, "sending") => end.unwrap_or_else(|| CLOSED_BY_US.to_owned()),
-        end = copy(from_server, to_us, "receiving") => end.unwrap_or_else(|| CLOSED_BY_SERVER.to_owned()),
+        end = copy(from_us, to_server, "sending", any) => end.unwrap_or_else(|| CLOSED_BY_US.to_owned()),
+        end = copy(from_server, to_us, "receiving", bounded) => end.unwrap_or_else(|| CLOSED_BY_SERVER.to_owned()),
     }
 }
 
-/// Copies until the end of `from`; the text of an error, or nothing at a plain end.
-async fn copy<R, W>(mut from: R, mut to: W, what: &str) -> Option<String>
+/// Copies until the end of `from` what `check` does not refuse; the text of an error, or nothing at a plain end.
+async fn copy<R, W>(
+    mut from: R,
+    mut to: W,
+    what: &str,
+    mut check: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Option<String>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -254,6 +263,9 @@ where
             Err(error) => return Some(format!("{what} failed: {error}")),
         };
         let piece = buffer.get(..read).unwrap_or_default();
+        if let Err(reason) = check(piece) {
+            return Some(reason);
+        }
         if let Err(error) = to.write_all(piece).await {
             return Some(format!("{what} failed: {error}"));
         }
@@ -327,6 +339,7 @@ where
     W: AsyncWrite + Unpin,
 {
     let mut sealed = Vec::new();
+    let mut limit = MessageLimit::default();
     loop {
         let mut header = [0; 4];
         match read_whole(&mut from, &mut header).await {
@@ -358,6 +371,9 @@ where
             Ok(plain) => plain,
             Err(error) => return error.to_string(),
         };
+        if let Err(reason) = limit.pass(&plain) {
+            return reason;
+        }
         if let Err(error) = to.write_all(&plain).await {
             return format!("writing to our own side failed: {error}");
         }

@@ -231,7 +231,7 @@ mod tests {
         let (plain, eight) = (TextEncoding::Utf8 { bom: false }, TextEncoding::EightBit);
         let unmarked = TextEncoding::Utf16Le { bom: false };
         for (encoding, text, told) in [
-            // The only byte that was no UTF-8 is gone, and the other two are one character of it.
+            // The only invalid UTF-8 byte was removed, and the other two bytes are one UTF-8 character.
             (eight, "\u{d2}\u{96}", plain),
             (eight, "a\0", unmarked),
             (
@@ -253,7 +253,7 @@ mod tests {
             let expected = Err(TextError::ReadOtherwise(told, encoding));
             assert_eq!(encode(encoding, text), expected, "{text:?}");
         }
-        // Bytes that stand for the same text either way are no other text.
+        // Bytes that decode to the same text in both encodings are accepted.
         assert_eq!(encode(eight, "a").unwrap(), b"a");
     }
 

@@ -290,7 +290,7 @@ mod tests {
         let own = typed("bf967aa6-0de6-11d0-a285-00aa003049e2");
         let other = typed("bf967a84-0de6-11d0-a285-00aa003049e2");
         assert!(may("", &own, package) && !may("", &other, package));
-        // A denial in front; of a class nobody here knows, the server decides.
+        // A preceding denial wins; for an unknown class the server decides.
         assert!(!may("(D;;SD;;;DU)(A;;SD;;;AU)", "", package));
         assert!(may("", &own, None) && !may("", "", None));
         assert!(!may_delete(&none, &none, package, &alice()));

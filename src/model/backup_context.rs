@@ -9,7 +9,7 @@ use crate::message::StatusMessage;
 /// Links, WMI filter, owner, GPT.INI, and what could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BackupContext {
-    /// Where the GPO is linked; `None` when nobody looked.
+    /// The links to the GPO; `None` when they were not read.
     pub links: Option<Vec<LinkRecord>>,
     /// The linked WMI filter, whole: an `msWMI-Som` object whose only RDN is its `cn`.
     pub wmi_filter: Option<DirectoryObject>,
@@ -38,7 +38,7 @@ pub struct LinkRecord {
     pub enforced: bool,
     /// Whether the link is disabled.
     pub disabled: bool,
-    /// The number that stands in `gPLink`: the two above, and bits nobody knows.
+    /// The number in `gPLink`: the two flags above and any unknown bits.
     pub options: u32,
     /// Whether the target blocks inheritance.
     #[serde(default)]

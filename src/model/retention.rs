@@ -129,8 +129,11 @@ mod tests {
             .zip(reasons)
             .filter(|(_, reasons)| !reasons.is_empty())
             .map(|(time, reasons)| {
-                let words: String = reasons.iter().map(|reason| &reason.as_str()[..1]).collect();
-                format!("{} {words}", &time[5..13])
+                let words: String = reasons
+                    .iter()
+                    .filter_map(|reason| reason.as_str().get(..1))
+                    .collect();
+                format!("{} {words}", time.get(5..13).unwrap())
             })
             .collect()
     }

@@ -204,7 +204,7 @@ mod tests {
         assert!(Sid::from_bytes(&[1, 16, 0, 0, 0, 0, 0, 5]).is_err());
         assert!(Sid::from_bytes(&[1, 1, 0, 0, 0, 0, 0, 5]).is_err());
         assert!(Sid::from_bytes(&[1, 0, 0, 0, 0, 0, 0, 5, 9]).is_err());
-        // Without a sub-authority there is no text that would be read as the same SID.
+        // A SID without a sub-authority has no text form.
         assert!(Sid::from_bytes(&[1, 0, 0, 0, 0, 0, 0, 5]).is_err());
     }
 }

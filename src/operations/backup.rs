@@ -15,7 +15,7 @@ use super::read;
 use super::secrets::stored_passwords;
 use crate::backup::{BackupInfo, Staged, Target};
 use crate::directory::GpoObject;
-use crate::directory::survey::Surveyed;
+use crate::directory::bulk_read::BulkEntry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::backup_context::BackupContext;
@@ -114,16 +114,16 @@ pub async fn backup(
 }
 
 /// The directory half of what is to be backed up. A GPO that was removed since it was named comes back with an error.
-async fn survey(session: &DomainSession, selection: &Selection) -> Result<Vec<Surveyed>> {
+async fn survey(session: &DomainSession, selection: &Selection) -> Result<Vec<BulkEntry>> {
     let gpos = match selection {
-        Selection::All => return session.directory().survey(None).await,
+        Selection::All => return session.directory().read_in_bulk(None).await,
         Selection::Gpos(gpos) => gpos,
     };
     let guids: Vec<Guid> = gpos.iter().map(|gpo| gpo.guid).collect();
-    let mut found = session.directory().survey(Some(&guids)).await?;
+    let mut found = session.directory().read_in_bulk(Some(&guids)).await?;
     for gpo in gpos {
         if !found.iter().any(|surveyed| surveyed.guid == gpo.guid) {
-            found.push(Surveyed {
+            found.push(BulkEntry {
                 guid: gpo.guid,
                 display_name: gpo.display_name.clone(),
                 record: Err(Error::new(
@@ -163,7 +163,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn one(&self, gpo: Surveyed) -> Ready {
+    async fn one(&self, gpo: BulkEntry) -> Ready {
         let (guid, display_name) = (gpo.guid, gpo.display_name.clone());
         Ready {
             guid,
@@ -172,7 +172,7 @@ impl Reader<'_> {
         }
     }
 
-    async fn stage(&self, gpo: Surveyed) -> Result<Written> {
+    async fn stage(&self, gpo: BulkEntry) -> Result<Written> {
         let from = (self.sysvol, self.budget);
         let (mut snapshot, context, reserved) =
             read::read_surveyed(self.session, from, gpo.record?, self.control).await?;

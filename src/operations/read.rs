@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use super::progress::Control;
 use crate::directory::GpoObject;
-use crate::directory::survey::GpoRecord;
+use crate::directory::bulk_read::GpoRecord;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};

@@ -1,72 +1,35 @@
 //! Plans and journals are taken from files that nobody but the caller and root could have written.
 
-use std::fs::{File, Metadata};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::io::Read as _;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-
+use crate::auth::trusted_file::{self, Readers};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The bytes of a plan that was saved, or of a file of a journal; `what` names it in errors, such as `plan`.
 ///
 /// # Errors
-/// `NotFound` when there is none; `Denied` when it is not a regular file, or belongs to another user than the caller or
+/// `NotFound` when there is none; `Usage` when it is not a regular file, or belongs to another user than the caller or
 /// root, or when others can write it; `BadInput` when it cannot be read.
 pub fn read(path: &Path, what: &str) -> Result<Vec<u8>> {
-    // A named pipe would wait for somebody to write into it.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let failed = |kind, cause: std::io::Error| {
-        Error::new(kind, format!("cannot read the {what} {}", path.display())).with_source(cause)
-    };
-    let mut file: File = rustix::fs::open(path, flags, Mode::empty())
-        .map_err(|cause| failed(ErrorKind::NotFound, cause.into()))?
-        .into();
-    let metadata = file
-        .metadata()
-        .map_err(|cause| failed(ErrorKind::BadInput, cause))?;
-    if !metadata.is_file() {
-        return Err(Error::new(
-            ErrorKind::Denied,
-            format!("the {what} {} is not a regular file", path.display()),
-        ));
+    let failed = |kind| Error::new(kind, format!("cannot read the {what} {}", path.display()));
+    if std::fs::symlink_metadata(path)
+        .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    {
+        return Err(failed(ErrorKind::NotFound));
     }
-    refuse_others(path, &metadata, what)?;
     let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut file, &mut bytes)
-        .map_err(|cause| failed(ErrorKind::BadInput, cause))?;
+    trusted_file::open(path, what, Readers::Anyone)?
+        .read_to_end(&mut bytes)
+        .map_err(|cause| failed(ErrorKind::BadInput).with_source(cause))?;
     Ok(bytes)
-}
-
-/// Refuses a file or folder that another user owns or can write.
-///
-/// # Errors
-/// `Denied`, with the command that mends it.
-pub(super) fn refuse_others(path: &Path, metadata: &Metadata, what: &str) -> Result<()> {
-    let shown = path.display();
-    let own = rustix::process::geteuid().as_raw();
-    if metadata.uid() != own && metadata.uid() != 0 {
-        return Err(Error::new(
-            ErrorKind::Denied,
-            format!("the {what} {shown} belongs to another user"),
-        )
-        .with_hint("gpoctl trusts only plans and journals of yours or root's"));
-    }
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o022 != 0 {
-        return Err(Error::new(
-            ErrorKind::Denied,
-            format!("the {what} {shown} can be written by other users (mode {mode:03o})"),
-        )
-        .with_hint(format!("check its content, then run: chmod go-w {shown}")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs::{Permissions, set_permissions, write};
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn what_others_can_write_is_refused() {
@@ -84,7 +47,7 @@ mod tests {
             let outcome = read(&file, "plan");
             assert_eq!(outcome.is_err(), refused, "{mode:o}");
             if let Err(error) = outcome {
-                assert_eq!(error.kind(), ErrorKind::Denied);
+                assert_eq!(error.kind(), ErrorKind::Usage);
                 assert!(error.to_string().contains("can be written"), "{error}");
             }
         }
@@ -99,9 +62,12 @@ mod tests {
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         assert!(made.unwrap().success());
-        for path in [folder.path(), &pipe] {
+        for (path, words) in [
+            (folder.path(), "is a directory"),
+            (&pipe, "not a regular file"),
+        ] {
             let error = read(path, "plan").unwrap_err();
-            assert!(error.to_string().contains("not a regular file"), "{error}");
+            assert!(error.to_string().contains(words), "{error}");
         }
         let error = read(&folder.path().join("none"), "plan").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);

@@ -130,3 +130,12 @@ fn an_authority_file_must_hold_certificates() {
         ErrorKind::Usage
     );
 }
+
+#[test]
+fn a_self_signed_certificate_has_a_hint_and_no_pin_is_spoken_of() {
+    let error = verdict(&chain_to(AUTHORITY), AUTHORITY, "dc.test", Duration::ZERO).unwrap_err();
+    let error = handshake_failure("dc.test", std::io::Error::other(error));
+    assert!(error.message().contains("self-signed"), "{error}");
+    assert!(!error.message().contains("pinned"), "{error}");
+    assert!(error.hint().unwrap().contains("--tls-pin"));
+}

@@ -119,7 +119,10 @@ fn topic_page(topic: &Command) -> Page {
     section(&mut roff, "DESCRIPTION");
     let text = topic.get_long_about().map(ToString::to_string);
     roff.text([roman(text.unwrap_or_default())]);
-    let options: Vec<&Arg> = topic.get_opts().collect();
+    let options: Vec<&Arg> = topic
+        .get_arguments()
+        .filter(|argument| !argument.is_positional())
+        .collect();
     if !options.is_empty() {
         section(&mut roff, "OPTIONS");
         options

@@ -126,11 +126,11 @@ mod tests {
         let name = "ü".repeat(255);
         let rows = rows(&[&["Default Domain Policy", guid], &[&name, guid]]);
         let lines = lines(&["NAME", "GUID"], &rows, Some(80), false).unwrap();
-        let row = format!("Default Domain Policy  ");
+        let row = "Default Domain Policy  ";
         assert!(
             lines
                 .iter()
-                .any(|line| line.starts_with(&row) && line.ends_with(guid)),
+                .any(|line| line.starts_with(row) && line.ends_with(guid)),
             "{lines:#?}"
         );
         assert!(super::lines(&["NAME", "GUID"], &rows, Some(40), false).is_none());

@@ -416,7 +416,7 @@ fn check_lists_every_problem_and_keeps_the_other_rows() {
         .collect();
     assert_eq!(rows, [(1, "a@x"), (6, "d@x")]);
     assert_eq!(MigTable::parse(text.as_bytes()).unwrap_err(), problems[0]);
-    // A file that is no XML any more ends there.
+    // Parsing ends where the file is no longer XML.
     let broken = text.replace("<Other>", "<Other");
     let (none, problems) = MigTable::check(broken.as_bytes());
     assert!(none.is_none());

@@ -240,7 +240,7 @@ async fn references_without_row_are_kept_or_fail_an_exclusive_mapping() {
             format!("{INF}:6 [Service General Setting] X")
         ]
     );
-    // A row that says that it stays is enough.
+    // A "same as source" row is enough.
     let same = [("GlobalGroup", "Crew@src.test", "<DestinationSameAsSource/>")];
     assert!(run(lines, &same, exclusive).await.is_ok());
 }
@@ -526,7 +526,7 @@ async fn possible_references_in_data_fail_an_exclusive_mapping_of_all_places() {
     assert_eq!(error.kind(), ErrorKind::Unmapped);
     assert!(error.hint().unwrap().starts_with("no row can map this"));
     assert_eq!(error.details()[0].code, "unread-text");
-    // GPMC does not look there, and without --exclusive it is said.
+    // GPMC ignores this place; without --exclusive it is reported.
     options.scope = Scope::Gpmc;
     let mapped = map(&source, Some(&table), &Target, &options).await.unwrap();
     assert_eq!(codes(&mapped.report), ["unread-text"]);
@@ -580,7 +580,7 @@ async fn a_mapping_fails_on_references_in_an_unparsable_file() {
                 );
                 assert!(error.hint().unwrap().starts_with("repair the file"));
             }
-            // Nothing in it looks like a reference: it is carried, which is said.
+            // It contains nothing like a reference, so it is copied and reported.
             Ok(mapped) => {
                 assert!(!fails, "{bytes:?}");
                 assert_eq!(mapped.snapshot.tree.file(path), Some(&bytes));

@@ -447,7 +447,7 @@ mod tests {
                 ('w', "source-stays", 10),
             ])
         );
-        // The GPO tells who a SID is.
+        // The GPO contains the name of the SID.
         let lines = "[Privilege Rights]\r\nSeX = *S-1-5-21-1-1-1-1001\r\n";
         let row = [("Unknown", "S-1-5-21-1-1-1-1001", relative)];
         assert_eq!(found(&[lines], &row, target, false).await, []);

@@ -435,7 +435,7 @@ fn visit_string(
     }
 }
 
-/// The spans between the commas that stand outside of quotes.
+/// The spans between the commas outside of quotes.
 fn quoted_fields(line: &str, data: Range<usize>) -> Vec<Range<usize>> {
     let mut fields = Vec::new();
     let mut start = data.start;

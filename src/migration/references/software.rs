@@ -352,7 +352,7 @@ mod tests {
         let (found, message) = permission_references(&object);
         assert_eq!(found, []);
         assert_eq!(message.unwrap().code, "unread-permissions");
-        // What another kind of object permits is no setting.
+        // Permissions of other objects are not settings.
         object.object_class = "classStore".to_owned();
         assert_eq!(permission_references(&object), (Vec::new(), None));
     }

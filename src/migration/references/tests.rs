@@ -22,8 +22,8 @@ fn sid(text: &str) -> Option<Sid> {
     Some(text.parse().unwrap())
 }
 
-/// The table of these tests: domain 1-2-3 becomes 4-5-6, its account 8 goes, 9 has no SID there; `SRC\all` becomes a
-/// well-known group, `SRC\plain` a name; server `old` becomes `new`, server `gone` goes.
+/// The mapping of these tests: domain 1-2-3 becomes 4-5-6, its account 8 is removed, 9 has no SID there; `SRC\all`
+/// becomes a well-known group, `SRC\plain` a name; server `old` becomes `new`, server `gone` is removed.
 fn map(occurrence: &Occurrence) -> Rewrite {
     let principal = |text: &str, name: &str| Rewrite::Principal {
         sid: sid(text),
@@ -189,12 +189,12 @@ fn unknown_lines_of_scripts_and_redirections_are_searched() {
     for path in [FDEPLOY, FDEPLOY1] {
         assert_mapped(path, redirected, &new(redirected), &[]);
     }
-    // In a section that goes nobody asks what is in its lines.
+    // The lines of a removed section are not visited.
     let going = "[Folder_Redirection]\r\n{A}=S-1-5-21-1-2-3-8;s-1-1-0\r\n[{A}_S-1-5-21-1-2-3-8]\r\nOwner=S-1-5-21-1-2-3-8\r\n\
                  [{A}_s-1-1-0]\r\nOwner=S-1-5-21-1-2-3-5\r\n";
     let left = "[Folder_Redirection]\r\n{A}=s-1-1-0\r\n[{A}_s-1-1-0]\r\nOwner=S-1-5-21-4-5-6-5\r\n";
     assert_mapped(FDEPLOY1, going, left, &[]);
-    // Behind the name of a section nobody looks, and that is said.
+    // Text after a section name is not searched, and this is reported.
     let behind = "[a] \\\\old\\x\r\n";
     assert_mapped(SCRIPTS, behind, behind, &["unread-text"]);
 }

@@ -152,7 +152,7 @@ fn rejects_sddl_that_it_cannot_represent() {
     }
 }
 
-/// The entry, and what stands behind its SID.
+/// The entry, and the data after its SID.
 fn data_after_the_sid(text: &str) -> (String, Vec<u8>) {
     let read = from_sddl(text, Some(&domain())).unwrap();
     let bytes = read.to_bytes().unwrap();
@@ -395,7 +395,7 @@ proptest! {
                 descriptor.control |= bit;
             }
         }
-        // Flags of a list that is not there cannot be said in text.
+        // Flags of a missing list cannot be expressed in text.
         if aces.is_none() { descriptor.control &= !0x1500; }
         if audits.is_none() { descriptor.control &= !0x2A00; }
         descriptor.dacl = aces.map(Acl::new);

@@ -131,7 +131,7 @@ mod tests {
             None
         );
         let object = GpoObject {
-            security_descriptor: directory.into(),
+            security_descriptor: directory,
             ..GpoObject::bare(
                 DEFAULT_GPOS[0].parse().unwrap(),
                 &crate::model::dn::Dn::parse("DC=src,DC=test").unwrap(),

@@ -148,7 +148,7 @@ mod tests {
             .iter()
             .map(|(operation, keep)| {
                 let keep: Vec<&str> = keep.iter().map(|reason| reason.as_str()).collect();
-                format!("{} {}", &operation.id[6..8], keep.join(","))
+                format!("{} {}", operation.id.get(6..8).unwrap(), keep.join(","))
             })
             .collect();
         assert_eq!(words, ["05 last", "04 ", "03 open", "02 open", "01 "]);

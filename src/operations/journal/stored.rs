@@ -4,13 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use super::{Before, Event, Inverse, Journal};
+use crate::auth::trusted_file::refuse_others;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
 use crate::operations::plan::{PlanTarget, Verb};
 use crate::operations::saved_plan::SavedPlan;
-use crate::operations::trust::{self, refuse_others};
+use crate::operations::trust;
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -325,15 +325,11 @@ impl Plan {
     /// GPT.INI holds the version of the steps.
     fn check_gpt_ini(&self) -> Result<()> {
         let planned = self.intent().attributes.map(|new| new.version);
-        let written = match &self.gpt_ini {
-            None => None,
-            Some(content) => Some(
-                gpt_ini::read_version(&content.0)
-                    .ok()
-                    .flatten()
-                    .unwrap_or_default(),
-            ),
-        };
+        let version = |content: &FileContent| gpt_ini::read_version(&content.0).ok().flatten();
+        let written = self
+            .gpt_ini
+            .as_ref()
+            .map(|content| version(content).unwrap_or_default());
         if planned == written {
             Ok(())
         } else {

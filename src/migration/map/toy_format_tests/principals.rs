@@ -53,7 +53,7 @@ async fn name_and_sid_change_together() {
 
 #[tokio::test]
 async fn sid_name_pairs_identify_lone_sids_and_names() {
-    // Nobody of the inventory: the pair comes last and tells of both.
+    // Not in the inventory: the pair comes last and identifies both.
     let content =
         "all sid S-1-5-21-1-1-1-1050\nall name SRC\\Ops\nall both S-1-5-21-1-1-1-1050 SRC\\Ops";
     let expected =
@@ -66,7 +66,7 @@ async fn sid_name_pairs_identify_lone_sids_and_names() {
         let rows = [(kind, source, set("Support"))];
         assert_eq!(mapped(content, &rows).await, expected, "{source}");
     }
-    // Pairs that contradict one another tell nothing.
+    // Contradicting pairs identify nobody.
     let content = format!("{content}\nall both S-1-5-21-1-1-1-1050 SRC\\Other");
     let rows = [("GlobalGroup", "SRC\\Ops", set("Support"))];
     assert!(

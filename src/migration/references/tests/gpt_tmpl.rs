@@ -191,7 +191,7 @@ fn a_name_that_is_not_ascii_makes_an_ascii_file_utf16() {
     let text = "[Privilege Rights]\r\nSeA = B\u{fc}ro,*S-1-5-6\r\n";
     let encoding = TextEncoding::Utf16Le { bom: true };
     assert_eq!(visited.bytes.unwrap(), encode(encoding, text).unwrap());
-    // A file that says that it is UTF-8, or already holds such a character, stays what it is.
+    // A file that is marked as UTF-8, or already contains such a character, keeps its encoding.
     for start in ["\u{feff}", "; \u{e4}\r\n"] {
         let bytes = Bytes::from(format!("{start}[Privilege Rights]\r\nSeA = Gast\r\n"));
         let visited = visit_file(&TMPL.parse().unwrap(), &bytes, &mut visitor).unwrap();

@@ -115,7 +115,7 @@ fn registry_policies() {
         .map(|_| ("K\\S-1-5-7", "\\\\a\\b", ValueType::SZ, "\\\\a\\b\0"))
         .collect();
     assert_eq!(visited(POL, &pol(&many)), 12_000);
-    // Data that is no text is read in three ways until one shows a reference.
+    // Binary data is decoded in three ways until one contains a reference.
     for marks in [r"\\", r"\\a\b ", "-1-", "S-1-5-21-1-2-3-5;", r"\\a\"] {
         let data = marks.repeat(150_000 / marks.len());
         for odd in ["", "\u{100}"] {

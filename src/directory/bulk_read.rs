@@ -19,9 +19,9 @@ use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::snapshot::WmiFilterLink;
 
-/// What a survey found of one GPO.
+/// What a bulk read found of one GPO.
 #[derive(Debug)]
-pub struct Surveyed {
+pub struct BulkEntry {
     /// The GPO's GUID.
     pub guid: Guid,
     /// `displayName`; empty when absent.
@@ -51,12 +51,12 @@ pub struct GpoRecord {
 const ONE_BY_ONE: usize = 16;
 
 impl Directory {
-    /// Surveys these GPOs, or every GPO of the domain, by display name. An object that is malformed costs only itself. A
+    /// Reads these GPOs, or every GPO of the domain, sorted by display name. An object that is malformed costs only itself. A
     /// GPO that was removed meanwhile is missing from the answer.
     ///
     /// # Errors
     /// As every search.
-    pub async fn survey(&self, only: Option<&[Guid]>) -> Result<Vec<Surveyed>> {
+    pub async fn read_in_bulk(&self, only: Option<&[Guid]>) -> Result<Vec<BulkEntry>> {
         let info = self.info();
         let mut gathered: BTreeMap<Guid, Gathered> = BTreeMap::new();
         match only {
@@ -79,11 +79,11 @@ impl Directory {
         }
         let filters = self.filter_objects().await?;
         let mut links = self.all_links(only).await?;
-        let mut found: Vec<Surveyed> = gathered
+        let mut found: Vec<BulkEntry> = gathered
             .into_iter()
             .filter_map(|(guid, gathered)| {
                 let (entry, below) = (gathered.gpo?, gathered.below);
-                Some(Surveyed {
+                Some(BulkEntry {
                     guid,
                     display_name: entry.text("displayName").unwrap_or_default(),
                     record: record(
@@ -256,7 +256,7 @@ fn read_child(entry: &Entry, gpo: &Dn, messages: &mut Vec<StatusMessage>) -> Dir
     object(entry, relative, gpo).unwrap_or_else(|error| {
         messages.push(StatusMessage::warning(
             "malformed-object",
-            format!("{error}; the object is kept as it stands"),
+            format!("{error}; the object is kept unchanged"),
         ));
         plain_object(entry, relative)
     })
