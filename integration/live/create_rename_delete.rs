@@ -563,7 +563,7 @@ fn a_deletion_that_fails_half_way_is_undone() {
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     assert!(
         said.stderr.contains(
-            "rolled back, with new identities for what had been deleted, which may belong to this account now"
+            "everything was rolled back; deleted objects were recreated with new identities, and this account may own them now"
         ),
         "{}",
         said.stderr
