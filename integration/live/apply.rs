@@ -1,5 +1,6 @@
 //! Plans and how they are applied: dry runs, stale plans, interrupts, roll back, secrets.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::support::*;
@@ -189,7 +190,15 @@ fn passwords_are_in_no_output_journal_plan_or_argument() {
             "--yes",
         ],
     ] {
-        let child = command(&arguments)
+        // It waits for its password until it has been looked at.
+        let mut child = command(&arguments)
+            .args([
+                "--user",
+                &std::env::var("GPOCTL_LAB_DST_USER").unwrap(),
+                "--password-file",
+                "/dev/fd/0",
+            ])
+            .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())
             .spawn()
@@ -200,6 +209,9 @@ fn passwords_are_in_no_output_journal_plan_or_argument() {
         assert!(!cmdline.is_empty(), "gpoctl ended before it was looked at");
         clean("an argument", &String::from_utf8_lossy(&cmdline));
         clean("the environment", &String::from_utf8_lossy(&environment));
+        let password =
+            std::fs::read(std::env::var("GPOCTL_LAB_DST_PASSWORD_FILE").unwrap()).unwrap();
+        child.stdin.take().unwrap().write_all(&password).unwrap();
         let said: Said = child.wait_with_output().unwrap().into();
         assert_eq!(said.status, 0, "{}", said.stderr);
         clean("standard output", &said.stdout);

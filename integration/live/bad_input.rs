@@ -282,6 +282,7 @@ fn an_unparsable_file_leaves_no_sid_of_the_source_domain() {
         "[Vendor Things]\r\nA = \"b=c\"\r\n\r\n[Privilege Rights]\r\n; who may\r\n",
     );
     std::fs::write(&file, &odd).unwrap();
+    without_hashes(backup);
     let name = &fresh("Odd settings");
     import(name).json();
     let guid = guid_of(&gpo_named(&state("dst"), name));

@@ -218,7 +218,7 @@ fn names_that_windows_cannot_read_or_distinguish_are_reported() {
         assert!(
             text.contains("scripts.ini")
                 && text.contains("Scripts.INI")
-                && text.contains("are one to Windows"),
+                && text.contains("are the same name to Windows"),
             "{text}"
         );
     };

@@ -70,7 +70,7 @@ impl SideFile {
     ) -> Self {
         Self {
             format_version: FORMAT_VERSION,
-            tool: concat!("gpoctl ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tool: concat!("gpoctl ", env!("GPOCTL_VERSION")).to_owned(),
             domain_controller: snapshot.domain_controller.clone(),
             sysvol_version: snapshot.sysvol_version,
             directory_version: snapshot.directory_version,
