@@ -75,7 +75,7 @@ pub(super) struct ConnectionArgs {
     #[arg(long)]
     allow_rc4: bool,
 
-    /// Longest time for one network call, in seconds
+    /// Longest time for one network call, in seconds; 60 by default
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
 }
@@ -92,7 +92,7 @@ enum LdapChoice {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SmbChoice {
-    /// smb2, or libsmbclient if the server needs it (default)
+    /// smb2, or libsmbclient if the server requires encryption and smb2 has no cipher for it (default)
     Auto,
     /// Built-in client
     Smb2,

@@ -172,8 +172,8 @@ Examples:
       --ldap ldaps --tls-ca lab-ca.pem --user administrator@LAB.EXAMPLE";
 
 const TABLES_ABOUT: &str = "\
-A GPO refers to users, groups, computers and UNC paths that exist only in its own domain. A migration table says what each of \
-them becomes when the GPO is imported or copied into another domain. The file format is that of GPMC's Migration Table Editor.";
+A GPO refers to users, groups, computers and UNC paths of its own domain. A migration table says what each of them becomes \
+when the GPO is imported or copied into another domain. The file format is that of GPMC's Migration Table Editor.";
 
 const TABLES_TEXT: &str = "\
 Rows:

@@ -1,5 +1,5 @@
-//! The back end on libsmbclient, through pavao: SMB encryption and every ticket cache type, one call at a time, no
-//! security descriptors.
+//! The back end on libsmbclient, through pavao, for servers that require encryption and have no cipher in common with
+//! smb2: always encrypted, one call at a time, no security descriptors.
 //!
 //! Known behaviour that is handled here:
 //!
