@@ -159,6 +159,11 @@ Domain names that do not resolve:
 Use --server with the name of the domain controller and --address with its IP address, or --nameserver with the address of a \
 DNS server of the domain. Kerberos and TLS always check the name, whatever the address is.
 
+Servers:
+Tested with Samba 4.17, 4.22 and 4.25 as domain controllers; Windows domain controllers have not been tested. Shares that \
+require SMB encryption are opened encrypted. Samba 4.25 does not store object entries in the permissions of files, so gpoctl \
+leaves them out there; after an upgrade to it, run samba-tool ntacl sysvolreset once.
+
 Environment:
   KRB5CCNAME       default Kerberos ticket cache
   KRB5_CONFIG      Kerberos configuration file
