@@ -91,6 +91,8 @@ pub struct StoredBackup {
     pub problems: Vec<StatusMessage>,
     /// The files that are not what gpoctl wrote, an error each; empty for a backup without hashes.
     pub damage: Vec<StatusMessage>,
+    /// Whether there is a gpoctl.json, in which every backup of gpoctl's own has the hashes of its files.
+    pub has_hashes: bool,
 }
 
 impl StoredBackup {

@@ -76,7 +76,9 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
     let backup = parsed.backup.value;
     let mut info = info(&folder, &mut problems)?;
     let tree = tree(&folder, &backup, &mut problems)?;
-    let (side, damage) = match folder.find(names::SIDE_FILE).ok().flatten() {
+    let side_file = folder.find(names::SIDE_FILE).ok().flatten();
+    let has_hashes = side_file.is_some();
+    let (side, damage) = match side_file {
         Some((name, _)) => {
             let mut side = side_file::read(&folder, &name);
             let damage = match side.files.take() {
@@ -120,6 +122,7 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
         context: side.context,
         problems,
         damage,
+        has_hashes,
     })
 }
 

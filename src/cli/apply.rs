@@ -38,12 +38,14 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
-    let bytes = trust::read(&args.plan, "plan").map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            error.with_hint("commands that change a domain save a plan with --plan-out FILE")
-        }
-        _ => error,
-    })?;
+    let bytes =
+        trust::read(&args.plan, "plan", trust::MAX_PLAN_BYTES).map_err(|error| {
+            match error.kind() {
+                ErrorKind::NotFound => error
+                    .with_hint("commands that change a domain save a plan with --plan-out FILE"),
+                _ => error,
+            }
+        })?;
     if let Some(expected) = &args.expect {
         let found = sha256(&bytes);
         if !found.eq_ignore_ascii_case(expected.trim()) {

@@ -4,10 +4,12 @@
 //! restore of the safety backup, a new GPO by its deletion, a deletion by a restore with the links. When the GPO is not as the
 //! operation left it, that would take back somebody else's change, and is refused.
 
+use std::collections::BTreeMap;
+
 use super::apply::undo_changes;
 use super::change_list::ChangeList;
 use super::journal::{Inverse, OperationState, StoredOperation};
-use super::plan::{Plan, Step, Verb, sha256};
+use super::plan::{Plan, Step, Verb, sha256, tree_hashes};
 use super::progress::Control;
 use super::read::{self, LiveGpo};
 use super::restore::{self, RestoreOptions};
@@ -15,6 +17,7 @@ use super::saved_plan::SavedPlan;
 use super::{delete, rename, rights};
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::security_descriptor::{DaclState, SecurityDescriptor, grants_same_access};
 use crate::session::DomainSession;
 
 /// How an operation is undone.
@@ -108,7 +111,7 @@ async fn undo_finished(
 ) -> Result<Plan> {
     let guid = done.target.guid;
     if done.verb == Verb::Delete {
-        let backup = safety_backup(operation).await?;
+        let backup = safety_backup(operation, done).await?;
         if session.directory().gpo(guid).await.is_ok() {
             return Err(changed(done, "it exists again"));
         }
@@ -148,7 +151,7 @@ async fn undo_finished(
     if done.target.create {
         return delete::plan(session, &object, false, control).await;
     }
-    let backup = safety_backup(operation).await?;
+    let backup = safety_backup(operation, done).await?;
     let mut plan = restore::plan(session, &backup, &RestoreOptions::default(), control).await?;
     for step in done.steps.iter().rev() {
         if let Step::SetLinks { som, from, to } = step {
@@ -206,8 +209,9 @@ fn changed(done: &Plan, what: &str) -> Error {
     )
 }
 
-/// The backup that was made of the GPO before the operation, read off the runtime's threads.
-async fn safety_backup(operation: &StoredOperation) -> Result<StoredBackup> {
+/// The backup that was made of the GPO before the operation, read off the runtime's threads. Who could put another one there
+/// would have it restored, so it has to be the GPO that the plan was made against.
+async fn safety_backup(operation: &StoredOperation, done: &Plan) -> Result<StoredBackup> {
     let path = operation.safety_backup.clone().ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
@@ -223,18 +227,66 @@ async fn safety_backup(operation: &StoredOperation) -> Result<StoredBackup> {
         .map_err(|cause| {
             Error::new(ErrorKind::Internal, "the backup was not read").with_source(cause)
         })??;
-    if backup.damage.is_empty() {
-        return Ok(backup);
+    let bad = |why: &str| {
+        Error::new(
+            ErrorKind::BadInput,
+            format!(
+                "the backup that operation {} made before its changes {why}",
+                operation.id
+            ),
+        )
+        .with_hint("restore another backup of the GPO")
+    };
+    if !backup.damage.is_empty() {
+        return Err(bad("is damaged").with_details(backup.damage));
     }
-    Err(Error::new(
-        ErrorKind::BadInput,
-        format!(
-            "the backup that operation {} made before its changes is damaged",
-            operation.id
-        ),
-    )
-    .with_hint("restore another backup of the GPO")
-    .with_details(backup.damage))
+    match foreign_part(done, &backup) {
+        Some(what) => Err(bad(&format!("is not the one it wrote: {what}"))),
+        None => Ok(backup),
+    }
+}
+
+/// What of a safety backup is not what the plan was made against; `None` when it is the backup that `apply` made.
+fn foreign_part(done: &Plan, backup: &StoredBackup) -> Option<String> {
+    let snapshot = &backup.snapshot;
+    if snapshot.guid != done.target.guid {
+        return Some(format!("it is of the GPO {}", snapshot.guid));
+    }
+    let Some(basis) = &done.basis else {
+        return Some("the operation created the GPO".to_owned());
+    };
+    if !backup.has_hashes {
+        return Some("there is no gpoctl.json in it".to_owned());
+    }
+    // A backup does not keep every empty folder; those have an empty hash.
+    let files = |tree: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+        let files = tree.iter().filter(|(_, hash)| !hash.is_empty());
+        files
+            .map(|(path, hash)| (path.clone(), hash.clone()))
+            .collect()
+    };
+    let (were, are) = (files(&basis.tree), files(&tree_hashes(&snapshot.tree)));
+    let differs = |path: &&String| were.get(*path) != are.get(*path);
+    if let Some(path) = were.keys().chain(are.keys()).find(differs) {
+        return Some(format!(
+            "the file {path} is not what the plan was made against"
+        ));
+    }
+    // Plans of older versions have no descriptor.
+    let descriptor = basis.descriptor.as_ref()?;
+    (!holds_dacl(&snapshot.security_descriptor, &descriptor.0))
+        .then(|| "the DACL is not what the plan was made against".to_owned())
+}
+
+/// Whether a backup's descriptor is that of a GPO with this one: its DACL alone, and nothing without a DACL.
+fn holds_dacl(saved: &[u8], descriptor: &[u8]) -> bool {
+    let parse = SecurityDescriptor::parse;
+    match parse(descriptor) {
+        Ok(was) if matches!(was.dacl_state(), DaclState::List(_)) => {
+            parse(saved).is_ok_and(|saved| grants_same_access(&was, &saved))
+        }
+        _ => saved.is_empty() || saved == descriptor,
+    }
 }
 
 /// What taking back one change means.
@@ -264,3 +316,6 @@ fn sentence(inverse: &Inverse) -> String {
         Inverse::RecreateContainer => "recreate what is missing of the GPO's container".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

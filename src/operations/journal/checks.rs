@@ -128,15 +128,20 @@ fn belongs(inverse: &Inverse, plan: &Plan, staging: &StagingArea) -> bool {
             let Ok(live) = SafeName::new(live) else {
                 return false;
             };
-            let is = |name: &Option<String>, expected: Result<SafeName>| {
-                name.as_ref().is_none_or(|name| {
-                    expected.is_ok_and(|expected| expected.as_str() == name)
-                })
+            // Which entry was there and which came says the plan. Without regard to case: the old one may have been spelt
+            // otherwise.
+            let is = |name: &Option<String>, expected: Result<SafeName>, there: bool| match name {
+                Some(name) => {
+                    there
+                        && expected.is_ok_and(|expected| expected.folded() == name.to_lowercase())
+                }
+                None => !there,
             };
             gives_settings
-                && is_root_entry(&live, plan)
-                && is(old, staging.old_name(&live))
-                && is(staged, staging.staged_name(&live))
+                && root_change(&live, plan).is_some_and(|change| {
+                    is(old, staging.old_name(&live), change != Change::Added)
+                        && is(staged, staging.staged_name(&live), change != Change::Removed)
+                })
         }
         Inverse::RestoreFolderDescriptor { .. } => gives_settings && plan.changes_descriptor(),
         Inverse::RestoreAttributes {
@@ -172,13 +177,15 @@ fn staged_from(name: &str, staging: &StagingArea) -> Option<SafeName> {
     SafeName::new(name.strip_prefix(mark)?).ok()
 }
 
-/// Whether the plan writes, replaces or removes this entry of the GPO's folder.
-fn is_root_entry(live: &SafeName, plan: &Plan) -> bool {
-    plan.steps.iter().any(|step| {
-        matches!(
-            step,
-            Step::SwitchEntry { name, change } if name == live.as_str() && *change != Change::Unchanged
-        )
+/// How the plan changes this entry of the GPO's folder; `None` when it does not.
+fn root_change(live: &SafeName, plan: &Plan) -> Option<Change> {
+    plan.steps.iter().find_map(|step| match step {
+        Step::SwitchEntry { name, change }
+            if name == live.as_str() && *change != Change::Unchanged =>
+        {
+            Some(*change)
+        }
+        _ => None,
     })
 }
 

@@ -86,6 +86,8 @@ struct Head {
 
 /// The name of the file of events.
 pub(super) const EVENTS: &str = "journal.jsonl";
+/// What errors call any file of a journal.
+const WHAT: &str = "file of a journal";
 
 /// All operations whose journals are in this folder, the latest first.
 ///
@@ -172,7 +174,7 @@ impl StoredOperation {
                 refuse_others(folder, &metadata, "journal").map_err(|error| error.to_string())
             });
         let head = trusted.and_then(|()| {
-            let json = trust::read(&folder.join("plan.json"), "file of a journal")
+            let json = trust::read(&folder.join("plan.json"), WHAT, trust::MAX_PLAN_BYTES)
                 .map_err(|error| error.to_string())?;
             serde_json::from_slice::<Head>(&json).map_err(|cause| cause.to_string())
         });
@@ -190,7 +192,7 @@ impl StoredOperation {
             }
             Err(reason) => operation.reason = Some(format!("plan.json: {reason}")),
         }
-        match trust::read(&folder.join(EVENTS), "file of a journal") {
+        match trust::read(&folder.join(EVENTS), WHAT, trust::MAX_EVENT_BYTES) {
             Ok(bytes) if operation.reason.is_none() => {
                 operation.follow(&String::from_utf8_lossy(&bytes));
             }
@@ -250,7 +252,7 @@ impl StoredOperation {
     }
 
     fn file(&self, name: &str) -> Result<Vec<u8>> {
-        trust::read(&self.folder.join(name), "file of a journal")
+        trust::read(&self.folder.join(name), WHAT, trust::MAX_PLAN_BYTES)
             .map_err(|cause| self.broken(name).with_source(cause))
     }
 

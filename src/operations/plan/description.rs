@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{GpoState, ObjectState};
-use super::{Change, FileContent, Plan, Step, Swap, Verb};
+use super::{Change, FileContent, Plan, Step, Swap, Verb, sha256};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
 use crate::model::allowed_object::AllowedObject;
@@ -194,6 +194,7 @@ impl Plan {
             }
             _ => {}
         }
+        self.check_basis()?;
         self.check_entries()?;
         let expected = self.expected_steps()?;
         let wrong = (0..expected.len().max(self.steps.len()))
@@ -213,6 +214,29 @@ impl Plan {
             Some(message) => Err(differs(format!("no warning of: {}", message.text))),
             None => Ok(()),
         }
+    }
+
+    /// What the steps are worked out from is what `apply` compares with the GPO: permissions and objects are there twice,
+    /// once to be read and once as hashes. Plans of older versions that write neither may lack the former.
+    fn check_basis(&self) -> Result<()> {
+        let Some(basis) = &self.basis else {
+            return Ok(());
+        };
+        let same_descriptor = match &basis.descriptor {
+            Some(bytes) => sha256(&bytes.0) == basis.security_descriptor,
+            None => !self.changes_descriptor(),
+        };
+        if !same_descriptor {
+            return Err(differs("the permissions it was made against"));
+        }
+        let writes_objects = matches!(
+            self.verb,
+            Verb::Import | Verb::Restore | Verb::Copy | Verb::Create
+        );
+        if (writes_objects || !basis.objects.is_empty()) && !basis.objects_fit_hashes() {
+            return Err(differs("the objects it was made against"));
+        }
+        Ok(())
     }
 
     fn expected_steps(&self) -> Result<Vec<Step>> {

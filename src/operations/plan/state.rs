@@ -57,7 +57,7 @@ pub struct ObjectState {
 }
 
 impl ObjectState {
-    fn of(object: &DirectoryObject) -> Self {
+    pub(super) fn of(object: &DirectoryObject) -> Self {
         Self {
             rdns: object.rdns.clone(),
             object_class: object.object_class.clone(),
@@ -125,6 +125,16 @@ impl GpoState {
         found == self.directory_objects
     }
 
+    /// Whether the objects with class and permissions are those whose hashes are kept beside them, each once.
+    pub(super) fn objects_fit_hashes(&self) -> bool {
+        let listed: BTreeMap<String, String> = self
+            .objects
+            .iter()
+            .map(|object| (object.rdns.join(","), object.content.clone()))
+            .collect();
+        listed.len() == self.objects.len() && listed == self.directory_objects
+    }
+
     /// What differs from `other`, one sentence each; empty when nothing does.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
@@ -183,14 +193,31 @@ impl GpoState {
             &self.directory_objects,
             &other.directory_objects,
         ));
-        // Of objects that are still there: the rest is said already.
+        // Of objects that are still there: the rest is said already, unless only one of the two lists was edited.
         for old in &self.objects {
-            let same = |new: &&ObjectState| new.key() == old.key();
-            if let Some(new) = other.objects.iter().find(same)
-                && (new.descriptor != old.descriptor
-                    || !new.object_class.eq_ignore_ascii_case(&old.object_class))
-            {
-                found.push(format!("the permissions of {} changed", old.rdns.join(",")));
+            let name = old.rdns.join(",");
+            match other.objects.iter().find(|new| new.key() == old.key()) {
+                Some(new)
+                    if new.descriptor != old.descriptor
+                        || !new.object_class.eq_ignore_ascii_case(&old.object_class) =>
+                {
+                    found.push(format!("the permissions of {name} changed"));
+                }
+                None if !self.directory_objects.contains_key(&name) => {
+                    found.push(format!("object {name} is gone"));
+                }
+                _ => {}
+            }
+        }
+        // Plans of older versions have no objects besides the hashes.
+        if !self.objects.is_empty() {
+            for new in &other.objects {
+                let name = new.rdns.join(",");
+                if self.directory_objects.contains_key(&name)
+                    && !self.objects.iter().any(|old| old.key() == new.key())
+                {
+                    found.push(format!("object {name} is new"));
+                }
             }
         }
         found

@@ -88,10 +88,16 @@ fn plan(verb: Verb, target: &str, create: bool) -> Plan {
             })
             .unwrap(),
     };
-    plan.steps.push(Step::SwitchEntry {
-        name: "Machine".to_owned(),
-        change: Change::Changed,
-    });
+    for (name, change) in [
+        ("Machine", Change::Changed),
+        ("Added", Change::Added),
+        ("Gone", Change::Removed),
+    ] {
+        plan.steps.push(Step::SwitchEntry {
+            name: name.to_owned(),
+            change,
+        });
+    }
     plan
 }
 
@@ -147,6 +153,30 @@ fn what_an_operation_announces_belongs_to_it() {
                 live: "Machine".to_owned(),
                 old: Some(staged(&changed, "old", "Machine")),
                 staged: Some(staged(&changed, "new", "Machine")),
+            },
+        ),
+        (
+            &changed,
+            Inverse::SwitchBack {
+                live: "Machine".to_owned(),
+                old: Some(staged(&changed, "old", "MACHINE")),
+                staged: Some(staged(&changed, "new", "Machine")),
+            },
+        ),
+        (
+            &changed,
+            Inverse::SwitchBack {
+                live: "Added".to_owned(),
+                old: None,
+                staged: Some(staged(&changed, "new", "Added")),
+            },
+        ),
+        (
+            &changed,
+            Inverse::SwitchBack {
+                live: "Gone".to_owned(),
+                old: Some(staged(&changed, "old", "Gone")),
+                staged: None,
             },
         ),
         (&changed, Inverse::RestoreGptIni),
@@ -277,6 +307,30 @@ fn what_an_edited_journal_undoes_besides_is_refused() {
         let error = refused(plan, inverse).expect(&text);
         assert_eq!(error.kind(), ErrorKind::BadInput, "{text}");
         assert!(error.to_string().contains("was changed"), "{error}");
+    }
+}
+
+#[test]
+fn an_entry_is_switched_back_as_the_plan_switched_it() {
+    let plan = plan(Verb::Restore, OWN, false);
+    for (live, old_too, new_too) in [
+        ("Machine", false, true),
+        ("Machine", true, false),
+        ("Added", true, true),
+        ("Added", true, false),
+        ("Gone", true, true),
+        ("Gone", false, true),
+        ("Machine", false, false),
+    ] {
+        let name = |role, there: bool| there.then(|| staged(&plan, role, live));
+        let inverse = Inverse::SwitchBack {
+            live: live.to_owned(),
+            old: name("old", old_too),
+            staged: name("new", new_too),
+        };
+        let text = format!("{inverse:?}");
+        let error = refused(&plan, inverse).expect(&text);
+        assert_eq!(error.kind(), ErrorKind::BadInput, "{text}");
     }
 }
 

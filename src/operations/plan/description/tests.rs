@@ -68,7 +68,7 @@ fn plan() -> Plan {
         wmi_filter: None,
         security_descriptor: sha256(&old.0),
         tree: tree_hashes(&old_tree),
-        directory_objects: BTreeMap::new(),
+        directory_objects: [(before.rdns.join(","), "other".to_owned())].into(),
         descriptor: Some(old),
         objects: vec![ObjectState {
             rdns: before.rdns.clone(),
@@ -189,6 +189,30 @@ fn a_plan_that_says_less_than_it_does_is_refused_with_the_place() {
         ("the version in GPT.INI", |json| {
             json["gpt_ini"] = Value::Null;
         }),
+        ("the permissions it was made against", |json| {
+            // The new permissions look like the old ones.
+            let number = step(json, "set-security-descriptor");
+            json["basis"]["descriptor"] = json["steps"][number]["descriptor"].clone();
+            json["steps"][number]["from"] = json["steps"][number]["to"].clone();
+        }),
+        ("the permissions it was made against", |json| {
+            let number = step(json, "set-security-descriptor");
+            json["basis"].as_object_mut().unwrap().remove("descriptor");
+            json["steps"][number]["from"] = Value::Null;
+        }),
+        ("the objects it was made against", |json| {
+            // The object that is changed looks unchanged.
+            let same = serde_json::to_value(ObjectState::of(&plan().directory_objects[0]));
+            json["basis"]["objects"][0] = same.unwrap();
+            let number = step(json, "change-directory-objects");
+            json["steps"].as_array_mut().unwrap().remove(number);
+        }),
+        ("the objects it was made against", |json| {
+            // The object that is changed looks as if it were added.
+            json["basis"]["objects"] = json!([]);
+            let number = step(json, "change-directory-objects");
+            json["steps"][number]["step"] = json!("add-directory-objects");
+        }),
         ("target: the display name", |json| {
             json["target"]["display_name"] = json!("Another GPO");
         }),
@@ -203,6 +227,47 @@ fn a_plan_that_says_less_than_it_does_is_refused_with_the_place() {
         assert!(text.contains("does not describe what it does"), "{text}");
         assert!(text.contains(place), "{place}: {text}");
     }
+}
+
+#[test]
+fn an_older_plan_that_writes_no_permissions_needs_none_recorded() {
+    let mut older = Plan {
+        basis: plan().basis,
+        ..Plan::new(Verb::Rename, plan().target)
+    };
+    let basis = older.basis.as_mut().unwrap();
+    (basis.descriptor, basis.objects) = (None, Vec::new());
+    older.steps = vec![Step::Rename {
+        from: "Desks".to_owned(),
+        to: "Tables".to_owned(),
+    }];
+    SavedPlan::from_json(&older.to_json().unwrap()).unwrap();
+    older.basis.as_mut().unwrap().descriptor = Some(descriptor("D:"));
+    let error = SavedPlan::from_json(&older.to_json().unwrap()).unwrap_err();
+    assert!(error.to_string().contains("the permissions it was made"));
+}
+
+#[test]
+fn an_object_in_one_of_the_two_lists_alone_is_a_difference() {
+    let state = plan().basis.unwrap();
+    let mut edited = state.clone();
+    let more = ObjectState {
+        rdns: vec!["CN=q".to_owned()],
+        ..state.objects[0].clone()
+    };
+    edited.objects.push(more);
+    assert_eq!(edited.differences(&state), ["object CN=q is gone"]);
+    // It is in the hashes, and not among the objects.
+    let mut live = edited.clone();
+    let hash = "other".to_owned();
+    live.directory_objects.insert("CN=q".to_owned(), hash);
+    let mut edited = live.clone();
+    edited.objects.pop();
+    assert_eq!(edited.differences(&live), ["object CN=q is new"]);
+    assert!(live.differences(&live).is_empty());
+    // As in plans of older versions.
+    edited.objects.clear();
+    assert!(edited.differences(&live).is_empty());
 }
 
 #[test]

@@ -1,0 +1,151 @@
+use bytes::Bytes;
+
+use super::*;
+use crate::backup;
+use crate::model::backup_context::BackupContext;
+use crate::model::extension_list::ExtensionList;
+use crate::model::gpt_tree::GptTree;
+use crate::model::sddl::from_sddl;
+use crate::model::snapshot::GpoSnapshot;
+use crate::model::version::GpoVersion;
+use crate::operations::plan::{FileContent, GpoState, PlanTarget};
+
+const SDDL: &str = "O:BAG:BAD:P(A;CI;GA;;;BA)";
+
+fn descriptor(sddl: &str) -> Vec<u8> {
+    from_sddl(sddl, None).unwrap().to_bytes().unwrap()
+}
+
+fn snapshot() -> GpoSnapshot {
+    let mut tree = GptTree::new();
+    tree.insert_dir(&"Machine".parse().unwrap());
+    tree.insert_dir(&"User\\Empty".parse().unwrap());
+    for (path, content) in [("Machine\\Registry.pol", "old"), ("GPO.cmt", "x")] {
+        tree.insert_file(
+            &path.parse().unwrap(),
+            Bytes::from_static(content.as_bytes()),
+        );
+    }
+    GpoSnapshot {
+        guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
+        domain: "src.test".parse().unwrap(),
+        domain_guid: None,
+        domain_controller: "dc.src.test".to_owned(),
+        display_name: "Desks".to_owned(),
+        flags: 0,
+        directory_version: GpoVersion::from_combined(65_537),
+        sysvol_version: Some(GpoVersion::from_combined(65_537)),
+        machine_extensions: ExtensionList::default(),
+        user_extensions: ExtensionList::default(),
+        wmi_filter: None,
+        security_descriptor: descriptor(SDDL),
+        tree,
+        directory_objects: Vec::new(),
+        principals: Vec::new(),
+        file_paths: Vec::new(),
+        messages: Vec::new(),
+    }
+}
+
+/// A plan that was made against the GPO of this snapshot.
+fn plan(snapshot: &GpoSnapshot) -> Plan {
+    let target = PlanTarget {
+        guid: snapshot.guid,
+        display_name: snapshot.display_name.clone(),
+        domain: snapshot.domain.clone(),
+        create: false,
+    };
+    let basis = GpoState {
+        display_name: snapshot.display_name.clone(),
+        flags: Some(0),
+        directory_version: Some(snapshot.directory_version),
+        sysvol_version: snapshot.sysvol_version,
+        machine_extensions: ExtensionList::default(),
+        user_extensions: ExtensionList::default(),
+        wmi_filter: None,
+        security_descriptor: sha256(&snapshot.security_descriptor),
+        tree: tree_hashes(&snapshot.tree),
+        directory_objects: BTreeMap::new(),
+        descriptor: Some(FileContent(snapshot.security_descriptor.clone().into())),
+        objects: Vec::new(),
+    };
+    Plan {
+        basis: Some(basis),
+        ..Plan::new(Verb::Restore, target)
+    }
+}
+
+/// The snapshot as a safety backup that was written and read again.
+fn stored(snapshot: &GpoSnapshot) -> (tempfile::TempDir, StoredBackup) {
+    let folder = tempfile::tempdir().unwrap();
+    let now = jiff::Timestamp::UNIX_EPOCH.strftime("%Y-%m-%dT%H:%M:%S");
+    let context = BackupContext::default();
+    let written = backup::write(
+        folder.path(),
+        snapshot,
+        &context,
+        "before",
+        &now.to_string(),
+    )
+    .unwrap();
+    let read = backup::read(&written.path).unwrap();
+    (folder, read)
+}
+
+#[test]
+fn the_backup_of_the_gpo_as_it_was_is_taken() {
+    let snapshot = snapshot();
+    let (_folder, backup) = stored(&snapshot);
+    assert_eq!(foreign_part(&plan(&snapshot), &backup), None);
+    // Nothing is saved of a descriptor without a DACL.
+    let open = GpoSnapshot {
+        security_descriptor: descriptor("O:BAG:BA"),
+        ..snapshot
+    };
+    let (_folder, backup) = stored(&open);
+    assert_eq!(foreign_part(&plan(&open), &backup), None);
+}
+
+#[test]
+fn a_whole_backup_of_something_else_is_named() {
+    let plan = plan(&snapshot());
+    type Edit = fn(&mut GpoSnapshot);
+    let edits: &[(&str, Edit)] = &[
+        ("it is of the GPO {99999999-", |gpo| {
+            gpo.guid = "{99999999-2222-3333-4444-555555555555}".parse().unwrap();
+        }),
+        ("the file machine/registry.pol", |gpo| {
+            let path = "Machine\\Registry.pol".parse().unwrap();
+            gpo.tree.insert_file(&path, Bytes::from_static(b"evil"));
+        }),
+        ("the file machine/scripts/evil.exe", |gpo| {
+            let path = "Machine\\Scripts\\evil.exe".parse().unwrap();
+            gpo.tree.insert_file(&path, Bytes::from_static(b"evil"));
+        }),
+        ("the file gpo.cmt", |gpo| {
+            let whole = std::mem::take(&mut gpo.tree);
+            for (path, content) in whole.files().filter(|(path, _)| path.folded() != "gpo.cmt") {
+                gpo.tree.insert_file(path, content.clone());
+            }
+        }),
+        ("the DACL", |gpo| {
+            gpo.security_descriptor = descriptor("O:BAG:BAD:P(A;CI;GA;;;BA)(A;CI;GA;;;AU)");
+        }),
+        ("the DACL", |gpo| gpo.security_descriptor.clear()),
+    ];
+    for (what, edit) in edits {
+        let mut other = snapshot();
+        edit(&mut other);
+        let (_folder, backup) = stored(&other);
+        assert!(backup.damage.is_empty(), "{what}");
+        let found = foreign_part(&plan, &backup).expect(what);
+        assert!(found.starts_with(what), "{what}: {found}");
+    }
+    let (folder, backup) = stored(&snapshot());
+    std::fs::remove_file(backup.info.path.join("gpoctl.json")).unwrap();
+    let backup = backup::read(&backup.info.path).unwrap();
+    assert!(backup.damage.is_empty());
+    let found = foreign_part(&plan, &backup).unwrap();
+    assert!(found.contains("no gpoctl.json"), "{found}");
+    drop(folder);
+}
