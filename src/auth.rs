@@ -165,7 +165,7 @@ pub fn read_password_file(path: &Path) -> Result<SecretString> {
             format!("the password file {} {why}", path.display()),
         )
     };
-    let mut file = if path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd") {
+    let mut file = if is_passed_on(path) {
         std::fs::File::open(path).map_err(|cause| bad("cannot be opened").with_source(cause))?
     } else {
         trusted_file::open(path, "password file", Readers::Owner)?
@@ -179,6 +179,16 @@ pub fn read_password_file(path: &Path) -> Result<SecretString> {
         .read_to_end(&mut bytes)
         .map_err(|cause| bad("cannot be read").with_source(cause))?;
     first_line(&bytes).map_err(bad)
+}
+
+/// Whether this is a file that the caller opened and passed on: `/dev/fd/N` or `/proc/self/fd/N`, and nothing below or beside it.
+fn is_passed_on(path: &Path) -> bool {
+    path.to_str()
+        .and_then(|path| {
+            path.strip_prefix("/dev/fd/")
+                .or_else(|| path.strip_prefix("/proc/self/fd/"))
+        })
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit()))
 }
 
 /// The first line as a password.
@@ -257,6 +267,42 @@ mod tests {
             read_password_file(file.path()).unwrap().expose_secret(),
             "s3cret"
         );
+    }
+
+    #[test]
+    fn only_a_file_that_was_passed_on_may_be_a_pipe() {
+        for path in ["/dev/fd/0", "/dev/fd/63", "/proc/self/fd/3"] {
+            assert!(is_passed_on(Path::new(path)), "{path}");
+        }
+        for path in [
+            "/dev/fd",
+            "/dev/fd/",
+            "/dev/fd/+3",
+            "/dev/fd/3/x",
+            "/dev/fd/../../tmp/x",
+            "/proc/self/fd/3/../../../../tmp/x",
+            "/proc/1/fd/3",
+            "/dev/stdin",
+        ] {
+            assert!(!is_passed_on(Path::new(path)), "{path}");
+        }
+    }
+
+    /// The path begins as that of a passed file, and leads elsewhere.
+    #[test]
+    fn a_path_out_of_the_passed_files_is_checked() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "s3cret\n").unwrap();
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(file.path(), open).unwrap();
+        let absolute = file.path().to_str().unwrap();
+        // The folder of a process is three below the root.
+        let path = format!("/proc/self/fd/../../..{absolute}");
+        assert!(Path::new(&path).exists());
+        let error = read_password_file(Path::new(&path)).unwrap_err();
+        assert!(error.message().contains("mode 644"), "{error}");
     }
 
     #[test]

@@ -144,6 +144,11 @@ impl Error {
         &self.candidates
     }
 
+    /// Whether the cause that was added to this error is of this type.
+    pub(crate) fn has_source<T: std::error::Error + 'static>(&self) -> bool {
+        self.source.as_deref().is_some_and(|cause| cause.is::<T>())
+    }
+
     /// The findings of an error that has several.
     pub fn details(&self) -> &[crate::message::StatusMessage] {
         &self.details

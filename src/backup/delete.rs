@@ -135,7 +135,7 @@ pub fn forget(dir: &Path, id: Guid) -> Result<()> {
             format!("the backup {id} is in {}", dir.display()),
         ));
     }
-    match Folder::open(dir).and_then(|folder| index::leave(&folder, id)) {
+    match Folder::open_to_write(dir).and_then(|folder| index::leave(&folder, id)) {
         Ok(true) => Ok(()),
         Ok(false) => Err(Error::new(
             ErrorKind::NotFound,

@@ -19,6 +19,8 @@ use crate::model::safe_name::SafeName;
 /// The most entries of one folder that are read.
 const MAX_NAMES: usize = 100_000;
 
+/// As many links as the kernel follows.
+const MAX_LINKS: usize = 40;
 /// The deepest folder that is synced or removed with what is in it.
 const MAX_DEPTH: usize = 128;
 /// The mode of new files that hold what a policy holds.
@@ -79,6 +81,37 @@ impl Folder {
             _ => Path::new("."),
         };
         Ok((Self::open_to_write(parent)?, name))
+    }
+
+    /// As [`Folder::of_file`], for a file that may be named by links: follows those that belong to the caller or root, and returns the
+    /// name of what the last of them leads to.
+    ///
+    /// # Errors
+    /// Also when a link, or one in the path, belongs to another user.
+    pub(crate) fn of_linked_file(path: &Path) -> io::Result<(Self, OsString)> {
+        let mut path = path.to_owned();
+        for _ in 0..=MAX_LINKS {
+            let (folder, name) = Self::of_file(&path)?;
+            let Some(target) = folder.own_link(name)? else {
+                return Ok((folder, name.to_owned()));
+            };
+            path = folder.path.join(target);
+        }
+        Err(Errno::LOOP.into())
+    }
+
+    /// Where an entry of this folder leads when it is a link; `None` when it is something else.
+    ///
+    /// # Errors
+    /// Also when the link belongs to another user.
+    fn own_link(&self, name: &OsStr) -> io::Result<Option<PathBuf>> {
+        let stat = rustix::fs::statat(&self.fd, checked(name)?, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+            return Ok(None);
+        }
+        refuse_foreign_link(&stat, name)?;
+        let target = rustix::fs::readlinkat(&self.fd, name, Vec::new())?;
+        Ok(Some(OsStr::from_bytes(target.as_bytes()).into()))
     }
 
     /// Opens a folder that the caller named, and makes it and those above it when they are missing, for the owner alone.
@@ -159,6 +192,16 @@ impl Folder {
     /// Makes a folder in this one, for the owner alone; fails when there is anything of this name.
     pub(crate) fn make_folder(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
         let mode = Mode::RWXU;
+        Ok(rustix::fs::mkdirat(
+            &self.fd,
+            checked(name.as_ref())?,
+            mode,
+        )?)
+    }
+
+    /// Makes a folder in this one that anybody may list; the umask takes its part away. Fails when there is anything of this name.
+    pub(crate) fn make_shared_folder(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
+        let mode = Mode::RWXU | Mode::RWXG | Mode::RWXO;
         Ok(rustix::fs::mkdirat(
             &self.fd,
             checked(name.as_ref())?,
@@ -393,13 +436,7 @@ impl Folder {
 
     /// Reads a file in this folder; fails on a link, on anything that is not a plain file, and beyond `limit` bytes.
     pub(crate) fn read(&self, name: impl AsRef<OsStr>, limit: u64) -> io::Result<Vec<u8>> {
-        let file = self.open_file(name.as_ref())?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::other("it is not a plain file"));
-        }
-        let mut bytes = Vec::new();
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        let bytes = plain_bytes(self.open_file(name.as_ref())?, limit)?;
         if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
             Ok(bytes)
         } else {
@@ -479,8 +516,6 @@ impl Folder {
 /// Opens a folder component by component, and follows only links that belong to the user of this process or root.
 #[cfg(target_os = "linux")]
 fn own_links_only(path: &Path) -> io::Result<OwnedFd> {
-    /// As many as the kernel follows.
-    const MAX_LINKS: usize = 40;
     let to_search = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let begin = |path: &Path| {
         let begin = if path.is_absolute() { "/" } else { "." };
@@ -508,15 +543,7 @@ fn own_links_only(path: &Path) -> io::Result<OwnedFd> {
                 {
                     return Err(error.into());
                 }
-                if stat.st_uid != 0 && stat.st_uid != rustix::process::geteuid().as_raw() {
-                    return Err(io::Error::new(
-                        io::ErrorKind::PermissionDenied,
-                        format!(
-                            "the link {} in the path belongs to another user",
-                            name.display()
-                        ),
-                    ));
-                }
+                refuse_foreign_link(&stat, &name)?;
                 links += 1;
                 let target = rustix::fs::readlinkat(&link, "", Vec::new())?;
                 let target = Path::new(OsStr::from_bytes(target.as_bytes()));
@@ -532,11 +559,43 @@ fn own_links_only(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(&here, ".", to_list, Mode::empty())?)
 }
 
+/// Refuses a link that belongs to neither the user of this process nor root.
+fn refuse_foreign_link(link: &rustix::fs::Stat, name: &OsStr) -> io::Result<()> {
+    if link.st_uid == 0 || link.st_uid == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!(
+            "the link {} in the path belongs to another user",
+            name.display()
+        ),
+    ))
+}
+
 /// Opens a folder; whose the links in its path are is not known here.
 #[cfg(not(target_os = "linux"))]
 fn own_links_only(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+/// Reads a file that the caller named, through links; fails on anything that is not a plain file, a named pipe too. Of a file that is
+/// larger than `limit` it reads one byte more than that.
+pub(crate) fn read_named(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    plain_bytes(file.into(), u64::try_from(limit).unwrap_or(u64::MAX))
+}
+
+/// The bytes of a plain file, and at most one more than `limit`.
+fn plain_bytes(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a plain file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether a path that was named in place of a folder is a ZIP archive.

@@ -76,7 +76,8 @@ fn folder(dir: &Path, page: &Page) -> PathBuf {
 /// Writes a page in one step, replacing an older one; a link of its name is replaced and not followed.
 fn write(dir: &Path, page: &Page) -> std::io::Result<()> {
     if page.section != 1 && !dir.exists() {
-        std::fs::create_dir(dir)?;
+        let (above, name) = Folder::of_file(dir)?;
+        above.make_shared_folder(name)?;
     }
     Folder::open_to_write(dir)?.replace(page.file_name(), page.text.as_bytes(), SHARED_FILE)
 }
@@ -96,5 +97,31 @@ mod tests {
         assert!(man1.join("gpoctl-migtable-populate.1").exists());
         assert!(root.path().join("man7/gpoctl-connection.7").exists());
         assert!(!man1.join("gpoctl-connection.7").exists());
+    }
+
+    #[test]
+    fn no_folder_is_made_through_a_link_of_another_user() {
+        use std::os::unix::fs::{PermissionsExt as _, lchown, symlink};
+
+        let root = tempfile::tempdir().unwrap();
+        let there = root.path().join("there");
+        std::fs::create_dir(&there).unwrap();
+        let link = root.path().join("link");
+        symlink("there", &link).unwrap();
+        let pages = pages();
+        let topic = pages.iter().find(|page| page.section == 7).unwrap();
+        write(&link.join("man7"), topic).unwrap();
+        let made = std::fs::metadata(there.join("man7")).unwrap();
+        let usual = root.path().join("usual");
+        std::fs::create_dir(&usual).unwrap();
+        let usual = std::fs::metadata(usual).unwrap();
+        assert_eq!(made.permissions().mode(), usual.permissions().mode());
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("ignored, not root: no_folder_is_made_through_a_link_of_another_user");
+            return;
+        }
+        lchown(&link, Some(65_534), Some(65_534)).unwrap();
+        write(&link.join("man8"), topic).unwrap_err();
+        assert!(!there.join("man8").exists());
     }
 }

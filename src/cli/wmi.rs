@@ -8,7 +8,7 @@ use super::change_list::finish;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
 use super::writing::WritingArgs;
-use crate::backup::folder::{Folder, SHARED_FILE};
+use crate::backup::folder::{Folder, SHARED_FILE, read_named};
 use crate::directory::GpoObject;
 use crate::directory::wmi::WmiFilter;
 use crate::error::{Error, ErrorKind, Result};
@@ -288,16 +288,21 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
         })
 }
 
-async fn import(args: ImportArgs, ui: &Ui) -> Result<u8> {
-    // Problems on the local disk are reported before anything connects.
-    let bytes = std::fs::read(&args.file).map_err(|cause| {
+/// Reads the file of a filter.
+fn load(path: &Path) -> Result<WmiFilterFile> {
+    let bytes = read_named(path, wmi_mof::MAX_BYTES).map_err(|cause| {
         Error::new(
             ErrorKind::NotFound,
-            format!("cannot read {}", args.file.display()),
+            format!("cannot read {}", path.display()),
         )
         .with_source(cause)
     })?;
-    let mut file = read_file(&args.file.display().to_string(), &bytes)?;
+    read_file(&path.display().to_string(), &bytes)
+}
+
+async fn import(args: ImportArgs, ui: &Ui) -> Result<u8> {
+    // Problems on the local disk are reported before anything connects.
+    let mut file = load(&args.file)?;
     if let Some(name) = &args.name {
         file.name.clone_from(name);
     }
@@ -323,4 +328,30 @@ async fn link(args: LinkArgs, ui: &Ui) -> Result<u8> {
     };
     let list = plan_link(&session.info().dns_domain, &gpo, filter.as_ref());
     finish(session, &list, &args.writing, &ui.control(), ui).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_pipe_and_a_file_without_end_are_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for path in [&pipe, Path::new("/dev/zero")] {
+            let error = load(path).unwrap_err();
+            assert!(
+                error.to_string().contains("it is not a plain file"),
+                "{error}"
+            );
+        }
+        let large = dir.path().join("large");
+        let file = std::fs::File::create(&large).unwrap();
+        std::io::Write::write_all(&mut &file, b"{").unwrap();
+        file.set_len(1 << 40).unwrap();
+        let error = load(&large).unwrap_err();
+        assert!(error.to_string().contains("has at most"), "{error}");
+    }
 }

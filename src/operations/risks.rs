@@ -350,10 +350,9 @@ fn registry_policy(path: &RelPath, content: &Bytes) -> Vec<Risk> {
     let mut risks = Vec::new();
     for (number, record) in (1..).zip(&file.records) {
         let (key, name) = (record.key_text(), record.value_name_text());
-        // What is deleted does nothing.
-        if name.starts_with("**") {
+        let Some(name) = written_name(&name) else {
             continue;
-        }
+        };
         let data = if let Some(number) = record.dword() {
             registry::Data::Number(number.into())
         } else if let Some(number) = record.qword() {
@@ -365,7 +364,7 @@ fn registry_policy(path: &RelPath, content: &Bytes) -> Vec<Risk> {
         } else {
             registry::Data::Other
         };
-        if let Some((kind, text)) = registry::risk(hive, &key, &name, &data) {
+        if let Some((kind, text)) = registry::risk(hive, &key, name, &data) {
             risks.push(Risk {
                 kind,
                 text,
@@ -376,6 +375,29 @@ fn registry_policy(path: &RelPath, content: &Bytes) -> Vec<Risk> {
         }
     }
     risks
+}
+
+/// The name of the value that a client writes for a value name of Registry.pol; `None` for the commands that write none
+/// [MS-GPREG 3.2.5.1]. What only looks like a command is a name.
+fn written_name(name: &str) -> Option<&str> {
+    const WRITE_NOTHING: [&str; 6] = [
+        "**del.",
+        "**delvals.",
+        "**deletevalues",
+        "**deletekeys",
+        "**securekey",
+        "**comment:",
+    ];
+    /// Writes the value where it does not exist.
+    const SOFT: &str = "**soft.";
+    let after = |command: &str| {
+        let (begin, rest) = name.split_at_checked(command.len())?;
+        begin.eq_ignore_ascii_case(command).then_some(rest)
+    };
+    if WRITE_NOTHING.iter().any(|command| after(command).is_some()) {
+        return None;
+    }
+    Some(after(SOFT).unwrap_or(name))
 }
 
 fn scripts(path: &RelPath, content: &Bytes) -> Vec<Risk> {

@@ -59,7 +59,8 @@ pub fn read_file(name: &str, bytes: &[u8]) -> Result<WmiFilterFile> {
             .with_source(cause)
             .with_hint("export one with GPMC or with: gpoctl wmi export")
     };
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
+    let is_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    if is_json && bytes.len() <= wmi_mof::MAX_BYTES {
         let file: WmiFilterFile =
             serde_json::from_slice(bytes).map_err(|cause| bad(Box::new(cause)))?;
         if file.name.is_empty() || file.queries.is_empty() {

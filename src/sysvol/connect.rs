@@ -8,11 +8,11 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::Sysvol;
-use super::smb2_client::Smb2Client;
+use super::smb2_client::{NoCommonCipher, Smb2Client};
 use crate::auth::Identity;
 #[cfg(not(feature = "libsmbclient"))]
-use crate::error::Error;
-use crate::error::{ErrorKind, Result};
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
 use crate::model::domain_name::DomainName;
 
 /// How to reach SYSVOL of one DC, and who logs in.
@@ -105,10 +105,15 @@ pub async fn connect(settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
         SmbClientChoice::Smb2 => smb2(settings).await,
         SmbClientChoice::Libsmbclient => libsmbclient(settings).await,
         SmbClientChoice::Auto => match smb2(settings).await {
-            Err(error) if error.kind() == ErrorKind::Usage => libsmbclient(settings).await,
+            Err(error) if libsmbclient_may_help(&error) => libsmbclient(settings).await,
             other => other,
         },
     }
+}
+
+/// Whether libsmbclient may connect where smb2 failed with this error. A bad user name or ticket cache stays one.
+fn libsmbclient_may_help(error: &Error) -> bool {
+    cfg!(feature = "libsmbclient") && error.has_source::<NoCommonCipher>()
 }
 
 async fn smb2(settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
@@ -129,4 +134,43 @@ async fn libsmbclient(_settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
         "this gpoctl was built without libsmbclient",
     )
     .with_hint("use --smb-client smb2, or build with the feature libsmbclient"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::sysvol::smb2_client::needs_encryption;
+
+    #[test]
+    fn only_missing_encryption_leads_to_the_other_back_end() {
+        let settings = SmbSettings {
+            server: "dc1.src.test".parse().unwrap(),
+            address: None,
+            domain: "src.test".parse().unwrap(),
+            auth: SmbAuth::Kerberos(Identity::TicketCache {
+                cache: None,
+                principal: None,
+            }),
+            client: SmbClientChoice::Auto,
+            min_dialect: SmbDialect::default(),
+            allow_rc4: false,
+            timeout: Duration::from_secs(5),
+        };
+        let encryption = needs_encryption(&settings);
+        assert_eq!(encryption.kind(), ErrorKind::Usage);
+        assert_eq!(
+            encryption.to_string(),
+            "dc1.src.test requires SMB encryption: smb2 could not agree on a cipher with it"
+        );
+        assert_eq!(
+            libsmbclient_may_help(&encryption),
+            cfg!(feature = "libsmbclient")
+        );
+        let name = crate::auth::UserName::parse("a/b").unwrap_err();
+        assert_eq!(name.kind(), ErrorKind::Usage);
+        assert!(!libsmbclient_may_help(&name));
+        let caused = Error::new(ErrorKind::Usage, "bad").with_source(std::io::Error::other("x"));
+        assert!(!libsmbclient_may_help(&caused));
+    }
 }

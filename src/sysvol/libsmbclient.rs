@@ -9,6 +9,7 @@
 //! - A rename onto an existing file deletes that file first and then renames: when the second half fails, the file is gone.
 //! - Descriptors lose their control word and object types, so they are refused, never approximated.
 //! - It takes no address: the name of the server is what it resolves and what it asks a ticket for.
+//! - It takes a Kerberos ticket of any encryption type, so the type is looked at before it logs in.
 //! - It remembers addresses of names beyond the process (`net cache flush` forgets them).
 //! - A login with a password and Kerberos makes a cache in memory the default cache of the whole process.
 //! - pavao writes the password to the log at level trace.
@@ -22,7 +23,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pavao::{SmbClient, SmbDialect, SmbEncryptionLevel, SmbError, SmbOpenOptions, SmbOptions};
 
-use self::login::{credentials, no_session, own_cache, reach, refuse_trace_log};
+use self::login::{check_ticket, credentials, no_session, own_cache, reach, refuse_trace_log};
 use super::connect::{self, SmbAuth, SmbSettings};
 use super::{
     DirEntry, Listing, MAX_LISTED, Sysvol, SysvolPath, SysvolRead, larger_than_said, most_of,
@@ -74,7 +75,7 @@ impl LibSmbClient {
     ///
     /// # Errors
     /// `Connect` when that fails; `Usage` when an address is given with Kerberos and the name does not resolve to it, when
-    /// the cache is not the process's own, or when the log is set so fine that pavao would write the password to it.
+    /// the cache is not the process's own or others can write it, or when the log is set so fine that pavao would write the password to it.
     pub(super) async fn connect(settings: &SmbSettings) -> Result<Self> {
         refuse_trace_log(tracing::enabled!(target: "pavao::utils", tracing::Level::TRACE))?;
         if !matches!(settings.auth, SmbAuth::Ntlm { .. }) {
@@ -83,6 +84,7 @@ impl LibSmbClient {
         }
         let host = reach(settings).await?;
         let credentials = credentials(settings, &host)?;
+        check_ticket(settings).await?;
         let kerberos = !matches!(settings.auth, SmbAuth::Ntlm { .. });
         let timeout = settings.timeout;
         let server = settings.server.to_string();

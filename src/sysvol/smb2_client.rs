@@ -23,6 +23,9 @@ use smb2::types::flags::{FileAccessMask, FileAttributes};
 use smb2::types::status::NtStatus;
 
 use self::compound::{Operation, Reply, access, options, parts_of};
+pub(super) use self::login::NoCommonCipher;
+#[cfg(test)]
+pub(super) use self::login::needs_encryption;
 use self::refusal::{lost, nonsense, refused};
 use super::connect::SmbSettings;
 use super::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead, most_of};

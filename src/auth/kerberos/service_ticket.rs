@@ -4,6 +4,8 @@
 //! exchanges with a KDC compare none of them. So smb2 is given the one ticket that it needs and nothing that it could ask
 //! a KDC with.
 
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -125,7 +127,7 @@ enum Export {
 fn exported(cred: &Cred) -> Result<Vec<CcacheCredential>, Export> {
     let mut folder = tempfile::Builder::new();
     folder.prefix("gpoctl-");
-    let folder = match runtime_folder() {
+    let folder = match runtime_folder(std::env::var_os("XDG_RUNTIME_DIR")) {
         Some(runtime) => folder.tempdir_in(runtime),
         None => folder.tempdir(),
     }
@@ -146,10 +148,17 @@ fn exported(cred: &Cred) -> Result<Vec<CcacheCredential>, Export> {
     Ok(cache.credentials)
 }
 
-/// The user's own folder in memory, where there is one.
-fn runtime_folder() -> Option<PathBuf> {
-    let folder = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
-    folder.is_dir().then_some(folder)
+/// The folder in memory that XDG_RUNTIME_DIR names, if it is the user's own and nobody else may enter it: after su and sudo it can
+/// be another user's, who could put another folder in the place of the one that is made there.
+fn runtime_folder(named: Option<OsString>) -> Option<PathBuf> {
+    // Without a separator at the end, which would have a link followed.
+    let folder: PathBuf = PathBuf::from(named?).components().collect();
+    let metadata = std::fs::symlink_metadata(&folder).ok()?;
+    let own = folder.is_absolute()
+        && metadata.is_dir()
+        && metadata.uid() == rustix::process::geteuid().as_raw()
+        && metadata.mode() & 0o077 == 0;
+    own.then_some(folder)
 }
 
 /// The ticket for `service/host` in the realm that lasts longest, if one has not expired.
@@ -243,6 +252,36 @@ mod tests {
             renew_till: 0,
             ticket: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_runtime_folder_is_the_users_alone() {
+        use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("run");
+        std::fs::create_dir(&folder).unwrap();
+        let used = |path: &std::path::Path| runtime_folder(Some(path.into())).is_some();
+        let set = |mode| {
+            std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for mode in [0o755, 0o710, 0o720, 0o701, 0o777] {
+            set(mode);
+            assert!(!used(&folder), "{mode:o}");
+        }
+        set(0o700);
+        assert!(used(&folder));
+        let link = dir.path().join("link");
+        symlink(&folder, &link).unwrap();
+        assert!(!used(&link) && !used(&link.join("")));
+        assert!(!used(&dir.path().join("none")) && !used("".as_ref()));
+        assert!(runtime_folder(None).is_none());
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("ignored, not root: a_runtime_folder_is_the_users_alone, another user's");
+            return;
+        }
+        chown(&folder, Some(65_534), None).unwrap();
+        assert!(!used(&folder));
     }
 
     #[test]

@@ -127,6 +127,11 @@ fn a_path_leads_through_links_of_the_caller_alone() {
     );
     let error = write(&link, &snapshot(), &context(), "", NOW).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
+    let error = forget(&link, Guid::new_random()).unwrap_err();
+    assert!(
+        error.to_string().contains("belongs to another user"),
+        "{error}"
+    );
     assert_eq!(
         fs::read_dir(dir.path().join("there/below"))
             .unwrap()

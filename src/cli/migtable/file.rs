@@ -1,10 +1,9 @@
 //! Tables on the local disk, which are read and replaced as a whole.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
-use crate::backup::folder::{Folder, SHARED_FILE};
+use crate::backup::folder::{Folder, SHARED_FILE, read_named};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{MAX_BYTES, MigTable};
 use crate::migration::table;
@@ -26,21 +25,14 @@ pub(super) fn name(path: &Path) -> String {
 
 /// The bytes of a file; of one that is larger than any table, enough to see that.
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
-    let limit = u64::try_from(MAX_BYTES)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|cause| {
-            Error::new(
-                ErrorKind::NotFound,
-                format!("cannot read the migration table {}", path.display()),
-            )
-            .with_source(cause)
-            .with_hint("name a .migtable file, or create one: gpoctl migtable new FILE")
-        })?;
-    Ok(bytes)
+    read_named(path, MAX_BYTES).map_err(|cause| {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("cannot read the migration table {}", path.display()),
+        )
+        .with_source(cause)
+        .with_hint("name a .migtable file, or create one: gpoctl migtable new FILE")
+    })
 }
 
 /// Creates the file of a table.
@@ -62,13 +54,13 @@ pub(super) fn create(path: &Path, table: &MigTable) -> Result<()> {
     }
 }
 
-/// Replaces the file of a table; a concurrent reader sees either the old table or the new one, complete. A symbolic link and the
-/// permissions are kept.
+/// Replaces the file of a table; a concurrent reader sees either the old table or the new one, complete. A symbolic link of
+/// the caller's and the permissions are kept.
 pub(super) fn replace(path: &Path, table: &MigTable) -> Result<()> {
     let replaced = || -> io::Result<()> {
-        let target = fs::canonicalize(path)?;
-        let (folder, name) = Folder::of_file(&target)?;
-        let mode = folder.mode_of(name)?;
+        let (folder, name) = Folder::of_linked_file(path)?;
+        // The other bits would give a program of another user this user's rights.
+        let mode = folder.mode_of(&name)? & 0o777;
         folder.replace_with_mode(name, &table.to_bytes(), mode)
     };
     replaced().map_err(|cause| not_written(path, cause))
@@ -84,8 +76,8 @@ fn not_written(path: &Path, cause: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, lchown, symlink};
 
     use super::*;
     use crate::formats::migtable::{Destination, EntryType};
@@ -100,7 +92,7 @@ mod tests {
             ErrorKind::Conflict
         );
         fs::set_permissions(&file, Permissions::from_mode(0o660)).unwrap();
-        std::os::unix::fs::symlink("a.migtable", &link).unwrap();
+        symlink("a.migtable", &link).unwrap();
         let (name, mut table) = load(&link).unwrap();
         assert_eq!(name, "link");
         table
@@ -117,6 +109,51 @@ mod tests {
         assert_eq!(
             load(&dir.path().join("none")).unwrap_err().kind(),
             ErrorKind::NotFound
+        );
+    }
+
+    #[test]
+    fn a_link_of_another_user_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("a.migtable"), dir.path().join("link"));
+        create(&file, &MigTable::new()).unwrap();
+        symlink(&file, &link).unwrap();
+        let (_, mut table) = load(&link).unwrap();
+        table
+            .set(r"\\a\b", EntryType::UncPath, Destination::SameAsSource)
+            .unwrap();
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("ignored, not root: a_link_of_another_user_is_not_followed");
+            return;
+        }
+        let before = fs::read(&file).unwrap();
+        lchown(&link, Some(65_534), Some(65_534)).unwrap();
+        let error = replace(&link, &table).unwrap_err();
+        assert!(
+            error.to_string().contains("belongs to another user"),
+            "{error}"
+        );
+        assert_eq!(fs::read(&file).unwrap(), before);
+        // A link in the middle of the path is one as well.
+        let folder = dir.path().join("folder");
+        symlink(".", &folder).unwrap();
+        replace(&folder.join("a.migtable"), &table).unwrap();
+        lchown(&folder, Some(65_534), Some(65_534)).unwrap();
+        replace(&folder.join("a.migtable"), &table).unwrap_err();
+        symlink("endless", dir.path().join("endless")).unwrap();
+        replace(&dir.path().join("endless"), &table).unwrap_err();
+    }
+
+    #[test]
+    fn a_named_pipe_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe.migtable");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let error = load(&pipe).unwrap_err();
+        assert!(
+            error.to_string().contains("it is not a plain file"),
+            "{error}"
         );
     }
 }

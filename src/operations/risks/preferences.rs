@@ -70,13 +70,19 @@ fn registry_value(item: &Item<'_>) -> Option<(RiskKind, String)> {
     let hive = match item.property("hive").to_ascii_uppercase().as_str() {
         "HKEY_LOCAL_MACHINE" => Hive::Machine,
         "HKEY_CURRENT_USER" | "HKEY_USERS" => Hive::User,
+        "HKEY_CLASSES_ROOT" => Hive::Classes,
         _ => return None,
     };
     let value = item.property("value");
     let data = match item.property("type").to_ascii_uppercase().as_str() {
-        // Numbers are hexadecimal here [MS-GPPREF 2.2.1.10.1].
+        // Numbers are hexadecimal here [MS-GPPREF 2.2.1.10.1], and some writers say so with `0x`.
         "REG_DWORD" | "REG_QWORD" => {
-            u64::from_str_radix(value, 16).map_or(Data::Other, Data::Number)
+            let digits = value.trim();
+            let digits = digits
+                .strip_prefix("0x")
+                .or_else(|| digits.strip_prefix("0X"))
+                .unwrap_or(digits);
+            u64::from_str_radix(digits, 16).map_or(Data::Other, Data::Number)
         }
         "REG_SZ" | "REG_EXPAND_SZ" | "REG_MULTI_SZ" => Data::Text(value.to_owned()),
         _ => Data::Other,
@@ -89,11 +95,13 @@ fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String
     if item.action() == Action::Delete {
         return None;
     }
-    let path = target.to_lowercase().replace('/', "\\");
+    // A folder may be named without a separator at its end.
+    let mut path = target.trim().to_lowercase().replace('/', "\\");
+    path.push('\\');
     let has = |parts: &[&str]| parts.iter().any(|part| path.contains(part));
     let kind = if has(&[r"\startup\", "%startupdir%", "%commonstartupdir%"]) {
         RiskKind::Autostart
-    } else if has(&[r"\system32\", r"\syswow64\", "%systemdir%"]) {
+    } else if has(&[r"\system32\", r"\syswow64\", r"\sysnative\", "%systemdir%"]) {
         RiskKind::SystemFile
     } else {
         return None;

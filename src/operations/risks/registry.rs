@@ -13,13 +13,21 @@ pub(super) enum Hive {
     Machine,
     /// `HKEY_CURRENT_USER`, and the users below `HKEY_USERS`.
     User,
+    /// `HKEY_CLASSES_ROOT`: the classes of the user before those of the computer.
+    Classes,
 }
 
 impl Hive {
+    /// Whether a rule about that part is also about this one.
+    fn is_in(self, rule: Self) -> bool {
+        self == rule || (self == Self::Classes && rule == Self::User)
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Machine => "HKLM",
             Self::User => "HKCU",
+            Self::Classes => "HKCR",
         }
     }
 }
@@ -438,7 +446,7 @@ pub(super) fn risk(hive: Hive, key: &str, name: &str, data: &Data) -> Option<(Ri
     let normal = normalised(key);
     let value = name.to_lowercase();
     let rule = RULES.iter().find(|Rule(wanted, at, names, when, _)| {
-        wanted.is_none_or(|wanted| wanted == hive)
+        wanted.is_none_or(|wanted| hive.is_in(wanted))
             && at.is(&normal)
             && (names.is_empty() || names.contains(&value.as_str()))
             && when.is(data)

@@ -206,3 +206,107 @@ fn goes_through_json() {
     assert_eq!(json["kind"], "unknown-extension");
     assert_eq!(serde_json::from_value::<Risk>(json).unwrap(), risk);
 }
+
+#[test]
+fn registry_records_that_write_a_value_are_looked_at() {
+    let run = r"Software\Microsoft\Windows\CurrentVersion\Run";
+    let of_name = |name: &str| {
+        let utf16 = |text: &str| -> Vec<u8> {
+            let units = text.encode_utf16();
+            units.flat_map(u16::to_le_bytes).collect()
+        };
+        let data = utf16("e.exe\0");
+        let size = u32::try_from(data.len()).unwrap().to_le_bytes();
+        let mut bytes = b"PReg\x01\0\0\0".to_vec();
+        bytes.extend(utf16(&format!("[{run}\0;{name}\0;")));
+        bytes.extend([1, 0, 0, 0, b';', 0]);
+        bytes.extend([&size[..], b";\0", &data, b"]\0"].concat());
+        let mut snapshot = snapshot(&[]);
+        let path = "Machine\\Registry.pol".parse().unwrap();
+        snapshot.tree.insert_file(&path, Bytes::from(bytes));
+        let mut found = of(&snapshot);
+        assert!(found.len() < 2);
+        found.pop().map(|risk| risk.text)
+    };
+    for (name, shown) in [
+        ("x", "x"),
+        ("**soft.x", "x"),
+        ("**SOFT.x", "x"),
+        ("**", "**"),
+        ("**x", "**x"),
+        ("**delete", "**delete"),
+        ("**é.", "**é."),
+    ] {
+        let expected = format!("HKLM\\{run}\\{shown} = e.exe");
+        assert_eq!(of_name(name), Some(expected), "{name}");
+    }
+    for name in [
+        "**del.x",
+        "**Del.x",
+        "**delvals.",
+        "**DelVals.",
+        "**DeleteValues",
+        "**DeleteKeys",
+        "**SecureKey",
+        "**Comment:x",
+    ] {
+        assert_eq!(of_name(name), None, "{name}");
+    }
+}
+
+#[test]
+fn files_of_preferences_whatever_the_spelling_of_the_folder() {
+    for (target, from, expected) in [
+        (r"C:\x\StartUp", r"\\s\x\*", "autostart"),
+        (r"C:\x\StartUp\e.exe", r"\\s\e.exe", "autostart"),
+        (r"C:\Windows\System32", r"\\s\x\*", "file in Windows"),
+        ("C:/Windows/SysWOW64/", r"\\s\x\*", "file in Windows"),
+        (r"%WinDir%\sysnative\e.dll", r"\\s\e.dll", "file in Windows"),
+    ] {
+        let items = format!(
+            "<File name='f'><Properties action='C' targetPath='{target}' fromPath='{from}'/></File>"
+        );
+        assert_eq!(
+            of_preferences("Files", &items),
+            [format!("{expected}: {target} from {from}")]
+        );
+    }
+    let elsewhere = "<File name='f'><Properties action='C' targetPath='C:\\x\\StartUps' fromPath='\\\\s\\x\\*'/></File>";
+    assert_eq!(of_preferences("Files", elsewhere), [""; 0]);
+}
+
+#[test]
+fn registry_items_of_preferences() {
+    let of_item = |hive: &str, key: &str, name: &str, kind: &str, value: &str| {
+        let item = format!(
+            "<Registry name='r'><Properties action='U' hive='{hive}' key='{key}' name='{name}' type='{kind}' value='{value}'/></Registry>"
+        );
+        of_preferences("RegistrySettings", &item)
+    };
+    assert_eq!(
+        of_item(
+            "HKEY_CLASSES_ROOT",
+            r"CLSID\{0}\InprocServer32",
+            "",
+            "REG_SZ",
+            "e.dll"
+        ),
+        [r"COM class of user: HKCR\CLSID\{0}\InprocServer32\(default) = e.dll"]
+    );
+    let defender = r"Software\Policies\Microsoft\Windows Defender";
+    for value in ["00000001", "0x1", "0X00000001"] {
+        assert_eq!(
+            of_item(
+                "HKEY_LOCAL_MACHINE",
+                defender,
+                "DisableAntiSpyware",
+                "REG_DWORD",
+                value
+            ),
+            [format!(
+                r"protection off: HKLM\{defender}\DisableAntiSpyware = 1"
+            )],
+            "{value}"
+        );
+    }
+}

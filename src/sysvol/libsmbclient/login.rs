@@ -9,6 +9,7 @@ use pavao::{SmbCredentials, SmbError};
 use secrecy::ExposeSecret as _;
 
 use super::plain;
+use crate::auth::kerberos::Credential;
 use crate::auth::{Identity, UserName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sysvol::connect::{SmbAuth, SmbSettings};
@@ -146,6 +147,23 @@ pub(super) fn credentials(settings: &SmbSettings, host: &str) -> Result<SmbCrede
     }
 }
 
+/// Refuses a login with Kerberos whose service ticket uses an encryption type that is not accepted: libsmbclient would use
+/// it without a word. A ticket from the default cache is then the one that libsmbclient finds there.
+///
+/// # Errors
+/// As [`Credential::acquire`] and [`Credential::service_ticket`].
+pub(super) async fn check_ticket(settings: &SmbSettings) -> Result<()> {
+    let SmbAuth::Kerberos(identity) = &settings.auth else {
+        return Ok(());
+    };
+    let domain = Some(&settings.domain);
+    Credential::acquire(identity, domain, settings.timeout)
+        .await?
+        .service_ticket("cifs", &settings.server, domain, settings.allow_rc4)
+        .await
+        .map(drop)
+}
+
 /// What KRB5CCNAME said before libsmbclient was first used.
 ///
 /// # Errors
@@ -232,6 +250,27 @@ mod tests {
         assert!(refuse_trace_log(false).is_ok());
         let error = refuse_trace_log(true).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
+    }
+
+    #[tokio::test]
+    async fn a_login_with_kerberos_has_its_ticket_checked_first() {
+        let cache = Identity::TicketCache {
+            cache: Some("FILE:/nonexistent/cache".to_owned()),
+            principal: None,
+        };
+        let kerberos = settings(SmbAuth::Kerberos(cache), "127.0.0.1");
+        let error = check_ticket(&kerberos).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
+        assert!(error.to_string().contains("/nonexistent/cache"), "{error}");
+        let ntlm = settings(
+            SmbAuth::Ntlm {
+                domain: "NOWHERE".to_owned(),
+                user: "nobody".to_owned(),
+                password: "unused".to_owned().into(),
+            },
+            "127.0.0.1",
+        );
+        check_ticket(&ntlm).await.unwrap();
     }
 
     #[tokio::test]

@@ -143,13 +143,20 @@ async fn authenticate(connection: &mut Connection, settings: &SmbSettings) -> Re
     outcome.map_err(|cause| no_session(settings, cause))
 }
 
-fn needs_encryption(settings: &SmbSettings) -> Error {
+/// The cause of an error that the other back end does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("smb2 could not agree on a cipher with it")]
+pub(in crate::sysvol) struct NoCommonCipher;
+
+pub(in crate::sysvol) fn needs_encryption(settings: &SmbSettings) -> Error {
     Error::new(
         ErrorKind::Usage,
-        format!(
-            "{} requires SMB encryption, and smb2 could not agree on a cipher with it",
-            settings.server
-        ),
+        format!("{} requires SMB encryption", settings.server),
     )
-    .with_hint("use --smb-client libsmbclient")
+    .with_source(NoCommonCipher)
+    .with_hint(if cfg!(feature = "libsmbclient") {
+        "use --smb-client libsmbclient"
+    } else {
+        "build gpoctl with the feature libsmbclient, and use --smb-client libsmbclient"
+    })
 }
