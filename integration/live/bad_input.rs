@@ -305,7 +305,7 @@ fn an_unparsable_file_leaves_no_sid_of_the_source_domain() {
     for word in [
         "GptTmpl.inf",
         "odd number of bytes",
-        "looks like references",
+        "appears to contain references",
         "repair the file",
     ] {
         let all = format!("{}{}", said.stdout, said.stderr);

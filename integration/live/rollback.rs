@@ -286,7 +286,7 @@ fn absent_attributes_are_absent_after_rollback() {
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     says(
         &said,
-        &["everything was rolled back; look whether another operation"],
+        &["everything was rolled back; check whether another operation"],
     );
     assert_same(&before, &case.now());
 
