@@ -677,7 +677,20 @@ fn permissions_that_lock_the_operator_out_are_reported_and_set_last() {
         codes(&planned).contains(&"locks-you-out".to_owned()),
         "{planned}"
     );
-    let restored = restore("--yes").json();
+    let restored = restore("--yes");
+    if std::env::var("GPOCTL_LAB_SAMBA").as_deref() == Ok("4.25") {
+        // Samba 4.25 refuses an editor who is granted WRITE_DAC on a folder of somebody else the change of its DACL (seen:
+        // STATUS_ACCESS_DENIED at SET_INFO); 4.17 and 4.22 allow it. That is reported.
+        assert_eq!(restored.status, 3, "{}{}", restored.stdout, restored.stderr);
+        let restored: Value = serde_json::from_str(&restored.stdout).unwrap();
+        assert!(
+            codes(&restored).contains(&"permissions-not-last".to_owned()),
+            "{restored}"
+        );
+        write("dst.test", &["delete", &gpo.name]).json();
+        return assert_samba_checks_pass("dst");
+    }
+    let restored = restored.json();
     assert_eq!(restored["status"], "done", "{restored}");
     assert!(!codes(&restored).contains(&"permissions-differ".to_owned()));
     let now = state("dst")["gpos"][&gpo.guid].clone();
