@@ -687,7 +687,7 @@ fn permissions_that_lock_the_operator_out_are_reported_and_set_last() {
             codes(&restored).contains(&"permissions-not-last".to_owned()),
             "{restored}"
         );
-        write("dst.test", &["delete", &gpo.name]).json();
+        drop(gpo);
         return assert_samba_checks_pass("dst");
     }
     let restored = restored.json();
