@@ -204,9 +204,18 @@ fn passwords_are_in_no_output_journal_plan_or_argument() {
             .spawn()
             .unwrap();
         let id = child.id();
-        let cmdline = std::fs::read(format!("/proc/{id}/cmdline")).unwrap();
-        let environment = std::fs::read(format!("/proc/{id}/environ")).unwrap();
-        assert!(!cmdline.is_empty(), "gpoctl ended before it was looked at");
+        // Both are empty for a moment after the program was replaced, until its stack is laid out.
+        let mut inspect = |what: &str| {
+            loop {
+                let content = std::fs::read(format!("/proc/{id}/{what}")).unwrap();
+                if !content.is_empty() {
+                    return content;
+                }
+                assert!(child.try_wait().unwrap().is_none(), "gpoctl has ended");
+                std::thread::yield_now();
+            }
+        };
+        let (cmdline, environment) = (inspect("cmdline"), inspect("environ"));
         clean("an argument", &String::from_utf8_lossy(&cmdline));
         clean("the environment", &String::from_utf8_lossy(&environment));
         let password =
