@@ -243,7 +243,8 @@ fn passwords_are_in_no_output_journal_plan_or_argument() {
             }
         }
     }
-    assert!(seen > 2);
+    // The plan and the events of the import above at least.
+    assert!(seen >= 2, "{seen}");
 }
 
 /// SYSVOL of DST.TEST, to create obstacles in it.
