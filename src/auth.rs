@@ -153,7 +153,7 @@ const MAX_PASSWORD_FILE: u64 = 64 * 1024;
 
 /// Reads a password: the first line of the file, without its line end.
 ///
-/// The file must be a regular one that belongs to the caller or root and that nobody else can read or write. A pipe that
+/// The file must be a regular one that belongs to the caller or root and that no other user can read or write. A pipe that
 /// the shell passes on, such as that of `<(…)`, may be read too.
 ///
 /// # Errors

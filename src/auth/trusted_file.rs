@@ -1,4 +1,4 @@
-//! Files that decide who logs in where: they must belong to the caller or to root, and nobody else may write them.
+//! Files that decide who logs in where: they must belong to the caller or to root, and no other user may write them.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -374,7 +374,7 @@ fn wants_no_colour(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
 }
 
 fn put_line(text: &Clean) {
-    // A reader that went away (head, a pager) is no fault.
+    // A reader that went away (head, a pager) is not an error.
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 

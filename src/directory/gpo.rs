@@ -180,7 +180,7 @@ fn same_folder(found: &str, wanted: &str, domain: &DomainName) -> bool {
 }
 
 impl Directory {
-    /// Every GPO of the domain, by display name, in one search. A container below `CN=Policies` whose name is no GUID is
+    /// Every GPO of the domain, by display name, in one search. A container below `CN=Policies` whose name is not a GUID is
     /// no GPO; it is logged and left out.
     ///
     /// # Errors

@@ -148,7 +148,7 @@ fn exported(cred: &Cred) -> Result<Vec<CcacheCredential>, Export> {
     Ok(cache.credentials)
 }
 
-/// The folder in memory that XDG_RUNTIME_DIR names, if it is the user's own and nobody else may enter it: after su and sudo it can
+/// The folder in memory that XDG_RUNTIME_DIR names, if it is the user's own and closed to other users: after su and sudo it can
 /// be another user's, who could put another folder in the place of the one that is made there.
 fn runtime_folder(named: Option<OsString>) -> Option<PathBuf> {
     // Without a separator at the end, which would have a link followed.

@@ -74,7 +74,7 @@ fn the_common_name_counts_only_where_there_is_no_other_name() {
 
 #[test]
 fn a_common_name_helps_no_certificate_of_a_stranger_and_no_expired_one() {
-    // The leaf is no authority, so nothing chains to it.
+    // The leaf is not an authority, so nothing chains to it.
     let stranger = chain_to(GOOD_SAN);
     assert!(verdict(&stranger, CN_ONLY, "dc.test", Duration::ZERO).is_err());
     let late = Duration::from_secs(200 * 365 * 86_400);

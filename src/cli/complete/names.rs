@@ -17,7 +17,7 @@ struct Known {
     name: String,
 }
 
-/// Keeps the names of the GPOs of a domain for completions. A cache that cannot be written is no reason to fail: nothing but
+/// Keeps the names of the GPOs of a domain for completions. A cache that cannot be written is not an error: nothing but
 /// completions needs it.
 pub(in crate::cli) fn remember(domain: &DomainName, gpos: &[GpoObject]) {
     let known: Vec<Known> = gpos
