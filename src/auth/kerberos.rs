@@ -16,8 +16,9 @@ use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_HOSTBASED_SERVICE, GSS_NT_KRB5_PRINCI
 use secrecy::ExposeSecret as _;
 
 use self::failure::{GssFailure, failure};
-use super::{Authority, Identity, UserName, trusted_file};
+use super::{Authority, Identity, UserName};
 use crate::error::{Error, ErrorKind, Result};
+use crate::local::trusted_file;
 use crate::model::domain_name::DomainName;
 
 /// A Kerberos credential, ready to open contexts with. Cheap to clone.
