@@ -21,7 +21,7 @@ use crate::auth::kerberos::{Credential, SealedContext};
 use crate::auth::tls::TlsSettings;
 use crate::auth::{Authority, Identity, UserName};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::access::AccessToken;
+use crate::model::access::{AccessToken, Administrators};
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
@@ -101,6 +101,14 @@ pub struct DomainInfo {
 }
 
 impl DomainInfo {
+    /// Who administers the domain.
+    pub fn administrators(&self) -> Administrators<'_> {
+        Administrators {
+            domain: &self.domain_sid,
+            forest_root: self.forest_root_sid.as_ref(),
+        }
+    }
+
     /// Whether the DC is Samba.
     pub fn is_samba(&self) -> bool {
         self.vendor
