@@ -6,7 +6,6 @@
 pub mod kerberos;
 pub mod memory;
 pub mod tls;
-pub(crate) mod trusted_file;
 
 use std::fmt;
 use std::io::Read as _;
@@ -15,8 +14,8 @@ use std::path::Path;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use self::trusted_file::Readers;
 use crate::error::{Error, ErrorKind, Result};
+use crate::local::trusted_file::{self, Readers};
 use crate::model::domain_name::DomainName;
 
 /// Who logs in.

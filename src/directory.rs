@@ -11,6 +11,7 @@ pub mod discovery;
 mod entry;
 mod failure;
 pub mod filter;
+mod forest;
 pub mod gpo;
 mod limits;
 pub mod links;

@@ -20,6 +20,7 @@
 //! | [`directory`] | LDAP: GPO objects, principals, WMI filters, links, class store | terminal |
 //! | [`sysvol`] | SMB: the trait, two back ends, the GPT tree | terminal |
 //! | [`auth`] | credentials, Kerberos, TLS | terminal |
+//! | `local` | files of this machine that decide who logs in and what is done | network, terminal |
 //! | [`session`] | one LDAP and one SMB connection to one and the same DC | terminal |
 //! | [`operations`] | one file per verb: snapshots in, plan out; apply, journal, progress | terminal |
 //! | `cli` | options, one file per command; `cli::ui` is the only module that prints | |
@@ -71,6 +72,7 @@ pub mod backup;
 pub mod directory;
 pub mod error;
 pub mod formats;
+pub(crate) mod local;
 pub mod message;
 pub mod migration;
 pub mod model;

@@ -19,6 +19,8 @@ macro_rules! serde_as_text {
 }
 
 pub mod access;
+pub mod access_gain;
+pub mod access_mask;
 pub mod allowed_object;
 pub mod backup_context;
 pub mod client_extension;

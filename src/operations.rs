@@ -47,6 +47,5 @@ mod self_lockout;
 pub mod set_status;
 mod settings;
 mod stage;
-pub mod trust;
 pub mod undo;
 pub mod wmi;

@@ -407,7 +407,16 @@ db.modify(change, controls=["sd_flags:1:4"])
 fn orphans_are_found() {
     let gpo = Gpo::new("Orphans");
     let nowhere = "{11111111-2222-3333-4444-555555555555}";
-    let link = format!("[LDAP://cn={nowhere},cn=policies,cn=system,DC=dst,DC=test;0]");
+    let policies = "cn=policies,cn=system";
+    let link = [
+        format!("cn={nowhere},{policies},DC=dst,DC=test"),
+        format!("evil.example/cn={},{policies},DC=dst,DC=test", gpo.guid),
+        format!("cn={},{policies},DC=evil,DC=example", gpo.guid),
+        "CN=Users,DC=dst,DC=test".to_owned(),
+        format!("cn={},{policies},DC=dst,DC=test", gpo.guid),
+    ]
+    .map(|dn| format!("[LDAP://{dn};0]"))
+    .concat();
     let ou = format!("OU={},DC=dst,DC=test", fresh("Orphans"));
     inside("dst", &["samba-tool", "ou", "create", &ou]);
     ldbmodify(
@@ -426,11 +435,23 @@ fn orphans_are_found() {
         [
             "dangling-link",
             "folder-without-gpo",
+            "link-to-foreign-domain",
+            "link-to-no-gpo",
+            "link-to-server",
             "odd-policy-folder",
             "unknown-link"
         ]
     );
-    assert_eq!(said.status, 4);
+    // A client is sent elsewhere.
+    assert_eq!(said.status, 1);
+    let messages = report["messages"].as_array().unwrap();
+    let of_links = messages
+        .iter()
+        .filter(|message| message["code"].as_str().unwrap().contains("link"));
+    for message in of_links {
+        assert_eq!(message["place"]["file"], ou, "{message}");
+        assert_eq!(message["place"]["key"], "gPLink", "{message}");
+    }
 }
 
 #[test]

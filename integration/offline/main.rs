@@ -20,3 +20,4 @@ mod readme;
 mod suites;
 #[path = "../support/mod.rs"]
 mod support;
+mod ticket_caches;

@@ -3,10 +3,12 @@
 //!
 //! Nothing here touches the environment: two identities of two realms live side by side in one process.
 
+mod default_cache;
 mod failure;
 mod named_cache;
 mod service_ticket;
 
+use std::path::Path;
 use std::time::Duration;
 
 use libgssapi::context::{ClientCtx, CtxFlags, SecurityContext as _};
@@ -16,8 +18,9 @@ use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_HOSTBASED_SERVICE, GSS_NT_KRB5_PRINCI
 use secrecy::ExposeSecret as _;
 
 use self::failure::{GssFailure, failure};
-use super::{Authority, Identity, UserName, trusted_file};
+use super::{Authority, Identity, UserName};
 use crate::error::{Error, ErrorKind, Result};
+use crate::local::trusted_file::{self, Readers};
 use crate::model::domain_name::DomainName;
 
 /// A Kerberos credential, ready to open contexts with. Cheap to clone.
@@ -40,8 +43,8 @@ impl Credential {
     /// ends the waiting, not the thread.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a malformed user name, a cache without usable name, or a cache file that other users can
-    /// write; [`ErrorKind::Connect`] when the KDC does not answer or refuses, or the cache holds no ticket of that
+    /// [`ErrorKind::Usage`] for a malformed user name, a cache without usable name, or a cache in a file that other users
+    /// own or can write; [`ErrorKind::Connect`] when the KDC does not answer or refuses, or the cache holds no ticket of that
     /// principal.
     pub async fn acquire(
         identity: &Identity,
@@ -53,8 +56,8 @@ impl Credential {
                 cache: None,
                 principal,
             } => {
-                if let Some(cache) = std::env::var_os("KRB5CCNAME") {
-                    check_cache_file(&cache.to_string_lossy())?;
+                if let Some(cache) = default_cache::name() {
+                    check_cache(&cache)?;
                 }
                 let wanted = match principal {
                     Some(text) => Some(UserName::parse(text)?.principal(domain)?),
@@ -85,7 +88,7 @@ impl Credential {
                 cache: Some(cache),
                 principal,
             } => {
-                check_cache_file(cache)?;
+                check_cache(cache)?;
                 let wanted = match principal {
                     Some(text) => Some(UserName::parse(text)?.principal(domain)?),
                     None => None,
@@ -185,19 +188,54 @@ impl Credential {
     }
 }
 
-/// Refuses a cache file that somebody else could have filled. Caches of other types belong to the system.
-fn check_cache_file(cache: &str) -> Result<()> {
-    let path = match cache.split_once(':') {
-        Some(("FILE", path)) => path,
-        Some((kind, _)) if !kind.contains('/') => return Ok(()),
-        _ => cache,
-    };
-    let path = std::path::Path::new(path);
+/// Refuses a cache that somebody else could have filled: one in a file (`FILE:`, or a bare path), or those of a folder
+/// (`DIR:`). Caches of other types are kept by the system.
+fn check_cache(cache: &str) -> Result<()> {
+    match cache.split_once(':') {
+        Some(("FILE", path)) => check_cache_file(path.as_ref()),
+        Some(("DIR", path)) => check_cache_folder(path),
+        Some((kind, _)) if !kind.contains('/') => Ok(()),
+        _ => check_cache_file(cache.as_ref()),
+    }
+}
+
+fn check_cache_file(path: &Path) -> Result<()> {
     // What is missing is for the library to report.
     if !path.exists() {
         return Ok(());
     }
-    trusted_file::open(path, "ticket cache", trusted_file::Readers::Anyone).map(drop)
+    trusted_file::open(path, "ticket cache", Readers::Anyone).map(drop)
+}
+
+/// A folder of caches, or with another colon before it one file in it. The file `primary` says which cache is the default
+/// one; the caches are in files whose names begin with `tkt`.
+fn check_cache_folder(path: &str) -> Result<()> {
+    let (folder, file) = match path.strip_prefix(':').map(Path::new) {
+        Some(file) => (file.parent().unwrap_or(file), Some(file)),
+        None => (Path::new(path), None),
+    };
+    let Ok(metadata) = std::fs::metadata(folder) else {
+        return Ok(());
+    };
+    trusted_file::refuse_others(folder, &metadata, "folder of ticket caches")?;
+    if let Some(file) = file {
+        return check_cache_file(file);
+    }
+    let unreadable = |cause| {
+        let shown = folder.display();
+        Error::new(
+            ErrorKind::Usage,
+            format!("the folder of ticket caches {shown} cannot be read"),
+        )
+        .with_source(cause)
+    };
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        if name == "primary" || name.as_encoded_bytes().starts_with(b"tkt") {
+            check_cache_file(&folder.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// The set of mechanisms that holds Kerberos alone.
@@ -401,6 +439,65 @@ impl SealedContext {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A folder of caches, as `DIR:` names it, and what of it others may write.
+    #[test]
+    fn caches_that_others_can_write_are_refused() {
+        use std::fs::{Permissions, set_permissions};
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let set =
+            |name: &str, mode| set_permissions(path(name), Permissions::from_mode(mode)).unwrap();
+        for name in ["primary", "tkt", "tktAbc"] {
+            std::fs::write(path(name), "x").unwrap();
+            set(name, 0o600);
+        }
+        let shown = folder.path().display();
+        let collection = format!("DIR:{shown}");
+        let one = format!("DIR::{shown}/tktAbc");
+        let names = [collection.clone(), one.clone(), format!("FILE:{shown}/tkt")];
+        for name in &names {
+            check_cache(name).unwrap();
+        }
+        for (changed, mode, refused) in [
+            ("", 0o770, [true, true, false]),
+            ("", 0o707, [true, true, false]),
+            ("primary", 0o620, [true, false, false]),
+            ("tkt", 0o602, [true, false, true]),
+            ("tktAbc", 0o666, [true, true, false]),
+        ] {
+            set(changed, mode);
+            for (name, refused) in names.iter().zip(refused) {
+                let outcome = check_cache(name);
+                assert_eq!(outcome.is_err(), refused, "{name}, {changed} {mode:o}");
+                if let Err(error) = outcome {
+                    assert_eq!(error.kind(), ErrorKind::Usage);
+                    assert!(
+                        error.message().contains("can be written by other users"),
+                        "{error}"
+                    );
+                }
+            }
+            set(changed, if changed.is_empty() { 0o700 } else { 0o600 });
+        }
+        // Something else in the place of a cache.
+        std::fs::remove_file(path("tkt")).unwrap();
+        std::fs::create_dir(path("tkt")).unwrap();
+        let error = check_cache(&collection).unwrap_err();
+        assert!(error.message().ends_with("is a directory"), "{error}");
+        // The library has these, and says what is missing.
+        for name in [
+            "KEYRING:persistent:0",
+            "KCM:",
+            "MEMORY:x",
+            "DIR:/nonexistent",
+            "FILE:/nonexistent",
+        ] {
+            check_cache(name).unwrap();
+        }
+    }
 
     #[tokio::test]
     async fn a_cache_that_is_not_there_is_a_connect_error() {

@@ -8,13 +8,13 @@ use super::change_list::{self, undo_hint};
 use super::connection::ConnectionArgs;
 use super::ui::{Ui, counted};
 use crate::error::{Error, ErrorKind, Result};
+use crate::local::trusted_file;
 use crate::model::version::GpoVersion;
 use crate::operations::apply::{ApplyOptions, OperationResult, OverallStatus, apply};
 use crate::operations::journal::Journal;
 use crate::operations::plan::{Plan, Verb, sha256};
 use crate::operations::progress::Control;
-use crate::operations::saved_plan::SavedPlan;
-use crate::operations::trust;
+use crate::operations::saved_plan::{MAX_PLAN_BYTES, SavedPlan};
 use crate::session::DomainSession;
 
 /// Apply a saved plan
@@ -39,7 +39,7 @@ pub(super) struct ApplyArgs {
 
 pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
     let bytes =
-        trust::read(&args.plan, "plan", trust::MAX_PLAN_BYTES).map_err(|error| {
+        trusted_file::read(&args.plan, "plan", MAX_PLAN_BYTES).map_err(|error| {
             match error.kind() {
                 ErrorKind::NotFound => error
                     .with_hint("commands that change a domain save a plan with --plan-out FILE"),

@@ -5,8 +5,8 @@ use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::auth::trusted_file::{self, Readers};
 use crate::error::{Error, ErrorKind, Result};
+use crate::local::trusted_file::{self, Readers};
 use crate::model::domain_name::DomainName;
 
 /// The keys of a profile, as hints list them.

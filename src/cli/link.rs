@@ -17,7 +17,7 @@ use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::guid::Guid;
 use crate::operations::link::{
-    LinkEdit, dangling_link, is_to, plan, plan_inheritance, unknown_link,
+    LinkEdit, is_to, link_finding, plan, plan_inheritance, unknown_link,
 };
 
 /// List and change links of GPOs to domains, OUs and sites
@@ -260,6 +260,7 @@ async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
     let wanted = gpo.as_ref().map(|gpo| &gpo.dn);
     let shown = Shown {
         base: &session.info().base,
+        forest: &session.info().forest_domains,
         names: &names,
         wanted,
     };
@@ -328,6 +329,7 @@ fn links(som: &Som) -> LinkList {
 /// What is needed to show links.
 struct Shown<'a> {
     base: &'a Dn,
+    forest: &'a [Dn],
     names: &'a BTreeMap<Guid, &'a str>,
     wanted: Option<&'a Dn>,
 }
@@ -412,9 +414,9 @@ impl Shown<'_> {
         let list = links(som);
         messages.extend(list.others().map(|other| unknown_link(som, other)));
         for (_, link) in self.of(som) {
-            if let (Some(guid), None) = self.gpo(&link) {
-                messages.push(dangling_link(som, guid));
-            }
+            messages.extend(link_finding(self.base, self.forest, som, &link, |guid| {
+                self.names.contains_key(&guid)
+            }));
         }
     }
 }

@@ -21,6 +21,12 @@ pub(super) async fn names(session: &DomainSession, plan: &Plan) -> Names {
     let lines = changes(plan).into_iter().flat_map(|change| change.lines);
     let mut sids: Vec<Sid> = lines.filter_map(|line| line.sid).collect();
     sids.extend(
+        outside_grants(plan, session.info().administrators())
+            .into_iter()
+            .flat_map(|grant| [grant.sid, grant.denied_now])
+            .flatten(),
+    );
+    sids.extend(
         plan.risks
             .iter()
             .flat_map(|risk| sids_in(&risk.text))
@@ -120,7 +126,7 @@ pub(super) async fn confirm(
     ui: &Ui,
     control: &Control,
 ) -> Result<()> {
-    let grants = outside_grants(plan, &session.info().domain_sid);
+    let grants = outside_grants(plan, session.info().administrators());
     if accepted || grants.is_empty() {
         return Ok(());
     }
@@ -133,7 +139,11 @@ pub(super) async fn confirm(
             "" => String::new(),
             object => format!(" on {}", printable(object)),
         };
-        format!("{who}: {}{on}", grant.text)
+        let denied = match &grant.denied_now {
+            Some(sid) => format!(", denied to {} now", account(sid, names)),
+            None => String::new(),
+        };
+        format!("{who}: {}{on}{denied}", grant.text)
     };
     let lines: Vec<String> = grants.iter().map(line).collect();
     if !ui.is_json() {

@@ -3,6 +3,7 @@
 use ldap3::ResultEntry;
 use ldap3::asn1::{PL, StructureTag};
 
+use super::forest::extended_dn;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::dn::Dn;
 
@@ -33,6 +34,8 @@ impl Entry {
             .and_then(octets)
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .ok_or_else(|| bad("no name"))?;
+        // The DN of the entry is an extended one too where the control asks for that.
+        let (_, name) = extended_dn(&name);
         let dn = match name.as_str() {
             "" => Dn::root(),
             name => Dn::parse(name).map_err(|error| bad("its name").with_source(error))?,

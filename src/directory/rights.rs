@@ -9,7 +9,8 @@ use super::filter::Filter;
 use super::gpo::SD_PARTS;
 use super::session::{Directory, Search};
 use crate::error::Result;
-use crate::model::access::{AccessDecision, AccessToken, check, class_guid, may_delete, right};
+use crate::model::access::{AccessDecision, AccessToken, check, class_guid, may_delete};
+use crate::model::access_mask::directory;
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::security_descriptor::SecurityDescriptor;
@@ -76,7 +77,7 @@ impl ObjectRights {
     /// Whether the object may be deleted with all below it at once.
     pub fn may_be_deleted_as_tree(&self, token: &AccessToken) -> bool {
         self.descriptor.as_ref().is_some_and(|descriptor| {
-            check(descriptor, token, right::DELETE_TREE, None) == AccessDecision::Granted
+            check(descriptor, token, directory::DELETE_TREE, None) == AccessDecision::Granted
         })
     }
 

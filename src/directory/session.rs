@@ -13,6 +13,7 @@ use super::ber;
 use super::entry::Entry;
 use super::failure::{NO_SUCH_OBJECT, ldap_failure};
 use super::filter::Filter;
+use super::forest;
 use super::limits::ResultLimit;
 use super::stream::{self, Endpoint, StreamEnd};
 use super::writer::DirectoryWriter;
@@ -20,7 +21,7 @@ use crate::auth::kerberos::{Credential, SealedContext};
 use crate::auth::tls::TlsSettings;
 use crate::auth::{Authority, Identity, UserName};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::access::AccessToken;
+use crate::model::access::{AccessToken, Administrators};
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
@@ -81,6 +82,10 @@ pub struct DomainInfo {
     pub domain_sid: Sid,
     /// `objectGUID` of the domain.
     pub domain_guid: Guid,
+    /// The SID of the root of the forest, whose Enterprise Admins administer every domain; `None` when the DC does not tell.
+    pub forest_root_sid: Option<Sid>,
+    /// The DNs of the domains of the forest, this one among them.
+    pub forest_domains: Vec<Dn>,
     /// The DC's own name: `dnsHostName`.
     pub server: DomainName,
     /// The DNS name of the PDC emulator, if the directory contains it.
@@ -96,6 +101,14 @@ pub struct DomainInfo {
 }
 
 impl DomainInfo {
+    /// Who administers the domain.
+    pub fn administrators(&self) -> Administrators<'_> {
+        Administrators {
+            domain: &self.domain_sid,
+            forest_root: self.forest_root_sid.as_ref(),
+        }
+    }
+
     /// Whether the DC is Samba.
     pub fn is_samba(&self) -> bool {
         self.vendor
@@ -315,7 +328,7 @@ async fn log_in(settings: &DirectorySettings) -> Result<(Ldap, StreamEnd, String
 }
 
 /// A handle with what its errors need.
-struct Session {
+pub(super) struct Session {
     ldap: Ldap,
     end: StreamEnd,
     timeout: Duration,
@@ -348,6 +361,15 @@ impl Session {
     }
 
     async fn search(&mut self, search: Search<'_>) -> Result<Vec<Entry>> {
+        self.search_with(search, &[]).await
+    }
+
+    /// Runs a search with further controls.
+    pub(super) async fn search_with(
+        &mut self,
+        search: Search<'_>,
+        further: &[RawControl],
+    ) -> Result<Vec<Entry>> {
         let base = search.base.map_or("", Dn::as_str);
         let what = match base {
             "" => format!("reading the rootDSE of {}", self.server),
@@ -358,7 +380,7 @@ impl Session {
         let mut cookie = Vec::new();
         loop {
             limit.count(&what)?;
-            let mut controls = Vec::new();
+            let mut controls = further.to_vec();
             if let Some(flags) = search.sd_flags {
                 controls.push(sd_flags(flags));
             }
@@ -504,6 +526,7 @@ async fn read_domain(
                 "defaultNamingContext",
                 "configurationNamingContext",
                 "schemaNamingContext",
+                "rootDomainNamingContext",
                 "dnsHostName",
                 "vendorName",
                 "tokenGroups",
@@ -554,24 +577,21 @@ async fn read_domain(
         .and_then(|bytes| bytes.try_into().ok())
         .map(Guid::from_bytes_le)
         .ok_or_else(|| bad("the GUID of its domain"))?;
-    let partitions = configuration.cn("Partitions");
-    let cross_refs = session
-        .search(Search {
-            base: Some(&partitions),
-            scope: Scope::OneLevel,
-            filter: Filter::all([
-                Filter::equals("objectClass", "crossRef"),
-                Filter::equals("nCName", base.as_str()),
-            ]),
-            attributes: &["nETBIOSName"],
-            sd_flags: None,
-            paged: false,
-        })
-        .await?;
-    let netbios_domain = cross_refs
-        .first()
-        .and_then(|entry| entry.text("nETBIOSName"))
+    let domains = forest::read(session, &configuration).await?;
+    let netbios_domain = domains
+        .iter()
+        .find(|known| known.dn == base)
+        .map(|known| known.netbios.clone())
         .ok_or_else(|| bad("the NetBIOS name of its domain"))?;
+    let root_domain = context("rootDomainNamingContext")?;
+    let forest_root_sid = if root_domain == base {
+        Some(domain_sid.clone())
+    } else {
+        let mut domains = domains.iter();
+        domains
+            .find(|known| known.dn == root_domain)
+            .and_then(|known| known.sid.clone())
+    };
     let pdc = read_pdc(session, &domain).await?;
     let sids: Vec<Sid> = root
         .values("tokenGroups")
@@ -587,6 +607,8 @@ async fn read_domain(
         schema,
         domain_sid,
         domain_guid,
+        forest_root_sid,
+        forest_domains: domains.into_iter().map(|known| known.dn).collect(),
         server: host,
         pdc,
         vendor: root.text("vendorName"),

@@ -23,6 +23,7 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::version::GpoVersion;
+use crate::model::well_known::DEFAULT_GPOS;
 
 /// A session that writes. Everything it touches is the container of a GPO it computed the DN of, an object below it, a
 /// WMI filter, or the `gPLink` and `gPOptions` of an object that was read before.
@@ -64,11 +65,6 @@ const TREE_DELETE: &str = "1.2.840.113556.1.4.805";
 /// `unavailableCriticalExtension`, `unwillingToPerform`, `notAllowedOnNonLeaf`, `adminLimitExceeded`: a tree delete that
 /// can still be done object by object.
 const NO_TREE_DELETE: &[u32] = &[12, 53, 66, 11, ACCESS_DENIED];
-/// The Default Domain Policy and the Default Domain Controllers Policy, the same in every domain [MS-GPOL 2.2.1].
-const DEFAULT_GPOS: [&str; 2] = [
-    "31B2F340-016D-11D2-945F-00C04FB984F9",
-    "6AC1786C-016F-11D2-945F-00C04FB984F9",
-];
 
 /// The containers directly below every GPO.
 const HALVES: [&str; 2] = ["Machine", "User"];
@@ -417,7 +413,7 @@ impl DirectoryWriter {
 /// # Errors
 /// [`ErrorKind::Denied`] for the Default Domain Policy and the Default Domain Controllers Policy.
 pub fn refuse_default_gpo(guid: Guid) -> Result<()> {
-    if !DEFAULT_GPOS.contains(&guid.bare().as_str()) {
+    if !DEFAULT_GPOS.contains(&guid) {
         return Ok(());
     }
     Err(Error::new(

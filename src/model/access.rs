@@ -2,29 +2,10 @@
 
 use std::collections::HashSet;
 
+use super::access_mask::{directory, standard};
 use super::guid::Guid;
 use super::security_descriptor::{DaclState, SecurityDescriptor, ace_flag, ace_type};
 use super::sid::Sid;
-
-/// Rights on directory objects [MS-ADTS 5.1.3.2].
-pub mod right {
-    /// `RIGHT_DS_CREATE_CHILD`
-    pub const CREATE_CHILD: u32 = 0x1;
-    /// `RIGHT_DS_DELETE_CHILD`
-    pub const DELETE_CHILD: u32 = 0x2;
-    /// `RIGHT_DS_READ_PROPERTY`
-    pub const READ_PROPERTY: u32 = 0x10;
-    /// `RIGHT_DS_WRITE_PROPERTY`
-    pub const WRITE_PROPERTY: u32 = 0x20;
-    /// `RIGHT_DS_DELETE_TREE`
-    pub const DELETE_TREE: u32 = 0x40;
-    /// `RIGHT_DS_CONTROL_ACCESS`: an extended right.
-    pub const CONTROL_ACCESS: u32 = 0x100;
-    /// `RIGHT_DELETE`
-    pub const DELETE: u32 = 0x1_0000;
-    /// `RIGHT_READ_CONTROL`: to read the descriptor.
-    pub const READ_CONTROL: u32 = 0x2_0000;
-}
 
 /// The extended right Apply-Group-Policy, `edacfd8f-ffb3-11d1-b41d-00a0c968f939` [MS-ADTS 5.1.3.2.1].
 pub const APPLY_GROUP_POLICY: Guid = Guid::from_bytes_le([
@@ -64,6 +45,29 @@ impl AccessToken {
     }
 }
 
+/// Who administers a domain: SYSTEM, the built-in Administrators, CREATOR OWNER, Domain Admins and the
+/// account Administrator of the domain, Enterprise Admins and Schema Admins of the root of its forest.
+#[derive(Debug, Clone, Copy)]
+pub struct Administrators<'a> {
+    /// The SID of the domain.
+    pub domain: &'a Sid,
+    /// The SID of the root of its forest, if it is known.
+    pub forest_root: Option<&'a Sid>,
+}
+
+impl Administrators<'_> {
+    /// Whether this is one of them.
+    pub fn contain(&self, sid: &Sid) -> bool {
+        const EVERYWHERE: [&str; 3] = ["S-1-5-18", "S-1-5-32-544", "S-1-3-0"];
+        let domain = sid.domain();
+        EVERYWHERE.contains(&sid.to_string().as_str())
+            || (domain.as_ref() == Some(self.domain) && matches!(sid.rid(), Some(500 | 512)))
+            || (domain.is_some()
+                && domain.as_ref() == self.forest_root
+                && matches!(sid.rid(), Some(518 | 519)))
+    }
+}
+
 /// The result of an access check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessDecision<'a> {
@@ -98,7 +102,7 @@ pub fn check<'a>(
         if object_type.is_some() && object_type != wanted_type {
             continue;
         }
-        let hit = map_generic_rights(rights.mask) & missing;
+        let hit = directory::expand(rights.mask) & missing;
         if hit == 0 {
             continue;
         }
@@ -117,18 +121,6 @@ pub fn check<'a>(
     AccessDecision::NotGranted
 }
 
-/// Replaces generic rights by the directory rights they include [MS-ADTS 5.1.3.2].
-fn map_generic_rights(mask: u32) -> u32 {
-    let mut all = mask;
-    if mask & 0x1000_0000 != 0 {
-        all |= 0x000F_01FF;
-    }
-    if mask & 0x8000_0000 != 0 {
-        all |= 0x0002_0094;
-    }
-    all
-}
-
 /// Whether the token may delete an object, by a right on the object itself or by the right to delete children of that
 /// class on the parent [MS-ADTS 3.1.1.5.5]. For a class whose GUID is not known, an entry of the parent for any class
 /// counts; the server has the last word.
@@ -138,16 +130,17 @@ pub fn may_delete(
     class: Option<Guid>,
     token: &AccessToken,
 ) -> bool {
-    check(object, token, right::DELETE, None) == AccessDecision::Granted
+    check(object, token, standard::DELETE, None) == AccessDecision::Granted
         || match class {
             Some(class) => {
-                check(parent, token, right::DELETE_CHILD, Some(class)) == AccessDecision::Granted
+                check(parent, token, directory::DELETE_CHILD, Some(class))
+                    == AccessDecision::Granted
             }
             None => parent.dacl.iter().flat_map(|dacl| &dacl.aces).any(|ace| {
                 ace.rights().is_some_and(|rights| {
                     token.contains(&rights.sid)
                         && ace.flags & ace_flag::INHERIT_ONLY == 0
-                        && map_generic_rights(rights.mask) & right::DELETE_CHILD != 0
+                        && directory::expand(rights.mask) & directory::DELETE_CHILD != 0
                         && matches!(
                             ace.ace_type,
                             ace_type::ACCESS_ALLOWED | ace_type::ACCESS_ALLOWED_OBJECT
@@ -174,7 +167,7 @@ pub fn may_read<'a>(descriptor: &'a SecurityDescriptor, token: &AccessToken) -> 
     check(
         descriptor,
         token,
-        right::READ_PROPERTY | right::READ_CONTROL,
+        directory::READ_PROPERTY | standard::READ_CONTROL,
         None,
     )
 }
@@ -187,7 +180,7 @@ pub fn may_apply<'a>(
     check(
         descriptor,
         token,
-        right::CONTROL_ACCESS,
+        directory::CONTROL_ACCESS,
         Some(APPLY_GROUP_POLICY),
     )
 }
@@ -318,6 +311,26 @@ mod tests {
             may_read(&descriptor(""), &alice()),
             AccessDecision::NotGranted
         );
+    }
+
+    #[test]
+    fn generic_rights_count_as_what_they_include() {
+        for (generic, mask, beyond) in [
+            ("GA", 0x000F_01FF, 0x0010_0000),
+            ("GR", 0x0002_0094, 0x20),
+            ("GW", 0x0002_0028, 0x1),
+            ("GX", 0x0002_0004, 0x10),
+        ] {
+            let allowing = descriptor(&format!("(A;;{generic};;;DU)"));
+            let denying = descriptor(&format!("(D;;{generic};;;DU)(A;;GA;;;AU)"));
+            let may = |descriptor, mask| check(descriptor, &alice(), mask, None);
+            assert_eq!(may(&allowing, mask), AccessDecision::Granted, "{generic}");
+            assert_eq!(may(&allowing, beyond), AccessDecision::NotGranted);
+            assert!(
+                matches!(may(&denying, mask), AccessDecision::Denied(_)),
+                "{generic}"
+            );
+        }
     }
 
     #[test]

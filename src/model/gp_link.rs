@@ -3,7 +3,7 @@
 /// One link of a `gPLink` value [MS-GPOL 2.2.2].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct GpLink {
-    /// The GPO's DN as written, without `LDAP://`.
+    /// The GPO's DN as written, without `LDAP://`; with the server before it where the path names one.
     pub dn: String,
     /// Bit 0: link disabled. Bit 1: enforced.
     pub options: u32,
@@ -21,6 +21,15 @@ impl GpLink {
     /// Whether the link is enforced.
     pub fn is_enforced(&self) -> bool {
         self.options & ENFORCED != 0
+    }
+
+    /// The server that the path names, if it does (`LDAP://server/DN`), and the DN.
+    pub fn server_and_dn(&self) -> (Option<&str>, &str) {
+        match self.dn.split_once('/') {
+            // A slash in a DN comes after the name of an attribute.
+            Some((server, dn)) if !server.contains('=') => (Some(server), dn),
+            _ => (None, &self.dn),
+        }
     }
 
     /// Disables or enables the link; other bits are unchanged.

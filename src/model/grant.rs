@@ -1,6 +1,7 @@
 //! Permissions granted by a security descriptor, under the names that GPMC uses.
 
-use super::guid::Guid;
+use super::access::APPLY_GROUP_POLICY;
+use super::access_mask::{directory, file, standard};
 use super::security_descriptor::{Ace, AceRights, ace_flag, ace_type};
 use super::sid::Sid;
 
@@ -15,18 +16,13 @@ pub enum SecuredObject {
     RegistryKey,
 }
 
-/// `edacfd8f-ffb3-11d1-b41d-00a0c968f939`: the extended right to apply a GPO [MS-GPOL 2.2.4].
-const APPLY: &str = "{EDACFD8F-FFB3-11D1-B41D-00A0C968F939}";
-/// DELETE, WRITE_DAC and WRITE_OWNER [MS-DTYP 2.4.3].
-const MODIFY_SECURITY: u32 = 0x000D_0000;
-/// RIGHT_DS_WRITE_PROPERTY, _CREATE_CHILD and _DELETE_CHILD [MS-ADTS 5.1.3.2].
-const EDIT: u32 = 0x0000_0023;
-/// RIGHT_DS_READ_PROPERTY.
-const READ: u32 = 0x0000_0010;
-/// SYNCHRONIZE [MS-DTYP 2.4.3], which GPMC ignores.
-pub const SYNCHRONIZE: u32 = 0x0010_0000;
-/// RIGHT_DS_CONTROL_ACCESS.
-const CONTROL_ACCESS: u32 = 0x0000_0100;
+/// To delete the GPO, to change its permissions, to take its ownership.
+const MODIFY_SECURITY: u32 = standard::DELETE | standard::WRITE_DACL | standard::WRITE_OWNER;
+/// To write its attributes, and to create and delete objects below it.
+const EDIT: u32 = directory::WRITE_PROPERTY | directory::CREATE_CHILD | directory::DELETE_CHILD;
+
+/// To read a file and to run it, in GPMC one permission.
+const READ_AND_EXECUTE: u32 = file::READ | file::EXECUTE;
 
 /// The permissions that one principal is granted or denied, combined from several entries of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,8 +76,8 @@ pub fn grants(aces: &[Ace], what: SecuredObject) -> Vec<Grant<'_>> {
 /// Whether an entry contains the right to apply the GPO: this extended right, or all extended rights.
 fn is_apply(rights: &AceRights) -> bool {
     let object = rights.object.as_ref().and_then(|object| object.object_type);
-    let is_named = object.is_some_and(|guid| APPLY.parse::<Guid>() == Ok(guid));
-    rights.mask & CONTROL_ACCESS != 0 && (is_named || object.is_none())
+    let is_named = object == Some(APPLY_GROUP_POLICY);
+    rights.mask & directory::CONTROL_ACCESS != 0 && (is_named || object.is_none())
 }
 
 impl Grant<'_> {
@@ -99,7 +95,7 @@ impl Grant<'_> {
                     Some("Edit, delete, modify security")
                 } else if has(EDIT) {
                     Some("Edit settings")
-                } else if has(READ) && !self.apply {
+                } else if has(directory::READ_PROPERTY) && !self.apply {
                     Some("Read")
                 } else {
                     None
@@ -113,8 +109,8 @@ impl Grant<'_> {
                 }
             }
             SecuredObject::File => vec![match self.mask {
-                0x001F_01FF => "Full Control",
-                0x0012_00A9 => "Read and Execute",
+                file::ALL => "Full Control",
+                READ_AND_EXECUTE => "Read and Execute",
                 _ => "Custom",
             }],
             SecuredObject::RegistryKey => vec![match self.mask {

@@ -1,6 +1,21 @@
-//! Well-known principals [MS-DTYP 2.4.2.4]: the same in every domain. GPMC uses their English names.
+//! What is the same in every domain: well-known principals [MS-DTYP 2.4.2.4], for which GPMC uses their English names, and
+//! the default GPOs.
 
+use super::guid::Guid;
 use super::sid::Sid;
+
+/// The Default Domain Policy `{31B2F340-016D-11D2-945F-00C04FB984F9}` and the Default Domain Controllers Policy
+/// `{6AC1786C-016F-11D2-945F-00C04FB984F9}` [MS-GPOD 1.1.4].
+pub const DEFAULT_GPOS: [Guid; 2] = [
+    Guid::from_bytes_le([
+        0x40, 0xf3, 0xb2, 0x31, 0x6d, 0x01, 0xd2, 0x11, 0x94, 0x5f, 0x00, 0xc0, 0x4f, 0xb9, 0x84,
+        0xf9,
+    ]),
+    Guid::from_bytes_le([
+        0x6c, 0x78, 0xc1, 0x6a, 0x6f, 0x01, 0xd2, 0x11, 0x94, 0x5f, 0x00, 0xc0, 0x4f, 0xb9, 0x84,
+        0xf9,
+    ]),
+];
 
 /// SIDs and English names, as in `SecurityGroups` of backups and in migration tables.
 const WELL_KNOWN: &[(&str, &str)] = &[
@@ -100,6 +115,17 @@ pub fn sid_of(name: &str) -> Option<Sid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn guids_of_the_default_gpos() {
+        assert_eq!(
+            DEFAULT_GPOS.map(|guid| guid.to_string()),
+            [
+                "{31B2F340-016D-11D2-945F-00C04FB984F9}",
+                "{6AC1786C-016F-11D2-945F-00C04FB984F9}",
+            ]
+        );
+    }
 
     #[test]
     fn every_entry_parses_and_is_found_both_ways() {

@@ -18,12 +18,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use self::facts::Facts;
 use self::file_entries::Expected;
-use super::link::{dangling_link, unknown_link};
+use super::link::{link_finding, unknown_link};
 use super::progress::{Control, Phase};
 use crate::directory::GpoObject;
 use crate::error::Result;
 use crate::message::{Severity, StatusMessage, printable};
-use crate::model::dn::Dn;
 use crate::model::gp_link::LinkList;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
@@ -90,8 +89,8 @@ pub async fn check_gpos(
     Ok(report)
 }
 
-/// Checks every GPO of the domain, and what no GPO can tell of itself: folders on SYSVOL without a GPO, links to GPOs that
-/// do not exist, names that stand for several.
+/// Checks every GPO of the domain, and what no GPO can tell of itself: folders on SYSVOL without a GPO, links that
+/// lead to no GPO of the domain, names that stand for several.
 ///
 /// # Errors
 /// As [`check_gpos`].
@@ -100,7 +99,7 @@ pub async fn check_domain(session: &DomainSession, control: &Control) -> Result<
     let mut report = check_gpos(session, &gpos, control).await?;
     let known: HashSet<Guid> = gpos.iter().map(|gpo| gpo.guid).collect();
     folders_without_gpo(session, &known, &mut report.messages).await?;
-    dangling_links(session, &known, &mut report.messages).await?;
+    wrong_links(session, &known, &mut report.messages).await?;
     same_names(&gpos, &mut report.messages);
     report
         .messages
@@ -140,20 +139,23 @@ async fn folders_without_gpo(
     Ok(())
 }
 
-async fn dangling_links(
+async fn wrong_links(
     session: &DomainSession,
     known: &HashSet<Guid>,
     messages: &mut Vec<StatusMessage>,
 ) -> Result<()> {
-    let base = &session.info().base;
+    let info = session.info();
     for som in session.directory().linked_soms().await? {
         let links = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
         messages.extend(links.others().map(|other| unknown_link(&som, other)));
         for link in links.links() {
-            let guid = Dn::parse(&link.dn).ok().and_then(|dn| dn.gpo_guid(base));
-            if let Some(guid) = guid.filter(|guid| !known.contains(guid)) {
-                messages.push(dangling_link(&som, guid));
-            }
+            messages.extend(link_finding(
+                &info.base,
+                &info.forest_domains,
+                &som,
+                link,
+                |guid| known.contains(&guid),
+            ));
         }
     }
     Ok(())

@@ -1,5 +1,9 @@
 //! Links: which GPOs a domain, OU or site has, in which order, and block inheritance [MS-GPOL 2.2.2, 2.2.3].
 
+mod finding;
+
+pub use finding::link_finding;
+
 use super::change_list::{Change, ChangeList, ObjectDn};
 use crate::directory::links::Som;
 use crate::directory::{AttributeSwap, GpoObject, SwapAttribute};
@@ -140,17 +144,6 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
         );
     }
     Ok(list)
-}
-
-/// What is said of a link to a GPO of the domain that does not exist.
-pub fn dangling_link(som: &Som, guid: Guid) -> StatusMessage {
-    let place = som.dn.canonical_name();
-    StatusMessage::warning(
-        "dangling-link",
-        format!("{place} is linked to {guid}, which does not exist"),
-    )
-    .at(Place::file(som.dn.to_string()).key("gPLink"))
-    .with_hint("clients pass it over; remove the link in GPMC, or restore the GPO")
 }
 
 /// What is said of something in `gPLink` that is no link.

@@ -2,71 +2,54 @@
 //! what the target grants now.
 
 use super::plan::{FileContent, Plan, Step};
-use crate::model::access::{APPLY_GROUP_POLICY, right};
+use crate::model::access::{APPLY_GROUP_POLICY, Administrators};
+use crate::model::access_gain::{Gain, gains};
+use crate::model::access_mask::{directory, standard};
 use crate::model::directory_object::DirectoryObject;
 use crate::model::guid::Guid;
 use crate::model::sddl::condition_text;
-use crate::model::security_descriptor::{
-    Ace, AceRights, DaclState, SecurityDescriptor, ace_flag, ace_type,
-};
+use crate::model::security_descriptor::{Ace, AceRights, DaclState, SecurityDescriptor, ace_flag};
 use crate::model::sid::Sid;
 
-/// Rights of a mask that are not among those of a directory object [MS-DTYP 2.4.3].
-const WRITE_DACL: u32 = 0x0004_0000;
-const WRITE_OWNER: u32 = 0x0008_0000;
-const ACCESS_SYSTEM_SECURITY: u32 = 0x0100_0000;
-const MAXIMUM_ALLOWED: u32 = 0x0200_0000;
-const GENERIC_ALL: u32 = 0x1000_0000;
-const GENERIC_EXECUTE: u32 = 0x2000_0000;
-const GENERIC_WRITE: u32 = 0x4000_0000;
-const GENERIC_READ: u32 = 0x8000_0000;
-/// `RIGHT_DS_WRITE_PROPERTY_EXTENDED` [MS-ADTS 5.1.3.2]: validated writes.
-const SELF: u32 = 0x8;
-/// All rights on a directory object: what GENERIC_ALL stands for [MS-ADTS 5.1.3.2].
-const EVERYTHING: u32 = 0x000F_01FF;
-/// What GENERIC_WRITE stands for: READ_CONTROL, write property and validated write.
-const WRITES: u32 = 0x0002_0028;
-/// What GENERIC_READ stands for: READ_CONTROL, list, read property, list object.
-const READS: u32 = 0x0002_0094;
-/// "Edit settings, delete, modify security", as GPMC grants it.
-const FULL: u32 = 0x000F_00FF;
 /// "Edit settings" without the right to delete the GPO or to change its permissions, with or without validated writes.
-const EDIT: [u32; 2] = [0x0002_00B7, 0x0002_00BF];
+const EDIT: [u32; 2] = [EDIT_SETTINGS, EDIT_SETTINGS | directory::VALIDATED_WRITE];
+const EDIT_SETTINGS: u32 =
+    directory::READ | directory::WRITE_PROPERTY | directory::CREATE_CHILD | directory::DELETE_CHILD;
 
 /// The rights that change something, or that lead to them.
-const WRITE_LIKE: u32 = right::CREATE_CHILD
-    | right::DELETE_CHILD
-    | SELF
-    | right::WRITE_PROPERTY
-    | right::DELETE_TREE
-    | right::DELETE
-    | WRITE_DACL
-    | WRITE_OWNER
-    | ACCESS_SYSTEM_SECURITY
-    | MAXIMUM_ALLOWED;
+const WRITE_LIKE: u32 = directory::CREATE_CHILD
+    | directory::DELETE_CHILD
+    | directory::VALIDATED_WRITE
+    | directory::WRITE_PROPERTY
+    | directory::DELETE_TREE
+    | standard::DELETE
+    | standard::WRITE_DACL
+    | standard::WRITE_OWNER
+    | standard::ACCESS_SYSTEM_SECURITY
+    | standard::MAXIMUM_ALLOWED;
 
 /// Each right and its name, as the security dialog of Windows has it.
 const RIGHTS: &[(u32, &str)] = &[
-    (GENERIC_ALL, "full control (GENERIC_ALL)"),
-    (GENERIC_READ, "read (GENERIC_READ)"),
-    (GENERIC_WRITE, "write (GENERIC_WRITE)"),
-    (GENERIC_EXECUTE, "execute (GENERIC_EXECUTE)"),
-    (MAXIMUM_ALLOWED, "MAXIMUM_ALLOWED"),
-    (ACCESS_SYSTEM_SECURITY, "read and change auditing"),
-    (WRITE_OWNER, "take ownership"),
-    (WRITE_DACL, "change permissions"),
-    (right::DELETE, "delete"),
-    (right::DELETE_TREE, "delete subtree"),
-    (right::CREATE_CHILD, "create child objects"),
-    (right::DELETE_CHILD, "delete child objects"),
-    (right::WRITE_PROPERTY, "write properties"),
-    (SELF, "validated writes"),
-    (right::CONTROL_ACCESS, "extended rights"),
-    (right::READ_CONTROL, "read permissions"),
-    (right::READ_PROPERTY, "read properties"),
-    (0x4, "list contents"),
-    (0x80, "list object"),
-    (0x0010_0000, "synchronize"),
+    (standard::GENERIC_ALL, "full control (GENERIC_ALL)"),
+    (standard::GENERIC_READ, "read (GENERIC_READ)"),
+    (standard::GENERIC_WRITE, "write (GENERIC_WRITE)"),
+    (standard::GENERIC_EXECUTE, "execute (GENERIC_EXECUTE)"),
+    (standard::MAXIMUM_ALLOWED, "MAXIMUM_ALLOWED"),
+    (standard::ACCESS_SYSTEM_SECURITY, "read and change auditing"),
+    (standard::WRITE_OWNER, "take ownership"),
+    (standard::WRITE_DACL, "change permissions"),
+    (standard::DELETE, "delete"),
+    (directory::DELETE_TREE, "delete subtree"),
+    (directory::CREATE_CHILD, "create child objects"),
+    (directory::DELETE_CHILD, "delete child objects"),
+    (directory::WRITE_PROPERTY, "write properties"),
+    (directory::VALIDATED_WRITE, "validated writes"),
+    (directory::CONTROL_ACCESS, "extended rights"),
+    (standard::READ_CONTROL, "read permissions"),
+    (directory::READ_PROPERTY, "read properties"),
+    (directory::LIST_CONTENTS, "list contents"),
+    (directory::LIST_OBJECT, "list object"),
+    (standard::SYNCHRONIZE, "synchronize"),
 ];
 
 /// What a plan does to one security descriptor.
@@ -100,6 +83,8 @@ pub struct OutsideGrant {
     pub sid: Option<Sid>,
     /// What.
     pub text: String,
+    /// Whose denial keeps the account from it now, where the entry that grants it is not new.
+    pub denied_now: Option<Sid>,
 }
 
 /// A descriptor that a plan writes, with the present one.
@@ -123,55 +108,115 @@ pub fn changes(plan: &Plan) -> Vec<PermissionChange> {
         .collect()
 }
 
-/// The rights to change something that a plan gives to accounts outside the administrators of the domain with this SID, and
-/// that they do not have now: everything beyond reading and applying, and the ownership. Administrators are SYSTEM, the
-/// built-in Administrators, Domain Admins, Enterprise Admins and CREATOR OWNER.
-pub fn outside_grants(plan: &Plan, domain: &Sid) -> Vec<OutsideGrant> {
+/// The rights to change something that accounts outside the administrators have with the descriptors of a plan and do not
+/// have now, whether an entry is new, a denial ends or the order changes: everything beyond reading and applying, and the
+/// ownership.
+pub fn outside_grants(plan: &Plan, administrators: Administrators<'_>) -> Vec<OutsideGrant> {
+    written(plan)
+        .iter()
+        .flat_map(|written| outside_grants_of(written, administrators))
+        .collect()
+}
+
+fn outside_grants_of(written: &Written, administrators: Administrators<'_>) -> Vec<OutsideGrant> {
+    let grant = |sid: Option<&Sid>, text: String, denied_now: Option<&Sid>| OutsideGrant {
+        object: written.object.clone(),
+        sid: sid.cloned(),
+        text,
+        denied_now: denied_now.cloned(),
+    };
     let mut found = Vec::new();
-    for written in written(plan) {
-        let grant = |sid: Option<&Sid>, text: String| OutsideGrant {
-            object: written.object.clone(),
-            sid: sid.cloned(),
-            text,
-        };
-        if written.owner
-            && let Some(owner) = &written.new.owner
-            && !is_administrator(owner, domain)
-        {
-            found.push(grant(Some(owner), "owner".to_owned()));
+    let (old, new) = (written.old.as_ref(), &written.new);
+    let is_outside = |sid: &Sid| !administrators.contain(sid);
+    if written.owner
+        && let Some(owner) = new.owner.as_ref().filter(|owner| is_outside(owner))
+    {
+        found.push(grant(Some(owner), "owner".to_owned(), None));
+    }
+    if !matches!(new.dacl_state(), DaclState::List(_)) {
+        found.push(grant(
+            None,
+            "full control, because there is no DACL".to_owned(),
+            None,
+        ));
+        return found;
+    }
+    let (before, after) = (aces(old), aces(Some(new)));
+    let is_unknown = |ace: &&Ace| ace.rights().is_none();
+    for ace in after.iter().filter(|ace| !before.contains(ace)) {
+        if is_unknown(&ace) {
+            found.push(grant(None, ace_text(ace), None));
         }
-        let DaclState::List(dacl) = written.new.dacl_state() else {
-            found.push(grant(
-                None,
-                "full control, because there is no DACL".to_owned(),
-            ));
-            continue;
-        };
-        for ace in &dacl.aces {
-            let Some(rights) = ace.rights() else {
-                found.push(grant(None, ace_text(ace)));
-                continue;
-            };
-            let named = object_type(rights);
-            let mask = expand(rights.mask);
-            // All extended rights at once are more than the one to apply the GPO.
-            let extended = mask & right::CONTROL_ACCESS != 0 && named != Some(APPLY_GROUP_POLICY);
-            if allows(ace)
-                && (mask & WRITE_LIKE != 0 || extended)
-                && !is_administrator(&rights.sid, domain)
-                && !is_covered(ace, written.old.as_ref())
-            {
-                found.push(grant(Some(&rights.sid), ace_text(ace)));
-            }
+    }
+    for ace in before.iter().filter(|ace| !after.contains(ace)) {
+        if is_unknown(&ace) {
+            found.push(grant(None, format!("no more {}", ace_text(ace)), None));
         }
+    }
+    let mut shown: Vec<&Ace> = Vec::new();
+    for gain in gains(old, new, is_outside, changing) {
+        if before.contains(gain.ace) {
+            found.push(grant(Some(gain.sid), freed_text(&gain), gain.denied));
+        } else if !shown.contains(&gain.ace) {
+            shown.push(gain.ace);
+            found.push(grant(Some(gain.sid), ace_text(gain.ace), None));
+        }
+    }
+    // The owner may change permissions unless entries for OWNER RIGHTS say what he may [MS-DTYP 2.5.3.2].
+    let limits_owner = |aces: &[Ace]| {
+        aces.iter().any(|ace| {
+            ace.flags & ace_flag::INHERIT_ONLY == 0
+                && ace.sid().is_some_and(|sid| sid.to_string() == OWNER_RIGHTS)
+        })
+    };
+    if !written.owner
+        && limits_owner(&before)
+        && !limits_owner(&after)
+        && let Some(owner) = old.and_then(|old| old.owner.as_ref())
+        && is_outside(owner)
+    {
+        let text = "change permissions as the owner, who is no longer limited by OWNER RIGHTS";
+        found.push(grant(Some(owner), text.to_owned(), None));
+    }
+    if old.is_some_and(SecurityDescriptor::is_dacl_protected) && !new.is_dacl_protected() {
+        let text = "whatever the permissions of the parent grant, which are inherited then";
+        found.push(grant(None, text.to_owned(), None));
     }
     found
 }
 
-fn is_administrator(sid: &Sid, domain: &Sid) -> bool {
-    const EVERYWHERE: [&str; 3] = ["S-1-5-18", "S-1-5-32-544", "S-1-3-0"];
-    EVERYWHERE.contains(&sid.to_string().as_str())
-        || (sid.domain().as_ref() == Some(domain) && matches!(sid.rid(), Some(500 | 512 | 519)))
+const OWNER_RIGHTS: &str = "S-1-3-4";
+
+/// The rights on these object types that change something. All extended rights at once are more than the one to apply the
+/// GPO.
+fn changing(types: [Option<Guid>; 2]) -> u32 {
+    if types.contains(&Some(APPLY_GROUP_POLICY)) {
+        WRITE_LIKE
+    } else {
+        WRITE_LIKE | directory::CONTROL_ACCESS
+    }
+}
+
+/// What an entry that is not new grants once nobody denies it.
+fn freed_text(gain: &Gain<'_>) -> String {
+    match gain.ace.rights() {
+        Some(rights) => {
+            let freed = AceRights {
+                mask: gain.mask,
+                ..rights.clone()
+            };
+            format!("allow {}", rights_text(&freed))
+        }
+        None => ace_text(gain.ace),
+    }
+}
+
+/// The entries of a DACL; none of one that is not there.
+fn aces(descriptor: Option<&SecurityDescriptor>) -> Vec<Ace> {
+    match descriptor.map(SecurityDescriptor::dacl_state) {
+        Some(DaclState::List(dacl)) => dacl.aces.clone(),
+        _ => Vec::new(),
+    }
 }
 
 fn written(plan: &Plan) -> Vec<Written> {
@@ -231,14 +276,10 @@ fn lines(written: &Written) -> Vec<PermissionLine> {
             }
         }
     }
-    let list = |descriptor: Option<&SecurityDescriptor>| match descriptor.map(|it| it.dacl_state())
-    {
-        Some(DaclState::List(dacl)) => dacl.aces.clone(),
-        _ => Vec::new(),
-    };
-    let (before, after) = (list(old), list(Some(new)));
+    let (before, after) = (aces(old), aces(Some(new)));
+    let gained = gains(old, new, |_| true, |_| u32::MAX);
     for ace in before.iter().filter(|ace| !after.contains(ace)) {
-        line(false, ace.sid(), ace_text(ace), !allows(ace));
+        line(false, ace.sid(), ace_text(ace), !ace.allows());
     }
     if !matches!(new.dacl_state(), DaclState::List(_)) {
         line(
@@ -249,8 +290,24 @@ fn lines(written: &Written) -> Vec<PermissionLine> {
         );
     }
     for ace in after.iter().filter(|ace| !before.contains(ace)) {
-        let more = !denies(ace) && !is_covered(ace, old);
+        let more = match ace.rights() {
+            Some(_) => gained.iter().any(|gain| gain.ace == ace),
+            None => true,
+        };
         line(true, ace.sid(), ace_text(ace), more);
+    }
+    let common = |list: &[Ace], other: &[Ace]| -> Vec<Ace> {
+        let common = list.iter().filter(|ace| other.contains(ace));
+        common.cloned().collect()
+    };
+    if common(&before, &after) != common(&after, &before) {
+        let more = gained.iter().any(|gain| before.contains(gain.ace));
+        line(
+            true,
+            None,
+            "the entries are in another order".to_owned(),
+            more,
+        );
     }
     let protected = old.is_some_and(SecurityDescriptor::is_dacl_protected);
     if new.is_dacl_protected() != protected {
@@ -264,84 +321,20 @@ fn lines(written: &Written) -> Vec<PermissionLine> {
     lines
 }
 
-/// Whether the principal of an entry has all of its rights already, on the same objects and without a condition.
-fn is_covered(ace: &Ace, old: Option<&SecurityDescriptor>) -> bool {
-    let Some(wanted) = ace.rights() else {
-        return false;
-    };
-    let reach = |flags: u8| flags & !(ace_flag::INHERITED | ace_flag::OBJECT_INHERIT);
-    let mut missing = expand(wanted.mask);
-    for known in old
-        .iter()
-        .flat_map(|old| &old.dacl)
-        .flat_map(|dacl| &dacl.aces)
-    {
-        let Some(rights) = known.rights() else {
-            continue;
-        };
-        let unconditional = matches!(
-            known.ace_type,
-            ace_type::ACCESS_ALLOWED | ace_type::ACCESS_ALLOWED_OBJECT
-        );
-        let named = object_type(rights);
-        let inherited = |rights: &AceRights| rights.object.and_then(|it| it.inherited_object_type);
-        if unconditional
-            && rights.sid == wanted.sid
-            && reach(known.flags) == reach(ace.flags)
-            && (named.is_none() || named == object_type(wanted))
-            && (inherited(rights).is_none() || inherited(rights) == inherited(wanted))
-        {
-            missing &= !expand(rights.mask);
-        }
-    }
-    missing == 0
-}
-
-fn object_type(rights: &AceRights) -> Option<Guid> {
-    rights.object.and_then(|object| object.object_type)
-}
-
-fn allows(ace: &Ace) -> bool {
-    matches!(ace.ace_type, 0x00 | 0x05 | 0x09 | 0x0B)
-}
-
-fn denies(ace: &Ace) -> bool {
-    matches!(ace.ace_type, 0x01 | 0x06 | 0x0A | 0x0C)
-}
-
-/// Generic rights as what they stand for on directory objects.
-fn expand(mask: u32) -> u32 {
-    let mut all = mask & 0x03FF_FFFF;
-    for (generic, rights) in [
-        (GENERIC_ALL, EVERYTHING),
-        (GENERIC_WRITE, WRITES),
-        (GENERIC_READ, READS),
-        (GENERIC_EXECUTE, 0x0002_0004),
-    ] {
-        if mask & generic != 0 {
-            all |= rights;
-        }
-    }
-    all
-}
-
 /// What an entry says: whether it allows or denies, which rights, about what, for which objects, and on which condition.
 pub(super) fn ace_text(ace: &Ace) -> String {
     let Some(rights) = ace.rights() else {
         return format!("entry of the unknown type {}", ace.ace_type);
     };
-    let mut text = if allows(ace) {
+    let mut text = if ace.allows() {
         "allow ".to_owned()
-    } else if denies(ace) {
+    } else if ace.denies() {
         "deny ".to_owned()
     } else {
         format!("entry of type {}: ", ace.ace_type)
     };
     text.push_str(&rights_text(rights));
-    if let Some(class) = rights
-        .object
-        .and_then(|object| object.inherited_object_type)
-    {
+    if let Some(class) = rights.inherited_object_type() {
         text.push_str(&format!(", for objects of the class {class} only"));
     }
     let has = |flag: u8| ace.flags & flag != 0;
@@ -358,7 +351,7 @@ pub(super) fn ace_text(ace: &Ace) -> String {
     if has(ace_flag::INHERITED) {
         text.push_str(" (inherited)");
     }
-    if matches!(ace.ace_type, 0x09..=0x0C) {
+    if ace.is_callback() {
         let condition = condition_text(rights);
         let condition = condition.as_deref().unwrap_or("that cannot be read");
         text.push_str(&format!(", only if {condition}"));
@@ -367,16 +360,18 @@ pub(super) fn ace_text(ace: &Ace) -> String {
 }
 
 fn rights_text(rights: &AceRights) -> String {
-    let object = object_type(rights);
-    if rights.mask == right::CONTROL_ACCESS && object == Some(APPLY_GROUP_POLICY) {
+    let object = rights.object_type();
+    if rights.mask == directory::CONTROL_ACCESS && object == Some(APPLY_GROUP_POLICY) {
         return "Apply Group Policy".to_owned();
     }
     if object.is_none() {
         match rights.mask {
-            FULL => return "Edit settings, delete, modify security".to_owned(),
+            directory::EDIT_DELETE_MODIFY_SECURITY => {
+                return "Edit settings, delete, modify security".to_owned();
+            }
             mask if EDIT.contains(&mask) => return "Edit settings".to_owned(),
-            READS => return "Read".to_owned(),
-            EVERYTHING => return "full control".to_owned(),
+            directory::READ => return "Read".to_owned(),
+            directory::ALL => return "full control".to_owned(),
             _ => {}
         }
     }

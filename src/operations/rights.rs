@@ -12,17 +12,10 @@ use crate::directory::Directory;
 use crate::directory::rights::ObjectRights;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::access::AccessToken;
+use crate::model::access_mask::{file, standard};
 use crate::model::safe_name::{RelPath, SafeName};
 use crate::session::DomainSession;
 use crate::sysvol::{SysvolPath, SysvolRead};
-
-/// File access rights [MS-DTYP 2.4.3, MS-SMB2 2.2.13.1.2].
-mod access {
-    pub(super) const ADD_FILE: u32 = 0x0000_0002;
-    pub(super) const ADD_SUBDIRECTORY: u32 = 0x0000_0004;
-    pub(super) const DELETE_CHILD: u32 = 0x0000_0040;
-    pub(super) const DELETE: u32 = 0x0001_0000;
-}
 
 /// What [`super::apply`] writes with every new version.
 const EVERY_CHANGE: [&str; 4] = [
@@ -304,7 +297,7 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
     let mut missing = Vec::new();
     if plan.target.create {
         let policies = SysvolPath::policies(domain);
-        if lacks(sysvol, &policies, access::ADD_SUBDIRECTORY).await? {
+        if lacks(sysvol, &policies, file::APPEND_DATA).await? {
             missing.push(format!("on SYSVOL it may not create folders in {policies}"));
         }
         return Ok(missing);
@@ -329,14 +322,14 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
     let Some(granted) = granted(sysvol, &folder).await? else {
         return Ok(missing);
     };
-    if granted & access::ADD_FILE == 0 || granted & access::ADD_SUBDIRECTORY == 0 {
+    if granted & file::WRITE_DATA == 0 || granted & file::APPEND_DATA == 0 {
         missing.push(format!(
             "on SYSVOL it may not create files and folders in {folder}"
         ));
     }
     // Who may delete in the folder may rename what is in it. Else each entry has to allow it; what Samba derives from the
     // GPO's DACL for new files never does.
-    if granted & access::DELETE_CHILD != 0 {
+    if granted & file::DELETE_CHILD != 0 {
         return Ok(missing);
     }
     if session.info().is_samba() && sysvol.has_exact_descriptors() {
@@ -350,7 +343,7 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
             continue;
         };
         let path = SysvolPath::in_gpo(domain, plan.target.guid, &RelPath::root().join(name));
-        if lacks(sysvol, &path, access::DELETE).await? {
+        if lacks(sysvol, &path, standard::DELETE).await? {
             missing.push(format!("on SYSVOL it may not rename or delete {path}"));
         }
     }
@@ -369,17 +362,17 @@ async fn missing_to_remove(
         return Ok(missing);
     };
     // Samba counts who may delete in the folder above as one who may delete this one. Whether every server does is not known.
-    if granted & access::DELETE == 0 && lacks(sysvol, policies, access::DELETE_CHILD).await? {
+    if granted & standard::DELETE == 0 && lacks(sysvol, policies, file::DELETE_CHILD).await? {
         missing.push(format!("on SYSVOL it may not delete {folder}"));
     }
-    if granted & access::DELETE_CHILD != 0 {
+    if granted & file::DELETE_CHILD != 0 {
         return Ok(missing);
     }
     for entry in sysvol.list(folder).await?.entries {
         let Some(path) = folder.join(&entry.name) else {
             continue;
         };
-        if lacks(sysvol, &path, access::DELETE).await? {
+        if lacks(sysvol, &path, standard::DELETE).await? {
             missing.push(format!("on SYSVOL it may not delete {path}"));
         }
     }

@@ -6,6 +6,9 @@ use super::change_list::ChangeList;
 use super::plan::{PLAN_FORMAT_VERSION, Plan, Verb};
 use crate::error::{Error, ErrorKind, Result};
 
+/// The most bytes of a plan: the files of a GPO, as much as a backup may hold, grow by a third in base64.
+pub const MAX_PLAN_BYTES: u64 = 2 << 30;
+
 /// A plan of either kind.
 #[derive(Debug, Clone)]
 pub enum SavedPlan {

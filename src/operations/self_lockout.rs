@@ -4,12 +4,10 @@ use super::plan::{Plan, Step};
 use crate::directory::DomainInfo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
-use crate::model::access::{AccessDecision, check, right};
+use crate::model::access::{AccessDecision, check};
+use crate::model::access_mask::{directory, standard};
 use crate::model::security_descriptor::{Ace, SecurityDescriptor, ace_flag};
 use crate::model::sid::Sid;
-
-/// "Edit settings, delete, modify security", as GPMC grants it: `CCDCLCSWRPWPDTLOSDRCWDWO`.
-const EVERYTHING: u32 = 0x000F_00FF;
 
 /// A plan whose permissions shut out this account.
 #[derive(Debug)]
@@ -31,8 +29,8 @@ impl SelfLockout {
             _ => None,
         })?;
         let may = |mask| check(&planned, token, mask, None) == AccessDecision::Granted;
-        let reads = may(right::READ_PROPERTY | right::READ_CONTROL);
-        if reads && may(right::WRITE_PROPERTY) {
+        let reads = may(directory::READ_PROPERTY | standard::READ_CONTROL);
+        if reads && may(directory::WRITE_PROPERTY) {
             return None;
         }
         Some(Self {
@@ -61,7 +59,11 @@ impl SelfLockout {
     pub(super) fn while_working(&self) -> Result<Vec<u8>> {
         let mut descriptor = self.planned.clone();
         if let Some(dacl) = &mut descriptor.dacl {
-            let own = Ace::allow(ace_flag::CONTAINER_INHERIT, EVERYTHING, self.own.clone());
+            let own = Ace::allow(
+                ace_flag::CONTAINER_INHERIT,
+                directory::EDIT_DELETE_MODIFY_SECURITY,
+                self.own.clone(),
+            );
             dacl.aces.insert(0, own);
         }
         descriptor.to_bytes().map_err(|cause| {
@@ -94,7 +96,7 @@ mod tests {
             to_sddl(&working)
         );
         let token = AccessToken::new([own, "S-1-5-21-1-2-3-513".parse().unwrap()]);
-        let wanted = right::READ_PROPERTY | right::WRITE_PROPERTY;
+        let wanted = directory::READ_PROPERTY | directory::WRITE_PROPERTY;
         assert_eq!(
             check(&working, &token, wanted, None),
             AccessDecision::Granted

@@ -286,6 +286,8 @@ mod tests {
             base,
             domain_sid: "S-1-5-21-1-2-3".parse().unwrap(),
             domain_guid: Guid::NIL,
+            forest_root_sid: None,
+            forest_domains: Vec::new(),
             server: "dc1.src.test".parse().unwrap(),
             pdc: None,
             vendor: None,

@@ -1,7 +1,8 @@
 //! Security descriptors in a report.
 
 use super::xml::Report;
-use crate::model::grant::{Grant, SYNCHRONIZE, SecuredObject, grants};
+use crate::model::access_mask::standard;
+use crate::model::grant::{Grant, SecuredObject, grants};
 use crate::model::security_descriptor::{SecurityDescriptor, ace_flag};
 
 /// The namespace of descriptors.
@@ -70,7 +71,8 @@ fn write(report: &mut Report, grant: &Grant<'_>, what: SecuredObject) {
     }
     let mask = match what {
         SecuredObject::Gpo => 0,
-        SecuredObject::File | SecuredObject::RegistryKey => grant.mask & !SYNCHRONIZE,
+        // GPMC ignores SYNCHRONIZE.
+        SecuredObject::File | SecuredObject::RegistryKey => grant.mask & !standard::SYNCHRONIZE,
     };
     report.leaf("AccessMask", &mask.to_string());
     report.close();

@@ -263,9 +263,51 @@ impl Ace {
         self.rights().map(|rights| &rights.sid)
     }
 
+    /// Whether the entry allows something, with or without a condition.
+    pub fn allows(&self) -> bool {
+        matches!(
+            self.ace_type,
+            ace_type::ACCESS_ALLOWED
+                | ace_type::ACCESS_ALLOWED_OBJECT
+                | ace_type::ACCESS_ALLOWED_CALLBACK
+                | ace_type::ACCESS_ALLOWED_CALLBACK_OBJECT
+        )
+    }
+
+    /// Whether the entry denies something, with or without a condition.
+    pub fn denies(&self) -> bool {
+        matches!(
+            self.ace_type,
+            ace_type::ACCESS_DENIED
+                | ace_type::ACCESS_DENIED_OBJECT
+                | ace_type::ACCESS_DENIED_CALLBACK
+                | ace_type::ACCESS_DENIED_CALLBACK_OBJECT
+        )
+    }
+
+    /// Whether the entry allows or denies under a condition.
+    pub fn is_callback(&self) -> bool {
+        matches!(
+            self.ace_type,
+            ace_type::ACCESS_ALLOWED_CALLBACK..=ace_type::ACCESS_DENIED_CALLBACK_OBJECT
+        )
+    }
+
     /// Whether the entry is one of the object variants.
     pub fn is_object(&self) -> bool {
         has_object_types(self.ace_type)
+    }
+}
+
+impl AceRights {
+    /// The attribute, property set, extended right or class of children that the rights are about; `None` for all.
+    pub fn object_type(&self) -> Option<Guid> {
+        self.object.and_then(|object| object.object_type)
+    }
+
+    /// The class of children that inherit the entry; `None` for all.
+    pub fn inherited_object_type(&self) -> Option<Guid> {
+        self.object.and_then(|object| object.inherited_object_type)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Acl, DaclState, InvalidSecurityDescriptor, SecurityDescriptor, ace_flag, ace_type, control,
 };
+use crate::model::access_mask::{directory, file, standard};
 use crate::model::sid::Sid;
 
 /// Which entries of the directory DACL a server wants on the files of a GPO. A server does not report its version, so
@@ -130,21 +131,21 @@ fn is(sid: &Sid, text: &str) -> bool {
 
 /// Converts directory rights to file rights: standard rights and delete child are kept; read property with list
 /// contents becomes read and execute; write property becomes write; create child becomes adding files and folders
-/// [MS-ADTS 5.1.3.2, MS-DTYP 2.4.3].
+/// [MS-ADTS 5.1.3.2, MS-DTYP 2.4.3]. Generic rights become nothing, as in Samba.
 pub fn file_mask(directory_mask: u32) -> u32 {
     let has = |bits: u32| directory_mask & bits == bits;
-    let mut mask = directory_mask & 0x001F_0000;
-    if has(0x14) {
-        mask |= 0x0010_00A9;
+    let mut mask = directory_mask & standard::ALL;
+    if has(directory::READ_PROPERTY | directory::LIST_CONTENTS) {
+        mask |= (file::READ | file::EXECUTE) & !standard::READ_CONTROL;
     }
-    if has(0x20) {
-        mask |= 0x0010_0116;
+    if has(directory::WRITE_PROPERTY) {
+        mask |= file::WRITE & !standard::READ_CONTROL;
     }
-    if has(0x01) {
-        mask |= 0x0000_0006;
+    if has(directory::CREATE_CHILD) {
+        mask |= file::WRITE_DATA | file::APPEND_DATA;
     }
-    if has(0x02) {
-        mask |= 0x0000_0040;
+    if has(directory::DELETE_CHILD) {
+        mask |= file::DELETE_CHILD;
     }
     mask
 }

@@ -10,15 +10,10 @@ use crate::error::Result;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::{FileEntries, SecurityDescriptor, file_descriptor};
+use crate::model::well_known::DEFAULT_GPOS;
 use crate::session::DomainSession;
 use crate::sysvol::SysvolPath;
 use crate::sysvol::gpt;
-
-/// The default GPOs, which every domain has [MS-GPOD 1.1.4].
-const DEFAULT_GPOS: [&str; 2] = [
-    "{31B2F340-016D-11D2-945F-00C04FB984F9}",
-    "{6AC1786C-016F-11D2-945F-00C04FB984F9}",
-];
 
 /// The form that a domain's files have.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,9 +41,6 @@ impl Expected {
             return Ok(expected);
         }
         for guid in DEFAULT_GPOS {
-            let Ok(guid) = guid.parse::<Guid>() else {
-                continue;
-            };
             let Some((directory, folder)) = stored(session, guid).await? else {
                 continue;
             };
@@ -133,7 +125,7 @@ mod tests {
         let object = GpoObject {
             security_descriptor: directory,
             ..GpoObject::bare(
-                DEFAULT_GPOS[0].parse().unwrap(),
+                DEFAULT_GPOS[0],
                 &crate::model::dn::Dn::parse("DC=src,DC=test").unwrap(),
             )
         };

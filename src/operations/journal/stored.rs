@@ -4,14 +4,16 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use super::{Before, Event, Inverse, Journal};
-use crate::auth::trusted_file::refuse_others;
 use crate::error::{Error, ErrorKind, Result};
+use crate::local::trusted_file;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
 use crate::operations::plan::{PlanTarget, Verb};
-use crate::operations::saved_plan::SavedPlan;
-use crate::operations::trust;
+use crate::operations::saved_plan::{MAX_PLAN_BYTES, SavedPlan};
+
+/// The most bytes of the events of a journal.
+const MAX_EVENT_BYTES: u64 = 64 << 20;
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -171,10 +173,11 @@ impl StoredOperation {
         let trusted = fs::symlink_metadata(folder)
             .map_err(|cause| cause.to_string())
             .and_then(|metadata| {
-                refuse_others(folder, &metadata, "journal").map_err(|error| error.to_string())
+                trusted_file::refuse_others(folder, &metadata, "journal")
+                    .map_err(|error| error.to_string())
             });
         let head = trusted.and_then(|()| {
-            let json = trust::read(&folder.join("plan.json"), WHAT, trust::MAX_PLAN_BYTES)
+            let json = trusted_file::read(&folder.join("plan.json"), WHAT, MAX_PLAN_BYTES)
                 .map_err(|error| error.to_string())?;
             serde_json::from_slice::<Head>(&json).map_err(|cause| cause.to_string())
         });
@@ -192,7 +195,7 @@ impl StoredOperation {
             }
             Err(reason) => operation.reason = Some(format!("plan.json: {reason}")),
         }
-        match trust::read(&folder.join(EVENTS), WHAT, trust::MAX_EVENT_BYTES) {
+        match trusted_file::read(&folder.join(EVENTS), WHAT, MAX_EVENT_BYTES) {
             Ok(bytes) if operation.reason.is_none() => {
                 operation.follow(&String::from_utf8_lossy(&bytes));
             }
@@ -252,7 +255,7 @@ impl StoredOperation {
     }
 
     fn file(&self, name: &str) -> Result<Vec<u8>> {
-        trust::read(&self.folder.join(name), WHAT, trust::MAX_PLAN_BYTES)
+        trusted_file::read(&self.folder.join(name), WHAT, MAX_PLAN_BYTES)
             .map_err(|cause| self.broken(name).with_source(cause))
     }
 

@@ -4,6 +4,7 @@ use crate::model::sddl::from_sddl;
 use crate::operations::plan::{GpoState, ObjectState, PlanTarget, Verb};
 
 const DOMAIN: &str = "S-1-5-21-1-2-3";
+const FOREST_ROOT: &str = "S-1-5-21-7-7-7";
 
 fn bytes(sddl: &str) -> FileContent {
     let domain: Sid = DOMAIN.parse().unwrap();
@@ -122,19 +123,25 @@ fn what_is_granted_already_is_not_marked_and_the_owner_of_a_new_gpo_is_said() {
     assert_eq!(object, ["+ S-1-5-11: allow Read !"]);
 }
 
+fn outside(old: Option<&str>, new: &str, object: bool) -> Vec<String> {
+    let domain: Sid = DOMAIN.parse().unwrap();
+    let root: Sid = FOREST_ROOT.parse().unwrap();
+    let administrators = Administrators {
+        domain: &domain,
+        forest_root: Some(&root),
+    };
+    outside_grants(&plan(old, new, object), administrators)
+        .into_iter()
+        .map(|grant| {
+            let sid = grant.sid.map(|sid| sid.to_string()).unwrap_or_default();
+            format!("{sid} {}", grant.text)
+        })
+        .collect()
+}
+
 #[test]
 fn rights_outside_the_administrators_are_those_beyond_reading_and_applying() {
-    let domain: Sid = DOMAIN.parse().unwrap();
-    let outside = |old: Option<&str>, new: &str, object: bool| -> Vec<String> {
-        outside_grants(&plan(old, new, object), &domain)
-            .into_iter()
-            .map(|grant| {
-                let sid = grant.sid.map(|sid| sid.to_string()).unwrap_or_default();
-                format!("{sid} {}", grant.text)
-            })
-            .collect()
-    };
-    let harmless = "O:DAG:DAD:P(A;CI;GA;;;DA)(A;CI;GA;;;EA)(A;CI;GA;;;SY)(A;CI;GA;;;BA)(A;CIIO;GA;;;CO)(A;CI;LCRPLORC;;;ED)(A;CI;GR;;;AU)(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)(D;CI;GA;;;BU)";
+    let harmless = "O:DAG:DAD:P(A;CI;GA;;;DA)(A;CI;GA;;;S-1-5-21-7-7-7-519)(A;CI;GA;;;S-1-5-21-7-7-7-518)(A;CI;GA;;;SY)(A;CI;GA;;;BA)(A;CIIO;GA;;;CO)(A;CI;LCRPLORC;;;ED)(A;CI;GR;;;AU)(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)(D;CI;GA;;;BG)";
     for object in [false, true] {
         assert!(outside(None, harmless, object).is_empty());
         for right in [
@@ -152,8 +159,16 @@ fn rights_outside_the_administrators_are_those_beyond_reading_and_applying() {
         }
     }
     // Administrators of another domain are not those of this one.
-    let foreign = "O:DAG:DAD:P(A;CI;GA;;;S-1-5-21-9-9-9-512)";
-    assert_eq!(outside(None, foreign, false).len(), 1);
+    // Neither is there an Enterprise Admins in a child domain, nor does Domain Admins of the root administer it.
+    for foreign in [
+        "S-1-5-21-9-9-9-512",
+        "S-1-5-21-9-9-9-519",
+        "S-1-5-21-1-2-3-519",
+        "S-1-5-21-7-7-7-512",
+    ] {
+        let list = format!("O:DAG:DAD:P(A;CI;GA;;;{foreign})");
+        assert_eq!(outside(None, &list, false).len(), 1, "{foreign}");
+    }
     // The owner of a GPO that is created; what the target grants already is no news.
     assert_eq!(
         outside(None, "O:BUG:DAD:P(A;CI;GR;;;AU)", false),
@@ -169,5 +184,199 @@ fn rights_outside_the_administrators_are_those_beyond_reading_and_applying() {
     assert_eq!(
         outside(None, "O:DAG:DAD:NO_ACCESS_CONTROL", false),
         [" full control, because there is no DACL"]
+    );
+}
+
+/// What an account gains without an entry that is new.
+#[test]
+fn rights_gained_by_the_removal_of_a_deny_entry_or_by_the_order_are_asked_about() {
+    let edit = "(A;CI;CCDCLCRPWPLORC;;;BU)";
+    let admins = "(A;CI;GA;;;DA)";
+    let list = |aces: &str| format!("O:DAG:DAD:P{aces}");
+    let apply = "edacfd8f-ffb3-11d1-b41d-00a0c968f939";
+    let name = "bf9679c0-0de6-11d0-a285-00aa003049e2";
+    for object in [false, true] {
+        for (old, new, who) in [
+            // The denial of the account itself goes; that of a group of its members.
+            (
+                format!("(D;CI;WP;;;BU){edit}"),
+                edit.to_owned(),
+                "S-1-5-32-545",
+            ),
+            (
+                format!("(D;CI;WP;;;BG){edit}"),
+                edit.to_owned(),
+                "S-1-5-32-545",
+            ),
+            (
+                format!("(D;CI;GW;;;WD){edit}"),
+                edit.to_owned(),
+                "S-1-5-32-545",
+            ),
+            // Of one attribute; for the objects below only; for objects of one class.
+            (
+                format!("(OD;CI;WP;{name};;BG){edit}"),
+                edit.to_owned(),
+                "S-1-5-32-545",
+            ),
+            (
+                format!("(D;CIIO;WP;;;BG){edit}"),
+                edit.to_owned(),
+                "S-1-5-32-545",
+            ),
+            (
+                format!("(OD;CIIO;WP;;{name};BG){edit}"),
+                edit.to_owned(),
+                "S-1-5-32-545",
+            ),
+            // The order: the denial is behind now.
+            (
+                format!("(D;CI;WP;;;BU){edit}"),
+                format!("{edit}(D;CI;WP;;;BU)"),
+                "S-1-5-32-545",
+            ),
+            (
+                format!("(D;CI;WP;;;BG){edit}"),
+                format!("{edit}(D;CI;WP;;;BG)"),
+                "S-1-5-32-545",
+            ),
+            // Narrowed: to less, to one attribute, to a condition, to one level.
+            (
+                format!("(D;CI;WPCC;;;BG){edit}"),
+                format!("(D;CI;CC;;;BG){edit}"),
+                "S-1-5-32-545",
+            ),
+            (
+                format!("(D;CI;WP;;;BG){edit}"),
+                format!("(OD;CI;WP;{name};;BG){edit}"),
+                "S-1-5-32-545",
+            ),
+            (
+                format!("(D;CI;WP;;;BG){edit}"),
+                format!("(XD;CI;WP;;;BG;(@USER.x == 1)){edit}"),
+                "S-1-5-32-545",
+            ),
+            (
+                format!("(D;CI;WP;;;BG){edit}"),
+                format!("(D;CINP;WP;;;BG){edit}"),
+                "S-1-5-32-545",
+            ),
+            // A condition that differs, of what is allowed and of what is denied.
+            (
+                "(XA;CI;WP;;;BU;(@USER.x == 1))".to_owned(),
+                "(XA;CI;WP;;;BU;(@USER.x == 2))".to_owned(),
+                "S-1-5-32-545",
+            ),
+            (
+                format!("(XD;CI;WP;;;BG;(@USER.x == 1)){edit}"),
+                format!("(XD;CI;WP;;;BG;(@USER.x == 2)){edit}"),
+                "S-1-5-32-545",
+            ),
+            (
+                format!("(XD;CI;WP;;;BG;(@USER.x == 1)){edit}"),
+                edit.to_owned(),
+                "S-1-5-32-545",
+            ),
+        ] {
+            let found = outside(
+                Some(&list(&format!("{old}{admins}"))),
+                &list(&format!("{new}{admins}")),
+                object,
+            );
+            assert_eq!(found.len(), 1, "{old} -> {new}: {found:?}");
+            assert!(found[0].starts_with(who), "{old} -> {new}: {found:?}");
+        }
+        // Nobody outside the administrators gains anything but reading and applying.
+        for (old, new) in [
+            (
+                format!("(D;CI;WP;;;BG){edit}"),
+                format!("(D;CI;WP;;;BG){edit}"),
+            ),
+            ("(D;CI;WP;;;BG)".to_owned(), String::new()),
+            (format!("(D;CI;WP;;;DA){edit}"), edit.to_owned()),
+            (format!("(D;CI;RP;;;BG){edit}"), edit.to_owned()),
+            (
+                format!("(OD;CI;CR;{apply};;BG)(OA;CI;CR;{apply};;AU)"),
+                format!("(OA;CI;CR;{apply};;AU)"),
+            ),
+            (
+                format!("{edit}(D;CI;WP;;;BU)"),
+                format!("(D;CI;WP;;;BU){edit}"),
+            ),
+            (
+                edit.to_owned(),
+                "(A;CI;WP;;;BU)(A;CI;CCDCLCRPLORC;;;BU)".to_owned(),
+            ),
+            (
+                format!("(XA;CI;WP;;;BU;(@USER.x == 1)){edit}"),
+                format!("{edit}(XA;CI;WP;;;BU;(@USER.x == 1))"),
+            ),
+            (
+                "(XA;CI;WP;;;BU;(@USER.x == 1))(A;CI;RP;;;BG)".to_owned(),
+                "(XA;CI;WP;;;BU;(@USER.x == 1))".to_owned(),
+            ),
+            (
+                "(A;CI;WP;;;BU)".to_owned(),
+                format!("(OA;CI;WP;{name};;BU)(XA;CI;WP;;;BU;(@USER.x == 1))"),
+            ),
+        ] {
+            let found = outside(
+                Some(&list(&format!("{old}{admins}"))),
+                &list(&format!("{new}{admins}")),
+                object,
+            );
+            assert_eq!(found, [] as [String; 0], "{old} -> {new}");
+        }
+    }
+}
+
+#[test]
+fn another_order_is_in_the_plan() {
+    let (deny, allow) = ("(D;CI;WP;;;BG)", "(A;CI;WP;;;BU)");
+    let list = |aces: &[&str]| format!("O:DAG:DAD:P{}", aces.concat());
+    let shown = |old: &[&str], new: &[&str]| shown(&plan(Some(&list(old)), &list(new), false));
+    let text = "+ : the entries are in another order";
+    assert_eq!(shown(&[deny, allow], &[allow, deny]), [format!("{text} !")]);
+    assert_eq!(shown(&[allow, deny], &[deny, allow]), [text]);
+    assert!(shown(&[deny, allow], &[deny, allow]).is_empty());
+}
+
+#[test]
+fn what_no_entry_says_is_asked_about() {
+    let list = |flags: &str, aces: &str| format!("O:BUG:DAD:{flags}{aces}(A;CI;GA;;;DA)");
+    let outside = |old: String, new: String| outside(Some(&old), &new, false);
+    // The permissions of the parent.
+    assert_eq!(
+        outside(list("P", ""), list("", "")),
+        [" whatever the permissions of the parent grant, which are inherited then"]
+    );
+    assert!(outside(list("", ""), list("P", "")).is_empty());
+    // The owner.
+    let limit = "(A;;RC;;;OW)";
+    assert_eq!(
+        outside(list("P", limit), list("P", "")),
+        ["S-1-5-32-545 change permissions as the owner, who is no longer limited by OWNER RIGHTS"]
+    );
+    assert!(outside(list("P", ""), list("P", limit)).is_empty());
+    // Whose denial ends.
+    let (old, new) = (
+        list("P", "(D;;WP;;;BG)(A;CI;CCWP;;;AU)"),
+        list("P", "(A;CI;CCWP;;;AU)"),
+    );
+    let domain: Sid = DOMAIN.parse().unwrap();
+    let administrators = Administrators {
+        domain: &domain,
+        forest_root: None,
+    };
+    let found = outside_grants(&plan(Some(&old), &new, false), administrators);
+    assert_eq!(found[0].text, "allow write properties");
+    assert_eq!(found[0].denied_now, Some("S-1-5-32-546".parse().unwrap()));
+    // A list without entries as good as none becomes one: nobody gains anything.
+    assert!(
+        outside(
+            "O:BUG:DAD:NO_ACCESS_CONTROL".to_owned(),
+            list("P", "(A;;GA;;;BU)")
+        )
+        .is_empty()
     );
 }

@@ -1,5 +1,6 @@
 //! Permissions that a GPO sets on files, registry keys and services, with which everybody may change them.
 
+use crate::model::access_mask::{file, standard};
 use crate::model::sddl::from_sddl;
 use crate::model::security_descriptor::{Ace, DaclState};
 use crate::model::sid::Sid;
@@ -16,12 +17,16 @@ pub(super) enum Secures {
 
 impl Secures {
     /// The rights that change it: to write data or configuration, to delete it, to change its permissions or its owner
-    /// [MS-DTYP 2.4.3], [MS-SCMR 3.1.4].
+    /// [MS-DTYP 2.4.3], [MS-SCMR 3.1.4]. GENERIC_ALL and GENERIC_WRITE include some of these on each kind.
     fn changing(self) -> u32 {
-        const COMMON: u32 = 0x000D_0000 | 0x1000_0000 | 0x4000_0000;
+        const COMMON: u32 = standard::DELETE
+            | standard::WRITE_DACL
+            | standard::WRITE_OWNER
+            | standard::GENERIC_ALL
+            | standard::GENERIC_WRITE;
         match self {
-            // FILE_WRITE_DATA and FILE_APPEND_DATA; KEY_SET_VALUE and KEY_CREATE_SUB_KEY.
-            Self::FileOrKey => COMMON | 0x6,
+            // The same bits are KEY_SET_VALUE and KEY_CREATE_SUB_KEY.
+            Self::FileOrKey => COMMON | file::WRITE_DATA | file::APPEND_DATA,
             // SERVICE_CHANGE_CONFIG.
             Self::Service => COMMON | 0x2,
         }

@@ -1,0 +1,103 @@
+//! The domains of the forest, as the crossRefs below `CN=Partitions` name them [MS-ADTS 6.1.1.2.1.1].
+
+use ldap3::Scope;
+use ldap3::controls::RawControl;
+
+use super::ber;
+use super::filter::Filter;
+use super::session::{Search, Session};
+use crate::error::Result;
+use crate::model::dn::Dn;
+use crate::model::sid::Sid;
+
+/// A domain of the forest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ForestDomain {
+    /// `nCName`.
+    pub dn: Dn,
+    /// Its SID, if the DC gives it with the name.
+    pub sid: Option<Sid>,
+    /// `nETBIOSName`.
+    pub netbios: String,
+}
+
+/// The control that asks for the GUID and SID before each DN [MS-ADTS 3.1.1.3.4.1.5].
+const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
+
+/// Reads the domains of the forest. A DC has the objects of other domains only if it is a global catalog, and would refer
+/// to their DCs, but each crossRef comes with the SID of its domain.
+///
+/// # Errors
+/// As every search.
+pub(super) async fn read(session: &mut Session, configuration: &Dn) -> Result<Vec<ForestDomain>> {
+    let entries = session
+        .search_with(
+            Search {
+                base: Some(&configuration.cn("Partitions")),
+                scope: Scope::OneLevel,
+                filter: Filter::all([
+                    Filter::equals("objectClass", "crossRef"),
+                    Filter::present("nETBIOSName"),
+                ]),
+                attributes: &["nCName", "nETBIOSName"],
+                sd_flags: None,
+                paged: true,
+            },
+            &[RawControl {
+                ctype: EXTENDED_DN.to_owned(),
+                crit: false,
+                // SIDs as text.
+                val: Some(ber::element(0x30, &ber::integer(1))),
+            }],
+        )
+        .await?;
+    Ok(entries
+        .iter()
+        .filter_map(|entry| {
+            let (sid, dn) = extended_dn(&entry.text("nCName")?);
+            Some(ForestDomain {
+                dn: Dn::parse(&dn).ok()?,
+                sid,
+                netbios: entry.text("nETBIOSName")?,
+            })
+        })
+        .collect())
+}
+
+/// Takes an extended DN apart: `<GUID=…>;<SID=S-1-…>;DC=src,DC=test`. A plain DN has no SID.
+pub(super) fn extended_dn(text: &str) -> (Option<Sid>, String) {
+    let (mut sid, mut rest) = (None, text);
+    while let Some((part, after)) = rest
+        .strip_prefix('<')
+        .and_then(|inner| inner.split_once(">;"))
+    {
+        if let Some(value) = part.strip_prefix("SID=") {
+            sid = value.parse().ok();
+        }
+        rest = after;
+    }
+    (sid, rest.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extended_dn_is_taken_apart() {
+        let sid = "S-1-5-21-3451619052-3937764499-2883176752";
+        let guid = "<GUID=713981ea-9c17-4343-9b19-1fc8a2d9872f>;";
+        for (text, has_sid) in [
+            (format!("{guid}<SID={sid}>;DC=src,DC=test"), true),
+            (format!("<SID={sid}>;DC=src,DC=test"), true),
+            (format!("{guid}DC=src,DC=test"), false),
+            (format!("{guid}<SID=01050000>;DC=src,DC=test"), false),
+            ("DC=src,DC=test".to_owned(), false),
+        ] {
+            let (found, dn) = extended_dn(&text);
+            assert_eq!(dn, "DC=src,DC=test", "{text}");
+            assert_eq!(found, has_sid.then(|| sid.parse().unwrap()), "{text}");
+        }
+        assert_eq!(extended_dn("<GUID=x"), (None, "<GUID=x".to_owned()));
+    }
+}

@@ -1,0 +1,3 @@
+//! Files of this machine: which of them are trusted.
+
+pub(crate) mod trusted_file;

@@ -1,0 +1,191 @@
+//! What is wrong with a link: whether it leads to a GPO of the domain, and where else.
+
+use crate::directory::links::Som;
+use crate::message::{StatusMessage, printable};
+use crate::model::dn::Dn;
+use crate::model::gp_link::GpLink;
+use crate::model::guid::Guid;
+use crate::model::reference::Place;
+
+/// What is said of a link that does not lead to a GPO of the domain: one that names a server, a domain outside the forest,
+/// a GPO that does not exist, or no GPO at all [MS-GPOL 2.2.2]. `base` is the DN of the domain, `forest` are those of the
+/// domains of its forest; whether a GPO of the domain exists is asked of `exists`.
+pub fn link_finding(
+    base: &Dn,
+    forest: &[Dn],
+    som: &Som,
+    link: &GpLink,
+    exists: impl Fn(Guid) -> bool,
+) -> Option<StatusMessage> {
+    let place = som.dn.canonical_name();
+    let shown = printable(&link.dn);
+    let (server, path) = link.server_and_dn();
+    let message = if let Some(server) = server {
+        StatusMessage::error(
+            "link-to-server",
+            format!(
+                "{place} is linked to \"{shown}\", which names the server \"{}\"; a client that follows it takes its policy from there",
+                printable(server)
+            ),
+        )
+        .with_hint("find out who wrote the link, and remove it in GPMC or with an LDAP editor")
+    } else {
+        let Ok(dn) = Dn::parse(path) else {
+            return Some(no_gpo(som, &place, &shown));
+        };
+        if let Some(guid) = dn.gpo_guid(base) {
+            return (!exists(guid)).then(|| dangling_link(som, guid));
+        }
+        let domain = dn.dns_domain();
+        let same = |known: &Dn| known.dns_domain().eq_ignore_ascii_case(&domain);
+        let Some(other) = std::iter::once(base)
+            .chain(forest)
+            .find(|known| same(known))
+        else {
+            return Some(
+                StatusMessage::error(
+                    "link-to-foreign-domain",
+                    format!(
+                        "{place} is linked to \"{shown}\" of {}, which is not a domain of this forest; a client that follows it takes its policy from there",
+                        printable(&domain)
+                    ),
+                )
+                .with_hint("find out who wrote the link, and remove it in GPMC or with an LDAP editor")
+                .at(Place::file(som.dn.to_string()).key("gPLink")),
+            );
+        };
+        if dn.gpo_guid(other).is_none() {
+            return Some(no_gpo(som, &place, &shown));
+        }
+        StatusMessage::info(
+            "link-to-other-domain",
+            format!("{place} is linked to \"{shown}\" of another domain of the forest, which was not checked"),
+        )
+        .with_hint(format!(
+            "run gpoctl check --all --domain {}",
+            printable(&domain)
+        ))
+    };
+    Some(message.at(Place::file(som.dn.to_string()).key("gPLink")))
+}
+
+/// What is said of a link to a GPO of the domain that does not exist.
+fn dangling_link(som: &Som, guid: Guid) -> StatusMessage {
+    let place = som.dn.canonical_name();
+    StatusMessage::warning(
+        "dangling-link",
+        format!("{place} is linked to {guid}, which does not exist"),
+    )
+    .at(Place::file(som.dn.to_string()).key("gPLink"))
+    .with_hint("clients pass it over; remove the link in GPMC, or restore the GPO")
+}
+
+/// What is said of a link to something that is not the container of a GPO.
+fn no_gpo(som: &Som, place: &str, shown: &str) -> StatusMessage {
+    StatusMessage::warning(
+        "link-to-no-gpo",
+        format!("{place} is linked to \"{shown}\", which is not the DN of a GPO"),
+    )
+    .at(Place::file(som.dn.to_string()).key("gPLink"))
+    .with_hint("find out who wrote the link, and remove it in GPMC or with an LDAP editor")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::links::SomKind;
+    use crate::message::Severity;
+    use crate::model::gp_link::LinkList;
+
+    #[test]
+    fn a_link_leads_to_a_gpo_of_the_domain() {
+        let dn = |text: &str| Dn::parse(text).unwrap();
+        let (base, child) = (dn("DC=src,DC=test"), dn("DC=child,DC=src,DC=test"));
+        let guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}";
+        let nowhere = "{11111111-2222-3333-4444-555555555555}";
+        let policies = "cn=policies,cn=system";
+        let found = |target: &str| {
+            let value = format!("[LDAP://{target};0]");
+            let som = Som {
+                dn: dn("OU=Staff,DC=src,DC=test"),
+                kind: SomKind::OrganizationalUnit,
+                gp_link: Some(value.clone()),
+                gp_options: None,
+            };
+            let links = LinkList::parse(&value);
+            assert_eq!(links.len(), 1, "{value}");
+            let forest = [base.clone(), child.clone()];
+            let link = links.get(1).unwrap();
+            let message = link_finding(&base, &forest, &som, link, |known| {
+                known.to_string() == guid
+            })?;
+            assert!(message.hint.is_some());
+            assert_eq!(message.place.unwrap().file, "OU=Staff,DC=src,DC=test");
+            if message.code == "dangling-link" {
+                assert!(message.text.contains(nowhere), "{}", message.text);
+            } else {
+                assert!(message.text.contains(target), "{}", message.text);
+            }
+            Some((message.severity, message.code))
+        };
+        let own = format!("cn={guid},{policies},DC=src,DC=test");
+        for target in [own.clone(), own.to_uppercase()] {
+            assert_eq!(found(&target), None, "{target}");
+        }
+        for (target, severity, code) in [
+            (
+                format!("cn={nowhere},{policies},DC=src,DC=test"),
+                Severity::Warning,
+                "dangling-link",
+            ),
+            (
+                format!("evil.example/{own}"),
+                Severity::Error,
+                "link-to-server",
+            ),
+            (
+                format!("10.0.0.66:1389/{own}"),
+                Severity::Error,
+                "link-to-server",
+            ),
+            (format!("/{own}"), Severity::Error, "link-to-server"),
+            (
+                format!("cn={guid},{policies},DC=evil,DC=example"),
+                Severity::Error,
+                "link-to-foreign-domain",
+            ),
+            (
+                format!("cn={guid},{policies},DC=x,DC=src,DC=test"),
+                Severity::Error,
+                "link-to-foreign-domain",
+            ),
+            (
+                "CN=a/b,O=nowhere".to_owned(),
+                Severity::Error,
+                "link-to-foreign-domain",
+            ),
+            (
+                format!("cn={nowhere},{policies},DC=child,DC=src,DC=test"),
+                Severity::Info,
+                "link-to-other-domain",
+            ),
+            (
+                "CN=Users,DC=src,DC=test".to_owned(),
+                Severity::Warning,
+                "link-to-no-gpo",
+            ),
+            (
+                format!("cn={guid},CN=Users,DC=src,DC=test"),
+                Severity::Warning,
+                "link-to-no-gpo",
+            ),
+            ("no DN".to_owned(), Severity::Warning, "link-to-no-gpo"),
+        ] {
+            assert_eq!(
+                found(&target),
+                Some((severity, code.to_owned())),
+                "{target}"
+            );
+        }
+    }
+}
