@@ -78,6 +78,13 @@ impl StatusMessage {
         self
     }
 
+    /// Whether the text names the place again, which is shown before it.
+    #[cfg(test)]
+    pub(crate) fn repeats_place(&self) -> bool {
+        let place = self.place.as_ref().map(|place| place.file.as_str());
+        place.is_some_and(|place| !place.is_empty() && self.text.contains(place))
+    }
+
     /// Adds the GPO.
     #[must_use]
     pub fn of_gpo(mut self, gpo: impl Into<String>) -> Self {
