@@ -155,6 +155,24 @@ impl Folder {
         Ok(Mode::from_raw_mode(stat.st_mode).as_raw_mode())
     }
 
+    /// Owner and permissions of this folder.
+    pub(crate) fn metadata(&self) -> io::Result<std::fs::Metadata> {
+        File::from(self.fd.try_clone()?).metadata()
+    }
+
+    /// Opens a plain file in this folder to read it; fails on a link and on anything else.
+    pub(crate) fn plain_file(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        refuse_other_kinds(self.open_file(name.as_ref())?)
+    }
+
+    /// Opens a plain file in this folder to write at its end; fails on a link and when there is none.
+    pub(crate) fn append_to(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        // Opening a pipe without this would wait for its reader.
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK;
+        let file = open_in(&self.fd, name.as_ref(), flags, Mode::empty())?;
+        refuse_other_kinds(File::from(file))
+    }
+
     fn open_file(&self, name: &OsStr) -> io::Result<File> {
         // Opening a pipe without this would wait for its writer.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK;
@@ -233,13 +251,21 @@ impl Folder {
     }
 }
 
+/// Lets a plain file through.
+fn refuse_other_kinds(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is not a plain file"))
+    }
+}
+
 /// The bytes of a plain file, and at most one more than `limit`.
 fn plain_bytes(file: File, limit: u64) -> io::Result<Vec<u8>> {
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a plain file"));
-    }
     let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    refuse_other_kinds(file)?
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -48,6 +48,15 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
             "name the {ID} folder of a backup; gpoctl backups list DIR shows those of a folder",
         )
     })?;
+    read_open(folder)
+}
+
+/// As [`read`], from a folder that is open already.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_open(folder: Folder) -> Result<StoredBackup> {
+    let dir = &folder.path;
     let mut problems = Vec::new();
     let Some(bytes) = read_named(&folder, names::BACKUP)? else {
         return Err(Error::new(
