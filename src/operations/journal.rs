@@ -6,6 +6,7 @@
 //! that it is right whether or not the change it belongs to happened before a crash.
 
 mod checks;
+pub(super) mod folder_rights;
 mod prune;
 mod root;
 mod stored;

@@ -76,6 +76,8 @@ fn plan() -> Plan {
             content: "other".to_owned(),
             descriptor: None,
         }],
+        gpt_ini: None,
+        functionality_version: None,
     };
     let mut plan = Plan {
         basis: Some(basis),
