@@ -1,6 +1,7 @@
 //! The journals of earlier operations: how each ended, and what is needed to undo it.
 
 use std::fs::{File, TryLockError};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{Before, Event, Inverse, Journal, root};
@@ -9,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
+use crate::operations::change_list::Change;
 use crate::operations::plan::{PlanTarget, Verb};
 use crate::operations::saved_plan::SavedPlan;
 use crate::operations::trust;
@@ -194,7 +196,10 @@ impl StoredOperation {
         }
         match root::read(&journal, EVENTS, trust::MAX_EVENT_BYTES) {
             Ok(Some(bytes)) if operation.reason.is_none() => {
-                operation.follow(&String::from_utf8_lossy(&bytes));
+                match events(&String::from_utf8_lossy(&bytes)) {
+                    Ok(events) => operation.follow(events),
+                    Err(error) => operation.reason = Some(format!("{EVENTS}: {error}")),
+                }
             }
             // It died before it had a journal, and so before it wrote anything.
             Ok(None) => operation.state = OperationState::Failed,
@@ -232,11 +237,10 @@ impl StoredOperation {
         Ok(safety_backup(&self.open()?.1))
     }
 
-    /// Follows the events to the last one. A line that was cut short when the operation died announces nothing that was
-    /// made.
-    fn follow(&mut self, text: &str) {
+    /// Follows the events to the last one.
+    fn follow(&mut self, events: Vec<Event>) {
         self.state = OperationState::Unfinished;
-        for event in events(text) {
+        for event in events {
             match event {
                 Event::Change { inverse } => self.changes.push(inverse),
                 Event::NotMade => drop(self.changes.pop()),
@@ -309,6 +313,7 @@ impl StoredOperation {
             )
             .with_hint("stop it with Ctrl-C; it rolls itself back"));
         }
+        complete_last_line(&journal, &file)?;
         Ok(Journal {
             folder: journal,
             file,
@@ -317,11 +322,65 @@ impl StoredOperation {
     }
 }
 
-/// The events in the text of a journal. A line that is not one is passed over: the last may be cut short, and what undoes a change of a
-/// change list is in the list itself.
-pub fn events(text: &str) -> impl Iterator<Item = Event> + '_ {
-    text.lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
+/// Ends the last line of a journal, so that what is written next begins a line of its own: one that was cut short announces nothing
+/// that was made, and goes.
+fn complete_last_line(journal: &Folder, mut file: &File) -> Result<()> {
+    let bytes = root::read(journal, EVENTS, trust::MAX_EVENT_BYTES)?.unwrap_or_default();
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let last = bytes.get(whole..).unwrap_or_default();
+    if last.is_empty() {
+        return Ok(());
+    }
+    let ended = if serde_json::from_slice::<serde_json::Value>(last).is_ok() {
+        file.write_all(b"\n")
+    } else {
+        file.set_len(u64::try_from(whole).unwrap_or(u64::MAX))
+    };
+    ended.and_then(|()| file.sync_data()).map_err(|cause| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("cannot write the journal in {}", journal.path.display()),
+        )
+        .with_source(cause)
+    })
+}
+
+/// The line of a change list that announces a change. What undoes it is in the list itself.
+#[derive(serde::Deserialize)]
+struct ChangeBack {
+    inverse: String,
+    #[serde(flatten)]
+    _change: Change,
+}
+
+/// The events in the text of a journal. The last line may be cut short; it announces nothing that was made.
+///
+/// # Errors
+/// `BadInput`, with its number, when another line is not an event.
+pub fn events(text: &str) -> Result<Vec<Event>> {
+    let mut events = Vec::new();
+    for (number, line) in (1_usize..).zip(text.split_inclusive('\n')) {
+        let cause = match serde_json::from_str(line) {
+            Ok(event) => {
+                events.push(event);
+                continue;
+            }
+            Err(cause) => cause,
+        };
+        let announces = serde_json::from_str::<ChangeBack>(line)
+            .is_ok_and(|change| change.inverse == "change-back");
+        if !announces && line.ends_with('\n') {
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                format!("line {number} is not an event of an operation"),
+            )
+            .with_source(cause));
+        }
+    }
+    Ok(events)
 }
 
 /// The time that an ID begins with, in the form of RFC 3339.

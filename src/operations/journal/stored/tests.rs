@@ -232,3 +232,64 @@ fn no_link_leads_out_of_a_journal() {
     assert!(list(&root).unwrap().is_empty());
     assert!(elsewhere.join(ID).join(EVENTS).exists());
 }
+
+#[test]
+fn a_line_that_is_not_an_event_makes_a_journal_unreadable() {
+    let root = tempfile::tempdir().unwrap();
+    let line = |event: &Event| serde_json::to_string(event).unwrap() + "\n";
+    let change = line(&Event::Change {
+        inverse: Inverse::RemoveFolder,
+    });
+    let back = "{\"event\":\"change\",\"inverse\":\"change-back\",\"change\":\"attributes\",\"dn\":\"OU=x,DC=src,DC=test\",\"attributes\":[]}\n";
+    let null =
+        "{\"event\":\"change\",\"inverse\":\"restore-folder-descriptor\",\"descriptor\":null}\n";
+    for (events, broken) in [
+        (format!("{change}x\n{}", line(&Event::Finished)), Some(2)),
+        (format!("{null}{}", line(&Event::Finished)), Some(1)),
+        (format!("{change}{{\"event\":\"other\"}}\n"), Some(2)),
+        (format!("{change}{null}"), Some(2)),
+        (format!("{change}\n{}", line(&Event::Finished)), Some(2)),
+        (format!("{back}{change}"), None),
+        // The operation died while it wrote this one.
+        (format!("{change}{{\"event\":\"ch"), None),
+        (change.trim_end().to_owned(), None),
+    ] {
+        operation(root.path(), ID, &events);
+        let found = find(root.path(), ID).unwrap();
+        let unreadable = found.state == OperationState::Unreadable;
+        assert_eq!(unreadable, broken.is_some(), "{events}");
+        if let Some(number) = broken {
+            let reason = found.reason.unwrap();
+            let place = format!("journal.jsonl: line {number} ");
+            assert!(reason.starts_with(&place), "{reason}");
+            assert!(found.changes.is_empty());
+        }
+    }
+}
+
+#[test]
+fn what_is_written_after_a_crash_begins_a_line() {
+    let root = tempfile::tempdir().unwrap();
+    let change = Event::Change {
+        inverse: Inverse::RemoveFolder,
+    };
+    let line = serde_json::to_string(&change).unwrap();
+    for (text, changes) in [
+        (format!("{line}\n{{\"event\":\"ro"), 1),
+        (line.clone(), 1),
+        ("{\"ev".to_owned(), 0),
+        (format!("{line}\n"), 1),
+    ] {
+        operation(root.path(), ID, &text);
+        let found = find(root.path(), ID).unwrap();
+        found.reopen().unwrap().record(&Event::RolledBack).unwrap();
+        let found = find(root.path(), ID).unwrap();
+        assert_eq!(
+            found.state,
+            OperationState::Failed,
+            "{text}: {:?}",
+            found.reason
+        );
+        assert_eq!(found.changes.len(), changes, "{text}");
+    }
+}
