@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 pub use delete::{delete, forget};
 pub use list::{find_by_id, latest, list, resolve};
 pub use prune::{PruneDecision, decide as decide_pruning};
+pub(crate) use read::read_open;
 pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
 pub use verify::{Verified, verify, verify_all};
 pub use write::{MAX_COMMENT, Staged, Target, check, commit, open, stage, write};

@@ -78,6 +78,19 @@ impl StatusMessage {
         self
     }
 
+    /// Marks text and hint as the words of somebody else: `the plan file says`.
+    pub(crate) fn attribute_to(&mut self, who: &str) {
+        self.text = format!("{who}: {}", self.text);
+        self.hint = self.hint.take().map(|hint| format!("{who}: {hint}"));
+    }
+
+    /// Whether the text names the place again, which is shown before it.
+    #[cfg(test)]
+    pub(crate) fn repeats_place(&self) -> bool {
+        let place = self.place.as_ref().map(|place| place.file.as_str());
+        place.is_some_and(|place| !place.is_empty() && self.text.contains(place))
+    }
+
     /// Adds the GPO.
     #[must_use]
     pub fn of_gpo(mut self, gpo: impl Into<String>) -> Self {

@@ -847,10 +847,10 @@ pub fn plan(data: &[u8]) {
 /// Every event of a journal is written and read as the same, and so is the state before it.
 pub fn journal(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
-        for event in events(text) {
+        for event in events(text).unwrap_or_default() {
             let line = serde_json::to_string(&event).unwrap();
             assert!(!line.contains('\n'), "{line}");
-            assert_eq!(events(&line).collect::<Vec<_>>(), [event]);
+            assert_eq!(events(&line).unwrap(), [event]);
         }
     }
     if let Ok(before) = serde_json::from_slice::<Before>(data) {

@@ -57,11 +57,8 @@ pub(super) fn of(
 
 /// The hashes are there and cannot be read.
 pub(super) fn no_hashes() -> StatusMessage {
-    StatusMessage::error(
-        "malformed-side-file",
-        format!("cannot read the hashes in {}", names::SIDE_FILE),
-    )
-    .at(Place::file(names::SIDE_FILE))
+    StatusMessage::error("malformed-side-file", "the hashes cannot be read")
+        .at(Place::file(names::SIDE_FILE))
 }
 
 /// A file has another content.

@@ -48,6 +48,15 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
             "name the {ID} folder of a backup; gpoctl backups list DIR shows those of a folder",
         )
     })?;
+    read_open(folder)
+}
+
+/// As [`read`], from a folder that is open already.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_open(folder: Folder) -> Result<StoredBackup> {
+    let dir = &folder.path;
     let mut problems = Vec::new();
     let Some(bytes) = read_named(&folder, names::BACKUP)? else {
         return Err(Error::new(
@@ -152,7 +161,7 @@ fn info(folder: &Folder, problems: &mut Vec<StatusMessage>) -> Result<BackupInfo
     };
     let Some(bytes) = read_named(folder, names::BKUP_INFO)? else {
         return Ok(unknown(
-            "there is no bkupInfo.xml: the backup's ID, time and DC are not known".to_owned(),
+            "is missing, so the backup's ID, time and DC are not known".to_owned(),
         ));
     };
     match bkup_info::parse(&bytes) {
@@ -161,7 +170,7 @@ fn info(folder: &Folder, problems: &mut Vec<StatusMessage>) -> Result<BackupInfo
             problems.extend(found);
             Ok(info)
         }
-        Err(error) => Ok(unknown(format!("cannot read bkupInfo.xml: {error}"))),
+        Err(error) => Ok(unknown(format!("cannot be read: {error}"))),
     }
 }
 
@@ -345,7 +354,7 @@ fn listed(
             StatusMessage::warning(
                 "unsafe-location",
                 format!(
-                    "Backup.xml lists \"{}\", which is not read: {reason}",
+                    "lists \"{}\", which is not read: {reason}",
                     location.escape_debug()
                 ),
             )
@@ -454,7 +463,7 @@ impl Walk<'_> {
             Kind::File if path.is("gpt.ini") => self.problems.push(
                 StatusMessage::info(
                     "gpt-ini",
-                    "GPT.INI belongs to a GPO and not to its settings; it is not read",
+                    "belongs to a GPO and not to its settings; it is not read",
                 )
                 .at(Place::file(path.to_string())),
             ),

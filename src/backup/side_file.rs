@@ -119,7 +119,7 @@ impl Fields {
             value => match serde_json::from_value(value) {
                 Ok(value) => Some(value),
                 Err(error) => {
-                    self.problem(format!("\"{name}\" in gpoctl.json is malformed: {error}"));
+                    self.problem(format!("\"{name}\" is malformed: {error}"));
                     None
                 }
             },
@@ -163,7 +163,7 @@ pub(super) fn read(folder: &Folder, name: &str) -> SideFileRead {
         Ok(fields) => fields,
         Err(error) => {
             return SideFileRead {
-                problems: vec![malformed(format!("cannot read gpoctl.json: {error}"))],
+                problems: vec![malformed(format!("cannot be read: {error}"))],
                 ..SideFileRead::default()
             };
         }
@@ -176,13 +176,13 @@ pub(super) fn read(folder: &Folder, name: &str) -> SideFileRead {
         && version > FORMAT_VERSION
     {
         fields.problem(format!(
-            "gpoctl.json has the form {version}, and this program knows {FORMAT_VERSION}: some of it may be overlooked"
+            "has the form {version}, and this program knows {FORMAT_VERSION}: some of it may be overlooked"
         ));
     }
     let gpt_ini = fields.take::<String>("gpt_ini").and_then(|text| {
         let bytes = BASE64.decode(text);
         if bytes.is_err() {
-            fields.problem("\"gpt_ini\" in gpoctl.json is not base64".to_owned());
+            fields.problem("\"gpt_ini\" is not base64".to_owned());
         }
         bytes.ok().map(Bytes::from)
     });

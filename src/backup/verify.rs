@@ -107,20 +107,20 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
     let entries = match read {
         Ok(None) if backups.is_empty() => return Vec::new(),
         Ok(None) => {
-            let text = "there is no manifest.xml".to_owned();
+            let text = "is missing".to_owned();
             return vec![warn("no-manifest", text).with_hint(hint)];
         }
         Ok(Some(bytes)) => match manifest::parse(&bytes) {
             Ok(manifest) => manifest.value.backups,
             Err(error) => {
-                let text = format!("manifest.xml cannot be read: {error}");
+                let text = format!("cannot be read: {error}");
                 return vec![warn("malformed-manifest", text).with_hint(hint)];
             }
         },
         Err(error) => {
             return vec![warn(
                 "malformed-manifest",
-                format!("manifest.xml cannot be read: {error}"),
+                format!("cannot be read: {error}"),
             )];
         }
     };
@@ -135,7 +135,7 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
         match listed.as_slice() {
             [] => found.push(warn(
                 "not-in-manifest",
-                format!("manifest.xml does not list the backup {}", who()),
+                format!("does not list the backup {}", who()),
             )),
             [one] => {
                 let same = one.gpo_guid.parse().ok() == entry.info.gpo_guid
@@ -145,7 +145,7 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
                     found.push(warn(
                         "manifest-differs",
                         format!(
-                            "the entry of the backup {} in manifest.xml differs from its bkupInfo.xml",
+                            "the entry of the backup {} differs from its bkupInfo.xml",
                             who()
                         ),
                     ));
@@ -153,11 +153,7 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
             }
             several => found.push(warn(
                 "listed-twice",
-                format!(
-                    "manifest.xml lists the backup {} {} times",
-                    who(),
-                    several.len()
-                ),
+                format!("lists the backup {} {} times", who(), several.len()),
             )),
         }
     }

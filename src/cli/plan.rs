@@ -22,7 +22,13 @@ pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
     let from = plan
         .source
         .as_ref()
-        .map(|source| format!(" from \"{}\" of {}:", source.display_name, source.domain))
+        .map(|source| {
+            let from = format!("from \"{}\" of {}", source.display_name, source.domain);
+            match plan.said_by {
+                Some(who) => format!(" ({who}: {from}):"),
+                None => format!(" {from}:"),
+            }
+        })
         .unwrap_or_default();
     ui.heading(&format!(
         "Plan {}: {}{from} {} \"{}\" {} of {}",
@@ -41,7 +47,10 @@ pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
         show_entries(ui, plan);
     }
     if let Some(mapping) = &plan.mapping {
-        ui.heading("References");
+        match plan.said_by {
+            Some(who) => ui.heading(&format!("References ({who})")),
+            None => ui.heading("References"),
+        }
         if mapping.references.is_empty() {
             ui.line("none");
         }

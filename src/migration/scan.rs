@@ -126,7 +126,7 @@ pub(super) fn visit_keeping(
         Err(problem) => {
             let unread = StatusMessage::warning(
                 "unread-file",
-                format!("{path} cannot be read, so its references are not known: {problem}"),
+                format!("cannot be read, so its references are not known: {problem}"),
             )
             .at(Place::file(path.to_string()))
             .with_hint("it is copied unchanged; check it by hand");

@@ -6,7 +6,9 @@
 //! that it is right whether or not the change it belongs to happened before a crash.
 
 mod checks;
+pub(super) mod folder_rights;
 mod prune;
+mod root;
 mod stored;
 
 pub use prune::{decide, remove, remove_leftovers};
@@ -210,7 +212,7 @@ pub enum Event {
 /// The journal of one running operation.
 #[derive(Debug)]
 pub struct Journal {
-    folder: PathBuf,
+    folder: Folder,
     file: File,
     changes: Vec<Inverse>,
 }
@@ -262,16 +264,7 @@ impl Journal {
             .with_hint("nothing was changed; make room or set XDG_STATE_HOME to another folder")
         };
         let journals = Folder::open_or_make(root).map_err(failed)?;
-        if !journals.is_own().map_err(failed)? {
-            return Err(Error::new(
-                ErrorKind::Denied,
-                format!(
-                    "other users can change the folder of the journals, {}",
-                    root.display()
-                ),
-            )
-            .with_hint("set XDG_STATE_HOME to a folder that only you can write to"));
-        }
+        root::refuse_shared(&journals)?;
         let own = journals.make_and_open(operation_id).map_err(|cause| {
             if cause.kind() == std::io::ErrorKind::AlreadyExists {
                 Error::new(
@@ -303,7 +296,7 @@ impl Journal {
         }
         own.sync().and_then(|()| journals.sync()).map_err(failed)?;
         Ok(Self {
-            folder,
+            folder: own,
             file,
             changes: Vec::new(),
         })
@@ -311,7 +304,7 @@ impl Journal {
 
     /// The folder of this operation.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        &self.folder.path
     }
 
     /// Makes sure that what was put into the folder since is found again after a crash.
@@ -319,16 +312,14 @@ impl Journal {
     /// # Errors
     /// `Internal` when the disk does not take it.
     pub(super) fn sync(&self) -> Result<()> {
-        Folder::open(&self.folder)
-            .and_then(|folder| folder.sync())
-            .map_err(|cause| {
-                Error::new(
-                    ErrorKind::Internal,
-                    format!("cannot write the journal in {}", self.folder.display()),
-                )
-                .with_source(cause)
-                .with_hint("nothing was changed; make room or set XDG_STATE_HOME to another folder")
-            })
+        self.folder.sync().map_err(|cause| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("cannot write the journal in {}", self.folder.path.display()),
+            )
+            .with_source(cause)
+            .with_hint("nothing was changed; make room or set XDG_STATE_HOME to another folder")
+        })
     }
 
     /// Takes back the last announcement: the change was refused, and what is there is somebody else's.
@@ -360,7 +351,7 @@ impl Journal {
         let failed = |cause: std::io::Error| {
             Error::new(
                 ErrorKind::Internal,
-                format!("cannot write the journal in {}", self.folder.display()),
+                format!("cannot write the journal in {}", self.folder.path.display()),
             )
             .with_source(cause)
         };

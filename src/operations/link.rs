@@ -148,10 +148,9 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
 
 /// What is said of something in `gPLink` that is no link.
 pub fn unknown_link(som: &Som, other: &str) -> StatusMessage {
-    let place = som.dn.canonical_name();
     StatusMessage::warning(
         "unknown-link",
-        format!("{place}: \"{}\" in gPLink is no link", printable(other)),
+        format!("\"{}\" is not a link", printable(other)),
     )
     .at(Place::file(som.dn.to_string()).key("gPLink"))
     .with_hint("clients may stop reading there; repair it by hand")

@@ -5,6 +5,7 @@
 
 mod description;
 mod entries;
+mod links;
 mod outcome;
 mod state;
 mod step;
@@ -126,6 +127,10 @@ pub struct Plan {
     pub risks: Vec<Risk>,
     /// The content of every file of the new state, by its SHA-256.
     pub contents: BTreeMap<String, FileContent>,
+    /// Whose words the source, the mapping and the messages are, such as `the plan file says`; `None` for a plan that was just
+    /// made.
+    #[serde(skip)]
+    pub said_by: Option<&'static str>,
 }
 
 /// The bytes of a file, in base64 when saved.
@@ -166,6 +171,7 @@ impl Plan {
             messages: Vec::new(),
             risks: Vec::new(),
             contents: BTreeMap::new(),
+            said_by: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 use super::change_list::ChangeList;
-use super::plan::{PLAN_FORMAT_VERSION, Plan, Verb};
+use super::plan::{PLAN_FORMAT_VERSION, Plan};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The most bytes of a plan: the files of a GPO, as much as a backup may hold, grow by a third in base64.
@@ -33,11 +33,16 @@ impl SavedPlan {
     /// `BadInput` when it is not a plan, or one of a newer form, or one that gpoctl would not have made; also when it does
     /// not describe what it does.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        const WHO: &str = "the plan file says";
         let mut saved = Self::read(bytes)?;
-        if let Self::Gpo(plan) = &mut saved {
-            plan.refuse_false_description()?;
-            // Which reference was which before cannot be told from what the plan writes.
-            plan.mapping = None;
+        match &mut saved {
+            Self::Gpo(plan) => {
+                plan.refuse_false_description()?;
+                // Which reference was which before cannot be told from what the plan writes.
+                plan.mapping = None;
+                plan.attribute_to(WHO)?;
+            }
+            Self::Changes(list) => list.attribute_to(WHO),
         }
         Ok(saved)
     }
@@ -45,13 +50,18 @@ impl SavedPlan {
     /// Reads the plan of an operation that was run. One of an older version may describe itself in other words.
     ///
     /// # Errors
-    /// `BadInput` when it is not a plan, or one of a newer form, or one that gpoctl would not have made.
+    /// `BadInput` when it is not a plan, or one of a newer form, or one that gpoctl would not have made; also when it does
+    /// something else than it describes.
     pub(super) fn from_journal(bytes: &[u8]) -> Result<Self> {
+        const WHO: &str = "the journal says";
         let mut saved = Self::read(bytes)?;
-        if let Self::Gpo(plan) = &mut saved
-            && plan.verb != Verb::Delete
-        {
-            plan.risks = plan.describe_risks()?;
+        match &mut saved {
+            Self::Gpo(plan) => {
+                plan.reword()?;
+                plan.refuse_false_description()?;
+                plan.attribute_to(WHO)?;
+            }
+            Self::Changes(list) => list.attribute_to(WHO),
         }
         Ok(saved)
     }
@@ -103,7 +113,7 @@ mod tests {
     use crate::model::directory_object::DirectoryObject;
     use crate::model::dn::Dn;
     use crate::operations::change_list::{Change, ObjectDn};
-    use crate::operations::plan::{Intent, PlanTarget};
+    use crate::operations::plan::{Intent, PlanTarget, Verb};
 
     fn list_of(change: Change) -> ChangeList {
         let mut list = ChangeList::new("x", &"src.test".parse().unwrap());

@@ -212,7 +212,7 @@ fn changed(done: &Plan, what: &str) -> Error {
 /// The backup that was made of the GPO before the operation, read off the runtime's threads. Who could put another one there
 /// would have it restored, so it has to be the GPO that the plan was made against.
 async fn safety_backup(operation: &StoredOperation, done: &Plan) -> Result<StoredBackup> {
-    let path = operation.safety_backup.clone().ok_or_else(|| {
+    let folder = operation.open_safety_backup()?.ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
             format!(
@@ -222,7 +222,7 @@ async fn safety_backup(operation: &StoredOperation, done: &Plan) -> Result<Store
             ),
         )
     })?;
-    let backup = tokio::task::spawn_blocking(move || crate::backup::read(&path))
+    let backup = tokio::task::spawn_blocking(move || crate::backup::read_open(folder))
         .await
         .map_err(|cause| {
             Error::new(ErrorKind::Internal, "the backup was not read").with_source(cause)

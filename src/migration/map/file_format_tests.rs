@@ -150,7 +150,10 @@ fn codes(report: &MappingReport) -> Vec<&str> {
     report
         .messages
         .iter()
-        .map(|message| message.code.as_str())
+        .map(|message| {
+            assert!(!message.repeats_place(), "{message:?}");
+            message.code.as_str()
+        })
         .collect()
 }
 

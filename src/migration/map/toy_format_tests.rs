@@ -253,6 +253,7 @@ fn lines(messages: &[StatusMessage]) -> Vec<String> {
     messages
         .iter()
         .map(|m| {
+            assert!(!m.repeats_place(), "{m:?}");
             let place = m.place.as_ref().map(Place::to_string).unwrap_or_default();
             format!("{:?} {} {place}: {}", m.severity, m.code, m.text)
         })

@@ -4,8 +4,10 @@ use super::run::Run;
 use crate::error::{ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::gpt_tree::GptTree;
-use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, grants_same_access};
-use crate::operations::journal::Inverse;
+use crate::model::security_descriptor::{
+    FileDescriptor, FileEntries, SecurityDescriptor, grants_same_access,
+};
+use crate::operations::journal::{Inverse, folder_rights};
 use crate::operations::plan::{FileContent, Step};
 use crate::operations::read::LiveGpo;
 use crate::operations::rollback;
@@ -138,6 +140,7 @@ impl Run<'_> {
         }
         let folder = self.staging.folder();
         let before = self.sysvol().security_descriptor(&folder).await?;
+        let before = self.restorable(before)?;
         self.journal
             .record_intent(Inverse::RestoreFolderDescriptor {
                 descriptor: FileContent(before.into()),
@@ -148,6 +151,29 @@ impl Run<'_> {
         self.sysvol()
             .set_security_descriptors(&folder, descriptors)
             .await
+    }
+
+    /// The descriptor that a roll-back gives the folder: the one it has, unless that grants more than the GPO does. A journal is not
+    /// believed that, so then it is the one that follows from the GPO.
+    fn restorable(&mut self, found: Vec<u8>) -> Result<Vec<u8>> {
+        let excess = match folder_rights::excess(&found, self.plan) {
+            Ok(None) => return Ok(found),
+            Ok(Some(excess)) => excess,
+            Err(cause) => format!("what cannot be read: {cause}"),
+        };
+        let basis = self.plan.basis.as_ref();
+        let Some(container) = basis.and_then(|basis| basis.descriptor.as_ref()) else {
+            return Ok(found);
+        };
+        let derived = derived_descriptor(&container.0, FileEntries::WithObjectAces)?;
+        self.messages.push(
+            StatusMessage::warning(
+                "folder-grants-more",
+                format!("the folder of the GPO on SYSVOL has {excess}, which the GPO does not grant; rolling back does not restore it"),
+            )
+            .with_hint("gpoctl check compares the permissions of the folder with those of the GPO"),
+        );
+        Ok(derived.with_object_aces)
     }
 
     /// The descriptors every file and folder gets, one after the other; none where children inherit.

@@ -24,6 +24,12 @@ impl ChangeList {
             planned.summary = planned.change.describe();
         }
     }
+
+    /// Marks the messages as the words of the file that the list was read from.
+    pub(in crate::operations) fn attribute_to(&mut self, who: &'static str) {
+        let messages = self.messages.iter_mut();
+        messages.for_each(|message| message.attribute_to(who));
+    }
 }
 
 impl Change {

@@ -1,11 +1,13 @@
 //! A journal is read like any hostile file: each way back is checked against the plan it belongs to, so that an edited one
 //! undoes nothing else than what its operation did.
 
-use super::{Before, Inverse, StoredOperation};
+use super::stored::EVENTS;
+use super::{Before, Inverse, StoredOperation, folder_rights};
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::safe_name::SafeName;
-use crate::operations::plan::{Change, Plan, Step, Verb, sha256};
+use crate::model::security_descriptor::SecurityDescriptor;
+use crate::operations::plan::{Change, FileContent, Plan, Step, Verb, sha256};
 use crate::operations::stage::StagingArea;
 
 impl StoredOperation {
@@ -24,11 +26,9 @@ impl StoredOperation {
                 plan.operation_id
             )));
         }
-        if let Some(before) = before {
-            self.check_before(plan, before)?;
-        }
+        self.check_before(plan, before)?;
         let staging = StagingArea::new(&plan.target.domain, plan.target.guid, &self.id);
-        for inverse in &self.changes {
+        for (number, inverse) in (1_usize..).zip(&self.changes) {
             if deletes(inverse) {
                 refuse_default_gpo(plan.target.guid)?;
             }
@@ -38,6 +38,9 @@ impl StoredOperation {
                     serde_json::to_string(inverse).unwrap_or_default()
                 )));
             }
+            if let Some(fault) = fault_of_folder(inverse, plan) {
+                return Err(self.foreign(&format!("change {number} of {EVENTS} {fault}")));
+            }
         }
         if plan.verb == Verb::Delete {
             refuse_default_gpo(plan.target.guid)?;
@@ -45,13 +48,22 @@ impl StoredOperation {
         Ok(())
     }
 
-    /// The former state is the one the plan was made against.
-    fn check_before(&self, plan: &Plan, before: &Before) -> Result<()> {
-        let Some(basis) = &plan.basis else {
-            return Err(self.foreign("it has a former state of a GPO that it created"));
+    /// The former state is the one the plan was made against, all that can be put back of it.
+    fn check_before(&self, plan: &Plan, before: Option<&Before>) -> Result<()> {
+        let (basis, before) = match (&plan.basis, before) {
+            (Some(basis), Some(before)) => (basis, before),
+            (Some(_), None) => {
+                return Err(self.foreign("the state before the operation is missing"));
+            }
+            (None, None) => return Ok(()),
+            (None, Some(_)) => {
+                return Err(self.foreign("it has a former state of a GPO that it created"));
+            }
         };
         let descriptor = &before.security_descriptor.0;
-        // Journals of older versions lack some of it.
+        // Plans of older versions do not say it; 2 is what a GPO has [MS-GPOL 2.2.4].
+        let functionality = before.functionality_version == basis.functionality_version
+            || (basis.functionality_version.is_none() && before.functionality_version == Some(2));
         let wrong = [
             ("the version", before.version != basis.directory_version),
             ("the status", before.flags != basis.flags),
@@ -62,15 +74,14 @@ impl StoredOperation {
             ),
             (
                 "the display name",
-                !before.display_name.is_empty() && before.display_name != basis.display_name,
+                before.display_name != basis.display_name,
             ),
-            (
-                "the WMI filter",
-                before.wmi_filter.is_some() && before.wmi_filter != basis.wmi_filter,
-            ),
+            ("the WMI filter", before.wmi_filter != basis.wmi_filter),
+            ("the functionality version", !functionality),
+            ("GPT.INI", !basis.has_gpt_ini(before.gpt_ini.as_ref())),
             (
                 "the permissions",
-                !descriptor.is_empty() && sha256(descriptor) != basis.security_descriptor,
+                sha256(descriptor) != basis.security_descriptor || !is_readable(descriptor),
             ),
             (
                 "the directory objects",
@@ -95,6 +106,34 @@ impl StoredOperation {
             "nothing was changed; restore the GPO from the backup in {}",
             self.folder.display()
         ))
+    }
+}
+
+/// Whether a descriptor can be put back. Who may not read that of the GPO has an empty one, and writes none.
+fn is_readable(descriptor: &[u8]) -> bool {
+    descriptor.is_empty() || SecurityDescriptor::parse(descriptor).is_ok()
+}
+
+/// Why this way back would not give the folder of the GPO permissions that it had: part of a sentence.
+fn fault_of_folder(inverse: &Inverse, plan: &Plan) -> Option<String> {
+    let Inverse::RestoreFolderDescriptor {
+        descriptor,
+        written,
+    } = inverse
+    else {
+        return None;
+    };
+    let unreadable = "has a security descriptor that cannot be read";
+    let readable = |bytes: &FileContent| SecurityDescriptor::parse(&bytes.0).is_ok();
+    if !written.as_ref().is_none_or(readable) {
+        return Some(unreadable.to_owned());
+    }
+    match folder_rights::excess(&descriptor.0, plan) {
+        Ok(None) => None,
+        Ok(Some(excess)) => Some(format!(
+            "gives the folder of the GPO {excess}, which the GPO grants neither before nor after the operation"
+        )),
+        Err(cause) => Some(format!("{unreadable}: {cause}")),
     }
 }
 

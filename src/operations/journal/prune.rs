@@ -1,12 +1,12 @@
 //! Removing the journals of earlier operations, with the backups they hold.
 
-use std::fs;
 use std::path::Path;
 
 use jiff::civil::DateTime;
 
 use super::stored::EVENTS;
-use super::{OperationState, StoredOperation};
+use super::{OperationState, StoredOperation, root};
+use crate::backup::folder::Kind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::retention::{KeepReason, Retention};
 
@@ -51,7 +51,7 @@ pub fn decide(
 ///
 /// # Errors
 /// `Conflict` when the operation is still running or has something to be undone or cleaned up, also when it has become so since it
-/// was listed; `Internal` when the disk refuses.
+/// was listed; `Denied` or `Usage` when another user could have changed the journal; `Internal` when the disk refuses.
 pub fn remove(operation: &StoredOperation) -> Result<()> {
     let removable = matches!(
         operation.state,
@@ -67,11 +67,6 @@ pub fn remove(operation: &StoredOperation) -> Result<()> {
             ),
         ));
     }
-    // Holding the journal keeps an undo of it from starting meanwhile.
-    let held = match operation.folder.join(EVENTS).exists() {
-        true => Some(operation.reopen()?),
-        false => None,
-    };
     let failed = |cause: std::io::Error| {
         Error::new(
             ErrorKind::Internal,
@@ -79,113 +74,48 @@ pub fn remove(operation: &StoredOperation) -> Result<()> {
         )
         .with_source(cause)
     };
-    let parent = operation.folder.parent().unwrap_or(Path::new("/"));
-    let aside = parent.join(format!("{REMOVED}{}", operation.id));
-    fs::rename(&operation.folder, &aside).map_err(failed)?;
+    let (journals, journal) = operation.open()?;
+    // Holding the journal keeps an undo of it from starting meanwhile.
+    let held = match journal.find(EVENTS).map_err(failed)? {
+        Some(_) => Some(operation.reopen()?),
+        None => None,
+    };
+    let aside = format!("{REMOVED}{}", operation.id);
+    let identity = journal.identity().map_err(failed)?;
+    journals
+        .rename_folder(&operation.id, &aside, identity)
+        .map_err(failed)?;
     drop(held);
-    fs::remove_dir_all(&aside).map_err(failed)
+    journals.remove_folder(&aside, identity).map_err(failed)
 }
 
 /// Removes what an interrupted [`remove`] has left in the folder of the journals.
 ///
 /// # Errors
-/// `Internal` when the disk refuses.
+/// `Denied` when another user can change that folder; `Internal` when the disk refuses.
 pub fn remove_leftovers(root: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(root) else {
+    let Some(journals) = root::open(root)? else {
         return Ok(());
     };
-    for entry in entries.flatten() {
-        let left = entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(REMOVED.as_bytes());
-        if left && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            fs::remove_dir_all(entry.path()).map_err(|cause| {
-                Error::new(
-                    ErrorKind::Internal,
-                    format!("cannot remove {}", entry.path().display()),
-                )
-                .with_source(cause)
-            })?;
+    let failed = |cause: std::io::Error| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("cannot remove what is left in {}", root.display()),
+        )
+        .with_source(cause)
+    };
+    for (name, kind) in journals.entries().map_err(failed)? {
+        let left = name.as_ref().is_ok_and(|name| name.starts_with(REMOVED));
+        if let (Ok(name), true, Kind::Folder) = (name, left, kind) {
+            let identity = journals
+                .folder(&name)
+                .and_then(|folder| folder.identity())
+                .map_err(failed)?;
+            journals.remove_folder(&name, identity).map_err(failed)?;
         }
     }
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::operations::change_list::ChangeList;
-    use crate::operations::journal::{Event, list};
-
-    fn operation(root: &Path, id: &str, events: &[Event]) {
-        let folder = root.join(id);
-        fs::create_dir_all(folder.join("before")).unwrap();
-        let plan = ChangeList::new("link x", &"src.test".parse().unwrap());
-        fs::write(folder.join("plan.json"), plan.to_json().unwrap()).unwrap();
-        let lines: String = events
-            .iter()
-            .map(|event| serde_json::to_string(event).unwrap() + "\n")
-            .collect();
-        fs::write(folder.join(EVENTS), lines).unwrap();
-    }
-
-    #[test]
-    fn only_closed_operations_are_removed() {
-        let root = tempfile::tempdir().unwrap();
-        let id = |day: u8| format!("202601{day:02}T120000.250Z-000000{day:02}");
-        operation(root.path(), &id(1), &[Event::Finished]);
-        operation(root.path(), &id(2), &[]);
-        operation(root.path(), &id(3), &[Event::Committed]);
-        operation(root.path(), &id(4), &[Event::RolledBack]);
-        operation(root.path(), &id(5), &[Event::Finished]);
-        let last = Retention {
-            last: 1,
-            ..Default::default()
-        };
-        let decided = decide(list(root.path()).unwrap(), &last);
-        let words: Vec<String> = decided
-            .iter()
-            .map(|(operation, keep)| {
-                let keep: Vec<&str> = keep.iter().map(|reason| reason.as_str()).collect();
-                format!("{} {}", operation.id.get(6..8).unwrap(), keep.join(","))
-            })
-            .collect();
-        assert_eq!(words, ["05 last", "04 ", "03 open", "02 open", "01 "]);
-        for (operation, keep) in &decided {
-            let removed = remove(operation);
-            assert_eq!(
-                removed.is_ok(),
-                keep.is_empty() || keep == &[KeepReason::Last],
-                "{}",
-                operation.id
-            );
-        }
-        let left: Vec<String> = list(root.path())
-            .unwrap()
-            .into_iter()
-            .map(|o| o.id)
-            .collect();
-        assert_eq!(left, [id(3), id(2)]);
-        fs::create_dir_all(root.path().join(".removed-x/before")).unwrap();
-        assert_eq!(list(root.path()).unwrap().len(), 2);
-        remove_leftovers(root.path()).unwrap();
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
-    }
-
-    #[test]
-    fn an_operation_that_somebody_works_on_is_not_removed() {
-        let root = tempfile::tempdir().unwrap();
-        operation(
-            root.path(),
-            "20260101T120000.250Z-00000001",
-            &[Event::Finished],
-        );
-        let found = list(root.path()).unwrap().remove(0);
-        let held = found.reopen().unwrap();
-        assert_eq!(remove(&found).unwrap_err().kind(), ErrorKind::Conflict);
-        drop(held);
-        remove(&found).unwrap();
-        assert!(list(root.path()).unwrap().is_empty());
-    }
-}
+mod tests;

@@ -1,14 +1,16 @@
 //! The journals of earlier operations: how each ended, and what is needed to undo it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, TryLockError};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{Before, Event, Inverse, Journal};
+use super::{Before, Event, Inverse, Journal, root};
+use crate::backup::folder::{Folder, Kind};
 use crate::error::{Error, ErrorKind, Result};
-use crate::local::trusted_file;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
+use crate::operations::change_list::Change;
 use crate::operations::plan::{PlanTarget, Verb};
 use crate::operations::saved_plan::{MAX_PLAN_BYTES, SavedPlan};
 
@@ -88,32 +90,32 @@ struct Head {
 
 /// The name of the file of events.
 pub(super) const EVENTS: &str = "journal.jsonl";
-/// What errors call any file of a journal.
-const WHAT: &str = "file of a journal";
+/// The name of the file of the plan.
+const PLAN: &str = "plan.json";
+/// The name of the folder of the backup that was made before.
+const BEFORE: &str = "before";
 
 /// All operations whose journals are in this folder, the latest first.
 ///
 /// # Errors
-/// `Internal` when the folder cannot be read; one that is not there holds nothing.
+/// `Denied` when another user can change the folder; `Internal` when it cannot be read; one that is not there holds nothing.
 pub fn list(root: &Path) -> Result<Vec<StoredOperation>> {
-    let failed = |cause: std::io::Error| {
+    let Some(journals) = root::open(root)? else {
+        return Ok(Vec::new());
+    };
+    let entries = journals.entries().map_err(|cause| {
         Error::new(
             ErrorKind::Internal,
             format!("cannot read the journals in {}", root.display()),
         )
         .with_source(cause)
-    };
-    let entries = match fs::read_dir(root) {
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(failed)?,
-    };
+    })?;
     let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(failed)?;
+    for (name, kind) in entries {
+        let name = name.unwrap_or_else(|unreadable| unreadable);
         // A name with a dot is an operation that is being removed.
-        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if !hidden && entry.file_type().map_err(failed)?.is_dir() {
-            found.push(StoredOperation::read(&entry.path()));
+        if !name.starts_with('.') && kind == Kind::Folder {
+            found.push(StoredOperation::read(&journals, name));
         }
     }
     found.sort_by(|one, other| other.id.cmp(&one.id));
@@ -124,7 +126,7 @@ pub fn list(root: &Path) -> Result<Vec<StoredOperation>> {
 /// hold.
 ///
 /// # Errors
-/// `NotFound` when there is none; `Conflict` when there are several.
+/// `NotFound` when there is none; `Conflict` when there are several; otherwise as [`list`].
 pub fn find(root: &Path, text: &str) -> Result<StoredOperation> {
     let wanted = text.trim().to_lowercase();
     let mut found: Vec<StoredOperation> = list(root)?
@@ -152,35 +154,34 @@ pub fn find(root: &Path, text: &str) -> Result<StoredOperation> {
 }
 
 impl StoredOperation {
-    fn read(folder: &Path) -> Self {
-        let id = folder
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+    fn read(journals: &Folder, id: String) -> Self {
         let mut operation = Self {
             time: time_of(&id),
+            folder: journals.path.join(&id),
             id,
-            folder: folder.to_owned(),
             state: OperationState::Unreadable,
             what: String::new(),
             gpo: None,
             domain: None,
             reason: None,
-            safety_backup: safety_backup(folder),
+            safety_backup: None,
             changes: Vec::new(),
             raising: None,
         };
-        let trusted = fs::symlink_metadata(folder)
-            .map_err(|cause| cause.to_string())
-            .and_then(|metadata| {
-                trusted_file::refuse_others(folder, &metadata, "journal")
-                    .map_err(|error| error.to_string())
+        let journal = match root::journal(journals, &operation.id) {
+            Ok(journal) => journal,
+            Err(reason) => {
+                operation.reason = Some(reason.to_string());
+                return operation;
+            }
+        };
+        operation.safety_backup = safety_backup(&journal).map(|backup| backup.path);
+        let head = root::read(&journal, PLAN, MAX_PLAN_BYTES)
+            .map_err(|error| error.to_string())
+            .and_then(|json| json.ok_or_else(|| "it is missing".to_owned()))
+            .and_then(|json| {
+                serde_json::from_slice::<Head>(&json).map_err(|cause| cause.to_string())
             });
-        let head = trusted.and_then(|()| {
-            let json = trusted_file::read(&folder.join("plan.json"), WHAT, MAX_PLAN_BYTES)
-                .map_err(|error| error.to_string())?;
-            serde_json::from_slice::<Head>(&json).map_err(|cause| cause.to_string())
-        });
         match head {
             Ok(head) => {
                 operation.domain = head
@@ -193,30 +194,55 @@ impl StoredOperation {
                     .unwrap_or_default();
                 operation.gpo = head.target;
             }
-            Err(reason) => operation.reason = Some(format!("plan.json: {reason}")),
+            Err(reason) => operation.reason = Some(format!("{PLAN}: {reason}")),
         }
-        match trusted_file::read(&folder.join(EVENTS), WHAT, MAX_EVENT_BYTES) {
-            Ok(bytes) if operation.reason.is_none() => {
-                operation.follow(&String::from_utf8_lossy(&bytes));
+        match root::read(&journal, EVENTS, MAX_EVENT_BYTES) {
+            Ok(Some(bytes)) if operation.reason.is_none() => {
+                match events(&String::from_utf8_lossy(&bytes)) {
+                    Ok(events) => operation.follow(events),
+                    Err(error) => operation.reason = Some(format!("{EVENTS}: {error}")),
+                }
             }
             // It died before it had a journal, and so before it wrote anything.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                operation.state = OperationState::Failed;
-            }
-            Ok(_) => {}
+            Ok(None) => operation.state = OperationState::Failed,
+            Ok(Some(_)) => {}
             Err(error) => operation.reason = Some(format!("{EVENTS}: {error}")),
         }
-        if operation.state == OperationState::Unfinished && is_locked(&folder.join(EVENTS)) {
+        if operation.state == OperationState::Unfinished && is_locked(&journal) {
             operation.state = OperationState::Running;
         }
         operation
     }
 
-    /// Follows the events to the last one. A line that was cut short when the operation died announces nothing that was
-    /// made.
-    fn follow(&mut self, text: &str) {
+    /// Opens the folder of the journals and the journal in it; both could have been written by the caller or root alone.
+    ///
+    /// # Errors
+    /// `NotFound` when it is gone; `Denied` or `Usage` when another user could have written one of them; `BadInput` when it is not a
+    /// folder.
+    pub(super) fn open(&self) -> Result<(Folder, Folder)> {
+        let parent = self.folder.parent().unwrap_or(Path::new("/"));
+        let journals = root::open(parent)?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("there is no folder {}", parent.display()),
+            )
+        })?;
+        let journal = root::journal(&journals, &self.id)?;
+        Ok((journals, journal))
+    }
+
+    /// The backup of the GPO as it was, if one was kept.
+    ///
+    /// # Errors
+    /// As when the journal is opened.
+    pub(in crate::operations) fn open_safety_backup(&self) -> Result<Option<Folder>> {
+        Ok(safety_backup(&self.open()?.1))
+    }
+
+    /// Follows the events to the last one.
+    fn follow(&mut self, events: Vec<Event>) {
         self.state = OperationState::Unfinished;
-        for event in events(text) {
+        for event in events {
             match event {
                 Event::Change { inverse } => self.changes.push(inverse),
                 Event::NotMade => drop(self.changes.pop()),
@@ -237,7 +263,8 @@ impl StoredOperation {
     /// # Errors
     /// `BadInput` when the journal does not hold it in a form that is known.
     pub fn plan(&self) -> Result<SavedPlan> {
-        SavedPlan::from_journal(&self.file("plan.json")?)
+        let json = self.file(PLAN)?.ok_or_else(|| self.broken(PLAN))?;
+        SavedPlan::from_journal(&json)
             .map_err(|error| error.context(format!("operation {}", self.id)))
     }
 
@@ -246,16 +273,16 @@ impl StoredOperation {
     /// # Errors
     /// `BadInput` when it is there and cannot be read.
     pub fn before(&self) -> Result<Option<Before>> {
-        if !self.folder.join("before.json").exists() {
+        let Some(json) = self.file("before.json")? else {
             return Ok(None);
-        }
-        serde_json::from_slice(&self.file("before.json")?)
+        };
+        serde_json::from_slice(&json)
             .map(Some)
             .map_err(|cause| self.broken("before.json").with_source(cause))
     }
 
-    fn file(&self, name: &str) -> Result<Vec<u8>> {
-        trusted_file::read(&self.folder.join(name), WHAT, MAX_PLAN_BYTES)
+    fn file(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        root::read(&self.open()?.1, name, MAX_PLAN_BYTES)
             .map_err(|cause| self.broken(name).with_source(cause))
     }
 
@@ -269,39 +296,93 @@ impl StoredOperation {
     /// Goes on with its journal; nobody else does until the journal is dropped.
     ///
     /// # Errors
-    /// `Conflict` when the operation is still at work, `Internal` when the journal cannot be opened.
+    /// `Conflict` when the operation is still at work, `Denied` or `Usage` when another user could have written the journal,
+    /// `Internal` when it cannot be opened.
     pub fn reopen(&self) -> Result<Journal> {
-        let path = self.folder.join(EVENTS);
-        let file = OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .map_err(|cause| {
-                Error::new(
-                    ErrorKind::Internal,
-                    format!("cannot open {}", path.display()),
-                )
-                .with_source(cause)
-            })?;
-        if matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)) {
+        let (_, journal) = self.open()?;
+        let file = journal.append_to(EVENTS).map_err(|cause| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("cannot open {}", journal.path.join(EVENTS).display()),
+            )
+            .with_source(cause)
+        })?;
+        root::refuse_foreign_file(&journal, EVENTS, &file)?;
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!("operation {} is still running", self.id),
             )
             .with_hint("stop it with Ctrl-C; it rolls itself back"));
         }
+        complete_last_line(&journal, &file)?;
         Ok(Journal {
-            folder: self.folder.clone(),
+            folder: journal,
             file,
             changes: self.changes.clone(),
         })
     }
 }
 
-/// The events in the text of a journal. A line that is not one is passed over: the last may be cut short, and what undoes a change of a
-/// change list is in the list itself.
-pub fn events(text: &str) -> impl Iterator<Item = Event> + '_ {
-    text.lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
+/// Ends the last line of a journal, so that what is written next begins a line of its own: one that was cut short announces nothing
+/// that was made, and goes.
+fn complete_last_line(journal: &Folder, mut file: &File) -> Result<()> {
+    let bytes = root::read(journal, EVENTS, MAX_EVENT_BYTES)?.unwrap_or_default();
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let last = bytes.get(whole..).unwrap_or_default();
+    if last.is_empty() {
+        return Ok(());
+    }
+    let ended = if serde_json::from_slice::<serde_json::Value>(last).is_ok() {
+        file.write_all(b"\n")
+    } else {
+        file.set_len(u64::try_from(whole).unwrap_or(u64::MAX))
+    };
+    ended.and_then(|()| file.sync_data()).map_err(|cause| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("cannot write the journal in {}", journal.path.display()),
+        )
+        .with_source(cause)
+    })
+}
+
+/// The line of a change list that announces a change. What undoes it is in the list itself.
+#[derive(serde::Deserialize)]
+struct ChangeBack {
+    inverse: String,
+    #[serde(flatten)]
+    _change: Change,
+}
+
+/// The events in the text of a journal. The last line may be cut short; it announces nothing that was made.
+///
+/// # Errors
+/// `BadInput`, with its number, when another line is not an event.
+pub fn events(text: &str) -> Result<Vec<Event>> {
+    let mut events = Vec::new();
+    for (number, line) in (1_usize..).zip(text.split_inclusive('\n')) {
+        let cause = match serde_json::from_str(line) {
+            Ok(event) => {
+                events.push(event);
+                continue;
+            }
+            Err(cause) => cause,
+        };
+        let announces = serde_json::from_str::<ChangeBack>(line)
+            .is_ok_and(|change| change.inverse == "change-back");
+        if !announces && line.ends_with('\n') {
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                format!("line {number} is not an event of an operation"),
+            )
+            .with_source(cause));
+        }
+    }
+    Ok(events)
 }
 
 /// The time that an ID begins with, in the form of RFC 3339.
@@ -313,150 +394,20 @@ fn time_of(id: &str) -> String {
 }
 
 /// The folder of the backup that was made of the GPO before.
-fn safety_backup(folder: &Path) -> Option<PathBuf> {
-    fs::read_dir(folder.join("before"))
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| {
-            path.file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(|name| name.parse::<Guid>().is_ok())
-        })
+fn safety_backup(journal: &Folder) -> Option<Folder> {
+    let before = journal.folder(BEFORE).ok()?;
+    let entries = before.entries().ok()?;
+    let mut names = entries.into_iter().filter_map(|(name, _)| name.ok());
+    let name = names.find(|name| name.parse::<Guid>().is_ok())?;
+    before.folder(name).ok()
 }
 
 /// Whether somebody writes this journal now.
-fn is_locked(path: &Path) -> bool {
-    File::open(path)
-        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+fn is_locked(journal: &Folder) -> bool {
+    journal
+        .plain_file(EVENTS)
+        .is_ok_and(|file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-    use crate::operations::change_list::ChangeList;
-
-    fn operation(root: &Path, id: &str, events: &str) {
-        let folder = root.join(id);
-        fs::create_dir_all(&folder).unwrap();
-        let list = ChangeList::new("link x", &"src.test".parse().unwrap());
-        fs::write(folder.join("plan.json"), list.to_json().unwrap()).unwrap();
-        fs::write(folder.join(EVENTS), events).unwrap();
-    }
-
-    #[test]
-    fn a_journal_that_others_could_have_written_is_unreadable() {
-        let root = tempfile::tempdir().unwrap();
-        let id = "20260131T120000.250Z-00000001";
-        operation(root.path(), id, "");
-        let folder = root.path().join(id);
-        for (path, mode) in [
-            (folder.clone(), 0o700),
-            (folder.join("plan.json"), 0o600),
-            (folder.join(EVENTS), 0o600),
-        ] {
-            for (mode, readable) in [(mode | 0o020, false), (mode | 0o002, false), (mode, true)] {
-                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-                let found = find(root.path(), id).unwrap();
-                let unreadable = found.state == OperationState::Unreadable;
-                assert_eq!(unreadable, !readable, "{} {mode:o}", path.display());
-                let said = found.reason.unwrap_or_default();
-                assert_eq!(said.contains("written by other users"), !readable, "{said}");
-            }
-        }
-        assert!(find(root.path(), id).unwrap().plan().is_ok());
-    }
-
-    #[test]
-    fn a_journal_with_an_object_that_no_gpo_contains_is_refused() {
-        let root = tempfile::tempdir().unwrap();
-        operation(root.path(), "20260131T120000.250Z-00000001", "");
-        let before = |class: &str| {
-            let json = serde_json::json!({
-                "version": null, "flags": 0, "machine_extensions": "", "user_extensions": "", "gpt_ini": null,
-                "directory_objects": [
-                    {"rdns": ["CN=evil", "CN=Machine"], "object_class": class, "attributes": []}
-                ],
-            });
-            let found = find(root.path(), "00000001").unwrap();
-            fs::write(found.folder.join("before.json"), json.to_string()).unwrap();
-            found.before()
-        };
-        let read = before("container").unwrap().unwrap();
-        assert_eq!(read.directory_objects.len(), 1);
-        let error = before("user").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::BadInput);
-        assert!(
-            error.to_string().contains("is of class \"user\""),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn the_last_event_that_counts_tells_how_it_ended() {
-        let root = tempfile::tempdir().unwrap();
-        let line = |event: &Event| serde_json::to_string(event).unwrap() + "\n";
-        let change = line(&Event::Change {
-            inverse: Inverse::RemoveFolder,
-        });
-        let raising = line(&Event::Raising {
-            version: GpoVersion::from_combined(65_537),
-        });
-        for (id, events, state) in [
-            ("20260131T120000.250Z-00000001", String::new(), "unfinished"),
-            (
-                "20260131T120000.250Z-00000002",
-                format!("{change}{raising}{{\"event\":\"ro"),
-                "unfinished",
-            ),
-            (
-                "20260131T120000.250Z-00000003",
-                format!("{change}{}", line(&Event::RolledBack)),
-                "failed",
-            ),
-            (
-                "20260131T120000.250Z-00000004",
-                format!("{change}{}", line(&Event::Committed)),
-                "left-over",
-            ),
-            (
-                "20260131T120000.250Z-00000005",
-                format!("{change}{}", line(&Event::Finished)),
-                "done",
-            ),
-        ] {
-            operation(root.path(), id, &events);
-            let found = find(root.path(), id).unwrap();
-            assert_eq!(found.state.as_str(), state);
-            assert_eq!(found.time, "2026-01-31T12:00:00Z");
-            assert_eq!(found.what, "link x");
-        }
-        let cut_short = find(root.path(), "00000002").unwrap();
-        assert_eq!(cut_short.changes, [Inverse::RemoveFolder]);
-        assert_eq!(cut_short.raising.unwrap().combined(), 65_537);
-        assert_eq!(
-            find(root.path(), "20260131").unwrap_err().kind(),
-            ErrorKind::Conflict
-        );
-        assert_eq!(
-            find(root.path(), "").unwrap_err().kind(),
-            ErrorKind::NotFound
-        );
-        // Who writes a journal keeps it from others.
-        let held = cut_short.reopen().unwrap();
-        assert_eq!(
-            find(root.path(), "00000002").unwrap().state,
-            OperationState::Running
-        );
-        assert_eq!(cut_short.reopen().unwrap_err().kind(), ErrorKind::Conflict);
-        drop(held);
-        let ids: Vec<String> = list(root.path())
-            .unwrap()
-            .into_iter()
-            .map(|o| o.id)
-            .collect();
-        assert!(ids.is_sorted_by(|one, other| one > other));
-        assert!(list(&root.path().join("none")).unwrap().is_empty());
-    }
-}
+mod tests;

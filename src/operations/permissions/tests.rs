@@ -40,6 +40,8 @@ fn plan(old: Option<&str>, new: &str, object: bool) -> Plan {
             content: String::new(),
             descriptor: Some(bytes(old)),
         }],
+        gpt_ini: None,
+        functionality_version: None,
     });
     if object {
         let object = DirectoryObject {

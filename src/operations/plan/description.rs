@@ -9,6 +9,7 @@ use super::state::{GpoState, ObjectState};
 use super::{Change, FileContent, Plan, Step, Swap, Verb, sha256};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
+use crate::message::printable;
 use crate::model::allowed_object::AllowedObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::sddl::to_sddl;
@@ -60,11 +61,7 @@ impl Plan {
             });
         }
         if let Some(descriptor) = &intent.descriptor {
-            let from = self
-                .basis
-                .as_ref()
-                .and_then(|basis| basis.descriptor.as_ref())
-                .and_then(|bytes| SecurityDescriptor::parse(&bytes.0).ok());
+            let from = self.old_descriptor();
             steps.push(Step::SetSecurityDescriptor {
                 from: from.as_ref().map(to_sddl),
                 to: to_sddl(&readable(descriptor)?),
@@ -92,6 +89,12 @@ impl Plan {
         }
         steps.extend(intent.links.iter().cloned());
         Ok(steps)
+    }
+
+    /// The permissions the plan was made against.
+    fn old_descriptor(&self) -> Option<SecurityDescriptor> {
+        let basis = self.basis.as_ref()?;
+        SecurityDescriptor::parse(&basis.descriptor.as_ref()?.0).ok()
     }
 
     /// One step for each entry of the GPO's folder that is replaced, added or removed.
@@ -177,6 +180,47 @@ impl Plan {
         intent
     }
 
+    /// Says again what a plan of another version may say in other words: permissions, risks, and the warnings of stored passwords.
+    ///
+    /// # Errors
+    /// `BadInput` when a descriptor cannot be read; as [`Plan::new_tree`].
+    pub(in crate::operations) fn reword(&mut self) -> Result<()> {
+        let old = self.old_descriptor();
+        for step in &mut self.steps {
+            if let Step::SetSecurityDescriptor {
+                from,
+                to,
+                descriptor,
+            } = step
+            {
+                *from = old.as_ref().map(to_sddl);
+                *to = to_sddl(&readable(descriptor)?);
+            }
+        }
+        if self.verb != Verb::Delete {
+            self.risks = self.describe_risks()?;
+        }
+        let passwords = stored_passwords(&self.new_tree()?);
+        let unsaid = passwords
+            .into_iter()
+            .filter(|it| !self.messages.contains(it));
+        let unsaid: Vec<_> = unsaid.collect();
+        self.messages.extend(unsaid);
+        Ok(())
+    }
+
+    /// Marks what the content does not prove as the words of the file that the plan was read from.
+    ///
+    /// # Errors
+    /// As [`Plan::new_tree`].
+    pub(in crate::operations) fn attribute_to(&mut self, who: &'static str) -> Result<()> {
+        let proved = stored_passwords(&self.new_tree()?);
+        let claims = self.messages.iter_mut().filter(|it| !proved.contains(it));
+        claims.for_each(|message| message.attribute_to(who));
+        self.said_by = Some(who);
+        Ok(())
+    }
+
     /// Refuses a plan that was read from a file and does not say what it does.
     ///
     /// # Errors
@@ -201,6 +245,12 @@ impl Plan {
             .find(|&number| expected.get(number) != self.steps.get(number));
         if let Some(number) = wrong {
             return Err(differs(format!("step {}", number.saturating_add(1))));
+        }
+        if let Some(som) = self.foreign_links() {
+            return Err(differs(format!(
+                "links of {} to other GPOs",
+                printable(som)
+            )));
         }
         self.check_gpt_ini()?;
         if self.verb != Verb::Delete && self.risks != self.describe_risks()? {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::FileContent;
 use super::entries::{sha256, tree_hashes};
+use crate::formats::gpt_ini;
 use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::extension_list::ExtensionList;
@@ -40,6 +41,12 @@ pub struct GpoState {
     /// The objects below the GPO with class and permissions, parents first; plans of older versions lack them.
     #[serde(default)]
     pub objects: Vec<ObjectState>,
+    /// SHA-256 of GPT.INI, in hexadecimal; `None` when there was none, and in plans of older versions.
+    #[serde(default)]
+    pub gpt_ini: Option<String>,
+    /// `gPCFunctionalityVersion`; `None` when the attribute is absent, and in plans of older versions.
+    #[serde(default)]
+    pub functionality_version: Option<u32>,
 }
 
 /// An object below a GPO that a plan was made against.
@@ -57,7 +64,7 @@ pub struct ObjectState {
 }
 
 impl ObjectState {
-    pub(super) fn of(object: &DirectoryObject) -> Self {
+    pub(in crate::operations) fn of(object: &DirectoryObject) -> Self {
         Self {
             rdns: object.rdns.clone(),
             object_class: object.object_class.clone(),
@@ -113,16 +120,32 @@ impl GpoState {
                 .iter()
                 .map(ObjectState::of)
                 .collect(),
+            gpt_ini: live.gpt_ini.as_ref().map(|bytes| sha256(bytes)),
+            functionality_version: object.functionality_version,
         }
     }
 
-    /// Whether these are the objects below the GPO.
+    /// Whether these are the objects below the GPO, with their classes and permissions.
     pub(in crate::operations) fn holds(&self, objects: &[AllowedObject]) -> bool {
-        let found: BTreeMap<String, String> = objects
-            .iter()
-            .map(|object| (object.rdns.join(","), content_hash(object)))
-            .collect();
-        found == self.directory_objects
+        let sorted = |mut objects: Vec<ObjectState>| {
+            objects.sort_by_cached_key(ObjectState::key);
+            objects
+        };
+        let found = objects.iter().map(|object| ObjectState::of(object));
+        self.objects_fit_hashes() && sorted(found.collect()) == sorted(self.objects.clone())
+    }
+
+    /// Whether this is the GPT.INI, to the byte; of a plan of an older version, with its version at least.
+    pub(in crate::operations) fn has_gpt_ini(&self, gpt_ini: Option<&FileContent>) -> bool {
+        let Some(FileContent(bytes)) = gpt_ini else {
+            return self.gpt_ini.is_none() && self.sysvol_version.is_none();
+        };
+        let version = gpt_ini::read_version(bytes).ok().flatten();
+        version == self.sysvol_version
+            && match &self.gpt_ini {
+                Some(hash) => *hash == sha256(bytes),
+                None => version.is_some(),
+            }
     }
 
     /// Whether the objects with class and permissions are those whose hashes are kept beside them, each once.

@@ -68,6 +68,8 @@ fn plan(snapshot: &GpoSnapshot) -> Plan {
         directory_objects: BTreeMap::new(),
         descriptor: Some(FileContent(snapshot.security_descriptor.clone().into())),
         objects: Vec::new(),
+        gpt_ini: None,
+        functionality_version: None,
     };
     Plan {
         basis: Some(basis),

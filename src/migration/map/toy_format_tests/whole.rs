@@ -280,7 +280,7 @@ async fn an_unparsable_file_is_copied_and_reported() {
     assert_eq!(
         lines(&mapped.report.messages),
         [
-            r"Warning unread-file User\broken: User\broken cannot be read, so its references are not known: it is not UTF-8"
+            r"Warning unread-file User\broken: cannot be read, so its references are not known: it is not UTF-8"
         ]
     );
 }

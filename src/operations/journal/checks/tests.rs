@@ -1,9 +1,12 @@
+mod edited;
+
 use std::path::PathBuf;
 
 use super::*;
 use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::guid::Guid;
+use crate::model::sddl::from_sddl;
 use crate::model::version::GpoVersion;
 use crate::operations::journal::OperationState;
 use crate::operations::plan::{FileContent, GpoState, Intent, NewAttributes, PlanTarget};
@@ -11,6 +14,17 @@ use crate::operations::plan::{FileContent, GpoState, Intent, NewAttributes, Plan
 const OWN: &str = "{11111111-2222-3333-4444-555555555555}";
 const OTHER: &str = "{99999999-2222-3333-4444-555555555555}";
 const DEFAULT: &str = "{31B2F340-016D-11D2-945F-00C04FB984F9}";
+
+/// The permissions of the GPO before the operation.
+const SDDL: &str = "O:BAG:BAD:P(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;BA)(A;CI;RPLCRC;;;AU)";
+
+fn descriptor(sddl: &str) -> FileContent {
+    FileContent(from_sddl(sddl, None).unwrap().to_bytes().unwrap().into())
+}
+
+fn gpt_ini() -> Vec<u8> {
+    crate::formats::gpt_ini::create(GpoVersion::from_combined(65_537))
+}
 
 fn guid(text: &str) -> Guid {
     text.parse().unwrap()
@@ -25,11 +39,13 @@ fn basis() -> GpoState {
         machine_extensions: Default::default(),
         user_extensions: Default::default(),
         wmi_filter: None,
-        security_descriptor: sha256(b"descriptor"),
+        security_descriptor: sha256(&descriptor(SDDL).0),
         tree: [("gpo.cmt".to_owned(), "x".to_owned())].into(),
         directory_objects: Default::default(),
-        descriptor: None,
+        descriptor: Some(descriptor(SDDL)),
         objects: Vec::new(),
+        gpt_ini: Some(sha256(&gpt_ini())),
+        functionality_version: Some(2),
     }
 }
 
@@ -41,11 +57,11 @@ fn before() -> Before {
         machine_extensions: basis.machine_extensions,
         user_extensions: basis.user_extensions,
         directory_objects: Vec::new(),
-        gpt_ini: None,
+        gpt_ini: Some(FileContent(gpt_ini().into())),
         display_name: basis.display_name,
         wmi_filter: None,
         functionality_version: Some(2),
-        security_descriptor: FileContent(b"descriptor"[..].into()),
+        security_descriptor: descriptor(SDDL),
     }
 }
 

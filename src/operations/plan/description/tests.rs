@@ -76,6 +76,8 @@ fn plan() -> Plan {
             content: "other".to_owned(),
             descriptor: None,
         }],
+        gpt_ini: None,
+        functionality_version: None,
     };
     let mut plan = Plan {
         basis: Some(basis),
@@ -279,4 +281,123 @@ fn a_journal_is_read_with_the_risks_of_its_content() {
         panic!("a change list");
     };
     assert_eq!(read.risks, plan().risks);
+}
+
+/// The plan as a journal holds it, changed by hand.
+fn from_journal(change: impl FnOnce(&mut Value)) -> Result<Plan> {
+    let mut json: Value = serde_json::from_slice(&plan().to_json().unwrap()).unwrap();
+    change(&mut json);
+    match SavedPlan::from_journal(&serde_json::to_vec(&json).unwrap())? {
+        SavedPlan::Gpo(plan) => Ok(*plan),
+        SavedPlan::Changes(_) => panic!("a change list"),
+    }
+}
+
+#[test]
+fn a_plan_in_a_journal_does_what_it_says() {
+    let step_of = |json: &mut Value, kind: &str, key: &str, value: Value| {
+        let number = step(json, kind);
+        json["steps"][number][key] = value;
+    };
+    // What another version says in other words is said again.
+    let read = from_journal(|json| {
+        step_of(
+            json,
+            "set-security-descriptor",
+            "from",
+            json!("other words"),
+        );
+        step_of(json, "set-security-descriptor", "to", json!("none"));
+        json["messages"] = json!([]);
+    })
+    .unwrap();
+    assert_eq!(read.steps, plan().steps);
+    type Edit = fn(&mut Value);
+    let edits: [(&str, Edit); 5] = [
+        ("entry", |json| {
+            let entries = json["entries"].as_array_mut().unwrap();
+            let file = entries.iter_mut().find(|entry| entry["sha256"].is_string());
+            file.unwrap()["size"] = json!(1);
+        }),
+        ("step", |json| json["steps"].as_array_mut().unwrap().clear()),
+        ("GPT.INI", |json| json["gpt_ini"] = Value::Null),
+        ("permissions", |json| {
+            json["basis"]["descriptor"] = json!("");
+        }),
+        ("objects", |json| json["basis"]["objects"] = json!([])),
+    ];
+    for (what, edit) in edits {
+        let error = from_journal(edit).expect_err(what);
+        assert_eq!(error.kind(), ErrorKind::BadInput, "{error}");
+        assert!(error.to_string().contains(what), "{what}: {error}");
+    }
+}
+
+#[test]
+fn a_plan_changes_no_link_to_another_gpo() {
+    let link = |guid: &str| format!("[LDAP://CN={guid},CN=Policies,CN=System,DC=src,DC=test;0]");
+    let target = plan().target.guid.to_string();
+    let own = link(&target);
+    let other = link("{99999999-2222-3333-4444-555555555555}");
+    let read = |from: Option<&str>, to: Option<&str>| {
+        let links =
+            json!({"step": "set-links", "som": "OU=Staff,DC=src,DC=test", "from": from, "to": to});
+        let saved = |json: &mut Value| json["steps"].as_array_mut().unwrap().push(links.clone());
+        let outcomes = [
+            super::tests::read(saved).map(drop),
+            from_journal(saved).map(drop),
+        ];
+        assert_eq!(outcomes[0].is_ok(), outcomes[1].is_ok(), "{from:?} {to:?}");
+        outcomes.into_iter().next().unwrap()
+    };
+    let both = format!("{other}{own}");
+    for (from, to) in [
+        (None, Some(own.as_str())),
+        (Some(own.as_str()), None),
+        (Some(other.as_str()), Some(both.as_str())),
+        (Some(both.as_str()), Some(other.as_str())),
+    ] {
+        read(from, to).unwrap_or_else(|error| panic!("{from:?} {to:?}: {error}"));
+    }
+    for (from, to) in [
+        (None, Some(other.as_str())),
+        (Some(other.as_str()), None),
+        (Some(own.as_str()), Some(other.as_str())),
+        (Some(own.as_str()), Some("[LDAP://x;0]")),
+        (Some(own.as_str()), Some("text")),
+        (None, Some(both.as_str())),
+    ] {
+        let error = read(from, to).expect_err("another link");
+        assert!(error.to_string().contains("links of OU=Staff"), "{error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_recomputed_is_said_to_be_the_files_own_word() {
+    let forged = json!({"severity": "info", "code": "all-well", "text": "reviewed and harmless"});
+    let password = stored_passwords(&plan().new_tree().unwrap());
+    let edit = |json: &mut Value| {
+        json["messages"]
+            .as_array_mut()
+            .unwrap()
+            .push(forged.clone());
+        json["source"] = json!({"backup_id": null, "gpo_guid": plan().target.guid, "display_name": "Baseline", "domain": "src.test"});
+    };
+    let SavedPlan::Gpo(saved) = read(edit).unwrap() else {
+        panic!("a change list");
+    };
+    let journal = from_journal(edit).unwrap();
+    for (plan, who) in [
+        (*saved, "the plan file says"),
+        (journal, "the journal says"),
+    ] {
+        assert_eq!(plan.said_by, Some(who));
+        let last = plan.messages.last().unwrap();
+        assert_eq!(last.text, format!("{who}: reviewed and harmless"));
+        // What is computed from the content is ours.
+        for message in &password {
+            assert!(plan.messages.contains(message), "{message:?}");
+        }
+        assert!(!password.is_empty());
+    }
 }
