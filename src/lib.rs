@@ -17,8 +17,9 @@
 //! | [`formats`] | bytes to values and back, one file per file format | files, network, terminal |
 //! | [`backup`] | the backup folder: manifest, bkupInfo, Backup.xml, atomic writes | network, terminal |
 //! | [`migration`] | references in a snapshot, the migration table, resolving, mapping, the report | terminal |
+//! | [`domain`] | the ports to a domain, as traits | network, terminal |
 //! | [`directory`] | LDAP: GPO objects, principals, WMI filters, links, class store | terminal |
-//! | [`sysvol`] | SMB: the trait, two back ends, the GPT tree | terminal |
+//! | [`sysvol`] | SMB: two back ends, the GPT tree | terminal |
 //! | [`auth`] | credentials, Kerberos, TLS | terminal |
 //! | [`session`] | one LDAP and one SMB connection to one and the same DC | terminal |
 //! | [`operations`] | one file per verb: snapshots in, plan out; apply, journal, progress | terminal |
@@ -69,6 +70,7 @@
 pub mod auth;
 pub mod backup;
 pub mod directory;
+pub mod domain;
 pub mod error;
 pub mod formats;
 pub mod message;

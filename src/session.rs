@@ -12,10 +12,10 @@ use crate::auth::{Authority, Identity, UserName};
 use crate::directory::session::{DirectorySettings, LdapSecurity};
 use crate::directory::writer::DirectoryWriter;
 use crate::directory::{Directory, DomainInfo};
+use crate::domain::sysvol::{Sysvol, SysvolRead};
 use crate::error::Result;
 use crate::model::domain_name::DomainName;
 use crate::sysvol::connect::{SmbAuth, SmbClientChoice, SmbDialect, SmbSettings};
-use crate::sysvol::{Sysvol, SysvolRead};
 
 /// How to reach a domain, and who logs in.
 #[derive(Debug, Clone)]

@@ -10,11 +10,11 @@ use super::plan::{Change, Plan, Step, Verb};
 use super::rollback::som_dn;
 use crate::directory::Directory;
 use crate::directory::rights::ObjectRights;
+use crate::domain::sysvol::{SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::access::AccessToken;
 use crate::model::safe_name::{RelPath, SafeName};
 use crate::session::DomainSession;
-use crate::sysvol::{SysvolPath, SysvolRead};
 
 /// File access rights [MS-DTYP 2.4.3, MS-SMB2 2.2.13.1.2].
 mod access {

@@ -6,12 +6,12 @@
 //! sysvolreset`.
 
 use crate::directory::GpoObject;
+use crate::domain::sysvol::SysvolPath;
 use crate::error::Result;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::{FileEntries, SecurityDescriptor, file_descriptor};
 use crate::session::DomainSession;
-use crate::sysvol::SysvolPath;
 use crate::sysvol::gpt;
 
 /// The default GPOs, which every domain has [MS-GPOD 1.1.4].
