@@ -105,7 +105,7 @@ mod tests {
             filter.to_string(),
             "(displayName=\\2a\\29\\28objectClass=\\2a)"
         );
-        assert!(ldap3::parse_filter(&filter.to_string()).is_ok());
+        assert!(ldap3::parse_filter(filter.to_string()).is_ok());
         assert_eq!(
             Filter::equals_bytes("objectSid", &[1, 0, 0x5c, 0x41]).to_string(),
             "(objectSid=\\01\\00\\5cA)"
@@ -117,7 +117,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_value_is_a_filter(text in ".{0,40}") {
-            prop_assert!(ldap3::parse_filter(&Filter::equals("cn", &text).to_string()).is_ok());
+            prop_assert!(ldap3::parse_filter(Filter::equals("cn", &text).to_string()).is_ok());
         }
     }
 }
