@@ -17,11 +17,13 @@
 //! | [`formats`] | bytes to values and back, one file per file format | files, network, terminal |
 //! | [`backup`] | the backup folder: manifest, bkupInfo, Backup.xml, atomic writes | network, terminal |
 //! | [`migration`] | references in a snapshot, the migration table, resolving, mapping, the report | terminal |
+//! | [`domain`] | the ports to a domain, as traits | network, terminal |
 //! | [`directory`] | LDAP: GPO objects, principals, WMI filters, links, class store | terminal |
-//! | [`sysvol`] | SMB: the trait, two back ends, the GPT tree | terminal |
+//! | [`sysvol`] | SMB: two back ends, the GPT tree | terminal |
 //! | [`auth`] | credentials, Kerberos, TLS | terminal |
 //! | `local` | files of this machine that decide who logs in and what is done | network, terminal |
 //! | [`session`] | one LDAP and one SMB connection to one and the same DC | terminal |
+//! | `testing` | a domain in memory, with the feature `testing` | network, terminal |
 //! | [`operations`] | one file per verb: snapshots in, plan out; apply, journal, progress | terminal |
 //! | `cli` | options, one file per command; `cli::ui` is the only module that prints | |
 //!
@@ -33,7 +35,7 @@
 //! use gpoctl::operations::apply::{ApplyOptions, apply};
 //! use gpoctl::operations::import::{ImportOptions, ImportTarget, plan};
 //! use gpoctl::operations::progress::Control;
-//! use gpoctl::session::{DomainSession, SessionSettings};
+//! use gpoctl::session::{DomainWriter, SessionSettings};
 //!
 //! # async fn import() -> Result<(), Box<dyn std::error::Error>> {
 //! let identity = Identity::Password {
@@ -41,14 +43,15 @@
 //!     password: read_password_file("/run/secrets/admin".as_ref())?,
 //! };
 //! let settings = SessionSettings::new("corp.example".parse()?, "dc1.corp.example".parse()?, identity);
-//! let session = DomainSession::connect(&settings).await?;
+//! let domain = DomainWriter::connect(&settings).await?;
+//! let session = domain.session();
 //! let backup = gpoctl::backup::read("/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}".as_ref())?;
 //! let target = ImportTarget::Existing(Box::new(session.directory().find_gpo("Workstations").await?));
 //! let table = MigrationTable::parse("lab.migtable", &std::fs::read("lab.migtable")?)?;
 //! let options = ImportOptions { table: Some(table), ..ImportOptions::default() };
 //! let control = Control::new(|progress| eprintln!("{progress:?}"), Default::default());
-//! let plan = plan(&session, &backup, &target, &options, &control).await?;
-//! let result = apply(&session.into_writer(), &plan, &ApplyOptions { control, ..ApplyOptions::new()? }).await?;
+//! let plan = plan(session, &backup, &target, &options, &control).await?;
+//! let result = apply(&domain, &plan, &ApplyOptions { control, ..ApplyOptions::new()? }).await?;
 //! println!("{:?}: {} messages", result.status, result.messages.len());
 //! # Ok(())
 //! # }
@@ -62,7 +65,7 @@
 //! 3. [`operations`] build plans from snapshots; only `operations::apply` writes to a domain. Types that cannot write have no
 //!    write methods.
 //! 4. Nothing read from AD, SYSVOL, a backup or a table becomes a path, a host name, an LDAP filter or a DN without passing
-//!    a validating type ([`model::safe_name`], [`model::guid`], [`model::dn`], [`directory::filter`]).
+//!    a validating type ([`model::safe_name`], [`model::guid`], [`model::dn`], [`domain::ldap::Filter`]).
 //! 5. Before each remote change its inverse is on the local disk, synced (`operations::journal`).
 //! 6. Credentials live in `secrecy` types inside [`auth`].
 //! 7. Only `cli::ui` prints, only `main` exits.
@@ -70,6 +73,7 @@
 pub mod auth;
 pub mod backup;
 pub mod directory;
+pub mod domain;
 pub mod error;
 pub mod formats;
 pub(crate) mod local;
@@ -79,6 +83,8 @@ pub mod model;
 pub mod operations;
 pub mod session;
 pub mod sysvol;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 #[doc(hidden)]
 pub mod cli;

@@ -248,7 +248,7 @@ fn passwords_are_in_no_output_journal_plan_or_argument() {
 }
 
 /// SYSVOL of DST.TEST, to create obstacles in it.
-async fn sysvol() -> std::sync::Arc<dyn gpoctl::sysvol::Sysvol> {
+async fn sysvol() -> std::sync::Arc<dyn gpoctl::domain::sysvol::Sysvol> {
     use gpoctl::sysvol::connect::{SmbAuth, SmbClientChoice, SmbSettings, connect};
 
     let var = |name: &str| std::env::var(format!("GPOCTL_LAB_DST_{name}")).unwrap();
@@ -271,7 +271,7 @@ async fn sysvol() -> std::sync::Arc<dyn gpoctl::sysvol::Sysvol> {
 #[test]
 #[ignore = "needs the lab"]
 fn a_swap_that_fails_half_way_is_rolled_back() {
-    use gpoctl::sysvol::SysvolPath;
+    use gpoctl::domain::sysvol::SysvolPath;
 
     let _alone = alone();
     let backup = &back_up("src.test", &["Everything"])["Everything"];

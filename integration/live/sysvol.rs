@@ -9,12 +9,12 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use gpoctl::ErrorKind;
 use gpoctl::auth::{Identity, read_password_file};
+use gpoctl::domain::sysvol::{DirEntry, Listing, MAX_FILE, Sysvol, SysvolPath, SysvolRead};
 use gpoctl::model::domain_name::DomainName;
 use gpoctl::model::guid::Guid;
 use gpoctl::sysvol::connect::{SmbAuth, SmbClientChoice, SmbDialect, SmbSettings, connect};
 use gpoctl::sysvol::gpt::read_what_can_be_read;
 use gpoctl::sysvol::throttle::MemoryBudget;
-use gpoctl::sysvol::{DirEntry, Listing, MAX_FILE, Sysvol, SysvolPath, SysvolRead};
 
 #[cfg(feature = "libsmbclient")]
 mod libsmbclient;

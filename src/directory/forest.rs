@@ -1,11 +1,7 @@
 //! The domains of the forest, as the crossRefs below `CN=Partitions` name them [MS-ADTS 6.1.1.2.1.1].
 
-use ldap3::Scope;
-use ldap3::controls::RawControl;
-
-use super::ber;
-use super::filter::Filter;
-use super::session::{Search, Session};
+use super::session::search;
+use crate::domain::ldap::{Filter, LdapRead, Scope, Search};
 use crate::error::Result;
 use crate::model::dn::Dn;
 use crate::model::sid::Sid;
@@ -21,36 +17,28 @@ pub(super) struct ForestDomain {
     pub netbios: String,
 }
 
-/// The control that asks for the GUID and SID before each DN [MS-ADTS 3.1.1.3.4.1.5].
-const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
-
 /// Reads the domains of the forest. A DC has the objects of other domains only if it is a global catalog, and would refer
 /// to their DCs, but each crossRef comes with the SID of its domain.
 ///
 /// # Errors
 /// As every search.
-pub(super) async fn read(session: &mut Session, configuration: &Dn) -> Result<Vec<ForestDomain>> {
-    let entries = session
-        .search_with(
-            Search {
-                base: Some(&configuration.cn("Partitions")),
-                scope: Scope::OneLevel,
-                filter: Filter::all([
-                    Filter::equals("objectClass", "crossRef"),
-                    Filter::present("nETBIOSName"),
-                ]),
-                attributes: &["nCName", "nETBIOSName"],
-                sd_flags: None,
-                paged: true,
-            },
-            &[RawControl {
-                ctype: EXTENDED_DN.to_owned(),
-                crit: false,
-                // SIDs as text.
-                val: Some(ber::element(0x30, &ber::integer(1))),
-            }],
-        )
-        .await?;
+pub(super) async fn read(ldap: &dyn LdapRead, configuration: &Dn) -> Result<Vec<ForestDomain>> {
+    let entries = search(
+        ldap,
+        &Search {
+            base: Some(&configuration.cn("Partitions")),
+            scope: Scope::OneLevel,
+            filter: Filter::all([
+                Filter::equals("objectClass", "crossRef"),
+                Filter::present("nETBIOSName"),
+            ]),
+            attributes: &["nCName", "nETBIOSName"],
+            sd_flags: None,
+            paged: true,
+            extended_dns: true,
+        },
+    )
+    .await?;
     Ok(entries
         .iter()
         .filter_map(|entry| {

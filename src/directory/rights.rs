@@ -2,12 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use ldap3::Scope;
-
-use super::entry::Entry;
-use super::filter::Filter;
 use super::gpo::SD_PARTS;
-use super::session::{Directory, Search};
+use super::session::Directory;
+use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::Result;
 use crate::model::access::{AccessDecision, AccessToken, check, class_guid, may_delete};
 use crate::model::access_mask::directory;
@@ -113,6 +110,7 @@ impl Directory {
                 attributes: ATTRIBUTES,
                 sd_flags: Some(SD_PARTS),
                 paged: true,
+                extended_dns: false,
             })
             .await?;
         let mut rights = found

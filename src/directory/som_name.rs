@@ -1,10 +1,8 @@
 //! The domain, OU or site that a person means: by DN, by canonical path, or by its bare name.
 
-use ldap3::Scope;
-
-use super::filter::Filter;
 use super::links::Som;
-use super::session::{Directory, DomainInfo, Search};
+use super::session::{Directory, DomainInfo};
+use crate::domain::ldap::{Filter, Scope, Search};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::printable;
 use crate::model::dn::Dn;
@@ -114,6 +112,7 @@ impl Directory {
                 attributes: &["objectClass"],
                 sd_flags: None,
                 paged: true,
+                extended_dns: false,
             })
             .await?;
         one_of(found.into_iter().map(|entry| entry.dn).collect(), text)
@@ -138,6 +137,7 @@ impl Directory {
                     attributes: &["objectClass"],
                     sd_flags: None,
                     paged: true,
+                    extended_dns: false,
                 })
                 .await?;
             found.extend(entries.into_iter().map(|entry| entry.dn));

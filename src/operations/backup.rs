@@ -16,13 +16,13 @@ use super::secrets::stored_passwords;
 use crate::backup::{BackupInfo, Staged, Target};
 use crate::directory::GpoObject;
 use crate::directory::bulk_read::BulkEntry;
+use crate::domain::sysvol::SysvolRead;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::backup_context::BackupContext;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::session::DomainSession;
-use crate::sysvol::SysvolRead;
 use crate::sysvol::throttle::{MemoryBudget, Throttled};
 
 /// Which GPOs are backed up.

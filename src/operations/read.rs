@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use super::progress::Control;
 use crate::directory::GpoObject;
 use crate::directory::bulk_read::GpoRecord;
+use crate::domain::sysvol::SysvolRead;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
@@ -24,7 +25,6 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal, WmiFilterLink};
 use crate::model::well_known;
 use crate::session::DomainSession;
-use crate::sysvol::SysvolRead;
 use crate::sysvol::gpt::{Gpt, read_what_can_be_read};
 use crate::sysvol::throttle::{MemoryBudget, Reservation};
 

@@ -18,6 +18,7 @@ use super::settings::{NewSettings, higher, name_is_free, present_version, wmi_li
 use super::stage::descriptors_not_set;
 use crate::backup::StoredBackup;
 use crate::directory::links::Som;
+use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::dn::Dn;
@@ -27,7 +28,6 @@ use crate::model::security_descriptor::{DaclState, SecurityDescriptor, control};
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::version::GpoVersion;
 use crate::session::DomainSession;
-use crate::sysvol::SysvolPath;
 
 /// How to restore.
 #[derive(Debug, Clone, Copy, Default)]

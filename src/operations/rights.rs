@@ -10,12 +10,12 @@ use super::plan::{Change, Plan, Step, Verb};
 use super::rollback::som_dn;
 use crate::directory::Directory;
 use crate::directory::rights::ObjectRights;
+use crate::domain::sysvol::{SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::access::AccessToken;
 use crate::model::access_mask::{file, standard};
 use crate::model::safe_name::{RelPath, SafeName};
 use crate::session::DomainSession;
-use crate::sysvol::{SysvolPath, SysvolRead};
 
 /// What [`super::apply`] writes with every new version.
 const EVERY_CHANGE: [&str; 4] = [

@@ -16,6 +16,7 @@ use super::plan::{Plan, Step};
 use super::stage::{StagingArea, descriptor_steps, probe_file_entries, remove_tree};
 use crate::directory::AttributeSwap;
 use crate::directory::SwapAttribute;
+use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
@@ -23,7 +24,6 @@ use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::{SecurityDescriptor, grants_same_access};
 use crate::model::version::GpoVersion;
 use crate::session::DomainWriter;
-use crate::sysvol::SysvolPath;
 
 /// The parts of a security descriptor [MS-ADTS 3.1.1.3.4.1.11].
 pub(super) const DACL: u32 = 4;

@@ -9,6 +9,7 @@ use futures_util::{StreamExt as _, stream};
 
 use super::plan::{Plan, sha256};
 use super::progress::{Control, Phase};
+use crate::domain::sysvol::{Sysvol, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::domain_name::DomainName;
@@ -19,7 +20,6 @@ use crate::model::security_descriptor::{
     FileDescriptor, FileEntries, SecurityDescriptor, file_descriptor,
 };
 use crate::session::{DomainSession, DomainWriter};
-use crate::sysvol::{Sysvol, SysvolPath, SysvolRead};
 
 /// The GPO's folder, and the names an operation uses in it.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::Sysvol;
 use super::smb2_client::{NoCommonCipher, Smb2Client};
 use crate::auth::Identity;
+use crate::domain::sysvol::Sysvol;
 #[cfg(not(feature = "libsmbclient"))]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
 use super::throttle::{MemoryBudget, Reservation};
-use super::{SMALL_FILE, SysvolPath, SysvolRead};
+use crate::domain::sysvol::{SMALL_FILE, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::domain_name::DomainName;

@@ -25,7 +25,7 @@ use pavao::{SmbClient, SmbDialect, SmbEncryptionLevel, SmbError, SmbOpenOptions,
 
 use self::login::{check_ticket, credentials, no_session, own_cache, reach, refuse_trace_log};
 use super::connect::{self, SmbAuth, SmbSettings};
-use super::{
+use crate::domain::sysvol::{
     DirEntry, Listing, MAX_LISTED, Sysvol, SysvolPath, SysvolRead, larger_than_said, most_of,
     too_many,
 };

@@ -28,7 +28,7 @@ pub(super) use self::login::NoCommonCipher;
 pub(super) use self::login::needs_encryption;
 use self::refusal::{lost, nonsense, refused};
 use super::connect::SmbSettings;
-use super::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead, most_of};
+use crate::domain::sysvol::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead, most_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::FileEntries;

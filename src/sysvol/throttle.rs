@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{DirEntry, Listing, SysvolPath, SysvolRead};
+use crate::domain::sysvol::{DirEntry, Listing, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::security_descriptor::FileEntries;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gpoctl::auth::Identity;
-use gpoctl::sysvol::SysvolPath;
+use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::sysvol::connect::{SmbAuth, SmbClientChoice, SmbSettings, connect};
 use gpoctl::{Error, ErrorKind};
 use secrecy::ExposeSecret as _;

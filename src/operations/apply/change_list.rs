@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{ApplyOptions, OverallStatus};
+use crate::domain::sysvol::{SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::guid::Guid;
@@ -16,7 +17,6 @@ use crate::operations::stage::{
     StagingArea, as_stored, descriptor_steps, probe_file_entries, read_whole,
 };
 use crate::session::{DomainSession, DomainWriter};
-use crate::sysvol::{SysvolPath, SysvolRead};
 
 /// The result of applying a change list.
 #[derive(Debug, Clone, serde::Serialize)]

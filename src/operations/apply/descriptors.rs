@@ -1,6 +1,7 @@
 //! Security descriptors: that of the GPO, and those of its files and folders, which are derived from it.
 
 use super::run::Run;
+use crate::domain::sysvol::{Sysvol, SysvolPath};
 use crate::error::{ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::gpt_tree::GptTree;
@@ -14,7 +15,6 @@ use crate::operations::rollback;
 use crate::operations::stage::{
     derived_descriptor, descriptors_from, descriptors_not_set, without_owners,
 };
-use crate::sysvol::{Sysvol, SysvolPath};
 
 impl Run<'_> {
     /// Returns the descriptor that the plan sets on the GPO, if it sets one. When it locks this account out, an entry is added

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::domain::sysvol::Sysvol;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
 use crate::model::gpt_tree::GptTree;
@@ -21,7 +22,6 @@ use crate::operations::stage::{
     read_whole, remove_tree, stage_entries, without_owners,
 };
 use crate::session::DomainWriter;
-use crate::sysvol::Sysvol;
 
 /// How often and how long apart a switch is tried while somebody holds the folder open.
 const SWITCH_ATTEMPTS: u32 = 10;

@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, stream};
 
 use super::file_entries::Expected;
 use crate::directory::GpoObject;
+use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
 use crate::model::directory_object::DirectoryObject;
@@ -19,7 +20,6 @@ use crate::model::snapshot::WmiFilterLink;
 use crate::operations::progress::Control;
 use crate::operations::read::unreadable;
 use crate::session::DomainSession;
-use crate::sysvol::SysvolPath;
 use crate::sysvol::gpt::{self, Gpt};
 
 /// One GPO as a check sees it.

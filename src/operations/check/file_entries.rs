@@ -6,13 +6,13 @@
 //! sysvolreset`.
 
 use crate::directory::GpoObject;
+use crate::domain::sysvol::SysvolPath;
 use crate::error::Result;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::{FileEntries, SecurityDescriptor, file_descriptor};
 use crate::model::well_known::DEFAULT_GPOS;
 use crate::session::DomainSession;
-use crate::sysvol::SysvolPath;
 use crate::sysvol::gpt;
 
 /// The form that a domain's files have.

@@ -7,6 +7,7 @@ use super::extensions::Half;
 use crate::directory::GpoObject;
 use crate::directory::account::Account;
 use crate::directory::links::Som;
+use crate::domain::sysvol::SysvolPath;
 use crate::error::{ErrorKind, Result};
 use crate::formats::gpt_ini;
 use crate::message::{StatusMessage, printable};
@@ -20,7 +21,6 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
 use crate::session::DomainSession;
-use crate::sysvol::SysvolPath;
 
 /// The RID of Domain Computers.
 const DOMAIN_COMPUTERS: u32 = 515;

@@ -4,8 +4,8 @@ use smb2::msg::directory_info::{DirectoryInfoEntry, parse_entries};
 use smb2::msg::query_directory::FileInformationClass;
 use smb2::types::flags::FileAttributes;
 
+use crate::domain::sysvol::{DirEntry, Listing};
 use crate::model::safe_name::SafeName;
-use crate::sysvol::{DirEntry, Listing};
 
 /// What is asked for [MS-FSCC 2.4.8].
 pub(super) const CLASS: FileInformationClass = FileInformationClass::FileBothDirectoryInformation;

@@ -3,8 +3,8 @@
 use smb2::types::status::NtStatus;
 
 use crate::auth::Identity;
+use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind};
-use crate::sysvol::SysvolPath;
 use crate::sysvol::connect::{SmbAuth, SmbSettings};
 
 /// STATUS_TIME_DIFFERENCE_AT_DC [MS-ERREF 2.3.1].

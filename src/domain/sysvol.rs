@@ -1,0 +1,243 @@
+//! The port to SYSVOL: what a share of GPT folders can be asked for, and what can be done to it.
+//!
+//! Paths are computed from the domain and the GPO's GUID ([`SysvolPath`]); nothing read from a server names a share or a
+//! host.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::domain_name::DomainName;
+use crate::model::guid::Guid;
+use crate::model::safe_name::{RelPath, SafeName};
+use crate::model::security_descriptor::FileEntries;
+
+/// A path on the share `SYSVOL` of the DC of the session: `<domain>\Policies`, or `<domain>\Policies\{GUID}\…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SysvolPath {
+    domain: DomainName,
+    below: Option<(Guid, RelPath)>,
+}
+
+impl SysvolPath {
+    /// The folder that holds the folders of all GPOs.
+    pub fn policies(domain: &DomainName) -> Self {
+        Self {
+            domain: domain.clone(),
+            below: None,
+        }
+    }
+
+    /// The folder of one GPO.
+    pub fn gpo(domain: &DomainName, guid: Guid) -> Self {
+        Self {
+            domain: domain.clone(),
+            below: Some((guid, RelPath::root())),
+        }
+    }
+
+    /// A path below the folder of one GPO.
+    pub fn in_gpo(domain: &DomainName, guid: Guid, path: &RelPath) -> Self {
+        Self {
+            domain: domain.clone(),
+            below: Some((guid, path.clone())),
+        }
+    }
+
+    /// The entry `name` of this folder. Below `Policies`, only the folder of a GPO is a path.
+    pub fn join(&self, name: &SafeName) -> Option<Self> {
+        let below = match &self.below {
+            None => (name.as_str().parse().ok()?, RelPath::root()),
+            Some((guid, path)) => (*guid, path.join(name.clone())),
+        };
+        Some(Self {
+            domain: self.domain.clone(),
+            below: Some(below),
+        })
+    }
+
+    /// The domain.
+    pub fn domain(&self) -> &DomainName {
+        &self.domain
+    }
+
+    /// The path below the GPO's folder; `None` for `Policies`.
+    pub fn rel(&self) -> Option<&RelPath> {
+        self.below.as_ref().map(|(_, path)| path)
+    }
+
+    /// The path on the share, with this separator and without a leading one.
+    pub fn on_share(&self, separator: &str) -> String {
+        let mut parts = vec![self.domain.lower(), "Policies".to_owned()];
+        if let Some((guid, path)) = &self.below {
+            parts.push(guid.to_string());
+            parts.extend(path.components().iter().map(ToString::to_string));
+        }
+        parts.join(separator)
+    }
+}
+
+impl std::fmt::Display for SysvolPath {
+    /// `\\domain\SYSVOL\domain\Policies\…`, as a person would type it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\\\\{}\\SYSVOL\\{}", self.domain, self.on_share("\\"))
+    }
+}
+
+/// An entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirEntry {
+    /// Its name.
+    pub name: SafeName,
+    /// Whether it is a folder.
+    pub is_dir: bool,
+    /// The size of a file in bytes; 0 for a folder.
+    pub size: u64,
+    /// The file attributes [MS-FSCC 2.6].
+    pub attributes: u32,
+}
+
+/// A listing: the entries, and what was refused (unsafe names, links, devices), each as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// Plain files and folders, without `.` and `..`.
+    pub entries: Vec<DirEntry>,
+    /// What is there and cannot be taken, each as one sentence.
+    pub refused: Vec<String>,
+}
+
+impl Listing {
+    /// How many entries were listed, taken or not.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len() + self.refused.len()
+    }
+}
+
+/// The largest file that is read. What a policy holds is seldom larger than a few megabytes; software packages are.
+pub const MAX_FILE: u64 = 512 << 20;
+/// The most entries of one folder.
+pub const MAX_LISTED: usize = 100_000;
+/// A file of unknown size, and one that grew a little since it was listed, is read up to this size.
+pub(crate) const SMALL_FILE: u64 = 64 << 10;
+
+/// How many bytes a reading of a file may bring whose size was announced: a server that lies, or a file that grows, must not
+/// take more memory than was set aside.
+pub(crate) fn most_of(path: &SysvolPath, announced: u64) -> Result<u64> {
+    if announced > MAX_FILE {
+        return Err(Error::new(
+            ErrorKind::BadDirectory,
+            format!(
+                "{path} has {announced} bytes, and files of more than {} MiB are not read",
+                MAX_FILE >> 20
+            ),
+        )
+        .with_hint("move it out of SYSVOL, and let the policy point to where it is"));
+    }
+    Ok(announced.max(SMALL_FILE))
+}
+
+/// The error of a file that is larger than was announced.
+pub(crate) fn larger_than_said(path: &SysvolPath, size: u64, announced: u64) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("{path} has {size} bytes, more than the {announced} that were expected"),
+    )
+    .with_hint("somebody is writing the file; try again")
+}
+
+/// The error of a folder with too many entries.
+pub(crate) fn too_many(dir: &SysvolPath) -> Error {
+    Error::new(
+        ErrorKind::BadDirectory,
+        format!("{dir} has more than {MAX_LISTED} entries"),
+    )
+}
+
+/// What can be read. The errors: `NotFound` when the path does not exist, `Denied` when the account may not,
+/// `Connect` when the connection is gone or a call ran into its time-out.
+#[async_trait]
+pub trait SysvolRead: Send + Sync {
+    /// Lists a folder.
+    async fn list(&self, dir: &SysvolPath) -> Result<Listing>;
+
+    /// What is at this path; `None` when there is nothing.
+    async fn stat(&self, path: &SysvolPath) -> Result<Option<DirEntry>>;
+
+    /// Reads a whole file. `size` is what a listing said, used to ask for the right number of bytes at once. More than that,
+    /// or than 64 KiB if that is more, never comes: an error of kind `Conflict` says that the file is larger. One that
+    /// was announced with more than [`MAX_FILE`] is a `BadDirectory`.
+    async fn read(&self, path: &SysvolPath, size: u64) -> Result<Bytes>;
+
+    /// Owner, group and DACL, self-relative [MS-DTYP 2.4.6], byte for byte as the server sent them. An error of kind
+    /// `Usage` on a back end that cannot read them faithfully.
+    async fn security_descriptor(&self, path: &SysvolPath) -> Result<Vec<u8>>;
+
+    /// The access this account has to what is there [MS-DTYP 2.4.3], as the server works it out from the descriptor. Nothing
+    /// is opened for writing and nothing changes. `None` on a back end that cannot ask.
+    async fn maximal_access(&self, path: &SysvolPath) -> Result<Option<u32>>;
+
+    /// How many calls are worth having in flight at once.
+    fn concurrency(&self) -> usize;
+
+    /// Whether security descriptors can be read and written faithfully.
+    fn has_exact_descriptors(&self) -> bool;
+
+    /// Which entries this server stores in the DACL of a file, if [`Sysvol::probe_file_entries`] has found it out on this
+    /// connection.
+    fn file_entries(&self) -> Option<FileEntries> {
+        None
+    }
+}
+
+/// What can be written. Nothing here overwrites a file in place: new names are created, then renamed.
+#[async_trait]
+pub trait Sysvol: SysvolRead {
+    /// Makes a folder that must not exist, then sets each of these descriptors in turn (none: it inherits).
+    async fn create_dir(&self, path: &SysvolPath, descriptors: &[Vec<u8>]) -> Result<()>;
+
+    /// Makes a file that must not exist with these bytes, then sets each of these descriptors in turn (none: it inherits).
+    async fn write_new(
+        &self,
+        path: &SysvolPath,
+        content: Bytes,
+        descriptors: &[Vec<u8>],
+    ) -> Result<()>;
+
+    /// Renames a file or folder. With `replace`, a file at the new name is replaced; without, that is an error of kind
+    /// `Conflict`.
+    async fn rename(&self, from: &SysvolPath, to: &SysvolPath, replace: bool) -> Result<()>;
+
+    /// Renames `live` to `old` and `staged` to `live`, in one compound where the back end can; with `live` absent
+    /// (`old` is `None`) only the second. When the second rename failed alone, the first is undone before the error
+    /// comes back. A folder that is in use comes back as `Conflict`.
+    async fn swap(
+        &self,
+        live: &SysvolPath,
+        old: Option<&SysvolPath>,
+        staged: &SysvolPath,
+    ) -> Result<()>;
+
+    /// Deletes a file.
+    async fn remove_file(&self, path: &SysvolPath) -> Result<()>;
+
+    /// Deletes an empty folder; `Conflict` when it is not empty.
+    async fn remove_dir(&self, path: &SysvolPath) -> Result<()>;
+
+    /// Finds out which entries a Samba server stores in the DACL of a file, once per connection: an empty file is made in
+    /// this folder, given a DACL without and one with an object entry, and deleted by closing it, in one compound. Nothing is
+    /// found out, and that is no error, where the account may not make files in the folder or may not set their DACL, and on a
+    /// back end that cannot write descriptors.
+    ///
+    /// # Errors
+    /// `Connect` when the connection is gone.
+    async fn probe_file_entries(&self, _folder: &SysvolPath) -> Result<()> {
+        Ok(())
+    }
+
+    /// Sets each of these descriptors in turn: owner, group and DACL as far as the account may. `Denied` when it may not.
+    async fn set_security_descriptors(
+        &self,
+        path: &SysvolPath,
+        descriptors: &[Vec<u8>],
+    ) -> Result<()>;
+}
