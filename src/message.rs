@@ -78,10 +78,20 @@ impl StatusMessage {
         self
     }
 
-    /// Marks text and hint as the words of somebody else: `the plan file says`.
+    /// Marks text and hint as the words of somebody else: `the plan file says`. What is marked already stays as it is.
     pub(crate) fn attribute_to(&mut self, who: &str) {
-        self.text = format!("{who}: {}", self.text);
-        self.hint = self.hint.take().map(|hint| format!("{who}: {hint}"));
+        let mark = |words: String| {
+            if words
+                .strip_prefix(who)
+                .is_some_and(|rest| rest.starts_with(": "))
+            {
+                words
+            } else {
+                format!("{who}: {words}")
+            }
+        };
+        self.text = mark(std::mem::take(&mut self.text));
+        self.hint = self.hint.take().map(mark);
     }
 
     /// Whether the text names the place again, which is shown before it.
