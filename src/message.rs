@@ -78,10 +78,20 @@ impl StatusMessage {
         self
     }
 
-    /// Marks text and hint as the words of somebody else: `the plan file says`.
+    /// Marks text and hint as the words of somebody else: `the plan file says`. What is marked already stays as it is.
     pub(crate) fn attribute_to(&mut self, who: &str) {
-        self.text = format!("{who}: {}", self.text);
-        self.hint = self.hint.take().map(|hint| format!("{who}: {hint}"));
+        let mark = |text: &mut String| {
+            if !text
+                .strip_prefix(who)
+                .is_some_and(|rest| rest.starts_with(": "))
+            {
+                text.insert_str(0, &format!("{who}: "));
+            }
+        };
+        mark(&mut self.text);
+        if let Some(hint) = &mut self.hint {
+            mark(hint);
+        }
     }
 
     /// Whether the text names the place again, which is shown before it.
