@@ -33,7 +33,7 @@ pub use list::{find_by_id, latest, list, resolve};
 pub use prune::{PruneDecision, decide as decide_pruning};
 pub(crate) use read::read_open;
 pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
-pub use verify::{Verified, verify, verify_all};
+pub use verify::{Soundness, Verified, verify, verify_all};
 pub use write::{MAX_COMMENT, Staged, Target, check, commit, open, stage, write};
 
 use crate::formats::bkup_info::BackupInst;
@@ -97,6 +97,11 @@ pub struct StoredBackup {
 }
 
 impl StoredBackup {
+    /// The warning that nobody can tell whether its files were changed, of a backup without hashes.
+    pub fn not_verifiable(&self) -> Option<StatusMessage> {
+        (!self.has_hashes).then(damage::not_verifiable)
+    }
+
     /// Its damage, for those who only look at it.
     pub fn damage_warnings(&self) -> Vec<StatusMessage> {
         let warning = |message: &StatusMessage| StatusMessage {

@@ -80,18 +80,18 @@ impl StatusMessage {
 
     /// Marks text and hint as the words of somebody else: `the plan file says`. What is marked already stays as it is.
     pub(crate) fn attribute_to(&mut self, who: &str) {
-        let mark = |words: String| {
-            if words
+        let mark = |text: &mut String| {
+            if !text
                 .strip_prefix(who)
                 .is_some_and(|rest| rest.starts_with(": "))
             {
-                words
-            } else {
-                format!("{who}: {words}")
+                text.insert_str(0, &format!("{who}: "));
             }
         };
-        self.text = mark(std::mem::take(&mut self.text));
-        self.hint = self.hint.take().map(mark);
+        mark(&mut self.text);
+        if let Some(hint) = &mut self.hint {
+            mark(hint);
+        }
     }
 
     /// Whether the text names the place again, which is shown before it.

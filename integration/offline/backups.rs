@@ -132,8 +132,29 @@ fn many_backups_without_hashes_are_one_warning() {
         .filter(|line| line.starts_with("warning"))
         .collect();
     assert_eq!(warnings.len(), 1, "{}", said.stderr);
-    let part = "5 backups (\"Desks\", \"Desks\", \"Desks\" and 2 more): the backup was not written";
+    let part = "5 backups (\"Desks\", \"Desks\", \"Desks\" and 2 more): this backup has no hashes";
     assert!(warnings[0].contains(part), "{}", warnings[0]);
+    assert!(
+        said.stderr
+            .contains("0 damaged or missing, 5 not verifiable"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(
+        said.stdout.matches("not verifiable").count(),
+        5,
+        "{}",
+        said.stdout
+    );
+    let said = gpoctl(&["backups", "verify", dir.path().to_str().unwrap(), "--json"]);
+    assert_eq!(said.json()["status"], "not-verifiable");
+    // One that changed is damaged, whatever the others are.
+    let whole = backup(dir.path());
+    std::fs::write(whole.join(SCRIPT), "evil").unwrap();
+    let said = gpoctl(&["backups", "verify", dir.path().to_str().unwrap(), "--json"]);
+    assert_eq!(said.status, 1);
+    let json: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(json["status"], "damaged");
 }
 
 #[test]

@@ -55,6 +55,17 @@ pub(super) fn of(
     found
 }
 
+/// There are no hashes: GPMC writes none, and who changes a file can delete gpoctl.json.
+pub(super) fn not_verifiable() -> StatusMessage {
+    StatusMessage::warning(
+        "not-verifiable",
+        "this backup has no hashes: nobody can tell whether its files were changed",
+    )
+    .with_hint(
+        "only backups by gpoctl have hashes; use it only if nobody else could write to its folder",
+    )
+}
+
 /// The hashes are there and cannot be read.
 pub(super) fn no_hashes() -> StatusMessage {
     StatusMessage::error("malformed-side-file", "the hashes cannot be read")

@@ -20,6 +20,18 @@ const MAX_DEPTH: usize = 72;
 /// What is said of a backup, or of a file of one, that is gone.
 const LOST: &[&str] = &["manifest-without-backup", "missing-file"];
 
+/// How a folder of backups is, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Soundness {
+    /// Everything is there, and every file is what was written.
+    Sound,
+    /// Everything is there; of some backups nobody can tell whether their files were changed, because they have no hashes.
+    NotVerifiable,
+    /// A backup or a file is gone, or not what was written.
+    Damaged,
+}
+
 /// What was found of a folder of backups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
@@ -30,12 +42,26 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Whether every backup is there and nothing was found that makes one useless: no problem is an error.
-    pub fn is_sound(&self) -> bool {
+    /// Damaged when any problem is an error.
+    pub fn soundness(&self) -> Soundness {
         let of_backups = self.backups.iter().flat_map(|entry| &entry.problems);
-        of_backups
-            .chain(&self.manifest)
-            .all(|problem| problem.severity < Severity::Error)
+        let mut problems = of_backups.chain(&self.manifest);
+        if problems.any(|problem| problem.severity >= Severity::Error) {
+            Soundness::Damaged
+        } else if self.not_verifiable() > 0 {
+            Soundness::NotVerifiable
+        } else {
+            Soundness::Sound
+        }
+    }
+
+    /// How many backups have no hashes.
+    pub fn not_verifiable(&self) -> usize {
+        let lacks = |entry: &&BackupListEntry| {
+            let mut problems = entry.problems.iter();
+            problems.any(|problem| problem.code == "not-verifiable")
+        };
+        self.backups.iter().filter(lacks).count()
     }
 }
 
@@ -213,10 +239,7 @@ pub fn verify(dir: &Path) -> Result<Vec<StatusMessage>> {
         .with_source(error)
     };
     let Some((name, _)) = folder.find(names::SIDE_FILE).map_err(bad)? else {
-        return Ok(vec![StatusMessage::warning(
-            "not-verifiable",
-            "the backup was not written by gpoctl, so there are no hashes to compare it with",
-        )]);
+        return Ok(vec![damage::not_verifiable()]);
     };
     let side = side_file::read(&folder, &name);
     let Some(files) = side.files else {

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::report;
 use super::ui::{Ui, counted};
-use crate::backup::BackupListEntry;
+use crate::backup::{BackupListEntry, Soundness};
 use crate::error::Result;
 use crate::message::{Severity, StatusMessage};
 use crate::migration::scan::scan;
@@ -119,11 +119,11 @@ fn verify(args: &VerifyArgs, ui: &Ui) -> Result<u8> {
         None => args.dir.clone(),
     };
     let verified = crate::backup::verify_all(&dir)?;
-    let sound = verified.is_sound();
+    let soundness = verified.soundness();
     if ui.is_json() {
         ui.json(&serde_json::json!({
             "format_version": 1,
-            "status": if sound { "sound" } else { "damaged" },
+            "status": soundness,
             "backups": verified.backups,
             "messages": verified.manifest,
         }))?;
@@ -149,13 +149,17 @@ fn verify(args: &VerifyArgs, ui: &Ui) -> Result<u8> {
             let damaged = |problem: &StatusMessage| problem.severity == Severity::Error;
             !entry.present || entry.problems.iter().any(damaged)
         });
+        let not_verifiable = match verified.not_verifiable() {
+            0 => String::new(),
+            number => format!(", {number} not verifiable"),
+        };
         ui.say(&format!(
-            "{} checked, {} damaged or missing",
+            "{} checked, {} damaged or missing{not_verifiable}",
             counted(verified.backups.len(), "backup"),
             damaged.count()
         ));
     }
-    Ok(u8::from(!sound))
+    Ok(u8::from(soundness == Soundness::Damaged))
 }
 
 /// The problems of all backups, each once, with the backups that have it.

@@ -4,7 +4,8 @@ use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 
-/// Admits a backup that is what was written, or that is damaged and accepted on purpose; then each file is a warning.
+/// Admits a backup that is what was written, or that is damaged and accepted on purpose; then each file is a warning. One without
+/// hashes, as GPMC's own, is admitted with a warning.
 ///
 /// # Errors
 /// `BadInput` when it is damaged and `accept` is not set; the files are the details.
@@ -13,7 +14,7 @@ pub fn refuse_damaged(backup: &StoredBackup, accept: bool) -> Result<Vec<StatusM
         return Ok(backup.damage_warnings());
     }
     if backup.damage.is_empty() {
-        return Ok(Vec::new());
+        return Ok(backup.not_verifiable().into_iter().collect());
     }
     let files = match backup.damage.len() {
         1 => "1 file differs".to_owned(),
@@ -28,4 +29,35 @@ pub fn refuse_damaged(backup: &StoredBackup, accept: bool) -> Result<Vec<StatusM
     )
     .with_hint("use another backup, or check each of these files and repeat the command with --accept-damaged")
     .with_details(backup.damage.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup;
+    use crate::model::backup_context::BackupContext;
+    use crate::operations::undo;
+
+    #[test]
+    fn a_backup_without_hashes_is_admitted_with_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let snapshot = undo::tests::snapshot();
+        let context = BackupContext::default();
+        let now = "2026-01-31T12:00:00";
+        let written = backup::write(folder.path(), &snapshot, &context, "", now).unwrap();
+        let admitted = || refuse_damaged(&backup::read(&written.path).unwrap(), false);
+        assert_eq!(admitted().unwrap(), []);
+        let side_file = written.path.join("gpoctl.json");
+        std::fs::remove_file(&side_file).unwrap();
+        let warnings = admitted().unwrap();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(
+            warnings[0]
+                .text
+                .contains("nobody can tell whether its files were changed")
+        );
+        // One of gpoctl's own from which the hashes were taken is damaged.
+        std::fs::write(&side_file, "{\"format_version\":1}").unwrap();
+        assert_eq!(admitted().unwrap_err().kind(), ErrorKind::BadInput);
+    }
 }

@@ -318,4 +318,4 @@ fn sentence(inverse: &Inverse) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

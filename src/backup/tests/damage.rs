@@ -40,9 +40,15 @@ fn every_changed_file_is_damage() {
     // Hashes that cannot be read are no reason to believe the files.
     fs::write(info.path.join("gpoctl.json"), "{\"files\": 1}").unwrap();
     assert_eq!(damage(&info.path), ["malformed-side-file gpoctl.json"]);
-    // Without any, as GPMC writes it, there is nothing to compare with.
+    assert_eq!(read(&info.path).unwrap().not_verifiable(), None);
+    // Without any, as GPMC writes it, there is nothing to compare with, and that is said.
     fs::remove_file(info.path.join("gpoctl.json")).unwrap();
     assert_eq!(damage(&info.path), [""; 0]);
+    let said = read(&info.path).unwrap().not_verifiable().unwrap();
+    assert_eq!(
+        (said.code.as_str(), said.severity),
+        ("not-verifiable", Severity::Warning)
+    );
 }
 
 #[test]

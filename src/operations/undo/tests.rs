@@ -16,7 +16,7 @@ fn descriptor(sddl: &str) -> Vec<u8> {
     from_sddl(sddl, None).unwrap().to_bytes().unwrap()
 }
 
-fn snapshot() -> GpoSnapshot {
+pub(in crate::operations) fn snapshot() -> GpoSnapshot {
     let mut tree = GptTree::new();
     tree.insert_dir(&"Machine".parse().unwrap());
     tree.insert_dir(&"User\\Empty".parse().unwrap());
