@@ -153,6 +153,32 @@ fn a_test_says_what_it_needs() {
     }
 }
 
+/// A unit test is ignored for one of these reasons; none of them looks by itself whether it is root, and passes without a word
+/// when it is not.
+#[test]
+fn a_unit_test_that_needs_root_says_so() {
+    let mut files = BTreeSet::new();
+    rust_files(&package().join("src"), &mut files);
+    let mut need_root = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = file.display();
+        for line in text.lines().map(str::trim) {
+            let Some(reason) = line.strip_prefix("#[ignore") else {
+                assert!(!line.contains("geteuid().is_root()"), "{name}: {line}");
+                continue;
+            };
+            let is_root = reason == " = \"needs root\"]";
+            need_root += usize::from(is_root);
+            assert!(
+                is_root || reason.starts_with(" = \"run by "),
+                "{name}: {line}"
+            );
+        }
+    }
+    assert!(need_root > 0);
+}
+
 #[test]
 fn a_test_without_a_mark_is_found() {
     let text = "#[test]\nfn a() {}\n#[tokio::test]\n#[ignore = \"needs the lab\"]\nasync fn b() {}\n    #[test]\n    #[ignore]\n    fn c() {\n";
