@@ -4,10 +4,10 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::{Arc, Mutex};
 
-use super::{bare, kinit, krb5_conf, loopback, run, var};
+use super::{bare, kinit, krb5_conf, loopback, run, var, with_name};
 use crate::support::{
     alone, asked_inside, assert_same, back_up, command_inside, samba_tool, state,
 };
@@ -246,15 +246,6 @@ fn a_false_file_server_is_not_believed() {
     serve_kdc_datagrams(&address, &attacker);
     let _ldap = relay(&address, 389, &controller(389));
     let _smb = relay(&address, 445, &format!("{}:1445", var("NAMESERVER")));
-    let hosts = folder.path().join("hosts");
-    std::fs::write(&hosts, format!("{address} dc1.src.test\n")).unwrap();
-    // What Samba remembers of names belongs to this test.
-    let at = folder.path().display();
-    std::fs::create_dir(folder.path().join(".smb")).unwrap();
-    let conf = format!(
-        "[global]\nlock directory = {at}\ncache directory = {at}\nstate directory = {at}\n"
-    );
-    std::fs::write(folder.path().join(".smb/smb.conf"), conf).unwrap();
     let commands = [
         vec!["show", GPO, "--json"],
         vec!["backup", GPO, "--to", saved.to_str().unwrap()],
@@ -272,22 +263,8 @@ fn a_false_file_server_is_not_believed() {
             client,
         ];
         let gpoctl = bare(&[arguments, &more[..], identity].concat(), folder.path());
-        // libsmbclient connects to what the name resolves to.
-        let mut command = Command::new("unshare");
-        command
-            .args(["--map-root-user", "--mount", "sh", "-c"])
-            .arg("mount --bind \"$1\" /etc/hosts || exit 77; shift; exec \"$@\"")
-            .arg("sh")
-            .arg(&hosts)
-            .arg(gpoctl.get_program())
-            .args(gpoctl.get_args());
-        for (name, value) in gpoctl.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command.env("KRB5_CONFIG", conf).stdin(Stdio::null());
+        let mut command = with_name(&address, folder.path(), gpoctl, &[]);
+        command.env("KRB5_CONFIG", conf);
         if let ["--ccache", cache] = identity {
             command.env("KRB5CCNAME", cache);
         }
