@@ -105,6 +105,20 @@ mod tests {
     }
 
     #[test]
+    fn a_link_is_left_out_and_said() {
+        let mut link = entry(&units("Machine"), true);
+        link[56..60].copy_from_slice(&FileAttributes::REPARSE_POINT.to_le_bytes());
+        let buffer = [link, entry(&units("last.ini"), false)].concat();
+        let mut listing = Listing::default();
+        assert_eq!(collect(&buffer, &mut listing), Some(()));
+        assert_eq!(listing.entries.len(), 1);
+        assert_eq!(
+            listing.refused,
+            ["\"Machine\" is a link, and links are not followed"]
+        );
+    }
+
+    #[test]
     fn a_name_that_is_no_text_costs_one_entry() {
         let half = [u16::from(b'a'), 0xD800, u16::from(b'b')];
         let buffer = [

@@ -24,7 +24,7 @@ pub(super) fn no_session(settings: &SmbSettings, cause: smb2::Error) -> Error {
             format!(
                 "the answer of {server} to the SMB login is not signed with the key of this login"
             ),
-            "another machine may be answering in place of the domain controller: check the address and the network path",
+            "another machine may be answering in place of the domain controller, or a clock is wrong: check the address, the network path and the clock",
         ),
         smb2::Error::GuestSessionRefused { .. } => (
             format!("{server} offers {who} a guest session over SMB, which is not accepted"),
