@@ -9,6 +9,7 @@
 
 pub mod backup_schema;
 mod compare;
+pub mod conformance;
 mod container;
 pub mod corpus_gpos;
 mod moments;
