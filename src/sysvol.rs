@@ -7,5 +7,6 @@ pub mod gpt;
 #[cfg(feature = "libsmbclient")]
 mod libsmbclient;
 pub mod probe;
+pub(crate) mod refusal;
 mod smb2_client;
 pub mod throttle;

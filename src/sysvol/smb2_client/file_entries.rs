@@ -10,12 +10,12 @@ use smb2::types::status::NtStatus;
 
 use super::Smb2Client;
 use super::compound::{self, Operation, access, options};
-use super::refusal::lost;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::Result;
 use crate::model::guid::Guid;
 use crate::model::sddl::from_sddl;
 use crate::model::security_descriptor::FileEntries;
+use crate::sysvol::refusal::lost;
 
 /// A DACL such as files of GPOs have, and the same with an object entry: Apply Group Policy, which grants nothing on a file.
 const PLAIN: &str = "D:P(A;;FA;;;SY)(A;;FA;;;BA)";
