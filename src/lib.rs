@@ -22,6 +22,7 @@
 //! | [`sysvol`] | SMB: two back ends, the GPT tree | terminal |
 //! | [`auth`] | credentials, Kerberos, TLS | terminal |
 //! | [`session`] | one LDAP and one SMB connection to one and the same DC | terminal |
+//! | `testing` | a domain in memory, with the feature `testing` | network, terminal |
 //! | [`operations`] | one file per verb: snapshots in, plan out; apply, journal, progress | terminal |
 //! | `cli` | options, one file per command; `cli::ui` is the only module that prints | |
 //!
@@ -79,6 +80,8 @@ pub mod model;
 pub mod operations;
 pub mod session;
 pub mod sysvol;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 #[doc(hidden)]
 pub mod cli;

@@ -1,0 +1,7 @@
+//! A domain in memory, for tests of this crate and of others that use it: no container, no network, no Kerberos. Behind the
+//! feature `testing`.
+//!
+//! Each client of the domain has a script of [`faults`], which counts its calls to both halves together: the test runs an
+//! operation once to learn how many calls it makes, then again for each of them with a fault there.
+
+pub mod faults;
