@@ -3,10 +3,12 @@
 //! Below the GPO's folder anything that is neither a plain file nor a plain folder is refused.
 
 pub mod connect;
+#[cfg(any(test, feature = "testing", feature = "libsmbclient"))]
+pub(crate) mod errno;
 pub mod gpt;
 #[cfg(feature = "libsmbclient")]
 mod libsmbclient;
 pub mod probe;
 pub(crate) mod refusal;
-mod smb2_client;
+pub(crate) mod smb2_client;
 pub mod throttle;

@@ -25,7 +25,7 @@ use pavao::{SmbClient, SmbDialect, SmbEncryptionLevel, SmbError, SmbOpenOptions,
 
 use self::login::{check_ticket, credentials, no_session, own_cache, reach, refuse_trace_log};
 use super::connect::{self, SmbAuth, SmbSettings};
-use super::refusal::{no_descriptors, refused_errno, taken};
+use super::errno::{no_descriptors, not_put_back, refused, size_differs, taken};
 use crate::domain::sysvol::{
     DIRECTORY, DirEntry, Listing, MAX_LISTED, Sysvol, SysvolPath, SysvolRead, larger_than_said,
     most_of, too_many,
@@ -133,7 +133,7 @@ impl LibSmbClient {
         })
         .await?
         .map_err(|failure| match failure {
-            Failure::Call(cause) => refused_errno(path, plain(cause)),
+            Failure::Call(cause) => refused(path, plain(cause)),
             Failure::Gone(cause) => Error::new(
                 ErrorKind::Connect,
                 format!("the SMB session with {server} failed at {path}"),
@@ -141,15 +141,7 @@ impl LibSmbClient {
             .with_source(plain(cause))
             .with_hint("check whether the ticket has expired and whether the server answers"),
             Failure::Taken => taken(path),
-            Failure::Stuck { failed, undo } => Error::new(
-                ErrorKind::Incomplete,
-                format!(
-                    "{path} could not be replaced ({}), and the old file could not be put back",
-                    plain(failed)
-                ),
-            )
-            .with_source(plain(undo))
-            .with_hint("the old file is in the same folder, with a name that begins with .gpoctl"),
+            Failure::Stuck { failed, undo } => not_put_back(path, &plain(failed), plain(undo)),
         })
     }
 }
@@ -198,6 +190,17 @@ fn exists(client: &SmbClient, url: &str) -> std::result::Result<bool, SmbError> 
         Ok(_) => Ok(true),
         Err(SmbError::Io(cause)) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(other) => Err(other),
+    }
+}
+
+/// Deletes a file. STATUS_CANNOT_DELETE of a read-only one comes as EINVAL; its attribute goes first then.
+fn delete(client: &SmbClient, url: &str) -> std::result::Result<(), SmbError> {
+    match client.unlink(url) {
+        Err(SmbError::Io(cause)) if cause.kind() == io::ErrorKind::InvalidInput => {
+            client.chmod(url, 0o644.into())?;
+            client.unlink(url)
+        }
+        other => other,
     }
 }
 
@@ -352,11 +355,7 @@ impl Sysvol for LibSmbClient {
         if written == length {
             Ok(())
         } else {
-            Err(Error::new(
-                ErrorKind::BadDirectory,
-                format!("{path} has {written} bytes after {length} were written"),
-            )
-            .with_hint("check whether the disk of the server is full"))
+            Err(size_differs(path, written, length))
         }
     }
 
@@ -370,12 +369,11 @@ impl Sysvol for LibSmbClient {
             None => return Err(taken(to)),
         };
         // What the errors name: the source where it is missing, else the target.
-        let missing = {
+        let is_dir = {
             let source = source.clone();
-            self.call(from, move |client| Ok(client.stat(&source)?))
-                .await
+            self.call(from, move |client| Ok(client.stat(&source)?.mode.is_dir()))
+                .await?
         };
-        missing?;
         let left = self
             .call(to, move |client| {
                 // Another spelling of its own name is not in the way.
@@ -383,11 +381,11 @@ impl Sysvol for LibSmbClient {
                     client.rename(&source, &target)?;
                     return Ok(None);
                 }
-                if !replace || client.stat(&target)?.mode.is_dir() {
+                if !replace || is_dir || client.stat(&target)?.mode.is_dir() {
                     return Err(Failure::Taken);
                 }
                 exchange(client, &target, &aside, &source)?;
-                Ok(client.unlink(&aside).err().map(|cause| (aside, cause)))
+                Ok(delete(client, &aside).err().map(|cause| (aside, cause)))
             })
             .await?;
         if let Some((aside, cause)) = left {
@@ -429,8 +427,14 @@ impl Sysvol for LibSmbClient {
 
     async fn remove_file(&self, path: &SysvolPath) -> Result<()> {
         let url = url(path);
-        self.call(path, move |client| Ok(client.unlink(&url)?))
-            .await
+        self.call(path, move |client| {
+            // It would delete an empty folder.
+            if client.stat(&url)?.mode.is_dir() {
+                return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+            }
+            Ok(delete(client, &url)?)
+        })
+        .await
     }
 
     async fn remove_dir(&self, path: &SysvolPath) -> Result<()> {

@@ -5,7 +5,7 @@
 
 mod compound;
 mod encryption;
-mod file_entries;
+pub(crate) mod file_entries;
 mod large;
 mod listing;
 mod login;

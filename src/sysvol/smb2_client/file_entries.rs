@@ -28,7 +28,7 @@ impl Smb2Client {
         if self.file_entries.get().is_some() {
             return Ok(());
         }
-        let (Some(plain), Some(with_object_ace)) = (bytes(PLAIN), bytes(WITH_OBJECT_ACE)) else {
+        let Some([first, second, third]) = probes() else {
             return Ok(());
         };
         let name = format!(
@@ -43,10 +43,9 @@ impl Smb2Client {
                 CreateDisposition::FileCreate,
                 options::FILE | options::DELETE_ON_CLOSE,
             ),
-            Operation::set_descriptor(&plain),
-            Operation::set_descriptor(&with_object_ace),
-            // Once more: what is refused in between is the entry, not the account.
-            Operation::set_descriptor(&plain),
+            Operation::set_descriptor(&first),
+            Operation::set_descriptor(&second),
+            Operation::set_descriptor(&third),
             Operation::close(),
         ];
         let replies = compound::send(&self.connection, &self.tree, &operations)
@@ -63,8 +62,15 @@ impl Smb2Client {
     }
 }
 
+/// The descriptors that are set one after the other. The first once more at the end: what is refused in between is the entry,
+/// not the account.
+pub(crate) fn probes() -> Option<[Vec<u8>; 3]> {
+    let plain = bytes(PLAIN)?;
+    Some([plain.clone(), bytes(WITH_OBJECT_ACE)?, plain])
+}
+
 /// What the answers to CREATE, the three SET_INFO and CLOSE say.
-fn judge(statuses: &[NtStatus]) -> Option<FileEntries> {
+pub(crate) fn judge(statuses: &[NtStatus]) -> Option<FileEntries> {
     let ok = NtStatus::SUCCESS;
     match statuses {
         [created, first, second, third, ..] if (*created, *first, *third) == (ok, ok, ok) => {
