@@ -5,3 +5,4 @@
 //! operation once to learn how many calls it makes, then again for each of them with a fault there.
 
 pub mod faults;
+pub mod sysvol;
