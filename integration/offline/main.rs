@@ -10,6 +10,7 @@
 
 mod backup_folders;
 mod backups;
+mod conformance;
 mod golden_migtable;
 mod invariants;
 mod memory;

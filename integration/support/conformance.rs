@@ -1,0 +1,3 @@
+//! Suites of what every implementation of a port does.
+
+pub mod sysvol;
