@@ -6,3 +6,4 @@
 
 pub mod directory;
 pub mod faults;
+pub mod sysvol;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gpoctl::directory::LdapConnection;
 
 use crate::directory::lab::SRC;
-use crate::support::conformance::directory::{self, Ports};
+use crate::support::conformance::directory::{self, Ports, directory_cases};
 
 async fn ports() -> Ports {
     Ports {
@@ -15,15 +15,13 @@ async fn ports() -> Ports {
 }
 
 macro_rules! on_a_server {
-    ($($case:ident),* $(,)?) => {
-        $(
-            #[tokio::test]
-            #[ignore = "needs the lab"]
-            async fn $case() {
-                directory::$case(&ports().await).await;
-            }
-        )*
+    ($case:ident) => {
+        #[tokio::test]
+        #[ignore = "needs the lab"]
+        async fn $case() {
+            directory::$case(&ports().await).await;
+        }
     };
 }
 
-crate::directory_cases!(on_a_server);
+directory_cases!(on_a_server);

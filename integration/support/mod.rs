@@ -3,6 +3,7 @@
 #![allow(
     dead_code,
     unused_imports,
+    unused_macros,
     clippy::allow_attributes,
     reason = "not every target uses all of the support"
 )]

@@ -10,31 +10,29 @@ use gpoctl::model::sddl::{from_sddl, to_sddl_in};
 use gpoctl::model::security_descriptor::SecurityDescriptor;
 use gpoctl::model::sid::Sid;
 
-/// Runs `$run!(name)` for each case.
-#[macro_export]
+/// Runs `$case!(name)` for each case.
 macro_rules! directory_cases {
-    ($run:ident) => {
-        $run! {
-            root_dse,
-            scopes,
-            filters,
-            attributes_of_a_search,
-            a_new_gpo,
-            descriptors_of_new_objects,
-            additions_that_are_refused,
-            swaps,
-            a_modify_is_done_as_a_whole,
-            modifications_that_are_refused,
-            deletions,
-            parts_of_descriptors,
-            entries_are_handed_down,
-            rights_of_an_administrator,
-            rights_of_a_user,
-            what_may_not_be_read,
-            rights_that_are_granted,
-        }
+    ($case:ident) => {
+        $case!(root_dse);
+        $case!(scopes);
+        $case!(filters);
+        $case!(attributes_of_a_search);
+        $case!(a_new_gpo);
+        $case!(descriptors_of_new_objects);
+        $case!(additions_that_are_refused);
+        $case!(swaps);
+        $case!(a_modify_is_done_as_a_whole);
+        $case!(modifications_that_are_refused);
+        $case!(deletions);
+        $case!(parts_of_descriptors);
+        $case!(entries_are_handed_down);
+        $case!(rights_of_an_administrator);
+        $case!(rights_of_a_user);
+        $case!(what_may_not_be_read);
+        $case!(rights_that_are_granted);
     };
 }
+pub(crate) use directory_cases;
 
 /// Two accounts of one domain: an administrator, and one that has no rights of its own.
 pub struct Ports {
