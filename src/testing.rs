@@ -5,5 +5,6 @@
 //! operation once to learn how many calls it makes, then again for each of them with a fault there.
 
 pub mod directory;
+pub mod domain;
 pub mod faults;
 pub mod sysvol;
