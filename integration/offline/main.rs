@@ -10,6 +10,7 @@
 
 mod backup_folders;
 mod backups;
+mod conformance;
 mod golden_migtable;
 mod invariants;
 mod memory;
@@ -21,3 +22,4 @@ mod suites;
 #[path = "../support/mod.rs"]
 mod support;
 mod ticket_caches;
+mod verbs;

@@ -1,11 +1,9 @@
 //! The entries of a folder, each read for itself, so that one name that is no text costs one entry and not the folder.
 
-use smb2::msg::directory_info::{DirectoryInfoEntry, parse_entries};
+use smb2::msg::directory_info::parse_entries;
 use smb2::msg::query_directory::FileInformationClass;
-use smb2::types::flags::FileAttributes;
 
-use crate::domain::sysvol::{DirEntry, Listing};
-use crate::model::safe_name::SafeName;
+use crate::domain::sysvol::Listing;
 
 /// What is asked for [MS-FSCC 2.4.8].
 pub(super) const CLASS: FileInformationClass = FileInformationClass::FileBothDirectoryInformation;
@@ -26,7 +24,9 @@ pub(super) fn collect(buffer: &[u8], listing: &mut Listing) -> Option<()> {
             _ => rest.get(..next).filter(|entry| entry.len() >= NAME)?,
         };
         match parse_entries(CLASS, entry) {
-            Ok(entries) => entries.iter().for_each(|entry| take(entry, listing)),
+            Ok(entries) => entries.iter().for_each(|entry| {
+                listing.take(&entry.file_name, entry.file_attributes, entry.end_of_file);
+            }),
             Err(_) => listing.refused.push(unreadable(entry)?),
         }
         rest = match next {
@@ -54,31 +54,6 @@ fn unreadable(entry: &[u8]) -> Option<String> {
         "\"{}\" is a name that is no valid UTF-16, so it is left out",
         String::from_utf16_lossy(&units).escape_debug()
     ))
-}
-
-fn take(entry: &DirectoryInfoEntry, listing: &mut Listing) {
-    if entry.file_name == "." || entry.file_name == ".." {
-        return;
-    }
-    if entry.file_attributes & FileAttributes::REPARSE_POINT != 0 {
-        listing.refused.push(format!(
-            "\"{}\" is a link, and links are not followed",
-            entry.file_name.escape_debug()
-        ));
-        return;
-    }
-    match SafeName::new(&entry.file_name) {
-        Ok(name) => {
-            let is_dir = entry.file_attributes & FileAttributes::DIRECTORY != 0;
-            listing.entries.push(DirEntry {
-                name,
-                is_dir,
-                size: if is_dir { 0 } else { entry.end_of_file },
-                attributes: entry.file_attributes,
-            });
-        }
-        Err(reason) => listing.refused.push(reason.to_string()),
-    }
 }
 
 #[cfg(test)]
