@@ -1,7 +1,7 @@
 //! What a plan writes into security descriptors, in words: owner, group and every entry of a DACL, with what it adds to
 //! what the target grants now.
 
-use super::plan::{FileContent, Plan, Step};
+use super::plan::{FileContent, GpoState, Plan, Step};
 use crate::model::access::{APPLY_GROUP_POLICY, right};
 use crate::model::directory_object::DirectoryObject;
 use crate::model::guid::Guid;
@@ -127,8 +127,19 @@ pub fn changes(plan: &Plan) -> Vec<PermissionChange> {
 /// that they do not have now: everything beyond reading and applying, and the ownership. Administrators are SYSTEM, the
 /// built-in Administrators, Domain Admins, Enterprise Admins and CREATOR OWNER.
 pub fn outside_grants(plan: &Plan, domain: &Sid) -> Vec<OutsideGrant> {
+    outside_grants_beyond(plan, domain, None)
+}
+
+/// Of [`outside_grants`], those that the GPO did not have in an earlier state either: what only comes back is not among them.
+pub fn outside_grants_beyond(
+    plan: &Plan,
+    domain: &Sid,
+    earlier: Option<&GpoState>,
+) -> Vec<OutsideGrant> {
     let mut found = Vec::new();
     for written in written(plan) {
+        let earlier = earlier.and_then(|state| descriptor_in(state, &written.object));
+        let earlier = earlier.as_ref();
         let grant = |sid: Option<&Sid>, text: String| OutsideGrant {
             object: written.object.clone(),
             sid: sid.cloned(),
@@ -137,10 +148,14 @@ pub fn outside_grants(plan: &Plan, domain: &Sid) -> Vec<OutsideGrant> {
         if written.owner
             && let Some(owner) = &written.new.owner
             && !is_administrator(owner, domain)
+            && earlier.is_none_or(|earlier| earlier.owner.as_ref() != Some(owner))
         {
             found.push(grant(Some(owner), "owner".to_owned()));
         }
         let DaclState::List(dacl) = written.new.dacl_state() else {
+            if earlier.is_some_and(|it| !matches!(it.dacl_state(), DaclState::List(_))) {
+                continue;
+            }
             found.push(grant(
                 None,
                 "full control, because there is no DACL".to_owned(),
@@ -148,6 +163,13 @@ pub fn outside_grants(plan: &Plan, domain: &Sid) -> Vec<OutsideGrant> {
             continue;
         };
         for ace in &dacl.aces {
+            let mut had = earlier
+                .iter()
+                .flat_map(|it| &it.dacl)
+                .flat_map(|it| &it.aces);
+            if had.any(|had| had == ace) {
+                continue;
+            }
             let Some(rights) = ace.rights() else {
                 found.push(grant(None, ace_text(ace)));
                 continue;
@@ -160,6 +182,7 @@ pub fn outside_grants(plan: &Plan, domain: &Sid) -> Vec<OutsideGrant> {
                 && (mask & WRITE_LIKE != 0 || extended)
                 && !is_administrator(&rights.sid, domain)
                 && !is_covered(ace, written.old.as_ref())
+                && !is_covered(ace, earlier)
             {
                 found.push(grant(Some(&rights.sid), ace_text(ace)));
             }
@@ -172,6 +195,21 @@ fn is_administrator(sid: &Sid, domain: &Sid) -> bool {
     const EVERYWHERE: [&str; 3] = ["S-1-5-18", "S-1-5-32-544", "S-1-3-0"];
     EVERYWHERE.contains(&sid.to_string().as_str())
         || (sid.domain().as_ref() == Some(domain) && matches!(sid.rid(), Some(500 | 512 | 519)))
+}
+
+/// The descriptor of the GPO in a state, or of the object below it with these RDNs.
+fn descriptor_in(state: &GpoState, object: &str) -> Option<SecurityDescriptor> {
+    let bytes = match object {
+        "" => state.descriptor.as_ref(),
+        _ => {
+            let mut objects = state.objects.iter();
+            objects
+                .find(|it| it.rdns.join(",").eq_ignore_ascii_case(object))?
+                .descriptor
+                .as_ref()
+        }
+    };
+    SecurityDescriptor::parse(&bytes?.0).ok()
 }
 
 fn written(plan: &Plan) -> Vec<Written> {
