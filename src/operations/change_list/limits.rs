@@ -68,7 +68,7 @@ impl ChangeList {
             } => fault_of_gpt_ini(old.as_ref(), new.as_ref()).or_else(|| {
                 descriptor
                     .as_ref()
-                    .and_then(|bytes| fault_of_descriptor(bytes))
+                    .and_then(fault_of_descriptor)
                     .map(|fault| format!("the permissions of GPT.INI: {fault}"))
             }),
             Change::Descriptors { entries, .. } => fault_of_descriptors(entries),

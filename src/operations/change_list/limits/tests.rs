@@ -136,7 +136,8 @@ fn a_new_wmi_filter_is_whole_and_lies_where_its_id_says() {
         ("showInAdvancedViewOnly", "TRUE"),
         ("msWMI-Author", "admin"),
     ];
-    let add = |edit: &dyn Fn(&mut Vec<(String, String)>)| {
+    type Attributes = Vec<(String, String)>;
+    let add = |edit: &dyn Fn(&mut Attributes)| {
         let mut attributes = whole
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec();
@@ -158,9 +159,9 @@ fn a_new_wmi_filter_is_whole_and_lies_where_its_id_says() {
         let fault = add(&|attributes| attributes[index].1 = value.to_owned());
         assert!(fault.unwrap().contains(whole[index].0), "{index} {value}");
     }
-    for index in 0..4 {
+    for (index, (name, _)) in whole.iter().take(4).enumerate() {
         let fault = add(&|attributes| drop(attributes.remove(index)));
-        assert!(fault.unwrap().contains(whole[index].0), "{index}");
+        assert!(fault.unwrap().contains(name), "{name}");
     }
     let twice = add(&|attributes| attributes.push(("msWMI-Name".to_owned(), "Other".to_owned())));
     assert!(twice.unwrap().contains("twice"));
