@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::apply::undo_changes;
 use super::change_list::ChangeList;
 use super::journal::{Inverse, OperationState, StoredOperation};
+use super::permissions::{OutsideGrant, outside_grants_beyond};
 use super::plan::{Plan, Step, Verb, sha256, tree_hashes};
 use super::progress::Control;
 use super::read::{self, LiveGpo};
@@ -17,6 +18,7 @@ use super::saved_plan::SavedPlan;
 use super::{delete, rename, rights};
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::access::Administrators;
 use crate::model::security_descriptor::{DaclState, SecurityDescriptor, grants_same_access};
 use crate::session::DomainSession;
 
@@ -100,6 +102,23 @@ pub async fn plan(
             SavedPlan::Changes(list) => Ok(Undoing::Changes(undo_changes(session, &list).await?)),
         },
     }
+}
+
+/// The rights that undoing an operation by this plan gives to accounts outside the administrators, and that they had neither
+/// before the operation nor have now.
+///
+/// # Errors
+/// `BadInput` when the journal cannot be read.
+pub fn new_grants(
+    operation: &StoredOperation,
+    plan: &Plan,
+    administrators: Administrators<'_>,
+) -> Result<Vec<OutsideGrant>> {
+    let before = match operation.plan()? {
+        SavedPlan::Gpo(done) => done.basis,
+        SavedPlan::Changes(_) => None,
+    };
+    Ok(outside_grants_beyond(plan, administrators, before.as_ref()))
 }
 
 /// What undoes an operation on a GPO that was done.

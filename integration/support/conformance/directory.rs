@@ -161,6 +161,7 @@ async fn search(
         attributes,
         sd_flags: None,
         paged: true,
+        extended_dns: false,
     };
     port.search(&search).await
 }
@@ -174,6 +175,7 @@ async fn read(port: &dyn LdapWrite, base: Option<&Dn>, attributes: &[&str]) -> O
         attributes,
         sd_flags: None,
         paged: false,
+        extended_dns: false,
     };
     match port.search(&search).await {
         Ok(found) => found.into_iter().next(),
@@ -192,6 +194,7 @@ async fn descriptor(port: &dyn LdapWrite, dn: &Dn, parts: u32) -> SecurityDescri
         attributes: &["nTSecurityDescriptor"],
         sd_flags: Some(parts),
         paged: false,
+        extended_dns: false,
     };
     let found = port.search(&search).await.unwrap();
     SecurityDescriptor::parse(found[0].bytes("nTSecurityDescriptor").unwrap()).unwrap()
@@ -949,6 +952,7 @@ pub async fn what_may_not_be_read(ports: &Ports) {
         attributes: &["displayName", "nTSecurityDescriptor"],
         sd_flags: Some(7),
         paged: false,
+        extended_dns: false,
     };
     let found = ports.user.search(&search_both).await.unwrap();
     assert_eq!(found[0].attributes, [one("displayName", &case.name())]);

@@ -151,3 +151,45 @@ fn a_whole_backup_of_something_else_is_named() {
     assert!(found.contains("no gpoctl.json"), "{found}");
     drop(folder);
 }
+
+#[test]
+fn an_undo_is_asked_about_for_rights_that_were_never_there() {
+    let domain = "S-1-5-21-1-2-3".parse().unwrap();
+    let administrators = Administrators {
+        domain: &domain,
+        forest_root: None,
+    };
+    let editor = "(A;CI;CCDCLCRPWPRC;;;S-1-5-21-1-2-3-1105)";
+    let with = |more: &str| FileContent(descriptor(&format!("{SDDL}{more}")).into());
+    // What was done was made against a GPO with an editor, and took him away.
+    let mut done = plan(&snapshot());
+    let basis = done.basis.as_mut().unwrap();
+    basis.descriptor = Some(with(editor));
+    basis.security_descriptor = sha256(&with(editor).0);
+    let grants = |back: &str, now: &str| -> Vec<String> {
+        let mut undo = plan(&snapshot());
+        undo.basis.as_mut().unwrap().descriptor = Some(with(now));
+        undo.steps = vec![Step::SetSecurityDescriptor {
+            from: None,
+            to: String::new(),
+            descriptor: with(back),
+        }];
+        let found = outside_grants_beyond(&undo, administrators, done.basis.as_ref());
+        found
+            .iter()
+            .map(|it| it.sid.as_ref().unwrap().to_string())
+            .collect()
+    };
+    assert_eq!(
+        grants(editor, ""),
+        [""; 0],
+        "what was there before comes back"
+    );
+    assert_eq!(grants("", editor), [""; 0]);
+    let other = "(A;CI;CCDCLCRPWPRC;;;S-1-5-21-1-2-3-1106)";
+    assert_eq!(grants(other, ""), ["S-1-5-21-1-2-3-1106"]);
+    assert_eq!(grants(other, other), [""; 0], "it is there now");
+    let more = "(A;CI;CCDCLCRPWPRCWDWO;;;S-1-5-21-1-2-3-1105)";
+    assert_eq!(grants(more, ""), ["S-1-5-21-1-2-3-1105"]);
+    assert_eq!(grants("(A;CI;GA;;;WD)", editor), ["S-1-1-0"]);
+}

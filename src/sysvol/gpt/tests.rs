@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 
 use super::*;
+use crate::domain::sysvol::{DirEntry, Listing};
 use crate::model::safe_name::SafeName;
-use crate::sysvol::{DirEntry, Listing};
 
 /// A server that lists the same entries in every folder.
 struct Endless(Vec<DirEntry>);

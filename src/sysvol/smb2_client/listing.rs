@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn a_link_is_left_out_and_said() {
         let mut link = entry(&units("Machine"), true);
-        link[56..60].copy_from_slice(&FileAttributes::REPARSE_POINT.to_le_bytes());
+        link[56..60].copy_from_slice(&crate::domain::sysvol::REPARSE_POINT.to_le_bytes());
         let buffer = [link, entry(&units("last.ini"), false)].concat();
         let mut listing = Listing::default();
         assert_eq!(collect(&buffer, &mut listing), Some(()));

@@ -2,7 +2,8 @@
 
 use super::schema::SCHEMA;
 use super::{Object, Store};
-use crate::model::access::{AccessDecision, AccessToken, check, right};
+use crate::model::access::{AccessDecision, AccessToken, check};
+use crate::model::access_mask::{directory, standard};
 use crate::model::guid::Guid;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
@@ -51,7 +52,7 @@ impl Login {
         let is_owner = owner.is_some_and(|owner| self.token.contains(owner));
         // The owner may always read and change the DACL [MS-DTYP 2.5.3.2].
         let mask = match is_owner {
-            true => mask & !(right::READ_CONTROL | WRITE_DAC),
+            true => mask & !(standard::READ_CONTROL | WRITE_DAC),
             false => mask,
         };
         if mask == 0 {
@@ -72,16 +73,16 @@ impl Login {
     /// Whether the account may read an attribute.
     pub(super) fn may_read(&self, object: &Object, attribute: &str) -> bool {
         if attribute.eq_ignore_ascii_case("nTSecurityDescriptor") {
-            return self.may(&object.descriptor, right::READ_CONTROL, &[]);
+            return self.may(&object.descriptor, standard::READ_CONTROL, &[]);
         }
         let types = SCHEMA.types_of(attribute);
-        self.may(&object.descriptor, right::READ_PROPERTY, types)
+        self.may(&object.descriptor, directory::READ_PROPERTY, types)
     }
 
     /// Whether the account may write an attribute other than the descriptor.
     pub(super) fn may_write(&self, object: &Object, attribute: &str) -> bool {
         let types = SCHEMA.types_of(attribute);
-        self.may(&object.descriptor, right::WRITE_PROPERTY, types)
+        self.may(&object.descriptor, directory::WRITE_PROPERTY, types)
     }
 
     /// Whether the account may write these parts of the descriptor.
@@ -99,21 +100,21 @@ impl Login {
     /// Whether the account may add an object of this class below another.
     pub(super) fn may_add(&self, parent: &Object, class: &str) -> bool {
         let types: Vec<Guid> = SCHEMA.class_guid(class).into_iter().collect();
-        self.may(&parent.descriptor, right::CREATE_CHILD, &types)
+        self.may(&parent.descriptor, directory::CREATE_CHILD, &types)
     }
 
     /// Whether the account may delete an object: by a right on it, or on its parent.
     pub(super) fn may_delete(&self, object: &Object, store: &Store) -> bool {
         let types: Vec<Guid> = SCHEMA.class_guid(object.class.name).into_iter().collect();
-        self.may(&object.descriptor, right::DELETE, &[])
+        self.may(&object.descriptor, standard::DELETE, &[])
             || store
                 .parent(&object.dn)
-                .is_some_and(|parent| self.may(&parent.descriptor, right::DELETE_CHILD, &types))
+                .is_some_and(|parent| self.may(&parent.descriptor, directory::DELETE_CHILD, &types))
     }
 
     /// Whether the account may delete an object with all below it.
     pub(super) fn may_delete_tree(&self, object: &Object) -> bool {
-        self.may(&object.descriptor, right::DELETE_TREE, &[])
+        self.may(&object.descriptor, directory::DELETE_TREE, &[])
     }
 
     /// `sDRightsEffective` [MS-ADTS 3.1.1.4.5.4].

@@ -5,6 +5,7 @@ use super::schema::{SCHEMA, Syntax};
 use super::{Object, Store, descriptor};
 use crate::domain::ldap::{ACCESS_DENIED, Entry, Filter, LdapFailure, Scope, Search};
 use crate::model::dn::Dn;
+use crate::model::guid::Guid;
 use crate::model::sid::Sid;
 
 impl Store {
@@ -141,7 +142,17 @@ impl Store {
             if attributes.iter().any(|(known, _)| known == name) {
                 continue;
             }
-            let values = self.computed(object, name, search, login)?;
+            let mut values = self.computed(object, name, search, login)?;
+            let is_dn = |name| {
+                SCHEMA
+                    .attribute(name)
+                    .is_some_and(|it| it.syntax == Syntax::Dn)
+            };
+            if search.extended_dns && is_dn(name) {
+                for value in &mut values {
+                    self.extend_dn(value);
+                }
+            }
             if !values.is_empty() {
                 attributes.push((name.to_owned(), values));
             }
@@ -201,5 +212,24 @@ impl Store {
             }
             name => self.readable(object, name),
         })
+    }
+
+    /// Puts the GUID and the SID of what a DN names before it [MS-ADTS 3.1.1.3.4.1.5], with the SID as text.
+    fn extend_dn(&self, value: &mut Vec<u8>) {
+        let text = String::from_utf8_lossy(value).into_owned();
+        let Some(named) = Dn::parse(&text).ok().and_then(|dn| self.get(&dn)) else {
+            return;
+        };
+        let guid = named.values("objectGUID").first().map(Vec::as_slice);
+        let guid = guid
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Guid::from_bytes_le);
+        let sid = named.values("objectSid").first().map(Vec::as_slice);
+        let sid = sid.and_then(|bytes| Sid::from_bytes(bytes).ok());
+        let guid = guid.map(|guid| format!("<GUID={}>;", guid.bare().to_lowercase()));
+        let sid = sid.map(|sid| format!("<SID={sid}>;"));
+        *value = [guid.unwrap_or_default(), sid.unwrap_or_default(), text]
+            .concat()
+            .into_bytes();
     }
 }
