@@ -1,16 +1,17 @@
 //! The directory half: an LDAP session with one DC, the GPO objects, principals, WMI filters, links and class store in it.
 //!
-//! [`Directory`] reads and has no method that writes; [`DirectoryWriter`] is what
-//! `operations::apply` gets. Referrals are never followed: one session speaks with one DC.
+//! [`Directory`] reads, over any [`LdapRead`](crate::domain::ldap::LdapRead), and has no method that writes;
+//! [`DirectoryWriter`] is what `operations::apply` gets. The connection over LDAP is one of the things they can stand on.
+//! Referrals are never followed: one session speaks with one DC.
 
 pub mod account;
 mod ber;
 pub mod bulk_read;
 pub mod children;
+mod connection;
 pub mod discovery;
 mod entry;
 mod failure;
-pub mod filter;
 pub mod gpo;
 mod limits;
 pub mod links;
@@ -24,6 +25,7 @@ mod stream;
 pub mod wmi;
 pub mod writer;
 
+pub use connection::{DirectorySettings, LdapConnection, LdapSecurity};
 pub use gpo::GpoObject;
-pub use session::{Directory, DirectorySettings, DomainInfo, LdapSecurity};
+pub use session::{Directory, DomainInfo};
 pub use writer::{AttributeSwap, DirectoryWriter, GpoChange, SwapAttribute};

@@ -34,7 +34,7 @@
 //! use gpoctl::operations::apply::{ApplyOptions, apply};
 //! use gpoctl::operations::import::{ImportOptions, ImportTarget, plan};
 //! use gpoctl::operations::progress::Control;
-//! use gpoctl::session::{DomainSession, SessionSettings};
+//! use gpoctl::session::{DomainWriter, SessionSettings};
 //!
 //! # async fn import() -> Result<(), Box<dyn std::error::Error>> {
 //! let identity = Identity::Password {
@@ -42,14 +42,15 @@
 //!     password: read_password_file("/run/secrets/admin".as_ref())?,
 //! };
 //! let settings = SessionSettings::new("corp.example".parse()?, "dc1.corp.example".parse()?, identity);
-//! let session = DomainSession::connect(&settings).await?;
+//! let domain = DomainWriter::connect(&settings).await?;
+//! let session = domain.session();
 //! let backup = gpoctl::backup::read("/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}".as_ref())?;
 //! let target = ImportTarget::Existing(Box::new(session.directory().find_gpo("Workstations").await?));
 //! let table = MigrationTable::parse("lab.migtable", &std::fs::read("lab.migtable")?)?;
 //! let options = ImportOptions { table: Some(table), ..ImportOptions::default() };
 //! let control = Control::new(|progress| eprintln!("{progress:?}"), Default::default());
-//! let plan = plan(&session, &backup, &target, &options, &control).await?;
-//! let result = apply(&session.into_writer(), &plan, &ApplyOptions { control, ..ApplyOptions::new()? }).await?;
+//! let plan = plan(session, &backup, &target, &options, &control).await?;
+//! let result = apply(&domain, &plan, &ApplyOptions { control, ..ApplyOptions::new()? }).await?;
 //! println!("{:?}: {} messages", result.status, result.messages.len());
 //! # Ok(())
 //! # }
@@ -63,7 +64,7 @@
 //! 3. [`operations`] build plans from snapshots; only `operations::apply` writes to a domain. Types that cannot write have no
 //!    write methods.
 //! 4. Nothing read from AD, SYSVOL, a backup or a table becomes a path, a host name, an LDAP filter or a DN without passing
-//!    a validating type ([`model::safe_name`], [`model::guid`], [`model::dn`], [`directory::filter`]).
+//!    a validating type ([`model::safe_name`], [`model::guid`], [`model::dn`], [`domain::ldap::Filter`]).
 //! 5. Before each remote change its inverse is on the local disk, synced (`operations::journal`).
 //! 6. Credentials live in `secrecy` types inside [`auth`].
 //! 7. Only `cli::ui` prints, only `main` exits.

@@ -1,7 +1,7 @@
 //! A domain session: one LDAP and one SMB connection to one and the same DC.
 //!
-//! [`DomainSession`] can read and has no write methods. [`DomainSession::into_writer`] gives what
-//! [`crate::operations::apply`] needs to write.
+//! [`DomainSession`] can read and has no write methods. [`DomainWriter`] has them beside a [`DomainSession`], and is what
+//! [`crate::operations::apply`] needs. Both are made over LDAP and SMB, or over any other pair of ports.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::auth::tls::TlsSettings;
 use crate::auth::{Authority, Identity, UserName};
-use crate::directory::session::{DirectorySettings, LdapSecurity};
 use crate::directory::writer::DirectoryWriter;
-use crate::directory::{Directory, DomainInfo};
+use crate::directory::{Directory, DirectorySettings, DomainInfo, LdapSecurity};
+use crate::domain::ldap::{LdapRead, LdapWrite};
 use crate::domain::sysvol::{Sysvol, SysvolRead};
 use crate::error::Result;
 use crate::model::domain_name::DomainName;
@@ -67,11 +67,57 @@ impl SessionSettings {
 #[derive(Clone)]
 pub struct DomainSession {
     directory: Directory,
-    sysvol: Arc<dyn Sysvol>,
+    sysvol: Arc<dyn SysvolRead>,
 }
 
 impl DomainSession {
-    /// Connects both halves.
+    /// Connects both halves, for reading.
+    ///
+    /// # Errors
+    /// `Connect` when the DC cannot be reached, its certificate or ticket is not accepted, or it refuses the account;
+    /// `Usage` when the settings contradict each other.
+    pub async fn connect(settings: &SessionSettings) -> Result<Self> {
+        Ok(DomainWriter::connect(settings).await?.session)
+    }
+
+    /// A session over any two ports that lead to one and the same DC. The directory is asked what it reports about itself.
+    ///
+    /// # Errors
+    /// `Connect` when a connection is lost; `BadDirectory` when the directory does not say what every domain says.
+    pub async fn from_ports(
+        directory: Arc<dyn LdapRead>,
+        sysvol: Arc<dyn SysvolRead>,
+    ) -> Result<Self> {
+        let directory = Directory::from_port(directory, None).await?;
+        Ok(Self { directory, sysvol })
+    }
+
+    /// The directory half.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The SYSVOL half.
+    pub fn sysvol(&self) -> &dyn SysvolRead {
+        &*self.sysvol
+    }
+
+    /// What the DC reports about itself and its domain.
+    pub fn info(&self) -> &DomainInfo {
+        self.directory.info()
+    }
+}
+
+/// One LDAP and one SMB connection to one DC, for reading and writing.
+#[derive(Clone)]
+pub struct DomainWriter {
+    session: DomainSession,
+    directory: DirectoryWriter,
+    sysvol: Arc<dyn Sysvol>,
+}
+
+impl DomainWriter {
+    /// Connects both halves, for reading and writing.
     ///
     /// # Errors
     /// `Connect` when the DC cannot be reached, its certificate or ticket is not accepted, or it refuses the account;
@@ -100,49 +146,41 @@ impl DomainSession {
         let sysvol = crate::sysvol::connect::connect(&smb_settings);
         let (directory, sysvol) = match settings.identity {
             Identity::TicketCache { .. } => {
-                tokio::try_join!(Directory::connect(&directory_settings), sysvol)?
+                tokio::try_join!(DirectoryWriter::connect(&directory_settings), sysvol)?
             }
             // One after the other: a wrong password must count once against the account's lock-out, not twice.
             Identity::Password { .. } => {
-                let directory = Directory::connect(&directory_settings).await?;
+                let directory = DirectoryWriter::connect(&directory_settings).await?;
                 (directory, sysvol.await?)
             }
         };
-        Ok(Self { directory, sysvol })
+        Ok(Self::new(directory, sysvol))
     }
 
-    /// The directory half.
-    pub fn directory(&self) -> &Directory {
-        &self.directory
+    /// A session over any two ports that lead to one and the same DC. The directory is asked what it reports about itself.
+    ///
+    /// # Errors
+    /// `Connect` when a connection is lost; `BadDirectory` when the directory does not say what every domain says.
+    pub async fn from_ports(
+        directory: Arc<dyn LdapWrite>,
+        sysvol: Arc<dyn Sysvol>,
+    ) -> Result<Self> {
+        let directory = DirectoryWriter::from_port(directory, None).await?;
+        Ok(Self::new(directory, sysvol))
     }
 
-    /// The SYSVOL half.
-    pub fn sysvol(&self) -> &dyn SysvolRead {
-        &*self.sysvol
-    }
-
-    /// What the DC reports about itself and its domain.
-    pub fn info(&self) -> &DomainInfo {
-        self.directory.info()
-    }
-
-    /// Adds the methods that write.
-    pub fn into_writer(self) -> DomainWriter {
-        DomainWriter {
-            writer: self.directory.writer(),
-            session: self,
+    fn new(directory: DirectoryWriter, sysvol: Arc<dyn Sysvol>) -> Self {
+        let session = DomainSession {
+            directory: directory.directory().clone(),
+            sysvol: sysvol.clone(),
+        };
+        Self {
+            session,
+            directory,
+            sysvol,
         }
     }
-}
 
-/// A session that can write.
-#[derive(Clone)]
-pub struct DomainWriter {
-    session: DomainSession,
-    writer: DirectoryWriter,
-}
-
-impl DomainWriter {
     /// The reading half.
     pub fn session(&self) -> &DomainSession {
         &self.session
@@ -150,12 +188,12 @@ impl DomainWriter {
 
     /// The directory half, for writing.
     pub fn directory(&self) -> &DirectoryWriter {
-        &self.writer
+        &self.directory
     }
 
     /// The SYSVOL half, for writing.
     pub fn sysvol(&self) -> &dyn Sysvol {
-        &*self.session.sysvol
+        &*self.sysvol
     }
 }
 

@@ -4,5 +4,7 @@
 //! Each client of the domain has a script of [`faults`], which counts its calls to both halves together: the test runs an
 //! operation once to learn how many calls it makes, then again for each of them with a fault there.
 
+pub mod directory;
+pub mod domain;
 pub mod faults;
 pub mod sysvol;

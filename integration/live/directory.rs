@@ -32,7 +32,7 @@ macro_rules! live {
     };
 }
 
-mod lab;
+pub mod lab;
 mod writing;
 
 live! {

@@ -10,7 +10,7 @@ use gpoctl::model::dn::Dn;
 use gpoctl::operations::apply::{ApplyOptions, apply_changes};
 use gpoctl::operations::change_list::{Change, ChangeList, ObjectDn};
 use gpoctl::operations::progress::Control;
-use gpoctl::session::{DomainSession, SessionSettings};
+use gpoctl::session::{DomainWriter, SessionSettings};
 
 const EMPTY: &str = "{A1B2000B-0C4E-4D1A-8F00-5A3B7C9D000B}";
 const REGISTRY: &str = "{A1B20002-0C4E-4D1A-8F00-5A3B7C9D0002}";
@@ -403,7 +403,7 @@ fn neither_a_dry_run_nor_a_missing_terminal_changes_anything() {
     assert_same(&before, &state("src"));
 }
 
-async fn session() -> DomainSession {
+async fn writer() -> DomainWriter {
     let variable = |name: &str| std::env::var(format!("GPOCTL_LAB_SRC_{name}")).unwrap();
     let identity = gpoctl::auth::Identity::Password {
         user: variable("USER"),
@@ -415,7 +415,7 @@ async fn session() -> DomainSession {
         identity,
     );
     settings.address = Some(variable("ADDRESS").parse().unwrap());
-    DomainSession::connect(&settings).await.unwrap()
+    DomainWriter::connect(&settings).await.unwrap()
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn a_concurrent_change_is_a_conflict_and_is_rolled_back() {
                 control: Control::default(),
             };
             let id = list.operation_id.clone();
-            let outcome = apply_changes(&session().await.into_writer(), &list, &options).await;
+            let outcome = apply_changes(&writer().await, &list, &options).await;
             (
                 outcome,
                 scratch().join("races").join(id).join("journal.jsonl"),

@@ -1,5 +1,7 @@
 //! The domain in memory, held to what the real ones do: the suite also runs in the lab.
 
+mod directory;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -21,3 +21,4 @@ mod readme;
 mod suites;
 #[path = "../support/mod.rs"]
 mod support;
+mod verbs;

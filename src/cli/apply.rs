@@ -15,7 +15,7 @@ use crate::operations::plan::{Plan, Verb, sha256};
 use crate::operations::progress::Control;
 use crate::operations::saved_plan::SavedPlan;
 use crate::operations::trust;
-use crate::session::DomainSession;
+use crate::session::DomainWriter;
 
 /// Apply a saved plan
 ///
@@ -61,34 +61,39 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
     }
     let saved = SavedPlan::from_json(&bytes).map_err(|error| error.context(args.plan.display()))?;
     // A plan names its domain, which needs no option again.
-    let domain = match &saved {
+    let name = match &saved {
         SavedPlan::Gpo(plan) => &plan.target.domain,
         SavedPlan::Changes(list) => &list.domain,
     };
-    let session = args.connection.or_domain(domain.as_str()).connect().await?;
+    let domain = args
+        .connection
+        .or_domain(name.as_str())
+        .connect_writer()
+        .await?;
+    let session = domain.session();
     let plan = match saved {
         SavedPlan::Gpo(plan) => plan,
         SavedPlan::Changes(list) => {
             if !ui.is_json() {
                 change_list::show(&list, ui);
             }
-            return change_list::execute(session, &list, ui.control(), ui).await;
+            return change_list::execute(&domain, &list, ui.control(), ui).await;
         }
     };
     if !ui.is_json() {
-        let names = super::permissions::names(&session, &plan).await;
+        let names = super::permissions::names(session, &plan).await;
         super::plan::show_with(ui, &plan, &names);
         for message in &plan.messages {
             ui.message(message);
         }
     }
     let control = ui.control();
-    execute(session, &plan, &control, ui).await
+    execute(&domain, &plan, &control, ui).await
 }
 
 /// Applies a plan and shows the result.
 pub(super) async fn execute(
-    session: DomainSession,
+    domain: &DomainWriter,
     plan: &Plan,
     control: &Control,
     ui: &Ui,
@@ -97,7 +102,7 @@ pub(super) async fn execute(
         journal_root: Journal::default_root()?,
         control: control.clone(),
     };
-    let result = apply(&session.into_writer(), plan, &options).await?;
+    let result = apply(domain, plan, &options).await?;
     if ui.is_json() {
         ui.json(&result)?;
     } else {

@@ -6,11 +6,11 @@ use crate::error::Result;
 use crate::operations::apply::{ApplyOptions, apply_changes};
 use crate::operations::change_list::ChangeList;
 use crate::operations::progress::Control;
-use crate::session::DomainSession;
+use crate::session::DomainWriter;
 
 /// Shows a change list, and then saves it, stops, or asks and applies it, as the options require.
 pub(super) async fn finish(
-    session: DomainSession,
+    domain: &DomainWriter,
     list: &ChangeList,
     writing: &WritingArgs,
     control: &Control,
@@ -40,12 +40,12 @@ pub(super) async fn finish(
         let question = format!("Apply this plan in {}?", list.domain);
         writing.confirm(&question, ui, control).await?;
     }
-    execute(session, list, control.clone(), ui).await
+    execute(domain, list, control.clone(), ui).await
 }
 
 /// Applies a change list and shows the result.
 pub(super) async fn execute(
-    session: DomainSession,
+    domain: &DomainWriter,
     list: &ChangeList,
     control: Control,
     ui: &Ui,
@@ -54,7 +54,7 @@ pub(super) async fn execute(
         control,
         ..ApplyOptions::new()?
     };
-    let result = apply_changes(&session.into_writer(), list, &options).await?;
+    let result = apply_changes(domain, list, &options).await?;
     if ui.is_json() {
         ui.json(&result)?;
         return Ok(0);

@@ -61,17 +61,24 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
-    let session = args.connection.connect().await?;
+    let writer = match args.fix {
+        true => Some(args.connection.connect_writer().await?),
+        false => None,
+    };
+    let session = match &writer {
+        Some(writer) => writer.session(),
+        None => &args.connection.connect().await?,
+    };
     if let Some(account) = &args.target {
-        return for_account(&session, account, &args, ui).await;
+        return for_account(session, account, &args, ui).await;
     }
     let control = ui.control();
     let gpo = match &args.gpo {
         Some(gpo) => Some(session.directory().find_gpo(gpo).await?),
         None => None,
     };
-    let mut report = look(&session, gpo.as_ref(), &control).await?;
-    if args.fix {
+    let mut report = look(session, gpo.as_ref(), &control).await?;
+    if let Some(writer) = &writer {
         let mut list = repair::plan(&report, &session.info().dns_domain);
         if ui.is_json() {
             // One document holds both: what was found, and what was repaired.
@@ -79,7 +86,7 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         } else {
             show(&report, ui);
         }
-        let status = finish(session.clone(), &list, &args.writing, &ui.control(), ui).await?;
+        let status = finish(writer, &list, &args.writing, &ui.control(), ui).await?;
         if status != 0 || args.writing.only_shows() || list.changes.is_empty() {
             return Ok(status.max(exit_status(report.worst())));
         }
@@ -87,7 +94,7 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
             Some(gpo) => Some(session.directory().gpo(gpo.guid).await?),
             None => None,
         };
-        report = look(&session, gpo.as_ref(), &control).await?;
+        report = look(session, gpo.as_ref(), &control).await?;
         if !ui.is_json() {
             ui.say("remaining problems:");
             show(&report, ui);

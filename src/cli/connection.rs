@@ -12,11 +12,11 @@ use super::config::Config;
 use crate::auth::kerberos::Credential;
 use crate::auth::tls::TlsSettings;
 use crate::auth::{self, Identity};
+use crate::directory::LdapSecurity;
 use crate::directory::discovery::find_controller;
-use crate::directory::session::LdapSecurity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
-use crate::session::{DomainSession, SessionSettings};
+use crate::session::{DomainSession, DomainWriter, SessionSettings};
 use crate::sysvol::connect::{SmbClientChoice, SmbDialect};
 
 /// Which domain, which DC, and as whom.
@@ -138,7 +138,12 @@ impl ConnectionArgs {
         self.timeout.map(Duration::from_secs)
     }
 
-    /// Connects.
+    /// Connects to read and write.
+    pub(super) async fn connect_writer(&self) -> Result<DomainWriter> {
+        DomainWriter::connect(&self.settings().await?).await
+    }
+
+    /// Connects to read.
     pub(super) async fn connect(&self) -> Result<DomainSession> {
         DomainSession::connect(&self.settings().await?).await
     }

@@ -60,17 +60,22 @@ pub(super) async fn run(args: CopyArgs, ui: &Ui) -> Result<u8> {
         mapping: args.mapping.options(),
         allow_cpassword: args.allow_cpassword,
     };
-    let from = ConnectionArgs::profile(&args.from).connect().await?;
-    let to = match &args.to {
-        Some(to) => ConnectionArgs::profile(to).connect().await?,
-        None => from.clone(),
+    let (from, to) = match &args.to {
+        Some(to) => {
+            let from = ConnectionArgs::profile(&args.from).connect().await?;
+            (from, ConnectionArgs::profile(to).connect_writer().await?)
+        }
+        None => {
+            let domain = ConnectionArgs::profile(&args.from).connect_writer().await?;
+            (domain.session().clone(), domain)
+        }
     };
     let object = from.directory().find_gpo(&args.gpo).await?;
     let control = ui.control();
-    let plan = plan(&from, &object, &to, &options, &control).await?;
+    let plan = plan(&from, &object, to.session(), &options, &control).await?;
     let writing = WritingArgs {
         accept_permissions: args.accept_permissions,
         ..args.writing
     };
-    finish(to, &plan, &writing, &control, ui).await
+    finish(&to, &plan, &writing, &control, ui).await
 }

@@ -27,8 +27,9 @@ pub(super) struct CreateArgs {
 }
 
 pub(super) async fn run(args: CreateArgs, ui: &Ui) -> Result<u8> {
-    let session = args.connection.connect().await?;
+    let domain = args.connection.connect_writer().await?;
+    let session = domain.session();
     let control = ui.control();
-    let plan = plan(&session, &args.name).await?;
-    finish(session, &plan, &args.writing, &control, ui).await
+    let plan = plan(session, &args.name).await?;
+    finish(&domain, &plan, &args.writing, &control, ui).await
 }

@@ -32,9 +32,10 @@ pub(super) struct DeleteArgs {
 }
 
 pub(super) async fn run(args: DeleteArgs, ui: &Ui) -> Result<u8> {
-    let session = args.connection.connect().await?;
+    let domain = args.connection.connect_writer().await?;
+    let session = domain.session();
     let object = session.directory().find_gpo(&args.gpo).await?;
     let control = ui.control();
-    let plan = plan(&session, &object, args.keep_links, &control).await?;
-    finish(session, &plan, &args.writing, &control, ui).await
+    let plan = plan(session, &object, args.keep_links, &control).await?;
+    finish(&domain, &plan, &args.writing, &control, ui).await
 }

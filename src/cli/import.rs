@@ -69,7 +69,8 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
         accept_damaged: args.accept_damaged,
         relink_wmi_filter: args.relink_wmi_filter,
     };
-    let session = args.connection.connect().await?;
+    let domain = args.connection.connect_writer().await?;
+    let session = domain.session();
     let target = match session.directory().find_gpo(&args.into).await {
         Ok(object) => ImportTarget::Existing(Box::new(object)),
         Err(error) if error.kind() == ErrorKind::NotFound && args.create => ImportTarget::New {
@@ -81,6 +82,6 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
         Err(error) => return Err(error),
     };
     let control = ui.control();
-    let plan = plan(&session, &stored, &target, &options, &control).await?;
-    finish(session, &plan, &args.writing, &control, ui).await
+    let plan = plan(session, &stored, &target, &options, &control).await?;
+    finish(&domain, &plan, &args.writing, &control, ui).await
 }

@@ -189,10 +189,11 @@ pub(super) async fn run(command: LinkCommand, ui: &Ui) -> Result<u8> {
 
 async fn set(args: SetArgs, ui: &Ui) -> Result<u8> {
     if let Some(answer) = args.block_inheritance {
-        let session = args.connection.connect().await?;
+        let domain = args.connection.connect_writer().await?;
+        let session = domain.session();
         let som = session.directory().find_som(&args.target).await?;
         let list = plan_inheritance(&session.info().dns_domain, &som, answer.is_yes())?;
-        return finish(session, &list, &args.writing, &ui.control(), ui).await;
+        return finish(&domain, &list, &args.writing, &ui.control(), ui).await;
     }
     let edit = LinkEdit::Set {
         order: args.order,
@@ -228,11 +229,12 @@ async fn change(
     connection: &ConnectionArgs,
     ui: &Ui,
 ) -> Result<u8> {
-    let session = connection.connect().await?;
+    let domain = connection.connect_writer().await?;
+    let session = domain.session();
     let gpo = session.directory().find_gpo(gpo).await?;
     let som = session.directory().find_som(target).await?;
     let list = plan(&session.info().dns_domain, &som, &gpo, edit)?;
-    finish(session, &list, writing, &ui.control(), ui).await
+    finish(&domain, &list, writing, &ui.control(), ui).await
 }
 
 async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {

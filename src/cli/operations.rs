@@ -209,20 +209,23 @@ fn run_show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
 
 async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
     let operation = find(&Journal::default_root()?, &args.id)?;
-    let session = connection(args.connection, &operation).connect().await?;
+    let domain = connection(args.connection, &operation)
+        .connect_writer()
+        .await?;
+    let session = domain.session();
     let control = ui.control();
-    let (status, by) = match plan(&session, &operation, &control).await? {
+    let (status, by) = match plan(session, &operation, &control).await? {
         Undoing::Plan(plan) => {
             // The permissions that come back are those this operation found.
             let writing = WritingArgs {
                 accept_permissions: true,
                 ..args.writing.clone()
             };
-            let status = finish(session, &plan, &writing, &control, ui).await?;
+            let status = finish(&domain, &plan, &writing, &control, ui).await?;
             (status, plan.operation_id)
         }
         Undoing::Changes(list) => {
-            let status = change_list::finish(session, &list, &args.writing, &control, ui).await?;
+            let status = change_list::finish(&domain, &list, &args.writing, &control, ui).await?;
             (status, list.operation_id)
         }
         Undoing::RollBack(parts) => {
@@ -261,7 +264,7 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
                 control,
                 ..ApplyOptions::new()?
             };
-            let result = roll_back(&session.into_writer(), &operation, &options).await?;
+            let result = roll_back(&domain, &operation, &options).await?;
             return show_result(&result, "rolled back", ui);
         }
     };
@@ -291,8 +294,10 @@ async fn run_cleanup(args: CleanupArgs, ui: &Ui) -> Result<u8> {
             }
         }
     }
-    let session = connection(args.connection, &operation).connect().await?;
-    let result = clean_up(&session.into_writer(), &operation).await?;
+    let domain = connection(args.connection, &operation)
+        .connect_writer()
+        .await?;
+    let result = clean_up(&domain, &operation).await?;
     show_result(&result, "cleaned up", ui)
 }
 

@@ -47,17 +47,18 @@ pub(super) struct RestoreArgs {
 pub(super) async fn run(args: RestoreArgs, ui: &Ui) -> Result<u8> {
     let stored = args.backup.read().await?;
     refuse_damaged(&stored, args.accept_damaged)?;
-    let session = args.connection.connect().await?;
+    let domain = args.connection.connect_writer().await?;
+    let session = domain.session();
     let options = RestoreOptions {
         with_links: args.with_links,
         allow_partial: args.allow_partial,
         accept_damaged: args.accept_damaged,
     };
     let control = ui.control();
-    let plan = plan(&session, &stored, &options, &control).await?;
+    let plan = plan(session, &stored, &options, &control).await?;
     let writing = WritingArgs {
         accept_permissions: args.accept_permissions,
         ..args.writing
     };
-    finish(session, &plan, &writing, &control, ui).await
+    finish(&domain, &plan, &writing, &control, ui).await
 }

@@ -41,7 +41,8 @@ enum StatusChoice {
 }
 
 pub(super) async fn run(args: SetStatusArgs, ui: &Ui) -> Result<u8> {
-    let session = args.connection.connect().await?;
+    let domain = args.connection.connect_writer().await?;
+    let session = domain.session();
     let object = session.directory().find_gpo(&args.gpo).await?;
     let control = ui.control();
     let status = match args.status {
@@ -50,6 +51,6 @@ pub(super) async fn run(args: SetStatusArgs, ui: &Ui) -> Result<u8> {
         StatusChoice::User => Status::User,
         StatusChoice::None => Status::None,
     };
-    let plan = plan(&session, &object, status, &control).await?;
-    finish(session, &plan, &args.writing, &control, ui).await
+    let plan = plan(session, &object, status, &control).await?;
+    finish(&domain, &plan, &args.writing, &control, ui).await
 }

@@ -306,7 +306,8 @@ async fn import(args: ImportArgs, ui: &Ui) -> Result<u8> {
     if let Some(name) = &args.name {
         file.name.clone_from(name);
     }
-    let session = args.connection.connect().await?;
+    let domain = args.connection.connect_writer().await?;
+    let session = domain.session();
     let directory = session.directory();
     let existing: Vec<WmiFilter> = directory.wmi_filters().await?;
     let if_exists = if args.replace {
@@ -316,18 +317,19 @@ async fn import(args: ImportArgs, ui: &Ui) -> Result<u8> {
     };
     let container = directory.wmi_container();
     let list = plan_import(session.info(), &container, &existing, &file, if_exists)?;
-    finish(session, &list, &args.writing, &ui.control(), ui).await
+    finish(&domain, &list, &args.writing, &ui.control(), ui).await
 }
 
 async fn link(args: LinkArgs, ui: &Ui) -> Result<u8> {
-    let session = args.connection.connect().await?;
+    let domain = args.connection.connect_writer().await?;
+    let session = domain.session();
     let gpo = session.directory().find_gpo(&args.gpo).await?;
     let filter = match &args.filter {
         Some(filter) => Some(session.directory().find_wmi_filter(filter).await?),
         None => None,
     };
     let list = plan_link(&session.info().dns_domain, &gpo, filter.as_ref());
-    finish(session, &list, &args.writing, &ui.control(), ui).await
+    finish(&domain, &list, &args.writing, &ui.control(), ui).await
 }
 
 #[cfg(test)]

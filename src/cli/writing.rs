@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::operations::permissions::changes;
 use crate::operations::plan::{Plan, sha256};
 use crate::operations::progress::Control;
-use crate::session::DomainSession;
+use crate::session::DomainWriter;
 
 /// What every writing command has.
 #[derive(Debug, Clone, Args)]
@@ -121,7 +121,7 @@ pub(super) async fn read_backup(spec: String, folder: Option<PathBuf>) -> Result
 
 /// Shows a plan, and then saves it, stops, or asks and applies it, as the options require.
 pub(super) async fn finish(
-    session: DomainSession,
+    domain: &DomainWriter,
     plan: &Plan,
     writing: &WritingArgs,
     control: &Control,
@@ -129,10 +129,10 @@ pub(super) async fn finish(
 ) -> Result<u8> {
     if writing.only_shows() {
         writing.save(ui, || plan.to_json())?;
-        let names = permissions::names(&session, plan).await;
+        let names = permissions::names(domain.session(), plan).await;
         return show_only(plan, &names, writing, ui);
     }
-    let names = permissions::names(&session, plan).await;
+    let names = permissions::names(domain.session(), plan).await;
     if !ui.is_json() {
         super::plan::show_with(ui, plan, &names);
         for message in &plan.messages {
@@ -140,10 +140,10 @@ pub(super) async fn finish(
         }
     }
     let accepted = writing.accept_permissions;
-    permissions::confirm(&session, plan, &names, accepted, ui, control).await?;
+    permissions::confirm(domain.session(), plan, &names, accepted, ui, control).await?;
     let question = super::plan::question(plan);
     writing.confirm(&question, ui, control).await?;
-    super::apply::execute(session, plan, control, ui).await
+    super::apply::execute(domain, plan, control, ui).await
 }
 
 fn show_only(plan: &Plan, names: &Names, writing: &WritingArgs, ui: &Ui) -> Result<u8> {

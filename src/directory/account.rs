@@ -1,10 +1,8 @@
 //! An account as a client of Group Policy: who it is, where it stands, and the groups it acts with.
 
-use ldap3::Scope;
-
-use super::filter::Filter;
 use super::links::Som;
-use super::session::{Directory, Search};
+use super::session::Directory;
+use crate::domain::ldap::{Filter, Scope, Search};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::printable;
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};

@@ -3,14 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ldap3::Scope;
-
 use super::children::{is_half, object, plain_object};
-use super::entry::Entry;
-use super::filter::Filter;
 use super::gpo::{GpoObject, SD_PARTS};
 use super::links::{ATTRIBUTES as SOM_ATTRIBUTES, Som};
-use super::session::{Directory, Search};
+use super::session::Directory;
+use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::{ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::backup_context::LinkRecord;

@@ -1,10 +1,7 @@
 //! The objects below a GPO's container: the class store and its packages [MS-GPSI 2.2.3], and whatever else stands there.
 
-use ldap3::Scope;
-
-use super::entry::{Entry, parse_dword};
-use super::filter::Filter;
-use super::session::{Directory, Search};
+use super::session::Directory;
+use crate::domain::ldap::{Entry, Filter, Scope, Search, parse_dword};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::dn::{Dn, Rdn, escape_value, parse_single_rdn};

@@ -1,15 +1,37 @@
 //! LDAP results in our words: who is at fault, and what to do.
 
+use crate::domain::ldap::LdapFailure;
 use crate::error::{Error, ErrorKind};
+use crate::model::domain_name::DomainName;
 
-/// `noSuchAttribute`: a compare-and-swap met another value.
-pub(super) const NO_SUCH_ATTRIBUTE: u32 = 16;
-/// `attributeOrValueExists`: a compare-and-swap expected no value and met one.
-pub(super) const VALUE_EXISTS: u32 = 20;
-/// `noSuchObject`.
-pub(super) const NO_SUCH_OBJECT: u32 = 32;
-/// `insufficientAccessRights`.
-pub(super) const ACCESS_DENIED: u32 = 50;
+/// The error for a request that has no result. `what` is the request and its object, such as `reading CN=x`.
+pub(super) fn failed(failure: LdapFailure, server: &DomainName, what: &str) -> Error {
+    match failure {
+        LdapFailure::Result { code, text } => ldap_failure(code, &text, what),
+        LdapFailure::NoAnswer { within } => Error::new(
+            ErrorKind::Connect,
+            format!("{what} got no answer within {} s", within.as_secs_f32()),
+        )
+        .with_hint(
+            "check the DC, or raise --timeout; a change that was sent may still have been made",
+        ),
+        LdapFailure::ConnectionLost { cause } => Error::new(
+            ErrorKind::Connect,
+            format!("{what} failed because the connection to {server} was lost"),
+        )
+        .with_hint("try again; a change that was sent may still have been made")
+        .with_source(cause),
+        LdapFailure::NotSent { cause } => {
+            Error::new(ErrorKind::Internal, format!("{what} could not be asked")).with_source(cause)
+        }
+        LdapFailure::TooMuch { limit } => Error::new(
+            ErrorKind::BadDirectory,
+            format!("{what} returned more than {limit}, the most that is accepted"),
+        )
+        .with_hint("check the domain controller: no domain has that many objects of this kind"),
+        LdapFailure::Malformed(error) => error,
+    }
+}
 
 /// The error for a result code [RFC 4511 A] with the server's text. `what` is the operation and its object, such as
 /// `reading CN=x`.

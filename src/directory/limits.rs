@@ -1,7 +1,6 @@
 //! Bounds on what a server may send: the size of one LDAP message, and the size of one result. ldap3 has none of its own.
 
-use super::entry::Entry;
-use crate::error::{Error, ErrorKind, Result};
+use crate::domain::ldap::{Entry, LdapFailure};
 
 /// The longest LDAP message, in bytes. AD itself takes objects of about 10 MiB at most.
 const MAX_MESSAGE: u64 = 64 * 1024 * 1024;
@@ -79,23 +78,23 @@ impl ResultLimit {
     /// Counts a reference or a page, which are not kept, so that a server cannot send them for ever.
     ///
     /// # Errors
-    /// [`ErrorKind::BadDirectory`] when there are too many.
-    pub(super) fn count(&mut self, what: &str) -> Result<()> {
+    /// [`LdapFailure::TooMuch`] when there are too many.
+    pub(super) fn count(&mut self) -> Result<(), LdapFailure> {
         match self.items.checked_sub(1) {
             Some(left) => {
                 self.items = left;
                 Ok(())
             }
-            None => Err(too_much(what, &format!("{MAX_ITEMS} entries"))),
+            None => Err(too_much(format!("{MAX_ITEMS} entries"))),
         }
     }
 
     /// Counts an entry with its values.
     ///
     /// # Errors
-    /// [`ErrorKind::BadDirectory`] when there are too many, or they are too large.
-    pub(super) fn keep(&mut self, entry: &Entry, what: &str) -> Result<()> {
-        self.count(what)?;
+    /// [`LdapFailure::TooMuch`] when there are too many, or they are too large.
+    pub(super) fn keep(&mut self, entry: &Entry) -> Result<(), LdapFailure> {
+        self.count()?;
         let attributes = entry.attributes.iter();
         let size = attributes.fold(entry.dn.as_str().len(), |sum, (name, values)| {
             values
@@ -109,17 +108,13 @@ impl ResultLimit {
                 self.bytes = left;
                 Ok(())
             }
-            None => Err(too_much(what, &format!("{} MiB", MAX_BYTES >> 20))),
+            None => Err(too_much(format!("{} MiB", MAX_BYTES >> 20))),
         }
     }
 }
 
-fn too_much(what: &str, limit: &str) -> Error {
-    Error::new(
-        ErrorKind::BadDirectory,
-        format!("{what} returned more than {limit}, the most that is accepted"),
-    )
-    .with_hint("check the domain controller: no domain has that many objects of this kind")
+fn too_much(limit: String) -> LdapFailure {
+    LdapFailure::TooMuch { limit }
 }
 
 #[cfg(test)]
@@ -162,20 +157,18 @@ mod tests {
             items: 2,
             bytes: MAX_BYTES,
         };
-        limit.keep(&entry, "the search").unwrap();
-        limit.count("the search").unwrap();
-        let error = limit.keep(&entry, "the search").unwrap_err();
-        assert!(
-            error.message().contains("more than 500000 entries"),
-            "{error}"
-        );
+        limit.keep(&entry).unwrap();
+        limit.count().unwrap();
+        let too_much = |result: Result<(), LdapFailure>| match result {
+            Err(LdapFailure::TooMuch { limit }) => limit,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(too_much(limit.keep(&entry)), "500000 entries");
         let mut limit = ResultLimit {
             items: 9,
             bytes: 300,
         };
-        limit.keep(&entry, "the search").unwrap();
-        let error = limit.keep(&entry, "the search").unwrap_err();
-        assert!(error.message().contains("more than 512 MiB"), "{error}");
-        assert_eq!(error.kind(), ErrorKind::BadDirectory);
+        limit.keep(&entry).unwrap();
+        assert_eq!(too_much(limit.keep(&entry)), "512 MiB");
     }
 }

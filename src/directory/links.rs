@@ -1,10 +1,7 @@
 //! Where a GPO is linked: `gPLink` of the domain, OUs and sites [MS-GPOL 2.2.3].
 
-use ldap3::Scope;
-
-use super::entry::Entry;
-use super::filter::Filter;
-use super::session::{Directory, Search};
+use super::session::Directory;
+use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::backup_context::LinkRecord;

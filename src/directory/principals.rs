@@ -2,18 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use async_trait::async_trait;
-use ldap3::Scope;
-
-use super::entry::Entry;
-use super::filter::Filter;
-use super::session::{Directory, DomainInfo, Search};
+use super::session::{Directory, DomainInfo};
+use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::Result;
 use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
 use crate::model::dn::Dn;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 use crate::model::well_known;
+use async_trait::async_trait;
 
 /// The conditions of one search: a name, with that of the computer it may be, has four at most, so a search serves a hundred
 /// names or more. AD takes more, but a filter of this size stays cheap on every server.
@@ -582,12 +579,8 @@ mod tests {
         let query = PrincipalQuery::Name("*)(objectClass=*".to_owned());
         for term in terms(&intent(&query, &info())) {
             let filter = term.filter();
-            assert!(
-                !filter.as_str().contains("objectClass=*"),
-                "{}",
-                filter.as_str()
-            );
-            assert!(ldap3::parse_filter(filter.as_str()).is_ok());
+            assert!(!filter.to_string().contains("objectClass=*"), "{}", filter);
+            assert!(ldap3::parse_filter(filter.to_string()).is_ok());
         }
     }
 }

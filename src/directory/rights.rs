@@ -2,12 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use ldap3::Scope;
-
-use super::entry::Entry;
-use super::filter::Filter;
 use super::gpo::SD_PARTS;
-use super::session::{Directory, Search};
+use super::session::Directory;
+use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::Result;
 use crate::model::access::{AccessDecision, AccessToken, check, class_guid, may_delete, right};
 use crate::model::dn::Dn;

@@ -1,10 +1,8 @@
 //! The domain, OU or site that a person means: by DN, by canonical path, or by its bare name.
 
-use ldap3::Scope;
-
-use super::filter::Filter;
 use super::links::Som;
-use super::session::{Directory, DomainInfo, Search};
+use super::session::{Directory, DomainInfo};
+use crate::domain::ldap::{Filter, Scope, Search};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::printable;
 use crate::model::dn::Dn;

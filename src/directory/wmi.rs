@@ -1,10 +1,7 @@
 //! WMI filters: `msWMI-Som` objects [MS-WMIO], [MS-GPOL 2.2.5].
 
-use ldap3::Scope;
-
-use super::entry::Entry;
-use super::filter::Filter;
-use super::session::{Directory, Search};
+use super::session::Directory;
+use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::printable;
 use crate::model::dn::Dn;

@@ -4,21 +4,22 @@ mod swap;
 
 pub use swap::{AttributeSwap, SwapAttribute};
 
-use std::collections::HashSet;
-
-use ldap3::Mod;
-use ldap3::controls::RawControl;
+use std::sync::Arc;
 
 use super::children::{is_server_made, ldap_values, object_dn};
-use super::failure::{
-    ACCESS_DENIED, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, VALUE_EXISTS, ldap_failure,
-};
+use super::connection::{DirectorySettings, LdapConnection};
+use super::failure::failed;
 use super::gpo::file_sys_path;
-use super::session::{Directory, sd_flags};
+use super::session::{Directory, check_authority};
+use crate::domain::ldap::{
+    ACCESS_DENIED, LdapFailure, LdapWrite, Modification, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT,
+    NOT_ON_NON_LEAF, VALUE_EXISTS,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::dn::Dn;
+use crate::model::domain_name::DomainName;
 use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
 use crate::model::security_descriptor::SecurityDescriptor;
@@ -29,6 +30,7 @@ use crate::model::version::GpoVersion;
 #[derive(Clone)]
 pub struct DirectoryWriter {
     directory: Directory,
+    ldap: Arc<dyn LdapWrite>,
 }
 
 /// What to change on a GPO, in one modify. What is `None` stays.
@@ -59,11 +61,9 @@ pub struct GpoChange {
     pub flags_was: Option<Option<u32>>,
 }
 
-/// The tree delete control [MS-ADTS 3.1.1.3.4.1.15].
-const TREE_DELETE: &str = "1.2.840.113556.1.4.805";
 /// `unavailableCriticalExtension`, `unwillingToPerform`, `notAllowedOnNonLeaf`, `adminLimitExceeded`: a tree delete that
 /// can still be done object by object.
-const NO_TREE_DELETE: &[u32] = &[12, 53, 66, 11, ACCESS_DENIED];
+const NO_TREE_DELETE: &[u32] = &[12, 53, NOT_ON_NON_LEAF, 11, ACCESS_DENIED];
 /// The Default Domain Policy and the Default Domain Controllers Policy, the same in every domain [MS-GPOL 2.2.1].
 const DEFAULT_GPOS: [&str; 2] = [
     "31B2F340-016D-11D2-945F-00C04FB984F9",
@@ -73,12 +73,25 @@ const DEFAULT_GPOS: [&str; 2] = [
 /// The containers directly below every GPO.
 const HALVES: [&str; 2] = ["Machine", "User"];
 
-/// A modification with bytes as name and values.
-type Change = Mod<Vec<u8>>;
-
 impl DirectoryWriter {
-    pub(super) fn new(directory: Directory) -> Self {
-        Self { directory }
+    /// Connects over LDAP, as [`Directory::connect`] does.
+    ///
+    /// # Errors
+    /// As [`Directory::connect`].
+    pub async fn connect(settings: &DirectorySettings) -> Result<Self> {
+        let connection = LdapConnection::open(settings).await?;
+        let writer = Self::from_port(Arc::new(connection), settings.domain.as_ref()).await?;
+        check_authority(settings, writer.directory.info())?;
+        Ok(writer)
+    }
+
+    /// A session over a connection that is open, as [`Directory::from_port`].
+    ///
+    /// # Errors
+    /// As [`Directory::from_port`].
+    pub async fn from_port(ldap: Arc<dyn LdapWrite>, domain: Option<&DomainName>) -> Result<Self> {
+        let directory = Directory::from_port(ldap.clone(), domain).await?;
+        Ok(Self { directory, ldap })
     }
 
     /// The session to read with.
@@ -103,24 +116,21 @@ impl DirectoryWriter {
         }
         let dn = self.gpo_dn(guid);
         let what = format!("changing {dn}");
-        let mut ldap = self.directory.ldap();
-        if let Some((_, parts)) = &change.security_descriptor {
-            ldap.with_controls(vec![sd_flags(*parts)]);
-        }
-        let result = ldap.modify(dn.as_str(), changes).await;
-        let result = self.directory.done(result, &what).await?;
+        let parts = change.security_descriptor.as_ref().map(|(_, parts)| *parts);
+        let Err(failure) = self.ldap.modify(&dn, changes, parts).await else {
+            return Ok(());
+        };
         let compares = change.version.is_some()
             || change.display_name_was.is_some()
             || change.flags_was.is_some();
-        match result.rc {
-            0 => Ok(()),
-            NO_SUCH_ATTRIBUTE | VALUE_EXISTS if compares => Err(Error::new(
+        Err(match failure.code() {
+            Some(NO_SUCH_ATTRIBUTE | VALUE_EXISTS) if compares => Error::new(
                 ErrorKind::Conflict,
                 format!("the GPO {guid} has changed since it was read"),
             )
-            .with_hint("read it again and make a new plan")),
-            code => Err(ldap_failure(code, &result.text, &what)),
-        }
+            .with_hint("read it again and make a new plan"),
+            _ => self.failed(failure, &what),
+        })
     }
 
     /// Creates the container of a GPO with its two halves [MS-GPOL 2.2.8.1]: version 0, no extensions, both halves on, so
@@ -217,22 +227,19 @@ impl DirectoryWriter {
             }
             let list = ldap_values(&attribute.values, &gpo);
             if !list.is_empty() {
-                attributes.push((
-                    attribute.name.clone().into_bytes(),
-                    list.into_iter().collect(),
-                ));
+                attributes.push((attribute.name.clone(), list));
             }
         }
-        let mut control = None;
+        let mut parts = None;
         if let Some(descriptor) = &object.security_descriptor {
             attributes.push((
-                b"nTSecurityDescriptor".to_vec(),
-                HashSet::from([without_owner(descriptor)]),
+                "nTSecurityDescriptor".to_owned(),
+                vec![without_owner(descriptor)],
             ));
             // Owner and group are the creator's: only a few may give them away.
-            control = Some(sd_flags(4));
+            parts = Some(4);
         }
-        self.add(&dn, attributes, control).await
+        self.add(&dn, attributes, parts).await
     }
 
     /// Gives an object below a GPO the values of another, and its DACL if it has one and grants something else.
@@ -247,7 +254,7 @@ impl DirectoryWriter {
     ) -> Result<()> {
         let gpo = self.gpo_dn(guid);
         let dn = object_dn(new, &gpo)?;
-        let mut changes: Vec<Change> = Vec::new();
+        let mut changes: Vec<Modification> = Vec::new();
         for name in new.differing_attributes(old) {
             if is_server_made(&name) {
                 continue;
@@ -258,23 +265,20 @@ impl DirectoryWriter {
                 .find(|attribute| attribute.name.eq_ignore_ascii_case(&name))
                 .map(|attribute| ldap_values(&attribute.values, &gpo))
                 .unwrap_or_default();
-            changes.push(Mod::Replace(name.into_bytes(), list.into_iter().collect()));
+            changes.push(Modification::Replace(name, list));
         }
-        let mut ldap = self.directory.ldap();
+        let mut parts = None;
         if let Some(descriptor) = &new.security_descriptor
             && new.differs_in_access(old)
         {
-            changes.push(Mod::Replace(
-                b"nTSecurityDescriptor".to_vec(),
-                HashSet::from([descriptor.clone()]),
-            ));
-            ldap.with_controls(vec![sd_flags(4)]);
+            changes.push(replace_descriptor(descriptor));
+            parts = Some(4);
         }
         if changes.is_empty() {
             return Ok(());
         }
-        let result = ldap.modify(dn.as_str(), changes).await;
-        self.succeed(result, &format!("changing {dn}")).await
+        let result = self.ldap.modify(&dn, changes, parts).await;
+        result.map_err(|failure| self.failed(failure, &format!("changing {dn}")))
     }
 
     /// Deletes these objects below a GPO, deepest first, and whatever stands below them. One that is gone already is no
@@ -309,14 +313,9 @@ impl DirectoryWriter {
     ) -> Result<()> {
         let dn = self.gpo_dn(guid);
         let what = format!("setting the security descriptor of {dn}");
-        let change: Vec<Change> = vec![Mod::Replace(
-            b"nTSecurityDescriptor".to_vec(),
-            HashSet::from([descriptor.to_vec()]),
-        )];
-        let mut ldap = self.directory.ldap();
-        ldap.with_controls(vec![sd_flags(parts)]);
-        let result = ldap.modify(dn.as_str(), change).await;
-        self.succeed(result, &what).await
+        let change = vec![replace_descriptor(descriptor)];
+        let result = self.ldap.modify(&dn, change, Some(parts)).await;
+        result.map_err(|failure| self.failed(failure, &what))
     }
 
     /// Sets `gPLink` of a domain, OU or site, if it still is what it was read as. `None` is an absent attribute.
@@ -335,48 +334,30 @@ impl DirectoryWriter {
     async fn add(
         &self,
         dn: &Dn,
-        attributes: Vec<(Vec<u8>, HashSet<Vec<u8>>)>,
-        control: Option<RawControl>,
+        attributes: Vec<(String, Vec<Vec<u8>>)>,
+        parts: Option<u32>,
     ) -> Result<()> {
-        let mut ldap = self.directory.ldap();
-        if let Some(control) = control {
-            ldap.with_controls(vec![control]);
-        }
-        let result = ldap.add(dn.as_str(), attributes).await;
-        self.succeed(result, &format!("adding {dn}")).await
+        let result = self.ldap.add(dn, attributes, parts).await;
+        result.map_err(|failure| self.failed(failure, &format!("adding {dn}")))
     }
 
-    async fn succeed(
-        &self,
-        result: Result<ldap3::LdapResult, ldap3::LdapError>,
-        what: &str,
-    ) -> Result<()> {
-        let result = self.directory.done(result, what).await?;
-        match result.rc {
-            0 => Ok(()),
-            code => Err(ldap_failure(code, &result.text, what)),
-        }
+    /// The error of a request that failed; `what` is the request and its object.
+    fn failed(&self, failure: LdapFailure, what: &str) -> Error {
+        failed(failure, self.ldap.server(), what)
     }
 
     /// Deletes an object with everything below it, at once where the server lets us, else object by object: a delegated
     /// editor may have the right to delete but not to delete a tree.
     async fn delete_tree(&self, dn: &Dn) -> Result<()> {
-        let what = format!("deleting {dn}");
-        let mut ldap = self.directory.ldap();
-        ldap.with_controls(vec![RawControl {
-            ctype: TREE_DELETE.to_owned(),
-            crit: true,
-            val: None,
-        }]);
-        let result = ldap.delete(dn.as_str()).await;
-        let result = self.directory.done(result, &what).await?;
-        match result.rc {
-            0 => Ok(()),
-            code if NO_TREE_DELETE.contains(&code) => {
+        let Err(failure) = self.ldap.delete(dn, true).await else {
+            return Ok(());
+        };
+        match failure.code() {
+            Some(code) if NO_TREE_DELETE.contains(&code) => {
                 let found = self.below(dn).await?;
                 self.delete_all(found).await
             }
-            code => Err(ldap_failure(code, &result.text, &what)),
+            _ => Err(self.failed(failure, &format!("deleting {dn}"))),
         }
     }
 
@@ -400,12 +381,11 @@ impl DirectoryWriter {
             )
         });
         for dn in found {
-            let what = format!("deleting {dn}");
-            let result = self.directory.ldap().delete(dn.as_str()).await;
-            let result = self.directory.done(result, &what).await?;
-            match result.rc {
-                0 | NO_SUCH_OBJECT => {}
-                code => return Err(ldap_failure(code, &result.text, &what)),
+            match self.ldap.delete(&dn, false).await {
+                Err(failure) if failure.code() != Some(NO_SUCH_OBJECT) => {
+                    return Err(self.failed(failure, &format!("deleting {dn}")));
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -428,12 +408,9 @@ pub fn refuse_default_gpo(guid: Guid) -> Result<()> {
 }
 
 /// An attribute with text values for an add.
-fn values<'a>(
-    name: &str,
-    values: impl IntoIterator<Item = &'a str>,
-) -> (Vec<u8>, HashSet<Vec<u8>>) {
+fn values<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> (String, Vec<Vec<u8>>) {
     (
-        name.as_bytes().to_vec(),
+        name.to_owned(),
         values
             .into_iter()
             .map(|value| value.as_bytes().to_vec())
@@ -442,18 +419,17 @@ fn values<'a>(
 }
 
 /// Compare-and-swap: the server refuses the whole modify when the old value is not there.
-fn swap(changes: &mut Vec<Change>, name: &str, old: Option<&[u8]>, new: Option<&[u8]>) {
-    let one = |value: &[u8]| HashSet::from([value.to_vec()]);
+fn swap(changes: &mut Vec<Modification>, name: &str, old: Option<&[u8]>, new: Option<&[u8]>) {
     if let Some(old) = old {
-        changes.push(Mod::Delete(name.as_bytes().to_vec(), one(old)));
+        changes.push(Modification::Delete(name.to_owned(), vec![old.to_vec()]));
     }
     if let Some(new) = new {
-        changes.push(Mod::Add(name.as_bytes().to_vec(), one(new)));
+        changes.push(Modification::Add(name.to_owned(), vec![new.to_vec()]));
     }
 }
 
 /// The modifications of one change. Replacing by nothing removes an attribute, and is no error when it is absent.
-fn modifications(change: &GpoChange, path: &str) -> Vec<Change> {
+fn modifications(change: &GpoChange, path: &str) -> Vec<Modification> {
     let mut changes = Vec::new();
     if let Some((old, new)) = &change.version {
         let number = |version: &GpoVersion| version.to_ldap().to_string();
@@ -469,8 +445,8 @@ fn modifications(change: &GpoChange, path: &str) -> Vec<Change> {
         let values = value
             .filter(|text| !text.is_empty())
             .map(|text| text.as_bytes().to_vec());
-        changes.push(Mod::Replace(
-            name.as_bytes().to_vec(),
+        changes.push(Modification::Replace(
+            name.to_owned(),
             values.into_iter().collect(),
         ));
     };
@@ -511,12 +487,14 @@ fn modifications(change: &GpoChange, path: &str) -> Vec<Change> {
         swap(&mut changes, "displayName", old, Some(new.as_bytes()));
     }
     if let Some((descriptor, _)) = &change.security_descriptor {
-        changes.push(Mod::Replace(
-            b"nTSecurityDescriptor".to_vec(),
-            HashSet::from([descriptor.clone()]),
-        ));
+        changes.push(replace_descriptor(descriptor));
     }
     changes
+}
+
+/// Replaces the parts of a descriptor that the request names.
+fn replace_descriptor(descriptor: &[u8]) -> Modification {
+    Modification::Replace("nTSecurityDescriptor".to_owned(), vec![descriptor.to_vec()])
 }
 
 /// A descriptor without owner and group. Samba 4.25 refuses to add an object with another owner than the account even where
@@ -535,8 +513,8 @@ fn without_owner(descriptor: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn one(text: &str) -> HashSet<Vec<u8>> {
-        HashSet::from([text.as_bytes().to_vec()])
+    fn one(text: &str) -> Vec<Vec<u8>> {
+        vec![text.as_bytes().to_vec()]
     }
 
     #[test]
@@ -553,16 +531,16 @@ mod tests {
         let changes = modifications(&change, "x");
         assert_eq!(changes.len(), 4);
         assert!(
-            matches!(&changes[0], Mod::Delete(name, values) if name == b"versionNumber" && *values == one("-2147483647"))
+            matches!(&changes[0], Modification::Delete(name, values) if name == "versionNumber" && *values == one("-2147483647"))
         );
         assert!(
-            matches!(&changes[1], Mod::Add(name, values) if name == b"versionNumber" && *values == one("-2147418110"))
+            matches!(&changes[1], Modification::Add(name, values) if name == "versionNumber" && *values == one("-2147418110"))
         );
         assert!(
-            matches!(&changes[2], Mod::Replace(name, values) if name == b"flags" && *values == one("3"))
+            matches!(&changes[2], Modification::Replace(name, values) if name == "flags" && *values == one("3"))
         );
         assert!(
-            matches!(&changes[3], Mod::Replace(name, values) if name == b"gPCMachineExtensionNames" && values.is_empty())
+            matches!(&changes[3], Modification::Replace(name, values) if name == "gPCMachineExtensionNames" && values.is_empty())
         );
         assert!(modifications(&GpoChange::default(), "x").is_empty());
     }
@@ -574,6 +552,8 @@ mod tests {
             ..GpoChange::default()
         };
         let changes = modifications(&change, "x");
-        assert!(matches!(changes.as_slice(), [Mod::Add(_, values)] if *values == one("65537")));
+        assert!(
+            matches!(changes.as_slice(), [Modification::Add(_, values)] if *values == one("65537"))
+        );
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::domain::ldap::{ACCESS_DENIED, LdapFailure};
 use crate::error::{Error, ErrorKind};
 
 /// The half of a domain that a call goes to.
@@ -135,6 +136,18 @@ impl From<CallFailure> for Error {
                 "check the DC, or raise --timeout; a change that was sent may still have been made",
             ),
             CallFailure::Denied => Self::new(ErrorKind::Denied, "the account may not do this"),
+        }
+    }
+}
+
+impl From<CallFailure> for LdapFailure {
+    fn from(failure: CallFailure) -> Self {
+        match failure {
+            CallFailure::ConnectionLost => Self::ConnectionLost {
+                cause: "a fault of the test".into(),
+            },
+            CallFailure::TimedOut(within) => Self::NoAnswer { within },
+            CallFailure::Denied => Self::result(ACCESS_DENIED, "a fault of the test"),
         }
     }
 }

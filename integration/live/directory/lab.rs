@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use gpoctl::auth::tls::TlsSettings;
 use gpoctl::auth::{Identity, read_password_file};
-use gpoctl::directory::{Directory, DirectorySettings, LdapSecurity};
+use gpoctl::directory::{Directory, DirectorySettings, DirectoryWriter, LdapSecurity};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// One domain of the lab, from the environment.
@@ -55,17 +55,25 @@ impl Domain {
         Directory::connect(&self.settings()).await.unwrap()
     }
 
+    pub async fn connect_writer(&self) -> DirectoryWriter {
+        DirectoryWriter::connect(&self.settings()).await.unwrap()
+    }
+
     pub async fn connect_editor(&self) -> Directory {
+        Directory::connect(&self.editor_settings()).await.unwrap()
+    }
+
+    /// Sealed, as the account that may edit one GPO.
+    pub fn editor_settings(&self) -> DirectorySettings {
         let password =
             read_password_file(&PathBuf::from(self.var("EDITOR_PASSWORD_FILE"))).unwrap();
-        let settings = DirectorySettings {
+        DirectorySettings {
             identity: Identity::Password {
                 user: self.var("EDITOR_USER"),
                 password,
             },
             ..self.settings()
-        };
-        Directory::connect(&settings).await.unwrap()
+        }
     }
 
     pub async fn refused(&self, settings: DirectorySettings) -> gpoctl::Error {

@@ -1,7 +1,7 @@
 //! What writes: each case works on a GPO of its own, or is refused.
 
 use gpoctl::ErrorKind;
-use gpoctl::directory::{Directory, GpoChange};
+use gpoctl::directory::{DirectoryWriter, GpoChange};
 use gpoctl::model::allowed_object::AllowedObject;
 use gpoctl::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use gpoctl::model::extension_list::ExtensionList;
@@ -89,15 +89,15 @@ fn class_store(domain: &str) -> Vec<DirectoryObject> {
 
 live! {
     async fn a_gpo_is_created_changed_and_deleted() {
-        let directory = DST.connect().await;
-        let writer = directory.writer();
+        let writer = DST.connect_writer().await;
+        let directory = writer.directory();
         let guid = Guid::new_random();
         let name = format!("live test *)(cn=* {}", guid.bare());
         writer.create_gpo(guid, &name).await.unwrap();
         let outcome = tokio::spawn({
-            let directory = directory.clone();
+            let writer = writer.clone();
             let name = name.clone();
-            async move { change(directory, guid, &name).await }
+            async move { change(writer, guid, &name).await }
         })
         .await;
         writer.delete_gpo(guid).await.unwrap();
@@ -107,8 +107,8 @@ live! {
     }
 }
 
-async fn change(directory: Directory, guid: Guid, name: &str) {
-    let writer = directory.writer();
+async fn change(writer: DirectoryWriter, guid: Guid, name: &str) {
+    let directory = writer.directory();
     let fresh = directory.find_gpo(name).await.unwrap();
     assert_eq!(fresh.guid, guid);
     assert_eq!(fresh.version, Some(GpoVersion::default()));
@@ -228,9 +228,8 @@ async fn change(directory: Directory, guid: Guid, name: &str) {
 
 live! {
     async fn a_write_without_the_right_is_denied() {
-        let editor = SRC.connect_editor().await;
-        let writer = editor.writer();
-        let locked = editor.find_gpo("Default Domain Policy").await.unwrap();
+        let writer = DirectoryWriter::connect(&SRC.editor_settings()).await.unwrap();
+        let locked = writer.directory().find_gpo("Default Domain Policy").await.unwrap();
         let error = writer
             .modify_gpo(locked.guid, &GpoChange { flags: locked.flags, ..GpoChange::default() })
             .await
@@ -240,15 +239,15 @@ live! {
         assert_eq!(error.kind(), ErrorKind::Denied);
         let error = writer.create_gpo(Guid::new_random(), "not allowed").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
-        let error = SRC.connect().await.writer().delete_gpo(locked.guid).await.unwrap_err();
+        let error = SRC.connect_writer().await.delete_gpo(locked.guid).await.unwrap_err();
         assert!(error.message().contains("default GPO"), "{error}");
     }
 }
 
 live! {
     async fn links_are_swapped_only_when_unchanged() {
-        let directory = DST.connect().await;
-        let writer = directory.writer();
+        let writer = DST.connect_writer().await;
+        let directory = writer.directory();
         let som = directory.info().base.child("OU", "Staff").unwrap();
         let before = directory.som(&som).await.unwrap();
         let old = before.gp_link.as_deref();

@@ -1,12 +1,8 @@
 //! Compare-and-swap of single attributes, and the objects of WMI filters.
 
-use std::collections::HashSet;
-
-use ldap3::Mod;
-
 use super::{DirectoryWriter, swap};
 use crate::directory::Directory;
-use crate::directory::failure::{NO_SUCH_ATTRIBUTE, VALUE_EXISTS, ldap_failure};
+use crate::domain::ldap::{LdapFailure, NO_SUCH_ATTRIBUTE, VALUE_EXISTS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::dn::Dn;
 
@@ -139,7 +135,7 @@ impl DirectoryWriter {
     /// # Errors
     /// [`ErrorKind::Conflict`] when one has changed since; [`ErrorKind::Denied`], [`ErrorKind::NotFound`].
     pub async fn swap_attributes(&self, dn: &Dn, swaps: &[AttributeSwap]) -> Result<()> {
-        let mut changes: Vec<Mod<Vec<u8>>> = Vec::new();
+        let mut changes: Vec<_> = Vec::new();
         for change in swaps.iter().filter(|change| change.old != change.new) {
             swap(
                 &mut changes,
@@ -157,17 +153,17 @@ impl DirectoryWriter {
         }
         let names: Vec<&str> = swaps.iter().map(|swap| swap.attribute.as_str()).collect();
         let what = format!("changing {} of {dn}", names.join(", "));
-        let result = self.directory.ldap().modify(dn.as_str(), changes).await;
-        let result = self.directory.done(result, &what).await?;
-        match result.rc {
-            0 => Ok(()),
-            NO_SUCH_ATTRIBUTE | VALUE_EXISTS => Err(Error::new(
+        let Err(failure) = self.ldap.modify(dn, changes, None).await else {
+            return Ok(());
+        };
+        Err(match failure.code() {
+            Some(NO_SUCH_ATTRIBUTE | VALUE_EXISTS) => Error::new(
                 ErrorKind::Conflict,
                 format!("{} of {dn} has changed since it was read", names.join(", ")),
             )
-            .with_hint("nothing was written; read it again")),
-            code => Err(ldap_failure(code, &result.text, &what)),
-        }
+            .with_hint("nothing was written; read it again"),
+            _ => self.failed(failure, &what),
+        })
     }
 
     /// Adds a WMI filter below `CN=SOM,CN=WMIPolicy,CN=System`; `attributes` are its own ones [MS-WMIO].
@@ -178,19 +174,15 @@ impl DirectoryWriter {
     pub async fn add_wmi_filter(&self, dn: &Dn, attributes: &[(String, String)]) -> Result<()> {
         let mut list = vec![super::values("objectClass", ["top", "msWMI-Som"])];
         for (name, value) in attributes {
-            list.push((
-                name.clone().into_bytes(),
-                HashSet::from([value.clone().into_bytes()]),
-            ));
+            list.push((name.clone(), vec![value.clone().into_bytes()]));
         }
-        let what = format!("adding {dn}");
-        let result = self.directory.ldap().add(dn.as_str(), list).await;
-        let result = self.directory.done(result, &what).await?;
-        match result.rc {
-            0 => Ok(()),
-            code => Err(system_only(&result.text)
-                .unwrap_or_else(|| ldap_failure(code, &result.text, &what))),
-        }
+        self.ldap.add(dn, list, None).await.map_err(|failure| {
+            let kept_back = match &failure {
+                LdapFailure::Result { text, .. } => system_only(text),
+                _ => None,
+            };
+            kept_back.unwrap_or_else(|| self.failed(failure, &format!("adding {dn}")))
+        })
     }
 
     /// Deletes a WMI filter.
@@ -198,8 +190,8 @@ impl DirectoryWriter {
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::Denied`].
     pub async fn delete_wmi_filter(&self, dn: &Dn) -> Result<()> {
-        let result = self.directory.ldap().delete(dn.as_str()).await;
-        self.succeed(result, &format!("deleting {dn}")).await
+        let result = self.ldap.delete(dn, false).await;
+        result.map_err(|failure| self.failed(failure, &format!("deleting {dn}")))
     }
 }
 
