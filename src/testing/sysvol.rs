@@ -10,7 +10,7 @@
 //! use gpoctl::testing::sysvol::{MemorySysvol, SysvolLogin};
 //!
 //! # async fn example() -> gpoctl::Result<()> {
-//! let domain = "corp.example".parse()?;
+//! let domain = "corp.example".parse().unwrap();
 //! let sid = "S-1-5-21-1-2-3".parse().unwrap();
 //! let guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}".parse().unwrap();
 //! let server = MemorySysvol::builder(&domain, &sid)
