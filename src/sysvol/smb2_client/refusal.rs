@@ -17,7 +17,17 @@ pub(super) fn no_session(settings: &SmbSettings, cause: smb2::Error) -> Error {
         SmbAuth::Kerberos(Identity::TicketCache { .. }) => "the ticket cache".to_owned(),
         SmbAuth::Ntlm { domain, user, .. } => format!("{domain}\\{user}"),
     };
+    let has_ticket = matches!(settings.auth, SmbAuth::Kerberos(_));
     let (message, hint) = match &cause {
+        // The KDC has accepted the password, or there was none.
+        smb2::Error::Protocol { status, .. }
+            if has_ticket && *status == NtStatus::LOGON_FAILURE =>
+        {
+            (
+                format!("{server} refused {who} over SMB: it cannot use the Kerberos ticket"),
+                "check that the address is that of the domain controller, and whether its computer account is in order",
+            )
+        }
         smb2::Error::Protocol { status, .. } => why_refused(*status, server.as_str(), &who),
         smb2::Error::SignatureInvalid { .. } => (
             format!(
@@ -108,7 +118,10 @@ mod tests {
             command: Command::SessionSetup,
         };
         for (cause, words) in [
-            (status(NtStatus::LOGON_FAILURE), "password is wrong"),
+            (
+                status(NtStatus::LOGON_FAILURE),
+                "cannot use the Kerberos ticket",
+            ),
             (status(NtStatus::ACCOUNT_LOCKED_OUT), "is locked"),
             (status(NtStatus::PASSWORD_MUST_CHANGE), "must be changed"),
             (status(TIME_DIFFERENCE_AT_DC), "too far apart"),
@@ -120,5 +133,15 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Connect);
             assert!(error.hint().is_some());
         }
+        let ntlm = SmbSettings {
+            auth: SmbAuth::Ntlm {
+                domain: "A".to_owned(),
+                user: "joe".to_owned(),
+                password: "x".into(),
+            },
+            ..settings
+        };
+        let error = no_session(&ntlm, status(NtStatus::LOGON_FAILURE));
+        assert!(error.message().contains("password is wrong"), "{error}");
     }
 }
