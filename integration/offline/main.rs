@@ -11,6 +11,7 @@
 mod backup_folders;
 mod backups;
 mod conformance;
+mod faults;
 mod golden_migtable;
 mod invariants;
 mod memory;

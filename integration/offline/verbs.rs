@@ -29,7 +29,7 @@ const SCRIPTS: &str =
 const PACKAGE: &str = "e675d6ec-baaf-4472-9053-c9b114ce5f04";
 
 /// A GPO with files in both halves and a package in the class store.
-fn fixture() -> GpoSnapshot {
+pub fn fixture() -> GpoSnapshot {
     let mut tree = GptTree::new();
     for (path, content) in [
         (
@@ -91,10 +91,11 @@ fn fixture() -> GpoSnapshot {
     }
 }
 
-fn backup(folder: &Path) -> StoredBackup {
+/// A backup of a snapshot, read from the folder it was written to.
+pub fn backup(folder: &Path, snapshot: &GpoSnapshot) -> StoredBackup {
     let context = BackupContext::default();
     let now = "2026-01-31T12:00:00";
-    let info = gpoctl::backup::write(folder, &fixture(), &context, "", now).unwrap();
+    let info = gpoctl::backup::write(folder, snapshot, &context, "", now).unwrap();
     gpoctl::backup::read(&info.path).unwrap()
 }
 
@@ -199,7 +200,7 @@ async fn a_gpo_is_created_changed_and_deleted() {
     setting.apply(&plan).await;
     assert_eq!(setting.attribute(&dn, "displayName").unwrap(), "Tables");
 
-    let stored = backup(&setting.folder.path().join("backups"));
+    let stored = backup(&setting.folder.path().join("backups"), &fixture());
     let target = ImportTarget::Existing(Box::new(directory.gpo(guid).await.unwrap()));
     let plan = import::plan(
         session,

@@ -145,6 +145,16 @@ impl MemoryDirectory {
         Ok(sids)
     }
 
+    /// A server of its own with the same objects.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let store = self.store().clone();
+        Self {
+            store: Arc::new(Mutex::new(store)),
+            ..self.clone()
+        }
+    }
+
     /// All objects with their attributes and descriptors.
     pub fn snapshot(&self) -> DirectorySnapshot {
         snapshot::take(&self.store())
@@ -161,6 +171,7 @@ fn locked(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
 }
 
 /// What the directory of a domain holds.
+#[derive(Clone)]
 struct Store {
     objects: BTreeMap<Key, Object>,
     usn: u64,

@@ -77,6 +77,15 @@ impl MemoryDomain {
         Ok(new)
     }
 
+    /// A domain of its own in the same state, so that what takes long to prepare is prepared once.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self {
+            directory: self.directory.copy(),
+            sysvol: self.sysvol.copy(),
+        }
+    }
+
     /// The directory half.
     pub fn directory(&self) -> &MemoryDirectory {
         &self.directory

@@ -1,4 +1,5 @@
-//! SYSVOL in memory: the share of one domain controller, with clients that implement [`Sysvol`] as the real ones do.
+//! SYSVOL in memory: the share of one domain controller, with clients that implement the port [`crate::domain::sysvol`] as
+//! the real ones do.
 //!
 //! What it does was first seen on Samba 4.17, and the conformance suite of this crate runs against both. It has names that
 //! differ only by case, share modes, deletions that wait for the last handle, descriptors that a new entry inherits, the POSIX
@@ -213,6 +214,16 @@ impl MemorySysvol {
     /// Limits the bytes of all files together; `None` is no limit. More is STATUS_DISK_FULL.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         locked(&self.share).capacity = bytes;
+    }
+
+    /// A server of its own with the same files, folders and descriptors, where nothing is open.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let share = locked(&self.share).copy();
+        Self {
+            share: Arc::new(Mutex::new(share)),
+            ..self.clone()
+        }
     }
 
     /// All files, folders and descriptors below `Policies`.

@@ -75,6 +75,15 @@ impl Share {
         }
     }
 
+    /// The same entries, on a server of their own where nothing is open.
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            capacity: self.capacity,
+            next: self.next,
+            ..Self::new(self.tree.clone(), self.server)
+        }
+    }
+
     /// What has this path.
     pub(super) fn existing(&self, path: &str) -> Answer<NodeId> {
         let found = self.tree.find(path)?;

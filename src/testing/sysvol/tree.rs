@@ -74,7 +74,7 @@ impl Node {
 }
 
 /// All entries.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tree {
     nodes: BTreeMap<NodeId, Node>,
     next: NodeId,
