@@ -404,9 +404,14 @@ fn safety_backup(journal: &Folder) -> Option<Folder> {
 
 /// Whether somebody writes this journal now.
 fn is_locked(journal: &Folder) -> bool {
-    journal
-        .plain_file(EVENTS)
-        .is_ok_and(|file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    journal.plain_file(EVENTS).is_ok_and(|file: File| {
+        let refused = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        // As `Journal` does when it is dropped.
+        if let Err(error) = file.unlock() {
+            tracing::debug!(%error, "the journal is not unlocked");
+        }
+        refused
+    })
 }
 
 #[cfg(test)]
