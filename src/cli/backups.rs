@@ -20,7 +20,7 @@ use crate::model::security_descriptor::SecurityDescriptor;
 use crate::operations::risks;
 use crate::operations::secrets::stored_passwords;
 
-/// List, show, verify and remove backups
+/// List, show, verify and delete backups
 #[derive(Debug, Subcommand)]
 pub(super) enum BackupsCommand {
     // Without comments here the help is that of the arguments, paragraphs and all.
@@ -48,7 +48,7 @@ pub(super) struct ListArgs {
 /// Show one backup: files, references, permissions, risks
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl backups show /backups 7f2de5d7\n  gpoctl backups show '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --json"
+    after_help = "Examples:\n  gpoctl backups show /backups 7f2de5d7\n  gpoctl backups show \\\n      '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --json"
 )]
 pub(super) struct ShowArgs {
     /// Folder of backups, or the {ID} folder of one backup

@@ -30,7 +30,7 @@ use crate::session::DomainSession;
 #[command(
     group = ArgGroup::new("what").args(["gpo", "all", "target"]).required(true).multiple(true),
     mut_arg("plan_out", |argument| argument.requires("fix")),
-    after_help = "Examples:\n  gpoctl check \"Workstation Security\" --domain corp.example\n  gpoctl check --all --domain corp.example --json | jq -r '.messages[].code'\n  gpoctl check --for WS01 --domain corp.example\n  gpoctl check --all --fix --domain corp.example --dry-run"
+    after_help = "Examples:\n  gpoctl check \"Workstation Security\" --domain corp.example\n  gpoctl check --all --domain corp.example --json \\\n      | jq -r '.messages[].code'\n  gpoctl check --for WS01 --domain corp.example\n  gpoctl check --all --fix --domain corp.example --dry-run"
 )]
 pub(super) struct CheckArgs {
     /// Display name, GUID, or unique GUID prefix

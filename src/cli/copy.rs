@@ -44,7 +44,8 @@ pub(super) struct CopyArgs {
     #[arg(long)]
     allow_cpassword: bool,
 
-    /// With --preserve-acl, grant the permissions of the source also to accounts that do not administer the domain
+    /// With --preserve-acl: do not ask about permissions for accounts that do not administer the domain; needed for these without
+    /// a terminal
     #[arg(long)]
     accept_permissions: bool,
 

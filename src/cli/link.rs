@@ -53,7 +53,7 @@ pub(super) struct ListArgs {
 /// Link a GPO to the domain, an OU or a site
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl link add \"Workstation Security\" --target corp.example/Workstations \\\n      --domain corp.example\n  gpoctl link add 31b2f340 --order 1 --enforced \\\n      --target corp.example/Configuration/Sites/Berlin --domain corp.example"
+    after_help = "Examples:\n  gpoctl link add \"Workstation Security\" \\\n      --target corp.example/Workstations --domain corp.example\n  gpoctl link add 31b2f340 --order 1 --enforced --domain corp.example \\\n      --target corp.example/Configuration/Sites/Berlin"
 )]
 pub(super) struct AddArgs {
     /// Display name, GUID, or unique GUID prefix
@@ -63,7 +63,7 @@ pub(super) struct AddArgs {
     #[arg(long, value_name = "TARGET")]
     target: String,
 
-    /// Link order; 1 has the highest precedence, and by default the link is last
+    /// Link order; 1 has the highest precedence. By default, the link is added last
     #[arg(long, value_name = "N")]
     order: Option<usize>,
 
@@ -85,7 +85,7 @@ pub(super) struct AddArgs {
 /// Change the order or state of a link, or block inheritance
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl link set \"Workstation Security\" --target corp.example/Workstations \\\n      --order 1 --enforced yes --domain corp.example\n  gpoctl link set --target corp.example/Kiosk --block-inheritance yes \\\n      --domain corp.example"
+    after_help = "Examples:\n  gpoctl link set \"Workstation Security\" --order 1 --enforced yes \\\n      --target corp.example/Workstations --domain corp.example\n  gpoctl link set --target corp.example/Kiosk --block-inheritance yes \\\n      --domain corp.example"
 )]
 pub(super) struct SetArgs {
     /// GPO of the link: display name, GUID, or unique GUID prefix

@@ -30,8 +30,8 @@ pub(super) enum OperationsCommand {
 
 /// List earlier operations, newest first
 ///
-/// States: done; undone; failed (stopped or failed, and rolled back); unfinished (interrupted, roll it back with undo);
-/// left-over (done, but old files remain, remove them with cleanup); running; unreadable.
+/// States: done; undone; failed (stopped or failed, and rolled back); unfinished (interrupted: use undo to roll it back);
+/// left-over (done, but old files are left: use cleanup); running; unreadable.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl operations list\n  gpoctl operations list --json | jq -r '.operations[].id'"
@@ -54,9 +54,9 @@ pub(super) struct ShowArgs {
 
 /// Undo an operation
 ///
-/// An interrupted operation is rolled back, and its staged files are removed. A completed one is undone by a new plan, which is
-/// shown first: an import or a restore by restoring the backup in the journal, a new GPO by deleting it, a deletion by
-/// restoring it. Refused if the GPO has been changed since.
+/// An interrupted operation is rolled back, and its staged files are removed. For a completed one, a new plan is shown: after an
+/// import or a restore, it restores the backup in the journal; it deletes a GPO that was created, and restores one that was
+/// deleted. If the GPO has been changed since, nothing is undone.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl operations undo 1f2e3d4c --dry-run\n  gpoctl operations undo 20260131T120000.250Z-1f2e3d4c --yes"
@@ -74,8 +74,8 @@ pub(super) struct UndoArgs {
 
 /// Remove files that a completed operation left behind
 ///
-/// Removes the replaced files that the operation could not remove, or had no time to remove; clients never see them. An
-/// operation that was interrupted before the new settings took effect is undone instead, with undo.
+/// Removes the replaced files that the operation could not remove, or had no time to remove; clients never see them. For an
+/// operation that was interrupted before the new settings took effect, use undo.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl operations cleanup 1f2e3d4c\n  gpoctl operations cleanup 20260131T120000.250Z-1f2e3d4c --yes"

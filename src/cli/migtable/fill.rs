@@ -23,7 +23,7 @@ pub(in crate::cli) struct FillArgs {
     /// Template
     file: PathBuf,
 
-    /// Value of the placeholder %NAME%; case makes no difference
+    /// Value of the placeholder %NAME%; case is ignored
     #[arg(long, value_name = "NAME=VALUE", required = true)]
     define: Vec<String>,
 

@@ -27,7 +27,7 @@ use crate::operations::read::{read_gpo, take_inventory};
 #[derive(Debug, Args)]
 #[command(
     override_usage = "gpoctl migtable populate [OPTIONS] <FILE> --from-backup <BACKUP>...\n       gpoctl migtable populate [OPTIONS] <FILE> --from-gpo <GPO>...\n       gpoctl migtable populate [OPTIONS] <FILE> --all",
-    after_help = "Examples:\n  gpoctl migtable populate lab.migtable --backup-dir /backups --all\n  gpoctl migtable populate lab.migtable --relative \\\n      --from-gpo \"Workstation Security\" \"Logon Scripts\" --domain corp.example"
+    after_help = "Examples:\n  gpoctl migtable populate lab.migtable --backup-dir /backups --all\n  gpoctl migtable populate lab.migtable --domain corp.example \\\n      --from-gpo \"Workstation Security\" \"Logon Scripts\" --relative"
 )]
 pub(in crate::cli) struct PopulateArgs {
     /// Migration table; created if it does not exist

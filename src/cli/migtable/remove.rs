@@ -18,7 +18,7 @@ pub(in crate::cli) struct RemoveArgs {
     /// Migration table
     file: PathBuf,
 
-    /// Source of the row; case makes no difference
+    /// Source of the row; case is ignored
     source: String,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn run(args: &RemoveArgs, ui: &Ui) -> Result<u8> {
                 printable(&args.source)
             ),
         )
-        .with_hint("use the source as gpoctl migtable show prints it")
+        .with_hint("to list the sources: gpoctl migtable show FILE")
     })?;
     if !table.remove(&args.source) {
         return Err(Error::new(

@@ -29,7 +29,7 @@ pub(in crate::cli) struct SuggestArgs {
     #[arg(long, value_name = "DOMAIN", conflicts_with = "source_domain")]
     from: Option<String>,
 
-    /// Name of the source domain, if the table names several
+    /// DNS name of the source domain, if the table contains principals of several domains
     #[arg(long, value_name = "NAME")]
     source_domain: Option<String>,
 
@@ -37,7 +37,7 @@ pub(in crate::cli) struct SuggestArgs {
     #[arg(long)]
     dry_run: bool,
 
-    /// Also fill in UNC paths whose server is named after the source domain, with the same server in the target domain
+    /// Also fill in UNC paths whose server name ends in the source domain, with the same server name in the target domain
     #[arg(long)]
     accept_unc: bool,
 

@@ -42,7 +42,7 @@ pub(in crate::cli) struct ValidateArgs {
     #[command(flatten)]
     compared: ComparedArgs,
 
-    /// Folder of the --against backups
+    /// Folder of the backups to check against
     #[arg(
         long,
         value_name = "DIR",
@@ -51,7 +51,7 @@ pub(in crate::cli) struct ValidateArgs {
     )]
     backup_dir: Option<PathBuf>,
 
-    /// Treat the --against names as GPOs of this domain (needs a profile)
+    /// Domain of the GPOs to check against (needs a profile)
     #[arg(long, value_name = "DOMAIN", requires = "compared")]
     from: Option<String>,
 
@@ -67,7 +67,7 @@ pub(in crate::cli) struct ValidateArgs {
     #[arg(long, value_enum, value_name = "HOW", default_value = "exact")]
     unc_match: UncChoice,
 
-    /// Test whether HOST, and no other, answers over SMB; no login is attempted
+    /// Test whether this file server answers over SMB, without logging in; no other server is contacted
     #[arg(long, value_name = "HOST")]
     probe_unc: Vec<String>,
 
@@ -83,7 +83,7 @@ pub(in crate::cli) struct ValidateArgs {
 #[derive(Debug, Args)]
 #[group(id = "compared", multiple = false)]
 struct ComparedArgs {
-    /// Backups to check against: {ID} folders; with --backup-dir also IDs, unique ID prefixes or GPO names
+    /// Backups to check against: {ID} folders, or with --backup-dir IDs, unique ID prefixes or GPO names; with --from, GPOs
     #[arg(long, value_name = "BACKUP|GPO", num_args = 1..)]
     against: Vec<String>,
 
