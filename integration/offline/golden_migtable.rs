@@ -34,7 +34,7 @@ fn a_table_is_created_edited_and_shown() {
     assert_eq!(
         again.stderr,
         format!(
-            "error: {path} already exists\n  choose another name, or change the table: gpoctl migtable set, remove, populate\n"
+            "error: {path} already exists\n  choose another name, or change this table with gpoctl migtable set, remove or populate\n"
         )
     );
     let set = |arguments: &[&str]| {
@@ -95,7 +95,10 @@ fn a_table_is_created_edited_and_shown() {
     assert_eq!(missing.status, 1);
     assert_eq!(
         missing.stderr,
-        "error: migration table lab.migtable has no row for \"nobody\"\n  use the source as gpoctl migtable show prints it\n"
+        format!(
+            "error: migration table lab.migtable has no row for \"nobody\"\n  to list the sources: gpoctl migtable show {}\n",
+            file.display()
+        )
     );
     assert_eq!(
         std::fs::read_dir(file.parent().unwrap()).unwrap().count(),
@@ -377,7 +380,6 @@ fn every_fault_of_a_file_is_listed_at_once() {
         r#"migration table bad.migtable:13 (row 3): error: UNC path "\\a\b" cannot be removed by DestinationNone [unc-destination-none]"#,
         "  give it a <Destination>, or <DestinationSameAsSource />",
         r#"migration table bad.migtable:18 (row 4): error: UNC path "\\a\c" has no relative name to look up [unc-by-relative-name]"#,
-        "  give it a <Destination>, or <DestinationSameAsSource />",
         r#"migration table bad.migtable:23 (row 5): error: source "server" is not a UNC path [bad-unc-path]"#,
         r"  write \\server\share, or correct the type of the row",
         r#"migration table bad.migtable:23 (row 5): error: destination "\\a\\b" is not a UNC path [bad-unc-path]"#,
@@ -426,7 +428,7 @@ fn warnings_have_their_own_exit_status() {
         (none.status, none.stderr.as_str()),
         (
             1,
-            "error: cannot read the migration table /nowhere/x.migtable: No such file or directory (os error 2)\n  name a .migtable file, or create one: gpoctl migtable new FILE\n"
+            "error: cannot read the migration table /nowhere/x.migtable: No such file or directory\n  name a migration table, or create this one: gpoctl migtable new /nowhere/x.migtable\n"
         )
     );
 }

@@ -85,9 +85,7 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
     if !ui.is_json() {
         let names = super::permissions::names(session, &plan).await;
         super::plan::show_with(ui, &plan, &names);
-        for message in &plan.messages {
-            ui.message(message);
-        }
+        ui.findings(&plan.messages, plan.said_by);
     }
     let control = ui.control();
     execute(&domain, &plan, &control, ui).await

@@ -314,7 +314,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     report::show_permissions(ui, snapshot);
     report::show_files(ui, &snapshot.tree);
     report::show_references(ui, &found.references);
-    report::show_risks(ui, &risks);
+    report::show_risks_of(ui, snapshot, &risks);
     for message in messages {
         ui.message(message);
     }
@@ -335,7 +335,7 @@ fn show_links(ui: &Ui, links: Option<&[LinkRecord]>) {
             let yes = |flag: bool| if flag { "yes" } else { "" }.to_owned();
             vec![
                 link.order.to_string(),
-                link.target.clone(),
+                super::plan::container(&link.target),
                 yes(link.enforced),
                 yes(link.disabled),
             ]

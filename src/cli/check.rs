@@ -175,7 +175,7 @@ fn verdict_row(verdict: &Verdict) -> Vec<String> {
     let applies = match (verdict.applies, &verdict.wmi_filter) {
         (false, _) => "no".to_owned(),
         (true, None) => "yes".to_owned(),
-        (true, Some(filter)) => format!("if WMI filter \"{filter}\" holds"),
+        (true, Some(filter)) => format!("if the WMI filter \"{filter}\" matches"),
     };
     vec![
         verdict

@@ -117,11 +117,18 @@ fn run_list(args: &ListArgs, ui: &Ui) -> Result<u8> {
         ui.json(&serde_json::json!({ "format_version": 1, "operations": operations }))?;
         return Ok(0);
     }
+    if operations.is_empty() {
+        ui.say(match args.open {
+            true => "no operation needs undo or cleanup",
+            false => "no operations",
+        });
+        return Ok(0);
+    }
     let rows = operations
         .iter()
         .map(|operation| {
             vec![
-                operation.id.clone(),
+                shown_id(ui, operation),
                 operation.state.as_str().to_owned(),
                 subject(operation),
                 operation
@@ -134,6 +141,18 @@ fn run_list(args: &ListArgs, ui: &Ui) -> Result<u8> {
         .collect();
     ui.table(&["ID", "STATE", "WHAT", "DOMAIN"], rows);
     Ok(0)
+}
+
+/// On a terminal of fewer columns than this, whole IDs would leave no room for what was done.
+const WIDE: u16 = 100;
+
+/// The ID of an operation for a table: on a narrow terminal its last part, which names it too.
+fn shown_id(ui: &Ui, operation: &StoredOperation) -> String {
+    let short = !ui.is_verbose() && ui.width().is_some_and(|width| width < WIDE);
+    match operation.id.rsplit_once('-') {
+        Some((_, last)) if short => last.to_owned(),
+        _ => operation.id.clone(),
+    }
 }
 
 /// What an operation did, in a few words: `import "Workstation Security"`.
@@ -181,9 +200,7 @@ fn run_show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     match &stored {
         Ok(SavedPlan::Gpo(plan)) => {
             super::plan::show(ui, plan);
-            for message in &plan.messages {
-                ui.message(message);
-            }
+            ui.findings(&plan.messages, plan.said_by);
         }
         Ok(SavedPlan::Changes(list)) => change_list::show(list, ui),
         Err(error) => ui.error(error),
@@ -276,7 +293,8 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
 
 async fn run_cleanup(args: CleanupArgs, ui: &Ui) -> Result<u8> {
     let operation = find(&Journal::default_root()?, &args.id)?;
-    if !args.yes {
+    // Without anything to clean up, it is refused below.
+    if !args.yes && operation.state == OperationState::LeftOver {
         let question = format!(
             "Remove the files that operation {} ({}) left behind?",
             operation.id,

@@ -217,7 +217,7 @@ impl ChangeList {
             if let Some(fault) = fault {
                 return Err(Error::new(
                     ErrorKind::BadInput,
-                    format!("this is not a plan saved by gpoctl: {fault}"),
+                    format!("not a plan saved by gpoctl: {fault}"),
                 ));
             }
         }

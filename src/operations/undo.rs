@@ -191,7 +191,7 @@ fn still_as_left(done: &Plan, live: &LiveGpo) -> Result<()> {
     if differences.is_empty() {
         Ok(())
     } else {
-        Err(changed(done, &differences.join(" and ")))
+        Err(changed(done, &differences.join(", ")))
     }
 }
 

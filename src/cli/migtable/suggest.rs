@@ -8,6 +8,7 @@ use super::{file, row_json, shown_row};
 use crate::cli::connection::ConnectionArgs;
 use crate::cli::ui::{Ui, counted};
 use crate::error::Result;
+use crate::message::shell_word;
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::suggest::{
     CandidateDestination, SuggestOptions, SuggestedDestination, Suggestion, counts, suggest,
@@ -96,6 +97,12 @@ pub(in crate::cli) async fn run(args: SuggestArgs, ui: &Ui) -> Result<u8> {
         args.file.display(),
         counted(certain, "row")
     ));
+    if open > 0 {
+        ui.say(&format!(
+            "to set one: gpoctl migtable set {} SOURCE --to DESTINATION",
+            shell_word(&args.file.to_string_lossy())
+        ));
+    }
     Ok(0)
 }
 

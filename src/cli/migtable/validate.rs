@@ -156,8 +156,14 @@ pub(in crate::cli) async fn run(args: ValidateArgs, ui: &Ui) -> Result<u8> {
             "findings": checked.findings,
         }))?;
     } else {
+        let mut last_hint = None;
         for finding in &checked.findings {
             show(finding, ui);
+            let hint = finding.message.hint.as_ref();
+            if let Some(hint) = hint.filter(|_| hint != last_hint) {
+                ui.coloured(Colour::Dim, &format!("  {hint}"));
+            }
+            last_hint = hint;
         }
         ui.say(&format!(
             "{}: {}, {}",
@@ -288,7 +294,7 @@ async fn probe_host(
     Ok(attach_to_rows(table, messages.collect()))
 }
 
-/// A finding as compilers show theirs.
+/// A finding as compilers show theirs. Its hint is shown by the caller, once for consecutive findings with the same one.
 fn show(finding: &TableFinding, ui: &Ui) {
     let message = &finding.message;
     let (word, colour) = match message.severity {
@@ -316,7 +322,4 @@ fn show(finding: &TableFinding, ui: &Ui) {
         colour,
         &format!("{gpo}{place}: {word}: {} [{}]", message.text, message.code),
     );
-    if let Some(hint) = &message.hint {
-        ui.coloured(Colour::Dim, &format!("  {hint}"));
-    }
 }

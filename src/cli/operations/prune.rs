@@ -41,7 +41,7 @@ pub(super) fn run(args: &PruneArgs, ui: &Ui) -> Result<u8> {
             .map(|(operation, keep)| {
                 let [action, reasons] = keep::shown(keep);
                 vec![
-                    operation.id.clone(),
+                    super::shown_id(ui, operation),
                     operation.state.as_str().to_owned(),
                     super::subject(operation),
                     action,
