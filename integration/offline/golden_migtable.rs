@@ -74,10 +74,10 @@ fn a_table_is_created_edited_and_shown() {
     );
     assert_eq!(
         migtable(&["show", path]).stdout,
-        "LINE  TYPE         SOURCE             DESTINATION\n\
-         3     GlobalGroup  Helpdesk@src.test  Support@dst.test\n\
-         8     UNCPath      \\\\fs1\\homes        (same as source)\n\
-         13    User         SRC\\bob            (none)\n"
+        "SOURCE             DESTINATION       TYPE         LINE\n\
+         Helpdesk@src.test  Support@dst.test  GlobalGroup  3\n\
+         \\\\fs1\\homes        (same as source)  UNCPath      8\n\
+         SRC\\bob            (none)            User         13\n"
     );
     let shown = migtable(&["show", path, "--json"]).json();
     assert_eq!(shown["format_version"], 1);

@@ -86,6 +86,10 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         } else {
             show(&report, ui);
         }
+        if list.changes.is_empty() && !ui.is_json() && args.writing.plan_file().is_none() {
+            ui.say("nothing to repair");
+            return Ok(exit_status(report.worst()));
+        }
         let status = finish(writer, &list, &args.writing, &ui.control(), ui).await?;
         if status != 0 || args.writing.only_shows() || list.changes.is_empty() {
             return Ok(status.max(exit_status(report.worst())));

@@ -79,7 +79,7 @@ pub(in crate::cli) async fn run(args: SuggestArgs, ui: &Ui) -> Result<u8> {
     }
     let filled: Vec<Vec<String>> = suggestions.iter().filter_map(filled_line).collect();
     if !filled.is_empty() {
-        ui.table(&["LINE", "TYPE", "SOURCE", "DESTINATION"], filled);
+        ui.table(&["SOURCE", "DESTINATION", "TYPE", "LINE"], filled);
     }
     if open > 0 {
         ui.heading("To be set by hand");
@@ -134,10 +134,10 @@ fn filled_line(suggestion: &Suggestion) -> Option<Vec<String>> {
         None => row.source.clone(),
     };
     Some(vec![
-        row.element.line.to_string(),
-        row.kind.to_string(),
         source,
         destination.clone(),
+        row.kind.to_string(),
+        row.element.line.to_string(),
     ])
 }
 
