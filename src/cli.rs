@@ -14,6 +14,7 @@ mod create;
 mod delete;
 mod diff;
 mod help;
+mod hints;
 mod import;
 mod keep;
 mod link;

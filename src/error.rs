@@ -149,6 +149,11 @@ impl Error {
         self.source.as_deref().is_some_and(|cause| cause.is::<T>())
     }
 
+    /// The findings of an error that has several, to be completed.
+    pub(crate) fn details_mut(&mut self) -> &mut [crate::message::StatusMessage] {
+        &mut self.details
+    }
+
     /// The findings of an error that has several.
     pub fn details(&self) -> &[crate::message::StatusMessage] {
         &self.details

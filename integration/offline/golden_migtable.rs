@@ -164,11 +164,11 @@ fn an_invalid_edit_is_refused_and_leaves_the_file() {
         ),
         (
             &[r"\\a\b", "--type", "UNCPath", "--none"],
-            "error: UNC path \"\\\\a\\b\" cannot be removed by DestinationNone\n  give it a <Destination>, or <DestinationSameAsSource />\n",
+            "error: UNC path \"\\\\a\\b\" cannot have the destination \"none\"\n  give the row a path or \"same as source\": gpoctl migtable set, with --to or --same\n",
         ),
         (
             &[r"\\a\b", "--type", "UNCPath", "--relative"],
-            "error: UNC path \"\\\\a\\b\" has no relative name to look up\n  give it a <Destination>, or <DestinationSameAsSource />\n",
+            "error: UNC path \"\\\\a\\b\" has no relative name to look up\n  give the row a path or \"same as source\": gpoctl migtable set, with --to or --same\n",
         ),
         (
             &["server", "--type", "UNCPath", "--same"],
@@ -377,8 +377,8 @@ fn every_fault_of_a_file_is_listed_at_once() {
         "  a strict XML reader rejects it; save it as Unicode (UTF-16)",
         "migration table bad.migtable:9:5 (row 2): error: type \"Group\" does not exist; legal are User, Computer, LocalGroup, GlobalGroup, UniversalGroup, UNCPath, Unknown [unknown-type]",
         "  write LocalGroup, GlobalGroup or UniversalGroup, as the group is",
-        r#"migration table bad.migtable:13 (row 3): error: UNC path "\\a\b" cannot be removed by DestinationNone [unc-destination-none]"#,
-        "  give it a <Destination>, or <DestinationSameAsSource />",
+        r#"migration table bad.migtable:13 (row 3): error: UNC path "\\a\b" cannot have the destination "none" [unc-destination-none]"#,
+        "  give the row a path or \"same as source\": gpoctl migtable set, with --to or --same",
         r#"migration table bad.migtable:18 (row 4): error: UNC path "\\a\c" has no relative name to look up [unc-by-relative-name]"#,
         r#"migration table bad.migtable:23 (row 5): error: source "server" is not a UNC path [bad-unc-path]"#,
         r"  write \\server\share, or correct the type of the row",

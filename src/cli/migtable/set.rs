@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{TypeChoice, file, row_json, shown_row};
+use crate::cli::hints;
 use crate::cli::ui::Ui;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, EntryType};
@@ -106,6 +107,7 @@ pub(super) fn run(args: SetArgs, ui: &Ui) -> Result<u8> {
             }
             // The row is not in the file yet.
             finding.place = None;
+            hints::complete([&mut finding]);
             finding
         })
         .collect();

@@ -8,6 +8,7 @@ use clap::Args;
 use super::file;
 use crate::cli::check::exit_status;
 use crate::cli::connection::ConnectionArgs;
+use crate::cli::hints;
 use crate::cli::mapping::{ScopeChoice, UncChoice};
 use crate::cli::ui::{Colour, Ui, counted};
 use crate::cli::writing::read_backup;
@@ -121,6 +122,12 @@ pub(in crate::cli) async fn run(args: ValidateArgs, ui: &Ui) -> Result<u8> {
         .as_ref()
         .map(|session| -> &dyn PrincipalDirectory { session.directory() });
     let mut checked = validate(&name, &bytes, &snapshots, directory, &options).await?;
+    hints::complete(
+        checked
+            .findings
+            .iter_mut()
+            .map(|finding| &mut finding.message),
+    );
     if let Some(table) = &checked.table {
         let timeout = args.connection.timeout().unwrap_or(PROBE_TIMEOUT);
         for host in &hosts {
