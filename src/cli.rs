@@ -258,6 +258,24 @@ mod tests {
         found
     }
 
+    /// A process list shows the arguments of every process to every user. And nothing turns a check of the server off.
+    #[test]
+    fn no_option_takes_a_password_or_turns_a_check_off() {
+        for (path, command) in commands() {
+            for option in command.get_arguments() {
+                let name = option.get_long().unwrap_or_default();
+                let takes = option.get_action().takes_values();
+                assert!(
+                    !name.contains("password") || !takes || name == "password-file",
+                    "{path} --{name}"
+                );
+                for word in ["insecure", "no-tls", "no-verify", "no-sign", "plain"] {
+                    assert!(!name.contains(word), "{path} --{name}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn every_command_has_two_examples() {
         let mut without = Vec::new();

@@ -26,7 +26,7 @@ mod stream;
 pub mod wmi;
 pub mod writer;
 
-pub use connection::{DirectorySettings, LdapSecurity};
+pub use connection::{DirectorySettings, LdapConnection, LdapSecurity};
 pub use gpo::GpoObject;
 pub use session::{Directory, DomainInfo};
 pub use writer::{AttributeSwap, DirectoryWriter, GpoChange, SwapAttribute};

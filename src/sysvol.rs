@@ -3,9 +3,12 @@
 //! Below the GPO's folder anything that is neither a plain file nor a plain folder is refused.
 
 pub mod connect;
+#[cfg(any(test, feature = "testing", feature = "libsmbclient"))]
+pub(crate) mod errno;
 pub mod gpt;
 #[cfg(feature = "libsmbclient")]
 mod libsmbclient;
 pub mod probe;
-mod smb2_client;
+pub(crate) mod refusal;
+pub(crate) mod smb2_client;
 pub mod throttle;

@@ -23,4 +23,5 @@ mod schema;
 mod show;
 #[path = "../support/mod.rs"]
 mod support;
+mod sysvol_in_memory;
 mod tables;

@@ -466,3 +466,59 @@ fn a_file_that_disappears_is_not_a_missing_folder() {
     assert_eq!(journals, 0);
     assert_same(&before, &after);
 }
+
+/// One file that the server does not give costs neither the rest of its GPO nor any other GPO.
+#[test]
+#[ignore = "needs the lab"]
+fn a_file_that_cannot_be_read_costs_no_other_gpo() {
+    let _domain = alone();
+    let saved = &back_up("src.test", &["Everything"])["Everything"];
+    let name = &fresh("Half readable");
+    let import = [
+        "import",
+        saved.to_str().unwrap(),
+        "--into",
+        name,
+        "--create",
+    ];
+    write("src.test", &import).json();
+    let before = state("src");
+    let guid = &guid_of(&gpo_named(&before, name));
+    let to = tempfile::tempdir_in(scratch()).unwrap().keep();
+    let arguments = ["backup", "--all", "--domain", "src.test", "--to"];
+    let said = held(guid, "Machine\\Registry.pol", || {
+        gpoctl(&[&arguments[..], &[to.to_str().unwrap(), "--json"]].concat())
+    });
+    write("src.test", &["delete", name]).json();
+
+    assert_eq!(said.status, 3, "{}{}", said.stdout, said.stderr);
+    let result: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let backups = result["backups"].as_array().unwrap();
+    let all = before["gpos"].as_object().unwrap();
+    assert_eq!(backups.len(), all.len());
+    assert!(all.len() > 3);
+    for backup in backups {
+        let bad = backup["display_name"] == name.as_str();
+        assert_eq!(
+            backup["status"],
+            if bad { "partial" } else { "done" },
+            "{backup:#}"
+        );
+        let unread: Vec<&serde_json::Value> = backup["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|message| message["code"] == "unreadable-file")
+            .map(|message| &message["place"]["file"])
+            .collect();
+        assert_eq!(unread.len(), usize::from(bad), "{backup:#}");
+        assert!(!bad || unread == ["Machine\\Registry.pol"]);
+        let mut files = sysvol_files(&all[backup["gpo_guid"].as_str().unwrap()]);
+        let had = files.remove("machine/registry.pol").is_some();
+        assert!(had || !bad);
+        let folder = std::path::Path::new(backup["path"].as_str().unwrap());
+        let mut saved = local_files(&folder.join("DomainSysvol/GPO"));
+        saved.remove("machine/registry.pol");
+        assert_eq!(saved, files, "{}", backup["display_name"]);
+    }
+}

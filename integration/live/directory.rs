@@ -32,7 +32,7 @@ macro_rules! live {
     };
 }
 
-mod lab;
+pub mod lab;
 mod writing;
 
 live! {
@@ -42,6 +42,9 @@ live! {
             let info = directory.info();
             assert_eq!(info.dns_domain.as_str(), domain.var("DOMAIN"));
             assert_eq!(info.netbios_domain, domain.var("NETBIOS"));
+            // Each is the only domain of its forest, which its crossRef says with its SID.
+            assert_eq!(info.forest_root_sid, Some(info.domain_sid.clone()));
+            assert_eq!(info.forest_domains, std::slice::from_ref(&info.base));
             assert!(info.is_samba());
             assert_eq!(info.server, domain.var("SERVER").parse().unwrap());
             assert_eq!(info.pdc, Some(domain.var("SERVER").parse().unwrap()));

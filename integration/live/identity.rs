@@ -1,5 +1,6 @@
 //! Who is the server, and who logs in: what gpoctl believes of a KDC and a file server, and what it says when it does not.
 
+mod clock;
 mod false_kdc;
 mod on_the_way;
 
@@ -49,6 +50,36 @@ fn bare(arguments: &[&str], folder: &Path) -> Command {
 /// Runs it.
 fn run(mut command: Command) -> Said {
     command.output().unwrap().into()
+}
+
+/// The command, run by `before` (another command) where the name of the domain controller resolves to this address, to which
+/// libsmbclient connects. What Samba remembers of names is kept in the folder, which is the home of the command.
+fn with_name(address: &str, folder: &Path, gpoctl: Command, before: &[&str]) -> Command {
+    let hosts = folder.join("hosts");
+    std::fs::write(&hosts, format!("{address} dc1.src.test\n")).unwrap();
+    let at = folder.display();
+    std::fs::create_dir_all(folder.join(".smb")).unwrap();
+    let conf = format!(
+        "[global]\nlock directory = {at}\ncache directory = {at}\nstate directory = {at}\n"
+    );
+    std::fs::write(folder.join(".smb/smb.conf"), conf).unwrap();
+    let mut command = Command::new("unshare");
+    command
+        .args(["--map-root-user", "--mount", "sh", "-c"])
+        .arg("mount --bind \"$1\" /etc/hosts || exit 77; shift; exec \"$@\"")
+        .arg("sh")
+        .arg(&hosts)
+        .args(before)
+        .arg(gpoctl.get_program())
+        .args(gpoctl.get_args())
+        .stdin(Stdio::null());
+    for (name, value) in gpoctl.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
 }
 
 /// `gpoctl list` of SRC.TEST at this address with these further options.

@@ -17,6 +17,7 @@ mod bad_input;
 mod check;
 mod check_for;
 mod client;
+mod conformance;
 mod copy;
 mod create_rename_delete;
 mod delegated_editor;

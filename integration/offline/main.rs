@@ -10,6 +10,8 @@
 
 mod backup_folders;
 mod backups;
+mod conformance;
+mod faults;
 mod golden_migtable;
 mod invariants;
 mod memory;
@@ -21,3 +23,4 @@ mod suites;
 #[path = "../support/mod.rs"]
 mod support;
 mod ticket_caches;
+mod verbs;

@@ -211,6 +211,7 @@ const REFUSED: &[(&str, &[&str])] = &[
         "plan",
         &[
             "empty",
+            "false_summary",
             "id_is_a_path",
             "no_plan",
             "not_an_object",

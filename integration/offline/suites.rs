@@ -84,6 +84,22 @@ fn every_file_is_part_of_a_target() {
     assert!(unused.is_empty(), "in no target: {unused:#?}");
 }
 
+/// Unsafe code is denied, but for the calls of libkrb5 that no crate has.
+#[test]
+fn unsafe_code_is_in_two_files() {
+    let manifest = std::fs::read_to_string(package().join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("\nunsafe_code = \"deny\"\n"));
+    let mut files = BTreeSet::new();
+    rust_files(&package().join("src"), &mut files);
+    files.retain(|file| {
+        let text = std::fs::read_to_string(file).unwrap();
+        text.contains("unsafe_code") || text.contains("unsafe {") || text.contains("unsafe fn")
+    });
+    let kerberos = package().join("src/auth/kerberos");
+    let allowed = ["default_cache.rs", "named_cache.rs"].map(|name| kerberos.join(name));
+    assert_eq!(files, BTreeSet::from(allowed));
+}
+
 #[test]
 fn there_are_three_suites() {
     let manifest = std::fs::read_to_string(package().join("Cargo.toml")).unwrap();
@@ -151,6 +167,32 @@ fn a_test_says_what_it_needs() {
             assert_eq!(needs_both, file.ends_with("live/real_backups.rs"), "{name}");
         }
     }
+}
+
+/// A unit test is ignored for one of these reasons; none of them looks by itself whether it is root, and passes without a word
+/// when it is not.
+#[test]
+fn a_unit_test_that_needs_root_says_so() {
+    let mut files = BTreeSet::new();
+    rust_files(&package().join("src"), &mut files);
+    let mut need_root = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = file.display();
+        for line in text.lines().map(str::trim) {
+            let Some(reason) = line.strip_prefix("#[ignore") else {
+                assert!(!line.contains("geteuid().is_root()"), "{name}: {line}");
+                continue;
+            };
+            let is_root = reason == " = \"needs root\"]";
+            need_root += usize::from(is_root);
+            assert!(
+                is_root || reason.starts_with(" = \"run by "),
+                "{name}: {line}"
+            );
+        }
+    }
+    assert!(need_root > 0);
 }
 
 #[test]

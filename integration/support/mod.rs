@@ -3,12 +3,14 @@
 #![allow(
     dead_code,
     unused_imports,
+    unused_macros,
     clippy::allow_attributes,
     reason = "not every target uses all of the support"
 )]
 
 pub mod backup_schema;
 mod compare;
+pub mod conformance;
 mod container;
 pub mod corpus_gpos;
 mod moments;

@@ -100,6 +100,7 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs root"]
     fn no_folder_is_made_through_a_link_of_another_user() {
         use std::os::unix::fs::{PermissionsExt as _, lchown, symlink};
 
@@ -116,10 +117,6 @@ mod tests {
         std::fs::create_dir(&usual).unwrap();
         let usual = std::fs::metadata(usual).unwrap();
         assert_eq!(made.permissions().mode(), usual.permissions().mode());
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("ignored, not root: no_folder_is_made_through_a_link_of_another_user");
-            return;
-        }
         lchown(&link, Some(65_534), Some(65_534)).unwrap();
         write(&link.join("man8"), topic).unwrap_err();
         assert!(!there.join("man8").exists());

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::operations::apply::{ApplyOptions, OperationResult, clean_up, roll_back};
 use crate::operations::journal::{Event, Journal, OperationState, StoredOperation, find, list};
 use crate::operations::saved_plan::SavedPlan;
-use crate::operations::undo::{Undoing, plan};
+use crate::operations::undo::{Undoing, new_grants, plan};
 
 /// List, undo and clean up earlier operations
 ///
@@ -64,6 +64,10 @@ pub(super) struct ShowArgs {
 pub(super) struct UndoArgs {
     /// ID of the operation, or a unique beginning or end of it
     id: String,
+
+    /// Grant permissions also to accounts that do not administer the domain and did not have them before the operation
+    #[arg(long)]
+    accept_permissions: bool,
 
     #[command(flatten)]
     writing: WritingArgs,
@@ -233,9 +237,10 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
     let control = ui.control();
     let (status, by) = match plan(session, &operation, &control).await? {
         Undoing::Plan(plan) => {
-            // The permissions that come back are those this operation found.
+            // Nobody is asked about permissions that were there before the operation.
+            let new = new_grants(&operation, &plan, session.info().administrators())?;
             let writing = WritingArgs {
-                accept_permissions: true,
+                accept_permissions: args.accept_permissions || new.is_empty(),
                 ..args.writing.clone()
             };
             let status = finish(&domain, &plan, &writing, &control, ui).await?;

@@ -60,8 +60,8 @@ impl DirectorySettings {
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 }
 
-/// A connection to one DC.
-pub(super) struct LdapConnection {
+/// A connection to one DC over LDAP: the port as the DC answers it.
+pub struct LdapConnection {
     ldap: Ldap,
     end: StreamEnd,
     timeout: Duration,
@@ -104,7 +104,7 @@ impl LdapConnection {
     /// # Errors
     /// [`ErrorKind::Usage`] when the settings do not fit together; [`ErrorKind::Connect`] when the DC cannot be reached, is
     /// not trusted or refuses the identity.
-    pub(super) async fn open(settings: &DirectorySettings) -> Result<Self> {
+    pub async fn open(settings: &DirectorySettings) -> Result<Self> {
         let domain = settings.domain.as_ref();
         let endpoint = Endpoint {
             server: &settings.server,

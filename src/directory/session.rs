@@ -295,14 +295,10 @@ async fn read_domain(ldap: &dyn LdapRead, wanted: Option<&DomainName>) -> Result
         .map(|known| known.netbios.clone())
         .ok_or_else(|| bad("the NetBIOS name of its domain"))?;
     let root_domain = context("rootDomainNamingContext")?;
-    let forest_root_sid = if root_domain == base {
-        Some(domain_sid.clone())
-    } else {
-        let mut domains = domains.iter();
-        domains
-            .find(|known| known.dn == root_domain)
-            .and_then(|known| known.sid.clone())
-    };
+    let forest_root_sid = domains
+        .iter()
+        .find(|known| known.dn == root_domain)
+        .and_then(|known| known.sid.clone());
     let pdc = read_pdc(ldap, &domain).await?;
     let sids: Vec<Sid> = root
         .values("tokenGroups")

@@ -97,6 +97,32 @@ pub struct DirEntry {
     pub attributes: u32,
 }
 
+/// FILE_ATTRIBUTE_DIRECTORY [MS-FSCC 2.6]
+pub(crate) const DIRECTORY: u32 = 0x10;
+/// FILE_ATTRIBUTE_REPARSE_POINT [MS-FSCC 2.6]
+pub(crate) const REPARSE_POINT: u32 = 0x400;
+
+impl DirEntry {
+    fn new(name: SafeName, attributes: u32, size: u64) -> Self {
+        let is_dir = attributes & DIRECTORY != 0;
+        Self {
+            name,
+            is_dir,
+            size: if is_dir { 0 } else { size },
+            attributes,
+        }
+    }
+
+    /// What is at this path, with its last component as the name.
+    pub(crate) fn at(path: &SysvolPath, attributes: u32, size: u64) -> Option<Self> {
+        let name = path
+            .rel()
+            .and_then(|rel| rel.name().cloned())
+            .or_else(|| SafeName::new("Policies").ok());
+        name.map(|name| Self::new(name, attributes, size))
+    }
+}
+
 /// A listing: the entries, and what was refused (unsafe names, links, devices), each as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listing {
@@ -107,6 +133,25 @@ pub struct Listing {
 }
 
 impl Listing {
+    /// Takes an entry of a folder as a server lists it. `.` and `..` are left out; a link and an unsafe name are refused, with the
+    /// reason.
+    pub(crate) fn take(&mut self, name: &str, attributes: u32, size: u64) {
+        if name == "." || name == ".." {
+            return;
+        }
+        if attributes & REPARSE_POINT != 0 {
+            self.refused.push(format!(
+                "\"{}\" is a link, and links are not followed",
+                name.escape_debug()
+            ));
+            return;
+        }
+        match SafeName::new(name) {
+            Ok(name) => self.entries.push(DirEntry::new(name, attributes, size)),
+            Err(reason) => self.refused.push(reason.to_string()),
+        }
+    }
+
     /// How many entries were listed, taken or not.
     pub(crate) fn len(&self) -> usize {
         self.entries.len() + self.refused.len()

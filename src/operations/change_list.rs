@@ -4,12 +4,12 @@
 //! and [`super::apply::apply_changes`] makes it only if nobody was faster.
 
 mod description;
+mod limits;
 
 use serde::{Deserialize, Serialize};
 
 use super::plan::{FileContent, operation_id};
-use crate::directory::wmi::wmi_container;
-use crate::directory::{AttributeSwap, SwapAttribute};
+use crate::directory::AttributeSwap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::model::dn::Dn;
@@ -143,18 +143,6 @@ pub struct PlannedChange {
     pub summary: Vec<String>,
 }
 
-/// The attributes a new WMI filter is given.
-const FILTER_ATTRIBUTES: &[&str] = &[
-    "msWMI-Author",
-    "msWMI-ChangeDate",
-    "msWMI-CreationDate",
-    "msWMI-ID",
-    "msWMI-Name",
-    "msWMI-Parm1",
-    "msWMI-Parm2",
-    "showInAdvancedViewOnly",
-];
-
 /// The plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeList {
@@ -170,6 +158,9 @@ pub struct ChangeList {
     pub changes: Vec<PlannedChange>,
     /// What was noticed while planning.
     pub messages: Vec<StatusMessage>,
+    /// Whose words the messages are, such as `the plan file says`; `None` for a list that was just made.
+    #[serde(skip)]
+    pub said_by: Option<&'static str>,
 }
 
 impl ChangeList {
@@ -182,6 +173,7 @@ impl ChangeList {
             domain: domain.clone(),
             changes: Vec::new(),
             messages: Vec::new(),
+            said_by: None,
         }
     }
 
@@ -190,94 +182,15 @@ impl ChangeList {
         self.changes.push(PlannedChange { change, summary });
     }
 
-    /// Lets a list through that was read from a file: it holds nothing that no verb of gpoctl plans.
-    ///
-    /// # Errors
-    /// `BadInput` when it adds something else than a WMI filter, or deletes one.
-    pub(super) fn refuse_unplanned(&self) -> Result<()> {
-        for planned in &self.changes {
-            let fault = match &planned.change {
-                Change::AddWmiFilter { dn, attributes } => self.fault_of_filter(&dn.0, attributes),
-                Change::RemoveWmiFilter { .. } => Some(
-                    "it deletes a WMI filter, which is only the way back from adding one"
-                        .to_owned(),
-                ),
-                Change::Attributes { dn, attributes } => attributes
-                    .iter()
-                    .find(|swap| !self.has_attribute(&dn.0, swap.attribute))
-                    .map(|swap| {
-                        format!(
-                            "{} is not an attribute that is set on {}",
-                            swap.attribute.as_str(),
-                            dn.0
-                        )
-                    }),
-                Change::GptIni { .. } | Change::Descriptors { .. } => None,
-            };
-            if let Some(fault) = fault {
-                return Err(Error::new(
-                    ErrorKind::BadInput,
-                    format!("not a plan saved by gpoctl: {fault}"),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether gpoctl sets this attribute on that object: links on what can be linked, the rest on GPOs and WMI filters.
-    fn has_attribute(&self, dn: &Dn, attribute: SwapAttribute) -> bool {
-        let Ok(base) = Dn::parse(&self.domain.to_dn()) else {
-            return false;
-        };
-        match attribute {
-            SwapAttribute::GpLink | SwapAttribute::GpOptions => {
-                let is_site = matches!(
-                    dn.rdns(),
-                    [_, sites, configuration, ..]
-                        if sites.is("CN", "Sites") && configuration.is("CN", "Configuration")
-                );
-                is_site || dn.below(&base).is_some()
-            }
-            SwapAttribute::WqlFilter
-            | SwapAttribute::MachineExtensions
-            | SwapAttribute::UserExtensions
-            | SwapAttribute::DisplayName
-            | SwapAttribute::Version
-            | SwapAttribute::Flags
-            | SwapAttribute::FunctionalityVersion => dn.gpo_guid(&base).is_some(),
-            SwapAttribute::WmiName
-            | SwapAttribute::WmiDescription
-            | SwapAttribute::WmiQueries
-            | SwapAttribute::WmiAuthor
-            | SwapAttribute::WmiChangeDate => self.is_place_of_filter(dn),
-        }
-    }
-
-    fn is_place_of_filter(&self, dn: &Dn) -> bool {
-        let container = Dn::parse(&self.domain.to_dn())
-            .ok()
-            .map(|base| wmi_container(&base));
-        container
-            .and_then(|container| dn.below(&container).map(<[_]>::len))
-            .is_some_and(|depth| depth == 1)
-    }
-
-    fn fault_of_filter(&self, dn: &Dn, attributes: &[(String, String)]) -> Option<String> {
-        if !self.is_place_of_filter(dn) {
-            return Some(format!("{dn} is no place for a WMI filter"));
-        }
-        attributes
-            .iter()
-            .find(|(name, _)| !FILTER_ATTRIBUTES.contains(&name.as_str()))
-            .map(|(name, _)| format!("{} is no attribute of a WMI filter", name.escape_debug()))
-    }
-
-    /// The list as JSON: its saved form, which the journal holds too.
+    /// The list as JSON: its saved form, which the journal holds too. What a person reads in it of each change is worked out from the
+    /// change, so that whoever reads the file can compare the two.
     ///
     /// # Errors
     /// `Internal`, which cannot happen with what a list can hold.
     pub fn to_json(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec_pretty(self).map_err(|cause| {
+        let mut saved = self.clone();
+        saved.describe_changes();
+        serde_json::to_vec_pretty(&saved).map_err(|cause| {
             Error::new(ErrorKind::Internal, "the plan cannot be written as JSON").with_source(cause)
         })
     }
@@ -286,6 +199,7 @@ impl ChangeList {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::SwapAttribute;
 
     #[test]
     fn a_list_survives_its_json_and_a_change_its_inverse() {
@@ -302,6 +216,11 @@ mod tests {
         assert_eq!(change.inverse().inverse(), change);
         list.push(change, vec!["~ x".to_owned()]);
         let again: ChangeList = serde_json::from_slice(&list.to_json().unwrap()).unwrap();
-        assert_eq!(again, list);
+        assert_eq!(again.changes[0].change, list.changes[0].change);
+        // The saved words are those of the change.
+        assert_eq!(
+            again.changes[0].summary,
+            ["~ inheritance of src.test/Räume, Nord: not blocked -> blocked"]
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What a plan writes into security descriptors, in words: owner, group and every entry of a DACL, with what it adds to
 //! what the target grants now.
 
-use super::plan::{FileContent, Plan, Step};
+use super::plan::{FileContent, GpoState, Plan, Step};
 use crate::model::access::{APPLY_GROUP_POLICY, Administrators};
 use crate::model::access_gain::{Gain, gains};
 use crate::model::access_mask::{directory, standard};
@@ -112,13 +112,39 @@ pub fn changes(plan: &Plan) -> Vec<PermissionChange> {
 /// have now, whether an entry is new, a denial ends or the order changes: everything beyond reading and applying, and the
 /// ownership.
 pub fn outside_grants(plan: &Plan, administrators: Administrators<'_>) -> Vec<OutsideGrant> {
-    written(plan)
-        .iter()
-        .flat_map(|written| outside_grants_of(written, administrators))
-        .collect()
+    outside_grants_beyond(plan, administrators, None)
 }
 
-fn outside_grants_of(written: &Written, administrators: Administrators<'_>) -> Vec<OutsideGrant> {
+/// Of [`outside_grants`], those of accounts that gain something over an earlier state of the GPO too: what only comes back is
+/// not among them.
+pub fn outside_grants_beyond(
+    plan: &Plan,
+    administrators: Administrators<'_>,
+    earlier: Option<&GpoState>,
+) -> Vec<OutsideGrant> {
+    let mut found = Vec::new();
+    for written in written(plan) {
+        let mut gained = outside_grants_of(&written, written.old.as_ref(), administrators);
+        if let Some(earlier) = earlier.and_then(|state| descriptor_in(state, &written.object)) {
+            let never = outside_grants_of(&written, Some(&earlier), administrators);
+            gained.retain(|grant| {
+                never.iter().any(|it| match &grant.sid {
+                    Some(sid) => it.sid.as_ref() == Some(sid),
+                    None => it.sid.is_none() && it.text == grant.text,
+                })
+            });
+        }
+        found.extend(gained);
+    }
+    found
+}
+
+/// What a descriptor grants to accounts outside the administrators that an old one does not.
+fn outside_grants_of(
+    written: &Written,
+    old: Option<&SecurityDescriptor>,
+    administrators: Administrators<'_>,
+) -> Vec<OutsideGrant> {
     let grant = |sid: Option<&Sid>, text: String, denied_now: Option<&Sid>| OutsideGrant {
         object: written.object.clone(),
         sid: sid.cloned(),
@@ -126,19 +152,20 @@ fn outside_grants_of(written: &Written, administrators: Administrators<'_>) -> V
         denied_now: denied_now.cloned(),
     };
     let mut found = Vec::new();
-    let (old, new) = (written.old.as_ref(), &written.new);
+    let new = &written.new;
     let is_outside = |sid: &Sid| !administrators.contain(sid);
     if written.owner
         && let Some(owner) = new.owner.as_ref().filter(|owner| is_outside(owner))
+        && old.is_none_or(|old| old.owner.as_ref() != Some(owner))
     {
         found.push(grant(Some(owner), "owner".to_owned(), None));
     }
-    if !matches!(new.dacl_state(), DaclState::List(_)) {
-        found.push(grant(
-            None,
-            "full control, because there is no DACL".to_owned(),
-            None,
-        ));
+    let is_list = |it: &SecurityDescriptor| matches!(it.dacl_state(), DaclState::List(_));
+    if !is_list(new) {
+        if old.is_none_or(is_list) {
+            let text = "full control, because there is no DACL";
+            found.push(grant(None, text.to_owned(), None));
+        }
         return found;
     }
     let (before, after) = (aces(old), aces(Some(new)));
@@ -217,6 +244,21 @@ fn aces(descriptor: Option<&SecurityDescriptor>) -> Vec<Ace> {
         Some(DaclState::List(dacl)) => dacl.aces.clone(),
         _ => Vec::new(),
     }
+}
+
+/// The descriptor of the GPO in a state, or of the object below it with these RDNs.
+fn descriptor_in(state: &GpoState, object: &str) -> Option<SecurityDescriptor> {
+    let bytes = match object {
+        "" => state.descriptor.as_ref(),
+        _ => {
+            let mut objects = state.objects.iter();
+            objects
+                .find(|it| it.rdns.join(",").eq_ignore_ascii_case(object))?
+                .descriptor
+                .as_ref()
+        }
+    };
+    SecurityDescriptor::parse(&bytes?.0).ok()
 }
 
 fn written(plan: &Plan) -> Vec<Written> {

@@ -42,7 +42,11 @@ impl SavedPlan {
                 plan.mapping = None;
                 plan.attribute_to(WHO)?;
             }
-            Self::Changes(list) => list.attribute_to(WHO),
+            Self::Changes(list) => {
+                list.refuse_false_description()?;
+                list.describe();
+                list.attribute_to(WHO);
+            }
         }
         Ok(saved)
     }
@@ -61,7 +65,10 @@ impl SavedPlan {
                 plan.refuse_false_description()?;
                 plan.attribute_to(WHO)?;
             }
-            Self::Changes(list) => list.attribute_to(WHO),
+            Self::Changes(list) => {
+                list.describe();
+                list.attribute_to(WHO);
+            }
         }
         Ok(saved)
     }
@@ -94,9 +101,8 @@ impl SavedPlan {
             let plan: Plan = serde_json::from_slice(bytes).map_err(not_a_plan)?;
             return Ok(Self::Gpo(Box::new(plan)));
         }
-        let mut list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+        let list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
         list.refuse_unplanned()?;
-        list.describe();
         Ok(Self::Changes(list))
     }
 }
@@ -135,10 +141,19 @@ mod tests {
         ObjectDn(Dn::parse(text).unwrap())
     }
 
+    /// A new filter at this place, with one more attribute.
     fn filter(at: &str, attribute: &str) -> Change {
+        let attributes = [
+            ("msWMI-ID", "{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}"),
+            ("msWMI-Name", "Desks"),
+            ("msWMI-Parm2", "1;3;4;1;WQL;root;q;"),
+            ("showInAdvancedViewOnly", "TRUE"),
+            (attribute, "x"),
+        ];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Change::AddWmiFilter {
             dn: dn(at),
-            attributes: vec![(attribute.to_owned(), "x".to_owned())],
+            attributes: attributes.to_vec(),
         }
     }
 
@@ -152,10 +167,10 @@ mod tests {
             attributes: vec![AttributeSwap {
                 attribute: SwapAttribute::GpLink,
                 old: None,
-                new: Some("x".to_owned()),
+                new: Some("[LDAP://CN={5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01},CN=Policies,CN=System,DC=src,DC=test;0]".to_owned()),
             }],
         });
-        for list in [link, list_of(filter(FILTER, "msWMI-Name"))] {
+        for list in [link, list_of(filter(FILTER, "msWMI-Author"))] {
             let Ok(SavedPlan::Changes(again)) = read(&list) else {
                 panic!("{list:?}");
             };
@@ -232,12 +247,12 @@ mod tests {
 
     #[test]
     fn what_gpoctl_would_not_have_saved_is_refused() {
-        let mut list = list_of(filter(FILTER, "msWMI-Name"));
+        let mut list = list_of(filter(FILTER, "msWMI-Author"));
         for id in ["", ".", "..", ".x", "../x", "/tmp/x", "a/b", "a b"] {
             id.clone_into(&mut list.operation_id);
             assert!(refused(&list).contains("operation ID"), "{id}");
         }
-        let mut list = list_of(filter(FILTER, "msWMI-Name"));
+        let mut list = list_of(filter(FILTER, "msWMI-Author"));
         list.format_version = 2;
         assert!(refused(&list).contains("format version 2"));
         // A filter anywhere else, or with something that is no filter's; and the deletion of whatever it names.
@@ -247,7 +262,7 @@ mod tests {
             "CN=x,CN=SOM,CN=WMIPolicy,CN=System,DC=dst,DC=test",
             "CN=SOM,CN=WMIPolicy,CN=System,DC=src,DC=test",
         ] {
-            assert!(refused(&list_of(filter(at, "msWMI-Name"))).contains("WMI filter"));
+            assert!(refused(&list_of(filter(at, "msWMI-Author"))).contains("WMI filter"));
         }
         assert!(refused(&list_of(filter(FILTER, "member"))).contains("member"));
         // Attributes of a GPO or a filter on something else.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::apply::undo_changes;
 use super::change_list::ChangeList;
 use super::journal::{Inverse, OperationState, StoredOperation};
+use super::permissions::{OutsideGrant, outside_grants_beyond};
 use super::plan::{Plan, Step, Verb, sha256, tree_hashes};
 use super::progress::Control;
 use super::read::{self, LiveGpo};
@@ -17,7 +18,10 @@ use super::saved_plan::SavedPlan;
 use super::{delete, rename, rights};
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::access::Administrators;
+use crate::model::extension_list::ExtensionList;
 use crate::model::security_descriptor::{DaclState, SecurityDescriptor, grants_same_access};
+use crate::model::snapshot::WmiFilterLink;
 use crate::session::DomainSession;
 
 /// How an operation is undone.
@@ -102,6 +106,23 @@ pub async fn plan(
     }
 }
 
+/// The rights that undoing an operation by this plan gives to accounts outside the administrators, and that they had neither
+/// before the operation nor have now.
+///
+/// # Errors
+/// `BadInput` when the journal cannot be read.
+pub fn new_grants(
+    operation: &StoredOperation,
+    plan: &Plan,
+    administrators: Administrators<'_>,
+) -> Result<Vec<OutsideGrant>> {
+    let before = match operation.plan()? {
+        SavedPlan::Gpo(done) => done.basis,
+        SavedPlan::Changes(_) => None,
+    };
+    Ok(outside_grants_beyond(plan, administrators, before.as_ref()))
+}
+
 /// What undoes an operation on a GPO that was done.
 async fn undo_finished(
     session: &DomainSession,
@@ -123,7 +144,14 @@ async fn undo_finished(
             with_links,
             ..RestoreOptions::default()
         };
-        return restore::plan(session, &backup, &options, control).await;
+        let plan = restore::plan(session, &backup, &options, control).await?;
+        return match plan.links_beyond(done) {
+            None => Ok(plan),
+            Some(som) => Err(foreign_backup(
+                operation,
+                &format!("is not the one it wrote: the GPO was not linked so to {som}"),
+            )),
+        };
     }
     let object = session.directory().gpo(guid).await?;
     if let Some(Step::Rename { from, to }) = done.steps.first() {
@@ -227,16 +255,7 @@ async fn safety_backup(operation: &StoredOperation, done: &Plan) -> Result<Store
         .map_err(|cause| {
             Error::new(ErrorKind::Internal, "the backup was not read").with_source(cause)
         })??;
-    let bad = |why: &str| {
-        Error::new(
-            ErrorKind::BadInput,
-            format!(
-                "the backup that operation {} made before its changes {why}",
-                operation.id
-            ),
-        )
-        .with_hint("restore another backup of the GPO")
-    };
+    let bad = |why: &str| foreign_backup(operation, why);
     if !backup.damage.is_empty() {
         return Err(bad("is damaged").with_details(backup.damage));
     }
@@ -244,6 +263,17 @@ async fn safety_backup(operation: &StoredOperation, done: &Plan) -> Result<Store
         Some(what) => Err(bad(&format!("is not the one it wrote: {what}"))),
         None => Ok(backup),
     }
+}
+
+fn foreign_backup(operation: &StoredOperation, why: &str) -> Error {
+    Error::new(
+        ErrorKind::BadInput,
+        format!(
+            "the backup that operation {} made before its changes {why}",
+            operation.id
+        ),
+    )
+    .with_hint("restore another backup of the GPO")
 }
 
 /// What of a safety backup is not what the plan was made against; `None` when it is the backup that `apply` made.
@@ -257,6 +287,35 @@ fn foreign_part(done: &Plan, backup: &StoredBackup) -> Option<String> {
     };
     if !backup.has_hashes {
         return Some("there is no gpoctl.json in it".to_owned());
+    }
+    // XML has no place for control characters and blanks at the ends.
+    let text = |text: &str| -> String {
+        let shown = text.trim().chars();
+        shown.filter(|it| !it.is_control()).collect()
+    };
+    let same_list = |a: &ExtensionList, b: &ExtensionList| text(a.as_str()) == text(b.as_str());
+    let filter = basis.wmi_filter.as_deref().and_then(WmiFilterLink::parse);
+    let wrong = [
+        (
+            "the display name",
+            text(&snapshot.display_name) != text(&basis.display_name),
+        ),
+        (
+            "the status",
+            snapshot.flags != basis.flags.unwrap_or_default(),
+        ),
+        (
+            "the extensions",
+            !same_list(&snapshot.machine_extensions, &basis.machine_extensions)
+                || !same_list(&snapshot.user_extensions, &basis.user_extensions),
+        ),
+        (
+            "the WMI filter",
+            snapshot.wmi_filter.as_ref().map(|link| link.id) != filter.map(|link| link.id),
+        ),
+    ];
+    if let Some((what, _)) = wrong.iter().find(|(_, wrong)| *wrong) {
+        return Some(format!("{what} is not what the plan was made against"));
     }
     // A backup does not keep every empty folder; those have an empty hash.
     let files = |tree: &BTreeMap<String, String>| -> BTreeMap<String, String> {

@@ -330,3 +330,6 @@ fn too_large(guid: Guid, what: &str) -> Error {
     )
     .with_hint("check what it contains; a GPO is rarely larger than a few megabytes")
 }
+
+#[cfg(test)]
+mod tests;

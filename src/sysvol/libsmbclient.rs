@@ -25,17 +25,12 @@ use pavao::{SmbClient, SmbDialect, SmbEncryptionLevel, SmbError, SmbOpenOptions,
 
 use self::login::{check_ticket, credentials, no_session, own_cache, reach, refuse_trace_log};
 use super::connect::{self, SmbAuth, SmbSettings};
+use super::errno::{no_descriptors, not_put_back, refused, size_differs, taken};
 use crate::domain::sysvol::{
-    DirEntry, Listing, MAX_LISTED, Sysvol, SysvolPath, SysvolRead, larger_than_said, most_of,
-    too_many,
+    DIRECTORY, DirEntry, Listing, MAX_LISTED, Sysvol, SysvolPath, SysvolRead, larger_than_said,
+    most_of, too_many,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::safe_name::SafeName;
-
-/// FILE_ATTRIBUTE_DIRECTORY [MS-FSCC 2.6]
-const DIRECTORY: u32 = 0x10;
-/// FILE_ATTRIBUTE_REPARSE_POINT [MS-FSCC 2.6]
-const REPARSE_POINT: u32 = 0x400;
 
 /// A connection to SYSVOL through libsmbclient.
 pub(super) struct LibSmbClient {
@@ -138,7 +133,7 @@ impl LibSmbClient {
         })
         .await?
         .map_err(|failure| match failure {
-            Failure::Call(cause) => refused(path, cause),
+            Failure::Call(cause) => refused(path, plain(cause)),
             Failure::Gone(cause) => Error::new(
                 ErrorKind::Connect,
                 format!("the SMB session with {server} failed at {path}"),
@@ -146,15 +141,7 @@ impl LibSmbClient {
             .with_source(plain(cause))
             .with_hint("check whether the ticket has expired and whether the server answers"),
             Failure::Taken => taken(path),
-            Failure::Stuck { failed, undo } => Error::new(
-                ErrorKind::Incomplete,
-                format!(
-                    "{path} could not be replaced ({}), and the old file could not be put back",
-                    plain(failed)
-                ),
-            )
-            .with_source(plain(undo))
-            .with_hint("the old file is in the same folder, with a name that begins with .gpoctl"),
+            Failure::Stuck { failed, undo } => not_put_back(path, &plain(failed), plain(undo)),
         })
     }
 }
@@ -206,6 +193,17 @@ fn exists(client: &SmbClient, url: &str) -> std::result::Result<bool, SmbError> 
     }
 }
 
+/// Deletes a file. STATUS_CANNOT_DELETE of a read-only one comes as EINVAL; its attribute goes first then.
+fn delete(client: &SmbClient, url: &str) -> std::result::Result<(), SmbError> {
+    match client.unlink(url) {
+        Err(SmbError::Io(cause)) if cause.kind() == io::ErrorKind::InvalidInput => {
+            client.chmod(url, 0o644.into())?;
+            client.unlink(url)
+        }
+        other => other,
+    }
+}
+
 /// Renames `live` to `old`, then `new` to `live`; when the second fails, `live` is put back before the error is told.
 fn exchange(
     client: &SmbClient,
@@ -229,54 +227,6 @@ fn plain(cause: SmbError) -> io::Error {
         SmbError::Io(cause) => cause,
         other => io::Error::other(other),
     }
-}
-
-fn taken(path: &SysvolPath) -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        format!("something already exists at {path}"),
-    )
-    .with_hint("check whether another operation is running")
-}
-
-fn refused(path: &SysvolPath, cause: SmbError) -> Error {
-    use std::io::ErrorKind as Io;
-
-    let cause = plain(cause);
-    let (kind, what) = match cause.kind() {
-        Io::NotFound => (ErrorKind::NotFound, "cannot find"),
-        Io::PermissionDenied => (ErrorKind::Denied, "this account is denied access to"),
-        Io::AlreadyExists => return taken(path).with_source(cause),
-        Io::DirectoryNotEmpty => (ErrorKind::Conflict, "the folder is not empty:"),
-        Io::IsADirectory => (ErrorKind::Conflict, "there is a folder at"),
-        Io::NotADirectory => (ErrorKind::Conflict, "not a folder:"),
-        Io::ResourceBusy | Io::ExecutableFileBusy => {
-            (ErrorKind::Conflict, "another client has opened")
-        }
-        Io::TimedOut
-        | Io::BrokenPipe
-        | Io::ConnectionReset
-        | Io::ConnectionAborted
-        | Io::ConnectionRefused
-        | Io::NotConnected
-        | Io::HostUnreachable
-        | Io::NetworkUnreachable => (ErrorKind::Connect, "the SMB connection failed at"),
-        _ if cause.raw_os_error() == Some(rustix::io::Errno::NETRESET.raw_os_error()) => {
-            (ErrorKind::Connect, "the SMB connection failed at")
-        }
-        _ => (ErrorKind::BadDirectory, "the server refused"),
-    };
-    Error::new(kind, format!("{what} {path}"))
-        .with_source(cause)
-        .with_hint("check the permissions on SYSVOL, and whether it has been changed meanwhile")
-}
-
-fn no_descriptors() -> Error {
-    Error::new(
-        ErrorKind::Usage,
-        "libsmbclient cannot read or write security descriptors exactly",
-    )
-    .with_hint("use --smb-client smb2")
 }
 
 #[async_trait]
@@ -307,29 +257,7 @@ impl SysvolRead for LibSmbClient {
         }
         let mut listing = Listing::default();
         for entry in entries {
-            if entry.name() == "." || entry.name() == ".." {
-                continue;
-            }
-            let attributes = u32::from(entry.attrs);
-            if attributes & REPARSE_POINT != 0 {
-                listing.refused.push(format!(
-                    "\"{}\" is a link, and links are not followed",
-                    entry.name().escape_debug()
-                ));
-                continue;
-            }
-            match SafeName::new(entry.name()) {
-                Ok(name) => {
-                    let is_dir = attributes & DIRECTORY != 0;
-                    listing.entries.push(DirEntry {
-                        name,
-                        is_dir,
-                        size: if is_dir { 0 } else { entry.size },
-                        attributes,
-                    });
-                }
-                Err(reason) => listing.refused.push(reason.to_string()),
-            }
+            listing.take(entry.name(), u32::from(entry.attrs), entry.size);
         }
         Ok(listing)
     }
@@ -340,17 +268,8 @@ impl SysvolRead for LibSmbClient {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        let name = path
-            .rel()
-            .and_then(|rel| rel.name().cloned())
-            .or_else(|| SafeName::new("Policies").ok());
-        let is_dir = stat.mode.is_dir();
-        Ok(name.map(|name| DirEntry {
-            name,
-            is_dir,
-            size: if is_dir { 0 } else { stat.size },
-            attributes: if is_dir { DIRECTORY } else { 0 },
-        }))
+        let attributes = if stat.mode.is_dir() { DIRECTORY } else { 0 };
+        Ok(DirEntry::at(path, attributes, stat.size))
     }
 
     async fn read(&self, path: &SysvolPath, size: u64) -> Result<Bytes> {
@@ -436,11 +355,7 @@ impl Sysvol for LibSmbClient {
         if written == length {
             Ok(())
         } else {
-            Err(Error::new(
-                ErrorKind::BadDirectory,
-                format!("{path} has {written} bytes after {length} were written"),
-            )
-            .with_hint("check whether the disk of the server is full"))
+            Err(size_differs(path, written, length))
         }
     }
 
@@ -454,12 +369,11 @@ impl Sysvol for LibSmbClient {
             None => return Err(taken(to)),
         };
         // What the errors name: the source where it is missing, else the target.
-        let missing = {
+        let is_dir = {
             let source = source.clone();
-            self.call(from, move |client| Ok(client.stat(&source)?))
-                .await
+            self.call(from, move |client| Ok(client.stat(&source)?.mode.is_dir()))
+                .await?
         };
-        missing?;
         let left = self
             .call(to, move |client| {
                 // Another spelling of its own name is not in the way.
@@ -467,11 +381,11 @@ impl Sysvol for LibSmbClient {
                     client.rename(&source, &target)?;
                     return Ok(None);
                 }
-                if !replace || client.stat(&target)?.mode.is_dir() {
+                if !replace || is_dir || client.stat(&target)?.mode.is_dir() {
                     return Err(Failure::Taken);
                 }
                 exchange(client, &target, &aside, &source)?;
-                Ok(client.unlink(&aside).err().map(|cause| (aside, cause)))
+                Ok(delete(client, &aside).err().map(|cause| (aside, cause)))
             })
             .await?;
         if let Some((aside, cause)) = left {
@@ -513,8 +427,14 @@ impl Sysvol for LibSmbClient {
 
     async fn remove_file(&self, path: &SysvolPath) -> Result<()> {
         let url = url(path);
-        self.call(path, move |client| Ok(client.unlink(&url)?))
-            .await
+        self.call(path, move |client| {
+            // It would delete an empty folder.
+            if client.stat(&url)?.mode.is_dir() {
+                return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+            }
+            Ok(delete(client, &url)?)
+        })
+        .await
     }
 
     async fn remove_dir(&self, path: &SysvolPath) -> Result<()> {

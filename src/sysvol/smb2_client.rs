@@ -5,7 +5,7 @@
 
 mod compound;
 mod encryption;
-mod file_entries;
+pub(crate) mod file_entries;
 mod large;
 mod listing;
 mod login;
@@ -26,11 +26,11 @@ use self::compound::{Operation, Reply, access, options, parts_of};
 pub(super) use self::login::NoCommonCipher;
 #[cfg(test)]
 pub(super) use self::login::needs_encryption;
-use self::refusal::{lost, nonsense, refused};
+
 use super::connect::SmbSettings;
+use super::refusal::{half_swapped, lost, nonsense, refused};
 use crate::domain::sysvol::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead, most_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::FileEntries;
 
 /// Requests worth having in flight on one connection; more gained nothing where it was measured.
@@ -215,8 +215,7 @@ impl Smb2Client {
     async fn take_back(&self, from: &SysvolPath, to: &SysvolPath, error: Error) -> Error {
         match self.rename(from, to, false).await {
             Ok(()) => error,
-            Err(undo) => Error::new(ErrorKind::Incomplete, format!("{undo}, after: {error}"))
-                .with_hint(format!("rename {from} back to {to}")),
+            Err(undo) => half_swapped(from, to, &undo, &error),
         }
     }
 
@@ -287,17 +286,11 @@ impl SysvolRead for Smb2Client {
         let Some(created) = replies.first().and_then(Reply::created) else {
             return Err(nonsense(path));
         };
-        let name = path
-            .rel()
-            .and_then(|rel| rel.name().cloned())
-            .or_else(|| SafeName::new("Policies").ok());
-        let is_dir = created.file_attributes & FileAttributes::DIRECTORY != 0;
-        Ok(name.map(|name| DirEntry {
-            name,
-            is_dir,
-            size: if is_dir { 0 } else { created.end_of_file },
-            attributes: created.file_attributes,
-        }))
+        Ok(DirEntry::at(
+            path,
+            created.file_attributes,
+            created.end_of_file,
+        ))
     }
 
     async fn read(&self, path: &SysvolPath, size: u64) -> Result<Bytes> {

@@ -3,16 +3,19 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::{Arc, Mutex};
 
-use super::{bare, krb5_conf, loopback, run, var};
-use crate::support::{asked_inside, command_inside, samba_tool};
+use super::{bare, kinit, krb5_conf, loopback, run, var, with_name};
+use crate::support::{
+    alone, asked_inside, assert_same, back_up, command_inside, samba_tool, state,
+};
 
 /// The program inside the domain controller that does the cryptography.
 struct Attacker {
     child: Child,
-    stdin: ChildStdin,
+    stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
 }
 
@@ -27,14 +30,14 @@ impl Attacker {
             .spawn()
             .unwrap();
         Self {
-            stdin: child.stdin.take().unwrap(),
+            stdin: child.stdin.take(),
             stdout: BufReader::new(child.stdout.take().unwrap()),
             child,
         }
     }
 
     fn ask(&mut self, command: &str) -> String {
-        writeln!(self.stdin, "{command}").unwrap();
+        writeln!(self.stdin.as_mut().unwrap(), "{command}").unwrap();
         let mut answer = String::new();
         self.stdout.read_line(&mut answer).unwrap();
         assert!(!answer.is_empty(), "the attacker ended at {command}");
@@ -44,7 +47,8 @@ impl Attacker {
 
 impl Drop for Attacker {
     fn drop(&mut self) {
-        drop(self.child.kill());
+        // At the end of its input it ends its server.
+        drop(self.stdin.take());
         drop(self.child.wait());
     }
 }
@@ -105,17 +109,17 @@ fn serve_kdc_datagrams(address: &str, attacker: &Arc<Mutex<Attacker>>) {
     });
 }
 
-/// Hands on a port to the domain controller and keeps what the client sends.
-fn relay(address: &str, port: u16) -> Arc<Mutex<Vec<u8>>> {
+/// Hands on a port to this address and port, such as those of the domain controller, and keeps what the client sends.
+fn relay(address: &str, port: u16, target: &str) -> Arc<Mutex<Vec<u8>>> {
     let listener =
         TcpListener::bind((address, port)).expect("a port of a loopback address, which needs root");
     let sent = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&sent);
-    let target = var("ADDRESS");
+    let target = target.to_owned();
     std::thread::spawn(move || {
         for client in listener.incoming() {
             let mut client = client.unwrap();
-            let mut server = TcpStream::connect((target.as_str(), port)).unwrap();
+            let mut server = TcpStream::connect(target.as_str()).unwrap();
             let (mut back, mut from) = (client.try_clone().unwrap(), server.try_clone().unwrap());
             std::thread::spawn(move || std::io::copy(&mut from, &mut back));
             let kept = Arc::clone(&kept);
@@ -133,12 +137,17 @@ fn relay(address: &str, port: u16) -> Arc<Mutex<Vec<u8>>> {
     sent
 }
 
+/// A port of the domain controller.
+fn controller(port: u16) -> String {
+    format!("{}:{port}", var("ADDRESS"))
+}
+
 /// A service account whose password the attacker knows, gone at the end.
 struct ServiceAccount(String);
 
 impl ServiceAccount {
-    fn new(password: &str) -> Self {
-        let name = "gpoctl-attacked".to_owned();
+    fn new(name: &str, password: &str) -> Self {
+        let name = name.to_owned();
         asked_inside("src", &["samba-tool", "user", "delete", &name], "");
         samba_tool("src", &["user", "add", &name, password]);
         samba_tool("src", &["spn", "add", "attack/evil.tst", &name]);
@@ -155,15 +164,16 @@ impl Drop for ServiceAccount {
 #[test]
 #[ignore = "needs the lab"]
 fn replies_for_another_service_are_refused() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let address = loopback(99);
     let password = format!("Svc-{}", uuid::Uuid::new_v4());
-    let account = ServiceAccount::new(&password);
+    let account = ServiceAccount::new("gpoctl-attacked", &password);
     let attacker = Arc::new(Mutex::new(Attacker::new()));
     serve_kdc(&address, &attacker);
     serve_kdc_datagrams(&address, &attacker);
-    let _ldap = relay(&address, 389);
-    let smb = relay(&address, 445);
+    let _ldap = relay(&address, 389, &controller(389));
+    let smb = relay(&address, 445, &controller(445));
     let conf = krb5_conf(folder.path(), &address, "");
     // From the first exchange on; and only after LDAP has its ticket, so that it is SMB's turn.
     for after in [0, 1] {
@@ -212,4 +222,103 @@ fn replies_for_another_service_are_refused() {
             said.stderr
         );
     }
+}
+
+/// In the place of the file server there is one that has a SYSVOL of its own. Whoever believes it reads that, which is shown
+/// with a ticket cache that contains a ticket for it.
+#[test]
+#[ignore = "needs the lab"]
+fn a_false_file_server_is_not_believed() {
+    const MARK: &str = "gpoctl-false-server";
+    const GPO: &str = "{A1B20002-0C4E-4D1A-8F00-5A3B7C9D0002}";
+    let _alone = alone();
+    let backup = &back_up("src.test", &["Desktop Registry"])["Desktop Registry"];
+    let backup = backup.to_str().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved");
+    let address = loopback(98);
+    let password = format!("Svc-{}", uuid::Uuid::new_v4());
+    let account = ServiceAccount::new("gpoctl-attacked", &password);
+    let attacker = Arc::new(Mutex::new(Attacker::new()));
+    let ask = |command: &str| attacker.lock().unwrap().ask(command);
+    assert_eq!(ask("serve"), "ready");
+    serve_kdc(&address, &attacker);
+    serve_kdc_datagrams(&address, &attacker);
+    let _ldap = relay(&address, 389, &controller(389));
+    let _smb = relay(&address, 445, &format!("{}:1445", var("NAMESERVER")));
+    let commands = [
+        vec!["show", GPO, "--json"],
+        vec!["backup", GPO, "--to", saved.to_str().unwrap()],
+        vec!["import", backup, "--into", GPO, "--yes"],
+    ];
+    let at_the_false_server = |arguments: &[&str], client: &str, identity: &[&str], conf: &Path| {
+        let more = [
+            "--domain",
+            "src.test",
+            "--server",
+            "dc1.src.test",
+            "--address",
+            &address,
+            "--smb-client",
+            client,
+        ];
+        let gpoctl = bare(&[arguments, &more[..], identity].concat(), folder.path());
+        let mut command = with_name(&address, folder.path(), gpoctl, &[]);
+        command.env("KRB5_CONFIG", conf);
+        if let ["--ccache", cache] = identity {
+            command.env("KRB5CCNAME", cache);
+        }
+        run(command)
+    };
+    let before = state("src");
+    let password_file = var("PASSWORD_FILE");
+    let identity = [
+        "--user",
+        "Administrator@SRC.TEST",
+        "--password-file",
+        &password_file,
+    ];
+    let conf = krb5_conf(folder.path(), &address, "");
+    for client in ["smb2", "libsmbclient"] {
+        // The KDC is false from the beginning, only after LDAP has its ticket, or not at all.
+        for after in ["0", "1", "99"] {
+            for command in &commands {
+                ask(&format!("key {password} SRC.TEST{}", account.0));
+                ask(&format!("after {after}"));
+                let said = at_the_false_server(command, client, &identity, &conf);
+                let all = format!(
+                    "{client}, {after}, {command:?}: {}{}",
+                    said.stdout, said.stderr
+                );
+                assert_eq!(said.status, 1, "{all}");
+                // What is forged is found out by libkrb5; with a true ticket, the server cannot read it.
+                let forged = all.contains("is not the one that was asked for");
+                assert_eq!(forged, after != "99", "{all}");
+                assert!(forged || all.contains("refused"), "{all}");
+                assert!(!all.contains(MARK), "{all}");
+                assert_eq!(ask("served"), "0", "{all}");
+                let backups = std::fs::read_dir(&saved).map_or(0, Iterator::count);
+                assert_eq!(backups, 0, "{all}");
+            }
+        }
+    }
+    assert_same(&before, &state("src"));
+
+    // It is a file server: with a ticket for it in the cache, which its owner is trusted to have checked, it is read.
+    let honest = krb5_conf(folder.path(), &var("ADDRESS"), "");
+    let cache = kinit("SRC", folder.path());
+    let path = cache.strip_prefix("FILE:").unwrap();
+    let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+    file.write_all(&unhex(&ask("credential"))).unwrap();
+    for client in ["smb2", "libsmbclient"] {
+        let said = at_the_false_server(&commands[0], client, &["--ccache", &cache], &honest);
+        assert!(
+            said.stdout.contains(MARK),
+            "{client}: {}{}",
+            said.stdout,
+            said.stderr
+        );
+    }
+    assert_ne!(ask("served"), "0");
+    assert_eq!(ask("end"), "ended");
 }

@@ -13,7 +13,8 @@ use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Folder, domain, settings, var};
+use super::{domain, settings, var};
+use crate::support::conformance::sysvol::Folder;
 
 const NEEDS_ROOT: &str =
     "port 445 of a loopback address, which needs root or net.ipv4.ip_unprivileged_port_start";
@@ -70,7 +71,7 @@ async fn sessions_are_encrypted_and_a_broken_one_is_not_a_missing_path() {
     let listener = TcpListener::bind((address, 445)).await.expect(NEEDS_ROOT);
     let (task, sent) = relay(listener);
     let sysvol = connect(&at(address)).await.unwrap();
-    let folder = Folder::new(&*sysvol).await;
+    let folder = Folder::new(domain(), &*sysvol).await;
     let secret = b"a line that nobody on the wire may read";
     folder.write(&*sysvol, "f", secret).await;
     {
@@ -171,7 +172,7 @@ async fn works(auth: SmbAuth) {
         ..settings(SmbClientChoice::Libsmbclient, true)
     };
     let sysvol = connect(&settings).await.unwrap();
-    let folder = Folder::new(&*sysvol).await;
+    let folder = Folder::new(domain(), &*sysvol).await;
     folder.write(&*sysvol, "f", b"x").await;
     assert_eq!(sysvol.read(&folder.at("f"), 1).await.unwrap(), "x");
     folder.remove(&*sysvol).await;

@@ -53,6 +53,26 @@ impl ServiceTicket {
         &self.0.client.realm
     }
 
+    /// Refuses the ticket when the clock of this machine is more than five minutes from that of the KDC. libkrb5 reckons
+    /// with the difference, and the SMB clients do not: the server would refuse it, in an answer that it cannot sign. Of a ticket
+    /// that was `issued_now` the time of issue tells; an older one only when it is from the future.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connect`].
+    pub(crate) fn check_clock(&self, issued_now: bool) -> Result<()> {
+        if are_apart(self.0.starttime.max(self.0.authtime), now(), issued_now) {
+            return Err(Error::new(
+                ErrorKind::Connect,
+                format!(
+                    "the clocks of this machine and of the KDC of {} are too far apart",
+                    self.realm()
+                ),
+            )
+            .with_hint("set the clock, for example with chronyd; Kerberos allows five minutes"));
+        }
+        Ok(())
+    }
+
     /// A cache that contains this ticket and no other, so that its reader has nothing to ask a KDC with.
     ///
     /// smb2 looks for the service in the realm of the client, so the entry says that; the ticket itself is unchanged.
@@ -217,6 +237,14 @@ fn check_encryption(ticket: &CcacheCredential, service: &str, allow_rc4: bool) -
     .with_hint(hint))
 }
 
+/// Whether the time of issue and the time of this machine differ by more than Kerberos allows, if that can be told.
+fn are_apart(issued: u32, now: u32, issued_now: bool) -> bool {
+    const ALLOWED: u32 = 300;
+    let ahead = issued.saturating_sub(now) > ALLOWED;
+    let behind = now.saturating_sub(issued) > ALLOWED;
+    ahead || (issued_now && behind)
+}
+
 /// Seconds since 1970, as a ticket cache counts them.
 fn now() -> u32 {
     SystemTime::now()
@@ -256,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_runtime_folder_is_the_users_alone() {
-        use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
 
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("run");
@@ -276,12 +304,33 @@ mod tests {
         assert!(!used(&link) && !used(&link.join("")));
         assert!(!used(&dir.path().join("none")) && !used("".as_ref()));
         assert!(runtime_folder(None).is_none());
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("ignored, not root: a_runtime_folder_is_the_users_alone, another user's");
-            return;
+    }
+
+    #[test]
+    #[ignore = "needs root"]
+    fn a_runtime_folder_of_another_user_is_not_used() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(runtime_folder(Some(dir.path().into())).is_some());
+        std::os::unix::fs::chown(dir.path(), Some(65_534), None).unwrap();
+        assert!(runtime_folder(Some(dir.path().into())).is_none());
+    }
+
+    #[test]
+    fn a_clock_may_be_five_minutes_off() {
+        let now = 1_000_000;
+        for (issued, fresh, older) in [
+            (now, false, false),
+            (now + 300, false, false),
+            (now - 300, false, false),
+            (now + 301, true, true),
+            (now - 301, true, false),
+        ] {
+            assert_eq!(are_apart(issued, now, true), fresh, "{issued}");
+            assert_eq!(are_apart(issued, now, false), older, "{issued}");
         }
-        chown(&folder, Some(65_534), None).unwrap();
-        assert!(!used(&folder));
     }
 
     #[test]

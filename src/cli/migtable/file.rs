@@ -117,6 +117,7 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs root"]
     fn a_link_of_another_user_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         let (file, link) = (dir.path().join("a.migtable"), dir.path().join("link"));
@@ -126,10 +127,6 @@ mod tests {
         table
             .set(r"\\a\b", EntryType::UncPath, Destination::SameAsSource)
             .unwrap();
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("ignored, not root: a_link_of_another_user_is_not_followed");
-            return;
-        }
         let before = fs::read(&file).unwrap();
         lchown(&link, Some(65_534), Some(65_534)).unwrap();
         let error = replace(&link, &table).unwrap_err();

@@ -71,6 +71,9 @@ pub async fn apply_changes(
         .with_hint("apply it with --domain of the plan's domain"));
     }
     options.control.check()?;
+    if list.said_by.is_some() {
+        list.refuse_foreign_rights(domain.session()).await?;
+    }
     let mut messages = list.messages.clone();
     if !list.changes.is_empty() {
         // All of it is looked at before the first change is made: most conflicts never get to writing.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, ChangeList, DescriptorSwap};
+use super::{Change, ChangeList, DescriptorSwap, PlannedChange};
 use crate::directory::{AttributeSwap, SwapAttribute};
+use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
 use crate::message::printable;
 use crate::model::dn::Dn;
@@ -20,15 +21,42 @@ impl ChangeList {
             1 => format!("1 change in {}", self.domain),
             _ => format!("{number} changes in {}", self.domain),
         };
+        self.describe_changes();
+    }
+
+    /// Replaces the summaries by what the changes do.
+    pub(super) fn describe_changes(&mut self) {
         for planned in &mut self.changes {
             planned.summary = planned.change.describe();
         }
+    }
+
+    /// Refuses a list whose summaries are not what its changes do.
+    ///
+    /// # Errors
+    /// `BadInput`, with the number of the change.
+    pub(in crate::operations) fn refuse_false_description(&self) -> Result<()> {
+        let differs = |planned: &PlannedChange| planned.summary != planned.change.describe();
+        let Some(number) = self.changes.iter().position(differs) else {
+            return Ok(());
+        };
+        Err(Error::new(
+            ErrorKind::BadInput,
+            format!(
+                "the plan does not describe what it does: change {}",
+                number.saturating_add(1)
+            ),
+        )
+        .with_hint(
+            "nothing was changed; it was edited, or saved by another version of gpoctl: make it again",
+        ))
     }
 
     /// Marks the messages as the words of the file that the list was read from.
     pub(in crate::operations) fn attribute_to(&mut self, who: &'static str) {
         let messages = self.messages.iter_mut();
         messages.for_each(|message| message.attribute_to(who));
+        self.said_by = Some(who);
     }
 }
 
@@ -66,15 +94,25 @@ impl Change {
                     let key = (descriptor_text(&entry.old), descriptor_text(&entry.new));
                     groups.entry(key).or_default().push(entry);
                 }
-                let line = |((old, new), entries): ((String, String), Vec<&DescriptorSwap>)| {
+                let name = |entry: &DescriptorSwap| match entry.path.is_root() {
+                    true => "the GPO folder".to_owned(),
+                    false => printable(&entry.path.to_string()),
+                };
+                let lines = |((old, new), entries): ((String, String), Vec<&DescriptorSwap>)| {
                     let what = match entries.as_slice() {
-                        [one] if one.path.is_root() => format!("the folder of {guid}"),
-                        [one] => format!("{} of {guid}", one.path),
+                        [one] => {
+                            return vec![format!(
+                                "~ permissions of {} of {guid}: {old} -> {new}",
+                                name(one)
+                            )];
+                        }
                         several => format!("{} files and folders of {guid}", several.len()),
                     };
-                    format!("~ permissions of {what}: {old} -> {new}")
+                    let mut lines = vec![format!("~ permissions of {what}: {old} -> {new}")];
+                    lines.extend(entries.iter().map(|entry| format!("~   {}", name(entry))));
+                    lines
                 };
-                groups.into_iter().map(line).collect()
+                groups.into_iter().flat_map(lines).collect()
             }
         }
     }

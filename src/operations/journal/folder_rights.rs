@@ -44,17 +44,29 @@ pub(in crate::operations) fn excess(
         }
         granted.push(file_descriptor(&container, FileEntries::WithObjectAces)?.descriptor);
     }
+    Ok(beyond(&folder, &granted))
+}
+
+/// What a descriptor of a file or folder grants that none of the others does: a part of a sentence, or `None` when it is nothing.
+pub(in crate::operations) fn beyond(
+    folder: &SecurityDescriptor,
+    granted: &[SecurityDescriptor],
+) -> Option<String> {
+    if granted
+        .iter()
+        .any(|it| !matches!(it.dacl_state(), DaclState::List(_)))
+    {
+        return None;
+    }
     let is_owner = |sid: &Sid| granted.iter().any(|it| it.owner.as_ref() == Some(sid));
     if let Some(owner) = &folder.owner
         && !is_administrator(owner)
         && !is_owner(owner)
     {
-        return Ok(Some(format!("the owner {owner}")));
+        return Some(format!("the owner {owner}"));
     }
     let DaclState::List(dacl) = folder.dacl_state() else {
-        return Ok(Some(
-            "no DACL, with which everybody has full control".to_owned(),
-        ));
+        return Some("no DACL, with which everybody has full control".to_owned());
     };
     let known: Vec<&Ace> = granted
         .iter()
@@ -62,10 +74,10 @@ pub(in crate::operations) fn excess(
         .flat_map(|dacl| &dacl.aces)
         .collect();
     let more = dacl.aces.iter().find(|ace| grants_more(ace, &known));
-    Ok(more.map(|ace| {
+    more.map(|ace| {
         let who = ace.sid().map(|sid| format!("{sid}: ")).unwrap_or_default();
         format!("the entry {who}{}", entry_text(ace))
-    }))
+    })
 }
 
 fn is_administrator(sid: &Sid) -> bool {

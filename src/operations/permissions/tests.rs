@@ -327,7 +327,7 @@ fn rights_gained_by_the_removal_of_a_deny_entry_or_by_the_order_are_asked_about(
                 &list(&format!("{new}{admins}")),
                 object,
             );
-            assert_eq!(found, [] as [String; 0], "{old} -> {new}");
+            assert!(found.is_empty(), "{old} -> {new}: {found:?}");
         }
     }
 }

@@ -16,19 +16,53 @@ impl Plan {
         })
     }
 
+    /// The domain, OU or site where the plan links the GPO in another way than it was linked before an operation was done: that of
+    /// the plan which undoes a deletion.
+    pub(in crate::operations) fn links_beyond(&self, done: &Self) -> Option<&str> {
+        let was = |at: &str| -> Vec<GpLink> {
+            let values = done.steps.iter().filter_map(|step| match step {
+                Step::SetLinks { som, from, .. } if som.eq_ignore_ascii_case(at) => from.as_deref(),
+                _ => None,
+            });
+            values.flat_map(|value| done.own_links(value)).collect()
+        };
+        self.steps.iter().find_map(|step| match step {
+            Step::SetLinks { som, to, .. } => {
+                let was = was(som);
+                let known = |link: &GpLink| was.iter().any(|was| was.options == link.options);
+                let links = self.own_links(to.as_deref().unwrap_or_default());
+                (!links.iter().all(known)).then_some(som.as_str())
+            }
+            _ => None,
+        })
+    }
+
+    /// The links to the GPO of the plan.
+    fn own_links(&self, value: &str) -> Vec<GpLink> {
+        let list = LinkList::parse(value);
+        list.links()
+            .filter(|link| self.is_own(link))
+            .cloned()
+            .collect()
+    }
+
+    fn is_own(&self, link: &GpLink) -> bool {
+        let base = Dn::parse(&self.target.domain.to_dn());
+        let guid = Dn::parse(&link.dn)
+            .ok()
+            .zip(base.ok())
+            .and_then(|(dn, base)| dn.gpo_guid(&base));
+        guid == Some(self.target.guid)
+    }
+
     /// The links to other GPOs, and the text that is not a link, each in order.
     fn other_links(&self, value: Option<&str>) -> (Vec<GpLink>, Vec<String>) {
-        let base = Dn::parse(&self.target.domain.to_dn()).ok();
-        let is_own = |link: &GpLink| {
-            let guid = Dn::parse(&link.dn)
-                .ok()
-                .zip(base.as_ref())
-                .and_then(|(dn, base)| dn.gpo_guid(base));
-            guid == Some(self.target.guid)
-        };
         let list = LinkList::parse(value.unwrap_or_default());
         (
-            list.links().filter(|link| !is_own(link)).cloned().collect(),
+            list.links()
+                .filter(|link| !self.is_own(link))
+                .cloned()
+                .collect(),
             list.others().map(str::to_owned).collect(),
         )
     }

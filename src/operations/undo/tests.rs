@@ -6,7 +6,7 @@ use crate::model::backup_context::BackupContext;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::sddl::from_sddl;
-use crate::model::snapshot::GpoSnapshot;
+use crate::model::snapshot::{GpoSnapshot, WmiFilterLink};
 use crate::model::version::GpoVersion;
 use crate::operations::plan::{FileContent, GpoState, PlanTarget};
 
@@ -150,4 +150,123 @@ fn a_whole_backup_of_something_else_is_named() {
     let found = foreign_part(&plan, &backup).unwrap();
     assert!(found.contains("no gpoctl.json"), "{found}");
     drop(folder);
+}
+
+#[test]
+fn an_undo_is_asked_about_for_rights_that_were_never_there() {
+    let domain = "S-1-5-21-1-2-3".parse().unwrap();
+    let administrators = Administrators {
+        domain: &domain,
+        forest_root: None,
+    };
+    let editor = "(A;CI;CCDCLCRPWPRC;;;S-1-5-21-1-2-3-1105)";
+    let with = |more: &str| FileContent(descriptor(&format!("{SDDL}{more}")).into());
+    // What was done was made against a GPO with an editor, and took him away.
+    let mut done = plan(&snapshot());
+    let basis = done.basis.as_mut().unwrap();
+    basis.descriptor = Some(with(editor));
+    basis.security_descriptor = sha256(&with(editor).0);
+    let grants = |back: &str, now: &str| -> Vec<String> {
+        let mut undo = plan(&snapshot());
+        undo.basis.as_mut().unwrap().descriptor = Some(with(now));
+        undo.steps = vec![Step::SetSecurityDescriptor {
+            from: None,
+            to: String::new(),
+            descriptor: with(back),
+        }];
+        let found = outside_grants_beyond(&undo, administrators, done.basis.as_ref());
+        found
+            .iter()
+            .map(|it| it.sid.as_ref().unwrap().to_string())
+            .collect()
+    };
+    assert_eq!(
+        grants(editor, ""),
+        [""; 0],
+        "what was there before comes back"
+    );
+    assert_eq!(grants("", editor), [""; 0]);
+    let other = "(A;CI;CCDCLCRPWPRC;;;S-1-5-21-1-2-3-1106)";
+    assert_eq!(grants(other, ""), ["S-1-5-21-1-2-3-1106"]);
+    assert_eq!(grants(other, other), [""; 0], "it is there now");
+    let more = "(A;CI;CCDCLCRPWPRCWDWO;;;S-1-5-21-1-2-3-1105)";
+    assert_eq!(grants(more, ""), ["S-1-5-21-1-2-3-1105"]);
+    assert_eq!(grants("(A;CI;GA;;;WD)", editor), ["S-1-1-0"]);
+}
+
+#[test]
+fn a_backup_that_holds_something_else_than_the_plan_was_made_against_is_named() {
+    let filter = |id: &str| WmiFilterLink {
+        id: id.parse().unwrap(),
+        domain: "src.test".to_owned(),
+        name: None,
+    };
+    let mut whole = snapshot();
+    whole.wmi_filter = Some(filter("{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}"));
+    let mut done = plan(&whole);
+    let link = whole.wmi_filter.as_ref().unwrap().to_attribute();
+    done.basis.as_mut().unwrap().wmi_filter = Some(link);
+    assert_eq!(foreign_part(&done, &stored(&whole).1), None);
+    type Edit = fn(&mut GpoSnapshot);
+    let edits: [(&str, Edit); 5] = [
+        ("the display name", |it| {
+            it.display_name = "Tables".to_owned()
+        }),
+        ("the status", |it| it.flags = 3),
+        ("the extensions", |it| {
+            it.machine_extensions = ExtensionList::new(
+                "[{42B5FAAE-6536-11D2-AE5A-0000F87571E3}{40B6664F-4972-11D1-A7CA-0000F87571E3}]",
+            );
+        }),
+        ("the WMI filter", |it| it.wmi_filter = None),
+        ("the WMI filter", |it| {
+            it.wmi_filter.as_mut().unwrap().id =
+                "{6E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}".parse().unwrap();
+        }),
+    ];
+    for (what, edit) in edits {
+        let mut edited = whole.clone();
+        edit(&mut edited);
+        let found = foreign_part(&done, &stored(&edited).1).expect(what);
+        assert!(found.starts_with(what), "{what}: {found}");
+    }
+}
+
+#[test]
+fn a_deleted_gpo_gets_no_links_back_that_it_did_not_have() {
+    let link = |guid: &str, options: u32| {
+        format!("[LDAP://CN={guid},CN=Policies,CN=System,DC=src,DC=test;{options}]")
+    };
+    let guid = snapshot().guid.to_string();
+    let other = link("{99999999-2222-3333-4444-555555555555}", 0);
+    let step = |som: &str, from: Option<String>, to: Option<String>| Step::SetLinks {
+        som: som.to_owned(),
+        from,
+        to,
+    };
+    let mut done = plan(&snapshot());
+    done.steps = vec![step(
+        "OU=Staff,DC=src,DC=test",
+        Some(format!("{other}{}", link(&guid, 0))),
+        Some(other.clone()),
+    )];
+    let beyond = |som: &str, from: Option<String>, to: String| {
+        let mut undo = plan(&snapshot());
+        undo.steps = vec![step(som, from, Some(to))];
+        undo.links_beyond(&done).map(str::to_owned)
+    };
+    let back = format!("{other}{}", link(&guid.to_lowercase(), 0));
+    assert_eq!(
+        beyond("ou=staff,DC=src,DC=test", Some(other.clone()), back.clone()),
+        None
+    );
+    // Elsewhere, or enforced.
+    let controllers = "OU=Domain Controllers,DC=src,DC=test";
+    assert_eq!(
+        beyond(controllers, None, back).as_deref(),
+        Some(controllers)
+    );
+    let enforced = link(&guid, 2);
+    let found = beyond("OU=Staff,DC=src,DC=test", None, enforced);
+    assert_eq!(found.as_deref(), Some("OU=Staff,DC=src,DC=test"));
 }

@@ -147,11 +147,12 @@ pub(super) fn credentials(settings: &SmbSettings, host: &str) -> Result<SmbCrede
     }
 }
 
-/// Refuses a login with Kerberos whose service ticket uses an encryption type that is not accepted: libsmbclient would use
-/// it without a word. A ticket from the default cache is then the one that libsmbclient finds there.
+/// Refuses a login with Kerberos whose service ticket uses an encryption type that is not accepted, or from a machine whose
+/// clock is wrong: libsmbclient would use the ticket without a word, and report no more than that the server refused it. A
+/// ticket from the default cache is then the one that libsmbclient finds there.
 ///
 /// # Errors
-/// As [`Credential::acquire`] and [`Credential::service_ticket`].
+/// As [`Credential::acquire`], [`Credential::service_ticket`] and `ServiceTicket::check_clock`.
 pub(super) async fn check_ticket(settings: &SmbSettings) -> Result<()> {
     let SmbAuth::Kerberos(identity) = &settings.auth else {
         return Ok(());
@@ -160,8 +161,8 @@ pub(super) async fn check_ticket(settings: &SmbSettings) -> Result<()> {
     Credential::acquire(identity, domain, settings.timeout)
         .await?
         .service_ticket("cifs", &settings.server, domain, settings.allow_rc4)
-        .await
-        .map(drop)
+        .await?
+        .check_clock(matches!(identity, Identity::Password { .. }))
 }
 
 /// What KRB5CCNAME said before libsmbclient was first used.

@@ -10,12 +10,12 @@ use smb2::types::status::NtStatus;
 
 use super::Smb2Client;
 use super::compound::{self, Operation, access, options};
-use super::refusal::lost;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::Result;
 use crate::model::guid::Guid;
 use crate::model::sddl::from_sddl;
 use crate::model::security_descriptor::FileEntries;
+use crate::sysvol::refusal::lost;
 
 /// A DACL such as files of GPOs have, and the same with an object entry: Apply Group Policy, which grants nothing on a file.
 const PLAIN: &str = "D:P(A;;FA;;;SY)(A;;FA;;;BA)";
@@ -28,7 +28,7 @@ impl Smb2Client {
         if self.file_entries.get().is_some() {
             return Ok(());
         }
-        let (Some(plain), Some(with_object_ace)) = (bytes(PLAIN), bytes(WITH_OBJECT_ACE)) else {
+        let Some([first, second, third]) = probes() else {
             return Ok(());
         };
         let name = format!(
@@ -43,10 +43,9 @@ impl Smb2Client {
                 CreateDisposition::FileCreate,
                 options::FILE | options::DELETE_ON_CLOSE,
             ),
-            Operation::set_descriptor(&plain),
-            Operation::set_descriptor(&with_object_ace),
-            // Once more: what is refused in between is the entry, not the account.
-            Operation::set_descriptor(&plain),
+            Operation::set_descriptor(&first),
+            Operation::set_descriptor(&second),
+            Operation::set_descriptor(&third),
             Operation::close(),
         ];
         let replies = compound::send(&self.connection, &self.tree, &operations)
@@ -63,8 +62,15 @@ impl Smb2Client {
     }
 }
 
+/// The descriptors that are set one after the other. The first once more at the end: what is refused in between is the entry,
+/// not the account.
+pub(crate) fn probes() -> Option<[Vec<u8>; 3]> {
+    let plain = bytes(PLAIN)?;
+    Some([plain.clone(), bytes(WITH_OBJECT_ACE)?, plain])
+}
+
 /// What the answers to CREATE, the three SET_INFO and CLOSE say.
-fn judge(statuses: &[NtStatus]) -> Option<FileEntries> {
+pub(crate) fn judge(statuses: &[NtStatus]) -> Option<FileEntries> {
     let ok = NtStatus::SUCCESS;
     match statuses {
         [created, first, second, third, ..] if (*created, *first, *third) == (ok, ok, ok) => {

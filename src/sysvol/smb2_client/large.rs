@@ -6,10 +6,10 @@ use smb2::types::FileId;
 use smb2::types::status::NtStatus;
 
 use super::compound::{self, Operation, Reply, access, options};
-use super::refusal::{lost, nonsense, refused};
 use super::{LISTING_BUFFER, Smb2Client, UNKNOWN_SIZE, collect, descriptor_access};
 use crate::domain::sysvol::{Listing, MAX_LISTED, SysvolPath, larger_than_said, too_many};
 use crate::error::Result;
+use crate::sysvol::refusal::{lost, nonsense, refused};
 
 /// How many answers in a row may list nothing new before a listing is given up.
 const SILENT_ANSWERS: u32 = 8;

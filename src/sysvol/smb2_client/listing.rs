@@ -1,11 +1,9 @@
 //! The entries of a folder, each read for itself, so that one name that is no text costs one entry and not the folder.
 
-use smb2::msg::directory_info::{DirectoryInfoEntry, parse_entries};
+use smb2::msg::directory_info::parse_entries;
 use smb2::msg::query_directory::FileInformationClass;
-use smb2::types::flags::FileAttributes;
 
-use crate::domain::sysvol::{DirEntry, Listing};
-use crate::model::safe_name::SafeName;
+use crate::domain::sysvol::Listing;
 
 /// What is asked for [MS-FSCC 2.4.8].
 pub(super) const CLASS: FileInformationClass = FileInformationClass::FileBothDirectoryInformation;
@@ -26,7 +24,9 @@ pub(super) fn collect(buffer: &[u8], listing: &mut Listing) -> Option<()> {
             _ => rest.get(..next).filter(|entry| entry.len() >= NAME)?,
         };
         match parse_entries(CLASS, entry) {
-            Ok(entries) => entries.iter().for_each(|entry| take(entry, listing)),
+            Ok(entries) => entries.iter().for_each(|entry| {
+                listing.take(&entry.file_name, entry.file_attributes, entry.end_of_file);
+            }),
             Err(_) => listing.refused.push(unreadable(entry)?),
         }
         rest = match next {
@@ -56,31 +56,6 @@ fn unreadable(entry: &[u8]) -> Option<String> {
     ))
 }
 
-fn take(entry: &DirectoryInfoEntry, listing: &mut Listing) {
-    if entry.file_name == "." || entry.file_name == ".." {
-        return;
-    }
-    if entry.file_attributes & FileAttributes::REPARSE_POINT != 0 {
-        listing.refused.push(format!(
-            "\"{}\" is a link, and links are not followed",
-            entry.file_name.escape_debug()
-        ));
-        return;
-    }
-    match SafeName::new(&entry.file_name) {
-        Ok(name) => {
-            let is_dir = entry.file_attributes & FileAttributes::DIRECTORY != 0;
-            listing.entries.push(DirEntry {
-                name,
-                is_dir,
-                size: if is_dir { 0 } else { entry.end_of_file },
-                attributes: entry.file_attributes,
-            });
-        }
-        Err(reason) => listing.refused.push(reason.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +77,20 @@ mod tests {
 
     fn units(name: &str) -> Vec<u16> {
         name.encode_utf16().collect()
+    }
+
+    #[test]
+    fn a_link_is_left_out_and_said() {
+        let mut link = entry(&units("Machine"), true);
+        link[56..60].copy_from_slice(&crate::domain::sysvol::REPARSE_POINT.to_le_bytes());
+        let buffer = [link, entry(&units("last.ini"), false)].concat();
+        let mut listing = Listing::default();
+        assert_eq!(collect(&buffer, &mut listing), Some(()));
+        assert_eq!(listing.entries.len(), 1);
+        assert_eq!(
+            listing.refused,
+            ["\"Machine\" is a link, and links are not followed"]
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use smb2::transport::TcpTransport;
 use super::encryption::{Announcing, Closed, Half, open_share};
 use super::negotiation::{check_dialect, validate};
 use super::refusal::no_session;
+use crate::auth::Identity;
 use crate::auth::kerberos::Credential;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sysvol::connect::{SmbAuth, SmbSettings};
@@ -123,6 +124,7 @@ async fn authenticate(connection: &mut Connection, settings: &SmbSettings) -> Re
             let ticket = credential
                 .service_ticket("cifs", &settings.server, domain, settings.allow_rc4)
                 .await?;
+            ticket.check_clock(matches!(identity, Identity::Password { .. }))?;
             let credentials = KerberosCredentials {
                 username: ticket.account()?.to_owned(),
                 realm: ticket.realm().to_owned(),

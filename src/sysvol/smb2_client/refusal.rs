@@ -1,9 +1,8 @@
-//! Errors of SMB, each with a next step.
+//! Why a login was refused, with a next step.
 
 use smb2::types::status::NtStatus;
 
 use crate::auth::Identity;
-use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind};
 use crate::sysvol::connect::{SmbAuth, SmbSettings};
 
@@ -18,13 +17,23 @@ pub(super) fn no_session(settings: &SmbSettings, cause: smb2::Error) -> Error {
         SmbAuth::Kerberos(Identity::TicketCache { .. }) => "the ticket cache".to_owned(),
         SmbAuth::Ntlm { domain, user, .. } => format!("{domain}\\{user}"),
     };
+    let has_ticket = matches!(settings.auth, SmbAuth::Kerberos(_));
     let (message, hint) = match &cause {
+        // The KDC has accepted the password, or there was none.
+        smb2::Error::Protocol { status, .. }
+            if has_ticket && *status == NtStatus::LOGON_FAILURE =>
+        {
+            (
+                format!("{server} refused {who} over SMB: it cannot use the Kerberos ticket"),
+                "check that the address is that of the domain controller, and whether its computer account is in order",
+            )
+        }
         smb2::Error::Protocol { status, .. } => why_refused(*status, server.as_str(), &who),
         smb2::Error::SignatureInvalid { .. } => (
             format!(
                 "the answer of {server} to the SMB login is not signed with the key of this login"
             ),
-            "another machine may be answering in place of the domain controller: check the address and the network path",
+            "another machine may be answering in place of the domain controller, or a clock is wrong: check the address, the network path and the clock",
         ),
         smb2::Error::GuestSessionRefused { .. } => (
             format!("{server} offers {who} a guest session over SMB, which is not accepted"),
@@ -80,76 +89,6 @@ fn why_refused(status: NtStatus, server: &str, who: &str) -> (String, &'static s
     (format!("{server} refused {who} over SMB: {why}"), hint)
 }
 
-/// The connection failed, or a call timed out.
-pub(super) fn lost(path: &SysvolPath, cause: smb2::Error) -> Error {
-    let what = match &cause {
-        smb2::Error::Timeout => "the server did not answer in time",
-        _ => "the SMB connection failed",
-    };
-    Error::new(ErrorKind::Connect, format!("{what} at {path}"))
-        .with_source(cause)
-        .with_hint("check the domain controller and the network, then try again")
-}
-
-/// STATUS_INVALID_OWNER [MS-ERREF 2.3.1]: the account may not give a file to this owner.
-const INVALID_OWNER: NtStatus = NtStatus(0xC000_005A);
-/// STATUS_PRIVILEGE_NOT_HELD [MS-ERREF 2.3.1].
-const PRIVILEGE_NOT_HELD: NtStatus = NtStatus(0xC000_0061);
-
-/// The server refused.
-pub(super) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
-    let (kind, what, hint) = match status {
-        NtStatus::OBJECT_NAME_NOT_FOUND
-        | NtStatus::OBJECT_PATH_NOT_FOUND
-        | NtStatus::NO_SUCH_FILE
-        | NtStatus::NOT_FOUND
-        | NtStatus::DELETE_PENDING => (
-            ErrorKind::NotFound,
-            "cannot find",
-            "check whether it has been removed meanwhile",
-        ),
-        NtStatus::ACCESS_DENIED | INVALID_OWNER | PRIVILEGE_NOT_HELD => (
-            ErrorKind::Denied,
-            "this account is denied access to",
-            "check the permissions on SYSVOL and the GPO's delegation",
-        ),
-        NtStatus::OBJECT_NAME_COLLISION => (
-            ErrorKind::Conflict,
-            "something already exists at",
-            "check whether another operation is running",
-        ),
-        NtStatus::SHARING_VIOLATION => (
-            ErrorKind::Conflict,
-            "another client has opened",
-            "try again when it is closed",
-        ),
-        NtStatus::DIRECTORY_NOT_EMPTY => (
-            ErrorKind::Conflict,
-            "the folder is not empty:",
-            "try again when no client has its files open",
-        ),
-        NtStatus::DISK_FULL => (
-            ErrorKind::BadDirectory,
-            "the disk of the server is full at",
-            "make room on the domain controller",
-        ),
-        _ => (
-            ErrorKind::BadDirectory,
-            "the server refused",
-            "see the log of the domain controller",
-        ),
-    };
-    Error::new(kind, format!("{what} {path} ({status})")).with_hint(hint)
-}
-
-/// The response of the server does not match the request.
-pub(super) fn nonsense(path: &SysvolPath) -> Error {
-    Error::new(
-        ErrorKind::BadDirectory,
-        format!("the server sent an invalid response for {path}"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -179,7 +118,10 @@ mod tests {
             command: Command::SessionSetup,
         };
         for (cause, words) in [
-            (status(NtStatus::LOGON_FAILURE), "password is wrong"),
+            (
+                status(NtStatus::LOGON_FAILURE),
+                "cannot use the Kerberos ticket",
+            ),
             (status(NtStatus::ACCOUNT_LOCKED_OUT), "is locked"),
             (status(NtStatus::PASSWORD_MUST_CHANGE), "must be changed"),
             (status(TIME_DIFFERENCE_AT_DC), "too far apart"),
@@ -191,5 +133,15 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Connect);
             assert!(error.hint().is_some());
         }
+        let ntlm = SmbSettings {
+            auth: SmbAuth::Ntlm {
+                domain: "A".to_owned(),
+                user: "joe".to_owned(),
+                password: "x".into(),
+            },
+            ..settings
+        };
+        let error = no_session(&ntlm, status(NtStatus::LOGON_FAILURE));
+        assert!(error.message().contains("password is wrong"), "{error}");
     }
 }
