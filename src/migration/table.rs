@@ -206,32 +206,30 @@ impl MigrationTable {
     }
 
     fn validate_unc(&self, row: &TableRow, messages: &mut Vec<StatusMessage>) {
-        let mut error = |code: &str, text: String, hint: &str| {
-            messages.push(
-                StatusMessage::error(code, text)
-                    .at(self.place(row))
-                    .with_hint(hint),
-            );
+        let mut error = |code: &str, text: String, hint: Option<&str>| {
+            let mut message = StatusMessage::error(code, text).at(self.place(row));
+            message.hint = hint.map(str::to_owned);
+            messages.push(message);
         };
         let source = printable(&row.source);
         if row.source.parse::<UncPath>().is_err() {
             error(
                 "bad-unc-path",
                 format!("source \"{source}\" is not a UNC path"),
-                "write \\\\server\\share, or correct the type of the row",
+                Some("write \\\\server\\share, or correct the type of the row"),
             );
         }
         match &row.destination {
             Destination::SameAsSource => {}
             Destination::None => error(
                 "unc-destination-none",
-                format!("UNC path \"{source}\" cannot be removed by DestinationNone"),
-                "give it a <Destination>, or <DestinationSameAsSource />",
+                format!("UNC path \"{source}\" cannot have the destination \"none\""),
+                None,
             ),
             Destination::ByRelativeName => error(
                 "unc-by-relative-name",
                 format!("UNC path \"{source}\" has no relative name to look up"),
-                "give it a <Destination>, or <DestinationSameAsSource />",
+                None,
             ),
             Destination::Set(text) => {
                 let kept = row.source.to_lowercase();
@@ -241,7 +239,7 @@ impl MigrationTable {
                     error(
                         "bad-unc-path",
                         format!("destination \"{}\" is not a UNC path", printable(text)),
-                        "write \\\\server\\share",
+                        Some("write \\\\server\\share"),
                     );
                 }
             }
@@ -310,7 +308,6 @@ impl MigrationTable {
             ),
         )
         .at(self.place(row))
-        .with_hint("fill in the template before use: gpoctl migtable fill")
     }
 }
 
@@ -409,7 +406,15 @@ mod tests {
             .map(|message| {
                 let place = message.place.unwrap();
                 assert_eq!(place.file, "migration table a.migtable");
-                assert!(message.hint.is_some());
+                let by_command_line = [
+                    "leftover-placeholder",
+                    "unc-destination-none",
+                    "unc-by-relative-name",
+                ];
+                assert_eq!(
+                    message.hint.is_none(),
+                    by_command_line.contains(&message.code.as_str())
+                );
                 let mark = if message.severity == Severity::Error {
                     "error "
                 } else {
@@ -454,7 +459,7 @@ mod tests {
         let expected = [
             (
                 "error unc-destination-none",
-                r#"UNC path "\\a\1" cannot be removed by DestinationNone"#,
+                r#"UNC path "\\a\1" cannot have the destination "none""#,
                 line(1),
             ),
             (

@@ -269,9 +269,9 @@ impl Journal {
             if cause.kind() == std::io::ErrorKind::AlreadyExists {
                 Error::new(
                     ErrorKind::Conflict,
-                    format!("operation {operation_id} was run before"),
+                    format!("this plan was already applied, as operation {operation_id}"),
                 )
-                .with_hint("a plan can be applied once; make a new one")
+                .with_hint("make a new plan")
             } else {
                 failed(cause)
             }

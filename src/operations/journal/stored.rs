@@ -149,7 +149,7 @@ pub fn find(root: &Path, text: &str) -> Result<StoredOperation> {
             ErrorKind::NotFound,
             format!("there is no operation \"{text}\" in {}", root.display()),
         )
-        .with_hint("gpoctl operations list lists the operations of this user on this computer")
+        .with_hint("to list the operations of this user on this computer: gpoctl operations list")
     })
 }
 
