@@ -37,7 +37,7 @@ pub use verify::{Soundness, Verified, verify, verify_all};
 pub use write::{MAX_COMMENT, Staged, Target, check, commit, open, stage, write};
 
 use crate::formats::bkup_info::BackupInst;
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::model::backup_context::BackupContext;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
@@ -120,7 +120,7 @@ impl BackupInfo {
             Err(_) if name == "GPODomainGuid" && text.is_empty() => None,
             Err(error) => {
                 problems.push(StatusMessage::warning(
-                    "malformed-bkupinfo",
+                    Code::MalformedBkupinfo,
                     format!("{name} in bkupInfo.xml: {error}"),
                 ));
                 None

@@ -124,6 +124,7 @@ const ROOT_TEXT: &str = "Examples:
 Topics:
   gpoctl help connection        options, profiles and identities
   gpoctl help migration-tables  mapping principals and UNC paths
+  gpoctl help codes             codes of messages: meaning and what to do
 
 Exit status:
   0    done

@@ -1,5 +1,9 @@
 //! Status messages: the findings of an operation, as GPMC's `GPMStatusMessage` [gpmgmt.h IGPMStatusMessage].
 
+mod code;
+
+pub use code::Code;
+
 use crate::model::reference::Place;
 
 /// The severity of a finding.
@@ -16,13 +20,28 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// Its name, as in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// One finding of an operation.
+///
+/// In a file the code is its name. A name that this version does not have, which another version wrote or somebody edited, does
+/// not make the file unreadable: the code becomes [`Code::UnknownCode`] and the text begins with the name.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(from = "StoredMessage")]
 pub struct StatusMessage {
     /// Its severity.
     pub severity: Severity,
-    /// A stable name for scripts, lower case with hyphens, such as `unmapped-reference`.
-    pub code: String,
+    /// What it is about, for scripts.
+    pub code: Code,
     /// One lower-case sentence without a full stop.
     pub text: String,
     /// The GPO it is about: its display name or GUID.
@@ -36,12 +55,50 @@ pub struct StatusMessage {
     pub hint: Option<String>,
 }
 
+/// A finding as a file contains it, with a code that may not exist.
+#[derive(serde::Deserialize)]
+struct StoredMessage {
+    severity: Severity,
+    code: String,
+    text: String,
+    #[serde(default)]
+    gpo: Option<String>,
+    #[serde(default)]
+    place: Option<Place>,
+    #[serde(default)]
+    hint: Option<String>,
+}
+
+impl From<StoredMessage> for StatusMessage {
+    fn from(stored: StoredMessage) -> Self {
+        let (code, text) = match Code::from_name(&stored.code) {
+            Some(code) => (code, stored.text),
+            None => (
+                Code::UnknownCode,
+                format!("{}: {}", printable(&stored.code), stored.text),
+            ),
+        };
+        Self {
+            severity: stored.severity,
+            code,
+            text,
+            gpo: stored.gpo,
+            place: stored.place,
+            hint: stored.hint,
+        }
+    }
+}
+
 impl StatusMessage {
-    /// Creates a finding of this severity.
-    pub fn new(severity: Severity, code: &str, text: impl Into<String>) -> Self {
+    /// Creates a finding of this severity, which must be one of those of the code.
+    pub fn new(severity: Severity, code: Code, text: impl Into<String>) -> Self {
+        debug_assert!(
+            code.severities().contains(&severity),
+            "{code} is not of severity {severity:?}"
+        );
         Self {
             severity,
-            code: code.to_owned(),
+            code,
             text: text.into(),
             gpo: None,
             place: None,
@@ -50,17 +107,17 @@ impl StatusMessage {
     }
 
     /// Creates an informational finding.
-    pub fn info(code: &str, text: impl Into<String>) -> Self {
+    pub fn info(code: Code, text: impl Into<String>) -> Self {
         Self::new(Severity::Info, code, text)
     }
 
     /// Creates a warning.
-    pub fn warning(code: &str, text: impl Into<String>) -> Self {
+    pub fn warning(code: Code, text: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, text)
     }
 
     /// Creates an error.
-    pub fn error(code: &str, text: impl Into<String>) -> Self {
+    pub fn error(code: Code, text: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, text)
     }
 
@@ -161,6 +218,25 @@ fn is_invisible(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_with_an_unknown_code_is_read_and_keeps_its_name() {
+        let known = StatusMessage::warning(Code::UnusedRow, "text").with_hint("hint");
+        let json = serde_json::to_string(&known).unwrap();
+        assert!(json.contains("\"code\":\"unused-row\""), "{json}");
+        assert_eq!(serde_json::from_str::<StatusMessage>(&json).unwrap(), known);
+        let other = json.replace("unused-row", "of-tomorrow\\u001b[2J");
+        let read: StatusMessage = serde_json::from_str(&other).unwrap();
+        assert_eq!(read.code, Code::UnknownCode);
+        assert_eq!(read.text, "of-tomorrow\\u{1b}[2J: text");
+        assert_eq!(
+            (read.severity, read.hint.as_deref()),
+            (Severity::Warning, Some("hint"))
+        );
+        // Written and read again, it does not grow.
+        let json = serde_json::to_string(&read).unwrap();
+        assert_eq!(serde_json::from_str::<StatusMessage>(&json).unwrap(), read);
+    }
 
     #[test]
     fn printable_text_keeps_backslashes_and_hides_nothing() {

@@ -69,8 +69,11 @@ fn every_backup_is_read_and_its_files_are_those_on_disk() {
         let dir = path.parent().unwrap();
         let stored = backup::read(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
         for problem in &stored.problems {
-            *codes.entry(problem.code.clone()).or_default() += 1;
-            folders.entry(problem.code.clone()).or_default().insert(dir);
+            *codes.entry(problem.code.to_string()).or_default() += 1;
+            folders
+                .entry(problem.code.to_string())
+                .or_default()
+                .insert(dir);
         }
         // The disk, looked up by a plain walk that shares nothing with the reader.
         let mut disk = BTreeMap::new();

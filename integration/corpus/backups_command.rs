@@ -37,9 +37,10 @@ fn every_folder_of_the_corpus_is_listed_and_verified() {
         for entry in verified.backups.iter().filter(|entry| entry.present) {
             seen.insert(entry.info.path.clone());
             // These backups have no hashes, which is reported.
-            let codes: Vec<&str> = entry.problems.iter().map(|p| p.code.as_str()).collect();
+            let codes: Vec<&str> = entry.problems.iter().map(|p| p.code.name()).collect();
             assert!(codes.contains(&"not-verifiable"), "{entry:?}");
-            let lacks = |p: &&gpoctl::message::StatusMessage| p.code == "missing-file";
+            let lacks =
+                |p: &&gpoctl::message::StatusMessage| p.code == gpoctl::message::Code::MissingFile;
             if let Some(problem) = entry.problems.iter().find(lacks) {
                 assert_eq!(problem.severity, gpoctl::message::Severity::Error);
                 lacking += 1;

@@ -182,7 +182,7 @@ fn visit(
     let codes = visited
         .messages
         .iter()
-        .map(|message| message.to_owned().code)
+        .map(|message| message.code.to_string())
         .collect();
     (visited.bytes.unwrap_or_else(|| bytes.clone()), codes)
 }

@@ -379,7 +379,7 @@ impl Comparison {
     fn settings(&mut self, gpo: &Gpo) {
         let scan = scan(&gpo.snapshot);
         for message in scan.messages {
-            *self.told.entry(message.code).or_default() += 1;
+            *self.told.entry(message.code.to_string()).or_default() += 1;
         }
         let mut left: BTreeMap<&str, Vec<&Reference>> = BTreeMap::new();
         for reference in &scan.references {

@@ -344,7 +344,7 @@ fn a_report_has_the_settings_of_gpmcs_report() {
         // Some backups have lost the files that hold the settings, and with them what there is to report.
         let lost = |problem: &gpoctl::message::StatusMessage| {
             let file = problem.place.as_ref().map(|place| &place.file);
-            problem.code == "missing-file"
+            problem.code == gpoctl::message::Code::MissingFile
                 && file.is_some_and(|file| file.ends_with(".inf") || file.ends_with(".ini"))
         };
         if stored.problems.iter().any(lost) {

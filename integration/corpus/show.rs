@@ -88,7 +88,7 @@ fn every_file_round_trips_or_is_copied_with_a_reason() {
         let mut warned: BTreeSet<String> = scan
             .messages
             .iter()
-            .filter(|message| message.code == "unread-file")
+            .filter(|message| message.code == gpoctl::message::Code::UnreadFile)
             .map(|message| message.place.as_ref().unwrap().file.clone())
             .collect();
         unread += warned.len();

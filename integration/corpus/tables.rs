@@ -85,7 +85,7 @@ fn every_table_loads_and_is_written_back_byte_for_byte() {
         for problem in &problems {
             assert_eq!(
                 problem.code,
-                "leftover-placeholder",
+                gpoctl::message::Code::LeftoverPlaceholder,
                 "{}: {problem:?}",
                 path.display()
             );

@@ -10,6 +10,7 @@
 
 mod backup_folders;
 mod backups;
+mod codes;
 mod conformance;
 mod faults;
 mod golden_migtable;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::folder::Folder;
 use super::side_file::FileHash;
 use super::{MAX_TREE_BYTES, names};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
 use crate::model::reference::Place;
 
@@ -58,7 +58,7 @@ pub(super) fn of(
 /// There are no hashes: GPMC writes none, and who changes a file can delete gpoctl.json.
 pub(super) fn not_verifiable() -> StatusMessage {
     StatusMessage::warning(
-        "not-verifiable",
+        Code::NotVerifiable,
         "this backup has no hashes: nobody can tell whether its files were changed",
     )
     .with_hint(
@@ -68,14 +68,14 @@ pub(super) fn not_verifiable() -> StatusMessage {
 
 /// The hashes are there and cannot be read.
 pub(super) fn no_hashes() -> StatusMessage {
-    StatusMessage::error("malformed-side-file", "the hashes cannot be read")
+    StatusMessage::error(Code::MalformedSideFile, "the hashes cannot be read")
         .at(Place::file(names::SIDE_FILE))
 }
 
 /// A file has another content.
 pub(super) fn changed() -> StatusMessage {
     StatusMessage::error(
-        "changed-file",
+        Code::ChangedFile,
         "the file has changed since the backup was written",
     )
 }
@@ -83,12 +83,12 @@ pub(super) fn changed() -> StatusMessage {
 /// A file has no hash.
 pub(super) fn added() -> StatusMessage {
     StatusMessage::error(
-        "added-file",
+        Code::AddedFile,
         "the file was added after the backup was written",
     )
 }
 
 /// A file with a hash is gone.
 pub(super) fn missing() -> StatusMessage {
-    StatusMessage::error("missing-file", "the file is no longer in the backup")
+    StatusMessage::error(Code::MissingFile, "the file is no longer in the backup")
 }

@@ -1,5 +1,6 @@
 //! Removing one backup.
 
+use crate::message::Code;
 use std::fs;
 use std::path::Path;
 
@@ -153,13 +154,13 @@ pub fn forget(dir: &Path, id: Guid) -> Result<()> {
 /// does not list where there are no hashes. When neither can be read, nothing is known to be part of it.
 fn first_added(path: &Path) -> Result<Option<String>> {
     let mut problems = verify(path)?;
-    let mut code = "added-file";
+    let mut code = Code::AddedFile;
     if problems
         .iter()
-        .any(|problem| ["not-verifiable", "malformed-side-file"].contains(&problem.code.as_str()))
+        .any(|problem| [Code::NotVerifiable, Code::MalformedSideFile].contains(&problem.code))
     {
         problems = read(path).map(|stored| stored.problems).unwrap_or_default();
-        code = "unlisted-file";
+        code = Code::UnlistedFile;
     }
     let added = problems.into_iter().find(|problem| problem.code == code);
     Ok(added

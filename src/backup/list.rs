@@ -8,7 +8,7 @@ use super::folder::{self, Folder, Kind};
 use super::{BackupInfo, BackupListEntry, names, side_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::{bkup_info, manifest};
-use crate::message::{StatusMessage, printable, shell_word};
+use crate::message::{Code, StatusMessage, printable, shell_word};
 use crate::model::guid::Guid;
 
 /// The largest bkupInfo.xml that is read, in bytes; real ones have about one thousand.
@@ -61,7 +61,7 @@ pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
                 info: BackupInfo::unknown(&dir.join(&name)),
                 present: true,
                 problems: vec![StatusMessage::error(
-                    "unreadable-backup",
+                    Code::UnreadableBackup,
                     format!("cannot read the folder: {error}"),
                 )],
             }),
@@ -109,7 +109,7 @@ pub(super) fn entry(folder: &Folder) -> io::Result<Option<BackupListEntry>> {
     }
     if !has_backup {
         problems.push(StatusMessage::error(
-            "no-backup-xml",
+            Code::NoBackupXml,
             "there is no Backup.xml: nothing can be imported from this backup",
         ));
     }
@@ -127,14 +127,14 @@ pub(super) fn entry(folder: &Folder) -> io::Result<Option<BackupListEntry>> {
         }
         Some(Err(reason)) => {
             problems.push(StatusMessage::error(
-                "malformed-bkupinfo",
+                Code::MalformedBkupinfo,
                 format!("cannot read bkupInfo.xml: {reason}"),
             ));
             BackupInfo::unknown(&folder.path)
         }
         None => {
             problems.push(StatusMessage::warning(
-                "no-bkupinfo",
+                Code::NoBkupinfo,
                 "there is no bkupInfo.xml: the backup's GPO, time and comment are not known",
             ));
             BackupInfo::unknown(&folder.path)
@@ -176,7 +176,7 @@ fn only_in_manifest(folder: &Folder, found: &[BackupListEntry]) -> Vec<BackupLis
             }
             let id = info.id.map(|id| format!(" {id}")).unwrap_or_default();
             problems.push(StatusMessage::warning(
-                "manifest-without-backup",
+                Code::ManifestWithoutBackup,
                 format!(
                     "manifest.xml lists the backup{id} of GPO \"{}\", but its folder does not exist",
                     printable(&info.display_name)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::DateTime;
 
 use super::BackupListEntry;
-use crate::message::Severity;
+use crate::message::{Code, Severity};
 use crate::model::guid::Guid;
 use crate::model::retention::{KeepReason, Retention};
 
@@ -61,12 +61,12 @@ pub fn decide(entries: Vec<BackupListEntry>, retention: &Retention) -> Vec<Prune
 /// Whether a backup can stand for its GPO at that time.
 fn is_whole(entry: &BackupListEntry) -> bool {
     let spoils =
-        |severity: Severity, code: &str| severity == Severity::Error || code == "partial-backup";
+        |severity: Severity, code: Code| severity == Severity::Error || code == Code::PartialBackup;
     entry.present
         && !entry
             .problems
             .iter()
-            .any(|problem| spoils(problem.severity, &problem.code))
+            .any(|problem| spoils(problem.severity, problem.code))
 }
 
 #[cfg(test)]
@@ -127,9 +127,9 @@ mod tests {
         let whole = || entry(1, "src.test", "2026-11-01T00:00:00");
         let newer = || entry(1, "src.test", "2026-11-02T00:00:00");
         let mut partial = newer();
-        partial.problems = vec![StatusMessage::warning("partial-backup", "x")];
+        partial.problems = vec![StatusMessage::warning(Code::PartialBackup, "x")];
         let mut damaged = newer();
-        damaged.problems = vec![StatusMessage::error("no-backup-xml", "x")];
+        damaged.problems = vec![StatusMessage::error(Code::NoBackupXml, "x")];
         let mut missing = newer();
         missing.present = false;
         let mut timeless = newer();

@@ -11,7 +11,7 @@ use super::{BackupInfo, StoredBackup, damage, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::backup_xml::{self, BackupXml, CoreSettings};
 use crate::formats::{bkup_info, xml_tree};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::directory_object::DirectoryObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
@@ -79,7 +79,7 @@ pub(crate) fn read_open(folder: Folder) -> Result<StoredBackup> {
         )
     })?;
     problems.extend(parsed.problems.iter().map(|problem| {
-        StatusMessage::warning("malformed-backup-xml", problem.reason.clone())
+        StatusMessage::warning(Code::MalformedBackupXml, problem.reason.clone())
             .at(Place::file(names::BACKUP).line(problem.line))
     }));
     let backup = parsed.backup.value;
@@ -110,7 +110,7 @@ pub(crate) fn read_open(folder: Folder) -> Result<StoredBackup> {
     objects.sort_by_cached_key(|object| (object.rdns.len(), object.key()));
     match info.gpo_guid {
         Some(guid) if guid != snapshot.guid => problems.push(StatusMessage::warning(
-            "different-gpo",
+            Code::DifferentGpo,
             format!(
                 "bkupInfo.xml names the GPO {guid}, Backup.xml {}",
                 snapshot.guid
@@ -155,8 +155,9 @@ fn read_named(folder: &Folder, name: &str) -> Result<Option<Vec<u8>>> {
 
 fn info(folder: &Folder, problems: &mut Vec<StatusMessage>) -> Result<BackupInfo> {
     let mut unknown = |reason: String| {
-        problems
-            .push(StatusMessage::warning("no-bkupinfo", reason).at(Place::file(names::BKUP_INFO)));
+        problems.push(
+            StatusMessage::warning(Code::NoBkupinfo, reason).at(Place::file(names::BKUP_INFO)),
+        );
         BackupInfo::unknown(&folder.path)
     };
     let Some(bytes) = read_named(folder, names::BKUP_INFO)? else {
@@ -255,7 +256,7 @@ fn wmi_filter(core: &CoreSettings, problems: &mut Vec<StatusMessage>) -> Option<
         });
     if link.is_none() {
         problems.push(StatusMessage::warning(
-            "malformed-wmi-filter",
+            Code::MalformedWmiFilter,
             format!(
                 "the WMI filter link \"{}\" is malformed",
                 text.escape_debug()
@@ -323,7 +324,7 @@ fn subfolder(
 
 fn not_a_file(path: &str) -> StatusMessage {
     StatusMessage::warning(
-        "not-a-file",
+        Code::NotAFile,
         "it is a link or a device, which a backup does not hold; it is not read",
     )
     .at(Place::file(path))
@@ -352,7 +353,7 @@ fn listed(
         };
         problems.push(
             StatusMessage::warning(
-                "unsafe-location",
+                Code::UnsafeLocation,
                 format!(
                     "lists \"{}\", which is not read: {reason}",
                     location.escape_debug()
@@ -382,8 +383,11 @@ impl Walk<'_> {
                 Ok(name) => above.join(name),
                 Err(reason) => {
                     self.problems.push(
-                        StatusMessage::warning("unsafe-name", format!("it is not read: {reason}"))
-                            .at(Place::file(above.to_string())),
+                        StatusMessage::warning(
+                            Code::UnsafeName,
+                            format!("it is not read: {reason}"),
+                        )
+                        .at(Place::file(above.to_string())),
                     );
                     continue;
                 }
@@ -435,7 +439,7 @@ impl Walk<'_> {
             .with_hint("remove one of the two"));
         };
         let text = format!("Backup.xml lists {counts}, so this one is not part of the backup");
-        self.warn("same-name", other, &text);
+        self.warn(Code::SameName, other, &text);
         if counts == path {
             self.tree.remove(there);
             self.seen.insert(path.folded(), (path.clone(), kind));
@@ -462,7 +466,7 @@ impl Walk<'_> {
             }
             Kind::File if path.is("gpt.ini") => self.problems.push(
                 StatusMessage::info(
-                    "gpt-ini",
+                    Code::GptIni,
                     "belongs to a GPO and not to its settings; it is not read",
                 )
                 .at(Place::file(path.to_string())),
@@ -476,7 +480,7 @@ impl Walk<'_> {
                 self.tree.insert_file(path, Bytes::from(content));
             }
             Kind::File => self.warn(
-                "unlisted-file",
+                Code::UnlistedFile,
                 path,
                 "Backup.xml does not list this file; it is not part of the backup",
             ),
@@ -484,7 +488,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn warn(&mut self, code: &str, path: &RelPath, text: &str) {
+    fn warn(&mut self, code: Code, path: &RelPath, text: &str) {
         self.problems
             .push(StatusMessage::warning(code, text).at(Place::file(path.to_string())));
     }
@@ -501,7 +505,7 @@ impl Walk<'_> {
                 self.tree.insert_dir(&path);
             } else if !path.is("gpt.ini") {
                 self.warn(
-                    "missing-file",
+                    Code::MissingFile,
                     &path,
                     "Backup.xml lists this, but it is not in the backup",
                 );

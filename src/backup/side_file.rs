@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::folder::Folder;
 use super::names;
 use crate::formats::preferences::passwords::{Search, search};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::backup_context::{BackupContext, LinkRecord};
 use crate::model::directory_object::DirectoryObject;
 use crate::model::reference::Place;
@@ -132,7 +132,7 @@ impl Fields {
 }
 
 fn malformed(text: String) -> StatusMessage {
-    StatusMessage::warning("malformed-side-file", text).at(Place::file(names::SIDE_FILE))
+    StatusMessage::warning(Code::MalformedSideFile, text).at(Place::file(names::SIDE_FILE))
 }
 
 /// Size and hash of a file.
@@ -217,7 +217,7 @@ pub(super) fn partial(context: &BackupContext) -> Option<StatusMessage> {
         count => format!(", and {} more", count.saturating_sub(1)),
     };
     Some(StatusMessage::warning(
-        "partial-backup",
+        Code::PartialBackup,
         format!(
             "the backup is partial, because something could not be read: {place}{}{more}",
             first.text

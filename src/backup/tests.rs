@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::message::Severity;
+use crate::message::{Code, Severity};
 use crate::model::backup_context::{BackupContext, LinkRecord};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::extension_list::ExtensionList;
@@ -195,7 +195,7 @@ fn a_side_file_is_read_field_by_field() {
         stored
             .problems
             .iter()
-            .all(|p| p.code == "malformed-side-file")
+            .all(|p| p.code == Code::MalformedSideFile)
     );
     for (content, field) in [("[]", "not a map"), ("{", "not JSON"), ("\u{0}", "no text")] {
         fs::write(&path, content).unwrap();
@@ -208,7 +208,7 @@ fn a_side_file_is_read_field_by_field() {
 #[test]
 fn a_backup_that_lacks_something_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let unread = StatusMessage::warning("unreadable-file", "this account may not read it")
+    let unread = StatusMessage::warning(Code::UnreadableFile, "this account may not read it")
         .at(crate::model::reference::Place::file("Machine\\x.pol"));
     let context = BackupContext {
         unread: vec![unread],
@@ -217,7 +217,7 @@ fn a_backup_that_lacks_something_says_so() {
     let info = write(dir.path(), &snapshot(), &context, "", NOW).unwrap();
     let problems = read(&info.path).unwrap().problems;
     assert_eq!(problems.len(), 1);
-    assert_eq!(problems[0].code, "partial-backup");
+    assert_eq!(problems[0].code, Code::PartialBackup);
     assert!(
         problems[0].text.contains("Machine\\x.pol"),
         "{}",
@@ -423,18 +423,15 @@ fn lists_finds_and_indexes() {
     let entries = list(dir.path()).unwrap();
     let gone = entries.iter().find(|entry| !entry.present).unwrap();
     assert_eq!(gone.info.id, old.id);
-    assert_eq!(gone.problems[0].code, "manifest-without-backup");
+    assert_eq!(gone.problems[0].code, Code::ManifestWithoutBackup);
     assert!(resolve(&old.id.unwrap().to_string(), dir_path).is_err());
 }
 
-fn codes(problems: &[StatusMessage]) -> Vec<&str> {
+fn codes(problems: &[StatusMessage]) -> Vec<Code> {
     for problem in problems {
         assert!(!problem.repeats_place(), "{problem:?}");
     }
-    let mut codes: Vec<&str> = problems
-        .iter()
-        .map(|problem| problem.code.as_str())
-        .collect();
+    let mut codes: Vec<Code> = problems.iter().map(|problem| problem.code).collect();
     codes.sort();
     codes
 }
@@ -456,7 +453,7 @@ fn takes_what_is_listed_and_nothing_else() {
     let stored = read(&info.path).unwrap();
     assert_eq!(
         codes(&stored.problems),
-        ["gpt-ini", "missing-file", "unlisted-file"]
+        [Code::GptIni, Code::MissingFile, Code::UnlistedFile]
     );
     let tree = &stored.snapshot.tree;
     assert!(tree.contains("User/Empty"));
@@ -467,12 +464,12 @@ fn takes_what_is_listed_and_nothing_else() {
     );
     assert_eq!(
         codes(&verify(&info.path).unwrap()),
-        ["added-file", "added-file", "missing-file"]
+        [Code::AddedFile, Code::AddedFile, Code::MissingFile]
     );
     fs::write(gpo.join("Adm/x.adm"), "mda").unwrap();
-    assert!(codes(&verify(&info.path).unwrap()).contains(&"changed-file"));
+    assert!(codes(&verify(&info.path).unwrap()).contains(&Code::ChangedFile));
     fs::remove_file(info.path.join("gpoctl.json")).unwrap();
-    assert_eq!(codes(&verify(&info.path).unwrap()), ["not-verifiable"]);
+    assert_eq!(codes(&verify(&info.path).unwrap()), [Code::NotVerifiable]);
 }
 
 #[test]
@@ -563,12 +560,12 @@ fn leaves_no_folder_through_links_or_locations() {
     assert_eq!(
         found
             .iter()
-            .filter(|code| **code == "unsafe-location")
+            .filter(|code| **code == Code::UnsafeLocation)
             .count(),
         2
     );
     assert_eq!(
-        found.iter().filter(|code| **code == "not-a-file").count(),
+        found.iter().filter(|code| **code == Code::NotAFile).count(),
         2
     );
     assert!(

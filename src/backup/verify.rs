@@ -10,7 +10,7 @@ use super::side_file::{self, FileHash};
 use super::{BackupListEntry, MAX_TREE_BYTES, STAGING_PREFIX, damage, names, read};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::manifest;
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
 
@@ -18,7 +18,7 @@ use crate::model::reference::Place;
 const MAX_DEPTH: usize = 72;
 
 /// What is said of a backup, or of a file of one, that is gone.
-const LOST: &[&str] = &["manifest-without-backup", "missing-file"];
+const LOST: &[Code] = &[Code::ManifestWithoutBackup, Code::MissingFile];
 
 /// How a folder of backups is, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -59,7 +59,7 @@ impl Verified {
     pub fn not_verifiable(&self) -> usize {
         let lacks = |entry: &&BackupListEntry| {
             let mut problems = entry.problems.iter();
-            problems.any(|problem| problem.code == "not-verifiable")
+            problems.any(|problem| problem.code == Code::NotVerifiable)
         };
         self.backups.iter().filter(lacks).count()
     }
@@ -85,7 +85,7 @@ pub fn verify_all(dir: &Path) -> Result<Verified> {
             entry.problems = problems_of(&entry.info.path);
         }
         // A list shows these, and an import does without the file; here it is asked whether all is there, and it is not.
-        let lost = |problem: &&mut StatusMessage| LOST.contains(&problem.code.as_str());
+        let lost = |problem: &&mut StatusMessage| LOST.contains(&problem.code);
         for problem in entry.problems.iter_mut().filter(lost) {
             problem.severity = Severity::Error;
         }
@@ -103,7 +103,7 @@ pub fn verify_all(dir: &Path) -> Result<Verified> {
 
 /// Everything that is wrong with one backup.
 fn problems_of(path: &Path) -> Vec<StatusMessage> {
-    let failed = |error: Error| StatusMessage::error("unreadable-backup", error.to_string());
+    let failed = |error: Error| StatusMessage::error(Code::UnreadableBackup, error.to_string());
     let mut problems = match read(path) {
         Ok(stored) => stored.problems,
         Err(error) => vec![failed(error)],
@@ -111,7 +111,7 @@ fn problems_of(path: &Path) -> Vec<StatusMessage> {
     match verify(path) {
         // What is wrong with the side file itself was found by reading it, too.
         Ok(found) => problems.extend(found.into_iter().filter(|found| {
-            found.severity == Severity::Error || found.code != "malformed-side-file"
+            found.severity == Severity::Error || found.code != Code::MalformedSideFile
         })),
         Err(error) => problems.push(failed(error)),
     }
@@ -121,7 +121,7 @@ fn problems_of(path: &Path) -> Vec<StatusMessage> {
 /// How manifest.xml and the folders beside it agree, but for backups that are gone. It is a cache, so nothing here makes a
 /// backup useless.
 fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
-    let warn = |code: &str, text: String| {
+    let warn = |code: Code, text: String| {
         StatusMessage::warning(code, text).at(Place::file(names::MANIFEST))
     };
     let hint =
@@ -134,18 +134,18 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
         Ok(None) if backups.is_empty() => return Vec::new(),
         Ok(None) => {
             let text = "is missing".to_owned();
-            return vec![warn("no-manifest", text).with_hint(hint)];
+            return vec![warn(Code::NoManifest, text).with_hint(hint)];
         }
         Ok(Some(bytes)) => match manifest::parse(&bytes) {
             Ok(manifest) => manifest.value.backups,
             Err(error) => {
                 let text = format!("cannot be read: {error}");
-                return vec![warn("malformed-manifest", text).with_hint(hint)];
+                return vec![warn(Code::MalformedManifest, text).with_hint(hint)];
             }
         },
         Err(error) => {
             return vec![warn(
-                "malformed-manifest",
+                Code::MalformedManifest,
                 format!("cannot be read: {error}"),
             )];
         }
@@ -160,7 +160,7 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
         let who = || format!("{id} of GPO \"{}\"", entry.info.display_name);
         match listed.as_slice() {
             [] => found.push(warn(
-                "not-in-manifest",
+                Code::NotInManifest,
                 format!("does not list the backup {}", who()),
             )),
             [one] => {
@@ -169,7 +169,7 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
                     && one.gpo_display_name == entry.info.display_name;
                 if !same {
                     found.push(warn(
-                        "manifest-differs",
+                        Code::ManifestDiffers,
                         format!(
                             "the entry of the backup {} differs from its bkupInfo.xml",
                             who()
@@ -178,7 +178,7 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
                 }
             }
             several => found.push(warn(
-                "listed-twice",
+                Code::ListedTwice,
                 format!("lists the backup {} {} times", who(), several.len()),
             )),
         }
@@ -194,7 +194,7 @@ fn leftovers(dir: &Path) -> Vec<StatusMessage> {
     let leftover = |name: String, kind: Kind| {
         let message = if name.starts_with(STAGING_PREFIX) {
             StatusMessage::warning(
-                "leftover-staging",
+                Code::LeftoverStaging,
                 "the staging area of a backup that is being written, or that was not finished",
             )
             .with_hint("remove it when no backup is being written to the folder")
@@ -203,8 +203,11 @@ fn leftovers(dir: &Path) -> Vec<StatusMessage> {
             && let Ok(below) = folder.folder(&name)
             && below.entries().is_ok_and(|entries| entries.is_empty())
         {
-            StatusMessage::warning("empty-folder", "the folder of a backup, with nothing in it")
-                .with_hint("remove it, and back up the GPO again")
+            StatusMessage::warning(
+                Code::EmptyFolder,
+                "the folder of a backup, with nothing in it",
+            )
+            .with_hint("remove it, and back up the GPO again")
         } else {
             return None;
         };
@@ -291,7 +294,7 @@ fn compare(
                 Some(_) => damage::changed(),
                 None => damage::added(),
             },
-            _ => StatusMessage::error("not-a-file", "it is neither a plain file nor a folder"),
+            _ => StatusMessage::error(Code::NotAFile, "it is neither a plain file nor a folder"),
         };
         messages.push(message.at(Place::file(path)));
     }

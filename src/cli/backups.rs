@@ -11,7 +11,7 @@ use super::report;
 use super::ui::{Ui, counted};
 use crate::backup::{BackupListEntry, Soundness};
 use crate::error::Result;
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::migration::scan::scan;
 use crate::model::backup_context::LinkRecord;
 use crate::model::guid::Guid;
@@ -164,13 +164,13 @@ fn verify(args: &VerifyArgs, ui: &Ui) -> Result<u8> {
 
 /// The problems of all backups, each once, with the backups that have it.
 fn show_problems(ui: &Ui, entries: &[BackupListEntry]) {
-    let mut known: HashMap<(&str, &str, String), usize> = HashMap::new();
+    let mut known: HashMap<(Code, &str, String), usize> = HashMap::new();
     let mut kinds: Vec<(&StatusMessage, Vec<&str>)> = Vec::new();
     for entry in entries {
         for problem in &entry.problems {
             let place = problem.place.as_ref().map(ToString::to_string);
             let kind = (
-                problem.code.as_str(),
+                problem.code,
                 problem.text.as_str(),
                 place.unwrap_or_default(),
             );
@@ -186,7 +186,7 @@ fn show_problems(ui: &Ui, entries: &[BackupListEntry]) {
     for (problem, names) in kinds {
         let mut message = problem.clone();
         // This one names its backup.
-        if message.code != "manifest-without-backup" {
+        if message.code != Code::ManifestWithoutBackup {
             message.text = format!("{}: {}", backups_of(&names), message.text);
         }
         ui.message(&message);
@@ -213,13 +213,13 @@ fn backups_of(names: &[&str]) -> String {
 
 /// One word for what was found of a backup.
 fn verdict(entry: &BackupListEntry) -> &'static str {
-    let has = |code: &str| entry.problems.iter().any(|problem| problem.code == code);
+    let has = |code: Code| entry.problems.iter().any(|problem| problem.code == code);
     let worst = entry.problems.iter().map(|problem| problem.severity).max();
     match worst {
         _ if !entry.present => "missing",
         Some(Severity::Error) => "damaged",
-        _ if has("partial-backup") => "partial",
-        _ if has("not-verifiable") => "not verifiable",
+        _ if has(Code::PartialBackup) => "partial",
+        _ if has(Code::NotVerifiable) => "not verifiable",
         _ => "unchanged",
     }
 }

@@ -5,6 +5,7 @@ use clap::{Args, Command};
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::Code;
 
 /// The heading of the connection options, of which a command's own help shows only the first.
 pub(super) const CONNECTION: &str = "Connection options (all: gpoctl help connection)";
@@ -13,11 +14,12 @@ pub(super) const GLOBAL: &str = "Global options";
 
 /// Print the help of a command or a topic
 ///
-/// Topics: connection (options, profiles, identities), migration-tables (rows, types, how to make one).
+/// Topics: connection (options, profiles, identities), migration-tables (rows, types, how to make one), codes (the codes of
+/// messages: what each means and what to do).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  gpoctl help backups list\n  gpoctl help connection")]
 pub(super) struct HelpArgs {
-    /// Command, or one of the topics connection and migration-tables
+    /// Command, or one of the topics connection, migration-tables and codes
     #[arg(value_name = "COMMAND|TOPIC")]
     words: Vec<String>,
 }
@@ -39,7 +41,7 @@ pub(super) fn run(args: &HelpArgs, ui: &Ui) -> Result<u8> {
                     format!("there is no command or topic \"{words}\""),
                 )
                 .with_hint(
-                    "to list the commands: gpoctl help; topics are connection and migration-tables",
+                    "to list the commands: gpoctl help; topics are connection, migration-tables and codes",
                 )
             })?;
         }
@@ -124,6 +126,10 @@ pub(super) fn topics() -> Vec<Command> {
             .about("Mapping users, groups, computers and UNC paths between domains")
             .long_about(TABLES_ABOUT)
             .after_help(TABLES_TEXT),
+        Command::new("codes")
+            .about("Codes of messages: what each means and what to do")
+            .long_about(CODES_ABOUT)
+            .after_help(codes_text()),
     ]
     .map(|topic| {
         let template = match topic.get_opts().next() {
@@ -136,6 +142,44 @@ pub(super) fn topics() -> Vec<Command> {
             .help_template(template)
     })
     .into()
+}
+
+const CODES_ABOUT: &str = "\
+Every message of gpoctl has a code, a severity and a text. Codes do not change between versions, texts may; scripts read them \
+with --json.";
+
+/// The columns that the lines of a topic may have.
+const COLUMNS: usize = 78;
+
+/// The table of the codes: each with its severities, its meaning, and what to do.
+fn codes_text() -> String {
+    let mut text = "Codes:".to_owned();
+    for code in Code::ALL {
+        let severities: Vec<&str> = code.severities().iter().map(|one| one.word()).collect();
+        let severities = match severities.as_slice() {
+            [] => "reason of check --for".to_owned(),
+            several => several.join(" or "),
+        };
+        text.push_str(&format!("\n  {code:<28}{severities}"));
+        indented(code.meaning(), &mut text);
+        indented(&format!("-> {}", code.action()), &mut text);
+    }
+    text
+}
+
+/// Adds a paragraph, broken between words and indented below a code.
+fn indented(paragraph: &str, text: &mut String) {
+    let mut column = COLUMNS;
+    for word in paragraph.split(' ') {
+        let width = word.chars().count().saturating_add(1);
+        column = column.saturating_add(width);
+        if column > COLUMNS {
+            text.push_str("\n     ");
+            column = width.saturating_add(5);
+        }
+        text.push(' ');
+        text.push_str(word);
+    }
 }
 
 const CONNECTION_ABOUT: &str = "\
@@ -302,6 +346,32 @@ mod tests {
             }
         }
         assert!(examples > 70, "{examples}");
+    }
+
+    #[test]
+    fn the_topic_codes_has_every_code_with_meaning_and_action() {
+        let codes = topics()
+            .into_iter()
+            .find(|topic| topic.get_name() == "codes");
+        let text = after_help(&codes.unwrap());
+        let joined = text.replace("\n      ", " ");
+        for code in Code::ALL {
+            let entry = joined
+                .lines()
+                .find(|line| line.split(' ').nth(2) == Some(code.name()))
+                .unwrap_or_else(|| panic!("{code}"));
+            let said = format!(" {} -> {}", code.meaning(), code.action());
+            assert!(entry.ends_with(&said), "{entry}");
+            for severity in code.severities() {
+                assert!(entry.contains(severity.word()), "{entry}");
+            }
+        }
+        assert!(
+            text.contains(
+                "\n  unused-row                  warning\n      a row of the migration table was not used\n      -> check the source of the row\n"
+            ),
+            "{text}"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! knows neither.
 
 use crate::error::Error;
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::migration::fill::UndefinedPlaceholders;
 use crate::migration::map::NoRowHelps;
 
@@ -30,18 +30,18 @@ pub(super) fn completed(mut error: Error) -> Error {
 }
 
 fn hint(message: &StatusMessage) -> Option<&'static str> {
-    Some(match message.code.as_str() {
-        "out-of-scope" => "use --scope all to map every place",
-        "would-match-by-prefix" => "add a row for it, or use --unc-match prefix",
-        "unmapped-reference" if message.severity != Severity::Info => {
+    Some(match message.code {
+        Code::OutOfScope => "use --scope all to map every place",
+        Code::WouldMatchByPrefix => "add a row for it, or use --unc-match prefix",
+        Code::UnmappedReference if message.severity != Severity::Info => {
             "add a row for it: gpoctl migtable populate, or set"
         }
-        "relative-name-unknown" => {
+        Code::RelativeNameUnknown => {
             "add --against BACKUP to find its name, or give the row a destination: gpoctl migtable set"
         }
-        "source-stays" => "give the row a destination: gpoctl migtable suggest, or set",
-        "leftover-placeholder" => "fill in the template before use: gpoctl migtable fill",
-        "unc-destination-none" | "unc-by-relative-name" => {
+        Code::SourceStays => "give the row a destination: gpoctl migtable suggest, or set",
+        Code::LeftoverPlaceholder => "fill in the template before use: gpoctl migtable fill",
+        Code::UncDestinationNone | Code::UncByRelativeName => {
             "give the row a path or \"same as source\": gpoctl migtable set, with --to or --same"
         }
         _ => return None,
@@ -55,14 +55,14 @@ mod tests {
 
     #[test]
     fn findings_and_errors_get_the_step_that_the_library_cannot_name() {
-        let mut own = StatusMessage::info("out-of-scope", "x").with_hint("kept");
-        let mut other = StatusMessage::info("other", "x");
-        let mut info = StatusMessage::info("unmapped-reference", "x");
+        let mut own = StatusMessage::info(Code::OutOfScope, "x").with_hint("kept");
+        let mut other = StatusMessage::info(Code::DanglingLink, "x");
+        let mut info = StatusMessage::info(Code::UnmappedReference, "x");
         complete([&mut own, &mut other, &mut info]);
         assert_eq!(own.hint.as_deref(), Some("kept"));
         assert_eq!((other.hint, info.hint), (None, None));
 
-        let finding = StatusMessage::warning("source-stays", "x");
+        let finding = StatusMessage::warning(Code::SourceStays, "x");
         let error = Error::new(ErrorKind::Unmapped, "x")
             .with_source(NoRowHelps)
             .with_details(vec![finding]);

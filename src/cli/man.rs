@@ -17,7 +17,7 @@ use page::{Page, pages};
     after_help = "Examples:\n  gpoctl man import | man -l -\n  gpoctl man --to /usr/local/share/man/man1"
 )]
 pub(super) struct ManArgs {
-    /// Command, or one of the topics connection and migration-tables; by default gpoctl itself
+    /// Command, or one of the topics connection, migration-tables and codes; by default gpoctl itself
     #[arg(value_name = "COMMAND|TOPIC", conflicts_with = "to")]
     words: Vec<String>,
 
@@ -96,6 +96,7 @@ mod tests {
         }
         assert!(man1.join("gpoctl-migtable-populate.1").exists());
         assert!(root.path().join("man7/gpoctl-connection.7").exists());
+        assert!(root.path().join("man7/gpoctl-codes.7").exists());
         assert!(!man1.join("gpoctl-connection.7").exists());
     }
 

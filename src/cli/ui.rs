@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::SignalKind;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::operations::progress::{Cancellation, Control, Phase};
 use clean::Clean;
 
@@ -223,7 +223,7 @@ impl Ui {
     /// The findings of a plan. With more than a few rows of a table that the GPO does not use, one line counts them, unless the
     /// caller wants to see everything. `said_by` names the file that the plan was read from.
     pub(super) fn findings(&self, messages: &[StatusMessage], said_by: Option<&str>) {
-        let is_unused = |message: &&StatusMessage| message.code == UNUSED_ROW;
+        let is_unused = |message: &&StatusMessage| message.code == Code::UnusedRow;
         let unused = messages.iter().filter(is_unused).count();
         let counts = unused > MOST_UNUSED_ROWS && !self.verbose;
         for message in messages.iter().filter(|one| !(counts && is_unused(one))) {
@@ -231,7 +231,7 @@ impl Ui {
         }
         if counts {
             let text = format!("{unused} rows of the migration table are not used by this GPO");
-            let mut counted = StatusMessage::warning(UNUSED_ROW, text);
+            let mut counted = StatusMessage::warning(Code::UnusedRow, text);
             if let Some(who) = said_by {
                 counted.attribute_to(who);
             }
@@ -365,8 +365,6 @@ impl Ui {
     }
 }
 
-/// The code of a finding about a row that a GPO does not use.
-const UNUSED_ROW: &str = "unused-row";
 /// The most of them that are listed.
 const MOST_UNUSED_ROWS: usize = 3;
 /// The most candidates of an ambiguous name that are listed.

@@ -9,7 +9,7 @@ use super::links::{ATTRIBUTES as SOM_ATTRIBUTES, Som};
 use super::session::Directory;
 use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::{ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::backup_context::LinkRecord;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
 use crate::model::dn::Dn;
@@ -254,7 +254,7 @@ fn read_child(entry: &Entry, gpo: &Dn, messages: &mut Vec<StatusMessage>) -> Dir
     let relative = entry.dn.below(gpo).unwrap_or_default();
     object(entry, relative, gpo).unwrap_or_else(|error| {
         messages.push(StatusMessage::warning(
-            "malformed-object",
+            Code::MalformedObject,
             format!("{error}; the object is kept unchanged"),
         ));
         plain_object(entry, relative)
@@ -279,7 +279,7 @@ fn collect_links(som: &Som, base: &Dn, found: &mut HashMap<Guid, Links>) {
     let links = match som.links() {
         Ok(links) => links,
         Err(error) => {
-            let message = StatusMessage::warning("broken-gplink", error.to_string())
+            let message = StatusMessage::warning(Code::BrokenGplink, error.to_string())
                 .with_hint("repair the links of this object");
             for guid in guids_in(som.gp_link.as_deref().unwrap_or_default()) {
                 found

@@ -3,7 +3,7 @@
 use super::session::Directory;
 use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::backup_context::LinkRecord;
 use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, parse_gp_link};
@@ -206,7 +206,7 @@ fn collect(som: Som, gpo: &Dn, found: &mut GpoLinks) {
         Ok(links) => links,
         Err(error) => {
             found.messages.push(
-                StatusMessage::warning("broken-gplink", format!("{}: {error}", som.dn))
+                StatusMessage::warning(Code::BrokenGplink, format!("{}: {error}", som.dn))
                     .with_hint("repair the links of this object"),
             );
             return;
@@ -252,6 +252,6 @@ mod tests {
         assert!(found.links[0].link.is_enforced());
         collect(som("[broken"), &base.gpo(guid), &mut found);
         assert_eq!(found.messages.len(), 1);
-        assert_eq!(found.messages[0].code, "broken-gplink");
+        assert_eq!(found.messages[0].code, Code::BrokenGplink);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
-use crate::message::printable;
+use crate::message::{Code, printable};
 use crate::model::principal::PrincipalType;
 
 mod edit;
@@ -142,7 +142,7 @@ pub struct MigTable {
 #[error("line {line}, column {column}: {message}")]
 pub struct MigTableError {
     /// A stable name for scripts, lower case with hyphens, such as `unknown-type`.
-    pub code: &'static str,
+    pub code: Code,
     /// The number of the `Mapping` it is in, from 1; `None` outside of a `Mapping`.
     pub row: Option<usize>,
     /// The line, from 1.
@@ -217,7 +217,7 @@ impl MigTable {
                     rows.push(row);
                 }
                 Some(first) => problems.push(MigTableError {
-                    code: "duplicate-source",
+                    code: Code::DuplicateSource,
                     row: Some(row.number),
                     line: row.source_element.line,
                     column: row.source_element.column,
@@ -295,7 +295,7 @@ fn decode(bytes: &[u8]) -> Result<(String, Encoding), MigTableError> {
 /// A problem of the file as a whole.
 fn whole(message: String) -> MigTableError {
     MigTableError {
-        code: "not-a-migration-table",
+        code: Code::NotAMigrationTable,
         row: None,
         line: 1,
         column: 1,

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, EntryType, MigTable, Row};
-use crate::message::{Severity, StatusMessage, printable};
+use crate::message::{Code, Severity, StatusMessage, printable};
 
-use super::table::{MigrationTable, TEMPLATE, is_client_variable, is_part_of_name, placeholders};
+use super::table::{MigrationTable, is_client_variable, is_part_of_name, placeholders};
 
 /// The values of a template's placeholders. Names are not case-sensitive.
 #[derive(Debug, Clone, Default)]
@@ -100,7 +100,7 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
         if !undefined.is_empty() {
             details.push(
                 StatusMessage::error(
-                    TEMPLATE,
+                    Code::LeftoverPlaceholder,
                     format!(
                         "destination \"{}\": {} has no value",
                         printable(text),
@@ -137,7 +137,9 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
     let faults: Vec<StatusMessage> = MigrationTable::new(name, &table)
         .validate()
         .into_iter()
-        .filter(|finding| finding.severity == Severity::Error && finding.code != TEMPLATE)
+        .filter(|finding| {
+            finding.severity == Severity::Error && finding.code != Code::LeftoverPlaceholder
+        })
         .collect();
     if let Some(first) = faults.first() {
         return Err(Error::new(

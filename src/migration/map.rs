@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::model::guid::Guid;
 use crate::model::principal::Principal;
 use crate::model::reference::{Place, ReferenceKind, Scope};
@@ -140,7 +140,7 @@ struct ReferenceIndex<'a> {
 pub(crate) const PERMISSIONS: &str = "security descriptor";
 
 /// The codes of visitor messages about places that may contain an unrecognized reference.
-const UNREADABLE_PLACE_CODES: &[&str] = &["unread-path", "unread-text"];
+const UNREADABLE_PLACE_CODES: &[Code] = &[Code::UnreadPath, Code::UnreadText];
 
 pub(super) async fn map_with(
     snapshot: &GpoSnapshot,
@@ -337,7 +337,7 @@ fn index_references<'a>(
         match noticed {
             Ok(noticed) => {
                 let unread =
-                    |message: &&StatusMessage| UNREADABLE_PLACE_CODES.contains(&&*message.code);
+                    |message: &&StatusMessage| UNREADABLE_PLACE_CODES.contains(&message.code);
                 index
                     .unreadable_places
                     .extend(noticed.iter().filter(unread).cloned());
@@ -360,7 +360,7 @@ fn index_references<'a>(
             index.add(occurrence.clone(), None, matcher, options);
             Rewrite::Keep
         });
-        let unread = |message: &StatusMessage| UNREADABLE_PLACE_CODES.contains(&&*message.code);
+        let unread = |message: &StatusMessage| UNREADABLE_PLACE_CODES.contains(&message.code);
         index
             .unreadable_places
             .extend(visited.messages.into_iter().filter(unread));
@@ -485,8 +485,11 @@ fn rewrite(
                 }
             }
             Err(problem) => messages.push(
-                StatusMessage::error("unwritten-file", format!("cannot be rewritten: {problem}"))
-                    .at(Place::file(name)),
+                StatusMessage::error(
+                    Code::UnwrittenFile,
+                    format!("cannot be rewritten: {problem}"),
+                )
+                .at(Place::file(name)),
             ),
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::formats::migtable::{Destination, Entry, EntryType, InvalidEntry, MigTable, source_key};
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
@@ -223,7 +223,7 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
                 if *kind != item.entry.kind && !free {
                     merged.messages.push(
                         StatusMessage::warning(
-                            "type-mismatch",
+                            Code::TypeMismatch,
                             format!(
                                 "\"{}\" is of type {}, but its row \"{}\" has the type {kind}",
                                 printable(&item.entry.source),
@@ -255,7 +255,7 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
                 Err(problem) => {
                     merged.messages.push(
                         StatusMessage::warning(
-                            "no-row",
+                            Code::NoRow,
                             format!("GPO \"{}\": {problem}", printable(&item.gpo)),
                         )
                         .of_gpo(&item.gpo)
@@ -286,7 +286,7 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
 /// The finding that a SID has a row next to that with the name, because a GPO contains only the SID.
 fn sid_row_added(item: &RowCandidate, named: &str) -> StatusMessage {
     StatusMessage::info(
-        "sid-row",
+        Code::SidRow,
         format!(
             "GPO \"{}\" contains only the SID {}, not the name, so it gets a row in addition to \"{}\"",
             printable(&item.gpo),

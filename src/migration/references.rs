@@ -22,7 +22,7 @@ use bytes::Bytes;
 use crate::formats;
 use crate::formats::ini::IniFile;
 
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::reference::{Place, Scope};
 use crate::model::safe_name::RelPath;
 use crate::model::sid::Sid;
@@ -242,7 +242,7 @@ pub fn visit_file(
         Ok(new) => Some(Bytes::from(new)),
         Err(error) => {
             let text = format!("the file was not changed: {error}");
-            messages.push(StatusMessage::error("not-encodable", text).at(Place::file(file)));
+            messages.push(StatusMessage::error(Code::NotEncodable, text).at(Place::file(file)));
             None
         }
     };
@@ -250,7 +250,7 @@ pub fn visit_file(
     if new.as_ref().is_some_and(|new| marked(new)) && !marked(bytes) {
         let text = "the file was converted from ASCII to UTF-16 because a new name is not ASCII";
         let place = Place::file(path.to_string());
-        messages.push(StatusMessage::info("encoding-changed", text).at(place));
+        messages.push(StatusMessage::info(Code::EncodingChanged, text).at(place));
     }
     Ok(Visited {
         bytes: new,

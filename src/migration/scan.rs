@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::reference::{Place, Reference, ReferenceKind, Scope};
 use crate::model::safe_name::RelPath;
 use crate::model::sid::Sid;
@@ -125,7 +125,7 @@ pub(super) fn visit_keeping(
         Ok(visited) => (list, Ok(visited.messages)),
         Err(problem) => {
             let unread = StatusMessage::warning(
-                "unread-file",
+                Code::UnreadFile,
                 format!("cannot be read, so its references are not known: {problem}"),
             )
             .at(Place::file(path.to_string()))

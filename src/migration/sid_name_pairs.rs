@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::inventory::{Inventory, NameForm};
 use super::references::{Occurrence, ReferenceTarget};
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::sid::Sid;
 
 /// The pairs of one snapshot that were seen so far.
@@ -47,7 +47,7 @@ impl SidNamePairs {
         })?;
         Some(
             StatusMessage::warning(
-                "name-sid-mismatch",
+                Code::NameSidMismatch,
                 format!(
                     "the name \"{}\" does not match {sid}: {why}",
                     printable(name)

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{MigTable, source_key};
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::principal::PrincipalType;
 use crate::model::reference::Place;
 use crate::model::sid::Sid;
@@ -37,9 +37,6 @@ pub struct MigrationTable {
     rows: Vec<TableRow>,
     index: HashMap<String, usize>,
 }
-
-/// The code of the finding that a destination still contains a placeholder: the table is a template.
-pub const TEMPLATE: &str = "leftover-placeholder";
 
 /// Windows variables that are valid in a UNC path of a setting. Any other `%name%` that is not a Preferences variable
 /// is a placeholder of a template.
@@ -206,7 +203,7 @@ impl MigrationTable {
     }
 
     fn validate_unc(&self, row: &TableRow, messages: &mut Vec<StatusMessage>) {
-        let mut error = |code: &str, text: String, hint: Option<&str>| {
+        let mut error = |code: Code, text: String, hint: Option<&str>| {
             let mut message = StatusMessage::error(code, text).at(self.place(row));
             message.hint = hint.map(str::to_owned);
             messages.push(message);
@@ -214,7 +211,7 @@ impl MigrationTable {
         let source = printable(&row.source);
         if row.source.parse::<UncPath>().is_err() {
             error(
-                "bad-unc-path",
+                Code::BadUncPath,
                 format!("source \"{source}\" is not a UNC path"),
                 Some("write \\\\server\\share, or correct the type of the row"),
             );
@@ -222,12 +219,12 @@ impl MigrationTable {
         match &row.destination {
             Destination::SameAsSource => {}
             Destination::None => error(
-                "unc-destination-none",
+                Code::UncDestinationNone,
                 format!("UNC path \"{source}\" cannot have the destination \"none\""),
                 None,
             ),
             Destination::ByRelativeName => error(
-                "unc-by-relative-name",
+                Code::UncByRelativeName,
                 format!("UNC path \"{source}\" has no relative name to look up"),
                 None,
             ),
@@ -237,7 +234,7 @@ impl MigrationTable {
                     messages.push(self.leftover(row, text, found));
                 } else if text.parse::<UncPath>().is_err() {
                     error(
-                        "bad-unc-path",
+                        Code::BadUncPath,
                         format!("destination \"{}\" is not a UNC path", printable(text)),
                         Some("write \\\\server\\share"),
                     );
@@ -256,7 +253,7 @@ impl MigrationTable {
         if row.source.starts_with(r"\\") {
             messages.push(
                 StatusMessage::error(
-                    "unc-path-as-principal",
+                    Code::UncPathAsPrincipal,
                     format!("source \"{source}\" is a UNC path, but its type is {kind:?}"),
                 )
                 .at(self.place(row))
@@ -267,7 +264,7 @@ impl MigrationTable {
         {
             messages.push(
                 StatusMessage::warning(
-                    "bare-source",
+                    Code::BareSource,
                     format!(
                         "source \"{source}\" of type {kind:?} has no domain, so it matches nothing"
                     ),
@@ -286,7 +283,7 @@ impl MigrationTable {
         } else if text.starts_with(r"\\") {
             messages.push(
                 StatusMessage::error(
-                    "unc-path-as-principal",
+                    Code::UncPathAsPrincipal,
                     format!(
                         "destination \"{}\" is a UNC path, but the type of the row is {kind:?}",
                         printable(text)
@@ -300,7 +297,7 @@ impl MigrationTable {
 
     fn leftover(&self, row: &TableRow, text: &str, found: &str) -> StatusMessage {
         StatusMessage::error(
-            TEMPLATE,
+            Code::LeftoverPlaceholder,
             format!(
                 "destination \"{}\" still contains the placeholder %{}%",
                 printable(text),
@@ -393,9 +390,9 @@ pub(super) fn sid_key(sid: &Sid) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Severity;
+    use crate::message::{Code, Severity};
 
-    fn findings(rows: &[(EntryType, &str, Destination)]) -> Vec<(String, String, u64)> {
+    fn findings(rows: &[(EntryType, &str, Destination)]) -> Vec<(Severity, Code, String, u64)> {
         let mut table = MigTable::new();
         for (kind, source, destination) in rows {
             table.set(source, *kind, destination.clone()).unwrap();
@@ -407,21 +404,17 @@ mod tests {
                 let place = message.place.unwrap();
                 assert_eq!(place.file, "migration table a.migtable");
                 let by_command_line = [
-                    "leftover-placeholder",
-                    "unc-destination-none",
-                    "unc-by-relative-name",
+                    Code::LeftoverPlaceholder,
+                    Code::UncDestinationNone,
+                    Code::UncByRelativeName,
                 ];
                 assert_eq!(
                     message.hint.is_none(),
-                    by_command_line.contains(&message.code.as_str())
+                    by_command_line.contains(&message.code)
                 );
-                let mark = if message.severity == Severity::Error {
-                    "error "
-                } else {
-                    ""
-                };
                 (
-                    format!("{mark}{}", message.code),
+                    message.severity,
+                    message.code,
                     message.text,
                     place.line.unwrap(),
                 )
@@ -458,52 +451,61 @@ mod tests {
         let line = |row: u64| 3 + 5 * (row - 1);
         let expected = [
             (
-                "error unc-destination-none",
+                Severity::Error,
+                Code::UncDestinationNone,
                 r#"UNC path "\\a\1" cannot have the destination "none""#,
                 line(1),
             ),
             (
-                "error unc-by-relative-name",
+                Severity::Error,
+                Code::UncByRelativeName,
                 r#"UNC path "\\a\2" has no relative name to look up"#,
                 line(2),
             ),
             (
-                "error bad-unc-path",
+                Severity::Error,
+                Code::BadUncPath,
                 r#"source "\\a" is not a UNC path"#,
                 line(3),
             ),
             (
-                "error bad-unc-path",
+                Severity::Error,
+                Code::BadUncPath,
                 r#"destination "b\c" is not a UNC path"#,
                 line(4),
             ),
             (
-                "error leftover-placeholder",
+                Severity::Error,
+                Code::LeftoverPlaceholder,
                 r#"destination "\\%server%\c" still contains the placeholder %server%"#,
                 line(5),
             ),
             (
-                "error leftover-placeholder",
+                Severity::Error,
+                Code::LeftoverPlaceholder,
                 r#"destination "%NetBios%\x" still contains the placeholder %NetBios%"#,
                 line(7),
             ),
             (
-                "error unc-path-as-principal",
+                Severity::Error,
+                Code::UncPathAsPrincipal,
                 r#"source "\\a\6" is a UNC path, but its type is GlobalGroup"#,
                 line(9),
             ),
             (
-                "error unc-path-as-principal",
+                Severity::Error,
+                Code::UncPathAsPrincipal,
                 r#"destination "\\a\7" is a UNC path, but the type of the row is GlobalGroup"#,
                 line(10),
             ),
             (
-                "bare-source",
+                Severity::Warning,
+                Code::BareSource,
                 r#"source "bare" of type GlobalGroup has no domain, so it matches nothing"#,
                 line(11),
             ),
         ]
-        .map(|(code, text, line)| (code.to_owned(), text.to_owned(), line));
+        .map(|(severity, code, text, line)| (severity, code, text.to_owned(), line));
         assert_eq!(findings(&rows), expected);
     }
 
@@ -526,12 +528,12 @@ mod tests {
             (group, r"A\y", set("B\\%LogonUser%")),
             (EntryType::UncPath, r"\\a\3", set(r"\\b\%Share%")),
         ];
-        let told: Vec<(String, u64)> = findings(&rows)
+        let told: Vec<(Code, u64)> = findings(&rows)
             .into_iter()
-            .map(|(code, _, line)| (code, line))
+            .map(|(_, code, _, line)| (code, line))
             .collect();
-        let code = "error leftover-placeholder".to_owned();
-        assert_eq!(told, [(code.clone(), 18), (code, 23)]);
+        let code = Code::LeftoverPlaceholder;
+        assert_eq!(told, [(code, 18), (code, 23)]);
     }
 
     #[test]

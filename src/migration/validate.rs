@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::formats::migtable::{Encoding, MigTable};
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::model::reference::Place;
 use crate::model::snapshot::GpoSnapshot;
 
@@ -117,7 +117,7 @@ fn encoding(name: &str, table: &MigTable) -> Option<TableFinding> {
     };
     let message = StatusMessage::new(
         Severity::Warning,
-        "encoding",
+        Code::Encoding,
         format!(
             "the file declares the encoding {declared}, but is encoded as {}",
             table.encoding().as_str()

@@ -30,12 +30,12 @@ use super::self_lockout::SelfLockout;
 use super::stage::StagingArea;
 use crate::directory::links::SomLink;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::guid::Guid;
 use crate::session::DomainWriter;
 
 /// What is said of an operation that was done but for something at its end.
-const INCOMPLETE: [&str; 2] = ["left-over", "permissions-not-last"];
+const INCOMPLETE: [Code; 2] = [Code::LeftOver, Code::PermissionsNotLast];
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -172,10 +172,7 @@ pub async fn apply(
     match run.execute(&new_tree, current.as_ref()).await {
         Ok(()) => {
             let mut messages = run.messages;
-            let status = if messages
-                .iter()
-                .any(|m| INCOMPLETE.contains(&m.code.as_str()))
-            {
+            let status = if messages.iter().any(|m| INCOMPLETE.contains(&m.code)) {
                 OverallStatus::Partial
             } else {
                 // It is done; a journal that cannot say so any more is no reason to call it failed.

@@ -22,7 +22,7 @@ use super::link::{link_finding, unknown_link};
 use super::progress::{Control, Phase};
 use crate::directory::GpoObject;
 use crate::error::Result;
-use crate::message::{Severity, StatusMessage, printable};
+use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::model::gp_link::LinkList;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
@@ -116,7 +116,7 @@ async fn folders_without_gpo(
     for guid in folders.into_iter().filter(|guid| !known.contains(guid)) {
         messages.push(
             StatusMessage::warning(
-                "folder-without-gpo",
+                Code::FolderWithoutGpo,
                 format!("SYSVOL contains the folder {guid}, but the directory contains no such GPO"),
             )
             .at(Place::file(guid.to_string()))
@@ -128,7 +128,7 @@ async fn folders_without_gpo(
         if name.to_ascii_uppercase().contains("_NTFRS_") || name.contains('{') {
             messages.push(
                 StatusMessage::warning(
-                    "odd-policy-folder",
+                    Code::OddPolicyFolder,
                     format!("SYSVOL contains the folder \"{}\", which does not belong to any GPO", printable(&name)),
                 )
                 .at(Place::file(printable(&name)))
@@ -173,7 +173,7 @@ fn same_names(gpos: &[GpoObject], messages: &mut Vec<StatusMessage>) {
         let guids: Vec<String> = twins.iter().map(|gpo| gpo.guid.to_string()).collect();
         let name = twins.first().map_or("", |gpo| gpo.display_name.as_str());
         messages.push(StatusMessage::info(
-            "same-name",
+            Code::SameName,
             format!(
                 "{} GPOs are called \"{}\": {}",
                 twins.len(),

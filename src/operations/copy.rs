@@ -17,7 +17,7 @@ use super::settings::{NewSettings, name_is_free, objects_for};
 use super::stage::descriptors_not_set;
 use crate::directory::{DomainInfo, GpoObject};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::migration::map::{MapOptions, PERMISSIONS, map};
 use crate::migration::report::Outcome;
 use crate::migration::table::MigrationTable;
@@ -82,7 +82,7 @@ pub async fn plan(
     let mapped = map(source, options.table.as_ref(), to.directory(), &mapping).await?;
     // What stays in the permissions is said below, where it is known what becomes of it.
     let of_permissions = |message: &&StatusMessage| {
-        message.code == "source-sid-left"
+        message.code == Code::SourceSidLeft
             && message
                 .place
                 .as_ref()
@@ -137,7 +137,7 @@ pub async fn plan(
         Some(link) => {
             messages.push(
                 StatusMessage::warning(
-                    "wmi-filter-left-out",
+                    Code::WmiFilterLeftOut,
                     format!(
                         "the WMI filter {}{} belongs to {}, so the copy is created without it",
                         link.name
@@ -261,13 +261,13 @@ impl Access<'_> {
         });
         if unread > 0 {
             messages.push(StatusMessage::warning(
-                "unread-condition",
+                Code::UnreadCondition,
                 format!("{unread} conditions in the permissions cannot be read, so the principals in them are left unchanged"),
             ));
         }
         messages.extend(translated.into_iter().map(|sid| {
             StatusMessage::info(
-                "counterpart-in-permissions",
+                Code::CounterpartInPermissions,
                 format!(
                     "{sid} has no row; it becomes the account of {} with the same well-known RID",
                     self.to.dns_domain
@@ -276,7 +276,7 @@ impl Access<'_> {
         }));
         messages.extend(said.into_iter().map(|sid| {
             StatusMessage::warning(
-                "foreign-principal",
+                Code::ForeignPrincipal,
                 format!(
                     "{sid} of {} is left unchanged in the permissions of the copy and does not exist in {}",
                     self.from.dns_domain, self.to.dns_domain

@@ -8,7 +8,7 @@ use super::rights;
 use crate::directory::GpoObject;
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::gp_link::LinkList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
@@ -43,7 +43,7 @@ pub async fn plan(
     let (links, mut messages) = planned_links(session, object.guid).await?;
     if keep_links && !links.is_empty() {
         messages.push(StatusMessage::warning(
-            "links-kept",
+            Code::LinksKept,
             format!("{} links to the deleted GPO will remain", links.len()),
         ));
     }

@@ -18,7 +18,7 @@ use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::backup_xml::is_in_class_store;
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::migration::map::{MapOptions, map};
 use crate::migration::table::MigrationTable;
 use crate::model::directory_object::DirectoryObject;
@@ -187,7 +187,7 @@ pub(super) fn class_store_only(
     let (packages, others): (Vec<_>, Vec<_>) = objects.iter().cloned().partition(is_in_class_store);
     messages.extend(others.iter().map(|object| {
         StatusMessage::warning(
-            "directory-object-left-out",
+            Code::DirectoryObjectLeftOut,
             format!(
                 "a directory object of class {} belongs to its own domain and is not imported",
                 object.object_class

@@ -8,7 +8,7 @@ use super::change_list::{Change, ChangeList, ObjectDn};
 use crate::directory::links::Som;
 use crate::directory::{AttributeSwap, GpoObject, SwapAttribute};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{StatusMessage, printable, shell_word};
+use crate::message::{Code, StatusMessage, printable, shell_word};
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::gp_link::{GpLink, LinkList};
@@ -152,7 +152,7 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
 /// What is said of something in `gPLink` that is no link.
 pub fn unknown_link(som: &Som, other: &str) -> StatusMessage {
     StatusMessage::warning(
-        "unknown-link",
+        Code::UnknownLink,
         format!("\"{}\" is not a link", printable(other)),
     )
     .at(Place::file(som.dn.to_string()).key("gPLink"))

@@ -3,7 +3,7 @@
 
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::model::backup_context::BackupContext;
 
 /// Lets a backup through that is whole, or partial and let in on purpose.
@@ -36,7 +36,7 @@ pub(super) fn partial_safety_backup(context: &BackupContext) -> Option<StatusMes
     let first = context.unread.first()?;
     Some(
         StatusMessage::warning(
-            "partial-safety-backup",
+            Code::PartialSafetyBackup,
             format!(
                 "the backup of the GPO as it was before is partial: {} could not be read ({})",
                 parts(context.unread.len()),

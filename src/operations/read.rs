@@ -10,7 +10,7 @@ use crate::directory::GpoObject;
 use crate::directory::bulk_read::GpoRecord;
 use crate::domain::sysvol::SysvolRead;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::migration::scan;
 use crate::model::backup_context::BackupContext;
@@ -90,7 +90,8 @@ pub(super) async fn read_surveyed(
         }
     };
     let unreadable = unread.iter().map(|(path, error)| {
-        unreadable(Severity::Warning, "unreadable-file", path, error).of_gpo(&object.display_name)
+        unreadable(Severity::Warning, Code::UnreadableFile, path, error)
+            .of_gpo(&object.display_name)
     });
     let descriptor = unreadable_descriptor(&object.security_descriptor)
         .map(|message| message.of_gpo(&object.display_name));
@@ -108,19 +109,19 @@ pub(super) async fn read_surveyed(
 
 /// What is said of a GPO that lacks something in the snapshot. A staging folder of gpoctl is no part of a GPO, so
 /// `leftover-staging` is not among them.
-const LEAVES_A_GAP: &[&str] = &[
-    "changed-while-reading",
-    "entry-left-out",
-    "entry-refused",
-    "no-sysvol-folder",
-    "unreadable-descriptor",
-    "unreadable-file",
+const LEAVES_A_GAP: &[Code] = &[
+    Code::ChangedWhileReading,
+    Code::EntryLeftOut,
+    Code::EntryRefused,
+    Code::NoSysvolFolder,
+    Code::UnreadableDescriptor,
+    Code::UnreadableFile,
 ];
 
 /// What is said of something below a GPO's folder that the server does not give.
 pub(super) fn unreadable(
     severity: Severity,
-    code: &str,
+    code: Code,
     path: &RelPath,
     error: &Error,
 ) -> StatusMessage {
@@ -142,7 +143,7 @@ fn unreadable_descriptor(descriptor: &[u8]) -> Option<StatusMessage> {
             "the security descriptor of the GPO cannot be read, so its permissions are missing: {error}"
         )
     };
-    Some(StatusMessage::warning("unreadable-descriptor", text))
+    Some(StatusMessage::warning(Code::UnreadableDescriptor, text))
 }
 
 /// What a live GPO tells of its surroundings by itself: not its links, nor its WMI filter.
@@ -161,7 +162,7 @@ pub(super) fn backup_context(live: &LiveGpo) -> BackupContext {
             .snapshot
             .messages
             .iter()
-            .filter(|message| LEAVES_A_GAP.contains(&message.code.as_str()))
+            .filter(|message| LEAVES_A_GAP.contains(&message.code))
             .cloned()
             .collect(),
         ..BackupContext::default()
@@ -201,7 +202,7 @@ fn assemble(
         }
         None => {
             messages.push(StatusMessage::warning(
-                "no-sysvol-folder",
+                Code::NoSysvolFolder,
                 "the GPO has no folder on SYSVOL",
             ));
             (crate::model::gpt_tree::GptTree::new(), None)
@@ -212,7 +213,7 @@ fn assemble(
         .and_then(|bytes| crate::formats::gpt_ini::read_version(bytes).ok().flatten());
     if sysvol_version != object.version {
         messages.push(StatusMessage::warning(
-            "version-mismatch",
+            Code::VersionMismatch,
             format!(
                 "versionNumber is {} and GPT.INI says {}",
                 shown(object.version.map(|version| version.combined())),
@@ -437,7 +438,7 @@ mod tests {
     fn a_descriptor_that_says_nothing_is_told() {
         for bytes in [&b""[..], b"\x01\x00\x04\x80\xff"] {
             let message = unreadable_descriptor(bytes).unwrap();
-            assert!(LEAVES_A_GAP.contains(&message.code.as_str()), "{message:?}");
+            assert!(LEAVES_A_GAP.contains(&message.code), "{message:?}");
         }
         let empty_but_whole = [
             1, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,

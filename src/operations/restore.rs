@@ -20,7 +20,7 @@ use crate::backup::StoredBackup;
 use crate::directory::links::Som;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::reference::Place;
@@ -204,7 +204,7 @@ async fn deleted_gpo_findings(
     messages.extend(links.messages);
     messages.extend(links.links.iter().map(|link| {
         StatusMessage::warning(
-            "link-in-force",
+            Code::LinkInForce,
             format!(
                 "{} is still linked to it, so it applies there again",
                 link.som.dn
@@ -223,7 +223,7 @@ async fn deleted_gpo_findings(
     if packages > 0 {
         messages.push(
             StatusMessage::warning(
-                "packages-made-anew",
+                Code::PackagesMadeAnew,
                 format!("{packages} software packages are recreated with new identities"),
             )
             .with_hint("clients may treat them as other applications and install them again"),
@@ -241,7 +241,7 @@ async fn saved_links(
 ) -> Result<Vec<Step>> {
     let Some(records) = &backup.context.links else {
         messages.push(StatusMessage::warning(
-            "no-links-saved",
+            Code::NoLinksSaved,
             "the backup does not contain the links of the GPO",
         ));
         return Ok(Vec::new());
@@ -256,7 +256,7 @@ async fn saved_links(
         let Some(som) = link_target(session, &record.target).await? else {
             messages.push(
                 StatusMessage::warning(
-                    "link-target-gone",
+                    Code::LinkTargetGone,
                     format!(
                         "the GPO was linked to {}, which no longer exists",
                         record.target
@@ -335,7 +335,7 @@ fn descriptor(
         _ => {
             messages.push(
                 StatusMessage::warning(
-                    "no-permissions",
+                    Code::NoPermissions,
                     "the backup contains no permissions, so those of the GPO are unchanged, or a new GPO gets the default ones",
                 )
                 .at(Place::file("Backup.xml").key("SecurityDescriptor")),
@@ -358,7 +358,7 @@ async fn wmi_filter(
     if session.directory().wmi_filter(link.id).await?.is_none() {
         messages.push(
             StatusMessage::warning(
-                "wmi-filter-gone",
+                Code::WmiFilterGone,
                 format!(
                     "the WMI filter {}{} no longer exists in {}, so the GPO is restored without it",
                     link.name

@@ -3,12 +3,9 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::preferences::passwords::{Search, search};
-use crate::message::{Severity, StatusMessage, printable};
+use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::model::gpt_tree::GptTree;
 use crate::model::reference::Place;
-
-/// The code of these messages.
-const CODE: &str = "stored-password";
 
 /// A warning for every password that is stored in a Preferences file of the tree. A file that is no well-formed XML but
 /// looks as if it held one is named as a whole.
@@ -37,7 +34,7 @@ pub fn stored_passwords(tree: &GptTree) -> Vec<StatusMessage> {
 
 fn message(what: &str) -> StatusMessage {
     StatusMessage::warning(
-        CODE,
+        Code::StoredPassword,
         format!(
             "{what} under a key that is public, for every account of the domain to read (MS14-025)"
         ),

@@ -3,7 +3,7 @@
 use super::plan::{Plan, Step};
 use crate::directory::DomainInfo;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::access::{AccessDecision, check};
 use crate::model::access_mask::{directory, standard};
 use crate::model::security_descriptor::{Ace, SecurityDescriptor, ace_flag};
@@ -44,7 +44,7 @@ impl SelfLockout {
     pub(super) fn message(&self) -> StatusMessage {
         let what = if self.reads { "edit" } else { "read or edit" };
         StatusMessage::warning(
-            "locks-you-out",
+            Code::LocksYouOut,
             format!(
                 "with these permissions this account can no longer {what} the GPO; they are set last"
             ),

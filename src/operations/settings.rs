@@ -9,7 +9,7 @@ use super::plan::{
 use super::read::LiveGpo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::migration::report::MappingReport;
 use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
@@ -283,7 +283,7 @@ pub(super) fn new_gpt_ini(
         Some(Ok(bytes)) => bytes,
         Some(Err(problem)) => {
             messages.push(StatusMessage::warning(
-                "gpt-ini-replaced",
+                Code::GptIniReplaced,
                 format!("GPT.INI of the target cannot be read, so it is written anew: {problem}"),
             ));
             gpt_ini::create(version)
@@ -298,7 +298,7 @@ fn extension_findings(list: &ExtensionList, attribute: &str) -> Option<StatusMes
     }
     Some(
         StatusMessage::warning(
-            "extension-list-unsorted",
+            Code::ExtensionListUnsorted,
             format!("{attribute} of the backup is not a sorted list of extensions, so clients may not see all settings"),
         )
         .with_hint("it is written as the backup has it"),

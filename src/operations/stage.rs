@@ -11,7 +11,7 @@ use super::plan::{Plan, sha256};
 use super::progress::{Control, Phase};
 use crate::domain::sysvol::{Sysvol, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::domain_name::DomainName;
 use crate::model::gpt_tree::{GptTree, Node};
 use crate::model::guid::Guid;
@@ -362,7 +362,7 @@ pub(super) fn descriptors_not_set(session: &DomainSession, plan: &Plan) -> Optio
         return None;
     };
     Some(
-        StatusMessage::warning("descriptors-not-set", text).with_hint(format!(
+        StatusMessage::warning(Code::DescriptorsNotSet, text).with_hint(format!(
             "use --smb-client smb2, or repair them later with: gpoctl check '{}' --fix --smb-client smb2 --domain {}",
             plan.target.guid, plan.target.domain
         )),

@@ -5,7 +5,7 @@ use crate::directory::wmi::WmiFilter;
 use crate::directory::{AttributeSwap, DomainInfo, GpoObject, SwapAttribute};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::wmi_mof;
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
@@ -245,7 +245,7 @@ pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter
     }
     if filter.is_none() {
         list.messages.push(StatusMessage::warning(
-            "wmi-link-removed",
+            Code::WmiLinkRemoved,
             format!("without a WMI filter, \"{name}\" applies to everything it is linked to"),
         ));
     }

@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use super::throttle::{MemoryBudget, Reservation};
 use crate::domain::sysvol::{SMALL_FILE, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::domain_name::DomainName;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
@@ -94,7 +94,7 @@ pub async fn read_what_can_be_read(
             return Ok(read.found);
         } else if last {
             read.found.gpt.messages.push(StatusMessage::warning(
-                "changed-while-reading",
+                Code::ChangedWhileReading,
                 "GPT.INI changed while the GPO was being read, so its files may belong to two versions",
             ));
             return Ok(read.found);
@@ -157,7 +157,7 @@ async fn read_once(
             };
             for refused in listing.refused {
                 gpt.messages.push(
-                    StatusMessage::warning("entry-refused", refused)
+                    StatusMessage::warning(Code::EntryRefused, refused)
                         .at(Place::file(folder.to_string())),
                 );
             }
@@ -291,20 +291,20 @@ fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
     let name = path.name()?.as_str();
     let (code, reason) = if path.components().len() == 1 && name.starts_with(STAGING_PREFIX) {
         (
-            "leftover-staging",
+            Code::LeftoverStaging,
             "left behind by a gpoctl operation that did not finish",
         )
     } else if is_dir && name.to_ascii_uppercase().contains("_NTFRS_") {
         // File replication renamed it because two DCs had made one of the same name. Which is the policy's nobody knows.
         (
-            "entry-left-out",
+            Code::EntryLeftOut,
             "this folder was set aside by a replication conflict",
         )
     } else {
         return None;
     };
     let message = StatusMessage::warning(code, reason).at(Place::file(path.to_string()));
-    Some(if code == "leftover-staging" {
+    Some(if code == Code::LeftoverStaging {
         // The name holds the end of the ID: .gpoctl-<id>-new-Machine.
         let id = name.split('-').nth(1).unwrap_or_default();
         message.with_hint(format!("run gpoctl operations undo {id} on the same machine and as the same user to roll it back; gpoctl operations list shows how it ended"))

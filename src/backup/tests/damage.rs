@@ -1,6 +1,7 @@
 //! What is refused or reported of backups that are not what was written.
 
 use super::*;
+use crate::message::Code;
 
 fn damage(path: &Path) -> Vec<String> {
     let found = read(path).unwrap().damage;
@@ -46,8 +47,8 @@ fn every_changed_file_is_damage() {
     assert_eq!(damage(&info.path), [""; 0]);
     let said = read(&info.path).unwrap().not_verifiable().unwrap();
     assert_eq!(
-        (said.code.as_str(), said.severity),
-        ("not-verifiable", Severity::Warning)
+        (said.code, said.severity),
+        (Code::NotVerifiable, Severity::Warning)
     );
 }
 

@@ -1,6 +1,7 @@
 //! Folders of several backups: removing, verifying, and what stands in manifest.xml.
 
 use super::*;
+use crate::message::Code;
 
 #[test]
 fn deletes_a_backup_and_its_entry_and_nothing_else() {
@@ -119,7 +120,7 @@ fn manifest_heals_and_leftovers_are_named() {
     assert_eq!(listed(), [two.id]);
     assert_eq!(
         verify_all(dir.path()).unwrap().manifest[0].code,
-        "not-in-manifest"
+        Code::NotInManifest
     );
     let three = write("three");
     assert_eq!(listed(), sorted(vec![one.id, two.id, three.id]));
@@ -198,9 +199,9 @@ fn verify_finds_what_changed_and_what_the_manifest_misses() {
     let dir = tempfile::tempdir().unwrap();
     let write = |comment: &str| write(dir.path(), &snapshot(), &context(), comment, NOW).unwrap();
     let (one, two, three) = (write("one"), write("two"), write("three"));
-    let by_backup = |verified: &Verified| -> Vec<Vec<String>> {
-        let of = |problems: &[StatusMessage]| problems.iter().map(|p| p.code.clone()).collect();
-        let mut found: Vec<(std::path::PathBuf, Vec<String>)> = verified
+    let by_backup = |verified: &Verified| -> Vec<Vec<Code>> {
+        let of = |problems: &[StatusMessage]| problems.iter().map(|p| p.code).collect();
+        let mut found: Vec<(std::path::PathBuf, Vec<Code>)> = verified
             .backups
             .iter()
             .map(|entry| (entry.info.path.clone(), of(&entry.problems)))
@@ -210,12 +211,12 @@ fn verify_finds_what_changed_and_what_the_manifest_misses() {
                 .iter()
                 .position(|info| info.path == *path)
         });
-        let mut all: Vec<Vec<String>> = found.into_iter().map(|(_, codes)| codes).collect();
+        let mut all: Vec<Vec<Code>> = found.into_iter().map(|(_, codes)| codes).collect();
         all.push(of(&verified.manifest));
         all
     };
     let verified = verify_all(dir.path()).unwrap();
-    assert_eq!(by_backup(&verified), vec![Vec::<String>::new(); 4]);
+    assert_eq!(by_backup(&verified), vec![Vec::<Code>::new(); 4]);
     assert!(verified.soundness() == Soundness::Sound);
 
     let pol = one.path.join("DomainSysvol/GPO/Machine/Registry.pol");
@@ -227,9 +228,9 @@ fn verify_finds_what_changed_and_what_the_manifest_misses() {
     assert_eq!(
         by_backup(&verified),
         [
-            vec!["changed-file"],
-            vec!["missing-file", "missing-file"],
-            vec!["manifest-without-backup"],
+            vec![Code::ChangedFile],
+            vec![Code::MissingFile, Code::MissingFile],
+            vec![Code::ManifestWithoutBackup],
             vec![],
         ]
     );
@@ -240,15 +241,15 @@ fn verify_finds_what_changed_and_what_the_manifest_misses() {
 
     fs::write(dir.path().join("manifest.xml"), "<x").unwrap();
     let verified = verify_all(dir.path()).unwrap();
-    assert_eq!(codes(&verified.manifest), ["malformed-manifest"]);
+    assert_eq!(codes(&verified.manifest), [Code::MalformedManifest]);
     fs::remove_file(dir.path().join("manifest.xml")).unwrap();
     let verified = verify_all(dir.path()).unwrap();
-    assert_eq!(codes(&verified.manifest), ["no-manifest"]);
+    assert_eq!(codes(&verified.manifest), [Code::NoManifest]);
     let empty = crate::formats::manifest::Manifest::default();
     let bytes = crate::formats::verbatim::ToGpmcBytes::to_gpmc_bytes(&empty);
     fs::write(dir.path().join("manifest.xml"), bytes).unwrap();
     let verified = verify_all(dir.path()).unwrap();
-    assert_eq!(codes(&verified.manifest), ["not-in-manifest"; 2]);
+    assert_eq!(codes(&verified.manifest), [Code::NotInManifest; 2]);
 }
 
 #[test]
@@ -288,7 +289,7 @@ fn a_backup_that_cannot_be_read_is_listed_as_that() {
         assert_eq!(entries.len(), 2);
         let broken = entries.iter().find(|entry| entry.info.id == one.id);
         let problem = &broken.unwrap().problems[0];
-        assert_eq!(problem.code, "unreadable-backup");
+        assert_eq!(problem.code, Code::UnreadableBackup);
         assert_eq!(problem.severity, Severity::Error);
     };
     is_named(&list(dir.path()).unwrap());

@@ -135,6 +135,11 @@ fn topic_page(topic: &Command) -> Page {
     }
     let pages: &[(&str, u8)] = match topic.get_name() {
         "connection" => &[("gpoctl", 1), ("kinit", 1), ("krb5.conf", 5)],
+        "codes" => &[
+            ("gpoctl", 1),
+            ("gpoctl-check", 1),
+            ("gpoctl-migtable-validate", 1),
+        ],
         _ => &[
             ("gpoctl-migtable", 1),
             ("gpoctl-import", 1),
@@ -489,6 +494,9 @@ fn see_also(roff: &mut Roff, command: &Command) {
         .any(|argument| argument.get_id() == "migration_table");
     if name == "gpoctl" || maps || name.starts_with("gpoctl-migtable") {
         pages.push(("gpoctl-migration-tables".to_owned(), 7));
+    }
+    if ["gpoctl", "gpoctl-check", "gpoctl-migtable-validate"].contains(&name) {
+        pages.push(("gpoctl-codes".to_owned(), 7));
     }
     let pages: Vec<(&str, u8)> = pages
         .iter()

@@ -8,7 +8,7 @@ use super::file;
 use crate::cli::hints;
 use crate::cli::ui::{Ui, counted};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::migration::fill::{Definitions, fill};
 
 /// Fill in a template
@@ -61,7 +61,7 @@ pub(in crate::cli) fn run(args: &FillArgs, ui: &Ui) -> Result<u8> {
         .iter()
         .map(|name| {
             StatusMessage::warning(
-                "unused-definition",
+                Code::UnusedDefinition,
                 format!("%{}% does not occur in the template", printable(name)),
             )
         })

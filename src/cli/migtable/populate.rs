@@ -11,7 +11,7 @@ use crate::cli::ui::{Ui, counted};
 use crate::cli::writing::read_backup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::MigTable;
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::migration::populate::{Merged, PopulateOptions, RowCandidate, RowOutcome, items, merge};
 use crate::model::reference::{Place, Scope};
 use crate::model::snapshot::GpoSnapshot;
@@ -176,7 +176,7 @@ impl Read {
     fn miss(&mut self, name: &str, why: &str) {
         self.missing.push(
             StatusMessage::warning(
-                "not-read",
+                Code::NotRead,
                 format!("\"{}\" was left out: {why}", printable(name)),
             )
             .with_hint(

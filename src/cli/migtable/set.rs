@@ -9,8 +9,8 @@ use crate::cli::hints;
 use crate::cli::ui::Ui;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, EntryType};
-use crate::message::{Severity, StatusMessage, printable};
-use crate::migration::table::{MigrationTable, TEMPLATE, type_of_source};
+use crate::message::{Code, Severity, StatusMessage, printable};
+use crate::migration::table::{MigrationTable, type_of_source};
 
 /// Add or change the row of a source
 ///
@@ -102,7 +102,7 @@ pub(super) fn run(args: SetArgs, ui: &Ui) -> Result<u8> {
         .unwrap_or_default()
         .into_iter()
         .map(|mut finding| {
-            if finding.code == TEMPLATE {
+            if finding.code == Code::LeftoverPlaceholder {
                 finding.severity = Severity::Warning;
             }
             // The row is not in the file yet.

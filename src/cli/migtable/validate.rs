@@ -14,7 +14,7 @@ use crate::cli::ui::{Colour, Ui, counted};
 use crate::cli::writing::read_backup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, EntryType};
-use crate::message::{Severity, StatusMessage, printable};
+use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::migration::map::MapOptions;
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::table::{MigrationTable, TableRow};
@@ -294,7 +294,7 @@ async fn probe_host(
     };
     let messages = rows.into_iter().map(|(row, path)| {
         let text = format!("UNC path \"{}\": {silent}", printable(path.as_str()));
-        StatusMessage::warning("unc-host-silent", text)
+        StatusMessage::warning(Code::UncHostSilent, text)
             .at(table.place(row))
             .with_hint("check the name and the network; clients may still be able to reach it")
     });

@@ -10,7 +10,7 @@ use quick_xml::name::{Namespace, ResolveResult};
 use super::{
     Destination, Element, EntryType, MAX_PROBLEMS, MAX_ROWS, MigTableError, NAMESPACE, Row,
 };
-use crate::message::printable;
+use crate::message::{Code, printable};
 
 /// The root element around the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ fn document(
     let mut end_tag = None;
     while !root_empty && end_tag.is_none() {
         if problems.len() >= MAX_PROBLEMS {
-            return Err(reader.error("too-many-problems", "and more".to_owned(), None));
+            return Err(reader.error(Code::TooManyProblems, "and more".to_owned(), None));
         }
         match reader.child() {
             Ok(Child::Row(row)) => rows.push(*row),
@@ -119,7 +119,7 @@ fn document(
             XmlEvent::Text(text) => reader.only_blanks(&text)?,
             _ => {
                 return Err(reader.error(
-                    "not-xml",
+                    Code::NotXml,
                     "something follows the end of the MigrationTable element".to_owned(),
                     None,
                 ));
@@ -147,7 +147,7 @@ impl TableReader<'_> {
                 if self.number == MAX_ROWS {
                     self.lost = true;
                     return Err(self.error(
-                        "too-large",
+                        Code::TooLarge,
                         format!("more than {MAX_ROWS} rows"),
                         None,
                     ));
@@ -158,7 +158,7 @@ impl TableReader<'_> {
             XmlEvent::Start { name, .. } => Err(MigTableError {
                 row: None,
                 ..self.error(
-                    "unknown-element",
+                    Code::UnknownElement,
                     format!(
                         "element <{}> where only <Mapping> is legal",
                         printable(&name)
@@ -190,7 +190,7 @@ impl TableReader<'_> {
                     let element = self.element();
                     if name != "MigrationTable" {
                         return Err(self.error(
-                            "not-a-migration-table",
+                            Code::NotAMigrationTable,
                             format!(
                                 "root element is <{}>, not <MigrationTable>",
                                 printable(&name)
@@ -200,7 +200,7 @@ impl TableReader<'_> {
                     }
                     if !known {
                         return Err(self.error(
-"not-a-migration-table",
+Code::NotAMigrationTable,
                             format!("<MigrationTable> is not in the namespace {NAMESPACE}"),
                             Some("write xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\""),
                         ));
@@ -209,7 +209,7 @@ impl TableReader<'_> {
                 }
                 XmlEvent::End | XmlEvent::Eof => {
                     return Err(self.error(
-                        "not-a-migration-table",
+                        Code::NotAMigrationTable,
                         "no <MigrationTable> element in the file".to_owned(),
                         Some("this is not a GPMC migration table"),
                     ));
@@ -238,15 +238,14 @@ impl TableReader<'_> {
                     };
                     let mut leaf = self.element();
                     let number = Some(self.number);
-                    let at =
-                        |code: &'static str, message: String, hint: Option<&str>| MigTableError {
-                            code,
-                            row: number,
-                            line: leaf.line,
-                            column: leaf.column,
-                            message,
-                            hint: hint.map(str::to_owned),
-                        };
+                    let at = |code: Code, message: String, hint: Option<&str>| MigTableError {
+                        code,
+                        row: number,
+                        line: leaf.line,
+                        column: leaf.column,
+                        message,
+                        hint: hint.map(str::to_owned),
+                    };
                     let value = match name.as_str() {
                         "Type"
                         | "Source"
@@ -256,7 +255,7 @@ impl TableReader<'_> {
                         | "DestinationByRelativeName" => self.leaf(&name, empty)?,
                         _ => {
                             return Err(at(
-                                "unknown-element",
+                                Code::UnknownElement,
                                 format!("element <{}> in a Mapping", printable(&name)),
                                 Some(
                                     "legal are Type, Source, and one of Destination, DestinationSameAsSource, \
@@ -267,7 +266,7 @@ impl TableReader<'_> {
                     };
                     let repeated = || {
                         at(
-                            "duplicate-element",
+                            Code::DuplicateElement,
                             format!("a second <{name}> in one Mapping"),
                             None,
                         )
@@ -277,7 +276,7 @@ impl TableReader<'_> {
                             Ok(destination)
                         } else {
                             Err(at(
-                                "text-in-destination",
+                                Code::TextInDestination,
                                 format!("<{name}> contains the text \"{}\"", printable(&value)),
                                 Some("write the text in <Destination>, or leave the element empty"),
                             ))
@@ -287,7 +286,7 @@ impl TableReader<'_> {
                         "Type" => {
                             let found = EntryType::from_literal(&value).ok_or_else(|| {
                                 at(
-"unknown-type",
+Code::UnknownType,
                                     format!(
                                         "type \"{}\" does not exist; legal are {}",
                                         printable(&value),
@@ -312,7 +311,7 @@ impl TableReader<'_> {
                         "Source" => {
                             if value.is_empty() {
                                 return Err(at(
-                                    "empty-source",
+                                    Code::EmptySource,
                                     "<Source> is empty".to_owned(),
                                     None,
                                 ));
@@ -326,7 +325,7 @@ impl TableReader<'_> {
                         }
                         "Destination" if value.is_empty() => {
                             return Err(at(
-                                "empty-destination",
+                                Code::EmptyDestination,
                                 "<Destination> is empty".to_owned(),
                                 Some("write <DestinationNone /> or <DestinationSameAsSource />"),
                             ));
@@ -338,7 +337,7 @@ impl TableReader<'_> {
                     };
                     if let Some((_, first)) = &destination {
                         return Err(at(
-                            "duplicate-destination",
+                            Code::DuplicateDestination,
                             format!(
                                 "<{name}> is a second destination in one Mapping; the first is in line {}",
                                 first.line
@@ -353,7 +352,7 @@ impl TableReader<'_> {
         }
         element.span.end = self.span.end;
         let number = self.number;
-        let missing = |code: &'static str, what: &str, hint: Option<&str>| MigTableError {
+        let missing = |code: Code, what: &str, hint: Option<&str>| MigTableError {
             code,
             row: Some(number),
             line: element.line,
@@ -363,12 +362,12 @@ impl TableReader<'_> {
         };
         let legal = format!("legal are {}", EntryType::LITERALS);
         let (kind, type_element) =
-            kind.ok_or_else(|| missing("missing-type", "<Type>", Some(&legal)))?;
+            kind.ok_or_else(|| missing(Code::MissingType, "<Type>", Some(&legal)))?;
         let (source, source_element) =
-            source.ok_or_else(|| missing("missing-source", "<Source>", None))?;
+            source.ok_or_else(|| missing(Code::MissingSource, "<Source>", None))?;
         let (destination, destination_element) = destination.ok_or_else(|| {
             missing(
-                "missing-destination",
+                Code::MissingDestination,
                 "a destination",
                 Some(
                     "add one of <Destination>, <DestinationSameAsSource />, <DestinationNone />, \
@@ -399,7 +398,7 @@ impl TableReader<'_> {
                 XmlEvent::Eof => return Err(self.unfinished(name)),
                 XmlEvent::Start { name: inner, .. } => {
                     return Err(self.error(
-                        "unknown-element",
+                        Code::UnknownElement,
                         format!("element <{}> in <{name}>", printable(&inner)),
                         Some("the element may contain only text"),
                     ));
@@ -409,7 +408,7 @@ impl TableReader<'_> {
         let value = value.trim_matches([' ', '\t', '\r', '\n']);
         if let Some(control) = value.chars().find(|&c| super::is_control(c)) {
             return Err(self.error(
-                "control-character",
+                Code::ControlCharacter,
                 format!(
                     "<{name}> contains the control character U+{:04X}",
                     u32::from(control)
@@ -442,7 +441,7 @@ impl TableReader<'_> {
                         usize::try_from(self.reader.error_position()).unwrap_or(usize::MAX);
                     self.span = offset.max(start)..offset.max(start);
                     return Err(self.error(
-                        "not-xml",
+                        Code::NotXml,
                         format!("the file is not XML: {error}"),
                         None,
                     ));
@@ -472,7 +471,7 @@ impl TableReader<'_> {
                         Some(text) => XmlEvent::Text(text),
                         None => {
                             return Err(self.error(
-                                "not-xml",
+                                Code::NotXml,
                                 format!("entity &{}; does not exist", printable(&name)),
                                 Some("write & as &amp;"),
                             ));
@@ -482,7 +481,7 @@ impl TableReader<'_> {
                 Ok((_, Event::DocType(_))) => {
                     self.span = start..self.offset();
                     return Err(self.error(
-                        "not-xml",
+                        Code::NotXml,
                         "the file has a document type declaration".to_owned(),
                         Some("remove <!DOCTYPE …>; a migration table has none"),
                     ));
@@ -525,7 +524,7 @@ impl TableReader<'_> {
     }
 
     /// An error at the last event.
-    fn error(&mut self, code: &'static str, message: String, hint: Option<&str>) -> MigTableError {
+    fn error(&mut self, code: Code, message: String, hint: Option<&str>) -> MigTableError {
         let (line, column) = self.position(self.span.start);
         MigTableError {
             code,
@@ -545,7 +544,7 @@ impl TableReader<'_> {
     fn unfinished(&mut self, name: &str) -> MigTableError {
         self.lost = true;
         self.error(
-            "cut-off",
+            Code::CutOff,
             format!("the file ends inside <{name}>"),
             Some("the file is cut off; get it again"),
         )
@@ -560,7 +559,7 @@ impl TableReader<'_> {
             self.span.start = self.span.start.saturating_add(blanks);
             let shown: String = text.trim().chars().take(40).collect();
             Err(self.error(
-                "text-between-elements",
+                Code::TextBetweenElements,
                 format!("text \"{}\" between the elements", printable(&shown)),
                 None,
             ))

@@ -1,4 +1,5 @@
 use super::*;
+use crate::message::Code;
 
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-16\"?>\r\n<MigrationTable xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\">";
 const GPMC: &str = "\r\n  <Mapping>\r\n    <Type>GlobalGroup</Type>\r\n    <Source>Helpdesk@a.example</Source>\r\n    <Destination>Support &amp; Co@b.example</Destination>\r\n  </Mapping>\r\n  <Mapping>\r\n    <Type>UNCPath</Type>\r\n    <Source>\\\\filesrv1\\homes</Source>\r\n    <DestinationSameAsSource />\r\n  </Mapping>\r\n</MigrationTable>";
@@ -393,19 +394,19 @@ fn check_lists_every_problem_and_keeps_the_other_rows() {
     .concat();
     let text = format!("{HEAD}\r\n{body}</MigrationTable>");
     let (checked, problems) = MigTable::check(text.as_bytes());
-    let found: Vec<(&str, Option<usize>, usize)> = problems
+    let found: Vec<(Code, Option<usize>, usize)> = problems
         .iter()
         .map(|problem| (problem.code, problem.row, problem.line))
         .collect();
     assert_eq!(
         found,
         [
-            ("unknown-type", Some(2), 4),
-            ("text-between-elements", None, 5),
-            ("unknown-element", None, 5),
-            ("missing-destination", Some(3), 6),
-            ("missing-type", Some(4), 7),
-            ("duplicate-source", Some(5), 8),
+            (Code::UnknownType, Some(2), 4),
+            (Code::TextBetweenElements, None, 5),
+            (Code::UnknownElement, None, 5),
+            (Code::MissingDestination, Some(3), 6),
+            (Code::MissingType, Some(4), 7),
+            (Code::DuplicateSource, Some(5), 8),
         ]
     );
     let checked = checked.unwrap();
@@ -420,7 +421,7 @@ fn check_lists_every_problem_and_keeps_the_other_rows() {
     let broken = text.replace("<Other>", "<Other");
     let (none, problems) = MigTable::check(broken.as_bytes());
     assert!(none.is_none());
-    assert_eq!(problems.last().unwrap().code, "not-xml");
+    assert_eq!(problems.last().unwrap().code, Code::NotXml);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::migration::inventory::{NameForm, SourcePrincipal};
 use crate::migration::references::{ReferenceTarget, Rewrite};
 use crate::migration::report::Outcome;
@@ -289,19 +289,19 @@ impl Destinations {
         match answer {
             Lookup::Found(principal) if principal.sid.is_some() => None,
             Lookup::Found(_) => Some(StatusMessage::error(
-                "destination-not-found",
+                Code::DestinationNotFound,
                 format!("destination \"{text}\" has no SID in {target}"),
             )),
             Lookup::NotFound => Some(
                 StatusMessage::error(
-                    "destination-not-found",
+                    Code::DestinationNotFound,
                     format!("destination \"{text}\" does not exist in {target}"),
                 )
                 .with_hint("create it in the target domain, or correct the row"),
             ),
             Lookup::Ambiguous(names) => Some(
                 StatusMessage::error(
-                    "destination-ambiguous",
+                    Code::DestinationAmbiguous,
                     format!(
                         "destination \"{text}\" matches several principals in {target}: {}",
                         printable(&names.join(", "))
@@ -311,7 +311,7 @@ impl Destinations {
             ),
             Lookup::OtherDomain(domain) => Some(
                 StatusMessage::error(
-                    "destination-other-domain",
+                    Code::DestinationOtherDomain,
                     format!(
                         "destination \"{text}\" is in the domain {}, which is unknown to {target}",
                         printable(domain)
@@ -344,7 +344,7 @@ impl Destinations {
                 {
                     warnings.push(
                         StatusMessage::warning(
-                            "destination-type",
+                            Code::DestinationType,
                             format!(
                                 "destination \"{}\" is of type {:?}, but the row has the type {kind:?}",
                                 printable(text),
@@ -356,7 +356,7 @@ impl Destinations {
                 }
                 (Some((_, answer)), _) if foreign_sid(text, answer).is_some() => warnings.push(
                     StatusMessage::warning(
-                        "destination-foreign-sid",
+                        Code::DestinationForeignSid,
                         format!(
                             "destination \"{}\" is in a domain that is unknown to {}, so it is written unchecked",
                             printable(text),
@@ -371,7 +371,7 @@ impl Destinations {
                         && !self.objects.contains(&number) =>
                     warnings.push(
                     StatusMessage::warning(
-                        "destination-text",
+                        Code::DestinationText,
                         format!(
                             "destination \"{}\" does not exist in {} and is written as text",
                             printable(text),
@@ -497,7 +497,7 @@ impl Destinations {
         let Some(name) = relative_name(identity, row) else {
             return Ok(problem(
                 StatusMessage::error(
-                    "relative-name-unknown",
+                    Code::RelativeNameUnknown,
                     format!(
                         "{} has no name in the source, so its relative name cannot be looked up",
                         identity.describe()
@@ -556,7 +556,7 @@ pub(super) fn relative_of_other_type(
         && found.kind != kind;
     differs.then(|| {
         StatusMessage::warning(
-            "destination-type",
+            Code::DestinationType,
             format!(
                 "the relative name of \"{}\" resolves to {} in the target, of type {:?}, but {whose} {kind:?}",
                 printable(&row.source),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
+use crate::message::Code;
 use crate::migration::resolve::{Lookup, PrincipalQuery};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::dn::Dn;
@@ -146,13 +147,13 @@ async fn run(
     Ok((lines, mapped.report))
 }
 
-fn codes(report: &MappingReport) -> Vec<&str> {
+fn codes(report: &MappingReport) -> Vec<Code> {
     report
         .messages
         .iter()
         .map(|message| {
             assert!(!message.repeats_place(), "{message:?}");
-            message.code.as_str()
+            message.code
         })
         .collect()
 }
@@ -187,7 +188,7 @@ async fn every_notation_of_a_source_matches_the_principal() {
             .await
             .unwrap();
             assert_eq!(text, expected, "{source} {destination}");
-            assert_eq!(codes(&report), Vec::<&str>::new(), "{source} {destination}");
+            assert_eq!(codes(&report), [], "{source} {destination}");
             assert_eq!(report.counts.replaced, 1);
         }
     }
@@ -206,7 +207,7 @@ async fn the_other_destinations() {
     let same = row("<DestinationSameAsSource/>");
     let (text, report) = run(RIGHT, &same, MapOptions::default()).await.unwrap();
     assert_eq!(text, RIGHT);
-    assert_eq!(codes(&report), ["source-sid-left"]);
+    assert_eq!(codes(&report), [Code::SourceSidLeft]);
     let text = &report.messages[0].text;
     assert!(text.contains("log on"), "{text}");
 }
@@ -223,7 +224,7 @@ async fn references_without_row_are_kept_or_fail_an_exclusive_mapping() {
     assert_eq!(text, lines);
     assert_eq!(
         codes(&report),
-        ["source-sid-left", "source-sid-left", "unused-row"]
+        [Code::SourceSidLeft, Code::SourceSidLeft, Code::UnusedRow]
     );
     let exclusive = MapOptions {
         exclusive: true,
@@ -307,7 +308,7 @@ async fn two_rows_for_one_principal_and_a_wrong_type_are_found() {
         "<Destination>Support</Destination>",
     )];
     let (_, report) = run(RIGHT, &rows, MapOptions::default()).await.unwrap();
-    assert!(codes(&report).contains(&"type-mismatch"));
+    assert!(codes(&report).contains(&Code::TypeMismatch));
 }
 
 #[tokio::test]
@@ -325,7 +326,7 @@ async fn free_text_becomes_a_sid_or_other_text() {
     let local = row("<Destination>Local Folk</Destination>");
     let (text, report) = run(lines, &local, MapOptions::default()).await.unwrap();
     assert_eq!(text, "[Privilege Rights]\r\nSeA = Local Folk\r\n");
-    assert_eq!(codes(&report), ["destination-text"]);
+    assert_eq!(codes(&report), [Code::DestinationText]);
 }
 
 #[tokio::test]
@@ -378,7 +379,7 @@ async fn an_unparsable_file_is_reported_and_fails_an_exclusive_mapping() {
         async move { map(&broken, Some(&table), &Target, &options).await }
     };
     let mapped = run(false).await.unwrap();
-    assert_eq!(codes(&mapped.report), ["unread-file"]);
+    assert_eq!(codes(&mapped.report), [Code::UnreadFile]);
     assert_eq!(
         mapped.snapshot.tree.file("machine/registry.pol"),
         broken.tree.file("machine/registry.pol")
@@ -389,7 +390,7 @@ async fn an_unparsable_file_is_reported_and_fails_an_exclusive_mapping() {
         error.message(),
         "a file cannot be read, so its references are not known"
     );
-    assert_eq!(error.details()[0].code, "unread-file");
+    assert_eq!(error.details()[0].code, Code::UnreadFile);
 }
 
 /// A ZAP package, whose permissions name a group of the source.
@@ -427,7 +428,7 @@ async fn the_command_of_a_package_is_mapped_and_its_permissions_need_no_row() {
     let found = review::review(&none, &sources, None, &exclusive).await;
     let found = found.unwrap();
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found.iter().all(|m| m.code == "unmapped-reference"));
+    assert!(found.iter().all(|m| m.code == Code::UnmappedReference));
     let rows = [
         (
             "GlobalGroup",
@@ -442,7 +443,7 @@ async fn the_command_of_a_package_is_mapped_and_its_permissions_need_no_row() {
     ];
     let mapped = map(&source, Some(&table(&rows)), &Target, &exclusive).await;
     let mapped = mapped.unwrap();
-    assert_eq!(codes(&mapped.report), Vec::<&str>::new());
+    assert_eq!(codes(&mapped.report), []);
     let object = &mapped.snapshot.directory_objects[0];
     let expected = format!(r"\\new\sw\setup.exe /for:{TARGET}-2001");
     assert_eq!(
@@ -528,14 +529,14 @@ async fn possible_references_in_data_fail_an_exclusive_mapping_of_all_places() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unmapped);
     assert!(error.has_source::<crate::migration::map::NoRowHelps>());
-    assert_eq!(error.details()[0].code, "unread-text");
+    assert_eq!(error.details()[0].code, Code::UnreadText);
     // GPMC ignores this place; without --exclusive it is reported.
     options.scope = Scope::Gpmc;
     let mapped = map(&source, Some(&table), &Target, &options).await.unwrap();
-    assert_eq!(codes(&mapped.report), ["unread-text"]);
+    assert_eq!(codes(&mapped.report), [Code::UnreadText]);
     options = MapOptions::default();
     let mapped = map(&source, Some(&table), &Target, &options).await.unwrap();
-    assert_eq!(codes(&mapped.report), ["unread-text"]);
+    assert_eq!(codes(&mapped.report), [Code::UnreadText]);
 }
 
 #[tokio::test]
@@ -578,8 +579,8 @@ async fn a_mapping_fails_on_references_in_an_unparsable_file() {
                     panic!("{error}");
                 };
                 assert_eq!(
-                    (detail.code.as_str(), detail.severity),
-                    ("unread-file", Severity::Error)
+                    (detail.code, detail.severity),
+                    (Code::UnreadFile, Severity::Error)
                 );
                 assert!(error.hint().unwrap().starts_with("repair the file"));
             }
@@ -587,11 +588,11 @@ async fn a_mapping_fails_on_references_in_an_unparsable_file() {
             Ok(mapped) => {
                 assert!(!fails, "{bytes:?}");
                 assert_eq!(mapped.snapshot.tree.file(path), Some(&bytes));
-                assert_eq!(codes(&mapped.report), ["unread-file", "unused-row"]);
+                assert_eq!(codes(&mapped.report), [Code::UnreadFile, Code::UnusedRow]);
             }
         }
         let without = map(&source, None, &Target, &options).await.unwrap();
         assert_eq!(without.snapshot.tree.file(path), Some(&bytes));
-        assert_eq!(codes(&without.report), ["unread-file"]);
+        assert_eq!(codes(&without.report), [Code::UnreadFile]);
     }
 }

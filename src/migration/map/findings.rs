@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::migration::references::{Occurrence, ReferenceTarget, Rewrite};
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
@@ -45,7 +45,7 @@ pub(super) fn fail_on_unmapped(
         if options.exclusive && needs_row(reference) {
             without_row.push(
                 StatusMessage::error(
-                    "unmapped-reference",
+                    Code::UnmappedReference,
                     format!("{} has no row in the migration table", describe(reference)),
                 )
                 .at(indexed.occurrence.place.clone())
@@ -195,7 +195,7 @@ pub(super) fn findings(
 fn out_of_scope(reference: &DistinctReference) -> Option<StatusMessage> {
     (reference.row.is_some() || reference.gpo_path.is_some() || needs_row(reference)).then(|| {
         StatusMessage::info(
-            "out-of-scope",
+            Code::OutOfScope,
             format!(
                 "{} is left unchanged: GPMC does not map this place",
                 describe(reference)
@@ -224,7 +224,7 @@ fn unmapped_finding(
         && let Some(above) = table.and_then(|table| table.row(number))
     {
         return Some(StatusMessage::info(
-            "would-match-by-prefix",
+            Code::WouldMatchByPrefix,
             format!(
                 "{} is left unchanged; the row \"{}\" in line {} is for a folder above it",
                 describe(reference),
@@ -242,7 +242,7 @@ fn unmapped_finding(
             let listed = row.is_some() || !options.exclusive;
             return (!listed).then(|| {
                 StatusMessage::info(
-                    "well-known-unlisted",
+                    Code::WellKnownUnlisted,
                     format!(
                         "{} has no row and is the same in every domain",
                         describe(reference)
@@ -259,9 +259,9 @@ fn unmapped_finding(
             .as_ref()
             .is_some_and(|source| sid.domain().as_ref() != Some(source));
         let code = if foreign {
-            "foreign-sid-left"
+            Code::ForeignSidLeft
         } else {
-            "source-sid-left"
+            Code::SourceSidLeft
         };
         let outage = occurrence
             .place
@@ -292,7 +292,7 @@ fn unmapped_finding(
     {
         return Some(
             StatusMessage::warning(
-                "source-name-left",
+                Code::SourceNameLeft,
                 format!(
                     "{} is left unchanged and does not exist in {domain}",
                     describe(reference)
@@ -309,7 +309,7 @@ fn unmapped_finding(
         ReferenceKind::Unc => "UNC path",
     };
     Some(StatusMessage::info(
-        "unmapped-reference",
+        Code::UnmappedReference,
         format!(
             "{what} {} has no row and is left unchanged",
             describe(reference)
@@ -385,7 +385,7 @@ pub(super) fn unused(table: &MigrationTable, usage: &Usage, gpos: usize) -> Vec<
             } else {
                 format!("source \"{source}\" is not used by any of these {gpos} GPOs")
             };
-            StatusMessage::warning("unused-row", text).at(table.place(row))
+            StatusMessage::warning(Code::UnusedRow, text).at(table.place(row))
         })
         .collect()
 }
@@ -402,7 +402,7 @@ fn type_mismatch(row: &TableRow, reference: &DistinctReference) -> Option<Status
             .is_none();
     (wanted != kind && !free).then(|| {
         StatusMessage::warning(
-            "type-mismatch",
+            Code::TypeMismatch,
             format!(
                 "{} is of type {kind:?}, but its row has the type {wanted:?}",
                 identity.describe()

@@ -1,7 +1,7 @@
 //! UNC paths into the folder of a GPO in the source's SYSVOL. Paths into the GPO's own folder are changed to its folder
 //! in the target.
 
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::migration::references::ReferenceTarget;
 use crate::migration::resolve::PrincipalDirectory;
 use crate::model::guid::Guid;
@@ -107,11 +107,11 @@ impl GpoPath {
         match self {
             Self::Own { to: Some(to), missing } if !stays => Some(match missing {
                 None => StatusMessage::info(
-                    "own-folder-followed",
+                    Code::OwnFolderFollowed,
                     format!("{shown} is in the GPO's own folder and becomes \"{to}\""),
                 ),
                 Some(inside) => StatusMessage::warning(
-                    "own-folder-file-missing",
+                    Code::OwnFolderFileMissing,
                     format!("{shown} is in the GPO's own folder and becomes \"{to}\", but {inside} does not exist in the GPO"),
                 )
                 .with_hint("copy the file there after the import"),
@@ -120,7 +120,7 @@ impl GpoPath {
             Self::Own { to: Some(_), .. } => None,
             Self::Own { to: None, .. } => Some(
                 StatusMessage::warning(
-                    "own-folder-left",
+                    Code::OwnFolderLeft,
                     format!("{shown} is left unchanged and points into the GPO's folder in the source domain"),
                 )
                 .with_hint("add a row for it to the migration table"),
@@ -128,7 +128,7 @@ impl GpoPath {
             Self::Other(_) if same_domain => None,
             Self::Other(guid) => Some(
                 StatusMessage::warning(
-                    "other-gpo-folder",
+                    Code::OtherGpoFolder,
                     format!("{shown} is left unchanged and points into the folder of another GPO of the source domain, {guid}"),
                 )
                 .with_hint("add a row that maps it to the location of the file in the target domain"),

@@ -1,7 +1,7 @@
 //! Matches references with rows.
 
 use crate::formats::migtable::source_key;
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::migration::inventory::{Inventory, SourcePrincipal};
 use crate::migration::references::ReferenceTarget;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
@@ -151,7 +151,7 @@ impl<'a> RowMatcher<'a> {
                 .collect();
             reference.conflict = Some(
                 StatusMessage::error(
-                    "ambiguous-rows",
+                    Code::AmbiguousRows,
                     format!(
                         "{} is matched by the rows in lines {}",
                         identity.describe(),

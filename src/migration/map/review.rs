@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Severity, StatusMessage, printable};
+use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::migration::inventory::NameForm;
 use crate::migration::references;
 use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
@@ -61,7 +61,7 @@ fn against_gpos(
         messages.extend(usage.mismatches.into_iter().map(of_gpo));
         messages.extend(index.messages.iter().cloned().map(|mut message| {
             // A mapping fails on these.
-            if options.exclusive && message.code == "unread-file" {
+            if options.exclusive && message.code == Code::UnreadFile {
                 message.severity = Severity::Error;
             }
             of_gpo(message)
@@ -137,7 +137,7 @@ fn without_row(
         };
         let text = format!("{shown} has no row in the migration table{more}");
         let mut message =
-            StatusMessage::new(severity, "unmapped-reference", text).at((*place).clone());
+            StatusMessage::new(severity, Code::UnmappedReference, text).at((*place).clone());
         message.hint = hint;
         add(message);
     }
@@ -180,7 +180,7 @@ async fn against_target(
                 let Some(name) = name else {
                     messages.push(
                         StatusMessage::warning(
-                            "relative-name-unknown",
+                            Code::RelativeNameUnknown,
                             format!(
                                 "source \"{}\" is only a SID, so its relative name cannot be looked up",
                                 printable(&row.source)
@@ -230,7 +230,7 @@ async fn against_target(
             Lookup::Found(_) => None,
             _ if relative => destinations.problem(NameForm::of(&row.source).relative(), answer),
             _ => Some(StatusMessage::warning(
-                "source-stays",
+                Code::SourceStays,
                 format!(
                     "source \"{source}\" is left unchanged and does not exist in {}",
                     target.dns_domain()
@@ -255,7 +255,7 @@ mod tests {
         rows: &[(&str, &str, &str)],
         target: Option<&dyn PrincipalDirectory>,
         exclusive: bool,
-    ) -> Vec<(char, String, u64)> {
+    ) -> Vec<(char, Code, u64)> {
         let snapshots: Vec<GpoSnapshot> = lines.iter().map(|lines| snapshot(lines)).collect();
         let options = MapOptions {
             exclusive,
@@ -281,12 +281,6 @@ mod tests {
             .collect()
     }
 
-    fn expected(list: &[(char, &str, u64)]) -> Vec<(char, String, u64)> {
-        list.iter()
-            .map(|(mark, code, line)| (*mark, (*code).to_owned(), *line))
-            .collect()
-    }
-
     #[tokio::test]
     async fn rows_and_references_are_compared() {
         let rows = [
@@ -294,30 +288,24 @@ mod tests {
             ("GlobalGroup", "Nobody@src.test", "<DestinationNone/>"),
         ];
         let warned = [
-            ('w', "type-mismatch", 2),
-            ('w', "unmapped-reference", 4),
-            ('i', "unmapped-reference", 4),
-            ('w', "unused-row", 3),
+            ('w', Code::TypeMismatch, 2),
+            ('w', Code::UnmappedReference, 4),
+            ('i', Code::UnmappedReference, 4),
+            ('w', Code::UnusedRow, 3),
         ];
-        assert_eq!(
-            found(&[RIGHTS], &rows, None, false).await,
-            expected(&warned)
-        );
+        assert_eq!(found(&[RIGHTS], &rows, None, false).await, warned);
         let exclusive = warned.map(|(mark, code, line)| match code {
-            "unmapped-reference" => ('e', code, line),
+            Code::UnmappedReference => ('e', code, line),
             _ => (mark, code, line),
         });
-        assert_eq!(
-            found(&[RIGHTS], &rows, None, true).await,
-            expected(&exclusive)
-        );
+        assert_eq!(found(&[RIGHTS], &rows, None, true).await, exclusive);
         // Of several GPOs one is enough to need a row.
         let one = [("GlobalGroup", "Crew@src.test", "<DestinationNone/>")];
         let other = "[Privilege Rights]\r\nSeX = *S-1-5-21-1-1-1-1002\r\n";
         assert_eq!(found(&["", other], &one, None, false).await, []);
         assert_eq!(
             found(&["", ""], &one, None, false).await,
-            expected(&[('w', "unused-row", 2)])
+            [('w', Code::UnusedRow, 2)]
         );
     }
 
@@ -330,7 +318,7 @@ mod tests {
         let lines = "[Privilege Rights]\r\nSeX = *S-1-5-21-1-1-1-1001\r\n";
         assert_eq!(
             found(&[lines], &rows, None, false).await,
-            expected(&[('e', "ambiguous-rows", 4)])
+            [('e', Code::AmbiguousRows, 4)]
         );
     }
 
@@ -361,7 +349,7 @@ mod tests {
         let target: Option<&dyn PrincipalDirectory> = Some(&Target);
         assert_eq!(
             found(&[], &rows, target, false).await,
-            expected(&[('w', "destination-text", 3)])
+            [('w', Code::DestinationText, 3)]
         );
     }
 
@@ -375,12 +363,12 @@ mod tests {
         ];
         assert_eq!(
             found(&[RIGHTS], &rows, None, true).await,
-            expected(&[
-                ('e', "ambiguous-rows", 4),
-                ('e', "unmapped-reference", 4),
-                ('e', "unmapped-reference", 4),
-                ('w', "unused-row", 4),
-            ])
+            [
+                ('e', Code::AmbiguousRows, 4),
+                ('e', Code::UnmappedReference, 4),
+                ('e', Code::UnmappedReference, 4),
+                ('w', Code::UnusedRow, 4),
+            ]
         );
     }
 
@@ -399,11 +387,8 @@ mod tests {
             let found = review(&table(&[]), &[gpo.clone()], None, &options)
                 .await
                 .unwrap();
-            let seen: Vec<_> = found
-                .iter()
-                .map(|m| (m.code.as_str(), m.severity))
-                .collect();
-            assert_eq!(seen, [("unread-file", severity)]);
+            let seen: Vec<_> = found.iter().map(|m| (m.code, m.severity)).collect();
+            assert_eq!(seen, [(Code::UnreadFile, severity)]);
         }
     }
 
@@ -430,16 +415,16 @@ mod tests {
         let target: Option<&dyn PrincipalDirectory> = Some(&Target);
         assert_eq!(
             found(&[], &rows, target, false).await,
-            expected(&[
-                ('e', "destination-ambiguous", 2),
-                ('e', "destination-not-found", 4),
-                ('w', "destination-type", 3),
-                ('w', "relative-name-unknown", 8),
-                ('e', "destination-ambiguous", 6),
-                ('w', "destination-type", 7),
-                ('w', "source-stays", 9),
-                ('w', "source-stays", 10),
-            ])
+            [
+                ('e', Code::DestinationAmbiguous, 2),
+                ('e', Code::DestinationNotFound, 4),
+                ('w', Code::DestinationType, 3),
+                ('w', Code::RelativeNameUnknown, 8),
+                ('e', Code::DestinationAmbiguous, 6),
+                ('w', Code::DestinationType, 7),
+                ('w', Code::SourceStays, 9),
+                ('w', Code::SourceStays, 10),
+            ]
         );
         // The GPO contains the name of the SID.
         let lines = "[Privilege Rights]\r\nSeX = *S-1-5-21-1-1-1-1001\r\n";

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::formats::migtable::MigTable;
+use crate::message::Code;
 use crate::migration::references::{Visited, Visitor};
 use crate::migration::resolve::{Lookup, PrincipalQuery};
 use crate::migration::table::{Destination, EntryType};
@@ -72,11 +73,11 @@ fn toy(path: &RelPath, content: &Bytes, visitor: &mut Visitor<'_>) -> Result<Vis
             Rewrite::Principal { sid: None, name } => lines.push(format!("name {name}")),
             Rewrite::Unc(text) if text.contains("refuse") => visited
                 .messages
-                .push(StatusMessage::error("refused", "cannot hold this path").at(place)),
+                .push(StatusMessage::error(Code::BadPath, "cannot hold this path").at(place)),
             Rewrite::Unc(text) => lines.push(format!("unc {text}")),
             Rewrite::Remove => visited
                 .messages
-                .push(StatusMessage::warning("removed", "a line less").at(place)),
+                .push(StatusMessage::warning(Code::SettingRemoved, "a line less").at(place)),
         }
     }
     let new = lines.join("\n");

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
+use crate::message::Code;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
@@ -166,8 +167,8 @@ fn existing_rows_are_kept_under_any_name() {
         ]
     );
     assert_eq!(table.to_bytes(), before);
-    let codes: Vec<&str> = merged.messages.iter().map(|m| m.code.as_str()).collect();
-    assert_eq!(codes, ["type-mismatch"]);
+    let codes: Vec<Code> = merged.messages.iter().map(|m| m.code).collect();
+    assert_eq!(codes, [Code::TypeMismatch]);
     // A second time nothing is added either.
     let more = snapshot("", vec![entry(group("New", 1009), false)], &[]);
     assert_eq!(
@@ -193,7 +194,7 @@ fn a_sid_whose_name_only_another_gpo_contains_gets_a_row_with_the_same_destinati
             .iter()
             .map(|row| (row.source.clone(), row.destination.clone()))
             .collect();
-        let codes: Vec<String> = merged.messages.into_iter().map(|m| m.code).collect();
+        let codes: Vec<Code> = merged.messages.into_iter().map(|m| m.code).collect();
         (rows, codes)
     };
     // In whatever order the GPOs come.
@@ -203,7 +204,7 @@ fn a_sid_whose_name_only_another_gpo_contains_gets_a_row_with_the_same_destinati
             ("Helpdesk@src.test".to_owned(), relative.clone()),
             (sid(1001).to_string(), relative),
         ],
-        vec!["sid-row".to_owned()],
+        vec![Code::SidRow],
     );
     assert_eq!(run([&bare, &named]), expected);
     assert_eq!(run([&named, &bare]), expected);
@@ -250,7 +251,7 @@ fn references_that_cannot_have_a_row_are_reported() {
     );
     let merged = merge(&mut table, items(&odd, &ALL).0).unwrap();
     assert!(matches!(merged.items[0].1, RowOutcome::Skipped(_)));
-    assert_eq!(merged.messages[0].code, "no-row");
+    assert_eq!(merged.messages[0].code, Code::NoRow);
     assert_eq!(table.rows().len(), 1);
 }
 

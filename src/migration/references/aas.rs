@@ -1,5 +1,6 @@
 //! References in advertise scripts: where clients look for the package.
 
+use crate::message::Code;
 use bytes::Bytes;
 
 use super::text::{Context, RewrittenText, TextRewrite, may_hold_reference};
@@ -22,7 +23,7 @@ pub(super) fn visit(
         let Some(text) = script.text(&argument) else {
             if argument.source_path().is_some() && !script.data(&argument).is_empty() {
                 let what = "the path contains characters of an unknown code page, so it was not checked for references";
-                context.warning("unread-text", what, &place());
+                context.warning(Code::UnreadText, what, &place());
             }
             continue;
         };
@@ -55,7 +56,7 @@ pub(super) fn visit(
         Ok(new) => Ok(Some(new.to_bytes())),
         Err(error) => {
             let text = format!("the file was not changed: {error}");
-            context.error("not-encodable", text, &Place::file(file));
+            context.error(Code::NotEncodable, text, &Place::file(file));
             Ok(None)
         }
     }

@@ -1,5 +1,6 @@
 //! References in fdeploy.ini and fdeploy1.ini: the principals for which a folder is redirected, and the target paths.
 
+use crate::message::Code;
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
@@ -125,7 +126,7 @@ pub(super) fn visit(
                 if let Some(edit) = edit {
                     if edit.empty {
                         let text = "the folder is no longer redirected for anyone";
-                        context.warning("empty-list", text, &place);
+                        context.warning(Code::EmptyList, text, &place);
                     }
                     new.replace_value(line.number, &edit.value);
                 }
@@ -182,7 +183,7 @@ fn visit_principal(
             "\"{}\" is not a SID, so it is left unchanged",
             text.escape_debug()
         );
-        context.warning("bad-sid", message, place);
+        context.warning(Code::BadSid, message, place);
         return;
     };
     let rewrite = context.sid(&sid, text, place, Scope::Gpmc);
@@ -211,7 +212,7 @@ fn refuse_collisions(place: &Place, rewrites: &mut SidRewrites, context: &mut Co
                  its principals are left unchanged",
                 sources.join(" and ")
             );
-            context.error("colliding-sections", text, place);
+            context.error(Code::CollidingSections, text, place);
         }
     }
     if collided {

@@ -1,5 +1,6 @@
 //! References in GptTmpl.inf.
 
+use crate::message::Code;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -69,7 +70,7 @@ pub(super) fn visit(
                 if let Some(edit) = rewrite_members(&line, members.clone(), &place, context) {
                     if edit.empty {
                         let text = format!("{right} has no members left, so nobody is granted it");
-                        context.warning("empty-list", text, &place);
+                        context.warning(Code::EmptyList, text, &place);
                     }
                     let text =
                         new.with_list(ListSection::PrivilegeRights, line.text, members, &edit);
@@ -129,7 +130,7 @@ pub(super) fn visit(
                     RewrittenData::Removed => {
                         let text =
                             "the value contained only a removed reference, so the line was removed";
-                        context.warning("setting-removed", text, &place);
+                        context.warning(Code::SettingRemoved, text, &place);
                         new.ini.remove_line(line.number);
                     }
                 }
@@ -204,7 +205,7 @@ fn warn_of_duplicates(new: &RewrittenTemplate<'_>, context: &mut Context<'_, '_>
         let count = names.get(number).and_then(|name| counts.get(name));
         if count.is_some_and(|&count| count > 1) {
             let text = "after mapping, another line sets the same item; which of them takes effect is undefined";
-            context.warning("duplicate-value", text, place);
+            context.warning(Code::DuplicateValue, text, place);
         }
     }
 }
@@ -239,7 +240,7 @@ fn rewrite_members(
     for item in &edit.duplicates {
         let text =
             format!("{item} would be in the list twice after mapping; the duplicate was dropped");
-        context.warning("duplicate-member", text, place);
+        context.warning(Code::DuplicateMember, text, place);
     }
     Some(edit)
 }
@@ -282,7 +283,7 @@ fn group_line(
                     Membership::Members => "has no members left, so clients remove all its members",
                     Membership::MemberOf => "is no longer a member of any group",
                 };
-                context.warning("empty-list", format!("{name} {what}"), &place);
+                context.warning(Code::EmptyList, format!("{name} {what}"), &place);
             }
             Some(new.with_list(ListSection::GroupMembership, line.text, members, edit))
         }
@@ -333,7 +334,7 @@ fn write_groups(groups: Vec<GroupLine>, new: &mut IniFile, context: &mut Context
                 "{} and another group of this file would both become {}, so their lines are left unchanged",
                 group.from, group.to
             );
-            context.error("colliding-sections", text, &group.place);
+            context.error(Code::CollidingSections, text, &group.place);
             continue;
         }
         match group.text {
@@ -343,7 +344,7 @@ fn write_groups(groups: Vec<GroupLine>, new: &mut IniFile, context: &mut Context
                     "the line of {} was removed together with the group",
                     group.from
                 );
-                context.warning("setting-removed", text, &group.place);
+                context.warning(Code::SettingRemoved, text, &group.place);
                 new.remove_line(group.number);
             }
         }

@@ -3,6 +3,7 @@
 
 use super::text::{Context, RewrittenText, apply, may_hold_reference};
 use crate::formats::ini::{self, IniFile, IniLine, LineKind};
+use crate::message::Code;
 use crate::model::reference::{Place, Scope};
 
 /// Visits a line: the name of a section, key and value of a pair, or the whole line. Comments are skipped.
@@ -27,7 +28,7 @@ pub(super) fn visit(
         if may_hold_reference(behind) {
             let text =
                 "the text after the section name may contain a reference, which is not mapped";
-            context.warning("unread-text", text, &place);
+            context.warning(Code::UnreadText, text, &place);
         }
         return;
     }

@@ -18,7 +18,7 @@ use super::{ReferenceTarget, Rewrite};
 use crate::formats::preferences::passwords::is_password;
 use crate::formats::preferences::{ElementCursor, Preferences};
 use crate::formats::xml_tree::document::{Edit, XmlDocument};
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::migration::inventory::NameForm;
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
@@ -138,7 +138,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
                 "the item targets computers in the site \"{}\" of this forest",
                 printable(name)
             );
-            let message = StatusMessage::info("targets-site", text)
+            let message = StatusMessage::info(Code::TargetsSite, text)
                 .at(self.place(cursor, &["name"]))
                 .with_hint("check that the target forest has a site of this name");
             self.context.messages.push(message);
@@ -156,7 +156,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
                 "the item targets the result of an LDAP query that names objects or a server of this domain: \"{}\"",
                 printable(&value.chars().take(200).collect::<String>())
             );
-            let message = StatusMessage::info("targets-ldap", text)
+            let message = StatusMessage::info(Code::TargetsLdap, text)
                 .at(self.place(cursor, &[key]))
                 .with_hint("check that the query returns the same objects in the target domain");
             self.context.messages.push(message);
@@ -175,7 +175,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
         let old = sid_text.parse::<Sid>().ok();
         if old.is_none() && !sid_text.is_empty() {
             let text = format!("\"{}\" is not a SID", printable(sid_text));
-            self.context.warning("bad-sid", text, &place);
+            self.context.warning(Code::BadSid, text, &place);
         }
         let target = match old.clone() {
             Some(sid) if name.is_empty() || name == sid_text => ReferenceTarget::Sid {
@@ -245,7 +245,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
                 "this field needs a SID and \"{}\" does not resolve to one, so it is left unchanged",
                 printable(&name)
             );
-            self.context.error("needs-sid", text, place);
+            self.context.error(Code::NeedsSid, text, place);
             return;
         }
         let new_name = match (target, &sid) {
@@ -263,7 +263,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
         };
         if new_name.chars().any(char::is_control) {
             let text = format!("the name \"{}\" cannot be written here", printable(&name));
-            self.context.error("bad-name", text, place);
+            self.context.error(Code::BadName, text, place);
             return;
         }
         if let (Some(value), Some(sid)) = (&field.sid, &sid)
@@ -327,7 +327,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
                 "\"{}\" is a member of this group twice now",
                 printable(name)
             );
-            self.context.warning("duplicate-member", text, place);
+            self.context.warning(Code::DuplicateMember, text, place);
         }
         self.members.insert(key, mapped || earlier == Some(true));
     }
@@ -338,7 +338,7 @@ impl<'a> Visit<'a, '_, '_, '_> {
         if self.members_left == 0 {
             let text =
                 "the last member was removed, so the item no longer changes the group membership";
-            self.context.warning("empty-list", text, place);
+            self.context.warning(Code::EmptyList, text, place);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! References in Registry.pol: in strings and in the names of values and keys. Possible references in other data are
 //! reported.
 
+use crate::message::Code;
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -39,7 +40,7 @@ pub(super) fn visit(
         let Some(new) = visit_record(&record, &place, context) else {
             changed = true;
             context.warning(
-                "record-removed",
+                Code::RecordRemoved,
                 "the setting contained only a removed reference, so the setting was removed",
                 &place,
             );
@@ -65,7 +66,7 @@ pub(super) fn visit(
         for (value_key, place) in renamed {
             if counts.get(&value_key).is_some_and(|&count| count > 1) {
                 let text = "after mapping, another record sets the same value; the later one wins";
-                context.warning("duplicate-value", text, &place);
+                context.warning(Code::DuplicateValue, text, &place);
             }
         }
     }
@@ -157,7 +158,7 @@ fn visit_data(
         }
     }
     if dropped && kept == 0 {
-        context.warning("empty-list", "the list is empty now", place);
+        context.warning(Code::EmptyList, "the list is empty now", place);
     }
     if changed || dropped {
         RewrittenText::Changed(strings.join("\0"))
@@ -233,7 +234,7 @@ fn data_may_hold_reference(data: &[u8]) -> bool {
 
 fn warn_of_broken_text(place: &Place, context: &mut Context<'_, '_>) {
     let text = "the text is not valid UTF-16, so it was not checked for references";
-    context.warning("unread-text", text, place);
+    context.warning(Code::UnreadText, text, place);
 }
 
 /// Encodes text as UTF-16LE and appends the bytes after it.

@@ -4,7 +4,7 @@
 use super::text::{Context, RewrittenText, TextRewrite, may_hold_reference};
 use super::unc_search::{leading_unc_path, looks_like_unc_path, unit_of};
 use super::{Occurrence, ReferenceTarget, Visitor};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
 use crate::model::reference::{Place, Scope};
 use crate::model::sddl::map_condition;
@@ -116,7 +116,7 @@ pub fn permission_references(object: &DirectoryObject) -> (Vec<Occurrence>, Opti
     let place = Place::file(object.rdns.join(",")).key("nTSecurityDescriptor");
     let unread = |what: String| {
         StatusMessage::warning(
-            "unread-permissions",
+            Code::UnreadPermissions,
             format!("{what}, so the principals in it are not known"),
         )
         .at(place.clone())
@@ -231,16 +231,19 @@ mod tests {
         };
         assert_eq!(
             codes(r"0:\\\\old\\sw\\a.msi", Rewrite::Keep),
-            ["unread-path"]
+            [Code::UnreadPath]
         );
-        assert_eq!(codes(r"0:\\old/sw/a.msi", Rewrite::Keep), ["unread-path"]);
-        assert_eq!(codes(r"0:D:\a.msi", Rewrite::Keep), [""; 0]);
+        assert_eq!(
+            codes(r"0:\\old/sw/a.msi", Rewrite::Keep),
+            [Code::UnreadPath]
+        );
+        assert_eq!(codes(r"0:D:\a.msi", Rewrite::Keep), []);
         assert_eq!(
             codes(r"0:\\old\sw\a.msi", Rewrite::Remove),
-            ["cannot-remove"]
+            [Code::CannotRemove]
         );
         let broken = Rewrite::Unc("\\\\new\\sw\na".to_owned());
-        assert_eq!(codes(r"0:\\old\sw\a.msi", broken), ["bad-path"]);
+        assert_eq!(codes(r"0:\\old\sw\a.msi", broken), [Code::BadPath]);
     }
 
     fn package(attributes: &[(&str, AttributeValues)]) -> DirectoryObject {
@@ -302,8 +305,8 @@ mod tests {
         // A package without its command would install nothing.
         let visited = visit_object(&zap("old", 5), &mut |_| Rewrite::Remove);
         assert_eq!(visited.object, None);
-        let codes: Vec<_> = visited.messages.iter().map(|m| m.code.as_str()).collect();
-        assert_eq!(codes, ["cannot-remove"; 3]);
+        let codes: Vec<_> = visited.messages.iter().map(|m| m.code).collect();
+        assert_eq!(codes, [Code::CannotRemove; 3]);
     }
 
     #[test]
@@ -351,7 +354,7 @@ mod tests {
         object.security_descriptor = Some(vec![9, 0, 4, 0x80]);
         let (found, message) = permission_references(&object);
         assert_eq!(found, []);
-        assert_eq!(message.unwrap().code, "unread-permissions");
+        assert_eq!(message.unwrap().code, Code::UnreadPermissions);
         // Permissions of other objects are not settings.
         object.object_class = "classStore".to_owned();
         assert_eq!(permission_references(&object), (Vec::new(), None));

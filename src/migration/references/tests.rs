@@ -8,6 +8,7 @@ mod worst_cases;
 use super::*;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
 use crate::formats::text::{TextEncoding, encode};
+use crate::message::Code;
 use proptest::prelude::*;
 
 const TMPL: &str = "Machine\\Microsoft\\Windows NT\\SecEdit\\GptTmpl.inf";
@@ -60,12 +61,12 @@ fn map(occurrence: &Occurrence) -> Rewrite {
     }
 }
 
-fn codes(visited: &Visited) -> Vec<&str> {
-    visited.messages.iter().map(|m| m.code.as_str()).collect()
+fn codes(visited: &Visited) -> Vec<Code> {
+    visited.messages.iter().map(|m| m.code).collect()
 }
 
 /// Visits a UTF-16 text file; the new text, and the codes of the messages.
-fn mapped(path: &str, text: &str) -> (String, Vec<String>) {
+fn mapped(path: &str, text: &str) -> (String, Vec<Code>) {
     let encoding = TextEncoding::Utf16Le { bom: true };
     let bytes = Bytes::from(encode(encoding, text).unwrap());
     let path: RelPath = path.parse().unwrap();
@@ -73,7 +74,7 @@ fn mapped(path: &str, text: &str) -> (String, Vec<String>) {
     let kept = visit_file(&path, &bytes, &mut |_| Rewrite::Keep).unwrap();
     assert_eq!(kept.bytes, None);
     let visited = visit_file(&path, &bytes, &mut map).unwrap();
-    let codes = codes(&visited).into_iter().map(str::to_owned).collect();
+    let codes = codes(&visited);
     let new = visited.bytes.unwrap_or(bytes);
     (crate::formats::text::decode(&new).unwrap().1, codes)
 }
@@ -89,7 +90,7 @@ fn found(path: &str, bytes: &Bytes) -> Vec<Occurrence> {
 }
 
 /// Checks a mapped text line by line, so that a failure shows the line.
-fn assert_mapped(path: &str, before: &str, after: &str, expected: &[&str]) {
+fn assert_mapped(path: &str, before: &str, after: &str, expected: &[Code]) {
     let (text, codes) = mapped(path, before);
     let lines = |text: &str| text.split("\r\n").map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(lines(&text), lines(after));
@@ -111,7 +112,7 @@ fn folder_redirection_maps_list_and_section_together() {
          [{A}_s-1-1-0]\r\nFlags=1021\r\nFullPath=\\\\new\\r\\%USERNAME%\\\r\n\
          [{A}_s-1-5-21-4-5-6-5]\r\nFlags=1021\r\nFullPath=\\\\gone\\r\r\n\
          [{A}_S-1-5-21-4-5-6-6]\r\nFlags=4\r\n",
-        &["cannot-remove"],
+        &[Code::CannotRemove],
     );
 }
 
@@ -132,7 +133,7 @@ fn colliding_principals_of_a_folder_are_kept() {
     let after = text
         .replace("{B}=S-1-5-21-1-2-3-70", "{B}=S-1-5-21-4-5-6-7")
         .replace("{B}_S-1-5-21-1-2-3-70", "{B}_S-1-5-21-4-5-6-7");
-    assert_mapped(FDEPLOY1, text, &after, &["colliding-sections"]);
+    assert_mapped(FDEPLOY1, text, &after, &[Code::CollidingSections]);
 }
 
 #[test]
@@ -156,7 +157,7 @@ fn scripts_of_both_files() {
                  0Parameters=-Log \\\\new\\l /g:S-1-5-21-4-5-6-5 \"\\\\new\\x y\" \\\\gone\\x\r\n\
                  1CmdLine=cmd.exe /c \\\\new\\n\\c.bat\r\n1Parameters=\r\n2CmdLine=x.ps1\r\n2Parameters=\r\n";
     for path in [SCRIPTS, PSSCRIPTS] {
-        assert_mapped(path, before, after, &["cannot-remove"]);
+        assert_mapped(path, before, after, &[Code::CannotRemove]);
     }
     let first = |path| found(path, &Bytes::from(before)).remove(0);
     assert_eq!(
@@ -196,7 +197,7 @@ fn unknown_lines_of_scripts_and_redirections_are_searched() {
     assert_mapped(FDEPLOY1, going, left, &[]);
     // Text after a section name is not searched, and this is reported.
     let behind = "[a] \\\\old\\x\r\n";
-    assert_mapped(SCRIPTS, behind, behind, &["unread-text"]);
+    assert_mapped(SCRIPTS, behind, behind, &[Code::UnreadText]);
 }
 
 #[test]
@@ -262,7 +263,7 @@ fn a_change_that_would_hide_the_encoding_is_not_made() {
     });
     let visited = visited.unwrap();
     assert_eq!(visited.bytes, None);
-    assert_eq!(codes(&visited), ["not-encodable"]);
+    assert_eq!(codes(&visited), [Code::NotEncodable]);
 }
 
 #[test]

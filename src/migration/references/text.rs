@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::unc_search::unc_paths;
 use super::{Occurrence, ReferenceTarget, Rewrite, Visitor};
 use crate::formats::sddl_text::{self, SddlRole};
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
 
@@ -52,12 +52,12 @@ impl Context<'_, '_> {
         })
     }
 
-    pub fn warning(&mut self, code: &str, text: impl Into<String>, place: &Place) {
+    pub fn warning(&mut self, code: Code, text: impl Into<String>, place: &Place) {
         self.messages
             .push(StatusMessage::warning(code, text).at(place.clone()));
     }
 
-    pub fn error(&mut self, code: &str, text: impl Into<String>, place: &Place) {
+    pub fn error(&mut self, code: Code, text: impl Into<String>, place: &Place) {
         self.messages
             .push(StatusMessage::error(code, text).at(place.clone()));
     }
@@ -68,7 +68,7 @@ impl Context<'_, '_> {
             "{what} cannot be removed from this setting without changing its meaning, so it is left unchanged"
         );
         self.messages.push(
-            StatusMessage::error("cannot-remove", text)
+            StatusMessage::error(Code::CannotRemove, text)
                 .at(place.clone())
                 .with_hint("map it to a destination, or change the setting by hand"),
         );
@@ -81,7 +81,7 @@ impl Context<'_, '_> {
             printable(path)
         );
         self.messages.push(
-            StatusMessage::warning("unread-path", text)
+            StatusMessage::warning(Code::UnreadPath, text)
                 .at(place.clone())
                 .with_hint("change it by hand, or write it as \\\\server\\share"),
         );
@@ -97,7 +97,7 @@ impl Context<'_, '_> {
                 printable(what)
             );
             self.messages.push(
-                StatusMessage::warning("unread-text", text)
+                StatusMessage::warning(Code::UnreadText, text)
                     .at(place.clone())
                     .with_hint("check the value by hand"),
             );
@@ -107,7 +107,7 @@ impl Context<'_, '_> {
     pub fn wrong_kind(&mut self, what: &str, place: &Place) -> TextRewrite {
         let text =
             format!("the destination of {what} is of a different kind, so it is left unchanged");
-        self.error("mapping-wrong_kind", text, place);
+        self.error(Code::MappingWrongKind, text, place);
         TextRewrite::Keep
     }
 
@@ -119,7 +119,7 @@ impl Context<'_, '_> {
             printable(old)
         );
         self.messages.push(
-            StatusMessage::error("bad-path", text)
+            StatusMessage::error(Code::BadPath, text)
                 .at(place.clone())
                 .with_hint("choose a destination without spaces, commas, semicolons or quotes, or change the setting by hand"),
         );
@@ -141,7 +141,7 @@ impl Context<'_, '_> {
                     "this field needs a SID and \"{}\" does not resolve to one, so {text} is left unchanged",
                     name.escape_debug()
                 );
-                self.error("needs-sid", message, place);
+                self.error(Code::NeedsSid, message, place);
                 TextRewrite::Keep
             }
             Rewrite::Unc(_) => self.wrong_kind(text, place),
@@ -165,7 +165,7 @@ impl Context<'_, '_> {
                     "\"{}\" is not a SID, so it is left unchanged",
                     bare.escape_debug()
                 );
-                self.warning("bad-sid", message, place);
+                self.warning(Code::BadSid, message, place);
                 return TextRewrite::Keep;
             }
             None => ReferenceTarget::Name(bare.to_owned()),
@@ -186,7 +186,7 @@ impl Context<'_, '_> {
                         "the name \"{}\" cannot be written to GptTmpl.inf, so {text} is left unchanged",
                         name.escape_debug()
                     );
-                    self.error("bad-name", message, place);
+                    self.error(Code::BadName, message, place);
                     return TextRewrite::Keep;
                 }
                 TextRewrite::Replace(name)
@@ -242,7 +242,7 @@ impl Context<'_, '_> {
                     let gone = text.get(part.clone()).unwrap_or_default();
                     match reference.role {
                         Some(SddlRole::Owner | SddlRole::Group) => self.warning(
-                            "owner-removed",
+                            Code::OwnerRemoved,
                             format!("{gone} was removed from the security descriptor"),
                             place,
                         ),
@@ -274,11 +274,11 @@ impl Context<'_, '_> {
                 "{} was recognized as a reference only after the text before it was mapped, so it is not mapped",
                 printable(exposed)
             );
-            self.warning("unread-text", text, place);
+            self.warning(Code::UnreadText, text, place);
         }
         if ace_removed && sddl_text::aces(&new).is_empty() {
             self.warning(
-                "empty-dacl",
+                Code::EmptyDacl,
                 "the last entry of a security descriptor was removed, so it no longer grants anything",
                 place,
             );
@@ -487,7 +487,7 @@ mod tests {
     }
 
     /// Rewrites SIDs ending in 7 to S-1-5-9, removes those ending in 8, and moves UNC paths of `old` to `new`.
-    fn rewritten(text: &str) -> (RewrittenText, Vec<String>) {
+    fn rewritten(text: &str) -> (RewrittenText, Vec<Code>) {
         let mut visitor = |occurrence: &Occurrence| match &occurrence.target {
             ReferenceTarget::Sid { text, .. } if text.ends_with('7') => Rewrite::Principal {
                 sid: Some("S-1-5-9".parse().unwrap()),
@@ -523,7 +523,7 @@ mod tests {
         ] {
             assert_eq!(
                 rewritten(text),
-                (RewrittenText::Unchanged, vec!["unread-path".to_owned()]),
+                (RewrittenText::Unchanged, vec![Code::UnreadPath]),
                 "{text}"
             );
         }
@@ -576,10 +576,7 @@ mod tests {
         assert_eq!(found(hidden), [r"\\gone\a(("]);
         assert_eq!(
             rewritten(hidden),
-            (
-                changed(r#""(A;;CC;;;S-1-5-0X7)"#),
-                vec!["unread-text".to_owned()]
-            )
+            (changed(r#""(A;;CC;;;S-1-5-0X7)"#), vec![Code::UnreadText])
         );
     }
 
@@ -592,19 +589,16 @@ mod tests {
         assert_eq!(rewritten(r"\\a\b;\\gone\x;c").0, changed(r"\\a\b;c"));
         assert_eq!(
             rewritten("O:S-1-5-8G:BAD:(A;;RC;;;S-1-5-8)(A;;RC;;;BA)"),
-            (
-                changed("G:BAD:(A;;RC;;;BA)"),
-                vec!["owner-removed".to_owned()]
-            )
+            (changed("G:BAD:(A;;RC;;;BA)"), vec![Code::OwnerRemoved])
         );
         assert_eq!(
             rewritten("|RUser=D:(A;;CC;;;S-1-5-8)|LUOwn=S-1-5-8|"),
             (
                 changed("|RUser=D:|LUOwn=S-1-5-8|"),
-                vec!["cannot-remove".to_owned(), "empty-dacl".to_owned()]
+                vec![Code::CannotRemove, Code::EmptyDacl]
             )
         );
-        assert_eq!(rewritten(r"run \\gone\x").1, ["cannot-remove"]);
+        assert_eq!(rewritten(r"run \\gone\x").1, [Code::CannotRemove]);
     }
 
     proptest! {

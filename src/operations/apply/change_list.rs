@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{ApplyOptions, OverallStatus};
 use crate::domain::sysvol::{SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
@@ -101,7 +101,7 @@ pub async fn apply_changes(
             if let Some(what) = read_back.unwrap_or_else(|error| Some(error.to_string())) {
                 messages.push(
                     StatusMessage::warning(
-                        "changed-again",
+                        Code::ChangedAgain,
                         format!("{what} has changed again since it was written"),
                     )
                     .with_hint("somebody else is changing the same object"),
@@ -133,7 +133,7 @@ fn entries_left_out(sysvol: &dyn SysvolRead, list: &ChangeList) -> Option<Status
     });
     left_out.then(|| {
         StatusMessage::warning(
-            "object-entries-refused",
+            Code::ObjectEntriesRefused,
             "this version of Samba refuses object entries in the permissions of files, so they were set without them",
         )
         .with_hint("an earlier version stored them on other files; run samba-tool ntacl sysvolreset on the domain controller to remove them everywhere")

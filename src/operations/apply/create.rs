@@ -2,7 +2,7 @@
 
 use super::run::Run;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::version::GpoVersion;
 use crate::operations::journal::Inverse;
@@ -112,7 +112,7 @@ impl Run<'_> {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Connect => return Err(error),
                 Err(error) => self.messages.push(StatusMessage::warning(
-                    "owner-not-restored",
+                    Code::OwnerNotRestored,
                     format!("this account may not restore the owner of the GPO: {error}"),
                 )),
             }

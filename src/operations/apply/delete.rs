@@ -7,7 +7,7 @@
 use super::run::{Run, SWITCH_PAUSE};
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::operations::delete::planned_links;
 use crate::operations::journal::{Event, Inverse};
 use crate::operations::plan::Step;
@@ -128,7 +128,7 @@ impl Run<'_> {
         if let Err(error) = outcome {
             self.messages.push(
                 StatusMessage::warning(
-                    "left-over",
+                    Code::LeftOver,
                     format!(
                         "the GPO is deleted, but its folder {folder} cannot be removed: {error}"
                     ),

@@ -3,7 +3,7 @@
 use super::run::Run;
 use crate::domain::sysvol::{Sysvol, SysvolPath};
 use crate::error::{ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
 use crate::model::security_descriptor::{
     FileDescriptor, FileEntries, SecurityDescriptor, grants_same_access,
@@ -46,7 +46,7 @@ impl Run<'_> {
         if let Err(error) = self.set_last(tree, &last).await {
             self.messages.push(
                 StatusMessage::warning(
-                    "permissions-not-last",
+                    Code::PermissionsNotLast,
                     format!("not all of the final permissions could be set, so this account keeps some of its rights: {error}"),
                 )
                 .with_hint("set them in GPMC, or with samba-tool dsacl and samba-tool ntacl sysvolreset"),
@@ -107,7 +107,7 @@ impl Run<'_> {
         if !same {
             self.messages.push(
                 StatusMessage::warning(
-                    "permissions-differ",
+                    Code::PermissionsDiffer,
                     "the permissions of the GPO, read back, differ from those of the plan",
                 )
                 .with_hint("compare them with: gpoctl show"),
@@ -168,7 +168,7 @@ impl Run<'_> {
         let derived = derived_descriptor(&container.0, FileEntries::WithObjectAces)?;
         self.messages.push(
             StatusMessage::warning(
-                "folder-grants-more",
+                Code::FolderGrantsMore,
                 format!("the folder of the GPO on SYSVOL has {excess}, which the GPO does not grant; rolling back does not restore it"),
             )
             .with_hint("gpoctl check compares the permissions of the folder with those of the GPO"),

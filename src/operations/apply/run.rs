@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::sysvol::Sysvol;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
@@ -218,7 +218,7 @@ impl Run<'_> {
                 outcome.map_err(no_right)?;
                 self.messages.push(
                     StatusMessage::warning(
-                        "descriptors-not-set",
+                        Code::DescriptorsNotSet,
                         "this account may not set owners on SYSVOL, so it owns the new files and samba-tool ntacl sysvolcheck reports them",
                     )
                     .with_hint("clients and editors are not affected; an import by a domain administrator sets the owners"),
@@ -393,7 +393,7 @@ impl Run<'_> {
                 self.messages.push(
                     StatusMessage::new(
                         Severity::Warning,
-                        "left-over",
+                        Code::LeftOver,
                         format!("the old {name} cannot be removed: {error}"),
                     )
                     .at(Place::file(RelPath::root().join(name).to_string()))

@@ -3,7 +3,7 @@
 use super::run::SWITCH_PAUSE;
 use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, PlanSummary};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{Code, StatusMessage};
 use crate::operations::journal::{Event, Inverse, OperationState, StoredOperation};
 use crate::operations::plan::{Plan, Verb};
 use crate::operations::progress::Phase;
@@ -68,7 +68,7 @@ pub async fn roll_back(
                 &plan,
                 &plan.target.display_name,
                 version.unwrap_or_default().combined(),
-                vec![StatusMessage::info("rolled-back", done.to_string())],
+                vec![StatusMessage::info(Code::RolledBack, done.to_string())],
             ))
         }
         Err(error) => {

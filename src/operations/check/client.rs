@@ -3,6 +3,7 @@
 
 use super::extensions::Half;
 use crate::directory::links::Som;
+use crate::message::Code;
 use crate::model::access::{AccessDecision, AccessToken, may_apply, may_read};
 use crate::model::dn::Dn;
 use crate::model::gp_link::LinkList;
@@ -119,16 +120,16 @@ pub enum Denied {
 
 impl Denied {
     /// A stable name for scripts.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::FunctionalityVersion => "functionality-version",
-            Self::HalfDisabled => "half-disabled",
-            Self::NotReadable(_) => "not-readable",
-            Self::NotFor(_) => "security-filtering",
-            Self::Empty => "empty",
-            Self::NoGptIni => "no-gpt-ini",
-            Self::WmiFilterMissing => "wmi-filter-missing",
-            Self::WrongPath => "wrong-path",
+            Self::FunctionalityVersion => Code::FunctionalityVersion,
+            Self::HalfDisabled => Code::HalfDisabled,
+            Self::NotReadable(_) => Code::NotReadable,
+            Self::NotFor(_) => Code::SecurityFiltering,
+            Self::Empty => Code::Empty,
+            Self::NoGptIni => Code::NoGptIni,
+            Self::WmiFilterMissing => Code::WmiFilterMissing,
+            Self::WrongPath => Code::WrongPath,
         }
     }
 }
@@ -276,7 +277,7 @@ mod tests {
         }
     }
 
-    fn codes(gpo: &Seen, half: Half) -> Vec<&'static str> {
+    fn codes(gpo: &Seen, half: Half) -> Vec<Code> {
         let token = AccessToken::new(["S-1-5-21-1-2-3-1104".parse().unwrap()]);
         denied(gpo, half, &token, &token)
             .iter()
@@ -306,32 +307,32 @@ mod tests {
         let none = Vec::new;
         assert_eq!(
             one(&|gpo| gpo.functionality_version = None),
-            both("functionality-version")
+            both(Code::FunctionalityVersion)
         );
         assert_eq!(
             one(&|gpo| gpo.flags = Some(1)),
-            (none(), vec!["half-disabled"])
+            (none(), vec![Code::HalfDisabled])
         );
         assert_eq!(
             one(&|gpo| gpo.flags = Some(2)),
-            (vec!["half-disabled"], none())
+            (vec![Code::HalfDisabled], none())
         );
-        assert_eq!(one(&|gpo| gpo.flags = Some(3)), both("half-disabled"));
+        assert_eq!(one(&|gpo| gpo.flags = Some(3)), both(Code::HalfDisabled));
         assert_eq!(one(&|gpo| gpo.flags = None), (none(), none()));
-        assert_eq!(one(&|gpo| gpo.sysvol_version = None), both("no-gpt-ini"));
+        assert_eq!(one(&|gpo| gpo.sysvol_version = None), both(Code::NoGptIni));
         assert_eq!(
             one(&|gpo| gpo.wmi_filter = Some(None)),
-            both("wmi-filter-missing")
+            both(Code::WmiFilterMissing)
         );
-        assert_eq!(one(&|gpo| gpo.right_path = false), both("wrong-path"));
-        assert_eq!(one(&|gpo| gpo.descriptor = None), both("not-readable"));
+        assert_eq!(one(&|gpo| gpo.right_path = false), both(Code::WrongPath));
+        assert_eq!(one(&|gpo| gpo.descriptor = None), both(Code::NotReadable));
         // The version of the half counts, and one side other than 0 is enough.
         let version = |user, machine| Some(GpoVersion { user, machine });
         let empty = one(&|gpo| {
             gpo.directory_version = version(0, 3);
             gpo.sysvol_version = version(0, 3);
         });
-        assert_eq!(empty, (none(), vec!["empty"]));
+        assert_eq!(empty, (none(), vec![Code::Empty]));
         assert_eq!(
             one(&|gpo| gpo.directory_version = version(0, 0)),
             (none(), none())
@@ -339,6 +340,6 @@ mod tests {
         let nobody = one(&|gpo| {
             gpo.descriptor = Some(from_sddl("O:SYG:SYD:P(A;;GR;;;AU)", None).unwrap());
         });
-        assert_eq!(nobody, both("security-filtering"));
+        assert_eq!(nobody, both(Code::SecurityFiltering));
     }
 }

@@ -9,7 +9,7 @@ use super::file_entries::Expected;
 use crate::directory::GpoObject;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::model::directory_object::DirectoryObject;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
@@ -137,7 +137,7 @@ fn no_objects(object: &GpoObject, error: &Error) -> StatusMessage {
         .hint()
         .unwrap_or("look at the objects below it with another tool");
     StatusMessage::error(
-        "unreadable-objects",
+        Code::UnreadableObjects,
         format!("the objects below the GPO cannot be read: {error}"),
     )
     .at(Place::file(object.dn.to_string()))
@@ -158,7 +158,7 @@ async fn read_folder(session: &DomainSession, guid: Guid) -> Result<Option<Folde
     messages.extend(
         unread
             .iter()
-            .map(|(path, error)| unreadable(Severity::Error, "unreadable-file", path, error)),
+            .map(|(path, error)| unreadable(Severity::Error, Code::UnreadableFile, path, error)),
     );
     let unread: BTreeSet<RelPath> = unread.into_iter().map(|(path, _)| path).collect();
     let mut paths = vec![RelPath::root()];
@@ -199,12 +199,12 @@ async fn read_folder(session: &DomainSession, guid: Guid) -> Result<Option<Folde
             }
         }
         messages.extend(denied.iter().map(|(path, error)| {
-            unreadable(Severity::Error, "descriptor-unreadable", path, error)
+            unreadable(Severity::Error, Code::DescriptorUnreadable, path, error)
         }));
     } else {
         messages.push(
             StatusMessage::info(
-                "descriptors-not-read",
+                Code::DescriptorsNotRead,
                 "this SMB client cannot read security descriptors, so those of SYSVOL were not checked",
             )
             .with_hint("use --smb-client smb2"),

@@ -6,7 +6,7 @@
 use super::extensions::{self, Half};
 use super::facts::{Facts, Folder};
 use crate::formats::gpt_ini;
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::access::{AccessDecision, AccessToken, may_read};
 use crate::model::extension_list::ExtensionList;
 use crate::model::reference::Place;
@@ -25,7 +25,7 @@ pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
     found.extend(facts.unread.iter().cloned());
     match &facts.folder {
         None => found.push(
-            StatusMessage::error("no-sysvol-folder", "the GPO has no folder on SYSVOL").with_hint(
+            StatusMessage::error(Code::NoSysvolFolder, "the GPO has no folder on SYSVOL").with_hint(
                 "restore it from a backup, or delete the GPO; clients stop processing policy when they reach this GPO",
             ),
         ),
@@ -49,7 +49,7 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
     let object = &facts.object;
     if let Some(mismatch) = &facts.path_mismatch {
         found.push(
-            StatusMessage::error("wrong-path", mismatch.clone())
+            StatusMessage::error(Code::WrongPath, mismatch.clone())
                 .at(Place::file(object.dn.to_string()).key("gPCFileSysPath"))
                 .with_hint("clients read their policy from that path; find out who set it before anything else"),
         );
@@ -60,7 +60,7 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
             .map_or_else(|| "absent".to_owned(), |value| value.to_string());
         found.push(
             StatusMessage::error(
-                "functionality-version",
+                Code::FunctionalityVersion,
                 format!(
                     "gPCFunctionalityVersion is {value}, and clients skip a GPO where it is not 2"
                 ),
@@ -72,7 +72,7 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
     if object.flags.is_none() {
         found.push(
             StatusMessage::warning(
-                "no-flags",
+                Code::NoFlags,
                 "flags is absent; Windows treats the GPO as enabled, and sssd denies every logon",
             )
             .at(Place::file(object.dn.to_string()).key("flags"))
@@ -80,12 +80,15 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
         );
     }
     if object.display_name.is_empty() {
-        found.push(StatusMessage::warning("no-name", "displayName is absent"));
+        found.push(StatusMessage::warning(
+            Code::NoName,
+            "displayName is absent",
+        ));
     }
     match (&facts.wmi_filter, object.wmi_filter.as_deref()) {
         (Some(link), _) if link.name.is_none() => found.push(
             StatusMessage::error(
-                "wmi-filter-missing",
+                Code::WmiFilterMissing,
                 format!(
                     "the WMI filter {} of {} does not exist, so clients do not apply the GPO",
                     link.id, link.domain
@@ -95,7 +98,7 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
         ),
         (None, Some(value)) if !value.trim().is_empty() => found.push(
             StatusMessage::error(
-                "wmi-link-broken",
+                Code::WmiLinkBroken,
                 format!(
                     "gPCWQLFilter is \"{}\", which is not a valid link",
                     printable(value)
@@ -124,7 +127,7 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         Ok(version) => version,
         Err(reason) => {
             found.push(
-                StatusMessage::error("gpt-ini", reason)
+                StatusMessage::error(Code::GptIni, reason)
                     .at(Place::file("GPT.INI"))
                     .with_hint(
                         "clients cannot read the GPO without it; gpoctl check --fix recreates it",
@@ -142,7 +145,7 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     if sysvol.unwrap_or_default() != facts.object.version.unwrap_or_default() || sysvol.is_none() {
         found.push(
             StatusMessage::warning(
-                "version-mismatch",
+                Code::VersionMismatch,
                 format!(
                     "the directory has version {}, GPT.INI {}",
                     shown(facts.object.version),
@@ -168,7 +171,7 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         if let Some(setting) = needed.iter().find(|setting| setting.half == half) {
             found.push(
                 StatusMessage::warning(
-                    "version-zero",
+                    Code::VersionZero,
                     format!(
                         "the version of the {} configuration is 0, so clients skip it, although it contains settings",
                         half.word()
@@ -186,7 +189,7 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         && facts.is_whole()
     {
         found.push(StatusMessage::info(
-            "empty",
+            Code::Empty,
             "version 0 in both halves: empty, so clients skip it",
         ));
     }
@@ -209,7 +212,7 @@ fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         let place = || Place::file(facts.object.dn.to_string()).key(attribute);
         if let Err(error) = list.blocks() {
             found.push(
-                StatusMessage::error("extensions-broken", error.to_string())
+                StatusMessage::error(Code::ExtensionsBroken, error.to_string())
                     .at(place())
                     .with_hint(
                         "clients ignore every extension after the error; import the GPO again",
@@ -228,7 +231,7 @@ fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         for setting in missing {
             found.push(
                 StatusMessage::warning(
-                    "extension-missing",
+                    Code::ExtensionMissing,
                     format!(
                         "{} does not list {} ({}), so clients do not process its settings",
                         attribute, setting.extension, setting.name
@@ -245,7 +248,7 @@ fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
             if !used && facts.is_whole() && list.contains(extension) {
                 found.push(
                     StatusMessage::info(
-                        "extension-without-settings",
+                        Code::ExtensionWithoutSettings,
                         format!(
                             "{attribute} lists {extension} ({name}), but the GPO has no settings for it"
                         ),
@@ -260,12 +263,12 @@ fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
 fn unordered(list: &ExtensionList, ordered: &ExtensionList) -> StatusMessage {
     let (code, text) = if list.as_str().to_uppercase() == ordered.as_str() {
         (
-            "extensions-case",
+            Code::ExtensionsCase,
             "the list is in lower case, and sssd compares case-sensitively",
         )
     } else {
         (
-            "extensions-order",
+            Code::ExtensionsOrder,
             "the list is not sorted, and readers stop at the first extension that is out of order",
         )
     };
@@ -283,7 +286,7 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         Err(error) => {
             found.push(
                 StatusMessage::error(
-                    "descriptor-unreadable",
+                    Code::DescriptorUnreadable,
                     format!("the security descriptor of the GPO cannot be used: {error}"),
                 )
                 .with_hint(
@@ -304,7 +307,7 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     };
     found.push(
         StatusMessage::warning(
-            "descriptor-differs",
+            Code::DescriptorDiffers,
             format!(
                 "the permissions of {} of {} on SYSVOL do not match those of the GPO, the first being {}",
                 wrong.len(),
@@ -354,7 +357,7 @@ fn reading(facts: &Facts, domain_sid: &Sid, found: &mut Vec<StatusMessage>) {
     if may_read(&descriptor, &computer) != AccessDecision::Granted {
         found.push(
             StatusMessage::warning(
-                "no-read-for-computers",
+                Code::NoReadForComputers,
                 "neither Authenticated Users nor Domain Computers may read the GPO, so its user settings are not applied anywhere (MS16-072)",
             )
             .at(Place::file(facts.object.dn.to_string()).key("nTSecurityDescriptor"))

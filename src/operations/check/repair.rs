@@ -17,15 +17,6 @@ use crate::model::version::GpoVersion;
 use crate::operations::change_list::{Change, ChangeList, DescriptorSwap, ObjectDn};
 use crate::operations::plan::FileContent;
 
-/// The codes of what [`plan`] repairs.
-pub const REPAIRED: &[&str] = &[
-    "version-mismatch",
-    "gpt-ini",
-    "extensions-order",
-    "extensions-case",
-    "descriptor-differs",
-];
-
 /// Plans the repair of what a report found, as far as that is safe.
 pub fn plan(report: &Report, domain: &DomainName) -> ChangeList {
     let mut list = ChangeList::new(format!("repair GPOs of {domain}"), domain);

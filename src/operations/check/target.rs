@@ -10,7 +10,7 @@ use crate::directory::links::Som;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{ErrorKind, Result};
 use crate::formats::gpt_ini;
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::model::access::AccessToken;
 use crate::model::dn::Dn;
@@ -39,7 +39,7 @@ pub struct Verdict {
     /// The links on the way to the account, by precedence.
     pub links: Vec<Reached>,
     /// Why it does not apply: code and sentence.
-    pub reasons: Vec<(&'static str, String)>,
+    pub reasons: Vec<(Code, String)>,
     /// The name of the WMI filter that still decides on the client.
     pub wmi_filter: Option<String>,
 }
@@ -131,7 +131,7 @@ pub async fn applied_to(
     }
     for stranger in strangers {
         messages.push(StatusMessage::info(
-            "other-gpo",
+            Code::OtherGpo,
             format!(
                 "a link refers to a GPO that does not exist in this domain: {}",
                 printable(&stranger)
@@ -169,7 +169,7 @@ async fn site_of(
         several => {
             messages.push(
                 StatusMessage::info(
-                    "site-unknown",
+                    Code::SiteUnknown,
                     format!(
                         "the forest has {} sites, so links to sites were ignored",
                         several.len()
@@ -197,11 +197,11 @@ async fn judge(
         reasons.extend(links.iter().filter_map(|link| {
             let (code, text) = match link.stopped.as_ref()? {
                 Stopped::Disabled => (
-                    "link-disabled",
+                    Code::LinkDisabled,
                     format!("the link at {} is disabled", link.target),
                 ),
                 Stopped::Blocked(by) => (
-                    "inheritance-blocked",
+                    Code::InheritanceBlocked,
                     format!("{by} blocks the link at {}", link.target),
                 ),
             };
@@ -209,7 +209,7 @@ async fn judge(
         }));
         if links.is_empty() {
             reasons.push((
-                "not-linked",
+                Code::NotLinked,
                 "it is not linked to any container above the account".to_owned(),
             ));
         }
@@ -260,7 +260,7 @@ async fn see(
                 "its GPT.INI was not read and is assumed to have the version of the directory: {error}"
             );
             messages.push(
-                StatusMessage::warning("unread", text)
+                StatusMessage::warning(Code::Unread, text)
                     .of_gpo(&gpo.display_name)
                     .with_hint("run the check with an account that may read the file"),
             );

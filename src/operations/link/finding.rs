@@ -1,7 +1,7 @@
 //! What is wrong with a link: whether it leads to a GPO of the domain, and where else.
 
 use crate::directory::links::Som;
-use crate::message::{StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::dn::Dn;
 use crate::model::gp_link::GpLink;
 use crate::model::guid::Guid;
@@ -22,7 +22,7 @@ pub fn link_finding(
     let (server, path) = link.server_and_dn();
     let message = if let Some(server) = server {
         StatusMessage::error(
-            "link-to-server",
+            Code::LinkToServer,
             format!(
                 "{place} is linked to \"{shown}\", which names the server \"{}\"; a client that follows it takes its policy from there",
                 printable(server)
@@ -44,7 +44,7 @@ pub fn link_finding(
         else {
             return Some(
                 StatusMessage::error(
-                    "link-to-foreign-domain",
+                    Code::LinkToForeignDomain,
                     format!(
                         "{place} is linked to \"{shown}\" of {}, which is not a domain of this forest; a client that follows it takes its policy from there",
                         printable(&domain)
@@ -58,7 +58,7 @@ pub fn link_finding(
             return Some(no_gpo(som, &place, &shown));
         }
         StatusMessage::info(
-            "link-to-other-domain",
+            Code::LinkToOtherDomain,
             format!("{place} is linked to \"{shown}\" of another domain of the forest, which was not checked"),
         )
         .with_hint(format!(
@@ -73,7 +73,7 @@ pub fn link_finding(
 fn dangling_link(som: &Som, guid: Guid) -> StatusMessage {
     let place = som.dn.canonical_name();
     StatusMessage::warning(
-        "dangling-link",
+        Code::DanglingLink,
         format!("{place} is linked to {guid}, which does not exist"),
     )
     .at(Place::file(som.dn.to_string()).key("gPLink"))
@@ -83,7 +83,7 @@ fn dangling_link(som: &Som, guid: Guid) -> StatusMessage {
 /// What is said of a link to something that is not the container of a GPO.
 fn no_gpo(som: &Som, place: &str, shown: &str) -> StatusMessage {
     StatusMessage::warning(
-        "link-to-no-gpo",
+        Code::LinkToNoGpo,
         format!("{place} is linked to \"{shown}\", which is not the DN of a GPO"),
     )
     .at(Place::file(som.dn.to_string()).key("gPLink"))
@@ -94,7 +94,7 @@ fn no_gpo(som: &Som, place: &str, shown: &str) -> StatusMessage {
 mod tests {
     use super::*;
     use crate::directory::links::SomKind;
-    use crate::message::Severity;
+    use crate::message::{Code, Severity};
     use crate::model::gp_link::LinkList;
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
             })?;
             assert!(message.hint.is_some());
             assert_eq!(message.place.unwrap().file, "OU=Staff,DC=src,DC=test");
-            if message.code == "dangling-link" {
+            if message.code == Code::DanglingLink {
                 assert!(message.text.contains(nowhere), "{}", message.text);
             } else {
                 assert!(message.text.contains(target), "{}", message.text);
@@ -136,50 +136,50 @@ mod tests {
             (
                 format!("cn={nowhere},{policies},DC=src,DC=test"),
                 Severity::Warning,
-                "dangling-link",
+                Code::DanglingLink,
             ),
             (
                 format!("evil.example/{own}"),
                 Severity::Error,
-                "link-to-server",
+                Code::LinkToServer,
             ),
             (
                 format!("10.0.0.66:1389/{own}"),
                 Severity::Error,
-                "link-to-server",
+                Code::LinkToServer,
             ),
-            (format!("/{own}"), Severity::Error, "link-to-server"),
+            (format!("/{own}"), Severity::Error, Code::LinkToServer),
             (
                 format!("cn={guid},{policies},DC=evil,DC=example"),
                 Severity::Error,
-                "link-to-foreign-domain",
+                Code::LinkToForeignDomain,
             ),
             (
                 format!("cn={guid},{policies},DC=x,DC=src,DC=test"),
                 Severity::Error,
-                "link-to-foreign-domain",
+                Code::LinkToForeignDomain,
             ),
             (
                 "CN=a/b,O=nowhere".to_owned(),
                 Severity::Error,
-                "link-to-foreign-domain",
+                Code::LinkToForeignDomain,
             ),
             (
                 format!("cn={nowhere},{policies},DC=child,DC=src,DC=test"),
                 Severity::Info,
-                "link-to-other-domain",
+                Code::LinkToOtherDomain,
             ),
             (
                 "CN=Users,DC=src,DC=test".to_owned(),
                 Severity::Warning,
-                "link-to-no-gpo",
+                Code::LinkToNoGpo,
             ),
             (
                 format!("cn={guid},CN=Users,DC=src,DC=test"),
                 Severity::Warning,
-                "link-to-no-gpo",
+                Code::LinkToNoGpo,
             ),
-            ("no DN".to_owned(), Severity::Warning, "link-to-no-gpo"),
+            ("no DN".to_owned(), Severity::Warning, Code::LinkToNoGpo),
         ] {
             assert_eq!(
                 found(&target),

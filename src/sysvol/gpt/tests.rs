@@ -2,6 +2,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::domain::sysvol::{DirEntry, Listing};
+use crate::message::Code;
 use crate::model::safe_name::SafeName;
 
 /// A server that lists the same entries in every folder.
@@ -83,7 +84,7 @@ async fn a_gpo_without_end_is_refused_with_the_limit() {
 async fn what_a_listing_refuses_is_reported() {
     let gpt = read(vec![entry("a", false, 1)]).await.unwrap();
     assert_eq!(gpt.messages.len(), 1);
-    assert_eq!(gpt.messages[0].code, "entry-refused");
+    assert_eq!(gpt.messages[0].code, Code::EntryRefused);
     assert!(gpt.messages[0].text.contains("is a link"));
     // Two names that are one to Windows.
     let error = read(vec![entry("A", false, 1), entry("a", false, 1)])

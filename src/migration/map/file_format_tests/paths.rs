@@ -1,6 +1,7 @@
 //! UNC paths.
 
 use super::*;
+use crate::message::Code;
 
 #[tokio::test]
 async fn paths_match_exactly_by_default_and_respect_the_scope() {
@@ -12,7 +13,7 @@ async fn paths_match_exactly_by_default_and_respect_the_scope() {
     )];
     let (text, report) = run(lines, &rows, MapOptions::default()).await.unwrap();
     assert_eq!(text, lines);
-    assert_eq!(codes(&report), ["would-match-by-prefix", "unused-row"]);
+    assert_eq!(codes(&report), [Code::WouldMatchByPrefix, Code::UnusedRow]);
     let prefix = MapOptions {
         unc_match: UncMatch::Prefix,
         ..MapOptions::default()
@@ -68,7 +69,7 @@ async fn a_path_into_the_gpos_own_folder_is_changed_to_the_target_gpo() {
         let path = folder(server, "src.test", own, file);
         let (text, report) = follow(&path, &[], Some(new), true).await.unwrap();
         assert_eq!(text, folder("dst.test", "dst.test", new, file));
-        assert_eq!(codes(&report), ["own-folder-followed"]);
+        assert_eq!(codes(&report), [Code::OwnFolderFollowed]);
         assert_eq!((report.counts.replaced, report.counts.without_row), (1, 0));
     }
     let variable = folder("%USERDNSDOMAIN%", "%USERDNSDOMAIN%", own, "\\User");
@@ -78,7 +79,7 @@ async fn a_path_into_the_gpos_own_folder_is_changed_to_the_target_gpo() {
     let missing = folder("src.test", "src.test", own, "\\Machine\\gone.cmd");
     let (text, report) = follow(&missing, &[], Some(new), false).await.unwrap();
     assert!(text.ends_with("\\Machine\\gone.cmd") && text.contains(new));
-    assert_eq!(codes(&report), ["own-folder-file-missing"]);
+    assert_eq!(codes(&report), [Code::OwnFolderFileMissing]);
 
     // A row wins, also one that keeps the path.
     let path = folder("src.test", "src.test", own, file);
@@ -89,7 +90,7 @@ async fn a_path_into_the_gpos_own_folder_is_changed_to_the_target_gpo() {
         let rows = [("UNCPath", path.as_str(), destination)];
         let (text, report) = follow(&path, &rows, Some(new), false).await.unwrap();
         assert_eq!(text, expected);
-        assert_eq!(codes(&report), Vec::<&str>::new());
+        assert_eq!(codes(&report), []);
     }
 }
 
@@ -99,11 +100,11 @@ async fn a_path_into_another_gpos_folder_is_kept_and_reported() {
     let path = format!("\\\\src.test\\sysvol\\src.test\\Policies\\{own}\\User");
     let (text, report) = follow(&path, &[], None, false).await.unwrap();
     assert_eq!(text, path);
-    assert_eq!(codes(&report), ["own-folder-left"]);
+    assert_eq!(codes(&report), [Code::OwnFolderLeft]);
     let other = path.replace("11111111", "77777777");
     let (text, report) = follow(&other, &[], Some(own), false).await.unwrap();
     assert_eq!(text, other);
-    assert_eq!(codes(&report), ["other-gpo-folder"]);
+    assert_eq!(codes(&report), [Code::OtherGpoFolder]);
     let error = follow(&other, &[], Some(own), true).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unmapped);
     // Neither another domain's folder nor a server that cannot be one of the source's.
@@ -113,7 +114,7 @@ async fn a_path_into_another_gpos_folder_is_kept_and_reported() {
     ] {
         let (text, report) = follow(&foreign, &[], Some(own), false).await.unwrap();
         assert_eq!(text, foreign);
-        assert_eq!(codes(&report), ["unmapped-reference"]);
+        assert_eq!(codes(&report), [Code::UnmappedReference]);
     }
 }
 
@@ -150,17 +151,17 @@ async fn unc_paths_in_every_spelling_that_windows_accepts() {
     let text = "[{A}_S-1-1-0]\r\nFullPath=\\\\old\\share\\\\%USERNAME%\r\n[Folder_Redirection]\r\n{A}=S-1-1-0\r\n";
     let (new, report) = run(file, text, false).await.unwrap();
     assert_eq!(new, text, "the whole path has no row");
-    assert_eq!(codes(&report), ["would-match-by-prefix", "unused-row"]);
+    assert_eq!(codes(&report), [Code::WouldMatchByPrefix, Code::UnusedRow]);
     let text = text.replace(r"\\%", "/%");
     let (new, _) = run(file, &text, true).await.unwrap();
     assert_eq!(new, text.replace(r"\\old\share", r"\\new\s"));
     // What is spelled in yet another way is told, and with an exclusive table fails.
     let text = "[Logon]\r\n0CmdLine=x\r\n0Parameters=\\\\\\\\old\\\\share\r\n";
     let (_, report) = run(script, text, false).await.unwrap();
-    assert!(codes(&report).contains(&"unread-path"));
+    assert!(codes(&report).contains(&Code::UnreadPath));
     let error = run(script, text, true).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unmapped);
-    assert_eq!(error.details()[0].code, "unread-path");
+    assert_eq!(error.details()[0].code, Code::UnreadPath);
 }
 
 #[tokio::test]
@@ -180,9 +181,9 @@ async fn a_path_with_an_argument_reports_the_prefix_row() {
     let options = MapOptions::default();
     let mapped = map(&with_script, Some(&table(&rows)), &Target, &options).await;
     let expected = [
-        "would-match-by-prefix",
-        "would-match-by-prefix",
-        "unused-row",
+        Code::WouldMatchByPrefix,
+        Code::WouldMatchByPrefix,
+        Code::UnusedRow,
     ];
     assert_eq!(codes(&mapped.unwrap().report), expected);
     let prefix = MapOptions {
@@ -209,8 +210,8 @@ async fn a_destination_that_its_place_cannot_hold_fails_before_anything_is_writt
     )];
     let error = run(lines, &rows, MapOptions::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BadInput);
-    let details: Vec<&str> = error.details().iter().map(|detail| &*detail.code).collect();
-    assert_eq!(details, ["bad-path"]);
+    let details: Vec<Code> = error.details().iter().map(|detail| detail.code).collect();
+    assert_eq!(details, [Code::BadPath]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Who matches whom, and what becomes of them.
 
 use super::*;
+use crate::message::Code;
 
 #[tokio::test]
 async fn every_notation_of_a_source_matches() {
@@ -96,7 +97,7 @@ async fn mismatched_sid_name_pairs_are_reported() {
         for messages in [scanned.messages, mapped.report.messages] {
             let told: Vec<&StatusMessage> = messages
                 .iter()
-                .filter(|m| m.code == "name-sid-mismatch")
+                .filter(|m| m.code == Code::NameSidMismatch)
                 .collect();
             assert_eq!(told.len(), 1, "{content}");
             assert!(told[0].text.contains(why), "{}", told[0].text);
@@ -122,7 +123,7 @@ async fn unmapped_names_of_the_source_domain_are_reported() {
         .report
         .messages
         .iter()
-        .filter(|m| m.code == "source-name-left")
+        .filter(|m| m.code == Code::SourceNameLeft)
         .filter_map(|m| m.place.as_ref()?.line)
         .collect();
     assert_eq!(told, [1, 2, 3]);
@@ -135,13 +136,11 @@ async fn bare_sources_need_the_type_unknown() {
         .await
         .unwrap();
     assert_eq!(text(&mapped), HELPDESK);
-    let codes: Vec<&str> = mapped
-        .report
-        .messages
-        .iter()
-        .map(|m| m.code.as_str())
-        .collect();
-    assert_eq!(codes, ["bare-source", "source-sid-left", "unused-row"]);
+    let codes: Vec<Code> = mapped.report.messages.iter().map(|m| m.code).collect();
+    assert_eq!(
+        codes,
+        [Code::BareSource, Code::SourceSidLeft, Code::UnusedRow]
+    );
 }
 
 #[tokio::test]
@@ -268,7 +267,7 @@ async fn none_removes_and_same_as_source_keeps() {
         lines(&mapped.report.messages),
         [
             r#"Warning source-sid-left Machine\toy:2: S-1-5-21-1-1-1-1003 (SRC\alice) is left unchanged and does not exist in dst.test"#,
-            r#"Warning removed Machine\toy:1: a line less"#,
+            r#"Warning setting-removed Machine\toy:1: a line less"#,
         ]
     );
     let names: Vec<String> = mapped
@@ -393,12 +392,12 @@ async fn text_may_become_text_but_not_a_missing_domain_name() {
             Ok(mapped) => {
                 assert!(stays, "{destination}");
                 assert_eq!(text(&mapped), format!("name {destination}"));
-                assert_eq!(mapped.report.messages[0].code, "destination-text");
+                assert_eq!(mapped.report.messages[0].code, Code::DestinationText);
             }
             Err(error) => {
                 assert!(!stays, "{destination}");
                 assert_eq!(error.kind(), ErrorKind::Unmapped);
-                assert_eq!(error.details()[0].code, "destination-not-found");
+                assert_eq!(error.details()[0].code, Code::DestinationNotFound);
             }
         }
     }

@@ -1,6 +1,6 @@
 use super::super::{Occurrence, Visited, visit_file};
 use super::*;
-use crate::message::Severity;
+use crate::message::{Code, Severity};
 use proptest::prelude::*;
 
 const MAPPED: &str = "S-1-5-21-9-9-9-4242";
@@ -45,7 +45,7 @@ fn found(text: &str) -> Vec<String> {
 }
 
 /// Everybody is DST\new from now on, every UNC path is on \\new\x.
-fn rewritten(text: &str) -> (String, Vec<String>) {
+fn rewritten(text: &str) -> (String, Vec<Code>) {
     let (new, visited) = run(text, &mut |occurrence| match &occurrence.target {
         ReferenceTarget::Unc { .. } => Rewrite::Unc("\\\\new\\x".to_owned()),
         target
@@ -66,8 +66,8 @@ fn rewritten(text: &str) -> (String, Vec<String>) {
     (new, codes(&visited))
 }
 
-fn codes(visited: &Visited) -> Vec<String> {
-    visited.messages.iter().map(|m| m.code.clone()).collect()
+fn codes(visited: &Visited) -> Vec<Code> {
+    visited.messages.iter().map(|m| m.code).collect()
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_name_and_a_sid_side_by_side_are_one_reference_and_change_together() {
     }
     let (new, messages) = rewritten(&text);
     assert_eq!(new, expected);
-    assert_eq!(messages, ["duplicate-member"]);
+    assert_eq!(messages, [Code::DuplicateMember]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn tasks_services_drives_and_their_accounts() {
         expected = expected.replace(old, new);
     }
     assert_eq!(new, expected);
-    assert_eq!(messages, [""; 0]);
+    assert_eq!(messages, []);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn targeting_by_computer_domain_and_unit() {
         ["name: PC1", "name: SRC", "name: OU=a,DC=src"]
     );
     let (new, messages) = rewritten(&text);
-    assert_eq!(messages, ["targets-site"]);
+    assert_eq!(messages, [Code::TargetsSite]);
     assert_eq!(new.matches("'DC=dst'").count(), 3);
     let (new, visited) = run(&text, &mut |_| Rewrite::Principal {
         sid: Some(MAPPED.parse().unwrap()),
@@ -205,7 +205,11 @@ fn targeting_by_computer_domain_and_unit() {
     assert_eq!(new, text.replace("PC1", "PC2"));
     assert_eq!(
         codes(&visited),
-        ["mapping-wrong_kind", "mapping-wrong_kind", "targets-site"]
+        [
+            Code::MappingWrongKind,
+            Code::MappingWrongKind,
+            Code::TargetsSite
+        ]
     );
 }
 
@@ -220,8 +224,8 @@ fn ldap_targeting_is_reported_if_it_names_the_domain() {
         assert_eq!(new, text);
         let said = visited.messages.into_iter().map(|message| {
             assert_eq!(
-                (message.code.as_str(), message.severity),
-                ("targets-ldap", Severity::Info)
+                (message.code, message.severity),
+                (Code::TargetsLdap, Severity::Info)
             );
             message.place.unwrap().key.unwrap()
         });
@@ -256,7 +260,7 @@ fn destination_none_removes_only_members() {
     );
     assert_eq!(
         codes(&visited),
-        ["empty-list", "cannot-remove", "cannot-remove"]
+        [Code::EmptyList, Code::CannotRemove, Code::CannotRemove]
     );
 }
 
@@ -265,7 +269,7 @@ fn a_root_element_that_is_a_member_is_kept() {
     let text = "<Member name='S-1-5-21-1-2-3-8'/>";
     let (new, visited) = run(text, &mut |_| Rewrite::Remove);
     assert_eq!(new, text);
-    assert_eq!(codes(&visited), ["cannot-remove"]);
+    assert_eq!(codes(&visited), [Code::CannotRemove]);
 }
 
 #[test]
@@ -278,14 +282,14 @@ fn destinations_of_the_wrong_kind_change_nothing() {
     assert_eq!(new, text);
     assert_eq!(
         codes(&visited),
-        ["mapping-wrong_kind", "bad-sid", "mapping-wrong_kind"]
+        [Code::MappingWrongKind, Code::BadSid, Code::MappingWrongKind]
     );
     let (new, visited) = run(&text, &mut |_| Rewrite::Principal {
         sid: None,
         name: "x".to_owned(),
     });
     assert_eq!(new, text.replace("SRC\\b", "x"));
-    assert_eq!(codes(&visited), ["needs-sid", "bad-sid"]);
+    assert_eq!(codes(&visited), [Code::NeedsSid, Code::BadSid]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! GptTmpl.inf.
 
 use super::*;
+use crate::message::Code;
 
 #[test]
 fn privilege_rights() {
@@ -19,11 +20,11 @@ fn privilege_rights() {
          SeE = *S-1-5-21-4-5-6-7,DST\\nine,*nosid\r\n\
          SeF = SRC\\evil\r\n",
         &[
-            "empty-list",
-            "duplicate-member",
-            "bad-sid",
-            "duplicate-member",
-            "bad-name",
+            Code::EmptyList,
+            Code::DuplicateMember,
+            Code::BadSid,
+            Code::DuplicateMember,
+            Code::BadName,
         ],
     );
 }
@@ -34,7 +35,7 @@ fn an_empty_list_has_the_style_of_the_section() {
         TMPL,
         "[Privilege Rights]\r\nSeB = *S-1-5-21-1-2-3-8\r\nSeC = \r\n",
         "[Privilege Rights]\r\nSeB = \r\nSeC = \r\n",
-        &["empty-list"],
+        &[Code::EmptyList],
     );
 }
 
@@ -78,7 +79,7 @@ fn group_membership() {
          SRC\\plain__Members = *S-1-5-21-1-2-3-8\r\n*S-1-5-21-1-2-3-8__Members = a\r\n",
         "[Group Membership]\r\n*S-1-5-21-4-5-6-5__Memberof = *S-1-5-32-544\r\n\
          *S-1-5-21-4-5-6-5__Members = *S-1-5-11\r\nplain2__Members =\r\n",
-        &["empty-list", "setting-removed"],
+        &[Code::EmptyList, Code::SettingRemoved],
     );
 }
 
@@ -93,7 +94,7 @@ fn groups_that_would_collide_are_kept() {
         TMPL,
         text,
         &after,
-        &["colliding-sections", "colliding-sections"],
+        &[Code::CollidingSections, Code::CollidingSections],
     );
 }
 
@@ -109,7 +110,7 @@ fn descriptors_and_registry_values() {
          [Registry Keys]\r\n0=\"MACHINE\\x\",0,\"O:S-1-5-21-4-5-6-5D:\"\r\n\
          [Registry Values]\r\nMACHINE\\a=1,\"O:BAG:BAD:(A;;RC;;;S-1-5-21-4-5-6-5)\"\r\n\
          MACHINE\\c=7,x,\"\\\\new\\a,b\", S-1-5-21-4-5-6-5\r\nMACHINE\\d=3,S-1-5-21-1-2-3-5\r\n",
-        &["empty-dacl", "setting-removed", "unread-text"],
+        &[Code::EmptyDacl, Code::SettingRemoved, Code::UnreadText],
     );
 }
 
@@ -126,7 +127,7 @@ fn unknown_lines_are_searched() {
         .replace("\\\\old\\", "\\\\new\\")
         .replace("-1-2-3-", "-4-5-6-");
     after = after.replace("; *S-1-5-21-4-5-6-5", "; *S-1-5-21-1-2-3-5");
-    assert_mapped(TMPL, before, &after, &["cannot-remove"]);
+    assert_mapped(TMPL, before, &after, &[Code::CannotRemove]);
     let places: Vec<String> = found(TMPL, &Bytes::from(before))
         .into_iter()
         .map(|f| format!("{:?} {}", f.scope, f.place).replace(TMPL, "F"))
@@ -150,7 +151,10 @@ fn unknown_lines_are_searched() {
     for text in ["[a \\\\old\\x]\r\n", "[a]\r\nb \\\\old\\x=c\r\n"] {
         let mut sign = |_: &Occurrence| Rewrite::Unc("\\\\new\\x=]".to_owned());
         let visited = visit_file(&TMPL.parse().unwrap(), &Bytes::from(text), &mut sign).unwrap();
-        assert_eq!((&visited.bytes, codes(&visited)), (&None, vec!["bad-path"]));
+        assert_eq!(
+            (&visited.bytes, codes(&visited)),
+            (&None, vec![Code::BadPath])
+        );
     }
 }
 
@@ -158,10 +162,7 @@ fn unknown_lines_are_searched() {
 fn binary_data_is_reported_only_with_a_possible_reference() {
     let text = "[Registry Values]\r\nMACHINE\\a=3,1,0,-1-\r\nMACHINE\\b=4,1\r\nMACHINE\\c=3,\\\\old\\x\r\n";
     let (after, codes) = mapped(TMPL, text);
-    assert_eq!(
-        (after.as_str(), codes),
-        (text, vec!["unread-text".to_owned()])
-    );
+    assert_eq!((after.as_str(), codes), (text, vec![Code::UnreadText]));
 }
 
 #[test]
@@ -173,7 +174,7 @@ fn a_name_that_does_not_fit_the_code_page_changes_nothing() {
     };
     let visited = visit_file(&TMPL.parse().unwrap(), &bytes, &mut visitor).unwrap();
     assert_eq!(visited.bytes, None);
-    assert_eq!(codes(&visited), ["duplicate-member", "not-encodable"]);
+    assert_eq!(codes(&visited), [Code::DuplicateMember, Code::NotEncodable]);
 }
 
 #[test]
@@ -187,7 +188,7 @@ fn a_name_that_is_not_ascii_makes_an_ascii_file_utf16() {
         _ => Rewrite::Keep,
     };
     let visited = visit_file(&TMPL.parse().unwrap(), &bytes, &mut visitor).unwrap();
-    assert_eq!(codes(&visited), ["encoding-changed"]);
+    assert_eq!(codes(&visited), [Code::EncodingChanged]);
     let text = "[Privilege Rights]\r\nSeA = B\u{fc}ro,*S-1-5-6\r\n";
     let encoding = TextEncoding::Utf16Le { bom: true };
     assert_eq!(visited.bytes.unwrap(), encode(encoding, text).unwrap());
@@ -230,7 +231,11 @@ fn names_of_keys_paths_and_services() {
          [Service General Setting]\r\nFor_S-1-5-21-4-5-6-5,4,\"\"\r\n\
          [Registry Values]\r\nMACHINE\\ProfileList\\S-1-5-21-4-5-6-5\\State = 1,\"S-1-5-21-4-5-6-6\"\r\n\
          MACHINE\\S-1-5-21-4-5-6-7\\a=4,1\r\nmachine\\S-1-5-21-4-5-6-7\\A=4,1\r\n",
-        &["cannot-remove", "duplicate-value", "duplicate-value"],
+        &[
+            Code::CannotRemove,
+            Code::DuplicateValue,
+            Code::DuplicateValue,
+        ],
     );
     let text = "[Registry Keys]\n\"USERS\\S-1-5-7\",0,\"D:(A;;KA;;;S-1-5-4)\"\n";
     let scopes: Vec<Scope> = found(TMPL, &Bytes::from(text))

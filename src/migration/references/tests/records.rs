@@ -1,6 +1,7 @@
 //! Binary files: Registry.pol, with the firewall rules in it, and advertise scripts.
 
 use super::*;
+use crate::message::Code;
 
 pub(super) fn pol(records: &[(&str, &str, ValueType, &str)]) -> Bytes {
     let records = records
@@ -59,13 +60,13 @@ fn registry_pol() {
     ]);
     let path: RelPath = POL.parse().unwrap();
     let kept = visit_file(&path, &before, &mut |_| Rewrite::Keep).unwrap();
-    assert_eq!((&kept.bytes, codes(&kept)), (&None, vec!["unread-text"]));
+    assert_eq!((&kept.bytes, codes(&kept)), (&None, vec![Code::UnreadText]));
     let place = kept.messages[0].place.as_ref().unwrap().to_string();
     assert_eq!(place, "Machine\\Registry.pol:10 [K] bin");
     let visited = visit_file(&path, &before, &mut map).unwrap();
     assert_eq!(
         codes(&visited),
-        ["record-removed", "unread-text", "duplicate-value"]
+        [Code::RecordRemoved, Code::UnreadText, Code::DuplicateValue]
     );
     assert_eq!(
         RegistryPol::parse(&visited.bytes.unwrap()),
@@ -116,7 +117,7 @@ fn advertise_script_paths() {
     );
     let path: RelPath = AAS.parse().unwrap();
     let visited = visit_file(&path, &old, &mut map).unwrap();
-    assert_eq!(codes(&visited), Vec::<&str>::new());
+    assert_eq!(codes(&visited), []);
     let bytes = visited.bytes.unwrap();
     assert_eq!(bytes.len(), old.len());
     assert!(!bytes.windows(3).any(|w| w == b"old"));
@@ -126,7 +127,7 @@ fn advertise_script_paths() {
     ));
     let gone = script(b"\x00\x80", b"\x09\x00\\\\gone\\a\\");
     let visited = visit_file(&path, &gone, &mut map).unwrap();
-    assert_eq!(codes(&visited), ["cannot-remove"]);
+    assert_eq!(codes(&visited), [Code::CannotRemove]);
     let cut = old.slice(..old.len() - 2);
     assert!(
         visit_file(&path, &cut, &mut map)
@@ -140,7 +141,7 @@ fn firewall_rules_field_by_field() {
     let rule = |data: &str| pol(&[("FW\\FirewallRules", "{1}", ValueType::SZ, data)]);
     let run = |data: &str| {
         let visited = visit_file(&POL.parse().unwrap(), &rule(data), &mut map).unwrap();
-        let codes: Vec<String> = codes(&visited).into_iter().map(str::to_owned).collect();
+        let codes: Vec<Code> = codes(&visited);
         (visited.bytes, codes)
     };
     let old = "v2.26|Action=Allow|RA4=LocalSubnet|App=\\\\old\\my apps\\x.exe|Name=S-1-5-21-1-2-3-5|LUAuth=O:LSD:(A;;CC;;;S-1-5-21-1-2-3-5)(A;;CC;;;DU)|RMAuth=D:(XA;;CC;;;S-1-5-21-1-2-3-8;(Member_of {SID(S-1-5-21-1-2-3-5)}))(A;;CC;;;S-1-5-21-1-2-3-5)|LUOwn=S-1-5-21-1-2-3-70|\0";
@@ -164,13 +165,16 @@ fn firewall_rules_field_by_field() {
     );
     // A rule without its owner or program would hold for everybody.
     let stays = "v2.26|App=\\\\gone\\x.exe|LUOwn=S-1-5-21-1-2-3-8|";
-    let twice = ["cannot-remove", "cannot-remove"].map(str::to_owned);
+    let twice = [Code::CannotRemove, Code::CannotRemove];
     assert_eq!(run(stays), (None, twice.to_vec()));
     // A destination that would make two fields of one is refused.
     let bytes = rule("v2.26|App=\\\\old\\x.exe|");
     let mut bar = |_: &Occurrence| Rewrite::Unc("\\\\new\\x|Active=FALSE".to_owned());
     let visited = visit_file(&POL.parse().unwrap(), &bytes, &mut bar).unwrap();
-    assert_eq!((&visited.bytes, codes(&visited)), (&None, vec!["bad-path"]));
+    assert_eq!(
+        (&visited.bytes, codes(&visited)),
+        (&None, vec![Code::BadPath])
+    );
 }
 
 #[test]
@@ -190,14 +194,14 @@ fn registry_text_that_is_not_clean_utf16() {
     let path = POL.parse().unwrap();
     for tail in [&b"\0"[..], b"\0\0x", b"\0\0\x00\xd8", b"\0\0\x00\xd8z"] {
         let visited = visit_file(&path, &with_tail(r"\\old\share", tail), &mut map).unwrap();
-        assert_eq!(codes(&visited), Vec::<&str>::new());
+        assert_eq!(codes(&visited), []);
         assert_eq!(visited.bytes, Some(with_tail(r"\\new\share", tail)));
     }
     let lone = with_tail(r"\\old\share", b"\x00\xd8");
     let visited = visit_file(&path, &lone, &mut map).unwrap();
     assert_eq!(
         (&visited.bytes, codes(&visited)),
-        (&None, vec!["unread-text"])
+        (&None, vec![Code::UnreadText])
     );
     let place = visited.messages[0].place.as_ref().unwrap().to_string();
     assert_eq!(place, "Machine\\Registry.pol:1 [K] n");
@@ -219,7 +223,7 @@ fn references_in_binary_data_are_reported() {
         let visited = visit_file(&POL.parse().unwrap(), &bytes, &mut map).unwrap();
         assert_eq!(visited.bytes, None);
         let texts = visited.messages.into_iter().map(|message| {
-            assert_eq!(message.code, "unread-text");
+            assert_eq!(message.code, Code::UnreadText);
             message.text
         });
         texts.collect::<Vec<_>>()

@@ -2,16 +2,17 @@
 
 use super::records::pol;
 use super::*;
+use crate::message::Code;
 
 /// What a path is to become in each place, and what comes of it.
-fn replaced(path: &str, bytes: &Bytes, to: &str) -> (Option<Bytes>, Vec<String>) {
+fn replaced(path: &str, bytes: &Bytes, to: &str) -> (Option<Bytes>, Vec<Code>) {
     let path: RelPath = path.parse().unwrap();
     let mut visitor = |occurrence: &Occurrence| match &occurrence.target {
         ReferenceTarget::Unc { text, .. } if text.contains("old") => Rewrite::Unc(to.to_owned()),
         _ => Rewrite::Keep,
     };
     let visited = visit_file(&path, bytes, &mut visitor).unwrap();
-    let codes = codes(&visited).into_iter().map(str::to_owned).collect();
+    let codes = codes(&visited);
     (visited.bytes, codes)
 }
 
@@ -57,7 +58,7 @@ fn a_path_that_would_become_two_values_is_refused() {
         let shown = String::from_utf8_lossy(&bytes);
         assert_eq!(
             replaced(path, &bytes, to),
-            (None, vec!["bad-path".to_owned()]),
+            (None, vec![Code::BadPath]),
             "{shown}"
         );
     }
@@ -80,7 +81,7 @@ fn a_path_that_would_become_two_values_is_refused() {
         ] {
             assert_eq!(
                 replaced(path, &bytes, to),
-                (None, vec!["bad-path".to_owned()]),
+                (None, vec![Code::BadPath]),
                 "{path}"
             );
         }

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::message::Code;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::gpt_tree::GptTree;
 use crate::model::sddl::from_sddl;
@@ -393,7 +394,9 @@ fn what_cannot_be_recomputed_is_said_to_be_the_files_own_word() {
     ] {
         assert_eq!(plan.said_by, Some(who));
         let last = plan.messages.last().unwrap();
-        assert_eq!(last.text, format!("{who}: reviewed and harmless"));
+        // The code is not one of gpoctl's, so it is a part of the words.
+        assert_eq!(last.code, Code::UnknownCode);
+        assert_eq!(last.text, format!("{who}: all-well: reviewed and harmless"));
         // What is computed from the content is ours.
         for message in &password {
             assert!(plan.messages.contains(message), "{message:?}");
