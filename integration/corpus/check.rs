@@ -95,17 +95,19 @@ fn what_real_policies_do_with_power() {
     assert_eq!(folders.len(), 276);
     let expected = BTreeMap::from([
         ("PowerShell", 2),
-        ("autostart", 2),
-        ("credentials", 9),
+        ("autostart", 3),
+        ("credentials", 11),
+        ("environment variable", 1),
+        ("file in Windows", 15),
         ("local group", 23),
         ("privilege right", 666),
-        ("protection off", 6),
+        ("protection off", 13),
         ("restricted group", 3),
         ("scheduled task", 27),
         ("script", 15),
         ("service", 24),
         ("service in registry", 19),
-        ("software", 1),
+        ("software", 85),
         ("unknown extension", 1),
     ]);
     assert_eq!(kinds, expected);

@@ -286,3 +286,36 @@ async fn an_account_without_rights_is_refused_before_anything_is_written() {
     assert_eq!(memory.snapshot(), before.0);
     assert_eq!(setting.domain.sysvol().snapshot(), before.1);
 }
+
+/// A plan that was edited where only an undo would notice is not begun.
+#[tokio::test]
+async fn a_plan_whose_undo_would_be_refused_is_not_applied() {
+    type Edit = fn(&mut gpoctl::operations::plan::GpoState);
+    let setting = Setting::new().await;
+    let guid = setting.create("Desks").await;
+    let session = setting.admin.session();
+    let object = session.directory().gpo(guid).await.unwrap();
+    let plan = rename::plan(session, &object, "Tables", &Control::default())
+        .await
+        .unwrap();
+    let before = setting.domain.directory().snapshot();
+    let edits: [(&str, Edit); 2] = [
+        ("the functionality version", |basis| {
+            basis.functionality_version = Some(3);
+        }),
+        ("GPT.INI", |basis| basis.gpt_ini = Some("00".to_owned())),
+    ];
+    let options = ApplyOptions {
+        journal_root: setting.folder.path().join("journals"),
+        control: Control::default(),
+    };
+    for (what, edit) in edits {
+        let mut edited = plan.clone();
+        edit(edited.basis.as_mut().unwrap());
+        let error = apply(&setting.admin, &edited, &options).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        assert!(error.to_string().starts_with(what), "{error}");
+        assert_eq!(setting.domain.directory().snapshot(), before);
+    }
+    setting.apply(&plan).await;
+}

@@ -148,6 +148,7 @@ pub async fn apply(
         .as_ref()
         .map(|current| Before::of(current, plan))
         .transpose()?;
+    refuse_without_way_back(plan, before.as_ref())?;
     let mut journal = Journal::start(&options.journal_root, plan, before.as_ref())?;
     let mut messages = plan.messages.clone();
     if let Some(current) = &current {
@@ -234,6 +235,26 @@ async fn current_state(domain: &DomainWriter, plan: &Plan, control: &Control) ->
         }
     }
     Ok(live)
+}
+
+/// Refuses a plan whose journal no undo would accept: one that was edited in a part of its former state that nothing else compares.
+fn refuse_without_way_back(plan: &Plan, before: Option<&Before>) -> Result<()> {
+    let fault = plan
+        .basis
+        .as_ref()
+        .zip(before)
+        .and_then(|(basis, before)| before.fault_against(plan.verb, basis));
+    match fault {
+        Some(what) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "{what} of GPO \"{}\" is not what the plan was made against, so nobody could undo it",
+                plan.target.display_name
+            ),
+        )
+        .with_hint("nothing was changed; make the plan again")),
+        None => Ok(()),
+    }
 }
 
 /// A backup of the target as it is, in GPMC's format, in the folder of the journal; that of a GPO that goes tells its links.

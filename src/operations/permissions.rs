@@ -4,11 +4,13 @@
 use super::plan::{FileContent, GpoState, Plan, Step};
 use crate::model::access::{APPLY_GROUP_POLICY, Administrators};
 use crate::model::access_gain::{Gain, gains};
-use crate::model::access_mask::{directory, standard};
+use crate::model::access_mask::{directory, file, standard};
 use crate::model::directory_object::DirectoryObject;
 use crate::model::guid::Guid;
 use crate::model::sddl::condition_text;
-use crate::model::security_descriptor::{Ace, AceRights, DaclState, SecurityDescriptor, ace_flag};
+use crate::model::security_descriptor::{
+    Ace, AceRights, DaclState, FileEntries, SecurityDescriptor, ace_flag, file_descriptor,
+};
 use crate::model::sid::Sid;
 
 /// "Edit settings" without the right to delete the GPO or to change its permissions, with or without validated writes.
@@ -205,6 +207,14 @@ fn outside_grants_of(
         let text = "change permissions as the owner, who is no longer limited by OWNER RIGHTS";
         found.push(grant(Some(owner), text.to_owned(), None));
     }
+    if written.object.is_empty() {
+        for sid in writers_of_files(old, new, is_outside) {
+            if !found.iter().any(|it| it.sid.as_ref() == Some(&sid)) {
+                let text = "write to the files of the GPO on SYSVOL";
+                found.push(grant(Some(&sid), text.to_owned(), None));
+            }
+        }
+    }
     if old.is_some_and(SecurityDescriptor::is_dacl_protected) && !new.is_dacl_protected() {
         let text = "whatever the permissions of the parent grant, which are inherited then";
         found.push(grant(None, text.to_owned(), None));
@@ -213,6 +223,41 @@ fn outside_grants_of(
 }
 
 const OWNER_RIGHTS: &str = "S-1-3-4";
+
+/// The rights that change a file or a folder, or lead to them.
+const WRITE_FILES: u32 = file::WRITE_DATA
+    | file::APPEND_DATA
+    | file::WRITE_EA
+    | file::WRITE_ATTRIBUTES
+    | file::DELETE_CHILD
+    | standard::DELETE
+    | standard::WRITE_DACL
+    | standard::WRITE_OWNER;
+
+/// Who gains a right to change the files of a GPO when its descriptor replaces another one. Their entries follow from those of the
+/// GPO, but a server keeps either no denials or none with an object type, and every entry is inherited: an account may write to the
+/// files that the entries of the GPO deny everything.
+fn writers_of_files(
+    old: Option<&SecurityDescriptor>,
+    new: &SecurityDescriptor,
+    counts: impl Fn(&Sid) -> bool + Copy,
+) -> Vec<Sid> {
+    let mut found: Vec<Sid> = Vec::new();
+    for entries in [FileEntries::WithObjectAces, FileEntries::WithoutObjectAces] {
+        let of_files = |it: &SecurityDescriptor| {
+            let derived = file_descriptor(it, entries).ok()?;
+            Some(derived.descriptor)
+        };
+        let Some(after) = of_files(new) else { continue };
+        let before = old.and_then(of_files);
+        for gain in gains(before.as_ref(), &after, counts, |_| WRITE_FILES) {
+            if !found.contains(gain.sid) {
+                found.push(gain.sid.clone());
+            }
+        }
+    }
+    found
+}
 
 /// The rights on these object types that change something. All extended rights at once are more than the one to apply the
 /// GPO.
@@ -320,6 +365,10 @@ fn lines(written: &Written) -> Vec<PermissionLine> {
     }
     let (before, after) = (aces(old), aces(Some(new)));
     let gained = gains(old, new, |_| true, |_| u32::MAX);
+    let writers = match written.object.as_str() {
+        "" => writers_of_files(old, new, |_| true),
+        _ => Vec::new(),
+    };
     for ace in before.iter().filter(|ace| !after.contains(ace)) {
         line(false, ace.sid(), ace_text(ace), !ace.allows());
     }
@@ -333,7 +382,10 @@ fn lines(written: &Written) -> Vec<PermissionLine> {
     }
     for ace in after.iter().filter(|ace| !before.contains(ace)) {
         let more = match ace.rights() {
-            Some(_) => gained.iter().any(|gain| gain.ace == ace),
+            Some(rights) => {
+                gained.iter().any(|gain| gain.ace == ace)
+                    || (ace.allows() && writers.contains(&rights.sid))
+            }
             None => true,
         };
         line(true, ace.sid(), ace_text(ace), more);
@@ -384,7 +436,7 @@ pub(super) fn ace_text(ace: &Ace) -> String {
     text.push_str(match (below, has(ace_flag::INHERIT_ONLY)) {
         (true, true) => ", below it only",
         (true, false) => "",
-        (false, true) => ", without effect",
+        (false, true) => ", without effect in the directory",
         (false, false) => ", this object only",
     });
     if below && has(ace_flag::NO_PROPAGATE_INHERIT) {

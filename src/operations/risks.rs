@@ -71,6 +71,12 @@ pub enum RiskKind {
     NetlogonScript,
     /// Permissions with which everybody may change a file, a registry key or a service.
     OpenPermission,
+    /// What opens files of a type.
+    FileHandler,
+    /// An environment variable from which Windows takes where programs and libraries are.
+    Environment,
+    /// A file of a kind that can run code or grant rights, which gpoctl cannot read and a client may.
+    UnreadableFile,
 }
 
 /// How much a kind of risk deserves to be looked at.
@@ -108,6 +114,9 @@ impl RiskKind {
             Self::SystemFile => "file in Windows",
             Self::NetlogonScript => "script in NETLOGON",
             Self::OpenPermission => "open permission",
+            Self::FileHandler => "file type handler",
+            Self::Environment => "environment variable",
+            Self::UnreadableFile => "unreadable file",
         }
     }
 
@@ -124,7 +133,10 @@ impl RiskKind {
             | Self::Credentials
             | Self::SystemFile
             | Self::NetlogonScript
-            | Self::OpenPermission => RiskSeverity::High,
+            | Self::OpenPermission
+            | Self::FileHandler
+            | Self::Environment
+            | Self::UnreadableFile => RiskSeverity::High,
             Self::Script
             | Self::Service
             | Self::Software
@@ -147,7 +159,9 @@ impl RiskKind {
             Self::Software => "T1072",
             Self::RestrictedGroup | Self::LocalGroup | Self::PrivilegeRight => "T1098",
             Self::LocalUser => "T1136.001",
-            Self::UnknownExtension => "T1484.001",
+            Self::UnknownExtension | Self::UnreadableFile => "T1484.001",
+            Self::FileHandler => "T1546.001",
+            Self::Environment => "T1574.007",
             Self::Autostart => "T1547.001",
             Self::LogonProgram => "T1547.004",
             Self::Debugger => "T1546.012",
@@ -174,7 +188,7 @@ pub struct Risk {
 }
 
 /// Every setting of a snapshot that runs code or grants rights, by file, then the packages, then the extensions. A file that
-/// does not parse gives none; [`crate::migration::scan::scan`] reports it.
+/// does not parse is one of them.
 pub fn of(snapshot: &GpoSnapshot) -> Vec<Risk> {
     of_parts(
         &snapshot.tree,
@@ -193,17 +207,14 @@ pub(super) fn of_parts<'a>(
 ) -> Vec<Risk> {
     let mut risks = Vec::new();
     for (path, content) in tree.files() {
-        match GptFileFormat::of(path) {
-            Some(GptFileFormat::GptTmpl) => risks.extend(security_settings(path, content)),
-            Some(GptFileFormat::Scripts | GptFileFormat::PsScripts) => {
-                risks.extend(scripts(path, content));
-            }
-            Some(GptFileFormat::Preferences) => {
-                risks.extend(preferences::risks(path, content));
-            }
-            Some(GptFileFormat::RegistryPol) => risks.extend(registry_policy(path, content)),
-            _ => {}
-        }
+        let found = match GptFileFormat::of(path) {
+            Some(GptFileFormat::GptTmpl) => security_settings(path, content),
+            Some(GptFileFormat::Scripts | GptFileFormat::PsScripts) => scripts(path, content),
+            Some(GptFileFormat::Preferences) => preferences::risks(path, content),
+            Some(GptFileFormat::RegistryPol) => registry_policy(path, content),
+            _ => continue,
+        };
+        risks.extend(found.unwrap_or_else(|| vec![unreadable(path)]));
     }
     risks.extend(objects.filter_map(package));
     for (list, attribute) in [
@@ -215,16 +226,22 @@ pub(super) fn of_parts<'a>(
     risks
 }
 
+fn unreadable(path: &RelPath) -> Risk {
+    Risk {
+        kind: RiskKind::UnreadableFile,
+        text: "it cannot be read, so what it does is not known".to_owned(),
+        place: Place::file(path.to_string()),
+    }
+}
+
 fn place(path: &RelPath, line: &IniLine<'_>) -> Place {
     Place::file(path.to_string())
         .section(line.section.unwrap_or_default())
         .line(line.number)
 }
 
-fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
-    let Ok(file) = GptTmpl::parse(content) else {
-        return Vec::new();
-    };
+fn security_settings(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
+    let file = GptTmpl::parse(content).ok()?;
     let risk = |(line, setting): (IniLine<'_>, Setting<'_>)| {
         let place = place(path, &line);
         let part = |span| line.text.get(span).unwrap_or_default();
@@ -270,14 +287,17 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
                     "4" => "is disabled",
                     _ => "keeps its startup",
                 };
-                let open = access::everybody_may(access::Secures::Service, sddl);
-                let rights = match &open {
+                let fault = access::fault(access::Secures::Service, sddl);
+                let rights = match &fault {
                     None if sddl.is_empty() => String::new(),
                     None => ", with its own permissions".to_owned(),
-                    Some(who) => format!(", and {who} may change it"),
+                    Some(access::Fault::Open(who)) => format!(", and {who} may change it"),
+                    Some(access::Fault::Unreadable) => {
+                        ", with permissions that cannot be read".to_owned()
+                    }
                 };
                 Some(Risk {
-                    kind: match open {
+                    kind: match fault {
                         None => RiskKind::Service,
                         Some(_) => RiskKind::OpenPermission,
                     },
@@ -288,10 +308,15 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
             // The files and keys that everybody may change.
             Setting::Secured { name, sddl, .. } => {
                 let (name, sddl) = (part(name), part(sddl));
-                let who = access::everybody_may(access::Secures::FileOrKey, sddl)?;
+                let text = match access::fault(access::Secures::FileOrKey, sddl)? {
+                    access::Fault::Open(who) => format!("{who} may change {name}"),
+                    access::Fault::Unreadable => {
+                        format!("{name} gets permissions that cannot be read")
+                    }
+                };
                 Some(Risk {
                     kind: RiskKind::OpenPermission,
-                    text: format!("{who} may change {name}"),
+                    text,
                     place: place.key(name),
                 })
             }
@@ -302,9 +327,7 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
             } => {
                 let (hive, key, name) = template_value(path)?;
                 let data = match (value_type, part(data)) {
-                    (4, number) => number
-                        .trim()
-                        .parse()
+                    (4, number) => registry::number(number)
                         .map_or(registry::Data::Other, registry::Data::Number),
                     (1 | 2 | 7, text) => {
                         registry::Data::Text(text.trim().trim_matches('"').to_owned())
@@ -318,11 +341,30 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
                     place: place.key(path),
                 })
             }
-            _ => None,
+            // [MS-GPSB 2.2.1]
+            Setting::Other { key, value } if line.is_in("System Access") => {
+                let weak = WEAK_ACCOUNTS
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(key));
+                (weak && registry::number(value) != Some(0)).then(|| Risk {
+                    kind: RiskKind::Credentials,
+                    text: format!("{key} = {value}"),
+                    place: place.key(key),
+                })
+            }
+            Setting::Other { .. } => None,
         }
     };
-    file.settings().filter_map(risk).collect()
+    Some(file.settings().filter_map(risk).collect())
 }
+
+/// Settings of `[System Access]` that expose credentials or let people in unless they are 0: passwords that can be decrypted
+/// (T1556.005), the guest account, names for anonymous callers.
+const WEAK_ACCOUNTS: [&str; 3] = [
+    "ClearTextPassword",
+    "EnableGuestAccount",
+    "LSAAnonymousNameLookup",
+];
 
 /// Hive, key and value name of a line of `[Registry Values]` [MS-GPSB 2.2.5].
 fn template_value(path: &str) -> Option<(registry::Hive, &str, &str)> {
@@ -330,6 +372,7 @@ fn template_value(path: &str) -> Option<(registry::Hive, &str, &str)> {
     let hive = match hive.to_ascii_uppercase().as_str() {
         "MACHINE" => registry::Hive::Machine,
         "USER" | "USERS" => registry::Hive::User,
+        "CLASSES_ROOT" => registry::Hive::Classes,
         _ => return None,
     };
     let (key, name) = rest.rsplit_once('\\')?;
@@ -337,10 +380,8 @@ fn template_value(path: &str) -> Option<(registry::Hive, &str, &str)> {
 }
 
 /// The values of administrative templates [MS-GPREG 2.2.1].
-fn registry_policy(path: &RelPath, content: &Bytes) -> Vec<Risk> {
-    let Ok(file) = RegistryPol::parse(content) else {
-        return Vec::new();
-    };
+fn registry_policy(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
+    let file = RegistryPol::parse(content).ok()?;
     let of_user = path.first().is_some_and(|half| half.folded() == "user");
     let hive = if of_user {
         registry::Hive::User
@@ -374,7 +415,7 @@ fn registry_policy(path: &RelPath, content: &Bytes) -> Vec<Risk> {
             });
         }
     }
-    risks
+    Some(risks)
 }
 
 /// The name of the value that a client writes for a value name of Registry.pol; `None` for the commands that write none
@@ -400,10 +441,8 @@ fn written_name(name: &str) -> Option<&str> {
     Some(after(SOFT).unwrap_or(name))
 }
 
-fn scripts(path: &RelPath, content: &Bytes) -> Vec<Risk> {
-    let Ok(file) = Scripts::parse(content) else {
-        return Vec::new();
-    };
+fn scripts(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
+    let file = Scripts::parse(content).ok()?;
     let parameters: HashMap<(Option<&str>, u32), &str> = file
         .scripts()
         .filter(|(_, script)| script.part == ScriptPart::Parameters)
@@ -436,7 +475,7 @@ fn scripts(path: &RelPath, content: &Bytes) -> Vec<Risk> {
             place: place(path, &line).key(key),
         })
     };
-    file.scripts().filter_map(risk).collect()
+    Some(file.scripts().filter_map(risk).collect())
 }
 
 /// A package that is advertised or installed [MS-GPSI 2.2.3.1].

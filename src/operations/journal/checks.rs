@@ -7,7 +7,7 @@ use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::SecurityDescriptor;
-use crate::operations::plan::{Change, FileContent, Plan, Step, Verb, sha256};
+use crate::operations::plan::{Change, FileContent, GpoState, Plan, Step, Verb, sha256};
 use crate::operations::stage::StagingArea;
 
 impl StoredOperation {
@@ -60,37 +60,8 @@ impl StoredOperation {
                 return Err(self.foreign("it has a former state of a GPO that it created"));
             }
         };
-        let descriptor = &before.security_descriptor.0;
-        // Plans of older versions do not say it; 2 is what a GPO has [MS-GPOL 2.2.4].
-        let functionality = before.functionality_version == basis.functionality_version
-            || (basis.functionality_version.is_none() && before.functionality_version == Some(2));
-        let wrong = [
-            ("the version", before.version != basis.directory_version),
-            ("the status", before.flags != basis.flags),
-            (
-                "the extensions",
-                before.machine_extensions != basis.machine_extensions
-                    || before.user_extensions != basis.user_extensions,
-            ),
-            (
-                "the display name",
-                before.display_name != basis.display_name,
-            ),
-            ("the WMI filter", before.wmi_filter != basis.wmi_filter),
-            ("the functionality version", !functionality),
-            ("GPT.INI", !basis.has_gpt_ini(before.gpt_ini.as_ref())),
-            (
-                "the permissions",
-                sha256(descriptor) != basis.security_descriptor || !is_readable(descriptor),
-            ),
-            (
-                "the directory objects",
-                !matches!(plan.verb, Verb::Rename | Verb::SetStatus)
-                    && !basis.holds(&before.directory_objects),
-            ),
-        ];
-        match wrong.iter().find(|(_, wrong)| *wrong) {
-            Some((what, _)) => Err(self.foreign(&format!(
+        match before.fault_against(plan.verb, basis) {
+            Some(what) => Err(self.foreign(&format!(
                 "{what} before the operation is not what the plan was made against"
             ))),
             None => Ok(()),
@@ -106,6 +77,45 @@ impl StoredOperation {
             "nothing was changed; restore the GPO from the backup in {}",
             self.folder.display()
         ))
+    }
+}
+
+impl Before {
+    /// What of this state is not what a plan of this verb was made against: part of a sentence. An undo refuses it, so `apply` must not
+    /// begin with it.
+    pub(in crate::operations) fn fault_against(
+        &self,
+        verb: Verb,
+        basis: &GpoState,
+    ) -> Option<&'static str> {
+        let descriptor = &self.security_descriptor.0;
+        // Plans of older versions do not say it; 2 is what a GPO has [MS-GPOL 2.2.4].
+        let functionality = self.functionality_version == basis.functionality_version
+            || (basis.functionality_version.is_none() && self.functionality_version == Some(2));
+        let wrong = [
+            ("the version", self.version != basis.directory_version),
+            ("the status", self.flags != basis.flags),
+            (
+                "the extensions",
+                self.machine_extensions != basis.machine_extensions
+                    || self.user_extensions != basis.user_extensions,
+            ),
+            ("the display name", self.display_name != basis.display_name),
+            ("the WMI filter", self.wmi_filter != basis.wmi_filter),
+            ("the functionality version", !functionality),
+            ("GPT.INI", !basis.has_gpt_ini(self.gpt_ini.as_ref())),
+            (
+                "the permissions",
+                sha256(descriptor) != basis.security_descriptor || !is_readable(descriptor),
+            ),
+            (
+                "the directory objects",
+                !matches!(verb, Verb::Rename | Verb::SetStatus)
+                    && !basis.holds(&self.directory_objects),
+            ),
+        ];
+        let found = wrong.iter().find(|(_, wrong)| *wrong);
+        found.map(|(what, _)| *what)
     }
 }
 

@@ -382,3 +382,41 @@ fn what_no_entry_says_is_asked_about() {
         .is_empty()
     );
 }
+
+/// The files of a GPO get entries of their own: a server keeps neither every denial nor the flags of the directory.
+#[test]
+fn rights_on_the_files_alone_are_asked_about() {
+    const OLD: &str = "D:P(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;DA)(A;CI;RPLCRC;;;AU)";
+    let on_files = |entries: &str| {
+        let new = format!("{OLD}{entries}");
+        let shown = shown(&plan(Some(OLD), &new, false));
+        assert!(shown.iter().any(|line| line.ends_with(" !")), "{shown:?}");
+        outside(Some(OLD), &new, false)
+    };
+    const SID: &str = "S-1-5-21-1-2-3-1104";
+    for entries in [
+        format!("(D;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;{SID})(A;CI;CCDCRPLCWP;;;{SID})"),
+        format!("(OD;CI;CCDCWP;;;{SID})(A;CI;CCDCWP;;;{SID})"),
+        format!("(A;IO;WP;;;{SID})"),
+        format!("(A;OIIO;CC;;;{SID})"),
+    ] {
+        let question = format!("{SID} write to the files of the GPO on SYSVOL");
+        assert_eq!(on_files(&entries), [question], "{entries}");
+    }
+    for entries in [
+        format!("(A;CI;RPLCRC;;;{SID})"),
+        format!("(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;{SID})"),
+        format!("(D;CI;WP;;;{SID})"),
+        "(A;IO;WP;;;DA)".to_owned(),
+    ] {
+        assert_eq!(
+            outside(Some(OLD), &format!("{OLD}{entries}"), false),
+            [""; 0]
+        );
+    }
+    // An object below the GPO has no files.
+    assert_eq!(
+        outside(Some(OLD), &format!("{OLD}(A;IO;WP;;;{SID})"), true),
+        [""; 0]
+    );
+}

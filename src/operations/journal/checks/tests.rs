@@ -9,7 +9,7 @@ use crate::model::guid::Guid;
 use crate::model::sddl::from_sddl;
 use crate::model::version::GpoVersion;
 use crate::operations::journal::OperationState;
-use crate::operations::plan::{FileContent, GpoState, Intent, NewAttributes, PlanTarget};
+use crate::operations::plan::{FileContent, Intent, NewAttributes, PlanTarget};
 
 const OWN: &str = "{11111111-2222-3333-4444-555555555555}";
 const OTHER: &str = "{99999999-2222-3333-4444-555555555555}";
