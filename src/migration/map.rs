@@ -16,7 +16,7 @@ use crate::model::safe_name::RelPath;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
 
-use super::inventory::Inventory;
+use super::inventory::{Inventory, SourcePrincipal};
 use super::references::{self, Occurrence, ReferenceTarget, Rewrite};
 use super::report::{MappedReference, MappingReport, Outcome};
 use super::resolve::PrincipalDirectory;
@@ -372,8 +372,8 @@ fn index_references<'a>(
             .extend(visited.messages.into_iter().filter(unread));
     }
     if options.dacl {
-        for (number, entry) in snapshot.principals.iter().enumerate() {
-            let identity = index.inventory.principal(number);
+        for entry in &snapshot.principals {
+            let identity = SourcePrincipal::of(&entry.principal);
             if entry.from_dacl {
                 let target = match identity.sid {
                     Some(sid) => ReferenceTarget::Sid {
@@ -613,10 +613,9 @@ fn update_inventory(
     mapped.principals = mapped
         .principals
         .iter()
-        .enumerate()
-        .filter_map(|(number, entry)| {
+        .filter_map(|entry| {
             let resolution = by_identity
-                .get(&index.inventory.principal(number).describe())
+                .get(&SourcePrincipal::of(&entry.principal).describe())
                 .filter(|_| !entry.from_dacl || options.dacl);
             let principal = match resolution.map(|resolution| &resolution.rewrite) {
                 None | Some(Rewrite::Keep | Rewrite::Unc(_)) => entry.principal.clone(),
