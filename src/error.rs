@@ -61,8 +61,19 @@ pub struct Error {
     message: String,
     hint: Option<String>,
     details: Vec<crate::message::StatusMessage>,
-    candidates: Vec<String>,
+    candidates: Box<[String]>,
+    answer: Option<ServerAnswer>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The result of a request that a server refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerAnswer {
+    /// An NT status of an SMB server [MS-ERREF 2.3].
+    NtStatus(u32),
+    /// A result code of an LDAP server [RFC 4511 A].
+    Ldap(u32),
 }
 
 impl Error {
@@ -73,7 +84,8 @@ impl Error {
             message: message.into(),
             hint: None,
             details: Vec::new(),
-            candidates: Vec::new(),
+            candidates: Box::default(),
+            answer: None,
             source: None,
         }
     }
@@ -105,8 +117,16 @@ impl Error {
     /// Adds the things that an ambiguous name could refer to, sorted.
     #[must_use]
     pub fn with_candidates(mut self, candidates: impl IntoIterator<Item = String>) -> Self {
-        self.candidates = candidates.into_iter().collect();
-        self.candidates.sort();
+        let mut candidates: Vec<String> = candidates.into_iter().collect();
+        candidates.sort();
+        self.candidates = candidates.into();
+        self
+    }
+
+    /// Adds the result with which the server refused.
+    #[must_use]
+    pub fn with_answer(mut self, answer: ServerAnswer) -> Self {
+        self.answer = Some(answer);
         self
     }
 
@@ -132,6 +152,11 @@ impl Error {
     /// The message, without its causes.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// The result with which the server refused, if it answered. Decide by this and by [`kind`](Self::kind), never by the message.
+    pub fn answer(&self) -> Option<ServerAnswer> {
+        self.answer
     }
 
     /// The hint with the next step, if any.
@@ -211,5 +236,16 @@ mod tests {
             error.to_string(),
             "cannot open /b: No such file or directory"
         );
+        assert_eq!(error.answer(), None);
+    }
+
+    #[test]
+    fn the_answer_of_the_server_survives_other_words() {
+        let answer = ServerAnswer::NtStatus(0xC000_0121);
+        let error = Error::new(ErrorKind::BadDirectory, "the server refused x")
+            .with_answer(answer)
+            .context("cleaning up")
+            .with_kind(ErrorKind::Conflict);
+        assert_eq!(error.answer(), Some(answer));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gpoctl::message::Code;
+use gpoctl::message::{Code, Severity};
 
 /// The sources of the library, but for the table of the codes itself and files of tests.
 fn sources() -> Vec<(PathBuf, String)> {
@@ -115,4 +115,31 @@ fn nothing_compares_the_name_of_a_code() {
             assert!(!compares, "{}:{}: {line}", path.display(), number + 1);
         }
     }
+}
+
+/// `gpoctl help codes` names the severities of each code: a message with another one would make it wrong.
+#[test]
+fn messages_have_a_severity_of_their_code() {
+    let mut found = 0;
+    for (path, text) in sources() {
+        for severity in [Severity::Info, Severity::Warning, Severity::Error] {
+            let call = format!("StatusMessage::{}(", severity.word());
+            for rest in text.split(&call).skip(1) {
+                let Some(rest) = rest.trim_start().strip_prefix("Code::") else {
+                    continue;
+                };
+                let name = rest.split(|c: char| !c.is_ascii_alphanumeric()).next();
+                let mut all = Code::ALL.iter();
+                let code = all.find(|code| Some(&*format!("{code:?}")) == name);
+                let code = code.unwrap_or_else(|| panic!("{}: {name:?}", path.display()));
+                assert!(
+                    code.severities().contains(&severity),
+                    "{}: {code} as {severity:?}",
+                    path.display()
+                );
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 120, "{found}");
 }

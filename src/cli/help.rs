@@ -145,8 +145,8 @@ pub(super) fn topics() -> Vec<Command> {
 }
 
 const CODES_ABOUT: &str = "\
-Every message of gpoctl has a code, a severity and a text. Codes do not change between versions, texts may; scripts read them \
-with --json.";
+Every message of gpoctl has a code, a severity and a text. Scripts can rely on the codes, which --json contains; texts may change \
+between versions.";
 
 /// The columns that the lines of a topic may have.
 const COLUMNS: usize = 78;

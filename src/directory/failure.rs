@@ -1,7 +1,7 @@
 //! LDAP results in our words: who is at fault, and what to do.
 
 use crate::domain::ldap::LdapFailure;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, ServerAnswer};
 use crate::model::domain_name::DomainName;
 
 /// The error for a request that has no result. `what` is the request and its object, such as `reading CN=x`.
@@ -140,7 +140,9 @@ pub(super) fn ldap_failure(code: u32, text: &str, what: &str) -> Error {
             "look at the server's text",
         ),
     };
-    let error = Error::new(kind, format!("{what}: {why} (LDAP result {code})")).with_hint(hint);
+    let error = Error::new(kind, format!("{what}: {why} (LDAP result {code})"))
+        .with_hint(hint)
+        .with_answer(ServerAnswer::Ldap(code));
     match one_line(text) {
         text if text.is_empty() => error,
         text => error.with_source(text),
@@ -173,7 +175,9 @@ fn credentials_refused(text: &str, what: &str) -> Error {
             "check both; AD locks an account after several wrong passwords",
         ),
     };
-    Error::new(ErrorKind::Connect, format!("{what}: {why}")).with_hint(hint)
+    Error::new(ErrorKind::Connect, format!("{what}: {why}"))
+        .with_hint(hint)
+        .with_answer(ServerAnswer::Ldap(49))
 }
 
 /// The server's text on one line, without control characters, of a bounded length.
@@ -201,6 +205,7 @@ mod tests {
         ] {
             let error = ldap_failure(code, "x\u{0}\ny", "reading CN=x");
             assert_eq!(error.kind(), kind);
+            assert_eq!(error.answer(), Some(ServerAnswer::Ldap(code)));
             assert!(error.hint().is_some());
             assert!(error.to_string().ends_with(": x y"), "{error}");
         }
@@ -213,6 +218,7 @@ mod tests {
         let error = ldap_failure(49, text, "the bind to dc");
         assert_eq!(error.message(), "the bind to dc: the account is locked");
         assert_eq!(error.kind(), ErrorKind::Connect);
+        assert_eq!(error.answer(), Some(ServerAnswer::Ldap(49)));
         let other = ldap_failure(49, "", "the bind to dc");
         assert!(other.message().contains("wrong"));
     }

@@ -112,6 +112,23 @@ pub(super) struct SourcePrincipal {
 }
 
 impl SourcePrincipal {
+    /// A principal of the inventory.
+    pub fn of(principal: &Principal) -> Self {
+        let sid = principal.sid.clone().or_else(|| {
+            // GPMC writes well-known principals without a SID, under their English names.
+            let plain = principal.netbios_domain.is_empty() && principal.dns_domain.is_empty();
+            plain
+                .then(|| well_known::sid_of(&principal.sam_account_name))
+                .flatten()
+        });
+        let well_known = sid.as_ref().and_then(well_known::name_of);
+        Self {
+            sid,
+            principal: principal.clone(),
+            well_known,
+        }
+    }
+
     /// `DOMAIN\name`, the English name, or the unchanged text; `None` when only the SID is known.
     pub(super) fn name(&self) -> Option<String> {
         match self.well_known {
@@ -204,10 +221,9 @@ impl SourcePrincipal {
 
 /// All principals of the source, indexed by SID and by name.
 pub(super) struct Inventory<'a> {
-    principals: &'a [InventoryPrincipal],
-    by_sid: HashMap<&'a Sid, usize>,
+    by_sid: HashMap<&'a Sid, &'a Principal>,
     /// `None` for a name that several principals share.
-    by_name: HashMap<String, Option<usize>>,
+    by_name: HashMap<String, Option<&'a Principal>>,
     /// Names and SIDs of principals that the inventory does not contain, learned from SID and name pairs in the
     /// settings. Names are in lower case as keys. `None` where pairs contradict each other.
     names_beside: HashMap<Sid, Option<String>>,
@@ -224,7 +240,6 @@ pub(super) struct Inventory<'a> {
 impl<'a> Inventory<'a> {
     pub(super) fn new(snapshot: &'a GpoSnapshot) -> Self {
         let mut inventory = Self {
-            principals: &snapshot.principals,
             by_sid: HashMap::new(),
             by_name: HashMap::new(),
             names_beside: HashMap::new(),
@@ -234,8 +249,7 @@ impl<'a> Inventory<'a> {
             source_domain: None,
             dns_domain: snapshot.domain.lower(),
         };
-        for (number, entry) in snapshot.principals.iter().enumerate() {
-            let principal = &entry.principal;
+        for InventoryPrincipal { principal, .. } in &snapshot.principals {
             let (netbios, dns) = (&principal.netbios_domain, &principal.dns_domain);
             if !netbios.is_empty() && !dns.is_empty() {
                 inventory
@@ -248,42 +262,20 @@ impl<'a> Inventory<'a> {
                     .or_insert_with(|| netbios.clone());
             }
             if let Some(sid) = &principal.sid {
-                inventory.by_sid.entry(sid).or_insert(number);
+                inventory.by_sid.entry(sid).or_insert(principal);
                 if inventory.source_domain.is_none() && dns.to_lowercase() == inventory.dns_domain {
                     inventory.source_domain = sid.domain();
                 }
             }
-            for key in inventory.principal(number).row_keys() {
-                let principals = inventory.principals;
+            for key in SourcePrincipal::of(principal).row_keys() {
                 inventory
                     .by_name
                     .entry(key.text)
-                    .and_modify(|known| *known = merge(principals, *known, number))
-                    .or_insert(Some(number));
+                    .and_modify(|known| *known = merge(*known, principal))
+                    .or_insert(Some(principal));
             }
         }
         inventory
-    }
-
-    /// The principal of the inventory entry with this number.
-    pub(super) fn principal(&self, number: usize) -> SourcePrincipal {
-        let principal = self
-            .principals
-            .get(number)
-            .map_or_else(|| Principal::named(""), |entry| entry.principal.clone());
-        let sid = principal.sid.clone().or_else(|| {
-            // GPMC writes well-known principals without a SID, under their English names.
-            let plain = principal.netbios_domain.is_empty() && principal.dns_domain.is_empty();
-            plain
-                .then(|| well_known::sid_of(&principal.sam_account_name))
-                .flatten()
-        });
-        let well_known = sid.as_ref().and_then(well_known::name_of);
-        SourcePrincipal {
-            sid,
-            principal,
-            well_known,
-        }
     }
 
     /// Learns a SID and name pair of a domain principal, to resolve references that contain only one of the two.
@@ -333,7 +325,7 @@ impl<'a> Inventory<'a> {
         let known = match self.by_name.get(name) {
             None => return true,
             Some(None) => return false,
-            Some(Some(number)) => self.principal(*number),
+            Some(Some(principal)) => SourcePrincipal::of(principal),
         };
         let folded = |identity: &SourcePrincipal| identity.name().map(|name| name.to_lowercase());
         known.sid == identity.sid && (known.sid.is_some() || folded(&known) == folded(identity))
@@ -364,13 +356,13 @@ impl<'a> Inventory<'a> {
             let other = well_known::sid_of(bare).filter(|other| other != sid)?;
             return Some(format!("{sid} is {known}, but the name belongs to {other}"));
         }
-        if let Some(number) = self.by_sid.get(sid) {
-            let known = self.principal(*number);
+        if let Some(principal) = self.by_sid.get(sid) {
+            let known = SourcePrincipal::of(principal);
             let sam = &known.principal.sam_account_name;
             return (!sam.is_empty() && sam.to_lowercase() != relative(name))
                 .then(|| format!("the source has {}", known.describe()));
         }
-        let known = self.principal(self.by_name.get(&name.to_lowercase()).copied()??);
+        let known = SourcePrincipal::of(self.by_name.get(&name.to_lowercase()).copied()??);
         known
             .sid
             .as_ref()
@@ -379,8 +371,8 @@ impl<'a> Inventory<'a> {
     }
 
     fn by_sid(&self, sid: &Sid, name: &str) -> SourcePrincipal {
-        if let Some(number) = self.by_sid.get(sid) {
-            let mut known = self.principal(*number);
+        if let Some(principal) = self.by_sid.get(sid) {
+            let mut known = SourcePrincipal::of(principal);
             if known.principal.sam_account_name.is_empty() {
                 known.principal = self.parse_name(name);
                 known.principal.sid = Some(sid.clone());
@@ -408,8 +400,8 @@ impl<'a> Inventory<'a> {
         if let Ok(sid) = name.parse::<Sid>() {
             return self.by_sid(&sid, "");
         }
-        if let Some(Some(number)) = self.by_name.get(&name.to_lowercase()) {
-            return self.principal(*number);
+        if let Some(Some(principal)) = self.by_name.get(&name.to_lowercase()) {
+            return SourcePrincipal::of(principal);
         }
         if let Some(Some(sid)) = self.sids_beside.get(&name.to_lowercase())
             && !self.by_sid.contains_key(sid)
@@ -428,7 +420,7 @@ impl<'a> Inventory<'a> {
         [format!("{folded}$"), folded]
             .iter()
             .filter_map(|key| self.by_name.get(key).copied()?)
-            .map(|number| self.principal(number))
+            .map(SourcePrincipal::of)
             .find(|known| {
                 known.principal.kind == PrincipalType::Computer
                     || known.principal.sam_account_name.ends_with('$')
@@ -488,13 +480,11 @@ fn domain_of_dn(dn: &str) -> Option<String> {
 
 /// Chooses between two entries of the same name. Entries with the same SID are one principal; a name that GPMC
 /// inventoried as plain text is that text; otherwise the name is ambiguous.
-fn merge(principals: &[InventoryPrincipal], known: Option<usize>, new: usize) -> Option<usize> {
+fn merge<'a>(known: Option<&'a Principal>, new: &'a Principal) -> Option<&'a Principal> {
     let first = known?;
-    let entry = |number: usize| principals.get(number).map(|entry| &entry.principal);
-    let (one, two) = (entry(first)?, entry(new)?);
-    if one.sid == two.sid || one.sid.is_none() {
+    if first.sid == new.sid || first.sid.is_none() {
         known
-    } else if two.sid.is_none() {
+    } else if new.sid.is_none() {
         Some(new)
     } else {
         None

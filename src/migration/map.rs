@@ -16,7 +16,7 @@ use crate::model::safe_name::RelPath;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
 
-use super::inventory::Inventory;
+use super::inventory::{Inventory, SourcePrincipal};
 use super::references::{self, Occurrence, ReferenceTarget, Rewrite};
 use super::report::{MappedReference, MappingReport, Outcome};
 use super::resolve::PrincipalDirectory;
@@ -174,16 +174,17 @@ pub(super) async fn map_with(
         .iter()
         .map(|reference| destinations.decide(table, reference))
         .collect::<Result<_>>()?;
-    findings::fail_on_unmapped(&index, &destinations, &resolutions, target, options)?;
+    let resolved = index.resolved(&resolutions)?;
+    findings::fail_on_unmapped(&index, &resolved, &destinations, target, options)?;
     messages.extend(destinations.warnings(table));
     if let Some(table) = table {
         messages.extend(destinations.relative_warnings(table, &index.references, &resolutions));
     }
     messages.extend(findings::findings(
         &index,
+        &resolved,
         table,
         &destinations,
-        &resolutions,
         target,
         options,
     ));
@@ -205,17 +206,16 @@ pub(super) async fn map_with(
         messages,
         ..MappingReport::default()
     };
-    for indexed in index.occurrences {
-        let (Some(reference), Some(resolution)) = (
-            index.references.get(indexed.reference),
-            resolutions.get(indexed.reference),
-        ) else {
-            continue;
-        };
-        let in_scope = in_scope(&indexed.occurrence, options);
+    for Resolved {
+        occurrence,
+        reference,
+        resolution,
+    } in resolved
+    {
+        let in_scope = in_scope(occurrence, options);
         let row = reference.row.and_then(|number| table?.row(number));
         report.add(MappedReference {
-            reference: to_reference(indexed.occurrence, reference.identity.as_ref()),
+            reference: to_reference(occurrence.clone(), reference.identity.as_ref()),
             row_line: row
                 .filter(|_| in_scope)
                 .and_then(|row| u64::try_from(row.line).ok()),
@@ -231,6 +231,13 @@ pub(super) async fn map_with(
         report,
         sid_outcomes,
     })
+}
+
+/// An occurrence with its reference and what becomes of it.
+struct Resolved<'a> {
+    occurrence: &'a Occurrence,
+    reference: &'a DistinctReference,
+    resolution: &'a Resolution,
 }
 
 /// Whether the place of an occurrence is in the chosen scope.
@@ -366,8 +373,8 @@ fn index_references<'a>(
             .extend(visited.messages.into_iter().filter(unread));
     }
     if options.dacl {
-        for (number, entry) in snapshot.principals.iter().enumerate() {
-            let identity = index.inventory.principal(number);
+        for entry in &snapshot.principals {
+            let identity = SourcePrincipal::of(&entry.principal);
             if entry.from_dacl {
                 let target = match identity.sid {
                     Some(sid) => ReferenceTarget::Sid {
@@ -389,6 +396,44 @@ fn index_references<'a>(
 }
 
 impl ReferenceIndex<'_> {
+    /// The reference of an occurrence.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] when there is none: the mapping must fail, because an occurrence that is skipped is written
+    /// unmapped.
+    fn reference_of(&self, indexed: &IndexedOccurrence) -> Result<&DistinctReference> {
+        let reference = self.references.get(indexed.reference);
+        reference.ok_or_else(|| not_indexed(&indexed.occurrence))
+    }
+
+    /// Every occurrence with its reference and resolution.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] when an occurrence has no reference, or the number of resolutions is not that of the
+    /// references.
+    fn resolved<'a>(&'a self, resolutions: &'a [Resolution]) -> Result<Vec<Resolved<'a>>> {
+        if resolutions.len() != self.references.len() {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!(
+                    "{} references have {} resolutions",
+                    self.references.len(),
+                    resolutions.len()
+                ),
+            )
+            .with_hint(DEFECT));
+        }
+        let resolved = |indexed: &'a IndexedOccurrence| {
+            let resolution = resolutions.get(indexed.reference);
+            Ok(Resolved {
+                occurrence: &indexed.occurrence,
+                reference: self.reference_of(indexed)?,
+                resolution: resolution.ok_or_else(|| not_indexed(&indexed.occurrence))?,
+            })
+        };
+        self.occurrences.iter().map(resolved).collect()
+    }
+
     /// Whether the target is the domain of the snapshot.
     fn is_same_domain(&self, target: &dyn PrincipalDirectory) -> bool {
         self.inventory.dns_domain == target.dns_domain().to_lowercase()
@@ -515,8 +560,11 @@ fn not_indexed(occurrence: &Occurrence) -> Error {
         ErrorKind::Internal,
         format!("the reference at {} was not indexed", occurrence.place),
     )
-    .with_hint("this is a defect of gpoctl; nothing was written")
+    .with_hint(DEFECT)
 }
+
+/// The hint of an error of kind [`ErrorKind::Internal`] that ends a mapping.
+const DEFECT: &str = "this is a defect of gpoctl; nothing was written";
 
 /// The outcome of each SID that a row matched.
 fn sid_outcomes(index: &ReferenceIndex<'_>, resolutions: &[Resolution]) -> BTreeMap<Sid, Outcome> {
@@ -566,10 +614,9 @@ fn update_inventory(
     mapped.principals = mapped
         .principals
         .iter()
-        .enumerate()
-        .filter_map(|(number, entry)| {
+        .filter_map(|entry| {
             let resolution = by_identity
-                .get(&index.inventory.principal(number).describe())
+                .get(&SourcePrincipal::of(&entry.principal).describe())
                 .filter(|_| !entry.from_dacl || options.dacl);
             let principal = match resolution.map(|resolution| &resolution.rewrite) {
                 None | Some(Rewrite::Keep | Rewrite::Unc(_)) => entry.principal.clone(),

@@ -116,14 +116,18 @@ pub fn items(
         }
     };
     let mut items = Vec::new();
-    for (number, entry) in snapshot.principals.iter().enumerate() {
+    for entry in &snapshot.principals {
         if let Some(source) = inventoried_source(&entry.principal)
             && (options.include_dacl || !entry.from_dacl)
         {
             let kind = EntryType::Principal(entry.principal.kind);
             items.push(RowCandidate {
                 from_dacl: entry.from_dacl,
-                ..item(source, kind, inventory.principal(number).row_keys())
+                ..item(
+                    source,
+                    kind,
+                    SourcePrincipal::of(&entry.principal).row_keys(),
+                )
             });
         }
     }
@@ -356,9 +360,9 @@ fn not_inventoried(
         .iter()
         .map(|path| format!("path {}", source_key(path)))
         .collect();
-    for (number, entry) in snapshot.principals.iter().enumerate() {
+    for entry in &snapshot.principals {
         if !entry.from_dacl {
-            known.extend(key_of(&inventory.principal(number)));
+            known.extend(key_of(&SourcePrincipal::of(&entry.principal)));
         }
     }
     let mut principals: WithPlaces<Vec<SourcePrincipal>> = Vec::new();

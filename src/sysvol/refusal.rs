@@ -3,7 +3,7 @@
 use smb2::types::status::NtStatus;
 
 use crate::domain::sysvol::SysvolPath;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, ServerAnswer};
 
 /// The connection failed, or a call timed out.
 pub(crate) fn lost(path: &SysvolPath, cause: smb2::Error) -> Error {
@@ -74,7 +74,9 @@ pub(crate) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
             "see the log of the domain controller",
         ),
     };
-    Error::new(kind, format!("{what} {path} ({status})")).with_hint(hint)
+    Error::new(kind, format!("{what} {path} ({status})"))
+        .with_hint(hint)
+        .with_answer(ServerAnswer::NtStatus(status.0))
 }
 
 /// The response of the server does not match the request.
@@ -94,4 +96,18 @@ pub(crate) fn half_swapped(
 ) -> Error {
     Error::new(ErrorKind::Incomplete, format!("{undo}, after: {error}"))
         .with_hint(format!("rename {from} back to {to}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_of_a_status_carries_it() {
+        let path = SysvolPath::policies(&"a.test".parse().unwrap());
+        for status in [NtStatus::CANNOT_DELETE, NtStatus::SHARING_VIOLATION] {
+            let error = refused(&path, status).context("removing the old files");
+            assert_eq!(error.answer(), Some(ServerAnswer::NtStatus(status.0)));
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub(super) use self::login::needs_encryption;
 use super::connect::SmbSettings;
 use super::refusal::{half_swapped, lost, nonsense, refused};
 use crate::domain::sysvol::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead, most_of};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, ServerAnswer};
 use crate::model::security_descriptor::FileEntries;
 
 /// Requests worth having in flight on one connection; more gained nothing where it was measured.
@@ -46,6 +46,8 @@ const LISTING_BUFFER: u32 = 64 * 1024;
 
 /// OWNER and GROUP_SECURITY_INFORMATION [MS-DTYP 2.4.7]
 const OWNER_AND_GROUP: u32 = 3;
+/// The answer to deleting a file with the attribute READONLY.
+const CANNOT_DELETE: ServerAnswer = ServerAnswer::NtStatus(NtStatus::CANNOT_DELETE.0);
 
 /// A connection to SYSVOL through smb2.
 pub(super) struct Smb2Client {
@@ -192,7 +194,7 @@ impl Smb2Client {
             Operation::close(),
         ];
         match self.run(path, &operations).await {
-            Err(error) if error.message().contains("STATUS_CANNOT_DELETE") => {
+            Err(error) if error.answer() == Some(CANNOT_DELETE) => {
                 // A read-only file; its attribute goes first.
                 let unlock = [
                     Operation::create(

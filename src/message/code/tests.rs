@@ -14,7 +14,10 @@ fn every_code_has_a_name_of_its_own_a_meaning_and_an_action() {
         assert!(words.iter().all(is_word), "{name}");
         let variant: String = words
             .iter()
-            .map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]))
+            .map(|word| {
+                let (first, rest) = word.split_at(1);
+                format!("{}{rest}", first.to_uppercase())
+            })
             .collect();
         assert_eq!(format!("{code:?}"), variant);
         assert_eq!(Code::from_name(name), Some(code));

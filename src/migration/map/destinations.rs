@@ -205,6 +205,18 @@ impl Destinations {
         }
         if !dns.is_empty() {
             let exist = target.objects_exist(&dns).await?;
+            // A missing answer would be a row that is silently written as text.
+            if exist.len() != dns.len() {
+                return Err(Error::new(
+                    ErrorKind::BadDirectory,
+                    format!(
+                        "domain {} returned {} results for {} object lookups",
+                        target.dns_domain(),
+                        exist.len(),
+                        dns.len()
+                    ),
+                ));
+            }
             objects.extend(
                 asked
                     .into_iter()
@@ -536,7 +548,7 @@ pub(super) fn inconsistent(reference: &DistinctReference, why: &str) -> Error {
         ErrorKind::Internal,
         format!("cannot map {}: {why}", super::findings::describe(reference)),
     )
-    .with_hint("this is a defect of gpoctl; nothing was written")
+    .with_hint(super::DEFECT)
 }
 
 /// A warning when the relative name of a row resolves to a principal of another type; the type of the row takes

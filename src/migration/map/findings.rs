@@ -10,37 +10,36 @@ use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
 use crate::model::reference::{ReferenceKind, Scope};
 
-use super::destinations::{Destinations, Resolution};
+use super::destinations::Destinations;
 use super::gpo_folder::GpoPath;
 use super::matching::DistinctReference;
-use super::{MapOptions, ReferenceIndex, in_scope, kind_of};
+use super::{MapOptions, ReferenceIndex, Resolved, in_scope, kind_of};
 
 /// Fails with every row whose destination does not exist, every reference whose relative name does not exist, and with
 /// `exclusive` every reference that needs a row and has none, and every file that cannot be parsed.
 pub(super) fn fail_on_unmapped(
     index: &ReferenceIndex<'_>,
+    resolved: &[Resolved<'_>],
     destinations: &Destinations,
-    resolutions: &[Resolution],
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
 ) -> Result<()> {
     let mut nobody = destinations.errors.clone();
     let mut without_row = Vec::new();
     let mut outside = Vec::new();
-    for indexed in &index.occurrences {
-        let (Some(reference), Some(resolution)) = (
-            index.references.get(indexed.reference),
-            resolutions.get(indexed.reference),
-        ) else {
-            continue;
-        };
-        if !in_scope(&indexed.occurrence, options) {
+    for Resolved {
+        occurrence,
+        reference,
+        resolution,
+    } in resolved
+    {
+        if !in_scope(occurrence, options) {
             let stays = out_of_scope(reference);
-            outside.extend(stays.map(|message| message.at(indexed.occurrence.place.clone())));
+            outside.extend(stays.map(|message| message.at(occurrence.place.clone())));
             continue;
         }
         if let Some(problem) = &resolution.problem {
-            nobody.push(problem.clone().at(indexed.occurrence.place.clone()));
+            nobody.push(problem.clone().at(occurrence.place.clone()));
         }
         if options.exclusive && needs_row(reference) {
             without_row.push(
@@ -48,7 +47,7 @@ pub(super) fn fail_on_unmapped(
                     Code::UnmappedReference,
                     format!("{} has no row in the migration table", describe(reference)),
                 )
-                .at(indexed.occurrence.place.clone())
+                .at(occurrence.place.clone())
                 .with_hint("add a row for it"),
             );
         }
@@ -148,25 +147,24 @@ pub(super) fn describe(reference: &DistinctReference) -> String {
 /// The findings for every reference, then for every row.
 pub(super) fn findings(
     index: &ReferenceIndex<'_>,
+    resolved: &[Resolved<'_>],
     table: Option<&MigrationTable>,
     destinations: &Destinations,
-    resolutions: &[Resolution],
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
 ) -> Vec<StatusMessage> {
     let mut messages = Vec::new();
-    for indexed in &index.occurrences {
-        let (Some(reference), Some(resolution)) = (
-            index.references.get(indexed.reference),
-            resolutions.get(indexed.reference),
-        ) else {
-            continue;
-        };
+    for Resolved {
+        occurrence,
+        reference,
+        resolution,
+    } in resolved
+    {
         let own = reference
             .gpo_path
             .as_ref()
             .filter(|_| reference.row.is_none());
-        let finding = if !in_scope(&indexed.occurrence, options) {
+        let finding = if !in_scope(occurrence, options) {
             out_of_scope(reference)
         } else if let Some(own) = own {
             let stays = resolution.rewrite == Rewrite::Keep;
@@ -176,7 +174,7 @@ pub(super) fn findings(
                 index,
                 table,
                 reference,
-                &indexed.occurrence,
+                occurrence,
                 destinations,
                 target,
                 options,
@@ -184,7 +182,7 @@ pub(super) fn findings(
         } else {
             None
         };
-        messages.extend(finding.map(|finding| finding.at(indexed.occurrence.place.clone())));
+        messages.extend(finding.map(|finding| finding.at(occurrence.place.clone())));
     }
     if let Some(table) = table {
         row_findings(index, table, &mut messages);

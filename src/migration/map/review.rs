@@ -9,6 +9,7 @@ use crate::migration::references;
 use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
+use crate::model::reference::Place;
 use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
@@ -31,7 +32,7 @@ pub async fn review(
     options: &MapOptions,
 ) -> Result<Vec<StatusMessage>> {
     let mut messages = table.validate();
-    let references = against_gpos(table, snapshots, options, &mut messages);
+    let references = against_gpos(table, snapshots, options, &mut messages)?;
     if let Some(target) = target {
         let destinations = Destinations::look_up(Some(table), &references, target).await?;
         messages.extend(destinations.errors.iter().cloned());
@@ -47,7 +48,7 @@ fn against_gpos(
     snapshots: &[GpoSnapshot],
     options: &MapOptions,
     messages: &mut Vec<StatusMessage>,
-) -> Vec<DistinctReference> {
+) -> Result<Vec<DistinctReference>> {
     let matcher = RowMatcher::new(Some(table), options.unc_match);
     let mut all = Usage::default();
     let mut references = Vec::new();
@@ -68,13 +69,13 @@ fn against_gpos(
         }));
         without_row(&index, snapshot, table, options, &mut |message| {
             messages.push(of_gpo(message));
-        });
+        })?;
         references.extend(index.references);
     }
     if !snapshots.is_empty() {
         messages.extend(findings::unused(table, &all, snapshots.len()));
     }
-    references
+    Ok(references)
 }
 
 /// Reports the references without a row, each principal and path once with its first place.
@@ -84,13 +85,11 @@ fn without_row(
     table: &MigrationTable,
     options: &MapOptions,
     add: &mut dyn FnMut(StatusMessage),
-) {
-    let mut order = Vec::new();
-    let mut places = HashMap::new();
+) -> Result<()> {
+    let mut order: Vec<(String, &DistinctReference, &Place)> = Vec::new();
+    let mut counts: HashMap<String, usize> = HashMap::new();
     for indexed in &index.occurrences {
-        let Some(reference) = index.references.get(indexed.reference) else {
-            continue;
-        };
+        let reference = index.reference_of(indexed)?;
         // The permissions of the GPO itself matter only for a copy that preserves them.
         let in_settings = indexed.occurrence.place.file != PERMISSIONS;
         if !in_settings
@@ -102,16 +101,13 @@ fn without_row(
         }
         // The same principal by SID and by name is two distinct references but one finding.
         let shown = findings::describe(reference);
-        let (_, _, more) = places.entry(shown.clone()).or_insert_with(|| {
-            order.push(shown);
-            (reference, &indexed.occurrence.place, 0_usize)
+        let count = counts.entry(shown.clone()).or_insert_with(|| {
+            order.push((shown, reference, &indexed.occurrence.place));
+            0
         });
-        *more = more.saturating_add(1);
+        *count = count.saturating_add(1);
     }
-    for shown in order {
-        let Some((reference, place, count)) = places.get(&shown) else {
-            continue;
-        };
+    for (shown, reference, place) in order {
         let of_domain = reference
             .identity
             .as_ref()
@@ -121,7 +117,10 @@ fn without_row(
             (false, true) => Severity::Warning,
             (false, false) => Severity::Info,
         };
-        let more = match count.saturating_sub(1) {
+        let more = match counts
+            .get(&shown)
+            .map_or(0, |count| count.saturating_sub(1))
+        {
             0 => String::new(),
             1 => " (and is used in 1 more place)".to_owned(),
             more => format!(" (and is used in {more} more places)"),
@@ -137,10 +136,11 @@ fn without_row(
         };
         let text = format!("{shown} has no row in the migration table{more}");
         let mut message =
-            StatusMessage::new(severity, Code::UnmappedReference, text).at((*place).clone());
+            StatusMessage::new(severity, Code::UnmappedReference, text).at(place.clone());
         message.hint = hint;
         add(message);
     }
+    Ok(())
 }
 
 /// Looks up in the target the rows that have no explicit destination.

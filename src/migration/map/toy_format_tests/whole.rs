@@ -363,3 +363,92 @@ async fn ten_thousand_rows_and_references_are_mapped_and_always_the_same() {
     assert_eq!(again.report, mapped.report);
     assert_eq!(again.snapshot.tree, mapped.snapshot.tree);
 }
+
+/// What does not fit together ends the mapping; nothing is left unchanged for it.
+#[test]
+fn an_index_that_does_not_fit_is_an_internal_error() {
+    let gpo = snapshot("sid S-1-5-21-1-1-1-1001\nsid S-1-5-21-1-1-1-1003\n");
+    let options = MapOptions::default();
+    let matcher = RowMatcher::new(None, options.unc_match);
+    let mut index = index_references(&gpo, &matcher, &options, &toy);
+    let keep = || Resolution::keep();
+    assert_eq!(index.resolved(&[keep(), keep()]).unwrap().len(), 2);
+    for resolutions in [vec![], vec![keep()], vec![keep(), keep(), keep()]] {
+        let error = index
+            .resolved(&resolutions)
+            .map(|all| all.len())
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
+    }
+    index.occurrences[1].reference = 2;
+    let error = index
+        .resolved(&[keep(), keep()])
+        .map(|all| all.len())
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
+    assert_eq!(
+        error.message(),
+        r"the reference at Machine\toy:2 was not indexed"
+    );
+    let of_review = index.reference_of(&index.occurrences[1]);
+    assert_eq!(
+        of_review.map(|_| ()).unwrap_err().kind(),
+        ErrorKind::Internal
+    );
+}
+
+/// The row of a reference has to be in the table that the mapping has.
+#[tokio::test]
+async fn a_reference_with_a_row_that_is_not_in_the_table_is_an_internal_error() {
+    let gpo = snapshot("sid S-1-5-21-1-1-1-1001\n");
+    let options = MapOptions::default();
+    let two = table(&[
+        ("User", "alice@src.test", Destination::SameAsSource),
+        ("GlobalGroup", "Helpdesk@src.test", Destination::None),
+    ]);
+    let one = table(&[("User", "alice@src.test", Destination::SameAsSource)]);
+    let matcher = RowMatcher::new(Some(&two), options.unc_match);
+    let index = index_references(&gpo, &matcher, &options, &toy);
+    assert_eq!(index.references[0].row, Some(1));
+    for other in [None, Some(&one)] {
+        let destinations = Destinations::look_up(other, &index.references, &target())
+            .await
+            .unwrap();
+        let error = destinations
+            .decide(other, &index.references[0])
+            .map(|_| ())
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
+        assert!(
+            error.message().ends_with("its row is missing in the table"),
+            "{error}"
+        );
+    }
+}
+
+/// An answer that is missing is not a destination that does not exist.
+#[tokio::test]
+async fn a_domain_that_returns_too_few_results_is_refused() {
+    let rows = table(&[(
+        "Unknown",
+        "OU=Crew,DC=src,DC=test",
+        set("OU=Staff,DC=dst,DC=test"),
+    )]);
+    let gpo = snapshot("name OU=Crew,DC=src,DC=test\n");
+    let options = MapOptions::default();
+    let forgetful = Domain {
+        forgets: true,
+        ..target()
+    };
+    map_with(&gpo, Some(&rows), &target(), &options, &toy)
+        .await
+        .unwrap();
+    let error = map_with(&gpo, Some(&rows), &forgetful, &options, &toy)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadDirectory);
+    assert_eq!(
+        error.message(),
+        "domain dst.test returned 0 results for 1 object lookups"
+    );
+}
