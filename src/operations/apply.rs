@@ -1,9 +1,10 @@
-//! Apply: the only place that writes to a domain.
+//! Apply: the only module that writes to a domain.
 //!
-//! The order keeps every client from half a policy: stage beside the old -> check the state again -> switch by renaming ->
-//! directory objects -> GPT.INI -> one LDAP modify with `versionNumber` as compare-and-swap. Nothing live is overwritten
-//! in place or deleted before its successor is in. What undoes each step is in the journal before the step; when one
-//! fails, or somebody asks to stop before the switch, everything is rolled back and that is proved by reading back.
+//! The order keeps clients from reading half a policy: stage the new files beside the old ones, check the state again, switch
+//! by renaming, change the directory objects, write GPT.INI, and then make one LDAP modify with `versionNumber` as
+//! compare-and-swap. Nothing live is overwritten in place or deleted before its replacement exists. The inverse of each step is
+//! in the journal before the step. If a step fails, or the caller cancels before the switch, everything is rolled back, and
+//! reading back proves it.
 
 mod attributes;
 mod change_list;
@@ -34,18 +35,18 @@ use crate::message::StatusMessage;
 use crate::model::guid::Guid;
 use crate::session::DomainWriter;
 
-/// What is said of an operation that was done but for something at its end.
+/// The hint for an operation that was completed except for the cleanup.
 const INCOMPLETE: [&str; 2] = ["left-over", "permissions-not-last"];
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OverallStatus {
-    /// Everything was done.
+    /// Completed.
     Done,
-    /// It failed, and nothing is changed.
+    /// Failed; nothing was changed.
     Failed,
-    /// Some of it was done, or something is left to clean up.
+    /// Partly completed, or something is left to clean up.
     Partial,
 }
 
@@ -60,7 +61,7 @@ pub struct ChangedGpo {
     pub domain: String,
     /// Its version, in both halves.
     pub version: u32,
-    /// Whether this operation made it.
+    /// Whether this operation created it.
     pub created: bool,
     /// Whether this operation deleted it.
     pub deleted: bool,
@@ -77,7 +78,7 @@ pub struct OperationResult {
     pub operation_id: String,
     /// The GPO it changed.
     pub gpo: ChangedGpo,
-    /// What was noticed, while planning and while applying.
+    /// The findings, from planning and from applying.
     pub messages: Vec<StatusMessage>,
     /// What was done.
     pub plan: PlanSummary,
@@ -90,7 +91,7 @@ pub struct PlanSummary {
     pub steps: Vec<Step>,
 }
 
-/// Where an apply keeps its journal, and how it talks to its caller.
+/// Where an apply keeps its journal, and how it reports progress and is cancelled.
 #[derive(Debug, Clone)]
 pub struct ApplyOptions {
     /// The folder of the journals; see [`Journal::default_root`].
@@ -115,9 +116,9 @@ impl ApplyOptions {
 /// Makes the changes of a plan, all or none.
 ///
 /// # Errors
-/// `Conflict` when the target changed since the plan was made, or while it was applied; `Denied` when the account may not
-/// write; `Cancelled` when somebody asked to stop; after all of these the domain is as it was. `Incomplete` when
-/// something could not be rolled back; the message names the journal.
+/// `Conflict` when the target has changed since the plan was made, or while it was applied; `Denied` when the account may not
+/// write; `Cancelled` when the caller cancelled; after all of these the domain is unchanged. `Incomplete` when something could
+/// not be rolled back; the message names the journal.
 pub async fn apply(
     domain: &DomainWriter,
     plan: &Plan,
@@ -178,7 +179,7 @@ pub async fn apply(
             {
                 OverallStatus::Partial
             } else {
-                // It is done; a journal that cannot say so any more is no reason to call it failed.
+                // The operation is complete, even if this can no longer be recorded in the journal.
                 if let Err(error) = journal.record(&Event::Finished) {
                     tracing::warn!(%error, "the journal does not say that the operation is finished");
                 }
@@ -216,7 +217,7 @@ pub async fn apply(
     }
 }
 
-/// The state of the target now; refuses a plan that was made against another one.
+/// Reads the state of the target; refuses a plan that was made against another state.
 async fn current_state(domain: &DomainWriter, plan: &Plan, control: &Control) -> Result<LiveGpo> {
     let session = domain.session();
     let object = session.directory().gpo(plan.target.guid).await?;
@@ -239,8 +240,8 @@ async fn current_state(domain: &DomainWriter, plan: &Plan, control: &Control) ->
     Ok(live)
 }
 
-/// A backup of the target as it is, in GPMC's format, in the folder of the journal; that of a GPO that goes tells its links.
-/// The message says that it lacks something.
+/// Backs the target up, in GPMC's format, into the folder of the journal; for a deletion, with the links. The message reports
+/// an incomplete backup.
 async fn save_safety_backup(
     domain: &DomainWriter,
     plan: &Plan,
@@ -281,7 +282,7 @@ fn version_after(plan: &Plan) -> u32 {
         .combined()
 }
 
-/// Rolls everything back and says in the error which it is: as it was, or not.
+/// Rolls everything back; the error reports whether that was complete.
 async fn undo_all(
     undo: &Undo<'_>,
     journal: &mut Journal,
@@ -290,7 +291,7 @@ async fn undo_all(
 ) -> Error {
     let changes = journal.changes().to_vec();
     if changes.is_empty() {
-        // A journal that cannot be written is no reason to hide the error that led here.
+        // An error of the journal must not hide the error that caused the roll-back.
         let _ = journal.record(&Event::RolledBack);
         return error;
     }
@@ -320,7 +321,7 @@ async fn undo_all(
     }
 }
 
-/// The error of an operation that could not be rolled back: what clients can see of it, and the command that finishes it.
+/// The error of an operation that could not be rolled back: what clients can see, and the command that completes the roll-back.
 fn unfinished_error(
     undo: &Undo<'_>,
     changes: &[Inverse],

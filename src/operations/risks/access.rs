@@ -6,7 +6,7 @@ use crate::model::security_descriptor::{Ace, DaclState};
 use crate::model::sid::Sid;
 use crate::model::well_known;
 
-/// What permissions protect, and so which rights change it.
+/// The kind of object with permissions, which determines the rights that change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Secures {
     /// A file, a folder or a registry key.
@@ -46,10 +46,10 @@ const EVERYBODY: [&str; 7] = [
 /// The RIDs of Domain Users, Domain Guests and Domain Computers.
 const EVERY_ACCOUNT: [u32; 3] = [513, 514, 515];
 
-/// The first principal of those that stand for everybody who may change what has these permissions; `None` without one, and
-/// for text that is no SDDL.
+/// The first principal that stands for everybody and may change the object with these permissions; `None` without one, and for
+/// text that is not SDDL.
 pub(super) fn everybody_may(what: Secures, sddl: &str) -> Option<String> {
-    // The domain of `DU` and its like is that of the client.
+    // The domain of `DU` and similar names is that of the client.
     let domain: Sid = "S-1-5-21-0-0-0".parse().ok()?;
     let descriptor = from_sddl(sddl, Some(&domain)).ok()?;
     let dacl = match descriptor.dacl_state() {
@@ -105,7 +105,7 @@ mod tests {
         ] {
             assert_eq!(may(sddl), None, "{sddl}");
         }
-        // Of a service, the same bit asks for its status.
+        // For a service, the same bit is the right to query its status.
         let service = |sddl: &str| everybody_may(Secures::Service, sddl);
         assert_eq!(service("D:(A;;CCLCSWLOCRRC;;;AU)"), None);
         assert_eq!(service("D:(A;;DC;;;IU)").as_deref(), Some("INTERACTIVE"));
