@@ -1,4 +1,4 @@
-//! Extension lists against the files of every real backup: which settings a client would ignore.
+//! Extension lists compared with the files of every real backup: the settings that a client would ignore.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ fn settings_without_an_extension_are_those_gpmc_lists_as_unknown() {
         folders.len()
     );
     assert_eq!(folders.len(), 276);
-    // GPMC lists these files under Unknown Extension. It does so with one scripts.ini more, which has no script in it.
+    // GPMC lists these files under Unknown Extension, and one more scripts.ini, which contains no script.
     let expected = BTreeMap::from([("Audit Policy Configuration", 3), ("Security", 44)]);
     assert_eq!(missing, expected);
     assert_eq!(unordered, 0);

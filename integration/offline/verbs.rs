@@ -1,4 +1,4 @@
-//! Verbs on the domain in memory: planned and applied as on a real one, and looked at in its directory and its share.
+//! Verbs on the in-memory domain: planned and applied as on a real one, with the result read from its directory and its share.
 
 use std::path::Path;
 
@@ -149,7 +149,7 @@ impl Setting {
         entry.content.clone()
     }
 
-    /// What a client reads: the version in the directory, which is that of GPT.INI.
+    /// What a client reads: the version in the directory, which must be that of GPT.INI.
     fn version(&self, guid: Guid) -> u32 {
         let dn = self.domain.directory().base().gpo(guid);
         let number: i32 = self

@@ -1,5 +1,5 @@
-//! What a plan writes into security descriptors, in words: owner, group and every entry of a DACL, with what it adds to
-//! what the target grants now.
+//! What a plan writes into security descriptors, in words: owner, group and every entry of a DACL, and which of them grant more
+//! than the target does now.
 
 use super::plan::{FileContent, GpoState, Plan, Step};
 use crate::model::access::{APPLY_GROUP_POLICY, Administrators};
@@ -30,7 +30,7 @@ const WRITE_LIKE: u32 = directory::CREATE_CHILD
     | standard::ACCESS_SYSTEM_SECURITY
     | standard::MAXIMUM_ALLOWED;
 
-/// Each right and its name, as the security dialog of Windows has it.
+/// Each right and its name in the security dialog of Windows.
 const RIGHTS: &[(u32, &str)] = &[
     (standard::GENERIC_ALL, "full control (GENERIC_ALL)"),
     (standard::GENERIC_READ, "read (GENERIC_READ)"),
@@ -54,25 +54,25 @@ const RIGHTS: &[(u32, &str)] = &[
     (standard::SYNCHRONIZE, "synchronize"),
 ];
 
-/// What a plan does to one security descriptor.
+/// What a plan changes in one security descriptor.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PermissionChange {
     /// The RDNs of the object below the GPO; empty for the GPO itself.
     pub object: String,
-    /// What changes, in the order of the descriptor; what goes comes first.
+    /// The changes, in the order of the descriptor; removed entries first.
     pub lines: Vec<PermissionLine>,
 }
 
 /// One entry of a security descriptor, or its owner, group or inheritance.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PermissionLine {
-    /// Whether it comes; otherwise it goes.
+    /// Whether it is added; otherwise it is removed.
     pub added: bool,
     /// The principal, where it is about one.
     pub sid: Option<Sid>,
-    /// What it says of the principal, or of all: `allow Edit settings`, `owner`.
+    /// Its description: `allow Edit settings`, `owner`.
     pub text: String,
-    /// Whether somebody may do more afterwards than the target grants now.
+    /// Whether somebody gains rights over those that the target grants now.
     pub grants_more: bool,
 }
 
@@ -81,24 +81,24 @@ pub struct PermissionLine {
 pub struct OutsideGrant {
     /// The RDNs of the object below the GPO; empty for the GPO itself.
     pub object: String,
-    /// Who gets it; `None` when everybody does, because there is no DACL, or nobody can tell.
+    /// Who gets it; `None` for everybody, when there is no DACL or it cannot be determined.
     pub sid: Option<Sid>,
-    /// What.
+    /// The right.
     pub text: String,
-    /// Whose denial keeps the account from it now, where the entry that grants it is not new.
+    /// Whose denial blocks the account now, when the entry that grants the right is not new.
     pub denied_now: Option<Sid>,
 }
 
-/// A descriptor that a plan writes, with the present one.
+/// A descriptor that a plan writes, and the present one.
 struct Written {
     object: String,
     old: Option<SecurityDescriptor>,
     new: SecurityDescriptor,
-    /// Whether owner and group are written too: only of a GPO that is created.
+    /// Whether owner and group are written too: only for a GPO that is created.
     owner: bool,
 }
 
-/// What a plan changes in security descriptors: that of the GPO and those of the objects below it.
+/// The changes of security descriptors in a plan: that of the GPO and those of the objects below it.
 pub fn changes(plan: &Plan) -> Vec<PermissionChange> {
     written(plan)
         .into_iter()
@@ -110,15 +110,13 @@ pub fn changes(plan: &Plan) -> Vec<PermissionChange> {
         .collect()
 }
 
-/// The rights to change something that accounts outside the administrators have with the descriptors of a plan and do not
-/// have now, whether an entry is new, a denial ends or the order changes: everything beyond reading and applying, and the
-/// ownership.
+/// The rights to change something that accounts outside the administrators get from the descriptors of a plan and do not have
+/// now: by a new entry, a removed denial or another order. Reading and applying are not included; ownership is.
 pub fn outside_grants(plan: &Plan, administrators: Administrators<'_>) -> Vec<OutsideGrant> {
     outside_grants_beyond(plan, administrators, None)
 }
 
-/// Of [`outside_grants`], those of accounts that gain something over an earlier state of the GPO too: what only comes back is
-/// not among them.
+/// Those of [`outside_grants`] that exceed an earlier state of the GPO too: rights that are only restored are not included.
 pub fn outside_grants_beyond(
     plan: &Plan,
     administrators: Administrators<'_>,
@@ -191,7 +189,7 @@ fn outside_grants_of(
             found.push(grant(Some(gain.sid), ace_text(gain.ace), None));
         }
     }
-    // The owner may change permissions unless entries for OWNER RIGHTS say what he may [MS-DTYP 2.5.3.2].
+    // The owner may change permissions unless entries for OWNER RIGHTS restrict this [MS-DTYP 2.5.3.2].
     let limits_owner = |aces: &[Ace]| {
         aces.iter().any(|ace| {
             ace.flags & ace_flag::INHERIT_ONLY == 0
@@ -269,7 +267,7 @@ fn changing(types: [Option<Guid>; 2]) -> u32 {
     }
 }
 
-/// What an entry that is not new grants once nobody denies it.
+/// The rights that an existing entry grants once a denial is removed.
 fn freed_text(gain: &Gain<'_>) -> String {
     match gain.ace.rights() {
         Some(rights) => {
@@ -283,7 +281,7 @@ fn freed_text(gain: &Gain<'_>) -> String {
     }
 }
 
-/// The entries of a DACL; none of one that is not there.
+/// The entries of a DACL; none when it does not exist.
 fn aces(descriptor: Option<&SecurityDescriptor>) -> Vec<Ace> {
     match descriptor.map(SecurityDescriptor::dacl_state) {
         Some(DaclState::List(dacl)) => dacl.aces.clone(),
@@ -415,7 +413,7 @@ fn lines(written: &Written) -> Vec<PermissionLine> {
     lines
 }
 
-/// What an entry says: whether it allows or denies, which rights, about what, for which objects, and on which condition.
+/// The description of an entry: allowed or denied, rights, object types, inheritance, condition.
 pub(super) fn ace_text(ace: &Ace) -> String {
     let Some(rights) = ace.rights() else {
         return format!("entry of the unknown type {}", ace.ace_type);

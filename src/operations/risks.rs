@@ -1,5 +1,5 @@
-//! What a GPO does with power: settings that run code on clients or grant rights. They are shown before they are written, so
-//! that nobody lets them into a domain unseen. What is listed is not wrong; it is what to look at.
+//! Settings of a GPO that run code on clients or grant rights. They are shown before they are written. A listed setting is not
+//! necessarily wrong; it deserves a look.
 
 mod access;
 mod preferences;
@@ -45,7 +45,7 @@ pub enum RiskKind {
     LocalUser,
     /// `[Privilege Rights]` of GptTmpl.inf.
     PrivilegeRight,
-    /// A client-side extension that does not come with Windows: what it does is not known here.
+    /// A client-side extension that does not come with Windows: its effect is unknown.
     UnknownExtension,
     /// Something that Windows starts at logon or startup: a Run key, a file or a shortcut in a StartUp folder.
     Autostart,
@@ -57,17 +57,17 @@ pub enum RiskKind {
     InjectedLibrary,
     /// The program, account or start of a service, in the registry.
     RegistryService,
-    /// A COM class of the user that goes before the one of the computer.
+    /// A COM class of the user that takes precedence over the one of the computer.
     ComHijack,
     /// Malware protection, firewall, UAC or logging switched off or with exceptions.
     ProtectionOff,
-    /// Credentials kept or sent in a form that can be stolen, or code in the process that checks them.
+    /// Credentials that are stored or sent in a form that can be stolen, or code in the process that checks them.
     Credentials,
-    /// Which PowerShell scripts run.
+    /// Which PowerShell scripts may run.
     PowerShell,
     /// A file in a folder of Windows.
     SystemFile,
-    /// A script in the folder NETLOGON, which others than the editors of this GPO may write.
+    /// A script in the folder NETLOGON, which can be changed by others than the editors of this GPO.
     NetlogonScript,
     /// Permissions with which everybody may change a file, a registry key or a service.
     OpenPermission,
@@ -79,18 +79,18 @@ pub enum RiskKind {
     UnreadableFile,
 }
 
-/// How much a kind of risk deserves to be looked at.
+/// How much attention a kind of risk deserves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RiskSeverity {
-    /// Common in policies, and of consequence if it is wrong.
+    /// Common in policies; has consequences if it is wrong.
     Medium,
-    /// Rarely set by a policy: runs code unseen, or takes protection away.
+    /// Rare in policies: runs code unnoticed, or disables protection.
     High,
 }
 
 impl RiskKind {
-    /// For people.
+    /// For the user.
     pub fn label(self) -> &'static str {
         match self {
             Self::ScheduledTask => "scheduled task",
@@ -120,7 +120,7 @@ impl RiskKind {
         }
     }
 
-    /// How much it deserves to be looked at.
+    /// How much attention it deserves.
     pub fn severity(self) -> RiskSeverity {
         match self {
             Self::ScheduledTask
@@ -150,7 +150,7 @@ impl RiskKind {
         }
     }
 
-    /// The technique of MITRE ATT&CK that abuses it; that a GPO spreads it is T1484.001.
+    /// The technique of MITRE ATT&CK that uses it; distribution by a GPO is T1484.001.
     pub fn technique(self) -> &'static str {
         match self {
             Self::ScheduledTask => "T1053.005",
@@ -179,11 +179,11 @@ impl RiskKind {
 /// A setting that runs code or grants rights.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Risk {
-    /// How.
+    /// The kind.
     pub kind: RiskKind,
-    /// What it does, in few words; names and SIDs as the settings have them.
+    /// Its description; names and SIDs as in the settings.
     pub text: String,
-    /// Where it stands.
+    /// Its place.
     pub place: Place,
 }
 
@@ -198,7 +198,7 @@ pub fn of(snapshot: &GpoSnapshot) -> Vec<Risk> {
     )
 }
 
-/// As [`of`], for settings that are in no snapshot yet.
+/// As [`of`], for settings that are not in a snapshot yet.
 pub(super) fn of_parts<'a>(
     tree: &GptTree,
     objects: impl Iterator<Item = &'a DirectoryObject>,
@@ -265,7 +265,7 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
             } => {
                 let (group, members) = (part(group), part(members));
                 let text = match (side, members) {
-                    // An empty list of groups says nothing; an empty list of members removes all of them.
+                    // An empty list of groups changes nothing; an empty list of members removes all members.
                     (Membership::MemberOf, "") => return None,
                     (Membership::MemberOf, groups) => {
                         format!("{group} becomes a member of {groups}")
@@ -305,7 +305,7 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
                     place: place.key(name),
                 })
             }
-            // The files and keys that everybody may change.
+            // Files and keys that everybody may change.
             Setting::Secured { name, sddl, .. } => {
                 let (name, sddl) = (part(name), part(sddl));
                 let text = match access::fault(access::Secures::FileOrKey, sddl)? {
@@ -418,8 +418,8 @@ fn registry_policy(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
     Some(risks)
 }
 
-/// The name of the value that a client writes for a value name of Registry.pol; `None` for the commands that write none
-/// [MS-GPREG 3.2.5.1]. What only looks like a command is a name.
+/// The name of the value that a client writes for a value name of Registry.pol; `None` for commands that write none [MS-GPREG
+/// 3.2.5.1]. A name that only resembles a command is a name.
 fn written_name(name: &str) -> Option<&str> {
     const WRITE_NOTHING: [&str; 6] = [
         "**del.",
@@ -498,7 +498,7 @@ fn package(object: &DirectoryObject) -> Option<Risk> {
         }
     };
     let (name, files) = (texts("packageName"), texts("msiFileList"));
-    // A ZAP package has no list of files.
+    // A ZAP package does not have a list of files.
     let from = if files.is_empty() {
         texts("setupCommand")
     } else {

@@ -1,5 +1,5 @@
-//! A journal is read like any hostile file: each way back is checked against the plan it belongs to, so that an edited one
-//! undoes nothing else than what its operation did.
+//! A journal is read as hostile input: each inverse is checked against the plan, so that an edited journal undoes nothing but
+//! what its operation did.
 
 use super::stored::EVENTS;
 use super::{Before, Inverse, StoredOperation, folder_rights};
@@ -11,7 +11,7 @@ use crate::operations::plan::{Change, FileContent, GpoState, Plan, Step, Verb, s
 use crate::operations::stage::StagingArea;
 
 impl StoredOperation {
-    /// Checks plan, former state and ways back against each other, before any of them is used.
+    /// Checks plan, former state and inverses against each other, before any of them is used.
     ///
     /// # Errors
     /// `BadInput`, naming what does not belong to the operation; `Denied` where a default GPO would be deleted.
@@ -48,7 +48,7 @@ impl StoredOperation {
         Ok(())
     }
 
-    /// The former state is the one the plan was made against, all that can be put back of it.
+    /// The former state must be the one the plan was made against, as far as it can be restored.
     fn check_before(&self, plan: &Plan, before: Option<&Before>) -> Result<()> {
         let (basis, before) = match (&plan.basis, before) {
             (Some(basis), Some(before)) => (basis, before),
@@ -124,7 +124,7 @@ fn is_readable(descriptor: &[u8]) -> bool {
     descriptor.is_empty() || SecurityDescriptor::parse(descriptor).is_ok()
 }
 
-/// Why this way back would not give the folder of the GPO permissions that it had: part of a sentence.
+/// Why this inverse would not restore permissions that the folder of the GPO had: part of a sentence.
 fn fault_of_folder(inverse: &Inverse, plan: &Plan) -> Option<String> {
     let Inverse::RestoreFolderDescriptor {
         descriptor,
@@ -147,7 +147,7 @@ fn fault_of_folder(inverse: &Inverse, plan: &Plan) -> Option<String> {
     }
 }
 
-/// Whether this way back deletes a GPO, or what clients read of it.
+/// Whether this inverse deletes a GPO, or something that clients read.
 fn deletes(inverse: &Inverse) -> bool {
     matches!(
         inverse,
@@ -155,7 +155,7 @@ fn deletes(inverse: &Inverse) -> bool {
     )
 }
 
-/// Whether an operation with this plan announces this way back.
+/// Whether an operation with this plan announces this inverse.
 fn belongs(inverse: &Inverse, plan: &Plan, staging: &StagingArea) -> bool {
     let gives_settings = matches!(
         plan.verb,
@@ -177,8 +177,7 @@ fn belongs(inverse: &Inverse, plan: &Plan, staging: &StagingArea) -> bool {
             let Ok(live) = SafeName::new(live) else {
                 return false;
             };
-            // Which entry was there and which came says the plan. Without regard to case: the old one may have been spelt
-            // otherwise.
+            // The plan contains the old and the new entries. Compare without case: the old one may have had another spelling.
             let is = |name: &Option<String>, expected: Result<SafeName>, there: bool| match name {
                 Some(name) => {
                     there
@@ -219,7 +218,7 @@ fn belongs(inverse: &Inverse, plan: &Plan, staging: &StagingArea) -> bool {
     }
 }
 
-/// The name behind a staged name of this operation.
+/// The live name for a staged name of this operation.
 fn staged_from(name: &str, staging: &StagingArea) -> Option<SafeName> {
     let mark = staging.staged_name(&SafeName::new("x").ok()?).ok()?;
     let mark = mark.as_str().strip_suffix('x')?;

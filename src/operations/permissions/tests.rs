@@ -12,7 +12,7 @@ fn bytes(sddl: &str) -> FileContent {
     FileContent(parsed.to_bytes().unwrap().into())
 }
 
-/// A plan that gives a GPO, or one object below it, another descriptor; without an old one, of a GPO that is created.
+/// A plan that sets another descriptor on a GPO, or on one object below it; without an old one, on a GPO that is created.
 fn plan(old: Option<&str>, new: &str, object: bool) -> Plan {
     let target = PlanTarget {
         guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
@@ -161,7 +161,7 @@ fn rights_outside_the_administrators_are_those_beyond_reading_and_applying() {
         }
     }
     // Administrators of another domain are not those of this one.
-    // Neither is there an Enterprise Admins in a child domain, nor does Domain Admins of the root administer it.
+    // A child domain has no Enterprise Admins, and Domain Admins of the root do not administer it.
     for foreign in [
         "S-1-5-21-9-9-9-512",
         "S-1-5-21-9-9-9-519",
@@ -171,7 +171,7 @@ fn rights_outside_the_administrators_are_those_beyond_reading_and_applying() {
         let list = format!("O:DAG:DAD:P(A;CI;GA;;;{foreign})");
         assert_eq!(outside(None, &list, false).len(), 1, "{foreign}");
     }
-    // The owner of a GPO that is created; what the target grants already is no news.
+    // The owner of a GPO that is created; what the target grants already is not reported.
     assert_eq!(
         outside(None, "O:BUG:DAD:P(A;CI;GR;;;AU)", false),
         ["S-1-5-32-545 owner"]
@@ -189,7 +189,7 @@ fn rights_outside_the_administrators_are_those_beyond_reading_and_applying() {
     );
 }
 
-/// What an account gains without an entry that is new.
+/// What an account gains without a new entry.
 #[test]
 fn rights_gained_by_the_removal_of_a_deny_entry_or_by_the_order_are_asked_about() {
     let edit = "(A;CI;CCDCLCRPWPLORC;;;BU)";
@@ -199,7 +199,7 @@ fn rights_gained_by_the_removal_of_a_deny_entry_or_by_the_order_are_asked_about(
     let name = "bf9679c0-0de6-11d0-a285-00aa003049e2";
     for object in [false, true] {
         for (old, new, who) in [
-            // The denial of the account itself goes; that of a group of its members.
+            // The denial of the account itself is removed; then that of a group that it is a member of.
             (
                 format!("(D;CI;WP;;;BU){edit}"),
                 edit.to_owned(),
@@ -231,7 +231,7 @@ fn rights_gained_by_the_removal_of_a_deny_entry_or_by_the_order_are_asked_about(
                 edit.to_owned(),
                 "S-1-5-32-545",
             ),
-            // The order: the denial is behind now.
+            // The order: the denial comes last now.
             (
                 format!("(D;CI;WP;;;BU){edit}"),
                 format!("{edit}(D;CI;WP;;;BU)"),
@@ -373,7 +373,7 @@ fn what_no_entry_says_is_asked_about() {
     let found = outside_grants(&plan(Some(&old), &new, false), administrators);
     assert_eq!(found[0].text, "allow write properties");
     assert_eq!(found[0].denied_now, Some("S-1-5-32-546".parse().unwrap()));
-    // A list without entries as good as none becomes one: nobody gains anything.
+    // An empty DACL replaces a missing one: nobody gains anything.
     assert!(
         outside(
             "O:BUG:DAD:NO_ACCESS_CONTROL".to_owned(),

@@ -6,7 +6,7 @@ use crate::model::security_descriptor::{Ace, DaclState};
 use crate::model::sid::Sid;
 use crate::model::well_known;
 
-/// What permissions protect, and so which rights change it.
+/// The kind of object with permissions, which determines the rights that change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Secures {
     /// A file, a folder or a registry key.

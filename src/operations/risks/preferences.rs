@@ -18,7 +18,7 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
         let item = Item {
             element: cursor.element,
         };
-        // Items stand in the root and in collections only.
+        // Items are in the root and in collections only.
         let is_item = cursor.above().all(|above| {
             above.name == "Collection" || std::ptr::eq(above, preferences.document().root())
         });
@@ -96,7 +96,7 @@ fn registry_value(item: &Item<'_>) -> Option<(RiskKind, String)> {
     };
     let value = item.property("value");
     let data = match item.property("type").to_ascii_uppercase().as_str() {
-        // Numbers are hexadecimal here [MS-GPPREF 2.2.1.10.1], and some writers say so with `0x`.
+        // Numbers are hexadecimal here [MS-GPPREF 2.2.1.10.1]; some files have them with `0x`.
         "REG_DWORD" | "REG_QWORD" => {
             let digits = value.trim();
             let digits = digits
@@ -111,7 +111,7 @@ fn registry_value(item: &Item<'_>) -> Option<(RiskKind, String)> {
     registry::risk(hive, item.property("key"), item.property("name"), &data)
 }
 
-/// A file or a shortcut in a folder that Windows starts from, or in one of its own.
+/// A file or a shortcut in a folder from which Windows starts programs, or in a folder of Windows.
 fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String)> {
     if item.action() == Action::Delete {
         return None;
@@ -152,7 +152,7 @@ fn joined(parts: &[String]) -> String {
     }
 }
 
-/// A command and what is passed to it.
+/// A command and its arguments.
 fn command(program: &str, arguments: &str) -> String {
     format!("{program} {arguments}").trim().to_owned()
 }
@@ -163,7 +163,7 @@ fn task(item: &Item<'_>) -> String {
     }
     let mut commands = Vec::new();
     let mut accounts = Vec::new();
-    // A task of version 1 has its command among the properties, one of version 2 below them [MS-TSCH 2.5].
+    // A task of version 1 has its command in the properties, one of version 2 below them [MS-TSCH 2.5].
     let program = item.property("appName");
     if !program.is_empty() {
         commands.push(command(program, item.property("args")));

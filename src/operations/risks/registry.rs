@@ -1,7 +1,7 @@
-//! Registry values that run code, take protection away or expose credentials, wherever a GPO sets them: Registry.pol,
-//! Preferences and `[Registry Values]` of GptTmpl.inf.
+//! Registry values that run code, disable protection or expose credentials, wherever a GPO sets them: Registry.pol, Preferences
+//! and `[Registry Values]` of GptTmpl.inf.
 //!
-//! The kinds are those of MITRE ATT&CK, whose technique each rule names; a GPO is the way to many computers at once
+//! The kinds are those of MITRE ATT&CK, whose technique each rule names; a GPO distributes them to many computers at once
 //! (T1484.001).
 
 mod rules;
@@ -16,12 +16,12 @@ pub(super) enum Hive {
     Machine,
     /// `HKEY_CURRENT_USER`, and the users below `HKEY_USERS`.
     User,
-    /// `HKEY_CLASSES_ROOT`: the classes of the user before those of the computer.
+    /// `HKEY_CLASSES_ROOT`: the classes of the user take precedence over those of the computer.
     Classes,
 }
 
 impl Hive {
-    /// Whether a rule about that part is also about this one.
+    /// Whether a rule for that part also applies to this one.
     fn is_in(self, rule: Self) -> bool {
         self == rule || (self == Self::Classes && rule == Self::User)
     }
@@ -35,7 +35,7 @@ impl Hive {
     }
 }
 
-/// The data of a value, as far as rules look at it.
+/// The data of a value, as far as rules need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Data {
     /// A number.
@@ -56,7 +56,7 @@ impl std::fmt::Display for Data {
     }
 }
 
-/// Which data a rule is about.
+/// The data that a rule matches.
 #[derive(Clone, Copy)]
 enum When {
     /// Any.
@@ -65,11 +65,11 @@ enum When {
     Is(u64),
     /// A lower number.
     Below(u64),
-    /// Text that is none of these, without regard to case.
+    /// Text that is none of these, ignoring case.
     NotText(&'static [&'static str]),
 }
 
-/// Where a rule looks.
+/// The keys that a rule matches.
 #[derive(Clone, Copy)]
 enum Key {
     /// The key that ends in this path.
@@ -93,7 +93,7 @@ pub(super) fn risk(hive: Hive, key: &str, name: &str, data: &Data) -> Option<(Ri
             && (names.is_empty() || names.contains(&value.as_str()))
             && when.is(data)
     })?;
-    // A password is named and never shown.
+    // A password is reported and never shown.
     let shown = if value == "defaultpassword" {
         "(not shown)".to_owned()
     } else {
@@ -148,7 +148,7 @@ impl When {
     fn is(self, data: &Data) -> bool {
         let number = match data {
             Data::Number(number) => Some(*number),
-            // Preferences and GptTmpl.inf can write a number as text.
+            // Preferences and GptTmpl.inf can contain a number as text.
             Data::Text(text) => text.trim().parse().ok(),
             Data::Other => None,
         };

@@ -170,7 +170,7 @@ fn packages_and_extensions() {
             ],
             security_descriptor: None,
         },
-        // A ZAP package has no list of files.
+        // A ZAP package does not have a list of files.
         DirectoryObject {
             rdns: vec!["CN=z".to_owned(), "CN=Packages".to_owned()],
             object_class: "packageRegistration".to_owned(),
