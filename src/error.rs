@@ -174,6 +174,11 @@ impl Error {
         self.source.as_deref().is_some_and(|cause| cause.is::<T>())
     }
 
+    /// The findings of an error that has several, to be completed.
+    pub(crate) fn details_mut(&mut self) -> &mut [crate::message::StatusMessage] {
+        &mut self.details
+    }
+
     /// The findings of an error that has several.
     pub fn details(&self) -> &[crate::message::StatusMessage] {
         &self.details
@@ -187,7 +192,8 @@ impl fmt::Display for Error {
         let mut next: Option<&(dyn std::error::Error + 'static)> =
             self.source.as_deref().map(erase);
         while let Some(cause) = next {
-            write!(f, ": {cause}")?;
+            let text = cause.to_string();
+            write!(f, ": {}", without_number(&text))?;
             next = cause.source();
         }
         Ok(())
@@ -196,6 +202,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     // The causes are part of Display already, so they are not offered a second time.
+}
+
+/// The text of an error of the operating system without its number, which the sentence before it makes superfluous.
+fn without_number(text: &str) -> &str {
+    match text.rsplit_once(" (os error ") {
+        Some((sentence, number)) if number.ends_with(')') => sentence,
+        _ => text,
+    }
 }
 
 /// Drops the `Send + Sync` of a boxed cause in order to follow the chain.
@@ -216,6 +230,12 @@ mod tests {
             Error::new(ErrorKind::Internal, "cannot write /b/manifest.xml").with_source(cause);
         assert_eq!(error.to_string(), "cannot write /b/manifest.xml: disk full");
         assert_eq!(error.kind().exit_status(), 1);
+        let cause = std::io::Error::from_raw_os_error(2);
+        let error = Error::new(ErrorKind::NotFound, "cannot open /b").with_source(cause);
+        assert_eq!(
+            error.to_string(),
+            "cannot open /b: No such file or directory"
+        );
         assert_eq!(error.answer(), None);
     }
 

@@ -25,7 +25,7 @@
 //! | [`session`] | one LDAP and one SMB connection to one and the same DC | terminal |
 //! | `testing` | a domain in memory, with the feature `testing` | network, terminal |
 //! | [`operations`] | one file per verb: snapshots in, plan out; apply, journal, progress | terminal |
-//! | `cli` | options, one file per command; `cli::ui` is the only module that prints | |
+//! | `cli` | options, one file per command; `cli::ui` is the only module that prints; the feature `cli` | |
 //!
 //! # A whole import
 //!
@@ -70,6 +70,9 @@
 //! 6. Credentials live in `secrecy` types inside [`auth`].
 //! 7. Only `cli::ui` prints, only `main` exits.
 
+// What `local` and `backup::folder` offer for reading and writing named files is used by the command alone.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
+
 pub mod auth;
 pub mod backup;
 pub mod directory;
@@ -86,6 +89,7 @@ pub mod sysvol;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 

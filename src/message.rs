@@ -181,6 +181,16 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// Text as one word of a shell command, in quotes where they are needed. A hint with a command works when it is pasted.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 /// Whether a character changes the order of others, breaks the line, or takes no room [Unicode 17, Bidi_Control and
 /// Default_Ignorable_Code_Point, without the variation selectors that ordinary emoji hold].
 fn is_invisible(character: char) -> bool {

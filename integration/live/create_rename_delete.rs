@@ -170,7 +170,7 @@ fn the_default_policies_are_never_deleted() {
         ] {
             let said = write(domain, &["delete", gpo]);
             assert_eq!(said.status, 1);
-            assert!(said.stderr.contains("cannot be without"), "{}", said.stderr);
+            assert!(said.stderr.contains("cannot be deleted"), "{}", said.stderr);
         }
         assert_same(&before, &state(side));
     }

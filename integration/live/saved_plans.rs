@@ -84,7 +84,7 @@ fn links_are_made_by_a_saved_plan_or_not_at_all() {
         refused(side, &add, "changed since the plan was made");
         // The old value once more: what was planned fits again, but a plan is applied once.
         put(side, &dn, "gPLink", &untouched);
-        refused(side, &add, "was run before");
+        refused(side, &add, "was already applied");
         put(side, &dn, "gPLink", &linked);
 
         let link = |verb: &str, more: &[&str]| {

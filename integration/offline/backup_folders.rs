@@ -190,7 +190,7 @@ fn prune_keeps_by_rule_and_removes_the_rest() {
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 4);
     let done = gpoctl(&["backups", "prune", to, "--keep-daily", "2", "--yes"]);
     assert_eq!(done.status, 0, "{}", done.stderr);
-    assert!(done.stderr.contains("removed 2 backups"), "{}", done.stderr);
+    assert!(done.stderr.contains("deleted 2 backups"), "{}", done.stderr);
     assert!(!dir.join(&expected[0]).exists() && !dir.join(&expected[1]).exists());
     let empty = tempfile::tempdir_in(scratch()).unwrap();
     let verified = gpoctl(&["backups", "verify", empty.path().to_str().unwrap()]);

@@ -34,7 +34,7 @@ fn a_table_is_created_edited_and_shown() {
     assert_eq!(
         again.stderr,
         format!(
-            "error: {path} already exists\n  choose another name, or change the table: gpoctl migtable set, remove, populate\n"
+            "error: {path} already exists\n  choose another name, or change this table with gpoctl migtable set, remove or populate\n"
         )
     );
     let set = |arguments: &[&str]| {
@@ -74,10 +74,10 @@ fn a_table_is_created_edited_and_shown() {
     );
     assert_eq!(
         migtable(&["show", path]).stdout,
-        "LINE  TYPE         SOURCE             DESTINATION\n\
-         3     GlobalGroup  Helpdesk@src.test  Support@dst.test\n\
-         8     UNCPath      \\\\fs1\\homes        (same as source)\n\
-         13    User         SRC\\bob            (none)\n"
+        "SOURCE             DESTINATION       TYPE         LINE\n\
+         Helpdesk@src.test  Support@dst.test  GlobalGroup  3\n\
+         \\\\fs1\\homes        (same as source)  UNCPath      8\n\
+         SRC\\bob            (none)            User         13\n"
     );
     let shown = migtable(&["show", path, "--json"]).json();
     assert_eq!(shown["format_version"], 1);
@@ -95,7 +95,10 @@ fn a_table_is_created_edited_and_shown() {
     assert_eq!(missing.status, 1);
     assert_eq!(
         missing.stderr,
-        "error: migration table lab.migtable has no row for \"nobody\"\n  use the source as gpoctl migtable show prints it\n"
+        format!(
+            "error: migration table lab.migtable has no row for \"nobody\"\n  to list the sources: gpoctl migtable show {}\n",
+            file.display()
+        )
     );
     assert_eq!(
         std::fs::read_dir(file.parent().unwrap()).unwrap().count(),
@@ -161,11 +164,11 @@ fn an_invalid_edit_is_refused_and_leaves_the_file() {
         ),
         (
             &[r"\\a\b", "--type", "UNCPath", "--none"],
-            "error: UNC path \"\\\\a\\b\" cannot be removed by DestinationNone\n  give it a <Destination>, or <DestinationSameAsSource />\n",
+            "error: UNC path \"\\\\a\\b\" cannot have the destination \"none\"\n  give the row a path or \"same as source\": gpoctl migtable set, with --to or --same\n",
         ),
         (
             &[r"\\a\b", "--type", "UNCPath", "--relative"],
-            "error: UNC path \"\\\\a\\b\" has no relative name to look up\n  give it a <Destination>, or <DestinationSameAsSource />\n",
+            "error: UNC path \"\\\\a\\b\" has no relative name to look up\n  give the row a path or \"same as source\": gpoctl migtable set, with --to or --same\n",
         ),
         (
             &["server", "--type", "UNCPath", "--same"],
@@ -374,10 +377,9 @@ fn every_fault_of_a_file_is_listed_at_once() {
         "  a strict XML reader rejects it; save it as Unicode (UTF-16)",
         "migration table bad.migtable:9:5 (row 2): error: type \"Group\" does not exist; legal are User, Computer, LocalGroup, GlobalGroup, UniversalGroup, UNCPath, Unknown [unknown-type]",
         "  write LocalGroup, GlobalGroup or UniversalGroup, as the group is",
-        r#"migration table bad.migtable:13 (row 3): error: UNC path "\\a\b" cannot be removed by DestinationNone [unc-destination-none]"#,
-        "  give it a <Destination>, or <DestinationSameAsSource />",
+        r#"migration table bad.migtable:13 (row 3): error: UNC path "\\a\b" cannot have the destination "none" [unc-destination-none]"#,
+        "  give the row a path or \"same as source\": gpoctl migtable set, with --to or --same",
         r#"migration table bad.migtable:18 (row 4): error: UNC path "\\a\c" has no relative name to look up [unc-by-relative-name]"#,
-        "  give it a <Destination>, or <DestinationSameAsSource />",
         r#"migration table bad.migtable:23 (row 5): error: source "server" is not a UNC path [bad-unc-path]"#,
         r"  write \\server\share, or correct the type of the row",
         r#"migration table bad.migtable:23 (row 5): error: destination "\\a\\b" is not a UNC path [bad-unc-path]"#,
@@ -426,7 +428,7 @@ fn warnings_have_their_own_exit_status() {
         (none.status, none.stderr.as_str()),
         (
             1,
-            "error: cannot read the migration table /nowhere/x.migtable: No such file or directory (os error 2)\n  name a .migtable file, or create one: gpoctl migtable new FILE\n"
+            "error: cannot read the migration table /nowhere/x.migtable: No such file or directory\n  name a migration table, or create this one: gpoctl migtable new /nowhere/x.migtable\n"
         )
     );
 }

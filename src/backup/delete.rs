@@ -35,7 +35,7 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
             ErrorKind::NotFound,
             format!("{} is not the folder of a backup", path.display()),
         )
-        .with_hint("`gpoctl backups list` shows what is there")
+        .with_hint("name the {ID} folder of a backup")
     };
     let refused = |error: std::io::Error| {
         Error::new(

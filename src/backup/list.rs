@@ -8,7 +8,7 @@ use super::folder::{self, Folder, Kind};
 use super::{BackupInfo, BackupListEntry, names, side_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::{bkup_info, manifest};
-use crate::message::{Code, StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable, shell_word};
 use crate::model::guid::Guid;
 
 /// The largest bkupInfo.xml that is read, in bytes; real ones have about one thousand.
@@ -29,7 +29,7 @@ pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
     let folder = Folder::open(dir).map_err(|error| {
         Error::new(
             ErrorKind::NotFound,
-            format!("cannot open the backup directory {}", dir.display()),
+            format!("cannot open the backup folder {}", dir.display()),
         )
         .with_source(error)
         .with_hint(if folder::is_zip(dir) {
@@ -223,9 +223,24 @@ pub fn resolve(spec: &str, backup_dir: Option<&Path>) -> Result<PathBuf> {
         },
     );
     Err(error.with_hint(match backup_dir {
-        Some(_) => "`gpoctl backups list` shows what is there",
-        None => "name the {ID} folder, or give --backup-dir to find a backup by ID or name",
+        Some(dir) => to_list(dir),
+        None if list(path).is_ok_and(|backups| !backups.is_empty()) => format!(
+            "it is a folder of backups: give it as --backup-dir {}",
+            shell_word(spec)
+        ),
+        None => {
+            "name the {ID} folder of a backup, or give --backup-dir to find it by ID or GPO name"
+                .to_owned()
+        }
     }))
+}
+
+/// The hint that names the command which lists the backups in `dir`.
+fn to_list(dir: &Path) -> String {
+    format!(
+        "to list the backups: gpoctl backups list {}",
+        shell_word(&dir.to_string_lossy())
+    )
 }
 
 /// The one backup of `dir` that `spec` names by its ID, by at least four characters of the beginning of its ID, or by its
@@ -240,7 +255,7 @@ pub fn find_by_id(spec: &str, dir: &Path) -> Result<BackupListEntry> {
             ErrorKind::NotFound,
             format!("there is no backup \"{spec}\" in {}", dir.display()),
         )
-        .with_hint("`gpoctl backups list` shows what is there")
+        .with_hint(to_list(dir))
     };
     let is_path = spec.contains('/');
     let bare = spec.strip_prefix('{').unwrap_or(spec);
@@ -253,7 +268,7 @@ pub fn find_by_id(spec: &str, dir: &Path) -> Result<BackupListEntry> {
                 "\"{spec}\" is not the ID of a backup, nor at least {MIN_PREFIX} characters of its beginning"
             ),
         )
-        .with_hint("`gpoctl backups list` shows the IDs"));
+        .with_hint(to_list(dir)));
     }
     let entries = list(dir)?;
     let home = dir.canonicalize().ok();

@@ -19,8 +19,9 @@ use crate::session::DomainWriter;
 
 /// Apply a saved plan
 ///
-/// The plan is applied exactly as it was saved. If anything it would change has been changed since, nothing is written and
-/// the differences are listed. The domain is the plan's own; --domain is not needed when it has a profile.
+/// The plan is shown and then applied without asking, exactly as it was saved. If anything that it changes has been changed
+/// since, nothing is written and the differences are listed. The plan names its domain; without a profile for that domain, give
+/// --domain and --server.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl apply change.json\n  gpoctl apply change.json --json\n  gpoctl apply change.json --expect \"$(cut -d' ' -f1 change.json.sha256)\""
@@ -41,8 +42,9 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
     let bytes =
         trusted_file::read(&args.plan, "plan", MAX_PLAN_BYTES).map_err(|error| {
             match error.kind() {
-                ErrorKind::NotFound => error
-                    .with_hint("commands that change a domain save a plan with --plan-out FILE"),
+                ErrorKind::NotFound => error.with_hint(
+                    "save a plan with --plan-out FILE, an option of every command that changes a domain",
+                ),
                 _ => error,
             }
         })?;
@@ -83,9 +85,7 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
     if !ui.is_json() {
         let names = super::permissions::names(session, &plan).await;
         super::plan::show_with(ui, &plan, &names);
-        for message in &plan.messages {
-            ui.message(message);
-        }
+        ui.findings(&plan.messages, plan.said_by);
     }
     let control = ui.control();
     execute(&domain, &plan, &control, ui).await

@@ -20,7 +20,7 @@ use crate::model::security_descriptor::SecurityDescriptor;
 use crate::operations::risks;
 use crate::operations::secrets::stored_passwords;
 
-/// List, show, verify and remove backups
+/// List, show, verify and delete backups
 #[derive(Debug, Subcommand)]
 pub(super) enum BackupsCommand {
     // Without comments here the help is that of the arguments, paragraphs and all.
@@ -48,7 +48,7 @@ pub(super) struct ListArgs {
 /// Show one backup: files, references, permissions, risks
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl backups show /backups 7f2de5d7\n  gpoctl backups show '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --json"
+    after_help = "Examples:\n  gpoctl backups show /backups 7f2de5d7\n  gpoctl backups show \\\n      '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --json"
 )]
 pub(super) struct ShowArgs {
     /// Folder of backups, or the {ID} folder of one backup
@@ -314,7 +314,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     report::show_permissions(ui, snapshot);
     report::show_files(ui, &snapshot.tree);
     report::show_references(ui, &found.references);
-    report::show_risks(ui, &risks);
+    report::show_risks_of(ui, snapshot, &risks);
     for message in messages {
         ui.message(message);
     }
@@ -335,7 +335,7 @@ fn show_links(ui: &Ui, links: Option<&[LinkRecord]>) {
             let yes = |flag: bool| if flag { "yes" } else { "" }.to_owned();
             vec![
                 link.order.to_string(),
-                link.target.clone(),
+                super::plan::container(&link.target),
                 yes(link.enforced),
                 yes(link.disabled),
             ]

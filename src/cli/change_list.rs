@@ -65,7 +65,7 @@ pub(super) async fn execute(
         }
     }
     if list.changes.is_empty() {
-        ui.say("nothing to do: everything is as requested already");
+        ui.say("nothing to do: already as requested");
     } else {
         ui.say(&format!(
             "done: {} ({})",

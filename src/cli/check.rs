@@ -30,7 +30,7 @@ use crate::session::DomainSession;
 #[command(
     group = ArgGroup::new("what").args(["gpo", "all", "target"]).required(true).multiple(true),
     mut_arg("plan_out", |argument| argument.requires("fix")),
-    after_help = "Examples:\n  gpoctl check \"Workstation Security\" --domain corp.example\n  gpoctl check --all --domain corp.example --json | jq -r '.messages[].code'\n  gpoctl check --for WS01 --domain corp.example\n  gpoctl check --all --fix --domain corp.example --dry-run"
+    after_help = "Examples:\n  gpoctl check \"Workstation Security\" --domain corp.example\n  gpoctl check --all --domain corp.example --json \\\n      | jq -r '.messages[].code'\n  gpoctl check --for WS01 --domain corp.example\n  gpoctl check --all --fix --domain corp.example --dry-run"
 )]
 pub(super) struct CheckArgs {
     /// Display name, GUID, or unique GUID prefix
@@ -85,6 +85,10 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
             list.messages = report.all().cloned().collect();
         } else {
             show(&report, ui);
+        }
+        if list.changes.is_empty() && !ui.is_json() && args.writing.plan_file().is_none() {
+            ui.say("nothing to repair");
+            return Ok(exit_status(report.worst()));
         }
         let status = finish(writer, &list, &args.writing, &ui.control(), ui).await?;
         if status != 0 || args.writing.only_shows() || list.changes.is_empty() {
@@ -175,7 +179,7 @@ fn verdict_row(verdict: &Verdict) -> Vec<String> {
     let applies = match (verdict.applies, &verdict.wmi_filter) {
         (false, _) => "no".to_owned(),
         (true, None) => "yes".to_owned(),
-        (true, Some(filter)) => format!("if WMI filter \"{filter}\" holds"),
+        (true, Some(filter)) => format!("if the WMI filter \"{filter}\" matches"),
     };
     vec![
         verdict

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::connection::ConnectionArgs;
+use super::hints;
 use super::mapping::MappingArgs;
 use super::ui::Ui;
 use super::writing::{WritingArgs, finish};
@@ -44,7 +45,8 @@ pub(super) struct CopyArgs {
     #[arg(long)]
     allow_cpassword: bool,
 
-    /// With --preserve-acl, grant the permissions of the source also to accounts that do not administer the domain
+    /// With --preserve-acl: do not ask about permissions for accounts that do not administer the domain; needed for these without
+    /// a terminal
     #[arg(long)]
     accept_permissions: bool,
 
@@ -72,7 +74,10 @@ pub(super) async fn run(args: CopyArgs, ui: &Ui) -> Result<u8> {
     };
     let object = from.directory().find_gpo(&args.gpo).await?;
     let control = ui.control();
-    let plan = plan(&from, &object, to.session(), &options, &control).await?;
+    let mut plan = plan(&from, &object, to.session(), &options, &control)
+        .await
+        .map_err(hints::completed)?;
+    hints::complete(&mut plan.messages);
     let writing = WritingArgs {
         accept_permissions: args.accept_permissions,
         ..args.writing

@@ -31,7 +31,7 @@ pub(super) struct DiffArgs {
     #[arg(long, value_name = "DIR")]
     backup_dir: Option<PathBuf>,
 
-    /// Domain of the second GPO, if it is another one (needs a profile)
+    /// Domain of the second GPO, if it differs from that of the first (needs a profile)
     #[arg(long, value_name = "NAME")]
     with_domain: Option<String>,
 

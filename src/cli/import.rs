@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::connection::ConnectionArgs;
+use super::hints;
 use super::mapping::MappingArgs;
 use super::ui::Ui;
 use super::writing::{BackupArg, WritingArgs, finish};
@@ -82,6 +83,9 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
         Err(error) => return Err(error),
     };
     let control = ui.control();
-    let plan = plan(session, &stored, &target, &options, &control).await?;
+    let mut plan = plan(session, &stored, &target, &options, &control)
+        .await
+        .map_err(hints::completed)?;
+    hints::complete(&mut plan.messages);
     finish(&domain, &plan, &args.writing, &control, ui).await
 }

@@ -1,4 +1,4 @@
-//! The options of retention, with restic's words.
+//! The options of `prune` that choose what to keep, named as in restic.
 
 use clap::Args;
 
@@ -37,9 +37,9 @@ impl KeepArgs {
     }
 }
 
-/// What becomes of something, as a cell of a table: `keep` or `remove`, and why it is kept.
+/// Two cells of a table: `keep` or `delete`, and the rules that keep it.
 pub(super) fn shown(keep: &[KeepReason]) -> [String; 2] {
-    let action = if keep.is_empty() { "remove" } else { "keep" };
+    let action = if keep.is_empty() { "delete" } else { "keep" };
     let reasons: Vec<&str> = keep.iter().map(|reason| reason.as_str()).collect();
     [action.to_owned(), reasons.join(", ")]
 }

@@ -12,7 +12,7 @@ use crate::directory::links::Som;
 use crate::directory::som_name::names_a_som;
 use crate::directory::{Directory, GpoObject};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
+use crate::message::{StatusMessage, printable};
 use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::guid::Guid;
@@ -53,7 +53,7 @@ pub(super) struct ListArgs {
 /// Link a GPO to the domain, an OU or a site
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl link add \"Workstation Security\" --target corp.example/Workstations \\\n      --domain corp.example\n  gpoctl link add 31b2f340 --order 1 --enforced \\\n      --target corp.example/Configuration/Sites/Berlin --domain corp.example"
+    after_help = "Examples:\n  gpoctl link add \"Workstation Security\" \\\n      --target corp.example/Workstations --domain corp.example\n  gpoctl link add 31b2f340 --order 1 --enforced --domain corp.example \\\n      --target corp.example/Configuration/Sites/Berlin"
 )]
 pub(super) struct AddArgs {
     /// Display name, GUID, or unique GUID prefix
@@ -63,7 +63,7 @@ pub(super) struct AddArgs {
     #[arg(long, value_name = "TARGET")]
     target: String,
 
-    /// Link order; 1 has the highest precedence, and by default the link is last
+    /// Link order; 1 has the highest precedence. By default, the link is added last
     #[arg(long, value_name = "N")]
     order: Option<usize>,
 
@@ -85,7 +85,7 @@ pub(super) struct AddArgs {
 /// Change the order or state of a link, or block inheritance
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl link set \"Workstation Security\" --target corp.example/Workstations \\\n      --order 1 --enforced yes --domain corp.example\n  gpoctl link set --target corp.example/Kiosk --block-inheritance yes \\\n      --domain corp.example"
+    after_help = "Examples:\n  gpoctl link set \"Workstation Security\" --order 1 --enforced yes \\\n      --target corp.example/Workstations --domain corp.example\n  gpoctl link set --target corp.example/Kiosk --block-inheritance yes \\\n      --domain corp.example"
 )]
 pub(super) struct SetArgs {
     /// GPO of the link: display name, GUID, or unique GUID prefix
@@ -280,7 +280,8 @@ async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
         }))?;
         return Ok(0);
     }
-    let rows: Vec<Vec<String>> = soms.iter().flat_map(|som| shown.rows(som)).collect();
+    let short = !ui.is_verbose() && ui.width().is_some_and(|width| width < WIDE);
+    let rows: Vec<Vec<String>> = soms.iter().flat_map(|som| shown.rows(som, short)).collect();
     if rows.is_empty() {
         ui.say("no links");
     } else {
@@ -303,7 +304,19 @@ async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
     Ok(0)
 }
 
-/// What `link list` is asked about.
+/// On a terminal of fewer columns than this, whole GUIDs would leave no room for the names.
+const WIDE: u16 = 120;
+
+/// A GUID for a table: where there is little room, as many digits as name one GPO of nearly every domain.
+fn shown_guid(guid: Guid, short: bool) -> String {
+    if short {
+        guid.bare().chars().take(8).collect()
+    } else {
+        guid.to_string()
+    }
+}
+
+/// The argument of `link list`.
 enum Subject {
     Gpo(Box<GpoObject>),
     Som(Box<Som>),
@@ -317,7 +330,18 @@ async fn subject(directory: &Directory, text: &str) -> Result<Subject> {
     match directory.find_gpo(text).await {
         Ok(gpo) => Ok(Subject::Gpo(Box::new(gpo))),
         Err(error) if error.kind() == ErrorKind::NotFound => match directory.find_som(text).await {
-            Err(other) if other.kind() == ErrorKind::NotFound => Err(error),
+            Err(other) if other.kind() == ErrorKind::NotFound => {
+                let hint = error.hint().map(str::to_owned).unwrap_or_default();
+                let domain = &directory.info().dns_domain;
+                Err(Error::new(
+                    ErrorKind::NotFound,
+                    format!(
+                        "there is no GPO, OU or site \"{}\" in {domain}",
+                        printable(text)
+                    ),
+                )
+                .with_hint(hint))
+            }
             other => Ok(Subject::Som(Box::new(other?))),
         },
         Err(error) => Err(error),
@@ -328,7 +352,7 @@ fn links(som: &Som) -> LinkList {
     LinkList::parse(som.gp_link.as_deref().unwrap_or_default())
 }
 
-/// What is needed to show links.
+/// What the rows of `link list` are made of.
 struct Shown<'a> {
     base: &'a Dn,
     forest: &'a [Dn],
@@ -354,7 +378,7 @@ impl Shown<'_> {
         (guid, guid.and_then(|guid| self.names.get(&guid).copied()))
     }
 
-    fn rows(&self, som: &Som) -> Vec<Vec<String>> {
+    fn rows(&self, som: &Som, short: bool) -> Vec<Vec<String>> {
         let word = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         let inheritance = if som.blocks_inheritance() {
             "blocked"
@@ -376,7 +400,7 @@ impl Shown<'_> {
                     som.dn.canonical_name(),
                     order.to_string(),
                     name.map_or_else(|| format!("({})", link.dn), str::to_owned),
-                    guid.map(|guid| guid.to_string()).unwrap_or_default(),
+                    guid.map(|guid| shown_guid(guid, short)).unwrap_or_default(),
                     word(link.is_enforced()),
                     word(!link.is_disabled()),
                     inheritance.to_owned(),
@@ -411,7 +435,7 @@ impl Shown<'_> {
         })
     }
 
-    /// What is odd about the links of one object.
+    /// Adds the findings about the links of one object.
     fn notice(&self, som: &Som, messages: &mut Vec<StatusMessage>) {
         let list = links(som);
         messages.extend(list.others().map(|other| unknown_link(som, other)));

@@ -21,7 +21,7 @@ pub(super) struct ManArgs {
     #[arg(value_name = "COMMAND|TOPIC", conflicts_with = "to")]
     words: Vec<String>,
 
-    /// Folder for the pages of all commands and topics; beside a folder man1, topics go to man7
+    /// Existing folder for the pages of all commands and topics; if it is named man1, the topics are written to man7 beside it
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
 }
@@ -56,9 +56,9 @@ pub(super) fn run(args: &ManArgs, ui: &Ui) -> Result<u8> {
         .ok_or_else(|| {
             Error::new(
                 ErrorKind::Usage,
-                format!("there is no manual page of \"{}\"", args.words.join(" ")),
+                format!("there is no manual page for \"{}\"", args.words.join(" ")),
             )
-            .with_hint("gpoctl help lists the commands")
+            .with_hint("to list the commands: gpoctl help")
         })?;
     ui.document("page", &page.text)?;
     Ok(0)

@@ -30,8 +30,8 @@ pub(super) enum OperationsCommand {
 
 /// List earlier operations, newest first
 ///
-/// States: done; undone; failed (stopped or failed, and rolled back); unfinished (interrupted, roll it back with undo);
-/// left-over (done, but old files remain, remove them with cleanup); running; unreadable.
+/// States: done; undone; failed (stopped or failed, and rolled back); unfinished (interrupted: use undo to roll it back);
+/// left-over (done, but old files are left: use cleanup); running; unreadable.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl operations list\n  gpoctl operations list --json | jq -r '.operations[].id'"
@@ -54,9 +54,9 @@ pub(super) struct ShowArgs {
 
 /// Undo an operation
 ///
-/// An interrupted operation is rolled back, and its staged files are removed. A completed one is undone by a new plan, which is
-/// shown first: an import or a restore by restoring the backup in the journal, a new GPO by deleting it, a deletion by
-/// restoring it. Refused if the GPO has been changed since.
+/// An interrupted operation is rolled back, and its staged files are removed. For a completed one, a new plan is shown: after an
+/// import or a restore, it restores the backup in the journal; it deletes a GPO that was created, and restores one that was
+/// deleted. If the GPO has been changed since, nothing is undone.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl operations undo 1f2e3d4c --dry-run\n  gpoctl operations undo 20260131T120000.250Z-1f2e3d4c --yes"
@@ -78,8 +78,8 @@ pub(super) struct UndoArgs {
 
 /// Remove files that a completed operation left behind
 ///
-/// Removes the replaced files that the operation could not remove, or had no time to remove; clients never see them. An
-/// operation that was interrupted before the new settings took effect is undone instead, with undo.
+/// Removes the replaced files that the operation could not remove, or had no time to remove; clients never see them. For an
+/// operation that was interrupted before the new settings took effect, use undo.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl operations cleanup 1f2e3d4c\n  gpoctl operations cleanup 20260131T120000.250Z-1f2e3d4c --yes"
@@ -121,11 +121,18 @@ fn run_list(args: &ListArgs, ui: &Ui) -> Result<u8> {
         ui.json(&serde_json::json!({ "format_version": 1, "operations": operations }))?;
         return Ok(0);
     }
+    if operations.is_empty() {
+        ui.say(match args.open {
+            true => "no operation needs undo or cleanup",
+            false => "no operations",
+        });
+        return Ok(0);
+    }
     let rows = operations
         .iter()
         .map(|operation| {
             vec![
-                operation.id.clone(),
+                shown_id(ui, operation),
                 operation.state.as_str().to_owned(),
                 subject(operation),
                 operation
@@ -138,6 +145,18 @@ fn run_list(args: &ListArgs, ui: &Ui) -> Result<u8> {
         .collect();
     ui.table(&["ID", "STATE", "WHAT", "DOMAIN"], rows);
     Ok(0)
+}
+
+/// On a terminal of fewer columns than this, whole IDs would leave no room for what was done.
+const WIDE: u16 = 100;
+
+/// The ID of an operation for a table: on a narrow terminal its last part, which names it too.
+fn shown_id(ui: &Ui, operation: &StoredOperation) -> String {
+    let short = !ui.is_verbose() && ui.width().is_some_and(|width| width < WIDE);
+    match operation.id.rsplit_once('-') {
+        Some((_, last)) if short => last.to_owned(),
+        _ => operation.id.clone(),
+    }
 }
 
 /// What an operation did, in a few words: `import "Workstation Security"`.
@@ -185,9 +204,7 @@ fn run_show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     match &stored {
         Ok(SavedPlan::Gpo(plan)) => {
             super::plan::show(ui, plan);
-            for message in &plan.messages {
-                ui.message(message);
-            }
+            ui.findings(&plan.messages, plan.said_by);
         }
         Ok(SavedPlan::Changes(list)) => change_list::show(list, ui),
         Err(error) => ui.error(error),
@@ -281,7 +298,8 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
 
 async fn run_cleanup(args: CleanupArgs, ui: &Ui) -> Result<u8> {
     let operation = find(&Journal::default_root()?, &args.id)?;
-    if !args.yes {
+    // Without anything to clean up, it is refused below.
+    if !args.yes && operation.state == OperationState::LeftOver {
         let question = format!(
             "Remove the files that operation {} ({}) left behind?",
             operation.id,

@@ -62,14 +62,14 @@ fn account(sid: &Sid, names: &Names) -> String {
     }
 }
 
-/// A text in which SIDs have their names beside them.
-pub(super) fn with_names(text: &str, names: &Names) -> String {
+/// A text in which each SID with a name follows that name, in brackets.
+pub(super) fn with_names(text: &str, name_of: impl Fn(&Sid) -> Option<String>) -> String {
     let mut shown = String::new();
     let mut rest = text;
     for (part, sid) in sids_in(text) {
-        if let (Some(name), Some((before, after))) = (names.get(&sid), rest.split_once(part)) {
+        if let (Some(name), Some((before, after))) = (name_of(&sid), rest.split_once(part)) {
             let before = before.strip_suffix('*').unwrap_or(before);
-            shown.push_str(&format!("{before}{} ({part})", printable(name)));
+            shown.push_str(&format!("{before}{} ({part})", printable(&name)));
             rest = after;
         }
     }
@@ -188,7 +188,7 @@ mod tests {
             ("runs S-1-x at startup", "runs S-1-x at startup"),
             ("", ""),
         ] {
-            assert_eq!(with_names(text, &names), shown);
+            assert_eq!(with_names(text, |sid| names.get(sid).cloned()), shown);
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::model::dn::Dn;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::reference::Place;
+use crate::model::sid::Sid;
 use crate::operations::plan::{Change, Plan, Step, Verb};
 use crate::operations::risks::Risk;
 
@@ -33,7 +34,10 @@ pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
     ui.heading(&format!(
         "Plan {}: {}{from} {} \"{}\" {} of {}",
         plan.operation_id,
-        plan.verb.as_str(),
+        match plan.verb {
+            Verb::SetStatus => "change the status of",
+            other => other.as_str(),
+        },
         if plan.target.create { "new GPO" } else { "GPO" },
         plan.target.display_name,
         plan.target.guid,
@@ -70,7 +74,7 @@ pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
             .risks
             .iter()
             .map(|risk| Risk {
-                text: permissions::with_names(&risk.text, names),
+                text: permissions::with_names(&risk.text, |sid| names.get(sid).cloned()),
                 ..risk.clone()
             })
             .collect();
@@ -134,6 +138,9 @@ fn show_mapped(ui: &Ui, mapped: &MappedReference) {
         .map(|line| format!(" (row in line {line})"))
         .unwrap_or_default();
     let what = match &reference.name {
+        Some(name) if reference.value.parse::<Sid>().is_ok() => {
+            format!("{name} ({})", reference.value)
+        }
         Some(name) if *name != reference.value => format!("{} ({name})", reference.value),
         _ => reference.value.clone(),
     };
@@ -146,7 +153,7 @@ fn show_mapped(ui: &Ui, mapped: &MappedReference) {
         ),
         Outcome::Replaced { by, sid } => {
             let new = match sid {
-                Some(sid) => format!("{sid} ({by})"),
+                Some(sid) => format!("{by} ({sid})"),
                 None => by.clone(),
             };
             ui.coloured(Colour::Yellow, &format!("~   {place}{what} -> {new}{row}"));
@@ -214,7 +221,7 @@ fn link_lines(value: &str) -> Vec<String> {
 }
 
 /// A domain, OU or site as `corp.example/Staff`; a text that is not a DN as it is.
-fn container(dn: &str) -> String {
+pub(super) fn container(dn: &str) -> String {
     Dn::parse(dn).map_or_else(|_| dn.to_owned(), |dn| dn.canonical_name())
 }
 
@@ -299,11 +306,11 @@ fn show_step(ui: &Ui, step: &Step) {
                 &version_from.as_ref().map(version).unwrap_or_default(),
                 &version(version_to),
             );
-            change(
-                "status",
-                super::list::status_word(*flags_from),
-                super::list::status_word(Some(*flags_to)),
-            );
+            let status = super::list::status_word(Some(*flags_to));
+            match flags_from {
+                None => ui.coloured(Colour::Green, &format!("+ status: {status}")),
+                Some(_) => change("status", super::list::status_word(*flags_from), status),
+            }
             for (what, from, to) in [
                 (
                     "computer extension",

@@ -13,7 +13,7 @@ use crate::operations::rename::plan;
 /// GUID, links, settings and version are unchanged.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl rename \"Kiosk Lockdown\" \"Kiosk Lockdown 2026\" --domain corp.example\n  gpoctl rename 7F2DE5D7 Kiosk --domain corp.example --yes"
+    after_help = "Examples:\n  gpoctl rename \"Kiosk Lockdown\" \"Kiosk 2026\" --domain corp.example\n  gpoctl rename 7F2DE5D7 Kiosk --domain corp.example --yes"
 )]
 pub(super) struct RenameArgs {
     /// Display name, GUID, or unique GUID prefix

@@ -1,5 +1,6 @@
 //! What several commands show in the same way: files, references, permissions, risks.
 
+use super::permissions::with_names;
 use super::ui::Ui;
 use crate::migration::references;
 use crate::model::client_extension;
@@ -183,6 +184,18 @@ pub(super) fn show_references(ui: &Ui, references: &[Reference]) {
         })
         .collect();
     ui.table(&["REFERENCE", "NAME", "TYPE", "PLACE"], rows);
+}
+
+/// What of a snapshot runs code or grants rights, with the names that the snapshot contains.
+pub(super) fn show_risks_of(ui: &Ui, snapshot: &GpoSnapshot, risks: &[Risk]) {
+    let named: Vec<Risk> = risks
+        .iter()
+        .map(|risk| Risk {
+            text: with_names(&risk.text, |sid| name_of(snapshot, sid)),
+            ..risk.clone()
+        })
+        .collect();
+    show_risks(ui, &named);
 }
 
 /// What runs code or grants rights, a line each.

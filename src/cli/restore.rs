@@ -33,7 +33,7 @@ pub(super) struct RestoreArgs {
     #[arg(long)]
     accept_damaged: bool,
 
-    /// Grant the permissions of the backup also to accounts that do not administer the domain
+    /// Do not ask about permissions for accounts that do not administer the domain; needed for these without a terminal
     #[arg(long)]
     accept_permissions: bool,
 

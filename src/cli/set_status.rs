@@ -51,6 +51,10 @@ pub(super) async fn run(args: SetStatusArgs, ui: &Ui) -> Result<u8> {
         StatusChoice::User => Status::User,
         StatusChoice::None => Status::None,
     };
+    if object.flags.is_some_and(|flags| flags & 3 == status.bits()) && !ui.is_json() {
+        ui.say("nothing to do: already as requested");
+        return Ok(0);
+    }
     let plan = plan(session, &object, status, &control).await?;
     finish(&domain, &plan, &args.writing, &control, ui).await
 }

@@ -136,7 +136,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
     }
     report::show_files(ui, &live.snapshot.tree);
     report::show_references(ui, &references);
-    report::show_risks(ui, &risks);
+    report::show_risks_of(ui, &live.snapshot, &risks);
     for message in &live.snapshot.messages {
         ui.message(message);
     }

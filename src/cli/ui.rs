@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::SignalKind;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::operations::progress::{Cancellation, Control, Phase};
 use clean::Clean;
 
@@ -220,6 +220,25 @@ impl Ui {
         last.clone_from(&message.hint);
     }
 
+    /// The findings of a plan. With more than a few rows of a table that the GPO does not use, one line counts them, unless the
+    /// caller wants to see everything. `said_by` names the file that the plan was read from.
+    pub(super) fn findings(&self, messages: &[StatusMessage], said_by: Option<&str>) {
+        let is_unused = |message: &&StatusMessage| message.code == Code::UnusedRow;
+        let unused = messages.iter().filter(is_unused).count();
+        let counts = unused > MOST_UNUSED_ROWS && !self.verbose;
+        for message in messages.iter().filter(|one| !(counts && is_unused(one))) {
+            self.message(message);
+        }
+        if counts {
+            let text = format!("{unused} rows of the migration table are not used by this GPO");
+            let mut counted = StatusMessage::warning(Code::UnusedRow, text);
+            if let Some(who) = said_by {
+                counted.attribute_to(who);
+            }
+            self.message(&counted.with_hint("to list them, add --verbose"));
+        }
+    }
+
     /// The error that ends the command. Having stopped on request is not called one.
     pub(super) fn error(&self, error: &Error) {
         if self.json {
@@ -346,6 +365,8 @@ impl Ui {
     }
 }
 
+/// The most of them that are listed.
+const MOST_UNUSED_ROWS: usize = 3;
 /// The most candidates of an ambiguous name that are listed.
 const MOST_CANDIDATES: usize = 10;
 

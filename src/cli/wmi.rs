@@ -217,8 +217,8 @@ async fn show(args: ShowArgs, ui: &Ui) -> Result<u8> {
         ("ID", &file.id),
         ("Description", &file.description),
         ("Author", &file.author),
-        ("Created", &file.created),
-        ("Changed", &file.changed),
+        ("Created", &shown_time(&file.created)),
+        ("Changed", &shown_time(&file.changed)),
         ("GPOs", &users.join("; ")),
     ] {
         if !value.is_empty() {
@@ -230,6 +230,17 @@ async fn show(args: ShowArgs, ui: &Ui) -> Result<u8> {
         ui.line(&format!("{}  {}", query.namespace, query.query));
     }
     Ok(0)
+}
+
+/// A time of WMI, `20260131120000.000000-000`, written like the times of backups; one of another form as it is.
+fn shown_time(time: &str) -> String {
+    let parsed = time
+        .get(..14)
+        .and_then(|digits| jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", digits).ok());
+    match parsed {
+        Some(parsed) => parsed.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
+        None => time.to_owned(),
+    }
 }
 
 /// A filter as JSON, in the form import reads.
@@ -284,7 +295,12 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
                 std::io::ErrorKind::AlreadyExists => ErrorKind::Conflict,
                 _ => ErrorKind::Internal,
             };
-            Error::new(kind, format!("cannot write {}", path.display())).with_source(cause)
+            let error =
+                Error::new(kind, format!("cannot write {}", path.display())).with_source(cause);
+            match kind {
+                ErrorKind::Conflict => error.with_hint("choose another file name"),
+                _ => error,
+            }
         })
 }
 
@@ -355,5 +371,16 @@ mod tests {
         file.set_len(1 << 40).unwrap();
         let error = load(&large).unwrap_err();
         assert!(error.to_string().contains("has at most"), "{error}");
+    }
+
+    #[test]
+    fn times_of_wmi_are_shown_like_others() {
+        assert_eq!(
+            shown_time("20240105101500.000000-000"),
+            "2024-01-05T10:15:00"
+        );
+        for other in ["", "2024", "20241305101500.000000-000", "ä20240105101500"] {
+            assert_eq!(shown_time(other), other);
+        }
     }
 }

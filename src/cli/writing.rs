@@ -9,6 +9,7 @@ use super::ui::Ui;
 use crate::backup::StoredBackup;
 use crate::backup::folder::{Folder, PRIVATE_FILE};
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::shell_word;
 use crate::operations::permissions::changes;
 use crate::operations::plan::{Plan, sha256};
 use crate::operations::progress::Control;
@@ -135,9 +136,7 @@ pub(super) async fn finish(
     let names = permissions::names(domain.session(), plan).await;
     if !ui.is_json() {
         super::plan::show_with(ui, plan, &names);
-        for message in &plan.messages {
-            ui.message(message);
-        }
+        ui.findings(&plan.messages, plan.said_by);
     }
     let accepted = writing.accept_permissions;
     permissions::confirm(domain.session(), plan, &names, accepted, ui, control).await?;
@@ -167,21 +166,9 @@ fn show_only(plan: &Plan, names: &Names, writing: &WritingArgs, ui: &Ui) -> Resu
         return Ok(0);
     }
     super::plan::show_with(ui, plan, names);
-    for message in &plan.messages {
-        ui.message(message);
-    }
+    ui.findings(&plan.messages, plan.said_by);
     ui.say(&writing.nothing_changed());
     Ok(0)
-}
-
-/// A file name as a word of a shell command: quoted when it has to be.
-fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }
 
 /// The file with the SHA-256 of a plan, which sha256sum checks.

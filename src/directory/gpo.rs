@@ -206,7 +206,10 @@ impl Directory {
                 ErrorKind::NotFound,
                 format!("there is no GPO {guid} in {}", self.info().dns_domain),
             )
-            .with_hint("gpoctl list shows the GPOs of the domain")
+            .with_hint(format!(
+                "to list the GPOs: gpoctl list --domain {}",
+                self.info().dns_domain
+            ))
         };
         let entry = self
             .read(&dn, ATTRIBUTES, Some(SD_PARTS))
@@ -336,7 +339,7 @@ fn not_found(text: &str, gpos: &[(Guid, String)], domain: &DomainName) -> Error 
         .map(|(_, name)| format!("\"{}\"", printable(name)))
         .collect();
     if names.is_empty() {
-        error.with_hint("gpoctl list lists the GPOs of the domain")
+        error.with_hint(format!("to list the GPOs: gpoctl list --domain {domain}"))
     } else {
         error.with_hint(format!("similar names: {}", names.join(", ")))
     }

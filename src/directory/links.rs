@@ -53,9 +53,7 @@ impl Som {
                 ErrorKind::Usage,
                 format!("{} is not a domain, OU or site", entry.dn),
             )
-            .with_hint(
-                "GPOs are linked to these only; gpoctl link list --all shows the links there are",
-            ));
+            .with_hint("only these can have links; to list all links: gpoctl link list --all"));
         };
         Ok(Self {
             dn: entry.dn.clone(),

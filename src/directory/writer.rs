@@ -398,9 +398,11 @@ pub fn refuse_default_gpo(guid: Guid) -> Result<()> {
     }
     Err(Error::new(
         ErrorKind::Denied,
-        format!("{guid} is a default GPO, which a domain cannot be without"),
+        format!("{guid} is a default GPO and cannot be deleted"),
     )
-    .with_hint("unlink it or switch it off instead"))
+    .with_hint(format!(
+        "to disable it instead: gpoctl set-status '{guid}' none"
+    )))
 }
 
 /// An attribute with text values for an add.

@@ -84,7 +84,8 @@ pub(crate) fn read(path: &Path, what: &str, limit: u64) -> Result<Vec<u8>> {
     if std::fs::symlink_metadata(path)
         .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
     {
-        return Err(failed(ErrorKind::NotFound));
+        let missing = format!("the {what} {} does not exist", path.display());
+        return Err(Error::new(ErrorKind::NotFound, missing));
     }
     let mut bytes = Vec::new();
     open(path, what, Readers::Anyone)?

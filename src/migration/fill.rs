@@ -29,6 +29,11 @@ pub struct FilledTemplate {
     pub unused: Vec<String>,
 }
 
+/// The cause of an error: placeholders without a value.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UndefinedPlaceholders(String);
+
 impl Definitions {
     /// Adds a value. The name may be enclosed in percent signs.
     ///
@@ -113,12 +118,10 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
             .collect();
         return Err(Error::new(
             ErrorKind::Usage,
-            format!(
-                "placeholders of the template have no value: {}",
-                list.join(", ")
-            ),
+            "placeholders of the template have no value",
         )
-        .with_hint("give each of them a value with --define NAME=VALUE")
+        .with_source(UndefinedPlaceholders(list.join(", ")))
+        .with_hint("define a value for each of them")
         .with_details(details));
     }
     let mut table = template.clone();
@@ -264,7 +267,7 @@ mod tests {
         let error = fill("t", &table, &definitions(&[("y", "v")])).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
         assert_eq!(
-            error.message(),
+            error.to_string(),
             "placeholders of the template have no value: %x%"
         );
         let lines: Vec<u64> = error

@@ -203,32 +203,30 @@ impl MigrationTable {
     }
 
     fn validate_unc(&self, row: &TableRow, messages: &mut Vec<StatusMessage>) {
-        let mut error = |code: Code, text: String, hint: &str| {
-            messages.push(
-                StatusMessage::error(code, text)
-                    .at(self.place(row))
-                    .with_hint(hint),
-            );
+        let mut error = |code: Code, text: String, hint: Option<&str>| {
+            let mut message = StatusMessage::error(code, text).at(self.place(row));
+            message.hint = hint.map(str::to_owned);
+            messages.push(message);
         };
         let source = printable(&row.source);
         if row.source.parse::<UncPath>().is_err() {
             error(
                 Code::BadUncPath,
                 format!("source \"{source}\" is not a UNC path"),
-                "write \\\\server\\share, or correct the type of the row",
+                Some("write \\\\server\\share, or correct the type of the row"),
             );
         }
         match &row.destination {
             Destination::SameAsSource => {}
             Destination::None => error(
                 Code::UncDestinationNone,
-                format!("UNC path \"{source}\" cannot be removed by DestinationNone"),
-                "give it a <Destination>, or <DestinationSameAsSource />",
+                format!("UNC path \"{source}\" cannot have the destination \"none\""),
+                None,
             ),
             Destination::ByRelativeName => error(
                 Code::UncByRelativeName,
                 format!("UNC path \"{source}\" has no relative name to look up"),
-                "give it a <Destination>, or <DestinationSameAsSource />",
+                None,
             ),
             Destination::Set(text) => {
                 let kept = row.source.to_lowercase();
@@ -238,7 +236,7 @@ impl MigrationTable {
                     error(
                         Code::BadUncPath,
                         format!("destination \"{}\" is not a UNC path", printable(text)),
-                        "write \\\\server\\share",
+                        Some("write \\\\server\\share"),
                     );
                 }
             }
@@ -307,7 +305,6 @@ impl MigrationTable {
             ),
         )
         .at(self.place(row))
-        .with_hint("fill in the template before use: gpoctl migtable fill")
     }
 }
 
@@ -406,7 +403,15 @@ mod tests {
             .map(|message| {
                 let place = message.place.unwrap();
                 assert_eq!(place.file, "migration table a.migtable");
-                assert!(message.hint.is_some());
+                let by_command_line = [
+                    Code::LeftoverPlaceholder,
+                    Code::UncDestinationNone,
+                    Code::UncByRelativeName,
+                ];
+                assert_eq!(
+                    message.hint.is_none(),
+                    by_command_line.contains(&message.code)
+                );
                 (
                     message.severity,
                     message.code,
@@ -448,7 +453,7 @@ mod tests {
             (
                 Severity::Error,
                 Code::UncDestinationNone,
-                r#"UNC path "\\a\1" cannot be removed by DestinationNone"#,
+                r#"UNC path "\\a\1" cannot have the destination "none""#,
                 line(1),
             ),
             (

@@ -34,7 +34,10 @@ pub async fn plan(
                 object.display_name
             ),
         )
-        .with_hint("unlink or disable it instead"));
+        .with_hint(format!(
+            "to disable it instead: gpoctl set-status '{}' none",
+            object.guid
+        )));
     }
     let live = read::read_gpo(session, object, control).await?;
     let (links, mut messages) = planned_links(session, object.guid).await?;

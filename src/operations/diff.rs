@@ -73,8 +73,8 @@ pub fn diff(old: &GpoSnapshot, new: &GpoSnapshot) -> Vec<Difference> {
 fn attributes(gpo: &GpoSnapshot) -> [(&'static str, String); 6] {
     let status = match gpo.flags & 3 {
         0 => "enabled",
-        1 => "user half off",
-        2 => "computer half off",
+        1 => "user off",
+        2 => "computer off",
         _ => "all off",
     };
     let filter = gpo.wmi_filter.as_ref().map(|filter| {

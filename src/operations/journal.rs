@@ -269,9 +269,9 @@ impl Journal {
             if cause.kind() == std::io::ErrorKind::AlreadyExists {
                 Error::new(
                     ErrorKind::Conflict,
-                    format!("operation {operation_id} was run before"),
+                    format!("this plan was already applied, as operation {operation_id}"),
                 )
-                .with_hint("a plan can be applied once; make a new one")
+                .with_hint("make a new plan")
             } else {
                 failed(cause)
             }
@@ -371,9 +371,32 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    /// Closing the file is not enough: a process that this one is starting in another thread has a copy of the descriptor until
+    /// it runs its own program, and the operation would seem to run as long.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(%error, "the journal is not unlocked");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_journal_that_is_done_with_is_free_whoever_has_a_copy_of_its_file() {
+        let home = tempfile::tempdir().unwrap();
+        let id = "20260131T120000.250Z-00000001";
+        let journal = Journal::create(&home.path().join("operations"), id, b"{}", None).unwrap();
+        let copy = journal.file.try_clone().unwrap();
+        let again = std::fs::File::open(journal.folder().join(stored::EVENTS)).unwrap();
+        assert!(again.try_lock().is_err());
+        drop(journal);
+        again.try_lock().unwrap();
+        drop(copy);
+    }
 
     #[test]
     fn an_event_survives_its_line() {

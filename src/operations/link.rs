@@ -8,7 +8,7 @@ use super::change_list::{Change, ChangeList, ObjectDn};
 use crate::directory::links::Som;
 use crate::directory::{AttributeSwap, GpoObject, SwapAttribute};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Code, StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable, shell_word};
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::gp_link::{GpLink, LinkList};
@@ -53,7 +53,7 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
     let title = match edit {
         LinkEdit::Add { .. } => format!("link \"{name}\" to {place}"),
         LinkEdit::Set { .. } => format!("change the link of \"{name}\" to {place}"),
-        LinkEdit::Remove => format!("unlink \"{name}\" from {place}"),
+        LinkEdit::Remove => format!("remove the link of \"{name}\" to {place}"),
     };
     let mut list = ChangeList::new(title, domain);
     list.messages.extend(links.others().map(|other| {
@@ -82,16 +82,19 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
         (LinkEdit::Add { .. }, [order, ..]) => {
             return Err(Error::new(
                 ErrorKind::Conflict,
-                format!("\"{name}\" is linked to {place} already, with order {order}"),
+                format!("\"{name}\" is already linked to {place}, with order {order}"),
             )
-            .with_hint("change that link with: gpoctl link set"));
+            .with_hint("to change that link: gpoctl link set"));
         }
         (_, []) => {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 format!("\"{name}\" is not linked to {place}"),
             )
-            .with_hint("gpoctl link list shows what is"));
+            .with_hint(format!(
+                "to list its links: gpoctl link list {}",
+                shell_word(&place)
+            )));
         }
         (
             LinkEdit::Set {
@@ -218,9 +221,11 @@ fn within(order: Option<usize>, count: usize, place: &str) -> Result<Option<usiz
     match order {
         Some(order) if order == 0 || order > count => Err(Error::new(
             ErrorKind::Usage,
-            format!("order {order} is not from 1 to {count}, the number of links of {place}"),
+            format!("link order {order} is not possible in {place}"),
         )
-        .with_hint("1 has the highest precedence")),
+        .with_hint(format!(
+            "use 1, the highest precedence, to {count}, the lowest"
+        ))),
         other => Ok(other),
     }
 }

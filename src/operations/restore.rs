@@ -158,7 +158,7 @@ fn version(source: &GpoSnapshot, live: Option<&LiveGpo>) -> GpoVersion {
 /// A restore puts SIDs and paths back as they are, which mean nothing anywhere else.
 fn refuse_other_domain(session: &DomainSession, source: &GpoSnapshot) -> Result<()> {
     let info = session.info();
-    let hint = "gpoctl import puts its settings into a GPO of another domain, and gpoctl copy makes a new one from a live GPO; both map what names the old domain";
+    let hint = "use gpoctl import, which maps users, groups and UNC paths to another domain";
     if source.domain != info.dns_domain {
         return Err(Error::new(
             ErrorKind::Conflict,

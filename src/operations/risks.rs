@@ -265,7 +265,7 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
             Setting::Secured { name, mode, sddl } if line.is_in("Service General Setting") => {
                 let (name, sddl) = (part(name), part(sddl));
                 let start = match part(mode) {
-                    "2" => "starts by itself",
+                    "2" => "starts automatically",
                     "3" => "starts on demand",
                     "4" => "is disabled",
                     _ => "keeps its startup",
@@ -273,7 +273,7 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
                 let open = access::everybody_may(access::Secures::Service, sddl);
                 let rights = match &open {
                     None if sddl.is_empty() => String::new(),
-                    None => ", with permissions of its own".to_owned(),
+                    None => ", with its own permissions".to_owned(),
                     Some(who) => format!(", and {who} may change it"),
                 };
                 Some(Risk {

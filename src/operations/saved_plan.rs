@@ -108,7 +108,7 @@ impl SavedPlan {
 }
 
 fn not_a_plan(cause: serde_json::Error) -> Error {
-    Error::new(ErrorKind::BadInput, "this is not a plan saved by gpoctl").with_source(cause)
+    Error::new(ErrorKind::BadInput, "not a plan saved by gpoctl").with_source(cause)
 }
 
 #[cfg(test)]

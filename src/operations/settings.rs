@@ -210,7 +210,7 @@ pub(super) async fn name_is_free(
             ErrorKind::Conflict,
             format!("a GPO named \"{name}\" exists already: {}", gpo.guid),
         )
-        .with_hint("choose another name, or work on that GPO")),
+        .with_hint("choose another name")),
     }
 }
 

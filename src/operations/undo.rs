@@ -219,7 +219,7 @@ fn still_as_left(done: &Plan, live: &LiveGpo) -> Result<()> {
     if differences.is_empty() {
         Ok(())
     } else {
-        Err(changed(done, &differences.join(" and ")))
+        Err(changed(done, &differences.join(", ")))
     }
 }
 

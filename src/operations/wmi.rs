@@ -172,19 +172,17 @@ pub fn plan_import(
                     new: Some(now),
                 });
                 summary.push(format!("~ WMI filter \"{name}\" {}", twin.id));
-                for swap in &swaps {
-                    let text =
-                        |value: &Option<String>| printable(value.as_deref().unwrap_or_default());
-                    summary.push(format!(
-                        "-   {}: {}",
-                        swap.attribute.as_str(),
-                        text(&swap.old)
-                    ));
-                    summary.push(format!(
-                        "+   {}: {}",
-                        swap.attribute.as_str(),
-                        text(&swap.new)
-                    ));
+                let seen = |swap: &&AttributeSwap| swap.attribute != SwapAttribute::WmiChangeDate;
+                for swap in swaps.iter().filter(seen) {
+                    let field = field(swap.attribute);
+                    for (sign, value) in [('-', &swap.old), ('+', &swap.new)] {
+                        let value = value.as_deref().unwrap_or_default();
+                        summary.extend(
+                            shown_value(swap.attribute, value)
+                                .iter()
+                                .map(|value| format!("{sign}   {field}: {}", printable(value))),
+                        );
+                    }
                 }
                 list.push(
                     Change::Attributes {
@@ -199,12 +197,12 @@ pub fn plan_import(
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!(
-                    "{} has a WMI filter \"{name}\" already: {}",
+                    "{} already has a WMI filter \"{name}\": {}",
                     info.dns_domain, twin.id
                 ),
             )
             .with_hint(
-                "import it under another name with --name, or change that one with --replace",
+                "use --name to import it under another name, or --replace to change the existing one",
             ));
         }
     }
@@ -219,7 +217,7 @@ pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter
             "link the WMI filter \"{}\" to \"{name}\"",
             printable(&filter.name)
         ),
-        None => format!("take the WMI filter from \"{name}\""),
+        None => format!("remove the WMI filter link of \"{name}\""),
     };
     let mut list = ChangeList::new(title, domain);
     let old_link = gpo.wmi_filter.as_deref().and_then(WmiFilterLink::parse);
@@ -236,12 +234,13 @@ pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter
     let new = filter.map(|filter| format!("[{};{};0]", domain.lower(), filter.id));
     let mut summary = Vec::new();
     if let Some(old) = &gpo.wmi_filter {
-        summary.push(format!("- gPCWQLFilter: {}", printable(old)));
+        summary.push(format!("- WMI filter: {}", shown_link(old)));
     }
     if let (Some(new), Some(filter)) = (&new, filter) {
         summary.push(format!(
-            "+ gPCWQLFilter: {new} (\"{}\")",
-            printable(&filter.name)
+            "+ WMI filter: \"{}\" {}",
+            printable(&filter.name),
+            shown_link(new)
         ));
     }
     if filter.is_none() {
@@ -262,6 +261,36 @@ pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter
         summary,
     );
     list
+}
+
+/// The ID in a `gPCWQLFilter`; a value of another form as it is.
+fn shown_link(value: &str) -> String {
+    match WmiFilterLink::parse(value) {
+        Some(link) => link.id.to_string(),
+        None => printable(value),
+    }
+}
+
+/// An attribute of a filter as a person reads it, a line each: of the queries, the namespace and the text.
+fn shown_value(attribute: SwapAttribute, value: &str) -> Vec<String> {
+    match (attribute, parse_queries(value)) {
+        (SwapAttribute::WmiQueries, Ok(queries)) => queries
+            .iter()
+            .map(|query| format!("{}: {}", query.namespace, query.query))
+            .collect(),
+        _ if value.is_empty() => Vec::new(),
+        _ => vec![value.to_owned()],
+    }
+}
+
+/// What a person calls an attribute of a filter.
+fn field(attribute: SwapAttribute) -> &'static str {
+    match attribute {
+        SwapAttribute::WmiName => "name",
+        SwapAttribute::WmiDescription => "description",
+        SwapAttribute::WmiQueries => "queries",
+        other => other.as_str(),
+    }
 }
 
 /// The time now as WMI writes it, in UTC.
@@ -410,5 +439,20 @@ mod tests {
         for bad in [&b"{}"[..], b"{\"name\":\"x\",\"queries\":[]}", b"x"] {
             assert_eq!(read_file("f", bad).unwrap_err().kind(), ErrorKind::BadInput);
         }
+    }
+
+    #[test]
+    fn a_replaced_filter_is_shown_in_words() {
+        let shown = |attribute, value: &str| shown_value(attribute, value);
+        let queries = "1;3;10;8;WQL;root\\CIMv2;SELECT 1;";
+        assert_eq!(
+            shown(SwapAttribute::WmiQueries, queries),
+            ["root\\CIMv2: SELECT 1"]
+        );
+        assert_eq!(shown(SwapAttribute::WmiQueries, "x;"), ["x;"]);
+        assert_eq!(shown(SwapAttribute::WmiDescription, "old"), ["old"]);
+        assert!(shown(SwapAttribute::WmiDescription, "").is_empty());
+        assert_eq!(shown_link(&format!("[src.test;{ID};0]")), ID);
+        assert_eq!(shown_link("x"), "x");
     }
 }

@@ -10,10 +10,10 @@ use crate::cli::keep::{self, KeepArgs};
 use crate::cli::ui::{Ui, counted, error_json};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Remove backups from a folder
+/// Delete backups from a folder
 ///
-/// A backup is removed only if its folder contains nothing else; manifest.xml is updated. For a backup whose folder is
-/// already gone, the entry in manifest.xml is removed.
+/// A folder is deleted only if it contains nothing but the backup; manifest.xml is updated. If the folder no longer exists, only
+/// the entry in manifest.xml is deleted.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl backups delete /backups 7f2de5d7\n  gpoctl backups delete /backups '{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' \\\n      --yes"
@@ -26,16 +26,16 @@ pub(in crate::cli) struct DeleteArgs {
     #[arg(required = true, value_name = "BACKUP")]
     backups: Vec<String>,
 
-    /// Remove without asking
+    /// Delete without asking
     #[arg(short, long)]
     yes: bool,
 }
 
-/// Remove old backups by rule
+/// Delete old backups by rule
 ///
-/// The rules have the names and the meaning of restic's, and count for each GPO separately. Several rules add up: a backup is
-/// kept if any of them keeps it. As in restic, the oldest backup is kept as long as a rule has found fewer than N. Incomplete
-/// and damaged backups, and those of an unknown GPO or time, are never removed and do not count.
+/// The rules are those of restic, applied to each GPO separately. A backup is kept if any rule keeps it. A rule that finds fewer
+/// than N backups to keep also keeps the oldest one. Incomplete and damaged backups, and those of an unknown GPO or time, are
+/// never deleted and do not count.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "gpoctl backups prune [OPTIONS] --keep-... <N> <DIR>",
@@ -48,11 +48,11 @@ pub(in crate::cli) struct PruneArgs {
     #[command(flatten)]
     keep: KeepArgs,
 
-    /// List what would be kept and removed, and remove nothing
+    /// List what would be kept and deleted, and delete nothing
     #[arg(long)]
     dry_run: bool,
 
-    /// Remove without asking
+    /// Delete without asking
     #[arg(short, long)]
     yes: bool,
 }
@@ -68,7 +68,7 @@ pub(super) fn delete(args: &DeleteArgs, ui: &Ui) -> Result<u8> {
         for entry in &found {
             ui.say(&shown(&entry.info));
         }
-        confirm(&format!("Remove {}?", counted(found.len(), "backup")), ui)?;
+        confirm(&format!("Delete {}?", counted(found.len(), "backup")), ui)?;
     }
     let outcome = Outcome::remove(&args.dir, found);
     if ui.is_json() {
@@ -113,7 +113,7 @@ pub(super) fn prune(args: &PruneArgs, ui: &Ui) -> Result<u8> {
         ui.json(&document)?;
     } else if args.dry_run {
         ui.say(&format!(
-            "{} would be removed, {} kept; nothing was removed",
+            "{} would be deleted, {} kept; nothing was deleted",
             counted(outcome.removed.len(), "backup"),
             kept.len()
         ));
@@ -161,10 +161,10 @@ fn shown(info: &BackupInfo) -> String {
 fn confirm(question: &str, ui: &Ui) -> Result<()> {
     match ui.ask(question) {
         Some(true) => Ok(()),
-        Some(false) => Err(Error::new(ErrorKind::Cancelled, "nothing was removed")),
+        Some(false) => Err(Error::new(ErrorKind::Cancelled, "nothing was deleted")),
         None => Err(Error::new(
             ErrorKind::Usage,
-            "not a terminal, so the removal cannot be confirmed",
+            "not a terminal, so the deletion cannot be confirmed",
         )
         .with_hint("use --yes")),
     }
@@ -224,13 +224,13 @@ impl Outcome {
 
     fn show(&self, ui: &Ui) {
         for info in &self.removed {
-            ui.line(&format!("removed {}", shown(info)));
+            ui.line(&format!("deleted {}", shown(info)));
         }
         for error in &self.failures {
             ui.error(error);
         }
         ui.say(&format!(
-            "removed {}",
+            "deleted {}",
             counted(self.removed.len(), "backup")
         ));
     }

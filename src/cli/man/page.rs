@@ -93,7 +93,7 @@ fn command_page(command: &Command) -> Page {
             .for_each(|argument| option(&mut roff, argument));
         if heading == Some(CONNECTION) {
             roff.control("PP", []);
-            let text = "The others, and profiles that replace them, are described in ";
+            let text = "For the other connection options, and for profiles, see ";
             roff.text([roman(text), bold("gpoctl-connection"), roman("(7).")]);
         }
     }
@@ -107,7 +107,7 @@ fn command_page(command: &Command) -> Page {
     }
     sections(&mut roff, command);
     if command.get_name() == "gpoctl" || connects(command) {
-        surroundings(&mut roff);
+        files_and_environment(&mut roff);
     }
     see_also(&mut roff, command);
     finish(name, 1, &roff)
@@ -162,6 +162,9 @@ fn head(name: &str, number: u8, command: &Command) -> Roff {
     // The date is left empty: pages built twice from the same source are the same.
     let source = concat!("gpoctl ", env!("CARGO_PKG_VERSION"));
     roff.control("TH", [&*title, &*number, "\"\"", source, manual]);
+    // Neither hyphenated nor justified: a reader copies options, and searches for them.
+    roff.control("nh", []);
+    roff.control("ad", ["l"]);
     section(&mut roff, "NAME");
     roff.text([roman(format!("{name} - {}", about(command)))]);
     roff
@@ -384,8 +387,7 @@ fn sections(roff: &mut Roff, command: &Command) {
             .filter(|line| after_blank && !line.starts_with(' '));
         after_blank = line.is_empty();
         if verbatim && !line.starts_with(' ') {
-            roff.control("EE", []);
-            roff.control("RE", []);
+            end_example(roff);
             verbatim = false;
         }
         match heading {
@@ -399,7 +401,6 @@ fn sections(roff: &mut Roff, command: &Command) {
                     if !begins {
                         roff.control("PP", []);
                     }
-                    roff.control("RS", ["4"]);
                     roff.control("EX", []);
                     verbatim = true;
                 }
@@ -417,9 +418,14 @@ fn sections(roff: &mut Roff, command: &Command) {
         }
     }
     if verbatim {
-        roff.control("EE", []);
-        roff.control("RE", []);
+        end_example(roff);
     }
+}
+
+fn end_example(roff: &mut Roff) {
+    roff.control("EE", []);
+    // This macro turns hyphenation on again.
+    roff.control("nh", []);
 }
 
 fn terms(roff: &mut Roff, terms: &[(&str, &str)]) {
@@ -435,10 +441,7 @@ fn files(roff: &mut Roff) {
     terms(
         roff,
         &[
-            (
-                "~/.config/gpoctl/config.toml",
-                "Profiles of domains, see gpoctl-connection(7).",
-            ),
+            ("~/.config/gpoctl/config.toml", "Profiles of domains."),
             (
                 "~/.local/state/gpoctl/operations",
                 "Journals of the operations of this user, with a backup of each GPO as it was before. They can contain secrets of \
@@ -452,7 +455,7 @@ fn files(roff: &mut Roff) {
     );
 }
 
-fn surroundings(roff: &mut Roff) {
+fn files_and_environment(roff: &mut Roff) {
     files(roff);
     section(roff, "ENVIRONMENT");
     terms(
@@ -463,8 +466,8 @@ fn surroundings(roff: &mut Roff) {
                 "KRB5_CONFIG",
                 "Kerberos configuration file, see krb5.conf(5).",
             ),
-            ("NO_COLOR", "If set to anything, output has no colours."),
-            ("TERM", "If it is dumb, output has no colours."),
+            ("NO_COLOR", "If set, output has no colours."),
+            ("TERM", "If set to dumb, output has no colours."),
             ("XDG_CONFIG_HOME", "Used instead of ~/.config."),
             ("XDG_STATE_HOME", "Used instead of ~/.local/state."),
             ("XDG_CACHE_HOME", "Used instead of ~/.cache."),
@@ -565,11 +568,12 @@ mod tests {
     }
 
     #[test]
-    fn groff_is_silent() {
+    fn groff_is_silent_and_no_line_is_wider_than_80_columns() {
         for page in pages() {
             let mut groff = Process::new("groff")
-                .args(["-ww", "-man", "-Tutf8", "-z"])
+                .args(["-ww", "-man", "-Tutf8", "-P-cbou", "-rLL=80n"])
                 .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
                 .expect("groff is needed: samba-testenv/install --build-only");
@@ -586,6 +590,15 @@ mod tests {
                 "{}: {said}",
                 page.name
             );
+            let shown = String::from_utf8_lossy(&output.stdout);
+            let wide: Vec<&str> = shown
+                .lines()
+                .filter(|line| line.chars().count() > 80)
+                .collect();
+            assert!(wide.is_empty(), "{}: {wide:#?}", page.name);
+            // No option is broken at the end of a line.
+            let broken = |line: &str| line.ends_with('\u{2010}');
+            assert!(!shown.lines().any(broken), "{shown}");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::backup::folder::{Folder, SHARED_FILE, read_named};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{MAX_BYTES, MigTable};
+use crate::message::shell_word;
 use crate::migration::table;
 
 /// Reads a table; returns the file name for messages too.
@@ -31,7 +32,10 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
             format!("cannot read the migration table {}", path.display()),
         )
         .with_source(cause)
-        .with_hint("name a .migtable file, or create one: gpoctl migtable new FILE")
+        .with_hint(format!(
+            "name a migration table, or create this one: gpoctl migtable new {}",
+            shell_word(&path.to_string_lossy())
+        ))
     })
 }
 
@@ -48,7 +52,7 @@ pub(super) fn create(path: &Path, table: &MigTable) -> Result<()> {
             format!("{} already exists", path.display()),
         )
         .with_hint(
-            "choose another name, or change the table: gpoctl migtable set, remove, populate",
+            "choose another name, or change this table with gpoctl migtable set, remove or populate",
         )),
         written => written.map_err(|cause| not_written(path, cause)),
     }

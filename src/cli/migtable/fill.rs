@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::file;
+use crate::cli::hints;
 use crate::cli::ui::{Ui, counted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage, printable};
@@ -23,7 +24,7 @@ pub(in crate::cli) struct FillArgs {
     /// Template
     file: PathBuf,
 
-    /// Value of the placeholder %NAME%; case makes no difference
+    /// Value of the placeholder %NAME%; case is ignored
     #[arg(long, value_name = "NAME=VALUE", required = true)]
     define: Vec<String>,
 
@@ -49,7 +50,7 @@ pub(in crate::cli) fn run(args: &FillArgs, ui: &Ui) -> Result<u8> {
         definitions.define(name, value)?;
     }
     let (name, template) = file::load(&args.file)?;
-    let filled = fill(&name, &template, &definitions)?;
+    let filled = fill(&name, &template, &definitions).map_err(hints::completed)?;
     if args.overwrite && args.out.symlink_metadata().is_ok() {
         file::replace(&args.out, &filled.table)?;
     } else {

@@ -27,7 +27,7 @@ use crate::operations::read::{read_gpo, take_inventory};
 #[derive(Debug, Args)]
 #[command(
     override_usage = "gpoctl migtable populate [OPTIONS] <FILE> --from-backup <BACKUP>...\n       gpoctl migtable populate [OPTIONS] <FILE> --from-gpo <GPO>...\n       gpoctl migtable populate [OPTIONS] <FILE> --all",
-    after_help = "Examples:\n  gpoctl migtable populate lab.migtable --backup-dir /backups --all\n  gpoctl migtable populate lab.migtable --relative \\\n      --from-gpo \"Workstation Security\" \"Logon Scripts\" --domain corp.example"
+    after_help = "Examples:\n  gpoctl migtable populate lab.migtable --backup-dir /backups --all\n  gpoctl migtable populate lab.migtable --domain corp.example \\\n      --from-gpo \"Workstation Security\" \"Logon Scripts\" --relative"
 )]
 pub(in crate::cli) struct PopulateArgs {
     /// Migration table; created if it does not exist
@@ -312,9 +312,9 @@ fn show(merged: &Merged, ui: &Ui) {
             note = format!("permissions only {note}");
         }
         let mut cells = vec![
-            action(placed).to_owned(),
-            item.entry.kind.to_string(),
             printable(&item.entry.source),
+            item.entry.kind.to_string(),
+            action(placed).to_owned(),
         ];
         match item.scope {
             Scope::Gpmc => cells.push(note.trim_end().to_owned()),
@@ -340,14 +340,14 @@ fn show(merged: &Merged, ui: &Ui) {
         .partition(|(item, _)| item.scope == Scope::Gpmc);
     if !gpmc.is_empty() {
         ui.table(
-            &["ROW", "TYPE", "SOURCE", "NOTE"],
+            &["SOURCE", "TYPE", "ROW", "NOTE"],
             gpmc.into_iter().map(line).collect(),
         );
     }
     if !all.is_empty() {
         ui.heading("References that only gpoctl finds; GPMC does not map them, even with a row");
         ui.table(
-            &["ROW", "TYPE", "SOURCE", "NAME", "PLACE"],
+            &["SOURCE", "TYPE", "ROW", "NAME", "PLACE"],
             all.into_iter().map(line).collect(),
         );
     }

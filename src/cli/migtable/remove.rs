@@ -7,7 +7,7 @@ use clap::Args;
 use super::{file, row_json, shown_row};
 use crate::cli::ui::Ui;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::printable;
+use crate::message::{printable, shell_word};
 
 /// Remove the row of a source
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub(in crate::cli) struct RemoveArgs {
     /// Migration table
     file: PathBuf,
 
-    /// Source of the row; case makes no difference
+    /// Source of the row; case is ignored
     source: String,
 }
 
@@ -33,7 +33,10 @@ pub(super) fn run(args: &RemoveArgs, ui: &Ui) -> Result<u8> {
                 printable(&args.source)
             ),
         )
-        .with_hint("use the source as gpoctl migtable show prints it")
+        .with_hint(format!(
+            "to list the sources: gpoctl migtable show {}",
+            shell_word(&args.file.to_string_lossy())
+        ))
     })?;
     if !table.remove(&args.source) {
         return Err(Error::new(

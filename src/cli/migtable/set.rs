@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{TypeChoice, file, row_json, shown_row};
+use crate::cli::hints;
 use crate::cli::ui::Ui;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, EntryType};
@@ -13,12 +14,12 @@ use crate::migration::table::{MigrationTable, type_of_source};
 
 /// Add or change the row of a source
 ///
-/// Sources are compared without regard to case. A changed row keeps its position and the spelling of its source. A new row is
-/// added at the end and needs --type. A row that cannot be valid in any domain, such as --none for a UNC path, is refused.
+/// The case of the source is ignored. A changed row keeps its position and the spelling of its source. A new row is added at the
+/// end. A row that cannot be valid in any domain, such as --none for a UNC path, is refused.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "gpoctl migtable set [OPTIONS] <FILE> <SOURCE> --to <DESTINATION>\n       gpoctl migtable set [OPTIONS] <FILE> <SOURCE> --same|--none|--relative",
-    after_help = "Examples:\n  gpoctl migtable set lab.migtable Helpdesk@corp.example \\\n      --type GlobalGroup --to Support@lab.example\n  gpoctl migtable set lab.migtable '\\\\fs1\\profiles$' \\\n      --type UNCPath --to '\\\\fs9\\profiles$'"
+    after_help = "Examples:\n  gpoctl migtable set lab.migtable Helpdesk@corp.example \\\n      --type GlobalGroup --to Support@lab.example\n  gpoctl migtable set lab.migtable '\\\\fs1\\profiles$' \\\n      --to '\\\\fs9\\profiles$'"
 )]
 pub(in crate::cli) struct SetArgs {
     /// Migration table
@@ -27,7 +28,7 @@ pub(in crate::cli) struct SetArgs {
     /// Reference to map: NAME@dns.domain, DOMAIN\NAME, SID, plain name, or \\server\share
     source: String,
 
-    /// Type of the source; an existing row keeps its type by default, and a new row for a SID or \\server\share needs none
+    /// Type of the source; needed for a new row, unless the source is a SID or a UNC path
     #[arg(long = "type", value_enum, value_name = "TYPE", ignore_case = true)]
     kind: Option<TypeChoice>,
 
@@ -106,6 +107,7 @@ pub(super) fn run(args: SetArgs, ui: &Ui) -> Result<u8> {
             }
             // The row is not in the file yet.
             finding.place = None;
+            hints::complete([&mut finding]);
             finding
         })
         .collect();

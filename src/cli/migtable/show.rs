@@ -34,13 +34,13 @@ pub(super) fn run(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         .iter()
         .map(|row| {
             vec![
-                row.element.line.to_string(),
-                row.kind.to_string(),
                 row.source.clone(),
                 shown_destination(&row.destination),
+                row.kind.to_string(),
+                row.element.line.to_string(),
             ]
         })
         .collect();
-    ui.table(&["LINE", "TYPE", "SOURCE", "DESTINATION"], rows);
+    ui.table(&["SOURCE", "DESTINATION", "TYPE", "LINE"], rows);
     Ok(0)
 }

@@ -8,6 +8,7 @@ use super::{file, row_json, shown_row};
 use crate::cli::connection::ConnectionArgs;
 use crate::cli::ui::{Ui, counted};
 use crate::error::Result;
+use crate::message::shell_word;
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::suggest::{
     CandidateDestination, SuggestOptions, SuggestedDestination, Suggestion, counts, suggest,
@@ -29,7 +30,7 @@ pub(in crate::cli) struct SuggestArgs {
     #[arg(long, value_name = "DOMAIN", conflicts_with = "source_domain")]
     from: Option<String>,
 
-    /// Name of the source domain, if the table names several
+    /// DNS name of the source domain, if the table contains principals of several domains
     #[arg(long, value_name = "NAME")]
     source_domain: Option<String>,
 
@@ -37,7 +38,7 @@ pub(in crate::cli) struct SuggestArgs {
     #[arg(long)]
     dry_run: bool,
 
-    /// Also fill in UNC paths whose server is named after the source domain, with the same server in the target domain
+    /// Also fill in UNC paths whose server name ends in the source domain, with the same server name in the target domain
     #[arg(long)]
     accept_unc: bool,
 
@@ -78,7 +79,7 @@ pub(in crate::cli) async fn run(args: SuggestArgs, ui: &Ui) -> Result<u8> {
     }
     let filled: Vec<Vec<String>> = suggestions.iter().filter_map(filled_line).collect();
     if !filled.is_empty() {
-        ui.table(&["LINE", "TYPE", "SOURCE", "DESTINATION"], filled);
+        ui.table(&["SOURCE", "DESTINATION", "TYPE", "LINE"], filled);
     }
     if open > 0 {
         ui.heading("To be set by hand");
@@ -96,6 +97,12 @@ pub(in crate::cli) async fn run(args: SuggestArgs, ui: &Ui) -> Result<u8> {
         args.file.display(),
         counted(certain, "row")
     ));
+    if open > 0 {
+        ui.say(&format!(
+            "to set one: gpoctl migtable set {} SOURCE --to DESTINATION",
+            shell_word(&args.file.to_string_lossy())
+        ));
+    }
     Ok(0)
 }
 
@@ -127,10 +134,10 @@ fn filled_line(suggestion: &Suggestion) -> Option<Vec<String>> {
         None => row.source.clone(),
     };
     Some(vec![
-        row.element.line.to_string(),
-        row.kind.to_string(),
         source,
         destination.clone(),
+        row.kind.to_string(),
+        row.element.line.to_string(),
     ])
 }
 

@@ -8,6 +8,7 @@ use clap::Args;
 use super::file;
 use crate::cli::check::exit_status;
 use crate::cli::connection::ConnectionArgs;
+use crate::cli::hints;
 use crate::cli::mapping::{ScopeChoice, UncChoice};
 use crate::cli::ui::{Colour, Ui, counted};
 use crate::cli::writing::read_backup;
@@ -42,7 +43,7 @@ pub(in crate::cli) struct ValidateArgs {
     #[command(flatten)]
     compared: ComparedArgs,
 
-    /// Folder of the --against backups
+    /// Folder of the backups to check against
     #[arg(
         long,
         value_name = "DIR",
@@ -51,7 +52,7 @@ pub(in crate::cli) struct ValidateArgs {
     )]
     backup_dir: Option<PathBuf>,
 
-    /// Treat the --against names as GPOs of this domain (needs a profile)
+    /// Domain of the GPOs to check against (needs a profile)
     #[arg(long, value_name = "DOMAIN", requires = "compared")]
     from: Option<String>,
 
@@ -67,7 +68,7 @@ pub(in crate::cli) struct ValidateArgs {
     #[arg(long, value_enum, value_name = "HOW", default_value = "exact")]
     unc_match: UncChoice,
 
-    /// Test whether HOST, and no other, answers over SMB; no login is attempted
+    /// Test whether this file server answers over SMB, without logging in; no other server is contacted
     #[arg(long, value_name = "HOST")]
     probe_unc: Vec<String>,
 
@@ -83,7 +84,7 @@ pub(in crate::cli) struct ValidateArgs {
 #[derive(Debug, Args)]
 #[group(id = "compared", multiple = false)]
 struct ComparedArgs {
-    /// Backups to check against: {ID} folders; with --backup-dir also IDs, unique ID prefixes or GPO names
+    /// Backups to check against: {ID} folders, or with --backup-dir IDs, unique ID prefixes or GPO names; with --from, GPOs
     #[arg(long, value_name = "BACKUP|GPO", num_args = 1..)]
     against: Vec<String>,
 
@@ -121,6 +122,12 @@ pub(in crate::cli) async fn run(args: ValidateArgs, ui: &Ui) -> Result<u8> {
         .as_ref()
         .map(|session| -> &dyn PrincipalDirectory { session.directory() });
     let mut checked = validate(&name, &bytes, &snapshots, directory, &options).await?;
+    hints::complete(
+        checked
+            .findings
+            .iter_mut()
+            .map(|finding| &mut finding.message),
+    );
     if let Some(table) = &checked.table {
         let timeout = args.connection.timeout().unwrap_or(PROBE_TIMEOUT);
         for host in &hosts {
@@ -156,8 +163,14 @@ pub(in crate::cli) async fn run(args: ValidateArgs, ui: &Ui) -> Result<u8> {
             "findings": checked.findings,
         }))?;
     } else {
+        let mut last_hint = None;
         for finding in &checked.findings {
             show(finding, ui);
+            let hint = finding.message.hint.as_ref();
+            if let Some(hint) = hint.filter(|_| hint != last_hint) {
+                ui.coloured(Colour::Dim, &format!("  {hint}"));
+            }
+            last_hint = hint;
         }
         ui.say(&format!(
             "{}: {}, {}",
@@ -288,7 +301,7 @@ async fn probe_host(
     Ok(attach_to_rows(table, messages.collect()))
 }
 
-/// A finding as compilers show theirs.
+/// A finding as compilers show theirs. Its hint is shown by the caller, once for consecutive findings with the same one.
 fn show(finding: &TableFinding, ui: &Ui) {
     let message = &finding.message;
     let (word, colour) = match message.severity {
@@ -316,7 +329,4 @@ fn show(finding: &TableFinding, ui: &Ui) {
         colour,
         &format!("{gpo}{place}: {word}: {} [{}]", message.text, message.code),
     );
-    if let Some(hint) = &message.hint {
-        ui.coloured(Colour::Dim, &format!("  {hint}"));
-    }
 }

@@ -7,11 +7,11 @@ use crate::cli::ui::{Ui, counted, error_json};
 use crate::error::{Error, ErrorKind, Result};
 use crate::operations::journal::{Journal, decide, list, remove, remove_leftovers};
 
-/// Remove the journals of old operations
+/// Delete the journals of old operations
 ///
-/// Each journal holds a backup of the GPO as it was before, with everything that GPO contained. A removed operation cannot be
-/// undone. Operations that are unfinished, running or have left files to clean up are never removed and do not count. The
-/// rules have the names and the meaning of restic's; an operation is kept if any of them keeps it.
+/// Each journal contains a backup of the GPO as it was before, secrets included. An operation without a journal cannot be
+/// undone. Operations that are unfinished, running or have left files to clean up are never deleted and do not count. The
+/// rules are those of restic; an operation is kept if any rule keeps it.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "gpoctl operations prune [OPTIONS] --keep-... <N>",
@@ -21,11 +21,11 @@ pub(in crate::cli) struct PruneArgs {
     #[command(flatten)]
     keep: KeepArgs,
 
-    /// List what would be kept and removed, and remove nothing
+    /// List what would be kept and deleted, and delete nothing
     #[arg(long)]
     dry_run: bool,
 
-    /// Remove without asking
+    /// Delete without asking
     #[arg(short, long)]
     yes: bool,
 }
@@ -41,7 +41,7 @@ pub(super) fn run(args: &PruneArgs, ui: &Ui) -> Result<u8> {
             .map(|(operation, keep)| {
                 let [action, reasons] = keep::shown(keep);
                 vec![
-                    operation.id.clone(),
+                    super::shown_id(ui, operation),
                     operation.state.as_str().to_owned(),
                     super::subject(operation),
                     action,
@@ -53,16 +53,16 @@ pub(super) fn run(args: &PruneArgs, ui: &Ui) -> Result<u8> {
     }
     if !args.dry_run && !args.yes && !removed.is_empty() {
         let question = format!(
-            "Remove {}? They cannot be undone afterwards.",
-            counted(removed.len(), "operation")
+            "Delete {}? Without its journal, an operation cannot be undone.",
+            counted(removed.len(), "journal")
         );
         match ui.ask(&question) {
             Some(true) => {}
-            Some(false) => return Err(Error::new(ErrorKind::Cancelled, "nothing was removed")),
+            Some(false) => return Err(Error::new(ErrorKind::Cancelled, "nothing was deleted")),
             None => {
                 return Err(Error::new(
                     ErrorKind::Usage,
-                    "not a terminal, so the removal cannot be confirmed",
+                    "not a terminal, so the deletion cannot be confirmed",
                 )
                 .with_hint("use --yes"));
             }
@@ -114,11 +114,11 @@ pub(super) fn run(args: &PruneArgs, ui: &Ui) -> Result<u8> {
     }
     ui.say(&match args.dry_run {
         true => format!(
-            "{} would be removed, {} kept; nothing was removed",
-            counted(gone.len(), "operation"),
+            "{} would be deleted, {} kept; nothing was deleted",
+            counted(gone.len(), "journal"),
             kept.len()
         ),
-        false => format!("removed {}", counted(gone.len(), "operation")),
+        false => format!("deleted {}", counted(gone.len(), "journal")),
     });
     Ok(status)
 }

@@ -104,19 +104,25 @@ pub(super) fn fail_on_unmapped(
     if parts.is_empty() {
         return Ok(());
     }
-    let hint = if nobody.is_empty() && without_row.is_empty() && outside.is_empty() {
-        "no row can map this; change it in the source, or omit --exclusive; nothing was written"
-    } else {
-        "correct the migration table; nothing was written"
-    };
+    let no_row_helps = nobody.is_empty() && without_row.is_empty() && outside.is_empty();
     nobody.extend(without_row);
     nobody.extend(unread.iter().cloned());
     nobody.extend(unreadable_places.iter().cloned());
     nobody.extend(outside);
-    Err(Error::new(ErrorKind::Unmapped, parts.join(", and "))
-        .with_hint(hint)
-        .with_details(nobody))
+    let error = Error::new(ErrorKind::Unmapped, parts.join(", and ")).with_details(nobody);
+    Err(if no_row_helps {
+        error
+            .with_source(NoRowHelps)
+            .with_hint("change it in the source; nothing was written")
+    } else {
+        error.with_hint("correct the migration table; nothing was written")
+    })
 }
+
+/// The cause of an error: content that may have references which no row of a table can map.
+#[derive(Debug, thiserror::Error)]
+#[error("no row of a migration table can map it")]
+pub(crate) struct NoRowHelps;
 
 /// Whether a reference has no row and is not the same in every domain.
 pub(super) fn needs_row(reference: &DistinctReference) -> bool {
@@ -193,7 +199,6 @@ fn out_of_scope(reference: &DistinctReference) -> Option<StatusMessage> {
                 describe(reference)
             ),
         )
-        .with_hint("use --scope all to map every place")
     })
 }
 
@@ -216,18 +221,15 @@ fn unmapped_finding(
     if let Some(number) = reference.prefix_row
         && let Some(above) = table.and_then(|table| table.row(number))
     {
-        return Some(
-            StatusMessage::info(
-                Code::WouldMatchByPrefix,
-                format!(
-                    "{} is left unchanged; the row \"{}\" in line {} is for a folder above it",
-                    describe(reference),
-                    printable(&above.source),
-                    above.line
-                ),
-            )
-            .with_hint("add a row for it, or use --unc-match prefix"),
-        );
+        return Some(StatusMessage::info(
+            Code::WouldMatchByPrefix,
+            format!(
+                "{} is left unchanged; the row \"{}\" in line {} is for a folder above it",
+                describe(reference),
+                printable(&above.source),
+                above.line
+            ),
+        ));
     }
     let sid = reference
         .identity

@@ -127,20 +127,18 @@ fn without_row(
         };
         let above = reference.prefix_row.and_then(|number| table.row(number));
         let hint = match above {
-            Some(row) => format!(
-                "add a row, or use --unc-match prefix: the row \"{}\" in line {} is for a folder above it",
+            Some(row) => Some(format!(
+                "add a row for it, or match UNC paths by prefix: the row \"{}\" in line {} is for a folder above it",
                 printable(&row.source),
                 row.line
-            ),
-            None => "add a row for it: gpoctl migtable populate, or set".to_owned(),
+            )),
+            None => None,
         };
-        add(StatusMessage::new(
-            severity,
-            Code::UnmappedReference,
-            format!("{shown} has no row in the migration table{more}"),
-        )
-        .at(place.clone())
-        .with_hint(hint));
+        let text = format!("{shown} has no row in the migration table{more}");
+        let mut message =
+            StatusMessage::new(severity, Code::UnmappedReference, text).at(place.clone());
+        message.hint = hint;
+        add(message);
     }
     Ok(())
 }
@@ -188,8 +186,7 @@ async fn against_target(
                                 printable(&row.source)
                             ),
                         )
-                        .at(table.place(row))
-                        .with_hint("add --against BACKUP to find its name, or give the row a <Destination>"),
+                        .at(table.place(row)),
                     );
                     continue;
                 };
@@ -232,16 +229,13 @@ async fn against_target(
             }
             Lookup::Found(_) => None,
             _ if relative => destinations.problem(NameForm::of(&row.source).relative(), answer),
-            _ => Some(
-                StatusMessage::warning(
-                    Code::SourceStays,
-                    format!(
-                        "source \"{source}\" is left unchanged and does not exist in {}",
-                        target.dns_domain()
-                    ),
-                )
-                .with_hint("give the row a destination: gpoctl migtable suggest, or set"),
-            ),
+            _ => Some(StatusMessage::warning(
+                Code::SourceStays,
+                format!(
+                    "source \"{source}\" is left unchanged and does not exist in {}",
+                    target.dns_domain()
+                ),
+            )),
         };
         messages.extend(finding.map(|finding| finding.at(table.place(row))));
     }

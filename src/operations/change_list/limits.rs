@@ -44,7 +44,7 @@ impl ChangeList {
             if let Some(fault) = self.fault(&planned.change) {
                 return Err(Error::new(
                     ErrorKind::BadInput,
-                    format!("this is not a plan saved by gpoctl: change {number}: {fault}"),
+                    format!("not a plan saved by gpoctl: change {number}: {fault}"),
                 ));
             }
         }

@@ -324,10 +324,7 @@ async fn sentence(session: &DomainSession, reason: &Denied, half: Half) -> Resul
             name_of(session, sid.as_ref()).await?,
             "the account Apply Group Policy",
         ),
-        Denied::Empty => format!(
-            "the version of its {} configuration is 0: it is empty",
-            half.word()
-        ),
+        Denied::Empty => format!("its {} configuration is empty (version 0)", half.word()),
         Denied::NoGptIni => "its GPT.INI on SYSVOL cannot be read".to_owned(),
         Denied::WmiFilterMissing => "its WMI filter does not exist".to_owned(),
         Denied::WrongPath => "gPCFileSysPath refers to another folder".to_owned(),

@@ -149,7 +149,7 @@ pub fn find(root: &Path, text: &str) -> Result<StoredOperation> {
             ErrorKind::NotFound,
             format!("there is no operation \"{text}\" in {}", root.display()),
         )
-        .with_hint("gpoctl operations list lists the operations of this user on this computer")
+        .with_hint("to list the operations of this user on this computer: gpoctl operations list")
     })
 }
 
@@ -404,9 +404,14 @@ fn safety_backup(journal: &Folder) -> Option<Folder> {
 
 /// Whether somebody writes this journal now.
 fn is_locked(journal: &Folder) -> bool {
-    journal
-        .plain_file(EVENTS)
-        .is_ok_and(|file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    journal.plain_file(EVENTS).is_ok_and(|file: File| {
+        let refused = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        // As `Journal` does when it is dropped.
+        if let Err(error) = file.unlock() {
+            tracing::debug!(%error, "the journal is not unlocked");
+        }
+        refused
+    })
 }
 
 #[cfg(test)]

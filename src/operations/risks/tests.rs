@@ -80,7 +80,7 @@ fn security_settings_and_scripts() {
                 at(11, "Service General Setting", "Spooler")
             ),
             format!(
-                "service: W starts by itself, with permissions of its own @ {}",
+                "service: W starts automatically, with its own permissions @ {}",
                 at(12, "Service General Setting", "W")
             ),
             "script: c.ps1 at startup @ Machine\\Scripts\\psscripts.ini:2 [Startup] 0CmdLine"
