@@ -126,14 +126,13 @@ fn without_row(
             more => format!(" (and is used in {more} more places)"),
         };
         let above = reference.prefix_row.and_then(|number| table.row(number));
-        let hint = match above {
-            Some(row) => Some(format!(
+        let hint = above.map(|row| {
+            format!(
                 "add a row for it, or match UNC paths by prefix: the row \"{}\" in line {} is for a folder above it",
                 printable(&row.source),
                 row.line
-            )),
-            None => None,
-        };
+            )
+        });
         let text = format!("{shown} has no row in the migration table{more}");
         let mut message =
             StatusMessage::new(severity, Code::UnmappedReference, text).at(place.clone());
