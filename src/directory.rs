@@ -1,8 +1,8 @@
-//! The directory half: an LDAP session with one DC, the GPO objects, principals, WMI filters, links and class store in it.
+//! The directory half: an LDAP session with one DC, and the GPO objects, principals, WMI filters, links and class stores in it.
 //!
 //! [`Directory`] reads, over any [`LdapRead`](crate::domain::ldap::LdapRead), and has no method that writes;
-//! [`DirectoryWriter`] is what `operations::apply` gets. The connection over LDAP is one of the things they can stand on.
-//! Referrals are never followed: one session speaks with one DC.
+//! [`DirectoryWriter`] is for `operations::apply`. The LDAP connection is one implementation of these ports. Referrals are
+//! never followed: a session uses one DC.
 
 pub mod account;
 mod ber;

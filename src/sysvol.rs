@@ -1,6 +1,6 @@
-//! SYSVOL over SMB: the adapters of the port [`crate::domain::sysvol`], two back ends, chosen at run time, and the GPT tree.
+//! SYSVOL over SMB: two implementations of the port [`crate::domain::sysvol`], chosen at run time, and the GPT tree.
 //!
-//! Below the GPO's folder anything that is neither a plain file nor a plain folder is refused.
+//! Below the GPO's folder, anything that is neither a regular file nor a regular folder is refused.
 
 pub mod connect;
 #[cfg(any(test, feature = "testing", feature = "libsmbclient"))]

@@ -1,4 +1,4 @@
-//! Every real backup: read, compared with the disk, written, read again.
+//! Every real backup: read, compared with the disk, written, and read again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -42,7 +42,7 @@ fn all_named(corpus: &Path, name: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Folders whose bytes are as their writer wrote them.
+/// Folders whose bytes are as their program wrote them.
 fn is_original(path: &Path) -> bool {
     let text = path.to_str().unwrap();
     [
@@ -75,7 +75,7 @@ fn every_backup_is_read_and_its_files_are_those_on_disk() {
                 .or_default()
                 .insert(dir);
         }
-        // The disk, looked up by a plain walk that shares nothing with the reader.
+        // The files on the disk, listed without any code of the reader.
         let mut disk = BTreeMap::new();
         let mut all = Vec::new();
         collect(dir, &mut all);
@@ -192,7 +192,7 @@ fn counts_are_those_of_the_survey() {
                 "{}",
                 path.display()
             );
-            // Text cannot say the mark of a SACL that is not there; all else comes back.
+            // SDDL cannot express the flag of a missing SACL; everything else is the same.
             let again = from_sddl(&to_sddl(&parsed), None).unwrap();
             assert_eq!(again.dacl, parsed.dacl);
             assert_eq!(
@@ -220,9 +220,9 @@ fn counts_are_those_of_the_survey() {
     );
 }
 
-/// Whether two trees say the same: names, attributes in order, text and CDATA, without the blanks between elements.
+/// Whether two trees are equivalent: names, attributes in order, text and CDATA, without the blanks between elements.
 fn same(a: &Element, b: &Element) -> Result<(), String> {
-    // Attributes know where they stand; here only what they say counts.
+    // Attributes contain their position; compare only name and value.
     let key = |e: &Element| {
         let attributes = e.attributes.iter();
         let attributes: Vec<_> = attributes
@@ -249,7 +249,7 @@ fn same(a: &Element, b: &Element) -> Result<(), String> {
         match (left, right) {
             (Node::Element(left), Node::Element(right)) => same(left, right)?,
             (left, right) if left == right => {}
-            // One publisher blanked SIDs with zeros, which a SID's own text does not keep.
+            // One publisher replaced parts of SIDs by zeros, which the text of a SID does not preserve.
             (Node::CData(left), Node::CData(right))
                 if a.name == "Sid" && left.parse::<Sid>() == right.parse::<Sid>() => {}
             _ => return Err(format!("line {}: other text in <{}>", a.line, a.name)),
@@ -332,7 +332,7 @@ fn index_entries_come_out_byte_for_byte() {
         .unwrap();
         if is_original(path) {
             manifests_original += 1;
-            // Some repeat the default namespace on each entry, which says the same.
+            // Some repeat the default namespace on each entry, which is equivalent.
             manifests_identical += usize::from(written == bytes);
         }
     }
@@ -384,18 +384,19 @@ fn assert_same_snapshot(a: &GpoSnapshot, b: &GpoSnapshot, dir: &Path) {
     assert_eq!(spelled(a), spelled(b), "{name}");
 }
 
-/// The entries of files and folders in a Backup.xml, in their order: what they stand in, and their element with its attributes.
+/// The entries of files and folders in a Backup.xml, in order: the element that contains them, and their own element with its
+/// attributes.
 fn entries(element: &Element, within: &str, found: &mut Vec<String>) {
     for child in element.elements() {
         let mut line = format!("{within}/{}", child.name);
         for attribute in &child.attributes {
             let mut value = attribute.value.clone();
             if attribute.name == "SourceExpandedPath" {
-                // Without the server, which a backup without bkupInfo.xml does not know, and the folder of the GPO in one case:
-                // GPMC's varies from backup to backup.
+                // Without the server, which a backup without bkupInfo.xml does not contain, and with the folder of the GPO in
+                // one case: GPMC's varies from backup to backup.
                 let (folder, rest) = value.split_once('}').unwrap();
                 let folder = folder.to_lowercase();
-                // Of an object it is a DN.
+                // For a directory object it is a DN.
                 let folder = folder.split_once("\\sysvol\\").map_or(&*folder, |(_, f)| f);
                 value = format!("{folder}}}{rest}");
             }
@@ -446,7 +447,7 @@ fn every_backup_survives_being_written_and_read() {
         assert_same_snapshot(&stored.snapshot, &again.snapshot, dir);
         assert_eq!(again.info.comment, stored.info.comment);
         assert_eq!(backup::verify(&info.path).unwrap(), []);
-        // The handlers' blocks are those GPMC wrote, because they follow from the extension lists alone.
+        // The blocks of the handlers are those of GPMC, because they follow from the extension lists.
         let handlers = |path: &Path| -> Vec<(String, String)> {
             let bytes = fs::read(path).unwrap();
             let backup = backup_xml::parse(&bytes).unwrap().backup.value;
@@ -462,7 +463,7 @@ fn every_backup_survives_being_written_and_read() {
             "{}",
             dir.display()
         );
-        // The entries stand where GPMC has them, with the same values; those of files that somebody has taken out are not missed.
+        // The entries are where GPMC has them, with the same values; those of files that somebody has removed are not expected.
         let mut theirs = entries_of(&path);
         let mut ours = entries_of(&info.path.join("Backup.xml"));
         let mut disk = Vec::new();
@@ -501,7 +502,7 @@ fn every_backup_survives_being_written_and_read() {
         written += 1;
         fs::remove_dir_all(&info.path).unwrap();
     }
-    // Where SYSVOL has a folder "Microsoft" and GPMC writes a path with "microsoft", ours has one spelling for both.
+    // If SYSVOL has a folder "Microsoft" and GPMC writes a path with "microsoft", gpoctl uses one spelling for both.
     assert_eq!(
         alike,
         BTreeMap::from([("identical", 265), ("other case", 11)])

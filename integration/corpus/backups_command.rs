@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::*;
 
-/// The folders of the corpus that hold a Backup.xml, and those above them.
+/// The folders of the corpus that contain a Backup.xml, and their parents.
 fn folders(corpus: &Path) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>) {
     let (mut backups, mut above) = (BTreeSet::new(), BTreeSet::new());
     let mut waiting = vec![corpus.to_owned()];
@@ -54,7 +54,7 @@ fn every_folder_of_the_corpus_is_listed_and_verified() {
     assert_eq!(lacking, 20);
 }
 
-/// A copy of a real backup under the name of its ID, in a folder of its own.
+/// A copy of a real backup with its ID as name, in a separate folder.
 fn copy_of_a_real_backup(corpus: &Path) -> (PathBuf, String) {
     let dir = tempfile::tempdir_in(scratch()).unwrap().keep();
     let from = std::fs::read_dir(corpus.join("ms-baselinemanagement"))
@@ -143,7 +143,7 @@ fn delete_leaves_what_was_not_named() {
     assert_eq!(shown.status, 1, "{}", shown.stderr);
     let said = gpoctl(&["backups", "show", to, ""]);
     assert_eq!(said.status, 1, "{}", said.stderr);
-    // A path is as good as an ID.
+    // A path can be used instead of an ID.
     let said = gpoctl(&["backups", "delete", to, path.to_str().unwrap(), "--yes"]);
     assert_eq!(said.status, 0, "{}", said.stderr);
     assert!(!path.exists());

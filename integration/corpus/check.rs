@@ -1,4 +1,4 @@
-//! Extension lists against the files of every real backup: which settings a client would ignore.
+//! Extension lists compared with the files of every real backup: the settings that a client would ignore.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ fn settings_without_an_extension_are_those_gpmc_lists_as_unknown() {
         folders.len()
     );
     assert_eq!(folders.len(), 276);
-    // GPMC lists these files under Unknown Extension. It does so with one scripts.ini more, which has no script in it.
+    // GPMC lists these files under Unknown Extension, and one more scripts.ini, which contains no script.
     let expected = BTreeMap::from([("Audit Policy Configuration", 3), ("Security", 44)]);
     assert_eq!(missing, expected);
     assert_eq!(unordered, 0);
@@ -95,17 +95,19 @@ fn what_real_policies_do_with_power() {
     assert_eq!(folders.len(), 276);
     let expected = BTreeMap::from([
         ("PowerShell", 2),
-        ("autostart", 2),
-        ("credentials", 9),
+        ("autostart", 3),
+        ("credentials", 11),
+        ("environment variable", 1),
+        ("file in Windows", 15),
         ("local group", 23),
         ("privilege right", 666),
-        ("protection off", 6),
+        ("protection off", 13),
         ("restricted group", 3),
         ("scheduled task", 27),
         ("script", 15),
         ("service", 24),
         ("service in registry", 19),
-        ("software", 1),
+        ("software", 85),
         ("unknown extension", 1),
     ]);
     assert_eq!(kinds, expected);

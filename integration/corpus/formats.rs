@@ -44,7 +44,7 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// The file's name in lower case, without the ending that samba-tool gives to backups.
+/// The file's name in lower case, without the extension that samba-tool adds to backups.
 fn name(path: &Path) -> String {
     let name = path.file_name().unwrap().to_string_lossy().to_lowercase();
     name.strip_suffix(".sambabackup")
@@ -191,7 +191,7 @@ fn gpt_tmpl() {
     );
 }
 
-/// The types of the records of a Registry.pol up to its first fault, whatever the 8 bytes before them are. Shares nothing with the
+/// The types of the records of a Registry.pol up to its first fault, ignoring the first 8 bytes. Shares nothing with the
 /// library's parser.
 fn types_before_the_fault(bytes: &[u8]) -> Vec<u32> {
     fn text(bytes: &[u8]) -> Option<&[u8]> {
@@ -293,7 +293,7 @@ fn registry_pol() {
         &[
             ("files", 303),
             ("parsed outside of adsys", 214),
-            // The survey says 23; 19 files have 8 bytes, by their sizes on disk too.
+            // The survey has 23; 19 files have 8 bytes, according to their sizes on disk.
             ("empty", 19),
             ("type 4", 7290),
             ("type 7", 237),
@@ -311,15 +311,15 @@ fn registry_pol() {
             ("certificates", 235),
             ("firewall rules", 13),
             ("Safer", 16),
-            // The survey has four more of both, in files that break the format: it read them as far as it could. Two of them
-            // stand before the fault of corrupted-policy/User, one has the empty key, and one stands behind a wrong
-            // signature. The files are refused whole here.
+            // The survey has four more of both, in malformed files, which it read as far as possible. Two of them are before
+            // the fault of corrupted-policy/User, one has the empty key, and one is after a wrong signature. Here, the whole
+            // files are refused.
             ("record", 9149 - 4),
             ("type 1", 1342 - 4),
             ("type 1 before the fault of a refused file", 4),
         ],
     );
-    // One of them is refused for an empty key only; all others break the format.
+    // One of them is refused for an empty key only; all others are malformed.
     assert_eq!(refused.len(), 49);
 }
 
@@ -432,7 +432,7 @@ fn advertise_scripts() {
                 _ => count(&mut counts, format!("{source:?} local")),
             }
         }
-        // The same text written again gives the same bytes, another one is read again.
+        // Writing the same text gives the same bytes; another text is read again.
         assert_eq!(script.with_texts(&edits).unwrap(), script);
         for (argument, text) in &mut edits {
             assert_eq!(argument.source_path(), Some(SourcePath::LaunchPath));
@@ -614,7 +614,7 @@ fn references() {
             };
             count(&mut kinds, format!("{format} {kind} {:?}", f.scope));
         }
-        // Mapped there and back, a file is what it was, in as far as nothing else had the new values before.
+        // Mapped there and back, a file is unchanged, unless it contained the new values before.
         let swap = |from: &'static str, to: &'static str| {
             move |occurrence: &Occurrence| match &occurrence.target {
                 ReferenceTarget::Sid { sid, .. } if sid.is_domain_sid() => {

@@ -34,7 +34,7 @@ fn backups(corpus: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The text of an element by plain search, CDATA or not; empty when it is not there or empty.
+/// The text of an element by plain search, CDATA or not; empty when it is missing or empty.
 fn text_of<'a>(xml: &'a str, name: &str) -> &'a str {
     let Some(text) = xml
         .split_once(&format!("<{name}>"))
@@ -48,7 +48,7 @@ fn text_of<'a>(xml: &'a str, name: &str) -> &'a str {
         .unwrap_or(text)
 }
 
-/// What GPMC's editor puts into a table for a backup, read from Backup.xml without any of gpoctl's parsers: type and source.
+/// What GPMC's editor adds to a table for a backup, read from Backup.xml without any of gpoctl's parsers: type and source.
 fn expected(folder: &Path, with_dacl: bool) -> Vec<(String, String)> {
     let xml = std::fs::read_to_string(folder.join("Backup.xml")).unwrap();
     let between = |name: &str| {
@@ -137,8 +137,8 @@ fn a_table_has_exactly_what_gpmc_inventories() {
     assert_eq!((settings, whole), (193, 841));
 }
 
-/// Where our reading of the files of a backup differs from GPMC's inventory, and why: the end of the folder's path, what
-/// only our reading has, what only the inventory has.
+/// Where our references in the files of a backup differ from GPMC's inventory, and why: the end of the folder's path, what only
+/// we find, what only the inventory contains.
 const DIFFERENCES: &[(&str, &[&str], &[&str], &str)] = &[
     (
         "SOS Netbanner/{785F5308-A0FA-4893-BF66-CA43D295D681}",
@@ -297,7 +297,7 @@ fn what_is_read_from_the_files_is_what_gpmc_inventories() {
     assert_eq!(explained, DIFFERENCES.len(), "a difference is gone");
 }
 
-/// What a table is checked against, without a domain.
+/// The GPO that a table is checked against, without a domain.
 fn findings(
     name: &str,
     bytes: &[u8],
@@ -328,7 +328,7 @@ fn a_table_of_every_place_has_a_row_for_each_reference_and_no_row_too_many() {
         rows += listed.len();
         let reduced = folder.ends_with("GPO-Backup-IT-Power-User-Config");
         for finding in findings("t", &table.to_bytes(), &snapshot, true) {
-            // Of files that cannot be read, and names and SIDs in them that contradict each other, no table is to blame.
+            // Files that cannot be read, and contradicting names and SIDs in them, are not faults of a table.
             let of_gpo = ["unread-file", "name-sid-mismatch"];
             let code = finding.message.code.name();
             // The publisher took the files away, so nothing in them names a row.
@@ -347,7 +347,7 @@ fn the_templates_can_be_filled_in() {
     let (mut templates, mut filled_in) = (0, 0);
     for path in tables(&corpus) {
         let template = MigTable::parse(&std::fs::read(&path).unwrap()).unwrap();
-        // Their names, by plain search.
+        // Their names, found by plain search.
         let text: Vec<&str> = template
             .rows()
             .iter()
@@ -472,7 +472,7 @@ fn an_unreadable_backup_is_reported_and_the_others_fill_the_table() {
         "{left:?}"
     );
     MigTable::parse(&std::fs::read(&table).unwrap()).unwrap();
-    // Nothing at all is a failure, and makes no table.
+    // A file without content is an error and no table.
     let none = dir.path().join("none.migtable");
     let said = run(&none, &["--from-backup", broken.to_str().unwrap()]);
     assert_eq!(said.status, 1, "{}", said.stderr);

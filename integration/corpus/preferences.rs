@@ -14,7 +14,7 @@ use gpoctl::migration::references::{
 use gpoctl::model::safe_name::RelPath;
 use quick_xml::events::Event;
 
-/// Every Preferences file: where it is, its path below the GPO, its bytes.
+/// Every Preferences file: its location, its path below the GPO, its bytes.
 fn files() -> Vec<(PathBuf, RelPath, Bytes)> {
     let mut files = Vec::new();
     let mut folders = vec![corpus()];
@@ -140,7 +140,7 @@ fn every_file_round_trips_and_the_counts_are_those_of_the_survey() {
     assert_eq!((with_password, stored), (3, 6));
 }
 
-/// Every maximal `S-1-5-21-…` of a text, told by its characters alone.
+/// Every maximal `S-1-5-21-…` of a text, by its characters only.
 fn raw_sids(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("S-1-5-21-") {
@@ -153,7 +153,7 @@ fn raw_sids(text: &str) -> Vec<String> {
     found
 }
 
-/// Every `\\server\share` of a text, as long as no character that ends it in XML or a command line comes.
+/// Every `\\server\share` of a text, up to a character that ends it in XML or a command line.
 fn raw_unc(text: &str) -> BTreeSet<String> {
     let text = text.replace("&quot;", "\"").replace("&amp;", "&");
     let mut found = BTreeSet::new();
@@ -258,7 +258,7 @@ fn values(bytes: &[u8]) -> Vec<(String, String, String)> {
             Event::End(_) => {
                 open.pop();
             }
-            // An entity comes as an event of its own, between the text before and behind it.
+            // An entity is a separate event between the text before and after it.
             Event::Text(piece) => text.push_str(&piece.into_inner()),
             Event::GeneralRef(name) => text.push_str(&format!("&{};", &*name.into_inner())),
             Event::Eof => return values,
@@ -304,7 +304,7 @@ fn mapping_every_reference_changes_only_what_it_must() {
     let (mut changed_values, mut told) = (0, BTreeMap::new());
     for (path, below, bytes) in &files {
         let text = text_of(bytes);
-        // First the SIDs alone: the names stay, so the text with every SID replaced is what must come out.
+        // First only the SIDs: the names are unchanged, so the result must be the text with every SID replaced.
         let (new, _) = visit(below, bytes, &mut |occurrence| match &occurrence.target {
             ReferenceTarget::SidAndName { sid, name } if sid.is_domain_sid() => {
                 Rewrite::Principal {
@@ -327,7 +327,7 @@ fn mapping_every_reference_changes_only_what_it_must() {
         }
         assert_eq!(text_of(&new), expected, "{}", path.display());
 
-        // Then everything: what changes is what was found, and all else is the same.
+        // Then everything: only what was found changes.
         let mut names: BTreeSet<String> = BTreeSet::new();
         let mut sids: BTreeSet<String> = BTreeSet::new();
         let mut paths: BTreeSet<String> = BTreeSet::new();
@@ -397,6 +397,6 @@ fn mapping_every_reference_changes_only_what_it_must() {
     }
     println!("{changed_values} values changed in {} files", files.len());
     assert_eq!(changed_values, 213);
-    // Everybody became the same, so some are members twice.
+    // All became the same principal, so some are members twice.
     assert_eq!(told, [("duplicate-member".to_owned(), 5)].into());
 }

@@ -11,15 +11,15 @@ use gpoctl::migration::scan::scan;
 use gpoctl::model::reference::{Reference, ReferenceKind};
 use gpoctl::model::safe_name::RelPath;
 
-/// Something in the bytes that has the form of a reference.
+/// Bytes with the form of a reference.
 #[derive(Debug, Clone)]
 struct Occurrence {
     kind: ReferenceKind,
     /// `S-1-5-21-…`, or `\\host\share` up to where the share's name certainly goes on.
     text: String,
-    /// What stands before it, at most this far.
+    /// The bytes before it, up to a limit.
     before: String,
-    /// In XML: the elements around it, and the attribute; `comment` in a comment. Else empty.
+    /// In XML: the elements around it, and the attribute; `comment` in a comment. Otherwise empty.
     context: String,
 }
 
@@ -179,8 +179,8 @@ fn sid_at(text: &[char]) -> Option<String> {
     (!tail.is_empty()).then(|| format!("S-1-5-21-{tail}"))
 }
 
-/// `\\host\share`, where host and share are words of what names of hosts and shares are made of, and `%variables%` and what
-/// templates have in their place: `@@SERVER@@`, `{Server}`.
+/// `\\host\share`, where host and share consist of characters for such names, and of `%variables%` or the placeholders of
+/// templates: `@@SERVER@@`, `{Server}`.
 fn unc_at(text: &[char]) -> Option<String> {
     let word = |c: &&char| c.is_alphanumeric() || "-._$%@{}".contains(**c);
     let ['\\', '\\', rest @ ..] = text else {
@@ -188,7 +188,7 @@ fn unc_at(text: &[char]) -> Option<String> {
     };
     let host: String = rest.iter().take_while(word).collect();
     let rest = &rest[host.chars().count()..];
-    // Some write every backslash twice.
+    // Some have every backslash doubled.
     let slashes = rest.iter().take_while(|c| **c == '\\').count();
     let share: String = rest[slashes..].iter().take_while(word).collect();
     let found = !host.is_empty() && (1..=2).contains(&slashes) && !share.is_empty();
@@ -230,13 +230,13 @@ fn in_permissions(backup_xml: &[u8]) -> Vec<Occurrence> {
 
 // ---- The comparison. ----
 
-/// Takes the reference out of the list that an occurrence is; false when there is none.
+/// Removes from the list the reference that an occurrence belongs to; false when there is none.
 fn take(references: &mut Vec<&Reference>, occurrence: &Occurrence) -> bool {
     let position = references.iter().position(|reference| {
         let value = &reference.value;
         reference.kind == occurrence.kind
             && match reference.kind {
-                // Where a name stands beside the SID, the reference is shown by its name.
+                // If there is a name beside the SID, the reference has the name.
                 ReferenceKind::Principal => {
                     value.eq_ignore_ascii_case(&occurrence.text)
                         || reference.sid.is_some() && reference.sid == occurrence.text.parse().ok()
@@ -253,22 +253,22 @@ fn take(references: &mut Vec<&Reference>, occurrence: &Occurrence) -> bool {
 
 type Counts = BTreeMap<String, usize>;
 
-/// What the search finds in the corpus, all of it. None is in a file of a GPO that Backup.xml lists or that lies in a SYSVOL tree:
-/// there, each is a reference.
+/// Everything that the search finds and that is excluded. None is in a file of a GPO that Backup.xml lists or that is in a
+/// SYSVOL tree: there, each is a reference.
 const COUNTS: [(&str, usize); 11] = [
     ("found: SID", 266),
     // The one package of the corpus: two entries for the group with the number 512, one for 519.
     ("found: SID in the permissions of a package", 3),
     ("found: UNC path", 74),
-    // Compared with the references in a test of its own: it says what GPMC found in the same files, and in the DACL.
+    // Compared with the references in another test: it contains what GPMC found in the same files and in the DACL.
     ("excluded: SID: Backup.xml, GPMC's own inventory", 696),
     ("excluded: UNC path: Backup.xml, GPMC's own inventory", 4),
-    // Not a setting: where on SYSVOL of the old domain GPMC read the file.
+    // Not a setting: the path on SYSVOL of the old domain from which GPMC read the file.
     (
         "excluded: UNC path: Backup.xml, where GPMC read a file",
         2522,
     ),
-    // msiScriptPath, computed anew for the target.
+    // msiScriptPath, which is computed again for the target.
     (
         "excluded: UNC path: Backup.xml, a package's path to the GPO's own folder",
         1,
@@ -282,7 +282,7 @@ const COUNTS: [(&str, usize); 11] = [
         "excluded: UNC path: gpreport.xml, a report that is never read",
         49,
     ),
-    // Nine `Groups.xml.backup` that scripts of the publisher left behind; an import takes the files that Backup.xml lists.
+    // Nine `Groups.xml.backup` that scripts of the publisher left; an import uses the files that Backup.xml lists.
     ("excluded: SID: a file that Backup.xml does not list", 9),
     // What the publisher's own scripts replace, and with what.
     (
@@ -291,17 +291,17 @@ const COUNTS: [(&str, usize); 11] = [
     ),
 ];
 
-/// What came of the comparison.
+/// The result of the comparison.
 #[derive(Default)]
 struct Comparison {
     counts: Counts,
-    /// What the search found and neither the references nor the exclusions hold.
+    /// What the search found and neither the references nor the exclusions contain.
     missed: Vec<String>,
-    /// What the references hold and the search did not find.
+    /// The references that the search did not find.
     extra: Vec<String>,
     /// The references in files, each with a place that is precise.
     places: usize,
-    /// What the scan says, by code.
+    /// The findings of the scan, by code.
     told: Counts,
 }
 
@@ -330,7 +330,7 @@ fn every_sid_and_path_in_the_bytes_is_a_reference_or_excluded() {
     let expected: Counts = COUNTS.map(|(what, count)| (what.to_owned(), count)).into();
     assert_eq!(comparison.counts, expected);
     assert_eq!(comparison.places, 1489);
-    // Nothing of the form of a reference stands in data or in a spelling that is not read.
+    // Nothing with the form of a reference is in data or in a spelling that is not read.
     let told = [("name-sid-mismatch", 1), ("unread-file", 6)];
     let told: Counts = told.map(|(code, count)| (code.to_owned(), count)).into();
     assert_eq!(comparison.told, told);
@@ -433,7 +433,7 @@ impl Comparison {
         self.extra(&gpo.dir.display().to_string(), &objects);
     }
 
-    /// The place of a reference in a file says where it is: the line or the record, and the section, key, value or element.
+    /// The place of a reference in a file is complete: the line or the record, and the section, key, value or element.
     fn has_place(&mut self, path: &RelPath, reference: &Reference) {
         let place = &reference.place;
         let (section, key) = (place.section.as_deref(), place.key.as_deref());
@@ -492,7 +492,7 @@ impl Comparison {
     }
 }
 
-/// What `SecurityGroups` and `FilePaths` of Backup.xml hold, cut out of the text.
+/// The content of `SecurityGroups` and `FilePaths` of Backup.xml, found by plain search.
 fn inventory(backup_xml: &str) -> (Vec<(bool, Option<String>)>, BTreeSet<String>) {
     let groups = backup_xml
         .split("<Group>")
@@ -553,7 +553,7 @@ fn domain_sids_in_settings_are_those_that_gpmc_recorded() {
             }
         } else {
             if !recorded.is_empty() && !gpo.dir.join("DomainSysvol").exists() {
-                // Published as Backup.xml and gpreport.xml alone: the files that name these SIDs are not there.
+                // Published with Backup.xml and gpreport.xml only: the files that contain these SIDs are missing.
                 without_files += recorded.len();
                 continue;
             }
@@ -592,7 +592,7 @@ fn excluded(
     let name = path.name().map(|name| name.folded()).unwrap_or_default();
     let name = name.strip_prefix('{').map_or(name.as_str(), |_| "*.aas");
     match format {
-        // Falls away by itself when the library reads the format.
+        // Not needed any more when the library reads the format.
         None => Some(format!(
             "a format the library does not read: {name} {}",
             occurrence.context

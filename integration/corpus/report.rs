@@ -9,7 +9,7 @@ use gpoctl::formats::xml_tree::{self, Element};
 use gpoctl::model::backup_context::{BackupContext, LinkRecord};
 use gpoctl::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 
-/// Elements that gpoctl writes and no report of the corpus has: no GPO of it has such a setting in a form that GPMC shows
+/// Elements that gpoctl writes and no report of the corpus contains: no GPO of it has such a setting in a form that GPMC shows
 /// without an administrative template.
 const NOT_SEEN: &[(&str, &str)] = &[
     ("Value", "Strings"),
@@ -60,7 +60,7 @@ fn all_backups(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Every pair of an element and the one in it, with the namespace of the latter.
+/// Every pair of an element and a child, with the namespace of the child.
 fn vocabulary(element: &Element, found: &mut BTreeSet<(String, String, String)>) {
     for child in element.elements() {
         found.insert((
@@ -72,7 +72,7 @@ fn vocabulary(element: &Element, found: &mut BTreeSet<(String, String, String)>)
     }
 }
 
-/// The elements of this name in an element, in whatever namespace.
+/// The elements of this name in an element, in any namespace.
 fn named<'a>(element: &'a Element, name: &'a str) -> impl Iterator<Item = &'a Element> {
     element.elements().filter(move |child| child.name == name)
 }
@@ -104,11 +104,11 @@ fn principals(element: &Element, name: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What a report says of the settings that gpoctl reports, half by half.
+/// What a report contains about the settings that gpoctl reports, by half.
 fn facts(root: &Element) -> BTreeMap<String, BTreeSet<String>> {
     let mut facts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let identifier = root.named("Identifier").next().unwrap();
-    // Both cases occur in GPMC's.
+    // GPMC's reports have both spellings.
     let guid = text(identifier, "Identifier").to_uppercase();
     let general = [guid, text(identifier, "Domain"), text(root, "Name")];
     facts.insert("general".to_owned(), general.into());
@@ -119,7 +119,7 @@ fn facts(root: &Element) -> BTreeMap<String, BTreeSet<String>> {
         named(root, name).map(move |element| format!("{name} {}", element.text()))
     });
     facts.insert("filter".to_owned(), filter.collect());
-    // In their order.
+    // In order.
     let links = named(root, "LinksTo").enumerate();
     let links = links.map(|(number, link)| {
         let parts = link.elements().map(|part| (&part.name, part.text()));
@@ -148,7 +148,7 @@ fn facts(root: &Element) -> BTreeMap<String, BTreeSet<String>> {
         }
         for right in settings(root, half, "UserRightsAssignment") {
             let members = principals(right, "Member");
-            // GPMC writes some rights in a case of its own.
+            // GPMC writes some rights in another case.
             let name = text(right, "Name").to_lowercase();
             add("rights", format!("{name} {members:?}"));
         }
@@ -221,13 +221,13 @@ fn facts(root: &Element) -> BTreeMap<String, BTreeSet<String>> {
     facts
 }
 
-/// The descriptor as text, without what no backup has of a GPO: what is audited.
+/// The descriptor as text, without what a backup does not contain: auditing.
 fn sddl(descriptor: &Element) -> String {
     let sddl = text(descriptor, "SDDL");
     sddl.split("S:AI(").next().unwrap().to_owned()
 }
 
-/// Who may do what, in the words of the report.
+/// The permissions, in the words of the report.
 fn permissions(descriptor: &Element) -> Vec<String> {
     named(descriptor, "Permissions")
         .flat_map(|permissions| named(permissions, "TrusteePermissions"))
@@ -254,7 +254,7 @@ fn permissions(descriptor: &Element) -> Vec<String> {
         .collect()
 }
 
-/// What stands around a GPO and is in no file of GPMC's but the report, so that what gpoctl makes of it is seen.
+/// The context of a GPO that is only in GPMC's report, so that gpoctl's version of it can be compared.
 fn context(known: &BackupContext, report: &Element) -> BackupContext {
     let mut context = known.clone();
     for descriptor in report.named("SecurityDescriptor") {
@@ -303,7 +303,7 @@ fn context(known: &BackupContext, report: &Element) -> BackupContext {
     context
 }
 
-/// Every pair of different elements in one element, in the order in which they stand, below its name.
+/// Every pair of different children of one element, in order, below its name.
 fn order(element: &Element, found: &mut BTreeSet<(String, String, String)>) {
     let names: Vec<&str> = element
         .elements()
@@ -341,7 +341,7 @@ fn a_report_has_the_settings_of_gpmcs_report() {
         };
         let theirs = xml_tree::parse(&bytes).unwrap();
         let stored = gpoctl::backup::read(&folder).unwrap();
-        // Some backups have lost the files that hold the settings, and with them what there is to report.
+        // Some backups have lost the files with the settings, so there is nothing to report.
         let lost = |problem: &gpoctl::message::StatusMessage| {
             let file = problem.place.as_ref().map(|place| &place.file);
             problem.code == gpoctl::message::Code::MissingFile
@@ -364,12 +364,12 @@ fn a_report_has_the_settings_of_gpmcs_report() {
         let nothing = BTreeSet::new();
         for what in theirs.keys().chain(ours.keys()).collect::<BTreeSet<_>>() {
             let [theirs, ours] = [&theirs, &ours].map(|facts| facts.get(what).unwrap_or(&nothing));
-            // Somebody blanked the descriptor in Backup.xml, and the report still has it.
+            // Somebody removed the descriptor from Backup.xml, and the report still contains it.
             if ["delegation", "owner", "sddl"].contains(&what.as_str()) && ours.is_empty() {
                 blanked += 1;
                 continue;
             }
-            // GPMC ends the list at the first entry that denies, and calls it a denial of everything.
+            // GPMC ends the list at the first deny entry, and reports it as a denial of everything.
             if what == "delegation" && theirs.iter().any(|fact| fact.contains("} Deny ")) {
                 assert!(ours.len() > 1 && ours.iter().any(|fact| fact.contains("} Deny ")));
                 cut_short += 1;
@@ -377,8 +377,8 @@ fn a_report_has_the_settings_of_gpmcs_report() {
             }
             *compared.entry(what.clone()).or_default() += theirs.len();
             for fact in theirs.symmetric_difference(ours) {
-                // What an administrative template explains, GPMC shows as a policy with the template's words; certificates,
-                // application control and firewall rules in sections of their own.
+                // GPMC shows settings of an administrative template as a policy with the template's words, and certificates,
+                // application control and firewall rules in separate sections.
                 if what.ends_with("registry") && ours.contains(fact) {
                     explained += 1;
                     continue;

@@ -45,7 +45,7 @@ fn written_backups_match_the_schema_of_real_ones() {
     );
 }
 
-/// The schema is worth something only when it finds what is not of the form.
+/// The schema is useful only if it detects faults.
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
 fn the_schema_finds_every_kind_of_difference() {

@@ -20,7 +20,7 @@ fn print(title: &str, counts: &Counts) {
     }
 }
 
-/// What the survey calls a file, told by its path.
+/// The kind of a file in the survey, derived from its path.
 fn class(path: &str) -> String {
     let path = path.to_lowercase().replace('\\', "/");
     let path = path.strip_suffix(".sambabackup").unwrap_or(&path);
@@ -36,8 +36,8 @@ fn class(path: &str) -> String {
     .to_owned()
 }
 
-/// How many files of the GPOs are parsed. There are more Registry.pol than these: 6 of the `adsys` tree break the format, and
-/// 51 lie in no GPO.
+/// How many files of the GPOs are parsed. There are more Registry.pol than these: 6 of the `adsys` tree are malformed, and 51
+/// are not in a GPO.
 const PARSED: [(&str, usize); 12] = [
     (".aas", 8),
     ("Preferences", 126),
@@ -53,11 +53,12 @@ const PARSED: [(&str, usize); 12] = [
     ("scripts.ini", 25),
 ];
 
-/// The kinds of policy files that the library carries as they are, because it does not know their format: templates of the editor,
+/// The kinds of policy files that the library copies unchanged, because it does not know their format: templates of the editor,
 /// which no client reads.
 const WITHOUT_PARSER: &[&str] = &[".adm"];
 
-/// Files that are no policy: a converter's copies, samba's generalised form, files that scripts and programs of the GPO read.
+/// Files that are not policy: copies made by a converter, samba's generalised form, files that scripts and programs of the GPO
+/// read.
 const OF_ANOTHER_TOOL: &[&str] = &[
     ".backup",
     ".csv.xml",
@@ -129,7 +130,8 @@ fn every_file_round_trips_or_is_copied_with_a_reason() {
     assert_eq!((files, unread), (962, 6));
 }
 
-/// The command itself, on every backup: it ends well, says the same of each file, and lists each reference that the library finds.
+/// The command itself, on every backup: it succeeds, reports the same about each file, and lists each reference that the
+/// library finds.
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
 fn the_command_shows_every_backup() {
@@ -179,8 +181,7 @@ fn the_command_shows_every_backup() {
     assert!(risks > 0 && references > 0);
 }
 
-/// The passwords that Preferences of the corpus hold (MS14-025), found by their attribute alone, are in nothing that is said of
-/// their GPO.
+/// The passwords in Preferences of the corpus (MS14-025), found by their attribute only, occur in no output about their GPO.
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
 fn a_stored_password_is_reported_and_never_shown() {
@@ -236,7 +237,7 @@ fn a_stored_password_is_reported_and_never_shown() {
     assert_eq!(found, 6);
 }
 
-/// What the snapshot holds of each file are the bytes on disk.
+/// The snapshot contains the bytes on disk of each file.
 fn assert_as_on_disk(gpo: &corpus_gpos::Gpo) {
     let below = gpo.dir.join("DomainSysvol").join("GPO");
     if !below.is_dir() {
@@ -256,7 +257,7 @@ fn assert_as_on_disk(gpo: &corpus_gpos::Gpo) {
     }
 }
 
-/// The survey leaves out the files that samba-tool keeps beside its generalised form, and names the kinds it knows.
+/// The survey omits the files that samba-tool keeps beside its generalised form, and names the kinds it knows.
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
 fn there_are_as_many_files_of_each_kind_as_in_the_survey() {

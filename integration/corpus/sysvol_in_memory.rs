@@ -1,4 +1,4 @@
-//! SYSVOL in memory, filled from the corpus and read as from a server.
+//! The in-memory SYSVOL, filled from the corpus and read like a server.
 
 use gpoctl::model::guid::Guid;
 use gpoctl::model::sid::Sid;

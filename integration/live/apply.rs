@@ -65,7 +65,7 @@ fn a_plan_that_creates_a_gpo_leaves_an_existing_one_alone() {
     let apply = ["apply", plan, "--domain", "dst.test", "--json"];
     assert_eq!(gpoctl(&apply).json()["status"], "done");
     let before = state("dst");
-    // Somebody else, who has no journal of the first time.
+    // Another user, who has no journal of the first run.
     let other = scratch().join("other state");
     let said: Said = command(&apply)
         .env("XDG_STATE_HOME", &other)
@@ -114,7 +114,7 @@ fn an_interrupt_while_staging_leaves_nothing() {
         assert_eq!(said.status, 130, "{}{}", said.stdout, said.stderr);
         assert!(said.stderr.contains("rolled back"), "{}", said.stderr);
         let mut after = state("dst");
-        // Even a GPO that was made and removed leaves the others alone.
+        // Even a GPO that was created and deleted leaves the others unchanged.
         forget_times(&mut after);
         let mut expected = before.clone();
         forget_times(&mut expected);
@@ -190,7 +190,7 @@ fn passwords_are_in_no_output_journal_plan_or_argument() {
             "--yes",
         ],
     ] {
-        // It waits for its password until it has been looked at.
+        // The process waits for its password until it has been inspected.
         let mut child = command(&arguments)
             .args([
                 "--user",
@@ -204,7 +204,7 @@ fn passwords_are_in_no_output_journal_plan_or_argument() {
             .spawn()
             .unwrap();
         let id = child.id();
-        // Both are empty for a moment after the program was replaced, until its stack is laid out.
+        // Both are empty for a moment after the program was replaced, until its stack is set up.
         let mut inspect = |what: &str| {
             loop {
                 let content = std::fs::read(format!("/proc/{id}/{what}")).unwrap();
@@ -281,7 +281,7 @@ fn a_swap_that_fails_half_way_is_rolled_back() {
     let operation = planned["operation_id"].as_str().unwrap();
     let tag = operation.rsplit('-').next().unwrap();
     let before = state("dst");
-    // The name that the old User folder is to go to is taken, so Machine is switched and User cannot be.
+    // The new name of the old User folder is in use, so Machine is switched and User cannot be.
     let guid = planned["gpo"]["guid"].as_str().unwrap().parse().unwrap();
     let name = format!(".gpoctl-{tag}-old-User").parse().unwrap();
     let in_the_way = SysvolPath::in_gpo(&"dst.test".parse().unwrap(), guid, &name);

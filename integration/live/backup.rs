@@ -384,7 +384,7 @@ share.delete_on_close(number, 0)
 share.close(number)
 "#;
 
-/// Holds a file of a GPO of SRC.TEST like this while `run` runs.
+/// Keeps a file of a GPO of SRC.TEST open like this while `run` runs.
 fn held<T>(guid: &str, file: &str, run: impl FnOnce() -> T) -> T {
     let path = format!("src.test\\Policies\\{guid}\\{file}");
     let mut holder = Watcher::start("src", HOLD, &path.into());
@@ -394,8 +394,8 @@ fn held<T>(guid: &str, file: &str, run: impl FnOnce() -> T) -> T {
     result
 }
 
-/// A file that is being deleted is listed and cannot be opened. The GPO has a folder all the same: a backup contains the rest, and
-/// a writing command does not treat the GPO as empty.
+/// A file that is being deleted is listed and cannot be opened. The folder of the GPO exists all the same: a backup contains
+/// the rest, and a writing command does not treat the GPO as empty.
 #[test]
 #[ignore = "needs the lab"]
 fn a_file_that_disappears_is_not_a_missing_folder() {
@@ -462,12 +462,12 @@ fn a_file_that_disappears_is_not_a_missing_folder() {
         let message = result["error"]["message"].as_str().unwrap();
         assert!(message.contains("Registry.pol"), "{message}");
     }
-    // Nothing was begun, so there is no safety backup that could be empty.
+    // Nothing was started, so there is no empty safety backup.
     assert_eq!(journals, 0);
     assert_same(&before, &after);
 }
 
-/// One file that the server does not give costs neither the rest of its GPO nor any other GPO.
+/// One file that the server does not return affects neither the rest of its GPO nor any other GPO.
 #[test]
 #[ignore = "needs the lab"]
 fn a_file_that_cannot_be_read_costs_no_other_gpo() {

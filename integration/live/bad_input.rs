@@ -24,7 +24,7 @@ fn fails(arguments: &[&str], status: i32, words: &[&str]) {
     assert!(said.stderr.contains("error: "), "{}", said.stderr);
 }
 
-/// A backup that was changed by hand, so that it would create a login account: in GPMC's own file, or in gpoctl's.
+/// A backup that was edited so that it would create a login account: in GPMC's own file, or in gpoctl's.
 fn backup_with_account(backup: &Path, in_side_file: bool) -> PathBuf {
     let copy = tempfile::tempdir_in(scratch()).unwrap().keep();
     let status = std::process::Command::new("cp")
@@ -53,7 +53,7 @@ fn backup_with_account(backup: &Path, in_side_file: bool) -> PathBuf {
         let xml = std::fs::read_to_string(&path).unwrap();
         let account = r#"<GroupPolicyExtension bkp:ID="{c6dc5466-785a-11d2-84d0-00c04fb169f7}" bkp:DescName="Software Installation"><DSObject bkp:Path="cn=evil,%GPO_MACH_DSPATH%" bkp:ObjectClass="computer" bkp:SourceExpandedPath="cn=evil,cn=Machine,cn=x"><DSAttributeDWORD bkp:DSAttrName="userAccountControl"><DSValue><![CDATA[532480]]></DSValue></DSAttributeDWORD></DSObject></GroupPolicyExtension></GroupPolicyObject>"#;
         std::fs::write(&path, xml.replace("</GroupPolicyObject>", account)).unwrap();
-        // With the hashes of the side file it would be refused for those alone.
+        // With the hashes of the side file it would be refused because of those.
         std::fs::remove_file(copy.join("gpoctl.json")).unwrap();
     }
     copy
@@ -99,7 +99,7 @@ fn each_fault_has_its_own_message_and_changes_nothing() {
         fails(&arguments, status, words);
     };
 
-    // A password that is wrong. The account is one that no other case needs.
+    // A wrong password. No other case uses the account.
     let wrong = scratch().join("wrong.password");
     std::fs::write(&wrong, "not the password").unwrap();
     set_private(&wrong);
@@ -117,7 +117,7 @@ fn each_fault_has_its_own_message_and_changes_nothing() {
         1,
         &["dave", "password"],
     );
-    // A host that is unknown, and a realm that is.
+    // An unknown host, and an unknown realm.
     let nowhere = [
         "list",
         "--domain",
@@ -132,7 +132,7 @@ fn each_fault_has_its_own_message_and_changes_nothing() {
         &["dc1.nowhere.test"],
     );
     fails(&[&nowhere[..], &account].concat(), 1, &["NOWHERE.TEST"]);
-    // A certificate that nobody vouches for.
+    // A certificate that is not trusted.
     let ca = std::env::var("GPOCTL_LAB_SRC_CA").unwrap();
     fails(
         &[
@@ -141,7 +141,7 @@ fn each_fault_has_its_own_message_and_changes_nothing() {
         1,
         &["certificate", "dc1.dst.test"],
     );
-    // A backup that is not there.
+    // A backup that does not exist.
     fails(
         &[
             "import",
@@ -155,7 +155,7 @@ fn each_fault_has_its_own_message_and_changes_nothing() {
         1,
         &["/nonexistent/backup"],
     );
-    // A Backup.xml that is broken.
+    // A malformed Backup.xml.
     let broken = tempfile::tempdir_in(scratch()).unwrap().keep();
     std::fs::copy(backup.join("bkupInfo.xml"), broken.join("bkupInfo.xml")).unwrap();
     let xml = std::fs::read_to_string(backup.join("Backup.xml")).unwrap();
@@ -193,7 +193,7 @@ fn each_fault_has_its_own_message_and_changes_nothing() {
             "test.migtable:3",
         ],
     );
-    // Also when the target would have to be made: no blank GPO is left behind.
+    // Also when the target would have to be created: no empty GPO is left behind.
     import(
         &[
             "--into",
@@ -205,7 +205,7 @@ fn each_fault_has_its_own_message_and_changes_nothing() {
         1,
         &["Nobody Here@dst.test"],
     );
-    // A name of two GPOs, of none, and nobody to ask.
+    // A name that two GPOs have, one that none has, and no terminal for the confirmation.
     import(
         &["--into", "Duplicate Name"],
         1,
@@ -224,7 +224,7 @@ fn each_fault_has_its_own_message_and_changes_nothing() {
         2,
         &["--yes"],
     );
-    // A table that is broken, and one with an unknown type.
+    // A malformed table, and one with an unknown type.
     let bad = scratch().join("bad.migtable");
     std::fs::write(&bad, "<MigrationTable").unwrap();
     import(
@@ -251,8 +251,8 @@ fn each_fault_has_its_own_message_and_changes_nothing() {
     assert_same(&before, &state("dst"));
 }
 
-/// Where Samba's parser of policy files stops, `samba-tool gpo restore` warns, copies the file of the old domain as it is, and ends
-/// with status 0. Here it is mapped, and what cannot be read stops the import.
+/// Where Samba's parser of policy files stops, `samba-tool gpo restore` warns, copies the file of the old domain unchanged, and
+/// ends with status 0. gpoctl maps it, and what cannot be read stops the import.
 #[test]
 #[ignore = "needs the lab"]
 fn an_unparsable_file_leaves_no_sid_of_the_source_domain() {
@@ -276,7 +276,7 @@ fn an_unparsable_file_leaves_no_sid_of_the_source_domain() {
         ];
         import(backup, name, &more)
     };
-    // A blank line, a comment, an `=` in a value, a section nobody knows, in UTF-8: Samba's parser stops at each of them.
+    // A blank line, a comment, an `=` in a value, an unknown section, in UTF-8: Samba's parser stops at each of them.
     let odd = text.trim_start_matches('\u{feff}').replace(
         "[Privilege Rights]\r\n",
         "[Vendor Things]\r\nA = \"b=c\"\r\n\r\n[Privilege Rights]\r\n; who may\r\n",
@@ -297,7 +297,7 @@ fn an_unparsable_file_leaves_no_sid_of_the_source_domain() {
     assert!(
         new.contains("[Vendor Things]\r\nA = \"b=c\"\r\n\r\n[Privilege Rights]\r\n; who may\r\n")
     );
-    // Half a character at the end: nobody can say what the file holds.
+    // Half a character at the end: the content of the file is unknown.
     std::fs::write(&file, [&bytes[..], b"x"].concat()).unwrap();
     let before = state("dst");
     let said = import(&fresh("Never made"));
@@ -349,7 +349,7 @@ fn one_bad_gpo_does_not_stop_a_backup_of_all() {
         .collect();
     assert_eq!(told.len(), 1, "{}", said.stderr);
     assert!(told[0].contains("gPCFileSysPath") && told[0].contains("evil.test"));
-    // One line for each backup; each holds the comment as GPMC writes it, the list and the folder's index show it.
+    // One line for each backup; each contains the comment as GPMC writes it, and the list and the folder's index show it.
     assert_eq!(said.stdout.lines().count(), count - 1, "{}", said.stdout);
     assert!(!said.stdout.contains(&name));
     let escaped = "<Comment><![CDATA[nightly <&> \"Büro\" ]]]]><![CDATA[>]]></Comment>";

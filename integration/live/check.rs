@@ -1,4 +1,4 @@
-//! `gpoctl check`: every fault is made with other tools, found under its code, and repaired.
+//! `gpoctl check`: every fault is made with other tools, found with its code, and repaired.
 
 use std::sync::MutexGuard;
 
@@ -133,8 +133,8 @@ fn faults_of_the_directory_half() {
     gpo.replace("gPCFileSysPath", r"\\evil.test\sysvol\dst.test\Policies\x");
     assert_eq!(gpo.faults(), fault("error", "wrong-path"));
     assert_eq!(gpo.check(&[]).0, 1);
-    // Nothing is written to such a GPO and nothing is read from it, wherever the path leads: to nowhere, or to the folder of another
-    // GPO, which is not the one that would go.
+    // Nothing is written to such a GPO and nothing is read from it, whatever the path contains: a missing folder, or the folder
+    // of another GPO, which must not be deleted.
     let backup = backup.to_str().unwrap();
     let other = r"\\dst.test\SysVol\dst.test\Policies\{B1C20002-1D5F-4E2B-9F00-6B4C8DAE0002}";
     for path in [r"\\evil.test\sysvol\dst.test\Policies\x", other] {
@@ -236,7 +236,7 @@ fn faults_of_the_sysvol_half() {
     gpo.shell("cp -a --preserve=all /tmp/kept.ini GPT.INI");
     assert_eq!(gpo.faults(), []);
 
-    // A file that somebody put there by hand, and one whose permissions were changed.
+    // A file that somebody added by hand, and one whose permissions were changed.
     gpo.shell("echo x > User/by-hand.txt");
     assert_eq!(gpo.faults(), fault("warning", "descriptor-differs"));
     gpo.shell("rm User/by-hand.txt");
@@ -296,7 +296,7 @@ fn unreadable_objects_are_findings() {
         assert_eq!(found(&report), wanted, "{report:#}");
         assert_eq!((status, &report["status"]), (1, &"errors".into()));
         assert_eq!(report["gpos"].as_array().unwrap().len(), gpos);
-        // What was not read is not said to be missing.
+        // What was not read is not reported as missing.
         for message in report["messages"].as_array().unwrap() {
             assert!(
                 message["gpo"] != gpo.name || message["code"] != "extension-without-settings",
@@ -315,7 +315,7 @@ fn unreadable_objects_are_findings() {
         &[registry.clone(), error("unreadable-file", "User")],
         &editor,
     );
-    // GPT.INI: it is not missing, and nobody writes it anew unread.
+    // GPT.INI: it is not missing, and is not recreated without having been read.
     gpo.shell(&format!("chmod 600 GPT.INI; chmod {folder} User"));
     let version = gpo.attribute("versionNumber");
     gpo.replace("versionNumber", "1");
@@ -326,7 +326,7 @@ fn unreadable_objects_are_findings() {
     assert!(!steps.contains("GPT.INI"), "{steps}");
     assert!(!steps.contains("versionNumber"), "{steps}");
     gpo.replace("versionNumber", &version);
-    // Whether it applies is told all the same, with what was taken for granted.
+    // Whether it applies is reported all the same, with the assumptions.
     let (status, applied) = gpo.check(&[&editor[..], &["--for", "Administrator"]].concat());
     assert_eq!(status, 0, "{applied:#}");
     let message = &applied["messages"][0];
@@ -345,13 +345,13 @@ fn unreadable_objects_are_findings() {
     broken(&[error("unreadable-file", "")], &editor);
     gpo.shell(&format!("chmod {root} ."));
 
-    // Two names that are one to Windows: the rest is looked at, whoever looks.
+    // Two names that are the same to Windows: the rest is checked, for every account.
     gpo.shell("cp --preserve=all Machine/Registry.pol Machine/REGISTRY.POL");
     let twin = error("unreadable-file", "Machine\\Registry.pol");
     broken(&[twin], &[]);
     gpo.shell("rm Machine/REGISTRY.POL");
 
-    // A descriptor that is not given: the file itself may be read.
+    // A descriptor that the server does not return: the file itself may be readable.
     let sddl = "O:BAG:BAD:P(A;;FA;;;BA)(A;;0x100089;;;AU)";
     let path = format!("{}/Machine/Registry.pol", gpo.folder);
     inside(
@@ -367,7 +367,7 @@ fn unreadable_objects_are_findings() {
 #[ignore = "needs the lab"]
 fn computers_that_may_not_read() {
     let gpo = Gpo::new("Unread");
-    // The entries of Authenticated Users go: as GPMC does when somebody removes them from security filtering.
+    // Remove the entries of Authenticated Users, as GPMC does when somebody removes them from security filtering.
     let script = format!(
         r#"
 import ldb
@@ -442,7 +442,7 @@ fn orphans_are_found() {
             "unknown-link"
         ]
     );
-    // A client is sent elsewhere.
+    // A client reads another folder.
     assert_eq!(said.status, 1);
     let messages = report["messages"].as_array().unwrap();
     let of_links = messages
@@ -463,7 +463,7 @@ fn fix_repairs_what_is_safe() {
     let version: u32 = gpo.attribute("versionNumber").parse().unwrap();
     let ini = || String::from_utf8(sysvol_file("dst", &gpo.guid, "GPT.INI")).unwrap();
 
-    // Everything at once: GPT.INI behind, with a line of its own; lists turned round and in lower case; permissions.
+    // Everything at once: GPT.INI with a lower version and an additional line; lists reversed and in lower case; permissions.
     gpo.shell("printf '[General]\\r\\ndisplayName=New Group Policy Object\\r\\nVersion=1\\r\\n' > GPT.INI");
     let mut blocks: Vec<&str> = machine.split_inclusive(']').collect();
     blocks.reverse();
@@ -526,7 +526,7 @@ fn fix_repairs_what_is_safe() {
         "{journal}"
     );
 
-    // GPT.INI ahead: the directory follows. GPT.INI gone: it comes back. All GPOs at once.
+    // GPT.INI with a higher version: the directory gets it. GPT.INI missing: it is recreated. All GPOs at once.
     gpo.shell(&format!(
         "printf '[General]\\r\\nVersion={}\\r\\n' > GPT.INI",
         version + 1
@@ -548,7 +548,7 @@ fn fix_repairs_what_is_safe() {
     assert_samba_checks_pass("dst");
     assert_eq!(gpoctl(&all).json()["plan"]["steps"], serde_json::json!([]));
 
-    // What is not safe stays, and the exit status says so.
+    // What is not safe to repair is left, and the exit status shows it.
     let path = gpo.attribute("gPCFileSysPath");
     gpo.replace("gPCFileSysPath", r"\\evil.test\sysvol\x");
     gpo.replace("versionNumber", "1");

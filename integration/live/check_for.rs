@@ -122,7 +122,7 @@ impl Tree {
             .collect()
     }
 
-    /// What `samba-tool gpo list` says: links, inheritance, enforced, disabled halves and Read, but no version and no site.
+    /// The output of `samba-tool gpo list`: links, inheritance, enforced, disabled halves and Read, but no version and no site.
     fn samba(&self, account: &str) -> BTreeSet<String> {
         let said = inside("src", &["samba-tool", "gpo", "list", account]);
         said.lines()
@@ -135,8 +135,8 @@ impl Tree {
 impl Drop for Tree {
     fn drop(&mut self) {
         inside("src", &["ldbdel", "-H", DATABASE, "-r", &self.outer]);
-        // A membership that ended still names the group that is gone, which dbcheck of the other cases would complain of. It
-        // answers with the number of what it found, so its status says nothing here.
+        // A removed membership still contains the deleted group, which dbcheck of the other cases would report. Its exit status
+        // is the number of findings, so it is not checked here.
         let _ = Command::new(std::env::var("GPOCTL_LAB_SCRIPT").unwrap())
             .args(["exec", "src", "samba-tool", "dbcheck"])
             .arg("CN=No Policy,OU=Groups,DC=src,DC=test")
@@ -176,11 +176,11 @@ fn the_gpos_of_an_account_are_those_samba_lists() {
         tree.put(&tree.inner, &inner, inner_blocks);
         for account in [tree.user.as_str(), &computer] {
             let report = tree.check(account, &[]);
-            // Samba's list knows neither empty GPOs nor those of the site.
+            // Samba's list includes neither empty GPOs nor those of the site.
             let mut ours = tree.with(&report, &["empty"]);
             ours.remove("{A1B20005-0C4E-4D1A-8F00-5A3B7C9D0005}");
             let mut samba = tree.samba(account);
-            // It takes computers for users, and so leaves out a GPO whose user half is off.
+            // It treats computers as users, and so omits a GPO whose user half is disabled.
             if account == computer {
                 samba.remove(HALF_OFF);
                 ours.remove(HALF_OFF);
@@ -321,7 +321,7 @@ fn a_site_link_applies_inside_that_site() {
             })
             .collect()
     };
-    // The link of the site comes last, behind those of the OU and of the domain.
+    // The link of the site comes last, after those of the OU and of the domain.
     for (said, own, stranger) in [(first, drives, scripts), (other, scripts, drives)] {
         let report = said.json();
         let site = report["site"].as_str().unwrap();
@@ -336,7 +336,7 @@ fn a_site_link_applies_inside_that_site() {
         assert_eq!(all[0].0, REGISTRY);
         assert!(all.iter().all(|(guid, _)| guid != stranger), "{report:#}");
     }
-    // Of two sites, none is guessed.
+    // With two sites, none is assumed.
     let report = none.json();
     assert_eq!(report["site"], Value::Null);
     assert_eq!(report["messages"][0]["code"], "site-unknown");

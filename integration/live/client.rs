@@ -9,7 +9,7 @@ use crate::support::*;
 const INTERACTIVE: &str = "lab-interactive";
 const REMOTE: &str = "lab-remote";
 
-/// Starts the member if it does not run.
+/// Starts the member if it is not running.
 fn start_member() {
     let lab = std::env::var("GPOCTL_LAB_SCRIPT").unwrap();
     let said: Said = Command::new(lab)
@@ -70,7 +70,7 @@ fn import_done(backup: &Path, into: &str, more: &[&str]) {
 fn a_mapped_logon_right_admits_only_the_mapped_group() {
     let _alone = alone();
     start_member();
-    // The seeded GPO on the member's organizational unit lets Server Admins in: alice. Support are carol and dave.
+    // The seeded GPO on the member's organizational unit admits Server Admins: alice. Support are carol and dave.
     let before = back_up("dst.test", &["Member Logon"])["Member Logon"].clone();
     assert_eq!(who_gets_in(INTERACTIVE), ["alice"]);
     assert_eq!(who_gets_in(REMOTE), ["alice"]);
@@ -78,7 +78,7 @@ fn a_mapped_logon_right_admits_only_the_mapped_group() {
     let motd = || inside("member", &["cat", "/etc/motd"]);
     let server_string = || {
         let parameters = ["testparm", "-s", "--parameter-name=server string"];
-        // Newer versions end with an error when a policy has set an option that is no longer recommended.
+        // Newer versions fail when a policy has set an option that is no longer recommended.
         asked_inside("member", &parameters, "")
             .stdout
             .trim()
@@ -104,7 +104,7 @@ fn a_mapped_logon_right_admits_only_the_mapped_group() {
     let options = ["--migration-table", table.to_str().unwrap(), "--exclusive"];
     import_done(source, "Member Logon", &options);
 
-    // The other way round; and dave, in the place of bob, is denied the console by name.
+    // The opposite; and dave, mapped from bob, is denied the console by name.
     assert_eq!(who_gets_in(INTERACTIVE), ["carol"]);
     assert_eq!(who_gets_in(REMOTE), ["carol", "dave"]);
     let said = gpupdate("member", &[]);
@@ -116,7 +116,7 @@ fn a_mapped_logon_right_admits_only_the_mapped_group() {
     assert_eq!(server_string(), "set by policy");
     assert_samba_checks_pass("dst");
 
-    // A second import, of the state before, is seen as well: the version went up again.
+    // A second import, of the former state, is applied as well: the version was increased again.
     import_done(&before, "Member Logon", &[]);
     assert_eq!(who_gets_in(INTERACTIVE), ["alice"]);
     assert_eq!(who_gets_in(REMOTE), ["alice"]);
@@ -146,7 +146,7 @@ fn samba_gpupdate_on_the_controller_applies_an_imported_password_policy() {
     let _alone = alone();
     gpupdate("dst", &[]);
     let before = password_settings();
-    // Of the four settings, none is yet as the policy has it.
+    // None of the four settings has the value of the policy yet.
     let wanted = [
         "Password complexity: off",
         "Minimum password length: 15",

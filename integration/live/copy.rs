@@ -33,7 +33,7 @@ fn but_for_identity(gpo: &Value) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The seeds, or in DST copies of them, which are to be removed.
+/// The seeds, or in DST copies of them, which are deleted at the end.
 fn seeds(side: &str) -> [String; 2] {
     ["Everything", "Software"].map(|seed| {
         if side == "src" {
@@ -85,7 +85,7 @@ fn a_copy_within_the_domain_differs_only_in_identity() {
                 attribute(&copied, "gPCWQLFilter").is_empty(),
                 !seed.starts_with("Everything")
             );
-            // The class store names the GPO it belongs to, whatever the seed wrote there.
+            // The class store contains the GUID of its own GPO, whatever the seed contains.
             assert_same(&but_for_identity(&source), &but_for_identity(&copied));
             assert!(
                 !now["links"]
@@ -167,7 +167,7 @@ fn a_copy_there_and_back_restores_every_byte() {
                 forget_file(&mut home_again, path);
             }
             for gpo in [&mut source, &mut home_again] {
-                // A filter does not cross the border.
+                // A filter is not copied to another domain.
                 gpo["attributes"]
                     .as_object_mut()
                     .unwrap()
@@ -201,7 +201,7 @@ fn an_unmapped_principal_is_kept_in_permissions_and_reported() {
     let copied = gpo_named(&state("dst"), &name);
     let sddl = copied["sddl"].as_str().unwrap();
     assert!(sddl.contains(&domain_sid("src")), "{sddl}");
-    // The groups that every domain has are those of the new one, or nobody there could touch it.
+    // The groups that every domain has are those of the new one, or nobody there could change the GPO.
     assert!(sddl.contains(";;;DA)") && sddl.contains(";;;EA)"), "{sddl}");
     // With --exclusive that fails, before anything is written.
     let table = table(&[]);

@@ -1,4 +1,4 @@
-//! Create, rename, set-status and delete: what each changes, what it refuses, and that a failure leaves nothing.
+//! Create, rename, set-status and delete: what each changes, what it refuses, and that a failure leaves nothing behind.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::*;
 use serde_json::Value;
 
-/// A state without what every write moves on: update numbers and times, on a GPO and on what is linked to.
+/// A state without what every write changes: update numbers and times, on a GPO and on the objects it is linked to.
 fn settled(mut state: Value) -> Value {
     for gpo in state["gpos"].as_object_mut().unwrap().values_mut() {
         forget(gpo);
@@ -43,7 +43,7 @@ fn create_rename_set_status_delete() {
         assert!(sysvol_files(&gpo).is_empty());
         assert_samba_checks_pass(side);
 
-        // Samba's own tool makes a GPO with the same permissions, those of the schema, also on what is below.
+        // Samba's own tool creates a GPO with the same permissions, those of the schema, also on the objects below.
         let theirs = fresh("Born of another tool");
         samba_tool(side, &["gpo", "create", &theirs]);
         let theirs = gpo_named(&state(side), &theirs);
@@ -68,7 +68,7 @@ fn create_rename_set_status_delete() {
             assert_eq!(attribute(&now, "versionNumber"), "0");
             assert_eq!(guid_of(&now), guid);
         }
-        // Nothing but the name and the status has changed on the way.
+        // Only the name and the status have changed.
         let mut now = gpo_named(&state(side), &other);
         let mut then = gpo;
         for gpo in [&mut now, &mut then] {
@@ -139,7 +139,7 @@ fn taken_and_invalid_names_are_refused() {
             said.stderr
         );
     }
-    // Only the case of its own name is another name.
+    // Only the case of its own name differs.
     assert_same(&before, &state("dst"));
 }
 
@@ -192,7 +192,7 @@ fn dry_runs_change_nothing() {
         let said = dry("src.test", &arguments).json();
         assert_eq!(said["dry_run"], true);
         assert!(!said["plan"]["steps"].as_array().unwrap().is_empty());
-        // Without --yes, and with nobody to ask, nothing is done either.
+        // Without --yes and without a terminal, nothing is done either.
         let mut all = arguments;
         all.extend(["--domain", "src.test", "--json"]);
         assert_eq!(gpoctl(&all).status, 2);
@@ -223,7 +223,7 @@ fn ctrl_c_at_the_question_changes_nothing() {
             .map(|word| format!("'{word}'"))
             .collect::<Vec<_>>()
             .join(" ");
-        // A terminal of its own.
+        // A separate terminal.
         let mut script = Command::new("script");
         script
             .args([
@@ -294,7 +294,7 @@ fn linked(side: &str, domain: &str, name: &str) -> (String, [String; 2]) {
     (guid, soms)
 }
 
-/// The links of a domain, without regard to case: tools spell a DN each in their own way.
+/// The links of a domain, ignoring case: tools spell DNs differently.
 fn links_of(state: &Value) -> Value {
     serde_json::from_str(&state["links"].to_string().to_lowercase()).unwrap()
 }
@@ -317,7 +317,7 @@ fn delete_removes_links_or_keeps_them() {
         assert_same(&before, &settled(state(side)));
         assert_samba_checks_pass(side);
 
-        // The journal has a backup that brings back everything, the links too.
+        // The journal has a backup that restores everything, links included.
         let kept = kept_backup(&said);
         write(
             domain,
@@ -342,7 +342,7 @@ fn delete_removes_links_or_keeps_them() {
         assert!(codes(&said).contains(&"links-kept".to_owned()));
         assert_same(&links_of(&whole), &links_of(&state(side)));
         assert_samba_checks_pass(side);
-        // Back under its GUID it is in force there again, and can be unlinked like any other.
+        // Restored with its GUID, it is active there again, and can be unlinked like any other.
         let kept = kept_backup(&said);
         let restored = write(
             domain,
@@ -366,7 +366,7 @@ fn delete_removes_links_or_keeps_them() {
 #[ignore = "needs the lab"]
 fn an_editor_who_may_not_delete_loses_nothing() {
     let _alone = alone();
-    // What he may: edit a copy of the seed that is delegated to him. The backup is of the other domain.
+    // What the editor may do: edit a copy of the seed that is delegated to him. The backup is of the other domain.
     let name = fresh("Edited in SRC");
     copy_of_seed(
         "Everything",
@@ -434,7 +434,7 @@ fn an_editor_who_may_not_delete_loses_nothing() {
         }
     }
     assert_same(&before, &state("src"));
-    // He owns what he wrote, which sysvolcheck has against it. An administrator's import sets that right.
+    // He owns what he wrote, which sysvolcheck reports. An administrator's import corrects it.
     write("src.test", &import).json();
     assert_samba_checks_pass("src");
     write("src.test", &["delete", &name]).json();
@@ -510,10 +510,10 @@ fn a_deletion_that_fails_half_way_is_undone() {
         .lines()
         .find_map(|line| line.strip_prefix("objectSid: "))
         .unwrap();
-    // The editor may delete the GPO by itself and what is deep below it, but not the two halves in between.
+    // The editor may delete the GPO itself and what is deep below it, but not the two halves in between.
     let aces = format!("(A;CIIO;CCDCLCRPWPLORC;;;{trustee})(A;;CCLCRPWPLORCSD;;;{trustee})");
     add_aces("src", then["dn"].as_str().unwrap(), &aces);
-    // Deleted and restored, the folder is as the DACL wants it.
+    // Deleted and restored, the folder has the permissions that follow from the DACL.
     let backup = back_up("src.test", &[name.as_str()]);
     write("src.test", &["delete", &name]).json();
     write(
@@ -538,7 +538,7 @@ fn a_deletion_that_fails_half_way_is_undone() {
     assert_eq!(then["children"].as_array().unwrap().len(), 9);
 
     let delete = [&["delete", name.as_str()][..], &editor("src")].concat();
-    // That is found out before anything is written.
+    // That is detected before anything is written.
     let said = write("src.test", &delete);
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     for half in ["Machine", "User"] {
@@ -547,7 +547,7 @@ fn a_deletion_that_fails_half_way_is_undone() {
     }
     assert_same(&before, &state("src"));
 
-    // With that right too, what is in the way is nothing that a descriptor tells: the server keeps one half to itself.
+    // With that right too, no descriptor shows what prevents it: the server protects one half.
     let aces = format!("(A;;DC;;;{trustee})");
     add_aces("src", then["dn"].as_str().unwrap(), &aces);
     let half = format!("CN=User,{}", then["dn"].as_str().unwrap());
@@ -572,8 +572,8 @@ fn a_deletion_that_fails_half_way_is_undone() {
     keep("delete: systemFlags");
     let now = gpo_named(&after, &name);
     assert_same(&objects_of(&then), &objects_of(&now));
-    // All that was deleted is the editor's now, and with it what the GPO grants to the owner of an object: everything but the
-    // GPO and the half that the server kept.
+    // Everything that was deleted is owned by the editor now, with what the GPO grants to the owner of an object: everything
+    // but the GPO and the half that the server protected.
     let mut expected = access_of(&then);
     let kept = [then["dn"].as_str().unwrap(), &half].map(|dn| format!("\"{dn}\" "));
     let mut recreated = 0;
@@ -597,7 +597,7 @@ fn a_deletion_that_fails_half_way_is_undone() {
     expected["children"] = timeless(&now)["children"].clone();
     assert_same(&expected, &timeless(&now));
     assert_same(&before["links"], &after["links"]);
-    // The right to delete in the folder stands in the directory alone. That to delete each thing in it is enough.
+    // The right to delete in the folder exists only in the directory. The right to delete each entry in it is enough.
     let said = write("src.test", &delete).json();
     assert_eq!(said["status"], "done", "{said:#}");
     assert_same(&beginning, &settled(state("src")));

@@ -8,11 +8,11 @@ use serde_json::Value;
 
 /// Edit settings, as GPMC delegates it.
 const EDIT: &str = "CCDCLCRPWPLORC";
-/// The same without making and deleting objects below the GPO.
+/// The same without creating and deleting objects below the GPO.
 const WRITE: &str = "LCRPWPLORC";
-/// What Samba derives from that for files and folders.
+/// The permissions of files and folders that Samba derives from that.
 const EDIT_FILES: &str = "0x001201ff";
-/// What Windows calls Modify: each file may be deleted, but nobody gets a right to delete in a folder.
+/// Modify, as Windows calls it: each file may be deleted, but nobody gets a right to delete in a folder.
 const MODIFY_FILES: &str = "0x001301bf";
 
 /// An account of DST.TEST that is not an administrator.
@@ -199,7 +199,7 @@ fn a_delegated_editor_imports_only_into_the_delegated_gpo() {
         attribute(&before, "gPCWQLFilter")
     );
     judge("dst", &["aclcheck"]);
-    // The permissions are right everywhere. The owner is the editor, which is all that sysvolcheck has against it.
+    // The permissions are right everywhere. The only finding of sysvolcheck is that the editor is the owner.
     let files = after["sysvol"].as_array().unwrap();
     let permissions = |entry: &Value| {
         let sddl = entry["sddl"].as_str().unwrap();
@@ -231,7 +231,7 @@ fn a_delegated_editor_imports_only_into_the_delegated_gpo() {
         sysvolcheck.stderr
     );
 
-    // And once more: his own files are in the way of his next ones.
+    // Once more: his own files exist now.
     EDITOR.has_imported(&backups["Desktop Registry"], "Target Filled");
     let after = gpo_named(&state("dst"), "Target Filled");
     went_up(&before, &after, 2);
@@ -254,7 +254,7 @@ fn a_delegated_editor_imports_only_into_the_delegated_gpo() {
     assert_samba_checks_pass("dst");
 }
 
-/// Only gpoctl has set the permissions used here: those of the directory were copied, those of the files derived.
+/// Uses only permissions that gpoctl has set: those of the directory were copied, those of the files derived.
 #[test]
 #[ignore = "needs the lab"]
 fn an_editor_whose_rights_were_copied_imports() {
@@ -272,7 +272,7 @@ fn an_editor_whose_rights_were_copied_imports() {
     gpoctl(&[&["copy", "Everything", "--name", &name], &options[..]].concat()).json();
     let now = state("src");
     let (seed, copied) = (gpo_named(&now, "Everything"), gpo_named(&now, &name));
-    // What the file system grants is what it grants where Samba's own tool set it, and to him as well.
+    // The file system grants the same as after Samba's own tool, and to the editor as well.
     let wanted = granted_below(&seed);
     assert_eq!(granted_below(&copied), wanted);
     let sid = inside("src", &["wbinfo", "--name-to-sid", "gpoedit"]);
@@ -350,7 +350,7 @@ fn a_right_on_one_half_only_is_detected_before_any_write() {
     sysvol_first.delegate_in_directory(&EDITOR, EDIT);
     EDITOR.has_imported(backup, name);
 
-    // A plan that somebody with more rights made is looked at again.
+    // A plan that an account with more rights made is checked again.
     let plan = scratch().join("others-plan.json");
     let plan = plan.to_str().unwrap();
     import(backup, "Target Empty", &["--plan-out", plan]).json();
@@ -400,7 +400,7 @@ fn two_editors_one_after_the_other() {
     for check in ["listall", "dbcheck"] {
         judge("dst", &[check]);
     }
-    // They own what they wrote, which sysvolcheck has against it. An administrator sets that right.
+    // They own what they wrote, which sysvolcheck reports. An administrator corrects it.
     let fix = ["check", gpo.guid.as_str(), "--fix"];
     write("dst.test", &fix).json();
     assert_samba_checks_pass("dst");
@@ -482,7 +482,7 @@ fn a_denied_delete_is_detected_before_any_write() {
     let now = gpo_named(&state("dst"), &gpo.name);
     assert_eq!(now["children"].as_array().unwrap().len(), 2);
 
-    // Links that a restore is to put back, and that he may not write.
+    // Links that a restore would have to restore, and that he may not write.
     let link = ["--target", "dst.test"];
     write(
         "dst.test",
@@ -583,12 +583,12 @@ fn a_folder_that_cannot_be_deleted_is_reported() {
     }
     let said = delete(&["--smb-client", "libsmbclient", "--ldap", "ldaps"]);
     drop(granted);
-    // That client cannot ask. The folder is left, and said.
+    // That client cannot query rights. The folder is left and reported.
     assert_eq!(said.status, 3, "{}{}", said.stdout, said.stderr);
     let result: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(result["status"], "partial");
     assert!(state("dst")["gpos"].get(&gpo.guid).is_none());
-    // Whoever may remove the folder brings it to its end.
+    // An account that may delete the folder completes the operation.
     let id = result["operation_id"].as_str().unwrap();
     gpoctl(&["operations", "cleanup", id, "--yes", "--json"]).json();
     assert_samba_checks_pass("dst");

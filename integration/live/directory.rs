@@ -42,7 +42,7 @@ live! {
             let info = directory.info();
             assert_eq!(info.dns_domain.as_str(), domain.var("DOMAIN"));
             assert_eq!(info.netbios_domain, domain.var("NETBIOS"));
-            // Each is the only domain of its forest, which its crossRef says with its SID.
+            // Each is the only domain of its forest, whose crossRef contains its SID.
             assert_eq!(info.forest_root_sid, Some(info.domain_sid.clone()));
             assert_eq!(info.forest_domains, std::slice::from_ref(&info.base));
             assert!(info.is_samba());
@@ -80,7 +80,7 @@ live! {
                 assert_eq!(directory.info().bound_as, domain.var("USER"));
             }
         }
-        // The cache of one realm must not pass for a principal of the other.
+        // The cache of one realm must not be accepted for a principal of the other.
         let settings = DirectorySettings {
             identity: Identity::TicketCache {
                 cache: Some(caches[0].1.1.clone()),
@@ -125,14 +125,14 @@ live! {
             let error = SRC.refused(with(DST.tls())).await;
             assert_eq!(error.kind(), ErrorKind::Connect);
             assert!(error.message().contains("not signed by a trusted authority"), "{error}");
-            // The right authority, another host.
+            // The right certificate authority, another host.
             let other = DirectorySettings {
                 server: "dc9.src.test".parse().unwrap(),
                 ..with(SRC.tls())
             };
             let error = SRC.refused(other).await;
             assert!(error.message().contains("certificate is not for dc9.src.test"), "{error}");
-            // A pin replaces chain and name; a wrong one does not pass.
+            // A pin replaces chain and name; a wrong one is refused.
             let pin = certificate_sha256(&SRC.var("ADDRESS"));
             let pinned = |pin: String| with(TlsSettings { ca: None, pin: Some(pin) });
             Directory::connect(&pinned(pin)).await.unwrap();
@@ -143,7 +143,7 @@ live! {
             security: LdapSecurity::Ldaps,
             ..SRC.settings()
         };
-        // Without the lab's authority: refused by the system's ones, or there are none on this machine.
+        // Without the lab's certificate authority: refused by those of the system, or there are none on this machine.
         assert_ne!(SRC.refused(system).await.kind(), ErrorKind::Internal);
     }
 }
@@ -157,7 +157,7 @@ live! {
                 identity: Identity::Password { user, password: SecretString::from(password) },
                 ..SRC.settings()
             };
-            // Not an account that others use, so no lock-out can hurt.
+            // An account that nothing else uses, so a lock-out does no harm.
             let error = SRC.refused(with("bob@SRC.TEST".to_owned(), "wr0ng-p4ss")).await;
             assert_eq!(error.kind(), ErrorKind::Connect);
             assert!(error.message().contains("password"), "{error}");
@@ -192,7 +192,7 @@ live! {
             })
             .await;
         assert!(error.message().contains("does not know the service"), "{error}");
-        // The other domain's DC under this domain's name: over TLS by pin, so only the domain check is left.
+        // The other domain's DC with this domain's name: over TLS with a pin, so only the check of the domain can detect it.
         let error = SRC
             .refused(DirectorySettings {
                 domain: Some(DST.var("DOMAIN").parse().unwrap()),
@@ -202,7 +202,7 @@ live! {
             })
             .await;
         assert!(error.message().contains("not of dst.test"), "{error}");
-        // A realm nobody has a KDC for.
+        // A realm without a KDC.
         let error = SRC
             .refused(DirectorySettings {
                 identity: Identity::Password {
@@ -426,7 +426,7 @@ live! {
         assert!(error.to_string().contains("no answer within 10 s"), "{error}");
         control.send(()).await.unwrap();
         task.await.unwrap();
-        // On the dead connection, again and again.
+        // On the dead connection, repeatedly.
         for _ in 0..2 {
             let error = directory.gpos().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Connect);
@@ -441,7 +441,7 @@ live! {
 
 live! {
     async fn the_default_cache_is_the_one_of_the_right_realm() {
-        // The default cache is the environment's, so this case runs itself again with a collection of two caches there.
+        // The default cache comes from the environment, so this case runs itself again with a collection of two caches there.
         const INNER: &str = "GPOCTL_TEST_INNER";
         if std::env::var_os(INNER).is_none() {
             let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! A server, and a share, that serve encrypted sessions only: `server smb encrypt = required` for all of it, `smb encrypt =
-//! required` for SYSVOL. An ordinary client that does not encrypt is refused meanwhile, so what works is encrypted.
+//! A server, and a share, that accept only encrypted sessions: `server smb encrypt = required` for the server, `smb encrypt =
+//! required` for SYSVOL. A client without encryption is refused meanwhile, so what works is encrypted.
 
 use crate::support::*;
 use crate::sysvol::{back_ends, reads_and_writes};
@@ -38,8 +38,8 @@ fn wait_until(opens: bool) {
     assert_eq!(said.status, 0, "{}{}", said.stdout, said.stderr);
 }
 
-/// Asks again and again; each new session has the configuration of its time. `smbclient` ends with 1 whatever is wrong, and what
-/// is waited for is a refusal.
+/// Tries repeatedly; each new session has the current configuration. `smbclient` ends with 1 for any error, and the expected
+/// result is a refusal.
 const LOOP: &str = r#"
 for attempt in $(seq 1000); do
     said=$(smbclient //localhost/sysvol -U "Administrator%$(cat /lab-state/admin.password)" -m SMB2_10 -c ls 2>&1)
@@ -71,7 +71,7 @@ fn what_requires_encryption_gets_it() {
                 reads_and_writes(name, &*sysvol).await;
             }
         });
-        // And the command, which sets exact descriptors as ever.
+        // And the command, which sets exact descriptors as always.
         let name = fresh("Encrypted");
         let backup = &back_up("dst.test", &["Target Filled"])["Target Filled"];
         let import = [

@@ -1,4 +1,4 @@
-//! Files of other formats after an import, beside what Samba's parsers read from them.
+//! Files of other formats after an import, compared with what Samba's parsers read from them.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn utf16(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Runs a command on the DC, to set a scene.
+/// Runs a command on the DC, as preparation.
 fn on_dc(side: &str, arguments: &[&str]) {
     let lab = std::env::var("GPOCTL_LAB_SCRIPT").unwrap();
     let output = std::process::Command::new(lab)
@@ -24,7 +24,7 @@ fn on_dc(side: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {said}");
 }
 
-/// The codes and texts of what an operation said.
+/// The codes and texts of the findings of an operation.
 fn said(result: &Value) -> Vec<(String, String)> {
     let mut all: Vec<&Value> = result["messages"].as_array().unwrap().iter().collect();
     all.extend(result["plan"]["messages"].as_array().into_iter().flatten());
@@ -76,7 +76,7 @@ fn a_path_into_the_own_gpo_folder_points_to_the_target() {
             "{code} {part}: {said:#?}"
         );
     }
-    // A row of the table wins.
+    // A row of the table takes precedence.
     let path = format!("{own}\\Machine\\Scripts\\Startup\\start.cmd");
     let table = table(&[("UNCPath", &path, set(r"\\fs9.dst.test\s$\start.cmd"))]);
     import(
@@ -136,7 +136,7 @@ fn an_advertise_script_points_to_the_new_share() {
     // Samba reads both.
     judge("dst", &["parse", &path("1")]);
     judge("dst", &["parse", &path("2")]);
-    // Whom the permissions of the packages name is told; an import does not carry them, so they need no row.
+    // Principals in the permissions of the packages are reported; an import does not write these, so they need no row.
     let shown = gpoctl(&["backups", "show", backup.to_str().unwrap(), "--json"]).json();
     let references = shown["references"].as_array().unwrap();
     let mut packages: Vec<&str> = references
@@ -188,7 +188,7 @@ fn names_that_windows_cannot_read_or_distinguish_are_reported() {
         let to = saved.path().to_str().unwrap();
         gpoctl(&["backup", "--domain", "dst.test", "--to", to, "--json", name])
     };
-    // A name that is no UTF-8 on the server's disk costs itself at most.
+    // A name that is not UTF-8 on the server's disk affects only itself.
     on_dc(
         "dst",
         &[
@@ -242,7 +242,7 @@ fn names_that_windows_cannot_read_or_distinguish_are_reported() {
         local_files(&Path::new(path).join("DomainSysvol/GPO")),
         sysvol_files(&before["gpos"][&guid])
     );
-    // What writes does not choose between the two.
+    // Writing commands do not choose between the two.
     let other = &fresh("Odd names copied");
     let restore = ["restore", "--accept-permissions", path, "--allow-partial"];
     for said in [
@@ -258,7 +258,7 @@ fn names_that_windows_cannot_read_or_distinguish_are_reported() {
         both(result["error"]["message"].as_str().unwrap());
     }
     assert_same(&before, &state("dst"));
-    // Of two folders the second is left out whole, and said once.
+    // Of two folders, the second is omitted as a whole, and reported once.
     let script = format!(
         "rm \"{folder}/Scripts.INI\"; mkdir \"{folder}/../SCRIPTS\"; echo y > \"{folder}/../SCRIPTS/more.txt\""
     );
@@ -328,7 +328,7 @@ fn firewall_rules_conditions_and_audit_policy_name_the_targets_group() {
     let support = text.split(";;;").nth(1).unwrap().split(')').next().unwrap();
     assert!(support.starts_with(&domain_sid("dst")), "{text}");
     assert_eq!(text, audit(support));
-    // Samba's reader of Registry.pol judges the other one.
+    // Samba's reader of Registry.pol checks the other one.
     let pol = judge("dst", &["pol", &format!("{guid}/Machine/Registry.pol")]);
     let pol: Value = serde_json::from_slice(&pol).unwrap();
     assert_eq!(pol["entries"][0]["data"], rule(support));

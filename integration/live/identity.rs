@@ -1,4 +1,5 @@
-//! Who is the server, and who logs in: what gpoctl believes of a KDC and a file server, and what it says when it does not.
+//! The identity of the server and of the account: what gpoctl accepts from a KDC and a file server, and its messages when it
+//! does not.
 
 mod clock;
 mod false_kdc;
@@ -15,7 +16,7 @@ fn var(name: &str) -> String {
     std::env::var(format!("GPOCTL_LAB_SRC_{name}")).unwrap()
 }
 
-/// A loopback address of this lab's own, away from those of its domain controllers.
+/// A loopback address for this lab, different from those of its domain controllers.
 fn loopback(last: u8) -> String {
     let number = std::env::var("GPOCTL_LAB_NUMBER").unwrap();
     format!("127.0.{number}.{last}")
@@ -52,8 +53,8 @@ fn run(mut command: Command) -> Said {
     command.output().unwrap().into()
 }
 
-/// The command, run by `before` (another command) where the name of the domain controller resolves to this address, to which
-/// libsmbclient connects. What Samba remembers of names is kept in the folder, which is the home of the command.
+/// The command, run by `before` (another command) in an environment where the name of the domain controller resolves to this
+/// address, to which libsmbclient connects. The folder is the home of the command, where Samba caches names.
 fn with_name(address: &str, folder: &Path, gpoctl: Command, before: &[&str]) -> Command {
     let hosts = folder.join("hosts");
     std::fs::write(&hosts, format!("{address} dc1.src.test\n")).unwrap();
@@ -245,7 +246,7 @@ fn after_kinit_the_user_of_the_profile_is_not_asked() {
     };
     let said = asked(&cache);
     assert_eq!(said.status, 0, "{}", said.stderr);
-    // Tickets of somebody else do not stand in for this user.
+    // Tickets of another account are not used for this user.
     let other = kinit("DST", folder.path());
     let said = asked(&other);
     assert_eq!(said.status, 2, "{}", said.stdout);

@@ -123,7 +123,7 @@ fn import_into_a_new_gpo_maps_every_reference() {
         scripts.contains(r"\\fs9.dst.test\s$\inventory.cmd"),
         "{scripts}"
     );
-    // What holds no reference that this version maps arrives byte for byte.
+    // Files without a reference that this version maps are written byte for byte.
     let (saved, written) = (
         local_files(&backup.join("DomainSysvol/GPO")),
         sysvol_files(&gpo),
@@ -177,7 +177,7 @@ fn import_replaces_settings_and_keeps_identity() {
         sysvol_files(&new),
         local_files(&backup.join("DomainSysvol/GPO"))
     );
-    // The old state is on the local disk, as a backup.
+    // The local disk has the old state as a backup.
     let operation = result["operation_id"].as_str().unwrap();
     let kept = scratch()
         .join("state/gpoctl/operations")
@@ -286,7 +286,7 @@ fn software_packages_are_created_below_the_target() {
         }
     }
     assert_samba_checks_pass("dst");
-    // A backup without software leaves none of it: packages, then the stores around them. The server refuses any other order.
+    // A backup without software removes all of it: packages, then the stores around them. The server refuses any other order.
     let scripts = &back_up("src.test", &["Logon Scripts"])["Logon Scripts"];
     import(scripts, name.as_str(), &["--yes"]).json();
     let children = |gpo: &Value| {

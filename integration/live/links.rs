@@ -37,7 +37,7 @@ const LINKED: [(&str, [&str; 3], [&str; 3]); 2] = [
     ),
 ];
 
-/// An OU of a domain for one case; gone when dropped.
+/// An OU of a domain for one case; deleted on drop.
 struct Ou {
     side: &'static str,
     dn: String,
@@ -64,7 +64,7 @@ impl Ou {
         attribute_of(self.side, &self.dn, "gPLink")
     }
 
-    /// What `samba-tool gpo getlink` says: GUID and options, in the order they stand.
+    /// The output of `samba-tool gpo getlink`: GUID and options, in the order of the attribute.
     fn getlink(&self) -> Vec<(String, String)> {
         let said = inside(self.side, &["samba-tool", "gpo", "getlink", &self.dn]);
         let field = |line: &str, name: &str| {
@@ -215,7 +215,7 @@ fn links_have_the_order_and_state_that_samba_reads() {
         let containers = inside(side, &["samba-tool", "gpo", "listcontainers", empty]);
         assert!(containers.contains(&ou.dn), "{containers}");
         assert_samba_checks_pass(side);
-        // All links are those that the judge finds, and nothing else.
+        // All links are those that Samba's tool finds, and nothing else.
         let all = ou.link(&["list", "--all"]).json();
         let listed: BTreeMap<String, usize> = all["targets"]
             .as_array()
@@ -281,13 +281,13 @@ fn unusual_gp_link_values_are_kept() {
             ),
         );
     };
-    // GPMC leaves a blank when the last link goes.
+    // GPMC leaves a blank when the last link is removed.
     put(" ");
     ou.link(&["add", EMPTY, "--target", &ou.path, "--yes"])
         .json();
     let mine = format!("[LDAP://cn={EMPTY},cn=policies,cn=system,DC=src,DC=test;0]");
     assert_eq!(ou.gp_link().unwrap(), mine);
-    // Unknown bits, another spelling, a GPO of another domain, and what is no link at all.
+    // Unknown bits, another spelling, a GPO of another domain, and text that is not a link.
     let foreign = "[LDAP://cn={11111111-2222-3333-4444-555555555555},cn=policies,cn=system,DC=else,DC=where;0]";
     let odd = format!("[ldap://CN={REGISTRY},CN=Policies,CN=System,DC=src,DC=test;9]");
     put(&format!("{odd}[something else]{foreign}{mine}"));
@@ -391,7 +391,7 @@ fn neither_a_dry_run_nor_a_missing_terminal_changes_anything() {
         "{}",
         nobody.stderr
     );
-    // Who may not link is told so.
+    // An account without the right to link gets an error that names it.
     let add = ["add", EMPTY, "--target", &ou.path, "--yes"];
     let denied = ou.link(&[&add[..], &editor("src")].concat());
     assert_eq!(denied.status, 1, "{}", denied.stderr);
@@ -458,12 +458,12 @@ fn a_concurrent_change_is_a_conflict_and_is_rolled_back() {
             )
         })
     };
-    // What the plan was made against is gone: nothing is written, and there is no journal.
+    // What the plan was made against does not exist any more: nothing is written, and there is no journal.
     let (outcome, journal) = apply(vec![swap(&ou.dn, SwapAttribute::GpLink, Some(&mine), "x")]);
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Conflict);
     assert!(!journal.exists());
     assert_eq!(ou.gp_link().unwrap(), theirs);
-    // The second change is refused by the server (a number that is none): the first one is taken back.
+    // The server refuses the second change (an invalid number): the first one is rolled back.
     let (outcome, journal) = apply(vec![
         swap(&ou.dn, SwapAttribute::GpLink, Some(&theirs), &mine),
         swap(&ou.dn, SwapAttribute::GpOptions, None, "no number"),

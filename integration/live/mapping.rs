@@ -10,9 +10,9 @@ use std::sync::OnceLock;
 use crate::support::*;
 use serde_json::Value;
 
-/// Where GptTmpl.inf lies in a GPO.
+/// The path of GptTmpl.inf in a GPO.
 const TEMPLATE: &str = "Machine/Microsoft/Windows NT/SecEdit/GptTmpl.inf";
-/// Where fdeploy1.ini lies in a GPO.
+/// The path of fdeploy1.ini in a GPO.
 const FDEPLOY: &str = "User/Documents & Settings/fdeploy1.ini";
 
 /// The accounts of a domain, as Samba names them.
@@ -43,7 +43,7 @@ fn accounts(side: &str) -> &'static Accounts {
     cell.get_or_init(|| Accounts(serde_json::from_slice(&judge(side, &["sids"])).unwrap()))
 }
 
-/// The head that every GptTmpl.inf has.
+/// The header of every GptTmpl.inf.
 const HEAD: &str =
     "[Unicode]\r\nUnicode=yes\r\n[Version]\r\nsignature=\"$CHICAGO$\"\r\nRevision=1\r\n";
 
@@ -56,8 +56,8 @@ fn utf16(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// A backup of a GPO of SRC.TEST with this content in one of its files: it is made in the domain and saved from there, so that
-/// the inventory is what a backup of such a GPO has. The GPO's name comes with it.
+/// A backup of a GPO of SRC.TEST with this content in one of its files: it is created in the domain and backed up from there,
+/// so that its inventory is that of a real backup. The GPO's name is returned too.
 fn saved(path: &str, text: &str) -> (PathBuf, String) {
     let seed = match path {
         FDEPLOY => "Redirected Folders",
@@ -89,7 +89,7 @@ fn saved(path: &str, text: &str) -> (PathBuf, String) {
     (backup, name)
 }
 
-/// A file below a folder, whatever the case of its name.
+/// A file below a folder, ignoring the case of its name.
 fn find(folder: &Path, path: &str) -> PathBuf {
     path.split('/').fold(folder.to_owned(), |at, part| {
         std::fs::read_dir(&at)
@@ -103,7 +103,7 @@ fn find(folder: &Path, path: &str) -> PathBuf {
     })
 }
 
-/// What an import did.
+/// The result of an import.
 struct Done {
     /// The file, read in the container, without its byte order mark.
     text: String,
@@ -136,7 +136,7 @@ fn copied(source: &str, name: &str, table: &Path, more: &[&str]) -> Said {
     gpoctl(&arguments)
 }
 
-/// Imports a file with this content into a new GPO of DST.TEST and reads it there. A copy of the GPO must come to the same.
+/// Imports a file with this content into a new GPO of DST.TEST and reads it there. A copy of the GPO must have the same result.
 fn imported(path: &str, text: &str, rows: &[(&str, &str, String)], more: &[&str]) -> Done {
     let (backup, source) = saved(path, text);
     let table = table(rows);
@@ -167,7 +167,7 @@ fn imported(path: &str, text: &str, rows: &[(&str, &str, String)], more: &[&str]
     }
 }
 
-/// An import, and a copy, that must fail before they write; gives what the import said.
+/// An import, and a copy, that must fail before they write; returns the output of the import.
 fn refused(path: &str, text: &str, rows: &[(&str, &str, String)], more: &[&str]) -> Value {
     let (backup, source) = saved(path, text);
     let table = table(rows);
@@ -187,17 +187,17 @@ fn refused(path: &str, text: &str, rows: &[(&str, &str, String)], more: &[&str])
     said
 }
 
-/// The destination that is nobody.
+/// The destination "none".
 fn none() -> String {
     "<DestinationNone />".to_owned()
 }
 
-/// The destination that is the source.
+/// The destination "same as source".
 fn same() -> String {
     "<DestinationSameAsSource />".to_owned()
 }
 
-/// The destination of the same name.
+/// The destination "by relative name".
 fn relative() -> String {
     "<DestinationByRelativeName />".to_owned()
 }

@@ -40,7 +40,7 @@ fn rows(table: &str) -> Vec<[String; 3]> {
         .collect()
 }
 
-/// The codes of findings, with how often each stands there.
+/// The codes of findings, with the number of each.
 fn codes(findings: &Value) -> BTreeMap<&str, usize> {
     let mut codes = BTreeMap::new();
     for finding in findings.as_array().unwrap() {
@@ -128,7 +128,7 @@ fn a_populated_table_leaves_nothing_of_the_source() {
     assert_eq!(open["Backup Crew@src.test"], "Backup Team@dst.test");
     assert_eq!((open["bob@src.test"], open["Helpdesk@src.test"]), ("", ""));
 
-    // What is left says so, as errors when every reference must have a destination of the target.
+    // What is left is reported, as errors when every reference must have a destination in the target.
     let against = [
         &["--domain", "dst.test", "--exclusive", "--against"][..],
         &folders,
@@ -142,7 +142,7 @@ fn a_populated_table_leaves_nothing_of_the_source() {
         "{checked:#}"
     );
 
-    // The person decides the rest.
+    // The user decides the rest.
     open.insert("bob@src.test", "dave@dst.test");
     open.insert("Helpdesk@src.test", "Support@dst.test");
     for (source, destination) in &open {
@@ -155,7 +155,7 @@ fn a_populated_table_leaves_nothing_of_the_source() {
     let checked = validate(table, &against, 0);
     assert_eq!(codes(&checked["findings"]), BTreeMap::new(), "{checked:#}");
 
-    // The search finds what it is to find: in the source it is all there, in every form.
+    // The search finds what it has to find: in the source everything is there, in every form.
     let (src, dst) = (domain_sid("src"), domain_sid("dst"));
     let source = gpo_named(&state("src"), "Everything");
     let found = search("src", &guid_of(&source), &[&src, "src.test"]);
@@ -223,7 +223,7 @@ fn a_bare_sid_is_looked_up_in_the_source() {
         .filter(|row| row[1].starts_with(&src))
         .count();
     assert_eq!(by_sid, 5, "{:?}", rows(table));
-    // Without the source nobody can tell; with it, all but one are certain.
+    // Without the source it cannot be determined; with it, all but one are certain.
     let alone = migtable("suggest", table, &["--domain", "dst.test"]).json();
     assert_eq!(alone["certain"], 0, "{alone:#}");
     let both = ["--domain", "dst.test", "--from", "src.test"];
@@ -334,7 +334,7 @@ fn validate_compares_with_gpos_and_backups() {
     assert!(codes["unmapped-reference"] > 5, "{live:#}");
     let exclusive = ["--against", name, "--from", "src.test", "--exclusive"];
     validate(path, &exclusive, 1);
-    // A table that was populated has a row for each of them, and no row too many.
+    // A table from populate has a row for each of them, and no unused rows.
     let whole = new_table();
     let whole = whole.to_str().unwrap();
     migtable(
@@ -352,7 +352,7 @@ fn validate_compares_with_gpos_and_backups() {
 #[ignore = "needs the lab"]
 fn only_named_hosts_are_contacted() {
     let there = std::env::var("GPOCTL_LAB_DST_ADDRESS").unwrap();
-    // An address of this host that nobody listens at.
+    // An address of this host without a listener.
     let silent = "127.77.77.77";
     let path = table(&[
         (

@@ -23,7 +23,7 @@ fn undo(operation: &Value, more: &[&str]) -> Said {
     gpoctl(&[&["operations", "undo", id, "--json"], more].concat())
 }
 
-/// Starts gpoctl, and kills it when that moment has come.
+/// Starts gpoctl, and kills it at that moment.
 fn killed(arguments: &[&str], moment: impl FnOnce()) {
     let mut child = command(arguments)
         .stdout(std::process::Stdio::null())
@@ -79,7 +79,7 @@ fn a_kill_while_staging_is_found_and_undone() {
     };
     assert!(left(&gpo_named(&state("dst"), &name)) > 0);
 
-    // The check finds what was left, and says what to do.
+    // The check reports what was left, and the next step.
     let check = gpoctl(&["check", &name, "--domain", "dst.test", "--json"]);
     let id = operation["id"].as_str().unwrap();
     let (_, tag) = id.rsplit_once('-').unwrap();
@@ -106,7 +106,7 @@ fn a_kill_while_staging_is_found_and_undone() {
     assert_eq!(latest(&name)["state"], "failed");
     assert_eq!(undo(&operation, &["--yes"]).status, 2);
 
-    // A GPO that was being made is gone altogether.
+    // A GPO that was being created is deleted completely.
     let new = fresh("Killed and new");
     let arguments = into(&new);
     let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -127,7 +127,7 @@ fn a_kill_after_the_swap_is_undone_with_a_higher_version() {
     let _alone = alone();
     let (name, big) = target("Killed late");
     let before = gpo_named(&state("dst"), &name);
-    // The directory is held, so the modify is with the LDAP server when gpoctl dies, and is made after its death.
+    // The directory is locked, so the LDAP server has the modify when gpoctl is killed, and makes it afterwards.
     let mut other = ConcurrentAdmin::start(
         "dst",
         &ConcurrentChange {
@@ -173,7 +173,7 @@ fn undo_is_a_plan() {
     import(&backups["Logon Scripts"], &name, &["--create", "--yes"]).json();
     let before = gpo_named(&state("dst"), &name);
 
-    // An import, with packages; and a change since is in the way.
+    // An import, with packages; and a later change prevents the undo.
     import(&backups["Software"], &name, &["--yes"]).json();
     let imported = latest(&name);
     assert_eq!(imported["state"], "done");
@@ -185,7 +185,7 @@ fn undo_is_a_plan() {
         "{}",
         refused.stderr
     );
-    // That change undone, it can be.
+    // After that change is undone, it is possible.
     undo(&latest(&name), &["--yes"]).json();
     let between = gpo_named(&state("dst"), &name);
     assert_eq!(attribute(&between, "flags"), "0");

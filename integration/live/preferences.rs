@@ -11,7 +11,7 @@ const GROUPS: &str = "Machine/Preferences/Groups/Groups.xml";
 const TASKS: &str = "Machine/Preferences/ScheduledTasks/ScheduledTasks.xml";
 const DRIVES: &str = "User/Preferences/Drives/Drives.xml";
 
-/// A `cpassword` as an editor would have written it; nothing is encrypted in it.
+/// A `cpassword` as an editor would have written it; it contains no encrypted text.
 const PASSWORD: &str = "Zm9yIGEgdGVzdCBvZiBncG9jdGwgb25seSwgbm90aGluZw";
 
 /// A text in which `{name}` stands for the SID of that account, as Samba names it.
@@ -80,7 +80,7 @@ fn source(title: &str, files: &[(&str, &str)]) -> (String, Said, PathBuf) {
     (name, said, backup)
 }
 
-/// The codes of messages, with the file each speaks of.
+/// The codes of messages, with the file of each.
 fn codes(messages: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let messages = messages.as_array().unwrap().iter();
@@ -124,7 +124,7 @@ fn in_domain(side: &str, pattern: &str) -> String {
         ]
     };
     let text = words.iter().fold(pattern.to_owned(), |text, (word, is)| {
-        // `type="NETBIOS"` is a word of its own.
+        // `type="NETBIOS"` is a keyword.
         text.replace("\"NETBIOS\"", "\u{0}")
             .replace(word, is)
             .replace('\u{0}', "\"NETBIOS\"")
@@ -200,7 +200,7 @@ fn names_and_sids_targeting_and_paths_change_together_and_nothing_else() {
     let (of_source, _, backup) = source("Preferences", &files);
     let name = fresh("Preferences mapped");
 
-    // Without a table all that is of SRC stays, and each is told with its place.
+    // Without a table everything of SRC is left unchanged, and each reference is reported with its place.
     let plan = import(&backup, &name, &["--create", "--dry-run"]).json();
     let told = codes(&plan["messages"]);
     let count = |code: &str, file: &str| {
@@ -224,7 +224,8 @@ fn names_and_sids_targeting_and_paths_change_together_and_nothing_else() {
         3,
         "{told:#?}"
     );
-    // The domain, the unit, and the accounts that stand by name only; the drive's user has his SID beside his name elsewhere.
+    // The domain, the unit, and the accounts that are there by name only; the drive's user has his SID beside his name
+    // elsewhere.
     assert_eq!(count("source-name-left", TASKS), 4, "{told:#?}");
     assert_eq!(count("source-name-left", GROUPS), 1, "{told:#?}");
     let kinds: Vec<&str> = plan["plan"]["risks"]
@@ -283,7 +284,7 @@ fn names_and_sids_targeting_and_paths_change_together_and_nothing_else() {
     for (path, text, _) in &texts {
         assert_eq!(sysvol_file("dst", &guid, path), text.as_bytes(), "{path}");
     }
-    // Nor does a copy touch it.
+    // A copy does not change it either.
     let name = fresh("Preferences copied as they are");
     let copied = gpoctl(&[
         "copy",
@@ -348,7 +349,7 @@ fn a_name_that_contradicts_its_sid_is_reported() {
         assert_eq!(at_odds[0]["place"], place);
     }
 
-    // Alice is in a filter of Drives.xml, which cannot do without her: nothing is written.
+    // Alice is in a filter of Drives.xml, which is invalid without her: nothing is written.
     let none = |source: &str| {
         table(&[
             ("GlobalGroup", "Helpdesk@src.test", set("Support@dst.test")),
@@ -397,7 +398,7 @@ fn a_name_that_contradicts_its_sid_is_reported() {
     assert_eq!(written, groups.replace(&member, ""));
 }
 
-/// Everything below a folder that holds this text in clear.
+/// Everything below a folder that contains this text unencoded.
 fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -519,7 +520,7 @@ fn stored_passwords_are_reported_refused_and_never_shown() {
     let done = with(&["--allow-cpassword", "--yes"]);
     assert_eq!(done.status, 0, "{}", done.stderr);
     told("an import", &done);
-    // The journal holds the plan, and that the files; not in clear.
+    // The journal contains the plan with the files; not unencoded.
     for journal in std::fs::read_dir(&operations).unwrap() {
         let journal = journal.unwrap().path();
         for file in files_with(&journal, PASSWORD) {

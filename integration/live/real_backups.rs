@@ -29,7 +29,7 @@ fn files_named(folder: &Path, ending: &str) -> BTreeMap<String, Bytes> {
     found
 }
 
-/// What `samba.dcerpc.preg` makes of files, all in one call of the judge.
+/// The output of `samba.dcerpc.preg` for files, all in one call of the judge.
 fn samba_reads(files: &BTreeMap<String, Bytes>) -> Value {
     let encoded: BTreeMap<&str, String> = files
         .iter()
@@ -46,7 +46,7 @@ fn samba_reads(files: &BTreeMap<String, Bytes>) -> Value {
     serde_json::from_slice(&answers).unwrap()
 }
 
-/// Whether Samba's entry says what our record says.
+/// Whether Samba's entry has the same content as our record.
 fn agree(record: &Record, entry: &Value) -> bool {
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let data = match &entry["data"] {
@@ -99,7 +99,7 @@ fn registry_pol_is_read_as_samba_reads_it() {
     );
     assert_eq!((files.len(), both, records, neither), (303, 254, 9_145, 45));
     assert_eq!(ours_only, Vec::<String>::new());
-    // Samba looks neither at the signature nor at the bracket behind the data, and takes an empty key.
+    // Samba checks neither the signature nor the bracket after the data, and accepts an empty key.
     let lenient = [
         ("empty_key", "the key is empty"),
         ("invalid_header__header_doesnt_match", "PReg and version 1"),
@@ -307,7 +307,7 @@ fn real_logon_rights_end_up_with_groups_of_the_target() {
             mapped += 1;
         }
 
-        // One row less, and nothing at all happens.
+        // With one row less, nothing is written.
         let (_, dropped, _) = borrowed[0];
         let dropped_sid = shown["security_groups"]
             .as_array()

@@ -1,11 +1,11 @@
-//! Restore: a changed, renamed or deleted GPO becomes what it was; nothing changes when it cannot.
+//! Restore: a changed, renamed or deleted GPO returns to the state of the backup; nothing changes when it cannot.
 
 use std::collections::BTreeMap;
 
 use crate::support::*;
 use serde_json::Value;
 
-/// Copies of the seeds, which other cases need as they are: every format, the WMI filter, a DACL of its own; packages.
+/// Copies of the seeds, which other cases need unchanged: every format, the WMI filter, a DACL of its own; packages.
 fn copies(domain: &str, what: &str) -> [String; 2] {
     ["Everything", "Software"].map(|seed| {
         let name = fresh(&format!("{seed} {what}"));
@@ -114,7 +114,7 @@ fn a_deleted_gpo_comes_back_as_it_was() {
             assert_eq!(guid_of(&now), guid_of(&then));
             assert_same(&timeless(&then), &timeless(&now));
             assert_eq!(version_of(side, &now), (version.0 + 1, version.1 + 1));
-            // Bits that nobody knows are kept, here and on the way elsewhere.
+            // Unknown bits are kept, here and in other domains.
             if name == &names[1] {
                 assert_eq!(package_flags(&now), flags);
                 write(
@@ -186,7 +186,7 @@ fn a_changed_gpo_comes_back_as_it_was() {
             write(domain, &["import", &other, "--into", name]).json();
             write(domain, &["set-status", name, "none"]).json();
             write(domain, &["rename", name, &renamed]).json();
-            // Another DACL, and the link to the filter gone or another one.
+            // Another DACL, and the link to the filter removed or replaced.
             let dn = then["dn"].as_str().unwrap();
             let link = if attribute(&then, "gPCWQLFilter").is_empty() {
                 format!("replace: gPCWQLFilter\ngPCWQLFilter: [{domain};{filter};0]")
@@ -208,7 +208,7 @@ fn a_changed_gpo_comes_back_as_it_was() {
             assert_eq!(guid_of(&now), guid_of(&then));
             assert_same(&timeless(&then), &timeless(&now));
             assert_eq!(version_of(side, &now), (version.0 + 1, version.1 + 1));
-            // Once more changes nothing but the version; packages stay the objects they are.
+            // Once more changes nothing but the version; packages are still the same objects.
             restore(domain, &backup).json();
             let again = gpo_named(&state(side), name);
             assert_same(&timeless(&now), &timeless(&again));
@@ -244,7 +244,7 @@ fn another_domain_is_refused_with_the_command_to_use() {
     }
     let backup = backup_of("src.test", "Everything");
 
-    // The same name is not enough: a domain that was set up anew has other SIDs.
+    // The same name is not enough: a domain that was set up again has other SIDs.
     let before = state("src");
     let info = std::path::Path::new(&backup).join("bkupInfo.xml");
     let text = std::fs::read_to_string(&info).unwrap();
@@ -374,7 +374,7 @@ fn an_interrupted_restore_leaves_nothing_and_a_killed_one_can_be_repeated() {
     assert_eq!(attribute(&half, "gPCMachineExtensionNames"), "");
     restore("dst.test", &backup).json();
     let mut now = gpo_named(&state("dst"), &name);
-    // The backup is of version 3, which clients may remember.
+    // The backup has version 3, which clients may remember.
     assert_eq!(version_of("dst", &now), (4, 4));
     now["sysvol"]
         .as_array_mut()
@@ -385,7 +385,7 @@ fn an_interrupted_restore_leaves_nothing_and_a_killed_one_can_be_repeated() {
     remove("dst.test", &[name]);
 }
 
-/// Adds what Windows keeps of a wireless policy below a GPO: containers, and an object with a value that is no text.
+/// Adds what Windows stores of a wireless policy below a GPO: containers, and an object with a value that is not text.
 fn add_wireless(side: &str, gpo: &Value) {
     let mut dn = gpo["dn"].as_str().unwrap().to_owned();
     let mut text = String::new();
@@ -428,7 +428,7 @@ fn other_child_objects_are_restored_and_reported_by_import() {
         restore(&domain, &backup).json();
         let now = gpo_named(&state(side), &name);
         assert_same(&timeless(&then), &timeless(&now));
-        // A copy within the domain has them too, below itself.
+        // A copy within the domain has them too, below the new GPO.
         let copied = fresh("Wireless copied");
         let copy = ["copy", &name, "--from", &domain, "--to", &domain];
         gpoctl(&[&copy[..], &["--name", &copied, "--yes", "--json"]].concat()).json();

@@ -63,7 +63,7 @@ impl Case {
     }
 }
 
-/// A GPO but for what a roll-back under a higher version changes, and without this attribute.
+/// A GPO without what a roll-back with a higher version changes, and without this attribute.
 fn without(gpo: &Value, attribute: &str) -> Value {
     let mut gpo = timeless(gpo);
     gpo["attributes"].as_object_mut().unwrap().remove(attribute);
@@ -87,7 +87,7 @@ fn a_visible_change_is_rolled_back_with_a_higher_version() {
     let case = Case::new("Seen");
     let before = case.now();
     assert_eq!(version_of("dst", &before), (1, 1));
-    // Renamed by somebody else at the last moment, the GPO is not what the plan says when it is read back.
+    // Renamed by somebody else at the last moment, the GPO differs from the plan when it is read back.
     let said = case.import_against(&ConcurrentChange {
         version: Some(0x0002_0002),
         ldif: &case.replace("displayName", "Renamed by somebody else"),
@@ -118,7 +118,7 @@ fn a_lost_race_keeps_what_the_winner_wrote() {
     let _alone = alone();
     let case = Case::new("Lost race");
     let before = case.now();
-    // Another editor, who comes to the same version in the same moment.
+    // Another editor, who writes the same version at the same moment.
     let theirs = "[{827D319E-6EAC-11D2-A4EA-00C04F79F83A}{803E14A0-B4FB-11D0-A0D0-00A0C90F574B}]";
     let ldif = [
         case.replace("versionNumber", "131074"),
@@ -267,7 +267,7 @@ fn absent_attributes_are_absent_after_rollback() {
     };
     assert!(!has_ini(&before));
 
-    // Before anything can be seen: to the byte.
+    // Before anything is visible: byte for byte.
     let plan = scratch().join("bare.json");
     let plan = plan.to_str().unwrap();
     let planned = import(case.big.as_ref(), &case.guid, &["--plan-out", plan]).json();
@@ -290,7 +290,7 @@ fn absent_attributes_are_absent_after_rollback() {
     );
     assert_same(&before, &case.now());
 
-    // Afterwards: the file and flags are gone again; the version is what clients may not see a second time.
+    // Afterwards: the file and flags are reverted; the version must be one that clients have not seen.
     let said = case.import_against(&ConcurrentChange {
         version: Some(0x0001_0001),
         ldif: &case.replace("displayName", "Renamed by somebody else"),
@@ -310,7 +310,7 @@ fn absent_attributes_are_absent_after_rollback() {
         &without(&after, "displayName"),
     );
 
-    // A folder that SYSVOL had lost is gone again too, and what clients may have seen in it is not forgotten.
+    // A folder that was missing on SYSVOL is deleted again too, and what clients may have seen in it is not reused.
     let folder = format!("/var/lib/samba/sysvol/dst.test/Policies/{}", case.guid);
     inside("dst", &["rm", "-rf", &folder]);
     let said = case.import_against(&ConcurrentChange {

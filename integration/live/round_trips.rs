@@ -1,4 +1,4 @@
-//! Round trips: what is backed up and imported again, in the same domain and through the other one, is what it was.
+//! Round trips: what is backed up and imported again, in the same domain and through the other one, is unchanged.
 
 use crate::support::*;
 use gpoctl::formats::xml_tree::{self, Element};
@@ -23,7 +23,7 @@ fn every_format_is_imported_in_both_directions() {
     for seed in WHOLE {
         let original = gpo_named(&state("src"), seed);
         let [abroad, home] = ["abroad", "home"].map(|place| fresh(&format!("{seed} {place}")));
-        // The second import takes what the first one made, saved there.
+        // The second import uses a backup of what the first one made.
         for (from, to, name, into) in [
             ("src", "dst", seed, abroad.as_str()),
             ("dst", "src", abroad.as_str(), home.as_str()),
@@ -65,12 +65,12 @@ fn every_format_is_imported_in_both_directions() {
                 ""
             };
             assert_eq!(attribute(&gpo, "gPCWQLFilter"), expected);
-            // A search through all bytes of both halves: nobody of the source is left.
+            // A search through all bytes of both halves: no principal of the source is left.
             let left = search(to, guid, &[&domain_sid(from)]);
             assert_eq!(left["found"], serde_json::json!([]), "{left:#}");
             assert!(left["files"].as_u64().unwrap() >= 3, "{left:#}");
         }
-        // Home again, it has the very bytes it had, and package by package the same attributes.
+        // Back in its domain, it has the same bytes, and package by package the same attributes.
         let home_again = gpo_named(&state("src"), &home);
         let [mut files, mut files_again] = [&original, &home_again].map(sysvol_files);
         if seed == "Everything" {
@@ -110,7 +110,7 @@ fn settings_of_children(gpo: &Value) -> Value {
             child.as_object_mut().unwrap().remove(name);
         }
     }
-    // The seed and gpoctl spell GUIDs, and what the class store is called, in different cases.
+    // The seed and gpoctl write GUIDs, and the name of the class store, in different cases.
     let text = children.to_string().to_lowercase();
     let name = Value::from(attribute(gpo, "displayName").to_lowercase()).to_string();
     let text = text
@@ -146,7 +146,7 @@ fn xml_of(backup: &std::path::Path, name: &str) -> Vec<String> {
         if ends.iter().any(|end| line.ends_with(end)) || line.ends_with("/>") {
             left_out = false;
         }
-        // A directory keeps no order among the values of an attribute.
+        // A directory keeps no order of the values of an attribute.
         if line.starts_with("<DSAttributeMultiString") && !line.ends_with("/>") {
             values_from = Some(lines.len());
         } else if line.ends_with("</DSAttributeMultiString>")
@@ -210,7 +210,7 @@ fn elements_of(backup: &std::path::Path, file: &str, name: &str) -> Vec<String> 
 /// gpoctl.json of a backup without the same things.
 fn side_of(backup: &std::path::Path, name: &str) -> Value {
     let text = std::fs::read_to_string(backup.join("gpoctl.json")).unwrap();
-    // A class store is called as its GPO.
+    // A class store has the name of its GPO.
     let name = Value::from(name).to_string();
     let mut side: Value = serde_json::from_str(&text.replace(&name, "\"NAME\"")).unwrap();
     let fields = side.as_object_mut().unwrap();
@@ -225,7 +225,7 @@ fn side_of(backup: &std::path::Path, name: &str) -> Value {
     ] {
         assert!(fields.remove(name).is_some(), "{name}");
     }
-    // The other files hold what is left out here.
+    // The other files contain what is omitted here.
     let files = fields["files"].as_object_mut().unwrap();
     files.retain(|path, _| path.starts_with("DomainSysvol/"));
     side

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::support::*;
 use serde_json::Value;
 
-/// Saves the plan of a command and gives the file.
+/// Saves the plan of a command and returns the file.
 fn saved(side: &str, arguments: &[&str]) -> String {
     let file = tempfile::tempdir_in(scratch())
         .unwrap()
@@ -82,7 +82,7 @@ fn links_are_made_by_a_saved_plan_or_not_at_all() {
         let mine = format!("[LDAP://cn={guid},cn=policies,cn=system,DC={side},DC=test;2]");
         assert_eq!(linked, format!("{mine}{untouched}"));
         refused(side, &add, "changed since the plan was made");
-        // The old value once more: what was planned fits again, but a plan is applied once.
+        // The old value again: the plan would match again, but a plan is applied only once.
         put(side, &dn, "gPLink", &untouched);
         refused(side, &add, "was already applied");
         put(side, &dn, "gPLink", &linked);
@@ -113,14 +113,14 @@ fn links_are_made_by_a_saved_plan_or_not_at_all() {
             refused(side, stale, "gPLink of OU=Staff");
         }
         assert_eq!(links(), theirs);
-        // Nothing to do is a plan too; and another attribute of the same OU is another matter.
+        // A plan without changes is a plan too; and another attribute of the same OU is not affected.
         let done = apply(side, &nothing).json();
         assert_eq!(done["plan"]["steps"], serde_json::json!([]));
         apply(side, &block).json();
         assert_eq!(value(side, &dn, "gPOptions"), "1");
         put(side, &dn, "gPOptions", "0");
 
-        // In the wrong domain, and by somebody who may not.
+        // In the wrong domain, and by an account without the rights.
         let remove = link("remove", &[]);
         let elsewhere = apply(if side == "src" { "dst" } else { "src" }, &remove);
         assert_eq!(elsewhere.status, 2, "{}", elsewhere.stderr);
@@ -336,7 +336,7 @@ fn a_plan_is_what_was_reviewed_or_it_is_refused() {
     assert_eq!(other.status, 1, "{}", other.stderr);
     assert!(other.stderr.contains(hash), "{}", other.stderr);
 
-    // Edited so that it says less than it does.
+    // Edited so that its description omits something.
     let edited = format!("{plan}.edited");
     let mut json: Value = serde_json::from_slice(&std::fs::read(&plan).unwrap()).unwrap();
     assert!(!json["risks"].as_array().unwrap().is_empty());
@@ -348,7 +348,7 @@ fn a_plan_is_what_was_reviewed_or_it_is_refused() {
     assert_eq!(said.status, 1, "{}", said.stderr);
     let words = "does not describe what it does: what runs code or grants rights";
     assert!(said.stderr.contains(words), "{}", said.stderr);
-    // Somebody else could have written it.
+    // Another user could have written it.
     let open = std::fs::Permissions::from_mode(0o622);
     std::fs::set_permissions(&edited, open).unwrap();
     let said = apply("dst", &edited);

@@ -72,7 +72,7 @@ fn end(child: Child) -> (i32, Value) {
     (output.status.code().unwrap(), json)
 }
 
-/// What a folder of backups holds: by ID, the GPO. Every one of them is whole, manifest.xml lists exactly them, and nothing
+/// The content of a folder of backups: by ID, the GPO. Every backup is complete, manifest.xml lists exactly these, and nothing
 /// else is left but the lock.
 fn sound(folder: &Path) -> BTreeMap<String, String> {
     let verified = gpoctl(&["backups", "verify", folder.to_str().unwrap(), "--json"]).json();
@@ -154,7 +154,7 @@ fn all_of_them_are_saved_within_the_bound_of_memory(count: usize) {
     assert!(backups.len() > count);
     assert!(most < MEMORY, "{most} KiB");
     assert_eq!(sound(&to).len(), backups.len());
-    // A sample, compared with what the judge finds on SYSVOL and in the directory.
+    // A sample, compared with what Samba reads from SYSVOL and the directory.
     let guids: Vec<&str> = backups
         .iter()
         .filter(|backup| {
@@ -263,7 +263,7 @@ fn two_at_a_time_share_a_folder() {
     assert_eq!(latest["backups"].as_array().unwrap().len(), gpos / 2);
 }
 
-/// What a terminal shows while many GPOs are saved. Where there is none, [`end`] sees that nothing of it comes.
+/// What a terminal shows while many GPOs are backed up. Without a terminal, [`end`] checks that nothing of it is printed.
 fn progress_is_shown_on_a_terminal() {
     let to = folder();
     let backup = format!(
@@ -292,13 +292,13 @@ fn progress_is_shown_on_a_terminal() {
     println!("progress: {counts:?}");
     assert!(counts.iter().all(|(_, of)| *of == all), "{counts:?}");
     assert!(counts.is_sorted(), "{counts:?}");
-    // It begins at nothing, and moves before it is at the end.
+    // It begins at zero, and moves before it is complete.
     assert_eq!(counts.first().unwrap().0, 0);
     assert!(counts.iter().any(|(done, _)| *done > 0 && *done < all));
     assert!(shown.contains(&format!("{all} of {all} GPOs saved")));
 }
 
-/// GPOs whose files do not fit into the bound of memory together, one of them with a file that is larger than the room they share.
+/// GPOs whose files together exceed the memory budget, one of them with a file that is larger than the whole budget.
 fn large_files_wait_for_room() {
     let large = "for number in $(seq 11 40); do
             head -c 8388608 /dev/urandom >\"$0/{5CA1E000-0000-4000-8000-$(printf %012X $number)}/Machine/large.msi\" || exit 1
@@ -333,7 +333,7 @@ fn large_files_wait_for_room() {
     sound(&to);
 }
 
-/// A file and a folder that the account may not open, and a GPO whose object points elsewhere: the rest is backed up.
+/// A file and a folder that the account may not open, and a GPO whose object names another folder: the rest is backed up.
 fn what_cannot_be_read_costs_only_itself() {
     let gpo = "/var/lib/samba/sysvol/src.test/Policies/{5CA1E000-0000-4000-8000-00000000000A}";
     let chmod = |mode: &str, path: &str| {
@@ -373,7 +373,7 @@ fn what_cannot_be_read_costs_only_itself() {
         .map(|message| message["place"]["file"].as_str().unwrap())
         .collect();
     assert_eq!(places, ["Machine\\Registry.pol", "User"]);
-    // The rest of it is there, and the backup says of itself that it is not whole.
+    // The rest is there, and the backup is marked as partial.
     let path = backups[2]["path"].as_str().unwrap();
     assert!(
         Path::new(path)
@@ -387,7 +387,7 @@ fn what_cannot_be_read_costs_only_itself() {
         let problems = said.json()["backups"][0]["problems"].clone();
         assert_eq!(problems[0]["code"], "partial-backup", "{problems}");
     }
-    // A restore would delete what the backup lacks, so it has to be asked for.
+    // A restore would delete what the backup lacks, so it needs an option.
     let restore = [
         "restore",
         "--accept-permissions",
@@ -408,7 +408,7 @@ fn what_cannot_be_read_costs_only_itself() {
     assert_eq!(allowed.json()["status"], "done");
 }
 
-/// Makes the object of a GPO say that its files are on another host.
+/// Makes the object of a GPO name another host for its files.
 fn poison(guid: &str) {
     use std::io::Write as _;
 

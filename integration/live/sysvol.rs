@@ -84,10 +84,10 @@ fn domain() -> DomainName {
     var("DOMAIN").parse().unwrap()
 }
 
-/// A folder and a file are made, read, given descriptors where that can be, and removed.
+/// A folder and a file are created, read, given descriptors where the back end can, and deleted.
 pub async fn reads_and_writes(name: &str, sysvol: &dyn Sysvol) {
     let folder = Folder::new(domain(), sysvol).await;
-    // Larger than one compound takes.
+    // Larger than one compound can be.
     let content: Vec<u8> = (0..400_000_u32).flat_map(u32::to_le_bytes).collect();
     folder.write(sysvol, "file", &content).await;
     let size = u64::try_from(content.len()).unwrap();

@@ -1,18 +1,18 @@
-//! Every verb that writes, and what undoes it, on whichever version of Samba the lab runs. After each one Samba's own checks of
-//! that version and `gpoctl check` have nothing against the domain, and a repair has nothing to do.
+//! Every verb that writes, and its undo, on the version of Samba that the lab runs. After each one Samba's own checks of that
+//! version and `gpoctl check` have no findings, and there is nothing to repair.
 
 use crate::support::*;
 use serde_json::Value;
 
 const DOMAIN: &str = "dst.test";
 
-/// All of Samba's checks and gpoctl's have nothing against the domain, and `check --fix` has nothing to do.
+/// All of Samba's checks and gpoctl's have no findings, and `check --fix` has nothing to repair.
 fn assert_all_samba_checks_pass() {
     assert_samba_checks_pass("dst");
     nothing_to_repair();
 }
 
-/// The same of the check that looks at every file; the other judges take long, and look at what the verbs of files share.
+/// The same with the check that reads every file; the other checks take long, and cover what the verbs for files share.
 fn nothing_is_wrong() {
     judge("dst", &["sysvolcheck"]);
     nothing_to_repair();
@@ -34,7 +34,8 @@ fn steps_of(result: &Value) -> Vec<Value> {
     result["plan"]["steps"].as_array().unwrap().clone()
 }
 
-/// Does something, looks, undoes it, and looks again: the GPO is as it was, but for its version and what moves with every write.
+/// Applies a change, checks, undoes it, and checks again: the GPO is unchanged, except for its version and what changes with
+/// every write.
 fn there_and_back(name: &str, arguments: &[&str]) {
     let before = gpo_named(&state("dst"), name);
     let result = write(DOMAIN, arguments).json();
@@ -46,7 +47,7 @@ fn there_and_back(name: &str, arguments: &[&str]) {
     nothing_is_wrong();
 }
 
-/// Does something that touches no file, and undoes it.
+/// Applies a change that touches no file, and undoes it.
 fn attributes_there_and_back(arguments: &[&str]) {
     let result = write(DOMAIN, arguments).json();
     assert_eq!(result["status"], "done", "{result:#}");
@@ -76,14 +77,14 @@ fn every_verb_that_writes_files_and_its_undo() {
     let backups = back_up("src.test", &["Everything", "Desktop Registry", "Software"]);
     let path = |name: &str| backups[name].to_str().unwrap();
 
-    // create, and back.
+    // create, and undo.
     let made = fresh("Walk made");
     let created = write(DOMAIN, &["create", &made]).json();
     nothing_is_wrong();
     undo(&created);
     assert!(is_gone(&made));
 
-    // import into a new GPO, and back; then for good.
+    // import into a new GPO, and undo; then import again and keep it.
     let name = fresh("Walk");
     let import = ["import", path("Everything"), "--into", &name, "--create"];
     let imported = write(DOMAIN, &import).json();
@@ -95,7 +96,7 @@ fn every_verb_that_writes_files_and_its_undo() {
 
     // import into a filled one.
     there_and_back(&name, &["import", path("Software"), "--into", &name]);
-    // restore one that exists, after a change.
+    // restore an existing GPO, after a change.
     let own = back_up(DOMAIN, &[&name])[&name].clone();
     let own = own.to_str().unwrap();
     write(
@@ -105,7 +106,7 @@ fn every_verb_that_writes_files_and_its_undo() {
     .json();
     there_and_back(&name, &["restore", own]);
 
-    // copy, and back.
+    // copy, and undo.
     let copied = fresh("Walk copied");
     let copy = ["copy", "Everything", "--from", "src.test", "--to", DOMAIN];
     let options = ["--name", &copied, "--yes", "--json"];
@@ -114,7 +115,7 @@ fn every_verb_that_writes_files_and_its_undo() {
     undo(&result);
     assert!(is_gone(&copied));
 
-    // delete, and back; delete, and restore.
+    // delete, and undo; delete, and restore.
     there_and_back_deleted(&name, own);
 
     write(DOMAIN, &["delete", &name]).json();
@@ -166,7 +167,7 @@ fn there_and_back_deleted(name: &str, backup: &str) {
     assert_all_samba_checks_pass();
 }
 
-/// Permissions as nobody wants them, a file that somebody put there, a version that is behind: repaired, and back.
+/// Wrong permissions, an additional file, a lower version: repaired, and undone.
 fn repaired(name: &str) {
     let gpo = gpo_named(&state("dst"), name);
     let guid = guid_of(&gpo);

@@ -127,7 +127,7 @@ fn an_import_creates_what_gpmc_creates() {
         attribute(&made, "msWMI-Parm2"),
         "2;3;10;35;WQL;root\\CIMv2;SELECT * FROM A WHERE B LIKE \"10;%\";3;8;15;WQL;root\\ccm;SELECT * FROM C;"
     );
-    // The name is taken: refused, then replaced under the same ID.
+    // The name is in use: refused, then replaced with the same ID.
     let again = wmi("dst.test", &["import", source, "--yes"]);
     assert_eq!(again.status, 1);
     assert!(again.stderr.contains(&id), "{}", again.stderr);
@@ -146,7 +146,7 @@ fn an_import_creates_what_gpmc_creates() {
         "1;3;10;27;WQL;root\\CIMv2;SELECT * FROM Win32_Battery;"
     );
     assert!(attribute(&replaced, "msWMI-ChangeDate") > attribute(&made, "msWMI-ChangeDate"));
-    // Exported, deleted and imported at home, it has its ID again.
+    // Exported, deleted and imported into the same domain, it has its ID again.
     for format in ["mof", "json"] {
         let kept = scratch().join(format!("kept.{format}"));
         let kept = kept.to_str().unwrap();
@@ -227,7 +227,7 @@ fn a_filter_goes_to_the_other_domain_and_back() {
             let id = attribute(&made, "msWMI-ID");
             assert_eq!(attribute(&made, "cn"), id);
             assert_ne!(id, attribute(&seed, "msWMI-ID"));
-            // Everything but what makes it another filter, and when it was made that.
+            // Everything except what identifies the new filter, and its times.
             let kept = |filter: &Value| {
                 let mut attributes = filter["attributes"].clone();
                 let own = ["msWMI-Name", "msWMI-ID", "msWMI-ChangeDate"];
@@ -367,7 +367,7 @@ fn a_refusal_is_explained() {
     );
     assert!(refused.stderr.contains("ms-WMI-Som"), "{}", refused.stderr);
     assert!(filter_named("dst", &name).is_none());
-    // Who may not is told so; what is no filter is said with its line.
+    // An account without the right gets an error that names it; a file that is not a filter is refused with its line.
     let import = ["import", source, "--yes"];
     let denied = wmi("dst.test", &[&import[..], &editor("dst")].concat());
     assert_eq!(denied.status, 1);

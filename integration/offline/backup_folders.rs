@@ -1,10 +1,10 @@
-//! Folders of backups that are made here: names that forge nothing, names that fit several GPOs, retention.
+//! Folders of backups that the tests create: names that could forge output, names that match several GPOs, retention.
 
 use std::path::PathBuf;
 
 use crate::support::*;
 
-/// A folder with the index entries of backups, which is all that a list needs: ID, GPO, name and time of each.
+/// A folder with the index entries of backups, which is all that a list reads: ID, GPO, name and time of each.
 fn folder_of(backups: &[(&str, &str, &str, &str)]) -> PathBuf {
     let dir = tempfile::tempdir_in(scratch()).unwrap().keep();
     for (id, gpo, name, time) in backups {
@@ -25,7 +25,7 @@ const THREE: &str = "9F2DE5D7-B30E-4F9D-BA75-BCD4990C0903";
 const GPO: &str = "A1B20001-0C4E-4D1A-8F00-5A3B7C9D0001";
 const OTHER: &str = "A1B20002-0C4E-4D1A-8F00-5A3B7C9D0002";
 
-/// What a terminal would obey or hide, and what would begin a line of its own.
+/// Characters that a terminal would interpret or hide, and line breaks.
 fn assert_nothing_forged(said: &Said, what: &str) {
     for text in [&said.stdout, &said.stderr] {
         let bad = |c: char| {
@@ -42,7 +42,7 @@ fn assert_nothing_forged(said: &Said, what: &str) {
     }
 }
 
-/// As XML writes it.
+/// Escaped for XML.
 const HOSTILE: &str = "Evil&#10;forged&#x2028;forged&#x202E;&#xFEFF;&#x200B;&#x85;";
 
 #[test]
@@ -126,7 +126,7 @@ fn a_name_of_two_gpos_is_ambiguous_and_a_guid_is_a_guid() {
     let dir = folder_of(&[
         (ONE, GPO, "Twin", "2026-01-01T00:00:00"),
         (TWO, OTHER, "twin", "2026-01-01T00:00:00"),
-        // Named like the GUID of another GPO.
+        // Its name is the GUID of another GPO.
         (THREE, OTHER, &format!("{{{GPO}}}"), "2026-01-03T00:00:00"),
     ]);
     let to = dir.to_str().unwrap();

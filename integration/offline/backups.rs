@@ -1,4 +1,4 @@
-//! `gpoctl backups`, `import` and `restore` on folders of this machine; no domain is asked.
+//! `gpoctl backups`, `import` and `restore` on local folders, without a domain.
 
 use std::path::{Path, PathBuf};
 
@@ -75,7 +75,7 @@ fn a_damaged_backup_is_refused_before_anything_connects() {
         let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
         assert_eq!(json["error"]["kind"], "bad-input");
         assert_eq!(json["messages"][0]["code"], "changed-file");
-        // Accepted, it goes on to the domain, which does not exist.
+        // With the option, it continues to the domain, which does not exist.
         let said = gpoctl(&[&arguments[..], &["--accept-damaged"]].concat());
         assert_eq!(said.status, 1);
         assert!(!said.stderr.contains("is damaged"), "{}", said.stderr);
@@ -148,7 +148,7 @@ fn many_backups_without_hashes_are_one_warning() {
     );
     let said = gpoctl(&["backups", "verify", dir.path().to_str().unwrap(), "--json"]);
     assert_eq!(said.json()["status"], "not-verifiable");
-    // One that changed is damaged, whatever the others are.
+    // One changed backup makes the result "damaged", whatever the others are.
     let whole = backup(dir.path());
     std::fs::write(whole.join(SCRIPT), "evil").unwrap();
     let said = gpoctl(&["backups", "verify", dir.path().to_str().unwrap(), "--json"]);

@@ -1,4 +1,4 @@
-//! The domain in memory, held to what the real ones do: the suite also runs in the lab.
+//! The conformance suites on the in-memory domain; they also run in the lab.
 
 mod directory;
 
@@ -134,7 +134,7 @@ const SERVERS: [(&str, SysvolServer, SysvolClientKind); 4] = [
     ),
 ];
 
-/// Each case of the suite, in memory. Every case begins with a share of its own and leaves it as it was.
+/// Each case of the suite, in memory. Every case has its own share and leaves it unchanged.
 macro_rules! in_memory {
     ($case:ident) => {
         #[tokio::test]

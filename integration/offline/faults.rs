@@ -1,5 +1,5 @@
-//! A fault at every call of every verb: whatever happens, the domain is as before or as the verb leaves it, at once or after
-//! `operations undo` or `operations cleanup` of a new client.
+//! A fault at every call of every verb: the domain is then as before or as the verb leaves it, at once or after `operations
+//! undo` or `operations cleanup` by a new client.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ enum Verb {
     Delete,
 }
 
-/// The state of a domain, with the GUID of a new GPO left out of names.
+/// The state of a domain, with the GUID of a new GPO removed from names.
 #[derive(PartialEq, Clone)]
 struct State(DirectorySnapshot, SysvolSnapshot);
 
@@ -135,7 +135,7 @@ async fn run(
     execute(&admin, &plan, &folder.join("journals")).await
 }
 
-/// What a person does next: undo or clean up what did not get to its end.
+/// The next step of a user: undo or clean up what was interrupted.
 async fn recover(domain: &MemoryDomain, folder: &Path) -> gpoctl::Result<&'static str> {
     let root = folder.join("journals");
     let Some(operation) = journal::list(&root).unwrap_or_default().pop() else {
@@ -159,7 +159,7 @@ async fn recover(domain: &MemoryDomain, folder: &Path) -> gpoctl::Result<&'stati
     }
 }
 
-/// The names of what is different without the GUID of a new GPO, which is another one each time.
+/// The names of the differences, without the GUID of a new GPO, which is another one each time.
 fn without_guids(lines: Vec<String>) -> Vec<String> {
     let mut lines: Vec<String> = lines
         .into_iter()
@@ -181,7 +181,7 @@ fn without_guids(lines: Vec<String>) -> Vec<String> {
     lines
 }
 
-/// A folder in memory where the machine has one: journals are synced at every step, which a disk takes its time for.
+/// A folder in memory if the machine has one: journals are synced at every step, which is slow on a disk.
 fn in_memory() -> tempfile::TempDir {
     let builder = tempfile::Builder::new();
     builder
@@ -190,8 +190,8 @@ fn in_memory() -> tempfile::TempDir {
         .unwrap()
 }
 
-/// Whether what is different is only the version, the same in both halves: a roll-back after clients may have read the new
-/// one raises it, so that they read the old settings again.
+/// Whether only the version differs, the same in both halves: a roll-back after clients may have read the new version increases
+/// it, so that they read the old settings again.
 fn only_raised(domain: &MemoryDomain, differences: &[String]) -> bool {
     let State(directory, sysvol) = state(domain);
     let gpo = directory.entry(&domain.directory().base().gpo(GPO.parse().unwrap()));

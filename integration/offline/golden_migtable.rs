@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::support::*;
 
-/// A folder of the test's own.
+/// A folder for this test.
 fn folder() -> PathBuf {
     tempfile::tempdir_in(scratch()).unwrap().keep()
 }
@@ -192,7 +192,7 @@ fn an_invalid_edit_is_refused_and_leaves_the_file() {
         assert_eq!((said.status, said.stderr.as_str()), (2, expected));
         assert_eq!(std::fs::read(&file).unwrap(), before);
     }
-    // clap's own sentences, which name the legal values.
+    // clap's own sentences, which list the possible values.
     let said = migtable(&["set", path, "a@b", "--type", "Group", "--same"]);
     assert_eq!(said.status, 2);
     assert!(
@@ -213,7 +213,7 @@ fn mapping(lines: &[&str]) -> String {
     format!("\r\n  <Mapping>\r\n{lines}  </Mapping>")
 }
 
-/// A table with a good row and then this.
+/// A table with a valid row and then this.
 fn after_a_good_row(rest: &str) -> String {
     let good = mapping(&[
         "<Type>User</Type>",
@@ -232,8 +232,8 @@ const TYPE: &str = "<Type>User</Type>";
 const SOURCE: &str = "<Source>bob@src.test</Source>";
 const NONE: &str = "<DestinationNone />";
 
-/// One test for each way a file can be wrong: `show`, and with it every command that uses the table, ends with exactly this
-/// sentence; `validate` says the same with row and code.
+/// One test for each way in which a file can be wrong: `show`, and with it every command that uses the table, ends with exactly
+/// this sentence; `validate` reports the same with row and code.
 macro_rules! faults {
     ($($name:ident: $text:expr, $row:expr, ($line:expr, $column:expr), $code:expr, $sentence:expr, $hint:expr;)*) => {$(
         #[test]
@@ -364,7 +364,7 @@ fn every_fault_of_a_file_is_listed_at_once() {
         mapping(&[TYPE, "<Source>Alice@SRC.test</Source>", NONE]),
     ]
     .concat();
-    // The bytes are UTF-8, whatever the declaration says.
+    // The bytes are UTF-8, whatever the declaration contains.
     std::fs::write(&file, after_a_good_row(&rows)).unwrap();
     let said = migtable(&["validate", file.to_str().unwrap()]);
     assert_eq!(said.status, 1);
@@ -545,7 +545,7 @@ fn every_command_has_help_with_two_examples() {
     ] {
         let help = migtable(&[command, "--help"]).stdout;
         let (about, _) = help.split_once("\n\nUsage:").unwrap();
-        // `show` and `remove` say all there is to say in one line.
+        // `show` and `remove` report it completely in one line.
         let paragraphs = if matches!(command, "show" | "remove") {
             1
         } else {

@@ -1,6 +1,6 @@
-//! What must hold for every parser, whatever bytes it is given: it does not panic, what it accepts it writes again byte for
-//! byte, what it writes it reads as the same value, and an edit leaves the rest alone. One function per parser; the property tests and
-//! the fuzz targets both call these.
+//! What must be true for every parser and any bytes: it does not panic; it writes what it accepts byte for byte; it reads what
+//! it writes as the same value; and an edit changes nothing else. One function per parser; the property tests and the fuzz
+//! targets both call these.
 
 #![expect(
     clippy::unwrap_used,
@@ -95,7 +95,7 @@ fn lines(ini: &IniFile) -> Vec<String> {
     ini.lines().map(|line| line.text.to_owned()).collect()
 }
 
-/// A span lies inside the text and on the borders of characters.
+/// A span is inside the text and ends at character boundaries.
 fn assert_span(text: &str, span: &Range<usize>) {
     assert!(text.get(span.clone()).is_some(), "{span:?} in {text:?}");
 }
@@ -120,7 +120,7 @@ pub fn ini(data: &[u8]) {
         .filter(|line| matches!(line.kind, LineKind::Section(_)))
         .map(|line| line.number)
         .collect();
-    // Only in an encoding that can hold them do other characters come in.
+    // Other characters are inserted only in encodings that have them.
     if let Some(&number) = pairs.get(choose(data, pairs.len())) {
         let edits: [fn(&mut IniFile, usize, &str); 2] =
             [IniFile::replace_value, IniFile::replace_key];
@@ -166,8 +166,8 @@ pub fn ini(data: &[u8]) {
     }
 }
 
-/// The file as it is read again after an edit; `None` when it is refused, because without a byte order mark it would be read as
-/// another text.
+/// The file when it is read again after an edit; `None` when it is refused, because without a byte order mark it would be read
+/// as another text.
 fn written(edited: &IniFile) -> Option<IniFile> {
     let bytes = match edited.to_bytes() {
         Ok(bytes) => bytes,
@@ -179,7 +179,7 @@ fn written(edited: &IniFile) -> Option<IniFile> {
     Some(again)
 }
 
-/// All lines but one are as before, also after writing and reading.
+/// All lines but one are unchanged, also after writing and reading.
 fn assert_only_changed(before: &[String], edited: &IniFile, number: usize) {
     let after = lines(edited);
     assert_eq!(after.len(), before.len());
@@ -195,7 +195,7 @@ pub fn gpt_ini(data: &[u8]) {
     let version = GpoVersion::from_combined(0x0012_0034);
     let new = match gpt_ini::write_version(data, version) {
         Ok(new) => new,
-        // Refused, as it would be read otherwise with the number in it.
+        // Refused, because it would be read differently with the number in it.
         Err(GptIniError::Text(TextError::ReadOtherwise(..))) => return,
         Err(_) => {
             assert!(gpt_ini::read_version(data).is_err());
@@ -203,7 +203,7 @@ pub fn gpt_ini(data: &[u8]) {
         }
     };
     assert_eq!(gpt_ini::read_version(&new), Ok(Some(version)));
-    // Once it is there, the number is all that changes.
+    // If the number exists, only the number changes.
     let other = GpoVersion::from_combined(7);
     if let Ok(there) = gpt_ini::write_version(&new, other) {
         assert_same(&gpt_ini::write_version(&there, version).unwrap(), &new);
@@ -298,7 +298,7 @@ pub fn aas(data: &[u8]) {
     for argument in &arguments {
         let _ = (argument.record_name(), argument.source_path());
     }
-    // An edit of one text leaves all others alone, also one longer than a short argument can be.
+    // An edit of one text leaves all others unchanged, also one that is longer than a short argument can be.
     let chosen = choose(data, arguments.len());
     if let Some((argument, Some(_))) = arguments.get(chosen).zip(texts.get(chosen)) {
         let long = "long".repeat(5000);
@@ -312,7 +312,7 @@ pub fn aas(data: &[u8]) {
                 *expected.get_mut(chosen).unwrap() = Some(new.to_owned());
                 assert_eq!(after, expected);
             }
-            // Only a padded script can be taken for one that is not; each of them has a byte that pads.
+            // Only a padded script can be mistaken for one that is not padded; each has a byte of padding.
             Err(error) => {
                 assert_eq!(error, AasError::ReadOtherwise);
                 assert!(arguments.iter().any(|a| script.data(a).len() % 2 == 1));
@@ -379,7 +379,7 @@ pub fn gpo_cmt(data: &[u8]) {
     no_references("GPO.cmt", data, read.is_ok());
 }
 
-/// A file in which there is nothing to map is parsed or has a reason, and is never in the way of a mapping.
+/// A file without anything to map is parsed or has a reason, and never stops a mapping.
 fn no_references(path: &str, data: &[u8], parsed: bool) {
     let path: RelPath = path.parse().unwrap();
     let bytes = Bytes::copy_from_slice(data);
@@ -400,7 +400,7 @@ pub fn firewall_rule(data: &[u8]) {
         assert!(!text.get(field.value).unwrap().contains('|'));
     }
     if let Some(pair) = data.first().map(|_| text.replace('\0', "")) {
-        // As it stands in Registry.pol.
+        // As in Registry.pol.
         let value = pair + "\0";
         let pol = RegistryPol {
             records: vec![Record {
@@ -497,7 +497,7 @@ fn texts(root: &xml_tree::Element, text: &str) -> usize {
             .sum::<usize>()
 }
 
-/// A file that its parser refuses is refused by the visitor too, and so carried verbatim.
+/// A file that its parser refuses is refused by the visitor too, and so copied unchanged.
 fn refused(path: &str, data: &[u8]) {
     let path: RelPath = path.parse().unwrap();
     let bytes = Bytes::copy_from_slice(data);
@@ -505,7 +505,7 @@ fn refused(path: &str, data: &[u8]) {
     assert!(visit_file(&path, &bytes, &mut |_| panic!("a reference in it")).is_err());
 }
 
-/// The visitor of the file at this path: keeping changes nothing; mapping leaves no reference of the old domain, or says
+/// The visitor of the file at this path: keeping changes nothing; mapping leaves no reference to the old domain, or reports
 /// why; removing leaves a file that can be read.
 fn visits(path: &str, data: &[u8]) {
     let path: RelPath = path.parse().unwrap();
@@ -539,7 +539,7 @@ fn visits(path: &str, data: &[u8]) {
     }
 }
 
-/// The references of a file; asserts that looking does not change it.
+/// The references of a file; asserts that reading them does not change it.
 fn references(path: &RelPath, bytes: &Bytes) -> Vec<Occurrence> {
     let mut list = Vec::new();
     let kept = visit_file(path, bytes, &mut |occurrence: &Occurrence| {
@@ -554,7 +554,7 @@ fn references(path: &RelPath, bytes: &Bytes) -> Vec<Occurrence> {
 const NEW_DOMAIN: &str = "S-1-5-21-4000000001-4000000002-4000000003";
 const NEW_PATH: &str = r"\\new.example\mapped";
 
-/// SIDs of other domains go to the new one, paths to the new share.
+/// Maps SIDs of other domains to the new one, and paths to the new share.
 fn map(target: &ReferenceTarget) -> Rewrite {
     let domain: Sid = NEW_DOMAIN.parse().unwrap();
     match target {
@@ -566,7 +566,7 @@ fn map(target: &ReferenceTarget) -> Rewrite {
                 name: r"NEW\mapped".to_owned(),
             }
         }
-        // In free text, where a path ends is a guess: words behind it may count as its part after the mapping.
+        // In free text, the end of a path is a guess: words after it may become part of it after the mapping.
         ReferenceTarget::Unc { text, .. } if !text.starts_with(NEW_PATH) => {
             Rewrite::Unc(NEW_PATH.to_owned())
         }
@@ -616,7 +616,7 @@ pub fn security_descriptor(data: &[u8]) {
     let sddl = to_sddl(&descriptor);
     let again = from_sddl(&sddl, None).unwrap();
     assert_eq!(to_sddl(&again), sddl);
-    // SDDL cannot say that a list which is not there is protected.
+    // SDDL cannot express that a missing list is protected.
     if matches!(descriptor.dacl_state(), DaclState::Absent) {
         assert_eq!(again.dacl_state(), DaclState::Absent);
     } else {
@@ -630,7 +630,7 @@ pub fn security_descriptor(data: &[u8]) {
         assert_eq!(entries(&only.dacl), entries(&descriptor.dacl));
         assert_eq!((only.owner, only.group, only.sacl), (None, None, None));
     }
-    // An edited owner is all that changes.
+    // Only the edited owner changes.
     let mut edited = descriptor.clone();
     edited.owner = Some("S-1-5-32-544".parse().unwrap());
     if let Ok(bytes) = edited.to_bytes() {
@@ -642,12 +642,12 @@ pub fn security_descriptor(data: &[u8]) {
     }
 }
 
-/// The entries of a list; its revision is raised when it is written anew with object entries in it.
+/// The entries of a list; its revision is increased when it is written again with object entries in it.
 fn entries(list: &Option<Acl>) -> Option<&[Ace]> {
     list.as_ref().map(|list| list.aces.as_slice())
 }
 
-/// Without the reserved bits of object entries, for which SDDL has no words.
+/// Without the reserved bits of object entries, which SDDL does not have.
 fn without_other_flags(descriptor: &SecurityDescriptor) -> SecurityDescriptor {
     let mut without = descriptor.clone();
     for ace in without.dacl.iter_mut().flat_map(|acl| &mut acl.aces) {
@@ -667,7 +667,7 @@ pub fn xml_tree(data: &[u8]) {
     let mut open = vec![&root];
     while let Some(element) = open.pop() {
         open.extend(element.elements());
-        // What XML cannot hold, although it stood there, is written as U+FFFD.
+        // What XML cannot contain is written as U+FFFD, even if it was in the file.
         let writable = |text: &str| !text.contains(forbidden_in_xml);
         for attribute in &element.attributes {
             if !writable(&attribute.value) {
@@ -701,7 +701,7 @@ fn assert_same(new: &[u8], old: &[u8]) {
     );
 }
 
-/// What was read is given back as it was; the same value in GPMC's own form is read as the same value.
+/// What was read is written unchanged; the same value in GPMC's own form is read as the same value.
 fn kept<T: ToGpmcBytes + std::fmt::Debug>(
     kept: &Verbatim<T>,
     data: &[u8],
@@ -721,7 +721,7 @@ pub fn bkup_info(data: &[u8]) {
         edited.value.comment = "edited ]]> <&".to_owned();
         let again = bkup_info::parse(&edited.to_bytes()).unwrap();
         assert_eq!(again.value.comment, edited.value.comment);
-        // What XML cannot hold, although it stood there, is written as U+FFFD.
+        // What XML cannot contain is written as U+FFFD, even if it was in the file.
         if !edited.value.gpo_guid.contains(forbidden_in_xml) {
             assert_eq!(again.value.gpo_guid, edited.value.gpo_guid);
         }

@@ -1,4 +1,4 @@
-//! The memory that every reader may take: proportional to its input, whatever stands in it.
+//! The memory that every reader may use: proportional to its input, whatever its content.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,7 +10,7 @@
 
 use crate::readers::{BASE, PER_BYTE, READERS, assert_bounded, bound, peak};
 
-/// Large enough that the bytes for each byte of input decide, not the fixed part.
+/// Large enough that the limit per byte of input is decisive, not the fixed part.
 const SIZE: usize = 640 << 10;
 
 /// `part` as often as it fits between `front` and `back`.
@@ -25,7 +25,7 @@ fn utf16(text: &[u8]) -> Vec<u8> {
     [0xFF, 0xFE].into_iter().chain(units).collect()
 }
 
-/// Documents below a root of this start and end tag, each of one worst kind.
+/// Documents with a root of this start and end tag, each of one worst kind.
 fn xml(front: &str, back: &str) -> Vec<Vec<u8>> {
     let deep = |depth: usize| "<a>".repeat(depth) + &"</a>".repeat(depth);
     let attributes: String = (0..250).map(|n| format!(" a{n:x}=''")).collect();
@@ -47,7 +47,7 @@ fn xml(front: &str, back: &str) -> Vec<Vec<u8>> {
         repeated(front, &format!("<a{attributes}/>"), back),
         repeated(front, &format!("<a{declared}/>"), back),
         [front, &names, back].concat().into_bytes(),
-        // What every element is compared with: a namespace, long or as long as it may be.
+        // What every element is compared with: a namespace of the maximum length.
         repeated(
             &front.replacen('>', &format!(" xmlns='{}'>", "u".repeat(1 << 15)), 1),
             "<a/>",
@@ -73,7 +73,7 @@ fn xml(front: &str, back: &str) -> Vec<Vec<u8>> {
     documents
 }
 
-/// Text files below a line that their reader expects.
+/// Text files after a line that their reader expects.
 fn lines(front: &str) -> Vec<Vec<u8>> {
     let mut files: Vec<Vec<u8>> = [
         "\n", "\r", "\r\n", "=", "a=\n", "[]\n", ",", "\"", "\",\"", ";", "x",
@@ -83,7 +83,7 @@ fn lines(front: &str) -> Vec<Vec<u8>> {
     .collect();
     files.push(utf16(&repeated(front, "\n", "")));
     files.push(utf16(&repeated(front, "\u{1f600}", "")));
-    // A code page nobody knows.
+    // An unknown code page.
     files.push(repeated(front, "x", "").iter().map(|_| 0xFF).collect());
     files
 }
@@ -223,14 +223,14 @@ fn wmi_filter() -> Vec<Vec<u8>> {
     let mut files = lines("instance of MSFT_SomFilter {");
     for part in [";", "a", "a ", "\"\"", "{", "\\x1", "1;3;0;0;0;;;;", "0;"] {
         files.push(repeated("", part, ""));
-        // As long as one is read.
+        // As long as one that is read.
         files.push(part.repeat((1 << 20) / part.len()).into_bytes());
     }
     files.push(repeated("1;", "3;1;1;3;a;b;a;", ""));
     files
 }
 
-/// Lists and objects of JSON, which some readers hold whole before they know what it is.
+/// Lists and objects of JSON, which some readers load completely before they check them.
 fn json(front: &str, back: &str) -> Vec<Vec<u8>> {
     [
         "0,",
@@ -354,7 +354,7 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
     }
 }
 
-/// What a reader may hold besides in this test: much less than anywhere else, so that small inputs show what large ones would take.
+/// What a reader may use besides in this test: much less than elsewhere, so that small inputs show what large ones would use.
 const SMALL_BASE: u64 = 256 << 10;
 
 fn is_bounded(name: &str) {
@@ -391,7 +391,7 @@ mod memory_of {
     }
 }
 
-/// What the fuzz targets check, at the length where it says something.
+/// What the fuzz targets check, with inputs long enough to be conclusive.
 #[test]
 fn the_bound_of_the_fuzz_targets_holds() {
     for (name, _) in READERS {
@@ -409,7 +409,7 @@ fn no_reader_is_left_out() {
     assert_eq!(names.len(), 25);
 }
 
-/// What a 1 MB file did: a namespace counts for every element below its declaration.
+/// The effect of a 1 MB file: a namespace counts for every element below its declaration.
 #[test]
 fn a_namespace_is_kept_once() {
     let namespace = "u".repeat(1000);

@@ -1,5 +1,5 @@
-//! Ordinary files on which Samba's parsers of policy files fail, never return, or change more than they should. Each is read,
-//! mapped, and written with nothing else changed.
+//! Ordinary files on which Samba's parsers of policy files fail, never return, or change too much. Each is read, mapped, and
+//! written with nothing else changed.
 
 use bytes::Bytes;
 use gpoctl::formats::gpt_ini;
@@ -26,7 +26,7 @@ fn map(occurrence: &Occurrence) -> Rewrite {
     }
 }
 
-/// The file parses, comes back byte for byte, and after mapping differs in `references` places and nowhere else.
+/// The file parses, is written byte for byte, and differs after mapping only in `references` places.
 fn mapped_alone(path: &str, bytes: &[u8], references: usize) {
     let path = path.parse().unwrap();
     let old = Bytes::copy_from_slice(bytes);
@@ -127,7 +127,7 @@ fn an_unknown_section_of_gpttmpl() {
         "[Privilege Rights]\r\nSeBackupPrivilege = *{OLD}\r\n[Vendor Things]\r\nAdmins = Guest,Foobar\r\nno pair at all\r\n[Version]\r\nRevision=1\r\n"
     );
     mapped_alone(TMPL, &utf16(&text), 1);
-    // Names in it are no members of a privilege, which they would be in the section before it.
+    // Names in it are not members of a privilege; in the section before it they would be.
     let mut names = Vec::new();
     let file = Bytes::from(utf16(&text));
     let visited = visit_file(&TMPL.parse().unwrap(), &file, &mut |occurrence| {
@@ -158,7 +158,7 @@ fn a_service_line_whose_last_field_has_no_quotes() {
 
 #[test]
 fn unedited_parts_are_kept_byte_for_byte() {
-    // Signs without blanks, CRLF, a code page, the order of the sections: all of it changes in Samba's hands.
+    // Equals signs without blanks, CRLF, a code page, the order of the sections: Samba's parsers change all of these.
     mapped_alone(
         SCRIPTS,
         &utf16("\r\n[Logon]\r\n0CmdLine=\\\\old\\s\\a.bat\r\n0Parameters=\r\n"),

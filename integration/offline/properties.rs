@@ -1,5 +1,5 @@
-//! Every parser against random bytes and against small files with faults: the invariants that the fuzz targets in
-//! `integration/fuzz` check, in a bounded number of cases.
+//! Every parser on random bytes and on small files with faults: the invariants that the fuzz targets in `integration/fuzz`
+//! check, in a limited number of cases.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use gpoctl::formats;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// The files in the folder of a parser's seeds. Their names say what is in them.
+/// The files in the folder of a parser's seeds, whose names describe them.
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("integration/fuzz/seeds")
@@ -22,7 +22,7 @@ fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// A fault to put into a file; places are taken modulo its length.
+/// A fault to insert into a file; positions are modulo its length.
 #[derive(Debug, Clone)]
 enum Fault {
     FlipBit(usize, u8),
@@ -46,7 +46,7 @@ fn fault() -> impl Strategy<Value = Fault> {
     ]
 }
 
-/// Bytes that mean something to one of the formats, and any other.
+/// Bytes with a meaning in one of the formats, and any other.
 fn interesting() -> impl Strategy<Value = u8> {
     prop_oneof![
         prop::sample::select(b"\0\x01\x7F\xFF\xFE;=[](){}<>&\"\\-,|* \t\r\nS0159".to_vec()),
@@ -96,7 +96,7 @@ fn check<S: Strategy>(cases: u32, strategy: &S, property: impl Fn(S::Value)) {
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The parsers have a folder of seeds and a fuzz target each, and no other ones are there.
+/// The parsers have a folder of seeds and a fuzz target each, and there are no others.
 #[test]
 fn every_parser_has_seeds_and_a_fuzz_target() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/fuzz");
@@ -117,7 +117,7 @@ fn every_parser_has_seeds_and_a_fuzz_target() {
     }
 }
 
-/// The own files that a parser refuses; it takes all others.
+/// The test files that a parser refuses; it accepts all others.
 const REFUSED: &[(&str, &[&str])] = &[
     (
         "aas",
@@ -323,7 +323,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Whether a parser takes this file; `None` for a target that is several parsers at once.
+/// Whether a parser accepts this file; `None` for a target of several parsers.
 fn is_taken(target: &str, data: &[u8]) -> Option<bool> {
     let text = || std::str::from_utf8(data).unwrap_or_default();
     let bytes = || bytes::Bytes::copy_from_slice(data);
@@ -415,7 +415,7 @@ fn own_files_with_faults(target: &str) {
     );
 }
 
-/// Every own file cut off behind each of its bytes: where a parser looks one byte too far, it shows here.
+/// Every test file truncated after each of its bytes: finds parsers that read one byte too far.
 fn own_files_cut_off_anywhere(target: &str) {
     for (path, bytes) in seeds(target) {
         for end in 0..bytes.len().min(4096) {

@@ -1,4 +1,4 @@
-//! What reads hostile bytes, by the names of the fuzz targets, and the bound on the memory that reading may take.
+//! The readers of hostile bytes, by the names of the fuzz targets, and the limit on the memory that reading may use.
 
 #![expect(
     clippy::panic,
@@ -18,9 +18,9 @@ use gpoctl::model::{
 
 use gpoctl::operations::{journal, saved_plan::SavedPlan};
 
-/// How many bytes a reader may hold for each byte of its input, at most.
+/// How many bytes a reader may use for each byte of its input, at most.
 pub const PER_BYTE: u64 = 64;
-/// What it may hold besides, in bytes.
+/// What it may use besides, in bytes.
 pub const BASE: u64 = 16 << 20;
 
 /// A reader's name and a call of it. What it returns is dropped within the call.
@@ -105,12 +105,12 @@ fn read_sddl(data: &[u8]) {
     drop(sddl::from_sddl(text, None));
 }
 
-/// The most bytes a reader held at one time.
+/// The maximum memory that a reader used.
 pub fn peak(reader: fn(&[u8]), data: &[u8]) -> u64 {
     allocation_counter::measure(|| reader(data)).bytes_max
 }
 
-/// The most bytes a reader may hold for an input of this length.
+/// The limit for an input of this length.
 pub fn bound(length: usize) -> u64 {
     u64::try_from(length)
         .unwrap_or(u64::MAX)
@@ -121,7 +121,7 @@ pub fn bound(length: usize) -> u64 {
 /// Calls the reader of this name.
 ///
 /// # Panics
-/// When it held more than [`bound`].
+/// When it used more than [`bound`].
 pub fn assert_bounded(name: &str, data: &[u8]) {
     let Some((_, reader)) = READERS.iter().find(|(known, _)| *known == name) else {
         panic!("{name} is not a reader");

@@ -1,4 +1,4 @@
-//! What README.md names exists. The commands of its console blocks are run by the suite `live`.
+//! Checks that what README.md names exists. The suite `live` runs the commands of its console blocks.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,7 +23,7 @@ fn every_script_package_and_command_that_the_readme_names_exists() {
         }
     }
     assert!(paths >= 10, "only {paths} paths found");
-    // The packages to build with are those that `install` installs.
+    // The packages for building are those that `install` installs.
     let install = std::fs::read_to_string(repository.join("samba-testenv/install")).unwrap();
     let shown = text
         .lines()
@@ -34,7 +34,7 @@ fn every_script_package_and_command_that_the_readme_names_exists() {
         .find_map(|line| line.strip_prefix("to_build=(")?.strip_suffix(')'))
         .unwrap();
     assert_eq!(shown.trim(), installed);
-    // The table of commands has every command, and no other.
+    // The table lists every command, and no other.
     let help = Command::new(env!("CARGO_BIN_EXE_gpoctl"))
         .arg("--help")
         .output()

@@ -21,8 +21,8 @@ fn rust_files(folder: &Path, found: &mut BTreeSet<PathBuf>) {
     }
 }
 
-/// A file and every file that it takes in as a module, as the compiler finds them. The root of a target, `mod.rs` and what
-/// `#[path]` names have their modules beside them, others in a folder of their own name.
+/// A file and every file that it includes as a module, as the compiler finds them. The modules of the root of a target, of
+/// `mod.rs` and of files with `#[path]` are beside them, others in a folder with their own name.
 fn modules(file: &Path, is_root: bool, found: &mut BTreeSet<PathBuf>) {
     let text =
         std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -84,7 +84,7 @@ fn every_file_is_part_of_a_target() {
     assert!(unused.is_empty(), "in no target: {unused:#?}");
 }
 
-/// Unsafe code is denied, but for the calls of libkrb5 that no crate has.
+/// Unsafe code is denied, except for the calls of libkrb5 that no crate has.
 #[test]
 fn unsafe_code_is_in_two_files() {
     let manifest = std::fs::read_to_string(package().join("Cargo.toml")).unwrap();
@@ -113,7 +113,7 @@ fn there_are_three_suites() {
     assert_eq!(suites, BTreeSet::from(["offline", "corpus", "live"]));
 }
 
-/// The lines behind a test attribute, up to the function, in which the reason has to be.
+/// The lines after a test attribute, up to the function, which must contain the reason.
 fn unmarked(text: &str, reasons: &[&str]) -> Vec<String> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let mut unmarked = Vec::new();
@@ -162,15 +162,15 @@ fn a_test_says_what_it_needs() {
                 found.is_empty(),
                 "{name}: {found:#?} need one of {reasons:?}"
             );
-            // The script leaves this module out where there is no corpus.
+            // The script omits this module where there is no corpus.
             let needs_both = text.contains("needs the lab and GPOCTL_CORPUS");
             assert_eq!(needs_both, file.ends_with("live/real_backups.rs"), "{name}");
         }
     }
 }
 
-/// A unit test is ignored for one of these reasons; none of them looks by itself whether it is root, and passes without a word
-/// when it is not.
+/// A unit test is ignored for one of these reasons; none of them checks by itself whether it runs as root, and passes silently
+/// if not.
 #[test]
 fn a_unit_test_that_needs_root_says_so() {
     let mut files = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! The default ticket cache, which krb5.conf names: what others could have filled is refused before anything is sent.
+//! The default ticket cache from krb5.conf: one that others could have filled is refused before anything is sent.
 
 use std::fs::{Permissions, create_dir, set_permissions, write};
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! Verbs on the domain in memory: planned and applied as on a real one, and looked at in its directory and its share.
+//! Verbs on the in-memory domain: planned and applied as on a real one, with the result read from its directory and its share.
 
 use std::path::Path;
 
@@ -149,7 +149,7 @@ impl Setting {
         entry.content.clone()
     }
 
-    /// What a client reads: the version in the directory, which is that of GPT.INI.
+    /// What a client reads: the version in the directory, which must be that of GPT.INI.
     fn version(&self, guid: Guid) -> u32 {
         let dn = self.domain.directory().base().gpo(guid);
         let number: i32 = self
@@ -285,4 +285,37 @@ async fn an_account_without_rights_is_refused_before_anything_is_written() {
     assert!(faults.calls().iter().all(|call| !call.writes));
     assert_eq!(memory.snapshot(), before.0);
     assert_eq!(setting.domain.sysvol().snapshot(), before.1);
+}
+
+/// A plan that was edited where only an undo would notice is not begun.
+#[tokio::test]
+async fn a_plan_whose_undo_would_be_refused_is_not_applied() {
+    type Edit = fn(&mut gpoctl::operations::plan::GpoState);
+    let setting = Setting::new().await;
+    let guid = setting.create("Desks").await;
+    let session = setting.admin.session();
+    let object = session.directory().gpo(guid).await.unwrap();
+    let plan = rename::plan(session, &object, "Tables", &Control::default())
+        .await
+        .unwrap();
+    let before = setting.domain.directory().snapshot();
+    let edits: [(&str, Edit); 2] = [
+        ("the functionality version", |basis| {
+            basis.functionality_version = Some(3);
+        }),
+        ("GPT.INI", |basis| basis.gpt_ini = Some("00".to_owned())),
+    ];
+    let options = ApplyOptions {
+        journal_root: setting.folder.path().join("journals"),
+        control: Control::default(),
+    };
+    for (what, edit) in edits {
+        let mut edited = plan.clone();
+        edit(edited.basis.as_mut().unwrap());
+        let error = apply(&setting.admin, &edited, &options).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        assert!(error.to_string().starts_with(what), "{error}");
+        assert_eq!(setting.domain.directory().snapshot(), before);
+    }
+    setting.apply(&plan).await;
 }

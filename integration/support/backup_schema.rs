@@ -68,7 +68,7 @@ struct Open {
     form: TextForm,
 }
 
-/// What a file is made of.
+/// The structure of a file.
 #[derive(Default)]
 struct Facts {
     head: Vec<u8>,
@@ -180,7 +180,7 @@ fn facts(bytes: &[u8]) -> Facts {
     facts
 }
 
-/// Every pair of children of which the first is before the second, and each child with nothing after it.
+/// Every pair of children of which the first is before the second, and each child that is the last.
 fn pairs(children: &[String]) -> BTreeSet<(String, String)> {
     // A run of one name counts once: how often an element occurs is content, not schema.
     let mut runs: Vec<&String> = children.iter().collect();

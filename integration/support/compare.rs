@@ -44,8 +44,8 @@ fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String
     }
 }
 
-/// A GPO without what differs between domain controllers and moments: times, update sequence numbers, `objectGUID`, versions.
-/// Keeps descriptors, attributes, files, the access that POSIX ACLs grant, and GPT.INI except for its version.
+/// A GPO without what differs between domain controllers and times: time stamps, update sequence numbers, `objectGUID`,
+/// versions. Keeps descriptors, attributes, files, the access that POSIX ACLs grant, and GPT.INI except for its version.
 pub fn timeless(gpo: &Value) -> Value {
     let mut gpo = gpo.clone();
     let strip = |entry: &mut Value| {
@@ -95,9 +95,9 @@ pub fn timeless(gpo: &Value) -> Value {
     gpo
 }
 
-/// What an ACL of the file system grants to whom, as text: the attribute `system.posix_acl_access` in base64, of which the kernel
-/// says that a version is followed by entries of tag, permissions and number. Samba gives a SID that may be a user or a
-/// group entries of both kinds or of one, as its cache happens to know it.
+/// The access that an ACL of the file system grants, as text: the attribute `system.posix_acl_access` in base64, which in the
+/// kernel's format is a version and then entries of tag, permissions and number. Samba writes entries of both kinds or of one
+/// for a SID that may be a user or a group, depending on its cache.
 pub fn granted(acl: &str) -> String {
     let bytes = decode(acl);
     let mut granted = std::collections::BTreeMap::new();
@@ -115,7 +115,7 @@ pub fn granted(acl: &str) -> String {
     format!("{granted:?}")
 }
 
-/// A descriptor without the two bits that say whether owner and group were given or are the defaults of a new object: a
+/// A descriptor without the two bits that record whether owner and group were given or are the defaults of a new object: a
 /// write of the DACL clears them.
 fn given(descriptor: &str) -> String {
     let mut bytes = decode(descriptor);

@@ -1,4 +1,4 @@
-//! Suites of what every implementation of a port does.
+//! The conformance suites: every implementation of a port has to pass them.
 
 pub mod directory;
 pub mod sysvol;

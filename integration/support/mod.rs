@@ -30,8 +30,8 @@ use std::sync::{Mutex, OnceLock};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// Held by every test that changes a domain: other tests compare the domain before and after, and Samba's checks read all of
-/// it, where a half-written file is a finding.
+/// Held by every test that changes a domain: other tests compare the domain before and after, and Samba's checks read all of it
+/// and would report a half-written file.
 pub static DOMAIN: Mutex<()> = Mutex::new(());
 
 /// A temporary folder of this process; journals are below it too.
@@ -293,7 +293,7 @@ pub fn codes(result: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Sends a signal, named as kill(1) does, to a running process.
+/// Sends a signal, named as in kill(1), to a running process.
 pub fn send(child: &std::process::Child, signal: &str) {
     let kill = Command::new("kill")
         .args([signal, &child.id().to_string()])
@@ -333,7 +333,7 @@ pub fn with_many_files(backup: &str, count: usize) {
     without_hashes(Path::new(backup));
 }
 
-/// Makes an edited backup one of another program, which has no hashes that the edit would contradict.
+/// Removes the hashes from an edited backup, as if another program had written it; the edit would contradict them.
 pub fn without_hashes(backup: &Path) {
     std::fs::remove_file(backup.join("gpoctl.json")).unwrap();
 }

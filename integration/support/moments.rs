@@ -1,5 +1,5 @@
-//! Moments of an operation, as seen in a domain controller. A test that interferes with gpoctl waits for the moment itself,
-//! never for a time, so that it does not depend on the speed of the machine.
+//! Moments of an operation, observed in a domain controller. A test that interferes with gpoctl waits for the moment itself and
+//! not for a fixed time, so it does not depend on the speed of the machine.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout};

@@ -20,6 +20,10 @@ use x509_cert::der::oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
 use x509_cert::ext::pkix::name::DirectoryString;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::local::trusted_file;
+
+/// The most bytes of an authority file: those of a whole system have less than 1 MiB.
+const MAX_AUTHORITIES: u64 = 16 << 20;
 
 /// Which certificates are trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,9 +83,9 @@ impl TlsSettings {
                     )
                     .with_hint("--tls-ca takes certificates in PEM form")
                 };
-                let certificates = CertificateDer::pem_file_iter(path)
-                    .map_err(|error| bad("cannot be read").with_source(error))?;
-                for certificate in certificates {
+                // Who writes it decides who the server is.
+                let pem = trusted_file::read_setting(path, "authority file", MAX_AUTHORITIES)?;
+                for certificate in CertificateDer::pem_slice_iter(&pem) {
                     let certificate =
                         certificate.map_err(|error| bad("is not PEM").with_source(error))?;
                     store

@@ -1,16 +1,18 @@
 //! Domain profiles: `$XDG_CONFIG_HOME/gpoctl/config.toml`.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::local::trusted_file::{self, Readers};
+use crate::local::trusted_file;
 use crate::model::domain_name::DomainName;
 
 /// The keys of a profile, as hints list them.
 const KEYS: &str = "server, address, nameserver, user, password_file, ccache, tls_ca, tls_pin, ldap, smb_client, smb_min_dialect, allow_rc4, timeout";
+
+/// The most bytes of the configuration.
+const MAX_CONFIG: u64 = 1 << 20;
 
 /// The configuration file.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -54,20 +56,22 @@ impl Config {
             return Ok(Self::default());
         }
         // It names the server and the password file.
-        let mut text = String::new();
-        trusted_file::open(&path, "configuration", Readers::Anyone)?
-            .read_to_string(&mut text)
-            .map_err(|cause| {
-                Error::new(ErrorKind::Usage, format!("cannot read {}", path.display()))
-                    .with_source(cause)
-            })?;
-        let mut config = Self::parse(&text).map_err(|error| error.context(path.display()))?;
+        let mut config = Self::read(&path)?;
         let folder = path.parent().unwrap_or(Path::new("/"));
         let home = std::env::var_os("HOME").map(PathBuf::from);
         for profile in config.domain.values_mut() {
             profile.resolve_paths(folder, home.as_deref());
         }
         Ok(config)
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let bytes = trusted_file::read_setting(path, "configuration", MAX_CONFIG)?;
+        let text = String::from_utf8(bytes).map_err(|cause| {
+            Error::new(ErrorKind::Usage, format!("cannot read {}", path.display()))
+                .with_source(cause)
+        })?;
+        Self::parse(&text).map_err(|error| error.context(path.display()))
     }
 
     fn parse(text: &str) -> Result<Self> {
@@ -229,6 +233,15 @@ mod tests {
             error.message().starts_with("line 2: unknown field"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_configuration_without_end_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(MAX_CONFIG + 1).unwrap();
+        let error = Config::read(file.path()).unwrap_err();
+        assert!(error.message().contains("more than"), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Usage);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! An account as a client of Group Policy: who it is, where it stands, and the groups it acts with.
+//! An account as a client of Group Policy: its identity, its place in the directory, and its groups.
 
 use super::links::Som;
 use super::session::Directory;
@@ -13,13 +13,13 @@ use crate::model::sid::Sid;
 /// A user or a computer.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// Who it is.
+    /// Its identity.
     pub principal: Principal,
     /// Its SID.
     pub sid: Sid,
     /// Its DN.
     pub dn: Dn,
-    /// The SIDs of all its groups, those it is in through others included: `tokenGroups` [MS-ADTS 3.1.1.4.5.19].
+    /// The SIDs of all its groups, including nested ones: `tokenGroups` [MS-ADTS 3.1.1.4.5.19].
     pub groups: Vec<Sid>,
 }
 
@@ -31,11 +31,11 @@ impl Account {
 }
 
 impl Directory {
-    /// The user or computer of the domain that `name` means, with or without the `$` of a computer.
+    /// The user or computer of the domain with this name, with or without the `$` of a computer.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::Conflict`] when it stands for several; [`ErrorKind::Usage`]
-    /// when it is neither user nor computer.
+    /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::Conflict`] when there are several; [`ErrorKind::Usage`] when it
+    /// is neither user nor computer.
     pub async fn account(&self, name: &str) -> Result<Account> {
         let shown = printable(name);
         let missing = || {
@@ -91,7 +91,7 @@ impl Directory {
             .next()
             .map(|entry| entry.dn)
             .ok_or_else(missing)?;
-        // The groups are computed, and only for a search of the object itself.
+        // The server computes the groups only in a search of the object itself.
         let entry = self
             .read(&dn, &["tokenGroups"], None)
             .await?

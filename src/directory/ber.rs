@@ -1,18 +1,18 @@
-//! The little BER [X.690] that is needed before and beside ldap3: the bind and StartTLS exchanges on the bare stream, and
-//! the values of controls. Reads without recursion and never panics, because the peer has not proved itself yet.
+//! The BER [X.690] that is needed outside ldap3: for the bind and StartTLS exchanges on the bare stream, and for the values of
+//! controls. Reads without recursion and never panics, because the peer is not authenticated yet.
 
-/// One element: its tag byte, its content, and what follows it.
+/// One element: its tag byte, its content, and the bytes after it.
 pub(super) struct Element<'a> {
     pub tag: u8,
     pub content: &'a [u8],
     pub rest: &'a [u8],
 }
 
-/// What the front of a buffer holds.
+/// The content at the front of a buffer.
 pub(super) enum Front<'a> {
-    /// A whole element.
+    /// A complete element.
     Whole(Element<'a>),
-    /// The beginning of one.
+    /// An incomplete element.
     Partial,
     /// No element, or one of more than `limit` bytes.
     Invalid,
@@ -51,7 +51,7 @@ pub(super) fn front(bytes: &[u8], limit: usize) -> Front<'_> {
     }
 }
 
-/// Reads an element that must be whole and have this tag.
+/// Reads an element that must be complete and have this tag.
 pub(super) fn expect(bytes: &[u8], tag: u8) -> Option<Element<'_>> {
     match front(bytes, bytes.len()) {
         Front::Whole(element) if element.tag == tag => Some(element),

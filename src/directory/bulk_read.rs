@@ -1,5 +1,5 @@
-//! Everything the directory holds of many GPOs, in a handful of searches: one for the objects and what lies below them,
-//! two for the links, one for the WMI filters.
+//! Reads many GPOs from the directory in a few searches: one for the objects and everything below them, two for the links, one
+//! for the WMI filters.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,21 +16,21 @@ use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::snapshot::WmiFilterLink;
 
-/// What a bulk read found of one GPO.
+/// The result of a bulk read for one GPO.
 #[derive(Debug)]
 pub struct BulkEntry {
     /// The GPO's GUID.
     pub guid: Guid,
     /// `displayName`; empty when absent.
     pub display_name: String,
-    /// The directory half, or what is wrong with the object.
+    /// The directory half, or the problem of the object.
     pub record: Result<GpoRecord>,
 }
 
-/// The directory half of a GPO with what stands around it.
+/// The directory half of a GPO with its context.
 #[derive(Debug, Clone)]
 pub struct GpoRecord {
-    /// The GPO. `may_write` is `None`: nobody asked.
+    /// The GPO. `may_write` is `None`: it was not queried.
     pub object: GpoObject,
     /// The objects below it other than `CN=Machine` and `CN=User` themselves, parents first.
     pub children: Vec<DirectoryObject>,
@@ -38,18 +38,18 @@ pub struct GpoRecord {
     pub links: Vec<LinkRecord>,
     /// Its link to a WMI filter, with the filter's name when it could be read.
     pub wmi_link: Option<WmiFilterLink>,
-    /// The filter itself, whole.
+    /// The complete filter.
     pub wmi_filter: Option<DirectoryObject>,
-    /// What was noticed.
+    /// The findings.
     pub messages: Vec<StatusMessage>,
 }
 
-/// Up to how many GPOs are searched one by one; beyond that, everything below `CN=Policies` is.
+/// The most GPOs that are searched one by one; for more, everything below `CN=Policies` is searched.
 const ONE_BY_ONE: usize = 16;
 
 impl Directory {
-    /// Reads these GPOs, or every GPO of the domain, sorted by display name. An object that is malformed costs only itself. A
-    /// GPO that was removed meanwhile is missing from the answer.
+    /// Reads these GPOs, or every GPO of the domain, sorted by display name. A malformed object does not affect the others. A
+    /// GPO that was deleted meanwhile is missing from the result.
     ///
     /// # Errors
     /// As every search.
@@ -177,14 +177,14 @@ struct Gathered {
     below: Vec<Entry>,
 }
 
-/// The links of one GPO and what was noticed about them.
+/// The links of one GPO and the findings about them.
 #[derive(Debug, Default)]
 struct Links {
     records: Vec<LinkRecord>,
     messages: Vec<StatusMessage>,
 }
 
-/// Sorts what a search below `CN=Policies` gave by the GPO it belongs to.
+/// Groups the results of a search below `CN=Policies` by GPO.
 fn gather(entries: Vec<Entry>, base: &Dn, gathered: &mut BTreeMap<Guid, Gathered>) {
     let policies = base.policies();
     for entry in entries {
@@ -249,7 +249,7 @@ fn record(
     })
 }
 
-/// An object below a GPO. Where a value is not of its syntax, the object is kept as plain texts and bytes.
+/// An object below a GPO. If a value does not match its syntax, the object is kept with plain texts and bytes.
 fn read_child(entry: &Entry, gpo: &Dn, messages: &mut Vec<StatusMessage>) -> DirectoryObject {
     let relative = entry.dn.below(gpo).unwrap_or_default();
     object(entry, relative, gpo).unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! The objects below a GPO's container: the class store and its packages [MS-GPSI 2.2.3], and whatever else stands there.
+//! The objects below a GPO's container: the class store and its packages [MS-GPSI 2.2.3], and any others.
 
 use super::session::Directory;
 use crate::domain::ldap::{Entry, Filter, Scope, Search, parse_dword};
@@ -7,7 +7,7 @@ use crate::model::directory_object::{AttributeValues, DirectoryAttribute, Direct
 use crate::model::dn::{Dn, Rdn, escape_value, parse_single_rdn};
 use crate::model::guid::Guid;
 
-/// How a backup writes an attribute: the element of Backup.xml.
+/// The form of an attribute in a backup: the element of Backup.xml.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Syntax {
     String,
@@ -49,7 +49,7 @@ const PACKAGE: &[(&str, Syntax)] = &[
     ("Vendor", Syntax::String),
 ];
 
-/// The attributes of a `classStore` that matter, in GPMC's order [MS-GPSI 2.2.2.2].
+/// The attributes of a `classStore` that are needed, in GPMC's order [MS-GPSI 2.2.2.2].
 const CLASS_STORE: &[(&str, Syntax)] = &[
     ("appSchemaVersion", Syntax::Dword),
     ("extensionName", Syntax::String),
@@ -58,7 +58,7 @@ const CLASS_STORE: &[(&str, Syntax)] = &[
     ("lastUpdateSequence", Syntax::String),
 ];
 
-/// What a server makes itself, and so nobody can write or needs to keep.
+/// Attributes that the server sets itself, so that nobody can write them or needs to keep them.
 const SERVER_MADE: &[&str] = &[
     "objectClass",
     "cn",
@@ -79,7 +79,7 @@ const SERVER_MADE: &[&str] = &[
     "structuralObjectClass",
 ];
 
-/// Whether the server makes the attribute itself.
+/// Whether the server sets the attribute itself.
 pub(super) fn is_server_made(name: &str) -> bool {
     SERVER_MADE
         .iter()
@@ -89,11 +89,11 @@ pub(super) fn is_server_made(name: &str) -> bool {
 impl Directory {
     /// The objects below a GPO other than `CN=Machine` and `CN=User` themselves, parents first, with their descriptors.
     ///
-    /// A package has every attribute of its class in GPMC's order, empty ones included, as a backup does; a class store has
-    /// those it has a value for; another class has its own attributes, each as text, or as bytes where it is not text.
+    /// A package has every attribute of its class in GPMC's order, empty ones included, as in a backup; a class store has those
+    /// with a value; another class has its own attributes, each as text, or as bytes if it is not text.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is no such GPO; [`ErrorKind::BadDirectory`] when a number is none.
+    /// [`ErrorKind::NotFound`] when there is no such GPO; [`ErrorKind::BadDirectory`] when a number is not valid.
     pub async fn children(&self, guid: Guid) -> Result<Vec<DirectoryObject>> {
         let gpo = self.info().base.gpo(guid);
         let mut objects = Vec::new();
@@ -150,9 +150,9 @@ pub(super) fn object(entry: &Entry, relative: &[Rdn], gpo: &Dn) -> Result<Direct
     object_by(table, entry, relative, gpo)
 }
 
-/// An entry as an object of a snapshot, each value as text, or as bytes where it is not text.
+/// An entry as an object of a snapshot, each value as text, or as bytes if it is not text.
 pub(super) fn plain_object(entry: &Entry, relative: &[Rdn]) -> DirectoryObject {
-    // Without a table there is no value that could be of the wrong syntax.
+    // Without a table, no value can have the wrong syntax.
     object_by(&[], entry, relative, &entry.dn).unwrap_or_default()
 }
 
@@ -226,7 +226,7 @@ fn typed(entry: &Entry, name: &str, syntax: Syntax, gpo: &Dn) -> Result<Attribut
     })
 }
 
-/// The values of an attribute of unknown syntax: text where all of it is, else bytes.
+/// The values of an attribute of unknown syntax: text if all of it is text, else bytes.
 fn generic(values: &[Vec<u8>]) -> AttributeValues {
     let texts: Option<Vec<String>> = values
         .iter()
@@ -251,7 +251,7 @@ fn variables(gpo: &Dn) -> [(&'static str, String); 3] {
     ]
 }
 
-/// Puts the variable in the place of the GPO's DN, where the text ends in it, as `LDAP://<GPO DN>` does.
+/// Replaces the GPO's DN at the end of the text, as in `LDAP://<GPO DN>`, by the variable.
 fn collapse(text: &str, gpo: &Dn) -> String {
     for (variable, dn) in variables(gpo) {
         let Some(at) = text.len().checked_sub(dn.len()) else {
@@ -266,7 +266,7 @@ fn collapse(text: &str, gpo: &Dn) -> String {
     text.to_owned()
 }
 
-/// Puts the DNs of this GPO in the place of the variables.
+/// Replaces the variables by the DNs of this GPO.
 fn expand(text: &str, gpo: &Dn) -> String {
     variables(gpo)
         .iter()
@@ -278,7 +278,7 @@ fn expand(text: &str, gpo: &Dn) -> String {
 /// The DN of an object of a snapshot below this GPO.
 ///
 /// # Errors
-/// [`ErrorKind::BadInput`] when its RDNs are none.
+/// [`ErrorKind::BadInput`] when its RDNs are not valid.
 pub(super) fn object_dn(object: &DirectoryObject, gpo: &Dn) -> Result<Dn> {
     let bad = |text: &str| {
         Error::new(
@@ -302,7 +302,7 @@ pub(super) fn object_dn(object: &DirectoryObject, gpo: &Dn) -> Result<Dn> {
     Ok(dn)
 }
 
-/// The values of an attribute as LDAP carries them; empty when there is nothing to write.
+/// The values of an attribute for LDAP; empty when there is nothing to write.
 pub(super) fn ldap_values(values: &AttributeValues, gpo: &Dn) -> Vec<Vec<u8>> {
     let signed = |number: &u32| number.cast_signed().to_string().into_bytes();
     let texts: Vec<Vec<u8>> = match values {
@@ -317,7 +317,7 @@ pub(super) fn ldap_values(values: &AttributeValues, gpo: &Dn) -> Vec<Vec<u8>> {
         AttributeValues::MultiDword(numbers) => numbers.iter().map(signed).collect(),
         AttributeValues::Binary(values) => values.clone(),
     };
-    // A directory holds no empty value.
+    // A directory does not store empty values.
     texts
         .into_iter()
         .filter(|value| !value.is_empty())

@@ -37,15 +37,15 @@ pub enum LdapSecurity {
 /// What is needed to connect to a domain.
 #[derive(Debug, Clone)]
 pub struct DirectorySettings {
-    /// The DNS name of the domain; checked against what the DC says. `None` takes the DC's domain.
+    /// The DNS name of the domain; compared with the one that the DC reports. `None` accepts the DC's domain.
     pub domain: Option<DomainName>,
-    /// The DC's DNS name: what Kerberos or TLS proves.
+    /// The DC's DNS name, which Kerberos or TLS verifies.
     pub server: DomainName,
-    /// The address to connect to, where the name does not resolve or resolves to another one.
+    /// The address to connect to, if the name does not resolve or resolves to another one.
     pub address: Option<IpAddr>,
     /// The protection.
     pub security: LdapSecurity,
-    /// Who logs in.
+    /// The account.
     pub identity: Identity,
     /// Which certificates are trusted, with TLS.
     pub tls: TlsSettings,
@@ -60,7 +60,7 @@ impl DirectorySettings {
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 }
 
-/// A connection to one DC over LDAP: the port as the DC answers it.
+/// A connection to one DC over LDAP: the directory port implemented with ldap3.
 pub struct LdapConnection {
     ldap: Ldap,
     end: StreamEnd,
@@ -77,7 +77,7 @@ const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
 const TREE_DELETE: &str = "1.2.840.113556.1.4.805";
 /// The paged results control [RFC 2696].
 const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
-/// The entries of a page: AD gives 1,000 at most.
+/// The maximum number of entries in a page: AD returns at most 1,000.
 const PAGE: i32 = 500;
 
 /// Asks for extended DNs with SIDs as text.
@@ -89,7 +89,7 @@ fn extended_dns() -> RawControl {
     }
 }
 
-/// The control that says which parts of a descriptor are meant [MS-ADTS 3.1.1.3.4.1.11]: 1 owner, 2 group, 4 DACL, 8 SACL.
+/// The control that selects the parts of a descriptor [MS-ADTS 3.1.1.3.4.1.11]: 1 owner, 2 group, 4 DACL, 8 SACL.
 fn sd_flags(flags: u32) -> RawControl {
     RawControl {
         ctype: SD_FLAGS.to_owned(),
@@ -102,8 +102,8 @@ impl LdapConnection {
     /// Connects and logs in.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the settings do not fit together; [`ErrorKind::Connect`] when the DC cannot be reached, is
-    /// not trusted or refuses the identity.
+    /// [`ErrorKind::Usage`] when the settings contradict each other; [`ErrorKind::Connect`] when the DC cannot be reached, is
+    /// not trusted or refuses the account.
     pub async fn open(settings: &DirectorySettings) -> Result<Self> {
         let domain = settings.domain.as_ref();
         let endpoint = Endpoint {
@@ -119,7 +119,7 @@ impl LdapConnection {
             let credential =
                 Credential::acquire(&settings.identity, domain, settings.timeout).await?;
             let server = &settings.server;
-            // The context takes the ticket that this leaves in the credential, so its encryption is checked before it is used.
+            // The context uses the ticket that this leaves in the credential, so the encryption type is checked before.
             credential
                 .service_ticket("ldap", server, domain, settings.allow_rc4)
                 .await?;
@@ -140,7 +140,7 @@ impl LdapConnection {
         };
         let name = UserName::parse(user)?.bind_name(domain)?;
         if password.expose_secret().is_empty() {
-            // A simple bind without password succeeds as nobody [RFC 4513 5.1.2].
+            // A simple bind without a password succeeds as an anonymous bind [RFC 4513 5.1.2].
             return Err(
                 Error::new(ErrorKind::Usage, format!("the password of {name} is empty"))
                     .with_hint("the first line of the password file is the password"),
@@ -172,7 +172,7 @@ impl LdapConnection {
         }
     }
 
-    /// A handle of its own for one request, with the time-out and these controls set.
+    /// A handle for one request, with the time-out and these controls set.
     fn request(&self, controls: Vec<RawControl>) -> Ldap {
         let mut ldap = self.ldap.clone();
         ldap.with_timeout(self.timeout);
@@ -182,7 +182,7 @@ impl LdapConnection {
         ldap
     }
 
-    /// What a request that changes something came to.
+    /// The result of a request that changes something.
     async fn done(&self, result: Result<LdapResult, LdapError>) -> Result<(), LdapFailure> {
         match result {
             Ok(result) if result.rc == 0 => Ok(()),
@@ -191,7 +191,7 @@ impl LdapConnection {
         }
     }
 
-    /// The failure of a request that got no answer, with the reason the stream ended for.
+    /// The error of a request without an answer, with the reason why the stream ended.
     async fn lost(&self, error: LdapError) -> LdapFailure {
         match error {
             LdapError::Timeout { .. } => LdapFailure::NoAnswer {
@@ -327,7 +327,7 @@ impl LdapWrite for LdapConnection {
     }
 }
 
-/// The cookie of the next page; `None` when there is none. ldap3's own reader panics on a malformed value.
+/// The cookie of the next page; `None` when there is none. ldap3's own parser panics on a malformed value.
 fn next_page(result: &LdapResult) -> Option<Vec<u8>> {
     let control = result
         .ctrls

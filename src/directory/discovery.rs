@@ -1,4 +1,4 @@
-//! Which domain controller to talk to, when nobody names one: what the domain's DNS says.
+//! Finds a domain controller in the domain's DNS, when none is given.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use hickory_resolver::proto::rr::{Name, RData};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 
-/// A domain controller that DNS named.
+/// A domain controller from DNS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Controller {
     /// Its DNS name.
@@ -22,13 +22,12 @@ pub struct Controller {
     pub address: Option<IpAddr>,
 }
 
-/// Finds the PDC emulator of a domain, or else one of its other controllers, by the SRV records
-/// `_ldap._tcp.pdc._msdcs.DOMAIN` and `_ldap._tcp.dc._msdcs.DOMAIN` [MS-ADTS 6.3.2.3]. `nameserver` is asked instead of the
-/// system's resolvers.
+/// Finds the PDC emulator of a domain, or else another domain controller, by the SRV records `_ldap._tcp.pdc._msdcs.DOMAIN` and
+/// `_ldap._tcp.dc._msdcs.DOMAIN` [MS-ADTS 6.3.2.3]. `nameserver` is queried instead of the system's resolvers.
 ///
 /// # Errors
-/// - [`ErrorKind::Connect`]: DNS does not answer, knows no controller, or names one outside of the domain. The answer is not
-///   authenticated, so a name elsewhere is not taken: its certificate could be as good as any.
+/// - [`ErrorKind::Connect`]: DNS does not answer, has no domain controller, or returns one outside the domain. DNS is not
+///   authenticated, so a name outside is not accepted: its certificate could be valid too.
 pub async fn find_controller(
     domain: &DomainName,
     nameserver: Option<IpAddr>,
@@ -79,7 +78,7 @@ pub async fn find_controller(
 }
 
 /// A name to look up. [`DomainName`] is ASCII, so it needs no conversion of international names; an `xn--` label is sent
-/// as it is.
+/// unchanged.
 fn dns_name(domain: &DomainName, name: &str) -> Result<Name> {
     Name::from_ascii(name).map_err(|cause| not_found(domain).with_source(cause))
 }

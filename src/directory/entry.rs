@@ -1,4 +1,4 @@
-//! Search result entries of ldap3, whose own type loses the order of values and panics on a malformed entry.
+//! Search result entries of ldap3; its own type loses the order of values and panics on a malformed entry.
 
 use ldap3::ResultEntry;
 use ldap3::asn1::{PL, StructureTag};
@@ -27,7 +27,7 @@ pub(super) fn read(result: ResultEntry) -> Result<Entry> {
         .and_then(octets)
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .ok_or_else(|| bad("no name"))?;
-    // The DN of the entry is an extended one too where the control asks for that.
+    // With the control for extended DNs, the DN of the entry is extended too.
     let (_, name) = extended_dn(&name);
     let dn = match name.as_str() {
         "" => Dn::root(),

@@ -1,10 +1,10 @@
-//! LDAP results in our words: who is at fault, and what to do.
+//! LDAP results as errors: kind, message and next step.
 
 use crate::domain::ldap::LdapFailure;
 use crate::error::{Error, ErrorKind, ServerAnswer};
 use crate::model::domain_name::DomainName;
 
-/// The error for a request that has no result. `what` is the request and its object, such as `reading CN=x`.
+/// The error for a request without a result. `what` is the request and its object, such as `reading CN=x`.
 pub(super) fn failed(failure: LdapFailure, server: &DomainName, what: &str) -> Error {
     match failure {
         LdapFailure::Result { code, text } => ldap_failure(code, &text, what),
@@ -149,7 +149,7 @@ pub(super) fn ldap_failure(code: u32, text: &str, what: &str) -> Error {
     }
 }
 
-/// Result 49: AD tells the reason as `data 52e` in its text [MS-ADTS 5.1.1].
+/// Result 49: AD reports the reason as `data 52e` in its text [MS-ADTS 5.1.1].
 fn credentials_refused(text: &str, what: &str) -> Error {
     let data = text
         .split_once("data ")
@@ -180,7 +180,7 @@ fn credentials_refused(text: &str, what: &str) -> Error {
         .with_answer(ServerAnswer::Ldap(49))
 }
 
-/// The server's text on one line, without control characters, of a bounded length.
+/// The server's text on one line, without control characters, of limited length.
 fn one_line(text: &str) -> String {
     let words: Vec<&str> = text
         .split(|c: char| c.is_whitespace() || c.is_control())

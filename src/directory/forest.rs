@@ -1,4 +1,4 @@
-//! The domains of the forest, as the crossRefs below `CN=Partitions` name them [MS-ADTS 6.1.1.2.1.1].
+//! The domains of the forest, from the crossRefs below `CN=Partitions` [MS-ADTS 6.1.1.2.1.1].
 
 use super::session::search;
 use crate::domain::ldap::{Filter, LdapRead, Scope, Search};
@@ -11,14 +11,14 @@ use crate::model::sid::Sid;
 pub(super) struct ForestDomain {
     /// `nCName`.
     pub dn: Dn,
-    /// Its SID, if the DC gives it with the name.
+    /// Its SID, if the DC returns it with the name.
     pub sid: Option<Sid>,
     /// `nETBIOSName`.
     pub netbios: String,
 }
 
-/// Reads the domains of the forest. A DC has the objects of other domains only if it is a global catalog, and would refer
-/// to their DCs, but each crossRef comes with the SID of its domain.
+/// Reads the domains of the forest. A DC has the objects of other domains only if it is a global catalog, and would otherwise
+/// return referrals, but each crossRef contains the SID of its domain.
 ///
 /// # Errors
 /// As every search.
@@ -52,7 +52,7 @@ pub(super) async fn read(ldap: &dyn LdapRead, configuration: &Dn) -> Result<Vec<
         .collect())
 }
 
-/// Takes an extended DN apart: `<GUID=…>;<SID=S-1-…>;DC=src,DC=test`. A plain DN has no SID.
+/// Splits an extended DN: `<GUID=…>;<SID=S-1-…>;DC=src,DC=test`. A plain DN has no SID.
 pub(super) fn extended_dn(text: &str) -> (Option<Sid>, String) {
     let (mut sid, mut rest) = (None, text);
     while let Some((part, after)) = rest

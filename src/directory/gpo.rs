@@ -12,8 +12,8 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
 
-/// A `groupPolicyContainer` as the directory holds it. An attribute that is absent is `None`, which is not the same as 0:
-/// clients ignore a GPO without `flags`.
+/// A `groupPolicyContainer` in the directory. An absent attribute is `None`, which is not the same as 0: clients ignore a GPO
+/// without `flags`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpoObject {
     /// The GUID: the object's `cn`.
@@ -26,15 +26,15 @@ pub struct GpoObject {
     pub flags: Option<u32>,
     /// `versionNumber`.
     pub version: Option<GpoVersion>,
-    /// `gPCFunctionalityVersion`; clients demand 2.
+    /// `gPCFunctionalityVersion`; clients require 2.
     pub functionality_version: Option<u32>,
     /// `gPCMachineExtensionNames`; empty when absent.
     pub machine_extensions: ExtensionList,
     /// `gPCUserExtensionNames`; empty when absent.
     pub user_extensions: ExtensionList,
-    /// `gPCFileSysPath`. Never a path to open: only compared, see [`GpoObject::path_mismatch`].
+    /// `gPCFileSysPath`. Never opened, only compared; see [`GpoObject::path_mismatch`].
     pub file_sys_path: Option<String>,
-    /// `gPCWQLFilter`, as it stands.
+    /// `gPCWQLFilter`, unparsed.
     pub wmi_filter: Option<String>,
     /// `nTSecurityDescriptor`, self-relative, with owner, group and DACL; empty when the account may not read it.
     pub security_descriptor: Vec<u8>,
@@ -45,7 +45,7 @@ pub struct GpoObject {
     /// `uSNChanged` of this DC.
     pub usn_changed: u64,
     /// Whether the account may write `versionNumber`, and so edit the GPO: `allowedAttributesEffective` [MS-GPOL 3.3.4.1].
-    /// Always there in what [`Directory`] reads; `None` in a value made without a server.
+    /// Always set in what [`Directory`] reads; `None` in a value made without a server.
     pub may_write: Option<bool>,
     /// Whether the account may write the DACL: `sDRightsEffective` [MS-ADTS 3.1.1.4.5.4]. As above.
     pub may_write_dacl: Option<bool>,
@@ -74,10 +74,10 @@ const ATTRIBUTES: &[&str] = &[
 
 /// Owner, group and DACL.
 pub(super) const SD_PARTS: u32 = 7;
-/// The DACL alone.
+/// Only the DACL.
 const SD_DACL: u32 = 4;
 
-/// `gPCFileSysPath` as it has to be: `\\dom\SysVol\dom\Policies\{GUID}` [MS-GPOL 2.2.4].
+/// The required `gPCFileSysPath`: `\\dom\SysVol\dom\Policies\{GUID}` [MS-GPOL 2.2.4].
 pub fn file_sys_path(domain: &DomainName, guid: Guid) -> String {
     let domain = domain.lower();
     format!(r"\\{domain}\SysVol\{domain}\Policies\{guid}")
@@ -85,7 +85,7 @@ pub fn file_sys_path(domain: &DomainName, guid: Guid) -> String {
 
 #[cfg(test)]
 impl GpoObject {
-    /// A GPO of which nothing is known but where it stands.
+    /// A GPO of which only the place is known.
     pub(crate) fn bare(guid: Guid, base: &Dn) -> Self {
         Self {
             guid,
@@ -134,15 +134,15 @@ impl GpoObject {
             when_created: text("whenCreated"),
             when_changed: text("whenChanged"),
             usn_changed: text("uSNChanged").parse().unwrap_or(0),
-            // AD leaves the attribute out when nothing may be written, so its absence says no.
+            // AD omits the attribute when nothing may be written.
             may_write: Some(may_write),
             may_write_dacl: Some(entry.dword("sDRightsEffective")?.unwrap_or(0) & SD_DACL != 0),
             critical: text("isCriticalSystemObject").eq_ignore_ascii_case("TRUE"),
         })
     }
 
-    /// What is wrong with `gPCFileSysPath`: `None` when it names the folder that is computed from the domain and the GUID.
-    /// Case and the spelling of the host do not count: a DC of the domain may stand for the domain.
+    /// The finding about `gPCFileSysPath`; `None` when it names the folder that is computed from the domain and the GUID. Case
+    /// and the spelling of the host are ignored: it may be a DC of the domain.
     pub fn path_mismatch(&self, domain: &DomainName) -> Option<String> {
         let wanted = file_sys_path(domain, self.guid);
         let Some(found) = &self.file_sys_path else {
@@ -177,11 +177,11 @@ fn same_folder(found: &str, wanted: &str, domain: &DomainName) -> bool {
 }
 
 impl Directory {
-    /// Every GPO of the domain, by display name, in one search. A container below `CN=Policies` whose name is not a GUID is
-    /// no GPO; it is logged and left out.
+    /// Every GPO of the domain, sorted by display name, in one search. A container below `CN=Policies` whose name is not a GUID
+    /// is not a GPO; it is logged and omitted.
     ///
     /// # Errors
-    /// As every search, and [`ErrorKind::BadDirectory`] when a number in a GPO is none.
+    /// As every search, and [`ErrorKind::BadDirectory`] when a number in a GPO is not valid.
     pub async fn gpos(&self) -> Result<Vec<GpoObject>> {
         let found = self.search_policies(ATTRIBUTES, Some(SD_PARTS)).await?;
         let mut gpos = Vec::with_capacity(found.len());
@@ -218,11 +218,11 @@ impl Directory {
         GpoObject::read(guid, &entry)
     }
 
-    /// The GPO that `text` means: a display name (without regard to case), a GUID, or the beginning of a GUID of at least
-    /// four hexadecimal digits. A display name comes first.
+    /// The GPO that `text` names: by its display name (ignoring case), its GUID, or a prefix of its GUID of at least four
+    /// hexadecimal digits.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] with the names that come close; [`ErrorKind::Conflict`] with the GUIDs when it means several.
+    /// [`ErrorKind::NotFound`] with similar names; [`ErrorKind::Conflict`] with the GUIDs when there are several.
     pub async fn find_gpo(&self, text: &str) -> Result<GpoObject> {
         let names: Vec<(Guid, String)> = self
             .search_policies(&["displayName"], None)
@@ -256,9 +256,9 @@ impl Directory {
     }
 }
 
-/// The GPO that `text` refers to. A whole GUID is that GPO and no other, whatever display names exist: whoever may create a
-/// GPO chooses its name, and must not be able to redirect a command to it. For the same reason a name that is also the prefix
-/// of another GPO's GUID is ambiguous.
+/// The GPO that `text` names. A full GUID is always that GPO, whatever display names exist: whoever may create a GPO chooses
+/// its name, and must not be able to redirect a command to it. For the same reason, a name that is also a prefix of another
+/// GPO's GUID is ambiguous.
 fn choose(text: &str, gpos: &[(Guid, String)], domain: &DomainName) -> Result<Guid> {
     if let Ok(guid) = text.parse::<Guid>() {
         return match gpos.iter().any(|(known, _)| *known == guid) {
@@ -295,7 +295,7 @@ fn choose(text: &str, gpos: &[(Guid, String)], domain: &DomainName) -> Result<Gu
     }
 }
 
-/// The upper-case beginning of a GUID, when the text is one of at least four digits.
+/// The prefix of a GUID in upper case, when the text is one of at least four digits.
 fn guid_prefix(text: &str) -> Option<String> {
     let bare = text.strip_prefix('{').unwrap_or(text);
     let bare = bare.strip_suffix('}').unwrap_or(bare);
@@ -307,7 +307,7 @@ fn guid_prefix(text: &str) -> Option<String> {
     (digits >= 4 && shape).then(|| bare.to_ascii_uppercase())
 }
 
-/// The error that names what comes close.
+/// The error with similar names.
 fn not_found(text: &str, gpos: &[(Guid, String)], domain: &DomainName) -> Error {
     let wanted = text.to_lowercase();
     let mut close: Vec<(usize, &str)> = gpos
@@ -345,7 +345,7 @@ fn not_found(text: &str, gpos: &[(Guid, String)], domain: &DomainName) -> Error 
     }
 }
 
-/// The Levenshtein distance of two texts, in characters. Long ones are far from everything.
+/// The Levenshtein distance of two texts, in characters. Long texts have a large distance from everything.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().take(257).collect();
     if b.len() > 256 || a.chars().count() > 256 {

@@ -1,18 +1,18 @@
-//! Bounds on what a server may send: the size of one LDAP message, and the size of one result. ldap3 has none of its own.
+//! Limits for what a server may send: the size of one LDAP message, and the size of one result. ldap3 has none.
 
 use crate::domain::ldap::{Entry, LdapFailure};
 
-/// The longest LDAP message, in bytes. AD itself takes objects of about 10 MiB at most.
+/// The maximum size of an LDAP message, in bytes. AD accepts objects of about 10 MiB at most.
 const MAX_MESSAGE: u64 = 64 * 1024 * 1024;
-/// The most entries, references and pages of one search.
+/// The maximum number of entries, references and pages of one search.
 const MAX_ITEMS: usize = 500_000;
-/// The most bytes of one search, as they are kept.
+/// The maximum number of bytes of one search, as they are stored.
 const MAX_BYTES: usize = 512 * 1024 * 1024;
-/// What a value costs besides its bytes.
+/// The memory that a value needs besides its bytes.
 const VALUE_COST: usize = 48;
 
-/// Follows the stream from the server, and finds a message that is too long before it is collected: every LDAPMessage
-/// begins with a tag and a length [RFC 4511 5.1].
+/// Watches the stream from the server, and detects a message that is too long before it is collected: every LDAPMessage begins
+/// with a tag and a length [RFC 4511 5.1].
 #[derive(Default)]
 pub(super) struct MessageLimit {
     header: Vec<u8>,
@@ -20,7 +20,7 @@ pub(super) struct MessageLimit {
 }
 
 impl MessageLimit {
-    /// Takes the next bytes of the stream.
+    /// Reads the next bytes of the stream.
     ///
     /// # Errors
     /// The reason when a message is too long or its length is malformed.
@@ -75,7 +75,7 @@ impl ResultLimit {
         }
     }
 
-    /// Counts a reference or a page, which are not kept, so that a server cannot send them for ever.
+    /// Counts a reference or a page, which are not kept, so that a server cannot send them without end.
     ///
     /// # Errors
     /// [`LdapFailure::TooMuch`] when there are too many.
@@ -141,7 +141,7 @@ mod tests {
         let mut limit = MessageLimit::default();
         let error = limit.pass(&[0x30, 0x84, 0x40, 0, 0, 0]).unwrap_err();
         assert!(error.contains("1073741824 bytes"), "{error}");
-        // No definite length, and a length of five octets.
+        // An indefinite length, and a length of five octets.
         for odd in [0x80, 0x85] {
             assert!(MessageLimit::default().pass(&[0x30, odd]).is_err());
         }

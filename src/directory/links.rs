@@ -1,4 +1,4 @@
-//! Where a GPO is linked: `gPLink` of the domain, OUs and sites [MS-GPOL 2.2.3].
+//! The links of GPOs: `gPLink` of the domain, OUs and sites [MS-GPOL 2.2.3].
 
 use super::session::Directory;
 use crate::domain::ldap::{Entry, Filter, Scope, Search};
@@ -9,7 +9,7 @@ use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, parse_gp_link};
 use crate::model::guid::Guid;
 
-/// What a GPO can be linked to: a scope of management.
+/// What a GPO can be linked to: a scope of management (SOM).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SomKind {
@@ -26,9 +26,9 @@ pub enum SomKind {
 pub struct Som {
     /// Its DN.
     pub dn: Dn,
-    /// What it is.
+    /// Its kind.
     pub kind: SomKind,
-    /// `gPLink` as it stands, for a compare-and-swap; `None` when absent.
+    /// The present `gPLink`, for a compare-and-swap; `None` when absent.
     pub gp_link: Option<String>,
     /// `gPOptions`: bit 0 blocks inheritance.
     pub gp_options: Option<u32>,
@@ -63,12 +63,12 @@ impl Som {
         })
     }
 
-    /// Whether the object takes no links from above but enforced ones.
+    /// Whether the object inherits only enforced links.
     pub fn blocks_inheritance(&self) -> bool {
         self.gp_options.is_some_and(|options| options & 1 != 0)
     }
 
-    /// One of its links as a backup keeps it.
+    /// One of its links as a backup stores it.
     pub fn record(&self, link: &GpLink, order: usize) -> LinkRecord {
         LinkRecord {
             target: self.dn.to_string(),
@@ -80,10 +80,10 @@ impl Som {
         }
     }
 
-    /// The links in the order they stand; the last one has precedence.
+    /// The links in the order of the attribute; the last one has the highest precedence.
     ///
     /// # Errors
-    /// [`ErrorKind::BadDirectory`] when `gPLink` is not of its form.
+    /// [`ErrorKind::BadDirectory`] when `gPLink` is malformed.
     pub fn links(&self) -> Result<Vec<GpLink>> {
         parse_gp_link(self.gp_link.as_deref().unwrap_or_default()).map_err(|error| {
             Error::new(
@@ -103,11 +103,11 @@ pub struct SomLink {
     pub som: Som,
     /// The link.
     pub link: GpLink,
-    /// Its precedence among the links of the object, 1 for the one that wins.
+    /// Its link order in the object; 1 has the highest precedence.
     pub order: usize,
 }
 
-/// The links to a GPO, and what was noticed on the way.
+/// The links to a GPO, and the findings about them.
 #[derive(Debug, Clone, Default)]
 pub struct GpoLinks {
     /// The links.
@@ -190,7 +190,7 @@ impl Directory {
     /// The domain, OU or site with this DN.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::Usage`] when it is something else.
+    /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::Usage`] when it is another object.
     pub async fn som(&self, dn: &Dn) -> Result<Som> {
         let entry = self.read(dn, ATTRIBUTES, None).await?.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("there is no object {dn}"))

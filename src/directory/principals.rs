@@ -1,4 +1,4 @@
-//! Who a SID or a name is, asked of this domain in as few searches as possible.
+//! Looks up SIDs and names in this domain, in as few searches as possible.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,8 +12,8 @@ use crate::model::sid::Sid;
 use crate::model::well_known;
 use async_trait::async_trait;
 
-/// The conditions of one search: a name, with that of the computer it may be, has four at most, so a search serves a hundred
-/// names or more. AD takes more, but a filter of this size stays cheap on every server.
+/// The maximum number of conditions in one search: a name, also as that of a computer, has at most four, so a search can look
+/// up a hundred names or more. AD accepts more, but a filter of this size is cheap on every server.
 const BATCH: usize = 400;
 
 /// The attributes of an account.
@@ -43,7 +43,7 @@ impl Term {
     }
 }
 
-/// What is known of a query before the directory is asked.
+/// What is known about a query before the directory is searched.
 #[derive(Debug, PartialEq, Eq)]
 enum Intent {
     /// The answer.
@@ -54,14 +54,14 @@ enum Intent {
     Account {
         /// The account name, in lower case.
         name: String,
-        /// The `userPrincipalName` that is meant just as well, in lower case; empty for `DOMAIN\name`.
+        /// The `userPrincipalName` that the name may also be, in lower case; empty for `DOMAIN\name`.
         upn: String,
         /// The answer when neither is found.
         otherwise: Lookup,
     },
 }
 
-/// An account that a search gave.
+/// An account from a search.
 #[derive(Clone)]
 struct Candidate {
     sid: Sid,
@@ -97,7 +97,7 @@ impl Candidate {
                 &info.dns_domain.lower(),
             )
         } else {
-            // A builtin group that the table of well-known ones does not have belongs to no domain.
+            // A built-in group that the table of well-known ones does not contain belongs to no domain.
             Principal {
                 sid: Some(self.sid.clone()),
                 kind: self.kind,
@@ -129,7 +129,7 @@ fn well_known_principal(sid: Sid, name: &str) -> Lookup {
     })
 }
 
-/// Decides what a query asks of this domain.
+/// Determines what a query looks up in this domain.
 fn intent(query: &PrincipalQuery, info: &DomainInfo) -> Intent {
     match query {
         PrincipalQuery::Sid(sid) => {
@@ -138,9 +138,9 @@ fn intent(query: &PrincipalQuery, info: &DomainInfo) -> Intent {
             }
             match sid.domain() {
                 Some(domain) if domain == info.domain_sid => Intent::Sid(sid.clone()),
-                // An object with a foreign SID is a stand-in below CN=ForeignSecurityPrincipals, never the account.
+                // An object with a foreign SID is a placeholder below CN=ForeignSecurityPrincipals, never the account.
                 Some(domain) => Intent::Known(Lookup::OtherDomain(domain.to_string())),
-                // Builtin groups beyond the table exist as objects.
+                // Built-in groups that are not in the table exist as objects.
                 None => Intent::Sid(sid.clone()),
             }
         }
@@ -148,7 +148,7 @@ fn intent(query: &PrincipalQuery, info: &DomainInfo) -> Intent {
     }
 }
 
-/// Decides what a name asks of this domain.
+/// Determines what a name looks up in this domain.
 fn intent_of_name(name: &str, info: &DomainInfo) -> Intent {
     if let Some(sid) = well_known::sid_of(name) {
         let english = well_known::name_of(&sid).unwrap_or_default();
@@ -170,7 +170,8 @@ fn intent_of_name(name: &str, info: &DomainInfo) -> Intent {
         if ours(domain) {
             (account, name.to_lowercase(), Lookup::NotFound)
         } else {
-            // The suffix of a userPrincipalName need not be a domain's name, so it is asked for before it is foreign.
+            // The suffix of a userPrincipalName need not be the name of a domain, so it is looked up before it is treated as
+            // foreign.
             (
                 "",
                 name.to_lowercase(),
@@ -194,7 +195,7 @@ fn intent_of_name(name: &str, info: &DomainInfo) -> Intent {
     }
 }
 
-/// The conditions that find whatever an intent may mean.
+/// The conditions that find every object an intent can match.
 fn terms(intent: &Intent) -> Vec<Term> {
     match intent {
         Intent::Known(_) => Vec::new(),
@@ -215,10 +216,10 @@ fn terms(intent: &Intent) -> Vec<Term> {
     }
 }
 
-/// Everything the searches gave, by what it is asked for.
+/// All results of the searches, by what they are looked up with.
 #[derive(Default)]
 struct Candidates {
-    /// By SID: one object may meet conditions of several searches.
+    /// By SID: one object may match conditions of several searches.
     by_sid: BTreeMap<Sid, Candidate>,
     /// By account name in lower case.
     by_account: HashMap<String, Vec<Sid>>,
@@ -244,7 +245,7 @@ impl Candidates {
         self.by_sid.insert(sid, candidate);
     }
 
-    /// The one principal, or that there are several, in the order of their SIDs; `None` for nobody.
+    /// The one principal, or that there are several, sorted by SID; `None` for none.
     fn pick<'a>(
         &self,
         sids: impl IntoIterator<Item = &'a Sid>,
@@ -279,7 +280,7 @@ impl Candidates {
                 upn,
                 otherwise,
             } => {
-                // The account of that name and the `userPrincipalName` may be two users, and neither is the better one.
+                // The account of that name and the `userPrincipalName` may be two users, and neither has priority.
                 let accounts = self.by_account.get(name).into_iter().flatten();
                 let upns = self.by_upn.get(upn).into_iter().flatten();
                 let with_dollar = Some(format!("{name}$")).filter(|_| !name.is_empty());
@@ -525,7 +526,7 @@ mod tests {
                 "{name}"
             );
         }
-        // This form names the account alone.
+        // This form names only the account.
         assert_eq!(rid(&ask("SRC\\alice", &found)), Some(1));
         assert_eq!(rid(&ask("src.test\\Alice", &found)), Some(1));
         for name in ["eve", "eve@src.test", "SRC\\eve"] {

@@ -1,4 +1,4 @@
-//! What this account may do to a GPO's container and what stands below it, as the DC works it out from the descriptors.
+//! The rights of this account on a GPO's container and everything below it, as the DC computes them from the descriptors.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ const ATTRIBUTES: &[&str] = &[
     "nTSecurityDescriptor",
 ];
 
-/// What this account may do to one object. AD leaves out what is empty, so absence says no.
+/// The rights of this account on one object. AD omits empty attributes, so an absent one means no rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectRights {
     /// The object.
@@ -32,7 +32,7 @@ pub struct ObjectRights {
     attributes: BTreeSet<String>,
     /// `allowedChildClassesEffective` [MS-ADTS 3.1.1.4.5.19], in lower case.
     child_classes: BTreeSet<String>,
-    /// Whether `sDRightsEffective` has the DACL.
+    /// Whether `sDRightsEffective` includes the DACL.
     pub dacl: bool,
     /// The most specific class.
     pub class: String,
@@ -62,8 +62,8 @@ impl ObjectRights {
         })
     }
 
-    /// Whether this object, which stands right below `parent`, may be deleted by who has this token. A descriptor that
-    /// cannot be read says nothing, so the server has to.
+    /// Whether this object, directly below `parent`, may be deleted with this token. If a descriptor cannot be read, the server
+    /// has to decide.
     pub fn may_be_deleted(&self, parent: &Self, token: &AccessToken) -> bool {
         match (&self.descriptor, &parent.descriptor) {
             (Some(own), Some(parent)) => may_delete(own, parent, class_guid(&self.class), token),
@@ -71,7 +71,7 @@ impl ObjectRights {
         }
     }
 
-    /// Whether the object may be deleted with all below it at once.
+    /// Whether the object may be deleted at once with everything below it.
     pub fn may_be_deleted_as_tree(&self, token: &AccessToken) -> bool {
         self.descriptor.as_ref().is_some_and(|descriptor| {
             check(descriptor, token, directory::DELETE_TREE, None) == AccessDecision::Granted
@@ -88,15 +88,15 @@ impl ObjectRights {
         !self.attributes.is_empty()
     }
 
-    /// Whether an object of this class may be made below it.
+    /// Whether an object of this class may be created below it.
     pub fn may_add(&self, class: &str) -> bool {
         self.child_classes.contains(&class.to_lowercase())
     }
 }
 
 impl Directory {
-    /// The rights on a GPO's container, which comes first, and on everything below it, in one search. Empty when there is
-    /// no such GPO, or none that this account may see.
+    /// The rights on a GPO's container, which comes first, and on everything below it, in one search. Empty when there is no
+    /// such GPO, or this account may not see it.
     ///
     /// # Errors
     /// As every search.
@@ -121,7 +121,7 @@ impl Directory {
         Ok(rights)
     }
 
-    /// The rights on `CN=Policies`, where the containers of the GPOs stand; `None` when this account may not see it.
+    /// The rights on `CN=Policies`, which contains the GPOs; `None` when this account may not see it.
     ///
     /// # Errors
     /// As every search.
@@ -129,7 +129,7 @@ impl Directory {
         self.object_rights(&self.info().base.policies()).await
     }
 
-    /// The rights on one object; `None` when there is none, or none that this account may see.
+    /// The rights on one object; `None` when there is none, or this account may not see it.
     ///
     /// # Errors
     /// As every search.

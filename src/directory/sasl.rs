@@ -1,4 +1,4 @@
-//! The exchanges on the bare stream, before ldap3 sees it: the SASL GSSAPI bind [RFC 4752] and StartTLS [RFC 4511 4.14].
+//! The exchanges on the bare stream, before ldap3 uses it: the SASL GSSAPI bind [RFC 4752] and StartTLS [RFC 4511 4.14].
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -7,7 +7,7 @@ use super::failure::ldap_failure;
 use crate::auth::kerberos::SealedContext;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The most an answer may hold before the peer has proved itself. A token with a large PAC has about 12 KiB.
+/// The maximum size of an answer before the peer is authenticated. A token with a large PAC has about 12 KiB.
 const MAX_ANSWER: usize = 256 * 1024;
 /// `LDAP_SASL_BIND_IN_PROGRESS` [RFC 4511 4.1.9].
 const BIND_IN_PROGRESS: u32 = 14;
@@ -26,12 +26,12 @@ struct Answer {
     credentials: Option<Vec<u8>>,
 }
 
-/// Binds with SASL GSSAPI and demands the confidentiality layer. Gives back the context that seals from now on, and the
-/// largest sealed buffer the server takes, in bytes.
+/// Binds with SASL GSSAPI and requires the confidentiality layer. Returns the context that seals from now on, and the largest
+/// sealed buffer that the server accepts, in bytes.
 ///
 /// # Errors
-/// [`ErrorKind::Connect`] when Kerberos or the server refuses, the server offers no encryption, or it answers something
-/// else than the exchange allows. There is no way on without sealing.
+/// [`ErrorKind::Connect`] when Kerberos or the server refuses, the server offers no encryption, or its answer is not part of
+/// the exchange. There is no fallback without sealing.
 pub(super) async fn bind_gssapi<S>(
     stream: &mut S,
     server: &str,
@@ -48,7 +48,7 @@ where
     };
     let mut id = 0;
     let mut token_in: Option<Vec<u8>> = None;
-    // A few round trips are all that Kerberos ever needs; the bound ends a server that asks for ever.
+    // Kerberos needs a few round trips; the limit stops a server that continues without end.
     for _ in 0..8 {
         let (next, token_out) = context.step(token_in.take()).await?;
         context = next;
@@ -64,7 +64,7 @@ where
         }
         token_in = answer.credentials.filter(|token| !token.is_empty());
         if context.is_complete() {
-            // The context stood with our last token; what the server sent is the layer offer already.
+            // The context was complete with our last token; the server's answer is the layer offer already.
             break;
         }
     }
@@ -98,7 +98,7 @@ where
         )
         .with_hint("use LDAPS or StartTLS with a password instead"));
     }
-    // We take buffers up to the largest size that three bytes can state.
+    // Accept buffers up to the largest size that three bytes can express.
     let choice = context.wrap(false, &[LAYER_CONFIDENTIALITY, 0xff, 0xff, 0xff])?;
     id += 1;
     let answer = bind_step(stream, server, id, Some(&choice)).await?;
@@ -138,10 +138,10 @@ fn bind_request(token: Option<&[u8]>) -> Vec<u8> {
     ber::element(0x60, &body)
 }
 
-/// Asks for TLS on the plain stream.
+/// Requests TLS on the plain stream.
 ///
 /// # Errors
-/// [`ErrorKind::Connect`] when the server refuses or sends anything behind its answer.
+/// [`ErrorKind::Connect`] when the server refuses or sends anything after its answer.
 pub(super) async fn start_tls<S>(stream: &mut S, server: &str) -> Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -158,8 +158,8 @@ where
     ))
 }
 
-/// Sends one operation, reads exactly one answer. Bytes behind the answer are an attack or a fault: nobody may speak before
-/// the next request.
+/// Sends one operation and reads exactly one answer. Bytes after the answer are an attack or a fault: the server may not send
+/// anything before the next request.
 async fn exchange<S>(
     stream: &mut S,
     server: &str,

@@ -1,4 +1,4 @@
-//! The session with one DC: what the domain reports about itself, and searches, whatever the connection is.
+//! The session with one DC: what the domain reports about itself, and searches, over any connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +33,8 @@ pub struct DomainInfo {
     pub domain_sid: Sid,
     /// `objectGUID` of the domain.
     pub domain_guid: Guid,
-    /// The SID of the root of the forest, whose Enterprise Admins administer every domain; `None` when the DC does not tell.
+    /// The SID of the root of the forest, whose Enterprise Admins administer every domain; `None` when the DC does not report
+    /// it.
     pub forest_root_sid: Option<Sid>,
     /// The DNs of the domains of the forest, this one among them.
     pub forest_domains: Vec<Dn>,
@@ -52,7 +53,7 @@ pub struct DomainInfo {
 }
 
 impl DomainInfo {
-    /// Who administers the domain.
+    /// The principals that administer the domain.
     pub fn administrators(&self) -> Administrators<'_> {
         Administrators {
             domain: &self.domain_sid,
@@ -82,20 +83,20 @@ impl Directory {
     /// Connects over LDAP, logs in, and reads what the domain reports about itself.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the settings do not fit together; [`ErrorKind::Connect`] when the DC cannot be reached, is
-    /// not trusted, refuses the identity, or is of another domain than asked for; [`ErrorKind::BadDirectory`] when it does
-    /// not say what every domain says.
+    /// [`ErrorKind::Usage`] when the settings contradict each other; [`ErrorKind::Connect`] when the DC cannot be reached, is
+    /// not trusted, refuses the account, or is of another domain than requested; [`ErrorKind::BadDirectory`] when it does not
+    /// report what every domain reports.
     pub async fn connect(settings: &DirectorySettings) -> Result<Self> {
         let writer = DirectoryWriter::connect(settings).await?;
         Ok(writer.directory().clone())
     }
 
-    /// A session over a connection that is open. Reads what the domain reports about itself; with a name, it has to be the
-    /// domain of that name.
+    /// A session over an open connection. Reads what the domain reports about itself; if a name is given, the domain must have
+    /// it.
     ///
     /// # Errors
     /// [`ErrorKind::Connect`] when the DC is of another domain or the connection is lost; [`ErrorKind::BadDirectory`] when it
-    /// does not say what every domain says.
+    /// does not report what every domain reports.
     pub async fn from_port(ldap: Arc<dyn LdapRead>, domain: Option<&DomainName>) -> Result<Self> {
         let info = read_domain(&*ldap, domain).await?;
         Ok(Self(Arc::new(Inner {
@@ -115,8 +116,8 @@ impl Directory {
         self.0.searches.load(Ordering::Relaxed)
     }
 
-    /// Counts the objects of the schema that a search gives, all attributes read, in pages or at once: a reply of several
-    /// hundred KiB. For the check that a connection carries large replies.
+    /// Counts the objects of the schema that a search returns, with all attributes, in pages or at once: a reply of several
+    /// hundred KiB. Checks that a connection transports large replies.
     ///
     /// # Errors
     /// As every search.
@@ -193,8 +194,8 @@ async fn read(
     }
 }
 
-/// Refuses `DOM\\NAME` whose `DOM` is not this domain: Kerberos logged in as the `NAME` of this domain's realm. A simple bind
-/// is for the DC to judge.
+/// Refuses `DOM\\NAME` whose `DOM` is not this domain: Kerberos would log in as the `NAME` of this domain's realm. For a simple
+/// bind, the DC decides.
 pub(super) fn check_authority(settings: &DirectorySettings, info: &DomainInfo) -> Result<()> {
     let (LdapSecurity::Sealed, Identity::Password { user, .. }) =
         (settings.security, &settings.identity)

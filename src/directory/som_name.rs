@@ -1,4 +1,4 @@
-//! The domain, OU or site that a person means: by DN, by canonical path, or by its bare name.
+//! Finds a domain, OU or site by DN, by canonical path, or by its bare name.
 
 use super::links::Som;
 use super::session::{Directory, DomainInfo};
@@ -7,14 +7,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::printable;
 use crate::model::dn::Dn;
 
-/// How a domain, OU or site was named.
+/// The form of the name of a domain, OU or site.
 #[derive(Debug, PartialEq, Eq)]
 enum SomName {
     /// By its DN.
     Dn(Dn),
-    /// By the names on the way down from a naming context.
+    /// By its path from a naming context.
     Path(Dn, Vec<String>),
-    /// By its own name alone.
+    /// By its bare name.
     Bare(String),
 }
 
@@ -24,7 +24,7 @@ pub fn names_a_som(text: &str, info: &DomainInfo) -> bool {
     !matches!(parse(text, info), Ok(SomName::Bare(_)) | Err(_))
 }
 
-/// Reads the name. Case does not matter.
+/// Parses the name. Case is ignored.
 fn parse(text: &str, info: &DomainInfo) -> Result<SomName> {
     if let Ok(dn) = Dn::parse(text)
         && (dn.below(&info.base).is_some() || dn.below(&info.configuration).is_some())
@@ -57,7 +57,7 @@ fn parse(text: &str, info: &DomainInfo) -> Result<SomName> {
     Ok(SomName::Bare(text.to_owned()))
 }
 
-/// The parts between slashes; `\/` and `\\` stand for themselves.
+/// The parts between slashes; `\/` and `\\` are escaped characters.
 fn split_path(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut characters = text.chars();
@@ -78,12 +78,12 @@ fn split_path(text: &str) -> Vec<String> {
 }
 
 impl Directory {
-    /// The domain, OU or site that `text` means: a DN, a canonical path (`src.test/Staff`,
+    /// The domain, OU or site that `text` names: a DN, a canonical path (`src.test/Staff`,
     /// `src.test/Configuration/Sites/Berlin`), or the bare name of an OU or a site.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::Conflict`] with the paths when it means several;
-    /// [`ErrorKind::Usage`] when it is an object that nothing can be linked to.
+    /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::Conflict`] with the paths when there are several;
+    /// [`ErrorKind::Usage`] when nothing can be linked to the object.
     pub async fn find_som(&self, text: &str) -> Result<Som> {
         match parse(text, self.info())? {
             SomName::Dn(dn) => self.som(&dn).await,

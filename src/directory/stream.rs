@@ -1,8 +1,8 @@
-//! The stream under ldap3: TCP to an address, sealed by Kerberos or wrapped in TLS for a name. ldap3 sees a local socket
-//! and knows of none of it; a task carries the bytes across.
+//! The stream below ldap3: TCP to an address, sealed by Kerberos or wrapped in TLS for a name. ldap3 uses a local socket; a
+//! task transports the bytes.
 //!
-//! ldap3's own sealing loses data when a reply needs several SASL buffers, and its TLS can neither take another address
-//! than the name nor a certificate that has a CN only.
+//! ldap3's own sealing loses data when a reply needs several SASL buffers, and its TLS supports neither an address other than
+//! the name nor a certificate that has only a CN.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,31 +21,31 @@ use crate::auth::tls::{self, TlsSettings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 
-/// The longest sealed buffer that is accepted; RFC 4752 lets the peer send 16 MiB at most after our own statement.
+/// The longest sealed buffer that is accepted; RFC 4752 limits the peer to 16 MiB.
 const MAX_SEALED: usize = 64 * 1024 * 1024;
-/// The longest piece of plain text that is sealed at once. Samba drops a connection without a word above its limit.
+/// The longest piece of plain text that is sealed at once. Samba closes a connection without an answer above its limit.
 const MAX_CHUNK: usize = 60 * 1024;
-/// What sealing may add to a piece of plain text: header, confounder, padding and checksum of every Kerberos cipher.
+/// The most that sealing may add to a piece of plain text: header, confounder, padding and checksum of every Kerberos cipher.
 const SEAL_OVERHEAD: usize = 512;
 
-/// Where the connection goes.
+/// The target of the connection.
 pub(super) struct Endpoint<'a> {
-    /// The DC's DNS name: the identity that Kerberos or TLS proves.
+    /// The DC's DNS name: the identity that Kerberos or TLS verifies.
     pub server: &'a DomainName,
-    /// The address to connect to instead of what the name resolves to.
+    /// The address to connect to, instead of resolving the name.
     pub address: Option<IpAddr>,
     /// The port.
     pub port: u16,
-    /// The time each phase may take.
+    /// The time limit for each phase.
     pub timeout: Duration,
 }
 
-/// Why the stream ended, once it has.
+/// The reason why the stream ended.
 #[derive(Clone)]
 pub(super) struct StreamEnd(watch::Receiver<Option<Arc<str>>>);
 
 impl StreamEnd {
-    /// The cause of death. Called after a call failed, so the end is there or about to come; waits for it a moment.
+    /// The reason. Called after a call failed, so the stream has ended or is about to; waits for it briefly.
     pub(super) async fn cause(&self) -> Option<Arc<str>> {
         let mut receiver = self.0.clone();
         let waited = tokio::time::timeout(
@@ -63,7 +63,7 @@ impl StreamEnd {
 /// Opens the TCP connection.
 ///
 /// # Errors
-/// [`ErrorKind::Connect`] when the name is unknown, nobody answers, or the time is over.
+/// [`ErrorKind::Connect`] when the name does not resolve, the connection is not accepted, or the time is over.
 pub(super) async fn connect(to: &Endpoint<'_>) -> Result<TcpStream> {
     let server = to.server;
     let addresses: Vec<SocketAddr> = match to.address {
@@ -132,7 +132,7 @@ fn too_slow(what: &str, timeout: Duration) -> Error {
     .with_hint("check the address and the network, or raise --timeout")
 }
 
-/// Binds with Kerberos and seals everything from then on. Gives the LDAP handle and the principal that was bound.
+/// Binds with Kerberos and seals everything from then on. Returns the LDAP handle and the principal that was bound.
 ///
 /// # Errors
 /// [`ErrorKind::Connect`] with the cause; never falls back to anything unsealed.
@@ -157,7 +157,7 @@ pub(super) async fn open_sealed(
     Ok((ldap, end, principal))
 }
 
-/// Wraps the connection in TLS, at once (LDAPS) or after asking for it (StartTLS). Nobody is bound yet.
+/// Wraps the connection in TLS, at once (LDAPS) or after requesting it (StartTLS). Does not bind.
 ///
 /// # Errors
 /// [`ErrorKind::Connect`] when the handshake fails or the certificate is not trusted.
@@ -189,7 +189,7 @@ pub(super) async fn open_tls(
     attach(&server, move |local| pump_tls(tls, local)).await
 }
 
-/// Gives ldap3 one end of a socket pair and starts the task that carries the bytes between the other end and the server.
+/// Gives ldap3 one end of a socket pair, and starts the task that transports the bytes between the other end and the server.
 async fn attach<P, F>(server: &str, pump: P) -> Result<(Ldap, StreamEnd)>
 where
     P: FnOnce(UnixStream) -> F,
@@ -223,12 +223,12 @@ where
     Ok((ldap, StreamEnd(receiver)))
 }
 
-/// What the pump says when our own side has ended.
+/// The reason when our own side has ended the stream.
 const CLOSED_BY_US: &str = "the connection was closed on our side";
-/// What the pump says when the server has ended.
+/// The reason when the server has ended the stream.
 const CLOSED_BY_SERVER: &str = "the server closed the connection";
 
-/// Carries plain bytes through TLS, both ways, until one side ends; says why.
+/// Transports plain bytes through TLS in both directions until one side ends; returns the reason.
 async fn pump_tls<T>(tls: T, local: UnixStream) -> String
 where
     T: AsyncRead + AsyncWrite,
@@ -244,7 +244,7 @@ where
     }
 }
 
-/// Copies until the end of `from` what `check` does not refuse; the text of an error, or nothing at a plain end.
+/// Copies what `check` accepts until the end of `from`; returns the text of an error, or nothing at a regular end.
 async fn copy<R, W>(
     mut from: R,
     mut to: W,
@@ -269,14 +269,14 @@ where
         if let Err(error) = to.write_all(piece).await {
             return Some(format!("{what} failed: {error}"));
         }
-        // rustls keeps what it has encrypted until it is flushed.
+        // rustls buffers what it has encrypted until it is flushed.
         if let Err(error) = to.flush().await {
             return Some(format!("{what} failed: {error}"));
         }
     }
 }
 
-/// Seals what we send and unseals what comes, until one side ends; says why.
+/// Seals what is sent and unseals what is received, until one side ends; returns the reason.
 async fn pump_sealed(
     server: TcpStream,
     local: UnixStream,
@@ -286,14 +286,14 @@ async fn pump_sealed(
     let (from_server, to_server) = server.into_split();
     let (from_us, to_us) = local.into_split();
     let context = Arc::new(Mutex::new(context));
-    // Two futures of their own: a full pipe in one direction must not stop the other.
+    // Two separate futures: a full pipe in one direction must not stop the other.
     tokio::select! {
         end = seal(from_us, to_server, Arc::clone(&context), chunk) => end,
         end = unseal(from_server, to_us, context) => end,
     }
 }
 
-/// Upwards: any cut of the plain text will do, because sealed buffers need not match messages [RFC 4422 3.7].
+/// Upwards: plain text may be cut anywhere, because sealed buffers need not match messages [RFC 4422 3.7].
 async fn seal<R, W>(
     mut from: R,
     mut to: W,
@@ -332,7 +332,7 @@ where
     }
 }
 
-/// Downwards: waits for whole sealed buffers, of which a read may hold a part or several.
+/// Downwards: waits for complete sealed buffers; a read may contain a part of one, or several.
 async fn unseal<R, W>(mut from: R, mut to: W, context: Arc<Mutex<SealedContext>>) -> String
 where
     R: AsyncRead + Unpin,
@@ -353,7 +353,7 @@ where
             return format!("the server announced a sealed buffer of {length} bytes");
         }
         sealed.clear();
-        // Memory follows what really arrives, not what was announced.
+        // Memory is allocated for what arrives, not for what was announced.
         let got = {
             let limit = u64::try_from(length).unwrap_or(u64::MAX);
             (&mut from).take(limit).read_to_end(&mut sealed).await
@@ -380,7 +380,7 @@ where
     }
 }
 
-/// How far a buffer was filled.
+/// How much of a buffer was filled.
 enum Filled {
     Whole,
     Nothing,
@@ -388,7 +388,7 @@ enum Filled {
     Failed(std::io::Error),
 }
 
-/// Fills the header of a buffer, telling an end before it from an end inside it.
+/// Fills the header of a buffer; distinguishes an end before it from an end inside it.
 async fn read_whole<R: AsyncRead + Unpin>(from: &mut R, header: &mut [u8; 4]) -> Filled {
     let mut done = 0;
     while let Some(free) = header.get_mut(done..).filter(|free| !free.is_empty()) {

@@ -24,7 +24,7 @@ pub struct WmiFilter {
     pub created: String,
     /// `msWMI-ChangeDate`, likewise.
     pub changed: String,
-    /// `msWMI-Parm2`: the queries, as they stand: `1;3;10;<length>;WQL;<namespace>;<query>;`.
+    /// `msWMI-Parm2`: the queries, unparsed: `1;3;10;<length>;WQL;<namespace>;<query>;`.
     pub queries: String,
 }
 
@@ -39,7 +39,7 @@ const ATTRIBUTES: &[&str] = &[
 ];
 
 impl WmiFilter {
-    /// Reads a filter; `None` when its name is no GUID.
+    /// Reads a filter; `None` when its name is not a GUID.
     fn read(entry: &Entry) -> Option<Self> {
         let id = entry.dn.rdns().first()?.value.parse().ok()?;
         let text = |name: &str| entry.text(name).unwrap_or_default();
@@ -94,10 +94,10 @@ impl Directory {
         Ok(filters)
     }
 
-    /// The filter that `text` refers to: its ID, or its name, without regard to case. An ID is never taken for a name.
+    /// The filter that `text` names: by its ID, or by its name, ignoring case. An ID is never treated as a name.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] with the filters there are; [`ErrorKind::Conflict`] when several have the name.
+    /// [`ErrorKind::NotFound`] with the names of all filters; [`ErrorKind::Conflict`] when several have the name.
     pub async fn find_wmi_filter(&self, text: &str) -> Result<WmiFilter> {
         let filters = self.wmi_filters().await?;
         let id: Option<Guid> = text.parse().ok();

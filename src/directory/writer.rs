@@ -1,4 +1,4 @@
-//! What writes to the directory. Only `operations::apply` holds a [`DirectoryWriter`].
+//! Writes to the directory. Only `operations::apply` has a [`DirectoryWriter`].
 
 mod swap;
 
@@ -26,18 +26,18 @@ use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::version::GpoVersion;
 use crate::model::well_known::DEFAULT_GPOS;
 
-/// A session that writes. Everything it touches is the container of a GPO it computed the DN of, an object below it, a
-/// WMI filter, or the `gPLink` and `gPOptions` of an object that was read before.
+/// A session that writes. It writes only to the container of a GPO whose DN it has computed, to objects below it, to WMI
+/// filters, and to the `gPLink` and `gPOptions` of an object that was read before.
 #[derive(Clone)]
 pub struct DirectoryWriter {
     directory: Directory,
     ldap: Arc<dyn LdapWrite>,
 }
 
-/// What to change on a GPO, in one modify. What is `None` stays.
+/// The changes to a GPO in one modify; `None` leaves a value unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GpoChange {
-    /// `versionNumber`: the value it must have now (`None`: be absent), and the new one.
+    /// `versionNumber`: its expected value (`None`: absent), and the new one.
     pub version: Option<(Option<GpoVersion>, GpoVersion)>,
     /// `flags`.
     pub flags: Option<u32>,
@@ -53,17 +53,17 @@ pub struct GpoChange {
     pub functionality_version: Option<u32>,
     /// `gPCFileSysPath`; always set to the computed path when true.
     pub repair_path: bool,
-    /// `nTSecurityDescriptor`: self-relative bytes, and which parts of them are meant, as in
+    /// `nTSecurityDescriptor`: self-relative bytes, and which parts of them are set, as in
     /// [`DirectoryWriter::set_security_descriptor`].
     pub security_descriptor: Option<(Vec<u8>, u32)>,
-    /// The `displayName` it must have now; without one, whatever is there is replaced.
+    /// The expected `displayName`; without one, any value is replaced.
     pub display_name_was: Option<String>,
-    /// The `flags` it must have now (`None` inside: be absent); without, whatever is there is replaced.
+    /// The expected `flags` (`None` inside: absent); without, any value is replaced.
     pub flags_was: Option<Option<u32>>,
 }
 
-/// `unavailableCriticalExtension`, `unwillingToPerform`, `notAllowedOnNonLeaf`, `adminLimitExceeded`: a tree delete that
-/// can still be done object by object.
+/// `unavailableCriticalExtension`, `unwillingToPerform`, `notAllowedOnNonLeaf`, `adminLimitExceeded`: after these errors, a
+/// tree can still be deleted object by object.
 const NO_TREE_DELETE: &[u32] = &[12, 53, NOT_ON_NON_LEAF, 11, ACCESS_DENIED];
 
 /// The containers directly below every GPO.
@@ -81,7 +81,7 @@ impl DirectoryWriter {
         Ok(writer)
     }
 
-    /// A session over a connection that is open, as [`Directory::from_port`].
+    /// A session over an open connection, as [`Directory::from_port`].
     ///
     /// # Errors
     /// As [`Directory::from_port`].
@@ -99,8 +99,8 @@ impl DirectoryWriter {
         self.directory.info().base.gpo(guid)
     }
 
-    /// Changes a GPO in one modify: either all of it is done or nothing. With a version, the modify succeeds only if
-    /// `versionNumber` still is what it was.
+    /// Changes a GPO in one modify, all or nothing. With a version, the modify succeeds only if `versionNumber` still has the
+    /// expected value.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when the version has changed since; [`ErrorKind::NotFound`], [`ErrorKind::Denied`].
@@ -129,11 +129,11 @@ impl DirectoryWriter {
         })
     }
 
-    /// Creates the container of a GPO with its two halves [MS-GPOL 2.2.8.1]: version 0, no extensions, both halves on, so
-    /// no client applies it yet. Whether the display name is free is the caller's question.
+    /// Creates the container of a GPO with its two halves [MS-GPOL 2.2.8.1]: version 0, no extensions, both halves enabled, so
+    /// no client applies it yet. Does not check whether the display name is in use.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] when the GUID is taken; [`ErrorKind::Denied`]. What was made is removed again;
+    /// [`ErrorKind::Conflict`] when the GUID is in use; [`ErrorKind::Denied`]. What was created is deleted again;
     /// [`ErrorKind::Incomplete`] when that failed as well.
     pub async fn create_gpo(&self, guid: Guid, display_name: &str) -> Result<()> {
         self.add_container(guid, display_name).await?;
@@ -151,10 +151,10 @@ impl DirectoryWriter {
         Ok(())
     }
 
-    /// Creates what is missing of the container of a GPO and its two halves; what is there stays as it is.
+    /// Creates what is missing of the container of a GPO and its two halves; what exists is unchanged.
     ///
     /// # Errors
-    /// [`ErrorKind::Denied`]; what was made stays.
+    /// [`ErrorKind::Denied`]; what was created is kept.
     pub async fn complete_gpo(&self, guid: Guid, display_name: &str) -> Result<()> {
         let dn = self.gpo_dn(guid);
         let there = match self.below(&dn).await {
@@ -198,20 +198,20 @@ impl DirectoryWriter {
         .await
     }
 
-    /// Deletes the container of a GPO and everything below it. Links to it stay.
+    /// Deletes the container of a GPO and everything below it. Links to it are not deleted.
     ///
     /// # Errors
-    /// [`ErrorKind::Denied`] for the two default GPOs, which no domain can be without; [`ErrorKind::NotFound`].
+    /// [`ErrorKind::Denied`] for the two default GPOs; [`ErrorKind::NotFound`].
     pub async fn delete_gpo(&self, guid: Guid) -> Result<()> {
         refuse_default_gpo(guid)?;
         self.delete_tree(&self.gpo_dn(guid)).await
     }
 
-    /// Adds an object below a GPO, with its descriptor's DACL if it has one. Its parent must exist. Attributes that the
-    /// server makes itself and empty ones are left out.
+    /// Adds an object below a GPO, with its descriptor's DACL if it has one. Its parent must exist. Attributes that the server
+    /// sets itself and empty ones are omitted.
     ///
     /// # Errors
-    /// [`ErrorKind::BadInput`] when its names are none; [`ErrorKind::Conflict`] when it exists; [`ErrorKind::NotFound`]
+    /// [`ErrorKind::BadInput`] when its names are not valid; [`ErrorKind::Conflict`] when it exists; [`ErrorKind::NotFound`]
     /// when the parent does not.
     pub async fn add_child(&self, guid: Guid, object: &AllowedObject) -> Result<()> {
         let gpo = self.gpo_dn(guid);
@@ -232,16 +232,16 @@ impl DirectoryWriter {
                 "nTSecurityDescriptor".to_owned(),
                 vec![without_owner(descriptor)],
             ));
-            // Owner and group are the creator's: only a few may give them away.
+            // Owner and group are those of the account: only administrators may set others.
             parts = Some(4);
         }
         self.add(&dn, attributes, parts).await
     }
 
-    /// Gives an object below a GPO the values of another, and its DACL if it has one and grants something else.
+    /// Sets the values of an object below a GPO to those of another, and its DACL if it has one and grants something else.
     ///
     /// # Errors
-    /// [`ErrorKind::BadInput`] when its names are none; [`ErrorKind::NotFound`], [`ErrorKind::Denied`].
+    /// [`ErrorKind::BadInput`] when its names are not valid; [`ErrorKind::NotFound`], [`ErrorKind::Denied`].
     pub async fn change_child(
         &self,
         guid: Guid,
@@ -277,11 +277,11 @@ impl DirectoryWriter {
         result.map_err(|failure| self.failed(failure, &format!("changing {dn}")))
     }
 
-    /// Deletes these objects below a GPO, deepest first, and whatever stands below them. One that is gone already is no
-    /// error.
+    /// Deletes these objects below a GPO, deepest first, and everything below them. One that does not exist is not an error.
     ///
     /// # Errors
-    /// [`ErrorKind::BadInput`] when a name is none; [`ErrorKind::Denied`]. What was deleted before stays deleted.
+    /// [`ErrorKind::BadInput`] when a name is not valid; [`ErrorKind::Denied`]. Objects deleted before the error are not
+    /// restored.
     pub async fn delete_children(&self, guid: Guid, objects: &[&DirectoryObject]) -> Result<()> {
         let gpo = self.gpo_dn(guid);
         let roots = objects
@@ -296,8 +296,8 @@ impl DirectoryWriter {
         self.delete_all(found).await
     }
 
-    /// Sets the GPO's `nTSecurityDescriptor`. `parts` says which of it is meant: 1 owner, 2 group, 4 DACL, 8 SACL
-    /// [MS-ADTS 3.1.1.3.4.1.11].
+    /// Sets the GPO's `nTSecurityDescriptor`. `parts` selects what is set: 1 owner, 2 group, 4 DACL, 8 SACL [MS-ADTS
+    /// 3.1.1.3.4.1.11].
     ///
     /// # Errors
     /// [`ErrorKind::Denied`], [`ErrorKind::NotFound`], [`ErrorKind::BadDirectory`] when the server refuses its form.
@@ -314,7 +314,7 @@ impl DirectoryWriter {
         result.map_err(|failure| self.failed(failure, &what))
     }
 
-    /// Sets `gPLink` of a domain, OU or site, if it still is what it was read as. `None` is an absent attribute.
+    /// Sets `gPLink` of a domain, OU or site, if it still has the value that was read. `None` is an absent attribute.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when the links have changed since; [`ErrorKind::Denied`], [`ErrorKind::NotFound`].
@@ -342,8 +342,8 @@ impl DirectoryWriter {
         failed(failure, self.ldap.server(), what)
     }
 
-    /// Deletes an object with everything below it, at once where the server lets us, else object by object: a delegated
-    /// editor may have the right to delete but not to delete a tree.
+    /// Deletes an object with everything below it, at once if the server permits it, else object by object: a delegated editor
+    /// may have the right to delete but not to delete a tree.
     async fn delete_tree(&self, dn: &Dn) -> Result<()> {
         let Err(failure) = self.ldap.delete(dn, true).await else {
             return Ok(());
@@ -366,10 +366,10 @@ impl DirectoryWriter {
         Ok(found.into_iter().map(|entry| entry.dn).collect())
     }
 
-    /// Deletes objects, deepest first. One that is gone already is no error.
+    /// Deletes objects, deepest first. One that does not exist is not an error.
     async fn delete_all(&self, mut found: Vec<Dn>) -> Result<()> {
-        // By name too: Samba finds objects in the order of their random `objectGUID`, so that a deletion that fails would
-        // leave this half or that.
+        // Sort by name too: Samba returns objects in the order of their random `objectGUID`, so that an interrupted deletion
+        // would leave either half.
         found.sort_by_cached_key(|dn| {
             (
                 std::cmp::Reverse(dn.rdns().len()),
@@ -416,7 +416,7 @@ fn values<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> (String,
     )
 }
 
-/// Compare-and-swap: the server refuses the whole modify when the old value is not there.
+/// Compare-and-swap: the server refuses the whole modify when the old value does not match.
 fn swap(changes: &mut Vec<Modification>, name: &str, old: Option<&[u8]>, new: Option<&[u8]>) {
     if let Some(old) = old {
         changes.push(Modification::Delete(name.to_owned(), vec![old.to_vec()]));
@@ -426,7 +426,7 @@ fn swap(changes: &mut Vec<Modification>, name: &str, old: Option<&[u8]>, new: Op
     }
 }
 
-/// The modifications of one change. Replacing by nothing removes an attribute, and is no error when it is absent.
+/// The modifications of one change. Replacing a value by nothing removes the attribute, and is not an error when it is absent.
 fn modifications(change: &GpoChange, path: &str) -> Vec<Modification> {
     let mut changes = Vec::new();
     if let Some((old, new)) = &change.version {
@@ -495,8 +495,8 @@ fn replace_descriptor(descriptor: &[u8]) -> Modification {
     Modification::Replace("nTSecurityDescriptor".to_owned(), vec![descriptor.to_vec()])
 }
 
-/// A descriptor without owner and group. Samba 4.25 refuses to add an object with another owner than the account even where
-/// the control says that only the DACL is meant (LDAP result 19, `invalid addition of owner SID`); 4.17 did not look at it.
+/// A descriptor without owner and group. Samba 4.25 refuses to add an object with another owner than the account, even when the
+/// control selects only the DACL (LDAP result 19, `invalid addition of owner SID`); 4.17 did not check it.
 fn without_owner(descriptor: &[u8]) -> Vec<u8> {
     SecurityDescriptor::parse(descriptor)
         .and_then(|mut parsed| {

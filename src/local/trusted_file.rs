@@ -87,17 +87,32 @@ pub(crate) fn read(path: &Path, what: &str, limit: u64) -> Result<Vec<u8>> {
         let missing = format!("the {what} {} does not exist", path.display());
         return Err(Error::new(ErrorKind::NotFound, missing));
     }
+    let file = open(path, what, Readers::Anyone)?;
+    bounded(file, path, what, limit, ErrorKind::BadInput)
+}
+
+/// As [`read`], for a file that settings name: the configuration, authorities. Whatever is wrong with it is `Usage`.
+///
+/// # Errors
+/// [`ErrorKind::Usage`].
+pub(crate) fn read_setting(path: &Path, what: &str, limit: u64) -> Result<Vec<u8>> {
+    let file = open(path, what, Readers::Anyone)?;
+    bounded(file, path, what, limit, ErrorKind::Usage)
+}
+
+fn bounded(file: File, path: &Path, what: &str, limit: u64, kind: ErrorKind) -> Result<Vec<u8>> {
+    let shown = path.display();
     let mut bytes = Vec::new();
-    open(path, what, Readers::Anyone)?
-        .take(limit.saturating_add(1))
+    file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(|cause| failed(ErrorKind::BadInput).with_source(cause))?;
+        .map_err(|cause| {
+            Error::new(kind, format!("cannot read the {what} {shown}")).with_source(cause)
+        })?;
     if u64::try_from(bytes.len()).is_ok_and(|read| read <= limit) {
         return Ok(bytes);
     }
-    let shown = path.display();
     Err(Error::new(
-        ErrorKind::BadInput,
+        kind,
         format!("the {what} {shown} has more than {limit} bytes"),
     ))
 }

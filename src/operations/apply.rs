@@ -1,9 +1,10 @@
-//! Apply: the only place that writes to a domain.
+//! Apply: the only module that writes to a domain.
 //!
-//! The order keeps every client from half a policy: stage beside the old -> check the state again -> switch by renaming ->
-//! directory objects -> GPT.INI -> one LDAP modify with `versionNumber` as compare-and-swap. Nothing live is overwritten
-//! in place or deleted before its successor is in. What undoes each step is in the journal before the step; when one
-//! fails, or somebody asks to stop before the switch, everything is rolled back and that is proved by reading back.
+//! The order keeps clients from reading half a policy: stage the new files beside the old ones, check the state again, switch
+//! by renaming, change the directory objects, write GPT.INI, and then make one LDAP modify with `versionNumber` as
+//! compare-and-swap. Nothing live is overwritten in place or deleted before its replacement exists. The inverse of each step is
+//! in the journal before the step. If a step fails, or the caller cancels before the switch, everything is rolled back, and
+//! reading back proves it.
 
 mod attributes;
 mod change_list;
@@ -41,11 +42,11 @@ const INCOMPLETE: [Code; 2] = [Code::LeftOver, Code::PermissionsNotLast];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OverallStatus {
-    /// Everything was done.
+    /// Completed.
     Done,
-    /// It failed, and nothing is changed.
+    /// Failed; nothing was changed.
     Failed,
-    /// Some of it was done, or something is left to clean up.
+    /// Partly completed, or something is left to clean up.
     Partial,
 }
 
@@ -60,7 +61,7 @@ pub struct ChangedGpo {
     pub domain: String,
     /// Its version, in both halves.
     pub version: u32,
-    /// Whether this operation made it.
+    /// Whether this operation created it.
     pub created: bool,
     /// Whether this operation deleted it.
     pub deleted: bool,
@@ -77,7 +78,7 @@ pub struct OperationResult {
     pub operation_id: String,
     /// The GPO it changed.
     pub gpo: ChangedGpo,
-    /// What was noticed, while planning and while applying.
+    /// The findings, from planning and from applying.
     pub messages: Vec<StatusMessage>,
     /// What was done.
     pub plan: PlanSummary,
@@ -90,7 +91,7 @@ pub struct PlanSummary {
     pub steps: Vec<Step>,
 }
 
-/// Where an apply keeps its journal, and how it talks to its caller.
+/// Where an apply keeps its journal, and how it reports progress and is cancelled.
 #[derive(Debug, Clone)]
 pub struct ApplyOptions {
     /// The folder of the journals; see [`Journal::default_root`].
@@ -115,9 +116,9 @@ impl ApplyOptions {
 /// Makes the changes of a plan, all or none.
 ///
 /// # Errors
-/// `Conflict` when the target changed since the plan was made, or while it was applied; `Denied` when the account may not
-/// write; `Cancelled` when somebody asked to stop; after all of these the domain is as it was. `Incomplete` when
-/// something could not be rolled back; the message names the journal.
+/// `Conflict` when the target has changed since the plan was made, or while it was applied; `Denied` when the account may not
+/// write; `Cancelled` when the caller cancelled; after all of these the domain is unchanged. `Incomplete` when something could
+/// not be rolled back; the message names the journal.
 pub async fn apply(
     domain: &DomainWriter,
     plan: &Plan,
@@ -148,6 +149,7 @@ pub async fn apply(
         .as_ref()
         .map(|current| Before::of(current, plan))
         .transpose()?;
+    refuse_without_way_back(plan, before.as_ref())?;
     let mut journal = Journal::start(&options.journal_root, plan, before.as_ref())?;
     let mut messages = plan.messages.clone();
     if let Some(current) = &current {
@@ -175,7 +177,7 @@ pub async fn apply(
             let status = if messages.iter().any(|m| INCOMPLETE.contains(&m.code)) {
                 OverallStatus::Partial
             } else {
-                // It is done; a journal that cannot say so any more is no reason to call it failed.
+                // The operation is complete, even if this can no longer be recorded in the journal.
                 if let Err(error) = journal.record(&Event::Finished) {
                     tracing::warn!(%error, "the journal does not say that the operation is finished");
                 }
@@ -213,7 +215,7 @@ pub async fn apply(
     }
 }
 
-/// The state of the target now; refuses a plan that was made against another one.
+/// Reads the state of the target; refuses a plan that was made against another state.
 async fn current_state(domain: &DomainWriter, plan: &Plan, control: &Control) -> Result<LiveGpo> {
     let session = domain.session();
     let object = session.directory().gpo(plan.target.guid).await?;
@@ -234,6 +236,26 @@ async fn current_state(domain: &DomainWriter, plan: &Plan, control: &Control) ->
         }
     }
     Ok(live)
+}
+
+/// Refuses a plan whose journal no undo would accept: one that was edited in a part of its former state that nothing else compares.
+fn refuse_without_way_back(plan: &Plan, before: Option<&Before>) -> Result<()> {
+    let fault = plan
+        .basis
+        .as_ref()
+        .zip(before)
+        .and_then(|(basis, before)| before.fault_against(plan.verb, basis));
+    match fault {
+        Some(what) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "{what} of GPO \"{}\" is not what the plan was made against, so nobody could undo it",
+                plan.target.display_name
+            ),
+        )
+        .with_hint("nothing was changed; make the plan again")),
+        None => Ok(()),
+    }
 }
 
 /// A backup of the target as it is, in GPMC's format, in the folder of the journal; that of a GPO that goes tells its links.
@@ -278,7 +300,7 @@ fn version_after(plan: &Plan) -> u32 {
         .combined()
 }
 
-/// Rolls everything back and says in the error which it is: as it was, or not.
+/// Rolls everything back; the error reports whether that was complete.
 async fn undo_all(
     undo: &Undo<'_>,
     journal: &mut Journal,
@@ -287,7 +309,7 @@ async fn undo_all(
 ) -> Error {
     let changes = journal.changes().to_vec();
     if changes.is_empty() {
-        // A journal that cannot be written is no reason to hide the error that led here.
+        // An error of the journal must not hide the error that caused the roll-back.
         let _ = journal.record(&Event::RolledBack);
         return error;
     }
@@ -317,7 +339,7 @@ async fn undo_all(
     }
 }
 
-/// The error of an operation that could not be rolled back: what clients can see of it, and the command that finishes it.
+/// The error of an operation that could not be rolled back: what clients can see, and the command that completes the roll-back.
 fn unfinished_error(
     undo: &Undo<'_>,
     changes: &[Inverse],

@@ -1,8 +1,8 @@
 //! Backup: live GPOs into a folder, in GPMC's format.
 //!
-//! The directory is searched once for all of them. Then GPOs are read several at a time over one SMB connection, each is
-//! staged on the disk and dropped, and what is staged is committed in groups: memory holds the few that are under way, and of
-//! these no more than the memory budget admits.
+//! The directory is searched once for all GPOs. Then several GPOs at a time are read over one SMB connection; each is staged on
+//! the disk and dropped from memory, and staged backups are committed in groups. The memory budget limits how many are in
+//! memory at once.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,44 +30,42 @@ use crate::sysvol::throttle::{MemoryBudget, Throttled};
 pub enum Selection {
     /// Every GPO of the domain.
     All,
-    /// These.
+    /// These GPOs.
     Gpos(Vec<GpoObject>),
 }
 
-/// What became of one GPO.
+/// The result for one GPO.
 #[derive(Debug)]
 pub struct BackedUp {
-    /// The GPO's GUID; `None` when what was named stands for no GPO.
+    /// The GPO's GUID; `None` when the name matches no GPO.
     pub guid: Option<Guid>,
-    /// Its display name, or what stood for it.
+    /// Its display name, or the name that was given.
     pub display_name: String,
-    /// Its backup, or why there is none.
+    /// Its backup, or the error.
     pub outcome: Result<BackupInfo>,
-    /// Whether something could not be read and is missing from the backup; the messages say what.
+    /// Whether something could not be read and is missing from the backup; the messages report what.
     pub partial: bool,
-    /// What was noticed.
+    /// The findings.
     pub messages: Vec<StatusMessage>,
 }
 
-/// How many GPOs are read at the same time. Most have a handful of folders, one below the other, so it takes several of
-/// them to keep a connection busy.
+/// How many GPOs are read at the same time. Most have only a few nested folders, so several of them are needed to keep a
+/// connection busy.
 const GPOS_AT_ONCE: usize = 24;
 /// The memory budget for the files of GPOs that are being backed up, in KiB; a larger GPO is backed up alone.
 const MEMORY_BUDGET: u32 = 24 << 10;
-/// How many GPOs are written at the same time: this is work for the processor and the disk, and each has its own copy of
-/// what it writes.
+/// How many GPOs are written at the same time: this uses the processor and the disk, and each needs memory for its copy.
 const STAGED_AT_ONCE: usize = 2;
 /// The most backups that are committed together.
 const COMMIT_AT_ONCE: usize = 256;
-/// How long the first of a group waits for others: a commit costs about the same for one and for many.
+/// How long the first backup of a group waits for others: a commit takes about the same time for one and for many.
 const GROUP_TIME: Duration = Duration::from_millis(500);
 
-/// Backs up GPOs into `folder`, several at a time, and gives what became of each, by display name. One that fails does not
-/// stop the others. After a cancellation the finished ones stay, and the rest comes back with an error of kind
-/// `Cancelled`.
+/// Backs up GPOs into `folder`, several at a time, and returns the result for each, sorted by display name. A failure does not
+/// stop the others. After a cancellation, completed backups are kept, and the others have an error of kind `Cancelled`.
 ///
 /// # Errors
-/// `Usage` when the comment is too long; `Internal` when the folder cannot be made; otherwise when the directory cannot be
+/// `Usage` when the comment is too long; `Internal` when the folder cannot be created; otherwise when the directory cannot be
 /// searched. No GPO has been backed up then.
 pub async fn backup(
     session: &DomainSession,
@@ -99,7 +97,7 @@ pub async fn backup(
         .map(|gpo| reader.one(gpo))
         .buffer_unordered(GPOS_AT_ONCE);
     while let Some(ready) = running.next().await {
-        // It is gone only after a fault, which comes out when it is joined.
+        // The receiver is gone only after an error, which joining returns.
         if sender.send(ready).await.is_err() {
             break;
         }
@@ -113,7 +111,7 @@ pub async fn backup(
     Ok(results)
 }
 
-/// The directory half of what is to be backed up. A GPO that was removed since it was named comes back with an error.
+/// The directory half of the GPOs. A GPO that has been deleted since the search has an error.
 async fn survey(session: &DomainSession, selection: &Selection) -> Result<Vec<BulkEntry>> {
     let gpos = match selection {
         Selection::All => return session.directory().read_in_bulk(None).await,
@@ -192,7 +190,7 @@ impl Reader<'_> {
         })?;
         let staged = off_the_runtime(move || {
             let staged = crate::backup::stage(&target, &snapshot, &context, &comment, &now());
-            // The snapshot must be freed before its share of the budget is.
+            // Free the snapshot before its part of the budget.
             drop(snapshot);
             staged
         })
@@ -207,7 +205,7 @@ impl Reader<'_> {
     }
 }
 
-/// Waits for the next group; empty when nothing comes any more.
+/// Waits for the next group; empty at the end.
 async fn next_group(receiver: &mut mpsc::Receiver<Ready>) -> Vec<Ready> {
     let mut group = Vec::new();
     receiver.recv_many(&mut group, COMMIT_AT_ONCE).await;
@@ -219,12 +217,12 @@ async fn next_group(receiver: &mut mpsc::Receiver<Ready>) -> Vec<Ready> {
             }
         }
     };
-    // What came before the time ran out is in the group: receiving many is safe to give up.
+    // What was received before the timeout is in the group: cancelling this receive loses nothing.
     let _ = tokio::time::timeout(GROUP_TIME, gather).await;
     group
 }
 
-/// Commits what is ready, in groups, until nothing comes any more.
+/// Commits staged backups in groups until there are no more.
 async fn commit(
     target: Target,
     mut receiver: mpsc::Receiver<Ready>,
@@ -278,7 +276,7 @@ async fn commit(
     }
 }
 
-/// Runs blocking work beside the runtime.
+/// Runs blocking work outside the runtime's threads.
 async fn off_the_runtime<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {

@@ -1,7 +1,7 @@
-//! A change list: the plan of a change that is not a GPO's whole content, such as links, WMI filters and repairs.
+//! A change list: the plan of changes that do not replace the content of a GPO, such as links, WMI filters and repairs.
 //!
-//! Each change says what must be there now and what is there afterwards, so its inverse is the same with both exchanged,
-//! and [`super::apply::apply_changes`] makes it only if nobody was faster.
+//! Each change contains the old and the new state, so its inverse is the same change with both exchanged.
+//! [`super::apply::apply_changes`] applies it only if the old state is still there.
 
 mod description;
 mod limits;
@@ -52,7 +52,7 @@ pub enum Change {
         /// Its attributes: name and value.
         attributes: Vec<(String, String)>,
     },
-    /// A WMI filter goes; only as the way back from adding it.
+    /// A WMI filter is deleted; only as the inverse of adding it.
     RemoveWmiFilter {
         /// Its DN.
         dn: ObjectDn,
@@ -63,35 +63,35 @@ pub enum Change {
     GptIni {
         /// The GPO.
         guid: Guid,
-        /// What it holds; `None` when there is none.
+        /// Its old content; `None` when there is none.
         old: Option<FileContent>,
-        /// What it will hold.
+        /// Its new content.
         new: Option<FileContent>,
-        /// The descriptor it gets; without one, it inherits.
+        /// The descriptor that is set; without one, it inherits.
         descriptor: Option<FileContent>,
     },
     /// Security descriptors of a GPO's files and folders.
     Descriptors {
         /// The GPO.
         guid: Guid,
-        /// What is set.
+        /// The descriptors.
         entries: Vec<DescriptorSwap>,
     },
 }
 
-/// The descriptor of one file or folder: what it is, and what it becomes; owner, group and DACL, self-relative.
+/// The descriptor of one file or folder, old and new: owner, group and DACL, self-relative.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DescriptorSwap {
     /// The path below the GPO's folder; empty for the folder itself.
     pub path: RelPath,
-    /// What it has.
+    /// The old descriptor.
     pub old: FileContent,
-    /// What it gets.
+    /// The new descriptor.
     pub new: FileContent,
 }
 
 impl Change {
-    /// The change that takes this one back.
+    /// The inverse change.
     #[must_use]
     pub fn inverse(&self) -> Self {
         match self {
@@ -133,13 +133,13 @@ impl Change {
     }
 }
 
-/// A change with what a person reads of it.
+/// A change and its description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedChange {
     /// The change.
     #[serde(flatten)]
     pub change: Change,
-    /// What it means, a line each: what goes with `-`, what comes with `+`, what changes with `~` in front.
+    /// The description, a line each: `-` for what is removed, `+` for what is added, `~` for what is changed.
     pub summary: Vec<String>,
 }
 
@@ -150,15 +150,15 @@ pub struct ChangeList {
     pub format_version: u32,
     /// The ID of the operation, under which its journal is kept.
     pub operation_id: String,
-    /// What it does, in a sentence without a full stop: `link "Desks" to src.test/Staff`.
+    /// The title, in the imperative, without a full stop: `link "Desks" to src.test/Staff`.
     pub title: String,
     /// The DNS name of the domain it is for.
     pub domain: DomainName,
-    /// The changes, in the order they are made.
+    /// The changes, in the order in which they are applied.
     pub changes: Vec<PlannedChange>,
-    /// What was noticed while planning.
+    /// The findings of the planning.
     pub messages: Vec<StatusMessage>,
-    /// Whose words the messages are, such as `the plan file says`; `None` for a list that was just made.
+    /// Who wrote the messages, such as `the plan file says`; `None` for a list that was just made.
     #[serde(skip)]
     pub said_by: Option<&'static str>,
 }
@@ -182,11 +182,11 @@ impl ChangeList {
         self.changes.push(PlannedChange { change, summary });
     }
 
-    /// The list as JSON: its saved form, which the journal holds too. What a person reads in it of each change is worked out from the
-    /// change, so that whoever reads the file can compare the two.
+    /// The list as JSON: its saved form, which is also in the journal. The descriptions follow from the changes, so whoever
+    /// reads the file can compare the two.
     ///
     /// # Errors
-    /// `Internal`, which cannot happen with what a list can hold.
+    /// `Internal`, which cannot happen for the types of a list.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         let mut saved = self.clone();
         saved.describe_changes();
@@ -217,7 +217,7 @@ mod tests {
         list.push(change, vec!["~ x".to_owned()]);
         let again: ChangeList = serde_json::from_slice(&list.to_json().unwrap()).unwrap();
         assert_eq!(again.changes[0].change, list.changes[0].change);
-        // The saved words are those of the change.
+        // The saved descriptions are those of the changes.
         assert_eq!(
             again.changes[0].summary,
             ["~ inheritance of src.test/Räume, Nord: not blocked -> blocked"]

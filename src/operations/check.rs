@@ -1,8 +1,8 @@
-//! Check: what is wrong with GPOs, and what repairs it.
+//! Check: finds problems of GPOs and plans their repair.
 //!
-//! [`facts`] reads, [`findings`] judges without asking anybody, [`extensions`] knows which settings need which client-side
-//! extension. [`client`] says without asking anybody which GPOs a client applies, and [`target`] asks for what that needs.
-//! [`repair`] plans what can be repaired without deciding anything.
+//! [`facts`] reads; [`findings`] judges without I/O; [`extensions`] knows which settings need which client-side extension.
+//! [`client`] determines without I/O which GPOs a client applies, and [`target`] reads what that needs. [`repair`] plans the
+//! repairs that need no decision.
 
 pub mod client;
 pub mod extensions;
@@ -28,24 +28,24 @@ use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::session::DomainSession;
 
-/// How many GPOs are read at once.
+/// How many GPOs are read at the same time.
 const AT_ONCE: usize = 8;
 
 /// One GPO that was checked.
 #[derive(Debug, Clone)]
 pub struct Checked {
-    /// What was looked at, without the contents of the files.
+    /// The facts, without the contents of the files.
     pub facts: Facts,
-    /// What is wrong with it, the worst first.
+    /// The findings, most severe first.
     pub messages: Vec<StatusMessage>,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// The GPOs, in the order they were given.
+    /// The GPOs, in the given order.
     pub gpos: Vec<Checked>,
-    /// What is wrong with the domain: folders without a GPO, links to nowhere.
+    /// The findings about the domain: folders without a GPO, dangling links.
     pub messages: Vec<StatusMessage>,
 }
 
@@ -66,7 +66,7 @@ impl Report {
 /// Checks these GPOs, each by itself.
 ///
 /// # Errors
-/// When a server cannot be asked; `Cancelled`.
+/// When a server does not answer; `Cancelled`.
 pub async fn check_gpos(
     session: &DomainSession,
     gpos: &[GpoObject],
@@ -89,8 +89,8 @@ pub async fn check_gpos(
     Ok(report)
 }
 
-/// Checks every GPO of the domain, and what no GPO can tell of itself: folders on SYSVOL without a GPO, links that
-/// lead to no GPO of the domain, names that stand for several.
+/// Checks every GPO of the domain, and what concerns no single GPO: folders on SYSVOL without a GPO, links to nothing, names
+/// that several GPOs have.
 ///
 /// # Errors
 /// As [`check_gpos`].
@@ -123,7 +123,7 @@ async fn folders_without_gpo(
             .with_hint("wait for replication; then save the folder and remove it by hand, or restore the GPO from a backup"),
         );
     }
-    // PolicyDefinitions and Starter GPOs belong there; what replication set aside does not.
+    // PolicyDefinitions and Starter GPOs belong there; conflict copies made by replication do not.
     for name in others {
         if name.to_ascii_uppercase().contains("_NTFRS_") || name.contains('{') {
             messages.push(

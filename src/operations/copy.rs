@@ -1,7 +1,7 @@
 //! Copy: the settings of a live GPO into a new one, in the same domain or another, as GPMC's `IGPMGPO::CopyTo` does it.
 //!
-//! The new GPO has a GUID of its own, no links, and version 1 in both halves. Its DACL is that of a new GPO, or the source's,
-//! mapped by the table. The WMI filter link stays within the domain, because it can name no filter of another.
+//! The new GPO has a new GUID, no links, and version 1 in both halves. Its DACL is that of a new GPO, or the source's DACL
+//! mapped by the table. The WMI filter link is kept only within the domain, because it cannot refer to a filter of another one.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ use crate::session::DomainSession;
 pub struct CopyOptions {
     /// The display name of the new GPO; by default the source's, and `Copy of …` in the same domain.
     pub name: Option<String>,
-    /// Whether the DACLs of the GPO and its packages come along.
+    /// Whether the DACLs of the GPO and its packages are copied.
     pub preserve_acl: bool,
     /// The migration table, if there is one.
     pub table: Option<MigrationTable>,
@@ -43,14 +43,15 @@ pub struct CopyOptions {
     pub allow_cpassword: bool,
 }
 
-/// The lowest RID of an account that somebody made: those below mean the same in every domain [MS-DTYP 2.4.2.4].
+/// The lowest RID of an account that an administrator created: lower RIDs are the same accounts in every domain [MS-DTYP
+/// 2.4.2.4].
 const FIRST_OWN_RID: u32 = 1000;
 
-/// Works out what a copy would make. Writes nothing.
+/// Plans a copy. Writes nothing.
 ///
 /// # Errors
-/// `Conflict` when the display name is taken; `Unmapped` and `BadInput` as an import, also when passwords are stored in the
-/// settings and [`CopyOptions::allow_cpassword`] is not set.
+/// `Conflict` when the display name is in use; `Unmapped` and `BadInput` as for an import, also when passwords are stored in
+/// the settings and [`CopyOptions::allow_cpassword`] is not set.
 pub async fn plan(
     from: &DomainSession,
     object: &GpoObject,
@@ -80,7 +81,7 @@ pub async fn plan(
         ..options.mapping
     };
     let mapped = map(source, options.table.as_ref(), to.directory(), &mapping).await?;
-    // What stays in the permissions is said below, where it is known what becomes of it.
+    // Principals that are left in the permissions are reported below, where their mapping is known.
     let of_permissions = |message: &&StatusMessage| {
         message.code == Code::SourceSidLeft
             && message
@@ -123,7 +124,7 @@ pub async fn plan(
             if let Some(bytes) = &mut bytes {
                 let mut noticed = Vec::new();
                 let descriptor = access.mapped(bytes, &mut noticed)?;
-                // What was said of the GPO's own DACL need not be said of each package again.
+                // What was reported for the GPO's own DACL is not repeated for each package.
                 noticed.retain(|message| !messages.contains(message));
                 messages.extend(noticed);
                 *bytes = to_bytes(&descriptor)?;
@@ -186,7 +187,7 @@ pub async fn plan(
     Ok(plan)
 }
 
-/// What becomes of the principals of a DACL.
+/// The mapping of a principal in a DACL.
 struct Access<'a> {
     from: &'a DomainInfo,
     to: &'a DomainInfo,
@@ -194,8 +195,8 @@ struct Access<'a> {
 }
 
 impl Access<'_> {
-    /// A descriptor for the target. A principal that a row names is mapped or goes; the groups and accounts that every
-    /// domain has become those of the target; any other one stays, which is said, because it means nobody there.
+    /// A descriptor for the target. A principal with a row is mapped or removed; groups and accounts that every domain has
+    /// become those of the target; others are left unchanged and reported, because they do not exist there.
     fn mapped(
         &self,
         bytes: &[u8],
@@ -208,7 +209,7 @@ impl Access<'_> {
             )
             .with_source(cause)
         })?;
-        // Owner and group are those of whoever makes the copy.
+        // Owner and group are those of the account that makes the copy.
         descriptor.owner = None;
         descriptor.group = None;
         descriptor.sacl = None;
@@ -222,7 +223,7 @@ impl Access<'_> {
         let mut translated: Vec<Sid> = Vec::new();
         let mut unread = 0_usize;
         dacl.aces.retain_mut(|ace| {
-            // A principal in a condition cannot go without changing what the condition says.
+            // A principal in a condition cannot be removed without changing the condition.
             let known = map_condition(ace, &mut |sid| match self.mapping_of(sid) {
                 SidMapping::Becomes(new) | SidMapping::Counterpart(new) => new,
                 SidMapping::Stays => sid.clone(),
@@ -292,7 +293,7 @@ impl Access<'_> {
             Some(Outcome::Replaced { sid: Some(new), .. }) => {
                 return SidMapping::Becomes(new.clone());
             }
-            // A name that is no principal of the target grants nothing to anybody.
+            // A name that is not a principal of the target grants nothing.
             Some(Outcome::Removed | Outcome::Replaced { sid: None, .. }) => {
                 return SidMapping::Goes;
             }
@@ -312,11 +313,11 @@ impl Access<'_> {
     }
 }
 
-/// What becomes of one principal.
+/// The mapping of one principal.
 enum SidMapping {
     Stays,
     Becomes(Sid),
-    /// The account that stands in its place in every domain.
+    /// The counterpart that every domain has.
     Counterpart(Sid),
     Goes,
     Foreign,

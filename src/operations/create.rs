@@ -11,10 +11,10 @@ use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
 use crate::session::DomainSession;
 
-/// Works out what making a GPO of this display name would change. Writes nothing.
+/// Plans the creation of a GPO with this display name. Writes nothing.
 ///
 /// # Errors
-/// `Conflict` when the name is taken; `Usage` when it is none.
+/// `Conflict` when the name is in use; `Usage` when it is not valid.
 pub async fn plan(session: &DomainSession, display_name: &str) -> Result<Plan> {
     name_is_free(session, display_name, None).await?;
     let mut plan = NewSettings {

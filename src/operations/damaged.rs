@@ -1,11 +1,11 @@
-//! A backup whose files are not what gpoctl wrote: what it holds would run on every machine of a domain.
+//! Refuses a backup whose files are not those that gpoctl wrote: they would be applied to every computer of a domain.
 
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 
-/// Admits a backup that is what was written, or that is damaged and accepted on purpose; then each file is a warning. One without
-/// hashes, as GPMC's own, is admitted with a warning.
+/// Accepts a backup that is unchanged, or one that is damaged and accepted on purpose; then each file is a warning. One without
+/// hashes, such as GPMC's own, is accepted with a warning.
 ///
 /// # Errors
 /// `BadInput` when it is damaged and `accept` is not set; the files are the details.
@@ -56,7 +56,7 @@ mod tests {
                 .text
                 .contains("nobody can tell whether its files were changed")
         );
-        // One of gpoctl's own from which the hashes were taken is damaged.
+        // A backup by gpoctl from which the hashes were removed is damaged.
         std::fs::write(&side_file, "{\"format_version\":1}").unwrap();
         assert_eq!(admitted().unwrap_err().kind(), ErrorKind::BadInput);
     }

@@ -1,4 +1,4 @@
-//! Delete: a GPO and the links to it go [MS-GPOL 3.3.5.6].
+//! Delete: deletes a GPO and the links to it [MS-GPOL 3.3.5.6].
 
 use super::link::is_to;
 use super::plan::{Change, Plan, Step, Verb, plan_entries};
@@ -14,7 +14,7 @@ use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::session::DomainSession;
 
-/// Works out what deleting a GPO would change. Writes nothing.
+/// Plans the deletion of a GPO. Writes nothing.
 ///
 /// # Errors
 /// `Denied` for the two default GPOs, and when the account may not delete the GPO or its folder on SYSVOL, or write the links;
@@ -66,8 +66,8 @@ pub async fn plan(
     Ok(plan)
 }
 
-/// What takes a GPO out of the links of the domain, its OUs and the sites, one step for each that names it. A `gPLink` that
-/// cannot be read as a whole is said.
+/// Plans the removal of the links to a GPO from the domain, its OUs and the sites, one step for each. A `gPLink` that cannot be
+/// read as a whole is reported.
 pub(super) async fn planned_links(
     session: &DomainSession,
     guid: Guid,
@@ -83,7 +83,7 @@ pub(super) async fn planned_links(
             continue;
         }
         let mut left = LinkList::parse(link.som.gp_link.as_deref().unwrap_or_default());
-        // From the lowest precedence up, so that the orders of those before it stay right.
+        // Start with the lowest precedence, so that the orders of the others stay valid.
         for order in left.orders(|link| is_to(link, &gpo)).into_iter().rev() {
             left.remove(order);
         }

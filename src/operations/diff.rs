@@ -1,4 +1,4 @@
-//! What differs between two GPOs, setting by setting: of two domains, of a backup and the live GPO, of two backups.
+//! Compares two GPOs setting by setting: of two domains, of a backup and the live GPO, or of two backups.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::{SecurityDescriptor, control};
 use crate::model::snapshot::GpoSnapshot;
 
-/// Lines that are shown around a change.
+/// Unchanged lines that are shown around a change.
 const CONTEXT: usize = 2;
 
-/// One attribute, file, folder or directory object that is not the same.
+/// One attribute, file, folder or directory object that differs.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Difference {
     /// The attribute's name, the path below the GPO's folder, or the object's RDNs.
     pub name: String,
-    /// What it is, seen from the first GPO.
+    /// How the second GPO differs from the first.
     pub change: Change,
     /// The lines around each change; a gap between two of them is [`LineSign::Gap`].
     pub lines: Vec<Line>,
@@ -42,9 +42,9 @@ pub struct Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LineSign {
-    /// The first only.
+    /// Only the first.
     Removed,
-    /// The second only.
+    /// Only the second.
     Added,
     /// Both.
     Same,
@@ -52,8 +52,7 @@ pub enum LineSign {
     Gap,
 }
 
-/// Everything that differs in what the two GPOs set and who may do what with them. GUIDs, times and version numbers are of the
-/// GPO, not of its settings, and are not compared.
+/// All differences in settings and permissions. GUIDs, times and version numbers identify a GPO and are not compared.
 pub fn diff(old: &GpoSnapshot, new: &GpoSnapshot) -> Vec<Difference> {
     let mut found = Vec::new();
     for (name, value) in attributes(old)
@@ -83,9 +82,9 @@ fn attributes(gpo: &GpoSnapshot) -> [(&'static str, String); 6] {
     });
     let descriptor = SecurityDescriptor::parse(&gpo.security_descriptor)
         .map(|mut descriptor| {
-            // A backup holds the DACL only.
+            // A backup contains the DACL only.
             (descriptor.owner, descriptor.group, descriptor.sacl) = (None, None, None);
-            // And says AI, as GPMC's do: how a list came about, not what it grants.
+            // Its control bits, such as AI in GPMC's backups, record how the DACL was made, not what it grants.
             descriptor.control &= !(control::DACL_AUTO_INHERITED | control::DACL_AUTO_INHERIT_REQ);
             to_sddl(&descriptor)
         })
@@ -160,7 +159,7 @@ fn difference(name: &str, old: Vec<String>, new: Vec<String>) -> Option<Differen
 }
 
 fn files(old: &GptTree, new: &GptTree, found: &mut Vec<Difference>) {
-    // A file is the same whatever the case of its path.
+    // Paths of files are not case-sensitive.
     let mut sides: BTreeMap<String, (&RelPath, Option<&Node>, Option<&Node>)> = BTreeMap::new();
     for (path, node) in old.entries() {
         sides.insert(path.folded(), (path, Some(node), None));
@@ -184,7 +183,7 @@ fn files(old: &GptTree, new: &GptTree, found: &mut Vec<Difference>) {
                 change,
                 ..difference
             },
-            // Other bytes that read alike: an encoding, a line end, a stored password, which is not shown.
+            // The bytes differ but the text does not: encoding, line ends, or a stored password, which is not shown.
             None if change == Change::Changed => Difference {
                 name,
                 change,
@@ -284,7 +283,7 @@ fn objects(old: &[DirectoryObject], new: &[DirectoryObject], found: &mut Vec<Dif
     }
 }
 
-/// An attribute, a line for each value.
+/// An attribute: a line for each value.
 fn attribute(attribute: &DirectoryAttribute) -> Vec<String> {
     let name = &attribute.name;
     let values = match &attribute.values {
@@ -305,7 +304,7 @@ fn attribute(attribute: &DirectoryAttribute) -> Vec<String> {
         .collect()
 }
 
-/// What stands for bytes that are no text.
+/// The text shown for bytes that are not text.
 fn summary(bytes: &[u8]) -> String {
     format!("{} bytes, SHA-256 {}", bytes.len(), sha256(bytes))
 }

@@ -1,8 +1,8 @@
 //! Import: the settings of a backup into an existing GPO of any domain, as GPMC's `IGPMGPO::Import` does it.
 //!
-//! The target's old settings go; its GUID, name, DACL, links and, unless asked otherwise, WMI filter link stay. The status flags and the extension
-//! lists are the backup's, each half of the version goes up by one. The backup's DACL, and the DACLs of its packages, are
-//! never applied.
+//! The target's old settings are replaced; its GUID, name, DACL, links and, unless requested otherwise, WMI filter link are
+//! kept. The status flags and the extension lists are those of the backup, and each half of the version is increased by one.
+//! The DACLs of the backup and its packages are never applied.
 
 use super::damaged::refuse_damaged;
 use super::objects;
@@ -33,7 +33,7 @@ use crate::session::DomainSession;
 pub enum ImportTarget {
     /// One that exists.
     Existing(Box<GpoObject>),
-    /// One that is made first, under this display name.
+    /// One that is created, under this display name.
     New {
         /// The display name.
         display_name: String,
@@ -49,21 +49,21 @@ pub struct ImportOptions {
     pub mapping: MapOptions,
     /// Whether passwords stored in Preferences (MS14-025) may be written into the target.
     pub allow_cpassword: bool,
-    /// Whether a backup may be taken that lacks what could not be read when it was made.
+    /// Whether a backup is accepted that lacks what could not be read when it was made.
     pub allow_partial: bool,
-    /// Whether a backup may be used whose files are not what gpoctl wrote.
+    /// Whether a backup is accepted whose files are not those that gpoctl wrote.
     pub accept_damaged: bool,
-    /// Whether the GPO gets the WMI filter of the target's domain that is called as that of the backup.
+    /// Whether the GPO is linked to the WMI filter of the target domain that has the same name as the one in the backup.
     pub relink_wmi_filter: bool,
 }
 
-/// Works out what an import would change. Writes nothing.
+/// Plans an import. Writes nothing.
 ///
 /// # Errors
 /// `Unmapped` when a destination of the table does not exist in the target domain, or when the table is exclusive and a
-/// reference has no row; `BadInput` when the table contradicts itself, or when passwords are stored in the settings and
-/// [`ImportOptions::allow_cpassword`] is not set, or when the backup is partial or damaged; `Conflict` when a GPO to be made has a name that
-/// is taken; `Denied` when the account may not edit the target.
+/// reference has no row; `BadInput` when the table contradicts itself, when passwords are stored in the settings and
+/// [`ImportOptions::allow_cpassword`] is not set, or when the backup is partial or damaged; `Conflict` when the name of a new
+/// GPO is in use; `Denied` when the account may not edit the target.
 pub async fn plan(
     session: &DomainSession,
     backup: &StoredBackup,
@@ -76,7 +76,7 @@ pub async fn plan(
     let mut messages = refuse_damaged(backup, options.accept_damaged)?;
     messages.extend(backup.problems.iter().cloned());
     messages.extend(source.messages.iter().cloned());
-    // Also of what an import leaves out: a backup that holds an account was tampered with.
+    // This includes objects that an import omits: a backup that contains an account was tampered with.
     objects::allowed(&source.directory_objects)?;
     refuse_partial(backup, options.allow_partial)?;
     messages.extend(refuse_passwords(&source.tree, options.allow_cpassword)?);
@@ -155,7 +155,7 @@ pub async fn plan(
     Ok(plan)
 }
 
-/// The filter of the domain that is called as the one of the backup.
+/// The filter of the domain that has the name of the backup's filter.
 async fn filter_of_that_name(
     session: &DomainSession,
     link: &WmiFilterLink,
@@ -178,8 +178,8 @@ async fn filter_of_that_name(
     })
 }
 
-/// The class stores and their packages, which mean the same in every domain. What else stands below the GPO is bound to
-/// its own in ways nobody here knows, so it stays behind, and that is said.
+/// The class stores and their packages, which are valid in every domain. Other objects below the GPO may depend on it in
+/// unknown ways; they are omitted and reported.
 pub(super) fn class_store_only(
     objects: &[DirectoryObject],
     messages: &mut Vec<StatusMessage>,

@@ -1,9 +1,9 @@
-//! The journal of an operation: what undoes each remote change, on the local disk before the change is made.
+//! The journal of an operation: the inverse of each remote change, on the local disk before the change is made.
 //!
-//! One folder per operation holds `plan.json` (the plan, contents included), `before.json` (everything of the target that
-//! is not a file below `Machine` or `User`), `before/` (a backup of the target in GPMC's format) and `journal.jsonl` (one
-//! line per event, each synced before the next step). An inverse describes a state to get back to, not a call to make, so
-//! that it is right whether or not the change it belongs to happened before a crash.
+//! One folder per operation contains `plan.json` (the plan, contents included), `before.json` (everything of the target that is
+//! not a file below `Machine` or `User`), `before/` (a backup of the target in GPMC's format) and `journal.jsonl` (one line per
+//! event, each synced before the next step). An inverse describes a state to restore, not a call to make, so it is right
+//! whether or not its change happened before a crash.
 
 mod checks;
 pub(super) mod folder_rights;
@@ -27,7 +27,7 @@ use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
 use crate::operations::read::LiveGpo;
 
-/// The settings of the target that the directory and the root of its folder held before the operation.
+/// The settings of the target in the directory and in the root of its folder before the operation.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Before {
     /// `versionNumber`.
@@ -60,12 +60,12 @@ impl Before {
     /// The state of a GPO that was read, before `plan` changes it.
     ///
     /// # Errors
-    /// `Conflict` when below the GPO is an object that gpoctl does not write, and so could not put back: it would be lost
-    /// with an operation that replaces or deletes what is below the GPO.
+    /// `Conflict` when below the GPO is an object that gpoctl does not write, and so could not restore: it would be lost with
+    /// an operation that replaces or deletes what is below the GPO.
     pub(super) fn of(live: &LiveGpo, plan: &Plan) -> Result<Self> {
         let objects = &live.snapshot.directory_objects;
         let directory_objects = match plan.verb {
-            // These leave the objects alone.
+            // These do not change the objects.
             Verb::Rename | Verb::SetStatus => objects
                 .iter()
                 .filter_map(|object| AllowedObject::new(object.clone()).ok())
@@ -96,41 +96,41 @@ impl Before {
     }
 }
 
-/// How to get back to the state before one change. Names are entries of the GPO's own folder.
+/// How to restore the state before one change. Names are entries of the GPO's own folder.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "inverse", rename_all = "kebab-case")]
 pub enum Inverse {
-    /// The GPO was made by this operation: it goes, both halves.
+    /// This operation created the GPO: delete both halves.
     DeleteGpo {
         /// Its GUID.
         guid: Guid,
     },
-    /// The container was made by this operation, and the folder by somebody else: only the container goes.
+    /// This operation created the container, and somebody else the folder: delete only the container.
     DeleteContainer {
         /// The GUID of the GPO.
         guid: Guid,
     },
-    /// The GPO's folder was made by this operation: it goes, with all below it.
+    /// This operation created the GPO's folder: delete it with everything below it.
     RemoveFolder,
-    /// This entry was made by this operation: it goes, with all below it.
+    /// This operation created this entry: delete it with everything below it.
     RemoveEntry {
         /// Its name.
         name: String,
     },
     /// `live` was renamed to `old` (if there was one) and `staged` to `live`.
     SwitchBack {
-        /// The name clients read.
+        /// The live name, which clients read.
         live: String,
-        /// Where the previous entry went; `None` when there was none.
+        /// The new name of the previous entry; `None` when there was none.
         old: Option<String>,
-        /// Where the new entry came from; `None` when the entry only went.
+        /// The staged name of the new entry; `None` when the entry was only removed.
         staged: Option<String>,
     },
-    /// The objects below the GPO are those of `before.json`.
+    /// Restore the objects below the GPO from `before.json`.
     RestoreDirectoryObjects,
-    /// GPT.INI is that of `before.json`, or under a higher version when the new one could be seen.
+    /// Restore GPT.INI from `before.json`; with a higher version if the new one was visible.
     RestoreGptIni,
-    /// The GPO's folder on SYSVOL has this descriptor.
+    /// Restore this descriptor of the GPO's folder on SYSVOL.
     RestoreFolderDescriptor {
         /// Self-relative bytes.
         descriptor: FileContent,
@@ -138,34 +138,34 @@ pub enum Inverse {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         written: Option<FileContent>,
     },
-    /// `versionNumber`, `flags`, the extension lists, the name and the WMI filter are those of `before.json`.
+    /// Restore `versionNumber`, `flags`, the extension lists, the name and the WMI filter from `before.json`.
     RestoreAttributes {
         /// The version this operation wrote, so that a later change by somebody else is not overwritten.
         written: GpoVersion,
-        /// Whether the DACL is that of `before.json` too.
+        /// Whether the DACL is restored from `before.json` too.
         #[serde(default)]
         descriptor: bool,
     },
-    /// `displayName` is that of `before.json`.
+    /// Restore `displayName` from `before.json`.
     RestoreName {
         /// The name this operation wrote.
         written: String,
     },
-    /// `flags` is that of `before.json`.
+    /// Restore `flags` from `before.json`.
     RestoreStatus {
         /// The value this operation wrote.
         written: u32,
     },
-    /// `gPLink` of a domain, OU or site is what it was.
+    /// Restore `gPLink` of a domain, OU or site.
     RestoreLinks {
         /// Its DN.
         som: String,
-        /// What it was; `None` when absent.
+        /// The old value; `None` when absent.
         before: Option<String>,
         /// The value this operation wrote.
         written: Option<String>,
     },
-    /// The container with all below it is that of `before.json`; what is missing of it is made anew, under the same GUID.
+    /// Restore the container with everything below it from `before.json`; what is missing is recreated with the same GUID.
     RecreateContainer,
 }
 
@@ -173,38 +173,38 @@ pub enum Inverse {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// A change is about to be made; this gets back.
+    /// A change is about to be made; this is its inverse.
     Change {
-        /// How to get back.
+        /// The inverse.
         #[serde(flatten)]
         inverse: Inverse,
     },
-    /// The change that was announced last was refused, because somebody else had made the same: there is nothing to undo.
+    /// The change that was announced last was refused, because somebody else has made the same: there is nothing to undo.
     NotMade,
-    /// The new state is the live one in both halves; what is left is cleaning up.
+    /// The new state is live in both halves; only the cleanup is missing.
     Committed,
-    /// Everything is done.
+    /// The operation is complete.
     Finished,
-    /// The settings are being put back under this version, because clients may have seen the one that was written.
+    /// The settings are being restored with this version, because clients may have seen the one that was written.
     Raising {
         /// The version.
         version: GpoVersion,
     },
-    /// It failed for this reason; what was written is being taken back.
+    /// It failed for this reason; what was written is being rolled back.
     Failed {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Everything was undone.
+    /// Everything was rolled back.
     RolledBack,
     /// It was undone later.
     Undone {
-        /// The ID of the operation that did it.
+        /// The ID of the operation that undid it.
         by: String,
     },
-    /// Undoing stopped half-way, for this reason.
+    /// The roll-back stopped for this reason.
     RollBackFailed {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -218,8 +218,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// The folder that holds the folders of all operations: `$XDG_STATE_HOME/gpoctl/operations`, by default below
-    /// `~/.local/state`.
+    /// The folder with the folders of all operations: `$XDG_STATE_HOME/gpoctl/operations`, by default below `~/.local/state`.
     ///
     /// # Errors
     /// `Internal` when neither `XDG_STATE_HOME` nor `HOME` is set.
@@ -242,7 +241,7 @@ impl Journal {
     /// Starts the journal of an operation: writes and syncs the plan and the state before it.
     ///
     /// # Errors
-    /// `Internal` when the local disk does not take it; then nothing may be changed.
+    /// `Internal` when the local disk fails; then nothing may be changed.
     pub fn start(root: &Path, plan: &Plan, before: Option<&Before>) -> Result<Self> {
         Self::create(root, &plan.operation_id, &plan.to_json()?, before)
     }
@@ -290,7 +289,7 @@ impl Journal {
                 .map_err(failed)?;
         }
         let file = own.create(stored::EVENTS, PRIVATE_FILE).map_err(failed)?;
-        // Whoever looks at it meanwhile sees that somebody is at work. Where a disk knows no locks, he does not.
+        // Other processes see that the operation is running, unless the file system does not support locks.
         if let Err(error) = file.try_lock() {
             tracing::debug!(%error, "the journal is not locked");
         }
@@ -307,10 +306,10 @@ impl Journal {
         &self.folder.path
     }
 
-    /// Makes sure that what was put into the folder since is found again after a crash.
+    /// Syncs the folder, so that new files in it survive a crash.
     ///
     /// # Errors
-    /// `Internal` when the disk does not take it.
+    /// `Internal` when the disk fails.
     pub(super) fn sync(&self) -> Result<()> {
         self.folder.sync().map_err(|cause| {
             Error::new(
@@ -322,19 +321,19 @@ impl Journal {
         })
     }
 
-    /// Takes back the last announcement: the change was refused, and what is there is somebody else's.
+    /// Retracts the last announcement: the change was refused, and what is there was written by somebody else.
     ///
     /// # Errors
-    /// `Internal` when the disk does not take it.
+    /// `Internal` when the disk fails.
     pub fn retract_intent(&mut self) -> Result<()> {
         self.changes.pop();
         self.record(&Event::NotMade)
     }
 
-    /// Announces a change, with what undoes it; on the disk when this returns.
+    /// Announces a change with its inverse; it is on the disk when this returns.
     ///
     /// # Errors
-    /// `Internal` when the disk does not take it; then the change may not be made.
+    /// `Internal` when the disk fails; then the change may not be made.
     pub fn record_intent(&mut self, inverse: Inverse) -> Result<()> {
         self.record(&Event::Change {
             inverse: inverse.clone(),
@@ -343,10 +342,10 @@ impl Journal {
         Ok(())
     }
 
-    /// Records an event; on the disk when this returns.
+    /// Records an event; it is on the disk when this returns.
     ///
     /// # Errors
-    /// `Internal` when the disk does not take it.
+    /// `Internal` when the disk fails.
     pub fn record(&mut self, event: &impl serde::Serialize) -> Result<()> {
         let failed = |cause: std::io::Error| {
             Error::new(
@@ -365,7 +364,7 @@ impl Journal {
             .map_err(failed)
     }
 
-    /// What undoes the changes announced so far, in the order they were made.
+    /// The inverses of the changes announced so far, in the order of the changes.
     pub fn changes(&self) -> &[Inverse] {
         &self.changes
     }

@@ -1,4 +1,4 @@
-//! Links: which GPOs a domain, OU or site has, in which order, and block inheritance [MS-GPOL 2.2.2, 2.2.3].
+//! Links: the GPOs that are linked to a domain, OU or site, their order, and block inheritance [MS-GPOL 2.2.2, 2.2.3].
 
 mod finding;
 
@@ -24,19 +24,19 @@ pub enum LinkEdit {
         order: Option<usize>,
         /// Whether it is enforced.
         enforced: bool,
-        /// Whether it is switched off.
+        /// Whether it is disabled.
         disabled: bool,
     },
-    /// Another state of the link that is there; what is `None` stays.
+    /// Another state of the existing link; `None` leaves a value unchanged.
     Set {
         /// Its new order.
         order: Option<usize>,
         /// Whether it is enforced.
         enforced: Option<bool>,
-        /// Whether it is switched off.
+        /// Whether it is disabled.
         disabled: Option<bool>,
     },
-    /// No link any more.
+    /// Remove the link.
     Remove,
 }
 
@@ -131,7 +131,7 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
             .with_hint("remove the links and add one again"));
         }
         (LinkEdit::Remove, several) => {
-            // From the lowest precedence up, so that the orders of those before it stay right.
+            // Start with the lowest precedence, so that the orders of the others stay valid.
             for &order in several.iter().rev() {
                 if let Some(link) = links.remove(order) {
                     summary.push(format!("- {}", line(&name, order, &link)));
@@ -149,7 +149,7 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
     Ok(list)
 }
 
-/// What is said of something in `gPLink` that is no link.
+/// The finding about something in `gPLink` that is not a link.
 pub fn unknown_link(som: &Som, other: &str) -> StatusMessage {
     StatusMessage::warning(
         Code::UnknownLink,
@@ -159,7 +159,7 @@ pub fn unknown_link(som: &Som, other: &str) -> StatusMessage {
     .with_hint("clients may stop reading there; repair it by hand")
 }
 
-/// Plans block inheritance of one object: on or off. Other bits of `gPOptions` stay.
+/// Plans to block inheritance of one object, or to stop blocking it. Other bits of `gPOptions` are unchanged.
 ///
 /// # Errors
 /// `Usage` for a site, which inherits from nothing.
@@ -234,7 +234,7 @@ fn line(name: &str, order: usize, link: &GpLink) -> String {
     format!("{order}. \"{name}\"{}", state(link))
 }
 
-/// What is special about a link, in words.
+/// The state of a link, in words.
 fn state(link: &GpLink) -> String {
     let mut words = String::new();
     if link.is_enforced() {
@@ -246,7 +246,7 @@ fn state(link: &GpLink) -> String {
     words
 }
 
-/// The DN as GPMC writes it into links: lower case but for the GUID and the domain.
+/// The DN as GPMC writes it in links: lower case except for the GUID and the domain.
 pub(super) fn gpmc_dn(guid: Guid, dn: &Dn) -> String {
     let domain: Vec<String> = dn
         .rdns()

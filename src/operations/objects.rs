@@ -1,7 +1,7 @@
-//! The objects below a GPO: what leads from those that are there to those that are wanted.
+//! The objects below a GPO: the changes from the existing objects to the wanted ones.
 //!
-//! An object that is in both stays the one it is, so that a package keeps its `objectGUID`: clients know an application by
-//! it, and install one anew whose identity changed.
+//! An object that exists and is wanted is changed in place, so a package keeps its `objectGUID`: clients recognize an
+//! application by it, and reinstall one whose identity has changed.
 
 use std::collections::BTreeSet;
 
@@ -11,20 +11,20 @@ use crate::model::allowed_object::{AllowedObject, ForbiddenObject};
 use crate::model::directory_object::DirectoryObject;
 use crate::model::guid::Guid;
 
-/// What is to be done to the objects below a GPO.
+/// The changes to the objects below a GPO.
 #[derive(Debug, Default)]
 pub(super) struct ObjectChanges<'a> {
-    /// These go, with all below them.
+    /// Deleted, with everything below them.
     pub(super) remove: Vec<&'a DirectoryObject>,
-    /// These become the second of the pair.
+    /// Changed from the first of the pair to the second.
     pub(super) change: Vec<(&'a DirectoryObject, &'a DirectoryObject)>,
-    /// These come; parents first.
+    /// Added; parents first.
     pub(super) add: Vec<&'a DirectoryObject>,
 }
 
 impl ObjectChanges<'_> {
-    /// Whether the objects are the same and hold the same. A server may add to a DACL what is inherited, so what is
-    /// granted does not count.
+    /// Whether the objects have the same content. A server may add inherited entries to a DACL, so permissions are not
+    /// compared.
     pub(super) fn is_same_content(&self) -> bool {
         self.remove.is_empty()
             && self.add.is_empty()
@@ -34,13 +34,13 @@ impl ObjectChanges<'_> {
                 .all(|(old, new)| new.differing_attributes(old).is_empty())
     }
 
-    /// Whether nothing is to be done.
+    /// Whether there are no changes.
     pub(super) fn is_empty(&self) -> bool {
         self.remove.is_empty() && self.change.is_empty() && self.add.is_empty()
     }
 }
 
-/// Compares the objects that are there with those that are wanted; both parents first.
+/// Compares the existing objects with the wanted ones; in both, parents come first.
 pub(super) fn changes<'a, H, W>(have: &'a [H], want: &'a [W]) -> ObjectChanges<'a>
 where
     H: AsRef<DirectoryObject>,
@@ -79,17 +79,18 @@ where
     found
 }
 
-/// How the objects below a GPO are put back after an operation that changed them.
+/// How the objects below a GPO are restored after an operation that changed them.
 #[derive(Debug, Default)]
 pub(super) struct RevertPlan {
     /// The objects as they have to be; parents first.
     pub(super) want: Vec<DirectoryObject>,
-    /// What somebody else changed in the meantime; it is kept.
+    /// What somebody else has changed in the meantime; it is kept.
     pub(super) foreign: Vec<String>,
 }
 
-/// Works out how the objects have to be after an operation is undone: `have` is what is there now, `before` what was there,
-/// and `written` what the operation made, or was about to make, of it. Only what still is as the operation left it goes back.
+/// Works out the objects after an operation is undone: `have` are the present ones, `before` those before the operation, and
+/// `written` those that the operation wrote or was about to write. Only objects that are still as the operation left them are
+/// restored.
 pub(super) fn revert_plan<T: AsRef<DirectoryObject>>(
     have: &[DirectoryObject],
     before: &[T],
@@ -130,7 +131,7 @@ pub(super) fn revert_plan<T: AsRef<DirectoryObject>>(
             back.want.extend(now);
         }
     }
-    // What somebody put below an object that would go keeps it.
+    // An object is kept when somebody else has added something below it.
     let keeps: Vec<Vec<String>> = back.want.iter().map(DirectoryObject::key).collect();
     for object in have {
         let key = object.key();
@@ -147,10 +148,10 @@ pub(super) fn revert_plan<T: AsRef<DirectoryObject>>(
     back
 }
 
-/// Does it.
+/// Applies the changes.
 ///
 /// # Errors
-/// As the writer; what was done before stays done.
+/// As the writer; changes made before the error are kept.
 pub(super) async fn reconcile(
     directory: &DirectoryWriter,
     guid: Guid,
@@ -173,15 +174,15 @@ pub(super) async fn reconcile(
     Ok(())
 }
 
-/// The objects of a backup or of another GPO, as far as a GPO may contain them.
+/// The objects of a backup or of another GPO, if a GPO may contain them.
 ///
 /// # Errors
-/// `BadInput`, naming the first object that it may not, with its class or attribute; nothing of the rest is taken.
+/// `BadInput`, naming the first object that is not allowed, with its class or attribute.
 pub(super) fn allowed(objects: &[DirectoryObject]) -> Result<Vec<AllowedObject>> {
     AllowedObject::all(objects).map_err(forbidden)
 }
 
-/// The error of an object that a GPO may not contain.
+/// The error for an object that a GPO may not contain.
 pub(super) fn forbidden(cause: ForbiddenObject) -> Error {
     Error::new(
         ErrorKind::BadInput,
@@ -279,7 +280,7 @@ mod tests {
             object("CN=below,CN=added", "container", "x"),
             object("CN=alone", "container", "x"),
         ];
-        // Made in full, but for one that somebody changed again and one that he put below another.
+        // All changes were made, except for one object that somebody changed again and one below which somebody added another.
         let mut have = made.to_vec();
         have[2] = object("CN=theirs", "container", "somebody else's");
         have.push(object("CN=his,CN=added", "container", "x"));
@@ -312,7 +313,7 @@ mod tests {
             back.foreign,
             ["cn=theirs", "cn=added, because of the objects below it,"]
         );
-        // Not made at all, or by half: what was is what comes back.
+        // The changes were not made, or only half of them: the former objects are restored.
         for have in [&was[..], &[&made[..2], &was[2..]].concat()] {
             let back = revert_plan(have, &was, &made);
             assert!(back.foreign.is_empty(), "{:?}", back.foreign);

@@ -1,15 +1,15 @@
-//! A backup that lacks what could not be read when it was made: what it lacks would go from the GPO it is put into, and a
-//! safety backup could not bring it back.
+//! A backup that lacks what could not be read when it was made: restoring it would delete that from the GPO, and a safety
+//! backup could not restore it.
 
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, Severity, StatusMessage};
 use crate::model::backup_context::BackupContext;
 
-/// Lets a backup through that is whole, or partial and let in on purpose.
+/// Accepts a backup that is complete, or partial and accepted on purpose.
 ///
 /// # Errors
-/// `BadInput` when it is partial and `allow` is not set; what it lacks are the details.
+/// `BadInput` when it is partial and `allow` is not set; what is missing are the details.
 pub(super) fn refuse_partial(backup: &StoredBackup, allow: bool) -> Result<()> {
     let unread = &backup.context.unread;
     if allow || unread.is_empty() {
@@ -31,7 +31,7 @@ pub(super) fn refuse_partial(backup: &StoredBackup, allow: bool) -> Result<()> {
     .with_details(details.collect()))
 }
 
-/// What is said when the safety backup of a GPO that is about to change is partial; `None` when it is whole.
+/// The finding when the safety backup of a GPO that is about to change is partial; `None` when it is complete.
 pub(super) fn partial_safety_backup(context: &BackupContext) -> Option<StatusMessage> {
     let first = context.unread.first()?;
     Some(

@@ -1,14 +1,16 @@
-//! What a plan writes into security descriptors, in words: owner, group and every entry of a DACL, with what it adds to
-//! what the target grants now.
+//! What a plan writes into security descriptors, in words: owner, group and every entry of a DACL, and which of them grant more
+//! than the target does now.
 
 use super::plan::{FileContent, GpoState, Plan, Step};
 use crate::model::access::{APPLY_GROUP_POLICY, Administrators};
 use crate::model::access_gain::{Gain, gains};
-use crate::model::access_mask::{directory, standard};
+use crate::model::access_mask::{directory, file, standard};
 use crate::model::directory_object::DirectoryObject;
 use crate::model::guid::Guid;
 use crate::model::sddl::condition_text;
-use crate::model::security_descriptor::{Ace, AceRights, DaclState, SecurityDescriptor, ace_flag};
+use crate::model::security_descriptor::{
+    Ace, AceRights, DaclState, FileEntries, SecurityDescriptor, ace_flag, file_descriptor,
+};
 use crate::model::sid::Sid;
 
 /// "Edit settings" without the right to delete the GPO or to change its permissions, with or without validated writes.
@@ -28,7 +30,7 @@ const WRITE_LIKE: u32 = directory::CREATE_CHILD
     | standard::ACCESS_SYSTEM_SECURITY
     | standard::MAXIMUM_ALLOWED;
 
-/// Each right and its name, as the security dialog of Windows has it.
+/// Each right and its name in the security dialog of Windows.
 const RIGHTS: &[(u32, &str)] = &[
     (standard::GENERIC_ALL, "full control (GENERIC_ALL)"),
     (standard::GENERIC_READ, "read (GENERIC_READ)"),
@@ -52,25 +54,25 @@ const RIGHTS: &[(u32, &str)] = &[
     (standard::SYNCHRONIZE, "synchronize"),
 ];
 
-/// What a plan does to one security descriptor.
+/// What a plan changes in one security descriptor.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PermissionChange {
     /// The RDNs of the object below the GPO; empty for the GPO itself.
     pub object: String,
-    /// What changes, in the order of the descriptor; what goes comes first.
+    /// The changes, in the order of the descriptor; removed entries first.
     pub lines: Vec<PermissionLine>,
 }
 
 /// One entry of a security descriptor, or its owner, group or inheritance.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PermissionLine {
-    /// Whether it comes; otherwise it goes.
+    /// Whether it is added; otherwise it is removed.
     pub added: bool,
     /// The principal, where it is about one.
     pub sid: Option<Sid>,
-    /// What it says of the principal, or of all: `allow Edit settings`, `owner`.
+    /// Its description: `allow Edit settings`, `owner`.
     pub text: String,
-    /// Whether somebody may do more afterwards than the target grants now.
+    /// Whether somebody gains rights over those that the target grants now.
     pub grants_more: bool,
 }
 
@@ -79,24 +81,24 @@ pub struct PermissionLine {
 pub struct OutsideGrant {
     /// The RDNs of the object below the GPO; empty for the GPO itself.
     pub object: String,
-    /// Who gets it; `None` when everybody does, because there is no DACL, or nobody can tell.
+    /// Who gets it; `None` for everybody, when there is no DACL or it cannot be determined.
     pub sid: Option<Sid>,
-    /// What.
+    /// The right.
     pub text: String,
-    /// Whose denial keeps the account from it now, where the entry that grants it is not new.
+    /// Whose denial blocks the account now, when the entry that grants the right is not new.
     pub denied_now: Option<Sid>,
 }
 
-/// A descriptor that a plan writes, with the present one.
+/// A descriptor that a plan writes, and the present one.
 struct Written {
     object: String,
     old: Option<SecurityDescriptor>,
     new: SecurityDescriptor,
-    /// Whether owner and group are written too: only of a GPO that is created.
+    /// Whether owner and group are written too: only for a GPO that is created.
     owner: bool,
 }
 
-/// What a plan changes in security descriptors: that of the GPO and those of the objects below it.
+/// The changes of security descriptors in a plan: that of the GPO and those of the objects below it.
 pub fn changes(plan: &Plan) -> Vec<PermissionChange> {
     written(plan)
         .into_iter()
@@ -108,15 +110,13 @@ pub fn changes(plan: &Plan) -> Vec<PermissionChange> {
         .collect()
 }
 
-/// The rights to change something that accounts outside the administrators have with the descriptors of a plan and do not
-/// have now, whether an entry is new, a denial ends or the order changes: everything beyond reading and applying, and the
-/// ownership.
+/// The rights to change something that accounts outside the administrators get from the descriptors of a plan and do not have
+/// now: by a new entry, a removed denial or another order. Reading and applying are not included; ownership is.
 pub fn outside_grants(plan: &Plan, administrators: Administrators<'_>) -> Vec<OutsideGrant> {
     outside_grants_beyond(plan, administrators, None)
 }
 
-/// Of [`outside_grants`], those of accounts that gain something over an earlier state of the GPO too: what only comes back is
-/// not among them.
+/// Those of [`outside_grants`] that exceed an earlier state of the GPO too: rights that are only restored are not included.
 pub fn outside_grants_beyond(
     plan: &Plan,
     administrators: Administrators<'_>,
@@ -189,7 +189,7 @@ fn outside_grants_of(
             found.push(grant(Some(gain.sid), ace_text(gain.ace), None));
         }
     }
-    // The owner may change permissions unless entries for OWNER RIGHTS say what he may [MS-DTYP 2.5.3.2].
+    // The owner may change permissions unless entries for OWNER RIGHTS restrict this [MS-DTYP 2.5.3.2].
     let limits_owner = |aces: &[Ace]| {
         aces.iter().any(|ace| {
             ace.flags & ace_flag::INHERIT_ONLY == 0
@@ -205,6 +205,14 @@ fn outside_grants_of(
         let text = "change permissions as the owner, who is no longer limited by OWNER RIGHTS";
         found.push(grant(Some(owner), text.to_owned(), None));
     }
+    if written.object.is_empty() {
+        for sid in writers_of_files(old, new, is_outside) {
+            if !found.iter().any(|it| it.sid.as_ref() == Some(&sid)) {
+                let text = "write to the files of the GPO on SYSVOL";
+                found.push(grant(Some(&sid), text.to_owned(), None));
+            }
+        }
+    }
     if old.is_some_and(SecurityDescriptor::is_dacl_protected) && !new.is_dacl_protected() {
         let text = "whatever the permissions of the parent grant, which are inherited then";
         found.push(grant(None, text.to_owned(), None));
@@ -213,6 +221,41 @@ fn outside_grants_of(
 }
 
 const OWNER_RIGHTS: &str = "S-1-3-4";
+
+/// The rights that change a file or a folder, or lead to them.
+const WRITE_FILES: u32 = file::WRITE_DATA
+    | file::APPEND_DATA
+    | file::WRITE_EA
+    | file::WRITE_ATTRIBUTES
+    | file::DELETE_CHILD
+    | standard::DELETE
+    | standard::WRITE_DACL
+    | standard::WRITE_OWNER;
+
+/// Who gains a right to change the files of a GPO when its descriptor replaces another one. Their entries follow from those of the
+/// GPO, but a server keeps either no denials or none with an object type, and every entry is inherited: an account may write to the
+/// files that the entries of the GPO deny everything.
+fn writers_of_files(
+    old: Option<&SecurityDescriptor>,
+    new: &SecurityDescriptor,
+    counts: impl Fn(&Sid) -> bool + Copy,
+) -> Vec<Sid> {
+    let mut found: Vec<Sid> = Vec::new();
+    for entries in [FileEntries::WithObjectAces, FileEntries::WithoutObjectAces] {
+        let of_files = |it: &SecurityDescriptor| {
+            let derived = file_descriptor(it, entries).ok()?;
+            Some(derived.descriptor)
+        };
+        let Some(after) = of_files(new) else { continue };
+        let before = old.and_then(of_files);
+        for gain in gains(before.as_ref(), &after, counts, |_| WRITE_FILES) {
+            if !found.contains(gain.sid) {
+                found.push(gain.sid.clone());
+            }
+        }
+    }
+    found
+}
 
 /// The rights on these object types that change something. All extended rights at once are more than the one to apply the
 /// GPO.
@@ -224,7 +267,7 @@ fn changing(types: [Option<Guid>; 2]) -> u32 {
     }
 }
 
-/// What an entry that is not new grants once nobody denies it.
+/// The rights that an existing entry grants once a denial is removed.
 fn freed_text(gain: &Gain<'_>) -> String {
     match gain.ace.rights() {
         Some(rights) => {
@@ -238,7 +281,7 @@ fn freed_text(gain: &Gain<'_>) -> String {
     }
 }
 
-/// The entries of a DACL; none of one that is not there.
+/// The entries of a DACL; none when it does not exist.
 fn aces(descriptor: Option<&SecurityDescriptor>) -> Vec<Ace> {
     match descriptor.map(SecurityDescriptor::dacl_state) {
         Some(DaclState::List(dacl)) => dacl.aces.clone(),
@@ -320,6 +363,10 @@ fn lines(written: &Written) -> Vec<PermissionLine> {
     }
     let (before, after) = (aces(old), aces(Some(new)));
     let gained = gains(old, new, |_| true, |_| u32::MAX);
+    let writers = match written.object.as_str() {
+        "" => writers_of_files(old, new, |_| true),
+        _ => Vec::new(),
+    };
     for ace in before.iter().filter(|ace| !after.contains(ace)) {
         line(false, ace.sid(), ace_text(ace), !ace.allows());
     }
@@ -333,7 +380,10 @@ fn lines(written: &Written) -> Vec<PermissionLine> {
     }
     for ace in after.iter().filter(|ace| !before.contains(ace)) {
         let more = match ace.rights() {
-            Some(_) => gained.iter().any(|gain| gain.ace == ace),
+            Some(rights) => {
+                gained.iter().any(|gain| gain.ace == ace)
+                    || (ace.allows() && writers.contains(&rights.sid))
+            }
             None => true,
         };
         line(true, ace.sid(), ace_text(ace), more);
@@ -363,7 +413,7 @@ fn lines(written: &Written) -> Vec<PermissionLine> {
     lines
 }
 
-/// What an entry says: whether it allows or denies, which rights, about what, for which objects, and on which condition.
+/// The description of an entry: allowed or denied, rights, object types, inheritance, condition.
 pub(super) fn ace_text(ace: &Ace) -> String {
     let Some(rights) = ace.rights() else {
         return format!("entry of the unknown type {}", ace.ace_type);
@@ -384,7 +434,7 @@ pub(super) fn ace_text(ace: &Ace) -> String {
     text.push_str(match (below, has(ace_flag::INHERIT_ONLY)) {
         (true, true) => ", below it only",
         (true, false) => "",
-        (false, true) => ", without effect",
+        (false, true) => ", without effect in the directory",
         (false, false) => ", this object only",
     });
     if below && has(ace_flag::NO_PROPAGATE_INHERIT) {

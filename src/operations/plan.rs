@@ -1,7 +1,7 @@
 //! The plan: the complete list of changes an operation will make, with the state it was made against.
 //!
-//! A plan holds everything `apply` needs, file contents too, so that it can be saved, reviewed, and applied later: it does
-//! exactly that, or refuses as stale and says what changed.
+//! A plan contains everything `apply` needs, file contents too, so it can be saved, reviewed and applied later: it is applied
+//! exactly as it is, or refused as stale with the differences.
 
 mod description;
 mod entries;
@@ -34,28 +34,28 @@ use crate::operations::read::LiveGpo;
 /// The version of the saved form; it may only grow.
 pub const PLAN_FORMAT_VERSION: u32 = 1;
 
-/// Which verb made the plan.
+/// The verb that made the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verb {
-    /// Settings of a backup into another GPO.
+    /// Import: settings of a backup into another GPO.
     Import,
-    /// A GPO as a backup has it, in the domain it comes from.
+    /// Restore: a GPO as in a backup, in the domain that it was saved from.
     Restore,
-    /// Settings of a live GPO into a new one.
+    /// Copy: settings of a live GPO into a new one.
     Copy,
-    /// A new GPO without settings.
+    /// Create: a new GPO without settings.
     Create,
-    /// A GPO and the links to it go.
+    /// Delete: a GPO and the links to it.
     Delete,
-    /// Another display name.
+    /// Rename: another display name.
     Rename,
-    /// Which halves are in force.
+    /// Set status: which halves are enabled.
     SetStatus,
 }
 
 impl Verb {
-    /// The word of the command line.
+    /// Its name on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Import => "import",
@@ -69,7 +69,7 @@ impl Verb {
     }
 }
 
-/// Where the new settings come from.
+/// The source of the new settings.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PlanSource {
     /// The ID of the backup, if it is one.
@@ -104,7 +104,7 @@ pub struct Plan {
     pub operation_id: String,
     /// Which verb made it.
     pub verb: Verb,
-    /// Where the settings come from, if they come from anywhere.
+    /// The source of the settings, if there is one.
     pub source: Option<PlanSource>,
     /// The GPO that will change.
     pub target: PlanTarget,
@@ -116,7 +116,7 @@ pub struct Plan {
     pub entries: Vec<PlannedEntry>,
     /// GPT.INI as it will be; `None` when it is not written.
     pub gpt_ini: Option<FileContent>,
-    /// The objects below the GPO as they will be; parents first.
+    /// The new objects below the GPO; parents first.
     pub directory_objects: Vec<AllowedObject>,
     /// What became of each reference; `None` without a scan.
     pub mapping: Option<MappingReport>,

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// What an operation is doing.
+/// A phase of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -19,16 +19,16 @@ pub enum Phase {
     Stage,
     /// Making the new state the live one.
     Switch,
-    /// Reading back what was written.
+    /// Reading back the result.
     Verify,
-    /// Removing the old files.
+    /// Deleting the old files.
     Clean,
-    /// Undoing what was done.
+    /// Undoing the changes.
     RollBack,
 }
 
 impl Phase {
-    /// A word for a person.
+    /// A word for the user.
     pub fn label(self) -> &'static str {
         match self {
             Self::Read => "reading",
@@ -45,17 +45,17 @@ impl Phase {
 /// One report of progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Progress {
-    /// What is being done.
+    /// The phase.
     pub phase: Phase,
-    /// Steps of this phase that are done.
+    /// Completed steps of this phase.
     pub done: u64,
-    /// Steps this phase has in all.
+    /// All steps of this phase.
     pub total: u64,
     /// Bytes of file content moved in this phase so far.
     pub bytes: u64,
 }
 
-/// Asks a running operation to stop. Clones ask the same operation.
+/// Cancels a running operation. Clones cancel the same operation.
 #[derive(Debug, Clone, Default)]
 pub struct Cancellation(Arc<Request>);
 
@@ -66,26 +66,26 @@ struct Request {
 }
 
 impl Cancellation {
-    /// A handle nobody has used yet.
+    /// A handle that is not cancelled.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks the operation to stop at its next safe point.
+    /// Requests that the operation stops at its next safe point.
     pub fn cancel(&self) {
         self.0.asked.store(true, Ordering::SeqCst);
         self.0.told.notify_waiters();
     }
 
-    /// Whether somebody asked.
+    /// Whether it is cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.asked.load(Ordering::SeqCst)
     }
 
-    /// Waits until somebody asks.
+    /// Waits until it is cancelled.
     pub async fn cancelled(&self) {
         let mut told = std::pin::pin!(self.0.told.notified());
-        // Registered before the flag is looked at, so that a request between the two is not missed.
+        // Register before reading the flag, so that a request between the two is not missed.
         told.as_mut().enable();
         if !self.is_cancelled() {
             told.await;
@@ -95,7 +95,7 @@ impl Cancellation {
 
 type ProgressSink = dyn Fn(Progress) + Send + Sync;
 
-/// How an operation talks to its caller while it runs: progress out, cancellation in.
+/// The connection of a running operation to its caller: progress and cancellation.
 #[derive(Clone, Default)]
 pub struct Control {
     sink: Option<Arc<ProgressSink>>,
@@ -131,10 +131,10 @@ impl Control {
         }
     }
 
-    /// A safe point: goes on, or stops here with an error of kind `Cancelled`.
+    /// A safe point: continues, or stops here with an error of kind `Cancelled`.
     ///
     /// # Errors
-    /// When somebody asked to stop.
+    /// When it is cancelled.
     pub fn check(&self) -> Result<()> {
         if self.cancellation.is_cancelled() {
             Err(Error::new(ErrorKind::Cancelled, "stopped on request"))

@@ -1,4 +1,4 @@
-//! Reading a live GPO: both halves, and who the principals in it are.
+//! Reading a live GPO: both halves, and the principals in it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,7 +28,7 @@ use crate::session::DomainSession;
 use crate::sysvol::gpt::{Gpt, read_what_can_be_read};
 use crate::sysvol::throttle::{MemoryBudget, Reservation};
 
-/// A GPO as it was read from a DC.
+/// A GPO that was read from a DC.
 #[derive(Debug, Clone)]
 pub struct LiveGpo {
     /// The directory half.
@@ -39,7 +39,7 @@ pub struct LiveGpo {
     pub gpt_ini: Option<Bytes>,
 }
 
-/// Reads both halves of a GPO. `principals` and `file_paths` of the snapshot stay empty; see [`take_inventory`].
+/// Reads both halves of a GPO. `principals` and `file_paths` of the snapshot are left empty; see [`take_inventory`].
 ///
 /// # Errors
 /// `BadDirectory` when `gPCFileSysPath` does not name the folder computed from the domain and the GUID: such an object
@@ -66,11 +66,11 @@ pub async fn read_gpo(
     Ok(assemble(session, object, children, wmi_filter, gpt))
 }
 
-/// Reads the SYSVOL half of a GPO whose directory half is known, as far as the server gives it.
+/// Reads the SYSVOL half of a GPO whose directory half is known, as far as the server permits.
 ///
 /// # Errors
-/// As [`read_gpo`], but what cannot be read becomes a part of `unread`: entries below the GPO's folder, the folder itself when
-/// there is none, and the security descriptor. The last value is what its files hold of the memory budget.
+/// As [`read_gpo`], but what cannot be read is added to `unread`: entries below the GPO's folder, the folder itself when it
+/// does not exist, and the security descriptor. The last value is the part of the memory budget that the files use.
 pub(super) async fn read_surveyed(
     session: &DomainSession,
     (sysvol, budget): (&dyn SysvolRead, &MemoryBudget),
@@ -118,7 +118,7 @@ const LEAVES_A_GAP: &[Code] = &[
     Code::UnreadableFile,
 ];
 
-/// What is said of something below a GPO's folder that the server does not give.
+/// The finding about something below a GPO's folder that the server does not return.
 pub(super) fn unreadable(
     severity: Severity,
     code: Code,
@@ -133,7 +133,7 @@ pub(super) fn unreadable(
     }
 }
 
-/// What is wrong with a descriptor that says nothing: who may not read it gets none.
+/// The finding about an empty descriptor, which an account without the right to read it gets.
 fn unreadable_descriptor(descriptor: &[u8]) -> Option<StatusMessage> {
     let text = if descriptor.is_empty() {
         "the directory does not give the security descriptor of the GPO, so its permissions are missing".to_owned()
@@ -146,7 +146,7 @@ fn unreadable_descriptor(descriptor: &[u8]) -> Option<StatusMessage> {
     Some(StatusMessage::warning(Code::UnreadableDescriptor, text))
 }
 
-/// What a live GPO tells of its surroundings by itself: not its links, nor its WMI filter.
+/// The context of a live GPO that the GPO itself contains: not its links and not its WMI filter.
 pub(super) fn backup_context(live: &LiveGpo) -> BackupContext {
     let descriptor = SecurityDescriptor::parse(&live.object.security_descriptor).ok();
     let (owner, group) = descriptor
@@ -263,21 +263,21 @@ async fn wmi_filter(session: &DomainSession, object: &GpoObject) -> Result<Optio
     Ok(Some(link))
 }
 
-/// Fills `principals` and `file_paths` as GPMC inventories them: who stands in settings that GPMC maps, then who else
-/// stands in the DACL; the UNC paths of those settings.
+/// Fills `principals` and `file_paths` as GPMC does: first the principals in settings that GPMC maps, then those in the DACL
+/// only; and the UNC paths of those settings.
 ///
 /// # Errors
-/// When the directory cannot be asked.
+/// When the directory cannot be queried.
 pub async fn take_inventory(session: &DomainSession, snapshot: &mut GpoSnapshot) -> Result<()> {
     take_inventory_of(&Answers::default(), session, snapshot).await
 }
 
-/// What the directory said of principals so far: of many GPOs, most name the same few.
+/// The principals that were looked up so far: most GPOs refer to the same few.
 #[derive(Default)]
 pub(super) struct Answers(Mutex<HashMap<PrincipalQuery, Lookup>>);
 
 impl Answers {
-    /// The answers to these questions, of which only the new ones go to the directory.
+    /// Looks principals up; only new ones are queried in the directory.
     async fn to(&self, session: &DomainSession, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>> {
         let mut known = self.0.lock().await;
         let mut seen: HashSet<&PrincipalQuery> = HashSet::new();
@@ -287,7 +287,7 @@ impl Answers {
             .cloned()
             .collect();
         if !new.is_empty() {
-            // Whoever asks meanwhile waits, and finds most of his answers here.
+            // A caller that waits here finds most of its answers afterwards.
             let answers = session.directory().lookup(&new).await?;
             known.extend(new.into_iter().zip(answers));
         }
@@ -298,7 +298,7 @@ impl Answers {
     }
 }
 
-/// As [`take_inventory`], with what was learned of other GPOs.
+/// As [`take_inventory`], with the principals that were looked up for other GPOs.
 pub(super) async fn take_inventory_of(
     known: &Answers,
     session: &DomainSession,
@@ -325,7 +325,7 @@ pub(super) async fn take_inventory_of(
     let mut principals: Vec<InventoryPrincipal> = Vec::new();
     for (index, (query, answer)) in queries.into_iter().zip(answers).enumerate() {
         let principal = as_gpmc_lists_it(query, answer);
-        // A principal that stands in settings by SID and by name is one entry.
+        // A principal that is in settings by SID and by name is one entry.
         if seen.insert(principal.clone()) {
             principals.push(InventoryPrincipal {
                 principal,
@@ -338,8 +338,8 @@ pub(super) async fn take_inventory_of(
     Ok(())
 }
 
-/// Adds those to the inventory who stand only where GPMC does not look, but where a copy that preserves permissions maps them: in
-/// conditions, and in the DACLs of the objects below the GPO.
+/// Adds to the inventory the principals that GPMC does not look for but a copy with permissions maps: in conditions, and in the
+/// DACLs of the objects below the GPO.
 ///
 /// # Errors
 /// As the look-up of principals.
@@ -382,7 +382,7 @@ fn condition_principals(descriptor: &[u8]) -> Vec<Sid> {
     };
     let mut found = Vec::new();
     for ace in descriptor.dacl.iter_mut().flat_map(|acl| &mut acl.aces) {
-        // A condition that cannot be read is said where it is mapped.
+        // A condition that cannot be read is reported when it is mapped.
         let _ = map_condition(ace, &mut |sid| {
             if sid.is_domain_sid() {
                 found.push(sid.clone());
@@ -410,8 +410,8 @@ fn dacl_principals(descriptor: &[u8]) -> Vec<Sid> {
         .collect()
 }
 
-/// A principal as it stands in `SecurityGroups`: domain principals with all fields, well-known ones by their English name
-/// without a SID, unresolvable SIDs bare, plain text as it is.
+/// A principal in the form of `SecurityGroups`: domain principals with all fields, well-known ones by their English name
+/// without a SID, unresolvable SIDs alone, plain text unchanged.
 fn as_gpmc_lists_it(query: PrincipalQuery, answer: Lookup) -> Principal {
     match (query, answer) {
         (PrincipalQuery::Sid(sid), _) if !sid.is_domain_sid() => match well_known::name_of(&sid) {
@@ -420,7 +420,7 @@ fn as_gpmc_lists_it(query: PrincipalQuery, answer: Lookup) -> Principal {
         },
         (PrincipalQuery::Sid(_), Lookup::Found(principal)) => principal,
         (PrincipalQuery::Sid(sid), _) => Principal::unresolved(sid),
-        // `DOMAIN\name` says who it is; a bare name may be a local account of the client.
+        // `DOMAIN\name` identifies a principal; a bare name may be a local account of the client.
         (PrincipalQuery::Name(name), Lookup::Found(principal))
             if name.contains('\\') && !principal.dns_domain.is_empty() =>
         {

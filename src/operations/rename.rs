@@ -1,4 +1,4 @@
-//! Rename: another display name. Nothing that clients read changes, so the version stays.
+//! Rename: changes the display name. Clients do not read it, so the version is unchanged.
 
 use super::plan::{Plan, Step, Verb};
 use super::progress::Control;
@@ -9,11 +9,11 @@ use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::DomainSession;
 
-/// Works out what giving a GPO this display name would change. Writes nothing.
+/// Plans another display name for a GPO. Writes nothing.
 ///
 /// # Errors
-/// `Conflict` when another GPO has the name, or this one has it already; `Usage` when it is none; `Denied` when the account
-/// may not edit the GPO.
+/// `Conflict` when another GPO has the name, or this one has it already; `Usage` when it is not valid; `Denied` when the
+/// account may not edit the GPO.
 pub async fn plan(
     session: &DomainSession,
     object: &GpoObject,

@@ -1,8 +1,9 @@
-//! Restore: a GPO as a backup has it, in the domain it comes from, as GPMC's `IGPMDomain::RestoreGPO` does it.
+//! Restore: returns a GPO to the state of a backup, in the domain that it was saved from, as GPMC's `IGPMDomain::RestoreGPO`
+//! does.
 //!
-//! Settings, status, DACL, display name and WMI filter link are the backup's; links are untouched. Of a GPO that exists,
-//! each half of the version goes up by one. A GPO that was deleted is made anew under its old GUID, one version further
-//! than the backup, or clients that remember it would take it for what they have.
+//! Settings, status, DACL, display name and WMI filter link become those of the backup; links are unchanged. For an existing
+//! GPO, each half of the version is increased by one. A deleted GPO is recreated with its GUID and with a version higher than
+//! the backup's; with the same version, clients that remember it would not apply it.
 
 use super::damaged::refuse_damaged;
 use super::link::{gpmc_dn, is_to};
@@ -32,19 +33,20 @@ use crate::session::DomainSession;
 /// How to restore.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RestoreOptions {
-    /// Whether the links that the backup tells of come back too, where the domain, OU or site still exists.
+    /// Whether the links recorded in the backup are restored too, where the domain, OU or site still exists.
     pub with_links: bool,
-    /// Whether a backup may be taken that lacks what could not be read when it was made.
+    /// Whether a backup is accepted that lacks what could not be read when it was made.
     pub allow_partial: bool,
-    /// Whether a backup may be used whose files are not what gpoctl wrote.
+    /// Whether a backup is accepted whose files are not those that gpoctl wrote.
     pub accept_damaged: bool,
 }
 
-/// Works out what a restore would change. Writes nothing.
+/// Plans a restore. Writes nothing.
 ///
 /// # Errors
-/// `Conflict` when the backup comes from another domain, when another GPO has its display name, or when there is a folder
-/// of a GPO that the directory does not know; `BadInput` when the backup is partial or damaged; `Denied` when the account may not edit the GPO or its DACL.
+/// `Conflict` when the backup was made in another domain, when another GPO has its display name, or when SYSVOL has the folder
+/// of a GPO that the directory does not have; `BadInput` when the backup is partial or damaged; `Denied` when the account may
+/// not edit the GPO or its DACL.
 pub async fn plan(
     session: &DomainSession,
     backup: &StoredBackup,
@@ -59,7 +61,7 @@ pub async fn plan(
     refuse_partial(backup, options.allow_partial)?;
     messages.extend(backup.problems.iter().cloned());
     messages.extend(source.messages.iter().cloned());
-    // They come back to where they were, so they are named and no reason to refuse.
+    // Passwords are restored to the GPO that had them, so they are reported and not refused.
     messages.extend(stored_passwords(&source.tree));
 
     let live = match session.directory().gpo(source.guid).await {
@@ -144,8 +146,8 @@ pub async fn plan(
     Ok(plan)
 }
 
-/// Each half one further than what is there and than the backup, in either half of the GPO: never a step back, for
-/// clients remember the number, even when the GPO was gone in between or a restore of it was cut short.
+/// Increases each half beyond the present version and that of the backup, in either half of the GPO. It is never decreased:
+/// clients remember the number even if the GPO was deleted in between or an earlier restore was interrupted.
 fn version(source: &GpoSnapshot, live: Option<&LiveGpo>) -> GpoVersion {
     let saved = higher(
         source.directory_version,
@@ -155,7 +157,7 @@ fn version(source: &GpoSnapshot, live: Option<&LiveGpo>) -> GpoVersion {
     current.next()
 }
 
-/// A restore puts SIDs and paths back as they are, which mean nothing anywhere else.
+/// A restore writes SIDs and paths unchanged; they do not exist in any other domain.
 fn refuse_other_domain(session: &DomainSession, source: &GpoSnapshot) -> Result<()> {
     let info = session.info();
     let hint = "use gpoctl import, which maps users, groups and UNC paths to another domain";
@@ -169,7 +171,7 @@ fn refuse_other_domain(session: &DomainSession, source: &GpoSnapshot) -> Result<
         )
         .with_hint(hint));
     }
-    // A domain that was set up anew under an old name has other SIDs.
+    // A domain that was set up again with the same name has other SIDs.
     match source.domain_guid {
         Some(guid) if guid != info.domain_guid => Err(Error::new(
             ErrorKind::Conflict,
@@ -183,7 +185,7 @@ fn refuse_other_domain(session: &DomainSession, source: &GpoSnapshot) -> Result<
     }
 }
 
-/// What is to be known before a GPO comes back.
+/// The findings about a GPO that is recreated.
 async fn deleted_gpo_findings(
     session: &DomainSession,
     source: &GpoSnapshot,
@@ -232,8 +234,8 @@ async fn deleted_gpo_findings(
     Ok(())
 }
 
-/// What puts the links of the backup back, one step for each domain, OU or site. One that is there already gets its former
-/// options, and keeps its place.
+/// Plans to restore the links of the backup, one step for each domain, OU or site. An existing link gets its former options and
+/// keeps its order.
 async fn saved_links(
     session: &DomainSession,
     backup: &StoredBackup,
@@ -250,7 +252,7 @@ async fn saved_links(
     let gpo = session.info().base.gpo(guid);
     let mut targets: Vec<(Som, LinkList)> = Vec::new();
     let mut records = records.clone();
-    // The highest precedence first, so that each finds those before it in place.
+    // Start with the highest precedence, so that each link finds those before it in place.
     records.sort_by_key(|record| record.order);
     for record in records {
         let Some(som) = link_target(session, &record.target).await? else {
@@ -299,7 +301,7 @@ async fn saved_links(
         .collect())
 }
 
-/// The domain, OU or site that a backup names, if it is there; nothing outside of the domain and its sites is looked at.
+/// The domain, OU or site that a backup names, if it exists; nothing outside the domain and its sites is looked up.
 async fn link_target(session: &DomainSession, text: &str) -> Result<Option<Som>> {
     let info = session.info();
     let Ok(dn) = Dn::parse(text) else {
@@ -325,8 +327,7 @@ fn descriptor(
         Ok(mut descriptor)
             if !descriptor.is_stub() && matches!(descriptor.dacl_state(), DaclState::List(_)) =>
         {
-            // A backup always has the mark that somebody computed what is inherited. It says nothing of a list without
-            // inherited entries.
+            // A backup always has the bit for computed inheritance, which has no meaning for a DACL without inherited entries.
             if !descriptor.has_inherited_aces() {
                 descriptor.control &= !control::DACL_AUTO_INHERITED;
             }
@@ -345,7 +346,7 @@ fn descriptor(
     }
 }
 
-/// `gPCWQLFilter` as it will be: the backup's link, if the filter is there.
+/// The new `gPCWQLFilter`: the backup's link, if the filter exists.
 async fn wmi_filter(
     session: &DomainSession,
     source: &GpoSnapshot,

@@ -1,8 +1,8 @@
-//! Whether the account may do what a plan says, on both halves, found out before anything is written.
+//! Checks that the account has the rights for a plan, on both halves, before anything is written.
 //!
-//! The directory answers for each attribute and each class of children; SYSVOL for each folder and file. Who may delete an
-//! object follows from its descriptor and that of its parent, and from the SIDs we act with. What none of them tells, the
-//! server says at the attempt, and what was done until then is rolled back.
+//! The directory reports the rights on each attribute and each class of child objects; SYSVOL those on each file and folder.
+//! The right to delete an object follows from its descriptor, that of its parent, and the SIDs of the account. What cannot be
+//! determined is reported by the server when it is tried, and the changes before it are rolled back.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::model::access_mask::{file, standard};
 use crate::model::safe_name::{RelPath, SafeName};
 use crate::session::DomainSession;
 
-/// What [`super::apply`] writes with every new version.
+/// The attributes that [`super::apply`] writes with every new version.
 const EVERY_CHANGE: [&str; 4] = [
     "versionNumber",
     "flags",
@@ -25,10 +25,10 @@ const EVERY_CHANGE: [&str; 4] = [
     "gPCUserExtensionNames",
 ];
 
-/// Refuses a plan that this account may not carry out.
+/// Refuses a plan for which this account lacks rights.
 ///
 /// # Errors
-/// `Denied` with every right that is missing, in the directory and on SYSVOL; else what asking gave.
+/// `Denied` with every missing right, in the directory and on SYSVOL; else the error of the query.
 pub(super) async fn check(session: &DomainSession, plan: &Plan) -> Result<()> {
     let (directory, sysvol) = tokio::try_join!(
         missing_in_directory(session.directory(), plan),
@@ -69,7 +69,7 @@ pub(super) async fn check(session: &DomainSession, plan: &Plan) -> Result<()> {
     .with_hint(hint))
 }
 
-/// What of the plan the directory would refuse, one part of a sentence each.
+/// What the directory would refuse of the plan, one part of a sentence each.
 async fn missing_in_directory(directory: &Directory, plan: &Plan) -> Result<Vec<String>> {
     let mut missing = missing_on_links(directory, plan).await?;
     if plan.target.create {
@@ -133,7 +133,7 @@ async fn missing_on_links(directory: &Directory, plan: &Plan) -> Result<Vec<Stri
     Ok(missing)
 }
 
-/// What a plan does to the container of a GPO and below it.
+/// The changes of a plan to the container of a GPO and below it.
 #[derive(Default)]
 struct RequiredRights<'a> {
     attributes: BTreeSet<&'static str>,
@@ -142,9 +142,9 @@ struct RequiredRights<'a> {
     added: Vec<(&'a [String], &'a str)>,
     /// The RDNs of objects to be changed.
     changed: Vec<&'a [String]>,
-    /// Whether objects below the GPO go.
+    /// Whether objects below the GPO are deleted.
     removes: bool,
-    /// Whether the GPO goes.
+    /// Whether the GPO is deleted.
     deletes: bool,
 }
 
@@ -207,8 +207,8 @@ impl<'a> RequiredRights<'a> {
             && !self.deletes
     }
 
-    /// What may not be deleted: of a GPO that goes, itself and all below it, unless it may go as a whole; else the objects
-    /// that the plan does not keep.
+    /// The objects that may not be deleted: for a deletion of the GPO, the GPO and everything below it, unless it may be
+    /// deleted as a whole; else the objects that the plan does not keep.
     fn missing_to_delete(
         &self,
         token: &AccessToken,
@@ -228,7 +228,7 @@ impl<'a> RequiredRights<'a> {
                     && planned.object_class.eq_ignore_ascii_case(&object.class)
             })
         };
-        // The two halves stay with the GPO, and are no objects of a plan.
+        // The two halves are kept and are not objects of a plan.
         let goes = |object: &ObjectRights| {
             let depth = object.dn.below(&gpo.dn).map_or(0, <[_]>::len);
             self.deletes || (self.removes && depth > 1 && !kept(object))
@@ -251,7 +251,7 @@ impl<'a> RequiredRights<'a> {
             .collect()
     }
 
-    /// What the objects below refuse. An object whose parent is to be made as well is the parent's question.
+    /// What the objects below the GPO refuse. For an object with a new parent, the parent is checked.
     fn missing_below(&self, gpo: &ObjectRights, rights: &[ObjectRights]) -> BTreeSet<String> {
         let at = |rdns: &[String]| rights.iter().find(|object| is_at(object, gpo, rdns));
         let added = self.added.iter().filter_map(|(rdns, class)| {
@@ -272,7 +272,7 @@ impl<'a> RequiredRights<'a> {
     }
 }
 
-/// Whether an object stands at these RDNs below the GPO.
+/// Whether there is an object with these RDNs below the GPO.
 fn is_at(object: &ObjectRights, gpo: &ObjectRights, rdns: &[String]) -> bool {
     object.dn.below(&gpo.dn).is_some_and(|found| {
         found.len() == rdns.len()
@@ -283,14 +283,14 @@ fn is_at(object: &ObjectRights, gpo: &ObjectRights, rdns: &[String]) -> bool {
     })
 }
 
-/// Whether the plan changes anything on SYSVOL below the GPO's folder: a new name or state does not.
+/// Whether the plan changes files: a new name or status does not.
 fn writes_files(plan: &Plan) -> bool {
     plan.steps
         .iter()
         .any(|step| matches!(step, Step::StageFiles { .. }))
 }
 
-/// What of the plan SYSVOL would refuse, one part of a sentence each; nothing where the back end cannot ask.
+/// What SYSVOL would refuse of the plan, one part of a sentence each; nothing where the back end cannot query rights.
 async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<String>> {
     let sysvol = session.sysvol();
     let domain = &plan.target.domain;
@@ -327,8 +327,8 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
             "on SYSVOL it may not create files and folders in {folder}"
         ));
     }
-    // Who may delete in the folder may rename what is in it. Else each entry has to allow it; what Samba derives from the
-    // GPO's DACL for new files never does.
+    // An account that may delete in the folder may rename what is in it. Else each entry must permit it, which the permissions
+    // that Samba derives from the GPO's DACL never do.
     if granted & file::DELETE_CHILD != 0 {
         return Ok(missing);
     }
@@ -350,8 +350,8 @@ async fn missing_on_sysvol(session: &DomainSession, plan: &Plan) -> Result<Vec<S
     Ok(missing)
 }
 
-/// What SYSVOL would refuse of removing a GPO's folder, which goes last, when nothing can be undone any more. What is deeper
-/// than its own entries has the permissions of these.
+/// What SYSVOL would refuse of deleting a GPO's folder, which is the last step, when nothing can be undone any more. Deeper
+/// files and folders have the permissions of these entries.
 async fn missing_to_remove(
     sysvol: &dyn SysvolRead,
     folder: &SysvolPath,
@@ -361,7 +361,7 @@ async fn missing_to_remove(
     let Some(granted) = granted(sysvol, folder).await? else {
         return Ok(missing);
     };
-    // Samba counts who may delete in the folder above as one who may delete this one. Whether every server does is not known.
+    // Samba permits the deletion to an account that may delete in the parent folder. Whether every server does is not known.
     if granted & standard::DELETE == 0 && lacks(sysvol, policies, file::DELETE_CHILD).await? {
         missing.push(format!("on SYSVOL it may not delete {folder}"));
     }
@@ -379,15 +379,15 @@ async fn missing_to_remove(
     Ok(missing)
 }
 
-/// Whether something is there and the account certainly lacks one of these rights.
+/// Whether it exists and the account certainly lacks one of these rights.
 async fn lacks(sysvol: &dyn SysvolRead, path: &SysvolPath, wanted: u32) -> Result<bool> {
     Ok(granted(sysvol, path)
         .await?
         .is_some_and(|granted| granted & wanted != wanted))
 }
 
-/// The access to what is there; no access at all where not even attributes may be read. `None` when nothing is there, or
-/// the back end cannot ask.
+/// The access to something; no access at all where not even attributes may be read. `None` when it does not exist, or the back
+/// end cannot query rights.
 async fn granted(sysvol: &dyn SysvolRead, path: &SysvolPath) -> Result<Option<u32>> {
     match sysvol.maximal_access(path).await {
         Err(error) if error.kind() == ErrorKind::Denied => Ok(Some(0)),

@@ -1,5 +1,5 @@
-//! What a GPO does with power: settings that run code on clients or grant rights. They are shown before they are written, so
-//! that nobody lets them into a domain unseen. What is listed is not wrong; it is what to look at.
+//! Settings of a GPO that run code on clients or grant rights. They are shown before they are written. A listed setting is not
+//! necessarily wrong; it deserves a look.
 
 mod access;
 mod preferences;
@@ -45,7 +45,7 @@ pub enum RiskKind {
     LocalUser,
     /// `[Privilege Rights]` of GptTmpl.inf.
     PrivilegeRight,
-    /// A client-side extension that does not come with Windows: what it does is not known here.
+    /// A client-side extension that does not come with Windows: its effect is unknown.
     UnknownExtension,
     /// Something that Windows starts at logon or startup: a Run key, a file or a shortcut in a StartUp folder.
     Autostart,
@@ -57,34 +57,40 @@ pub enum RiskKind {
     InjectedLibrary,
     /// The program, account or start of a service, in the registry.
     RegistryService,
-    /// A COM class of the user that goes before the one of the computer.
+    /// A COM class of the user that takes precedence over the one of the computer.
     ComHijack,
     /// Malware protection, firewall, UAC or logging switched off or with exceptions.
     ProtectionOff,
-    /// Credentials kept or sent in a form that can be stolen, or code in the process that checks them.
+    /// Credentials that are stored or sent in a form that can be stolen, or code in the process that checks them.
     Credentials,
-    /// Which PowerShell scripts run.
+    /// Which PowerShell scripts may run.
     PowerShell,
     /// A file in a folder of Windows.
     SystemFile,
-    /// A script in the folder NETLOGON, which others than the editors of this GPO may write.
+    /// A script in the folder NETLOGON, which can be changed by others than the editors of this GPO.
     NetlogonScript,
     /// Permissions with which everybody may change a file, a registry key or a service.
     OpenPermission,
+    /// What opens files of a type.
+    FileHandler,
+    /// An environment variable from which Windows takes where programs and libraries are.
+    Environment,
+    /// A file of a kind that can run code or grant rights, which gpoctl cannot read and a client may.
+    UnreadableFile,
 }
 
-/// How much a kind of risk deserves to be looked at.
+/// How much attention a kind of risk deserves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RiskSeverity {
-    /// Common in policies, and of consequence if it is wrong.
+    /// Common in policies; has consequences if it is wrong.
     Medium,
-    /// Rarely set by a policy: runs code unseen, or takes protection away.
+    /// Rare in policies: runs code unnoticed, or disables protection.
     High,
 }
 
 impl RiskKind {
-    /// For people.
+    /// For the user.
     pub fn label(self) -> &'static str {
         match self {
             Self::ScheduledTask => "scheduled task",
@@ -108,10 +114,13 @@ impl RiskKind {
             Self::SystemFile => "file in Windows",
             Self::NetlogonScript => "script in NETLOGON",
             Self::OpenPermission => "open permission",
+            Self::FileHandler => "file type handler",
+            Self::Environment => "environment variable",
+            Self::UnreadableFile => "unreadable file",
         }
     }
 
-    /// How much it deserves to be looked at.
+    /// How much attention it deserves.
     pub fn severity(self) -> RiskSeverity {
         match self {
             Self::ScheduledTask
@@ -124,7 +133,10 @@ impl RiskKind {
             | Self::Credentials
             | Self::SystemFile
             | Self::NetlogonScript
-            | Self::OpenPermission => RiskSeverity::High,
+            | Self::OpenPermission
+            | Self::FileHandler
+            | Self::Environment
+            | Self::UnreadableFile => RiskSeverity::High,
             Self::Script
             | Self::Service
             | Self::Software
@@ -138,7 +150,7 @@ impl RiskKind {
         }
     }
 
-    /// The technique of MITRE ATT&CK that abuses it; that a GPO spreads it is T1484.001.
+    /// The technique of MITRE ATT&CK that uses it; distribution by a GPO is T1484.001.
     pub fn technique(self) -> &'static str {
         match self {
             Self::ScheduledTask => "T1053.005",
@@ -147,7 +159,9 @@ impl RiskKind {
             Self::Software => "T1072",
             Self::RestrictedGroup | Self::LocalGroup | Self::PrivilegeRight => "T1098",
             Self::LocalUser => "T1136.001",
-            Self::UnknownExtension => "T1484.001",
+            Self::UnknownExtension | Self::UnreadableFile => "T1484.001",
+            Self::FileHandler => "T1546.001",
+            Self::Environment => "T1574.007",
             Self::Autostart => "T1547.001",
             Self::LogonProgram => "T1547.004",
             Self::Debugger => "T1546.012",
@@ -165,16 +179,16 @@ impl RiskKind {
 /// A setting that runs code or grants rights.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Risk {
-    /// How.
+    /// The kind.
     pub kind: RiskKind,
-    /// What it does, in few words; names and SIDs as the settings have them.
+    /// Its description; names and SIDs as in the settings.
     pub text: String,
-    /// Where it stands.
+    /// Its place.
     pub place: Place,
 }
 
 /// Every setting of a snapshot that runs code or grants rights, by file, then the packages, then the extensions. A file that
-/// does not parse gives none; [`crate::migration::scan::scan`] reports it.
+/// does not parse is one of them.
 pub fn of(snapshot: &GpoSnapshot) -> Vec<Risk> {
     of_parts(
         &snapshot.tree,
@@ -184,7 +198,7 @@ pub fn of(snapshot: &GpoSnapshot) -> Vec<Risk> {
     )
 }
 
-/// As [`of`], for settings that are in no snapshot yet.
+/// As [`of`], for settings that are not in a snapshot yet.
 pub(super) fn of_parts<'a>(
     tree: &GptTree,
     objects: impl Iterator<Item = &'a DirectoryObject>,
@@ -193,17 +207,14 @@ pub(super) fn of_parts<'a>(
 ) -> Vec<Risk> {
     let mut risks = Vec::new();
     for (path, content) in tree.files() {
-        match GptFileFormat::of(path) {
-            Some(GptFileFormat::GptTmpl) => risks.extend(security_settings(path, content)),
-            Some(GptFileFormat::Scripts | GptFileFormat::PsScripts) => {
-                risks.extend(scripts(path, content));
-            }
-            Some(GptFileFormat::Preferences) => {
-                risks.extend(preferences::risks(path, content));
-            }
-            Some(GptFileFormat::RegistryPol) => risks.extend(registry_policy(path, content)),
-            _ => {}
-        }
+        let found = match GptFileFormat::of(path) {
+            Some(GptFileFormat::GptTmpl) => security_settings(path, content),
+            Some(GptFileFormat::Scripts | GptFileFormat::PsScripts) => scripts(path, content),
+            Some(GptFileFormat::Preferences) => preferences::risks(path, content),
+            Some(GptFileFormat::RegistryPol) => registry_policy(path, content),
+            _ => continue,
+        };
+        risks.extend(found.unwrap_or_else(|| vec![unreadable(path)]));
     }
     risks.extend(objects.filter_map(package));
     for (list, attribute) in [
@@ -215,16 +226,22 @@ pub(super) fn of_parts<'a>(
     risks
 }
 
+fn unreadable(path: &RelPath) -> Risk {
+    Risk {
+        kind: RiskKind::UnreadableFile,
+        text: "it cannot be read, so what it does is not known".to_owned(),
+        place: Place::file(path.to_string()),
+    }
+}
+
 fn place(path: &RelPath, line: &IniLine<'_>) -> Place {
     Place::file(path.to_string())
         .section(line.section.unwrap_or_default())
         .line(line.number)
 }
 
-fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
-    let Ok(file) = GptTmpl::parse(content) else {
-        return Vec::new();
-    };
+fn security_settings(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
+    let file = GptTmpl::parse(content).ok()?;
     let risk = |(line, setting): (IniLine<'_>, Setting<'_>)| {
         let place = place(path, &line);
         let part = |span| line.text.get(span).unwrap_or_default();
@@ -248,7 +265,7 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
             } => {
                 let (group, members) = (part(group), part(members));
                 let text = match (side, members) {
-                    // An empty list of groups says nothing; an empty list of members removes all of them.
+                    // An empty list of groups changes nothing; an empty list of members removes all members.
                     (Membership::MemberOf, "") => return None,
                     (Membership::MemberOf, groups) => {
                         format!("{group} becomes a member of {groups}")
@@ -270,14 +287,17 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
                     "4" => "is disabled",
                     _ => "keeps its startup",
                 };
-                let open = access::everybody_may(access::Secures::Service, sddl);
-                let rights = match &open {
+                let fault = access::fault(access::Secures::Service, sddl);
+                let rights = match &fault {
                     None if sddl.is_empty() => String::new(),
                     None => ", with its own permissions".to_owned(),
-                    Some(who) => format!(", and {who} may change it"),
+                    Some(access::Fault::Open(who)) => format!(", and {who} may change it"),
+                    Some(access::Fault::Unreadable) => {
+                        ", with permissions that cannot be read".to_owned()
+                    }
                 };
                 Some(Risk {
-                    kind: match open {
+                    kind: match fault {
                         None => RiskKind::Service,
                         Some(_) => RiskKind::OpenPermission,
                     },
@@ -285,13 +305,18 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
                     place: place.key(name),
                 })
             }
-            // The files and keys that everybody may change.
+            // Files and keys that everybody may change.
             Setting::Secured { name, sddl, .. } => {
                 let (name, sddl) = (part(name), part(sddl));
-                let who = access::everybody_may(access::Secures::FileOrKey, sddl)?;
+                let text = match access::fault(access::Secures::FileOrKey, sddl)? {
+                    access::Fault::Open(who) => format!("{who} may change {name}"),
+                    access::Fault::Unreadable => {
+                        format!("{name} gets permissions that cannot be read")
+                    }
+                };
                 Some(Risk {
                     kind: RiskKind::OpenPermission,
-                    text: format!("{who} may change {name}"),
+                    text,
                     place: place.key(name),
                 })
             }
@@ -302,9 +327,7 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
             } => {
                 let (hive, key, name) = template_value(path)?;
                 let data = match (value_type, part(data)) {
-                    (4, number) => number
-                        .trim()
-                        .parse()
+                    (4, number) => registry::number(number)
                         .map_or(registry::Data::Other, registry::Data::Number),
                     (1 | 2 | 7, text) => {
                         registry::Data::Text(text.trim().trim_matches('"').to_owned())
@@ -318,11 +341,30 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Vec<Risk> {
                     place: place.key(path),
                 })
             }
-            _ => None,
+            // [MS-GPSB 2.2.1]
+            Setting::Other { key, value } if line.is_in("System Access") => {
+                let weak = WEAK_ACCOUNTS
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(key));
+                (weak && registry::number(value) != Some(0)).then(|| Risk {
+                    kind: RiskKind::Credentials,
+                    text: format!("{key} = {value}"),
+                    place: place.key(key),
+                })
+            }
+            Setting::Other { .. } => None,
         }
     };
-    file.settings().filter_map(risk).collect()
+    Some(file.settings().filter_map(risk).collect())
 }
+
+/// Settings of `[System Access]` that expose credentials or let people in unless they are 0: passwords that can be decrypted
+/// (T1556.005), the guest account, names for anonymous callers.
+const WEAK_ACCOUNTS: [&str; 3] = [
+    "ClearTextPassword",
+    "EnableGuestAccount",
+    "LSAAnonymousNameLookup",
+];
 
 /// Hive, key and value name of a line of `[Registry Values]` [MS-GPSB 2.2.5].
 fn template_value(path: &str) -> Option<(registry::Hive, &str, &str)> {
@@ -330,6 +372,7 @@ fn template_value(path: &str) -> Option<(registry::Hive, &str, &str)> {
     let hive = match hive.to_ascii_uppercase().as_str() {
         "MACHINE" => registry::Hive::Machine,
         "USER" | "USERS" => registry::Hive::User,
+        "CLASSES_ROOT" => registry::Hive::Classes,
         _ => return None,
     };
     let (key, name) = rest.rsplit_once('\\')?;
@@ -337,10 +380,8 @@ fn template_value(path: &str) -> Option<(registry::Hive, &str, &str)> {
 }
 
 /// The values of administrative templates [MS-GPREG 2.2.1].
-fn registry_policy(path: &RelPath, content: &Bytes) -> Vec<Risk> {
-    let Ok(file) = RegistryPol::parse(content) else {
-        return Vec::new();
-    };
+fn registry_policy(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
+    let file = RegistryPol::parse(content).ok()?;
     let of_user = path.first().is_some_and(|half| half.folded() == "user");
     let hive = if of_user {
         registry::Hive::User
@@ -374,11 +415,11 @@ fn registry_policy(path: &RelPath, content: &Bytes) -> Vec<Risk> {
             });
         }
     }
-    risks
+    Some(risks)
 }
 
-/// The name of the value that a client writes for a value name of Registry.pol; `None` for the commands that write none
-/// [MS-GPREG 3.2.5.1]. What only looks like a command is a name.
+/// The name of the value that a client writes for a value name of Registry.pol; `None` for commands that write none [MS-GPREG
+/// 3.2.5.1]. A name that only resembles a command is a name.
 fn written_name(name: &str) -> Option<&str> {
     const WRITE_NOTHING: [&str; 6] = [
         "**del.",
@@ -400,10 +441,8 @@ fn written_name(name: &str) -> Option<&str> {
     Some(after(SOFT).unwrap_or(name))
 }
 
-fn scripts(path: &RelPath, content: &Bytes) -> Vec<Risk> {
-    let Ok(file) = Scripts::parse(content) else {
-        return Vec::new();
-    };
+fn scripts(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
+    let file = Scripts::parse(content).ok()?;
     let parameters: HashMap<(Option<&str>, u32), &str> = file
         .scripts()
         .filter(|(_, script)| script.part == ScriptPart::Parameters)
@@ -436,7 +475,7 @@ fn scripts(path: &RelPath, content: &Bytes) -> Vec<Risk> {
             place: place(path, &line).key(key),
         })
     };
-    file.scripts().filter_map(risk).collect()
+    Some(file.scripts().filter_map(risk).collect())
 }
 
 /// A package that is advertised or installed [MS-GPSI 2.2.3.1].
@@ -459,7 +498,7 @@ fn package(object: &DirectoryObject) -> Option<Risk> {
         }
     };
     let (name, files) = (texts("packageName"), texts("msiFileList"));
-    // A ZAP package has no list of files.
+    // A ZAP package does not have a list of files.
     let from = if files.is_empty() {
         texts("setupCommand")
     } else {

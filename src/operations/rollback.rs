@@ -1,9 +1,9 @@
-//! Rolling back: every change announced in the journal is undone, and the result is proved by reading back.
+//! Rolling back: undoes every change announced in the journal, and proves the result by reading back.
 //!
-//! Only what this operation wrote is touched, and only while it still is what this operation wrote: what somebody else made
-//! of it since is left as it is, and said. Before the new version could be seen, everything becomes what it was, to the
-//! byte. Afterwards the old settings come back under a version higher than the one that could be seen, because a client
-//! keeps what it has when the version steps back or stays. The version therefore goes last, in either case.
+//! Only what this operation wrote is changed back, and only if it is still unchanged; changes by somebody else are kept and
+//! reported. If the new version was not visible yet, the former state is restored byte for byte. Otherwise the old settings are
+//! restored with a version above the visible one, because a client ignores a version that is lower or the same. The version is
+//! written last in either case.
 
 mod attributes;
 mod entries;
@@ -34,18 +34,18 @@ pub(super) struct Undo<'a> {
     pub(super) domain: &'a DomainWriter,
     pub(super) staging: &'a StagingArea,
     pub(super) plan: &'a Plan,
-    /// What the target was; `None` when the operation makes it.
+    /// The state before; `None` when the operation creates the target.
     pub(super) before: Option<&'a Before>,
-    /// The version a roll-back that did not get to its end was about to write.
+    /// The version that an incomplete roll-back was about to write.
     pub(super) raising: Option<GpoVersion>,
 }
 
-/// How a roll-back ended that undid everything.
+/// The result of a complete roll-back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RolledBack {
-    /// The version of the GPO now, when it is not the former one.
+    /// The version of the GPO, when it is not the former one.
     pub(super) raised: Option<GpoVersion>,
-    /// Whether the objects below the GPO are the same ones, not others with the same content.
+    /// Whether the objects below the GPO are the same ones, not new ones with the same content.
     pub(super) same_objects: bool,
 }
 
@@ -66,17 +66,17 @@ impl std::fmt::Display for RolledBack {
     }
 }
 
-/// What a roll-back could not do.
+/// What a roll-back could not undo.
 #[derive(Default)]
 struct RollbackReport {
-    /// What somebody else changed meanwhile, a sentence each.
+    /// Changes by somebody else, a sentence each.
     foreign: Vec<String>,
     /// The first error.
     failed: Option<Error>,
 }
 
 impl RollbackReport {
-    /// Leaves something as it is, because it is not what this operation wrote.
+    /// Keeps something that is not what this operation wrote.
     fn leave(&mut self, what: impl std::fmt::Display) {
         self.foreign.push(format!(
             "{what} was changed by somebody else in the meantime and is left unchanged"
@@ -107,11 +107,11 @@ impl RollbackReport {
 }
 
 impl Undo<'_> {
-    /// Undoes `changes`, last first, but the version at the very end. Each inverse looks at what is there, so it is right
-    /// for a change that was announced and never made. Goes on after an error, so that as much as possible is undone.
+    /// Undoes `changes` in reverse order, with the version at the end. Each inverse compares with the present state, so it is
+    /// right for a change that was announced and never made. Continues after an error, so that as much as possible is undone.
     ///
     /// # Errors
-    /// `Incomplete`, naming all that is somebody else's by now, and the first thing that could not be undone.
+    /// `Incomplete`, with all changes by somebody else and the first error.
     pub(super) async fn roll_back(
         &self,
         changes: &[Inverse],
@@ -129,7 +129,7 @@ impl Undo<'_> {
                 Err(error) => report.note(last, Err(error)),
             }
         }
-        // A folder that was made anew goes when nothing is in it any more, GPT.INI included.
+        // A folder that was recreated is deleted when it is empty, GPT.INI included.
         if let Some(made) = changes.iter().find(|c| matches!(c, Inverse::RemoveFolder)) {
             let outcome = self.remove_folder(&mut report).await;
             report.note(made, outcome);
@@ -204,14 +204,14 @@ impl Undo<'_> {
                     .await
             }
             Inverse::RecreateContainer => self.recreate().await,
-            // The version comes when all else is as it was, and the folder after it.
+            // The version is restored after everything else, and the folder after it.
             Inverse::RestoreGptIni | Inverse::RestoreAttributes { .. } | Inverse::RemoveFolder => {
                 Ok(())
             }
         }
     }
 
-    /// Removes the folder of the GPO, which this operation made, unless somebody has put something into it.
+    /// Deletes the folder of the GPO, which this operation created, unless somebody has added something to it.
     async fn remove_folder(&self, report: &mut RollbackReport) -> Result<()> {
         let (sysvol, folder) = (self.domain.sysvol(), self.staging.folder());
         if sysvol.stat(&folder).await?.is_none() {
@@ -226,7 +226,7 @@ impl Undo<'_> {
         }
     }
 
-    /// Whether somebody else has put settings into a GPO that this operation created.
+    /// Whether somebody else has added settings to a GPO that this operation created.
     async fn is_somebody_elses(&self, guid: Guid) -> Result<bool> {
         let object = match self.domain.session().directory().gpo(guid).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
@@ -251,7 +251,7 @@ impl Undo<'_> {
         })
     }
 
-    /// Puts the descriptor of the GPO's folder back, if it still is what this operation set.
+    /// Restores the descriptor of the GPO's folder, if it is still the one that this operation set.
     async fn restore_folder_descriptor(
         &self,
         before: &[u8],
@@ -275,7 +275,7 @@ impl Undo<'_> {
             .await
     }
 
-    /// Makes the objects below the GPO those that were there before, as far as they are what this operation made of them.
+    /// Restores the objects below the GPO, as far as they are still what this operation wrote.
     async fn restore_objects(&self, report: &mut RollbackReport) -> Result<()> {
         let directory = self.domain.session().directory();
         let have = directory.children(self.guid()).await?;
@@ -291,7 +291,7 @@ impl Undo<'_> {
         objects::reconcile(self.domain.directory(), self.guid(), &changes).await
     }
 
-    /// Puts the links of a domain, OU or site back, if they still are what this operation wrote.
+    /// Restores the links of a domain, OU or site, if they are still what this operation wrote.
     async fn restore_links(
         &self,
         som: &str,

@@ -6,7 +6,7 @@ use super::change_list::ChangeList;
 use super::plan::{PLAN_FORMAT_VERSION, Plan};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The most bytes of a plan: the files of a GPO, as much as a backup may hold, grow by a third in base64.
+/// The maximum size of a plan: the files of a GPO, up to the maximum of a backup, grow by a third in base64.
 pub const MAX_PLAN_BYTES: u64 = 2 << 30;
 
 /// A plan of either kind.
@@ -18,7 +18,7 @@ pub enum SavedPlan {
     Changes(ChangeList),
 }
 
-/// What both kinds have, and what tells them apart.
+/// What both kinds have, and how they are distinguished.
 #[derive(serde::Deserialize)]
 struct Head {
     format_version: u32,
@@ -30,15 +30,15 @@ impl SavedPlan {
     /// Reads a saved plan.
     ///
     /// # Errors
-    /// `BadInput` when it is not a plan, or one of a newer form, or one that gpoctl would not have made; also when it does
-    /// not describe what it does.
+    /// `BadInput` when it is not a plan, has a newer form, is not one that gpoctl makes, or has a description that does not
+    /// match its content.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
         const WHO: &str = "the plan file says";
         let mut saved = Self::read(bytes)?;
         match &mut saved {
             Self::Gpo(plan) => {
                 plan.refuse_false_description()?;
-                // Which reference was which before cannot be told from what the plan writes.
+                // The references before the mapping cannot be derived from the content of the plan.
                 plan.mapping = None;
                 plan.attribute_to(WHO)?;
             }
@@ -51,11 +51,11 @@ impl SavedPlan {
         Ok(saved)
     }
 
-    /// Reads the plan of an operation that was run. One of an older version may describe itself in other words.
+    /// Reads the plan of an operation in a journal. A plan of an older version may have other descriptions.
     ///
     /// # Errors
-    /// `BadInput` when it is not a plan, or one of a newer form, or one that gpoctl would not have made; also when it does
-    /// something else than it describes.
+    /// `BadInput` when it is not a plan, has a newer form, is not one that gpoctl makes, or has a description that does not
+    /// match its content.
     pub(super) fn from_journal(bytes: &[u8]) -> Result<Self> {
         const WHO: &str = "the journal says";
         let mut saved = Self::read(bytes)?;
@@ -181,7 +181,7 @@ mod tests {
                     .collect()
             };
             assert_eq!(of(&again), of(&list));
-            // The words are those of the changes, whatever the file says.
+            // The descriptions are those of the changes, whatever the file contains.
             assert_eq!(again.title, "1 change in src.test");
             assert!(
                 again.changes[0]
@@ -192,7 +192,7 @@ mod tests {
         }
     }
 
-    /// The plan of a GPO with one object below it, saved and changed by hand.
+    /// The plan of a GPO with one object below it, saved and edited.
     fn gpo_plan(change: impl FnOnce(&mut serde_json::Value)) -> Result<SavedPlan> {
         let target = PlanTarget {
             guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
@@ -255,7 +255,7 @@ mod tests {
         let mut list = list_of(filter(FILTER, "msWMI-Author"));
         list.format_version = 2;
         assert!(refused(&list).contains("format version 2"));
-        // A filter anywhere else, or with something that is no filter's; and the deletion of whatever it names.
+        // A filter in another place, or with attributes that a filter does not have; and the deletion of any filter.
         for at in [
             "CN=x,CN=Users,DC=src,DC=test",
             "CN=y,CN=x,CN=SOM,CN=WMIPolicy,CN=System,DC=src,DC=test",

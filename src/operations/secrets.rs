@@ -1,5 +1,5 @@
-//! Stored passwords in the settings of a GPO (MS14-025): found and named wherever settings are read, let into another GPO
-//! only on demand. Their value is nowhere handed out; the files that hold them are what they are.
+//! Stored passwords in the settings of a GPO (MS14-025): reported wherever settings are read, and written into another GPO only
+//! on request. Their values are not returned; the files that contain them are unchanged.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::preferences::passwords::{Search, search};
@@ -42,10 +42,10 @@ fn message(what: &str) -> StatusMessage {
     .with_hint("take it out of the item, and give the account another password")
 }
 
-/// The warnings of [`stored_passwords`], for settings that are to be put into a GPO.
+/// The warnings of [`stored_passwords`], for settings that are about to be written into a GPO.
 ///
 /// # Errors
-/// `BadInput` when there are some and they are not allowed; each is a detail of the error.
+/// `BadInput` when there are passwords and they are not allowed; each is a detail of the error.
 pub fn refuse_passwords(tree: &GptTree, allow: bool) -> Result<Vec<StatusMessage>> {
     let found = stored_passwords(tree);
     if allow || found.is_empty() {

@@ -1,4 +1,4 @@
-//! Permissions that shut out the very account that sets them: said in the plan, and set last of all.
+//! Permissions that lock out the account that sets them: reported in the plan, and set last.
 
 use super::plan::{Plan, Step};
 use crate::directory::DomainInfo;
@@ -9,7 +9,7 @@ use crate::model::access_mask::{directory, standard};
 use crate::model::security_descriptor::{Ace, SecurityDescriptor, ace_flag};
 use crate::model::sid::Sid;
 
-/// A plan whose permissions shut out this account.
+/// A plan with permissions that lock out this account.
 #[derive(Debug)]
 pub(super) struct SelfLockout {
     planned: SecurityDescriptor,
@@ -18,8 +18,8 @@ pub(super) struct SelfLockout {
 }
 
 impl SelfLockout {
-    /// Whether the plan sets permissions with which this account may not read or not edit the GPO any more. `None` when it
-    /// may, and when the server does not tell who we are.
+    /// Whether the plan sets permissions that do not permit this account to read and edit the GPO any more. `None` when they
+    /// do, and when the server does not report the SIDs of the account.
     pub(super) fn of(info: &DomainInfo, plan: &Plan) -> Option<Self> {
         let (token, own) = (info.token.as_ref()?, info.user_sid.clone()?);
         let planned = plan.steps.iter().find_map(|step| match step {
@@ -40,7 +40,7 @@ impl SelfLockout {
         })
     }
 
-    /// What is said of it.
+    /// The warning.
     pub(super) fn message(&self) -> StatusMessage {
         let what = if self.reads { "edit" } else { "read or edit" };
         StatusMessage::warning(
@@ -52,7 +52,7 @@ impl SelfLockout {
         .with_hint("keep an account at hand that can; the owner of the GPO can change the permissions too")
     }
 
-    /// The permissions to work with until then: those of the plan, and this account may do everything.
+    /// The permissions to use until then: those of the plan, and full access for this account.
     ///
     /// # Errors
     /// `Internal` when they do not fit into a descriptor.

@@ -1,5 +1,5 @@
-//! Set status: which halves of a GPO are in force, `flags` [MS-GPOL 2.2.4]. Clients look at it each time, so the version
-//! stays.
+//! Set status: enables or disables the halves of a GPO, `flags` [MS-GPOL 2.2.4]. Clients read it each time, so the version is
+//! unchanged.
 
 use super::plan::{Plan, Step, Verb};
 use super::progress::Control;
@@ -9,21 +9,21 @@ use crate::directory::GpoObject;
 use crate::error::Result;
 use crate::session::DomainSession;
 
-/// Which halves of a GPO are in force.
+/// Which halves of a GPO are enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Both.
     All,
-    /// The computer half alone.
+    /// Only the computer half.
     Computer,
-    /// The user half alone.
+    /// Only the user half.
     User,
     /// Neither.
     None,
 }
 
 impl Status {
-    /// The bits of `flags`: 1 switches the user half off, 2 the computer half.
+    /// The bits of `flags`: 1 disables the user half, 2 the computer half.
     pub fn bits(self) -> u32 {
         match self {
             Self::All => 0,
@@ -34,7 +34,7 @@ impl Status {
     }
 }
 
-/// Works out what giving a GPO this status would change. Other bits of `flags` stay. Writes nothing.
+/// Plans another status for a GPO. Other bits of `flags` are unchanged. Writes nothing.
 ///
 /// # Errors
 /// `Denied` when the account may not edit the GPO.

@@ -1,4 +1,4 @@
-//! What import, restore, copy and create have in common: a GPO gets settings. Works out the plan for it.
+//! What import, restore, copy and create have in common: the plan that gives a GPO settings.
 
 use bytes::Bytes;
 
@@ -21,45 +21,45 @@ use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
 use crate::session::DomainSession;
 
-/// A GPO and the settings it gets.
+/// A GPO and its new settings.
 pub(super) struct NewSettings<'a> {
     /// The verb.
     pub(super) verb: Verb,
-    /// Where they come from.
+    /// Their source.
     pub(super) source: Option<PlanSource>,
     /// The GPO.
     pub(super) target: PlanTarget,
-    /// The GPO as it is; `None` when it is created.
+    /// The present GPO; `None` when it is created.
     pub(super) live: Option<&'a LiveGpo>,
-    /// Its files and folders as they will be, without GPT.INI.
+    /// Its new files and folders, without GPT.INI.
     pub(super) tree: GptTree,
-    /// The objects below it as they will be.
+    /// The new objects below it.
     pub(super) directory_objects: Vec<AllowedObject>,
-    /// Its version as it will be. With 0, a GPO that is created has no settings yet.
+    /// Its new version. With 0, a GPO that is created has no settings yet.
     pub(super) version: GpoVersion,
-    /// `flags` as they will be.
+    /// The new `flags`.
     pub(super) flags: u32,
-    /// `gPCMachineExtensionNames` as it will be.
+    /// The new `gPCMachineExtensionNames`.
     pub(super) machine_extensions: ExtensionList,
-    /// `gPCUserExtensionNames` as it will be.
+    /// The new `gPCUserExtensionNames`.
     pub(super) user_extensions: ExtensionList,
-    /// `displayName` as it will be; `None` leaves it.
+    /// The new `displayName`; `None` leaves it unchanged.
     pub(super) display_name: Option<String>,
-    /// `gPCWQLFilter` as it will be; `None` leaves it, `Some(None)` removes it.
+    /// The new `gPCWQLFilter`; `None` leaves it unchanged, `Some(None)` removes it.
     pub(super) wmi_filter: Option<Option<String>>,
-    /// The descriptor whose DACL the GPO will have; `None` leaves it.
+    /// The descriptor with the new DACL; `None` leaves it unchanged.
     pub(super) security_descriptor: Option<SecurityDescriptor>,
     /// The GPT.INI whose other lines are kept; `None` takes that of the GPO.
     pub(super) gpt_ini: Option<Bytes>,
-    /// Changes of links, after all else.
+    /// Changes of links, after everything else.
     pub(super) links: Vec<Step>,
-    /// What became of each reference.
+    /// The report of the mapping.
     pub(super) mapping: Option<MappingReport>,
-    /// What was noticed.
+    /// The findings.
     pub(super) messages: Vec<StatusMessage>,
 }
 
-/// `gPCWQLFilter` that links this filter. A link that names it already stays, whatever its spelling.
+/// A `gPCWQLFilter` that links this filter. An existing link to it is kept, whatever its spelling.
 pub(super) fn wmi_link(live: Option<&LiveGpo>, link: &WmiFilterLink) -> String {
     live.filter(|live| {
         let present = live.snapshot.wmi_filter.as_ref();
@@ -128,7 +128,7 @@ impl NewSettings<'_> {
         Ok(plan)
     }
 
-    /// The DACL, where it grants something else than the present one. Owner and group of a GPO that exists stay.
+    /// The DACL, when it grants something else than the present one. Owner and group of an existing GPO are kept.
     fn new_descriptor(&self) -> Result<Option<FileContent>> {
         let Some(wanted) = &self.security_descriptor else {
             return Ok(None);
@@ -158,8 +158,8 @@ impl NewSettings<'_> {
     }
 }
 
-/// The version of a GPO that exists. Where its two sides disagree, the higher one counts, or a client that knows it would
-/// take a new policy for an old one.
+/// The version of an existing GPO. If its halves differ, the higher one counts; otherwise a client that knows it would ignore
+/// the new policy.
 pub(super) fn present_version(live: &LiveGpo) -> GpoVersion {
     higher(
         live.object.version.unwrap_or_default(),
@@ -175,10 +175,10 @@ pub(super) fn higher(one: GpoVersion, other: GpoVersion) -> GpoVersion {
     }
 }
 
-/// Two GPOs may have one name, but nobody makes a second one on purpose. `own` is the GPO that may have it already.
+/// Two GPOs may have the same name, but gpoctl does not create a second one. `own` is a GPO that may have it already.
 ///
 /// # Errors
-/// `Usage` for a text that is no name; `Conflict` when another GPO has it.
+/// `Usage` for a name that is not valid; `Conflict` when another GPO has it.
 pub(super) async fn name_is_free(
     session: &DomainSession,
     name: &str,
@@ -197,7 +197,7 @@ pub(super) async fn name_is_free(
             "use 1 to 255 characters, and no control characters",
         ));
     }
-    // Commands and scripts name GPOs by their GUIDs; a name that looks like one would only mislead.
+    // Commands and scripts identify GPOs by GUID; a name that looks like one would be misleading.
     if name.trim().parse::<Guid>().is_ok() {
         return Err(bad_name("use a name that does not look like a GUID"));
     }
@@ -214,8 +214,8 @@ pub(super) async fn name_is_free(
     }
 }
 
-/// The objects as they stand below the target: what names the GPO rewritten. Their own descriptors stay only if they mean
-/// something there.
+/// The objects for the target: with references to the source GPO rewritten. Their own descriptors are kept only if they are
+/// valid in the target.
 ///
 /// # Errors
 /// `BadInput` for an object that a GPO may not contain.
@@ -238,7 +238,8 @@ pub(super) fn objects_for(
             for attribute in &mut object.attributes {
                 if attribute.name.eq_ignore_ascii_case("msiScriptPath") {
                     if let AttributeValues::String(Some(path)) = &mut attribute.values {
-                        // The part from the half on stays; before it stands the source GPO's own folder [MS-GPSI 2.2.2.4.1].
+                        // The part that begins with the half is kept; before it is the source GPO's own folder [MS-GPSI
+                        // 2.2.2.4.1].
                         if let Some(rest) = from_the_half_on(path) {
                             *path = format!(
                                 "\\\\{domain}\\sysvol\\{domain}\\Policies\\{}\\{rest}",
@@ -256,7 +257,8 @@ pub(super) fn objects_for(
     objects::allowed(&objects)
 }
 
-/// The part of a path into a GPO's folder that begins with the half: the last folder called so, because the server may be too.
+/// The part of a path into a GPO's folder that begins with the half: the last folder of that name, because the server may have
+/// it too.
 fn from_the_half_on(path: &str) -> Option<&str> {
     let mut end = path.rfind('\\')?;
     loop {
@@ -273,7 +275,7 @@ fn from_the_half_on(path: &str) -> Option<&str> {
     }
 }
 
-/// GPT.INI with this version: `old` with all its other lines; a new file where there is none, or it cannot be read.
+/// GPT.INI with this version: `old` with all its other lines; a new file when there is none or it cannot be read.
 pub(super) fn new_gpt_ini(
     old: Option<&[u8]>,
     version: GpoVersion,
@@ -317,7 +319,7 @@ mod tests {
                 r"\\src.test\SysVol\src.test\Policies\{11111111-2222-3333-4444-555555555555}\Machine\Applications\{A}.aas",
                 Some(r"Machine\Applications\{A}.aas"),
             ),
-            // A server called like a half, and a letter whose lower case is longer.
+            // A server with the name of a half, and a letter whose lower case is longer.
             (
                 "\\\\MACHINE\\sysvol\\\u{130}\\USER\\a.aas",
                 Some(r"USER\a.aas"),

@@ -30,7 +30,7 @@ pub(super) struct StagingArea {
 }
 
 impl StagingArea {
-    /// For an operation; the end of its ID marks its names.
+    /// For an operation; its names contain the end of its ID.
     pub(super) fn new(domain: &DomainName, guid: Guid, operation_id: &str) -> Self {
         let tag = operation_id
             .rsplit_once('-')
@@ -58,12 +58,12 @@ impl StagingArea {
         SysvolPath::in_gpo(&self.domain, self.guid, path)
     }
 
-    /// Where the successor of `name` is written before it is live.
+    /// The place of the new `name` before it is live.
     pub(super) fn staged_name(&self, name: &SafeName) -> Result<SafeName> {
         self.derived("new", name)
     }
 
-    /// Where the predecessor of `name` goes.
+    /// The place of the old `name`.
     pub(super) fn old_name(&self, name: &SafeName) -> Result<SafeName> {
         self.derived("old", name)
     }
@@ -75,7 +75,7 @@ impl StagingArea {
     }
 }
 
-/// The entries of the GPO's folder, each with all below it: what is renamed as one.
+/// The entries of the GPO's folder, each with everything below it; an entry is renamed as a whole.
 pub(super) fn by_root_entry(tree: &GptTree) -> BTreeMap<String, RootEntry> {
     let mut roots: BTreeMap<String, RootEntry> = BTreeMap::new();
     for (path, node) in tree.entries() {
@@ -124,8 +124,8 @@ impl RootEntry {
     }
 }
 
-/// Writes entries under their staged names: folders level by level, then all files, as many calls in flight as the back
-/// end likes.
+/// Writes entries under their staged names: folders level by level, then all files, with as many calls in flight as the back
+/// end permits.
 pub(super) async fn stage_entries(
     sysvol: &dyn Sysvol,
     staging: &StagingArea,
@@ -177,8 +177,8 @@ pub(super) async fn stage_entries(
     .map(drop)
 }
 
-/// Runs `call` for each item, `in_flight` at a time. After the first error nothing new is begun, and what is in flight is
-/// waited for: a write that was given up could still arrive after its folder was removed.
+/// Runs `call` for each item, `in_flight` at a time. After the first error no new call is started, and those in flight are
+/// waited for: an abandoned write could still arrive after its folder was deleted.
 pub(super) async fn run_all<I, T, F>(
     in_flight: usize,
     items: impl IntoIterator<Item = I>,
@@ -206,8 +206,8 @@ where
     results.into_iter().flatten().collect()
 }
 
-/// Removes a file or a folder and all below it; nothing there is fine. Never leaves the GPO's folder: the path is made of
-/// names of listings, each checked.
+/// Deletes a file or a folder and everything below it; it may be missing. Never leaves the GPO's folder: the path consists of
+/// names from listings, each validated.
 pub(super) async fn remove_tree(sysvol: &dyn Sysvol, path: &SysvolPath) -> Result<()> {
     let Some(entry) = sysvol.stat(path).await? else {
         return Ok(());
@@ -244,15 +244,15 @@ pub(super) async fn remove_tree(sysvol: &dyn Sysvol, path: &SysvolPath) -> Resul
         })
         .await?;
     }
-    // The list is in order of depth, so from its end every folder is empty when its turn comes.
+    // The list is sorted by depth, so from its end every folder is empty when it is deleted.
     for folder in folders.iter().rev() {
         ignore_missing(sysvol.remove_dir(folder).await)?;
     }
     Ok(())
 }
 
-/// What is at a path, as hashes by the folded path below it: of an entry itself, whose path is empty, and of all below it.
-/// Folders have an empty hash. `None` when nothing is there.
+/// The hashes of an entry and everything below it, by the folded path below it; the path of the entry itself is empty. Folders
+/// have an empty hash. `None` when it does not exist.
 pub(super) async fn entry_hashes(
     sysvol: &dyn SysvolRead,
     path: &SysvolPath,
@@ -304,7 +304,7 @@ pub(super) async fn entry_hashes(
     Ok(Some(found))
 }
 
-/// The part of the hashes of a GPO's files ([`super::plan::tree_hashes`]) that is of one entry, in the form of [`entry_hashes`].
+/// The part of the hashes of a GPO's files ([`super::plan::tree_hashes`]) for one entry, in the form of [`entry_hashes`].
 pub(super) fn hashes_below(
     hashes: &BTreeMap<String, String>,
     entry: &str,
@@ -335,8 +335,8 @@ pub(super) async fn read_whole(
     }
 }
 
-/// The descriptors that every file and folder of a GPO gets, one after the other, derived from that of its container; none
-/// where children inherit, or the back end cannot write any.
+/// The descriptors to set on every file and folder of a GPO, one after the other, derived from that of its container; none
+/// where children inherit, or the back end cannot write them.
 ///
 /// # Errors
 /// `BadDirectory` when the container's cannot be used.
@@ -348,7 +348,7 @@ pub(super) fn descriptors_from(session: &DomainSession, container: &[u8]) -> Res
     Ok(derived_descriptor(container, entries)?.into_steps())
 }
 
-/// What the plan says when the SMB client cannot write security descriptors: what that means, and what repairs it later.
+/// The warning in the plan when the SMB client cannot write security descriptors, with the command that repairs it.
 pub(super) fn descriptors_not_set(session: &DomainSession, plan: &Plan) -> Option<StatusMessage> {
     if session.sysvol().has_exact_descriptors() {
         return None;
@@ -358,7 +358,7 @@ pub(super) fn descriptors_not_set(session: &DomainSession, plan: &Plan) -> Optio
     } else if plan.target.create {
         "this SMB client cannot write security descriptors, so the folder of the new GPO inherits its permissions from the folder Policies"
     } else {
-        // On Windows, what is new in an existing folder inherits from it, and that is right.
+        // On Windows, new files inherit from the existing folder, which is right.
         return None;
     };
     Some(
@@ -369,11 +369,11 @@ pub(super) fn descriptors_not_set(session: &DomainSession, plan: &Plan) -> Optio
     )
 }
 
-/// Finds out which entries a Samba server stores in the DACL of a file, before the first descriptor is set: in the folder of
-/// the GPO, or beside it when it does not exist yet.
+/// Detects which entries a Samba server stores in the DACL of a file, before the first descriptor is set: in the folder of the
+/// GPO, or beside it when it does not exist yet.
 ///
 /// # Errors
-/// `Connect` when the connection is gone.
+/// `Connect` when the connection is lost.
 pub(super) async fn probe_file_entries(
     domain: &DomainWriter,
     folder: &SysvolPath,
@@ -387,10 +387,10 @@ pub(super) async fn probe_file_entries(
     domain.sysvol().probe_file_entries(at).await
 }
 
-/// The values an existing descriptor is set with on a file or folder, one after the other.
+/// The values with which an existing descriptor is set on a file or folder, one after the other.
 ///
 /// # Errors
-/// `BadInput` when it cannot be used; `holder` says where it came from.
+/// `BadInput` when it cannot be used; `holder` names its source.
 pub(super) fn descriptor_steps(
     sysvol: &dyn SysvolRead,
     descriptor: &[u8],
@@ -409,7 +409,7 @@ pub(super) fn descriptor_steps(
         })
 }
 
-/// A descriptor of a file as this server stores it: without object entries where it refuses them.
+/// A descriptor of a file as this server stores it: without object entries if it refuses them.
 pub(super) fn as_stored(
     sysvol: &dyn SysvolRead,
     descriptor: SecurityDescriptor,
@@ -436,7 +436,7 @@ pub(super) fn derived_descriptor(container: &[u8], entries: FileEntries) -> Resu
         })
 }
 
-/// The same descriptors without owner and group, which only an administrator may give away.
+/// The same descriptors without owner and group, which only an administrator may set.
 pub(super) fn without_owners(descriptors: &[Vec<u8>]) -> Vec<Vec<u8>> {
     descriptors
         .iter()
@@ -449,7 +449,7 @@ pub(super) fn without_owners(descriptors: &[Vec<u8>]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Gone already is as good as removed.
+/// Missing already counts as deleted.
 fn ignore_missing(result: Result<()>) -> Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

@@ -1,8 +1,8 @@
-//! Undo: what brings back the state before an operation, from its journal.
+//! Undo: restores the state before an operation, from its journal.
 //!
-//! What did not get to its end is rolled back. What was done is undone by a plan like any other: an import or a restore by a
-//! restore of the safety backup, a new GPO by its deletion, a deletion by a restore with the links. When the GPO is not as the
-//! operation left it, that would take back somebody else's change, and is refused.
+//! An interrupted operation is rolled back. A completed one is undone by a plan like any other: an import or a restore by
+//! restoring the safety backup, a new GPO by deleting it, a deletion by restoring it with its links. If the GPO is not as the
+//! operation left it, this would revert somebody else's change and is refused.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ use crate::session::DomainSession;
 /// How an operation is undone.
 #[derive(Debug)]
 pub enum Undoing {
-    /// It did not get to its end: what it wrote is taken back; see [`super::apply::roll_back`]. A sentence for each part.
+    /// It was interrupted: what it wrote is rolled back; see [`super::apply::roll_back`]. A sentence for each part.
     RollBack(Vec<String>),
     /// By a plan.
     Plan(Box<Plan>),
@@ -35,10 +35,10 @@ pub enum Undoing {
     Changes(ChangeList),
 }
 
-/// Works out how to undo an operation. Writes nothing.
+/// Plans the undo of an operation. Writes nothing.
 ///
 /// # Errors
-/// `Conflict` when the operation is still at work, or what it changed is not as it left it; `Usage` when there is nothing to
+/// `Conflict` when the operation is still running, or what it changed is not as it left it; `Usage` when there is nothing to
 /// undo, or the operation was in another domain; otherwise as the verb that undoes it.
 pub async fn plan(
     session: &DomainSession,
@@ -106,7 +106,7 @@ pub async fn plan(
     }
 }
 
-/// The rights that undoing an operation by this plan gives to accounts outside the administrators, and that they had neither
+/// The rights that undoing an operation by this plan grants to accounts outside the administrators, and that they had neither
 /// before the operation nor have now.
 ///
 /// # Errors
@@ -123,7 +123,7 @@ pub fn new_grants(
     Ok(outside_grants_beyond(plan, administrators, before.as_ref()))
 }
 
-/// What undoes an operation on a GPO that was done.
+/// The plan that undoes a completed operation on a GPO.
 async fn undo_finished(
     session: &DomainSession,
     operation: &StoredOperation,
@@ -237,8 +237,8 @@ fn changed(done: &Plan, what: &str) -> Error {
     )
 }
 
-/// The backup that was made of the GPO before the operation, read off the runtime's threads. Who could put another one there
-/// would have it restored, so it has to be the GPO that the plan was made against.
+/// Reads the backup that was made of the GPO before the operation, off the runtime's threads. Anybody who could replace it
+/// would have another one restored, so it must be of the GPO that the plan was made against.
 async fn safety_backup(operation: &StoredOperation, done: &Plan) -> Result<StoredBackup> {
     let folder = operation.open_safety_backup()?.ok_or_else(|| {
         Error::new(
@@ -276,7 +276,7 @@ fn foreign_backup(operation: &StoredOperation, why: &str) -> Error {
     .with_hint("restore another backup of the GPO")
 }
 
-/// What of a safety backup is not what the plan was made against; `None` when it is the backup that `apply` made.
+/// How a safety backup differs from what the plan was made against; `None` when it is the backup that `apply` made.
 fn foreign_part(done: &Plan, backup: &StoredBackup) -> Option<String> {
     let snapshot = &backup.snapshot;
     if snapshot.guid != done.target.guid {
@@ -288,7 +288,7 @@ fn foreign_part(done: &Plan, backup: &StoredBackup) -> Option<String> {
     if !backup.has_hashes {
         return Some("there is no gpoctl.json in it".to_owned());
     }
-    // XML has no place for control characters and blanks at the ends.
+    // XML does not preserve control characters and blanks at the ends.
     let text = |text: &str| -> String {
         let shown = text.trim().chars();
         shown.filter(|it| !it.is_control()).collect()
@@ -317,7 +317,7 @@ fn foreign_part(done: &Plan, backup: &StoredBackup) -> Option<String> {
     if let Some((what, _)) = wrong.iter().find(|(_, wrong)| *wrong) {
         return Some(format!("{what} is not what the plan was made against"));
     }
-    // A backup does not keep every empty folder; those have an empty hash.
+    // A backup does not contain every empty folder; those have an empty hash.
     let files = |tree: &BTreeMap<String, String>| -> BTreeMap<String, String> {
         let files = tree.iter().filter(|(_, hash)| !hash.is_empty());
         files
@@ -337,7 +337,7 @@ fn foreign_part(done: &Plan, backup: &StoredBackup) -> Option<String> {
         .then(|| "the DACL is not what the plan was made against".to_owned())
 }
 
-/// Whether a backup's descriptor is that of a GPO with this one: its DACL alone, and nothing without a DACL.
+/// Whether a backup's descriptor is that of a GPO with this one: its DACL alone, and nothing when there is no DACL.
 fn holds_dacl(saved: &[u8], descriptor: &[u8]) -> bool {
     let parse = SecurityDescriptor::parse;
     match parse(descriptor) {
@@ -348,7 +348,7 @@ fn holds_dacl(saved: &[u8], descriptor: &[u8]) -> bool {
     }
 }
 
-/// What taking back one change means.
+/// The description of undoing one change.
 fn sentence(inverse: &Inverse) -> String {
     match inverse {
         Inverse::DeleteGpo { guid } => format!("delete the new GPO {guid} and its folder"),

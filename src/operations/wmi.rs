@@ -1,4 +1,4 @@
-//! WMI filters: in and out of files, and linked to GPOs [MS-WMIO, MS-GPOL 2.2.5].
+//! WMI filters: exported, imported, and linked to GPOs [MS-WMIO, MS-GPOL 2.2.5].
 
 use super::change_list::{Change, ChangeList, ObjectDn};
 use crate::directory::wmi::WmiFilter;
@@ -12,16 +12,16 @@ use crate::model::guid::Guid;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::wmi_filter::{WmiFilterFile, format_queries, parse_queries};
 
-/// What becomes of a filter whose name the domain has already.
+/// How to import a filter whose name the domain already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfExists {
     /// An error.
     Refuse,
-    /// It gets the description and the queries of the file; its ID stays, and so do the links to it.
+    /// Replace its description and queries with those of the file; its ID and the links to it are kept.
     Replace,
 }
 
-/// A filter of a domain as a file carries it.
+/// A filter of a domain in the form of a file.
 ///
 /// # Errors
 /// `BadDirectory` when its queries cannot be read.
@@ -49,7 +49,7 @@ pub fn to_file(filter: &WmiFilter, domain: &DomainName) -> Result<WmiFilterFile>
     })
 }
 
-/// Reads a file: GPMC's `.mof`, or the JSON that gpoctl writes. `name` is what messages call it.
+/// Reads a file: GPMC's `.mof`, or the JSON that gpoctl writes. `name` is its name in messages.
 ///
 /// # Errors
 /// `BadInput` with the line.
@@ -71,11 +71,11 @@ pub fn read_file(name: &str, bytes: &[u8]) -> Result<WmiFilterFile> {
     wmi_mof::parse(bytes).map_err(|cause| bad(Box::new(cause)))
 }
 
-/// Plans the import of a filter. It keeps the ID of the file when it comes from this very domain and the ID is free, so
-/// that links to a filter that was deleted hold again; otherwise it gets a new one.
+/// Plans the import of a filter. It keeps the ID of the file when it was exported from this domain and the ID is not in use, so
+/// that links to a deleted filter work again; otherwise it gets a new one.
 ///
 /// # Errors
-/// `Conflict` when the domain has a filter of this name and may not replace it, or several.
+/// `Conflict` when the domain has a filter of this name that may not be replaced, or several.
 pub fn plan_import(
     info: &DomainInfo,
     container: &Dn,
@@ -123,7 +123,7 @@ pub fn plan_import(
                 ("msWMI-ChangeDate".to_owned(), now),
                 ("showInAdvancedViewOnly".to_owned(), "TRUE".to_owned()),
             ];
-            // An empty description is stored as no attribute at all.
+            // An empty description is stored as an absent attribute.
             if !file.description.is_empty() {
                 attributes.push(("msWMI-Parm1".to_owned(), file.description.clone()));
             }
@@ -209,7 +209,7 @@ pub fn plan_import(
     Ok(list)
 }
 
-/// Plans the link of a GPO to a filter of its domain, or to none.
+/// Plans to link a GPO to a filter of its domain, or to remove the link.
 pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter>) -> ChangeList {
     let name = printable(&gpo.display_name);
     let title = match filter {
@@ -263,7 +263,7 @@ pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter
     list
 }
 
-/// The ID in a `gPCWQLFilter`; a value of another form as it is.
+/// The ID in a `gPCWQLFilter`; a value of another form unchanged.
 fn shown_link(value: &str) -> String {
     match WmiFilterLink::parse(value) {
         Some(link) => link.id.to_string(),
@@ -271,7 +271,7 @@ fn shown_link(value: &str) -> String {
     }
 }
 
-/// An attribute of a filter as a person reads it, a line each: of the queries, the namespace and the text.
+/// The value of an attribute for the user, a line each: for queries, the namespace and the text.
 fn shown_value(attribute: SwapAttribute, value: &str) -> Vec<String> {
     match (attribute, parse_queries(value)) {
         (SwapAttribute::WmiQueries, Ok(queries)) => queries
@@ -283,7 +283,7 @@ fn shown_value(attribute: SwapAttribute, value: &str) -> Vec<String> {
     }
 }
 
-/// What a person calls an attribute of a filter.
+/// The name of an attribute for the user.
 fn field(attribute: SwapAttribute) -> &'static str {
     match attribute {
         SwapAttribute::WmiName => "name",

@@ -1,4 +1,4 @@
-//! Choosing and connecting a back end.
+//! Chooses and connects a back end.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -15,33 +15,33 @@ use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::model::domain_name::DomainName;
 
-/// How to reach SYSVOL of one DC, and who logs in.
+/// How to connect to SYSVOL of one DC, and with which account.
 #[derive(Debug, Clone)]
 pub struct SmbSettings {
     /// The DNS name of the DC: its identity for Kerberos.
     pub server: DomainName,
     /// The address to connect to, instead of resolving the name.
     pub address: Option<IpAddr>,
-    /// The domain of the DC, whose realm the DC's service principal is in.
+    /// The domain of the DC, whose realm contains the DC's service principal.
     pub domain: DomainName,
-    /// Who logs in.
+    /// The account.
     pub auth: SmbAuth,
-    /// Which back end.
+    /// The back end.
     pub client: SmbClientChoice,
     /// The oldest dialect that is accepted. libsmbclient always encrypts, so it needs 3.0 at least.
     pub min_dialect: SmbDialect,
     /// Whether Kerberos tickets that use RC4 are accepted.
     pub allow_rc4: bool,
-    /// How long one call may take.
+    /// The time limit of one call.
     pub timeout: Duration,
 }
 
-/// Who logs in, and how.
+/// The account, and how it logs in.
 #[derive(Debug, Clone)]
 pub enum SmbAuth {
     /// Kerberos. The server proves its identity.
     Kerberos(Identity),
-    /// NTLM, for logins without Kerberos. It does not prove the identity of the server.
+    /// NTLM, for logins without Kerberos. It does not verify the identity of the server.
     Ntlm {
         /// The domain: its NetBIOS or DNS name.
         domain: String,
@@ -55,7 +55,7 @@ pub enum SmbAuth {
 /// Which back end to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SmbClientChoice {
-    /// smb2, unless the server requires encryption and offers no cipher that smb2 has.
+    /// smb2, unless the server requires encryption and has no cipher in common with smb2.
     #[default]
     Auto,
     /// smb2.
@@ -64,15 +64,15 @@ pub enum SmbClientChoice {
     Libsmbclient,
 }
 
-/// A dialect of SMB [MS-SMB2 1.7], from old to new.
+/// An SMB dialect [MS-SMB2 1.7]; older ones compare less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum SmbDialect {
-    /// SMB 2.1: Windows 7 and Windows Server 2008 R2. The negotiation is not protected against a change on the way.
+    /// SMB 2.1: Windows 7 and Windows Server 2008 R2. The negotiation is not protected against changes on the network path.
     Smb21,
     /// SMB 3.0: the negotiation is validated after the login.
     #[default]
     Smb30,
-    /// SMB 3.1.1: the keys depend on the negotiation, so every change on the way is found.
+    /// SMB 3.1.1: the keys depend on the negotiation, so every change on the network path is detected.
     Smb311,
 }
 
@@ -99,7 +99,7 @@ impl SmbSettings {
 /// Connects to the share SYSVOL of the DC.
 ///
 /// # Errors
-/// `Connect` when the DC cannot be reached or refuses the account; `Usage` when the back end cannot do what was asked for.
+/// `Connect` when the DC cannot be reached or refuses the account; `Usage` when the back end does not support the settings.
 pub async fn connect(settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
     match settings.client {
         SmbClientChoice::Smb2 => smb2(settings).await,
@@ -111,7 +111,7 @@ pub async fn connect(settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
     }
 }
 
-/// Whether libsmbclient may connect where smb2 failed with this error. A bad user name or ticket cache stays one.
+/// Whether libsmbclient may connect where smb2 failed with this error. Not for a wrong user name or ticket cache.
 fn libsmbclient_may_help(error: &Error) -> bool {
     cfg!(feature = "libsmbclient") && error.has_source::<NoCommonCipher>()
 }

@@ -1,10 +1,10 @@
-//! What a server refused, as errors with a next step, by the errno that libsmbclient makes of the status. The domain in memory
-//! refuses with the same.
+//! The refusal of a server as an error with a next step, by the errno that libsmbclient makes of the status. The in-memory
+//! domain returns the same errors.
 
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind};
 
-/// The error of a name that something already has.
+/// The error for a name that is in use.
 pub(crate) fn taken(path: &SysvolPath) -> Error {
     Error::new(
         ErrorKind::Conflict,
@@ -13,7 +13,7 @@ pub(crate) fn taken(path: &SysvolPath) -> Error {
     .with_hint("check whether another operation is running")
 }
 
-/// The server refused: the error of the errno that libsmbclient makes of a status.
+/// The error for the errno that libsmbclient makes of a status.
 pub(crate) fn refused(path: &SysvolPath, cause: std::io::Error) -> Error {
     use std::io::ErrorKind as Io;
 
@@ -45,7 +45,7 @@ pub(crate) fn refused(path: &SysvolPath, cause: std::io::Error) -> Error {
         .with_hint("check the permissions on SYSVOL, and whether it has been changed meanwhile")
 }
 
-/// The error of every call with a descriptor on a back end that has none.
+/// The error of every call with a descriptor on a back end that does not support them.
 pub(crate) fn no_descriptors() -> Error {
     Error::new(
         ErrorKind::Usage,
@@ -54,7 +54,7 @@ pub(crate) fn no_descriptors() -> Error {
     .with_hint("use --smb-client smb2")
 }
 
-/// The error of libsmbclient's pair of renames of which the second failed, and so did the way back.
+/// The error of libsmbclient's pair of renames, when the second one failed and the first could not be undone.
 pub(crate) fn not_put_back(
     path: &SysvolPath,
     failed: &std::io::Error,
@@ -68,7 +68,7 @@ pub(crate) fn not_put_back(
     .with_hint("the old file is in the same folder, with a name that begins with .gpoctl")
 }
 
-/// The error of a file that has another size after libsmbclient wrote it, which hides errors of closing.
+/// The error for a file whose size is wrong after libsmbclient wrote it; libsmbclient hides errors of closing.
 pub(crate) fn size_differs(path: &SysvolPath, size: u64, length: u64) -> Error {
     Error::new(
         ErrorKind::BadDirectory,

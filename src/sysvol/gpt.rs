@@ -1,4 +1,4 @@
-//! The SYSVOL half of one GPO, read whole.
+//! Reads the SYSVOL half of one GPO completely.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -23,25 +23,25 @@ pub struct Gpt {
     pub tree: GptTree,
     /// The bytes of GPT.INI; `None` when there is none.
     pub gpt_ini: Option<Bytes>,
-    /// What was left out, and why.
+    /// What was omitted, and why.
     pub messages: Vec<StatusMessage>,
 }
 
-/// The most files and folders one GPO may have.
+/// The maximum number of files and folders of one GPO.
 const MAX_ENTRIES: usize = 100_000;
-/// The most bytes the files of one GPO may have together.
+/// The maximum size of all files of one GPO together.
 const MAX_BYTES: u64 = 1 << 30;
 /// How often a GPO is read again because it changed meanwhile.
 const ATTEMPTS: usize = 3;
-/// What staging folders of gpoctl begin with.
+/// The prefix of the names of gpoctl's staging folders.
 pub(crate) const STAGING_PREFIX: &str = ".gpoctl-";
 
-/// Reads a GPO. GPT.INI is read before and after: when it changed meanwhile, everything is read again.
+/// Reads a GPO. GPT.INI is read before and after: if it has changed meanwhile, everything is read again.
 ///
 /// # Errors
-/// `NotFound` when the GPO has no folder, and only then; `Conflict` when something in it is listed and not there;
-/// `BadDirectory` when it is larger than the limits (100,000 entries, 1 GiB, 64 folders deep), or has two entries whose
-/// names differ only in case; otherwise as the back end.
+/// `NotFound` when the GPO has no folder, and only then; `Conflict` when something in it is listed and does not exist;
+/// `BadDirectory` when it is larger than the limits (100,000 entries, 1 GiB, 64 folders deep), or has two entries whose names
+/// differ only in case; otherwise as the back end.
 pub async fn read_gpt(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) -> Result<Gpt> {
     let read = read_what_can_be_read(sysvol, domain, guid, None).await?;
     match read.unread.into_iter().next() {
@@ -58,20 +58,20 @@ pub async fn read_gpt(sysvol: &dyn SysvolRead, domain: &DomainName, guid: Guid) 
 /// What could be read of a GPO.
 #[derive(Debug)]
 pub struct Readable {
-    /// That.
+    /// The files and folders.
     pub gpt: Gpt,
-    /// What the server did not give, and why.
+    /// What the server did not return, and why.
     pub unread: Vec<(RelPath, Error)>,
-    /// The share of the memory budget that its files use, if there is one; kept as long as they are.
+    /// The part of the memory budget that its files use, if there is one; kept as long as they are.
     pub reserved: Option<Reservation>,
 }
 
-/// As [`read_gpt`], but a file or folder below the GPO's own that the server does not give costs only itself: it is missing
-/// from the tree, and comes back with the reason. Of two entries whose names differ only in case the second is such a one,
-/// with what is in it. No file is read before the memory budget admits all of them.
+/// As [`read_gpt`], but a file or folder below the GPO's own that the server does not return does not affect the others: it is
+/// missing from the tree, and returned with the reason. Of two entries whose names differ only in case, the second is treated
+/// like this, with everything in it. No file is read before the memory budget admits all of them.
 ///
 /// # Errors
-/// As [`read_gpt`] for the folder as a whole: there is none, it cannot be listed, it is too large.
+/// As [`read_gpt`] for the folder as a whole: it does not exist, cannot be listed, or is too large.
 pub async fn read_what_can_be_read(
     sysvol: &dyn SysvolRead,
     domain: &DomainName,
@@ -89,7 +89,7 @@ pub async fn read_what_can_be_read(
             .iter()
             .any(|(_, error)| error.kind() == ErrorKind::NotFound);
         if (vanished || read.grew) && !last {
-            // A file vanished or grew between the listing and the reading: somebody is writing, so look again.
+            // A file disappeared or grew between the listing and the reading: somebody is writing, so read again.
         } else if read.unchanged {
             return Ok(read.found);
         } else if last {
@@ -103,16 +103,16 @@ pub async fn read_what_can_be_read(
     }
 }
 
-/// One reading.
+/// The result of reading once.
 struct Reading {
     found: Readable,
-    /// Whether a file was larger than expected; `grown` has its size now.
+    /// Whether a file was larger than expected; `grown` contains its present size.
     grew: bool,
-    /// Whether GPT.INI stayed the same.
+    /// Whether GPT.INI was unchanged.
     unchanged: bool,
 }
 
-/// Whether an error is of one path alone: the next one may be readable.
+/// Whether an error concerns one path only, so that others may be readable.
 pub(crate) fn is_local(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -120,8 +120,8 @@ pub(crate) fn is_local(error: &Error) -> bool {
     )
 }
 
-/// Reads once. `grown` are files that were larger than their folder's listing said, with their sizes: a server may list an
-/// open file with an old one.
+/// Reads once. `grown` are files that were larger than in the listing of their folder, with their sizes: a server may list an
+/// open file with an old size.
 async fn read_once(
     sysvol: &dyn SysvolRead,
     domain: &DomainName,
@@ -161,7 +161,7 @@ async fn read_once(
                         .at(Place::file(folder.to_string())),
                 );
             }
-            // Of two names that are one to Windows, which comes first is not the server's whim.
+            // Of two names that are the same to Windows, the order must not depend on the server.
             listing.entries.sort_by(|a, b| a.name.cmp(&b.name));
             for entry in listing.entries {
                 entries += 1;
@@ -179,7 +179,7 @@ async fn read_once(
                 if path.components().len() > RelPath::MAX_DEPTH {
                     return Err(too_large(guid, "folders nested more than 64 deep"));
                 }
-                // Windows has one entry for both, and which of two a client gets from another server is anybody's guess.
+                // Windows has one entry for both; which of the two a client gets from another server is not determined.
                 match seen.entry(path.folded()) {
                     Entry::Occupied(first) => {
                         let error = one_to_windows(guid, first.get(), &path);
@@ -286,7 +286,7 @@ async fn read_once(
     })
 }
 
-/// What is said of an entry that is not read as part of the policy, if it is not.
+/// The finding about an entry that is not read as part of the policy; `None` if it is.
 fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
     let name = path.name()?.as_str();
     let (code, reason) = if path.components().len() == 1 && name.starts_with(STAGING_PREFIX) {
@@ -295,7 +295,7 @@ fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
             "left behind by a gpoctl operation that did not finish",
         )
     } else if is_dir && name.to_ascii_uppercase().contains("_NTFRS_") {
-        // File replication renamed it because two DCs had made one of the same name. Which is the policy's nobody knows.
+        // File replication renamed it because two DCs had created the same name. It is unknown which one belongs to the policy.
         (
             Code::EntryLeftOut,
             "this folder was set aside by a replication conflict",

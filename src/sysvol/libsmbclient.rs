@@ -4,13 +4,13 @@
 //! Known behaviour that is handled here:
 //!
 //! - Paths are URLs that are not escaped.
-//! - A listing reports every failure as one.
-//! - A session that can no longer be set up (tickets expired) looks like a path that does not exist.
-//! - A rename onto an existing file deletes that file first and then renames: when the second half fails, the file is gone.
+//! - A listing reports every error as the same one.
+//! - A session that can no longer be established (tickets expired) looks like a path that does not exist.
+//! - A rename onto an existing file deletes that file first and then renames: when the second half fails, the file is lost.
 //! - Descriptors lose their control word and object types, so they are refused, never approximated.
-//! - It takes no address: the name of the server is what it resolves and what it asks a ticket for.
-//! - It takes a Kerberos ticket of any encryption type, so the type is looked at before it logs in.
-//! - It remembers addresses of names beyond the process (`net cache flush` forgets them).
+//! - It accepts no address: it resolves the name of the server and requests a ticket for it.
+//! - It accepts a Kerberos ticket of any encryption type, so the type is checked before it logs in.
+//! - It stores the addresses of names beyond the process (`net cache flush` deletes them).
 //! - A login with a password and Kerberos makes a cache in memory the default cache of the whole process.
 //! - pavao writes the password to the log at level trace.
 
@@ -34,18 +34,18 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A connection to SYSVOL through libsmbclient.
 pub(super) struct LibSmbClient {
-    /// Taken only when this is dropped.
+    /// Taken out only on drop.
     client: Option<Arc<SmbClient>>,
     server: String,
 }
 
-/// What a call of pavao came to; `Gone` is a failure after which the share itself did not answer either.
+/// The result of a pavao call; `Gone` is an error after which the share itself did not answer either.
 enum Failure {
     Call(SmbError),
     Gone(SmbError),
-    /// A name is taken that the call would have replaced.
+    /// A name that the call would have replaced is in use.
     Taken,
-    /// The first rename of a pair cannot be undone: the second failed, and so did the way back.
+    /// The first rename of a pair cannot be undone: the second failed, and so did renaming back.
     Stuck {
         failed: SmbError,
         undo: SmbError,
@@ -65,16 +65,17 @@ impl From<io::Error> for Failure {
 }
 
 impl LibSmbClient {
-    /// Connects and looks at the share once, so that a refused account is found out here. The session is SMB 3,
-    /// encrypted. `settings.timeout` bounds each request on the wire.
+    /// Connects and accesses the share once, so that a refused account is detected here. The session is SMB 3, encrypted.
+    /// `settings.timeout` limits each request.
     ///
     /// # Errors
-    /// `Connect` when that fails; `Usage` when an address is given with Kerberos and the name does not resolve to it, when
-    /// the cache is not the process's own or others can write it, or when the log is set so fine that pavao would write the password to it.
+    /// `Connect` when that fails; `Usage` when an address is given with Kerberos and the name does not resolve to it, when the
+    /// cache is not the process's own or others can write it, or when the log level would make pavao write the password to the
+    /// log.
     pub(super) async fn connect(settings: &SmbSettings) -> Result<Self> {
         refuse_trace_log(tracing::enabled!(target: "pavao::utils", tracing::Level::TRACE))?;
         if !matches!(settings.auth, SmbAuth::Ntlm { .. }) {
-            // The first look at the cache must come before the first login.
+            // Read the cache before the first login.
             drop(own_cache());
         }
         let host = reach(settings).await?;
@@ -83,7 +84,7 @@ impl LibSmbClient {
         let kerberos = !matches!(settings.auth, SmbAuth::Ntlm { .. });
         let timeout = settings.timeout;
         let server = settings.server.to_string();
-        // Encryption begins with 3.0.
+        // Encryption exists since 3.0.
         let min_protocol = match settings.min_dialect {
             connect::SmbDialect::Smb311 => SmbDialect::Smb311,
             connect::SmbDialect::Smb21 | connect::SmbDialect::Smb30 => SmbDialect::Smb300,
@@ -109,7 +110,7 @@ impl LibSmbClient {
         })
     }
 
-    /// Runs a call on a thread of its own; libsmbclient has one lock for all of them.
+    /// Runs a call on a separate thread; libsmbclient has one lock for all of them.
     async fn call<T: Send + 'static>(
         &self,
         path: &SysvolPath,
@@ -121,7 +122,7 @@ impl LibSmbClient {
         let server = self.server.clone();
         blocking(move || {
             call(&client).map_err(|failure| match failure {
-                // "Not there" is also what comes back when the session broke and cannot be set up again.
+                // "Not found" is also the error when the session broke and cannot be restored.
                 Failure::Call(SmbError::Io(cause)) if cause.kind() == io::ErrorKind::NotFound => {
                     match client.stat("/") {
                         Ok(_) => Failure::Call(SmbError::Io(cause)),
@@ -147,7 +148,7 @@ impl LibSmbClient {
 }
 
 impl Drop for LibSmbClient {
-    /// Closing talks to the server and waits for the lock of libsmbclient, so it is not done on a thread of the runtime.
+    /// Closing sends requests and waits for the lock of libsmbclient, so it is not done on a thread of the runtime.
     fn drop(&mut self) {
         let client = self.client.take();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -166,8 +167,8 @@ async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) 
     })
 }
 
-/// The path below the share as part of a URL. Everything but plain letters, digits and `-._~` is escaped, byte by byte of
-/// its UTF-8, so that nothing depends on which characters a version of the URL parser treats as its own.
+/// The path below the share as part of a URL. Everything but plain letters, digits and `-._~` is escaped as UTF-8 bytes, so
+/// that nothing depends on which characters a version of the URL parser treats as special.
 fn url(path: &SysvolPath) -> String {
     format!("/{}", escaped(&path.on_share("/")))
 }
@@ -184,7 +185,7 @@ fn escaped(path: &str) -> String {
     out
 }
 
-/// Whether something is at the URL.
+/// Whether the URL exists.
 fn exists(client: &SmbClient, url: &str) -> std::result::Result<bool, SmbError> {
     match client.stat(url) {
         Ok(_) => Ok(true),
@@ -193,7 +194,7 @@ fn exists(client: &SmbClient, url: &str) -> std::result::Result<bool, SmbError> 
     }
 }
 
-/// Deletes a file. STATUS_CANNOT_DELETE of a read-only one comes as EINVAL; its attribute goes first then.
+/// Deletes a file. STATUS_CANNOT_DELETE of a read-only one arrives as EINVAL; then its attribute is removed first.
 fn delete(client: &SmbClient, url: &str) -> std::result::Result<(), SmbError> {
     match client.unlink(url) {
         Err(SmbError::Io(cause)) if cause.kind() == io::ErrorKind::InvalidInput => {
@@ -204,7 +205,7 @@ fn delete(client: &SmbClient, url: &str) -> std::result::Result<(), SmbError> {
     }
 }
 
-/// Renames `live` to `old`, then `new` to `live`; when the second fails, `live` is put back before the error is told.
+/// Renames `live` to `old`, then `new` to `live`; when the second fails, `live` is restored before the error is returned.
 fn exchange(
     client: &SmbClient,
     live: &str,
@@ -221,7 +222,7 @@ fn exchange(
     }
 }
 
-/// The cause without the words that pavao puts before it.
+/// The cause without the text that pavao puts before it.
 fn plain(cause: SmbError) -> io::Error {
     match cause {
         SmbError::Io(cause) => cause,
@@ -233,13 +234,13 @@ fn plain(cause: SmbError) -> io::Error {
 impl SysvolRead for LibSmbClient {
     async fn list(&self, dir: &SysvolPath) -> Result<Listing> {
         let url = url(dir);
-        // A listing reports every failure alike, so the folder is looked at first.
+        // A listing reports every error alike, so the folder is checked first.
         let entries = self
             .call(dir, move |client| {
                 client.stat(&url)?;
                 match client.list_dirplus(&url) {
                     Err(SmbError::BadFileDescriptor) => {
-                        // Still there, or its own error; what is there and cannot be listed is refused.
+                        // It still exists, or its own error; if it exists and cannot be listed, access is denied.
                         let stat = client.stat(&url)?;
                         let kind = if stat.mode.is_dir() {
                             io::ErrorKind::PermissionDenied
@@ -295,7 +296,7 @@ impl SysvolRead for LibSmbClient {
         Err(no_descriptors())
     }
 
-    /// pavao opens files for reading or writing, nothing between, and folders not at all.
+    /// pavao opens files for reading or writing only, and folders not at all.
     async fn maximal_access(&self, _path: &SysvolPath) -> Result<Option<u32>> {
         Ok(None)
     }
@@ -340,13 +341,13 @@ impl Sysvol for LibSmbClient {
                     .mode(0o644);
                 let mut file = client.open_with(&target, options)?;
                 let outcome = file.write_all(&content).and_then(|()| file.flush());
-                // An error while closing is not told, so the size is looked at.
+                // An error while closing is not reported, so check the size.
                 drop(file);
                 let size = outcome
                     .map_err(Into::into)
                     .and_then(|()| Ok(client.stat(&target)?.size));
                 if !matches!(size, Ok(size) if size == length) {
-                    // What is half-made is not left behind; the error to tell is the first one.
+                    // An incomplete file is deleted; the error to return is the first one.
                     let _ = client.unlink(&target);
                 }
                 size
@@ -359,8 +360,8 @@ impl Sysvol for LibSmbClient {
         }
     }
 
-    /// With `replace`, the file at the new name is renamed away first, put back when the second rename fails, and deleted
-    /// at the end: a reader may miss the name once, and no failure loses the file.
+    /// With `replace`, the file at the new name is renamed away first, restored when the second rename fails, and deleted at
+    /// the end: a reader may miss the name briefly, and no error loses the file.
     async fn rename(&self, from: &SysvolPath, to: &SysvolPath, replace: bool) -> Result<()> {
         let same = from.on_share("/").to_lowercase() == to.on_share("/").to_lowercase();
         let (source, target) = (url(from), url(to));
@@ -368,7 +369,7 @@ impl Sysvol for LibSmbClient {
             Some((folder, _)) => format!("{folder}/.gpoctl-{}-old", uuid::Uuid::new_v4()),
             None => return Err(taken(to)),
         };
-        // What the errors name: the source where it is missing, else the target.
+        // The path for errors: the source if it is missing, else the target.
         let is_dir = {
             let source = source.clone();
             self.call(from, move |client| Ok(client.stat(&source)?.mode.is_dir()))
@@ -376,7 +377,7 @@ impl Sysvol for LibSmbClient {
         };
         let left = self
             .call(to, move |client| {
-                // Another spelling of its own name is not in the way.
+                // Another spelling of its own name is not in use by another file.
                 if same || !exists(client, &target)? {
                     client.rename(&source, &target)?;
                     return Ok(None);

@@ -1,4 +1,4 @@
-//! Whether a host speaks SMB at all.
+//! Checks whether a host answers over SMB.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::model::domain_name::DomainName;
 
 const SMB_PORT: u16 = 445;
 
-/// Connects and negotiates a dialect, and no more: nobody logs in, and no name of a share is sent.
+/// Connects and negotiates a dialect only: no login, and no name of a share is sent.
 ///
 /// # Errors
-/// [`ErrorKind::Connect`] when the host does not answer in this time, or not in SMB.
+/// [`ErrorKind::Connect`] when the host does not answer in this time, or not with SMB.
 pub async fn answers(host: &DomainName, timeout: Duration) -> Result<()> {
     let silent = |cause: Option<smb2::Error>| {
         let error = Error::new(

@@ -1,4 +1,4 @@
-//! What a server refused, as errors with a next step, by the status that it sent. The domain in memory refuses with the same.
+//! The refusal of a server as an error with a next step, by its status. The in-memory domain returns the same errors.
 
 use smb2::types::status::NtStatus;
 
@@ -16,12 +16,12 @@ pub(crate) fn lost(path: &SysvolPath, cause: smb2::Error) -> Error {
         .with_hint("check the domain controller and the network, then try again")
 }
 
-/// STATUS_INVALID_OWNER [MS-ERREF 2.3.1]: the account may not give a file to this owner.
+/// STATUS_INVALID_OWNER [MS-ERREF 2.3.1]: the account may not set this owner.
 pub(crate) const INVALID_OWNER: NtStatus = NtStatus(0xC000_005A);
 /// STATUS_PRIVILEGE_NOT_HELD [MS-ERREF 2.3.1].
 const PRIVILEGE_NOT_HELD: NtStatus = NtStatus(0xC000_0061);
 
-/// The server refused: the error of a status.
+/// The error for a status.
 pub(crate) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
     let (kind, what, hint) = match status {
         NtStatus::OBJECT_NAME_NOT_FOUND
@@ -87,7 +87,7 @@ pub(crate) fn nonsense(path: &SysvolPath) -> Error {
     )
 }
 
-/// The error of a swap of which one half was made and could not be undone: `from` is to be renamed to `to`.
+/// The error of a swap of which one half was made and could not be undone: `from` has to be renamed to `to`.
 pub(crate) fn half_swapped(
     from: &SysvolPath,
     to: &SysvolPath,

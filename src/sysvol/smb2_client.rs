@@ -1,7 +1,7 @@
 //! The back end on smb2: one connection, many compounds in flight, exact security descriptors.
 //!
-//! Every call is one related compound (CREATE, what is to be done, CLOSE) and so one round trip. The crate's own
-//! convenience calls are not used: they flush on every write, and map characters of names. [`large`] does what needs more.
+//! Every call is one related compound (CREATE, the request, CLOSE) and so one round trip. The crate's own convenience calls are
+//! not used: they flush on every write, and map characters of names. [`large`] is for what needs more.
 
 mod compound;
 mod encryption;
@@ -33,13 +33,13 @@ use crate::domain::sysvol::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead, m
 use crate::error::{Error, ErrorKind, Result, ServerAnswer};
 use crate::model::security_descriptor::FileEntries;
 
-/// Requests worth having in flight on one connection; more gained nothing where it was measured.
+/// The number of requests in flight on one connection; more were not faster when measured.
 const IN_FLIGHT: usize = 16;
-/// The most bytes one READ or WRITE moves: bounded so that many fit into the credits of a connection.
+/// The maximum size of one READ or WRITE: limited so that many fit into the credits of a connection.
 const CHUNK: usize = 1 << 20;
-/// How long a server is left alone after an internal error.
+/// The pause after an internal error of the server.
 const AFTER_INTERNAL_ERROR: Duration = Duration::from_millis(100);
-/// What is asked for when nobody knows the size.
+/// The size to request when it is not known.
 const UNKNOWN_SIZE: u32 = 64 * 1024;
 /// The size of the buffer for one QUERY_DIRECTORY: one credit.
 const LISTING_BUFFER: u32 = 64 * 1024;
@@ -79,7 +79,7 @@ impl Smb2Client {
         })
     }
 
-    /// The name a CREATE takes: below the share, with the share before it where the server resolves DFS.
+    /// The name for a CREATE: below the share, with the share before it if the server resolves DFS.
     fn wire_name(&self, path: &SysvolPath) -> String {
         let path = path.on_share("\\");
         if self.tree.is_dfs {
@@ -89,7 +89,8 @@ impl Smb2Client {
         }
     }
 
-    /// Sends operations as one related compound. A server that failed inside before it did anything is asked once more.
+    /// Sends operations as one related compound. After an internal error of the server before it did anything, it is sent once
+    /// more.
     async fn send(&self, path: &SysvolPath, operations: &[Operation]) -> Result<Vec<Reply>> {
         let failed = |replies: &[Reply]| {
             let first = replies.first();
@@ -98,7 +99,7 @@ impl Smb2Client {
         self.send_again_if(path, operations, failed).await
     }
 
-    /// As [`Self::send`], for operations that only read: whichever of them failed, they are sent once more.
+    /// As [`Self::send`], for operations that only read: after any error, they are sent once more.
     async fn ask(&self, path: &SysvolPath, operations: &[Operation]) -> Result<Vec<Reply>> {
         let failed = |replies: &[Reply]| {
             let mut statuses = replies.iter().map(|reply| reply.status);
@@ -125,8 +126,8 @@ impl Smb2Client {
         sent.map_err(|cause| lost(path, cause))
     }
 
-    /// Makes a file or folder by operations that begin with its CREATE. When it was made and the rest failed, it is removed
-    /// again: what is half-made is never left behind.
+    /// Creates a file or folder by operations that begin with its CREATE. When it was created and the rest failed, it is
+    /// deleted again: nothing incomplete is left behind.
     async fn make(&self, path: &SysvolPath, operations: &[Operation], kind: u32) -> Result<()> {
         let replies = self.send(path, operations).await?;
         let mut failed = replies.iter().filter(|reply| !reply.is_success());
@@ -140,7 +141,7 @@ impl Smb2Client {
         Err(self.unmake(path, kind, error).await)
     }
 
-    /// Removes what was made in vain; the error then says what is left, if that failed too.
+    /// Deletes an incomplete file or folder; if that fails too, the error names it.
     async fn unmake(&self, path: &SysvolPath, kind: u32, error: Error) -> Error {
         match self.remove(path, kind).await {
             Ok(()) => error,
@@ -149,7 +150,7 @@ impl Smb2Client {
         }
     }
 
-    /// Sends operations as one related compound, and says what went wrong first.
+    /// Sends operations as one related compound, and returns the first error.
     async fn run(&self, path: &SysvolPath, operations: &[Operation]) -> Result<Vec<Reply>> {
         let replies = self.send(path, operations).await?;
         let failed = replies
@@ -163,7 +164,7 @@ impl Smb2Client {
         Ok(replies)
     }
 
-    /// A server may fail what follows a failed request, the CLOSE too; then the handle is closed by itself.
+    /// A server may refuse what follows a failed request, the CLOSE too; then the handle is closed separately.
     async fn close_if_left(&self, operations: &[Operation], replies: &[Reply]) {
         let opened = replies.first().and_then(Reply::created);
         let closed = replies.last().is_some_and(Reply::is_success);
@@ -213,7 +214,7 @@ impl Smb2Client {
         }
     }
 
-    /// Undoes the half of a swap that happened; the error then says why there was a half, and what is left of it.
+    /// Undoes the half of a swap that happened; the error then contains the cause, and what is left of it.
     async fn take_back(&self, from: &SysvolPath, to: &SysvolPath, error: Error) -> Error {
         match self.rename(from, to, false).await {
             Ok(()) => error,
@@ -258,7 +259,7 @@ impl SysvolRead for Smb2Client {
         }
         self.close_if_left(&operations, &replies).await;
         if second.is_success() {
-            // The second answer held entries too, so there may be more than both.
+            // The second answer contained entries too, so there may be more than both.
             return self.list_large(dir).await;
         }
         let mut listing = Listing::default();
@@ -422,7 +423,7 @@ impl Sysvol for Smb2Client {
             .run(from, &self.rename_operations(from, to, replace))
             .await
         {
-            // What is in the way is in the way at the new name.
+            // The new name is in use.
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 Err(error.context(format!("cannot become {to}")))
             }
@@ -457,7 +458,7 @@ impl Sysvol for Smb2Client {
             (Some(status), second) => {
                 let error = refused(live, status).context(format!("cannot become {old}"));
                 if second.is_none() {
-                    // The live name was gone, so the staged one could take it: that was not asked for.
+                    // The live name did not exist, so the staged one could replace it; that was not requested.
                     return Err(self.take_back(live, staged, error).await);
                 }
                 Err(error)

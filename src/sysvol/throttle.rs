@@ -1,5 +1,4 @@
-//! A back end that many readers share: each of them may ask for as much as it likes, and only so many calls are in flight. And
-//! the memory budget that what they read shares.
+//! A back end that many readers share, with a limit on the calls in flight; and the memory budget that the readers share.
 
 use std::sync::Arc;
 
@@ -11,13 +10,14 @@ use crate::domain::sysvol::{DirEntry, Listing, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::security_descriptor::FileEntries;
 
-/// A limit, in KiB, on the memory of what is read at the same time. A reader that needs more than all of it gets all of it and runs alone.
+/// A limit, in KiB, on the memory of what is read at the same time. A reader that needs more than all of it gets all of it and
+/// runs alone.
 pub struct MemoryBudget {
     free: Arc<Semaphore>,
     all: u32,
 }
 
-/// A part of a [`MemoryBudget`]; it is free again when this is dropped.
+/// A part of a [`MemoryBudget`]; it is released on drop.
 #[derive(Debug)]
 pub struct Reservation(#[expect(dead_code, reason = "held, never looked at")] OwnedSemaphorePermit);
 
@@ -43,7 +43,7 @@ impl MemoryBudget {
     }
 }
 
-/// A back end behind a bound on the calls in flight, and so on the memory that answers take.
+/// A back end with a limit on the calls in flight, and so on the memory for answers.
 pub struct Throttled<'a> {
     inner: &'a dyn SysvolRead,
     permits: Semaphore,

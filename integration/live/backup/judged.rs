@@ -1,5 +1,5 @@
-//! A backup held against the domain it was made of: the folder is read by quick-xml and serde_json, the domain by the judge, and
-//! neither by gpoctl.
+//! Compares a backup with the domain that it was made of: the folder is read by quick-xml and serde_json, the domain by Samba's
+//! libraries, and neither by gpoctl.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// Attributes that are not saved: the directory makes them itself. That of descriptors is held against what is saved elsewhere.
+/// Attributes that are not saved: the directory sets them itself. Descriptors are compared with what is saved elsewhere.
 const NOT_SAVED: &[&str] = &[
     "cn",
     "distinguishedName",
@@ -25,7 +25,7 @@ const NOT_SAVED: &[&str] = &[
     "whenCreated",
 ];
 
-/// A domain as its judge sees it.
+/// A domain as Samba's libraries read it.
 pub struct Domain<'a> {
     pub side: &'a str,
     pub state: &'a Value,
@@ -71,7 +71,7 @@ impl Saved<'_> {
         std::env::var(format!("GPOCTL_LAB_{side}_SERVER")).unwrap()
     }
 
-    /// Files with their bytes, and folders with nothing in them, on the disk and in Backup.xml.
+    /// Files with their bytes, and empty folders, on the disk and in Backup.xml.
     fn assert_tree(&self) {
         let kept = self.path.join("DomainSysvol/GPO");
         assert_eq!(
@@ -99,7 +99,7 @@ impl Saved<'_> {
                 listed.insert(path.replace('\\', "/").to_lowercase());
             }
         });
-        // The two halves are always there, and stand in no list.
+        // The two halves always exist, and are in no list.
         let halves = ["machine", "user"].map(str::to_owned);
         let files: BTreeSet<String> = sysvol_files(self.gpo).into_keys().collect();
         let mut wanted: BTreeSet<String> = files.union(&folders).cloned().collect();
@@ -180,7 +180,7 @@ impl Saved<'_> {
         found.next().unwrap()
     }
 
-    /// The objects below the GPO: packages and what GPMC's format has of class stores in Backup.xml, what it has no place for in
+    /// The objects below the GPO: packages, and the part of class stores that GPMC's format has, in Backup.xml; the rest in
     /// gpoctl.json.
     fn assert_objects(&self) {
         let gpo_dn = attribute(self.gpo, "distinguishedName").to_lowercase();
@@ -226,7 +226,7 @@ impl Saved<'_> {
                 continue;
             }
             if is("classStore") {
-                // Of a class store these, and of the object that holds its packages nothing.
+                // Of a class store these, and nothing of the object that contains its packages.
                 let of_store = [
                     "appSchemaVersion",
                     "extensionName",
@@ -264,7 +264,7 @@ impl Saved<'_> {
         }
     }
 
-    /// What gpoctl.json says of links, WMI filter, owner, versions, files, and where it comes from.
+    /// The content of gpoctl.json: links, WMI filter, owner, versions, files, and the source.
     fn assert_side_file(&self) {
         let (gpo, guid) = (self.gpo, self.guid);
         let side = self.side_file();
@@ -285,7 +285,7 @@ impl Saved<'_> {
         }
         self.assert_hashes(&side);
         self.assert_links(&side);
-        // The judge writes SIDs of the domain in full or by the two letters of [MS-DTYP 2.5.1.1].
+        // Samba's library writes SIDs of the domain in full or as the two letters of [MS-DTYP 2.5.1.1].
         let sddl = gpo["sddl"].as_str().unwrap();
         let domain = self.domain.state["domain_sid"].as_str().unwrap();
         let in_full = |letters: &str| match letters {
@@ -322,7 +322,7 @@ impl Saved<'_> {
         }
     }
 
-    /// Size and SHA-256 of every file of the backup but gpoctl.json itself; those of the GPO are what the judge says.
+    /// Size and SHA-256 of every file of the backup but gpoctl.json itself; those of the GPO must be as Samba reads them.
     fn assert_hashes(&self, side: &Value) {
         let mut said = BTreeMap::new();
         for (path, hash) in side["files"].as_object().unwrap() {
@@ -484,7 +484,7 @@ impl<'a> Descriptor<'a> {
         &acl[..usize::from(size)]
     }
 
-    /// The SID whose offset stands at `at`.
+    /// The SID whose offset is at `at`.
     fn sid(&self, at: usize) -> &'a [u8] {
         let sid = &self.0[self.offset(at)..];
         &sid[..8 + 4 * usize::from(sid[1])]
@@ -564,7 +564,7 @@ impl Element {
         }
     }
 
-    /// Calls this for every element below, and for this one.
+    /// Calls this for this element and every element below.
     fn each(&self, visit: &mut impl FnMut(&Self)) {
         visit(self);
         for child in &self.children {

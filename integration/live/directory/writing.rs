@@ -1,4 +1,4 @@
-//! What writes: each case works on a GPO of its own, or is refused.
+//! Writing: each case uses its own GPO, or is refused.
 
 use gpoctl::ErrorKind;
 use gpoctl::directory::{DirectoryWriter, GpoChange};
@@ -69,7 +69,7 @@ fn class_store(domain: &str) -> Vec<DirectoryObject> {
                     name: "productCode".to_owned(),
                     values: AttributeValues::Binary(vec![vec![0xfe, 0, 0x75, 0xff]]),
                 },
-                // Far above what one sealed buffer holds, in both directions.
+                // Far above the size of one sealed buffer, in both directions.
                 DirectoryAttribute {
                     name: "msiScript".to_owned(),
                     values: AttributeValues::Binary(vec![
@@ -156,7 +156,7 @@ async fn change(writer: DirectoryWriter, guid: Guid, name: &str) {
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     assert_eq!(directory.gpo(guid).await.unwrap(), now);
 
-    // Two at once: exactly one wins.
+    // Two at once: exactly one succeeds.
     let racing = GpoChange {
         version: Some((Some(high), high.next())),
         ..GpoChange::default()
@@ -207,7 +207,7 @@ async fn change(writer: DirectoryWriter, guid: Guid, name: &str) {
         for attribute in &wanted.attributes {
             let same = got.attributes.iter().find(|one| one.name == attribute.name);
             let (mut a, mut b) = (attribute.values.clone(), same.unwrap().values.clone());
-            // The server keeps no order among the values of an attribute.
+            // The server keeps no order of the values of an attribute.
             for values in [&mut a, &mut b] {
                 if let AttributeValues::MultiDword(numbers) = values {
                     numbers.sort_unstable();
@@ -219,7 +219,7 @@ async fn change(writer: DirectoryWriter, guid: Guid, name: &str) {
     let below: Vec<&DirectoryObject> = read.iter().collect();
     writer.delete_children(guid, &below).await.unwrap();
     assert!(directory.children(guid).await.unwrap().is_empty());
-    // Read with their descriptors, written again as they are, and left for the deletion of the GPO.
+    // Read with their descriptors, written unchanged, and left for the deletion of the GPO.
     for object in &AllowedObject::all(&read).unwrap() {
         writer.add_child(guid, object).await.unwrap();
     }

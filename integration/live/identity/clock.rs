@@ -1,4 +1,4 @@
-//! A clock that is ten minutes off, with Debian's faketime: both halves name the clock as the cause.
+//! A clock that is ten minutes wrong, with Debian's faketime: the errors of both halves name the clock as the cause.
 
 use super::{bare, krb5_conf, run, var, with_name};
 
@@ -7,7 +7,7 @@ use super::{bare, krb5_conf, run, var, with_name};
 fn a_clock_that_is_wrong_is_named_by_both_halves() {
     let folder = tempfile::tempdir().unwrap();
     let (address, password) = (var("ADDRESS"), var("PASSWORD_FILE"));
-    // libkrb5 reckons with the clock of the KDC, so that LDAP succeeds and it is SMB's turn, or does not.
+    // libkrb5 corrects by the clock of the KDC, so that LDAP succeeds and SMB is tried, or not.
     for (timesync, half) in [("0", "LDAP"), ("1", "SMB")] {
         let conf = krb5_conf(
             folder.path(),

@@ -1,5 +1,5 @@
-//! Somebody in the path who holds the key of one service account of the realm: he answers for the KDC, and reads what the
-//! client then sends to the file server.
+//! An attacker on the network path with the key of one service account of the realm: he answers in place of the KDC, and reads
+//! what the client then sends to the file server.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -109,7 +109,7 @@ fn serve_kdc_datagrams(address: &str, attacker: &Arc<Mutex<Attacker>>) {
     });
 }
 
-/// Hands on a port to this address and port, such as those of the domain controller, and keeps what the client sends.
+/// Forwards a port to this address and port, such as those of the domain controller, and records what the client sends.
 fn relay(address: &str, port: u16, target: &str) -> Arc<Mutex<Vec<u8>>> {
     let listener =
         TcpListener::bind((address, port)).expect("a port of a loopback address, which needs root");
@@ -142,7 +142,7 @@ fn controller(port: u16) -> String {
     format!("{}:{port}", var("ADDRESS"))
 }
 
-/// A service account whose password the attacker knows, gone at the end.
+/// A service account whose password the attacker knows; deleted at the end.
 struct ServiceAccount(String);
 
 impl ServiceAccount {
@@ -175,7 +175,7 @@ fn replies_for_another_service_are_refused() {
     let _ldap = relay(&address, 389, &controller(389));
     let smb = relay(&address, 445, &controller(445));
     let conf = krb5_conf(folder.path(), &address, "");
-    // From the first exchange on; and only after LDAP has its ticket, so that it is SMB's turn.
+    // From the first exchange on; and only after LDAP has its ticket, so that SMB is attacked.
     for after in [0, 1] {
         {
             let mut attacker = attacker.lock().unwrap();
@@ -224,8 +224,8 @@ fn replies_for_another_service_are_refused() {
     }
 }
 
-/// In the place of the file server there is one that has a SYSVOL of its own. Whoever believes it reads that, which is shown
-/// with a ticket cache that contains a ticket for it.
+/// In place of the file server there is one with its own SYSVOL. A client that trusts it reads that; this is shown with a
+/// ticket cache that contains a ticket for it.
 #[test]
 #[ignore = "needs the lab"]
 fn a_false_file_server_is_not_believed() {
@@ -291,7 +291,7 @@ fn a_false_file_server_is_not_believed() {
                     said.stdout, said.stderr
                 );
                 assert_eq!(said.status, 1, "{all}");
-                // What is forged is found out by libkrb5; with a true ticket, the server cannot read it.
+                // libkrb5 detects what is forged; with a true ticket, the server cannot decrypt it.
                 let forged = all.contains("is not the one that was asked for");
                 assert_eq!(forged, after != "99", "{all}");
                 assert!(forged || all.contains("refused"), "{all}");
@@ -304,7 +304,8 @@ fn a_false_file_server_is_not_believed() {
     }
     assert_same(&before, &state("src"));
 
-    // It is a file server: with a ticket for it in the cache, which its owner is trusted to have checked, it is read.
+    // It is a file server: with a ticket for it in the cache, which the owner of the cache is trusted to have checked, it is
+    // read.
     let honest = krb5_conf(folder.path(), &var("ADDRESS"), "");
     let cache = kinit("SRC", folder.path());
     let path = cache.strip_prefix("FILE:").unwrap();

@@ -1,5 +1,5 @@
-//! What stands between gpoctl and the SMB port of the domain controller: it changes the negotiation, speaks something else,
-//! or says nothing.
+//! Attackers between gpoctl and the SMB port of the domain controller: they change the negotiation, use another protocol, or do
+//! not answer.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use crate::support::Said;
 
 const NEEDS_ROOT: &str = "a low port of a loopback address, which needs root";
 
-/// Hands on a port to the domain controller; over SMB, the first message of every client is changed by `change`.
+/// Forwards a port to the domain controller; over SMB, the first message of every client is changed by `change`.
 fn relay(address: &str, port: u16, change: fn(&mut [u8])) {
     let listener = TcpListener::bind((address, port)).expect(NEEDS_ROOT);
     let target = var("ADDRESS");
@@ -49,7 +49,7 @@ fn no_dialect_above(message: &mut [u8], most: u16) {
     }
 }
 
-/// `gpoctl list` at an address whose SMB negotiation is changed on the way.
+/// `gpoctl list` at an address whose SMB negotiation is changed on the network path.
 fn changed(last: u8, change: fn(&mut [u8]), more: &[&str]) -> Said {
     let folder = tempfile::tempdir().unwrap();
     let address = loopback(last);
@@ -98,7 +98,7 @@ fn old_dialects_are_refused_unless_asked_for() {
     let said = changed(93, only_2_1, &[]);
     let expected = "offers SMB 2.1 at most, and 3.0 or later is required";
     assert!(said.stderr.contains(expected), "{}", said.stderr);
-    // Asked for, it is accepted, and only the validation that follows finds that the server has more.
+    // With the option, it is accepted, and only the later validation detects that the server supports more.
     let said = changed(94, only_2_1, &["--smb-min-dialect", "2.1"]);
     assert!(
         said.stderr.contains("was changed on the way"),
@@ -136,7 +136,8 @@ fn a_port_that_does_not_speak_smb_is_not_a_refused_account() {
     assert!(!said.stderr.contains("refused"), "{}", said.stderr);
 }
 
-/// The server accepts and says nothing: only the time-out ends it, and until then the process can be looked at.
+/// The server accepts the connection and does not answer: only the time-out ends it, and until then the process can be
+/// inspected.
 #[test]
 #[ignore = "needs the lab"]
 fn the_time_out_holds_for_smb_and_the_process_dumps_no_core() {

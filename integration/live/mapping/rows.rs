@@ -33,7 +33,7 @@ case! {
             "{HEAD}[Privilege Rights]\r\nSeBatchLogonRight = *{{Support}},*{{carol}},*{kept}\r\n"
         ));
         assert_eq!(done.text, expected);
-        // Asked for, but it names nobody in the target.
+        // With the option it is used, but does not exist in the target.
         assert_eq!(done.message("source-sid-left")["severity"], "warning");
     }
 }
@@ -111,7 +111,7 @@ case! {
         let text = text.replace("SeServiceLogonRight = Guest\r\n", "");
         let done = imported(TEMPLATE, &text, &rows, &["--exclusive"]);
         assert!(done.text.contains("*S-1-5-32-544,*S-1-5-11,*S-1-5-21-"), "{}", done.text);
-        // And a principal of the source may become one that is the same everywhere.
+        // And a principal of the source may become one that is the same in every domain.
         let rows = [("Unknown", "Backup Operators", set("S-1-5-32-580"))];
         let done = imported(TEMPLATE, &text, &rows, &[]);
         assert!(done.text.contains("*S-1-5-11,*S-1-5-32-580,*S-1-1-0"), "{}", done.text);
@@ -248,7 +248,7 @@ case! {
 
 case! {
     fn every_form_of_a_name_is_found_and_written_as_the_setting_needs_it(src, dst) {
-        // GptTmpl.inf takes names, but only a SID cannot be misread by a client of the target.
+        // GptTmpl.inf accepts names, but a client of the target can misinterpret everything except a SID.
         let text = src.text(&format!(
             "{HEAD}[Privilege Rights]\r\nSeBatchLogonRight = SRC\\bob,src.test\\carol,Helpdesk@src.test,*{{alice}},LocalThing\r\n\
              [Group Membership]\r\nSRC\\Helpdesk__Members = SRC\\bob,*{{alice}}\r\n\

@@ -76,7 +76,7 @@ async fn target() -> Directory {
     .unwrap()
 }
 
-/// The source of a reference: a SID of a domain that neither side is.
+/// The source of a reference: a SID of a domain that is neither of the two.
 fn source(number: usize) -> String {
     format!("S-1-5-21-7-77-777-{}", 100_000 + number)
 }

@@ -1,4 +1,4 @@
-//! What only the back end on libsmbclient has: encryption, Kerberos by the name of the server, sessions that break.
+//! What only the back end on libsmbclient has: encryption, Kerberos by the name of the server, broken sessions.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -99,7 +99,7 @@ async fn sessions_are_encrypted_and_a_broken_one_is_not_a_missing_path() {
 async fn servers_that_do_not_answer_are_connect_errors() {
     let error = no_session(&at("127.0.0.98")).await;
     assert!(error.message().contains("cannot reach"), "{error}");
-    // The port is open, and nothing answers.
+    // The port is open, and does not answer.
     let _silent = TcpListener::bind(("127.0.0.99", 445))
         .await
         .expect(NEEDS_ROOT);
@@ -109,9 +109,9 @@ async fn servers_that_do_not_answer_are_connect_errors() {
 /// Set in the process in which a test runs itself again.
 const INNER: &str = "GPOCTL_TEST_INNER";
 
-/// Runs a test again, in a process of its own in which the name of the domain controller resolves to its address.
+/// Runs a test again, in a separate process in which the name of the domain controller resolves to its address.
 fn with_hosts_file(case: &str, cache: &str) {
-    // Samba remembers addresses of names beyond the process; a home of its own gives the case a memory of its own.
+    // Samba stores the addresses of names beyond the process; with a separate home, the case has its own.
     let home = tempfile::tempdir().unwrap();
     let at = home.path().display();
     std::fs::create_dir(home.path().join(".smb")).unwrap();
@@ -202,8 +202,8 @@ async fn kerberos_by_name_without_tickets() {
     let error = no_session(&wrong).await;
     assert!(!format!("{error} {error:?}").contains("not-her-password"));
     works(with_password.auth.clone()).await;
-    // The tickets of a login with a password are in memory, and libsmbclient makes that memory the default cache of the
-    // whole process: the caller's own tickets cannot be asked for any more.
+    // The tickets of a login with a password are in memory, and libsmbclient makes that memory the default cache of the whole
+    // process: the caller's own tickets cannot be used any more.
     let now = std::env::var("KRB5CCNAME").unwrap();
     assert!(now.starts_with("MEMORY:"), "{now}");
     assert!(!std::path::Path::new(before.strip_prefix("FILE:").unwrap()).exists());

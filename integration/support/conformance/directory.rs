@@ -1,4 +1,4 @@
-//! The directory port. Each case makes a GPO container of its own below `CN=Policies` and deletes it in the end.
+//! The suite of the directory port. Each case creates its own GPO container below `CN=Policies` and deletes it at the end.
 
 mod changes;
 mod descriptors;
@@ -224,5 +224,5 @@ fn names(entries: &[Entry]) -> BTreeSet<String> {
         .collect()
 }
 
-/// What a GPO made by an administrator has: the schema's default, with the owner in place of CREATOR OWNER.
+/// The DACL of a GPO that an administrator created: the schema's default, with the owner in place of CREATOR OWNER.
 const NEW_GPO: &str = "O:DAG:DAD:P(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;DA)(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;EA)(A;;CCDCLCSWRPWPDTLOSDRCWDWO;;;DA)(A;CIIO;CCDCLCSWRPWPDTLOSDRCWDWO;;;CO)(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;SY)(A;CI;LCRPLORC;;;AU)(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)(A;CI;LCRPLORC;;;ED)";

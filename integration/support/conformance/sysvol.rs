@@ -1,7 +1,7 @@
-//! What both halves of the port of SYSVOL promise, as one suite: it runs against the domain in memory, and in the lab against every
-//! SMB client. Where the two differ, the domain in memory is wrong.
+//! The suite of the SYSVOL port, reading and writing: it runs on the in-memory domain, and in the lab on every SMB client.
+//! Where the two differ, the in-memory domain is wrong.
 //!
-//! A case is a function with a [`Subject`]; [`sysvol_cases`] names them all, and each target makes a test of each.
+//! A case is a function of a [`Subject`]; [`sysvol_cases`] lists them all, and each target makes a test of each.
 
 mod files;
 mod opens;
@@ -24,7 +24,7 @@ pub use opens::*;
 pub use permissions::*;
 pub use renames::*;
 
-/// A client of a server, as an administrator, and what a case needs besides it.
+/// A client of a server, connected as an administrator, and what a case needs besides it.
 pub struct Subject {
     /// Names the client in failures.
     pub name: &'static str,
@@ -32,7 +32,7 @@ pub struct Subject {
     pub environment: Box<dyn Environment>,
 }
 
-/// What only the one who runs the server can prepare.
+/// What only the administrator of the server can prepare.
 #[async_trait]
 pub trait Environment: Send + Sync {
     /// The domain of the server, which has more than ten GPOs.
@@ -60,7 +60,7 @@ pub trait Environment: Send + Sync {
     fn open(&self, path: &SysvolPath, purpose: OpenFor, shared: SharedFor) -> Box<dyn Held>;
 }
 
-/// What another program has open, until this is dropped.
+/// A file or folder that another program has open, until this is dropped.
 pub trait Held: Send {
     /// The bytes of the file that it opened.
     fn read(&mut self) -> Vec<u8>;

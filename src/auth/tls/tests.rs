@@ -139,3 +139,39 @@ fn a_self_signed_certificate_has_a_hint_and_no_pin_is_spoken_of() {
     assert!(!error.message().contains("pinned"), "{error}");
     assert!(error.hint().unwrap().contains("--tls-pin"));
 }
+
+/// Who writes the authorities decides who the server is.
+#[test]
+fn an_authority_file_that_others_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, AUTHORITY).unwrap();
+    let roots = |path: PathBuf| {
+        let settings = TlsSettings {
+            ca: Some(path),
+            pin: None,
+        };
+        settings.roots().map(|store| store.len())
+    };
+    for (mode, refused) in [(0o644, false), (0o664, true), (0o646, true)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let found = roots(file.clone());
+        assert_eq!(found.is_err(), refused, "{mode:o}");
+        if let Err(error) = found {
+            assert!(error.message().contains("can be written"), "{error}");
+        }
+    }
+    // Neither a device nor a file without end is read to its end.
+    let large = folder.path().join("large.pem");
+    std::fs::File::create(&large)
+        .and_then(|file| file.set_len(MAX_AUTHORITIES + 1))
+        .unwrap();
+    for (path, words) in [
+        (PathBuf::from("/dev/null"), "not a regular file"),
+        (large, "more than"),
+    ] {
+        let error = roots(path).unwrap_err();
+        assert!(error.message().contains(words), "{error}");
+    }
+}

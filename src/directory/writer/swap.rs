@@ -6,7 +6,7 @@ use crate::domain::ldap::{LdapFailure, NO_SUCH_ATTRIBUTE, VALUE_EXISTS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::dn::Dn;
 
-/// An attribute that is changed by compare-and-swap. There is no way to name another one.
+/// An attribute that is changed by compare-and-swap. No other attribute can be changed this way.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -35,7 +35,7 @@ pub enum SwapAttribute {
     /// The flags of a GPO.
     #[serde(rename = "flags")]
     Flags,
-    /// What kind of GPO it is; 2.
+    /// `gPCFunctionalityVersion` of a GPO; 2.
     #[serde(rename = "gPCFunctionalityVersion")]
     FunctionalityVersion,
     /// The name of a WMI filter.
@@ -47,7 +47,7 @@ pub enum SwapAttribute {
     /// The queries of a WMI filter.
     #[serde(rename = "msWMI-Parm2")]
     WmiQueries,
-    /// Who made a WMI filter.
+    /// The author of a WMI filter.
     #[serde(rename = "msWMI-Author")]
     WmiAuthor,
     /// When a WMI filter was changed.
@@ -77,19 +77,19 @@ impl SwapAttribute {
     }
 }
 
-/// One attribute with one value: what it must be now, and what it becomes. `None` is an absent attribute.
+/// One attribute with one value: the expected value and the new one. `None` is an absent attribute.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AttributeSwap {
     /// The attribute.
     pub attribute: SwapAttribute,
-    /// The value it has.
+    /// The expected value.
     pub old: Option<String>,
-    /// The value it gets.
+    /// The new value.
     pub new: Option<String>,
 }
 
 impl AttributeSwap {
-    /// The way back.
+    /// The inverse.
     #[must_use]
     pub fn inverse(&self) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl AttributeSwap {
 }
 
 impl Directory {
-    /// The values these swaps are about, as they are now, in their order.
+    /// The present values of these attributes, in their order.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such object; else as every search.
@@ -130,7 +130,7 @@ impl Directory {
 }
 
 impl DirectoryWriter {
-    /// Changes attributes of one object in one modify, if each still has the value it was read with: all or nothing.
+    /// Changes attributes of one object in one modify, if each still has the value that was read: all or nothing.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when one has changed since; [`ErrorKind::Denied`], [`ErrorKind::NotFound`].
@@ -169,8 +169,8 @@ impl DirectoryWriter {
     /// Adds a WMI filter below `CN=SOM,CN=WMIPolicy,CN=System`; `attributes` are its own ones [MS-WMIO].
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] when it exists; [`ErrorKind::NotFound`] when the container does not; [`ErrorKind::Denied`],
-    /// also when the server keeps such objects to itself, with the way out as hint.
+    /// [`ErrorKind::Conflict`] when it exists; [`ErrorKind::NotFound`] when the container does not; [`ErrorKind::Denied`], also
+    /// when the server does not permit such objects, with a workaround as hint.
     pub async fn add_wmi_filter(&self, dn: &Dn, attributes: &[(String, String)]) -> Result<()> {
         let mut list = vec![super::values("objectClass", ["top", "msWMI-Som"])];
         for (name, value) in attributes {
@@ -195,12 +195,12 @@ impl DirectoryWriter {
     }
 }
 
-/// `ERROR_DS_CANT_ADD_SYSTEM_ONLY` and `ERROR_DS_CANT_MOD_SYSTEM_ONLY`, with which Windows begins its text [MS-ERREF 2.2].
+/// `ERROR_DS_CANT_ADD_SYSTEM_ONLY` and `ERROR_DS_CANT_MOD_SYSTEM_ONLY`, at the beginning of the text of Windows [MS-ERREF 2.2].
 const WINDOWS_SYSTEM_ONLY: [&str; 2] = ["000020A6", "000020B1"];
-/// What stands in the text of a Samba controller.
+/// A part of the text of a Samba domain controller.
 const SAMBA_SYSTEM_ONLY: &str = "is system-only";
 
-/// The refusal of a controller that keeps WMI filters to itself, in words that help.
+/// The error of a domain controller that does not permit changes of WMI filters, with a workaround.
 fn system_only(text: &str) -> Option<Error> {
     let hint = if text.to_lowercase().contains(SAMBA_SYSTEM_ONLY) {
         "systemOnly of the class ms-WMI-Som is TRUE in the schema, and FALSE in a domain as it is made; set it back, or make the filter on the controller itself"
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_system_only_refusal_names_the_way_out() {
-        // What Windows says [MS-ERREF 2.2], and what Samba said.
+        // The texts of Windows [MS-ERREF 2.2] and of Samba.
         for (text, way_out) in [
             (
                 "000020A6: UpdErr: DSID-030A0000, problem 5003 (WILL_NOT_PERFORM), data 0\n\0",

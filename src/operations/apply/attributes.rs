@@ -1,4 +1,4 @@
-//! What changes in the directory alone: the attributes of the GPO, and the links to it.
+//! The changes in the directory alone: the attributes of the GPO, and the links to it.
 
 use super::run::Run;
 use crate::directory::writer::GpoChange;
@@ -9,8 +9,7 @@ use crate::operations::read::LiveGpo;
 use crate::operations::rollback;
 
 impl Run<'_> {
-    /// The one LDAP modify that makes clients and editors see the new state. A GPO without settings that was just made
-    /// needs none.
+    /// The one LDAP modify that makes the new state visible to clients and editors. A new GPO without settings needs none.
     pub(super) async fn modify_gpo(&mut self, current: Option<&LiveGpo>) -> Result<()> {
         let change = self.plan.steps.iter().find_map(|step| match step {
             Step::ModifyGpo {
@@ -66,8 +65,8 @@ impl Run<'_> {
         }
     }
 
-    /// After one modify that was announced: it is made or refused as a whole, unless nobody knows for lack of an answer. What
-    /// a refusal left there is somebody else's, even if it is the very value that was to be written.
+    /// After one modify that was announced: it is made or refused as a whole, unless the answer was lost. What is there after a
+    /// refusal was written by somebody else, even if it is the same value.
     fn settled(&mut self, outcome: Result<()>) -> Result<()> {
         let refused = outcome
             .as_ref()

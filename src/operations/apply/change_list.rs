@@ -1,4 +1,4 @@
-//! Applying a change list: every change by compare-and-swap, its inverse in the journal first, all or none.
+//! Applies a change list: every change by compare-and-swap, its inverse in the journal first, all or none.
 
 use bytes::Bytes;
 
@@ -27,7 +27,7 @@ pub struct ChangeResult {
     pub status: OverallStatus,
     /// The ID under which the journal is kept.
     pub operation_id: String,
-    /// What was noticed.
+    /// The findings.
     pub messages: Vec<StatusMessage>,
     /// What was done.
     pub plan: ChangeSteps,
@@ -40,7 +40,7 @@ pub struct ChangeSteps {
     pub steps: Vec<PlannedChange>,
 }
 
-/// The line of the journal that says how to get back from a change that is about to be made.
+/// The line of the journal with the inverse of a change that is about to be made.
 #[derive(serde::Serialize)]
 struct Announced<'a> {
     event: &'static str,
@@ -49,11 +49,11 @@ struct Announced<'a> {
     change: &'a Change,
 }
 
-/// Makes the changes of a list, all or none. A list without changes does nothing and keeps no journal.
+/// Applies the changes of a list, all or none. A list without changes does nothing and has no journal.
 ///
 /// # Errors
-/// `Conflict` when something is not as the list says any more; `Denied` when the account may not; after both the domain is
-/// as it was. `Incomplete` when something could not be taken back; the message names the journal.
+/// `Conflict` when something is not as in the list any more; `Denied` when the account lacks rights; after both the domain is
+/// unchanged. `Incomplete` when something could not be rolled back; the message names the journal.
 pub async fn apply_changes(
     domain: &DomainWriter,
     list: &ChangeList,
@@ -76,7 +76,7 @@ pub async fn apply_changes(
     }
     let mut messages = list.messages.clone();
     if !list.changes.is_empty() {
-        // All of it is looked at before the first change is made: most conflicts never get to writing.
+        // Compare everything before the first change is made: most conflicts are found before anything is written.
         for planned in &list.changes {
             if let Some(what) =
                 difference(domain.session(), &planned.change, Moment::Before).await?
@@ -96,7 +96,7 @@ pub async fn apply_changes(
         )?;
         make_all(domain, list, &mut journal).await?;
         for planned in &list.changes {
-            // What cannot be read back was written all the same.
+            // A failure to read back does not change that it was written.
             let read_back = difference(domain.session(), &planned.change, Moment::After).await;
             if let Some(what) = read_back.unwrap_or_else(|error| Some(error.to_string())) {
                 messages.push(
@@ -140,7 +140,7 @@ fn entries_left_out(sysvol: &dyn SysvolRead, list: &ChangeList) -> Option<Status
     })
 }
 
-/// Makes the changes in order; after an error, takes back what was made.
+/// Applies the changes in order; after an error, rolls back those that were made.
 async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journal) -> Result<()> {
     let mut made: Vec<Change> = Vec::new();
     for planned in &list.changes {
@@ -153,7 +153,7 @@ async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journa
         if let Err(error) = announced {
             return Err(take_back(domain, journal, &made, error).await);
         }
-        // Attributes are compared and swapped by the server; for the rest, this is as near to the write as it gets.
+        // The server compares and swaps attributes; for everything else, compare as close to the write as possible.
         let compared = match difference(domain.session(), &planned.change, Moment::Before).await {
             Ok(None) => Ok(()),
             Ok(Some(what)) => Err(Error::new(
@@ -167,7 +167,7 @@ async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journa
             return Err(take_back(domain, journal, &made, error).await);
         }
         if let Err(error) = make(domain, &planned.change).await {
-            // Without an answer nobody knows whether it was made; the way back looks at what is there.
+            // Without an answer, it is unknown whether the change was made; the roll-back reads the state.
             if error.kind() == ErrorKind::Connect {
                 made.push(inverse);
             }
@@ -175,7 +175,7 @@ async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journa
         }
         made.push(inverse);
     }
-    // All of it is made; a journal that cannot say so any more is no reason to call it failed.
+    // The changes are complete, even if this can no longer be recorded in the journal.
     for event in [Event::Committed, Event::Finished] {
         if let Err(error) = journal.record(&event) {
             tracing::warn!(%error, "the journal does not say that the operation is finished");
@@ -184,7 +184,7 @@ async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journa
     Ok(())
 }
 
-/// Takes changes back, the last one first, and says in the error how that went.
+/// Rolls back changes in reverse order; the error reports the result.
 async fn take_back(
     domain: &DomainWriter,
     journal: &mut Journal,
@@ -193,14 +193,14 @@ async fn take_back(
 ) -> Error {
     let mut first = None;
     for inverse in made.iter().rev() {
-        // What was never made is as it was.
+        // A change that was never made needs no roll-back.
         if matches!(
             difference(domain.session(), &inverse.inverse(), Moment::Before).await,
             Ok(None)
         ) {
             continue;
         }
-        // Nor is what somebody else made of it since taken back.
+        // What somebody else has changed since is not rolled back.
         match difference(domain.session(), &inverse.inverse(), Moment::After).await {
             Ok(None) => {}
             Ok(Some(what)) => {
@@ -233,7 +233,7 @@ async fn take_back(
             error.with_hint(undo_hint(journal))
         }
         None => {
-            // A journal that cannot be written is no reason to hide the error that led here.
+            // An error of the journal must not hide the error that caused the roll-back.
             let _ = journal.record(&Event::RolledBack);
             error
         }
@@ -247,7 +247,7 @@ async fn take_back(
     }
 }
 
-/// How to finish the roll-back of an operation.
+/// The hint for completing the roll-back of an operation.
 fn undo_hint(journal: &Journal) -> String {
     let folder = journal.folder();
     let id = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -258,7 +258,7 @@ fn undo_hint(journal: &Journal) -> String {
     )
 }
 
-/// Makes one change.
+/// Applies one change.
 async fn make(domain: &DomainWriter, change: &Change) -> Result<()> {
     match change {
         Change::Attributes { dn, attributes } => {
@@ -291,7 +291,7 @@ async fn probe(domain: &DomainWriter, guid: Guid) -> Result<()> {
     probe_file_entries(domain, &folder, true).await
 }
 
-/// Sets descriptors one after the other; when one is refused, those before it go back.
+/// Sets descriptors one after the other; when one is refused, those before it are restored.
 async fn set_descriptors(
     domain: &DomainWriter,
     guid: Guid,
@@ -337,7 +337,7 @@ async fn set_descriptors(
     Ok(())
 }
 
-/// Puts another GPT.INI in place: written beside the live one, then renamed over it.
+/// Replaces GPT.INI: the new one is written beside the live one, then renamed over it.
 async fn write_gpt_ini(
     domain: &DomainWriter,
     guid: Guid,
@@ -365,7 +365,7 @@ async fn write_gpt_ini(
         Err(error) => Err(error),
     };
     if outcome.is_err() {
-        // The error that led here matters more than what is left of a file nobody reads.
+        // The error that led here matters more than a leftover file.
         if let Err(error) = sysvol.remove_file(&staged).await {
             tracing::debug!(%error, "cannot remove a staged GPT.INI");
         }
@@ -373,14 +373,14 @@ async fn write_gpt_ini(
     outcome
 }
 
-/// Which side of a change.
+/// The old or the new side of a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Moment {
     Before,
     After,
 }
 
-/// What of the domain is not as it is before or after the change; `None` when all of it is.
+/// What is not as it was before or after the change; `None` when everything is.
 async fn difference(
     session: &DomainSession,
     change: &Change,
@@ -440,8 +440,8 @@ async fn difference(
     }
 }
 
-/// Whether a descriptor that was found is the wanted one, whatever their layout. On a server that refuses object entries it
-/// also is when only these are missing.
+/// Whether a descriptor is the wanted one, whatever its layout. On a server that refuses object entries it also is when only
+/// these are missing.
 fn same_descriptor(sysvol: &dyn SysvolRead, found: &[u8], wanted: &[u8]) -> bool {
     if found == wanted {
         return true;
@@ -463,7 +463,7 @@ async fn read_gpt_ini(session: &DomainSession, guid: Guid) -> Result<Option<Byte
     read_whole(session.sysvol(), &path).await
 }
 
-/// What undoes a change list that was made, or begun: the way back of each change that was made, the last one first. Writes
+/// The change list that undoes another one, complete or not: the inverse of each change that was made, in reverse order. Writes
 /// nothing.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! A GPO that is not there yet.
+//! A GPO that does not exist yet.
 
 use super::run::Run;
 use crate::error::{Error, ErrorKind, Result};
@@ -9,8 +9,8 @@ use crate::operations::journal::Inverse;
 use crate::operations::rollback;
 
 impl Run<'_> {
-    /// Makes the GPO in both halves: version 0, no extensions, so no client applies it yet. Says which descriptors its
-    /// files get.
+    /// Creates the GPO in both halves: version 0, no extensions, so no client applies it yet. Returns the descriptors for its
+    /// files.
     pub(super) async fn create_gpo(&mut self) -> Result<Vec<Vec<u8>>> {
         let target = &self.plan.target;
         let directory = self.domain.directory();
@@ -21,7 +21,7 @@ impl Run<'_> {
             .create_gpo(target.guid, &target.display_name)
             .await
         {
-            // Somebody else was faster, with the same GUID: what is there is his, and must survive the roll-back.
+            // Somebody else has created the same GUID: that GPO must survive the roll-back.
             if error.kind() == ErrorKind::Conflict {
                 self.journal.retract_intent()?;
             }
@@ -73,7 +73,7 @@ impl Run<'_> {
         Ok(descriptors)
     }
 
-    /// Nothing of the GPO may be there yet: undoing the creation deletes both halves, and must not meet somebody else's.
+    /// The GPO must not exist in either half: undoing the creation deletes both, and must not delete somebody else's.
     async fn must_be_new(&self) -> Result<()> {
         let target = &self.plan.target;
         let session = self.domain.session();
@@ -94,8 +94,8 @@ impl Run<'_> {
         crate::operations::settings::name_is_free(session, &target.display_name, None).await
     }
 
-    /// Gives a GPO that was just made the descriptor of the plan: owner and group too, if they are known and the account
-    /// may give them away.
+    /// Sets the descriptor of the plan on a GPO that was just created: also owner and group, if they are known and the account
+    /// may set them.
     async fn set_descriptor_of_new(&mut self) -> Result<()> {
         let Some(descriptor) = self.planned_descriptor() else {
             return Ok(());

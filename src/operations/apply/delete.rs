@@ -1,8 +1,8 @@
-//! A GPO that goes.
+//! Deletes a GPO.
 //!
-//! First the links, so that no client looks for it; then its container with all below it, in one operation, so that no
-//! client finds half of it; only then the folder, which nobody asks for any more. Up to the container everything can be
-//! undone; a folder that cannot go is left over, and said.
+//! First the links, so that no client looks for the GPO; then its container with everything below it, in one operation, so that
+//! no client finds half of it; then the folder, which no client reads any more. Up to the container everything can be undone; a
+//! folder that cannot be deleted is reported as left over.
 
 use super::run::{Run, SWITCH_PAUSE};
 use crate::directory::writer::refuse_default_gpo;
@@ -40,7 +40,7 @@ impl Run<'_> {
         let (session, directory) = (self.domain.session(), self.domain.directory());
         let folder = self.staging.folder();
         let has_folder = self.sysvol().stat(&folder).await?.is_some();
-        // Where nobody can say beforehand whether the folder may go, a first write tells a part of it.
+        // Where the right to delete the folder cannot be determined, a first write shows whether there is any access.
         if has_folder && self.sysvol().maximal_access(&folder).await?.is_none() {
             self.probe(Vec::new()).await?;
         }
@@ -59,7 +59,7 @@ impl Run<'_> {
         })?;
         self.journal.record_intent(Inverse::RecreateContainer)?;
         match directory.delete_gpo(guid).await {
-            // Somebody else was faster; it is gone, as it should be.
+            // Somebody else has deleted it already.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             other => other?,
         }
@@ -81,7 +81,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A link that came since the plan was made would be left without its GPO.
+    /// A link that was added since the plan was made would be left without its GPO.
     async fn links_are_those_of_the_plan(&self) -> Result<()> {
         let planned: Vec<&Step> = self
             .plan
@@ -103,7 +103,7 @@ impl Run<'_> {
         .with_hint("nothing was changed; make the plan again"))
     }
 
-    /// Removes the GPO's folder. A client that still has the GPO in its list finds it gone as a whole: GPT.INI, without
+    /// Deletes the GPO's folder. A client that still has the GPO in its list finds it missing as a whole: GPT.INI, without
     /// which nothing below is read, is renamed away first, then each half.
     async fn remove_folder(&mut self, current: &LiveGpo) {
         self.control.report(Phase::Clean, 0, 1, 0);
@@ -115,7 +115,7 @@ impl Run<'_> {
         {
             if let Ok(old) = self.staging.old_name(&name) {
                 let (from, to) = (self.staging.entry(&name), self.staging.entry(&old));
-                // It goes in any case; this only makes it quick.
+                // The deletion would work without this; it only makes the GPO disappear faster.
                 let _ = self.sysvol().rename(&from, &to, false).await;
             }
         }

@@ -17,8 +17,8 @@ use crate::operations::stage::{
 };
 
 impl Run<'_> {
-    /// Returns the descriptor that the plan sets on the GPO, if it sets one. When it locks this account out, an entry is added
-    /// that lets it work until the end.
+    /// Returns the descriptor that the plan sets on the GPO, if it sets one. If it locks this account out, an entry is added
+    /// that lets the account work until the end.
     pub(super) fn planned_descriptor(&self) -> Option<Vec<u8>> {
         if let Some(working) = self
             .self_lockout
@@ -37,8 +37,8 @@ impl Run<'_> {
         })
     }
 
-    /// Sets the permissions that lock this account out, last of all: on every file and folder, then on the GPO's folder, then
-    /// on its container. What cannot be set is reported and not rolled back, because the policy is already in force.
+    /// Sets the permissions that lock this account out, as the last step: on every file and folder, then on the GPO's folder,
+    /// then on its container. What cannot be set is reported and not rolled back, because the policy is already active.
     pub(super) async fn set_final_descriptor(&mut self, tree: &GptTree) {
         let (Some(_), Some(last)) = (&self.self_lockout, self.last_descriptor()) else {
             return;
@@ -115,8 +115,8 @@ impl Run<'_> {
         }
     }
 
-    /// The descriptors that the files and folders of a GPO that exists get. Where children inherit, the folder they will
-    /// inherit from gets its own here, before anything is made in it.
+    /// The descriptors for the files and folders of an existing GPO. Where children inherit, the folder from which they inherit
+    /// gets its descriptor here, before anything is created in it.
     pub(super) async fn descriptors_of_existing(
         &mut self,
         current: &LiveGpo,
@@ -153,8 +153,8 @@ impl Run<'_> {
             .await
     }
 
-    /// The descriptor that a roll-back gives the folder: the one it has, unless that grants more than the GPO does. A journal is not
-    /// believed that, so then it is the one that follows from the GPO.
+    /// The descriptor that a roll-back sets on the folder: the present one, unless it grants more than the GPO does. A journal
+    /// with such a descriptor would be refused, so it is the one derived from the GPO.
     fn restorable(&mut self, found: Vec<u8>) -> Result<Vec<u8>> {
         let excess = match folder_rights::excess(&found, self.plan) {
             Ok(None) => return Ok(found),
@@ -176,13 +176,13 @@ impl Run<'_> {
         Ok(derived.with_object_aces)
     }
 
-    /// The descriptors every file and folder gets, one after the other; none where children inherit.
+    /// The descriptors for every file and folder, one after the other; none where children inherit.
     pub(super) fn descriptors(&mut self, directory_descriptor: &[u8]) -> Result<Vec<Vec<u8>>> {
         if !self.domain.session().info().is_samba() {
             return Ok(Vec::new());
         }
         if !self.sysvol().has_exact_descriptors() {
-            // The plan says so, unless it was made with another client.
+            // The plan reports this, unless it was made with another client.
             let message = descriptors_not_set(self.domain.session(), self.plan);
             self.messages
                 .extend(message.filter(|message| !self.plan.messages.contains(message)));
@@ -198,7 +198,7 @@ impl Run<'_> {
     }
 }
 
-/// Sets descriptors, without owners where this account may not give them away.
+/// Sets descriptors, without owners where this account may not set them.
 async fn set_as_far_as_allowed(
     sysvol: &dyn Sysvol,
     path: &SysvolPath,

@@ -1,4 +1,4 @@
-//! One apply while it runs: the steps, in their order.
+//! One apply while it runs: the steps in their order.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::operations::stage::{
 };
 use crate::session::DomainWriter;
 
-/// How often and how long apart a switch is tried while somebody holds the folder open.
+/// How often, and with which pause, a switch is retried while the folder is open elsewhere.
 const SWITCH_ATTEMPTS: u32 = 10;
 pub(super) const SWITCH_PAUSE: Duration = Duration::from_millis(200);
 
@@ -35,7 +35,7 @@ pub(super) struct Run<'a> {
     pub(super) journal: &'a mut Journal,
     pub(super) control: &'a Control,
     pub(super) messages: Vec<StatusMessage>,
-    /// When the permissions of the plan shut this account out.
+    /// When the permissions of the plan lock this account out.
     pub(super) self_lockout: Option<SelfLockout>,
 }
 
@@ -44,7 +44,7 @@ impl Run<'_> {
         self.domain.sysvol()
     }
 
-    /// All steps; after an error, what was announced in the journal is to be undone.
+    /// All steps; after an error, what was announced in the journal has to be rolled back.
     pub(super) async fn execute(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
         match (self.plan.verb, current) {
             (Verb::Import | Verb::Restore | Verb::Copy | Verb::Create, current) => {
@@ -83,8 +83,8 @@ impl Run<'_> {
         }
         self.control.check()?;
 
-        // From here on the operation runs to its end: what is left takes milliseconds, and stopping it would only mean
-        // to do as much work again for the way back.
+        // From here on the operation runs to its end: the rest takes milliseconds, and a cancellation would only cause as much
+        // work for the roll-back.
         self.control.report(Phase::Switch, 0, 1, 0);
         for switch in &switches {
             self.switch(switch).await?;
@@ -93,7 +93,7 @@ impl Run<'_> {
             self.check_switched(&switches, current).await?;
         }
         self.replace_directory_objects(current).await?;
-        // Before the new version can be seen: a link that is refused must not take back what a client has read.
+        // Before the new version is visible: a link that is refused must not cause a roll-back of what a client has read.
         self.set_links().await?;
         self.write_gpt_ini(current.is_some()).await?;
         if current.is_some() {
@@ -108,7 +108,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Makes the folder of a GPO that the directory knows and SYSVOL has lost.
+    /// Creates the folder of a GPO that is in the directory and missing on SYSVOL.
     async fn make_missing_folder(
         &mut self,
         current: &LiveGpo,
@@ -127,7 +127,7 @@ impl Run<'_> {
         self.sysvol().create_dir(&folder, &descriptors).await
     }
 
-    /// What is renamed: every entry of the new tree, and every entry of the old one that has no successor.
+    /// The entries to rename: every entry of the new tree, and every entry of the old one without a replacement.
     fn switches(&self, new: &GptTree, old: &GptTree) -> Result<Vec<Switch>> {
         let mut old_roots: BTreeMap<String, SafeName> = by_root_entry(old)
             .into_iter()
@@ -152,8 +152,8 @@ impl Run<'_> {
         Ok(switches)
     }
 
-    /// Writes the new entries under their staged names. An editor who may write but not set owners gets no descriptors;
-    /// that is found out with the first folder, and said.
+    /// Writes the new entries under their staged names. An editor who may write but not set owners sets no descriptors; that is
+    /// detected with the first folder and reported.
     async fn stage(
         &mut self,
         switches: &[Switch],
@@ -229,8 +229,8 @@ impl Run<'_> {
         }
     }
 
-    /// The state right before the switch is still the one the plan was made against: every file, every object, every
-    /// attribute.
+    /// Checks right before the switch that the state is still the one the plan was made against: every file, every object,
+    /// every attribute.
     pub(super) async fn check_unchanged(&self, current: &LiveGpo) -> Result<()> {
         let session = self.domain.session();
         let domain = &session.info().dns_domain;
@@ -250,7 +250,7 @@ impl Run<'_> {
         }
     }
 
-    /// The container, the objects below it and GPT.INI are still what the plan was made against.
+    /// Checks that the container, the objects below it and GPT.INI are still those the plan was made against.
     async fn check_attributes(&self, current: &LiveGpo) -> Result<()> {
         let session = self.domain.session();
         let guid = self.plan.target.guid;
@@ -272,8 +272,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What was renamed away is what the plan was made against: nobody wrote into it in the moment before. Nor has anything
-    /// else changed that is about to be replaced.
+    /// Checks that what was renamed away is what the plan was made against: nobody wrote into it just before. Also checks the
+    /// rest that is about to be replaced.
     async fn check_switched(&self, switches: &[Switch], current: &LiveGpo) -> Result<()> {
         let were = tree_hashes(&current.snapshot.tree);
         for switch in switches {
@@ -297,7 +297,7 @@ impl Run<'_> {
         .with_hint("review the GPO and make the plan again")
     }
 
-    /// Makes one new entry live by renaming; waits while somebody holds it open.
+    /// Makes one new entry live by renaming; waits while it is open elsewhere.
     async fn switch(&mut self, switch: &Switch) -> Result<()> {
         self.journal.record_intent(Inverse::SwitchBack {
             live: switch.live.to_string(),
@@ -330,7 +330,7 @@ impl Run<'_> {
         }
     }
 
-    /// Makes the objects below the GPO those of the plan.
+    /// Changes the objects below the GPO to those of the plan.
     async fn replace_directory_objects(&mut self, current: Option<&LiveGpo>) -> Result<()> {
         let have = current.map_or(&[][..], |live| &live.snapshot.directory_objects);
         let changes = objects::changes(have, &self.plan.directory_objects);
@@ -357,7 +357,7 @@ impl Run<'_> {
             .await
     }
 
-    /// Reads both halves back and compares them with the plan.
+    /// Reads both halves and compares them with the plan.
     async fn verify(&mut self, new: &GptTree, guid: Guid) -> Result<()> {
         let session = self.domain.session();
         self.control.report(Phase::Verify, 0, 1, 0);
@@ -379,7 +379,7 @@ impl Run<'_> {
         }
     }
 
-    /// Removes the old entries. What cannot go now is said, and is no reason to undo a policy that is in force.
+    /// Deletes the old entries. What cannot be deleted now is reported; it is no reason to roll back an active policy.
     async fn clean(&mut self, switches: &[Switch]) {
         self.control.report(Phase::Clean, 0, 1, 0);
         for name in switches.iter().filter_map(|switch| switch.old.clone()) {

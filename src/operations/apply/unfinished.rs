@@ -15,8 +15,8 @@ use crate::session::DomainWriter;
 /// Rolls back an operation that was interrupted, or whose own roll-back failed.
 ///
 /// # Errors
-/// `Usage` when the operation is not unfinished, or of another domain; `Conflict` when it is still at work; `Incomplete` when
-/// not everything could be taken back, naming what somebody else has changed since. It can be tried again.
+/// `Usage` when the operation is not unfinished, or of another domain; `Conflict` when it is still running; `Incomplete` when
+/// not everything could be rolled back, with what somebody else has changed since. It can be repeated.
 pub async fn roll_back(
     domain: &DomainWriter,
     operation: &StoredOperation,
@@ -83,11 +83,11 @@ pub async fn roll_back(
     }
 }
 
-/// Removes what a completed operation left behind: old files and folders that were open, or that were still there when it was
+/// Deletes what a completed operation left behind: old files and folders that were open, or that were left when the process was
 /// killed.
 ///
 /// # Errors
-/// `Usage` when the operation left nothing; `Conflict` when it is still at work; otherwise as the server says.
+/// `Usage` when the operation left nothing; `Conflict` when it is still running; otherwise as the server reports.
 pub async fn clean_up(
     domain: &DomainWriter,
     operation: &StoredOperation,
@@ -183,7 +183,7 @@ fn plan_of(domain: &DomainWriter, operation: &StoredOperation) -> Result<Plan> {
     }
 }
 
-/// The result of an operation that changed nothing but what another had left.
+/// The result of an operation that only deleted what another one left.
 fn result(
     operation: &StoredOperation,
     plan: &Plan,

@@ -1,4 +1,4 @@
-//! What a change list does, in words that come from its changes alone.
+//! The description of a change list, derived from its changes alone.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::model::security_descriptor::SecurityDescriptor;
 use crate::operations::plan::FileContent;
 
 impl ChangeList {
-    /// Replaces title and summaries, which a file may say what it likes in, by what the changes do.
+    /// Replaces title and summaries, which a file can contain in any form, by descriptions of the changes.
     pub(in crate::operations) fn describe(&mut self) {
         let number = self.changes.len();
         self.title = match number {
@@ -24,14 +24,14 @@ impl ChangeList {
         self.describe_changes();
     }
 
-    /// Replaces the summaries by what the changes do.
+    /// Replaces the summaries by descriptions of the changes.
     pub(super) fn describe_changes(&mut self) {
         for planned in &mut self.changes {
             planned.summary = planned.change.describe();
         }
     }
 
-    /// Refuses a list whose summaries are not what its changes do.
+    /// Refuses a list whose summaries do not describe its changes.
     ///
     /// # Errors
     /// `BadInput`, with the number of the change.
@@ -61,7 +61,7 @@ impl ChangeList {
 }
 
 impl Change {
-    /// What the change does, a line each: what goes with `-`, what comes with `+`, what changes with `~` in front.
+    /// The description, a line each: `-` for what is removed, `+` for what is added, `~` for what is changed.
     fn describe(&self) -> Vec<String> {
         match self {
             Self::Attributes { dn, attributes } => attributes

@@ -1,4 +1,4 @@
-//! What a change list that was read from a file may hold: the values that a verb of gpoctl plans, and no others.
+//! What a change list that was read from a file may contain: values that a verb of gpoctl plans, and no others.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ const FILTER_ATTRIBUTES: &[(&str, bool)] = &[
 ];
 
 impl ChangeList {
-    /// Lets a list through that was read from a file: it holds nothing that no verb of gpoctl plans.
+    /// Refuses a list that contains something that no verb of gpoctl plans. For a list that was read from a file.
     ///
     /// # Errors
     /// `BadInput`, with the number of the change and what is wrong with it.
@@ -89,7 +89,7 @@ impl ChangeList {
         })
     }
 
-    /// Whether gpoctl sets this attribute on that object: links on what can be linked, the rest on GPOs and WMI filters.
+    /// Whether gpoctl sets this attribute on that object: links on domains, OUs and sites, the others on GPOs and WMI filters.
     fn has_attribute(&self, dn: &Dn, attribute: SwapAttribute) -> bool {
         let Ok(base) = Dn::parse(&self.domain.to_dn()) else {
             return false;
@@ -118,7 +118,7 @@ impl ChangeList {
         }
     }
 
-    /// Whether gpoctl gives the attribute this value.
+    /// Whether gpoctl sets the attribute to this value.
     fn is_value(&self, swap: &AttributeSwap) -> bool {
         let new = swap.new.as_deref();
         let number = |most: i64| {
@@ -148,7 +148,7 @@ impl ChangeList {
         }
     }
 
-    /// Whether every link that comes is to a GPO of the domain, and no other text does.
+    /// Whether every added link is to a GPO of the domain, and no other text is added.
     fn adds_own_links_only(&self, swap: &AttributeSwap) -> bool {
         let Ok(base) = Dn::parse(&self.domain.to_dn()) else {
             return false;
@@ -212,11 +212,11 @@ impl ChangeList {
         })
     }
 
-    /// Refuses permissions of files that grant more than follows from the GPO, and more than is there now: no repair plans them. For
-    /// a list that was read from a file.
+    /// Refuses permissions of files that grant more than follows from the GPO, and more than the present ones: no repair plans
+    /// them. For a list that was read from a file.
     ///
     /// # Errors
-    /// `Conflict`, with the first place; as the directory.
+    /// `Conflict`, with the first place; and as the directory.
     pub(in crate::operations) async fn refuse_foreign_rights(
         &self,
         session: &DomainSession,
@@ -244,7 +244,7 @@ impl ChangeList {
     }
 }
 
-/// What a change grants on files beyond what follows from the descriptor of the GPO, and what is there now.
+/// What a change grants on files beyond the descriptor of the GPO and the present permissions.
 pub(super) fn foreign_rights(change: &Change, container: &[u8]) -> Result<Option<String>> {
     let parse = |bytes: &FileContent| SecurityDescriptor::parse(&bytes.0).ok();
     let derived = derived_descriptor(container, Default::default())?.descriptor;
@@ -280,7 +280,7 @@ fn are_queries(value: &str) -> bool {
     parse_queries(value).is_ok_and(|queries| format_queries(&queries) == value)
 }
 
-/// A repair changes the version and nothing else, and it only rises.
+/// A repair changes only the version, and only increases it.
 fn fault_of_gpt_ini(old: Option<&FileContent>, new: Option<&FileContent>) -> Option<String> {
     let Some(new) = new else {
         return Some("it deletes GPT.INI, which is only the way back from creating one".to_owned());
@@ -308,7 +308,7 @@ fn fault_of_descriptors(entries: &[DescriptorSwap]) -> Option<String> {
         if !seen.insert(entry.path.folded()) {
             return Some(format!("the permissions of {} are set twice", entry.path));
         }
-        // What was there may be anything that can be read.
+        // The old value may be anything readable.
         let fault = match SecurityDescriptor::parse(&entry.old.0) {
             Err(cause) => Some(cause.to_string()),
             Ok(_) => fault_of_descriptor(&entry.new),

@@ -1,5 +1,5 @@
-//! What a client does with the GPOs of its domain: which links reach it, in which precedence, and which GPOs it drops
-//! [MS-GPOL 3.2.5.1.5, 3.2.5.1.6]. Pure: nobody is asked.
+//! What a client does with the GPOs of its domain: which links apply to it, in which precedence, and which GPOs it ignores
+//! [MS-GPOL 3.2.5.1.5, 3.2.5.1.6]. Without I/O.
 
 use super::extensions::Half;
 use crate::directory::links::Som;
@@ -11,7 +11,7 @@ use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::version::GpoVersion;
 
-/// A link that stands on the way from the account up to the domain and the site.
+/// A link on the path from the account up to the domain, or at the site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
     /// The GPO's DN, as the link has it.
@@ -22,14 +22,14 @@ pub struct Reached {
     pub order: usize,
     /// Whether it is enforced.
     pub enforced: bool,
-    /// What keeps it from the client.
+    /// Why it does not apply to the client.
     pub stopped: Option<Stopped>,
 }
 
-/// Why a link does not reach a client.
+/// Why a link does not apply to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stopped {
-    /// It is switched off.
+    /// It is disabled.
     Disabled,
     /// The OU with this path, or the domain, blocks inheritance, and the link is not enforced.
     Blocked(String),
@@ -37,9 +37,8 @@ pub enum Stopped {
 
 /// The links of these objects in the order of their precedence, the highest first. `soms` begins with the OU that is
 /// nearest to the account and ends with the domain and then the site.
-///
-/// Enforced links go before all others, and among them those of the object that is farther away; of the others the nearer
-/// one goes first. In one object, order 1 goes first.
+/// Enforced links take precedence over all others, and among them those of the object farther away; among the others, those of
+/// the nearer object. In one object, order 1 has the highest precedence.
 pub fn precedence(soms: &[Som]) -> Vec<Reached> {
     let mut enforced: Vec<Vec<Reached>> = Vec::new();
     let mut normal: Vec<Reached> = Vec::new();
@@ -78,7 +77,7 @@ pub fn precedence(soms: &[Som]) -> Vec<Reached> {
     enforced.into_iter().flatten().chain(normal).collect()
 }
 
-/// What a client sees of a GPO.
+/// The properties of a GPO that a client reads.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// `gPCFunctionalityVersion`.
@@ -93,28 +92,28 @@ pub struct Seen {
     pub sysvol_version: Option<GpoVersion>,
     /// The linked WMI filter: its name, or `None` when it does not exist.
     pub wmi_filter: Option<Option<String>>,
-    /// Whether `gPCFileSysPath` names the folder it has to.
+    /// Whether `gPCFileSysPath` names the right folder.
     pub right_path: bool,
 }
 
-/// Why a client does not apply a GPO whose link reaches it.
+/// Why a client does not apply a GPO that is linked to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denied {
     /// `gPCFunctionalityVersion` is not 2.
     FunctionalityVersion,
-    /// The half is switched off.
+    /// The half is disabled.
     HalfDisabled,
-    /// The account that reads, the computer, may not read it; the SID of the entry that denies it.
+    /// The computer, whose account reads the GPO, may not read it; with the SID of the entry that denies it.
     NotReadable(Option<Sid>),
-    /// Security filtering: the account may not apply it; the SID of the entry that denies it.
+    /// Security filtering: the account may not apply it; with the SID of the entry that denies it.
     NotFor(Option<Sid>),
     /// The version of the half is 0 on both sides.
     Empty,
-    /// There is no folder or no readable GPT.INI on SYSVOL, which ends the client's whole policy.
+    /// There is no folder or no readable GPT.INI on SYSVOL, which ends the client's policy processing.
     NoGptIni,
     /// The linked WMI filter does not exist.
     WmiFilterMissing,
-    /// `gPCFileSysPath` sends the client elsewhere.
+    /// `gPCFileSysPath` names another folder.
     WrongPath,
 }
 
@@ -134,8 +133,8 @@ impl Denied {
     }
 }
 
-/// Every reason for which a client drops the GPO; none when it applies it, as far as the WMI filter lets it. `apply` is the
-/// token of the account the policy is for, `read` that of the computer, which reads the policy of its users too (MS16-072).
+/// Every reason for which a client ignores the GPO; none when it applies it, subject to the WMI filter. `apply` is the token of
+/// the account that the policy is for, `read` that of the computer, which reads the policy of its users too (MS16-072).
 pub fn denied(gpo: &Seen, half: Half, apply: &AccessToken, read: &AccessToken) -> Vec<Denied> {
     let mut reasons = Vec::new();
     if gpo.functionality_version != Some(2) {

@@ -1,4 +1,4 @@
-//! Which client-side extension must be in a GPO's lists for what is in the GPO, and lists in their order.
+//! Which client-side extensions must be in a GPO's lists for its settings, and the order of the lists.
 
 use crate::formats::fdeploy::Fdeploy;
 use crate::formats::scripts::Scripts;
@@ -27,7 +27,7 @@ impl Half {
         }
     }
 
-    /// What it is called in GPMC.
+    /// Its name in GPMC.
     pub fn word(self) -> &'static str {
         match self {
             Self::Computer => "computer",
@@ -36,7 +36,7 @@ impl Half {
     }
 }
 
-/// A setting that is there, and the extension without which no client looks at it.
+/// An existing setting, and the extension that processes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needed {
     /// The half it is in.
@@ -105,8 +105,8 @@ const PREFERENCES: &[(&str, &str)] = &[
     ("startmenutaskbar", "E4F48E54-F38D-4884-BFB9-D4D2E5729C18"),
 ];
 
-/// The settings of a GPO that need an extension, in order of their places. What is empty needs none: editors leave a bare
-/// header or an empty section behind.
+/// The settings of a GPO that need an extension, sorted by place. Empty files need none: editors leave a header or an empty
+/// section behind.
 pub fn needed(tree: &GptTree, objects: &[DirectoryObject]) -> Vec<Needed> {
     let mut found: Vec<Needed> = tree
         .files()
@@ -140,7 +140,7 @@ pub fn needed(tree: &GptTree, objects: &[DirectoryObject]) -> Vec<Needed> {
     found
 }
 
-/// The extensions of which it is known where their settings are, each once.
+/// The extensions whose settings have a known place, each once.
 pub fn known() -> Vec<(Guid, &'static str)> {
     let files = FILES.iter().map(|(_, guid, name)| (*guid, *name));
     let preferences = PREFERENCES.iter().map(|(_, guid)| (*guid, "Preferences"));
@@ -154,7 +154,7 @@ pub fn known() -> Vec<(Guid, &'static str)> {
     known
 }
 
-/// The half a file is in, and its path below that, folded.
+/// The half of a file, and its path below it, folded.
 pub fn half_of(path: &RelPath) -> Option<(Half, String)> {
     let folded = path.folded();
     let (first, below) = folded.split_once('/')?;
@@ -183,10 +183,10 @@ fn extension_of(below: &str) -> Option<(Guid, &'static str)> {
     Some((guid.parse().ok()?, "Preferences"))
 }
 
-/// Whether the file holds no setting.
+/// Whether the file contains no setting.
 fn is_empty(below: &str, content: &[u8]) -> bool {
     match below {
-        // The signature and the version alone [MS-GPREG 2.2.1].
+        // Only the signature and the version [MS-GPREG 2.2.1].
         "registry.pol" => content.len() <= 8,
         "scripts/scripts.ini" | "scripts/psscripts.ini" => {
             Scripts::parse(content).is_ok_and(|ini| ini.scripts().next().is_none())
@@ -198,8 +198,8 @@ fn is_empty(below: &str, content: &[u8]) -> bool {
     }
 }
 
-/// The list as clients and editors want it: blocks and the tools in them in ascending order, GUIDs in upper case, no block
-/// twice. `None` when it is so already, or is no list.
+/// The list as clients and editors expect it: blocks, and the tools in them, in ascending order, GUIDs in upper case, no block
+/// twice. `None` when it already is, or is not a list.
 pub fn in_order(list: &ExtensionList) -> Option<ExtensionList> {
     let mut merged: std::collections::BTreeMap<String, std::collections::BTreeSet<String>> =
         std::collections::BTreeMap::new();

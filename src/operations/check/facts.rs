@@ -1,4 +1,4 @@
-//! What a check looks at, read from the domain.
+//! The facts of a check, read from the domain.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -22,37 +22,37 @@ use crate::operations::read::unreadable;
 use crate::session::DomainSession;
 use crate::sysvol::gpt::{self, Gpt};
 
-/// One GPO as a check sees it.
+/// The facts about one GPO.
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// The directory half.
     pub object: GpoObject,
-    /// What is wrong with `gPCFileSysPath`.
+    /// The finding about `gPCFileSysPath`.
     pub path_mismatch: Option<String>,
     /// The objects below it.
     pub children: Vec<DirectoryObject>,
-    /// The SYSVOL half, in the folder that is computed from the domain and the GUID, whatever `gPCFileSysPath` says; `None`
+    /// The SYSVOL half, in the folder that is computed from the domain and the GUID, whatever `gPCFileSysPath` contains; `None`
     /// when there is no folder.
     pub folder: Option<Folder>,
     /// The linked WMI filter; its name is `None` when there is no such filter.
     pub wmi_filter: Option<WmiFilterLink>,
-    /// Whether the controller is Samba, which wants a descriptor on every file.
+    /// Whether the domain controller is Samba, which requires a descriptor on every file.
     pub samba: bool,
     /// Which entries of the directory's DACL its files should have.
     pub file_entries: FileEntries,
-    /// What the directory did not give of it, as errors.
+    /// Errors for what the directory did not return.
     pub unread: Vec<StatusMessage>,
 }
 
 impl Facts {
-    /// Forgets the files: a whole domain of them is more than a report needs.
+    /// Drops the files: a report does not need those of a whole domain.
     pub fn let_contents_go(&mut self) {
         if let Some(folder) = &mut self.folder {
             folder.tree = GptTree::new();
         }
     }
 
-    /// Whether everything that may hold settings was read, so that what was not found is not there.
+    /// Whether everything that may contain settings was read, so that what was not found does not exist.
     pub fn is_whole(&self) -> bool {
         let folder = self.folder.as_ref();
         self.unread.is_empty() && folder.is_none_or(|folder| folder.unread.is_empty())
@@ -64,35 +64,34 @@ impl Facts {
 pub struct Folder {
     /// Files and folders, without GPT.INI.
     pub tree: GptTree,
-    /// GPT.INI, and how its name is written.
+    /// GPT.INI, and the spelling of its name.
     pub gpt_ini: Option<Bytes>,
-    /// Owner, group and DACL of the folder itself (the root) and of what is in it, as far as the server gives them.
+    /// Owner, group and DACL of the folder itself (the root) and of its content, as far as the server returns them.
     pub descriptors: BTreeMap<String, (RelPath, Vec<u8>)>,
-    /// What is there and the server does not give; the root when not even the folder can be listed, or is too large.
+    /// What exists and the server does not return; the root when the folder cannot be listed, or is too large.
     pub unread: BTreeSet<RelPath>,
-    /// What was noticed while reading; what could not be read are errors.
+    /// The findings from reading; what could not be read are errors.
     pub messages: Vec<StatusMessage>,
 }
 
 impl Folder {
-    /// The descriptor of the folder itself, if the server gives it.
+    /// The descriptor of the folder itself, if the server returns it.
     fn own_descriptor(&self) -> Option<&[u8]> {
         let (_, descriptor) = self.descriptors.get(&RelPath::root().folded())?;
         Some(descriptor)
     }
 
-    /// Whether GPT.INI, or what tells whether there is one, was not read.
+    /// Whether GPT.INI, or the listing that would show it, was not read.
     pub fn has_unread_gpt_ini(&self) -> bool {
         let mut unread = self.unread.iter();
         unread.any(|path| path.is_root() || path.is("gpt.ini"))
     }
 }
 
-/// Reads both halves of a GPO. Nothing that is wrong with it is an error here: what cannot be read costs itself alone, and is
-/// said.
+/// Reads both halves of a GPO. Problems of the GPO are not errors here: what cannot be read is left out and reported.
 ///
 /// # Errors
-/// When a server cannot be asked; `Cancelled`.
+/// When a server does not answer; `Cancelled`.
 pub async fn read(
     session: &DomainSession,
     object: &GpoObject,
@@ -131,7 +130,7 @@ pub async fn read(
     })
 }
 
-/// What is said when the objects below a GPO cannot be read.
+/// The finding when the objects below a GPO cannot be read.
 fn no_objects(object: &GpoObject, error: &Error) -> StatusMessage {
     let hint = error
         .hint()
@@ -164,7 +163,8 @@ async fn read_folder(session: &DomainSession, guid: Guid) -> Result<Option<Folde
     let mut paths = vec![RelPath::root()];
     if session.info().is_samba() {
         paths.extend(gpt.tree.entries().map(|(path, _)| path.clone()));
-        // Who may not read a file may still see why, and mend it. Of two that are one to Windows, one is looked at.
+        // An account that may not read a file may still read and repair its permissions. Of two names that are the same to
+        // Windows, one is read.
         paths.extend(unread.iter().cloned());
         if gpt.gpt_ini.is_some() {
             paths.push("GPT.INI".parse().map_err(|cause| {
@@ -188,9 +188,9 @@ async fn read_folder(session: &DomainSession, guid: Guid) -> Result<Option<Folde
                 Ok(bytes) => {
                     descriptors.insert(path.folded(), (path, bytes));
                 }
-                // Gone since the listing.
+                // Deleted since the listing.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                // That it cannot be read at all is said already.
+                // That it cannot be read at all is reported already.
                 Err(error) if gpt::is_local(&error) && unread.contains(&path) => {}
                 Err(error) if gpt::is_local(&error) => {
                     denied.insert(path, error);

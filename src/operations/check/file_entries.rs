@@ -1,8 +1,8 @@
 //! Which form of descriptors a check expects on the files of GPOs.
 //!
-//! Samba 4.17 and 4.22 want the object entries of the directory on files, Samba 4.25 refuses them (see [`FileEntries`]), and
-//! no server reports its version. A check does not write, so it looks at what the server has stored: Samba itself sets the
-//! descriptors of the two default GPOs when it makes the domain, and when an administrator runs `samba-tool ntacl
+//! Samba 4.17 and 4.22 require the object entries of the directory on files, Samba 4.25 refuses them (see [`FileEntries`]), and
+//! no server reports its version. A check does not write, so it reads what the server has stored: Samba itself sets the
+//! descriptors of the two default GPOs when the domain is provisioned, and when an administrator runs `samba-tool ntacl
 //! sysvolreset`.
 
 use crate::directory::GpoObject;
@@ -18,17 +18,17 @@ use crate::sysvol::gpt;
 /// The form that a domain's files have.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Expected {
-    /// The one that this connection has found out by writing.
+    /// The form that this connection has detected by writing.
     known: Option<FileEntries>,
-    /// Else the one that the default GPOs have.
+    /// Otherwise that of the default GPOs.
     of_domain: FileEntries,
 }
 
 impl Expected {
-    /// Looks at what the server has stored.
+    /// Reads what the server has stored.
     ///
     /// # Errors
-    /// When the server cannot be asked. What this account may not read is no error.
+    /// When the server does not answer. What this account may not read is not an error.
     pub(super) async fn of(session: &DomainSession) -> Result<Self> {
         let mut expected = Self {
             known: session.sysvol().file_entries(),
@@ -52,7 +52,7 @@ impl Expected {
         Ok(expected)
     }
 
-    /// The form the files of a GPO should have: that of its folder, where this shows which one it is.
+    /// The form that the files of a GPO should have: that of its folder, if this shows which one it is.
     pub(super) fn of_gpo(self, object: &GpoObject, folder: Option<&[u8]>) -> FileEntries {
         self.known
             .or_else(|| form_of(&object.security_descriptor, folder?))
@@ -60,7 +60,7 @@ impl Expected {
     }
 }
 
-/// The descriptors of a GPO's container and folder; `None` when one of them is not to be had.
+/// The descriptors of a GPO's container and folder; `None` when one of them cannot be read.
 async fn stored(session: &DomainSession, guid: Guid) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
     let object = match session.directory().gpo(guid).await {
         Err(error) if gpt::is_local(&error) => return Ok(None),
@@ -73,7 +73,7 @@ async fn stored(session: &DomainSession, guid: Guid) -> Result<Option<(Vec<u8>, 
     }
 }
 
-/// Which form a folder's descriptor has; `None` when it has neither, or both are the same.
+/// The form of a folder's descriptor; `None` when it has neither form, or both are the same.
 fn form_of(directory: &[u8], folder: &[u8]) -> Option<FileEntries> {
     let directory = SecurityDescriptor::parse(directory).ok()?;
     let folder = to_sddl(&SecurityDescriptor::parse(folder).ok()?);
@@ -116,7 +116,7 @@ mod tests {
         );
         // Inherited, or set by hand: neither.
         assert_eq!(form_of(&directory, &bytes("O:BAG:BAD:(A;;FA;;;BA)")), None);
-        // A GPO that has nothing to tell the two apart by.
+        // A GPO whose two forms are the same.
         let neutral = bytes("O:BAG:BAD:P(A;CI;RPLCRC;;;AU)");
         assert_eq!(
             form_of(&neutral, &bytes("O:BAG:BAD:P(A;OICI;0x1200a9;;;AU)")),

@@ -1,7 +1,7 @@
-//! What is wrong with one GPO: facts in, findings out.
+//! The findings about one GPO, derived from its facts.
 //!
-//! An error is what keeps a client from the GPO, or sends it elsewhere; a warning is where the halves differ or settings
-//! are invisible; a note is worth knowing.
+//! An error prevents a client from applying the GPO, or makes it read another folder; a warning is a difference between the
+//! halves, or settings that are not processed; a note is information.
 
 use super::extensions::{self, Half};
 use super::facts::{Facts, Folder};
@@ -18,7 +18,7 @@ use crate::model::version::GpoVersion;
 /// The RID of Domain Computers.
 const DOMAIN_COMPUTERS: u32 = 515;
 
-/// Returns everything that is wrong with a GPO.
+/// Returns all findings about a GPO.
 pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
     let mut found = Vec::new();
     attributes(facts, &mut found);
@@ -328,8 +328,8 @@ pub(super) fn counted(number: usize) -> String {
     }
 }
 
-/// The paths whose descriptor is not the one derived from the directory. A Samba controller wants every file and folder
-/// to be exactly so; on Windows the folder must grant the same, and what is in it inherits.
+/// The paths whose descriptor is not the one derived from the directory. A Samba domain controller requires exactly this one on
+/// every file and folder; on Windows the folder must grant the same, and its content inherits.
 pub(super) fn wrong_descriptors(
     facts: &Facts,
     folder: &Folder,

@@ -1,8 +1,8 @@
-//! What a check can repair by itself: versions that differ, unsorted extension lists, permissions on SYSVOL. Pure: a report
-//! goes in, a change list comes out.
+//! What a check can repair: versions that differ, unsorted extension lists, permissions on SYSVOL. Without I/O: derives a
+//! change list from a report.
 //!
-//! Nothing here decides what a GPO is to do. A version only ever rises, an extension list keeps its extensions, permissions on
-//! SYSVOL follow those of the directory. A GPO whose path leads elsewhere is left alone.
+//! No repair changes what a GPO does. A version is only increased, an extension list keeps its extensions, permissions on
+//! SYSVOL are derived from the directory. A GPO with a path to another folder is not changed.
 
 use super::extensions;
 use super::facts::{Facts, Folder};
@@ -31,7 +31,7 @@ pub fn plan(report: &Report, domain: &DomainName) -> ChangeList {
             .and_then(|descriptor| file_descriptor(&descriptor, facts.file_entries))
             .map(|wanted| wanted.descriptor)
             .ok();
-        // Permissions first: a delegated editor may need them for the rest.
+        // Permissions first: a delegated editor may need them for the other repairs.
         if let Some(wanted) = &wanted {
             permissions(facts, folder, wanted, &mut list);
         }
@@ -45,14 +45,14 @@ fn named(facts: &Facts) -> String {
     format!("\"{}\"", printable(&facts.object.display_name))
 }
 
-/// Each half gets the higher of its two versions: a step back would leave the cached policy of clients in force.
+/// Each half gets the higher of its two versions: a lower one would leave the cached policy of clients active.
 fn versions(
     facts: &Facts,
     folder: &Folder,
     wanted: Option<&SecurityDescriptor>,
     list: &mut ChangeList,
 ) {
-    // Of a version that is not known, none can be the higher one.
+    // An unknown version cannot be compared.
     if folder.has_unread_gpt_ini() {
         return;
     }
@@ -261,7 +261,7 @@ mod tests {
             of(Some(65_537), Some(&ini(65_538))),
             (None, Some("65538".to_owned()))
         );
-        // One half higher on each side.
+        // One half is higher in the directory, the other on SYSVOL.
         assert_eq!(
             of(Some(0x0002_0001), Some(&ini(0x0001_0002))),
             (Some(ini(0x0002_0002)), Some("131074".to_owned()))

@@ -1,4 +1,4 @@
-//! Would this account apply a GPO: the domain is asked for what [`super::client`] needs to say.
+//! Whether an account applies a GPO: reads from the domain what [`super::client`] needs.
 
 use std::collections::BTreeMap;
 
@@ -25,18 +25,18 @@ use crate::session::DomainSession;
 /// The RID of Domain Computers.
 const DOMAIN_COMPUTERS: u32 = 515;
 
-/// One GPO as it is for one account.
+/// One GPO from the view of one account.
 #[derive(Debug, Clone)]
 pub struct Verdict {
-    /// The GPO's GUID, when it is one of this domain.
+    /// The GPO's GUID, when it is in this domain.
     pub guid: Option<Guid>,
-    /// Its display name; its DN when there is no such GPO here.
+    /// Its display name; its DN when the GPO does not exist here.
     pub display_name: String,
-    /// Whether the account applies it, as far as its WMI filter lets it.
+    /// Whether the account applies it, subject to its WMI filter.
     pub applies: bool,
-    /// Its place among those that apply, 1 for the one that wins.
+    /// Its precedence among those that apply; 1 is the highest.
     pub precedence: Option<usize>,
-    /// The links on the way to the account, by precedence.
+    /// The links on the path to the account, by precedence.
     pub links: Vec<Reached>,
     /// Why it does not apply: code and sentence.
     pub reasons: Vec<(Code, String)>,
@@ -49,18 +49,18 @@ pub struct Verdict {
 pub struct Applied {
     /// The account.
     pub account: Account,
-    /// The half that is meant for it.
+    /// The half for this kind of account.
     pub half: Half,
     /// The site that was assumed.
     pub site: Option<Dn>,
     /// The GPOs, those that apply first, by precedence.
     pub verdicts: Vec<Verdict>,
-    /// What could not be known.
+    /// The findings about what could not be read.
     pub messages: Vec<StatusMessage>,
 }
 
-/// Which GPOs an account applies. Without a site, the only one of the forest is taken, or none. Only the half that is meant
-/// for the account is considered; loopback processing is not.
+/// Which GPOs an account applies. Without a site, the only one of the forest is used, or none. Only the half for this kind of
+/// account is considered; loopback processing is not.
 ///
 /// # Errors
 /// `NotFound` when there is no such account or site; else as every search.
@@ -147,7 +147,7 @@ pub async fn applied_to(
     })
 }
 
-/// The site, as asked for, or the only one there is.
+/// The given site, or the only one that exists.
 async fn site_of(
     session: &DomainSession,
     asked: Option<&str>,
@@ -228,7 +228,7 @@ async fn judge(
     })
 }
 
-/// Those that apply come first and are numbered.
+/// Sorts those that apply to the front and numbers them.
 fn number(verdicts: &mut [Verdict]) {
     verdicts.sort_by_key(|verdict| !verdict.applies);
     for (index, verdict) in verdicts
@@ -240,7 +240,7 @@ fn number(verdicts: &mut [Verdict]) {
     }
 }
 
-/// What a client sees of the GPO.
+/// The properties of the GPO that a client reads.
 async fn see(
     session: &DomainSession,
     gpo: &GpoObject,
@@ -254,7 +254,7 @@ async fn see(
         }
     };
     let sysvol_version = match sysvol_version(session, gpo.guid).await {
-        // Who asks may read less than the client.
+        // This account may have fewer rights than the client.
         Err(error) if error.kind() == ErrorKind::Denied => {
             let text = format!(
                 "its GPT.INI was not read and is assumed to have the version of the directory: {error}"
@@ -302,7 +302,7 @@ async fn sysvol_version(session: &DomainSession, guid: Guid) -> Result<Option<Gp
     }
 }
 
-/// The reason in words.
+/// The reason as a sentence.
 async fn sentence(session: &DomainSession, reason: &Denied, half: Half) -> Result<String> {
     let whom = |sid: Option<String>, what: &str| match sid {
         Some(name) => format!("an entry for {name} denies {what}"),

@@ -1,5 +1,5 @@
-//! A journal is read like any hostile file: each way back is checked against the plan it belongs to, so that an edited one
-//! undoes nothing else than what its operation did.
+//! A journal is read as hostile input: each inverse is checked against the plan, so that an edited journal undoes nothing but
+//! what its operation did.
 
 use super::stored::EVENTS;
 use super::{Before, Inverse, StoredOperation, folder_rights};
@@ -7,11 +7,11 @@ use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::SecurityDescriptor;
-use crate::operations::plan::{Change, FileContent, Plan, Step, Verb, sha256};
+use crate::operations::plan::{Change, FileContent, GpoState, Plan, Step, Verb, sha256};
 use crate::operations::stage::StagingArea;
 
 impl StoredOperation {
-    /// Checks plan, former state and ways back against each other, before any of them is used.
+    /// Checks plan, former state and inverses against each other, before any of them is used.
     ///
     /// # Errors
     /// `BadInput`, naming what does not belong to the operation; `Denied` where a default GPO would be deleted.
@@ -48,7 +48,7 @@ impl StoredOperation {
         Ok(())
     }
 
-    /// The former state is the one the plan was made against, all that can be put back of it.
+    /// The former state must be the one the plan was made against, as far as it can be restored.
     fn check_before(&self, plan: &Plan, before: Option<&Before>) -> Result<()> {
         let (basis, before) = match (&plan.basis, before) {
             (Some(basis), Some(before)) => (basis, before),
@@ -60,37 +60,8 @@ impl StoredOperation {
                 return Err(self.foreign("it has a former state of a GPO that it created"));
             }
         };
-        let descriptor = &before.security_descriptor.0;
-        // Plans of older versions do not say it; 2 is what a GPO has [MS-GPOL 2.2.4].
-        let functionality = before.functionality_version == basis.functionality_version
-            || (basis.functionality_version.is_none() && before.functionality_version == Some(2));
-        let wrong = [
-            ("the version", before.version != basis.directory_version),
-            ("the status", before.flags != basis.flags),
-            (
-                "the extensions",
-                before.machine_extensions != basis.machine_extensions
-                    || before.user_extensions != basis.user_extensions,
-            ),
-            (
-                "the display name",
-                before.display_name != basis.display_name,
-            ),
-            ("the WMI filter", before.wmi_filter != basis.wmi_filter),
-            ("the functionality version", !functionality),
-            ("GPT.INI", !basis.has_gpt_ini(before.gpt_ini.as_ref())),
-            (
-                "the permissions",
-                sha256(descriptor) != basis.security_descriptor || !is_readable(descriptor),
-            ),
-            (
-                "the directory objects",
-                !matches!(plan.verb, Verb::Rename | Verb::SetStatus)
-                    && !basis.holds(&before.directory_objects),
-            ),
-        ];
-        match wrong.iter().find(|(_, wrong)| *wrong) {
-            Some((what, _)) => Err(self.foreign(&format!(
+        match before.fault_against(plan.verb, basis) {
+            Some(what) => Err(self.foreign(&format!(
                 "{what} before the operation is not what the plan was made against"
             ))),
             None => Ok(()),
@@ -109,12 +80,51 @@ impl StoredOperation {
     }
 }
 
+impl Before {
+    /// What of this state is not what a plan of this verb was made against: part of a sentence. An undo refuses it, so `apply` must not
+    /// begin with it.
+    pub(in crate::operations) fn fault_against(
+        &self,
+        verb: Verb,
+        basis: &GpoState,
+    ) -> Option<&'static str> {
+        let descriptor = &self.security_descriptor.0;
+        // Plans of older versions do not say it; 2 is what a GPO has [MS-GPOL 2.2.4].
+        let functionality = self.functionality_version == basis.functionality_version
+            || (basis.functionality_version.is_none() && self.functionality_version == Some(2));
+        let wrong = [
+            ("the version", self.version != basis.directory_version),
+            ("the status", self.flags != basis.flags),
+            (
+                "the extensions",
+                self.machine_extensions != basis.machine_extensions
+                    || self.user_extensions != basis.user_extensions,
+            ),
+            ("the display name", self.display_name != basis.display_name),
+            ("the WMI filter", self.wmi_filter != basis.wmi_filter),
+            ("the functionality version", !functionality),
+            ("GPT.INI", !basis.has_gpt_ini(self.gpt_ini.as_ref())),
+            (
+                "the permissions",
+                sha256(descriptor) != basis.security_descriptor || !is_readable(descriptor),
+            ),
+            (
+                "the directory objects",
+                !matches!(verb, Verb::Rename | Verb::SetStatus)
+                    && !basis.holds(&self.directory_objects),
+            ),
+        ];
+        let found = wrong.iter().find(|(_, wrong)| *wrong);
+        found.map(|(what, _)| *what)
+    }
+}
+
 /// Whether a descriptor can be put back. Who may not read that of the GPO has an empty one, and writes none.
 fn is_readable(descriptor: &[u8]) -> bool {
     descriptor.is_empty() || SecurityDescriptor::parse(descriptor).is_ok()
 }
 
-/// Why this way back would not give the folder of the GPO permissions that it had: part of a sentence.
+/// Why this inverse would not restore permissions that the folder of the GPO had: part of a sentence.
 fn fault_of_folder(inverse: &Inverse, plan: &Plan) -> Option<String> {
     let Inverse::RestoreFolderDescriptor {
         descriptor,
@@ -137,7 +147,7 @@ fn fault_of_folder(inverse: &Inverse, plan: &Plan) -> Option<String> {
     }
 }
 
-/// Whether this way back deletes a GPO, or what clients read of it.
+/// Whether this inverse deletes a GPO, or something that clients read.
 fn deletes(inverse: &Inverse) -> bool {
     matches!(
         inverse,
@@ -145,7 +155,7 @@ fn deletes(inverse: &Inverse) -> bool {
     )
 }
 
-/// Whether an operation with this plan announces this way back.
+/// Whether an operation with this plan announces this inverse.
 fn belongs(inverse: &Inverse, plan: &Plan, staging: &StagingArea) -> bool {
     let gives_settings = matches!(
         plan.verb,
@@ -167,8 +177,7 @@ fn belongs(inverse: &Inverse, plan: &Plan, staging: &StagingArea) -> bool {
             let Ok(live) = SafeName::new(live) else {
                 return false;
             };
-            // Which entry was there and which came says the plan. Without regard to case: the old one may have been spelt
-            // otherwise.
+            // The plan contains the old and the new entries. Compare without case: the old one may have had another spelling.
             let is = |name: &Option<String>, expected: Result<SafeName>, there: bool| match name {
                 Some(name) => {
                     there
@@ -209,7 +218,7 @@ fn belongs(inverse: &Inverse, plan: &Plan, staging: &StagingArea) -> bool {
     }
 }
 
-/// The name behind a staged name of this operation.
+/// The live name for a staged name of this operation.
 fn staged_from(name: &str, staging: &StagingArea) -> Option<SafeName> {
     let mark = staging.staged_name(&SafeName::new("x").ok()?).ok()?;
     let mark = mark.as_str().strip_suffix('x')?;

@@ -8,9 +8,9 @@ use crate::model::security_descriptor::{
 use crate::model::sid::Sid;
 use crate::operations::plan::{Plan, Step};
 
-/// SYNCHRONIZE [MS-DTYP 2.4.3], which opening a file alone may need.
+/// SYNCHRONIZE [MS-DTYP 2.4.3], which opening a file may require.
 const SYNCHRONIZE: u32 = 0x0010_0000;
-/// What the generic rights are on files [MS-DTYP 2.4.3]: all, read, write, execute.
+/// The meaning of the generic rights on files [MS-DTYP 2.4.3]: all, read, write, execute.
 const GENERIC: [(u32, u32); 4] = [
     (0x1000_0000, 0x001F_01FF),
     (0x8000_0000, 0x0012_0089),
@@ -20,8 +20,8 @@ const GENERIC: [(u32, u32); 4] = [
 /// SYSTEM, the built-in Administrators and CREATOR OWNER.
 const ADMINISTRATORS: [&str; 3] = ["S-1-5-18", "S-1-5-32-544", "S-1-3-0"];
 
-/// What a descriptor of the GPO's folder grants beyond what follows from the permissions of the GPO, those it had when the plan was
-/// made and those of the plan: a part of a sentence, or `None` when it is nothing.
+/// What a descriptor of the GPO's folder grants beyond what follows from the permissions of the GPO, those before the plan and
+/// those of the plan: part of a sentence, or `None`.
 ///
 /// # Errors
 /// When it is not a security descriptor.
@@ -47,7 +47,7 @@ pub(in crate::operations) fn excess(
     Ok(beyond(&folder, &granted))
 }
 
-/// What a descriptor of a file or folder grants that none of the others does: a part of a sentence, or `None` when it is nothing.
+/// What a descriptor of a file or folder grants that none of the others does: part of a sentence, or `None`.
 pub(in crate::operations) fn beyond(
     folder: &SecurityDescriptor,
     granted: &[SecurityDescriptor],
@@ -106,7 +106,7 @@ fn grants_more(ace: &Ace, known: &[&Ace]) -> bool {
     missing != 0
 }
 
-/// Generic rights as what they are on files.
+/// Generic rights as specific rights on files.
 fn file_rights(mask: u32) -> u32 {
     GENERIC
         .iter()

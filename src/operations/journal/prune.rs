@@ -1,4 +1,4 @@
-//! Removing the journals of earlier operations, with the backups they hold.
+//! Deletes the journals of earlier operations, with the backups in them.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use crate::backup::folder::Kind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::retention::{KeepReason, Retention};
 
-/// The prefix of the name of a journal that is being removed; [`super::list`] passes over it.
+/// The prefix of the name of a journal that is being deleted; [`super::list`] ignores it.
 const REMOVED: &str = ".removed-";
 
-/// Decides for each operation, as [`super::list`] lists them, why it is kept; one without a reason is to be removed. An operation
-/// that is running, or that has something to be undone or cleaned up, is always kept and does not count as one of those kept; so
-/// is one whose journal cannot be read. Times are UTC. Removes nothing.
+/// Decides for each operation, as [`super::list`] lists them, why it is kept; one without a reason can be deleted. An operation
+/// that is running, that has something to undo or clean up, or whose journal cannot be read is always kept and does not count.
+/// Times are UTC. Deletes nothing.
 pub fn decide(
     operations: Vec<StoredOperation>,
     retention: &Retention,
@@ -37,7 +37,7 @@ pub fn decide(
         };
         decisions.push((operation, keep));
     }
-    // The list is the newest first already; the IDs order those of one second.
+    // The list has the newest first; IDs sort those of the same second.
     let times: Vec<DateTime> = series.iter().map(|(time, _)| *time).collect();
     for ((_, index), reasons) in series.iter().zip(retention.reasons(&times)) {
         if let Some((_, keep)) = decisions.get_mut(*index) {
@@ -47,11 +47,11 @@ pub fn decide(
     decisions
 }
 
-/// Removes the journal of an operation and the backup in it. The operation cannot be undone afterwards.
+/// Deletes the journal of an operation and the backup in it. The operation cannot be undone afterwards.
 ///
 /// # Errors
-/// `Conflict` when the operation is still running or has something to be undone or cleaned up, also when it has become so since it
-/// was listed; `Denied` or `Usage` when another user could have changed the journal; `Internal` when the disk refuses.
+/// `Conflict` when the operation is running or has something to undo or clean up, also since it was listed; `Denied` or `Usage`
+/// when another user could have changed the journal; `Internal` when the disk fails.
 pub fn remove(operation: &StoredOperation) -> Result<()> {
     let removable = matches!(
         operation.state,
@@ -75,7 +75,7 @@ pub fn remove(operation: &StoredOperation) -> Result<()> {
         .with_source(cause)
     };
     let (journals, journal) = operation.open()?;
-    // Holding the journal keeps an undo of it from starting meanwhile.
+    // The lock on the journal prevents an undo from starting.
     let held = match journal.find(EVENTS).map_err(failed)? {
         Some(_) => Some(operation.reopen()?),
         None => None,
@@ -89,10 +89,10 @@ pub fn remove(operation: &StoredOperation) -> Result<()> {
     journals.remove_folder(&aside, identity).map_err(failed)
 }
 
-/// Removes what an interrupted [`remove`] has left in the folder of the journals.
+/// Deletes what an interrupted [`remove`] has left in the folder of the journals.
 ///
 /// # Errors
-/// `Denied` when another user can change that folder; `Internal` when the disk refuses.
+/// `Denied` when another user can change that folder; `Internal` when the disk fails.
 pub fn remove_leftovers(root: &Path) -> Result<()> {
     let Some(journals) = root::open(root)? else {
         return Ok(());

@@ -1,5 +1,5 @@
-//! The folder of the journals, and what is read from it: each folder is opened once and belongs to the caller or root, nobody else
-//! can write to it, and no link is followed below it.
+//! The folder of the journals, and how it is read: each folder is opened once and belongs to the caller or root, no other user
+//! can write to it, and links below it are not followed.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -9,7 +9,7 @@ use crate::backup::folder::Folder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::local::trusted_file::refuse_others;
 
-/// What errors call any file of a journal.
+/// The name of any file of a journal in errors.
 const WHAT: &str = "file of a journal";
 
 /// Opens the folder of the journals; `None` when there is none.
@@ -31,7 +31,7 @@ pub(super) fn open(root: &Path) -> Result<Option<Folder>> {
     refuse_shared(&folder).map(|()| Some(folder))
 }
 
-/// Refuses a folder of journals in which another user can put or rename something.
+/// Refuses a folder of journals in which another user can create or rename something.
 pub(super) fn refuse_shared(root: &Folder) -> Result<()> {
     if root.is_own().is_ok_and(|own| own) {
         return Ok(());
@@ -67,8 +67,8 @@ pub(super) fn journal(root: &Folder, id: &str) -> Result<Folder> {
 /// The bytes of a file of a journal; `None` when there is none.
 ///
 /// # Errors
-/// `Usage` when another user owns it or can write to it; `BadInput` when it is not a plain file, cannot be read, or has more than
-/// `limit` bytes.
+/// `Usage` when another user owns it or can write to it; `BadInput` when it is not a regular file, cannot be read, or has more
+/// than `limit` bytes.
 pub(super) fn read(journal: &Folder, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
     let failed = |cause: io::Error| {
         let path = journal.path.join(name);

@@ -1,4 +1,4 @@
-//! The journals of earlier operations: how each ended, and what is needed to undo it.
+//! The journals of earlier operations: their states, and what is needed to undo them.
 
 use std::fs::{File, TryLockError};
 use std::io::Write as _;
@@ -14,31 +14,31 @@ use crate::operations::change_list::Change;
 use crate::operations::plan::{PlanTarget, Verb};
 use crate::operations::saved_plan::{MAX_PLAN_BYTES, SavedPlan};
 
-/// The most bytes of the events of a journal.
+/// The maximum size of the events of a journal.
 const MAX_EVENT_BYTES: u64 = 64 << 20;
 
-/// How an operation ended.
+/// The state of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OperationState {
-    /// It is at work now.
+    /// It is running.
     Running,
-    /// It was done.
+    /// It is complete.
     Done,
-    /// It was done, and something that is of no use any more could not be removed.
+    /// It is complete, but old files could not be deleted.
     LeftOver,
-    /// It failed, and what it had written was taken back.
+    /// It failed and was rolled back.
     Failed,
-    /// It was cut short, or could not take back what it had written.
+    /// It was interrupted, or could not be rolled back.
     Unfinished,
-    /// It was done, and undone later.
+    /// It was completed, and undone later.
     Undone,
     /// Its journal cannot be read.
     Unreadable,
 }
 
 impl OperationState {
-    /// The word for it.
+    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -59,13 +59,13 @@ pub struct StoredOperation {
     pub id: String,
     /// The folder of its journal.
     pub folder: PathBuf,
-    /// How it ended.
+    /// Its state.
     pub state: OperationState,
-    /// When it was planned, as `2026-01-31T12:00:00Z`; empty when the ID does not tell.
+    /// When it was planned, as `2026-01-31T12:00:00Z`; empty when the ID does not contain a time.
     pub time: String,
-    /// Its verb, or for a change list what it does; empty when unreadable.
+    /// Its verb, or the title of a change list; empty when unreadable.
     pub what: String,
-    /// The GPO, when it is about one.
+    /// The GPO, when it has one.
     pub gpo: Option<PlanTarget>,
     /// The domain.
     pub domain: Option<DomainName>,
@@ -73,9 +73,9 @@ pub struct StoredOperation {
     pub reason: Option<String>,
     /// The backup of the GPO as it was, if one was kept.
     pub safety_backup: Option<PathBuf>,
-    /// What undoes the changes it announced, in the order they were made.
+    /// The inverses of the changes it announced, in the order of the changes.
     pub changes: Vec<Inverse>,
-    /// The version a roll-back that did not get to its end was about to write.
+    /// The version that an incomplete roll-back was about to write.
     pub raising: Option<GpoVersion>,
 }
 
@@ -98,7 +98,7 @@ const BEFORE: &str = "before";
 /// All operations whose journals are in this folder, the latest first.
 ///
 /// # Errors
-/// `Denied` when another user can change the folder; `Internal` when it cannot be read; one that is not there holds nothing.
+/// `Denied` when another user can change the folder; `Internal` when it cannot be read; a missing folder is empty.
 pub fn list(root: &Path) -> Result<Vec<StoredOperation>> {
     let Some(journals) = root::open(root)? else {
         return Ok(Vec::new());
@@ -113,7 +113,7 @@ pub fn list(root: &Path) -> Result<Vec<StoredOperation>> {
     let mut found = Vec::new();
     for (name, kind) in entries {
         let name = name.unwrap_or_else(|unreadable| unreadable);
-        // A name with a dot is an operation that is being removed.
+        // A name with a dot is an operation that is being deleted.
         if !name.starts_with('.') && kind == Kind::Folder {
             found.push(StoredOperation::read(&journals, name));
         }
@@ -122,8 +122,7 @@ pub fn list(root: &Path) -> Result<Vec<StoredOperation>> {
     Ok(found)
 }
 
-/// The operation of this ID, or of an unambiguous beginning or end of it: the end is what the names of its staging folders
-/// hold.
+/// The operation with this ID, or a unique beginning or end of it: the names of its staging folders contain the end.
 ///
 /// # Errors
 /// `NotFound` when there is none; `Conflict` when there are several; otherwise as [`list`].
@@ -203,7 +202,7 @@ impl StoredOperation {
                     Err(error) => operation.reason = Some(format!("{EVENTS}: {error}")),
                 }
             }
-            // It died before it had a journal, and so before it wrote anything.
+            // It ended before it had a journal, and so before it wrote anything.
             Ok(None) => operation.state = OperationState::Failed,
             Ok(Some(_)) => {}
             Err(error) => operation.reason = Some(format!("{EVENTS}: {error}")),
@@ -214,11 +213,11 @@ impl StoredOperation {
         operation
     }
 
-    /// Opens the folder of the journals and the journal in it; both could have been written by the caller or root alone.
+    /// Opens the folder of the journals and the journal in it; only the caller or root could have written both.
     ///
     /// # Errors
-    /// `NotFound` when it is gone; `Denied` or `Usage` when another user could have written one of them; `BadInput` when it is not a
-    /// folder.
+    /// `NotFound` when it does not exist any more; `Denied` or `Usage` when another user could have written one of them;
+    /// `BadInput` when it is not a folder.
     pub(super) fn open(&self) -> Result<(Folder, Folder)> {
         let parent = self.folder.parent().unwrap_or(Path::new("/"));
         let journals = root::open(parent)?.ok_or_else(|| {
@@ -239,7 +238,7 @@ impl StoredOperation {
         Ok(safety_backup(&self.open()?.1))
     }
 
-    /// Follows the events to the last one.
+    /// Reads the events to the last one.
     fn follow(&mut self, events: Vec<Event>) {
         self.state = OperationState::Unfinished;
         for event in events {
@@ -258,20 +257,20 @@ impl StoredOperation {
         }
     }
 
-    /// What it was to do.
+    /// Its plan.
     ///
     /// # Errors
-    /// `BadInput` when the journal does not hold it in a form that is known.
+    /// `BadInput` when the journal does not contain it in a known form.
     pub fn plan(&self) -> Result<SavedPlan> {
         let json = self.file(PLAN)?.ok_or_else(|| self.broken(PLAN))?;
         SavedPlan::from_journal(&json)
             .map_err(|error| error.context(format!("operation {}", self.id)))
     }
 
-    /// The state of the target before it; `None` when it makes the target.
+    /// The state of the target before it; `None` when it creates the target.
     ///
     /// # Errors
-    /// `BadInput` when it is there and cannot be read.
+    /// `BadInput` when it exists and cannot be read.
     pub fn before(&self) -> Result<Option<Before>> {
         let Some(json) = self.file("before.json")? else {
             return Ok(None);
@@ -293,10 +292,10 @@ impl StoredOperation {
         )
     }
 
-    /// Goes on with its journal; nobody else does until the journal is dropped.
+    /// Continues its journal; other processes cannot until the journal is dropped.
     ///
     /// # Errors
-    /// `Conflict` when the operation is still at work, `Denied` or `Usage` when another user could have written the journal,
+    /// `Conflict` when the operation is still running, `Denied` or `Usage` when another user could have written the journal,
     /// `Internal` when it cannot be opened.
     pub fn reopen(&self) -> Result<Journal> {
         let (_, journal) = self.open()?;
@@ -324,8 +323,8 @@ impl StoredOperation {
     }
 }
 
-/// Ends the last line of a journal, so that what is written next begins a line of its own: one that was cut short announces nothing
-/// that was made, and goes.
+/// Ends the last line of a journal, so that the next event begins a new line. An incomplete line announces nothing that was
+/// made, and is deleted.
 fn complete_last_line(journal: &Folder, mut file: &File) -> Result<()> {
     let bytes = root::read(journal, EVENTS, MAX_EVENT_BYTES)?.unwrap_or_default();
     let whole = bytes
@@ -350,7 +349,7 @@ fn complete_last_line(journal: &Folder, mut file: &File) -> Result<()> {
     })
 }
 
-/// The line of a change list that announces a change. What undoes it is in the list itself.
+/// The line of a change list that announces a change. Its inverse is in the list itself.
 #[derive(serde::Deserialize)]
 struct ChangeBack {
     inverse: String,
@@ -358,8 +357,7 @@ struct ChangeBack {
     _change: Change,
 }
 
-/// The events in the text of a journal. The last line may be cut short; it announces nothing that was made.
-///
+/// The events in the text of a journal. The last line may be incomplete; it announces nothing that was made.
 /// # Errors
 /// `BadInput`, with its number, when another line is not an event.
 pub fn events(text: &str) -> Result<Vec<Event>> {
@@ -385,7 +383,7 @@ pub fn events(text: &str) -> Result<Vec<Event>> {
     Ok(events)
 }
 
-/// The time that an ID begins with, in the form of RFC 3339.
+/// The time at the beginning of an ID, in the form of RFC 3339.
 fn time_of(id: &str) -> String {
     id.split_once('-')
         .and_then(|(time, _)| jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S%.fZ", time).ok())
@@ -402,7 +400,7 @@ fn safety_backup(journal: &Folder) -> Option<Folder> {
     before.folder(name).ok()
 }
 
-/// Whether somebody writes this journal now.
+/// Whether another process writes this journal now.
 fn is_locked(journal: &Folder) -> bool {
     journal.plain_file(EVENTS).is_ok_and(|file: File| {
         let refused = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));

@@ -1,4 +1,4 @@
-//! What is wrong with a link: whether it leads to a GPO of the domain, and where else.
+//! The findings about a link: whether it refers to a GPO of the domain.
 
 use crate::directory::links::Som;
 use crate::message::{Code, StatusMessage, printable};
@@ -7,9 +7,9 @@ use crate::model::gp_link::GpLink;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
 
-/// What is said of a link that does not lead to a GPO of the domain: one that names a server, a domain outside the forest,
-/// a GPO that does not exist, or no GPO at all [MS-GPOL 2.2.2]. `base` is the DN of the domain, `forest` are those of the
-/// domains of its forest; whether a GPO of the domain exists is asked of `exists`.
+/// The finding about a link that does not refer to a GPO of the domain but to a server, a domain outside the forest, a GPO that
+/// does not exist, or no GPO at all [MS-GPOL 2.2.2]. `base` is the DN of the domain, `forest` are those of the domains of its
+/// forest; `exists` reports whether a GPO of the domain exists.
 pub fn link_finding(
     base: &Dn,
     forest: &[Dn],
@@ -69,7 +69,7 @@ pub fn link_finding(
     Some(message.at(Place::file(som.dn.to_string()).key("gPLink")))
 }
 
-/// What is said of a link to a GPO of the domain that does not exist.
+/// The finding about a link to a GPO of the domain that does not exist.
 fn dangling_link(som: &Som, guid: Guid) -> StatusMessage {
     let place = som.dn.canonical_name();
     StatusMessage::warning(
@@ -80,7 +80,7 @@ fn dangling_link(som: &Som, guid: Guid) -> StatusMessage {
     .with_hint("clients pass it over; remove the link in GPMC, or restore the GPO")
 }
 
-/// What is said of a link to something that is not the container of a GPO.
+/// The finding about a link to something that is not the container of a GPO.
 fn no_gpo(som: &Som, place: &str, shown: &str) -> StatusMessage {
     StatusMessage::warning(
         Code::LinkToNoGpo,

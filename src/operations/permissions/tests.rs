@@ -12,7 +12,7 @@ fn bytes(sddl: &str) -> FileContent {
     FileContent(parsed.to_bytes().unwrap().into())
 }
 
-/// A plan that gives a GPO, or one object below it, another descriptor; without an old one, of a GPO that is created.
+/// A plan that sets another descriptor on a GPO, or on one object below it; without an old one, on a GPO that is created.
 fn plan(old: Option<&str>, new: &str, object: bool) -> Plan {
     let target = PlanTarget {
         guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
@@ -161,7 +161,7 @@ fn rights_outside_the_administrators_are_those_beyond_reading_and_applying() {
         }
     }
     // Administrators of another domain are not those of this one.
-    // Neither is there an Enterprise Admins in a child domain, nor does Domain Admins of the root administer it.
+    // A child domain has no Enterprise Admins, and Domain Admins of the root do not administer it.
     for foreign in [
         "S-1-5-21-9-9-9-512",
         "S-1-5-21-9-9-9-519",
@@ -171,7 +171,7 @@ fn rights_outside_the_administrators_are_those_beyond_reading_and_applying() {
         let list = format!("O:DAG:DAD:P(A;CI;GA;;;{foreign})");
         assert_eq!(outside(None, &list, false).len(), 1, "{foreign}");
     }
-    // The owner of a GPO that is created; what the target grants already is no news.
+    // The owner of a GPO that is created; what the target grants already is not reported.
     assert_eq!(
         outside(None, "O:BUG:DAD:P(A;CI;GR;;;AU)", false),
         ["S-1-5-32-545 owner"]
@@ -189,7 +189,7 @@ fn rights_outside_the_administrators_are_those_beyond_reading_and_applying() {
     );
 }
 
-/// What an account gains without an entry that is new.
+/// What an account gains without a new entry.
 #[test]
 fn rights_gained_by_the_removal_of_a_deny_entry_or_by_the_order_are_asked_about() {
     let edit = "(A;CI;CCDCLCRPWPLORC;;;BU)";
@@ -199,7 +199,7 @@ fn rights_gained_by_the_removal_of_a_deny_entry_or_by_the_order_are_asked_about(
     let name = "bf9679c0-0de6-11d0-a285-00aa003049e2";
     for object in [false, true] {
         for (old, new, who) in [
-            // The denial of the account itself goes; that of a group of its members.
+            // The denial of the account itself is removed; then that of a group that it is a member of.
             (
                 format!("(D;CI;WP;;;BU){edit}"),
                 edit.to_owned(),
@@ -231,7 +231,7 @@ fn rights_gained_by_the_removal_of_a_deny_entry_or_by_the_order_are_asked_about(
                 edit.to_owned(),
                 "S-1-5-32-545",
             ),
-            // The order: the denial is behind now.
+            // The order: the denial comes last now.
             (
                 format!("(D;CI;WP;;;BU){edit}"),
                 format!("{edit}(D;CI;WP;;;BU)"),
@@ -373,12 +373,50 @@ fn what_no_entry_says_is_asked_about() {
     let found = outside_grants(&plan(Some(&old), &new, false), administrators);
     assert_eq!(found[0].text, "allow write properties");
     assert_eq!(found[0].denied_now, Some("S-1-5-32-546".parse().unwrap()));
-    // A list without entries as good as none becomes one: nobody gains anything.
+    // An empty DACL replaces a missing one: nobody gains anything.
     assert!(
         outside(
             "O:BUG:DAD:NO_ACCESS_CONTROL".to_owned(),
             list("P", "(A;;GA;;;BU)")
         )
         .is_empty()
+    );
+}
+
+/// The files of a GPO get entries of their own: a server keeps neither every denial nor the flags of the directory.
+#[test]
+fn rights_on_the_files_alone_are_asked_about() {
+    const OLD: &str = "D:P(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;DA)(A;CI;RPLCRC;;;AU)";
+    let on_files = |entries: &str| {
+        let new = format!("{OLD}{entries}");
+        let shown = shown(&plan(Some(OLD), &new, false));
+        assert!(shown.iter().any(|line| line.ends_with(" !")), "{shown:?}");
+        outside(Some(OLD), &new, false)
+    };
+    const SID: &str = "S-1-5-21-1-2-3-1104";
+    for entries in [
+        format!("(D;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;{SID})(A;CI;CCDCRPLCWP;;;{SID})"),
+        format!("(OD;CI;CCDCWP;;;{SID})(A;CI;CCDCWP;;;{SID})"),
+        format!("(A;IO;WP;;;{SID})"),
+        format!("(A;OIIO;CC;;;{SID})"),
+    ] {
+        let question = format!("{SID} write to the files of the GPO on SYSVOL");
+        assert_eq!(on_files(&entries), [question], "{entries}");
+    }
+    for entries in [
+        format!("(A;CI;RPLCRC;;;{SID})"),
+        format!("(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;{SID})"),
+        format!("(D;CI;WP;;;{SID})"),
+        "(A;IO;WP;;;DA)".to_owned(),
+    ] {
+        assert_eq!(
+            outside(Some(OLD), &format!("{OLD}{entries}"), false),
+            [""; 0]
+        );
+    }
+    // An object below the GPO has no files.
+    assert_eq!(
+        outside(Some(OLD), &format!("{OLD}(A;IO;WP;;;{SID})"), true),
+        [""; 0]
     );
 }

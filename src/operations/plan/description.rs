@@ -1,7 +1,7 @@
-//! What a plan says of itself: steps, entries and risks, worked out from its content.
+//! The description of a plan: steps, entries and risks, derived from its content.
 //!
-//! Whoever makes a plan takes its words from here, and whoever reads a saved one compares them: a plan that was changed by
-//! hand so that it says less than it does is refused.
+//! The description is made here when a plan is made, and compared when a saved plan is read: a plan that was edited so that its
+//! description does not match its content is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,11 +18,11 @@ use crate::model::version::GpoVersion;
 use crate::operations::risks::{self, Risk};
 use crate::operations::secrets::stored_passwords;
 
-/// What a plan gives a GPO besides files and objects: all else that its steps say follows from the plan and from the state
-/// it was made against.
+/// What a plan sets on a GPO besides files and objects: all other parts of its steps follow from the plan and from the state it
+/// was made against.
 #[derive(Debug, Clone, Default)]
 pub(in crate::operations) struct Intent {
-    /// The descriptor; `None` leaves it.
+    /// The descriptor; `None` leaves it unchanged.
     pub(in crate::operations) descriptor: Option<FileContent>,
     /// The attributes; `None` for a new GPO without settings.
     pub(in crate::operations) attributes: Option<NewAttributes>,
@@ -41,14 +41,14 @@ pub(in crate::operations) struct NewAttributes {
     pub(in crate::operations) machine_extensions: ExtensionList,
     /// `gPCUserExtensionNames`.
     pub(in crate::operations) user_extensions: ExtensionList,
-    /// `displayName`; `None` leaves it.
+    /// `displayName`; `None` leaves it unchanged.
     pub(in crate::operations) display_name: Option<String>,
-    /// `gPCWQLFilter`; `None` leaves it, `Some(None)` removes it.
+    /// `gPCWQLFilter`; `None` leaves it unchanged, `Some(None)` removes it.
     pub(in crate::operations) wmi_filter: Option<Option<String>>,
 }
 
 impl Plan {
-    /// The steps of a plan that gives a GPO settings: its files and objects must be there already.
+    /// The steps of a plan that gives a GPO settings; its files and objects must be set already.
     ///
     /// # Errors
     /// `BadInput` when a descriptor cannot be read.
@@ -133,7 +133,7 @@ impl Plan {
         come.chain(go).collect()
     }
 
-    /// What of the new settings runs code or grants rights.
+    /// The new settings that run code or grant rights.
     ///
     /// # Errors
     /// As [`Plan::new_tree`].
@@ -147,7 +147,7 @@ impl Plan {
         Ok(risks::of_parts(&self.new_tree()?, objects, machine, user))
     }
 
-    /// What the steps of the plan give the GPO.
+    /// What the steps of the plan set on the GPO.
     fn intent(&self) -> Intent {
         let mut intent = Intent::default();
         for step in &self.steps {
@@ -180,7 +180,8 @@ impl Plan {
         intent
     }
 
-    /// Says again what a plan of another version may say in other words: permissions, risks, and the warnings of stored passwords.
+    /// Repeats the descriptions that another version may word differently: permissions, risks, and the warnings of stored
+    /// passwords.
     ///
     /// # Errors
     /// `BadInput` when a descriptor cannot be read; as [`Plan::new_tree`].
@@ -209,7 +210,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Marks what the content does not prove as the words of the file that the plan was read from.
+    /// Marks what does not follow from the content as the words of the file that the plan was read from.
     ///
     /// # Errors
     /// As [`Plan::new_tree`].
@@ -221,7 +222,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Refuses a plan that was read from a file and does not say what it does.
+    /// Refuses a plan that was read from a file and does not describe its content.
     ///
     /// # Errors
     /// `BadInput`, naming the first place where the plan and its content differ.
@@ -266,8 +267,8 @@ impl Plan {
         }
     }
 
-    /// What the steps are worked out from is what `apply` compares with the GPO: permissions and objects are there twice,
-    /// once to be read and once as hashes. Plans of older versions that write neither may lack the former.
+    /// The steps are derived from what `apply` compares with the GPO: permissions and objects are stored twice, in full and as
+    /// hashes. Plans of older versions that write neither may lack the former.
     fn check_basis(&self) -> Result<()> {
         let Some(basis) = &self.basis else {
             return Ok(());
@@ -412,7 +413,7 @@ impl Plan {
     }
 }
 
-/// The one modify of the GPO.
+/// The LDAP modify of the GPO.
 fn modify_step(basis: Option<&GpoState>, new: &NewAttributes) -> Step {
     let display_name = basis.zip(new.display_name.as_ref());
     let wmi_filter = new.wmi_filter.as_ref().map(|to| Swap {
@@ -442,7 +443,7 @@ fn modify_step(basis: Option<&GpoState>, new: &NewAttributes) -> Step {
     }
 }
 
-/// What happens to the objects below the GPO, as [`crate::operations::objects::changes`] does it.
+/// The changes to the objects below the GPO, as [`crate::operations::objects::changes`] makes them.
 fn object_steps(have: &[ObjectState], want: &[AllowedObject]) -> Vec<Step> {
     let (mut kept, mut removed) = (BTreeSet::new(), BTreeSet::new());
     let (mut count, mut changed) = (0_usize, Vec::new());

@@ -1,4 +1,4 @@
-//! The files and folders of a plan: what each was and what it becomes.
+//! The files and folders of a plan: their old and new content.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use super::FileContent;
 use crate::model::gpt_tree::{GptTree, Node};
 use crate::model::safe_name::RelPath;
 
-/// What happens to one file or folder of the GPO.
+/// The change of one file or folder of the GPO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
-    /// It is not there yet.
+    /// It is new.
     Added,
-    /// It is there with other bytes.
+    /// Its content changes.
     Changed,
-    /// It is there with the same bytes.
+    /// Its content is the same.
     Unchanged,
-    /// It goes.
+    /// It is deleted.
     Removed,
 }
 
@@ -29,12 +29,12 @@ pub struct PlannedEntry {
     pub path: RelPath,
     /// Whether it is a folder.
     pub is_dir: bool,
-    /// Its size in bytes after the change; before it, if it goes.
+    /// Its size in bytes after the change; before it, if it is deleted.
     pub size: u64,
-    /// SHA-256 of its new content; `None` for folders and for files that go.
+    /// SHA-256 of its new content; `None` for folders and for files that are deleted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sha256: Option<String>,
-    /// What happens to it.
+    /// The change.
     pub change: Change,
 }
 

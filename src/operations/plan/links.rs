@@ -1,11 +1,11 @@
-//! The links that a plan of one GPO changes: those to this GPO, and no others.
+//! The links that a plan of one GPO changes: those to this GPO only.
 
 use super::{Plan, Step};
 use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, LinkList};
 
 impl Plan {
-    /// The domain, OU or site whose links the plan changes although they are not links to its GPO.
+    /// The domain, OU or site where the plan changes links to other GPOs.
     pub(super) fn foreign_links(&self) -> Option<&str> {
         self.steps.iter().find_map(|step| match step {
             Step::SetLinks { som, from, to } => {
@@ -16,8 +16,8 @@ impl Plan {
         })
     }
 
-    /// The domain, OU or site where the plan links the GPO in another way than it was linked before an operation was done: that of
-    /// the plan which undoes a deletion.
+    /// The domain, OU or site where the plan links the GPO in another way than it was linked before an operation. For the plan
+    /// that undoes a deletion.
     pub(in crate::operations) fn links_beyond(&self, done: &Self) -> Option<&str> {
         let was = |at: &str| -> Vec<GpLink> {
             let values = done.steps.iter().filter_map(|step| match step {

@@ -1,4 +1,4 @@
-//! Whether a GPO is as a plan makes it.
+//! Compares a GPO with the result of a plan.
 
 use super::{Plan, Step, tree_hashes};
 use crate::model::extension_list::ExtensionList;
@@ -7,7 +7,7 @@ use crate::operations::objects;
 use crate::operations::read::LiveGpo;
 
 impl Plan {
-    /// What of a GPO is not as this plan makes it, a part of a sentence each; `new` is [`Plan::new_tree`].
+    /// How a GPO differs from the result of this plan, a part of a sentence each; `new` is [`Plan::new_tree`].
     pub(in crate::operations) fn differences_from_plan(
         &self,
         new: &GptTree,

@@ -33,9 +33,9 @@ pub struct GpoState {
     pub security_descriptor: String,
     /// SHA-256 of every file, by its path in lower case with forward slashes; folders have an empty hash.
     pub tree: BTreeMap<String, String>,
-    /// The objects below the GPO, each as `RDN,RDN` with a hash of what it holds.
+    /// The objects below the GPO, each as `RDN,RDN` with a hash of its content.
     pub directory_objects: BTreeMap<String, String>,
-    /// `nTSecurityDescriptor`, so that a plan can say what it changes; plans of older versions lack it.
+    /// `nTSecurityDescriptor`, so that a plan can describe its change; plans of older versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<FileContent>,
     /// The objects below the GPO with class and permissions, parents first; plans of older versions lack them.
@@ -56,7 +56,7 @@ pub struct ObjectState {
     pub rdns: Vec<String>,
     /// Its class.
     pub object_class: String,
-    /// A hash of what it holds.
+    /// A hash of its content.
     pub content: String,
     /// Its security descriptor, if it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,12 +76,12 @@ impl ObjectState {
         }
     }
 
-    /// Where it is, without regard to case, as [`DirectoryObject::key`].
+    /// Its place, without regard to case, as [`DirectoryObject::key`].
     pub(super) fn key(&self) -> Vec<String> {
         self.rdns.iter().map(|rdn| rdn.to_lowercase()).collect()
     }
 
-    /// Whether `new` holds something else, or grants something else.
+    /// Whether `new` has another content or other permissions.
     pub(super) fn differs_from(&self, new: &DirectoryObject) -> bool {
         let old = DirectoryObject {
             security_descriptor: self.descriptor.as_ref().map(|bytes| bytes.0.to_vec()),
@@ -135,7 +135,7 @@ impl GpoState {
         self.objects_fit_hashes() && sorted(found.collect()) == sorted(self.objects.clone())
     }
 
-    /// Whether this is the GPT.INI, to the byte; of a plan of an older version, with its version at least.
+    /// Whether this is the GPT.INI, byte for byte; for a plan of an older version, only its version is compared.
     pub(in crate::operations) fn has_gpt_ini(&self, gpt_ini: Option<&FileContent>) -> bool {
         let Some(FileContent(bytes)) = gpt_ini else {
             return self.gpt_ini.is_none() && self.sysvol_version.is_none();
@@ -148,7 +148,7 @@ impl GpoState {
             }
     }
 
-    /// Whether the objects with class and permissions are those whose hashes are kept beside them, each once.
+    /// Whether the objects with class and permissions are those whose hashes are stored beside them, each once.
     pub(super) fn objects_fit_hashes(&self) -> bool {
         let listed: BTreeMap<String, String> = self
             .objects
@@ -158,7 +158,7 @@ impl GpoState {
         listed.len() == self.objects.len() && listed == self.directory_objects
     }
 
-    /// What differs from `other`, one sentence each; empty when nothing does.
+    /// The differences from `other`, one sentence each.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
         let mut compare = |what: &str, before: String, now: String| {
@@ -216,7 +216,7 @@ impl GpoState {
             &self.directory_objects,
             &other.directory_objects,
         ));
-        // Of objects that are still there: the rest is said already, unless only one of the two lists was edited.
+        // Only objects that still exist: the others are reported already, unless only one of the two lists was edited.
         for old in &self.objects {
             let name = old.rdns.join(",");
             match other.objects.iter().find(|new| new.key() == old.key()) {
@@ -232,7 +232,7 @@ impl GpoState {
                 _ => {}
             }
         }
-        // Plans of older versions have no objects besides the hashes.
+        // Plans of older versions have only the hashes of objects.
         if !self.objects.is_empty() {
             for new in &other.objects {
                 let name = new.rdns.join(",");

@@ -5,11 +5,11 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
 
-/// One step of a plan, in the order of the apply.
+/// One step of a plan, in the order in which it is applied.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum Step {
-    /// The GPO is made: container, `Machine`, `User`, folder on SYSVOL; version 0, no extensions.
+    /// The GPO is created: container, `Machine`, `User`, folder on SYSVOL; version 0, no extensions.
     CreateGpo {
         /// Its GUID.
         guid: Guid,
@@ -27,11 +27,11 @@ pub enum Step {
     SwitchEntry {
         /// Its name: `Machine`, `User`, `GPO.cmt`, …
         name: String,
-        /// What happens to it.
+        /// The change.
         change: Change,
     },
-    /// The DACL of the GPO, in the directory and from it on SYSVOL. On a GPO that exists it is written in the same modify
-    /// as the version.
+    /// The DACL of the GPO is set, in the directory and derived from it on SYSVOL. On an existing GPO it is written in the same
+    /// modify as the version.
     SetSecurityDescriptor {
         /// The present one, in SDDL; `None` for a GPO that will be created.
         from: Option<String>,
@@ -45,7 +45,7 @@ pub enum Step {
         /// How many.
         count: usize,
     },
-    /// Objects below the GPO get other values.
+    /// Objects below the GPO are changed.
     ChangeDirectoryObjects {
         /// Their RDNs.
         objects: Vec<String>,
@@ -57,12 +57,12 @@ pub enum Step {
     },
     /// GPT.INI is replaced.
     WriteGptIni {
-        /// The version it held.
+        /// The version before.
         from: Option<GpoVersion>,
-        /// The version it will hold.
+        /// The version after.
         to: GpoVersion,
     },
-    /// One LDAP modify: `versionNumber` compared and swapped, all else replaced.
+    /// One LDAP modify: `versionNumber` compared and swapped, everything else replaced.
     ModifyGpo {
         /// `versionNumber` before.
         version_from: Option<GpoVersion>,
@@ -93,16 +93,16 @@ pub enum Step {
         som: String,
         /// `gPLink` before; `None` when absent.
         from: Option<String>,
-        /// `gPLink` after; `None` when it goes.
+        /// `gPLink` after; `None` when it is removed.
         to: Option<String>,
     },
-    /// The GPO goes: its container with all below it at once, then its folder on SYSVOL.
+    /// The GPO is deleted: its container with everything below it at once, then its folder on SYSVOL.
     DeleteGpo {
         /// Its GUID.
         guid: Guid,
         /// Its display name.
         display_name: String,
-        /// Whether the links to it stay.
+        /// Whether the links to it are kept.
         keep_links: bool,
     },
     /// `displayName` is compared and swapped.

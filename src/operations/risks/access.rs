@@ -6,7 +6,7 @@ use crate::model::security_descriptor::{Ace, DaclState};
 use crate::model::sid::Sid;
 use crate::model::well_known;
 
-/// What permissions protect, and so which rights change it.
+/// The kind of object with permissions, which determines the rights that change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Secures {
     /// A file, a folder or a registry key.
@@ -33,9 +33,10 @@ impl Secures {
     }
 }
 
-/// Everyone, Anonymous, Network, Interactive, Authenticated Users, Users, Guests: whoever can log on.
-const EVERYBODY: [&str; 7] = [
+/// Everyone, Local, Anonymous, Network, Interactive, Authenticated Users, Users, Guests: whoever can log on.
+const EVERYBODY: [&str; 8] = [
     "S-1-1-0",
+    "S-1-2-0",
     "S-1-5-2",
     "S-1-5-4",
     "S-1-5-7",
@@ -46,38 +47,51 @@ const EVERYBODY: [&str; 7] = [
 /// The RIDs of Domain Users, Domain Guests and Domain Computers.
 const EVERY_ACCOUNT: [u32; 3] = [513, 514, 515];
 
-/// The first principal of those that stand for everybody who may change what has these permissions; `None` without one, and
-/// for text that is no SDDL.
-pub(super) fn everybody_may(what: Secures, sddl: &str) -> Option<String> {
+/// What is wrong with permissions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// This principal, one of those that stand for everybody, may change what has them, as its owner or by an entry.
+    Open(String),
+    /// A client may understand what gpoctl does not.
+    Unreadable,
+}
+
+/// What is wrong with permissions in SDDL; `None` without any.
+pub(super) fn fault(what: Secures, sddl: &str) -> Option<Fault> {
+    if sddl.trim().is_empty() {
+        return None;
+    }
     // The domain of `DU` and its like is that of the client.
     let domain: Sid = "S-1-5-21-0-0-0".parse().ok()?;
-    let descriptor = from_sddl(sddl, Some(&domain)).ok()?;
-    let dacl = match descriptor.dacl_state() {
-        DaclState::List(dacl) => dacl,
-        DaclState::Null => return Some("everybody".to_owned()),
-        DaclState::Absent => return None,
+    let Ok(descriptor) = from_sddl(sddl, Some(&domain)) else {
+        return Some(Fault::Unreadable);
     };
     let open = |ace: &&Ace| {
-        let Some(rights) = ace.rights() else {
-            return false;
-        };
-        let text = rights.sid.to_string();
-        let everybody = EVERYBODY.contains(&text.as_str())
-            || (rights.sid.is_domain_sid()
-                && rights
-                    .sid
-                    .rid()
-                    .is_some_and(|rid| EVERY_ACCOUNT.contains(&rid)));
-        everybody && matches!(ace.ace_type, 0x00 | 0x09) && rights.mask & what.changing() != 0
+        let mask = ace.rights().map_or(0, |rights| rights.mask);
+        ace.allows() && mask & what.changing() != 0 && ace.sid().is_some_and(is_everybody)
     };
-    let sid = dacl.aces.iter().find(open)?.sid()?;
+    let owner = descriptor.owner.as_ref().filter(|sid| is_everybody(sid));
+    let by_entry = match descriptor.dacl_state() {
+        DaclState::List(dacl) => dacl.aces.iter().find(open).and_then(Ace::sid),
+        DaclState::Null => return Some(Fault::Open("everybody".to_owned())),
+        DaclState::Absent => None,
+    };
+    let sid = by_entry.or(owner)?;
     let domain_name = match sid.rid() {
         Some(513) => "Domain Users",
         Some(514) => "Domain Guests",
         Some(515) => "Domain Computers",
         _ => "everybody",
     };
-    Some(well_known::name_of(sid).unwrap_or(domain_name).to_owned())
+    Some(Fault::Open(
+        well_known::name_of(sid).unwrap_or(domain_name).to_owned(),
+    ))
+}
+
+/// Whether this principal stands for everybody who can log on.
+fn is_everybody(sid: &Sid) -> bool {
+    EVERYBODY.contains(&sid.to_string().as_str())
+        || (sid.is_domain_sid() && sid.rid().is_some_and(|rid| EVERY_ACCOUNT.contains(&rid)))
 }
 
 #[cfg(test)]
@@ -86,13 +100,19 @@ mod tests {
 
     #[test]
     fn only_rights_to_change_for_everybody_count() {
-        let may = |sddl: &str| everybody_may(Secures::FileOrKey, sddl);
+        let open = |what, sddl: &str| match fault(what, sddl) {
+            Some(Fault::Open(who)) => Some(who),
+            _ => None,
+        };
+        let may = |sddl: &str| open(Secures::FileOrKey, sddl);
         for (sddl, who) in [
             ("D:PAR(A;OICI;FA;;;BA)(A;OICI;FA;;;WD)", "Everyone"),
             ("D:(A;OICI;0x1301bf;;;AU)", "Authenticated Users"),
             ("D:(A;CI;KA;;;BU)", "Users"),
             ("D:(A;;WD;;;DU)", "Domain Users"),
             ("D:NO_ACCESS_CONTROL", "everybody"),
+            ("O:WD", "Everyone"),
+            ("D:(OA;;FA;;;AU)", "Authenticated Users"),
         ] {
             assert_eq!(may(sddl).as_deref(), Some(who), "{sddl}");
         }
@@ -105,8 +125,13 @@ mod tests {
         ] {
             assert_eq!(may(sddl), None, "{sddl}");
         }
+        assert_eq!(
+            fault(Secures::FileOrKey, "no sddl"),
+            Some(Fault::Unreadable)
+        );
+        assert_eq!(fault(Secures::FileOrKey, " "), None);
         // Of a service, the same bit asks for its status.
-        let service = |sddl: &str| everybody_may(Secures::Service, sddl);
+        let service = |sddl: &str| open(Secures::Service, sddl);
         assert_eq!(service("D:(A;;CCLCSWLOCRRC;;;AU)"), None);
         assert_eq!(service("D:(A;;DC;;;IU)").as_deref(), Some("INTERACTIVE"));
     }

@@ -1,4 +1,5 @@
-//! Preferences that run code or grant rights: tasks, services, local users and groups [MS-GPPREF].
+//! Preferences that run code or grant rights: tasks, services, local users and groups, registry values, files, and environment
+//! variables [MS-GPPREF].
 
 use bytes::Bytes;
 
@@ -9,17 +10,15 @@ use crate::formats::xml_tree::Element;
 use crate::model::reference::Place;
 use crate::model::safe_name::RelPath;
 
-/// The items of a file that run code or grant rights.
-pub(super) fn risks(path: &RelPath, content: &Bytes) -> Vec<Risk> {
-    let Ok(preferences) = Preferences::parse(content) else {
-        return Vec::new();
-    };
+/// The items of a file that run code or grant rights; `None` when it cannot be read.
+pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
+    let preferences = Preferences::parse(content).ok()?;
     let mut risks = Vec::new();
     preferences.walk(&mut |cursor| {
         let item = Item {
             element: cursor.element,
         };
-        // Items stand in the root and in collections only.
+        // Items are in the root and in collections only.
         let is_item = cursor.above().all(|above| {
             above.name == "Collection" || std::ptr::eq(above, preferences.document().root())
         });
@@ -37,7 +36,7 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Vec<Risk> {
             });
         }
     });
-    risks
+    Some(risks)
 }
 
 fn risk(item: &Item<'_>) -> Option<(RiskKind, String)> {
@@ -57,9 +56,31 @@ fn risk(item: &Item<'_>) -> Option<(RiskKind, String)> {
                 item.property("targetPath"),
             );
         }
+        "Ini" => {
+            let part = |name| item.property(name);
+            let (section, property, value) = (part("section"), part("property"), part("value"));
+            let line = format!("[{section}] {property} = {value}");
+            return placed(item, part("path"), &line);
+        }
+        "EnvironmentVariable" => return variable(item),
         _ => return None,
     };
     Some((kind, text))
+}
+
+/// An environment variable, if programs or libraries are looked for in it; the rules are those of the key that holds it.
+fn variable(item: &Item<'_>) -> Option<(RiskKind, String)> {
+    if item.action() == Action::Delete {
+        return None;
+    }
+    let (name, value) = (item.property("name"), item.property("value"));
+    registry::risk(
+        Hive::User,
+        "Environment",
+        name,
+        &Data::Text(value.to_owned()),
+    )
+    .map(|_| (RiskKind::Environment, format!("{name} = {value}")))
 }
 
 /// A registry value, if it runs code or takes protection away.
@@ -75,7 +96,7 @@ fn registry_value(item: &Item<'_>) -> Option<(RiskKind, String)> {
     };
     let value = item.property("value");
     let data = match item.property("type").to_ascii_uppercase().as_str() {
-        // Numbers are hexadecimal here [MS-GPPREF 2.2.1.10.1], and some writers say so with `0x`.
+        // Numbers are hexadecimal here [MS-GPPREF 2.2.1.10.1]; some files have them with `0x`.
         "REG_DWORD" | "REG_QWORD" => {
             let digits = value.trim();
             let digits = digits
@@ -90,18 +111,32 @@ fn registry_value(item: &Item<'_>) -> Option<(RiskKind, String)> {
     registry::risk(hive, item.property("key"), item.property("name"), &data)
 }
 
-/// A file or a shortcut in a folder that Windows starts from, or in one of its own.
+/// A file or a shortcut in a folder from which Windows starts programs, or in a folder of Windows.
 fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String)> {
     if item.action() == Action::Delete {
         return None;
     }
     // A folder may be named without a separator at its end.
-    let mut path = target.trim().to_lowercase().replace('/', "\\");
-    path.push('\\');
+    let mut path = String::new();
+    for part in target.trim().to_lowercase().split(['/', '\\']) {
+        // Windows passes over dots and blanks at the end of a name.
+        path.push_str(part.trim_end_matches(['.', ' ']));
+        path.push('\\');
+    }
     let has = |parts: &[&str]| parts.iter().any(|part| path.contains(part));
     let kind = if has(&[r"\startup\", "%startupdir%", "%commonstartupdir%"]) {
         RiskKind::Autostart
-    } else if has(&[r"\system32\", r"\syswow64\", r"\sysnative\", "%systemdir%"]) {
+    } else if has(&[
+        r"\system32\",
+        r"\syswow64\",
+        r"\sysnative\",
+        r":\windows\",
+        r"\admin$\",
+        "%systemdir%",
+        "%windowsdir%",
+        "%windir%",
+        "%systemroot%",
+    ]) {
         RiskKind::SystemFile
     } else {
         return None;
@@ -117,7 +152,7 @@ fn joined(parts: &[String]) -> String {
     }
 }
 
-/// A command and what is passed to it.
+/// A command and its arguments.
 fn command(program: &str, arguments: &str) -> String {
     format!("{program} {arguments}").trim().to_owned()
 }
@@ -128,7 +163,7 @@ fn task(item: &Item<'_>) -> String {
     }
     let mut commands = Vec::new();
     let mut accounts = Vec::new();
-    // A task of version 1 has its command among the properties, one of version 2 below them [MS-TSCH 2.5].
+    // A task of version 1 has its command in the properties, one of version 2 below them [MS-TSCH 2.5].
     let program = item.property("appName");
     if !program.is_empty() {
         commands.push(command(program, item.property("args")));

@@ -1,10 +1,13 @@
-//! Registry values that run code, take protection away or expose credentials, wherever a GPO sets them: Registry.pol,
-//! Preferences and `[Registry Values]` of GptTmpl.inf.
+//! Registry values that run code, disable protection or expose credentials, wherever a GPO sets them: Registry.pol, Preferences
+//! and `[Registry Values]` of GptTmpl.inf.
 //!
-//! The kinds are those of MITRE ATT&CK, whose technique each rule names; a GPO is the way to many computers at once
+//! The kinds are those of MITRE ATT&CK, whose technique each rule names; a GPO distributes them to many computers at once
 //! (T1484.001).
 
+mod rules;
+
 use super::RiskKind;
+use rules::RULES;
 
 /// A part of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,12 +16,12 @@ pub(super) enum Hive {
     Machine,
     /// `HKEY_CURRENT_USER`, and the users below `HKEY_USERS`.
     User,
-    /// `HKEY_CLASSES_ROOT`: the classes of the user before those of the computer.
+    /// `HKEY_CLASSES_ROOT`: the classes of the user take precedence over those of the computer.
     Classes,
 }
 
 impl Hive {
-    /// Whether a rule about that part is also about this one.
+    /// Whether a rule for that part also applies to this one.
     fn is_in(self, rule: Self) -> bool {
         self == rule || (self == Self::Classes && rule == Self::User)
     }
@@ -32,7 +35,7 @@ impl Hive {
     }
 }
 
-/// The data of a value, as far as rules look at it.
+/// The data of a value, as far as rules need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Data {
     /// A number.
@@ -53,7 +56,7 @@ impl std::fmt::Display for Data {
     }
 }
 
-/// Which data a rule is about.
+/// The data that a rule matches.
 #[derive(Clone, Copy)]
 enum When {
     /// Any.
@@ -62,384 +65,23 @@ enum When {
     Is(u64),
     /// A lower number.
     Below(u64),
-    /// Text that is none of these, without regard to case.
+    /// Text that is none of these, ignoring case.
     NotText(&'static [&'static str]),
 }
 
-/// Where a rule looks.
+/// The keys that a rule matches.
 #[derive(Clone, Copy)]
 enum Key {
     /// The key that ends in this path.
     At(&'static str),
     /// Every key directly below the one that ends in this path.
     Below(&'static str),
+    /// Every key below one with this path in it, however deep.
+    Within(&'static str),
 }
 
 /// One rule: hive (`None`: either), key, value names (none: every name), data, and the kind.
 struct Rule(Option<Hive>, Key, &'static [&'static str], When, RiskKind);
-
-use Key::{At, Below};
-use RiskKind::{
-    Autostart, ComHijack, Credentials, Debugger, InjectedLibrary, LogonProgram, PowerShell,
-    ProtectionOff, RegistryService,
-};
-use When::{Any, Is, NotText};
-
-const MACHINE: Option<Hive> = Some(Hive::Machine);
-const USER: Option<Hive> = Some(Hive::User);
-
-/// The rules. Keys and names in lower case; `currentcontrolset` stands for every control set.
-const RULES: &[Rule] = &[
-    // T1547.001, Registry Run Keys
-    Rule(
-        None,
-        At(r"\windows\currentversion\run"),
-        &[],
-        Any,
-        Autostart,
-    ),
-    Rule(
-        None,
-        At(r"\windows\currentversion\runonce"),
-        &[],
-        Any,
-        Autostart,
-    ),
-    Rule(
-        None,
-        At(r"\windows\currentversion\runonceex"),
-        &[],
-        Any,
-        Autostart,
-    ),
-    Rule(
-        None,
-        Below(r"\windows\currentversion\runonceex"),
-        &[],
-        Any,
-        Autostart,
-    ),
-    Rule(
-        None,
-        At(r"\windows\currentversion\runservices"),
-        &[],
-        Any,
-        Autostart,
-    ),
-    Rule(
-        None,
-        At(r"\windows\currentversion\runservicesonce"),
-        &[],
-        Any,
-        Autostart,
-    ),
-    Rule(
-        None,
-        At(r"\currentversion\policies\explorer\run"),
-        &[],
-        Any,
-        Autostart,
-    ),
-    Rule(
-        None,
-        At(r"\windows nt\currentversion\windows"),
-        &["load", "run"],
-        Any,
-        Autostart,
-    ),
-    // T1547.001, the folders that are started from
-    Rule(
-        None,
-        At(r"\currentversion\explorer\user shell folders"),
-        &["startup", "common startup"],
-        Any,
-        Autostart,
-    ),
-    Rule(
-        None,
-        At(r"\currentversion\explorer\shell folders"),
-        &["startup", "common startup"],
-        Any,
-        Autostart,
-    ),
-    // T1547.004, Winlogon Helper DLL
-    Rule(
-        None,
-        At(r"\windows nt\currentversion\winlogon"),
-        &[
-            "userinit", "shell", "taskman", "vmapplet", "ginadll", "system",
-        ],
-        Any,
-        LogonProgram,
-    ),
-    Rule(
-        None,
-        Below(r"\currentversion\winlogon\notify"),
-        &["dllname"],
-        Any,
-        LogonProgram,
-    ),
-    Rule(
-        None,
-        At(r"\currentversion\policies\system"),
-        &["shell"],
-        Any,
-        LogonProgram,
-    ),
-    // T1546.012, Image File Execution Options Injection
-    Rule(
-        None,
-        Below(r"\currentversion\image file execution options"),
-        &["debugger", "verifierdlls"],
-        Any,
-        Debugger,
-    ),
-    Rule(
-        None,
-        Below(r"\currentversion\silentprocessexit"),
-        &["monitorprocess"],
-        Any,
-        Debugger,
-    ),
-    // T1546.010 AppInit DLLs, T1546.009 AppCert DLLs
-    Rule(
-        None,
-        At(r"\windows nt\currentversion\windows"),
-        &["appinit_dlls"],
-        NotText(&[""]),
-        InjectedLibrary,
-    ),
-    Rule(
-        None,
-        At(r"\windows nt\currentversion\windows"),
-        &["loadappinit_dlls"],
-        Is(1),
-        InjectedLibrary,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\control\session manager\appcertdlls"),
-        &[],
-        Any,
-        InjectedLibrary,
-    ),
-    // T1543.003, Windows Service
-    Rule(
-        MACHINE,
-        Below(r"\currentcontrolset\services"),
-        &["imagepath", "failurecommand", "objectname", "start"],
-        Any,
-        RegistryService,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\parameters"),
-        &["servicedll"],
-        Any,
-        RegistryService,
-    ),
-    // T1546.015, Component Object Model Hijacking
-    Rule(USER, At(r"\inprocserver32"), &[], Any, ComHijack),
-    Rule(USER, At(r"\localserver32"), &[], Any, ComHijack),
-    Rule(USER, At(r"\treatas"), &[], Any, ComHijack),
-    // T1562.001, Disable or Modify Tools
-    Rule(
-        None,
-        At(r"\windows defender"),
-        &[
-            "disableantispyware",
-            "disableantivirus",
-            "disableroutinelytakingaction",
-        ],
-        Is(1),
-        ProtectionOff,
-    ),
-    Rule(
-        None,
-        At(r"\windows defender\real-time protection"),
-        &[
-            "disablerealtimemonitoring",
-            "disablebehaviormonitoring",
-            "disableonaccessprotection",
-            "disableioavprotection",
-            "disablescriptscanning",
-            "disablescanonrealtimeenable",
-        ],
-        Is(1),
-        ProtectionOff,
-    ),
-    Rule(
-        None,
-        Below(r"\windows defender\exclusions"),
-        &[],
-        Any,
-        ProtectionOff,
-    ),
-    Rule(
-        None,
-        At(r"\windows script\settings"),
-        &["amsienable"],
-        Is(0),
-        ProtectionOff,
-    ),
-    // T1562.002, Disable Windows Event Logging
-    Rule(
-        None,
-        At(r"\powershell\scriptblocklogging"),
-        &["enablescriptblocklogging"],
-        Is(0),
-        ProtectionOff,
-    ),
-    // T1562.004, Disable or Modify System Firewall
-    Rule(
-        MACHINE,
-        Below(r"\windowsfirewall"),
-        &["enablefirewall"],
-        Is(0),
-        ProtectionOff,
-    ),
-    Rule(
-        MACHINE,
-        Below(r"\sharedaccess\parameters\firewallpolicy"),
-        &["enablefirewall"],
-        Is(0),
-        ProtectionOff,
-    ),
-    // T1548.002, Bypass User Account Control; T1548, installers that run as SYSTEM
-    Rule(
-        MACHINE,
-        At(r"\currentversion\policies\system"),
-        &["enablelua", "consentpromptbehavioradmin"],
-        Is(0),
-        ProtectionOff,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\currentversion\policies\system"),
-        &["localaccounttokenfilterpolicy"],
-        Is(1),
-        ProtectionOff,
-    ),
-    Rule(
-        None,
-        At(r"\policies\microsoft\windows\installer"),
-        &["alwaysinstallelevated"],
-        Is(1),
-        ProtectionOff,
-    ),
-    // T1003.001, LSASS Memory; T1550.002, Pass the Hash; T1557, relaying
-    Rule(
-        MACHINE,
-        At(r"\control\securityproviders\wdigest"),
-        &["uselogoncredential"],
-        Is(1),
-        Credentials,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\control\lsa"),
-        &[
-            "runasppl",
-            "nolmhash",
-            "limitblankpassworduse",
-            "disablerestrictedadmin",
-            "restrictanonymoussam",
-        ],
-        Is(0),
-        Credentials,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\control\lsa"),
-        &["everyoneincludesanonymous"],
-        Is(1),
-        Credentials,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\control\lsa"),
-        &["lmcompatibilitylevel"],
-        When::Below(3),
-        Credentials,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\credssp\parameters"),
-        &["allowencryptionoracle"],
-        Is(2),
-        Credentials,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\lanmanserver\parameters"),
-        &["requiresecuritysignature", "enablesecuritysignature"],
-        Is(0),
-        Credentials,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\lanmanworkstation\parameters"),
-        &["requiresecuritysignature", "enablesecuritysignature"],
-        Is(0),
-        Credentials,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\lanmanworkstation\parameters"),
-        &["enableplaintextpassword"],
-        Is(1),
-        Credentials,
-    ),
-    // T1547.002 Authentication Package, T1547.005 Security Support Provider, T1556.002 Password Filter DLL
-    Rule(
-        MACHINE,
-        At(r"\control\lsa"),
-        &[
-            "authentication packages",
-            "security packages",
-            "notification packages",
-        ],
-        Any,
-        Credentials,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\control\lsa\osconfig"),
-        &["security packages"],
-        Any,
-        Credentials,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\control\securityproviders"),
-        &["securityproviders"],
-        Any,
-        Credentials,
-    ),
-    // T1552.002, Credentials in Registry
-    Rule(
-        MACHINE,
-        At(r"\currentversion\winlogon"),
-        &["autoadminlogon"],
-        Is(1),
-        Credentials,
-    ),
-    Rule(
-        MACHINE,
-        At(r"\currentversion\winlogon"),
-        &["defaultpassword"],
-        Any,
-        Credentials,
-    ),
-    // T1059.001, PowerShell
-    Rule(
-        None,
-        At(r"\windows\powershell"),
-        &["executionpolicy"],
-        NotText(&["allsigned", "restricted"]),
-        PowerShell,
-    ),
-];
 
 /// What a value does, if one of the rules is about it: the kind, and the words.
 pub(super) fn risk(hive: Hive, key: &str, name: &str, data: &Data) -> Option<(RiskKind, String)> {
@@ -451,7 +93,7 @@ pub(super) fn risk(hive: Hive, key: &str, name: &str, data: &Data) -> Option<(Ri
             && (names.is_empty() || names.contains(&value.as_str()))
             && when.is(data)
     })?;
-    // A password is named and never shown.
+    // A password is reported and never shown.
     let shown = if value == "defaultpassword" {
         "(not shown)".to_owned()
     } else {
@@ -460,6 +102,15 @@ pub(super) fn risk(hive: Hive, key: &str, name: &str, data: &Data) -> Option<(Ri
     let name = if name.is_empty() { "(default)" } else { name };
     let text = format!("{}\\{key}\\{name} = {shown}", hive.as_str());
     Some((rule.4, text))
+}
+
+/// A number of a security template: decimal, or hexadecimal after `0x`.
+pub(super) fn number(text: &str) -> Option<u64> {
+    let text = text.trim().trim_matches('"');
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
 }
 
 /// A key in lower case with a separator in front, without the mark of 32-bit programs, and with one name for all control
@@ -482,8 +133,11 @@ fn normalised(key: &str) -> String {
 impl Key {
     fn is(self, key: &str) -> bool {
         match self {
-            At(path) => key.ends_with(path),
-            Below(path) => key
+            Self::At(path) => key.ends_with(path),
+            Self::Within(path) => key
+                .split_once(path)
+                .is_some_and(|(_, below)| below.starts_with('\\')),
+            Self::Below(path) => key
                 .rsplit_once('\\')
                 .is_some_and(|(parent, _)| parent.ends_with(path)),
         }
@@ -494,12 +148,14 @@ impl When {
     fn is(self, data: &Data) -> bool {
         let number = match data {
             Data::Number(number) => Some(*number),
-            // Preferences and GptTmpl.inf can write a number as text.
+            // Preferences and GptTmpl.inf can contain a number as text.
             Data::Text(text) => text.trim().parse().ok(),
             Data::Other => None,
         };
         match self {
             Self::Any => true,
+            // Most programs read the bytes of a number whatever its type is.
+            Self::Is(_) | Self::Below(_) if *data == Data::Other => true,
             Self::Is(wanted) => number == Some(wanted),
             Self::Below(bound) => number.is_some_and(|number| number < bound),
             Self::NotText(texts) => match data {
@@ -513,6 +169,10 @@ impl When {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use RiskKind::{
+        Autostart, ComHijack, Credentials, Debugger, InjectedLibrary, LogonProgram, PowerShell,
+        ProtectionOff, RegistryService,
+    };
 
     fn kind(hive: Hive, key: &str, name: &str, data: Data) -> Option<RiskKind> {
         risk(hive, key, name, &data).map(|(kind, _)| kind)
@@ -694,6 +354,151 @@ mod tests {
             (Machine, "", "", Data::Other),
         ] {
             assert_eq!(kind(hive, key, name, data), None, "{key}\\{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_started_by_a_way_round_is_listed() {
+        use Hive::{Machine, User};
+        for (hive, key, name) in [
+            (User, r"Environment", "UserInitMprLogonScript"),
+            (
+                Machine,
+                r"SOFTWARE\Microsoft\Active Setup\Installed Components\x",
+                "StubPath",
+            ),
+            (
+                Machine,
+                r"SYSTEM\CurrentControlSet\Control\Print\Monitors\x",
+                "Driver",
+            ),
+            (
+                Machine,
+                r"SYSTEM\CurrentControlSet\Control\Print\Environments\Windows x64\Print Processors\x",
+                "Driver",
+            ),
+            (
+                Machine,
+                r"SYSTEM\CurrentControlSet\Services\W32Time\TimeProviders\x",
+                "DllName",
+            ),
+            (
+                Machine,
+                r"SYSTEM\CurrentControlSet\Services\DNS\Parameters",
+                "ServerLevelPluginDll",
+            ),
+            (
+                Machine,
+                r"SYSTEM\CurrentControlSet\Services\NTDS",
+                "LsaDbExtPt",
+            ),
+            (
+                Machine,
+                r"SYSTEM\CurrentControlSet\Services\x\NetworkProvider",
+                "ProviderPath",
+            ),
+            (
+                Machine,
+                r"SYSTEM\CurrentControlSet\Control\NetworkProvider\Order",
+                "ProviderOrder",
+            ),
+            (
+                Machine,
+                r"SYSTEM\CurrentControlSet\Control\Session Manager",
+                "BootExecute",
+            ),
+            (
+                Machine,
+                r"SYSTEM\CurrentControlSet\Control\Session Manager\Environment",
+                "PATH",
+            ),
+            (User, r"Environment", "COR_PROFILER_PATH"),
+            (Machine, r"SOFTWARE\Microsoft\NetSh", "x"),
+            (
+                Machine,
+                r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon\GPExtensions\{0}",
+                "DllName",
+            ),
+            (User, r"Software\Classes\ms-settings\shell\open\command", ""),
+            (Machine, r"SOFTWARE\Classes\exefile\shell\runas\command", ""),
+            (User, r"Software\Microsoft\Command Processor", "AutoRun"),
+            (User, r"Control Panel\Desktop", "SCRNSAVE.EXE"),
+            (User, r"Software\Microsoft\Office test\Special\Perf", ""),
+            (
+                Machine,
+                r"SOFTWARE\Microsoft\Windows\CurrentVersion\Explorer\Browser Helper Objects\{0}",
+                "",
+            ),
+            (
+                Machine,
+                r"SOFTWARE\Microsoft\Windows\CurrentVersion\ShellServiceObjectDelayLoad",
+                "x",
+            ),
+            (
+                User,
+                r"Software\Policies\Microsoft\Windows\System\Scripts\Logon\0\0",
+                "Script",
+            ),
+            (
+                Machine,
+                r"SOFTWARE\Policies\Microsoft\Windows NT\Terminal Services",
+                "InitialProgram",
+            ),
+            (
+                Machine,
+                r"SOFTWARE\Policies\Google\Chrome\ExtensionInstallForcelist",
+                "1",
+            ),
+            (
+                Machine,
+                r"SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate",
+                "WUServer",
+            ),
+        ] {
+            assert!(
+                kind(hive, key, name, text("e.exe")).is_some(),
+                "{key}\\{name}"
+            );
+        }
+        for (key, name, number) in [
+            (
+                r"SOFTWARE\Policies\Microsoft\WindowsFirewall\DomainProfile",
+                "DefaultInboundAction",
+                0,
+            ),
+            (
+                r"SOFTWARE\Policies\Microsoft\Windows\DeviceGuard",
+                "LsaCfgFlags",
+                0,
+            ),
+            (
+                r"SOFTWARE\Policies\Microsoft\Windows\System",
+                "EnableSmartScreen",
+                0,
+            ),
+            (
+                r"SOFTWARE\Policies\Microsoft\Windows NT\Printers\PointAndPrint",
+                "RestrictDriverInstallationToAdministrators",
+                0,
+            ),
+            (
+                r"SOFTWARE\Policies\Microsoft\Windows NT\Printers\PointAndPrint",
+                "NoWarningNoElevationOnInstall",
+                1,
+            ),
+        ] {
+            assert!(
+                kind(Machine, key, name, Data::Number(number)).is_some(),
+                "{key}\\{name}"
+            );
+            assert!(
+                kind(Machine, key, name, Data::Other).is_some(),
+                "{key}\\{name}"
+            );
+            assert!(
+                kind(Machine, key, name, Data::Number(1 - number)).is_none(),
+                "{key}\\{name}"
+            );
         }
     }
 

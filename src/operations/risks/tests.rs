@@ -170,7 +170,7 @@ fn packages_and_extensions() {
             ],
             security_descriptor: None,
         },
-        // A ZAP package has no list of files.
+        // A ZAP package does not have a list of files.
         DirectoryObject {
             rdns: vec!["CN=z".to_owned(), "CN=Packages".to_owned()],
             object_class: "packageRegistration".to_owned(),
@@ -307,6 +307,125 @@ fn registry_items_of_preferences() {
                 r"protection off: HKLM\{defender}\DisableAntiSpyware = 1"
             )],
             "{value}"
+        );
+    }
+}
+
+/// What gpoctl cannot read, a client may: it is never "none".
+#[test]
+fn a_file_that_may_run_code_and_cannot_be_read_is_listed() {
+    let odd = "\u{feff}[Startup]\r\n0CmdLine=e.exe\r\n";
+    let utf16: Vec<u8> = odd.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let lone = [&utf16[..], &[0x00, 0xD8]].concat();
+    let dtd = b"<!DOCTYPE a [<!ENTITY b 'c'>]><ScheduledTasks clsid='0'/>".to_vec();
+    for (path, bytes) in [
+        (r"Machine\Scripts\scripts.ini", [&utf16[..], b"x"].concat()),
+        (r"User\Scripts\psscripts.ini", lone),
+        (
+            r"Machine\Scripts\scripts.ini",
+            b"[Startup]\n0CmdLine=e\n\0".to_vec(),
+        ),
+        (
+            r"Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf",
+            vec![0xFF, 0xFE, 0x5B],
+        ),
+        (r"Machine\Registry.pol", b"PReg\x01\0\0\0[".to_vec()),
+        (r"User\Preferences\ScheduledTasks\ScheduledTasks.xml", dtd),
+    ] {
+        let mut snapshot = snapshot(&[]);
+        snapshot
+            .tree
+            .insert_file(&path.parse().unwrap(), Bytes::from(bytes));
+        assert_eq!(
+            shown(&of(&snapshot)),
+            [format!(
+                "unreadable file: it cannot be read, so what it does is not known @ {path}"
+            )]
+        );
+    }
+}
+
+#[test]
+fn security_templates_that_weaken_accounts_and_every_hive() {
+    let path = r"Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf";
+    let of_text = |text: &str| -> Vec<String> {
+        of(&snapshot(&[(path, text)]))
+            .into_iter()
+            .map(|risk| format!("{}: {}", risk.kind.label(), risk.text))
+            .collect()
+    };
+    assert_eq!(
+        of_text(
+            "[System Access]\nClearTextPassword = 1\nEnableGuestAccount=1\nLSAAnonymousNameLookup = 1\nMinimumPasswordLength = 1\n"
+        ),
+        [
+            "credentials: ClearTextPassword = 1",
+            "credentials: EnableGuestAccount = 1",
+            "credentials: LSAAnonymousNameLookup = 1",
+        ]
+    );
+    assert_eq!(
+        of_text(
+            "[System Access]\nClearTextPassword = 0\nEnableGuestAccount = 0\nLSAAnonymousNameLookup = 0\n"
+        ),
+        [""; 0]
+    );
+    assert_eq!(
+        of_text("[Registry Values]\nCLASSES_ROOT\\CLSID\\{0}\\TreatAs\\=1,\"e\"\n"),
+        [r"COM class of user: HKCR\CLSID\{0}\TreatAs\(default) = e"]
+    );
+    let lsa = r"MACHINE\System\CurrentControlSet\Control\Lsa\RunAsPPL";
+    for data in ["4,0", "4,0x0", "3,00,00,00,00"] {
+        let found = of_text(&format!("[Registry Values]\n{lsa}={data}\n"));
+        assert_eq!(found.len(), 1, "{data}");
+    }
+    assert_eq!(
+        of_text(
+            "[File Security]\n\"c:\\a\",0,\"O:WDD:(A;;FR;;;BA)\"\n\"c:\\b\",0,\"D:(OA;;FA;;;AU)\"\n\"c:\\c\",0,\"D:(A;;FA;;;??)\"\n"
+        ),
+        [
+            "open permission: Everyone may change c:\\a",
+            "open permission: Authenticated Users may change c:\\b",
+            "open permission: c:\\c gets permissions that cannot be read",
+        ]
+    );
+}
+
+#[test]
+fn preferences_that_run_code_by_a_way_round() {
+    assert_eq!(
+        of_preferences(
+            "IniFiles",
+            "<Ini name='i'><Properties action='U' path='C:\\x\\StartUp\\x.url' section='InternetShortcut' property='URL' value='file://s/e.exe'/></Ini><Ini name='j'><Properties action='U' path='%WindowsDir%\\win.ini' section='windows' property='load' value='e.exe'/></Ini><Ini name='k'><Properties action='U' path='C:\\app\\a.ini' section='s' property='p' value='v'/></Ini>"
+        ),
+        [
+            r"autostart: C:\x\StartUp\x.url from [InternetShortcut] URL = file://s/e.exe",
+            r"file in Windows: %WindowsDir%\win.ini from [windows] load = e.exe",
+        ]
+    );
+    assert_eq!(
+        of_preferences(
+            "EnvironmentVariables",
+            "<EnvironmentVariable name='a'><Properties action='U' name='PATH' value='\\\\s\\x' user='0' partial='1'/></EnvironmentVariable><EnvironmentVariable name='b'><Properties action='C' name='COR_PROFILER' value='{0}'/></EnvironmentVariable><EnvironmentVariable name='c'><Properties action='C' name='UserInitMprLogonScript' value='e.exe'/></EnvironmentVariable><EnvironmentVariable name='d'><Properties action='C' name='APP' value='x'/></EnvironmentVariable><EnvironmentVariable name='e'><Properties action='D' name='PATH'/></EnvironmentVariable>"
+        ),
+        [
+            r"environment variable: PATH = \\s\x",
+            "environment variable: COR_PROFILER = {0}",
+            "environment variable: UserInitMprLogonScript = e.exe",
+        ]
+    );
+    for target in [
+        r"C:\Windows\System32.\e.dll",
+        r"\\localhost\admin$\e.exe",
+        r"%SystemRoot%\e.exe",
+        r"C:\WINDOWS\Tasks\e.job",
+    ] {
+        let items = format!(
+            "<File name='f'><Properties action='C' targetPath='{target}' fromPath='f'/></File>"
+        );
+        assert_eq!(
+            of_preferences("Files", &items),
+            [format!("file in Windows: {target} from f")]
         );
     }
 }

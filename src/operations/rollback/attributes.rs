@@ -1,4 +1,4 @@
-//! Rolls back the attributes of the GPO: each by compare-and-swap, so that what somebody else wrote is kept.
+//! Rolls back the attributes of the GPO: each by compare-and-swap, so that changes by somebody else are kept.
 
 use super::{DACL, OWNER_GROUP_DACL, RollbackReport, Undo, grants_the_same};
 use crate::directory::{AttributeSwap, SwapAttribute};
@@ -10,7 +10,7 @@ use crate::operations::plan::Step;
 use crate::operations::self_lockout::SelfLockout;
 
 impl Undo<'_> {
-    /// Puts one attribute back, if it still is what this operation wrote: `swap` tells both.
+    /// Restores one attribute, if it is still what this operation wrote; `swap` contains both values.
     pub(super) async fn restore_attribute(
         &self,
         swap: AttributeSwap,
@@ -21,8 +21,8 @@ impl Undo<'_> {
         self.domain.directory().swap_attributes(&dn, &found).await
     }
 
-    /// Of these swaps, those whose attribute still is what this operation wrote; what is neither that nor what it was before
-    /// is somebody else's.
+    /// Of these swaps, those whose attribute is still what this operation wrote; any other value that is not the former one was
+    /// written by somebody else.
     async fn ours(
         &self,
         dn: &crate::model::dn::Dn,
@@ -43,8 +43,8 @@ impl Undo<'_> {
         Ok(ours)
     }
 
-    /// Undoes the one modify that made the new version: what still is as it left it becomes what it was, and the version
-    /// what `version` says.
+    /// Undoes the LDAP modify that made the new version: attributes that are still as it left them get their former values, and
+    /// the version becomes `version`.
     pub(super) async fn restore_attributes(
         &self,
         changes: &[Inverse],
@@ -71,7 +71,7 @@ impl Undo<'_> {
         self.domain.directory().swap_attributes(&dn, &swaps).await
     }
 
-    /// What the modify wrote, and what was there before it, but the version.
+    /// What the modify wrote, and the values before it, without the version.
     fn reverting_swaps(&self, before: &Before) -> Vec<AttributeSwap> {
         let mut swaps = Vec::new();
         for step in &self.plan.steps {
@@ -123,7 +123,7 @@ impl Undo<'_> {
         if grants_the_same(wanted, &current.security_descriptor) {
             return Ok(());
         }
-        // One that shuts this account out is written with an entry that keeps it in until the end.
+        // One that locks this account out is written with an entry that keeps access until the end.
         let working = SelfLockout::of(self.domain.session().info(), self.plan)
             .map(|self_lockout| self_lockout.while_working())
             .transpose()?;
@@ -138,7 +138,7 @@ impl Undo<'_> {
             .await
     }
 
-    /// Makes what is missing of the container of a GPO, and gives it what it had. `objectGUID` is a new one.
+    /// Recreates what is missing of the container of a GPO, with its attributes. `objectGUID` is a new one.
     pub(super) async fn recreate(&self) -> Result<()> {
         let (before, guid) = (self.before()?, self.guid());
         let (session, writer) = (self.domain.session(), self.domain.directory());
@@ -146,7 +146,7 @@ impl Undo<'_> {
         let current = session.directory().gpo(guid).await?;
         let wanted = before.security_descriptor.0.to_vec();
         if current.security_descriptor != wanted {
-            // Who may not give the owner away gives back the DACL at least.
+            // An account that may not set the owner restores at least the DACL.
             match writer
                 .set_security_descriptor(guid, &wanted, OWNER_GROUP_DACL)
                 .await
@@ -179,7 +179,7 @@ impl Undo<'_> {
     }
 }
 
-/// The attributes of a GPO that an operation may have to put back.
+/// The attributes of a GPO that an operation may have to restore.
 const EVERY_ATTRIBUTE: [SwapAttribute; 7] = [
     SwapAttribute::Version,
     SwapAttribute::Flags,
@@ -206,7 +206,7 @@ fn value_before(before: &Before, attribute: SwapAttribute) -> Option<String> {
     }
 }
 
-/// Whether two values say the same; an extension list that holds a blank alone is as good as none.
+/// Whether two values are equivalent; an extension list with only a blank is the same as none.
 fn same(one: &Option<String>, other: &Option<String>) -> bool {
     let blank = |text: &Option<String>| text.as_ref().is_none_or(|text| text.trim().is_empty());
     one == other || (blank(one) && blank(other))

@@ -8,8 +8,8 @@ use crate::operations::plan::tree_hashes;
 use crate::operations::stage::{entry_hashes, hashes_below};
 
 impl Undo<'_> {
-    /// Puts the previous entry back under its live name, if the one that is live is what this operation put there. A file
-    /// goes back by renaming over, a folder by renaming away first.
+    /// Restores the previous entry under its live name, if the live one is what this operation put there. A file is restored by
+    /// renaming over the live one, a folder by renaming that away first.
     pub(super) async fn switch_back(
         &self,
         live: &str,
@@ -24,7 +24,7 @@ impl Undo<'_> {
         if let Some(staged) = &staged_path
             && sysvol.stat(staged).await?.is_some()
         {
-            // The new entry never became live; at most the old one is out of its place.
+            // The new entry never became live; at most the old one has been renamed.
             return match &old_path {
                 Some(old)
                     if sysvol.stat(&live_path).await?.is_none()
@@ -40,7 +40,7 @@ impl Undo<'_> {
             None => false,
         };
         let Some(found) = entry_hashes(sysvol, &live_path).await? else {
-            // Nothing of anybody's stands in the way.
+            // The live name is not in use.
             return match &old_path {
                 Some(old) if there => sysvol.rename(old, &live_path, false).await,
                 _ => Ok(()),

@@ -12,9 +12,8 @@ use crate::operations::settings::{higher, new_gpt_ini};
 use crate::operations::stage::{descriptors_from, probe_file_entries, read_whole, without_owners};
 
 impl Undo<'_> {
-    /// Undoes the new version, the last thing that was written: GPT.INI, then the attributes in one modify. When it could
-    /// not be seen yet, nothing of it is there, and nothing is written. When it could, the version goes up instead; says
-    /// to which.
+    /// Undoes the new version, the last thing that was written: GPT.INI, then the attributes in one modify. If it was not
+    /// visible yet, nothing is written. If it was, the version is increased instead, and returned.
     pub(super) async fn restore_version(
         &self,
         changes: &[Inverse],
@@ -46,7 +45,7 @@ impl Undo<'_> {
             }
             return Ok(None);
         }
-        // Without the file that was never there, its version stands in the directory alone.
+        // Without the file, which never existed, its version is in the directory only.
         let halfway = self.raising.is_some() && object.version != self.raising;
         if !is_ours && !modified && !halfway {
             return Ok(None);
@@ -86,7 +85,7 @@ impl Undo<'_> {
         Ok(Some(raised))
     }
 
-    /// Puts a GPT.INI in the place of the live one, with the permissions of a file of this GPO.
+    /// Replaces the live GPT.INI, with the permissions of a file of this GPO.
     async fn replace_gpt_ini(&self, content: Bytes) -> Result<()> {
         let sysvol = self.domain.sysvol();
         let name = gpt_ini_name()?;
@@ -98,7 +97,7 @@ impl Undo<'_> {
             .write_new(&staged, content.clone(), &descriptors)
             .await
         {
-            // An editor may not give files away; where that is found out, the file may be there already.
+            // An editor may not set the owner of files; when this is detected, the file may exist already.
             Err(error) if error.kind() == ErrorKind::Denied && !descriptors.is_empty() => {
                 crate::operations::stage::remove_tree(sysvol, &staged).await?;
                 sysvol

@@ -1,4 +1,4 @@
-//! The proof of a roll-back: the GPO is read again, and what this operation touched is what it was.
+//! The proof of a roll-back: the GPO is read again, and what this operation changed must have its former state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,12 +12,11 @@ use crate::operations::progress::Control;
 use crate::operations::read::{self, LiveGpo};
 
 impl Undo<'_> {
-    /// Reads the GPO again and compares what was touched with what it was. Says whether its packages are still the objects
-    /// they were: one that was deleted and made anew has another `objectGUID`. Nothing is left of a GPO that the operation
-    /// made.
+    /// Reads the GPO again and compares what was changed with the former state. Returns whether its packages are still the same
+    /// objects: one that was deleted and recreated has another `objectGUID`. A GPO that the operation created must not exist.
     ///
     /// # Errors
-    /// `Incomplete`, with what differs.
+    /// `Incomplete`, with the differences.
     pub(super) async fn prove(
         &self,
         changes: &[Inverse],
@@ -52,7 +51,7 @@ impl Undo<'_> {
         ))
     }
 
-    /// The state as it has to be, and as it is. What was not touched is nothing to answer for: somebody else may have
+    /// The expected state and the present one. What this operation did not change is not compared: somebody else may have
     /// changed it.
     fn expected(
         &self,
@@ -118,7 +117,7 @@ impl Undo<'_> {
                     }
                 )
             });
-        // A server clears bits that say how a descriptor came about.
+        // A server clears bits that record how a descriptor was made.
         let same = self.before.is_some_and(|before| {
             grants_the_same(
                 &before.security_descriptor.0,
@@ -143,7 +142,7 @@ impl Undo<'_> {
                 entries.contains(root)
             });
         }
-        // What the objects grant may have been completed by the server.
+        // The server may have completed the permissions of the objects.
         expected.objects.clone_from(&found.objects);
         let own: BTreeSet<String> = self
             .plan

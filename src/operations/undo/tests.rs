@@ -99,7 +99,7 @@ fn the_backup_of_the_gpo_as_it_was_is_taken() {
     let snapshot = snapshot();
     let (_folder, backup) = stored(&snapshot);
     assert_eq!(foreign_part(&plan(&snapshot), &backup), None);
-    // Nothing is saved of a descriptor without a DACL.
+    // A descriptor without a DACL is not saved.
     let open = GpoSnapshot {
         security_descriptor: descriptor("O:BAG:BA"),
         ..snapshot
@@ -161,7 +161,7 @@ fn an_undo_is_asked_about_for_rights_that_were_never_there() {
     };
     let editor = "(A;CI;CCDCLCRPWPRC;;;S-1-5-21-1-2-3-1105)";
     let with = |more: &str| FileContent(descriptor(&format!("{SDDL}{more}")).into());
-    // What was done was made against a GPO with an editor, and took him away.
+    // The operation was planned against a GPO with an editor, and removed that editor.
     let mut done = plan(&snapshot());
     let basis = done.basis.as_mut().unwrap();
     basis.descriptor = Some(with(editor));

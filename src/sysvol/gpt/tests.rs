@@ -86,7 +86,7 @@ async fn what_a_listing_refuses_is_reported() {
     assert_eq!(gpt.messages.len(), 1);
     assert_eq!(gpt.messages[0].code, Code::EntryRefused);
     assert!(gpt.messages[0].text.contains("is a link"));
-    // Two names that are one to Windows.
+    // Two names that are the same to Windows.
     let error = read(vec![entry("A", false, 1), entry("a", false, 1)])
         .await
         .unwrap_err();

@@ -1,4 +1,4 @@
-//! Who logs in to which host: what libsmbclient can be told, and what it cannot.
+//! The account and the host: which settings libsmbclient supports.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +14,7 @@ use crate::auth::{Identity, UserName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sysvol::connect::{SmbAuth, SmbSettings};
 
-/// The port of SMB; libsmbclient takes no other.
+/// The port of SMB; libsmbclient supports no other.
 const PORT: u16 = 445;
 
 /// pavao logs the password at level trace.
@@ -29,7 +29,7 @@ pub(super) fn refuse_trace_log(traced: bool) -> Result<()> {
     Ok(())
 }
 
-/// The host as libsmbclient is to be told it, after a look whether its port answers.
+/// The host as libsmbclient needs it, after checking that its port answers.
 pub(super) async fn reach(settings: &SmbSettings) -> Result<String> {
     let name = settings.server.to_string();
     let addresses = match (settings.address, &settings.auth) {
@@ -51,7 +51,7 @@ pub(super) async fn reach(settings: &SmbSettings) -> Result<String> {
             .await;
             let found = found.map(Iterator::collect::<Vec<_>>);
             match (found, address) {
-                // A ticket is asked for by name, and the name is resolved by libsmbclient itself.
+                // A ticket is requested by name, and libsmbclient itself resolves the name.
                 (found, Some(address)) => {
                     let own: Vec<_> = found
                         .unwrap_or_default()
@@ -99,14 +99,14 @@ pub(super) async fn reach(settings: &SmbSettings) -> Result<String> {
     })
 }
 
-/// A call that may take this long.
+/// The time limit of a call.
 async fn within<T>(timeout: Duration, call: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     tokio::time::timeout(timeout, call)
         .await
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")))
 }
 
-/// What pavao is told.
+/// The settings for pavao.
 pub(super) fn credentials(settings: &SmbSettings, host: &str) -> Result<SmbCredentials> {
     let share = SmbCredentials::default()
         .server(format!("smb://{host}"))
@@ -139,7 +139,7 @@ pub(super) fn credentials(settings: &SmbSettings, host: &str) -> Result<SmbCrede
                 .with_hint(format!("set KRB5CCNAME={asked}, or use --smb-client smb2")));
             }
             own_cache()?;
-            // With an empty password and any user name it takes the tickets of the cache; without a name it is nobody.
+            // With an empty password and any user name it uses the tickets of the cache; without a user name it is anonymous.
             Ok(share
                 .username("kerberos")
                 .workgroup(settings.domain.realm()))
@@ -147,9 +147,9 @@ pub(super) fn credentials(settings: &SmbSettings, host: &str) -> Result<SmbCrede
     }
 }
 
-/// Refuses a login with Kerberos whose service ticket uses an encryption type that is not accepted, or from a machine whose
-/// clock is wrong: libsmbclient would use the ticket without a word, and report no more than that the server refused it. A
-/// ticket from the default cache is then the one that libsmbclient finds there.
+/// Refuses a login with Kerberos whose service ticket uses an encryption type that is not accepted, or from a machine with a
+/// wrong clock: libsmbclient would use the ticket without a warning, and report only that the server refused it. A ticket from
+/// the default cache is then the one that libsmbclient finds there.
 ///
 /// # Errors
 /// As [`Credential::acquire`], [`Credential::service_ticket`] and `ServiceTicket::check_clock`.
@@ -165,10 +165,10 @@ pub(super) async fn check_ticket(settings: &SmbSettings) -> Result<()> {
         .check_clock(matches!(identity, Identity::Password { .. }))
 }
 
-/// What KRB5CCNAME said before libsmbclient was first used.
+/// The value of KRB5CCNAME before libsmbclient was first used.
 ///
 /// # Errors
-/// `Usage` when a login with a password has put another cache in its place since.
+/// `Usage` when a login with a password has replaced the cache since.
 pub(super) fn own_cache() -> Result<Option<&'static str>> {
     static OWN: OnceLock<Option<String>> = OnceLock::new();
     let now = std::env::var("KRB5CCNAME").ok();
@@ -183,13 +183,13 @@ pub(super) fn own_cache() -> Result<Option<&'static str>> {
     Ok(own.as_deref())
 }
 
-/// Whether this is the cache that libkrb5 takes by itself, as far as the environment says so.
+/// Whether this is the cache that libkrb5 uses by default, according to the environment.
 fn is_own_cache(asked: &str, own: Option<&str>) -> bool {
     let bare = |name: &str| name.strip_prefix("FILE:").unwrap_or(name).to_owned();
     own.is_some_and(|own| bare(own) == bare(asked))
 }
 
-/// Why there is no session.
+/// The error for a session that could not be established.
 pub(super) fn no_session(server: &str, kerberos: bool, cause: SmbError) -> Error {
     let kind = match &cause {
         SmbError::Io(cause) => cause.kind(),

@@ -100,7 +100,7 @@ impl Operation {
         Self::create_with(name, access, disposition, options, Vec::new())
     }
 
-    /// Opens what is there for its attributes only, and asks which access would be granted [MS-SMB2 2.2.13.2.5].
+    /// Opens a path for its attributes only, and queries which access would be granted [MS-SMB2 2.2.13.2.5].
     pub(super) fn ask_access(name: String, options: u32) -> Self {
         Self::create_with(
             name,
@@ -244,7 +244,7 @@ impl Operation {
     }
 
     pub(super) fn set_attributes(attributes: u32) -> Self {
-        // Four times of 8 bytes, zero for "leave it"; the attributes; padding.
+        // Four times of 8 bytes, zero for "unchanged"; the attributes; padding.
         let mut buffer = vec![0; 40];
         if let Some(field) = buffer.get_mut(32..36) {
             field.copy_from_slice(&attributes.to_le_bytes());
@@ -312,12 +312,12 @@ impl Reply {
         T::unpack(&mut ReadCursor::new(&self.body)).ok()
     }
 
-    /// What a CREATE opened.
+    /// The result of a CREATE.
     pub(super) fn created(&self) -> Option<CreateResponse> {
         self.is_success().then(|| self.unpack()).flatten()
     }
 
-    /// The access a CREATE with [`Operation::ask_access`] says would be granted; `None` when the server does not say.
+    /// The access that a CREATE with [`Operation::ask_access`] reports; `None` when the server does not report it.
     pub(super) fn granted(&self) -> Option<u32> {
         let contexts = parse_contexts(&self.created()?.create_contexts).ok()?;
         let (status, access) = find(&contexts, MAXIMAL_ACCESS)?.data.split_at_checked(4)?;
@@ -325,7 +325,7 @@ impl Reply {
         (status == [0; 4]).then(|| u32::from_le_bytes(access))
     }
 
-    /// What a READ read; nothing at the end of the file.
+    /// The bytes of a READ; none at the end of the file.
     pub(super) fn read(&self) -> Result<Vec<u8>, NtStatus> {
         if self.status == NtStatus::END_OF_FILE {
             return Ok(Vec::new());
@@ -338,20 +338,20 @@ impl Reply {
             .ok_or(NtStatus::INVALID_PARAMETER)
     }
 
-    /// What a QUERY_DIRECTORY listed.
+    /// The entries of a QUERY_DIRECTORY.
     pub(super) fn listing(&self) -> Option<Vec<u8>> {
         self.unpack::<QueryDirectoryResponse>()
             .map(|response| response.output_buffer)
     }
 
-    /// What a QUERY_INFO said.
+    /// The result of a QUERY_INFO.
     pub(super) fn info(&self) -> Option<Vec<u8>> {
         self.unpack::<QueryInfoResponse>()
             .map(|response| response.output_buffer)
     }
 }
 
-/// Sends the operations as one message, and gives each its answer.
+/// Sends the operations as one message, and returns the answer to each.
 pub(super) async fn send(
     connection: &Connection,
     tree: &Tree,

@@ -1,9 +1,9 @@
 //! SMB encryption.
 //!
-//! smb2 0.39 encrypts and decrypts, but its NEGOTIATE request does not announce it (SMB2_GLOBAL_CAP_ENCRYPTION [MS-SMB2
-//! 2.2.3] is missing, although the list of ciphers is sent), and Samba then chooses no cipher. [`Announcing`] sets that bit
-//! on the wire. The pre-authentication hash [MS-SMB2 3.1.4.4.1] covers the request as it was sent, so [`correct_hash`]
-//! computes it anew from the two messages; otherwise every key of the session would be wrong.
+//! smb2 0.39 encrypts and decrypts, but its NEGOTIATE request does not announce it (SMB2_GLOBAL_CAP_ENCRYPTION [MS-SMB2 2.2.3]
+//! is missing, although the list of ciphers is sent), and Samba then chooses no cipher. [`Announcing`] sets that bit on the
+//! wire. The pre-authentication hash [MS-SMB2 3.1.4.4.1] covers the request that was sent, so [`correct_hash`] computes it
+//! again from the two messages; otherwise every key of the session would be wrong.
 //!
 //! A session encrypts only where the server requires it: for the session, in the response to SESSION_SETUP, or for the share,
 //! with the flag SMB2_SHAREFLAG_ENCRYPT_DATA in the response to TREE_CONNECT [MS-SMB2 2.2.10]. A Samba share with `smb encrypt
@@ -19,7 +19,7 @@ use smb2::crypto::kdf::PreauthHasher;
 use smb2::transport::{ReceiveProgress, TcpTransport, TransportReceive, TransportSend};
 use smb2::types::status::NtStatus;
 
-/// Where `Capabilities` begins in a NEGOTIATE request: 64 bytes of header, then four fields of 16 bits [MS-SMB2 2.2.3].
+/// The offset of `Capabilities` in a NEGOTIATE request: 64 bytes of header, then four fields of 16 bits [MS-SMB2 2.2.3].
 const CAPABILITIES: usize = 72;
 /// SMB2_GLOBAL_CAP_ENCRYPTION [MS-SMB2 2.2.3], in the first byte of the field.
 const ENCRYPTION: u8 = 0x40;
@@ -51,7 +51,7 @@ impl Announcing {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The request to send in place of this one: the first one announces encryption, all others are as they are.
+    /// The request to send instead of this one: the first one announces encryption, all others are unchanged.
     fn announce(&self, data: &[u8]) -> Option<Vec<u8>> {
         let mut negotiation = self.negotiation();
         if negotiation.request.is_some() {
@@ -65,13 +65,13 @@ impl Announcing {
         Some(request)
     }
 
-    /// The request as it was sent and the response as it arrived, once both are there.
+    /// The request that was sent and the response that arrived, once both are there.
     pub(super) fn messages(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         let negotiation = self.negotiation();
         Some((negotiation.request.clone()?, negotiation.response.clone()?))
     }
 
-    /// Takes over the pre-authentication hash of a connection that has just negotiated through this transport.
+    /// Sets the pre-authentication hash of a connection that has just negotiated through this transport.
     pub(super) fn correct_hash(&self, connection: &Connection) {
         let negotiation = self.negotiation();
         let messages = [&negotiation.request, &negotiation.response];
@@ -113,8 +113,8 @@ impl TransportReceive for Half {
     }
 }
 
-/// Encrypts everything from here on. `false` when no cipher was negotiated: the crate derives keys on every SMB 3 session,
-/// and only a cipher says that they can be used.
+/// Encrypts everything from here on. `false` when no cipher was negotiated: the crate derives keys in every SMB 3 session, and
+/// only a cipher shows that they can be used.
 pub(super) fn encrypt(connection: &mut Connection, session: &Session) -> bool {
     if connection.should_encrypt() {
         return can_encrypt(connection);
@@ -144,7 +144,7 @@ pub(super) enum Closed {
     NoCipher,
 }
 
-/// Opens a share, encrypted where the server demands it.
+/// Opens a share, encrypted if the server requires it.
 pub(super) async fn open_share(
     connection: &mut Connection,
     session: &Session,
@@ -156,8 +156,8 @@ pub(super) async fn open_share(
     match Tree::connect(connection, share).await {
         Ok(tree) if tree.encrypt_data && !encrypt(connection, session) => Err(Closed::NoCipher),
         Ok(tree) => Ok(tree),
-        // This may be a share that requires encryption, so it is asked for once more, encrypted. Whether it is the account
-        // that is refused only the second answer says.
+        // This may be a share that requires encryption, so it is requested once more, encrypted. Only the second answer shows
+        // whether the account is refused.
         Err(smb2::Error::Protocol { status, .. })
             if status == NtStatus::ACCESS_DENIED && !connection.should_encrypt() =>
         {

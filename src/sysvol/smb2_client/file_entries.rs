@@ -1,8 +1,8 @@
-//! Which entries a Samba server stores in the DACL of a file, found out by what it does.
+//! Detects which entries a Samba server stores in the DACL of a file.
 //!
-//! Samba 4.17 and 4.22 store an object entry, and their `samba-tool ntacl sysvolcheck` wants it. Samba 4.25 refuses the whole
-//! descriptor with STATUS_ACCESS_DENIED at SET_INFO; the log of its smbd says `create_canon_ace_lists: unable to set anything
-//! but an ALLOW or DENY ACE` at level 10. No version number is told to a client.
+//! Samba 4.17 and 4.22 store an object entry, and their `samba-tool ntacl sysvolcheck` requires it. Samba 4.25 refuses the
+//! whole descriptor with STATUS_ACCESS_DENIED at SET_INFO; the log of its smbd contains `create_canon_ace_lists: unable to set
+//! anything but an ALLOW or DENY ACE` at level 10. A client cannot query the version of the server.
 
 use smb2::msg::create::CreateDisposition;
 use smb2::types::flags::FileAccessMask;
@@ -23,7 +23,7 @@ const WITH_OBJECT_ACE: &str =
     "D:P(A;;FA;;;SY)(A;;FA;;;BA)(OA;;;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)";
 
 impl Smb2Client {
-    /// Asks the server, unless it was asked before.
+    /// Tries it on the server, unless it is known already.
     pub(super) async fn ask_file_entries(&self, folder: &SysvolPath) -> Result<()> {
         if self.file_entries.get().is_some() {
             return Ok(());
@@ -55,21 +55,21 @@ impl Smb2Client {
         if let Some(entries) = judge(&replies.iter().map(|reply| reply.status).collect::<Vec<_>>())
         {
             tracing::debug!(?entries, "what the server stores in the DACL of a file");
-            // Another task may have been faster, with the same answer.
+            // Another task may have detected the same in the meantime.
             let _ = self.file_entries.set(entries);
         }
         Ok(())
     }
 }
 
-/// The descriptors that are set one after the other. The first once more at the end: what is refused in between is the entry,
-/// not the account.
+/// The descriptors that are set one after the other. The first once more at the end, to show that the entry was refused and not
+/// the account.
 pub(crate) fn probes() -> Option<[Vec<u8>; 3]> {
     let plain = bytes(PLAIN)?;
     Some([plain.clone(), bytes(WITH_OBJECT_ACE)?, plain])
 }
 
-/// What the answers to CREATE, the three SET_INFO and CLOSE say.
+/// The meaning of the answers to CREATE, the three SET_INFO and CLOSE.
 pub(crate) fn judge(statuses: &[NtStatus]) -> Option<FileEntries> {
     let ok = NtStatus::SUCCESS;
     match statuses {
@@ -101,7 +101,7 @@ mod tests {
                 [ok, ok, denied, ok, ok],
                 Some(FileEntries::WithoutObjectAces),
             ),
-            // An account that may not set DACLs, or may not make files.
+            // An account that may not set DACLs, or may not create files.
             ([ok, denied, denied, denied, ok], None),
             ([ok, ok, denied, denied, ok], None),
             ([denied, denied, denied, denied, denied], None),

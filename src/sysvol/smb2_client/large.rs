@@ -1,4 +1,4 @@
-//! What does not fit into one compound: a handle is opened, used in several calls, and closed.
+//! Calls that do not fit into one compound: a handle is opened, used in several calls, and closed.
 
 use bytes::Bytes;
 use smb2::msg::create::CreateDisposition;
@@ -11,7 +11,7 @@ use crate::domain::sysvol::{Listing, MAX_LISTED, SysvolPath, larger_than_said, t
 use crate::error::Result;
 use crate::sysvol::refusal::{lost, nonsense, refused};
 
-/// How many answers in a row may list nothing new before a listing is given up.
+/// After how many answers in a row without new entries a listing is stopped.
 const SILENT_ANSWERS: u32 = 8;
 
 impl Smb2Client {
@@ -90,7 +90,7 @@ impl Smb2Client {
 
     async fn read_chunks(&self, path: &SysvolPath, file: FileId, size: u64) -> Result<Bytes> {
         let length = u32::try_from(self.chunk).unwrap_or(UNKNOWN_SIZE);
-        // Memory follows what really arrives.
+        // Memory is allocated for what arrives.
         let mut content = Vec::new();
         loop {
             let offset = u64::try_from(content.len()).unwrap_or(u64::MAX);
@@ -146,7 +146,7 @@ impl Smb2Client {
                         if listing.len() > MAX_LISTED {
                             break Err(too_many(dir));
                         }
-                        // `.` and `..` come first and alone are an answer; after them each answer has something new.
+                        // `.` and `..` come first and may be an answer of their own; after them each answer has new entries.
                         silent = if listing.len() == before {
                             silent + 1
                         } else {

@@ -1,24 +1,24 @@
-//! The entries of a folder, each read for itself, so that one name that is no text costs one entry and not the folder.
+//! The entries of a folder, each parsed separately, so that one malformed name affects one entry and not the folder.
 
 use smb2::msg::directory_info::parse_entries;
 use smb2::msg::query_directory::FileInformationClass;
 
 use crate::domain::sysvol::Listing;
 
-/// What is asked for [MS-FSCC 2.4.8].
+/// The requested information class [MS-FSCC 2.4.8].
 pub(super) const CLASS: FileInformationClass = FileInformationClass::FileBothDirectoryInformation;
 
-/// Where the length of the name stands in an entry, and where the name begins.
+/// The offset of the length of the name in an entry, and that of the name.
 const NAME_LENGTH: usize = 60;
 const NAME: usize = 94;
 
-/// Takes the entries of one answer; what is unsafe or no plain file or folder is refused, with the reason. `None` when the answer is
-/// not a chain of entries.
+/// Parses the entries of one answer; names that are unsafe, and entries that are neither files nor folders, are refused with
+/// the reason. `None` when the answer is not a chain of entries.
 pub(super) fn collect(buffer: &[u8], listing: &mut Listing) -> Option<()> {
     let mut rest = buffer;
     while !rest.is_empty() {
         let next = usize::try_from(number(rest, 0)?).ok()?;
-        // An entry that overlaps the next one would never end the walk.
+        // An entry that overlaps the next one would cause an endless loop.
         let entry = match next {
             0 => rest,
             _ => rest.get(..next).filter(|entry| entry.len() >= NAME)?,
@@ -42,7 +42,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes))
 }
 
-/// Why an entry is left out whose name is no text; `None` when it is something else that is wrong.
+/// Why an entry whose name is not text is left out; `None` when something else is wrong.
 fn unreadable(entry: &[u8]) -> Option<String> {
     let length = usize::try_from(number(entry, NAME_LENGTH)?).ok()?;
     let name = entry.get(NAME..)?.get(..length)?;

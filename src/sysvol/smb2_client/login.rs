@@ -1,8 +1,8 @@
 //! Connecting and logging in: always signed, never as a guest, and with Kerberos only to a server that proves its identity.
 //!
-//! libkrb5 obtains the service ticket ([`Credential::service_ticket`]); smb2 makes the AP-REQ from it and nothing else, and
-//! never speaks with a KDC. A server that cannot read the ticket has no session key, and smb2 accepts neither the final
-//! answer of the session setup (3.0 and later) nor any later one without a signature by it.
+//! libkrb5 obtains the service ticket ([`Credential::service_ticket`]); smb2 makes only the AP-REQ from it, and never contacts
+//! a KDC. A server that cannot decrypt the ticket has no session key, and smb2 accepts neither the final answer of the session
+//! setup (3.0 and later) nor any later one without a signature made with it.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
             .with_hint("check the name, the address and the firewall (TCP 445)")
         })?;
     let transport = Announcing::new(transport);
-    // The name of the DC is its identity, whatever address was connected to.
+    // The name of the DC is its identity, whatever address is used.
     let mut connection = Connection::from_transport(
         Box::new(Half(Arc::clone(&transport))),
         Box::new(Half(Arc::clone(&transport))),
@@ -89,7 +89,7 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
     Ok((connection, tree))
 }
 
-/// Reports a name that does not resolve before anything is connected to.
+/// Reports a name that does not resolve, before connecting.
 async fn check_name(settings: &SmbSettings) -> Result<()> {
     if settings.address.is_some() {
         return Ok(());
@@ -107,8 +107,8 @@ async fn check_name(settings: &SmbSettings) -> Result<()> {
     }
 }
 
-/// Makes the time-out of the settings the only one: smb2 has several, and gives a server that answers probes six times as
-/// long.
+/// Makes the time-out of the settings the only one: smb2 has several, and waits six times as long for a server that answers
+/// probes.
 fn limit_waiting(connection: &Connection, settings: &SmbSettings) {
     connection.set_response_timeout(Some(settings.timeout));
     connection.set_send_timeout(Some(settings.timeout));
@@ -128,7 +128,7 @@ async fn authenticate(connection: &mut Connection, settings: &SmbSettings) -> Re
             let credentials = KerberosCredentials {
                 username: ticket.account()?.to_owned(),
                 realm: ticket.realm().to_owned(),
-                // Both are for exchanges with a KDC, which the cache below leaves no reason for.
+                // Both are for exchanges with a KDC, which the cache below makes unnecessary.
                 password: String::new(),
                 kdc_address: String::new(),
             };

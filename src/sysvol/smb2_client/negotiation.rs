@@ -1,4 +1,4 @@
-//! Which dialect was negotiated, and whether somebody changed the negotiation on the way.
+//! Checks which dialect was negotiated, and whether somebody changed the negotiation on the network path.
 //!
 //! With 3.1.1 the keys of the session depend on every byte of the negotiation and of the session setup (pre-authentication
 //! integrity), and smb2 verifies the signature of the last answer with such a key [MS-SMB2 3.2.5.3.1]. With older dialects,
@@ -56,7 +56,7 @@ pub(super) fn check_dialect(connection: &Connection, settings: &SmbSettings) -> 
 
 fn is_accepted(dialect: Dialect, least: SmbDialect) -> bool {
     match dialect {
-        // Never: it has no protection of the negotiation, and every server that speaks it is out of support.
+        // Never accepted: it does not protect the negotiation, and every server that uses it is out of support.
         Dialect::Smb2_0_2 => false,
         Dialect::Smb2_1 => least <= SmbDialect::Smb21,
         Dialect::Smb3_0 | Dialect::Smb3_0_2 => least <= SmbDialect::Smb30,
@@ -74,11 +74,11 @@ fn named(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Has the server confirm, under the signature of the session, what was negotiated. Nothing to do with 3.1.1, whose keys
-/// confirm it.
+/// Lets the server confirm, with the signature of the session, what was negotiated. Not needed for 3.1.1, whose keys depend on
+/// it.
 ///
 /// # Errors
-/// [`ErrorKind::Connect`] when the server got another request or gave another answer than the one that arrived.
+/// [`ErrorKind::Connect`] when the server received another request or sent another answer than the one that arrived.
 pub(super) async fn validate(
     connection: &Connection,
     tree: &Tree,
@@ -119,7 +119,7 @@ pub(super) async fn validate(
     };
     match answer.header.status {
         NtStatus::SUCCESS => {}
-        // Servers of 2.1 alone do not know the request; that they say so is signed [MS-SMB2 3.2.5.5].
+        // Servers that have only 2.1 do not know the request; the error that they return is signed [MS-SMB2 3.2.5.5].
         NtStatus::NOT_SUPPORTED | NtStatus::INVALID_DEVICE_REQUEST | NtStatus::FILE_CLOSED
             if dialect == Some(Dialect::Smb2_1) =>
         {
@@ -162,7 +162,7 @@ fn validate_response(response: &NegotiateResponse) -> Vec<u8> {
     data
 }
 
-/// Capabilities, GUID and security mode, which both begin with.
+/// Capabilities, GUID and security mode, at the beginning of both.
 fn part(capabilities: u32, guid: &Guid, mode: u16) -> Vec<u8> {
     let mut data = capabilities.to_le_bytes().to_vec();
     data.extend(guid.data1.to_le_bytes());

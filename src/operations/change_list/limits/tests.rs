@@ -251,7 +251,7 @@ fn permissions_of_files_can_be_read_and_follow_from_the_gpo() {
         excess(open, "O:BAG:BAD:P(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;AU)"),
         None
     );
-    // It is there already.
+    // It exists already.
     assert_eq!(excess(open, open), None);
     for (new, what) in [
         (open, "S-1-1-0"),
@@ -312,7 +312,7 @@ fn a_saved_list_says_what_it_does() {
     let error = saved.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BadInput);
     assert!(error.to_string().contains("change 1"), "{error}");
-    // One of an older version has other words; they are not shown.
+    // A list of an older version has other descriptions; they are not shown.
     let Ok(SavedPlan::Changes(journal)) = journal else {
         panic!("refused");
     };

@@ -9,7 +9,7 @@ use crate::model::guid::Guid;
 use crate::model::sddl::from_sddl;
 use crate::model::version::GpoVersion;
 use crate::operations::journal::OperationState;
-use crate::operations::plan::{FileContent, GpoState, Intent, NewAttributes, PlanTarget};
+use crate::operations::plan::{FileContent, Intent, NewAttributes, PlanTarget};
 
 const OWN: &str = "{11111111-2222-3333-4444-555555555555}";
 const OTHER: &str = "{99999999-2222-3333-4444-555555555555}";
@@ -125,7 +125,7 @@ fn link(from: &str, to: &str) -> Step {
     }
 }
 
-/// Whether a journal with this plan and this way back is refused, and why.
+/// Whether a journal with this plan and this inverse is refused, and why.
 fn refused(plan: &Plan, inverse: Inverse) -> Option<Error> {
     let stored = StoredOperation {
         id: plan.operation_id.clone(),
@@ -255,7 +255,7 @@ fn what_an_edited_journal_undoes_besides_is_refused() {
                 written: "Others".to_owned(),
             },
         ),
-        // Entries that are live, or of another operation, or none.
+        // Entries that are live, of another operation, or of none.
         (
             &changed,
             Inverse::RemoveEntry {

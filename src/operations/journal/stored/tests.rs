@@ -111,7 +111,7 @@ fn the_last_event_that_counts_tells_how_it_ended() {
         find(root.path(), "").unwrap_err().kind(),
         ErrorKind::NotFound
     );
-    // Who writes a journal keeps it from others.
+    // An open journal is locked.
     let held = cut_short.reopen().unwrap();
     assert_eq!(
         find(root.path(), "00000002").unwrap().state,
@@ -128,9 +128,9 @@ fn the_last_event_that_counts_tells_how_it_ended() {
     assert!(list(&root.path().join("none")).unwrap().is_empty());
 }
 
-/// Does with the journals in `root` all that reads or removes them, and returns what was not refused.
+/// Calls everything that reads or deletes the journals in `root`, and returns what was not refused.
 fn allowed(root: &Path, found: &StoredOperation) -> Vec<&'static str> {
-    // Not in the list: it would hold the journal until all is done.
+    // Not in the list: it would lock the journal until the end.
     let reopened = found.reopen().is_ok();
     let done = [
         ("list", list(root).is_ok()),
@@ -255,7 +255,7 @@ fn a_line_that_is_not_an_event_makes_a_journal_unreadable() {
         (format!("{change}{null}"), Some(2)),
         (format!("{change}\n{}", line(&Event::Finished)), Some(2)),
         (format!("{back}{change}"), None),
-        // The operation died while it wrote this one.
+        // The process ended while it wrote this line.
         (format!("{change}{{\"event\":\"ch"), None),
         (change.trim_end().to_owned(), None),
     ] {

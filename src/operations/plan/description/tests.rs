@@ -27,7 +27,8 @@ fn descriptor(sddl: &str) -> FileContent {
     FileContent(from_sddl(sddl, None).unwrap().to_bytes().unwrap().into())
 }
 
-/// A restore of a GPO that exists: a startup script and a stored password come, a file goes, an object and permissions change.
+/// A restore of an existing GPO: a startup script and a stored password are added, a file is deleted, an object and permissions
+/// change.
 fn plan() -> Plan {
     let old_tree = tree(&[("Machine\\Registry.pol", b"old"), ("GPO.cmt", b"x")]);
     let new_tree = tree(&[
@@ -211,7 +212,7 @@ fn a_plan_that_says_less_than_it_does_is_refused_with_the_place() {
             json["steps"].as_array_mut().unwrap().remove(number);
         }),
         ("the objects it was made against", |json| {
-            // The object that is changed looks as if it were added.
+            // The object that is changed looks as if it were new.
             json["basis"]["objects"] = json!([]);
             let number = step(json, "change-directory-objects");
             json["steps"][number]["step"] = json!("add-directory-objects");
@@ -284,7 +285,7 @@ fn a_journal_is_read_with_the_risks_of_its_content() {
     assert_eq!(read.risks, plan().risks);
 }
 
-/// The plan as a journal holds it, changed by hand.
+/// The plan as a journal contains it, edited.
 fn from_journal(change: impl FnOnce(&mut Value)) -> Result<Plan> {
     let mut json: Value = serde_json::from_slice(&plan().to_json().unwrap()).unwrap();
     change(&mut json);
@@ -300,7 +301,7 @@ fn a_plan_in_a_journal_does_what_it_says() {
         let number = step(json, kind);
         json["steps"][number][key] = value;
     };
-    // What another version says in other words is said again.
+    // What another version words differently is described again.
     let read = from_journal(|json| {
         step_of(
             json,

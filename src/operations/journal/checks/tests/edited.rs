@@ -1,11 +1,11 @@
-//! A journal of which one file was edited, so that it says something else than the others.
+//! A journal with one edited file, which does not match the others.
 
 use super::*;
 use crate::formats::gpt_ini;
 use crate::model::extension_list::ExtensionList;
 use crate::operations::plan::ObjectState;
 
-/// The way back from a new descriptor of the folder of the GPO.
+/// The inverse of setting a descriptor on the folder of the GPO.
 fn folder(sddl: &str) -> Inverse {
     Inverse::RestoreFolderDescriptor {
         descriptor: descriptor(sddl),
@@ -13,7 +13,7 @@ fn folder(sddl: &str) -> Inverse {
     }
 }
 
-/// A restore that also gives the GPO another owner, and lets an account edit it.
+/// A restore that also sets another owner on the GPO, and lets an account edit it.
 fn with_permissions() -> Plan {
     let mut plan = plan(Verb::Restore, OWN, false);
     let new = descriptor(
