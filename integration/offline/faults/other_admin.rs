@@ -77,10 +77,9 @@ impl Act {
                 .is_some_and(|links| links.contains(&format!("{};1]", base.gpo(gpo)))),
             Self::Edit => {
                 let files = domain.sysvol().snapshot();
-                let found = files
+                files
                     .entries()
-                    .any(|entry| entry.path.ends_with(r"\other.cmd"));
-                found
+                    .any(|entry| entry.path.ends_with(r"\other.cmd"))
             }
         }
     }
