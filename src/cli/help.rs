@@ -148,8 +148,8 @@ const CODES_ABOUT: &str = "\
 Every message of gpoctl has a code, a severity and a text. Scripts can rely on the codes, which --json contains; texts may change \
 between versions.";
 
-/// The columns that the lines of a topic may have.
-const COLUMNS: usize = 78;
+/// The columns that the lines of a topic may have; a manual page indents them further.
+const COLUMNS: usize = 75;
 
 /// The table of the codes: each with its severities, its meaning, and what to do.
 fn codes_text() -> String {

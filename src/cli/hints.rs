@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn findings_and_errors_get_the_step_that_the_library_cannot_name() {
         let mut own = StatusMessage::info(Code::OutOfScope, "x").with_hint("kept");
-        let mut other = StatusMessage::info(Code::DanglingLink, "x");
+        let mut other = StatusMessage::warning(Code::DanglingLink, "x");
         let mut info = StatusMessage::info(Code::UnmappedReference, "x");
         complete([&mut own, &mut other, &mut info]);
         assert_eq!(own.hint.as_deref(), Some("kept"));

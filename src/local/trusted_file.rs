@@ -80,7 +80,6 @@ pub(crate) fn refuse_others(path: &Path, metadata: &Metadata, what: &str) -> Res
 /// `NotFound` when there is none; `Usage` when it is not a regular file, or belongs to another user than the caller or
 /// root, or when others can write it; `BadInput` when it cannot be read or is larger.
 pub(crate) fn read(path: &Path, what: &str, limit: u64) -> Result<Vec<u8>> {
-    let failed = |kind| Error::new(kind, format!("cannot read the {what} {}", path.display()));
     if std::fs::symlink_metadata(path)
         .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
     {

@@ -43,6 +43,7 @@ impl SavedPlan {
                 plan.attribute_to(WHO)?;
             }
             Self::Changes(list) => {
+                list.refuse_unplanned()?;
                 list.refuse_false_description()?;
                 list.describe();
                 list.attribute_to(WHO);
@@ -66,6 +67,7 @@ impl SavedPlan {
                 plan.attribute_to(WHO)?;
             }
             Self::Changes(list) => {
+                list.refuse_unplanned_or_back()?;
                 list.describe();
                 list.attribute_to(WHO);
             }
@@ -102,7 +104,6 @@ impl SavedPlan {
             return Ok(Self::Gpo(Box::new(plan)));
         }
         let list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
-        list.refuse_unplanned()?;
         Ok(Self::Changes(list))
     }
 }

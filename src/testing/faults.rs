@@ -161,11 +161,15 @@ struct Script {
     killed: watch::Sender<bool>,
 }
 
+/// What looks at the domain after each call that may have changed it.
+type Observer = Arc<dyn Fn(&Call) + Send + Sync>;
+
 struct State {
     calls: Vec<Call>,
     faults: BTreeMap<usize, Fault>,
     connection: Connection,
     timeout: Duration,
+    observer: Option<Observer>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -190,6 +194,7 @@ impl Faults {
                 faults: BTreeMap::new(),
                 connection: Connection::Open,
                 timeout: Duration::from_millis(5),
+                observer: None,
             }),
             killed: watch::Sender::new(false),
         }))
@@ -210,6 +215,12 @@ impl Faults {
     /// Sets how long a call that [hangs](Fault::Hang) takes; 5 ms if it is not set.
     pub fn set_timeout(&self, timeout: Duration) {
         self.state().timeout = timeout;
+    }
+
+    /// Calls this after each call that writes and that the server has got, and before the client has its answer: with the
+    /// snapshots of the domain, it sees what a client of the domain would read at that moment.
+    pub fn observe(&self, observer: impl Fn(&Call) + Send + Sync + 'static) {
+        self.state().observer = Some(Arc::new(observer));
     }
 
     /// The calls so far, in the order in which they began. Number `n` is at index `n - 1`.
@@ -239,8 +250,10 @@ impl Faults {
         call: Call,
         real: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let (fault, timeout) = {
+        let (fault, timeout, observer) = {
             let mut state = self.state();
+            let observer = state.observer.clone().filter(|_| call.writes);
+            let observer = observer.map(|observer| (observer, call.clone()));
             state.calls.push(call);
             let number = state.calls.len();
             let fault = match state.connection {
@@ -248,7 +261,14 @@ impl Faults {
                 Connection::Lost => Some(Fault::Fail(When::Before)),
                 Connection::Killed => Some(Fault::Kill(When::Before)),
             };
-            (fault, state.timeout)
+            (fault, state.timeout, observer)
+        };
+        let real = async {
+            let outcome = real.await;
+            if let Some((observer, call)) = observer {
+                observer(&call);
+            }
+            outcome
         };
         match fault {
             None => real.await,
@@ -355,6 +375,23 @@ mod tests {
         let faults = Faults::at(2, act);
         assert_eq!(run(&faults, &sum).await, [None, None, None]);
         assert_eq!(sum.load(Ordering::Relaxed), 15);
+    }
+
+    #[tokio::test]
+    async fn an_observer_comes_after_each_call_that_the_server_got() {
+        for (fault, seen) in [
+            (Fault::Fail(When::Before), vec![1, 4]),
+            (Fault::Fail(When::After), vec![1, 3, 6]),
+            (Fault::Refuse, vec![1, 4]),
+        ] {
+            let sum = Arc::new(AtomicUsize::new(0));
+            let sums = Arc::new(Mutex::new(Vec::new()));
+            let faults = Faults::at(2, fault);
+            let (at, found) = (Arc::clone(&sum), Arc::clone(&sums));
+            faults.observe(move |_| found.lock().unwrap().push(at.load(Ordering::Relaxed)));
+            run(&faults, &sum).await;
+            assert_eq!(*sums.lock().unwrap(), seen);
+        }
     }
 
     #[tokio::test]

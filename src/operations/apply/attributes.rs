@@ -29,6 +29,8 @@ impl Run<'_> {
                     machine_extensions: Some(machine_extensions_to.clone()),
                     user_extensions: Some(user_extensions_to.clone()),
                     display_name: display_name.as_ref().map(|name| name.to.clone()),
+                    // Found by the sweep of `Restore`: a name that somebody gave the GPO after the last look was lost.
+                    display_name_was: display_name.as_ref().map(|name| name.from.clone()),
                     wmi_filter: wmi_filter.as_ref().map(|filter| filter.to.clone()),
                     ..GpoChange::default()
                 },

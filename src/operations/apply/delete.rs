@@ -57,6 +57,9 @@ impl Run<'_> {
             }
             _ => error,
         })?;
+        // A server cannot compare what it deletes, so this is as near to it as it gets. Found by the sweep of `Delete`: a new
+        // name or new settings that came while the links were removed were lost.
+        self.container_is_unchanged(current).await?;
         self.journal.record_intent(Inverse::RecreateContainer)?;
         match directory.delete_gpo(guid).await {
             // Somebody else has deleted it already.

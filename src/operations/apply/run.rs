@@ -272,6 +272,18 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Nobody has changed the container itself since the plan was made.
+    pub(super) async fn container_is_unchanged(&self, current: &LiveGpo) -> Result<()> {
+        let directory = self.domain.session().directory();
+        match directory.gpo(self.plan.target.guid).await {
+            Ok(now) if now.usn_changed == current.object.usn_changed => Ok(()),
+            Ok(_) => Err(self.changed_meanwhile("its container")),
+            // Somebody else has deleted it, which is for the caller to judge.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Checks that what was renamed away is what the plan was made against: nobody wrote into it just before. Also checks the
     /// rest that is about to be replaced.
     async fn check_switched(&self, switches: &[Switch], current: &LiveGpo) -> Result<()> {

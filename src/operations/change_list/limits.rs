@@ -51,6 +51,22 @@ impl ChangeList {
         Ok(())
     }
 
+    /// Lets a list through that was read from the journal of an operation: each change is one that a verb of gpoctl plans, or
+    /// takes one back. Undoing the operation makes the inverse of each, which is no more than a plan may do in either case.
+    ///
+    /// # Errors
+    /// As [`Self::refuse_unplanned`].
+    pub(in crate::operations) fn refuse_unplanned_or_back(&self) -> Result<()> {
+        let mut forward = self.clone();
+        for planned in &mut forward.changes {
+            let back = planned.change.inverse();
+            if self.fault(&planned.change).is_some() && self.fault(&back).is_none() {
+                planned.change = back;
+            }
+        }
+        forward.refuse_unplanned()
+    }
+
     fn fault(&self, change: &Change) -> Option<String> {
         match change {
             Change::AddWmiFilter { dn, attributes } => self.fault_of_filter(&dn.0, attributes),

@@ -1,0 +1,376 @@
+//! A verb, and a domain in which it has something to do.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use gpoctl::backup::StoredBackup;
+use gpoctl::directory::GpoObject;
+use gpoctl::domain::sysvol::SysvolPath;
+use gpoctl::model::guid::Guid;
+use gpoctl::model::security_descriptor::SecurityDescriptor;
+use gpoctl::model::wmi_filter::{WmiFilterFile, WmiQuery};
+use gpoctl::operations::apply::{ApplyOptions, OverallStatus, apply, apply_changes};
+use gpoctl::operations::backup::{Selection, backup as save};
+use gpoctl::operations::change_list::ChangeList;
+use gpoctl::operations::check::{check_gpos, repair};
+use gpoctl::operations::copy::{self, CopyOptions};
+use gpoctl::operations::import::{self, ImportOptions, ImportTarget};
+use gpoctl::operations::journal;
+use gpoctl::operations::link::{self, LinkEdit};
+use gpoctl::operations::plan::Plan;
+use gpoctl::operations::progress::Control;
+use gpoctl::operations::restore::{self, RestoreOptions};
+use gpoctl::operations::set_status::{self, Status};
+use gpoctl::operations::undo::{self, Undoing};
+use gpoctl::operations::wmi::{IfExists, plan_import, plan_link};
+use gpoctl::operations::{create, delete, rename};
+use gpoctl::session::DomainWriter;
+use gpoctl::testing::domain::MemoryDomain;
+use gpoctl::testing::faults::Faults;
+use tempfile::TempDir;
+
+use crate::verbs::{backup, fixture};
+
+pub const GPO: &str = "{A1B20006-0C4E-4D1A-8F00-5A3B7C9D0006}";
+const FILTER: &str = "{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}";
+const OTHER_SID: &str = "S-1-5-21-1004336348-1177238915-682003330";
+
+/// What writes to a domain.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Verb {
+    Create,
+    SetStatus,
+    Rename,
+    Import,
+    Delete,
+    /// Of a GPO that exists.
+    Restore,
+    /// Of a GPO that was deleted, with its links.
+    RestoreDeleted,
+    CopyWithin,
+    /// From another domain.
+    CopyAcross,
+    AddLink,
+    SetLink,
+    RemoveLink,
+    CreateFilter,
+    ReplaceFilter,
+    LinkFilter,
+    UnlinkFilter,
+    /// `check --fix`
+    Repair,
+}
+
+/// What a verb is going to do.
+pub enum Planned {
+    Gpo(Box<Plan>),
+    Changes(ChangeList),
+}
+
+impl Planned {
+    /// Applies it as the commands do.
+    pub async fn apply(
+        &self,
+        admin: &DomainWriter,
+        journals: &Path,
+    ) -> gpoctl::Result<OverallStatus> {
+        let options = ApplyOptions {
+            journal_root: journals.to_owned(),
+            control: Control::default(),
+        };
+        match self {
+            Self::Gpo(plan) => Ok(apply(admin, plan, &options).await?.status),
+            Self::Changes(list) => Ok(apply_changes(admin, list, &options).await?.status),
+        }
+    }
+
+    /// The GPO whose settings it changes.
+    pub fn gpo(&self) -> Guid {
+        match self {
+            Self::Gpo(plan) => plan.target.guid,
+            Self::Changes(_) => guid(),
+        }
+    }
+}
+
+pub fn guid() -> Guid {
+    GPO.parse().unwrap()
+}
+
+/// A folder in memory where the machine has one: journals are synced at every step, which a disk takes its time for.
+pub fn in_memory() -> TempDir {
+    let builder = tempfile::Builder::new();
+    builder
+        .tempdir_in("/dev/shm")
+        .or_else(|_| builder.tempdir())
+        .unwrap()
+}
+
+/// A verb, or the undo of one that was done, before it is run.
+pub struct Case {
+    verb: Verb,
+    undo: bool,
+    pub domain: MemoryDomain,
+    /// The domain a copy comes from.
+    pub source: Option<MemoryDomain>,
+    folder: TempDir,
+    stored: Option<StoredBackup>,
+}
+
+impl Case {
+    pub async fn new(verb: Verb, undo: bool) -> Self {
+        let domain = MemoryDomain::new("src.test").unwrap();
+        let mut case = Self {
+            verb,
+            undo: false,
+            domain,
+            source: None,
+            folder: in_memory(),
+            stored: None,
+        };
+        case.prepare().await;
+        if undo {
+            let admin = case.admin().await;
+            let planned = case.plan(&admin, &Faults::none()).await.unwrap();
+            let journals = case.journals();
+            planned.apply(&admin, &journals).await.unwrap();
+            case.undo = true;
+        }
+        case
+    }
+
+    pub fn name(&self) -> String {
+        let undo = if self.undo { "undo of " } else { "" };
+        format!("{undo}{:?}", self.verb)
+    }
+
+    /// The journal of the operation that is undone.
+    pub fn journals(&self) -> std::path::PathBuf {
+        self.folder.path().join("journals")
+    }
+
+    pub async fn admin(&self) -> DomainWriter {
+        let none = Faults::none();
+        self.domain.connect("Administrator", &none).await.unwrap()
+    }
+
+    /// A GPO with settings and a link, an OU without links, a WMI filter; and what else the verb needs.
+    async fn prepare(&mut self) {
+        let directory = self.domain.directory();
+        self.domain.put_gpo(guid(), "Desks").unwrap();
+        directory.put_link(&directory.base(), guid(), 0).unwrap();
+        directory.put_ou(&directory.base(), "Staff").unwrap();
+        let filter = FILTER.parse().unwrap();
+        let query = "SELECT * FROM Win32_Battery";
+        directory.put_wmi_filter(filter, "Laptops", query).unwrap();
+        let dn = directory.base().gpo(guid());
+        self.run_before(Verb::Import, "before").await;
+        let directory = self.domain.directory();
+        let set = |name: &str, value: &str| directory.set(&dn, name, [value]).unwrap();
+        match self.verb {
+            Verb::UnlinkFilter => set("gPCWQLFilter", &format!("[src.test;{FILTER};0]")),
+            Verb::Restore | Verb::RestoreDeleted => {
+                let admin = self.admin().await;
+                let object = admin.session().directory().gpo(guid()).await.unwrap();
+                let folder = self.folder.path().join("saved");
+                let selection = Selection::Gpos(vec![object]);
+                let control = Control::default();
+                let saved = save(admin.session(), &selection, &folder, "", &control);
+                let info = saved.await.unwrap().pop().unwrap().outcome.unwrap();
+                // With the links it had, as the backup before a deletion.
+                let mut stored = gpoctl::backup::read(&info.path).unwrap();
+                let links = admin.session().directory().links_of(guid()).await.unwrap();
+                let links = links.links.iter();
+                let links = links.map(|found| found.som.record(&found.link, found.order));
+                stored.context.links = Some(links.collect());
+                self.stored = Some(stored);
+                if self.verb == Verb::RestoreDeleted {
+                    self.run_before(Verb::Delete, "deleted").await;
+                } else {
+                    self.run_before(Verb::Import, "between").await;
+                    self.run_before(Verb::Rename, "renamed").await;
+                    self.run_before(Verb::SetStatus, "status").await;
+                }
+            }
+            Verb::CopyAcross => {
+                let source = MemoryDomain::with_sid("other.test", &OTHER_SID.parse().unwrap());
+                let target = std::mem::replace(&mut self.domain, source.unwrap());
+                self.domain.put_gpo(guid(), "Chairs").unwrap();
+                self.run_before(Verb::Import, "source").await;
+                self.source = Some(std::mem::replace(&mut self.domain, target));
+            }
+            Verb::Repair => {
+                set("versionNumber", "1");
+                set(
+                    "gPCMachineExtensionNames",
+                    "[{827D319E-6EAC-11D2-A4EA-00C04F79F83A}{803E14A0-B4FB-11D0-A0D0-00A0C90F574B}][{42B5FAAE-6536-11D2-AE5A-0000F87571E3}{40B6664F-4972-11D1-A7CA-0000F87571E3}]",
+                );
+                let path = r"Machine\Scripts\scripts.ini".parse().unwrap();
+                let path = SysvolPath::in_gpo(directory.domain(), guid(), &path);
+                let snapshot = self.domain.sysvol().snapshot();
+                let policies = snapshot.entry("").unwrap();
+                let foreign: SecurityDescriptor = policies.descriptor.clone();
+                self.domain
+                    .sysvol()
+                    .put_descriptor(&path, &foreign)
+                    .unwrap();
+            }
+            _ => {}
+        }
+    }
+
+    /// Runs another verb first.
+    async fn run_before(&self, verb: Verb, content: &str) {
+        let admin = self.admin().await;
+        let planned = self.plan_of(verb, &admin, &Faults::none(), content).await;
+        let journals = self.folder.path().join("preparation");
+        planned.unwrap().apply(&admin, &journals).await.unwrap();
+    }
+
+    /// Plans it, as the command does. Calls to another domain have the same script of faults.
+    pub async fn plan(&self, admin: &DomainWriter, faults: &Faults) -> gpoctl::Result<Planned> {
+        if !self.undo {
+            return self.plan_of(self.verb, admin, faults, "after").await;
+        }
+        let operation = journal::list(&self.journals()).unwrap().remove(0);
+        match undo::plan(admin.session(), &operation, &Control::default()).await? {
+            Undoing::Plan(plan) => Ok(Planned::Gpo(plan)),
+            Undoing::Changes(list) => Ok(Planned::Changes(list)),
+            Undoing::RollBack(parts) => panic!("it was done, and is rolled back: {parts:?}"),
+        }
+    }
+
+    async fn plan_of(
+        &self,
+        verb: Verb,
+        admin: &DomainWriter,
+        faults: &Faults,
+        content: &str,
+    ) -> gpoctl::Result<Planned> {
+        let session = admin.session();
+        let (directory, info) = (session.directory(), session.info());
+        let control = Control::default();
+        let gpo = |plan| Ok(Planned::Gpo(Box::new(plan)));
+        match verb {
+            Verb::Create => return gpo(create::plan(session, "New").await?),
+            Verb::Restore | Verb::RestoreDeleted => {
+                let options = RestoreOptions {
+                    with_links: verb == Verb::RestoreDeleted,
+                    ..RestoreOptions::default()
+                };
+                let stored = self.stored.as_ref().unwrap();
+                return gpo(restore::plan(session, stored, &options, &control).await?);
+            }
+            Verb::CopyAcross => {
+                let source = self.source.as_ref().unwrap();
+                let from = source.connect("Administrator", faults).await?;
+                let object = from.session().directory().gpo(guid()).await?;
+                let options = CopyOptions::default();
+                let from = from.session();
+                return gpo(copy::plan(from, &object, session, &options, &control).await?);
+            }
+            Verb::CreateFilter | Verb::ReplaceFilter => {
+                let (name, if_exists) = match verb {
+                    Verb::CreateFilter => ("Tablets", IfExists::Refuse),
+                    _ => ("Laptops", IfExists::Replace),
+                };
+                let existing = directory.wmi_filters().await?;
+                let container = directory.wmi_container();
+                let file = filter_file(name);
+                let list = plan_import(info, &container, &existing, &file, if_exists)?;
+                return Ok(Planned::Changes(list));
+            }
+            _ => {}
+        }
+        let object: GpoObject = directory.gpo(guid()).await?;
+        match verb {
+            Verb::SetStatus => {
+                gpo(set_status::plan(session, &object, Status::None, &control).await?)
+            }
+            Verb::Rename => gpo(rename::plan(session, &object, "Tables", &control).await?),
+            Verb::Delete => gpo(delete::plan(session, &object, false, &control).await?),
+            Verb::CopyWithin => {
+                let options = CopyOptions::default();
+                gpo(copy::plan(session, &object, session, &options, &control).await?)
+            }
+            Verb::AddLink | Verb::SetLink | Verb::RemoveLink => {
+                let base = self.domain.directory().base();
+                let (dn, edit) = match verb {
+                    Verb::AddLink => (
+                        base.child("OU", "Staff").unwrap(),
+                        LinkEdit::Add {
+                            order: None,
+                            enforced: true,
+                            disabled: false,
+                        },
+                    ),
+                    Verb::SetLink => (
+                        base,
+                        LinkEdit::Set {
+                            order: None,
+                            enforced: None,
+                            disabled: Some(true),
+                        },
+                    ),
+                    _ => (base, LinkEdit::Remove),
+                };
+                let som = directory.som(&dn).await?;
+                let list = link::plan(&info.dns_domain, &som, &object, edit)?;
+                Ok(Planned::Changes(list))
+            }
+            Verb::LinkFilter | Verb::UnlinkFilter => {
+                let filter = match verb {
+                    Verb::LinkFilter => Some(directory.find_wmi_filter("Laptops").await?),
+                    _ => None,
+                };
+                let list = plan_link(&info.dns_domain, &object, filter.as_ref());
+                Ok(Planned::Changes(list))
+            }
+            Verb::Repair => {
+                let gpos = [object];
+                let report = check_gpos(session, &gpos, &control).await?;
+                Ok(Planned::Changes(repair::plan(&report, &info.dns_domain)))
+            }
+            _ => {
+                let stored = backup_of(&self.folder.path().join(content), content);
+                let target = ImportTarget::Existing(Box::new(object));
+                let options = ImportOptions::default();
+                gpo(import::plan(session, &stored, &target, &options, &control).await?)
+            }
+        }
+    }
+}
+
+/// A backup with other settings for each content, in both halves and in the class store.
+fn backup_of(folder: &Path, content: &str) -> StoredBackup {
+    let mut snapshot = fixture();
+    for path in [
+        r"Machine\Scripts\Startup\setup.cmd",
+        r"User\Documents & Settings\note.txt",
+    ] {
+        let content = Bytes::from(content.as_bytes().to_vec());
+        snapshot.tree.insert_file(&path.parse().unwrap(), content);
+    }
+    if content == "after" {
+        snapshot.directory_objects.pop();
+        snapshot.user_extensions = snapshot.machine_extensions.clone();
+    }
+    backup(folder, &snapshot)
+}
+
+fn filter_file(name: &str) -> WmiFilterFile {
+    WmiFilterFile {
+        name: name.to_owned(),
+        description: "With a battery".to_owned(),
+        author: String::new(),
+        created: String::new(),
+        changed: String::new(),
+        domain: "src.test".to_owned(),
+        id: String::new(),
+        queries: vec![WmiQuery {
+            language: "WQL".to_owned(),
+            namespace: r"root\CIMv2".to_owned(),
+            query: "SELECT * FROM Win32_Battery WHERE Chemistry = 6".to_owned(),
+        }],
+    }
+}

@@ -1,0 +1,347 @@
+//! A fault at every call of a verb: whatever happens, the domain is as before or as the verb leaves it, at once or after what a
+//! person does next, and no client reads a mixture.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use gpoctl::ErrorKind;
+use gpoctl::formats::gpt_ini;
+use gpoctl::model::guid::Guid;
+use gpoctl::model::version::GpoVersion;
+use gpoctl::operations::apply::{ApplyOptions, OverallStatus, apply_changes, clean_up, roll_back};
+use gpoctl::operations::journal::{self, Event, OperationState};
+use gpoctl::operations::progress::Control;
+use gpoctl::operations::undo::{self, Undoing};
+use gpoctl::testing::directory::DirectorySnapshot;
+use gpoctl::testing::domain::MemoryDomain;
+use gpoctl::testing::faults::{Call, Fault, Faults, When};
+use gpoctl::testing::sysvol::SysvolSnapshot;
+
+use super::case::{Case, Planned, Verb, in_memory};
+use super::client_view::{Client, View};
+
+/// The state of a domain.
+#[derive(PartialEq, Clone)]
+pub struct State(DirectorySnapshot, SysvolSnapshot);
+
+impl State {
+    pub fn of(domain: &MemoryDomain) -> Self {
+        Self(domain.directory().snapshot(), domain.sysvol().snapshot())
+    }
+
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        [
+            self.0.differences_from(&other.0),
+            self.1.differences_from(&other.1),
+        ]
+        .concat()
+    }
+
+    /// Whether what is different is only the version, the same in both halves: a roll-back after clients may have read the
+    /// new one raises it, so that they read the old settings again.
+    pub fn is_raised(&self, domain: &MemoryDomain, gpo: Guid, old: &Self) -> bool {
+        let entry = self.0.entry(&domain.directory().base().gpo(gpo));
+        let gpt_ini = self.1.entry(&format!(r"{gpo}\GPT.INI"));
+        let (Some(entry), Some(gpt_ini)) = (entry, gpt_ini) else {
+            return false;
+        };
+        let number: i32 = entry.text("versionNumber").unwrap().parse().unwrap();
+        let version = GpoVersion::from_combined(number.cast_unsigned());
+        let of_file = gpt_ini::read_version(gpt_ini.content.as_ref().unwrap()).unwrap();
+        let differences = self.differences(old);
+        let is_version = |line: &String| {
+            line.contains(": versionNumber ") || line.starts_with(&format!("! {gpo}\\GPT.INI: "))
+        };
+        differences.len() == 2 && differences.iter().all(is_version) && of_file == Some(version)
+    }
+}
+
+/// How a run ended.
+pub enum Ended {
+    Killed,
+    With(gpoctl::Result<OverallStatus>),
+}
+
+impl Ended {
+    pub fn is_incomplete(&self) -> bool {
+        match self {
+            Self::Killed => true,
+            Self::With(Ok(status)) => *status == OverallStatus::Partial,
+            Self::With(Err(error)) => error.kind() == ErrorKind::Incomplete,
+        }
+    }
+
+    pub fn is_ok(&self) -> bool {
+        matches!(self, Self::With(Ok(_)))
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Killed => f.write_str("killed"),
+            Self::With(Ok(status)) => write!(f, "{status:?}"),
+            Self::With(Err(error)) => write!(f, "{:?}: {error}", error.kind()),
+        }
+    }
+}
+
+/// A case that was run once without a fault.
+pub struct Trial {
+    pub case: Case,
+    /// What the run was: a plan is made once, and applied to each copy of the domain.
+    pub planned: Planned,
+    pub calls: Vec<Call>,
+    /// How many calls it takes to connect, and to connect and plan.
+    connecting: usize,
+    pub planning: usize,
+    pub old: State,
+    pub new: State,
+    pub views: Arc<(View, View)>,
+}
+
+impl Trial {
+    pub async fn new(verb: Verb, undo: bool) -> Self {
+        let case = Case::new(verb, undo).await;
+        let old = State::of(&case.domain);
+        let domain = case.domain.copy();
+        let faults = Faults::none();
+        let admin = domain.connect("Administrator", &faults).await.unwrap();
+        let connecting = faults.calls().len();
+        let planned = case.plan(&admin, &faults).await.unwrap();
+        let planning = faults.calls().len();
+        let folder = in_memory();
+        let gpo = planned.gpo();
+        let before = View::of(&domain, gpo);
+        let status = planned.apply(&admin, folder.path()).await.unwrap();
+        assert_eq!(status, OverallStatus::Done);
+        let views = Arc::new((before, View::of(&domain, gpo)));
+        let trial = Self {
+            calls: faults.calls(),
+            connecting,
+            planning,
+            new: State::of(&domain),
+            old,
+            views,
+            planned,
+            case,
+        };
+        assert!(trial.old != trial.new, "{} does nothing", trial.case.name());
+        trial.without_faults().await;
+        trial
+    }
+
+    /// The same run once more, with a client that looks at it. The first one showed which policies it goes between.
+    async fn without_faults(&self) {
+        let domain = self.case.domain.copy();
+        let client = Client::new(&self.views.0);
+        let faults = Faults::none();
+        client.watch(&domain, self.planned.gpo(), &self.views, &faults, false);
+        let admin = domain.connect("Administrator", &faults).await.unwrap();
+        let folder = in_memory();
+        self.planned.apply(&admin, folder.path()).await.unwrap();
+        assert!(State::of(&domain) == self.new);
+        assert!(client.looks() > 0);
+        let name = self.case.name();
+        assert_eq!(client.mixtures(), Vec::<String>::new(), "{name}");
+    }
+
+    /// Runs it in a copy of the domain with a fault at the call with this number. A fault before the plan is applied has a run
+    /// of its own plan; later ones have the plan that was made.
+    pub async fn run(
+        &self,
+        domain: &MemoryDomain,
+        folder: &Path,
+        number: usize,
+        fault: Fault,
+        client: Option<&Client>,
+    ) -> Ended {
+        let whole = number <= self.planning;
+        let at = match whole {
+            true => number,
+            false => number - self.planning + self.connecting,
+        };
+        let faults = Faults::at(at, fault);
+        if let Some(client) = client {
+            client.watch(domain, self.planned.gpo(), &self.views, &faults, true);
+        }
+        let run = async {
+            let admin = domain.connect("Administrator", &faults).await?;
+            let own;
+            let planned = match whole {
+                true => {
+                    own = self.case.plan(&admin, &faults).await?;
+                    &own
+                }
+                false => &self.planned,
+            };
+            planned.apply(&admin, folder).await
+        };
+        let ended = tokio::select! {
+            result = run => Ended::With(result),
+            () = faults.killed() => Ended::Killed,
+        };
+        assert_eq!(faults.pending(), 0, "call {number} was never made");
+        ended
+    }
+
+    /// One point of the sweep: what is wrong with it, if anything.
+    async fn point(&self, number: usize, fault: Fault) -> Option<String> {
+        let name = format!("{fault:?} at {number}, {}", self.calls[number - 1]);
+        let is_refusal = matches!(fault, Fault::Refuse);
+        let (domain, folder) = (self.case.domain.copy(), in_memory());
+        let client = Client::new(&self.views.0);
+        let ended = self
+            .run(&domain, folder.path(), number, fault, Some(&client))
+            .await;
+        let wrong = |what: &str, state: &State| {
+            let lines = state.differences(&self.old);
+            Some(format!("{name}: {ended}: {what}: {lines:#?}"))
+        };
+        let gpo = self.planned.gpo();
+        let mixtures = client.mixtures();
+        if !mixtures.is_empty() {
+            return Some(format!("{name}: {ended}: {mixtures:#?}"));
+        }
+        let state = State::of(&domain);
+        let is_old = state == self.old || state.is_raised(&domain, gpo, &self.old);
+        let is_new = state == self.new || is_refusal && only_owners(&state, &self.new);
+        if number <= self.planning {
+            // Nothing was begun, unless the call was one that need not succeed.
+            let is_right = match ended.is_ok() {
+                true => !is_old,
+                false => state == self.old && journal::list(folder.path()).unwrap().is_empty(),
+            };
+            return match is_right {
+                true => None,
+                false => wrong("planning", &state),
+            };
+        }
+        if !ended.is_incomplete() {
+            let fits = match ended.is_ok() {
+                true => is_new,
+                false => is_old,
+            };
+            if !fits {
+                return wrong("at once", &state);
+            }
+        }
+        let recovered = recover(&domain, folder.path(), &client, self).await;
+        let mixtures = client.mixtures();
+        if !mixtures.is_empty() {
+            return Some(format!("{name}: {ended}: then {mixtures:#?}"));
+        }
+        let state = State::of(&domain);
+        let fits = state == self.old
+            || state == self.new
+            || is_refusal && only_owners(&state, &self.new)
+            || state.is_raised(&domain, gpo, &self.old);
+        let recovered = recovered.map_err(|error| error.to_string());
+        match fits && recovered.is_ok() {
+            true => None,
+            false => wrong(&format!("then {recovered:?}"), &state),
+        }
+    }
+}
+
+/// Whether only owners and permissions in SYSVOL are others: who may not set them is told so, and goes on.
+fn only_owners(state: &State, new: &State) -> bool {
+    let lines = state.differences(new);
+    let of_sysvol = state.1.differences_from(&new.1);
+    lines == of_sysvol && lines.iter().all(|line| line.contains(", was O:"))
+}
+
+/// What a person does next: undo or clean up what did not get to its end.
+pub async fn recover(
+    domain: &MemoryDomain,
+    root: &Path,
+    client: &Client,
+    trial: &Trial,
+) -> gpoctl::Result<&'static str> {
+    let Some(operation) = journal::list(root).unwrap_or_default().pop() else {
+        return Ok("nothing begun");
+    };
+    let faults = Faults::none();
+    client.watch(domain, trial.planned.gpo(), &trial.views, &faults, true);
+    let admin = domain.connect("Administrator", &faults).await?;
+    let options = ApplyOptions {
+        journal_root: root.to_owned(),
+        control: Control::default(),
+    };
+    match operation.state {
+        OperationState::Unfinished => {
+            match undo::plan(admin.session(), &operation, &options.control).await? {
+                Undoing::RollBack(_) => roll_back(&admin, &operation, &options).await.map(drop)?,
+                Undoing::Changes(list) => {
+                    apply_changes(&admin, &list, &options).await?;
+                    let by = list.operation_id;
+                    operation.reopen()?.record(&Event::Undone { by })?;
+                }
+                Undoing::Plan(_) => panic!("an unfinished operation is undone by a plan"),
+            }
+            Ok("rolled back")
+        }
+        OperationState::LeftOver => {
+            clean_up(&admin, &operation).await?;
+            Ok("cleaned up")
+        }
+        state => Ok(state.as_str()),
+    }
+}
+
+/// The faults at a call. For one that reads it makes no difference whether they are before it or after it.
+fn faults_at(call: &Call) -> Vec<Fault> {
+    let mut faults = vec![
+        Fault::Fail(When::Before),
+        Fault::Disconnect(When::Before),
+        Fault::Kill(When::Before),
+        Fault::Hang,
+        Fault::Refuse,
+    ];
+    if call.writes {
+        faults.push(Fault::Fail(When::After));
+        faults.push(Fault::Disconnect(When::After));
+        faults.push(Fault::Kill(When::After));
+    }
+    faults
+}
+
+/// What the parts of a verb have found so far: parts that are ready, points tried, points that failed.
+static FOUND: Mutex<BTreeMap<String, [usize; 3]>> = Mutex::new(BTreeMap::new());
+
+/// Adds what one part found, and prints what all of them did when it was the last one.
+pub fn report(name: &str, parts: usize, points: usize, failed: &[String]) {
+    let mut found = FOUND.lock().unwrap();
+    let sum = found.entry(name.to_owned()).or_default();
+    *sum = [sum[0] + 1, sum[1] + points, sum[2] + failed.len()];
+    if sum[0] == parts {
+        println!("{name}: {} points tried, {} failed", sum[1], sum[2]);
+    }
+    drop(found);
+    assert!(
+        failed.is_empty(),
+        "{name}: {} failed\n{}",
+        failed.len(),
+        failed
+            .iter()
+            .take(12)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+}
+
+/// Every fault at every call; one part of several, so that all processors have something to do.
+pub async fn sweep(verb: Verb, undo: bool, part: usize, parts: usize) {
+    let trial = Trial::new(verb, undo).await;
+    let (mut points, mut failed) = (0, Vec::new());
+    for number in (1..=trial.calls.len()).filter(|number| number % parts == part) {
+        for fault in faults_at(&trial.calls[number - 1]) {
+            points += 1;
+            failed.extend(trial.point(number, fault).await);
+        }
+    }
+    let name = format!("{}, {} calls", trial.case.name(), trial.calls.len());
+    report(&name, parts, points, &failed);
+}
