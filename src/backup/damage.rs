@@ -59,7 +59,7 @@ pub(super) fn of(
 pub(super) fn not_verifiable() -> StatusMessage {
     StatusMessage::warning(
         Code::NotVerifiable,
-        "this backup has no hashes: nobody can tell whether its files were changed",
+        "this backup has no hashes, so changes of its files cannot be detected",
     )
     .with_hint(
         "only backups by gpoctl have hashes; use it only if nobody else could write to its folder",

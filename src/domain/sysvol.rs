@@ -187,7 +187,7 @@ pub(crate) fn larger_than_said(path: &SysvolPath, size: u64, announced: u64) -> 
         ErrorKind::Conflict,
         format!("{path} has {size} bytes, more than the {announced} that were expected"),
     )
-    .with_hint("somebody is writing the file; try again")
+    .with_hint("the file is being written; try again")
 }
 
 /// The error of a folder with too many entries.

@@ -228,7 +228,7 @@ codes! {
         "GPT.INI is missing or cannot be read; in a backup, it is a file that is not read",
         "on a GPO, run gpoctl check --fix; in a backup, no action is needed";
     GptIniReplaced "gpt-ini-replaced" [Warning]
-        "GPT.INI of the target cannot be read, so it is written anew",
+        "GPT.INI of the target cannot be read, so it is replaced",
         "no action is needed";
     HalfDisabled "half-disabled" []
         "the computer or user settings of the GPO are disabled",

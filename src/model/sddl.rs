@@ -265,7 +265,7 @@ pub fn from_sddl(text: &str, domain_sid: Option<&Sid>) -> Result<SecurityDescrip
             _ => return Err(reader.error("expected O:, G:, D: or S:")),
         };
         if seen.contains(tag) {
-            return Err(reader.error(&format!("{tag}: stands there twice")));
+            return Err(reader.error(&format!("{tag}: occurs twice")));
         }
         seen.push(tag);
         reader.at += 2;
@@ -302,7 +302,7 @@ fn sid_named(token: &str, domain_sid: Option<&Sid>) -> Result<Sid, String> {
     match (relative, domain_sid) {
         (Some((_, rid)), Some(domain)) => Ok(domain.with_rid(*rid)),
         (Some((alias, _)), None) => Err(format!(
-            "{alias} stands for an account of a domain, and none is given"
+            "{alias} is an account of a domain, and no domain is given"
         )),
         (None, _) => Err(format!(
             "\"{}\" is neither a SID nor an alias",

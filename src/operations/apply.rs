@@ -249,7 +249,7 @@ fn refuse_without_way_back(plan: &Plan, before: Option<&Before>) -> Result<()> {
         Some(what) => Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "{what} of GPO \"{}\" is not what the plan was made against, so nobody could undo it",
+                "{what} of GPO \"{}\" is not what the plan was made against, so the operation could not be undone",
                 plan.target.display_name
             ),
         )

@@ -54,7 +54,7 @@ mod tests {
         assert!(
             warnings[0]
                 .text
-                .contains("nobody can tell whether its files were changed")
+                .contains("changes of its files cannot be detected")
         );
         // A backup by gpoctl from which the hashes were removed is damaged.
         std::fs::write(&side_file, "{\"format_version\":1}").unwrap();

@@ -74,7 +74,7 @@ impl Before {
                 Error::new(
                     ErrorKind::Conflict,
                     format!(
-                        "GPO \"{}\" contains a directory object that gpoctl could not put back: {cause}",
+                        "GPO \"{}\" contains a directory object that gpoctl could not restore: {cause}",
                         live.object.display_name
                     ),
                 )

@@ -27,7 +27,7 @@ pub(super) fn refuse_partial(backup: &StoredBackup, allow: bool) -> Result<()> {
             parts(unread.len())
         ),
     )
-    .with_hint("make it again as somebody who may read everything, or go on without what it lacks with --allow-partial")
+    .with_hint("make the backup again with an account that may read everything, or accept what is missing with --allow-partial")
     .with_details(details.collect()))
 }
 

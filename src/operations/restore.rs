@@ -137,7 +137,7 @@ pub async fn plan(
                 live.object.display_name
             ),
         )
-        .with_hint("import the backup instead: it leaves the permissions alone"));
+        .with_hint("import the backup instead: an import does not change permissions"));
     }
     rights::check(session, &plan).await?;
     plan.messages.extend(descriptors_not_set(session, &plan));

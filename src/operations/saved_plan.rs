@@ -291,7 +291,7 @@ mod tests {
             dn: dn(FILTER),
             attributes: Vec::new(),
         };
-        assert!(refused(&list_of(removal)).contains("way back"));
+        assert!(refused(&list_of(removal)).contains("only to undo"));
         for text in [
             "",
             "{}",

@@ -286,7 +286,7 @@ pub(super) fn new_gpt_ini(
         Some(Err(problem)) => {
             messages.push(StatusMessage::warning(
                 Code::GptIniReplaced,
-                format!("GPT.INI of the target cannot be read, so it is written anew: {problem}"),
+                format!("GPT.INI of the target cannot be read, so it is replaced: {problem}"),
             ));
             gpt_ini::create(version)
         }

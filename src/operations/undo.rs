@@ -361,17 +361,17 @@ fn sentence(inverse: &Inverse) -> String {
             ..
         } => format!("put {old} back as {live}"),
         Inverse::SwitchBack { live, .. } => format!("remove {live}, which was added"),
-        Inverse::RestoreDirectoryObjects => "put back the objects below the GPO".to_owned(),
-        Inverse::RestoreGptIni => "put back GPT.INI".to_owned(),
+        Inverse::RestoreDirectoryObjects => "restore the objects below the GPO".to_owned(),
+        Inverse::RestoreGptIni => "restore GPT.INI".to_owned(),
         Inverse::RestoreFolderDescriptor { .. } => {
-            "put back the permissions of the GPO's folder".to_owned()
+            "restore the permissions of the GPO's folder".to_owned()
         }
-        Inverse::RestoreAttributes { .. } => "put back the attributes of the GPO".to_owned(),
+        Inverse::RestoreAttributes { .. } => "restore the attributes of the GPO".to_owned(),
         Inverse::RestoreName { written } => {
-            format!("put back the name that \"{written}\" replaced")
+            format!("restore the name that \"{written}\" replaced")
         }
-        Inverse::RestoreStatus { .. } => "put back the status of the GPO".to_owned(),
-        Inverse::RestoreLinks { som, .. } => format!("put back the links of {som}"),
+        Inverse::RestoreStatus { .. } => "restore the status of the GPO".to_owned(),
+        Inverse::RestoreLinks { som, .. } => format!("restore the links of {som}"),
         Inverse::RecreateContainer => "recreate what is missing of the GPO's container".to_owned(),
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn not_put_back(
 ) -> Error {
     Error::new(
         ErrorKind::Incomplete,
-        format!("{path} could not be replaced ({failed}), and the old file could not be put back"),
+        format!("{path} could not be replaced ({failed}), and the old file could not be restored"),
     )
     .with_source(undo)
     .with_hint("the old file is in the same folder, with a name that begins with .gpoctl")

@@ -69,7 +69,7 @@ pub(super) fn visit(
                 let place = place(right);
                 if let Some(edit) = rewrite_members(&line, members.clone(), &place, context) {
                     if edit.empty {
-                        let text = format!("{right} has no members left, so nobody is granted it");
+                        let text = format!("{right} has no members left, so no account has it");
                         context.warning(Code::EmptyList, text, &place);
                     }
                     let text =

@@ -71,7 +71,7 @@ impl ChangeList {
         match change {
             Change::AddWmiFilter { dn, attributes } => self.fault_of_filter(&dn.0, attributes),
             Change::RemoveWmiFilter { .. } => Some(
-                "it deletes a WMI filter, which is only the way back from adding one".to_owned(),
+                "it deletes a WMI filter, which is planned only to undo its addition".to_owned(),
             ),
             Change::Attributes { dn, attributes } => attributes
                 .iter()
@@ -299,7 +299,7 @@ fn are_queries(value: &str) -> bool {
 /// A repair changes only the version, and only increases it.
 fn fault_of_gpt_ini(old: Option<&FileContent>, new: Option<&FileContent>) -> Option<String> {
     let Some(new) = new else {
-        return Some("it deletes GPT.INI, which is only the way back from creating one".to_owned());
+        return Some("it deletes GPT.INI, which is planned only to undo its creation".to_owned());
     };
     let version = |content: &FileContent| gpt_ini::read_version(&content.0).ok().flatten();
     let Some(to) = version(new) else {

@@ -287,7 +287,7 @@ fn user(item: &Item<'_>) -> String {
     match item.action() {
         Action::Delete => format!("removes the user \"{name}\""),
         Action::Create => format!("creates the user \"{name}\""),
-        Action::Replace => format!("makes the user \"{name}\" anew"),
+        Action::Replace => format!("recreates the user \"{name}\""),
         Action::Update => format!("changes the user \"{name}\""),
     }
 }
