@@ -368,7 +368,7 @@ fn the_templates_can_be_filled_in() {
         let error = fill("t", &template, &Definitions::default()).unwrap_err();
         for name in &names {
             let listed = error
-                .message()
+                .to_string()
                 .to_lowercase()
                 .contains(&format!("%{name}%"));
             assert!(listed, "{}: {error}", path.display());
