@@ -325,7 +325,7 @@ fn a_right_on_one_half_only_is_detected_before_any_write() {
     EDITOR.is_refused(
         backup,
         name,
-        &[NOT_ON_SYSVOL, "the directory allows it"],
+        &[NOT_ON_SYSVOL, "only SYSVOL refuses it"],
         &["in the directory it"],
     );
     directory_first.delegate_on_sysvol(&EDITOR, MODIFY_FILES);
