@@ -237,7 +237,7 @@ fn another_domain_is_refused_with_the_command_to_use() {
         let before = state(into);
         let said = restore(&format!("{into}.test"), &backup);
         assert_eq!(said.status, 1);
-        for word in ["src.test", "dst.test", "gpoctl import", "gpoctl copy"] {
+        for word in ["src.test", "dst.test", "gpoctl import"] {
             assert!(said.stderr.contains(word), "{}", said.stderr);
         }
         assert_same(&before, &state(into));
