@@ -9,7 +9,7 @@
 //! | [`copy`] | a live GPO of this or another domain | a plan |
 //! | [`restore`] | a snapshot (of a backup) | a plan |
 //! | [`import`] | a snapshot (of a backup) and a target GPO | a plan |
-//! | [`check`] | live GPOs | findings, and a change list that mends |
+//! | [`check`] | live GPOs | findings, and a change list that repairs |
 //! | [`link`] | the links of a domain, OU or site | a change list |
 //! | [`wmi`] | WMI filters, and files of them | a change list |
 //! | [`undo`] | the journal of an operation | what undoes it |

@@ -62,7 +62,7 @@ pub(super) fn not_verifiable() -> StatusMessage {
         "this backup has no hashes, so changes of its files cannot be detected",
     )
     .with_hint(
-        "only backups by gpoctl have hashes; use it only if nobody else could write to its folder",
+        "only backups by gpoctl have hashes; use it only if no other user could write to its folder",
     )
 }
 

@@ -270,7 +270,7 @@ pub trait Sysvol: SysvolRead {
 
     /// Finds out which entries a Samba server stores in the DACL of a file, once per connection: an empty file is made in
     /// this folder, given a DACL without and one with an object entry, and deleted by closing it, in one compound. Nothing is
-    /// found out, and that is no error, where the account may not make files in the folder or may not set their DACL, and on a
+    /// found out where the account may not make files in the folder or may not set their DACL (this is not an error), and on a
     /// back end that cannot write descriptors.
     ///
     /// # Errors

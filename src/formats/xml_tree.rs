@@ -531,7 +531,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// The text with U+FFFD for what is no character of XML 1.0.
+/// The text with U+FFFD in place of characters that XML 1.0 does not allow.
 fn representable(text: &str) -> String {
     let shown = |character| {
         if is_xml(character) {

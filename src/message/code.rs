@@ -376,7 +376,7 @@ codes! {
         "grant Read to Domain Computers or Authenticated Users";
     NotVerifiable "not-verifiable" [Warning]
         "the backup has no hashes, so changes to its files cannot be detected",
-        "use it only if nobody else could write to its folder";
+        "use it only if no other user could write to its folder";
     NotXml "not-xml" [Error]
         "the migration table is not well-formed XML",
         "correct the line";

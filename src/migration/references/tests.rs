@@ -252,7 +252,7 @@ proptest! {
 
 #[test]
 fn a_change_that_would_hide_the_encoding_is_not_made() {
-    // UTF-16 without a mark is told by its zero bytes. The path is most of them.
+    // UTF-16 without a mark is recognised by its zero bytes, most of which are in the path.
     let text =
         "[\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}]\r\n0CmdLine=\\\\old\\share\\a.cmd";
     let bytes = Bytes::from(encode(TextEncoding::Utf16Le { bom: false }, text).unwrap());

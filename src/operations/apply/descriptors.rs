@@ -86,8 +86,8 @@ impl Run<'_> {
             .await
     }
 
-    /// Reports permissions that are not those of the plan. A server may merge or reorder entries, so this is no reason to roll
-    /// back.
+    /// Reports permissions that differ from those of the plan. This does not cause a roll-back: a server may merge or reorder
+    /// entries.
     pub(super) fn check_access(&mut self, read_back: &[u8]) {
         let Some(planned) = self.planned_descriptor() else {
             return;

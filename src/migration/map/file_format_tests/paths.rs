@@ -155,7 +155,7 @@ async fn unc_paths_in_every_spelling_that_windows_accepts() {
     let text = text.replace(r"\\%", "/%");
     let (new, _) = run(file, &text, true).await.unwrap();
     assert_eq!(new, text.replace(r"\\old\share", r"\\new\s"));
-    // What is spelled in yet another way is told, and with an exclusive table fails.
+    // A path in any other spelling is reported, and fails with an exclusive table.
     let text = "[Logon]\r\n0CmdLine=x\r\n0Parameters=\\\\\\\\old\\\\share\r\n";
     let (_, report) = run(script, text, false).await.unwrap();
     assert!(codes(&report).contains(&Code::UnreadPath));
