@@ -22,6 +22,7 @@ mod index;
 mod list;
 mod prune;
 mod read;
+mod save;
 mod side_file;
 mod verify;
 mod write;
@@ -33,6 +34,7 @@ pub use list::{find_by_id, latest, list, resolve};
 pub use prune::{PruneDecision, decide as decide_pruning};
 pub(crate) use read::read_open;
 pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
+pub(crate) use save::{now, off_the_runtime, save};
 pub use verify::{Soundness, Verified, verify, verify_all};
 pub use write::{MAX_COMMENT, Staged, Target, check, commit, open, stage, write};
 

@@ -1,7 +1,7 @@
 //! The directory half: an LDAP session with one DC, and the GPO objects, principals, WMI filters, links and class stores in it.
 //!
 //! [`Directory`] reads, over any [`LdapRead`](crate::domain::ldap::LdapRead), and has no method that writes;
-//! [`DirectoryWriter`] is for `operations::apply`. The LDAP connection is one implementation of these ports. Referrals are
+//! [`DirectoryWriter`] is for `execute`. The LDAP connection is one implementation of these ports. Referrals are
 //! never followed: a session uses one DC.
 
 pub mod account;

@@ -24,7 +24,9 @@
 //! | `local` | files of this machine that decide who logs in and what is done | network, terminal |
 //! | [`session`] | one LDAP and one SMB connection to one and the same DC | terminal |
 //! | `testing` | a domain in memory, with the feature `testing` | network, terminal |
-//! | [`operations`] | one file per verb: snapshots in, plan out; apply, journal, progress | terminal |
+//! | [`plan`] | what an operation will change, with the state it was made against; its saved form | terminal |
+//! | [`execute`] | makes the changes of a plan: journal, staging, roll-back, proof; the only module that writes to a domain | terminal |
+//! | [`operations`] | one file per verb: snapshots in, plan out | terminal |
 //! | `cli` | options, one file per command; `cli::ui` is the only module that prints; the feature `cli` | |
 //!
 //! # A whole import
@@ -32,9 +34,9 @@
 //! ```no_run
 //! use gpoctl::auth::{Identity, read_password_file};
 //! use gpoctl::migration::table::MigrationTable;
-//! use gpoctl::operations::apply::{ApplyOptions, apply};
+//! use gpoctl::execute::{ApplyOptions, apply};
 //! use gpoctl::operations::import::{ImportOptions, ImportTarget, plan};
-//! use gpoctl::operations::progress::Control;
+//! use gpoctl::progress::Control;
 //! use gpoctl::session::{DomainWriter, SessionSettings};
 //!
 //! # async fn import() -> Result<(), Box<dyn std::error::Error>> {
@@ -62,11 +64,11 @@
 //! 1. [`model`] and [`formats`] do no I/O, never panic on any input, and know nothing of LDAP, SMB or the terminal.
 //! 2. Raw bytes are the truth. `parse(x).to_bytes() == x` for every accepted file, and after an edit only the edited part
 //!    differs. A file that cannot be parsed is copied unchanged and reported; it is never dropped and never fails a backup.
-//! 3. [`operations`] build plans from snapshots; only `operations::apply` writes to a domain. Types that cannot write have no
+//! 3. [`operations`] build plans from snapshots; only `execute` writes to a domain. Types that cannot write have no
 //!    write methods.
 //! 4. Nothing read from AD, SYSVOL, a backup or a table becomes a path, a host name, an LDAP filter or a DN without passing
 //!    a validating type ([`model::safe_name`], [`model::guid`], [`model::dn`], [`domain::ldap::Filter`]).
-//! 5. Before each remote change its inverse is on the local disk, synced (`operations::journal`).
+//! 5. Before each remote change its inverse is on the local disk, synced (`execute::journal`).
 //! 6. Credentials live in `secrecy` types inside [`auth`].
 //! 7. Only `cli::ui` prints, only `main` exits.
 
@@ -78,12 +80,15 @@ pub mod backup;
 pub mod directory;
 pub mod domain;
 pub mod error;
+pub mod execute;
 pub mod formats;
 pub(crate) mod local;
 pub mod message;
 pub mod migration;
 pub mod model;
 pub mod operations;
+pub mod plan;
+pub mod progress;
 pub mod session;
 pub mod sysvol;
 #[cfg(any(test, feature = "testing"))]

@@ -1,7 +1,10 @@
 //! A domain session: one LDAP and one SMB connection to one and the same DC.
 //!
 //! [`DomainSession`] can read and has no write methods. [`DomainWriter`] has them beside a [`DomainSession`], and is what
-//! [`crate::operations::apply`] needs. Both are made over LDAP and SMB, or over any other pair of ports.
+//! [`crate::execute`] needs. Both are made over LDAP and SMB, or over any other pair of ports.
+
+pub(crate) mod display_name;
+pub mod read;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::support::corpus;
 use gpoctl::backup;
 use gpoctl::model::allowed_object::AllowedObject;
-use gpoctl::operations::check::extensions::{Half, in_order, needed};
-use gpoctl::operations::risks;
+use gpoctl::operations::check::extensions::{Half, needed};
+use gpoctl::plan::risks;
 
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 fn backups(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -32,7 +32,10 @@ fn settings_without_an_extension_are_those_gpmc_lists_as_unknown() {
     for folder in &folders {
         let snapshot = backup::read(folder).unwrap().snapshot;
         let lists = [&snapshot.machine_extensions, &snapshot.user_extensions];
-        unordered += lists.iter().filter(|list| in_order(list).is_some()).count();
+        unordered += lists
+            .iter()
+            .filter(|list| list.in_order().is_some())
+            .count();
         for setting in needed(&snapshot.tree, &snapshot.directory_objects) {
             settings += 1;
             let list = match setting.half {

@@ -6,10 +6,10 @@ use std::sync::MutexGuard;
 use crate::support::*;
 use gpoctl::directory::{AttributeSwap, SwapAttribute};
 use gpoctl::error::ErrorKind;
+use gpoctl::execute::{ApplyOptions, apply_changes};
 use gpoctl::model::dn::Dn;
-use gpoctl::operations::apply::{ApplyOptions, apply_changes};
-use gpoctl::operations::change_list::{Change, ChangeList, ObjectDn};
-use gpoctl::operations::progress::Control;
+use gpoctl::plan::values::{Change, ChangeList, ObjectDn};
+use gpoctl::progress::Control;
 use gpoctl::session::{DomainWriter, SessionSettings};
 
 const EMPTY: &str = "{A1B2000B-0C4E-4D1A-8F00-5A3B7C9D000B}";

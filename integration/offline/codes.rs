@@ -69,8 +69,8 @@ fn every_code_is_used() {
 /// String literals that are the name of a code, and mean something else.
 const OTHER_MEANINGS: &[(&str, &str)] = &[
     // A state of a journal.
-    ("operations/journal/stored.rs", "left-over"),
-    ("operations/journal/stored/tests.rs", "left-over"),
+    ("execute/journal/stored.rs", "left-over"),
+    ("execute/journal/stored/tests.rs", "left-over"),
     // The attribute of an XML declaration, and a key of JSON.
     ("formats/migtable.rs", "encoding"),
     ("formats/xml_tree/decode.rs", "encoding"),

@@ -11,6 +11,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use gpoctl::execute::journal::{Before, events};
 use gpoctl::formats::aas::{AasError, AdvertiseScript};
 use gpoctl::formats::audit_csv::{self, AuditCsv};
 use gpoctl::formats::comment_cmtx::Comments;
@@ -47,8 +48,7 @@ use gpoctl::model::sid::Sid;
 use gpoctl::model::unc_path::UncPath;
 use gpoctl::model::version::GpoVersion;
 use gpoctl::model::wmi_filter::{format_queries, parse_queries};
-use gpoctl::operations::journal::{Before, events};
-use gpoctl::operations::saved_plan::SavedPlan;
+use gpoctl::plan::saved::SavedPlan;
 
 /// A parser's name and its invariants. The name is also that of the fuzz target and of the folder of its seeds.
 pub type Target = (&'static str, fn(&[u8]));

@@ -16,7 +16,8 @@ use gpoctl::model::{
     sid::Sid, unc_path::UncPath, wmi_filter,
 };
 
-use gpoctl::operations::{journal, saved_plan::SavedPlan};
+use gpoctl::execute::journal;
+use gpoctl::plan::saved::SavedPlan;
 
 /// How many bytes a reader may use for each byte of its input, at most.
 pub const PER_BYTE: u64 = 64;

@@ -5,6 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use gpoctl::ErrorKind;
 use gpoctl::backup::StoredBackup;
+use gpoctl::execute::{ApplyOptions, OperationResult, OverallStatus, apply};
 use gpoctl::formats::gpt_ini;
 use gpoctl::model::backup_context::BackupContext;
 use gpoctl::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
@@ -14,12 +15,11 @@ use gpoctl::model::gpt_tree::GptTree;
 use gpoctl::model::guid::Guid;
 use gpoctl::model::snapshot::GpoSnapshot;
 use gpoctl::model::version::GpoVersion;
-use gpoctl::operations::apply::{ApplyOptions, OperationResult, OverallStatus, apply};
 use gpoctl::operations::import::{ImportOptions, ImportTarget};
-use gpoctl::operations::plan::Plan;
-use gpoctl::operations::progress::Control;
 use gpoctl::operations::set_status::Status;
 use gpoctl::operations::{create, delete, import, rename, set_status};
+use gpoctl::plan::gpo::Plan;
+use gpoctl::progress::Control;
 use gpoctl::session::DomainWriter;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Faults, Half};
@@ -290,7 +290,7 @@ async fn an_account_without_rights_is_refused_before_anything_is_written() {
 /// A plan that was edited where only an undo would notice is not begun.
 #[tokio::test]
 async fn a_plan_whose_undo_would_be_refused_is_not_applied() {
-    type Edit = fn(&mut gpoctl::operations::plan::GpoState);
+    type Edit = fn(&mut gpoctl::plan::gpo::GpoState);
     let setting = Setting::new().await;
     let guid = setting.create("Desks").await;
     let session = setting.admin.session();

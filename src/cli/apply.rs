@@ -8,13 +8,13 @@ use super::change_list::{self, undo_hint};
 use super::connection::ConnectionArgs;
 use super::ui::{Ui, counted};
 use crate::error::{Error, ErrorKind, Result};
+use crate::execute::journal::Journal;
+use crate::execute::{ApplyOptions, OperationResult, OverallStatus, apply};
 use crate::local::trusted_file;
 use crate::model::version::GpoVersion;
-use crate::operations::apply::{ApplyOptions, OperationResult, OverallStatus, apply};
-use crate::operations::journal::Journal;
-use crate::operations::plan::{Plan, Verb, sha256};
-use crate::operations::progress::Control;
-use crate::operations::saved_plan::{MAX_PLAN_BYTES, SavedPlan};
+use crate::plan::gpo::{Plan, Verb, sha256};
+use crate::plan::saved::{MAX_PLAN_BYTES, SavedPlan};
+use crate::progress::Control;
 use crate::session::DomainWriter;
 
 /// Apply a saved plan

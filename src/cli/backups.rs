@@ -17,8 +17,8 @@ use crate::model::backup_context::LinkRecord;
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
-use crate::operations::risks;
-use crate::operations::secrets::stored_passwords;
+use crate::plan::risks;
+use crate::plan::secrets::stored_passwords;
 
 /// List, show, verify and delete backups
 #[derive(Debug, Subcommand)]

@@ -3,9 +3,9 @@
 use super::ui::{Colour, Ui};
 use super::writing::WritingArgs;
 use crate::error::Result;
-use crate::operations::apply::{ApplyOptions, apply_changes};
-use crate::operations::change_list::ChangeList;
-use crate::operations::progress::Control;
+use crate::execute::{ApplyOptions, apply_changes};
+use crate::plan::values::ChangeList;
+use crate::progress::Control;
 use crate::session::DomainWriter;
 
 /// Shows a change list, and then saves it, stops, or asks and applies it, as the options require.

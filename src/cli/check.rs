@@ -13,7 +13,7 @@ use crate::operations::check::client::Stopped;
 use crate::operations::check::repair;
 use crate::operations::check::target::{Verdict, applied_to};
 use crate::operations::check::{Checked, Report, check_domain, check_gpos};
-use crate::operations::progress::Control;
+use crate::progress::Control;
 use crate::session::DomainSession;
 
 /// Check GPOs for problems

@@ -9,9 +9,9 @@ use super::ui::{Colour, Ui};
 use crate::error::Result;
 use crate::model::snapshot::GpoSnapshot;
 use crate::operations::diff::{Difference, LineSign, diff};
-use crate::operations::plan::Change;
-use crate::operations::progress::Control;
-use crate::operations::read::read_gpo;
+use crate::plan::gpo::Change;
+use crate::progress::Control;
+use crate::session::read::read_gpo;
 
 /// Compare two GPOs, setting by setting
 ///

@@ -16,9 +16,7 @@ use crate::message::{StatusMessage, printable};
 use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::guid::Guid;
-use crate::operations::link::{
-    LinkEdit, is_to, link_finding, plan, plan_inheritance, unknown_link,
-};
+use crate::operations::link::{LinkEdit, link_finding, plan, plan_inheritance, unknown_link};
 
 /// List and change links of GPOs to domains, OUs and sites
 #[derive(Debug, Subcommand)]
@@ -246,7 +244,7 @@ async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
             Subject::Som(som) => (vec![*som], None),
             Subject::Gpo(gpo) => {
                 let mut soms = directory.linked_soms().await?;
-                soms.retain(|som| links(som).links().any(|link| is_to(link, &gpo.dn)));
+                soms.retain(|som| links(som).links().any(|link| link.is_to(&gpo.dn)));
                 (soms, Some(gpo))
             }
         },
@@ -364,7 +362,7 @@ impl Shown<'_> {
     /// The links to show of one object, the highest precedence first.
     fn of(&self, som: &Som) -> Vec<(usize, GpLink)> {
         let list = links(som);
-        list.orders(|link| self.wanted.is_none_or(|gpo| is_to(link, gpo)))
+        list.orders(|link| self.wanted.is_none_or(|gpo| link.is_to(gpo)))
             .into_iter()
             .filter_map(|order| Some((order, list.get(order)?.clone())))
             .collect()

@@ -9,10 +9,10 @@ use super::connection::ConnectionArgs;
 use super::ui::Ui;
 use super::writing::{WritingArgs, finish};
 use crate::error::{Error, ErrorKind, Result};
-use crate::operations::apply::{ApplyOptions, OperationResult, clean_up, roll_back};
-use crate::operations::journal::{Event, Journal, OperationState, StoredOperation, find, list};
-use crate::operations::saved_plan::SavedPlan;
+use crate::execute::journal::{Event, Journal, OperationState, StoredOperation, find, list};
+use crate::execute::{ApplyOptions, OperationResult, clean_up, roll_back};
 use crate::operations::undo::{Undoing, new_grants, plan};
+use crate::plan::saved::SavedPlan;
 
 /// List, undo and clean up earlier operations
 ///

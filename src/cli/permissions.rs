@@ -8,9 +8,9 @@ use crate::message::printable;
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::model::sid::Sid;
 use crate::model::well_known;
-use crate::operations::permissions::{OutsideGrant, changes, outside_grants};
-use crate::operations::plan::Plan;
-use crate::operations::progress::Control;
+use crate::plan::gpo::Plan;
+use crate::plan::permissions::{OutsideGrant, changes, outside_grants};
+use crate::progress::Control;
 use crate::session::DomainSession;
 
 /// The names of accounts, by their SIDs.

@@ -10,8 +10,8 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::reference::Place;
 use crate::model::sid::Sid;
-use crate::operations::plan::{Change, Plan, Step, Verb};
-use crate::operations::risks::Risk;
+use crate::plan::gpo::{Change, Plan, Step, Verb};
+use crate::plan::risks::Risk;
 
 /// A whole plan, with SIDs where no names were looked up.
 pub(super) fn show(ui: &Ui, plan: &Plan) {

@@ -12,8 +12,8 @@ use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, WmiFilterLink};
 use crate::model::well_known;
-use crate::operations::plan::sha256;
-use crate::operations::risks::Risk;
+use crate::plan::gpo::sha256;
+use crate::plan::risks::Risk;
 
 /// The format of a file of no known format, such as a script or an installer.
 const OPAQUE: &str = "other file (copied unchanged)";

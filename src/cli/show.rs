@@ -9,10 +9,10 @@ use super::ui::Ui;
 use crate::error::Result;
 use crate::migration::scan::scan;
 use crate::model::security_descriptor::SecurityDescriptor;
-use crate::operations::progress::Control;
-use crate::operations::read::{read_gpo, take_inventory};
-use crate::operations::risks;
-use crate::operations::secrets::stored_passwords;
+use crate::plan::risks;
+use crate::plan::secrets::stored_passwords;
+use crate::progress::Control;
+use crate::session::read::{read_gpo, take_inventory};
 
 /// Show one GPO: attributes, permissions, links, files, references, risks
 #[derive(Debug, Args)]

@@ -16,7 +16,7 @@ use tokio::signal::unix::SignalKind;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, Severity, StatusMessage};
-use crate::operations::progress::{Cancellation, Control, Phase};
+use crate::progress::{Cancellation, Control, Phase};
 use clean::Clean;
 
 /// How to write to the caller.

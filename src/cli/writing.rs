@@ -10,9 +10,9 @@ use crate::backup::StoredBackup;
 use crate::backup::folder::{Folder, PRIVATE_FILE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::shell_word;
-use crate::operations::permissions::changes;
-use crate::operations::plan::{Plan, sha256};
-use crate::operations::progress::Control;
+use crate::plan::gpo::{Plan, sha256};
+use crate::plan::permissions::changes;
+use crate::progress::Control;
 use crate::session::DomainWriter;
 
 /// What every writing command has.

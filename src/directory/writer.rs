@@ -1,4 +1,4 @@
-//! Writes to the directory. Only `operations::apply` has a [`DirectoryWriter`].
+//! Writes to the directory. Only `execute` has a [`DirectoryWriter`].
 
 mod swap;
 

@@ -24,6 +24,27 @@ impl ExtensionList {
         &self.0
     }
 
+    /// The list as clients and editors expect it: blocks, and the tools in them, in ascending order, GUIDs in upper case, no block
+    /// twice. `None` when it already is, or is not a list.
+    pub fn in_order(&self) -> Option<Self> {
+        let mut merged: std::collections::BTreeMap<String, std::collections::BTreeSet<String>> =
+            std::collections::BTreeMap::new();
+        for (extension, tools) in self.blocks().ok()? {
+            merged
+                .entry(extension.to_string())
+                .or_default()
+                .extend(tools.iter().map(ToString::to_string));
+        }
+        let text: String = merged
+            .iter()
+            .map(|(extension, tools)| {
+                let tools: String = tools.iter().map(String::as_str).collect();
+                format!("[{extension}{tools}]")
+            })
+            .collect();
+        (text != self.as_str().trim()).then(|| Self::new(text))
+    }
+
     /// Whether the list has no extension: absent, empty, or the single space that some tools write instead.
     pub fn is_empty(&self) -> bool {
         self.0.trim().is_empty()
@@ -81,5 +102,32 @@ mod tests {
         assert!(ExtensionList::new(" ").is_empty());
         assert!(ExtensionList::new("[{35378EAC}").blocks().is_err());
         assert!(ExtensionList::new("[]").blocks().is_err());
+    }
+
+    #[test]
+    fn lists_are_put_in_order() {
+        let a = "{35378EAC-683F-11D2-A89A-00C04FBBCFA2}";
+        let b = "{827D319E-6EAC-11D2-A4EA-00C04F79F83A}";
+        let (t, u) = (
+            "{0F6B957D-509E-11D1-A7CC-0000F87571E3}",
+            "{803E14A0-B4FB-11D0-A0D0-00A0C90F574B}",
+        );
+        let order = |text: &str| {
+            ExtensionList::new(text)
+                .in_order()
+                .map(|list| list.as_str().to_owned())
+        };
+        let good = format!("[{a}{t}{u}][{b}{u}]");
+        assert_eq!(order(&good), None);
+        assert_eq!(order(""), None);
+        assert_eq!(order("[broken"), None);
+        for wrong in [
+            format!("[{b}{u}][{a}{t}{u}]"),
+            format!("[{a}{u}{t}][{b}{u}]"),
+            good.to_lowercase(),
+            format!("[{b}{u}][{a}{t}][{a}{u}]"),
+        ] {
+            assert_eq!(order(&wrong).as_deref(), Some(good.as_str()), "{wrong}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! `gPLink`: which GPOs are linked to a site, domain or OU.
 
+use super::dn::Dn;
+
 /// One link of a `gPLink` value [MS-GPOL 2.2.2].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct GpLink {
@@ -21,6 +23,11 @@ impl GpLink {
     /// Whether the link is enforced.
     pub fn is_enforced(&self) -> bool {
         self.options & ENFORCED != 0
+    }
+
+    /// Whether the link is to the GPO with this DN. A GPO of the same GUID in another domain is another GPO.
+    pub fn is_to(&self, gpo: &Dn) -> bool {
+        Dn::parse(&self.dn).is_ok_and(|dn| dn == *gpo)
     }
 
     /// The server that the path names, if it does (`LDAP://server/DN`), and the DN.

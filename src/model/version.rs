@@ -34,6 +34,15 @@ impl GpoVersion {
         self.combined().cast_signed()
     }
 
+    /// The higher number of each half.
+    #[must_use]
+    pub fn higher(self, other: Self) -> Self {
+        Self {
+            user: self.user.max(other.user),
+            machine: self.machine.max(other.machine),
+        }
+    }
+
     /// Increments both versions; a version that overflows continues at 1, never 0 [MS-GPOL 3.3.4.5].
     #[must_use]
     pub fn next(self) -> Self {

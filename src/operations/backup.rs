@@ -4,25 +4,23 @@
 //! the disk and dropped from memory, and staged backups are committed in groups. The memory budget limits how many are in
 //! memory at once.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::progress::{Control, Phase};
-use super::read;
-use super::secrets::stored_passwords;
 use crate::backup::{BackupInfo, Staged, Target};
 use crate::directory::GpoObject;
 use crate::directory::bulk_read::BulkEntry;
 use crate::domain::sysvol::SysvolRead;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
-use crate::model::backup_context::BackupContext;
 use crate::model::guid::Guid;
-use crate::model::snapshot::GpoSnapshot;
+use crate::plan::secrets::stored_passwords;
+use crate::progress::{Control, Phase};
 use crate::session::DomainSession;
+use crate::session::read;
 use crate::sysvol::throttle::{MemoryBudget, Throttled};
 
 /// Which GPOs are backed up.
@@ -74,9 +72,9 @@ pub async fn backup(
     comment: &str,
     control: &Control,
 ) -> Result<Vec<BackedUp>> {
-    crate::backup::check(comment, &now())?;
+    crate::backup::check(comment, &crate::backup::now())?;
     let named = folder.to_owned();
-    let target = off_the_runtime(move || crate::backup::open(&named)).await??;
+    let target = crate::backup::off_the_runtime(move || crate::backup::open(&named)).await??;
     let surveyed = survey(session, selection).await?;
     let total = u64::try_from(surveyed.len()).unwrap_or(u64::MAX);
     control.report(Phase::Read, 0, total, 0);
@@ -188,8 +186,14 @@ impl Reader<'_> {
         let permit = self.staging.acquire().await.map_err(|cause| {
             Error::new(ErrorKind::Internal, "the queue of writers is closed").with_source(cause)
         })?;
-        let staged = off_the_runtime(move || {
-            let staged = crate::backup::stage(&target, &snapshot, &context, &comment, &now());
+        let staged = crate::backup::off_the_runtime(move || {
+            let staged = crate::backup::stage(
+                &target,
+                &snapshot,
+                &context,
+                &comment,
+                &crate::backup::now(),
+            );
             // Free the snapshot before its part of the budget.
             drop(snapshot);
             staged
@@ -261,7 +265,8 @@ async fn commit(
             }
         }
         let target = target.clone();
-        let outcomes = off_the_runtime(move || crate::backup::commit(&target, staged)).await;
+        let outcomes =
+            crate::backup::off_the_runtime(move || crate::backup::commit(&target, staged)).await;
         match outcomes {
             Ok(outcomes) => {
                 for (result, outcome) in waiting.iter_mut().zip(outcomes) {
@@ -274,31 +279,4 @@ async fn commit(
         let done = u64::try_from(results.len()).unwrap_or(u64::MAX);
         control.report(Phase::Read, done, total, bytes);
     }
-}
-
-/// Runs blocking work outside the runtime's threads.
-async fn off_the_runtime<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|cause| {
-        Error::new(ErrorKind::Internal, "the backup was not written").with_source(cause)
-    })
-}
-
-/// The time in the form of a backup.
-fn now() -> String {
-    jiff::Timestamp::now()
-        .strftime("%Y-%m-%dT%H:%M:%S")
-        .to_string()
-}
-
-/// Writes a snapshot into a backup folder, off the runtime's threads.
-pub(super) async fn save(
-    folder: PathBuf,
-    snapshot: GpoSnapshot,
-    context: BackupContext,
-    comment: String,
-) -> Result<BackupInfo> {
-    off_the_runtime(move || crate::backup::write(&folder, &snapshot, &context, &comment, &now()))
-        .await?
 }

@@ -19,13 +19,13 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use self::facts::Facts;
 use self::file_entries::Expected;
 use super::link::{link_finding, unknown_link};
-use super::progress::{Control, Phase};
 use crate::directory::GpoObject;
 use crate::error::Result;
 use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::model::gp_link::LinkList;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
+use crate::progress::{Control, Phase};
 use crate::session::DomainSession;
 
 /// How many GPOs are read at the same time.

@@ -6,17 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::import::class_store_only;
-use super::objects::forbidden;
-use super::plan::{Plan, PlanSource, PlanTarget, Verb};
-use super::progress::Control;
-use super::read;
-use super::rights;
-use super::secrets::refuse_passwords;
-use super::self_lockout::SelfLockout;
-use super::settings::{NewSettings, name_is_free, objects_for};
-use super::stage::descriptors_not_set;
+use super::settings::{NewSettings, objects_for};
 use crate::directory::{DomainInfo, GpoObject};
 use crate::error::{Error, ErrorKind, Result};
+use crate::execute::rights;
 use crate::message::{Code, StatusMessage};
 use crate::migration::map::{MapOptions, PERMISSIONS, map};
 use crate::migration::report::Outcome;
@@ -26,7 +19,15 @@ use crate::model::sddl::map_condition;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::version::GpoVersion;
+use crate::plan::gpo::{Plan, PlanSource, PlanTarget, Verb};
+use crate::plan::inherited_permissions::descriptors_not_set;
+use crate::plan::objects::forbidden;
+use crate::plan::secrets::refuse_passwords;
+use crate::plan::self_lockout::SelfLockout;
+use crate::progress::Control;
 use crate::session::DomainSession;
+use crate::session::display_name::name_is_free;
+use crate::session::read;
 
 /// How to copy.
 #[derive(Debug, Clone, Default)]

@@ -1,15 +1,16 @@
 //! Create: a new GPO without settings, with the DACL the schema gives new ones [MS-GPOL 3.3.5.1].
 
-use super::plan::{Plan, PlanTarget, Verb};
-use super::rights;
-use super::settings::{NewSettings, name_is_free};
-use super::stage::descriptors_not_set;
+use super::settings::NewSettings;
 use crate::error::Result;
+use crate::execute::rights;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
+use crate::plan::gpo::{Plan, PlanTarget, Verb};
+use crate::plan::inherited_permissions::descriptors_not_set;
 use crate::session::DomainSession;
+use crate::session::display_name::name_is_free;
 
 /// Plans the creation of a GPO with this display name. Writes nothing.
 ///

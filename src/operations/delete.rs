@@ -1,18 +1,15 @@
 //! Delete: deletes a GPO and the links to it [MS-GPOL 3.3.5.6].
 
-use super::link::is_to;
-use super::plan::{Change, Plan, Step, Verb, plan_entries};
-use super::progress::Control;
-use super::read;
-use super::rights;
 use crate::directory::GpoObject;
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
+use crate::execute::rights;
 use crate::message::{Code, StatusMessage};
-use crate::model::gp_link::LinkList;
 use crate::model::gpt_tree::GptTree;
-use crate::model::guid::Guid;
+use crate::plan::gpo::{Change, Plan, Step, Verb, plan_entries, planned_links};
+use crate::progress::Control;
 use crate::session::DomainSession;
+use crate::session::read;
 
 /// Plans the deletion of a GPO. Writes nothing.
 ///
@@ -64,34 +61,4 @@ pub async fn plan(
     };
     rights::check(session, &plan).await?;
     Ok(plan)
-}
-
-/// Plans the removal of the links to a GPO from the domain, its OUs and the sites, one step for each. A `gPLink` that cannot be
-/// read as a whole is reported.
-pub(super) async fn planned_links(
-    session: &DomainSession,
-    guid: Guid,
-) -> Result<(Vec<Step>, Vec<StatusMessage>)> {
-    let gpo = session.info().base.gpo(guid);
-    let found = session.directory().links_of(guid).await?;
-    let mut steps: Vec<Step> = Vec::new();
-    for link in &found.links {
-        let som = link.som.dn.to_string();
-        let planned =
-            |step: &Step| matches!(step, Step::SetLinks { som: known, .. } if *known == som);
-        if steps.iter().any(planned) {
-            continue;
-        }
-        let mut left = LinkList::parse(link.som.gp_link.as_deref().unwrap_or_default());
-        // Start with the lowest precedence, so that the orders of the others stay valid.
-        for order in left.orders(|link| is_to(link, &gpo)).into_iter().rev() {
-            left.remove(order);
-        }
-        steps.push(Step::SetLinks {
-            som,
-            from: link.som.gp_link.clone(),
-            to: left.to_value(),
-        });
-    }
-    Ok((steps, found.messages))
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use similar::{ChangeTag, TextDiff};
 
-use super::plan::{Change, sha256};
 use crate::formats::preferences::passwords::without_passwords;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
 use crate::formats::text;
@@ -14,6 +13,7 @@ use crate::model::safe_name::RelPath;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::{SecurityDescriptor, control};
 use crate::model::snapshot::GpoSnapshot;
+use crate::plan::gpo::{Change, sha256};
 
 /// Unchanged lines that are shown around a change.
 const CONTEXT: usize = 2;

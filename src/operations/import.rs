@@ -5,18 +5,12 @@
 //! The DACLs of the backup and its packages are never applied.
 
 use super::damaged::refuse_damaged;
-use super::objects;
 use super::partial::refuse_partial;
-use super::plan::{Plan, PlanSource, PlanTarget, Verb};
-use super::progress::Control;
-use super::read;
-use super::rights;
-use super::secrets::refuse_passwords;
-use super::settings::{NewSettings, name_is_free, objects_for, present_version, wmi_link};
-use super::stage::descriptors_not_set;
+use super::settings::{NewSettings, objects_for, present_version, wmi_link};
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
+use crate::execute::rights;
 use crate::formats::backup_xml::is_in_class_store;
 use crate::message::{Code, StatusMessage};
 use crate::migration::map::{MapOptions, map};
@@ -26,7 +20,14 @@ use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
+use crate::plan::gpo::{Plan, PlanSource, PlanTarget, Verb};
+use crate::plan::inherited_permissions::descriptors_not_set;
+use crate::plan::objects;
+use crate::plan::secrets::refuse_passwords;
+use crate::progress::Control;
 use crate::session::DomainSession;
+use crate::session::display_name::name_is_free;
+use crate::session::read;
 
 /// The GPO that gets the settings.
 #[derive(Debug, Clone)]

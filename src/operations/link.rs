@@ -4,7 +4,6 @@ mod finding;
 
 pub use finding::link_finding;
 
-use super::change_list::{Change, ChangeList, ObjectDn};
 use crate::directory::links::Som;
 use crate::directory::{AttributeSwap, GpoObject, SwapAttribute};
 use crate::error::{Error, ErrorKind, Result};
@@ -14,6 +13,7 @@ use crate::model::domain_name::DomainName;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
+use crate::plan::values::{Change, ChangeList, ObjectDn};
 
 /// What to do with the link of a GPO. Order 1 has the highest precedence, as GPMC shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
     let place = som.dn.canonical_name();
     let name = printable(&gpo.display_name);
     let mut links = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
-    let orders = links.orders(|link| is_to(link, &gpo.dn));
+    let orders = links.orders(|link| link.is_to(&gpo.dn));
     let title = match edit {
         LinkEdit::Add { .. } => format!("link \"{name}\" to {place}"),
         LinkEdit::Set { .. } => format!("change the link of \"{name}\" to {place}"),
@@ -199,11 +199,6 @@ pub fn plan_inheritance(domain: &DomainName, som: &Som, blocked: bool) -> Result
         );
     }
     Ok(list)
-}
-
-/// Whether the link is to the GPO with this DN. A GPO of the same GUID in another domain is another GPO.
-pub fn is_to(link: &GpLink, gpo: &Dn) -> bool {
-    Dn::parse(&link.dn).is_ok_and(|dn| dn == *gpo)
 }
 
 fn swap(som: &Som, attribute: SwapAttribute, old: Option<String>, new: Option<String>) -> Change {

@@ -3,8 +3,7 @@
 
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Code, Severity, StatusMessage};
-use crate::model::backup_context::BackupContext;
+use crate::message::{Severity, StatusMessage};
 
 /// Accepts a backup that is complete, or partial and accepted on purpose.
 ///
@@ -29,22 +28,6 @@ pub(super) fn refuse_partial(backup: &StoredBackup, allow: bool) -> Result<()> {
     )
     .with_hint("make the backup again with an account that may read everything, or accept what is missing with --allow-partial")
     .with_details(details.collect()))
-}
-
-/// The finding when the safety backup of a GPO that is about to change is partial; `None` when it is complete.
-pub(super) fn partial_safety_backup(context: &BackupContext) -> Option<StatusMessage> {
-    let first = context.unread.first()?;
-    Some(
-        StatusMessage::warning(
-            Code::PartialSafetyBackup,
-            format!(
-                "the backup of the GPO as it was before is partial: {} could not be read ({})",
-                parts(context.unread.len()),
-                first.text
-            ),
-        )
-        .with_hint("what it lacks cannot be brought back with it"),
-    )
 }
 
 fn parts(number: usize) -> String {

@@ -1,13 +1,13 @@
 //! Rename: changes the display name. Clients do not read it, so the version is unchanged.
 
-use super::plan::{Plan, Step, Verb};
-use super::progress::Control;
-use super::read;
-use super::rights;
-use super::settings::name_is_free;
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
+use crate::execute::rights;
+use crate::plan::gpo::{Plan, Step, Verb};
+use crate::progress::Control;
 use crate::session::DomainSession;
+use crate::session::display_name::name_is_free;
+use crate::session::read;
 
 /// Plans another display name for a GPO. Writes nothing.
 ///

@@ -6,21 +6,14 @@
 //! the backup's; with the same version, clients that remember it would not apply it.
 
 use super::damaged::refuse_damaged;
-use super::link::{gpmc_dn, is_to};
-use super::objects;
+use super::link::gpmc_dn;
 use super::partial::refuse_partial;
-use super::plan::{Plan, PlanSource, PlanTarget, Step, Verb};
-use super::progress::Control;
-use super::read::{self, LiveGpo};
-use super::rights;
-use super::secrets::stored_passwords;
-use super::self_lockout::SelfLockout;
-use super::settings::{NewSettings, higher, name_is_free, present_version, wmi_link};
-use super::stage::descriptors_not_set;
+use super::settings::{NewSettings, present_version, wmi_link};
 use crate::backup::StoredBackup;
 use crate::directory::links::Som;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Result};
+use crate::execute::rights;
 use crate::message::{Code, StatusMessage};
 use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, LinkList};
@@ -28,7 +21,15 @@ use crate::model::reference::Place;
 use crate::model::security_descriptor::{DaclState, SecurityDescriptor, control};
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::version::GpoVersion;
+use crate::plan::gpo::{Plan, PlanSource, PlanTarget, Step, Verb};
+use crate::plan::inherited_permissions::descriptors_not_set;
+use crate::plan::objects;
+use crate::plan::secrets::stored_passwords;
+use crate::plan::self_lockout::SelfLockout;
+use crate::progress::Control;
 use crate::session::DomainSession;
+use crate::session::display_name::name_is_free;
+use crate::session::read::{self, LiveGpo};
 
 /// How to restore.
 #[derive(Debug, Clone, Copy, Default)]
@@ -149,11 +150,10 @@ pub async fn plan(
 /// Increases each half beyond the present version and that of the backup, in either half of the GPO. It is never decreased:
 /// clients remember the number even if the GPO was deleted in between or an earlier restore was interrupted.
 fn version(source: &GpoSnapshot, live: Option<&LiveGpo>) -> GpoVersion {
-    let saved = higher(
-        source.directory_version,
-        source.sysvol_version.unwrap_or_default(),
-    );
-    let current = live.map_or(saved, |live| higher(saved, present_version(live)));
+    let saved = source
+        .directory_version
+        .higher(source.sysvol_version.unwrap_or_default());
+    let current = live.map_or(saved, |live| saved.higher(present_version(live)));
     current.next()
 }
 
@@ -279,7 +279,7 @@ async fn saved_links(
         let Some((_, list)) = targets.get_mut(at) else {
             continue;
         };
-        match list.orders(|link| is_to(link, &gpo)).first() {
+        match list.orders(|link| link.is_to(&gpo)).first() {
             Some(order) => list.edit(*order, |link| link.options = record.options),
             None => list.insert(
                 record.order,

@@ -1,13 +1,13 @@
 //! Set status: enables or disables the halves of a GPO, `flags` [MS-GPOL 2.2.4]. Clients read it each time, so the version is
 //! unchanged.
 
-use super::plan::{Plan, Step, Verb};
-use super::progress::Control;
-use super::read;
-use super::rights;
 use crate::directory::GpoObject;
 use crate::error::Result;
+use crate::execute::rights;
+use crate::plan::gpo::{Plan, Step, Verb};
+use crate::progress::Control;
 use crate::session::DomainSession;
+use crate::session::read;
 
 /// Which halves of a GPO are enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

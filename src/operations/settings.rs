@@ -2,24 +2,22 @@
 
 use bytes::Bytes;
 
-use super::objects;
-use super::plan::{
-    FileContent, Intent, NewAttributes, Plan, PlanSource, PlanTarget, Step, Verb, plan_entries,
-};
-use super::read::LiveGpo;
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::gpt_ini;
 use crate::message::{Code, StatusMessage};
 use crate::migration::report::MappingReport;
 use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
-use crate::model::guid::Guid;
 use crate::model::security_descriptor::{SecurityDescriptor, control, grants_same_access};
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
-use crate::session::DomainSession;
+use crate::plan::gpo::{
+    FileContent, Intent, NewAttributes, Plan, PlanSource, PlanTarget, Step, Verb, new_gpt_ini,
+    plan_entries,
+};
+use crate::plan::objects;
+use crate::session::read::LiveGpo;
 
 /// A GPO and its new settings.
 pub(super) struct NewSettings<'a> {
@@ -161,57 +159,10 @@ impl NewSettings<'_> {
 /// The version of an existing GPO. If its halves differ, the higher one counts; otherwise a client that knows it would ignore
 /// the new policy.
 pub(super) fn present_version(live: &LiveGpo) -> GpoVersion {
-    higher(
-        live.object.version.unwrap_or_default(),
-        live.snapshot.sysvol_version.unwrap_or_default(),
-    )
-}
-
-/// The higher number of each half.
-pub(super) fn higher(one: GpoVersion, other: GpoVersion) -> GpoVersion {
-    GpoVersion {
-        user: one.user.max(other.user),
-        machine: one.machine.max(other.machine),
-    }
-}
-
-/// Two GPOs may have the same name, but gpoctl does not create a second one. `own` is a GPO that may have it already.
-///
-/// # Errors
-/// `Usage` for a name that is not valid; `Conflict` when another GPO has it.
-pub(super) async fn name_is_free(
-    session: &DomainSession,
-    name: &str,
-    own: Option<Guid>,
-) -> Result<()> {
-    let bad_name = |hint: &str| {
-        let shown = crate::message::printable(name);
-        Error::new(
-            ErrorKind::Usage,
-            format!("\"{shown}\" is not a valid display name"),
-        )
-        .with_hint(hint)
-    };
-    if name.trim().is_empty() || name.chars().any(char::is_control) || name.chars().count() > 255 {
-        return Err(bad_name(
-            "use 1 to 255 characters, and no control characters",
-        ));
-    }
-    // Commands and scripts identify GPOs by GUID; a name that looks like one would be misleading.
-    if name.trim().parse::<Guid>().is_ok() {
-        return Err(bad_name("use a name that does not look like a GUID"));
-    }
-    let taken = session.directory().gpos().await?.into_iter().find(|gpo| {
-        Some(gpo.guid) != own && gpo.display_name.to_lowercase() == name.to_lowercase()
-    });
-    match taken {
-        None => Ok(()),
-        Some(gpo) => Err(Error::new(
-            ErrorKind::Conflict,
-            format!("a GPO named \"{name}\" exists already: {}", gpo.guid),
-        )
-        .with_hint("choose another name")),
-    }
+    live.object
+        .version
+        .unwrap_or_default()
+        .higher(live.snapshot.sysvol_version.unwrap_or_default())
 }
 
 /// The objects for the target: with references to the source GPO rewritten. Their own descriptors are kept only if they are
@@ -272,25 +223,6 @@ fn from_the_half_on(path: &str) -> Option<&str> {
             return path.get(start..);
         }
         end = start - 1;
-    }
-}
-
-/// GPT.INI with this version: `old` with all its other lines; a new file when there is none or it cannot be read.
-pub(super) fn new_gpt_ini(
-    old: Option<&[u8]>,
-    version: GpoVersion,
-    messages: &mut Vec<StatusMessage>,
-) -> Vec<u8> {
-    match old.map(|bytes| gpt_ini::write_version(bytes, version)) {
-        Some(Ok(bytes)) => bytes,
-        Some(Err(problem)) => {
-            messages.push(StatusMessage::warning(
-                Code::GptIniReplaced,
-                format!("GPT.INI of the target cannot be read, so it is replaced: {problem}"),
-            ));
-            gpt_ini::create(version)
-        }
-        None => gpt_ini::create(version),
     }
 }
 

@@ -6,28 +6,29 @@
 
 use std::collections::BTreeMap;
 
-use super::apply::undo_changes;
-use super::change_list::ChangeList;
-use super::journal::{Inverse, OperationState, StoredOperation};
-use super::permissions::{OutsideGrant, outside_grants_beyond};
-use super::plan::{Plan, Step, Verb, sha256, tree_hashes};
-use super::progress::Control;
-use super::read::{self, LiveGpo};
 use super::restore::{self, RestoreOptions};
-use super::saved_plan::SavedPlan;
-use super::{delete, rename, rights};
+use super::{delete, rename};
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
+use crate::execute::journal::{Inverse, OperationState, StoredOperation};
+use crate::execute::rights;
+use crate::execute::undo_changes;
 use crate::model::access::Administrators;
 use crate::model::extension_list::ExtensionList;
 use crate::model::security_descriptor::{DaclState, SecurityDescriptor, grants_same_access};
 use crate::model::snapshot::WmiFilterLink;
+use crate::plan::gpo::{Plan, Step, Verb, sha256, tree_hashes};
+use crate::plan::permissions::{OutsideGrant, outside_grants_beyond};
+use crate::plan::saved::SavedPlan;
+use crate::plan::values::ChangeList;
+use crate::progress::Control;
 use crate::session::DomainSession;
+use crate::session::read::{self, LiveGpo};
 
 /// How an operation is undone.
 #[derive(Debug)]
 pub enum Undoing {
-    /// It was interrupted: what it wrote is rolled back; see [`super::apply::roll_back`]. A sentence for each part.
+    /// It was interrupted: what it wrote is rolled back; see [`crate::execute::roll_back`]. A sentence for each part.
     RollBack(Vec<String>),
     /// By a plan.
     Plan(Box<Plan>),

@@ -1,6 +1,5 @@
 //! WMI filters: exported, imported, and linked to GPOs [MS-WMIO, MS-GPOL 2.2.5].
 
-use super::change_list::{Change, ChangeList, ObjectDn};
 use crate::directory::wmi::WmiFilter;
 use crate::directory::{AttributeSwap, DomainInfo, GpoObject, SwapAttribute};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,6 +10,7 @@ use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::wmi_filter::{WmiFilterFile, format_queries, parse_queries};
+use crate::plan::values::{Change, ChangeList, ObjectDn};
 
 /// How to import a filter whose name the domain already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use gpoctl::ErrorKind;
+use gpoctl::execute::journal::{self, Event, OperationState};
+use gpoctl::execute::{ApplyOptions, OverallStatus, apply_changes, clean_up, roll_back};
 use gpoctl::formats::gpt_ini;
 use gpoctl::model::guid::Guid;
 use gpoctl::model::version::GpoVersion;
-use gpoctl::operations::apply::{ApplyOptions, OverallStatus, apply_changes, clean_up, roll_back};
-use gpoctl::operations::journal::{self, Event, OperationState};
-use gpoctl::operations::progress::Control;
 use gpoctl::operations::undo::{self, Undoing};
+use gpoctl::progress::Control;
 use gpoctl::testing::directory::DirectorySnapshot;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Call, Fault, Faults, When};

@@ -15,8 +15,8 @@ use crate::message::{Code, StatusMessage, printable};
 use crate::migration::populate::{Merged, PopulateOptions, RowCandidate, RowOutcome, items, merge};
 use crate::model::reference::{Place, Scope};
 use crate::model::snapshot::GpoSnapshot;
-use crate::operations::progress::Phase;
-use crate::operations::read::{read_gpo, take_inventory};
+use crate::progress::Phase;
+use crate::session::read::{read_gpo, take_inventory};
 
 /// Add rows for everything that backups or GPOs refer to
 ///

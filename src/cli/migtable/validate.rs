@@ -22,7 +22,7 @@ use crate::migration::validate::{TableFinding, attach_to_rows, validate};
 use crate::model::domain_name::DomainName;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::unc_path::UncPath;
-use crate::operations::read::{read_gpo, take_inventory};
+use crate::session::read::{read_gpo, take_inventory};
 use crate::sysvol::probe;
 
 /// How long a host may take to answer by default.

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::cli::keep::{self, KeepArgs};
 use crate::cli::ui::{Ui, counted, error_json};
 use crate::error::{Error, ErrorKind, Result};
-use crate::operations::journal::{Journal, decide, list, remove, remove_leftovers};
+use crate::execute::journal::{Journal, decide, list, remove, remove_leftovers};
 
 /// Delete the journals of old operations
 ///

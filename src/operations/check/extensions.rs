@@ -3,7 +3,6 @@
 use crate::formats::fdeploy::Fdeploy;
 use crate::formats::scripts::Scripts;
 use crate::model::directory_object::DirectoryObject;
-use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::safe_name::RelPath;
@@ -198,27 +197,6 @@ fn is_empty(below: &str, content: &[u8]) -> bool {
     }
 }
 
-/// The list as clients and editors expect it: blocks, and the tools in them, in ascending order, GUIDs in upper case, no block
-/// twice. `None` when it already is, or is not a list.
-pub fn in_order(list: &ExtensionList) -> Option<ExtensionList> {
-    let mut merged: std::collections::BTreeMap<String, std::collections::BTreeSet<String>> =
-        std::collections::BTreeMap::new();
-    for (extension, tools) in list.blocks().ok()? {
-        merged
-            .entry(extension.to_string())
-            .or_default()
-            .extend(tools.iter().map(ToString::to_string));
-    }
-    let text: String = merged
-        .iter()
-        .map(|(extension, tools)| {
-            let tools: String = tools.iter().map(String::as_str).collect();
-            format!("[{extension}{tools}]")
-        })
-        .collect();
-    (text != list.as_str().trim()).then(|| ExtensionList::new(text))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,29 +267,5 @@ mod tests {
         let found = needed(&GptTree::new(), &objects);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].half, Half::User);
-    }
-
-    #[test]
-    fn lists_are_put_in_order() {
-        let a = "{35378EAC-683F-11D2-A89A-00C04FBBCFA2}";
-        let b = "{827D319E-6EAC-11D2-A4EA-00C04F79F83A}";
-        let (t, u) = (
-            "{0F6B957D-509E-11D1-A7CC-0000F87571E3}",
-            "{803E14A0-B4FB-11D0-A0D0-00A0C90F574B}",
-        );
-        let order =
-            |text: &str| in_order(&ExtensionList::new(text)).map(|list| list.as_str().to_owned());
-        let good = format!("[{a}{t}{u}][{b}{u}]");
-        assert_eq!(order(&good), None);
-        assert_eq!(order(""), None);
-        assert_eq!(order("[broken"), None);
-        for wrong in [
-            format!("[{b}{u}][{a}{t}{u}]"),
-            format!("[{a}{u}{t}][{b}{u}]"),
-            good.to_lowercase(),
-            format!("[{b}{u}][{a}{t}][{a}{u}]"),
-        ] {
-            assert_eq!(order(&wrong).as_deref(), Some(good.as_str()), "{wrong}");
-        }
     }
 }

@@ -17,9 +17,9 @@ use crate::model::reference::Place;
 use crate::model::safe_name::RelPath;
 use crate::model::security_descriptor::FileEntries;
 use crate::model::snapshot::WmiFilterLink;
-use crate::operations::progress::Control;
-use crate::operations::read::unreadable;
+use crate::progress::Control;
 use crate::session::DomainSession;
+use crate::session::read::unreadable;
 use crate::sysvol::gpt::{self, Gpt};
 
 /// The facts about one GPO.

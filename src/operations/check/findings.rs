@@ -220,7 +220,7 @@ fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
             );
             continue;
         }
-        if let Some(ordered) = extensions::in_order(list) {
+        if let Some(ordered) = list.in_order() {
             found.push(unordered(list, &ordered).at(place()));
         }
         let mut missing: Vec<_> = needed

@@ -4,7 +4,6 @@
 //! No repair changes what a GPO does. A version is only increased, an extension list keeps its extensions, permissions on
 //! SYSVOL are derived from the directory. A GPO with a path to another folder is not changed.
 
-use super::extensions;
 use super::facts::{Facts, Folder};
 use super::findings::{counted, sysvol_version, wrong_descriptors};
 use super::{Checked, Report};
@@ -14,8 +13,8 @@ use crate::message::printable;
 use crate::model::domain_name::DomainName;
 use crate::model::security_descriptor::{SecurityDescriptor, file_descriptor};
 use crate::model::version::GpoVersion;
-use crate::operations::change_list::{Change, ChangeList, DescriptorSwap, ObjectDn};
-use crate::operations::plan::FileContent;
+use crate::plan::gpo::FileContent;
+use crate::plan::values::{Change, ChangeList, DescriptorSwap, ObjectDn};
 
 /// Plans the repair of what a report found, as far as that is safe.
 pub fn plan(report: &Report, domain: &DomainName) -> ChangeList {
@@ -120,7 +119,7 @@ fn lists(facts: &Facts, list: &mut ChangeList) {
         ),
         (SwapAttribute::UserExtensions, &facts.object.user_extensions),
     ] {
-        let Some(ordered) = extensions::in_order(extensions) else {
+        let Some(ordered) = extensions.in_order() else {
             continue;
         };
         list.push(

@@ -8,7 +8,7 @@ use crate::model::gpt_tree::GptTree;
 use crate::model::sddl::from_sddl;
 use crate::model::snapshot::{GpoSnapshot, WmiFilterLink};
 use crate::model::version::GpoVersion;
-use crate::operations::plan::{FileContent, GpoState, PlanTarget};
+use crate::plan::gpo::{FileContent, GpoState, PlanTarget};
 
 const SDDL: &str = "O:BAG:BAD:P(A;CI;GA;;;BA)";
 

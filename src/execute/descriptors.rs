@@ -1,0 +1,215 @@
+//! Security descriptors: that of the GPO, and those of its files and folders, which are derived from it.
+
+use super::run::Run;
+use crate::domain::sysvol::{Sysvol, SysvolPath};
+use crate::error::{ErrorKind, Result};
+use crate::execute::journal::Inverse;
+use crate::execute::rollback;
+use crate::execute::stage::{descriptors_from, without_owners};
+use crate::message::{Code, StatusMessage};
+use crate::model::gpt_tree::GptTree;
+use crate::model::security_descriptor::{
+    FileDescriptor, FileEntries, SecurityDescriptor, grants_same_access,
+};
+use crate::plan::folder_rights::{self, derived_descriptor};
+use crate::plan::gpo::{FileContent, Step};
+use crate::plan::inherited_permissions::descriptors_not_set;
+use crate::session::read::LiveGpo;
+
+impl Run<'_> {
+    /// Returns the descriptor that the plan sets on the GPO, if it sets one. If it locks this account out, an entry is added
+    /// that lets the account work until the end.
+    pub(super) fn planned_descriptor(&self) -> Option<Vec<u8>> {
+        if let Some(working) = self
+            .self_lockout
+            .as_ref()
+            .and_then(|it| it.while_working().ok())
+        {
+            return Some(working);
+        }
+        self.last_descriptor()
+    }
+
+    fn last_descriptor(&self) -> Option<Vec<u8>> {
+        self.plan.steps.iter().find_map(|step| match step {
+            Step::SetSecurityDescriptor { descriptor, .. } => Some(descriptor.0.to_vec()),
+            _ => None,
+        })
+    }
+
+    /// Sets the permissions that lock this account out, as the last step: on every file and folder, then on the GPO's folder,
+    /// then on its container. What cannot be set is reported and not rolled back, because the policy is already active.
+    pub(super) async fn set_final_descriptor(&mut self, tree: &GptTree) {
+        let (Some(_), Some(last)) = (&self.self_lockout, self.last_descriptor()) else {
+            return;
+        };
+        if let Err(error) = self.set_last(tree, &last).await {
+            self.messages.push(
+                StatusMessage::warning(
+                    Code::PermissionsNotLast,
+                    format!("not all of the final permissions could be set, so this account keeps some of its rights: {error}"),
+                )
+                .with_hint("set them in GPMC, or with samba-tool dsacl and samba-tool ntacl sysvolreset"),
+            );
+        }
+    }
+
+    async fn set_last(&self, tree: &GptTree, last: &[u8]) -> Result<()> {
+        let sysvol = self.sysvol();
+        let session = self.domain.session();
+        let descriptors = descriptors_from(session, last)?;
+        if !descriptors.is_empty() {
+            let ini = self.staging.entry(&rollback::gpt_ini_name()?);
+            let mut paths: Vec<SysvolPath> = tree
+                .entries()
+                .map(|(path, _)| self.staging.at(path))
+                .collect();
+            paths.reverse();
+            paths.push(ini);
+            for path in paths {
+                set_as_far_as_allowed(sysvol, &path, &descriptors).await?;
+            }
+        }
+        // In one step: the first of two would remove the right to make the second. The POSIX ACL keeps an entry for this
+        // account, which grants nothing that the descriptor does not.
+        let folder = match descriptors.last() {
+            Some(exact) => Some(exact.clone()),
+            None if sysvol.has_exact_descriptors() => Some(self.derived(last)?.without_object_aces),
+            None => None,
+        };
+        if let Some(folder) = folder {
+            set_as_far_as_allowed(sysvol, &self.staging.folder(), &[folder]).await?;
+        }
+        self.domain
+            .directory()
+            .set_security_descriptor(self.plan.target.guid, last, rollback::DACL)
+            .await
+    }
+
+    /// Reports permissions that differ from those of the plan. This does not cause a roll-back: a server may merge or reorder
+    /// entries.
+    pub(super) fn check_access(&mut self, read_back: &[u8]) {
+        let Some(planned) = self.planned_descriptor() else {
+            return;
+        };
+        let same = match (
+            SecurityDescriptor::parse(&planned),
+            SecurityDescriptor::parse(read_back),
+        ) {
+            (Ok(mut planned), Ok(read_back)) => {
+                // An owner that could not be set is reported already.
+                planned.owner = None;
+                planned.group = None;
+                grants_same_access(&planned, &read_back)
+            }
+            _ => false,
+        };
+        if !same {
+            self.messages.push(
+                StatusMessage::warning(
+                    Code::PermissionsDiffer,
+                    "the permissions of the GPO, read back, differ from those of the plan",
+                )
+                .with_hint("compare them with: gpoctl show"),
+            );
+        }
+    }
+
+    /// The descriptors for the files and folders of an existing GPO. Where children inherit, the folder from which they inherit
+    /// gets its descriptor here, before anything is created in it.
+    pub(super) async fn descriptors_of_existing(
+        &mut self,
+        current: &LiveGpo,
+    ) -> Result<Vec<Vec<u8>>> {
+        let Some(planned) = self.planned_descriptor() else {
+            return self.descriptors(&current.object.security_descriptor);
+        };
+        let descriptors = self.descriptors(&planned)?;
+        let inherit = !self.domain.session().info().is_samba();
+        if inherit && self.sysvol().has_exact_descriptors() {
+            let folder = vec![self.derived(&planned)?.without_object_aces];
+            self.set_folder_descriptor(&folder).await?;
+        }
+        Ok(descriptors)
+    }
+
+    /// Sets the descriptor of the GPO's folder, when the plan changes that of the GPO.
+    pub(super) async fn set_folder_descriptor(&mut self, descriptors: &[Vec<u8>]) -> Result<()> {
+        if descriptors.is_empty() || self.planned_descriptor().is_none() {
+            return Ok(());
+        }
+        let folder = self.staging.folder();
+        let before = self.sysvol().security_descriptor(&folder).await?;
+        let before = self.restorable(before)?;
+        self.journal
+            .record_intent(Inverse::RestoreFolderDescriptor {
+                descriptor: FileContent(before.into()),
+                written: descriptors
+                    .last()
+                    .map(|last| FileContent(last.clone().into())),
+            })?;
+        self.sysvol()
+            .set_security_descriptors(&folder, descriptors)
+            .await
+    }
+
+    /// The descriptor that a roll-back sets on the folder: the present one, unless it grants more than the GPO does. A journal
+    /// with such a descriptor would be refused, so it is the one derived from the GPO.
+    fn restorable(&mut self, found: Vec<u8>) -> Result<Vec<u8>> {
+        let excess = match folder_rights::excess(&found, self.plan) {
+            Ok(None) => return Ok(found),
+            Ok(Some(excess)) => excess,
+            Err(cause) => format!("what cannot be read: {cause}"),
+        };
+        let basis = self.plan.basis.as_ref();
+        let Some(container) = basis.and_then(|basis| basis.descriptor.as_ref()) else {
+            return Ok(found);
+        };
+        let derived = derived_descriptor(&container.0, FileEntries::WithObjectAces)?;
+        self.messages.push(
+            StatusMessage::warning(
+                Code::FolderGrantsMore,
+                format!("the folder of the GPO on SYSVOL has {excess}, which the GPO does not grant; rolling back does not restore it"),
+            )
+            .with_hint("gpoctl check compares the permissions of the folder with those of the GPO"),
+        );
+        Ok(derived.with_object_aces)
+    }
+
+    /// The descriptors for every file and folder, one after the other; none where children inherit.
+    pub(super) fn descriptors(&mut self, directory_descriptor: &[u8]) -> Result<Vec<Vec<u8>>> {
+        if !self.domain.session().info().is_samba() {
+            return Ok(Vec::new());
+        }
+        if !self.sysvol().has_exact_descriptors() {
+            // The plan reports this, unless it was made with another client.
+            let message = descriptors_not_set(self.domain.session(), self.plan);
+            self.messages
+                .extend(message.filter(|message| !self.plan.messages.contains(message)));
+            return Ok(Vec::new());
+        }
+        descriptors_from(self.domain.session(), directory_descriptor)
+    }
+
+    /// The descriptor of the GPO's folder, derived from that of its container.
+    pub(super) fn derived(&self, directory_descriptor: &[u8]) -> Result<FileDescriptor> {
+        let entries = self.sysvol().file_entries().unwrap_or_default();
+        derived_descriptor(directory_descriptor, entries)
+    }
+}
+
+/// Sets descriptors, without owners where this account may not set them.
+async fn set_as_far_as_allowed(
+    sysvol: &dyn Sysvol,
+    path: &SysvolPath,
+    descriptors: &[Vec<u8>],
+) -> Result<()> {
+    match sysvol.set_security_descriptors(path, descriptors).await {
+        Err(error) if error.kind() == ErrorKind::Denied => {
+            sysvol
+                .set_security_descriptors(path, &without_owners(descriptors))
+                .await
+        }
+        other => other,
+    }
+}

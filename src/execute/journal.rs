@@ -1,0 +1,414 @@
+//! The journal of an operation: the inverse of each remote change, on the local disk before the change is made.
+//!
+//! One folder per operation contains `plan.json` (the plan, contents included), `before.json` (everything of the target that is
+//! not a file below `Machine` or `User`), `before/` (a backup of the target in GPMC's format) and `journal.jsonl` (one line per
+//! event, each synced before the next step). An inverse describes a state to restore, not a call to make, so it is right
+//! whether or not its change happened before a crash.
+
+mod checks;
+mod prune;
+mod root;
+mod stored;
+
+pub use prune::{decide, remove, remove_leftovers};
+pub use stored::{OperationState, StoredOperation, events, find, list};
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::backup::folder::{Folder, PRIVATE_FILE};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::allowed_object::AllowedObject;
+use crate::model::extension_list::ExtensionList;
+use crate::model::guid::Guid;
+use crate::model::version::GpoVersion;
+use crate::plan::gpo::{FileContent, Plan, Verb};
+use crate::session::read::LiveGpo;
+
+/// The settings of the target in the directory and in the root of its folder before the operation.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Before {
+    /// `versionNumber`.
+    pub version: Option<GpoVersion>,
+    /// `flags`.
+    pub flags: Option<u32>,
+    /// `gPCMachineExtensionNames`.
+    pub machine_extensions: ExtensionList,
+    /// `gPCUserExtensionNames`.
+    pub user_extensions: ExtensionList,
+    /// The objects below the GPO; parents first.
+    pub directory_objects: Vec<AllowedObject>,
+    /// GPT.INI.
+    pub gpt_ini: Option<FileContent>,
+    /// `displayName`.
+    #[serde(default)]
+    pub display_name: String,
+    /// `gPCWQLFilter`.
+    #[serde(default)]
+    pub wmi_filter: Option<String>,
+    /// `gPCFunctionalityVersion`.
+    #[serde(default)]
+    pub functionality_version: Option<u32>,
+    /// `nTSecurityDescriptor`: owner, group and DACL.
+    #[serde(default)]
+    pub security_descriptor: FileContent,
+}
+
+impl Before {
+    /// The state of a GPO that was read, before `plan` changes it.
+    ///
+    /// # Errors
+    /// `Conflict` when below the GPO is an object that gpoctl does not write, and so could not restore: it would be lost with
+    /// an operation that replaces or deletes what is below the GPO.
+    pub(crate) fn of(live: &LiveGpo, plan: &Plan) -> Result<Self> {
+        let objects = &live.snapshot.directory_objects;
+        let directory_objects = match plan.verb {
+            // These do not change the objects.
+            Verb::Rename | Verb::SetStatus => objects
+                .iter()
+                .filter_map(|object| AllowedObject::new(object.clone()).ok())
+                .collect(),
+            _ => AllowedObject::all(objects).map_err(|cause| {
+                Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "GPO \"{}\" contains a directory object that gpoctl could not restore: {cause}",
+                        live.object.display_name
+                    ),
+                )
+                .with_hint("nothing was changed; delete the object first, with the tool that created it")
+            })?,
+        };
+        Ok(Self {
+            version: live.object.version,
+            flags: live.object.flags,
+            machine_extensions: live.object.machine_extensions.clone(),
+            user_extensions: live.object.user_extensions.clone(),
+            directory_objects,
+            gpt_ini: live.gpt_ini.clone().map(FileContent),
+            display_name: live.object.display_name.clone(),
+            wmi_filter: live.object.wmi_filter.clone(),
+            functionality_version: live.object.functionality_version,
+            security_descriptor: FileContent(live.object.security_descriptor.clone().into()),
+        })
+    }
+}
+
+/// How to restore the state before one change. Names are entries of the GPO's own folder.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "inverse", rename_all = "kebab-case")]
+pub enum Inverse {
+    /// This operation created the GPO: delete both halves.
+    DeleteGpo {
+        /// Its GUID.
+        guid: Guid,
+    },
+    /// This operation created the container, and somebody else the folder: delete only the container.
+    DeleteContainer {
+        /// The GUID of the GPO.
+        guid: Guid,
+    },
+    /// This operation created the GPO's folder: delete it with everything below it.
+    RemoveFolder,
+    /// This operation created this entry: delete it with everything below it.
+    RemoveEntry {
+        /// Its name.
+        name: String,
+    },
+    /// `live` was renamed to `old` (if there was one) and `staged` to `live`.
+    SwitchBack {
+        /// The live name, which clients read.
+        live: String,
+        /// The new name of the previous entry; `None` when there was none.
+        old: Option<String>,
+        /// The staged name of the new entry; `None` when the entry was only removed.
+        staged: Option<String>,
+    },
+    /// Restore the objects below the GPO from `before.json`.
+    RestoreDirectoryObjects,
+    /// Restore GPT.INI from `before.json`; with a higher version if the new one was visible.
+    RestoreGptIni,
+    /// Restore this descriptor of the GPO's folder on SYSVOL.
+    RestoreFolderDescriptor {
+        /// Self-relative bytes.
+        descriptor: FileContent,
+        /// What this operation set, so that a later change by somebody else is not overwritten.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        written: Option<FileContent>,
+    },
+    /// Restore `versionNumber`, `flags`, the extension lists, the name and the WMI filter from `before.json`.
+    RestoreAttributes {
+        /// The version this operation wrote, so that a later change by somebody else is not overwritten.
+        written: GpoVersion,
+        /// Whether the DACL is restored from `before.json` too.
+        #[serde(default)]
+        descriptor: bool,
+    },
+    /// Restore `displayName` from `before.json`.
+    RestoreName {
+        /// The name this operation wrote.
+        written: String,
+    },
+    /// Restore `flags` from `before.json`.
+    RestoreStatus {
+        /// The value this operation wrote.
+        written: u32,
+    },
+    /// Restore `gPLink` of a domain, OU or site.
+    RestoreLinks {
+        /// Its DN.
+        som: String,
+        /// The old value; `None` when absent.
+        before: Option<String>,
+        /// The value this operation wrote.
+        written: Option<String>,
+    },
+    /// Restore the container with everything below it from `before.json`; what is missing is recreated with the same GUID.
+    RecreateContainer,
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A change is about to be made; this is its inverse.
+    Change {
+        /// The inverse.
+        #[serde(flatten)]
+        inverse: Inverse,
+    },
+    /// The change that was announced last was refused, because somebody else has made the same: there is nothing to undo.
+    NotMade,
+    /// The new state is live in both halves; only the cleanup is missing.
+    Committed,
+    /// The operation is complete.
+    Finished,
+    /// The settings are being restored with this version, because clients may have seen the one that was written.
+    Raising {
+        /// The version.
+        version: GpoVersion,
+    },
+    /// It failed for this reason; what was written is being rolled back.
+    Failed {
+        /// The reason.
+        reason: String,
+    },
+    /// Everything was rolled back.
+    RolledBack,
+    /// It was undone later.
+    Undone {
+        /// The ID of the operation that undid it.
+        by: String,
+    },
+    /// The roll-back stopped for this reason.
+    RollBackFailed {
+        /// The reason.
+        reason: String,
+    },
+}
+
+/// The journal of one running operation.
+#[derive(Debug)]
+pub struct Journal {
+    folder: Folder,
+    file: File,
+    changes: Vec<Inverse>,
+}
+
+impl Journal {
+    /// The folder with the folders of all operations: `$XDG_STATE_HOME/gpoctl/operations`, by default below `~/.local/state`.
+    ///
+    /// # Errors
+    /// `Internal` when neither `XDG_STATE_HOME` nor `HOME` is set.
+    pub fn default_root() -> Result<PathBuf> {
+        let state = std::env::var_os("XDG_STATE_HOME")
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state")));
+        state
+            .map(|state| state.join("gpoctl/operations"))
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Internal,
+                    "there is no folder for the journal: neither XDG_STATE_HOME nor HOME is set",
+                )
+                .with_hint("set XDG_STATE_HOME to a folder of yours")
+            })
+    }
+
+    /// Starts the journal of an operation: writes and syncs the plan and the state before it.
+    ///
+    /// # Errors
+    /// `Internal` when the local disk fails; then nothing may be changed.
+    pub fn start(root: &Path, plan: &Plan, before: Option<&Before>) -> Result<Self> {
+        Self::create(root, &plan.operation_id, &plan.to_json()?, before)
+    }
+
+    /// As [`Journal::start`], for a plan that is JSON already.
+    pub(crate) fn create(
+        root: &Path,
+        operation_id: &str,
+        plan: &[u8],
+        before: Option<&Before>,
+    ) -> Result<Self> {
+        let folder = root.join(operation_id);
+        let failed = |cause: std::io::Error| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("cannot write the journal in {}", folder.display()),
+            )
+            .with_source(cause)
+            .with_hint("nothing was changed; make room or set XDG_STATE_HOME to another folder")
+        };
+        let journals = Folder::open_or_make(root).map_err(failed)?;
+        root::refuse_shared(&journals)?;
+        let own = journals.make_and_open(operation_id).map_err(|cause| {
+            if cause.kind() == std::io::ErrorKind::AlreadyExists {
+                Error::new(
+                    ErrorKind::Conflict,
+                    format!("this plan was already applied, as operation {operation_id}"),
+                )
+                .with_hint("make a new plan")
+            } else {
+                failed(cause)
+            }
+        })?;
+        own.write_synced("plan.json", plan, PRIVATE_FILE)
+            .map_err(failed)?;
+        if let Some(before) = before {
+            let json = serde_json::to_vec_pretty(before).map_err(|cause| {
+                Error::new(
+                    ErrorKind::Internal,
+                    "the old state cannot be written as JSON",
+                )
+                .with_source(cause)
+            })?;
+            own.write_synced("before.json", &json, PRIVATE_FILE)
+                .map_err(failed)?;
+        }
+        let file = own.create(stored::EVENTS, PRIVATE_FILE).map_err(failed)?;
+        // Other processes see that the operation is running, unless the file system does not support locks.
+        if let Err(error) = file.try_lock() {
+            tracing::debug!(%error, "the journal is not locked");
+        }
+        own.sync().and_then(|()| journals.sync()).map_err(failed)?;
+        Ok(Self {
+            folder: own,
+            file,
+            changes: Vec::new(),
+        })
+    }
+
+    /// The folder of this operation.
+    pub fn folder(&self) -> &Path {
+        &self.folder.path
+    }
+
+    /// Syncs the folder, so that new files in it survive a crash.
+    ///
+    /// # Errors
+    /// `Internal` when the disk fails.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.folder.sync().map_err(|cause| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("cannot write the journal in {}", self.folder.path.display()),
+            )
+            .with_source(cause)
+            .with_hint("nothing was changed; make room or set XDG_STATE_HOME to another folder")
+        })
+    }
+
+    /// Retracts the last announcement: the change was refused, and what is there was written by somebody else.
+    ///
+    /// # Errors
+    /// `Internal` when the disk fails.
+    pub fn retract_intent(&mut self) -> Result<()> {
+        self.changes.pop();
+        self.record(&Event::NotMade)
+    }
+
+    /// Announces a change with its inverse; it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// `Internal` when the disk fails; then the change may not be made.
+    pub fn record_intent(&mut self, inverse: Inverse) -> Result<()> {
+        self.record(&Event::Change {
+            inverse: inverse.clone(),
+        })?;
+        self.changes.push(inverse);
+        Ok(())
+    }
+
+    /// Records an event; it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// `Internal` when the disk fails.
+    pub fn record(&mut self, event: &impl serde::Serialize) -> Result<()> {
+        let failed = |cause: std::io::Error| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("cannot write the journal in {}", self.folder.path.display()),
+            )
+            .with_source(cause)
+        };
+        let mut line = serde_json::to_vec(event)
+            .map_err(std::io::Error::other)
+            .map_err(failed)?;
+        line.push(b'\n');
+        self.file
+            .write_all(&line)
+            .and_then(|()| self.file.sync_data())
+            .map_err(failed)
+    }
+
+    /// The inverses of the changes announced so far, in the order of the changes.
+    pub fn changes(&self) -> &[Inverse] {
+        &self.changes
+    }
+}
+
+impl Drop for Journal {
+    /// Closing the file is not enough: a process that this one is starting in another thread has a copy of the descriptor until
+    /// it runs its own program, and the operation would seem to run as long.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(%error, "the journal is not unlocked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_is_done_with_is_free_whoever_has_a_copy_of_its_file() {
+        let home = tempfile::tempdir().unwrap();
+        let id = "20260131T120000.250Z-00000001";
+        let journal = Journal::create(&home.path().join("operations"), id, b"{}", None).unwrap();
+        let copy = journal.file.try_clone().unwrap();
+        let again = std::fs::File::open(journal.folder().join(stored::EVENTS)).unwrap();
+        assert!(again.try_lock().is_err());
+        drop(journal);
+        again.try_lock().unwrap();
+        drop(copy);
+    }
+
+    #[test]
+    fn an_event_survives_its_line() {
+        let event = Event::Change {
+            inverse: Inverse::SwitchBack {
+                live: "Machine".to_owned(),
+                old: Some(".gpoctl-1-old-Machine".to_owned()),
+                staged: None,
+            },
+        };
+        let line = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+        assert!(
+            line.contains("\"event\":\"change\"") && line.contains("\"inverse\":\"switch-back\"")
+        );
+    }
+}

@@ -1,0 +1,416 @@
+//! The journals of earlier operations: their states, and what is needed to undo them.
+
+use std::fs::{File, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::{Before, Event, Inverse, Journal, root};
+use crate::backup::folder::{Folder, Kind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::domain_name::DomainName;
+use crate::model::guid::Guid;
+use crate::model::version::GpoVersion;
+use crate::plan::gpo::{PlanTarget, Verb};
+use crate::plan::saved::{MAX_PLAN_BYTES, SavedPlan};
+use crate::plan::values::Change;
+
+/// The maximum size of the events of a journal.
+const MAX_EVENT_BYTES: u64 = 64 << 20;
+
+/// The state of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperationState {
+    /// It is running.
+    Running,
+    /// It is complete.
+    Done,
+    /// It is complete, but old files could not be deleted.
+    LeftOver,
+    /// It failed and was rolled back.
+    Failed,
+    /// It was interrupted, or could not be rolled back.
+    Unfinished,
+    /// It was completed, and undone later.
+    Undone,
+    /// Its journal cannot be read.
+    Unreadable,
+}
+
+impl OperationState {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::LeftOver => "left-over",
+            Self::Failed => "failed",
+            Self::Unfinished => "unfinished",
+            Self::Undone => "undone",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// An operation whose journal is on the local disk.
+#[derive(Debug, Clone)]
+pub struct StoredOperation {
+    /// Its ID.
+    pub id: String,
+    /// The folder of its journal.
+    pub folder: PathBuf,
+    /// Its state.
+    pub state: OperationState,
+    /// When it was planned, as `2026-01-31T12:00:00Z`; empty when the ID does not contain a time.
+    pub time: String,
+    /// Its verb, or the title of a change list; empty when unreadable.
+    pub what: String,
+    /// The GPO, when it has one.
+    pub gpo: Option<PlanTarget>,
+    /// The domain.
+    pub domain: Option<DomainName>,
+    /// Why it failed, or could not be rolled back.
+    pub reason: Option<String>,
+    /// The backup of the GPO as it was, if one was kept.
+    pub safety_backup: Option<PathBuf>,
+    /// The inverses of the changes it announced, in the order of the changes.
+    pub changes: Vec<Inverse>,
+    /// The version that an incomplete roll-back was about to write.
+    pub raising: Option<GpoVersion>,
+}
+
+/// The parts of both kinds of plan that a list shows.
+#[derive(Debug, serde::Deserialize)]
+struct Head {
+    verb: Option<Verb>,
+    target: Option<PlanTarget>,
+    title: Option<String>,
+    domain: Option<DomainName>,
+}
+
+/// The name of the file of events.
+pub(super) const EVENTS: &str = "journal.jsonl";
+/// The name of the file of the plan.
+const PLAN: &str = "plan.json";
+/// The name of the folder of the backup that was made before.
+const BEFORE: &str = "before";
+
+/// All operations whose journals are in this folder, the latest first.
+///
+/// # Errors
+/// `Denied` when another user can change the folder; `Internal` when it cannot be read; a missing folder is empty.
+pub fn list(root: &Path) -> Result<Vec<StoredOperation>> {
+    let Some(journals) = root::open(root)? else {
+        return Ok(Vec::new());
+    };
+    let entries = journals.entries().map_err(|cause| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("cannot read the journals in {}", root.display()),
+        )
+        .with_source(cause)
+    })?;
+    let mut found = Vec::new();
+    for (name, kind) in entries {
+        let name = name.unwrap_or_else(|unreadable| unreadable);
+        // A name with a dot is an operation that is being deleted.
+        if !name.starts_with('.') && kind == Kind::Folder {
+            found.push(StoredOperation::read(&journals, name));
+        }
+    }
+    found.sort_by(|one, other| other.id.cmp(&one.id));
+    Ok(found)
+}
+
+/// The operation with this ID, or a unique beginning or end of it: the names of its staging folders contain the end.
+///
+/// # Errors
+/// `NotFound` when there is none; `Conflict` when there are several; otherwise as [`list`].
+pub fn find(root: &Path, text: &str) -> Result<StoredOperation> {
+    let wanted = text.trim().to_lowercase();
+    let mut found: Vec<StoredOperation> = list(root)?
+        .into_iter()
+        .filter(|operation| {
+            let id = operation.id.to_lowercase();
+            !wanted.is_empty() && (id.starts_with(&wanted) || id.ends_with(&wanted))
+        })
+        .collect();
+    if found.len() > 1 {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("\"{text}\" matches {} operations", found.len()),
+        )
+        .with_candidates(found.into_iter().map(|one| one.id))
+        .with_hint("use more of the ID"));
+    }
+    found.pop().ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("there is no operation \"{text}\" in {}", root.display()),
+        )
+        .with_hint("to list the operations of this user on this computer: gpoctl operations list")
+    })
+}
+
+impl StoredOperation {
+    fn read(journals: &Folder, id: String) -> Self {
+        let mut operation = Self {
+            time: time_of(&id),
+            folder: journals.path.join(&id),
+            id,
+            state: OperationState::Unreadable,
+            what: String::new(),
+            gpo: None,
+            domain: None,
+            reason: None,
+            safety_backup: None,
+            changes: Vec::new(),
+            raising: None,
+        };
+        let journal = match root::journal(journals, &operation.id) {
+            Ok(journal) => journal,
+            Err(reason) => {
+                operation.reason = Some(reason.to_string());
+                return operation;
+            }
+        };
+        operation.safety_backup = safety_backup(&journal).map(|backup| backup.path);
+        let head = root::read(&journal, PLAN, MAX_PLAN_BYTES)
+            .map_err(|error| error.to_string())
+            .and_then(|json| json.ok_or_else(|| "it is missing".to_owned()))
+            .and_then(|json| {
+                serde_json::from_slice::<Head>(&json).map_err(|cause| cause.to_string())
+            });
+        match head {
+            Ok(head) => {
+                operation.domain = head
+                    .domain
+                    .or_else(|| head.target.as_ref().map(|target| target.domain.clone()));
+                operation.what = head
+                    .verb
+                    .map(|verb| verb.as_str().to_owned())
+                    .or(head.title)
+                    .unwrap_or_default();
+                operation.gpo = head.target;
+            }
+            Err(reason) => operation.reason = Some(format!("{PLAN}: {reason}")),
+        }
+        match root::read(&journal, EVENTS, MAX_EVENT_BYTES) {
+            Ok(Some(bytes)) if operation.reason.is_none() => {
+                match events(&String::from_utf8_lossy(&bytes)) {
+                    Ok(events) => operation.follow(events),
+                    Err(error) => operation.reason = Some(format!("{EVENTS}: {error}")),
+                }
+            }
+            // It ended before it had a journal, and so before it wrote anything.
+            Ok(None) => operation.state = OperationState::Failed,
+            Ok(Some(_)) => {}
+            Err(error) => operation.reason = Some(format!("{EVENTS}: {error}")),
+        }
+        if operation.state == OperationState::Unfinished && is_locked(&journal) {
+            operation.state = OperationState::Running;
+        }
+        operation
+    }
+
+    /// Opens the folder of the journals and the journal in it; only the caller or root could have written both.
+    ///
+    /// # Errors
+    /// `NotFound` when it does not exist any more; `Denied` or `Usage` when another user could have written one of them;
+    /// `BadInput` when it is not a folder.
+    pub(super) fn open(&self) -> Result<(Folder, Folder)> {
+        let parent = self.folder.parent().unwrap_or(Path::new("/"));
+        let journals = root::open(parent)?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("there is no folder {}", parent.display()),
+            )
+        })?;
+        let journal = root::journal(&journals, &self.id)?;
+        Ok((journals, journal))
+    }
+
+    /// The backup of the GPO as it was, if one was kept.
+    ///
+    /// # Errors
+    /// As when the journal is opened.
+    pub(crate) fn open_safety_backup(&self) -> Result<Option<Folder>> {
+        Ok(safety_backup(&self.open()?.1))
+    }
+
+    /// Reads the events to the last one.
+    fn follow(&mut self, events: Vec<Event>) {
+        self.state = OperationState::Unfinished;
+        for event in events {
+            match event {
+                Event::Change { inverse } => self.changes.push(inverse),
+                Event::NotMade => drop(self.changes.pop()),
+                Event::Committed => self.state = OperationState::LeftOver,
+                Event::Finished => self.state = OperationState::Done,
+                Event::RolledBack => self.state = OperationState::Failed,
+                Event::Undone { .. } => self.state = OperationState::Undone,
+                Event::Raising { version } => self.raising = Some(version),
+                Event::Failed { reason } | Event::RollBackFailed { reason } => {
+                    self.reason = Some(reason);
+                }
+            }
+        }
+    }
+
+    /// Its plan.
+    ///
+    /// # Errors
+    /// `BadInput` when the journal does not contain it in a known form.
+    pub fn plan(&self) -> Result<SavedPlan> {
+        let json = self.file(PLAN)?.ok_or_else(|| self.broken(PLAN))?;
+        SavedPlan::from_journal(&json)
+            .map_err(|error| error.context(format!("operation {}", self.id)))
+    }
+
+    /// The state of the target before it; `None` when it creates the target.
+    ///
+    /// # Errors
+    /// `BadInput` when it exists and cannot be read.
+    pub fn before(&self) -> Result<Option<Before>> {
+        let Some(json) = self.file("before.json")? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&json)
+            .map(Some)
+            .map_err(|cause| self.broken("before.json").with_source(cause))
+    }
+
+    fn file(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        root::read(&self.open()?.1, name, MAX_PLAN_BYTES)
+            .map_err(|cause| self.broken(name).with_source(cause))
+    }
+
+    fn broken(&self, name: &str) -> Error {
+        Error::new(
+            ErrorKind::BadInput,
+            format!("cannot read {} of operation {}", name, self.id),
+        )
+    }
+
+    /// Continues its journal; other processes cannot until the journal is dropped.
+    ///
+    /// # Errors
+    /// `Conflict` when the operation is still running, `Denied` or `Usage` when another user could have written the journal,
+    /// `Internal` when it cannot be opened.
+    pub fn reopen(&self) -> Result<Journal> {
+        let (_, journal) = self.open()?;
+        let file = journal.append_to(EVENTS).map_err(|cause| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("cannot open {}", journal.path.join(EVENTS).display()),
+            )
+            .with_source(cause)
+        })?;
+        root::refuse_foreign_file(&journal, EVENTS, &file)?;
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("operation {} is still running", self.id),
+            )
+            .with_hint("stop it with Ctrl-C; it rolls itself back"));
+        }
+        complete_last_line(&journal, &file)?;
+        Ok(Journal {
+            folder: journal,
+            file,
+            changes: self.changes.clone(),
+        })
+    }
+}
+
+/// Ends the last line of a journal, so that the next event begins a new line. An incomplete line announces nothing that was
+/// made, and is deleted.
+fn complete_last_line(journal: &Folder, mut file: &File) -> Result<()> {
+    let bytes = root::read(journal, EVENTS, MAX_EVENT_BYTES)?.unwrap_or_default();
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let last = bytes.get(whole..).unwrap_or_default();
+    if last.is_empty() {
+        return Ok(());
+    }
+    let ended = if serde_json::from_slice::<serde_json::Value>(last).is_ok() {
+        file.write_all(b"\n")
+    } else {
+        file.set_len(u64::try_from(whole).unwrap_or(u64::MAX))
+    };
+    ended.and_then(|()| file.sync_data()).map_err(|cause| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("cannot write the journal in {}", journal.path.display()),
+        )
+        .with_source(cause)
+    })
+}
+
+/// The line of a change list that announces a change. Its inverse is in the list itself.
+#[derive(serde::Deserialize)]
+struct ChangeBack {
+    inverse: String,
+    #[serde(flatten)]
+    _change: Change,
+}
+
+/// The events in the text of a journal. The last line may be incomplete; it announces nothing that was made.
+/// # Errors
+/// `BadInput`, with its number, when another line is not an event.
+pub fn events(text: &str) -> Result<Vec<Event>> {
+    let mut events = Vec::new();
+    for (number, line) in (1_usize..).zip(text.split_inclusive('\n')) {
+        let cause = match serde_json::from_str(line) {
+            Ok(event) => {
+                events.push(event);
+                continue;
+            }
+            Err(cause) => cause,
+        };
+        let announces = serde_json::from_str::<ChangeBack>(line)
+            .is_ok_and(|change| change.inverse == "change-back");
+        if !announces && line.ends_with('\n') {
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                format!("line {number} is not an event of an operation"),
+            )
+            .with_source(cause));
+        }
+    }
+    Ok(events)
+}
+
+/// The time at the beginning of an ID, in the form of RFC 3339.
+fn time_of(id: &str) -> String {
+    id.split_once('-')
+        .and_then(|(time, _)| jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S%.fZ", time).ok())
+        .map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        .unwrap_or_default()
+}
+
+/// The folder of the backup that was made of the GPO before.
+fn safety_backup(journal: &Folder) -> Option<Folder> {
+    let before = journal.folder(BEFORE).ok()?;
+    let entries = before.entries().ok()?;
+    let mut names = entries.into_iter().filter_map(|(name, _)| name.ok());
+    let name = names.find(|name| name.parse::<Guid>().is_ok())?;
+    before.folder(name).ok()
+}
+
+/// Whether another process writes this journal now.
+fn is_locked(journal: &Folder) -> bool {
+    journal.plain_file(EVENTS).is_ok_and(|file: File| {
+        let refused = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        // As `Journal` does when it is dropped.
+        if let Err(error) = file.unlock() {
+            tracing::debug!(%error, "the journal is not unlocked");
+        }
+        refused
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,388 @@
+//! Rolling back: undoes every change announced in the journal, and proves the result by reading back.
+//!
+//! Only what this operation wrote is changed back, and only if it is still unchanged; changes by somebody else are kept and
+//! reported. If the new version was not visible yet, the former state is restored byte for byte. Otherwise the old settings are
+//! restored with a version above the visible one, because a client ignores a version that is lower or the same. The version is
+//! written last in either case.
+
+mod attributes;
+mod entries;
+mod gpt_ini;
+mod proof;
+
+use super::journal::{Before, Inverse, Journal};
+use super::stage::{StagingArea, descriptor_steps, probe_file_entries, remove_tree};
+use crate::directory::AttributeSwap;
+use crate::directory::SwapAttribute;
+use crate::domain::sysvol::SysvolPath;
+use crate::error::{Error, ErrorKind, Result};
+use crate::execute::objects::reconcile;
+use crate::model::dn::Dn;
+use crate::model::guid::Guid;
+use crate::model::safe_name::SafeName;
+use crate::model::security_descriptor::{SecurityDescriptor, grants_same_access};
+use crate::model::version::GpoVersion;
+use crate::plan::gpo::{Plan, Step};
+use crate::plan::objects;
+use crate::session::DomainWriter;
+
+/// The parts of a security descriptor [MS-ADTS 3.1.1.3.4.1.11].
+pub(super) const DACL: u32 = 4;
+pub(super) const OWNER_GROUP_DACL: u32 = 7;
+
+/// An operation that is to be undone.
+pub(super) struct Undo<'a> {
+    pub(super) domain: &'a DomainWriter,
+    pub(super) staging: &'a StagingArea,
+    pub(super) plan: &'a Plan,
+    /// The state before; `None` when the operation creates the target.
+    pub(super) before: Option<&'a Before>,
+    /// The version that an incomplete roll-back was about to write.
+    pub(super) raising: Option<GpoVersion>,
+}
+
+/// The result of a complete roll-back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RolledBack {
+    /// The version of the GPO, when it is not the former one.
+    pub(super) raised: Option<GpoVersion>,
+    /// Whether the objects below the GPO are the same ones, not new ones with the same content.
+    pub(super) same_objects: bool,
+}
+
+impl std::fmt::Display for RolledBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("everything was rolled back")?;
+        if !self.same_objects {
+            f.write_str("; deleted objects were recreated with new identities, and this account may own them now")?;
+        }
+        if let Some(version) = self.raised {
+            write!(
+                f,
+                ", with the higher version computer {}, user {}, because clients may have read the new settings and ignore older versions",
+                version.machine, version.user
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What a roll-back could not undo.
+#[derive(Default)]
+struct RollbackReport {
+    /// Changes by somebody else, a sentence each.
+    foreign: Vec<String>,
+    /// The first error.
+    failed: Option<Error>,
+}
+
+impl RollbackReport {
+    /// Keeps something that is not what this operation wrote.
+    fn leave(&mut self, what: impl std::fmt::Display) {
+        self.foreign.push(format!(
+            "{what} was changed by somebody else in the meantime and is left unchanged"
+        ));
+    }
+
+    fn note(&mut self, inverse: &Inverse, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            tracing::warn!(%error, ?inverse, "Cannot undo");
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    fn into_result(self) -> Result<()> {
+        if self.foreign.is_empty() && self.failed.is_none() {
+            return Ok(());
+        }
+        let mut text = "not everything could be rolled back".to_owned();
+        if !self.foreign.is_empty() {
+            text = format!("{text}: {}", self.foreign.join("; "));
+        }
+        let error = Error::new(ErrorKind::Incomplete, text);
+        Err(match self.failed {
+            Some(cause) => error.with_source(cause),
+            None => error,
+        })
+    }
+}
+
+impl Undo<'_> {
+    /// Undoes `changes` in reverse order, with the version at the end. Each inverse compares with the present state, so it is
+    /// right for a change that was announced and never made. Continues after an error, so that as much as possible is undone.
+    ///
+    /// # Errors
+    /// `Incomplete`, with all changes by somebody else and the first error.
+    pub(super) async fn roll_back(
+        &self,
+        changes: &[Inverse],
+        journal: &mut Journal,
+    ) -> Result<RolledBack> {
+        let mut report = RollbackReport::default();
+        for inverse in changes.iter().rev() {
+            let outcome = self.undo(inverse, &mut report).await;
+            report.note(inverse, outcome);
+        }
+        let mut raised = None;
+        if let Some(last) = changes.iter().rev().find(|change| is_version(change)) {
+            match self.restore_version(changes, journal, &mut report).await {
+                Ok(version) => raised = version,
+                Err(error) => report.note(last, Err(error)),
+            }
+        }
+        // A folder that was recreated is deleted when it is empty, GPT.INI included.
+        if let Some(made) = changes.iter().find(|c| matches!(c, Inverse::RemoveFolder)) {
+            let outcome = self.remove_folder(&mut report).await;
+            report.note(made, outcome);
+        }
+        report.into_result()?;
+        let same_objects = self.prove(changes, raised).await?;
+        Ok(RolledBack {
+            raised,
+            same_objects,
+        })
+    }
+
+    fn guid(&self) -> Guid {
+        self.plan.target.guid
+    }
+
+    async fn undo(&self, inverse: &Inverse, report: &mut RollbackReport) -> Result<()> {
+        let sysvol = self.domain.sysvol();
+        match inverse {
+            Inverse::DeleteGpo { guid } => {
+                if self.is_somebody_elses(*guid).await? {
+                    report.leave(format!("the new GPO {guid}"));
+                    return Ok(());
+                }
+                remove_tree(sysvol, &self.staging.folder()).await?;
+                self.delete_container(*guid).await
+            }
+            Inverse::DeleteContainer { guid } => self.delete_container(*guid).await,
+            Inverse::RemoveEntry { name } => remove_tree(sysvol, &self.entry(name)?).await,
+            Inverse::SwitchBack { live, old, staged } => {
+                self.switch_back(live, old.as_deref(), staged.as_deref(), report)
+                    .await
+            }
+            Inverse::RestoreDirectoryObjects => self.restore_objects(report).await,
+            Inverse::RestoreFolderDescriptor {
+                descriptor,
+                written,
+            } => {
+                self.restore_folder_descriptor(
+                    &descriptor.0,
+                    written.as_ref().map(|w| &w.0[..]),
+                    report,
+                )
+                .await
+            }
+            Inverse::RestoreName { written } => {
+                let before = Some(self.before()?.display_name.clone()).filter(|n| !n.is_empty());
+                let swap = AttributeSwap {
+                    attribute: SwapAttribute::DisplayName,
+                    old: Some(written.clone()),
+                    new: before,
+                };
+                self.restore_attribute(swap, report).await
+            }
+            Inverse::RestoreStatus { written } => {
+                let swap = AttributeSwap {
+                    attribute: SwapAttribute::Flags,
+                    old: Some(written.cast_signed().to_string()),
+                    new: self
+                        .before()?
+                        .flags
+                        .map(|flags| flags.cast_signed().to_string()),
+                };
+                self.restore_attribute(swap, report).await
+            }
+            Inverse::RestoreLinks {
+                som,
+                before,
+                written,
+            } => {
+                self.restore_links(som, before.as_deref(), written.as_deref(), report)
+                    .await
+            }
+            Inverse::RecreateContainer => self.recreate().await,
+            // The version is restored after everything else, and the folder after it.
+            Inverse::RestoreGptIni | Inverse::RestoreAttributes { .. } | Inverse::RemoveFolder => {
+                Ok(())
+            }
+        }
+    }
+
+    /// Deletes the folder of the GPO, which this operation created, unless somebody has added something to it.
+    async fn remove_folder(&self, report: &mut RollbackReport) -> Result<()> {
+        let (sysvol, folder) = (self.domain.sysvol(), self.staging.folder());
+        if sysvol.stat(&folder).await?.is_none() {
+            return Ok(());
+        }
+        let listing = sysvol.list(&folder).await?;
+        if listing.entries.is_empty() && listing.refused.is_empty() {
+            sysvol.remove_dir(&folder).await
+        } else {
+            report.leave(&folder);
+            Ok(())
+        }
+    }
+
+    /// Whether somebody else has added settings to a GPO that this operation created.
+    async fn is_somebody_elses(&self, guid: Guid) -> Result<bool> {
+        let object = match self.domain.session().directory().gpo(guid).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            other => other?,
+        };
+        let version = object.version.unwrap_or_default();
+        Ok(version != GpoVersion::default() && Some(version) != self.planned_version())
+    }
+
+    async fn delete_container(&self, guid: Guid) -> Result<()> {
+        match self.domain.directory().delete_gpo(guid).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The version this operation writes, if it writes one.
+    fn planned_version(&self) -> Option<GpoVersion> {
+        self.plan.steps.iter().find_map(|step| match step {
+            Step::ModifyGpo { version_to, .. } => Some(*version_to),
+            _ => None,
+        })
+    }
+
+    /// Restores the descriptor of the GPO's folder, if it is still the one that this operation set.
+    async fn restore_folder_descriptor(
+        &self,
+        before: &[u8],
+        written: Option<&[u8]>,
+        report: &mut RollbackReport,
+    ) -> Result<()> {
+        let (sysvol, folder) = (self.domain.sysvol(), self.staging.folder());
+        let current = sysvol.security_descriptor(&folder).await?;
+        if current == before {
+            return Ok(());
+        }
+        probe_file_entries(self.domain, &folder, true).await?;
+        if written.is_some_and(|written| !grants_the_same(written, &current)) {
+            if !grants_the_same(before, &current) {
+                report.leave(format!("the permissions of {folder}"));
+            }
+            return Ok(());
+        }
+        sysvol
+            .set_security_descriptors(&folder, &descriptor_steps(sysvol, before, "the journal")?)
+            .await
+    }
+
+    /// Restores the objects below the GPO, as far as they are still what this operation wrote.
+    async fn restore_objects(&self, report: &mut RollbackReport) -> Result<()> {
+        // Those below a GPO that this operation creates are deleted with it. Found by the sweep of `CopyWithin`, a lost
+        // connection at the first `add` below the container: nothing could be rolled back, neither then nor later.
+        if self.before.is_none() {
+            return Ok(());
+        }
+        let directory = self.domain.session().directory();
+        let have = directory.children(self.guid()).await?;
+        let back = objects::revert_plan(
+            &have,
+            &self.before()?.directory_objects,
+            &self.plan.directory_objects,
+        );
+        for object in &back.foreign {
+            report.leave(format!("the object {object}"));
+        }
+        let changes = objects::changes(&have, &back.want);
+        reconcile(self.domain.directory(), self.guid(), &changes).await
+    }
+
+    /// Restores the links of a domain, OU or site, if they are still what this operation wrote.
+    async fn restore_links(
+        &self,
+        som: &str,
+        before: Option<&str>,
+        written: Option<&str>,
+        report: &mut RollbackReport,
+    ) -> Result<()> {
+        let dn = som_dn(som)?;
+        let current = self.domain.session().directory().som(&dn).await?.gp_link;
+        let blank = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
+        let same = |one: Option<&str>, two: Option<&str>| one == two || (blank(one) && blank(two));
+        if same(current.as_deref(), before) {
+            return Ok(());
+        }
+        if !same(current.as_deref(), written) {
+            report.leave(format!(
+                "gPLink of {dn}, which was {} before,",
+                before.unwrap_or("absent")
+            ));
+            return Ok(());
+        }
+        self.domain
+            .directory()
+            .set_gp_link(&dn, current.as_deref(), before)
+            .await
+    }
+
+    fn before(&self) -> Result<&Before> {
+        self.before.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Incomplete,
+                "the journal does not contain the state before the operation",
+            )
+        })
+    }
+
+    fn entry(&self, name: &str) -> Result<SysvolPath> {
+        SafeName::new(name)
+            .map(|name| self.staging.entry(&name))
+            .map_err(|cause| {
+                Error::new(
+                    ErrorKind::BadInput,
+                    "the journal contains an unsafe file name",
+                )
+                .with_source(cause)
+            })
+    }
+}
+
+/// Whether a change is one of the two that make a new version.
+fn is_version(change: &Inverse) -> bool {
+    matches!(
+        change,
+        Inverse::RestoreGptIni | Inverse::RestoreAttributes { .. }
+    )
+}
+
+/// Whether two descriptors grant the same, whoever owns the object.
+fn grants_the_same(one: &[u8], other: &[u8]) -> bool {
+    match (
+        SecurityDescriptor::parse(one),
+        SecurityDescriptor::parse(other),
+    ) {
+        (Ok(mut one), Ok(other)) => {
+            one.owner = None;
+            one.group = None;
+            grants_same_access(&one, &other)
+        }
+        _ => one == other,
+    }
+}
+
+/// The DN of a domain, OU or site in a plan or a journal.
+pub(super) fn som_dn(text: &str) -> Result<Dn> {
+    Dn::parse(text).map_err(|cause| {
+        Error::new(
+            ErrorKind::BadInput,
+            format!("\"{}\" is not a distinguished name", text.escape_debug()),
+        )
+        .with_source(cause)
+    })
+}
+
+/// The name of GPT.INI.
+pub(super) fn gpt_ini_name() -> Result<SafeName> {
+    SafeName::new("GPT.INI")
+        .map_err(|cause| Error::new(ErrorKind::Internal, "no name for GPT.INI").with_source(cause))
+}

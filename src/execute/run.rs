@@ -1,0 +1,438 @@
+//! One apply while it runs: the steps in their order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::sysvol::Sysvol;
+use crate::error::{Error, ErrorKind, Result};
+use crate::execute::journal::{Event, Inverse, Journal};
+use crate::execute::objects::reconcile;
+use crate::execute::rollback;
+use crate::execute::stage::{
+    RootEntry, StagingArea, by_root_entry, entry_hashes, hashes_below, probe_file_entries,
+    read_whole, remove_tree, stage_entries, without_owners,
+};
+use crate::message::{Code, Severity, StatusMessage};
+use crate::model::gpt_tree::GptTree;
+use crate::model::guid::Guid;
+use crate::model::reference::Place;
+use crate::model::safe_name::{RelPath, SafeName};
+use crate::plan::gpo::{Plan, Verb, tree_hashes};
+use crate::plan::objects;
+use crate::plan::self_lockout::SelfLockout;
+use crate::progress::{Control, Phase};
+use crate::session::DomainWriter;
+use crate::session::read::{self, LiveGpo};
+
+/// How often, and with which pause, a switch is retried while the folder is open elsewhere.
+const SWITCH_ATTEMPTS: u32 = 10;
+pub(super) const SWITCH_PAUSE: Duration = Duration::from_millis(200);
+
+/// One apply while it runs.
+pub(super) struct Run<'a> {
+    pub(super) domain: &'a DomainWriter,
+    pub(super) plan: &'a Plan,
+    pub(super) staging: &'a StagingArea,
+    pub(super) journal: &'a mut Journal,
+    pub(super) control: &'a Control,
+    pub(super) messages: Vec<StatusMessage>,
+    /// When the permissions of the plan lock this account out.
+    pub(super) self_lockout: Option<SelfLockout>,
+}
+
+impl Run<'_> {
+    pub(super) fn sysvol(&self) -> &dyn Sysvol {
+        self.domain.sysvol()
+    }
+
+    /// All steps; after an error, what was announced in the journal has to be rolled back.
+    pub(super) async fn execute(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
+        match (self.plan.verb, current) {
+            (Verb::Import | Verb::Restore | Verb::Copy | Verb::Create, current) => {
+                self.change(new, current).await
+            }
+            (Verb::Delete, Some(current)) => self.delete(current).await,
+            (Verb::Rename | Verb::SetStatus, Some(current)) => self.change_attribute(current).await,
+            (Verb::Delete | Verb::Rename | Verb::SetStatus, None) => Err(Error::new(
+                ErrorKind::BadInput,
+                "the plan changes an existing GPO but creates it",
+            )),
+        }
+    }
+
+    /// New settings: stage, switch, directory objects, GPT.INI, attributes.
+    async fn change(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
+        let guid = self.plan.target.guid;
+        let folder = self.staging.folder();
+        let exists = current.is_some() && self.sysvol().stat(&folder).await?.is_some();
+        probe_file_entries(self.domain, &folder, exists).await?;
+        let (descriptors, old) = match current {
+            Some(current) => (
+                self.descriptors_of_existing(current).await?,
+                current.snapshot.tree.clone(),
+            ),
+            None => (self.create_gpo().await?, GptTree::new()),
+        };
+        if let (Some(current), false) = (current, exists) {
+            self.make_missing_folder(current, &descriptors).await?;
+        }
+        let switches = self.switches(new, &old)?;
+        let descriptors = self.stage(&switches, descriptors).await?;
+        self.control.check()?;
+        if let Some(current) = current {
+            self.check_unchanged(current).await?;
+        }
+        self.control.check()?;
+
+        // From here on the operation runs to its end: the rest takes milliseconds, and a cancellation would only cause as much
+        // work for the roll-back.
+        self.control.report(Phase::Switch, 0, 1, 0);
+        for switch in &switches {
+            self.switch(switch).await?;
+        }
+        if let Some(current) = current {
+            self.check_switched(&switches, current).await?;
+        }
+        self.replace_directory_objects(current).await?;
+        // Before the new version is visible: a link that is refused must not cause a roll-back of what a client has read.
+        self.set_links().await?;
+        self.write_gpt_ini(current.is_some()).await?;
+        if current.is_some() {
+            self.set_folder_descriptor(&descriptors).await?;
+        }
+        self.modify_gpo(current).await?;
+        self.control.report(Phase::Switch, 1, 1, 0);
+        self.verify(new, guid).await?;
+        self.journal.record(&Event::Committed)?;
+        self.clean(&switches).await;
+        self.set_final_descriptor(new).await;
+        Ok(())
+    }
+
+    /// Creates the folder of a GPO that is in the directory and missing on SYSVOL.
+    async fn make_missing_folder(
+        &mut self,
+        current: &LiveGpo,
+        descriptors: &[Vec<u8>],
+    ) -> Result<()> {
+        let folder = self.staging.folder();
+        let descriptors = if !self.sysvol().has_exact_descriptors() || !descriptors.is_empty() {
+            descriptors.to_vec()
+        } else {
+            vec![
+                self.derived(&current.object.security_descriptor)?
+                    .without_object_aces,
+            ]
+        };
+        self.journal.record_intent(Inverse::RemoveFolder)?;
+        self.sysvol().create_dir(&folder, &descriptors).await
+    }
+
+    /// The entries to rename: every entry of the new tree, and every entry of the old one without a replacement.
+    fn switches(&self, new: &GptTree, old: &GptTree) -> Result<Vec<Switch>> {
+        let mut old_roots: BTreeMap<String, SafeName> = by_root_entry(old)
+            .into_iter()
+            .map(|(key, entry)| (key, entry.name))
+            .collect();
+        let mut switches = Vec::new();
+        for (key, entry) in by_root_entry(new) {
+            let old = old_roots.remove(&key);
+            switches.push(Switch {
+                live: entry.name.clone(),
+                old: old.map(|name| self.staging.old_name(&name)).transpose()?,
+                staged: Some((self.staging.staged_name(&entry.name)?, entry)),
+            });
+        }
+        for name in old_roots.into_values() {
+            switches.push(Switch {
+                old: Some(self.staging.old_name(&name)?),
+                live: name,
+                staged: None,
+            });
+        }
+        Ok(switches)
+    }
+
+    /// Writes the new entries under their staged names. An editor who may write but not set owners sets no descriptors; that is
+    /// detected with the first folder and reported.
+    async fn stage(
+        &mut self,
+        switches: &[Switch],
+        descriptors: Vec<Vec<u8>>,
+    ) -> Result<Vec<Vec<u8>>> {
+        let entries: Vec<(RootEntry, SafeName)> = switches
+            .iter()
+            .filter_map(|switch| switch.staged.clone())
+            .map(|(name, entry)| (entry, name))
+            .collect();
+        let ini = rollback::gpt_ini_name()?;
+        for name in entries
+            .iter()
+            .map(|(_, name)| name.clone())
+            .chain([self.staging.staged_name(&ini)?])
+        {
+            self.journal.record_intent(Inverse::RemoveEntry {
+                name: name.to_string(),
+            })?;
+        }
+        let descriptors = self.probe(descriptors).await?;
+        stage_entries(
+            self.sysvol(),
+            self.staging,
+            &entries,
+            &descriptors,
+            self.control,
+        )
+        .await?;
+        let sysvol = self.sysvol();
+        if let Some(gpt_ini) = &self.plan.gpt_ini {
+            sysvol
+                .write_new(
+                    &self.staging.entry(&self.staging.staged_name(&ini)?),
+                    gpt_ini.0.clone(),
+                    &descriptors,
+                )
+                .await?;
+        }
+        Ok(descriptors)
+    }
+
+    /// Tries the descriptors on an empty folder, before anything else is written.
+    pub(super) async fn probe(&mut self, descriptors: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
+        let name = SafeName::new("probe").map_err(|cause| {
+            Error::new(ErrorKind::Internal, "no name to probe").with_source(cause)
+        })?;
+        let name = self.staging.staged_name(&name)?;
+        self.journal.record_intent(Inverse::RemoveEntry {
+            name: name.to_string(),
+        })?;
+        let path = self.staging.entry(&name);
+        let sysvol = self.sysvol();
+        let outcome = sysvol.create_dir(&path, &descriptors).await;
+        remove_tree(sysvol, &path).await?;
+        match outcome {
+            Ok(()) => Ok(descriptors),
+            Err(error) if error.kind() == ErrorKind::Denied && !descriptors.is_empty() => {
+                let descriptors = without_owners(&descriptors);
+                let outcome = sysvol.create_dir(&path, &descriptors).await;
+                remove_tree(sysvol, &path).await?;
+                outcome.map_err(no_right)?;
+                self.messages.push(
+                    StatusMessage::warning(
+                        Code::DescriptorsNotSet,
+                        "this account may not set owners on SYSVOL, so it owns the new files and samba-tool ntacl sysvolcheck reports them",
+                    )
+                    .with_hint("clients and editors are not affected; an import by a domain administrator sets the owners"),
+                );
+                Ok(descriptors)
+            }
+            Err(error) => Err(no_right(error)),
+        }
+    }
+
+    /// Checks right before the switch that the state is still the one the plan was made against: every file, every object,
+    /// every attribute.
+    pub(super) async fn check_unchanged(&self, current: &LiveGpo) -> Result<()> {
+        let session = self.domain.session();
+        let domain = &session.info().dns_domain;
+        let guid = self.plan.target.guid;
+        let files = async {
+            match crate::sysvol::gpt::read_gpt(session.sysvol(), domain, guid).await {
+                Ok(gpt) => Ok(gpt.tree),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(GptTree::new()),
+                Err(error) => Err(error),
+            }
+        };
+        let (files, ()) = tokio::try_join!(files, self.check_attributes(current))?;
+        if tree_hashes(&files) == tree_hashes(&current.snapshot.tree) {
+            Ok(())
+        } else {
+            Err(self.changed_meanwhile("its files"))
+        }
+    }
+
+    /// Checks that the container, the objects below it and GPT.INI are still those the plan was made against.
+    async fn check_attributes(&self, current: &LiveGpo) -> Result<()> {
+        let session = self.domain.session();
+        let guid = self.plan.target.guid;
+        let ini = self.staging.entry(&rollback::gpt_ini_name()?);
+        let (now, below, gpt_ini) = tokio::try_join!(
+            session.directory().gpo(guid),
+            session.directory().children(guid),
+            read_whole(session.sysvol(), &ini),
+        )?;
+        if now.usn_changed != current.object.usn_changed {
+            return Err(self.changed_meanwhile("its container"));
+        }
+        if !objects::changes(&below, &current.snapshot.directory_objects).is_empty() {
+            return Err(self.changed_meanwhile("an object below it"));
+        }
+        if gpt_ini != current.gpt_ini {
+            return Err(self.changed_meanwhile("GPT.INI"));
+        }
+        Ok(())
+    }
+
+    /// Nobody has changed the container itself since the plan was made.
+    pub(super) async fn container_is_unchanged(&self, current: &LiveGpo) -> Result<()> {
+        let directory = self.domain.session().directory();
+        match directory.gpo(self.plan.target.guid).await {
+            Ok(now) if now.usn_changed == current.object.usn_changed => Ok(()),
+            Ok(_) => Err(self.changed_meanwhile("its container")),
+            // Somebody else has deleted it, which is for the caller to judge.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Checks that what was renamed away is what the plan was made against: nobody wrote into it just before. Also checks the
+    /// rest that is about to be replaced.
+    async fn check_switched(&self, switches: &[Switch], current: &LiveGpo) -> Result<()> {
+        let were = tree_hashes(&current.snapshot.tree);
+        for switch in switches {
+            let Some(old) = &switch.old else { continue };
+            let found = entry_hashes(self.sysvol(), &self.staging.entry(old)).await?;
+            if found.unwrap_or_default() != hashes_below(&were, switch.live.as_str()) {
+                return Err(self.changed_meanwhile(switch.live.as_str()));
+            }
+        }
+        self.check_attributes(current).await
+    }
+
+    fn changed_meanwhile(&self, what: &str) -> Error {
+        Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "GPO \"{}\" was changed by somebody else while the new files were being written: {what}",
+                self.plan.target.display_name
+            ),
+        )
+        .with_hint("review the GPO and make the plan again")
+    }
+
+    /// Makes one new entry live by renaming; waits while it is open elsewhere.
+    async fn switch(&mut self, switch: &Switch) -> Result<()> {
+        self.journal.record_intent(Inverse::SwitchBack {
+            live: switch.live.to_string(),
+            old: switch.old.as_ref().map(ToString::to_string),
+            staged: switch.staged.as_ref().map(|(name, _)| name.to_string()),
+        })?;
+        let live = self.staging.entry(&switch.live);
+        let old = switch.old.as_ref().map(|name| self.staging.entry(name));
+        let staged = switch
+            .staged
+            .as_ref()
+            .map(|(name, _)| self.staging.entry(name));
+        let mut attempt = 0;
+        loop {
+            let outcome = match (&staged, &old) {
+                (Some(staged), old) => self.sysvol().swap(&live, old.as_ref(), staged).await,
+                (None, Some(old)) => self.sysvol().rename(&live, old, false).await,
+                (None, None) => Ok(()),
+            };
+            attempt += 1;
+            match outcome {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Denied)
+                        && attempt < SWITCH_ATTEMPTS =>
+                {
+                    tokio::time::sleep(SWITCH_PAUSE).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Changes the objects below the GPO to those of the plan.
+    async fn replace_directory_objects(&mut self, current: Option<&LiveGpo>) -> Result<()> {
+        let have = current.map_or(&[][..], |live| &live.snapshot.directory_objects);
+        let changes = objects::changes(have, &self.plan.directory_objects);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.journal
+            .record_intent(Inverse::RestoreDirectoryObjects)?;
+        reconcile(self.domain.directory(), self.plan.target.guid, &changes).await
+    }
+
+    /// Renames the staged GPT.INI over the live one.
+    async fn write_gpt_ini(&mut self, existed: bool) -> Result<()> {
+        if self.plan.gpt_ini.is_none() {
+            return Ok(());
+        }
+        let name = rollback::gpt_ini_name()?;
+        if existed {
+            self.journal.record_intent(Inverse::RestoreGptIni)?;
+        }
+        let staged = self.staging.entry(&self.staging.staged_name(&name)?);
+        self.sysvol()
+            .rename(&staged, &self.staging.entry(&name), true)
+            .await
+    }
+
+    /// Reads both halves and compares them with the plan.
+    async fn verify(&mut self, new: &GptTree, guid: Guid) -> Result<()> {
+        let session = self.domain.session();
+        self.control.report(Phase::Verify, 0, 1, 0);
+        let object = session.directory().gpo(guid).await?;
+        let live = read::read_gpo(session, &object, &Control::default()).await?;
+        let wrong = self.plan.differences_from_plan(new, &live);
+        self.check_access(&object.security_descriptor);
+        self.control.report(Phase::Verify, 1, 1, 0);
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::new(
+                ErrorKind::BadDirectory,
+                format!(
+                    "read back, {} of GPO {guid} differ from the plan",
+                    wrong.join(" and ")
+                ),
+            ))
+        }
+    }
+
+    /// Deletes the old entries. What cannot be deleted now is reported; it is no reason to roll back an active policy.
+    async fn clean(&mut self, switches: &[Switch]) {
+        self.control.report(Phase::Clean, 0, 1, 0);
+        for name in switches.iter().filter_map(|switch| switch.old.clone()) {
+            let path = self.staging.entry(&name);
+            let mut outcome = remove_tree(self.sysvol(), &path).await;
+            if outcome.is_err() {
+                tokio::time::sleep(SWITCH_PAUSE).await;
+                outcome = remove_tree(self.sysvol(), &path).await;
+            }
+            if let Err(error) = outcome {
+                self.messages.push(
+                    StatusMessage::new(
+                        Severity::Warning,
+                        Code::LeftOver,
+                        format!("the old {name} cannot be removed: {error}"),
+                    )
+                    .at(Place::file(RelPath::root().join(name).to_string()))
+                    .with_hint(
+                        "the new settings are active; run gpoctl operations cleanup when the folder is no longer open",
+                    ),
+                );
+            }
+        }
+        self.control.report(Phase::Clean, 1, 1, 0);
+    }
+}
+
+/// One entry of the GPO's folder that is renamed.
+struct Switch {
+    live: SafeName,
+    old: Option<SafeName>,
+    staged: Option<(SafeName, RootEntry)>,
+}
+
+fn no_right(error: Error) -> Error {
+    if error.kind() == ErrorKind::Denied {
+        error
+            .context("this account may not write into the GPO's folder on SYSVOL")
+            .with_hint("this account needs edit rights on both halves of the GPO")
+    } else {
+        error
+    }
+}

@@ -1,0 +1,268 @@
+//! The plan: the complete list of changes an operation will make, with the state it was made against.
+//!
+//! A plan contains everything `apply` needs, file contents too, so it can be saved, reviewed and applied later: it is applied
+//! exactly as it is, or refused as stale with the differences.
+
+mod description;
+mod entries;
+mod gpt_ini;
+mod links;
+mod outcome;
+mod state;
+mod step;
+
+pub use entries::{Change, PlannedEntry, plan_entries, sha256, tree_hashes};
+pub use state::{GpoState, ObjectState};
+
+pub(crate) use description::{Intent, NewAttributes};
+pub(crate) use gpt_ini::new_gpt_ini;
+pub(crate) use links::planned_links;
+pub use step::{Step, Swap};
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use bytes::Bytes;
+
+use super::risks::Risk;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
+use crate::migration::report::MappingReport;
+use crate::model::allowed_object::AllowedObject;
+use crate::model::domain_name::DomainName;
+use crate::model::gpt_tree::GptTree;
+use crate::model::guid::Guid;
+use crate::session::read::LiveGpo;
+
+/// The version of the saved form; it may only grow.
+pub const PLAN_FORMAT_VERSION: u32 = 1;
+
+/// The verb that made the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Import: settings of a backup into another GPO.
+    Import,
+    /// Restore: a GPO as in a backup, in the domain that it was saved from.
+    Restore,
+    /// Copy: settings of a live GPO into a new one.
+    Copy,
+    /// Create: a new GPO without settings.
+    Create,
+    /// Delete: a GPO and the links to it.
+    Delete,
+    /// Rename: another display name.
+    Rename,
+    /// Set status: which halves are enabled.
+    SetStatus,
+}
+
+impl Verb {
+    /// Its name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Import => "import",
+            Self::Restore => "restore",
+            Self::Copy => "copy",
+            Self::Create => "create",
+            Self::Delete => "delete",
+            Self::Rename => "rename",
+            Self::SetStatus => "set-status",
+        }
+    }
+}
+
+/// The source of the new settings.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PlanSource {
+    /// The ID of the backup, if it is one.
+    pub backup_id: Option<Guid>,
+    /// The source GPO.
+    pub gpo_guid: Guid,
+    /// Its display name.
+    pub display_name: String,
+    /// Its domain.
+    pub domain: String,
+}
+
+/// The GPO that will change.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PlanTarget {
+    /// Its GUID; for a GPO that will be created, the one it will have.
+    pub guid: Guid,
+    /// Its display name before the operation; for a GPO that will be created, the one it will have.
+    pub display_name: String,
+    /// Its domain.
+    pub domain: DomainName,
+    /// Whether it will be created.
+    pub create: bool,
+}
+
+/// The complete list of changes an operation will make.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Plan {
+    /// [`PLAN_FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The ID of the operation that will run it.
+    pub operation_id: String,
+    /// Which verb made it.
+    pub verb: Verb,
+    /// The source of the settings, if there is one.
+    pub source: Option<PlanSource>,
+    /// The GPO that will change.
+    pub target: PlanTarget,
+    /// The state of the target the plan was made against; `None` when the target will be created.
+    pub basis: Option<GpoState>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// Every file and folder, of the new state and of the old one.
+    pub entries: Vec<PlannedEntry>,
+    /// GPT.INI as it will be; `None` when it is not written.
+    pub gpt_ini: Option<FileContent>,
+    /// The new objects below the GPO; parents first.
+    pub directory_objects: Vec<AllowedObject>,
+    /// What became of each reference; `None` without a scan.
+    pub mapping: Option<MappingReport>,
+    /// What was noticed while planning.
+    pub messages: Vec<StatusMessage>,
+    /// What of the new settings runs code or grants rights; see [`super::risks::of`].
+    #[serde(default)]
+    pub risks: Vec<Risk>,
+    /// The content of every file of the new state, by its SHA-256.
+    pub contents: BTreeMap<String, FileContent>,
+    /// Whose words the source, the mapping and the messages are, such as `the plan file says`; `None` for a plan that was just
+    /// made.
+    #[serde(skip)]
+    pub said_by: Option<&'static str>,
+}
+
+/// The bytes of a file, in base64 when saved.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FileContent(pub Bytes);
+
+impl serde::Serialize for FileContent {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&base64::engine::general_purpose::STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for FileContent {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        base64::engine::general_purpose::STANDARD
+            .decode(text)
+            .map(|bytes| Self(Bytes::from(bytes)))
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl Plan {
+    /// A plan that changes nothing yet: what every verb begins with.
+    pub(crate) fn new(verb: Verb, target: PlanTarget) -> Self {
+        Self {
+            format_version: PLAN_FORMAT_VERSION,
+            operation_id: operation_id(),
+            verb,
+            source: None,
+            target,
+            basis: None,
+            steps: Vec::new(),
+            entries: Vec::new(),
+            gpt_ini: None,
+            directory_objects: Vec::new(),
+            mapping: None,
+            messages: Vec::new(),
+            risks: Vec::new(),
+            contents: BTreeMap::new(),
+            said_by: None,
+        }
+    }
+
+    /// A plan for a GPO that exists.
+    pub(crate) fn of_existing(verb: Verb, live: &LiveGpo) -> Self {
+        let target = PlanTarget {
+            guid: live.object.guid,
+            display_name: live.object.display_name.clone(),
+            domain: live.snapshot.domain.clone(),
+            create: false,
+        };
+        Self {
+            basis: Some(live.state()),
+            ..Self::new(verb, target)
+        }
+    }
+
+    /// The display name of the GPO after the operation.
+    pub fn name_after(&self) -> &str {
+        self.steps
+            .iter()
+            .find_map(|step| match step {
+                Step::Rename { to, .. } => Some(to.as_str()),
+                Step::ModifyGpo {
+                    display_name: Some(name),
+                    ..
+                } => Some(name.to.as_str()),
+                _ => None,
+            })
+            .unwrap_or(&self.target.display_name)
+    }
+
+    /// Whether the DACL of the GPO changes.
+    pub fn changes_descriptor(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|step| matches!(step, Step::SetSecurityDescriptor { .. }))
+    }
+
+    /// The new state of the files and folders.
+    ///
+    /// # Errors
+    /// `BadInput` when the plan names a content it does not hold, or one whose hash does not fit.
+    pub fn new_tree(&self) -> Result<GptTree> {
+        let mut tree = GptTree::new();
+        for entry in &self.entries {
+            if entry.change == Change::Removed {
+                continue;
+            }
+            if entry.is_dir {
+                tree.insert_dir(&entry.path);
+                continue;
+            }
+            let content = entry
+                .sha256
+                .as_ref()
+                .and_then(|hash| self.contents.get(hash).map(|content| (hash, content)))
+                .filter(|(hash, content)| sha256(&content.0) == **hash)
+                .map(|(_, content)| content.0.clone())
+                .ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::BadInput,
+                        format!("the plan does not hold the content of {}", entry.path),
+                    )
+                    .with_hint("make the plan again")
+                })?;
+            tree.insert_file(&entry.path, content);
+        }
+        Ok(tree)
+    }
+
+    /// The saved form.
+    ///
+    /// # Errors
+    /// `Internal`, if it cannot be written as JSON.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec_pretty(self).map_err(|cause| {
+            Error::new(ErrorKind::Internal, "the plan cannot be written as JSON").with_source(cause)
+        })
+    }
+}
+
+/// An ID that sorts by time and ends in eight random digits.
+pub(crate) fn operation_id() -> String {
+    let random = Guid::new_random().bare().to_lowercase();
+    let tag: String = random.chars().take(8).collect();
+    format!(
+        "{}-{tag}",
+        jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ")
+    )
+}

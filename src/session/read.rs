@@ -1,0 +1,448 @@
+//! Reading a live GPO: both halves, and the principals in it.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
+
+use crate::directory::GpoObject;
+use crate::directory::bulk_read::GpoRecord;
+use crate::domain::sysvol::SysvolRead;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{Code, Severity, StatusMessage};
+use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
+use crate::migration::scan;
+use crate::model::backup_context::BackupContext;
+use crate::model::directory_object::DirectoryObject;
+use crate::model::domain_name::DomainName;
+use crate::model::principal::Principal;
+use crate::model::reference::Place;
+use crate::model::safe_name::RelPath;
+use crate::model::sddl::map_condition;
+use crate::model::security_descriptor::SecurityDescriptor;
+use crate::model::sid::Sid;
+use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal, WmiFilterLink};
+use crate::model::well_known;
+use crate::progress::Control;
+use crate::session::DomainSession;
+use crate::sysvol::gpt::{Gpt, read_what_can_be_read};
+use crate::sysvol::throttle::{MemoryBudget, Reservation};
+
+/// A GPO that was read from a DC.
+#[derive(Debug, Clone)]
+pub struct LiveGpo {
+    /// The directory half.
+    pub object: GpoObject,
+    /// Both halves.
+    pub snapshot: GpoSnapshot,
+    /// GPT.INI.
+    pub gpt_ini: Option<Bytes>,
+}
+
+/// Reads both halves of a GPO. `principals` and `file_paths` of the snapshot are left empty; see [`take_inventory`].
+///
+/// # Errors
+/// `BadDirectory` when `gPCFileSysPath` does not name the folder computed from the domain and the GUID: such an object
+/// makes clients read their policy elsewhere, and is neither read nor written. Otherwise as the two halves.
+pub async fn read_gpo(
+    session: &DomainSession,
+    object: &GpoObject,
+    control: &Control,
+) -> Result<LiveGpo> {
+    control.check()?;
+    let info = session.info();
+    refuse_mismatch(object, &info.dns_domain)?;
+    let gpt = async {
+        match crate::sysvol::gpt::read_gpt(session.sysvol(), &info.dns_domain, object.guid).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
+        }
+    };
+    let (gpt, children, wmi_filter) = tokio::try_join!(
+        gpt,
+        session.directory().children(object.guid),
+        wmi_filter(session, object)
+    )?;
+    Ok(assemble(session, object, children, wmi_filter, gpt))
+}
+
+/// Reads the SYSVOL half of a GPO whose directory half is known, as far as the server permits.
+///
+/// # Errors
+/// As [`read_gpo`], but what cannot be read is added to `unread`: entries below the GPO's folder, the folder itself when it
+/// does not exist, and the security descriptor. The last value is the part of the memory budget that the files use.
+pub(crate) async fn read_surveyed(
+    session: &DomainSession,
+    (sysvol, budget): (&dyn SysvolRead, &MemoryBudget),
+    record: GpoRecord,
+    control: &Control,
+) -> Result<(GpoSnapshot, BackupContext, Option<Reservation>)> {
+    control.check()?;
+    let info = session.info();
+    let object = &record.object;
+    refuse_mismatch(object, &info.dns_domain)?;
+    let read = read_what_can_be_read(sysvol, &info.dns_domain, object.guid, Some(budget));
+    let (gpt, unread, reserved) = match read.await {
+        Err(error) if error.kind() == ErrorKind::NotFound => (None, Vec::new(), None),
+        other => {
+            let read = other?;
+            (Some(read.gpt), read.unread, read.reserved)
+        }
+    };
+    let unreadable = unread.iter().map(|(path, error)| {
+        unreadable(Severity::Warning, Code::UnreadableFile, path, error)
+            .of_gpo(&object.display_name)
+    });
+    let descriptor = unreadable_descriptor(&object.security_descriptor)
+        .map(|message| message.of_gpo(&object.display_name));
+    let mut live = assemble(session, object, record.children, record.wmi_link, gpt);
+    live.snapshot
+        .messages
+        .extend(unreadable.chain(descriptor).chain(record.messages));
+    let context = BackupContext {
+        links: Some(record.links),
+        wmi_filter: record.wmi_filter,
+        ..backup_context(&live)
+    };
+    Ok((live.snapshot, context, reserved))
+}
+
+/// What is said of a GPO that lacks something in the snapshot. A staging folder of gpoctl is no part of a GPO, so
+/// `leftover-staging` is not among them.
+const LEAVES_A_GAP: &[Code] = &[
+    Code::ChangedWhileReading,
+    Code::EntryLeftOut,
+    Code::EntryRefused,
+    Code::NoSysvolFolder,
+    Code::UnreadableDescriptor,
+    Code::UnreadableFile,
+];
+
+/// The finding about something below a GPO's folder that the server does not return.
+pub(crate) fn unreadable(
+    severity: Severity,
+    code: Code,
+    path: &RelPath,
+    error: &Error,
+) -> StatusMessage {
+    let message = StatusMessage::new(severity, code, error.to_string());
+    let message = message.at(Place::file(path.to_string()));
+    match error.hint() {
+        Some(hint) => message.with_hint(hint),
+        None => message,
+    }
+}
+
+/// The finding about an empty descriptor, which an account without the right to read it gets.
+fn unreadable_descriptor(descriptor: &[u8]) -> Option<StatusMessage> {
+    let text = if descriptor.is_empty() {
+        "the directory does not give the security descriptor of the GPO, so its permissions are missing".to_owned()
+    } else {
+        let error = SecurityDescriptor::parse(descriptor).err()?;
+        format!(
+            "the security descriptor of the GPO cannot be read, so its permissions are missing: {error}"
+        )
+    };
+    Some(StatusMessage::warning(Code::UnreadableDescriptor, text))
+}
+
+/// The context of a live GPO that the GPO itself contains: not its links and not its WMI filter.
+pub(crate) fn backup_context(live: &LiveGpo) -> BackupContext {
+    let descriptor = SecurityDescriptor::parse(&live.object.security_descriptor).ok();
+    let (owner, group) = descriptor
+        .map(|descriptor| (descriptor.owner, descriptor.group))
+        .unwrap_or_default();
+    BackupContext {
+        owner,
+        group,
+        when_created: live.object.when_created.clone(),
+        when_changed: live.object.when_changed.clone(),
+        gpt_ini: live.gpt_ini.clone(),
+        unread: live
+            .snapshot
+            .messages
+            .iter()
+            .filter(|message| LEAVES_A_GAP.contains(&message.code))
+            .cloned()
+            .collect(),
+        ..BackupContext::default()
+    }
+}
+
+fn refuse_mismatch(object: &GpoObject, domain: &DomainName) -> Result<()> {
+    let Some(mismatch) = object.path_mismatch(domain) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::BadDirectory,
+        format!(
+            "GPO \"{}\" {}: {mismatch}",
+            object.display_name, object.guid
+        ),
+    )
+    .with_hint(
+        "clients read their policy from that path; find out who set it before anything else",
+    ))
+}
+
+/// Both halves as one snapshot.
+fn assemble(
+    session: &DomainSession,
+    object: &GpoObject,
+    children: Vec<DirectoryObject>,
+    wmi_filter: Option<WmiFilterLink>,
+    gpt: Option<Gpt>,
+) -> LiveGpo {
+    let info = session.info();
+    let mut messages = Vec::new();
+    let (tree, gpt_ini) = match gpt {
+        Some(gpt) => {
+            messages.extend(gpt.messages);
+            (gpt.tree, gpt.gpt_ini)
+        }
+        None => {
+            messages.push(StatusMessage::warning(
+                Code::NoSysvolFolder,
+                "the GPO has no folder on SYSVOL",
+            ));
+            (crate::model::gpt_tree::GptTree::new(), None)
+        }
+    };
+    let sysvol_version = gpt_ini
+        .as_ref()
+        .and_then(|bytes| crate::formats::gpt_ini::read_version(bytes).ok().flatten());
+    if sysvol_version != object.version {
+        messages.push(StatusMessage::warning(
+            Code::VersionMismatch,
+            format!(
+                "versionNumber is {} and GPT.INI says {}",
+                shown(object.version.map(|version| version.combined())),
+                shown(sysvol_version.map(|version| version.combined()))
+            ),
+        ));
+    }
+    let snapshot = GpoSnapshot {
+        guid: object.guid,
+        domain: info.dns_domain.clone(),
+        domain_guid: Some(info.domain_guid),
+        domain_controller: info.server.to_string(),
+        display_name: object.display_name.clone(),
+        flags: object.flags.unwrap_or(0),
+        directory_version: object.version.unwrap_or_default(),
+        sysvol_version,
+        machine_extensions: object.machine_extensions.clone(),
+        user_extensions: object.user_extensions.clone(),
+        wmi_filter,
+        security_descriptor: object.security_descriptor.clone(),
+        tree,
+        directory_objects: children,
+        principals: Vec::new(),
+        file_paths: Vec::new(),
+        messages: messages
+            .into_iter()
+            .map(|message| message.of_gpo(&object.display_name))
+            .collect(),
+    };
+    LiveGpo {
+        object: object.clone(),
+        snapshot,
+        gpt_ini,
+    }
+}
+
+fn shown(version: Option<u32>) -> String {
+    version.map_or_else(|| "absent".to_owned(), |version| version.to_string())
+}
+
+async fn wmi_filter(session: &DomainSession, object: &GpoObject) -> Result<Option<WmiFilterLink>> {
+    let Some(mut link) = object.wmi_filter.as_deref().and_then(WmiFilterLink::parse) else {
+        return Ok(None);
+    };
+    let filter = session.directory().wmi_filter(link.id).await?;
+    link.name = filter.map(|filter| filter.name);
+    Ok(Some(link))
+}
+
+/// Fills `principals` and `file_paths` as GPMC does: first the principals in settings that GPMC maps, then those in the DACL
+/// only; and the UNC paths of those settings.
+///
+/// # Errors
+/// When the directory cannot be queried.
+pub async fn take_inventory(session: &DomainSession, snapshot: &mut GpoSnapshot) -> Result<()> {
+    take_inventory_of(&Answers::default(), session, snapshot).await
+}
+
+/// The principals that were looked up so far: most GPOs refer to the same few.
+#[derive(Default)]
+pub(crate) struct Answers(Mutex<HashMap<PrincipalQuery, Lookup>>);
+
+impl Answers {
+    /// Looks principals up; only new ones are queried in the directory.
+    async fn to(&self, session: &DomainSession, queries: &[PrincipalQuery]) -> Result<Vec<Lookup>> {
+        let mut known = self.0.lock().await;
+        let mut seen: HashSet<&PrincipalQuery> = HashSet::new();
+        let new: Vec<PrincipalQuery> = queries
+            .iter()
+            .filter(|query| !known.contains_key(*query) && seen.insert(query))
+            .cloned()
+            .collect();
+        if !new.is_empty() {
+            // A caller that waits here finds most of its answers afterwards.
+            let answers = session.directory().lookup(&new).await?;
+            known.extend(new.into_iter().zip(answers));
+        }
+        Ok(queries
+            .iter()
+            .map(|query| known.get(query).cloned().unwrap_or(Lookup::NotFound))
+            .collect())
+    }
+}
+
+/// As [`take_inventory`], with the principals that were looked up for other GPOs.
+pub(crate) async fn take_inventory_of(
+    known: &Answers,
+    session: &DomainSession,
+    snapshot: &mut GpoSnapshot,
+) -> Result<()> {
+    let found = scan::scan(snapshot);
+    snapshot.messages.extend(found.messages);
+    let in_settings: Vec<PrincipalQuery> = found
+        .gpmc_sids
+        .into_iter()
+        .map(PrincipalQuery::Sid)
+        .chain(found.gpmc_names.into_iter().map(PrincipalQuery::Name))
+        .collect();
+    let settings = in_settings.len();
+    let known_already: HashSet<&PrincipalQuery> = in_settings.iter().collect();
+    let in_dacl: Vec<PrincipalQuery> = dacl_principals(&snapshot.security_descriptor)
+        .into_iter()
+        .map(PrincipalQuery::Sid)
+        .filter(|query| !known_already.contains(query))
+        .collect();
+    let queries: Vec<PrincipalQuery> = in_settings.into_iter().chain(in_dacl).collect();
+    let answers = known.to(session, &queries).await?;
+    let mut seen: HashSet<Principal> = HashSet::new();
+    let mut principals: Vec<InventoryPrincipal> = Vec::new();
+    for (index, (query, answer)) in queries.into_iter().zip(answers).enumerate() {
+        let principal = as_gpmc_lists_it(query, answer);
+        // A principal that is in settings by SID and by name is one entry.
+        if seen.insert(principal.clone()) {
+            principals.push(InventoryPrincipal {
+                principal,
+                from_dacl: index >= settings,
+            });
+        }
+    }
+    snapshot.principals = principals;
+    snapshot.file_paths = found.gpmc_unc_units.into_iter().collect();
+    Ok(())
+}
+
+/// Adds to the inventory the principals that GPMC does not look for but a copy with permissions maps: in conditions, and in the
+/// DACLs of the objects below the GPO.
+///
+/// # Errors
+/// As the look-up of principals.
+pub(crate) async fn take_access_inventory(
+    session: &DomainSession,
+    snapshot: &mut GpoSnapshot,
+) -> Result<()> {
+    let known: HashSet<Sid> = snapshot
+        .principals
+        .iter()
+        .filter_map(|entry| entry.principal.sid.clone())
+        .collect();
+    let descriptors = snapshot
+        .directory_objects
+        .iter()
+        .filter_map(|object| object.security_descriptor.as_deref());
+    let mut sids: Vec<Sid> = descriptors.clone().flat_map(dacl_principals).collect();
+    for descriptor in descriptors.chain([snapshot.security_descriptor.as_slice()]) {
+        sids.extend(condition_principals(descriptor));
+    }
+    let mut seen = known;
+    sids.retain(|sid| seen.insert(sid.clone()));
+    let queries: Vec<PrincipalQuery> = sids.into_iter().map(PrincipalQuery::Sid).collect();
+    let answers = session.directory().lookup(&queries).await?;
+    let found = queries
+        .into_iter()
+        .zip(answers)
+        .map(|(query, answer)| InventoryPrincipal {
+            principal: as_gpmc_lists_it(query, answer),
+            from_dacl: true,
+        });
+    snapshot.principals.extend(found);
+    Ok(())
+}
+
+/// The domain principals in the conditions of a DACL.
+fn condition_principals(descriptor: &[u8]) -> Vec<Sid> {
+    let Ok(mut descriptor) = SecurityDescriptor::parse(descriptor) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for ace in descriptor.dacl.iter_mut().flat_map(|acl| &mut acl.aces) {
+        // A condition that cannot be read is reported when it is mapped.
+        let _ = map_condition(ace, &mut |sid| {
+            if sid.is_domain_sid() {
+                found.push(sid.clone());
+            }
+            sid.clone()
+        });
+    }
+    found
+}
+
+/// The domain principals of a DACL, each once; built-in and well-known ones are never inventoried.
+fn dacl_principals(descriptor: &[u8]) -> Vec<Sid> {
+    let Ok(descriptor) = SecurityDescriptor::parse(descriptor) else {
+        return Vec::new();
+    };
+    let mut seen = HashSet::new();
+    descriptor
+        .dacl
+        .iter()
+        .flat_map(|acl| &acl.aces)
+        .filter_map(|ace| ace.sid())
+        .filter(|sid| sid.is_domain_sid())
+        .filter(|sid| seen.insert((*sid).clone()))
+        .cloned()
+        .collect()
+}
+
+/// A principal in the form of `SecurityGroups`: domain principals with all fields, well-known ones by their English name
+/// without a SID, unresolvable SIDs alone, plain text unchanged.
+fn as_gpmc_lists_it(query: PrincipalQuery, answer: Lookup) -> Principal {
+    match (query, answer) {
+        (PrincipalQuery::Sid(sid), _) if !sid.is_domain_sid() => match well_known::name_of(&sid) {
+            Some(name) => Principal::named(name),
+            None => Principal::unresolved(sid),
+        },
+        (PrincipalQuery::Sid(_), Lookup::Found(principal)) => principal,
+        (PrincipalQuery::Sid(sid), _) => Principal::unresolved(sid),
+        // `DOMAIN\name` identifies a principal; a bare name may be a local account of the client.
+        (PrincipalQuery::Name(name), Lookup::Found(principal))
+            if name.contains('\\') && !principal.dns_domain.is_empty() =>
+        {
+            principal
+        }
+        (PrincipalQuery::Name(name), _) => Principal::named(&name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_that_says_nothing_is_told() {
+        for bytes in [&b""[..], b"\x01\x00\x04\x80\xff"] {
+            let message = unreadable_descriptor(bytes).unwrap();
+            assert!(LEAVES_A_GAP.contains(&message.code), "{message:?}");
+        }
+        let empty_but_whole = [
+            1, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        assert_eq!(unreadable_descriptor(&empty_but_whole), None);
+    }
+}
