@@ -8,7 +8,7 @@ use gpoctl::directory::{AttributeSwap, SwapAttribute};
 use gpoctl::error::ErrorKind;
 use gpoctl::execute::{ApplyOptions, apply_changes};
 use gpoctl::model::dn::Dn;
-use gpoctl::plan::values::{Change, ChangeList, ObjectDn};
+use gpoctl::plan::values::{ChangeList, ObjectDn, ValueChange};
 use gpoctl::progress::Control;
 use gpoctl::session::{DomainWriter, SessionSettings};
 
@@ -431,7 +431,7 @@ fn a_concurrent_change_is_a_conflict_and_is_rolled_back() {
             ou.dn
         ),
     );
-    let swap = |dn: &str, attribute, old: Option<&str>, new: &str| Change::Attributes {
+    let swap = |dn: &str, attribute, old: Option<&str>, new: &str| ValueChange::Attributes {
         dn: ObjectDn(Dn::parse(dn).unwrap()),
         attributes: vec![AttributeSwap {
             attribute,
@@ -440,7 +440,7 @@ fn a_concurrent_change_is_a_conflict_and_is_rolled_back() {
         }],
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let apply = |changes: Vec<Change>| {
+    let apply = |changes: Vec<ValueChange>| {
         runtime.block_on(async {
             let mut list = ChangeList::new("a race", &"src.test".parse().unwrap());
             for change in changes {

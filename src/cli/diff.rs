@@ -9,7 +9,7 @@ use super::ui::{Colour, Ui};
 use crate::error::Result;
 use crate::model::snapshot::GpoSnapshot;
 use crate::operations::diff::{Difference, LineSign, diff};
-use crate::plan::gpo::Change;
+use crate::plan::gpo::EntryChange;
 use crate::progress::Control;
 use crate::session::read::read_gpo;
 
@@ -103,9 +103,9 @@ fn stored(spec: &str, folder: Option<&Path>, ui: &Ui) -> Result<GpoSnapshot> {
 
 fn show(ui: &Ui, difference: &Difference) {
     let (sign, colour) = match difference.change {
-        Change::Added => ("+", Colour::Green),
-        Change::Removed => ("-", Colour::Red),
-        Change::Changed | Change::Unchanged => ("~", Colour::Yellow),
+        EntryChange::Added => ("+", Colour::Green),
+        EntryChange::Removed => ("-", Colour::Red),
+        EntryChange::Changed | EntryChange::Unchanged => ("~", Colour::Yellow),
     };
     ui.line("");
     ui.coloured(colour, &format!("{sign} {}", difference.name));

@@ -10,16 +10,16 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::reference::Place;
 use crate::model::sid::Sid;
-use crate::plan::gpo::{Change, Plan, Step, Verb};
+use crate::plan::gpo::{EntryChange, GpoChange, Step, Verb};
 use crate::plan::risks::Risk;
 
 /// A whole plan, with SIDs where no names were looked up.
-pub(super) fn show(ui: &Ui, plan: &Plan) {
+pub(super) fn show(ui: &Ui, plan: &GpoChange) {
     show_with(ui, plan, &Names::new());
 }
 
 /// The whole of a plan, with the names of accounts.
-pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
+pub(super) fn show_with(ui: &Ui, plan: &GpoChange, names: &Names) {
     let from = plan
         .source
         .as_ref()
@@ -86,7 +86,7 @@ pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
 }
 
 /// The question whether to apply a plan, which names the GPO and the domain.
-pub(super) fn question(plan: &Plan) -> String {
+pub(super) fn question(plan: &GpoChange) -> String {
     let target = &plan.target;
     let (name, domain) = (&target.display_name, &target.domain);
     let what = match plan.verb {
@@ -103,15 +103,15 @@ pub(super) fn question(plan: &Plan) -> String {
     format!("{what} in {domain}?")
 }
 
-fn show_entries(ui: &Ui, plan: &Plan) {
+fn show_entries(ui: &Ui, plan: &GpoChange) {
     ui.heading("Files");
     let mut unchanged = 0_usize;
     for entry in &plan.entries {
         let (sign, colour) = match entry.change {
-            Change::Added => ("+", Colour::Green),
-            Change::Changed => ("~", Colour::Yellow),
-            Change::Removed => ("-", Colour::Red),
-            Change::Unchanged => {
+            EntryChange::Added => ("+", Colour::Green),
+            EntryChange::Changed => ("~", Colour::Yellow),
+            EntryChange::Removed => ("-", Colour::Red),
+            EntryChange::Unchanged => {
                 unchanged += usize::from(!entry.is_dir);
                 continue;
             }

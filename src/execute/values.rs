@@ -15,7 +15,7 @@ use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::plan::gpo::FileContent;
-use crate::plan::values::{Change, ChangeList, DescriptorSwap, PlannedChange};
+use crate::plan::values::{ChangeList, DescriptorSwap, PlannedValue, ValueChange};
 use crate::session::{DomainSession, DomainWriter};
 
 /// The result of applying a change list.
@@ -37,7 +37,7 @@ pub struct ChangeResult {
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct ChangeSteps {
     /// The changes, in order.
-    pub steps: Vec<PlannedChange>,
+    pub steps: Vec<PlannedValue>,
 }
 
 /// The line of the journal with the inverse of a change that is about to be made.
@@ -46,7 +46,7 @@ struct Announced<'a> {
     event: &'static str,
     inverse: &'static str,
     #[serde(flatten)]
-    change: &'a Change,
+    change: &'a ValueChange,
 }
 
 /// Applies the changes of a list, all or none. A list without changes does nothing and has no journal.
@@ -125,7 +125,7 @@ pub async fn apply_changes(
 /// upgraded from a version that stored them, and only its own tool removes them from all other files.
 fn entries_left_out(sysvol: &dyn SysvolRead, list: &ChangeList) -> Option<StatusMessage> {
     let left_out = list.changes.iter().any(|planned| match &planned.change {
-        Change::Descriptors { entries, .. } => entries.iter().any(|entry| {
+        ValueChange::Descriptors { entries, .. } => entries.iter().any(|entry| {
             SecurityDescriptor::parse(&entry.new.0)
                 .is_ok_and(|new| as_stored(sysvol, new.clone()) != new)
         }),
@@ -142,7 +142,7 @@ fn entries_left_out(sysvol: &dyn SysvolRead, list: &ChangeList) -> Option<Status
 
 /// Applies the changes in order; after an error, rolls back those that were made.
 async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journal) -> Result<()> {
-    let mut made: Vec<Change> = Vec::new();
+    let mut made: Vec<ValueChange> = Vec::new();
     for planned in &list.changes {
         let inverse = planned.change.inverse();
         let announced = journal.record(&Announced {
@@ -188,7 +188,7 @@ async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journa
 async fn take_back(
     domain: &DomainWriter,
     journal: &mut Journal,
-    made: &[Change],
+    made: &[ValueChange],
     error: Error,
 ) -> Error {
     let mut first = None;
@@ -259,16 +259,18 @@ fn undo_hint(journal: &Journal) -> String {
 }
 
 /// Applies one change.
-async fn make(domain: &DomainWriter, change: &Change) -> Result<()> {
+async fn make(domain: &DomainWriter, change: &ValueChange) -> Result<()> {
     match change {
-        Change::Attributes { dn, attributes } => {
+        ValueChange::Attributes { dn, attributes } => {
             domain.directory().swap_attributes(&dn.0, attributes).await
         }
-        Change::AddWmiFilter { dn, attributes } => {
+        ValueChange::AddWmiFilter { dn, attributes } => {
             domain.directory().add_wmi_filter(&dn.0, attributes).await
         }
-        Change::RemoveWmiFilter { dn, .. } => domain.directory().delete_wmi_filter(&dn.0).await,
-        Change::GptIni {
+        ValueChange::RemoveWmiFilter { dn, .. } => {
+            domain.directory().delete_wmi_filter(&dn.0).await
+        }
+        ValueChange::GptIni {
             guid,
             new,
             descriptor,
@@ -279,7 +281,7 @@ async fn make(domain: &DomainWriter, change: &Change) -> Result<()> {
             }
             write_gpt_ini(domain, *guid, new.as_ref(), descriptor.as_ref()).await
         }
-        Change::Descriptors { guid, entries } => {
+        ValueChange::Descriptors { guid, entries } => {
             probe(domain, *guid).await?;
             set_descriptors(domain, *guid, entries).await
         }
@@ -383,12 +385,12 @@ enum Moment {
 /// What is not as it was before or after the change; `None` when everything is.
 async fn difference(
     session: &DomainSession,
-    change: &Change,
+    change: &ValueChange,
     moment: Moment,
 ) -> Result<Option<String>> {
     let directory = session.directory();
     match change {
-        Change::Attributes { dn, attributes } => {
+        ValueChange::Attributes { dn, attributes } => {
             let found = directory.swapped_values(&dn.0, attributes).await?;
             let different = attributes.iter().zip(found).find(|(swap, found)| {
                 *found
@@ -399,8 +401,9 @@ async fn difference(
             });
             Ok(different.map(|(swap, _)| format!("{} of {}", swap.attribute.as_str(), dn.0)))
         }
-        Change::AddWmiFilter { dn, attributes } | Change::RemoveWmiFilter { dn, attributes } => {
-            let adds = matches!(change, Change::AddWmiFilter { .. });
+        ValueChange::AddWmiFilter { dn, attributes }
+        | ValueChange::RemoveWmiFilter { dn, attributes } => {
+            let adds = matches!(change, ValueChange::AddWmiFilter { .. });
             let names: Vec<&str> = attributes.iter().map(|(name, _)| name.as_str()).collect();
             let found = directory.texts(&dn.0, &names).await?;
             let there = (moment == Moment::After) == adds;
@@ -413,7 +416,7 @@ async fn difference(
             };
             Ok((!same).then(|| format!("the WMI filter {}", dn.0)))
         }
-        Change::GptIni { guid, old, new, .. } => {
+        ValueChange::GptIni { guid, old, new, .. } => {
             let found = read_gpt_ini(session, *guid).await?;
             let wanted = match moment {
                 Moment::Before => old,
@@ -422,7 +425,7 @@ async fn difference(
             let same = found.as_ref() == wanted.as_ref().map(|content| &content.0);
             Ok((!same).then(|| format!("GPT.INI of {guid}")))
         }
-        Change::Descriptors { guid, entries } => {
+        ValueChange::Descriptors { guid, entries } => {
             let sysvol = session.sysvol();
             for entry in entries {
                 let path = SysvolPath::in_gpo(&session.info().dns_domain, *guid, &entry.path);

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::rights;
 use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
-use crate::plan::gpo::{Change, Plan, Step, Verb, plan_entries, planned_links};
+use crate::plan::gpo::{EntryChange, GpoChange, Step, Verb, plan_entries, planned_links};
 use crate::progress::Control;
 use crate::session::DomainSession;
 use crate::session::read;
@@ -21,7 +21,7 @@ pub async fn plan(
     object: &GpoObject,
     keep_links: bool,
     control: &Control,
-) -> Result<Plan> {
+) -> Result<GpoChange> {
     refuse_default_gpo(object.guid)?;
     if object.critical {
         return Err(Error::new(
@@ -45,7 +45,11 @@ pub async fn plan(
         ));
     }
     let (entries, _) = plan_entries(&live.snapshot.tree, &GptTree::new());
-    debug_assert!(entries.iter().all(|entry| entry.change == Change::Removed));
+    debug_assert!(
+        entries
+            .iter()
+            .all(|entry| entry.change == EntryChange::Removed)
+    );
     let mut steps = if keep_links { Vec::new() } else { links };
     steps.push(Step::DeleteGpo {
         guid: object.guid,
@@ -53,11 +57,11 @@ pub async fn plan(
         keep_links,
     });
     messages.extend(live.snapshot.messages.iter().cloned());
-    let plan = Plan {
+    let plan = GpoChange {
         steps,
         entries,
         messages,
-        ..Plan::of_existing(Verb::Delete, &live)
+        ..GpoChange::of_existing(Verb::Delete, &live)
     };
     rights::check(session, &plan).await?;
     Ok(plan)

@@ -13,7 +13,7 @@ use crate::model::safe_name::RelPath;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::{SecurityDescriptor, control};
 use crate::model::snapshot::GpoSnapshot;
-use crate::plan::gpo::{Change, sha256};
+use crate::plan::gpo::{EntryChange, sha256};
 
 /// Unchanged lines that are shown around a change.
 const CONTEXT: usize = 2;
@@ -24,7 +24,7 @@ pub struct Difference {
     /// The attribute's name, the path below the GPO's folder, or the object's RDNs.
     pub name: String,
     /// How the second GPO differs from the first.
-    pub change: Change,
+    pub change: EntryChange,
     /// The lines around each change; a gap between two of them is [`LineSign::Gap`].
     pub lines: Vec<Line>,
 }
@@ -120,9 +120,9 @@ fn lines(text: &str) -> Vec<String> {
 fn difference(name: &str, old: Vec<String>, new: Vec<String>) -> Option<Difference> {
     let change = match (old.is_empty(), new.is_empty()) {
         _ if old == new => return None,
-        (true, _) => Change::Added,
-        (_, true) => Change::Removed,
-        _ => Change::Changed,
+        (true, _) => EntryChange::Added,
+        (_, true) => EntryChange::Removed,
+        _ => EntryChange::Changed,
     };
     let refs = |lines: &[String]| {
         lines
@@ -170,9 +170,9 @@ fn files(old: &GptTree, new: &GptTree, found: &mut Vec<Difference>) {
     for (folded, (path, before, after)) in sides {
         let change = match (before, after) {
             (Some(one), Some(other)) if one == other => continue,
-            (Some(_), Some(_)) => Change::Changed,
-            (None, _) => Change::Added,
-            (_, None) => Change::Removed,
+            (Some(_), Some(_)) => EntryChange::Changed,
+            (None, _) => EntryChange::Added,
+            (_, None) => EntryChange::Removed,
         };
         let lines =
             |node: Option<&Node>| node.map(|node| content(&folded, node)).unwrap_or_default();
@@ -184,7 +184,7 @@ fn files(old: &GptTree, new: &GptTree, found: &mut Vec<Difference>) {
                 ..difference
             },
             // The bytes differ but the text does not: encoding, line ends, or a stored password, which is not shown.
-            None if change == Change::Changed => Difference {
+            None if change == EntryChange::Changed => Difference {
                 name,
                 change,
                 lines: vec![Line {
@@ -323,7 +323,10 @@ mod tests {
         tree
     }
 
-    fn found(old: &[(&str, &[u8])], new: &[(&str, &[u8])]) -> Vec<(String, Change, Vec<String>)> {
+    fn found(
+        old: &[(&str, &[u8])],
+        new: &[(&str, &[u8])],
+    ) -> Vec<(String, EntryChange, Vec<String>)> {
         let mut found = Vec::new();
         files(&tree(old), &tree(new), &mut found);
         found
@@ -348,7 +351,7 @@ mod tests {
             found(&old, &new),
             [(
                 "User\\a.ini".to_owned(),
-                Change::Changed,
+                EntryChange::Changed,
                 [" [x]", " a=1", "-b=2", "+b=3"].map(str::to_owned).to_vec()
             )]
         );
@@ -403,7 +406,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_summed_up() {
         let found = found(&[], &[("Machine/x.bin", &[0, 1, 2, 255])]);
-        assert_eq!(found.last().unwrap().1, Change::Added);
+        assert_eq!(found.last().unwrap().1, EntryChange::Added);
         assert!(found.last().unwrap().2[0].starts_with("+4 bytes, SHA-256 "));
     }
 }

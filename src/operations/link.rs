@@ -13,7 +13,7 @@ use crate::model::domain_name::DomainName;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
-use crate::plan::values::{Change, ChangeList, ObjectDn};
+use crate::plan::values::{ChangeList, ObjectDn, ValueChange};
 
 /// What to do with the link of a GPO. Order 1 has the highest precedence, as GPMC shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,8 +201,13 @@ pub fn plan_inheritance(domain: &DomainName, som: &Som, blocked: bool) -> Result
     Ok(list)
 }
 
-fn swap(som: &Som, attribute: SwapAttribute, old: Option<String>, new: Option<String>) -> Change {
-    Change::Attributes {
+fn swap(
+    som: &Som,
+    attribute: SwapAttribute,
+    old: Option<String>,
+    new: Option<String>,
+) -> ValueChange {
+    ValueChange::Attributes {
         dn: ObjectDn(som.dn.clone()),
         attributes: vec![AttributeSwap {
             attribute,
@@ -283,7 +288,7 @@ mod tests {
             .changes
             .first()
             .and_then(|planned| match &planned.change {
-                Change::Attributes { attributes, .. } => {
+                ValueChange::Attributes { attributes, .. } => {
                     assert_eq!(attributes[0].old.as_deref(), gp_link);
                     attributes[0].new.clone()
                 }
@@ -377,7 +382,7 @@ mod tests {
             list.changes
                 .first()
                 .and_then(|planned| match &planned.change {
-                    Change::Attributes { attributes, .. } => attributes[0].new.clone(),
+                    ValueChange::Attributes { attributes, .. } => attributes[0].new.clone(),
                     other => panic!("{other:?}"),
                 })
         };

@@ -10,7 +10,7 @@ use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::wmi_filter::{WmiFilterFile, format_queries, parse_queries};
-use crate::plan::values::{Change, ChangeList, ObjectDn};
+use crate::plan::values::{ChangeList, ObjectDn, ValueChange};
 
 /// How to import a filter whose name the domain already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +139,7 @@ pub fn plan_import(
                 )
             }));
             list.push(
-                Change::AddWmiFilter {
+                ValueChange::AddWmiFilter {
                     dn: ObjectDn(container.cn(&id.to_string())),
                     attributes,
                 },
@@ -185,7 +185,7 @@ pub fn plan_import(
                     }
                 }
                 list.push(
-                    Change::Attributes {
+                    ValueChange::Attributes {
                         dn: ObjectDn(twin.dn.clone()),
                         attributes: swaps,
                     },
@@ -250,7 +250,7 @@ pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter
         ));
     }
     list.push(
-        Change::Attributes {
+        ValueChange::Attributes {
             dn: ObjectDn(gpo.dn.clone()),
             attributes: vec![AttributeSwap {
                 attribute: SwapAttribute::WqlFilter,
@@ -369,7 +369,7 @@ mod tests {
         )
         .unwrap();
         match &list.changes[0].change {
-            Change::AddWmiFilter { dn, attributes } => {
+            ValueChange::AddWmiFilter { dn, attributes } => {
                 let id = dn.0.rdns()[0].value.clone();
                 assert!(attributes.contains(&("msWMI-ID".to_owned(), id.clone())));
                 assert!(!attributes.iter().any(|(name, _)| name == "msWMI-Parm1"));
@@ -395,7 +395,7 @@ mod tests {
             ErrorKind::Conflict
         );
         let list = plan(IfExists::Replace).unwrap();
-        let Change::Attributes { attributes, .. } = &list.changes[0].change else {
+        let ValueChange::Attributes { attributes, .. } = &list.changes[0].change else {
             panic!("{list:?}");
         };
         let names: Vec<&str> = attributes
@@ -415,7 +415,7 @@ mod tests {
         let new = |gpo: &GpoObject, filter: Option<&WmiFilter>| {
             let list = plan_link(&domain, gpo, filter);
             list.changes.first().map(|planned| match &planned.change {
-                Change::Attributes { attributes, .. } => attributes[0].new.clone(),
+                ValueChange::Attributes { attributes, .. } => attributes[0].new.clone(),
                 other => panic!("{other:?}"),
             })
         };

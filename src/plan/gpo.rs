@@ -11,7 +11,7 @@ mod outcome;
 mod state;
 mod step;
 
-pub use entries::{Change, PlannedEntry, plan_entries, sha256, tree_hashes};
+pub use entries::{EntryChange, PlannedEntry, plan_entries, sha256, tree_hashes};
 pub use state::{GpoState, ObjectState};
 
 pub(crate) use description::{Intent, NewAttributes};
@@ -100,7 +100,7 @@ pub struct PlanTarget {
 
 /// The complete list of changes an operation will make.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct Plan {
+pub struct GpoChange {
     /// [`PLAN_FORMAT_VERSION`].
     pub format_version: u32,
     /// The ID of the operation that will run it.
@@ -156,7 +156,7 @@ impl<'de> serde::Deserialize<'de> for FileContent {
     }
 }
 
-impl Plan {
+impl GpoChange {
     /// A plan that changes nothing yet: what every verb begins with.
     pub(crate) fn new(verb: Verb, target: PlanTarget) -> Self {
         Self {
@@ -221,7 +221,7 @@ impl Plan {
     pub fn new_tree(&self) -> Result<GptTree> {
         let mut tree = GptTree::new();
         for entry in &self.entries {
-            if entry.change == Change::Removed {
+            if entry.change == EntryChange::Removed {
                 continue;
             }
             if entry.is_dir {

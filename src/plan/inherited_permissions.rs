@@ -1,11 +1,14 @@
 //! What a plan says when the SMB client cannot write security descriptors.
 
-use super::gpo::Plan;
+use super::gpo::GpoChange;
 use crate::message::{Code, StatusMessage};
 use crate::session::DomainSession;
 
 /// The warning in the plan when the SMB client cannot write security descriptors, with the command that repairs it.
-pub(crate) fn descriptors_not_set(session: &DomainSession, plan: &Plan) -> Option<StatusMessage> {
+pub(crate) fn descriptors_not_set(
+    session: &DomainSession,
+    plan: &GpoChange,
+) -> Option<StatusMessage> {
     if session.sysvol().has_exact_descriptors() {
         return None;
     }

@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::gpo::{PLAN_FORMAT_VERSION, Plan};
+use crate::plan::gpo::{GpoChange, PLAN_FORMAT_VERSION};
 use crate::plan::values::ChangeList;
 
 /// The maximum size of a plan: the files of a GPO, up to the maximum of a backup, grow by a third in base64.
@@ -13,7 +13,7 @@ pub const MAX_PLAN_BYTES: u64 = 2 << 30;
 #[derive(Debug, Clone)]
 pub enum SavedPlan {
     /// Of a whole GPO: import, copy, restore, create, delete, rename, set-status.
-    Gpo(Box<Plan>),
+    Gpo(Box<GpoChange>),
     /// Of single values: links, WMI filters, repairs.
     Changes(ChangeList),
 }
@@ -100,7 +100,7 @@ impl SavedPlan {
             ));
         }
         if head.changes.is_none() {
-            let plan: Plan = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+            let plan: GpoChange = serde_json::from_slice(bytes).map_err(not_a_plan)?;
             return Ok(Self::Gpo(Box::new(plan)));
         }
         let list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
@@ -120,9 +120,9 @@ mod tests {
     use crate::model::directory_object::DirectoryObject;
     use crate::model::dn::Dn;
     use crate::plan::gpo::{Intent, PlanTarget, Verb};
-    use crate::plan::values::{Change, ObjectDn};
+    use crate::plan::values::{ObjectDn, ValueChange};
 
-    fn list_of(change: Change) -> ChangeList {
+    fn list_of(change: ValueChange) -> ChangeList {
         let mut list = ChangeList::new("x", &"src.test".parse().unwrap());
         list.push(change, Vec::new());
         list
@@ -143,7 +143,7 @@ mod tests {
     }
 
     /// A new filter at this place, with one more attribute.
-    fn filter(at: &str, attribute: &str) -> Change {
+    fn filter(at: &str, attribute: &str) -> ValueChange {
         let attributes = [
             ("msWMI-ID", "{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}"),
             ("msWMI-Name", "Desks"),
@@ -152,7 +152,7 @@ mod tests {
             (attribute, "x"),
         ];
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Change::AddWmiFilter {
+        ValueChange::AddWmiFilter {
             dn: dn(at),
             attributes: attributes.to_vec(),
         }
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_was_saved_is_read() {
-        let link = list_of(Change::Attributes {
+        let link = list_of(ValueChange::Attributes {
             dn: dn("OU=Staff,DC=src,DC=test"),
             attributes: vec![AttributeSwap {
                 attribute: SwapAttribute::GpLink,
@@ -175,7 +175,7 @@ mod tests {
             let Ok(SavedPlan::Changes(again)) = read(&list) else {
                 panic!("{list:?}");
             };
-            let of = |list: &ChangeList| -> Vec<Change> {
+            let of = |list: &ChangeList| -> Vec<ValueChange> {
                 list.changes
                     .iter()
                     .map(|planned| planned.change.clone())
@@ -206,9 +206,9 @@ mod tests {
             object_class: "classStore".to_owned(),
             ..DirectoryObject::default()
         };
-        let mut plan = Plan {
+        let mut plan = GpoChange {
             directory_objects: vec![AllowedObject::new(object).unwrap()],
-            ..Plan::new(Verb::Restore, target)
+            ..GpoChange::new(Verb::Restore, target)
         };
         plan.steps = plan.describe_steps(&Intent::default()).unwrap();
         let mut json: serde_json::Value = serde_json::from_slice(&plan.to_json().unwrap()).unwrap();
@@ -281,13 +281,13 @@ mod tests {
                 old: None,
                 new: Some("x".to_owned()),
             };
-            let change = Change::Attributes {
+            let change = ValueChange::Attributes {
                 dn: dn(at),
                 attributes: vec![swap],
             };
             assert!(refused(&list_of(change)).contains(attribute.as_str()));
         }
-        let removal = Change::RemoveWmiFilter {
+        let removal = ValueChange::RemoveWmiFilter {
             dn: dn(FILTER),
             attributes: Vec::new(),
         };

@@ -37,7 +37,7 @@ impl<'de> Deserialize<'de> for ObjectDn {
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
-pub enum Change {
+pub enum ValueChange {
     /// Attributes of one object, in one modify.
     Attributes {
         /// The object.
@@ -90,7 +90,7 @@ pub struct DescriptorSwap {
     pub new: FileContent,
 }
 
-impl Change {
+impl ValueChange {
     /// The inverse change.
     #[must_use]
     pub fn inverse(&self) -> Self {
@@ -135,10 +135,10 @@ impl Change {
 
 /// A change and its description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedChange {
+pub struct PlannedValue {
     /// The change.
     #[serde(flatten)]
-    pub change: Change,
+    pub change: ValueChange,
     /// The description, a line each: `-` for what is removed, `+` for what is added, `~` for what is changed.
     pub summary: Vec<String>,
 }
@@ -155,7 +155,7 @@ pub struct ChangeList {
     /// The DNS name of the domain it is for.
     pub domain: DomainName,
     /// The changes, in the order in which they are applied.
-    pub changes: Vec<PlannedChange>,
+    pub changes: Vec<PlannedValue>,
     /// The findings of the planning.
     pub messages: Vec<StatusMessage>,
     /// Who wrote the messages, such as `the plan file says`; `None` for a list that was just made.
@@ -178,8 +178,8 @@ impl ChangeList {
     }
 
     /// Adds a change.
-    pub fn push(&mut self, change: Change, summary: Vec<String>) {
-        self.changes.push(PlannedChange { change, summary });
+    pub fn push(&mut self, change: ValueChange, summary: Vec<String>) {
+        self.changes.push(PlannedValue { change, summary });
     }
 
     /// The list as JSON: its saved form, which is also in the journal. The descriptions follow from the changes, so whoever
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn a_list_survives_its_json_and_a_change_its_inverse() {
         let mut list = ChangeList::new("x", &"src.test".parse().unwrap());
-        let change = Change::Attributes {
+        let change = ValueChange::Attributes {
             dn: ObjectDn(Dn::parse("OU=Räume\\, Nord,DC=src,DC=test").unwrap()),
             attributes: vec![AttributeSwap {
                 attribute: SwapAttribute::GpOptions,

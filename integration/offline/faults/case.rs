@@ -21,7 +21,7 @@ use gpoctl::operations::set_status::{self, Status};
 use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::operations::wmi::{IfExists, plan_import, plan_link};
 use gpoctl::operations::{create, delete, rename};
-use gpoctl::plan::gpo::Plan;
+use gpoctl::plan::gpo::GpoChange;
 use gpoctl::plan::values::ChangeList;
 use gpoctl::progress::Control;
 use gpoctl::session::DomainWriter;
@@ -63,7 +63,7 @@ pub enum Verb {
 
 /// What a verb is going to do.
 pub enum Planned {
-    Gpo(Box<Plan>),
+    Gpo(Box<GpoChange>),
     Changes(ChangeList),
 }
 

@@ -12,7 +12,7 @@ use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
 use crate::plan::gpo::{PlanTarget, Verb};
 use crate::plan::saved::{MAX_PLAN_BYTES, SavedPlan};
-use crate::plan::values::Change;
+use crate::plan::values::ValueChange;
 
 /// The maximum size of the events of a journal.
 const MAX_EVENT_BYTES: u64 = 64 << 20;
@@ -354,7 +354,7 @@ fn complete_last_line(journal: &Folder, mut file: &File) -> Result<()> {
 struct ChangeBack {
     inverse: String,
     #[serde(flatten)]
-    _change: Change,
+    _change: ValueChange,
 }
 
 /// The events in the text of a journal. The last line may be incomplete; it announces nothing that was made.

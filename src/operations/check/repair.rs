@@ -14,7 +14,7 @@ use crate::model::domain_name::DomainName;
 use crate::model::security_descriptor::{SecurityDescriptor, file_descriptor};
 use crate::model::version::GpoVersion;
 use crate::plan::gpo::FileContent;
-use crate::plan::values::{Change, ChangeList, DescriptorSwap, ObjectDn};
+use crate::plan::values::{ChangeList, DescriptorSwap, ObjectDn, ValueChange};
 
 /// Plans the repair of what a report found, as far as that is safe.
 pub fn plan(report: &Report, domain: &DomainName) -> ChangeList {
@@ -75,7 +75,7 @@ fn versions(
             .and_then(|wanted| wanted.to_bytes().ok())
             .map(|bytes| FileContent(bytes.into()));
         list.push(
-            Change::GptIni {
+            ValueChange::GptIni {
                 guid: facts.object.guid,
                 old: folder.gpt_ini.clone().map(FileContent),
                 new: Some(FileContent(new.into())),
@@ -138,8 +138,8 @@ fn lists(facts: &Facts, list: &mut ChangeList) {
     }
 }
 
-fn swap(facts: &Facts, attribute: SwapAttribute, old: Option<String>, new: String) -> Change {
-    Change::Attributes {
+fn swap(facts: &Facts, attribute: SwapAttribute, old: Option<String>, new: String) -> ValueChange {
+    ValueChange::Attributes {
         dn: ObjectDn(facts.object.dn.clone()),
         attributes: vec![AttributeSwap {
             attribute,
@@ -178,7 +178,7 @@ fn permissions(facts: &Facts, folder: &Folder, wanted: &SecurityDescriptor, list
         }
     }));
     list.push(
-        Change::Descriptors {
+        ValueChange::Descriptors {
             guid: facts.object.guid,
             entries,
         },
@@ -216,7 +216,7 @@ mod tests {
         }
     }
 
-    fn repair(facts: Facts) -> Vec<Change> {
+    fn repair(facts: Facts) -> Vec<ValueChange> {
         let report = Report {
             gpos: vec![Checked {
                 facts,
@@ -232,15 +232,17 @@ mod tests {
     }
 
     /// The new GPT.INI and the new `versionNumber`, where they change.
-    fn versions_of(changes: &[Change]) -> (Option<String>, Option<String>) {
+    fn versions_of(changes: &[ValueChange]) -> (Option<String>, Option<String>) {
         let mut found = (None, None);
         for change in changes {
             match change {
-                Change::GptIni { new, .. } => {
+                ValueChange::GptIni { new, .. } => {
                     let bytes = new.as_ref().unwrap().0.to_vec();
                     found.0 = Some(String::from_utf8(bytes).unwrap());
                 }
-                Change::Attributes { attributes, .. } => found.1.clone_from(&attributes[0].new),
+                ValueChange::Attributes { attributes, .. } => {
+                    found.1.clone_from(&attributes[0].new)
+                }
                 other => panic!("{other:?}"),
             }
         }
@@ -305,7 +307,7 @@ mod tests {
             "[{827D319E-6EAC-11D2-A4EA-00C04F79F83A}][{35378eac-683f-11d2-a89a-00c04fbbcfa2}]";
         wrong.object.user_extensions = ExtensionList::new(list);
         let changes = repair(wrong);
-        let [Change::Attributes { attributes, .. }] = changes.as_slice() else {
+        let [ValueChange::Attributes { attributes, .. }] = changes.as_slice() else {
             panic!("{changes:?}");
         };
         assert_eq!(attributes[0].attribute, SwapAttribute::UserExtensions);

@@ -48,7 +48,7 @@ pub(in crate::operations) fn snapshot() -> GpoSnapshot {
 }
 
 /// A plan that was made against the GPO of this snapshot.
-fn plan(snapshot: &GpoSnapshot) -> Plan {
+fn plan(snapshot: &GpoSnapshot) -> GpoChange {
     let target = PlanTarget {
         guid: snapshot.guid,
         display_name: snapshot.display_name.clone(),
@@ -71,9 +71,9 @@ fn plan(snapshot: &GpoSnapshot) -> Plan {
         gpt_ini: None,
         functionality_version: None,
     };
-    Plan {
+    GpoChange {
         basis: Some(basis),
-        ..Plan::new(Verb::Restore, target)
+        ..GpoChange::new(Verb::Restore, target)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{GpoState, ObjectState};
-use super::{Change, FileContent, Plan, Step, Swap, Verb, sha256};
+use super::{EntryChange, FileContent, GpoChange, Step, Swap, Verb, sha256};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
 use crate::message::printable;
@@ -47,7 +47,7 @@ pub(crate) struct NewAttributes {
     pub(crate) wmi_filter: Option<Option<String>>,
 }
 
-impl Plan {
+impl GpoChange {
     /// The steps of a plan that gives a GPO settings; its files and objects must be set already.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl Plan {
         }
         let files = || {
             let entries = self.entries.iter();
-            entries.filter(|entry| !entry.is_dir && entry.change != Change::Removed)
+            entries.filter(|entry| !entry.is_dir && entry.change != EntryChange::Removed)
         };
         steps.push(Step::StageFiles {
             files: files().count(),
@@ -111,7 +111,7 @@ impl Plan {
                 continue;
             };
             let list = match entry.change {
-                Change::Removed => &mut gone,
+                EntryChange::Removed => &mut gone,
                 _ => &mut new,
             };
             list.entry(name.folded())
@@ -121,14 +121,14 @@ impl Plan {
         let come = new.into_iter().map(|(key, name)| Step::SwitchEntry {
             name,
             change: if old.contains(key.as_str()) {
-                Change::Changed
+                EntryChange::Changed
             } else {
-                Change::Added
+                EntryChange::Added
             },
         });
         let go = gone.into_values().map(|name| Step::SwitchEntry {
             name,
-            change: Change::Removed,
+            change: EntryChange::Removed,
         });
         come.chain(go).collect()
     }
@@ -136,7 +136,7 @@ impl Plan {
     /// The new settings that run code or grant rights.
     ///
     /// # Errors
-    /// As [`Plan::new_tree`].
+    /// As [`GpoChange::new_tree`].
     pub(crate) fn describe_risks(&self) -> Result<Vec<Risk>> {
         let attributes = self.intent().attributes;
         let none = ExtensionList::default();
@@ -184,7 +184,7 @@ impl Plan {
     /// passwords.
     ///
     /// # Errors
-    /// `BadInput` when a descriptor cannot be read; as [`Plan::new_tree`].
+    /// `BadInput` when a descriptor cannot be read; as [`GpoChange::new_tree`].
     pub(crate) fn reword(&mut self) -> Result<()> {
         let old = self.old_descriptor();
         for step in &mut self.steps {
@@ -213,7 +213,7 @@ impl Plan {
     /// Marks what does not follow from the content as the words of the file that the plan was read from.
     ///
     /// # Errors
-    /// As [`Plan::new_tree`].
+    /// As [`GpoChange::new_tree`].
     pub(crate) fn attribute_to(&mut self, who: &'static str) -> Result<()> {
         let proved = stored_passwords(&self.new_tree()?);
         let claims = self.messages.iter_mut().filter(|it| !proved.contains(it));
@@ -366,16 +366,18 @@ impl Plan {
                 .as_ref()
                 .and_then(|hash| self.contents.get(hash));
             let right = match (entry.change, &entry.sha256, content) {
-                (Change::Removed, None, _) => was.is_some_and(|was| was.is_empty() == entry.is_dir),
+                (EntryChange::Removed, None, _) => {
+                    was.is_some_and(|was| was.is_empty() == entry.is_dir)
+                }
                 (change, None, _) if entry.is_dir => {
-                    let expected = was.map_or(Change::Added, |_| Change::Unchanged);
+                    let expected = was.map_or(EntryChange::Added, |_| EntryChange::Unchanged);
                     gives_settings && change == expected && entry.size == 0
                 }
                 (change, Some(hash), Some(content)) if !entry.is_dir => {
                     let expected = match was {
-                        None | Some("") => Change::Added,
-                        Some(was) if was == hash => Change::Unchanged,
-                        Some(_) => Change::Changed,
+                        None | Some("") => EntryChange::Added,
+                        Some(was) if was == hash => EntryChange::Unchanged,
+                        Some(_) => EntryChange::Changed,
                     };
                     used.insert(hash);
                     gives_settings

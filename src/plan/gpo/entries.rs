@@ -11,7 +11,7 @@ use crate::model::safe_name::RelPath;
 /// The change of one file or folder of the GPO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Change {
+pub enum EntryChange {
     /// It is new.
     Added,
     /// Its content changes.
@@ -35,7 +35,7 @@ pub struct PlannedEntry {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sha256: Option<String>,
     /// The change.
-    pub change: Change,
+    pub change: EntryChange,
 }
 
 /// The entries of a plan that turns `old` into `new`, and the contents of the new files.
@@ -54,9 +54,9 @@ pub fn plan_entries(
                 size: 0,
                 sha256: None,
                 change: if old.contains(&key) {
-                    Change::Unchanged
+                    EntryChange::Unchanged
                 } else {
-                    Change::Added
+                    EntryChange::Added
                 },
             },
             Node::File(content) => {
@@ -70,9 +70,9 @@ pub fn plan_entries(
                     size: u64::try_from(content.len()).unwrap_or(u64::MAX),
                     sha256: Some(hash),
                     change: match old.file(&key) {
-                        Some(before) if before == content => Change::Unchanged,
-                        Some(_) => Change::Changed,
-                        None => Change::Added,
+                        Some(before) if before == content => EntryChange::Unchanged,
+                        Some(_) => EntryChange::Changed,
+                        None => EntryChange::Added,
                     },
                 }
             }
@@ -89,7 +89,7 @@ pub fn plan_entries(
                 is_dir,
                 size,
                 sha256: None,
-                change: Change::Removed,
+                change: EntryChange::Removed,
             });
         }
     }
@@ -145,19 +145,19 @@ mod tests {
             ("GPO.cmt", b"x"),
         ]);
         let (entries, contents) = plan_entries(&old, &new);
-        let changes: Vec<(String, Change)> = entries
+        let changes: Vec<(String, EntryChange)> = entries
             .iter()
             .map(|entry| (entry.path.folded(), entry.change))
             .collect();
         assert_eq!(
             changes,
             [
-                ("gpo.cmt".to_owned(), Change::Added),
-                ("machine".to_owned(), Change::Unchanged),
-                ("machine/a".to_owned(), Change::Unchanged),
-                ("machine/b".to_owned(), Change::Changed),
-                ("user".to_owned(), Change::Removed),
-                ("user/c".to_owned(), Change::Removed),
+                ("gpo.cmt".to_owned(), EntryChange::Added),
+                ("machine".to_owned(), EntryChange::Unchanged),
+                ("machine/a".to_owned(), EntryChange::Unchanged),
+                ("machine/b".to_owned(), EntryChange::Changed),
+                ("user".to_owned(), EntryChange::Removed),
+                ("user/c".to_owned(), EntryChange::Removed),
             ]
         );
         assert_eq!(contents.len(), 3);

@@ -1,6 +1,6 @@
 //! The steps of a plan.
 
-use super::{Change, FileContent};
+use super::{EntryChange, FileContent};
 use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
@@ -28,7 +28,7 @@ pub enum Step {
         /// Its name: `Machine`, `User`, `GPO.cmt`, …
         name: String,
         /// The change.
-        change: Change,
+        change: EntryChange,
     },
     /// The DACL of the GPO is set, in the directory and derived from it on SYSVOL. On an existing GPO it is written in the same
     /// modify as the version.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, ChangeList, DescriptorSwap, PlannedChange};
+use super::{ChangeList, DescriptorSwap, PlannedValue, ValueChange};
 use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
@@ -36,7 +36,7 @@ impl ChangeList {
     /// # Errors
     /// `BadInput`, with the number of the change.
     pub(crate) fn refuse_false_description(&self) -> Result<()> {
-        let differs = |planned: &PlannedChange| planned.summary != planned.change.describe();
+        let differs = |planned: &PlannedValue| planned.summary != planned.change.describe();
         let Some(number) = self.changes.iter().position(differs) else {
             return Ok(());
         };
@@ -60,7 +60,7 @@ impl ChangeList {
     }
 }
 
-impl Change {
+impl ValueChange {
     /// The description, a line each: `-` for what is removed, `+` for what is added, `~` for what is changed.
     fn describe(&self) -> Vec<String> {
         match self {

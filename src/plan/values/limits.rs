@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Change, ChangeList, DescriptorSwap};
+use super::{ChangeList, DescriptorSwap, ValueChange};
 use crate::directory::wmi::wmi_container;
 use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::error::{Error, ErrorKind, Result};
@@ -65,16 +65,16 @@ impl ChangeList {
         forward.refuse_unplanned()
     }
 
-    fn fault(&self, change: &Change) -> Option<String> {
+    fn fault(&self, change: &ValueChange) -> Option<String> {
         match change {
-            Change::AddWmiFilter { dn, attributes } => self.fault_of_filter(&dn.0, attributes),
-            Change::RemoveWmiFilter { .. } => Some(
+            ValueChange::AddWmiFilter { dn, attributes } => self.fault_of_filter(&dn.0, attributes),
+            ValueChange::RemoveWmiFilter { .. } => Some(
                 "it deletes a WMI filter, which is planned only to undo its addition".to_owned(),
             ),
-            Change::Attributes { dn, attributes } => attributes
+            ValueChange::Attributes { dn, attributes } => attributes
                 .iter()
                 .find_map(|swap| self.fault_of_attribute(&dn.0, swap)),
-            Change::GptIni {
+            ValueChange::GptIni {
                 old,
                 new,
                 descriptor,
@@ -85,7 +85,7 @@ impl ChangeList {
                     .and_then(fault_of_descriptor)
                     .map(|fault| format!("the permissions of GPT.INI: {fault}"))
             }),
-            Change::Descriptors { entries, .. } => fault_of_descriptors(entries),
+            ValueChange::Descriptors { entries, .. } => fault_of_descriptors(entries),
         }
     }
 
@@ -236,12 +236,12 @@ impl ChangeList {
     pub(crate) async fn refuse_foreign_rights(&self, session: &DomainSession) -> Result<()> {
         for planned in &self.changes {
             let guid = match &planned.change {
-                Change::GptIni {
+                ValueChange::GptIni {
                     guid,
                     descriptor: Some(_),
                     ..
                 }
-                | Change::Descriptors { guid, .. } => *guid,
+                | ValueChange::Descriptors { guid, .. } => *guid,
                 _ => continue,
             };
             let container = session.directory().gpo(guid).await?.security_descriptor;
@@ -258,7 +258,7 @@ impl ChangeList {
 }
 
 /// What a change grants on files beyond the descriptor of the GPO and the present permissions.
-pub(super) fn foreign_rights(change: &Change, container: &[u8]) -> Result<Option<String>> {
+pub(super) fn foreign_rights(change: &ValueChange, container: &[u8]) -> Result<Option<String>> {
     let parse = |bytes: &FileContent| SecurityDescriptor::parse(&bytes.0).ok();
     let derived = derived_descriptor(container, Default::default())?.descriptor;
     let check = |what: String, new: &FileContent, old: Option<SecurityDescriptor>| {
@@ -270,11 +270,11 @@ pub(super) fn foreign_rights(change: &Change, container: &[u8]) -> Result<Option
         excess.map(|excess| format!("{what} {excess}"))
     };
     Ok(match change {
-        Change::GptIni {
+        ValueChange::GptIni {
             descriptor: Some(new),
             ..
         } => check("GPT.INI".to_owned(), new, None),
-        Change::Descriptors { entries, .. } => entries.iter().find_map(|entry| {
+        ValueChange::Descriptors { entries, .. } => entries.iter().find_map(|entry| {
             let what = match entry.path.is_root() {
                 true => "the GPO folder".to_owned(),
                 false => printable(&entry.path.to_string()),

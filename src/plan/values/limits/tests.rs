@@ -10,14 +10,14 @@ const OTHER_LINK: &str =
     "[LDAP://cn={11111111-2222-3333-4444-555555555555},cn=policies,cn=system,DC=evil,DC=test;0]";
 const FILTER: &str = "{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}";
 
-fn list(change: Change) -> ChangeList {
+fn list(change: ValueChange) -> ChangeList {
     let mut list = ChangeList::new("x", &"src.test".parse().unwrap());
     list.push(change, vec!["~ nothing to see".to_owned()]);
     list
 }
 
 /// Why a saved list with this change is refused.
-fn fault(change: Change) -> Option<String> {
+fn fault(change: ValueChange) -> Option<String> {
     let read = SavedPlan::from_json(&list(change).to_json().unwrap());
     read.err().map(|error| {
         assert_eq!(error.kind(), ErrorKind::BadInput);
@@ -111,7 +111,7 @@ fn an_attribute_gets_a_value_that_gpoctl_gives_it() {
     ];
     for (dn, attribute, old, new, accepted) in rows {
         let text = format!("{attribute:?} {old:?} {new:?}");
-        let fault = fault(Change::Attributes {
+        let fault = fault(ValueChange::Attributes {
             dn,
             attributes: vec![AttributeSwap {
                 attribute,
@@ -143,7 +143,7 @@ fn a_new_wmi_filter_is_whole_and_lies_where_its_id_says() {
             .to_vec();
         edit(&mut attributes);
         let at = format!("CN={FILTER},CN=SOM,CN=WMIPolicy,CN=System,DC=src,DC=test");
-        fault(Change::AddWmiFilter {
+        fault(ValueChange::AddWmiFilter {
             dn: dn(&at),
             attributes,
         })
@@ -170,7 +170,7 @@ fn a_new_wmi_filter_is_whole_and_lies_where_its_id_says() {
 #[test]
 fn a_repair_of_gpt_ini_raises_the_version_and_nothing_else() {
     let of = |old: Option<FileContent>, new: Option<FileContent>, sddl: Option<&str>| {
-        fault(Change::GptIni {
+        fault(ValueChange::GptIni {
             guid: GPO.parse().unwrap(),
             old,
             new,
@@ -210,7 +210,7 @@ fn permissions_of_files_can_be_read_and_follow_from_the_gpo() {
         old,
         new,
     };
-    let change = |entries: Vec<DescriptorSwap>| Change::Descriptors {
+    let change = |entries: Vec<DescriptorSwap>| ValueChange::Descriptors {
         guid: GPO.parse().unwrap(),
         entries,
     };
@@ -264,7 +264,7 @@ fn permissions_of_files_can_be_read_and_follow_from_the_gpo() {
             "{found}"
         );
     }
-    let ini = Change::GptIni {
+    let ini = ValueChange::GptIni {
         guid: GPO.parse().unwrap(),
         old: None,
         new: None,
@@ -280,7 +280,7 @@ fn permissions_of_files_can_be_read_and_follow_from_the_gpo() {
 
 #[test]
 fn a_saved_list_says_what_it_does() {
-    let link = || Change::Attributes {
+    let link = || ValueChange::Attributes {
         dn: dn("OU=Staff,DC=src,DC=test"),
         attributes: vec![AttributeSwap {
             attribute: SwapAttribute::GpLink,
