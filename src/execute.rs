@@ -34,7 +34,7 @@ use crate::execute::rollback::Undo;
 use crate::execute::stage::StagingArea;
 use crate::message::{Code, StatusMessage};
 use crate::model::guid::Guid;
-use crate::plan::gpo::{GpoChange, GpoState, Step, Verb};
+use crate::plan::gpo::{GpoPlan, GpoState, Step, Verb};
 use crate::plan::self_lockout::SelfLockout;
 use crate::session::DomainWriter;
 use crate::session::read::{self, LiveGpo};
@@ -125,7 +125,7 @@ impl ApplyOptions {
 /// not be rolled back; the message names the journal.
 pub async fn apply(
     domain: &DomainWriter,
-    plan: &GpoChange,
+    plan: &GpoPlan,
     options: &ApplyOptions,
 ) -> Result<OperationResult> {
     let session = domain.session();
@@ -222,7 +222,7 @@ pub async fn apply(
 /// Reads the state of the target; refuses a plan that was made against another state.
 async fn current_state(
     domain: &DomainWriter,
-    plan: &GpoChange,
+    plan: &GpoPlan,
     control: &Control,
 ) -> Result<LiveGpo> {
     let session = domain.session();
@@ -247,7 +247,7 @@ async fn current_state(
 }
 
 /// Refuses a plan whose journal no undo would accept: one that was edited in a part of its former state that nothing else compares.
-fn refuse_without_way_back(plan: &GpoChange, before: Option<&Before>) -> Result<()> {
+fn refuse_without_way_back(plan: &GpoPlan, before: Option<&Before>) -> Result<()> {
     let fault = plan
         .basis
         .as_ref()
@@ -266,7 +266,7 @@ fn refuse_without_way_back(plan: &GpoChange, before: Option<&Before>) -> Result<
     }
 }
 
-fn version_after(plan: &GpoChange) -> u32 {
+fn version_after(plan: &GpoPlan) -> u32 {
     plan.steps
         .iter()
         .find_map(|step| match step {

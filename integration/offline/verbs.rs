@@ -18,7 +18,7 @@ use gpoctl::model::version::GpoVersion;
 use gpoctl::operations::import::{ImportOptions, ImportTarget};
 use gpoctl::operations::set_status::Status;
 use gpoctl::operations::{create, delete, import, rename, set_status};
-use gpoctl::plan::gpo::GpoChange;
+use gpoctl::plan::gpo::GpoPlan;
 use gpoctl::progress::Control;
 use gpoctl::session::DomainWriter;
 use gpoctl::testing::domain::MemoryDomain;
@@ -119,7 +119,7 @@ impl Setting {
         }
     }
 
-    async fn apply(&self, plan: &GpoChange) -> OperationResult {
+    async fn apply(&self, plan: &GpoPlan) -> OperationResult {
         let options = ApplyOptions {
             journal_root: self.folder.path().join("journals"),
             control: Control::default(),

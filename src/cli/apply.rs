@@ -12,7 +12,7 @@ use crate::execute::journal::Journal;
 use crate::execute::{ApplyOptions, OperationResult, OverallStatus, apply};
 use crate::local::trusted_file;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{GpoChange, Verb, sha256};
+use crate::plan::gpo::{GpoPlan, Verb, sha256};
 use crate::plan::saved::{MAX_PLAN_BYTES, SavedPlan};
 use crate::progress::Control;
 use crate::session::DomainWriter;
@@ -94,7 +94,7 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
 /// Applies a plan and shows the result.
 pub(super) async fn execute(
     domain: &DomainWriter,
-    plan: &GpoChange,
+    plan: &GpoPlan,
     control: &Control,
     ui: &Ui,
 ) -> Result<u8> {
@@ -123,7 +123,7 @@ pub(super) async fn execute(
 }
 
 /// What was done, in one sentence.
-fn done(plan: &GpoChange, result: &OperationResult) -> Result<String> {
+fn done(plan: &GpoPlan, result: &OperationResult) -> Result<String> {
     let gpo = &result.gpo;
     let what = match plan.verb {
         Verb::Create | Verb::Copy => "created GPO",

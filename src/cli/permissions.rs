@@ -8,7 +8,7 @@ use crate::message::printable;
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::model::sid::Sid;
 use crate::model::well_known;
-use crate::plan::gpo::GpoChange;
+use crate::plan::gpo::GpoPlan;
 use crate::plan::permissions::{OutsideGrant, changes, outside_grants};
 use crate::progress::Control;
 use crate::session::DomainSession;
@@ -17,7 +17,7 @@ use crate::session::DomainSession;
 pub(super) type Names = BTreeMap<Sid, String>;
 
 /// The names of the accounts that the permissions and the risks of a plan mention. Without an answer a SID stays a SID.
-pub(super) async fn names(session: &DomainSession, plan: &GpoChange) -> Names {
+pub(super) async fn names(session: &DomainSession, plan: &GpoPlan) -> Names {
     let lines = changes(plan).into_iter().flat_map(|change| change.lines);
     let mut sids: Vec<Sid> = lines.filter_map(|line| line.sid).collect();
     sids.extend(
@@ -86,7 +86,7 @@ fn sids_in(text: &str) -> Vec<(&str, Sid)> {
 }
 
 /// What changes in the permissions of the GPO and of the objects below it.
-pub(super) fn show(ui: &Ui, plan: &GpoChange, names: &Names) {
+pub(super) fn show(ui: &Ui, plan: &GpoPlan, names: &Names) {
     // What the target grants now is not known of a GPO that is created.
     let marks = plan.basis.is_some();
     for change in changes(plan) {
@@ -120,7 +120,7 @@ pub(super) fn show(ui: &Ui, plan: &GpoChange, names: &Names) {
 /// `Cancelled` for a no, `Usage` when there is no terminal to ask on.
 pub(super) async fn confirm(
     session: &DomainSession,
-    plan: &GpoChange,
+    plan: &GpoPlan,
     names: &Names,
     accepted: bool,
     ui: &Ui,

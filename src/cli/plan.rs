@@ -10,16 +10,16 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::reference::Place;
 use crate::model::sid::Sid;
-use crate::plan::gpo::{EntryChange, GpoChange, Step, Verb};
+use crate::plan::gpo::{EntryChange, GpoPlan, Step, Verb};
 use crate::plan::risks::Risk;
 
 /// A whole plan, with SIDs where no names were looked up.
-pub(super) fn show(ui: &Ui, plan: &GpoChange) {
+pub(super) fn show(ui: &Ui, plan: &GpoPlan) {
     show_with(ui, plan, &Names::new());
 }
 
 /// The whole of a plan, with the names of accounts.
-pub(super) fn show_with(ui: &Ui, plan: &GpoChange, names: &Names) {
+pub(super) fn show_with(ui: &Ui, plan: &GpoPlan, names: &Names) {
     let from = plan
         .source
         .as_ref()
@@ -86,7 +86,7 @@ pub(super) fn show_with(ui: &Ui, plan: &GpoChange, names: &Names) {
 }
 
 /// The question whether to apply a plan, which names the GPO and the domain.
-pub(super) fn question(plan: &GpoChange) -> String {
+pub(super) fn question(plan: &GpoPlan) -> String {
     let target = &plan.target;
     let (name, domain) = (&target.display_name, &target.domain);
     let what = match plan.verb {
@@ -103,7 +103,7 @@ pub(super) fn question(plan: &GpoChange) -> String {
     format!("{what} in {domain}?")
 }
 
-fn show_entries(ui: &Ui, plan: &GpoChange) {
+fn show_entries(ui: &Ui, plan: &GpoPlan) {
     ui.heading("Files");
     let mut unchanged = 0_usize;
     for entry in &plan.entries {

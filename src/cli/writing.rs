@@ -10,7 +10,7 @@ use crate::backup::StoredBackup;
 use crate::backup::folder::{Folder, PRIVATE_FILE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::shell_word;
-use crate::plan::gpo::{GpoChange, sha256};
+use crate::plan::gpo::{GpoPlan, sha256};
 use crate::plan::permissions::changes;
 use crate::progress::Control;
 use crate::session::DomainWriter;
@@ -123,7 +123,7 @@ pub(super) async fn read_backup(spec: String, folder: Option<PathBuf>) -> Result
 /// Shows a plan, and then saves it, stops, or asks and applies it, as the options require.
 pub(super) async fn finish(
     domain: &DomainWriter,
-    plan: &GpoChange,
+    plan: &GpoPlan,
     writing: &WritingArgs,
     control: &Control,
     ui: &Ui,
@@ -145,7 +145,7 @@ pub(super) async fn finish(
     super::apply::execute(domain, plan, control, ui).await
 }
 
-fn show_only(plan: &GpoChange, names: &Names, writing: &WritingArgs, ui: &Ui) -> Result<u8> {
+fn show_only(plan: &GpoPlan, names: &Names, writing: &WritingArgs, ui: &Ui) -> Result<u8> {
     if ui.is_json() {
         ui.json(&serde_json::json!({
             "format_version": 1,

@@ -23,7 +23,7 @@ use crate::model::allowed_object::AllowedObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{FileContent, GpoChange, Verb};
+use crate::plan::gpo::{FileContent, GpoPlan, Verb};
 use crate::session::read::LiveGpo;
 
 /// The settings of the target in the directory and in the root of its folder before the operation.
@@ -61,7 +61,7 @@ impl Before {
     /// # Errors
     /// `Conflict` when below the GPO is an object that gpoctl does not write, and so could not restore: it would be lost with
     /// an operation that replaces or deletes what is below the GPO.
-    pub(crate) fn of(live: &LiveGpo, plan: &GpoChange) -> Result<Self> {
+    pub(crate) fn of(live: &LiveGpo, plan: &GpoPlan) -> Result<Self> {
         let objects = &live.snapshot.directory_objects;
         let directory_objects = match plan.verb {
             // These do not change the objects.
@@ -241,7 +241,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Internal` when the local disk fails; then nothing may be changed.
-    pub fn start(root: &Path, plan: &GpoChange, before: Option<&Before>) -> Result<Self> {
+    pub fn start(root: &Path, plan: &GpoPlan, before: Option<&Before>) -> Result<Self> {
         Self::create(root, &plan.operation_id, &plan.to_json()?, before)
     }
 

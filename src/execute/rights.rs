@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::access::AccessToken;
 use crate::model::access_mask::{file, standard};
 use crate::model::safe_name::{RelPath, SafeName};
-use crate::plan::gpo::{EntryChange, GpoChange, Step, Verb};
+use crate::plan::gpo::{EntryChange, GpoPlan, Step, Verb};
 use crate::session::DomainSession;
 
 /// The attributes that [`crate::execute`] writes with every new version.
@@ -29,7 +29,7 @@ const EVERY_CHANGE: [&str; 4] = [
 ///
 /// # Errors
 /// `Denied` with every missing right, in the directory and on SYSVOL; else the error of the query.
-pub(crate) async fn check(session: &DomainSession, plan: &GpoChange) -> Result<()> {
+pub(crate) async fn check(session: &DomainSession, plan: &GpoPlan) -> Result<()> {
     let (directory, sysvol) = tokio::try_join!(
         missing_in_directory(session.directory(), plan),
         missing_on_sysvol(session, plan),
@@ -70,7 +70,7 @@ pub(crate) async fn check(session: &DomainSession, plan: &GpoChange) -> Result<(
 }
 
 /// What the directory would refuse of the plan, one part of a sentence each.
-async fn missing_in_directory(directory: &Directory, plan: &GpoChange) -> Result<Vec<String>> {
+async fn missing_in_directory(directory: &Directory, plan: &GpoPlan) -> Result<Vec<String>> {
     let mut missing = missing_on_links(directory, plan).await?;
     if plan.target.create {
         let policies = directory.policies_rights().await?;
@@ -119,7 +119,7 @@ async fn missing_in_directory(directory: &Directory, plan: &GpoChange) -> Result
 }
 
 /// The domain, OUs and sites whose links the account may not write.
-async fn missing_on_links(directory: &Directory, plan: &GpoChange) -> Result<Vec<String>> {
+async fn missing_on_links(directory: &Directory, plan: &GpoPlan) -> Result<Vec<String>> {
     let mut missing = Vec::new();
     for step in &plan.steps {
         let Step::SetLinks { som, .. } = step else {
@@ -149,7 +149,7 @@ struct RequiredRights<'a> {
 }
 
 impl<'a> RequiredRights<'a> {
-    fn of(plan: &'a GpoChange) -> Self {
+    fn of(plan: &'a GpoPlan) -> Self {
         let mut needs = Self::default();
         let named = |name: &String| {
             plan.directory_objects
@@ -214,7 +214,7 @@ impl<'a> RequiredRights<'a> {
         token: &AccessToken,
         policies: Option<&ObjectRights>,
         rights: &[ObjectRights],
-        plan: &GpoChange,
+        plan: &GpoPlan,
     ) -> BTreeSet<String> {
         let Some(gpo) = rights.first() else {
             return BTreeSet::new();
@@ -284,14 +284,14 @@ fn is_at(object: &ObjectRights, gpo: &ObjectRights, rdns: &[String]) -> bool {
 }
 
 /// Whether the plan changes files: a new name or status does not.
-fn writes_files(plan: &GpoChange) -> bool {
+fn writes_files(plan: &GpoPlan) -> bool {
     plan.steps
         .iter()
         .any(|step| matches!(step, Step::StageFiles { .. }))
 }
 
 /// What SYSVOL would refuse of the plan, one part of a sentence each; nothing where the back end cannot query rights.
-async fn missing_on_sysvol(session: &DomainSession, plan: &GpoChange) -> Result<Vec<String>> {
+async fn missing_on_sysvol(session: &DomainSession, plan: &GpoPlan) -> Result<Vec<String>> {
     let sysvol = session.sysvol();
     let domain = &plan.target.domain;
     let mut missing = Vec::new();

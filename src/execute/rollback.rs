@@ -22,7 +22,7 @@ use crate::model::guid::Guid;
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::{SecurityDescriptor, grants_same_access};
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{GpoChange, Step};
+use crate::plan::gpo::{GpoPlan, Step};
 use crate::plan::objects;
 use crate::session::DomainWriter;
 
@@ -34,7 +34,7 @@ pub(super) const OWNER_GROUP_DACL: u32 = 7;
 pub(super) struct Undo<'a> {
     pub(super) domain: &'a DomainWriter,
     pub(super) staging: &'a StagingArea,
-    pub(super) plan: &'a GpoChange,
+    pub(super) plan: &'a GpoPlan,
     /// The state before; `None` when the operation creates the target.
     pub(super) before: Option<&'a Before>,
     /// The version that an incomplete roll-back was about to write.

@@ -17,7 +17,7 @@ use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::model::safe_name::{RelPath, SafeName};
-use crate::plan::gpo::{GpoChange, Verb, tree_hashes};
+use crate::plan::gpo::{GpoPlan, Verb, tree_hashes};
 use crate::plan::objects;
 use crate::plan::self_lockout::SelfLockout;
 use crate::progress::{Control, Phase};
@@ -31,7 +31,7 @@ pub(super) const SWITCH_PAUSE: Duration = Duration::from_millis(200);
 /// One apply while it runs.
 pub(super) struct Run<'a> {
     pub(super) domain: &'a DomainWriter,
-    pub(super) plan: &'a GpoChange,
+    pub(super) plan: &'a GpoPlan,
     pub(super) staging: &'a StagingArea,
     pub(super) journal: &'a mut Journal,
     pub(super) control: &'a Control,

@@ -6,7 +6,7 @@ use crate::directory::links::SomLink;
 use crate::error::Result;
 use crate::message::{Code, StatusMessage};
 use crate::model::backup_context::BackupContext;
-use crate::plan::gpo::{GpoChange, Verb};
+use crate::plan::gpo::{GpoPlan, Verb};
 use crate::session::DomainWriter;
 use crate::session::read::{self, LiveGpo};
 
@@ -14,7 +14,7 @@ use crate::session::read::{self, LiveGpo};
 /// The message says that it lacks something.
 pub(super) async fn save_safety_backup(
     domain: &DomainWriter,
-    plan: &GpoChange,
+    plan: &GpoPlan,
     folder: &Path,
     live: &LiveGpo,
 ) -> Result<Option<StatusMessage>> {

@@ -7,7 +7,7 @@ use crate::execute::journal::{Event, Inverse, OperationState, StoredOperation};
 use crate::execute::rollback::{RolledBack, Undo};
 use crate::execute::stage::{StagingArea, remove_tree};
 use crate::message::{Code, StatusMessage};
-use crate::plan::gpo::{GpoChange, Verb};
+use crate::plan::gpo::{GpoPlan, Verb};
 use crate::plan::saved::SavedPlan;
 use crate::progress::Phase;
 use crate::session::DomainWriter;
@@ -164,7 +164,7 @@ pub async fn clean_up(
 }
 
 /// The plan of an operation on a GPO of this domain.
-fn plan_of(domain: &DomainWriter, operation: &StoredOperation) -> Result<GpoChange> {
+fn plan_of(domain: &DomainWriter, operation: &StoredOperation) -> Result<GpoPlan> {
     let here = &domain.session().info().dns_domain;
     match operation.plan()? {
         SavedPlan::Gpo(plan) if plan.target.domain == *here => Ok(*plan),
@@ -186,7 +186,7 @@ fn plan_of(domain: &DomainWriter, operation: &StoredOperation) -> Result<GpoChan
 /// The result of an operation that only deleted what another one left.
 fn result(
     operation: &StoredOperation,
-    plan: &GpoChange,
+    plan: &GpoPlan,
     name: &str,
     version: u32,
     messages: Vec<StatusMessage>,

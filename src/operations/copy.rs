@@ -19,7 +19,7 @@ use crate::model::sddl::map_condition;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{GpoChange, PlanSource, PlanTarget, Verb};
+use crate::plan::gpo::{GpoPlan, PlanSource, PlanTarget, Verb};
 use crate::plan::inherited_permissions::descriptors_not_set;
 use crate::plan::objects::forbidden;
 use crate::plan::secrets::refuse_passwords;
@@ -59,7 +59,7 @@ pub async fn plan(
     to: &DomainSession,
     options: &CopyOptions,
     control: &Control,
-) -> Result<GpoChange> {
+) -> Result<GpoPlan> {
     let same_domain = from.info().domain_guid == to.info().domain_guid;
     let display_name = match &options.name {
         Some(name) => name.clone(),

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::rights;
 use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
-use crate::plan::gpo::{EntryChange, GpoChange, Step, Verb, plan_entries, planned_links};
+use crate::plan::gpo::{EntryChange, GpoPlan, Step, Verb, plan_entries, planned_links};
 use crate::progress::Control;
 use crate::session::DomainSession;
 use crate::session::read;
@@ -21,7 +21,7 @@ pub async fn plan(
     object: &GpoObject,
     keep_links: bool,
     control: &Control,
-) -> Result<GpoChange> {
+) -> Result<GpoPlan> {
     refuse_default_gpo(object.guid)?;
     if object.critical {
         return Err(Error::new(
@@ -57,11 +57,11 @@ pub async fn plan(
         keep_links,
     });
     messages.extend(live.snapshot.messages.iter().cloned());
-    let plan = GpoChange {
+    let plan = GpoPlan {
         steps,
         entries,
         messages,
-        ..GpoChange::of_existing(Verb::Delete, &live)
+        ..GpoPlan::of_existing(Verb::Delete, &live)
     };
     rights::check(session, &plan).await?;
     Ok(plan)

@@ -20,7 +20,7 @@ use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{GpoChange, PlanSource, PlanTarget, Verb};
+use crate::plan::gpo::{GpoPlan, PlanSource, PlanTarget, Verb};
 use crate::plan::inherited_permissions::descriptors_not_set;
 use crate::plan::objects;
 use crate::plan::secrets::refuse_passwords;
@@ -71,7 +71,7 @@ pub async fn plan(
     target: &ImportTarget,
     options: &ImportOptions,
     control: &Control,
-) -> Result<GpoChange> {
+) -> Result<GpoPlan> {
     control.check()?;
     let source = &backup.snapshot;
     let mut messages = refuse_damaged(backup, options.accept_damaged)?;

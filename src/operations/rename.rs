@@ -3,7 +3,7 @@
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::rights;
-use crate::plan::gpo::{GpoChange, Step, Verb};
+use crate::plan::gpo::{GpoPlan, Step, Verb};
 use crate::progress::Control;
 use crate::session::DomainSession;
 use crate::session::display_name::name_is_free;
@@ -19,7 +19,7 @@ pub async fn plan(
     object: &GpoObject,
     name: &str,
     control: &Control,
-) -> Result<GpoChange> {
+) -> Result<GpoPlan> {
     if object.display_name == name {
         return Err(Error::new(
             ErrorKind::Conflict,
@@ -28,12 +28,12 @@ pub async fn plan(
     }
     name_is_free(session, name, Some(object.guid)).await?;
     let live = read::read_gpo(session, object, control).await?;
-    let plan = GpoChange {
+    let plan = GpoPlan {
         steps: vec![Step::Rename {
             from: object.display_name.clone(),
             to: name.to_owned(),
         }],
-        ..GpoChange::of_existing(Verb::Rename, &live)
+        ..GpoPlan::of_existing(Verb::Rename, &live)
     };
     rights::check(session, &plan).await?;
     Ok(plan)

@@ -21,7 +21,7 @@ use crate::model::reference::Place;
 use crate::model::security_descriptor::{DaclState, SecurityDescriptor, control};
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{GpoChange, PlanSource, PlanTarget, Step, Verb};
+use crate::plan::gpo::{GpoPlan, PlanSource, PlanTarget, Step, Verb};
 use crate::plan::inherited_permissions::descriptors_not_set;
 use crate::plan::objects;
 use crate::plan::secrets::stored_passwords;
@@ -53,7 +53,7 @@ pub async fn plan(
     backup: &StoredBackup,
     options: &RestoreOptions,
     control: &Control,
-) -> Result<GpoChange> {
+) -> Result<GpoPlan> {
     control.check()?;
     let source = &backup.snapshot;
     refuse_other_domain(session, source)?;

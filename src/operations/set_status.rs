@@ -4,7 +4,7 @@
 use crate::directory::GpoObject;
 use crate::error::Result;
 use crate::execute::rights;
-use crate::plan::gpo::{GpoChange, Step, Verb};
+use crate::plan::gpo::{GpoPlan, Step, Verb};
 use crate::progress::Control;
 use crate::session::DomainSession;
 use crate::session::read;
@@ -43,14 +43,14 @@ pub async fn plan(
     object: &GpoObject,
     status: Status,
     control: &Control,
-) -> Result<GpoChange> {
+) -> Result<GpoPlan> {
     let live = read::read_gpo(session, object, control).await?;
-    let plan = GpoChange {
+    let plan = GpoPlan {
         steps: vec![Step::SetStatus {
             from: object.flags,
             to: object.flags.unwrap_or(0) & !3 | status.bits(),
         }],
-        ..GpoChange::of_existing(Verb::SetStatus, &live)
+        ..GpoPlan::of_existing(Verb::SetStatus, &live)
     };
     rights::check(session, &plan).await?;
     Ok(plan)

@@ -13,7 +13,7 @@ use crate::model::security_descriptor::{SecurityDescriptor, control, grants_same
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
 use crate::plan::gpo::{
-    FileContent, GpoChange, Intent, NewAttributes, PlanSource, PlanTarget, Step, Verb, new_gpt_ini,
+    FileContent, GpoPlan, Intent, NewAttributes, PlanSource, PlanTarget, Step, Verb, new_gpt_ini,
     plan_entries,
 };
 use crate::plan::objects;
@@ -72,7 +72,7 @@ impl NewSettings<'_> {
     ///
     /// # Errors
     /// `Internal` when the DACL does not fit into a descriptor.
-    pub(super) fn plan(mut self) -> Result<GpoChange> {
+    pub(super) fn plan(mut self) -> Result<GpoPlan> {
         for half in ["Machine", "User"] {
             self.tree.insert_dir(&half.parse().map_err(|cause| {
                 Error::new(ErrorKind::Internal, "no path for a half").with_source(cause)
@@ -110,7 +110,7 @@ impl NewSettings<'_> {
             }),
             links: self.links,
         };
-        let mut plan = GpoChange {
+        let mut plan = GpoPlan {
             source: self.source,
             basis: self.live.map(LiveGpo::state),
             entries,
@@ -119,7 +119,7 @@ impl NewSettings<'_> {
             mapping: self.mapping,
             messages: self.messages,
             contents,
-            ..GpoChange::new(self.verb, self.target)
+            ..GpoPlan::new(self.verb, self.target)
         };
         plan.steps = plan.describe_steps(&intent)?;
         plan.risks = plan.describe_risks()?;

@@ -17,7 +17,7 @@ use crate::model::access::Administrators;
 use crate::model::extension_list::ExtensionList;
 use crate::model::security_descriptor::{DaclState, SecurityDescriptor, grants_same_access};
 use crate::model::snapshot::WmiFilterLink;
-use crate::plan::gpo::{GpoChange, Step, Verb, sha256, tree_hashes};
+use crate::plan::gpo::{GpoPlan, Step, Verb, sha256, tree_hashes};
 use crate::plan::permissions::{OutsideGrant, outside_grants_beyond};
 use crate::plan::saved::SavedPlan;
 use crate::plan::values::ChangeList;
@@ -31,7 +31,7 @@ pub enum Undoing {
     /// It was interrupted: what it wrote is rolled back; see [`crate::execute::roll_back`]. A sentence for each part.
     RollBack(Vec<String>),
     /// By a plan.
-    Plan(Box<GpoChange>),
+    Plan(Box<GpoPlan>),
     /// By a change list.
     Changes(ChangeList),
 }
@@ -114,7 +114,7 @@ pub async fn plan(
 /// `BadInput` when the journal cannot be read.
 pub fn new_grants(
     operation: &StoredOperation,
-    plan: &GpoChange,
+    plan: &GpoPlan,
     administrators: Administrators<'_>,
 ) -> Result<Vec<OutsideGrant>> {
     let before = match operation.plan()? {
@@ -128,9 +128,9 @@ pub fn new_grants(
 async fn undo_finished(
     session: &DomainSession,
     operation: &StoredOperation,
-    done: &GpoChange,
+    done: &GpoPlan,
     control: &Control,
-) -> Result<GpoChange> {
+) -> Result<GpoPlan> {
     let guid = done.target.guid;
     if done.verb == Verb::Delete {
         let backup = safety_backup(operation, done).await?;
@@ -166,12 +166,12 @@ async fn undo_finished(
         if object.flags != Some(*to) {
             return Err(changed(done, "flags"));
         }
-        let plan = GpoChange {
+        let plan = GpoPlan {
             steps: vec![Step::SetStatus {
                 from: Some(*to),
                 to: from.unwrap_or(0),
             }],
-            ..GpoChange::of_existing(Verb::SetStatus, &live)
+            ..GpoPlan::of_existing(Verb::SetStatus, &live)
         };
         rights::check(session, &plan).await?;
         return Ok(plan);
@@ -196,7 +196,7 @@ async fn undo_finished(
 }
 
 /// Refuses to undo what somebody has changed since.
-fn still_as_left(done: &GpoChange, live: &LiveGpo) -> Result<()> {
+fn still_as_left(done: &GpoPlan, live: &LiveGpo) -> Result<()> {
     let mut differences = done.differences_from_plan(&done.new_tree()?, live);
     if let Some(basis) = &done.basis {
         let modifies_filter = done.steps.iter().any(|step| {
@@ -224,7 +224,7 @@ fn still_as_left(done: &GpoChange, live: &LiveGpo) -> Result<()> {
     }
 }
 
-fn changed(done: &GpoChange, what: &str) -> Error {
+fn changed(done: &GpoPlan, what: &str) -> Error {
     Error::new(
         ErrorKind::Conflict,
         format!(
@@ -240,7 +240,7 @@ fn changed(done: &GpoChange, what: &str) -> Error {
 
 /// Reads the backup that was made of the GPO before the operation, off the runtime's threads. Anybody who could replace it
 /// would have another one restored, so it must be of the GPO that the plan was made against.
-async fn safety_backup(operation: &StoredOperation, done: &GpoChange) -> Result<StoredBackup> {
+async fn safety_backup(operation: &StoredOperation, done: &GpoPlan) -> Result<StoredBackup> {
     let folder = operation.open_safety_backup()?.ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
@@ -278,7 +278,7 @@ fn foreign_backup(operation: &StoredOperation, why: &str) -> Error {
 }
 
 /// How a safety backup differs from what the plan was made against; `None` when it is the backup that `apply` made.
-fn foreign_part(done: &GpoChange, backup: &StoredBackup) -> Option<String> {
+fn foreign_part(done: &GpoPlan, backup: &StoredBackup) -> Option<String> {
     let snapshot = &backup.snapshot;
     if snapshot.guid != done.target.guid {
         return Some(format!("it is of the GPO {}", snapshot.guid));

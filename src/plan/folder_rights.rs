@@ -7,7 +7,7 @@ use crate::model::security_descriptor::{
     SecurityDescriptor, control, file_descriptor,
 };
 use crate::model::sid::Sid;
-use crate::plan::gpo::{GpoChange, Step};
+use crate::plan::gpo::{GpoPlan, Step};
 
 /// SYNCHRONIZE [MS-DTYP 2.4.3], which opening a file may require.
 const SYNCHRONIZE: u32 = 0x0010_0000;
@@ -47,7 +47,7 @@ pub(crate) fn derived_descriptor(
 /// When it is not a security descriptor.
 pub(crate) fn excess(
     folder: &[u8],
-    plan: &GpoChange,
+    plan: &GpoPlan,
 ) -> Result<Option<String>, InvalidSecurityDescriptor> {
     let folder = SecurityDescriptor::parse(folder)?;
     let before = plan.basis.as_ref().and_then(|it| it.descriptor.as_ref());

@@ -100,7 +100,7 @@ pub struct PlanTarget {
 
 /// The complete list of changes an operation will make.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct GpoChange {
+pub struct GpoPlan {
     /// [`PLAN_FORMAT_VERSION`].
     pub format_version: u32,
     /// The ID of the operation that will run it.
@@ -156,7 +156,7 @@ impl<'de> serde::Deserialize<'de> for FileContent {
     }
 }
 
-impl GpoChange {
+impl GpoPlan {
     /// A plan that changes nothing yet: what every verb begins with.
     pub(crate) fn new(verb: Verb, target: PlanTarget) -> Self {
         Self {

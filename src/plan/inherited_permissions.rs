@@ -1,13 +1,13 @@
 //! What a plan says when the SMB client cannot write security descriptors.
 
-use super::gpo::GpoChange;
+use super::gpo::GpoPlan;
 use crate::message::{Code, StatusMessage};
 use crate::session::DomainSession;
 
 /// The warning in the plan when the SMB client cannot write security descriptors, with the command that repairs it.
 pub(crate) fn descriptors_not_set(
     session: &DomainSession,
-    plan: &GpoChange,
+    plan: &GpoPlan,
 ) -> Option<StatusMessage> {
     if session.sysvol().has_exact_descriptors() {
         return None;

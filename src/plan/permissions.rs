@@ -11,7 +11,7 @@ use crate::model::security_descriptor::{
     Ace, AceRights, DaclState, FileEntries, SecurityDescriptor, ace_flag, file_descriptor,
 };
 use crate::model::sid::Sid;
-use crate::plan::gpo::{FileContent, GpoChange, GpoState, Step};
+use crate::plan::gpo::{FileContent, GpoPlan, GpoState, Step};
 
 /// "Edit settings" without the right to delete the GPO or to change its permissions, with or without validated writes.
 const EDIT: [u32; 2] = [EDIT_SETTINGS, EDIT_SETTINGS | directory::VALIDATED_WRITE];
@@ -99,7 +99,7 @@ struct Written {
 }
 
 /// The changes of security descriptors in a plan: that of the GPO and those of the objects below it.
-pub fn changes(plan: &GpoChange) -> Vec<PermissionChange> {
+pub fn changes(plan: &GpoPlan) -> Vec<PermissionChange> {
     written(plan)
         .into_iter()
         .map(|written| PermissionChange {
@@ -112,13 +112,13 @@ pub fn changes(plan: &GpoChange) -> Vec<PermissionChange> {
 
 /// The rights to change something that accounts outside the administrators get from the descriptors of a plan and do not have
 /// now: by a new entry, a removed denial or another order. Reading and applying are not included; ownership is.
-pub fn outside_grants(plan: &GpoChange, administrators: Administrators<'_>) -> Vec<OutsideGrant> {
+pub fn outside_grants(plan: &GpoPlan, administrators: Administrators<'_>) -> Vec<OutsideGrant> {
     outside_grants_beyond(plan, administrators, None)
 }
 
 /// Those of [`outside_grants`] that exceed an earlier state of the GPO too: rights that are only restored are not included.
 pub fn outside_grants_beyond(
-    plan: &GpoChange,
+    plan: &GpoPlan,
     administrators: Administrators<'_>,
     earlier: Option<&GpoState>,
 ) -> Vec<OutsideGrant> {
@@ -304,7 +304,7 @@ fn descriptor_in(state: &GpoState, object: &str) -> Option<SecurityDescriptor> {
     SecurityDescriptor::parse(&bytes?.0).ok()
 }
 
-fn written(plan: &GpoChange) -> Vec<Written> {
+fn written(plan: &GpoPlan) -> Vec<Written> {
     let parse = |bytes: &[u8]| SecurityDescriptor::parse(bytes).ok();
     let basis = plan.basis.as_ref();
     let mut found = Vec::new();

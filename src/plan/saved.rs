@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::gpo::{GpoChange, PLAN_FORMAT_VERSION};
+use crate::plan::gpo::{GpoPlan, PLAN_FORMAT_VERSION};
 use crate::plan::values::ChangeList;
 
 /// The maximum size of a plan: the files of a GPO, up to the maximum of a backup, grow by a third in base64.
@@ -13,7 +13,7 @@ pub const MAX_PLAN_BYTES: u64 = 2 << 30;
 #[derive(Debug, Clone)]
 pub enum SavedPlan {
     /// Of a whole GPO: import, copy, restore, create, delete, rename, set-status.
-    Gpo(Box<GpoChange>),
+    Gpo(Box<GpoPlan>),
     /// Of single values: links, WMI filters, repairs.
     Changes(ChangeList),
 }
@@ -100,7 +100,7 @@ impl SavedPlan {
             ));
         }
         if head.changes.is_none() {
-            let plan: GpoChange = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+            let plan: GpoPlan = serde_json::from_slice(bytes).map_err(not_a_plan)?;
             return Ok(Self::Gpo(Box::new(plan)));
         }
         let list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
@@ -206,9 +206,9 @@ mod tests {
             object_class: "classStore".to_owned(),
             ..DirectoryObject::default()
         };
-        let mut plan = GpoChange {
+        let mut plan = GpoPlan {
             directory_objects: vec![AllowedObject::new(object).unwrap()],
-            ..GpoChange::new(Verb::Restore, target)
+            ..GpoPlan::new(Verb::Restore, target)
         };
         plan.steps = plan.describe_steps(&Intent::default()).unwrap();
         let mut json: serde_json::Value = serde_json::from_slice(&plan.to_json().unwrap()).unwrap();

@@ -7,7 +7,7 @@ use crate::model::access::{AccessDecision, check};
 use crate::model::access_mask::{directory, standard};
 use crate::model::security_descriptor::{Ace, SecurityDescriptor, ace_flag};
 use crate::model::sid::Sid;
-use crate::plan::gpo::{GpoChange, Step};
+use crate::plan::gpo::{GpoPlan, Step};
 
 /// A plan with permissions that lock out this account.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct SelfLockout {
 impl SelfLockout {
     /// Whether the plan sets permissions that do not permit this account to read and edit the GPO any more. `None` when they
     /// do, and when the server does not report the SIDs of the account.
-    pub(crate) fn of(info: &DomainInfo, plan: &GpoChange) -> Option<Self> {
+    pub(crate) fn of(info: &DomainInfo, plan: &GpoPlan) -> Option<Self> {
         let (token, own) = (info.token.as_ref()?, info.user_sid.clone()?);
         let planned = plan.steps.iter().find_map(|step| match step {
             Step::SetSecurityDescriptor { descriptor, .. } => {

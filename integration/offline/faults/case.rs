@@ -21,7 +21,7 @@ use gpoctl::operations::set_status::{self, Status};
 use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::operations::wmi::{IfExists, plan_import, plan_link};
 use gpoctl::operations::{create, delete, rename};
-use gpoctl::plan::gpo::GpoChange;
+use gpoctl::plan::gpo::GpoPlan;
 use gpoctl::plan::values::ChangeList;
 use gpoctl::progress::Control;
 use gpoctl::session::DomainWriter;
@@ -63,7 +63,7 @@ pub enum Verb {
 
 /// What a verb is going to do.
 pub enum Planned {
-    Gpo(Box<GpoChange>),
+    Gpo(Box<GpoPlan>),
     Changes(ChangeList),
 }
 

@@ -9,14 +9,14 @@ use crate::execute::stage::StagingArea;
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::plan::folder_rights;
-use crate::plan::gpo::{EntryChange, FileContent, GpoChange, GpoState, Step, Verb, sha256};
+use crate::plan::gpo::{EntryChange, FileContent, GpoPlan, GpoState, Step, Verb, sha256};
 
 impl StoredOperation {
     /// Checks plan, former state and inverses against each other, before any of them is used.
     ///
     /// # Errors
     /// `BadInput`, naming what does not belong to the operation; `Denied` where a default GPO would be deleted.
-    pub(crate) fn refuse_foreign(&self, plan: &GpoChange, before: Option<&Before>) -> Result<()> {
+    pub(crate) fn refuse_foreign(&self, plan: &GpoPlan, before: Option<&Before>) -> Result<()> {
         if plan.operation_id != self.id {
             return Err(self.foreign(&format!(
                 "the plan is that of operation {}",
@@ -46,7 +46,7 @@ impl StoredOperation {
     }
 
     /// The former state must be the one the plan was made against, as far as it can be restored.
-    fn check_before(&self, plan: &GpoChange, before: Option<&Before>) -> Result<()> {
+    fn check_before(&self, plan: &GpoPlan, before: Option<&Before>) -> Result<()> {
         let (basis, before) = match (&plan.basis, before) {
             (Some(basis), Some(before)) => (basis, before),
             (Some(_), None) => {
@@ -118,7 +118,7 @@ fn is_readable(descriptor: &[u8]) -> bool {
 }
 
 /// Why this inverse would not restore permissions that the folder of the GPO had: part of a sentence.
-fn fault_of_folder(inverse: &Inverse, plan: &GpoChange) -> Option<String> {
+fn fault_of_folder(inverse: &Inverse, plan: &GpoPlan) -> Option<String> {
     let Inverse::RestoreFolderDescriptor {
         descriptor,
         written,
@@ -149,7 +149,7 @@ fn deletes(inverse: &Inverse) -> bool {
 }
 
 /// Whether an operation with this plan announces this inverse.
-fn belongs(inverse: &Inverse, plan: &GpoChange, staging: &StagingArea) -> bool {
+fn belongs(inverse: &Inverse, plan: &GpoPlan, staging: &StagingArea) -> bool {
     let gives_settings = matches!(
         plan.verb,
         Verb::Import | Verb::Restore | Verb::Copy | Verb::Create
@@ -219,7 +219,7 @@ fn staged_from(name: &str, staging: &StagingArea) -> Option<SafeName> {
 }
 
 /// How the plan changes this entry of the GPO's folder; `None` when it does not.
-fn root_change(live: &SafeName, plan: &GpoChange) -> Option<EntryChange> {
+fn root_change(live: &SafeName, plan: &GpoPlan) -> Option<EntryChange> {
     plan.steps.iter().find_map(|step| match step {
         Step::SwitchEntry { name, change }
             if name == live.as_str() && *change != EntryChange::Unchanged =>

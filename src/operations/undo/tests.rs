@@ -48,7 +48,7 @@ pub(in crate::operations) fn snapshot() -> GpoSnapshot {
 }
 
 /// A plan that was made against the GPO of this snapshot.
-fn plan(snapshot: &GpoSnapshot) -> GpoChange {
+fn plan(snapshot: &GpoSnapshot) -> GpoPlan {
     let target = PlanTarget {
         guid: snapshot.guid,
         display_name: snapshot.display_name.clone(),
@@ -71,9 +71,9 @@ fn plan(snapshot: &GpoSnapshot) -> GpoChange {
         gpt_ini: None,
         functionality_version: None,
     };
-    GpoChange {
+    GpoPlan {
         basis: Some(basis),
-        ..GpoChange::new(Verb::Restore, target)
+        ..GpoPlan::new(Verb::Restore, target)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{GpoState, ObjectState};
-use super::{EntryChange, FileContent, GpoChange, Step, Swap, Verb, sha256};
+use super::{EntryChange, FileContent, GpoPlan, Step, Swap, Verb, sha256};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
 use crate::message::printable;
@@ -47,7 +47,7 @@ pub(crate) struct NewAttributes {
     pub(crate) wmi_filter: Option<Option<String>>,
 }
 
-impl GpoChange {
+impl GpoPlan {
     /// The steps of a plan that gives a GPO settings; its files and objects must be set already.
     ///
     /// # Errors
@@ -136,7 +136,7 @@ impl GpoChange {
     /// The new settings that run code or grant rights.
     ///
     /// # Errors
-    /// As [`GpoChange::new_tree`].
+    /// As [`GpoPlan::new_tree`].
     pub(crate) fn describe_risks(&self) -> Result<Vec<Risk>> {
         let attributes = self.intent().attributes;
         let none = ExtensionList::default();
@@ -184,7 +184,7 @@ impl GpoChange {
     /// passwords.
     ///
     /// # Errors
-    /// `BadInput` when a descriptor cannot be read; as [`GpoChange::new_tree`].
+    /// `BadInput` when a descriptor cannot be read; as [`GpoPlan::new_tree`].
     pub(crate) fn reword(&mut self) -> Result<()> {
         let old = self.old_descriptor();
         for step in &mut self.steps {
@@ -213,7 +213,7 @@ impl GpoChange {
     /// Marks what does not follow from the content as the words of the file that the plan was read from.
     ///
     /// # Errors
-    /// As [`GpoChange::new_tree`].
+    /// As [`GpoPlan::new_tree`].
     pub(crate) fn attribute_to(&mut self, who: &'static str) -> Result<()> {
         let proved = stored_passwords(&self.new_tree()?);
         let claims = self.messages.iter_mut().filter(|it| !proved.contains(it));

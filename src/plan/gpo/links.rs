@@ -1,6 +1,6 @@
 //! The links that a plan of one GPO changes: those to this GPO only.
 
-use super::{GpoChange, Step};
+use super::{GpoPlan, Step};
 use crate::error::Result;
 use crate::message::StatusMessage;
 use crate::model::dn::Dn;
@@ -38,7 +38,7 @@ pub(crate) async fn planned_links(
     Ok((steps, found.messages))
 }
 
-impl GpoChange {
+impl GpoPlan {
     /// The domain, OU or site where the plan changes links to other GPOs.
     pub(crate) fn foreign_links(&self) -> Option<&str> {
         self.steps.iter().find_map(|step| match step {

@@ -1,13 +1,13 @@
 //! Compares a GPO with the result of a plan.
 
-use super::{GpoChange, Step, tree_hashes};
+use super::{GpoPlan, Step, tree_hashes};
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::plan::objects;
 use crate::session::read::LiveGpo;
 
-impl GpoChange {
-    /// How a GPO differs from the result of this plan, a part of a sentence each; `new` is [`GpoChange::new_tree`].
+impl GpoPlan {
+    /// How a GPO differs from the result of this plan, a part of a sentence each; `new` is [`GpoPlan::new_tree`].
     pub(crate) fn differences_from_plan(&self, new: &GptTree, live: &LiveGpo) -> Vec<String> {
         let mut wrong = Vec::new();
         if tree_hashes(new) != tree_hashes(&live.snapshot.tree) {

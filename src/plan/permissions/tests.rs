@@ -13,14 +13,14 @@ fn bytes(sddl: &str) -> FileContent {
 }
 
 /// A plan that sets another descriptor on a GPO, or on one object below it; without an old one, on a GPO that is created.
-fn plan(old: Option<&str>, new: &str, object: bool) -> GpoChange {
+fn plan(old: Option<&str>, new: &str, object: bool) -> GpoPlan {
     let target = PlanTarget {
         guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
         display_name: "x".to_owned(),
         domain: "src.test".parse().unwrap(),
         create: old.is_none(),
     };
-    let mut plan = GpoChange::new(Verb::Restore, target);
+    let mut plan = GpoPlan::new(Verb::Restore, target);
     let rdns = vec!["CN=Class Store".to_owned(), "CN=Machine".to_owned()];
     plan.basis = old.map(|old| GpoState {
         display_name: "x".to_owned(),
@@ -61,7 +61,7 @@ fn plan(old: Option<&str>, new: &str, object: bool) -> GpoChange {
     plan
 }
 
-fn shown(plan: &GpoChange) -> Vec<String> {
+fn shown(plan: &GpoPlan) -> Vec<String> {
     let mut shown = Vec::new();
     for change in changes(plan) {
         for line in change.lines {

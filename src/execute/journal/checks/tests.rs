@@ -66,14 +66,14 @@ fn before() -> Before {
 }
 
 /// A plan of this verb for the GPO, which exists unless it is created.
-fn plan(verb: Verb, target: &str, create: bool) -> GpoChange {
+fn plan(verb: Verb, target: &str, create: bool) -> GpoPlan {
     let target = PlanTarget {
         guid: guid(target),
         display_name: "Desks".to_owned(),
         domain: "src.test".parse().unwrap(),
         create,
     };
-    let mut plan = GpoChange::new(verb, target);
+    let mut plan = GpoPlan::new(verb, target);
     plan.basis = (!create).then(basis);
     plan.steps = match verb {
         Verb::Rename => vec![Step::Rename {
@@ -126,7 +126,7 @@ fn link(from: &str, to: &str) -> Step {
 }
 
 /// Whether a journal with this plan and this inverse is refused, and why.
-fn refused(plan: &GpoChange, inverse: Inverse) -> Option<Error> {
+fn refused(plan: &GpoPlan, inverse: Inverse) -> Option<Error> {
     let stored = StoredOperation {
         id: plan.operation_id.clone(),
         folder: PathBuf::from("/x"),
@@ -144,7 +144,7 @@ fn refused(plan: &GpoChange, inverse: Inverse) -> Option<Error> {
     stored.refuse_foreign(plan, before.as_ref()).err()
 }
 
-fn staged(plan: &GpoChange, role: &str, name: &str) -> String {
+fn staged(plan: &GpoPlan, role: &str, name: &str) -> String {
     let tag = plan.operation_id.rsplit('-').next().unwrap();
     format!(".gpoctl-{tag}-{role}-{name}")
 }

@@ -29,7 +29,7 @@ fn descriptor(sddl: &str) -> FileContent {
 
 /// A restore of an existing GPO: a startup script and a stored password are added, a file is deleted, an object and permissions
 /// change.
-fn plan() -> GpoChange {
+fn plan() -> GpoPlan {
     let old_tree = tree(&[("Machine\\Registry.pol", b"old"), ("GPO.cmt", b"x")]);
     let new_tree = tree(&[
         ("Machine\\Scripts\\scripts.ini", STARTUP),
@@ -81,7 +81,7 @@ fn plan() -> GpoChange {
         gpt_ini: None,
         functionality_version: None,
     };
-    let mut plan = GpoChange {
+    let mut plan = GpoPlan {
         basis: Some(basis),
         entries,
         contents,
@@ -90,7 +90,7 @@ fn plan() -> GpoChange {
         )),
         directory_objects: vec![package("new")],
         messages: stored_passwords(&new_tree),
-        ..GpoChange::new(Verb::Restore, target)
+        ..GpoPlan::new(Verb::Restore, target)
     };
     plan.steps = plan
         .describe_steps(&Intent {
@@ -235,9 +235,9 @@ fn a_plan_that_says_less_than_it_does_is_refused_with_the_place() {
 
 #[test]
 fn an_older_plan_that_writes_no_permissions_needs_none_recorded() {
-    let mut older = GpoChange {
+    let mut older = GpoPlan {
         basis: plan().basis,
-        ..GpoChange::new(Verb::Rename, plan().target)
+        ..GpoPlan::new(Verb::Rename, plan().target)
     };
     let basis = older.basis.as_mut().unwrap();
     (basis.descriptor, basis.objects) = (None, Vec::new());
@@ -286,7 +286,7 @@ fn a_journal_is_read_with_the_risks_of_its_content() {
 }
 
 /// The plan as a journal contains it, edited.
-fn from_journal(change: impl FnOnce(&mut Value)) -> Result<GpoChange> {
+fn from_journal(change: impl FnOnce(&mut Value)) -> Result<GpoPlan> {
     let mut json: Value = serde_json::from_slice(&plan().to_json().unwrap()).unwrap();
     change(&mut json);
     match SavedPlan::from_journal(&serde_json::to_vec(&json).unwrap())? {

@@ -14,7 +14,7 @@ fn folder(sddl: &str) -> Inverse {
 }
 
 /// A restore that also sets another owner on the GPO, and lets an account edit it.
-fn with_permissions() -> GpoChange {
+fn with_permissions() -> GpoPlan {
     let mut plan = plan(Verb::Restore, OWN, false);
     let new = descriptor(
         "O:S-1-5-21-1-2-3-1106G:BAD:P(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;BA)(A;CI;CCDCLCRPWPRC;;;S-1-5-21-1-2-3-1105)",
@@ -37,7 +37,7 @@ fn object(class: &str, sddl: &str) -> DirectoryObject {
 }
 
 /// A restore of a GPO with one object below it, and the state before it.
-fn with_object() -> (GpoChange, Before) {
+fn with_object() -> (GpoPlan, Before) {
     let object = object("classStore", SDDL);
     let mut plan = plan(Verb::Restore, OWN, false);
     let basis = plan.basis.as_mut().unwrap();
@@ -49,7 +49,7 @@ fn with_object() -> (GpoChange, Before) {
     (plan, before)
 }
 
-fn refused_before(plan: &GpoChange, before: Option<&Before>) -> String {
+fn refused_before(plan: &GpoPlan, before: Option<&Before>) -> String {
     match check(plan, before, Vec::new()) {
         Ok(()) => "accepted".to_owned(),
         Err(error) => {
@@ -59,7 +59,7 @@ fn refused_before(plan: &GpoChange, before: Option<&Before>) -> String {
     }
 }
 
-fn check(plan: &GpoChange, before: Option<&Before>, changes: Vec<Inverse>) -> Result<()> {
+fn check(plan: &GpoPlan, before: Option<&Before>, changes: Vec<Inverse>) -> Result<()> {
     let stored = StoredOperation {
         id: plan.operation_id.clone(),
         folder: PathBuf::from("/x"),
