@@ -3,7 +3,6 @@
 mod apply;
 mod backup;
 mod backups;
-mod change_list;
 mod check;
 mod complete;
 mod completions;

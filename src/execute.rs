@@ -1,6 +1,7 @@
-//! Apply: the only module that writes to a domain.
+//! The executor: applies a plan. The only module that writes to a domain.
 //!
-//! The order keeps clients from reading half a policy: stage the new files beside the old ones, check the state again, switch
+//! Every precondition and right of all changes is checked, then each change is made; after a failure, all or those of the same
+//! object are rolled back. Of a GPO, the order keeps clients from reading half a policy: stage the new files beside the old ones, check the state again, switch
 //! by renaming, change the directory objects, write GPT.INI, and then make one LDAP modify with `versionNumber` as
 //! compare-and-swap. Nothing live is overwritten in place or deleted before its replacement exists. The inverse of each step is
 //! in the journal before the step. If a step fails, or the caller cancels before the switch, everything is rolled back, and
@@ -10,6 +11,7 @@ mod attributes;
 mod create;
 mod delete;
 mod descriptors;
+mod execution;
 pub mod journal;
 mod objects;
 pub(crate) mod rights;
@@ -21,21 +23,18 @@ mod unfinished;
 mod values;
 
 pub use unfinished::{clean_up, roll_back};
-pub use values::{ChangeResult, apply_changes, undo_changes};
+pub(crate) use values::is_undone;
 
 use std::path::PathBuf;
 
-use self::run::Run;
-use self::safety_backup::save_safety_backup;
-use super::progress::{Control, Phase};
+use self::execution::Execution;
+use self::journal::{Before, Journal};
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::journal::{Before, Event, Inverse, Journal};
-use crate::execute::rollback::Undo;
-use crate::execute::stage::StagingArea;
 use crate::message::{Code, StatusMessage};
 use crate::model::guid::Guid;
-use crate::plan::gpo::{GpoPlan, GpoState, Step, Verb};
-use crate::plan::self_lockout::SelfLockout;
+use crate::plan::gpo::GpoPlan;
+use crate::plan::{Plan, PlanStep};
+use crate::progress::Control;
 use crate::session::DomainWriter;
 use crate::session::read::{self, LiveGpo};
 
@@ -80,19 +79,45 @@ pub struct OperationResult {
     pub status: OverallStatus,
     /// The ID under which the journal is kept.
     pub operation_id: String,
-    /// The GPO it changed.
-    pub gpo: ChangedGpo,
+    /// The GPO it changed as a whole, if there is exactly one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpo: Option<ChangedGpo>,
+    /// All GPOs it changed as a whole.
+    pub gpos: Vec<ChangedGpo>,
     /// The findings, from planning and from applying.
     pub messages: Vec<StatusMessage>,
     /// What was done.
     pub plan: PlanSummary,
 }
 
+impl OperationResult {
+    fn new(
+        operation_id: &str,
+        status: OverallStatus,
+        gpos: Vec<ChangedGpo>,
+        messages: Vec<StatusMessage>,
+        steps: Vec<PlanStep>,
+    ) -> Self {
+        Self {
+            format_version: 1,
+            status,
+            operation_id: operation_id.to_owned(),
+            gpo: match gpos.as_slice() {
+                [only] => Some(only.clone()),
+                _ => None,
+            },
+            gpos,
+            messages,
+            plan: PlanSummary { steps },
+        }
+    }
+}
+
 /// The steps of the plan that was applied.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct PlanSummary {
     /// The steps, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PlanStep>,
 }
 
 /// Where an apply keeps its journal, and how it reports progress and is cancelled.
@@ -117,24 +142,24 @@ impl ApplyOptions {
     }
 }
 
-/// Makes the changes of a plan, all or none.
+/// Makes the changes of a plan. A plan without changes does nothing and has no journal.
 ///
 /// # Errors
-/// `Conflict` when the target has changed since the plan was made, or while it was applied; `Denied` when the account may not
+/// `Conflict` when something has changed since the plan was made, or while it was applied; `Denied` when the account may not
 /// write; `Cancelled` when the caller cancelled; after all of these the domain is unchanged. `Incomplete` when something could
 /// not be rolled back; the message names the journal.
 pub async fn apply(
     domain: &DomainWriter,
-    plan: &GpoPlan,
+    plan: &Plan,
     options: &ApplyOptions,
 ) -> Result<OperationResult> {
     let session = domain.session();
-    if session.info().dns_domain != plan.target.domain {
+    if session.info().dns_domain != plan.domain {
         return Err(Error::new(
             ErrorKind::Usage,
             format!(
                 "the plan is for the domain {}, and this session is in {}",
-                plan.target.domain,
+                plan.domain,
                 session.info().dns_domain
             ),
         )
@@ -142,81 +167,29 @@ pub async fn apply(
     }
     let control = &options.control;
     control.check()?;
-    let new_tree = plan.new_tree()?;
-    let current = if plan.target.create {
-        None
-    } else {
-        Some(current_state(domain, plan, control).await?)
-    };
-    rights::check(session, plan).await?;
-    let before = current
-        .as_ref()
-        .map(|current| Before::of(current, plan))
-        .transpose()?;
-    refuse_without_way_back(plan, before.as_ref())?;
-    let mut journal = Journal::start(&options.journal_root, plan, before.as_ref())?;
-    let mut messages = plan.messages.clone();
-    if let Some(current) = &current {
-        messages.extend(save_safety_backup(domain, plan, journal.folder(), current).await?);
-        journal.sync()?;
+    if let Some(fault) = plan.contradiction() {
+        return Err(Error::new(
+            ErrorKind::Internal,
+            format!("the plan cannot be applied: {fault}"),
+        ));
     }
-
-    let staging = StagingArea::new(
-        &session.info().dns_domain,
-        plan.target.guid,
-        &plan.operation_id,
-    );
-    let mut run = Run {
-        domain,
-        plan,
-        staging: &staging,
-        journal: &mut journal,
-        control,
-        messages,
-        self_lockout: SelfLockout::of(session.info(), plan),
-    };
-    match run.execute(&new_tree, current.as_ref()).await {
-        Ok(()) => {
-            let mut messages = run.messages;
-            let status = if messages.iter().any(|m| INCOMPLETE.contains(&m.code)) {
-                OverallStatus::Partial
-            } else {
-                // The operation is complete, even if this can no longer be recorded in the journal.
-                if let Err(error) = journal.record(&Event::Finished) {
-                    tracing::warn!(%error, "the journal does not say that the operation is finished");
-                }
-                OverallStatus::Done
-            };
-            messages.sort_by_key(|message| std::cmp::Reverse(message.severity));
-            Ok(OperationResult {
-                format_version: 1,
-                status,
-                operation_id: plan.operation_id.clone(),
-                gpo: ChangedGpo {
-                    guid: plan.target.guid,
-                    display_name: plan.name_after().to_owned(),
-                    domain: plan.target.domain.to_string(),
-                    version: version_after(plan),
-                    created: plan.target.create,
-                    deleted: plan.verb == Verb::Delete,
-                },
-                messages,
-                plan: PlanSummary {
-                    steps: plan.steps.clone(),
-                },
-            })
-        }
-        Err(error) => {
-            let undo = Undo {
-                domain,
-                staging: &staging,
-                plan,
-                before: before.as_ref(),
-                raising: None,
-            };
-            Err(undo_all(&undo, &mut journal, control, error).await)
-        }
+    if plan.said_by.is_some() {
+        plan.refuse_foreign_rights(session).await?;
     }
+    let mut execution = Execution::prepare(domain, plan, control).await?;
+    if plan.changes.is_empty() {
+        let messages = plan.findings().cloned().collect();
+        return Ok(OperationResult::new(
+            &plan.operation_id,
+            OverallStatus::Done,
+            Vec::new(),
+            messages,
+            Vec::new(),
+        ));
+    }
+    let mut journal = Journal::start(&options.journal_root, plan, execution.before())?;
+    execution.save_safety_backups(&journal).await?;
+    execution.run(&mut journal).await
 }
 
 /// Reads the state of the target; refuses a plan that was made against another state.
@@ -266,97 +239,9 @@ fn refuse_without_way_back(plan: &GpoPlan, before: Option<&Before>) -> Result<()
     }
 }
 
-fn version_after(plan: &GpoPlan) -> u32 {
-    plan.steps
-        .iter()
-        .find_map(|step| match step {
-            Step::ModifyGpo { version_to, .. } => Some(*version_to),
-            _ => None,
-        })
-        .or_else(|| {
-            plan.basis
-                .as_ref()
-                .and_then(|basis| basis.directory_version)
-        })
-        .unwrap_or_default()
-        .combined()
-}
-
-/// Rolls everything back; the error reports whether that was complete.
-async fn undo_all(
-    undo: &Undo<'_>,
-    journal: &mut Journal,
-    control: &Control,
-    error: Error,
-) -> Error {
-    let changes = journal.changes().to_vec();
-    if changes.is_empty() {
-        // An error of the journal must not hide the error that caused the roll-back.
-        let _ = journal.record(&Event::RolledBack);
-        return error;
-    }
-    let _ = journal.record(&Event::Failed {
-        reason: error.to_string(),
-    });
-    control.report(Phase::RollBack, 0, 1, 0);
-    let outcome = undo.roll_back(&changes, journal).await;
-    control.report(Phase::RollBack, 1, 1, 0);
-    match outcome {
-        Ok(done) => {
-            let _ = journal.record(&Event::RolledBack);
-            let text = done.to_string();
-            let hint = match error.hint() {
-                Some(hint) => format!("{text}; {hint}"),
-                None if done.raised.is_some() => text,
-                None => format!("{text}; the domain is as it was"),
-            };
-            error.with_hint(hint)
-        }
-        Err(undo_error) => {
-            let _ = journal.record(&Event::RollBackFailed {
-                reason: undo_error.to_string(),
-            });
-            unfinished_error(undo, &changes, journal, &error, &undo_error)
-        }
-    }
-}
-
-/// The error of an operation that could not be rolled back: what clients can see, and the command that completes the roll-back.
-fn unfinished_error(
-    undo: &Undo<'_>,
-    changes: &[Inverse],
-    journal: &Journal,
-    error: &Error,
-    undo_error: &Error,
-) -> Error {
-    let only_staged = changes
-        .iter()
-        .all(|change| matches!(change, Inverse::RemoveEntry { .. }));
-    let text = if only_staged {
-        format!(
-            "stopped before anything became visible to clients; staged files are left in the GPO's folder: {error}"
-        )
-    } else {
-        format!("{undo_error}, after: {error}")
-    };
-    let server = &undo.domain.session().info().server;
-    Error::new(ErrorKind::Incomplete, text).with_hint(format!(
-        "when {server} answers again, run: gpoctl operations undo {}; the old state is in {}",
-        short_id(&undo.plan.operation_id),
-        journal.folder().display()
-    ))
-}
-
 /// The end of an operation's ID, which names it too.
 pub(super) fn short_id(operation_id: &str) -> &str {
     operation_id
         .rsplit_once('-')
         .map_or(operation_id, |(_, end)| end)
-}
-
-impl LiveGpo {
-    /// The state a plan is made against.
-    pub fn state(&self) -> GpoState {
-        GpoState::of(self)
-    }
 }

@@ -6,9 +6,10 @@ use std::sync::MutexGuard;
 use crate::support::*;
 use gpoctl::directory::{AttributeSwap, SwapAttribute};
 use gpoctl::error::ErrorKind;
-use gpoctl::execute::{ApplyOptions, apply_changes};
+use gpoctl::execute::{ApplyOptions, apply};
 use gpoctl::model::dn::Dn;
-use gpoctl::plan::values::{ChangeList, ObjectDn, ValueChange};
+use gpoctl::plan::Plan;
+use gpoctl::plan::values::{ObjectDn, ValueChange};
 use gpoctl::progress::Control;
 use gpoctl::session::{DomainWriter, SessionSettings};
 
@@ -442,7 +443,7 @@ fn a_concurrent_change_is_a_conflict_and_is_rolled_back() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let apply = |changes: Vec<ValueChange>| {
         runtime.block_on(async {
-            let mut list = ChangeList::new("a race", &"src.test".parse().unwrap());
+            let mut list = Plan::new("a race", &"src.test".parse().unwrap());
             for change in changes {
                 list.push(change, Vec::new());
             }
@@ -451,7 +452,7 @@ fn a_concurrent_change_is_a_conflict_and_is_rolled_back() {
                 control: Control::default(),
             };
             let id = list.operation_id.clone();
-            let outcome = apply_changes(&writer().await, &list, &options).await;
+            let outcome = apply(&writer().await, &list, &options).await;
             (
                 outcome,
                 scratch().join("races").join(id).join("journal.jsonl"),

@@ -48,7 +48,7 @@ use gpoctl::model::sid::Sid;
 use gpoctl::model::unc_path::UncPath;
 use gpoctl::model::version::GpoVersion;
 use gpoctl::model::wmi_filter::{format_queries, parse_queries};
-use gpoctl::plan::saved::SavedPlan;
+use gpoctl::plan::Plan;
 
 /// A parser's name and its invariants. The name is also that of the fuzz target and of the folder of its seeds.
 pub type Target = (&'static str, fn(&[u8]));
@@ -833,15 +833,12 @@ pub fn names(data: &[u8]) {
 
 /// A saved plan that is accepted is written and read as the same.
 pub fn plan(data: &[u8]) {
-    let Ok(plan) = SavedPlan::from_json(data) else {
+    let Ok(plan) = Plan::from_json(data) else {
         return;
     };
-    let written = |plan: &SavedPlan| match plan {
-        SavedPlan::Gpo(plan) => plan.to_json().unwrap(),
-        SavedPlan::Changes(list) => list.to_json().unwrap(),
-    };
+    let written = |plan: &Plan| plan.to_json().unwrap();
     let json = written(&plan);
-    assert_same(&written(&SavedPlan::from_json(&json).unwrap()), &json);
+    assert_same(&written(&Plan::from_json(&json).unwrap()), &json);
 }
 
 /// Every event of a journal is written and read as the same, and so is the state before it.

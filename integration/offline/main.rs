@@ -13,6 +13,7 @@ mod backups;
 mod codes;
 mod conformance;
 mod faults;
+mod former_forms;
 mod golden_migtable;
 mod invariants;
 mod memory;

@@ -341,7 +341,7 @@ fn is_taken(target: &str, data: &[u8]) -> Option<bool> {
         "ini" => formats::ini::IniFile::parse(data).is_ok(),
         "manifest" => formats::manifest::parse(data).is_ok(),
         "migtable" => formats::migtable::MigTable::parse(data).is_ok(),
-        "plan" => gpoctl::plan::saved::SavedPlan::from_json(data).is_ok(),
+        "plan" => gpoctl::plan::Plan::from_json(data).is_ok(),
         "preferences" => formats::preferences::Preferences::parse(data).is_ok(),
         "registry_pol" => formats::registry_pol::RegistryPol::parse(&bytes()).is_ok(),
         "scripts" => formats::scripts::Scripts::parse(data).is_ok(),

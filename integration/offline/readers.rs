@@ -17,7 +17,7 @@ use gpoctl::model::{
 };
 
 use gpoctl::execute::journal;
-use gpoctl::plan::saved::SavedPlan;
+use gpoctl::plan::Plan;
 
 /// How many bytes a reader may use for each byte of its input, at most.
 pub const PER_BYTE: u64 = 64;
@@ -51,7 +51,7 @@ pub const READERS: &[Reader] = &[
     ("manifest", |data| drop(manifest::parse(data))),
     ("migtable", |data| drop(migtable::MigTable::parse(data))),
     ("names", names),
-    ("plan", |data| drop(SavedPlan::from_json(data))),
+    ("plan", |data| drop(Plan::from_json(data))),
     ("preferences", |data| {
         drop(preferences::Preferences::parse(data));
     }),

@@ -18,7 +18,7 @@ use gpoctl::model::version::GpoVersion;
 use gpoctl::operations::import::{ImportOptions, ImportTarget};
 use gpoctl::operations::set_status::Status;
 use gpoctl::operations::{create, delete, import, rename, set_status};
-use gpoctl::plan::gpo::GpoPlan;
+use gpoctl::plan::{Change, Plan};
 use gpoctl::progress::Control;
 use gpoctl::session::DomainWriter;
 use gpoctl::testing::domain::MemoryDomain;
@@ -119,7 +119,7 @@ impl Setting {
         }
     }
 
-    async fn apply(&self, plan: &GpoPlan) -> OperationResult {
+    async fn apply(&self, plan: &Plan) -> OperationResult {
         let options = ApplyOptions {
             journal_root: self.folder.path().join("journals"),
             control: Control::default(),
@@ -131,7 +131,7 @@ impl Setting {
 
     async fn create(&self, name: &str) -> Guid {
         let plan = create::plan(self.admin.session(), name).await.unwrap();
-        self.apply(&plan).await.gpo.guid
+        self.apply(&plan).await.gpo.unwrap().guid
     }
 
     fn attribute(&self, dn: &Dn, name: &str) -> Option<String> {
@@ -311,7 +311,10 @@ async fn a_plan_whose_undo_would_be_refused_is_not_applied() {
     };
     for (what, edit) in edits {
         let mut edited = plan.clone();
-        edit(edited.basis.as_mut().unwrap());
+        let Change::Gpo(gpo) = &mut edited.changes[0] else {
+            panic!("{edited:?}");
+        };
+        edit(gpo.basis.as_mut().unwrap());
         let error = apply(&setting.admin, &edited, &options).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
         assert!(error.to_string().starts_with(what), "{error}");

@@ -4,16 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::change_list::{self, undo_hint};
 use super::connection::ConnectionArgs;
 use super::ui::{Ui, counted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::journal::Journal;
-use crate::execute::{ApplyOptions, OperationResult, OverallStatus, apply};
+use crate::execute::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, apply};
 use crate::local::trusted_file;
 use crate::model::version::GpoVersion;
 use crate::plan::gpo::{GpoPlan, Verb, sha256};
-use crate::plan::saved::{MAX_PLAN_BYTES, SavedPlan};
+use crate::plan::{MAX_PLAN_BYTES, Plan};
 use crate::progress::Control;
 use crate::session::DomainWriter;
 
@@ -61,40 +60,24 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
             .with_hint("nothing was changed; save the plan again with --plan-out, and review it"));
         }
     }
-    let saved = SavedPlan::from_json(&bytes).map_err(|error| error.context(args.plan.display()))?;
+    let plan = Plan::from_json(&bytes).map_err(|error| error.context(args.plan.display()))?;
     // A plan names its domain, which needs no option again.
-    let name = match &saved {
-        SavedPlan::Gpo(plan) => &plan.target.domain,
-        SavedPlan::Changes(list) => &list.domain,
-    };
     let domain = args
         .connection
-        .or_domain(name.as_str())
+        .or_domain(plan.domain.as_str())
         .connect_writer()
         .await?;
-    let session = domain.session();
-    let plan = match saved {
-        SavedPlan::Gpo(plan) => plan,
-        SavedPlan::Changes(list) => {
-            if !ui.is_json() {
-                change_list::show(&list, ui);
-            }
-            return change_list::execute(&domain, &list, ui.control(), ui).await;
-        }
-    };
     if !ui.is_json() {
-        let names = super::permissions::names(session, &plan).await;
+        let names = super::permissions::names(domain.session(), &plan).await;
         super::plan::show_with(ui, &plan, &names);
-        ui.findings(&plan.messages, plan.said_by);
     }
-    let control = ui.control();
-    execute(&domain, &plan, &control, ui).await
+    execute(&domain, &plan, &ui.control(), ui).await
 }
 
 /// Applies a plan and shows the result.
 pub(super) async fn execute(
     domain: &DomainWriter,
-    plan: &GpoPlan,
+    plan: &Plan,
     control: &Control,
     ui: &Ui,
 ) -> Result<u8> {
@@ -109,7 +92,7 @@ pub(super) async fn execute(
         for message in result
             .messages
             .iter()
-            .filter(|message| !plan.messages.contains(message))
+            .filter(|message| !plan.findings().any(|known| known == *message))
         {
             ui.message(message);
         }
@@ -123,8 +106,20 @@ pub(super) async fn execute(
 }
 
 /// What was done, in one sentence.
-fn done(plan: &GpoPlan, result: &OperationResult) -> Result<String> {
-    let gpo = &result.gpo;
+fn done(plan: &Plan, result: &OperationResult) -> Result<String> {
+    if plan.changes.is_empty() {
+        return Ok("nothing to do: already as requested".to_owned());
+    }
+    let hint = undo_hint(&result.operation_id);
+    Ok(match (plan.gpo(), &result.gpo) {
+        (Some(planned), Some(gpo)) => format!("{} ({hint})", done_with(planned, gpo)?),
+        _ if result.status == OverallStatus::Done => format!("done: {} ({hint})", plan.title),
+        _ => format!("partly done: {} ({hint})", plan.title),
+    })
+}
+
+/// What was done with a GPO.
+fn done_with(plan: &GpoPlan, gpo: &ChangedGpo) -> Result<String> {
     let what = match plan.verb {
         Verb::Create | Verb::Copy => "created GPO",
         Verb::Import if gpo.created => "created GPO",
@@ -146,9 +141,15 @@ fn done(plan: &GpoPlan, result: &OperationResult) -> Result<String> {
         }
     };
     Ok(format!(
-        "{what} \"{}\" {}{content} ({})",
-        gpo.display_name,
-        gpo.guid,
-        undo_hint(&result.operation_id)
+        "{what} \"{}\" {}{content}",
+        gpo.display_name, gpo.guid
     ))
+}
+
+/// How an operation is taken back: `undo: gpoctl operations undo c358846f`. The last part of an ID is enough to find it.
+fn undo_hint(operation_id: &str) -> String {
+    let short = operation_id
+        .rsplit_once('-')
+        .map_or(operation_id, |(_, last)| last);
+    format!("undo: gpoctl operations undo {short}")
 }

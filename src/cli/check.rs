@@ -2,10 +2,9 @@
 
 use clap::{ArgGroup, Args};
 
-use super::change_list::finish;
 use super::connection::ConnectionArgs;
 use super::ui::{Colour, Ui, counted};
-use super::writing::WritingArgs;
+use super::writing::{WritingArgs, finish};
 use crate::directory::GpoObject;
 use crate::error::Result;
 use crate::message::{Severity, StatusMessage};

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::change_list::finish;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
-use super::writing::WritingArgs;
+use super::writing::{WritingArgs, finish};
 use crate::directory::links::Som;
 use crate::directory::som_name::names_a_som;
 use crate::directory::{Directory, GpoObject};

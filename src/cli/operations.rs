@@ -4,15 +4,15 @@ mod prune;
 
 use clap::{Args, Subcommand};
 
-use super::change_list;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
 use super::writing::{WritingArgs, finish};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::journal::{Event, Journal, OperationState, StoredOperation, find, list};
 use crate::execute::{ApplyOptions, OperationResult, clean_up, roll_back};
+use crate::message::StatusMessage;
 use crate::operations::undo::{Undoing, new_grants, plan};
-use crate::plan::saved::SavedPlan;
+use crate::plan::Plan;
 
 /// List, undo and clean up earlier operations
 ///
@@ -187,26 +187,21 @@ fn run_show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     let stored = operation.plan();
     if ui.is_json() {
         let mut shown = summary(&operation);
-        let (steps, messages) = match &stored {
-            Ok(SavedPlan::Gpo(plan)) => (serde_json::json!(plan.steps), &plan.messages[..]),
-            Ok(SavedPlan::Changes(list)) => (serde_json::json!(list.changes), &list.messages[..]),
-            Err(_) => (serde_json::Value::Null, &[][..]),
-        };
+        let plan = stored.as_ref().ok();
+        let steps = plan.map(Plan::steps);
+        let messages: Vec<&StatusMessage> = plan.into_iter().flat_map(Plan::findings).collect();
+        let changes: Vec<_> = operation.changes.iter().map(|(_, it)| it).collect();
         if let Some(fields) = shown.as_object_mut() {
             fields.insert("format_version".to_owned(), 1.into());
             fields.insert("plan".to_owned(), serde_json::json!({ "steps": steps }));
             fields.insert("messages".to_owned(), serde_json::json!(messages));
-            fields.insert("changes".to_owned(), serde_json::json!(operation.changes));
+            fields.insert("changes".to_owned(), serde_json::json!(changes));
         }
         ui.json(&shown)?;
         return Ok(0);
     }
     match &stored {
-        Ok(SavedPlan::Gpo(plan)) => {
-            super::plan::show(ui, plan);
-            ui.findings(&plan.messages, plan.said_by);
-        }
-        Ok(SavedPlan::Changes(list)) => change_list::show(list, ui),
+        Ok(plan) => super::plan::show(ui, plan),
         Err(error) => ui.error(error),
     }
     ui.heading("Operation");
@@ -245,10 +240,6 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
             };
             let status = finish(&domain, &plan, &writing, &control, ui).await?;
             (status, plan.operation_id)
-        }
-        Undoing::Changes(list) => {
-            let status = change_list::finish(&domain, &list, &args.writing, &control, ui).await?;
-            (status, list.operation_id)
         }
         Undoing::RollBack(parts) => {
             if !ui.is_json() {
@@ -339,10 +330,13 @@ fn show_result(result: &OperationResult, what: &str, ui: &Ui) -> Result<u8> {
         for message in &result.messages {
             ui.message(message);
         }
-        ui.say(&format!(
-            "{what}: GPO \"{}\" {}",
-            result.gpo.display_name, result.gpo.guid
-        ));
+        match &result.gpo {
+            Some(gpo) => ui.say(&format!(
+                "{what}: GPO \"{}\" {}",
+                gpo.display_name, gpo.guid
+            )),
+            None => ui.say(&format!("{what}: operation {}", result.operation_id)),
+        }
     }
     Ok(0)
 }

@@ -8,6 +8,7 @@ use crate::message::printable;
 use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::model::sid::Sid;
 use crate::model::well_known;
+use crate::plan::Plan;
 use crate::plan::gpo::GpoPlan;
 use crate::plan::permissions::{OutsideGrant, changes, outside_grants};
 use crate::progress::Control;
@@ -17,18 +18,21 @@ use crate::session::DomainSession;
 pub(super) type Names = BTreeMap<Sid, String>;
 
 /// The names of the accounts that the permissions and the risks of a plan mention. Without an answer a SID stays a SID.
-pub(super) async fn names(session: &DomainSession, plan: &GpoPlan) -> Names {
-    let lines = changes(plan).into_iter().flat_map(|change| change.lines);
+pub(super) async fn names(session: &DomainSession, plan: &Plan) -> Names {
+    let lines = plan
+        .gpos()
+        .flat_map(changes)
+        .flat_map(|change| change.lines);
     let mut sids: Vec<Sid> = lines.filter_map(|line| line.sid).collect();
     sids.extend(
-        outside_grants(plan, session.info().administrators())
+        all_outside_grants(session, plan)
             .into_iter()
             .flat_map(|grant| [grant.sid, grant.denied_now])
             .flatten(),
     );
     sids.extend(
-        plan.risks
-            .iter()
+        plan.gpos()
+            .flat_map(|gpo| &gpo.risks)
             .flat_map(|risk| sids_in(&risk.text))
             .map(|(_, sid)| sid),
     );
@@ -52,6 +56,13 @@ pub(super) async fn names(session: &DomainSession, plan: &GpoPlan) -> Names {
         Err(error) => tracing::warn!(%error, "Cannot look up the accounts of a plan"),
     }
     names
+}
+
+fn all_outside_grants(session: &DomainSession, plan: &Plan) -> Vec<OutsideGrant> {
+    let administrators = || session.info().administrators();
+    plan.gpos()
+        .flat_map(|gpo| outside_grants(gpo, administrators()))
+        .collect()
 }
 
 /// An account for people: its name, then its SID.
@@ -120,13 +131,13 @@ pub(super) fn show(ui: &Ui, plan: &GpoPlan, names: &Names) {
 /// `Cancelled` for a no, `Usage` when there is no terminal to ask on.
 pub(super) async fn confirm(
     session: &DomainSession,
-    plan: &GpoPlan,
+    plan: &Plan,
     names: &Names,
     accepted: bool,
     ui: &Ui,
     control: &Control,
 ) -> Result<()> {
-    let grants = outside_grants(plan, session.info().administrators());
+    let grants = all_outside_grants(session, plan);
     if accepted || grants.is_empty() {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 use super::permissions::{self, Names};
 use super::report::show_risks;
 use super::ui::{Colour, Ui, counted};
+use crate::message::StatusMessage;
 use crate::migration::report::{MappedReference, Outcome};
 use crate::model::client_extension;
 use crate::model::dn::Dn;
@@ -12,15 +13,41 @@ use crate::model::reference::Place;
 use crate::model::sid::Sid;
 use crate::plan::gpo::{EntryChange, GpoPlan, Step, Verb};
 use crate::plan::risks::Risk;
+use crate::plan::{Change, Plan};
 
 /// A whole plan, with SIDs where no names were looked up.
-pub(super) fn show(ui: &Ui, plan: &GpoPlan) {
+pub(super) fn show(ui: &Ui, plan: &Plan) {
     show_with(ui, plan, &Names::new());
 }
 
-/// The whole of a plan, with the names of accounts.
-pub(super) fn show_with(ui: &Ui, plan: &GpoPlan, names: &Names) {
-    let from = plan
+/// The whole of a plan, with the names of accounts, and its findings.
+pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
+    let id = &plan.operation_id;
+    match plan.gpo() {
+        Some(gpo) => ui.heading(&format!("Plan {id}: {}", title(plan, gpo))),
+        None => ui.heading(&format!("Plan {id}: {}", plan.title)),
+    }
+    for change in &plan.changes {
+        match change {
+            Change::Gpo(gpo) => {
+                if plan.gpo().is_none() {
+                    ui.heading(&title(plan, gpo));
+                }
+                show_gpo(ui, plan, gpo, names);
+            }
+            Change::Value(planned) => planned
+                .summary
+                .iter()
+                .for_each(|line| ui.coloured(Colour::of_line(line), line)),
+        }
+    }
+    let findings: Vec<StatusMessage> = plan.findings().cloned().collect();
+    ui.findings(&findings, plan.said_by);
+}
+
+/// What the plan of a GPO does, for its heading.
+fn title(plan: &Plan, gpo: &GpoPlan) -> String {
+    let from = gpo
         .source
         .as_ref()
         .map(|source| {
@@ -31,18 +58,21 @@ pub(super) fn show_with(ui: &Ui, plan: &GpoPlan, names: &Names) {
             }
         })
         .unwrap_or_default();
-    ui.heading(&format!(
-        "Plan {}: {}{from} {} \"{}\" {} of {}",
-        plan.operation_id,
-        match plan.verb {
+    format!(
+        "{}{from} {} \"{}\" {} of {}",
+        match gpo.verb {
             Verb::SetStatus => "change the status of",
             other => other.as_str(),
         },
-        if plan.target.create { "new GPO" } else { "GPO" },
-        plan.target.display_name,
-        plan.target.guid,
-        plan.target.domain,
-    ));
+        if gpo.target.create { "new GPO" } else { "GPO" },
+        gpo.target.display_name,
+        gpo.target.guid,
+        gpo.target.domain,
+    )
+}
+
+/// What the plan changes of one GPO.
+fn show_gpo(ui: &Ui, whole: &Plan, plan: &GpoPlan, names: &Names) {
     for step in &plan.steps {
         show_step(ui, step);
     }
@@ -51,7 +81,7 @@ pub(super) fn show_with(ui: &Ui, plan: &GpoPlan, names: &Names) {
         show_entries(ui, plan);
     }
     if let Some(mapping) = &plan.mapping {
-        match plan.said_by {
+        match whole.said_by {
             Some(who) => ui.heading(&format!("References ({who})")),
             None => ui.heading("References"),
         }
@@ -86,7 +116,10 @@ pub(super) fn show_with(ui: &Ui, plan: &GpoPlan, names: &Names) {
 }
 
 /// The question whether to apply a plan, which names the GPO and the domain.
-pub(super) fn question(plan: &GpoPlan) -> String {
+pub(super) fn question(plan: &Plan) -> String {
+    let Some(plan) = plan.gpo() else {
+        return format!("Apply this plan in {}?", plan.domain);
+    };
     let target = &plan.target;
     let (name, domain) = (&target.display_name, &target.domain);
     let what = match plan.verb {

@@ -44,6 +44,16 @@ pub(super) enum Colour {
 }
 
 impl Colour {
+    /// The colour of a line that is written like a diff.
+    pub(super) fn of_line(line: &str) -> Self {
+        match line.chars().next() {
+            Some('+') => Self::Green,
+            Some('-') => Self::Red,
+            Some('~') => Self::Yellow,
+            _ => Self::Plain,
+        }
+    }
+
     fn code(self) -> &'static str {
         match self {
             Self::Plain => "0",

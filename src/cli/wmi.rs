@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::change_list::finish;
 use super::connection::ConnectionArgs;
 use super::ui::Ui;
-use super::writing::WritingArgs;
+use super::writing::{WritingArgs, finish};
 use crate::backup::folder::{Folder, SHARED_FILE, read_named};
 use crate::directory::GpoObject;
 use crate::directory::wmi::WmiFilter;

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::permissions::{self, Names};
+use super::permissions;
 use super::ui::Ui;
 use crate::backup::StoredBackup;
 use crate::backup::folder::{Folder, PRIVATE_FILE};
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::StatusMessage;
 use crate::message::shell_word;
+use crate::plan::Plan;
 use crate::plan::gpo::{GpoPlan, sha256};
 use crate::plan::permissions::changes;
 use crate::progress::Control;
@@ -123,52 +125,71 @@ pub(super) async fn read_backup(spec: String, folder: Option<PathBuf>) -> Result
 /// Shows a plan, and then saves it, stops, or asks and applies it, as the options require.
 pub(super) async fn finish(
     domain: &DomainWriter,
-    plan: &GpoPlan,
+    plan: &Plan,
     writing: &WritingArgs,
     control: &Control,
     ui: &Ui,
 ) -> Result<u8> {
-    if writing.only_shows() {
-        writing.save(ui, || plan.to_json())?;
-        let names = permissions::names(domain.session(), plan).await;
-        return show_only(plan, &names, writing, ui);
-    }
     let names = permissions::names(domain.session(), plan).await;
     if !ui.is_json() {
         super::plan::show_with(ui, plan, &names);
-        ui.findings(&plan.messages, plan.said_by);
     }
-    let accepted = writing.accept_permissions;
-    permissions::confirm(domain.session(), plan, &names, accepted, ui, control).await?;
-    let question = super::plan::question(plan);
-    writing.confirm(&question, ui, control).await?;
+    if writing.only_shows() {
+        writing.save(ui, || plan.to_json())?;
+        if ui.is_json() {
+            ui.json(&as_json(plan, writing))?;
+        } else {
+            ui.say(&writing.nothing_changed());
+        }
+        return Ok(0);
+    }
+    if !plan.changes.is_empty() {
+        let accepted = writing.accept_permissions;
+        permissions::confirm(domain.session(), plan, &names, accepted, ui, control).await?;
+        let question = super::plan::question(plan);
+        writing.confirm(&question, ui, control).await?;
+    }
     super::apply::execute(domain, plan, control, ui).await
 }
 
-fn show_only(plan: &GpoPlan, names: &Names, writing: &WritingArgs, ui: &Ui) -> Result<u8> {
-    if ui.is_json() {
-        ui.json(&serde_json::json!({
-            "format_version": 1,
-            "status": "done",
-            "operation_id": plan.operation_id,
-            "dry_run": true,
-            "plan_file": writing.plan_file(),
-            "gpo": plan.target,
-            "messages": plan.messages,
-            "plan": {
-                "steps": plan.steps,
-                "entries": plan.entries,
-                "risks": plan.risks,
-                "permissions": changes(plan),
-            },
-            "mapping": plan.mapping,
-        }))?;
-        return Ok(0);
+/// A plan that is only shown or saved. What it says of one GPO is found in the same places whether or not it changes others.
+fn as_json(plan: &Plan, writing: &WritingArgs) -> serde_json::Value {
+    let of_gpo = |gpo: &GpoPlan| {
+        serde_json::json!({
+            "gpo": gpo.target,
+            "steps": gpo.steps,
+            "entries": gpo.entries,
+            "risks": gpo.risks,
+            "permissions": changes(gpo),
+            "mapping": gpo.mapping,
+        })
+    };
+    let findings: Vec<&StatusMessage> = plan.findings().collect();
+    let mut json = serde_json::json!({
+        "format_version": 1,
+        "status": "done",
+        "operation_id": plan.operation_id,
+        "dry_run": true,
+        "plan_file": writing.plan_file(),
+        "title": plan.title,
+        "gpos": plan.gpos().map(of_gpo).collect::<Vec<_>>(),
+        "messages": findings,
+        "plan": { "steps": plan.steps() },
+    });
+    if let Some(gpo) = plan.gpo() {
+        let mut own = of_gpo(gpo);
+        for (place, keys) in [
+            ("", &["gpo", "mapping"][..]),
+            ("/plan", &["entries", "risks", "permissions"]),
+        ] {
+            for key in keys {
+                if let Some(place) = json.pointer_mut(place) {
+                    place[*key] = own[*key].take();
+                }
+            }
+        }
     }
-    super::plan::show_with(ui, plan, names);
-    ui.findings(&plan.messages, plan.said_by);
-    ui.say(&writing.nothing_changed());
-    Ok(0)
+    json
 }
 
 /// The file with the SHA-256 of a plan, which sha256sum checks.

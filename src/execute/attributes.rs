@@ -3,7 +3,7 @@
 use super::run::Run;
 use crate::directory::writer::GpoChange;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::journal::{Event, Inverse};
+use crate::execute::journal::Inverse;
 use crate::execute::rollback;
 use crate::plan::gpo::{Step, Verb};
 use crate::session::read::LiveGpo;
@@ -50,7 +50,7 @@ impl Run<'_> {
             change.security_descriptor = self
                 .planned_descriptor()
                 .map(|descriptor| (descriptor, rollback::DACL));
-            self.journal.record_intent(Inverse::RestoreAttributes {
+            self.announce(Inverse::RestoreAttributes {
                 written,
                 descriptor: change.security_descriptor.is_some(),
             })?;
@@ -92,7 +92,7 @@ impl Run<'_> {
                         Some(guid),
                     )
                     .await?;
-                    self.journal.record_intent(Inverse::RestoreName {
+                    self.announce(Inverse::RestoreName {
                         written: to.clone(),
                     })?;
                     GpoChange {
@@ -102,8 +102,7 @@ impl Run<'_> {
                     }
                 }
                 Step::SetStatus { from, to } => {
-                    self.journal
-                        .record_intent(Inverse::RestoreStatus { written: *to })?;
+                    self.announce(Inverse::RestoreStatus { written: *to })?;
                     GpoChange {
                         flags: Some(*to),
                         flags_was: Some(*from),
@@ -126,7 +125,7 @@ impl Run<'_> {
                 ));
             }
         }
-        self.journal.record(&Event::Committed)
+        Ok(())
     }
 
     /// The links of the plan, each compared and swapped.
@@ -136,7 +135,7 @@ impl Run<'_> {
                 continue;
             };
             let dn = rollback::som_dn(som)?;
-            self.journal.record_intent(Inverse::RestoreLinks {
+            self.announce(Inverse::RestoreLinks {
                 som: som.clone(),
                 before: from.clone(),
                 written: to.clone(),

@@ -15,8 +15,7 @@ impl Run<'_> {
         let target = &self.plan.target;
         let directory = self.domain.directory();
         self.must_be_new().await?;
-        self.journal
-            .record_intent(Inverse::DeleteGpo { guid: target.guid })?;
+        self.announce(Inverse::DeleteGpo { guid: target.guid })?;
         if let Err(error) = directory
             .create_gpo(target.guid, &target.display_name)
             .await
@@ -57,8 +56,7 @@ impl Run<'_> {
         if let Err(error) = made {
             if error.kind() == ErrorKind::Conflict {
                 self.journal.retract_intent()?;
-                self.journal
-                    .record_intent(Inverse::DeleteContainer { guid: target.guid })?;
+                self.announce(Inverse::DeleteContainer { guid: target.guid })?;
             }
             return Err(error);
         }

@@ -4,10 +4,10 @@
 //! no client finds half of it; then the folder, which no client reads any more. Up to the container everything can be undone; a
 //! folder that cannot be deleted is reported as left over.
 
-use super::run::{Run, SWITCH_PAUSE};
+use super::run::{Leftovers, Run, SWITCH_PAUSE};
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::journal::{Event, Inverse};
+use crate::execute::journal::Inverse;
 use crate::execute::stage::{by_root_entry, remove_tree};
 use crate::message::{Code, StatusMessage};
 use crate::plan::gpo::Step;
@@ -16,7 +16,7 @@ use crate::progress::Phase;
 use crate::session::read::LiveGpo;
 
 impl Run<'_> {
-    pub(super) async fn delete(&mut self, current: &LiveGpo) -> Result<()> {
+    pub(super) async fn delete(&mut self, current: &LiveGpo) -> Result<Leftovers> {
         let guid = self.plan.target.guid;
         refuse_default_gpo(guid)?;
         let keep_links = self
@@ -60,7 +60,7 @@ impl Run<'_> {
         // A server cannot compare what it deletes, so this is as near to it as it gets. Found by the sweep of `Delete`: a new
         // name or new settings that came while the links were removed were lost.
         self.container_is_unchanged(current).await?;
-        self.journal.record_intent(Inverse::RecreateContainer)?;
+        self.announce(Inverse::RecreateContainer)?;
         match directory.delete_gpo(guid).await {
             // Somebody else has deleted it already.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -77,11 +77,10 @@ impl Run<'_> {
             }
         }
         self.control.report(Phase::Switch, 1, 1, 0);
-        self.journal.record(&Event::Committed)?;
-        if has_folder {
-            self.remove_folder(current).await;
-        }
-        Ok(())
+        Ok(match has_folder {
+            true => Leftovers::Folder,
+            false => Leftovers::Nothing,
+        })
     }
 
     /// A link that was added since the plan was made would be left without its GPO.
@@ -108,7 +107,7 @@ impl Run<'_> {
 
     /// Deletes the GPO's folder. A client that still has the GPO in its list finds it missing as a whole: GPT.INI, without
     /// which nothing below is read, is renamed away first, then each half.
-    async fn remove_folder(&mut self, current: &LiveGpo) {
+    pub(super) async fn remove_folder(&mut self, current: &LiveGpo) {
         self.control.report(Phase::Clean, 0, 1, 0);
         let ini = crate::execute::rollback::gpt_ini_name().ok();
         let roots = by_root_entry(&current.snapshot.tree);

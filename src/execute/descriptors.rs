@@ -141,13 +141,12 @@ impl Run<'_> {
         let folder = self.staging.folder();
         let before = self.sysvol().security_descriptor(&folder).await?;
         let before = self.restorable(before)?;
-        self.journal
-            .record_intent(Inverse::RestoreFolderDescriptor {
-                descriptor: FileContent(before.into()),
-                written: descriptors
-                    .last()
-                    .map(|last| FileContent(last.clone().into())),
-            })?;
+        self.announce(Inverse::RestoreFolderDescriptor {
+            descriptor: FileContent(before.into()),
+            written: descriptors
+                .last()
+                .map(|last| FileContent(last.clone().into())),
+        })?;
         self.sysvol()
             .set_security_descriptors(&folder, descriptors)
             .await

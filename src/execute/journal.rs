@@ -1,8 +1,9 @@
 //! The journal of an operation: the inverse of each remote change, on the local disk before the change is made.
 //!
-//! One folder per operation contains `plan.json` (the plan, contents included), `before.json` (everything of the target that is
-//! not a file below `Machine` or `User`), `before/` (a backup of the target in GPMC's format) and `journal.jsonl` (one line per
-//! event, each synced before the next step). An inverse describes a state to restore, not a call to make, so it is right
+//! One folder per operation contains `plan.json` (the plan, contents included), `before.json` (everything of a GPO that is not a
+//! file below `Machine` or `User`), `before/` (a backup of that GPO in GPMC's format) and `journal.jsonl` (one line per event, each
+//! synced before the next step). The change number n of a plan, from 0, has `before-n.json` and `before-n/`; the first one has no
+//! number. An inverse describes a state to restore, not a call to make, so it is right
 //! whether or not its change happened before a crash.
 
 mod checks;
@@ -23,6 +24,7 @@ use crate::model::allowed_object::AllowedObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
+use crate::plan::Plan;
 use crate::plan::gpo::{FileContent, GpoPlan, Verb};
 use crate::session::read::LiveGpo;
 
@@ -166,6 +168,8 @@ pub enum Inverse {
     },
     /// Restore the container with everything below it from `before.json`; what is missing is recreated with the same GUID.
     RecreateContainer,
+    /// Make the inverse of a change of single values, which follows from the plan.
+    ChangeBack,
 }
 
 /// One line of the journal.
@@ -174,18 +178,29 @@ pub enum Inverse {
 pub enum Event {
     /// A change is about to be made; this is its inverse.
     Change {
+        /// The change of the plan that it is part of, from 0; absent in journals of older versions, whose plans have one GPO.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<usize>,
         /// The inverse.
         #[serde(flatten)]
         inverse: Inverse,
     },
     /// The change that was announced last was refused, because somebody else has made the same: there is nothing to undo.
     NotMade,
+    /// Of a plan whose objects are changed one by one: this change is made, and stays whatever becomes of the others.
+    Stands {
+        /// The change of the plan, from 0.
+        of: usize,
+    },
     /// The new state is live in both halves; only the cleanup is missing.
     Committed,
     /// The operation is complete.
     Finished,
     /// The settings are being restored with this version, because clients may have seen the one that was written.
     Raising {
+        /// The change of the plan, from 0.
+        #[serde(default)]
+        of: usize,
         /// The version.
         version: GpoVersion,
     },
@@ -213,7 +228,7 @@ pub enum Event {
 pub struct Journal {
     folder: Folder,
     file: File,
-    changes: Vec<Inverse>,
+    changes: Vec<(usize, Inverse)>,
 }
 
 impl Journal {
@@ -237,21 +252,18 @@ impl Journal {
             })
     }
 
-    /// Starts the journal of an operation: writes and syncs the plan and the state before it.
+    /// Starts the journal of an operation: writes and syncs the plan and the state of each GPO before it, with the number of its
+    /// change.
     ///
     /// # Errors
-    /// `Internal` when the local disk fails; then nothing may be changed.
-    pub fn start(root: &Path, plan: &GpoPlan, before: Option<&Before>) -> Result<Self> {
-        Self::create(root, &plan.operation_id, &plan.to_json()?, before)
-    }
-
-    /// As [`Journal::start`], for a plan that is JSON already.
-    pub(crate) fn create(
+    /// `Conflict` when the plan was applied already; `Internal` when the local disk fails; then nothing may be changed.
+    pub fn start<'a>(
         root: &Path,
-        operation_id: &str,
-        plan: &[u8],
-        before: Option<&Before>,
+        plan: &Plan,
+        before: impl IntoIterator<Item = (usize, &'a Before)>,
     ) -> Result<Self> {
+        let operation_id = &plan.operation_id;
+        let json = plan.to_json()?;
         let folder = root.join(operation_id);
         let failed = |cause: std::io::Error| {
             Error::new(
@@ -274,9 +286,9 @@ impl Journal {
                 failed(cause)
             }
         })?;
-        own.write_synced("plan.json", plan, PRIVATE_FILE)
+        own.write_synced("plan.json", &json, PRIVATE_FILE)
             .map_err(failed)?;
-        if let Some(before) = before {
+        for (of, before) in before {
             let json = serde_json::to_vec_pretty(before).map_err(|cause| {
                 Error::new(
                     ErrorKind::Internal,
@@ -284,7 +296,7 @@ impl Journal {
                 )
                 .with_source(cause)
             })?;
-            own.write_synced("before.json", &json, PRIVATE_FILE)
+            own.write_synced(&format!("{}.json", before_name(of)), &json, PRIVATE_FILE)
                 .map_err(failed)?;
         }
         let file = own.create(stored::EVENTS, PRIVATE_FILE).map_err(failed)?;
@@ -329,15 +341,16 @@ impl Journal {
         self.record(&Event::NotMade)
     }
 
-    /// Announces a change with its inverse; it is on the disk when this returns.
+    /// Announces a part of the change `of` of the plan, with its inverse; it is on the disk when this returns.
     ///
     /// # Errors
     /// `Internal` when the disk fails; then the change may not be made.
-    pub fn record_intent(&mut self, inverse: Inverse) -> Result<()> {
+    pub fn record_intent(&mut self, of: usize, inverse: Inverse) -> Result<()> {
         self.record(&Event::Change {
+            of: Some(of),
             inverse: inverse.clone(),
         })?;
-        self.changes.push(inverse);
+        self.changes.push((of, inverse));
         Ok(())
     }
 
@@ -363,9 +376,17 @@ impl Journal {
             .map_err(failed)
     }
 
-    /// The inverses of the changes announced so far, in the order of the changes.
-    pub fn changes(&self) -> &[Inverse] {
+    /// The inverses announced so far, each with the number of its change, in the order of the changes.
+    pub fn changes(&self) -> &[(usize, Inverse)] {
         &self.changes
+    }
+}
+
+/// What the files with the state before the change with this number are called.
+pub(super) fn before_name(of: usize) -> String {
+    match of {
+        0 => "before".to_owned(),
+        of => format!("before-{of}"),
     }
 }
 
@@ -387,7 +408,9 @@ mod tests {
     fn a_journal_that_is_done_with_is_free_whoever_has_a_copy_of_its_file() {
         let home = tempfile::tempdir().unwrap();
         let id = "20260131T120000.250Z-00000001";
-        let journal = Journal::create(&home.path().join("operations"), id, b"{}", None).unwrap();
+        let mut plan = Plan::new("x", &"src.test".parse().unwrap());
+        id.clone_into(&mut plan.operation_id);
+        let journal = Journal::start(&home.path().join("operations"), &plan, []).unwrap();
         let copy = journal.file.try_clone().unwrap();
         let again = std::fs::File::open(journal.folder().join(stored::EVENTS)).unwrap();
         assert!(again.try_lock().is_err());
@@ -399,6 +422,7 @@ mod tests {
     #[test]
     fn an_event_survives_its_line() {
         let event = Event::Change {
+            of: Some(3),
             inverse: Inverse::SwitchBack {
                 live: "Machine".to_owned(),
                 old: Some(".gpoctl-1-old-Machine".to_owned()),

@@ -35,6 +35,8 @@ pub(super) struct Undo<'a> {
     pub(super) domain: &'a DomainWriter,
     pub(super) staging: &'a StagingArea,
     pub(super) plan: &'a GpoPlan,
+    /// The number of the change in the plan of the operation.
+    pub(super) of: usize,
     /// The state before; `None` when the operation creates the target.
     pub(super) before: Option<&'a Before>,
     /// The version that an incomplete roll-back was about to write.
@@ -205,6 +207,8 @@ impl Undo<'_> {
                     .await
             }
             Inverse::RecreateContainer => self.recreate().await,
+            // Of single values.
+            Inverse::ChangeBack => Ok(()),
             // The version is restored after everything else, and the folder after it.
             Inverse::RestoreGptIni | Inverse::RestoreAttributes { .. } | Inverse::RemoveFolder => {
                 Ok(())

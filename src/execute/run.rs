@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::sysvol::Sysvol;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::journal::{Event, Inverse, Journal};
+use crate::execute::journal::{Inverse, Journal};
 use crate::execute::objects::reconcile;
 use crate::execute::rollback;
 use crate::execute::stage::{
@@ -32,6 +32,8 @@ pub(super) const SWITCH_PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct Run<'a> {
     pub(super) domain: &'a DomainWriter,
     pub(super) plan: &'a GpoPlan,
+    /// The number of the change in the plan of the operation.
+    pub(super) of: usize,
     pub(super) staging: &'a StagingArea,
     pub(super) journal: &'a mut Journal,
     pub(super) control: &'a Control,
@@ -45,14 +47,26 @@ impl Run<'_> {
         self.domain.sysvol()
     }
 
-    /// All steps; after an error, what was announced in the journal has to be rolled back.
-    pub(super) async fn execute(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
+    /// Announces a part of the change in the journal, with its inverse.
+    pub(super) fn announce(&mut self, inverse: Inverse) -> Result<()> {
+        self.journal.record_intent(self.of, inverse)
+    }
+
+    /// All steps that make the new state live; after an error, what was announced in the journal has to be rolled back.
+    pub(super) async fn execute(
+        &mut self,
+        new: &GptTree,
+        current: Option<&LiveGpo>,
+    ) -> Result<Leftovers> {
         match (self.plan.verb, current) {
             (Verb::Import | Verb::Restore | Verb::Copy | Verb::Create, current) => {
-                self.change(new, current).await
+                self.change(new, current).await.map(Leftovers::Replaced)
             }
             (Verb::Delete, Some(current)) => self.delete(current).await,
-            (Verb::Rename | Verb::SetStatus, Some(current)) => self.change_attribute(current).await,
+            (Verb::Rename | Verb::SetStatus, Some(current)) => {
+                self.change_attribute(current).await?;
+                Ok(Leftovers::Nothing)
+            }
             (Verb::Delete | Verb::Rename | Verb::SetStatus, None) => Err(Error::new(
                 ErrorKind::BadInput,
                 "the plan changes an existing GPO but creates it",
@@ -60,8 +74,25 @@ impl Run<'_> {
         }
     }
 
+    /// What remains to be done when the operation is committed.
+    pub(super) async fn clean_up(
+        &mut self,
+        leftovers: Leftovers,
+        new: &GptTree,
+        current: Option<&LiveGpo>,
+    ) {
+        match (leftovers, current) {
+            (Leftovers::Replaced(switches), _) => {
+                self.clean(&switches).await;
+                self.set_final_descriptor(new).await;
+            }
+            (Leftovers::Folder, Some(current)) => self.remove_folder(current).await,
+            (Leftovers::Folder | Leftovers::Nothing, _) => {}
+        }
+    }
+
     /// New settings: stage, switch, directory objects, GPT.INI, attributes.
-    async fn change(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<()> {
+    async fn change(&mut self, new: &GptTree, current: Option<&LiveGpo>) -> Result<Vec<Switch>> {
         let guid = self.plan.target.guid;
         let folder = self.staging.folder();
         let exists = current.is_some() && self.sysvol().stat(&folder).await?.is_some();
@@ -103,10 +134,7 @@ impl Run<'_> {
         self.modify_gpo(current).await?;
         self.control.report(Phase::Switch, 1, 1, 0);
         self.verify(new, guid).await?;
-        self.journal.record(&Event::Committed)?;
-        self.clean(&switches).await;
-        self.set_final_descriptor(new).await;
-        Ok(())
+        Ok(switches)
     }
 
     /// Creates the folder of a GPO that is in the directory and missing on SYSVOL.
@@ -124,7 +152,7 @@ impl Run<'_> {
                     .without_object_aces,
             ]
         };
-        self.journal.record_intent(Inverse::RemoveFolder)?;
+        self.announce(Inverse::RemoveFolder)?;
         self.sysvol().create_dir(&folder, &descriptors).await
     }
 
@@ -171,7 +199,7 @@ impl Run<'_> {
             .map(|(_, name)| name.clone())
             .chain([self.staging.staged_name(&ini)?])
         {
-            self.journal.record_intent(Inverse::RemoveEntry {
+            self.announce(Inverse::RemoveEntry {
                 name: name.to_string(),
             })?;
         }
@@ -203,7 +231,7 @@ impl Run<'_> {
             Error::new(ErrorKind::Internal, "no name to probe").with_source(cause)
         })?;
         let name = self.staging.staged_name(&name)?;
-        self.journal.record_intent(Inverse::RemoveEntry {
+        self.announce(Inverse::RemoveEntry {
             name: name.to_string(),
         })?;
         let path = self.staging.entry(&name);
@@ -312,7 +340,7 @@ impl Run<'_> {
 
     /// Makes one new entry live by renaming; waits while it is open elsewhere.
     async fn switch(&mut self, switch: &Switch) -> Result<()> {
-        self.journal.record_intent(Inverse::SwitchBack {
+        self.announce(Inverse::SwitchBack {
             live: switch.live.to_string(),
             old: switch.old.as_ref().map(ToString::to_string),
             staged: switch.staged.as_ref().map(|(name, _)| name.to_string()),
@@ -350,8 +378,7 @@ impl Run<'_> {
         if changes.is_empty() {
             return Ok(());
         }
-        self.journal
-            .record_intent(Inverse::RestoreDirectoryObjects)?;
+        self.announce(Inverse::RestoreDirectoryObjects)?;
         reconcile(self.domain.directory(), self.plan.target.guid, &changes).await
     }
 
@@ -362,7 +389,7 @@ impl Run<'_> {
         }
         let name = rollback::gpt_ini_name()?;
         if existed {
-            self.journal.record_intent(Inverse::RestoreGptIni)?;
+            self.announce(Inverse::RestoreGptIni)?;
         }
         let staged = self.staging.entry(&self.staging.staged_name(&name)?);
         self.sysvol()
@@ -420,8 +447,18 @@ impl Run<'_> {
     }
 }
 
+/// What remains of a change when the new state is live.
+pub(super) enum Leftovers {
+    /// Nothing.
+    Nothing,
+    /// The entries that were replaced, under other names.
+    Replaced(Vec<Switch>),
+    /// The folder of a GPO that was deleted.
+    Folder,
+}
+
 /// One entry of the GPO's folder that is renamed.
-struct Switch {
+pub(super) struct Switch {
     live: SafeName,
     old: Option<SafeName>,
     staged: Option<(SafeName, RootEntry)>,

@@ -1,6 +1,6 @@
 //! The backup of a GPO that is made before it is changed.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::directory::links::SomLink;
 use crate::error::Result;
@@ -10,15 +10,15 @@ use crate::plan::gpo::{GpoPlan, Verb};
 use crate::session::DomainWriter;
 use crate::session::read::{self, LiveGpo};
 
-/// A backup of the target as it is, in GPMC's format, in the folder of the journal; that of a GPO that goes tells its links.
+/// A backup of the target as it is, in GPMC's format, in a folder; that of a GPO that goes tells its links.
 /// The message says that it lacks something.
 pub(super) async fn save_safety_backup(
     domain: &DomainWriter,
     plan: &GpoPlan,
-    folder: &Path,
+    folder: PathBuf,
     live: &LiveGpo,
 ) -> Result<Option<StatusMessage>> {
-    let (folder, snapshot) = (folder.join("before"), live.snapshot.clone());
+    let snapshot = live.snapshot.clone();
     let mut context = read::backup_context(live);
     if plan.verb == Verb::Delete {
         let found = domain.session().directory().links_of(plan.target.guid);

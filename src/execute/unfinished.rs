@@ -1,14 +1,14 @@
 //! Operations that did not complete: what they wrote is rolled back, or what they left behind is removed.
 
+use super::execution::{RollBack, changed_gpo};
 use super::run::SWITCH_PAUSE;
-use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, PlanSummary};
+use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::journal::{Event, Inverse, OperationState, StoredOperation};
-use crate::execute::rollback::{RolledBack, Undo};
 use crate::execute::stage::{StagingArea, remove_tree};
 use crate::message::{Code, StatusMessage};
 use crate::plan::gpo::{GpoPlan, Verb};
-use crate::plan::saved::SavedPlan;
+use crate::plan::{Change, Plan};
 use crate::progress::Phase;
 use crate::session::DomainWriter;
 
@@ -33,41 +33,39 @@ pub async fn roll_back(
             ),
         ));
     }
-    let before = operation.before()?;
-    operation.refuse_foreign(&plan, before.as_ref())?;
+    operation.refuse_foreign(&plan)?;
+    let before = operation.states_before(&plan)?;
     let mut journal = operation.reopen()?;
-    let changes = operation.changes.clone();
-    let staging = StagingArea::new(&plan.target.domain, plan.target.guid, &operation.id);
     options.control.report(Phase::RollBack, 0, 1, 0);
-    let undo = Undo {
+    let undo = RollBack {
         domain,
-        staging: &staging,
         plan: &plan,
-        before: before.as_ref(),
-        raising: operation.raising,
+        before: before.iter().map(|(of, state)| (*of, state)).collect(),
+        raising: &operation.raising,
     };
-    let outcome = if changes.is_empty() {
-        Ok(RolledBack {
-            raised: None,
-            same_objects: true,
-        })
-    } else {
-        undo.roll_back(&changes, &mut journal).await
-    };
+    let outcome = undo.run(&operation.to_take_back(), &mut journal).await;
     options.control.report(Phase::RollBack, 1, 1, 0);
     match outcome {
         Ok(done) => {
+            for (of, gpo) in standing_gpos(operation, &plan) {
+                remove_leftovers(domain, operation, of, gpo).await?;
+            }
             journal.record(&Event::RolledBack)?;
-            let version = done.raised.or_else(|| {
-                plan.basis
-                    .as_ref()
-                    .and_then(|basis| basis.directory_version)
+            let before = |gpo: &GpoPlan| {
+                let version = gpo.basis.as_ref().and_then(|basis| basis.directory_version);
+                done.raised.or(version).unwrap_or_default().combined()
+            };
+            let gpos = plan.gpos().map(|gpo| ChangedGpo {
+                guid: gpo.target.guid,
+                display_name: gpo.target.display_name.clone(),
+                domain: plan.domain.to_string(),
+                version: before(gpo),
+                created: false,
+                deleted: false,
             });
             Ok(result(
                 operation,
-                &plan,
-                &plan.target.display_name,
-                version.unwrap_or_default().combined(),
+                gpos.collect(),
                 vec![StatusMessage::info(Code::RolledBack, done.to_string())],
             ))
         }
@@ -75,12 +73,24 @@ pub async fn roll_back(
             let _ = journal.record(&Event::RollBackFailed {
                 reason: error.to_string(),
             });
-            Err(error.with_hint(format!(
+            Err(error.with_kind(ErrorKind::Incomplete).with_hint(format!(
                 "run this command again when the cause is removed; the old state is in {}",
                 journal.folder().display()
             )))
         }
     }
+}
+
+/// The GPOs whose changes stand, of an operation that went object by object.
+fn standing_gpos<'a>(
+    operation: &'a StoredOperation,
+    plan: &'a Plan,
+) -> impl Iterator<Item = (usize, &'a GpoPlan)> {
+    let changes = plan.changes.iter().enumerate();
+    changes.filter_map(|(of, change)| match change {
+        Change::Gpo(gpo) if operation.stands.contains(&of) => Some((of, &**gpo)),
+        _ => None,
+    })
 }
 
 /// Deletes what a completed operation left behind: old files and folders that were open, or that were left when the process was
@@ -118,28 +128,56 @@ pub async fn clean_up(
             error
         });
     }
-    operation.refuse_foreign(&plan, operation.before()?.as_ref())?;
+    operation.refuse_foreign(&plan)?;
     let mut journal = operation.reopen()?;
-    let staging = StagingArea::new(&plan.target.domain, plan.target.guid, &operation.id);
+    let mut gpos = Vec::new();
+    for (of, change) in plan.changes.iter().enumerate() {
+        if let Change::Gpo(gpo) = change
+            && operation.made(plan.mode, of)
+        {
+            remove_leftovers(domain, operation, of, gpo).await?;
+            gpos.push(ChangedGpo {
+                created: false,
+                deleted: false,
+                ..changed_gpo(gpo)
+            });
+        }
+    }
+    journal.record(&Event::Finished)?;
+    Ok(result(operation, gpos, Vec::new()))
+}
+
+/// Deletes what the change of a GPO left behind.
+async fn remove_leftovers(
+    domain: &DomainWriter,
+    operation: &StoredOperation,
+    of: usize,
+    gpo: &GpoPlan,
+) -> Result<()> {
+    let staging = StagingArea::new(&gpo.target.domain, gpo.target.guid, &operation.id);
     let mut paths = Vec::new();
-    if plan.verb == Verb::Delete {
-        match domain.session().directory().gpo(plan.target.guid).await {
+    if gpo.verb == Verb::Delete {
+        match domain.session().directory().gpo(gpo.target.guid).await {
             Err(error) if error.kind() == ErrorKind::NotFound => paths.push(staging.folder()),
             Err(error) => return Err(error),
             Ok(_) => {
                 return Err(Error::new(
                     ErrorKind::Conflict,
-                    format!("GPO {} exists again", plan.target.guid),
+                    format!("GPO {} exists again", gpo.target.guid),
                 ));
             }
         }
     }
-    for change in &operation.changes {
+    for (it, change) in &operation.changes {
         let name = match change {
             Inverse::SwitchBack {
                 old: Some(name), ..
             }
-            | Inverse::RemoveEntry { name } => name,
+            | Inverse::RemoveEntry { name }
+                if *it == of =>
+            {
+                name
+            }
             _ => continue,
         };
         let name = crate::model::safe_name::SafeName::new(name).map_err(|cause| {
@@ -153,57 +191,36 @@ pub async fn clean_up(
             remove_tree(domain.sysvol(), &path).await?;
         }
     }
-    journal.record(&Event::Finished)?;
-    Ok(result(
-        operation,
-        &plan,
-        plan.name_after(),
-        super::version_after(&plan),
-        Vec::new(),
-    ))
+    Ok(())
 }
 
-/// The plan of an operation on a GPO of this domain.
-fn plan_of(domain: &DomainWriter, operation: &StoredOperation) -> Result<GpoPlan> {
+/// The plan of an operation in this domain.
+fn plan_of(domain: &DomainWriter, operation: &StoredOperation) -> Result<Plan> {
     let here = &domain.session().info().dns_domain;
-    match operation.plan()? {
-        SavedPlan::Gpo(plan) if plan.target.domain == *here => Ok(*plan),
-        SavedPlan::Gpo(plan) => Err(Error::new(
-            ErrorKind::Usage,
-            format!(
-                "operation {} was in {}, and this session is in {here}",
-                operation.id, plan.target.domain
-            ),
-        )),
-        SavedPlan::Changes(_) => Err(Error::new(
-            ErrorKind::Usage,
-            format!("operation {} is a list of changes", operation.id),
-        )
-        .with_hint("undo it: each of its changes is looked at")),
+    let plan = operation.plan()?;
+    if plan.domain == *here {
+        return Ok(plan);
     }
+    Err(Error::new(
+        ErrorKind::Usage,
+        format!(
+            "operation {} was in {}, and this session is in {here}",
+            operation.id, plan.domain
+        ),
+    ))
 }
 
 /// The result of an operation that only deleted what another one left.
 fn result(
     operation: &StoredOperation,
-    plan: &GpoPlan,
-    name: &str,
-    version: u32,
+    gpos: Vec<ChangedGpo>,
     messages: Vec<StatusMessage>,
 ) -> OperationResult {
-    OperationResult {
-        format_version: 1,
-        status: OverallStatus::Done,
-        operation_id: operation.id.clone(),
-        gpo: ChangedGpo {
-            guid: plan.target.guid,
-            display_name: name.to_owned(),
-            domain: plan.target.domain.to_string(),
-            version,
-            created: false,
-            deleted: false,
-        },
+    OperationResult::new(
+        &operation.id,
+        OverallStatus::Done,
+        gpos,
         messages,
-        plan: PlanSummary { steps: Vec::new() },
-    }
+        Vec::new(),
+    )
 }

@@ -1,11 +1,9 @@
-//! Applies a change list: every change by compare-and-swap, its inverse in the journal first, all or none.
+//! Changes of single values: made by compare-and-swap, and compared before, after and when they are rolled back.
 
 use bytes::Bytes;
 
-use super::{ApplyOptions, OverallStatus};
 use crate::domain::sysvol::{SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::journal::{Event, Journal};
 use crate::execute::rollback;
 use crate::execute::stage::{
     StagingArea, as_stored, descriptor_steps, probe_file_entries, read_whole,
@@ -14,117 +12,15 @@ use crate::message::{Code, StatusMessage};
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
+use crate::plan::Plan;
 use crate::plan::gpo::FileContent;
-use crate::plan::values::{ChangeList, DescriptorSwap, PlannedValue, ValueChange};
+use crate::plan::values::{DescriptorSwap, ValueChange};
 use crate::session::{DomainSession, DomainWriter};
-
-/// The result of applying a change list.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct ChangeResult {
-    /// 1; the form may only grow.
-    pub format_version: u32,
-    /// How it ended.
-    pub status: OverallStatus,
-    /// The ID under which the journal is kept.
-    pub operation_id: String,
-    /// The findings.
-    pub messages: Vec<StatusMessage>,
-    /// What was done.
-    pub plan: ChangeSteps,
-}
-
-/// The steps of a change list that was applied.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct ChangeSteps {
-    /// The changes, in order.
-    pub steps: Vec<PlannedValue>,
-}
-
-/// The line of the journal with the inverse of a change that is about to be made.
-#[derive(serde::Serialize)]
-struct Announced<'a> {
-    event: &'static str,
-    inverse: &'static str,
-    #[serde(flatten)]
-    change: &'a ValueChange,
-}
-
-/// Applies the changes of a list, all or none. A list without changes does nothing and has no journal.
-///
-/// # Errors
-/// `Conflict` when something is not as in the list any more; `Denied` when the account lacks rights; after both the domain is
-/// unchanged. `Incomplete` when something could not be rolled back; the message names the journal.
-pub async fn apply_changes(
-    domain: &DomainWriter,
-    list: &ChangeList,
-    options: &ApplyOptions,
-) -> Result<ChangeResult> {
-    let info = domain.session().info();
-    if info.dns_domain != list.domain {
-        return Err(Error::new(
-            ErrorKind::Usage,
-            format!(
-                "the plan is for the domain {}, and this session is in {}",
-                list.domain, info.dns_domain
-            ),
-        )
-        .with_hint("apply it with --domain of the plan's domain"));
-    }
-    options.control.check()?;
-    if list.said_by.is_some() {
-        list.refuse_foreign_rights(domain.session()).await?;
-    }
-    let mut messages = list.messages.clone();
-    if !list.changes.is_empty() {
-        // Compare everything before the first change is made: most conflicts are found before anything is written.
-        for planned in &list.changes {
-            if let Some(what) =
-                difference(domain.session(), &planned.change, Moment::Before).await?
-            {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!("{what} has changed since the plan was made"),
-                )
-                .with_hint("nothing was changed; make the plan again"));
-            }
-        }
-        let mut journal = Journal::create(
-            &options.journal_root,
-            &list.operation_id,
-            &list.to_json()?,
-            None,
-        )?;
-        make_all(domain, list, &mut journal).await?;
-        for planned in &list.changes {
-            // A failure to read back does not change that it was written.
-            let read_back = difference(domain.session(), &planned.change, Moment::After).await;
-            if let Some(what) = read_back.unwrap_or_else(|error| Some(error.to_string())) {
-                messages.push(
-                    StatusMessage::warning(
-                        Code::ChangedAgain,
-                        format!("{what} has changed again since it was written"),
-                    )
-                    .with_hint("somebody else is changing the same object"),
-                );
-            }
-        }
-    }
-    messages.extend(entries_left_out(domain.sysvol(), list));
-    Ok(ChangeResult {
-        format_version: 1,
-        status: OverallStatus::Done,
-        operation_id: list.operation_id.clone(),
-        messages,
-        plan: ChangeSteps {
-            steps: list.changes.clone(),
-        },
-    })
-}
 
 /// Reports that files got their permissions without the object entries of the plan. That is right for this server, but it was
 /// upgraded from a version that stored them, and only its own tool removes them from all other files.
-fn entries_left_out(sysvol: &dyn SysvolRead, list: &ChangeList) -> Option<StatusMessage> {
-    let left_out = list.changes.iter().any(|planned| match &planned.change {
+pub(super) fn entries_left_out(sysvol: &dyn SysvolRead, plan: &Plan) -> Option<StatusMessage> {
+    let left_out = plan.values().any(|planned| match &planned.change {
         ValueChange::Descriptors { entries, .. } => entries.iter().any(|entry| {
             SecurityDescriptor::parse(&entry.new.0)
                 .is_ok_and(|new| as_stored(sysvol, new.clone()) != new)
@@ -140,126 +36,60 @@ fn entries_left_out(sysvol: &dyn SysvolRead, list: &ChangeList) -> Option<Status
     })
 }
 
-/// Applies the changes in order; after an error, rolls back those that were made.
-async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journal) -> Result<()> {
-    let mut made: Vec<ValueChange> = Vec::new();
-    for planned in &list.changes {
-        let inverse = planned.change.inverse();
-        let announced = journal.record(&Announced {
-            event: "change",
-            inverse: "change-back",
-            change: &inverse,
-        });
-        if let Err(error) = announced {
-            return Err(take_back(domain, journal, &made, error).await);
-        }
-        // The server compares and swaps attributes; for everything else, compare as close to the write as possible.
-        let compared = match difference(domain.session(), &planned.change, Moment::Before).await {
-            Ok(None) => Ok(()),
-            Ok(Some(what)) => Err(Error::new(
-                ErrorKind::Conflict,
-                format!("{what} has changed since the plan was made"),
-            )
-            .with_hint("make the plan again")),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = compared {
-            return Err(take_back(domain, journal, &made, error).await);
-        }
-        if let Err(error) = make(domain, &planned.change).await {
-            // Without an answer, it is unknown whether the change was made; the roll-back reads the state.
-            if error.kind() == ErrorKind::Connect {
-                made.push(inverse);
-            }
-            return Err(take_back(domain, journal, &made, error).await);
-        }
-        made.push(inverse);
-    }
-    // The changes are complete, even if this can no longer be recorded in the journal.
-    for event in [Event::Committed, Event::Finished] {
-        if let Err(error) = journal.record(&event) {
-            tracing::warn!(%error, "the journal does not say that the operation is finished");
-        }
-    }
-    Ok(())
-}
-
-/// Rolls back changes in reverse order; the error reports the result.
-async fn take_back(
-    domain: &DomainWriter,
-    journal: &mut Journal,
-    made: &[ValueChange],
-    error: Error,
-) -> Error {
-    let mut first = None;
-    for inverse in made.iter().rev() {
-        // A change that was never made needs no roll-back.
-        if matches!(
-            difference(domain.session(), &inverse.inverse(), Moment::Before).await,
-            Ok(None)
-        ) {
-            continue;
-        }
-        // What somebody else has changed since is not rolled back.
-        match difference(domain.session(), &inverse.inverse(), Moment::After).await {
-            Ok(None) => {}
-            Ok(Some(what)) => {
-                first.get_or_insert(
-                    Error::new(
-                        ErrorKind::Conflict,
-                        format!(
-                            "{what} was changed by somebody else in the meantime and is left unchanged"
-                        ),
-                    )
-                    .with_hint("look at it, and make the plan again"),
-                );
-                continue;
-            }
-            Err(undo) => {
-                first.get_or_insert(undo);
-                continue;
-            }
-        }
-        if let Err(undo) = make(domain, inverse).await {
-            tracing::warn!(%undo, ?inverse, "Cannot undo");
-            first.get_or_insert(undo);
-        }
-    }
-    match first {
-        None if error.kind() == ErrorKind::Incomplete => {
-            let _ = journal.record(&Event::RollBackFailed {
-                reason: error.to_string(),
-            });
-            error.with_hint(undo_hint(journal))
-        }
-        None => {
-            // An error of the journal must not hide the error that caused the roll-back.
-            let _ = journal.record(&Event::RolledBack);
-            error
-        }
-        Some(undo) => {
-            let _ = journal.record(&Event::RollBackFailed {
-                reason: undo.to_string(),
-            });
-            Error::new(ErrorKind::Incomplete, format!("{undo}, after: {error}"))
-                .with_hint(undo_hint(journal))
-        }
+/// Refuses a change whose old state is not there any more.
+///
+/// # Errors
+/// `Conflict` when something is not as in the plan; otherwise as the server reports.
+pub(super) async fn refuse_changed(session: &DomainSession, change: &ValueChange) -> Result<()> {
+    match difference(session, change, Moment::Before).await? {
+        None => Ok(()),
+        Some(what) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!("{what} has changed since the plan was made"),
+        )
+        .with_hint("nothing was changed; make the plan again")),
     }
 }
 
-/// The hint for completing the roll-back of an operation.
-fn undo_hint(journal: &Journal) -> String {
-    let folder = journal.folder();
-    let id = folder.file_name().unwrap_or_default().to_string_lossy();
-    format!(
-        "run: gpoctl operations undo {}; the old state is in {}",
-        super::short_id(&id),
-        folder.display()
-    )
+/// What is not as the change made it; also when that cannot be read.
+pub(super) async fn changed_again(session: &DomainSession, change: &ValueChange) -> Option<String> {
+    let read_back = difference(session, change, Moment::After).await;
+    read_back.unwrap_or_else(|error| Some(error.to_string()))
 }
 
-/// Applies one change.
-async fn make(domain: &DomainWriter, change: &ValueChange) -> Result<()> {
+/// Whether the old state of a change is there: it was not made, or taken back.
+pub(crate) async fn is_undone(session: &DomainSession, change: &ValueChange) -> Result<bool> {
+    Ok(difference(session, change, Moment::Before).await?.is_none())
+}
+
+/// Takes a change back that was announced, if it was made.
+///
+/// # Errors
+/// `Conflict` when somebody else has changed the same since, which is left unchanged; `Incomplete` when what was taken back is
+/// not as before; otherwise as the server reports.
+pub(super) async fn take_back(domain: &DomainWriter, change: &ValueChange) -> Result<()> {
+    let session = domain.session();
+    if is_undone(session, change).await? {
+        return Ok(());
+    }
+    if let Some(what) = difference(session, change, Moment::After).await? {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("{what} was changed by somebody else in the meantime and is left unchanged"),
+        ));
+    }
+    make(domain, &change.inverse()).await?;
+    match difference(session, change, Moment::Before).await? {
+        None => Ok(()),
+        Some(what) => Err(Error::new(
+            ErrorKind::Incomplete,
+            format!("after rolling back, {what} is not what it was"),
+        )),
+    }
+}
+
+/// Makes one change.
+pub(super) async fn make(domain: &DomainWriter, change: &ValueChange) -> Result<()> {
     match change {
         ValueChange::Attributes { dn, attributes } => {
             domain.directory().swap_attributes(&dn.0, attributes).await
@@ -464,31 +294,4 @@ async fn read_gpt_ini(session: &DomainSession, guid: Guid) -> Result<Option<Byte
     let staging = StagingArea::new(&session.info().dns_domain, guid, "");
     let path = staging.entry(&rollback::gpt_ini_name()?);
     read_whole(session.sysvol(), &path).await
-}
-
-/// The change list that undoes another one, complete or not: the inverse of each change that was made, in reverse order. Writes
-/// nothing.
-///
-/// # Errors
-/// As every search. What somebody else has changed since is refused when the list is applied.
-pub async fn undo_changes(session: &DomainSession, made: &ChangeList) -> Result<ChangeList> {
-    let mut list = ChangeList::new(format!("undo {}", made.title), &made.domain);
-    for planned in made.changes.iter().rev() {
-        if difference(session, &planned.change, Moment::Before)
-            .await?
-            .is_none()
-        {
-            continue;
-        }
-        let back = |line: &String| match line.split_at_checked(1) {
-            Some(("+", rest)) => format!("-{rest}"),
-            Some(("-", rest)) => format!("+{rest}"),
-            _ => format!("~ back: {line}"),
-        };
-        list.push(
-            planned.change.inverse(),
-            planned.summary.iter().map(back).collect(),
-        );
-    }
-    Ok(list)
 }

@@ -359,6 +359,9 @@ codes! {
     NotAMigrationTable "not-a-migration-table" [Error]
         "the file is not a GPMC migration table",
         "choose another file";
+    NotChanged "not-changed" [Error]
+        "an object of a plan that goes object by object was not changed",
+        "remove the cause, and make a plan for this object";
     NotEncodable "not-encodable" [Error]
         "the new text cannot be written in the encoding of the file, so the file was not changed",
         "choose another destination, or change the setting by hand";

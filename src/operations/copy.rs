@@ -19,7 +19,8 @@ use crate::model::sddl::map_condition;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{GpoPlan, PlanSource, PlanTarget, Verb};
+use crate::plan::Plan;
+use crate::plan::gpo::{PlanSource, PlanTarget, Verb};
 use crate::plan::inherited_permissions::descriptors_not_set;
 use crate::plan::objects::forbidden;
 use crate::plan::secrets::refuse_passwords;
@@ -59,7 +60,7 @@ pub async fn plan(
     to: &DomainSession,
     options: &CopyOptions,
     control: &Control,
-) -> Result<GpoPlan> {
+) -> Result<Plan> {
     let same_domain = from.info().domain_guid == to.info().domain_guid;
     let display_name = match &options.name {
         Some(name) => name.clone(),
@@ -185,7 +186,7 @@ pub async fn plan(
     plan.messages.extend(descriptors_not_set(to, &plan));
     plan.messages
         .extend(SelfLockout::of(to.info(), &plan).map(|self_lockout| self_lockout.message()));
-    Ok(plan)
+    Ok(Plan::of(plan))
 }
 
 /// The mapping of a principal in a DACL.

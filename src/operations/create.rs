@@ -7,7 +7,8 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{GpoPlan, PlanTarget, Verb};
+use crate::plan::Plan;
+use crate::plan::gpo::{PlanTarget, Verb};
 use crate::plan::inherited_permissions::descriptors_not_set;
 use crate::session::DomainSession;
 use crate::session::display_name::name_is_free;
@@ -16,7 +17,7 @@ use crate::session::display_name::name_is_free;
 ///
 /// # Errors
 /// `Conflict` when the name is in use; `Usage` when it is not valid.
-pub async fn plan(session: &DomainSession, display_name: &str) -> Result<GpoPlan> {
+pub async fn plan(session: &DomainSession, display_name: &str) -> Result<Plan> {
     name_is_free(session, display_name, None).await?;
     let mut plan = NewSettings {
         verb: Verb::Create,
@@ -45,5 +46,5 @@ pub async fn plan(session: &DomainSession, display_name: &str) -> Result<GpoPlan
     .plan()?;
     rights::check(session, &plan).await?;
     plan.messages.extend(descriptors_not_set(session, &plan));
-    Ok(plan)
+    Ok(Plan::of(plan))
 }

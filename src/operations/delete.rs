@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::rights;
 use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
+use crate::plan::Plan;
 use crate::plan::gpo::{EntryChange, GpoPlan, Step, Verb, plan_entries, planned_links};
 use crate::progress::Control;
 use crate::session::DomainSession;
@@ -21,7 +22,7 @@ pub async fn plan(
     object: &GpoObject,
     keep_links: bool,
     control: &Control,
-) -> Result<GpoPlan> {
+) -> Result<Plan> {
     refuse_default_gpo(object.guid)?;
     if object.critical {
         return Err(Error::new(
@@ -64,5 +65,5 @@ pub async fn plan(
         ..GpoPlan::of_existing(Verb::Delete, &live)
     };
     rights::check(session, &plan).await?;
-    Ok(plan)
+    Ok(Plan::of(plan))
 }

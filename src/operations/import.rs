@@ -20,7 +20,8 @@ use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{GpoPlan, PlanSource, PlanTarget, Verb};
+use crate::plan::Plan;
+use crate::plan::gpo::{PlanSource, PlanTarget, Verb};
 use crate::plan::inherited_permissions::descriptors_not_set;
 use crate::plan::objects;
 use crate::plan::secrets::refuse_passwords;
@@ -71,7 +72,7 @@ pub async fn plan(
     target: &ImportTarget,
     options: &ImportOptions,
     control: &Control,
-) -> Result<GpoPlan> {
+) -> Result<Plan> {
     control.check()?;
     let source = &backup.snapshot;
     let mut messages = refuse_damaged(backup, options.accept_damaged)?;
@@ -153,7 +154,7 @@ pub async fn plan(
     .plan()?;
     rights::check(session, &plan).await?;
     plan.messages.extend(descriptors_not_set(session, &plan));
-    Ok(plan)
+    Ok(Plan::of(plan))
 }
 
 /// The filter of the domain that has the name of the backup's filter.

@@ -13,7 +13,8 @@ use crate::model::domain_name::DomainName;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::guid::Guid;
 use crate::model::reference::Place;
-use crate::plan::values::{ChangeList, ObjectDn, ValueChange};
+use crate::plan::Plan;
+use crate::plan::values::{ObjectDn, ValueChange};
 
 /// What to do with the link of a GPO. Order 1 has the highest precedence, as GPMC shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub enum LinkEdit {
 /// # Errors
 /// `Conflict` when the GPO is linked already, or several times; `NotFound` when it is not linked; `Usage` when the order
 /// is beyond the number of links.
-pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> Result<ChangeList> {
+pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> Result<Plan> {
     let place = som.dn.canonical_name();
     let name = printable(&gpo.display_name);
     let mut links = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
@@ -55,7 +56,7 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
         LinkEdit::Set { .. } => format!("change the link of \"{name}\" to {place}"),
         LinkEdit::Remove => format!("remove the link of \"{name}\" to {place}"),
     };
-    let mut list = ChangeList::new(title, domain);
+    let mut list = Plan::new(title, domain);
     list.messages.extend(links.others().map(|other| {
         unknown_link(som, other).with_hint("it stays as it is; clients may stop reading there")
     }));
@@ -163,7 +164,7 @@ pub fn unknown_link(som: &Som, other: &str) -> StatusMessage {
 ///
 /// # Errors
 /// `Usage` for a site, which inherits from nothing.
-pub fn plan_inheritance(domain: &DomainName, som: &Som, blocked: bool) -> Result<ChangeList> {
+pub fn plan_inheritance(domain: &DomainName, som: &Som, blocked: bool) -> Result<Plan> {
     let place = som.dn.canonical_name();
     if som.kind == crate::directory::links::SomKind::Site {
         return Err(Error::new(
@@ -173,7 +174,7 @@ pub fn plan_inheritance(domain: &DomainName, som: &Som, blocked: bool) -> Result
         .with_hint("block inheritance of a domain or an OU"));
     }
     let word = |blocked| if blocked { "blocked" } else { "not blocked" };
-    let mut list = ChangeList::new(
+    let mut list = Plan::new(
         format!(
             "{} inheritance at {place}",
             if blocked { "block" } else { "allow" }
@@ -285,8 +286,8 @@ mod tests {
             edit,
         )?;
         Ok(list
-            .changes
-            .first()
+            .values()
+            .next()
             .and_then(|planned| match &planned.change {
                 ValueChange::Attributes { attributes, .. } => {
                     assert_eq!(attributes[0].old.as_deref(), gp_link);
@@ -379,8 +380,8 @@ mod tests {
         let plan = |options, blocked| {
             let list = plan_inheritance(&"src.test".parse().unwrap(), &som(None, options), blocked)
                 .unwrap();
-            list.changes
-                .first()
+            list.values()
+                .next()
                 .and_then(|planned| match &planned.change {
                     ValueChange::Attributes { attributes, .. } => attributes[0].new.clone(),
                     other => panic!("{other:?}"),

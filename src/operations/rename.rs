@@ -3,6 +3,7 @@
 use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::rights;
+use crate::plan::Plan;
 use crate::plan::gpo::{GpoPlan, Step, Verb};
 use crate::progress::Control;
 use crate::session::DomainSession;
@@ -19,7 +20,7 @@ pub async fn plan(
     object: &GpoObject,
     name: &str,
     control: &Control,
-) -> Result<GpoPlan> {
+) -> Result<Plan> {
     if object.display_name == name {
         return Err(Error::new(
             ErrorKind::Conflict,
@@ -36,5 +37,5 @@ pub async fn plan(
         ..GpoPlan::of_existing(Verb::Rename, &live)
     };
     rights::check(session, &plan).await?;
-    Ok(plan)
+    Ok(Plan::of(plan))
 }

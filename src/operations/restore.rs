@@ -21,7 +21,8 @@ use crate::model::reference::Place;
 use crate::model::security_descriptor::{DaclState, SecurityDescriptor, control};
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{GpoPlan, PlanSource, PlanTarget, Step, Verb};
+use crate::plan::Plan;
+use crate::plan::gpo::{PlanSource, PlanTarget, Step, Verb};
 use crate::plan::inherited_permissions::descriptors_not_set;
 use crate::plan::objects;
 use crate::plan::secrets::stored_passwords;
@@ -53,7 +54,7 @@ pub async fn plan(
     backup: &StoredBackup,
     options: &RestoreOptions,
     control: &Control,
-) -> Result<GpoPlan> {
+) -> Result<Plan> {
     control.check()?;
     let source = &backup.snapshot;
     refuse_other_domain(session, source)?;
@@ -144,7 +145,7 @@ pub async fn plan(
     plan.messages.extend(descriptors_not_set(session, &plan));
     plan.messages
         .extend(SelfLockout::of(session.info(), &plan).map(|self_lockout| self_lockout.message()));
-    Ok(plan)
+    Ok(Plan::of(plan))
 }
 
 /// Increases each half beyond the present version and that of the backup, in either half of the GPO. It is never decreased:

@@ -4,6 +4,7 @@
 use crate::directory::GpoObject;
 use crate::error::Result;
 use crate::execute::rights;
+use crate::plan::Plan;
 use crate::plan::gpo::{GpoPlan, Step, Verb};
 use crate::progress::Control;
 use crate::session::DomainSession;
@@ -43,7 +44,7 @@ pub async fn plan(
     object: &GpoObject,
     status: Status,
     control: &Control,
-) -> Result<GpoPlan> {
+) -> Result<Plan> {
     let live = read::read_gpo(session, object, control).await?;
     let plan = GpoPlan {
         steps: vec![Step::SetStatus {
@@ -53,5 +54,5 @@ pub async fn plan(
         ..GpoPlan::of_existing(Verb::SetStatus, &live)
     };
     rights::check(session, &plan).await?;
-    Ok(plan)
+    Ok(Plan::of(plan))
 }

@@ -10,17 +10,16 @@ use super::restore::{self, RestoreOptions};
 use super::{delete, rename};
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Result};
+use crate::execute::is_undone;
 use crate::execute::journal::{Inverse, OperationState, StoredOperation};
 use crate::execute::rights;
-use crate::execute::undo_changes;
 use crate::model::access::Administrators;
 use crate::model::extension_list::ExtensionList;
 use crate::model::security_descriptor::{DaclState, SecurityDescriptor, grants_same_access};
 use crate::model::snapshot::WmiFilterLink;
 use crate::plan::gpo::{GpoPlan, Step, Verb, sha256, tree_hashes};
 use crate::plan::permissions::{OutsideGrant, outside_grants_beyond};
-use crate::plan::saved::SavedPlan;
-use crate::plan::values::ChangeList;
+use crate::plan::{Change, Plan};
 use crate::progress::Control;
 use crate::session::DomainSession;
 use crate::session::read::{self, LiveGpo};
@@ -31,9 +30,7 @@ pub enum Undoing {
     /// It was interrupted: what it wrote is rolled back; see [`crate::execute::roll_back`]. A sentence for each part.
     RollBack(Vec<String>),
     /// By a plan.
-    Plan(Box<GpoPlan>),
-    /// By a change list.
-    Changes(ChangeList),
+    Plan(Box<Plan>),
 }
 
 /// Plans the undo of an operation. Writes nothing.
@@ -47,17 +44,14 @@ pub async fn plan(
     control: &Control,
 ) -> Result<Undoing> {
     control.check()?;
-    let stored = operation.plan()?;
-    let domain = match &stored {
-        SavedPlan::Gpo(plan) => &plan.target.domain,
-        SavedPlan::Changes(list) => &list.domain,
-    };
-    if *domain != session.info().dns_domain {
+    let done = operation.plan()?;
+    if done.domain != session.info().dns_domain {
         return Err(Error::new(
             ErrorKind::Usage,
             format!(
-                "operation {} was in {domain}, and this session is in {}",
+                "operation {} was in {}, and this session is in {}",
                 operation.id,
+                done.domain,
                 session.info().dns_domain
             ),
         ));
@@ -68,9 +62,7 @@ pub async fn plan(
             format!("operation {} {why}", operation.id),
         ))
     };
-    if let SavedPlan::Gpo(plan) = &stored {
-        operation.refuse_foreign(plan, operation.before()?.as_ref())?;
-    }
+    operation.refuse_foreign(&done)?;
     match operation.state {
         OperationState::Running => refuse(ErrorKind::Conflict, "is still running"),
         OperationState::Failed => refuse(
@@ -81,12 +73,7 @@ pub async fn plan(
         OperationState::Unreadable => {
             refuse(ErrorKind::BadInput, "has a journal that cannot be read")
         }
-        OperationState::Unfinished => match stored {
-            SavedPlan::Gpo(_) => Ok(Undoing::RollBack(
-                operation.changes.iter().rev().map(sentence).collect(),
-            )),
-            SavedPlan::Changes(list) => Ok(Undoing::Changes(undo_changes(session, &list).await?)),
-        },
+        OperationState::Unfinished => Ok(Undoing::RollBack(parts_to_roll_back(operation, &done))),
         OperationState::LeftOver => Err(Error::new(
             ErrorKind::Usage,
             format!(
@@ -98,12 +85,33 @@ pub async fn plan(
             "remove them first: gpoctl operations cleanup {}",
             operation.id
         ))),
-        OperationState::Done => match stored {
-            SavedPlan::Gpo(plan) => Ok(Undoing::Plan(Box::new(
-                undo_finished(session, operation, &plan, control).await?,
-            ))),
-            SavedPlan::Changes(list) => Ok(Undoing::Changes(undo_changes(session, &list).await?)),
-        },
+        OperationState::Done => {
+            let plan = undo_finished(session, operation, &done, control).await?;
+            Ok(Undoing::Plan(Box::new(plan)))
+        }
+    }
+}
+
+/// What a roll-back does, the last change first.
+fn parts_to_roll_back(operation: &StoredOperation, done: &Plan) -> Vec<String> {
+    let mut parts = Vec::new();
+    for (of, inverse) in operation.changes.iter().rev() {
+        match (inverse, done.changes.get(*of)) {
+            (Inverse::ChangeBack, Some(Change::Value(planned))) => {
+                parts.extend(planned.summary.iter().map(|line| back(line)));
+            }
+            _ => parts.push(sentence(inverse)),
+        }
+    }
+    parts
+}
+
+/// The line of a description, for the inverse change.
+fn back(line: &str) -> String {
+    match line.split_at_checked(1) {
+        Some(("+", rest)) => format!("-{rest}"),
+        Some(("-", rest)) => format!("+{rest}"),
+        _ => format!("~ back: {line}"),
     }
 }
 
@@ -114,26 +122,63 @@ pub async fn plan(
 /// `BadInput` when the journal cannot be read.
 pub fn new_grants(
     operation: &StoredOperation,
-    plan: &GpoPlan,
+    plan: &Plan,
     administrators: Administrators<'_>,
 ) -> Result<Vec<OutsideGrant>> {
-    let before = match operation.plan()? {
-        SavedPlan::Gpo(done) => done.basis,
-        SavedPlan::Changes(_) => None,
-    };
-    Ok(outside_grants_beyond(plan, administrators, before.as_ref()))
+    let done = operation.plan()?;
+    let mut grants = Vec::new();
+    for gpo in plan.gpos() {
+        let was = done.gpos().find(|was| was.target.guid == gpo.target.guid);
+        let before = was.and_then(|was| was.basis.as_ref());
+        grants.extend(outside_grants_beyond(gpo, administrators, before));
+    }
+    Ok(grants)
 }
 
-/// The plan that undoes a completed operation on a GPO.
+/// The plan that undoes a completed operation: the inverse of each change that was made, in reverse order. Whether a value is
+/// still as the operation left it is compared when the plan is applied.
 async fn undo_finished(
     session: &DomainSession,
     operation: &StoredOperation,
+    done: &Plan,
+    control: &Control,
+) -> Result<Plan> {
+    let mut plan = Plan::new(format!("undo {}", done.title), &done.domain);
+    plan.mode = done.mode;
+    for (index, change) in done.changes.iter().enumerate().rev() {
+        if !operation.made(done.mode, index) {
+            continue;
+        }
+        match change {
+            Change::Gpo(gpo) => {
+                plan.push_gpo(undo_gpo(session, operation, index, gpo, control).await?);
+            }
+            Change::Value(planned) => {
+                if !is_undone(session, &planned.change).await? {
+                    let summary = planned.summary.iter().map(|line| back(line)).collect();
+                    plan.push(planned.change.inverse(), summary);
+                }
+            }
+        }
+    }
+    Ok(match plan.gpo() {
+        // As the plan of the verb that undoes it.
+        Some(_) => Plan::of(plan.into_gpo()?),
+        None => plan,
+    })
+}
+
+/// What undoes the change of a GPO as a whole.
+async fn undo_gpo(
+    session: &DomainSession,
+    operation: &StoredOperation,
+    index: usize,
     done: &GpoPlan,
     control: &Control,
 ) -> Result<GpoPlan> {
     let guid = done.target.guid;
     if done.verb == Verb::Delete {
-        let backup = safety_backup(operation, done).await?;
+        let backup = safety_backup(operation, index, done).await?;
         if session.directory().gpo(guid).await.is_ok() {
             return Err(changed(done, "it exists again"));
         }
@@ -145,7 +190,9 @@ async fn undo_finished(
             with_links,
             ..RestoreOptions::default()
         };
-        let plan = restore::plan(session, &backup, &options, control).await?;
+        let plan = restore::plan(session, &backup, &options, control)
+            .await?
+            .into_gpo()?;
         return match plan.links_beyond(done) {
             None => Ok(plan),
             Some(som) => Err(foreign_backup(
@@ -159,7 +206,9 @@ async fn undo_finished(
         if object.display_name != *to {
             return Err(changed(done, "the display name"));
         }
-        return rename::plan(session, &object, from, control).await;
+        return rename::plan(session, &object, from, control)
+            .await?
+            .into_gpo();
     }
     let live = read::read_gpo(session, &object, control).await?;
     if let Some(Step::SetStatus { from, to }) = done.steps.first() {
@@ -178,10 +227,14 @@ async fn undo_finished(
     }
     still_as_left(done, &live)?;
     if done.target.create {
-        return delete::plan(session, &object, false, control).await;
+        return delete::plan(session, &object, false, control)
+            .await?
+            .into_gpo();
     }
-    let backup = safety_backup(operation, done).await?;
-    let mut plan = restore::plan(session, &backup, &RestoreOptions::default(), control).await?;
+    let backup = safety_backup(operation, index, done).await?;
+    let mut plan = restore::plan(session, &backup, &RestoreOptions::default(), control)
+        .await?
+        .into_gpo()?;
     for step in done.steps.iter().rev() {
         if let Step::SetLinks { som, from, to } = step {
             plan.steps.push(Step::SetLinks {
@@ -240,8 +293,12 @@ fn changed(done: &GpoPlan, what: &str) -> Error {
 
 /// Reads the backup that was made of the GPO before the operation, off the runtime's threads. Anybody who could replace it
 /// would have another one restored, so it must be of the GPO that the plan was made against.
-async fn safety_backup(operation: &StoredOperation, done: &GpoPlan) -> Result<StoredBackup> {
-    let folder = operation.open_safety_backup()?.ok_or_else(|| {
+async fn safety_backup(
+    operation: &StoredOperation,
+    index: usize,
+    done: &GpoPlan,
+) -> Result<StoredBackup> {
+    let folder = operation.open_safety_backup(index)?.ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
             format!(
@@ -373,6 +430,7 @@ fn sentence(inverse: &Inverse) -> String {
         }
         Inverse::RestoreStatus { .. } => "restore the status of the GPO".to_owned(),
         Inverse::RestoreLinks { som, .. } => format!("restore the links of {som}"),
+        Inverse::ChangeBack => "restore a value".to_owned(),
         Inverse::RecreateContainer => "recreate what is missing of the GPO's container".to_owned(),
     }
 }

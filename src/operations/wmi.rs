@@ -10,7 +10,8 @@ use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::wmi_filter::{WmiFilterFile, format_queries, parse_queries};
-use crate::plan::values::{ChangeList, ObjectDn, ValueChange};
+use crate::plan::Plan;
+use crate::plan::values::{ObjectDn, ValueChange};
 
 /// How to import a filter whose name the domain already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +83,7 @@ pub fn plan_import(
     existing: &[WmiFilter],
     file: &WmiFilterFile,
     if_exists: IfExists,
-) -> Result<ChangeList> {
+) -> Result<Plan> {
     let name = printable(&file.name);
     let folded = file.name.to_lowercase();
     let twins: Vec<&WmiFilter> = existing
@@ -91,7 +92,7 @@ pub fn plan_import(
         .collect();
     let queries = format_queries(&file.queries);
     let now = wmi_time();
-    let mut list = ChangeList::new(
+    let mut list = Plan::new(
         format!("import the WMI filter \"{name}\" into {}", info.dns_domain),
         &info.dns_domain,
     );
@@ -210,7 +211,7 @@ pub fn plan_import(
 }
 
 /// Plans to link a GPO to a filter of its domain, or to remove the link.
-pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter>) -> ChangeList {
+pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter>) -> Plan {
     let name = printable(&gpo.display_name);
     let title = match filter {
         Some(filter) => format!(
@@ -219,7 +220,7 @@ pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter
         ),
         None => format!("remove the WMI filter link of \"{name}\""),
     };
-    let mut list = ChangeList::new(title, domain);
+    let mut list = Plan::new(title, domain);
     let old_link = gpo.wmi_filter.as_deref().and_then(WmiFilterLink::parse);
     let same = match (filter, &old_link, gpo.wmi_filter.as_deref()) {
         (Some(filter), Some(link), _) => {
@@ -368,7 +369,7 @@ mod tests {
             IfExists::Refuse,
         )
         .unwrap();
-        match &list.changes[0].change {
+        match &list.values().next().unwrap().change {
             ValueChange::AddWmiFilter { dn, attributes } => {
                 let id = dn.0.rdns()[0].value.clone();
                 assert!(attributes.contains(&("msWMI-ID".to_owned(), id.clone())));
@@ -395,7 +396,8 @@ mod tests {
             ErrorKind::Conflict
         );
         let list = plan(IfExists::Replace).unwrap();
-        let ValueChange::Attributes { attributes, .. } = &list.changes[0].change else {
+        let ValueChange::Attributes { attributes, .. } = &list.values().next().unwrap().change
+        else {
             panic!("{list:?}");
         };
         let names: Vec<&str> = attributes
@@ -414,7 +416,7 @@ mod tests {
         let filter = existing("Desks", ID);
         let new = |gpo: &GpoObject, filter: Option<&WmiFilter>| {
             let list = plan_link(&domain, gpo, filter);
-            list.changes.first().map(|planned| match &planned.change {
+            list.values().next().map(|planned| match &planned.change {
                 ValueChange::Attributes { attributes, .. } => attributes[0].new.clone(),
                 other => panic!("{other:?}"),
             })

@@ -1,7 +1,4 @@
-//! The plan: the complete list of changes an operation will make, with the state it was made against.
-//!
-//! A plan contains everything `apply` needs, file contents too, so it can be saved, reviewed and applied later: it is applied
-//! exactly as it is, or refused as stale with the differences.
+//! The part of a plan that changes one GPO as a whole: its files, its container and what is below it, the links to it.
 
 mod description;
 mod entries;
@@ -33,9 +30,6 @@ use crate::model::domain_name::DomainName;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::session::read::LiveGpo;
-
-/// The version of the saved form; it may only grow.
-pub const PLAN_FORMAT_VERSION: u32 = 1;
 
 /// The verb that made the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -98,13 +92,9 @@ pub struct PlanTarget {
     pub create: bool,
 }
 
-/// The complete list of changes an operation will make.
+/// What a plan changes of one GPO.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct GpoPlan {
-    /// [`PLAN_FORMAT_VERSION`].
-    pub format_version: u32,
-    /// The ID of the operation that will run it.
-    pub operation_id: String,
     /// Which verb made it.
     pub verb: Verb,
     /// The source of the settings, if there is one.
@@ -130,10 +120,6 @@ pub struct GpoPlan {
     pub risks: Vec<Risk>,
     /// The content of every file of the new state, by its SHA-256.
     pub contents: BTreeMap<String, FileContent>,
-    /// Whose words the source, the mapping and the messages are, such as `the plan file says`; `None` for a plan that was just
-    /// made.
-    #[serde(skip)]
-    pub said_by: Option<&'static str>,
 }
 
 /// The bytes of a file, in base64 when saved.
@@ -160,8 +146,6 @@ impl GpoPlan {
     /// A plan that changes nothing yet: what every verb begins with.
     pub(crate) fn new(verb: Verb, target: PlanTarget) -> Self {
         Self {
-            format_version: PLAN_FORMAT_VERSION,
-            operation_id: operation_id(),
             verb,
             source: None,
             target,
@@ -174,7 +158,6 @@ impl GpoPlan {
             messages: Vec::new(),
             risks: Vec::new(),
             contents: BTreeMap::new(),
-            said_by: None,
         }
     }
 
@@ -245,24 +228,4 @@ impl GpoPlan {
         }
         Ok(tree)
     }
-
-    /// The saved form.
-    ///
-    /// # Errors
-    /// `Internal`, if it cannot be written as JSON.
-    pub fn to_json(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec_pretty(self).map_err(|cause| {
-            Error::new(ErrorKind::Internal, "the plan cannot be written as JSON").with_source(cause)
-        })
-    }
-}
-
-/// An ID that sorts by time and ends in eight random digits.
-pub(crate) fn operation_id() -> String {
-    let random = Guid::new_random().bare().to_lowercase();
-    let tag: String = random.chars().take(8).collect();
-    format!(
-        "{}-{tag}",
-        jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ")
-    )
 }

@@ -1,55 +1,65 @@
-//! A saved plan: what `--plan-out` writes, and what is applied later.
+//! The saved form of a plan: what `--plan-out` writes and `apply` reads, and what a journal contains.
 
-use serde::de::IgnoredAny;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
+use super::gpo::GpoPlan;
+use super::values::PlannedValue;
+use super::{Change, Mode, PLAN_FORMAT_VERSION, Plan};
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::gpo::{GpoPlan, PLAN_FORMAT_VERSION};
-use crate::plan::values::ChangeList;
+use crate::message::StatusMessage;
+use crate::model::domain_name::DomainName;
 
 /// The maximum size of a plan: the files of a GPO, up to the maximum of a backup, grow by a third in base64.
 pub const MAX_PLAN_BYTES: u64 = 2 << 30;
 
-/// A plan of either kind.
-#[derive(Debug, Clone)]
-pub enum SavedPlan {
-    /// Of a whole GPO: import, copy, restore, create, delete, rename, set-status.
-    Gpo(Box<GpoPlan>),
-    /// Of single values: links, WMI filters, repairs.
-    Changes(ChangeList),
+/// How a change of a GPO as a whole is marked.
+pub(super) const GPO: &str = "gpo";
+
+/// The form that is written. In version 1, a plan of single values had it too, without `mode` and changes of GPOs.
+#[derive(serde::Deserialize)]
+struct Saved<'a> {
+    title: String,
+    domain: DomainName,
+    #[serde(default)]
+    mode: Mode,
+    #[serde(borrow)]
+    changes: Vec<&'a RawValue>,
+    messages: Vec<StatusMessage>,
 }
 
-/// What both kinds have, and how they are distinguished.
+/// What all forms have, and how they are distinguished.
 #[derive(serde::Deserialize)]
-struct Head {
+struct Head<'a> {
     format_version: u32,
     operation_id: String,
-    changes: Option<IgnoredAny>,
+    #[serde(borrow)]
+    changes: Option<&'a RawValue>,
 }
 
-impl SavedPlan {
+/// What decides how a change is read.
+#[derive(serde::Deserialize)]
+struct Kind {
+    change: String,
+}
+
+impl Plan {
     /// Reads a saved plan.
     ///
     /// # Errors
     /// `BadInput` when it is not a plan, has a newer form, is not one that gpoctl makes, or has a description that does not
     /// match its content.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
-        const WHO: &str = "the plan file says";
-        let mut saved = Self::read(bytes)?;
-        match &mut saved {
-            Self::Gpo(plan) => {
-                plan.refuse_false_description()?;
-                // The references before the mapping cannot be derived from the content of the plan.
-                plan.mapping = None;
-                plan.attribute_to(WHO)?;
-            }
-            Self::Changes(list) => {
-                list.refuse_unplanned()?;
-                list.refuse_false_description()?;
-                list.describe();
-                list.attribute_to(WHO);
-            }
+        let mut plan = Self::read(bytes)?;
+        plan.refuse_unplanned()?;
+        plan.refuse_false_description()?;
+        for gpo in plan.gpos_mut() {
+            // The references before the mapping cannot be derived from the content of the plan.
+            gpo.mapping = None;
         }
-        Ok(saved)
+        plan.describe();
+        plan.attribute_to("the plan file says")?;
+        Ok(plan)
     }
 
     /// Reads the plan of an operation in a journal. A plan of an older version may have other descriptions.
@@ -58,26 +68,20 @@ impl SavedPlan {
     /// `BadInput` when it is not a plan, has a newer form, is not one that gpoctl makes, or has a description that does not
     /// match its content.
     pub(crate) fn from_journal(bytes: &[u8]) -> Result<Self> {
-        const WHO: &str = "the journal says";
-        let mut saved = Self::read(bytes)?;
-        match &mut saved {
-            Self::Gpo(plan) => {
-                plan.reword()?;
-                plan.refuse_false_description()?;
-                plan.attribute_to(WHO)?;
-            }
-            Self::Changes(list) => {
-                list.refuse_unplanned_or_back()?;
-                list.describe();
-                list.attribute_to(WHO);
-            }
+        let mut plan = Self::read(bytes)?;
+        plan.refuse_unplanned_or_back()?;
+        for gpo in plan.gpos_mut() {
+            gpo.reword()?;
+            gpo.refuse_false_description()?;
         }
-        Ok(saved)
+        plan.describe();
+        plan.attribute_to("the journal says")?;
+        Ok(plan)
     }
 
     fn read(bytes: &[u8]) -> Result<Self> {
-        let head: Head = serde_json::from_slice(bytes).map_err(not_a_plan)?;
-        if head.format_version != PLAN_FORMAT_VERSION {
+        let head: Head<'_> = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+        if !(1..=PLAN_FORMAT_VERSION).contains(&head.format_version) {
             return Err(Error::new(
                 ErrorKind::BadInput,
                 format!("the plan has format version {}", head.format_version),
@@ -99,13 +103,46 @@ impl SavedPlan {
                 ),
             ));
         }
-        if head.changes.is_none() {
-            let plan: GpoPlan = serde_json::from_slice(bytes).map_err(not_a_plan)?;
-            return Ok(Self::Gpo(Box::new(plan)));
+        let plan = if head.format_version == 1 && head.changes.is_none() {
+            let gpo: GpoPlan = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+            let mut plan = Self::of(gpo);
+            plan.operation_id = head.operation_id;
+            plan
+        } else {
+            let saved: Saved<'_> = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+            let changes = (1_usize..).zip(saved.changes);
+            Self {
+                mode: saved.mode,
+                operation_id: head.operation_id,
+                changes: changes
+                    .map(|(number, json)| change(number, json))
+                    .collect::<Result<_>>()?,
+                messages: saved.messages,
+                ..Self::new(saved.title, &saved.domain)
+            }
+        };
+        match plan.contradiction() {
+            Some(fault) => Err(Error::new(
+                ErrorKind::BadInput,
+                format!("not a plan saved by gpoctl: {fault}"),
+            )),
+            None => Ok(plan),
         }
-        let list: ChangeList = serde_json::from_slice(bytes).map_err(not_a_plan)?;
-        Ok(Self::Changes(list))
     }
+}
+
+/// Reads the change with this number.
+fn change(number: usize, json: &RawValue) -> Result<Change> {
+    fn read<T: DeserializeOwned>(number: usize, json: &RawValue) -> Result<T> {
+        serde_json::from_str(json.get())
+            .map_err(|cause| not_a_plan(cause).context(format!("change {number}")))
+    }
+    let kind: Kind = read(number, json)?;
+    Ok(if kind.change == GPO {
+        Change::Gpo(Box::new(read::<GpoPlan>(number, json)?))
+    } else {
+        Change::Value(read::<PlannedValue>(number, json)?)
+    })
 }
 
 fn not_a_plan(cause: serde_json::Error) -> Error {
@@ -122,17 +159,17 @@ mod tests {
     use crate::plan::gpo::{Intent, PlanTarget, Verb};
     use crate::plan::values::{ObjectDn, ValueChange};
 
-    fn list_of(change: ValueChange) -> ChangeList {
-        let mut list = ChangeList::new("x", &"src.test".parse().unwrap());
+    fn list_of(change: ValueChange) -> Plan {
+        let mut list = Plan::new("x", &"src.test".parse().unwrap());
         list.push(change, Vec::new());
         list
     }
 
-    fn read(list: &ChangeList) -> Result<SavedPlan> {
-        SavedPlan::from_json(&list.to_json().unwrap())
+    fn read(list: &Plan) -> Result<Plan> {
+        Plan::from_json(&list.to_json().unwrap())
     }
 
-    fn refused(list: &ChangeList) -> String {
+    fn refused(list: &Plan) -> String {
         let error = read(list).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BadInput);
         error.to_string()
@@ -172,12 +209,9 @@ mod tests {
             }],
         });
         for list in [link, list_of(filter(FILTER, "msWMI-Author"))] {
-            let Ok(SavedPlan::Changes(again)) = read(&list) else {
-                panic!("{list:?}");
-            };
-            let of = |list: &ChangeList| -> Vec<ValueChange> {
-                list.changes
-                    .iter()
+            let again = read(&list).unwrap();
+            let of = |list: &Plan| -> Vec<ValueChange> {
+                list.values()
                     .map(|planned| planned.change.clone())
                     .collect()
             };
@@ -185,7 +219,10 @@ mod tests {
             // The descriptions are those of the changes, whatever the file contains.
             assert_eq!(again.title, "1 change in src.test");
             assert!(
-                again.changes[0]
+                again
+                    .values()
+                    .next()
+                    .unwrap()
                     .summary
                     .iter()
                     .any(|line| line.starts_with(['+', '~']))
@@ -194,7 +231,7 @@ mod tests {
     }
 
     /// The plan of a GPO with one object below it, saved and edited.
-    fn gpo_plan(change: impl FnOnce(&mut serde_json::Value)) -> Result<SavedPlan> {
+    fn gpo_plan(change: impl FnOnce(&mut serde_json::Value)) -> Result<Plan> {
         let target = PlanTarget {
             guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
             display_name: "x".to_owned(),
@@ -211,9 +248,10 @@ mod tests {
             ..GpoPlan::new(Verb::Restore, target)
         };
         plan.steps = plan.describe_steps(&Intent::default()).unwrap();
-        let mut json: serde_json::Value = serde_json::from_slice(&plan.to_json().unwrap()).unwrap();
-        change(&mut json);
-        SavedPlan::from_json(&serde_json::to_vec(&json).unwrap())
+        let mut json: serde_json::Value =
+            serde_json::from_slice(&Plan::of(plan).to_json().unwrap()).unwrap();
+        change(&mut json["changes"][0]);
+        Plan::from_json(&serde_json::to_vec(&json).unwrap())
     }
 
     #[test]
@@ -254,8 +292,8 @@ mod tests {
             assert!(refused(&list).contains("operation ID"), "{id}");
         }
         let mut list = list_of(filter(FILTER, "msWMI-Author"));
-        list.format_version = 2;
-        assert!(refused(&list).contains("format version 2"));
+        list.format_version = 3;
+        assert!(refused(&list).contains("format version 3"));
         // A filter in another place, or with attributes that a filter does not have; and the deletion of any filter.
         for at in [
             "CN=x,CN=Users,DC=src,DC=test",
@@ -298,7 +336,7 @@ mod tests {
             "[]",
             "{\"format_version\":1,\"operation_id\":\"a\"}",
         ] {
-            let error = SavedPlan::from_json(text.as_bytes()).unwrap_err();
+            let error = Plan::from_json(text.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::BadInput, "{text}");
         }
     }

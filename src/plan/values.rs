@@ -1,28 +1,30 @@
-//! A change list: the plan of changes that do not replace the content of a GPO, such as links, WMI filters and repairs.
+//! Changes of single values that do not replace the content of a GPO, such as links, WMI filters and repairs.
 //!
-//! Each change contains the old and the new state, so its inverse is the same change with both exchanged.
-//! [`crate::execute::apply_changes`] applies it only if the old state is still there.
+//! Each change contains the old and the new state, so its inverse is the same change with both exchanged. It is made only if the
+//! old state is still there.
 
 mod description;
 mod limits;
 
 use serde::{Deserialize, Serialize};
 
+use super::Object;
+use super::gpo::FileContent;
 use crate::directory::AttributeSwap;
-use crate::error::{Error, ErrorKind, Result};
-use crate::message::StatusMessage;
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::safe_name::RelPath;
-use crate::plan::gpo::{FileContent, operation_id};
 
 /// The DN of an object of a change; written as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectDn(pub Dn);
 
 impl Serialize for ObjectDn {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.as_str())
     }
 }
@@ -91,6 +93,22 @@ pub struct DescriptorSwap {
 }
 
 impl ValueChange {
+    /// The object it changes.
+    pub(super) fn object(&self, domain: &DomainName) -> Object {
+        let dn = match self {
+            Self::GptIni { guid, .. } | Self::Descriptors { guid, .. } => {
+                return Object::Gpo(*guid);
+            }
+            Self::Attributes { dn, .. }
+            | Self::AddWmiFilter { dn, .. }
+            | Self::RemoveWmiFilter { dn, .. } => &dn.0,
+        };
+        let gpo = Dn::parse(&domain.to_dn())
+            .ok()
+            .and_then(|base| dn.gpo_guid(&base));
+        gpo.map_or_else(|| Object::Other(dn.as_str().to_lowercase()), Object::Gpo)
+    }
+
     /// The inverse change.
     #[must_use]
     pub fn inverse(&self) -> Self {
@@ -143,67 +161,13 @@ pub struct PlannedValue {
     pub summary: Vec<String>,
 }
 
-/// The plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangeList {
-    /// 1; the form may only grow.
-    pub format_version: u32,
-    /// The ID of the operation, under which its journal is kept.
-    pub operation_id: String,
-    /// The title, in the imperative, without a full stop: `link "Desks" to src.test/Staff`.
-    pub title: String,
-    /// The DNS name of the domain it is for.
-    pub domain: DomainName,
-    /// The changes, in the order in which they are applied.
-    pub changes: Vec<PlannedValue>,
-    /// The findings of the planning.
-    pub messages: Vec<StatusMessage>,
-    /// Who wrote the messages, such as `the plan file says`; `None` for a list that was just made.
-    #[serde(skip)]
-    pub said_by: Option<&'static str>,
-}
-
-impl ChangeList {
-    /// An empty list.
-    pub fn new(title: impl Into<String>, domain: &DomainName) -> Self {
-        Self {
-            format_version: 1,
-            operation_id: operation_id(),
-            title: title.into(),
-            domain: domain.clone(),
-            changes: Vec::new(),
-            messages: Vec::new(),
-            said_by: None,
-        }
-    }
-
-    /// Adds a change.
-    pub fn push(&mut self, change: ValueChange, summary: Vec<String>) {
-        self.changes.push(PlannedValue { change, summary });
-    }
-
-    /// The list as JSON: its saved form, which is also in the journal. The descriptions follow from the changes, so whoever
-    /// reads the file can compare the two.
-    ///
-    /// # Errors
-    /// `Internal`, which cannot happen for the types of a list.
-    pub fn to_json(&self) -> Result<Vec<u8>> {
-        let mut saved = self.clone();
-        saved.describe_changes();
-        serde_json::to_vec_pretty(&saved).map_err(|cause| {
-            Error::new(ErrorKind::Internal, "the plan cannot be written as JSON").with_source(cause)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::directory::SwapAttribute;
 
     #[test]
-    fn a_list_survives_its_json_and_a_change_its_inverse() {
-        let mut list = ChangeList::new("x", &"src.test".parse().unwrap());
+    fn a_change_survives_its_json_and_its_inverse() {
         let change = ValueChange::Attributes {
             dn: ObjectDn(Dn::parse("OU=Räume\\, Nord,DC=src,DC=test").unwrap()),
             attributes: vec![AttributeSwap {
@@ -214,12 +178,16 @@ mod tests {
         };
         assert_ne!(change.inverse(), change);
         assert_eq!(change.inverse().inverse(), change);
-        list.push(change, vec!["~ x".to_owned()]);
-        let again: ChangeList = serde_json::from_slice(&list.to_json().unwrap()).unwrap();
-        assert_eq!(again.changes[0].change, list.changes[0].change);
-        // The saved descriptions are those of the changes.
+        let mut planned = PlannedValue {
+            change,
+            summary: vec!["~ x".to_owned()],
+        };
+        let json = serde_json::to_vec(&planned).unwrap();
+        let again: PlannedValue = serde_json::from_slice(&json).unwrap();
+        assert_eq!(again, planned);
+        planned.describe();
         assert_eq!(
-            again.changes[0].summary,
+            planned.summary,
             ["~ inheritance of src.test/Räume, Nord: not blocked -> blocked"]
         );
     }

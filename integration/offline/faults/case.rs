@@ -7,7 +7,7 @@ use gpoctl::backup::StoredBackup;
 use gpoctl::directory::GpoObject;
 use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::execute::journal;
-use gpoctl::execute::{ApplyOptions, OverallStatus, apply, apply_changes};
+use gpoctl::execute::{ApplyOptions, OverallStatus, apply};
 use gpoctl::model::guid::Guid;
 use gpoctl::model::security_descriptor::SecurityDescriptor;
 use gpoctl::model::wmi_filter::{WmiFilterFile, WmiQuery};
@@ -21,8 +21,7 @@ use gpoctl::operations::set_status::{self, Status};
 use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::operations::wmi::{IfExists, plan_import, plan_link};
 use gpoctl::operations::{create, delete, rename};
-use gpoctl::plan::gpo::GpoPlan;
-use gpoctl::plan::values::ChangeList;
+use gpoctl::plan::Plan;
 use gpoctl::progress::Control;
 use gpoctl::session::DomainWriter;
 use gpoctl::testing::domain::MemoryDomain;
@@ -61,36 +60,22 @@ pub enum Verb {
     Repair,
 }
 
-/// What a verb is going to do.
-pub enum Planned {
-    Gpo(Box<GpoPlan>),
-    Changes(ChangeList),
+/// Applies a plan as the commands do.
+pub async fn run(
+    plan: &Plan,
+    admin: &DomainWriter,
+    journals: &Path,
+) -> gpoctl::Result<OverallStatus> {
+    let options = ApplyOptions {
+        journal_root: journals.to_owned(),
+        control: Control::default(),
+    };
+    Ok(apply(admin, plan, &options).await?.status)
 }
 
-impl Planned {
-    /// Applies it as the commands do.
-    pub async fn apply(
-        &self,
-        admin: &DomainWriter,
-        journals: &Path,
-    ) -> gpoctl::Result<OverallStatus> {
-        let options = ApplyOptions {
-            journal_root: journals.to_owned(),
-            control: Control::default(),
-        };
-        match self {
-            Self::Gpo(plan) => Ok(apply(admin, plan, &options).await?.status),
-            Self::Changes(list) => Ok(apply_changes(admin, list, &options).await?.status),
-        }
-    }
-
-    /// The GPO whose settings it changes.
-    pub fn gpo(&self) -> Guid {
-        match self {
-            Self::Gpo(plan) => plan.target.guid,
-            Self::Changes(_) => guid(),
-        }
-    }
+/// The GPO whose settings a plan changes.
+pub fn gpo_of(plan: &Plan) -> Guid {
+    plan.gpo().map_or_else(guid, |gpo| gpo.target.guid)
 }
 
 pub fn guid() -> Guid {
@@ -133,7 +118,7 @@ impl Case {
             let admin = case.admin().await;
             let planned = case.plan(&admin, &Faults::none()).await.unwrap();
             let journals = case.journals();
-            planned.apply(&admin, &journals).await.unwrap();
+            run(&planned, &admin, &journals).await.unwrap();
             case.undo = true;
         }
         case
@@ -224,18 +209,17 @@ impl Case {
         let admin = self.admin().await;
         let planned = self.plan_of(verb, &admin, &Faults::none(), content).await;
         let journals = self.folder.path().join("preparation");
-        planned.unwrap().apply(&admin, &journals).await.unwrap();
+        run(&planned.unwrap(), &admin, &journals).await.unwrap();
     }
 
     /// Plans it, as the command does. Calls to another domain have the same script of faults.
-    pub async fn plan(&self, admin: &DomainWriter, faults: &Faults) -> gpoctl::Result<Planned> {
+    pub async fn plan(&self, admin: &DomainWriter, faults: &Faults) -> gpoctl::Result<Plan> {
         if !self.undo {
             return self.plan_of(self.verb, admin, faults, "after").await;
         }
         let operation = journal::list(&self.journals()).unwrap().remove(0);
         match undo::plan(admin.session(), &operation, &Control::default()).await? {
-            Undoing::Plan(plan) => Ok(Planned::Gpo(plan)),
-            Undoing::Changes(list) => Ok(Planned::Changes(list)),
+            Undoing::Plan(plan) => Ok(*plan),
             Undoing::RollBack(parts) => panic!("it was done, and is rolled back: {parts:?}"),
         }
     }
@@ -246,20 +230,19 @@ impl Case {
         admin: &DomainWriter,
         faults: &Faults,
         content: &str,
-    ) -> gpoctl::Result<Planned> {
+    ) -> gpoctl::Result<Plan> {
         let session = admin.session();
         let (directory, info) = (session.directory(), session.info());
         let control = Control::default();
-        let gpo = |plan| Ok(Planned::Gpo(Box::new(plan)));
         match verb {
-            Verb::Create => return gpo(create::plan(session, "New").await?),
+            Verb::Create => return create::plan(session, "New").await,
             Verb::Restore | Verb::RestoreDeleted => {
                 let options = RestoreOptions {
                     with_links: verb == Verb::RestoreDeleted,
                     ..RestoreOptions::default()
                 };
                 let stored = self.stored.as_ref().unwrap();
-                return gpo(restore::plan(session, stored, &options, &control).await?);
+                return restore::plan(session, stored, &options, &control).await;
             }
             Verb::CopyAcross => {
                 let source = self.source.as_ref().unwrap();
@@ -267,7 +250,7 @@ impl Case {
                 let object = from.session().directory().gpo(guid()).await?;
                 let options = CopyOptions::default();
                 let from = from.session();
-                return gpo(copy::plan(from, &object, session, &options, &control).await?);
+                return copy::plan(from, &object, session, &options, &control).await;
             }
             Verb::CreateFilter | Verb::ReplaceFilter => {
                 let (name, if_exists) = match verb {
@@ -277,21 +260,18 @@ impl Case {
                 let existing = directory.wmi_filters().await?;
                 let container = directory.wmi_container();
                 let file = filter_file(name);
-                let list = plan_import(info, &container, &existing, &file, if_exists)?;
-                return Ok(Planned::Changes(list));
+                return plan_import(info, &container, &existing, &file, if_exists);
             }
             _ => {}
         }
         let object: GpoObject = directory.gpo(guid()).await?;
         match verb {
-            Verb::SetStatus => {
-                gpo(set_status::plan(session, &object, Status::None, &control).await?)
-            }
-            Verb::Rename => gpo(rename::plan(session, &object, "Tables", &control).await?),
-            Verb::Delete => gpo(delete::plan(session, &object, false, &control).await?),
+            Verb::SetStatus => set_status::plan(session, &object, Status::None, &control).await,
+            Verb::Rename => rename::plan(session, &object, "Tables", &control).await,
+            Verb::Delete => delete::plan(session, &object, false, &control).await,
             Verb::CopyWithin => {
                 let options = CopyOptions::default();
-                gpo(copy::plan(session, &object, session, &options, &control).await?)
+                copy::plan(session, &object, session, &options, &control).await
             }
             Verb::AddLink | Verb::SetLink | Verb::RemoveLink => {
                 let base = self.domain.directory().base();
@@ -315,27 +295,25 @@ impl Case {
                     _ => (base, LinkEdit::Remove),
                 };
                 let som = directory.som(&dn).await?;
-                let list = link::plan(&info.dns_domain, &som, &object, edit)?;
-                Ok(Planned::Changes(list))
+                link::plan(&info.dns_domain, &som, &object, edit)
             }
             Verb::LinkFilter | Verb::UnlinkFilter => {
                 let filter = match verb {
                     Verb::LinkFilter => Some(directory.find_wmi_filter("Laptops").await?),
                     _ => None,
                 };
-                let list = plan_link(&info.dns_domain, &object, filter.as_ref());
-                Ok(Planned::Changes(list))
+                Ok(plan_link(&info.dns_domain, &object, filter.as_ref()))
             }
             Verb::Repair => {
                 let gpos = [object];
                 let report = check_gpos(session, &gpos, &control).await?;
-                Ok(Planned::Changes(repair::plan(&report, &info.dns_domain)))
+                Ok(repair::plan(&report, &info.dns_domain))
             }
             _ => {
                 let stored = backup_of(&self.folder.path().join(content), content);
                 let target = ImportTarget::Existing(Box::new(object));
                 let options = ImportOptions::default();
-                gpo(import::plan(session, &stored, &target, &options, &control).await?)
+                import::plan(session, &stored, &target, &options, &control).await
             }
         }
     }

@@ -3,7 +3,7 @@
 use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::testing::domain::MemoryDomain;
 
-use super::case::{GPO, Verb, guid, in_memory};
+use super::case::{GPO, Verb, guid, in_memory, run};
 use super::client_view::{View, mixture};
 use super::sweep::Trial;
 
@@ -33,7 +33,7 @@ async fn a_mixture_is_noticed() {
         .await
         .unwrap();
     let folder = in_memory();
-    trial.planned.apply(&admin, folder.path()).await.unwrap();
+    run(&trial.planned, &admin, folder.path()).await.unwrap();
     let (old, new) = (&trial.views.0, &trial.views.1);
     let found = |domain: &MemoryDomain, before: &View| {
         let now = View::of(domain, guid());

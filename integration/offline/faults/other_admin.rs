@@ -13,7 +13,7 @@ use gpoctl::model::version::GpoVersion;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::Fault;
 
-use super::case::{Verb, in_memory};
+use super::case::{Verb, gpo_of, in_memory};
 use super::client_view::Client;
 use super::sweep::{Ended, State, Trial, recover, report};
 
@@ -90,7 +90,7 @@ type Ends = BTreeMap<&'static str, usize>;
 
 /// One point; what is wrong with it, if anything.
 async fn point(trial: &Trial, number: usize, act: Act, ends: &mut Ends) -> Option<String> {
-    let gpo = trial.planned.gpo();
+    let gpo = gpo_of(&trial.planned);
     let (domain, folder) = (trial.case.domain.copy(), in_memory());
     let (other, acted) = (domain.clone(), Arc::new(AtomicBool::new(false)));
     let flag = Arc::clone(&acted);

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use gpoctl::ErrorKind;
-use gpoctl::execute::journal::{self, Event, OperationState};
-use gpoctl::execute::{ApplyOptions, OverallStatus, apply_changes, clean_up, roll_back};
+use gpoctl::execute::journal::{self, OperationState};
+use gpoctl::execute::{ApplyOptions, OverallStatus, clean_up, roll_back};
 use gpoctl::formats::gpt_ini;
 use gpoctl::model::guid::Guid;
 use gpoctl::model::version::GpoVersion;
@@ -18,7 +18,9 @@ use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Call, Fault, Faults, When};
 use gpoctl::testing::sysvol::SysvolSnapshot;
 
-use super::case::{Case, Planned, Verb, in_memory};
+use gpoctl::plan::Plan;
+
+use super::case::{Case, Verb, gpo_of, in_memory, run};
 use super::client_view::{Client, View};
 
 /// The state of a domain.
@@ -91,7 +93,7 @@ impl std::fmt::Display for Ended {
 pub struct Trial {
     pub case: Case,
     /// What the run was: a plan is made once, and applied to each copy of the domain.
-    pub planned: Planned,
+    pub planned: Plan,
     pub calls: Vec<Call>,
     /// How many calls it takes to connect, and to connect and plan.
     connecting: usize,
@@ -112,9 +114,9 @@ impl Trial {
         let planned = case.plan(&admin, &faults).await.unwrap();
         let planning = faults.calls().len();
         let folder = in_memory();
-        let gpo = planned.gpo();
+        let gpo = gpo_of(&planned);
         let before = View::of(&domain, gpo);
-        let status = planned.apply(&admin, folder.path()).await.unwrap();
+        let status = run(&planned, &admin, folder.path()).await.unwrap();
         assert_eq!(status, OverallStatus::Done);
         let views = Arc::new((before, View::of(&domain, gpo)));
         let trial = Self {
@@ -137,10 +139,10 @@ impl Trial {
         let domain = self.case.domain.copy();
         let client = Client::new(&self.views.0);
         let faults = Faults::none();
-        client.watch(&domain, self.planned.gpo(), &self.views, &faults, false);
+        client.watch(&domain, gpo_of(&self.planned), &self.views, &faults, false);
         let admin = domain.connect("Administrator", &faults).await.unwrap();
         let folder = in_memory();
-        self.planned.apply(&admin, folder.path()).await.unwrap();
+        run(&self.planned, &admin, folder.path()).await.unwrap();
         assert!(State::of(&domain) == self.new);
         assert!(client.looks() > 0);
         let name = self.case.name();
@@ -164,7 +166,7 @@ impl Trial {
         };
         let faults = Faults::at(at, fault);
         if let Some(client) = client {
-            client.watch(domain, self.planned.gpo(), &self.views, &faults, true);
+            client.watch(domain, gpo_of(&self.planned), &self.views, &faults, true);
         }
         let run = async {
             let admin = domain.connect("Administrator", &faults).await?;
@@ -176,7 +178,7 @@ impl Trial {
                 }
                 false => &self.planned,
             };
-            planned.apply(&admin, folder).await
+            run(&planned, &admin, folder).await
         };
         let ended = tokio::select! {
             result = run => Ended::With(result),
@@ -199,7 +201,7 @@ impl Trial {
             let lines = state.differences(&self.old);
             Some(format!("{name}: {ended}: {what}: {lines:#?}"))
         };
-        let gpo = self.planned.gpo();
+        let gpo = gpo_of(&self.planned);
         let mixtures = client.mixtures();
         if !mixtures.is_empty() {
             return Some(format!("{name}: {ended}: {mixtures:#?}"));
@@ -263,7 +265,7 @@ pub async fn recover(
         return Ok("nothing begun");
     };
     let faults = Faults::none();
-    client.watch(domain, trial.planned.gpo(), &trial.views, &faults, true);
+    client.watch(domain, gpo_of(&trial.planned), &trial.views, &faults, true);
     let admin = domain.connect("Administrator", &faults).await?;
     let options = ApplyOptions {
         journal_root: root.to_owned(),
@@ -273,11 +275,6 @@ pub async fn recover(
         OperationState::Unfinished => {
             match undo::plan(admin.session(), &operation, &options.control).await? {
                 Undoing::RollBack(_) => roll_back(&admin, &operation, &options).await.map(drop)?,
-                Undoing::Changes(list) => {
-                    apply_changes(&admin, &list, &options).await?;
-                    let by = list.operation_id;
-                    operation.reopen()?.record(&Event::Undone { by })?;
-                }
                 Undoing::Plan(_) => panic!("an unfinished operation is undone by a plan"),
             }
             Ok("rolled back")

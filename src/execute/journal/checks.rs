@@ -1,6 +1,8 @@
 //! A journal is read as hostile input: each inverse is checked against the plan, so that an edited journal undoes nothing but
 //! what its operation did.
 
+use std::collections::BTreeMap;
+
 use super::stored::EVENTS;
 use super::{Before, Inverse, StoredOperation};
 use crate::directory::writer::refuse_default_gpo;
@@ -10,39 +12,77 @@ use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::plan::folder_rights;
 use crate::plan::gpo::{EntryChange, FileContent, GpoPlan, GpoState, Step, Verb, sha256};
+use crate::plan::{Change, Plan};
 
 impl StoredOperation {
     /// Checks plan, former state and inverses against each other, before any of them is used.
     ///
     /// # Errors
     /// `BadInput`, naming what does not belong to the operation; `Denied` where a default GPO would be deleted.
-    pub(crate) fn refuse_foreign(&self, plan: &GpoPlan, before: Option<&Before>) -> Result<()> {
+    pub(crate) fn refuse_foreign(&self, plan: &Plan) -> Result<()> {
+        self.refuse_foreign_parts(plan, &self.states_before(plan)?)
+    }
+
+    /// The state of each GPO of the plan before its change, by the number of the change.
+    ///
+    /// # Errors
+    /// As [`StoredOperation::before`].
+    pub(in crate::execute) fn states_before(&self, plan: &Plan) -> Result<BTreeMap<usize, Before>> {
+        let mut before = BTreeMap::new();
+        for of in 0..plan.changes.len() {
+            if let Some(Change::Gpo(_)) = plan.changes.get(of)
+                && let Some(state) = self.before(of)?
+            {
+                before.insert(of, state);
+            }
+        }
+        Ok(before)
+    }
+
+    fn refuse_foreign_parts(&self, plan: &Plan, before: &BTreeMap<usize, Before>) -> Result<()> {
         if plan.operation_id != self.id {
             return Err(self.foreign(&format!(
                 "the plan is that of operation {}",
                 plan.operation_id
             )));
         }
-        self.check_before(plan, before)?;
-        let staging = StagingArea::new(&plan.target.domain, plan.target.guid, &self.id);
-        for (number, inverse) in (1_usize..).zip(&self.changes) {
+        for (of, change) in plan.changes.iter().enumerate() {
+            if let Change::Gpo(gpo) = change {
+                self.check_before(gpo, before.get(&of))?;
+                if gpo.verb == Verb::Delete {
+                    refuse_default_gpo(gpo.target.guid)?;
+                }
+            }
+        }
+        for (number, (of, inverse)) in (1_usize..).zip(&self.changes) {
+            let gpo = match plan.changes.get(*of) {
+                Some(Change::Gpo(gpo)) => gpo,
+                // The inverse of single values follows from the plan.
+                Some(Change::Value(_)) if *inverse == Inverse::ChangeBack => continue,
+                _ => return Err(self.foreign_inverse(inverse)),
+            };
+            let staging = StagingArea::new(&plan.domain, gpo.target.guid, &self.id);
             if deletes(inverse) {
-                refuse_default_gpo(plan.target.guid)?;
+                refuse_default_gpo(gpo.target.guid)?;
             }
-            if !belongs(inverse, plan, &staging) {
-                return Err(self.foreign(&format!(
-                    "the plan does not make the change that is undone by {}",
-                    serde_json::to_string(inverse).unwrap_or_default()
-                )));
+            if !belongs(inverse, gpo, &staging) {
+                return Err(self.foreign_inverse(inverse));
             }
-            if let Some(fault) = fault_of_folder(inverse, plan) {
+            if let Some(fault) = fault_of_folder(inverse, gpo) {
                 return Err(self.foreign(&format!("change {number} of {EVENTS} {fault}")));
             }
         }
-        if plan.verb == Verb::Delete {
-            refuse_default_gpo(plan.target.guid)?;
+        if let Some(of) = self.stands.iter().find(|of| **of >= plan.changes.len()) {
+            return Err(self.foreign(&format!("the plan has no change {of}")));
         }
         Ok(())
+    }
+
+    fn foreign_inverse(&self, inverse: &Inverse) -> Error {
+        self.foreign(&format!(
+            "the plan does not make the change that is undone by {}",
+            serde_json::to_string(inverse).unwrap_or_default()
+        ))
     }
 
     /// The former state must be the one the plan was made against, as far as it can be restored.
@@ -165,6 +205,8 @@ fn belongs(inverse: &Inverse, plan: &GpoPlan, staging: &StagingArea) -> bool {
         Inverse::RemoveFolder | Inverse::RestoreDirectoryObjects | Inverse::RestoreGptIni => {
             gives_settings
         }
+        // Of single values, which a GPO as a whole does not have.
+        Inverse::ChangeBack => false,
         Inverse::RemoveEntry { name } => staged_from(name, staging).is_some(),
         Inverse::SwitchBack { live, old, staged } => {
             let Ok(live) = SafeName::new(live) else {

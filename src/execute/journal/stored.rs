@@ -1,18 +1,18 @@
 //! The journals of earlier operations: their states, and what is needed to undo them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{Before, Event, Inverse, Journal, root};
+use super::{Before, Event, Inverse, Journal, before_name, root};
 use crate::backup::folder::{Folder, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
 use crate::plan::gpo::{PlanTarget, Verb};
-use crate::plan::saved::{MAX_PLAN_BYTES, SavedPlan};
-use crate::plan::values::ValueChange;
+use crate::plan::{MAX_PLAN_BYTES, Mode, Plan};
 
 /// The maximum size of the events of a journal.
 const MAX_EVENT_BYTES: u64 = 64 << 20;
@@ -73,27 +73,35 @@ pub struct StoredOperation {
     pub reason: Option<String>,
     /// The backup of the GPO as it was, if one was kept.
     pub safety_backup: Option<PathBuf>,
-    /// The inverses of the changes it announced, in the order of the changes.
-    pub changes: Vec<Inverse>,
-    /// The version that an incomplete roll-back was about to write.
-    pub raising: Option<GpoVersion>,
+    /// The inverses it announced, each with the number of its change, in the order of the changes.
+    pub changes: Vec<(usize, Inverse)>,
+    /// The numbers of the changes that are made and stay, of an operation that goes object by object.
+    pub(in crate::execute) stands: BTreeSet<usize>,
+    /// The versions that an incomplete roll-back was about to write, by the numbers of their changes.
+    pub(in crate::execute) raising: BTreeMap<usize, GpoVersion>,
 }
 
-/// The parts of both kinds of plan that a list shows.
+/// The parts of a plan that a list shows; version 1 has a form for one GPO and one for single values.
 #[derive(Debug, serde::Deserialize)]
 struct Head {
     verb: Option<Verb>,
     target: Option<PlanTarget>,
     title: Option<String>,
     domain: Option<DomainName>,
+    changes: Option<Vec<HeadOfGpo>>,
+}
+
+/// The parts of the change of a GPO that a list shows.
+#[derive(Debug, serde::Deserialize)]
+struct HeadOfGpo {
+    verb: Option<Verb>,
+    target: Option<PlanTarget>,
 }
 
 /// The name of the file of events.
 pub(super) const EVENTS: &str = "journal.jsonl";
 /// The name of the file of the plan.
 const PLAN: &str = "plan.json";
-/// The name of the folder of the backup that was made before.
-const BEFORE: &str = "before";
 
 /// All operations whose journals are in this folder, the latest first.
 ///
@@ -165,7 +173,8 @@ impl StoredOperation {
             reason: None,
             safety_backup: None,
             changes: Vec::new(),
-            raising: None,
+            stands: BTreeSet::new(),
+            raising: BTreeMap::new(),
         };
         let journal = match root::journal(journals, &operation.id) {
             Ok(journal) => journal,
@@ -174,7 +183,7 @@ impl StoredOperation {
                 return operation;
             }
         };
-        operation.safety_backup = safety_backup(&journal).map(|backup| backup.path);
+        operation.safety_backup = first_safety_backup(&journal).map(|backup| backup.path);
         let head = root::read(&journal, PLAN, MAX_PLAN_BYTES)
             .map_err(|error| error.to_string())
             .and_then(|json| json.ok_or_else(|| "it is missing".to_owned()))
@@ -183,15 +192,18 @@ impl StoredOperation {
             });
         match head {
             Ok(head) => {
+                let (verb, target) = match head.changes.map(|mut all| (all.len(), all.pop())) {
+                    Some((1, Some(only))) => (only.verb, only.target),
+                    _ => (head.verb, head.target),
+                };
                 operation.domain = head
                     .domain
-                    .or_else(|| head.target.as_ref().map(|target| target.domain.clone()));
-                operation.what = head
-                    .verb
+                    .or_else(|| target.as_ref().map(|target| target.domain.clone()));
+                operation.what = verb
                     .map(|verb| verb.as_str().to_owned())
                     .or(head.title)
                     .unwrap_or_default();
-                operation.gpo = head.target;
+                operation.gpo = target;
             }
             Err(reason) => operation.reason = Some(format!("{PLAN}: {reason}")),
         }
@@ -230,26 +242,54 @@ impl StoredOperation {
         Ok((journals, journal))
     }
 
-    /// The backup of the GPO as it was, if one was kept.
+    /// The backup of the GPO of this change as it was, if one was kept.
     ///
     /// # Errors
     /// As when the journal is opened.
-    pub(crate) fn open_safety_backup(&self) -> Result<Option<Folder>> {
-        Ok(safety_backup(&self.open()?.1))
+    pub(crate) fn open_safety_backup(&self, of: usize) -> Result<Option<Folder>> {
+        Ok(safety_backup(&self.open()?.1, &before_name(of)))
+    }
+
+    /// Whether this change of its plan was made by the operation when that has ended.
+    pub(crate) fn made(&self, mode: Mode, of: usize) -> bool {
+        mode == Mode::AllOrNothing || self.stands.contains(&of)
+    }
+
+    /// The inverses of the changes that do not stand.
+    pub(in crate::execute) fn to_take_back(&self) -> Vec<(usize, Inverse)> {
+        let changes = self.changes.iter();
+        changes
+            .filter(|(of, _)| !self.stands.contains(of))
+            .cloned()
+            .collect()
     }
 
     /// Reads the events to the last one.
     fn follow(&mut self, events: Vec<Event>) {
         self.state = OperationState::Unfinished;
+        let mut values = 0_usize;
         for event in events {
             match event {
-                Event::Change { inverse } => self.changes.push(inverse),
+                Event::Change { of, inverse } => {
+                    // In a plan of an older version, the announcements of single values are in the order of the changes.
+                    let number = match inverse {
+                        Inverse::ChangeBack => values,
+                        _ => 0,
+                    };
+                    values = values.saturating_add(usize::from(inverse == Inverse::ChangeBack));
+                    self.changes.push((of.unwrap_or(number), inverse));
+                }
                 Event::NotMade => drop(self.changes.pop()),
+                Event::Stands { of } => drop(self.stands.insert(of)),
                 Event::Committed => self.state = OperationState::LeftOver,
                 Event::Finished => self.state = OperationState::Done,
+                // What stands was not rolled back.
+                Event::RolledBack if !self.stands.is_empty() => {
+                    self.state = OperationState::Done;
+                }
                 Event::RolledBack => self.state = OperationState::Failed,
                 Event::Undone { .. } => self.state = OperationState::Undone,
-                Event::Raising { version } => self.raising = Some(version),
+                Event::Raising { of, version } => drop(self.raising.insert(of, version)),
                 Event::Failed { reason } | Event::RollBackFailed { reason } => {
                     self.reason = Some(reason);
                 }
@@ -261,23 +301,23 @@ impl StoredOperation {
     ///
     /// # Errors
     /// `BadInput` when the journal does not contain it in a known form.
-    pub fn plan(&self) -> Result<SavedPlan> {
+    pub fn plan(&self) -> Result<Plan> {
         let json = self.file(PLAN)?.ok_or_else(|| self.broken(PLAN))?;
-        SavedPlan::from_journal(&json)
-            .map_err(|error| error.context(format!("operation {}", self.id)))
+        Plan::from_journal(&json).map_err(|error| error.context(format!("operation {}", self.id)))
     }
 
-    /// The state of the target before it; `None` when it creates the target.
+    /// The state of the GPO of this change before it; `None` when the change creates the GPO.
     ///
     /// # Errors
     /// `BadInput` when it exists and cannot be read.
-    pub fn before(&self) -> Result<Option<Before>> {
-        let Some(json) = self.file("before.json")? else {
+    pub fn before(&self, of: usize) -> Result<Option<Before>> {
+        let name = format!("{}.json", before_name(of));
+        let Some(json) = self.file(&name)? else {
             return Ok(None);
         };
         serde_json::from_slice(&json)
             .map(Some)
-            .map_err(|cause| self.broken("before.json").with_source(cause))
+            .map_err(|cause| self.broken(&name).with_source(cause))
     }
 
     fn file(&self, name: &str) -> Result<Option<Vec<u8>>> {
@@ -349,35 +389,23 @@ fn complete_last_line(journal: &Folder, mut file: &File) -> Result<()> {
     })
 }
 
-/// The line of a change list that announces a change. Its inverse is in the list itself.
-#[derive(serde::Deserialize)]
-struct ChangeBack {
-    inverse: String,
-    #[serde(flatten)]
-    _change: ValueChange,
-}
-
 /// The events in the text of a journal. The last line may be incomplete; it announces nothing that was made.
+///
 /// # Errors
 /// `BadInput`, with its number, when another line is not an event.
 pub fn events(text: &str) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for (number, line) in (1_usize..).zip(text.split_inclusive('\n')) {
-        let cause = match serde_json::from_str(line) {
-            Ok(event) => {
-                events.push(event);
-                continue;
+        match serde_json::from_str(line) {
+            Ok(event) => events.push(event),
+            Err(_) if !line.ends_with('\n') => {}
+            Err(cause) => {
+                return Err(Error::new(
+                    ErrorKind::BadInput,
+                    format!("line {number} is not an event of an operation"),
+                )
+                .with_source(cause));
             }
-            Err(cause) => cause,
-        };
-        let announces = serde_json::from_str::<ChangeBack>(line)
-            .is_ok_and(|change| change.inverse == "change-back");
-        if !announces && line.ends_with('\n') {
-            return Err(Error::new(
-                ErrorKind::BadInput,
-                format!("line {number} is not an event of an operation"),
-            )
-            .with_source(cause));
         }
     }
     Ok(events)
@@ -391,13 +419,24 @@ fn time_of(id: &str) -> String {
         .unwrap_or_default()
 }
 
-/// The folder of the backup that was made of the GPO before.
-fn safety_backup(journal: &Folder) -> Option<Folder> {
-    let before = journal.folder(BEFORE).ok()?;
+/// The folder of a backup that was made of a GPO before its change.
+fn safety_backup(journal: &Folder, name: &str) -> Option<Folder> {
+    let before = journal.folder(name).ok()?;
     let entries = before.entries().ok()?;
     let mut names = entries.into_iter().filter_map(|(name, _)| name.ok());
     let name = names.find(|name| name.parse::<Guid>().is_ok())?;
     before.folder(name).ok()
+}
+
+/// The first of the backups that were made before.
+fn first_safety_backup(journal: &Folder) -> Option<Folder> {
+    let names = journal.entries().ok()?.into_iter();
+    let mut names: Vec<String> = names
+        .filter_map(|(name, _)| name.ok())
+        .filter(|name| name == &before_name(0) || name.starts_with("before-"))
+        .collect();
+    names.sort();
+    names.iter().find_map(|name| safety_backup(journal, name))
 }
 
 /// Whether another process writes this journal now.

@@ -58,7 +58,10 @@ impl Undo<'_> {
             .higher(object.version.unwrap_or_default())
             .higher(self.planned_version().unwrap_or_default());
         let raised = seen.next();
-        journal.record(&Event::Raising { version: raised })?;
+        journal.record(&Event::Raising {
+            of: self.of,
+            version: raised,
+        })?;
         match old {
             Some(old) => {
                 let content = new_gpt_ini(Some(old), raised, &mut Vec::new());

@@ -13,12 +13,13 @@ use crate::message::printable;
 use crate::model::domain_name::DomainName;
 use crate::model::security_descriptor::{SecurityDescriptor, file_descriptor};
 use crate::model::version::GpoVersion;
+use crate::plan::Plan;
 use crate::plan::gpo::FileContent;
-use crate::plan::values::{ChangeList, DescriptorSwap, ObjectDn, ValueChange};
+use crate::plan::values::{DescriptorSwap, ObjectDn, ValueChange};
 
 /// Plans the repair of what a report found, as far as that is safe.
-pub fn plan(report: &Report, domain: &DomainName) -> ChangeList {
-    let mut list = ChangeList::new(format!("repair GPOs of {domain}"), domain);
+pub fn plan(report: &Report, domain: &DomainName) -> Plan {
+    let mut list = Plan::new(format!("repair GPOs of {domain}"), domain);
     for Checked { facts, .. } in &report.gpos {
         let Some(folder) = &facts.folder else {
             continue;
@@ -45,12 +46,7 @@ fn named(facts: &Facts) -> String {
 }
 
 /// Each half gets the higher of its two versions: a lower one would leave the cached policy of clients active.
-fn versions(
-    facts: &Facts,
-    folder: &Folder,
-    wanted: Option<&SecurityDescriptor>,
-    list: &mut ChangeList,
-) {
+fn versions(facts: &Facts, folder: &Folder, wanted: Option<&SecurityDescriptor>, list: &mut Plan) {
     // An unknown version cannot be compared.
     if folder.has_unread_gpt_ini() {
         return;
@@ -111,7 +107,7 @@ fn versions(
     }
 }
 
-fn lists(facts: &Facts, list: &mut ChangeList) {
+fn lists(facts: &Facts, list: &mut Plan) {
     for (attribute, extensions) in [
         (
             SwapAttribute::MachineExtensions,
@@ -149,7 +145,7 @@ fn swap(facts: &Facts, attribute: SwapAttribute, old: Option<String>, new: Strin
     }
 }
 
-fn permissions(facts: &Facts, folder: &Folder, wanted: &SecurityDescriptor, list: &mut ChangeList) {
+fn permissions(facts: &Facts, folder: &Folder, wanted: &SecurityDescriptor, list: &mut Plan) {
     let Ok(new) = wanted.to_bytes() else { return };
     let wrong = wrong_descriptors(facts, folder, wanted);
     let entries: Vec<DescriptorSwap> = folder
@@ -225,9 +221,8 @@ mod tests {
             messages: Vec::new(),
         };
         let list = plan(&report, &"src.test".parse().unwrap());
-        list.changes
-            .into_iter()
-            .map(|planned| planned.change)
+        list.values()
+            .map(|planned| planned.change.clone())
             .collect()
     }
 

@@ -218,7 +218,6 @@ impl GpoPlan {
         let proved = stored_passwords(&self.new_tree()?);
         let claims = self.messages.iter_mut().filter(|it| !proved.contains(it));
         claims.for_each(|message| message.attribute_to(who));
-        self.said_by = Some(who);
         Ok(())
     }
 

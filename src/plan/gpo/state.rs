@@ -95,6 +95,13 @@ fn content_hash(object: &DirectoryObject) -> String {
     sha256(&serde_json::to_vec(&object.content()).unwrap_or_default())
 }
 
+impl LiveGpo {
+    /// The state a plan is made against.
+    pub fn state(&self) -> GpoState {
+        GpoState::of(self)
+    }
+}
+
 impl GpoState {
     /// The state of a GPO that was read.
     pub fn of(live: &LiveGpo) -> Self {

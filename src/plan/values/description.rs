@@ -1,8 +1,8 @@
-//! The description of a change list, derived from its changes alone.
+//! The descriptions of single values, derived from the changes alone.
 
 use std::collections::BTreeMap;
 
-use super::{ChangeList, DescriptorSwap, PlannedValue, ValueChange};
+use super::{DescriptorSwap, PlannedValue, ValueChange};
 use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
@@ -13,50 +13,27 @@ use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::plan::gpo::FileContent;
 
-impl ChangeList {
-    /// Replaces title and summaries, which a file can contain in any form, by descriptions of the changes.
+impl PlannedValue {
+    /// Replaces the summary by a description of the change.
     pub(crate) fn describe(&mut self) {
-        let number = self.changes.len();
-        self.title = match number {
-            1 => format!("1 change in {}", self.domain),
-            _ => format!("{number} changes in {}", self.domain),
-        };
-        self.describe_changes();
+        self.summary = self.change.describe();
     }
 
-    /// Replaces the summaries by descriptions of the changes.
-    pub(super) fn describe_changes(&mut self) {
-        for planned in &mut self.changes {
-            planned.summary = planned.change.describe();
-        }
-    }
-
-    /// Refuses a list whose summaries do not describe its changes.
+    /// Refuses a summary that does not describe the change with this number.
     ///
     /// # Errors
     /// `BadInput`, with the number of the change.
-    pub(crate) fn refuse_false_description(&self) -> Result<()> {
-        let differs = |planned: &PlannedValue| planned.summary != planned.change.describe();
-        let Some(number) = self.changes.iter().position(differs) else {
+    pub(crate) fn refuse_false_description(&self, number: usize) -> Result<()> {
+        if self.summary == self.change.describe() {
             return Ok(());
-        };
+        }
         Err(Error::new(
             ErrorKind::BadInput,
-            format!(
-                "the plan does not describe what it does: change {}",
-                number.saturating_add(1)
-            ),
+            format!("the plan does not describe what it does: change {number}"),
         )
         .with_hint(
             "nothing was changed; it was edited, or saved by another version of gpoctl: make it again",
         ))
-    }
-
-    /// Marks the messages as the words of the file that the list was read from.
-    pub(crate) fn attribute_to(&mut self, who: &'static str) {
-        let messages = self.messages.iter_mut();
-        messages.for_each(|message| message.attribute_to(who));
-        self.said_by = Some(who);
     }
 }
 

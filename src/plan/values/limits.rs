@@ -1,8 +1,8 @@
-//! What a change list that was read from a file may contain: values that a verb of gpoctl plans, and no others.
+//! What single values of a plan that was read from a file may be: values that a verb of gpoctl plans, and no others.
 
 use std::collections::BTreeSet;
 
-use super::{ChangeList, DescriptorSwap, ValueChange};
+use super::{DescriptorSwap, ValueChange};
 use crate::directory::wmi::wmi_container;
 use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,6 +18,7 @@ use crate::model::version::GpoVersion;
 use crate::model::wmi_filter::{format_queries, parse_queries};
 use crate::plan::folder_rights::{beyond, derived_descriptor};
 use crate::plan::gpo::FileContent;
+use crate::plan::{Change, Plan};
 use crate::session::DomainSession;
 
 /// The attributes a new WMI filter is given, and whether it must have them.
@@ -32,14 +33,33 @@ const FILTER_ATTRIBUTES: &[(&str, bool)] = &[
     ("showInAdvancedViewOnly", true),
 ];
 
-impl ChangeList {
+impl Plan {
     /// Refuses a list that contains something that no verb of gpoctl plans. For a list that was read from a file.
     ///
     /// # Errors
     /// `BadInput`, with the number of the change and what is wrong with it.
     pub(crate) fn refuse_unplanned(&self) -> Result<()> {
-        for (number, planned) in (1_usize..).zip(&self.changes) {
-            if let Some(fault) = self.fault(&planned.change) {
+        self.refuse_faults(|plan, change| plan.fault(change))
+    }
+
+    /// Lets a plan through that was read from the journal of an operation: each change is one that a verb of gpoctl plans, or
+    /// takes one back. Undoing the operation makes the inverse of each, which is no more than a plan may do in either case.
+    ///
+    /// # Errors
+    /// As [`Self::refuse_unplanned`].
+    pub(crate) fn refuse_unplanned_or_back(&self) -> Result<()> {
+        self.refuse_faults(|plan, change| {
+            let fault = plan.fault(change)?;
+            plan.fault(&change.inverse()).map(|_| fault)
+        })
+    }
+
+    fn refuse_faults(&self, fault: impl Fn(&Self, &ValueChange) -> Option<String>) -> Result<()> {
+        for (number, change) in (1_usize..).zip(&self.changes) {
+            let Change::Value(planned) = change else {
+                continue;
+            };
+            if let Some(fault) = fault(self, &planned.change) {
                 return Err(Error::new(
                     ErrorKind::BadInput,
                     format!("not a plan saved by gpoctl: change {number}: {fault}"),
@@ -47,22 +67,6 @@ impl ChangeList {
             }
         }
         Ok(())
-    }
-
-    /// Lets a list through that was read from the journal of an operation: each change is one that a verb of gpoctl plans, or
-    /// takes one back. Undoing the operation makes the inverse of each, which is no more than a plan may do in either case.
-    ///
-    /// # Errors
-    /// As [`Self::refuse_unplanned`].
-    pub(crate) fn refuse_unplanned_or_back(&self) -> Result<()> {
-        let mut forward = self.clone();
-        for planned in &mut forward.changes {
-            let back = planned.change.inverse();
-            if self.fault(&planned.change).is_some() && self.fault(&back).is_none() {
-                planned.change = back;
-            }
-        }
-        forward.refuse_unplanned()
     }
 
     fn fault(&self, change: &ValueChange) -> Option<String> {
@@ -234,7 +238,7 @@ impl ChangeList {
     /// # Errors
     /// `Conflict`, with the first place; and as the directory.
     pub(crate) async fn refuse_foreign_rights(&self, session: &DomainSession) -> Result<()> {
-        for planned in &self.changes {
+        for planned in self.values() {
             let guid = match &planned.change {
                 ValueChange::GptIni {
                     guid,

@@ -1,5 +1,6 @@
 mod edited;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::*;
@@ -128,7 +129,7 @@ fn link(from: &str, to: &str) -> Step {
 /// Whether a journal with this plan and this inverse is refused, and why.
 fn refused(plan: &GpoPlan, inverse: Inverse) -> Option<Error> {
     let stored = StoredOperation {
-        id: plan.operation_id.clone(),
+        id: ID.to_owned(),
         folder: PathBuf::from("/x"),
         state: OperationState::Unfinished,
         time: String::new(),
@@ -137,15 +138,26 @@ fn refused(plan: &GpoPlan, inverse: Inverse) -> Option<Error> {
         domain: None,
         reason: None,
         safety_backup: None,
-        changes: vec![inverse],
-        raising: None,
+        changes: vec![(0, inverse)],
+        stands: BTreeSet::new(),
+        raising: BTreeMap::new(),
     };
-    let before = plan.basis.is_some().then(before);
-    stored.refuse_foreign(plan, before.as_ref()).err()
+    let before = plan.basis.is_some().then(|| (0, before()));
+    let before = before.into_iter().collect();
+    stored.refuse_foreign_parts(&whole(plan), &before).err()
 }
 
-fn staged(plan: &GpoPlan, role: &str, name: &str) -> String {
-    let tag = plan.operation_id.rsplit('-').next().unwrap();
+const ID: &str = "20260131T120000.250Z-00000002";
+
+/// The plan of an operation with the ID [`ID`].
+fn whole(plan: &GpoPlan) -> Plan {
+    let mut whole = Plan::of(plan.clone());
+    ID.clone_into(&mut whole.operation_id);
+    whole
+}
+
+fn staged(role: &str, name: &str) -> String {
+    let tag = ID.rsplit('-').next().unwrap();
     format!(".gpoctl-{tag}-{role}-{name}")
 }
 
@@ -160,23 +172,23 @@ fn what_an_operation_announces_belongs_to_it() {
         (
             &changed,
             Inverse::RemoveEntry {
-                name: staged(&changed, "new", "GPT.INI"),
+                name: staged("new", "GPT.INI"),
             },
         ),
         (
             &changed,
             Inverse::SwitchBack {
                 live: "Machine".to_owned(),
-                old: Some(staged(&changed, "old", "Machine")),
-                staged: Some(staged(&changed, "new", "Machine")),
+                old: Some(staged("old", "Machine")),
+                staged: Some(staged("new", "Machine")),
             },
         ),
         (
             &changed,
             Inverse::SwitchBack {
                 live: "Machine".to_owned(),
-                old: Some(staged(&changed, "old", "MACHINE")),
-                staged: Some(staged(&changed, "new", "Machine")),
+                old: Some(staged("old", "MACHINE")),
+                staged: Some(staged("new", "Machine")),
             },
         ),
         (
@@ -184,14 +196,14 @@ fn what_an_operation_announces_belongs_to_it() {
             Inverse::SwitchBack {
                 live: "Added".to_owned(),
                 old: None,
-                staged: Some(staged(&changed, "new", "Added")),
+                staged: Some(staged("new", "Added")),
             },
         ),
         (
             &changed,
             Inverse::SwitchBack {
                 live: "Gone".to_owned(),
-                old: Some(staged(&changed, "old", "Gone")),
+                old: Some(staged("old", "Gone")),
                 staged: None,
             },
         ),
@@ -271,16 +283,13 @@ fn what_an_edited_journal_undoes_besides_is_refused() {
         (
             &changed,
             Inverse::RemoveEntry {
-                name: staged(&changed, "new", "..\\..\\Machine"),
+                name: staged("new", "..\\..\\Machine"),
             },
         ),
         (&changed, switch("GPT.INI", None, None)),
         (&changed, switch("Machine", Some("User".to_owned()), None)),
         (&changed, switch("Machine", None, Some("User".to_owned()))),
-        (
-            &changed,
-            switch("User", Some(staged(&changed, "old", "User")), None),
-        ),
+        (&changed, switch("User", Some(staged("old", "User")), None)),
         (
             &changed,
             Inverse::RestoreAttributes {
@@ -338,7 +347,7 @@ fn an_entry_is_switched_back_as_the_plan_switched_it() {
         ("Gone", false, true),
         ("Machine", false, false),
     ] {
-        let name = |role, there: bool| there.then(|| staged(&plan, role, live));
+        let name = |role, there: bool| there.then(|| staged(role, live));
         let inverse = Inverse::SwitchBack {
             live: live.to_owned(),
             old: name("old", old_too),
@@ -384,11 +393,12 @@ fn a_former_state_that_was_edited_is_refused() {
             reason: None,
             safety_backup: None,
             changes: Vec::new(),
-            raising: None,
+            stands: BTreeSet::new(),
+            raising: BTreeMap::new(),
         };
-        stored.refuse_foreign(&plan, Some(before))
+        stored.refuse_foreign_parts(&whole(&plan), &[(0, before.clone())].into())
     };
-    assert!(stored(&before(), &plan.operation_id).is_ok());
+    assert!(stored(&before(), ID).is_ok());
     assert!(stored(&before(), "20260131T120000.250Z-00000001").is_err());
     let object = DirectoryObject {
         rdns: vec!["CN=x".to_owned(), "CN=Machine".to_owned()],
@@ -415,7 +425,7 @@ fn a_former_state_that_was_edited_is_refused() {
     for (what, edit) in edits {
         let mut edited = before();
         edit(&mut edited, &object);
-        let error = stored(&edited, &plan.operation_id).unwrap_err();
+        let error = stored(&edited, ID).unwrap_err();
         assert!(error.to_string().contains(what), "{error}");
     }
 }

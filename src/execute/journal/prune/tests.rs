@@ -2,12 +2,12 @@ use std::fs;
 
 use super::*;
 use crate::execute::journal::{Event, list};
-use crate::plan::values::ChangeList;
+use crate::plan::Plan;
 
 fn operation(root: &Path, id: &str, events: &[Event]) {
     let folder = root.join(id);
     fs::create_dir_all(folder.join("before")).unwrap();
-    let plan = ChangeList::new("link x", &"src.test".parse().unwrap());
+    let plan = Plan::new("link x", &"src.test".parse().unwrap());
     fs::write(folder.join("plan.json"), plan.to_json().unwrap()).unwrap();
     let lines: String = events
         .iter()

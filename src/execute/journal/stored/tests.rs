@@ -3,12 +3,11 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 use crate::execute::journal::{remove, remove_leftovers};
-use crate::plan::values::ChangeList;
 
 fn operation(root: &Path, id: &str, events: &str) {
     let folder = root.join(id);
     fs::create_dir_all(&folder).unwrap();
-    let list = ChangeList::new("link x", &"src.test".parse().unwrap());
+    let list = Plan::new("link x", &"src.test".parse().unwrap());
     fs::write(folder.join("plan.json"), list.to_json().unwrap()).unwrap();
     fs::write(folder.join(EVENTS), events).unwrap();
 }
@@ -49,7 +48,7 @@ fn a_journal_with_an_object_that_no_gpo_contains_is_refused() {
         });
         let found = find(root.path(), "00000001").unwrap();
         fs::write(found.folder.join("before.json"), json.to_string()).unwrap();
-        found.before()
+        found.before(0)
     };
     let read = before("container").unwrap().unwrap();
     assert_eq!(read.directory_objects.len(), 1);
@@ -66,9 +65,11 @@ fn the_last_event_that_counts_tells_how_it_ended() {
     let root = tempfile::tempdir().unwrap();
     let line = |event: &Event| serde_json::to_string(event).unwrap() + "\n";
     let change = line(&Event::Change {
+        of: Some(0),
         inverse: Inverse::RemoveFolder,
     });
     let raising = line(&Event::Raising {
+        of: 0,
         version: GpoVersion::from_combined(65_537),
     });
     for (id, events, state) in [
@@ -101,8 +102,8 @@ fn the_last_event_that_counts_tells_how_it_ended() {
         assert_eq!(found.what, "link x");
     }
     let cut_short = find(root.path(), "00000002").unwrap();
-    assert_eq!(cut_short.changes, [Inverse::RemoveFolder]);
-    assert_eq!(cut_short.raising.unwrap().combined(), 65_537);
+    assert_eq!(cut_short.changes, [(0, Inverse::RemoveFolder)]);
+    assert_eq!(cut_short.raising[&0].combined(), 65_537);
     assert_eq!(
         find(root.path(), "20260131").unwrap_err().kind(),
         ErrorKind::Conflict
@@ -139,7 +140,7 @@ fn allowed(root: &Path, found: &StoredOperation) -> Vec<&'static str> {
             find(root, &found.id).is_ok_and(|found| found.state != OperationState::Unreadable),
         ),
         ("plan", found.plan().is_ok()),
-        ("before", found.before().is_ok()),
+        ("before", found.before(0).is_ok()),
         ("reopen", reopened),
         ("leftovers", remove_leftovers(root).is_ok()),
         ("remove", remove(found).is_ok()),
@@ -218,7 +219,7 @@ fn no_link_leads_out_of_a_journal() {
         match name {
             "plan.json" => assert!(found.plan().is_err()),
             EVENTS => assert!(found.reopen().is_err() && remove(&found).is_err()),
-            _ => assert!(found.before().is_err()),
+            _ => assert!(found.before(0).is_err()),
         }
         let read = find(&root, ID).unwrap();
         let unreadable = read.state == OperationState::Unreadable;
@@ -243,6 +244,7 @@ fn a_line_that_is_not_an_event_makes_a_journal_unreadable() {
     let root = tempfile::tempdir().unwrap();
     let line = |event: &Event| serde_json::to_string(event).unwrap() + "\n";
     let change = line(&Event::Change {
+        of: Some(0),
         inverse: Inverse::RemoveFolder,
     });
     let back = "{\"event\":\"change\",\"inverse\":\"change-back\",\"change\":\"attributes\",\"dn\":\"OU=x,DC=src,DC=test\",\"attributes\":[]}\n";
@@ -276,6 +278,7 @@ fn a_line_that_is_not_an_event_makes_a_journal_unreadable() {
 fn what_is_written_after_a_crash_begins_a_line() {
     let root = tempfile::tempdir().unwrap();
     let change = Event::Change {
+        of: Some(0),
         inverse: Inverse::RemoveFolder,
     };
     let line = serde_json::to_string(&change).unwrap();

@@ -6,8 +6,8 @@ use crate::message::Code;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::gpt_tree::GptTree;
 use crate::model::sddl::from_sddl;
+use crate::plan::Plan;
 use crate::plan::gpo::{PlanTarget, plan_entries, sha256, tree_hashes};
-use crate::plan::saved::SavedPlan;
 
 const STARTUP: &[u8] = b"\r\n[Startup]\r\n0CmdLine=evil.exe\r\n0Parameters=\r\n";
 const DRIVES: &[u8] = b"<Drives><Drive name='K:'><Properties userName='u' cpassword='j1Uyj3Vx8TY9LtLZil2uAuZkFQA/4latT76ZwgdHdhw'/></Drive></Drives>";
@@ -110,10 +110,16 @@ fn plan() -> GpoPlan {
     plan
 }
 
-fn read(change: impl FnOnce(&mut Value)) -> Result<SavedPlan> {
-    let mut json: Value = serde_json::from_slice(&plan().to_json().unwrap()).unwrap();
-    change(&mut json);
-    SavedPlan::from_json(&serde_json::to_vec(&json).unwrap())
+fn edited(change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let saved = Plan::of(plan()).to_json().unwrap();
+    let mut json: Value = serde_json::from_slice(&saved).unwrap();
+    change(&mut json["changes"][0]);
+    serde_json::to_vec(&json).unwrap()
+}
+
+/// The plan as it was saved, edited.
+fn read(change: impl FnOnce(&mut Value)) -> Result<Plan> {
+    Plan::from_json(&edited(change))
 }
 
 /// The number of the step of this kind.
@@ -124,9 +130,7 @@ fn step(json: &Value, kind: &str) -> usize {
 
 #[test]
 fn a_plan_that_says_what_it_does_is_read() {
-    let SavedPlan::Gpo(read) = read(|_| {}).unwrap() else {
-        panic!("a change list");
-    };
+    let read = read(|_| {}).unwrap().into_gpo().unwrap();
     assert_eq!(read.steps, plan().steps);
     let kinds: Vec<&str> = read.risks.iter().map(|risk| risk.kind.label()).collect();
     assert_eq!(kinds, ["script", "software"]);
@@ -245,9 +249,9 @@ fn an_older_plan_that_writes_no_permissions_needs_none_recorded() {
         from: "Desks".to_owned(),
         to: "Tables".to_owned(),
     }];
-    SavedPlan::from_json(&older.to_json().unwrap()).unwrap();
+    Plan::from_json(&Plan::of(older.clone()).to_json().unwrap()).unwrap();
     older.basis.as_mut().unwrap().descriptor = Some(descriptor("D:"));
-    let error = SavedPlan::from_json(&older.to_json().unwrap()).unwrap_err();
+    let error = Plan::from_json(&Plan::of(older.clone()).to_json().unwrap()).unwrap_err();
     assert!(error.to_string().contains("the permissions it was made"));
 }
 
@@ -276,23 +280,14 @@ fn an_object_in_one_of_the_two_lists_alone_is_a_difference() {
 
 #[test]
 fn a_journal_is_read_with_the_risks_of_its_content() {
-    let mut json: Value = serde_json::from_slice(&plan().to_json().unwrap()).unwrap();
-    json["risks"] = json!([]);
-    let read = SavedPlan::from_journal(&serde_json::to_vec(&json).unwrap()).unwrap();
-    let SavedPlan::Gpo(read) = read else {
-        panic!("a change list");
-    };
+    let read = from_journal(|json| json["risks"] = json!([])).unwrap();
+    let read = read.into_gpo().unwrap();
     assert_eq!(read.risks, plan().risks);
 }
 
 /// The plan as a journal contains it, edited.
-fn from_journal(change: impl FnOnce(&mut Value)) -> Result<GpoPlan> {
-    let mut json: Value = serde_json::from_slice(&plan().to_json().unwrap()).unwrap();
-    change(&mut json);
-    match SavedPlan::from_journal(&serde_json::to_vec(&json).unwrap())? {
-        SavedPlan::Gpo(plan) => Ok(*plan),
-        SavedPlan::Changes(_) => panic!("a change list"),
-    }
+fn from_journal(change: impl FnOnce(&mut Value)) -> Result<Plan> {
+    Plan::from_journal(&edited(change))
 }
 
 #[test]
@@ -313,7 +308,7 @@ fn a_plan_in_a_journal_does_what_it_says() {
         json["messages"] = json!([]);
     })
     .unwrap();
-    assert_eq!(read.steps, plan().steps);
+    assert_eq!(read.gpo().unwrap().steps, plan().steps);
     type Edit = fn(&mut Value);
     let edits: [(&str, Edit); 5] = [
         ("entry", |json| {
@@ -385,22 +380,17 @@ fn what_cannot_be_recomputed_is_said_to_be_the_files_own_word() {
             .push(forged.clone());
         json["source"] = json!({"backup_id": null, "gpo_guid": plan().target.guid, "display_name": "Baseline", "domain": "src.test"});
     };
-    let SavedPlan::Gpo(saved) = read(edit).unwrap() else {
-        panic!("a change list");
-    };
+    let saved = read(edit).unwrap();
     let journal = from_journal(edit).unwrap();
-    for (plan, who) in [
-        (*saved, "the plan file says"),
-        (journal, "the journal says"),
-    ] {
+    for (plan, who) in [(saved, "the plan file says"), (journal, "the journal says")] {
         assert_eq!(plan.said_by, Some(who));
-        let last = plan.messages.last().unwrap();
+        let last = plan.gpo().unwrap().messages.last().unwrap();
         // The code is not one of gpoctl's, so it is a part of the words.
         assert_eq!(last.code, Code::UnknownCode);
         assert_eq!(last.text, format!("{who}: all-well: reviewed and harmless"));
         // What is computed from the content is ours.
         for message in &password {
-            assert!(plan.messages.contains(message), "{message:?}");
+            assert!(plan.findings().any(|it| it == message), "{message:?}");
         }
         assert!(!password.is_empty());
     }

@@ -1,6 +1,5 @@
 use super::*;
 use crate::model::sddl::from_sddl;
-use crate::plan::saved::SavedPlan;
 use crate::plan::values::ObjectDn;
 
 const GPO: &str = "{11111111-2222-3333-4444-555555555555}";
@@ -10,15 +9,15 @@ const OTHER_LINK: &str =
     "[LDAP://cn={11111111-2222-3333-4444-555555555555},cn=policies,cn=system,DC=evil,DC=test;0]";
 const FILTER: &str = "{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}";
 
-fn list(change: ValueChange) -> ChangeList {
-    let mut list = ChangeList::new("x", &"src.test".parse().unwrap());
+fn list(change: ValueChange) -> Plan {
+    let mut list = Plan::new("x", &"src.test".parse().unwrap());
     list.push(change, vec!["~ nothing to see".to_owned()]);
     list
 }
 
 /// Why a saved list with this change is refused.
 fn fault(change: ValueChange) -> Option<String> {
-    let read = SavedPlan::from_json(&list(change).to_json().unwrap());
+    let read = Plan::from_json(&list(change).to_json().unwrap());
     read.err().map(|error| {
         assert_eq!(error.kind(), ErrorKind::BadInput);
         error.to_string()
@@ -292,18 +291,13 @@ fn a_saved_list_says_what_it_does() {
         let mut json = serde_json::from_slice(&list(link()).to_json().unwrap()).unwrap();
         edit(&mut json);
         let bytes = serde_json::to_vec(&json).unwrap();
-        (
-            SavedPlan::from_json(&bytes),
-            SavedPlan::from_journal(&bytes),
-        )
+        (Plan::from_json(&bytes), Plan::from_journal(&bytes))
     };
     let (saved, journal) = edited(&|_| {});
     for (read, who) in [(saved, "the plan file says"), (journal, "the journal says")] {
-        let Ok(SavedPlan::Changes(read)) = read else {
-            panic!("{who}");
-        };
+        let read = read.unwrap();
         assert_eq!(read.said_by, Some(who));
-        assert!(read.changes[0].summary[0].starts_with("+ link of src.test/Staff"));
+        assert!(read.values().next().unwrap().summary[0].starts_with("+ link of src.test/Staff"));
         assert_eq!(read.title, "1 change in src.test");
     }
     let (saved, journal) = edited(&|json| {
@@ -313,8 +307,6 @@ fn a_saved_list_says_what_it_does() {
     assert_eq!(error.kind(), ErrorKind::BadInput);
     assert!(error.to_string().contains("change 1"), "{error}");
     // A list of an older version has other descriptions; they are not shown.
-    let Ok(SavedPlan::Changes(journal)) = journal else {
-        panic!("refused");
-    };
-    assert!(journal.changes[0].summary[0].starts_with("+ link of"));
+    let journal = journal.unwrap();
+    assert!(journal.values().next().unwrap().summary[0].starts_with("+ link of"));
 }

@@ -61,7 +61,7 @@ fn refused_before(plan: &GpoPlan, before: Option<&Before>) -> String {
 
 fn check(plan: &GpoPlan, before: Option<&Before>, changes: Vec<Inverse>) -> Result<()> {
     let stored = StoredOperation {
-        id: plan.operation_id.clone(),
+        id: ID.to_owned(),
         folder: PathBuf::from("/x"),
         state: OperationState::Unfinished,
         time: String::new(),
@@ -70,10 +70,12 @@ fn check(plan: &GpoPlan, before: Option<&Before>, changes: Vec<Inverse>) -> Resu
         domain: None,
         reason: None,
         safety_backup: None,
-        changes,
-        raising: None,
+        changes: changes.into_iter().map(|inverse| (0, inverse)).collect(),
+        stands: BTreeSet::new(),
+        raising: BTreeMap::new(),
     };
-    stored.refuse_foreign(plan, before)
+    let before = before.map(|before| (0, before.clone()));
+    stored.refuse_foreign_parts(&whole(plan), &before.into_iter().collect())
 }
 
 #[test]
