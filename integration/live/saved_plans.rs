@@ -339,8 +339,9 @@ fn a_plan_is_what_was_reviewed_or_it_is_refused() {
     // Edited so that its description omits something.
     let edited = format!("{plan}.edited");
     let mut json: Value = serde_json::from_slice(&std::fs::read(&plan).unwrap()).unwrap();
-    assert!(!json["risks"].as_array().unwrap().is_empty());
-    json["risks"] = serde_json::json!([]);
+    let gpo = &mut json["changes"][0];
+    assert!(!gpo["risks"].as_array().unwrap().is_empty());
+    gpo["risks"] = serde_json::json!([]);
     std::fs::write(&edited, json.to_string()).unwrap();
     let own = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(&edited, own).unwrap();

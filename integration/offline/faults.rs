@@ -44,6 +44,8 @@ every_call! {
     link_filter: LinkFilter, false, [all 0] of 1;
     unlink_filter: UnlinkFilter, false, [all 0] of 1;
     repair: Repair, false, [all 0] of 1;
+    several: Several, false, [one 0 two 1 three 2 four 3 five 4 six 5] of 6;
+    each_of_several: EachOfSeveral, false, [one 0 two 1 three 2 four 3 five 4 six 5] of 6;
     undo_of_create: Create, true, [all 0] of 1;
     undo_of_set_status: SetStatus, true, [all 0] of 1;
     undo_of_rename: Rename, true, [all 0] of 1;
@@ -60,6 +62,7 @@ every_call! {
     undo_of_link_filter: LinkFilter, true, [all 0] of 1;
     undo_of_unlink_filter: UnlinkFilter, true, [all 0] of 1;
     undo_of_repair: Repair, true, [all 0] of 1;
+    undo_of_several: Several, true, [one 0 two 1 three 2 four 3 five 4 six 5] of 6;
 }
 
 macro_rules! another_administrator {

@@ -115,7 +115,7 @@ async fn is_rolled_back(verb: Verb) {
     assert!(!parts.is_empty());
     roll_back(&admin, &operation, &options).await.unwrap();
     let state = State::of(&domain);
-    let is_old = state == old || state.is_raised(&domain, gpo_of(&plan), &old);
+    let is_old = state == old || state.is_raised(&domain, &[gpo_of(&plan)], &old);
     assert!(is_old, "{verb:?}: {:#?}", state.differences(&old));
     let state = journal::list(root.path()).unwrap().remove(0).state;
     assert_eq!(state, OperationState::Failed);

@@ -21,7 +21,7 @@ use gpoctl::operations::set_status::{self, Status};
 use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::operations::wmi::{IfExists, plan_import, plan_link};
 use gpoctl::operations::{create, delete, rename};
-use gpoctl::plan::Plan;
+use gpoctl::plan::{Mode, Plan};
 use gpoctl::progress::Control;
 use gpoctl::session::DomainWriter;
 use gpoctl::testing::domain::MemoryDomain;
@@ -58,6 +58,16 @@ pub enum Verb {
     UnlinkFilter,
     /// `check --fix`
     Repair,
+    /// Changes of several objects in one plan: a new name, an import, a deletion and a link.
+    Several,
+    /// The same, object by object.
+    EachOfSeveral,
+}
+
+impl Verb {
+    fn is_several(self) -> bool {
+        matches!(self, Self::Several | Self::EachOfSeveral)
+    }
 }
 
 /// Applies a plan as the commands do.
@@ -77,6 +87,10 @@ pub async fn run(
 pub fn gpo_of(plan: &Plan) -> Guid {
     plan.gpo().map_or_else(guid, |gpo| gpo.target.guid)
 }
+
+/// A GPO that gets another name, and one that is deleted, beside others.
+const RENAMED: &str = "{A1B20007-0C4E-4D1A-8F00-5A3B7C9D0007}";
+const DELETED: &str = "{A1B20008-0C4E-4D1A-8F00-5A3B7C9D0008}";
 
 pub fn guid() -> Guid {
     GPO.parse().unwrap()
@@ -177,6 +191,14 @@ impl Case {
                     self.run_before(Verb::SetStatus, "status").await;
                 }
             }
+            Verb::Several | Verb::EachOfSeveral => {
+                self.domain
+                    .put_gpo(RENAMED.parse().unwrap(), "Chairs")
+                    .unwrap();
+                self.domain
+                    .put_gpo(DELETED.parse().unwrap(), "Lamps")
+                    .unwrap();
+            }
             Verb::CopyAcross => {
                 let source = MemoryDomain::with_sid("other.test", &OTHER_SID.parse().unwrap());
                 let target = std::mem::replace(&mut self.domain, source.unwrap());
@@ -264,6 +286,9 @@ impl Case {
             }
             _ => {}
         }
+        if verb.is_several() {
+            return self.plan_of_several(verb, admin, content).await;
+        }
         let object: GpoObject = directory.gpo(guid()).await?;
         match verb {
             Verb::SetStatus => set_status::plan(session, &object, Status::None, &control).await,
@@ -316,6 +341,45 @@ impl Case {
                 import::plan(session, &stored, &target, &options, &control).await
             }
         }
+    }
+}
+
+impl Case {
+    async fn plan_of_several(
+        &self,
+        verb: Verb,
+        admin: &DomainWriter,
+        content: &str,
+    ) -> gpoctl::Result<Plan> {
+        let session = admin.session();
+        let (directory, control) = (session.directory(), Control::default());
+        let object = |gpo: Guid| directory.gpo(gpo);
+        let renamed = object(RENAMED.parse().unwrap()).await?;
+        let deleted = object(DELETED.parse().unwrap()).await?;
+        let stored = backup_of(&self.folder.path().join(content), content);
+        let desks = object(guid()).await?;
+        let som = self.domain.directory().base().child("OU", "Staff").unwrap();
+        let som = directory.som(&som).await?;
+        let edit = LinkEdit::Add {
+            order: None,
+            enforced: true,
+            disabled: false,
+        };
+        let target = ImportTarget::Existing(Box::new(desks.clone()));
+        let options = ImportOptions::default();
+        let mut plan = Plan::new("several changes", &session.info().dns_domain);
+        if verb == Verb::EachOfSeveral {
+            plan.mode = Mode::ObjectByObject;
+        }
+        for part in [
+            rename::plan(session, &renamed, "Stools", &control).await?,
+            import::plan(session, &stored, &target, &options, &control).await?,
+            delete::plan(session, &deleted, false, &control).await?,
+            link::plan(&session.info().dns_domain, &som, &desks, edit)?,
+        ] {
+            plan.changes.extend(part.changes);
+        }
+        Ok(plan)
     }
 }
 

@@ -129,7 +129,7 @@ async fn point(trial: &Trial, number: usize, act: Act, ends: &mut Ends) -> Optio
     let alone = trial.case.domain.copy();
     let is_right = if act.act(&alone, gpo) {
         let alone = State::of(&alone);
-        state == alone || state.is_raised(&domain, gpo, &alone)
+        state == alone || state.is_raised(&domain, &[gpo], &alone)
     } else {
         // A GPO that the verb makes is taken back with its name.
         act.stands(&domain, gpo) || matches!(act, Act::Rename) && state == trial.old

@@ -18,9 +18,9 @@ use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Call, Fault, Faults, When};
 use gpoctl::testing::sysvol::SysvolSnapshot;
 
-use gpoctl::plan::Plan;
+use gpoctl::plan::{Mode, Plan};
 
-use super::case::{Case, Verb, gpo_of, in_memory, run};
+use super::case::{Case, Verb, gpo_of, guid, in_memory, run};
 use super::client_view::{Client, View};
 
 /// The state of a domain.
@@ -40,9 +40,26 @@ impl State {
         .concat()
     }
 
-    /// Whether what is different is only the version, the same in both halves: a roll-back after clients may have read the
-    /// new one raises it, so that they read the old settings again.
-    pub fn is_raised(&self, domain: &MemoryDomain, gpo: Guid, old: &Self) -> bool {
+    /// Whether what is different is only the versions of GPOs, each the same in both halves: a roll-back after clients may have read
+    /// the new one raises it, so that they read the old settings again.
+    pub fn is_raised(&self, domain: &MemoryDomain, gpos: &[Guid], old: &Self) -> bool {
+        let lines = self.differences(old);
+        let mut explained = 0;
+        for gpo in gpos {
+            let of_gpo = |line: &&String| line.contains(&gpo.to_string());
+            let own: Vec<&String> = lines.iter().filter(of_gpo).collect();
+            if own.is_empty() {
+                continue;
+            }
+            if !self.is_version_alone(domain, *gpo, &own) {
+                return false;
+            }
+            explained += own.len();
+        }
+        explained > 0 && explained == lines.len()
+    }
+
+    fn is_version_alone(&self, domain: &MemoryDomain, gpo: Guid, differences: &[&String]) -> bool {
         let entry = self.0.entry(&domain.directory().base().gpo(gpo));
         let gpt_ini = self.1.entry(&format!(r"{gpo}\GPT.INI"));
         let (Some(entry), Some(gpt_ini)) = (entry, gpt_ini) else {
@@ -51,11 +68,24 @@ impl State {
         let number: i32 = entry.text("versionNumber").unwrap().parse().unwrap();
         let version = GpoVersion::from_combined(number.cast_unsigned());
         let of_file = gpt_ini::read_version(gpt_ini.content.as_ref().unwrap()).unwrap();
-        let differences = self.differences(old);
-        let is_version = |line: &String| {
+        let is_version = |line: &&String| {
             line.contains(": versionNumber ") || line.starts_with(&format!("! {gpo}\\GPT.INI: "))
         };
         differences.len() == 2 && differences.iter().all(is_version) && of_file == Some(version)
+    }
+
+    /// What is different, by the object that it is of.
+    fn differences_by_object(&self, other: &Self, gpos: &[Guid]) -> BTreeMap<String, Vec<String>> {
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for line in self.differences(other) {
+            let gpo = gpos.iter().find(|gpo| line.contains(&gpo.to_string()));
+            let object = match (gpo, line.split(": ").next()) {
+                (Some(gpo), _) => gpo.to_string(),
+                (None, object) => object.unwrap_or_default().to_owned(),
+            };
+            found.entry(object).or_default().push(line);
+        }
+        found
     }
 }
 
@@ -188,6 +218,26 @@ impl Trial {
         ended
     }
 
+    /// The GPOs that are changed as a whole.
+    fn gpos(&self) -> Vec<Guid> {
+        let gpos = self.planned.gpos().map(|gpo| gpo.target.guid);
+        gpos.chain([guid()]).collect()
+    }
+
+    /// Whether each object is as before or as the plan leaves it.
+    fn each_fits(&self, domain: &MemoryDomain, state: &State) -> bool {
+        let gpos = self.gpos();
+        let from_old = state.differences_by_object(&self.old, &gpos);
+        let from_new = state.differences_by_object(&self.new, &gpos);
+        from_old.iter().all(|(object, lines)| {
+            let lines: Vec<&String> = lines.iter().collect();
+            !from_new.contains_key(object)
+                || gpos.iter().any(|gpo| {
+                    gpo.to_string() == *object && state.is_version_alone(domain, *gpo, &lines)
+                })
+        })
+    }
+
     /// One point of the sweep: what is wrong with it, if anything.
     async fn point(&self, number: usize, fault: Fault) -> Option<String> {
         let name = format!("{fault:?} at {number}, {}", self.calls[number - 1]);
@@ -201,13 +251,12 @@ impl Trial {
             let lines = state.differences(&self.old);
             Some(format!("{name}: {ended}: {what}: {lines:#?}"))
         };
-        let gpo = gpo_of(&self.planned);
         let mixtures = client.mixtures();
         if !mixtures.is_empty() {
             return Some(format!("{name}: {ended}: {mixtures:#?}"));
         }
         let state = State::of(&domain);
-        let is_old = state == self.old || state.is_raised(&domain, gpo, &self.old);
+        let is_old = state == self.old || state.is_raised(&domain, &self.gpos(), &self.old);
         let is_new = state == self.new || is_refusal && only_owners(&state, &self.new);
         if number <= self.planning {
             // Nothing was begun, unless the call was one that need not succeed.
@@ -238,7 +287,8 @@ impl Trial {
         let fits = state == self.old
             || state == self.new
             || is_refusal && only_owners(&state, &self.new)
-            || state.is_raised(&domain, gpo, &self.old);
+            || state.is_raised(&domain, &self.gpos(), &self.old)
+            || self.planned.mode == Mode::ObjectByObject && self.each_fits(&domain, &state);
         let recovered = recovered.map_err(|error| error.to_string());
         match fits && recovered.is_ok() {
             true => None,
