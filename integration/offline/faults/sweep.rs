@@ -46,7 +46,7 @@ impl State {
         let lines = self.differences(old);
         let mut explained = 0;
         for gpo in gpos {
-            let of_gpo = |line: &&String| line.contains(&gpo.to_string());
+            let of_gpo = |line: &&String| place(line).contains(&gpo.to_string());
             let own: Vec<&String> = lines.iter().filter(of_gpo).collect();
             if own.is_empty() {
                 continue;
@@ -78,15 +78,18 @@ impl State {
     fn differences_by_object(&self, other: &Self, gpos: &[Guid]) -> BTreeMap<String, Vec<String>> {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for line in self.differences(other) {
-            let gpo = gpos.iter().find(|gpo| line.contains(&gpo.to_string()));
-            let object = match (gpo, line.split(": ").next()) {
-                (Some(gpo), _) => gpo.to_string(),
-                (None, object) => object.unwrap_or_default().to_owned(),
-            };
+            let place = place(&line);
+            let gpo = gpos.iter().find(|gpo| place.contains(&gpo.to_string()));
+            let object = gpo.map_or_else(|| place.to_owned(), Guid::to_string);
             found.entry(object).or_default().push(line);
         }
         found
     }
+}
+
+/// Where a difference is.
+fn place(line: &str) -> &str {
+    line.split(": ").next().unwrap_or_default()
 }
 
 /// How a run ended.
@@ -220,8 +223,10 @@ impl Trial {
 
     /// The GPOs that are changed as a whole.
     fn gpos(&self) -> Vec<Guid> {
-        let gpos = self.planned.gpos().map(|gpo| gpo.target.guid);
-        gpos.chain([guid()]).collect()
+        match self.planned.gpos().next() {
+            Some(_) => self.planned.gpos().map(|gpo| gpo.target.guid).collect(),
+            None => vec![guid()],
+        }
     }
 
     /// Whether each object is as before or as the plan leaves it.
