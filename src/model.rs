@@ -39,6 +39,7 @@ pub mod retention;
 pub mod safe_name;
 pub mod sddl;
 pub mod security_descriptor;
+pub mod shared_text;
 pub mod sid;
 pub mod snapshot;
 pub mod unc_path;

@@ -16,6 +16,7 @@ mod faults;
 mod golden_migtable;
 mod invariants;
 mod memory;
+mod memory_of_references;
 mod parser_failures;
 mod properties;
 mod readers;

@@ -174,7 +174,7 @@ pub(super) fn show_references(ui: &Ui, references: &[Reference]) {
         .map(|reference| {
             vec![
                 reference.value.clone(),
-                reference.name.clone().unwrap_or_default(),
+                reference.name.as_deref().unwrap_or_default().to_owned(),
                 reference
                     .principal_type
                     .map(|kind| kind.as_str().to_owned())
