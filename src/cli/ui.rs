@@ -183,10 +183,11 @@ impl Ui {
             }
             // As for text: whoever reads the output may stop early.
             Err(cause) if cause.is_io() => Ok(()),
-            Err(cause) => Err(
-                Error::new(ErrorKind::Internal, "the result cannot be written as JSON")
-                    .with_source(cause),
-            ),
+            Err(cause) => Err(Error::new(
+                ErrorKind::Internal,
+                "the result cannot be written as JSON",
+            )
+            .with_source(cause)),
         }
     }
 
