@@ -98,7 +98,7 @@ fn what_real_policies_do_with_power() {
         ("autostart", 3),
         ("credentials", 11),
         ("environment variable", 1),
-        ("file in Windows", 16),
+        ("file in Windows", 15),
         ("firewall rule", 4),
         ("local group", 23),
         ("logging off", 32),

@@ -181,8 +181,10 @@ fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String
         return None;
     };
     match (deleted, kind) {
-        (true, RiskKind::Autostart) => None,
-        (true, _) => Some((kind, format!("deletes {target}"))),
+        (true, RiskKind::SystemFile) if matches!(item.element.name.as_str(), "File" | "Folder") => {
+            Some((kind, format!("deletes {target}")))
+        }
+        (true, _) => None,
         // A folder by itself does nothing.
         (false, _) if item.element.name == "Folder" => None,
         (false, _) => Some((kind, format!("{target} from {from}"))),
