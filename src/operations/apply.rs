@@ -28,10 +28,11 @@ use super::read::{self, LiveGpo};
 use super::rights;
 use super::rollback::Undo;
 use super::self_lockout::SelfLockout;
+use super::set_status;
 use super::stage::StagingArea;
 use crate::directory::links::SomLink;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Code, StatusMessage};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::guid::Guid;
 use crate::session::DomainWriter;
 
@@ -245,6 +246,20 @@ fn refuse_without_way_back(plan: &Plan, before: Option<&Before>) -> Result<()> {
         .as_ref()
         .zip(before)
         .and_then(|(basis, before)| before.fault_against(plan.verb, basis));
+    // `set-status` itself takes such a number away, and is not undone.
+    let odd = before
+        .and_then(|before| before.flags)
+        .and_then(set_status::fault);
+    if let Some(odd) = odd.filter(|_| plan.verb != Verb::SetStatus) {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "GPO \"{}\" has {odd}, so the operation could not be undone",
+                printable(&plan.target.display_name)
+            ),
+        )
+        .with_hint("nothing was changed; run `gpoctl set-status` for it first"));
+    }
     match fault {
         Some(what) => Err(Error::new(
             ErrorKind::Conflict,

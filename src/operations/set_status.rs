@@ -34,7 +34,13 @@ impl Status {
     }
 }
 
-/// Plans another status for a GPO. Other bits of `flags` are unchanged. Writes nothing.
+/// Why a number is not a status: part of a sentence. `flags` has two bits [MS-GPOL 2.2.4]; a number with others would be shown as one
+/// of the four states and written as something else.
+pub(super) fn fault(flags: u32) -> Option<String> {
+    (flags > Status::None.bits()).then(|| format!("flags {flags}, and a GPO has 0 to 3"))
+}
+
+/// Plans another status for a GPO. Bits of `flags` that have no meaning are cleared. Writes nothing.
 ///
 /// # Errors
 /// `Denied` when the account may not edit the GPO.
@@ -48,7 +54,7 @@ pub async fn plan(
     let plan = Plan {
         steps: vec![Step::SetStatus {
             from: object.flags,
-            to: object.flags.unwrap_or(0) & !3 | status.bits(),
+            to: status.bits(),
         }],
         ..Plan::of_existing(Verb::SetStatus, &live)
     };

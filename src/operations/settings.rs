@@ -7,9 +7,10 @@ use super::plan::{
     FileContent, Intent, NewAttributes, Plan, PlanSource, PlanTarget, Step, Verb, plan_entries,
 };
 use super::read::LiveGpo;
+use super::set_status;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
-use crate::message::{Code, StatusMessage};
+use crate::message::{Code, StatusMessage, printable};
 use crate::migration::report::MappingReport;
 use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
@@ -73,8 +74,20 @@ impl NewSettings<'_> {
     /// The plan.
     ///
     /// # Errors
-    /// `Internal` when the DACL does not fit into a descriptor.
+    /// `BadInput` for a status that no GPO has; `Internal` when the DACL does not fit into a descriptor.
     pub(super) fn plan(mut self) -> Result<Plan> {
+        if let Some(fault) = set_status::fault(self.flags) {
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                format!(
+                    "the source of GPO \"{}\" has {fault}",
+                    printable(&self.target.display_name)
+                ),
+            )
+            .with_hint(
+                "in a backup it is Options of Backup.xml, in a domain `gpoctl set-status` sets it",
+            ));
+        }
         for half in ["Machine", "User"] {
             self.tree.insert_dir(&half.parse().map_err(|cause| {
                 Error::new(ErrorKind::Internal, "no path for a half").with_source(cause)

@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::operations::plan::{Change, FileContent, GpoState, Plan, Step, Verb, sha256};
+use crate::operations::set_status;
 use crate::operations::stage::StagingArea;
 
 impl StoredOperation {
@@ -60,6 +61,9 @@ impl StoredOperation {
                 return Err(self.foreign("it has a former state of a GPO that it created"));
             }
         };
+        if let Some(fault) = before.flags.and_then(set_status::fault) {
+            return Err(self.foreign(&format!("before the operation, the GPO had {fault}")));
+        }
         match before.fault_against(plan.verb, basis) {
             Some(what) => Err(self.foreign(&format!(
                 "{what} before the operation is not what the plan was made against"

@@ -17,6 +17,7 @@ use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::version::GpoVersion;
 use crate::operations::risks::{self, Risk};
 use crate::operations::secrets::stored_passwords;
+use crate::operations::set_status;
 
 /// What a plan sets on a GPO besides files and objects: all other parts of its steps follow from the plan and from the state it
 /// was made against.
@@ -252,6 +253,14 @@ impl Plan {
                 "links of {} to other GPOs",
                 printable(som)
             )));
+        }
+        let status = |step: &Step| match step {
+            Step::SetStatus { to, .. } => set_status::fault(*to),
+            Step::ModifyGpo { flags_to, .. } => set_status::fault(*flags_to),
+            _ => None,
+        };
+        if let Some(fault) = self.steps.iter().find_map(status) {
+            return Err(differs(fault));
         }
         self.check_gpt_ini()?;
         if self.verb != Verb::Delete && self.risks != self.describe_risks()? {
