@@ -13,6 +13,7 @@ pub mod discovery;
 mod entry;
 mod failure;
 mod forest;
+mod gate;
 pub mod gpo;
 mod limits;
 pub mod links;

@@ -30,9 +30,10 @@ use std::path::PathBuf;
 use self::execution::Execution;
 use self::journal::{Before, Journal};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Code, StatusMessage};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::guid::Guid;
-use crate::plan::gpo::GpoPlan;
+use crate::model::status_flags;
+use crate::plan::gpo::{GpoPlan, Verb};
 use crate::plan::{Plan, PlanStep};
 use crate::progress::Control;
 use crate::session::DomainWriter;
@@ -226,6 +227,20 @@ fn refuse_without_way_back(plan: &GpoPlan, before: Option<&Before>) -> Result<()
         .as_ref()
         .zip(before)
         .and_then(|(basis, before)| before.fault_against(plan.verb, basis));
+    // `set-status` itself takes such a number away, and is not undone.
+    let odd = before
+        .and_then(|before| before.flags)
+        .and_then(status_flags::fault);
+    if let Some(odd) = odd.filter(|_| plan.verb != Verb::SetStatus) {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "GPO \"{}\" has {odd}, so the operation could not be undone",
+                printable(&plan.target.display_name)
+            ),
+        )
+        .with_hint("nothing was changed; run `gpoctl set-status` for it first"));
+    }
     match fault {
         Some(what) => Err(Error::new(
             ErrorKind::Conflict,

@@ -4,6 +4,7 @@
 //! what is found is mapped.
 
 pub mod fill;
+mod finding_list;
 pub mod inventory;
 pub mod map;
 pub mod populate;

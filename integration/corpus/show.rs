@@ -90,7 +90,7 @@ fn every_file_round_trips_or_is_copied_with_a_reason() {
             .messages
             .iter()
             .filter(|message| message.code == gpoctl::message::Code::UnreadFile)
-            .map(|message| message.place.as_ref().unwrap().file.clone())
+            .map(|message| message.place.as_ref().unwrap().file.to_string())
             .collect();
         unread += warned.len();
         for (path, content) in gpo.snapshot.tree.files() {

@@ -17,6 +17,7 @@ mod former_forms;
 mod golden_migtable;
 mod invariants;
 mod memory;
+mod memory_of_references;
 mod parser_failures;
 mod properties;
 mod readers;

@@ -322,3 +322,51 @@ async fn a_plan_whose_undo_would_be_refused_is_not_applied() {
     }
     setting.apply(&plan).await;
 }
+
+/// A status beyond the four that exist is written from no source, and taken away where it is.
+#[tokio::test]
+async fn a_status_that_no_gpo_has_is_not_written() {
+    let setting = Setting::new().await;
+    let guid = setting.create("Desks").await;
+    let session = setting.admin.session();
+    let directory = session.directory();
+    let control = Control::default();
+    let target = ImportTarget::Existing(Box::new(directory.gpo(guid).await.unwrap()));
+    for flags in [4, 7] {
+        let odd = GpoSnapshot { flags, ..fixture() };
+        let stored = backup(&setting.folder.path().join(flags.to_string()), &odd);
+        let options = ImportOptions::default();
+        let error = import::plan(session, &stored, &target, &options, &control)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadInput, "{error}");
+        let said = format!("has flags {flags}, and a GPO has 0 to 3");
+        assert!(error.to_string().ends_with(&said), "{error}");
+    }
+    let dn = setting.domain.directory().base().gpo(guid);
+    setting.domain.directory().set(&dn, "flags", ["6"]).unwrap();
+    let object = directory.gpo(guid).await.unwrap();
+    let plan = rename::plan(session, &object, "Tables", &control)
+        .await
+        .unwrap();
+    let options = ApplyOptions {
+        journal_root: setting.folder.path().join("journals"),
+        control: Control::default(),
+    };
+    let error = apply(&setting.admin, &plan, &options).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert_eq!(
+        error.to_string(),
+        "GPO \"Desks\" has flags 6, and a GPO has 0 to 3, so the operation could not be undone"
+    );
+    let plan = set_status::plan(session, &object, Status::User, &control)
+        .await
+        .unwrap();
+    setting.apply(&plan).await;
+    assert_eq!(setting.attribute(&dn, "flags").unwrap(), "2");
+    let object = directory.gpo(guid).await.unwrap();
+    let plan = rename::plan(session, &object, "Tables", &control)
+        .await
+        .unwrap();
+    setting.apply(&plan).await;
+}

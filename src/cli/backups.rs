@@ -263,7 +263,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         .chain(&passwords)
         .collect();
     if ui.is_json() {
-        ui.json(&serde_json::json!({
+        let document = serde_json::json!({
             "format_version": 1,
             "id": info.id,
             "path": info.path,
@@ -286,10 +286,13 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
             "file_paths": snapshot.file_paths,
             "files": report::files_json(&snapshot.tree),
             "directory_objects": snapshot.directory_objects,
-            "references": found.references,
             "risks": risks,
             "messages": messages,
-        }))?;
+        });
+        ui.json(&report::WithReferences {
+            document,
+            references: &found.references,
+        })?;
         return Ok(0);
     }
     let fields = [

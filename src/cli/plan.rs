@@ -174,7 +174,7 @@ fn show_mapped(ui: &Ui, mapped: &MappedReference) {
         Some(name) if reference.value.parse::<Sid>().is_ok() => {
             format!("{name} ({})", reference.value)
         }
-        Some(name) if *name != reference.value => format!("{} ({name})", reference.value),
+        Some(name) if *name != reference.value.as_str() => format!("{} ({name})", reference.value),
         _ => reference.value.clone(),
     };
     let place = within_file(&reference.place);
@@ -199,10 +199,8 @@ fn show_mapped(ui: &Ui, mapped: &MappedReference) {
 fn within_file(place: &Place) -> String {
     let line = place.line.map(|line| format!(":{line}"));
     let section = place.section.as_ref().map(|section| format!("[{section}]"));
-    let parts: Vec<String> = [line, section, place.key.clone()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let key = place.key.as_ref().map(ToString::to_string);
+    let parts: Vec<String> = [line, section, key].into_iter().flatten().collect();
     if parts.is_empty() {
         String::new()
     } else {

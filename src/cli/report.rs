@@ -169,12 +169,21 @@ pub(super) fn show_references(ui: &Ui, references: &[Reference]) {
         ui.line("none");
         return;
     }
+    for part in references.chunks(ROWS_AT_ONCE) {
+        show_part(ui, part);
+    }
+}
+
+/// How many rows are aligned with each other: the text of a table takes a multiple of what is in it.
+const ROWS_AT_ONCE: usize = 2_000;
+
+fn show_part(ui: &Ui, references: &[Reference]) {
     let rows = references
         .iter()
         .map(|reference| {
             vec![
                 reference.value.clone(),
-                reference.name.clone().unwrap_or_default(),
+                reference.name.as_deref().unwrap_or_default().to_owned(),
                 reference
                     .principal_type
                     .map(|kind| kind.as_str().to_owned())
@@ -184,6 +193,14 @@ pub(super) fn show_references(ui: &Ui, references: &[Reference]) {
         })
         .collect();
     ui.table(&["REFERENCE", "NAME", "TYPE", "PLACE"], rows);
+}
+
+/// A document with the references of a GPO, which are not copied into it.
+#[derive(serde::Serialize)]
+pub(super) struct WithReferences<'a> {
+    #[serde(flatten)]
+    pub(super) document: serde_json::Value,
+    pub(super) references: &'a [Reference],
 }
 
 /// What of a snapshot runs code or grants rights, with the names that the snapshot contains.

@@ -69,7 +69,6 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
                 "files".to_owned(),
                 report::files_json(&live.snapshot.tree).into(),
             );
-            fields.insert("references".to_owned(), serde_json::json!(references));
             fields.insert("risks".to_owned(), serde_json::json!(risks));
             fields.insert(
                 "principals".to_owned(),
@@ -99,7 +98,10 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
                 serde_json::json!(live.snapshot.messages),
             );
         }
-        ui.json(&document)?;
+        ui.json(&report::WithReferences {
+            document,
+            references: &references,
+        })?;
         return Ok(0);
     }
     let version = object.version.unwrap_or_default();

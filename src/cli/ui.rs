@@ -182,14 +182,23 @@ impl Ui {
         }
     }
 
-    /// A JSON document.
+    /// A JSON document, written as it is made: it may be longer than what it was made of.
     pub(super) fn json(&self, value: &impl serde::Serialize) -> Result<()> {
-        let text = serde_json::to_string_pretty(value).map_err(|cause| {
-            Error::new(ErrorKind::Internal, "the result cannot be written as JSON")
-                .with_source(cause)
-        })?;
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
-        Ok(())
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        match serde_json::to_writer_pretty(&mut out, value) {
+            Ok(()) => {
+                let _ = writeln!(out);
+                let _ = out.flush();
+                Ok(())
+            }
+            // As for text: whoever reads the output may stop early.
+            Err(cause) if cause.is_io() => Ok(()),
+            Err(cause) => Err(Error::new(
+                ErrorKind::Internal,
+                "the result cannot be written as JSON",
+            )
+            .with_source(cause)),
+        }
     }
 
     /// Text that is not data: what was done, what comes next.

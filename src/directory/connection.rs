@@ -67,6 +67,8 @@ pub struct LdapConnection {
     timeout: Duration,
     server: DomainName,
     bound_as: String,
+    /// What one search may return.
+    limit: ResultLimit,
 }
 
 /// Extended controls of AD [MS-ADTS 3.1.1.3.4.1].
@@ -77,6 +79,8 @@ const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
 const TREE_DELETE: &str = "1.2.840.113556.1.4.805";
 /// The paged results control [RFC 2696].
 const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+/// How many time-outs a whole search may take: ten minutes by default, enough for half a million entries.
+const WHOLE_SEARCH: u32 = 20;
 /// The maximum number of entries in a page: AD returns at most 1,000.
 const PAGE: i32 = 500;
 
@@ -169,6 +173,7 @@ impl LdapConnection {
             timeout: settings.timeout,
             server: settings.server.clone(),
             bound_as,
+            limit: ResultLimit::new(),
         }
     }
 
@@ -213,6 +218,26 @@ impl LdapConnection {
 #[async_trait]
 impl LdapRead for LdapConnection {
     async fn search(&self, search: &Search<'_>) -> Result<Vec<Entry>, LdapFailure> {
+        // The time-out is that of each message, so a server that sends one from time to time would hold the caller.
+        let within = self.timeout.saturating_mul(WHOLE_SEARCH);
+        match tokio::time::timeout(within, self.pages(search)).await {
+            Ok(found) => found,
+            Err(_) => Err(LdapFailure::NoAnswer { within }),
+        }
+    }
+
+    fn server(&self) -> &DomainName {
+        &self.server
+    }
+
+    fn bound_as(&self) -> &str {
+        &self.bound_as
+    }
+}
+
+impl LdapConnection {
+    /// All pages of a search.
+    async fn pages(&self, search: &Search<'_>) -> Result<Vec<Entry>, LdapFailure> {
         let base = search.base.map_or("", Dn::as_str);
         let scope = match search.scope {
             Scope::Base => ldap3::Scope::Base,
@@ -221,7 +246,7 @@ impl LdapRead for LdapConnection {
         };
         let filter = search.filter.to_string();
         let mut entries = Vec::new();
-        let mut limit = ResultLimit::new();
+        let mut limit = self.limit.clone();
         let mut cookie = Vec::new();
         loop {
             limit.count()?;
@@ -251,6 +276,7 @@ impl LdapRead for LdapConnection {
                     Ok(Some(item)) if item.is_ref() || item.is_intermediate() => limit.count()?,
                     Ok(Some(item)) => {
                         let entry = entry::read(item).map_err(LdapFailure::Malformed)?;
+                        entry::check_place(&entry.dn, search).map_err(LdapFailure::Malformed)?;
                         limit.keep(&entry)?;
                         entries.push(entry);
                     }
@@ -267,14 +293,6 @@ impl LdapRead for LdapConnection {
                 return Ok(entries);
             }
         }
-    }
-
-    fn server(&self) -> &DomainName {
-        &self.server
-    }
-
-    fn bound_as(&self) -> &str {
-        &self.bound_as
     }
 }
 
@@ -338,6 +356,9 @@ fn next_page(result: &LdapResult) -> Option<Vec<u8>> {
     let cookie = ber::expect(size.rest, 0x04)?;
     Some(cookie.content.to_vec())
 }
+
+#[cfg(test)]
+mod false_server;
 
 #[cfg(test)]
 mod tests {

@@ -4,9 +4,10 @@ use ldap3::ResultEntry;
 use ldap3::asn1::{PL, StructureTag};
 
 use super::forest::extended_dn;
-use crate::domain::ldap::Entry;
+use crate::domain::ldap::{Entry, Scope, Search};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::dn::Dn;
+use crate::message::printable;
+use crate::model::dn::{Dn, Rdn};
 
 /// Reads a SearchResultEntry [RFC 4511 4.5.2].
 ///
@@ -55,6 +56,43 @@ pub(super) fn read(result: ResultEntry) -> Result<Entry> {
         attributes.push((name, values));
     }
     Ok(Entry { dn, attributes })
+}
+
+/// Checks that an entry is where the search asked for it, so that no server answers with an object of another place.
+///
+/// # Errors
+/// [`ErrorKind::BadDirectory`] when it is elsewhere.
+pub(super) fn check_place(dn: &Dn, search: &Search<'_>) -> Result<()> {
+    let above = match (search.base, search.scope) {
+        (Some(base), _) => base.rdns(),
+        (None, Scope::Base) => &[],
+        (None, _) => return Ok(()),
+    };
+    let depth = dn.rdns().len().checked_sub(above.len());
+    let fits = match (search.scope, depth) {
+        (Scope::Base, Some(depth)) => depth == 0,
+        (Scope::OneLevel, Some(depth)) => depth == 1,
+        (Scope::Subtree, Some(_)) => true,
+        (_, None) => false,
+    };
+    // AD compares letters with accents by rules of its own.
+    let same = |one: &Rdn, other: &Rdn| {
+        one.is(&other.attribute, &other.value)
+            || (one.attribute.eq_ignore_ascii_case(&other.attribute)
+                && !(one.value.is_ascii() && other.value.is_ascii()))
+    };
+    let mut pairs = dn.rdns().iter().rev().zip(above.iter().rev());
+    if fits && pairs.all(|(one, other)| same(one, other)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::BadDirectory,
+        format!(
+            "the server sent the entry \"{}\", which is not below \"{}\"",
+            printable(dn.as_str()),
+            printable(search.base.map_or("", Dn::as_str))
+        ),
+    ))
 }
 
 /// The elements of a constructed one.

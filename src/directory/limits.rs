@@ -1,9 +1,7 @@
-//! Limits for what a server may send: the size of one LDAP message, and the size of one result. ldap3 has none.
+//! Limits for what a search may return. ldap3 has none; those of one message are in [`super::gate`].
 
 use crate::domain::ldap::{Entry, LdapFailure};
 
-/// The maximum size of an LDAP message, in bytes. AD accepts objects of about 10 MiB at most.
-const MAX_MESSAGE: u64 = 64 * 1024 * 1024;
 /// The maximum number of entries, references and pages of one search.
 const MAX_ITEMS: usize = 500_000;
 /// The maximum number of bytes of one search, as they are stored.
@@ -11,57 +9,8 @@ const MAX_BYTES: usize = 512 * 1024 * 1024;
 /// The memory that a value needs besides its bytes.
 const VALUE_COST: usize = 48;
 
-/// Watches the stream from the server, and detects a message that is too long before it is collected: every LDAPMessage begins
-/// with a tag and a length [RFC 4511 5.1].
-#[derive(Default)]
-pub(super) struct MessageLimit {
-    header: Vec<u8>,
-    left: u64,
-}
-
-impl MessageLimit {
-    /// Reads the next bytes of the stream.
-    ///
-    /// # Errors
-    /// The reason when a message is too long or its length is malformed.
-    pub(super) fn pass(&mut self, mut bytes: &[u8]) -> Result<(), String> {
-        while let Some((first, rest)) = bytes.split_first() {
-            if self.left > 0 {
-                let skipped = usize::try_from(self.left)
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len());
-                self.left -= u64::try_from(skipped).unwrap_or(self.left);
-                bytes = bytes.get(skipped..).unwrap_or_default();
-                continue;
-            }
-            self.header.push(*first);
-            bytes = rest;
-            let length = match self.header.as_slice() {
-                [_, short @ 0..=0x7f] => u64::from(*short),
-                [_, count @ 0x81..=0x84, octets @ ..] => {
-                    if octets.len() < usize::from(count & 0x7f) {
-                        continue;
-                    }
-                    octets
-                        .iter()
-                        .fold(0, |sum, octet| sum << 8 | u64::from(*octet))
-                }
-                [_] => continue,
-                _ => return Err("the server sent a malformed LDAP message".to_owned()),
-            };
-            if length > MAX_MESSAGE {
-                return Err(format!(
-                    "the server sent an LDAP message of {length} bytes, more than the {MAX_MESSAGE} that are accepted"
-                ));
-            }
-            self.header.clear();
-            self.left = length;
-        }
-        Ok(())
-    }
-}
-
 /// What one search has returned so far.
+#[derive(Clone)]
 pub(super) struct ResultLimit {
     items: usize,
     bytes: usize,
@@ -73,6 +22,11 @@ impl ResultLimit {
             items: MAX_ITEMS,
             bytes: MAX_BYTES,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(items: usize, bytes: usize) -> Self {
+        Self { items, bytes }
     }
 
     /// Counts a reference or a page, which are not kept, so that a server cannot send them without end.
@@ -121,31 +75,6 @@ fn too_much(limit: String) -> LdapFailure {
 mod tests {
     use super::*;
     use crate::model::dn::Dn;
-
-    #[test]
-    fn messages_are_followed_across_any_cut() {
-        let mut stream = vec![0x30, 3, 1, 2, 3, 0x30, 0x82, 1, 0];
-        stream.extend([0; 256]);
-        stream.extend([0x30, 0]);
-        for size in [1, 2, 3, 7, 1000] {
-            let mut limit = MessageLimit::default();
-            for piece in stream.chunks(size) {
-                limit.pass(piece).unwrap();
-            }
-            assert_eq!((limit.left, limit.header.len()), (0, 0), "{size}");
-        }
-    }
-
-    #[test]
-    fn a_message_that_is_too_long_is_refused_by_its_header() {
-        let mut limit = MessageLimit::default();
-        let error = limit.pass(&[0x30, 0x84, 0x40, 0, 0, 0]).unwrap_err();
-        assert!(error.contains("1073741824 bytes"), "{error}");
-        // An indefinite length, and a length of five octets.
-        for odd in [0x80, 0x85] {
-            assert!(MessageLimit::default().pass(&[0x30, odd]).is_err());
-        }
-    }
 
     #[test]
     fn results_are_bounded_by_count_and_by_bytes() {

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
-use super::limits::MessageLimit;
+use super::gate::Gate;
 use super::sasl;
 use crate::auth::kerberos::SealedContext;
 use crate::auth::tls::{self, TlsSettings};
@@ -223,6 +223,15 @@ where
     Ok((ldap, StreamEnd(receiver)))
 }
 
+/// Attaches to a stream without protection.
+#[cfg(test)]
+pub(super) async fn attach_plain<T>(server: &str, stream: T) -> Result<(Ldap, StreamEnd)>
+where
+    T: AsyncRead + AsyncWrite + Send + 'static,
+{
+    attach(server, move |local| pump_tls(stream, local)).await
+}
+
 /// The reason when our own side has ended the stream.
 const CLOSED_BY_US: &str = "the connection was closed on our side";
 /// The reason when the server has ended the stream.
@@ -235,21 +244,25 @@ where
 {
     let (from_server, to_server) = tokio::io::split(tls);
     let (from_us, to_us) = local.into_split();
-    let mut limit = MessageLimit::default();
-    let any = |_: &[u8]| Ok(());
-    let bounded = move |bytes: &[u8]| limit.pass(bytes);
+    let gate = Mutex::new(Gate::default());
+    let gate = || gate.lock().unwrap_or_else(PoisonError::into_inner);
+    let noted = |bytes: &[u8]| {
+        gate().note(bytes);
+        Ok(bytes.to_vec())
+    };
+    let passed = |bytes: &[u8]| gate().pass(bytes);
     tokio::select! {
-        end = copy(from_us, to_server, "sending", any) => end.unwrap_or_else(|| CLOSED_BY_US.to_owned()),
-        end = copy(from_server, to_us, "receiving", bounded) => end.unwrap_or_else(|| CLOSED_BY_SERVER.to_owned()),
+        end = copy(from_us, to_server, "sending", noted) => end.unwrap_or_else(|| CLOSED_BY_US.to_owned()),
+        end = copy(from_server, to_us, "receiving", passed) => end.unwrap_or_else(|| CLOSED_BY_SERVER.to_owned()),
     }
 }
 
-/// Copies what `check` accepts until the end of `from`; returns the text of an error, or nothing at a regular end.
+/// Copies what `check` passes until the end of `from`; returns the text of an error, or nothing at a regular end.
 async fn copy<R, W>(
     mut from: R,
     mut to: W,
     what: &str,
-    mut check: impl FnMut(&[u8]) -> Result<(), String>,
+    mut check: impl FnMut(&[u8]) -> Result<Vec<u8>, String>,
 ) -> Option<String>
 where
     R: AsyncRead + Unpin,
@@ -263,10 +276,11 @@ where
             Err(error) => return Some(format!("{what} failed: {error}")),
         };
         let piece = buffer.get(..read).unwrap_or_default();
-        if let Err(reason) = check(piece) {
-            return Some(reason);
-        }
-        if let Err(error) = to.write_all(piece).await {
+        let piece = match check(piece) {
+            Ok(piece) => piece,
+            Err(reason) => return Some(reason),
+        };
+        if let Err(error) = to.write_all(&piece).await {
             return Some(format!("{what} failed: {error}"));
         }
         // rustls buffers what it has encrypted until it is flushed.
@@ -286,10 +300,11 @@ async fn pump_sealed(
     let (from_server, to_server) = server.into_split();
     let (from_us, to_us) = local.into_split();
     let context = Arc::new(Mutex::new(context));
+    let gate = Mutex::new(Gate::default());
     // Two separate futures: a full pipe in one direction must not stop the other.
     tokio::select! {
-        end = seal(from_us, to_server, Arc::clone(&context), chunk) => end,
-        end = unseal(from_server, to_us, context) => end,
+        end = seal(from_us, to_server, Arc::clone(&context), chunk, &gate) => end,
+        end = unseal(from_server, to_us, context, &gate) => end,
     }
 }
 
@@ -299,6 +314,7 @@ async fn seal<R, W>(
     mut to: W,
     context: Arc<Mutex<SealedContext>>,
     chunk: usize,
+    gate: &Mutex<Gate>,
 ) -> String
 where
     R: AsyncRead + Unpin,
@@ -312,6 +328,9 @@ where
             Err(error) => return format!("reading from our own side failed: {error}"),
         };
         let plain = buffer.get(..read).unwrap_or_default();
+        gate.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .note(plain);
         let sealed = context
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -333,13 +352,17 @@ where
 }
 
 /// Downwards: waits for complete sealed buffers; a read may contain a part of one, or several.
-async fn unseal<R, W>(mut from: R, mut to: W, context: Arc<Mutex<SealedContext>>) -> String
+async fn unseal<R, W>(
+    mut from: R,
+    mut to: W,
+    context: Arc<Mutex<SealedContext>>,
+    gate: &Mutex<Gate>,
+) -> String
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let mut sealed = Vec::new();
-    let mut limit = MessageLimit::default();
     loop {
         let mut header = [0; 4];
         match read_whole(&mut from, &mut header).await {
@@ -371,10 +394,15 @@ where
             Ok(plain) => plain,
             Err(error) => return error.to_string(),
         };
-        if let Err(reason) = limit.pass(&plain) {
-            return reason;
-        }
-        if let Err(error) = to.write_all(&plain).await {
+        let passed = gate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pass(&plain);
+        let passed = match passed {
+            Ok(passed) => passed,
+            Err(reason) => return reason,
+        };
+        if let Err(error) = to.write_all(&passed).await {
             return format!("writing to our own side failed: {error}");
         }
     }

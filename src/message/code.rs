@@ -314,6 +314,9 @@ codes! {
     MissingType "missing-type" [Error]
         "a row of the migration table has no type",
         "add the element Type";
+    MoreFindings "more-findings" [Info, Warning, Error]
+        "a file or a GPO has more findings than are listed; the severity is that of the worst of the others",
+        "repair what is listed, then run the command again";
     NameSidMismatch "name-sid-mismatch" [Warning]
         "the name and the SID beside it do not belong to the same principal",
         "correct the setting in the source GPO";

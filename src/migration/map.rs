@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Code, Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::model::guid::Guid;
 use crate::model::principal::Principal;
 use crate::model::reference::{Place, ReferenceKind, Scope};
@@ -16,11 +16,12 @@ use crate::model::safe_name::RelPath;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
 
+use super::finding_list::{FindingList, within_limit};
 use super::inventory::{Inventory, SourcePrincipal};
 use super::references::{self, Occurrence, ReferenceTarget, Rewrite};
 use super::report::{MappedReference, MappingReport, Outcome};
 use super::resolve::PrincipalDirectory;
-use super::scan::{VisitFile, to_reference, visit_keeping};
+use super::scan::{Names, VisitFile, each_occurrence, to_reference};
 use super::sid_name_pairs::SidNamePairs;
 use super::table::MigrationTable;
 
@@ -110,13 +111,32 @@ pub async fn map(
     map_with(snapshot, table, target, options, &references::visit_file).await
 }
 
-/// An occurrence with the number of its distinct reference.
+/// An occurrence with the number of its distinct reference, which has its target: a GPO may have a million occurrences.
 struct IndexedOccurrence {
-    occurrence: Occurrence,
+    place: Place,
+    scope: Scope,
+    /// The spelling of a SID, where it differs from that of the first occurrence.
+    spelled: Option<Box<str>>,
     reference: usize,
     /// The number of its file among the parsed files; `None` for an occurrence outside of files.
-    file: Option<usize>,
+    file: Option<u32>,
 }
+
+impl IndexedOccurrence {
+    /// Its target.
+    fn target(&self, reference: &DistinctReference) -> ReferenceTarget {
+        match (&self.spelled, &reference.target) {
+            (Some(spelled), ReferenceTarget::Sid { sid, .. }) => ReferenceTarget::Sid {
+                sid: sid.clone(),
+                text: spelled.to_string(),
+            },
+            (_, target) => target.clone(),
+        }
+    }
+}
+
+/// How many different references a GPO may have. Real ones have a few hundred; each takes a kilobyte and a lookup in the domain.
+const MAX_DISTINCT: usize = 20_000;
 
 /// All occurrences of references with their rows, before any lookup in the target.
 struct ReferenceIndex<'a> {
@@ -134,13 +154,15 @@ struct ReferenceIndex<'a> {
     /// An error for each reference that several rows match.
     conflicts: Vec<StatusMessage>,
     messages: Vec<StatusMessage>,
+    /// Whether there are more than [`MAX_DISTINCT`] references, so that some are not in this index.
+    is_incomplete: bool,
 }
 
 /// The `file` of the place of principals in the GPO's permissions.
 pub(crate) const PERMISSIONS: &str = "security descriptor";
 
 /// The codes of visitor messages about places that may contain an unrecognized reference.
-const UNREADABLE_PLACE_CODES: &[Code] = &[Code::UnreadPath, Code::UnreadText];
+const UNREADABLE_PLACE_CODES: &[Code] = &[Code::MoreFindings, Code::UnreadPath, Code::UnreadText];
 
 pub(super) async fn map_with(
     snapshot: &GpoSnapshot,
@@ -156,6 +178,7 @@ pub(super) async fn map_with(
     )?;
     let matcher = RowMatcher::new(table, options.unc_match);
     let mut index = index_references(snapshot, &matcher, options, visit);
+    fail_on_too_many(&index, snapshot)?;
     fail_on_errors(
         &index.conflicts,
         "several rows of the migration table match one reference",
@@ -175,14 +198,14 @@ pub(super) async fn map_with(
         .map(|reference| destinations.decide(table, reference))
         .collect::<Result<_>>()?;
     let resolved = index.resolved(&resolutions)?;
-    findings::fail_on_unmapped(&index, &resolved, &destinations, target, options)?;
+    findings::fail_on_unmapped(&index, resolved.clone(), &destinations, target, options)?;
     messages.extend(destinations.warnings(table));
     if let Some(table) = table {
         messages.extend(destinations.relative_warnings(table, &index.references, &resolutions));
     }
     messages.extend(findings::findings(
         &index,
-        &resolved,
+        resolved.clone(),
         table,
         &destinations,
         target,
@@ -206,16 +229,26 @@ pub(super) async fn map_with(
         messages,
         ..MappingReport::default()
     };
+    let mut names = Names::default();
+    report.references.reserve_exact(index.occurrences.len());
     for Resolved {
         occurrence,
         reference,
         resolution,
     } in resolved
     {
-        let in_scope = in_scope(occurrence, options);
+        let in_scope = in_scope(occurrence.scope, options);
         let row = reference.row.and_then(|number| table?.row(number));
         report.add(MappedReference {
-            reference: to_reference(occurrence.clone(), reference.identity.as_ref()),
+            reference: to_reference(
+                &Occurrence {
+                    target: occurrence.target(reference),
+                    place: occurrence.place.clone(),
+                    scope: occurrence.scope,
+                },
+                reference.identity.as_deref(),
+                &mut names,
+            ),
             row_line: row
                 .filter(|_| in_scope)
                 .and_then(|row| u64::try_from(row.line).ok()),
@@ -235,14 +268,29 @@ pub(super) async fn map_with(
 
 /// An occurrence with its reference and what becomes of it.
 struct Resolved<'a> {
-    occurrence: &'a Occurrence,
+    occurrence: &'a IndexedOccurrence,
     reference: &'a DistinctReference,
     resolution: &'a Resolution,
 }
 
-/// Whether the place of an occurrence is in the chosen scope.
-fn in_scope(occurrence: &Occurrence, options: &MapOptions) -> bool {
-    options.scope == Scope::All || occurrence.scope == Scope::Gpmc
+/// Whether a place of this scope is in the chosen scope.
+fn in_scope(scope: Scope, options: &MapOptions) -> bool {
+    options.scope == Scope::All || scope == Scope::Gpmc
+}
+
+/// Fails when the index does not contain every reference, because what is not in it would be written unmapped.
+fn fail_on_too_many(index: &ReferenceIndex<'_>, snapshot: &GpoSnapshot) -> Result<()> {
+    if !index.is_incomplete {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::BadInput,
+        format!(
+            "GPO \"{}\" has more than {MAX_DISTINCT} different references, so they are not mapped",
+            printable(&snapshot.display_name)
+        ),
+    )
+    .with_hint("divide the GPO; nothing was written"))
 }
 
 /// Fails if any message has severity error; these messages are the details.
@@ -330,19 +378,31 @@ fn index_references<'a>(
         unreadable_places: Vec::new(),
         conflicts: Vec::new(),
         messages: Vec::new(),
+        is_incomplete: false,
     };
-    let mut pairs = SidNamePairs::default();
-    let mut files = Vec::new();
+    // As in a scan: the first visit learns the pairs of SID and name, and counts.
+    let mut count = 0_usize;
     for (path, content) in snapshot.tree.files() {
-        let (occurrences, noticed) = visit_keeping(path, content, visit);
-        for occurrence in &occurrences {
+        let _ = each_occurrence(path, content, visit, &mut |occurrence| {
+            count = count.saturating_add(1);
             index.inventory.learn_pair(&occurrence.target);
-        }
-        files.push((path, occurrences, noticed));
+        });
     }
-    for (path, occurrences, noticed) in files {
+    index.occurrences.reserve_exact(count);
+    let mut pairs = SidNamePairs::default();
+    let mut contradictions = FindingList::default();
+    let mut noticed_before = 0_usize;
+    for (path, content) in snapshot.tree.files() {
+        let before = index.occurrences.len();
+        let file = u32::try_from(index.files.len()).ok();
+        let noticed = each_occurrence(path, content, visit, &mut |occurrence| {
+            contradictions.extend(pairs.check(occurrence, &index.inventory));
+            index.add(occurrence, file, matcher, options);
+        });
         match noticed {
             Ok(noticed) => {
+                let noticed = within_limit(noticed, noticed_before);
+                noticed_before = noticed_before.saturating_add(noticed.len());
                 let unread =
                     |message: &&StatusMessage| UNREADABLE_PLACE_CODES.contains(&message.code);
                 index
@@ -351,20 +411,16 @@ fn index_references<'a>(
                 index.files.push((path, noticed));
             }
             Err(unread) => {
+                index.occurrences.truncate(before);
                 index.unreadable_files.push(unread.clone());
                 index.messages.push(unread);
             }
         }
-        let file = index.files.len().checked_sub(1);
-        for occurrence in occurrences {
-            let contradiction = pairs.check(&occurrence, &index.inventory);
-            index.messages.extend(contradiction);
-            index.add(occurrence, file, matcher, options);
-        }
     }
+    index.messages.extend(contradictions.finish(None));
     for object in &snapshot.directory_objects {
         let visited = references::software::visit_object(object, &mut |occurrence| {
-            index.add(occurrence.clone(), None, matcher, options);
+            index.add(occurrence, None, matcher, options);
             Rewrite::Keep
         });
         let unread = |message: &StatusMessage| UNREADABLE_PLACE_CODES.contains(&message.code);
@@ -388,7 +444,7 @@ fn index_references<'a>(
                     place: Place::file(PERMISSIONS),
                     scope: Scope::Gpmc,
                 };
-                index.add(occurrence, None, matcher, options);
+                index.add(&occurrence, None, matcher, options);
             }
         }
     }
@@ -403,7 +459,7 @@ impl ReferenceIndex<'_> {
     /// unmapped.
     fn reference_of(&self, indexed: &IndexedOccurrence) -> Result<&DistinctReference> {
         let reference = self.references.get(indexed.reference);
-        reference.ok_or_else(|| not_indexed(&indexed.occurrence))
+        reference.ok_or_else(|| not_indexed(&indexed.place))
     }
 
     /// Every occurrence with its reference and resolution.
@@ -411,7 +467,10 @@ impl ReferenceIndex<'_> {
     /// # Errors
     /// [`ErrorKind::Internal`] when an occurrence has no reference, or the number of resolutions is not that of the
     /// references.
-    fn resolved<'a>(&'a self, resolutions: &'a [Resolution]) -> Result<Vec<Resolved<'a>>> {
+    fn resolved<'a>(
+        &'a self,
+        resolutions: &'a [Resolution],
+    ) -> Result<impl Iterator<Item = Resolved<'a>> + Clone> {
         if resolutions.len() != self.references.len() {
             return Err(Error::new(
                 ErrorKind::Internal,
@@ -423,15 +482,17 @@ impl ReferenceIndex<'_> {
             )
             .with_hint(DEFECT));
         }
-        let resolved = |indexed: &'a IndexedOccurrence| {
-            let resolution = resolutions.get(indexed.reference);
-            Ok(Resolved {
-                occurrence: &indexed.occurrence,
-                reference: self.reference_of(indexed)?,
-                resolution: resolution.ok_or_else(|| not_indexed(&indexed.occurrence))?,
+        for indexed in &self.occurrences {
+            self.reference_of(indexed)?;
+        }
+        // None is left out: each has a reference, and each reference a resolution.
+        Ok(self.occurrences.iter().filter_map(|occurrence| {
+            Some(Resolved {
+                occurrence,
+                reference: self.references.get(occurrence.reference)?,
+                resolution: resolutions.get(occurrence.reference)?,
             })
-        };
-        self.occurrences.iter().map(resolved).collect()
+        }))
     }
 
     /// Whether the target is the domain of the snapshot.
@@ -441,14 +502,18 @@ impl ReferenceIndex<'_> {
 
     fn add(
         &mut self,
-        occurrence: Occurrence,
-        file: Option<usize>,
+        occurrence: &Occurrence,
+        file: Option<u32>,
         matcher: &RowMatcher<'_>,
         options: &MapOptions,
     ) {
         let key = key_of(&occurrence.target);
         let number = match self.numbers.get(&key) {
             Some(number) => *number,
+            None if self.references.len() == MAX_DISTINCT => {
+                self.is_incomplete = true;
+                return;
+            }
             None => {
                 let number = self.references.len();
                 self.references
@@ -457,19 +522,28 @@ impl ReferenceIndex<'_> {
                 number
             }
         };
-        if in_scope(&occurrence, options)
+        if in_scope(occurrence.scope, options)
             && let Some(reference) = self.references.get_mut(number)
         {
             if !reference.in_scope
                 && let Some(conflict) = &reference.conflict
             {
                 self.conflicts
-                    .push(conflict.clone().at(occurrence.place.clone()));
+                    .push((**conflict).clone().at(occurrence.place.clone()));
             }
             reference.in_scope = true;
         }
+        let first = self.references.get(number).map(|first| &first.target);
+        let spelled = match (&occurrence.target, first) {
+            (ReferenceTarget::Sid { text, .. }, Some(ReferenceTarget::Sid { text: first, .. })) => {
+                (text != first).then(|| Box::from(text.as_str()))
+            }
+            _ => None,
+        };
         self.occurrences.push(IndexedOccurrence {
-            occurrence,
+            place: occurrence.place.clone(),
+            scope: occurrence.scope,
+            spelled,
             reference: number,
             file,
         });
@@ -488,7 +562,7 @@ fn rewrite(
     // A visitor cannot fail, so remember an occurrence that has no resolution and fail afterwards.
     let lost: RefCell<Option<Occurrence>> = RefCell::new(None);
     let decide = |occurrence: &Occurrence| {
-        if !in_scope(occurrence, options) {
+        if !in_scope(occurrence.scope, options) {
             return Rewrite::Keep;
         }
         let resolution = index
@@ -503,14 +577,18 @@ fn rewrite(
             }
         }
     };
-    let changed: HashSet<usize> = index
+    let changed: HashSet<u32> = index
         .occurrences
         .iter()
-        .filter(|indexed| decide(&indexed.occurrence) != Rewrite::Keep)
+        .filter(|indexed| in_scope(indexed.scope, options))
+        .filter(|indexed| {
+            let resolution = resolutions.get(indexed.reference);
+            resolution.is_none_or(|resolution| resolution.rewrite != Rewrite::Keep)
+        })
         .filter_map(|indexed| indexed.file)
         .collect();
     let mut messages = Vec::new();
-    for (number, (path, noticed)) in index.files.iter().enumerate() {
+    for (number, (path, noticed)) in (0_u32..).zip(&index.files) {
         let name = path.to_string();
         let Some(content) = snapshot
             .tree
@@ -547,7 +625,7 @@ fn rewrite(
         }
     }
     if let Some(occurrence) = lost.into_inner() {
-        return Err(not_indexed(&occurrence));
+        return Err(not_indexed(&occurrence.place));
     }
     fail_on_errors(&messages, "a file cannot be mapped")?;
     Ok(messages)
@@ -555,10 +633,10 @@ fn rewrite(
 
 /// A defect of gpoctl: rewriting found an occurrence that indexing did not. Must fail the mapping, because leaving the
 /// reference unchanged would transfer it to the target unmapped.
-fn not_indexed(occurrence: &Occurrence) -> Error {
+fn not_indexed(place: &Place) -> Error {
     Error::new(
         ErrorKind::Internal,
-        format!("the reference at {} was not indexed", occurrence.place),
+        format!("the reference at {place} was not indexed"),
     )
     .with_hint(DEFECT)
 }

@@ -16,7 +16,7 @@ use crate::model::unc_path::UncPath;
 use super::inventory::{Inventory, NameForm, RowKey, SourcePrincipal};
 use super::map::is_own_path;
 use super::references::{self, Occurrence, ReferenceTarget, Rewrite};
-use super::scan::visit_keeping;
+use super::scan::each_occurrence;
 
 /// Options for populating a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,11 +88,14 @@ pub fn items(
 ) -> (Vec<RowCandidate>, Vec<StatusMessage>) {
     let mut inventory = Inventory::new(snapshot);
     let mut messages = Vec::new();
-    let occurrences = if options.scope == Scope::All {
-        all_occurrences(snapshot, &mut inventory, &mut messages)
-    } else {
-        Vec::new()
-    };
+    if options.scope == Scope::All {
+        // The inventory learns the pairs of SID and name, as in a mapping.
+        let unread = each_reference(snapshot, &mut |occurrence| {
+            inventory.learn_pair(&occurrence.target);
+        });
+        let of_gpo = |message: StatusMessage| message.of_gpo(&snapshot.display_name);
+        messages.extend(unread.into_iter().map(of_gpo));
+    }
     let item = |source: String, kind: EntryType, row_keys: Vec<RowKey>| {
         let of_domain =
             matches!(kind, EntryType::Principal(_)) && NameForm::of(&source).domain().is_some();
@@ -134,7 +137,10 @@ pub fn items(
     for path in &snapshot.file_paths {
         items.push(item(path.clone(), EntryType::UncPath, Vec::new()));
     }
-    let (principals, paths) = not_inventoried(snapshot, &inventory, occurrences);
+    let (principals, paths) = match options.scope {
+        Scope::All => not_inventoried(snapshot, &inventory),
+        Scope::Gpmc => (Vec::new(), Vec::new()),
+    };
     for (identities, places) in principals {
         let Some((source, kind)) = common_source(&identities) else {
             continue;
@@ -320,32 +326,20 @@ fn inventoried_source(principal: &Principal) -> Option<String> {
 /// Principals or UNC paths in the order of the GPO, with their places.
 type WithPlaces<T> = Vec<(T, Vec<Place>)>;
 
-/// All occurrences of references in a GPO. The inventory learns their SID and name pairs, as in a mapping.
-fn all_occurrences(
-    snapshot: &GpoSnapshot,
-    inventory: &mut Inventory<'_>,
-    messages: &mut Vec<StatusMessage>,
-) -> Vec<Occurrence> {
-    let mut all = Vec::new();
+/// Calls `each` for every reference of a GPO; warns of the files that cannot be parsed.
+fn each_reference(snapshot: &GpoSnapshot, each: &mut dyn FnMut(&Occurrence)) -> Vec<StatusMessage> {
+    let mut unread = Vec::new();
     for (path, content) in snapshot.tree.files() {
-        let (occurrences, noticed) = visit_keeping(path, content, &references::visit_file);
-        messages.extend(
-            noticed
-                .err()
-                .map(|unread| unread.of_gpo(&snapshot.display_name)),
-        );
-        all.extend(occurrences);
-    }
-    for occurrence in &all {
-        inventory.learn_pair(&occurrence.target);
+        let visited = each_occurrence(path, content, &references::visit_file, each);
+        unread.extend(visited.err());
     }
     for object in &snapshot.directory_objects {
         references::software::visit_object(object, &mut |occurrence: &Occurrence| {
-            all.push(occurrence.clone());
+            each(occurrence);
             Rewrite::Keep
         });
     }
-    all
+    unread
 }
 
 /// The principals, each with all forms in which the GPO refers to it, and the paths that the inventory does not
@@ -353,7 +347,6 @@ fn all_occurrences(
 fn not_inventoried(
     snapshot: &GpoSnapshot,
     inventory: &Inventory<'_>,
-    occurrences: Vec<Occurrence>,
 ) -> (WithPlaces<Vec<SourcePrincipal>>, WithPlaces<String>) {
     let mut known: HashSet<String> = snapshot
         .file_paths
@@ -369,11 +362,11 @@ fn not_inventoried(
     let mut paths: WithPlaces<String> = Vec::new();
     let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut seen: HashSet<(usize, SourcePrincipal)> = HashSet::new();
-    let mut add = |occurrence: Occurrence| {
+    let mut add = |occurrence: &Occurrence| {
         if is_own_path(&occurrence.target, snapshot) {
             return;
         }
-        match (inventory.identify(&occurrence.target), occurrence.target) {
+        match (inventory.identify(&occurrence.target), &occurrence.target) {
             (Some(identity), _) => {
                 let Some(key) = key_of(&identity)
                     .filter(|key| !identity.is_universal() && !known.contains(key))
@@ -388,11 +381,11 @@ fn not_inventoried(
                     if seen.insert((number, identity.clone())) {
                         identities.push(identity);
                     }
-                    places.push(occurrence.place);
+                    places.push(occurrence.place.clone());
                 }
             }
             (None, ReferenceTarget::Unc { text, unit }) => {
-                let source = unc_source(&text, &unit);
+                let source = unc_source(text, unit);
                 let key = format!("path {}", source_key(&source));
                 if known.contains(&key) {
                     return;
@@ -402,13 +395,13 @@ fn not_inventoried(
                     paths.len().saturating_sub(1)
                 });
                 if let Some((_, places)) = paths.get_mut(number) {
-                    places.push(occurrence.place);
+                    places.push(occurrence.place.clone());
                 }
             }
             (None, _) => {}
         }
     };
-    occurrences.into_iter().for_each(&mut add);
+    each_reference(snapshot, &mut add);
     (principals, paths)
 }
 

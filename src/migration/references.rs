@@ -25,6 +25,7 @@ use crate::formats::ini::IniFile;
 use crate::message::{Code, StatusMessage};
 use crate::model::reference::{Place, Scope};
 use crate::model::safe_name::RelPath;
+use crate::model::shared_text::SharedText;
 use crate::model::sid::Sid;
 
 /// A reference found while visiting a file.
@@ -207,11 +208,8 @@ pub fn visit_file(
     let Some(format) = GptFileFormat::of(path) else {
         return Ok(Visited::default());
     };
-    let file = path.to_string();
-    let mut context = text::Context {
-        visitor,
-        messages: Vec::new(),
-    };
+    let file = SharedText::from(path.to_string());
+    let mut context = text::Context::new(visitor, bytes.len());
     let ini = match format {
         GptFileFormat::Aas | GptFileFormat::RegistryPol | GptFileFormat::Preferences => {
             let bytes = match format {
@@ -221,7 +219,7 @@ pub fn visit_file(
             };
             return Ok(Visited {
                 bytes,
-                messages: context.messages,
+                messages: context.messages.finish(Some(Place::file(&file))),
             });
         }
         // A comment may mention a principal or a path, but clients ignore it; GPE.INI contains neither.
@@ -236,7 +234,7 @@ pub fn visit_file(
         GptFileFormat::Scripts => scripts::visit(&file, bytes, Scope::Gpmc, &mut context)?,
         GptFileFormat::PsScripts => scripts::visit(&file, bytes, Scope::All, &mut context)?,
     };
-    let mut messages = context.messages;
+    let mut messages = context.messages.finish(Some(Place::file(&file)));
     let new = match ini.to_bytes() {
         Ok(new) if new.as_slice() == bytes.as_ref() => None,
         Ok(new) => Some(Bytes::from(new)),

@@ -97,7 +97,7 @@ mod tests {
                 kind: ReferenceKind::Principal,
                 value: "S-1-5-21-1-2-3-4".to_owned(),
                 sid: "S-1-5-21-1-2-3-4".parse().ok(),
-                name: Some("SRC\\a".to_owned()),
+                name: Some("SRC\\a".into()),
                 principal_type: None,
                 place: Place::file("f").line(3),
                 scope: Scope::Gpmc,

@@ -1,15 +1,17 @@
 //! Finds every reference of a snapshot, with the names and SIDs that its source contains.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use bytes::Bytes;
 
 use crate::message::{Code, StatusMessage};
 use crate::model::reference::{Place, Reference, ReferenceKind, Scope};
 use crate::model::safe_name::RelPath;
+use crate::model::shared_text::SharedText;
 use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 
+use super::finding_list::FindingList;
 use super::inventory::{Inventory, SourcePrincipal};
 use super::references::{self, Occurrence, ReferenceTarget, Rewrite, Visited, Visitor};
 use super::sid_name_pairs::SidNamePairs;
@@ -48,119 +50,154 @@ pub fn scan(snapshot: &GpoSnapshot) -> Scan {
 pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
     let mut inventory = Inventory::new(snapshot);
     let mut scan = Scan::default();
-    let mut pairs = SidNamePairs::default();
-    let mut files = Vec::new();
+    // The first visit learns the pairs of SID and name, which identify references in files before them. It also counts, so that the
+    // list below is made in its size: a list of a million references that grows is in memory twice.
+    let mut count = 0_usize;
     for (path, content) in snapshot.tree.files() {
-        let (occurrences, messages) = visit_keeping(path, content, visit);
-        occurrences
-            .iter()
-            .for_each(|occurrence| inventory.learn_pair(&occurrence.target));
-        files.push((occurrences, messages));
+        let _ = each_occurrence(path, content, visit, &mut |occurrence| {
+            count = count.saturating_add(1);
+            inventory.learn_pair(&occurrence.target);
+        });
     }
-    for (occurrences, messages) in files {
-        scan.messages
-            .extend(messages.unwrap_or_else(|unread| vec![unread]));
-        for occurrence in occurrences {
-            scan.messages.extend(pairs.check(&occurrence, &inventory));
+    scan.references.reserve_exact(count);
+    let mut pairs = SidNamePairs::default();
+    let mut names = Names::default();
+    let mut findings = FindingList::default();
+    for (path, content) in snapshot.tree.files() {
+        let before = scan.references.len();
+        let noticed = each_occurrence(path, content, visit, &mut |occurrence| {
+            findings.extend(pairs.check(occurrence, &inventory));
             let identity = inventory.identify(&occurrence.target);
-            if occurrence.scope == Scope::Gpmc {
-                match (&identity, &occurrence.target) {
-                    (Some(identity), _) => {
-                        if let Some(sid) = &identity.sid {
-                            scan.gpmc_sids.insert(sid.clone());
-                        } else if let Some(name) = identity.name() {
-                            scan.gpmc_names.insert(name);
-                        }
-                    }
-                    (None, ReferenceTarget::Unc { unit, .. }) => {
-                        scan.gpmc_unc_units.insert(unit.clone());
-                    }
-                    (None, _) => {}
-                }
-            }
+            scan.note(occurrence, identity.as_ref());
             scan.references
-                .push(to_reference(occurrence, identity.as_ref()));
+                .push(to_reference(occurrence, identity.as_ref(), &mut names));
+        });
+        match noticed {
+            Ok(noticed) => findings.extend(noticed),
+            Err(unread) => {
+                scan.references.truncate(before);
+                findings.push(unread);
+            }
         }
     }
     for object in &snapshot.directory_objects {
         let visited = references::software::visit_object(object, &mut |occurrence: &Occurrence| {
-            if let (ReferenceTarget::Unc { unit, .. }, Scope::Gpmc) =
-                (&occurrence.target, occurrence.scope)
-            {
-                scan.gpmc_unc_units.insert(unit.clone());
-            }
             let identity = inventory.identify(&occurrence.target);
+            if matches!(occurrence.target, ReferenceTarget::Unc { .. }) {
+                scan.note(occurrence, None);
+            }
             scan.references
-                .push(to_reference(occurrence.clone(), identity.as_ref()));
+                .push(to_reference(occurrence, identity.as_ref(), &mut names));
             Rewrite::Keep
         });
-        scan.messages.extend(visited.messages);
+        findings.extend(visited.messages);
         let (permitted, unread) = references::software::permission_references(object);
-        scan.messages.extend(unread);
+        findings.extend(unread);
         scan.references
             .extend(permitted.into_iter().map(|occurrence| {
                 let identity = inventory.identify(&occurrence.target);
                 Reference {
                     from_dacl: true,
-                    ..to_reference(occurrence, identity.as_ref())
+                    ..to_reference(&occurrence, identity.as_ref(), &mut names)
                 }
             }));
     }
+    scan.messages = findings.finish(None);
     scan
 }
 
-/// The references of one file, and the findings of its visitor; for a file that cannot be parsed, no references and a
-/// warning.
-pub(super) fn visit_keeping(
+impl Scan {
+    /// Adds what GPMC inventories.
+    fn note(&mut self, occurrence: &Occurrence, identity: Option<&SourcePrincipal>) {
+        if occurrence.scope != Scope::Gpmc {
+            return;
+        }
+        match (identity, &occurrence.target) {
+            (Some(identity), _) => {
+                if let Some(sid) = &identity.sid {
+                    if !self.gpmc_sids.contains(sid) {
+                        self.gpmc_sids.insert(sid.clone());
+                    }
+                } else if let Some(name) = identity.name() {
+                    self.gpmc_names.insert(name);
+                }
+            }
+            (None, ReferenceTarget::Unc { unit, .. }) => {
+                if !self.gpmc_unc_units.contains(unit) {
+                    self.gpmc_unc_units.insert(unit.clone());
+                }
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+/// Calls `each` for every reference of a file. Returns the findings of its visitor; for a file that cannot be parsed, a warning, and
+/// what `each` was called for does not count.
+pub(super) fn each_occurrence(
     path: &RelPath,
     content: &Bytes,
     visit: &VisitFile<'_>,
-) -> (Vec<Occurrence>, Result<Vec<StatusMessage>, StatusMessage>) {
-    let mut list = Vec::new();
+    each: &mut dyn FnMut(&Occurrence),
+) -> Result<Vec<StatusMessage>, StatusMessage> {
     let visited = visit(path, content, &mut |occurrence: &Occurrence| {
-        list.push(occurrence.clone());
+        each(occurrence);
         Rewrite::Keep
     });
-    match visited {
-        Ok(visited) => (list, Ok(visited.messages)),
-        Err(problem) => {
-            let unread = StatusMessage::warning(
-                Code::UnreadFile,
-                format!("cannot be read, so its references are not known: {problem}"),
-            )
-            .at(Place::file(path.to_string()))
-            .with_hint("it is copied unchanged; check it by hand");
-            (Vec::new(), Err(unread))
+    visited.map(|visited| visited.messages).map_err(|problem| {
+        StatusMessage::warning(
+            Code::UnreadFile,
+            format!("cannot be read, so its references are not known: {problem}"),
+        )
+        .at(Place::file(path.to_string()))
+        .with_hint("it is copied unchanged; check it by hand")
+    })
+}
+
+/// The names of principals, each in memory once: a principal has one name and any number of references.
+#[derive(Default)]
+pub(super) struct Names(HashSet<SharedText>);
+
+impl Names {
+    fn shared(&mut self, name: String) -> SharedText {
+        if let Some(known) = self.0.get(name.as_str()) {
+            return known.clone();
         }
+        let new = SharedText::from(name);
+        self.0.insert(new.clone());
+        new
     }
 }
 
 /// Converts an occurrence to a reference for the report.
 pub(super) fn to_reference(
-    occurrence: Occurrence,
+    occurrence: &Occurrence,
     identity: Option<&SourcePrincipal>,
+    names: &mut Names,
 ) -> Reference {
-    let (kind, value) = match occurrence.target {
+    let (kind, value) = match &occurrence.target {
         ReferenceTarget::Sid { text, .. } => {
-            let bare = text.strip_prefix('*').unwrap_or(&text);
+            let bare = text.strip_prefix('*').unwrap_or(text);
             (ReferenceKind::Principal, bare.to_owned())
         }
         ReferenceTarget::Name(name)
         | ReferenceTarget::Computer(name)
-        | ReferenceTarget::Label(name) => (ReferenceKind::Principal, name),
+        | ReferenceTarget::Label(name) => (ReferenceKind::Principal, name.clone()),
         ReferenceTarget::SidAndName { sid, name } if name.is_empty() => {
             (ReferenceKind::Principal, sid.to_string())
         }
-        ReferenceTarget::SidAndName { name, .. } => (ReferenceKind::Principal, name),
-        ReferenceTarget::Unc { text, .. } => (ReferenceKind::Unc, text),
+        ReferenceTarget::SidAndName { name, .. } => (ReferenceKind::Principal, name.clone()),
+        ReferenceTarget::Unc { text, .. } => (ReferenceKind::Unc, text.clone()),
     };
     Reference {
         kind,
         value,
         sid: identity.and_then(|identity| identity.sid.clone()),
-        name: identity.and_then(SourcePrincipal::name),
+        name: identity
+            .and_then(SourcePrincipal::name)
+            .map(|name| names.shared(name)),
         principal_type: identity.and_then(SourcePrincipal::kind),
-        place: occurrence.place,
+        place: occurrence.place.clone(),
         scope: occurrence.scope,
         from_dacl: false,
     }

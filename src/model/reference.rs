@@ -3,19 +3,20 @@
 use std::fmt;
 
 use super::principal::PrincipalType;
+use super::shared_text::SharedText;
 use super::sid::Sid;
 
 /// The location of something, precise enough to find it by eye.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Place {
     /// The file below the GPO's folder with backslashes, or another object such as `migration table` or a DN.
-    pub file: String,
+    pub file: SharedText,
     /// The section of an INI file, the key of a Registry.pol record, the path of an XML element, or the part of a security descriptor.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub section: Option<String>,
+    pub section: Option<SharedText>,
     /// The key, value name or attribute.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub key: Option<String>,
+    pub key: Option<SharedText>,
     /// The line of a text file, the record of a binary file, the value of an attribute, or the entry of an access list; from 1.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub line: Option<u64>,
@@ -23,24 +24,24 @@ pub struct Place {
 
 impl Place {
     /// A place that is a whole file or object. A name of more than 1,000 bytes is truncated.
-    pub fn file(file: impl AsRef<str>) -> Self {
+    pub fn file(file: impl Into<SharedText>) -> Self {
         Self {
-            file: cut(file.as_ref()),
+            file: cut(file.into()),
             ..Self::default()
         }
     }
 
     /// Adds the section, truncated to 1,000 bytes.
     #[must_use]
-    pub fn section(mut self, section: impl AsRef<str>) -> Self {
-        self.section = Some(cut(section.as_ref()));
+    pub fn section(mut self, section: impl Into<SharedText>) -> Self {
+        self.section = Some(cut(section.into()));
         self
     }
 
     /// Adds the key, truncated to 1,000 bytes.
     #[must_use]
-    pub fn key(mut self, key: impl AsRef<str>) -> Self {
-        self.key = Some(cut(key.as_ref()));
+    pub fn key(mut self, key: impl Into<SharedText>) -> Self {
+        self.key = Some(cut(key.into()));
         self
     }
 
@@ -52,15 +53,14 @@ impl Place {
     }
 }
 
-/// The longest file, section or key of a place, in bytes. Every reference has a copy of its place, so without a limit
-/// one name of a megabyte with thousands of references would be copied thousands of times.
+/// The longest file, section or key of a place, in bytes: a longer one could not be read anyway.
 const MAX_NAME: usize = 1000;
 
-fn cut(name: &str) -> String {
+fn cut(name: SharedText) -> SharedText {
     let end = name.floor_char_boundary(MAX_NAME);
     match name.get(..end).filter(|_| end < name.len()) {
-        Some(beginning) => format!("{beginning}\u{2026}"),
-        None => name.to_owned(),
+        Some(beginning) => format!("{beginning}\u{2026}").into(),
+        None => name,
     }
 }
 
@@ -113,7 +113,7 @@ pub struct Reference {
     /// The SID, when the text is a SID or the source resolves the name to one.
     pub sid: Option<Sid>,
     /// The name, when the text is a name or the backup's SecurityGroups contain one: `DOMAIN\name` or a bare name.
-    pub name: Option<String>,
+    pub name: Option<SharedText>,
     /// The type of the principal, if the source gives one.
     #[serde(rename = "type")]
     pub principal_type: Option<PrincipalType>,

@@ -35,7 +35,7 @@ impl Status {
     }
 }
 
-/// Plans another status for a GPO. Other bits of `flags` are unchanged. Writes nothing.
+/// Plans another status for a GPO. Bits of `flags` that have no meaning are cleared. Writes nothing.
 ///
 /// # Errors
 /// `Denied` when the account may not edit the GPO.
@@ -49,7 +49,7 @@ pub async fn plan(
     let plan = GpoPlan {
         steps: vec![Step::SetStatus {
             from: object.flags,
-            to: object.flags.unwrap_or(0) & !3 | status.bits(),
+            to: status.bits(),
         }],
         ..GpoPlan::of_existing(Verb::SetStatus, &live)
     };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Code, StatusMessage};
+use crate::message::{Code, StatusMessage, printable};
 use crate::migration::report::MappingReport;
 use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
@@ -11,6 +11,7 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::security_descriptor::{SecurityDescriptor, control, grants_same_access};
 use crate::model::snapshot::WmiFilterLink;
+use crate::model::status_flags;
 use crate::model::version::GpoVersion;
 use crate::plan::gpo::{
     FileContent, GpoPlan, Intent, NewAttributes, PlanSource, PlanTarget, Step, Verb, new_gpt_ini,
@@ -71,8 +72,20 @@ impl NewSettings<'_> {
     /// The plan.
     ///
     /// # Errors
-    /// `Internal` when the DACL does not fit into a descriptor.
+    /// `BadInput` for a status that no GPO has; `Internal` when the DACL does not fit into a descriptor.
     pub(super) fn plan(mut self) -> Result<GpoPlan> {
+        if let Some(fault) = status_flags::fault(self.flags) {
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                format!(
+                    "the source of GPO \"{}\" has {fault}",
+                    printable(&self.target.display_name)
+                ),
+            )
+            .with_hint(
+                "in a backup it is Options of Backup.xml, in a domain `gpoctl set-status` sets it",
+            ));
+        }
         for half in ["Machine", "User"] {
             self.tree.insert_dir(&half.parse().map_err(|cause| {
                 Error::new(ErrorKind::Internal, "no path for a half").with_source(cause)

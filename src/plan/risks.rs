@@ -2,12 +2,13 @@
 //! necessarily wrong; it deserves a look.
 
 mod access;
+mod auditing;
 mod preferences;
 mod registry;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
@@ -59,8 +60,16 @@ pub enum RiskKind {
     RegistryService,
     /// A COM class of the user that takes precedence over the one of the computer.
     ComHijack,
-    /// Malware protection, firewall, UAC or logging switched off or with exceptions.
+    /// Malware protection, firewall, UAC or application control switched off, deleted or with exceptions.
     ProtectionOff,
+    /// Auditing or a log switched off.
+    LoggingOff,
+    /// An entry of the firewall that lets callers from any address in.
+    FirewallRule,
+    /// A certificate that makes what it has signed trustworthy: web sites, programs, people.
+    TrustedCertificate,
+    /// Sessions that others may watch or control without consent, or before they have authenticated.
+    RemoteControl,
     /// Credentials that are stored or sent in a form that can be stolen, or code in the process that checks them.
     Credentials,
     /// Which PowerShell scripts may run.
@@ -109,6 +118,10 @@ impl RiskKind {
             Self::RegistryService => "service in registry",
             Self::ComHijack => "COM class of user",
             Self::ProtectionOff => "protection off",
+            Self::LoggingOff => "logging off",
+            Self::FirewallRule => "firewall rule",
+            Self::TrustedCertificate => "trusted certificate",
+            Self::RemoteControl => "remote control",
             Self::Credentials => "credentials",
             Self::PowerShell => "PowerShell",
             Self::SystemFile => "file in Windows",
@@ -130,6 +143,8 @@ impl RiskKind {
             | Self::InjectedLibrary
             | Self::ComHijack
             | Self::ProtectionOff
+            | Self::TrustedCertificate
+            | Self::RemoteControl
             | Self::Credentials
             | Self::SystemFile
             | Self::NetlogonScript
@@ -146,6 +161,8 @@ impl RiskKind {
             | Self::PrivilegeRight
             | Self::Autostart
             | Self::RegistryService
+            | Self::LoggingOff
+            | Self::FirewallRule
             | Self::PowerShell => RiskSeverity::Medium,
         }
     }
@@ -167,7 +184,11 @@ impl RiskKind {
             Self::Debugger => "T1546.012",
             Self::InjectedLibrary => "T1546.010",
             Self::ComHijack => "T1546.015",
-            Self::ProtectionOff => "T1562",
+            Self::ProtectionOff => "T1562.001",
+            Self::LoggingOff => "T1562.002",
+            Self::FirewallRule => "T1562.004",
+            Self::TrustedCertificate => "T1553.004",
+            Self::RemoteControl => "T1563.002",
             Self::Credentials => "T1003",
             Self::PowerShell => "T1059.001",
             Self::SystemFile => "T1105",
@@ -212,6 +233,7 @@ pub(super) fn of_parts<'a>(
             Some(GptFileFormat::Scripts | GptFileFormat::PsScripts) => scripts(path, content),
             Some(GptFileFormat::Preferences) => preferences::risks(path, content),
             Some(GptFileFormat::RegistryPol) => registry_policy(path, content),
+            Some(GptFileFormat::AuditCsv) => auditing::risks(path, content),
             _ => continue,
         };
         risks.extend(found.unwrap_or_else(|| vec![unreadable(path)]));
@@ -352,6 +374,13 @@ fn security_settings(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
                     place: place.key(key),
                 })
             }
+            Setting::Other { key, value } if line.is_in("Event Audit") => {
+                auditing::category(key, value).map(|text| Risk {
+                    kind: RiskKind::LoggingOff,
+                    text,
+                    place: place.key(key),
+                })
+            }
             Setting::Other { .. } => None,
         }
     };
@@ -389,10 +418,32 @@ fn registry_policy(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
         registry::Hive::Machine
     };
     let mut risks = Vec::new();
+    // The keys that get values: a list is deleted and written again.
+    let written: HashSet<String> = file
+        .records
+        .iter()
+        .filter(|record| matches!(effect(&record.value_name_text()), Effect::Writes(_)))
+        .map(|record| record.key_text().to_lowercase())
+        .collect();
     for (number, record) in (1..).zip(&file.records) {
         let (key, name) = (record.key_text(), record.value_name_text());
-        let Some(name) = written_name(&name) else {
-            continue;
+        let place = || {
+            Place::file(path.to_string())
+                .section(key.as_str())
+                .key(format!("record {number}"))
+        };
+        let name = match effect(&name) {
+            Effect::Writes(name) => name,
+            deletion => {
+                let names = record.string().unwrap_or_default();
+                let found = deletions(hive, &key, &deletion, &names, &written);
+                risks.extend(found.into_iter().map(|(kind, text)| Risk {
+                    kind,
+                    text,
+                    place: place(),
+                }));
+                continue;
+            }
         };
         let data = if let Some(number) = record.dword() {
             registry::Data::Number(number.into())
@@ -409,36 +460,85 @@ fn registry_policy(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
             risks.push(Risk {
                 kind,
                 text,
-                place: Place::file(path.to_string())
-                    .section(key)
-                    .key(format!("record {number}")),
+                place: place(),
             });
         }
     }
     Some(risks)
 }
 
-/// The name of the value that a client writes for a value name of Registry.pol; `None` for commands that write none [MS-GPREG
-/// 3.2.5.1]. A name that only resembles a command is a name.
-fn written_name(name: &str) -> Option<&str> {
-    const WRITE_NOTHING: [&str; 6] = [
-        "**del.",
-        "**delvals.",
-        "**deletevalues",
-        "**deletekeys",
-        "**securekey",
-        "**comment:",
-    ];
+/// What a client does with a record of Registry.pol.
+#[derive(Debug, PartialEq, Eq)]
+enum Effect<'a> {
+    /// Writes the value of this name.
+    Writes(&'a str),
+    /// Deletes the value of this name.
+    DeletesValue(&'a str),
+    /// Deletes every value of the key.
+    DeletesValues,
+    /// Deletes the values that the data names, with semicolons between them.
+    DeletesListedValues,
+    /// Deletes the subkeys that the data names, with semicolons between them.
+    DeletesListedKeys,
+    /// Changes nothing that is a value.
+    Nothing,
+}
+
+/// What the deletions of a record take away that protects.
+fn deletions(
+    hive: registry::Hive,
+    key: &str,
+    effect: &Effect<'_>,
+    names: &str,
+    written: &HashSet<String>,
+) -> Vec<(RiskKind, String)> {
+    let listed = || {
+        names
+            .split(';')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+    };
+    let removal = registry::removal;
+    match effect {
+        Effect::DeletesValue(name) => removal(hive, key, registry::Removed::Value(name))
+            .into_iter()
+            .collect(),
+        Effect::DeletesValues if !written.contains(&key.to_lowercase()) => {
+            removal(hive, key, registry::Removed::Values)
+                .into_iter()
+                .collect()
+        }
+        Effect::DeletesListedValues => listed()
+            .filter_map(|name| removal(hive, key, registry::Removed::Value(name)))
+            .collect(),
+        Effect::DeletesListedKeys => listed()
+            .filter_map(|name| removal(hive, &format!("{key}\\{name}"), registry::Removed::Key))
+            .collect(),
+        Effect::DeletesValues | Effect::Writes(_) | Effect::Nothing => Vec::new(),
+    }
+}
+
+/// What a client does with a value name of Registry.pol [MS-GPREG 3.2.5.1]. A name that only resembles a command is a name.
+fn effect(name: &str) -> Effect<'_> {
     /// Writes the value where it does not exist.
     const SOFT: &str = "**soft.";
     let after = |command: &str| {
         let (begin, rest) = name.split_at_checked(command.len())?;
         begin.eq_ignore_ascii_case(command).then_some(rest)
     };
-    if WRITE_NOTHING.iter().any(|command| after(command).is_some()) {
-        return None;
+    if let Some(name) = after("**del.") {
+        Effect::DeletesValue(name)
+    } else if after("**delvals.").is_some() {
+        Effect::DeletesValues
+    } else if after("**deletevalues").is_some() {
+        Effect::DeletesListedValues
+    } else if after("**deletekeys").is_some() {
+        Effect::DeletesListedKeys
+    } else if after("**securekey").is_some() || after("**comment:").is_some() {
+        Effect::Nothing
+    } else {
+        Effect::Writes(after(SOFT).unwrap_or(name))
     }
-    Some(after(SOFT).unwrap_or(name))
 }
 
 fn scripts(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {

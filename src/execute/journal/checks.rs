@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::stage::StagingArea;
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::SecurityDescriptor;
+use crate::model::status_flags;
 use crate::plan::folder_rights;
 use crate::plan::gpo::{EntryChange, FileContent, GpoPlan, GpoState, Step, Verb, sha256};
 use crate::plan::{Change, Plan};
@@ -97,6 +98,9 @@ impl StoredOperation {
                 return Err(self.foreign("it has a former state of a GPO that it created"));
             }
         };
+        if let Some(fault) = before.flags.and_then(status_flags::fault) {
+            return Err(self.foreign(&format!("before the operation, the GPO had {fault}")));
+        }
         match before.fault_against(plan.verb, basis) {
             Some(what) => Err(self.foreign(&format!(
                 "{what} before the operation is not what the plan was made against"

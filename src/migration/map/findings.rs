@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage, printable};
-use crate::migration::references::{Occurrence, ReferenceTarget, Rewrite};
+use crate::migration::finding_list::FindingList;
+use crate::migration::references::{ReferenceTarget, Rewrite};
 use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
@@ -13,27 +14,28 @@ use crate::model::reference::{ReferenceKind, Scope};
 use super::destinations::Destinations;
 use super::gpo_folder::GpoPath;
 use super::matching::DistinctReference;
-use super::{MapOptions, ReferenceIndex, Resolved, in_scope, kind_of};
+use super::{IndexedOccurrence, MapOptions, ReferenceIndex, Resolved, in_scope, kind_of};
 
 /// Fails with every row whose destination does not exist, every reference whose relative name does not exist, and with
 /// `exclusive` every reference that needs a row and has none, and every file that cannot be parsed.
-pub(super) fn fail_on_unmapped(
+pub(super) fn fail_on_unmapped<'a>(
     index: &ReferenceIndex<'_>,
-    resolved: &[Resolved<'_>],
+    resolved: impl Iterator<Item = Resolved<'a>>,
     destinations: &Destinations,
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
 ) -> Result<()> {
-    let mut nobody = destinations.errors.clone();
-    let mut without_row = Vec::new();
-    let mut outside = Vec::new();
+    let mut nobody = FindingList::default();
+    nobody.extend(destinations.errors.iter().cloned());
+    let mut without_row = FindingList::default();
+    let mut outside = FindingList::default();
     for Resolved {
         occurrence,
         reference,
         resolution,
     } in resolved
     {
-        if !in_scope(occurrence, options) {
+        if !in_scope(occurrence.scope, options) {
             let stays = out_of_scope(reference);
             outside.extend(stays.map(|message| message.at(occurrence.place.clone())));
             continue;
@@ -53,27 +55,27 @@ pub(super) fn fail_on_unmapped(
         }
     }
     let mut parts = Vec::new();
-    if !nobody.is_empty() {
-        let verb = if nobody.len() == 1 {
+    if nobody.count() > 0 {
+        let verb = if nobody.count() == 1 {
             "destination does"
         } else {
             "destinations do"
         };
         parts.push(format!(
             "{} {verb} not identify exactly one principal in {}",
-            nobody.len(),
+            nobody.count(),
             target.dns_domain()
         ));
     }
-    if !without_row.is_empty() {
-        let verb = if without_row.len() == 1 {
+    if without_row.count() > 0 {
+        let verb = if without_row.count() == 1 {
             "reference has"
         } else {
             "references have"
         };
         parts.push(format!(
             "{} {verb} no row in the migration table",
-            without_row.len()
+            without_row.count()
         ));
     }
     let unread = if options.exclusive {
@@ -104,11 +106,12 @@ pub(super) fn fail_on_unmapped(
     if parts.is_empty() {
         return Ok(());
     }
-    let no_row_helps = nobody.is_empty() && without_row.is_empty() && outside.is_empty();
-    nobody.extend(without_row);
+    let no_row_helps = nobody.count() + without_row.count() + outside.count() == 0;
+    let mut nobody = nobody.finish(None);
+    nobody.extend(without_row.finish(None));
     nobody.extend(unread.iter().cloned());
     nobody.extend(unreadable_places.iter().cloned());
-    nobody.extend(outside);
+    nobody.extend(outside.finish(None));
     let error = Error::new(ErrorKind::Unmapped, parts.join(", and ")).with_details(nobody);
     Err(if no_row_helps {
         error
@@ -145,15 +148,15 @@ pub(super) fn describe(reference: &DistinctReference) -> String {
 }
 
 /// The findings for every reference, then for every row.
-pub(super) fn findings(
+pub(super) fn findings<'a>(
     index: &ReferenceIndex<'_>,
-    resolved: &[Resolved<'_>],
+    resolved: impl Iterator<Item = Resolved<'a>>,
     table: Option<&MigrationTable>,
     destinations: &Destinations,
     target: &dyn PrincipalDirectory,
     options: &MapOptions,
 ) -> Vec<StatusMessage> {
-    let mut messages = Vec::new();
+    let mut list = FindingList::default();
     for Resolved {
         occurrence,
         reference,
@@ -164,7 +167,7 @@ pub(super) fn findings(
             .gpo_path
             .as_ref()
             .filter(|_| reference.row.is_none());
-        let finding = if !in_scope(occurrence, options) {
+        let finding = if !in_scope(occurrence.scope, options) {
             out_of_scope(reference)
         } else if let Some(own) = own {
             let stays = resolution.rewrite == Rewrite::Keep;
@@ -182,8 +185,9 @@ pub(super) fn findings(
         } else {
             None
         };
-        messages.extend(finding.map(|finding| finding.at(occurrence.place.clone())));
+        list.extend(finding.map(|finding| finding.at(occurrence.place.clone())));
     }
+    let mut messages = list.finish(None);
     if let Some(table) = table {
         row_findings(index, table, &mut messages);
     }
@@ -207,7 +211,7 @@ fn unmapped_finding(
     index: &ReferenceIndex<'_>,
     table: Option<&MigrationTable>,
     reference: &DistinctReference,
-    occurrence: &Occurrence,
+    occurrence: &IndexedOccurrence,
     destinations: &Destinations,
     target: &dyn PrincipalDirectory,
     options: &MapOptions,

@@ -15,7 +15,7 @@ use super::gpo_folder::GpoPath;
 pub(super) struct DistinctReference {
     pub(super) target: ReferenceTarget,
     /// The principal; `None` for a UNC path.
-    pub(super) identity: Option<SourcePrincipal>,
+    pub(super) identity: Option<Box<SourcePrincipal>>,
     /// The index of its row.
     pub(super) row: Option<usize>,
     /// For a UNC path with a row: the rest after the part that the row matches.
@@ -27,7 +27,7 @@ pub(super) struct DistinctReference {
     /// The indexes of further matching rows, which is an error unless all have the same destination.
     pub(super) duplicate_rows: Vec<usize>,
     /// The error that several rows with different destinations match.
-    pub(super) conflict: Option<StatusMessage>,
+    pub(super) conflict: Option<Box<StatusMessage>>,
     /// Whether it occurs inside the chosen scope.
     pub(super) in_scope: bool,
 }
@@ -81,7 +81,7 @@ impl<'a> RowMatcher<'a> {
         target: &ReferenceTarget,
         inventory: &Inventory<'_>,
     ) -> DistinctReference {
-        let identity = inventory.identify(target);
+        let identity = inventory.identify(target).map(Box::new);
         let mut reference = DistinctReference {
             target: target.clone(),
             identity,
@@ -149,7 +149,7 @@ impl<'a> RowMatcher<'a> {
                 .filter_map(|number| table.row(*number))
                 .map(|row| format!("{} (\"{}\")", row.line, printable(&row.source)))
                 .collect();
-            reference.conflict = Some(
+            reference.conflict = Some(Box::new(
                 StatusMessage::error(
                     Code::AmbiguousRows,
                     format!(
@@ -159,7 +159,7 @@ impl<'a> RowMatcher<'a> {
                     ),
                 )
                 .with_hint("keep only one of these rows"),
-            );
+            ));
         }
         reference.row = rows.first().copied();
         reference.duplicate_rows = rows.into_iter().skip(1).collect();

@@ -18,13 +18,14 @@ use super::destinations::{Destinations, relative_name, relative_of_other_type};
 use super::findings::{self, Usage};
 use super::gpo_folder::is_own_path;
 use super::matching::{DistinctReference, RowMatcher};
-use super::{MapOptions, PERMISSIONS, ReferenceIndex, index_references};
+use super::{MapOptions, PERMISSIONS, ReferenceIndex, fail_on_too_many, index_references};
 
 /// Checks a table: its rows alone, against the GPOs it is for, and against the target domain. With `exclusive`, a
 /// reference without a row is an error.
 ///
 /// # Errors
-/// The errors of [`PrincipalDirectory::lookup`]. Problems of the table are messages.
+/// The errors of [`PrincipalDirectory::lookup`], and [`ErrorKind::BadInput`] for a GPO with too many different references. Problems
+/// of the table are messages.
 pub async fn review(
     table: &MigrationTable,
     snapshots: &[GpoSnapshot],
@@ -55,6 +56,7 @@ fn against_gpos(
     for snapshot in snapshots {
         let of_gpo = |message: StatusMessage| message.of_gpo(&snapshot.display_name);
         let index = index_references(snapshot, &matcher, options, &references::visit_file);
+        fail_on_too_many(&index, snapshot)?;
         let usage = findings::usage(&index, table);
         all.used.extend(usage.used);
         all.outside.extend(usage.outside);
@@ -91,18 +93,18 @@ fn without_row(
     for indexed in &index.occurrences {
         let reference = index.reference_of(indexed)?;
         // The permissions of the GPO itself matter only for a copy that preserves them.
-        let in_settings = indexed.occurrence.place.file != PERMISSIONS;
+        let in_settings = indexed.place.file != PERMISSIONS;
         if !in_settings
-            || !super::in_scope(&indexed.occurrence, options)
+            || !super::in_scope(indexed.scope, options)
             || !findings::needs_row(reference)
-            || is_own_path(&indexed.occurrence.target, snapshot)
+            || is_own_path(&reference.target, snapshot)
         {
             continue;
         }
         // The same principal by SID and by name is two distinct references but one finding.
         let shown = findings::describe(reference);
         let count = counts.entry(shown.clone()).or_insert_with(|| {
-            order.push((shown, reference, &indexed.occurrence.place));
+            order.push((shown, reference, &indexed.place));
             0
         });
         *count = count.saturating_add(1);

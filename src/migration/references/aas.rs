@@ -7,12 +7,13 @@ use super::text::{Context, RewrittenText, TextRewrite, may_hold_reference};
 use super::unc_search::leading_unc_path;
 use crate::formats::aas::{AdvertiseScript, Argument, SourcePath};
 use crate::model::reference::{Place, Scope};
+use crate::model::shared_text::SharedText;
 use crate::model::unc_path::UncPath;
 
 /// Visits the arguments in order. The two paths of the source list are compared as `msiFileList` is, by the package's folder, and in
 /// the same scope: a client takes the package from either [MS-GPSI 3.2.5.2].
 pub(super) fn visit(
-    file: &str,
+    file: &SharedText,
     bytes: &Bytes,
     context: &mut Context<'_, '_>,
 ) -> Result<Option<Bytes>, String> {
@@ -62,7 +63,7 @@ pub(super) fn visit(
     }
 }
 
-fn place(file: &str, argument: &Argument) -> Place {
+fn place(file: &SharedText, argument: &Argument) -> Place {
     let record = argument.record_name();
     let key = match argument.source_path() {
         Some(SourcePath::PackagePath) => "PackagePath".to_owned(),

@@ -6,10 +6,11 @@ use super::text::{Context, RewrittenText, apply};
 use crate::formats::audit_csv::{self, AuditCsv};
 use crate::formats::ini::IniFile;
 use crate::model::reference::{Place, Scope};
+use crate::model::shared_text::SharedText;
 
 /// Visits the fields of every line in order.
 pub(super) fn visit(
-    file: &str,
+    file: &SharedText,
     bytes: &Bytes,
     context: &mut Context<'_, '_>,
 ) -> Result<IniFile, String> {

@@ -12,6 +12,7 @@ use super::unc_search::{leading_unc_path, looks_like_unc_path};
 use crate::formats::fdeploy::{Fdeploy, Redirection};
 use crate::formats::ini::{self, IniFile, IniLine, LineKind};
 use crate::model::reference::{Place, Scope};
+use crate::model::shared_text::SharedText;
 use crate::model::sid::Sid;
 
 /// The rewrites of the principals of one folder, by SID.
@@ -58,15 +59,15 @@ fn rewrite_of(rewrites: Option<&mut SidRewrites>, sid: &str) -> TextRewrite {
 
 /// Visits the principals of every folder, then the paths.
 pub(super) fn visit(
-    file: &str,
+    file: &SharedText,
     bytes: &Bytes,
     context: &mut Context<'_, '_>,
 ) -> Result<IniFile, String> {
     let fdeploy = Fdeploy::parse(bytes).map_err(|error| error.to_string())?;
-    let place = |line: &IniLine<'_>, key: &str| {
+    let place = |line: &IniLine<'_>, key: &str, context: &mut Context<'_, '_>| {
         Place::file(file)
-            .section(line.section.unwrap_or_default())
-            .key(key)
+            .section(context.shared(line.section.unwrap_or_default()))
+            .key(context.shared(key))
             .line(line.number)
     };
     // A SID is in the list and in the name of a section: two references, of which the first decides for both.
@@ -83,7 +84,7 @@ pub(super) fn visit(
             }
             _ => continue,
         };
-        let place = place(&line, key);
+        let place = place(&line, key, context);
         if let Some(rewrites) = folders.of(folder, &place) {
             for text in sids.into_iter().filter_map(|span| line.text.get(span)) {
                 visit_principal(text, &place, rewrites, context);
@@ -93,7 +94,7 @@ pub(super) fn visit(
     // Clients ignore a section whose SID is in no list, but it is a reference too.
     for (line, redirection) in fdeploy.redirections() {
         if let Redirection::Target { folder, sid } = redirection {
-            let place = place(&line, sid);
+            let place = place(&line, sid, context);
             if let Some(rewrites) = folders.of(folder, &place) {
                 visit_principal(sid, &place, rewrites, context);
             }
@@ -119,7 +120,7 @@ pub(super) fn visit(
         match redirection {
             Redirection::Principals { folder, list } => {
                 let text = line.text.get(list).unwrap_or_default();
-                let place = place(&line, folder);
+                let place = place(&line, folder, context);
                 let mut rewrites = folders.of(folder, &place);
                 let edit =
                     list::rewrite_list(text, ';', |sid| rewrite_of(rewrites.as_deref_mut(), sid));
@@ -132,7 +133,8 @@ pub(super) fn visit(
                 }
             }
             Redirection::Target { folder, sid } => {
-                match rewrite_of(folders.of(folder, &place(&line, sid)), sid) {
+                let place = place(&line, sid, context);
+                match rewrite_of(folders.of(folder, &place), sid) {
                     TextRewrite::Keep => {}
                     TextRewrite::Replace(to) => {
                         new.rename_section(line.number, &[folder, "_", &to].concat());
@@ -146,7 +148,7 @@ pub(super) fn visit(
             Redirection::Path { sid, path } => {
                 let folder = line.section.unwrap_or_default();
                 let key = line.text.get(sid.clone()).unwrap_or_default();
-                let place = place(&line, key);
+                let place = place(&line, key, context);
                 visit_path(&line, path, &place, &mut new, context);
                 match rewrite_of(folders.of(folder, &place), key) {
                     TextRewrite::Keep => {}
@@ -155,7 +157,8 @@ pub(super) fn visit(
                 }
             }
             Redirection::FullPath(path) => {
-                visit_path(&line, path, &place(&line, "FullPath"), &mut new, context);
+                let place = place(&line, "FullPath", context);
+                visit_path(&line, path, &place, &mut new, context);
             }
             Redirection::Flags(_) | Redirection::Status { .. } => {
                 if !going {

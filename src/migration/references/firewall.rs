@@ -19,7 +19,8 @@ pub(super) fn visit(
             continue;
         }
         let key = place.key.as_deref().unwrap_or_default();
-        let place = place.clone().key(format!("{key} {}", field.name));
+        let key = context.within_budget(format!("{key} {}", field.name));
+        let place = place.clone().key(key);
         let outcome = match (field.kind, value.parse()) {
             (FieldKind::Sid, Ok(sid)) => match context.sid(&sid, value, &place, Scope::All) {
                 TextRewrite::Keep => RewrittenText::Unchanged,

@@ -13,6 +13,7 @@ use super::text::{Context, RewrittenText, SpanEdit, TextRewrite, apply, may_hold
 use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting, unquoted};
 use crate::formats::ini::{self, IniFile, IniLine, splice};
 use crate::model::reference::{Place, Scope};
+use crate::model::shared_text::SharedText;
 
 /// A line of `[Group Membership]` after visiting, before it is known whether it can be written.
 struct GroupLine {
@@ -44,7 +45,7 @@ enum ListSection {
 
 /// Visits the settings in order of the lines.
 pub(super) fn visit(
-    file: &str,
+    file: &SharedText,
     bytes: &Bytes,
     context: &mut Context<'_, '_>,
 ) -> Result<IniFile, String> {
@@ -58,9 +59,10 @@ pub(super) fn visit(
     let mut settings = tmpl.settings().peekable();
     for line in tmpl.ini.lines() {
         let setting = settings.next_if(|(other, _)| other.number == line.number);
+        let section = context.shared(line.section.unwrap_or_default());
         let place = |key: &str| {
             Place::file(file)
-                .section(line.section.unwrap_or_default())
+                .section(&section)
                 .key(key)
                 .line(line.number)
         };

@@ -5,10 +5,11 @@ use super::text::{Context, RewrittenText, apply, may_hold_reference};
 use crate::formats::ini::{self, IniFile, IniLine, LineKind};
 use crate::message::Code;
 use crate::model::reference::{Place, Scope};
+use crate::model::shared_text::SharedText;
 
 /// Visits a line: the name of a section, key and value of a pair, or the whole line. Comments are skipped.
 pub(super) fn visit(
-    file: &str,
+    file: &SharedText,
     line: &IniLine<'_>,
     new: &mut IniFile,
     context: &mut Context<'_, '_>,
@@ -17,7 +18,7 @@ pub(super) fn visit(
         return;
     }
     let mut place = Place::file(file)
-        .section(line.section.unwrap_or_default())
+        .section(context.shared(line.section.unwrap_or_default()))
         .line(line.number);
     if let LineKind::Section(name) = line.kind {
         // A closing bracket would end the name.

@@ -21,6 +21,7 @@ use crate::formats::xml_tree::document::{Edit, XmlDocument};
 use crate::message::{Code, StatusMessage, printable};
 use crate::migration::inventory::NameForm;
 use crate::model::reference::{Place, Scope};
+use crate::model::shared_text::SharedText;
 use crate::model::sid::Sid;
 
 /// The suffix that the Preferences editor adds to the names of built-in groups.
@@ -28,7 +29,7 @@ const BUILT_IN: &str = " (built-in)";
 
 /// Visits a file in the order of its elements; returns its new bytes if anything changed.
 pub(super) fn visit(
-    file: &str,
+    file: &SharedText,
     bytes: &Bytes,
     context: &mut Context<'_, '_>,
 ) -> Result<Option<Bytes>, String> {
@@ -54,7 +55,7 @@ pub(super) fn visit(
 }
 
 struct Visit<'a, 'm, 'c, 'v> {
-    file: &'a str,
+    file: &'a SharedText,
     document: &'a XmlDocument,
     context: &'m mut Context<'c, 'v>,
     edits: Vec<Edit>,
@@ -100,13 +101,14 @@ impl<'a> Visit<'a, '_, '_, '_> {
         }
     }
 
-    fn place(&self, cursor: &ElementCursor<'_, '_>, keys: &[&str]) -> Place {
+    fn place(&mut self, cursor: &ElementCursor<'_, '_>, keys: &[&str]) -> Place {
         let at = cursor.place();
-        let place = Place::file(self.file).section(at.path).line(at.line);
+        let section = self.context.within_budget(at.path);
+        let place = Place::file(self.file).section(section).line(at.line);
         if keys.is_empty() {
             place
         } else {
-            place.key(keys.join(", "))
+            place.key(self.context.shared(&keys.join(", ")))
         }
     }
 

@@ -11,10 +11,11 @@ use super::text::{Context, RewrittenText};
 use crate::formats::firewall_rule;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes, utf16_text};
 use crate::model::reference::{Place, Scope};
+use crate::model::shared_text::SharedText;
 
 /// Visits the records in order.
 pub(super) fn visit(
-    file: &str,
+    file: &SharedText,
     bytes: &Bytes,
     context: &mut Context<'_, '_>,
 ) -> Result<Option<Bytes>, String> {
@@ -205,11 +206,11 @@ fn warn_of_reference_in_data(data: &Bytes, place: &Place, context: &mut Context<
             .collect::<String>()
     };
     let eight_bit = || data.iter().map(|&byte| char::from(byte)).collect();
-    let said = context.messages.len();
+    let said = context.messages.count();
     let readings: [&dyn Fn() -> String; 3] = [&|| utf16(0), &|| utf16(1), &eight_bit];
     for reading in readings {
         context.warn_of_reference_in_data(&reading(), place);
-        if context.messages.len() > said {
+        if context.messages.count() > said {
             return;
         }
     }

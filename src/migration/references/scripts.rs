@@ -9,11 +9,12 @@ use crate::formats::gpt_tmpl::unquoted;
 use crate::formats::ini::{IniFile, splice};
 use crate::formats::scripts::{ScriptPart, Scripts};
 use crate::model::reference::{Place, Scope};
+use crate::model::shared_text::SharedText;
 
 /// Visits the scripts in order of the lines. `scope` is the scope of commands that are UNC paths: GPMC maps only those
 /// of scripts.ini.
 pub(super) fn visit(
-    file: &str,
+    file: &SharedText,
     bytes: &Bytes,
     scope: Scope,
     context: &mut Context<'_, '_>,
@@ -28,7 +29,7 @@ pub(super) fn visit(
         };
         let key = line.pair().map(|(key, _)| key).unwrap_or_default();
         let place = Place::file(file)
-            .section(line.section.unwrap_or_default())
+            .section(context.shared(line.section.unwrap_or_default()))
             .key(key)
             .line(line.number);
         let inside = unquoted(line.text, script.value.clone());

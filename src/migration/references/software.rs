@@ -27,10 +27,7 @@ pub struct VisitedObject {
 /// A value of `msiFileList` is `<index>:<UNC path>`. GPMC inventories the folder of the path, so that is the unit.
 /// Everything after the first colon is the path, so no character of a new path can split the value.
 pub fn visit_object(object: &DirectoryObject, visitor: &mut Visitor<'_>) -> VisitedObject {
-    let mut context = Context {
-        visitor,
-        messages: Vec::new(),
-    };
+    let mut context = Context::new(visitor, 0);
     let mut place = Place::file(object.rdns.join(","));
     let mut new = object.clone();
     let mut changed = false;
@@ -63,7 +60,7 @@ pub fn visit_object(object: &DirectoryObject, visitor: &mut Visitor<'_>) -> Visi
     }
     VisitedObject {
         object: changed.then_some(new),
-        messages: context.messages,
+        messages: context.messages.finish(Some(Place::file(place.file))),
     }
 }
 

@@ -286,7 +286,7 @@ fn audit_policy_for_all_files_and_keys() {
         .map(|occurrence| {
             (
                 occurrence.place.line.unwrap(),
-                occurrence.place.key.unwrap(),
+                occurrence.place.key.unwrap().to_string(),
             )
         })
         .collect();

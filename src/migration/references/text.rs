@@ -1,21 +1,37 @@
 //! References in free text: SIDs, SDDL and UNC paths in registry strings, script parameters and similar text. Also
 //! contains the functions that all visitors share.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
 
 use super::unc_search::unc_paths;
 use super::{Occurrence, ReferenceTarget, Rewrite, Visitor};
 use crate::formats::sddl_text::{self, SddlRole};
 use crate::message::{Code, StatusMessage, printable};
+use crate::migration::finding_list::FindingList;
 use crate::model::reference::{Place, Scope};
+use crate::model::shared_text::SharedText;
 use crate::model::sid::Sid;
 
 /// The visitor and the findings so far.
 pub(super) struct Context<'c, 'v> {
     pub visitor: &'c mut Visitor<'v>,
-    pub messages: Vec<StatusMessage>,
+    pub messages: FindingList,
+    /// The texts that places used last: neighboring places have the same section, and often the same key.
+    recent: VecDeque<SharedText>,
+    /// How many bytes the places may still take that are not shared.
+    budget: usize,
 }
+
+/// How many texts of places are remembered.
+const MAX_RECENT: usize = 8;
+
+/// How many bytes the places of a file may take that are not shared, for each byte of the file, and besides.
+const PLACES_PER_BYTE: usize = 8;
+const PLACES_BASE: usize = 1 << 20;
+
+/// The length of a place once the budget is spent.
+const SHORT_PLACE: usize = 80;
 
 /// The new text of a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,16 +50,79 @@ pub(super) enum RewrittenText {
     Removed,
 }
 
-/// A reference in a text.
+/// A reference in a text. A text of a megabyte may contain a hundred thousand of them, so what follows from the text is not kept.
 struct TextReference {
     span: Range<usize>,
-    target: ReferenceTarget,
-    /// The span to delete in order to remove it; `None` when the text would be invalid without it.
-    part: Option<Range<usize>>,
-    role: Option<SddlRole>,
+    kind: TextKind,
+}
+
+/// The kind of a reference in a text.
+enum TextKind {
+    /// A UNC path.
+    Path,
+    /// A SID that is a separate word.
+    BareSid,
+    /// A SID of a security descriptor, and the span to delete in order to remove it; an empty span when the descriptor would be invalid
+    /// without it.
+    Sddl(SddlRole, Range<usize>),
+}
+
+impl TextReference {
+    /// The span to delete in order to remove it from this text; `None` when the text would be invalid without it.
+    fn part(&self, text: &str) -> Option<Range<usize>> {
+        match &self.kind {
+            TextKind::Path => list_part(text, &self.span, &[';']),
+            TextKind::BareSid => list_part(text, &self.span, &[';', ',']),
+            TextKind::Sddl(_, part) => (!part.is_empty()).then(|| part.clone()),
+        }
+    }
+}
+
+impl<'c, 'v> Context<'c, 'v> {
+    /// A context for a file of this length.
+    pub fn new(visitor: &'c mut Visitor<'v>, length: usize) -> Self {
+        Self {
+            visitor,
+            messages: FindingList::default(),
+            recent: VecDeque::new(),
+            budget: length
+                .saturating_mul(PLACES_PER_BYTE)
+                .saturating_add(PLACES_BASE),
+        }
+    }
 }
 
 impl Context<'_, '_> {
+    /// A section or key for a place, in memory once for neighbors that have the same.
+    pub fn shared(&mut self, text: &str) -> SharedText {
+        if let Some(known) = self.recent.iter().find(|known| known.as_str() == text) {
+            return known.clone();
+        }
+        // Shortened as a place does it, so that what is remembered is what places hold.
+        let new = Place::file(text).file;
+        if new.len() == text.len() {
+            if self.recent.len() == MAX_RECENT {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(new.clone());
+        }
+        new
+    }
+
+    /// A section or key of a place that others do not have, such as the path of an element. Its beginning is dropped when the places
+    /// of the file have taken too much memory: each of them repeats the names above it.
+    pub fn within_budget(&mut self, text: String) -> SharedText {
+        if let Some(left) = self.budget.checked_sub(text.len()) {
+            self.budget = left;
+            return text.into();
+        }
+        let start = text.ceil_char_boundary(text.len().saturating_sub(SHORT_PLACE));
+        match text.get(start..).filter(|_| start > 0) {
+            Some(end) => format!("\u{2026}{end}").into(),
+            None => text.into(),
+        }
+    }
+
     pub fn rewrite_of(&mut self, target: ReferenceTarget, place: &Place, scope: Scope) -> Rewrite {
         (self.visitor)(&Occurrence {
             target,
@@ -227,35 +306,36 @@ impl Context<'_, '_> {
         }
         let mut stay: HashSet<&str> = HashSet::new();
         for reference in references {
-            let rewrite = match &reference.target {
-                ReferenceTarget::Sid { sid, text } => self.sid(sid, text, place, scope),
-                ReferenceTarget::Unc { text, unit } => self.unc(text, unit, place, scope),
-                ReferenceTarget::Name(_)
-                | ReferenceTarget::Computer(_)
-                | ReferenceTarget::Label(_)
-                | ReferenceTarget::SidAndName { .. } => TextRewrite::Keep,
+            let found = text.get(reference.span.clone()).unwrap_or_default();
+            let rewrite = match (&reference.kind, found.parse::<Sid>()) {
+                (TextKind::Path, _) => self.unc(found, found, place, scope),
+                (_, Ok(sid)) => self.sid(&sid, found, place, scope),
+                (_, Err(_)) => TextRewrite::Keep,
             };
-            match (rewrite, reference.part) {
-                (TextRewrite::Keep, _) => stay.extend(text.get(reference.span)),
-                (TextRewrite::Replace(new), _) => edits.push((reference.span, new)),
-                (TextRewrite::Remove, Some(part)) => {
-                    let gone = text.get(part.clone()).unwrap_or_default();
-                    match reference.role {
-                        Some(SddlRole::Owner | SddlRole::Group) => self.warning(
-                            Code::OwnerRemoved,
-                            format!("{gone} was removed from the security descriptor"),
-                            place,
-                        ),
-                        Some(_) => ace_removed = true,
-                        None => {}
+            match rewrite {
+                TextRewrite::Keep => {
+                    stay.insert(found);
+                }
+                TextRewrite::Replace(new) => edits.push((reference.span, new)),
+                TextRewrite::Remove => match reference.part(text) {
+                    Some(part) => {
+                        let gone = text.get(part.clone()).unwrap_or_default();
+                        match reference.kind {
+                            TextKind::Sddl(SddlRole::Owner | SddlRole::Group, _) => self.warning(
+                                Code::OwnerRemoved,
+                                format!("{gone} was removed from the security descriptor"),
+                                place,
+                            ),
+                            TextKind::Sddl(..) => ace_removed = true,
+                            TextKind::Path | TextKind::BareSid => {}
+                        }
+                        edits.push((part, String::new()));
                     }
-                    edits.push((part, String::new()));
-                }
-                (TextRewrite::Remove, None) => {
-                    let what = text.get(reference.span).unwrap_or_default();
-                    self.refuse_removal(what, place);
-                    stay.insert(what);
-                }
+                    None => {
+                        self.refuse_removal(found, place);
+                        stay.insert(found);
+                    }
+                },
             }
         }
         if edits.is_empty() {
@@ -378,49 +458,40 @@ fn newly_exposed<'a>(new: &'a str, stay: &HashSet<&str>, written: &[AppliedEdit]
 /// The references in a text, and the spans that look like UNC paths in an unknown notation.
 fn references(text: &str) -> (Vec<TextReference>, Vec<Range<usize>>) {
     let (paths, unread) = unc_paths(text);
-    let mut found: Vec<TextReference> = sddl_text::literal_sids(text)
+    let sids = sddl_text::literal_sids(text);
+    let mut found: Vec<TextReference> = Vec::with_capacity(sids.len() + paths.len());
+    found.extend(sids.into_iter().map(|sid| TextReference {
+        kind: TextKind::Sddl(sid.role, sid.part),
+        span: sid.span,
+    }));
+    found.extend(paths.into_iter().map(|span| TextReference {
+        kind: TextKind::Path,
+        span,
+    }));
+    found.sort_unstable_by_key(|reference| reference.span.start);
+    let mut next = 0;
+    let bare: Vec<Range<usize>> = bare_sids(text)
         .into_iter()
-        .map(|sid| TextReference {
-            target: ReferenceTarget::Sid {
-                text: text.get(sid.span.clone()).unwrap_or_default().to_owned(),
-                sid: sid.sid,
-            },
-            part: (!sid.part.is_empty()).then_some(sid.part),
-            role: Some(sid.role),
-            span: sid.span,
+        .filter(|span| {
+            while found
+                .get(next)
+                .is_some_and(|other| other.span.end <= span.start)
+            {
+                next += 1;
+            }
+            found
+                .get(next)
+                .is_none_or(|other| other.span.start >= span.end)
         })
         .collect();
-    found.extend(paths.into_iter().map(|span| {
-        let path = text.get(span.clone()).unwrap_or_default();
-        TextReference {
-            target: ReferenceTarget::Unc {
-                text: path.to_owned(),
-                unit: path.to_owned(),
-            },
-            part: list_part(text, &span, &[';']),
-            role: None,
+    if !bare.is_empty() {
+        found.reserve_exact(bare.len());
+        found.extend(bare.into_iter().map(|span| TextReference {
+            kind: TextKind::BareSid,
             span,
-        }
-    }));
-    let mut taken: Vec<Range<usize>> = found.iter().map(|r| r.span.clone()).collect();
-    taken.sort_by_key(|span| span.start);
-    let mut taken = taken.into_iter().peekable();
-    for (span, sid) in bare_sids(text) {
-        while taken.next_if(|other| other.end <= span.start).is_some() {}
-        if taken.peek().is_some_and(|other| other.start < span.end) {
-            continue;
-        }
-        found.push(TextReference {
-            target: ReferenceTarget::Sid {
-                sid,
-                text: text.get(span.clone()).unwrap_or_default().to_owned(),
-            },
-            part: list_part(text, &span, &[';', ',']),
-            role: None,
-            span,
-        });
+        }));
+        found.sort_unstable_by_key(|reference| reference.span.start);
     }
-    found.sort_by_key(|reference| reference.span.start);
     (found, unread)
 }
 
@@ -433,7 +504,7 @@ fn first_reference(text: &str) -> Option<&str> {
 }
 
 /// SIDs that are separate words.
-fn bare_sids(text: &str) -> Vec<(Range<usize>, Sid)> {
+fn bare_sids(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut position = 0;
     while let Some(offset) = text.get(position..).and_then(|rest| rest.find("-1-")) {
@@ -445,10 +516,10 @@ fn bare_sids(text: &str) -> Vec<(Range<usize>, Sid)> {
         let bounded = text
             .get(..start)
             .is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '-'));
-        if let Some((sid, end)) = sddl_text::sid_at(text, start).filter(|_| bounded) {
+        if let Some((_, end)) = sddl_text::sid_at(text, start).filter(|_| bounded) {
             let after = text.get(end..).unwrap_or_default();
             if !after.starts_with(|c: char| c.is_alphanumeric() || c == '-') {
-                found.push((start..end, sid));
+                found.push(start..end);
             }
             position = end;
         }
@@ -500,12 +571,10 @@ mod tests {
             }
             _ => Rewrite::Keep,
         };
-        let mut context = Context {
-            visitor: &mut visitor,
-            messages: Vec::new(),
-        };
+        let mut context = Context::new(&mut visitor, 0);
         let outcome = context.free_text(text, &Place::file("f"), Scope::All);
-        let codes = context.messages.into_iter().map(|m| m.code).collect();
+        let codes = context.messages.finish(None);
+        let codes = codes.into_iter().map(|m| m.code).collect();
         (outcome, codes)
     }
 
@@ -607,7 +676,7 @@ mod tests {
             text in "([\\\\;,:|\"'( )=DA]|S-1-5-[678]|\\\\\\\\old\\\\a|\u{e4}|O:|\\(A;;;;;){0,30}"
         ) {
             let mut keep = |_: &Occurrence| Rewrite::Keep;
-            let mut context = Context { visitor: &mut keep, messages: Vec::new() };
+            let mut context = Context::new(&mut keep, 0);
             prop_assert_eq!(context.free_text(&text, &Place::default(), Scope::All), RewrittenText::Unchanged);
             rewritten(&text);
         }

@@ -14,6 +14,7 @@ use crate::model::allowed_object::AllowedObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
+use crate::model::status_flags;
 use crate::model::version::GpoVersion;
 use crate::plan::risks::{self, Risk};
 use crate::plan::secrets::stored_passwords;
@@ -251,6 +252,14 @@ impl GpoPlan {
                 "links of {} to other GPOs",
                 printable(som)
             )));
+        }
+        let status = |step: &Step| match step {
+            Step::SetStatus { to, .. } => status_flags::fault(*to),
+            Step::ModifyGpo { flags_to, .. } => status_flags::fault(*flags_to),
+            _ => None,
+        };
+        if let Some(fault) = self.steps.iter().find_map(status) {
+            return Err(differs(fault));
         }
         self.check_gpt_ini()?;
         if self.verb != Verb::Delete && self.risks != self.describe_risks()? {

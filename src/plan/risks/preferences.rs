@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::registry::{self, Data, Hive};
+use super::registry::{self, Data, Hive, Removed};
 use super::{Risk, RiskKind};
 use crate::formats::preferences::{Action, Item, Preferences};
 use crate::formats::xml_tree::Element;
@@ -62,7 +62,9 @@ fn risk(item: &Item<'_>) -> Option<(RiskKind, String)> {
             let line = format!("[{section}] {property} = {value}");
             return placed(item, part("path"), &line);
         }
+        "Folder" => return placed(item, item.property("path"), ""),
         "EnvironmentVariable" => return variable(item),
+        "OpenWith" | "FileType" => return handler(item),
         _ => return None,
     };
     Some((kind, text))
@@ -83,17 +85,55 @@ fn variable(item: &Item<'_>) -> Option<(RiskKind, String)> {
     .map(|_| (RiskKind::Environment, format!("{name} = {value}")))
 }
 
-/// A registry value, if it runs code or takes protection away.
-fn registry_value(item: &Item<'_>) -> Option<(RiskKind, String)> {
+/// What opens the files of an extension [MS-GPPREF 2.2.1.7]: a program, the class that names one, or the commands of the class.
+fn handler(item: &Item<'_>) -> Option<(RiskKind, String)> {
     if item.action() == Action::Delete {
         return None;
     }
+    let first = |names: &[&str]| {
+        let mut values = names.iter().map(|name| item.property(name));
+        values.find(|value| !value.is_empty()).unwrap_or_default()
+    };
+    let extension = first(&["fileExtension", "fileExt"]);
+    let mut programs = vec![first(&["applicationPath", "application", "appProgID"]).to_owned()];
+    if let Some(properties) = item.properties() {
+        class_programs(properties, &mut programs);
+    }
+    programs.retain(|program| !program.is_empty());
+    let with = match joined(&programs) {
+        none if none.is_empty() => "what its class names".to_owned(),
+        programs => programs,
+    };
+    let text = format!("files with the extension \"{extension}\" are opened with {with}");
+    Some((RiskKind::FileHandler, text))
+}
+
+/// The programs of the actions of a file type, at any depth; the tree is bounded.
+fn class_programs(element: &Element, programs: &mut Vec<String>) {
+    for child in element.elements() {
+        programs.extend(child.attribute("appUsed").map(str::to_owned));
+        class_programs(child, programs);
+    }
+}
+
+/// A registry value, if it runs code or takes protection away, or its deletion does.
+fn registry_value(item: &Item<'_>) -> Option<(RiskKind, String)> {
     let hive = match item.property("hive").to_ascii_uppercase().as_str() {
         "HKEY_LOCAL_MACHINE" => Hive::Machine,
         "HKEY_CURRENT_USER" | "HKEY_USERS" => Hive::User,
         "HKEY_CLASSES_ROOT" => Hive::Classes,
         _ => return None,
     };
+    let (key, name) = (item.property("key"), item.property("name"));
+    // Without a value, the item is about the key, which a replacement deletes too.
+    let of_key = name.is_empty() && item.property("default") != "1";
+    match item.action() {
+        Action::Delete | Action::Replace if of_key => {
+            return registry::removal(hive, key, Removed::Key);
+        }
+        Action::Delete => return registry::removal(hive, key, Removed::Value(name)),
+        Action::Create | Action::Replace | Action::Update => {}
+    }
     let value = item.property("value");
     let data = match item.property("type").to_ascii_uppercase().as_str() {
         // Numbers are hexadecimal here [MS-GPPREF 2.2.1.10.1]; some files have them with `0x`.
@@ -108,14 +148,13 @@ fn registry_value(item: &Item<'_>) -> Option<(RiskKind, String)> {
         "REG_SZ" | "REG_EXPAND_SZ" | "REG_MULTI_SZ" => Data::Text(value.to_owned()),
         _ => Data::Other,
     };
-    registry::risk(hive, item.property("key"), item.property("name"), &data)
+    registry::risk(hive, key, name, &data)
 }
 
-/// A file or a shortcut in a folder from which Windows starts programs, or in a folder of Windows.
+/// A file or a shortcut in a folder from which Windows starts programs, or in a folder of Windows, whose deletion may take protection
+/// away, such as that of a code integrity policy.
 fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String)> {
-    if item.action() == Action::Delete {
-        return None;
-    }
+    let deleted = item.action() == Action::Delete;
     // A folder may be named without a separator at its end.
     let mut path = String::new();
     for part in target.trim().to_lowercase().split(['/', '\\']) {
@@ -141,7 +180,15 @@ fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String
     } else {
         return None;
     };
-    Some((kind, format!("{target} from {from}")))
+    match (deleted, kind) {
+        (true, RiskKind::SystemFile) if matches!(item.element.name.as_str(), "File" | "Folder") => {
+            Some((kind, format!("deletes {target}")))
+        }
+        (true, _) => None,
+        // A folder by itself does nothing.
+        (false, _) if item.element.name == "Folder" => None,
+        (false, _) => Some((kind, format!("{target} from {from}"))),
+    }
 }
 
 /// `A`, `A and B`, `A, B and C`

@@ -4,10 +4,13 @@
 //! The kinds are those of MITRE ATT&CK, whose technique each rule names; a GPO distributes them to many computers at once
 //! (T1484.001).
 
+mod openings;
+mod removal;
 mod rules;
 
 use super::RiskKind;
-use rules::RULES;
+pub(super) use removal::{Removed, removal};
+use rules::{RULES, protection};
 
 /// A part of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,16 @@ pub(super) enum Data {
     Other,
 }
 
+impl Data {
+    /// The text.
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Number(_) | Self::Other => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Data {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -65,8 +78,18 @@ enum When {
     Is(u64),
     /// A lower number.
     Below(u64),
+    /// None of these numbers.
+    NoneOf(&'static [u64]),
     /// Text that is none of these, ignoring case.
     NotText(&'static [&'static str]),
+    /// A firewall rule that lets callers from any address in.
+    OpensPort,
+    /// The same in the lists of older versions of Windows.
+    OpensListedPort,
+    /// A rule of AppLocker that allows everything to everybody.
+    AllowsEverything,
+    /// A path that matches every file.
+    EveryPath,
 }
 
 /// The keys that a rule matches.
@@ -87,7 +110,8 @@ struct Rule(Option<Hive>, Key, &'static [&'static str], When, RiskKind);
 pub(super) fn risk(hive: Hive, key: &str, name: &str, data: &Data) -> Option<(RiskKind, String)> {
     let normal = normalised(key);
     let value = name.to_lowercase();
-    let rule = RULES.iter().find(|Rule(wanted, at, names, when, _)| {
+    let mut rules = RULES.iter().chain(protection::RULES);
+    let rule = rules.find(|Rule(wanted, at, names, when, _)| {
         wanted.is_none_or(|wanted| hive.is_in(wanted))
             && at.is(&normal)
             && (names.is_empty() || names.contains(&value.as_str()))
@@ -155,13 +179,18 @@ impl When {
         match self {
             Self::Any => true,
             // Most programs read the bytes of a number whatever its type is.
-            Self::Is(_) | Self::Below(_) if *data == Data::Other => true,
+            Self::Is(_) | Self::Below(_) | Self::NoneOf(_) if *data == Data::Other => true,
+            Self::NoneOf(wanted) => number.is_none_or(|number| !wanted.contains(&number)),
             Self::Is(wanted) => number == Some(wanted),
             Self::Below(bound) => number.is_some_and(|number| number < bound),
             Self::NotText(texts) => match data {
                 Data::Text(text) => !texts.contains(&text.trim().to_lowercase().as_str()),
                 Data::Number(_) | Data::Other => true,
             },
+            Self::OpensPort => data.text().is_none_or(openings::opens_port),
+            Self::OpensListedPort => data.text().is_none_or(openings::opens_listed_port),
+            Self::AllowsEverything => data.text().is_none_or(openings::allows_everything),
+            Self::EveryPath => data.text().is_none_or(openings::is_every_path),
         }
     }
 }

@@ -1,3 +1,5 @@
+mod protection;
+
 use super::*;
 use crate::model::directory_object::DirectoryAttribute;
 use crate::model::extension_list::ExtensionList;

@@ -141,13 +141,17 @@ impl Plan {
         let new = swap.new.as_deref();
         let number = |most: i64| {
             new.and_then(|text| text.parse::<i64>().ok())
-                .is_some_and(|number| number <= most)
+                .is_some_and(|number| (i64::from(i32::MIN)..=most).contains(&number))
         };
+        // Taking the change back writes the former one.
+        let is_status = |text: &str| matches!(text, "0" | "1" | "2" | "3");
         match swap.attribute {
             SwapAttribute::GpLink => self.adds_own_links_only(swap),
             SwapAttribute::GpOptions => new.is_none() || number(i64::from(i32::MAX)),
             SwapAttribute::Version => number(i64::from(u32::MAX)),
-            SwapAttribute::Flags => number(3),
+            SwapAttribute::Flags => {
+                new.is_some_and(is_status) && swap.old.as_deref().is_none_or(is_status)
+            }
             SwapAttribute::FunctionalityVersion => new == Some("2"),
             SwapAttribute::DisplayName | SwapAttribute::WmiName => new.is_some_and(is_name),
             SwapAttribute::MachineExtensions | SwapAttribute::UserExtensions => {

@@ -372,18 +372,18 @@ fn an_index_that_does_not_fit_is_an_internal_error() {
     let matcher = RowMatcher::new(None, options.unc_match);
     let mut index = index_references(&gpo, &matcher, &options, &toy);
     let keep = || Resolution::keep();
-    assert_eq!(index.resolved(&[keep(), keep()]).unwrap().len(), 2);
+    assert_eq!(index.resolved(&[keep(), keep()]).unwrap().count(), 2);
     for resolutions in [vec![], vec![keep()], vec![keep(), keep(), keep()]] {
         let error = index
             .resolved(&resolutions)
-            .map(|all| all.len())
+            .map(Iterator::count)
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
     }
     index.occurrences[1].reference = 2;
     let error = index
         .resolved(&[keep(), keep()])
-        .map(|all| all.len())
+        .map(Iterator::count)
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
     assert_eq!(

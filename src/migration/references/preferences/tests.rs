@@ -227,7 +227,7 @@ fn ldap_targeting_is_reported_if_it_names_the_domain() {
                 (message.code, message.severity),
                 (Code::TargetsLdap, Severity::Info)
             );
-            message.place.unwrap().key.unwrap()
+            message.place.unwrap().key.unwrap().to_string()
         });
         said.collect::<Vec<_>>()
     };

@@ -172,6 +172,10 @@ fn a_plan_that_says_less_than_it_does_is_refused_with_the_place() {
             let number = step(json, "modify-gpo");
             json["steps"][number]["flags_from"] = json!(7);
         }),
+        ("flags 4, and a GPO has 0 to 3", |json| {
+            let number = step(json, "modify-gpo");
+            json["steps"][number]["flags_to"] = json!(4);
+        }),
         ("step 9", |json| {
             let number = step(json, "modify-gpo");
             let again = json["steps"][number].clone();
@@ -393,5 +397,32 @@ fn what_cannot_be_recomputed_is_said_to_be_the_files_own_word() {
             assert!(plan.findings().any(|it| it == message), "{message:?}");
         }
         assert!(!password.is_empty());
+    }
+}
+
+/// Bit 2 means nothing to a client, and a plan that is shown as "all enabled" would write it.
+#[test]
+fn a_status_that_no_gpo_has_is_refused() {
+    let read = |to: u32| {
+        let mut plan = GpoPlan {
+            verb: Verb::SetStatus,
+            ..plan()
+        };
+        plan.entries.clear();
+        plan.contents.clear();
+        plan.gpt_ini = None;
+        plan.directory_objects.clear();
+        plan.steps = vec![Step::SetStatus { from: Some(0), to }];
+        plan.risks = plan.describe_risks().unwrap();
+        Plan::from_json(&Plan::of(plan).to_json().unwrap())
+    };
+    for to in 0..=3 {
+        read(to).unwrap();
+    }
+    for to in [4, 7, u32::MAX] {
+        let error = read(to).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadInput);
+        let said = format!("flags {to}, and a GPO has 0 to 3");
+        assert!(error.to_string().contains(&said), "{error}");
     }
 }

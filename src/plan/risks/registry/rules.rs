@@ -1,5 +1,7 @@
 //! The rules: which registry values run code, take protection away or expose credentials.
 
+pub(super) mod protection;
+
 use super::super::RiskKind;
 use super::{Hive, Key, Rule, When};
 
@@ -204,14 +206,6 @@ pub(super) const RULES: &[Rule] = &[
         None,
         At(r"\windows script\settings"),
         &["amsienable"],
-        Is(0),
-        ProtectionOff,
-    ),
-    // T1562.002, Disable Windows Event Logging
-    Rule(
-        None,
-        At(r"\powershell\scriptblocklogging"),
-        &["enablescriptblocklogging"],
         Is(0),
         ProtectionOff,
     ),

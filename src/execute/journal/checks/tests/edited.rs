@@ -228,3 +228,16 @@ fn the_folder_gets_no_rights_back_that_the_gpo_never_granted() {
         assert!(error.to_string().contains("security descriptor"), "{error}");
     }
 }
+
+/// Plan and former state agree, and neither is what an operation of gpoctl leaves.
+#[test]
+fn a_status_that_no_gpo_has_is_not_put_back() {
+    for verb in [Verb::Restore, Verb::SetStatus] {
+        let (mut plan, mut before) = (plan(verb, OWN, false), before());
+        check(&plan, Some(&before), Vec::new()).unwrap();
+        before.flags = Some(7);
+        plan.basis.as_mut().unwrap().flags = Some(7);
+        let said = refused_before(&plan, Some(&before));
+        assert!(said.contains("flags 7, and a GPO has 0 to 3"), "{said}");
+    }
+}
