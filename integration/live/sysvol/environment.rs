@@ -56,6 +56,10 @@ impl Environment for Lab {
         }
     }
 
+    fn open_files_hold_names(&self) -> bool {
+        std::env::var("GPOCTL_LAB_SAMBA").unwrap() != "4.17"
+    }
+
     async fn administrator(&self) -> Arc<dyn Sysvol> {
         let settings = settings(SmbClientChoice::Smb2, false);
         connect(&settings).await.unwrap()
