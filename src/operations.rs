@@ -48,4 +48,5 @@ pub mod set_status;
 mod settings;
 mod stage;
 pub mod undo;
+mod waiting;
 pub mod wmi;

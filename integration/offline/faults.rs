@@ -4,6 +4,7 @@
 mod case;
 mod client_view;
 mod mixtures;
+mod open_files;
 mod other_admin;
 mod sweep;
 

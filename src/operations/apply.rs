@@ -29,6 +29,7 @@ use super::rights;
 use super::rollback::Undo;
 use super::self_lockout::SelfLockout;
 use super::stage::StagingArea;
+use super::waiting::Patience;
 use crate::directory::links::SomLink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage};
@@ -117,13 +118,16 @@ impl ApplyOptions {
 ///
 /// # Errors
 /// `Conflict` when the target has changed since the plan was made, or while it was applied; `Denied` when the account may not
-/// write; `Cancelled` when the caller cancelled; after all of these the domain is unchanged. `Incomplete` when something could
+/// write; `InUse` when a client has had a file of the GPO open for longer than [`DomainWriter::with_patience`] allows; `Cancelled` when the caller cancelled; after all of these the domain is unchanged. `Incomplete` when something could
 /// not be rolled back; the message names the journal.
 pub async fn apply(
     domain: &DomainWriter,
     plan: &Plan,
     options: &ApplyOptions,
 ) -> Result<OperationResult> {
+    let control = &options.control;
+    let (direct, patience) = (domain, Patience::of(domain, control));
+    let domain = &patience.applied_to(domain);
     let session = domain.session();
     if session.info().dns_domain != plan.target.domain {
         return Err(Error::new(
@@ -136,7 +140,6 @@ pub async fn apply(
         )
         .with_hint("apply it with --domain of the plan's domain"));
     }
-    let control = &options.control;
     control.check()?;
     let new_tree = plan.new_tree()?;
     let current = if plan.target.create {
@@ -164,6 +167,8 @@ pub async fn apply(
     );
     let mut run = Run {
         domain,
+        direct: direct.sysvol(),
+        patience: &patience,
         plan,
         staging: &staging,
         journal: &mut journal,
@@ -203,6 +208,7 @@ pub async fn apply(
             })
         }
         Err(error) => {
+            let domain = &Patience::of_roll_back(direct, control).applied_to(direct);
             let undo = Undo {
                 domain,
                 staging: &staging,
@@ -322,6 +328,11 @@ async fn undo_all(
     match outcome {
         Ok(done) => {
             let _ = journal.record(&Event::RolledBack);
+            // What was half done when it failed is undone now.
+            let error = match error.kind() {
+                ErrorKind::Incomplete => error.with_kind(ErrorKind::Conflict),
+                _ => error,
+            };
             let text = done.to_string();
             let hint = match error.hint() {
                 Some(hint) => format!("{text}; {hint}"),
@@ -357,9 +368,13 @@ fn unfinished_error(
     } else {
         format!("{undo_error}, after: {error}")
     };
-    let server = &undo.domain.session().info().server;
+    let when = if undo_error.is_caused_by(ErrorKind::InUse) {
+        "when no client has these files open".to_owned()
+    } else {
+        format!("when {} answers again", undo.domain.session().info().server)
+    };
     Error::new(ErrorKind::Incomplete, text).with_hint(format!(
-        "when {server} answers again, run: gpoctl operations undo {}; the old state is in {}",
+        "{when}, run: gpoctl operations undo {}; the old state is in {}",
         short_id(&undo.plan.operation_id),
         journal.folder().display()
     ))

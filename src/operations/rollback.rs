@@ -90,6 +90,12 @@ impl RollbackReport {
         }
     }
 
+    /// Whether something could not be undone because a client has it open.
+    fn is_held(&self) -> bool {
+        let failed = self.failed.as_ref();
+        failed.is_some_and(|error| error.is_caused_by(ErrorKind::InUse))
+    }
+
     fn into_result(self) -> Result<()> {
         if self.foreign.is_empty() && self.failed.is_none() {
             return Ok(());
@@ -123,7 +129,10 @@ impl Undo<'_> {
             report.note(inverse, outcome);
         }
         let mut raised = None;
-        if let Some(last) = changes.iter().rev().find(|change| is_version(change)) {
+        // While a client has a file open that could not be restored, a new version would make clients read a mixture.
+        let is_held = report.is_held();
+        let version = changes.iter().rev().find(|change| is_version(change));
+        if let Some(last) = version.filter(|_| !is_held) {
             match self.restore_version(changes, journal, &mut report).await {
                 Ok(version) => raised = version,
                 Err(error) => report.note(last, Err(error)),

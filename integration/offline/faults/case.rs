@@ -59,6 +59,8 @@ pub enum Verb {
     UnlinkFilter,
     /// `check --fix`
     Repair,
+    /// `check --fix` where GPT.INI has a lower version than the directory
+    RepairGptIni,
 }
 
 /// What a verb is going to do.
@@ -215,6 +217,7 @@ impl Case {
                     .put_descriptor(&path, &foreign)
                     .unwrap();
             }
+            Verb::RepairGptIni => set("versionNumber", "131074"),
             _ => {}
         }
     }
@@ -326,7 +329,7 @@ impl Case {
                 let list = plan_link(&info.dns_domain, &object, filter.as_ref());
                 Ok(Planned::Changes(list))
             }
-            Verb::Repair => {
+            Verb::Repair | Verb::RepairGptIni => {
                 let gpos = [object];
                 let report = check_gpos(session, &gpos, &control).await?;
                 Ok(Planned::Changes(repair::plan(&report, &info.dns_domain)))

@@ -283,7 +283,7 @@ pub async fn recover(
             Ok("rolled back")
         }
         OperationState::LeftOver => {
-            clean_up(&admin, &operation).await?;
+            clean_up(&admin, &operation, &Control::default()).await?;
             Ok("cleaned up")
         }
         state => Ok(state.as_str()),

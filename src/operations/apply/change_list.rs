@@ -16,6 +16,7 @@ use crate::operations::rollback;
 use crate::operations::stage::{
     StagingArea, as_stored, descriptor_steps, probe_file_entries, read_whole,
 };
+use crate::operations::waiting::Patience;
 use crate::session::{DomainSession, DomainWriter};
 
 /// The result of applying a change list.
@@ -53,12 +54,15 @@ struct Announced<'a> {
 ///
 /// # Errors
 /// `Conflict` when something is not as in the list any more; `Denied` when the account lacks rights; after both the domain is
-/// unchanged. `Incomplete` when something could not be rolled back; the message names the journal.
+/// unchanged, and so it is after `InUse`, when a client has GPT.INI open for longer than [`DomainWriter::with_patience`] allows, and
+/// `Cancelled`. `Incomplete` when something could not be rolled back; the message names the journal.
 pub async fn apply_changes(
     domain: &DomainWriter,
     list: &ChangeList,
     options: &ApplyOptions,
 ) -> Result<ChangeResult> {
+    let (direct, patience) = (domain, Patience::of(domain, &options.control));
+    let domain = &patience.applied_to(domain);
     let info = domain.session().info();
     if info.dns_domain != list.domain {
         return Err(Error::new(
@@ -94,7 +98,8 @@ pub async fn apply_changes(
             &list.to_json()?,
             None,
         )?;
-        make_all(domain, list, &mut journal).await?;
+        let roll_back = Patience::of_roll_back(direct, &options.control).applied_to(direct);
+        make_all(domain, &roll_back, list, &mut journal).await?;
         for planned in &list.changes {
             // A failure to read back does not change that it was written.
             let read_back = difference(domain.session(), &planned.change, Moment::After).await;
@@ -140,8 +145,13 @@ fn entries_left_out(sysvol: &dyn SysvolRead, list: &ChangeList) -> Option<Status
     })
 }
 
-/// Applies the changes in order; after an error, rolls back those that were made.
-async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journal) -> Result<()> {
+/// Applies the changes in order; after an error, rolls back those that were made, by a session that nothing cancels.
+async fn make_all(
+    domain: &DomainWriter,
+    roll_back: &DomainWriter,
+    list: &ChangeList,
+    journal: &mut Journal,
+) -> Result<()> {
     let mut made: Vec<Change> = Vec::new();
     for planned in &list.changes {
         let inverse = planned.change.inverse();
@@ -151,7 +161,7 @@ async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journa
             change: &inverse,
         });
         if let Err(error) = announced {
-            return Err(take_back(domain, journal, &made, error).await);
+            return Err(take_back(roll_back, journal, &made, error).await);
         }
         // The server compares and swaps attributes; for everything else, compare as close to the write as possible.
         let compared = match difference(domain.session(), &planned.change, Moment::Before).await {
@@ -164,14 +174,14 @@ async fn make_all(domain: &DomainWriter, list: &ChangeList, journal: &mut Journa
             Err(error) => Err(error),
         };
         if let Err(error) = compared {
-            return Err(take_back(domain, journal, &made, error).await);
+            return Err(take_back(roll_back, journal, &made, error).await);
         }
         if let Err(error) = make(domain, &planned.change).await {
             // Without an answer, it is unknown whether the change was made; the roll-back reads the state.
             if error.kind() == ErrorKind::Connect {
                 made.push(inverse);
             }
-            return Err(take_back(domain, journal, &made, error).await);
+            return Err(take_back(roll_back, journal, &made, error).await);
         }
         made.push(inverse);
     }
@@ -241,8 +251,11 @@ async fn take_back(
             let _ = journal.record(&Event::RollBackFailed {
                 reason: undo.to_string(),
             });
-            Error::new(ErrorKind::Incomplete, format!("{undo}, after: {error}"))
-                .with_hint(undo_hint(journal))
+            let mut hint = undo_hint(journal);
+            if undo.kind() == ErrorKind::InUse {
+                hint = format!("when no client has the file open, {hint}");
+            }
+            Error::new(ErrorKind::Incomplete, format!("{undo}, after: {error}")).with_hint(hint)
         }
     }
 }

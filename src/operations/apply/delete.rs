@@ -4,7 +4,7 @@
 //! no client finds half of it; then the folder, which no client reads any more. Up to the container everything can be undone; a
 //! folder that cannot be deleted is reported as left over.
 
-use super::run::{Run, SWITCH_PAUSE};
+use super::run::Run;
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage};
@@ -118,17 +118,12 @@ impl Run<'_> {
         {
             if let Ok(old) = self.staging.old_name(&name) {
                 let (from, to) = (self.staging.entry(&name), self.staging.entry(&old));
-                // The deletion would work without this; it only makes the GPO disappear faster.
-                let _ = self.sysvol().rename(&from, &to, false).await;
+                // The deletion would work without this; it only makes the GPO disappear faster, so it does not wait.
+                let _ = self.direct.rename(&from, &to, false).await;
             }
         }
         let folder = self.staging.folder();
-        let mut outcome = remove_tree(self.sysvol(), &folder).await;
-        if outcome.is_err() {
-            tokio::time::sleep(SWITCH_PAUSE).await;
-            outcome = remove_tree(self.sysvol(), &folder).await;
-        }
-        if let Err(error) = outcome {
+        if let Err(error) = remove_tree(self.sysvol(), &folder).await {
             self.messages.push(
                 StatusMessage::warning(
                     Code::LeftOver,

@@ -1,15 +1,15 @@
 //! Operations that did not complete: what they wrote is rolled back, or what they left behind is removed.
 
-use super::run::SWITCH_PAUSE;
 use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, PlanSummary};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage};
 use crate::operations::journal::{Event, Inverse, OperationState, StoredOperation};
 use crate::operations::plan::{Plan, Verb};
-use crate::operations::progress::Phase;
+use crate::operations::progress::{Control, Phase};
 use crate::operations::rollback::{RolledBack, Undo};
 use crate::operations::saved_plan::SavedPlan;
 use crate::operations::stage::{StagingArea, remove_tree};
+use crate::operations::waiting::Patience;
 use crate::session::DomainWriter;
 
 /// Rolls back an operation that was interrupted, or whose own roll-back failed.
@@ -22,6 +22,7 @@ pub async fn roll_back(
     operation: &StoredOperation,
     options: &ApplyOptions,
 ) -> Result<OperationResult> {
+    let domain = &Patience::of(domain, &options.control).applied_to(domain);
     let plan = plan_of(domain, operation)?;
     if operation.state != OperationState::Unfinished {
         return Err(Error::new(
@@ -75,8 +76,13 @@ pub async fn roll_back(
             let _ = journal.record(&Event::RollBackFailed {
                 reason: error.to_string(),
             });
+            let when = if error.is_caused_by(ErrorKind::InUse) {
+                "no client has these files open"
+            } else {
+                "the cause is removed"
+            };
             Err(error.with_hint(format!(
-                "run this command again when the cause is removed; the old state is in {}",
+                "run this command again when {when}; the old state is in {}",
                 journal.folder().display()
             )))
         }
@@ -87,11 +93,14 @@ pub async fn roll_back(
 /// killed.
 ///
 /// # Errors
-/// `Usage` when the operation left nothing; `Conflict` when it is still running; otherwise as the server reports.
+/// `Usage` when the operation left nothing; `Conflict` when it is still running; `InUse` when a client still has one of them open;
+/// `Cancelled`; otherwise as the server reports. It can be repeated.
 pub async fn clean_up(
     domain: &DomainWriter,
     operation: &StoredOperation,
+    control: &Control,
 ) -> Result<OperationResult> {
+    let domain = &Patience::of(domain, control).applied_to(domain);
     let plan = plan_of(domain, operation)?;
     if operation.state != OperationState::LeftOver {
         let error = Error::new(
@@ -148,10 +157,7 @@ pub async fn clean_up(
         paths.push(staging.entry(&name));
     }
     for path in paths {
-        if remove_tree(domain.sysvol(), &path).await.is_err() {
-            tokio::time::sleep(SWITCH_PAUSE).await;
-            remove_tree(domain.sysvol(), &path).await?;
-        }
+        remove_tree(domain.sysvol(), &path).await?;
     }
     journal.record(&Event::Finished)?;
     Ok(result(
