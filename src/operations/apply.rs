@@ -208,9 +208,11 @@ pub async fn apply(
             })
         }
         Err(error) => {
-            let domain = &Patience::of_roll_back(direct, control).applied_to(direct);
+            let patience = Patience::of_roll_back(direct, control);
             let undo = Undo {
-                domain,
+                domain: &patience.applied_to(direct),
+                direct: direct.sysvol(),
+                patience: &patience,
                 staging: &staging,
                 plan,
                 before: before.as_ref(),

@@ -2,15 +2,16 @@
 //! or the folder Machine itself; on a server where that holds names, and on one where it does not. The clock is paused, so that
 //! waiting takes no time and is measured exactly.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gpoctl::domain::sysvol::SysvolPath;
-use gpoctl::operations::apply::{ApplyOptions, OverallStatus, apply, clean_up};
-use gpoctl::operations::journal::{self, OperationState};
+use gpoctl::operations::apply::{ApplyOptions, OverallStatus, apply, clean_up, roll_back};
+use gpoctl::operations::journal::{self, OperationState, StoredOperation};
 use gpoctl::operations::progress::Control;
 use gpoctl::session::DomainWriter;
 use gpoctl::testing::domain::MemoryDomain;
-use gpoctl::testing::faults::Faults;
+use gpoctl::testing::faults::{Fault, Faults};
 use gpoctl::testing::sysvol::{OpenFile, OpenFor, SharedFor, SysvolServer};
 use gpoctl::{Error, ErrorKind};
 use tokio::time::Instant;
@@ -263,4 +264,101 @@ async fn an_operation_that_waits_can_be_cancelled() {
     assert!(error.to_string().contains("a client has a file below"));
     assert_eq!(begin.elapsed().as_millis(), SHORT.as_millis());
     setting.assert_state(&trial.old, "cancelled");
+}
+
+/// An import whose last change is refused, after a client has opened one of the new files: GPT.INI is new already.
+async fn import_that_is_rolled_back(setting: &Setting<'_>, held: Held) -> gpoctl::Result<()> {
+    let trial = setting.trial;
+    let number = |operation: &str, object: &str| {
+        let found = trial.calls.iter().rposition(|call| {
+            call.writes && call.operation == operation && call.object.ends_with(object)
+        });
+        trial.when_planned(found.unwrap() + 1)
+    };
+    let container = trial.case.domain.directory().base().gpo(guid()).to_string();
+    let faults = Faults::at(number("modify", &container), Fault::Refuse);
+    let (domain, opened) = (setting.domain.clone(), held);
+    let client = async move {
+        *opened.lock().unwrap() = Some(open(&domain, HELD[0]));
+    };
+    faults.add(number("rename", "GPT.INI"), Fault::act(client));
+    let ended = setting.apply_with(&faults).await;
+    assert_eq!(faults.pending(), 0);
+    ended.map(drop)
+}
+
+type Held = Arc<Mutex<Option<OpenFile>>>;
+
+fn unfinished(setting: &Setting<'_>) -> StoredOperation {
+    let operation = journal::list(setting.folder.path()).unwrap().remove(0);
+    assert_eq!(operation.state, OperationState::Unfinished);
+    operation
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_roll_back_waits_for_a_file_and_otherwise_changes_nothing() {
+    let trial = Trial::new(Verb::Import, false).await;
+    let is_old = |setting: &Setting<'_>| {
+        let state = State::of(&setting.domain);
+        let raised = state.is_raised(&setting.domain, guid(), &trial.old);
+        assert!(raised, "{:#?}", state.differences(&trial.old));
+        assert_eq!(setting.client.mixtures(), Vec::<String>::new());
+    };
+
+    // Closed again: rolled back.
+    let setting = Setting::new(&trial, SysvolServer::SambaHoldingNames);
+    let held = Held::default();
+    let closing = held.clone();
+    let closed = tokio::spawn(async move {
+        while closing.lock().unwrap().is_none() {
+            tokio::time::sleep(SHORT).await;
+        }
+        tokio::time::sleep(SHORT).await;
+        closing.lock().unwrap().take();
+    });
+    let faults = import_that_is_rolled_back(&setting, held);
+    let error = faults.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert!(
+        error.hint().unwrap().contains("everything was rolled back"),
+        "{error}"
+    );
+    closed.await.unwrap();
+    is_old(&setting);
+
+    // Never closed: the new settings stay, whole, until the operation is undone.
+    let setting = Setting::new(&trial, SysvolServer::SambaHoldingNames);
+    let held = Held::default();
+    let begin = Instant::now();
+    let ended = import_that_is_rolled_back(&setting, held.clone());
+    let error = ended.await.unwrap_err();
+    assert!(held.lock().unwrap().is_some());
+    assert_eq!(begin.elapsed().as_secs(), PATIENCE.as_secs());
+    assert_eq!(error.kind(), ErrorKind::Incomplete, "{error}");
+    assert_eq!(error.kind().exit_status(), 3);
+    assert!(
+        error.to_string().contains("still in use after 10 s"),
+        "{error}"
+    );
+    let hint = error.hint().unwrap();
+    let next = "when no client has these files open, run: gpoctl operations undo ";
+    assert!(hint.starts_with(next), "{hint}");
+    assert_eq!(setting.client.mixtures(), Vec::<String>::new());
+    let left = State::of(&setting.domain);
+    let operation = unfinished(&setting);
+    let options = ApplyOptions {
+        journal_root: setting.folder.path().to_owned(),
+        control: Control::default(),
+    };
+    let again = roll_back(&setting.admin().await, &operation, &options).await;
+    let error = again.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Incomplete, "{error}");
+    let hint = error.hint().unwrap();
+    let next = "run this command again when no client has these files open";
+    assert!(hint.starts_with(next), "{hint}");
+    assert_eq!(State::of(&setting.domain).differences(&left), [""; 0]);
+    unfinished(&setting);
+    held.lock().unwrap().take();
+    assert_eq!(setting.recover().await, "rolled back");
+    is_old(&setting);
 }

@@ -147,6 +147,11 @@ impl Trial {
         assert_eq!(client.mixtures(), Vec::<String>::new(), "{name}");
     }
 
+    /// The number of a call in a run that has its plan already.
+    pub fn when_planned(&self, number: usize) -> usize {
+        number - self.planning + self.connecting
+    }
+
     /// Runs it in a copy of the domain with a fault at the call with this number. A fault before the plan is applied has a run
     /// of its own plan; later ones have the plan that was made.
     pub async fn run(
@@ -160,7 +165,7 @@ impl Trial {
         let whole = number <= self.planning;
         let at = match whole {
             true => number,
-            false => number - self.planning + self.connecting,
+            false => self.when_planned(number),
         };
         let faults = Faults::at(at, fault);
         if let Some(client) = client {

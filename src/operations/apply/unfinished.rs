@@ -22,7 +22,8 @@ pub async fn roll_back(
     operation: &StoredOperation,
     options: &ApplyOptions,
 ) -> Result<OperationResult> {
-    let domain = &Patience::of(domain, &options.control).applied_to(domain);
+    let (direct, patience) = (domain, Patience::of(domain, &options.control));
+    let domain = &patience.applied_to(domain);
     let plan = plan_of(domain, operation)?;
     if operation.state != OperationState::Unfinished {
         return Err(Error::new(
@@ -42,6 +43,8 @@ pub async fn roll_back(
     options.control.report(Phase::RollBack, 0, 1, 0);
     let undo = Undo {
         domain,
+        direct: direct.sysvol(),
+        patience: &patience,
         staging: &staging,
         plan: &plan,
         before: before.as_ref(),
