@@ -131,7 +131,7 @@ impl Run<'_> {
                         "the GPO is deleted, but its folder {folder} cannot be removed: {error}"
                     ),
                 )
-                .with_hint("run gpoctl operations cleanup when the folder is no longer open"),
+                .with_hint(self.clean_up_later()),
             );
         }
         self.control.report(Phase::Clean, 1, 1, 0);

@@ -415,6 +415,12 @@ impl Run<'_> {
         }
     }
 
+    /// The next step for what cannot be deleted now.
+    pub(super) fn clean_up_later(&self) -> String {
+        let id = super::short_id(&self.plan.operation_id);
+        format!("when no client has it open, run: gpoctl operations cleanup {id}")
+    }
+
     /// Deletes the old entries. What cannot be deleted now is reported; it is no reason to roll back an active policy.
     async fn clean(&mut self, switches: &[Switch]) {
         self.control.report(Phase::Clean, 0, 1, 0);
@@ -428,9 +434,10 @@ impl Run<'_> {
                         format!("the old {name} cannot be removed: {error}"),
                     )
                     .at(Place::file(RelPath::root().join(name).to_string()))
-                    .with_hint(
-                        "the new settings are active; run gpoctl operations cleanup when the folder is no longer open",
-                    ),
+                    .with_hint(format!(
+                        "the new settings are active; {}",
+                        self.clean_up_later()
+                    )),
                 );
             }
         }
