@@ -79,7 +79,7 @@ impl Patience {
                 self.is_over.store(true, Ordering::Relaxed);
                 break Err(still_in_use(error, waited));
             }
-            if waited.is_zero() || pause == LONGEST_PAUSE {
+            if pause == FIRST_PAUSE || pause == LONGEST_PAUSE {
                 tracing::info!(waited = ?waited, limit = ?self.limit, "Waiting until it is closed: {error}");
             }
             self.report(waited);
