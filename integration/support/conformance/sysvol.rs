@@ -110,6 +110,7 @@ macro_rules! sysvol_cases {
         $case!(a_failed_create_leaves_nothing);
         $case!(what_is_new_inherits);
         $case!(an_account_may_do_what_a_descriptor_grants);
+        $case!(a_missing_permission_is_not_an_open_file);
         $case!(object_entries_need_two_steps);
         $case!(owners_are_given_by_administrators_only);
         $case!(the_entries_of_a_server_are_found_out);
