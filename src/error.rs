@@ -20,6 +20,8 @@ pub enum ErrorKind {
     NotFound,
     /// A name is ambiguous or taken, or the target has changed since the plan was made.
     Conflict,
+    /// A client has a file or folder on SYSVOL open, so that it cannot be renamed, replaced or deleted. The account may do it.
+    InUse,
     /// A backup, a migration table or a file in it is invalid.
     BadInput,
     /// The directory or SYSVOL contains or returned something that a healthy domain does not.
@@ -174,6 +176,13 @@ impl Error {
         self.source.as_deref().is_some_and(|cause| cause.is::<T>())
     }
 
+    /// Whether this error, or an error of this crate that was added as its cause, is of this kind.
+    pub(crate) fn is_caused_by(&self, kind: ErrorKind) -> bool {
+        let cause = self.source.as_deref();
+        let cause = cause.and_then(|cause| cause.downcast_ref::<Self>());
+        self.kind == kind || cause.is_some_and(|cause| cause.is_caused_by(kind))
+    }
+
     /// The findings of an error that has several, to be completed.
     pub(crate) fn details_mut(&mut self) -> &mut [crate::message::StatusMessage] {
         &mut self.details
@@ -237,6 +246,15 @@ mod tests {
             "cannot open /b: No such file or directory"
         );
         assert_eq!(error.answer(), None);
+    }
+
+    #[test]
+    fn the_kind_of_a_cause_is_found() {
+        let held = Error::new(ErrorKind::InUse, "a client has x open");
+        let error = Error::new(ErrorKind::Incomplete, "not rolled back").with_source(held);
+        assert!(error.is_caused_by(ErrorKind::InUse));
+        assert!(error.is_caused_by(ErrorKind::Incomplete));
+        assert!(!error.is_caused_by(ErrorKind::Denied));
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod safety_backup;
 pub(crate) mod stage;
 mod unfinished;
 mod values;
+mod waiting;
 
 pub use unfinished::{clean_up, roll_back};
 pub(crate) use values::is_undone;
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 
 use self::execution::Execution;
 use self::journal::{Before, Journal};
+use self::waiting::Patience;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage, printable};
 use crate::model::guid::Guid;
@@ -147,13 +149,16 @@ impl ApplyOptions {
 ///
 /// # Errors
 /// `Conflict` when something has changed since the plan was made, or while it was applied; `Denied` when the account may not
-/// write; `Cancelled` when the caller cancelled; after all of these the domain is unchanged. `Incomplete` when something could
+/// write; `InUse` when a client has had a file of a GPO open for longer than [`DomainWriter::with_patience`] allows; `Cancelled` when the caller cancelled; after all of these the domain is unchanged. `Incomplete` when something could
 /// not be rolled back; the message names the journal.
 pub async fn apply(
     domain: &DomainWriter,
     plan: &Plan,
     options: &ApplyOptions,
 ) -> Result<OperationResult> {
+    let control = &options.control;
+    let (direct, patience) = (domain, Patience::of(domain, control));
+    let domain = &patience.applied_to(domain);
     let session = domain.session();
     if session.info().dns_domain != plan.domain {
         return Err(Error::new(
@@ -166,7 +171,6 @@ pub async fn apply(
         )
         .with_hint("apply it with --domain of the plan's domain"));
     }
-    let control = &options.control;
     control.check()?;
     if let Some(fault) = plan.contradiction() {
         return Err(Error::new(
@@ -177,7 +181,7 @@ pub async fn apply(
     if plan.said_by.is_some() {
         plan.refuse_foreign_rights(session).await?;
     }
-    let mut execution = Execution::prepare(domain, plan, control).await?;
+    let mut execution = Execution::prepare(domain, direct, &patience, plan, control).await?;
     if plan.changes.is_empty() {
         let messages = plan.findings().cloned().collect();
         return Ok(OperationResult::new(

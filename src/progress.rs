@@ -19,6 +19,8 @@ pub enum Phase {
     Stage,
     /// Making the new state the live one.
     Switch,
+    /// Waiting until a client closes a file. The steps are seconds, of the most that it waits.
+    Wait,
     /// Reading back the result.
     Verify,
     /// Deleting the old files.
@@ -35,6 +37,7 @@ impl Phase {
             Self::Save => "saving",
             Self::Stage => "staging",
             Self::Switch => "switching",
+            Self::Wait => "waiting for an open file",
             Self::Verify => "verifying",
             Self::Clean => "cleaning up",
             Self::RollBack => "rolling back",
@@ -117,6 +120,14 @@ impl Control {
     /// The handle that stops this operation.
     pub fn cancellation(&self) -> &Cancellation {
         &self.cancellation
+    }
+
+    /// The same progress, without what could cancel it.
+    pub(crate) fn without_cancellation(&self) -> Self {
+        Self {
+            sink: self.sink.clone(),
+            cancellation: Cancellation::new(),
+        }
     }
 
     /// Reports progress.

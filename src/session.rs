@@ -117,9 +117,14 @@ pub struct DomainWriter {
     session: DomainSession,
     directory: DirectoryWriter,
     sysvol: Arc<dyn Sysvol>,
+    patience: Duration,
 }
 
 impl DomainWriter {
+    /// How long an operation waits by default for a client to close a file that it has to rename, replace or delete. Clients have the
+    /// files of a policy open for milliseconds.
+    pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
+
     /// Connects both halves, for reading and writing.
     ///
     /// # Errors
@@ -157,7 +162,10 @@ impl DomainWriter {
                 (directory, sysvol.await?)
             }
         };
-        Ok(Self::new(directory, sysvol))
+        Ok(
+            Self::new(directory, sysvol)
+                .with_patience(Self::DEFAULT_PATIENCE.min(settings.timeout)),
+        )
     }
 
     /// A session over any two ports that lead to one and the same DC. The directory is asked what it reports about itself.
@@ -181,7 +189,29 @@ impl DomainWriter {
             session,
             directory,
             sysvol,
+            patience: Self::DEFAULT_PATIENCE,
         }
+    }
+
+    /// Sets how long an operation waits for a client to close a file, each time that it meets one. By default
+    /// [`Self::DEFAULT_PATIENCE`], or the time-out of a call if that is shorter.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How long an operation waits for a client to close a file.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// The same session with the SYSVOL half inside another port.
+    pub(crate) fn wrap_sysvol(
+        &self,
+        wrap: impl FnOnce(Arc<dyn Sysvol>) -> Arc<dyn Sysvol>,
+    ) -> Self {
+        let wrapped = Self::new(self.directory.clone(), wrap(self.sysvol.clone()));
+        wrapped.with_patience(self.patience)
     }
 
     /// The reading half.

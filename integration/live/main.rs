@@ -30,6 +30,7 @@ mod import;
 mod links;
 mod mapping;
 mod migtable;
+mod open_files;
 mod operations;
 mod preferences;
 mod readme;

@@ -86,6 +86,10 @@ impl Environment for Memory {
         }
     }
 
+    fn open_files_hold_names(&self) -> bool {
+        self.kind != SysvolServer::Samba
+    }
+
     async fn administrator(&self) -> Arc<dyn Sysvol> {
         let login = SysvolLogin::administrator(&domain_sid());
         self.connected(login, SysvolClientKind::Smb2)
@@ -115,11 +119,21 @@ impl Held for Program {
     }
 }
 
-const SERVERS: [(&str, SysvolServer, SysvolClientKind); 4] = [
+const SERVERS: [(&str, SysvolServer, SysvolClientKind); 6] = [
     ("memory", SysvolServer::Samba, SysvolClientKind::Smb2),
     (
         "memory, as with libsmbclient",
         SysvolServer::Samba,
+        SysvolClientKind::Libsmbclient,
+    ),
+    (
+        "memory, as Samba 4.22",
+        SysvolServer::SambaHoldingNames,
+        SysvolClientKind::Smb2,
+    ),
+    (
+        "memory, as Samba 4.22 with libsmbclient",
+        SysvolServer::SambaHoldingNames,
         SysvolClientKind::Libsmbclient,
     ),
     (

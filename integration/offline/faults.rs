@@ -4,6 +4,7 @@
 pub mod case;
 mod client_view;
 mod mixtures;
+mod open_files;
 mod other_admin;
 pub mod sweep;
 

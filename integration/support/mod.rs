@@ -14,12 +14,14 @@ pub mod conformance;
 mod container;
 pub mod corpus_gpos;
 mod moments;
+mod open_file;
 mod tables;
 
 pub use compare::*;
 pub use container::*;
 pub use corpus_gpos::root as corpus;
 pub use moments::*;
+pub use open_file::*;
 pub use tables::*;
 
 use std::collections::BTreeMap;

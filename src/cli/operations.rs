@@ -311,7 +311,7 @@ async fn run_cleanup(args: CleanupArgs, ui: &Ui) -> Result<u8> {
     let domain = connection(args.connection, &operation)
         .connect_writer()
         .await?;
-    let result = clean_up(&domain, &operation).await?;
+    let result = clean_up(&domain, &operation, &ui.control()).await?;
     show_result(&result, "cleaned up", ui)
 }
 

@@ -56,6 +56,15 @@ impl SysvolPath {
         })
     }
 
+    /// The folder of this entry; `None` for `Policies`.
+    pub(crate) fn parent(&self) -> Option<Self> {
+        let (guid, path) = self.below.as_ref()?;
+        Some(Self {
+            domain: self.domain.clone(),
+            below: path.parent().map(|path| (*guid, path)),
+        })
+    }
+
     /// The domain.
     pub fn domain(&self) -> &DomainName {
         &self.domain
@@ -235,6 +244,9 @@ pub trait SysvolRead: Send + Sync {
 }
 
 /// What can be written. Nothing here overwrites a file in place: new names are created, then renamed.
+///
+/// What a client has open may hold its name: then a rename, a swap or a deletion is an error of kind `InUse` and changes nothing,
+/// even where the server answers as for a missing permission. Nothing here waits until it is closed.
 #[async_trait]
 pub trait Sysvol: SysvolRead {
     /// Makes a folder that must not exist, then sets each of these descriptors in turn (none: it inherits).
@@ -254,7 +266,7 @@ pub trait Sysvol: SysvolRead {
 
     /// Renames `live` to `old` and `staged` to `live`, in one compound where the back end can; with `live` absent
     /// (`old` is `None`) only the second. When the second rename failed alone, the first is undone before the error
-    /// comes back. A folder that is in use comes back as `Conflict`.
+    /// comes back.
     async fn swap(
         &self,
         live: &SysvolPath,
@@ -262,10 +274,11 @@ pub trait Sysvol: SysvolRead {
         staged: &SysvolPath,
     ) -> Result<()>;
 
-    /// Deletes a file.
+    /// Deletes a file. One that clients have open and share is gone when they close it.
     async fn remove_file(&self, path: &SysvolPath) -> Result<()>;
 
-    /// Deletes an empty folder; `Conflict` when it is not empty.
+    /// Deletes an empty folder; `Conflict` when it is not empty, `InUse` when all that is left in it are deleted files that
+    /// clients have open.
     async fn remove_dir(&self, path: &SysvolPath) -> Result<()>;
 
     /// Finds out which entries a Samba server stores in the DACL of a file, once per connection: an empty file is made in

@@ -4,7 +4,7 @@
 //! no client finds half of it; then the folder, which no client reads any more. Up to the container everything can be undone; a
 //! folder that cannot be deleted is reported as left over.
 
-use super::run::{Leftovers, Run, SWITCH_PAUSE};
+use super::run::{Leftovers, Run};
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::journal::Inverse;
@@ -117,17 +117,12 @@ impl Run<'_> {
         {
             if let Ok(old) = self.staging.old_name(&name) {
                 let (from, to) = (self.staging.entry(&name), self.staging.entry(&old));
-                // The deletion would work without this; it only makes the GPO disappear faster.
-                let _ = self.sysvol().rename(&from, &to, false).await;
+                // The deletion would work without this; it only makes the GPO disappear faster, so it does not wait.
+                let _ = self.direct.rename(&from, &to, false).await;
             }
         }
         let folder = self.staging.folder();
-        let mut outcome = remove_tree(self.sysvol(), &folder).await;
-        if outcome.is_err() {
-            tokio::time::sleep(SWITCH_PAUSE).await;
-            outcome = remove_tree(self.sysvol(), &folder).await;
-        }
-        if let Err(error) = outcome {
+        if let Err(error) = remove_tree(self.sysvol(), &folder).await {
             self.messages.push(
                 StatusMessage::warning(
                     Code::LeftOver,
@@ -135,7 +130,7 @@ impl Run<'_> {
                         "the GPO is deleted, but its folder {folder} cannot be removed: {error}"
                     ),
                 )
-                .with_hint("run gpoctl operations cleanup when the folder is no longer open"),
+                .with_hint(self.clean_up_later()),
             );
         }
         self.control.report(Phase::Clean, 1, 1, 0);

@@ -9,10 +9,12 @@ use super::run::{Leftovers, Run};
 use super::safety_backup::save_safety_backup;
 use super::stage::StagingArea;
 use super::values::{self, entries_left_out};
+use super::waiting::Patience;
 use super::{
     ChangedGpo, INCOMPLETE, OperationResult, OverallStatus, current_state, refuse_without_way_back,
     rights, short_id,
 };
+use crate::domain::sysvol::Sysvol;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
@@ -27,7 +29,11 @@ use crate::session::read::LiveGpo;
 
 /// A plan while it is applied.
 pub(super) struct Execution<'a> {
+    /// Waits for what a client has open.
     domain: &'a DomainWriter,
+    /// The same session, where no call waits, and the patience of the other.
+    direct: &'a DomainWriter,
+    patience: &'a Patience,
     plan: &'a Plan,
     control: &'a Control,
     /// One for each change of the plan, in the same order.
@@ -61,6 +67,8 @@ impl<'a> Execution<'a> {
     /// can be changed.
     pub(super) async fn prepare(
         domain: &'a DomainWriter,
+        direct: &'a DomainWriter,
+        patience: &'a Patience,
         plan: &'a Plan,
         control: &'a Control,
     ) -> Result<Self> {
@@ -90,6 +98,8 @@ impl<'a> Execution<'a> {
         }
         Ok(Self {
             domain,
+            direct,
+            patience,
             plan,
             control,
             parts,
@@ -200,8 +210,19 @@ impl<'a> Execution<'a> {
         for of in unit.clone() {
             let outcome = match self.parts.get_mut(of) {
                 Some(Part::Gpo(part)) => {
-                    let messages = std::mem::take(&mut self.messages);
-                    let mut run = part.run(self.domain, self.control, journal, of, messages);
+                    let mut run = Run {
+                        domain: self.domain,
+                        direct: self.direct.sysvol(),
+                        patience: self.patience,
+                        plan: part.gpo,
+                        of,
+                        operation_id: &self.plan.operation_id,
+                        staging: &part.staging,
+                        journal,
+                        control: self.control,
+                        messages: std::mem::take(&mut self.messages),
+                        self_lockout: SelfLockout::of(self.domain.session().info(), part.gpo),
+                    };
                     let outcome = run.execute(&part.new, part.current.as_ref()).await;
                     self.messages = run.messages;
                     outcome.map(|leftovers| part.leftovers = Some(leftovers))
@@ -253,8 +274,12 @@ impl<'a> Execution<'a> {
             reason: error.to_string(),
         });
         self.control.report(Phase::RollBack, 0, 1, 0);
+        // Nothing cancels a roll-back.
+        let patience = Patience::of_roll_back(self.direct, self.control);
         let undo = RollBack {
-            domain: self.domain,
+            domain: &patience.applied_to(self.direct),
+            direct: self.direct.sysvol(),
+            patience: &patience,
             plan: self.plan,
             before: self.before().collect(),
             raising: &BTreeMap::new(),
@@ -264,6 +289,11 @@ impl<'a> Execution<'a> {
         match outcome {
             Ok(done) => {
                 rolled_back(journal);
+                // What was half done when it failed is undone now.
+                let error = match error.kind() {
+                    ErrorKind::Incomplete => error.with_kind(ErrorKind::Conflict),
+                    _ => error,
+                };
                 let text = done.to_string();
                 let hint = match error.hint() {
                     Some(hint) => format!("{text}; {hint}"),
@@ -299,9 +329,13 @@ impl<'a> Execution<'a> {
         } else {
             format!("{undo_error}, after: {error}")
         };
+        let when = if undo_error.is_caused_by(ErrorKind::InUse) {
+            "when no client has these files open".to_owned()
+        } else {
+            format!("when {} answers again", self.domain.session().info().server)
+        };
         Error::new(ErrorKind::Incomplete, text).with_hint(format!(
-            "when {} answers again, run: gpoctl operations undo {}; the old state is in {}",
-            self.domain.session().info().server,
+            "{when}, run: gpoctl operations undo {}; the old state is in {}",
             short_id(&self.plan.operation_id),
             journal.folder().display()
         ))
@@ -314,8 +348,19 @@ impl<'a> Execution<'a> {
             if let Some(Part::Gpo(part)) = self.parts.get_mut(of)
                 && let Some(leftovers) = part.leftovers.take()
             {
-                let messages = std::mem::take(&mut self.messages);
-                let mut run = part.run(self.domain, self.control, journal, of, messages);
+                let mut run = Run {
+                    domain: self.domain,
+                    direct: self.direct.sysvol(),
+                    patience: self.patience,
+                    plan: part.gpo,
+                    of,
+                    operation_id: &self.plan.operation_id,
+                    staging: &part.staging,
+                    journal,
+                    control: self.control,
+                    messages: std::mem::take(&mut self.messages),
+                    self_lockout: SelfLockout::of(self.domain.session().info(), part.gpo),
+                };
                 run.clean_up(leftovers, &part.new, part.current.as_ref())
                     .await;
                 self.messages = run.messages;
@@ -373,26 +418,6 @@ impl<'a> GpoPart<'a> {
             leftovers: None,
         })
     }
-
-    fn run<'r>(
-        &'r self,
-        domain: &'r DomainWriter,
-        control: &'r Control,
-        journal: &'r mut Journal,
-        of: usize,
-        messages: Vec<StatusMessage>,
-    ) -> Run<'r> {
-        Run {
-            domain,
-            plan: self.gpo,
-            of,
-            staging: &self.staging,
-            journal,
-            control,
-            messages,
-            self_lockout: SelfLockout::of(domain.session().info(), self.gpo),
-        }
-    }
 }
 
 /// Makes a change of single values, with its inverse in the journal first.
@@ -421,7 +446,11 @@ async fn make_value(
 
 /// The roll-back of changes, from the inverses that were announced.
 pub(super) struct RollBack<'a> {
+    /// Waits for what a client has open.
     pub(super) domain: &'a DomainWriter,
+    /// The same SYSVOL, where no call waits, and the patience of the other.
+    pub(super) direct: &'a dyn Sysvol,
+    pub(super) patience: &'a Patience,
     pub(super) plan: &'a Plan,
     /// The state of each GPO before its change, by the number of the change.
     pub(super) before: BTreeMap<usize, &'a Before>,
@@ -480,6 +509,8 @@ impl RollBack<'_> {
         let staging = StagingArea::new(&self.plan.domain, gpo.target.guid, &self.plan.operation_id);
         let undo = Undo {
             domain: self.domain,
+            direct: self.direct,
+            patience: self.patience,
             staging: &staging,
             plan: gpo,
             of,

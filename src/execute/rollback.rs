@@ -12,9 +12,10 @@ mod proof;
 
 use super::journal::{Before, Inverse, Journal};
 use super::stage::{StagingArea, descriptor_steps, probe_file_entries, remove_tree};
+use super::waiting::Patience;
 use crate::directory::AttributeSwap;
 use crate::directory::SwapAttribute;
-use crate::domain::sysvol::SysvolPath;
+use crate::domain::sysvol::{Sysvol, SysvolPath};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::objects::reconcile;
 use crate::model::dn::Dn;
@@ -32,7 +33,11 @@ pub(super) const OWNER_GROUP_DACL: u32 = 7;
 
 /// An operation that is to be undone.
 pub(super) struct Undo<'a> {
+    /// Waits for what a client has open.
     pub(super) domain: &'a DomainWriter,
+    /// The same SYSVOL, where no call waits, and the patience of the other.
+    pub(super) direct: &'a dyn Sysvol,
+    pub(super) patience: &'a Patience,
     pub(super) staging: &'a StagingArea,
     pub(super) plan: &'a GpoPlan,
     /// The number of the change in the plan of the operation.
@@ -97,21 +102,27 @@ impl RollbackReport {
         if self.foreign.is_empty() && self.failed.is_none() {
             return Ok(());
         }
+        Err(self.into_error())
+    }
+
+    fn into_error(self) -> Error {
         let mut text = "not everything could be rolled back".to_owned();
         if !self.foreign.is_empty() {
             text = format!("{text}: {}", self.foreign.join("; "));
         }
         let error = Error::new(ErrorKind::Incomplete, text);
-        Err(match self.failed {
+        match self.failed {
             Some(cause) => error.with_source(cause),
             None => error,
-        })
+        }
     }
 }
 
 impl Undo<'_> {
-    /// Undoes `changes` in reverse order, with the version at the end. Each inverse compares with the present state, so it is
-    /// right for a change that was announced and never made. Continues after an error, so that as much as possible is undone.
+    /// Undoes `changes` in reverse order, but the entries of the GPO's folder first, and the version at the end. Each inverse compares
+    /// with the present state, so it is right for a change that was announced and never made. Continues after an error, so that as
+    /// much as possible is undone; but while a client has an entry open that would be restored, nothing is, and no client finds a
+    /// part of the old settings under the new version.
     ///
     /// # Errors
     /// `Incomplete`, with all changes by somebody else and the first error.
@@ -121,6 +132,15 @@ impl Undo<'_> {
         journal: &mut Journal,
     ) -> Result<RolledBack> {
         let mut report = RollbackReport::default();
+        if let Some(last) = changes.iter().rev().find(|change| is_switch(change)) {
+            match self.switch_all_back(changes, &mut report).await {
+                Err(error) if error.kind() == ErrorKind::InUse => {
+                    report.note(last, Err(error));
+                    return Err(report.into_error());
+                }
+                outcome => report.note(last, outcome),
+            }
+        }
         for inverse in changes.iter().rev() {
             let outcome = self.undo(inverse, &mut report).await;
             report.note(inverse, outcome);
@@ -162,10 +182,6 @@ impl Undo<'_> {
             }
             Inverse::DeleteContainer { guid } => self.delete_container(*guid).await,
             Inverse::RemoveEntry { name } => remove_tree(sysvol, &self.entry(name)?).await,
-            Inverse::SwitchBack { live, old, staged } => {
-                self.switch_back(live, old.as_deref(), staged.as_deref(), report)
-                    .await
-            }
             Inverse::RestoreDirectoryObjects => self.restore_objects(report).await,
             Inverse::RestoreFolderDescriptor {
                 descriptor,
@@ -209,10 +225,11 @@ impl Undo<'_> {
             Inverse::RecreateContainer => self.recreate().await,
             // Of single values.
             Inverse::ChangeBack => Ok(()),
-            // The version is restored after everything else, and the folder after it.
-            Inverse::RestoreGptIni | Inverse::RestoreAttributes { .. } | Inverse::RemoveFolder => {
-                Ok(())
-            }
+            // The entries were restored before everything else; the version is after it, and the folder after that.
+            Inverse::SwitchBack { .. }
+            | Inverse::RestoreGptIni
+            | Inverse::RestoreAttributes { .. }
+            | Inverse::RemoveFolder => Ok(()),
         }
     }
 
@@ -349,6 +366,11 @@ impl Undo<'_> {
                 .with_source(cause)
             })
     }
+}
+
+/// Whether a change made an entry of the GPO's folder live.
+fn is_switch(change: &Inverse) -> bool {
+    matches!(change, Inverse::SwitchBack { .. })
 }
 
 /// Whether a change is one of the two that make a new version.

@@ -1,9 +1,8 @@
 //! One apply while it runs: the steps in their order.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use crate::domain::sysvol::Sysvol;
+use crate::domain::sysvol::{Sysvol, SysvolPath};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::journal::{Inverse, Journal};
 use crate::execute::objects::reconcile;
@@ -12,6 +11,7 @@ use crate::execute::stage::{
     RootEntry, StagingArea, by_root_entry, entry_hashes, hashes_below, probe_file_entries,
     read_whole, remove_tree, stage_entries, without_owners,
 };
+use crate::execute::waiting::Patience;
 use crate::message::{Code, Severity, StatusMessage};
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
@@ -24,16 +24,18 @@ use crate::progress::{Control, Phase};
 use crate::session::DomainWriter;
 use crate::session::read::{self, LiveGpo};
 
-/// How often, and with which pause, a switch is retried while the folder is open elsewhere.
-const SWITCH_ATTEMPTS: u32 = 10;
-pub(super) const SWITCH_PAUSE: Duration = Duration::from_millis(200);
-
 /// One apply while it runs.
 pub(super) struct Run<'a> {
+    /// Waits for what a client has open.
     pub(super) domain: &'a DomainWriter,
+    /// The same SYSVOL, where no call waits, and the patience of the other.
+    pub(super) direct: &'a dyn Sysvol,
+    pub(super) patience: &'a Patience,
     pub(super) plan: &'a GpoPlan,
     /// The number of the change in the plan of the operation.
     pub(super) of: usize,
+    /// The ID of the operation.
+    pub(super) operation_id: &'a str,
     pub(super) staging: &'a StagingArea,
     pub(super) journal: &'a mut Journal,
     pub(super) control: &'a Control,
@@ -118,9 +120,7 @@ impl Run<'_> {
         // From here on the operation runs to its end: the rest takes milliseconds, and a cancellation would only cause as much
         // work for the roll-back.
         self.control.report(Phase::Switch, 0, 1, 0);
-        for switch in &switches {
-            self.switch(switch).await?;
-        }
+        self.switch_all(&switches).await?;
         if let Some(current) = current {
             self.check_switched(&switches, current).await?;
         }
@@ -338,36 +338,62 @@ impl Run<'_> {
         .with_hint("review the GPO and make the plan again")
     }
 
-    /// Makes one new entry live by renaming; waits while it is open elsewhere.
-    async fn switch(&mut self, switch: &Switch) -> Result<()> {
-        self.announce(Inverse::SwitchBack {
-            live: switch.live.to_string(),
-            old: switch.old.as_ref().map(ToString::to_string),
-            staged: switch.staged.as_ref().map(|(name, _)| name.to_string()),
-        })?;
-        let live = self.staging.entry(&switch.live);
-        let old = switch.old.as_ref().map(|name| self.staging.entry(name));
-        let staged = switch
-            .staged
-            .as_ref()
-            .map(|(name, _)| self.staging.entry(name));
-        let mut attempt = 0;
-        loop {
-            let outcome = match (&staged, &old) {
-                (Some(staged), old) => self.sysvol().swap(&live, old.as_ref(), staged).await,
-                (None, Some(old)) => self.sysvol().rename(&live, old, false).await,
-                (None, None) => Ok(()),
+    /// Makes all new entries live. While a client has one of the old ones open, none is.
+    async fn switch_all(&mut self, switches: &[Switch]) -> Result<()> {
+        for switch in switches {
+            self.announce(Inverse::SwitchBack {
+                live: switch.live.to_string(),
+                old: switch.old.as_ref().map(ToString::to_string),
+                staged: switch.staged.as_ref().map(|(name, _)| name.to_string()),
+            })?;
+        }
+        let run = &*self;
+        let try_all = || run.try_switches(switches);
+        run.patience.until_closed(try_all).await
+    }
+
+    /// Makes the new entries live, one after the other. When one is in use, those before it are switched back, so that no client
+    /// finds old and new files together for as long as this operation waits.
+    async fn try_switches(&self, switches: &[Switch]) -> Result<()> {
+        for (done, switch) in switches.iter().enumerate() {
+            let Err(error) = self.switch(switch).await else {
+                continue;
             };
-            attempt += 1;
-            match outcome {
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Denied)
-                        && attempt < SWITCH_ATTEMPTS =>
-                {
-                    tokio::time::sleep(SWITCH_PAUSE).await;
+            if error.kind() == ErrorKind::InUse {
+                for made in switches.iter().take(done).rev() {
+                    if let Err(undo) = self.switch_back(made).await {
+                        // Not to be tried again: the roll-back is next, and it waits.
+                        let kind = match undo.kind() {
+                            ErrorKind::InUse => ErrorKind::Conflict,
+                            kind => kind,
+                        };
+                        return Err(Error::new(kind, format!("{undo}, after: {error}")));
+                    }
                 }
-                other => return other,
             }
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Makes one new entry live by renaming.
+    async fn switch(&self, switch: &Switch) -> Result<()> {
+        let (live, old, staged) = switch.paths(self.staging);
+        match (staged, old) {
+            (Some(staged), old) => self.direct.swap(&live, old.as_ref(), &staged).await,
+            (None, Some(old)) => self.direct.rename(&live, &old, false).await,
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Undoes [`Self::switch`].
+    async fn switch_back(&self, switch: &Switch) -> Result<()> {
+        let (live, old, staged) = switch.paths(self.staging);
+        match (staged, old) {
+            (Some(staged), Some(old)) => self.direct.swap(&live, Some(&staged), &old).await,
+            (Some(staged), None) => self.direct.rename(&live, &staged, false).await,
+            (None, Some(old)) => self.direct.rename(&old, &live, false).await,
+            (None, None) => Ok(()),
         }
     }
 
@@ -419,17 +445,18 @@ impl Run<'_> {
         }
     }
 
+    /// The next step for what cannot be deleted now.
+    pub(super) fn clean_up_later(&self) -> String {
+        let id = super::short_id(self.operation_id);
+        format!("when no client has it open, run: gpoctl operations cleanup {id}")
+    }
+
     /// Deletes the old entries. What cannot be deleted now is reported; it is no reason to roll back an active policy.
     async fn clean(&mut self, switches: &[Switch]) {
         self.control.report(Phase::Clean, 0, 1, 0);
         for name in switches.iter().filter_map(|switch| switch.old.clone()) {
             let path = self.staging.entry(&name);
-            let mut outcome = remove_tree(self.sysvol(), &path).await;
-            if outcome.is_err() {
-                tokio::time::sleep(SWITCH_PAUSE).await;
-                outcome = remove_tree(self.sysvol(), &path).await;
-            }
-            if let Err(error) = outcome {
+            if let Err(error) = remove_tree(self.sysvol(), &path).await {
                 self.messages.push(
                     StatusMessage::new(
                         Severity::Warning,
@@ -437,9 +464,10 @@ impl Run<'_> {
                         format!("the old {name} cannot be removed: {error}"),
                     )
                     .at(Place::file(RelPath::root().join(name).to_string()))
-                    .with_hint(
-                        "the new settings are active; run gpoctl operations cleanup when the folder is no longer open",
-                    ),
+                    .with_hint(format!(
+                        "the new settings are active; {}",
+                        self.clean_up_later()
+                    )),
                 );
             }
         }
@@ -462,6 +490,15 @@ pub(super) struct Switch {
     live: SafeName,
     old: Option<SafeName>,
     staged: Option<(SafeName, RootEntry)>,
+}
+
+impl Switch {
+    /// The live path, and those of the old and of the staged entry.
+    fn paths(&self, staging: &StagingArea) -> (SysvolPath, Option<SysvolPath>, Option<SysvolPath>) {
+        let old = self.old.as_ref().map(|name| staging.entry(name));
+        let staged = self.staged.as_ref().map(|(name, _)| staging.entry(name));
+        (staging.entry(&self.live), old, staged)
+    }
 }
 
 fn no_right(error: Error) -> Error {

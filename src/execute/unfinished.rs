@@ -1,15 +1,15 @@
 //! Operations that did not complete: what they wrote is rolled back, or what they left behind is removed.
 
 use super::execution::{RollBack, changed_gpo};
-use super::run::SWITCH_PAUSE;
 use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::journal::{Event, Inverse, OperationState, StoredOperation};
 use crate::execute::stage::{StagingArea, remove_tree};
+use crate::execute::waiting::Patience;
 use crate::message::{Code, StatusMessage};
 use crate::plan::gpo::{GpoPlan, Verb};
 use crate::plan::{Change, Plan};
-use crate::progress::Phase;
+use crate::progress::{Control, Phase};
 use crate::session::DomainWriter;
 
 /// Rolls back an operation that was interrupted, or whose own roll-back failed.
@@ -22,6 +22,8 @@ pub async fn roll_back(
     operation: &StoredOperation,
     options: &ApplyOptions,
 ) -> Result<OperationResult> {
+    let (direct, patience) = (domain, Patience::of(domain, &options.control));
+    let domain = &patience.applied_to(domain);
     let plan = plan_of(domain, operation)?;
     if operation.state != OperationState::Unfinished {
         return Err(Error::new(
@@ -39,6 +41,8 @@ pub async fn roll_back(
     options.control.report(Phase::RollBack, 0, 1, 0);
     let undo = RollBack {
         domain,
+        direct: direct.sysvol(),
+        patience: &patience,
         plan: &plan,
         before: before.iter().map(|(of, state)| (*of, state)).collect(),
         raising: &operation.raising,
@@ -73,8 +77,13 @@ pub async fn roll_back(
             let _ = journal.record(&Event::RollBackFailed {
                 reason: error.to_string(),
             });
+            let when = if error.is_caused_by(ErrorKind::InUse) {
+                "no client has these files open"
+            } else {
+                "the cause is removed"
+            };
             Err(error.with_kind(ErrorKind::Incomplete).with_hint(format!(
-                "run this command again when the cause is removed; the old state is in {}",
+                "run this command again when {when}; the old state is in {}",
                 journal.folder().display()
             )))
         }
@@ -97,11 +106,14 @@ fn standing_gpos<'a>(
 /// killed.
 ///
 /// # Errors
-/// `Usage` when the operation left nothing; `Conflict` when it is still running; otherwise as the server reports.
+/// `Usage` when the operation left nothing; `Conflict` when it is still running; `InUse` when a client still has one of them open;
+/// `Cancelled`; otherwise as the server reports. It can be repeated.
 pub async fn clean_up(
     domain: &DomainWriter,
     operation: &StoredOperation,
+    control: &Control,
 ) -> Result<OperationResult> {
+    let domain = &Patience::of(domain, control).applied_to(domain);
     let plan = plan_of(domain, operation)?;
     if operation.state != OperationState::LeftOver {
         let error = Error::new(
@@ -186,10 +198,7 @@ async fn remove_leftovers(
         paths.push(staging.entry(&name));
     }
     for path in paths {
-        if remove_tree(domain.sysvol(), &path).await.is_err() {
-            tokio::time::sleep(SWITCH_PAUSE).await;
-            remove_tree(domain.sysvol(), &path).await?;
-        }
+        remove_tree(domain.sysvol(), &path).await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The refusal of a server as an error with a next step, by the errno that libsmbclient makes of the status. The in-memory
 //! domain returns the same errors.
 
+use super::refusal::SHOW_WHO;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind};
 
@@ -24,9 +25,7 @@ pub(crate) fn refused(path: &SysvolPath, cause: std::io::Error) -> Error {
         Io::DirectoryNotEmpty => (ErrorKind::Conflict, "the folder is not empty:"),
         Io::IsADirectory => (ErrorKind::Conflict, "there is a folder at"),
         Io::NotADirectory => (ErrorKind::Conflict, "not a folder:"),
-        Io::ResourceBusy | Io::ExecutableFileBusy => {
-            (ErrorKind::Conflict, "another client has opened")
-        }
+        Io::ResourceBusy | Io::ExecutableFileBusy => return in_use(path, cause),
         Io::TimedOut
         | Io::BrokenPipe
         | Io::ConnectionReset
@@ -43,6 +42,18 @@ pub(crate) fn refused(path: &SysvolPath, cause: std::io::Error) -> Error {
     Error::new(kind, format!("{what} {path}"))
         .with_source(cause)
         .with_hint("check the permissions on SYSVOL, and whether it has been changed meanwhile")
+}
+
+/// The error for a file or folder that cannot be renamed, replaced or deleted because a client has something open; see
+/// [`super::refusal::in_use`]. For STATUS_ACCESS_DENIED the errno is that of a missing permission; it was granted if the account
+/// may rename the same path to its own name, which needs it and changes nothing.
+pub(crate) fn in_use(path: &SysvolPath, cause: std::io::Error) -> Error {
+    Error::new(
+        ErrorKind::InUse,
+        format!("a client has {path}, or a file below it, open"),
+    )
+    .with_source(cause)
+    .with_hint(SHOW_WHO)
 }
 
 /// The error of every call with a descriptor on a back end that does not support them.

@@ -116,7 +116,11 @@ struct Reading {
 pub(crate) fn is_local(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Denied | ErrorKind::BadDirectory | ErrorKind::Conflict | ErrorKind::NotFound
+        ErrorKind::Denied
+            | ErrorKind::BadDirectory
+            | ErrorKind::Conflict
+            | ErrorKind::InUse
+            | ErrorKind::NotFound
     )
 }
 

@@ -25,7 +25,8 @@ use pavao::{SmbClient, SmbDialect, SmbEncryptionLevel, SmbError, SmbOpenOptions,
 
 use self::login::{check_ticket, credentials, no_session, own_cache, reach, refuse_trace_log};
 use super::connect::{self, SmbAuth, SmbSettings};
-use super::errno::{no_descriptors, not_put_back, refused, size_differs, taken};
+use super::errno::{in_use, no_descriptors, not_put_back, refused, size_differs, taken};
+use super::refusal::not_empty;
 use crate::domain::sysvol::{
     DIRECTORY, DirEntry, Listing, MAX_LISTED, Sysvol, SysvolPath, SysvolRead, larger_than_said,
     most_of, too_many,
@@ -43,13 +44,25 @@ pub(super) struct LibSmbClient {
 enum Failure {
     Call(SmbError),
     Gone(SmbError),
-    /// A name that the call would have replaced is in use.
+    /// A name that the call would have replaced is taken.
     Taken,
+    /// A client has this path, or something below it, open.
+    InUse(SysvolPath, io::Error),
     /// The first rename of a pair cannot be undone: the second failed, and so did renaming back.
     Stuck {
-        failed: SmbError,
+        failed: io::Error,
         undo: SmbError,
     },
+}
+
+impl Failure {
+    fn cause(self) -> io::Error {
+        match self {
+            Self::Call(cause) | Self::Gone(cause) | Self::Stuck { undo: cause, .. } => plain(cause),
+            Self::Taken => io::ErrorKind::AlreadyExists.into(),
+            Self::InUse(_, cause) => cause,
+        }
+    }
 }
 
 impl From<SmbError> for Failure {
@@ -142,7 +155,8 @@ impl LibSmbClient {
             .with_source(plain(cause))
             .with_hint("check whether the ticket has expired and whether the server answers"),
             Failure::Taken => taken(path),
-            Failure::Stuck { failed, undo } => not_put_back(path, &plain(failed), plain(undo)),
+            Failure::InUse(held, cause) => in_use(&held, cause),
+            Failure::Stuck { failed, undo } => not_put_back(path, &failed, plain(undo)),
         })
     }
 }
@@ -205,20 +219,41 @@ fn delete(client: &SmbClient, url: &str) -> std::result::Result<(), SmbError> {
     }
 }
 
+/// Renames. When that is denied for a folder, a rename to its own name shows whether a permission is missing: it needs the same
+/// one and changes nothing.
+fn renamed(client: &SmbClient, from: &SysvolPath, to: &str) -> std::result::Result<(), Failure> {
+    let source = url(from);
+    match client.rename(source.as_str(), to) {
+        Err(SmbError::Io(cause))
+            if cause.kind() == io::ErrorKind::ResourceBusy
+                || (cause.kind() == io::ErrorKind::PermissionDenied
+                    && client.stat(&source)?.mode.is_dir()
+                    && client.rename(&source, &source).is_ok()) =>
+        {
+            Err(Failure::InUse(from.clone(), cause))
+        }
+        other => Ok(other?),
+    }
+}
+
 /// Renames `live` to `old`, then `new` to `live`; when the second fails, `live` is restored before the error is returned.
 fn exchange(
     client: &SmbClient,
-    live: &str,
+    live: &SysvolPath,
     old: &str,
-    new: &str,
+    new: &SysvolPath,
 ) -> std::result::Result<(), Failure> {
-    client.rename(live, old)?;
-    let Err(failed) = client.rename(new, live) else {
+    renamed(client, live, old)?;
+    let live = url(live);
+    let Err(failed) = renamed(client, new, &live) else {
         return Ok(());
     };
-    match client.rename(old, live) {
-        Ok(()) => Err(failed.into()),
-        Err(undo) => Err(Failure::Stuck { failed, undo }),
+    match client.rename(old, live.as_str()) {
+        Ok(()) => Err(failed),
+        Err(undo) => Err(Failure::Stuck {
+            failed: failed.cause(),
+            undo,
+        }),
     }
 }
 
@@ -364,28 +399,29 @@ impl Sysvol for LibSmbClient {
     /// the end: a reader may miss the name briefly, and no error loses the file.
     async fn rename(&self, from: &SysvolPath, to: &SysvolPath, replace: bool) -> Result<()> {
         let same = from.on_share("/").to_lowercase() == to.on_share("/").to_lowercase();
-        let (source, target) = (url(from), url(to));
+        let (source, target) = (from.clone(), url(to));
         let aside = match target.rsplit_once('/') {
             Some((folder, _)) => format!("{folder}/.gpoctl-{}-old", uuid::Uuid::new_v4()),
             None => return Err(taken(to)),
         };
         // The path for errors: the source if it is missing, else the target.
         let is_dir = {
-            let source = source.clone();
+            let source = url(from);
             self.call(from, move |client| Ok(client.stat(&source)?.mode.is_dir()))
                 .await?
         };
+        let replaced = to.clone();
         let left = self
             .call(to, move |client| {
                 // Another spelling of its own name is not in use by another file.
                 if same || !exists(client, &target)? {
-                    client.rename(&source, &target)?;
+                    renamed(client, &source, &target)?;
                     return Ok(None);
                 }
                 if !replace || is_dir || client.stat(&target)?.mode.is_dir() {
                     return Err(Failure::Taken);
                 }
-                exchange(client, &target, &aside, &source)?;
+                exchange(client, &replaced, &aside, &source)?;
                 Ok(delete(client, &aside).err().map(|cause| (aside, cause)))
             })
             .await?;
@@ -403,9 +439,9 @@ impl Sysvol for LibSmbClient {
         old: Option<&SysvolPath>,
         staged: &SysvolPath,
     ) -> Result<()> {
-        let (live_url, old_url, staged_url) = (url(live), old.map(url), url(staged));
+        let (live_path, old_url, new) = (live.clone(), old.map(url), staged.clone());
         {
-            let staged_url = staged_url.clone();
+            let staged_url = url(staged);
             self.call(staged, move |client| Ok(client.stat(&staged_url)?))
                 .await?;
         }
@@ -419,9 +455,9 @@ impl Sysvol for LibSmbClient {
             .await?;
         }
         self.call(live, move |client| match old_url {
-            Some(old_url) => exchange(client, &live_url, &old_url, &staged_url),
-            None if exists(client, &live_url)? => Err(Failure::Taken),
-            None => Ok(client.rename(&staged_url, &live_url)?),
+            Some(old_url) => exchange(client, &live_path, &old_url, &new),
+            None if exists(client, &url(&live_path))? => Err(Failure::Taken),
+            None => renamed(client, &new, &url(&live_path)),
         })
         .await
     }
@@ -440,7 +476,12 @@ impl Sysvol for LibSmbClient {
 
     async fn remove_dir(&self, path: &SysvolPath) -> Result<()> {
         let url = url(path);
-        self.call(path, move |client| Ok(client.rmdir(&url)?)).await
+        match self.call(path, move |client| Ok(client.rmdir(&url)?)).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                Err(not_empty(self, path, error).await)
+            }
+            other => other,
+        }
     }
 
     async fn set_security_descriptors(

@@ -6,6 +6,7 @@
 mod compound;
 mod encryption;
 pub(crate) mod file_entries;
+mod held;
 mod large;
 mod listing;
 mod login;
@@ -23,12 +24,13 @@ use smb2::types::flags::{FileAccessMask, FileAttributes};
 use smb2::types::status::NtStatus;
 
 use self::compound::{Operation, Reply, access, options, parts_of};
+use self::held::Refused;
 pub(super) use self::login::NoCommonCipher;
 #[cfg(test)]
 pub(super) use self::login::needs_encryption;
 
 use super::connect::SmbSettings;
-use super::refusal::{half_swapped, lost, nonsense, refused};
+use super::refusal::{half_swapped, lost, nonsense, not_empty, refused};
 use crate::domain::sysvol::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead, most_of};
 use crate::error::{Error, ErrorKind, Result, ServerAnswer};
 use crate::model::security_descriptor::FileEntries;
@@ -48,6 +50,9 @@ const LISTING_BUFFER: u32 = 64 * 1024;
 const OWNER_AND_GROUP: u32 = 3;
 /// The answer to deleting a file with the attribute READONLY.
 const CANNOT_DELETE: ServerAnswer = ServerAnswer::NtStatus(NtStatus::CANNOT_DELETE.0);
+
+/// The answer to deleting a folder that has entries.
+const NOT_EMPTY: ServerAnswer = ServerAnswer::NtStatus(NtStatus::DIRECTORY_NOT_EMPTY.0);
 
 /// A connection to SYSVOL through smb2.
 pub(super) struct Smb2Client {
@@ -194,7 +199,7 @@ impl Smb2Client {
             Operation::delete_on_close(),
             Operation::close(),
         ];
-        match self.run(path, &operations).await {
+        match self.delete(path, &operations).await {
             Err(error) if error.answer() == Some(CANNOT_DELETE) => {
                 // A read-only file; its attribute goes first.
                 let unlock = [
@@ -208,10 +213,20 @@ impl Smb2Client {
                     Operation::close(),
                 ];
                 self.run(path, &unlock).await?;
-                self.run(path, &operations).await.map(drop)
+                self.delete(path, &operations).await
             }
-            other => other.map(drop),
+            other => other,
         }
+    }
+
+    /// Opens, deletes and closes.
+    async fn delete(&self, path: &SysvolPath, operations: &[Operation; 3]) -> Result<()> {
+        let replies = self.send(path, operations).await?;
+        let Some(refused) = Refused::among(&replies) else {
+            return Ok(());
+        };
+        self.close_if_left(operations, &replies).await;
+        Err(refused.deletion(path))
     }
 
     /// Undoes the half of a swap that happened; the error then contains the cause, and what is left of it.
@@ -419,15 +434,18 @@ impl Sysvol for Smb2Client {
     }
 
     async fn rename(&self, from: &SysvolPath, to: &SysvolPath, replace: bool) -> Result<()> {
-        match self
-            .run(from, &self.rename_operations(from, to, replace))
-            .await
-        {
-            // The new name is in use.
-            Err(error) if error.kind() == ErrorKind::Conflict => {
+        let operations = self.rename_operations(from, to, replace);
+        let replies = self.send(from, &operations).await?;
+        let Some(refused) = Refused::among(&replies) else {
+            return Ok(());
+        };
+        self.close_if_left(&operations, &replies).await;
+        match self.rename_error(&refused, from, to, replace).await {
+            // The new name is taken.
+            error if error.kind() == ErrorKind::Conflict => {
                 Err(error.context(format!("cannot become {to}")))
             }
-            other => other.map(drop),
+            error => Err(error),
         }
     }
 
@@ -446,24 +464,30 @@ impl Sysvol for Smb2Client {
         let replies = compound::send(&self.connection, &self.tree, &operations)
             .await
             .map_err(|cause| lost(live, cause))?;
-        let failed = |range: std::ops::Range<usize>| {
-            replies
-                .get(range)
-                .and_then(|group| group.iter().find(|reply| !reply.is_success()))
-                .map(|reply| reply.status)
-        };
-        // Of the first group, only what comes before the CLOSE decides whether the rename happened.
+        // Of each group, only what comes before the CLOSE decides whether the rename happened.
+        let failed = |range: std::ops::Range<usize>| replies.get(range).and_then(Refused::among);
         match (failed(0..2), failed(3..5)) {
             (None, None) => Ok(()),
-            (Some(status), second) => {
-                let error = refused(live, status).context(format!("cannot become {old}"));
+            (Some(refused), second) => {
+                let mut error = self.rename_error(&refused, live, old, false).await;
+                if error.kind() != ErrorKind::InUse {
+                    error = error.context(format!("cannot become {old}"));
+                }
                 if second.is_none() {
                     // The live name did not exist, so the staged one could replace it; that was not requested.
                     return Err(self.take_back(live, staged, error).await);
                 }
                 Err(error)
             }
-            (None, Some(status)) => Err(self.take_back(old, live, refused(staged, status)).await),
+            (None, Some(refused)) => {
+                // First of all, the live name is restored.
+                let error = refused.plain(staged);
+                let error = self.take_back(old, live, error).await;
+                if error.kind() != ErrorKind::Denied {
+                    return Err(error);
+                }
+                Err(self.rename_error(&refused, staged, live, false).await)
+            }
         }
     }
 
@@ -472,7 +496,12 @@ impl Sysvol for Smb2Client {
     }
 
     async fn remove_dir(&self, path: &SysvolPath) -> Result<()> {
-        self.remove(path, options::FOLDER).await
+        match self.remove(path, options::FOLDER).await {
+            Err(error) if error.answer() == Some(NOT_EMPTY) => {
+                Err(not_empty(self, path, error).await)
+            }
+            other => other,
+        }
     }
 
     async fn probe_file_entries(&self, folder: &SysvolPath) -> Result<()> {

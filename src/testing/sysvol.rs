@@ -1,8 +1,8 @@
 //! SYSVOL in memory: the share of one domain controller, with clients that implement the port [`crate::domain::sysvol`] as
 //! the real ones do.
 //!
-//! What it does was first seen on Samba 4.17, and the conformance suite of this crate runs against both. It has names that
-//! differ only by case, share modes, deletions that wait for the last handle, descriptors that a new entry inherits, the POSIX
+//! What it does was first seen on Samba 4.17, 4.22 and 4.25, and the conformance suite of this crate runs against it and against
+//! these. [`SysvolBuilder::server`] selects one of them. It has names that differ only by case, share modes, deletions that wait for the last handle, descriptors that a new entry inherits, the POSIX
 //! permissions behind them, a limit on its size, and two kinds of clients: one as smb2, one as libsmbclient.
 //!
 //! ```
@@ -62,18 +62,28 @@ use crate::sysvol::refusal::refused;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SysvolServer {
-    /// Samba 4.17 and 4.22: object entries are stored, and leave the POSIX permissions as they were.
+    /// Samba 4.17: object entries are stored, and leave the POSIX permissions as they were. What a client has open holds no name:
+    /// a folder with an open file below it can be renamed, and an open file be replaced.
     #[default]
     Samba,
-    /// Samba 4.25: a descriptor with an object entry is refused.
+    /// Samba 4.22: as 4.17, but what a client has open holds its name and those of the folders above it. Access is denied to a
+    /// rename of such a folder and to the replacement of such a file.
+    SambaHoldingNames,
+    /// Samba 4.25: as 4.22, and a descriptor with an object entry is refused.
     SambaWithoutObjectAces,
-    /// Windows, as specified: [MS-FSA], [MS-DTYP 2.5.3.4]. No such server was at hand to compare with.
+    /// Windows, as specified: [MS-FSA], [MS-DTYP 2.5.3.4]. What is open holds names [MS-FSA 2.1.5.15.11]. No such server was at
+    /// hand to compare with.
     Windows,
 }
 
 impl SysvolServer {
     fn is_samba(self) -> bool {
         self != Self::Windows
+    }
+
+    /// Whether what a client has open holds its name against other clients.
+    fn holds_names(self) -> bool {
+        self != Self::Samba
     }
 }
 
@@ -209,6 +219,11 @@ impl MemorySysvol {
             handle,
             path: path.clone(),
         })
+    }
+
+    /// Turns it into another server with the same entries, as an upgrade does. See [`SysvolBuilder::server`].
+    pub fn set_server(&self, kind: SysvolServer) {
+        locked(&self.share).server = kind;
     }
 
     /// Limits the bytes of all files together; `None` is no limit. More is STATUS_DISK_FULL.

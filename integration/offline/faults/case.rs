@@ -58,6 +58,8 @@ pub enum Verb {
     UnlinkFilter,
     /// `check --fix`
     Repair,
+    /// `check --fix` where GPT.INI has a lower version than the directory
+    RepairGptIni,
     /// Changes of several objects in one plan: a new name, an import, a deletion and a link.
     Several,
     /// The same, object by object.
@@ -222,6 +224,7 @@ impl Case {
                     .put_descriptor(&path, &foreign)
                     .unwrap();
             }
+            Verb::RepairGptIni => set("versionNumber", "131074"),
             _ => {}
         }
     }
@@ -329,7 +332,7 @@ impl Case {
                 };
                 Ok(plan_link(&info.dns_domain, &object, filter.as_ref()))
             }
-            Verb::Repair => {
+            Verb::Repair | Verb::RepairGptIni => {
                 let gpos = [object];
                 let report = check_gpos(session, &gpos, &control).await?;
                 Ok(repair::plan(&report, &info.dns_domain))

@@ -182,6 +182,11 @@ impl Trial {
         assert_eq!(client.mixtures(), Vec::<String>::new(), "{name}");
     }
 
+    /// The number of a call in a run that has its plan already.
+    pub fn when_planned(&self, number: usize) -> usize {
+        number - self.planning + self.connecting
+    }
+
     /// Runs it in a copy of the domain with a fault at the call with this number. A fault before the plan is applied has a run
     /// of its own plan; later ones have the plan that was made.
     pub async fn run(
@@ -195,7 +200,7 @@ impl Trial {
         let whole = number <= self.planning;
         let at = match whole {
             true => number,
-            false => number - self.planning + self.connecting,
+            false => self.when_planned(number),
         };
         let faults = Faults::at(at, fault);
         if let Some(client) = client {
@@ -335,7 +340,7 @@ pub async fn recover(
             Ok("rolled back")
         }
         OperationState::LeftOver => {
-            clean_up(&admin, &operation).await?;
+            clean_up(&admin, &operation, &Control::default()).await?;
             Ok("cleaned up")
         }
         state => Ok(state.as_str()),

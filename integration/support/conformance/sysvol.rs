@@ -47,6 +47,9 @@ pub trait Environment: Send + Sync {
     /// What the server stores in the DACL of a file.
     fn file_entries(&self) -> FileEntries;
 
+    /// Whether what a client has open holds its name and those of the folders above it.
+    fn open_files_hold_names(&self) -> bool;
+
     /// Another connection of the administrator, with exact descriptors.
     async fn administrator(&self) -> Arc<dyn Sysvol>;
 
@@ -95,18 +98,19 @@ macro_rules! sysvol_cases {
         $case!(what_a_rename_may_replace);
         $case!(a_swap_that_cannot_be_made_changes_nothing);
         $case!(a_folder_that_is_renamed_meanwhile_is_listed_whole_or_not_found);
-        $case!(an_open_file_below_does_not_hold_a_folder);
+        $case!(an_open_file_below_and_its_folder);
         $case!(a_folder_that_is_open_without_share_delete_stays);
         $case!(a_file_that_is_open_without_share_delete_stays);
         $case!(a_file_that_is_open_for_nobody_else_is_not_read);
         $case!(a_deleted_file_is_there_until_it_is_closed);
-        $case!(a_reader_keeps_what_was_replaced);
-        $case!(what_is_put_over_a_deleted_file_goes_with_it);
+        $case!(a_reader_keeps_what_it_opened);
+        $case!(what_is_put_over_a_deleted_file);
         $case!(a_read_only_file_can_be_deleted);
         $case!(descriptors_are_exact_or_refused);
         $case!(a_failed_create_leaves_nothing);
         $case!(what_is_new_inherits);
         $case!(an_account_may_do_what_a_descriptor_grants);
+        $case!(a_missing_permission_is_not_an_open_file);
         $case!(object_entries_need_two_steps);
         $case!(owners_are_given_by_administrators_only);
         $case!(the_entries_of_a_server_are_found_out);

@@ -3,36 +3,118 @@
 use std::collections::BTreeMap;
 
 use super::{RollbackReport, Undo};
-use crate::error::Result;
+use crate::domain::sysvol::{Sysvol, SysvolPath};
+use crate::error::{ErrorKind, Result};
+use crate::execute::journal::Inverse;
 use crate::execute::stage::{entry_hashes, hashes_below};
 use crate::plan::gpo::tree_hashes;
 
+/// What restored one entry.
+enum Moved {
+    /// The live entry went to the first name, and the second became live.
+    Swap {
+        live: SysvolPath,
+        away: SysvolPath,
+        back: SysvolPath,
+    },
+    Rename {
+        from: SysvolPath,
+        to: SysvolPath,
+    },
+}
+
+impl Moved {
+    async fn make(&self, sysvol: &dyn Sysvol) -> Result<()> {
+        match self {
+            Self::Swap { live, away, back } => sysvol.swap(live, Some(away), back).await,
+            Self::Rename { from, to } => sysvol.rename(from, to, false).await,
+        }
+    }
+
+    /// What undoes it.
+    fn inverse(self) -> Self {
+        match self {
+            Self::Swap { live, away, back } => Self::Swap {
+                live,
+                away: back,
+                back: away,
+            },
+            Self::Rename { from, to } => Self::Rename { from: to, to: from },
+        }
+    }
+}
+
 impl Undo<'_> {
-    /// Restores the previous entry under its live name, if the live one is what this operation put there. A file is restored by
-    /// renaming over the live one, a folder by renaming that away first.
-    pub(super) async fn switch_back(
+    /// Restores the previous entries under their live names. While a client has one of them open, none is restored.
+    ///
+    /// # Errors
+    /// `InUse` when a client still has one of them open; otherwise the first error, after the others were restored.
+    pub(super) async fn switch_all_back(
+        &self,
+        changes: &[Inverse],
+        report: &mut RollbackReport,
+    ) -> Result<()> {
+        let try_all = || self.try_switches_back(changes);
+        let restored = self.patience.until_closed(try_all).await?;
+        report.foreign.extend(restored.foreign);
+        restored.failed.map_or(Ok(()), Err)
+    }
+
+    async fn try_switches_back(&self, changes: &[Inverse]) -> Result<RollbackReport> {
+        let mut report = RollbackReport::default();
+        let mut made = Vec::new();
+        for inverse in changes.iter().rev() {
+            let Inverse::SwitchBack { live, old, staged } = inverse else {
+                continue;
+            };
+            let moved = self.way_back(live, old.as_deref(), staged.as_deref(), &mut report);
+            let outcome = match moved.await {
+                Ok(Some(moved)) => moved.make(self.direct).await.map(|()| made.push(moved)),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Err(error) if error.kind() == ErrorKind::InUse => {
+                    for moved in made.into_iter().rev() {
+                        // What cannot be renamed now is found by the next attempt, which compares with what is there.
+                        if let Err(error) = moved.inverse().make(self.direct).await {
+                            tracing::warn!(%error, "cannot switch an entry again");
+                        }
+                    }
+                    return Err(error);
+                }
+                outcome => report.note(inverse, outcome),
+            }
+        }
+        Ok(report)
+    }
+
+    /// How the previous entry is restored under its live name, if the live one is what this operation put there. A file is restored
+    /// by renaming over the live one, a folder by renaming that away first.
+    async fn way_back(
         &self,
         live: &str,
         old: Option<&str>,
         staged: Option<&str>,
         report: &mut RollbackReport,
-    ) -> Result<()> {
+    ) -> Result<Option<Moved>> {
         let sysvol = self.domain.sysvol();
         let live_path = self.entry(live)?;
         let old_path = old.map(|name| self.entry(name)).transpose()?;
         let staged_path = staged.map(|name| self.entry(name)).transpose()?;
+        let rename = |from: SysvolPath, to: SysvolPath| Ok(Some(Moved::Rename { from, to }));
         if let Some(staged) = &staged_path
             && sysvol.stat(staged).await?.is_some()
         {
             // The new entry never became live; at most the old one has been renamed.
-            return match &old_path {
+            return match old_path {
                 Some(old)
                     if sysvol.stat(&live_path).await?.is_none()
-                        && sysvol.stat(old).await?.is_some() =>
+                        && sysvol.stat(&old).await?.is_some() =>
                 {
-                    sysvol.rename(old, &live_path, false).await
+                    rename(old, live_path)
                 }
-                _ => Ok(()),
+                _ => Ok(None),
             };
         }
         let there = match &old_path {
@@ -41,18 +123,20 @@ impl Undo<'_> {
         };
         let Some(found) = entry_hashes(sysvol, &live_path).await? else {
             // The live name is not in use.
-            return match &old_path {
-                Some(old) if there => sysvol.rename(old, &live_path, false).await,
-                _ => Ok(()),
+            return match old_path {
+                Some(old) if there => rename(old, live_path),
+                _ => Ok(None),
             };
         };
         let planned = tree_hashes(&self.plan.new_tree()?);
         let is_new = staged.is_some() && found == hashes_below(&planned, live);
-        match (&old_path, &staged_path) {
-            (Some(old), Some(staged)) if is_new && there => {
-                sysvol.swap(&live_path, Some(staged), old).await
-            }
-            (None, Some(staged)) if is_new => sysvol.rename(&live_path, staged, false).await,
+        match (old_path, staged_path) {
+            (Some(old), Some(staged)) if is_new && there => Ok(Some(Moved::Swap {
+                live: live_path,
+                away: staged,
+                back: old,
+            })),
+            (None, Some(staged)) if is_new => rename(live_path, staged),
             _ => {
                 let was: BTreeMap<String, String> = self
                     .plan
@@ -68,7 +152,7 @@ impl Undo<'_> {
                         _ => live_path.to_string(),
                     });
                 }
-                Ok(())
+                Ok(None)
             }
         }
     }

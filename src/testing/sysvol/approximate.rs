@@ -15,7 +15,7 @@ use crate::domain::sysvol::{
 };
 use crate::error::{Error, Result};
 use crate::model::guid::Guid;
-use crate::sysvol::errno::{self, not_put_back, size_differs, taken};
+use crate::sysvol::errno::{self, in_use, not_put_back, size_differs, taken};
 
 /// The errno of a status (`map_errno_from_nt_status` of Samba).
 fn errno_of(status: NtStatus) -> io::Error {
@@ -166,31 +166,63 @@ pub(super) fn remove(
     delete(share, caller, path, kind).map_err(|status| refused(path, status))
 }
 
-/// One rename; libsmbclient asks for one that replaces nothing first.
-fn renamed(share: &mut Share, caller: &Caller, from: &str, to: &str) -> Answer<()> {
-    with(
-        share,
-        caller,
-        from,
-        (access::DELETE, Kind::Any),
-        |share, handle| share.rename(caller, handle, to, false),
-    )
+/// One rename; libsmbclient asks for one that replaces nothing first. When that is denied for a folder, a rename to its own
+/// name shows whether a permission is missing. `path` is that of the call.
+fn renamed(
+    share: &mut Share,
+    caller: &Caller,
+    path: &SysvolPath,
+    from: &SysvolPath,
+    to: &str,
+) -> Result<()> {
+    let (source, how) = (on_share(from), (access::DELETE, Kind::Any));
+    let answer = with(share, caller, &source, how, |share, handle| {
+        share.rename(caller, handle, to, false)
+    });
+    answer.map_err(|status| {
+        let is_held = match status {
+            NtStatus::SHARING_VIOLATION => true,
+            NtStatus::ACCESS_DENIED => {
+                let how = (access::DELETE, Kind::Folder);
+                with(share, caller, &source, how, |_, _| Ok(())).is_ok()
+            }
+            _ => false,
+        };
+        if is_held {
+            in_use(from, errno_of(status))
+        } else {
+            refused(path, status)
+        }
+    })
 }
 
 /// Renames `live` to `old`, then `new` to `live`; when the second fails, `live` is put back.
 fn exchange(
     share: &mut Share,
     caller: &Caller,
-    path: &SysvolPath,
-    [live, old, new]: [&str; 3],
+    live: &SysvolPath,
+    old: &str,
+    new: &SysvolPath,
 ) -> Result<()> {
-    renamed(share, caller, live, old).map_err(|status| refused(path, status))?;
-    let Err(failed) = renamed(share, caller, new, live) else {
+    renamed(share, caller, live, live, old)?;
+    let name = on_share(live);
+    let Err(failed) = renamed(share, caller, live, new, &name) else {
         return Ok(());
     };
-    match renamed(share, caller, old, live) {
-        Ok(()) => Err(refused(path, failed)),
-        Err(undo) => Err(not_put_back(path, &errno_of(failed), errno_of(undo))),
+    let back = with(
+        share,
+        caller,
+        old,
+        (access::DELETE, Kind::Any),
+        |share, handle| share.rename(caller, handle, &name, false),
+    );
+    match back {
+        Ok(()) => Err(failed),
+        Err(undo) => Err(not_put_back(
+            live,
+            &io::Error::other(failed),
+            errno_of(undo),
+        )),
     }
 }
 
@@ -214,12 +246,12 @@ pub(super) fn rename(
             if !replace || moves_folder || is_folder {
                 return Err(taken(to));
             }
-            exchange(share, caller, to, [&target, &aside, &source])?;
+            exchange(share, caller, to, &aside, from)?;
             // What cannot be deleted is left, and the rename was made.
             let _ = delete_named(share, caller, &aside, Kind::File);
             Ok(())
         }
-        _ => renamed(share, caller, &source, &target).map_err(|status| refused(to, status)),
+        _ => renamed(share, caller, to, from, &target),
     }
 }
 
@@ -235,18 +267,14 @@ pub(super) fn swap(
         let found = look(share, caller, path).map_err(|status| refused(path, status))?;
         Ok::<_, Error>(found.is_some())
     };
-    let (live_name, staged_name) = (on_share(live), on_share(staged));
     match old {
         Some(old) => {
             if is_there(share, old)? {
                 return Err(taken(old));
             }
-            let names = [live_name.as_str(), &on_share(old), &staged_name];
-            exchange(share, caller, live, names)
+            exchange(share, caller, live, &on_share(old), staged)
         }
         None if is_there(share, live)? => Err(taken(live)),
-        None => {
-            renamed(share, caller, &staged_name, &live_name).map_err(|status| refused(live, status))
-        }
+        None => renamed(share, caller, live, staged, &on_share(live)),
     }
 }

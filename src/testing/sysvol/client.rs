@@ -8,9 +8,10 @@ use bytes::Bytes;
 use super::share::{Caller, Kind, Share};
 use super::{approximate, exact, locked};
 use crate::domain::sysvol::{DirEntry, Listing, Sysvol, SysvolPath, SysvolRead};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::model::security_descriptor::FileEntries;
 use crate::sysvol::errno::no_descriptors;
+use crate::sysvol::refusal::not_empty;
 use crate::testing::faults::{Call, Faults, Half};
 
 /// Which of the real clients one behaves like.
@@ -214,13 +215,18 @@ impl Sysvol for MemorySysvolClient {
     }
 
     async fn remove_dir(&self, path: &SysvolPath) -> Result<()> {
-        self.writes("remove_dir", path, |share, caller, kind| match kind {
+        let removed = self.writes("remove_dir", path, |share, caller, kind| match kind {
             SysvolClientKind::Smb2 => exact::remove(share, caller, path, Kind::Folder),
             SysvolClientKind::Libsmbclient => {
                 approximate::remove(share, caller, path, Kind::Folder)
             }
-        })
-        .await
+        });
+        match removed.await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                Err(not_empty(self, path, error).await)
+            }
+            other => other,
+        }
     }
 
     async fn probe_file_entries(&self, folder: &SysvolPath) -> Result<()> {

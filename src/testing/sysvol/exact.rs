@@ -12,7 +12,7 @@ use crate::domain::sysvol::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::guid::Guid;
 use crate::model::security_descriptor::FileEntries;
-use crate::sysvol::refusal::{half_swapped, refused};
+use crate::sysvol::refusal::{Held, grants_rename, half_swapped, in_use, refused};
 use crate::sysvol::smb2_client::file_entries::{judge, probes};
 
 /// The path of an entry on the share.
@@ -216,18 +216,53 @@ pub(super) fn make_writable(share: &mut Share, caller: &Caller, path: &str) -> A
     })
 }
 
-/// One rename of a compound.
+/// One rename of a compound. It is denied because of a missing permission, or because a client has something open.
 fn renamed(
     share: &mut Share,
     caller: &Caller,
     from: &SysvolPath,
     to: &SysvolPath,
     replace: bool,
-) -> Answer<()> {
+) -> Result<()> {
     let how = (access::DELETE | access::READ_ATTRIBUTES, Kind::Any);
-    with(share, caller, &on_share(from), how, |share, handle| {
-        share.rename(caller, handle, &on_share(to), replace)
+    let opened = with(share, caller, &on_share(from), how, |share, handle| {
+        let node = share.node_of(handle)?;
+        let is_dir = share.tree.get(node)?.is_folder();
+        Ok((
+            is_dir,
+            share.rename(caller, handle, &on_share(to), replace).err(),
+        ))
+    });
+    let (is_dir, status) = match opened.map_err(|status| refused(from, status))? {
+        (_, None) => return Ok(()),
+        (is_dir, Some(status)) => (is_dir, status),
+    };
+    let holder = match status {
+        NtStatus::ACCESS_DENIED if is_dir => Some((from, Held::Below)),
+        NtStatus::ACCESS_DENIED if replace => Some((to, Held::Itself)),
+        _ => None,
+    };
+    Err(match holder {
+        Some((path, held)) if may_rename(share, caller, is_dir, to) => in_use(path, held, status),
+        _ => refused(from, status),
     })
+}
+
+/// Whether the account may add a folder to that of `to`, or replace the file there.
+fn may_rename(share: &mut Share, caller: &Caller, is_dir: bool, to: &SysvolPath) -> bool {
+    let mut access = |path: &SysvolPath| maximal_access(share, caller, path).ok().flatten();
+    let Some(folder) = to.parent().map(|folder| access(&folder)) else {
+        return false;
+    };
+    if is_dir {
+        return grants_rename(true, folder, None);
+    }
+    // Of a deleted file, no access is reported.
+    let replaced = access(to);
+    let there = share.existing(&on_share(to));
+    there
+        .and_then(|id| share.tree.get(id))
+        .is_ok_and(|there| !there.read_only && grants_rename(false, folder, replaced))
 }
 
 pub(super) fn rename(
@@ -237,7 +272,7 @@ pub(super) fn rename(
     to: &SysvolPath,
     replace: bool,
 ) -> Result<()> {
-    match renamed(share, caller, from, to, replace).map_err(|status| refused(from, status)) {
+    match renamed(share, caller, from, to, replace) {
         Err(error) if error.kind() == ErrorKind::Conflict => {
             Err(error.context(format!("cannot become {to}")))
         }
@@ -265,14 +300,16 @@ pub(super) fn swap(
     };
     match (away, moved_in) {
         (Ok(()), Ok(())) => Ok(()),
-        (Err(status), moved_in) => {
-            let error = refused(live, status).context(format!("cannot become {old}"));
+        (Err(mut error), moved_in) => {
+            if error.kind() != ErrorKind::InUse {
+                error = error.context(format!("cannot become {old}"));
+            }
             if moved_in.is_ok() {
                 return Err(take_back(live, staged, error));
             }
             Err(error)
         }
-        (Ok(()), Err(status)) => Err(take_back(old, live, refused(staged, status))),
+        (Ok(()), Err(error)) => Err(take_back(old, live, error)),
     }
 }
 

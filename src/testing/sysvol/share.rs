@@ -417,12 +417,12 @@ impl Share {
         self.tree.relink(id, target.parent, &name)
     }
 
-    /// Whether an open below a folder keeps it from being renamed: on Samba one of the same connection, on Windows any.
+    /// Whether an open below a folder keeps it from being renamed: any, or one of the same connection where others hold no name.
     fn is_open_below(&self, folder: NodeId, caller: &Caller, except: HandleId) -> bool {
         self.handles.iter().any(|(id, handle)| {
             *id != except
                 && handle.node != folder
-                && (!self.server.is_samba() || handle.connection == caller.connection)
+                && (self.server.holds_names() || handle.connection == caller.connection)
                 && self.tree.is_below(handle.node, folder)
         })
     }
@@ -431,7 +431,7 @@ impl Share {
     fn check_replace(&self, caller: &Caller, id: NodeId, other: NodeId) -> Answer<()> {
         let is_open = |handle: &Handle| {
             handle.node == other
-                && (!self.server.is_samba() || handle.connection == caller.connection)
+                && (self.server.holds_names() || handle.connection == caller.connection)
         };
         if self.handles.values().any(is_open) {
             return Err(NtStatus::ACCESS_DENIED);

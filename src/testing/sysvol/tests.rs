@@ -145,7 +145,7 @@ async fn windows_holds_what_is_open() {
         client.rename(&at("Machine"), &at("old"), false).await,
         client.rename(&at("new"), &path, true).await,
     ] {
-        assert_eq!(denied.unwrap_err().kind(), ErrorKind::Denied);
+        assert_eq!(denied.unwrap_err().kind(), ErrorKind::InUse);
     }
     drop(held);
     client.rename(&at("new"), &path, true).await.unwrap();

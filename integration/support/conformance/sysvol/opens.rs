@@ -1,14 +1,26 @@
 //! What another program has open.
 
 use bytes::Bytes;
-use gpoctl::ErrorKind;
-use gpoctl::domain::sysvol::Sysvol;
+use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::testing::sysvol::{OpenFor, SharedFor};
+use gpoctl::{Error, ErrorKind};
 
 use super::Subject;
 
-/// On Samba; Windows refuses to rename a folder below which something is open.
-pub async fn an_open_file_below_does_not_hold_a_folder(subject: &Subject) {
+/// A client has something open, and the error says what.
+fn assert_in_use(subject: &Subject, error: &Error, what: &SysvolPath) {
+    let name = subject.name;
+    assert_eq!(error.kind(), ErrorKind::InUse, "{name}: {error}");
+    let text = error.to_string();
+    assert!(text.contains(&what.to_string()), "{name}: {text}");
+    assert!(!text.contains("cannot become"), "{name}: {text}");
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("smbstatus"), "{name}: {hint}");
+}
+
+/// Where open files hold names, a folder with an open file below it stays where it is until the file is closed. Elsewhere it is
+/// renamed, and the reader has the old file.
+pub async fn an_open_file_below_and_its_folder(subject: &Subject) {
     let (name, sysvol) = (subject.name, &*subject.sysvol);
     let folder = subject.folder().await;
     for path in ["live", "staged"] {
@@ -25,6 +37,26 @@ pub async fn an_open_file_below_does_not_hold_a_folder(subject: &Subject) {
             .open(&at(path), OpenFor::Reading, shared)
     };
     let mut held = open("live\\f");
+    if subject.environment.open_files_hold_names() {
+        let renamed = sysvol.rename(&at("live"), &at("renamed"), false).await;
+        assert_in_use(subject, &renamed.unwrap_err(), &at("live"));
+        let (live, old, staged) = (at("live"), at("old"), at("staged"));
+        let swapped = sysvol.swap(&live, Some(&old), &staged).await;
+        assert_in_use(subject, &swapped.unwrap_err(), &live);
+        assert_eq!(folder.names(sysvol, "").await, ["live", "staged"]);
+        assert_eq!(held.read(), b"live", "{name}");
+        drop(held);
+        // Nor does what is to come in, if something below it is open: the live folder is back at its name.
+        let held = open("staged\\f");
+        let swapped = sysvol.swap(&live, Some(&old), &staged).await;
+        assert_in_use(subject, &swapped.unwrap_err(), &staged);
+        assert_eq!(folder.names(sysvol, "").await, ["live", "staged"]);
+        drop(held);
+        sysvol.swap(&live, Some(&old), &staged).await.unwrap();
+        assert_eq!(folder.names(sysvol, "").await, ["live", "old"]);
+        folder.remove(sysvol).await;
+        return;
+    }
     sysvol
         .rename(&at("live"), &at("renamed"), false)
         .await
@@ -45,7 +77,7 @@ pub async fn an_open_file_below_does_not_hold_a_folder(subject: &Subject) {
     assert_eq!(held.read(), b"live", "{name}");
     // The old tree goes when its reader closes.
     let error = sysvol.remove_file(&at("old\\f")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict, "{name}: {error}");
+    assert_in_use(subject, &error, &at("old\\f"));
     let error = sysvol.remove_dir(&at("old")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{name}: {error}");
     drop(held);
@@ -71,15 +103,12 @@ pub async fn a_folder_that_is_open_without_share_delete_stays(subject: &Subject)
             .environment
             .open(&at(path), OpenFor::Reading, shared)
     };
-    for held in ["live", "staged"] {
-        let held = open(held, SharedFor::ReadingAndWriting);
+    for path in ["live", "staged"] {
+        let held = open(path, SharedFor::ReadingAndWriting);
         let swapped = sysvol
             .swap(&at("live"), Some(&at("old")), &at("staged"))
             .await;
-        let error = swapped.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Conflict, "{name}: {error}");
-        let text = error.to_string();
-        assert!(text.contains("another client has opened"), "{name}: {text}");
+        assert_in_use(subject, &swapped.unwrap_err(), &at(path));
         drop(held);
         assert_eq!(folder.names(sysvol, "").await, ["empty", "live", "staged"]);
         assert_eq!(
@@ -90,7 +119,7 @@ pub async fn a_folder_that_is_open_without_share_delete_stays(subject: &Subject)
     }
     let held = open("empty", SharedFor::ReadingAndWriting);
     let error = sysvol.remove_dir(&at("empty")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict, "{name}: {error}");
+    assert_in_use(subject, &error, &at("empty"));
     drop(held);
     // Shared for deletion, it is in nobody's way.
     let held = open("live", SharedFor::Everything);
@@ -113,23 +142,19 @@ pub async fn a_file_that_is_open_without_share_delete_stays(subject: &Subject) {
     let mut held = subject
         .environment
         .open(&at("file"), OpenFor::Reading, shared);
-    for result in [
-        sysvol.remove_file(&at("file")).await,
-        sysvol.rename(&at("file"), &at("away"), false).await,
-    ] {
-        let error = result.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Conflict, "{name}: {error}");
-        let text = error.to_string();
-        assert!(text.contains("another client has opened"), "{name}: {text}");
-    }
+    let removed = sysvol.remove_file(&at("file")).await.unwrap_err();
+    assert_in_use(subject, &removed, &at("file"));
+    let renamed = sysvol.rename(&at("file"), &at("away"), false).await;
+    assert_in_use(subject, &renamed.unwrap_err(), &at("file"));
     assert_eq!(sysvol.read(&at("file"), 3).await.unwrap(), "old", "{name}");
     let replaced = sysvol.rename(&at("new"), &at("file"), true).await;
-    if subject.is_exact() {
+    if subject.is_exact() && !subject.environment.open_files_hold_names() {
         replaced.unwrap();
         assert_eq!(sysvol.read(&at("file"), 3).await.unwrap(), "new", "{name}");
     } else {
-        // This client renames the old file away first.
-        assert_eq!(replaced.unwrap_err().kind(), ErrorKind::Conflict, "{name}");
+        // libsmbclient renames the old file away first.
+        assert_in_use(subject, &replaced.unwrap_err(), &at("file"));
+        assert_eq!(sysvol.read(&at("file"), 3).await.unwrap(), "old", "{name}");
     }
     assert_eq!(held.read(), b"old", "{name}");
     drop(held);
@@ -156,7 +181,7 @@ pub async fn a_file_that_is_open_for_nobody_else_is_not_read(subject: &Subject) 
             Ok(read) => assert!(reads && read == "old", "{name}: {purpose:?} {shared:?}"),
             Err(error) => {
                 assert!(!reads, "{name}: {purpose:?} {shared:?}: {error}");
-                assert_eq!(error.kind(), ErrorKind::Conflict, "{name}: {error}");
+                assert_in_use(subject, &error, &path);
             }
         }
         if subject.is_exact() {
@@ -202,11 +227,12 @@ pub async fn a_deleted_file_is_there_until_it_is_closed(subject: &Subject) {
     for error in [
         sysvol.write_new(&path, Bytes::new(), &[]).await,
         sysvol.create_dir(&path, &[]).await,
-        sysvol.remove_dir(&folder.at("dir")).await,
     ] {
         let error = error.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict, "{name}: {error}");
     }
+    let error = sysvol.remove_dir(&folder.at("dir")).await.unwrap_err();
+    assert_in_use(subject, &error, &folder.at("dir"));
     assert_eq!(held.read(), b"old", "{name}");
     drop(held);
     assert!(folder.names(sysvol, "dir").await.is_empty(), "{name}");
@@ -214,8 +240,9 @@ pub async fn a_deleted_file_is_there_until_it_is_closed(subject: &Subject) {
     folder.remove(sysvol).await;
 }
 
-/// A reader that has a file open reads it to the end, whatever takes its name.
-pub async fn a_reader_keeps_what_was_replaced(subject: &Subject) {
+/// A reader that has a file open reads it to the end, whatever takes its name. Where open files hold names, nothing does in one
+/// request; libsmbclient renames the file away first, which a reader that shares it for deletion permits everywhere.
+pub async fn a_reader_keeps_what_it_opened(subject: &Subject) {
     let (name, sysvol) = (subject.name, &*subject.sysvol);
     let folder = subject.folder().await;
     folder.write(sysvol, "file", b"old").await;
@@ -225,10 +252,14 @@ pub async fn a_reader_keeps_what_was_replaced(subject: &Subject) {
         .open(&path, OpenFor::Reading, SharedFor::Everything);
     for content in [b"new", b"NEW"] {
         folder.write(sysvol, "next", content).await;
-        sysvol
-            .rename(&folder.at("next"), &path, true)
-            .await
-            .unwrap();
+        let replaced = sysvol.rename(&folder.at("next"), &path, true).await;
+        if subject.is_exact() && subject.environment.open_files_hold_names() {
+            assert_in_use(subject, &replaced.unwrap_err(), &path);
+            assert_eq!(sysvol.read(&path, 3).await.unwrap(), "old", "{name}");
+            sysvol.remove_file(&folder.at("next")).await.unwrap();
+            continue;
+        }
+        replaced.unwrap();
         let read = sysvol.read(&path, 3).await.unwrap();
         assert_eq!(read, content.as_slice(), "{name}");
         assert_eq!(held.read(), b"old", "{name}");
@@ -241,9 +272,9 @@ pub async fn a_reader_keeps_what_was_replaced(subject: &Subject) {
     folder.remove(sysvol).await;
 }
 
-/// A file that takes the name of one that is marked for deletion goes with it: on Samba, which deletes by name. So nothing may be
-/// put over a name that somebody deleted.
-pub async fn what_is_put_over_a_deleted_file_goes_with_it(subject: &Subject) {
+/// A file that takes the name of one that is marked for deletion goes with it where open files hold no names: Samba deletes by
+/// name. So nothing may be put over a name that somebody deleted.
+pub async fn what_is_put_over_a_deleted_file(subject: &Subject) {
     if !subject.is_exact() {
         return;
     }
@@ -255,7 +286,15 @@ pub async fn what_is_put_over_a_deleted_file_goes_with_it(subject: &Subject) {
     let held = subject
         .environment
         .open(&path, OpenFor::Deleting, SharedFor::Everything);
-    sysvol.rename(&new, &path, true).await.unwrap();
+    let replaced = sysvol.rename(&new, &path, true).await;
+    if subject.environment.open_files_hold_names() {
+        assert_in_use(subject, &replaced.unwrap_err(), &path);
+        drop(held);
+        assert_eq!(folder.names(sysvol, "").await, ["new"], "{name}");
+        folder.remove(sysvol).await;
+        return;
+    }
+    replaced.unwrap();
     assert_eq!(sysvol.read(&path, 3).await.unwrap(), "new", "{name}");
     drop(held);
     assert!(sysvol.stat(&path).await.unwrap().is_none(), "{name}");

@@ -244,6 +244,39 @@ pub async fn an_account_may_do_what_a_descriptor_grants(subject: &Subject) {
     folder.remove(sysvol).await;
 }
 
+/// A folder that an account may delete, in one to which it may not add: its rename is denied as for an open file, and is not taken
+/// for one. libsmbclient cannot tell, which does no harm where new entries were added to the same folder before.
+pub async fn a_missing_permission_is_not_an_open_file(subject: &Subject) {
+    if !subject.is_exact() {
+        return;
+    }
+    let name = subject.name;
+    let administrator = subject.environment.administrator().await;
+    let (ordinary, sid) = subject.environment.ordinary().await;
+    let folder = subject.folder().await;
+    let at = |path: &str| folder.at(path);
+    let admins = "O:DAG:DAD:P(A;OICI;0x001f01ff;;;DA)(A;OICI;0x001f01ff;;;SY)";
+    for (path, access) in [
+        ("closed", "0x001200a9"),
+        (r"closed\dir", "0x001301ff"),
+        ("open", "0x001301ff"),
+        (r"open\dir", "0x001301ff"),
+    ] {
+        let sddl = format!("{admins}(A;OICI;{access};;;{sid})");
+        let steps = [descriptor(subject, &sddl)];
+        administrator.create_dir(&at(path), &steps).await.unwrap();
+    }
+    let (dir, new) = (at(r"closed\dir"), at(r"closed\new"));
+    let renamed = ordinary.rename(&dir, &new, false);
+    let error = renamed.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{name}: {error}");
+    ordinary
+        .rename(&at(r"open\dir"), &at(r"open\new"), false)
+        .await
+        .unwrap();
+    folder.remove(&*subject.sysvol).await;
+}
+
 /// A descriptor with an object entry grants writing only when one without came first, on servers that store such entries.
 pub async fn object_entries_need_two_steps(subject: &Subject) {
     if subject.environment.file_entries() == FileEntries::WithoutObjectAces {
