@@ -141,8 +141,11 @@ async fn point(trial: &Trial, number: usize, act: Act, ends: &mut Ends) -> Optio
         return (!act.stands(&domain, gpo))
             .then(|| format!("{name}, then {recovered:?}: the other change is lost"));
     }
-    // What was changed before the last look is found by it, before any client reads a new setting.
-    if number > trial.planning && number <= last_look(&trial.calls) && switches(&calls).is_some() {
+    // What was changed before the last look is found by it, before any client reads a new setting. Nobody has changed a GPO that is
+    // new.
+    let exists = trial.planned.gpo().is_some_and(|gpo| !gpo.target.create);
+    let is_in_time = number > trial.planning && number <= last_look(&trial.calls);
+    if exists && is_in_time && switches(&calls).is_some() {
         return Some(format!("{name}: switched all the same"));
     }
     count(match error.kind() {

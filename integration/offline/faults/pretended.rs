@@ -1,6 +1,7 @@
 //! A server that says it has made a change of a GPO, and has not: what is read back shows it, so that no operation is called done
 //! that is not.
 
+use gpoctl::ErrorKind;
 use gpoctl::execute::OverallStatus;
 use gpoctl::testing::faults::{Call, Fault};
 
@@ -8,11 +9,14 @@ use super::case::{Verb, in_memory};
 use super::client_view::Client;
 use super::sweep::{Ended, State, Trial, recover, report};
 
-/// Whether a call writes settings of a GPO. Permissions of files, and what is removed after the end, are not read back; links are
-/// compared again by those who change them.
+/// Whether a call writes settings of a GPO. Permissions of files, the two empty containers of a new GPO, and what is removed after
+/// the end are not read back.
 fn writes_settings(call: &Call) -> bool {
     let operations = ["add", "modify", "delete", "rename", "swap", "write_new"];
-    call.writes && operations.contains(&call.operation) && call.object.contains('{')
+    let is_container = ["CN=Machine,CN={", "CN=User,CN={"]
+        .iter()
+        .any(|container| call.object.starts_with(container));
+    operations.contains(&call.operation) && call.object.contains('{') && !is_container
 }
 
 async fn point(trial: &Trial, number: usize) -> Option<String> {
@@ -22,6 +26,8 @@ async fn point(trial: &Trial, number: usize) -> Option<String> {
     let state = State::of(&domain);
     let is_right = match &ended {
         Ended::With(Ok(OverallStatus::Done)) => state == trial.new,
+        // What the server has made of it is for a person to look at.
+        Ended::With(Err(error)) if error.kind() == ErrorKind::Incomplete => true,
         _ => {
             let client = Client::new(&trial.views.0);
             let _ = recover(&domain, folder.path(), &client, trial).await;
