@@ -10,7 +10,6 @@ pub mod map;
 pub mod populate;
 pub mod references;
 pub mod report;
-pub mod resolve;
 pub mod scan;
 mod sid_name_pairs;
 pub mod suggest;

@@ -1,8 +1,8 @@
 //! The memory that finding and mapping the references of a GPO may use: proportional to its files, however many references they contain.
 
 use bytes::Bytes;
+use gpoctl::domain::principals::{Lookup, PrincipalDirectory, PrincipalQuery};
 use gpoctl::migration::map::{MapOptions, map};
-use gpoctl::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
 use gpoctl::migration::scan::scan;
 use gpoctl::model::dn::Dn;
 use gpoctl::model::gpt_tree::GptTree;

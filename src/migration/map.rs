@@ -20,10 +20,10 @@ use super::finding_list::{FindingList, within_limit};
 use super::inventory::{Inventory, SourcePrincipal};
 use super::references::{self, Occurrence, ReferenceTarget, Rewrite};
 use super::report::{MappedReference, MappingReport, Outcome};
-use super::resolve::PrincipalDirectory;
 use super::scan::{Names, VisitFile, each_occurrence, to_reference};
 use super::sid_name_pairs::SidNamePairs;
 use super::table::MigrationTable;
+use crate::domain::principals::PrincipalDirectory;
 
 mod destinations;
 #[cfg(test)]
