@@ -487,5 +487,13 @@ pub async fn undo_changes(session: &DomainSession, made: &ChangeList) -> Result<
             planned.summary.iter().map(back).collect(),
         );
     }
+    // What a change replaced is taken from the journal, so its inverse may be anything that somebody has written there.
+    list.refuse_rights_that_never_were(session)
+        .await
+        .map_err(|error| {
+            error.with_hint(
+                "nothing was changed; if the files had these permissions before, set them by hand",
+            )
+        })?;
     Ok(list)
 }

@@ -123,6 +123,17 @@ pub async fn clean_up(
     let staging = StagingArea::new(&plan.target.domain, plan.target.guid, &operation.id);
     let mut paths = Vec::new();
     if plan.verb == Verb::Delete {
+        // It is announced before the GPO is deleted, so without it this operation has deleted none.
+        if !operation.changes.contains(&Inverse::RecreateContainer) {
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                format!(
+                    "the journal of operation {} was changed: it does not say that the GPO was deleted",
+                    operation.id
+                ),
+            )
+            .with_hint("nothing was changed"));
+        }
         match domain.session().directory().gpo(plan.target.guid).await {
             Err(error) if error.kind() == ErrorKind::NotFound => paths.push(staging.folder()),
             Err(error) => return Err(error),
