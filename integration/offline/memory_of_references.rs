@@ -257,8 +257,10 @@ fn a_mapping_is_bounded() {
         {
             let mut words = String::new();
             let peak = allocation_counter::measure(|| {
-                let mut options = MapOptions::default();
-                options.exclusive = exclusive;
+                let options = MapOptions {
+                    exclusive,
+                    ..MapOptions::default()
+                };
                 words = match runtime.block_on(map(&gpo, None, &Nobody, &options)) {
                     Ok(mapped) => format!("{} mapped", mapped.report.references.len()),
                     Err(error) => error.to_string(),

@@ -412,8 +412,8 @@ fn index_references<'a>(
             }
             Err(unread) => {
                 index.occurrences.truncate(before);
-                index.unreadable_files.push(unread.clone());
-                index.messages.push(unread);
+                index.unreadable_files.push((*unread).clone());
+                index.messages.push(*unread);
             }
         }
     }
