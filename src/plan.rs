@@ -205,6 +205,16 @@ impl Plan {
         })
     }
 
+    /// The inverses of its single values, the last first.
+    pub(crate) fn inverse_values(&self) -> Self {
+        let mut back = Self::new(format!("undo {}", self.title), &self.domain);
+        let values: Vec<&PlannedValue> = self.values().collect();
+        for planned in values.into_iter().rev() {
+            back.push(planned.change.inverse(), Vec::new());
+        }
+        back
+    }
+
     /// Everything that was noticed while planning.
     pub fn findings(&self) -> impl Iterator<Item = &StatusMessage> {
         let of_gpos = self.gpos().flat_map(|gpo| &gpo.messages);

@@ -12,6 +12,7 @@ mod backup_folders;
 mod backups;
 mod codes;
 mod conformance;
+mod edited_journals;
 mod faults;
 mod former_forms;
 mod golden_migtable;

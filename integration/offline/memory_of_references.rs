@@ -162,7 +162,7 @@ fn a_scan_is_bounded() {
 fn a_long_name_of_a_principal_is_kept_once() {
     let sid = "S-1-5-21-1-2-3-7";
     let mut gpo = gpo(GROUPS, xml(&format!("{sid};").repeat(20_000)));
-    let name = "n".repeat(10_000);
+    let name = "n".repeat(1_000);
     let principal = Principal {
         sid: sid.parse().ok(),
         ..Principal::named(&name)
@@ -176,6 +176,25 @@ fn a_long_name_of_a_principal_is_kept_once() {
     assert_eq!(found.len(), 20_000);
     assert!(found.iter().all(|one| one.name.as_deref() == Some(&name)));
     assert!(peak <= strict_bound(20_000 * (sid.len() + 1)), "{peak}");
+}
+
+/// No principal has a name of a megabyte; it would be copied for each of its references.
+#[test]
+fn a_name_that_no_principal_has_costs_nothing() {
+    let sid = "S-1-5-21-1-2-3-7";
+    let mut gpo = gpo(GROUPS, xml(&format!("{sid};").repeat(2_000)));
+    gpo.principals = vec![InventoryPrincipal {
+        principal: Principal {
+            sid: sid.parse().ok(),
+            ..Principal::named(&"n".repeat(1 << 20))
+        },
+        from_dacl: false,
+    }];
+    let mut found = Vec::new();
+    let copied = allocation_counter::measure(|| found = scan(&gpo).references).bytes_total;
+    assert_eq!(found.len(), 2_000);
+    assert!(found.iter().all(|one| one.name.is_none()));
+    assert!(copied < 64 << 20, "{copied}");
 }
 
 /// More references than are indexed are no reason to write some of them unmapped.
@@ -238,8 +257,10 @@ fn a_mapping_is_bounded() {
         {
             let mut words = String::new();
             let peak = allocation_counter::measure(|| {
-                let mut options = MapOptions::default();
-                options.exclusive = exclusive;
+                let options = MapOptions {
+                    exclusive,
+                    ..MapOptions::default()
+                };
                 words = match runtime.block_on(map(&gpo, None, &Nobody, &options)) {
                     Ok(mapped) => format!("{} mapped", mapped.report.references.len()),
                     Err(error) => error.to_string(),

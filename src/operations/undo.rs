@@ -161,6 +161,8 @@ async fn undo_finished(
             }
         }
     }
+    // What a change replaced is taken from the journal, so its inverse may be anything that somebody has written there.
+    plan.refuse_rights_that_never_were(session).await?;
     Ok(match plan.gpo() {
         // As the plan of the verb that undoes it.
         Some(_) => Plan::of(plan.into_gpo()?),

@@ -12,6 +12,7 @@ use crate::migration::table::{Destination, EntryType};
 use crate::model::dn::Dn;
 use crate::model::gpt_tree::GptTree;
 use crate::model::principal::PrincipalType;
+use crate::model::safe_name::RelPath;
 use crate::model::version::GpoVersion;
 
 mod principals;
