@@ -368,3 +368,6 @@ fn operation_id() -> String {
         jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ")
     )
 }
+
+#[cfg(test)]
+mod tests;
