@@ -208,7 +208,7 @@ impl Trial {
                 }
                 false => &self.planned,
             };
-            run(&planned, &admin, folder).await
+            run(planned, &admin, folder).await
         };
         let ended = tokio::select! {
             result = run => Ended::With(result),
