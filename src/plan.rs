@@ -244,7 +244,7 @@ impl Plan {
     /// The parts of the plan that are made or not made together, as ranges of [`Self::changes`].
     pub(crate) fn units(&self) -> Vec<std::ops::Range<usize>> {
         if self.mode == Mode::AllOrNothing {
-            return vec![0..self.changes.len()];
+            return std::iter::once(0..self.changes.len()).collect();
         }
         let mut units: Vec<std::ops::Range<usize>> = Vec::new();
         let mut last = None;
