@@ -19,6 +19,7 @@ mod golden_migtable;
 mod invariants;
 mod memory;
 mod memory_of_references;
+mod overtaken;
 mod parser_failures;
 mod properties;
 mod readers;

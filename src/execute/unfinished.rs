@@ -36,6 +36,7 @@ pub async fn roll_back(
         ));
     }
     operation.refuse_foreign(&plan)?;
+    operation.refuse_overtaken(&plan)?;
     // What a change replaced is taken from the journal, so its inverse may be anything that somebody has written there.
     plan.inverse_values()
         .refuse_rights_that_never_were(domain.session())

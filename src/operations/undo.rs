@@ -73,7 +73,10 @@ pub async fn plan(
         OperationState::Unreadable => {
             refuse(ErrorKind::BadInput, "has a journal that cannot be read")
         }
-        OperationState::Unfinished => Ok(Undoing::RollBack(parts_to_roll_back(operation, &done))),
+        OperationState::Unfinished => {
+            operation.refuse_overtaken(&done)?;
+            Ok(Undoing::RollBack(parts_to_roll_back(operation, &done)))
+        }
         OperationState::LeftOver => Err(Error::new(
             ErrorKind::Usage,
             format!(

@@ -54,7 +54,8 @@ fn several() -> Plan {
 #[test]
 fn what_is_of_one_object_is_made_together() {
     let mut plan = several();
-    assert_eq!(plan.units(), [0..4]);
+    let whole = 0..4;
+    assert_eq!(plan.units(), [whole]);
     plan.mode = Mode::ObjectByObject;
     assert_eq!(plan.units(), [0..2, 2..3, 3..4]);
 }
