@@ -3,6 +3,7 @@
 use gpoctl::ErrorKind;
 use gpoctl::execute::journal::{self, OperationState};
 use gpoctl::execute::{ApplyOptions, OverallStatus, apply, roll_back};
+use gpoctl::operations::restore::{self, RestoreOptions};
 use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::progress::Control;
 use gpoctl::testing::faults::{Fault, Faults, When};
@@ -58,11 +59,25 @@ async fn an_interrupted_import_is_not_rolled_back_over_a_later_one() {
             control,
         };
         let error = roll_back(&admin, &killed, &options).await.unwrap_err();
-        assert!(
-            error.hint().unwrap().contains(&again.operation_id),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&again.operation_id), "{error}");
         assert!(State::of(&domain) == made, "{number}");
+        // As the hint says.
+        let backup = killed.safety_backup.as_ref().unwrap();
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.contains(&format!("gpoctl restore '{}'", backup.display())),
+            "{hint}"
+        );
+        let stored = gpoctl::backup::read(backup).unwrap();
+        let restored = RestoreOptions::default();
+        let back = restore::plan(admin.session(), &stored, &restored, &options.control).await;
+        apply(&admin, &back.unwrap(), &options).await.unwrap();
+        let mut left = State::of(&domain).differences(&old);
+        left.retain(|line| {
+            let is_version = line.contains(": versionNumber ") || line.contains(r"\GPT.INI: ");
+            !line.contains(".gpoctl-") && !is_version
+        });
+        assert_eq!(left, Vec::<String>::new(), "{number}");
     }
     assert!(points > 10, "{points}");
     assert!(State::of(&case.domain) == old);

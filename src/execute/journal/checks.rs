@@ -9,6 +9,7 @@ use super::{Before, Inverse, OperationState, StoredOperation, list};
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::stage::StagingArea;
+use crate::message::shell_word;
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::status_flags;
@@ -122,10 +123,17 @@ impl StoredOperation {
                 later.id, self.id
             ),
         )
-        .with_hint(format!(
-            "nothing was changed; undo the later one first: gpoctl operations undo {}",
-            later.id
-        )))
+        .with_hint(match (&self.safety_backup, &self.gpo) {
+            (Some(backup), _) => format!(
+                "nothing was changed; to go back to the state before it, run: gpoctl restore {}",
+                shell_word(&backup.display().to_string())
+            ),
+            (None, Some(gpo)) => format!(
+                "nothing was changed; look at the GPO that it made: gpoctl show '{}'",
+                gpo.guid
+            ),
+            (None, None) => "nothing was changed; look at the GPOs of its plan".to_owned(),
+        }))
     }
 
     fn foreign_inverse(&self, inverse: &Inverse) -> Error {
