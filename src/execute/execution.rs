@@ -244,9 +244,7 @@ impl<'a> Execution<'a> {
     /// The new state is live; only the clean-up is missing.
     fn record_made(&self, unit: Range<usize>, journal: &mut Journal) -> Result<()> {
         if self.by_object() {
-            return unit
-                .into_iter()
-                .try_for_each(|of| journal.record(&Event::Stands { of }));
+            return journal.record(&Event::Stands { of: unit.collect() });
         }
         journal.record(&Event::Committed)
     }
@@ -343,8 +341,8 @@ impl<'a> Execution<'a> {
         ))
     }
 
-    /// Removes what the changes of a unit replaced. What cannot be removed now is reported; it is no reason to roll back an active
-    /// policy.
+    /// Removes what the changes of a unit replaced. What cannot be removed now is reported; an active policy is not rolled back
+    /// for it.
     async fn finish(&mut self, unit: Range<usize>, journal: &mut Journal) {
         for of in unit {
             if let Some(Part::Gpo(part)) = self.parts.get_mut(of)

@@ -187,10 +187,11 @@ pub enum Event {
     },
     /// The change that was announced last was refused, because somebody else has made the same: there is nothing to undo.
     NotMade,
-    /// Of a plan whose objects are changed one by one: this change is made, and stays whatever becomes of the others.
+    /// Of a plan whose objects are changed one by one: these changes of one object are made, and stay whatever becomes of the
+    /// others. One event, so that a crash leaves no half of them.
     Stands {
-        /// The change of the plan, from 0.
-        of: usize,
+        /// The changes of the plan, from 0.
+        of: Vec<usize>,
     },
     /// The new state is live in both halves; only the cleanup is missing.
     Committed,

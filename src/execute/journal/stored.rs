@@ -280,7 +280,7 @@ impl StoredOperation {
                     self.changes.push((of.unwrap_or(number), inverse));
                 }
                 Event::NotMade => drop(self.changes.pop()),
-                Event::Stands { of } => drop(self.stands.insert(of)),
+                Event::Stands { of } => self.stands.extend(of),
                 Event::Committed => self.state = OperationState::LeftOver,
                 Event::Finished => self.state = OperationState::Done,
                 // What stands was not rolled back.
