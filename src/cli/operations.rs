@@ -12,7 +12,7 @@ use crate::execute::journal::{Event, Journal, OperationState, StoredOperation, f
 use crate::execute::{ApplyOptions, OperationResult, clean_up, roll_back};
 use crate::message::StatusMessage;
 use crate::operations::undo::{Undoing, new_grants, plan};
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 
 /// List, undo and clean up earlier operations
 ///
@@ -239,6 +239,10 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
                 ..args.writing.clone()
             };
             let status = finish(&domain, &plan, &writing, &control, ui).await?;
+            // What goes object by object may have left one out, which can be undone later.
+            if status != 0 && plan.mode == Mode::ObjectByObject {
+                return Ok(status);
+            }
             (status, plan.operation_id)
         }
         Undoing::RollBack(parts) => {

@@ -13,7 +13,7 @@ use crate::model::reference::Place;
 use crate::model::sid::Sid;
 use crate::plan::gpo::{EntryChange, GpoPlan, Step, Verb};
 use crate::plan::risks::Risk;
-use crate::plan::{Change, Plan};
+use crate::plan::{Change, Mode, Plan};
 
 /// A whole plan, with SIDs where no names were looked up.
 pub(super) fn show(ui: &Ui, plan: &Plan) {
@@ -26,6 +26,11 @@ pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
     match plan.gpo() {
         Some(gpo) => ui.heading(&format!("Plan {id}: {}", title(plan, gpo))),
         None => ui.heading(&format!("Plan {id}: {}", plan.title)),
+    }
+    if plan.mode == Mode::ObjectByObject {
+        ui.line(
+            "object by object: one that cannot be changed is left out, and the others are changed",
+        );
     }
     for change in &plan.changes {
         match change {

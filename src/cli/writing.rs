@@ -172,6 +172,7 @@ fn as_json(plan: &Plan, writing: &WritingArgs) -> serde_json::Value {
         "dry_run": true,
         "plan_file": writing.plan_file(),
         "title": plan.title,
+        "mode": plan.mode,
         "gpos": plan.gpos().map(of_gpo).collect::<Vec<_>>(),
         "messages": findings,
         "plan": { "steps": plan.steps() },
