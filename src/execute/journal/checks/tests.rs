@@ -126,10 +126,10 @@ fn link(from: &str, to: &str) -> Step {
     }
 }
 
-/// Whether a journal with this plan and this inverse is refused, and why.
-fn refused(plan: &GpoPlan, inverse: Inverse) -> Option<Error> {
-    let stored = StoredOperation {
-        id: ID.to_owned(),
+/// An interrupted operation that has announced this.
+fn unfinished(id: &str, changes: Vec<(usize, Inverse)>) -> StoredOperation {
+    StoredOperation {
+        id: id.to_owned(),
         folder: PathBuf::from("/x"),
         state: OperationState::Unfinished,
         time: String::new(),
@@ -138,10 +138,15 @@ fn refused(plan: &GpoPlan, inverse: Inverse) -> Option<Error> {
         domain: None,
         reason: None,
         safety_backup: None,
-        changes: vec![(0, inverse)],
+        changes,
         stands: BTreeSet::new(),
         raising: BTreeMap::new(),
-    };
+    }
+}
+
+/// Whether a journal with this plan and this inverse is refused, and why.
+fn refused(plan: &GpoPlan, inverse: Inverse) -> Option<Error> {
+    let stored = unfinished(ID, vec![(0, inverse)]);
     let before = plan.basis.is_some().then(|| (0, before()));
     let before = before.into_iter().collect();
     stored.refuse_foreign_parts(&whole(plan), &before).err()
@@ -382,20 +387,7 @@ fn the_default_gpos_are_guarded() {
 fn a_former_state_that_was_edited_is_refused() {
     let plan = plan(Verb::Restore, OWN, false);
     let stored = |before: &Before, id: &str| {
-        let stored = StoredOperation {
-            id: id.to_owned(),
-            folder: PathBuf::from("/x"),
-            state: OperationState::Unfinished,
-            time: String::new(),
-            what: String::new(),
-            gpo: None,
-            domain: None,
-            reason: None,
-            safety_backup: None,
-            changes: Vec::new(),
-            stands: BTreeSet::new(),
-            raising: BTreeMap::new(),
-        };
+        let stored = unfinished(id, Vec::new());
         stored.refuse_foreign_parts(&whole(&plan), &[(0, before.clone())].into())
     };
     assert!(stored(&before(), ID).is_ok());

@@ -60,20 +60,10 @@ fn refused_before(plan: &GpoPlan, before: Option<&Before>) -> String {
 }
 
 fn check(plan: &GpoPlan, before: Option<&Before>, changes: Vec<Inverse>) -> Result<()> {
-    let stored = StoredOperation {
-        id: ID.to_owned(),
-        folder: PathBuf::from("/x"),
-        state: OperationState::Unfinished,
-        time: String::new(),
-        what: String::new(),
-        gpo: None,
-        domain: None,
-        reason: None,
-        safety_backup: None,
-        changes: changes.into_iter().map(|inverse| (0, inverse)).collect(),
-        stands: BTreeSet::new(),
-        raising: BTreeMap::new(),
-    };
+    let stored = unfinished(
+        ID,
+        changes.into_iter().map(|inverse| (0, inverse)).collect(),
+    );
     let before = before.map(|before| (0, before.clone()));
     stored.refuse_foreign_parts(&whole(plan), &before.into_iter().collect())
 }
