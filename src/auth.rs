@@ -20,6 +20,7 @@ use crate::model::domain_name::DomainName;
 
 /// Who logs in.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Identity {
     /// With the tickets of a cache, from `kinit` or a login.
     TicketCache {
@@ -64,6 +65,7 @@ pub struct UserName {
 
 /// The domain part of a user's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Authority {
     /// None was given.
     None,

@@ -46,6 +46,7 @@ use crate::model::snapshot::GpoSnapshot;
 
 /// The entry of a backup in bkupInfo.xml, and its folder.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct BackupInfo {
     /// The backup's own GUID; `None` when it is not known or malformed.
     pub id: Option<Guid>,
@@ -71,6 +72,7 @@ pub struct BackupInfo {
 
 /// A line of a list of backups.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct BackupListEntry {
     /// What is known of it; for a broken backup, little.
     #[serde(flatten)]
@@ -83,6 +85,7 @@ pub struct BackupListEntry {
 
 /// A backup that was read.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct StoredBackup {
     /// Its entry in bkupInfo.xml, or as much of it as Backup.xml and the folder's name provide.
     pub info: BackupInfo,

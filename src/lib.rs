@@ -90,6 +90,7 @@ pub mod operations;
 pub mod plan;
 pub mod progress;
 pub mod session;
+mod setters;
 pub mod sysvol;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -32,6 +32,7 @@ pub const PLAN_FORMAT_VERSION: u32 = 2;
 /// What happens to the other changes of a plan when one fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Mode {
     /// All changes are made, or none.
     #[default]
@@ -42,6 +43,7 @@ pub enum Mode {
 
 /// One change of a plan.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Change {
     /// A GPO as a whole: created, deleted, with other settings, or with another name or status.
     Gpo(Box<GpoPlan>),
@@ -90,6 +92,7 @@ pub(crate) enum Object {
 /// One step of a plan, as it is shown and as `--json` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum PlanStep {
     /// Of a GPO.
     Gpo(Step),
@@ -99,6 +102,7 @@ pub enum PlanStep {
 
 /// The complete list of changes an operation will make.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct Plan {
     /// [`PLAN_FORMAT_VERSION`].
     pub format_version: u32,

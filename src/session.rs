@@ -22,6 +22,7 @@ use crate::sysvol::connect::{SmbAuth, SmbClientChoice, SmbDialect, SmbSettings};
 
 /// How to reach a domain, and who logs in.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SessionSettings {
     /// The DNS name of the domain.
     pub domain: DomainName,
@@ -44,6 +45,16 @@ pub struct SessionSettings {
     /// How long one call may take.
     pub timeout: Duration,
 }
+
+crate::setters::setters!(SessionSettings {
+    address: IpAddr,
+    ldap_security: LdapSecurity,
+    tls: TlsSettings,
+    smb_client: SmbClientChoice,
+    smb_min_dialect: SmbDialect,
+    allow_rc4: bool,
+    timeout: Duration
+});
 
 impl SessionSettings {
     /// How long one call may take by default.

@@ -22,11 +22,10 @@ const FDEPLOY: &str = r"User\Documents & Settings\fdeploy1.ini";
 fn gpo(path: &str, content: Vec<u8>) -> GpoSnapshot {
     let mut tree = GptTree::new();
     tree.insert_file(&path.parse().unwrap(), Bytes::from(content));
-    GpoSnapshot {
-        tree,
-        directory_objects: Vec::new(),
-        ..fixture()
-    }
+    let mut gpo = fixture();
+    gpo.tree = tree;
+    gpo.directory_objects = Vec::new();
+    gpo
 }
 
 /// The limit for the files of a GPO with less besides, so that these inputs show what larger ones would use.

@@ -27,12 +27,25 @@ const MAX_AUTHORITIES: u64 = 16 << 20;
 
 /// Which certificates are trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TlsSettings {
     /// A PEM file with the authorities to trust instead of the system's.
     pub ca: Option<PathBuf>,
     /// The SHA-256 of the server's certificate (DER) in hexadecimal, with or without colons. It replaces chain and name.
     pub pin: Option<String>,
 }
+
+impl TlsSettings {
+    /// The authorities of the system.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+crate::setters::setters!(TlsSettings {
+    ca: PathBuf,
+    pin: String
+});
 
 impl TlsSettings {
     /// The configuration of a client that trusts these certificates.

@@ -23,6 +23,7 @@ const LOST: &[Code] = &[Code::ManifestWithoutBackup, Code::MissingFile];
 /// How a folder of backups is, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Soundness {
     /// Everything is there, and every file is what was written.
     Sound,
@@ -34,6 +35,7 @@ pub enum Soundness {
 
 /// What was found of a folder of backups.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Verified {
     /// The backups, oldest first, each with everything that is wrong with it.
     pub backups: Vec<BackupListEntry>,

@@ -15,6 +15,7 @@ use crate::model::version::GpoVersion;
 /// A `groupPolicyContainer` in the directory. An absent attribute is `None`, which is not the same as 0: clients ignore a GPO
 /// without `flags`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GpoObject {
     /// The GUID: the object's `cn`.
     pub guid: Guid,

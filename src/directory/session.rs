@@ -18,6 +18,7 @@ use crate::model::sid::Sid;
 
 /// What a domain reports about itself, read once when the session begins.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct DomainInfo {
     /// The DNS name of the domain.
     pub dns_domain: DomainName,

@@ -30,6 +30,7 @@ use crate::session::read::LiveGpo;
 
 /// The settings of the target in the directory and in the root of its folder before the operation.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Before {
     /// `versionNumber`.
     pub version: Option<GpoVersion>,
@@ -100,6 +101,7 @@ impl Before {
 /// How to restore the state before one change. Names are entries of the GPO's own folder.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "inverse", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Inverse {
     /// This operation created the GPO: delete both halves.
     DeleteGpo {
@@ -175,6 +177,7 @@ pub enum Inverse {
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Event {
     /// A change is about to be made; this is its inverse.
     Change {

@@ -20,6 +20,7 @@ struct Definition {
 
 /// The result of filling in a template.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct FilledTemplate {
     /// The table.
     pub table: MigTable,

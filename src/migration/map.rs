@@ -45,6 +45,7 @@ use matching::{DistinctReference, RowMatcher, key_of};
 
 /// How rows for UNC paths are compared with references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum UncMatch {
     /// The row must be GPMC's unit of the reference, or the whole path.
     #[default]
@@ -55,6 +56,7 @@ pub enum UncMatch {
 
 /// Options of a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MapOptions {
     /// Whether every reference needs a row (GPM_MIGRATIONTABLE_ONLY).
     pub exclusive: bool,
@@ -70,6 +72,21 @@ pub struct MapOptions {
     pub target_gpo: Option<Guid>,
 }
 
+impl MapOptions {
+    /// Every place, UNC paths by their exact unit, and references without a row are kept.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+crate::setters::setters!(MapOptions {
+    exclusive: bool,
+    scope: Scope,
+    unc_match: UncMatch,
+    dacl: bool,
+    target_gpo: Guid
+});
+
 impl Default for MapOptions {
     fn default() -> Self {
         Self {
@@ -84,6 +101,7 @@ impl Default for MapOptions {
 
 /// The result of a mapping.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Mapped {
     /// The snapshot with rewritten files and updated `principals` and `file_paths`.
     pub snapshot: GpoSnapshot,

@@ -17,6 +17,7 @@ use super::inventory::NameForm;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TableRow {
     /// Its number among the `Mapping` elements of the file, from 1.
     pub number: usize,

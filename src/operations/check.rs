@@ -33,6 +33,7 @@ const AT_ONCE: usize = 8;
 
 /// One GPO that was checked.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Checked {
     /// The facts, without the contents of the files.
     pub facts: Facts,
@@ -42,6 +43,7 @@ pub struct Checked {
 
 /// The result of a check.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Report {
     /// The GPOs, in the given order.
     pub gpos: Vec<Checked>,

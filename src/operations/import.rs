@@ -32,6 +32,7 @@ use crate::session::read;
 
 /// The GPO that gets the settings.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum ImportTarget {
     /// One that exists.
     Existing(Box<GpoObject>),
@@ -44,6 +45,7 @@ pub enum ImportTarget {
 
 /// How to import.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct ImportOptions {
     /// The migration table, if there is one.
     pub table: Option<MigrationTable>,
@@ -58,6 +60,22 @@ pub struct ImportOptions {
     /// Whether the GPO is linked to the WMI filter of the target domain that has the same name as the one in the backup.
     pub relink_wmi_filter: bool,
 }
+
+impl ImportOptions {
+    /// No migration table, and nothing that has to be allowed is.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+crate::setters::setters!(ImportOptions {
+    table: MigrationTable,
+    mapping: MapOptions,
+    allow_cpassword: bool,
+    allow_partial: bool,
+    accept_damaged: bool,
+    relink_wmi_filter: bool
+});
 
 /// Plans an import. Writes nothing.
 ///

@@ -18,6 +18,7 @@ use crate::plan::values::{ObjectDn, ValueChange};
 
 /// What to do with the link of a GPO. Order 1 has the highest precedence, as GPMC shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LinkEdit {
     /// A new link.
     Add {

@@ -34,6 +34,7 @@ use crate::session::read::{self, LiveGpo};
 
 /// How to restore.
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct RestoreOptions {
     /// Whether the links recorded in the backup are restored too, where the domain, OU or site still exists.
     pub with_links: bool,
@@ -42,6 +43,19 @@ pub struct RestoreOptions {
     /// Whether a backup is accepted whose files are not those that gpoctl wrote.
     pub accept_damaged: bool,
 }
+
+impl RestoreOptions {
+    /// The links are left alone; a partial or damaged backup is refused.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+crate::setters::setters!(RestoreOptions {
+    with_links: bool,
+    allow_partial: bool,
+    accept_damaged: bool
+});
 
 /// Plans a restore. Writes nothing.
 ///

@@ -26,6 +26,7 @@ use crate::session::read::{self, LiveGpo};
 
 /// How an operation is undone.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Undoing {
     /// It was interrupted: what it wrote is rolled back; see [`crate::execute::roll_back`]. A sentence for each part.
     RollBack(Vec<String>),

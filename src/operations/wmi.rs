@@ -15,6 +15,7 @@ use crate::plan::values::{ObjectDn, ValueChange};
 
 /// How to import a filter whose name the domain already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IfExists {
     /// An error.
     Refuse,

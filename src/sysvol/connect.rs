@@ -54,6 +54,7 @@ pub enum SmbAuth {
 
 /// Which back end to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum SmbClientChoice {
     /// smb2, unless the server requires encryption and has no cipher in common with smb2.
     #[default]
@@ -66,6 +67,7 @@ pub enum SmbClientChoice {
 
 /// An SMB dialect [MS-SMB2 1.7]; older ones compare less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[non_exhaustive]
 pub enum SmbDialect {
     /// SMB 2.1: Windows 7 and Windows Server 2008 R2. The negotiation is not protected against changes on the network path.
     Smb21,

@@ -327,15 +327,12 @@ pub async fn recover(
     let faults = Faults::none();
     client.watch(domain, gpo_of(&trial.planned), &trial.views, &faults, true);
     let admin = domain.connect("Administrator", &faults).await?;
-    let options = ApplyOptions {
-        journal_root: root.to_owned(),
-        control: Control::default(),
-    };
+    let options = ApplyOptions::in_folder(root.to_owned());
     match operation.state {
         OperationState::Unfinished => {
             match undo::plan(admin.session(), &operation, &options.control).await? {
                 Undoing::RollBack(_) => roll_back(&admin, &operation, &options).await.map(drop)?,
-                Undoing::Plan(_) => panic!("an unfinished operation is undone by a plan"),
+                other => panic!("an unfinished operation is not rolled back: {other:?}"),
             }
             Ok("rolled back")
         }

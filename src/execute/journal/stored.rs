@@ -20,6 +20,7 @@ const MAX_EVENT_BYTES: u64 = 64 << 20;
 /// The state of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum OperationState {
     /// It is running.
     Running,
@@ -54,6 +55,7 @@ impl OperationState {
 
 /// An operation whose journal is on the local disk.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct StoredOperation {
     /// Its ID.
     pub id: String,
