@@ -3,8 +3,8 @@
 //! A password is kept in [`secrecy::SecretString`] from the file or prompt to the call that needs it; nothing here shows,
 //! compares or serializes one.
 
-pub mod kerberos;
-pub mod memory;
+pub(crate) mod kerberos;
+pub(crate) mod memory;
 pub mod tls;
 
 use std::fmt;

@@ -32,11 +32,14 @@ use std::path::{Path, PathBuf};
 pub use delete::{delete, forget};
 pub use list::{find_by_id, latest, list, resolve};
 pub use prune::{PruneDecision, decide as decide_pruning};
+pub use read::read;
 pub(crate) use read::read_open;
-pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
+#[doc(hidden)]
+pub use read::{MAX_ENTRIES, MAX_TREE_BYTES};
 pub(crate) use save::{now, off_the_runtime, save};
 pub use verify::{Soundness, Verified, verify, verify_all};
-pub use write::{MAX_COMMENT, Staged, Target, check, commit, open, stage, write};
+pub use write::{MAX_COMMENT, write};
+pub(crate) use write::{Staged, Target, check, commit, open, stage};
 
 use crate::formats::bkup_info::BackupInst;
 use crate::message::{Code, Severity, StatusMessage};

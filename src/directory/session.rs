@@ -87,6 +87,7 @@ impl Directory {
     /// [`ErrorKind::Usage`] when the settings contradict each other; [`ErrorKind::Connect`] when the DC cannot be reached, is
     /// not trusted, refuses the account, or is of another domain than requested; [`ErrorKind::BadDirectory`] when it does not
     /// report what every domain reports.
+    #[doc(hidden)]
     pub async fn connect(settings: &DirectorySettings) -> Result<Self> {
         let writer = DirectoryWriter::connect(settings).await?;
         Ok(writer.directory().clone())
@@ -98,6 +99,7 @@ impl Directory {
     /// # Errors
     /// [`ErrorKind::Connect`] when the DC is of another domain or the connection is lost; [`ErrorKind::BadDirectory`] when it
     /// does not report what every domain reports.
+    #[doc(hidden)]
     pub async fn from_port(ldap: Arc<dyn LdapRead>, domain: Option<&DomainName>) -> Result<Self> {
         let info = read_domain(&*ldap, domain).await?;
         Ok(Self(Arc::new(Inner {
@@ -113,6 +115,7 @@ impl Directory {
     }
 
     /// How many searches were made since the session began; pages of one search count once.
+    #[doc(hidden)]
     pub fn searches(&self) -> u64 {
         self.0.searches.load(Ordering::Relaxed)
     }
@@ -122,6 +125,7 @@ impl Directory {
     ///
     /// # Errors
     /// As every search.
+    #[doc(hidden)]
     pub async fn count_schema(&self, paged: bool) -> Result<usize> {
         let found = self
             .search(Search {

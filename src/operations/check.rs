@@ -4,10 +4,14 @@
 //! [`client`] determines without I/O which GPOs a client applies, and [`target`] reads what that needs. [`repair`] plans the
 //! repairs that need no decision.
 
+#[doc(hidden)]
 pub mod client;
+#[doc(hidden)]
 pub mod extensions;
+#[doc(hidden)]
 pub mod facts;
 mod file_entries;
+#[doc(hidden)]
 pub mod findings;
 pub mod repair;
 pub mod target;

@@ -312,7 +312,7 @@ impl StoredOperation {
     ///
     /// # Errors
     /// `BadInput` when it exists and cannot be read.
-    pub fn before(&self, of: usize) -> Result<Option<Before>> {
+    pub(crate) fn before(&self, of: usize) -> Result<Option<Before>> {
         let name = format!("{}.json", before_name(of));
         let Some(json) = self.file(&name)? else {
             return Ok(None);
@@ -339,7 +339,7 @@ impl StoredOperation {
     /// # Errors
     /// `Conflict` when the operation is still running, `Denied` or `Usage` when another user could have written the journal,
     /// `Internal` when it cannot be opened.
-    pub fn reopen(&self) -> Result<Journal> {
+    pub(crate) fn reopen(&self) -> Result<Journal> {
         let (_, journal) = self.open()?;
         let file = journal.append_to(EVENTS).map_err(|cause| {
             Error::new(
@@ -395,6 +395,7 @@ fn complete_last_line(journal: &Folder, mut file: &File) -> Result<()> {
 ///
 /// # Errors
 /// `BadInput`, with its number, when another line is not an event.
+#[doc(hidden)]
 pub fn events(text: &str) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for (number, line) in (1_usize..).zip(text.split_inclusive('\n')) {
