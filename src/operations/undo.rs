@@ -3,6 +3,36 @@
 //! An interrupted operation is rolled back. A completed one is undone by a plan like any other: an import or a restore by
 //! restoring the safety backup, a new GPO by deleting it, a deletion by restoring it with its links. If the GPO is not as the
 //! operation left it, this would revert somebody else's change and is refused.
+//!
+//! ```
+//! use gpoctl::DomainWriter;
+//! use gpoctl::execute::{ApplyOptions, apply, journal, roll_back};
+//! use gpoctl::operations::undo::{self, Undoing};
+//!
+//! /// Undoes the operation with this ID, or with this unique beginning of one.
+//! async fn undo(domain: &DomainWriter, id: &str, options: &ApplyOptions) -> gpoctl::Result<()> {
+//!     let operation = journal::find(&options.journal_root, id)?;
+//!     match undo::plan(domain.session(), &operation, &options.control).await? {
+//!         Undoing::Plan(plan) => drop(apply(domain, &plan, options).await?),
+//!         Undoing::RollBack(_) => drop(roll_back(domain, &operation, options).await?),
+//!     }
+//!     Ok(())
+//! }
+//! #
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # use gpoctl::testing::{domain::MemoryDomain, faults::Faults};
+//! # let journals = tempfile::tempdir()?;
+//! # let options = ApplyOptions::in_folder(journals.path());
+//! # let domain = MemoryDomain::new("corp.example")?.connect("Administrator", &Faults::none()).await?;
+//! # let plan = gpoctl::operations::create::plan(domain.session(), "Workstations").await?;
+//! # apply(&domain, &plan, &options).await?;
+//! # assert_eq!(domain.session().directory().gpos().await?.len(), 3);
+//! # undo(&domain, &plan.operation_id, &options).await?;
+//! # assert_eq!(domain.session().directory().gpos().await?.len(), 2);
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+//! ```
 
 use std::collections::BTreeMap;
 
@@ -24,9 +54,8 @@ use crate::progress::Control;
 use crate::session::DomainSession;
 use crate::session::read::{self, LiveGpo};
 
-/// How an operation is undone.
+/// How an operation is undone. Whoever undoes one has to know both ways, so there are no others.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Undoing {
     /// It was interrupted: what it wrote is rolled back; see [`crate::execute::roll_back`]. A sentence for each part.
     RollBack(Vec<String>),

@@ -242,7 +242,7 @@ impl Case {
         let operation = journal::list(&self.journals()).unwrap().remove(0);
         match undo::plan(admin.session(), &operation, &Control::default()).await? {
             Undoing::Plan(plan) => Ok(*plan),
-            other => panic!("it was done, and is not undone by a plan: {other:?}"),
+            Undoing::RollBack(parts) => panic!("it was done, and is rolled back: {parts:?}"),
         }
     }
 

@@ -332,7 +332,7 @@ pub async fn recover(
         OperationState::Unfinished => {
             match undo::plan(admin.session(), &operation, &options.control).await? {
                 Undoing::RollBack(_) => roll_back(&admin, &operation, &options).await.map(drop)?,
-                other => panic!("an unfinished operation is not rolled back: {other:?}"),
+                Undoing::Plan(_) => panic!("an unfinished operation is undone by a plan"),
             }
             Ok("rolled back")
         }
