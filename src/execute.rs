@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use self::execution::Execution;
 use self::journal::{Before, Journal};
 use self::waiting::Patience;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage, printable};
 use crate::model::guid::Guid;
 use crate::model::status_flags;
@@ -184,7 +184,7 @@ pub async fn apply(
                 session.info().dns_domain
             ),
         )
-        .with_hint("apply it with --domain of the plan's domain"));
+        .with_remedy(Remedy::ConnectToDomainOfPlan));
     }
     control.check()?;
     if let Some(fault) = plan.contradiction() {
@@ -258,7 +258,8 @@ fn refuse_without_way_back(plan: &GpoPlan, before: Option<&Before>) -> Result<()
                 printable(&plan.target.display_name)
             ),
         )
-        .with_hint("nothing was changed; run `gpoctl set-status` for it first"));
+        .with_hint("nothing was changed; set its status first")
+        .with_remedy(Remedy::SetStatusFirst));
     }
     match fault {
         Some(what) => Err(Error::new(

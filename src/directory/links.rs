@@ -2,7 +2,7 @@
 
 use super::session::Directory;
 use crate::domain::ldap::{Entry, Filter, Scope, Search};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage};
 use crate::model::backup_context::LinkRecord;
 use crate::model::dn::Dn;
@@ -55,7 +55,7 @@ impl Som {
                 ErrorKind::Usage,
                 format!("{} is not a domain, OU or site", entry.dn),
             )
-            .with_hint("only these can have links; to list all links: gpoctl link list --all"));
+            .with_remedy(Remedy::ListAllLinks));
         };
         Ok(Self {
             dn: entry.dn.clone(),

@@ -35,7 +35,6 @@ mod review;
 #[cfg(test)]
 mod toy_format_tests;
 
-pub(crate) use findings::NoRowHelps;
 pub(super) use gpo_folder::is_own_path;
 pub use review::review;
 

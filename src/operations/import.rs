@@ -9,7 +9,7 @@ use super::partial::refuse_partial;
 use super::settings::{NewSettings, objects_for, present_version, wmi_link};
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::rights;
 use crate::formats::backup_xml::is_in_class_store;
 use crate::message::{Code, StatusMessage};
@@ -188,7 +188,7 @@ async fn filter_of_that_name(
                 link.id
             ),
         )
-        .with_hint("import without --relink-wmi-filter, and use gpoctl wmi link")
+        .with_remedy(Remedy::LinkWmiFilterAfterwards)
     })?;
     let filter = session.directory().find_wmi_filter(name).await?;
     Ok(WmiFilterLink {

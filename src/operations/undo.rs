@@ -39,7 +39,7 @@ use std::collections::BTreeMap;
 use super::restore::{self, RestoreOptions};
 use super::{delete, rename};
 use crate::backup::StoredBackup;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::is_undone;
 use crate::execute::journal::{Inverse, OperationState, StoredOperation};
 use crate::execute::rights;
@@ -111,10 +111,7 @@ pub async fn plan(
                 operation.id
             ),
         )
-        .with_hint(format!(
-            "remove them first: gpoctl operations cleanup {}",
-            operation.id
-        ))),
+        .with_remedy(Remedy::CleanUpOperation(operation.id.clone()))),
         OperationState::Done => {
             let plan = undo_finished(session, operation, &done, control).await?;
             Ok(Undoing::Plan(Box::new(plan)))
@@ -316,9 +313,8 @@ fn changed(done: &GpoPlan, what: &str) -> Error {
             done.target.guid
         ),
     )
-    .with_hint(
-        "nothing was changed; to discard the later changes, restore the backup that gpoctl operations show names",
-    )
+    .with_hint("nothing was changed; to discard the later changes, restore the backup that was made before the operation")
+    .with_remedy(Remedy::RestoreSafetyBackup)
 }
 
 /// Reads the backup that was made of the GPO before the operation, off the runtime's threads. Anybody who could replace it

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Before, Event, Inverse, Journal, before_name, root};
 use crate::backup::folder::{Folder, Kind};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
@@ -158,7 +158,7 @@ pub fn find(root: &Path, text: &str) -> Result<StoredOperation> {
             ErrorKind::NotFound,
             format!("there is no operation \"{text}\" in {}", root.display()),
         )
-        .with_hint("to list the operations of this user on this computer: gpoctl operations list")
+        .with_remedy(Remedy::ListOperations)
     })
 }
 
