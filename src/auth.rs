@@ -14,7 +14,7 @@ use std::path::Path;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::local::trusted_file::{self, Readers};
 use crate::model::domain_name::DomainName;
 
@@ -86,7 +86,8 @@ impl UserName {
                 ErrorKind::Usage,
                 format!("the user name \"{}\" {why}", text.escape_debug()),
             )
-            .with_hint("write NAME@REALM, DOM\\NAME, or NAME with --domain")
+            .with_hint("write NAME@REALM or DOM\\NAME")
+            .with_remedy(Remedy::GiveUserWithDomain)
         };
         let (account, authority) = if let Some((domain, account)) = text.split_once('\\') {
             let authority = match domain.parse::<DomainName>() {
@@ -131,7 +132,8 @@ impl UserName {
                     ErrorKind::Usage,
                     format!("the realm of the user {} is not known", self.account),
                 )
-                .with_hint("write the user as NAME@REALM, or give --domain"));
+                .with_hint("write the user as NAME@REALM")
+                .with_remedy(Remedy::GiveUserWithRealm));
             }
         };
         Ok(format!("{}@{realm}", self.account))

@@ -19,7 +19,7 @@ use x509_cert::der::oid::db::rfc4519::CN;
 use x509_cert::der::oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
 use x509_cert::ext::pkix::name::DirectoryString;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::local::trusted_file;
 
 /// The most bytes of an authority file: those of a whole system have less than 1 MiB.
@@ -64,7 +64,8 @@ impl TlsSettings {
                 .build()
                 .map_err(|error| {
                     Error::new(ErrorKind::Usage, "no usable certificate authority")
-                        .with_hint("give the PEM file of the domain's authority with --tls-ca")
+                        .with_hint("trust the authority of the domain")
+                        .with_remedy(Remedy::GiveAuthority)
                         .with_source(error)
                 })?,
             ),
@@ -94,7 +95,8 @@ impl TlsSettings {
                         ErrorKind::Usage,
                         format!("the authority file {} {why}", path.display()),
                     )
-                    .with_hint("--tls-ca takes certificates in PEM form")
+                    .with_hint("certificates are read in PEM form")
+                    .with_remedy(Remedy::GiveAuthorityAsPem)
                 };
                 // Who writes it decides who the server is.
                 let pem = trusted_file::read_setting(path, "authority file", MAX_AUTHORITIES)?;

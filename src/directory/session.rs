@@ -9,7 +9,7 @@ use super::forest;
 use super::writer::DirectoryWriter;
 use crate::auth::{Authority, Identity, UserName};
 use crate::domain::ldap::{Entry, Filter, LdapFailure, LdapRead, NO_SUCH_OBJECT, Scope, Search};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::model::access::{AccessToken, Administrators};
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
@@ -271,7 +271,10 @@ async fn read_domain(ldap: &dyn LdapRead, wanted: Option<&DomainName>) -> Result
             ErrorKind::Connect,
             format!("{server} is a domain controller of {dns_domain}, not of {wanted}"),
         )
-        .with_hint("check --domain, --server and --address"));
+        .with_hint(
+            "check the name of the domain, and the name and address of the domain controller",
+        )
+        .with_remedy(Remedy::CheckDomainControllerAndAddress));
     }
     let host = root
         .text("dnsHostName")

@@ -135,7 +135,8 @@ async fn libsmbclient(_settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
         ErrorKind::Usage,
         "this gpoctl was built without libsmbclient",
     )
-    .with_hint("use --smb-client smb2, or build with the feature libsmbclient"))
+    .with_hint("use smb2 as SMB client")
+    .with_remedy(crate::error::Remedy::UseSmb2OrBuildWithLibsmbclient))
 }
 
 #[cfg(test)]

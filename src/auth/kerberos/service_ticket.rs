@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::failure::{GssFailure, failure};
 use super::{Credential, SealedContext, slow_kdc};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::model::domain_name::DomainName;
 
 /// aes128-cts-hmac-sha1-96 to aes256-cts-hmac-sha384-192 [RFC 3962, RFC 8009].
@@ -127,9 +127,8 @@ impl Credential {
                 ErrorKind::Connect,
                 format!("the KDC gave {} no ticket for {service}/{host}", self.label),
             )
-            .with_hint(
-                "check the name of the domain controller (--server) and its domain (--domain)",
-            )
+            .with_hint("check the name of the domain controller and its domain")
+            .with_remedy(Remedy::CheckControllerAndDomain)
         })?;
         check_encryption(&ticket, &format!("{service}/{host}"), allow_rc4)?;
         Ok(ServiceTicket(ticket))
