@@ -302,11 +302,35 @@ pub(crate) fn handshake_failure(server: &str, error: std::io::Error) -> Error {
     };
     let (message, hint) = explain(server, problem);
     let refused = Error::new(ErrorKind::Connect, message).with_hint(hint);
+    let refused = match remedy(server, problem) {
+        Some(remedy) => refused.with_remedy(remedy),
+        None => refused,
+    };
     match problem {
         // rustls shows this one as a structure; its inner error is a sentence.
         CertificateError::Other(inner) => refused.with_source(inner.0.to_string()),
         _ => refused.with_source(error),
     }
+}
+
+/// What helps when a certificate was refused, if the settings of the connection do.
+fn remedy(server: &str, problem: &CertificateError) -> Option<Remedy> {
+    use CertificateError as P;
+    match problem {
+        P::UnknownIssuer => Some(Remedy::GiveAuthorityOrPin),
+        P::NotValidForName | P::NotValidForNameContext { .. } => {
+            Some(Remedy::GiveNameOfCertificate)
+        }
+        P::Other(inner) if is_own_authority(&inner.0.to_string()) => {
+            Some(Remedy::GivePinOf(server.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether rustls says of a certificate that it is its own authority.
+fn is_own_authority(problem: &str) -> bool {
+    problem.contains("CaUsedAsEndEntity")
 }
 
 /// Sentence and hint for a certificate that was refused.
@@ -315,8 +339,7 @@ fn explain(server: &str, problem: &CertificateError) -> (String, String) {
     match problem {
         P::UnknownIssuer => (
             format!("the certificate of {server} is not signed by a trusted authority"),
-            "give the PEM file of the authority with --tls-ca, or the SHA-256 of a self-signed certificate with --tls-pin"
-                .to_owned(),
+            "trust its authority, or the SHA-256 of a self-signed certificate".to_owned(),
         ),
         P::Expired | P::ExpiredContext { .. } => (
             format!("the certificate of {server} has expired"),
@@ -328,7 +351,7 @@ fn explain(server: &str, problem: &CertificateError) -> (String, String) {
         ),
         P::NotValidForName | P::NotValidForNameContext { .. } => (
             format!("the certificate is not for {server}"),
-            "give --server the name that the certificate carries".to_owned(),
+            "connect to the name that the certificate carries".to_owned(),
         ),
         P::Other(inner) if inner.0.is::<PinMismatch>() => (
             format!("the certificate of {server} is not the pinned one"),
@@ -336,13 +359,9 @@ fn explain(server: &str, problem: &CertificateError) -> (String, String) {
              answering"
                 .to_owned(),
         ),
-        // What rustls gives for a certificate that is its own authority.
-        P::Other(inner) if inner.0.to_string().contains("CaUsedAsEndEntity") => (
+        P::Other(inner) if is_own_authority(&inner.0.to_string()) => (
             format!("the certificate of {server} is that of an authority, such as a self-signed one"),
-            format!(
-                "check its SHA-256 on the domain controller and give it with --tls-pin: openssl s_client -connect {server}:636 \
-                 </dev/null | openssl x509 -noout -fingerprint -sha256"
-            ),
+            "check its SHA-256 on the domain controller and trust it".to_owned(),
         ),
         _ => (
             format!("the certificate of {server} is refused"),

@@ -68,6 +68,27 @@ fn said(remedy: &Remedy) -> Option<Cow<'static, str>> {
                 path(folder)
             ));
         }
+        Remedy::OrUseSmb2(other) => {
+            return owned(format!("{other}, or use --smb-client smb2"));
+        }
+        Remedy::GivePinOf(server) => {
+            return owned(format!(
+                "check its SHA-256 on the domain controller and give it with --tls-pin: openssl s_client -connect {server}:636 \
+                 </dev/null | openssl x509 -noout -fingerprint -sha256"
+            ));
+        }
+        Remedy::UseTicketsOrSmb2 => "use tickets for both domains, or --smb-client smb2",
+        Remedy::AcceptOlderDialect => {
+            "enable SMB 3 on the domain controller; --smb-min-dialect accepts an older one, and a domain controller that has SMB 3 \
+             answers so only when somebody changed the request on the way"
+        }
+        Remedy::EnableAesOrAllowRc4 => {
+            "enable AES for the accounts of the user and the domain controller, or accept RC4 with --allow-rc4"
+        }
+        Remedy::GiveAuthorityOrPin => {
+            "give the PEM file of the authority with --tls-ca, or the SHA-256 of a self-signed certificate with --tls-pin"
+        }
+        Remedy::GiveNameOfCertificate => "give --server the name that the certificate carries",
         Remedy::DefinePlaceholders => "give each of them a value with --define NAME=VALUE",
         Remedy::ChangeSourceOrNotExclusive => {
             "change it in the source, or omit --exclusive; nothing was written"

@@ -85,6 +85,20 @@ pub enum Remedy {
     GiveAuthorityAsPem,
     /// SMB has to go through smb2, or libsmbclient has to be compiled in.
     UseSmb2OrBuildWithLibsmbclient,
+    /// This helps, or SMB through smb2.
+    OrUseSmb2(String),
+    /// Tickets have to be used for both domains, or SMB to go through smb2.
+    UseTicketsOrSmb2,
+    /// The controller needs SMB 3, or an older dialect has to be accepted.
+    AcceptOlderDialect,
+    /// The accounts need AES, or RC4 has to be accepted.
+    EnableAesOrAllowRc4,
+    /// The authority has to be given, or the SHA-256 of a self-signed certificate.
+    GiveAuthorityOrPin,
+    /// The controller has to be named as its certificate does.
+    GiveNameOfCertificate,
+    /// The SHA-256 of the certificate of this controller has to be given.
+    GivePinOf(String),
     /// SMB has to go through libsmbclient.
     UseLibsmbclient,
 }
