@@ -189,6 +189,14 @@ fn hint(message: &StatusMessage) -> Option<&'static str> {
         Code::UncDestinationNone | Code::UncByRelativeName => {
             "give the row a path or \"same as source\": gpoctl migtable set, with --to or --same"
         }
+        Code::WmiFilterMissing => "remove the link with: gpoctl wmi link GPO --none",
+        Code::WmiLinkBroken => "set or remove it with: gpoctl wmi link",
+        Code::ExtensionsCase | Code::ExtensionsOrder => "gpoctl check --fix sorts it",
+        Code::DescriptorDiffers => {
+            "gpoctl check --fix sets them, like samba-tool ntacl sysvolreset or GPMC"
+        }
+        Code::DescriptorsNotRead => "use --smb-client smb2",
+        Code::SiteUnknown => "give the site of the computer with --site",
         _ => return None,
     })
 }
