@@ -2,4 +2,5 @@
 //! over LDAP and SMB are in [`crate::directory`] and [`crate::sysvol`].
 
 pub mod ldap;
+pub mod principals;
 pub mod sysvol;

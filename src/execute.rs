@@ -28,7 +28,7 @@ pub(crate) use values::is_undone;
 
 use std::path::PathBuf;
 
-use self::execution::Execution;
+use self::execution::{Execution, Setting};
 use self::journal::{Before, Journal};
 use self::waiting::Patience;
 use crate::error::{Error, ErrorKind, Remedy, Result};
@@ -196,7 +196,14 @@ pub async fn apply(
     if plan.said_by.is_some() {
         plan.refuse_foreign_rights(session).await?;
     }
-    let mut execution = Execution::prepare(domain, direct, &patience, plan, control).await?;
+    let mut execution = Execution::prepare(Setting {
+        domain,
+        direct,
+        patience: &patience,
+        plan,
+        control,
+    })
+    .await?;
     if plan.changes.is_empty() {
         let messages = plan.findings().cloned().collect();
         return Ok(OperationResult::new(

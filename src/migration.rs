@@ -74,7 +74,6 @@ pub mod populate;
 #[doc(hidden)]
 pub mod references;
 pub mod report;
-pub mod resolve;
 pub mod scan;
 mod sid_name_pairs;
 pub mod suggest;

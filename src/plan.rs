@@ -255,6 +255,16 @@ impl Plan {
         })
     }
 
+    /// The inverses of its single values, the last first.
+    pub(crate) fn inverse_values(&self) -> Self {
+        let mut back = Self::new(format!("undo {}", self.title), &self.domain);
+        let values: Vec<&PlannedValue> = self.values().collect();
+        for planned in values.into_iter().rev() {
+            back.push(planned.change.inverse(), Vec::new());
+        }
+        back
+    }
+
     /// Everything that was noticed while planning.
     pub fn findings(&self) -> impl Iterator<Item = &StatusMessage> {
         let of_gpos = self.gpos().flat_map(|gpo| &gpo.messages);
@@ -284,7 +294,7 @@ impl Plan {
     /// The parts of the plan that are made or not made together, as ranges of [`Self::changes`].
     pub(crate) fn units(&self) -> Vec<std::ops::Range<usize>> {
         if self.mode == Mode::AllOrNothing {
-            return vec![0..self.changes.len()];
+            return std::iter::once(0..self.changes.len()).collect();
         }
         let mut units: Vec<std::ops::Range<usize>> = Vec::new();
         let mut last = None;
@@ -408,3 +418,6 @@ fn operation_id() -> String {
         jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ")
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use gpoctl::auth::tls::TlsSettings;
 use gpoctl::directory::discovery::find_controller;
 use gpoctl::directory::links::SomKind;
 use gpoctl::directory::{Directory, DirectorySettings, LdapSecurity};
-use gpoctl::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
+use gpoctl::domain::principals::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use gpoctl::model::dn::Dn;
 use gpoctl::model::guid::Guid;
 use gpoctl::model::principal::PrincipalType;

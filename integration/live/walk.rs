@@ -47,13 +47,22 @@ fn there_and_back(name: &str, arguments: &[&str]) {
     nothing_is_wrong();
 }
 
-/// Applies a change that touches no file, and undoes it.
-fn attributes_there_and_back(arguments: &[&str]) {
+/// Applies a change of the GPO that touches no file, and undoes it.
+fn attributes_there_and_back(guid: &str, arguments: &[&str]) {
+    let now = || {
+        let state = state("dst");
+        let mut gpos = state["gpos"].as_object().unwrap().values();
+        let gpo = gpos.find(|gpo| guid_of(gpo) == *guid).unwrap();
+        [state["links"].clone(), timeless(gpo)]
+    };
+    let before = now();
     let result = write(DOMAIN, arguments).json();
     assert_eq!(result["status"], "done", "{result:#}");
     assert!(!steps_of(&result).is_empty(), "{result:#}");
-    nothing_to_repair();
+    assert_ne!(before, now(), "{arguments:?}");
+    assert_all_samba_checks_pass();
     undo(&result);
+    assert_eq!(before, now(), "{arguments:?}");
     nothing_to_repair();
 }
 
@@ -130,11 +139,27 @@ fn every_other_verb_and_its_undo_and_a_repair() {
     let backup = &back_up("src.test", &["Everything"])["Everything"];
     let name = fresh("Walk of attributes");
     import(backup, &name, &["--create", "--yes"]).json();
+    let guid = guid_of(&gpo_named(&state("dst"), &name));
     let other = fresh("Walk renamed");
-    attributes_there_and_back(&["rename", &name, &other]);
-    attributes_there_and_back(&["set-status", &name, "computer"]);
-    attributes_there_and_back(&["link", "add", &name, "--target", "dst.test/Staff"]);
-    attributes_there_and_back(&["wmi", "link", &name, "Laptops"]);
+    let changes = |arguments: &[&str]| attributes_there_and_back(&guid, arguments);
+    changes(&["rename", &name, &other]);
+    changes(&["set-status", &name, "computer"]);
+    let link = ["link", "add", &name, "--target", "dst.test/Staff"];
+    changes(&link);
+    write(DOMAIN, &link).json();
+    changes(&[
+        "link",
+        "set",
+        &name,
+        "--target",
+        "dst.test/Staff",
+        "--enforced",
+        "yes",
+    ]);
+    changes(&["link", "remove", &name, "--target", "dst.test/Staff"]);
+    changes(&["wmi", "link", &name, "Laptops"]);
+    write(DOMAIN, &["wmi", "link", &name, "Laptops"]).json();
+    changes(&["wmi", "link", &name, "--none"]);
     let filter = fresh("Walk filter");
     let file = scratch().join("walk.mof");
     let file = file.to_str().unwrap();
@@ -144,8 +169,12 @@ fn every_other_verb_and_its_undo_and_a_repair() {
         0
     );
     let filters = state("dst")["wmi_filters"].clone();
-    attributes_there_and_back(&["wmi", "import", file, "--name", &filter]);
+    let made = write(DOMAIN, &["wmi", "import", file, "--name", &filter]).json();
+    assert_ne!(filters, state("dst")["wmi_filters"]);
+    assert_all_samba_checks_pass();
+    undo(&made);
     assert_same(&filters, &state("dst")["wmi_filters"]);
+    nothing_to_repair();
 
     repaired(&name);
     write(DOMAIN, &["delete", &name]).json();
@@ -161,6 +190,10 @@ fn there_and_back_deleted(name: &str, backup: &str) {
     assert_eq!(sysvol_files(&before), sysvol_files(&back));
     nothing_is_wrong();
     write(DOMAIN, &["delete", name]).json();
+    let restored = write(DOMAIN, &["restore", backup]).json();
+    undo(&restored);
+    assert!(is_gone(name));
+    nothing_is_wrong();
     let restored = write(DOMAIN, &["restore", backup]).json();
     assert_eq!(restored["gpo"]["created"], true);
     assert_eq!(guid_of(&gpo_named(&state("dst"), name)), guid_of(&before));

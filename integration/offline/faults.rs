@@ -6,6 +6,7 @@ mod client_view;
 mod mixtures;
 mod open_files;
 mod other_admin;
+mod pretended;
 pub mod sweep;
 
 use case::Verb;
@@ -103,4 +104,29 @@ another_administrator! {
     undo_of_restore: Restore, true;
     undo_of_set_link: SetLink, true;
     undo_of_link_filter: LinkFilter, true;
+}
+
+macro_rules! a_server_that_pretends {
+    ($($name:ident: $verb:ident;)*) => {
+        mod a_server_that_pretends {
+            use super::*;
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $name() {
+                    pretended::sweep(Verb::$verb).await;
+                }
+            )*
+        }
+    };
+}
+
+a_server_that_pretends! {
+    create: Create;
+    set_status: SetStatus;
+    rename: Rename;
+    import: Import;
+    delete: Delete;
+    restore: Restore;
+    restore_deleted: RestoreDeleted;
+    copy: CopyAcross;
 }

@@ -1,8 +1,8 @@
 //! The memory that finding and mapping the references of a GPO may use: proportional to its files, however many references they contain.
 
 use bytes::Bytes;
+use gpoctl::domain::principals::{Lookup, PrincipalDirectory, PrincipalQuery};
 use gpoctl::migration::map::{MapOptions, map};
-use gpoctl::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
 use gpoctl::migration::scan::scan;
 use gpoctl::model::dn::Dn;
 use gpoctl::model::gpt_tree::GptTree;
@@ -161,7 +161,7 @@ fn a_scan_is_bounded() {
 fn a_long_name_of_a_principal_is_kept_once() {
     let sid = "S-1-5-21-1-2-3-7";
     let mut gpo = gpo(GROUPS, xml(&format!("{sid};").repeat(20_000)));
-    let name = "n".repeat(10_000);
+    let name = "n".repeat(1_000);
     let principal = Principal {
         sid: sid.parse().ok(),
         ..Principal::named(&name)
@@ -175,6 +175,25 @@ fn a_long_name_of_a_principal_is_kept_once() {
     assert_eq!(found.len(), 20_000);
     assert!(found.iter().all(|one| one.name.as_deref() == Some(&name)));
     assert!(peak <= strict_bound(20_000 * (sid.len() + 1)), "{peak}");
+}
+
+/// No principal has a name of a megabyte; it would be copied for each of its references.
+#[test]
+fn a_name_that_no_principal_has_costs_nothing() {
+    let sid = "S-1-5-21-1-2-3-7";
+    let mut gpo = gpo(GROUPS, xml(&format!("{sid};").repeat(2_000)));
+    gpo.principals = vec![InventoryPrincipal {
+        principal: Principal {
+            sid: sid.parse().ok(),
+            ..Principal::named(&"n".repeat(1 << 20))
+        },
+        from_dacl: false,
+    }];
+    let mut found = Vec::new();
+    let copied = allocation_counter::measure(|| found = scan(&gpo).references).bytes_total;
+    assert_eq!(found.len(), 2_000);
+    assert!(found.iter().all(|one| one.name.is_none()));
+    assert!(copied < 64 << 20, "{copied}");
 }
 
 /// More references than are indexed are no reason to write some of them unmapped.
@@ -237,8 +256,7 @@ fn a_mapping_is_bounded() {
         {
             let mut words = String::new();
             let peak = allocation_counter::measure(|| {
-                let mut options = MapOptions::default();
-                options.exclusive = exclusive;
+                let options = MapOptions::new().exclusive(exclusive);
                 words = match runtime.block_on(map(&gpo, None, &Nobody, &options)) {
                     Ok(mapped) => format!("{} mapped", mapped.report.references.len()),
                     Err(error) => error.to_string(),

@@ -9,7 +9,7 @@ os.environ["PASSWD_FILE"] = "/lab-state/admin.password"
 SAMBA_TOOL = "/usr/bin/samba-tool"
 CHECKS = {
     "sysvolcheck": ["ntacl", "sysvolcheck"],
-    # It logs in once for each GPO, and Kerberos would derive a key from the password each time.
+    # Kerberos would derive a key from the password.
     "aclcheck": ["gpo", "aclcheck", "-U", "Administrator", "--use-kerberos=off"],
     "listall": ["gpo", "listall"],
     "show-all": None,
@@ -22,6 +22,19 @@ import samba.netcmd.dbcheck  # noqa: E402
 import samba.netcmd.gpo  # noqa: E402
 import samba.netcmd.main  # noqa: E402
 import samba.netcmd.ntacl  # noqa: E402
+
+# aclcheck connects to the share again for each GPO.
+connect = samba.netcmd.gpo.smb_connection
+connections = {}
+
+
+def one_connection(host, service, **options):
+    if (host, service) not in connections:
+        connections[host, service] = connect(host, service, **options)
+    return connections[host, service]
+
+
+samba.netcmd.gpo.smb_connection = one_connection
 
 
 def run(arguments, show_all):

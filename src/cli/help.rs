@@ -219,7 +219,11 @@ require SMB encryption are opened encrypted. Samba 4.25 does not store object en
 leaves them out there; after an upgrade to it, run samba-tool ntacl sysvolreset once.
 
 Open files:
-Samba since 4.22, and Windows according to its specification, do not let anybody rename a folder with an open file below it, or replace an open file. When a client has a file of the GPO open, gpoctl waits for up to 10 seconds, or --timeout if that is shorter; -v shows what it waits for. If the file is still open then, everything is rolled back and the exit status is 1. smbstatus -L or Get-SmbOpenFile on the domain controller shows which client has it open.
+Samba since 4.22, and Windows according to its specification, do not let anybody rename a folder with an open file \
+below it, or replace an open file. When a client has a file of the GPO open, gpoctl waits for up to 10 seconds each \
+time, or --timeout if that is shorter; -v shows what it waits for. If the file is still open then, everything is \
+rolled back and the exit status is 1. smbstatus -L or Get-SmbOpenFile on the domain controller shows which client has \
+it open.
 
 Environment:
   KRB5CCNAME       default Kerberos ticket cache

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::ui::{Colour, Ui};
+use crate::domain::principals::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::printable;
-use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::model::sid::Sid;
 use crate::model::well_known;
 use crate::plan::Plan;

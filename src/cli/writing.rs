@@ -183,8 +183,8 @@ fn as_json(plan: &Plan, writing: &WritingArgs) -> serde_json::Value {
             ("/plan", &["entries", "risks", "permissions"]),
         ] {
             for key in keys {
-                if let Some(place) = json.pointer_mut(place) {
-                    place[*key] = own[*key].take();
+                if let (Some(place), Some(value)) = (json.pointer_mut(place), own.get_mut(*key)) {
+                    place[*key] = value.take();
                 }
             }
         }

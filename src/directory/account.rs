@@ -3,9 +3,9 @@
 use super::links::Som;
 use super::session::Directory;
 use crate::domain::ldap::{Filter, Scope, Search};
+use crate::domain::principals::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::printable;
-use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::model::dn::Dn;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;

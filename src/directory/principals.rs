@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::session::{Directory, DomainInfo};
 use crate::domain::ldap::{Entry, Filter, Scope, Search};
+use crate::domain::principals::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
 use crate::error::Result;
-use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
 use crate::model::dn::Dn;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;

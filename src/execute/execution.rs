@@ -27,15 +27,21 @@ use crate::progress::{Control, Phase};
 use crate::session::DomainWriter;
 use crate::session::read::LiveGpo;
 
+/// Where a plan is applied, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
+    /// Waits for what a client has open.
+    pub(super) domain: &'a DomainWriter,
+    /// The same session, where no call waits, and the patience of the other.
+    pub(super) direct: &'a DomainWriter,
+    pub(super) patience: &'a Patience,
+    pub(super) plan: &'a Plan,
+    pub(super) control: &'a Control,
+}
+
 /// A plan while it is applied.
 pub(super) struct Execution<'a> {
-    /// Waits for what a client has open.
-    domain: &'a DomainWriter,
-    /// The same session, where no call waits, and the patience of the other.
-    direct: &'a DomainWriter,
-    patience: &'a Patience,
-    plan: &'a Plan,
-    control: &'a Control,
+    setting: Setting<'a>,
     /// One for each change of the plan, in the same order.
     parts: Vec<Part<'a>>,
     messages: Vec<StatusMessage>,
@@ -65,13 +71,13 @@ impl<'a> Execution<'a> {
     /// # Errors
     /// `Conflict` or `Denied` for the first change that cannot be made; in a plan that goes object by object, only when no object
     /// can be changed.
-    pub(super) async fn prepare(
-        domain: &'a DomainWriter,
-        direct: &'a DomainWriter,
-        patience: &'a Patience,
-        plan: &'a Plan,
-        control: &'a Control,
-    ) -> Result<Self> {
+    pub(super) async fn prepare(setting: Setting<'a>) -> Result<Self> {
+        let Setting {
+            domain,
+            plan,
+            control,
+            ..
+        } = setting;
         let mut parts = Vec::new();
         for change in &plan.changes {
             let part = match change {
@@ -97,11 +103,7 @@ impl<'a> Execution<'a> {
             return Err(error);
         }
         Ok(Self {
-            domain,
-            direct,
-            patience,
-            plan,
-            control,
+            setting,
             parts,
             messages: plan.findings().cloned().collect(),
         })
@@ -129,7 +131,8 @@ impl<'a> Execution<'a> {
                 && let Some(current) = &part.current
             {
                 let folder = journal.folder().join(super::journal::before_name(index));
-                let message = save_safety_backup(self.domain, part.gpo, folder, current).await?;
+                let message =
+                    save_safety_backup(self.setting.domain, part.gpo, folder, current).await?;
                 self.messages.extend(message);
                 saved = true;
             }
@@ -144,7 +147,7 @@ impl<'a> Execution<'a> {
     pub(super) async fn run(mut self, journal: &mut Journal) -> Result<OperationResult> {
         let mut stand: Vec<usize> = Vec::new();
         let mut first_error = None;
-        for unit in self.plan.units() {
+        for unit in self.setting.plan.units() {
             match self.make_unit(unit.clone(), journal).await {
                 Ok(()) => {
                     self.finish(unit.clone(), journal).await;
@@ -188,16 +191,16 @@ impl<'a> Execution<'a> {
             _ => None,
         });
         Ok(OperationResult::new(
-            &self.plan.operation_id,
+            &self.setting.plan.operation_id,
             status,
             gpos.collect(),
             self.messages,
-            self.plan.steps_of(&stand),
+            self.setting.plan.steps_of(&stand),
         ))
     }
 
     fn by_object(&self) -> bool {
-        self.plan.mode == Mode::ObjectByObject
+        self.setting.plan.mode == Mode::ObjectByObject
     }
 
     /// Makes the changes of one unit, or rolls back those that were made.
@@ -210,25 +213,21 @@ impl<'a> Execution<'a> {
         for of in unit.clone() {
             let outcome = match self.parts.get_mut(of) {
                 Some(Part::Gpo(part)) => {
-                    let mut run = Run {
-                        domain: self.domain,
-                        direct: self.direct.sysvol(),
-                        patience: self.patience,
-                        plan: part.gpo,
-                        of,
-                        operation_id: &self.plan.operation_id,
-                        staging: &part.staging,
-                        journal,
-                        control: self.control,
-                        messages: std::mem::take(&mut self.messages),
-                        self_lockout: SelfLockout::of(self.domain.session().info(), part.gpo),
-                    };
+                    let messages = std::mem::take(&mut self.messages);
+                    let mut run = part.run(self.setting, journal, of, messages);
                     let outcome = run.execute(&part.new, part.current.as_ref()).await;
                     self.messages = run.messages;
                     outcome.map(|leftovers| part.leftovers = Some(leftovers))
                 }
                 Some(Part::Value(value)) => {
-                    make_value(self.domain, value, self.control, journal, of).await
+                    make_value(
+                        self.setting.domain,
+                        value,
+                        self.setting.control,
+                        journal,
+                        of,
+                    )
+                    .await
                 }
                 Some(Part::Refused(_)) | None => Ok(()),
             };
@@ -273,19 +272,19 @@ impl<'a> Execution<'a> {
         let _ = journal.record(&Event::Failed {
             reason: error.to_string(),
         });
-        self.control.report(Phase::RollBack, 0, 1, 0);
+        self.setting.control.report(Phase::RollBack, 0, 1, 0);
         // Nothing cancels a roll-back.
-        let patience = Patience::of_roll_back(self.direct, self.control);
+        let patience = Patience::of_roll_back(self.setting.direct, self.setting.control);
         let undo = RollBack {
-            domain: &patience.applied_to(self.direct),
-            direct: self.direct.sysvol(),
+            domain: &patience.applied_to(self.setting.direct),
+            direct: self.setting.direct.sysvol(),
             patience: &patience,
-            plan: self.plan,
+            plan: self.setting.plan,
             before: self.before().collect(),
             raising: &BTreeMap::new(),
         };
         let outcome = undo.run(&inverses, journal).await;
-        self.control.report(Phase::RollBack, 1, 1, 0);
+        self.setting.control.report(Phase::RollBack, 1, 1, 0);
         match outcome {
             Ok(done) => {
                 rolled_back(journal);
@@ -332,11 +331,14 @@ impl<'a> Execution<'a> {
         let when = if undo_error.is_caused_by(ErrorKind::InUse) {
             "when no client has these files open".to_owned()
         } else {
-            format!("when {} answers again", self.domain.session().info().server)
+            format!(
+                "when {} answers again",
+                self.setting.domain.session().info().server
+            )
         };
         Error::new(ErrorKind::Incomplete, text).with_hint(format!(
             "{when}, run: gpoctl operations undo {}; the old state is in {}",
-            short_id(&self.plan.operation_id),
+            short_id(&self.setting.plan.operation_id),
             journal.folder().display()
         ))
     }
@@ -348,19 +350,8 @@ impl<'a> Execution<'a> {
             if let Some(Part::Gpo(part)) = self.parts.get_mut(of)
                 && let Some(leftovers) = part.leftovers.take()
             {
-                let mut run = Run {
-                    domain: self.domain,
-                    direct: self.direct.sysvol(),
-                    patience: self.patience,
-                    plan: part.gpo,
-                    of,
-                    operation_id: &self.plan.operation_id,
-                    staging: &part.staging,
-                    journal,
-                    control: self.control,
-                    messages: std::mem::take(&mut self.messages),
-                    self_lockout: SelfLockout::of(self.domain.session().info(), part.gpo),
-                };
+                let messages = std::mem::take(&mut self.messages);
+                let mut run = part.run(self.setting, journal, of, messages);
                 run.clean_up(leftovers, &part.new, part.current.as_ref())
                     .await;
                 self.messages = run.messages;
@@ -374,7 +365,9 @@ impl<'a> Execution<'a> {
             let Some(Part::Value(value)) = self.parts.get(*of) else {
                 continue;
             };
-            if let Some(what) = values::changed_again(self.domain.session(), &value.change).await {
+            if let Some(what) =
+                values::changed_again(self.setting.domain.session(), &value.change).await
+            {
                 self.messages.push(
                     StatusMessage::warning(
                         Code::ChangedAgain,
@@ -384,8 +377,10 @@ impl<'a> Execution<'a> {
                 );
             }
         }
-        self.messages
-            .extend(entries_left_out(self.domain.sysvol(), self.plan));
+        self.messages.extend(entries_left_out(
+            self.setting.domain.sysvol(),
+            self.setting.plan,
+        ));
     }
 }
 
@@ -417,6 +412,29 @@ impl<'a> GpoPart<'a> {
             before,
             leftovers: None,
         })
+    }
+
+    /// The change while it is made.
+    fn run<'r>(
+        &'r self,
+        setting: Setting<'r>,
+        journal: &'r mut Journal,
+        of: usize,
+        messages: Vec<StatusMessage>,
+    ) -> Run<'r> {
+        Run {
+            domain: setting.domain,
+            direct: setting.direct.sysvol(),
+            patience: setting.patience,
+            plan: self.gpo,
+            of,
+            operation_id: &setting.plan.operation_id,
+            staging: &self.staging,
+            journal,
+            control: setting.control,
+            messages,
+            self_lockout: SelfLockout::of(setting.domain.session().info(), self.gpo),
+        }
     }
 }
 

@@ -299,7 +299,7 @@ impl Journal {
                 )
                 .with_source(cause)
             })?;
-            own.write_synced(&format!("{}.json", before_name(of)), &json, PRIVATE_FILE)
+            own.write_synced(format!("{}.json", before_name(of)), &json, PRIVATE_FILE)
                 .map_err(failed)?;
         }
         let file = own.create(stored::EVENTS, PRIVATE_FILE).map_err(failed)?;

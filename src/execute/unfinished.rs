@@ -36,6 +36,11 @@ pub async fn roll_back(
         ));
     }
     operation.refuse_foreign(&plan)?;
+    operation.refuse_overtaken(&plan)?;
+    // What a change replaced is taken from the journal, so its inverse may be anything that somebody has written there.
+    plan.inverse_values()
+        .refuse_rights_that_never_were(domain.session())
+        .await?;
     let before = operation.states_before(&plan)?;
     let mut journal = operation.reopen()?;
     options.control.report(Phase::RollBack, 0, 1, 0);
@@ -166,6 +171,20 @@ async fn remove_leftovers(
     let staging = StagingArea::new(&gpo.target.domain, gpo.target.guid, &operation.id);
     let mut paths = Vec::new();
     if gpo.verb == Verb::Delete {
+        // It is announced before the GPO is deleted, so without it this operation has deleted none.
+        if !operation
+            .changes
+            .contains(&(of, Inverse::RecreateContainer))
+        {
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                format!(
+                    "the journal of operation {} was changed: it does not say that the GPO was deleted",
+                    operation.id
+                ),
+            )
+            .with_hint("nothing was changed"));
+        }
         match domain.session().directory().gpo(gpo.target.guid).await {
             Err(error) if error.kind() == ErrorKind::NotFound => paths.push(staging.folder()),
             Err(error) => return Err(error),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::message::printable;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
-use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
+use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
 
 use super::references::ReferenceTarget;
@@ -249,7 +249,8 @@ impl<'a> Inventory<'a> {
             source_domain: None,
             dns_domain: snapshot.domain.lower(),
         };
-        for InventoryPrincipal { principal, .. } in &snapshot.principals {
+        let principals = snapshot.principals.iter().map(|entry| &entry.principal);
+        for principal in principals.filter(|principal| has_possible_names(principal)) {
             let (netbios, dns) = (&principal.netbios_domain, &principal.dns_domain);
             if !netbios.is_empty() && !dns.is_empty() {
                 inventory
@@ -460,6 +461,21 @@ impl<'a> Inventory<'a> {
         principal.upn = text.to_owned();
         principal
     }
+}
+
+/// The longest name that a principal can have in a directory, in bytes: `userPrincipalName` has at most 1,024 characters. A longer
+/// one would be copied for each reference to its principal.
+const MAX_NAME: usize = 4 * 1024;
+
+fn has_possible_names(principal: &Principal) -> bool {
+    [
+        &principal.sam_account_name,
+        &principal.netbios_domain,
+        &principal.dns_domain,
+        &principal.upn,
+    ]
+    .iter()
+    .all(|name| name.len() <= MAX_NAME)
 }
 
 /// The DNS name of the domain in which a distinguished name is.

@@ -348,7 +348,7 @@ fn each_reference(snapshot: &GpoSnapshot, each: &mut dyn FnMut(&Occurrence)) -> 
     let mut unread = Vec::new();
     for (path, content) in snapshot.tree.files() {
         let visited = each_occurrence(path, content, &references::visit_file, each);
-        unread.extend(visited.err());
+        unread.extend(visited.err().map(|unread| *unread));
     }
     for object in &snapshot.directory_objects {
         references::software::visit_object(object, &mut |occurrence: &Occurrence| {

@@ -77,7 +77,7 @@ pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
             Ok(noticed) => findings.extend(noticed),
             Err(unread) => {
                 scan.references.truncate(before);
-                findings.push(unread);
+                findings.push(*unread);
             }
         }
     }
@@ -140,18 +140,21 @@ pub(super) fn each_occurrence(
     content: &Bytes,
     visit: &VisitFile<'_>,
     each: &mut dyn FnMut(&Occurrence),
-) -> Result<Vec<StatusMessage>, StatusMessage> {
+) -> Result<Vec<StatusMessage>, Box<StatusMessage>> {
     let visited = visit(path, content, &mut |occurrence: &Occurrence| {
         each(occurrence);
         Rewrite::Keep
     });
     visited.map(|visited| visited.messages).map_err(|problem| {
-        StatusMessage::warning(
+        let unread = StatusMessage::warning(
             Code::UnreadFile,
             format!("cannot be read, so its references are not known: {problem}"),
+        );
+        Box::new(
+            unread
+                .at(Place::file(path.to_string()))
+                .with_hint("it is copied unchanged; check it by hand"),
         )
-        .at(Place::file(path.to_string()))
-        .with_hint("it is copied unchanged; check it by hand")
     })
 }
 

@@ -18,7 +18,7 @@ use crate::model::well_known;
 
 use self::names::Names;
 use super::inventory::NameForm;
-use super::resolve::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
+use crate::domain::principals::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
 
 /// The maximum number of candidates for a row.
 const MAX_CANDIDATES: usize = 3;

@@ -9,8 +9,8 @@ use crate::model::reference::Place;
 use crate::model::snapshot::GpoSnapshot;
 
 use super::map::{MapOptions, review};
-use super::resolve::PrincipalDirectory;
 use super::table::{MigrationTable, TableRow, place};
+use crate::domain::principals::PrincipalDirectory;
 
 /// A finding about a table.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -103,7 +103,10 @@ pub async fn plan(
         OperationState::Unreadable => {
             refuse(ErrorKind::BadInput, "has a journal that cannot be read")
         }
-        OperationState::Unfinished => Ok(Undoing::RollBack(parts_to_roll_back(operation, &done))),
+        OperationState::Unfinished => {
+            operation.refuse_overtaken(&done)?;
+            Ok(Undoing::RollBack(parts_to_roll_back(operation, &done)))
+        }
         OperationState::LeftOver => Err(Error::new(
             ErrorKind::Usage,
             format!(
@@ -188,6 +191,8 @@ async fn undo_finished(
             }
         }
     }
+    // What a change replaced is taken from the journal, so its inverse may be anything that somebody has written there.
+    plan.refuse_rights_that_never_were(session).await?;
     Ok(match plan.gpo() {
         // As the plan of the verb that undoes it.
         Some(_) => Plan::of(plan.into_gpo()?),

@@ -7,10 +7,10 @@ use tokio::sync::Mutex;
 
 use crate::directory::GpoObject;
 use crate::directory::bulk_read::GpoRecord;
+use crate::domain::principals::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::domain::sysvol::SysvolRead;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, Severity, StatusMessage};
-use crate::migration::resolve::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::migration::scan;
 use crate::model::backup_context::BackupContext;
 use crate::model::directory_object::DirectoryObject;

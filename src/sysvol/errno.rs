@@ -45,15 +45,18 @@ pub(crate) fn refused(path: &SysvolPath, cause: std::io::Error) -> Error {
 }
 
 /// The error for a file or folder that cannot be renamed, replaced or deleted because a client has something open; see
-/// [`super::refusal::in_use`]. For STATUS_ACCESS_DENIED the errno is that of a missing permission; it was granted if the account
-/// may rename the same path to its own name, which needs it and changes nothing.
+/// [`super::refusal::in_use`]. The errno of a folder below which something is open is that of a missing permission, and
+/// libsmbclient has no call that shows which of the two it is.
 pub(crate) fn in_use(path: &SysvolPath, cause: std::io::Error) -> Error {
-    Error::new(
-        ErrorKind::InUse,
-        format!("a client has {path}, or a file below it, open"),
-    )
-    .with_source(cause)
-    .with_hint(SHOW_WHO)
+    let text = match cause.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            format!("a client has a file below {path} open, or this account may not rename it")
+        }
+        _ => format!("a client has {path} open"),
+    };
+    Error::new(ErrorKind::InUse, text)
+        .with_source(cause)
+        .with_hint(SHOW_WHO)
 }
 
 /// The error of every call with a descriptor on a back end that does not support them.

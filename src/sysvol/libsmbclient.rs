@@ -219,16 +219,14 @@ fn delete(client: &SmbClient, url: &str) -> std::result::Result<(), SmbError> {
     }
 }
 
-/// Renames. When that is denied for a folder, a rename to its own name shows whether a permission is missing: it needs the same
-/// one and changes nothing.
+/// Renames. When that is denied for a folder, a client may have something below it open.
 fn renamed(client: &SmbClient, from: &SysvolPath, to: &str) -> std::result::Result<(), Failure> {
     let source = url(from);
     match client.rename(source.as_str(), to) {
         Err(SmbError::Io(cause))
             if cause.kind() == io::ErrorKind::ResourceBusy
                 || (cause.kind() == io::ErrorKind::PermissionDenied
-                    && client.stat(&source)?.mode.is_dir()
-                    && client.rename(&source, &source).is_ok()) =>
+                    && client.stat(&source)?.mode.is_dir()) =>
         {
             Err(Failure::InUse(from.clone(), cause))
         }

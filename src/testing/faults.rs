@@ -91,6 +91,8 @@ pub enum Fault {
     Hang,
     /// The server refuses it: access denied.
     Refuse,
+    /// The server says that it has done it, and has not. A call that reads is made.
+    Pretend,
     /// Another administrator acts first, then the call is made.
     Act(Act),
 }
@@ -110,6 +112,7 @@ impl fmt::Debug for Fault {
             Self::Kill(when) => write!(f, "Kill({when:?})"),
             Self::Hang => f.write_str("Hang"),
             Self::Refuse => f.write_str("Refuse"),
+            Self::Pretend => f.write_str("Pretend"),
             Self::Act(_) => f.write_str("Act"),
         }
     }
@@ -276,7 +279,7 @@ impl Faults {
             outcome
         };
         match fault {
-            None => real.await,
+            None | Some(Fault::Pretend) => real.await,
             Some(Fault::Act(act)) => {
                 act.await;
                 real.await
@@ -302,6 +305,28 @@ impl Faults {
                 std::future::pending().await
             }
         }
+    }
+
+    /// As [`Faults::around`], for a call whose answer is that it is done.
+    ///
+    /// # Errors
+    /// Those of `real`, and [`CallFailure`] at a fault.
+    pub async fn around_write<E: From<CallFailure>>(
+        &self,
+        call: Call,
+        real: impl Future<Output = Result<(), E>>,
+    ) -> Result<(), E> {
+        if self.pretends_now() {
+            return self.around(call, async { Ok(()) }).await;
+        }
+        self.around(call, real).await
+    }
+
+    /// Whether the next call has the fault [`Fault::Pretend`].
+    fn pretends_now(&self) -> bool {
+        let state = self.state();
+        let next = state.calls.len().saturating_add(1);
+        matches!(state.faults.get(&next), Some(Fault::Pretend))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -68,11 +68,14 @@ enum Effect {
 fn effect(verb: Verb, held: (&str, SharedFor), server: SysvolServer) -> Effect {
     let holds_names = server != SysvolServer::Samba;
     match (verb, held.0) {
+        (Verb::Delete, FILE) if !holds_names && held.1 == SharedFor::Everything => Effect::Nothing,
         (Verb::Delete, _) => Effect::HoldsWhatIsOld,
         (_, "GPT.INI") if holds_names => Effect::Prevents,
         (Verb::RepairGptIni, _) | (_, "GPT.INI") => Effect::Nothing,
         (_, "Machine") => Effect::Prevents,
         _ if holds_names => Effect::Prevents,
+        // The folder is renamed; then a reader that shares the file for deletion does not keep the old one.
+        _ if held.1 == SharedFor::Everything => Effect::Nothing,
         _ => Effect::HoldsWhatIsOld,
     }
 }

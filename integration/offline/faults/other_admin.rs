@@ -11,7 +11,7 @@ use gpoctl::formats::gpt_ini;
 use gpoctl::model::guid::Guid;
 use gpoctl::model::version::GpoVersion;
 use gpoctl::testing::domain::MemoryDomain;
-use gpoctl::testing::faults::Fault;
+use gpoctl::testing::faults::{Call, Fault};
 
 use super::case::{Verb, gpo_of, in_memory};
 use super::client_view::Client;
@@ -85,6 +85,24 @@ impl Act {
     }
 }
 
+/// The number of the first call that makes a new setting live.
+fn switches(calls: &[Call]) -> Option<usize> {
+    let is_switch = |call: &Call| call.operation == "swap";
+    Some(calls.iter().position(is_switch)? + 1)
+}
+
+/// The number of the call that begins the last look before the first switch: it follows what is written beside the live entries.
+fn last_look(calls: &[Call]) -> usize {
+    let Some(switch) = switches(calls) else {
+        return 0;
+    };
+    let before = &calls[..switch - 1];
+    before
+        .iter()
+        .rposition(|call| call.writes)
+        .map_or(0, |it| it + 2)
+}
+
 /// How the points of a verb ended.
 type Ends = BTreeMap<&'static str, usize>;
 
@@ -95,7 +113,9 @@ async fn point(trial: &Trial, number: usize, act: Act, ends: &mut Ends) -> Optio
     let (other, acted) = (domain.clone(), Arc::new(AtomicBool::new(false)));
     let flag = Arc::clone(&acted);
     let fault = Fault::act(async move { flag.store(act.act(&other, gpo), Ordering::Relaxed) });
-    let ended = trial.run(&domain, folder.path(), number, fault, None).await;
+    let (ended, calls) = trial
+        .run_and_list(&domain, folder.path(), number, fault, None)
+        .await;
     let mut count = |how| *ends.entry(how).or_default() += 1;
     if !acted.load(Ordering::Relaxed) {
         count("nothing to change yet");
@@ -120,6 +140,13 @@ async fn point(trial: &Trial, number: usize, act: Act, ends: &mut Ends) -> Optio
         let recovered = recovered.map_err(|error| error.to_string());
         return (!act.stands(&domain, gpo))
             .then(|| format!("{name}, then {recovered:?}: the other change is lost"));
+    }
+    // What was changed before the last look is found by it, before any client reads a new setting. Nobody has changed a GPO that is
+    // new.
+    let exists = trial.planned.gpo().is_some_and(|gpo| !gpo.target.create);
+    let is_in_time = number > trial.planning && number <= last_look(&trial.calls);
+    if exists && is_in_time && switches(&calls).is_some() {
+        return Some(format!("{name}: switched all the same"));
     }
     count(match error.kind() {
         ErrorKind::Conflict => "conflict",

@@ -197,6 +197,20 @@ impl Trial {
         fault: Fault,
         client: Option<&Client>,
     ) -> Ended {
+        self.run_and_list(domain, folder, number, fault, client)
+            .await
+            .0
+    }
+
+    /// As [`Self::run`]; also returns the calls that were made.
+    pub async fn run_and_list(
+        &self,
+        domain: &MemoryDomain,
+        folder: &Path,
+        number: usize,
+        fault: Fault,
+        client: Option<&Client>,
+    ) -> (Ended, Vec<Call>) {
         let whole = number <= self.planning;
         let at = match whole {
             true => number,
@@ -216,14 +230,14 @@ impl Trial {
                 }
                 false => &self.planned,
             };
-            run(&planned, &admin, folder).await
+            run(planned, &admin, folder).await
         };
         let ended = tokio::select! {
             result = run => Ended::With(result),
             () = faults.killed() => Ended::Killed,
         };
         assert_eq!(faults.pending(), 0, "call {number} was never made");
-        ended
+        (ended, faults.calls())
     }
 
     /// The GPOs that are changed as a whole.

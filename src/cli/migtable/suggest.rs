@@ -7,9 +7,9 @@ use clap::Args;
 use super::{file, row_json, shown_row};
 use crate::cli::connection::ConnectionArgs;
 use crate::cli::ui::{Ui, counted};
+use crate::domain::principals::PrincipalDirectory;
 use crate::error::Result;
 use crate::message::shell_word;
-use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::suggest::{
     CandidateDestination, SuggestOptions, SuggestedDestination, Suggestion, counts, suggest,
 };

@@ -2,9 +2,10 @@
 //! what its operation did.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::stored::EVENTS;
-use super::{Before, Inverse, StoredOperation};
+use super::{Before, Inverse, OperationState, StoredOperation, list};
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::stage::StagingArea;
@@ -12,8 +13,10 @@ use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::status_flags;
 use crate::plan::folder_rights;
-use crate::plan::gpo::{EntryChange, FileContent, GpoPlan, GpoState, Step, Verb, sha256};
-use crate::plan::{Change, Plan};
+use crate::plan::gpo::{
+    EntryChange, FileContent, GpoPlan, GpoState, PlanTarget, Step, Verb, sha256,
+};
+use crate::plan::{Change, Mode, Plan};
 
 impl StoredOperation {
     /// Checks plan, former state and inverses against each other, before any of them is used.
@@ -48,7 +51,9 @@ impl StoredOperation {
             )));
         }
         for (of, change) in plan.changes.iter().enumerate() {
-            if let Change::Gpo(gpo) = change {
+            if let Change::Gpo(gpo) = change
+                && self.concerns(plan, of)
+            {
                 self.check_before(gpo, before.get(&of))?;
                 if gpo.verb == Verb::Delete {
                     refuse_default_gpo(gpo.target.guid)?;
@@ -73,10 +78,54 @@ impl StoredOperation {
                 return Err(self.foreign(&format!("change {number} of {EVENTS} {fault}")));
             }
         }
+        if plan.mode == Mode::AllOrNothing && !self.stands.is_empty() {
+            return Err(self.foreign("its plan is made as a whole or not at all"));
+        }
         if let Some(of) = self.stands.iter().find(|of| **of >= plan.changes.len()) {
             return Err(self.foreign(&format!("the plan has no change {of}")));
         }
         Ok(())
+    }
+
+    /// Whether the operation has begun this change. One that goes object by object leaves out those that it may not make.
+    fn concerns(&self, plan: &Plan, of: usize) -> bool {
+        plan.mode == Mode::AllOrNothing
+            || self.stands.contains(&of)
+            || self.changes.iter().any(|(it, _)| *it == of)
+    }
+
+    /// Refuses to roll an interrupted operation back when a later one has changed the same GPO: what is there may have the content
+    /// that this operation announced, and still be what the later one wrote.
+    ///
+    /// # Errors
+    /// `Conflict`, naming the later operation.
+    pub(crate) fn refuse_overtaken(&self, plan: &Plan) -> Result<()> {
+        let root = self.folder.parent().unwrap_or(Path::new("/"));
+        let overtaken = list(root)?.into_iter().find(|later| {
+            let open_or_done = matches!(
+                later.state,
+                OperationState::Done
+                    | OperationState::LeftOver
+                    | OperationState::Unfinished
+                    | OperationState::Running
+            );
+            let same = |gpo: &PlanTarget| plan.gpos().any(|own| own.target.guid == gpo.guid);
+            open_or_done && later.id > self.id && later.gpo.as_ref().is_some_and(same)
+        });
+        let Some(later) = overtaken else {
+            return Ok(());
+        };
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "operation {} has changed the same GPO since operation {} was interrupted",
+                later.id, self.id
+            ),
+        )
+        .with_hint(format!(
+            "nothing was changed; undo the later one first: gpoctl operations undo {}",
+            later.id
+        )))
     }
 
     fn foreign_inverse(&self, inverse: &Inverse) -> Error {

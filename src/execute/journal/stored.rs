@@ -65,7 +65,7 @@ pub struct StoredOperation {
     pub state: OperationState,
     /// When it was planned, as `2026-01-31T12:00:00Z`; empty when the ID does not contain a time.
     pub time: String,
-    /// Its verb, or the title of a change list; empty when unreadable.
+    /// Its verb, or the title of a plan of several changes; empty when unreadable.
     pub what: String,
     /// The GPO, when it has one.
     pub gpo: Option<PlanTarget>,

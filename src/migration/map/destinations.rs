@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::domain::principals::{Lookup, PrincipalDirectory, PrincipalQuery};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage, printable};
 use crate::migration::inventory::{NameForm, SourcePrincipal};
 use crate::migration::references::{ReferenceTarget, Rewrite};
 use crate::migration::report::Outcome;
-use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::dn::Dn;
 use crate::model::principal::{Principal, PrincipalType};

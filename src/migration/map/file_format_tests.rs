@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
+use crate::domain::principals::{Lookup, PrincipalQuery};
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
 use crate::message::Code;
-use crate::migration::resolve::{Lookup, PrincipalQuery};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;

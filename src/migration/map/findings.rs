@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
+use crate::domain::principals::PrincipalDirectory;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage, printable};
 use crate::migration::finding_list::FindingList;
 use crate::migration::references::{ReferenceTarget, Rewrite};
-use crate::migration::resolve::PrincipalDirectory;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
 use crate::model::reference::{ReferenceKind, Scope};

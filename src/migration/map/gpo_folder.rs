@@ -1,9 +1,9 @@
 //! UNC paths into the folder of a GPO in the source's SYSVOL. Paths into the GPO's own folder are changed to its folder
 //! in the target.
 
+use crate::domain::principals::PrincipalDirectory;
 use crate::message::{Code, StatusMessage};
 use crate::migration::references::ReferenceTarget;
-use crate::migration::resolve::PrincipalDirectory;
 use crate::model::guid::Guid;
 use crate::model::safe_name::RelPath;
 use crate::model::snapshot::GpoSnapshot;

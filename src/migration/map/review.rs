@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use crate::domain::principals::{Lookup, PrincipalDirectory, PrincipalQuery};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::migration::inventory::NameForm;
 use crate::migration::references;
-use crate::migration::resolve::{Lookup, PrincipalDirectory, PrincipalQuery};
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
 use crate::model::reference::Place;

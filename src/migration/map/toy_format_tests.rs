@@ -4,14 +4,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
+use crate::domain::principals::{Lookup, PrincipalQuery};
 use crate::formats::migtable::MigTable;
 use crate::message::Code;
 use crate::migration::references::{Visited, Visitor};
-use crate::migration::resolve::{Lookup, PrincipalQuery};
 use crate::migration::table::{Destination, EntryType};
 use crate::model::dn::Dn;
 use crate::model::gpt_tree::GptTree;
 use crate::model::principal::PrincipalType;
+use crate::model::safe_name::RelPath;
 use crate::model::version::GpoVersion;
 
 mod principals;

@@ -1,5 +1,4 @@
-//! What a check can repair: versions that differ, unsorted extension lists, permissions on SYSVOL. Without I/O: derives a
-//! change list from a report.
+//! What a check can repair: versions that differ, unsorted extension lists, permissions on SYSVOL. Without I/O: derives a plan from a report.
 //!
 //! No repair changes what a GPO does. A version is only increased, an extension list keeps its extensions, permissions on
 //! SYSVOL are derived from the directory. A GPO with a path to another folder is not changed.

@@ -13,9 +13,12 @@ impl GpoPlan {
         if tree_hashes(new) != tree_hashes(&live.snapshot.tree) {
             wrong.push("the files".to_owned());
         }
-        if let Some(planned) = &self.gpt_ini
-            && live.gpt_ini.as_ref() != Some(&planned.0)
-        {
+        let has_gpt_ini = match &self.gpt_ini {
+            Some(planned) => live.gpt_ini.as_ref() == Some(&planned.0),
+            // A GPO without settings is made with one of version 0.
+            None => !self.target.create || live.gpt_ini.is_some(),
+        };
+        if !has_gpt_ini {
             wrong.push("GPT.INI".to_owned());
         }
         let below = &live.snapshot.directory_objects;

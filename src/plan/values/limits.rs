@@ -12,7 +12,8 @@ use crate::model::dn::Dn;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::LinkList;
 use crate::model::guid::Guid;
-use crate::model::security_descriptor::{DaclState, SecurityDescriptor};
+use crate::model::security_descriptor::{Ace, Acl, DaclState, SecurityDescriptor, control};
+use crate::model::sid::Sid;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
 use crate::model::wmi_filter::{format_queries, parse_queries};
@@ -242,6 +243,33 @@ impl Plan {
     /// # Errors
     /// `Conflict`, with the first place; and as the directory.
     pub(crate) async fn refuse_foreign_rights(&self, session: &DomainSession) -> Result<()> {
+        self.refuse_rights_beyond(session, None).await
+    }
+
+    /// As [`Self::refuse_foreign_rights`], for a list that takes a repair back: files that were not repaired have the entries that they
+    /// inherited from the folder of all GPOs, for administrators, operators and the creators of GPOs.
+    ///
+    /// # Errors
+    /// As [`Self::refuse_foreign_rights`].
+    pub(crate) async fn refuse_rights_that_never_were(
+        &self,
+        session: &DomainSession,
+    ) -> Result<()> {
+        let inherited = inherited(&session.info().domain_sid);
+        self.refuse_rights_beyond(session, Some(&inherited))
+            .await
+            .map_err(|error| {
+                error.with_hint(
+                    "nothing was changed; if the files had these permissions before, set them by hand",
+                )
+            })
+    }
+
+    async fn refuse_rights_beyond(
+        &self,
+        session: &DomainSession,
+        inherited: Option<&SecurityDescriptor>,
+    ) -> Result<()> {
         for planned in self.values() {
             let guid = match &planned.change {
                 ValueChange::GptIni {
@@ -253,7 +281,7 @@ impl Plan {
                 _ => continue,
             };
             let container = session.directory().gpo(guid).await?.security_descriptor;
-            if let Some(excess) = foreign_rights(&planned.change, &container)? {
+            if let Some(excess) = foreign_rights(&planned.change, &container, inherited)? {
                 return Err(Error::new(
                     ErrorKind::Conflict,
                     format!("the plan gives {excess}, which does not follow from the permissions of the GPO {guid}"),
@@ -266,11 +294,17 @@ impl Plan {
 }
 
 /// What a change grants on files beyond the descriptor of the GPO and the present permissions.
-pub(super) fn foreign_rights(change: &ValueChange, container: &[u8]) -> Result<Option<String>> {
+pub(super) fn foreign_rights(
+    change: &ValueChange,
+    container: &[u8],
+    inherited: Option<&SecurityDescriptor>,
+) -> Result<Option<String>> {
     let parse = |bytes: &FileContent| SecurityDescriptor::parse(&bytes.0).ok();
     let derived = derived_descriptor(container, Default::default())?.descriptor;
     let check = |what: String, new: &FileContent, old: Option<SecurityDescriptor>| {
-        let granted: Vec<SecurityDescriptor> = old.into_iter().chain([derived.clone()]).collect();
+        let mut granted = vec![derived.clone()];
+        granted.extend(old);
+        granted.extend(inherited.cloned());
         let excess = match parse(new) {
             Some(new) => beyond(&new, &granted),
             None => Some("permissions that cannot be read".to_owned()),
@@ -291,6 +325,22 @@ pub(super) fn foreign_rights(change: &ValueChange, container: &[u8]) -> Result<O
         }),
         _ => None,
     })
+}
+
+/// What files have by inheritance from the folder of all GPOs: full control for Administrator, Domain Admins, Enterprise Admins and
+/// Group Policy Creator Owners, read access for Server Operators. Administrator owns what he has made.
+fn inherited(domain: &Sid) -> SecurityDescriptor {
+    const ALL: u32 = 0x001F_01FF;
+    const READ: u32 = 0x0012_00A9;
+    let mut aces: Vec<Ace> = [500, 512, 519, 520]
+        .map(|rid| Ace::allow(0, ALL, domain.with_rid(rid)))
+        .into();
+    aces.extend("S-1-5-32-549".parse().map(|sid| Ace::allow(0, READ, sid)));
+    let mut all = SecurityDescriptor::new();
+    all.control |= control::DACL_PRESENT;
+    all.owner = Some(domain.with_rid(500));
+    all.dacl = Some(Acl::new(aces));
+    all
 }
 
 fn is_name(text: &str) -> bool {

@@ -65,7 +65,8 @@ enum Replaced {
 }
 
 impl Smb2Client {
-    /// The error for a rename: `InUse` when the account has every right that it needs and the server denies it nevertheless.
+    /// The error for a rename: `InUse` when what it replaces is a deleted file that a client still has open, and when the account
+    /// has every right that it needs and the server denies it nevertheless.
     pub(super) async fn rename_error(
         &self,
         refused: &Refused,
@@ -73,6 +74,9 @@ impl Smb2Client {
         to: &SysvolPath,
         replace: bool,
     ) -> Error {
+        if replace && refused.status == NtStatus::DELETE_PENDING && refused.opened.is_some() {
+            return in_use(to, Held::Itself, refused.status);
+        }
         let holder = match refused.denied_although_opened() {
             Some(true) => Some((from, Held::Below)),
             Some(false) if replace => Some((to, Held::Itself)),

@@ -76,7 +76,7 @@ impl LdapWrite for MemoryDirectoryClient {
     ) -> Result<(), LdapFailure> {
         let call = Call::write(Half::Directory, "add", dn);
         let real = async { self.store().add(dn, attributes, Some(&self.login)) };
-        self.faults.around(call, real).await
+        self.faults.around_write(call, real).await
     }
 
     async fn modify(
@@ -90,12 +90,12 @@ impl LdapWrite for MemoryDirectoryClient {
             self.store()
                 .modify(dn, &modifications, sd_flags, Some(&self.login))
         };
-        self.faults.around(call, real).await
+        self.faults.around_write(call, real).await
     }
 
     async fn delete(&self, dn: &Dn, tree: bool) -> Result<(), LdapFailure> {
         let call = Call::write(Half::Directory, "delete", dn);
         let real = async { self.store().delete(dn, tree, &self.login) };
-        self.faults.around(call, real).await
+        self.faults.around_write(call, real).await
     }
 }

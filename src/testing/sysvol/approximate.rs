@@ -166,8 +166,8 @@ pub(super) fn remove(
     delete(share, caller, path, kind).map_err(|status| refused(path, status))
 }
 
-/// One rename; libsmbclient asks for one that replaces nothing first. When that is denied for a folder, a rename to its own
-/// name shows whether a permission is missing. `path` is that of the call.
+/// One rename; libsmbclient asks for one that replaces nothing first. When that is denied for a folder, a client may have
+/// something below it open. `path` is that of the call.
 fn renamed(
     share: &mut Share,
     caller: &Caller,
@@ -183,8 +183,7 @@ fn renamed(
         let is_held = match status {
             NtStatus::SHARING_VIOLATION => true,
             NtStatus::ACCESS_DENIED => {
-                let how = (access::DELETE, Kind::Folder);
-                with(share, caller, &source, how, |_, _| Ok(())).is_ok()
+                look(share, caller, from).is_ok_and(|found| found.is_some_and(|(is_dir, _)| is_dir))
             }
             _ => false,
         };

@@ -77,8 +77,9 @@ impl MemorySysvolClient {
         object: impl std::fmt::Display,
         act: impl FnOnce(&mut Share, &Caller, SysvolClientKind) -> Result<()> + Send,
     ) -> Result<()> {
-        self.call(Call::write(Half::Sysvol, operation, object), act)
-            .await
+        let call = Call::write(Half::Sysvol, operation, object);
+        let real = async { act(&mut locked(&self.share), &self.caller, self.kind) };
+        self.faults.around_write(call, real).await
     }
 
     fn is_exact(&self) -> bool {

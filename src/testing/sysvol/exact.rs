@@ -240,6 +240,7 @@ fn renamed(
     let holder = match status {
         NtStatus::ACCESS_DENIED if is_dir => Some((from, Held::Below)),
         NtStatus::ACCESS_DENIED if replace => Some((to, Held::Itself)),
+        NtStatus::DELETE_PENDING if replace => return Err(in_use(to, Held::Itself, status)),
         _ => None,
     };
     Err(match holder {

@@ -51,6 +51,8 @@ struct Handle {
     connection: u64,
     access: u32,
     share: u32,
+    /// Whether a folder above was renamed since: Samba knows the open by a name that does not exist any more.
+    is_lost: bool,
 }
 
 /// The share.
@@ -230,6 +232,7 @@ impl Share {
                 connection: caller.connection,
                 access,
                 share,
+                is_lost: false,
             },
         );
         id
@@ -414,6 +417,11 @@ impl Share {
             self.tree.unlink(target.parent, &name);
             self.forget_if_closed(other);
         }
+        if self.server.is_samba() {
+            for handle in self.handles.values_mut() {
+                handle.is_lost |= handle.node != id && self.tree.is_below(handle.node, id);
+            }
+        }
         self.tree.relink(id, target.parent, &name)
     }
 
@@ -433,6 +441,9 @@ impl Share {
             handle.node == other
                 && (self.server.holds_names() || handle.connection == caller.connection)
         };
+        if self.server.holds_names() && self.tree.get(other)?.delete_pending {
+            return Err(NtStatus::DELETE_PENDING);
+        }
         if self.handles.values().any(is_open) {
             return Err(NtStatus::ACCESS_DENIED);
         }
@@ -455,7 +466,9 @@ impl Share {
             return;
         };
         let id = closed.node;
-        if self.handles.values().any(|other| other.node == id) {
+        // An open that is lost delays no deletion: seen on Samba 4.17, the only one that renames a folder above an open.
+        let keeps = |other: &Handle| other.node == id && !other.is_lost;
+        if self.handles.values().any(keeps) {
             return;
         }
         let Ok(node) = self.tree.get_mut(id) else {

@@ -83,6 +83,16 @@ pub async fn an_open_file_below_and_its_folder(subject: &Subject) {
     drop(held);
     sysvol.remove_file(&at("old\\f")).await.unwrap();
     sysvol.remove_dir(&at("old")).await.unwrap();
+    // A reader that shares the file for deletion does not delay it.
+    let shared = SharedFor::Everything;
+    let mut held = subject
+        .environment
+        .open(&at("live\\f"), OpenFor::Reading, shared);
+    sysvol.rename(&at("live"), &at("old"), false).await.unwrap();
+    sysvol.remove_file(&at("old\\f")).await.unwrap();
+    sysvol.remove_dir(&at("old")).await.unwrap();
+    assert_eq!(held.read(), b"staged", "{name}");
+    drop(held);
     folder.remove(sysvol).await;
 }
 

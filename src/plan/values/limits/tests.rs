@@ -249,7 +249,7 @@ fn permissions_of_files_can_be_read_and_follow_from_the_gpo() {
     let container = descriptor("O:BAG:BAD:P(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;BA)(A;CI;RPLCRC;;;AU)");
     let excess = |old: &str, new: &str| {
         let change = change(vec![entry("Machine", descriptor(old), descriptor(new))]);
-        foreign_rights(&change, &container.0).unwrap()
+        foreign_rights(&change, &container.0, None).unwrap()
     };
     let open = "O:BAG:BAD:P(A;OICI;FA;;;WD)";
     assert_eq!(
@@ -276,7 +276,7 @@ fn permissions_of_files_can_be_read_and_follow_from_the_gpo() {
         descriptor: Some(descriptor(open)),
     };
     assert!(
-        foreign_rights(&ini, &container.0)
+        foreign_rights(&ini, &container.0, None)
             .unwrap()
             .unwrap()
             .contains("GPT.INI")

@@ -1,0 +1,103 @@
+//! Operations that were interrupted, and what came after them or was refused beside them.
+
+use gpoctl::ErrorKind;
+use gpoctl::execute::journal::{self, OperationState};
+use gpoctl::execute::{ApplyOptions, OverallStatus, apply, roll_back};
+use gpoctl::operations::undo::{self, Undoing};
+use gpoctl::progress::Control;
+use gpoctl::testing::faults::{Fault, Faults, When};
+
+use crate::faults::case::{Case, Verb, in_memory, run};
+use crate::faults::sweep::State;
+
+/// The same import again writes what the interrupted one announced, so nothing there shows whose it is.
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_import_is_not_rolled_back_over_a_later_one() {
+    let case = Case::new(Verb::Import, false).await;
+    let old = State::of(&case.domain);
+    let whole = Faults::none();
+    let admin = case
+        .domain
+        .copy()
+        .connect("Administrator", &whole)
+        .await
+        .unwrap();
+    let plan = case.plan(&admin, &Faults::none()).await.unwrap();
+    let planning = whole.calls().len();
+    run(&plan, &admin, in_memory().path()).await.unwrap();
+    let mut points = 0;
+    for number in planning + 1..=whole.calls().len() {
+        let (domain, root) = (case.domain.copy(), in_memory());
+        let faults = Faults::none();
+        let admin = domain.connect("Administrator", &faults).await.unwrap();
+        let plan = case.plan(&admin, &Faults::none()).await.unwrap();
+        faults.add(number, Fault::Kill(When::Before));
+        tokio::select! {
+            done = run(&plan, &admin, root.path()) => drop(done),
+            () = faults.killed() => {}
+        }
+        let Some(killed) = journal::list(root.path()).unwrap().pop() else {
+            continue;
+        };
+        if killed.state != OperationState::Unfinished {
+            continue;
+        }
+        points += 1;
+        let admin = domain
+            .connect("Administrator", &Faults::none())
+            .await
+            .unwrap();
+        let again = case.plan(&admin, &Faults::none()).await.unwrap();
+        run(&again, &admin, root.path()).await.unwrap();
+        let made = State::of(&domain);
+        let control = Control::default();
+        let planned = undo::plan(admin.session(), &killed, &control).await;
+        assert_eq!(planned.unwrap_err().kind(), ErrorKind::Conflict, "{number}");
+        let options = ApplyOptions::in_folder(root.path().to_owned()).control(control);
+        let error = roll_back(&admin, &killed, &options).await.unwrap_err();
+        assert!(
+            error.hint().unwrap().contains(&again.operation_id),
+            "{error}"
+        );
+        assert!(State::of(&domain) == made, "{number}");
+    }
+    assert!(points > 10, "{points}");
+    assert!(State::of(&case.domain) == old);
+}
+
+/// A GPO that has changed since is left out; the others are changed, and can be undone.
+#[tokio::test(start_paused = true)]
+async fn what_an_object_by_object_plan_left_out_is_no_obstacle_to_its_undo() {
+    let case = Case::new(Verb::EachOfSeveral, false).await;
+    let admin = case.admin().await;
+    let plan = case.plan(&admin, &Faults::none()).await.unwrap();
+    let stale = plan.gpos().next().unwrap().target.guid;
+    let directory = case.domain.directory();
+    directory
+        .set(&directory.base().gpo(stale), "displayName", ["Shelves"])
+        .unwrap();
+    let old = State::of(&case.domain);
+    let root = in_memory();
+    let options = ApplyOptions::in_folder(root.path().to_owned());
+    let result = apply(&admin, &plan, &options).await.unwrap();
+    assert_eq!(result.status, OverallStatus::Partial);
+    let failed = result
+        .messages
+        .iter()
+        .filter(|it| it.code.name() == "not-changed");
+    assert_eq!(failed.count(), 1, "{:?}", result.messages);
+    assert_eq!(result.gpos.len(), 2);
+    let operation = journal::list(root.path()).unwrap().remove(0);
+    assert_eq!(operation.state, OperationState::Done);
+    let undoing = undo::plan(admin.session(), &operation, &options.control).await;
+    let Ok(Undoing::Plan(back)) = undoing else {
+        panic!("{undoing:?}");
+    };
+    assert_eq!(back.changes.len(), 3);
+    assert!(State::of(&case.domain) != old);
+    apply(&admin, &back, &options).await.unwrap();
+    let desks = directory
+        .base()
+        .gpo(plan.gpos().nth(1).unwrap().target.guid);
+    assert!(directory.snapshot().entry(&desks).is_some());
+}
