@@ -3,8 +3,8 @@
 //! A password is kept in [`secrecy::SecretString`] from the file or prompt to the call that needs it; nothing here shows,
 //! compares or serializes one.
 
-pub mod kerberos;
-pub mod memory;
+pub(crate) mod kerberos;
+pub(crate) mod memory;
 pub mod tls;
 
 use std::fmt;
@@ -14,12 +14,13 @@ use std::path::Path;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::local::trusted_file::{self, Readers};
 use crate::model::domain_name::DomainName;
 
 /// Who logs in.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Identity {
     /// With the tickets of a cache, from `kinit` or a login.
     TicketCache {
@@ -64,6 +65,7 @@ pub struct UserName {
 
 /// The domain part of a user's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Authority {
     /// None was given.
     None,
@@ -84,7 +86,8 @@ impl UserName {
                 ErrorKind::Usage,
                 format!("the user name \"{}\" {why}", text.escape_debug()),
             )
-            .with_hint("write NAME@REALM, DOM\\NAME, or NAME with --domain")
+            .with_hint("write NAME@REALM or DOM\\NAME")
+            .with_remedy(Remedy::GiveUserWithDomain)
         };
         let (account, authority) = if let Some((domain, account)) = text.split_once('\\') {
             let authority = match domain.parse::<DomainName>() {
@@ -129,7 +132,8 @@ impl UserName {
                     ErrorKind::Usage,
                     format!("the realm of the user {} is not known", self.account),
                 )
-                .with_hint("write the user as NAME@REALM, or give --domain"));
+                .with_hint("write the user as NAME@REALM")
+                .with_remedy(Remedy::GiveUserWithRealm));
             }
         };
         Ok(format!("{}@{realm}", self.account))

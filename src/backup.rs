@@ -32,11 +32,14 @@ use std::path::{Path, PathBuf};
 pub use delete::{delete, forget};
 pub use list::{find_by_id, latest, list, resolve};
 pub use prune::{PruneDecision, decide as decide_pruning};
+pub use read::read;
 pub(crate) use read::read_open;
-pub use read::{MAX_ENTRIES, MAX_TREE_BYTES, read};
+#[doc(hidden)]
+pub use read::{MAX_ENTRIES, MAX_TREE_BYTES};
 pub(crate) use save::{now, off_the_runtime, save};
 pub use verify::{Soundness, Verified, verify, verify_all};
-pub use write::{MAX_COMMENT, Staged, Target, check, commit, open, stage, write};
+pub use write::{MAX_COMMENT, write};
+pub(crate) use write::{Staged, Target, check, commit, open, stage};
 
 use crate::formats::bkup_info::BackupInst;
 use crate::message::{Code, Severity, StatusMessage};
@@ -46,6 +49,7 @@ use crate::model::snapshot::GpoSnapshot;
 
 /// The entry of a backup in bkupInfo.xml, and its folder.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct BackupInfo {
     /// The backup's own GUID; `None` when it is not known or malformed.
     pub id: Option<Guid>,
@@ -71,6 +75,7 @@ pub struct BackupInfo {
 
 /// A line of a list of backups.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct BackupListEntry {
     /// What is known of it; for a broken backup, little.
     #[serde(flatten)]
@@ -83,6 +88,7 @@ pub struct BackupListEntry {
 
 /// A backup that was read.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct StoredBackup {
     /// Its entry in bkupInfo.xml, or as much of it as Backup.xml and the folder's name provide.
     pub info: BackupInfo,

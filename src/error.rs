@@ -1,5 +1,9 @@
 //! The public error type. Its kind tells who is at fault; its exit status is given by [`ErrorKind::exit_status`].
 
+mod remedy;
+
+pub use remedy::Remedy;
+
 use std::fmt;
 
 /// The result of everything public in this crate.
@@ -61,7 +65,8 @@ impl ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    hint: Option<String>,
+    hint: Option<Box<str>>,
+    remedy: Option<Box<Remedy>>,
     details: Vec<crate::message::StatusMessage>,
     candidates: Box<[String]>,
     answer: Option<ServerAnswer>,
@@ -85,6 +90,7 @@ impl Error {
             kind,
             message: message.into(),
             hint: None,
+            remedy: None,
             details: Vec::new(),
             candidates: Box::default(),
             answer: None,
@@ -92,10 +98,18 @@ impl Error {
         }
     }
 
-    /// Adds a hint: what the user can do about it.
+    /// Adds a hint: what the user can do about it. It replaces a remedy, which was that of the error before.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into());
+        self.remedy = None;
+        self
+    }
+
+    /// Adds what helps, for a hint in the words of whoever shows the error. A hint that it has is for those who know no better.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: Remedy) -> Self {
+        self.remedy = Some(Box::new(remedy));
         self
     }
 
@@ -164,6 +178,11 @@ impl Error {
     /// The hint with the next step, if any.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
+    }
+
+    /// What helps, if it depends on who shows the error how it is said.
+    pub fn remedy(&self) -> Option<&Remedy> {
+        self.remedy.as_deref()
     }
 
     /// The things that an ambiguous name could refer to, sorted; empty for every other error.

@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use self::execution::{Execution, Setting};
 use self::journal::{Before, Journal};
 use self::waiting::Patience;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage, printable};
 use crate::model::guid::Guid;
 use crate::model::status_flags;
@@ -47,6 +47,7 @@ const INCOMPLETE: [Code; 2] = [Code::LeftOver, Code::PermissionsNotLast];
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum OverallStatus {
     /// Completed.
     Done,
@@ -58,6 +59,7 @@ pub enum OverallStatus {
 
 /// The GPO an operation changed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct ChangedGpo {
     /// Its GUID.
     pub guid: Guid,
@@ -75,6 +77,7 @@ pub struct ChangedGpo {
 
 /// The result of an operation: the overall status and the findings, as GPMC's `GPMResult`.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct OperationResult {
     /// 1; the form may only grow.
     pub format_version: u32,
@@ -118,6 +121,7 @@ impl OperationResult {
 
 /// The steps of the plan that was applied.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct PlanSummary {
     /// The steps, in order.
     pub steps: Vec<PlanStep>,
@@ -125,12 +129,15 @@ pub struct PlanSummary {
 
 /// Where an apply keeps its journal, and how it reports progress and is cancelled.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ApplyOptions {
     /// The folder of the journals; see [`Journal::default_root`].
     pub journal_root: PathBuf,
     /// Progress and cancellation.
     pub control: Control,
 }
+
+crate::setters::setters!(ApplyOptions { control: Control });
 
 impl ApplyOptions {
     /// The default folder of journals, no progress, no cancellation.
@@ -142,6 +149,14 @@ impl ApplyOptions {
             journal_root: Journal::default_root()?,
             control: Control::default(),
         })
+    }
+
+    /// The journals in this folder, no progress, no cancellation.
+    pub fn in_folder(journal_root: impl Into<PathBuf>) -> Self {
+        Self {
+            journal_root: journal_root.into(),
+            control: Control::default(),
+        }
     }
 }
 
@@ -169,7 +184,7 @@ pub async fn apply(
                 session.info().dns_domain
             ),
         )
-        .with_hint("apply it with --domain of the plan's domain"));
+        .with_remedy(Remedy::ConnectToDomainOfPlan));
     }
     control.check()?;
     if let Some(fault) = plan.contradiction() {
@@ -250,7 +265,8 @@ fn refuse_without_way_back(plan: &GpoPlan, before: Option<&Before>) -> Result<()
                 printable(&plan.target.display_name)
             ),
         )
-        .with_hint("nothing was changed; run `gpoctl set-status` for it first"));
+        .with_hint("nothing was changed; set its status first")
+        .with_remedy(Remedy::SetStatusFirst));
     }
     match fault {
         Some(what) => Err(Error::new(

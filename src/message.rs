@@ -11,6 +11,7 @@ use crate::model::reference::Place;
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Severity {
     /// Information.
     Info,
@@ -37,6 +38,7 @@ impl Severity {
 /// not make the file unreadable: the code becomes [`Code::UnknownCode`] and the text begins with the name.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(from = "StoredMessage")]
+#[non_exhaustive]
 pub struct StatusMessage {
     /// Its severity.
     pub severity: Severity,

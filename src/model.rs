@@ -19,16 +19,16 @@ macro_rules! serde_as_text {
 }
 
 pub mod access;
-pub mod access_gain;
-pub mod access_mask;
+pub(crate) mod access_gain;
+pub(crate) mod access_mask;
 pub mod allowed_object;
 pub mod backup_context;
-pub mod client_extension;
+pub(crate) mod client_extension;
 pub mod directory_object;
 pub mod dn;
 pub mod domain_name;
 pub mod extension_list;
-pub mod generalized_time;
+pub(crate) mod generalized_time;
 pub mod gp_link;
 pub mod gpt_tree;
 pub mod grant;

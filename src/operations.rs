@@ -12,14 +12,12 @@
 //! | [`link`] | the links of a domain, OU or site | a plan |
 //! | [`wmi`] | WMI filters, and files of them | a plan |
 //! | [`undo`] | the journal of an operation | what undoes it |
-//!
-//! [`damaged`] refuses a backup that is not what gpoctl wrote.
 
 pub mod backup;
 pub mod check;
 pub mod copy;
 pub mod create;
-pub mod damaged;
+pub(crate) mod damaged;
 pub mod delete;
 pub mod diff;
 pub mod import;

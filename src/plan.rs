@@ -2,6 +2,52 @@
 //!
 //! A plan contains everything that [`crate::execute`] needs, file contents too, so it can be saved, reviewed and applied later: it
 //! is applied exactly as it is, or refused as stale with the differences.
+//!
+//! # A plan and what it says
+//!
+//! ```
+//! use gpoctl::operations::link::{self, LinkEdit};
+//! use gpoctl::plan::{Plan, PlanStep};
+//!
+//! /// What the plan would change. Nothing is written.
+//! fn show(plan: &Plan) {
+//!     println!("{}, in {}", plan.title, plan.domain);
+//!     for step in plan.steps() {
+//!         match step {
+//!             PlanStep::Gpo(step) => println!("  {step:?}"),
+//!             PlanStep::Value(value) => value.summary.iter().for_each(|line| println!("  {line}")),
+//!             _ => {}
+//!         }
+//!     }
+//!     for gpo in plan.gpos() {
+//!         for entry in &gpo.entries {
+//!             println!("  {:?} {}", entry.change, entry.path);
+//!         }
+//!         for risk in &gpo.risks {
+//!             println!("  {}: {}", risk.kind.label(), risk.text);
+//!         }
+//!     }
+//!     for finding in plan.findings() {
+//!         println!("  {}: {}", finding.severity.word(), finding.text);
+//!     }
+//! }
+//! #
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # use gpoctl::operations::rename;
+//! # use gpoctl::testing::{domain::MemoryDomain, faults::Faults};
+//! # let domain = MemoryDomain::new("corp.example")?.connect("Administrator", &Faults::none()).await?;
+//! # let session = domain.session();
+//!
+//! let gpo = session.directory().find_gpo("Default Domain Policy").await?;
+//! let plan = rename::plan(session, &gpo, "Baseline", &Default::default()).await?;
+//! show(&plan);
+//! // It can be saved, and applied later as it is.
+//! let saved = plan.to_json()?;
+//! # assert_eq!(plan.steps(), Plan::from_json(&saved)?.steps());
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+//! ```
 
 pub(crate) mod folder_rights;
 pub mod gpo;
@@ -10,7 +56,7 @@ pub(crate) mod objects;
 pub mod permissions;
 pub mod risks;
 mod saved;
-pub mod secrets;
+pub(crate) mod secrets;
 pub(crate) mod self_lockout;
 pub mod values;
 
@@ -32,6 +78,7 @@ pub const PLAN_FORMAT_VERSION: u32 = 2;
 /// What happens to the other changes of a plan when one fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Mode {
     /// All changes are made, or none.
     #[default]
@@ -42,6 +89,7 @@ pub enum Mode {
 
 /// One change of a plan.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Change {
     /// A GPO as a whole: created, deleted, with other settings, or with another name or status.
     Gpo(Box<GpoPlan>),
@@ -90,6 +138,7 @@ pub(crate) enum Object {
 /// One step of a plan, as it is shown and as `--json` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum PlanStep {
     /// Of a GPO.
     Gpo(Step),
@@ -99,6 +148,7 @@ pub enum PlanStep {
 
 /// The complete list of changes an operation will make.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct Plan {
     /// [`PLAN_FORMAT_VERSION`].
     pub format_version: u32,

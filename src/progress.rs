@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// A phase of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Phase {
     /// Reading GPOs.
     Read,
@@ -47,6 +48,7 @@ impl Phase {
 
 /// One report of progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Progress {
     /// The phase.
     pub phase: Phase,

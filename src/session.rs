@@ -10,18 +10,24 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::directory::links::{GpoLinks, Som, SomKind, SomLink};
+pub use crate::directory::wmi::WmiFilter;
+pub use crate::directory::{Directory, DomainInfo, GpoObject, LdapSecurity};
+pub use crate::sysvol::connect::{SmbClientChoice, SmbDialect};
+
 use crate::auth::tls::TlsSettings;
 use crate::auth::{Authority, Identity, UserName};
+use crate::directory::DirectorySettings;
 use crate::directory::writer::DirectoryWriter;
-use crate::directory::{Directory, DirectorySettings, DomainInfo, LdapSecurity};
 use crate::domain::ldap::{LdapRead, LdapWrite};
 use crate::domain::sysvol::{Sysvol, SysvolRead};
 use crate::error::Result;
 use crate::model::domain_name::DomainName;
-use crate::sysvol::connect::{SmbAuth, SmbClientChoice, SmbDialect, SmbSettings};
+use crate::sysvol::connect::{SmbAuth, SmbSettings};
 
 /// How to reach a domain, and who logs in.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SessionSettings {
     /// The DNS name of the domain.
     pub domain: DomainName,
@@ -44,6 +50,16 @@ pub struct SessionSettings {
     /// How long one call may take.
     pub timeout: Duration,
 }
+
+crate::setters::setters!(SessionSettings {
+    address: IpAddr,
+    ldap_security: LdapSecurity,
+    tls: TlsSettings,
+    smb_client: SmbClientChoice,
+    smb_min_dialect: SmbDialect,
+    allow_rc4: bool,
+    timeout: Duration
+});
 
 impl SessionSettings {
     /// How long one call may take by default.
@@ -87,6 +103,7 @@ impl DomainSession {
     ///
     /// # Errors
     /// `Connect` when a connection is lost; `BadDirectory` when the directory does not say what every domain says.
+    #[doc(hidden)]
     pub async fn from_ports(
         directory: Arc<dyn LdapRead>,
         sysvol: Arc<dyn SysvolRead>,
@@ -101,7 +118,7 @@ impl DomainSession {
     }
 
     /// The SYSVOL half.
-    pub fn sysvol(&self) -> &dyn SysvolRead {
+    pub(crate) fn sysvol(&self) -> &dyn SysvolRead {
         &*self.sysvol
     }
 
@@ -172,6 +189,7 @@ impl DomainWriter {
     ///
     /// # Errors
     /// `Connect` when a connection is lost; `BadDirectory` when the directory does not say what every domain says.
+    #[doc(hidden)]
     pub async fn from_ports(
         directory: Arc<dyn LdapWrite>,
         sysvol: Arc<dyn Sysvol>,
@@ -220,12 +238,12 @@ impl DomainWriter {
     }
 
     /// The directory half, for writing.
-    pub fn directory(&self) -> &DirectoryWriter {
+    pub(crate) fn directory(&self) -> &DirectoryWriter {
         &self.directory
     }
 
     /// The SYSVOL half, for writing.
-    pub fn sysvol(&self) -> &dyn Sysvol {
+    pub(crate) fn sysvol(&self) -> &dyn Sysvol {
         &*self.sysvol
     }
 }

@@ -108,10 +108,7 @@ fn a_table_has_exactly_what_gpmc_inventories() {
     let (mut settings, mut whole, mut with_rows) = (0, 0, 0);
     for folder in backups(&corpus) {
         let snapshot = backup::read(&folder).unwrap().snapshot;
-        let mut options = PopulateOptions {
-            scope: Scope::Gpmc,
-            ..PopulateOptions::default()
-        };
+        let mut options = PopulateOptions::new().scope(Scope::Gpmc);
         for with_dacl in [false, true] {
             options.include_dacl = with_dacl;
             let (table, rows) = populated(&snapshot, &options);
@@ -304,10 +301,7 @@ fn findings(
     snapshot: &GpoSnapshot,
     exclusive: bool,
 ) -> Vec<TableFinding> {
-    let options = MapOptions {
-        exclusive,
-        ..MapOptions::default()
-    };
+    let options = MapOptions::new().exclusive(exclusive);
     let checked = validate(name, bytes, std::slice::from_ref(snapshot), None, &options);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

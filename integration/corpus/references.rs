@@ -244,6 +244,7 @@ fn take(references: &mut Vec<&Reference>, occurrence: &Occurrence) -> bool {
                 ReferenceKind::Unc => {
                     unc_at(&value.chars().collect::<Vec<_>>()).as_ref() == Some(&occurrence.text)
                 }
+                other => panic!("no search for {other:?}"),
             }
     });
     position
@@ -362,6 +363,7 @@ impl Comparison {
         let kind = match occurrence.kind {
             ReferenceKind::Principal => "SID",
             ReferenceKind::Unc => "UNC path",
+            other => panic!("no search for {other:?}"),
         };
         if take(references, occurrence) {
             self.count(format!("found: {kind}"));

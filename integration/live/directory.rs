@@ -134,7 +134,7 @@ live! {
             assert!(error.message().contains("certificate is not for dc9.src.test"), "{error}");
             // A pin replaces chain and name; a wrong one is refused.
             let pin = certificate_sha256(&SRC.var("ADDRESS"));
-            let pinned = |pin: String| with(TlsSettings { ca: None, pin: Some(pin) });
+            let pinned = |pin: String| with(TlsSettings::new().pin(pin));
             Directory::connect(&pinned(pin)).await.unwrap();
             let error = SRC.refused(pinned("00".repeat(32))).await;
             assert!(error.message().contains("not the pinned one"), "{error}");

@@ -10,7 +10,6 @@ use gpoctl::execute::{ApplyOptions, apply};
 use gpoctl::model::dn::Dn;
 use gpoctl::plan::Plan;
 use gpoctl::plan::values::{ObjectDn, ValueChange};
-use gpoctl::progress::Control;
 use gpoctl::session::{DomainWriter, SessionSettings};
 
 const EMPTY: &str = "{A1B2000B-0C4E-4D1A-8F00-5A3B7C9D000B}";
@@ -447,10 +446,7 @@ fn a_concurrent_change_is_a_conflict_and_is_rolled_back() {
             for change in changes {
                 list.push(change, Vec::new());
             }
-            let options = ApplyOptions {
-                journal_root: scratch().join("races"),
-                control: Control::default(),
-            };
+            let options = ApplyOptions::in_folder(scratch().join("races"));
             let id = list.operation_id.clone();
             let outcome = apply(&writer().await, &list, &options).await;
             (

@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use gpoctl::model::backup_context::{BackupContext, LinkRecord};
-use gpoctl::model::extension_list::ExtensionList;
 use gpoctl::model::gpt_tree::GptTree;
 use gpoctl::model::snapshot::GpoSnapshot;
-use gpoctl::model::version::GpoVersion;
 
 use crate::support::gpoctl;
 
@@ -20,36 +18,19 @@ fn backup(folder: &Path) -> PathBuf {
         &r"Machine\Scripts\Startup\setup.ps1".parse().unwrap(),
         Bytes::from_static(b"good"),
     );
-    let snapshot = GpoSnapshot {
-        guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
-        domain: "src.test".parse().unwrap(),
-        domain_guid: None,
-        domain_controller: "dc1.src.test".to_owned(),
-        display_name: "Desks".to_owned(),
-        flags: 0,
-        directory_version: GpoVersion::default(),
-        sysvol_version: Some(GpoVersion::default()),
-        machine_extensions: ExtensionList::default(),
-        user_extensions: ExtensionList::default(),
-        wmi_filter: None,
-        security_descriptor: Vec::new(),
-        tree,
-        directory_objects: Vec::new(),
-        principals: Vec::new(),
-        file_paths: Vec::new(),
-        messages: Vec::new(),
-    };
-    let context = BackupContext {
-        links: Some(vec![LinkRecord {
-            target: "OU=Clients,DC=src,DC=test".to_owned(),
-            order: 2,
-            enforced: true,
-            disabled: false,
-            options: 2,
-            blocks_inheritance: false,
-        }]),
-        ..BackupContext::default()
-    };
+    let guid = "{11111111-2222-3333-4444-555555555555}".parse().unwrap();
+    let mut snapshot = GpoSnapshot::new(guid, "src.test".parse().unwrap(), "Desks");
+    snapshot.domain_controller = "dc1.src.test".to_owned();
+    snapshot.tree = tree;
+    let mut context = BackupContext::default();
+    context.links = Some(vec![LinkRecord {
+        target: "OU=Clients,DC=src,DC=test".to_owned(),
+        order: 2,
+        enforced: true,
+        disabled: false,
+        options: 2,
+        blocks_inheritance: false,
+    }]);
     let now = "2026-01-31T12:00:00";
     gpoctl::backup::write(folder, &snapshot, &context, "", now)
         .unwrap()

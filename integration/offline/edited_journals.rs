@@ -44,10 +44,7 @@ impl Setting {
             .unwrap();
         let folder = tempfile::TempDir::new_in(scratch()).unwrap();
         let root = folder.path().join("gpoctl/operations");
-        let options = ApplyOptions {
-            journal_root: root.clone(),
-            control: Control::default(),
-        };
+        let options = ApplyOptions::in_folder(root.clone());
         let session = admin.session();
         let mut gpos = Vec::new();
         for name in ["Desks", "Servers"] {
@@ -447,10 +444,7 @@ async fn undo_deletes_no_filter_that_the_operation_did_not_add() {
     let Ok(Undoing::Plan(list)) = planned else {
         panic!("{planned:?}");
     };
-    let options = ApplyOptions {
-        journal_root: folder.path().to_owned(),
-        control: Control::default(),
-    };
+    let options = ApplyOptions::in_folder(folder.path().to_owned());
     let error = apply(&admin, &list, &options).await.map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     assert_eq!(domain.directory().snapshot(), before);

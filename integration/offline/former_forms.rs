@@ -104,10 +104,7 @@ async fn is_rolled_back(verb: Verb) {
     let root = in_memory();
     let operation = stored(verb, &plan.operation_id, root.path(), false);
     assert_eq!(operation.state, OperationState::Unfinished);
-    let options = ApplyOptions {
-        journal_root: root.path().to_owned(),
-        control: Control::default(),
-    };
+    let options = ApplyOptions::in_folder(root.path().to_owned());
     let undoing = undo::plan(admin.session(), &operation, &options.control).await;
     let Ok(Undoing::RollBack(parts)) = undoing else {
         panic!("{verb:?}: {undoing:?}");

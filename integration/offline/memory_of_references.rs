@@ -22,11 +22,10 @@ const FDEPLOY: &str = r"User\Documents & Settings\fdeploy1.ini";
 fn gpo(path: &str, content: Vec<u8>) -> GpoSnapshot {
     let mut tree = GptTree::new();
     tree.insert_file(&path.parse().unwrap(), Bytes::from(content));
-    GpoSnapshot {
-        tree,
-        directory_objects: Vec::new(),
-        ..fixture()
-    }
+    let mut gpo = fixture();
+    gpo.tree = tree;
+    gpo.directory_objects = Vec::new();
+    gpo
 }
 
 /// The limit for the files of a GPO with less besides, so that these inputs show what larger ones would use.
@@ -257,10 +256,7 @@ fn a_mapping_is_bounded() {
         {
             let mut words = String::new();
             let peak = allocation_counter::measure(|| {
-                let options = MapOptions {
-                    exclusive,
-                    ..MapOptions::default()
-                };
+                let options = MapOptions::new().exclusive(exclusive);
                 words = match runtime.block_on(map(&gpo, None, &Nobody, &options)) {
                     Ok(mapped) => format!("{} mapped", mapped.report.references.len()),
                     Err(error) => error.to_string(),

@@ -54,10 +54,7 @@ async fn an_interrupted_import_is_not_rolled_back_over_a_later_one() {
         let control = Control::default();
         let planned = undo::plan(admin.session(), &killed, &control).await;
         assert_eq!(planned.unwrap_err().kind(), ErrorKind::Conflict, "{number}");
-        let options = ApplyOptions {
-            journal_root: root.path().to_owned(),
-            control,
-        };
+        let options = ApplyOptions::in_folder(root.path().to_owned()).control(control);
         let error = roll_back(&admin, &killed, &options).await.unwrap_err();
         assert!(error.to_string().contains(&again.operation_id), "{error}");
         assert!(State::of(&domain) == made, "{number}");
@@ -96,10 +93,7 @@ async fn what_an_object_by_object_plan_left_out_is_no_obstacle_to_its_undo() {
         .unwrap();
     let old = State::of(&case.domain);
     let root = in_memory();
-    let options = ApplyOptions {
-        journal_root: root.path().to_owned(),
-        control: Control::default(),
-    };
+    let options = ApplyOptions::in_folder(root.path().to_owned());
     let result = apply(&admin, &plan, &options).await.unwrap();
     assert_eq!(result.status, OverallStatus::Partial);
     let failed = result

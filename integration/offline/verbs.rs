@@ -58,37 +58,28 @@ pub fn fixture() -> GpoSnapshot {
     let store = ["CN=Class Store", "CN=Machine"];
     let packages = ["CN=Packages", "CN=Class Store", "CN=Machine"];
     let whole = [&[package.as_str()][..], &packages].concat();
-    GpoSnapshot {
-        guid: "{11111111-2222-3333-4444-555555555555}".parse().unwrap(),
-        domain: "other.test".parse().unwrap(),
-        domain_guid: None,
-        domain_controller: "dc1.other.test".to_owned(),
-        display_name: "Desks".to_owned(),
-        flags: 1,
-        directory_version: GpoVersion::from_combined(0x0002_0003),
-        sysvol_version: Some(GpoVersion::from_combined(0x0002_0003)),
-        machine_extensions: ExtensionList::new(SCRIPTS),
-        user_extensions: ExtensionList::default(),
-        wmi_filter: None,
-        security_descriptor: Vec::new(),
-        tree,
-        directory_objects: vec![
-            object(
-                &store,
-                "classStore",
-                vec![text("description", "Application Store")],
-            ),
-            object(&packages, "classStore", Vec::new()),
-            object(
-                &whole,
-                "packageRegistration",
-                vec![text("packageName", "A package")],
-            ),
-        ],
-        principals: Vec::new(),
-        file_paths: Vec::new(),
-        messages: Vec::new(),
-    }
+    let guid = "{11111111-2222-3333-4444-555555555555}".parse().unwrap();
+    let mut gpo = GpoSnapshot::new(guid, "other.test".parse().unwrap(), "Desks");
+    gpo.domain_controller = "dc1.other.test".to_owned();
+    gpo.flags = 1;
+    gpo.directory_version = GpoVersion::from_combined(0x0002_0003);
+    gpo.sysvol_version = Some(gpo.directory_version);
+    gpo.machine_extensions = ExtensionList::new(SCRIPTS);
+    gpo.tree = tree;
+    gpo.directory_objects = vec![
+        object(
+            &store,
+            "classStore",
+            vec![text("description", "Application Store")],
+        ),
+        object(&packages, "classStore", Vec::new()),
+        object(
+            &whole,
+            "packageRegistration",
+            vec![text("packageName", "A package")],
+        ),
+    ];
+    gpo
 }
 
 /// A backup of a snapshot, read from the folder it was written to.
@@ -120,10 +111,7 @@ impl Setting {
     }
 
     async fn apply(&self, plan: &Plan) -> OperationResult {
-        let options = ApplyOptions {
-            journal_root: self.folder.path().join("journals"),
-            control: Control::default(),
-        };
+        let options = ApplyOptions::in_folder(self.folder.path().join("journals"));
         let result = apply(&self.admin, plan, &options).await.unwrap();
         assert_eq!(result.status, OverallStatus::Done, "{:?}", result.messages);
         result
@@ -305,10 +293,7 @@ async fn a_plan_whose_undo_would_be_refused_is_not_applied() {
         }),
         ("GPT.INI", |basis| basis.gpt_ini = Some("00".to_owned())),
     ];
-    let options = ApplyOptions {
-        journal_root: setting.folder.path().join("journals"),
-        control: Control::default(),
-    };
+    let options = ApplyOptions::in_folder(setting.folder.path().join("journals"));
     for (what, edit) in edits {
         let mut edited = plan.clone();
         let Change::Gpo(gpo) = &mut edited.changes[0] else {
@@ -333,7 +318,8 @@ async fn a_status_that_no_gpo_has_is_not_written() {
     let control = Control::default();
     let target = ImportTarget::Existing(Box::new(directory.gpo(guid).await.unwrap()));
     for flags in [4, 7] {
-        let odd = GpoSnapshot { flags, ..fixture() };
+        let mut odd = fixture();
+        odd.flags = flags;
         let stored = backup(&setting.folder.path().join(flags.to_string()), &odd);
         let options = ImportOptions::default();
         let error = import::plan(session, &stored, &target, &options, &control)
@@ -349,10 +335,7 @@ async fn a_status_that_no_gpo_has_is_not_written() {
     let plan = rename::plan(session, &object, "Tables", &control)
         .await
         .unwrap();
-    let options = ApplyOptions {
-        journal_root: setting.folder.path().join("journals"),
-        control: Control::default(),
-    };
+    let options = ApplyOptions::in_folder(setting.folder.path().join("journals"));
     let error = apply(&setting.admin, &plan, &options).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     assert_eq!(

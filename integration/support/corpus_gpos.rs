@@ -124,27 +124,13 @@ fn tree(dir: &Path) -> Gpo {
         let relative: RelPath = relative.parse().unwrap();
         tree.insert_file(&relative, std::fs::read(&path).unwrap().into());
     }
+    let guid = "{00000000-0000-0000-0000-000000000000}".parse().unwrap();
+    let mut snapshot = GpoSnapshot::new(guid, "unknown.example".parse().unwrap(), name(dir));
+    snapshot.sysvol_version = None;
+    snapshot.tree = tree;
     Gpo {
         dir: dir.to_owned(),
-        snapshot: GpoSnapshot {
-            guid: "{00000000-0000-0000-0000-000000000000}".parse().unwrap(),
-            domain: "unknown.example".parse().unwrap(),
-            domain_guid: None,
-            domain_controller: String::new(),
-            display_name: name(dir).to_owned(),
-            flags: 0,
-            directory_version: Default::default(),
-            sysvol_version: None,
-            machine_extensions: Default::default(),
-            user_extensions: Default::default(),
-            wmi_filter: None,
-            security_descriptor: Vec::new(),
-            tree,
-            directory_objects: Vec::new(),
-            principals: Vec::new(),
-            file_paths: Vec::new(),
-            messages: Vec::new(),
-        },
+        snapshot,
         problems: Vec::new(),
         is_backup: false,
     }

@@ -158,11 +158,6 @@ impl Credential {
         None
     }
 
-    /// How errors name the credential: a principal or a cache.
-    pub fn label(&self) -> &str {
-        &self.label
-    }
-
     /// Whose tickets these are, where they come from a cache.
     fn ticket_holder(&self) -> Option<String> {
         if !self.cached {

@@ -19,7 +19,7 @@ use x509_cert::der::oid::db::rfc4519::CN;
 use x509_cert::der::oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
 use x509_cert::ext::pkix::name::DirectoryString;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::local::trusted_file;
 
 /// The most bytes of an authority file: those of a whole system have less than 1 MiB.
@@ -27,12 +27,25 @@ const MAX_AUTHORITIES: u64 = 16 << 20;
 
 /// Which certificates are trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TlsSettings {
     /// A PEM file with the authorities to trust instead of the system's.
     pub ca: Option<PathBuf>,
     /// The SHA-256 of the server's certificate (DER) in hexadecimal, with or without colons. It replaces chain and name.
     pub pin: Option<String>,
 }
+
+impl TlsSettings {
+    /// The authorities of the system.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+crate::setters::setters!(TlsSettings {
+    ca: PathBuf,
+    pin: String
+});
 
 impl TlsSettings {
     /// The configuration of a client that trusts these certificates.
@@ -51,7 +64,8 @@ impl TlsSettings {
                 .build()
                 .map_err(|error| {
                     Error::new(ErrorKind::Usage, "no usable certificate authority")
-                        .with_hint("give the PEM file of the domain's authority with --tls-ca")
+                        .with_hint("trust the authority of the domain")
+                        .with_remedy(Remedy::GiveAuthority)
                         .with_source(error)
                 })?,
             ),
@@ -81,7 +95,8 @@ impl TlsSettings {
                         ErrorKind::Usage,
                         format!("the authority file {} {why}", path.display()),
                     )
-                    .with_hint("--tls-ca takes certificates in PEM form")
+                    .with_hint("certificates are read in PEM form")
+                    .with_remedy(Remedy::GiveAuthorityAsPem)
                 };
                 // Who writes it decides who the server is.
                 let pem = trusted_file::read_setting(path, "authority file", MAX_AUTHORITIES)?;
@@ -287,11 +302,35 @@ pub(crate) fn handshake_failure(server: &str, error: std::io::Error) -> Error {
     };
     let (message, hint) = explain(server, problem);
     let refused = Error::new(ErrorKind::Connect, message).with_hint(hint);
+    let refused = match remedy(server, problem) {
+        Some(remedy) => refused.with_remedy(remedy),
+        None => refused,
+    };
     match problem {
         // rustls shows this one as a structure; its inner error is a sentence.
         CertificateError::Other(inner) => refused.with_source(inner.0.to_string()),
         _ => refused.with_source(error),
     }
+}
+
+/// What helps when a certificate was refused, if the settings of the connection do.
+fn remedy(server: &str, problem: &CertificateError) -> Option<Remedy> {
+    use CertificateError as P;
+    match problem {
+        P::UnknownIssuer => Some(Remedy::GiveAuthorityOrPin),
+        P::NotValidForName | P::NotValidForNameContext { .. } => {
+            Some(Remedy::GiveNameOfCertificate)
+        }
+        P::Other(inner) if is_own_authority(&inner.0.to_string()) => {
+            Some(Remedy::GivePinOf(server.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether rustls says of a certificate that it is its own authority.
+fn is_own_authority(problem: &str) -> bool {
+    problem.contains("CaUsedAsEndEntity")
 }
 
 /// Sentence and hint for a certificate that was refused.
@@ -300,8 +339,7 @@ fn explain(server: &str, problem: &CertificateError) -> (String, String) {
     match problem {
         P::UnknownIssuer => (
             format!("the certificate of {server} is not signed by a trusted authority"),
-            "give the PEM file of the authority with --tls-ca, or the SHA-256 of a self-signed certificate with --tls-pin"
-                .to_owned(),
+            "trust its authority, or the SHA-256 of a self-signed certificate".to_owned(),
         ),
         P::Expired | P::ExpiredContext { .. } => (
             format!("the certificate of {server} has expired"),
@@ -313,7 +351,7 @@ fn explain(server: &str, problem: &CertificateError) -> (String, String) {
         ),
         P::NotValidForName | P::NotValidForNameContext { .. } => (
             format!("the certificate is not for {server}"),
-            "give --server the name that the certificate carries".to_owned(),
+            "connect to the name that the certificate carries".to_owned(),
         ),
         P::Other(inner) if inner.0.is::<PinMismatch>() => (
             format!("the certificate of {server} is not the pinned one"),
@@ -321,13 +359,9 @@ fn explain(server: &str, problem: &CertificateError) -> (String, String) {
              answering"
                 .to_owned(),
         ),
-        // What rustls gives for a certificate that is its own authority.
-        P::Other(inner) if inner.0.to_string().contains("CaUsedAsEndEntity") => (
+        P::Other(inner) if is_own_authority(&inner.0.to_string()) => (
             format!("the certificate of {server} is that of an authority, such as a self-signed one"),
-            format!(
-                "check its SHA-256 on the domain controller and give it with --tls-pin: openssl s_client -connect {server}:636 \
-                 </dev/null | openssl x509 -noout -fingerprint -sha256"
-            ),
+            "check its SHA-256 on the domain controller and trust it".to_owned(),
         ),
         _ => (
             format!("the certificate of {server} is refused"),

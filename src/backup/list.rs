@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::folder::{self, Folder, Kind};
 use super::{BackupInfo, BackupListEntry, names, side_file};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::formats::{bkup_info, manifest};
-use crate::message::{Code, StatusMessage, printable, shell_word};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::guid::Guid;
 
 /// The largest bkupInfo.xml that is read, in bytes; real ones have about one thousand.
@@ -27,16 +27,18 @@ const MIN_PREFIX: usize = 4;
 /// [`ErrorKind::NotFound`] when `dir` cannot be opened, [`ErrorKind::BadInput`] when it cannot be read.
 pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
     let folder = Folder::open(dir).map_err(|error| {
-        Error::new(
+        let error = Error::new(
             ErrorKind::NotFound,
             format!("cannot open the backup folder {}", dir.display()),
         )
-        .with_source(error)
-        .with_hint(if folder::is_zip(dir) {
-            "it is a ZIP archive; unpack it, and name the folder"
+        .with_source(error);
+        if folder::is_zip(dir) {
+            error.with_hint("it is a ZIP archive; unpack it, and name the folder")
         } else {
-            "name the folder that was given to gpoctl backup --to, or to GPMC"
-        })
+            error
+                .with_hint("name the folder that contains the backups")
+                .with_remedy(Remedy::NameFolderOfBackups)
+        }
     })?;
     let bad = |error: io::Error| {
         Error::new(
@@ -222,25 +224,13 @@ pub fn resolve(spec: &str, backup_dir: Option<&Path>) -> Result<PathBuf> {
             None => format!("\"{spec}\" is not the folder of a backup"),
         },
     );
-    Err(error.with_hint(match backup_dir {
-        Some(dir) => to_list(dir),
-        None if list(path).is_ok_and(|backups| !backups.is_empty()) => format!(
-            "it is a folder of backups: give it as --backup-dir {}",
-            shell_word(spec)
-        ),
-        None => {
-            "name the {ID} folder of a backup, or give --backup-dir to find it by ID or GPO name"
-                .to_owned()
+    Err(error.with_remedy(match backup_dir {
+        Some(dir) => Remedy::ListBackups(dir.to_owned()),
+        None if list(path).is_ok_and(|backups| !backups.is_empty()) => {
+            Remedy::GiveAsFolderOfBackups(path.to_owned())
         }
+        None => Remedy::NameBackupOrFolder,
     }))
-}
-
-/// The hint that names the command which lists the backups in `dir`.
-fn to_list(dir: &Path) -> String {
-    format!(
-        "to list the backups: gpoctl backups list {}",
-        shell_word(&dir.to_string_lossy())
-    )
 }
 
 /// The one backup of `dir` that `spec` names by its ID, by at least four characters of the beginning of its ID, or by its
@@ -255,7 +245,7 @@ pub fn find_by_id(spec: &str, dir: &Path) -> Result<BackupListEntry> {
             ErrorKind::NotFound,
             format!("there is no backup \"{spec}\" in {}", dir.display()),
         )
-        .with_hint(to_list(dir))
+        .with_remedy(Remedy::ListBackups(dir.to_owned()))
     };
     let is_path = spec.contains('/');
     let bare = spec.strip_prefix('{').unwrap_or(spec);
@@ -268,7 +258,7 @@ pub fn find_by_id(spec: &str, dir: &Path) -> Result<BackupListEntry> {
                 "\"{spec}\" is not the ID of a backup, nor at least {MIN_PREFIX} characters of its beginning"
             ),
         )
-        .with_hint(to_list(dir)));
+        .with_remedy(Remedy::ListBackups(dir.to_owned())));
     }
     let entries = list(dir)?;
     let home = dir.canonicalize().ok();

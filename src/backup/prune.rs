@@ -11,6 +11,7 @@ use crate::model::retention::{KeepReason, Retention};
 
 /// A backup, and whether it stays.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct PruneDecision {
     /// The backup.
     #[serde(flatten)]

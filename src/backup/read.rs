@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::folder::{Folder, Kind};
 use super::side_file::{self, SideFileRead};
 use super::{BackupInfo, StoredBackup, damage, names};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::formats::backup_xml::{self, BackupXml, CoreSettings};
 use crate::formats::{bkup_info, xml_tree};
 use crate::message::{Code, StatusMessage};
@@ -44,9 +44,8 @@ pub fn read(dir: &Path) -> Result<StoredBackup> {
             format!("cannot open the backup folder {}", dir.display()),
         )
         .with_source(error)
-        .with_hint(
-            "name the {ID} folder of a backup; gpoctl backups list DIR shows those of a folder",
-        )
+        .with_hint("name the {ID} folder of a backup")
+        .with_remedy(Remedy::NameBackup)
     })?;
     read_open(folder)
 }
@@ -74,9 +73,8 @@ pub(crate) fn read_open(folder: Folder) -> Result<StoredBackup> {
             format!("cannot read {}", dir.join(names::BACKUP).display()),
         )
         .with_source(error)
-        .with_hint(
-            "use another backup of the GPO; gpoctl backups verify reports what else is damaged",
-        )
+        .with_hint("use another backup of the GPO")
+        .with_remedy(Remedy::VerifyBackup)
     })?;
     problems.extend(parsed.problems.iter().map(|problem| {
         StatusMessage::warning(Code::MalformedBackupXml, problem.reason.clone())

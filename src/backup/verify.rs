@@ -8,7 +8,7 @@ use super::folder::{Folder, Kind};
 use super::list::MAX_MANIFEST;
 use super::side_file::{self, FileHash};
 use super::{BackupListEntry, MAX_TREE_BYTES, STAGING_PREFIX, damage, names, read};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::formats::manifest;
 use crate::message::{Code, Severity, StatusMessage};
 use crate::model::guid::Guid;
@@ -23,6 +23,7 @@ const LOST: &[Code] = &[Code::ManifestWithoutBackup, Code::MissingFile];
 /// How a folder of backups is, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Soundness {
     /// Everything is there, and every file is what was written.
     Sound,
@@ -34,6 +35,7 @@ pub enum Soundness {
 
 /// What was found of a folder of backups.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Verified {
     /// The backups, oldest first, each with everything that is wrong with it.
     pub backups: Vec<BackupListEntry>,
@@ -78,7 +80,7 @@ pub fn verify_all(dir: &Path) -> Result<Verified> {
             ErrorKind::NotFound,
             format!("no backup in {}", dir.display()),
         )
-        .with_hint("name the folder that was given to gpoctl backup --to, or to GPMC"));
+        .with_remedy(Remedy::NameFolderOfBackups));
     }
     for entry in &mut backups {
         if entry.present {

@@ -3,6 +3,7 @@
 use clap::{ArgGroup, Args};
 
 use super::connection::ConnectionArgs;
+use super::hints;
 use super::ui::{Colour, Ui, counted};
 use super::writing::{WritingArgs, finish};
 use crate::directory::GpoObject;
@@ -130,7 +131,8 @@ async fn for_account(
         Some(gpo) => Some(session.directory().find_gpo(gpo).await?),
         None => None,
     };
-    let applied = applied_to(session, account, args.site.as_deref(), only.as_ref()).await?;
+    let mut applied = applied_to(session, account, args.site.as_deref(), only.as_ref()).await?;
+    hints::complete(&mut applied.messages);
     if ui.is_json() {
         ui.json(&serde_json::json!({
             "format_version": 1,
@@ -239,10 +241,13 @@ async fn look(
     gpo: Option<&GpoObject>,
     control: &Control,
 ) -> Result<Report> {
-    match gpo {
+    let mut report = match gpo {
         None => check_domain(session, control).await,
         Some(gpo) => check_gpos(session, std::slice::from_ref(gpo), control).await,
-    }
+    }?;
+    let of_gpos = report.gpos.iter_mut().flat_map(|gpo| &mut gpo.messages);
+    hints::complete(report.messages.iter_mut().chain(of_gpos));
+    Ok(report)
 }
 
 fn status_word(report: &Report) -> &'static str {

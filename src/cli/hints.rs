@@ -1,10 +1,11 @@
 //! The next steps that are commands or options: made here from the codes of findings and the causes of errors, because the library
 //! knows neither.
 
-use crate::error::Error;
-use crate::message::{Code, Severity, StatusMessage};
-use crate::migration::fill::UndefinedPlaceholders;
-use crate::migration::map::NoRowHelps;
+use std::borrow::Cow;
+
+use crate::error::{Error, Remedy};
+use crate::execute::short_id;
+use crate::message::{Code, Severity, StatusMessage, shell_word};
 
 /// Adds the next step to each finding without one.
 pub(super) fn complete<'a>(messages: impl IntoIterator<Item = &'a mut StatusMessage>) {
@@ -15,18 +16,162 @@ pub(super) fn complete<'a>(messages: impl IntoIterator<Item = &'a mut StatusMess
     }
 }
 
-/// Adds the next step to an error and to each of its findings.
+/// Adds the next step to each finding of an error.
 pub(super) fn completed(mut error: Error) -> Error {
-    if error.has_source::<UndefinedPlaceholders>() {
-        // Its findings are the placeholders, which this hint is for.
-        return error.with_hint("give each of them a value with --define NAME=VALUE");
+    // The findings of this one are the placeholders, which its own hint is for.
+    if error.remedy() != Some(&Remedy::DefinePlaceholders) {
+        complete(error.details_mut());
     }
-    complete(error.details_mut());
-    if error.has_source::<NoRowHelps>() {
-        error.with_hint("change it in the source, or omit --exclusive; nothing was written")
-    } else {
-        error
+    error
+}
+
+/// The next step of an error: in the words of the command if it has a remedy, otherwise its own.
+pub(super) fn of(error: &Error) -> Option<Cow<'_, str>> {
+    match error.remedy() {
+        Some(remedy) => said(remedy).or(error.hint().map(Cow::Borrowed)),
+        None => error.hint().map(Cow::Borrowed),
     }
+}
+
+/// The options and commands of a remedy.
+fn said(remedy: &Remedy) -> Option<Cow<'static, str>> {
+    let path = |path: &std::path::Path| shell_word(&path.to_string_lossy());
+    let text = match remedy {
+        Remedy::CleanUpOperation(id) => {
+            return owned(format!("remove them first: gpoctl operations cleanup {id}"));
+        }
+        Remedy::RollBackOperation(id) => {
+            let id = short_id(id);
+            return owned(format!("roll it back first: gpoctl operations undo {id}"));
+        }
+        Remedy::DisableGpo(guid) => {
+            return owned(format!(
+                "to disable it instead: gpoctl set-status '{guid}' none"
+            ));
+        }
+        Remedy::ListLinksOf(som) => {
+            let som = shell_word(som);
+            return owned(format!("to list its links: gpoctl link list {som}"));
+        }
+        Remedy::ListGpos(domain) => {
+            return owned(format!("to list the GPOs: gpoctl list --domain {domain}"));
+        }
+        Remedy::GiveAsFolderOfBackups(folder) => {
+            return owned(format!(
+                "it is a folder of backups: give it as --backup-dir {}",
+                path(folder)
+            ));
+        }
+        Remedy::ListBackups(folder) => {
+            return owned(format!(
+                "to list the backups: gpoctl backups list {}",
+                path(folder)
+            ));
+        }
+        Remedy::OrUseSmb2(other) => {
+            return owned(format!("{other}, or use --smb-client smb2"));
+        }
+        Remedy::GivePinOf(server) => {
+            return owned(format!(
+                "check its SHA-256 on the domain controller and give it with --tls-pin: openssl s_client -connect {server}:636 \
+                 </dev/null | openssl x509 -noout -fingerprint -sha256"
+            ));
+        }
+        Remedy::UseTicketsOrSmb2 => "use tickets for both domains, or --smb-client smb2",
+        Remedy::AcceptOlderDialect => {
+            "enable SMB 3 on the domain controller; --smb-min-dialect accepts an older one, and a domain controller that has SMB 3 \
+             answers so only when somebody changed the request on the way"
+        }
+        Remedy::EnableAesOrAllowRc4 => {
+            "enable AES for the accounts of the user and the domain controller, or accept RC4 with --allow-rc4"
+        }
+        Remedy::GiveAuthorityOrPin => {
+            "give the PEM file of the authority with --tls-ca, or the SHA-256 of a self-signed certificate with --tls-pin"
+        }
+        Remedy::GiveNameOfCertificate => "give --server the name that the certificate carries",
+        Remedy::DefinePlaceholders => "give each of them a value with --define NAME=VALUE",
+        Remedy::ChangeSourceOrNotExclusive => {
+            "change it in the source, or omit --exclusive; nothing was written"
+        }
+        Remedy::ListOperations => {
+            "to list the operations of this user on this computer: gpoctl operations list"
+        }
+        Remedy::RestoreSafetyBackup => {
+            "nothing was changed; to discard the later changes, restore the backup that gpoctl operations show names"
+        }
+        Remedy::AllowPartial => {
+            "make the backup again with an account that may read everything, or accept what is missing with --allow-partial"
+        }
+        Remedy::AcceptDamaged => {
+            "use another backup, or check each of these files and repeat the command with --accept-damaged"
+        }
+        Remedy::AllowPasswords => {
+            "take them out of the source GPO, or write them on purpose with --allow-cpassword"
+        }
+        Remedy::ExportWmiFilter => "export one with GPMC or with: gpoctl wmi export",
+        Remedy::RenameOrReplaceWmiFilter => {
+            "use --name to import it under another name, or --replace to change the existing one"
+        }
+        Remedy::LinkWmiFilterAfterwards => {
+            "import without --relink-wmi-filter, and use gpoctl wmi link"
+        }
+        Remedy::ImportInstead => {
+            "use gpoctl import, which maps users, groups and UNC paths to another domain"
+        }
+        Remedy::SetStatusOfSource => {
+            "in a backup it is Options of Backup.xml, in a domain `gpoctl set-status` sets it"
+        }
+        Remedy::SetStatusFirst => "nothing was changed; run `gpoctl set-status` for it first",
+        Remedy::ChangeLink => "to change that link: gpoctl link set",
+        Remedy::ListAllLinks => {
+            "only these can have links; to list all links: gpoctl link list --all"
+        }
+        Remedy::ConnectToDomainOfPlan => "apply it with --domain of the plan's domain",
+        Remedy::NameBackup => {
+            "name the {ID} folder of a backup; gpoctl backups list DIR shows those of a folder"
+        }
+        Remedy::NameBackupOrFolder => {
+            "name the {ID} folder of a backup, or give --backup-dir to find it by ID or GPO name"
+        }
+        Remedy::NameFolderOfBackups => {
+            "name the folder that was given to gpoctl backup --to, or to GPMC"
+        }
+        Remedy::VerifyBackup => {
+            "use another backup of the GPO; gpoctl backups verify reports what else is damaged"
+        }
+        Remedy::CheckControllerAndDomain => {
+            "check the name of the domain controller (--server) and its domain (--domain)"
+        }
+        Remedy::CheckDomainControllerAndAddress => "check --domain, --server and --address",
+        Remedy::NameController => "if it is one, name it with --server",
+        Remedy::NameControllerOrNameserver => {
+            "name one with --server, or the domain's DNS server with --nameserver"
+        }
+        Remedy::GiveAddressOrNameserver => {
+            "check the name, give its IP address with --address, or have a DNS server of the domain find it: --nameserver without --server"
+        }
+        Remedy::CheckNetworkOrRaiseTimeout => {
+            "check the address and the network, or raise --timeout"
+        }
+        Remedy::GiveUserWithDomain => "write NAME@REALM, DOM\\NAME, or NAME with --domain",
+        Remedy::GiveUserWithRealm => "write the user as NAME@REALM, or give --domain",
+        Remedy::GiveAuthority => "give the PEM file of the domain's authority with --tls-ca",
+        Remedy::GiveAuthorityAsPem => "--tls-ca takes certificates in PEM form",
+        Remedy::UseSmb2OrBuildWithLibsmbclient => {
+            "use --smb-client smb2, or build with the feature libsmbclient"
+        }
+        Remedy::UseLibsmbclient if cfg!(feature = "libsmbclient") => {
+            "use --smb-client libsmbclient"
+        }
+        Remedy::UseLibsmbclient => {
+            "build gpoctl with the feature libsmbclient, and use --smb-client libsmbclient"
+        }
+    };
+    Some(Cow::Borrowed(text))
+}
+
+fn owned(text: String) -> Option<Cow<'static, str>> {
+    Some(Cow::Owned(text))
 }
 
 fn hint(message: &StatusMessage) -> Option<&'static str> {
@@ -44,6 +189,14 @@ fn hint(message: &StatusMessage) -> Option<&'static str> {
         Code::UncDestinationNone | Code::UncByRelativeName => {
             "give the row a path or \"same as source\": gpoctl migtable set, with --to or --same"
         }
+        Code::WmiFilterMissing => "remove the link with: gpoctl wmi link GPO --none",
+        Code::WmiLinkBroken => "set or remove it with: gpoctl wmi link",
+        Code::ExtensionsCase | Code::ExtensionsOrder => "gpoctl check --fix sorts it",
+        Code::DescriptorDiffers => {
+            "gpoctl check --fix sets them, like samba-tool ntacl sysvolreset or GPMC"
+        }
+        Code::DescriptorsNotRead => "use --smb-client smb2",
+        Code::SiteUnknown => "give the site of the computer with --site",
         _ => return None,
     })
 }
@@ -64,11 +217,14 @@ mod tests {
 
         let finding = StatusMessage::warning(Code::SourceStays, "x");
         let error = Error::new(ErrorKind::Unmapped, "x")
-            .with_source(NoRowHelps)
+            .with_hint("change it in the source")
+            .with_remedy(Remedy::ChangeSourceOrNotExclusive)
             .with_details(vec![finding]);
         let error = completed(error);
-        assert!(error.hint().unwrap().contains("--exclusive"));
+        assert!(of(&error).unwrap().contains("--exclusive"));
         let hint = error.details()[0].hint.as_deref();
         assert!(hint.unwrap().contains("gpoctl migtable suggest"));
+        // A hint that is added later is that of another error.
+        assert_eq!(of(&error.with_hint("y")).as_deref(), Some("y"));
     }
 }

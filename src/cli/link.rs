@@ -1,10 +1,12 @@
 //! `gpoctl link`
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use super::connection::ConnectionArgs;
+use super::hints;
 use super::ui::Ui;
 use super::writing::{WritingArgs, finish};
 use crate::directory::links::Som;
@@ -328,7 +330,7 @@ async fn subject(directory: &Directory, text: &str) -> Result<Subject> {
         Ok(gpo) => Ok(Subject::Gpo(Box::new(gpo))),
         Err(error) if error.kind() == ErrorKind::NotFound => match directory.find_som(text).await {
             Err(other) if other.kind() == ErrorKind::NotFound => {
-                let hint = error.hint().map(str::to_owned).unwrap_or_default();
+                let hint = hints::of(&error).map(Cow::into_owned).unwrap_or_default();
                 let domain = &directory.info().dns_domain;
                 Err(Error::new(
                     ErrorKind::NotFound,

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::SignalKind;
 
+use super::hints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, Severity, StatusMessage};
 use crate::progress::{Cancellation, Control, Phase};
@@ -285,8 +286,8 @@ impl Ui {
         if more > 0 {
             eprintln!("  and {more} more");
         }
-        if let Some(hint) = error.hint() {
-            eprintln!("  {}", Clean::new(hint));
+        if let Some(hint) = hints::of(error) {
+            eprintln!("  {}", Clean::new(&hint));
         }
     }
 
@@ -394,7 +395,7 @@ pub(super) fn error_json(error: &Error) -> serde_json::Value {
     let mut value = serde_json::json!({
         "kind": error.kind(),
         "message": error.to_string(),
-        "hint": error.hint(),
+        "hint": hints::of(error),
     });
     if let (Some(fields), false) = (value.as_object_mut(), error.candidates().is_empty()) {
         fields.insert("candidates".to_owned(), error.candidates().into());

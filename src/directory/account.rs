@@ -36,7 +36,7 @@ impl Directory {
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::Conflict`] when there are several; [`ErrorKind::Usage`] when it
     /// is neither user nor computer.
-    pub async fn account(&self, name: &str) -> Result<Account> {
+    pub(crate) async fn account(&self, name: &str) -> Result<Account> {
         let shown = printable(name);
         let missing = || {
             Error::new(
@@ -113,7 +113,7 @@ impl Directory {
     ///
     /// # Errors
     /// As every search.
-    pub async fn soms_above(&self, dn: &Dn) -> Result<Vec<Som>> {
+    pub(crate) async fn soms_above(&self, dn: &Dn) -> Result<Vec<Som>> {
         let base = &self.info().base;
         let mut soms = Vec::new();
         let mut at = dn.parent();
@@ -134,7 +134,7 @@ impl Directory {
     ///
     /// # Errors
     /// As every search.
-    pub async fn sites(&self) -> Result<Vec<Dn>> {
+    pub(crate) async fn sites(&self) -> Result<Vec<Dn>> {
         let sites = self.info().configuration.cn("Sites");
         let found = self
             .search(Search {

@@ -53,7 +53,7 @@ impl Directory {
     ///
     /// # Errors
     /// As every search.
-    pub async fn read_in_bulk(&self, only: Option<&[Guid]>) -> Result<Vec<BulkEntry>> {
+    pub(crate) async fn read_in_bulk(&self, only: Option<&[Guid]>) -> Result<Vec<BulkEntry>> {
         let info = self.info();
         let mut gathered: BTreeMap<Guid, Gathered> = BTreeMap::new();
         match only {

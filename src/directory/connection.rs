@@ -24,6 +24,7 @@ use crate::model::domain_name::DomainName;
 
 /// How the LDAP connection is protected. There is no unprotected one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum LdapSecurity {
     /// Port 389, SASL GSSAPI with encryption by Kerberos.
     #[default]

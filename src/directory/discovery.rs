@@ -10,7 +10,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::rdata::SRV;
 use hickory_resolver::proto::rr::{Name, RData};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::model::domain_name::DomainName;
 
 /// A domain controller from DNS.
@@ -117,7 +117,8 @@ fn best<'a>(
                 "DNS names {name:?} as a controller of {domain}, which is not within that domain"
             ),
         )
-        .with_hint("if it is one, name it with --server"));
+        .with_hint("if it is one, give its name")
+        .with_remedy(Remedy::NameController));
     }
     name.parse().map(Some).map_err(|cause| {
         Error::new(
@@ -133,7 +134,8 @@ fn not_found(domain: &DomainName) -> Error {
         ErrorKind::Connect,
         format!("no domain controller of {domain} was found in DNS"),
     )
-    .with_hint("name one with --server, or the domain's DNS server with --nameserver")
+    .with_hint("give the name of one")
+    .with_remedy(Remedy::NameControllerOrNameserver)
 }
 
 fn nowhere(domain: &DomainName, cause: NetError) -> Error {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::session::Directory;
 use crate::domain::ldap::{Entry, Filter, Scope, Search};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::printable;
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
@@ -15,6 +15,7 @@ use crate::model::version::GpoVersion;
 /// A `groupPolicyContainer` in the directory. An absent attribute is `None`, which is not the same as 0: clients ignore a GPO
 /// without `flags`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GpoObject {
     /// The GUID: the object's `cn`.
     pub guid: Guid,
@@ -206,10 +207,8 @@ impl Directory {
                 ErrorKind::NotFound,
                 format!("there is no GPO {guid} in {}", self.info().dns_domain),
             )
-            .with_hint(format!(
-                "to list the GPOs: gpoctl list --domain {}",
-                self.info().dns_domain
-            ))
+            .with_hint("see which GPOs the domain has")
+            .with_remedy(Remedy::ListGpos(self.info().dns_domain.clone()))
         };
         let entry = self
             .read(&dn, ATTRIBUTES, Some(SD_PARTS))
@@ -339,7 +338,9 @@ fn not_found(text: &str, gpos: &[(Guid, String)], domain: &DomainName) -> Error 
         .map(|(_, name)| format!("\"{}\"", printable(name)))
         .collect();
     if names.is_empty() {
-        error.with_hint(format!("to list the GPOs: gpoctl list --domain {domain}"))
+        error
+            .with_hint("see which GPOs the domain has")
+            .with_remedy(Remedy::ListGpos(domain.clone()))
     } else {
         error.with_hint(format!("similar names: {}", names.join(", ")))
     }

@@ -2,7 +2,7 @@
 
 use super::session::Directory;
 use crate::domain::ldap::{Entry, Filter, Scope, Search};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage};
 use crate::model::backup_context::LinkRecord;
 use crate::model::dn::Dn;
@@ -12,6 +12,7 @@ use crate::model::guid::Guid;
 /// What a GPO can be linked to: a scope of management (SOM).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum SomKind {
     /// The domain.
     Domain,
@@ -23,6 +24,7 @@ pub enum SomKind {
 
 /// A scope of management with its links.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Som {
     /// Its DN.
     pub dn: Dn,
@@ -53,7 +55,7 @@ impl Som {
                 ErrorKind::Usage,
                 format!("{} is not a domain, OU or site", entry.dn),
             )
-            .with_hint("only these can have links; to list all links: gpoctl link list --all"));
+            .with_remedy(Remedy::ListAllLinks));
         };
         Ok(Self {
             dn: entry.dn.clone(),
@@ -98,6 +100,7 @@ impl Som {
 
 /// One link to a GPO.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SomLink {
     /// What it is linked to.
     pub som: Som,
@@ -109,6 +112,7 @@ pub struct SomLink {
 
 /// The links to a GPO, and the findings about them.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct GpoLinks {
     /// The links.
     pub links: Vec<SomLink>,

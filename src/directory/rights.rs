@@ -100,7 +100,7 @@ impl Directory {
     ///
     /// # Errors
     /// As every search.
-    pub async fn gpo_rights(&self, guid: Guid) -> Result<Vec<ObjectRights>> {
+    pub(crate) async fn gpo_rights(&self, guid: Guid) -> Result<Vec<ObjectRights>> {
         let base = self.info().base.gpo(guid);
         let found = self
             .search(Search {
@@ -125,7 +125,7 @@ impl Directory {
     ///
     /// # Errors
     /// As every search.
-    pub async fn policies_rights(&self) -> Result<Option<ObjectRights>> {
+    pub(crate) async fn policies_rights(&self) -> Result<Option<ObjectRights>> {
         self.object_rights(&self.info().base.policies()).await
     }
 
@@ -133,7 +133,7 @@ impl Directory {
     ///
     /// # Errors
     /// As every search.
-    pub async fn object_rights(&self, dn: &Dn) -> Result<Option<ObjectRights>> {
+    pub(crate) async fn object_rights(&self, dn: &Dn) -> Result<Option<ObjectRights>> {
         self.read(dn, ATTRIBUTES, Some(SD_PARTS))
             .await?
             .as_ref()

@@ -9,7 +9,7 @@ use super::forest;
 use super::writer::DirectoryWriter;
 use crate::auth::{Authority, Identity, UserName};
 use crate::domain::ldap::{Entry, Filter, LdapFailure, LdapRead, NO_SUCH_OBJECT, Scope, Search};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::model::access::{AccessToken, Administrators};
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
@@ -18,6 +18,7 @@ use crate::model::sid::Sid;
 
 /// What a domain reports about itself, read once when the session begins.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct DomainInfo {
     /// The DNS name of the domain.
     pub dns_domain: DomainName,
@@ -86,6 +87,7 @@ impl Directory {
     /// [`ErrorKind::Usage`] when the settings contradict each other; [`ErrorKind::Connect`] when the DC cannot be reached, is
     /// not trusted, refuses the account, or is of another domain than requested; [`ErrorKind::BadDirectory`] when it does not
     /// report what every domain reports.
+    #[doc(hidden)]
     pub async fn connect(settings: &DirectorySettings) -> Result<Self> {
         let writer = DirectoryWriter::connect(settings).await?;
         Ok(writer.directory().clone())
@@ -97,6 +99,7 @@ impl Directory {
     /// # Errors
     /// [`ErrorKind::Connect`] when the DC is of another domain or the connection is lost; [`ErrorKind::BadDirectory`] when it
     /// does not report what every domain reports.
+    #[doc(hidden)]
     pub async fn from_port(ldap: Arc<dyn LdapRead>, domain: Option<&DomainName>) -> Result<Self> {
         let info = read_domain(&*ldap, domain).await?;
         Ok(Self(Arc::new(Inner {
@@ -112,6 +115,7 @@ impl Directory {
     }
 
     /// How many searches were made since the session began; pages of one search count once.
+    #[doc(hidden)]
     pub fn searches(&self) -> u64 {
         self.0.searches.load(Ordering::Relaxed)
     }
@@ -121,6 +125,7 @@ impl Directory {
     ///
     /// # Errors
     /// As every search.
+    #[doc(hidden)]
     pub async fn count_schema(&self, paged: bool) -> Result<usize> {
         let found = self
             .search(Search {
@@ -266,7 +271,10 @@ async fn read_domain(ldap: &dyn LdapRead, wanted: Option<&DomainName>) -> Result
             ErrorKind::Connect,
             format!("{server} is a domain controller of {dns_domain}, not of {wanted}"),
         )
-        .with_hint("check --domain, --server and --address"));
+        .with_hint(
+            "check the name of the domain, and the name and address of the domain controller",
+        )
+        .with_remedy(Remedy::CheckDomainControllerAndAddress));
     }
     let host = root
         .text("dnsHostName")

@@ -18,7 +18,7 @@ use super::gate::Gate;
 use super::sasl;
 use crate::auth::kerberos::SealedContext;
 use crate::auth::tls::{self, TlsSettings};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::model::domain_name::DomainName;
 
 /// The longest sealed buffer that is accepted; RFC 4752 limits the peer to 16 MiB.
@@ -75,7 +75,8 @@ pub(super) async fn connect(to: &Endpoint<'_>) -> Result<TcpStream> {
                     ErrorKind::Connect,
                     format!("the name {server} does not resolve on this machine"),
                 )
-                .with_hint("check the name, give its IP address with --address, or have a DNS server of the domain find it: --nameserver without --server")
+                .with_hint("check the name, or give its IP address")
+                .with_remedy(Remedy::GiveAddressOrNameserver)
             };
             match tokio::time::timeout(to.timeout, lookup).await {
                 Err(_) => return Err(too_slow(&format!("looking up {server}"), to.timeout)),
@@ -129,7 +130,8 @@ fn too_slow(what: &str, timeout: Duration) -> Error {
         ErrorKind::Connect,
         format!("{what} took longer than {} s", timeout.as_secs_f32()),
     )
-    .with_hint("check the address and the network, or raise --timeout")
+    .with_hint("check the address and the network, or wait longer")
+    .with_remedy(Remedy::CheckNetworkOrRaiseTimeout)
 }
 
 /// Binds with Kerberos and seals everything from then on. Returns the LDAP handle and the principal that was bound.
@@ -448,7 +450,7 @@ mod tests {
         let server: DomainName = "host.invalid".parse().unwrap();
         let error = connect(&endpoint(&server, None, 389)).await.unwrap_err();
         assert!(error.message().contains("does not resolve"), "{error}");
-        assert!(error.hint().unwrap().contains("--nameserver"));
+        assert_eq!(error.remedy(), Some(&Remedy::GiveAddressOrNameserver));
         // A port that was free a moment ago refuses.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();

@@ -9,6 +9,7 @@ use crate::model::guid::Guid;
 
 /// A WMI filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WmiFilter {
     /// `msWMI-ID`, which is the object's `cn`.
     pub id: Guid,

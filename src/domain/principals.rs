@@ -9,6 +9,7 @@ use crate::model::sid::Sid;
 
 /// A principal to look up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PrincipalQuery {
     /// By SID.
     Sid(Sid),
@@ -18,6 +19,7 @@ pub enum PrincipalQuery {
 
 /// The result of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Lookup {
     /// Exactly one principal.
     Found(Principal),

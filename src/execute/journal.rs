@@ -30,6 +30,7 @@ use crate::session::read::LiveGpo;
 
 /// The settings of the target in the directory and in the root of its folder before the operation.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[doc(hidden)]
 pub struct Before {
     /// `versionNumber`.
     pub version: Option<GpoVersion>,
@@ -100,6 +101,7 @@ impl Before {
 /// How to restore the state before one change. Names are entries of the GPO's own folder.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "inverse", rename_all = "kebab-case")]
+#[doc(hidden)]
 pub enum Inverse {
     /// This operation created the GPO: delete both halves.
     DeleteGpo {
@@ -175,6 +177,7 @@ pub enum Inverse {
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[doc(hidden)]
 pub enum Event {
     /// A change is about to be made; this is its inverse.
     Change {
@@ -258,7 +261,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Conflict` when the plan was applied already; `Internal` when the local disk fails; then nothing may be changed.
-    pub fn start<'a>(
+    pub(crate) fn start<'a>(
         root: &Path,
         plan: &Plan,
         before: impl IntoIterator<Item = (usize, &'a Before)>,
@@ -314,7 +317,7 @@ impl Journal {
     }
 
     /// The folder of this operation.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder.path
     }
 
@@ -337,7 +340,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Internal` when the disk fails.
-    pub fn retract_intent(&mut self) -> Result<()> {
+    pub(crate) fn retract_intent(&mut self) -> Result<()> {
         self.changes.pop();
         self.record(&Event::NotMade)
     }
@@ -346,7 +349,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Internal` when the disk fails; then the change may not be made.
-    pub fn record_intent(&mut self, of: usize, inverse: Inverse) -> Result<()> {
+    pub(crate) fn record_intent(&mut self, of: usize, inverse: Inverse) -> Result<()> {
         self.record(&Event::Change {
             of: Some(of),
             inverse: inverse.clone(),
@@ -359,7 +362,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Internal` when the disk fails.
-    pub fn record(&mut self, event: &impl serde::Serialize) -> Result<()> {
+    pub(crate) fn record(&mut self, event: &impl serde::Serialize) -> Result<()> {
         let failed = |cause: std::io::Error| {
             Error::new(
                 ErrorKind::Internal,
@@ -378,7 +381,7 @@ impl Journal {
     }
 
     /// The inverses announced so far, each with the number of its change, in the order of the changes.
-    pub fn changes(&self) -> &[(usize, Inverse)] {
+    pub(crate) fn changes(&self) -> &[(usize, Inverse)] {
         &self.changes
     }
 }

@@ -2,7 +2,7 @@
 
 use super::execution::{RollBack, changed_gpo};
 use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::journal::{Event, Inverse, OperationState, StoredOperation};
 use crate::execute::stage::{StagingArea, remove_tree};
 use crate::execute::waiting::Patience;
@@ -137,10 +137,7 @@ pub async fn clean_up(
             ),
         );
         return Err(if operation.state == OperationState::Unfinished {
-            error.with_hint(format!(
-                "roll it back first: gpoctl operations undo {}",
-                super::short_id(&operation.id)
-            ))
+            error.with_remedy(Remedy::RollBackOperation(operation.id.clone()))
         } else {
             error
         });

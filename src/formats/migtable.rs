@@ -97,6 +97,7 @@ impl fmt::Display for Destination {
 /// An element of the file: its start as line and column, from 1 (columns count characters), and its byte range in the
 /// decoded text.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Element {
     /// The line of its `<`, from 1.
     pub line: usize,
@@ -107,6 +108,7 @@ pub struct Element {
 
 /// A `Mapping`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Row {
     /// Its number among the `Mapping` elements of the file, from 1.
     pub number: usize,
@@ -140,6 +142,7 @@ pub struct MigTable {
 /// A problem of a migration table, with its location.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
+#[non_exhaustive]
 pub struct MigTableError {
     /// A stable name for scripts, lower case with hyphens, such as `unknown-type`.
     pub code: Code,

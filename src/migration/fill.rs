@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::formats::migtable::{Destination, EntryType, MigTable, Row};
 use crate::message::{Code, Severity, StatusMessage, printable};
 
@@ -20,6 +20,7 @@ struct Definition {
 
 /// The result of filling in a template.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct FilledTemplate {
     /// The table.
     pub table: MigTable,
@@ -28,11 +29,6 @@ pub struct FilledTemplate {
     /// The defined names that do not occur in the template, as given.
     pub unused: Vec<String>,
 }
-
-/// The cause of an error: placeholders without a value.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct UndefinedPlaceholders(String);
 
 impl Definitions {
     /// Adds a value. The name may be enclosed in percent signs.
@@ -120,8 +116,9 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
             ErrorKind::Usage,
             "placeholders of the template have no value",
         )
-        .with_source(UndefinedPlaceholders(list.join(", ")))
+        .with_source(list.join(", "))
         .with_hint("define a value for each of them")
+        .with_remedy(Remedy::DefinePlaceholders)
         .with_details(details));
     }
     let mut table = template.clone();

@@ -33,7 +33,6 @@ mod review;
 #[cfg(test)]
 mod toy_format_tests;
 
-pub(crate) use findings::NoRowHelps;
 pub(super) use gpo_folder::is_own_path;
 pub use review::review;
 
@@ -44,6 +43,7 @@ use matching::{DistinctReference, RowMatcher, key_of};
 
 /// How rows for UNC paths are compared with references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum UncMatch {
     /// The row must be GPMC's unit of the reference, or the whole path.
     #[default]
@@ -54,6 +54,7 @@ pub enum UncMatch {
 
 /// Options of a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MapOptions {
     /// Whether every reference needs a row (GPM_MIGRATIONTABLE_ONLY).
     pub exclusive: bool,
@@ -69,6 +70,21 @@ pub struct MapOptions {
     pub target_gpo: Option<Guid>,
 }
 
+impl MapOptions {
+    /// Every place, UNC paths by their exact unit, and references without a row are kept.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+crate::setters::setters!(MapOptions {
+    exclusive: bool,
+    scope: Scope,
+    unc_match: UncMatch,
+    dacl: bool,
+    target_gpo: Guid
+});
+
 impl Default for MapOptions {
     fn default() -> Self {
         Self {
@@ -83,6 +99,7 @@ impl Default for MapOptions {
 
 /// The result of a mapping.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Mapped {
     /// The snapshot with rewritten files and updated `principals` and `file_paths`.
     pub snapshot: GpoSnapshot,

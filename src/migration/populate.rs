@@ -20,6 +20,7 @@ use super::scan::each_occurrence;
 
 /// Options for populating a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PopulateOptions {
     /// Whether principals that occur only in the GPO's DACL get rows too (GPM_PROCESS_SECURITY).
     pub include_dacl: bool,
@@ -29,6 +30,19 @@ pub struct PopulateOptions {
     /// [`Scope::Gpmc`]: references that GPMC inventories; [`Scope::All`]: also those that only gpoctl finds.
     pub scope: Scope,
 }
+
+impl PopulateOptions {
+    /// All references of the settings, each as `DestinationSameAsSource`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+crate::setters::setters!(PopulateOptions {
+    include_dacl: bool,
+    relative: bool,
+    scope: Scope
+});
 
 impl Default for PopulateOptions {
     fn default() -> Self {
@@ -42,6 +56,7 @@ impl Default for PopulateOptions {
 
 /// A reference of a GPO that can get a row.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RowCandidate {
     /// The row that it would get.
     pub entry: Entry,
@@ -61,6 +76,7 @@ pub struct RowCandidate {
 
 /// What was done for a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RowOutcome {
     /// A row was added.
     Added,
@@ -72,6 +88,7 @@ pub enum RowOutcome {
 
 /// The result of populating a table.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Merged {
     /// Every reference, each principal and path once: those that GPMC inventories, then the rest.
     pub items: Vec<(RowCandidate, RowOutcome)>,

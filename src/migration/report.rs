@@ -7,6 +7,7 @@ use crate::model::sid::Sid;
 /// The outcome of a reference.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "result", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// Left unchanged.
     Kept,
@@ -26,6 +27,7 @@ pub enum Outcome {
 
 /// A reference and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct MappedReference {
     /// The original reference.
     #[serde(flatten)]
@@ -39,6 +41,7 @@ pub struct MappedReference {
 
 /// The number of references by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Counts {
     /// All references.
     pub references: usize,
@@ -56,6 +59,7 @@ pub struct Counts {
 
 /// The report of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct MappingReport {
     /// Every reference, ordered by file and place.
     pub references: Vec<MappedReference>,

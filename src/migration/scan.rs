@@ -22,6 +22,7 @@ pub(super) type VisitFile<'a> =
 
 /// The references of a snapshot.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Scan {
     /// Every reference, ordered by file and place; then those of the directory objects.
     pub references: Vec<Reference>,

@@ -31,6 +31,7 @@ const MIN_SIMILARITY: f64 = 0.75;
 
 /// The source domain of a table, as far as it is known.
 #[derive(Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct SuggestOptions<'a> {
     /// The source domain, as DNS or NetBIOS name; only its rows are resolved.
     pub source_domain: Option<&'a str>,
@@ -40,8 +41,18 @@ pub struct SuggestOptions<'a> {
     pub accept_unc: bool,
 }
 
+impl SuggestOptions<'_> {
+    /// Nothing is known of the source domain, and UNC paths are left alone.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+crate::setters::setters!(SuggestOptions<'a> { source_domain: &'a str, source: &'a dyn PrincipalDirectory, accept_unc: bool });
+
 /// The suggestion for a row.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Suggestion {
     /// The original row.
     pub row: Row,
@@ -53,6 +64,7 @@ pub struct Suggestion {
 
 /// A suggested destination.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum SuggestedDestination {
     /// This destination, which was set.
     Certain(String),
@@ -67,6 +79,7 @@ pub enum SuggestedDestination {
 
 /// A possible destination.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct CandidateDestination {
     /// The destination in the form of the row's source.
     pub destination: String,

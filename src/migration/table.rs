@@ -4,19 +4,22 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::migtable::{MigTable, source_key};
+use crate::formats::migtable::source_key;
 use crate::message::{Code, StatusMessage, printable};
 use crate::model::principal::PrincipalType;
 use crate::model::reference::Place;
 use crate::model::sid::Sid;
 use crate::model::unc_path::UncPath;
 
-pub use crate::formats::migtable::{Destination, EntryType};
+pub use crate::formats::migtable::{
+    Destination, Element, Encoding, Entry, EntryType, InvalidEntry, MigTable, MigTableError, Row,
+};
 
 use super::inventory::NameForm;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TableRow {
     /// Its number among the `Mapping` elements of the file, from 1.
     pub number: usize,

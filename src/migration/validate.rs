@@ -14,6 +14,7 @@ use crate::domain::principals::PrincipalDirectory;
 
 /// A finding about a table.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct TableFinding {
     /// The number of the row among the `Mapping` elements, from 1; `None` if it is not about one row.
     pub row: Option<usize>,
@@ -28,6 +29,7 @@ pub struct TableFinding {
 
 /// The result of a check.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct CheckedTable {
     /// The rows that can be parsed; `None` when the file is not a table.
     pub table: Option<MigrationTable>,

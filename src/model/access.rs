@@ -70,6 +70,7 @@ impl Administrators<'_> {
 
 /// The result of an access check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AccessDecision<'a> {
     /// Granted.
     Granted,

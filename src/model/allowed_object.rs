@@ -129,6 +129,7 @@ pub struct ForbiddenObject {
 
 /// Why gpoctl does not write an object below a GPO.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ForbiddenReason {
     /// A GPO holds no objects of this class.
     #[error("is of class \"{}\", and a GPO cannot contain objects of that class", .0.escape_debug())]

@@ -8,6 +8,7 @@ use crate::message::StatusMessage;
 
 /// Links, WMI filter, owner, GPT.INI, and what could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct BackupContext {
     /// The links to the GPO; `None` when they were not read.
     pub links: Option<Vec<LinkRecord>>,

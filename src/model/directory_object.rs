@@ -30,6 +30,7 @@ pub struct DirectoryAttribute {
 /// Values by syntax, as the elements `DSAttributeString`, … of Backup.xml distinguish them.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum AttributeValues {
     /// `DSAttributeString`: one text, or none.
     String(Option<String>),

@@ -7,6 +7,7 @@ use super::sid::Sid;
 
 /// The kind of object that a descriptor protects, which decides how GPMC names the permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SecuredObject {
     /// The groupPolicyContainer.
     Gpo,

@@ -5,6 +5,7 @@ use super::sid::Sid;
 /// The type of a principal: the `Type` of a migration table and of `SecurityGroups` in Backup.xml [gpmgmt.h
 /// GPMEntryType]. UNC paths are the seventh entry type of a table and are not principals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum PrincipalType {
     /// A user.
     User,

@@ -84,6 +84,7 @@ impl fmt::Display for Place {
 /// The kind of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum ReferenceKind {
     /// A security principal, by SID or by name.
     Principal,
@@ -96,6 +97,7 @@ pub enum ReferenceKind {
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Scope {
     /// GPMC inventories and maps it.
     Gpmc,

@@ -18,6 +18,7 @@ pub struct Retention {
 /// Why something is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum KeepReason {
     /// It is among the newest.
     Last,

@@ -87,6 +87,7 @@ impl Eq for SecurityDescriptor {}
 
 /// The state of the DACL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DaclState<'a> {
     /// No DACL is present.
     Absent,

@@ -11,6 +11,7 @@ use crate::message::StatusMessage;
 
 /// A GPO at one moment: its directory part and its SYSVOL part.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct GpoSnapshot {
     /// The GPO's GUID.
     pub guid: Guid,
@@ -47,6 +48,31 @@ pub struct GpoSnapshot {
     pub file_paths: Vec<String>,
     /// Findings made while reading it.
     pub messages: Vec<StatusMessage>,
+}
+
+impl GpoSnapshot {
+    /// A GPO without settings: both configurations are enabled, and both halves have version 0.
+    pub fn new(guid: Guid, domain: DomainName, display_name: impl Into<String>) -> Self {
+        Self {
+            guid,
+            domain,
+            domain_guid: None,
+            domain_controller: String::new(),
+            display_name: display_name.into(),
+            flags: 0,
+            directory_version: GpoVersion::default(),
+            sysvol_version: Some(GpoVersion::default()),
+            machine_extensions: ExtensionList::default(),
+            user_extensions: ExtensionList::default(),
+            wmi_filter: None,
+            security_descriptor: Vec::new(),
+            tree: GptTree::new(),
+            directory_objects: Vec::new(),
+            principals: Vec::new(),
+            file_paths: Vec::new(),
+            messages: Vec::new(),
+        }
+    }
 }
 
 /// One entry of `SecurityGroups`.

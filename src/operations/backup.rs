@@ -25,6 +25,7 @@ use crate::sysvol::throttle::{MemoryBudget, Throttled};
 
 /// Which GPOs are backed up.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Selection {
     /// Every GPO of the domain.
     All,
@@ -34,6 +35,7 @@ pub enum Selection {
 
 /// The result for one GPO.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct BackedUp {
     /// The GPO's GUID; `None` when the name matches no GPO.
     pub guid: Option<Guid>,

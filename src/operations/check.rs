@@ -4,10 +4,14 @@
 //! [`client`] determines without I/O which GPOs a client applies, and [`target`] reads what that needs. [`repair`] plans the
 //! repairs that need no decision.
 
+#[doc(hidden)]
 pub mod client;
+#[doc(hidden)]
 pub mod extensions;
+#[doc(hidden)]
 pub mod facts;
 mod file_entries;
+#[doc(hidden)]
 pub mod findings;
 pub mod repair;
 pub mod target;
@@ -33,6 +37,7 @@ const AT_ONCE: usize = 8;
 
 /// One GPO that was checked.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Checked {
     /// The facts, without the contents of the files.
     pub facts: Facts,
@@ -42,6 +47,7 @@ pub struct Checked {
 
 /// The result of a check.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Report {
     /// The GPOs, in the given order.
     pub gpos: Vec<Checked>,

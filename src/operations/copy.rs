@@ -32,6 +32,7 @@ use crate::session::read;
 
 /// How to copy.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct CopyOptions {
     /// The display name of the new GPO; by default the source's, and `Copy of …` in the same domain.
     pub name: Option<String>,
@@ -44,6 +45,21 @@ pub struct CopyOptions {
     /// Whether passwords stored in Preferences (MS14-025) may be written into the copy.
     pub allow_cpassword: bool,
 }
+
+impl CopyOptions {
+    /// No migration table, a DACL of a new GPO, and no stored passwords.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+crate::setters::setters!(CopyOptions {
+    name: String,
+    preserve_acl: bool,
+    table: MigrationTable,
+    mapping: MapOptions,
+    allow_cpassword: bool
+});
 
 /// The lowest RID of an account that an administrator created: lower RIDs are the same accounts in every domain [MS-DTYP
 /// 2.4.2.4].

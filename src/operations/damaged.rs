@@ -1,7 +1,7 @@
 //! Refuses a backup whose files are not those that gpoctl wrote: they would be applied to every computer of a domain.
 
 use crate::backup::StoredBackup;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::StatusMessage;
 
 /// Accepts a backup that is unchanged, or one that is damaged and accepted on purpose; then each file is a warning. One without
@@ -27,7 +27,8 @@ pub fn refuse_damaged(backup: &StoredBackup, accept: bool) -> Result<Vec<StatusM
             backup.snapshot.display_name
         ),
     )
-    .with_hint("use another backup, or check each of these files and repeat the command with --accept-damaged")
+    .with_hint("use another backup, or check each of these files and accept them")
+    .with_remedy(Remedy::AcceptDamaged)
     .with_details(backup.damage.clone()))
 }
 

@@ -20,6 +20,7 @@ const CONTEXT: usize = 2;
 
 /// One attribute, file, folder or directory object that differs.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Difference {
     /// The attribute's name, the path below the GPO's folder, or the object's RDNs.
     pub name: String,
@@ -31,6 +32,7 @@ pub struct Difference {
 
 /// One line of a difference.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Line {
     /// Which side has it.
     pub sign: LineSign,
@@ -41,6 +43,7 @@ pub struct Line {
 /// Which side has a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum LineSign {
     /// Only the first.
     Removed,

@@ -9,7 +9,7 @@ use super::partial::refuse_partial;
 use super::settings::{NewSettings, objects_for, present_version, wmi_link};
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::rights;
 use crate::formats::backup_xml::is_in_class_store;
 use crate::message::{Code, StatusMessage};
@@ -32,6 +32,7 @@ use crate::session::read;
 
 /// The GPO that gets the settings.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum ImportTarget {
     /// One that exists.
     Existing(Box<GpoObject>),
@@ -44,6 +45,7 @@ pub enum ImportTarget {
 
 /// How to import.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct ImportOptions {
     /// The migration table, if there is one.
     pub table: Option<MigrationTable>,
@@ -58,6 +60,22 @@ pub struct ImportOptions {
     /// Whether the GPO is linked to the WMI filter of the target domain that has the same name as the one in the backup.
     pub relink_wmi_filter: bool,
 }
+
+impl ImportOptions {
+    /// No migration table, and nothing that has to be allowed is.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+crate::setters::setters!(ImportOptions {
+    table: MigrationTable,
+    mapping: MapOptions,
+    allow_cpassword: bool,
+    allow_partial: bool,
+    accept_damaged: bool,
+    relink_wmi_filter: bool
+});
 
 /// Plans an import. Writes nothing.
 ///
@@ -170,7 +188,7 @@ async fn filter_of_that_name(
                 link.id
             ),
         )
-        .with_hint("import without --relink-wmi-filter, and use gpoctl wmi link")
+        .with_remedy(Remedy::LinkWmiFilterAfterwards)
     })?;
     let filter = session.directory().find_wmi_filter(name).await?;
     Ok(WmiFilterLink {

@@ -6,8 +6,8 @@ pub use finding::link_finding;
 
 use crate::directory::links::Som;
 use crate::directory::{AttributeSwap, GpoObject, SwapAttribute};
-use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Code, StatusMessage, printable, shell_word};
+use crate::error::{Error, ErrorKind, Remedy, Result};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::gp_link::{GpLink, LinkList};
@@ -18,6 +18,7 @@ use crate::plan::values::{ObjectDn, ValueChange};
 
 /// What to do with the link of a GPO. Order 1 has the highest precedence, as GPMC shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LinkEdit {
     /// A new link.
     Add {
@@ -85,17 +86,14 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
                 ErrorKind::Conflict,
                 format!("\"{name}\" is already linked to {place}, with order {order}"),
             )
-            .with_hint("to change that link: gpoctl link set"));
+            .with_remedy(Remedy::ChangeLink));
         }
         (_, []) => {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 format!("\"{name}\" is not linked to {place}"),
             )
-            .with_hint(format!(
-                "to list its links: gpoctl link list {}",
-                shell_word(&place)
-            )));
+            .with_remedy(Remedy::ListLinksOf(place.clone())));
         }
         (
             LinkEdit::Set {

@@ -2,7 +2,7 @@
 //! backup could not restore it.
 
 use crate::backup::StoredBackup;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Severity, StatusMessage};
 
 /// Accepts a backup that is complete, or partial and accepted on purpose.
@@ -26,7 +26,8 @@ pub(super) fn refuse_partial(backup: &StoredBackup, allow: bool) -> Result<()> {
             parts(unread.len())
         ),
     )
-    .with_hint("make the backup again with an account that may read everything, or accept what is missing with --allow-partial")
+    .with_hint("make the backup again with an account that may read everything, or accept what is missing")
+    .with_remedy(Remedy::AllowPartial)
     .with_details(details.collect()))
 }
 

@@ -12,7 +12,7 @@ use super::settings::{NewSettings, present_version, wmi_link};
 use crate::backup::StoredBackup;
 use crate::directory::links::Som;
 use crate::domain::sysvol::SysvolPath;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::rights;
 use crate::message::{Code, StatusMessage};
 use crate::model::dn::Dn;
@@ -34,6 +34,7 @@ use crate::session::read::{self, LiveGpo};
 
 /// How to restore.
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct RestoreOptions {
     /// Whether the links recorded in the backup are restored too, where the domain, OU or site still exists.
     pub with_links: bool,
@@ -42,6 +43,19 @@ pub struct RestoreOptions {
     /// Whether a backup is accepted whose files are not those that gpoctl wrote.
     pub accept_damaged: bool,
 }
+
+impl RestoreOptions {
+    /// The links are left alone; a partial or damaged backup is refused.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+crate::setters::setters!(RestoreOptions {
+    with_links: bool,
+    allow_partial: bool,
+    accept_damaged: bool
+});
 
 /// Plans a restore. Writes nothing.
 ///
@@ -161,7 +175,6 @@ fn version(source: &GpoSnapshot, live: Option<&LiveGpo>) -> GpoVersion {
 /// A restore writes SIDs and paths unchanged; they do not exist in any other domain.
 fn refuse_other_domain(session: &DomainSession, source: &GpoSnapshot) -> Result<()> {
     let info = session.info();
-    let hint = "use gpoctl import, which maps users, groups and UNC paths to another domain";
     if source.domain != info.dns_domain {
         return Err(Error::new(
             ErrorKind::Conflict,
@@ -170,7 +183,7 @@ fn refuse_other_domain(session: &DomainSession, source: &GpoSnapshot) -> Result<
                 source.domain, info.dns_domain
             ),
         )
-        .with_hint(hint));
+        .with_remedy(Remedy::ImportInstead));
     }
     // A domain that was set up again with the same name has other SIDs.
     match source.domain_guid {
@@ -181,7 +194,7 @@ fn refuse_other_domain(session: &DomainSession, source: &GpoSnapshot) -> Result<
                 info.dns_domain, info.domain_guid
             ),
         )
-        .with_hint(hint)),
+        .with_remedy(Remedy::ImportInstead)),
         _ => Ok(()),
     }
 }

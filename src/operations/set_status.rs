@@ -12,6 +12,7 @@ use crate::session::read;
 
 /// Which halves of a GPO are enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Status {
     /// Both.
     All,

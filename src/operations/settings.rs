@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage, printable};
 use crate::migration::report::MappingReport;
 use crate::model::allowed_object::AllowedObject;
@@ -82,9 +82,7 @@ impl NewSettings<'_> {
                     printable(&self.target.display_name)
                 ),
             )
-            .with_hint(
-                "in a backup it is Options of Backup.xml, in a domain `gpoctl set-status` sets it",
-            ));
+            .with_remedy(Remedy::SetStatusOfSource));
         }
         for half in ["Machine", "User"] {
             self.tree.insert_dir(&half.parse().map_err(|cause| {

@@ -3,13 +3,43 @@
 //! An interrupted operation is rolled back. A completed one is undone by a plan like any other: an import or a restore by
 //! restoring the safety backup, a new GPO by deleting it, a deletion by restoring it with its links. If the GPO is not as the
 //! operation left it, this would revert somebody else's change and is refused.
+//!
+//! ```
+//! use gpoctl::DomainWriter;
+//! use gpoctl::execute::{ApplyOptions, apply, journal, roll_back};
+//! use gpoctl::operations::undo::{self, Undoing};
+//!
+//! /// Undoes the operation with this ID, or with this unique beginning of one.
+//! async fn undo(domain: &DomainWriter, id: &str, options: &ApplyOptions) -> gpoctl::Result<()> {
+//!     let operation = journal::find(&options.journal_root, id)?;
+//!     match undo::plan(domain.session(), &operation, &options.control).await? {
+//!         Undoing::Plan(plan) => drop(apply(domain, &plan, options).await?),
+//!         Undoing::RollBack(_) => drop(roll_back(domain, &operation, options).await?),
+//!     }
+//!     Ok(())
+//! }
+//! #
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # use gpoctl::testing::{domain::MemoryDomain, faults::Faults};
+//! # let journals = tempfile::tempdir()?;
+//! # let options = ApplyOptions::in_folder(journals.path());
+//! # let domain = MemoryDomain::new("corp.example")?.connect("Administrator", &Faults::none()).await?;
+//! # let plan = gpoctl::operations::create::plan(domain.session(), "Workstations").await?;
+//! # apply(&domain, &plan, &options).await?;
+//! # assert_eq!(domain.session().directory().gpos().await?.len(), 3);
+//! # undo(&domain, &plan.operation_id, &options).await?;
+//! # assert_eq!(domain.session().directory().gpos().await?.len(), 2);
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+//! ```
 
 use std::collections::BTreeMap;
 
 use super::restore::{self, RestoreOptions};
 use super::{delete, rename};
 use crate::backup::StoredBackup;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::is_undone;
 use crate::execute::journal::{Inverse, OperationState, StoredOperation};
 use crate::execute::rights;
@@ -24,7 +54,7 @@ use crate::progress::Control;
 use crate::session::DomainSession;
 use crate::session::read::{self, LiveGpo};
 
-/// How an operation is undone.
+/// How an operation is undone. Whoever undoes one has to know both ways, so there are no others.
 #[derive(Debug)]
 pub enum Undoing {
     /// It was interrupted: what it wrote is rolled back; see [`crate::execute::roll_back`]. A sentence for each part.
@@ -84,10 +114,7 @@ pub async fn plan(
                 operation.id
             ),
         )
-        .with_hint(format!(
-            "remove them first: gpoctl operations cleanup {}",
-            operation.id
-        ))),
+        .with_remedy(Remedy::CleanUpOperation(operation.id.clone()))),
         OperationState::Done => {
             let plan = undo_finished(session, operation, &done, control).await?;
             Ok(Undoing::Plan(Box::new(plan)))
@@ -291,9 +318,8 @@ fn changed(done: &GpoPlan, what: &str) -> Error {
             done.target.guid
         ),
     )
-    .with_hint(
-        "nothing was changed; to discard the later changes, restore the backup that gpoctl operations show names",
-    )
+    .with_hint("nothing was changed; to discard the later changes, restore the backup that was made before the operation")
+    .with_remedy(Remedy::RestoreSafetyBackup)
 }
 
 /// Reads the backup that was made of the GPO before the operation, off the runtime's threads. Anybody who could replace it

@@ -2,7 +2,7 @@
 
 use crate::directory::wmi::WmiFilter;
 use crate::directory::{AttributeSwap, DomainInfo, GpoObject, SwapAttribute};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::formats::wmi_mof;
 use crate::message::{Code, StatusMessage, printable};
 use crate::model::dn::Dn;
@@ -15,6 +15,7 @@ use crate::plan::values::{ObjectDn, ValueChange};
 
 /// How to import a filter whose name the domain already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IfExists {
     /// An error.
     Refuse,
@@ -58,7 +59,7 @@ pub fn read_file(name: &str, bytes: &[u8]) -> Result<WmiFilterFile> {
     let bad = |cause: Box<dyn std::error::Error + Send + Sync>| {
         Error::new(ErrorKind::BadInput, format!("{name} is no WMI filter"))
             .with_source(cause)
-            .with_hint("export one with GPMC or with: gpoctl wmi export")
+            .with_remedy(Remedy::ExportWmiFilter)
     };
     let is_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     if is_json && bytes.len() <= wmi_mof::MAX_BYTES {
@@ -202,9 +203,7 @@ pub fn plan_import(
                     info.dns_domain, twin.id
                 ),
             )
-            .with_hint(
-                "use --name to import it under another name, or --replace to change the existing one",
-            ));
+            .with_remedy(Remedy::RenameOrReplaceWmiFilter));
         }
     }
     Ok(list)

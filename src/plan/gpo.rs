@@ -34,6 +34,7 @@ use crate::session::read::LiveGpo;
 /// The verb that made the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Verb {
     /// Import: settings of a backup into another GPO.
     Import,
@@ -68,6 +69,7 @@ impl Verb {
 
 /// The source of the new settings.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct PlanSource {
     /// The ID of the backup, if it is one.
     pub backup_id: Option<Guid>,
@@ -81,6 +83,7 @@ pub struct PlanSource {
 
 /// The GPO that will change.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct PlanTarget {
     /// Its GUID; for a GPO that will be created, the one it will have.
     pub guid: Guid,
@@ -94,6 +97,7 @@ pub struct PlanTarget {
 
 /// What a plan changes of one GPO.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct GpoPlan {
     /// Which verb made it.
     pub verb: Verb,

@@ -56,6 +56,7 @@ const RIGHTS: &[(u32, &str)] = &[
 
 /// What a plan changes in one security descriptor.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct PermissionChange {
     /// The RDNs of the object below the GPO; empty for the GPO itself.
     pub object: String,
@@ -65,6 +66,7 @@ pub struct PermissionChange {
 
 /// One entry of a security descriptor, or its owner, group or inheritance.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct PermissionLine {
     /// Whether it is added; otherwise it is removed.
     pub added: bool,
@@ -78,6 +80,7 @@ pub struct PermissionLine {
 
 /// A right to change a GPO or an object below it, for somebody who does not administer the domain.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct OutsideGrant {
     /// The RDNs of the object below the GPO; empty for the GPO itself.
     pub object: String,

@@ -91,6 +91,7 @@ pub enum RiskKind {
 /// How much attention a kind of risk deserves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum RiskSeverity {
     /// Common in policies; has consequences if it is wrong.
     Medium,
@@ -199,6 +200,7 @@ impl RiskKind {
 
 /// A setting that runs code or grants rights.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Risk {
     /// The kind.
     pub kind: RiskKind,

@@ -1,7 +1,7 @@
 //! Stored passwords in the settings of a GPO (MS14-025): reported wherever settings are read, and written into another GPO only
 //! on request. Their values are not returned; the files that contain them are unchanged.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::formats::preferences::passwords::{Search, search};
 use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::model::gpt_tree::GptTree;
@@ -64,7 +64,8 @@ pub fn refuse_passwords(tree: &GptTree, allow: bool) -> Result<Vec<StatusMessage
         ErrorKind::BadInput,
         format!("the settings hold {what} (cpassword), and nothing was written"),
     )
-    .with_hint("take them out of the source GPO, or write them on purpose with --allow-cpassword")
+    .with_hint("take them out of the source GPO, or allow them")
+    .with_remedy(Remedy::AllowPasswords)
     .with_details(details))
 }
 

@@ -39,6 +39,7 @@ impl<'de> Deserialize<'de> for ObjectDn {
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ValueChange {
     /// Attributes of one object, in one modify.
     Attributes {
@@ -83,6 +84,7 @@ pub enum ValueChange {
 
 /// The descriptor of one file or folder, old and new: owner, group and DACL, self-relative.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DescriptorSwap {
     /// The path below the GPO's folder; empty for the folder itself.
     pub path: RelPath,
@@ -153,6 +155,7 @@ impl ValueChange {
 
 /// A change and its description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PlannedValue {
     /// The change.
     #[serde(flatten)]

@@ -30,6 +30,7 @@ use crate::sysvol::throttle::{MemoryBudget, Reservation};
 
 /// A GPO that was read from a DC.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct LiveGpo {
     /// The directory half.
     pub object: GpoObject,

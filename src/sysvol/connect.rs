@@ -54,6 +54,7 @@ pub enum SmbAuth {
 
 /// Which back end to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum SmbClientChoice {
     /// smb2, unless the server requires encryption and has no cipher in common with smb2.
     #[default]
@@ -66,6 +67,7 @@ pub enum SmbClientChoice {
 
 /// An SMB dialect [MS-SMB2 1.7]; older ones compare less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[non_exhaustive]
 pub enum SmbDialect {
     /// SMB 2.1: Windows 7 and Windows Server 2008 R2. The negotiation is not protected against changes on the network path.
     Smb21,
@@ -133,7 +135,8 @@ async fn libsmbclient(_settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
         ErrorKind::Usage,
         "this gpoctl was built without libsmbclient",
     )
-    .with_hint("use --smb-client smb2, or build with the feature libsmbclient"))
+    .with_hint("use smb2 as SMB client")
+    .with_remedy(crate::error::Remedy::UseSmb2OrBuildWithLibsmbclient))
 }
 
 #[cfg(test)]

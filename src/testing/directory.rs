@@ -109,6 +109,7 @@ impl MemoryDirectory {
     ///
     /// # Errors
     /// `NotFound` when there is no such account.
+    #[doc(hidden)]
     pub fn connect(&self, account: &str) -> Result<MemoryDirectoryClient> {
         let login = Login::new(self.sids(account)?);
         let bound_as = format!("{account}@{}", self.domain.realm());

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind};
 
 /// The half of a domain that a call goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Half {
     /// The directory, over LDAP.
     Directory,
@@ -24,6 +25,7 @@ pub enum Half {
 
 /// A call to a domain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Call {
     /// The half it goes to.
     pub half: Half,
@@ -64,6 +66,7 @@ impl fmt::Display for Call {
 
 /// On which side of a call a fault is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum When {
     /// Before it: the server never sees it.
     Before,
@@ -75,6 +78,7 @@ pub enum When {
 pub type Act = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A fault.
+#[non_exhaustive]
 pub enum Fault {
     /// The call fails as on a lost connection; the next one works again.
     Fail(When),
@@ -116,6 +120,7 @@ impl fmt::Debug for Fault {
 
 /// How a call fails at a fault; each port has an error that it becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CallFailure {
     /// The connection was lost.
     ConnectionLost,

@@ -6,11 +6,9 @@
 //! permissions behind them, a limit on its size, and two kinds of clients: one as smb2, one as libsmbclient.
 //!
 //! ```
-//! use bytes::Bytes;
-//! use gpoctl::domain::sysvol::{Sysvol, SysvolPath, SysvolRead};
-//! use gpoctl::testing::sysvol::{MemorySysvol, SysvolLogin};
+//! use gpoctl::testing::sysvol::{MemorySysvol, SysvolPath};
 //!
-//! # async fn example() -> gpoctl::Result<()> {
+//! # fn main() -> gpoctl::Result<()> {
 //! let domain = "corp.example".parse().unwrap();
 //! let sid = "S-1-5-21-1-2-3".parse().unwrap();
 //! let guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}".parse().unwrap();
@@ -19,15 +17,13 @@
 //!     .folder(guid, "Machine")
 //!     .build()?;
 //! let before = server.snapshot();
-//! let client = server.connect(SysvolLogin::administrator(&sid));
 //! let path = SysvolPath::in_gpo(&domain, guid, &r"machine\Registry.pol".parse().unwrap());
-//! client.write_new(&path, Bytes::from_static(b"PReg"), &[]).await?;
+//! server.put_file(&path, "PReg")?;
 //! assert_eq!(server.snapshot().differences_from(&before).len(), 1);
-//! client.remove_file(&path).await?;
+//! server.delete(&path)?;
 //! assert_eq!(server.snapshot(), before);
 //! # Ok(())
 //! # }
-//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
 //! ```
 
 mod approximate;
@@ -49,10 +45,10 @@ pub use self::client::{MemorySysvolClient, SysvolClientKind};
 pub use self::fill::SysvolBuilder;
 pub use self::permissions::SysvolLogin;
 pub use self::snapshot::{SysvolEntry, SysvolSnapshot};
+pub use crate::domain::sysvol::SysvolPath;
 
 use self::permissions::access;
 use self::share::{Caller, HandleId, Kind, Share, sharing};
-use crate::domain::sysvol::SysvolPath;
 use crate::error::Result;
 use crate::model::domain_name::DomainName;
 use crate::model::sid::Sid;
@@ -172,11 +168,13 @@ impl MemorySysvol {
     }
 
     /// A client as the one on smb2: exact descriptors, a swap in one request.
+    #[doc(hidden)]
     pub fn connect(&self, login: SysvolLogin) -> MemorySysvolClient {
         self.connect_as(login, SysvolClientKind::Smb2)
     }
 
     /// A client of this kind.
+    #[doc(hidden)]
     pub fn connect_as(&self, login: SysvolLogin, kind: SysvolClientKind) -> MemorySysvolClient {
         MemorySysvolClient::new(Arc::clone(&self.share), self.caller(login), kind)
     }

@@ -28,10 +28,7 @@ impl Domain {
     }
 
     pub fn tls(&self) -> TlsSettings {
-        TlsSettings {
-            ca: Some(self.var("CA").into()),
-            pin: None,
-        }
+        TlsSettings::new().ca(self.var("CA").into())
     }
 
     /// Sealed, as the administrator, with the password.

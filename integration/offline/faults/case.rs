@@ -78,10 +78,7 @@ pub async fn run(
     admin: &DomainWriter,
     journals: &Path,
 ) -> gpoctl::Result<OverallStatus> {
-    let options = ApplyOptions {
-        journal_root: journals.to_owned(),
-        control: Control::default(),
-    };
+    let options = ApplyOptions::in_folder(journals.to_owned());
     Ok(apply(admin, plan, &options).await?.status)
 }
 
@@ -262,10 +259,7 @@ impl Case {
         match verb {
             Verb::Create => return create::plan(session, "New").await,
             Verb::Restore | Verb::RestoreDeleted => {
-                let options = RestoreOptions {
-                    with_links: verb == Verb::RestoreDeleted,
-                    ..RestoreOptions::default()
-                };
+                let options = RestoreOptions::new().with_links(verb == Verb::RestoreDeleted);
                 let stored = self.stored.as_ref().unwrap();
                 return restore::plan(session, stored, &options, &control).await;
             }

@@ -257,10 +257,7 @@ async fn an_operation_that_waits_can_be_cancelled() {
         cancellation.cancel();
     });
     let plan = &trial.planned;
-    let options = ApplyOptions {
-        journal_root: setting.folder.path().to_owned(),
-        control,
-    };
+    let options = ApplyOptions::in_folder(setting.folder.path().to_owned()).control(control);
     let begin = Instant::now();
     let error = apply(&admin, plan, &options).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
@@ -349,10 +346,7 @@ async fn a_roll_back_waits_for_a_file_and_otherwise_changes_nothing() {
     assert_eq!(setting.client.mixtures(), Vec::<String>::new());
     let left = State::of(&setting.domain);
     let operation = unfinished(&setting);
-    let options = ApplyOptions {
-        journal_root: setting.folder.path().to_owned(),
-        control: Control::default(),
-    };
+    let options = ApplyOptions::in_folder(setting.folder.path().to_owned());
     let again = roll_back(&setting.admin().await, &operation, &options).await;
     let error = again.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Incomplete, "{error}");

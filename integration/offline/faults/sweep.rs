@@ -341,10 +341,7 @@ pub async fn recover(
     let faults = Faults::none();
     client.watch(domain, gpo_of(&trial.planned), &trial.views, &faults, true);
     let admin = domain.connect("Administrator", &faults).await?;
-    let options = ApplyOptions {
-        journal_root: root.to_owned(),
-        control: Control::default(),
-    };
+    let options = ApplyOptions::in_folder(root.to_owned());
     match operation.state {
         OperationState::Unfinished => {
             match undo::plan(admin.session(), &operation, &options.control).await? {

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::failure::{GssFailure, failure};
 use super::{Credential, SealedContext, slow_kdc};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::model::domain_name::DomainName;
 
 /// aes128-cts-hmac-sha1-96 to aes256-cts-hmac-sha384-192 [RFC 3962, RFC 8009].
@@ -127,9 +127,8 @@ impl Credential {
                 ErrorKind::Connect,
                 format!("the KDC gave {} no ticket for {service}/{host}", self.label),
             )
-            .with_hint(
-                "check the name of the domain controller (--server) and its domain (--domain)",
-            )
+            .with_hint("check the name of the domain controller and its domain")
+            .with_remedy(Remedy::CheckControllerAndDomain)
         })?;
         check_encryption(&ticket, &format!("{service}/{host}"), allow_rc4)?;
         Ok(ServiceTicket(ticket))
@@ -220,21 +219,19 @@ fn check_encryption(ticket: &CcacheCredential, service: &str, allow_rc4: bool) -
     else {
         return Ok(());
     };
-    let (name, hint) = match refused {
-        RC4 => (
-            "RC4".to_owned(),
-            "enable AES for the accounts of the user and the domain controller, or accept RC4 with --allow-rc4",
-        ),
-        other => (
-            format!("encryption type {other}"),
-            "enable AES for the accounts of the user and the domain controller",
-        ),
+    let name = match refused {
+        RC4 => "RC4".to_owned(),
+        other => format!("encryption type {other}"),
     };
-    Err(Error::new(
+    let error = Error::new(
         ErrorKind::Connect,
         format!("the ticket for {service} uses {name}, which is not accepted"),
     )
-    .with_hint(hint))
+    .with_hint("enable AES for the accounts of the user and the domain controller");
+    Err(match refused {
+        RC4 => error.with_remedy(Remedy::EnableAesOrAllowRc4),
+        _ => error,
+    })
 }
 
 /// Whether the time of issue and the time of this machine differ by more than Kerberos allows, if that can be told.

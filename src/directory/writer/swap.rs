@@ -10,6 +10,7 @@ use crate::model::dn::Dn;
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
+#[non_exhaustive]
 pub enum SwapAttribute {
     /// The links of a domain, OU or site.
     #[serde(rename = "gPLink")]

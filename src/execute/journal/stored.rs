@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Before, Event, Inverse, Journal, before_name, root};
 use crate::backup::folder::{Folder, Kind};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
@@ -20,6 +20,7 @@ const MAX_EVENT_BYTES: u64 = 64 << 20;
 /// The state of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum OperationState {
     /// It is running.
     Running,
@@ -54,6 +55,7 @@ impl OperationState {
 
 /// An operation whose journal is on the local disk.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct StoredOperation {
     /// Its ID.
     pub id: String,
@@ -156,7 +158,7 @@ pub fn find(root: &Path, text: &str) -> Result<StoredOperation> {
             ErrorKind::NotFound,
             format!("there is no operation \"{text}\" in {}", root.display()),
         )
-        .with_hint("to list the operations of this user on this computer: gpoctl operations list")
+        .with_remedy(Remedy::ListOperations)
     })
 }
 
@@ -310,7 +312,7 @@ impl StoredOperation {
     ///
     /// # Errors
     /// `BadInput` when it exists and cannot be read.
-    pub fn before(&self, of: usize) -> Result<Option<Before>> {
+    pub(crate) fn before(&self, of: usize) -> Result<Option<Before>> {
         let name = format!("{}.json", before_name(of));
         let Some(json) = self.file(&name)? else {
             return Ok(None);
@@ -337,7 +339,7 @@ impl StoredOperation {
     /// # Errors
     /// `Conflict` when the operation is still running, `Denied` or `Usage` when another user could have written the journal,
     /// `Internal` when it cannot be opened.
-    pub fn reopen(&self) -> Result<Journal> {
+    pub(crate) fn reopen(&self) -> Result<Journal> {
         let (_, journal) = self.open()?;
         let file = journal.append_to(EVENTS).map_err(|cause| {
             Error::new(
@@ -393,6 +395,7 @@ fn complete_last_line(journal: &Folder, mut file: &File) -> Result<()> {
 ///
 /// # Errors
 /// `BadInput`, with its number, when another line is not an event.
+#[doc(hidden)]
 pub fn events(text: &str) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for (number, line) in (1_usize..).zip(text.split_inclusive('\n')) {

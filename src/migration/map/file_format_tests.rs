@@ -528,7 +528,7 @@ async fn possible_references_in_data_fail_an_exclusive_mapping_of_all_places() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unmapped);
-    assert!(error.has_source::<crate::migration::map::NoRowHelps>());
+    assert!(error.remedy() == Some(&crate::error::Remedy::ChangeSourceOrNotExclusive));
     assert_eq!(error.details()[0].code, Code::UnreadText);
     // GPMC ignores this place; without --exclusive it is reported.
     options.scope = Scope::Gpmc;

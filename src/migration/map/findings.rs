@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::domain::principals::PrincipalDirectory;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage, printable};
 use crate::migration::finding_list::FindingList;
 use crate::migration::references::{ReferenceTarget, Rewrite};
@@ -115,17 +115,13 @@ pub(super) fn fail_on_unmapped<'a>(
     let error = Error::new(ErrorKind::Unmapped, parts.join(", and ")).with_details(nobody);
     Err(if no_row_helps {
         error
-            .with_source(NoRowHelps)
+            .with_source("no row of a migration table can map it")
             .with_hint("change it in the source; nothing was written")
+            .with_remedy(Remedy::ChangeSourceOrNotExclusive)
     } else {
         error.with_hint("correct the migration table; nothing was written")
     })
 }
-
-/// The cause of an error: content that may have references which no row of a table can map.
-#[derive(Debug, thiserror::Error)]
-#[error("no row of a migration table can map it")]
-pub(crate) struct NoRowHelps;
 
 /// Whether a reference has no row and is not the same in every domain.
 pub(super) fn needs_row(reference: &DistinctReference) -> bool {

@@ -9,6 +9,7 @@ use crate::model::sid::Sid;
 /// Which entries of the directory DACL a server wants on the files of a GPO. A server does not report its version, so
 /// only what it stores shows which of the two it wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum FileEntries {
     /// Entries that allow, with or without object types: what `samba.ntacls.dsacl2fsacl` of Samba 4.17 and 4.22 keeps.
     #[default]

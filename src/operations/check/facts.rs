@@ -202,13 +202,10 @@ async fn read_folder(session: &DomainSession, guid: Guid) -> Result<Option<Folde
             unreadable(Severity::Error, Code::DescriptorUnreadable, path, error)
         }));
     } else {
-        messages.push(
-            StatusMessage::info(
-                Code::DescriptorsNotRead,
-                "this SMB client cannot read security descriptors, so those of SYSVOL were not checked",
-            )
-            .with_hint("use --smb-client smb2"),
-        );
+        messages.push(StatusMessage::info(
+            Code::DescriptorsNotRead,
+            "this SMB client cannot read security descriptors, so those of SYSVOL were not checked",
+        ));
     }
     Ok(Some(Folder {
         tree: gpt.tree,

@@ -86,26 +86,20 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
         ));
     }
     match (&facts.wmi_filter, object.wmi_filter.as_deref()) {
-        (Some(link), _) if link.name.is_none() => found.push(
-            StatusMessage::error(
-                Code::WmiFilterMissing,
-                format!(
-                    "the WMI filter {} of {} does not exist, so clients do not apply the GPO",
-                    link.id, link.domain
-                ),
-            )
-            .with_hint("remove the link with: gpoctl wmi link GPO --none"),
-        ),
-        (None, Some(value)) if !value.trim().is_empty() => found.push(
-            StatusMessage::error(
-                Code::WmiLinkBroken,
-                format!(
-                    "gPCWQLFilter is \"{}\", which is not a valid link",
-                    printable(value)
-                ),
-            )
-            .with_hint("set or remove it with: gpoctl wmi link"),
-        ),
+        (Some(link), _) if link.name.is_none() => found.push(StatusMessage::error(
+            Code::WmiFilterMissing,
+            format!(
+                "the WMI filter {} of {} does not exist, so clients do not apply the GPO",
+                link.id, link.domain
+            ),
+        )),
+        (None, Some(value)) if !value.trim().is_empty() => found.push(StatusMessage::error(
+            Code::WmiLinkBroken,
+            format!(
+                "gPCWQLFilter is \"{}\", which is not a valid link",
+                printable(value)
+            ),
+        )),
         _ => {}
     }
 }
@@ -272,7 +266,7 @@ fn unordered(list: &ExtensionList, ordered: &ExtensionList) -> StatusMessage {
             "the list is not sorted, and readers stop at the first extension that is out of order",
         )
     };
-    StatusMessage::warning(code, text).with_hint("gpoctl check --fix sorts it")
+    StatusMessage::warning(code, text)
 }
 
 fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
@@ -315,8 +309,7 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
                 path(first)
             ),
         )
-        .at(Place::file(first.clone()))
-        .with_hint("gpoctl check --fix sets them, like samba-tool ntacl sysvolreset or GPMC"),
+        .at(Place::file(first.clone())),
     );
 }
 

@@ -167,16 +167,13 @@ async fn site_of(
     match sites.as_slice() {
         [only] => directory.som(only).await.map(Some),
         several => {
-            messages.push(
-                StatusMessage::info(
-                    Code::SiteUnknown,
-                    format!(
-                        "the forest has {} sites, so links to sites were ignored",
-                        several.len()
-                    ),
-                )
-                .with_hint("give the site of the computer with --site"),
-            );
+            messages.push(StatusMessage::info(
+                Code::SiteUnknown,
+                format!(
+                    "the forest has {} sites, so links to sites were ignored",
+                    several.len()
+                ),
+            ));
             Ok(None)
         }
     }

@@ -11,6 +11,7 @@ use crate::model::safe_name::RelPath;
 /// The change of one file or folder of the GPO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum EntryChange {
     /// It is new.
     Added,
@@ -24,6 +25,7 @@ pub enum EntryChange {
 
 /// One file or folder of the new or the old state.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct PlannedEntry {
     /// Its path below the GPO's folder.
     pub path: RelPath,

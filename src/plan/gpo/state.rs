@@ -13,6 +13,7 @@ use crate::session::read::LiveGpo;
 
 /// The settings of a GPO that a plan changes, or that it was made against.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct GpoState {
     /// `displayName`.
     pub display_name: String,
@@ -51,6 +52,7 @@ pub struct GpoState {
 
 /// An object below a GPO that a plan was made against.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct ObjectState {
     /// Its RDNs below the GPO, nearest first.
     pub rdns: Vec<String>,

@@ -8,6 +8,7 @@ use crate::model::version::GpoVersion;
 /// One step of a plan, in the order in which it is applied.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Step {
     /// The GPO is created: container, `Machine`, `User`, folder on SYSVOL; version 0, no extensions.
     CreateGpo {
@@ -123,6 +124,7 @@ pub enum Step {
 
 /// A value before and after.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Swap<T> {
     /// Before.
     pub from: T,

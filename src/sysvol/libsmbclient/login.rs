@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 use super::plain;
 use crate::auth::kerberos::Credential;
 use crate::auth::{Identity, UserName};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::sysvol::connect::{SmbAuth, SmbSettings};
 
 /// The port of SMB; libsmbclient supports no other.
@@ -24,7 +24,9 @@ pub(super) fn refuse_trace_log(traced: bool) -> Result<()> {
             ErrorKind::Usage,
             "at log level trace pavao would write the password to the log",
         )
-        .with_hint("add pavao=debug to the log filter, or use --smb-client smb2"));
+        .with_remedy(Remedy::OrUseSmb2(
+            "add pavao=debug to the log filter".to_owned(),
+        )));
     }
     Ok(())
 }
@@ -38,9 +40,9 @@ pub(super) async fn reach(settings: &SmbSettings) -> Result<String> {
                 ErrorKind::Usage,
                 format!("libsmbclient cannot connect to the IPv6 address {address}"),
             )
-            .with_hint(
-                "let the name resolve here and leave the address out, or use --smb-client smb2",
-            ));
+            .with_remedy(Remedy::OrUseSmb2(
+                "let the name resolve here and leave the address out".to_owned(),
+            )));
         }
         (Some(address), SmbAuth::Ntlm { .. }) => vec![SocketAddr::new(address, PORT)],
         (address, _) => {
@@ -63,7 +65,7 @@ pub(super) async fn reach(settings: &SmbSettings) -> Result<String> {
                             ErrorKind::Usage,
                             format!("libsmbclient cannot connect to {address} as {name} with Kerberos, because {name} does not resolve to it on this machine"),
                         )
-                        .with_hint(format!("add \"{address} {name}\" to /etc/hosts, or use --smb-client smb2")));
+                        .with_remedy(Remedy::OrUseSmb2(format!("add \"{address} {name}\" to /etc/hosts"))));
                     }
                     own
                 }
@@ -136,7 +138,7 @@ pub(super) fn credentials(settings: &SmbSettings, host: &str) -> Result<SmbCrede
                     ErrorKind::Usage,
                     format!("libsmbclient reads only the default ticket cache, not {asked}"),
                 )
-                .with_hint(format!("set KRB5CCNAME={asked}, or use --smb-client smb2")));
+                .with_remedy(Remedy::OrUseSmb2(format!("set KRB5CCNAME={asked}"))));
             }
             own_cache()?;
             // With an empty password and any user name it uses the tickets of the cache; without a user name it is anonymous.
@@ -178,7 +180,7 @@ pub(super) fn own_cache() -> Result<Option<&'static str>> {
             ErrorKind::Usage,
             "libsmbclient cannot use a ticket cache after a login with a password in the same process",
         )
-        .with_hint("use tickets for both domains, or --smb-client smb2"));
+        .with_hint("use tickets for both domains, or smb2 as SMB client").with_remedy(Remedy::UseTicketsOrSmb2));
     }
     Ok(own.as_deref())
 }
@@ -295,7 +297,7 @@ mod tests {
                 .err()
                 .unwrap();
             assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
-            assert!(error.hint().unwrap().contains("smb2"));
+            assert!(matches!(error.remedy(), Some(Remedy::OrUseSmb2(_))));
         }
     }
 }

@@ -16,7 +16,7 @@ use super::negotiation::{check_dialect, validate};
 use super::refusal::no_session;
 use crate::auth::Identity;
 use crate::auth::kerberos::Credential;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::sysvol::connect::{SmbAuth, SmbSettings};
 
 const SMB_PORT: u16 = 445;
@@ -101,9 +101,8 @@ async fn check_name(settings: &SmbSettings) -> Result<()> {
             ErrorKind::Connect,
             format!("the name {server} does not resolve on this machine"),
         )
-        .with_hint(
-            "check the name, give its IP address with --address, or have a DNS server of the domain find it: --nameserver without --server",
-        )),
+        .with_hint("check the name, or give its IP address")
+        .with_remedy(Remedy::GiveAddressOrNameserver)),
     }
 }
 
@@ -156,9 +155,6 @@ pub(in crate::sysvol) fn needs_encryption(settings: &SmbSettings) -> Error {
         format!("{} requires SMB encryption", settings.server),
     )
     .with_source(NoCommonCipher)
-    .with_hint(if cfg!(feature = "libsmbclient") {
-        "use --smb-client libsmbclient"
-    } else {
-        "build gpoctl with the feature libsmbclient, and use --smb-client libsmbclient"
-    })
+    .with_hint("use libsmbclient as SMB client")
+    .with_remedy(Remedy::UseLibsmbclient)
 }

@@ -17,7 +17,7 @@ use smb2::types::{Command, Dialect, FileId};
 
 use super::encryption::Announcing;
 use super::refusal::no_session;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::sysvol::connect::{SmbDialect, SmbSettings};
 
 /// The request as it was sent and the response as it arrived; `None` when one of them is malformed.
@@ -48,10 +48,7 @@ pub(super) fn check_dialect(connection: &Connection, settings: &SmbSettings) -> 
             settings.min_dialect
         ),
     )
-    .with_hint(
-        "enable SMB 3 on the domain controller; --smb-min-dialect accepts an older one, and a domain controller that has SMB 3 \
-         answers so only when somebody changed the request on the way",
-    ))
+    .with_hint("enable SMB 3 on the domain controller; one that has it answers so only when somebody changed the request on the way").with_remedy(Remedy::AcceptOlderDialect))
 }
 
 fn is_accepted(dialect: Dialect, least: SmbDialect) -> bool {
