@@ -13,6 +13,7 @@ mod compare;
 pub mod conformance;
 mod container;
 pub mod corpus_gpos;
+mod judges;
 mod moments;
 mod open_file;
 mod tables;
@@ -85,25 +86,20 @@ pub fn gpoctl(arguments: &[&str]) -> Said {
 
 /// Runs `samba-testenv/judge` for `src` or `dst` and returns its output.
 pub fn judge(side: &str, arguments: &[&str]) -> Vec<u8> {
-    judge_of(side, arguments, tempfile::tempfile().unwrap())
+    judge_of(side, arguments, &[])
 }
 
-/// The same, with a file as its standard input.
-pub fn judge_of(side: &str, arguments: &[&str], input: std::fs::File) -> Vec<u8> {
-    let judge = std::env::var("GPOCTL_LAB_JUDGE").unwrap();
-    let output = Command::new(judge)
-        .arg(side)
-        .args(arguments)
-        .stdin(input)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
+/// The same, with these bytes as its standard input.
+pub fn judge_of(side: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let said = judges::ask(side, arguments, input);
+    assert_eq!(
+        said.status,
+        0,
         "judge {side} {arguments:?}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
+        String::from_utf8_lossy(&said.stdout),
+        said.stderr
     );
-    output.stdout
+    said.stdout
 }
 
 /// Asserts that sysvolcheck, aclcheck, listall, show-all and dbcheck find nothing.
