@@ -1,8 +1,10 @@
-//! The memory that finding and mapping the references of a GPO may use: proportional to its files, however many references they contain.
+//! The memory that finding and mapping the references of a GPO, or making a table of them, may use: proportional to its files, however many references they contain.
 
 use bytes::Bytes;
 use gpoctl::domain::principals::{Lookup, PrincipalDirectory, PrincipalQuery};
+use gpoctl::formats::migtable::MigTable;
 use gpoctl::migration::map::{MapOptions, map};
+use gpoctl::migration::populate::{self, PopulateOptions};
 use gpoctl::migration::scan::scan;
 use gpoctl::model::dn::Dn;
 use gpoctl::model::gpt_tree::GptTree;
@@ -267,6 +269,40 @@ fn a_mapping_is_bounded() {
             if peak > bound(length) {
                 beyond.push(format!("{path}: {peak} bytes for {length}: {begin}"));
             }
+        }
+    }
+    assert!(beyond.is_empty(), "{}", beyond.join("\n"));
+}
+
+/// The rows of a table that is made from a GPO: each reference once, with its places. A row takes 170 bytes in the file, so the
+/// shortest references take more than their share; there are never more than 20,000 rows.
+#[test]
+fn the_rows_of_a_table_are_bounded() {
+    let mut beyond = Vec::new();
+    for (path, content, references) in files() {
+        let length = content.len();
+        let begin = content[..120].escape_ascii().to_string();
+        let gpo = gpo(path, content);
+        let (mut rows, mut findings) = (0, Vec::new());
+        let peak = allocation_counter::measure(|| {
+            let (items, messages) = populate::items(&gpo, &PopulateOptions::new());
+            findings = messages;
+            let mut table = MigTable::default();
+            populate::merge(&mut table, items).unwrap();
+            rows = u64::try_from(table.rows().len()).unwrap();
+            table.to_bytes();
+        })
+        .bytes_max;
+        println!("{path}: {length} bytes, {rows} rows: {peak} bytes");
+        if references == 100_000 {
+            assert_eq!(rows, 20_000);
+            assert_eq!(
+                findings[0].text,
+                "GPO \"Desks\" has more than 20000 different references; only the first 20000 get rows"
+            );
+        }
+        if peak > bound(length) + rows * 256 {
+            beyond.push(format!("{path}: {peak} bytes for {length}: {begin}"));
         }
     }
     assert!(beyond.is_empty(), "{}", beyond.join("\n"));

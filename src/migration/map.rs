@@ -38,7 +38,8 @@ pub use review::review;
 
 use destinations::{Destinations, Resolution};
 use gpo_folder::GpoPath;
-use index::{IndexedOccurrence, MAX_DISTINCT, ReferenceIndex, index_references};
+pub(in crate::migration) use index::MAX_DISTINCT;
+use index::{IndexedOccurrence, ReferenceIndex, index_references};
 use matching::{DistinctReference, RowMatcher, key_of};
 
 /// How rows for UNC paths are compared with references.

@@ -14,7 +14,7 @@ use crate::model::snapshot::GpoSnapshot;
 use crate::model::unc_path::UncPath;
 
 use super::inventory::{Inventory, NameForm, RowKey, SourcePrincipal};
-use super::map::is_own_path;
+use super::map::{MAX_DISTINCT, is_own_path};
 use super::references::{self, Occurrence, ReferenceTarget, Rewrite};
 use super::scan::each_occurrence;
 
@@ -155,7 +155,11 @@ pub fn items(
         items.push(item(path.clone(), EntryType::UncPath, Vec::new()));
     }
     let (principals, paths) = match options.scope {
-        Scope::All => not_inventoried(snapshot, &inventory),
+        Scope::All => {
+            let (principals, paths, more) = not_inventoried(snapshot, &inventory);
+            messages.extend(more.then(|| too_many_references(&snapshot.display_name)));
+            (principals, paths)
+        }
         Scope::Gpmc => (Vec::new(), Vec::new()),
     };
     for (identities, places) in principals {
@@ -206,15 +210,17 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
     let mut merged = Merged::default();
     let mut new: Vec<Entry> = Vec::new();
     // Existing and new rows, by the key of their source.
-    let mut rows: HashMap<String, (String, EntryType)> = table
+    let mut rows: HashMap<String, Entry> = table
         .rows()
         .iter()
-        .map(|row| (source_key(&row.source), (row.source.clone(), row.kind)))
-        .collect();
-    let mut destinations: HashMap<String, Destination> = table
-        .rows()
-        .iter()
-        .map(|row| (source_key(&row.source), row.destination.clone()))
+        .map(|row| {
+            let entry = Entry {
+                source: row.source.clone(),
+                kind: row.kind,
+                destination: row.destination.clone(),
+            };
+            (source_key(&row.source), entry)
+        })
         .collect();
     let mut met: HashMap<String, usize> = HashMap::new();
     // The sources of rows, by their SID as far as the GPOs contain it.
@@ -239,12 +245,12 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
                 .filter(|row_key| !row_key.unqualified)
                 .filter_map(|row_key| {
                     let row = rows.get(&row_key.text)?;
-                    row_key.fits(row.1).then_some(row)
+                    row_key.fits(row.kind).then_some(row)
                 })
                 .next()
         });
         let placed = match found {
-            Some((source, kind)) => {
+            Some(Entry { source, kind, .. }) => {
                 let free = *kind == EntryType::Principal(PrincipalType::Unknown)
                     && NameForm::of(source).domain().is_none();
                 if *kind != item.entry.kind && !free {
@@ -269,14 +275,13 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
                     let mut entry = item.entry.clone();
                     if let Some(other) = named.get(&key) {
                         // Rows for one principal must have one destination.
-                        if let Some(destination) = destinations.get(&source_key(other)) {
-                            entry.destination = destination.clone();
+                        if let Some(row) = rows.get(&source_key(other)) {
+                            entry.destination = row.destination.clone();
                         }
                         merged.messages.push(sid_row_added(&item, other));
                     }
-                    destinations.insert(key.clone(), entry.destination.clone());
-                    new.push(entry);
-                    rows.insert(key.clone(), (item.entry.source.clone(), item.entry.kind));
+                    new.push(entry.clone());
+                    rows.insert(key.clone(), entry);
                     RowOutcome::Added
                 }
                 Err(problem) => {
@@ -306,8 +311,23 @@ pub fn merge(table: &mut MigTable, mut items: Vec<RowCandidate>) -> Result<Merge
         met.insert(key, merged.items.len());
         merged.items.push((item, placed));
     }
+    // The new text of the table takes its own memory.
+    drop((rows, met, named));
     table.set_all(new)?;
     Ok(merged)
+}
+
+/// The finding that a GPO has more references than a mapping takes.
+fn too_many_references(gpo: &str) -> StatusMessage {
+    StatusMessage::warning(
+        Code::NoRow,
+        format!(
+            "GPO \"{}\" has more than {MAX_DISTINCT} different references; only the first {MAX_DISTINCT} get rows",
+            printable(gpo)
+        ),
+    )
+    .of_gpo(gpo)
+    .with_hint("it cannot be imported or copied either; remove references from the GPO")
 }
 
 /// The finding that a SID has a row next to that with the name, because a GPO contains only the SID.
@@ -360,11 +380,11 @@ fn each_reference(snapshot: &GpoSnapshot, each: &mut dyn FnMut(&Occurrence)) -> 
 }
 
 /// The principals, each with all forms in which the GPO refers to it, and the paths that the inventory does not
-/// contain.
+/// contain; and whether there are more than [`MAX_DISTINCT`], so that some are left out.
 fn not_inventoried(
     snapshot: &GpoSnapshot,
     inventory: &Inventory<'_>,
-) -> (WithPlaces<Vec<SourcePrincipal>>, WithPlaces<String>) {
+) -> (WithPlaces<Vec<SourcePrincipal>>, WithPlaces<String>, bool) {
     let mut known: HashSet<String> = snapshot
         .file_paths
         .iter()
@@ -379,6 +399,7 @@ fn not_inventoried(
     let mut paths: WithPlaces<String> = Vec::new();
     let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut seen: HashSet<(usize, SourcePrincipal)> = HashSet::new();
+    let mut more = false;
     let mut add = |occurrence: &Occurrence| {
         if is_own_path(&occurrence.target, snapshot) {
             return;
@@ -390,8 +411,12 @@ fn not_inventoried(
                 else {
                     return;
                 };
+                if numbers.len() == MAX_DISTINCT && !numbers.contains_key(&key) {
+                    more = true;
+                    return;
+                }
                 let number = *numbers.entry(key).or_insert_with(|| {
-                    principals.push((Vec::new(), Vec::new()));
+                    principals.push((Vec::new(), Vec::with_capacity(1)));
                     principals.len().saturating_sub(1)
                 });
                 if let Some((identities, places)) = principals.get_mut(number) {
@@ -407,8 +432,13 @@ fn not_inventoried(
                 if known.contains(&key) {
                     return;
                 }
+                if numbers.len() == MAX_DISTINCT && !numbers.contains_key(&key) {
+                    more = true;
+                    return;
+                }
                 let number = *numbers.entry(key).or_insert_with(|| {
-                    paths.push((source, Vec::new()));
+                    // Most have one place.
+                    paths.push((source, Vec::with_capacity(1)));
                     paths.len().saturating_sub(1)
                 });
                 if let Some((_, places)) = paths.get_mut(number) {
@@ -419,7 +449,7 @@ fn not_inventoried(
         }
     };
     each_reference(snapshot, &mut add);
-    (principals, paths)
+    (principals, paths, more)
 }
 
 /// The key of a principal.

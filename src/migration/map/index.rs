@@ -43,7 +43,7 @@ impl IndexedOccurrence {
 }
 
 /// How many different references a GPO may have. Real ones have a few hundred; each takes a kilobyte and a lookup in the domain.
-pub(super) const MAX_DISTINCT: usize = 20_000;
+pub(in crate::migration) const MAX_DISTINCT: usize = 20_000;
 
 /// All occurrences of references with their rows, before any lookup in the target.
 pub(super) struct ReferenceIndex<'a> {
