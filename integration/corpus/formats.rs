@@ -614,6 +614,7 @@ fn references() {
             };
             count(&mut kinds, format!("{format} {kind} {:?}", f.scope));
         }
+        assert_same_visits(&rel, &bytes, &found);
         // Mapped there and back, a file is unchanged, unless it contained the new values before.
         let swap = |from: &'static str, to: &'static str| {
             move |occurrence: &Occurrence| match &occurrence.target {
@@ -661,4 +662,27 @@ fn references() {
             ("advertise script UNC Gpmc", 6),
         ],
     );
+}
+
+/// What a visitor finds, and in which order, does not depend on what becomes of it: a mapping finds its decisions by this order.
+fn assert_same_visits(path: &RelPath, bytes: &Bytes, found: &[Occurrence]) {
+    let principal = |sid: Option<&str>, name: &str| Rewrite::Principal {
+        sid: sid.map(|sid| sid.parse().unwrap()),
+        name: name.to_owned(),
+    };
+    for rewrite in [
+        Rewrite::Remove,
+        principal(Some("S-1-5-21-7-7-7-7"), r"NEW\seven"),
+        principal(None, "seven, =\u{e4}"),
+        Rewrite::Unc(r"\\new\a b\c;d".to_owned()),
+    ] {
+        let mut visited = Vec::new();
+        let written = visit_file(path, bytes, &mut |occurrence: &Occurrence| {
+            visited.push(occurrence.clone());
+            rewrite.clone()
+        });
+        if written.is_ok() {
+            assert_eq!(visited, found, "{path}: {rewrite:?}");
+        }
+    }
 }

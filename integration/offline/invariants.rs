@@ -515,7 +515,14 @@ fn visits(path: &str, data: &[u8]) {
     if found.is_empty() {
         return;
     }
-    let mapped = visit_file(&path, &bytes, &mut |occurrence| map(&occurrence.target)).unwrap();
+    // What is found, and in which order, does not depend on what becomes of it: a mapping finds its decisions by this order.
+    let mut visited = Vec::new();
+    let mapped = visit_file(&path, &bytes, &mut |occurrence| {
+        visited.push(occurrence.clone());
+        map(&occurrence.target)
+    })
+    .unwrap();
+    assert_eq!(visited, found);
     if let Some(new) = &mapped.bytes {
         assert_ne!(new, &bytes);
         for left in references(&path, new) {
@@ -533,7 +540,13 @@ fn visits(path: &str, data: &[u8]) {
             "nothing was mapped, and nothing is said of it"
         );
     }
-    let removed = visit_file(&path, &bytes, &mut |_| Rewrite::Remove).unwrap();
+    let mut visited = Vec::new();
+    let removed = visit_file(&path, &bytes, &mut |occurrence| {
+        visited.push(occurrence.clone());
+        Rewrite::Remove
+    })
+    .unwrap();
+    assert_eq!(visited, found);
     if let Some(new) = &removed.bytes {
         references(&path, new);
     }

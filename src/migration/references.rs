@@ -100,7 +100,8 @@ pub enum Rewrite {
     Remove,
 }
 
-/// Returns the new value of each reference.
+/// Returns the new value of each reference. The order of the calls is that of the file and does not depend on what they return: a
+/// mapping finds its decisions by it.
 pub type Visitor<'a> = dyn FnMut(&Occurrence) -> Rewrite + 'a;
 
 /// The result of visiting a file.

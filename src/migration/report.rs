@@ -4,6 +4,8 @@ use crate::message::StatusMessage;
 use crate::model::reference::Reference;
 use crate::model::sid::Sid;
 
+use super::references::Rewrite;
+
 /// The outcome of a reference.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "result", rename_all = "kebab-case")]
@@ -23,6 +25,24 @@ pub enum Outcome {
     },
     /// Removed from the setting.
     Removed,
+}
+
+impl Outcome {
+    /// The outcome of a reference that is given this new value.
+    pub(super) fn of(rewrite: &Rewrite) -> Self {
+        match rewrite {
+            Rewrite::Keep => Self::Kept,
+            Rewrite::Principal { sid, name } => Self::Replaced {
+                by: name.clone(),
+                sid: sid.clone(),
+            },
+            Rewrite::Unc(path) => Self::Replaced {
+                by: path.clone(),
+                sid: None,
+            },
+            Rewrite::Remove => Self::Removed,
+        }
+    }
 }
 
 /// A reference and its outcome.

@@ -49,18 +49,9 @@ pub fn scan(snapshot: &GpoSnapshot) -> Scan {
 }
 
 pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
-    let mut inventory = Inventory::new(snapshot);
+    let (inventory, counts) = learn_inventory(snapshot, visit);
     let mut scan = Scan::default();
-    // The first visit learns the pairs of SID and name, which identify references in files before them. It also counts, so that the
-    // list below is made in its size: a list of a million references that grows is in memory twice.
-    let mut count = 0_usize;
-    for (path, content) in snapshot.tree.files() {
-        let _ = each_occurrence(path, content, visit, &mut |occurrence| {
-            count = count.saturating_add(1);
-            inventory.learn_pair(&occurrence.target);
-        });
-    }
-    scan.references.reserve_exact(count);
+    scan.references.reserve_exact(counts.iter().sum());
     let mut pairs = SidNamePairs::default();
     let mut names = Names::default();
     let mut findings = FindingList::default();
@@ -131,6 +122,26 @@ impl Scan {
             (None, _) => {}
         }
     }
+}
+
+/// The principals of the source, with the pairs of SID and name in its files, which identify references in files before them. Also the
+/// number of references in each file, for lists that are made in their size: a list of a million references that grows is in memory
+/// twice.
+pub(super) fn learn_inventory<'a>(
+    snapshot: &'a GpoSnapshot,
+    visit: &VisitFile<'_>,
+) -> (Inventory<'a>, Vec<usize>) {
+    let mut inventory = Inventory::new(snapshot);
+    let mut counts = Vec::new();
+    for (path, content) in snapshot.tree.files() {
+        let mut count = 0_usize;
+        let _ = each_occurrence(path, content, visit, &mut |occurrence| {
+            count = count.saturating_add(1);
+            inventory.learn_pair(&occurrence.target);
+        });
+        counts.push(count);
+    }
+    (inventory, counts)
 }
 
 /// Calls `each` for every reference of a file. Returns the findings of its visitor; for a file that cannot be parsed, a warning, and

@@ -172,14 +172,9 @@ impl MigrationTable {
         &self.rows
     }
 
-    /// The index of the row whose source has this key; see [`source_key`].
-    pub fn number_of(&self, key: &str) -> Option<usize> {
-        self.index.get(key).copied()
-    }
-
-    /// The row with this index.
-    pub fn row(&self, number: usize) -> Option<&TableRow> {
-        self.rows.get(number)
+    /// The row whose source has this key; see [`source_key`].
+    pub fn find(&self, key: &str) -> Option<&TableRow> {
+        self.rows.get(*self.index.get(key)?)
     }
 
     /// The place of a row.

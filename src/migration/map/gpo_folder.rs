@@ -3,14 +3,13 @@
 
 use crate::domain::principals::PrincipalDirectory;
 use crate::message::{Code, StatusMessage};
-use crate::migration::references::ReferenceTarget;
+use crate::migration::references::{ReferenceTarget, Rewrite};
 use crate::model::guid::Guid;
 use crate::model::safe_name::RelPath;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::unc_path::{GpoFolder, UncPath};
 
 use super::MapOptions;
-use super::destinations::Resolution;
 
 /// A path into the folder of a GPO.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,16 +83,21 @@ impl GpoPath {
         })
     }
 
-    /// The resolution of a reference without a row.
-    pub(super) fn decide(&self, target: &ReferenceTarget) -> Resolution {
+    /// What becomes of a reference without a row.
+    pub(super) fn rewrite(&self, target: &ReferenceTarget) -> Rewrite {
         match (self, target) {
             (Self::Own { to: Some(to), .. }, ReferenceTarget::Unc { text, .. })
                 if to.to_lowercase() != text.to_lowercase() =>
             {
-                Resolution::path(to.clone())
+                Rewrite::Unc(to.clone())
             }
-            _ => Resolution::keep(),
+            _ => Rewrite::Keep,
         }
+    }
+
+    /// Whether a reference needs no row, because it is changed to the folder of the target GPO.
+    pub(super) fn is_followed(&self) -> bool {
+        matches!(self, Self::Own { to: Some(_), .. })
     }
 
     /// The finding for a reference without a row. `stays`: it is not rewritten; `same_domain`: the source is the

@@ -1,258 +1,289 @@
-//! The index of a snapshot's references: every occurrence, each with its distinct reference and the row of that.
+//! The index of a snapshot's references: what is where. It knows neither a migration table nor a target domain.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::domain::principals::PrincipalDirectory;
+use bytes::Bytes;
+
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Code, StatusMessage};
+use crate::message::{Code, StatusMessage, printable};
 use crate::migration::finding_list::{FindingList, within_limit};
 use crate::migration::inventory::{Inventory, SourcePrincipal};
 use crate::migration::references::{self, Occurrence, ReferenceTarget, Rewrite};
-use crate::migration::scan::{VisitFile, each_occurrence};
+use crate::migration::scan::{VisitFile, each_occurrence, learn_inventory};
 use crate::migration::sid_name_pairs::SidNamePairs;
 use crate::model::reference::{Place, Scope};
 use crate::model::safe_name::RelPath;
 use crate::model::snapshot::GpoSnapshot;
 
-use super::destinations::Resolution;
-use super::matching::{DistinctReference, RowMatcher, key_of};
-use super::{DEFECT, MapOptions, PERMISSIONS, Resolved, in_scope, not_indexed};
-
-/// An occurrence with the number of its distinct reference, which has its target: a GPO may have a million occurrences.
-pub(super) struct IndexedOccurrence {
-    pub(super) place: Place,
-    pub(super) scope: Scope,
-    /// The spelling of a SID, where it differs from that of the first occurrence.
-    pub(super) spelled: Option<Box<str>>,
-    pub(super) reference: usize,
-    /// The number of its file among the parsed files; `None` for an occurrence outside of files.
-    pub(super) file: Option<u32>,
-}
-
-impl IndexedOccurrence {
-    /// Its target.
-    pub(super) fn target(&self, reference: &DistinctReference) -> ReferenceTarget {
-        match (&self.spelled, &reference.target) {
-            (Some(spelled), ReferenceTarget::Sid { sid, .. }) => ReferenceTarget::Sid {
-                sid: sid.clone(),
-                text: spelled.to_string(),
-            },
-            (_, target) => target.clone(),
-        }
-    }
-}
+use super::{MapOptions, PERMISSIONS};
 
 /// How many different references a GPO may have. Real ones have a few hundred; each takes a kilobyte and a lookup in the domain.
 pub(in crate::migration) const MAX_DISTINCT: usize = 20_000;
 
-/// All occurrences of references with their rows, before any lookup in the target.
+/// All references of a snapshot.
 pub(super) struct ReferenceIndex<'a> {
+    pub(super) snapshot: &'a GpoSnapshot,
+    /// The principals of the source.
     pub(super) inventory: Inventory<'a>,
+    /// The different references, in the order of their first places.
     pub(super) references: Vec<DistinctReference>,
-    /// The numbers of the references by [`key_of`].
-    pub(super) numbers: HashMap<String, usize>,
-    pub(super) occurrences: Vec<IndexedOccurrence>,
-    /// The parsed files, with the findings of a visit without changes.
-    pub(super) files: Vec<(&'a RelPath, Vec<StatusMessage>)>,
+    pub(super) occurrences: Occurrences<'a>,
     /// A warning for each file that cannot be parsed; also in `messages`.
     pub(super) unreadable_files: Vec<StatusMessage>,
     /// Texts in parsed files that may contain references that were not recognized; also in the findings of the files.
     pub(super) unreadable_places: Vec<StatusMessage>,
-    /// An error for each reference that several rows match.
-    pub(super) conflicts: Vec<StatusMessage>,
+    /// The findings that are not those of one file's visitor.
     pub(super) messages: Vec<StatusMessage>,
-    /// Whether there are more than [`MAX_DISTINCT`] references, so that some are not in this index.
-    pub(super) is_incomplete: bool,
+}
+
+/// A distinct reference. All occurrences with the same text share one, except that places inside and outside the chosen scope do not:
+/// what becomes of the reference is not the same.
+pub(super) struct DistinctReference {
+    pub(super) target: ReferenceTarget,
+    /// The principal; `None` for a UNC path.
+    pub(super) identity: Option<Box<SourcePrincipal>>,
+    /// Its first place.
+    pub(super) place: Place,
+    /// Whether its places are inside the chosen scope.
+    pub(super) in_scope: bool,
+}
+
+impl DistinctReference {
+    /// Formats the reference for messages.
+    pub(super) fn describe(&self) -> String {
+        match (&self.identity, &self.target) {
+            (Some(identity), _) => identity.describe(),
+            (None, ReferenceTarget::Unc { text, .. }) => format!("\"{text}\""),
+            (None, _) => String::new(),
+        }
+    }
+}
+
+/// The occurrences of references, in the order in which the visitors find them.
+pub(super) struct Occurrences<'a> {
+    /// The files that can be parsed.
+    pub(super) files: Vec<IndexedFile<'a>>,
+    /// Those of each directory object of the snapshot.
+    pub(super) objects: Vec<Vec<IndexedOccurrence>>,
+    /// Those in the permissions of the GPO.
+    pub(super) permissions: Vec<IndexedOccurrence>,
+}
+
+impl Occurrences<'_> {
+    /// All of them: those of the files, of the directory objects, and of the permissions.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &IndexedOccurrence> {
+        self.of_settings().chain(&self.permissions)
+    }
+
+    /// Those of the files and of the directory objects.
+    pub(super) fn of_settings(&self) -> impl Iterator<Item = &IndexedOccurrence> {
+        let files = self.files.iter().flat_map(|file| &file.occurrences);
+        files.chain(self.objects.iter().flatten())
+    }
+}
+
+/// A parsed file.
+pub(super) struct IndexedFile<'a> {
+    pub(super) path: &'a RelPath,
+    pub(super) content: &'a Bytes,
+    pub(super) occurrences: Vec<IndexedOccurrence>,
+    /// The findings of a visit without changes.
+    pub(super) findings: Vec<StatusMessage>,
+}
+
+/// An occurrence with the number of its distinct reference, which has its target: a GPO may have a million occurrences.
+#[cfg_attr(test, derive(Clone))]
+pub(super) struct IndexedOccurrence {
+    pub(super) place: Place,
+    pub(super) scope: Scope,
+    /// The spelling of a SID, where it differs from that of the first occurrence.
+    spelled: Option<Box<str>>,
+    pub(super) reference: usize,
+}
+
+impl IndexedOccurrence {
+    /// Its target, given its reference.
+    pub(super) fn target<'a>(&self, reference: &'a DistinctReference) -> Cow<'a, ReferenceTarget> {
+        match (&self.spelled, &reference.target) {
+            (Some(spelled), ReferenceTarget::Sid { sid, .. }) => Cow::Owned(ReferenceTarget::Sid {
+                sid: sid.clone(),
+                text: spelled.to_string(),
+            }),
+            (_, target) => Cow::Borrowed(target),
+        }
+    }
 }
 
 /// The codes of visitor messages about places that may contain an unrecognized reference.
 const UNREADABLE_PLACE_CODES: &[Code] = &[Code::MoreFindings, Code::UnreadPath, Code::UnreadText];
 
-/// Finds every reference and its row.
-pub(super) fn index_references<'a>(
+/// Finds every reference.
+///
+/// # Errors
+/// [`ErrorKind::BadInput`] for a GPO with too many different references: what is not in the index would be written unmapped.
+pub(super) fn index<'a>(
     snapshot: &'a GpoSnapshot,
-    matcher: &RowMatcher<'_>,
     options: &MapOptions,
     visit: &VisitFile<'_>,
-) -> ReferenceIndex<'a> {
-    let mut index = ReferenceIndex {
-        inventory: Inventory::new(snapshot),
-        references: Vec::new(),
-        numbers: HashMap::new(),
-        occurrences: Vec::new(),
-        files: Vec::new(),
-        unreadable_files: Vec::new(),
-        unreadable_places: Vec::new(),
-        conflicts: Vec::new(),
-        messages: Vec::new(),
-        is_incomplete: false,
-    };
-    // As in a scan: the first visit learns the pairs of SID and name, and counts.
-    let mut count = 0_usize;
-    for (path, content) in snapshot.tree.files() {
-        let _ = each_occurrence(path, content, visit, &mut |occurrence| {
-            count = count.saturating_add(1);
-            index.inventory.learn_pair(&occurrence.target);
-        });
-    }
-    index.occurrences.reserve_exact(count);
+) -> Result<ReferenceIndex<'a>> {
+    let (inventory, counts) = learn_inventory(snapshot, visit);
+    let mut distinct = DistinctReferences::new(&inventory, options);
+    let mut files = Vec::new();
+    let mut unreadable_files = Vec::new();
+    let mut unreadable_places = Vec::new();
     let mut pairs = SidNamePairs::default();
     let mut contradictions = FindingList::default();
-    let mut noticed_before = 0_usize;
-    for (path, content) in snapshot.tree.files() {
-        let before = index.occurrences.len();
-        let file = u32::try_from(index.files.len()).ok();
-        let noticed = each_occurrence(path, content, visit, &mut |occurrence| {
-            contradictions.extend(pairs.check(occurrence, &index.inventory));
-            index.add(occurrence, file, matcher, options);
+    let mut findings_before = 0_usize;
+    let unread = |message: &&StatusMessage| UNREADABLE_PLACE_CODES.contains(&message.code);
+    for ((path, content), count) in snapshot.tree.files().zip(counts) {
+        let mut occurrences = Vec::with_capacity(count);
+        let visited = each_occurrence(path, content, visit, &mut |occurrence| {
+            contradictions.extend(pairs.check(occurrence, &inventory));
+            occurrences.extend(distinct.indexed(occurrence));
         });
-        match noticed {
-            Ok(noticed) => {
-                let noticed = within_limit(noticed, noticed_before);
-                noticed_before = noticed_before.saturating_add(noticed.len());
-                let unread =
-                    |message: &&StatusMessage| UNREADABLE_PLACE_CODES.contains(&message.code);
-                index
-                    .unreadable_places
-                    .extend(noticed.iter().filter(unread).cloned());
-                index.files.push((path, noticed));
+        match visited {
+            Ok(findings) => {
+                let findings = within_limit(findings, findings_before);
+                findings_before = findings_before.saturating_add(findings.len());
+                unreadable_places.extend(findings.iter().filter(unread).cloned());
+                files.push(IndexedFile {
+                    path,
+                    content,
+                    occurrences,
+                    findings,
+                });
             }
-            Err(unread) => {
-                index.occurrences.truncate(before);
-                index.unreadable_files.push((*unread).clone());
-                index.messages.push(*unread);
-            }
+            Err(unread) => unreadable_files.push(*unread),
         }
     }
-    index.messages.extend(contradictions.finish(None));
+    let mut messages = unreadable_files.clone();
+    messages.extend(contradictions.finish(None));
+    let mut objects = Vec::new();
     for object in &snapshot.directory_objects {
+        let mut occurrences = Vec::new();
         let visited = references::software::visit_object(object, &mut |occurrence| {
-            index.add(occurrence, None, matcher, options);
+            occurrences.extend(distinct.indexed(occurrence));
             Rewrite::Keep
         });
-        let unread = |message: &StatusMessage| UNREADABLE_PLACE_CODES.contains(&message.code);
-        index
-            .unreadable_places
-            .extend(visited.messages.into_iter().filter(unread));
+        objects.push(occurrences);
+        unreadable_places.extend(visited.messages.iter().filter(unread).cloned());
     }
+    let mut permissions = Vec::new();
     if options.dacl {
-        for entry in &snapshot.principals {
-            let identity = SourcePrincipal::of(&entry.principal);
-            if entry.from_dacl {
-                let target = match identity.sid {
-                    Some(sid) => ReferenceTarget::Sid {
-                        text: sid.to_string(),
-                        sid,
-                    },
-                    None => ReferenceTarget::Name(entry.principal.down_level_name()),
-                };
-                let occurrence = Occurrence {
-                    target,
-                    place: Place::file(PERMISSIONS),
-                    scope: Scope::Gpmc,
-                };
-                index.add(&occurrence, None, matcher, options);
-            }
+        let entries = snapshot.principals.iter().filter(|entry| entry.from_dacl);
+        for principal in entries.map(|entry| &entry.principal) {
+            let target = match SourcePrincipal::of(principal).sid {
+                Some(sid) => ReferenceTarget::Sid {
+                    text: sid.to_string(),
+                    sid,
+                },
+                None => ReferenceTarget::Name(principal.down_level_name()),
+            };
+            permissions.extend(distinct.indexed(&Occurrence {
+                target,
+                place: Place::file(PERMISSIONS),
+                scope: Scope::Gpmc,
+            }));
         }
     }
-    index
+    let references = distinct.finish(snapshot)?;
+    Ok(ReferenceIndex {
+        snapshot,
+        inventory,
+        references,
+        occurrences: Occurrences {
+            files,
+            objects,
+            permissions,
+        },
+        unreadable_files,
+        unreadable_places,
+        messages,
+    })
 }
 
-impl ReferenceIndex<'_> {
-    /// The reference of an occurrence.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Internal`] when there is none: the mapping must fail, because an occurrence that is skipped is written
-    /// unmapped.
-    pub(super) fn reference_of(&self, indexed: &IndexedOccurrence) -> Result<&DistinctReference> {
-        let reference = self.references.get(indexed.reference);
-        reference.ok_or_else(|| not_indexed(&indexed.place))
-    }
+/// The distinct references that were found so far.
+struct DistinctReferences<'i> {
+    inventory: &'i Inventory<'i>,
+    options: &'i MapOptions,
+    references: Vec<DistinctReference>,
+    /// The numbers of the references by [`key_of`]: of that outside the chosen scope, and of that inside.
+    numbers: HashMap<String, [Option<usize>; 2]>,
+    too_many: bool,
+}
 
-    /// Every occurrence with its reference and resolution.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Internal`] when an occurrence has no reference, or the number of resolutions is not that of the
-    /// references.
-    pub(super) fn resolved<'a>(
-        &'a self,
-        resolutions: &'a [Resolution],
-    ) -> Result<impl Iterator<Item = Resolved<'a>> + Clone> {
-        if resolutions.len() != self.references.len() {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                format!(
-                    "{} references have {} resolutions",
-                    self.references.len(),
-                    resolutions.len()
-                ),
-            )
-            .with_hint(DEFECT));
+impl<'i> DistinctReferences<'i> {
+    fn new(inventory: &'i Inventory<'i>, options: &'i MapOptions) -> Self {
+        Self {
+            inventory,
+            options,
+            references: Vec::new(),
+            numbers: HashMap::new(),
+            too_many: false,
         }
-        for indexed in &self.occurrences {
-            self.reference_of(indexed)?;
-        }
-        // None is left out: each has a reference, and each reference a resolution.
-        Ok(self.occurrences.iter().filter_map(|occurrence| {
-            Some(Resolved {
-                occurrence,
-                reference: self.references.get(occurrence.reference)?,
-                resolution: resolutions.get(occurrence.reference)?,
-            })
-        }))
     }
 
-    /// Whether the target is the domain of the snapshot.
-    pub(super) fn is_same_domain(&self, target: &dyn PrincipalDirectory) -> bool {
-        self.inventory.dns_domain == target.dns_domain().to_lowercase()
-    }
-
-    fn add(
-        &mut self,
-        occurrence: &Occurrence,
-        file: Option<u32>,
-        matcher: &RowMatcher<'_>,
-        options: &MapOptions,
-    ) {
+    /// The occurrence with its reference; `None` when there are too many.
+    fn indexed(&mut self, occurrence: &Occurrence) -> Option<IndexedOccurrence> {
+        let in_scope = self.options.covers(occurrence.scope);
         let key = key_of(&occurrence.target);
-        let number = match self.numbers.get(&key) {
-            Some(number) => *number,
-            None if self.references.len() == MAX_DISTINCT => {
-                self.is_incomplete = true;
-                return;
-            }
-            None => {
-                let number = self.references.len();
-                self.references
-                    .push(matcher.distinct_reference(&occurrence.target, &self.inventory));
-                self.numbers.insert(key, number);
-                number
-            }
-        };
-        if in_scope(occurrence.scope, options)
-            && let Some(reference) = self.references.get_mut(number)
-        {
-            if !reference.in_scope
-                && let Some(conflict) = &reference.conflict
-            {
-                self.conflicts
-                    .push((**conflict).clone().at(occurrence.place.clone()));
-            }
-            reference.in_scope = true;
+        if self.numbers.len() >= MAX_DISTINCT && !self.numbers.contains_key(&key) {
+            self.too_many = true;
+            return None;
         }
-        let first = self.references.get(number).map(|first| &first.target);
-        let spelled = match (&occurrence.target, first) {
-            (ReferenceTarget::Sid { text, .. }, Some(ReferenceTarget::Sid { text: first, .. })) => {
-                (text != first).then(|| Box::from(text.as_str()))
-            }
+        let [outside, inside] = self.numbers.entry(key).or_default();
+        let number = if in_scope { inside } else { outside };
+        let reference = *number.get_or_insert_with(|| {
+            let identity = self.inventory.identify(&occurrence.target);
+            self.references.push(DistinctReference {
+                target: occurrence.target.clone(),
+                identity: identity.map(Box::new),
+                place: occurrence.place.clone(),
+                in_scope,
+            });
+            self.references.len().saturating_sub(1)
+        });
+        let spelled = match (&occurrence.target, self.references.get(reference)) {
+            (ReferenceTarget::Sid { text, .. }, Some(first)) => match &first.target {
+                ReferenceTarget::Sid { text: first, .. } if text != first => {
+                    Some(Box::from(text.as_str()))
+                }
+                _ => None,
+            },
             _ => None,
         };
-        self.occurrences.push(IndexedOccurrence {
+        Some(IndexedOccurrence {
             place: occurrence.place.clone(),
             scope: occurrence.scope,
             spelled,
-            reference: number,
-            file,
-        });
+            reference,
+        })
+    }
+
+    fn finish(self, snapshot: &GpoSnapshot) -> Result<Vec<DistinctReference>> {
+        if !self.too_many {
+            return Ok(self.references);
+        }
+        Err(Error::new(
+            ErrorKind::BadInput,
+            format!(
+                "GPO \"{}\" has more than {MAX_DISTINCT} different references, so they are not mapped",
+                printable(&snapshot.display_name)
+            ),
+        )
+        .with_hint("divide the GPO; nothing was written"))
+    }
+}
+
+/// What makes references the same.
+fn key_of(target: &ReferenceTarget) -> String {
+    match target {
+        ReferenceTarget::Sid { sid, .. } => format!("sid {sid}"),
+        ReferenceTarget::Name(name) => format!("name {name}"),
+        ReferenceTarget::Computer(name) => format!("computer {name}"),
+        ReferenceTarget::Label(name) => format!("label {name}"),
+        ReferenceTarget::SidAndName { sid, name } => format!("both {sid} {name}"),
+        ReferenceTarget::Unc { text, unit } => format!("unc {text}\n{unit}"),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::domain::principals::{Lookup, PrincipalDirectory, PrincipalQuery};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::migration::inventory::NameForm;
 use crate::migration::references;
@@ -14,11 +14,12 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
 
-use super::destinations::{Destinations, relative_name, relative_of_other_type};
-use super::findings::{self, Usage};
+use super::destinations::{Destinations, look_up_all, relative_name, relative_of_other_type};
+use super::findings::Usage;
 use super::gpo_folder::is_own_path;
-use super::matching::{DistinctReference, RowMatcher};
-use super::{MapOptions, PERMISSIONS, ReferenceIndex, fail_on_too_many, index_references};
+use super::index::{Occurrences, index};
+use super::rows::{MatchedReference, RowMatcher, conflicts};
+use super::{MapOptions, defect};
 
 /// Checks a table: its rows alone, against the GPOs it is for, and against the target domain. With `exclusive`, a
 /// reference without a row is an error.
@@ -37,80 +38,90 @@ pub async fn review(
     if let Some(target) = target {
         let destinations = Destinations::look_up(Some(table), &references, target).await?;
         messages.extend(destinations.errors.iter().cloned());
-        messages.extend(destinations.warnings(Some(table)));
+        messages.extend(destinations.warnings.iter().cloned());
         against_target(table, &references, &destinations, target, &mut messages).await?;
     }
     Ok(messages)
 }
 
 /// Compares the rows with the references of the GPOs, and returns these references.
-fn against_gpos(
-    table: &MigrationTable,
+fn against_gpos<'t>(
+    table: &'t MigrationTable,
     snapshots: &[GpoSnapshot],
     options: &MapOptions,
     messages: &mut Vec<StatusMessage>,
-) -> Result<Vec<DistinctReference>> {
+) -> Result<Vec<MatchedReference<'t>>> {
     let matcher = RowMatcher::new(Some(table), options.unc_match);
     let mut all = Usage::default();
     let mut references = Vec::new();
     for snapshot in snapshots {
         let of_gpo = |message: StatusMessage| message.of_gpo(&snapshot.display_name);
-        let index = index_references(snapshot, &matcher, options, &references::visit_file);
-        fail_on_too_many(&index, snapshot)?;
-        let usage = findings::usage(&index, table);
+        let index = index(snapshot, options, &references::visit_file)?;
+        let of_snapshot: Vec<MatchedReference<'t>> = index
+            .references
+            .into_iter()
+            .map(|reference| matcher.matched(reference, &index.inventory))
+            .collect();
+        let usage = Usage::of(&of_snapshot, table);
         all.used.extend(usage.used);
         all.outside.extend(usage.outside);
-        messages.extend(index.conflicts.iter().cloned().map(of_gpo));
+        messages.extend(conflicts(&of_snapshot).into_iter().map(of_gpo));
         messages.extend(usage.mismatches.into_iter().map(of_gpo));
-        messages.extend(index.messages.iter().cloned().map(|mut message| {
+        messages.extend(index.messages.into_iter().map(|mut message| {
             // A mapping fails on these.
             if options.exclusive && message.code == Code::UnreadFile {
                 message.severity = Severity::Error;
             }
             of_gpo(message)
         }));
-        without_row(&index, snapshot, table, options, &mut |message| {
-            messages.push(of_gpo(message));
-        })?;
-        references.extend(index.references);
+        without_row(
+            &index.occurrences,
+            &of_snapshot,
+            snapshot,
+            options,
+            &mut |message| messages.push(of_gpo(message)),
+        )?;
+        references.extend(of_snapshot);
     }
     if !snapshots.is_empty() {
-        messages.extend(findings::unused(table, &all, snapshots.len()));
+        messages.extend(all.unused(table, snapshots.len()));
     }
     Ok(references)
 }
 
-/// Reports the references without a row, each principal and path once with its first place.
+/// Reports the references without a row, each principal and path once with its first place. The permissions of the GPO itself
+/// matter only for a copy that preserves them.
 fn without_row(
-    index: &ReferenceIndex<'_>,
+    occurrences: &Occurrences<'_>,
+    references: &[MatchedReference<'_>],
     snapshot: &GpoSnapshot,
-    table: &MigrationTable,
     options: &MapOptions,
     add: &mut dyn FnMut(StatusMessage),
 ) -> Result<()> {
-    let mut order: Vec<(String, &DistinctReference, &Place)> = Vec::new();
+    let mut order: Vec<(String, &MatchedReference<'_>, &Place)> = Vec::new();
     let mut counts: HashMap<String, usize> = HashMap::new();
-    for indexed in &index.occurrences {
-        let reference = index.reference_of(indexed)?;
-        // The permissions of the GPO itself matter only for a copy that preserves them.
-        let in_settings = indexed.place.file != PERMISSIONS;
-        if !in_settings
-            || !super::in_scope(indexed.scope, options)
-            || !findings::needs_row(reference)
-            || is_own_path(&reference.target, snapshot)
-        {
+    for indexed in occurrences.of_settings() {
+        let matched = references.get(indexed.reference).ok_or_else(|| {
+            defect(format!(
+                "the reference at {} has no row or none",
+                indexed.place
+            ))
+        })?;
+        let reference = &matched.reference;
+        if !reference.in_scope || !matched.needs_row() || is_own_path(&reference.target, snapshot) {
             continue;
         }
         // The same principal by SID and by name is two distinct references but one finding.
-        let shown = findings::describe(reference);
+        let shown = reference.describe();
         let count = counts.entry(shown.clone()).or_insert_with(|| {
-            order.push((shown, reference, &indexed.place));
+            order.push((shown, matched, &indexed.place));
             0
         });
         *count = count.saturating_add(1);
     }
-    for (shown, reference, place) in order {
-        let of_domain = reference
+    for (shown, matched, place) in order {
+        let of_domain = matched
+            .reference
             .identity
             .as_ref()
             .is_some_and(|identity| identity.sid.is_some());
@@ -127,8 +138,7 @@ fn without_row(
             1 => " (and is used in 1 more place)".to_owned(),
             more => format!(" (and is used in {more} more places)"),
         };
-        let above = reference.prefix_row.and_then(|number| table.row(number));
-        let hint = above.map(|row| {
+        let hint = matched.prefix_row.map(|row| {
             format!(
                 "add a row for it, or match UNC paths by prefix: the row \"{}\" in line {} is for a folder above it",
                 printable(&row.source),
@@ -147,21 +157,21 @@ fn without_row(
 /// Looks up in the target the rows that have no explicit destination.
 async fn against_target(
     table: &MigrationTable,
-    references: &[DistinctReference],
+    references: &[MatchedReference<'_>],
     destinations: &Destinations,
     target: &dyn PrincipalDirectory,
     messages: &mut Vec<StatusMessage>,
 ) -> Result<()> {
     // The principal of each row, as identified by the GPOs.
     let mut named = HashMap::new();
-    for reference in references {
-        if let (Some(number), Some(identity)) = (reference.row, &reference.identity) {
-            named.entry(number).or_insert(identity);
+    for matched in references {
+        if let (Some(row), Some(identity)) = (matched.row, &matched.reference.identity) {
+            named.entry(row.number).or_insert(identity);
         }
     }
     let mut queries = Vec::new();
     let mut asked: Vec<(&TableRow, PrincipalType, PrincipalType)> = Vec::new();
-    for (number, row) in table.rows().iter().enumerate() {
+    for row in table.rows() {
         let EntryType::Principal(kind) = row.kind else {
             continue;
         };
@@ -173,7 +183,7 @@ async fn against_target(
         }
         let query = match &row.destination {
             Destination::ByRelativeName => {
-                let name = match (named.get(&number), &sid) {
+                let name = match (named.get(&row.number), &sid) {
                     (Some(identity), _) => relative_name(identity, row),
                     (None, Some(_)) => None,
                     (None, None) => Some(NameForm::of(&row.source).relative().to_owned()),
@@ -203,24 +213,13 @@ async fn against_target(
             Destination::None | Destination::Set(_) => continue,
         };
         queries.push(query);
-        let of_source = named.get(&number).and_then(|identity| identity.kind());
+        let of_source = named.get(&row.number).and_then(|identity| identity.kind());
         asked.push((row, kind, of_source.unwrap_or(PrincipalType::Unknown)));
     }
     if queries.is_empty() {
         return Ok(());
     }
-    let answers = target.lookup(&queries).await?;
-    if answers.len() != queries.len() {
-        return Err(Error::new(
-            ErrorKind::BadDirectory,
-            format!(
-                "domain {} returned {} results for {} principal lookups",
-                target.dns_domain(),
-                answers.len(),
-                queries.len()
-            ),
-        ));
-    }
+    let answers = look_up_all(&queries, target).await?;
     for ((row, kind, of_source), answer) in asked.into_iter().zip(&answers) {
         let relative = row.destination == Destination::ByRelativeName;
         let source = printable(&row.source);

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -7,12 +8,14 @@ use super::*;
 use crate::domain::principals::{Lookup, PrincipalQuery};
 use crate::formats::migtable::MigTable;
 use crate::message::Code;
-use crate::migration::references::{Visited, Visitor};
+use crate::migration::references::{Occurrence, ReferenceTarget, Rewrite, Visited, Visitor};
 use crate::migration::table::{Destination, EntryType};
 use crate::model::dn::Dn;
 use crate::model::gpt_tree::GptTree;
-use crate::model::principal::PrincipalType;
+use crate::model::principal::{Principal, PrincipalType};
+use crate::model::reference::ReferenceKind;
 use crate::model::safe_name::RelPath;
+use crate::model::snapshot::InventoryPrincipal;
 use crate::model::version::GpoVersion;
 
 mod principals;

@@ -106,15 +106,24 @@ pub(super) fn visit(
     let mut new = fdeploy.ini.clone();
     let mut gone = Vec::new();
     let mut known = fdeploy.redirections().peekable();
-    // Whether the lines belong to a section that is removed.
+    // Whether the lines belong to a section that is removed. They are visited as any other, because what is visited must not depend on
+    // what is decided, but what is found there does not matter.
     let mut going = false;
+    let visit_other =
+        |line: &IniLine<'_>, going: bool, context: &mut Context<'_, '_>, new: &mut IniFile| {
+            if going {
+                let findings = std::mem::take(&mut context.messages);
+                other_lines::visit(file, line, new, context);
+                context.messages = findings;
+            } else {
+                other_lines::visit(file, line, new, context);
+            }
+        };
     for line in fdeploy.ini.lines() {
         going &= !matches!(line.kind, LineKind::Section(_));
         let redirection = known.next_if(|(known, _)| known.number == line.number);
         let Some((_, redirection)) = redirection else {
-            if !going {
-                other_lines::visit(file, &line, &mut new, context);
-            }
+            visit_other(&line, going, context, &mut new);
             continue;
         };
         match redirection {
@@ -161,9 +170,7 @@ pub(super) fn visit(
                 visit_path(&line, path, &place, &mut new, context);
             }
             Redirection::Flags(_) | Redirection::Status { .. } => {
-                if !going {
-                    other_lines::visit(file, &line, &mut new, context);
-                }
+                visit_other(&line, going, context, &mut new);
             }
         }
     }

@@ -1,6 +1,9 @@
 //! UNC paths, what is left, exclusive tables, scopes, and the result as a whole.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
+use crate::migration::map::resolution::Resolution;
 
 #[tokio::test]
 async fn unusable_rows_fail_before_the_directory_is_queried() {
@@ -365,64 +368,111 @@ async fn ten_thousand_rows_and_references_are_mapped_and_always_the_same() {
 }
 
 /// What does not fit together ends the mapping; nothing is left unchanged for it.
-#[test]
-fn an_index_that_does_not_fit_is_an_internal_error() {
-    let gpo = snapshot("sid S-1-5-21-1-1-1-1001\nsid S-1-5-21-1-1-1-1003\n");
+#[tokio::test]
+async fn an_index_that_does_not_fit_is_an_internal_error() {
+    type Tamper = fn(&mut Resolution<'_>);
+    let gpo = snapshot(&format!("{HELPDESK}\nsid S-1-5-21-1-1-1-1003\n"));
+    let table = table(&[("GlobalGroup", r"SRC\Helpdesk", set("Support"))]);
     let options = MapOptions::default();
-    let matcher = RowMatcher::new(None, options.unc_match);
-    let mut index = index_references(&gpo, &matcher, &options, &toy);
-    let keep = || Resolution::keep();
-    assert_eq!(index.resolved(&[keep(), keep()]).unwrap().count(), 2);
-    for resolutions in [vec![], vec![keep()], vec![keep(), keep(), keep()]] {
-        let error = index
-            .resolved(&resolutions)
-            .map(Iterator::count)
-            .unwrap_err();
+    let resolved = || async {
+        let index = index(&gpo, &options, &toy).unwrap();
+        let domain = target();
+        resolve(index, Some(&table), &domain, &options)
+            .await
+            .unwrap()
+    };
+    let mapped = rewrite(resolved().await, &toy).unwrap();
+    assert_eq!(mapped.report.counts.replaced, 1);
+    let cases: [(Tamper, &str); 7] = [
+        (
+            |resolution| {
+                resolution.decisions.pop();
+            },
+            r"the reference at Machine\toy:2 was not indexed",
+        ),
+        (
+            |resolution| resolution.occurrences.files[0].occurrences[1].reference = 2,
+            r"the reference at Machine\toy:2 was not indexed",
+        ),
+        (
+            |resolution| {
+                let occurrences = &mut resolution.occurrences.files[0].occurrences;
+                (occurrences[0].reference, occurrences[1].reference) = (1, 0);
+            },
+            r"the reference at Machine\toy:1 was not indexed",
+        ),
+        (
+            |resolution| {
+                resolution.occurrences.files[0].occurrences.pop();
+            },
+            r"the reference at Machine\toy:2 was not indexed",
+        ),
+        (
+            |resolution| resolution.occurrences.files[0].occurrences.swap(0, 1),
+            r"the reference at Machine\toy:1 was not indexed",
+        ),
+        (
+            |resolution| {
+                let occurrences = &mut resolution.occurrences.files[0].occurrences;
+                let mut another = occurrences[0].clone();
+                another.place = Place::file("a file").line(9);
+                occurrences.push(another);
+            },
+            r"the reference at a file:9 was indexed, but not found again",
+        ),
+        (
+            |resolution| resolution.occurrences.objects.push(Vec::new()),
+            "a directory object was not indexed",
+        ),
+    ];
+    for (tamper, message) in cases {
+        let mut resolution = resolved().await;
+        tamper(&mut resolution);
+        let error = rewrite(resolution, &toy).map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
+        assert_eq!(error.message(), message);
     }
-    index.occurrences[1].reference = 2;
-    let error = index
-        .resolved(&[keep(), keep()])
-        .map(Iterator::count)
-        .unwrap_err();
+
+    let mut index = index(&gpo, &options, &toy).unwrap();
+    index.occurrences.files[0].occurrences[1].reference = 2;
+    let error = resolve(index, Some(&table), &target(), &options).await;
+    let error = error.map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
     assert_eq!(
         error.message(),
-        r"the reference at Machine\toy:2 was not indexed"
-    );
-    let of_review = index.reference_of(&index.occurrences[1]);
-    assert_eq!(
-        of_review.map(|_| ()).unwrap_err().kind(),
-        ErrorKind::Internal
+        r"there is no decision for the reference at Machine\toy:2"
     );
 }
 
-/// The row of a reference has to be in the table that the mapping has.
+/// A visitor that finds other references when it rewrites would leave some of them unmapped.
 #[tokio::test]
-async fn a_reference_with_a_row_that_is_not_in_the_table_is_an_internal_error() {
-    let gpo = snapshot("sid S-1-5-21-1-1-1-1001\n");
-    let options = MapOptions::default();
-    let two = table(&[
-        ("User", "alice@src.test", Destination::SameAsSource),
-        ("GlobalGroup", "Helpdesk@src.test", Destination::None),
-    ]);
-    let one = table(&[("User", "alice@src.test", Destination::SameAsSource)]);
-    let matcher = RowMatcher::new(Some(&two), options.unc_match);
-    let index = index_references(&gpo, &matcher, &options, &toy);
-    assert_eq!(index.references[0].row, Some(1));
-    for other in [None, Some(&one)] {
-        let destinations = Destinations::look_up(other, &index.references, &target())
-            .await
-            .unwrap();
-        let error = destinations
-            .decide(other, &index.references[0])
-            .map(|_| ())
-            .unwrap_err();
+async fn a_visitor_that_finds_other_references_later_is_an_internal_error() {
+    let table = table(&[("GlobalGroup", r"SRC\Helpdesk", set("Support"))]);
+    for (later, message) in [
+        (
+            format!("{HELPDESK}\n{HELPDESK}"),
+            r"the reference at Machine\toy:2 was not indexed",
+        ),
+        (
+            String::new(),
+            r"the reference at Machine\toy:1 was indexed, but not found again",
+        ),
+    ] {
+        let visits = AtomicUsize::new(0);
+        let visit = |path: &RelPath, content: &Bytes, visitor: &mut Visitor<'_>| {
+            // The index takes two visits.
+            if visits.fetch_add(1, Ordering::Relaxed) < 2 {
+                toy(path, content, visitor)
+            } else {
+                toy(path, &Bytes::from(later.clone()), visitor)
+            }
+        };
+        let gpo = snapshot(HELPDESK);
+        let options = MapOptions::default();
+        let error = map_with(&gpo, Some(&table), &target(), &options, &visit).await;
+        let error = error.map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
-        assert!(
-            error.message().ends_with("its row is missing in the table"),
-            "{error}"
-        );
+        assert_eq!(error.message(), message);
     }
 }
 

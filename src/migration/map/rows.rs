@@ -2,65 +2,65 @@
 
 use crate::formats::migtable::source_key;
 use crate::message::{Code, StatusMessage, printable};
-use crate::migration::inventory::{Inventory, SourcePrincipal};
+use crate::migration::inventory::Inventory;
 use crate::migration::references::ReferenceTarget;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::PrincipalType;
 use crate::model::unc_path::UncPath;
 
 use super::UncMatch;
-use super::gpo_folder::GpoPath;
+use super::index::DistinctReference;
 
-/// A distinct reference: all occurrences with the same text share one.
-pub(super) struct DistinctReference {
-    pub(super) target: ReferenceTarget,
-    /// The principal; `None` for a UNC path.
-    pub(super) identity: Option<Box<SourcePrincipal>>,
-    /// The index of its row.
-    pub(super) row: Option<usize>,
+/// A distinct reference with its row.
+pub(super) struct MatchedReference<'t> {
+    pub(super) reference: DistinctReference,
+    pub(super) row: Option<&'t TableRow>,
     /// For a UNC path with a row: the rest after the part that the row matches.
     pub(super) rest: String,
-    /// In exact mode, when no row matched: the index of the row that would have matched by prefix.
-    pub(super) prefix_row: Option<usize>,
-    /// For a UNC path into the folder of a GPO of the source: that GPO.
-    pub(super) gpo_path: Option<GpoPath>,
-    /// The indexes of further matching rows, which is an error unless all have the same destination.
-    pub(super) duplicate_rows: Vec<usize>,
+    /// In exact mode, when no row matched: the row that would have matched by prefix.
+    pub(super) prefix_row: Option<&'t TableRow>,
+    /// Further matching rows, which is an error unless all have the same destination.
+    pub(super) duplicate_rows: Vec<&'t TableRow>,
     /// The error that several rows with different destinations match.
     pub(super) conflict: Option<Box<StatusMessage>>,
-    /// Whether it occurs inside the chosen scope.
-    pub(super) in_scope: bool,
+}
+
+impl MatchedReference<'_> {
+    /// Whether it has no row and is not the same in every domain.
+    pub(super) fn needs_row(&self) -> bool {
+        let identity = self.reference.identity.as_ref();
+        self.row.is_none() && identity.is_none_or(|identity| !identity.is_universal())
+    }
+}
+
+/// The errors that several rows match one reference inside the chosen scope.
+pub(super) fn conflicts(matched: &[MatchedReference<'_>]) -> Vec<StatusMessage> {
+    let in_scope = matched.iter().filter(|matched| matched.reference.in_scope);
+    in_scope
+        .filter_map(|matched| {
+            let conflict = (**matched.conflict.as_ref()?).clone();
+            Some(conflict.at(matched.reference.place.clone()))
+        })
+        .collect()
 }
 
 /// A row for a UNC path.
-pub(super) struct UncRow {
-    pub(super) row: usize,
+pub(super) struct UncRow<'t> {
+    pub(super) row: &'t TableRow,
     /// The rest after the part that the row matches: begins with a backslash, or is empty.
     pub(super) rest: String,
 }
 
-/// The key of a distinct reference.
-pub(super) fn key_of(target: &ReferenceTarget) -> String {
-    match target {
-        ReferenceTarget::Sid { sid, .. } => format!("sid {sid}"),
-        ReferenceTarget::Name(name) => format!("name {name}"),
-        ReferenceTarget::Computer(name) => format!("computer {name}"),
-        ReferenceTarget::Label(name) => format!("label {name}"),
-        ReferenceTarget::SidAndName { sid, name } => format!("both {sid} {name}"),
-        ReferenceTarget::Unc { text, unit } => format!("unc {text}\n{unit}"),
-    }
-}
-
 /// Finds rows.
-pub(super) struct RowMatcher<'a> {
-    table: Option<&'a MigrationTable>,
+pub(super) struct RowMatcher<'t> {
+    table: Option<&'t MigrationTable>,
     unc_match: UncMatch,
     /// The maximum number of components in the path of a row.
     max_components: usize,
 }
 
-impl<'a> RowMatcher<'a> {
-    pub(super) fn new(table: Option<&'a MigrationTable>, unc_match: UncMatch) -> Self {
+impl<'t> RowMatcher<'t> {
+    pub(super) fn new(table: Option<&'t MigrationTable>, unc_match: UncMatch) -> Self {
         let depths = table.into_iter().flat_map(|table| {
             let paths = table
                 .rows()
@@ -75,81 +75,76 @@ impl<'a> RowMatcher<'a> {
         }
     }
 
-    /// The distinct reference of a target, with its row.
-    pub(super) fn distinct_reference(
+    /// The reference with its row.
+    pub(super) fn matched(
         &self,
-        target: &ReferenceTarget,
+        reference: DistinctReference,
         inventory: &Inventory<'_>,
-    ) -> DistinctReference {
-        let identity = inventory.identify(target).map(Box::new);
-        let mut reference = DistinctReference {
-            target: target.clone(),
-            identity,
+    ) -> MatchedReference<'t> {
+        let mut matched = MatchedReference {
+            reference,
             row: None,
             rest: String::new(),
             prefix_row: None,
-            gpo_path: None,
             duplicate_rows: Vec::new(),
             conflict: None,
-            in_scope: false,
         };
-        if let ReferenceTarget::Unc { text, unit } = target {
+        if let ReferenceTarget::Unc { text, unit } = &matched.reference.target {
             match self.unc(text, unit) {
                 Some(found) => {
-                    reference.row = Some(found.row);
-                    reference.rest = found.rest;
+                    matched.row = Some(found.row);
+                    matched.rest = found.rest;
                 }
-                None => reference.prefix_row = self.unc_by_prefix(text).map(|found| found.row),
+                None => matched.prefix_row = self.unc_by_prefix(text).map(|found| found.row),
             }
         } else {
-            self.principal(&mut reference, inventory);
+            self.principal(&mut matched, inventory);
         }
-        reference
+        matched
     }
 
     /// Matches a principal. Rows with SIDs and domain names have precedence. A row with a bare name matches text of
     /// that name; it matches a principal only when no other row does and the name is unambiguous in the source.
-    fn principal(&self, reference: &mut DistinctReference, inventory: &Inventory<'_>) {
-        let (Some(table), Some(identity)) = (self.table, &reference.identity) else {
+    fn principal(&self, matched: &mut MatchedReference<'t>, inventory: &Inventory<'_>) {
+        let (Some(table), Some(identity)) = (self.table, &matched.reference.identity) else {
             return;
         };
-        let text = match &reference.target {
+        let target = &matched.reference.target;
+        let text = match target {
             ReferenceTarget::Name(text)
             | ReferenceTarget::Computer(text)
             | ReferenceTarget::Label(text) => Some(text.to_lowercase()),
             _ => None,
         };
-        let mut rows: Vec<usize> = Vec::new();
-        let mut unqualified: Vec<usize> = Vec::new();
+        let mut rows: Vec<&'t TableRow> = Vec::new();
+        let mut unqualified: Vec<&'t TableRow> = Vec::new();
         for row_key in identity.row_keys() {
-            let Some(number) = table.number_of(&row_key.text).filter(|&number| {
-                table.row(number).is_some_and(|row| {
-                    row_key.fits(row.kind) && may_name(row.kind, &reference.target)
-                })
-            }) else {
+            let Some(row) = table
+                .find(&row_key.text)
+                .filter(|row| row_key.fits(row.kind) && may_name(row.kind, target))
+            else {
                 continue;
             };
             if !row_key.unqualified {
-                rows.push(number);
+                rows.push(row);
             } else if text.as_ref() == Some(&row_key.text) {
-                reference.row = Some(number);
+                matched.row = Some(row);
                 return;
             } else if inventory.is_name_of(&row_key.text, identity) {
-                unqualified.push(number);
+                unqualified.push(row);
             }
         }
         if rows.is_empty() {
             rows = unqualified;
         }
-        rows.sort_unstable();
-        rows.dedup();
-        if !have_one_destination(table, &rows) {
+        rows.sort_unstable_by_key(|row| row.number);
+        rows.dedup_by_key(|row| row.number);
+        if !have_one_destination(&rows) {
             let lines: Vec<String> = rows
                 .iter()
-                .filter_map(|number| table.row(*number))
                 .map(|row| format!("{} (\"{}\")", row.line, printable(&row.source)))
                 .collect();
-            reference.conflict = Some(Box::new(
+            matched.conflict = Some(Box::new(
                 StatusMessage::error(
                     Code::AmbiguousRows,
                     format!(
@@ -161,12 +156,12 @@ impl<'a> RowMatcher<'a> {
                 .with_hint("keep only one of these rows"),
             ));
         }
-        reference.row = rows.first().copied();
-        reference.duplicate_rows = rows.into_iter().skip(1).collect();
+        matched.row = rows.first().copied();
+        matched.duplicate_rows = rows.into_iter().skip(1).collect();
     }
 
     /// The row for a UNC path that is written as `text` and that GPMC compares as `unit`.
-    pub(super) fn unc(&self, text: &str, unit: &str) -> Option<UncRow> {
+    pub(super) fn unc(&self, text: &str, unit: &str) -> Option<UncRow<'t>> {
         match self.unc_match {
             UncMatch::Prefix => self.unc_by_prefix(text),
             UncMatch::Exact => {
@@ -191,7 +186,7 @@ impl<'a> RowMatcher<'a> {
     }
 
     /// The longest row that is the path or a parent folder of it.
-    fn unc_by_prefix(&self, text: &str) -> Option<UncRow> {
+    fn unc_by_prefix(&self, text: &str) -> Option<UncRow<'t>> {
         self.table?;
         let path = UncPath::in_setting(text)?;
         // No row has more components. Limit the search, because a path may have any number of components.
@@ -204,24 +199,15 @@ impl<'a> RowMatcher<'a> {
         })
     }
 
-    fn unc_row(&self, key: &str) -> Option<usize> {
-        let table = self.table?;
-        let number = table.number_of(key)?;
-        (table.row(number)?.kind == EntryType::UncPath).then_some(number)
-    }
-
-    /// The path with the matched part replaced; `None` when the row keeps it.
-    pub(super) fn new_path(&self, found: &UncRow) -> Option<String> {
-        new_path(self.table?.row(found.row)?, &found.rest)
+    fn unc_row(&self, key: &str) -> Option<&'t TableRow> {
+        let row = self.table?.find(key)?;
+        (row.kind == EntryType::UncPath).then_some(row)
     }
 }
 
 /// Whether rows have the same destination, so that it does not matter which of them is used.
-fn have_one_destination(table: &MigrationTable, rows: &[usize]) -> bool {
-    let mut destinations = rows
-        .iter()
-        .filter_map(|number| table.row(*number))
-        .map(|row| &row.destination);
+fn have_one_destination(rows: &[&TableRow]) -> bool {
+    let mut destinations = rows.iter().map(|row| &row.destination);
     let Some(first) = destinations.next() else {
         return true;
     };
