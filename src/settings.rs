@@ -27,19 +27,18 @@ mod security;
 mod text;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use crate::formats::gpo_cmt::GpoComment;
 use crate::migration::references::GptFileFormat;
 use crate::model::gpt_tree::GptTree;
-use crate::model::principal::Principal as Account;
 use crate::model::reference::Place;
 use crate::model::safe_name::RelPath;
 use crate::model::shared_text::SharedText;
 use crate::model::sid::Sid;
-use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
+use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
 use crate::plan::gpo::sha256;
 
@@ -286,15 +285,14 @@ pub struct NotDecoded {
 
 /// Decodes the settings of a snapshot, with the names of principals that it contains.
 pub fn of(snapshot: &GpoSnapshot) -> Settings {
-    of_tree(&snapshot.tree, &snapshot.principals)
+    of_tree(&snapshot.tree, &names_of(snapshot))
 }
 
 /// Decodes the settings in the files of a GPO.
-pub(crate) fn of_tree(tree: &GptTree, principals: &[InventoryPrincipal]) -> Settings {
-    let names = Names::new(principals);
+pub(crate) fn of_tree(tree: &GptTree, names: &Names) -> Settings {
     let mut all = Settings::default();
     for (path, content) in tree.files() {
-        match decoded(path, content, &names) {
+        match decoded(path, content, names) {
             Ok(settings) => all.settings.extend(settings),
             Err(reason) => all.not_decoded.push(NotDecoded {
                 path: path.clone(),
@@ -356,7 +354,7 @@ fn comment(file: &mut File<'_>, content: &Bytes) -> Result<(), String> {
 struct File<'a> {
     half: Half,
     path: SharedText,
-    names: &'a Names<'a>,
+    names: &'a Names,
     found: Vec<Setting>,
     /// Whether it has more settings than are decoded.
     is_full: bool,
@@ -436,41 +434,34 @@ impl Value {
     }
 }
 
-/// The names of SIDs that a snapshot contains.
-struct Names<'a> {
-    by_sid: HashMap<&'a Sid, &'a Account>,
+/// The names of principals, by SID.
+pub type Names = BTreeMap<Sid, String>;
+
+/// The names that a snapshot contains.
+fn names_of(snapshot: &GpoSnapshot) -> Names {
+    let accounts = snapshot.principals.iter().map(|entry| &entry.principal);
+    accounts
+        .filter_map(|account| Some((account.sid.clone()?, account.down_level_name())))
+        .filter(|(_, name)| !name.is_empty())
+        .collect()
 }
 
-impl<'a> Names<'a> {
-    fn new(principals: &'a [InventoryPrincipal]) -> Self {
-        let accounts = principals.iter().map(|entry| &entry.principal);
-        Self {
-            by_sid: accounts
-                .filter_map(|account| Some((account.sid.as_ref()?, account)))
-                .collect(),
-        }
-    }
-
+impl Principal {
     /// The principal with this SID.
-    fn principal(&self, sid: Sid) -> Principal {
-        let known = self
-            .by_sid
-            .get(&sid)
-            .map(|account| account.down_level_name());
-        let name = known
-            .filter(|name| !name.is_empty())
-            .or_else(|| well_known::name_of(&sid).map(str::to_owned));
-        Principal {
+    fn of_sid(sid: Sid, names: &Names) -> Self {
+        let known = names.get(&sid).map(String::as_str);
+        let name = known.or_else(|| well_known::name_of(&sid));
+        Self {
             name: name.map(SharedText::from),
             sid: Some(sid),
         }
     }
 
     /// A principal of a list in GptTmpl.inf: `*SID` or a name.
-    fn listed(&self, text: &str) -> Principal {
+    fn listed(text: &str, names: &Names) -> Self {
         match text.strip_prefix('*').unwrap_or(text).parse::<Sid>() {
-            Ok(sid) => self.principal(sid),
-            Err(_) => Principal {
+            Ok(sid) => Self::of_sid(sid, names),
+            Err(_) => Self {
                 name: Some(text.into()),
                 sid: None,
             },

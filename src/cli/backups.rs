@@ -45,7 +45,7 @@ pub(super) struct ListArgs {
     latest: bool,
 }
 
-/// Show one backup: files, references, permissions, risks
+/// Show one backup: settings, files, references, permissions, risks
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl backups show /backups 7f2de5d7\n  gpoctl backups show \\\n      '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --json"
@@ -249,6 +249,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     let stored = crate::backup::read(&path)?;
     let (info, snapshot) = (&stored.info, &stored.snapshot);
     let found = scan(snapshot);
+    let settings = crate::settings::of(snapshot);
     let risks = risks::of(snapshot);
     let passwords = stored_passwords(&snapshot.tree);
     let sddl = SecurityDescriptor::parse(&snapshot.security_descriptor)
@@ -289,8 +290,9 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
             "risks": risks,
             "messages": messages,
         });
-        ui.json(&report::WithReferences {
+        ui.json(&report::WithContent {
             document,
+            settings: &settings,
             references: &found.references,
         })?;
         return Ok(0);
@@ -312,6 +314,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         ),
     ];
     ui.fields(&fields);
+    report::show_settings(ui, &settings);
     report::show_extensions(ui, snapshot);
     show_links(ui, stored.context.links.as_deref());
     report::show_permissions(ui, snapshot);

@@ -14,7 +14,7 @@ use crate::plan::secrets::stored_passwords;
 use crate::progress::Control;
 use crate::session::read::{read_gpo, take_inventory};
 
-/// Show one GPO: attributes, permissions, links, files, references, risks
+/// Show one GPO: settings, permissions, links, files, references, risks
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl show \"Default Domain Policy\" --domain corp.example\n  gpoctl show 31b2f340 --domain corp.example --json"
@@ -34,6 +34,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
     take_inventory(&session, &mut live.snapshot).await?;
     let links = session.directory().links_of(object.guid).await?;
     let references = scan(&live.snapshot).references;
+    let settings = crate::settings::of(&live.snapshot);
     let risks = risks::of(&live.snapshot);
     let passwords = stored_passwords(&live.snapshot.tree);
     live.snapshot.messages.extend(passwords);
@@ -98,8 +99,9 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
                 serde_json::json!(live.snapshot.messages),
             );
         }
-        ui.json(&report::WithReferences {
+        ui.json(&report::WithContent {
             document,
+            settings: &settings,
             references: &references,
         })?;
         return Ok(0);
@@ -122,6 +124,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
         ),
     ];
     ui.fields(&fields);
+    report::show_settings(ui, &settings);
     report::show_extensions(ui, &live.snapshot);
     report::show_permissions(ui, &live.snapshot);
     ui.heading("Links");

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Data, Extension, File, New, Value};
+use super::{Data, Extension, File, New, Principal, Value};
 use crate::formats::audit_csv::AuditCsv;
 use crate::model::reference::Place;
 
@@ -50,7 +50,7 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
         let whose = if target.is_empty() || target.eq_ignore_ascii_case("system") {
             String::new()
         } else {
-            file.names.listed(target).to_string()
+            Principal::listed(target, file.names).to_string()
         };
         let values = if guid.is_empty() && name.to_ascii_lowercase().ends_with("globalsacl") {
             vec![Value::of(super::security::permissions::of(

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Data, Extension, File, New, Value};
+use super::{Data, Extension, File, New, Principal, Value};
 use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting};
 use crate::formats::ini::{self, IniLine, LineKind};
 use crate::model::reference::Place;
@@ -86,7 +86,7 @@ fn new(line: &IniLine<'_>, setting: &Setting<'_>, file: &File<'_>) -> New {
             side,
             members,
         } => {
-            let whose = file.names.listed(text(group));
+            let whose = Principal::listed(text(group), file.names);
             let side = match side {
                 Membership::Members => "members",
                 Membership::MemberOf => "member of",
@@ -152,7 +152,11 @@ fn unknown(line: &IniLine<'_>, key: &str, value: &str, file: &File<'_>) -> New {
 fn principals(line: &IniLine<'_>, members: &Range<usize>, file: &File<'_>) -> Data {
     let spans = ini::list_items(line.text, members.clone(), ',');
     let items = spans.into_iter().filter_map(|span| line.text.get(span));
-    Data::principals(items.map(|item| file.names.listed(item)).collect())
+    Data::principals(
+        items
+            .map(|item| Principal::listed(item, file.names))
+            .collect(),
+    )
 }
 
 /// A service, a folder or file, or a registry key, with its permissions [MS-GPSB 2.2.7 to 2.2.9].

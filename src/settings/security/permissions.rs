@@ -3,7 +3,7 @@
 use crate::model::access_mask::{file, standard};
 use crate::model::sddl::from_sddl;
 use crate::model::security_descriptor::{SecurityDescriptor, ace_flag, ace_type};
-use crate::settings::{Data, Names};
+use crate::settings::{Data, Names, Principal};
 
 /// What a descriptor protects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ fn right(mask: u32, object: Object) -> Option<&'static str> {
 }
 
 /// A descriptor as it is in the file, and its entries in words; without words where it cannot be read.
-pub(in crate::settings) fn of(sddl: &str, object: Object, names: &Names<'_>) -> Data {
+pub(in crate::settings) fn of(sddl: &str, object: Object, names: &Names) -> Data {
     // Aliases such as DA refer to the domain of the client, which is not known here.
     let entries = from_sddl(sddl, None)
         .map(|descriptor| words(&descriptor, object, names))
@@ -45,11 +45,11 @@ pub(in crate::settings) fn of(sddl: &str, object: Object, names: &Names<'_>) -> 
     }
 }
 
-fn words(descriptor: &SecurityDescriptor, object: Object, names: &Names<'_>) -> Vec<String> {
+fn words(descriptor: &SecurityDescriptor, object: Object, names: &Names) -> Vec<String> {
     let mut words = Vec::new();
     for (what, sid) in [("owner", &descriptor.owner), ("group", &descriptor.group)] {
         if let Some(sid) = sid {
-            words.push(format!("{what} {}", names.principal(sid.clone())));
+            words.push(format!("{what} {}", Principal::of_sid(sid.clone(), names)));
         }
     }
     for list in [&descriptor.dacl, &descriptor.sacl].into_iter().flatten() {
@@ -73,7 +73,7 @@ fn words(descriptor: &SecurityDescriptor, object: Object, names: &Names<'_>) -> 
             } else {
                 ""
             };
-            let who = names.principal(rights.sid.clone());
+            let who = Principal::of_sid(rights.sid.clone(), names);
             words.push(format!("{verb} {who} {mask}{below}"));
         }
     }
