@@ -448,6 +448,7 @@ fn a_status_that_no_gpo_has_is_refused() {
         };
         plan.entries.clear();
         plan.contents.clear();
+        plan.old_contents.clear();
         plan.gpt_ini = None;
         plan.directory_objects.clear();
         plan.steps = vec![Step::SetStatus { from: Some(0), to }];
