@@ -24,6 +24,7 @@ pub mod diff;
 mod registry;
 mod scripts;
 mod security;
+pub mod templates;
 mod text;
 
 use std::borrow::Cow;
@@ -41,6 +42,7 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
 use crate::plan::gpo::sha256;
+use templates::Templates;
 
 /// The most settings of one file that are decoded: a file with more is listed as not decoded. Real files have a few thousand.
 pub const MAX_SETTINGS: usize = 50_000;
@@ -126,6 +128,8 @@ pub enum Extension {
     Security,
     /// audit.csv [MS-GPAC].
     AdvancedAudit,
+    /// Registry.pol [MS-GPREG]: policies of administrative templates.
+    AdministrativeTemplates,
     /// Registry.pol [MS-GPREG]: values that no administrative template describes.
     Registry,
     /// scripts.ini and psscripts.ini [MS-GPSCR].
@@ -139,6 +143,7 @@ impl Extension {
             Self::Gpo => "GPO",
             Self::Security => "Security",
             Self::AdvancedAudit => "Advanced Audit Configuration",
+            Self::AdministrativeTemplates => "Administrative Templates",
             Self::Registry => "Registry values",
             Self::Scripts => "Scripts",
         }
@@ -283,16 +288,21 @@ pub struct NotDecoded {
     pub reason: String,
 }
 
-/// Decodes the settings of a snapshot, with the names of principals that it contains.
+/// Decodes the settings of a snapshot, with the names of principals that it contains. Registry values have the names of their keys.
 pub fn of(snapshot: &GpoSnapshot) -> Settings {
-    of_tree(&snapshot.tree, &names_of(snapshot))
+    of_with(snapshot, &Templates::default())
+}
+
+/// As [`of`], with the policies of these templates in place of their registry values.
+pub fn of_with(snapshot: &GpoSnapshot, templates: &Templates) -> Settings {
+    of_tree(&snapshot.tree, &names_of(snapshot), templates)
 }
 
 /// Decodes the settings in the files of a GPO.
-pub(crate) fn of_tree(tree: &GptTree, names: &Names) -> Settings {
+pub(crate) fn of_tree(tree: &GptTree, names: &Names, templates: &Templates) -> Settings {
     let mut all = Settings::default();
     for (path, content) in tree.files() {
-        match decoded(path, content, names) {
+        match decoded(path, content, names, templates) {
             Ok(settings) => all.settings.extend(settings),
             Err(reason) => all.not_decoded.push(NotDecoded {
                 path: path.clone(),
@@ -311,12 +321,18 @@ pub(crate) fn of_tree(tree: &GptTree, names: &Names) -> Settings {
 ///
 /// # Errors
 /// Why it is not decoded.
-fn decoded(path: &RelPath, content: &Bytes, names: &Names) -> Result<Vec<Setting>, String> {
+fn decoded(
+    path: &RelPath,
+    content: &Bytes,
+    names: &Names,
+    templates: &Templates,
+) -> Result<Vec<Setting>, String> {
     let format = GptFileFormat::of(path).ok_or("not a settings file")?;
     let mut file = File {
         half: Half::of(path),
         path: path.to_string().into(),
         names,
+        templates,
         found: Vec::new(),
         is_full: false,
     };
@@ -355,6 +371,7 @@ struct File<'a> {
     half: Half,
     path: SharedText,
     names: &'a Names,
+    templates: &'a Templates,
     found: Vec<Setting>,
     /// Whether it has more settings than are decoded.
     is_full: bool,

@@ -13,9 +13,14 @@ use crate::model::shared_text::SharedText;
 /// Decodes the records in order.
 pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String> {
     let policy = RegistryPol::parse(content).map_err(|error| error.to_string())?;
+    let templates = file.templates;
+    let described = templates.decode(file, &policy);
     // Records of one key follow each other, and share its text.
     let mut last: (Bytes, SharedText) = Default::default();
     for (number, record) in (1_usize..).zip(&policy.records) {
+        if described.contains(&number.saturating_sub(1)) {
+            continue;
+        }
         if last.0 != record.key {
             last = (record.key.clone(), record.key_text().into());
         }
@@ -49,7 +54,7 @@ fn setting(record: &Record, key: SharedText, file: &SharedText, number: usize) -
 }
 
 /// The name of the value that a record deletes.
-fn deleted(value_name: &str) -> Option<&str> {
+pub(super) fn deleted(value_name: &str) -> Option<&str> {
     strip_command(value_name, "**del.")
 }
 

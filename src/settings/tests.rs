@@ -18,7 +18,11 @@ fn tree(files: &[(&str, &[u8])]) -> GptTree {
 
 /// The settings of one file as `extension | category | name: value`.
 fn shown(path: &str, content: &[u8]) -> Vec<String> {
-    let all = of_tree(&tree(&[(path, content)]), &Names::new());
+    let all = of_tree(
+        &tree(&[(path, content)]),
+        &Names::new(),
+        &Templates::default(),
+    );
     assert!(all.not_decoded.is_empty(), "{:?}", all.not_decoded);
     let settings = all.settings.iter();
     settings
@@ -137,6 +141,7 @@ fn the_deletion_of_a_value_is_a_change_of_its_setting() {
         of_tree(
             &tree(&[(r"Machine\Registry.pol", &policy.to_bytes())]),
             &Names::new(),
+            &Templates::default(),
         )
         .settings
     });
@@ -194,7 +199,7 @@ fn what_is_not_decoded_is_listed_with_size_and_hash() {
         (r"Machine\Scripts\Startup\a.cmd", b"echo"),
         ("GPO.cmt", b"h\0i\0"),
     ];
-    let all = of_tree(&tree(files), &Names::new());
+    let all = of_tree(&tree(files), &Names::new(), &Templates::default());
     let listed: Vec<String> = all
         .not_decoded
         .iter()
@@ -224,9 +229,18 @@ fn a_file_with_too_many_settings_is_listed_and_not_cut() {
     let line = "A=1\n".repeat(MAX_SETTINGS);
     let template = format!("[System Access]\n{line}");
     let whole = tree(&[(TEMPLATE, template.as_bytes())]);
-    assert_eq!(of_tree(&whole, &Names::new()).settings.len(), MAX_SETTINGS);
+    assert_eq!(
+        of_tree(&whole, &Names::new(), &Templates::default())
+            .settings
+            .len(),
+        MAX_SETTINGS
+    );
     let more = format!("{template}A=1\n");
-    let all = of_tree(&tree(&[(TEMPLATE, more.as_bytes())]), &Names::new());
+    let all = of_tree(
+        &tree(&[(TEMPLATE, more.as_bytes())]),
+        &Names::new(),
+        &Templates::default(),
+    );
     assert!(all.settings.is_empty());
     assert_eq!(all.not_decoded[0].reason, "more than 50000 settings");
 }
@@ -260,7 +274,14 @@ fn principals_have_the_names_of_the_snapshot() {
 
 #[test]
 fn differences_in_one_line_each() {
-    let of = |text: &str| of_tree(&tree(&[(TEMPLATE, text.as_bytes())]), &Names::new()).settings;
+    let of = |text: &str| {
+        of_tree(
+            &tree(&[(TEMPLATE, text.as_bytes())]),
+            &Names::new(),
+            &Templates::default(),
+        )
+        .settings
+    };
     let old = of(
         "[System Access]\nMinimumPasswordLength = 15\nLockoutBadCount = 5\n\
          [Privilege Rights]\nSeBackupPrivilege = *S-1-5-32-551,*S-1-5-32-544\nSeTcbPrivilege = *S-1-5-32-544\n\
@@ -302,7 +323,7 @@ proptest! {
             "GPO.cmt",
         ] {
             for content in [bytes.as_slice(), text.as_bytes()] {
-                let all = of_tree(&tree(&[(path, content)]), &Names::new());
+                let all = of_tree(&tree(&[(path, content)]), &Names::new(), &Templates::default());
                 for setting in &all.settings {
                     prop_assert!(!setting.value_text().is_empty());
                 }

@@ -7,6 +7,7 @@ use super::{EntryChange, FileContent, GpoPlan, PlannedEntry, Verb, sha256};
 use crate::migration::references::GptFileFormat;
 use crate::model::gpt_tree::GptTree;
 use crate::settings::diff::{SettingChange, diff};
+use crate::settings::templates::Templates;
 use crate::settings::{Names, of_tree};
 
 /// The old files with settings that are replaced or deleted, by SHA-256: without them, a plan could not describe what it changes.
@@ -37,7 +38,8 @@ impl GpoPlan {
         }
         let new = self.new_tree().ok()?;
         let old = self.old_tree()?;
-        let [old, new] = [old, new].map(|tree| of_tree(&tree, names).settings);
+        let [old, new] =
+            [old, new].map(|tree| of_tree(&tree, names, &Templates::default()).settings);
         Some(diff(&old, &new))
     }
 
