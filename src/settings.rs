@@ -21,6 +21,7 @@
 
 mod audit;
 pub mod diff;
+mod preferences;
 mod registry;
 mod scripts;
 mod security;
@@ -134,6 +135,8 @@ pub enum Extension {
     Registry,
     /// scripts.ini and psscripts.ini [MS-GPSCR].
     Scripts,
+    /// Preferences [MS-GPPREF] of a kind, such as `Drive Maps`.
+    Preferences(&'static str),
 }
 
 impl Extension {
@@ -146,6 +149,7 @@ impl Extension {
             Self::AdministrativeTemplates => "Administrative Templates",
             Self::Registry => "Registry values",
             Self::Scripts => "Scripts",
+            Self::Preferences(kind) => kind,
         }
     }
 }
@@ -341,6 +345,7 @@ fn decoded(
         GptFileFormat::GptTmpl => security::decode(&mut file, content)?,
         GptFileFormat::AuditCsv => audit::decode(&mut file, content)?,
         GptFileFormat::Scripts | GptFileFormat::PsScripts => scripts::decode(&mut file, content)?,
+        GptFileFormat::Preferences => preferences::decode(&mut file, content)?,
         GptFileFormat::GpoCmt => comment(&mut file, content)?,
         GptFileFormat::GpeIni => return Err("written by the editor, without settings".to_owned()),
         _ => return Err("the format is not decoded".to_owned()),

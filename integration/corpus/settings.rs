@@ -554,7 +554,7 @@ fn our_policies(settings: &[Setting]) -> BTreeMap<String, (String, Vec<String>)>
 }
 
 #[test]
-#[ignore = "needs GPOCTL_CORPUS, with the templates of GPOCTL_ADMX"]
+#[ignore = "needs GPOCTL_CORPUS"]
 fn policies_are_those_of_gpmcs_report() {
     let corpus = corpus();
     let start = std::time::Instant::now();

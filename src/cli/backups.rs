@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::report;
+use super::templates::TemplateArgs;
 use super::ui::{Ui, counted};
 use crate::backup::{BackupListEntry, Soundness};
 use crate::error::Result;
@@ -56,6 +57,9 @@ pub(super) struct ShowArgs {
 
     /// ID, unique ID prefix, or GPO name; of several backups of one GPO the newest is shown
     backup: Option<String>,
+
+    #[command(flatten)]
+    templates: TemplateArgs,
 }
 
 /// Check that backups are complete and unchanged
@@ -246,10 +250,11 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         Some(spec) => crate::backup::resolve(spec, Some(&args.dir))?,
         None => args.dir.clone(),
     };
+    let (templates, unread) = args.templates.read()?;
     let stored = crate::backup::read(&path)?;
     let (info, snapshot) = (&stored.info, &stored.snapshot);
     let found = scan(snapshot);
-    let settings = crate::settings::of(snapshot);
+    let settings = crate::settings::of_with(snapshot, &templates);
     let risks = risks::of(snapshot);
     let passwords = stored_passwords(&snapshot.tree);
     let sddl = SecurityDescriptor::parse(&snapshot.security_descriptor)
@@ -262,6 +267,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         .chain(&snapshot.messages)
         .chain(&found.messages)
         .chain(&passwords)
+        .chain(&unread)
         .collect();
     if ui.is_json() {
         let document = serde_json::json!({

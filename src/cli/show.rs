@@ -5,6 +5,7 @@ use clap::Args;
 use super::connection::ConnectionArgs;
 use super::list::{shown_time, status_word, summary};
 use super::report;
+use super::templates::TemplateArgs;
 use super::ui::Ui;
 use crate::error::Result;
 use crate::migration::scan::scan;
@@ -24,20 +25,25 @@ pub(super) struct ShowArgs {
     gpo: String,
 
     #[command(flatten)]
+    templates: TemplateArgs,
+
+    #[command(flatten)]
     connection: ConnectionArgs,
 }
 
 pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
+    let (templates, unread) = args.templates.read()?;
     let session = args.connection.connect().await?;
     let object = session.directory().find_gpo(&args.gpo).await?;
     let mut live = read_gpo(&session, &object, &Control::default()).await?;
     take_inventory(&session, &mut live.snapshot).await?;
     let links = session.directory().links_of(object.guid).await?;
     let references = scan(&live.snapshot).references;
-    let settings = crate::settings::of(&live.snapshot);
+    let settings = crate::settings::of_with(&live.snapshot, &templates);
     let risks = risks::of(&live.snapshot);
     let passwords = stored_passwords(&live.snapshot.tree);
     live.snapshot.messages.extend(passwords);
+    live.snapshot.messages.extend(unread);
     let sddl = SecurityDescriptor::parse(&object.security_descriptor)
         .map(|descriptor| crate::model::sddl::to_sddl(&descriptor))
         .ok();

@@ -321,6 +321,7 @@ proptest! {
             r"User\Scripts\scripts.ini",
             r"User\Scripts\psscripts.ini",
             "GPO.cmt",
+            r"User\Preferences\Drives\Drives.xml",
         ] {
             for content in [bytes.as_slice(), text.as_bytes()] {
                 let all = of_tree(&tree(&[(path, content)]), &Names::new(), &Templates::default());

@@ -27,7 +27,7 @@ fn templates() -> Templates {
 <enum id='E' valueName='E'><item displayName='$(string.One)'><value><decimal value='1'/></value></item></enum></elements></policy>
 <policy name='List' class='Machine' displayName='$(string.List)' key='K'><parentCategory ref='w:Loop'/><elements><list id='L' key='K\\List' valuePrefix=''/></elements></policy>
 <policy name='Lists' class='Machine' displayName='no reference' key='K'><parentCategory ref='w:Unknown'/>
-<enabledList><item valueName='a'><value><decimal value='1'/></value></item><item valueName='b'><value><delete/></value></item></enabledList>
+<enabledList><item valueName='a'><value><decimal value='1'/></value></item><item valueName='bb'><value><delete/></value></item></enabledList>
 <disabledList><item valueName='a'><value><decimal value='0'/></value></item></disabledList></policy>
 <policy name='User' class='User' displayName='x' key='K' valueName='Plain'><parentCategory ref='Mine'/></policy>
 </policies></policyDefinitions>"
@@ -98,7 +98,7 @@ fn policies_have_the_names_states_and_values_of_their_template() {
             ("K\\List", "2", S, &text("y")),
             ("K\\List", "other", S, &text("z")),
             ("K", "a", D, &[1, 0, 0, 0]),
-            ("K", "**del.b", S, &text(" ")),
+            ("K", "**del.bb", S, &text(" ")),
             ("Elsewhere", "v", D, &[1, 0, 0, 0]),
         ]),
         [
