@@ -29,6 +29,7 @@ mod report;
 mod restore;
 mod set_status;
 mod show;
+mod templates;
 mod ui;
 mod wmi;
 mod writing;

@@ -5,10 +5,12 @@
 //! [`scripts`], [`audit_csv`] and [`gpe_ini`] are views on [`ini`]; [`preferences`] is a view on
 //! [`xml_tree::document`]. [`registry_pol`] and [`aas`] are binary. [`sddl_text`] edits SDDL in place;
 //! [`firewall_rule`] parses the Windows Firewall rules in Registry.pol. The XML files of a backup folder keep their
-//! bytes while their value is unchanged ([`verbatim::Verbatim`]). [`wmi_mof`] is not part of a GPO: it is a WMI filter
-//! as GPMC exports it.
+//! bytes while their value is unchanged ([`verbatim::Verbatim`]). [`wmi_mof`], [`admx`] and [`adml`] are not part of a GPO: a
+//! WMI filter as GPMC exports it, and the administrative templates that describe registry values.
 
 pub mod aas;
+pub mod adml;
+pub mod admx;
 pub mod audit_csv;
 pub mod backup_xml;
 pub mod bkup_info;

@@ -20,6 +20,7 @@
 //! | [`backup`] | the backup folder: manifest, bkupInfo, Backup.xml, atomic writes | network, terminal |
 //! | [`migration`] | references in a snapshot, the migration table, resolving, mapping, the report | terminal |
 //! | [`operations`] | one file per verb: snapshots in, plan out | terminal |
+//! | [`settings`] | what a snapshot sets, as an administrator knows it; the difference of two | files, network, terminal |
 //! | [`plan`] | what an operation will change, with the state it was made against; its saved form | terminal |
 //! | [`execute`] | makes the changes of a plan: journal, staging, roll-back, proof; the only module that writes to a domain | terminal |
 //! | [`progress`] | progress and cancellation of long operations | terminal |
@@ -105,6 +106,7 @@ pub mod plan;
 pub mod progress;
 pub mod session;
 mod setters;
+pub mod settings;
 #[doc(hidden)]
 pub mod sysvol;
 #[cfg(any(test, feature = "testing"))]

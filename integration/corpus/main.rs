@@ -20,6 +20,7 @@ mod preferences;
 mod references;
 mod report;
 mod schema;
+mod settings;
 mod show;
 #[path = "../support/mod.rs"]
 mod support;

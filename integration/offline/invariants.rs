@@ -13,6 +13,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use gpoctl::execute::journal::{Before, events};
 use gpoctl::formats::aas::{AasError, AdvertiseScript};
+use gpoctl::formats::adml::Adml;
+use gpoctl::formats::admx::Admx;
 use gpoctl::formats::audit_csv::{self, AuditCsv};
 use gpoctl::formats::comment_cmtx::Comments;
 use gpoctl::formats::fdeploy::{Fdeploy, Redirection};
@@ -56,6 +58,8 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every parser.
 pub const TARGETS: &[Target] = &[
     ("aas", aas),
+    ("adml", adml),
+    ("admx", admx),
     ("audit_csv", audit_csv),
     ("backup_xml", backup_xml),
     ("bkup_info", bkup_info),
@@ -353,6 +357,32 @@ pub fn audit_csv(data: &[u8]) {
         assert_eq!(end, Some(line.text.len()));
     }
     visits(path, data);
+}
+
+/// Whatever is left out of a template is named with a line of it.
+pub fn admx(data: &[u8]) {
+    if let Ok(template) = Admx::parse(data) {
+        assert_same(&template.to_bytes(), data);
+        let last = data.len() + 1;
+        for ignored in &template.ignored {
+            assert!((1..=last).contains(&ignored.line) && !ignored.reason.is_empty());
+        }
+        for policy in &template.policies {
+            assert!(!policy.name.is_empty() && !policy.key.is_empty());
+            assert!((1..=last).contains(&policy.line));
+        }
+    }
+}
+
+pub fn adml(data: &[u8]) {
+    if let Ok(texts) = Adml::parse(data) {
+        assert_same(&texts.to_bytes(), data);
+        for (id, text) in &texts.strings {
+            if !id.contains(')') {
+                assert_eq!(texts.text(&format!("$(string.{id})")), Some(text.as_str()));
+            }
+        }
+    }
 }
 
 pub fn comment_cmtx(data: &[u8]) {

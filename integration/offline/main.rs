@@ -24,6 +24,7 @@ mod parser_failures;
 mod properties;
 mod readers;
 mod readme;
+mod setting_changes;
 mod suites;
 #[path = "../support/mod.rs"]
 mod support;

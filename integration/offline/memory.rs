@@ -297,6 +297,61 @@ fn journal() -> Vec<Vec<u8>> {
 fn worst(name: &str) -> Vec<Vec<u8>> {
     match name {
         "aas" => aas(),
+        "adml" => {
+            let mut files = xml(
+                "<policyDefinitionResources>",
+                "</policyDefinitionResources>",
+            );
+            for (front, part, back) in [
+                ("<stringTable>", "<string id=''/>", "</stringTable>"),
+                (
+                    "<presentationTable>",
+                    "<presentation/>",
+                    "</presentationTable>",
+                ),
+                (
+                    "<presentationTable><presentation>",
+                    "<a/>",
+                    "</presentation></presentationTable>",
+                ),
+            ] {
+                let front = format!("<policyDefinitionResources><resources>{front}");
+                let back = format!("{back}</resources></policyDefinitionResources>");
+                files.push(repeated(&front, part, &back));
+            }
+            files
+        }
+        "admx" => {
+            let front = "<policyDefinitions><policyNamespaces><target/></policyNamespaces>";
+            let back = "</policyDefinitions>";
+            let mut files = xml(front, back);
+            let policy = "<policies><policy name='a' class='User' key='k'>";
+            for (open, part, close) in [
+                ("<policyNamespaces>", "<using/>", "</policyNamespaces>"),
+                ("<categories>", "<category/>", "</categories>"),
+                ("<categories>", "<category name='a'/>", "</categories>"),
+                ("<policies>", "<policy/>", "</policies>"),
+                (
+                    "<supportedOn><definitions>",
+                    "<definition/>",
+                    "</definitions></supportedOn>",
+                ),
+                (
+                    &format!("{policy}<enabledList defaultKey='k'>"),
+                    "<item><value><delete/></value></item>",
+                    "</enabledList></policy></policies>",
+                ),
+                (
+                    &format!("{policy}<elements>"),
+                    "<list id='a'/>",
+                    "</elements></policy></policies>",
+                ),
+            ] {
+                let (front, back) = (format!("{front}{open}"), format!("{close}{back}"));
+                files.push(repeated(&front, part, &back));
+            }
+            files
+        }
         "audit_csv" => lines("Machine Name,Policy Target\r\n"),
         "backup_xml" => backup_xml(),
         "bkup_info" => xml(&format!("<BackupInst xmlns='{MANIFEST}'>"), "</BackupInst>"),
@@ -386,7 +441,7 @@ macro_rules! bounded {
 /// One test for each reader.
 mod memory_of {
     bounded! {
-        aas audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini journal manifest
+        aas adml admx audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini journal manifest
         migtable names plan preferences registry_pol scripts sddl security_descriptor wmi_filter xml_document xml_tree
     }
 }
@@ -406,7 +461,7 @@ fn no_reader_is_left_out() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), READERS.len());
-    assert_eq!(names.len(), 25);
+    assert_eq!(names.len(), 27);
 }
 
 /// The effect of a 1 MB file: a namespace counts for every element below its declaration.

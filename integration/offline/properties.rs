@@ -132,6 +132,8 @@ const REFUSED: &[(&str, &[&str])] = &[
             "record_cut_off",
         ],
     ),
+    ("adml", &["cut_off", "empty", "other_root"]),
+    ("admx", &["cut_off", "empty", "no_target", "other_root"]),
     (
         "audit_csv",
         &[
@@ -329,6 +331,8 @@ fn is_taken(target: &str, data: &[u8]) -> Option<bool> {
     let bytes = || bytes::Bytes::copy_from_slice(data);
     Some(match target {
         "aas" => formats::aas::AdvertiseScript::parse(&bytes()).is_ok(),
+        "adml" => formats::adml::Adml::parse(data).is_ok(),
+        "admx" => formats::admx::Admx::parse(data).is_ok(),
         "audit_csv" => formats::audit_csv::AuditCsv::parse(data).is_ok(),
         "backup_xml" => formats::backup_xml::parse(data).is_ok_and(|read| read.problems.is_empty()),
         "bkup_info" => formats::bkup_info::parse(data).is_ok(),
@@ -452,6 +456,6 @@ macro_rules! properties {
 }
 
 properties! {
-    aas audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini journal manifest
+    aas adml admx audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini journal manifest
     migtable names plan preferences registry_pol scripts sddl security_descriptor wmi_filter xml_document xml_tree
 }

@@ -7,9 +7,9 @@
 
 use bytes::Bytes;
 use gpoctl::formats::{
-    aas, audit_csv, backup_xml, bkup_info, comment_cmtx, fdeploy, firewall_rule, gpe_ini, gpo_cmt,
-    gpt_ini, gpt_tmpl, ini, manifest, migtable, preferences, registry_pol, scripts, sddl_text,
-    wmi_mof, xml_tree,
+    aas, adml, admx, audit_csv, backup_xml, bkup_info, comment_cmtx, fdeploy, firewall_rule,
+    gpe_ini, gpo_cmt, gpt_ini, gpt_tmpl, ini, manifest, migtable, preferences, registry_pol,
+    scripts, sddl_text, wmi_mof, xml_tree,
 };
 use gpoctl::model::{
     dn::Dn, extension_list::ExtensionList, gp_link, safe_name::RelPath, sddl, security_descriptor,
@@ -32,6 +32,8 @@ pub const READERS: &[Reader] = &[
     ("aas", |data| {
         drop(aas::AdvertiseScript::parse(&Bytes::copy_from_slice(data)));
     }),
+    ("adml", |data| drop(adml::Adml::parse(data))),
+    ("admx", |data| drop(admx::Admx::parse(data))),
     ("audit_csv", |data| drop(audit_csv::AuditCsv::parse(data))),
     ("backup_xml", |data| drop(backup_xml::parse(data))),
     ("bkup_info", |data| drop(bkup_info::parse(data))),

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::report;
+use super::templates::TemplateArgs;
 use super::ui::{Ui, counted};
 use crate::backup::{BackupListEntry, Soundness};
 use crate::error::Result;
@@ -45,7 +46,7 @@ pub(super) struct ListArgs {
     latest: bool,
 }
 
-/// Show one backup: files, references, permissions, risks
+/// Show one backup: settings, files, references, permissions, risks
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl backups show /backups 7f2de5d7\n  gpoctl backups show \\\n      '/backups/{7F2DE5D7-B30E-4F9D-BA75-BCD4990C090D}' --json"
@@ -56,6 +57,9 @@ pub(super) struct ShowArgs {
 
     /// ID, unique ID prefix, or GPO name; of several backups of one GPO the newest is shown
     backup: Option<String>,
+
+    #[command(flatten)]
+    templates: TemplateArgs,
 }
 
 /// Check that backups are complete and unchanged
@@ -246,9 +250,11 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         Some(spec) => crate::backup::resolve(spec, Some(&args.dir))?,
         None => args.dir.clone(),
     };
+    let (templates, unread) = args.templates.read()?;
     let stored = crate::backup::read(&path)?;
     let (info, snapshot) = (&stored.info, &stored.snapshot);
     let found = scan(snapshot);
+    let settings = crate::settings::of_with(snapshot, &templates);
     let risks = risks::of(snapshot);
     let passwords = stored_passwords(&snapshot.tree);
     let sddl = SecurityDescriptor::parse(&snapshot.security_descriptor)
@@ -261,6 +267,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         .chain(&snapshot.messages)
         .chain(&found.messages)
         .chain(&passwords)
+        .chain(&unread)
         .collect();
     if ui.is_json() {
         let document = serde_json::json!({
@@ -289,8 +296,9 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
             "risks": risks,
             "messages": messages,
         });
-        ui.json(&report::WithReferences {
+        ui.json(&report::WithContent {
             document,
+            settings: &settings,
             references: &found.references,
         })?;
         return Ok(0);
@@ -312,6 +320,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         ),
     ];
     ui.fields(&fields);
+    report::show_settings(ui, &settings);
     report::show_extensions(ui, snapshot);
     show_links(ui, stored.context.links.as_deref());
     report::show_permissions(ui, snapshot);

@@ -1,7 +1,5 @@
 //! What a plan grants: shown with the names of the accounts, and asked about where they do not administer the domain.
 
-use std::collections::BTreeMap;
-
 use super::ui::{Colour, Ui};
 use crate::domain::principals::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::error::{Error, ErrorKind, Result};
@@ -14,8 +12,7 @@ use crate::plan::permissions::{OutsideGrant, changes, outside_grants};
 use crate::progress::Control;
 use crate::session::DomainSession;
 
-/// The names of accounts, by their SIDs.
-pub(super) type Names = BTreeMap<Sid, String>;
+pub(super) use crate::settings::Names;
 
 /// The names of the accounts that the permissions and the risks of a plan mention. Without an answer a SID stays a SID.
 pub(super) async fn names(session: &DomainSession, plan: &Plan) -> Names {
@@ -36,6 +33,15 @@ pub(super) async fn names(session: &DomainSession, plan: &Plan) -> Names {
             .flat_map(|risk| sids_in(&risk.text))
             .map(|(_, sid)| sid),
     );
+    let none = Names::new();
+    let settings = plan.gpos().filter_map(|gpo| gpo.setting_changes(&none));
+    sids.extend(settings.flatten().flat_map(|change| {
+        let text = change.text();
+        sids_in(&text)
+            .into_iter()
+            .map(|(_, sid)| sid)
+            .collect::<Vec<_>>()
+    }));
     sids.sort();
     sids.dedup();
     let (known, unknown): (Vec<Sid>, Vec<Sid>) = sids

@@ -1,5 +1,7 @@
 //! How a plan is shown: like a diff.
 
+pub(super) mod settings;
+
 use super::permissions::{self, Names};
 use super::report::show_risks;
 use super::ui::{Colour, Ui, counted};
@@ -11,9 +13,10 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::reference::Place;
 use crate::model::sid::Sid;
-use crate::plan::gpo::{EntryChange, GpoPlan, Step, Verb};
+use crate::plan::gpo::{EntryChange, GpoPlan, PlannedEntry, Step, Verb};
 use crate::plan::risks::Risk;
 use crate::plan::{Change, Mode, Plan};
+use crate::settings::diff::SettingChange;
 
 /// A whole plan, with SIDs where no names were looked up.
 pub(super) fn show(ui: &Ui, plan: &Plan) {
@@ -27,6 +30,12 @@ pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
         Some(gpo) => ui.heading(&format!("Plan {id}: {}", title(plan, gpo))),
         None => ui.heading(&format!("Plan {id}: {}", plan.title)),
     }
+    let settings: Vec<Option<Vec<SettingChange>>> =
+        plan.gpos().map(|gpo| gpo.setting_changes(names)).collect();
+    if let Some(summary) = settings::summary(plan, &settings) {
+        ui.line(&summary);
+    }
+    let mut settings = settings.into_iter();
     if plan.mode == Mode::ObjectByObject {
         ui.line(
             "object by object: one that cannot be changed is left out, and the others are changed",
@@ -38,7 +47,8 @@ pub(super) fn show_with(ui: &Ui, plan: &Plan, names: &Names) {
                 if plan.gpo().is_none() {
                     ui.heading(&title(plan, gpo));
                 }
-                show_gpo(ui, plan, gpo, names);
+                let settings = settings.next().flatten();
+                show_gpo(ui, plan, gpo, settings.as_deref(), names);
             }
             Change::Value(planned) => planned
                 .summary
@@ -76,14 +86,23 @@ fn title(plan: &Plan, gpo: &GpoPlan) -> String {
     )
 }
 
-/// What the plan changes of one GPO.
-fn show_gpo(ui: &Ui, whole: &Plan, plan: &GpoPlan, names: &Names) {
+/// What the plan changes of one GPO; `settings` is `None` where that is not known setting by setting.
+fn show_gpo(
+    ui: &Ui,
+    whole: &Plan,
+    plan: &GpoPlan,
+    settings: Option<&[SettingChange]>,
+    names: &Names,
+) {
     for step in &plan.steps {
         show_step(ui, step);
     }
     permissions::show(ui, plan, names);
+    if let Some(settings) = settings {
+        settings::show(ui, settings);
+    }
     if !plan.entries.is_empty() {
-        show_entries(ui, plan);
+        show_entries(ui, plan, settings);
     }
     if let Some(mapping) = &plan.mapping {
         match whole.said_by {
@@ -141,10 +160,32 @@ pub(super) fn question(plan: &Plan) -> String {
     format!("{what} in {domain}?")
 }
 
-fn show_entries(ui: &Ui, plan: &GpoPlan) {
+/// The files and folders. Those whose change is shown setting by setting are counted, unless the caller wants to see everything.
+fn show_entries(ui: &Ui, plan: &GpoPlan, settings: Option<&[SettingChange]>) {
+    let shown_as_settings = settings::files(settings.unwrap_or_default());
+    let only_counted = |entry: &PlannedEntry| {
+        settings.is_some()
+            && !ui.is_verbose()
+            && (entry.is_dir || shown_as_settings.contains(&entry.path.folded()))
+    };
+    let is_change = |entry: &&PlannedEntry| entry.change != EntryChange::Unchanged;
+    let changed = || plan.entries.iter().filter(is_change);
+    let counted_files = changed().filter(|entry| only_counted(entry) && !entry.is_dir);
+    let counted_files = counted_files.count();
+    if settings.is_some() && !changed().any(|entry| !only_counted(entry)) {
+        if counted_files > 0 {
+            ui.line("");
+            let files = counted(counted_files, "file");
+            ui.coloured(
+                Colour::Dim,
+                &format!("Files: {files} changed (-v lists them)"),
+            );
+        }
+        return;
+    }
     ui.heading("Files");
     let mut unchanged = 0_usize;
-    for entry in &plan.entries {
+    for entry in plan.entries.iter().filter(|entry| !only_counted(entry)) {
         let (sign, colour) = match entry.change {
             EntryChange::Added => ("+", Colour::Green),
             EntryChange::Changed => ("~", Colour::Yellow),
@@ -160,6 +201,11 @@ fn show_entries(ui: &Ui, plan: &GpoPlan) {
             counted(entry.size, "byte")
         };
         ui.coloured(colour, &format!("{sign} {} ({size})", entry.path));
+    }
+    if counted_files > 0 {
+        let files = counted(counted_files, "file");
+        let text = format!("  {files} changed by the settings above (-v lists them)");
+        ui.coloured(Colour::Dim, &text);
     }
     if unchanged > 0 {
         ui.coloured(

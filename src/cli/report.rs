@@ -1,6 +1,7 @@
 //! What several commands show in the same way: files, references, permissions, risks.
 
 use super::permissions::with_names;
+use super::plan::settings as plan;
 use super::ui::Ui;
 use crate::migration::references;
 use crate::model::client_extension;
@@ -14,9 +15,44 @@ use crate::model::snapshot::{GpoSnapshot, WmiFilterLink};
 use crate::model::well_known;
 use crate::plan::gpo::sha256;
 use crate::plan::risks::Risk;
+use crate::settings::Settings;
 
 /// The format of a file of no known format, such as a script or an installer.
 const OPAQUE: &str = "other file (copied unchanged)";
+
+/// What a GPO sets, a line for each setting, grouped by extension; then the files that are not decoded.
+pub(super) fn show_settings(ui: &Ui, settings: &Settings) {
+    ui.heading("Settings");
+    if settings.settings.is_empty() {
+        ui.line("none");
+    }
+    let mut group = None;
+    for setting in &settings.settings {
+        if group.is_none_or(|group| !plan::is_same_group(group, setting)) {
+            ui.line(&plan::group_text(setting));
+            group = Some(setting);
+        }
+        let text = format!("  {}: {}", setting.name, setting.value_text());
+        ui.line(&plan::clipped(ui, text));
+    }
+    if settings.not_decoded.is_empty() {
+        return;
+    }
+    ui.heading("Files that are not decoded");
+    let rows = settings
+        .not_decoded
+        .iter()
+        .map(|file| {
+            vec![
+                file.path.to_string(),
+                file.size.to_string(),
+                file.reason.clone(),
+                file.sha256.clone(),
+            ]
+        })
+        .collect();
+    ui.table(&["PATH", "BYTES", "WHY", "SHA-256"], rows);
+}
 
 /// The files of a tree with size, hash and format, for JSON.
 pub(super) fn files_json(tree: &GptTree) -> Vec<serde_json::Value> {
@@ -195,11 +231,14 @@ fn show_part(ui: &Ui, references: &[Reference]) {
     ui.table(&["REFERENCE", "NAME", "TYPE", "PLACE"], rows);
 }
 
-/// A document with the references of a GPO, which are not copied into it.
+/// A document with the settings and references of a GPO, which are not copied into it.
 #[derive(serde::Serialize)]
-pub(super) struct WithReferences<'a> {
+pub(super) struct WithContent<'a> {
     #[serde(flatten)]
     pub(super) document: serde_json::Value,
+    /// The settings, and the files that are not decoded.
+    #[serde(flatten)]
+    pub(super) settings: &'a Settings,
     pub(super) references: &'a [Reference],
 }
 

@@ -5,6 +5,7 @@ use clap::Args;
 use super::connection::ConnectionArgs;
 use super::list::{shown_time, status_word, summary};
 use super::report;
+use super::templates::TemplateArgs;
 use super::ui::Ui;
 use crate::error::Result;
 use crate::migration::scan::scan;
@@ -14,7 +15,7 @@ use crate::plan::secrets::stored_passwords;
 use crate::progress::Control;
 use crate::session::read::{read_gpo, take_inventory};
 
-/// Show one GPO: attributes, permissions, links, files, references, risks
+/// Show one GPO: settings, permissions, links, files, references, risks
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl show \"Default Domain Policy\" --domain corp.example\n  gpoctl show 31b2f340 --domain corp.example --json"
@@ -24,19 +25,25 @@ pub(super) struct ShowArgs {
     gpo: String,
 
     #[command(flatten)]
+    templates: TemplateArgs,
+
+    #[command(flatten)]
     connection: ConnectionArgs,
 }
 
 pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
+    let (templates, unread) = args.templates.read()?;
     let session = args.connection.connect().await?;
     let object = session.directory().find_gpo(&args.gpo).await?;
     let mut live = read_gpo(&session, &object, &Control::default()).await?;
     take_inventory(&session, &mut live.snapshot).await?;
     let links = session.directory().links_of(object.guid).await?;
     let references = scan(&live.snapshot).references;
+    let settings = crate::settings::of_with(&live.snapshot, &templates);
     let risks = risks::of(&live.snapshot);
     let passwords = stored_passwords(&live.snapshot.tree);
     live.snapshot.messages.extend(passwords);
+    live.snapshot.messages.extend(unread);
     let sddl = SecurityDescriptor::parse(&object.security_descriptor)
         .map(|descriptor| crate::model::sddl::to_sddl(&descriptor))
         .ok();
@@ -98,8 +105,9 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
                 serde_json::json!(live.snapshot.messages),
             );
         }
-        ui.json(&report::WithReferences {
+        ui.json(&report::WithContent {
             document,
+            settings: &settings,
             references: &references,
         })?;
         return Ok(0);
@@ -122,6 +130,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
         ),
     ];
     ui.fields(&fields);
+    report::show_settings(ui, &settings);
     report::show_extensions(ui, &live.snapshot);
     report::show_permissions(ui, &live.snapshot);
     ui.heading("Links");

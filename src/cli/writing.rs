@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::permissions;
+use super::permissions::{self, Names};
 use super::ui::Ui;
 use crate::backup::StoredBackup;
 use crate::backup::folder::{Folder, PRIVATE_FILE};
@@ -137,7 +137,7 @@ pub(super) async fn finish(
     if writing.only_shows() {
         writing.save(ui, || plan.to_json())?;
         if ui.is_json() {
-            ui.json(&as_json(plan, writing))?;
+            ui.json(&as_json(plan, &names, writing))?;
         } else {
             ui.say(&writing.nothing_changed());
         }
@@ -153,7 +153,7 @@ pub(super) async fn finish(
 }
 
 /// A plan that is only shown or saved. What it says of one GPO is found in the same places whether or not it changes others.
-fn as_json(plan: &Plan, writing: &WritingArgs) -> serde_json::Value {
+fn as_json(plan: &Plan, names: &Names, writing: &WritingArgs) -> serde_json::Value {
     let of_gpo = |gpo: &GpoPlan| {
         serde_json::json!({
             "gpo": gpo.target,
@@ -161,6 +161,7 @@ fn as_json(plan: &Plan, writing: &WritingArgs) -> serde_json::Value {
             "entries": gpo.entries,
             "risks": gpo.risks,
             "permissions": changes(gpo),
+            "settings": gpo.setting_changes(names),
             "mapping": gpo.mapping,
         })
     };
@@ -181,7 +182,7 @@ fn as_json(plan: &Plan, writing: &WritingArgs) -> serde_json::Value {
         let mut own = of_gpo(gpo);
         for (place, keys) in [
             ("", &["gpo", "mapping"][..]),
-            ("/plan", &["entries", "risks", "permissions"]),
+            ("/plan", &["entries", "risks", "permissions", "settings"]),
         ] {
             for key in keys {
                 if let (Some(place), Some(value)) = (json.pointer_mut(place), own.get_mut(*key)) {

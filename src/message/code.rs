@@ -473,6 +473,9 @@ codes! {
     TargetsSite "targets-site" [Info]
         "an item is targeted at a site",
         "check that the target forest has a site of this name";
+    TemplateUnread "template-unread" [Warning]
+        "an administrative template cannot be used, in whole or in part, so its policies are shown as registry values",
+        "correct the template, or get it again from where it came from";
     TextBetweenElements "text-between-elements" [Error]
         "the migration table contains text between its elements",
         "remove the text";

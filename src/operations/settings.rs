@@ -15,7 +15,7 @@ use crate::model::status_flags;
 use crate::model::version::GpoVersion;
 use crate::plan::gpo::{
     FileContent, GpoPlan, Intent, NewAttributes, PlanSource, PlanTarget, Step, Verb, new_gpt_ini,
-    plan_entries,
+    old_contents, plan_entries,
 };
 use crate::plan::objects;
 use crate::session::read::LiveGpo;
@@ -124,6 +124,7 @@ impl NewSettings<'_> {
         let mut plan = GpoPlan {
             source: self.source,
             basis: self.live.map(LiveGpo::state),
+            old_contents: old_contents(&old_tree, &entries),
             entries,
             gpt_ini: gpt_ini.map(|bytes| FileContent(bytes.into())),
             directory_objects: self.directory_objects,

@@ -5,6 +5,7 @@ mod entries;
 mod gpt_ini;
 mod links;
 mod outcome;
+mod settings;
 mod state;
 mod step;
 
@@ -14,6 +15,7 @@ pub use state::{GpoState, ObjectState};
 pub(crate) use description::{Intent, NewAttributes};
 pub(crate) use gpt_ini::new_gpt_ini;
 pub(crate) use links::planned_links;
+pub(crate) use settings::old_contents;
 pub use step::{Step, Swap};
 
 use std::collections::BTreeMap;
@@ -124,6 +126,10 @@ pub struct GpoPlan {
     pub risks: Vec<Risk>,
     /// The content of every file of the new state, by its SHA-256.
     pub contents: BTreeMap<String, FileContent>,
+    /// The content of the files with settings that are replaced or deleted, by its SHA-256, so that a plan can describe which
+    /// settings change; plans of older versions lack it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub old_contents: BTreeMap<String, FileContent>,
 }
 
 /// The bytes of a file, in base64 when saved.
@@ -162,6 +168,7 @@ impl GpoPlan {
             messages: Vec::new(),
             risks: Vec::new(),
             contents: BTreeMap::new(),
+            old_contents: BTreeMap::new(),
         }
     }
 

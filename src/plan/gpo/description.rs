@@ -356,7 +356,8 @@ impl GpoPlan {
         let old = self.basis.as_ref().map_or(&none, |basis| &basis.tree);
         let gives_settings = match self.verb {
             Verb::Rename | Verb::SetStatus => {
-                return if self.entries.is_empty() && self.contents.is_empty() {
+                let none = self.contents.is_empty() && self.old_contents.is_empty();
+                return if self.entries.is_empty() && none {
                     Ok(())
                 } else {
                     Err(differs("files of a plan that changes none"))
@@ -400,6 +401,9 @@ impl GpoPlan {
         }
         if let Some(left_out) = old.keys().find(|key| !seen.contains(*key)) {
             return Err(differs(format!("nothing is said of {left_out}")));
+        }
+        if let Some(hash) = self.foreign_old_content() {
+            return Err(differs(format!("the old content {hash} of no file")));
         }
         match self.contents.keys().find(|hash| !used.contains(hash)) {
             Some(hash) => Err(differs(format!("the content {hash} of no file"))),

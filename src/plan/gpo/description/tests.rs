@@ -1,3 +1,4 @@
+use base64::Engine as _;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -7,7 +8,9 @@ use crate::model::directory_object::DirectoryObject;
 use crate::model::gpt_tree::GptTree;
 use crate::model::sddl::from_sddl;
 use crate::plan::Plan;
-use crate::plan::gpo::{PlanTarget, plan_entries, sha256, tree_hashes};
+use crate::plan::gpo::{PlanTarget, old_contents, plan_entries, sha256, tree_hashes};
+use crate::settings::Names;
+use crate::settings::diff::SettingChange;
 
 const STARTUP: &[u8] = b"\r\n[Startup]\r\n0CmdLine=evil.exe\r\n0Parameters=\r\n";
 const DRIVES: &[u8] = b"<Drives><Drive name='K:'><Properties userName='u' cpassword='j1Uyj3Vx8TY9LtLZil2uAuZkFQA/4latT76ZwgdHdhw'/></Drive></Drives>";
@@ -30,7 +33,7 @@ fn descriptor(sddl: &str) -> FileContent {
 /// A restore of an existing GPO: a startup script and a stored password are added, a file is deleted, an object and permissions
 /// change.
 fn plan() -> GpoPlan {
-    let old_tree = tree(&[("Machine\\Registry.pol", b"old"), ("GPO.cmt", b"x")]);
+    let old_tree = tree(&[("Machine\\Registry.pol", b"old"), ("GPO.cmt", b"h\0i\0")]);
     let new_tree = tree(&[
         ("Machine\\Scripts\\scripts.ini", STARTUP),
         ("User\\Preferences\\Drives\\Drives.xml", DRIVES),
@@ -83,6 +86,7 @@ fn plan() -> GpoPlan {
     };
     let mut plan = GpoPlan {
         basis: Some(basis),
+        old_contents: old_contents(&old_tree, &entries),
         entries,
         contents,
         gpt_ini: Some(FileContent(
@@ -239,6 +243,40 @@ fn a_plan_that_says_less_than_it_does_is_refused_with_the_place() {
         assert!(text.contains("does not describe what it does"), "{text}");
         assert!(text.contains(place), "{place}: {text}");
     }
+}
+
+/// The settings that a plan changes, a line each.
+fn settings(plan: &GpoPlan) -> Option<Vec<String>> {
+    let changes = plan.setting_changes(&Names::new())?;
+    let line = |change: &SettingChange| format!("{:?} {}", change.change, change.text());
+    Some(changes.iter().map(line).collect())
+}
+
+#[test]
+fn the_changed_settings_of_a_saved_plan_are_those_of_its_content() {
+    let changes = [
+        "Removed Comment: \"hi\"",
+        "Added script 1: command: \"evil.exe\"",
+    ];
+    assert_eq!(settings(&plan()).unwrap(), changes);
+    let saved = read(|_| {}).unwrap().into_gpo().unwrap();
+    assert_eq!(settings(&saved).unwrap(), changes);
+    // Other old content, with its hash or under the former one, and content that no file had.
+    let other = base64::engine::general_purpose::STANDARD.encode(b"h\0o\0");
+    let hash = sha256(b"h\0i\0");
+    for name in [hash.clone(), sha256(b"h\0o\0")] {
+        let edit = |json: &mut Value| json["old_contents"][&name] = json!(other);
+        let error = read(edit).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("the old content {name}")),
+            "{error}"
+        );
+    }
+    // A plan of an older version has none: it is read, and its settings are not known.
+    let older = read(|json| {
+        json.as_object_mut().unwrap().remove("old_contents");
+    });
+    assert_eq!(settings(&older.unwrap().into_gpo().unwrap()), None);
 }
 
 #[test]
@@ -410,6 +448,7 @@ fn a_status_that_no_gpo_has_is_refused() {
         };
         plan.entries.clear();
         plan.contents.clear();
+        plan.old_contents.clear();
         plan.gpt_ini = None;
         plan.directory_objects.clear();
         plan.steps = vec![Step::SetStatus { from: Some(0), to }];

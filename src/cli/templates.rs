@@ -1,0 +1,181 @@
+//! Administrative templates from a folder, to name registry policies.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::adml::Adml;
+use crate::formats::admx::Admx;
+use crate::message::{Code, StatusMessage};
+use crate::model::reference::Place;
+use crate::settings::templates::Templates;
+
+/// The language that is used where the wanted one has no texts.
+const FALLBACK: &str = "en-US";
+/// The largest template that is read, in bytes; the largest of Microsoft's have 2 MB.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// Where the names of registry policies come from.
+#[derive(Debug, Clone, Args)]
+pub(super) struct TemplateArgs {
+    /// Folder of administrative templates (*.admx with their languages), such as PolicyDefinitions: names registry policies
+    #[arg(long, value_name = "DIR")]
+    admx: Option<PathBuf>,
+
+    /// Language of the names; en-US where it has none
+    #[arg(long, value_name = "LANGUAGE", default_value = FALLBACK, requires = "admx")]
+    language: String,
+}
+
+impl TemplateArgs {
+    /// Reads the templates, and what could not be used of them.
+    ///
+    /// # Errors
+    /// `Usage` when the folder cannot be read, or the language is not one.
+    pub(super) fn read(&self) -> Result<(Templates, Vec<StatusMessage>)> {
+        let Some(folder) = &self.admx else {
+            return Ok(Default::default());
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if self.language.is_empty() || !self.language.chars().all(plain) {
+            let text = format!("\"{}\" is not a language", self.language.escape_debug());
+            return Err(Error::new(ErrorKind::Usage, text).with_hint("use a name such as de-DE"));
+        }
+        let names = names_in(folder).map_err(|cause| {
+            let text = format!("cannot read the folder of templates {}", folder.display());
+            Error::new(ErrorKind::Usage, text).with_source(cause)
+        })?;
+        let languages: Vec<Vec<PathBuf>> = [self.language.as_str(), FALLBACK]
+            .into_iter()
+            .filter_map(|language| find(&names, language))
+            .map(|folder| names_in(folder).unwrap_or_default())
+            .collect();
+        let (mut read, mut messages) = (Vec::new(), Vec::new());
+        for path in names.iter().filter(|path| has_extension(path, "admx")) {
+            let Some(template) = parsed(path, Admx::parse, &mut messages) else {
+                continue;
+            };
+            for one in &template.ignored {
+                let place = Place::file(path.display().to_string()).line(one.line);
+                let text = format!("a part of the template is not used: {}", one.reason);
+                messages.push(StatusMessage::warning(Code::TemplateUnread, text).at(place));
+            }
+            let texts = path.with_extension("adml");
+            let texts = texts.file_name().unwrap_or_default().to_string_lossy();
+            let texts = languages
+                .iter()
+                .filter_map(|names| find(names, &texts))
+                .find_map(|path| parsed(path, Adml::parse, &mut messages));
+            read.push((template, texts));
+        }
+        Ok((Templates::new(&read), messages))
+    }
+}
+
+/// The entries of a folder, sorted.
+fn names_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut names = std::fs::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names)
+}
+
+/// The entry with this name: Windows ignores case.
+fn find<'a>(names: &'a [PathBuf], name: &str) -> Option<&'a PathBuf> {
+    names.iter().find(|path| {
+        path.file_name()
+            .is_some_and(|own| own.to_string_lossy().eq_ignore_ascii_case(name))
+    })
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension()
+        .is_some_and(|own| own.eq_ignore_ascii_case(extension))
+}
+
+/// A file, or a message about it.
+fn parsed<T, E: std::fmt::Display>(
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> std::result::Result<T, E>,
+    messages: &mut Vec<StatusMessage>,
+) -> Option<T> {
+    let read = std::fs::metadata(path).and_then(|metadata| match metadata.len() {
+        length if length > MAX_BYTES => Err(std::io::Error::other("it is too large")),
+        _ => std::fs::read(path),
+    });
+    let read = match read {
+        Ok(bytes) => parse(&bytes).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    read.map_err(|reason| {
+        let text = format!("the template cannot be read and is not used: {reason}");
+        let place = Place::file(path.display().to_string());
+        messages.push(StatusMessage::warning(Code::TemplateUnread, text).at(place));
+    })
+    .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMESPACE: &str = "http://schemas.microsoft.com/GroupPolicy/2006/07/PolicyDefinitions";
+
+    fn template(name: &str, class: &str) -> String {
+        format!(
+            "<policyDefinitions xmlns='{NAMESPACE}'><policyNamespaces><target prefix='a' namespace='{name}'/></policyNamespaces><policies>\n<policy name='{name}' class='{class}' displayName='$(string.X)' key='K' valueName='v'/></policies></policyDefinitions>"
+        )
+    }
+
+    #[test]
+    fn a_folder_is_read_and_what_cannot_be_used_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let texts = |text: &str| {
+            format!(
+                "<policyDefinitionResources xmlns='{NAMESPACE}'><resources><stringTable><string id='X'>{text}</string></stringTable></resources></policyDefinitionResources>"
+            )
+        };
+        write("good.admx", &template("good", "Machine"));
+        write("Part.ADMX", &template("part", "Computer"));
+        write("broken.admx", "<a>\n<b></a>");
+        write("de-de/good.adml", &texts("Gut"));
+        write("en-US/good.adml", &texts("Good"));
+        let args = |language: &str| TemplateArgs {
+            admx: Some(folder.path().to_owned()),
+            language: language.to_owned(),
+        };
+        let (templates, messages) = args("de-DE").read().unwrap();
+        assert_eq!(templates.len(), 1);
+        let shown: Vec<String> = messages
+            .iter()
+            .map(|one| {
+                assert_eq!(one.code, Code::TemplateUnread);
+                let place = one.place.as_ref().unwrap();
+                let name = place.file.rsplit('/').next().unwrap().to_owned();
+                format!("{name} {:?} {}", place.line, one.text)
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "Part.ADMX Some(2) a part of the template is not used: policy part has the class \"Computer\"",
+                "broken.admx None the template cannot be read and is not used: line 2, column 4: expected `</b>`, but `</a>` was found",
+            ]
+        );
+        for language in ["../de", "", "de/DE"] {
+            assert_eq!(args(language).read().unwrap_err().kind(), ErrorKind::Usage);
+        }
+        let none = TemplateArgs {
+            admx: Some(folder.path().join("missing")),
+            language: FALLBACK.to_owned(),
+        };
+        assert_eq!(none.read().unwrap_err().kind(), ErrorKind::Usage);
+    }
+}

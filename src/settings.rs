@@ -1,0 +1,495 @@
+//! What a GPO sets, as an administrator knows it: "Minimum password length: 14 characters" instead of a line of GptTmpl.inf.
+//!
+//! [`of`] decodes the files of a snapshot. Each [`Setting`] has its configuration, extension, category, name, state and values,
+//! and the place that it comes from. A file that is not decoded is listed in [`Settings::not_decoded`] with its size and hash, so
+//! nothing is left out. [`diff`] compares two lists.
+//!
+//! ```
+//! use gpoctl::model::snapshot::GpoSnapshot;
+//!
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut gpo = GpoSnapshot::new("{11111111-2222-3333-4444-555555555555}".parse()?, "src.test".parse()?, "Passwords");
+//! let template = "[System Access]\r\nMinimumPasswordLength = 15\r\n";
+//! gpo.tree.insert_file(&r"Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf".parse()?, template.into());
+//! let setting = &gpoctl::settings::of(&gpo).settings[0];
+//! assert_eq!(setting.name, *"Minimum password length");
+//! assert_eq!(setting.value_text(), "15 characters");
+//! # Ok(())
+//! # }
+//! # example().unwrap();
+//! ```
+
+mod audit;
+pub mod diff;
+mod preferences;
+mod registry;
+mod scripts;
+mod security;
+pub mod templates;
+mod text;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::formats::gpo_cmt::GpoComment;
+use crate::migration::references::GptFileFormat;
+use crate::model::gpt_tree::GptTree;
+use crate::model::reference::Place;
+use crate::model::safe_name::RelPath;
+use crate::model::shared_text::SharedText;
+use crate::model::sid::Sid;
+use crate::model::snapshot::GpoSnapshot;
+use crate::model::well_known;
+use crate::plan::gpo::sha256;
+use templates::Templates;
+
+/// The most settings of one file that are decoded: a file with more is listed as not decoded. Real files have a few thousand.
+pub const MAX_SETTINGS: usize = 50_000;
+
+/// What a GPO sets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The settings: by configuration, extension and file, in the order of the file.
+    pub settings: Vec<Setting>,
+    /// The files that were not decoded, by path.
+    pub not_decoded: Vec<NotDecoded>,
+}
+
+/// One setting.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Setting {
+    /// Its configuration.
+    pub half: Half,
+    /// The extension that it belongs to.
+    pub extension: Extension,
+    /// Its category in the editor, from the outermost one inwards, separated by `/`; the key of a registry value without template.
+    pub category: SharedText,
+    /// Its name in the editor, or the name of the value where that is not known.
+    pub name: SharedText,
+    /// What identifies it among the settings of its configuration and extension, whatever its values.
+    pub id: SharedText,
+    /// What it does.
+    pub state: State,
+    /// Its values.
+    pub values: Vec<Value>,
+    /// The comment of the administrator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Where it comes from.
+    pub place: Place,
+    /// Its form in the file; empty where the values have everything, or where it could contain a password.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub raw: String,
+}
+
+/// The configuration that a setting belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Half {
+    /// Neither: the GPO as a whole.
+    Gpo,
+    /// The computer configuration.
+    Computer,
+    /// The user configuration.
+    User,
+}
+
+impl Half {
+    /// For the user.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Gpo => "GPO",
+            Self::Computer => "Computer",
+            Self::User => "User",
+        }
+    }
+
+    /// The half of a file below the GPO's folder.
+    fn of(path: &RelPath) -> Self {
+        match path.folded().split('/').next() {
+            Some("machine") => Self::Computer,
+            Some("user") => Self::User,
+            _ => Self::Gpo,
+        }
+    }
+}
+
+/// The extension that a setting belongs to, under the name that GPMC has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Extension {
+    /// The GPO itself.
+    Gpo,
+    /// GptTmpl.inf [MS-GPSB].
+    Security,
+    /// audit.csv [MS-GPAC].
+    AdvancedAudit,
+    /// Registry.pol [MS-GPREG]: policies of administrative templates.
+    AdministrativeTemplates,
+    /// Registry.pol [MS-GPREG]: values that no administrative template describes.
+    Registry,
+    /// scripts.ini and psscripts.ini [MS-GPSCR].
+    Scripts,
+    /// Preferences [MS-GPPREF] of a kind, such as `Drive Maps`.
+    Preferences(&'static str),
+}
+
+impl Extension {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gpo => "GPO",
+            Self::Security => "Security",
+            Self::AdvancedAudit => "Advanced Audit Configuration",
+            Self::AdministrativeTemplates => "Administrative Templates",
+            Self::Registry => "Registry values",
+            Self::Scripts => "Scripts",
+            Self::Preferences(kind) => kind,
+        }
+    }
+}
+
+impl serde::Serialize for Extension {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// What a setting does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum State {
+    /// Sets its values.
+    Configured,
+    /// Is enabled, with its values if it has any.
+    Enabled,
+    /// Is disabled.
+    Disabled,
+    /// Deletes what it names on the client.
+    Deletes,
+}
+
+impl State {
+    /// For the user.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Configured => "configured",
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+            Self::Deletes => "deleted on the client",
+        }
+    }
+}
+
+/// One value of a setting.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Value {
+    /// Its name; empty for the only value of a setting.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub name: SharedText,
+    /// The value.
+    #[serde(rename = "value")]
+    pub data: Data,
+    /// The unit of a number, in the plural.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<&'static str>,
+    /// The type of a registry value, such as `REG_DWORD`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub value_type: Option<Cow<'static, str>>,
+}
+
+fn is_empty(text: &SharedText) -> bool {
+    text.as_str().is_empty()
+}
+
+/// The content of a value.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum Data {
+    /// Yes or no.
+    Flag(bool),
+    /// A number.
+    Number(i64),
+    /// What a value means, in the words of the editor.
+    Word(Cow<'static, str>),
+    /// A text of the file.
+    Text(String),
+    /// Texts of the file. Their order counts.
+    List(Vec<String>),
+    /// Principals. Their order does not count, so they are sorted.
+    Principals(Vec<Principal>),
+    /// Permissions.
+    Permissions {
+        /// As in the file.
+        sddl: String,
+        /// A line for each entry.
+        entries: Vec<String>,
+    },
+    /// Bytes that are not text.
+    Bytes {
+        /// How many.
+        size: usize,
+        /// Their SHA-256, in hexadecimal.
+        sha256: String,
+        /// The first of them, in hexadecimal.
+        hex: String,
+    },
+}
+
+/// How many bytes of a binary value are kept as they are.
+const SHOWN_BYTES: usize = 64;
+
+impl Data {
+    /// Bytes, of which the first are kept.
+    fn bytes(bytes: &[u8]) -> Self {
+        let shown = bytes.iter().take(SHOWN_BYTES);
+        Self::Bytes {
+            size: bytes.len(),
+            sha256: sha256(bytes),
+            hex: shown.map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+
+    /// Principals, sorted.
+    fn principals(mut principals: Vec<Principal>) -> Self {
+        principals.sort();
+        principals.dedup();
+        Self::Principals(principals)
+    }
+}
+
+/// A principal of a setting.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[non_exhaustive]
+pub struct Principal {
+    /// Its name: of the snapshot or of a well-known SID, or that of the file where it has no SID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<SharedText>,
+    /// Its SID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<Sid>,
+}
+
+/// A file that was not decoded.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct NotDecoded {
+    /// Its path below the GPO's folder.
+    pub path: RelPath,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// Why: part of a sentence.
+    pub reason: String,
+}
+
+/// Decodes the settings of a snapshot, with the names of principals that it contains. Registry values have the names of their keys.
+pub fn of(snapshot: &GpoSnapshot) -> Settings {
+    of_with(snapshot, &Templates::default())
+}
+
+/// As [`of`], with the policies of these templates in place of their registry values.
+pub fn of_with(snapshot: &GpoSnapshot, templates: &Templates) -> Settings {
+    of_tree(&snapshot.tree, &names_of(snapshot), templates)
+}
+
+/// Decodes the settings in the files of a GPO.
+pub(crate) fn of_tree(tree: &GptTree, names: &Names, templates: &Templates) -> Settings {
+    let mut all = Settings::default();
+    for (path, content) in tree.files() {
+        match decoded(path, content, names, templates) {
+            Ok(settings) => all.settings.extend(settings),
+            Err(reason) => all.not_decoded.push(NotDecoded {
+                path: path.clone(),
+                size: u64::try_from(content.len()).unwrap_or(u64::MAX),
+                sha256: sha256(content),
+                reason,
+            }),
+        }
+    }
+    all.settings
+        .sort_by_key(|setting| (setting.half, setting.extension));
+    all
+}
+
+/// The settings of one file.
+///
+/// # Errors
+/// Why it is not decoded.
+fn decoded(
+    path: &RelPath,
+    content: &Bytes,
+    names: &Names,
+    templates: &Templates,
+) -> Result<Vec<Setting>, String> {
+    let format = GptFileFormat::of(path).ok_or("not a settings file")?;
+    let mut file = File {
+        half: Half::of(path),
+        path: path.to_string().into(),
+        names,
+        templates,
+        found: Vec::new(),
+        is_full: false,
+    };
+    match format {
+        GptFileFormat::RegistryPol => registry::decode(&mut file, content)?,
+        GptFileFormat::GptTmpl => security::decode(&mut file, content)?,
+        GptFileFormat::AuditCsv => audit::decode(&mut file, content)?,
+        GptFileFormat::Scripts | GptFileFormat::PsScripts => scripts::decode(&mut file, content)?,
+        GptFileFormat::Preferences => preferences::decode(&mut file, content)?,
+        GptFileFormat::GpoCmt => comment(&mut file, content)?,
+        GptFileFormat::GpeIni => return Err("written by the editor, without settings".to_owned()),
+        _ => return Err("the format is not decoded".to_owned()),
+    }
+    if file.is_full {
+        return Err(format!("more than {MAX_SETTINGS} settings"));
+    }
+    Ok(file.found)
+}
+
+/// The comment of the GPO.
+fn comment(file: &mut File<'_>, content: &Bytes) -> Result<(), String> {
+    let comment = GpoComment::parse(content).map_err(|error| error.to_string())?;
+    file.push(New {
+        extension: Extension::Gpo,
+        category: "".into(),
+        name: "Comment".into(),
+        id: "comment".into(),
+        place: Place::file(&file.path),
+        values: vec![Value::of(Data::Text(comment.text.clone()))],
+        ..New::default()
+    });
+    Ok(())
+}
+
+/// A file that is decoded.
+struct File<'a> {
+    half: Half,
+    path: SharedText,
+    names: &'a Names,
+    templates: &'a Templates,
+    found: Vec<Setting>,
+    /// Whether it has more settings than are decoded.
+    is_full: bool,
+}
+
+/// A setting of a file, without what all settings of the file have in common.
+struct New {
+    extension: Extension,
+    category: SharedText,
+    name: SharedText,
+    id: SharedText,
+    state: State,
+    values: Vec<Value>,
+    place: Place,
+    raw: String,
+}
+
+impl Default for New {
+    fn default() -> Self {
+        Self {
+            extension: Extension::Gpo,
+            category: SharedText::default(),
+            name: SharedText::default(),
+            id: SharedText::default(),
+            state: State::Configured,
+            values: Vec::new(),
+            place: Place::default(),
+            raw: String::new(),
+        }
+    }
+}
+
+impl File<'_> {
+    fn push(&mut self, new: New) {
+        if self.found.len() >= MAX_SETTINGS {
+            self.is_full = true;
+            return;
+        }
+        self.found.push(Setting {
+            half: self.half,
+            extension: new.extension,
+            category: new.category,
+            name: new.name,
+            id: new.id,
+            state: new.state,
+            values: new.values,
+            comment: None,
+            place: new.place,
+            raw: new.raw,
+        });
+    }
+}
+
+impl Value {
+    /// A value without name, unit and type.
+    fn of(data: Data) -> Self {
+        Self {
+            name: SharedText::default(),
+            data,
+            unit: None,
+            value_type: None,
+        }
+    }
+
+    /// The same with a name.
+    fn named(name: impl Into<SharedText>, data: Data) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::of(data)
+        }
+    }
+
+    /// Adds the unit, in the plural.
+    fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = Some(unit);
+        self
+    }
+}
+
+/// The names of principals, by SID.
+pub type Names = BTreeMap<Sid, String>;
+
+/// The names that a snapshot contains.
+fn names_of(snapshot: &GpoSnapshot) -> Names {
+    let accounts = snapshot.principals.iter().map(|entry| &entry.principal);
+    accounts
+        .filter_map(|account| Some((account.sid.clone()?, account.down_level_name())))
+        .filter(|(_, name)| !name.is_empty())
+        .collect()
+}
+
+impl Principal {
+    /// The principal with this SID.
+    fn of_sid(sid: Sid, names: &Names) -> Self {
+        let known = names.get(&sid).map(String::as_str);
+        let name = known.or_else(|| well_known::name_of(&sid));
+        Self {
+            name: name.map(SharedText::from),
+            sid: Some(sid),
+        }
+    }
+
+    /// A principal of a list in GptTmpl.inf: `*SID` or a name.
+    fn listed(text: &str, names: &Names) -> Self {
+        match text.strip_prefix('*').unwrap_or(text).parse::<Sid>() {
+            Ok(sid) => Self::of_sid(sid, names),
+            Err(_) => Self {
+                name: Some(text.into()),
+                sid: None,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! Preferences: the items of each file, with their action, their properties and their item-level targeting [MS-GPPREF].
+//!
+//! All properties are shown, under their names in the file, so that no change is hidden. Stored passwords are not.
+
+mod targeting;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+use super::{Data, Extension, File, New, State, Value};
+use crate::formats::preferences::passwords::is_password;
+use crate::formats::preferences::{Action, Item, PreferenceKind, Preferences};
+use crate::formats::xml_tree::Element;
+use crate::model::reference::Place;
+
+/// Decodes the items in order, including those in collections.
+pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String> {
+    let preferences = Preferences::parse(content).map_err(|error| error.to_string())?;
+    let extension = Extension::Preferences(name_of(preferences.kind()));
+    let root = preferences.document().root();
+    preferences.walk(&mut |cursor| {
+        // Items are in the root and in collections only.
+        let is_item = cursor.element.name != "Collection"
+            && cursor.parent().is_some()
+            && cursor
+                .above()
+                .all(|above| above.name == "Collection" || std::ptr::eq(above, root));
+        if !is_item || file.is_full {
+            return;
+        }
+        let item = Item {
+            element: cursor.element,
+        };
+        let collections: Vec<&str> = cursor
+            .above()
+            .filter(|above| !std::ptr::eq(*above, root))
+            .map(|above| above.attribute("name").unwrap_or("collection"))
+            .collect();
+        let category = collections.into_iter().rev().collect::<Vec<_>>().join("/");
+        let at = cursor.place();
+        let place = Place::file(&file.path).section(at.path).line(at.line);
+        let kind = &*item.element.name;
+        let name = match item.name() {
+            "" => kind.to_owned(),
+            name => format!("{kind} {name}"),
+        };
+        let id = match item.element.attribute("uid") {
+            Some(uid) if !uid.is_empty() => format!("{kind} {uid}"),
+            _ => name.clone(),
+        };
+        let mut values = values(&item);
+        // The targeting of the collections that an item is in applies to it too.
+        let collections = cursor
+            .above()
+            .filter(|above| above.name == "Collection")
+            .filter_map(|above| above.named("Filters").next());
+        for filters in item.filters().into_iter().chain(collections) {
+            let words = targeting::words(filters);
+            if !words.is_empty() {
+                values.push(Value::named("targeting", Data::Word(words.into())));
+            }
+        }
+        let comment = item.element.attribute("desc").unwrap_or_default();
+        if !comment.is_empty() {
+            values.push(Value::named("comment", Data::Text(comment.to_owned())));
+        }
+        file.push(New {
+            extension,
+            category: category.into(),
+            name: name.into(),
+            id: id.to_lowercase().into(),
+            state: match item.is_disabled() {
+                true => State::Disabled,
+                false => State::Configured,
+            },
+            values,
+            place,
+            raw: String::new(),
+        });
+    });
+    Ok(())
+}
+
+/// The name of a kind in GPMC.
+fn name_of(kind: PreferenceKind) -> &'static str {
+    match kind {
+        PreferenceKind::Applications => "Applications",
+        PreferenceKind::DataSources => "Data Sources",
+        PreferenceKind::Devices => "Devices",
+        PreferenceKind::Drives => "Drive Maps",
+        PreferenceKind::EnvironmentVariables => "Environment Variables",
+        PreferenceKind::Files => "Files",
+        PreferenceKind::FolderOptions => "Folder Options",
+        PreferenceKind::Folders => "Folders",
+        PreferenceKind::Groups => "Local Users and Groups",
+        PreferenceKind::IniFiles => "Ini Files",
+        PreferenceKind::InternetSettings => "Internet Settings",
+        PreferenceKind::NetworkOptions => "Network Options",
+        PreferenceKind::NetworkShares => "Network Shares",
+        PreferenceKind::PowerOptions => "Power Options",
+        PreferenceKind::Printers => "Printers",
+        PreferenceKind::Regional => "Regional Options",
+        PreferenceKind::Registry => "Windows Registry",
+        PreferenceKind::ScheduledTasks => "Scheduled Tasks",
+        PreferenceKind::Services => "Services",
+        PreferenceKind::Shortcuts => "Shortcuts",
+        PreferenceKind::StartMenu => "Start Menu",
+        PreferenceKind::Other => "Other preferences",
+    }
+}
+
+/// The options of the tab "Common", by attribute of the item.
+const COMMON: &[(&str, &str)] = &[
+    ("userContext", "runs in the logged-on user's context"),
+    ("removePolicy", "removed when it no longer applies"),
+    ("bypassErrors", "processing goes on after an error"),
+];
+
+fn values(item: &Item<'_>) -> Vec<Value> {
+    let mut values = Vec::new();
+    if let Some(properties) = item.properties() {
+        let action = match item.action() {
+            Action::Create => "create",
+            Action::Replace => "replace",
+            Action::Update => "update",
+            Action::Delete => "delete",
+        };
+        values.push(Value::named("action", Data::Word(action.into())));
+        attributes(properties, "", &mut values);
+        below(properties, "", &mut values);
+    }
+    for (attribute, meaning) in COMMON {
+        if item.element.attribute(attribute) == Some("1") {
+            values.push(Value::named(*meaning, Data::Flag(true)));
+        }
+    }
+    // Items of some kinds have more than properties.
+    for child in item.element.elements() {
+        if !matches!(child.name.as_str(), "Properties" | "Filters") {
+            attributes(child, &format!("{}/", &*child.name), &mut values);
+            below(child, &format!("{}/", &*child.name), &mut values);
+        }
+    }
+    values
+}
+
+/// The attributes of an element that are not empty. A stored password is only mentioned.
+fn attributes(element: &Element, path: &str, values: &mut Vec<Value>) {
+    for attribute in &element.attributes {
+        let name = &*attribute.name;
+        if attribute.value.is_empty() || (path.is_empty() && name == "action") {
+            continue;
+        }
+        let data = match is_password(name) {
+            true => Data::Word("a stored password (not shown)".into()),
+            false => Data::Text(attribute.value.clone()),
+        };
+        values.push(Value::named(format!("{path}{name}"), data));
+    }
+}
+
+/// The attributes and texts of everything in an element; the depth is bounded by that of the parsed tree.
+fn below(element: &Element, path: &str, values: &mut Vec<Value>) {
+    for child in element.elements() {
+        let path = format!("{path}{}", &*child.name);
+        let text = child.text();
+        if !text.trim().is_empty() {
+            let data = match is_password(&child.name) {
+                true => Data::Word("a stored password (not shown)".into()),
+                false => Data::Text(text),
+            };
+            values.push(Value::named(path.as_str(), data));
+        }
+        let path = format!("{path}/");
+        attributes(child, &path, values);
+        below(child, &path, values);
+    }
+}

@@ -1,0 +1,149 @@
+//! Registry.pol: registry values and the commands that delete some [MS-GPREG 3.2.5.1].
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::text::quoted;
+use super::{Data, Extension, File, New, State, Value};
+use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
+use crate::model::reference::Place;
+use crate::model::shared_text::SharedText;
+
+/// Decodes the records in order.
+pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String> {
+    let policy = RegistryPol::parse(content).map_err(|error| error.to_string())?;
+    let templates = file.templates;
+    let described = templates.decode(file, &policy);
+    // Records of one key follow each other, and share its text.
+    let mut last: (Bytes, SharedText) = Default::default();
+    for (number, record) in (1_usize..).zip(&policy.records) {
+        if described.contains(&number.saturating_sub(1)) {
+            continue;
+        }
+        if last.0 != record.key {
+            last = (record.key.clone(), record.key_text().into());
+        }
+        file.push(setting(record, last.1.clone(), &file.path.clone(), number));
+        if file.is_full {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn setting(record: &Record, key: SharedText, file: &SharedText, number: usize) -> New {
+    let value_name = record.value_name_text();
+    let place = Place::file(file)
+        .section(&key)
+        .key(value_name.as_str())
+        .line(number);
+    let (name, state, values) = meaning(record, &value_name);
+    // The deletion of a value is another state of the setting that gives it one.
+    let target = deleted(&value_name).unwrap_or(&value_name);
+    New {
+        extension: Extension::Registry,
+        id: format!("{key}\\{target}").to_lowercase().into(),
+        category: key,
+        name: name.into(),
+        state,
+        raw: raw(record, &value_name),
+        values,
+        place,
+    }
+}
+
+/// The name of the value that a record deletes.
+pub(super) fn deleted(value_name: &str) -> Option<&str> {
+    strip_command(value_name, "**del.")
+}
+
+fn strip_command<'a>(value_name: &'a str, command: &str) -> Option<&'a str> {
+    let (begin, rest) = value_name.split_at_checked(command.len())?;
+    begin.eq_ignore_ascii_case(command).then_some(rest)
+}
+
+/// Name, state and values of a record.
+fn meaning(record: &Record, value_name: &str) -> (String, State, Vec<Value>) {
+    let list = || {
+        let text = record.string().unwrap_or_default();
+        let names = text.split(';').filter(|name| !name.is_empty());
+        let names = names.map(str::to_owned).collect();
+        vec![Value::of(Data::List(names))]
+    };
+    let command = |command: &str| value_name.eq_ignore_ascii_case(command);
+    if command("**delvals.") || command("**delvals") {
+        return ("(all values)".to_owned(), State::Deletes, Vec::new());
+    }
+    if command("**DeleteValues") {
+        return ("(these values)".to_owned(), State::Deletes, list());
+    }
+    if command("**DeleteKeys") {
+        return ("(these keys below it)".to_owned(), State::Deletes, list());
+    }
+    if let Some(target) = deleted(value_name) {
+        return (target.to_owned(), State::Deletes, Vec::new());
+    }
+    if let Some(target) = strip_command(value_name, "**soft.") {
+        let name = format!("{target} (only where it does not exist)");
+        return (name, State::Configured, vec![value(record)]);
+    }
+    if !value_name.is_empty() {
+        return (
+            value_name.to_owned(),
+            State::Configured,
+            vec![value(record)],
+        );
+    }
+    if record.value_type == ValueType::NONE && record.data.is_empty() {
+        return ("(key)".to_owned(), State::Configured, Vec::new());
+    }
+    (
+        "(default)".to_owned(),
+        State::Configured,
+        vec![value(record)],
+    )
+}
+
+/// The data of a record.
+pub(super) fn data(record: &Record) -> Data {
+    match record.value_type {
+        ValueType::SZ | ValueType::EXPAND_SZ => record.string().map(Data::Text),
+        ValueType::MULTI_SZ => record.strings().map(Data::List),
+        ValueType::DWORD => record.dword().map(|number| Data::Number(number.into())),
+        ValueType::QWORD => record.qword().map(|number| match i64::try_from(number) {
+            Ok(number) => Data::Number(number),
+            Err(_) => Data::Word(number.to_string().into()),
+        }),
+        _ => None,
+    }
+    .unwrap_or_else(|| Data::bytes(&record.data))
+}
+
+fn value(record: &Record) -> Value {
+    Value {
+        value_type: Some(type_name(record.value_type)),
+        ..Value::of(data(record))
+    }
+}
+
+/// The name of a type [MS-GPREG 2.2.1].
+fn type_name(value_type: ValueType) -> Cow<'static, str> {
+    Cow::Borrowed(match value_type {
+        ValueType::NONE => "REG_NONE",
+        ValueType::SZ => "REG_SZ",
+        ValueType::EXPAND_SZ => "REG_EXPAND_SZ",
+        ValueType::BINARY => "REG_BINARY",
+        ValueType::DWORD => "REG_DWORD",
+        ValueType::DWORD_BIG_ENDIAN => "REG_DWORD_BIG_ENDIAN",
+        ValueType::MULTI_SZ => "REG_MULTI_SZ",
+        ValueType::QWORD => "REG_QWORD",
+        ValueType(other) => return Cow::Owned(format!("type {other}")),
+    })
+}
+
+/// The record, without its key. Text is left out where the value has it.
+fn raw(record: &Record, value_name: &str) -> String {
+    let value_type = type_name(record.value_type);
+    format!("{} {value_type}", quoted(value_name))
+}
