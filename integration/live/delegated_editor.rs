@@ -183,10 +183,7 @@ fn a_delegated_editor_imports_only_into_the_delegated_gpo() {
     let before = gpo_named(&state("dst"), "Target Filled");
 
     let codes = EDITOR.has_imported(&backups["Everything"], "Target Filled");
-    assert!(
-        codes.contains(&"descriptors-not-set".to_owned()),
-        "{codes:?}"
-    );
+    assert!(codes.contains(&"owners-not-set".to_owned()), "{codes:?}");
     let after = gpo_named(&state("dst"), "Target Filled");
     went_up(&before, &after, 1);
     assert_eq!(

@@ -120,7 +120,7 @@ codes! {
         "the SMB client cannot read security descriptors, so those of SYSVOL were not checked",
         "use --smb-client smb2";
     DescriptorsNotSet "descriptors-not-set" [Warning]
-        "the owners or permissions of files on SYSVOL were not set",
+        "the SMB client cannot set permissions, so new files on SYSVOL inherit theirs",
         "run gpoctl check --fix with --smb-client smb2 as a domain administrator";
     DestinationAmbiguous "destination-ambiguous" [Error]
         "the destination of a row matches several principals of the target domain",
@@ -416,6 +416,9 @@ codes! {
     OwnerRemoved "owner-removed" [Warning]
         "the owner or group of a security descriptor in the settings was removed",
         "map the reference to a destination instead";
+    OwnersNotSet "owners-not-set" [Warning]
+        "the account may not set owners on SYSVOL, so it owns the new files",
+        "run gpoctl check --fix as a domain administrator";
     PackagesMadeAnew "packages-made-anew" [Warning]
         "software packages are recreated with new identities",
         "expect that clients may install them again";
