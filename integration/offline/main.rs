@@ -29,3 +29,4 @@ mod suites;
 mod support;
 mod ticket_caches;
 mod verbs;
+mod upgraded;
