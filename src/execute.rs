@@ -23,7 +23,7 @@ mod unfinished;
 mod values;
 mod waiting;
 
-pub use unfinished::{clean_up, roll_back};
+pub use unfinished::{clean_up, is_superseded, roll_back};
 pub(crate) use values::is_undone;
 
 use std::path::PathBuf;

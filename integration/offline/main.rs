@@ -25,8 +25,9 @@ mod properties;
 mod readers;
 mod readme;
 mod suites;
+mod superseded;
 #[path = "../support/mod.rs"]
 mod support;
 mod ticket_caches;
-mod verbs;
 mod upgraded;
+mod verbs;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::domain::sysvol::{SysvolPath, SysvolRead};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::rollback;
 use crate::execute::stage::{
     StagingArea, as_stored, descriptor_steps, probe_file_entries, read_whole,
@@ -76,7 +76,8 @@ pub(super) async fn take_back(domain: &DomainWriter, change: &ValueChange) -> Re
         return Err(Error::new(
             ErrorKind::Conflict,
             format!("{what} was changed by somebody else in the meantime and is left unchanged"),
-        ));
+        )
+        .with_remedy(Remedy::KeepChangesOfOthers));
     }
     make(domain, &change.inverse()).await?;
     match difference(session, change, Moment::Before).await? {

@@ -470,6 +470,9 @@ codes! {
     StoredPassword "stored-password" [Warning, Error]
         "a password is stored in Preferences under a public key (MS14-025)",
         "take it out of the item, and give the account another password";
+    Superseded "superseded" [Info]
+        "an interrupted operation was closed without a roll-back, because others have changed the same since",
+        "review the GPO; the operation's journal has a backup of it as it was before";
     TargetsLdap "targets-ldap" [Info]
         "an item is targeted by an LDAP query",
         "check that the query returns the same objects in the target domain";
