@@ -300,7 +300,7 @@ fn files_of_an_earlier_version() {
     ];
     let said = gpoctl(&fix);
     assert_eq!(said.status, 4, "{}{}", said.stdout, said.stderr);
-    let result = write(DOMAIN, &["apply", plan]).json();
+    let result = gpoctl(&["apply", plan, "--domain", DOMAIN, "--json"]).json();
     let code = "object-entries-refused".to_owned();
     assert_eq!(codes(&result).contains(&code), refuses, "{result:#}");
     repairs(&name, refuses);
