@@ -23,7 +23,7 @@ mod unfinished;
 mod values;
 mod waiting;
 
-pub use unfinished::{clean_up, roll_back};
+pub use unfinished::{clean_up, is_superseded, roll_back};
 pub(crate) use values::is_undone;
 
 use std::path::PathBuf;
@@ -31,6 +31,7 @@ use std::path::PathBuf;
 use self::execution::{Execution, Setting};
 use self::journal::{Before, Journal};
 use self::waiting::Patience;
+use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage, printable};
 use crate::model::guid::Guid;
@@ -40,6 +41,22 @@ use crate::plan::{Plan, PlanStep};
 use crate::progress::Control;
 use crate::session::DomainWriter;
 use crate::session::read::{self, LiveGpo};
+
+/// Detects which entries the server stores in the DACL of a file, by writing one in the folder of this GPO, or beside the folders of
+/// all, which is deleted at once. Before a check that is to be followed by a repair: what it then expects is what the server
+/// accepts, also in a domain that was upgraded from a version that stored more. The session remembers the result; for an account
+/// that may not write there, nothing is detected.
+///
+/// # Errors
+/// `Connect` when the connection is lost.
+pub async fn detect_file_entries(domain: &DomainWriter, gpo: Option<Guid>) -> Result<()> {
+    let dns_domain = &domain.session().info().dns_domain;
+    let folder = match gpo {
+        Some(guid) => SysvolPath::gpo(dns_domain, guid),
+        None => SysvolPath::policies(dns_domain),
+    };
+    stage::probe_file_entries(domain, &folder, true).await
+}
 
 /// What is said of an operation that was done but for something at its end.
 const INCOMPLETE: [Code; 2] = [Code::LeftOver, Code::PermissionsNotLast];

@@ -183,10 +183,7 @@ fn a_delegated_editor_imports_only_into_the_delegated_gpo() {
     let before = gpo_named(&state("dst"), "Target Filled");
 
     let codes = EDITOR.has_imported(&backups["Everything"], "Target Filled");
-    assert!(
-        codes.contains(&"descriptors-not-set".to_owned()),
-        "{codes:?}"
-    );
+    assert!(codes.contains(&"owners-not-set".to_owned()), "{codes:?}");
     let after = gpo_named(&state("dst"), "Target Filled");
     went_up(&before, &after, 1);
     assert_eq!(
@@ -252,6 +249,61 @@ fn a_delegated_editor_imports_only_into_the_delegated_gpo() {
     // An administrator's import sets what he could not.
     import(&own, "Target Filled", &["--yes"]).json();
     assert_samba_checks_pass("dst");
+}
+
+/// What differs between the versions of Samba is whether the permissions have object entries; what the editor may do and what
+/// an administrator finds does not.
+#[test]
+#[ignore = "needs the lab"]
+fn what_an_editor_has_imported_is_repaired_by_an_administrator() {
+    let _alone = alone();
+    let backups = back_up("src.test", &["Everything", "Desktop Registry"]);
+    let gpo = Gpo::new("Repaired", &backups["Desktop Registry"]);
+    gpo.delegate_in_directory(&EDITOR, EDIT);
+    gpo.delegate_on_sysvol(&EDITOR, EDIT_FILES);
+    let codes = EDITOR.has_imported(&backups["Everything"], &gpo.name);
+    assert!(codes.contains(&"owners-not-set".to_owned()), "{codes:?}");
+    let stores_object_entries = std::env::var("GPOCTL_LAB_SAMBA").unwrap() != "4.25";
+    let sid = EDITOR.sid();
+    let after = gpo_named(&state("dst"), &gpo.name);
+    for entry in after["sysvol"].as_array().unwrap() {
+        let (path, sddl) = (&entry["path"], entry["sddl"].as_str().unwrap());
+        let (owner, dacl) = sddl.split_once("D:").unwrap();
+        let is_folder = path == "";
+        assert_eq!(owner.contains(&sid), !is_folder, "{path}: {sddl}");
+        assert!(
+            dacl.contains(&format!("{EDIT_FILES};;;{sid}")),
+            "{path}: {sddl}"
+        );
+        assert_eq!(
+            dacl.contains("(OA;"),
+            stores_object_entries,
+            "{path}: {sddl}"
+        );
+        let granted = entry["posix_acl"].as_str().unwrap();
+        assert!(!granted.is_empty(), "{path}");
+    }
+    is_repaired(&gpo.name);
+    // The repair takes nothing from the editor.
+    EDITOR.has_imported(&backups["Desktop Registry"], &gpo.name);
+    is_repaired(&gpo.name);
+    assert_samba_checks_pass("dst");
+}
+
+/// An administrator's check finds wrong permissions on SYSVOL and nothing worse, and repairs them at once.
+fn is_repaired(name: &str) {
+    let check = |status: i32| {
+        let said = gpoctl(&["check", name, "--domain", "dst.test", "--json"]);
+        assert_eq!(said.status, status, "{}{}", said.stdout, said.stderr);
+        let report: Value = serde_json::from_str(&said.stdout).unwrap();
+        codes(&report)
+    };
+    assert!(check(4).contains(&"descriptor-differs".to_owned()));
+    let result = write("dst.test", &["check", name, "--fix"]).json();
+    assert_eq!(result["status"], "done", "{result:#}");
+    assert!(!check(0).contains(&"descriptor-differs".to_owned()));
+    let again = write("dst.test", &["check", name, "--fix"]).json();
+    assert_eq!(again["plan"]["steps"], serde_json::json!([]), "{again:#}");
 }
 
 /// Uses only permissions that gpoctl has set: those of the directory were copied, those of the files derived.
@@ -687,7 +739,22 @@ fn permissions_that_lock_the_operator_out_are_reported_and_set_last() {
             codes(&restored).contains(&"permissions-not-last".to_owned()),
             "{restored}"
         );
-        drop(gpo);
+        // The settings are restored. The account keeps its permissions in both halves, until an administrator restores the GPO.
+        let now = state("dst")["gpos"][&gpo.guid].clone();
+        assert_eq!(sysvol_files(&then), sysvol_files(&now));
+        assert!(now["sddl"].as_str().unwrap().contains(&sid), "{now:#}");
+        let restore = ["restore", saved.to_str().unwrap()];
+        write("dst.test", &restore).json();
+        let now = state("dst")["gpos"][&gpo.guid].clone();
+        assert_eq!(then["sddl"], now["sddl"]);
+        assert_eq!(sysvol_files(&then), sysvol_files(&now));
+        for entry in now["sysvol"].as_array().unwrap() {
+            let sddl = entry["sddl"].as_str().unwrap();
+            assert!(!sddl.contains(&sid), "{}: {sddl}", entry["path"]);
+        }
+        EDITOR.is_refused(registry, &gpo.name, &[NOT_IN_DIRECTORY, NOT_ON_SYSVOL], &[]);
+        let fix = write("dst.test", &["check", &gpo.name, "--fix"]).json();
+        assert_eq!(fix["plan"]["steps"], serde_json::json!([]), "{fix:#}");
         return assert_samba_checks_pass("dst");
     }
     let restored = restored.json();

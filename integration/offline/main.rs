@@ -26,7 +26,9 @@ mod readers;
 mod readme;
 mod setting_changes;
 mod suites;
+mod superseded;
 #[path = "../support/mod.rs"]
 mod support;
 mod ticket_caches;
+mod upgraded;
 mod verbs;

@@ -8,6 +8,7 @@ use super::ui::{Colour, Ui, counted};
 use super::writing::{WritingArgs, finish};
 use crate::directory::GpoObject;
 use crate::error::Result;
+use crate::execute::detect_file_entries;
 use crate::message::{Severity, StatusMessage};
 use crate::operations::check::client::Stopped;
 use crate::operations::check::repair;
@@ -25,7 +26,8 @@ use crate::session::DomainSession;
 /// filters are named but not evaluated; loopback processing is not considered.
 ///
 /// With --fix, shows what would be repaired and asks. Versions are only increased, no extension is removed from a list, and
-/// permissions on SYSVOL are derived from those in the directory. The exit status then describes what remains.
+/// permissions on SYSVOL are derived from those in the directory. Which permissions Samba accepts depends on its version, so a
+/// hidden file is first created on SYSVOL and deleted at once, but not with --dry-run. The exit status describes what remains.
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").args(["gpo", "all", "target"]).required(true).multiple(true),
@@ -77,6 +79,9 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         Some(gpo) => Some(session.directory().find_gpo(gpo).await?),
         None => None,
     };
+    if let Some(writer) = writer.as_ref().filter(|_| !args.writing.only_shows()) {
+        detect_file_entries(writer, gpo.as_ref().map(|gpo| gpo.guid)).await?;
+    }
     let mut report = look(session, gpo.as_ref(), &control).await?;
     if let Some(writer) = &writer {
         let mut list = repair::plan(&report, &session.info().dns_domain);

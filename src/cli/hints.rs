@@ -40,6 +40,8 @@ fn said(remedy: &Remedy) -> Option<Cow<'static, str>> {
         Remedy::CleanUpOperation(id) => {
             return owned(format!("remove them first: gpoctl operations cleanup {id}"));
         }
+        // The command that reports it names the operation.
+        Remedy::KeepChangesOfOthers => return None,
         Remedy::RollBackOperation(id) => {
             let id = short_id(id);
             return owned(format!("roll it back first: gpoctl operations undo {id}"));

@@ -9,7 +9,7 @@ use super::ui::Ui;
 use super::writing::{WritingArgs, finish};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::journal::{Event, Journal, OperationState, StoredOperation, find, list};
-use crate::execute::{ApplyOptions, OperationResult, clean_up, roll_back};
+use crate::execute::{ApplyOptions, OperationResult, clean_up, is_superseded, roll_back};
 use crate::message::StatusMessage;
 use crate::operations::undo::{Undoing, new_grants, plan};
 use crate::plan::{Mode, Plan};
@@ -31,7 +31,8 @@ pub(super) enum OperationsCommand {
 /// List earlier operations, newest first
 ///
 /// States: done; undone; failed (stopped or failed, and rolled back); unfinished (interrupted: use undo to roll it back);
-/// left-over (done, but old files are left: use cleanup); running; unreadable.
+/// left-over (done, but old files are left: use cleanup); superseded (interrupted, and closed because others have changed the
+/// same since); running; unreadable.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl operations list\n  gpoctl operations list --json | jq -r '.operations[].id'"
@@ -79,7 +80,8 @@ pub(super) struct UndoArgs {
 /// Remove files that a completed operation left behind
 ///
 /// Removes the replaced files that the operation could not remove, or had no time to remove; clients never see them. For an
-/// operation that was interrupted before the new settings took effect, use undo.
+/// operation that was interrupted before the new settings took effect, use undo. If that cannot roll it back, because a later
+/// operation or somebody else has changed the same since, cleanup closes it: what is there now is left unchanged.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl operations cleanup 1f2e3d4c\n  gpoctl operations cleanup 20260131T120000.250Z-1f2e3d4c --yes"
@@ -294,12 +296,16 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
 async fn run_cleanup(args: CleanupArgs, ui: &Ui) -> Result<u8> {
     let operation = find(&Journal::default_root()?, &args.id)?;
     // Without anything to clean up, it is refused below.
-    if !args.yes && operation.state == OperationState::LeftOver {
-        let question = format!(
-            "Remove the files that operation {} ({}) left behind?",
-            operation.id,
-            subject(&operation)
-        );
+    let closes = operation.state == OperationState::Unfinished && is_superseded(&operation)?;
+    if !args.yes && (closes || operation.state == OperationState::LeftOver) {
+        let (id, subject) = (&operation.id, subject(&operation));
+        let question = if closes {
+            format!(
+                "Close operation {id} ({subject}), keep what others have changed since, and remove the files that it left behind?"
+            )
+        } else {
+            format!("Remove the files that operation {id} ({subject}) left behind?")
+        };
         match ui.ask(&question) {
             Some(true) => {}
             Some(false) => return Err(Error::new(ErrorKind::Cancelled, "nothing was removed")),

@@ -15,6 +15,8 @@ pub enum Remedy {
     ChangeSourceOrNotExclusive,
     /// What this operation left behind has to be removed first.
     CleanUpOperation(String),
+    /// The rest can be rolled back by nobody, because others have changed it since; their changes can be kept.
+    KeepChangesOfOthers,
     /// This operation has to be rolled back first.
     RollBackOperation(String),
     /// The operations can be listed.

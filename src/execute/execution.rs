@@ -15,7 +15,7 @@ use super::{
     rights, short_id,
 };
 use crate::domain::sysvol::Sysvol;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
 use crate::model::version::GpoVersion;
@@ -302,6 +302,7 @@ impl<'a> Execution<'a> {
             Err(undo_error) => {
                 let _ = journal.record(&Event::RollBackFailed {
                     reason: undo_error.to_string(),
+                    kept_for_others: is_kept_for_others(&undo_error),
                 });
                 self.unfinished_error(&inverses, journal, &error, &undo_error)
             }
@@ -508,7 +509,12 @@ impl RollBack<'_> {
                 }
                 Err(error) => {
                     tracing::warn!(%error, change = of, "Cannot undo");
-                    first_error.get_or_insert(error);
+                    // One that may not come again goes first, so that the operation is not closed while it can be rolled back.
+                    match &first_error {
+                        Some(first) if !is_kept_for_others(first) || is_kept_for_others(&error) => {
+                        }
+                        _ => first_error = Some(error),
+                    }
                 }
             }
         }
@@ -535,6 +541,11 @@ impl RollBack<'_> {
         };
         undo.roll_back(inverses, journal).await
     }
+}
+
+/// Whether what could not be rolled back was changed by others since, so that it never can be.
+pub(super) fn is_kept_for_others(error: &Error) -> bool {
+    error.remedy() == Some(&Remedy::KeepChangesOfOthers)
 }
 
 /// The finding about an object that was not changed.

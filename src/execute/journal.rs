@@ -224,7 +224,12 @@ pub enum Event {
     RollBackFailed {
         /// The reason.
         reason: String,
+        /// Whether everything else was rolled back, and what is left was changed by others since.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        kept_for_others: bool,
     },
+    /// It was closed without a roll-back, because others have changed the same since.
+    Superseded,
 }
 
 /// The journal of one running operation.

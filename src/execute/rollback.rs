@@ -16,7 +16,7 @@ use super::waiting::Patience;
 use crate::directory::AttributeSwap;
 use crate::directory::SwapAttribute;
 use crate::domain::sysvol::{Sysvol, SysvolPath};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::objects::reconcile;
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
@@ -79,6 +79,10 @@ impl std::fmt::Display for RolledBack {
 struct RollbackReport {
     /// Changes by somebody else, a sentence each.
     foreign: Vec<String>,
+    /// Whether an entry was restored.
+    restored: bool,
+    /// Former entries that nobody needs: the live one has the same content again.
+    superfluous: Vec<SysvolPath>,
     /// The first error.
     failed: Option<Error>,
 }
@@ -113,7 +117,7 @@ impl RollbackReport {
         let error = Error::new(ErrorKind::Incomplete, text);
         match self.failed {
             Some(cause) => error.with_source(cause),
-            None => error,
+            None => error.with_remedy(Remedy::KeepChangesOfOthers),
         }
     }
 }
@@ -131,6 +135,7 @@ impl Undo<'_> {
         changes: &[Inverse],
         journal: &mut Journal,
     ) -> Result<RolledBack> {
+        self.refuse_deleted(changes).await?;
         let mut report = RollbackReport::default();
         if let Some(last) = changes.iter().rev().find(|change| is_switch(change)) {
             match self.switch_all_back(changes, &mut report).await {
@@ -141,12 +146,18 @@ impl Undo<'_> {
                 outcome => report.note(last, outcome),
             }
         }
+        // Then the settings are those of somebody else, whose version and objects may be the same that this operation has written.
+        let theirs = !report.foreign.is_empty() && !report.restored;
         for inverse in changes.iter().rev() {
+            if theirs && matches!(inverse, Inverse::RestoreDirectoryObjects) {
+                continue;
+            }
             let outcome = self.undo(inverse, &mut report).await;
             report.note(inverse, outcome);
         }
         let mut raised = None;
-        if let Some(last) = changes.iter().rev().find(|change| is_version(change)) {
+        let version = changes.iter().rev().find(|change| is_version(change));
+        if let Some(last) = version.filter(|_| !theirs) {
             match self.restore_version(changes, journal, &mut report).await {
                 Ok(version) => raised = version,
                 Err(error) => report.note(last, Err(error)),
@@ -163,6 +174,26 @@ impl Undo<'_> {
             raised,
             same_objects,
         })
+    }
+
+    /// Refuses to roll back what this operation changed of a GPO that somebody else has deleted.
+    async fn refuse_deleted(&self, changes: &[Inverse]) -> Result<()> {
+        let own = |change| matches!(change, &Inverse::RecreateContainer);
+        if self.before.is_none() || changes.iter().any(own) {
+            return Ok(());
+        }
+        match self.domain.session().directory().gpo(self.guid()).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::new(
+                ErrorKind::Incomplete,
+                format!(
+                    "GPO \"{}\" {} was deleted by somebody else in the meantime",
+                    self.plan.target.display_name,
+                    self.guid()
+                ),
+            )
+            .with_remedy(Remedy::KeepChangesOfOthers)),
+            other => other.map(drop),
+        }
     }
 
     fn guid(&self) -> Guid {

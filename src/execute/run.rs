@@ -247,7 +247,7 @@ impl Run<'_> {
                 outcome.map_err(no_right)?;
                 self.messages.push(
                     StatusMessage::warning(
-                        Code::DescriptorsNotSet,
+                        Code::OwnersNotSet,
                         "this account may not set owners on SYSVOL, so it owns the new files and samba-tool ntacl sysvolcheck reports them",
                     )
                     .with_hint("clients and editors are not affected; an import by a domain administrator sets the owners"),

@@ -1,7 +1,8 @@
 //! Operations that did not complete: what they wrote is rolled back, or what they left behind is removed.
 
-use super::execution::{RollBack, changed_gpo};
-use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus};
+use super::execution::{RollBack, changed_gpo, is_kept_for_others};
+use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, short_id};
+use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::journal::{Event, Inverse, OperationState, StoredOperation};
 use crate::execute::stage::{StagingArea, remove_tree};
@@ -79,9 +80,18 @@ pub async fn roll_back(
             ))
         }
         Err(error) => {
+            let kept_for_others = is_kept_for_others(&error);
             let _ = journal.record(&Event::RollBackFailed {
                 reason: error.to_string(),
+                kept_for_others,
             });
+            if kept_for_others {
+                return Err(error.with_kind(ErrorKind::Incomplete).with_hint(format!(
+                    "to keep what is there now and close the operation: gpoctl operations cleanup {}; the old state is in {}",
+                    short_id(&operation.id),
+                    journal.folder().display()
+                )));
+            }
             let when = if error.is_caused_by(ErrorKind::InUse) {
                 "no client has these files open"
             } else {
@@ -108,10 +118,11 @@ fn standing_gpos<'a>(
 }
 
 /// Deletes what a completed operation left behind: old files and folders that were open, or that were left when the process was
-/// killed.
+/// killed. An interrupted one is closed without a roll-back if others have changed the same since: a later operation of this
+/// machine, or somebody whose changes are all that a roll-back left.
 ///
 /// # Errors
-/// `Usage` when the operation left nothing; `Conflict` when it is still running; `InUse` when a client still has one of them open;
+/// `Usage` when the operation left nothing, or is to be rolled back; `Conflict` when it is still running; `InUse` when a client still has one of them open;
 /// `Cancelled`; otherwise as the server reports. It can be repeated.
 pub async fn clean_up(
     domain: &DomainWriter,
@@ -120,6 +131,9 @@ pub async fn clean_up(
 ) -> Result<OperationResult> {
     let domain = &Patience::of(domain, control).applied_to(domain);
     let plan = plan_of(domain, operation)?;
+    if let Some(because) = superseded(operation, &plan)? {
+        return close(domain, operation, &plan, &because).await;
+    }
     if operation.state != OperationState::LeftOver {
         let error = Error::new(
             ErrorKind::Usage,
@@ -129,6 +143,7 @@ pub async fn clean_up(
                 match operation.state {
                     OperationState::Failed => "failed and was rolled back",
                     OperationState::Undone => "was undone",
+                    OperationState::Superseded => "is closed",
                     OperationState::Running => "is still running",
                     OperationState::Unfinished => "did not complete",
                     OperationState::Unreadable => "has a journal that cannot be read",
@@ -159,6 +174,90 @@ pub async fn clean_up(
     }
     journal.record(&Event::Finished)?;
     Ok(result(operation, gpos, Vec::new()))
+}
+
+/// Whether an interrupted operation can be closed without a roll-back, which would revert what others have changed since.
+///
+/// # Errors
+/// When the journals cannot be read.
+pub fn is_superseded(operation: &StoredOperation) -> Result<bool> {
+    Ok(superseded(operation, &operation.plan()?)?.is_some())
+}
+
+/// What has superseded an interrupted operation: a sentence.
+fn superseded(operation: &StoredOperation, plan: &Plan) -> Result<Option<String>> {
+    if operation.state != OperationState::Unfinished {
+        return Ok(None);
+    }
+    Ok(match operation.overtaken_by(plan)? {
+        Some(later) => Some(format!(
+            "operation {} has changed the same GPO since",
+            later.id
+        )),
+        None if operation.kept_for_others => Some(
+            "somebody else has changed since what it had written; the rest was rolled back"
+                .to_owned(),
+        ),
+        None => None,
+    })
+}
+
+/// Closes an interrupted operation: what is live is left unchanged, and what it had staged or renamed out of the way is deleted.
+async fn close(
+    domain: &DomainWriter,
+    operation: &StoredOperation,
+    plan: &Plan,
+    because: &str,
+) -> Result<OperationResult> {
+    operation.refuse_foreign(plan)?;
+    let mut journal = operation.reopen()?;
+    for (of, change) in plan.changes.iter().enumerate() {
+        if let Change::Gpo(gpo) = change {
+            for path in own_entries(operation, of, gpo)? {
+                remove_tree(domain.sysvol(), &path).await?;
+            }
+        }
+    }
+    journal.record(&Event::Superseded)?;
+    let message = StatusMessage::info(
+        Code::Superseded,
+        format!(
+            "operation {} is closed and was not rolled back: {because}",
+            operation.id
+        ),
+    );
+    let message = match &operation.safety_backup {
+        Some(backup) => message.with_hint(format!(
+            "the GPO as it was before is in {}",
+            backup.display()
+        )),
+        None => message,
+    };
+    Ok(result(operation, Vec::new(), vec![message]))
+}
+
+/// The entries of the GPO's folder whose names contain that of the operation.
+fn own_entries(operation: &StoredOperation, of: usize, gpo: &GpoPlan) -> Result<Vec<SysvolPath>> {
+    let staging = StagingArea::new(&gpo.target.domain, gpo.target.guid, &operation.id);
+    let mut paths = Vec::new();
+    for (it, change) in &operation.changes {
+        let name = match change {
+            Inverse::SwitchBack {
+                old: Some(name), ..
+            }
+            | Inverse::RemoveEntry { name }
+                if *it == of =>
+            {
+                name
+            }
+            _ => continue,
+        };
+        let name = crate::model::safe_name::SafeName::new(name).map_err(|cause| {
+            Error::new(ErrorKind::BadInput, "the journal names an unsafe entry").with_source(cause)
+        })?;
+        paths.push(staging.entry(&name));
+    }
+    Ok(paths)
 }
 
 /// Deletes what the change of a GPO left behind.
@@ -196,23 +295,7 @@ async fn remove_leftovers(
             }
         }
     }
-    for (it, change) in &operation.changes {
-        let name = match change {
-            Inverse::SwitchBack {
-                old: Some(name), ..
-            }
-            | Inverse::RemoveEntry { name }
-                if *it == of =>
-            {
-                name
-            }
-            _ => continue,
-        };
-        let name = crate::model::safe_name::SafeName::new(name).map_err(|cause| {
-            Error::new(ErrorKind::BadInput, "the journal names an unsafe entry").with_source(cause)
-        })?;
-        paths.push(staging.entry(&name));
-    }
+    paths.extend(own_entries(operation, of, gpo)?);
     for path in paths {
         remove_tree(domain.sysvol(), &path).await?;
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::domain::sysvol::{SysvolPath, SysvolRead};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::rollback;
 use crate::execute::stage::{
     StagingArea, as_stored, descriptor_steps, probe_file_entries, read_whole,
@@ -18,7 +18,7 @@ use crate::plan::values::{DescriptorSwap, ValueChange};
 use crate::session::{DomainSession, DomainWriter};
 
 /// Reports that files got their permissions without the object entries of the plan. That is right for this server, but it was
-/// upgraded from a version that stored them, and only its own tool removes them from all other files.
+/// upgraded from a version that stored them, and the plan was made without trying which it accepts, so other files still have them.
 pub(super) fn entries_left_out(sysvol: &dyn SysvolRead, plan: &Plan) -> Option<StatusMessage> {
     let left_out = plan.values().any(|planned| match &planned.change {
         ValueChange::Descriptors { entries, .. } => entries.iter().any(|entry| {
@@ -32,7 +32,7 @@ pub(super) fn entries_left_out(sysvol: &dyn SysvolRead, plan: &Plan) -> Option<S
             Code::ObjectEntriesRefused,
             "this version of Samba refuses object entries in the permissions of files, so they were set without them",
         )
-        .with_hint("an earlier version stored them on other files; run samba-tool ntacl sysvolreset on the domain controller to remove them everywhere")
+        .with_hint("an earlier version stored them on other files; gpoctl check --all --fix removes them, as does samba-tool ntacl sysvolreset on the domain controller")
     })
 }
 
@@ -76,7 +76,8 @@ pub(super) async fn take_back(domain: &DomainWriter, change: &ValueChange) -> Re
         return Err(Error::new(
             ErrorKind::Conflict,
             format!("{what} was changed by somebody else in the meantime and is left unchanged"),
-        ));
+        )
+        .with_remedy(Remedy::KeepChangesOfOthers));
     }
     make(domain, &change.inverse()).await?;
     match difference(session, change, Moment::Before).await? {

@@ -120,7 +120,7 @@ codes! {
         "the SMB client cannot read security descriptors, so those of SYSVOL were not checked",
         "use --smb-client smb2";
     DescriptorsNotSet "descriptors-not-set" [Warning]
-        "the owners or permissions of files on SYSVOL were not set",
+        "the SMB client cannot set permissions, so new files on SYSVOL inherit theirs",
         "run gpoctl check --fix with --smb-client smb2 as a domain administrator";
     DestinationAmbiguous "destination-ambiguous" [Error]
         "the destination of a row matches several principals of the target domain",
@@ -388,7 +388,7 @@ codes! {
         "correct the line";
     ObjectEntriesRefused "object-entries-refused" [Warning]
         "this version of Samba refuses object entries in the permissions of files",
-        "run samba-tool ntacl sysvolreset on the domain controller";
+        "run gpoctl check --all --fix, or samba-tool ntacl sysvolreset on the domain controller";
     OddPolicyFolder "odd-policy-folder" [Warning]
         "SYSVOL contains a policy folder that does not belong to any GPO",
         "compare it with the folder of the GPO, then remove it by hand";
@@ -416,6 +416,9 @@ codes! {
     OwnerRemoved "owner-removed" [Warning]
         "the owner or group of a security descriptor in the settings was removed",
         "map the reference to a destination instead";
+    OwnersNotSet "owners-not-set" [Warning]
+        "the account may not set owners on SYSVOL, so it owns the new files",
+        "run gpoctl check --fix as a domain administrator";
     PackagesMadeAnew "packages-made-anew" [Warning]
         "software packages are recreated with new identities",
         "expect that clients may install them again";
@@ -467,6 +470,9 @@ codes! {
     StoredPassword "stored-password" [Warning, Error]
         "a password is stored in Preferences under a public key (MS14-025)",
         "take it out of the item, and give the account another password";
+    Superseded "superseded" [Info]
+        "an interrupted operation was closed without a roll-back, because others have changed the same since",
+        "review the GPO; the operation's journal has a backup of it as it was before";
     TargetsLdap "targets-ldap" [Info]
         "an item is targeted by an LDAP query",
         "check that the query returns the same objects in the target domain";

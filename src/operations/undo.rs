@@ -100,6 +100,10 @@ pub async fn plan(
             "failed and was rolled back; there is nothing to undo",
         ),
         OperationState::Undone => refuse(ErrorKind::Usage, "was already undone"),
+        OperationState::Superseded => refuse(
+            ErrorKind::Usage,
+            "was interrupted and is closed, because others have changed the same since; there is nothing to undo",
+        ),
         OperationState::Unreadable => {
             refuse(ErrorKind::BadInput, "has a journal that cannot be read")
         }

@@ -115,8 +115,11 @@ fn grants_more(ace: &Ace, known: &[&Ace]) -> bool {
     if is_administrator(&rights.sid) {
         return false;
     }
+    // An entry for an object type grants nothing on a file, and Samba 4.25 stores none: what it allows is no reason to allow the
+    // same without a type.
+    let counts = |it: &&&Ace| it.ace_type == 0x00 || (it.ace_type == 0x05 && ace.ace_type == 0x05);
     let mut missing = file_rights(rights.mask) & !SYNCHRONIZE;
-    for known in known.iter().filter(|it| matches!(it.ace_type, 0x00 | 0x05)) {
+    for known in known.iter().filter(counts) {
         if let Some(known) = known.rights()
             && known.sid == rights.sid
         {
@@ -145,4 +148,29 @@ fn entry_text(ace: &Ace) -> String {
     alone.control |= control::DACL_PRESENT;
     alone.dacl = Some(Acl::new(vec![ace.clone()]));
     to_sddl(&alone).trim_start_matches("D:").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sddl::from_sddl;
+
+    #[test]
+    fn what_is_allowed_for_an_object_type_is_not_allowed_on_files() {
+        let read = |sddl: &str| from_sddl(sddl, None).unwrap();
+        let editor = "S-1-5-21-1-2-3-1107";
+        let plain = read(&format!("O:BAG:BAD:P(A;OICI;0x1201ff;;;{editor})"));
+        let typed = read(&format!(
+            "O:BAG:BAD:P(OA;OICI;0x1201ff;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;{editor})"
+        ));
+        for (folder, granted, is_more) in [
+            (&plain, &plain, false),
+            (&typed, &typed, false),
+            (&typed, &plain, false),
+            (&plain, &typed, true),
+        ] {
+            let more = beyond(folder, std::slice::from_ref(granted));
+            assert_eq!(more.is_some(), is_more, "{folder:?} {granted:?}");
+        }
+    }
 }

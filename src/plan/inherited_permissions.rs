@@ -22,7 +22,7 @@ pub(crate) fn descriptors_not_set(
     };
     Some(
         StatusMessage::warning(Code::DescriptorsNotSet, text).with_hint(format!(
-            "use --smb-client smb2, or repair them later with: gpoctl check '{}' --fix --smb-client smb2 --domain {}",
+            "--smb-client smb2 can; if the domain controller requires encryption, it has to accept AES-128-GCM or AES-128-CCM for that; to repair the permissions later: gpoctl check '{}' --fix --smb-client smb2 --domain {}",
             plan.target.guid, plan.target.domain
         )),
     )

@@ -12,7 +12,7 @@ use crate::auth::Identity;
 use crate::domain::sysvol::Sysvol;
 #[cfg(not(feature = "libsmbclient"))]
 use crate::error::ErrorKind;
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
 use crate::model::domain_name::DomainName;
 
 /// How to connect to SYSVOL of one DC, and with which account.
@@ -107,7 +107,11 @@ pub async fn connect(settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
         SmbClientChoice::Smb2 => smb2(settings).await,
         SmbClientChoice::Libsmbclient => libsmbclient(settings).await,
         SmbClientChoice::Auto => match smb2(settings).await {
-            Err(error) if libsmbclient_may_help(&error) => libsmbclient(settings).await,
+            Err(error) if libsmbclient_may_help(&error) => {
+                tracing::info!("Using libsmbclient: {error}");
+                let instead = libsmbclient(settings).await;
+                instead.map_err(|other| of_libsmbclient(other, &error))
+            }
             other => other,
         },
     }
@@ -116,6 +120,18 @@ pub async fn connect(settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
 /// Whether libsmbclient may connect where smb2 failed with this error. Not for a wrong user name or ticket cache.
 fn libsmbclient_may_help(error: &Error) -> bool {
     cfg!(feature = "libsmbclient") && error.has_source::<NoCommonCipher>()
+}
+
+/// The error of libsmbclient, after that of smb2: its next step is not to use smb2.
+fn of_libsmbclient(error: Error, smb2: &Error) -> Error {
+    let error = error.context(format!("{smb2}; with libsmbclient"));
+    match error.remedy() {
+        Some(Remedy::OrUseSmb2(other)) => {
+            let other = other.clone();
+            error.with_hint(other)
+        }
+        _ => error,
+    }
 }
 
 async fn smb2(settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
@@ -136,14 +152,14 @@ async fn libsmbclient(_settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
         "this gpoctl was built without libsmbclient",
     )
     .with_hint("use smb2 as SMB client")
-    .with_remedy(crate::error::Remedy::UseSmb2OrBuildWithLibsmbclient))
+    .with_remedy(Remedy::UseSmb2OrBuildWithLibsmbclient))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::sysvol::smb2_client::needs_encryption;
+    use crate::sysvol::smb2_client::{needs_encryption, refused_without_cipher};
 
     #[test]
     fn only_missing_encryption_leads_to_the_other_back_end() {
@@ -164,11 +180,24 @@ mod tests {
         assert_eq!(encryption.kind(), ErrorKind::Usage);
         assert_eq!(
             encryption.to_string(),
-            "dc1.src.test requires SMB encryption: smb2 could not agree on a cipher with it"
+            "dc1.src.test requires SMB encryption: it accepts none of the ciphers of smb2 (AES-128-GCM, AES-128-CCM)"
         );
-        assert_eq!(
-            libsmbclient_may_help(&encryption),
-            cfg!(feature = "libsmbclient")
+        // The refusal of a share that may require encryption does not name that as its cause.
+        let refused = refused_without_cipher(&settings, &smb2::Error::Timeout);
+        assert!(!refused.to_string().contains("requires SMB encryption"));
+        for error in [&encryption, &refused] {
+            let helps = libsmbclient_may_help(error);
+            assert_eq!(helps, cfg!(feature = "libsmbclient"), "{error}");
+        }
+        // What libsmbclient lacks is not repaired with smb2.
+        let other = Error::new(ErrorKind::Usage, "no address")
+            .with_remedy(Remedy::OrUseSmb2("add it to /etc/hosts".to_owned()));
+        let other = of_libsmbclient(other, &encryption);
+        assert!(other.remedy().is_none());
+        assert_eq!(other.hint(), Some("add it to /etc/hosts"));
+        assert!(
+            other.to_string().contains("requires SMB encryption"),
+            "{other}"
         );
         let name = crate::auth::UserName::parse("a/b").unwrap_err();
         assert_eq!(name.kind(), ErrorKind::Usage);

@@ -27,7 +27,7 @@ use self::compound::{Operation, Reply, access, options, parts_of};
 use self::held::Refused;
 pub(super) use self::login::NoCommonCipher;
 #[cfg(test)]
-pub(super) use self::login::needs_encryption;
+pub(super) use self::login::{needs_encryption, refused_without_cipher};
 
 use super::connect::SmbSettings;
 use super::refusal::{half_swapped, lost, nonsense, not_empty, refused};

@@ -246,6 +246,12 @@ impl Case {
         }
     }
 
+    /// Plans the verb with other content, as somebody else would.
+    pub async fn plan_with(&self, admin: &DomainWriter, content: &str) -> gpoctl::Result<Plan> {
+        self.plan_of(self.verb, admin, &Faults::none(), content)
+            .await
+    }
+
     async fn plan_of(
         &self,
         verb: Verb,

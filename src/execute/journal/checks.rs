@@ -8,6 +8,7 @@ use super::stored::EVENTS;
 use super::{Before, Inverse, OperationState, StoredOperation, list};
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
+use crate::execute::short_id;
 use crate::execute::stage::StagingArea;
 use crate::message::shell_word;
 use crate::model::safe_name::SafeName;
@@ -101,20 +102,18 @@ impl StoredOperation {
     /// # Errors
     /// `Conflict`, naming the later operation.
     pub(crate) fn refuse_overtaken(&self, plan: &Plan) -> Result<()> {
-        let root = self.folder.parent().unwrap_or(Path::new("/"));
-        let overtaken = list(root)?.into_iter().find(|later| {
-            let open_or_done = matches!(
-                later.state,
-                OperationState::Done
-                    | OperationState::LeftOver
-                    | OperationState::Unfinished
-                    | OperationState::Running
-            );
-            let same = |gpo: &PlanTarget| plan.gpos().any(|own| own.target.guid == gpo.guid);
-            open_or_done && later.id > self.id && later.gpo.as_ref().is_some_and(same)
-        });
-        let Some(later) = overtaken else {
+        let Some(later) = self.overtaken_by(plan)? else {
             return Ok(());
+        };
+        let step = match (&self.safety_backup, &self.gpo) {
+            (Some(backup), _) => format!(
+                "to go back to the state before it, run: gpoctl restore {}",
+                shell_word(&backup.display().to_string())
+            ),
+            (None, Some(gpo)) => {
+                format!("look at the GPO that it made: gpoctl show '{}'", gpo.guid)
+            }
+            (None, None) => "look at the GPOs of its plan".to_owned(),
         };
         Err(Error::new(
             ErrorKind::Conflict,
@@ -123,16 +122,29 @@ impl StoredOperation {
                 later.id, self.id
             ),
         )
-        .with_hint(match (&self.safety_backup, &self.gpo) {
-            (Some(backup), _) => format!(
-                "nothing was changed; to go back to the state before it, run: gpoctl restore {}",
-                shell_word(&backup.display().to_string())
-            ),
-            (None, Some(gpo)) => format!(
-                "nothing was changed; look at the GPO that it made: gpoctl show '{}'",
-                gpo.guid
-            ),
-            (None, None) => "nothing was changed; look at the GPOs of its plan".to_owned(),
+        .with_hint(format!(
+            "nothing was changed; {step}; to close operation {0} and keep what is there: gpoctl operations cleanup {0}",
+            short_id(&self.id)
+        )))
+    }
+
+    /// The later operation that has changed the same GPO, if there is one.
+    ///
+    /// # Errors
+    /// When the journals cannot be read.
+    pub(crate) fn overtaken_by(&self, plan: &Plan) -> Result<Option<Self>> {
+        let root = self.folder.parent().unwrap_or(Path::new("/"));
+        Ok(list(root)?.into_iter().find(|later| {
+            let open_or_done = matches!(
+                later.state,
+                OperationState::Done
+                    | OperationState::LeftOver
+                    | OperationState::Unfinished
+                    | OperationState::Superseded
+                    | OperationState::Running
+            );
+            let same = |gpo: &PlanTarget| plan.gpos().any(|own| own.target.guid == gpo.guid);
+            open_or_done && later.id > self.id && later.gpo.as_ref().is_some_and(same)
         }))
     }
 

@@ -55,7 +55,10 @@ pub fn decide(
 pub fn remove(operation: &StoredOperation) -> Result<()> {
     let removable = matches!(
         operation.state,
-        OperationState::Done | OperationState::Failed | OperationState::Undone
+        OperationState::Done
+            | OperationState::Failed
+            | OperationState::Undone
+            | OperationState::Superseded
     );
     if !removable {
         return Err(Error::new(

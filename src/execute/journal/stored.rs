@@ -34,6 +34,8 @@ pub enum OperationState {
     Unfinished,
     /// It was completed, and undone later.
     Undone,
+    /// It was interrupted, others have changed the same since, and it was closed without rolling that back.
+    Superseded,
     /// Its journal cannot be read.
     Unreadable,
 }
@@ -48,6 +50,7 @@ impl OperationState {
             Self::Failed => "failed",
             Self::Unfinished => "unfinished",
             Self::Undone => "undone",
+            Self::Superseded => "superseded",
             Self::Unreadable => "unreadable",
         }
     }
@@ -79,6 +82,8 @@ pub struct StoredOperation {
     pub changes: Vec<(usize, Inverse)>,
     /// The numbers of the changes that are made and stay, of an operation that goes object by object.
     pub(in crate::execute) stands: BTreeSet<usize>,
+    /// Whether the last roll-back left only what others have changed since.
+    pub(in crate::execute) kept_for_others: bool,
     /// The versions that an incomplete roll-back was about to write, by the numbers of their changes.
     pub(in crate::execute) raising: BTreeMap<usize, GpoVersion>,
 }
@@ -176,6 +181,7 @@ impl StoredOperation {
             safety_backup: None,
             changes: Vec::new(),
             stands: BTreeSet::new(),
+            kept_for_others: false,
             raising: BTreeMap::new(),
         };
         let journal = match root::journal(journals, &operation.id) {
@@ -292,9 +298,15 @@ impl StoredOperation {
                 Event::RolledBack => self.state = OperationState::Failed,
                 Event::Undone { .. } => self.state = OperationState::Undone,
                 Event::Raising { of, version } => drop(self.raising.insert(of, version)),
-                Event::Failed { reason } | Event::RollBackFailed { reason } => {
+                Event::Failed { reason } => self.reason = Some(reason),
+                Event::RollBackFailed {
+                    reason,
+                    kept_for_others,
+                } => {
                     self.reason = Some(reason);
+                    self.kept_for_others = kept_for_others;
                 }
+                Event::Superseded => self.state = OperationState::Superseded,
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{RollbackReport, Undo};
 use crate::domain::sysvol::{Sysvol, SysvolPath};
 use crate::error::{ErrorKind, Result};
 use crate::execute::journal::Inverse;
-use crate::execute::stage::{entry_hashes, hashes_below};
+use crate::execute::stage::{entry_hashes, hashes_below, remove_tree};
 use crate::plan::gpo::tree_hashes;
 
 /// What restored one entry.
@@ -57,6 +57,13 @@ impl Undo<'_> {
         let try_all = || self.try_switches_back(changes);
         let restored = self.patience.until_closed(try_all).await?;
         report.foreign.extend(restored.foreign);
+        report.restored |= restored.restored;
+        for path in restored.superfluous {
+            let removed = remove_tree(self.domain.sysvol(), &path).await;
+            if let Err(error) = removed {
+                report.failed.get_or_insert(error);
+            }
+        }
         restored.failed.map_or(Ok(()), Err)
     }
 
@@ -86,6 +93,7 @@ impl Undo<'_> {
                 outcome => report.note(inverse, outcome),
             }
         }
+        report.restored = !made.is_empty();
         Ok(report)
     }
 
@@ -103,20 +111,11 @@ impl Undo<'_> {
         let old_path = old.map(|name| self.entry(name)).transpose()?;
         let staged_path = staged.map(|name| self.entry(name)).transpose()?;
         let rename = |from: SysvolPath, to: SysvolPath| Ok(Some(Moved::Rename { from, to }));
-        if let Some(staged) = &staged_path
-            && sysvol.stat(staged).await?.is_some()
-        {
-            // The new entry never became live; at most the old one has been renamed.
-            return match old_path {
-                Some(old)
-                    if sysvol.stat(&live_path).await?.is_none()
-                        && sysvol.stat(&old).await?.is_some() =>
-                {
-                    rename(old, live_path)
-                }
-                _ => Ok(None),
-            };
-        }
+        // Then the new entry never became live; at most the old one has been renamed.
+        let is_staged = match &staged_path {
+            Some(staged) => sysvol.stat(staged).await?.is_some(),
+            None => false,
+        };
         let there = match &old_path {
             Some(old) => sysvol.stat(old).await?.is_some(),
             None => false,
@@ -129,7 +128,7 @@ impl Undo<'_> {
             };
         };
         let planned = tree_hashes(&self.plan.new_tree()?);
-        let is_new = staged.is_some() && found == hashes_below(&planned, live);
+        let is_new = staged.is_some() && !is_staged && found == hashes_below(&planned, live);
         match (old_path, staged_path) {
             (Some(old), Some(staged)) if is_new && there => Ok(Some(Moved::Swap {
                 live: live_path,
@@ -137,7 +136,9 @@ impl Undo<'_> {
                 back: old,
             })),
             (None, Some(staged)) if is_new => rename(live_path, staged),
-            _ => {
+            // Nothing was renamed yet.
+            (old, _) if is_staged && (old.is_none() || !there) => Ok(None),
+            (old_path, _) => {
                 let was: BTreeMap<String, String> = self
                     .plan
                     .basis
@@ -151,6 +152,9 @@ impl Undo<'_> {
                         }
                         _ => live_path.to_string(),
                     });
+                } else if there {
+                    // Somebody has written the same again, after this operation had renamed it.
+                    report.superfluous.extend(old_path);
                 }
                 Ok(None)
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Undo, grants_the_same};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::journal::Inverse;
 use crate::model::directory_object::{DirectoryAttribute, DirectoryObject};
 use crate::model::version::GpoVersion;
@@ -48,7 +48,8 @@ impl Undo<'_> {
                 self.guid(),
                 differences.join("; ")
             ),
-        ))
+        )
+        .with_remedy(Remedy::KeepChangesOfOthers))
     }
 
     /// The expected state and the present one. What this operation did not change is not compared: somebody else may have

@@ -3,7 +3,8 @@
 //! Samba 4.17 and 4.22 require the object entries of the directory on files, Samba 4.25 refuses them (see [`FileEntries`]), and
 //! no server reports its version. A check does not write, so it reads what the server has stored: Samba itself sets the
 //! descriptors of the two default GPOs when the domain is provisioned, and when an administrator runs `samba-tool ntacl
-//! sysvolreset`.
+//! sysvolreset`. In a domain that was upgraded to 4.25 these still have object entries; a check that is to be followed by a repair
+//! tries on the server which it accepts ([`crate::execute::detect_file_entries`]).
 
 use crate::directory::GpoObject;
 use crate::domain::sysvol::SysvolPath;

@@ -1,8 +1,16 @@
 //! SMB encryption.
 //!
-//! smb2 0.39 encrypts and decrypts, but its NEGOTIATE request does not announce it (SMB2_GLOBAL_CAP_ENCRYPTION [MS-SMB2 2.2.3]
-//! is missing, although the list of ciphers is sent), and Samba then chooses no cipher. [`Announcing`] sets that bit on the
-//! wire. The pre-authentication hash [MS-SMB2 3.1.4.4.1] covers the request that was sent, so [`correct_hash`] computes it
+//! smb2 0.39 encrypts and decrypts, but what its NEGOTIATE request [MS-SMB2 2.2.3] offers is wrong in two ways, so [`Announcing`]
+//! changes the request on the wire:
+//! - It does not announce encryption (SMB2_GLOBAL_CAP_ENCRYPTION is missing, although the list of ciphers is sent), and Samba then
+//!   chooses no cipher.
+//! - It offers AES-256-GCM and AES-256-CCM. If the server chooses one of them (`server smb3 encryption algorithms =
+//!   AES-256-GCM`), smb2 derives a signing key of 256 bits, where each signing algorithm takes one of 128 [MS-SMB2 3.1.4.2], and
+//!   every login fails ("AES-128-GMAC requires a 16-byte key, got 32 bytes"). It also derives the keys of these ciphers from the
+//!   first 16 bytes of the session key instead of all of them. So only [`CIPHERS`] are offered: a server that has neither chooses
+//!   no cipher, and the session works unless it has to be encrypted.
+//!
+//! The pre-authentication hash [MS-SMB2 3.1.4.4.1] covers the request that was sent, so [`Announcing::correct_hash`] computes it
 //! again from the two messages; otherwise every key of the session would be wrong.
 //!
 //! A session encrypts only where the server requires it: for the session, in the response to SESSION_SETUP, or for the share,
@@ -15,16 +23,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use smb2::client::{Connection, Session, Tree};
+use smb2::crypto::encryption::Cipher;
 use smb2::crypto::kdf::PreauthHasher;
+use smb2::msg::header::Header;
+use smb2::msg::negotiate::{
+    CIPHER_AES_128_CCM, CIPHER_AES_128_GCM, NegotiateContext, NegotiateRequest,
+};
+use smb2::pack::{Pack as _, ReadCursor, Unpack as _, WriteCursor};
 use smb2::transport::{ReceiveProgress, TcpTransport, TransportReceive, TransportSend};
+use smb2::types::Dialect;
+use smb2::types::flags::Capabilities;
 use smb2::types::status::NtStatus;
 
-/// The offset of `Capabilities` in a NEGOTIATE request: 64 bytes of header, then four fields of 16 bits [MS-SMB2 2.2.3].
-const CAPABILITIES: usize = 72;
-/// SMB2_GLOBAL_CAP_ENCRYPTION [MS-SMB2 2.2.3], in the first byte of the field.
-const ENCRYPTION: u8 = 0x40;
+/// The ciphers that work in smb2 [MS-SMB2 2.2.3.1.2].
+const CIPHERS: [u16; 2] = [CIPHER_AES_128_GCM, CIPHER_AES_128_CCM];
 
-/// A TCP transport whose first message, the NEGOTIATE request, announces encryption.
+/// A NEGOTIATE request that offers encryption as smb2 can do it; `None` when the message is not such a request.
+fn with_encryption(message: &[u8]) -> Option<Vec<u8>> {
+    let (header, body) = message.split_at_checked(Header::SIZE)?;
+    let mut request = NegotiateRequest::unpack(&mut ReadCursor::new(body)).ok()?;
+    request.capabilities =
+        Capabilities::new(request.capabilities.bits() | Capabilities::ENCRYPTION);
+    for context in &mut request.negotiate_contexts {
+        if let NegotiateContext::Encryption { ciphers } = context {
+            ciphers.retain(|cipher| CIPHERS.contains(cipher));
+        }
+    }
+    let mut packed = WriteCursor::new();
+    request.pack(&mut packed);
+    let mut changed = header.to_vec();
+    changed.extend(packed.into_inner());
+    Some(changed)
+}
+
+/// A TCP transport whose first message, the NEGOTIATE request, offers encryption.
 pub(super) struct Announcing {
     tcp: TcpTransport,
     negotiation: Mutex<Negotiation>,
@@ -51,16 +83,13 @@ impl Announcing {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The request to send instead of this one: the first one announces encryption, all others are unchanged.
+    /// The request to send instead of this one: the first one offers encryption, all others are unchanged.
     fn announce(&self, data: &[u8]) -> Option<Vec<u8>> {
         let mut negotiation = self.negotiation();
         if negotiation.request.is_some() {
             return None;
         }
-        let mut request = data.to_vec();
-        if let Some(capabilities) = request.get_mut(CAPABILITIES) {
-            *capabilities |= ENCRYPTION;
-        }
+        let request = with_encryption(data).unwrap_or_else(|| data.to_vec());
         negotiation.request = Some(request.clone());
         Some(request)
     }
@@ -119,29 +148,44 @@ pub(super) fn encrypt(connection: &mut Connection, session: &Session) -> bool {
     if connection.should_encrypt() {
         return can_encrypt(connection);
     }
-    let cipher = connection.params().and_then(|params| params.cipher);
-    let (Some(cipher), Some(ours), Some(theirs)) =
-        (cipher, &session.encryption_key, &session.decryption_key)
-    else {
+    let (Some(cipher), Some(ours), Some(theirs)) = (
+        cipher_of(connection),
+        &session.encryption_key,
+        &session.decryption_key,
+    ) else {
         return false;
     };
     connection.activate_encryption(ours.clone(), theirs.clone(), cipher);
     true
 }
 
-/// Whether a cipher was negotiated.
+/// The cipher of the session. SMB 3.0 and 3.0.2 negotiate none: they use AES-128-CCM if the server supports encryption [MS-SMB2
+/// 3.2.5.2].
+fn cipher_of(connection: &Connection) -> Option<Cipher> {
+    let params = connection.params()?;
+    match params.dialect {
+        Dialect::Smb3_0 | Dialect::Smb3_0_2 => params
+            .capabilities
+            .contains(Capabilities::ENCRYPTION)
+            .then_some(Cipher::Aes128Ccm),
+        _ => params.cipher,
+    }
+}
+
+/// Whether the server supports encryption, with a cipher that smb2 has.
 pub(super) fn can_encrypt(connection: &Connection) -> bool {
-    connection
-        .params()
-        .is_some_and(|params| params.cipher.is_some())
+    cipher_of(connection).is_some()
 }
 
 /// Why a share cannot be opened.
 pub(super) enum Closed {
     /// The server refused it, or the connection failed.
     Refused(smb2::Error),
-    /// The share requires encryption, or may do so, and no cipher was negotiated.
+    /// The session or the share requires encryption, and there is no common cipher.
     NoCipher,
+    /// The server refused the unencrypted request. The share may require encryption, for which there is no common cipher, or the
+    /// account may have no access to it.
+    RefusedWithoutCipher(smb2::Error),
 }
 
 /// Opens a share, encrypted if the server requires it.
@@ -158,11 +202,11 @@ pub(super) async fn open_share(
         Ok(tree) => Ok(tree),
         // This may be a share that requires encryption, so it is requested once more, encrypted. Only the second answer shows
         // whether the account is refused.
-        Err(smb2::Error::Protocol { status, .. })
-            if status == NtStatus::ACCESS_DENIED && !connection.should_encrypt() =>
+        Err(cause)
+            if cause.status() == Some(NtStatus::ACCESS_DENIED) && !connection.should_encrypt() =>
         {
             if !encrypt(connection, session) {
-                return Err(Closed::NoCipher);
+                return Err(Closed::RefusedWithoutCipher(cause));
             }
             tracing::debug!(
                 share,
@@ -178,21 +222,63 @@ pub(super) async fn open_share(
 
 #[cfg(test)]
 mod tests {
+    use smb2::msg::negotiate::{CIPHER_AES_256_CCM, CIPHER_AES_256_GCM, SIGNING_AES_GMAC};
+    use smb2::pack::Guid;
+    use smb2::types::flags::SecurityMode;
+
     use super::*;
 
+    /// A NEGOTIATE request as smb2 sends it.
+    fn request() -> Vec<u8> {
+        let request = NegotiateRequest {
+            security_mode: SecurityMode::new(SecurityMode::SIGNING_ENABLED),
+            capabilities: Capabilities::new(Capabilities::DFS),
+            client_guid: Guid::default(),
+            dialects: Dialect::ALL.to_vec(),
+            negotiate_contexts: vec![
+                NegotiateContext::Encryption {
+                    ciphers: vec![
+                        CIPHER_AES_128_GCM,
+                        CIPHER_AES_128_CCM,
+                        CIPHER_AES_256_GCM,
+                        CIPHER_AES_256_CCM,
+                    ],
+                },
+                NegotiateContext::Signing {
+                    algorithms: vec![SIGNING_AES_GMAC],
+                },
+            ],
+        };
+        let mut packed = WriteCursor::new();
+        request.pack(&mut packed);
+        [vec![7; Header::SIZE], packed.into_inner()].concat()
+    }
+
     #[tokio::test]
-    async fn the_first_request_announces_encryption_and_is_what_is_hashed() {
+    async fn the_first_request_offers_encryption_and_is_what_is_hashed() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let tcp = TcpTransport::connect(&address, std::time::Duration::from_secs(5))
             .await
             .unwrap();
         let transport = Announcing::new(tcp);
-        let request = [0_u8; 100];
-        let sent = transport.announce(&request).unwrap();
-        assert_eq!(sent[CAPABILITIES], ENCRYPTION);
-        assert_eq!(sent.iter().filter(|byte| **byte != 0).count(), 1);
-        assert_eq!(transport.announce(&request), None, "only the first");
+        let sent = transport.announce(&request()).unwrap();
+        let (header, body) = sent.split_at(Header::SIZE);
+        assert_eq!(header, [7; Header::SIZE]);
+        let offered = NegotiateRequest::unpack(&mut ReadCursor::new(body)).unwrap();
+        let capabilities = Capabilities::DFS | Capabilities::ENCRYPTION;
+        assert_eq!(offered.capabilities.bits(), capabilities);
+        // With the other two, smb2 cannot log in.
+        let (encryption, signing) = (
+            NegotiateContext::Encryption {
+                ciphers: CIPHERS.to_vec(),
+            },
+            NegotiateContext::Signing {
+                algorithms: vec![SIGNING_AES_GMAC],
+            },
+        );
+        assert_eq!(offered.negotiate_contexts, [encryption, signing]);
+        assert_eq!(transport.announce(&request()), None, "only the first");
         transport.negotiation().response = Some(vec![1, 2, 3]);
 
         let connection = Connection::from_transport(

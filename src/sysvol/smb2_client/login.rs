@@ -10,8 +10,9 @@ use secrecy::ExposeSecret as _;
 use smb2::auth::kerberos::KerberosCredentials;
 use smb2::client::{Connection, Session, Tree};
 use smb2::transport::TcpTransport;
+use smb2::types::status::NtStatus;
 
-use super::encryption::{Announcing, Closed, Half, open_share};
+use super::encryption::{Announcing, Closed, Half, can_encrypt, open_share};
 use super::negotiation::{check_dialect, validate};
 use super::refusal::no_session;
 use crate::auth::Identity;
@@ -84,6 +85,7 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
         .map_err(|closed| match closed {
             Closed::Refused(cause) => no_session(settings, cause),
             Closed::NoCipher => needs_encryption(settings),
+            Closed::RefusedWithoutCipher(cause) => refused_without_cipher(settings, &cause),
         })?;
     validate(&connection, &tree, &transport, settings).await?;
     Ok((connection, tree))
@@ -141,20 +143,41 @@ async fn authenticate(connection: &mut Connection, settings: &SmbSettings) -> Re
             password,
         } => Session::setup(connection, user, password.expose_secret(), domain).await,
     };
-    outcome.map_err(|cause| no_session(settings, cause))
+    outcome.map_err(|cause| {
+        // So Samba answers with `server smb encrypt = required` when no cipher was negotiated (seen on 4.17, 4.22 and 4.25).
+        if cause.status() == Some(NtStatus::ACCESS_DENIED) && !can_encrypt(connection) {
+            refused_without_cipher(settings, &cause)
+        } else {
+            no_session(settings, cause)
+        }
+    })
 }
 
 /// The cause of an error that the other back end does not have.
 #[derive(Debug, thiserror::Error)]
-#[error("smb2 could not agree on a cipher with it")]
+#[error("it accepts none of the ciphers of smb2 (AES-128-GCM, AES-128-CCM)")]
 pub(in crate::sysvol) struct NoCommonCipher;
 
 pub(in crate::sysvol) fn needs_encryption(settings: &SmbSettings) -> Error {
-    Error::new(
-        ErrorKind::Usage,
-        format!("{} requires SMB encryption", settings.server),
-    )
-    .with_source(NoCommonCipher)
-    .with_hint("use libsmbclient as SMB client")
+    without_cipher(format!("{} requires SMB encryption", settings.server))
+        .with_hint("use libsmbclient as SMB client")
+        .with_remedy(Remedy::UseLibsmbclient)
+}
+
+/// The server refused a request without encryption: a client that can encrypt shows which of the two causes it is.
+pub(in crate::sysvol) fn refused_without_cipher(
+    settings: &SmbSettings,
+    cause: &smb2::Error,
+) -> Error {
+    tracing::debug!(%cause, "refused without encryption, and there is no common cipher");
+    without_cipher(format!(
+        "{} refused access over SMB, either because it requires encryption or because the account has no permission",
+        settings.server
+    ))
+    .with_hint("use libsmbclient as SMB client, which can encrypt")
     .with_remedy(Remedy::UseLibsmbclient)
+}
+
+fn without_cipher(message: String) -> Error {
+    Error::new(ErrorKind::Usage, message).with_source(NoCommonCipher)
 }

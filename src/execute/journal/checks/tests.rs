@@ -140,6 +140,7 @@ fn unfinished(id: &str, changes: Vec<(usize, Inverse)>) -> StoredOperation {
         safety_backup: None,
         changes,
         stands: BTreeSet::new(),
+        kept_for_others: false,
         raising: BTreeMap::new(),
     }
 }

@@ -1,0 +1,233 @@
+//! Interrupted operations that cannot be rolled back, because others have changed the same since: they are closed, and what others
+//! have written is unchanged.
+
+use gpoctl::domain::sysvol::SysvolPath;
+use gpoctl::execute::journal::{self, OperationState, StoredOperation};
+use gpoctl::execute::{ApplyOptions, OverallStatus, clean_up, is_superseded, roll_back};
+use gpoctl::operations::{delete, undo};
+use gpoctl::progress::Control;
+use gpoctl::testing::domain::MemoryDomain;
+use gpoctl::testing::faults::{Fault, Faults, When};
+use gpoctl::{DomainWriter, ErrorKind};
+use tempfile::TempDir;
+
+use crate::faults::case::{Case, Verb, guid, in_memory, run};
+use crate::faults::sweep::State;
+
+/// An import that was interrupted at one of its calls.
+struct Interrupted {
+    domain: MemoryDomain,
+    root: TempDir,
+    admin: DomainWriter,
+}
+
+impl Interrupted {
+    /// At every call of so many after which something is left to roll back.
+    async fn everywhere(case: &Case, step: usize) -> Vec<Self> {
+        let whole = Faults::none();
+        let admin = case.domain.copy();
+        let admin = admin.connect("Administrator", &whole).await.unwrap();
+        let plan = case.plan(&admin, &Faults::none()).await.unwrap();
+        let planning = whole.calls().len();
+        run(&plan, &admin, in_memory().path()).await.unwrap();
+        let mut found = Vec::new();
+        for number in (planning + 1..=whole.calls().len()).step_by(step) {
+            let (domain, root, faults) = (case.domain.copy(), in_memory(), Faults::none());
+            let admin = domain.connect("Administrator", &faults).await.unwrap();
+            let plan = case.plan(&admin, &Faults::none()).await.unwrap();
+            faults.add(number, Fault::Kill(When::Before));
+            tokio::select! {
+                done = run(&plan, &admin, root.path()) => drop(done),
+                () = faults.killed() => {}
+            }
+            let none = Faults::none();
+            let admin = domain.connect("Administrator", &none).await.unwrap();
+            let it = Self {
+                domain,
+                root,
+                admin,
+            };
+            let journals = journal::list(it.root.path()).unwrap();
+            if journals
+                .iter()
+                .any(|it| it.state == OperationState::Unfinished)
+            {
+                found.push(it);
+            }
+        }
+        assert!(found.len() > 5, "{}", found.len());
+        found
+    }
+
+    /// The interrupted operation: the first of those in the journals.
+    fn operation(&self) -> StoredOperation {
+        journal::list(self.root.path()).unwrap().pop().unwrap()
+    }
+
+    fn options(&self) -> ApplyOptions {
+        ApplyOptions::in_folder(self.root.path().to_owned())
+    }
+
+    async fn roll_back(&self) -> gpoctl::Result<()> {
+        let operation = self.operation();
+        let options = self.options();
+        roll_back(&self.admin, &operation, &options).await.map(drop)
+    }
+
+    /// Closes the operation, and checks that only what it had left was removed.
+    async fn close(&self) {
+        let (operation, control) = (self.operation(), Control::default());
+        assert!(is_superseded(&operation).unwrap());
+        let before = State::of(&self.domain);
+        let result = clean_up(&self.admin, &operation, &control).await.unwrap();
+        assert_eq!(result.status, OverallStatus::Done);
+        let codes: Vec<&str> = result.messages.iter().map(|it| it.code.name()).collect();
+        assert_eq!(codes, ["superseded"]);
+        let text = &result.messages[0].text;
+        assert!(text.contains("is closed and was not rolled back"), "{text}");
+        let changed = State::of(&self.domain).differences(&before);
+        assert!(
+            changed.iter().all(|line| line.contains(".gpoctl-")),
+            "{changed:?}"
+        );
+        assert_eq!(self.left(), Vec::<String>::new());
+        let closed = self.operation();
+        assert_eq!(closed.state, OperationState::Superseded);
+        let planned = undo::plan(self.admin.session(), &closed, &control).await;
+        assert_eq!(planned.unwrap_err().kind(), ErrorKind::Usage);
+        let again = clean_up(&self.admin, &closed, &control).await.unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::Usage);
+        journal::remove(&closed).unwrap();
+    }
+
+    /// What this operation has left in the folder of the GPO.
+    fn left(&self) -> Vec<String> {
+        let snapshot = self.domain.sysvol().snapshot();
+        let paths = snapshot.entries().map(|entry| entry.path.clone());
+        paths.filter(|path| path.contains(".gpoctl-")).collect()
+    }
+
+    fn has(&self, what: &str) -> bool {
+        self.left().iter().any(|path| path.contains(what))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_a_later_one_has_overtaken_is_closed() {
+    let case = Case::new(Verb::Import, false).await;
+    let mut with_leftovers = 0;
+    for it in Interrupted::everywhere(&case, 3).await {
+        assert!(!is_superseded(&it.operation()).unwrap());
+        let error = clean_up(&it.admin, &it.operation(), &Control::default()).await;
+        assert_eq!(
+            error.unwrap_err().kind(),
+            ErrorKind::Usage,
+            "it can be rolled back"
+        );
+        let again = case.plan(&it.admin, &Faults::none()).await.unwrap();
+        run(&again, &it.admin, it.root.path()).await.unwrap();
+        let hint = it.roll_back().await.unwrap_err();
+        let hint = hint.hint().unwrap().to_owned();
+        assert!(hint.contains("gpoctl operations cleanup "), "{hint}");
+        with_leftovers += usize::from(!it.left().is_empty());
+        it.close().await;
+    }
+    assert!(with_leftovers > 3, "{with_leftovers}");
+}
+
+/// The journal of the other is on another machine, so nothing but the GPO shows that somebody was there.
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_has_changed_is_left_and_the_operation_closed() {
+    let case = Case::new(Verb::Import, false).await;
+    let mut closed = 0;
+    for it in Interrupted::everywhere(&case, 3).await {
+        let operation = it.operation();
+        let theirs = in_memory();
+        let plan = case.plan_with(&it.admin, "theirs").await.unwrap();
+        run(&plan, &it.admin, theirs.path()).await.unwrap();
+        let made = State::of(&it.domain);
+        let Err(error) = it.roll_back().await else {
+            assert_eq!(it.operation().state, OperationState::Failed);
+            continue;
+        };
+        assert_eq!(error.kind(), ErrorKind::Incomplete, "{error}");
+        let kept = State::of(&it.domain).differences(&made);
+        assert!(
+            kept.iter().all(|line| line.contains(".gpoctl-")),
+            "{error}: {kept:?}"
+        );
+        let hint = error.hint().unwrap();
+        let id = operation.id.rsplit('-').next().unwrap();
+        assert!(
+            hint.contains(&format!("gpoctl operations cleanup {id}")),
+            "{error}: {hint}"
+        );
+        closed += 1;
+        it.close().await;
+    }
+    assert!(closed > 3, "{closed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gpo_was_deleted_since() {
+    let case = Case::new(Verb::Import, false).await;
+    let mut closed = 0;
+    for it in Interrupted::everywhere(&case, 5).await {
+        let object = it.admin.session().directory().gpo(guid()).await.unwrap();
+        let (control, theirs) = (Control::default(), in_memory());
+        let plan = delete::plan(it.admin.session(), &object, false, &control).await;
+        run(&plan.unwrap(), &it.admin, theirs.path()).await.unwrap();
+        let Err(error) = it.roll_back().await else {
+            // It had not begun to write.
+            assert_eq!(it.operation().changes, []);
+            continue;
+        };
+        closed += 1;
+        assert!(
+            error.to_string().contains("was deleted by somebody else"),
+            "{error}"
+        );
+        it.close().await;
+    }
+    assert!(closed > 3, "{closed}");
+}
+
+/// An entry that the import only removes is renamed first. Somebody writes it again before the roll-back.
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_was_written_again_after_it_was_renamed() {
+    let case = Case::new(Verb::Import, false).await;
+    let name = "Notes.txt".parse().unwrap();
+    let notes = SysvolPath::in_gpo(case.domain.sysvol().domain(), guid(), &name);
+    case.domain.sysvol().put_file(&notes, "old").unwrap();
+    let (mut same, mut other) = (0, 0);
+    for it in Interrupted::everywhere(&case, 1).await {
+        if !it.has("-old-Notes.txt") {
+            continue;
+        }
+        let content = if same > other { "new" } else { "old" };
+        if it.domain.sysvol().put_file(&notes, content).is_err() {
+            continue;
+        }
+        match it.roll_back().await {
+            Ok(()) => {
+                assert_eq!(content, "old");
+                assert_eq!(it.left(), Vec::<String>::new());
+                same += 1;
+            }
+            Err(error) => {
+                assert_eq!(content, "new", "{error}");
+                assert!(
+                    error.to_string().contains("is kept beside it as .gpoctl-"),
+                    "{error}"
+                );
+                assert!(it.has("-old-Notes.txt"));
+                it.close().await;
+                other += 1;
+            }
+        }
+        let snapshot = it.domain.sysvol().snapshot();
+        let entry = snapshot.entry(&format!(r"{}\Notes.txt", guid())).unwrap();
+        assert_eq!(entry.content.as_deref(), Some(content.as_bytes()));
+    }
+    assert!(same > 0 && other > 0, "{same} {other}");
+}

@@ -1,0 +1,129 @@
+//! Versions of Samba that differ in the permissions of files: a domain that was upgraded to 4.25 keeps object entries, which that
+//! version refuses to write.
+
+use gpoctl::DomainWriter;
+use gpoctl::domain::sysvol::SysvolPath;
+use gpoctl::execute::{ApplyOptions, OperationResult, apply, detect_file_entries};
+use gpoctl::model::guid::Guid;
+use gpoctl::model::sddl::from_sddl;
+use gpoctl::operations::check::{check_domain, repair};
+use gpoctl::plan::Plan;
+use gpoctl::progress::Control;
+use gpoctl::testing::domain::MemoryDomain;
+use gpoctl::testing::faults::Faults;
+use gpoctl::testing::sysvol::SysvolServer;
+
+use crate::faults::case::{guid, in_memory};
+
+/// A domain whose files were written by 4.17, on this server.
+fn domain_on(server: SysvolServer) -> MemoryDomain {
+    let domain = MemoryDomain::new("src.test").unwrap();
+    domain.put_gpo(guid(), "Desks").unwrap();
+    domain.sysvol().set_server(server);
+    domain
+}
+
+/// A new connection, which knows nothing of the server yet.
+async fn connect(domain: &MemoryDomain) -> DomainWriter {
+    let none = Faults::none();
+    domain.connect("Administrator", &none).await.unwrap()
+}
+
+/// The plan that repairs the domain.
+async fn repairs(admin: &DomainWriter) -> Plan {
+    let session = admin.session();
+    let report = check_domain(session, &Control::default()).await.unwrap();
+    repair::plan(&report, &session.info().dns_domain)
+}
+
+async fn applied(admin: &DomainWriter, plan: &Plan) -> OperationResult {
+    let root = in_memory();
+    let options = ApplyOptions::in_folder(root.path().to_owned());
+    apply(admin, plan, &options).await.unwrap()
+}
+
+fn has(result: &OperationResult, code: &str) -> bool {
+    result.messages.iter().any(|it| it.code.name() == code)
+}
+
+/// The files and folders whose permissions have an object entry.
+fn with_object_entries(domain: &MemoryDomain, gpo: Guid) -> usize {
+    let snapshot = domain.sysvol().snapshot();
+    let own = snapshot.entries().filter(|entry| {
+        let dacl = entry.descriptor.dacl.as_ref();
+        entry.path.contains(&gpo.to_string())
+            && dacl.is_some_and(|dacl| dacl.aces.iter().any(|ace| ace.ace_type == 5))
+    });
+    own.count()
+}
+
+#[tokio::test]
+async fn a_repair_removes_what_an_earlier_version_stored() {
+    for (server, refuses) in [
+        (SysvolServer::Samba, false),
+        (SysvolServer::SambaHoldingNames, false),
+        (SysvolServer::SambaWithoutObjectAces, true),
+        (SysvolServer::Windows, false),
+    ] {
+        let domain = domain_on(server);
+        assert_eq!(with_object_entries(&domain, guid()), 4, "{server:?}");
+        // A check that does not write accepts the form that all files of the domain have.
+        let admin = connect(&domain).await;
+        assert!(repairs(&admin).await.changes.is_empty(), "{server:?}");
+        // One that is to repair asks the server.
+        detect_file_entries(&admin, None).await.unwrap();
+        let plan = repairs(&admin).await;
+        assert_eq!(!plan.changes.is_empty(), refuses, "{server:?}");
+        if !refuses {
+            continue;
+        }
+        assert_eq!(plan.changes.len(), 3, "every GPO");
+        let result = applied(&admin, &plan).await;
+        assert!(
+            !has(&result, "object-entries-refused"),
+            "{:?}",
+            result.messages
+        );
+        assert_eq!(with_object_entries(&domain, guid()), 0);
+        // Nothing is left to do, whether the server is asked or not.
+        for asks in [false, true] {
+            let admin = connect(&domain).await;
+            if asks {
+                detect_file_entries(&admin, Some(guid())).await.unwrap();
+            }
+            assert!(repairs(&admin).await.changes.is_empty(), "{asks}");
+        }
+    }
+}
+
+/// A plan that was saved, or made by somebody who only looks.
+#[tokio::test]
+async fn a_plan_made_without_asking_the_server_says_what_it_left_out() {
+    for (server, refuses) in [
+        (SysvolServer::Samba, false),
+        (SysvolServer::SambaWithoutObjectAces, true),
+    ] {
+        let domain = domain_on(server);
+        let folder = SysvolPath::in_gpo(domain.sysvol().domain(), guid(), &"User".parse().unwrap());
+        let wrong = from_sddl("O:BAG:BAD:P(A;;FA;;;BA)", None).unwrap();
+        domain.sysvol().put_descriptor(&folder, &wrong).unwrap();
+        let admin = connect(&domain).await;
+        let plan = repairs(&admin).await;
+        assert_eq!(plan.changes.len(), 1);
+        let result = applied(&admin, &plan).await;
+        assert_eq!(
+            has(&result, "object-entries-refused"),
+            refuses,
+            "{server:?}"
+        );
+        // The others of this GPO are repaired the next time, and then nothing is left.
+        let admin = connect(&domain).await;
+        detect_file_entries(&admin, None).await.unwrap();
+        let plan = repairs(&admin).await;
+        assert_eq!(!plan.changes.is_empty(), refuses, "{server:?}");
+        if refuses {
+            applied(&admin, &plan).await;
+            assert!(repairs(&connect(&domain).await).await.changes.is_empty());
+        }
+    }
+}
