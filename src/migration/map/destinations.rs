@@ -35,9 +35,7 @@ pub(super) enum FoundDestination {
 
 /// The lookup results of the target.
 pub(super) struct Destinations {
-    /// The prefix of relative names in lookups: the target's NetBIOS name and a backslash.
-    relative_prefix: String,
-    answers: Answers,
+    pub(super) answers: Answers,
     /// By the number of its row, for each row with a principal and a given destination.
     pub(super) found: HashMap<usize, FoundDestination>,
     /// An error for each row whose destination does not exist in the target.
@@ -67,7 +65,6 @@ impl Destinations {
         target: &dyn PrincipalDirectory,
     ) -> Result<Self> {
         let mut destinations = Self {
-            relative_prefix: format!("{}\\", target.netbios_domain()),
             answers: Answers::default(),
             found: HashMap::new(),
             errors: Vec::new(),
@@ -86,7 +83,7 @@ impl Destinations {
             })
             .collect();
         let of_rows = rows.iter().flat_map(|row| &row.queries).cloned();
-        let of_references = queries_of_references(references, &destinations.relative_prefix);
+        let of_references = queries_of_references(references, target);
         let answers = Answers::look_up(of_rows.chain(of_references), target).await?;
         let objects = find_objects(&rows, &answers, target).await?;
         // A row that matches only text may be written as text.
@@ -97,13 +94,9 @@ impl Destinations {
             .filter_map(|matched| Some(matched.row?.number))
             .collect();
         for RowToLookUp { row, text, queries } in rows {
-            let found = match answers.best(&queries)? {
-                None => FoundDestination::universal(text)?,
-                Some(answer) => {
-                    let as_text = !not_text.contains(&row.number) && may_be_text(row, text);
-                    FoundDestination::of(text, answer, as_text, target.dns_domain())
-                }
-            };
+            let answer = answers.best(&queries)?;
+            let only_text = !not_text.contains(&row.number);
+            let found = FoundDestination::of(row, text, answer, only_text, target.dns_domain())?;
             let is_object = objects.contains(&row.number);
             let place = |message: StatusMessage| match table {
                 Some(table) => message.at(table.place(row)),
@@ -119,57 +112,57 @@ impl Destinations {
         destinations.answers = answers;
         Ok(destinations)
     }
-
-    /// Whether this SID exists in the target.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Internal`] when it was not looked up.
-    pub(super) fn contains(&self, sid: &Sid) -> Result<bool> {
-        let answer = self.answers.get(&PrincipalQuery::Sid(sid.clone()))?;
-        Ok(matches!(answer, Lookup::Found(_)))
-    }
-
-    /// The result for a relative name.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Internal`] when it was not looked up.
-    pub(super) fn relative(&self, name: &str) -> Result<&Lookup> {
-        let name = format!("{}{name}", self.relative_prefix);
-        self.answers.get(&PrincipalQuery::Name(name))
-    }
 }
 
 impl FoundDestination {
-    /// A principal that is the same in every domain.
-    fn universal(text: &str) -> Result<Self> {
-        let sid = universal_sid(text)
-            .ok_or_else(|| defect(format!("the destination \"{text}\" was not looked up")))?;
-        let name = well_known::name_of(&sid).map_or_else(|| sid.to_string(), str::to_owned);
-        Ok(Self::Principal {
-            sid,
-            name,
-            found: None,
-        })
-    }
-
-    /// What a lookup in the domain `target` found. `as_text`: whether the text may be written if that is nothing.
-    fn of(text: &str, answer: &Lookup, as_text: bool, target: &str) -> Self {
+    /// What a lookup of the destination `text` in the domain `target` found. `only_text`: whether the row matches only text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] without a result, unless the destination is the same in every domain.
+    fn of(
+        row: &TableRow,
+        text: &str,
+        answer: Option<&Lookup>,
+        only_text: bool,
+        target: &str,
+    ) -> Result<Self> {
+        if let Some(sid) = universal_sid(text) {
+            let name = well_known::name_of(&sid).map_or_else(|| sid.to_string(), str::to_owned);
+            return Ok(Self::Principal {
+                sid,
+                name,
+                found: None,
+            });
+        }
+        let Some(answer) = answer else {
+            return Err(defect(format!(
+                "the destination \"{text}\" was not looked up"
+            )));
+        };
         if let Lookup::Found(principal) = answer
             && let Some(sid) = &principal.sid
         {
-            return Self::Principal {
+            return Ok(Self::Principal {
                 sid: sid.clone(),
                 name: shown_name(principal),
                 found: Some(principal.clone()),
-            };
+            });
         }
         if let (Lookup::OtherDomain(_), Ok(sid)) = (answer, text.parse()) {
-            return Self::ForeignSid(sid);
+            return Ok(Self::ForeignSid(sid));
         }
-        if as_text && *answer == Lookup::NotFound {
-            return Self::Text(text.to_owned());
-        }
-        Self::Unusable(problem(text, answer, target))
+        // A SID is never replaced by text, and a name with a domain is never written as text.
+        let as_text = only_text
+            && *answer == Lookup::NotFound
+            && row.kind == EntryType::Principal(PrincipalType::Unknown)
+            && text.parse::<Sid>().is_err()
+            && NameForm::of(text).domain().is_none()
+            && row.source.parse::<Sid>().is_err();
+        Ok(if as_text {
+            Self::Text(text.to_owned())
+        } else {
+            Self::Unusable(problem(text, answer, target))
+        })
     }
 
     /// The warning for a row that can be used anyway, without its place. `is_object`: whether the text is the target or an object in it.
@@ -255,6 +248,11 @@ pub(super) fn problem(text: &str, answer: &Lookup, target: &str) -> StatusMessag
     }
 }
 
+/// The query for a relative name.
+pub(super) fn relative_query(name: &str, target: &dyn PrincipalDirectory) -> PrincipalQuery {
+    PrincipalQuery::Name(format!("{}\\{name}", target.netbios_domain()))
+}
+
 /// The results of the target, by [`query_key`].
 #[derive(Default)]
 pub(super) struct Answers(HashMap<String, Lookup>);
@@ -322,15 +320,6 @@ fn query_key(query: &PrincipalQuery) -> String {
     }
 }
 
-/// Whether the destination of a row can be written as text if it does not exist in the target. A name with a domain is never written
-/// as text.
-fn may_be_text(row: &TableRow, text: &str) -> bool {
-    row.kind == EntryType::Principal(PrincipalType::Unknown)
-        && text.parse::<Sid>().is_err()
-        && NameForm::of(text).domain().is_none()
-        && row.source.parse::<Sid>().is_err()
-}
-
 /// The SID of a destination that is the same in every domain.
 fn universal_sid(text: &str) -> Option<Sid> {
     match text.parse::<Sid>() {
@@ -362,7 +351,7 @@ fn queries_of_destination(kind: PrincipalType, text: &str) -> Vec<PrincipalQuery
 /// The relative names of references whose row asks for them, and the SIDs that would be left unchanged.
 fn queries_of_references<'r>(
     references: &'r [MatchedReference<'_>],
-    relative_prefix: &'r str,
+    target: &'r dyn PrincipalDirectory,
 ) -> impl Iterator<Item = PrincipalQuery> + 'r {
     let in_scope = references
         .iter()
@@ -375,8 +364,7 @@ fn queries_of_references<'r>(
                 Some(PrincipalQuery::Sid(sid.clone()))
             }
             Some((row, Destination::ByRelativeName)) if !identity.is_universal() => {
-                let name = relative_name(identity, row)?;
-                Some(PrincipalQuery::Name(format!("{relative_prefix}{name}")))
+                Some(relative_query(&relative_name(identity, row)?, target))
             }
             Some(_) => None,
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::domain::principals::{Lookup, PrincipalDirectory};
+use crate::domain::principals::{Lookup, PrincipalDirectory, PrincipalQuery};
 use crate::error::{Error, Result};
 use crate::message::{Code, Severity, StatusMessage};
 use crate::migration::inventory::{Inventory, SourcePrincipal};
@@ -18,13 +18,14 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
 
 use super::destinations::{
-    Destinations, FoundDestination, problem, relative_name, relative_of_other_type, shown_name,
+    Destinations, FoundDestination, problem, relative_name, relative_of_other_type, relative_query,
+    shown_name,
 };
 use super::findings::{Finding, Obstacles, Usage, findings};
 use super::gpo_folder::GpoPath;
 use super::index::{DistinctReference, Occurrences, Part, ReferenceIndex};
 use super::inventory_of_target::{file_paths, principals};
-use super::rows::{MatchedReference, RowMatcher, conflicts, new_path};
+use super::rows::{MatchedReference, RowMatcher, new_path};
 use super::{MapOptions, defect, fail_on_errors};
 
 /// The decisions for all references of a snapshot.
@@ -130,8 +131,12 @@ pub(super) async fn resolve<'a>(
         .into_iter()
         .map(|reference| matcher.matched(reference, &inventory))
         .collect();
+    let conflicts = references
+        .iter()
+        .filter_map(|matched| matched.conflict.as_deref());
+    let conflicts: Vec<StatusMessage> = conflicts.cloned().collect();
     fail_on_errors(
-        &conflicts(&references),
+        &conflicts,
         "several rows of the migration table match one reference",
     )?;
     if table.is_some() {
@@ -180,9 +185,18 @@ pub(super) async fn resolve<'a>(
         messages.extend(usage.mismatches.iter().cloned());
         messages.extend(usage.unused(table, 1));
     }
+    let of_rows = decisions
+        .iter()
+        .filter(|decision| decision.reference.in_scope && decision.row.is_some());
+    let sid_outcomes = of_rows
+        .filter_map(|decision| {
+            let sid = decision.reference.identity.as_ref()?.sid.clone()?;
+            Some((sid, Outcome::of(&decision.rewrite)))
+        })
+        .collect();
     Ok(Resolution {
         snapshot,
-        sid_outcomes: sid_outcomes(&decisions),
+        sid_outcomes,
         principals: principals(snapshot, &decisions, options),
         file_paths: file_paths(snapshot, &decisions, &matcher),
         parts,
@@ -277,11 +291,11 @@ impl Resolver<'_> {
                 return Ok((self.options.exclusive && !listed).then_some(Finding::WellKnown));
             }
             let source = self.inventory.source_domain.as_ref();
-            return Ok(
-                (!self.destinations.contains(sid)?).then(|| Finding::AbsentSid {
-                    foreign: source.is_some_and(|source| sid.domain().as_ref() != Some(source)),
-                }),
-            );
+            let query = PrincipalQuery::Sid(sid.clone());
+            let absent = !matches!(self.destinations.answers.get(&query)?, Lookup::Found(_));
+            return Ok(absent.then(|| Finding::AbsentSid {
+                foreign: source.is_some_and(|source| sid.domain().as_ref() != Some(source)),
+            }));
         }
         if let Some(name) = reference.target.name_alone()
             && self.inventory.is_in_source_domain(name)
@@ -343,7 +357,10 @@ impl Resolver<'_> {
                 .with_hint("give the row a <Destination>"),
             ));
         };
-        let answer = self.destinations.relative(&name)?;
+        let answer = self
+            .destinations
+            .answers
+            .get(&relative_query(&name, self.target))?;
         if let Lookup::Found(principal) = answer
             && principal.sid.is_some()
         {
@@ -401,18 +418,6 @@ fn replaced_by_principal(
         name: name.to_owned(),
     };
     NewValue::Rewrite(rewrite, found.cloned())
-}
-
-/// The outcome of each SID that a row matched.
-fn sid_outcomes(decisions: &[Arc<Decision<'_>>]) -> BTreeMap<Sid, Outcome> {
-    decisions
-        .iter()
-        .filter(|decision| decision.reference.in_scope && decision.row.is_some())
-        .filter_map(|decision| {
-            let sid = decision.reference.identity.as_ref()?.sid.clone()?;
-            Some((sid, Outcome::of(&decision.rewrite)))
-        })
-        .collect()
 }
 
 /// A warning for each row whose relative name resolves to a principal of another type than that of the row, or than

@@ -14,11 +14,13 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
 
-use super::destinations::{Answers, Destinations, problem, relative_name, relative_of_other_type};
+use super::destinations::{
+    Answers, Destinations, problem, relative_name, relative_of_other_type, relative_query,
+};
 use super::findings::Usage;
 use super::gpo_folder::is_own_path;
 use super::index::{Occurrences, Part, PartSource, index};
-use super::rows::{MatchedReference, RowMatcher, conflicts};
+use super::rows::{MatchedReference, RowMatcher};
 use super::{MapOptions, defect};
 
 /// Checks a table: its rows alone, against the GPOs it is for, and against the target domain. With `exclusive`, a
@@ -65,7 +67,10 @@ fn against_gpos<'t>(
         let usage = Usage::of(&of_snapshot, table);
         all.used.extend(usage.used);
         all.outside.extend(usage.outside);
-        messages.extend(conflicts(&of_snapshot).into_iter().map(of_gpo));
+        let conflicts = of_snapshot
+            .iter()
+            .filter_map(|matched| matched.conflict.as_deref());
+        messages.extend(conflicts.cloned().map(of_gpo));
         messages.extend(usage.mismatches.into_iter().map(of_gpo));
         messages.extend(index.messages.into_iter().map(|mut message| {
             // A mapping fails on these.
@@ -203,7 +208,7 @@ async fn against_target(
                     );
                     continue;
                 };
-                PrincipalQuery::Name(format!("{}\\{name}", target.netbios_domain()))
+                relative_query(&name, target)
             }
             Destination::SameAsSource => match sid {
                 Some(sid) => PrincipalQuery::Sid(sid),
