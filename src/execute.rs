@@ -28,9 +28,9 @@ pub(crate) use values::is_undone;
 
 use std::path::PathBuf;
 
-use self::execution::{Execution, Setting};
+use self::execution::Execution;
 use self::journal::{Before, Journal};
-use self::waiting::Patience;
+use self::waiting::PatientDomain;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage, printable};
@@ -189,8 +189,7 @@ pub async fn apply(
     options: &ApplyOptions,
 ) -> Result<OperationResult> {
     let control = &options.control;
-    let (direct, patience) = (domain, Patience::of(domain, control));
-    let domain = &patience.applied_to(domain);
+    let domain = &PatientDomain::new(domain, control);
     let session = domain.session();
     if session.info().dns_domain != plan.domain {
         return Err(Error::new(
@@ -213,14 +212,7 @@ pub async fn apply(
     if plan.said_by.is_some() {
         plan.refuse_foreign_rights(session).await?;
     }
-    let mut execution = Execution::prepare(Setting {
-        domain,
-        direct,
-        patience: &patience,
-        plan,
-        control,
-    })
-    .await?;
+    let mut execution = Execution::prepare(domain, plan, control).await?;
     if plan.changes.is_empty() {
         let messages = plan.findings().cloned().collect();
         return Ok(OperationResult::new(

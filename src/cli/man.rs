@@ -1,5 +1,6 @@
 //! `gpoctl man`
 
+mod arguments;
 mod page;
 
 use std::path::{Path, PathBuf};

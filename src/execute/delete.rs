@@ -118,7 +118,7 @@ impl Run<'_> {
             if let Ok(old) = self.staging.old_name(&name) {
                 let (from, to) = (self.staging.entry(&name), self.staging.entry(&old));
                 // The deletion would work without this; it only makes the GPO disappear faster, so it does not wait.
-                let _ = self.direct.rename(&from, &to, false).await;
+                let _ = self.domain.sysvol_at_once().rename(&from, &to, false).await;
             }
         }
         let folder = self.staging.folder();

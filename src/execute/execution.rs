@@ -9,12 +9,11 @@ use super::run::{Leftovers, Run};
 use super::safety_backup::save_safety_backup;
 use super::stage::StagingArea;
 use super::values::{self, entries_left_out};
-use super::waiting::Patience;
+use super::waiting::PatientDomain;
 use super::{
     ChangedGpo, INCOMPLETE, OperationResult, OverallStatus, current_state, refuse_without_way_back,
     rights, short_id,
 };
-use crate::domain::sysvol::Sysvol;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
@@ -27,21 +26,11 @@ use crate::progress::{Control, Phase};
 use crate::session::DomainWriter;
 use crate::session::read::LiveGpo;
 
-/// Where a plan is applied, and how.
-#[derive(Clone, Copy)]
-pub(super) struct Setting<'a> {
-    /// Waits for what a client has open.
-    pub(super) domain: &'a DomainWriter,
-    /// The same session, where no call waits, and the patience of the other.
-    pub(super) direct: &'a DomainWriter,
-    pub(super) patience: &'a Patience,
-    pub(super) plan: &'a Plan,
-    pub(super) control: &'a Control,
-}
-
 /// A plan while it is applied.
 pub(super) struct Execution<'a> {
-    setting: Setting<'a>,
+    domain: &'a PatientDomain<'a>,
+    plan: &'a Plan,
+    control: &'a Control,
     /// One for each change of the plan, in the same order.
     parts: Vec<Part<'a>>,
     messages: Vec<StatusMessage>,
@@ -71,13 +60,11 @@ impl<'a> Execution<'a> {
     /// # Errors
     /// `Conflict` or `Denied` for the first change that cannot be made; in a plan that goes object by object, only when no object
     /// can be changed.
-    pub(super) async fn prepare(setting: Setting<'a>) -> Result<Self> {
-        let Setting {
-            domain,
-            plan,
-            control,
-            ..
-        } = setting;
+    pub(super) async fn prepare(
+        domain: &'a PatientDomain<'a>,
+        plan: &'a Plan,
+        control: &'a Control,
+    ) -> Result<Self> {
         let mut parts = Vec::new();
         for change in &plan.changes {
             let part = match change {
@@ -103,7 +90,9 @@ impl<'a> Execution<'a> {
             return Err(error);
         }
         Ok(Self {
-            setting,
+            domain,
+            plan,
+            control,
             parts,
             messages: plan.findings().cloned().collect(),
         })
@@ -131,8 +120,7 @@ impl<'a> Execution<'a> {
                 && let Some(current) = &part.current
             {
                 let folder = journal.folder().join(super::journal::before_name(index));
-                let message =
-                    save_safety_backup(self.setting.domain, part.gpo, folder, current).await?;
+                let message = save_safety_backup(self.domain, part.gpo, folder, current).await?;
                 self.messages.extend(message);
                 saved = true;
             }
@@ -147,7 +135,7 @@ impl<'a> Execution<'a> {
     pub(super) async fn run(mut self, journal: &mut Journal) -> Result<OperationResult> {
         let mut stand: Vec<usize> = Vec::new();
         let mut first_error = None;
-        for unit in self.setting.plan.units() {
+        for unit in self.plan.units() {
             match self.make_unit(unit.clone(), journal).await {
                 Ok(()) => {
                     self.finish(unit.clone(), journal).await;
@@ -191,16 +179,16 @@ impl<'a> Execution<'a> {
             _ => None,
         });
         Ok(OperationResult::new(
-            &self.setting.plan.operation_id,
+            &self.plan.operation_id,
             status,
             gpos.collect(),
             self.messages,
-            self.setting.plan.steps_of(&stand),
+            self.plan.steps_of(&stand),
         ))
     }
 
     fn by_object(&self) -> bool {
-        self.setting.plan.mode == Mode::ObjectByObject
+        self.plan.mode == Mode::ObjectByObject
     }
 
     /// Makes the changes of one unit, or rolls back those that were made.
@@ -214,20 +202,21 @@ impl<'a> Execution<'a> {
             let outcome = match self.parts.get_mut(of) {
                 Some(Part::Gpo(part)) => {
                     let messages = std::mem::take(&mut self.messages);
-                    let mut run = part.run(self.setting, journal, of, messages);
+                    let operation_id = &self.plan.operation_id;
+                    let mut run = part.run(
+                        self.domain,
+                        operation_id,
+                        self.control,
+                        journal,
+                        of,
+                        messages,
+                    );
                     let outcome = run.execute(&part.new, part.current.as_ref()).await;
                     self.messages = run.messages;
                     outcome.map(|leftovers| part.leftovers = Some(leftovers))
                 }
                 Some(Part::Value(value)) => {
-                    make_value(
-                        self.setting.domain,
-                        value,
-                        self.setting.control,
-                        journal,
-                        of,
-                    )
-                    .await
+                    make_value(self.domain, value, self.control, journal, of).await
                 }
                 Some(Part::Refused(_)) | None => Ok(()),
             };
@@ -270,19 +259,16 @@ impl<'a> Execution<'a> {
         let _ = journal.record(&Event::Failed {
             reason: error.to_string(),
         });
-        self.setting.control.report(Phase::RollBack, 0, 1, 0);
+        self.control.report(Phase::RollBack, 0, 1, 0);
         // Nothing cancels a roll-back.
-        let patience = Patience::of_roll_back(self.setting.direct, self.setting.control);
         let undo = RollBack {
-            domain: &patience.applied_to(self.setting.direct),
-            direct: self.setting.direct.sysvol(),
-            patience: &patience,
-            plan: self.setting.plan,
+            domain: &self.domain.for_roll_back(),
+            plan: self.plan,
             before: self.before().collect(),
             raising: &BTreeMap::new(),
         };
         let outcome = undo.run(&inverses, journal).await;
-        self.setting.control.report(Phase::RollBack, 1, 1, 0);
+        self.control.report(Phase::RollBack, 1, 1, 0);
         match outcome {
             Ok(done) => {
                 rolled_back(journal);
@@ -330,14 +316,11 @@ impl<'a> Execution<'a> {
         let when = if undo_error.is_caused_by(ErrorKind::InUse) {
             "when no client has these files open".to_owned()
         } else {
-            format!(
-                "when {} answers again",
-                self.setting.domain.session().info().server
-            )
+            format!("when {} answers again", self.domain.session().info().server)
         };
         Error::new(ErrorKind::Incomplete, text).with_hint(format!(
             "{when}, run: gpoctl operations undo {}; the old state is in {}",
-            short_id(&self.setting.plan.operation_id),
+            short_id(&self.plan.operation_id),
             journal.folder().display()
         ))
     }
@@ -350,7 +333,15 @@ impl<'a> Execution<'a> {
                 && let Some(leftovers) = part.leftovers.take()
             {
                 let messages = std::mem::take(&mut self.messages);
-                let mut run = part.run(self.setting, journal, of, messages);
+                let operation_id = &self.plan.operation_id;
+                let mut run = part.run(
+                    self.domain,
+                    operation_id,
+                    self.control,
+                    journal,
+                    of,
+                    messages,
+                );
                 run.clean_up(leftovers, &part.new, part.current.as_ref())
                     .await;
                 self.messages = run.messages;
@@ -364,9 +355,7 @@ impl<'a> Execution<'a> {
             let Some(Part::Value(value)) = self.parts.get(*of) else {
                 continue;
             };
-            if let Some(what) =
-                values::changed_again(self.setting.domain.session(), &value.change).await
-            {
+            if let Some(what) = values::changed_again(self.domain.session(), &value.change).await {
                 self.messages.push(
                     StatusMessage::warning(
                         Code::ChangedAgain,
@@ -376,10 +365,8 @@ impl<'a> Execution<'a> {
                 );
             }
         }
-        self.messages.extend(entries_left_out(
-            self.setting.domain.sysvol(),
-            self.setting.plan,
-        ));
+        self.messages
+            .extend(entries_left_out(self.domain.sysvol(), self.plan));
     }
 }
 
@@ -416,23 +403,23 @@ impl<'a> GpoPart<'a> {
     /// The change while it is made.
     fn run<'r>(
         &'r self,
-        setting: Setting<'r>,
+        domain: &'r PatientDomain<'r>,
+        operation_id: &'r str,
+        control: &'r Control,
         journal: &'r mut Journal,
         of: usize,
         messages: Vec<StatusMessage>,
     ) -> Run<'r> {
         Run {
-            domain: setting.domain,
-            direct: setting.direct.sysvol(),
-            patience: setting.patience,
+            domain,
             plan: self.gpo,
             of,
-            operation_id: &setting.plan.operation_id,
+            operation_id,
             staging: &self.staging,
             journal,
-            control: setting.control,
+            control,
             messages,
-            self_lockout: SelfLockout::of(setting.domain.session().info(), self.gpo),
+            self_lockout: SelfLockout::of(domain.session().info(), self.gpo),
         }
     }
 }
@@ -463,11 +450,7 @@ async fn make_value(
 
 /// The roll-back of changes, from the inverses that were announced.
 pub(super) struct RollBack<'a> {
-    /// Waits for what a client has open.
-    pub(super) domain: &'a DomainWriter,
-    /// The same SYSVOL, where no call waits, and the patience of the other.
-    pub(super) direct: &'a dyn Sysvol,
-    pub(super) patience: &'a Patience,
+    pub(super) domain: &'a PatientDomain<'a>,
     pub(super) plan: &'a Plan,
     /// The state of each GPO before its change, by the number of the change.
     pub(super) before: BTreeMap<usize, &'a Before>,
@@ -531,8 +514,6 @@ impl RollBack<'_> {
         let staging = StagingArea::new(&self.plan.domain, gpo.target.guid, &self.plan.operation_id);
         let undo = Undo {
             domain: self.domain,
-            direct: self.direct,
-            patience: self.patience,
             staging: &staging,
             plan: gpo,
             of,

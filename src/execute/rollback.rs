@@ -12,10 +12,10 @@ mod proof;
 
 use super::journal::{Before, Inverse, Journal};
 use super::stage::{StagingArea, descriptor_steps, probe_file_entries, remove_tree};
-use super::waiting::Patience;
+use super::waiting::PatientDomain;
 use crate::directory::AttributeSwap;
 use crate::directory::SwapAttribute;
-use crate::domain::sysvol::{Sysvol, SysvolPath};
+use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::objects::reconcile;
 use crate::model::dn::Dn;
@@ -25,7 +25,6 @@ use crate::model::security_descriptor::{SecurityDescriptor, grants_same_access};
 use crate::model::version::GpoVersion;
 use crate::plan::gpo::{GpoPlan, Step};
 use crate::plan::objects;
-use crate::session::DomainWriter;
 
 /// The parts of a security descriptor [MS-ADTS 3.1.1.3.4.1.11].
 pub(super) const DACL: u32 = 4;
@@ -33,11 +32,7 @@ pub(super) const OWNER_GROUP_DACL: u32 = 7;
 
 /// An operation that is to be undone.
 pub(super) struct Undo<'a> {
-    /// Waits for what a client has open.
-    pub(super) domain: &'a DomainWriter,
-    /// The same SYSVOL, where no call waits, and the patience of the other.
-    pub(super) direct: &'a dyn Sysvol,
-    pub(super) patience: &'a Patience,
+    pub(super) domain: &'a PatientDomain<'a>,
     pub(super) staging: &'a StagingArea,
     pub(super) plan: &'a GpoPlan,
     /// The number of the change in the plan of the operation.

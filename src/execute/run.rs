@@ -11,7 +11,7 @@ use crate::execute::stage::{
     RootEntry, StagingArea, by_root_entry, entry_hashes, hashes_below, probe_file_entries,
     read_whole, remove_tree, stage_entries, without_owners,
 };
-use crate::execute::waiting::Patience;
+use crate::execute::waiting::PatientDomain;
 use crate::message::{Code, Severity, StatusMessage};
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
@@ -21,16 +21,11 @@ use crate::plan::gpo::{GpoPlan, Verb, tree_hashes};
 use crate::plan::objects;
 use crate::plan::self_lockout::SelfLockout;
 use crate::progress::{Control, Phase};
-use crate::session::DomainWriter;
 use crate::session::read::{self, LiveGpo};
 
 /// One apply while it runs.
 pub(super) struct Run<'a> {
-    /// Waits for what a client has open.
-    pub(super) domain: &'a DomainWriter,
-    /// The same SYSVOL, where no call waits, and the patience of the other.
-    pub(super) direct: &'a dyn Sysvol,
-    pub(super) patience: &'a Patience,
+    pub(super) domain: &'a PatientDomain<'a>,
     pub(super) plan: &'a GpoPlan,
     /// The number of the change in the plan of the operation.
     pub(super) of: usize,
@@ -349,7 +344,7 @@ impl Run<'_> {
         }
         let run = &*self;
         let try_all = || run.try_switches(switches);
-        run.patience.until_closed(try_all).await
+        run.domain.until_closed(try_all).await
     }
 
     /// Makes the new entries live, one after the other. When one is in use, those before it are switched back, so that no client
@@ -380,8 +375,18 @@ impl Run<'_> {
     async fn switch(&self, switch: &Switch) -> Result<()> {
         let (live, old, staged) = switch.paths(self.staging);
         match (staged, old) {
-            (Some(staged), old) => self.direct.swap(&live, old.as_ref(), &staged).await,
-            (None, Some(old)) => self.direct.rename(&live, &old, false).await,
+            (Some(staged), old) => {
+                self.domain
+                    .sysvol_at_once()
+                    .swap(&live, old.as_ref(), &staged)
+                    .await
+            }
+            (None, Some(old)) => {
+                self.domain
+                    .sysvol_at_once()
+                    .rename(&live, &old, false)
+                    .await
+            }
             (None, None) => Ok(()),
         }
     }
@@ -390,9 +395,24 @@ impl Run<'_> {
     async fn switch_back(&self, switch: &Switch) -> Result<()> {
         let (live, old, staged) = switch.paths(self.staging);
         match (staged, old) {
-            (Some(staged), Some(old)) => self.direct.swap(&live, Some(&staged), &old).await,
-            (Some(staged), None) => self.direct.rename(&live, &staged, false).await,
-            (None, Some(old)) => self.direct.rename(&old, &live, false).await,
+            (Some(staged), Some(old)) => {
+                self.domain
+                    .sysvol_at_once()
+                    .swap(&live, Some(&staged), &old)
+                    .await
+            }
+            (Some(staged), None) => {
+                self.domain
+                    .sysvol_at_once()
+                    .rename(&live, &staged, false)
+                    .await
+            }
+            (None, Some(old)) => {
+                self.domain
+                    .sysvol_at_once()
+                    .rename(&old, &live, false)
+                    .await
+            }
             (None, None) => Ok(()),
         }
     }

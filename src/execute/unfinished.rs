@@ -6,7 +6,7 @@ use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::journal::{Event, Inverse, OperationState, StoredOperation};
 use crate::execute::stage::{StagingArea, remove_tree};
-use crate::execute::waiting::Patience;
+use crate::execute::waiting::PatientDomain;
 use crate::message::{Code, StatusMessage};
 use crate::plan::gpo::{GpoPlan, Verb};
 use crate::plan::{Change, Plan};
@@ -23,8 +23,7 @@ pub async fn roll_back(
     operation: &StoredOperation,
     options: &ApplyOptions,
 ) -> Result<OperationResult> {
-    let (direct, patience) = (domain, Patience::of(domain, &options.control));
-    let domain = &patience.applied_to(domain);
+    let domain = &PatientDomain::new(domain, &options.control);
     let plan = plan_of(domain, operation)?;
     if operation.state != OperationState::Unfinished {
         return Err(Error::new(
@@ -47,8 +46,6 @@ pub async fn roll_back(
     options.control.report(Phase::RollBack, 0, 1, 0);
     let undo = RollBack {
         domain,
-        direct: direct.sysvol(),
-        patience: &patience,
         plan: &plan,
         before: before.iter().map(|(of, state)| (*of, state)).collect(),
         raising: &operation.raising,
@@ -129,7 +126,7 @@ pub async fn clean_up(
     operation: &StoredOperation,
     control: &Control,
 ) -> Result<OperationResult> {
-    let domain = &Patience::of(domain, control).applied_to(domain);
+    let domain = &PatientDomain::new(domain, control);
     let plan = plan_of(domain, operation)?;
     if let Some(because) = superseded(operation, &plan)? {
         return close(domain, operation, &plan, &because).await;

@@ -7,6 +7,7 @@
 //! Replacing each file separately instead of renaming the folder would not help: those servers refuse the replacement of an open
 //! file as well, and clients would find old and new files side by side for longer.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,43 +28,77 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long an operation waits, and what ends the waiting.
-pub(super) struct Patience {
+struct Patience {
     limit: Duration,
     control: Control,
     /// Whether a wait has reached the limit. What is still open then is not waited for a second time.
     is_over: AtomicBool,
 }
 
-impl Patience {
-    /// That of a session; it ends when the operation is cancelled.
-    pub(super) fn of(domain: &DomainWriter, control: &Control) -> Arc<Self> {
-        Arc::new(Self {
+/// A session that waits for what a client has open in every call on SYSVOL, and beside it the calls that do not wait.
+pub(super) struct PatientDomain<'a> {
+    waiting: DomainWriter,
+    at_once: &'a DomainWriter,
+    patience: Arc<Patience>,
+}
+
+impl<'a> PatientDomain<'a> {
+    /// For an operation that is controlled by `control`; a wait ends when the operation is cancelled.
+    pub(super) fn new(domain: &'a DomainWriter, control: &Control) -> Self {
+        let patience = Arc::new(Patience {
             limit: domain.patience(),
             control: control.clone(),
             is_over: AtomicBool::new(false),
-        })
-    }
-
-    /// The same for rolling back an operation, which may have been cancelled itself.
-    pub(super) fn of_roll_back(domain: &DomainWriter, control: &Control) -> Arc<Self> {
-        Self::of(domain, &control.without_cancellation())
-    }
-
-    /// A session every call of which on SYSVOL waits.
-    pub(super) fn applied_to(self: &Arc<Self>, domain: &DomainWriter) -> DomainWriter {
-        domain.wrap_sysvol(|inner| {
+        });
+        let waiting = domain.wrap_sysvol(|inner| {
             Arc::new(Waiting {
                 inner,
-                patience: Arc::clone(self),
+                patience: Arc::clone(&patience),
             })
-        })
+        });
+        Self {
+            waiting,
+            at_once: domain,
+            patience,
+        }
     }
 
-    /// Makes an attempt, and makes it again while it fails with `InUse`.
+    /// The same session for rolling back the operation, which may have been cancelled itself.
+    pub(super) fn for_roll_back(&self) -> Self {
+        Self::new(self.at_once, &self.patience.control.without_cancellation())
+    }
+
+    /// The same SYSVOL, where no call waits.
+    pub(super) fn sysvol_at_once(&self) -> &dyn Sysvol {
+        self.at_once.sysvol()
+    }
+
+    /// Makes an attempt of several calls that do not wait, and makes all of it again while it fails with `InUse`.
     ///
     /// # Errors
     /// Those of the attempt: `InUse` when the time is over; `Cancelled` when the operation is cancelled while it waits.
     pub(super) async fn until_closed<T, F>(&self, attempt: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        self.patience.until_closed(attempt).await
+    }
+}
+
+impl Deref for PatientDomain<'_> {
+    type Target = DomainWriter;
+
+    fn deref(&self) -> &DomainWriter {
+        &self.waiting
+    }
+}
+
+impl Patience {
+    /// Makes an attempt, and makes it again while it fails with `InUse`.
+    ///
+    /// # Errors
+    /// Those of the attempt: `InUse` when the time is over; `Cancelled` when the operation is cancelled while it waits.
+    async fn until_closed<T, F>(&self, attempt: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {

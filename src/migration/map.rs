@@ -82,11 +82,6 @@ impl MapOptions {
     pub fn new() -> Self {
         Self::default()
     }
-
-    /// Whether places of this scope are in the chosen one.
-    fn covers(&self, scope: Scope) -> bool {
-        self.scope == Scope::All || scope == Scope::Gpmc
-    }
 }
 
 crate::setters::setters!(MapOptions {

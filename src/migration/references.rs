@@ -3,6 +3,7 @@
 
 mod aas;
 mod audit;
+mod context;
 mod fdeploy;
 mod firewall;
 mod gpt_tmpl;
@@ -210,7 +211,7 @@ pub fn visit_file(
         return Ok(Visited::default());
     };
     let file = SharedText::from(path.to_string());
-    let mut context = text::Context::new(visitor, bytes.len());
+    let mut context = context::Context::new(visitor, bytes.len());
     let ini = match format {
         GptFileFormat::Aas | GptFileFormat::RegistryPol | GptFileFormat::Preferences => {
             let bytes = match format {

@@ -55,7 +55,7 @@ impl Undo<'_> {
         report: &mut RollbackReport,
     ) -> Result<()> {
         let try_all = || self.try_switches_back(changes);
-        let restored = self.patience.until_closed(try_all).await?;
+        let restored = self.domain.until_closed(try_all).await?;
         report.foreign.extend(restored.foreign);
         report.restored |= restored.restored;
         for path in restored.superfluous {
@@ -76,7 +76,10 @@ impl Undo<'_> {
             };
             let moved = self.way_back(live, old.as_deref(), staged.as_deref(), &mut report);
             let outcome = match moved.await {
-                Ok(Some(moved)) => moved.make(self.direct).await.map(|()| made.push(moved)),
+                Ok(Some(moved)) => moved
+                    .make(self.domain.sysvol_at_once())
+                    .await
+                    .map(|()| made.push(moved)),
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };
@@ -84,7 +87,8 @@ impl Undo<'_> {
                 Err(error) if error.kind() == ErrorKind::InUse => {
                     for moved in made.into_iter().rev() {
                         // What cannot be renamed now is found by the next attempt, which compares with what is there.
-                        if let Err(error) = moved.inverse().make(self.direct).await {
+                        if let Err(error) = moved.inverse().make(self.domain.sysvol_at_once()).await
+                        {
                             tracing::warn!(%error, "cannot switch an entry again");
                         }
                     }

@@ -16,7 +16,6 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
 use crate::model::principal::{Principal, PrincipalType};
-use crate::model::safe_name::RelPath;
 use crate::model::sddl::from_sddl;
 use crate::model::sid::Sid;
 use crate::model::snapshot::InventoryPrincipal;
@@ -395,45 +394,6 @@ async fn an_unparsable_file_is_reported_and_fails_an_exclusive_mapping() {
 }
 
 /// A ZAP package, whose permissions name a group of the source.
-/// The lines of a section that is removed are visited as those of any other, or the places after it would get its decisions.
-#[tokio::test]
-async fn a_removed_section_with_other_references_is_mapped() {
-    let mut gpo = snapshot("");
-    let path: RelPath = "User\\Documents & Settings\\fdeploy1.ini".parse().unwrap();
-    let section = |sid: &str, folder: &str| {
-        format!(
-            "[{{A}}_{sid}]\r\nFullPath=\\\\old\\{folder}\r\nOther=\\\\old\\x\\y\r\nTwo=\\\\old/x\r\n"
-        )
-    };
-    let crew = "S-1-5-21-1-1-1-1002";
-    let text = format!(
-        "[Folder_Redirection]\r\n{{A}}=S-1-5-21-1-1-1-1001;{crew};\r\n{}{}",
-        section("S-1-5-21-1-1-1-1001", "a"),
-        section(crew, "b")
-    );
-    gpo.tree.insert_file(&path, Bytes::from(text));
-    let table = table(&[
-        ("GlobalGroup", "Helpdesk@src.test", "<DestinationNone/>"),
-        ("GlobalGroup", "Crew@src.test", "<DestinationSameAsSource/>"),
-        (
-            "UNCPath",
-            r"\\old\x\y",
-            r"<Destination>\\new\z\y</Destination>",
-        ),
-    ]);
-    let mapped = map(&gpo, Some(&table), &Target, &MapOptions::default())
-        .await
-        .unwrap();
-    let bytes = mapped.snapshot.tree.file(&path.to_string()).unwrap();
-    let kept = section(crew, "b").replace(r"\\old\x\y", r"\\new\z\y");
-    assert_eq!(
-        String::from_utf8(bytes.to_vec()).unwrap(),
-        format!("[Folder_Redirection]\r\n{{A}}={crew};\r\n{kept}")
-    );
-    let unread = |message: &&StatusMessage| message.code == Code::UnreadPath;
-    assert_eq!(mapped.report.messages.iter().filter(unread).count(), 1);
-}
-
 fn zap(rid: u32) -> DirectoryObject {
     let descriptor = from_sddl(&format!("D:(A;;GA;;;{SOURCE}-512)"), None).unwrap();
     let command = format!(r"\\old\sw\setup.exe /for:{SOURCE}-{rid}");

@@ -12,8 +12,8 @@ use crate::model::principal::PrincipalType;
 use crate::model::reference::{Place, Scope};
 
 use super::MapOptions;
-use super::index::{DistinctReference, Occurrences};
-use super::resolution::Decision;
+use super::index::{DistinctReference, Part};
+use super::resolution::{Decision, PlacedDecision};
 use super::rows::MatchedReference;
 
 /// The finding for a reference, the same at all of its places. A GPO may have 20,000 of them, so the sentence is made where it is
@@ -127,25 +127,6 @@ fn logon_right(key: &str) -> Option<(&str, bool)> {
         .then(|| (key.trim(), folded.starts_with("sedeny")))
 }
 
-/// The findings for every place of the decisions. `domain` is the target.
-///
-/// # Errors
-/// [`ErrorKind::Internal`] for an occurrence without a decision.
-pub(super) fn findings_at_places(
-    occurrences: &Occurrences<'_>,
-    decisions: &[Decision<'_>],
-    domain: &str,
-) -> Result<Vec<StatusMessage>> {
-    let mut list = FindingList::default();
-    for indexed in occurrences.iter() {
-        let decision = Decision::of(indexed, decisions)?;
-        if let Some(finding) = &decision.finding {
-            list.extend(finding.message(&decision.reference, &indexed.place, domain));
-        }
-    }
-    Ok(list.finish(None))
-}
-
 /// What prevents a mapping besides the decisions.
 pub(super) struct Obstacles<'r> {
     /// An error for each row whose destination does not exist in the target.
@@ -154,40 +135,46 @@ pub(super) struct Obstacles<'r> {
     pub(super) unreadable_places: &'r [StatusMessage],
 }
 
-/// Fails with every row whose destination does not exist, every reference whose relative name does not exist, and with
-/// `exclusive` every reference that needs a row and has none, and every file that cannot be parsed.
-pub(super) fn fail_on_unmapped(
-    occurrences: &Occurrences<'_>,
-    decisions: &[Decision<'_>],
+/// The findings at every place. `domain` is the target.
+///
+/// # Errors
+/// [`ErrorKind::Unmapped`] with every row whose destination does not exist, every reference whose relative name does not exist, and
+/// with `exclusive` every reference that needs a row and has none, and every file that cannot be parsed.
+pub(super) fn findings(
+    parts: &[Part<'_, Vec<PlacedDecision<'_>>>],
     obstacles: &Obstacles<'_>,
     domain: &str,
     options: &MapOptions,
-) -> Result<()> {
+) -> Result<Vec<StatusMessage>> {
     let mut unresolved = FindingList::default();
     unresolved.extend(obstacles.rows.iter().cloned());
     let mut without_row = FindingList::default();
     let mut outside = FindingList::default();
-    for indexed in occurrences.iter() {
-        let decision = Decision::of(indexed, decisions)?;
-        let Some(finding) = &decision.finding else {
-            continue;
-        };
-        let list = match finding {
-            Finding::Unresolved(_) => &mut unresolved,
-            Finding::WithoutRow => &mut without_row,
-            Finding::OutOfScope => &mut outside,
-            _ => continue,
-        };
-        list.extend(finding.message(&decision.reference, &indexed.place, domain));
+    let mut others = FindingList::default();
+    for placed in parts.iter().flat_map(|part| &part.references) {
+        let Decision {
+            reference, finding, ..
+        } = &*placed.decision;
+        let Some(finding) = finding else { continue };
+        let message = finding.message(reference, &placed.place, domain);
+        match finding {
+            Finding::Unresolved(_) => unresolved.extend(message),
+            Finding::WithoutRow => without_row.extend(message),
+            Finding::OutOfScope => {
+                outside.extend(message.clone());
+                others.extend(message);
+            }
+            _ => others.extend(message),
+        }
     }
-    let mut parts = Vec::new();
+    let mut reasons = Vec::new();
     if unresolved.count() > 0 {
         let verb = if unresolved.count() == 1 {
             "destination does"
         } else {
             "destinations do"
         };
-        parts.push(format!(
+        reasons.push(format!(
             "{} {verb} not identify exactly one principal in {domain}",
             unresolved.count()
         ));
@@ -198,7 +185,7 @@ pub(super) fn fail_on_unmapped(
         } else {
             "references have"
         };
-        parts.push(format!(
+        reasons.push(format!(
             "{} {verb} no row in the migration table",
             without_row.count()
         ));
@@ -210,8 +197,8 @@ pub(super) fn fail_on_unmapped(
     };
     match unread.len() {
         0 => {}
-        1 => parts.push("a file cannot be read, so its references are not known".to_owned()),
-        more => parts.push(format!(
+        1 => reasons.push("a file cannot be read, so its references are not known".to_owned()),
+        more => reasons.push(format!(
             "{more} files cannot be read, so their references are not known"
         )),
     }
@@ -223,13 +210,13 @@ pub(super) fn fail_on_unmapped(
     };
     match unreadable_places.len() {
         0 => {}
-        1 => parts.push("a text may contain a reference that was not recognized".to_owned()),
-        more => parts.push(format!(
+        1 => reasons.push("a text may contain a reference that was not recognized".to_owned()),
+        more => reasons.push(format!(
             "{more} texts may contain references that were not recognized"
         )),
     }
-    if parts.is_empty() {
-        return Ok(());
+    if reasons.is_empty() {
+        return Ok(others.finish(None));
     }
     let no_row_helps = unresolved.count() + without_row.count() + outside.count() == 0;
     let mut details = unresolved.finish(None);
@@ -237,7 +224,7 @@ pub(super) fn fail_on_unmapped(
     details.extend(unread.iter().cloned());
     details.extend(unreadable_places.iter().cloned());
     details.extend(outside.finish(None));
-    let error = Error::new(ErrorKind::Unmapped, parts.join(", and ")).with_details(details);
+    let error = Error::new(ErrorKind::Unmapped, reasons.join(", and ")).with_details(details);
     Err(if no_row_helps {
         error
             .with_source("no row of a migration table can map it")

@@ -1,6 +1,5 @@
 //! The index of a snapshot's references: what is where. It knows neither a migration table nor a target domain.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -28,7 +27,8 @@ pub(super) struct ReferenceIndex<'a> {
     pub(super) inventory: Inventory<'a>,
     /// The different references, in the order of their first places.
     pub(super) references: Vec<DistinctReference>,
-    pub(super) occurrences: Occurrences<'a>,
+    /// Where they are: in the parsed files, then in the directory objects, then in the permissions of the GPO.
+    pub(super) parts: Vec<Part<'a, Occurrences>>,
     /// A warning for each file that cannot be parsed; also in `messages`.
     pub(super) unreadable_files: Vec<StatusMessage>,
     /// Texts in parsed files that may contain references that were not recognized; also in the findings of the files.
@@ -60,59 +60,37 @@ impl DistinctReference {
     }
 }
 
-/// The occurrences of references, in the order in which the visitors find them.
-pub(super) struct Occurrences<'a> {
-    /// The files that can be parsed.
-    pub(super) files: Vec<IndexedFile<'a>>,
-    /// Those of each directory object of the snapshot.
-    pub(super) objects: Vec<Vec<IndexedOccurrence>>,
-    /// Those in the permissions of the GPO.
-    pub(super) permissions: Vec<IndexedOccurrence>,
+/// A part of a snapshot, and what is known of the references in it.
+pub(super) struct Part<'a, T> {
+    pub(super) source: PartSource<'a>,
+    /// In the order in which the visitor finds the references.
+    pub(super) references: T,
 }
 
-impl Occurrences<'_> {
-    /// All of them: those of the files, of the directory objects, and of the permissions.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &IndexedOccurrence> {
-        self.of_settings().chain(&self.permissions)
-    }
-
-    /// Those of the files and of the directory objects.
-    pub(super) fn of_settings(&self) -> impl Iterator<Item = &IndexedOccurrence> {
-        let files = self.files.iter().flat_map(|file| &file.occurrences);
-        files.chain(self.objects.iter().flatten())
-    }
+/// What is visited.
+pub(super) enum PartSource<'a> {
+    /// A file that can be parsed.
+    File {
+        path: &'a RelPath,
+        content: &'a Bytes,
+        /// The findings of a visit without changes.
+        findings: Vec<StatusMessage>,
+    },
+    /// The directory object with this index in the snapshot.
+    DirectoryObject(usize),
+    /// The permissions of the GPO, which are not rewritten.
+    Permissions,
 }
 
-/// A parsed file.
-pub(super) struct IndexedFile<'a> {
-    pub(super) path: &'a RelPath,
-    pub(super) content: &'a Bytes,
-    pub(super) occurrences: Vec<IndexedOccurrence>,
-    /// The findings of a visit without changes.
-    pub(super) findings: Vec<StatusMessage>,
-}
+pub(super) type Occurrences = Vec<IndexedOccurrence>;
 
 /// An occurrence with the number of its distinct reference, which has its target: a GPO may have a million occurrences.
-#[cfg_attr(test, derive(Clone))]
 pub(super) struct IndexedOccurrence {
     pub(super) place: Place,
     pub(super) scope: Scope,
     /// The spelling of a SID, where it differs from that of the first occurrence.
-    spelled: Option<Box<str>>,
+    pub(super) spelled: Option<Box<str>>,
     pub(super) reference: usize,
-}
-
-impl IndexedOccurrence {
-    /// Its target, given its reference.
-    pub(super) fn target<'a>(&self, reference: &'a DistinctReference) -> Cow<'a, ReferenceTarget> {
-        match (&self.spelled, &reference.target) {
-            (Some(spelled), ReferenceTarget::Sid { sid, .. }) => Cow::Owned(ReferenceTarget::Sid {
-                sid: sid.clone(),
-                text: spelled.to_string(),
-            }),
-            (_, target) => Cow::Borrowed(target),
-        }
-    }
 }
 
 /// The codes of visitor messages about places that may contain an unrecognized reference.
@@ -128,8 +106,14 @@ pub(super) fn index<'a>(
     visit: &VisitFile<'_>,
 ) -> Result<ReferenceIndex<'a>> {
     let (inventory, counts) = learn_inventory(snapshot, visit);
-    let mut distinct = DistinctReferences::new(&inventory, options);
-    let mut files = Vec::new();
+    let mut distinct = DistinctReferences {
+        inventory: &inventory,
+        options,
+        references: Vec::new(),
+        numbers: HashMap::new(),
+        too_many: false,
+    };
+    let mut parts = Vec::new();
     let mut unreadable_files = Vec::new();
     let mut unreadable_places = Vec::new();
     let mut pairs = SidNamePairs::default();
@@ -137,66 +121,75 @@ pub(super) fn index<'a>(
     let mut findings_before = 0_usize;
     let unread = |message: &&StatusMessage| UNREADABLE_PLACE_CODES.contains(&message.code);
     for ((path, content), count) in snapshot.tree.files().zip(counts) {
-        let mut occurrences = Vec::with_capacity(count);
+        let mut references = Vec::with_capacity(count);
         let visited = each_occurrence(path, content, visit, &mut |occurrence| {
             contradictions.extend(pairs.check(occurrence, &inventory));
-            occurrences.extend(distinct.indexed(occurrence));
+            references.extend(distinct.indexed(occurrence));
         });
         match visited {
             Ok(findings) => {
                 let findings = within_limit(findings, findings_before);
                 findings_before = findings_before.saturating_add(findings.len());
                 unreadable_places.extend(findings.iter().filter(unread).cloned());
-                files.push(IndexedFile {
+                let source = PartSource::File {
                     path,
                     content,
-                    occurrences,
                     findings,
-                });
+                };
+                parts.push(Part { source, references });
             }
             Err(unread) => unreadable_files.push(*unread),
         }
     }
     let mut messages = unreadable_files.clone();
     messages.extend(contradictions.finish(None));
-    let mut objects = Vec::new();
-    for object in &snapshot.directory_objects {
-        let mut occurrences = Vec::new();
+    for (number, object) in snapshot.directory_objects.iter().enumerate() {
+        let mut found = Vec::new();
         let visited = references::software::visit_object(object, &mut |occurrence| {
-            occurrences.extend(distinct.indexed(occurrence));
+            found.extend(distinct.indexed(occurrence));
             Rewrite::Keep
         });
-        objects.push(occurrences);
         unreadable_places.extend(visited.messages.iter().filter(unread).cloned());
+        parts.push(Part {
+            source: PartSource::DirectoryObject(number),
+            references: found,
+        });
     }
-    let mut permissions = Vec::new();
     if options.dacl {
         let entries = snapshot.principals.iter().filter(|entry| entry.from_dacl);
-        for principal in entries.map(|entry| &entry.principal) {
-            let target = match SourcePrincipal::of(principal).sid {
+        let occurrences = entries.map(|entry| Occurrence {
+            target: match SourcePrincipal::of(&entry.principal).sid {
                 Some(sid) => ReferenceTarget::Sid {
                     text: sid.to_string(),
                     sid,
                 },
-                None => ReferenceTarget::Name(principal.down_level_name()),
-            };
-            permissions.extend(distinct.indexed(&Occurrence {
-                target,
-                place: Place::file(PERMISSIONS),
-                scope: Scope::Gpmc,
-            }));
-        }
+                None => ReferenceTarget::Name(entry.principal.down_level_name()),
+            },
+            place: Place::file(PERMISSIONS),
+            scope: Scope::Gpmc,
+        });
+        parts.push(Part {
+            source: PartSource::Permissions,
+            references: occurrences
+                .filter_map(|occurrence| distinct.indexed(&occurrence))
+                .collect(),
+        });
     }
-    let references = distinct.finish(snapshot)?;
+    if distinct.too_many {
+        return Err(Error::new(
+            ErrorKind::BadInput,
+            format!(
+                "GPO \"{}\" has more than {MAX_DISTINCT} different references, so they are not mapped",
+                printable(&snapshot.display_name)
+            ),
+        )
+        .with_hint("divide the GPO; nothing was written"));
+    }
     Ok(ReferenceIndex {
         snapshot,
+        references: distinct.references,
         inventory,
-        references,
-        occurrences: Occurrences {
-            files,
-            objects,
-            permissions,
-        },
+        parts,
         unreadable_files,
         unreadable_places,
         messages,
@@ -213,20 +206,10 @@ struct DistinctReferences<'i> {
     too_many: bool,
 }
 
-impl<'i> DistinctReferences<'i> {
-    fn new(inventory: &'i Inventory<'i>, options: &'i MapOptions) -> Self {
-        Self {
-            inventory,
-            options,
-            references: Vec::new(),
-            numbers: HashMap::new(),
-            too_many: false,
-        }
-    }
-
+impl DistinctReferences<'_> {
     /// The occurrence with its reference; `None` when there are too many.
     fn indexed(&mut self, occurrence: &Occurrence) -> Option<IndexedOccurrence> {
-        let in_scope = self.options.covers(occurrence.scope);
+        let in_scope = self.options.scope == Scope::All || occurrence.scope == Scope::Gpmc;
         let key = key_of(&occurrence.target);
         if self.numbers.len() >= MAX_DISTINCT && !self.numbers.contains_key(&key) {
             self.too_many = true;
@@ -259,20 +242,6 @@ impl<'i> DistinctReferences<'i> {
             spelled,
             reference,
         })
-    }
-
-    fn finish(self, snapshot: &GpoSnapshot) -> Result<Vec<DistinctReference>> {
-        if !self.too_many {
-            return Ok(self.references);
-        }
-        Err(Error::new(
-            ErrorKind::BadInput,
-            format!(
-                "GPO \"{}\" has more than {MAX_DISTINCT} different references, so they are not mapped",
-                printable(&snapshot.display_name)
-            ),
-        )
-        .with_hint("divide the GPO; nothing was written"))
     }
 }
 

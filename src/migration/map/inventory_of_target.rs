@@ -1,6 +1,7 @@
 //! The inventory of the mapped snapshot: its `principals` and `file_paths`.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::migration::inventory::SourcePrincipal;
 use crate::migration::references::{ReferenceTarget, Rewrite};
@@ -12,22 +13,10 @@ use super::MapOptions;
 use super::resolution::Decision;
 use super::rows::{RowMatcher, new_path};
 
-/// The principals and the paths that the snapshot names once its references are rewritten.
-pub(super) fn inventory(
+/// The principals that the snapshot names once its references are rewritten.
+pub(super) fn principals(
     snapshot: &GpoSnapshot,
-    decisions: &[Decision<'_>],
-    matcher: &RowMatcher<'_>,
-    options: &MapOptions,
-) -> (Vec<InventoryPrincipal>, Vec<String>) {
-    (
-        principals(snapshot, decisions, options),
-        file_paths(snapshot, decisions, matcher),
-    )
-}
-
-fn principals(
-    snapshot: &GpoSnapshot,
-    decisions: &[Decision<'_>],
+    decisions: &[Arc<Decision<'_>>],
     options: &MapOptions,
 ) -> Vec<InventoryPrincipal> {
     let mut by_identity: HashMap<String, &Decision<'_>> = HashMap::new();
@@ -84,9 +73,10 @@ fn new_principal(decision: &Decision<'_>, old: &Principal) -> Option<Principal> 
     }
 }
 
-fn file_paths(
+/// The paths that the snapshot names once its references are rewritten.
+pub(super) fn file_paths(
     snapshot: &GpoSnapshot,
-    decisions: &[Decision<'_>],
+    decisions: &[Arc<Decision<'_>>],
     matcher: &RowMatcher<'_>,
 ) -> Vec<String> {
     let in_scope = || {

@@ -1,33 +1,40 @@
 //! The resolution: one decision for each distinct reference, with its row and its finding, from the index, the migration table and
 //! the target.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-use crate::domain::principals::{Lookup, PrincipalDirectory};
+use crate::domain::principals::{Lookup, PrincipalDirectory, PrincipalQuery};
 use crate::error::{Error, Result};
 use crate::message::{Code, Severity, StatusMessage};
 use crate::migration::inventory::{Inventory, SourcePrincipal};
 use crate::migration::references::{ReferenceTarget, Rewrite};
+use crate::migration::report::Outcome;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::model::principal::{Principal, PrincipalType};
+use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
 
 use super::destinations::{
-    Destinations, FoundDestination, relative_name, relative_of_other_type, shown_name,
+    Destinations, FoundDestination, problem, relative_name, relative_of_other_type, relative_query,
+    shown_name,
 };
-use super::findings::{Finding, Obstacles, Usage, fail_on_unmapped, findings_at_places};
+use super::findings::{Finding, Obstacles, Usage, findings};
 use super::gpo_folder::GpoPath;
-use super::index::{DistinctReference, IndexedOccurrence, Occurrences, ReferenceIndex};
-use super::rows::{MatchedReference, RowMatcher, conflicts, new_path};
-use super::{MapOptions, defect, fail_on_errors, inventory_of_target};
+use super::index::{DistinctReference, Occurrences, Part, ReferenceIndex};
+use super::inventory_of_target::{file_paths, principals};
+use super::rows::{MatchedReference, RowMatcher, new_path};
+use super::{MapOptions, defect, fail_on_errors};
 
 /// The decisions for all references of a snapshot.
 pub(super) struct Resolution<'a> {
     pub(super) snapshot: &'a GpoSnapshot,
-    /// One for each distinct reference, in the order of the index.
-    pub(super) decisions: Vec<Decision<'a>>,
-    pub(super) occurrences: Occurrences<'a>,
+    /// The parts of the index, each place with its decision.
+    pub(super) parts: Vec<Part<'a, Vec<PlacedDecision<'a>>>>,
+    /// The outcome of each SID that a row matched.
+    pub(super) sid_outcomes: BTreeMap<Sid, Outcome>,
     /// The inventory of the snapshot for the target.
     pub(super) principals: Vec<InventoryPrincipal>,
     pub(super) file_paths: Vec<String>,
@@ -44,24 +51,54 @@ pub(super) struct Decision<'t> {
     pub(super) finding: Option<Finding<'t>>,
 }
 
-impl<'t> Decision<'t> {
-    /// The decision for an occurrence.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when there is none: an occurrence that is skipped would be written
-    /// unmapped.
-    pub(super) fn of<'d>(
-        indexed: &IndexedOccurrence,
-        decisions: &'d [Decision<'t>],
-    ) -> Result<&'d Self> {
-        let decision = decisions.get(indexed.reference);
-        decision.ok_or_else(|| {
-            defect(format!(
-                "there is no decision for the reference at {}",
-                indexed.place
-            ))
-        })
+/// A place of a reference with the decision for it.
+pub(super) struct PlacedDecision<'t> {
+    pub(super) place: Place,
+    pub(super) scope: Scope,
+    /// The spelling of a SID, where it differs from that of the first place.
+    spelled: Option<Box<str>>,
+    pub(super) decision: Arc<Decision<'t>>,
+}
+
+impl PlacedDecision<'_> {
+    /// What is at this place.
+    pub(super) fn target(&self) -> Cow<'_, ReferenceTarget> {
+        match (&self.spelled, &self.decision.reference.target) {
+            (Some(spelled), ReferenceTarget::Sid { sid, .. }) => Cow::Owned(ReferenceTarget::Sid {
+                sid: sid.clone(),
+                text: spelled.to_string(),
+            }),
+            (_, target) => Cow::Borrowed(target),
+        }
     }
+}
+
+/// The part with a decision for each of its places.
+///
+/// # Errors
+/// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) for a place without one, which would be written unmapped.
+fn decided<'a>(
+    part: Part<'a, Occurrences>,
+    decisions: &[Arc<Decision<'a>>],
+) -> Result<Part<'a, Vec<PlacedDecision<'a>>>> {
+    let placed = part.references.into_iter().map(|indexed| {
+        let Some(decision) = decisions.get(indexed.reference) else {
+            let place = indexed.place;
+            return Err(defect(format!(
+                "there is no decision for the reference at {place}"
+            )));
+        };
+        Ok(PlacedDecision {
+            place: indexed.place,
+            scope: indexed.scope,
+            spelled: indexed.spelled,
+            decision: Arc::clone(decision),
+        })
+    });
+    Ok(Part {
+        source: part.source,
+        references: placed.collect::<Result<_>>()?,
+    })
 }
 
 /// Decides what becomes of every reference of the index.
@@ -78,7 +115,7 @@ pub(super) async fn resolve<'a>(
         snapshot,
         inventory,
         references,
-        occurrences,
+        parts,
         unreadable_files,
         unreadable_places,
         messages: of_index,
@@ -94,8 +131,12 @@ pub(super) async fn resolve<'a>(
         .into_iter()
         .map(|reference| matcher.matched(reference, &inventory))
         .collect();
+    let conflicts = references
+        .iter()
+        .filter_map(|matched| matched.conflict.as_deref());
+    let conflicts: Vec<StatusMessage> = conflicts.cloned().collect();
     fail_on_errors(
-        &conflicts(&references),
+        &conflicts,
         "several rows of the migration table match one reference",
     )?;
     if table.is_some() {
@@ -111,25 +152,25 @@ pub(super) async fn resolve<'a>(
         destinations: &destinations,
         options,
     };
-    let decisions: Vec<Decision<'a>> = references
+    let decisions: Vec<Arc<Decision<'a>>> = references
         .into_iter()
-        .map(|matched| resolver.decide(matched))
+        .map(|matched| resolver.decide(matched).map(Arc::new))
+        .collect::<Result<_>>()?;
+    let parts: Vec<Part<'a, Vec<PlacedDecision<'a>>>> = parts
+        .into_iter()
+        .map(|part| decided(part, &decisions))
         .collect::<Result<_>>()?;
     let obstacles = Obstacles {
         rows: &destinations.errors,
         unreadable_files: &unreadable_files,
         unreadable_places: &unreadable_places,
     };
-    fail_on_unmapped(
-        &occurrences,
-        &decisions,
-        &obstacles,
-        target.dns_domain(),
-        options,
-    )?;
-    let failed =
-        |decision: &&Decision<'_>| decision.finding.as_ref().is_some_and(Finding::is_failure);
-    if let Some(undecided) = decisions.iter().find(failed) {
+    let findings = findings(&parts, &obstacles, target.dns_domain(), options)?;
+    let failed = |finding: &Finding<'_>| finding.is_failure();
+    if let Some(undecided) = decisions
+        .iter()
+        .find(|one| one.finding.as_ref().is_some_and(failed))
+    {
         return Err(inconsistent(
             &undecided.reference,
             "nothing was decided for it",
@@ -139,23 +180,26 @@ pub(super) async fn resolve<'a>(
     if let Some(table) = table {
         messages.extend(relative_warnings(table, &decisions));
     }
-    messages.extend(findings_at_places(
-        &occurrences,
-        &decisions,
-        target.dns_domain(),
-    )?);
+    messages.extend(findings);
     if let Some((table, usage)) = usage {
         messages.extend(usage.mismatches.iter().cloned());
         messages.extend(usage.unused(table, 1));
     }
-    let (principals, file_paths) =
-        inventory_of_target::inventory(snapshot, &decisions, &matcher, options);
+    let of_rows = decisions
+        .iter()
+        .filter(|decision| decision.reference.in_scope && decision.row.is_some());
+    let sid_outcomes = of_rows
+        .filter_map(|decision| {
+            let sid = decision.reference.identity.as_ref()?.sid.clone()?;
+            Some((sid, Outcome::of(&decision.rewrite)))
+        })
+        .collect();
     Ok(Resolution {
         snapshot,
-        decisions,
-        occurrences,
-        principals,
-        file_paths,
+        sid_outcomes,
+        principals: principals(snapshot, &decisions, options),
+        file_paths: file_paths(snapshot, &decisions, &matcher),
+        parts,
         messages,
     })
 }
@@ -196,7 +240,7 @@ impl Resolver<'_> {
             (Rewrite::Keep, differs.then_some(Finding::OutOfScope))
         } else if let Some(row) = matched.row {
             match self.by_row(row, &matched)? {
-                NewValue::Rewrite(Rewrite::Keep, _) => (Rewrite::Keep, self.unchanged(&matched)),
+                NewValue::Rewrite(Rewrite::Keep, _) => (Rewrite::Keep, self.unchanged(&matched)?),
                 NewValue::Rewrite(rewrite, found) => {
                     principal = found;
                     (rewrite, None)
@@ -214,7 +258,7 @@ impl Resolver<'_> {
                 let message = path.finding(&shown, rewrite == Rewrite::Keep, self.is_same_domain());
                 message.map(|message| Finding::GpoFolder(Box::new(message)))
             } else {
-                self.unchanged(&matched)
+                self.unchanged(&matched)?
             };
             (rewrite, finding)
         };
@@ -228,36 +272,38 @@ impl Resolver<'_> {
     }
 
     /// The finding for a reference that is left unchanged.
-    fn unchanged<'t>(&self, matched: &MatchedReference<'t>) -> Option<Finding<'t>> {
+    fn unchanged<'t>(&self, matched: &MatchedReference<'t>) -> Result<Option<Finding<'t>>> {
         let listed = matched.row.is_some();
         // A row that maps to the same principal needs no finding.
         if matched
             .row
             .is_some_and(|row| row.destination != Destination::SameAsSource)
         {
-            return None;
+            return Ok(None);
         }
         if let Some(above) = matched.prefix_row {
-            return Some(Finding::WouldMatchByPrefix(above));
+            return Ok(Some(Finding::WouldMatchByPrefix(above)));
         }
         let reference = &matched.reference;
         let identity = reference.identity.as_ref();
         if let Some(sid) = identity.and_then(|identity| identity.sid.as_ref()) {
             if !sid.is_domain_sid() {
-                return (self.options.exclusive && !listed).then_some(Finding::WellKnown);
+                return Ok((self.options.exclusive && !listed).then_some(Finding::WellKnown));
             }
             let source = self.inventory.source_domain.as_ref();
-            return (!self.destinations.contains(sid)).then(|| Finding::AbsentSid {
+            let query = PrincipalQuery::Sid(sid.clone());
+            let absent = !matches!(self.destinations.answers.get(&query)?, Lookup::Found(_));
+            return Ok(absent.then(|| Finding::AbsentSid {
                 foreign: source.is_some_and(|source| sid.domain().as_ref() != Some(source)),
-            });
+            }));
         }
         if let Some(name) = reference.target.name_alone()
             && self.inventory.is_in_source_domain(name)
             && !self.is_same_domain()
         {
-            return Some(Finding::SourceName);
+            return Ok(Some(Finding::SourceName));
         }
-        (self.table.is_some() && !listed).then_some(Finding::Unlisted)
+        Ok((self.table.is_some() && !listed).then_some(Finding::Unlisted))
     }
 
     /// The new value of a reference with a row.
@@ -270,14 +316,20 @@ impl Resolver<'_> {
             Destination::SameAsSource => Ok(NewValue::KEEP),
             Destination::None => Ok(NewValue::Rewrite(Rewrite::Remove, None)),
             Destination::ByRelativeName => self.by_relative_name(row, reference, identity),
-            Destination::Set(_) => match self.destinations.of_row(row) {
+            Destination::Set(_) => match self.destinations.found.get(&row.number) {
                 Some(FoundDestination::Principal { sid, name, found }) => Ok(
                     replaced_by_principal(reference, Some(sid), name, found.as_ref()),
                 ),
+                Some(FoundDestination::ForeignSid(sid)) => {
+                    let name = sid.to_string();
+                    Ok(replaced_by_principal(reference, Some(sid), &name, None))
+                }
                 Some(FoundDestination::Text(text)) => {
                     Ok(replaced_by_principal(reference, None, text, None))
                 }
-                Some(FoundDestination::Unusable) => Ok(NewValue::Failure(Finding::UnresolvedRow)),
+                Some(FoundDestination::Unusable(_)) => {
+                    Ok(NewValue::Failure(Finding::UnresolvedRow))
+                }
                 None => Err(inconsistent(reference, "its destination was not looked up")),
             },
         }
@@ -305,12 +357,10 @@ impl Resolver<'_> {
                 .with_hint("give the row a <Destination>"),
             ));
         };
-        let Some(answer) = self.destinations.relative(&name) else {
-            return Err(inconsistent(
-                reference,
-                "its relative name was not looked up",
-            ));
-        };
+        let answer = self
+            .destinations
+            .answers
+            .get(&relative_query(&name, self.target))?;
         if let Lookup::Found(principal) = answer
             && principal.sid.is_some()
         {
@@ -321,8 +371,7 @@ impl Resolver<'_> {
                 Some(principal),
             ));
         }
-        let problem = self.destinations.problem(&name, answer);
-        Ok(problem.map_or(NewValue::KEEP, failure))
+        Ok(failure(problem(&name, answer, self.target.dns_domain())))
     }
 }
 
@@ -373,7 +422,10 @@ fn replaced_by_principal(
 
 /// A warning for each row whose relative name resolves to a principal of another type than that of the row, or than
 /// that of the source if the row has no type.
-fn relative_warnings(table: &MigrationTable, decisions: &[Decision<'_>]) -> Vec<StatusMessage> {
+fn relative_warnings(
+    table: &MigrationTable,
+    decisions: &[Arc<Decision<'_>>],
+) -> Vec<StatusMessage> {
     let mut warned = HashSet::new();
     let mut warnings = Vec::new();
     for decision in decisions {
@@ -462,7 +514,7 @@ mod tests {
             ),
             (
                 "<DestinationByRelativeName/>",
-                "its relative name was not looked up",
+                r"the name dst\helpdesk was not looked up",
             ),
         ] {
             let table = table(&[("GlobalGroup", "Helpdesk@src.test", destination)]);

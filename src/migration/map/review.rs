@@ -14,11 +14,13 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
 
-use super::destinations::{Destinations, look_up_all, relative_name, relative_of_other_type};
+use super::destinations::{
+    Answers, Destinations, problem, relative_name, relative_of_other_type, relative_query,
+};
 use super::findings::Usage;
 use super::gpo_folder::is_own_path;
-use super::index::{Occurrences, index};
-use super::rows::{MatchedReference, RowMatcher, conflicts};
+use super::index::{Occurrences, Part, PartSource, index};
+use super::rows::{MatchedReference, RowMatcher};
 use super::{MapOptions, defect};
 
 /// Checks a table: its rows alone, against the GPOs it is for, and against the target domain. With `exclusive`, a
@@ -39,7 +41,7 @@ pub async fn review(
         let destinations = Destinations::look_up(Some(table), &references, target).await?;
         messages.extend(destinations.errors.iter().cloned());
         messages.extend(destinations.warnings.iter().cloned());
-        against_target(table, &references, &destinations, target, &mut messages).await?;
+        against_target(table, &references, target, &mut messages).await?;
     }
     Ok(messages)
 }
@@ -65,7 +67,10 @@ fn against_gpos<'t>(
         let usage = Usage::of(&of_snapshot, table);
         all.used.extend(usage.used);
         all.outside.extend(usage.outside);
-        messages.extend(conflicts(&of_snapshot).into_iter().map(of_gpo));
+        let conflicts = of_snapshot
+            .iter()
+            .filter_map(|matched| matched.conflict.as_deref());
+        messages.extend(conflicts.cloned().map(of_gpo));
         messages.extend(usage.mismatches.into_iter().map(of_gpo));
         messages.extend(index.messages.into_iter().map(|mut message| {
             // A mapping fails on these.
@@ -75,7 +80,7 @@ fn against_gpos<'t>(
             of_gpo(message)
         }));
         without_row(
-            &index.occurrences,
+            &index.parts,
             &of_snapshot,
             snapshot,
             options,
@@ -92,7 +97,7 @@ fn against_gpos<'t>(
 /// Reports the references without a row, each principal and path once with its first place. The permissions of the GPO itself
 /// matter only for a copy that preserves them.
 fn without_row(
-    occurrences: &Occurrences<'_>,
+    parts: &[Part<'_, Occurrences>],
     references: &[MatchedReference<'_>],
     snapshot: &GpoSnapshot,
     options: &MapOptions,
@@ -100,7 +105,10 @@ fn without_row(
 ) -> Result<()> {
     let mut order: Vec<(String, &MatchedReference<'_>, &Place)> = Vec::new();
     let mut counts: HashMap<String, usize> = HashMap::new();
-    for indexed in occurrences.of_settings() {
+    let of_settings = parts
+        .iter()
+        .filter(|part| !matches!(part.source, PartSource::Permissions));
+    for indexed in of_settings.flat_map(|part| &part.references) {
         let matched = references.get(indexed.reference).ok_or_else(|| {
             defect(format!(
                 "the reference at {} has no row or none",
@@ -158,7 +166,6 @@ fn without_row(
 async fn against_target(
     table: &MigrationTable,
     references: &[MatchedReference<'_>],
-    destinations: &Destinations,
     target: &dyn PrincipalDirectory,
     messages: &mut Vec<StatusMessage>,
 ) -> Result<()> {
@@ -201,7 +208,7 @@ async fn against_target(
                     );
                     continue;
                 };
-                PrincipalQuery::Name(format!("{}\\{name}", target.netbios_domain()))
+                relative_query(&name, target)
             }
             Destination::SameAsSource => match sid {
                 Some(sid) => PrincipalQuery::Sid(sid),
@@ -219,8 +226,9 @@ async fn against_target(
     if queries.is_empty() {
         return Ok(());
     }
-    let answers = look_up_all(&queries, target).await?;
-    for ((row, kind, of_source), answer) in asked.into_iter().zip(&answers) {
+    let answers = Answers::look_up(queries.iter().cloned(), target).await?;
+    for ((row, kind, of_source), query) in asked.into_iter().zip(&queries) {
+        let answer = answers.get(query)?;
         let relative = row.destination == Destination::ByRelativeName;
         let source = printable(&row.source);
         let finding = match answer {
@@ -228,7 +236,10 @@ async fn against_target(
                 relative_of_other_type(row, kind, of_source, principal)
             }
             Lookup::Found(_) => None,
-            _ if relative => destinations.problem(NameForm::of(&row.source).relative(), answer),
+            _ if relative => {
+                let name = NameForm::of(&row.source).relative();
+                Some(problem(name, answer, target.dns_domain()))
+            }
             _ => Some(StatusMessage::warning(
                 Code::SourceStays,
                 format!(

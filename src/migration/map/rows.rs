@@ -21,7 +21,7 @@ pub(super) struct MatchedReference<'t> {
     pub(super) prefix_row: Option<&'t TableRow>,
     /// Further matching rows, which is an error unless all have the same destination.
     pub(super) duplicate_rows: Vec<&'t TableRow>,
-    /// The error that several rows with different destinations match.
+    /// The error that several rows with different destinations match a reference inside the chosen scope.
     pub(super) conflict: Option<Box<StatusMessage>>,
 }
 
@@ -31,17 +31,6 @@ impl MatchedReference<'_> {
         let identity = self.reference.identity.as_ref();
         self.row.is_none() && identity.is_none_or(|identity| !identity.is_universal())
     }
-}
-
-/// The errors that several rows match one reference inside the chosen scope.
-pub(super) fn conflicts(matched: &[MatchedReference<'_>]) -> Vec<StatusMessage> {
-    let in_scope = matched.iter().filter(|matched| matched.reference.in_scope);
-    in_scope
-        .filter_map(|matched| {
-            let conflict = (**matched.conflict.as_ref()?).clone();
-            Some(conflict.at(matched.reference.place.clone()))
-        })
-        .collect()
 }
 
 /// A row for a UNC path.
@@ -139,7 +128,7 @@ impl<'t> RowMatcher<'t> {
         }
         rows.sort_unstable_by_key(|row| row.number);
         rows.dedup_by_key(|row| row.number);
-        if !have_one_destination(&rows) {
+        if matched.reference.in_scope && !have_one_destination(&rows) {
             let lines: Vec<String> = rows
                 .iter()
                 .map(|row| format!("{} (\"{}\")", row.line, printable(&row.source)))
@@ -153,6 +142,7 @@ impl<'t> RowMatcher<'t> {
                         lines.join(" and ")
                     ),
                 )
+                .at(matched.reference.place.clone())
                 .with_hint("keep only one of these rows"),
             ));
         }

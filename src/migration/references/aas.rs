@@ -3,7 +3,8 @@
 use crate::message::Code;
 use bytes::Bytes;
 
-use super::text::{Context, RewrittenText, TextRewrite, may_hold_reference};
+use super::context::{Context, TextRewrite};
+use super::text::{RewrittenText, may_hold_reference};
 use super::unc_search::leading_unc_path;
 use crate::formats::aas::{AdvertiseScript, Argument, SourcePath};
 use crate::model::reference::{Place, Scope};

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::text::{Context, RewrittenText, apply};
+use super::context::Context;
+use super::text::{RewrittenText, apply};
 use crate::formats::audit_csv::{self, AuditCsv};
 use crate::formats::ini::IniFile;
 use crate::model::reference::{Place, Scope};

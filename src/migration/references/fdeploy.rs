@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
+use super::context::{Context, TextRewrite};
 use super::list;
 use super::other_lines;
-use super::text::{Context, TextRewrite};
 use super::unc_search::{leading_unc_path, looks_like_unc_path};
 use crate::formats::fdeploy::{Fdeploy, Redirection};
 use crate::formats::ini::{self, IniFile, IniLine, LineKind};

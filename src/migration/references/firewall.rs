@@ -1,6 +1,7 @@
 //! References in firewall rules: the authorized principals, the owner and the program of a rule.
 
-use super::text::{Context, RewrittenText, TextRewrite, apply, may_hold_reference};
+use super::context::{Context, TextRewrite};
+use super::text::{RewrittenText, apply, may_hold_reference};
 use crate::formats::firewall_rule::{FieldKind, RuleField};
 use crate::model::reference::{Place, Scope};
 

@@ -7,9 +7,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::context::{Context, TextRewrite};
 use super::list::{self, ListEdit};
 use super::other_lines;
-use super::text::{Context, RewrittenText, SpanEdit, TextRewrite, apply, may_hold_reference};
+use super::text::{RewrittenText, SpanEdit, apply, may_hold_reference};
 use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting, unquoted};
 use crate::formats::ini::{self, IniFile, IniLine, splice};
 use crate::model::reference::{Place, Scope};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::text::TextRewrite;
+use super::context::TextRewrite;
 
 /// A list after an edit.
 pub(super) struct ListEdit {

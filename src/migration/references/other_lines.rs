@@ -1,7 +1,8 @@
 //! References in lines of an INI file that its format does not define: other sections, other keys, truncated lines.
 //! They are searched as free text; GPMC maps none of them.
 
-use super::text::{Context, RewrittenText, apply, may_hold_reference};
+use super::context::Context;
+use super::text::{RewrittenText, apply, may_hold_reference};
 use crate::formats::ini::{self, IniFile, IniLine, LineKind};
 use crate::message::Code;
 use crate::model::reference::{Place, Scope};

@@ -13,7 +13,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use self::principal_fields::{PrincipalField, PrincipalFieldKind, XmlValue, principal_fields};
-use super::text::{Context, REFERENCE_MARKERS, RewrittenText, may_hold_reference};
+use super::context::Context;
+use super::text::{REFERENCE_MARKERS, RewrittenText, may_hold_reference};
 use super::{ReferenceTarget, Rewrite};
 use crate::formats::preferences::passwords::is_password;
 use crate::formats::preferences::{ElementCursor, Preferences};

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::context::Context;
 use super::firewall;
-use super::text::{Context, RewrittenText};
+use super::text::RewrittenText;
 use crate::formats::firewall_rule;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes, utf16_text};
 use crate::model::reference::{Place, Scope};

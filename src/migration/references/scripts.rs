@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::context::{Context, TextRewrite};
 use super::other_lines;
-use super::text::{Context, RewrittenText, TextRewrite};
+use super::text::RewrittenText;
 use super::unc_search::{leading_unc_path, unit_of};
 use crate::formats::gpt_tmpl::unquoted;
 use crate::formats::ini::{IniFile, splice};

@@ -1,7 +1,8 @@
 //! References in software installation objects [MS-GPSI 2.2.2.4.1]: the paths of a package and the principals in its
 //! permissions.
 
-use super::text::{Context, RewrittenText, TextRewrite, may_hold_reference};
+use super::context::{Context, TextRewrite};
+use super::text::{RewrittenText, may_hold_reference};
 use super::unc_search::{leading_unc_path, looks_like_unc_path, unit_of};
 use super::{Occurrence, ReferenceTarget, Visitor};
 use crate::message::{Code, StatusMessage};

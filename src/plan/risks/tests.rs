@@ -1,5 +1,7 @@
 mod protection;
 
+use bytes::Bytes;
+
 use super::*;
 use crate::model::directory_object::DirectoryAttribute;
 use crate::model::extension_list::ExtensionList;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::migration::map::resolution::Resolution;
+use crate::migration::map::index::{IndexedOccurrence, Part, PartSource, ReferenceIndex};
 
 #[tokio::test]
 async fn unusable_rows_fail_before_the_directory_is_queried() {
@@ -370,78 +370,72 @@ async fn ten_thousand_rows_and_references_are_mapped_and_always_the_same() {
 /// What does not fit together ends the mapping; nothing is left unchanged for it.
 #[tokio::test]
 async fn an_index_that_does_not_fit_is_an_internal_error() {
-    type Tamper = fn(&mut Resolution<'_>);
+    type Tamper = fn(&mut ReferenceIndex<'_>);
     let gpo = snapshot(&format!("{HELPDESK}\nsid S-1-5-21-1-1-1-1003\n"));
     let table = table(&[("GlobalGroup", r"SRC\Helpdesk", set("Support"))]);
     let options = MapOptions::default();
-    let resolved = || async {
-        let index = index(&gpo, &options, &toy).unwrap();
-        let domain = target();
-        resolve(index, Some(&table), &domain, &options)
-            .await
-            .unwrap()
+    let domain = target();
+    let mapped = async |tamper: Tamper| {
+        let mut index = index(&gpo, &options, &toy)?;
+        tamper(&mut index);
+        rewrite(resolve(index, Some(&table), &domain, &options).await?, &toy)
     };
-    let mapped = rewrite(resolved().await, &toy).unwrap();
-    assert_eq!(mapped.report.counts.replaced, 1);
+    let fitting = mapped(|_| {}).await.unwrap();
+    assert_eq!(fitting.report.counts.replaced, 1);
     let cases: [(Tamper, &str); 7] = [
         (
-            |resolution| {
-                resolution.decisions.pop();
+            |index| {
+                index.references.pop();
             },
-            r"the reference at Machine\toy:2 was not indexed",
+            r"there is no decision for the reference at Machine\toy:2",
         ),
         (
-            |resolution| resolution.occurrences.files[0].occurrences[1].reference = 2,
-            r"the reference at Machine\toy:2 was not indexed",
+            |index| index.parts[0].references[1].reference = 2,
+            r"there is no decision for the reference at Machine\toy:2",
         ),
         (
-            |resolution| {
-                let occurrences = &mut resolution.occurrences.files[0].occurrences;
-                (occurrences[0].reference, occurrences[1].reference) = (1, 0);
+            |index| {
+                let places = &mut index.parts[0].references;
+                (places[0].reference, places[1].reference) = (1, 0);
             },
             r"the reference at Machine\toy:1 was not indexed",
         ),
         (
-            |resolution| {
-                resolution.occurrences.files[0].occurrences.pop();
+            |index| {
+                index.parts[0].references.pop();
             },
             r"the reference at Machine\toy:2 was not indexed",
         ),
         (
-            |resolution| resolution.occurrences.files[0].occurrences.swap(0, 1),
+            |index| index.parts[0].references.swap(0, 1),
             r"the reference at Machine\toy:1 was not indexed",
         ),
         (
-            |resolution| {
-                let occurrences = &mut resolution.occurrences.files[0].occurrences;
-                let mut another = occurrences[0].clone();
-                another.place = Place::file("a file").line(9);
-                occurrences.push(another);
+            |index| {
+                index.parts[0].references.push(IndexedOccurrence {
+                    place: Place::file("a file").line(9),
+                    scope: Scope::All,
+                    spelled: None,
+                    reference: 0,
+                });
             },
-            r"the reference at a file:9 was indexed, but not found again",
+            "the reference at a file:9 was indexed, but not found again",
         ),
         (
-            |resolution| resolution.occurrences.objects.push(Vec::new()),
-            "a directory object was not indexed",
+            |index| {
+                index.parts.push(Part {
+                    source: PartSource::DirectoryObject(0),
+                    references: Vec::new(),
+                });
+            },
+            "there is no directory object 0",
         ),
     ];
     for (tamper, message) in cases {
-        let mut resolution = resolved().await;
-        tamper(&mut resolution);
-        let error = rewrite(resolution, &toy).map(|_| ()).unwrap_err();
+        let error = mapped(tamper).await.map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
         assert_eq!(error.message(), message);
     }
-
-    let mut index = index(&gpo, &options, &toy).unwrap();
-    index.occurrences.files[0].occurrences[1].reference = 2;
-    let error = resolve(index, Some(&table), &target(), &options).await;
-    let error = error.map(|_| ()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
-    assert_eq!(
-        error.message(),
-        r"there is no decision for the reference at Machine\toy:2"
-    );
 }
 
 /// A visitor that finds other references when it rewrites would leave some of them unmapped.
