@@ -21,7 +21,9 @@
 
 mod audit;
 pub mod diff;
+mod firewall;
 mod preferences;
+mod redirection;
 mod registry;
 mod scripts;
 mod security;
@@ -133,6 +135,10 @@ pub enum Extension {
     AdministrativeTemplates,
     /// Registry.pol [MS-GPREG]: values that no administrative template describes.
     Registry,
+    /// Rules of Windows Defender Firewall [MS-GPFAS].
+    Firewall,
+    /// fdeploy.ini and fdeploy1.ini [MS-GPFR].
+    FolderRedirection,
     /// scripts.ini and psscripts.ini [MS-GPSCR].
     Scripts,
     /// Preferences [MS-GPPREF] of a kind, such as `Drive Maps`.
@@ -148,6 +154,8 @@ impl Extension {
             Self::AdvancedAudit => "Advanced Audit Configuration",
             Self::AdministrativeTemplates => "Administrative Templates",
             Self::Registry => "Registry values",
+            Self::Firewall => "Windows Firewall",
+            Self::FolderRedirection => "Folder Redirection",
             Self::Scripts => "Scripts",
             Self::Preferences(kind) => kind,
         }
@@ -345,6 +353,9 @@ fn decoded(
         GptFileFormat::GptTmpl => security::decode(&mut file, content)?,
         GptFileFormat::AuditCsv => audit::decode(&mut file, content)?,
         GptFileFormat::Scripts | GptFileFormat::PsScripts => scripts::decode(&mut file, content)?,
+        GptFileFormat::Fdeploy | GptFileFormat::Fdeploy1 => {
+            redirection::decode(&mut file, content)?;
+        }
         GptFileFormat::Preferences => preferences::decode(&mut file, content)?,
         GptFileFormat::GpoCmt => comment(&mut file, content)?,
         GptFileFormat::GpeIni => return Err("written by the editor, without settings".to_owned()),

@@ -21,7 +21,7 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
     let root = preferences.document().root();
     preferences.walk(&mut |cursor| {
         // Items are in the root and in collections only.
-        let is_item = cursor.element.name != "Collection"
+        let is_item = !matches!(cursor.element.name.as_str(), "Collection" | "Filters")
             && cursor.parent().is_some()
             && cursor
                 .above()
