@@ -288,6 +288,35 @@ fn a_file_with_too_many_settings_is_listed_and_not_cut() {
 }
 
 #[test]
+fn a_long_name_is_not_repeated_in_every_setting() {
+    let name = "n".repeat(1 << 16);
+    let sections = format!("[{name}]\n{}", "a=b\n".repeat(20_000));
+    let elements = format!(
+        "<Groups><Group><Properties><{name}>{}</{name}></Properties></Group></Groups>",
+        "<b c='d'/>".repeat(20_000)
+    );
+    let keys = RegistryPol {
+        records: vec![record(&name, "v", ValueType::DWORD, &[1, 0, 0, 0])],
+    };
+    for (path, content) in [
+        (TEMPLATE, sections.as_bytes()),
+        (
+            r"Machine\Preferences\Groups\Groups.xml",
+            elements.as_bytes(),
+        ),
+    ] {
+        let all = of_tree(
+            &tree(&[(path, content)]),
+            &Names::new(),
+            &Templates::default(),
+        );
+        assert!(all.settings.is_empty(), "{path}");
+        assert_eq!(all.not_decoded[0].reason, "its settings have too much text");
+    }
+    assert_eq!(shown(r"Machine\Registry.pol", &keys.to_bytes()).len(), 1);
+}
+
+#[test]
 fn principals_have_the_names_of_the_snapshot() {
     let guid = "{11111111-2222-3333-4444-555555555555}".parse().unwrap();
     let mut gpo = GpoSnapshot::new(guid, "src.test".parse().unwrap(), "x");
