@@ -21,7 +21,9 @@
 
 mod audit;
 pub mod diff;
+mod firewall;
 mod preferences;
+mod redirection;
 mod registry;
 mod scripts;
 mod security;
@@ -47,6 +49,11 @@ use templates::Templates;
 
 /// The most settings of one file that are decoded: a file with more is listed as not decoded. Real files have a few thousand.
 pub const MAX_SETTINGS: usize = 50_000;
+
+/// The text that the settings of a file may have for each byte of it, and besides: in a hostile file, a long name of a section or
+/// an element would be repeated in each setting.
+const TEXT_PER_BYTE: usize = 16;
+const MORE_TEXT: usize = 4 << 20;
 
 /// What a GPO sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -133,6 +140,10 @@ pub enum Extension {
     AdministrativeTemplates,
     /// Registry.pol [MS-GPREG]: values that no administrative template describes.
     Registry,
+    /// Rules of Windows Defender Firewall [MS-GPFAS].
+    Firewall,
+    /// fdeploy.ini and fdeploy1.ini [MS-GPFR].
+    FolderRedirection,
     /// scripts.ini and psscripts.ini [MS-GPSCR].
     Scripts,
     /// Preferences [MS-GPPREF] of a kind, such as `Drive Maps`.
@@ -148,6 +159,8 @@ impl Extension {
             Self::AdvancedAudit => "Advanced Audit Configuration",
             Self::AdministrativeTemplates => "Administrative Templates",
             Self::Registry => "Registry values",
+            Self::Firewall => "Windows Firewall",
+            Self::FolderRedirection => "Folder Redirection",
             Self::Scripts => "Scripts",
             Self::Preferences(kind) => kind,
         }
@@ -338,6 +351,10 @@ fn decoded(
         names,
         templates,
         found: Vec::new(),
+        room: content
+            .len()
+            .saturating_mul(TEXT_PER_BYTE)
+            .saturating_add(MORE_TEXT),
         is_full: false,
     };
     match format {
@@ -345,13 +362,19 @@ fn decoded(
         GptFileFormat::GptTmpl => security::decode(&mut file, content)?,
         GptFileFormat::AuditCsv => audit::decode(&mut file, content)?,
         GptFileFormat::Scripts | GptFileFormat::PsScripts => scripts::decode(&mut file, content)?,
+        GptFileFormat::Fdeploy | GptFileFormat::Fdeploy1 => {
+            redirection::decode(&mut file, content)?;
+        }
         GptFileFormat::Preferences => preferences::decode(&mut file, content)?,
         GptFileFormat::GpoCmt => comment(&mut file, content)?,
         GptFileFormat::GpeIni => return Err("written by the editor, without settings".to_owned()),
         _ => return Err("the format is not decoded".to_owned()),
     }
     if file.is_full {
-        return Err(format!("more than {MAX_SETTINGS} settings"));
+        return Err(match file.found.len() {
+            MAX_SETTINGS => format!("more than {MAX_SETTINGS} settings"),
+            _ => "its settings have too much text".to_owned(),
+        });
     }
     Ok(file.found)
 }
@@ -378,7 +401,9 @@ struct File<'a> {
     names: &'a Names,
     templates: &'a Templates,
     found: Vec<Setting>,
-    /// Whether it has more settings than are decoded.
+    /// How much more text its settings may have, in bytes.
+    room: usize,
+    /// Whether it has more settings or text than is decoded.
     is_full: bool,
 }
 
@@ -411,10 +436,12 @@ impl Default for New {
 
 impl File<'_> {
     fn push(&mut self, new: New) {
-        if self.found.len() >= MAX_SETTINGS {
+        let room = self.room.checked_sub(new.text_size());
+        let (Some(room), true) = (room, self.found.len() < MAX_SETTINGS) else {
             self.is_full = true;
             return;
-        }
+        };
+        self.room = room;
         self.found.push(Setting {
             half: self.half,
             extension: new.extension,
@@ -430,7 +457,45 @@ impl File<'_> {
     }
 }
 
+impl New {
+    /// The size of its text, in bytes.
+    fn text_size(&self) -> usize {
+        let place = [&self.place.section, &self.place.key];
+        let values = self.values.iter().map(Value::text_size);
+        place
+            .into_iter()
+            .flatten()
+            .chain([&self.category, &self.name, &self.id])
+            .map(|text| text.len())
+            .chain([self.raw.len()])
+            .chain(values)
+            .fold(0, usize::saturating_add)
+    }
+}
+
 impl Value {
+    /// The size of its text, in bytes.
+    fn text_size(&self) -> usize {
+        let texts = |texts: &[String]| {
+            texts
+                .iter()
+                .map(|text| text.len().saturating_add(size_of::<String>()))
+                .fold(0, usize::saturating_add)
+        };
+        let data = match &self.data {
+            Data::Flag(_) | Data::Number(_) | Data::Bytes { .. } => 0,
+            Data::Word(word) => word.len(),
+            Data::Text(text) => text.len(),
+            Data::List(list) => texts(list),
+            Data::Permissions { sddl, entries } => sddl.len().saturating_add(texts(entries)),
+            Data::Principals(list) => list
+                .iter()
+                .map(|one| one.name.as_ref().map_or(0, |name| name.len()))
+                .fold(0, usize::saturating_add),
+        };
+        self.name.len().saturating_add(data)
+    }
+
     /// A value without name, unit and type.
     fn of(data: Data) -> Self {
         Self {

@@ -166,7 +166,7 @@ mod tests {
             shown,
             [
                 "Part.ADMX Some(2) a part of the template is not used: policy part has the class \"Computer\"",
-                "broken.admx None the template cannot be read and is not used: line 2, column 4: expected `</b>`, but `</a>` was found",
+                "broken.admx None the template cannot be read and is not used: line 2, column 4: ill-formed document: expected `</b>`, but `</a>` was found",
             ]
         );
         for language in ["../de", "", "de/DE"] {

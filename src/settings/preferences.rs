@@ -21,7 +21,7 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
     let root = preferences.document().root();
     preferences.walk(&mut |cursor| {
         // Items are in the root and in collections only.
-        let is_item = cursor.element.name != "Collection"
+        let is_item = !matches!(cursor.element.name.as_str(), "Collection" | "Filters")
             && cursor.parent().is_some()
             && cursor
                 .above()
@@ -49,7 +49,11 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
             Some(uid) if !uid.is_empty() => format!("{kind} {uid}"),
             _ => name.clone(),
         };
-        let mut values = values(&item);
+        let mut values = values(&item, &mut file.room);
+        if file.room == 0 {
+            file.is_full = true;
+            return;
+        }
         // The targeting of the collections that an item is in applies to it too.
         let collections = cursor
             .above()
@@ -117,7 +121,8 @@ const COMMON: &[(&str, &str)] = &[
     ("bypassErrors", "processing goes on after an error"),
 ];
 
-fn values(item: &Item<'_>) -> Vec<Value> {
+/// The values of an item. What they need of the room for text is taken from it; without any left, there are no more.
+fn values(item: &Item<'_>, room: &mut usize) -> Vec<Value> {
     let mut values = Vec::new();
     if let Some(properties) = item.properties() {
         let action = match item.action() {
@@ -127,8 +132,8 @@ fn values(item: &Item<'_>) -> Vec<Value> {
             Action::Delete => "delete",
         };
         values.push(Value::named("action", Data::Word(action.into())));
-        attributes(properties, "", &mut values);
-        below(properties, "", &mut values);
+        attributes(properties, "", &mut values, room);
+        below(properties, "", &mut values, room);
     }
     for (attribute, meaning) in COMMON {
         if item.element.attribute(attribute) == Some("1") {
@@ -138,19 +143,25 @@ fn values(item: &Item<'_>) -> Vec<Value> {
     // Items of some kinds have more than properties.
     for child in item.element.elements() {
         if !matches!(child.name.as_str(), "Properties" | "Filters") {
-            attributes(child, &format!("{}/", &*child.name), &mut values);
-            below(child, &format!("{}/", &*child.name), &mut values);
+            let path = format!("{}/", &*child.name);
+            attributes(child, &path, &mut values, room);
+            below(child, &path, &mut values, room);
         }
     }
     values
 }
 
 /// The attributes of an element that are not empty. A stored password is only mentioned.
-fn attributes(element: &Element, path: &str, values: &mut Vec<Value>) {
+fn attributes(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut usize) {
     for attribute in &element.attributes {
         let name = &*attribute.name;
         if attribute.value.is_empty() || (path.is_empty() && name == "action") {
             continue;
+        }
+        let text = path.len().saturating_add(attribute.value.len());
+        *room = room.saturating_sub(text.saturating_add(name.len()));
+        if *room == 0 {
+            return;
         }
         let data = match is_password(name) {
             true => Data::Word("a stored password (not shown)".into()),
@@ -161,8 +172,12 @@ fn attributes(element: &Element, path: &str, values: &mut Vec<Value>) {
 }
 
 /// The attributes and texts of everything in an element; the depth is bounded by that of the parsed tree.
-fn below(element: &Element, path: &str, values: &mut Vec<Value>) {
+fn below(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut usize) {
     for child in element.elements() {
+        *room = room.saturating_sub(path.len().saturating_add(child.name.len()));
+        if *room == 0 {
+            return;
+        }
         let path = format!("{path}{}", &*child.name);
         let text = child.text();
         if !text.trim().is_empty() {
@@ -173,7 +188,7 @@ fn below(element: &Element, path: &str, values: &mut Vec<Value>) {
             values.push(Value::named(path.as_str(), data));
         }
         let path = format!("{path}/");
-        attributes(child, &path, values);
-        below(child, &path, values);
+        attributes(child, &path, values, room);
+        below(child, &path, values, room);
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::text::quoted;
-use super::{Data, Extension, File, New, State, Value};
+use super::{Data, Extension, File, New, State, Value, firewall};
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
 use crate::model::reference::Place;
 use crate::model::shared_text::SharedText;
@@ -38,6 +38,9 @@ fn setting(record: &Record, key: SharedText, file: &SharedText, number: usize) -
         .section(&key)
         .key(value_name.as_str())
         .line(number);
+    if let Some(rule) = firewall::setting(record, &key, &value_name, &place) {
+        return rule;
+    }
     let (name, state, values) = meaning(record, &value_name);
     // The deletion of a value is another state of the setting that gives it one.
     let target = deleted(&value_name).unwrap_or(&value_name);

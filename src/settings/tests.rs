@@ -193,6 +193,48 @@ fn scripts_in_the_order_in_which_they_run() {
 }
 
 #[test]
+fn firewall_rules_in_words() {
+    let rule = "v2.30|Action=Block|Active=FALSE|Dir=In|Protocol=6|LPort=445|Profile=Domain|Profile=Private|App=C:\\a.exe|Name=No SMB|";
+    let text = utf16_bytes(&format!("{rule}\0"));
+    let key = r"SOFTWARE\Policies\Microsoft\WindowsFirewall\FirewallRules";
+    let policy = RegistryPol {
+        records: vec![
+            record(key, "{1}", ValueType::SZ, &text),
+            record(key, "odd", ValueType::SZ, &utf16_bytes("x\0")),
+        ],
+    };
+    assert_eq!(
+        shown(r"Machine\Registry.pol", &policy.to_bytes()),
+        [
+            format!("Registry values | {key} | odd: \"x\" (REG_SZ)"),
+            "Windows Firewall | Rules | No SMB: disabled: action: block; direction: inbound; protocol: TCP; local port: \"445\"; profile: \"Domain\"; profile: \"Private\"; program: \"C:\\a.exe\"".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn redirected_folders_of_both_versions() {
+    let ini = "\r\n     \r\n[version]\r\nversion=100\r\n[Folder_Redirection]\r\n{FDD39AD0-238F-46AF-ADB4-6C85480369C7}=s-1-1-0;\r\n\
+        [{FDD39AD0-238F-46AF-ADB4-6C85480369C7}_s-1-1-0]\r\nFlags=1021\r\nFullPath=\\\\s\\r\\%USERNAME%\r\n";
+    assert_eq!(
+        shown(r"User\Documents & Settings\fdeploy1.ini", ini.as_bytes()),
+        [
+            "Folder Redirection |  | Documents: principals: order: \"s-1-1-0;\"",
+            "Folder Redirection |  | Documents for Everyone (S-1-1-0): flags: 0x1021; path: \"\\\\s\\r\\%USERNAME%\"",
+        ]
+    );
+    let ini = "[FolderStatus]\r\nMy Documents=b\r\n[My Documents]\r\nS-1-1-0=\\\\s\\r\r\nodd\r\n";
+    assert_eq!(
+        shown(r"User\Documents & Settings\fdeploy.ini", ini.as_bytes()),
+        [
+            "Folder Redirection |  | My Documents: flags: 0xb",
+            "Folder Redirection |  | My Documents for Everyone (S-1-1-0): path: \"\\\\s\\r\"",
+            "Folder Redirection |  | odd: configured",
+        ]
+    );
+}
+
+#[test]
 fn what_is_not_decoded_is_listed_with_size_and_hash() {
     let files: &[(&str, &[u8])] = &[
         (r"Machine\Registry.pol", b"PReg"),
@@ -243,6 +285,35 @@ fn a_file_with_too_many_settings_is_listed_and_not_cut() {
     );
     assert!(all.settings.is_empty());
     assert_eq!(all.not_decoded[0].reason, "more than 50000 settings");
+}
+
+#[test]
+fn a_long_name_is_not_repeated_in_every_setting() {
+    let name = "n".repeat(1 << 16);
+    let sections = format!("[{name}]\n{}", "a=b\n".repeat(20_000));
+    let elements = format!(
+        "<Groups><Group><Properties><{name}>{}</{name}></Properties></Group></Groups>",
+        "<b c='d'/>".repeat(20_000)
+    );
+    let keys = RegistryPol {
+        records: vec![record(&name, "v", ValueType::DWORD, &[1, 0, 0, 0])],
+    };
+    for (path, content) in [
+        (TEMPLATE, sections.as_bytes()),
+        (
+            r"Machine\Preferences\Groups\Groups.xml",
+            elements.as_bytes(),
+        ),
+    ] {
+        let all = of_tree(
+            &tree(&[(path, content)]),
+            &Names::new(),
+            &Templates::default(),
+        );
+        assert!(all.settings.is_empty(), "{path}");
+        assert_eq!(all.not_decoded[0].reason, "its settings have too much text");
+    }
+    assert_eq!(shown(r"Machine\Registry.pol", &keys.to_bytes()).len(), 1);
 }
 
 #[test]
@@ -322,6 +393,7 @@ proptest! {
             r"User\Scripts\psscripts.ini",
             "GPO.cmt",
             r"User\Preferences\Drives\Drives.xml",
+            r"User\Documents & Settings\fdeploy1.ini",
         ] {
             for content in [bytes.as_slice(), text.as_bytes()] {
                 let all = of_tree(&tree(&[(path, content)]), &Names::new(), &Templates::default());
