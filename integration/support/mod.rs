@@ -9,12 +9,15 @@
 )]
 
 pub mod backup_schema;
+pub mod client_view;
 mod compare;
 pub mod conformance;
 mod container;
 pub mod corpus_gpos;
 mod moments;
 mod open_file;
+mod relay;
+mod state_reader;
 mod tables;
 
 pub use compare::*;
@@ -22,6 +25,8 @@ pub use container::*;
 pub use corpus_gpos::root as corpus;
 pub use moments::*;
 pub use open_file::*;
+pub use relay::*;
+pub use state_reader::*;
 pub use tables::*;
 
 use std::collections::BTreeMap;

@@ -21,7 +21,7 @@ use gpoctl::testing::sysvol::SysvolSnapshot;
 use gpoctl::plan::{Mode, Plan};
 
 use super::case::{Case, Verb, gpo_of, guid, in_memory, run};
-use super::client_view::{Client, View};
+use super::client_view::{Client, View, view_of};
 
 /// The state of a domain.
 #[derive(PartialEq, Clone)]
@@ -148,10 +148,10 @@ impl Trial {
         let planning = faults.calls().len();
         let folder = in_memory();
         let gpo = gpo_of(&planned);
-        let before = View::of(&domain, gpo);
+        let before = view_of(&domain, gpo);
         let status = run(&planned, &admin, folder.path()).await.unwrap();
         assert_eq!(status, OverallStatus::Done);
-        let views = Arc::new((before, View::of(&domain, gpo)));
+        let views = Arc::new((before, view_of(&domain, gpo)));
         let trial = Self {
             calls: faults.calls(),
             connecting,
