@@ -14,6 +14,7 @@ mod compare;
 pub mod conformance;
 mod container;
 pub mod corpus_gpos;
+pub mod interrupted;
 mod moments;
 mod open_file;
 mod relay;

@@ -231,3 +231,68 @@ fn next_message(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     stream.read_exact(&mut bytes[head..])?;
     Ok(bytes)
 }
+
+/// A part of an import that is told from its messages, in the order in which they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moment {
+    /// A new file is written beside the old ones.
+    Staging,
+    /// A half of the GPO is renamed away, and its successor in.
+    Switch,
+    /// GPT.INI is replaced.
+    GptIni,
+    /// The request after it: the new version in the directory.
+    Version,
+    /// The old files are deleted.
+    CleanUp,
+}
+
+impl Moment {
+    pub const ALL: [Self; 5] = [
+        Self::Staging,
+        Self::Switch,
+        Self::GptIni,
+        Self::Version,
+        Self::CleanUp,
+    ];
+}
+
+/// How far an import is, by the requests of gpoctl.
+pub struct Progress {
+    folder: String,
+    reached: Option<Moment>,
+}
+
+impl Progress {
+    /// An import into this GPO that has not begun.
+    pub fn of_import(guid: &str) -> Self {
+        Self {
+            folder: format!(r"Policies\{guid}\"),
+            reached: None,
+        }
+    }
+
+    /// The moment to which this request belongs, if it does to one.
+    pub fn meets(&mut self, message: &Message<'_>) -> Option<Moment> {
+        let point = message.point;
+        if point.sender == Sender::Server {
+            return None;
+        }
+        let names = |entry: &str| message.names(entry);
+        let moment = match (point.protocol, self.reached) {
+            (Protocol::Ldap, Some(Moment::GptIni)) => Moment::Version,
+            (Protocol::Ldap, _) => return None,
+            (_, Some(Moment::Version | Moment::CleanUp)) if names("-old-") => Moment::CleanUp,
+            (_, Some(Moment::Switch))
+                if names("-new-GPT.INI") && names(&format!("{}GPT.INI", self.folder)) =>
+            {
+                Moment::GptIni
+            }
+            (_, Some(Moment::Staging)) if names("-old-") => Moment::Switch,
+            (_, None | Some(Moment::Staging)) if names(r"-new-Machine\") => Moment::Staging,
+            _ => return None,
+        };
+        self.reached = Some(moment);
+        Some(moment)
+    }
+}
