@@ -29,7 +29,7 @@ pub(crate) use values::is_undone;
 use std::path::PathBuf;
 
 use self::execution::Execution;
-use self::journal::{Before, Journal};
+use self::journal::{Before, Event, Journal};
 use self::waiting::PatientDomain;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
@@ -224,7 +224,12 @@ pub async fn apply(
         ));
     }
     let mut journal = Journal::start(&options.journal_root, plan, execution.before())?;
-    execution.save_safety_backups(&journal).await?;
+    if let Err(error) = execution.save_safety_backups(&journal).await {
+        // Nothing was changed, so nothing is left to undo. Found by cutting the LDAP connection at this moment: the error said that the
+        // operation had failed, and the list of operations that it was unfinished.
+        let _ = journal.record(&Event::RolledBack);
+        return Err(error);
+    }
     execution.run(&mut journal).await
 }
 

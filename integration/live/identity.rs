@@ -16,12 +16,6 @@ fn var(name: &str) -> String {
     std::env::var(format!("GPOCTL_LAB_SRC_{name}")).unwrap()
 }
 
-/// A loopback address for this lab, different from those of its domain controllers.
-fn loopback(last: u8) -> String {
-    let number = std::env::var("GPOCTL_LAB_NUMBER").unwrap();
-    format!("127.0.{number}.{last}")
-}
-
 /// A krb5.conf that names this KDC for SRC.TEST, with more lines in `[libdefaults]`.
 fn krb5_conf(folder: &Path, kdc: &str, more: &str) -> PathBuf {
     let path = folder.join("krb5.conf");

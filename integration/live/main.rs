@@ -20,6 +20,8 @@ mod client;
 mod conformance;
 mod copy;
 mod create_rename_delete;
+mod cuts;
+mod dc_stopped;
 mod delegated_editor;
 mod diff;
 mod directory;

@@ -9,9 +9,15 @@ use super::{attribute, gpoctl, guid_of, sysvol_file};
 
 /// Asserts that two states of a domain are equal; lists the differences.
 pub fn assert_same(before: &Value, after: &Value) {
+    let found = differences_of(before, after);
+    assert!(found.is_empty(), "the domain changed: {found:#?}");
+}
+
+/// The differences between two states.
+pub fn differences_of(before: &Value, after: &Value) -> Vec<String> {
     let mut found = Vec::new();
     differences("", before, after, &mut found);
-    assert!(found.is_empty(), "the domain changed: {found:#?}");
+    found
 }
 
 fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String>) {

@@ -9,13 +9,17 @@
 )]
 
 pub mod backup_schema;
+pub mod client_view;
 mod compare;
 pub mod conformance;
 mod container;
 pub mod corpus_gpos;
+pub mod interrupted;
 mod judges;
 mod moments;
 mod open_file;
+mod relay;
+mod state_reader;
 mod tables;
 
 pub use compare::*;
@@ -23,6 +27,8 @@ pub use container::*;
 pub use corpus_gpos::root as corpus;
 pub use moments::*;
 pub use open_file::*;
+pub use relay::*;
+pub use state_reader::*;
 pub use tables::*;
 
 use std::collections::BTreeMap;

@@ -113,40 +113,58 @@ class State:
         return guid, out
 
 
-def main():
-    state = State()
-    wanted = {name.upper() for name in sys.argv[1:]}
-    policies = f"CN=Policies,CN=System,{state.domain_dn}"
-    found = state.search(policies, ldb.SCOPE_ONELEVEL, "(objectClass=groupPolicyContainer)")
-    gpos = dict(state.gpo(message) for message in found if not wanted or str(message["cn"][0]).upper() in wanted)
-    missing = wanted - {guid.upper() for guid in gpos}
-    folder = os.path.join(SYSVOL, state.dns_name, "Policies")
-    links = {}
-    for base in (state.domain_dn, f"CN=Sites,CN=Configuration,{state.domain_dn}"):
-        for message in state.search(base, ldb.SCOPE_SUBTREE, "(gPLink=*)", ("gPLink", "gPOptions")):
-            links[str(message.dn)] = {name: str(message[name][0]) for name in message.keys() if name != "dn"}
-    filters = [
-        state.entry(message)
-        for message in state.search(
-            f"CN=SOM,CN=WMIPolicy,CN=System,{state.domain_dn}", ldb.SCOPE_ONELEVEL, "(objectClass=msWMI-Som)"
-        )
-    ]
-    json.dump(
-        {
-            "domain": state.dns_name,
-            "domain_sid": str(state.domain_sid),
+    def report(self, wanted):
+        """Everything; of the GPOs only these, or all if none is named."""
+        policies = f"CN=Policies,CN=System,{self.domain_dn}"
+        found = self.search(policies, ldb.SCOPE_ONELEVEL, "(objectClass=groupPolicyContainer)")
+        gpos = dict(self.gpo(message) for message in found if not wanted or str(message["cn"][0]).upper() in wanted)
+        missing = wanted - {guid.upper() for guid in gpos}
+        folder = os.path.join(SYSVOL, self.dns_name, "Policies")
+        links = {}
+        for base in (self.domain_dn, f"CN=Sites,CN=Configuration,{self.domain_dn}"):
+            for message in self.search(base, ldb.SCOPE_SUBTREE, "(gPLink=*)", ("gPLink", "gPOptions")):
+                links[str(message.dn)] = {name: str(message[name][0]) for name in message.keys() if name != "dn"}
+        filters = [
+            self.entry(message)
+            for message in self.search(
+                f"CN=SOM,CN=WMIPolicy,CN=System,{self.domain_dn}", ldb.SCOPE_ONELEVEL, "(objectClass=msWMI-Som)"
+            )
+        ]
+        return {
+            "domain": self.dns_name,
+            "domain_sid": str(self.domain_sid),
             "gpos": gpos,
             "missing": sorted(missing),
             "policies_folder": sorted(os.listdir(folder)),
             "links": links,
             "wmi_filters": filters,
-        },
-        sys.stdout,
-        ensure_ascii=False,
-        indent=1,
-        sort_keys=True,
-    )
-    print()
+        }
+
+
+def show(report, **layout):
+    json.dump(report, sys.stdout, ensure_ascii=False, sort_keys=True, **layout)
+    print(flush=True)
+
+
+def each_line(state):
+    """A report for every line of standard input."""
+    for line in sys.stdin:
+        while True:
+            try:
+                report = state.report(set(line.upper().split()))
+                break
+            except FileNotFoundError:
+                # A file was deleted after its folder was listed.
+                continue
+        show(report)
+
+
+def main():
+    state = State()
+    if sys.argv[1:] == ["-"]:
+        each_line(state)
+    else:
+        show(state.report({name.upper() for name in sys.argv[1:]}), indent=1)
 
 
 main()

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::{Arc, Mutex};
 
-use super::{bare, kinit, krb5_conf, loopback, run, var, with_name};
+use super::{bare, kinit, krb5_conf, run, var, with_name};
 use crate::support::{
-    alone, asked_inside, assert_same, back_up, command_inside, samba_tool, state,
+    alone, asked_inside, assert_same, back_up, command_inside, loopback, samba_tool, state,
 };
 
 /// The program inside the domain controller that does the cryptography.

@@ -1,42 +1,10 @@
 //! Attackers between gpoctl and the SMB port of the domain controller: they change the negotiation, use another protocol, or do
 //! not answer.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 
-use super::{bare, list, loopback, run, var};
-use crate::support::Said;
-
-const NEEDS_ROOT: &str = "a low port of a loopback address, which needs root";
-
-/// Forwards a port to the domain controller; over SMB, the first message of every client is changed by `change`.
-fn relay(address: &str, port: u16, change: fn(&mut [u8])) {
-    let listener = TcpListener::bind((address, port)).expect(NEEDS_ROOT);
-    let target = var("ADDRESS");
-    std::thread::spawn(move || {
-        for client in listener.incoming() {
-            let mut client = client.unwrap();
-            let mut server = TcpStream::connect((target.as_str(), port)).unwrap();
-            let (mut back, mut from) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            std::thread::spawn(move || {
-                drop(std::io::copy(&mut from, &mut back));
-                drop(back.shutdown(std::net::Shutdown::Both));
-            });
-            std::thread::spawn(move || {
-                if port == 445 {
-                    let mut message = vec![0; 4];
-                    client.read_exact(&mut message).unwrap();
-                    let length = u32::from_be_bytes(message[..4].try_into().unwrap());
-                    message.resize(4 + usize::try_from(length).unwrap(), 0);
-                    client.read_exact(&mut message[4..]).unwrap();
-                    change(&mut message);
-                    server.write_all(&message).unwrap();
-                }
-                drop(std::io::copy(&mut client, &mut server));
-            });
-        }
-    });
-}
+use super::{bare, list, run, var};
+use crate::support::{NEEDS_ROOT, Protocol, Relay, Said, Sender, Verdict, loopback};
 
 /// The dialects of a NEGOTIATE request [MS-SMB2 2.2.3], after the length and the header: every one above `most` becomes it.
 fn no_dialect_above(message: &mut [u8], most: u16) {
@@ -52,9 +20,16 @@ fn no_dialect_above(message: &mut [u8], most: u16) {
 /// `gpoctl list` at an address whose SMB negotiation is changed on the network path.
 fn changed(last: u8, change: fn(&mut [u8]), more: &[&str]) -> Said {
     let folder = tempfile::tempdir().unwrap();
-    let address = loopback(last);
-    relay(&address, 389, |_| {});
-    relay(&address, 445, change);
+    let relay = Relay::start("src", last, &[389, 445]);
+    relay.inspect(move |message| {
+        let point = message.point;
+        if (point.protocol, point.sender) == (Protocol::Smb, Sender::Client)
+            && message.on_connection == 1
+        {
+            change(message.bytes);
+        }
+        Verdict::Pass
+    });
     let password = var("PASSWORD_FILE");
     let user = [
         "--user",
@@ -62,7 +37,7 @@ fn changed(last: u8, change: fn(&mut [u8]), more: &[&str]) -> Said {
         "--password-file",
         &password,
     ];
-    let said = run(list(&address, &[&user, more].concat(), folder.path()));
+    let said = run(list(&relay.address, &[&user, more].concat(), folder.path()));
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     said
 }
@@ -116,7 +91,7 @@ fn old_dialects_are_refused_unless_asked_for() {
 fn a_port_that_does_not_speak_smb_is_not_a_refused_account() {
     let folder = tempfile::tempdir().unwrap();
     let address = loopback(96);
-    relay(&address, 389, |_| {});
+    let _ldap = Relay::start("src", 96, &[389]);
     let listener = TcpListener::bind((address.as_str(), 445)).expect(NEEDS_ROOT);
     std::thread::spawn(move || listener.incoming().for_each(drop));
     let password = var("PASSWORD_FILE");
@@ -143,7 +118,7 @@ fn a_port_that_does_not_speak_smb_is_not_a_refused_account() {
 fn the_time_out_holds_for_smb_and_the_process_dumps_no_core() {
     let folder = tempfile::tempdir().unwrap();
     let address = loopback(97);
-    relay(&address, 389, |_| {});
+    let _ldap = Relay::start("src", 97, &[389]);
     let listener = TcpListener::bind((address.as_str(), 445)).expect(NEEDS_ROOT);
     let password = var("PASSWORD_FILE");
     let mut child = bare(

@@ -4,7 +4,7 @@ use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::testing::domain::MemoryDomain;
 
 use super::case::{GPO, Verb, guid, in_memory, run};
-use super::client_view::{View, mixture};
+use super::client_view::{View, mixture, view_of};
 use super::sweep::Trial;
 
 /// A file of the GPO as it is in another domain.
@@ -36,7 +36,7 @@ async fn a_mixture_is_noticed() {
     run(&trial.planned, &admin, folder.path()).await.unwrap();
     let (old, new) = (&trial.views.0, &trial.views.1);
     let found = |domain: &MemoryDomain, before: &View| {
-        let now = View::of(domain, guid());
+        let now = view_of(domain, guid());
         let (during, undone) = (
             mixture(old, new, before, &now, false),
             mixture(old, new, before, &now, true),
@@ -100,14 +100,14 @@ async fn a_new_gpo_with_a_list_before_its_version_is_noticed() {
     let (old, new) = (&trial.views.0, &trial.views.1);
     let domain = trial.case.domain.copy();
     domain.put_gpo(guid(), "Desks").unwrap();
-    let empty = View::of(&domain, guid());
+    let empty = view_of(&domain, guid());
     // The links come back last, so they are the old ones here.
     assert_eq!(mixture(old, new, old, &empty, false), None);
     let dn = domain.directory().base().gpo(guid());
     let list = ["[{42B5FAAE-6536-11D2-AE5A-0000F87571E3}]"];
     let name = "gPCMachineExtensionNames";
     domain.directory().set(&dn, name, list).unwrap();
-    let now = View::of(&domain, guid());
+    let now = view_of(&domain, guid());
     let found = mixture(old, new, &empty, &now, false).unwrap();
     assert!(found.contains("before the version"), "{found}");
 }

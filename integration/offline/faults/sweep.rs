@@ -21,7 +21,7 @@ use gpoctl::testing::sysvol::SysvolSnapshot;
 use gpoctl::plan::{Mode, Plan};
 
 use super::case::{Case, Verb, gpo_of, guid, in_memory, run};
-use super::client_view::{Client, View};
+use super::client_view::{Client, View, view_of};
 
 /// The state of a domain.
 #[derive(PartialEq, Clone)]
@@ -148,10 +148,10 @@ impl Trial {
         let planning = faults.calls().len();
         let folder = in_memory();
         let gpo = gpo_of(&planned);
-        let before = View::of(&domain, gpo);
+        let before = view_of(&domain, gpo);
         let status = run(&planned, &admin, folder.path()).await.unwrap();
         assert_eq!(status, OverallStatus::Done);
-        let views = Arc::new((before, View::of(&domain, gpo)));
+        let views = Arc::new((before, view_of(&domain, gpo)));
         let trial = Self {
             calls: faults.calls(),
             connecting,
@@ -262,6 +262,27 @@ impl Trial {
         })
     }
 
+    /// What the journal says, if it is something else than the result.
+    fn is_contradicted(&self, ended: &Ended, folder: &Path) -> Option<String> {
+        let state = journal::list(folder)
+            .unwrap()
+            .pop()
+            .map(|found| found.state);
+        let by_object = self.planned.mode == Mode::ObjectByObject;
+        let fits = match ended {
+            Ended::Killed => true,
+            Ended::With(Ok(OverallStatus::Done)) => state == Some(OperationState::Done),
+            Ended::With(Ok(_)) if by_object => state.is_some(),
+            Ended::With(Ok(_)) => state == Some(OperationState::LeftOver),
+            Ended::With(Err(error)) if error.kind() == ErrorKind::Incomplete => {
+                state == Some(OperationState::Unfinished)
+            }
+            Ended::With(Err(_)) => state.is_none_or(|state| state == OperationState::Failed),
+        };
+        let state = state.map_or("absent", OperationState::as_str);
+        (!fits).then(|| format!("the operation is {state} in its journal"))
+    }
+
     /// One point of the sweep: what is wrong with it, if anything.
     async fn point(&self, number: usize, fault: Fault) -> Option<String> {
         let name = format!("{fault:?} at {number}, {}", self.calls[number - 1]);
@@ -301,6 +322,9 @@ impl Trial {
             if !fits {
                 return wrong("at once", &state);
             }
+        }
+        if let Some(what) = self.is_contradicted(&ended, folder.path()) {
+            return wrong(&what, &state);
         }
         let recovered = recover(&domain, folder.path(), &client, self).await;
         let mixtures = client.mixtures();
