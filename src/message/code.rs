@@ -395,6 +395,9 @@ codes! {
     OtherGpo "other-gpo" [Info]
         "a link refers to a GPO that does not exist in this domain",
         "check the other domain, or remove the link";
+    OperationSuperseded "operation-superseded" [Info]
+        "an interrupted operation was closed without a roll-back, because others have changed the same since",
+        "review the GPO; the operation's journal has a backup of it as it was before";
     OtherGpoFolder "other-gpo-folder" [Warning]
         "a path into the folder of another GPO of the source domain is left unchanged",
         "add a row for it to the migration table";
@@ -470,9 +473,6 @@ codes! {
     StoredPassword "stored-password" [Warning, Error]
         "a password is stored in Preferences under a public key (MS14-025)",
         "take it out of the item, and give the account another password";
-    Superseded "superseded" [Info]
-        "an interrupted operation was closed without a roll-back, because others have changed the same since",
-        "review the GPO; the operation's journal has a backup of it as it was before";
     TargetsLdap "targets-ldap" [Info]
         "an item is targeted by an LDAP query",
         "check that the query returns the same objects in the target domain";
