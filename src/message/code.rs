@@ -269,6 +269,9 @@ codes! {
     LinksKept "links-kept" [Warning]
         "links to the deleted GPO remain",
         "remove them with gpoctl link remove";
+    LinksNotRestored "links-not-restored" [Info]
+        "the backup contains the links of the deleted GPO, which are not restored",
+        "use --with-links, or link the GPO afterwards";
     ListedTwice "listed-twice" [Warning]
         "manifest.xml lists a backup several times",
         "back up into the folder again, which brings manifest.xml up to date";
@@ -392,12 +395,12 @@ codes! {
     OddPolicyFolder "odd-policy-folder" [Warning]
         "SYSVOL contains a policy folder that does not belong to any GPO",
         "compare it with the folder of the GPO, then remove it by hand";
-    OtherGpo "other-gpo" [Info]
-        "a link refers to a GPO that does not exist in this domain",
-        "check the other domain, or remove the link";
     OperationSuperseded "operation-superseded" [Info]
         "an interrupted operation was closed without a roll-back, because others have changed the same since",
         "review the GPO; the operation's journal has a backup of it as it was before";
+    OtherGpo "other-gpo" [Info]
+        "a link refers to a GPO that does not exist in this domain",
+        "check the other domain, or remove the link";
     OtherGpoFolder "other-gpo-folder" [Warning]
         "a path into the folder of another GPO of the source domain is left unchanged",
         "add a row for it to the migration table";
@@ -581,6 +584,9 @@ codes! {
     WmiFilterGone "wmi-filter-gone" [Warning]
         "the WMI filter of the backup no longer exists, so the GPO is restored without it",
         "create the filter, then run gpoctl wmi link";
+    WmiFilterInUse "wmi-filter-in-use" [Warning]
+        "a WMI filter that is deleted is linked to GPOs, which clients then do not apply",
+        "link another filter, or none, to them first: gpoctl wmi link";
     WmiFilterLeftOut "wmi-filter-left-out" [Warning]
         "the WMI filter belongs to the source domain, so the copy is created without it",
         "create the filter in the target, then run gpoctl wmi link";
