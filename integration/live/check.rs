@@ -426,6 +426,20 @@ fn orphans_are_found() {
     gpo.shell(&format!("mkdir '../{nowhere}' '../{nowhere}_NTFRS_0001'"));
     let said = gpoctl(&["check", "--all", "--domain", "dst.test", "--json"]);
     gpo.shell(&format!("rmdir '../{nowhere}' '../{nowhere}_NTFRS_0001'"));
+    // The link to nothing is removed as its hint says; the other links are unchanged.
+    assert!(
+        said.stdout
+            .contains(&format!("gpoctl link remove '{nowhere}' --target ")),
+        "{}",
+        said.stdout
+    );
+    let remove = ["link", "remove", nowhere, "--target", &ou];
+    write("dst.test", &remove).json();
+    let links = gpoctl(&["link", "list", &ou, "--domain", "dst.test", "--json"]).json();
+    let links = links.to_string();
+    assert!(!links.contains(nowhere), "{links}");
+    assert!(links.contains("evil.example/cn="), "{links}");
+    assert_eq!(write("dst.test", &remove).status, 1);
     inside("dst", &["samba-tool", "ou", "delete", &ou]);
     let report: Value = serde_json::from_str(&said.stdout).unwrap();
     let mut codes: Vec<String> = faults(&report).into_iter().map(|(_, code)| code).collect();

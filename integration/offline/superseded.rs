@@ -82,7 +82,7 @@ impl Interrupted {
         let result = clean_up(&self.admin, &operation, &control).await.unwrap();
         assert_eq!(result.status, OverallStatus::Done);
         let codes: Vec<&str> = result.messages.iter().map(|it| it.code.name()).collect();
-        assert_eq!(codes, ["superseded"]);
+        assert_eq!(codes, ["operation-superseded"]);
         let text = &result.messages[0].text;
         assert!(text.contains("is closed and was not rolled back"), "{text}");
         let changed = State::of(&self.domain).differences(&before);

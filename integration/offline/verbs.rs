@@ -16,13 +16,17 @@ use gpoctl::model::guid::Guid;
 use gpoctl::model::snapshot::GpoSnapshot;
 use gpoctl::model::version::GpoVersion;
 use gpoctl::operations::import::{ImportOptions, ImportTarget};
+use gpoctl::operations::restore::{self, RestoreOptions};
 use gpoctl::operations::set_status::Status;
-use gpoctl::operations::{create, delete, import, rename, set_status};
+use gpoctl::operations::{create, delete, import, link, rename, set_status};
 use gpoctl::plan::{Change, Plan};
 use gpoctl::progress::Control;
 use gpoctl::session::DomainWriter;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Faults, Half};
+
+use crate::faults;
+use crate::faults::case::{Case, Verb};
 
 const SCRIPTS: &str =
     "[{42B5FAAE-6536-11D2-AE5A-0000F87571E3}{40B6664F-4972-11D1-A7CA-0000F87571E3}]";
@@ -352,4 +356,73 @@ async fn a_status_that_no_gpo_has_is_not_written() {
         .await
         .unwrap();
     setting.apply(&plan).await;
+}
+
+/// The GPO of a link was deleted with another tool, which left the link.
+#[tokio::test]
+async fn a_link_to_a_gpo_that_does_not_exist_is_removed() {
+    let setting = Setting::new().await;
+    let directory = setting.domain.directory();
+    let base = directory.base();
+    let (gone, linked): (Guid, Guid) = (
+        "{A1B200FF-0C4E-4D1A-8F00-5A3B7C9D00FF}".parse().unwrap(),
+        "{31B2F340-016D-11D2-945F-00C04FB984F9}".parse().unwrap(),
+    );
+    let link_to = |guid| format!("[LDAP://{};0]", base.gpo(guid));
+    let both = format!("{}{}", link_to(gone), link_to(linked));
+    directory.set(&base, "gPLink", [both.as_str()]).unwrap();
+    let session = setting.admin.session();
+    let som = session.directory().som(&base).await.unwrap();
+    let domain = &session.info().dns_domain;
+    let plan = link::plan_removal(domain, &som, gone, &base.gpo(gone)).unwrap();
+    setting.apply(&plan).await;
+    assert_eq!(setting.attribute(&base, "gPLink"), Some(link_to(linked)));
+    let som = session.directory().som(&base).await.unwrap();
+    let again = link::plan_removal(domain, &som, gone, &base.gpo(gone)).unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::NotFound);
+}
+
+fn codes(plan: &Plan) -> Vec<&str> {
+    plan.findings().map(|it| it.code.name()).collect()
+}
+
+/// Clients do not apply a GPO whose filter does not exist.
+#[tokio::test]
+async fn the_undo_of_a_filter_that_is_in_use_warns() {
+    let case = Case::new(Verb::CreateFilter, true).await;
+    let admin = case.admin().await;
+    let plan = case.plan(&admin, &Faults::none()).await.unwrap();
+    assert!(!codes(&plan).contains(&"wmi-filter-in-use"), "{plan:?}");
+    let directory = admin.session().directory();
+    let filter = directory.find_wmi_filter("Tablets").await.unwrap();
+    let dn = case.domain.directory().base().gpo(faults::case::guid());
+    let link = format!("[src.test;{};0]", filter.id);
+    let set = case
+        .domain
+        .directory()
+        .set(&dn, "gPCWQLFilter", [link.as_str()]);
+    set.unwrap();
+    let plan = case.plan(&admin, &Faults::none()).await.unwrap();
+    let mut found = plan.findings();
+    let warning = found
+        .find(|it| it.code.name() == "wmi-filter-in-use")
+        .unwrap();
+    assert!(
+        warning.text.contains("is linked to \"Desks\""),
+        "{}",
+        warning.text
+    );
+}
+
+#[tokio::test]
+async fn a_restore_without_the_links_of_the_backup_says_so() {
+    let case = Case::new(Verb::RestoreDeleted, false).await;
+    let admin = case.admin().await;
+    for (with_links, says) in [(false, true), (true, false)] {
+        let options = RestoreOptions::new().with_links(with_links);
+        let control = Control::default();
+        let plan = restore::plan(admin.session(), case.stored(), &options, &control);
+        let plan = plan.await.unwrap();
+        assert_eq!(codes(&plan).contains(&"links-not-restored"), says);
+    }
 }

@@ -216,7 +216,7 @@ DNS server of the domain. Kerberos and TLS check the name even if an address is 
 Servers:
 Tested with Samba 4.17, 4.22 and 4.25 as domain controllers; Windows domain controllers have not been tested. Shares that \
 require SMB encryption are opened encrypted. Samba 4.25 does not store object entries in the permissions of files, so gpoctl \
-leaves them out there; after an upgrade to it, run samba-tool ntacl sysvolreset once.
+leaves them out there; after an upgrade to it, run gpoctl check --all --fix once.
 
 Open files:
 Samba since 4.22, and Windows according to its specification, do not let anybody rename a folder with an open file \

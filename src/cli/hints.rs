@@ -191,6 +191,7 @@ fn hint(message: &StatusMessage) -> Option<&'static str> {
         Code::UncDestinationNone | Code::UncByRelativeName => {
             "give the row a path or \"same as source\": gpoctl migtable set, with --to or --same"
         }
+        Code::LinksNotRestored => "use --with-links to restore them too",
         Code::WmiFilterMissing => "remove the link with: gpoctl wmi link GPO --none",
         Code::WmiLinkBroken => "set or remove it with: gpoctl wmi link",
         Code::ExtensionsCase | Code::ExtensionsOrder => "gpoctl check --fix sorts it",

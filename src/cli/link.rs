@@ -17,7 +17,9 @@ use crate::message::{StatusMessage, printable};
 use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::guid::Guid;
-use crate::operations::link::{LinkEdit, link_finding, plan, plan_inheritance, unknown_link};
+use crate::operations::link::{
+    LinkEdit, link_finding, plan, plan_inheritance, plan_removal, unknown_link,
+};
 
 /// List and change links of GPOs to domains, OUs and sites
 #[derive(Debug, Subcommand)]
@@ -230,9 +232,18 @@ async fn change(
 ) -> Result<u8> {
     let domain = connection.connect_writer().await?;
     let session = domain.session();
-    let gpo = session.directory().find_gpo(gpo).await?;
-    let som = session.directory().find_som(target).await?;
-    let list = plan(&session.info().dns_domain, &som, &gpo, edit)?;
+    let (directory, info) = (session.directory(), session.info());
+    let found = directory.find_gpo(gpo).await;
+    let som = directory.find_som(target).await?;
+    let list = match (found, gpo.parse::<Guid>()) {
+        // A link may lead to a GPO that does not exist any more.
+        (Err(error), Ok(guid))
+            if edit == LinkEdit::Remove && error.kind() == ErrorKind::NotFound =>
+        {
+            plan_removal(&info.dns_domain, &som, guid, &info.base.gpo(guid))?
+        }
+        (found, _) => plan(&info.dns_domain, &som, &found?, edit)?,
+    };
     finish(&domain, &list, writing, &ui.control(), ui).await
 }
 

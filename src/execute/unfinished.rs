@@ -217,7 +217,7 @@ async fn close(
     }
     journal.record(&Event::Superseded)?;
     let message = StatusMessage::info(
-        Code::Superseded,
+        Code::OperationSuperseded,
         format!(
             "operation {} is closed and was not rolled back: {because}",
             operation.id

@@ -48,10 +48,29 @@ pub enum LinkEdit {
 /// `Conflict` when the GPO is linked already, or several times; `NotFound` when it is not linked; `Usage` when the order
 /// is beyond the number of links.
 pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> Result<Plan> {
-    let place = som.dn.canonical_name();
     let name = printable(&gpo.display_name);
+    plan_named(domain, som, (gpo.guid, &gpo.dn, &name), edit)
+}
+
+/// Plans the removal of a link to a GPO that does not exist, of which only the GUID is known. `dn` would be its container.
+///
+/// # Errors
+/// `NotFound` when there is no such link.
+pub fn plan_removal(domain: &DomainName, som: &Som, guid: Guid, dn: &Dn) -> Result<Plan> {
+    let gpo = (guid, dn, &*guid.to_string());
+    plan_named(domain, som, gpo, LinkEdit::Remove)
+}
+
+/// The same for a GPO with this GUID, container and name.
+fn plan_named(
+    domain: &DomainName,
+    som: &Som,
+    (guid, dn, name): (Guid, &Dn, &str),
+    edit: LinkEdit,
+) -> Result<Plan> {
+    let place = som.dn.canonical_name();
     let mut links = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
-    let orders = links.orders(|link| link.is_to(&gpo.dn));
+    let orders = links.orders(|link| link.is_to(dn));
     let title = match edit {
         LinkEdit::Add { .. } => format!("link \"{name}\" to {place}"),
         LinkEdit::Set { .. } => format!("change the link of \"{name}\" to {place}"),
@@ -73,12 +92,12 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
         ) => {
             let order = within(order, links.len() + 1, &place)?.unwrap_or(links.len() + 1);
             let mut link = GpLink {
-                dn: gpmc_dn(gpo.guid, &gpo.dn),
+                dn: gpmc_dn(guid, dn),
                 options: 0,
             };
             link.set_enforced(enforced);
             link.set_disabled(disabled);
-            summary.push(format!("+ {}", line(&name, order, &link)));
+            summary.push(format!("+ {}", line(name, order, &link)));
             links.insert(order, link);
         }
         (LinkEdit::Add { .. }, [order, ..]) => {
@@ -116,7 +135,7 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
             });
             links.move_to(current, order);
             let after = links.get(order).cloned().unwrap_or_else(|| before.clone());
-            let (before, after) = (line(&name, current, &before), line(&name, order, &after));
+            let (before, after) = (line(name, current, &before), line(name, order, &after));
             if before != after {
                 summary.push(format!("- {before}"));
                 summary.push(format!("+ {after}"));
@@ -133,7 +152,7 @@ pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> 
             // Start with the lowest precedence, so that the orders of the others stay valid.
             for &order in several.iter().rev() {
                 if let Some(link) = links.remove(order) {
-                    summary.push(format!("- {}", line(&name, order, &link)));
+                    summary.push(format!("- {}", line(name, order, &link)));
                 }
             }
         }

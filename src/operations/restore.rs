@@ -106,6 +106,16 @@ pub async fn plan(
     let links = if options.with_links {
         saved_links(session, backup, &mut messages).await?
     } else {
+        let saved = backup.context.links.as_ref().map_or(0, Vec::len);
+        if live.is_none() && saved > 0 {
+            let links = if saved == 1 { "link" } else { "links" };
+            messages.push(StatusMessage::info(
+                Code::LinksNotRestored,
+                format!(
+                    "the GPO had {saved} {links}, which are in the backup and are not restored"
+                ),
+            ));
+        }
         Vec::new()
     };
     let mut security_descriptor = descriptor(source, &mut messages);

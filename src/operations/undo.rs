@@ -43,12 +43,14 @@ use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::is_undone;
 use crate::execute::journal::{Inverse, OperationState, StoredOperation};
 use crate::execute::rights;
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::access::Administrators;
 use crate::model::extension_list::ExtensionList;
 use crate::model::security_descriptor::{DaclState, SecurityDescriptor, grants_same_access};
 use crate::model::snapshot::WmiFilterLink;
 use crate::plan::gpo::{GpoPlan, Step, Verb, sha256, tree_hashes};
 use crate::plan::permissions::{OutsideGrant, outside_grants_beyond};
+use crate::plan::values::ValueChange;
 use crate::plan::{Change, Plan};
 use crate::progress::Control;
 use crate::session::DomainSession;
@@ -189,6 +191,8 @@ async fn undo_finished(
             }
             Change::Value(planned) => {
                 if !is_undone(session, &planned.change).await? {
+                    plan.messages
+                        .extend(filter_in_use(session, &planned.change).await?);
                     let summary = planned.summary.iter().map(|line| back(line)).collect();
                     plan.push(planned.change.inverse(), summary);
                 }
@@ -202,6 +206,34 @@ async fn undo_finished(
         Some(_) => Plan::of(plan.into_gpo()?),
         None => plan,
     })
+}
+
+/// The finding about a WMI filter that the undo of this change deletes, although GPOs are linked to it.
+async fn filter_in_use(
+    session: &DomainSession,
+    done: &ValueChange,
+) -> Result<Option<StatusMessage>> {
+    let ValueChange::AddWmiFilter { dn, .. } = done else {
+        return Ok(None);
+    };
+    let mut names = Vec::new();
+    for gpo in session.directory().gpos().await? {
+        let link = gpo.wmi_filter.as_deref().and_then(WmiFilterLink::parse);
+        let own = dn.0.rdns().first();
+        if link.is_some_and(|link| own.is_some_and(|rdn| rdn.is("CN", &link.id.to_string()))) {
+            names.push(format!("\"{}\"", printable(&gpo.display_name)));
+        }
+    }
+    Ok((!names.is_empty()).then(|| {
+        StatusMessage::warning(
+            Code::WmiFilterInUse,
+            format!(
+                "the WMI filter that is deleted is linked to {}; clients do not apply a GPO whose filter does not exist",
+                names.join(", ")
+            ),
+        )
+        .with_hint("link another filter, or none, first: gpoctl wmi link")
+    }))
 }
 
 /// What undoes the change of a GPO as a whole.

@@ -142,6 +142,11 @@ impl Case {
         format!("{undo}{:?}", self.verb)
     }
 
+    /// The backup that a restore is of.
+    pub fn stored(&self) -> &StoredBackup {
+        self.stored.as_ref().unwrap()
+    }
+
     /// The journal of the operation that is undone.
     pub fn journals(&self) -> std::path::PathBuf {
         self.folder.path().join("journals")

@@ -213,6 +213,9 @@ codes! {
     LinksKept "links-kept" [Warning]
         "links to the deleted GPO remain",
         "remove them with gpoctl link remove";
+    LinksNotRestored "links-not-restored" [Info]
+        "the backup contains the links of the deleted GPO, which are not restored",
+        "use --with-links, or link the GPO afterwards";
     ListedTwice "listed-twice" [Warning]
         "manifest.xml lists a backup several times",
         "back up into the folder again, which brings manifest.xml up to date";
@@ -336,6 +339,9 @@ codes! {
     OddPolicyFolder "odd-policy-folder" [Warning]
         "SYSVOL contains a policy folder that does not belong to any GPO",
         "compare it with the folder of the GPO, then remove it by hand";
+    OperationSuperseded "operation-superseded" [Info]
+        "an interrupted operation was closed without a roll-back, because others have changed the same since",
+        "review the GPO; the operation's journal has a backup of it as it was before";
     OtherGpo "other-gpo" [Info]
         "a link refers to a GPO that does not exist in this domain",
         "check the other domain, or remove the link";
@@ -414,9 +420,6 @@ codes! {
     StoredPassword "stored-password" [Warning, Error]
         "a password is stored in Preferences under a public key (MS14-025)",
         "take it out of the item, and give the account another password";
-    Superseded "superseded" [Info]
-        "an interrupted operation was closed without a roll-back, because others have changed the same since",
-        "review the GPO; the operation's journal has a backup of it as it was before";
     TargetsLdap "targets-ldap" [Info]
         "an item is targeted by an LDAP query",
         "check that the query returns the same objects in the target domain";
@@ -528,6 +531,9 @@ codes! {
     WmiFilterGone "wmi-filter-gone" [Warning]
         "the WMI filter of the backup no longer exists, so the GPO is restored without it",
         "create the filter, then run gpoctl wmi link";
+    WmiFilterInUse "wmi-filter-in-use" [Warning]
+        "a WMI filter that is deleted is linked to GPOs, which clients then do not apply",
+        "link another filter, or none, to them first: gpoctl wmi link";
     WmiFilterLeftOut "wmi-filter-left-out" [Warning]
         "the WMI filter belongs to the source domain, so the copy is created without it",
         "create the filter in the target, then run gpoctl wmi link";

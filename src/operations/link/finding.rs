@@ -1,7 +1,7 @@
 //! The findings about a link: whether it refers to a GPO of the domain.
 
 use crate::directory::links::Som;
-use crate::message::{Code, StatusMessage, printable};
+use crate::message::{Code, StatusMessage, printable, shell_word};
 use crate::model::dn::Dn;
 use crate::model::gp_link::GpLink;
 use crate::model::guid::Guid;
@@ -77,7 +77,10 @@ fn dangling_link(som: &Som, guid: Guid) -> StatusMessage {
         format!("{place} is linked to {guid}, which does not exist"),
     )
     .at(Place::file(som.dn.to_string()).key("gPLink"))
-    .with_hint("clients pass it over; remove the link in GPMC, or restore the GPO")
+    .with_hint(format!(
+        "clients pass it over; restore the GPO, or remove the link: gpoctl link remove '{guid}' --target {}",
+        shell_word(&place)
+    ))
 }
 
 /// The finding about a link to something that is not the container of a GPO.
