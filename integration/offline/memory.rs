@@ -311,7 +311,7 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
                 ),
                 (
                     "<presentationTable><presentation>",
-                    "<a/>",
+                    "<text/>",
                     "</presentation></presentationTable>",
                 ),
             ] {
