@@ -311,6 +311,11 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
                 ),
                 (
                     "<presentationTable><presentation>",
+                    "<a/>",
+                    "</presentation></presentationTable>",
+                ),
+                (
+                    "<presentationTable><presentation>",
                     "<text/>",
                     "</presentation></presentationTable>",
                 ),
