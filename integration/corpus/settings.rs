@@ -431,7 +431,7 @@ fn the_settings_of_a_backup_are_those_of_gpmcs_report() {
         (
             "registry value",
             Count {
-                ours_alone: 7719,
+                ours_alone: 7716,
                 ..all_equal(51)
             },
         ),
@@ -619,5 +619,15 @@ fn policies_are_those_of_gpmcs_report() {
     }
     println!("{missing:#?}");
     println!("{count:?}, {other_values} with other values, {ignored} ignored");
-    assert_eq!(count, Count::default());
+    assert_eq!((files, ignored), (463, 0));
+    // Missing: the templates of Chrome, Office 2016, Adobe, ActivClient, Zoom and others are not at hand, and Microsoft's have other
+    // names and categories in other versions ("Windows Update"). Alone: for the same reasons, or because GPMC had no template.
+    // Other values: choices with other words in other versions, and choices that GPMC's templates did not know.
+    let expected = Count {
+        equal: 2773,
+        missing: 1943,
+        other: 0,
+        ours_alone: 480,
+    };
+    assert_eq!((count, other_values), (expected, 45));
 }

@@ -314,6 +314,11 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
                     "<a/>",
                     "</presentation></presentationTable>",
                 ),
+                (
+                    "<presentationTable><presentation>",
+                    "<text/>",
+                    "</presentation></presentationTable>",
+                ),
             ] {
                 let front = format!("<policyDefinitionResources><resources>{front}");
                 let back = format!("{back}</resources></policyDefinitionResources>");

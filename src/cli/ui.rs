@@ -386,7 +386,7 @@ impl Ui {
 }
 
 /// The most of them that are listed.
-const MOST_UNUSED_ROWS: usize = 3;
+pub(super) const MOST_UNUSED_ROWS: usize = 3;
 /// The most candidates of an ambiguous name that are listed.
 const MOST_CANDIDATES: usize = 10;
 

@@ -14,11 +14,24 @@ pub struct Adml {
     bytes: Vec<u8>,
 }
 
+/// The kinds of controls; other elements are no controls.
+pub const KINDS: [&str; 9] = [
+    "checkBox",
+    "comboBox",
+    "decimalTextBox",
+    "dropdownList",
+    "listBox",
+    "longDecimalTextBox",
+    "multiTextBox",
+    "text",
+    "textBox",
+];
+
 /// A control of a presentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
-    /// Its kind: `checkBox`, `decimalTextBox`, `textBox`, `multiTextBox`, `dropdownList`, `comboBox`, `listBox`, or `text`.
-    pub kind: String,
+    /// Its kind, one of [`KINDS`].
+    pub kind: &'static str,
     /// The element of the policy that it shows; empty for `text`.
     pub ref_id: String,
     /// Its label.
@@ -52,7 +65,7 @@ impl Adml {
             let id = one.attribute("id").unwrap_or_default();
             presentations
                 .entry(id.to_owned())
-                .or_insert_with(|| one.elements().map(control).collect());
+                .or_insert_with(|| one.elements().filter_map(control).collect());
         }
         Ok(Self {
             strings,
@@ -91,17 +104,18 @@ fn id_of<'a>(reference: &'a str, table: &str) -> Option<&'a str> {
         .strip_suffix(')')
 }
 
-fn control(node: &Node) -> Control {
+fn control(node: &Node) -> Option<Control> {
+    let kind = KINDS.into_iter().find(|kind| node.name == **kind)?;
     // The label of a text box is an element, because its default is one too.
     let label = match node.named("label").next() {
         Some(label) => label.text(),
         None => node.text(),
     };
-    Control {
-        kind: node.name.to_string(),
+    Some(Control {
+        kind,
         ref_id: node.attribute("refId").unwrap_or_default().to_owned(),
         label: label.trim().to_owned(),
-    }
+    })
 }
 
 #[cfg(test)]

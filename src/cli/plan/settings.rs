@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::ui::{Colour, Ui, counted};
-use crate::message::Severity;
+use crate::cli::ui::{Colour, MOST_UNUSED_ROWS, Ui, counted};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::migration::report::Outcome;
 use crate::plan::Plan;
 use crate::plan::gpo::{EntryChange, Verb};
@@ -53,7 +53,18 @@ pub(super) fn summary(plan: &Plan, settings: &[Option<Vec<SettingChange>>]) -> O
         number => parts.push(format!("{number} run code or grant rights")),
     }
     for (severity, word) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
-        let found = plan.findings().filter(|it| it.severity == severity).count();
+        let found: Vec<_> = plan
+            .findings()
+            .filter(|it| it.severity == severity)
+            .collect();
+        // As many as are shown: many rows that are not used are one line.
+        let is_unused = |it: &&&StatusMessage| it.code == Code::UnusedRow;
+        let found = match found.iter().filter(is_unused).count() {
+            unused if unused > MOST_UNUSED_ROWS => {
+                found.len().saturating_sub(unused).saturating_add(1)
+            }
+            _ => found.len(),
+        };
         if found > 0 {
             parts.push(counted(found, word));
         }
@@ -167,7 +178,6 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::message::{Code, StatusMessage};
     use crate::migration::report::{MappedReference, MappingReport};
     use crate::model::gpt_tree::GptTree;
     use crate::model::reference::{Place, Reference, ReferenceKind, Scope};
@@ -239,9 +249,13 @@ mod tests {
         });
         plan.messages = vec![StatusMessage::warning(Code::UnusedRow, "x")];
         assert_eq!(
-            summary_of(plan).unwrap(),
+            summary_of(plan.clone()).unwrap(),
             "1 GPO: 3 settings added; 2 references mapped, 1 unchanged; 1 runs code or grants rights; 1 warning"
         );
+        plan.messages = vec![StatusMessage::warning(Code::UnusedRow, "x"); 38];
+        plan.messages
+            .push(StatusMessage::warning(Code::PartialBackup, "x"));
+        assert!(summary_of(plan).unwrap().ends_with("; 2 warnings"));
         let nothing = GpoPlan::new(Verb::Copy, target());
         assert_eq!(summary_of(nothing).unwrap(), "1 GPO: no setting changes");
         assert_eq!(summary_of(GpoPlan::new(Verb::Delete, target())), None);

@@ -125,7 +125,7 @@ pub(super) fn setting(
         && policy.enabled_list.is_empty()
         && policy.disabled_list.is_empty();
     let mut entered = Vec::new();
-    let mut deletes_all = true;
+    let mut all_off = true;
     for (id, label) in &described.labels {
         let Some(element) = policy.elements.iter().find(|element| element.id == *id) else {
             continue;
@@ -134,15 +134,15 @@ pub(super) fn setting(
             continue;
         };
         records.extend(found.records);
+        all_off &= found.is_off;
         if let Some(data) = found.data {
-            deletes_all = false;
             entered.push(Value::named(label, data));
         }
     }
     let state = match state {
         Some(state) => state,
         None if !decides || records.is_empty() => return None,
-        None if deletes_all => State::Disabled,
+        None if all_off => State::Disabled,
         None => State::Enabled,
     };
     if state == State::Disabled {
@@ -181,6 +181,8 @@ pub(super) fn setting(
 struct ElementValue {
     /// What was entered; `None` when its values are deleted.
     data: Option<Data>,
+    /// Whether its values are deleted, or its box is not checked: GPMC calls a policy with nothing else disabled.
+    is_off: bool,
     records: Vec<usize>,
 }
 
@@ -202,10 +204,11 @@ fn element_value(element: &Element, key: &str, values: &Values<'_>) -> Option<El
             };
             let mut records = vec![record];
             records.extend(values.has_all(key, list).unwrap_or_default());
-            // A policy that is disabled deletes the value too.
-            let (found, _) = values.find(key, name)?;
-            let data = (!found.deletes).then_some(Data::Flag(flag));
-            Some(ElementValue { data, records })
+            Some(ElementValue {
+                data: Some(Data::Flag(flag)),
+                is_off: !flag,
+                records,
+            })
         }
         ElementKind::Enum(items) => {
             for item in items {
@@ -222,7 +225,11 @@ fn element_value(element: &Element, key: &str, values: &Values<'_>) -> Option<El
                 let shown = item.display_name.clone();
                 let data =
                     (item.value != RegistryValue::Delete).then_some(Data::Word(shown.into()));
-                return Some(ElementValue { data, records });
+                return Some(ElementValue {
+                    is_off: data.is_none(),
+                    data,
+                    records,
+                });
             }
             single(key, name, values)
         }
@@ -243,6 +250,7 @@ fn single(key: &str, name: &str, values: &Values<'_>) -> Option<ElementValue> {
     let (found, record) = values.find(key, name)?;
     Some(ElementValue {
         data: (!found.deletes).then(|| registry::data(record)),
+        is_off: found.deletes,
         records: vec![found.number],
     })
 }
@@ -296,6 +304,7 @@ fn list(
         return None;
     }
     Some(ElementValue {
+        is_off: texts.is_empty(),
         data: (!texts.is_empty()).then_some(Data::List(texts)),
         records,
     })
