@@ -135,6 +135,16 @@ pub(crate) enum Object {
     Other(String),
 }
 
+/// As the object of a sentence about another operation.
+impl std::fmt::Display for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Gpo(_) => f.write_str("the same GPO"),
+            Self::Other(dn) => write!(f, "the same object, {},", printable(dn)),
+        }
+    }
+}
+
 /// One step of a plan, as it is shown and as `--json` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(untagged)]
@@ -289,6 +299,15 @@ impl Plan {
     pub(crate) fn steps_of(&self, changes: &[usize]) -> Vec<PlanStep> {
         let changes = changes.iter().filter_map(|of| self.changes.get(*of));
         changes.flat_map(steps).collect()
+    }
+
+    /// What each change of the plan changes, with its number.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = (usize, Object)> {
+        let objects = self
+            .changes
+            .iter()
+            .map(|change| change.object(&self.domain));
+        objects.enumerate()
     }
 
     /// The parts of the plan that are made or not made together, as ranges of [`Self::changes`].

@@ -187,10 +187,7 @@ fn superseded(operation: &StoredOperation, plan: &Plan) -> Result<Option<String>
         return Ok(None);
     }
     Ok(match operation.overtaken_by(plan)? {
-        Some(later) => Some(format!(
-            "operation {} has changed the same GPO since",
-            later.id
-        )),
+        Some((later, object)) => Some(format!("operation {} has changed {object} since", later.id)),
         None if operation.kept_for_others => Some(
             "somebody else has changed since what it had written; the rest was rolled back"
                 .to_owned(),
