@@ -37,6 +37,29 @@ impl Watcher {
         assert_eq!(line.trim_end(), word);
     }
 
+    /// Waits for the word; `false` when the script has ended without it.
+    pub fn reaches(&mut self, word: &str) -> bool {
+        let mut line = String::new();
+        while self.output.read_line(&mut line).unwrap() > 0 {
+            if line.trim_end() == word {
+                return true;
+            }
+            line.clear();
+        }
+        false
+    }
+
+    /// Waits until the script has ended; whether it has succeeded.
+    pub fn succeeds(mut self) -> bool {
+        drop(self.input);
+        self.child.wait().unwrap().success()
+    }
+
+    /// Gives the script a line.
+    pub fn tell(&mut self, line: &str) {
+        writeln!(self.input, "{line}").unwrap();
+    }
+
     /// Closes the standard input of the script and waits until it has succeeded.
     pub fn end(mut self) {
         drop(self.input);

@@ -128,7 +128,7 @@ impl Run<'_> {
         }
         self.modify_gpo(current).await?;
         self.control.report(Phase::Switch, 1, 1, 0);
-        self.verify(new, guid).await?;
+        self.verify(new, guid, current).await?;
         Ok(switches)
     }
 
@@ -444,12 +444,22 @@ impl Run<'_> {
     }
 
     /// Reads both halves and compares them with the plan.
-    async fn verify(&mut self, new: &GptTree, guid: Guid) -> Result<()> {
+    async fn verify(&mut self, new: &GptTree, guid: Guid, current: Option<&LiveGpo>) -> Result<()> {
         let session = self.domain.session();
         self.control.report(Phase::Verify, 0, 1, 0);
         let object = session.directory().gpo(guid).await?;
         let live = read::read_gpo(session, &object, &Control::default()).await?;
-        let wrong = self.plan.differences_from_plan(new, &live);
+        let (planned, found) = (tree_hashes(new), tree_hashes(&live.snapshot.tree));
+        let was = current.map(|current| tree_hashes(&current.snapshot.tree));
+        let is_edited =
+            planned != found && is_edited_since(&found, &planned, &was.unwrap_or_default());
+        let wrong = if is_edited {
+            // Rolling back would keep these files, and so leave some new settings beside the old ones. Found by a race with smbclient.
+            self.report_edits(&found, &planned);
+            self.plan.differences_beside_files(&live)
+        } else {
+            self.plan.differences_from_plan(new, &live)
+        };
         self.check_access(&object.security_descriptor);
         self.control.report(Phase::Verify, 1, 1, 0);
         if wrong.is_empty() {
@@ -463,6 +473,30 @@ impl Run<'_> {
                 ),
             ))
         }
+    }
+
+    fn report_edits(
+        &mut self,
+        found: &BTreeMap<String, String>,
+        planned: &BTreeMap<String, String>,
+    ) {
+        let is_edited = |(path, hash): &(&String, &String)| planned.get(*path) != Some(*hash);
+        let edited: Vec<&str> = found
+            .iter()
+            .filter(is_edited)
+            .map(|(path, _)| path.as_str())
+            .collect();
+        let name = &self.plan.target.display_name;
+        self.messages.push(
+            StatusMessage::warning(
+                Code::ChangedAgain,
+                format!(
+                    "GPO \"{name}\" has changed again since it was written: {}",
+                    edited.join(", ")
+                ),
+            )
+            .with_hint("somebody else is changing the same GPO; the new settings are active, and these files are as they left them"),
+        );
     }
 
     /// The next step for what cannot be deleted now.
@@ -493,6 +527,19 @@ impl Run<'_> {
         }
         self.control.report(Phase::Clean, 1, 1, 0);
     }
+}
+
+/// Whether files that differ from the plan are those of the plan, edited by somebody else: each of them is there, and none is as it was
+/// before. Folders have no hash.
+fn is_edited_since(
+    found: &BTreeMap<String, String>,
+    planned: &BTreeMap<String, String>,
+    was: &BTreeMap<String, String>,
+) -> bool {
+    let is_former = |(path, hash): (&String, &String)| {
+        !hash.is_empty() && planned.get(path) != Some(hash) && found.get(path) == Some(hash)
+    };
+    planned.keys().all(|path| found.contains_key(path)) && !was.iter().any(is_former)
 }
 
 /// What remains of a change when the new state is live.

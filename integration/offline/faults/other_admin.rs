@@ -26,11 +26,13 @@ enum Act {
     Rename,
     /// Saves settings, as an editor does: a file, then the version in both halves.
     Edit,
+    /// Writes a file, and nothing else.
+    Write,
     /// Adds a link to the domain.
     Link,
 }
 
-const ACTS: [Act; 3] = [Act::Rename, Act::Edit, Act::Link];
+const ACTS: [Act; 4] = [Act::Rename, Act::Edit, Act::Write, Act::Link];
 
 impl Act {
     /// Acts on the GPO, and says whether it is there.
@@ -45,6 +47,14 @@ impl Act {
         match self {
             Self::Rename => directory.set(&dn, "displayName", ["Shelves"]).unwrap(),
             Self::Link => directory.put_link(&directory.base(), gpo, 1).unwrap(),
+            Self::Write => {
+                let files = sysvol.snapshot();
+                let folder = FILE.rsplit_once('\\').unwrap().0;
+                if files.entry(&format!(r"{gpo}\{folder}")).is_none() {
+                    return false;
+                }
+                sysvol.put_file(&at(FILE), "other\r\n").unwrap();
+            }
             Self::Edit => {
                 let files = sysvol.snapshot();
                 let Some(ini) = files.entry(&format!(r"{gpo}\GPT.INI")) else {
@@ -75,7 +85,7 @@ impl Act {
             }
             Self::Link => text(&base, "gPLink")
                 .is_some_and(|links| links.contains(&format!("{};1]", base.gpo(gpo)))),
-            Self::Edit => {
+            Self::Edit | Self::Write => {
                 let files = domain.sysvol().snapshot();
                 files
                     .entries()
@@ -126,14 +136,26 @@ async fn point(trial: &Trial, number: usize, act: Act, ends: &mut Ends) -> Optio
         count("done");
         // A plan that was made with or after the other's change may replace it: it was shown.
         let is_kept = number <= trial.planning || act.stands(&domain, gpo);
-        // No server compares what it deletes, so what comes at that very call goes with it.
-        if !is_kept && trial.calls[number - 1].operation == "delete" {
+        // No server compares what it deletes, so what comes at that very call goes with it; and so does a file that comes after the
+        // last look.
+        let deletes = trial.calls.iter().any(|call| call.operation == "delete");
+        let is_file = matches!(act, Act::Write) && deletes && switches(&trial.calls).is_none();
+        if !is_kept && (is_file || trial.calls[number - 1].operation == "delete") {
             count("came with the deletion");
             return None;
         }
         return (!is_kept).then(|| format!("{name}: the other change is lost"));
     };
+    // Nobody has changed a GPO that is new.
+    let exists = trial.planned.gpo().is_some_and(|gpo| !gpo.target.create);
     if error.kind() == ErrorKind::Incomplete {
+        // What came into the old files just before they were renamed away is in them when they are back.
+        // One that comes into the new files is a change of the new settings.
+        let comes_at_switch = switches(&trial.calls) == Some(number);
+        let is_file = matches!(act, Act::Write) && switches(&trial.calls).is_some();
+        if exists && (comes_at_switch || is_file) {
+            return Some(format!("{name}: neither one after the other"));
+        }
         count("left to look at");
         let client = Client::new(&trial.views.0);
         let recovered = recover(&domain, folder.path(), &client, trial).await;
@@ -141,9 +163,7 @@ async fn point(trial: &Trial, number: usize, act: Act, ends: &mut Ends) -> Optio
         return (!act.stands(&domain, gpo))
             .then(|| format!("{name}, then {recovered:?}: the other change is lost"));
     }
-    // What was changed before the last look is found by it, before any client reads a new setting. Nobody has changed a GPO that is
-    // new.
-    let exists = trial.planned.gpo().is_some_and(|gpo| !gpo.target.create);
+    // What was changed before the last look is found by it, before any client reads a new setting.
     let is_in_time = number > trial.planning && number <= last_look(&trial.calls);
     if exists && is_in_time && switches(&calls).is_some() {
         return Some(format!("{name}: switched all the same"));

@@ -9,6 +9,9 @@ use crate::execute::journal::Inverse;
 use crate::execute::stage::{entry_hashes, hashes_below, remove_tree};
 use crate::plan::gpo::tree_hashes;
 
+/// The hash of each file of an entry, by its path.
+type Hashes = BTreeMap<String, String>;
+
 /// What restored one entry.
 enum Moved {
     /// The live entry went to the first name, and the second became live.
@@ -143,13 +146,15 @@ impl Undo<'_> {
             // Nothing was renamed yet.
             (old, _) if is_staged && (old.is_none() || !there) => Ok(None),
             (old_path, _) => {
-                let was: BTreeMap<String, String> = self
+                let was: Hashes = self
                     .plan
                     .basis
                     .as_ref()
                     .map(|basis| hashes_below(&basis.tree, live))
                     .unwrap_or_default();
-                if found != was {
+                let new = hashes_below(&planned, live);
+                let is_former = old.is_some() && !there && is_former(&found, &was, &new);
+                if found != was && !is_former {
                     report.leave(match old {
                         Some(old) if there => {
                             format!("{live_path}, whose former content is kept beside it as {old},")
@@ -163,5 +168,52 @@ impl Undo<'_> {
                 Ok(None)
             }
         }
+    }
+}
+
+/// Whether what is under a live name is the former entry, whatever somebody else has changed in it since, and not the new one. What
+/// each of them has and the other one has not tells them apart.
+pub(super) fn is_former(found: &Hashes, was: &Hashes, new: &Hashes) -> bool {
+    let only = |one: &Hashes, other: &Hashes| -> Hashes {
+        let is_own = |(path, hash): &(&String, &String)| other.get(*path) != Some(*hash);
+        let own = one.iter().filter(is_own);
+        own.map(|(path, hash)| (path.clone(), hash.clone()))
+            .collect()
+    };
+    let is_found = |(path, hash): (&String, &String)| found.get(path) == Some(hash);
+    let (own, of_new) = (only(was, new), only(new, was));
+    let has_own = own.is_empty() || own.iter().any(is_found);
+    !found.is_empty() && has_own && !of_new.iter().any(is_found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hashes(files: &[(&str, &str)]) -> Hashes {
+        let files = files.iter();
+        files
+            .map(|(path, hash)| ((*path).to_owned(), (*hash).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_former_entry_is_told_from_a_new_one_after_an_edit() {
+        let was = hashes(&[("", ""), ("a", "1"), ("b", "2")]);
+        let new = hashes(&[("", ""), ("a", "1"), ("b", "3"), ("c", "4")]);
+        let edited = |entry: &Hashes, path: &str| {
+            let mut entry = entry.clone();
+            entry.insert(path.to_owned(), "of somebody else".to_owned());
+            entry
+        };
+        for path in ["a", "d"] {
+            assert!(is_former(&edited(&was, path), &was, &new), "{path}");
+            assert!(!is_former(&edited(&new, path), &was, &new), "{path}");
+        }
+        // Neither of the two, and nothing at all.
+        assert!(!is_former(&hashes(&[("d", "5")]), &was, &new));
+        assert!(!is_former(&Hashes::new(), &was, &new));
+        // The plan removes the entry.
+        assert!(is_former(&edited(&was, "b"), &was, &Hashes::new()));
     }
 }

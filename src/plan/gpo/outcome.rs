@@ -9,10 +9,16 @@ use crate::session::read::LiveGpo;
 impl GpoPlan {
     /// How a GPO differs from the result of this plan, a part of a sentence each; `new` is [`GpoPlan::new_tree`].
     pub(crate) fn differences_from_plan(&self, new: &GptTree, live: &LiveGpo) -> Vec<String> {
-        let mut wrong = Vec::new();
+        let mut wrong = self.differences_beside_files(live);
         if tree_hashes(new) != tree_hashes(&live.snapshot.tree) {
-            wrong.push("the files".to_owned());
+            wrong.insert(0, "the files".to_owned());
         }
+        wrong
+    }
+
+    /// The same without the files.
+    pub(crate) fn differences_beside_files(&self, live: &LiveGpo) -> Vec<String> {
+        let mut wrong = Vec::new();
         let has_gpt_ini = match &self.gpt_ini {
             Some(planned) => live.gpt_ini.as_ref() == Some(&planned.0),
             // A GPO without settings is made with one of version 0.
