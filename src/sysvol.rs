@@ -36,9 +36,13 @@
 //!   session or the share. Windows can demand either (`Set-SmbShare -EncryptData`) and, since Server 2022, only AES-256
 //!   [`live encryption`].
 //!
+//! - **LDAP.** `ldap server require strong auth` is `yes` on all three, and means that a bind with SASL is sealed or signed, or, since
+//!   Samba 4.21 (its release notes; not tried), bound to the TLS channel. gpoctl seals Kerberos and sends it over no TLS; over TLS it
+//!   uses the simple bind [`live directory::sealed_with_password_in_both_realms_at_once`, `live
+//!   directory::ldaps_and_start_tls_with_the_lab_authority`].
+//!
 //! Looked for and equal on the three versions, each provisioned by its own `samba-tool domain provision`: the functional level (2008 R2
-//! for domain and forest), `ldap server require strong auth = yes` (sealed Kerberos or TLS are what gpoctl uses anyway), SMB signing and
-//! its algorithms, ciphers, the least dialect (2.0.2), and what is in `Policies` after provisioning: two GPOs with `GPT.INI`, `MACHINE`
+//! for domain and forest), the value `yes` of `ldap server require strong auth`, SMB signing and its algorithms, ciphers, the least dialect (2.0.2), and what is in `Policies` after provisioning: two GPOs with `GPT.INI`, `MACHINE`
 //! and `USER`, no `PolicyDefinitions`. Windows Server 2025 requires LDAP signing by default, and channel binding for TLS can be required
 //! on every Windows: Kerberos without TLS, which gpoctl seals, meets the first and is no case of the second; nor is a simple bind over
 //! TLS. Both are from Microsoft's documentation and untested.

@@ -266,9 +266,11 @@ fn what_an_editor_has_imported_is_repaired_by_an_administrator() {
     let codes = EDITOR.has_imported(&backups["Everything"], &gpo.name);
     assert!(codes.contains(&"owners-not-set".to_owned()), "{codes:?}");
     // The number in SDDL has leading zeros up to 4.22.
-    let granted = format!("{};;;{}", EDIT_FILES.replace("0x00", "0x"), EDITOR.sid());
+    let his_entry = format!("{};;;{}", EDIT_FILES.replace("0x00", "0x"), EDITOR.sid());
     let stores_object_entries = std::env::var("GPOCTL_LAB_SAMBA").unwrap() != "4.25";
     let sid = EDITOR.sid();
+    let number = inside("dst", &["wbinfo", "--sid-to-uid", &sid]);
+    let number = format!("\"{}\": 7", number.trim());
     let after = gpo_named(&state("dst"), &gpo.name);
     for entry in after["sysvol"].as_array().unwrap() {
         let (path, sddl) = (&entry["path"], entry["sddl"].as_str().unwrap());
@@ -276,7 +278,7 @@ fn what_an_editor_has_imported_is_repaired_by_an_administrator() {
         let is_folder = path == "";
         assert_eq!(owner.contains(&sid), !is_folder, "{path}: {sddl}");
         assert!(
-            dacl.replace("0x00", "0x").contains(&granted),
+            dacl.replace("0x00", "0x").contains(&his_entry),
             "{path}: {sddl}"
         );
         assert_eq!(
@@ -284,8 +286,9 @@ fn what_an_editor_has_imported_is_repaired_by_an_administrator() {
             stores_object_entries,
             "{path}: {sddl}"
         );
-        let granted = entry["posix_acl"].as_str().unwrap();
-        assert!(!granted.is_empty(), "{path}");
+        // The file system grants it too.
+        let acl = granted(entry["posix_acl"].as_str().unwrap());
+        assert!(acl.contains(&number), "{path}: {acl}");
     }
     is_repaired(&gpo.name);
     // The repair takes nothing from the editor.

@@ -27,7 +27,7 @@ use crate::session::DomainSession;
 ///
 /// With --fix, shows what would be repaired and asks. Versions are only increased, no extension is removed from a list, and
 /// permissions on SYSVOL are derived from those in the directory. Which permissions Samba accepts depends on its version, so a
-/// hidden file is first created on SYSVOL and deleted at once, but not with --dry-run. The exit status describes what remains.
+/// hidden file is first created on SYSVOL and deleted at once, but not with --dry-run or --plan-out. The exit status describes what remains.
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").args(["gpo", "all", "target"]).required(true).multiple(true),

@@ -35,6 +35,8 @@ const MAX_BYTES: u64 = 1 << 30;
 const ATTEMPTS: usize = 3;
 /// The prefix of the names of gpoctl's staging folders.
 pub(crate) const STAGING_PREFIX: &str = ".gpoctl-";
+/// Before the random part of the name of a file that permissions are tried with, `super::probe`.
+pub(crate) const PROBE_PREFIX: &str = ".gpoctl-probe-";
 
 /// Reads a GPO. GPT.INI is read before and after: if it has changed meanwhile, everything is read again.
 ///
@@ -308,7 +310,9 @@ fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
         return None;
     };
     let message = StatusMessage::warning(code, reason).at(Place::file(path.to_string()));
-    Some(if code == Code::LeftoverStaging {
+    Some(if name.starts_with(PROBE_PREFIX) {
+        message.with_hint("it is an empty file that permissions were tried with: remove it")
+    } else if code == Code::LeftoverStaging {
         // The name holds the end of the ID: .gpoctl-<id>-new-Machine.
         let id = name.split('-').nth(1).unwrap_or_default();
         message.with_hint(format!("run gpoctl operations undo {id} on the same machine and as the same user to roll it back; gpoctl operations list shows how it ended"))

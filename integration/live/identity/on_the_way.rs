@@ -19,7 +19,6 @@ fn no_dialect_above(message: &mut [u8], most: u16) {
 
 /// `gpoctl list` at an address whose SMB negotiation is changed on the network path.
 fn changed(last: u8, change: fn(&mut [u8]), more: &[&str]) -> Said {
-    let folder = tempfile::tempdir().unwrap();
     let relay = Relay::start("src", last, &[389, 445]);
     relay.inspect(move |message| {
         let point = message.point;
@@ -30,6 +29,12 @@ fn changed(last: u8, change: fn(&mut [u8]), more: &[&str]) -> Said {
         }
         Verdict::Pass
     });
+    refused_at(&relay, more)
+}
+
+/// `gpoctl list` at this address, which fails.
+fn refused_at(relay: &Relay, more: &[&str]) -> Said {
+    let folder = tempfile::tempdir().unwrap();
     let password = var("PASSWORD_FILE");
     let user = [
         "--user",
@@ -40,6 +45,38 @@ fn changed(last: u8, change: fn(&mut [u8]), more: &[&str]) -> Said {
     let said = run(list(&relay.address, &[&user, more].concat(), folder.path()));
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     said
+}
+
+/// Turns the response that ends a login into one for a session with this flag, which is not signed [MS-SMB2 2.2.1.2, 2.2.6].
+fn with_session_flag(message: &mut [u8], flag: u8) {
+    let header = 4;
+    let login = message.len() > header + 68
+        && message[header..].starts_with(b"\xfeSMB")
+        && message[header + 12..header + 14] == [1, 0];
+    let ended = login && message[header + 8..header + 12] == [0; 4];
+    if ended {
+        message[header + 16] &= !8;
+        message[header + 48..header + 64].fill(0);
+        message[header + 64 + 2] |= flag;
+    }
+}
+
+/// A guest or an anonymous user has no key, so anybody could answer.
+#[test]
+#[ignore = "needs the lab"]
+fn a_session_without_an_account_is_refused() {
+    for (last, flag) in [(89, 1), (90, 2)] {
+        let relay = Relay::start("src", last, &[389, 445]);
+        relay.inspect(move |message| {
+            let point = message.point;
+            if (point.protocol, point.sender) == (Protocol::Smb, Sender::Server) {
+                with_session_flag(message.bytes, flag);
+            }
+            Verdict::Pass
+        });
+        let said = refused_at(&relay, &[]);
+        assert!(said.stderr.contains("guest session"), "{}", said.stderr);
+    }
 }
 
 #[test]

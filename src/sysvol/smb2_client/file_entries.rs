@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::model::guid::Guid;
 use crate::model::sddl::from_sddl;
 use crate::model::security_descriptor::FileEntries;
+use crate::sysvol::gpt::PROBE_PREFIX;
 use crate::sysvol::refusal::lost;
 
 /// A DACL such as files of GPOs have, and the same with an object entry: Apply Group Policy, which grants nothing on a file.
@@ -32,7 +33,7 @@ impl Smb2Client {
             return Ok(());
         };
         let name = format!(
-            "{}\\.gpoctl-probe-{}",
+            "{}\\{PROBE_PREFIX}{}",
             self.wire_name(folder),
             Guid::new_random().bare()
         );

@@ -12,6 +12,7 @@ use crate::domain::sysvol::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::guid::Guid;
 use crate::model::security_descriptor::FileEntries;
+use crate::sysvol::gpt::PROBE_PREFIX;
 use crate::sysvol::refusal::{Held, grants_rename, half_swapped, in_use, refused};
 use crate::sysvol::smb2_client::file_entries::{judge, probes};
 
@@ -343,7 +344,7 @@ pub(super) fn probe(
     folder: &SysvolPath,
 ) -> Option<FileEntries> {
     let name = format!(
-        "{}\\.gpoctl-probe-{}",
+        "{}\\{PROBE_PREFIX}{}",
         on_share(folder),
         Guid::new_random().bare()
     );
