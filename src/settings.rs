@@ -35,6 +35,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::formats::comment_cmtx::Comments;
 use crate::formats::gpo_cmt::GpoComment;
 use crate::migration::references::GptFileFormat;
 use crate::model::gpt_tree::GptTree;
@@ -366,6 +367,7 @@ fn decoded(
             redirection::decode(&mut file, content)?;
         }
         GptFileFormat::Preferences => preferences::decode(&mut file, content)?,
+        GptFileFormat::CommentCmtx => comments(&mut file, content)?,
         GptFileFormat::GpoCmt => comment(&mut file, content)?,
         GptFileFormat::GpeIni => return Err("written by the editor, without settings".to_owned()),
         _ => return Err("the format is not decoded".to_owned()),
@@ -391,6 +393,23 @@ fn comment(file: &mut File<'_>, content: &Bytes) -> Result<(), String> {
         values: vec![Value::of(Data::Text(comment.text.clone()))],
         ..New::default()
     });
+    Ok(())
+}
+
+/// The comments on policies of administrative templates.
+fn comments(file: &mut File<'_>, content: &Bytes) -> Result<(), String> {
+    let comments = Comments::parse(content).map_err(|error| error.to_string())?;
+    for (id, text) in comments.strings {
+        file.push(New {
+            extension: Extension::AdministrativeTemplates,
+            category: "Comments".into(),
+            name: id.as_str().into(),
+            id: format!("comment {id}").to_lowercase().into(),
+            place: Place::file(&file.path).key(id),
+            values: vec![Value::of(Data::Text(text))],
+            ..New::default()
+        });
+    }
     Ok(())
 }
 

@@ -235,6 +235,15 @@ fn redirected_folders_of_both_versions() {
 }
 
 #[test]
+fn comments_on_policies() {
+    let xml = "<policyComments xmlns='http://www.microsoft.com/GroupPolicy/CommentDefinitions'><resources><stringTable><string id='a'>why</string></stringTable></resources></policyComments>";
+    assert_eq!(
+        shown(r"User\comment.cmtx", xml.as_bytes()),
+        ["Administrative Templates | Comments | a: \"why\""]
+    );
+}
+
+#[test]
 fn what_is_not_decoded_is_listed_with_size_and_hash() {
     let files: &[(&str, &[u8])] = &[
         (r"Machine\Registry.pol", b"PReg"),
