@@ -27,6 +27,7 @@ mod redirection;
 mod registry;
 mod scripts;
 mod security;
+mod software;
 pub mod templates;
 mod text;
 
@@ -35,6 +36,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::formats::comment_cmtx::Comments;
 use crate::formats::gpo_cmt::GpoComment;
 use crate::migration::references::GptFileFormat;
 use crate::model::gpt_tree::GptTree;
@@ -146,6 +148,8 @@ pub enum Extension {
     FolderRedirection,
     /// scripts.ini and psscripts.ini [MS-GPSCR].
     Scripts,
+    /// Packages in the class store [MS-GPSI].
+    SoftwareInstallation,
     /// Preferences [MS-GPPREF] of a kind, such as `Drive Maps`.
     Preferences(&'static str),
 }
@@ -162,6 +166,7 @@ impl Extension {
             Self::Firewall => "Windows Firewall",
             Self::FolderRedirection => "Folder Redirection",
             Self::Scripts => "Scripts",
+            Self::SoftwareInstallation => "Software Installation",
             Self::Preferences(kind) => kind,
         }
     }
@@ -312,10 +317,15 @@ pub fn of(snapshot: &GpoSnapshot) -> Settings {
 
 /// As [`of`], with the policies of these templates in place of their registry values.
 pub fn of_with(snapshot: &GpoSnapshot, templates: &Templates) -> Settings {
-    of_tree(&snapshot.tree, &names_of(snapshot), templates)
+    let mut all = of_tree(&snapshot.tree, &names_of(snapshot), templates);
+    all.settings
+        .extend(software::packages(&snapshot.directory_objects));
+    all.settings
+        .sort_by_key(|setting| (setting.half, setting.extension));
+    all
 }
 
-/// Decodes the settings in the files of a GPO.
+/// Decodes the settings in the files of a GPO; packages are in the directory.
 pub(crate) fn of_tree(tree: &GptTree, names: &Names, templates: &Templates) -> Settings {
     let mut all = Settings::default();
     for (path, content) in tree.files() {
@@ -366,6 +376,7 @@ fn decoded(
             redirection::decode(&mut file, content)?;
         }
         GptFileFormat::Preferences => preferences::decode(&mut file, content)?,
+        GptFileFormat::CommentCmtx => comments(&mut file, content)?,
         GptFileFormat::GpoCmt => comment(&mut file, content)?,
         GptFileFormat::GpeIni => return Err("written by the editor, without settings".to_owned()),
         _ => return Err("the format is not decoded".to_owned()),
@@ -391,6 +402,23 @@ fn comment(file: &mut File<'_>, content: &Bytes) -> Result<(), String> {
         values: vec![Value::of(Data::Text(comment.text.clone()))],
         ..New::default()
     });
+    Ok(())
+}
+
+/// The comments on policies of administrative templates.
+fn comments(file: &mut File<'_>, content: &Bytes) -> Result<(), String> {
+    let comments = Comments::parse(content).map_err(|error| error.to_string())?;
+    for (id, text) in comments.strings {
+        file.push(New {
+            extension: Extension::AdministrativeTemplates,
+            category: "Comments".into(),
+            name: id.as_str().into(),
+            id: format!("comment {id}").to_lowercase().into(),
+            place: Place::file(&file.path).key(id),
+            values: vec![Value::of(Data::Text(text))],
+            ..New::default()
+        });
+    }
     Ok(())
 }
 
@@ -442,22 +470,27 @@ impl File<'_> {
             return;
         };
         self.room = room;
-        self.found.push(Setting {
-            half: self.half,
-            extension: new.extension,
-            category: new.category,
-            name: new.name,
-            id: new.id,
-            state: new.state,
-            values: new.values,
-            comment: None,
-            place: new.place,
-            raw: new.raw,
-        });
+        self.found.push(new.of(self.half));
     }
 }
 
 impl New {
+    /// The setting of a half.
+    fn of(self, half: Half) -> Setting {
+        Setting {
+            half,
+            extension: self.extension,
+            category: self.category,
+            name: self.name,
+            id: self.id,
+            state: self.state,
+            values: self.values,
+            comment: None,
+            place: self.place,
+            raw: self.raw,
+        }
+    }
+
     /// The size of its text, in bytes.
     fn text_size(&self) -> usize {
         let place = [&self.place.section, &self.place.key];

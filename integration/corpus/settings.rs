@@ -539,7 +539,8 @@ fn their_policies(root: &Element) -> BTreeMap<String, (String, Vec<String>)> {
 fn our_policies(settings: &[Setting]) -> BTreeMap<String, (String, Vec<String>)> {
     let policies = settings
         .iter()
-        .filter(|setting| setting.extension == Extension::AdministrativeTemplates);
+        .filter(|setting| setting.extension == Extension::AdministrativeTemplates)
+        .filter(|setting| setting.category.as_str() != "Comments");
     policies
         .map(|setting| {
             let id = format!(

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
+use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::principal::{Principal as Account, PrincipalType};
 use crate::model::snapshot::InventoryPrincipal;
 
@@ -231,6 +232,50 @@ fn redirected_folders_of_both_versions() {
             "Folder Redirection |  | My Documents for Everyone (S-1-1-0): path: \"\\\\s\\r\"",
             "Folder Redirection |  | odd: configured",
         ]
+    );
+}
+
+#[test]
+fn packages_of_the_class_store() {
+    let guid = "{11111111-2222-3333-4444-555555555555}".parse().unwrap();
+    let mut gpo = GpoSnapshot::new(guid, "src.test".parse().unwrap(), "x");
+    let attribute = |name: &str, values| DirectoryAttribute {
+        name: name.to_owned(),
+        values,
+    };
+    let path = ["CN=p", "CN=Packages", "CN=Class Store", "CN=User"];
+    gpo.directory_objects = vec![DirectoryObject {
+        rdns: path.map(str::to_owned).to_vec(),
+        object_class: "packageRegistration".to_owned(),
+        attributes: vec![
+            attribute(
+                "packageName",
+                AttributeValues::String(Some("Editor".to_owned())),
+            ),
+            attribute(
+                "msiFileList",
+                AttributeValues::MultiString(vec![r"0:\\s\x.msi".to_owned()]),
+            ),
+            attribute("packageFlags", AttributeValues::Dword(Some(7))),
+            attribute("url", AttributeValues::String(None)),
+        ],
+        security_descriptor: None,
+    }];
+    let all = of(&gpo).settings;
+    assert_eq!(all.len(), 1);
+    assert_eq!((all[0].half, all[0].name.as_str()), (Half::User, "Editor"));
+    assert_eq!(
+        all[0].value_text(),
+        r#"msiFileList: "0:\\s\x.msi"; packageFlags: 7"#
+    );
+}
+
+#[test]
+fn comments_on_policies() {
+    let xml = "<policyComments xmlns='http://www.microsoft.com/GroupPolicy/CommentDefinitions'><resources><stringTable><string id='a'>why</string></stringTable></resources></policyComments>";
+    assert_eq!(
+        shown(r"User\comment.cmtx", xml.as_bytes()),
+        ["Administrative Templates | Comments | a: \"why\""]
     );
 }
 

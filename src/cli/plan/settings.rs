@@ -7,8 +7,8 @@ use crate::message::{Code, Severity, StatusMessage};
 use crate::migration::report::Outcome;
 use crate::plan::Plan;
 use crate::plan::gpo::{EntryChange, Verb};
-use crate::settings::Setting;
 use crate::settings::diff::SettingChange;
+use crate::settings::{Half, Setting};
 
 /// The most settings of one GPO that are listed, unless the caller wants to see everything.
 const MOST_LISTED: usize = 30;
@@ -158,6 +158,7 @@ pub(in crate::cli) fn is_same_group(one: &Setting, other: &Setting) -> bool {
 pub(in crate::cli) fn group_text(setting: &Setting) -> String {
     let (half, extension) = (setting.half.label(), setting.extension.name());
     match setting.category.as_str() {
+        _ if setting.half == Half::Gpo => half.to_owned(),
         "" => format!("{half}, {extension}"),
         category => format!("{half}, {extension}: {category}"),
     }
