@@ -70,6 +70,8 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
     if !ui.is_json() {
         let names = super::permissions::names(domain.session(), &plan).await;
         super::plan::show_with(ui, &plan, &names);
+        let outside = super::permissions::outside_lines(domain.session(), &plan, &names);
+        super::permissions::show_outside(ui, &outside);
     }
     execute(&domain, &plan, &ui.control(), ui).await
 }

@@ -131,22 +131,8 @@ pub(super) fn show(ui: &Ui, plan: &GpoPlan, names: &Names) {
     }
 }
 
-/// Asks about rights for accounts outside the administrators; `accepted` answers that already, `--yes` does not.
-///
-/// # Errors
-/// `Cancelled` for a no, `Usage` when there is no terminal to ask on.
-pub(super) async fn confirm(
-    session: &DomainSession,
-    plan: &Plan,
-    names: &Names,
-    accepted: bool,
-    ui: &Ui,
-    control: &Control,
-) -> Result<()> {
-    let grants = all_outside_grants(session, plan);
-    if accepted || grants.is_empty() {
-        return Ok(());
-    }
+/// The rights that a plan grants to accounts outside the administrators, each in a line.
+pub(super) fn outside_lines(session: &DomainSession, plan: &Plan, names: &Names) -> Vec<String> {
     let line = |grant: &OutsideGrant| {
         let who = match &grant.sid {
             Some(sid) => account(sid, names),
@@ -162,12 +148,32 @@ pub(super) async fn confirm(
         };
         format!("{who}: {}{on}{denied}", grant.text)
     };
-    let lines: Vec<String> = grants.iter().map(line).collect();
-    if !ui.is_json() {
-        ui.heading("Rights for accounts that do not administer the domain");
-        for line in &lines {
-            ui.coloured(Colour::Yellow, &format!("! {line}"));
-        }
+    all_outside_grants(session, plan).iter().map(line).collect()
+}
+
+/// Shows what [`outside_lines`] found.
+pub(super) fn show_outside(ui: &Ui, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    ui.heading("Rights for accounts that do not administer the domain");
+    for line in lines {
+        ui.coloured(Colour::Yellow, &format!("! {line}"));
+    }
+}
+
+/// Asks about rights for accounts outside the administrators; `accepted` answers that already, `--yes` does not.
+///
+/// # Errors
+/// `Cancelled` for a no, `Usage` when there is no terminal to ask on.
+pub(super) async fn confirm(
+    lines: &[String],
+    accepted: bool,
+    ui: &Ui,
+    control: &Control,
+) -> Result<()> {
+    if accepted || lines.is_empty() {
+        return Ok(());
     }
     match ui.ask_or_stop("Grant these rights?", control).await {
         Some(true) => Ok(()),

@@ -131,13 +131,17 @@ pub(super) async fn finish(
     ui: &Ui,
 ) -> Result<u8> {
     let names = permissions::names(domain.session(), plan).await;
+    let outside = permissions::outside_lines(domain.session(), plan, &names);
     if !ui.is_json() {
         super::plan::show_with(ui, plan, &names);
+        permissions::show_outside(ui, &outside);
     }
     if writing.only_shows() {
         writing.save(ui, || plan.to_json())?;
         if ui.is_json() {
-            ui.json(&as_json(plan, &names, writing))?;
+            let mut json = as_json(plan, &names, writing);
+            json["outside_rights"] = outside.into();
+            ui.json(&json)?;
         } else {
             ui.say(&writing.nothing_changed());
         }
@@ -145,7 +149,7 @@ pub(super) async fn finish(
     }
     if !plan.changes.is_empty() {
         let accepted = writing.accept_permissions;
-        permissions::confirm(domain.session(), plan, &names, accepted, ui, control).await?;
+        permissions::confirm(&outside, accepted, ui, control).await?;
         let question = super::plan::question(plan);
         writing.confirm(&question, ui, control).await?;
     }

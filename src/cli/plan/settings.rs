@@ -10,7 +10,7 @@ use crate::plan::gpo::{EntryChange, Verb};
 use crate::settings::diff::SettingChange;
 use crate::settings::{Half, Setting};
 
-/// The most settings of one GPO that are listed, unless the caller wants to see everything.
+/// The most settings of one GPO that are listed, unless the caller wants to see everything or more than these change or are lost.
 const MOST_LISTED: usize = 30;
 /// The most characters of an added or removed value that are shown, likewise.
 const MOST_SHOWN: usize = 300;
@@ -116,12 +116,22 @@ pub(super) fn show(ui: &Ui, changes: &[SettingChange]) {
         return;
     }
     ui.heading("Settings");
-    let listed = match ui.is_verbose() {
+    // What is lost or becomes different is never left out; of what is new, the rest of the lines.
+    let kept = changes.iter().filter(|change| !is_new(change)).count();
+    let mut new_left = match ui.is_verbose() {
         true => changes.len(),
-        false => MOST_LISTED,
+        false => MOST_LISTED.saturating_sub(kept),
     };
+    let mut more = 0_usize;
     let mut group = None;
-    for change in changes.iter().take(listed) {
+    for change in changes {
+        if is_new(change) {
+            if new_left == 0 {
+                more = more.saturating_add(1);
+                continue;
+            }
+            new_left = new_left.saturating_sub(1);
+        }
         let Some(setting) = change.setting() else {
             continue;
         };
@@ -142,11 +152,17 @@ pub(super) fn show(ui: &Ui, changes: &[SettingChange]) {
         };
         ui.coloured(colour, &format!("{sign}   {text}"));
     }
-    let more = changes.len().saturating_sub(listed);
     if more > 0 {
-        let text = format!("  and {} (-v lists them)", counted(more, "more setting"));
+        let text = format!(
+            "  and {} (-v lists them)",
+            counted(more, "more new setting")
+        );
         ui.coloured(Colour::Dim, &text);
     }
+}
+
+fn is_new(change: &SettingChange) -> bool {
+    change.change == EntryChange::Added
 }
 
 /// Whether two settings are listed under the same line.
