@@ -81,6 +81,8 @@ struct RollbackReport {
     foreign: Vec<String>,
     /// The first error.
     failed: Option<Error>,
+    /// The live names of the entries that were renamed back.
+    renamed_back: Vec<String>,
 }
 
 impl RollbackReport {
@@ -157,8 +159,9 @@ impl Undo<'_> {
             let outcome = self.remove_folder(&mut report).await;
             report.note(made, outcome);
         }
+        let renamed_back = std::mem::take(&mut report.renamed_back);
         report.into_result()?;
-        let same_objects = self.prove(changes, raised).await?;
+        let same_objects = self.prove(changes, raised, &renamed_back).await?;
         Ok(RolledBack {
             raised,
             same_objects,

@@ -60,6 +60,7 @@ impl Undo<'_> {
         let try_all = || self.try_switches_back(changes);
         let restored = self.patience.until_closed(try_all).await?;
         report.foreign.extend(restored.foreign);
+        report.renamed_back.extend(restored.renamed_back);
         restored.failed.map_or(Ok(()), Err)
     }
 
@@ -72,7 +73,10 @@ impl Undo<'_> {
             };
             let moved = self.way_back(live, old.as_deref(), staged.as_deref(), &mut report);
             let outcome = match moved.await {
-                Ok(Some(moved)) => moved.make(self.direct).await.map(|()| made.push(moved)),
+                Ok(Some(moved)) => moved.make(self.direct).await.map(|()| {
+                    report.renamed_back.push(live.clone());
+                    made.push(moved);
+                }),
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };
