@@ -74,12 +74,12 @@ impl std::fmt::Display for RolledBack {
 struct RollbackReport {
     /// Changes by somebody else, a sentence each.
     foreign: Vec<String>,
-    /// Whether an entry was restored.
-    restored: bool,
     /// Former entries that nobody needs: the live one has the same content again.
     superfluous: Vec<SysvolPath>,
     /// The first error.
     failed: Option<Error>,
+    /// The live names of the entries that were renamed back.
+    renamed_back: Vec<String>,
 }
 
 impl RollbackReport {
@@ -142,7 +142,7 @@ impl Undo<'_> {
             }
         }
         // Then the settings are those of somebody else, whose version and objects may be the same that this operation has written.
-        let theirs = !report.foreign.is_empty() && !report.restored;
+        let theirs = !report.foreign.is_empty() && report.renamed_back.is_empty();
         for inverse in changes.iter().rev() {
             if theirs && matches!(inverse, Inverse::RestoreDirectoryObjects) {
                 continue;
@@ -163,8 +163,9 @@ impl Undo<'_> {
             let outcome = self.remove_folder(&mut report).await;
             report.note(made, outcome);
         }
+        let renamed_back = std::mem::take(&mut report.renamed_back);
         report.into_result()?;
-        let same_objects = self.prove(changes, raised).await?;
+        let same_objects = self.prove(changes, raised, &renamed_back).await?;
         Ok(RolledBack {
             raised,
             same_objects,

@@ -60,7 +60,7 @@ impl Undo<'_> {
         let try_all = || self.try_switches_back(changes);
         let restored = self.domain.until_closed(try_all).await?;
         report.foreign.extend(restored.foreign);
-        report.restored |= restored.restored;
+        report.renamed_back.extend(restored.renamed_back);
         for path in restored.superfluous {
             let removed = remove_tree(self.domain.sysvol(), &path).await;
             if let Err(error) = removed {
@@ -79,10 +79,10 @@ impl Undo<'_> {
             };
             let moved = self.way_back(live, old.as_deref(), staged.as_deref(), &mut report);
             let outcome = match moved.await {
-                Ok(Some(moved)) => moved
-                    .make(self.domain.sysvol_at_once())
-                    .await
-                    .map(|()| made.push(moved)),
+                Ok(Some(moved)) => moved.make(self.domain.sysvol_at_once()).await.map(|()| {
+                    report.renamed_back.push(live.clone());
+                    made.push(moved);
+                }),
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };
@@ -100,7 +100,6 @@ impl Undo<'_> {
                 outcome => report.note(inverse, outcome),
             }
         }
-        report.restored = !made.is_empty();
         Ok(report)
     }
 

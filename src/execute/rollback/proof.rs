@@ -23,6 +23,7 @@ impl Undo<'_> {
         &self,
         changes: &[Inverse],
         raised: Option<GpoVersion>,
+        renamed_back: &[String],
     ) -> Result<bool> {
         let session = self.domain.session();
         let (Some(basis), Some(before)) = (&self.plan.basis, self.before) else {
@@ -39,7 +40,7 @@ impl Undo<'_> {
             } = change
                 && session.sysvol().stat(&self.entry(old)?).await?.is_none()
             {
-                self.allow_edits(live, &mut expected, &found)?;
+                self.allow_edits(live, renamed_back, &mut expected, &found)?;
             }
         }
         let differences = expected.differences(&found);
@@ -65,13 +66,20 @@ impl Undo<'_> {
         .with_remedy(Remedy::KeepChangesOfOthers))
     }
 
-    /// Somebody else may have edited an entry before it was renamed away, or since it is back. This is not undone. Found by a race
-    /// with samba-tool: a complete roll-back was called incomplete, and repeating it did not help.
-    fn allow_edits(&self, live: &str, expected: &mut GpoState, found: &GpoState) -> Result<()> {
+    /// Somebody else may have edited or replaced an entry before it was renamed away, or since it is back. This is not undone. Found
+    /// by races with samba-tool and of two gpoctl: a complete roll-back was called incomplete, and repeating it did not help.
+    fn allow_edits(
+        &self,
+        live: &str,
+        renamed_back: &[String],
+        expected: &mut GpoState,
+        found: &GpoState,
+    ) -> Result<()> {
         let planned = tree_hashes(&self.plan.new_tree()?);
         let [is, was, new] =
             [&found.tree, &expected.tree, &planned].map(|tree| hashes_below(tree, live));
-        if is != was && is_former(&is, &was, &new) {
+        let is_back = renamed_back.iter().any(|name| name == live);
+        if is != was && (is_back || is_former(&is, &was, &new)) {
             let root = live.to_lowercase();
             let is_below = |path: &str| path.split('/').next() == Some(root.as_str());
             expected.tree.retain(|path, _| !is_below(path));
