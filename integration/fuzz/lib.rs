@@ -1,6 +1,6 @@
 //! What the fuzz targets check: the invariants of every parser, and the memory it takes.
 
-#[path = "../offline/invariants.rs"]
+#[path = "../offline/invariants/mod.rs"]
 mod invariants;
 #[path = "../offline/readers.rs"]
 mod readers;

@@ -8,6 +8,10 @@
     reason = "a broken invariant is a finding, and stops the run"
 )]
 
+mod descriptors;
+mod ini_files;
+mod xml;
+
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -49,6 +53,11 @@ use gpoctl::model::unc_path::UncPath;
 use gpoctl::model::version::GpoVersion;
 use gpoctl::model::wmi_filter::{format_queries, parse_queries};
 use gpoctl::plan::Plan;
+
+pub use descriptors::{sddl, security_descriptor};
+pub use ini_files::{fdeploy, gpt_ini, gpt_tmpl, ini, scripts};
+use xml::forbidden_in_xml;
+pub use xml::{xml_document, xml_tree};
 
 /// A parser's name and its invariants. The name is also that of the fuzz target and of the folder of its seeds.
 pub type Target = (&'static str, fn(&[u8]));
@@ -98,170 +107,6 @@ fn lines(ini: &IniFile) -> Vec<String> {
 /// A span is inside the text and ends at character boundaries.
 fn assert_span(text: &str, span: &Range<usize>) {
     assert!(text.get(span.clone()).is_some(), "{span:?} in {text:?}");
-}
-
-pub fn ini(data: &[u8]) {
-    let Ok(ini) = IniFile::parse(data) else {
-        assert!(
-            text::decode(data).is_err(),
-            "only an encoding can be refused"
-        );
-        return;
-    };
-    assert_eq!(ini.to_bytes().unwrap(), data);
-    let before = lines(&ini);
-    let pairs: Vec<usize> = ini
-        .lines()
-        .filter(|line| line.pair().is_some())
-        .map(|line| line.number)
-        .collect();
-    let headers: Vec<usize> = ini
-        .lines()
-        .filter(|line| matches!(line.kind, LineKind::Section(_)))
-        .map(|line| line.number)
-        .collect();
-    // Other characters are inserted only in encodings that have them.
-    if let Some(&number) = pairs.get(choose(data, pairs.len())) {
-        let edits: [fn(&mut IniFile, usize, &str); 2] =
-            [IniFile::replace_value, IniFile::replace_key];
-        for edit in edits {
-            let mut edited = ini.clone();
-            edit(&mut edited, number, "edited");
-            assert_only_changed(&before, &edited, number);
-        }
-        let mut edited = ini.clone();
-        edited.replace_value(number, "edited");
-        let line = edited
-            .lines()
-            .find(|line| line.number == number)
-            .unwrap()
-            .text
-            .to_owned();
-        assert!(line.contains("edited"), "{line:?}");
-        let mut shorter = ini.clone();
-        shorter.remove_line(number);
-        let kept: Vec<&String> = before
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| index + 1 != number)
-            .map(|(_, line)| line)
-            .collect();
-        assert!(lines(&shorter).iter().eq(kept));
-        written(&shorter);
-    }
-    if let Some(&number) = headers.get(choose(data, headers.len())) {
-        let mut edited = ini.clone();
-        edited.rename_section(number, "edited");
-        assert_only_changed(&before, &edited, number);
-        let mut shorter = ini.clone();
-        shorter.remove_section(number);
-        assert!(shorter.lines().count() < before.len());
-        written(&shorter);
-    }
-    let mut with = ini.clone();
-    with.set("General", "Version", "77");
-    assert_eq!(with.value("General", "Version"), Some("77"));
-    if let Some(again) = written(&with) {
-        assert_eq!(again.value("General", "Version"), Some("77"));
-    }
-}
-
-/// The file when it is read again after an edit; `None` when it is refused, because without a byte order mark it would be read
-/// as another text.
-fn written(edited: &IniFile) -> Option<IniFile> {
-    let bytes = match edited.to_bytes() {
-        Ok(bytes) => bytes,
-        Err(TextError::ReadOtherwise(..)) => return None,
-        Err(error) => panic!("{error}"),
-    };
-    let again = IniFile::parse(&bytes).unwrap();
-    assert_eq!(again.to_bytes().unwrap(), bytes);
-    Some(again)
-}
-
-/// All lines but one are unchanged, also after writing and reading.
-fn assert_only_changed(before: &[String], edited: &IniFile, number: usize) {
-    let after = lines(edited);
-    assert_eq!(after.len(), before.len());
-    for (index, (old, new)) in before.iter().zip(&after).enumerate() {
-        assert!(index + 1 == number || old == new, "line {} too", index + 1);
-    }
-    if let Some(again) = written(edited) {
-        assert_eq!(lines(&again), after);
-    }
-}
-
-pub fn gpt_ini(data: &[u8]) {
-    let version = GpoVersion::from_combined(0x0012_0034);
-    let new = match gpt_ini::write_version(data, version) {
-        Ok(new) => new,
-        // Refused, because it would be read differently with the number in it.
-        Err(GptIniError::Text(TextError::ReadOtherwise(..))) => return,
-        Err(_) => {
-            assert!(gpt_ini::read_version(data).is_err());
-            return;
-        }
-    };
-    assert_eq!(gpt_ini::read_version(&new), Ok(Some(version)));
-    // If the number exists, only the number changes.
-    let other = GpoVersion::from_combined(7);
-    if let Ok(there) = gpt_ini::write_version(&new, other) {
-        assert_same(&gpt_ini::write_version(&there, version).unwrap(), &new);
-    }
-}
-
-pub fn gpt_tmpl(data: &[u8]) {
-    let Ok(file) = GptTmpl::parse(data) else {
-        return refused(r"Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf", data);
-    };
-    assert_eq!(file.to_bytes().unwrap(), data);
-    for (line, setting) in file.settings() {
-        match setting {
-            Setting::PrivilegeRight { members, .. } => assert_span(line.text, &members),
-            Setting::GroupMembership { group, members, .. } => {
-                assert_span(line.text, &group);
-                assert_span(line.text, &members);
-            }
-            Setting::RegistryValue { data, .. } => assert_span(line.text, &data),
-            Setting::Secured { name, mode, sddl } => {
-                for span in [name, mode, sddl] {
-                    assert_span(line.text, &span);
-                }
-            }
-            Setting::Other { .. } => {}
-        }
-    }
-    visits(r"Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf", data);
-}
-
-pub fn fdeploy(data: &[u8]) {
-    let Ok(file) = Fdeploy::parse(data) else {
-        return refused(r"User\Documents & Settings\fdeploy1.ini", data);
-    };
-    assert_eq!(file.to_bytes().unwrap(), data);
-    for (line, redirection) in file.redirections() {
-        match redirection {
-            Redirection::Principals { list, .. } => assert_span(line.text, &list),
-            Redirection::FullPath(path) => assert_span(line.text, &path),
-            Redirection::Path { sid, path } => {
-                assert_span(line.text, &sid);
-                assert_span(line.text, &path);
-            }
-            Redirection::Target { .. } | Redirection::Flags(_) | Redirection::Status { .. } => {}
-        }
-    }
-    visits(r"User\Documents & Settings\fdeploy1.ini", data);
-}
-
-pub fn scripts(data: &[u8]) {
-    let Ok(file) = Scripts::parse(data) else {
-        return refused(r"User\Scripts\scripts.ini", data);
-    };
-    assert_eq!(file.to_bytes().unwrap(), data);
-    for (line, script) in file.scripts() {
-        assert_span(line.text, &script.value);
-    }
-    visits(r"User\Scripts\psscripts.ini", data);
 }
 
 pub fn registry_pol(data: &[u8]) {
@@ -441,62 +286,6 @@ pub fn wmi_filter(data: &[u8]) {
     }
 }
 
-pub fn xml_document(data: &[u8]) {
-    let Ok(document) = XmlDocument::parse(data) else {
-        return;
-    };
-    assert_same(&document.to_bytes(), data);
-    let mut elements = Vec::new();
-    let mut open = vec![document.root()];
-    while let Some(element) = open.pop() {
-        elements.push(element);
-        open.extend(element.elements());
-    }
-    let same = document.edited(Vec::new()).unwrap();
-    assert_same(&same.to_bytes(), data);
-    let element = elements.get(choose(data, elements.len())).unwrap();
-    let new = "a & <b> \"c\" 'd'\t]]>";
-    if let Some(attribute) = element.attributes.first() {
-        let edit = document.set_attribute(attribute, new);
-        let edited = document.edited(vec![edit]).unwrap();
-        assert_eq!(values(edited.root(), new), values(document.root(), new) + 1);
-        assert_eq!(shape(edited.root()), shape(document.root()));
-    }
-    if let Some(edit) = document.set_content(element, new) {
-        let edited = document.edited(vec![edit]).unwrap();
-        let count = |root: &xml_tree::Element| texts(root, new);
-        assert!(count(edited.root()) > 0, "{new:?} is not there");
-    }
-    if !std::ptr::eq(*element, document.root()) {
-        let edited = document.edited(vec![document.remove(element)]).unwrap();
-        let removed = shape(element);
-        assert_eq!(shape(edited.root()) + removed, shape(document.root()));
-    }
-}
-
-/// The number of elements in a tree.
-fn shape(root: &xml_tree::Element) -> usize {
-    1 + root.elements().map(shape).sum::<usize>()
-}
-
-/// The number of attributes with this value.
-fn values(root: &xml_tree::Element, value: &str) -> usize {
-    let own = root.attributes.iter().filter(|a| a.value == value).count();
-    own + root
-        .elements()
-        .map(|child| values(child, value))
-        .sum::<usize>()
-}
-
-/// The number of elements with this text.
-fn texts(root: &xml_tree::Element, text: &str) -> usize {
-    usize::from(root.text() == text)
-        + root
-            .elements()
-            .map(|child| texts(child, text))
-            .sum::<usize>()
-}
-
 /// A file that its parser refuses is refused by the visitor too, and so copied unchanged.
 fn refused(path: &str, data: &[u8]) {
     let path: RelPath = path.parse().unwrap();
@@ -585,123 +374,6 @@ fn map(target: &ReferenceTarget) -> Rewrite {
         }
         _ => Rewrite::Keep,
     }
-}
-
-pub fn sddl(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else {
-        return;
-    };
-    let mut end = 0;
-    for ace in sddl_text::aces(text) {
-        assert!(ace.span.start >= end, "entries overlap");
-        end = ace.span.end;
-        for span in [&ace.span, &ace.ace_type, &ace.trustee, &ace.rest] {
-            assert_span(text, span);
-        }
-    }
-    for found in sddl_text::literal_sids(text) {
-        assert_span(text, &found.part);
-        let spelling = text.get(found.span.clone()).unwrap();
-        assert_eq!(spelling.parse(), Ok(found.sid));
-    }
-    let domain: Sid = NEW_DOMAIN.parse().unwrap();
-    if let Ok(descriptor) = from_sddl(text, Some(&domain)) {
-        let written = to_sddl(&descriptor);
-        let again = from_sddl(&written, None).unwrap();
-        assert_eq!(again, descriptor, "{written}");
-        assert_eq!(to_sddl(&again), written);
-        if let Ok(bytes) = descriptor.to_bytes() {
-            assert_eq!(SecurityDescriptor::parse(&bytes), Ok(descriptor));
-        }
-    }
-}
-
-pub fn security_descriptor(data: &[u8]) {
-    if let Ok((sid, length)) = Sid::parse_prefix(data) {
-        assert_eq!(Some(sid.to_bytes().as_slice()), data.get(..length));
-        assert_eq!(sid.to_string().parse(), Ok(sid));
-    }
-    let Ok(descriptor) = SecurityDescriptor::parse(data) else {
-        assert!(dacl_only(data).is_err());
-        return;
-    };
-    assert_eq!(descriptor.to_bytes().unwrap(), data);
-    let sddl = to_sddl(&descriptor);
-    let again = from_sddl(&sddl, None).unwrap();
-    assert_eq!(to_sddl(&again), sddl);
-    // SDDL cannot express that a missing list is protected.
-    if matches!(descriptor.dacl_state(), DaclState::Absent) {
-        assert_eq!(again.dacl_state(), DaclState::Absent);
-    } else {
-        assert!(
-            grants_same_access(&again, &without_other_flags(&descriptor)),
-            "{sddl}"
-        );
-    }
-    if let Ok(dacl) = dacl_only(data) {
-        let only = SecurityDescriptor::parse(&dacl).unwrap();
-        assert_eq!(entries(&only.dacl), entries(&descriptor.dacl));
-        assert_eq!((only.owner, only.group, only.sacl), (None, None, None));
-    }
-    // Only the edited owner changes.
-    let mut edited = descriptor.clone();
-    edited.owner = Some("S-1-5-32-544".parse().unwrap());
-    if let Ok(bytes) = edited.to_bytes() {
-        let read = SecurityDescriptor::parse(&bytes).unwrap();
-        assert_eq!(read.owner, edited.owner);
-        assert_eq!(read.group, descriptor.group);
-        assert_eq!(entries(&read.dacl), entries(&descriptor.dacl));
-        assert_eq!(entries(&read.sacl), entries(&descriptor.sacl));
-    }
-}
-
-/// The entries of a list; its revision is increased when it is written again with object entries in it.
-fn entries(list: &Option<Acl>) -> Option<&[Ace]> {
-    list.as_ref().map(|list| list.aces.as_slice())
-}
-
-/// Without the reserved bits of object entries, which SDDL does not have.
-fn without_other_flags(descriptor: &SecurityDescriptor) -> SecurityDescriptor {
-    let mut without = descriptor.clone();
-    for ace in without.dacl.iter_mut().flat_map(|acl| &mut acl.aces) {
-        if let AceBody::Rights(rights) = &mut ace.body
-            && let Some(object) = &mut rights.object
-        {
-            object.other_flags = 0;
-        }
-    }
-    without
-}
-
-pub fn xml_tree(data: &[u8]) {
-    let Ok(root) = xml_tree::parse(data) else {
-        return;
-    };
-    let mut open = vec![&root];
-    while let Some(element) = open.pop() {
-        open.extend(element.elements());
-        // What XML cannot contain is written as U+FFFD, even if it was in the file.
-        let writable = |text: &str| !text.contains(forbidden_in_xml);
-        for attribute in &element.attributes {
-            if !writable(&attribute.value) {
-                continue;
-            }
-            let xml = format!("<a b=\"{}\"/>", xml_tree::escape(&attribute.value));
-            let again = xml_tree::parse(xml.as_bytes()).unwrap();
-            assert_eq!(again.attribute("b"), Some(attribute.value.as_str()));
-        }
-        let text = element.text();
-        if !text.is_empty() && writable(&text) {
-            let xml = format!("<a>{}</a>", xml_tree::escape(&text));
-            assert_eq!(xml_tree::parse(xml.as_bytes()).unwrap().text(), text);
-            let xml = format!("<a>{}</a>", xml_tree::cdata(&text));
-            assert_eq!(xml_tree::parse(xml.as_bytes()).unwrap().text(), text);
-        }
-    }
-}
-
-fn forbidden_in_xml(c: char) -> bool {
-    c.is_control() && !matches!(c, '\t' | '\n' | '\r') || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// As `assert_eq`, but shown as text.
