@@ -291,6 +291,15 @@ impl Plan {
         changes.flat_map(steps).collect()
     }
 
+    /// What each change of the plan changes, with its number.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = (usize, Object)> {
+        let objects = self
+            .changes
+            .iter()
+            .map(|change| change.object(&self.domain));
+        objects.enumerate()
+    }
+
     /// The parts of the plan that are made or not made together, as ranges of [`Self::changes`].
     pub(crate) fn units(&self) -> Vec<std::ops::Range<usize>> {
         if self.mode == Mode::AllOrNothing {

@@ -1,12 +1,15 @@
 //! Operations that were interrupted, and what came after them or was refused beside them.
 
 use gpoctl::ErrorKind;
-use gpoctl::execute::journal::{self, OperationState};
+use gpoctl::execute::journal::{self, OperationState, StoredOperation};
 use gpoctl::execute::{ApplyOptions, OverallStatus, apply, roll_back};
 use gpoctl::operations::restore::{self, RestoreOptions};
 use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::progress::Control;
+use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Fault, Faults, When};
+
+use tempfile::TempDir;
 
 use crate::faults::case::{Case, Verb, in_memory, run};
 use crate::faults::sweep::State;
@@ -115,4 +118,132 @@ async fn what_an_object_by_object_plan_left_out_is_no_obstacle_to_its_undo() {
         .base()
         .gpo(plan.gpos().nth(1).unwrap().target.guid);
     assert!(directory.snapshot().entry(&desks).is_some());
+}
+
+/// A dozen ways in which a run of the plan of this case in a copy of this domain is interrupted: the domain, the journals, and the
+/// operation. The plan of `before` is made after the first plan, and applied before it.
+async fn interrupted(
+    domain: &MemoryDomain,
+    case: &Case,
+    before: Option<&Case>,
+) -> Vec<(MemoryDomain, TempDir, StoredOperation)> {
+    let whole = Faults::none();
+    let admin = domain
+        .copy()
+        .connect("Administrator", &whole)
+        .await
+        .unwrap();
+    let plan = case.plan(&admin, &Faults::none()).await.unwrap();
+    let planning = whole.calls().len();
+    run(&plan, &admin, in_memory().path()).await.unwrap();
+    let mut found = Vec::new();
+    let calls = planning + 1..=whole.calls().len();
+    let step = calls.clone().count().div_ceil(12);
+    for number in calls.step_by(step) {
+        let (domain, root) = (domain.copy(), in_memory());
+        let faults = Faults::none();
+        let admin = domain.connect("Administrator", &faults).await.unwrap();
+        let mut plan = case.plan(&admin, &Faults::none()).await.unwrap();
+        if let Some(before) = before {
+            "20200101T000000.000Z-00000001".clone_into(&mut plan.operation_id);
+            let none = Faults::none();
+            let other = domain.connect("Administrator", &none).await.unwrap();
+            let between = before.plan(&other, &none).await.unwrap();
+            assert!(between.operation_id > plan.operation_id);
+            run(&between, &other, root.path()).await.unwrap();
+        }
+        faults.add(number, Fault::Kill(When::After));
+        tokio::select! {
+            done = run(&plan, &admin, root.path()) => drop(done),
+            () = faults.killed() => {}
+        }
+        let mut all = journal::list(root.path()).unwrap().into_iter();
+        let killed = all.find(|one| one.id == plan.operation_id);
+        if let Some(killed) = killed
+            && killed.state == OperationState::Unfinished
+        {
+            found.push((domain, root, killed));
+        }
+    }
+    found
+}
+
+/// Any plan counts, for a GPO as a whole, for single values or for several objects, also one that was saved long before it was
+/// applied.
+#[tokio::test(start_paused = true)]
+async fn any_later_plan_for_the_same_object_is_an_obstacle() {
+    for (verb, later) in [
+        (Verb::Import, Verb::LinkFilter),
+        (Verb::Import, Verb::Several),
+        (Verb::LinkFilter, Verb::SetStatus),
+        (Verb::AddLink, Verb::AddLink),
+        (Verb::AddLink, Verb::Several),
+        (Verb::Several, Verb::LinkFilter),
+    ] {
+        let several = Case::new(Verb::Several, false).await;
+        let first = Case::new(verb, false).await;
+        let second = Case::new(later, false).await;
+        let mut points = 0;
+        for (domain, root, killed) in interrupted(&several.domain, &first, None).await {
+            let none = Faults::none();
+            let admin = domain.connect("Administrator", &none).await.unwrap();
+            // What the interrupted one has made already may leave nothing to plan.
+            let Ok(mut plan) = second.plan(&admin, &none).await else {
+                continue;
+            };
+            "20190101T000000.000Z-00000001".clone_into(&mut plan.operation_id);
+            if plan.changes.is_empty() || run(&plan, &admin, root.path()).await.is_err() {
+                continue;
+            }
+            points += 1;
+            let made = State::of(&domain);
+            let control = Control::default();
+            let planned = undo::plan(admin.session(), &killed, &control).await;
+            let case = format!("{verb:?}, {later:?}");
+            assert_eq!(planned.unwrap_err().kind(), ErrorKind::Conflict, "{case}");
+            let options = ApplyOptions::in_folder(root.path().to_owned()).control(control);
+            let error = roll_back(&admin, &killed, &options).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{case}: {error}");
+            assert!(error.to_string().contains(&plan.operation_id), "{error}");
+            assert!(State::of(&domain) == made, "{case}");
+        }
+        assert!(points > 0, "{verb:?}, {later:?}");
+    }
+}
+
+/// Which of two operations came first is when they began, not when their plans were made.
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_began_before_is_no_obstacle() {
+    for (verb, before) in [
+        (Verb::LinkFilter, Verb::SetStatus),
+        (Verb::AddLink, Verb::Import),
+    ] {
+        let first = Case::new(verb, false).await;
+        let second = Case::new(before, false).await;
+        let all = interrupted(&first.domain, &first, Some(&second)).await;
+        assert!(!all.is_empty(), "{verb:?}");
+        for (domain, root, killed) in all {
+            let none = Faults::none();
+            let admin = domain.connect("Administrator", &none).await.unwrap();
+            let options = ApplyOptions::in_folder(root.path().to_owned());
+            roll_back(&admin, &killed, &options).await.unwrap();
+        }
+    }
+}
+
+/// A later operation on another object changes nothing that is taken back.
+#[tokio::test(start_paused = true)]
+async fn a_later_operation_on_another_object_is_no_obstacle() {
+    let first = Case::new(Verb::AddLink, false).await;
+    let second = Case::new(Verb::SetStatus, false).await;
+    let all = interrupted(&first.domain, &first, None).await;
+    assert!(!all.is_empty());
+    for (domain, root, killed) in all {
+        let none = Faults::none();
+        let admin = domain.connect("Administrator", &none).await.unwrap();
+        let plan = second.plan(&admin, &none).await.unwrap();
+        run(&plan, &admin, root.path()).await.unwrap();
+        let options = ApplyOptions::in_folder(root.path().to_owned());
+        roll_back(&admin, &killed, &options).await.unwrap();
+    }
 }

@@ -179,6 +179,11 @@ pub enum Inverse {
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[doc(hidden)]
 pub enum Event {
+    /// The operation begins: its preconditions hold, and nothing is changed yet. Absent in journals of older versions.
+    Started {
+        /// The time, as in RFC 3339. That in the ID is when the plan was made.
+        at: String,
+    },
     /// A change is about to be made; this is its inverse.
     Change {
         /// The change of the plan that it is part of, from 0; absent in journals of older versions, whose plans have one GPO.
@@ -308,12 +313,17 @@ impl Journal {
         if let Err(error) = file.try_lock() {
             tracing::debug!(%error, "the journal is not locked");
         }
-        own.sync().and_then(|()| journals.sync()).map_err(failed)?;
-        Ok(Self {
+        let mut journal = Self {
             folder: own,
             file,
             changes: Vec::new(),
-        })
+        };
+        journal.record(&Event::Started {
+            at: jiff::Timestamp::now().to_string(),
+        })?;
+        let synced = journal.folder.sync().and_then(|()| journals.sync());
+        synced.map_err(failed)?;
+        Ok(journal)
     }
 
     /// The folder of this operation.

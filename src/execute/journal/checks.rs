@@ -9,15 +9,13 @@ use super::{Before, Inverse, OperationState, StoredOperation, list};
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::stage::StagingArea;
-use crate::message::shell_word;
+use crate::message::{printable, shell_word};
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::status_flags;
 use crate::plan::folder_rights;
-use crate::plan::gpo::{
-    EntryChange, FileContent, GpoPlan, GpoState, PlanTarget, Step, Verb, sha256,
-};
-use crate::plan::{Change, Mode, Plan};
+use crate::plan::gpo::{EntryChange, FileContent, GpoPlan, GpoState, Step, Verb, sha256};
+use crate::plan::{Change, Mode, Object, Plan};
 
 impl StoredOperation {
     /// Checks plan, former state and inverses against each other, before any of them is used.
@@ -95,14 +93,19 @@ impl StoredOperation {
             || self.changes.iter().any(|(it, _)| *it == of)
     }
 
-    /// Refuses to roll an interrupted operation back when a later one has changed the same GPO: what is there may have the content
-    /// that this operation announced, and still be what the later one wrote.
+    /// Refuses to roll an interrupted operation back when one that began later has changed the same object: what is there may have
+    /// the content that this operation announced, and still be what the later one wrote.
     ///
     /// # Errors
     /// `Conflict`, naming the later operation.
     pub(crate) fn refuse_overtaken(&self, plan: &Plan) -> Result<()> {
         let root = self.folder.parent().unwrap_or(Path::new("/"));
-        let overtaken = list(root)?.into_iter().find(|later| {
+        let own: Vec<Object> = plan
+            .objects()
+            .filter(|(of, _)| !self.stands.contains(of))
+            .map(|(_, object)| object)
+            .collect();
+        for later in list(root)? {
             let open_or_done = matches!(
                 later.state,
                 OperationState::Done
@@ -110,21 +113,58 @@ impl StoredOperation {
                     | OperationState::Unfinished
                     | OperationState::Running
             );
-            let same = |gpo: &PlanTarget| plan.gpos().any(|own| own.target.guid == gpo.guid);
-            open_or_done && later.id > self.id && later.gpo.as_ref().is_some_and(same)
-        });
-        let Some(later) = overtaken else {
-            return Ok(());
+            if open_or_done
+                && (later.began(), &later.id) > (self.began(), &self.id)
+                && let Some(object) = later.changed_one_of(&own, plan)
+            {
+                return Err(self.overtaken(&later, object));
+            }
+        }
+        Ok(())
+    }
+
+    /// The first of these objects, of the domain of `plan`, that this operation has changed or may have changed.
+    fn changed_one_of<'o>(&self, objects: &'o [Object], plan: &Plan) -> Option<&'o Object> {
+        if self
+            .domain
+            .as_ref()
+            .is_some_and(|domain| *domain != plan.domain)
+        {
+            return None;
+        }
+        match self.plan() {
+            Ok(own) => {
+                let changed: Vec<Object> = own
+                    .objects()
+                    .filter(|(of, _)| self.concerns(&own, *of))
+                    .map(|(_, object)| object)
+                    .collect();
+                objects.iter().find(|object| changed.contains(object))
+            }
+            // A plan in an unknown form, of which the journal shows the GPO at most.
+            Err(_) => match &self.gpo {
+                Some(gpo) => objects
+                    .iter()
+                    .find(|object| **object == Object::Gpo(gpo.guid)),
+                None => objects.first(),
+            },
+        }
+    }
+
+    fn overtaken(&self, later: &Self, object: &Object) -> Error {
+        let what = match object {
+            Object::Gpo(_) => "the same GPO".to_owned(),
+            Object::Other(dn) => format!("the same object, {},", printable(dn)),
         };
-        Err(Error::new(
+        Error::new(
             ErrorKind::Conflict,
             format!(
-                "operation {} has changed the same GPO since operation {} was interrupted",
+                "operation {} has changed {what} since operation {} was interrupted",
                 later.id, self.id
             ),
         )
         .with_hint(match (&self.safety_backup, &self.gpo) {
-            (Some(backup), _) => format!(
+            (Some(backup), Some(_)) => format!(
                 "nothing was changed; to go back to the state before it, run: gpoctl restore {}",
                 shell_word(&backup.display().to_string())
             ),
@@ -132,8 +172,11 @@ impl StoredOperation {
                 "nothing was changed; look at the GPO that it made: gpoctl show '{}'",
                 gpo.guid
             ),
-            (None, None) => "nothing was changed; look at the GPOs of its plan".to_owned(),
-        }))
+            (_, None) => format!(
+                "nothing was changed; compare the domain with its plan: gpoctl operations show {}",
+                self.id
+            ),
+        })
     }
 
     fn foreign_inverse(&self, inverse: &Inverse) -> Error {

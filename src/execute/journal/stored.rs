@@ -6,6 +6,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{Before, Event, Inverse, Journal, before_name, root};
+use jiff::Timestamp;
+
 use crate::backup::folder::{Folder, Kind};
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::model::domain_name::DomainName;
@@ -75,6 +77,8 @@ pub struct StoredOperation {
     pub reason: Option<String>,
     /// The backup of the GPO as it was, if one was kept.
     pub safety_backup: Option<PathBuf>,
+    /// When it began, as its journal says; `None` in a journal of an older version.
+    pub(in crate::execute) started: Option<Timestamp>,
     /// The inverses it announced, each with the number of its change, in the order of the changes.
     pub changes: Vec<(usize, Inverse)>,
     /// The numbers of the changes that are made and stay, of an operation that goes object by object.
@@ -174,6 +178,7 @@ impl StoredOperation {
             domain: None,
             reason: None,
             safety_backup: None,
+            started: None,
             changes: Vec::new(),
             stands: BTreeSet::new(),
             raising: BTreeMap::new(),
@@ -257,6 +262,11 @@ impl StoredOperation {
         mode == Mode::AllOrNothing || self.stands.contains(&of)
     }
 
+    /// When it began; with a journal of an older version, when it was planned.
+    pub(in crate::execute) fn began(&self) -> Option<Timestamp> {
+        self.started.or_else(|| self.time.parse().ok())
+    }
+
     /// The inverses of the changes that do not stand.
     pub(in crate::execute) fn to_take_back(&self) -> Vec<(usize, Inverse)> {
         let changes = self.changes.iter();
@@ -272,6 +282,7 @@ impl StoredOperation {
         let mut values = 0_usize;
         for event in events {
             match event {
+                Event::Started { at } => self.started = at.parse().ok(),
                 Event::Change { of, inverse } => {
                     // In a plan of an older version, the announcements of single values are in the order of the changes.
                     let number = match inverse {

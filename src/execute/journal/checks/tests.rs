@@ -138,6 +138,7 @@ fn unfinished(id: &str, changes: Vec<(usize, Inverse)>) -> StoredOperation {
         domain: None,
         reason: None,
         safety_backup: None,
+        started: None,
         changes,
         stands: BTreeSet::new(),
         raising: BTreeMap::new(),
