@@ -205,13 +205,13 @@ fn a_file_that_comes_into_the_new_settings_is_a_change_of_them() {
         file: Some("Machine/Many/other.txt"),
         ..ConcurrentChange::default()
     });
-    says(
-        &said,
-        &["has changed again since it was written: machine/many/other.txt"],
-    );
     let result = said.json();
     assert_eq!(result["status"], "done");
-    assert!(codes(&result).contains(&"changed-again".to_owned()));
+    let messages = result["messages"].as_array().unwrap().iter();
+    let mut again = messages.filter(|message| message["code"] == "changed-again");
+    let text = again.next().unwrap()["text"].as_str().unwrap();
+    let expected = "has changed again since it was written: machine/many/other.txt";
+    assert!(text.contains(expected), "{text}");
     let after = case.now();
     assert_eq!(version_of("dst", &after), (2, 2));
     let mut files = files_of(&after);
@@ -308,8 +308,12 @@ fn absent_attributes_are_absent_after_rollback() {
         "/var/lib/samba/sysvol/dst.test/Policies/{}/.gpoctl-{tag}-old-User",
         case.guid
     );
+    // With a file, so that it is not what the operation itself would have put there.
+    let his = format!("{in_the_way}/his.txt");
     inside("dst", &["mkdir", &in_the_way]);
+    inside("dst", &["touch", &his]);
     let said = gpoctl(&["apply", plan, "--domain", "dst.test", "--json"]);
+    inside("dst", &["rm", &his]);
     inside("dst", &["rmdir", &in_the_way]);
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     says(

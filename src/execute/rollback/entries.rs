@@ -160,9 +160,12 @@ impl Undo<'_> {
                         }
                         _ => live_path.to_string(),
                     });
-                } else if there {
+                } else if there
+                    && let Some(old) = old_path
+                    && entry_hashes(sysvol, &old).await? == Some(was)
+                {
                     // Somebody has written the same again, after this operation had renamed it.
-                    report.superfluous.extend(old_path);
+                    report.superfluous.push(old);
                 }
                 Ok(None)
             }
