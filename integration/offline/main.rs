@@ -17,6 +17,7 @@ mod faults;
 mod former_forms;
 mod golden_migtable;
 mod invariants;
+mod later;
 mod memory;
 mod memory_of_references;
 mod overtaken;

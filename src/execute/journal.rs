@@ -9,6 +9,7 @@
 mod checks;
 mod prune;
 mod root;
+mod since;
 mod stored;
 
 pub use prune::{decide, remove, remove_leftovers};

@@ -41,6 +41,8 @@ pub(super) struct Undo<'a> {
     pub(super) before: Option<&'a Before>,
     /// The version that an incomplete roll-back was about to write.
     pub(super) raising: Option<GpoVersion>,
+    /// The attributes that keep the value of a later operation.
+    pub(super) kept: &'a [SwapAttribute],
 }
 
 /// The result of a complete roll-back.
