@@ -4,12 +4,14 @@
 use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::execute::journal::{self, Inverse, OperationState, StoredOperation};
 use gpoctl::execute::{ApplyOptions, clean_up, is_superseded, roll_back};
+use gpoctl::model::sddl::from_sddl;
 use gpoctl::operations::rename;
 use gpoctl::operations::undo;
 use gpoctl::plan::Plan;
 use gpoctl::progress::Control;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Fault, Faults, When};
+use gpoctl::testing::sysvol::SysvolServer;
 use gpoctl::{DomainWriter, Error, ErrorKind};
 use tempfile::TempDir;
 
@@ -278,6 +280,91 @@ async fn one_gpo_that_was_overtaken_closes_no_other_one() {
         left.retain(|line| !line.contains(": objectGUID "));
         assert_eq!(left.len(), 1, "{left:?}");
         assert!(left[0].contains(": displayName "), "{left:?}");
+    }
+    assert!(points > 2, "{points}");
+}
+
+/// The permissions of the folder granted more than the GPO, so a roll-back sets those that follow from the GPO, in the form that this
+/// server stores.
+#[tokio::test(start_paused = true)]
+async fn a_roll_back_sets_entries_that_deny_where_the_server_stores_them() {
+    let case = Case::new(Verb::Restore, false).await;
+    let (directory, sysvol) = (case.domain.directory(), case.domain.sysvol());
+    let rights = "CCDCLCSWRPWPDTLOSDRCWDWO";
+    directory
+        .set_descriptor(
+            &directory.base().gpo(guid()),
+            &format!(
+                "O:DAG:DAD:P(D;CI;RPWP;;;BG)(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)(A;CI;{rights};;;DA)(A;CI;{rights};;;SY)(A;CI;LCRPLORC;;;AU)"
+            ),
+        )
+        .unwrap();
+    sysvol.set_server(SysvolServer::SambaWithoutObjectAces);
+    let folder = SysvolPath::gpo(sysvol.domain(), guid());
+    let more = "O:BAG:BAD:P(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)(A;OICI;FA;;;AU)";
+    let more = from_sddl(more, None).unwrap();
+    sysvol.put_descriptor(&folder, &more).unwrap();
+    let mut points = 0;
+    for it in Killed::everywhere(&case).await {
+        let is_set =
+            |it: &(usize, Inverse)| matches!(it.1, Inverse::RestoreFolderDescriptor { .. });
+        if !it.operation().changes.iter().any(is_set) {
+            continue;
+        }
+        it.roll_back().await.unwrap();
+        let snapshot = it.domain.sysvol().snapshot();
+        let found = snapshot.entry(&guid().to_string()).unwrap();
+        if found.descriptor == more {
+            // It was announced, and never made.
+            continue;
+        }
+        points += 1;
+        let dacl = found.descriptor.dacl.as_ref().unwrap();
+        let denies = dacl.aces.iter().any(|ace| ace.ace_type == 1);
+        assert!(denies, "{:?}", found.descriptor);
+    }
+    assert!(points > 2, "{points}");
+}
+
+/// What an operation says that rolls itself back as far as others have left it.
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_others_kept_from_rolling_back_names_the_command_that_closes_it() {
+    let case = Case::new(Verb::Import, false).await;
+    let admin = connect(&case.domain).await;
+    let plan = case.plan(&admin, &Faults::none()).await.unwrap();
+    let mut points = 0;
+    for number in 1.. {
+        let (domain, root, faults) = (case.domain.copy(), in_memory(), Faults::none());
+        let admin = domain.connect("Administrator", &faults).await.unwrap();
+        let begin = faults.calls().len();
+        let gpt_ini = "GPT.INI".parse().unwrap();
+        let gpt_ini = SysvolPath::in_gpo(domain.sysvol().domain(), guid(), &gpt_ini);
+        let theirs = domain.sysvol().clone();
+        faults.add(
+            begin + number,
+            Fault::act(async move {
+                let _ = theirs.put_file(&gpt_ini, "[General]\r\nVersion=999\r\n");
+            }),
+        );
+        faults.add(begin + number + 1, Fault::Refuse);
+        let done = run(&plan, &admin, root.path()).await;
+        if faults.calls().len() < begin + number + 1 {
+            break;
+        }
+        let Err(error) = done else { continue };
+        let Some(operation) = journal::list(root.path()).unwrap().pop() else {
+            continue;
+        };
+        if operation.state != OperationState::Unfinished {
+            continue;
+        }
+        let verb = match is_superseded(&operation).unwrap() {
+            true => "cleanup",
+            false => "undo",
+        };
+        points += usize::from(verb == "cleanup");
+        let wanted = format!("gpoctl operations {verb} {}", short(&plan.operation_id));
+        assert!(hint(&error).contains(&wanted), "{error}: {}", hint(&error));
     }
     assert!(points > 2, "{points}");
 }
