@@ -6,7 +6,7 @@ use gpoctl::execute::journal::{self, Inverse, OperationState, StoredOperation};
 use gpoctl::execute::{ApplyOptions, clean_up, is_superseded, roll_back};
 use gpoctl::model::sddl::from_sddl;
 use gpoctl::operations::rename;
-use gpoctl::operations::undo;
+use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::plan::Plan;
 use gpoctl::progress::Control;
 use gpoctl::testing::domain::MemoryDomain;
@@ -282,6 +282,37 @@ async fn one_gpo_that_was_overtaken_closes_no_other_one() {
         assert!(left[0].contains(": displayName "), "{left:?}");
     }
     assert!(points > 2, "{points}");
+}
+
+/// An undo of what came later goes back to what the interrupted one had left.
+#[tokio::test(start_paused = true)]
+async fn a_later_operation_that_was_undone_is_no_obstacle() {
+    let case = Case::new(Verb::Import, false).await;
+    let old = State::of(&case.domain);
+    for it in Killed::everywhere(&case).await.into_iter().step_by(4) {
+        let plan = case.plan_with(&it.admin, "theirs").await.unwrap();
+        it.apply(&plan).await;
+        let later = it.operation_of(&plan.operation_id).unwrap();
+        let control = Control::default();
+        let back = undo::plan(it.admin.session(), &later, &control).await;
+        let Ok(Undoing::Plan(back)) = back else {
+            panic!("{back:?}")
+        };
+        it.apply(&back).await;
+        let events = later.folder.join("journal.jsonl");
+        let mut text = std::fs::read_to_string(&events).unwrap();
+        text.push_str(&format!(
+            "{{\"event\":\"undone\",\"by\":\"{}\"}}\n",
+            back.operation_id
+        ));
+        std::fs::write(&events, text).unwrap();
+        assert!(!is_superseded(&it.operation()).unwrap());
+        if let Err(error) = it.roll_back().await {
+            assert!(hint(&error).contains("operations cleanup"), "{error}");
+            it.clean_up().await.unwrap();
+        }
+        assert_eq!(it.differences(&old), Vec::<String>::new());
+    }
 }
 
 /// The permissions of the folder granted more than the GPO, so a roll-back sets those that follow from the GPO, in the form that this

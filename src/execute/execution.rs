@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::journal::{Before, Event, Inverse, Journal};
+use super::journal::{Before, Event, Inverse, Journal, Visible};
 use super::rollback::{RolledBack, Undo};
 use super::run::{Leftovers, Run};
 use super::safety_backup::save_safety_backup;
@@ -268,6 +268,7 @@ impl<'a> Execution<'a> {
             before: self.before().collect(),
             raising: &BTreeMap::new(),
             kept: &BTreeMap::new(),
+            visible: &BTreeMap::new(),
         };
         let outcome = undo.run(&inverses, journal).await;
         self.control.report(Phase::RollBack, 1, 1, 0);
@@ -464,6 +465,8 @@ pub(super) struct RollBack<'a> {
     pub(super) raising: &'a BTreeMap<usize, GpoVersion>,
     /// The attributes that keep the value of a later operation.
     pub(super) kept: &'a BTreeMap<usize, Vec<SwapAttribute>>,
+    /// The versions that undoing later operations made visible.
+    pub(super) visible: &'a BTreeMap<usize, Vec<Visible>>,
 }
 
 impl RollBack<'_> {
@@ -527,6 +530,7 @@ impl RollBack<'_> {
             of,
             before: self.before.get(&of).copied(),
             raising: self.raising.get(&of).copied(),
+            visible: self.visible.get(&of).map(Vec::as_slice).unwrap_or_default(),
             kept: self.kept.get(&of).map(Vec::as_slice).unwrap_or_default(),
         };
         undo.roll_back(inverses, journal).await

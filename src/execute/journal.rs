@@ -13,6 +13,7 @@ mod since;
 mod stored;
 
 pub use prune::{decide, remove, remove_leftovers};
+pub(in crate::execute) use since::Visible;
 pub use stored::{OperationState, StoredOperation, events, find, list};
 
 use std::fs::File;

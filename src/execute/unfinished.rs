@@ -52,6 +52,7 @@ pub async fn roll_back(
         before: before.iter().map(|(of, state)| (*of, state)).collect(),
         raising: &operation.raising,
         kept: since.kept(),
+        visible: since.visible(),
     };
     let mut inverses = operation.to_take_back();
     inverses.retain(|(of, _)| since.overtaken(*of).is_none());

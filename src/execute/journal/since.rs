@@ -8,7 +8,8 @@ use crate::directory::SwapAttribute;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::short_id;
 use crate::message::shell_word;
-use crate::plan::gpo::{GpoPlan, Step, Verb};
+use crate::model::version::GpoVersion;
+use crate::plan::gpo::{FileContent, GpoPlan, Step, Verb};
 use crate::plan::values::ValueChange;
 use crate::plan::{Change, Object, Plan};
 
@@ -34,8 +35,19 @@ pub(in crate::execute) struct Since {
     overtaken: BTreeMap<usize, (StoredOperation, Object)>,
     /// Attributes that keep the value of a later operation when the rest is taken back.
     kept: BTreeMap<usize, Vec<SwapAttribute>>,
+    /// What an undo of a later operation made visible, which otherwise went back to what this one had left.
+    visible: BTreeMap<usize, Vec<Visible>>,
     /// The changes that have been begun and do not stand.
     begun: BTreeSet<usize>,
+}
+
+/// The version of a GPO that clients may have read.
+#[derive(Debug)]
+pub(in crate::execute) struct Visible {
+    /// Its GPT.INI.
+    pub(in crate::execute) gpt_ini: Option<FileContent>,
+    /// Its `versionNumber`.
+    pub(in crate::execute) version: GpoVersion,
 }
 
 impl Since {
@@ -47,6 +59,11 @@ impl Since {
     /// Attributes that keep the value of a later operation.
     pub(in crate::execute) fn kept(&self) -> &BTreeMap<usize, Vec<SwapAttribute>> {
         &self.kept
+    }
+
+    /// The versions that undoing later operations made visible.
+    pub(in crate::execute) fn visible(&self) -> &BTreeMap<usize, Vec<Visible>> {
+        &self.visible
     }
 
     /// What was changed since, if nothing is left that can be taken back.
@@ -103,7 +120,18 @@ impl StoredOperation {
         // What was undone since went back to what this operation had left.
         let undoing: BTreeSet<String> =
             later.iter().filter_map(|it| it.undone_by.clone()).collect();
-        later.retain(|it| !undoing.contains(&it.id));
+        let (undoing, later): (Vec<Self>, Vec<Self>) =
+            later.into_iter().partition(|it| undoing.contains(&it.id));
+        for by in undoing {
+            let plan = by.plan()?;
+            for (of, (object, _)) in &own {
+                let same = plan
+                    .gpos()
+                    .filter(|it| Object::Gpo(it.target.guid) == *object);
+                let versions = same.filter_map(visible_by);
+                since.visible.entry(*of).or_default().extend(versions);
+            }
+        }
         let mut changed: BTreeMap<usize, Vec<Part>> = BTreeMap::new();
         for later in later {
             let Some(made) = later.parts() else { continue };
@@ -353,6 +381,17 @@ fn of_value(change: &ValueChange) -> Vec<Part> {
             vec![Part::Whole]
         }
     }
+}
+
+/// The version that a change makes visible.
+fn visible_by(gpo: &GpoPlan) -> Option<Visible> {
+    gpo.steps.iter().find_map(|step| match step {
+        Step::ModifyGpo { version_to, .. } => Some(Visible {
+            gpt_ini: gpo.gpt_ini.clone(),
+            version: *version_to,
+        }),
+        _ => None,
+    })
 }
 
 /// What an inverse takes back. Entries that clients do not read are nobody else's.
