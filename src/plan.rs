@@ -118,7 +118,7 @@ impl Serialize for Change {
 
 impl Change {
     /// The object it changes: no plan changes a GPO as a whole and in single values too.
-    fn object(&self, domain: &DomainName) -> Object {
+    pub(crate) fn object(&self, domain: &DomainName) -> Object {
         match self {
             Self::Gpo(gpo) => Object::Gpo(gpo.target.guid),
             Self::Value(planned) => planned.change.object(domain),

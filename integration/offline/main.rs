@@ -18,6 +18,7 @@ mod former_forms;
 mod golden_migtable;
 #[path = "invariants/mod.rs"]
 mod invariants;
+mod later;
 mod memory;
 mod memory_of_references;
 mod overtaken;

@@ -1,7 +1,7 @@
 //! Operations that were interrupted, and what came after them or was refused beside them.
 
 use gpoctl::ErrorKind;
-use gpoctl::execute::journal::{self, OperationState, StoredOperation};
+use gpoctl::execute::journal::{self, Inverse, OperationState, StoredOperation};
 use gpoctl::execute::{ApplyOptions, OverallStatus, apply, roll_back};
 use gpoctl::operations::restore::{self, RestoreOptions};
 use gpoctl::operations::undo::{self, Undoing};
@@ -44,6 +44,11 @@ async fn an_interrupted_import_is_not_rolled_back_over_a_later_one() {
             continue;
         };
         if killed.state != OperationState::Unfinished {
+            continue;
+        }
+        // What clients do not read is nobody else's.
+        let is_staged = |it: &(usize, Inverse)| matches!(it.1, Inverse::RemoveEntry { .. });
+        if killed.changes.iter().all(is_staged) {
             continue;
         }
         points += 1;
@@ -168,17 +173,14 @@ async fn interrupted(
     found
 }
 
-/// Any plan counts, for a GPO as a whole, for single values or for several objects, also one that was saved long before it was
-/// applied.
+/// Any plan for the same part of an object counts, for a GPO as a whole, for single values or for several objects, also one that was
+/// saved long before it was applied.
 #[tokio::test(start_paused = true)]
 async fn any_later_plan_for_the_same_object_is_an_obstacle() {
     for (verb, later) in [
-        (Verb::Import, Verb::LinkFilter),
         (Verb::Import, Verb::Several),
-        (Verb::LinkFilter, Verb::SetStatus),
         (Verb::AddLink, Verb::AddLink),
         (Verb::AddLink, Verb::Several),
-        (Verb::Several, Verb::LinkFilter),
     ] {
         let several = Case::new(Verb::Several, false).await;
         let first = Case::new(verb, false).await;
@@ -193,6 +195,10 @@ async fn any_later_plan_for_the_same_object_is_an_obstacle() {
             };
             "20190101T000000.000Z-00000001".clone_into(&mut plan.operation_id);
             if plan.changes.is_empty() || run(&plan, &admin, root.path()).await.is_err() {
+                continue;
+            }
+            let is_staged = |it: &(usize, Inverse)| matches!(it.1, Inverse::RemoveEntry { .. });
+            if killed.changes.iter().all(is_staged) {
                 continue;
             }
             points += 1;

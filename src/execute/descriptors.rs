@@ -8,9 +8,7 @@ use crate::execute::rollback;
 use crate::execute::stage::{descriptors_from, without_owners};
 use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
-use crate::model::security_descriptor::{
-    FileDescriptor, FileEntries, SecurityDescriptor, grants_same_access,
-};
+use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, grants_same_access};
 use crate::plan::folder_rights::{self, derived_descriptor};
 use crate::plan::gpo::{FileContent, Step};
 use crate::plan::inherited_permissions::descriptors_not_set;
@@ -164,7 +162,8 @@ impl Run<'_> {
         let Some(container) = basis.and_then(|basis| basis.descriptor.as_ref()) else {
             return Ok(found);
         };
-        let derived = derived_descriptor(&container.0, FileEntries::WithObjectAces)?;
+        // In the form that this server stores, entries that deny included.
+        let derived = self.derived(&container.0)?;
         self.messages.push(
             StatusMessage::warning(
                 Code::FolderGrantsMore,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::journal::{Before, Event, Inverse, Journal};
+use super::journal::{Before, Event, Inverse, Journal, Visible};
 use super::rollback::{RolledBack, Undo};
 use super::run::{Leftovers, Run};
 use super::safety_backup::save_safety_backup;
@@ -14,6 +14,7 @@ use super::{
     ChangedGpo, INCOMPLETE, OperationResult, OverallStatus, current_state, refuse_without_way_back,
     rights, short_id,
 };
+use crate::directory::SwapAttribute;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
@@ -266,6 +267,8 @@ impl<'a> Execution<'a> {
             plan: self.plan,
             before: self.before().collect(),
             raising: &BTreeMap::new(),
+            kept: &BTreeMap::new(),
+            visible: &BTreeMap::new(),
         };
         let outcome = undo.run(&inverses, journal).await;
         self.control.report(Phase::RollBack, 1, 1, 0);
@@ -313,12 +316,16 @@ impl<'a> Execution<'a> {
         } else {
             format!("{undo_error}, after: {error}")
         };
+        let error = Error::new(ErrorKind::Incomplete, text);
+        if is_kept_for_others(undo_error) {
+            return error.with_hint(close_hint(&self.plan.operation_id, journal));
+        }
         let when = if undo_error.is_caused_by(ErrorKind::InUse) {
             "when no client has these files open".to_owned()
         } else {
             format!("when {} answers again", self.domain.session().info().server)
         };
-        Error::new(ErrorKind::Incomplete, text).with_hint(format!(
+        error.with_hint(format!(
             "{when}, run: gpoctl operations undo {}; the old state is in {}",
             short_id(&self.plan.operation_id),
             journal.folder().display()
@@ -456,6 +463,10 @@ pub(super) struct RollBack<'a> {
     pub(super) before: BTreeMap<usize, &'a Before>,
     /// The versions that an incomplete roll-back was about to write.
     pub(super) raising: &'a BTreeMap<usize, GpoVersion>,
+    /// The attributes that keep the value of a later operation.
+    pub(super) kept: &'a BTreeMap<usize, Vec<SwapAttribute>>,
+    /// The versions that undoing later operations made visible.
+    pub(super) visible: &'a BTreeMap<usize, Vec<Visible>>,
 }
 
 impl RollBack<'_> {
@@ -519,6 +530,8 @@ impl RollBack<'_> {
             of,
             before: self.before.get(&of).copied(),
             raising: self.raising.get(&of).copied(),
+            visible: self.visible.get(&of).map(Vec::as_slice).unwrap_or_default(),
+            kept: self.kept.get(&of).map(Vec::as_slice).unwrap_or_default(),
         };
         undo.roll_back(inverses, journal).await
     }
@@ -527,6 +540,15 @@ impl RollBack<'_> {
 /// Whether what could not be rolled back was changed by others since, so that it never can be.
 pub(super) fn is_kept_for_others(error: &Error) -> bool {
     error.remedy() == Some(&Remedy::KeepChangesOfOthers)
+}
+
+/// The next step when a roll-back has left nothing but what others have changed since.
+pub(super) fn close_hint(operation_id: &str, journal: &Journal) -> String {
+    format!(
+        "to keep what is there now and close the operation: gpoctl operations cleanup {}; the old state is in {}",
+        short_id(operation_id),
+        journal.folder().display()
+    )
 }
 
 /// The finding about an object that was not changed.

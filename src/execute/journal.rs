@@ -9,9 +9,11 @@
 mod checks;
 mod prune;
 mod root;
+mod since;
 mod stored;
 
 pub use prune::{decide, remove, remove_leftovers};
+pub(in crate::execute) use since::Visible;
 pub use stored::{OperationState, StoredOperation, events, find, list};
 
 use std::fs::File;

@@ -10,7 +10,7 @@ mod entries;
 mod gpt_ini;
 mod proof;
 
-use super::journal::{Before, Inverse, Journal};
+use super::journal::{Before, Inverse, Journal, Visible};
 use super::stage::{StagingArea, descriptor_steps, probe_file_entries, remove_tree};
 use super::waiting::PatientDomain;
 use crate::directory::AttributeSwap;
@@ -41,6 +41,10 @@ pub(super) struct Undo<'a> {
     pub(super) before: Option<&'a Before>,
     /// The version that an incomplete roll-back was about to write.
     pub(super) raising: Option<GpoVersion>,
+    /// The attributes that keep the value of a later operation.
+    pub(super) kept: &'a [SwapAttribute],
+    /// The versions that undoing later operations made visible.
+    pub(super) visible: &'a [Visible],
 }
 
 /// The result of a complete roll-back.

@@ -1,14 +1,15 @@
 //! Operations that did not complete: what they wrote is rolled back, or what they left behind is removed.
 
-use super::execution::{RollBack, changed_gpo, is_kept_for_others};
+use super::execution::{RollBack, changed_gpo, close_hint, is_kept_for_others};
 use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, short_id};
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::journal::{Event, Inverse, OperationState, StoredOperation};
-use crate::execute::stage::{StagingArea, remove_tree};
+use crate::execute::stage::{StagingArea, hashes_below, remove_tree};
 use crate::execute::waiting::PatientDomain;
-use crate::message::{Code, StatusMessage};
-use crate::plan::gpo::{GpoPlan, Verb};
+use crate::message::{Code, StatusMessage, shell_word};
+use crate::model::safe_name::SafeName;
+use crate::plan::gpo::{GpoPlan, Verb, tree_hashes};
 use crate::plan::{Change, Plan};
 use crate::progress::{Control, Phase};
 use crate::session::DomainWriter;
@@ -37,6 +38,7 @@ pub async fn roll_back(
     }
     operation.refuse_foreign(&plan)?;
     operation.refuse_overtaken(&plan)?;
+    let since = operation.since(&plan)?;
     // What a change replaced is taken from the journal, so its inverse may be anything that somebody has written there.
     plan.inverse_values()
         .refuse_rights_that_never_were(domain.session())
@@ -49,8 +51,22 @@ pub async fn roll_back(
         plan: &plan,
         before: before.iter().map(|(of, state)| (*of, state)).collect(),
         raising: &operation.raising,
+        kept: since.kept(),
+        visible: since.visible(),
     };
-    let outcome = undo.run(&operation.to_take_back(), &mut journal).await;
+    let mut inverses = operation.to_take_back();
+    inverses.retain(|(of, _)| since.overtaken(*of).is_none());
+    let outcome = match (undo.run(&inverses, &mut journal).await, since.first()) {
+        (Ok(_), Some((later, object))) => Err(Error::new(
+            ErrorKind::Incomplete,
+            format!(
+                "not everything could be rolled back: operation {} has changed {object} since",
+                later.id
+            ),
+        )
+        .with_remedy(Remedy::KeepChangesOfOthers)),
+        (outcome, _) => outcome,
+    };
     options.control.report(Phase::RollBack, 1, 1, 0);
     match outcome {
         Ok(done) => {
@@ -83,11 +99,8 @@ pub async fn roll_back(
                 kept_for_others,
             });
             if kept_for_others {
-                return Err(error.with_kind(ErrorKind::Incomplete).with_hint(format!(
-                    "to keep what is there now and close the operation: gpoctl operations cleanup {}; the old state is in {}",
-                    short_id(&operation.id),
-                    journal.folder().display()
-                )));
+                let hint = close_hint(&operation.id, &journal);
+                return Err(error.with_kind(ErrorKind::Incomplete).with_hint(hint));
             }
             let when = if error.is_caused_by(ErrorKind::InUse) {
                 "no client has these files open"
@@ -186,7 +199,7 @@ fn superseded(operation: &StoredOperation, plan: &Plan) -> Result<Option<String>
     if operation.state != OperationState::Unfinished {
         return Ok(None);
     }
-    Ok(match operation.overtaken_by(plan)? {
+    Ok(match operation.since(plan)?.whole() {
         Some((later, object)) => Some(format!("operation {} has changed {object} since", later.id)),
         None if operation.kept_for_others => Some(
             "somebody else has changed since what it had written; the rest was rolled back"
@@ -205,6 +218,12 @@ async fn close(
 ) -> Result<OperationResult> {
     operation.refuse_foreign(plan)?;
     let mut journal = operation.reopen()?;
+    let since = operation.since(plan)?;
+    for (of, change) in plan.changes.iter().enumerate() {
+        if let Change::Gpo(gpo) = change {
+            refuse_missing(domain, operation, of, gpo, since.overtaken(of)).await?;
+        }
+    }
     for (of, change) in plan.changes.iter().enumerate() {
         if let Change::Gpo(gpo) = change {
             for path in own_entries(operation, of, gpo)? {
@@ -230,6 +249,72 @@ async fn close(
     Ok(result(operation, Vec::new(), vec![message]))
 }
 
+/// Refuses to delete the former entries of a GPO while one of them is the only copy: the live name is not in use, and no later
+/// operation has left it out.
+async fn refuse_missing(
+    domain: &DomainWriter,
+    operation: &StoredOperation,
+    of: usize,
+    gpo: &GpoPlan,
+    later: Option<&StoredOperation>,
+) -> Result<()> {
+    let staging = StagingArea::new(&gpo.target.domain, gpo.target.guid, &operation.id);
+    let later_tree = match later {
+        Some(later) => {
+            let plan = later.plan()?;
+            let mut same = plan.gpos().filter(|it| it.target.guid == gpo.target.guid);
+            let tree = same.next().map(GpoPlan::new_tree).transpose()?;
+            tree.map(|tree| tree_hashes(&tree))
+        }
+        None => None,
+    };
+    let entry = |name: &str| {
+        SafeName::new(name)
+            .map(|name| staging.entry(&name))
+            .map_err(|cause| {
+                Error::new(ErrorKind::BadInput, "the journal names an unsafe entry")
+                    .with_source(cause)
+            })
+    };
+    for (it, change) in &operation.to_take_back() {
+        let Inverse::SwitchBack {
+            live,
+            old: Some(old),
+            staged: Some(_),
+        } = change
+        else {
+            continue;
+        };
+        let left_out = later_tree
+            .as_ref()
+            .is_some_and(|tree| hashes_below(tree, live).is_empty());
+        if *it != of || left_out {
+            continue;
+        }
+        let (live, old) = (entry(live)?, entry(old)?);
+        if domain.sysvol().stat(&live).await?.is_none()
+            && domain.sysvol().stat(&old).await?.is_some()
+        {
+            let step = match (later, &operation.safety_backup) {
+                (Some(_), Some(backup)) => format!(
+                    "to restore the GPO as it was before: gpoctl restore {}",
+                    shell_word(&backup.display().to_string())
+                ),
+                _ => format!(
+                    "to put it back: gpoctl operations undo {}",
+                    short_id(&operation.id)
+                ),
+            };
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("{live} is missing, and {old} is the only copy of it"),
+            )
+            .with_hint(format!("nothing was changed; {step}")));
+        }
+    }
+    Ok(())
+}
+
 /// The entries of the GPO's folder whose names contain that of the operation.
 fn own_entries(operation: &StoredOperation, of: usize, gpo: &GpoPlan) -> Result<Vec<SysvolPath>> {
     let staging = StagingArea::new(&gpo.target.domain, gpo.target.guid, &operation.id);
@@ -246,7 +331,7 @@ fn own_entries(operation: &StoredOperation, of: usize, gpo: &GpoPlan) -> Result<
             }
             _ => continue,
         };
-        let name = crate::model::safe_name::SafeName::new(name).map_err(|cause| {
+        let name = SafeName::new(name).map_err(|cause| {
             Error::new(ErrorKind::BadInput, "the journal names an unsafe entry").with_source(cause)
         })?;
         paths.push(staging.entry(&name));

@@ -2,21 +2,18 @@
 //! what its operation did.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::stored::EVENTS;
-use super::{Before, Inverse, OperationState, StoredOperation, list};
+use super::{Before, Inverse, StoredOperation};
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::short_id;
 use crate::execute::stage::StagingArea;
-use crate::message::shell_word;
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::status_flags;
 use crate::plan::folder_rights;
 use crate::plan::gpo::{EntryChange, FileContent, GpoPlan, GpoState, Step, Verb, sha256};
-use crate::plan::{Change, Mode, Object, Plan};
+use crate::plan::{Change, Mode, Plan};
 
 impl StoredOperation {
     /// Checks plan, former state and inverses against each other, before any of them is used.
@@ -92,105 +89,6 @@ impl StoredOperation {
         plan.mode == Mode::AllOrNothing
             || self.stands.contains(&of)
             || self.changes.iter().any(|(it, _)| *it == of)
-    }
-
-    /// Refuses to roll an interrupted operation back when one that began later has changed the same object: what is there may have
-    /// the content that this operation announced, and still be what the later one wrote.
-    ///
-    /// # Errors
-    /// `Conflict`, naming the later operation.
-    pub(crate) fn refuse_overtaken(&self, plan: &Plan) -> Result<()> {
-        match self.overtaken_by(plan)? {
-            Some((later, object)) => Err(self.overtaken(&later, &object)),
-            None => Ok(()),
-        }
-    }
-
-    /// The later operation that has changed an object of this plan, which does not stand already, and that object.
-    ///
-    /// # Errors
-    /// When the journals cannot be read.
-    pub(crate) fn overtaken_by(&self, plan: &Plan) -> Result<Option<(Self, Object)>> {
-        let root = self.folder.parent().unwrap_or(Path::new("/"));
-        let own: Vec<Object> = plan
-            .objects()
-            .filter(|(of, _)| !self.stands.contains(of))
-            .map(|(_, object)| object)
-            .collect();
-        for later in list(root)? {
-            let open_or_done = matches!(
-                later.state,
-                OperationState::Done
-                    | OperationState::LeftOver
-                    | OperationState::Unfinished
-                    | OperationState::Superseded
-                    | OperationState::Running
-            );
-            if open_or_done
-                && (later.began(), &later.id) > (self.began(), &self.id)
-                && let Some(object) = later.changed_one_of(&own, plan).cloned()
-            {
-                return Ok(Some((later, object)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The first of these objects, of the domain of `plan`, that this operation has changed or may have changed.
-    fn changed_one_of<'o>(&self, objects: &'o [Object], plan: &Plan) -> Option<&'o Object> {
-        if self
-            .domain
-            .as_ref()
-            .is_some_and(|domain| *domain != plan.domain)
-        {
-            return None;
-        }
-        match self.plan() {
-            Ok(own) => {
-                let changed: Vec<Object> = own
-                    .objects()
-                    .filter(|(of, _)| self.concerns(&own, *of))
-                    .map(|(_, object)| object)
-                    .collect();
-                objects.iter().find(|object| changed.contains(object))
-            }
-            // A plan in an unknown form, of which the journal shows the GPO at most.
-            Err(_) => match &self.gpo {
-                Some(gpo) => objects
-                    .iter()
-                    .find(|object| **object == Object::Gpo(gpo.guid)),
-                None => objects.first(),
-            },
-        }
-    }
-
-    fn overtaken(&self, later: &Self, object: &Object) -> Error {
-        Error::new(
-            ErrorKind::Conflict,
-            format!(
-                "operation {} has changed {object} since operation {} was interrupted",
-                later.id, self.id
-            ),
-        )
-        .with_hint({
-            let step = match (&self.safety_backup, &self.gpo) {
-                (Some(backup), Some(_)) => format!(
-                    "to go back to the state before it, run: gpoctl restore {}",
-                    shell_word(&backup.display().to_string())
-                ),
-                (None, Some(gpo)) => {
-                    format!("look at the GPO that it made: gpoctl show '{}'", gpo.guid)
-                }
-                (_, None) => format!(
-                    "compare the domain with its plan: gpoctl operations show {}",
-                    self.id
-                ),
-            };
-            format!(
-                "nothing was changed; {step}; to close operation {0} and keep what is there: gpoctl operations cleanup {0}",
-                short_id(&self.id)
-            )
-        })
     }
 
     fn foreign_inverse(&self, inverse: &Inverse) -> Error {

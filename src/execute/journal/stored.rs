@@ -88,6 +88,8 @@ pub struct StoredOperation {
     pub(in crate::execute) stands: BTreeSet<usize>,
     /// Whether the last roll-back left only what others have changed since.
     pub(in crate::execute) kept_for_others: bool,
+    /// The operation that undid it.
+    pub(in crate::execute) undone_by: Option<String>,
     /// The versions that an incomplete roll-back was about to write, by the numbers of their changes.
     pub(in crate::execute) raising: BTreeMap<usize, GpoVersion>,
 }
@@ -187,6 +189,7 @@ impl StoredOperation {
             changes: Vec::new(),
             stands: BTreeSet::new(),
             kept_for_others: false,
+            undone_by: None,
             raising: BTreeMap::new(),
         };
         let journal = match root::journal(journals, &operation.id) {
@@ -307,7 +310,10 @@ impl StoredOperation {
                     self.state = OperationState::Done;
                 }
                 Event::RolledBack => self.state = OperationState::Failed,
-                Event::Undone { .. } => self.state = OperationState::Undone,
+                Event::Undone { by } => {
+                    self.state = OperationState::Undone;
+                    self.undone_by = Some(by);
+                }
                 Event::Raising { of, version } => drop(self.raising.insert(of, version)),
                 Event::Failed { reason } => self.reason = Some(reason),
                 Event::RollBackFailed {

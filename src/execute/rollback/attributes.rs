@@ -17,6 +17,9 @@ impl Undo<'_> {
         swap: AttributeSwap,
         report: &mut RollbackReport,
     ) -> Result<()> {
+        if self.kept.contains(&swap.attribute) {
+            return Ok(());
+        }
         let dn = self.domain.session().info().base.gpo(self.guid());
         let found = self.ours(&dn, vec![swap], report).await?;
         self.domain.directory().swap_attributes(&dn, &found).await
@@ -111,6 +114,7 @@ impl Undo<'_> {
                 add(SwapAttribute::WqlFilter, filter.to.clone());
             }
         }
+        swaps.retain(|swap| !self.kept.contains(&swap.attribute));
         swaps
     }
 
@@ -163,6 +167,7 @@ impl Undo<'_> {
         reconcile(writer, guid, &changes).await?;
         let mut swaps: Vec<AttributeSwap> = EVERY_ATTRIBUTE
             .into_iter()
+            .filter(|attribute| !self.kept.contains(attribute))
             .map(|attribute| AttributeSwap {
                 attribute,
                 old: None,

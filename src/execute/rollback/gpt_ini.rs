@@ -33,10 +33,18 @@ impl Undo<'_> {
             ))
         });
         let new = self.plan.gpt_ini.as_ref().map(|content| &content.0);
-        let is_ours = found.is_some() && (found.as_ref() == new || found == raised_before);
+        let visible = |found: &Bytes| {
+            let mut all = self.visible.iter().flat_map(|it| &it.gpt_ini);
+            all.any(|ini| ini.0 == *found)
+        };
+        let is_ours = found
+            .as_ref()
+            .is_some_and(|it| Some(it) == new || Some(it) == raised_before.as_ref() || visible(it));
         let object = directory.gpo(self.guid()).await?;
         let modified = changes.iter().any(|change| {
-            matches!(change, Inverse::RestoreAttributes { written, .. } if object.version == Some(*written))
+            matches!(change, Inverse::RestoreAttributes { written, .. }
+                if object.version == Some(*written)
+                    || self.visible.iter().any(|it| object.version == Some(it.version)))
         });
         if found.as_ref() != old && !is_ours {
             report.leave(&live);

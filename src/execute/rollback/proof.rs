@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::entries::is_former;
 use super::{Undo, grants_the_same};
+use crate::directory::SwapAttribute;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::journal::Inverse;
 use crate::execute::stage::hashes_below;
@@ -132,6 +133,16 @@ impl Undo<'_> {
             expected.user_extensions.clone_from(&found.user_extensions);
             if !touched(|change| matches!(change, Inverse::RestoreStatus { .. })) {
                 expected.flags = found.flags;
+            }
+        }
+        for kept in self.kept {
+            match kept {
+                SwapAttribute::Flags => expected.flags = found.flags,
+                SwapAttribute::DisplayName => {
+                    expected.display_name.clone_from(&found.display_name);
+                }
+                SwapAttribute::WqlFilter => expected.wmi_filter.clone_from(&found.wmi_filter),
+                _ => {}
             }
         }
         if let Some(raised) = raised {

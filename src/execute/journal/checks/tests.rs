@@ -142,6 +142,7 @@ fn unfinished(id: &str, changes: Vec<(usize, Inverse)>) -> StoredOperation {
         changes,
         stands: BTreeSet::new(),
         kept_for_others: false,
+        undone_by: None,
         raising: BTreeMap::new(),
     }
 }
