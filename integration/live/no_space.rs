@@ -201,6 +201,7 @@ fn the_local_disk_becomes_full() {
     let _alone = alone();
     let guid = filled("Local disk later");
     let mut case = Case::new(&guid, &import_over(&guid));
+    case.journal_may_end = true;
     let relay = Relay::start("dst", 85, &[389, 445]);
     let undisturbed = case.begin();
     let said = case.run(&undisturbed, Some(&relay.address));
