@@ -38,6 +38,8 @@ pub async fn roll_back(
     operation.refuse_foreign(&plan)?;
     operation.refuse_overtaken(&plan)?;
     // What a change replaced is taken from the journal, so its inverse may be anything that somebody has written there.
+    let mut plan = plan;
+    let mut messages = plan.keep_repaired(domain.session()).await?;
     plan.inverse_values()
         .refuse_rights_that_never_were(domain.session())
         .await?;
@@ -58,6 +60,7 @@ pub async fn roll_back(
                 remove_leftovers(domain, operation, of, gpo).await?;
             }
             journal.record(&Event::RolledBack)?;
+            messages.push(StatusMessage::info(Code::RolledBack, done.to_string()));
             let before = |gpo: &GpoPlan| {
                 let version = gpo.basis.as_ref().and_then(|basis| basis.directory_version);
                 done.raised.or(version).unwrap_or_default().combined()
@@ -70,11 +73,7 @@ pub async fn roll_back(
                 created: false,
                 deleted: false,
             });
-            Ok(result(
-                operation,
-                gpos.collect(),
-                vec![StatusMessage::info(Code::RolledBack, done.to_string())],
-            ))
+            Ok(result(operation, gpos.collect(), messages))
         }
         Err(error) => {
             let kept_for_others = is_kept_for_others(&error);

@@ -69,6 +69,7 @@ pub(crate) async fn is_undone(session: &DomainSession, change: &ValueChange) -> 
 /// not as before; otherwise as the server reports.
 pub(super) async fn take_back(domain: &DomainWriter, change: &ValueChange) -> Result<()> {
     let session = domain.session();
+    let change = &not_undone(session, change).await?;
     if is_undone(session, change).await? {
         return Ok(());
     }
@@ -87,6 +88,26 @@ pub(super) async fn take_back(domain: &DomainWriter, change: &ValueChange) -> Re
             format!("after rolling back, {what} is not what it was"),
         )),
     }
+}
+
+/// The part of a change that is not as before. Permissions are set one after the other, so those of the last files may be untouched.
+async fn not_undone(session: &DomainSession, change: &ValueChange) -> Result<ValueChange> {
+    let ValueChange::Descriptors { guid, entries } = change else {
+        return Ok(change.clone());
+    };
+    let sysvol = session.sysvol();
+    let mut changed = Vec::new();
+    for entry in entries {
+        let path = SysvolPath::in_gpo(&session.info().dns_domain, *guid, &entry.path);
+        let found = sysvol.security_descriptor(&path).await?;
+        if !same_descriptor(sysvol, &found, &entry.old.0) {
+            changed.push(entry.clone());
+        }
+    }
+    Ok(ValueChange::Descriptors {
+        guid: *guid,
+        entries: changed,
+    })
 }
 
 /// Makes one change.
