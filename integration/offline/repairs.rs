@@ -65,21 +65,8 @@ impl Repaired {
         journal::list(self.root()).unwrap().remove(0)
     }
 
-    /// As after a kill: nothing but what was announced is in the journal.
     fn interrupt(&self) {
-        let file = self.operation().folder.join("journal.jsonl");
-        let text = fs::read_to_string(&file).unwrap();
-        let announced = |line: &&str| {
-            let event: Value = serde_json::from_str(line).unwrap();
-            !["committed", "finished"].contains(&event["event"].as_str().unwrap())
-        };
-        let lines: String = text
-            .lines()
-            .filter(announced)
-            .map(|line| format!("{line}\n"))
-            .collect();
-        fs::write(&file, lines).unwrap();
-        assert_eq!(self.operation().state, OperationState::Unfinished);
+        interrupt(self.root());
     }
 
     fn path(&self, entry: &str) -> SysvolPath {
@@ -106,6 +93,24 @@ impl Repaired {
             .find(|it| it.path.to_lowercase().ends_with(&end));
         to_sddl(&found.unwrap().descriptor)
     }
+}
+
+/// As after a kill: nothing but what was announced is in the journal.
+fn interrupt(root: &Path) {
+    let operation = || journal::list(root).unwrap().remove(0);
+    let file = operation().folder.join("journal.jsonl");
+    let text = fs::read_to_string(&file).unwrap();
+    let announced = |line: &&str| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        !["committed", "finished"].contains(&event["event"].as_str().unwrap())
+    };
+    let lines: String = text
+        .lines()
+        .filter(announced)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    fs::write(&file, lines).unwrap();
+    assert_eq!(operation().state, OperationState::Unfinished);
 }
 
 fn said(messages: &[gpoctl::message::StatusMessage]) -> String {
@@ -173,4 +178,92 @@ async fn files_that_an_interrupted_repair_had_not_reached_are_left_without_a_wor
         assert_eq!(it.permissions("Machine"), PLAIN);
         assert_eq!(it.operation().state, OperationState::Failed);
     }
+}
+
+/// A domain whose `GPT.INI` of the GPO has no version, and an editor of that GPO.
+async fn without_version() -> MemoryDomain {
+    let domain = MemoryDomain::new("src.test").unwrap();
+    domain.put_gpo(guid(), "Desks").unwrap();
+    let base = domain.directory().base();
+    let alice = domain.directory().put_user(&base, "alice").unwrap();
+    let dn = gpoctl::model::dn::Dn::parse(&format!(
+        "CN={},CN=Policies,CN=System,DC=src,DC=test",
+        guid()
+    ))
+    .unwrap();
+    let before = to_sddl(&domain.directory().snapshot().entry(&dn).unwrap().descriptor);
+    let edit = format!("(A;CI;CCDCLCSWRPWPDTLOSDRC;;;{alice})");
+    domain
+        .directory()
+        .set_descriptor(&dn, &format!("{before}{edit}"))
+        .unwrap();
+    let admin = connect(&domain, "Administrator").await;
+    fix(&admin).await;
+    let path = SysvolPath::in_gpo(
+        domain.sysvol().domain(),
+        guid(),
+        &"GPT.INI".parse().unwrap(),
+    );
+    domain.sysvol().put_file(&path, "[General]\r\n").unwrap();
+    domain
+}
+
+async fn connect(domain: &MemoryDomain, account: &str) -> DomainWriter {
+    domain.connect(account, &Faults::none()).await.unwrap()
+}
+
+async fn fix(writer: &DomainWriter) -> (gpoctl::execute::OperationResult, tempfile::TempDir) {
+    let session = writer.session();
+    let report = check_domain(session, &Control::default()).await.unwrap();
+    let plan = repair::plan(&report, &session.info().dns_domain);
+    let folder = tempfile::TempDir::new_in(scratch()).unwrap();
+    let options = ApplyOptions::in_folder(folder.path().to_owned());
+    (apply(writer, &plan, &options).await.unwrap(), folder)
+}
+
+fn names(domain: &MemoryDomain) -> Vec<String> {
+    let snapshot = domain.sysvol().snapshot();
+    snapshot.entries().map(|it| it.path.clone()).collect()
+}
+
+#[tokio::test]
+async fn an_editor_who_may_not_set_owners_repairs_gpt_ini() {
+    let domain = without_version().await;
+    let (result, _folder) = fix(&connect(&domain, "alice").await).await;
+    let codes: Vec<&str> = result.messages.iter().map(|it| it.code.name()).collect();
+    assert_eq!(codes, ["owners-not-set"]);
+    let snapshot = domain.sysvol().snapshot();
+    let ini = snapshot
+        .entries()
+        .find(|it| it.path.ends_with("GPT.INI") && it.path.contains(&guid().to_string()));
+    let ini = ini.unwrap().content.clone().unwrap();
+    assert!(
+        String::from_utf8(ini.to_vec())
+            .unwrap()
+            .contains("Version=")
+    );
+    assert!(!names(&domain).iter().any(|name| name.contains(".gpoctl-")));
+    // An administrator needs no such message.
+    let domain = without_version().await;
+    let (result, _folder) = fix(&connect(&domain, "Administrator").await).await;
+    assert!(result.messages.is_empty(), "{:?}", result.messages);
+}
+
+#[tokio::test]
+async fn a_staged_gpt_ini_has_the_name_of_its_operation_whose_undo_removes_it() {
+    let domain = without_version().await;
+    let faults = Faults::none();
+    let admin = domain.connect("Administrator", &faults).await.unwrap();
+    let (result, folder) = fix(&admin).await;
+    let tag = result.operation_id.rsplit_once('-').unwrap().1;
+    let staged = format!(".gpoctl-{tag}-new-GPT.INI");
+    let calls = format!("{:?}", faults.calls());
+    assert!(calls.contains(&staged), "{staged}: {calls}");
+    let path = SysvolPath::in_gpo(domain.sysvol().domain(), guid(), &staged.parse().unwrap());
+    domain.sysvol().put_file(&path, "[General]\r\n").unwrap();
+    interrupt(folder.path());
+    let operation = journal::list(folder.path()).unwrap().remove(0);
+    let options = ApplyOptions::in_folder(folder.path().to_owned());
+    roll_back(&admin, &operation, &options).await.unwrap();
+    assert!(!names(&domain).iter().any(|name| name.contains(".gpoctl-")));
 }

@@ -6,6 +6,7 @@ use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::journal::{Event, Inverse, OperationState, StoredOperation};
 use crate::execute::stage::{StagingArea, remove_tree};
+use crate::execute::values::remove_staged;
 use crate::execute::waiting::PatientDomain;
 use crate::message::{Code, StatusMessage};
 use crate::plan::gpo::{GpoPlan, Verb};
@@ -205,10 +206,13 @@ async fn close(
     operation.refuse_foreign(plan)?;
     let mut journal = operation.reopen()?;
     for (of, change) in plan.changes.iter().enumerate() {
-        if let Change::Gpo(gpo) = change {
-            for path in own_entries(operation, of, gpo)? {
-                remove_tree(domain.sysvol(), &path).await?;
+        match change {
+            Change::Gpo(gpo) => {
+                for path in own_entries(operation, of, gpo)? {
+                    remove_tree(domain.sysvol(), &path).await?;
+                }
             }
+            Change::Value(value) => remove_staged(domain, &operation.id, &value.change).await?,
         }
     }
     journal.record(&Event::Superseded)?;
