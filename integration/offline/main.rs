@@ -26,6 +26,7 @@ mod parser_failures;
 mod properties;
 mod readers;
 mod readme;
+mod repairs;
 mod setting_changes;
 mod suites;
 mod superseded;

@@ -91,6 +91,8 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         } else {
             show(&report, ui);
         }
+        let not_put_back = list.not_put_back(session).await?;
+        list.messages.extend(not_put_back);
         if list.changes.is_empty() && !ui.is_json() && args.writing.plan_file().is_none() {
             ui.say("nothing to repair");
             return Ok(exit_status(report.worst()));

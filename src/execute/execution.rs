@@ -217,7 +217,10 @@ impl<'a> Execution<'a> {
                     outcome.map(|leftovers| part.leftovers = Some(leftovers))
                 }
                 Some(Part::Value(value)) => {
-                    make_value(self.domain, value, self.control, journal, of).await
+                    let id = &self.plan.operation_id;
+                    make_value(self.domain, id, value, self.control, journal, of)
+                        .await
+                        .map(|message| self.messages.extend(message))
                 }
                 Some(Part::Refused(_)) | None => Ok(()),
             };
@@ -434,17 +437,18 @@ impl<'a> GpoPart<'a> {
 /// Makes a change of single values, with its inverse in the journal first.
 async fn make_value(
     domain: &DomainWriter,
+    operation_id: &str,
     value: &PlannedValue,
     control: &Control,
     journal: &mut Journal,
     of: usize,
-) -> Result<()> {
+) -> Result<Option<StatusMessage>> {
     control.check()?;
     journal.record_intent(of, Inverse::ChangeBack)?;
     // The server compares and swaps attributes; for everything else, compare as close to the write as possible.
     let outcome = match values::refuse_changed(domain.session(), &value.change).await {
-        Ok(()) => values::make(domain, &value.change).await,
-        refused => refused,
+        Ok(()) => values::make(domain, operation_id, &value.change).await,
+        Err(error) => Err(error),
     };
     // Without an answer, it is unknown whether the change was made; the roll-back reads the state.
     if let Err(error) = &outcome
@@ -492,9 +496,11 @@ impl RollBack<'_> {
             }
             let outcome = match change {
                 Change::Gpo(gpo) => self.gpo(of, gpo, &own, journal).await,
-                Change::Value(value) => values::take_back(self.domain, &value.change)
-                    .await
-                    .map(|()| done),
+                Change::Value(value) => {
+                    values::take_back(self.domain, &self.plan.operation_id, &value.change)
+                        .await
+                        .map(|()| done)
+                }
             };
             match outcome {
                 Ok(one) => {

@@ -8,8 +8,8 @@ use crate::execute::journal::{Inverse, Journal};
 use crate::execute::objects::reconcile;
 use crate::execute::rollback;
 use crate::execute::stage::{
-    RootEntry, StagingArea, by_root_entry, entry_hashes, hashes_below, probe_file_entries,
-    read_whole, remove_tree, stage_entries, without_owners,
+    RootEntry, StagingArea, by_root_entry, entry_hashes, hashes_below, owners_not_set,
+    probe_file_entries, read_whole, remove_tree, stage_entries, without_owners,
 };
 use crate::execute::waiting::PatientDomain;
 use crate::message::{Code, Severity, StatusMessage};
@@ -240,13 +240,7 @@ impl Run<'_> {
                 let outcome = sysvol.create_dir(&path, &descriptors).await;
                 remove_tree(sysvol, &path).await?;
                 outcome.map_err(no_right)?;
-                self.messages.push(
-                    StatusMessage::warning(
-                        Code::OwnersNotSet,
-                        "this account may not set owners on SYSVOL, so it owns the new files and samba-tool ntacl sysvolcheck reports them",
-                    )
-                    .with_hint("clients and editors are not affected; an import by a domain administrator sets the owners"),
-                );
+                self.messages.push(owners_not_set());
                 Ok(descriptors)
             }
             Err(error) => Err(no_right(error)),

@@ -9,6 +9,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::domain::sysvol::{Sysvol, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::{Code, StatusMessage};
 use crate::model::domain_name::DomainName;
 use crate::model::gpt_tree::{GptTree, Node};
 use crate::model::guid::Guid;
@@ -408,6 +409,15 @@ pub(crate) fn without_owners(descriptors: &[Vec<u8>]) -> Vec<Vec<u8>> {
             descriptor.to_bytes().ok()
         })
         .collect()
+}
+
+/// The finding that files were written without owners.
+pub(crate) fn owners_not_set() -> StatusMessage {
+    StatusMessage::warning(
+        Code::OwnersNotSet,
+        "this account may not set owners on SYSVOL, so it owns the new files and samba-tool ntacl sysvolcheck reports them",
+    )
+    .with_hint("clients and editors are not affected; an import by a domain administrator sets the owners")
 }
 
 /// Missing already counts as deleted.

@@ -6,6 +6,7 @@ use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::journal::{Event, Inverse, OperationState, StoredOperation};
 use crate::execute::stage::{StagingArea, hashes_below, remove_tree};
+use crate::execute::values::remove_staged;
 use crate::execute::waiting::PatientDomain;
 use crate::message::{Code, StatusMessage, shell_word};
 use crate::model::safe_name::SafeName;
@@ -40,6 +41,8 @@ pub async fn roll_back(
     operation.refuse_overtaken(&plan)?;
     let since = operation.since(&plan)?;
     // What a change replaced is taken from the journal, so its inverse may be anything that somebody has written there.
+    let mut plan = plan;
+    let mut messages = plan.keep_repaired(domain.session()).await?;
     plan.inverse_values()
         .refuse_rights_that_never_were(domain.session())
         .await?;
@@ -74,6 +77,7 @@ pub async fn roll_back(
                 remove_leftovers(domain, operation, of, gpo).await?;
             }
             journal.record(&Event::RolledBack)?;
+            messages.push(StatusMessage::info(Code::RolledBack, done.to_string()));
             let before = |gpo: &GpoPlan| {
                 let version = gpo.basis.as_ref().and_then(|basis| basis.directory_version);
                 done.raised.or(version).unwrap_or_default().combined()
@@ -86,11 +90,7 @@ pub async fn roll_back(
                 created: false,
                 deleted: false,
             });
-            Ok(result(
-                operation,
-                gpos.collect(),
-                vec![StatusMessage::info(Code::RolledBack, done.to_string())],
-            ))
+            Ok(result(operation, gpos.collect(), messages))
         }
         Err(error) => {
             let kept_for_others = is_kept_for_others(&error);
@@ -225,10 +225,13 @@ async fn close(
         }
     }
     for (of, change) in plan.changes.iter().enumerate() {
-        if let Change::Gpo(gpo) = change {
-            for path in own_entries(operation, of, gpo)? {
-                remove_tree(domain.sysvol(), &path).await?;
+        match change {
+            Change::Gpo(gpo) => {
+                for path in own_entries(operation, of, gpo)? {
+                    remove_tree(domain.sysvol(), &path).await?;
+                }
             }
+            Change::Value(value) => remove_staged(domain, &operation.id, &value.change).await?,
         }
     }
     journal.record(&Event::Superseded)?;

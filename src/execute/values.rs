@@ -6,7 +6,8 @@ use crate::domain::sysvol::{SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::rollback;
 use crate::execute::stage::{
-    StagingArea, as_stored, descriptor_steps, probe_file_entries, read_whole,
+    StagingArea, as_stored, descriptor_steps, owners_not_set, probe_file_entries, read_whole,
+    remove_tree, without_owners,
 };
 use crate::message::{Code, StatusMessage};
 use crate::model::guid::Guid;
@@ -67,8 +68,14 @@ pub(crate) async fn is_undone(session: &DomainSession, change: &ValueChange) -> 
 /// # Errors
 /// `Conflict` when somebody else has changed the same since, which is left unchanged; `Incomplete` when what was taken back is
 /// not as before; otherwise as the server reports.
-pub(super) async fn take_back(domain: &DomainWriter, change: &ValueChange) -> Result<()> {
+pub(super) async fn take_back(
+    domain: &DomainWriter,
+    operation_id: &str,
+    change: &ValueChange,
+) -> Result<()> {
     let session = domain.session();
+    remove_staged(domain, operation_id, change).await?;
+    let change = &not_undone(session, change).await?;
     if is_undone(session, change).await? {
         return Ok(());
     }
@@ -79,7 +86,7 @@ pub(super) async fn take_back(domain: &DomainWriter, change: &ValueChange) -> Re
         )
         .with_remedy(Remedy::KeepChangesOfOthers));
     }
-    make(domain, &change.inverse()).await?;
+    make(domain, operation_id, &change.inverse()).await?;
     match difference(session, change, Moment::Before).await? {
         None => Ok(()),
         Some(what) => Err(Error::new(
@@ -89,8 +96,49 @@ pub(super) async fn take_back(domain: &DomainWriter, change: &ValueChange) -> Re
     }
 }
 
-/// Makes one change.
-pub(super) async fn make(domain: &DomainWriter, change: &ValueChange) -> Result<()> {
+/// The part of a change that is not as before. Permissions are set one after the other, so those of the last files may be untouched.
+async fn not_undone(session: &DomainSession, change: &ValueChange) -> Result<ValueChange> {
+    let ValueChange::Descriptors { guid, entries } = change else {
+        return Ok(change.clone());
+    };
+    let sysvol = session.sysvol();
+    let mut changed = Vec::new();
+    for entry in entries {
+        let path = SysvolPath::in_gpo(&session.info().dns_domain, *guid, &entry.path);
+        let found = sysvol.security_descriptor(&path).await?;
+        if !same_descriptor(sysvol, &found, &entry.old.0) {
+            changed.push(entry.clone());
+        }
+    }
+    Ok(ValueChange::Descriptors {
+        guid: *guid,
+        entries: changed,
+    })
+}
+
+/// Removes what the operation staged for a change and did not make live.
+///
+/// # Errors
+/// As the server reports.
+pub(super) async fn remove_staged(
+    domain: &DomainWriter,
+    operation_id: &str,
+    change: &ValueChange,
+) -> Result<()> {
+    let ValueChange::GptIni { guid, .. } = change else {
+        return Ok(());
+    };
+    let staging = StagingArea::new(&domain.session().info().dns_domain, *guid, operation_id);
+    let staged = staging.staged_name(&rollback::gpt_ini_name()?)?;
+    remove_tree(domain.sysvol(), &staging.entry(&staged)).await
+}
+
+/// Makes one change. A message when it was not made in full.
+pub(super) async fn make(
+    domain: &DomainWriter,
+    operation_id: &str,
+    change: &ValueChange,
+) -> Result<Option<StatusMessage>> {
     match change {
         ValueChange::Attributes { dn, attributes } => {
             domain.directory().swap_attributes(&dn.0, attributes).await
@@ -110,13 +158,16 @@ pub(super) async fn make(domain: &DomainWriter, change: &ValueChange) -> Result<
             if descriptor.is_some() {
                 probe(domain, *guid).await?;
             }
-            write_gpt_ini(domain, *guid, new.as_ref(), descriptor.as_ref()).await
+            let staging =
+                StagingArea::new(&domain.session().info().dns_domain, *guid, operation_id);
+            return write_gpt_ini(domain, &staging, new.as_ref(), descriptor.as_ref()).await;
         }
         ValueChange::Descriptors { guid, entries } => {
             probe(domain, *guid).await?;
             set_descriptors(domain, *guid, entries).await
         }
     }
+    .map(|()| None)
 }
 
 async fn probe(domain: &DomainWriter, guid: Guid) -> Result<()> {
@@ -170,40 +221,49 @@ async fn set_descriptors(
     Ok(())
 }
 
-/// Replaces GPT.INI: the new one is written beside the live one, then renamed over it.
+/// Replaces GPT.INI: the new one is written beside the live one, then renamed over it. An editor who may write but not set owners
+/// owns the new one, which the message says.
 async fn write_gpt_ini(
     domain: &DomainWriter,
-    guid: Guid,
+    staging: &StagingArea,
     content: Option<&FileContent>,
     descriptor: Option<&FileContent>,
-) -> Result<()> {
+) -> Result<Option<StatusMessage>> {
     let sysvol = domain.sysvol();
-    let tag = Guid::new_random().bare().to_lowercase();
-    let staging = StagingArea::new(&domain.session().info().dns_domain, guid, &tag);
     let name = rollback::gpt_ini_name()?;
     let live = staging.entry(&name);
     let Some(content) = content else {
-        return sysvol.remove_file(&live).await;
+        return sysvol.remove_file(&live).await.map(|()| None);
     };
     let staged = staging.entry(&staging.staged_name(&name)?);
     let descriptors = descriptor
         .map(|descriptor| descriptor_steps(sysvol, &descriptor.0, "the plan"))
         .transpose()?
         .unwrap_or_default();
-    let outcome = match sysvol
+    let mut message = None;
+    let mut outcome = sysvol
         .write_new(&staged, content.0.clone(), &descriptors)
-        .await
+        .await;
+    if let Err(error) = &outcome
+        && error.kind() == ErrorKind::Denied
+        && !descriptors.is_empty()
     {
-        Ok(()) => sysvol.rename(&staged, &live, true).await,
-        Err(error) => Err(error),
-    };
+        remove_tree(sysvol, &staged).await?;
+        outcome = sysvol
+            .write_new(&staged, content.0.clone(), &without_owners(&descriptors))
+            .await;
+        message = Some(owners_not_set());
+    }
+    if outcome.is_ok() {
+        outcome = sysvol.rename(&staged, &live, true).await;
+    }
     if outcome.is_err() {
         // The error that led here matters more than a leftover file.
         if let Err(error) = sysvol.remove_file(&staged).await {
             tracing::debug!(%error, "cannot remove a staged GPT.INI");
         }
     }
-    outcome
+    outcome.map(|()| message)
 }
 
 /// The old or the new side of a change.

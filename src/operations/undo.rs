@@ -111,7 +111,14 @@ pub async fn plan(
         }
         OperationState::Unfinished => {
             operation.refuse_overtaken(&done)?;
-            Ok(Undoing::RollBack(parts_to_roll_back(operation, &done)))
+            let mut done = done;
+            let kept = done.keep_repaired(session).await?;
+            let mut parts = parts_to_roll_back(operation, &done);
+            parts.extend(
+                kept.into_iter()
+                    .map(|message| format!("! {}", message.text)),
+            );
+            Ok(Undoing::RollBack(parts))
         }
         OperationState::LeftOver => Err(Error::new(
             ErrorKind::Usage,
@@ -181,6 +188,9 @@ async fn undo_finished(
 ) -> Result<Plan> {
     let mut plan = Plan::new(format!("undo {}", done.title), &done.domain);
     plan.mode = done.mode;
+    // What a change replaced is taken from the journal, so its inverse may be anything that somebody has written there.
+    let mut done = done.clone();
+    plan.messages = done.keep_repaired(session).await?;
     for (index, change) in done.changes.iter().enumerate().rev() {
         if !operation.made(done.mode, index) {
             continue;
@@ -199,7 +209,6 @@ async fn undo_finished(
             }
         }
     }
-    // What a change replaced is taken from the journal, so its inverse may be anything that somebody has written there.
     plan.refuse_rights_that_never_were(session).await?;
     Ok(match plan.gpo() {
         // As the plan of the verb that undoes it.

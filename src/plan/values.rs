@@ -5,6 +5,7 @@
 
 mod description;
 mod limits;
+mod not_put_back;
 
 use serde::{Deserialize, Serialize};
 

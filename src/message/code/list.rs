@@ -384,6 +384,9 @@ codes! {
     PermissionsNotLast "permissions-not-last" [Warning]
         "the final permissions could not all be set, so this account keeps some of its rights",
         "set them in GPMC or with samba-tool";
+    PermissionsNotPutBack "permissions-not-put-back" [Warning]
+        "a repair removes from a file what does not follow from the permissions of the GPO, and undo does not put it back",
+        "set it by hand if it is wanted";
     RecordRemoved "record-removed" [Warning]
         "a registry setting contained only a removed reference, so it was removed",
         "map the reference to a destination if the setting is needed";

@@ -329,7 +329,7 @@ pub(super) fn foreign_rights(
 
 /// What files have by inheritance from the folder of all GPOs: full control for Administrator, Domain Admins, Enterprise Admins and
 /// Group Policy Creator Owners, read access for Server Operators. Administrator owns what he has made.
-fn inherited(domain: &Sid) -> SecurityDescriptor {
+pub(super) fn inherited(domain: &Sid) -> SecurityDescriptor {
     const ALL: u32 = 0x001F_01FF;
     const READ: u32 = 0x0012_00A9;
     let mut aces: Vec<Ace> = [500, 512, 519, 520]
