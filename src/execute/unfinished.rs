@@ -54,8 +54,7 @@ pub async fn roll_back(
         kept: since.kept(),
         visible: since.visible(),
     };
-    let mut inverses = operation.to_take_back();
-    inverses.retain(|(of, _)| since.overtaken(*of).is_none());
+    let inverses = operation.to_roll_back(&plan)?;
     let outcome = match (undo.run(&inverses, &mut journal).await, since.first()) {
         (Ok(_), Some((later, object))) => Err(Error::new(
             ErrorKind::Incomplete,
@@ -86,10 +85,14 @@ pub async fn roll_back(
                 created: false,
                 deleted: false,
             });
+            let text = match since.kept_text() {
+                Some(kept) => format!("{done}; {kept}"),
+                None => done.to_string(),
+            };
             Ok(result(
                 operation,
                 gpos.collect(),
-                vec![StatusMessage::info(Code::RolledBack, done.to_string())],
+                vec![StatusMessage::info(Code::RolledBack, text)],
             ))
         }
         Err(error) => {

@@ -111,7 +111,8 @@ pub async fn plan(
         }
         OperationState::Unfinished => {
             operation.refuse_overtaken(&done)?;
-            Ok(Undoing::RollBack(parts_to_roll_back(operation, &done)))
+            let inverses = operation.to_roll_back(&done)?;
+            Ok(Undoing::RollBack(parts_to_roll_back(&inverses, &done)))
         }
         OperationState::LeftOver => Err(Error::new(
             ErrorKind::Usage,
@@ -129,9 +130,9 @@ pub async fn plan(
 }
 
 /// What a roll-back does, the last change first.
-fn parts_to_roll_back(operation: &StoredOperation, done: &Plan) -> Vec<String> {
+fn parts_to_roll_back(inverses: &[(usize, Inverse)], done: &Plan) -> Vec<String> {
     let mut parts = Vec::new();
-    for (of, inverse) in operation.changes.iter().rev() {
+    for (of, inverse) in inverses.iter().rev() {
         match (inverse, done.changes.get(*of)) {
             (Inverse::ChangeBack, Some(Change::Value(planned))) => {
                 parts.extend(planned.summary.iter().map(|line| back(line)));
