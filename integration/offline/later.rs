@@ -193,7 +193,16 @@ async fn a_later_change_of_an_attribute_stays_and_the_rest_is_rolled_back() {
             it.apply(&plan).await;
             assert!(!is_superseded(&it.operation()).unwrap(), "{later:?}");
             assert_eq!(it.clean_up().await.unwrap_err().kind(), ErrorKind::Usage);
-            it.roll_back().await.unwrap();
+            let options = ApplyOptions::in_folder(it.root.path().to_owned());
+            let operation = it.operation();
+            let back = roll_back(&it.admin, &operation, &options).await.unwrap();
+            let says = &back.messages[0].text;
+            let ours = operation
+                .changes
+                .iter()
+                .any(|(_, inverse)| matches!(inverse, Inverse::RestoreAttributes { .. }));
+            let kept = later == Verb::SetStatus && ours;
+            assert_eq!(says.contains("flags as a later operation"), kept, "{says}");
             assert_eq!(it.operation().state, OperationState::Failed);
             let left = it.differences(&old);
             assert_eq!(left.len(), 1, "{left:?}");
@@ -284,6 +293,25 @@ async fn one_gpo_that_was_overtaken_closes_no_other_one() {
     assert!(points > 2, "{points}");
 }
 
+impl Killed {
+    /// Undoes a complete operation as the command does.
+    async fn undo(&self, id: &str) {
+        let later = self.operation_of(id).unwrap();
+        let control = Control::default();
+        let back = undo::plan(self.admin.session(), &later, &control).await;
+        let Ok(Undoing::Plan(back)) = back else {
+            panic!("{back:?}")
+        };
+        self.apply(&back).await;
+        let events = later.folder.join("journal.jsonl");
+        let mut text = std::fs::read_to_string(&events).unwrap();
+        let by = &back.operation_id;
+        text.push_str(&format!("{{\"event\":\"undone\",\"by\":\"{by}\"}}\n"));
+        std::fs::write(&events, text).unwrap();
+        assert_eq!(self.operation_of(id).unwrap().state, OperationState::Undone);
+    }
+}
+
 /// An undo of what came later goes back to what the interrupted one had left.
 #[tokio::test(start_paused = true)]
 async fn a_later_operation_that_was_undone_is_no_obstacle() {
@@ -292,27 +320,40 @@ async fn a_later_operation_that_was_undone_is_no_obstacle() {
     for it in Killed::everywhere(&case).await.into_iter().step_by(4) {
         let plan = case.plan_with(&it.admin, "theirs").await.unwrap();
         it.apply(&plan).await;
-        let later = it.operation_of(&plan.operation_id).unwrap();
-        let control = Control::default();
-        let back = undo::plan(it.admin.session(), &later, &control).await;
-        let Ok(Undoing::Plan(back)) = back else {
-            panic!("{back:?}")
-        };
-        it.apply(&back).await;
-        let events = later.folder.join("journal.jsonl");
-        let mut text = std::fs::read_to_string(&events).unwrap();
-        text.push_str(&format!(
-            "{{\"event\":\"undone\",\"by\":\"{}\"}}\n",
-            back.operation_id
-        ));
-        std::fs::write(&events, text).unwrap();
+        it.undo(&plan.operation_id).await;
         assert!(!is_superseded(&it.operation()).unwrap());
-        if let Err(error) = it.roll_back().await {
-            assert!(hint(&error).contains("operations cleanup"), "{error}");
-            it.clean_up().await.unwrap();
-        }
+        it.roll_back().await.unwrap();
         assert_eq!(it.differences(&old), Vec::<String>::new());
     }
+}
+
+/// A repair makes the two versions of half a policy equal. It is undone first, and then the rest.
+#[tokio::test(start_paused = true)]
+async fn a_later_repair_of_the_version_is_undone_first() {
+    let case = Case::new(Verb::Import, false).await;
+    let repair = Case::new(Verb::Repair, false).await;
+    let old = State::of(&case.domain);
+    let mut points = 0;
+    for it in Killed::everywhere(&case).await {
+        let plan = repair.plan(&it.admin, &Faults::none()).await.unwrap();
+        if plan.changes.is_empty() {
+            continue;
+        }
+        points += 1;
+        it.apply(&plan).await;
+        let wanted = format!("gpoctl operations undo {}", short(&plan.operation_id));
+        for error in [
+            it.roll_back().await.unwrap_err(),
+            it.clean_up().await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+            assert!(hint(&error).contains(&wanted), "{}", hint(&error));
+        }
+        it.undo(&plan.operation_id).await;
+        it.roll_back().await.unwrap();
+        assert_eq!(it.differences(&old), Vec::<String>::new());
+    }
+    assert!(points > 0, "{points}");
 }
 
 /// The permissions of the folder granted more than the GPO, so a roll-back sets those that follow from the GPO, in the form that this

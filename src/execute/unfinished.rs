@@ -18,8 +18,8 @@ use crate::session::DomainWriter;
 /// Rolls back an operation that was interrupted, or whose own roll-back failed.
 ///
 /// # Errors
-/// `Usage` when the operation is not unfinished, or of another domain; `Conflict` when it is still running; `Incomplete` when
-/// not everything could be rolled back, with what somebody else has changed since. It can be repeated.
+/// `Usage` when the operation is not unfinished, or of another domain; `Conflict` when it is still running, when later ones have
+/// changed all of it, or when a later one has to be undone first; `Incomplete` when not everything could be rolled back, with what somebody else has changed since. It can be repeated.
 pub async fn roll_back(
     domain: &DomainWriter,
     operation: &StoredOperation,
@@ -57,8 +57,7 @@ pub async fn roll_back(
         kept: since.kept(),
         visible: since.visible(),
     };
-    let mut inverses = operation.to_take_back();
-    inverses.retain(|(of, _)| since.overtaken(*of).is_none());
+    let inverses = operation.to_roll_back(&plan)?;
     let outcome = match (undo.run(&inverses, &mut journal).await, since.first()) {
         (Ok(_), Some((later, object))) => Err(Error::new(
             ErrorKind::Incomplete,
@@ -77,7 +76,11 @@ pub async fn roll_back(
                 remove_leftovers(domain, operation, of, gpo).await?;
             }
             journal.record(&Event::RolledBack)?;
-            messages.push(StatusMessage::info(Code::RolledBack, done.to_string()));
+            let text = match since.kept_text() {
+                Some(kept) => format!("{done}; {kept}"),
+                None => done.to_string(),
+            };
+            messages.push(StatusMessage::info(Code::RolledBack, text));
             let before = |gpo: &GpoPlan| {
                 let version = gpo.basis.as_ref().and_then(|basis| basis.directory_version);
                 done.raised.or(version).unwrap_or_default().combined()
@@ -128,11 +131,12 @@ fn standing_gpos<'a>(
 }
 
 /// Deletes what a completed operation left behind: old files and folders that were open, or that were left when the process was
-/// killed. An interrupted one is closed without a roll-back if others have changed the same since: a later operation of this
-/// machine, or somebody whose changes are all that a roll-back left.
+/// killed. An interrupted one is closed without a roll-back if others have changed the same since: later operations of this
+/// machine that stand, all of it, or somebody whose changes are all that a roll-back left.
 ///
 /// # Errors
-/// `Usage` when the operation left nothing, or is to be rolled back; `Conflict` when it is still running; `InUse` when a client still has one of them open;
+/// `Usage` when the operation left nothing, or is to be rolled back; `Conflict` when it is still running, when a later one has to be
+/// undone first, or when what would be deleted is the only copy of an entry; `InUse` when a client still has one of them open;
 /// `Cancelled`; otherwise as the server reports. It can be repeated.
 pub async fn clean_up(
     domain: &DomainWriter,
@@ -189,7 +193,7 @@ pub async fn clean_up(
 /// Whether an interrupted operation can be closed without a roll-back, which would revert what others have changed since.
 ///
 /// # Errors
-/// When the journals cannot be read.
+/// `Conflict` when a later operation has to be undone first; otherwise when the journals cannot be read.
 pub fn is_superseded(operation: &StoredOperation) -> Result<bool> {
     Ok(superseded(operation, &operation.plan()?)?.is_some())
 }

@@ -113,7 +113,8 @@ pub async fn plan(
             operation.refuse_overtaken(&done)?;
             let mut done = done;
             let kept = done.keep_repaired(session).await?;
-            let mut parts = parts_to_roll_back(operation, &done);
+            let inverses = operation.to_roll_back(&done)?;
+            let mut parts = parts_to_roll_back(&inverses, &done);
             parts.extend(
                 kept.into_iter()
                     .map(|message| format!("! {}", message.text)),
@@ -136,9 +137,9 @@ pub async fn plan(
 }
 
 /// What a roll-back does, the last change first.
-fn parts_to_roll_back(operation: &StoredOperation, done: &Plan) -> Vec<String> {
+fn parts_to_roll_back(inverses: &[(usize, Inverse)], done: &Plan) -> Vec<String> {
     let mut parts = Vec::new();
-    for (of, inverse) in operation.changes.iter().rev() {
+    for (of, inverse) in inverses.iter().rev() {
         match (inverse, done.changes.get(*of)) {
             (Inverse::ChangeBack, Some(Change::Value(planned))) => {
                 parts.extend(planned.summary.iter().map(|line| back(line)));

@@ -66,6 +66,20 @@ impl Since {
         &self.visible
     }
 
+    /// What stays of the attributes that would be taken back: part of a sentence.
+    pub(in crate::execute) fn kept_text(&self) -> Option<String> {
+        let mut names: Vec<&str> = self
+            .kept
+            .iter()
+            .filter(|(of, _)| !self.overtaken.contains_key(of))
+            .flat_map(|(_, kept)| kept.iter().map(|it| it.as_str()))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let what = names.join(" and ");
+        (!names.is_empty()).then(|| format!("{what} as a later operation has set it stays"))
+    }
+
     /// What was changed since, if nothing is left that can be taken back.
     pub(in crate::execute) fn whole(&self) -> Option<(&StoredOperation, &Object)> {
         let all = self.begun.iter().all(|of| self.overtaken.contains_key(of));
@@ -90,6 +104,17 @@ impl StoredOperation {
             Some((later, object)) => Err(self.overtaken(later, object)),
             None => Ok(()),
         }
+    }
+
+    /// The inverses that a roll-back makes: without those of changes that stand or that a later operation has made again.
+    ///
+    /// # Errors
+    /// As [`Self::since`].
+    pub(crate) fn to_roll_back(&self, plan: &Plan) -> Result<Vec<(usize, Inverse)>> {
+        let since = self.since(plan)?;
+        let mut inverses = self.to_take_back();
+        inverses.retain(|(of, _)| since.overtaken(*of).is_none());
+        Ok(inverses)
     }
 
     /// What later operations have changed of what this interrupted one has begun. Only one that was made and stands counts: what
@@ -117,6 +142,8 @@ impl StoredOperation {
             (it.began(), &it.id) > (self.began(), &self.id)
                 && it.domain.as_ref().is_none_or(|it| *it == plan.domain)
         });
+        // The latest one decides: what it has replaced is nobody else's any more.
+        later.sort_by(|one, other| (other.began(), &other.id).cmp(&(one.began(), &one.id)));
         // What was undone since went back to what this operation had left.
         let undoing: BTreeSet<String> =
             later.iter().filter_map(|it| it.undone_by.clone()).collect();
@@ -136,6 +163,9 @@ impl StoredOperation {
         for later in later {
             let Some(made) = later.parts() else { continue };
             for (of, (object, parts)) in &own {
+                if since.overtaken.contains_key(of) {
+                    continue;
+                }
                 if made.open.covers(object) {
                     return Err(self.first_undo(&later, object));
                 }
@@ -156,16 +186,14 @@ impl StoredOperation {
                 }
             }
         }
-        since.kept = changed
-            .into_iter()
-            .map(|(of, parts)| {
-                let attributes = parts.into_iter().filter_map(|part| match part {
-                    Part::Attribute(attribute) => Some(attribute),
-                    _ => None,
-                });
-                (of, attributes.collect())
-            })
-            .collect();
+        for (of, parts) in changed {
+            let own = own.get(&of).map(|(_, own)| own.as_slice());
+            let kept = parts.into_iter().filter_map(|part| match part {
+                Part::Attribute(it) if own.is_some_and(|own| own.contains(&part)) => Some(it),
+                _ => None,
+            });
+            since.kept.insert(of, kept.collect());
+        }
         Ok(since)
     }
 
@@ -227,10 +255,17 @@ impl StoredOperation {
                 "did not complete, and has changed",
                 format!("first undo it: gpoctl operations undo {id}"),
             ),
-            _ => (
-                "has changed a part of",
-                format!("first undo it: gpoctl operations undo {id}"),
-            ),
+            _ => {
+                let undo = format!("first undo it: gpoctl operations undo {id}");
+                let hint = match &self.safety_backup {
+                    Some(backup) => format!(
+                        "{undo}; if that is refused, go back to the state before both: gpoctl restore {}",
+                        shell_word(&backup.display().to_string())
+                    ),
+                    None => undo,
+                };
+                ("has changed a part of", hint)
+            }
         };
         Error::new(
             ErrorKind::Conflict,
@@ -412,6 +447,12 @@ fn taken_back(inverse: &Inverse, change: &Change) -> Vec<Part> {
             parts.extend(descriptor.then_some(Part::Permissions));
             parts
         }
+        (Inverse::RecreateContainer, _) => vec![
+            Part::Settings,
+            Part::Attribute(SwapAttribute::Flags),
+            Part::Attribute(SwapAttribute::DisplayName),
+            Part::Attribute(SwapAttribute::WqlFilter),
+        ],
         (Inverse::RestoreName { .. }, _) => vec![Part::Attribute(SwapAttribute::DisplayName)],
         (Inverse::RestoreStatus { .. }, _) => vec![Part::Attribute(SwapAttribute::Flags)],
         (Inverse::RestoreFolderDescriptor { .. }, _) => vec![Part::Permissions],
