@@ -60,7 +60,7 @@ codes! {
     DescriptorUnreadable "descriptor-unreadable" [Error]
         "a security descriptor cannot be read or used",
         "check the permissions of the object or file with an account that may read them";
-    DescriptorsNotRead "descriptors-not-read" [Info]
+    DescriptorsNotRead "descriptors-not-read" [Info, Warning]
         "the SMB client cannot read security descriptors, so those of SYSVOL were not checked",
         "use --smb-client smb2";
     DescriptorsNotSet "descriptors-not-set" [Warning]
