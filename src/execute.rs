@@ -13,6 +13,7 @@ mod delete;
 mod descriptors;
 mod execution;
 pub mod journal;
+mod known_entries;
 mod objects;
 pub(crate) mod rights;
 mod rollback;

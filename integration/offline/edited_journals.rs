@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::execute::journal::{self, OperationState, StoredOperation};
 use gpoctl::execute::{ApplyOptions, apply, clean_up};
 use gpoctl::model::guid::Guid;
@@ -154,6 +155,48 @@ async fn an_honest_journal_is_cleaned_up() {
         let again = setting.cleaned().await.unwrap_err();
         assert_eq!(again.kind(), ErrorKind::Usage);
     }
+}
+
+#[tokio::test]
+async fn clean_up_of_a_deletion_keeps_what_somebody_has_put_into_the_folder() {
+    let setting = Setting::after(true).await;
+    let at = |path: &str| {
+        SysvolPath::in_gpo(
+            setting.domain.sysvol().domain(),
+            setting.own,
+            &path.parse().unwrap(),
+        )
+    };
+    let put = |path: &str, content: &'static str| {
+        setting
+            .domain
+            .sysvol()
+            .put_file(&at(path), content)
+            .unwrap();
+    };
+    // The folder as the deletion would find it, but for GPT.INI and the file of somebody else.
+    setting.domain.sysvol().put_folder(&at("User")).unwrap();
+    put("GPT.INI", "changed");
+    put("Machine\\OTHER.pol", "x");
+    let result = clean_up(&setting.admin, &setting.operation(), &Control::default())
+        .await
+        .unwrap();
+    let [warning] = result.messages.as_slice() else {
+        panic!("{:?}", result.messages);
+    };
+    assert_eq!(warning.code.name(), "foreign-files-kept");
+    for name in ["gpt.ini", r"machine\other.pol"] {
+        assert!(warning.text.contains(name), "{}", warning.text);
+    }
+    let own = setting.own.to_string();
+    let snapshot = setting.domain.sysvol().snapshot();
+    let mut left: Vec<&str> = snapshot
+        .entries()
+        .filter_map(|it| it.path.strip_prefix(&own))
+        .collect();
+    left.sort_unstable();
+    assert_eq!(left, ["", r"\GPT.INI", r"\Machine", r"\Machine\OTHER.pol"]);
+    assert_eq!(setting.operation().state, OperationState::Done);
 }
 
 #[tokio::test]

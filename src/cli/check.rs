@@ -9,7 +9,7 @@ use super::writing::{WritingArgs, finish};
 use crate::directory::GpoObject;
 use crate::error::Result;
 use crate::execute::detect_file_entries;
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
 use crate::operations::check::client::Stopped;
 use crate::operations::check::repair;
 use crate::operations::check::target::{Verdict, applied_to};
@@ -83,6 +83,9 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         detect_file_entries(writer, gpo.as_ref().map(|gpo| gpo.guid)).await?;
     }
     let mut report = look(session, gpo.as_ref(), &control).await?;
+    if args.fix {
+        report.warn_of_unchecked_permissions();
+    }
     if let Some(writer) = &writer {
         let mut list = repair::plan(&report, &session.info().dns_domain);
         if ui.is_json() {
@@ -94,7 +97,7 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         let not_put_back = list.not_put_back(session).await?;
         list.messages.extend(not_put_back);
         if list.changes.is_empty() && !ui.is_json() && args.writing.plan_file().is_none() {
-            ui.say("nothing to repair");
+            ui.say(nothing_to_repair(&report));
             return Ok(exit_status(report.worst()));
         }
         let status = finish(writer, &list, &args.writing, &ui.control(), ui).await?;
@@ -106,8 +109,9 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
             None => None,
         };
         report = look(session, gpo.as_ref(), &control).await?;
+        report.warn_of_unchecked_permissions();
         if !ui.is_json() {
-            ui.say("remaining problems:");
+            ui.say(after_repair(report.worst()));
             show(&report, ui);
         }
         return Ok(exit_status(report.worst()));
@@ -265,6 +269,22 @@ fn status_word(report: &Report) -> &'static str {
     }
 }
 
+/// What is said when there is no repair to make.
+fn nothing_to_repair(report: &Report) -> &'static str {
+    match report.all().any(|it| it.code == Code::DescriptorsNotRead) {
+        true => "nothing to repair was found; permissions were not checked",
+        false => "nothing to repair",
+    }
+}
+
+/// The heading of what a check finds after a repair.
+fn after_repair(worst: Option<Severity>) -> &'static str {
+    match worst {
+        None | Some(Severity::Info) => "no problems remain",
+        Some(Severity::Warning | Severity::Error) => "remaining problems:",
+    }
+}
+
 /// The exit status of a check.
 pub(super) fn exit_status(worst: Option<Severity>) -> u8 {
     match worst {
@@ -322,5 +342,22 @@ fn finding(message: &StatusMessage, ui: &Ui) {
     );
     if let Some(hint) = &message.hint {
         ui.line(&format!("    {hint}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repair_says_whether_problems_remain() {
+        assert_eq!(after_repair(None), "no problems remain");
+        assert_eq!(after_repair(Some(Severity::Info)), "no problems remain");
+        assert_eq!(after_repair(Some(Severity::Warning)), "remaining problems:");
+        let mut report = Report::default();
+        assert_eq!(nothing_to_repair(&report), "nothing to repair");
+        let message = StatusMessage::warning(Code::DescriptorsNotRead, "x");
+        report.messages.push(message);
+        assert!(nothing_to_repair(&report).contains("not checked"));
     }
 }

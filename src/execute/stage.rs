@@ -67,6 +67,11 @@ impl StagingArea {
         self.derived("old", name)
     }
 
+    /// The folded path of an entry before this operation renamed it out of the way; `None` when it has not.
+    pub(crate) fn without_old<'a>(&self, folded: &'a str) -> Option<&'a str> {
+        folded.strip_prefix(&format!(".gpoctl-{}-old-", self.tag.to_lowercase()))
+    }
+
     fn derived(&self, role: &str, name: &SafeName) -> Result<SafeName> {
         SafeName::new(&format!(".gpoctl-{}-{role}-{name}", self.tag)).map_err(|cause| {
             Error::new(ErrorKind::BadInput, "the entry cannot be staged").with_source(cause)

@@ -5,6 +5,7 @@ use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, short_id};
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::journal::{Event, Inverse, OperationState, StoredOperation};
+use crate::execute::known_entries::remove_known;
 use crate::execute::stage::{StagingArea, hashes_below, remove_tree};
 use crate::execute::values::remove_staged;
 use crate::execute::waiting::PatientDomain;
@@ -73,7 +74,7 @@ pub async fn roll_back(
     match outcome {
         Ok(done) => {
             for (of, gpo) in standing_gpos(operation, &plan) {
-                remove_leftovers(domain, operation, of, gpo).await?;
+                messages.extend(remove_leftovers(domain, operation, of, gpo).await?);
             }
             journal.record(&Event::RolledBack)?;
             let text = match since.kept_text() {
@@ -174,11 +175,12 @@ pub async fn clean_up(
     operation.refuse_foreign(&plan)?;
     let mut journal = operation.reopen()?;
     let mut gpos = Vec::new();
+    let mut messages = Vec::new();
     for (of, change) in plan.changes.iter().enumerate() {
         if let Change::Gpo(gpo) = change
             && operation.made(plan.mode, of)
         {
-            remove_leftovers(domain, operation, of, gpo).await?;
+            messages.extend(remove_leftovers(domain, operation, of, gpo).await?);
             gpos.push(ChangedGpo {
                 created: false,
                 deleted: false,
@@ -187,7 +189,7 @@ pub async fn clean_up(
         }
     }
     journal.record(&Event::Finished)?;
-    Ok(result(operation, gpos, Vec::new()))
+    Ok(result(operation, gpos, messages))
 }
 
 /// Whether an interrupted operation can be closed without a roll-back, which would revert what others have changed since.
@@ -346,15 +348,15 @@ fn own_entries(operation: &StoredOperation, of: usize, gpo: &GpoPlan) -> Result<
     Ok(paths)
 }
 
-/// Deletes what the change of a GPO left behind.
+/// Deletes what the change of a GPO left behind, but nothing that somebody else has put there; the message names that.
 async fn remove_leftovers(
     domain: &DomainWriter,
     operation: &StoredOperation,
     of: usize,
     gpo: &GpoPlan,
-) -> Result<()> {
+) -> Result<Option<StatusMessage>> {
     let staging = StagingArea::new(&gpo.target.domain, gpo.target.guid, &operation.id);
-    let mut paths = Vec::new();
+    let mut kept = None;
     if gpo.verb == Verb::Delete {
         // It is announced before the GPO is deleted, so without it this operation has deleted none.
         if !operation
@@ -371,7 +373,7 @@ async fn remove_leftovers(
             .with_hint("nothing was changed"));
         }
         match domain.session().directory().gpo(gpo.target.guid).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => paths.push(staging.folder()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
             Ok(_) => {
                 return Err(Error::new(
@@ -380,12 +382,18 @@ async fn remove_leftovers(
                 ));
             }
         }
+        kept = match &gpo.basis {
+            Some(basis) => remove_known(domain.sysvol(), &staging, basis).await?,
+            None => {
+                remove_tree(domain.sysvol(), &staging.folder()).await?;
+                None
+            }
+        };
     }
-    paths.extend(own_entries(operation, of, gpo)?);
-    for path in paths {
+    for path in own_entries(operation, of, gpo)? {
         remove_tree(domain.sysvol(), &path).await?;
     }
-    Ok(())
+    Ok(kept)
 }
 
 /// The plan of an operation in this domain.

@@ -63,6 +63,16 @@ impl Report {
             .chain(self.gpos.iter().flat_map(|checked| &checked.messages))
     }
 
+    /// Makes permissions that were not checked a warning: whoever asks for a repair takes silence for "nothing to repair".
+    pub(crate) fn warn_of_unchecked_permissions(&mut self) {
+        let of_gpos = self.gpos.iter_mut().flat_map(|gpo| &mut gpo.messages);
+        for message in self.messages.iter_mut().chain(of_gpos) {
+            if message.code == Code::DescriptorsNotRead {
+                message.severity = Severity::Warning;
+            }
+        }
+    }
+
     /// The worst severity of all findings; `None` when there are none.
     pub fn worst(&self) -> Option<Severity> {
         self.all().map(|message| message.severity).max()
@@ -187,5 +197,25 @@ fn same_names(gpos: &[GpoObject], messages: &mut Vec<StatusMessage>) {
                 guids.join(", ")
             ),
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn for_a_repair_permissions_that_were_not_checked_are_a_warning() {
+        let mut report = Report {
+            messages: vec![
+                StatusMessage::info(Code::DescriptorsNotRead, "x"),
+                StatusMessage::info(Code::SameName, "x"),
+            ],
+            ..Report::default()
+        };
+        assert_eq!(report.worst(), Some(Severity::Info));
+        report.warn_of_unchecked_permissions();
+        let severities: Vec<Severity> = report.all().map(|it| it.severity).collect();
+        assert_eq!(severities, [Severity::Warning, Severity::Info]);
     }
 }

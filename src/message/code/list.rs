@@ -60,7 +60,7 @@ codes! {
     DescriptorUnreadable "descriptor-unreadable" [Error]
         "a security descriptor cannot be read or used",
         "check the permissions of the object or file with an account that may read them";
-    DescriptorsNotRead "descriptors-not-read" [Info]
+    DescriptorsNotRead "descriptors-not-read" [Info, Warning]
         "the SMB client cannot read security descriptors, so those of SYSVOL were not checked",
         "use --smb-client smb2";
     DescriptorsNotSet "descriptors-not-set" [Warning]
@@ -159,6 +159,9 @@ codes! {
     FolderWithoutGpo "folder-without-gpo" [Warning]
         "SYSVOL contains a folder for which the directory contains no GPO",
         "wait for replication; then remove the folder, or restore the GPO from a backup";
+    ForeignFilesKept "foreign-files-kept" [Warning]
+        "the folder of a deleted GPO contains files that the deletion did not know, so they were kept",
+        "save what is needed, then remove the folder by hand";
     ForeignPrincipal "foreign-principal" [Warning]
         "a principal of the source domain is left in the permissions and does not exist in the target",
         "add a row for it to the migration table";
