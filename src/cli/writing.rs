@@ -139,9 +139,7 @@ pub(super) async fn finish(
     if writing.only_shows() {
         writing.save(ui, || plan.to_json())?;
         if ui.is_json() {
-            let mut json = as_json(plan, &names, writing);
-            json["outside_rights"] = outside.into();
-            ui.json(&json)?;
+            ui.json(&as_json(plan, &names, &outside, writing))?;
         } else {
             ui.say(&writing.nothing_changed());
         }
@@ -157,7 +155,12 @@ pub(super) async fn finish(
 }
 
 /// A plan that is only shown or saved. What it says of one GPO is found in the same places whether or not it changes others.
-fn as_json(plan: &Plan, names: &Names, writing: &WritingArgs) -> serde_json::Value {
+fn as_json(
+    plan: &Plan,
+    names: &Names,
+    outside: &[String],
+    writing: &WritingArgs,
+) -> serde_json::Value {
     let of_gpo = |gpo: &GpoPlan| {
         serde_json::json!({
             "gpo": gpo.target,
@@ -180,6 +183,7 @@ fn as_json(plan: &Plan, names: &Names, writing: &WritingArgs) -> serde_json::Val
         "mode": plan.mode,
         "gpos": plan.gpos().map(of_gpo).collect::<Vec<_>>(),
         "messages": findings,
+        "outside_rights": outside,
         "plan": { "steps": plan.steps() },
     });
     if let Some(gpo) = plan.gpo() {
