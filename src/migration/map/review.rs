@@ -27,7 +27,7 @@ use super::{MapOptions, defect};
 /// reference without a row is an error.
 ///
 /// # Errors
-/// The errors of [`PrincipalDirectory::lookup`], and [`ErrorKind::BadInput`] for a GPO with too many different references. Problems
+/// The errors of [`PrincipalDirectory::lookup`], and [`crate::ErrorKind::BadInput`] for a GPO with too many different references. Problems
 /// of the table are messages.
 pub async fn review(
     table: &MigrationTable,
