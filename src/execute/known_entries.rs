@@ -19,7 +19,20 @@ pub(super) async fn remove_known(
     basis: &GpoState,
 ) -> Result<Option<StatusMessage>> {
     let folder = staging.folder();
-    let Some(found) = entry_hashes(sysvol, &folder).await? else {
+    let found = entry_hashes(sysvol, &folder).await.map_err(|error| {
+        // A file that is deleted and still open is listed, and cannot be read [MS-FSA 2.1.5.1].
+        if error.kind() == ErrorKind::NotFound {
+            Error::new(
+                ErrorKind::InUse,
+                format!("a client still has a deleted file in {folder} open"),
+            )
+            .with_source(error)
+            .with_hint("try again when it is closed; smbstatus -L on the domain controller shows which client has it open")
+        } else {
+            error
+        }
+    })?;
+    let Some(found) = found else {
         return Ok(None);
     };
     let foreign: BTreeSet<&String> = found
