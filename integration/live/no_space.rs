@@ -6,9 +6,7 @@
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
-
-use crate::support::interrupted::{Case, Try, all_points, filled, import_over, sample};
+use crate::support::interrupted::{Case, Try, all_points, filled, import_over};
 use crate::support::*;
 
 /// The folder of a GPO on a file system of its own, of a size that can be set. While it is mounted, its script waits for orders;
@@ -191,67 +189,5 @@ fn the_local_disk_is_full() {
         }
     }
     case.end(&format!("import, 4 to {enough} KiB for journals"));
-    write("dst.test", &["delete", &guid]).json();
-}
-
-/// From a request on, no file of the process can grow, neither a journal nor a backup.
-#[test]
-#[ignore = "needs the lab"]
-fn the_local_disk_becomes_full() {
-    let _alone = alone();
-    let guid = filled("Local disk later");
-    let mut case = Case::new(&guid, &import_over(&guid));
-    case.journal_may_end = true;
-    let relay = Relay::start("dst", 85, &[389, 445]);
-    let undisturbed = case.begin();
-    let said = case.run(&undisturbed, Some(&relay.address));
-    let points = relay.points();
-    case.judge(&undisturbed, &said).unwrap();
-    let requests = points
-        .into_iter()
-        .filter(|point| point.sender == Sender::Client);
-    for point in sample(requests.collect()) {
-        let one = case.begin();
-        let (seen, look) = (Arc::clone(&one.seen), case.looker());
-        let process = Arc::new(Mutex::new(None));
-        let limited = Arc::clone(&process);
-        relay.inspect(move |message| {
-            if message.point == point {
-                seen.lock().unwrap().push(look());
-                let none = Rlimit {
-                    current: Some(0),
-                    maximum: Some(0),
-                };
-                let process = limited.lock().unwrap().unwrap();
-                prlimit(Some(process), Resource::Fsize, none).unwrap();
-            }
-            Verdict::Pass
-        });
-        let gpoctl = case.command(&one, Some(&relay.address));
-        // A write over the limit is an error, as on a full disk, when the signal is ignored.
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
-            .arg(gpoctl.get_program())
-            .args(gpoctl.get_args())
-            .env("XDG_STATE_HOME", &one.journals)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let child = {
-            let mut known = process.lock().unwrap();
-            let child = command.spawn().unwrap();
-            *known = Pid::from_raw(i32::try_from(child.id()).unwrap());
-            child
-        };
-        let said = child.wait_with_output().unwrap().into();
-        if one.seen.lock().unwrap().is_empty() {
-            case.tally.missed += 1;
-        }
-        if let Err(what) = case.judge(&one, &said) {
-            panic!("the local disk full at {point}: {what}");
-        }
-    }
-    case.end("import, the local disk full");
     write("dst.test", &["delete", &guid]).json();
 }
