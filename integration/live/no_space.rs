@@ -3,10 +3,11 @@
 //!
 //! Every tenth point is tried; all of them with `GPOCTL_LIVE_POINTS=all`.
 
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::support::interrupted::{Case, Try, all_points, filled, import_over};
+use crate::support::interrupted::{Case, Try, all_points, filled, import_over, sample};
 use crate::support::*;
 
 /// The folder of a GPO on a file system of its own, of a size that can be set. While it is mounted, its script waits for orders;
@@ -131,24 +132,47 @@ fn sysvol_becomes_read_only() {
     write("dst.test", &["delete", &guid]).json();
 }
 
-/// The command with its journals on a file system of this size, from which they are copied when it has ended.
-fn run_on_small_disk(case: &Case, one: &Try, kibibytes: u64) -> Said {
-    let gpoctl = case.command(one, None);
-    let small = tempfile::tempdir_in(scratch()).unwrap();
+/// The command with its journals on a file system of this size at `small`, from which they are copied when it has ended.
+fn on_small_disk(gpoctl: &Command, one: &Try, small: &std::path::Path, kibibytes: u64) -> Command {
     let script = "mount -t tmpfs -o size=\"$1\"k,mode=700 tmpfs \"$2\" || exit 77\n\
         from=$2 to=$3; shift 3\n\
         XDG_STATE_HOME=$from \"$@\"; status=$?\n\
+        rm -f \"$from/filler\"\n\
         cp -a \"$from/.\" \"$to\"; exit $status";
     let mut command = Command::new("unshare");
     command
         .args(["--map-root-user", "--mount", "sh", "-c", script, "sh"])
         .arg(kibibytes.to_string())
-        .arg(small.path())
+        .arg(small)
         .arg(&one.journals)
         .arg(gpoctl.get_program())
         .args(gpoctl.get_args())
-        .stdin(Stdio::null());
-    command.output().unwrap().into()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn run_on_small_disk(case: &Case, one: &Try, kibibytes: u64) -> Said {
+    let small = tempfile::tempdir_in(scratch()).unwrap();
+    on_small_disk(&case.command(one, None), one, small.path(), kibibytes)
+        .output()
+        .unwrap()
+        .into()
+}
+
+/// Uses up the file system that a process has at this path.
+fn fill(process: u32, small: &std::path::Path) {
+    let inside = small.strip_prefix("/").unwrap();
+    let filler = std::path::Path::new(&format!("/proc/{process}/root"))
+        .join(inside)
+        .join("filler");
+    let mut filler = std::fs::File::create(filler).unwrap();
+    // Down to the last byte.
+    for size in [1 << 16, 1 << 12, 1] {
+        let block = vec![0; size];
+        while let Ok(1..) = filler.write(&block) {}
+    }
 }
 
 /// The size of every file below a folder.
@@ -189,5 +213,57 @@ fn the_local_disk_is_full() {
         }
     }
     case.end(&format!("import, 4 to {enough} KiB for journals"));
+    write("dst.test", &["delete", &guid]).json();
+}
+
+/// From a request on, the local disk is full: what is changed already is rolled back, and its journal says so.
+#[test]
+#[ignore = "needs the lab"]
+fn the_local_disk_becomes_full() {
+    let _alone = alone();
+    let guid = filled("Local disk later");
+    let mut case = Case::new(&guid, &import_over(&guid));
+    let relay = Relay::start("dst", 85, &[389, 445]);
+    let undisturbed = case.begin();
+    let said = case.run(&undisturbed, Some(&relay.address));
+    let points = relay.points();
+    case.judge(&undisturbed, &said).unwrap();
+    let requests = points
+        .into_iter()
+        .filter(|point| point.sender == Sender::Client);
+    let (mut full, mut failed) = (0, 0);
+    for point in sample(requests.collect()) {
+        let one = case.begin();
+        let small = tempfile::tempdir_in(scratch()).unwrap();
+        let (seen, look) = (Arc::clone(&one.seen), case.looker());
+        let process = Arc::new(Mutex::new(None));
+        let (limited, path) = (Arc::clone(&process), small.path().to_owned());
+        relay.inspect(move |message| {
+            if message.point == point {
+                seen.lock().unwrap().push(look());
+                fill(limited.lock().unwrap().unwrap(), &path);
+            }
+            Verdict::Pass
+        });
+        let gpoctl = case.command(&one, Some(&relay.address));
+        let mut command = on_small_disk(&gpoctl, &one, small.path(), 8 << 10);
+        let child = {
+            let mut known = process.lock().unwrap();
+            let child = command.spawn().unwrap();
+            *known = Some(child.id());
+            child
+        };
+        let said: Said = child.wait_with_output().unwrap().into();
+        match one.seen.lock().unwrap().is_empty() {
+            true => case.tally.missed += 1,
+            false => full += 1,
+        }
+        if let Err(what) = case.judge(&one, &said) {
+            panic!("the local disk full at {point}: {what}");
+        }
+        failed += u32::from(said.stderr.contains("No space left"));
+    }
+    assert!(full > 0 && failed > 0, "{full} times full, {failed} failed");
+    case.end("import, the local disk full");
     write("dst.test", &["delete", &guid]).json();
 }

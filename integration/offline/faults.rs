@@ -3,6 +3,7 @@
 
 pub mod case;
 mod client_view;
+mod local_disk;
 mod mixtures;
 mod open_files;
 mod other_admin;

@@ -250,11 +250,9 @@ impl<'a> Execution<'a> {
             .filter(|(of, _)| unit.contains(of))
             .cloned()
             .collect();
+        // An error of the journal must not hide the error that caused the roll-back.
         let rolled_back = |journal: &mut Journal| {
-            if !self.by_object() {
-                // An error of the journal must not hide the error that caused the roll-back.
-                let _ = journal.record(&Event::RolledBack);
-            }
+            !self.by_object() && journal.record(&Event::RolledBack).is_err()
         };
         if inverses.is_empty() {
             rolled_back(journal);
@@ -277,13 +275,19 @@ impl<'a> Execution<'a> {
         self.control.report(Phase::RollBack, 1, 1, 0);
         match outcome {
             Ok(done) => {
-                rolled_back(journal);
+                let not_recorded = rolled_back(journal);
                 // What was half done when it failed is undone now.
                 let error = match error.kind() {
                     ErrorKind::Incomplete => error.with_kind(ErrorKind::Conflict),
                     _ => error,
                 };
-                let text = done.to_string();
+                let text = match not_recorded {
+                    true => format!(
+                        "{done}, but its journal does not say so; when it can be written again, run: gpoctl operations undo {}",
+                        short_id(&self.plan.operation_id)
+                    ),
+                    false => done.to_string(),
+                };
                 let hint = match error.hint() {
                     Some(hint) => format!("{text}; {hint}"),
                     None if done.raised.is_some() => text,

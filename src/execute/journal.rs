@@ -17,7 +17,7 @@ pub(in crate::execute) use since::Visible;
 pub use stored::{OperationState, StoredOperation, events, find, list};
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::backup::folder::{Folder, PRIVATE_FILE};
@@ -239,6 +239,18 @@ pub enum Event {
     Superseded,
 }
 
+/// The space that is reserved for the events of a roll-back. An event takes some hundred bytes, a reason that names many files some
+/// thousand.
+#[cfg(target_os = "linux")]
+const ROLL_BACK_BYTES: u64 = 64 << 10;
+
+/// An event as a line of the journal.
+fn line_of(event: &impl serde::Serialize) -> std::io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(event)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
 /// The journal of one running operation.
 #[derive(Debug)]
 pub struct Journal {
@@ -344,12 +356,8 @@ impl Journal {
     /// `Internal` when the disk fails.
     pub(crate) fn sync(&self) -> Result<()> {
         self.folder.sync().map_err(|cause| {
-            Error::new(
-                ErrorKind::Internal,
-                format!("cannot write the journal in {}", self.folder.path.display()),
-            )
-            .with_source(cause)
-            .with_hint("nothing was changed; make room or set XDG_STATE_HOME to another folder")
+            self.failed(cause)
+                .with_hint("nothing was changed; make room or set XDG_STATE_HOME to another folder")
         })
     }
 
@@ -362,15 +370,19 @@ impl Journal {
         self.record(&Event::NotMade)
     }
 
-    /// Announces a part of the change `of` of the plan, with its inverse; it is on the disk when this returns.
+    /// Announces a part of the change `of` of the plan, with its inverse; it is on the disk when this returns, and so is room for the
+    /// events of a roll-back.
     ///
     /// # Errors
     /// `Internal` when the disk fails; then the change may not be made.
     pub(crate) fn record_intent(&mut self, of: usize, inverse: Inverse) -> Result<()> {
-        self.record(&Event::Change {
+        let line = line_of(&Event::Change {
             of: Some(of),
             inverse: inverse.clone(),
-        })?;
+        })
+        .map_err(|cause| self.failed(cause))?;
+        self.reserve(line.len())?;
+        self.append(&line)?;
         self.changes.push((of, inverse));
         Ok(())
     }
@@ -380,21 +392,78 @@ impl Journal {
     /// # Errors
     /// `Internal` when the disk fails.
     pub(crate) fn record(&mut self, event: &impl serde::Serialize) -> Result<()> {
-        let failed = |cause: std::io::Error| {
-            Error::new(
-                ErrorKind::Internal,
-                format!("cannot write the journal in {}", self.folder.path.display()),
-            )
-            .with_source(cause)
-        };
-        let mut line = serde_json::to_vec(event)
-            .map_err(std::io::Error::other)
-            .map_err(failed)?;
-        line.push(b'\n');
-        self.file
-            .write_all(&line)
-            .and_then(|()| self.file.sync_data())
-            .map_err(failed)
+        let line = line_of(event).map_err(|cause| self.failed(cause))?;
+        self.append(&line)
+    }
+
+    /// Writes a whole line or none: part of one would make the next one unreadable.
+    fn append(&mut self, line: &[u8]) -> Result<()> {
+        let length = self.length()?;
+        let written = self
+            .file
+            .write_all(line)
+            .and_then(|()| self.file.sync_data());
+        written.map_err(|cause| {
+            let cut = match self.length() {
+                Ok(now) if now != length => self.file.set_len(length),
+                _ => Ok(()),
+            };
+            let back = cut.and_then(|()| self.file.seek(SeekFrom::Start(length)));
+            if let Err(error) = back {
+                tracing::warn!(%error, "the journal may end with part of a line");
+            }
+            self.failed(cause)
+        })
+    }
+
+    /// The number of bytes written so far.
+    fn length(&self) -> Result<u64> {
+        let metadata = self.file.metadata();
+        metadata
+            .map(|it| it.len())
+            .map_err(|cause| self.failed(cause))
+    }
+
+    /// Reserves space on the disk for this many bytes, and after them for the events of a roll-back: a disk that becomes full does
+    /// not stop it half-way. Without effect on file systems that cannot reserve.
+    ///
+    /// # Errors
+    /// `Internal` when there is no space.
+    #[cfg(target_os = "linux")]
+    pub(in crate::execute) fn reserve(&self, bytes: usize) -> Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let reserved = fallocate(
+            &self.file,
+            FallocateFlags::KEEP_SIZE,
+            self.length()?,
+            bytes.saturating_add(ROLL_BACK_BYTES),
+        );
+        match reserved {
+            Err(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => {
+                reserved.map_err(|cause| self.failed(cause.into()))
+            }
+            Err(error) => {
+                tracing::debug!(%error, "no space can be reserved for the journal");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Linux")]
+    pub(in crate::execute) fn reserve(&self, _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn failed(&self, cause: std::io::Error) -> Error {
+        Error::new(
+            ErrorKind::Internal,
+            format!("cannot write the journal in {}", self.folder.path.display()),
+        )
+        .with_source(cause)
     }
 
     /// The inverses announced so far, each with the number of its change, in the order of the changes.

@@ -49,6 +49,7 @@ pub async fn roll_back(
         .await?;
     let before = operation.states_before(&plan)?;
     let mut journal = operation.reopen()?;
+    journal.reserve(0)?;
     options.control.report(Phase::RollBack, 0, 1, 0);
     let undo = RollBack {
         domain,

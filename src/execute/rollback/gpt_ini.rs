@@ -66,10 +66,13 @@ impl Undo<'_> {
             .higher(object.version.unwrap_or_default())
             .higher(self.planned_version().unwrap_or_default());
         let raised = seen.next();
-        journal.record(&Event::Raising {
+        // Without it, another process could not continue from here; stopping here would leave half a policy for certain.
+        if let Err(error) = journal.record(&Event::Raising {
             of: self.of,
             version: raised,
-        })?;
+        }) {
+            tracing::warn!(%error, "The roll-back continues without its journal");
+        }
         match old {
             Some(old) => {
                 let content = new_gpt_ini(Some(old), raised, &mut Vec::new());
