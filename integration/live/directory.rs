@@ -15,6 +15,7 @@ use gpoctl::model::guid::Guid;
 use gpoctl::model::principal::PrincipalType;
 use secrecy::SecretString;
 
+use crate::support::loopback;
 use lab::{DST, Domain, SRC, certificate_sha256, kinit, relay};
 
 /// How long DNS may take in the lab.
@@ -413,9 +414,10 @@ live! {
 
 live! {
     async fn a_silent_and_a_closed_connection_are_reported_as_such() {
-        let (task, control) = relay("127.0.0.99").await;
+        let address = loopback(99);
+        let (task, control) = relay(&address).await;
         let settings = DirectorySettings {
-            address: Some("127.0.0.99".parse().unwrap()),
+            address: Some(address.parse().unwrap()),
             timeout: Duration::from_secs(10),
             ..SRC.settings()
         };

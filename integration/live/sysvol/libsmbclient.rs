@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{domain, settings, var};
 use crate::support::conformance::sysvol::Folder;
+use crate::support::loopback;
 
 const NEEDS_ROOT: &str =
     "port 445 of a loopback address, which needs root or net.ipv4.ip_unprivileged_port_start";
@@ -67,10 +68,12 @@ fn relay(listener: TcpListener) -> (tokio::task::JoinHandle<()>, Arc<Mutex<Vec<u
 #[tokio::test]
 #[ignore = "needs the lab"]
 async fn sessions_are_encrypted_and_a_broken_one_is_not_a_missing_path() {
-    let address = "127.0.0.97";
-    let listener = TcpListener::bind((address, 445)).await.expect(NEEDS_ROOT);
+    let address = loopback(97);
+    let listener = TcpListener::bind((address.as_str(), 445))
+        .await
+        .expect(NEEDS_ROOT);
     let (task, sent) = relay(listener);
-    let sysvol = connect(&at(address)).await.unwrap();
+    let sysvol = connect(&at(&address)).await.unwrap();
     let folder = Folder::new(domain(), &*sysvol).await;
     let secret = b"a line that nobody on the wire may read";
     folder.write(&*sysvol, "f", secret).await;
@@ -97,13 +100,14 @@ async fn sessions_are_encrypted_and_a_broken_one_is_not_a_missing_path() {
 #[tokio::test]
 #[ignore = "needs the lab"]
 async fn servers_that_do_not_answer_are_connect_errors() {
-    let error = no_session(&at("127.0.0.98")).await;
+    let error = no_session(&at(&loopback(98))).await;
     assert!(error.message().contains("cannot reach"), "{error}");
     // The port is open, and does not answer.
-    let _silent = TcpListener::bind(("127.0.0.99", 445))
+    let silent = loopback(99);
+    let _listener = TcpListener::bind((silent.as_str(), 445))
         .await
         .expect(NEEDS_ROOT);
-    no_session(&at("127.0.0.99")).await;
+    no_session(&at(&silent)).await;
 }
 
 /// Set in the process in which a test runs itself again.
