@@ -191,6 +191,7 @@ fn a_file_of_another_admin_is_kept_and_reported() {
     }
     let attributes = |gpo: &Value| without(gpo, "displayName")["attributes"].clone();
     assert_same(&attributes(&before), &attributes(&after));
+    assert_eq!(attribute(&after, "displayName"), "Renamed by somebody else");
     case.remove();
 }
 

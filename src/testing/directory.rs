@@ -158,7 +158,16 @@ impl MemoryDirectory {
 
     /// All objects with their attributes and descriptors.
     pub fn snapshot(&self) -> DirectorySnapshot {
-        snapshot::take(&self.store())
+        snapshot::take(&self.store(), |_| true)
+    }
+
+    /// The objects at these DNs and below them, and those that have one of these attributes.
+    pub fn snapshot_of(&self, below: &[&Dn], with: &[&str]) -> DirectorySnapshot {
+        let tops: Vec<Key> = below.iter().map(|dn| key(dn)).collect();
+        snapshot::take(&self.store(), |(key, object)| {
+            tops.iter().any(|top| key.starts_with(top))
+                || with.iter().any(|name| !object.values(name).is_empty())
+        })
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
@@ -267,16 +276,17 @@ impl Store {
             );
             sids.push(primary);
         }
+        let with_members = self.objects.values().filter_map(|group| {
+            let values = group.values("member").iter();
+            let dns = values.filter_map(|value| Dn::parse(std::str::from_utf8(value).ok()?).ok());
+            let dns: Vec<Dn> = dns.collect();
+            Some((group, sid_of(group).filter(|_| !dns.is_empty())?, dns))
+        });
+        let groups: Vec<(&Object, Sid, Vec<Dn>)> = with_members.collect();
         while let Some(member) = members.pop() {
-            for group in self.objects.values() {
-                let has = group.values("member").iter().any(|value| {
-                    std::str::from_utf8(value)
-                        .ok()
-                        .and_then(|text| Dn::parse(text).ok())
-                        .is_some_and(|dn| dn == member)
-                });
-                if let Some(sid) = sid_of(group).filter(|sid| has && !sids.contains(sid)) {
-                    sids.push(sid);
+            for (group, sid, dns) in &groups {
+                if dns.contains(&member) && !sids.contains(sid) {
+                    sids.push(sid.clone());
                     members.push(group.dn.clone());
                 }
             }

@@ -13,8 +13,10 @@ pub use crate::support::client_view::{Container, View, mixture};
 
 /// What a client of this domain would read of a GPO.
 pub fn view_of(domain: &MemoryDomain, gpo: Guid) -> View {
-    let (directory, sysvol) = (domain.directory().snapshot(), domain.sysvol().snapshot());
     let dn = domain.directory().base().gpo(gpo);
+    let directory = domain.directory();
+    let directory = directory.snapshot_of(&[&dn], &["msWMI-ID", "gPLink"]);
+    let sysvol = domain.sysvol().snapshot();
     let below = format!(",{dn}").to_lowercase();
     let (mut objects, mut around) = (BTreeMap::new(), BTreeMap::new());
     for entry in directory.entries() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Key, Store, key};
+use super::{Key, Object, Store, key};
 use crate::model::dn::Dn;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
@@ -52,8 +52,11 @@ pub struct DirectorySnapshot {
     entries: BTreeMap<Key, DirectoryEntry>,
 }
 
-pub(super) fn take(store: &Store) -> DirectorySnapshot {
-    let objects = store.objects.iter();
+pub(super) fn take(
+    store: &Store,
+    is_wanted: impl Fn(&(&Key, &Object)) -> bool,
+) -> DirectorySnapshot {
+    let objects = store.objects.iter().filter(is_wanted);
     let entries = objects.map(|(key, object)| {
         let mut attributes = object.attributes.clone();
         attributes.retain(|name, _| !LEFT_OUT.contains(name));
