@@ -20,6 +20,7 @@ mod rollback;
 mod run;
 mod safety_backup;
 pub(crate) mod stage;
+mod switch;
 mod unfinished;
 mod values;
 mod waiting;

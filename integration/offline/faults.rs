@@ -9,6 +9,7 @@ mod open_files;
 mod other_admin;
 mod pretended;
 pub mod sweep;
+mod two_operations;
 
 use case::Verb;
 use sweep::sweep;
@@ -130,4 +131,21 @@ a_server_that_pretends! {
     restore: Restore;
     restore_deleted: RestoreDeleted;
     copy: CopyAcross;
+}
+
+mod two_operations_at_once {
+    use super::*;
+
+    macro_rules! parts {
+        ([$($part:ident $number:literal)*] of $parts:literal) => {
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $part() {
+                    two_operations::sweep($number, $parts).await;
+                }
+            )*
+        };
+    }
+
+    parts!([one 0 two 1 three 2 four 3] of 4);
 }
