@@ -35,7 +35,8 @@ pub(super) struct Run<'a> {
     pub(super) staging: &'a StagingArea,
     pub(super) journal: &'a mut Journal,
     pub(super) control: &'a Control,
-    pub(super) messages: Vec<StatusMessage>,
+    /// The findings of the operation, to which those of this change are added.
+    pub(super) messages: &'a mut Vec<StatusMessage>,
     /// When the permissions of the plan lock this account out.
     pub(super) self_lockout: Option<SelfLockout>,
 }
