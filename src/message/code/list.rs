@@ -171,6 +171,9 @@ codes! {
     FunctionalityVersion "functionality-version" [Error]
         "gPCFunctionalityVersion is not 2, so clients skip the GPO",
         "set it to 2";
+    GpoDeletedSince "gpo-deleted-since" [Info]
+        "a GPO that the operation repaired was deleted since, so nothing of it is put back",
+        "no action is needed";
     GptIni "gpt-ini" [Info, Error]
         "GPT.INI is missing or cannot be read; in a backup, it is a file that is not read",
         "on a GPO, run gpoctl check --fix; in a backup, no action is needed";
