@@ -31,7 +31,7 @@ pub(crate) use values::is_undone;
 use std::path::PathBuf;
 
 use self::execution::Execution;
-use self::journal::{Before, Event, Journal};
+use self::journal::{Before, Event, Journal, undone};
 use self::waiting::PatientDomain;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
@@ -214,8 +214,12 @@ pub async fn apply(
     if plan.said_by.is_some() {
         plan.refuse_foreign_rights(session).await?;
     }
+    let undone = undone::undone_by(&options.journal_root, plan)?;
     let mut execution = Execution::prepare(domain, plan, control).await?;
     if plan.changes.is_empty() {
+        if let Some(operation) = undone {
+            undone::record(&operation, plan);
+        }
         let messages = plan.findings().cloned().collect();
         return Ok(OperationResult::new(
             &plan.operation_id,
@@ -232,7 +236,12 @@ pub async fn apply(
         let _ = journal.record(&Event::RolledBack);
         return Err(error);
     }
-    execution.run(&mut journal).await
+    let result = execution.run(&mut journal).await?;
+    drop(journal);
+    if let Some(operation) = undone {
+        undone::record(&operation, plan);
+    }
+    Ok(result)
 }
 
 /// Reads the state of the target; refuses a plan that was made against another state.

@@ -303,11 +303,6 @@ impl Killed {
             panic!("{back:?}")
         };
         self.apply(&back).await;
-        let events = later.folder.join("journal.jsonl");
-        let mut text = std::fs::read_to_string(&events).unwrap();
-        let by = &back.operation_id;
-        text.push_str(&format!("{{\"event\":\"undone\",\"by\":\"{by}\"}}\n"));
-        std::fs::write(&events, text).unwrap();
         assert_eq!(self.operation_of(id).unwrap().state, OperationState::Undone);
     }
 }
@@ -439,4 +434,128 @@ async fn an_operation_that_others_kept_from_rolling_back_names_the_command_that_
         assert!(hint(&error).contains(&wanted), "{error}: {}", hint(&error));
     }
     assert!(points > 2, "{points}");
+}
+
+/// What somebody else does with a GPO that an operation has made.
+#[derive(Debug, Clone, Copy)]
+enum Edit {
+    Rename,
+    Status,
+    AddFile,
+    ChangeGptIni,
+    AddList,
+}
+
+const EDITS: [Edit; 5] = [
+    Edit::Rename,
+    Edit::Status,
+    Edit::AddFile,
+    Edit::ChangeGptIni,
+    Edit::AddList,
+];
+
+impl Edit {
+    /// Makes the change, and returns whether there was something to change.
+    fn make(self, domain: &MemoryDomain, gpo: Guid) -> bool {
+        let (directory, sysvol) = (domain.directory(), domain.sysvol());
+        let dn = directory.base().gpo(gpo);
+        if directory.snapshot().entry(&dn).is_none() {
+            return false;
+        }
+        let set = |name: &str, value: &str| directory.set(&dn, name, [value]).unwrap();
+        let at = |name: &str| SysvolPath::in_gpo(sysvol.domain(), gpo, &name.parse().unwrap());
+        match self {
+            Self::Rename => set("displayName", "Theirs"),
+            Self::Status => set("flags", "2"),
+            Self::AddList => set(
+                "gPCUserExtensionNames",
+                "[{35378EAC-683F-11D2-A89A-00C04FBBCFA2}{D02B1F73-3407-48AE-BA88-E8213C6761F1}]",
+            ),
+            Self::AddFile => return sysvol.put_file(&at("theirs.txt"), "theirs").is_ok(),
+            Self::ChangeGptIni => {
+                return sysvol
+                    .put_file(
+                        &at("GPT.INI"),
+                        "[General]\r\nVersion=0\r\ndisplayName=x\r\n",
+                    )
+                    .is_ok();
+            }
+        }
+        true
+    }
+
+    /// What an error calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rename => "the display name",
+            Self::Status => "the status",
+            Self::AddFile => "theirs.txt",
+            Self::ChangeGptIni => "GPT.INI",
+            Self::AddList => "the extensions",
+        }
+    }
+}
+
+const MAKES_A_GPO: [Verb; 4] = [
+    Verb::Create,
+    Verb::CopyWithin,
+    Verb::CopyAcross,
+    Verb::RestoreDeleted,
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_new_gpo_that_somebody_else_has_changed_is_not_undone() {
+    for verb in MAKES_A_GPO {
+        for edit in EDITS {
+            let case = Case::new(verb, true).await;
+            let operation = journal::list(&case.journals()).unwrap().remove(0);
+            let gpo = gpo_of(&operation.plan().unwrap());
+            assert!(edit.make(&case.domain, gpo));
+            let admin = connect(&case.domain).await;
+            let control = Control::default();
+            let planned = undo::plan(admin.session(), &operation, &control).await;
+            let error = planned.unwrap_err();
+            let what = format!("{verb:?}, {edit:?}: {error}");
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{what}");
+            assert!(error.to_string().contains(edit.name()), "{what}");
+        }
+    }
+}
+
+/// It is kept as it is, and the operation can be closed.
+#[tokio::test(start_paused = true)]
+async fn a_new_gpo_that_somebody_else_has_changed_is_not_rolled_back() {
+    for verb in MAKES_A_GPO {
+        let case = Case::new(verb, false).await;
+        let mut kept = 0;
+        for edit in EDITS {
+            for it in Killed::everywhere(&case).await {
+                let gpo = gpo_of(&it.operation().plan().unwrap());
+                if !edit.make(&it.domain, gpo) {
+                    // It was not made yet.
+                    it.roll_back().await.unwrap();
+                    continue;
+                }
+                kept += 1;
+                let made = State::of(&it.domain);
+                let what = format!("{verb:?}, {edit:?}");
+                let Err(error) = it.roll_back().await else {
+                    panic!("{what}: {:#?}", State::of(&it.domain).differences(&made));
+                };
+                assert_eq!(error.kind(), ErrorKind::Incomplete, "{what}: {error}");
+                let text = error.to_string();
+                assert!(text.contains(edit.name()), "{what}: {text}");
+                let wanted = format!("gpoctl operations cleanup {}", short(&it.id));
+                assert!(hint(&error).contains(&wanted), "{what}: {}", hint(&error));
+                it.clean_up().await.unwrap();
+                assert_eq!(it.operation().state, OperationState::Superseded);
+                // Nothing but what was staged is gone.
+                let mut left = State::of(&it.domain).differences(&made);
+                left.retain(|line| !line.contains(".gpoctl-"));
+                assert_eq!(left, Vec::<String>::new(), "{what}");
+                assert!(!it.has(".gpoctl-"), "{what}");
+            }
+        }
+        assert!(kept > 10, "{verb:?}: {kept}");
+    }
 }
