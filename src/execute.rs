@@ -61,7 +61,11 @@ pub async fn detect_file_entries(domain: &DomainWriter, gpo: Option<Guid>) -> Re
 }
 
 /// What is said of an operation that was done but for something at its end.
-const INCOMPLETE: [Code; 2] = [Code::LeftOver, Code::PermissionsNotLast];
+const INCOMPLETE: [Code; 3] = [
+    Code::LeftOver,
+    Code::PermissionsNotLast,
+    Code::ForeignFilesKept,
+];
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

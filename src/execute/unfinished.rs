@@ -391,13 +391,7 @@ async fn remove_leftovers(
                 ));
             }
         }
-        kept = match &gpo.basis {
-            Some(basis) => remove_known(domain.sysvol(), &staging, basis).await?,
-            None => {
-                remove_tree(domain.sysvol(), &staging.folder()).await?;
-                None
-            }
-        };
+        kept = remove_known(domain.sysvol(), &staging, gpo.basis.as_ref()).await?;
     }
     for path in own_entries(operation, of, gpo)? {
         remove_tree(domain.sysvol(), &path).await?;
