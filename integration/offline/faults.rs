@@ -3,6 +3,7 @@
 
 pub mod case;
 mod client_view;
+mod interrupted_twice;
 mod local_disk;
 mod mixtures;
 mod open_files;
@@ -148,4 +149,32 @@ mod two_operations_at_once {
     }
 
     parts!([one 0 two 1 three 2 four 3] of 4);
+}
+
+macro_rules! a_roll_back_interrupted_twice {
+    ($($name:ident: $verb:ident, $undo:literal;)*) => {
+        mod a_roll_back_interrupted_twice {
+            use super::*;
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $name() {
+                    interrupted_twice::sweep(Verb::$verb, $undo).await;
+                }
+            )*
+        }
+    };
+}
+
+a_roll_back_interrupted_twice! {
+    create: Create, false;
+    rename: Rename, false;
+    import: Import, false;
+    delete: Delete, false;
+    restore: Restore, false;
+    restore_deleted: RestoreDeleted, false;
+    copy: CopyAcross, false;
+    set_link: SetLink, false;
+    repair: Repair, false;
+    repair_gpt_ini: RepairGptIni, false;
+    several: Several, false;
 }
