@@ -334,6 +334,12 @@ async fn undo_gpo(
 /// Refuses to undo what somebody has changed since.
 fn still_as_left(done: &GpoPlan, live: &LiveGpo) -> Result<()> {
     let mut differences = done.differences_from_plan(&done.new_tree()?, live);
+    if done.target.create && done.verb == Verb::Create {
+        // Its plan sets no attributes.
+        let below = &live.snapshot.directory_objects;
+        differences.extend(done.parts_of_others(&live.object, below));
+        differences.dedup();
+    }
     if let Some(basis) = &done.basis {
         let modifies_filter = done.steps.iter().any(|step| {
             matches!(
