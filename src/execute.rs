@@ -20,6 +20,7 @@ mod rollback;
 mod run;
 mod safety_backup;
 pub(crate) mod stage;
+mod switch;
 mod unfinished;
 mod values;
 mod waiting;
@@ -30,7 +31,7 @@ pub(crate) use values::is_undone;
 use std::path::PathBuf;
 
 use self::execution::Execution;
-use self::journal::{Before, Event, Journal};
+use self::journal::{Before, Event, Journal, undone};
 use self::waiting::PatientDomain;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
@@ -60,7 +61,11 @@ pub async fn detect_file_entries(domain: &DomainWriter, gpo: Option<Guid>) -> Re
 }
 
 /// What is said of an operation that was done but for something at its end.
-const INCOMPLETE: [Code; 2] = [Code::LeftOver, Code::PermissionsNotLast];
+const INCOMPLETE: [Code; 3] = [
+    Code::LeftOver,
+    Code::PermissionsNotLast,
+    Code::ForeignFilesKept,
+];
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -213,8 +218,12 @@ pub async fn apply(
     if plan.said_by.is_some() {
         plan.refuse_foreign_rights(session).await?;
     }
+    let undone = undone::undone_by(&options.journal_root, plan)?;
     let mut execution = Execution::prepare(domain, plan, control).await?;
     if plan.changes.is_empty() {
+        if let Some(operation) = undone {
+            undone::record(&operation, plan);
+        }
         let messages = plan.findings().cloned().collect();
         return Ok(OperationResult::new(
             &plan.operation_id,
@@ -231,7 +240,12 @@ pub async fn apply(
         let _ = journal.record(&Event::RolledBack);
         return Err(error);
     }
-    execution.run(&mut journal).await
+    let result = execution.run(&mut journal).await?;
+    drop(journal);
+    if let Some(operation) = undone {
+        undone::record(&operation, plan);
+    }
+    Ok(result)
 }
 
 /// Reads the state of the target; refuses a plan that was made against another state.

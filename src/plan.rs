@@ -174,6 +174,9 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// What was noticed while planning, besides the findings about each GPO.
     pub messages: Vec<StatusMessage>,
+    /// The ID of the operation that it undoes; absent in plans of older versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
     /// Whose words the sources, the mappings and the messages are, such as `the plan file says`; `None` for a plan that was just
     /// made.
     #[serde(skip)]
@@ -191,6 +194,7 @@ impl Plan {
             mode: Mode::default(),
             changes: Vec::new(),
             messages: Vec::new(),
+            undoes: None,
             said_by: None,
         }
     }

@@ -3,12 +3,14 @@
 
 pub mod case;
 mod client_view;
+mod interrupted_twice;
 mod local_disk;
 mod mixtures;
 mod open_files;
 mod other_admin;
 mod pretended;
 pub mod sweep;
+mod two_operations;
 
 use case::Verb;
 use sweep::sweep;
@@ -47,6 +49,7 @@ every_call! {
     link_filter: LinkFilter, false, [all 0] of 1;
     unlink_filter: UnlinkFilter, false, [all 0] of 1;
     repair: Repair, false, [all 0] of 1;
+    repair_gpt_ini: RepairGptIni, false, [all 0] of 1;
     several: Several, false, [one 0 two 1 three 2 four 3 five 4 six 5] of 6;
     each_of_several: EachOfSeveral, false, [one 0 two 1 three 2 four 3 five 4 six 5] of 6;
     undo_of_create: Create, true, [all 0] of 1;
@@ -57,6 +60,7 @@ every_call! {
     undo_of_restore: Restore, true, [one 0 two 1 three 2 four 3] of 4;
     undo_of_restore_deleted: RestoreDeleted, true, [one 0 two 1] of 2;
     undo_of_copy: CopyWithin, true, [one 0 two 1] of 2;
+    undo_of_copy_across: CopyAcross, true, [one 0 two 1] of 2;
     undo_of_add_link: AddLink, true, [all 0] of 1;
     undo_of_set_link: SetLink, true, [all 0] of 1;
     undo_of_remove_link: RemoveLink, true, [all 0] of 1;
@@ -65,7 +69,9 @@ every_call! {
     undo_of_link_filter: LinkFilter, true, [all 0] of 1;
     undo_of_unlink_filter: UnlinkFilter, true, [all 0] of 1;
     undo_of_repair: Repair, true, [all 0] of 1;
+    undo_of_repair_gpt_ini: RepairGptIni, true, [all 0] of 1;
     undo_of_several: Several, true, [one 0 two 1 three 2 four 3 five 4 six 5] of 6;
+    undo_of_each_of_several: EachOfSeveral, true, [one 0 two 1 three 2 four 3 five 4 six 5] of 6;
 }
 
 macro_rules! another_administrator {
@@ -90,31 +96,45 @@ another_administrator! {
     delete: Delete, false;
     restore: Restore, false;
     restore_deleted: RestoreDeleted, false;
+    copy_within: CopyWithin, false;
     copy: CopyAcross, false;
     add_link: AddLink, false;
     set_link: SetLink, false;
     remove_link: RemoveLink, false;
+    create_filter: CreateFilter, false;
+    replace_filter: ReplaceFilter, false;
     link_filter: LinkFilter, false;
     unlink_filter: UnlinkFilter, false;
     repair: Repair, false;
+    repair_gpt_ini: RepairGptIni, false;
     undo_of_create: Create, true;
     undo_of_set_status: SetStatus, true;
     undo_of_rename: Rename, true;
     undo_of_import: Import, true;
     undo_of_delete: Delete, true;
     undo_of_restore: Restore, true;
+    undo_of_restore_deleted: RestoreDeleted, true;
+    undo_of_copy: CopyWithin, true;
+    undo_of_copy_across: CopyAcross, true;
+    undo_of_add_link: AddLink, true;
     undo_of_set_link: SetLink, true;
+    undo_of_remove_link: RemoveLink, true;
+    undo_of_create_filter: CreateFilter, true;
+    undo_of_replace_filter: ReplaceFilter, true;
     undo_of_link_filter: LinkFilter, true;
+    undo_of_unlink_filter: UnlinkFilter, true;
+    undo_of_repair: Repair, true;
+    undo_of_repair_gpt_ini: RepairGptIni, true;
 }
 
 macro_rules! a_server_that_pretends {
-    ($($name:ident: $verb:ident;)*) => {
+    ($($name:ident: $verb:ident, $undo:literal;)*) => {
         mod a_server_that_pretends {
             use super::*;
             $(
                 #[tokio::test(start_paused = true)]
                 async fn $name() {
-                    pretended::sweep(Verb::$verb).await;
+                    pretended::sweep(Verb::$verb, $undo).await;
                 }
             )*
         }
@@ -122,12 +142,66 @@ macro_rules! a_server_that_pretends {
 }
 
 a_server_that_pretends! {
-    create: Create;
-    set_status: SetStatus;
-    rename: Rename;
-    import: Import;
-    delete: Delete;
-    restore: Restore;
-    restore_deleted: RestoreDeleted;
-    copy: CopyAcross;
+    create: Create, false;
+    set_status: SetStatus, false;
+    rename: Rename, false;
+    import: Import, false;
+    delete: Delete, false;
+    restore: Restore, false;
+    restore_deleted: RestoreDeleted, false;
+    copy_within: CopyWithin, false;
+    copy: CopyAcross, false;
+    undo_of_create: Create, true;
+    undo_of_set_status: SetStatus, true;
+    undo_of_rename: Rename, true;
+    undo_of_import: Import, true;
+    undo_of_delete: Delete, true;
+    undo_of_restore: Restore, true;
+    undo_of_restore_deleted: RestoreDeleted, true;
+    undo_of_copy: CopyWithin, true;
+}
+
+mod two_operations_at_once {
+    use super::*;
+
+    macro_rules! parts {
+        ([$($part:ident $number:literal)*] of $parts:literal) => {
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $part() {
+                    two_operations::sweep($number, $parts).await;
+                }
+            )*
+        };
+    }
+
+    parts!([one 0 two 1 three 2 four 3] of 4);
+}
+
+macro_rules! a_roll_back_interrupted_twice {
+    ($($name:ident: $verb:ident, $undo:literal;)*) => {
+        mod a_roll_back_interrupted_twice {
+            use super::*;
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $name() {
+                    interrupted_twice::sweep(Verb::$verb, $undo).await;
+                }
+            )*
+        }
+    };
+}
+
+a_roll_back_interrupted_twice! {
+    create: Create, false;
+    rename: Rename, false;
+    import: Import, false;
+    delete: Delete, false;
+    restore: Restore, false;
+    restore_deleted: RestoreDeleted, false;
+    copy: CopyAcross, false;
+    set_link: SetLink, false;
+    repair: Repair, false;
+    repair_gpt_ini: RepairGptIni, false;
+    several: Several, false;
 }

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::execute::journal::{self, OperationState, StoredOperation};
 use gpoctl::execute::{ApplyOptions, roll_back};
 use gpoctl::operations::undo::{self, Undoing};
@@ -14,7 +15,7 @@ use gpoctl::progress::Control;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Fault, Faults, When};
 
-use crate::faults::case::{Case, Verb, gpo_of, in_memory, run};
+use crate::faults::case::{Case, GPO, Verb, gpo_of, guid, in_memory, run};
 use crate::faults::sweep::State;
 
 fn former(verb: Verb) -> PathBuf {
@@ -46,6 +47,20 @@ fn stored(verb: Verb, id: &str, root: &Path, is_done: bool) -> StoredOperation {
     journal::find(root, id).unwrap()
 }
 
+/// The former operations were made of a GPO without a comment.
+fn remove_comment(case: &Case) {
+    let sysvol = case.domain.sysvol();
+    if sysvol
+        .snapshot()
+        .entry(&format!(r"{GPO}\GPO.cmt"))
+        .is_some()
+    {
+        let comment = "GPO.cmt".parse().unwrap();
+        let comment = SysvolPath::in_gpo(sysvol.domain(), guid(), &comment);
+        sysvol.delete(&comment).unwrap();
+    }
+}
+
 /// A domain as it was before the operation, and the plan.
 async fn before(verb: Verb) -> (Case, Plan) {
     let case = Case::new(verb, false).await;
@@ -53,6 +68,7 @@ async fn before(verb: Verb) -> (Case, Plan) {
     assert!(String::from_utf8_lossy(&json).contains("\"format_version\": 1,"));
     let plan = Plan::from_json(&json).unwrap();
     assert!(!plan.steps().is_empty(), "{verb:?}");
+    remove_comment(&case);
     // A backup tells the identity of its domain, which is another one each time.
     let saved = former(verb).join("before");
     for backup in gpoctl::backup::list(&saved).unwrap_or_default() {
@@ -138,6 +154,7 @@ async fn is_undone(verb: Verb) {
     let admin = today.admin().await;
     let back = today.plan(&admin, &Faults::none()).await.unwrap();
     run(&back, &admin, &today.journals()).await.unwrap();
+    remove_comment(&today);
     let (state, today) = (State::of(&case.domain), State::of(&today.domain));
     assert!(state == today, "{verb:?}: {:#?}", state.differences(&today));
 }

@@ -4,6 +4,7 @@
 use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::execute::journal::{self, Inverse, OperationState, StoredOperation};
 use gpoctl::execute::{ApplyOptions, clean_up, is_superseded, roll_back};
+use gpoctl::model::guid::Guid;
 use gpoctl::model::sddl::from_sddl;
 use gpoctl::operations::rename;
 use gpoctl::operations::undo::{self, Undoing};
@@ -15,7 +16,7 @@ use gpoctl::testing::sysvol::SysvolServer;
 use gpoctl::{DomainWriter, Error, ErrorKind};
 use tempfile::TempDir;
 
-use crate::faults::case::{Case, Verb, guid, in_memory, run};
+use crate::faults::case::{Case, Verb, gpo_of, guid, in_memory, run};
 use crate::faults::sweep::State;
 
 /// A domain with an interrupted operation.
@@ -138,7 +139,7 @@ async fn a_later_operation_that_did_not_complete_is_undone_first() {
     let case = Case::new(Verb::Import, false).await;
     let old = State::of(&case.domain);
     let mut points = 0;
-    for it in Killed::everywhere(&case).await.into_iter().step_by(4) {
+    for it in Killed::everywhere(&case).await {
         let plan = case.plan_with(&it.admin, "theirs").await.unwrap();
         let faults = Faults::none();
         let copy = it.domain.copy();
@@ -188,7 +189,7 @@ async fn a_later_change_of_an_attribute_stays_and_the_rest_is_rolled_back() {
         (Verb::AddLink, ": gPLink "),
     ] {
         let second = Case::new(later, false).await;
-        for it in Killed::everywhere(&case).await.into_iter().step_by(5) {
+        for it in Killed::everywhere(&case).await {
             let plan = second.plan(&it.admin, &Faults::none()).await.unwrap();
             it.apply(&plan).await;
             assert!(!is_superseded(&it.operation()).unwrap(), "{later:?}");
@@ -215,7 +216,7 @@ async fn a_later_change_of_an_attribute_stays_and_the_rest_is_rolled_back() {
 #[tokio::test(start_paused = true)]
 async fn the_attribute_of_a_later_operation_is_not_taken_for_that_of_the_first() {
     let case = Case::new(Verb::Restore, false).await;
-    for it in Killed::everywhere(&case).await.into_iter().step_by(5) {
+    for it in Killed::everywhere(&case).await {
         let control = Control::default();
         for name in ["Between", "Desks"] {
             let object = it.admin.session().directory().gpo(guid()).await.unwrap();
@@ -233,7 +234,7 @@ async fn the_attribute_of_a_later_operation_is_not_taken_for_that_of_the_first()
 async fn nothing_is_closed_while_a_live_name_is_missing() {
     let case = Case::new(Verb::Import, false).await;
     let mut points = 0;
-    for it in Killed::everywhere(&case).await.into_iter().step_by(2) {
+    for it in Killed::everywhere(&case).await {
         let theirs = in_memory();
         let plan = case.plan_with(&it.admin, "theirs").await.unwrap();
         run(&plan, &it.admin, theirs.path()).await.unwrap();
@@ -265,7 +266,7 @@ async fn one_gpo_that_was_overtaken_closes_no_other_one() {
     let case = Case::new(Verb::Several, false).await;
     let old = State::of(&case.domain);
     let mut points = 0;
-    for it in Killed::everywhere(&case).await.into_iter().step_by(3) {
+    for it in Killed::everywhere(&case).await {
         let operation = it.operation();
         let session = it.admin.session();
         let first = operation.plan().unwrap();
@@ -303,11 +304,6 @@ impl Killed {
             panic!("{back:?}")
         };
         self.apply(&back).await;
-        let events = later.folder.join("journal.jsonl");
-        let mut text = std::fs::read_to_string(&events).unwrap();
-        let by = &back.operation_id;
-        text.push_str(&format!("{{\"event\":\"undone\",\"by\":\"{by}\"}}\n"));
-        std::fs::write(&events, text).unwrap();
         assert_eq!(self.operation_of(id).unwrap().state, OperationState::Undone);
     }
 }
@@ -317,7 +313,7 @@ impl Killed {
 async fn a_later_operation_that_was_undone_is_no_obstacle() {
     let case = Case::new(Verb::Import, false).await;
     let old = State::of(&case.domain);
-    for it in Killed::everywhere(&case).await.into_iter().step_by(4) {
+    for it in Killed::everywhere(&case).await {
         let plan = case.plan_with(&it.admin, "theirs").await.unwrap();
         it.apply(&plan).await;
         it.undo(&plan.operation_id).await;
@@ -439,4 +435,134 @@ async fn an_operation_that_others_kept_from_rolling_back_names_the_command_that_
         assert!(hint(&error).contains(&wanted), "{error}: {}", hint(&error));
     }
     assert!(points > 2, "{points}");
+}
+
+/// What somebody else does with a GPO that an operation has made.
+#[derive(Debug, Clone, Copy)]
+enum Edit {
+    Rename,
+    Status,
+    AddFile,
+    ChangeGptIni,
+    AddList,
+}
+
+const EDITS: [Edit; 5] = [
+    Edit::Rename,
+    Edit::Status,
+    Edit::AddFile,
+    Edit::ChangeGptIni,
+    Edit::AddList,
+];
+
+impl Edit {
+    /// Makes the change, and returns whether there was something to change.
+    fn make(self, domain: &MemoryDomain, gpo: Guid) -> bool {
+        let (directory, sysvol) = (domain.directory(), domain.sysvol());
+        let dn = directory.base().gpo(gpo);
+        if directory.snapshot().entry(&dn).is_none() {
+            return false;
+        }
+        let set = |name: &str, value: &str| directory.set(&dn, name, [value]).unwrap();
+        let at = |name: &str| SysvolPath::in_gpo(sysvol.domain(), gpo, &name.parse().unwrap());
+        match self {
+            Self::Rename => set("displayName", "Theirs"),
+            Self::Status => set("flags", "2"),
+            Self::AddList => set(
+                "gPCUserExtensionNames",
+                "[{35378EAC-683F-11D2-A89A-00C04FBBCFA2}{D02B1F73-3407-48AE-BA88-E8213C6761F1}]",
+            ),
+            Self::AddFile => return sysvol.put_file(&at("theirs.txt"), "theirs").is_ok(),
+            Self::ChangeGptIni => {
+                return sysvol
+                    .put_file(
+                        &at("GPT.INI"),
+                        "[General]\r\nVersion=0\r\ndisplayName=x\r\n",
+                    )
+                    .is_ok();
+            }
+        }
+        true
+    }
+
+    /// What an error calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rename => "the display name",
+            Self::Status => "status",
+            Self::AddFile => "theirs.txt",
+            Self::ChangeGptIni => "GPT.INI",
+            Self::AddList => "extensions",
+        }
+    }
+}
+
+const MAKES_A_GPO: [Verb; 4] = [
+    Verb::Create,
+    Verb::CopyWithin,
+    Verb::CopyAcross,
+    Verb::RestoreDeleted,
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_new_gpo_that_somebody_else_has_changed_is_not_undone() {
+    for verb in MAKES_A_GPO {
+        for edit in EDITS {
+            let case = Case::new(verb, true).await;
+            let operation = journal::list(&case.journals()).unwrap().remove(0);
+            let gpo = gpo_of(&operation.plan().unwrap());
+            assert!(edit.make(&case.domain, gpo));
+            let admin = connect(&case.domain).await;
+            let control = Control::default();
+            let planned = undo::plan(admin.session(), &operation, &control).await;
+            let error = planned.unwrap_err();
+            let what = format!("{verb:?}, {edit:?}: {error}");
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{what}");
+            assert!(error.to_string().contains(edit.name()), "{what}");
+        }
+    }
+}
+
+/// It is kept as it is, and the operation can be closed.
+#[tokio::test(start_paused = true)]
+async fn a_new_gpo_that_somebody_else_has_changed_is_not_rolled_back() {
+    for verb in MAKES_A_GPO {
+        let case = Case::new(verb, false).await;
+        let mut kept = Vec::new();
+        for (it, edit) in Killed::everywhere(&case)
+            .await
+            .iter()
+            .zip(EDITS.iter().cycle())
+        {
+            let gpo = gpo_of(&it.operation().plan().unwrap());
+            if !edit.make(&it.domain, gpo) {
+                // It was not made yet.
+                it.roll_back().await.unwrap();
+                continue;
+            }
+            kept.push(edit.name());
+            let made = State::of(&it.domain);
+            let what = format!("{verb:?}, {edit:?}");
+            let Err(error) = it.roll_back().await else {
+                panic!("{what}: {:#?}", State::of(&it.domain).differences(&made));
+            };
+            assert_eq!(error.kind(), ErrorKind::Incomplete, "{what}: {error}");
+            let text = error.to_string();
+            assert!(text.contains(edit.name()), "{what}: {text}");
+            let wanted = format!("gpoctl operations cleanup {}", short(&it.id));
+            assert!(hint(&error).contains(&wanted), "{what}: {}", hint(&error));
+            it.clean_up().await.unwrap();
+            assert_eq!(it.operation().state, OperationState::Superseded);
+            // Nothing but what was staged is gone.
+            let mut left = State::of(&it.domain).differences(&made);
+            left.retain(|line| !line.contains(".gpoctl-"));
+            assert_eq!(left, Vec::<String>::new(), "{what}");
+            assert!(!it.has(".gpoctl-"), "{what}");
+        }
+        println!("{verb:?}: {} points", kept.len());
+        assert!(
+            EDITS.iter().all(|edit| kept.contains(&edit.name())),
+            "{verb:?}"
+        );
+    }
 }

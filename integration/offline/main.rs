@@ -33,5 +33,6 @@ mod superseded;
 #[path = "../support/mod.rs"]
 mod support;
 mod ticket_caches;
+mod undone;
 mod upgraded;
 mod verbs;

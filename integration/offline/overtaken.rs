@@ -2,7 +2,8 @@
 
 use gpoctl::ErrorKind;
 use gpoctl::execute::journal::{self, Inverse, OperationState, StoredOperation};
-use gpoctl::execute::{ApplyOptions, OverallStatus, apply, roll_back};
+use gpoctl::execute::{ApplyOptions, OverallStatus, apply, clean_up, roll_back};
+use gpoctl::operations::link::{self, LinkEdit};
 use gpoctl::operations::restore::{self, RestoreOptions};
 use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::progress::Control;
@@ -11,7 +12,7 @@ use gpoctl::testing::faults::{Fault, Faults, When};
 
 use tempfile::TempDir;
 
-use crate::faults::case::{Case, Verb, in_memory, run};
+use crate::faults::case::{Case, Verb, guid, in_memory, run};
 use crate::faults::sweep::State;
 
 /// The same import again writes what the interrupted one announced, so nothing there shows whose it is.
@@ -252,4 +253,62 @@ async fn a_later_operation_on_another_object_is_no_obstacle() {
         let options = ApplyOptions::in_folder(root.path().to_owned());
         roll_back(&admin, &killed, &options).await.unwrap();
     }
+}
+
+/// It went object by object: its import stands, and its link, the last change, was overtaken by another one.
+#[tokio::test(start_paused = true)]
+async fn what_stands_of_a_later_operation_that_was_closed_is_an_obstacle() {
+    let several = Case::new(Verb::Several, false).await;
+    let first = Case::new(Verb::Import, false).await;
+    let second = Case::new(Verb::EachOfSeveral, false).await;
+    let mut points = 0;
+    let is_staged = |it: &(usize, Inverse)| matches!(it.1, Inverse::RemoveEntry { .. });
+    for (domain, root, killed) in interrupted(&several.domain, &first, None).await {
+        if killed.changes.iter().all(is_staged) {
+            continue;
+        }
+        let none = Faults::none();
+        let admin = domain.connect("Administrator", &none).await.unwrap();
+        let plan = second.plan(&admin, &none).await.unwrap();
+        let staff = domain.directory().base().child("OU", "Staff").unwrap();
+        // Its last call that writes the link.
+        let (copy, whole) = (domain.copy(), Faults::none());
+        let other = copy.connect("Administrator", &whole).await.unwrap();
+        run(&plan, &other, in_memory().path()).await.unwrap();
+        let is_link = |call: &gpoctl::testing::faults::Call| {
+            call.writes && call.object.eq_ignore_ascii_case(staff.as_str())
+        };
+        let at = whole.calls().iter().rposition(is_link).unwrap() + 1;
+        let faults = Faults::at(at, Fault::Kill(When::After));
+        let other = domain.connect("Administrator", &faults).await.unwrap();
+        tokio::select! {
+            done = run(&plan, &other, root.path()) => drop(done),
+            () = faults.killed() => {}
+        }
+        let session = admin.session();
+        let som = session.directory().som(&staff).await.unwrap();
+        let object = session.directory().gpo(guid()).await.unwrap();
+        let edit = LinkEdit::Set {
+            order: None,
+            enforced: None,
+            disabled: Some(true),
+        };
+        let over = link::plan(&session.info().dns_domain, &som, &object, edit).unwrap();
+        run(&over, &admin, root.path()).await.unwrap();
+        let find = |id: &str| journal::find(root.path(), id).unwrap();
+        let control = Control::default();
+        clean_up(&admin, &find(&plan.operation_id), &control)
+            .await
+            .unwrap();
+        let closed = find(&plan.operation_id);
+        assert_eq!(closed.state, OperationState::Superseded);
+        points += 1;
+        let made = State::of(&domain);
+        let options = ApplyOptions::in_folder(root.path().to_owned());
+        let error = roll_back(&admin, &killed, &options).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        assert!(error.to_string().contains(&plan.operation_id), "{error}");
+        assert!(State::of(&domain) == made);
+    }
+    assert!(points > 3, "{points}");
 }

@@ -6,16 +6,18 @@ use std::path::Path;
 use gpoctl::DomainWriter;
 use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::execute::journal::{self, OperationState, StoredOperation};
-use gpoctl::execute::{ApplyOptions, apply, roll_back};
+use gpoctl::execute::{ApplyOptions, OverallStatus, apply, clean_up, roll_back};
 use gpoctl::model::sddl::{from_sddl, to_sddl};
 use gpoctl::operations::check::{check_domain, repair};
+use gpoctl::operations::delete;
 use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::progress::Control;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::Faults;
 use serde_json::Value;
 
-use crate::faults::case::guid;
+use crate::faults::case::{Case, Verb, guid, in_memory, run};
+use crate::faults::sweep::State;
 use crate::support::scratch;
 
 const FOREIGN: &str = "O:BAG:BAD:P(A;;FA;;;BA)(A;;FA;;;S-1-5-21-9-9-9-1234)";
@@ -266,4 +268,72 @@ async fn a_staged_gpt_ini_has_the_name_of_its_operation_whose_undo_removes_it() 
     let options = ApplyOptions::in_folder(folder.path().to_owned());
     roll_back(&admin, &operation, &options).await.unwrap();
     assert!(!names(&domain).iter().any(|name| name.contains(".gpoctl-")));
+}
+
+/// Nothing of it can be put back, which is no failure that another attempt would help.
+#[tokio::test(start_paused = true)]
+async fn the_undo_of_a_repair_whose_gpo_was_deleted_since_ends() {
+    for verb in [Verb::Repair, Verb::RepairGptIni] {
+        for interrupted in [false, true] {
+            let case = Case::new(verb, true).await;
+            let (admin, root, theirs) = (case.admin().await, case.journals(), in_memory());
+            if interrupted {
+                interrupt(&root);
+            }
+            delete_gpo(&admin, theirs.path()).await;
+            let before = State::of(&case.domain);
+            let operation = || journal::list(&root).unwrap().remove(0);
+            let options = ApplyOptions::in_folder(root.clone());
+            let undoing = undo::plan(admin.session(), &operation(), &options.control).await;
+            let messages = match undoing.unwrap() {
+                Undoing::Plan(plan) => {
+                    assert!(!interrupted && plan.changes.is_empty(), "{plan:?}");
+                    let done = apply(&admin, &plan, &options).await.unwrap();
+                    assert_eq!(done.status, OverallStatus::Done);
+                    done.messages
+                }
+                Undoing::RollBack(parts) => {
+                    assert!(interrupted && parts.len() == 1, "{parts:?}");
+                    assert!(parts[0].contains("was deleted"), "{parts:?}");
+                    roll_back(&admin, &operation(), &options)
+                        .await
+                        .unwrap()
+                        .messages
+                }
+            };
+            let said = messages
+                .iter()
+                .filter(|it| it.code.name() == "gpo-deleted-since");
+            assert_eq!(said.count(), 1, "{messages:?}");
+            let ended = match interrupted {
+                true => OperationState::Failed,
+                false => OperationState::Undone,
+            };
+            assert_eq!(operation().state, ended, "{verb:?}");
+            assert!(State::of(&case.domain) == before);
+        }
+    }
+}
+
+/// The deletion is in the same journals, and so a later operation.
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_repair_whose_gpo_was_deleted_here_is_closed() {
+    for verb in [Verb::Repair, Verb::RepairGptIni] {
+        let case = Case::new(verb, true).await;
+        let (admin, root) = (case.admin().await, case.journals());
+        interrupt(&root);
+        delete_gpo(&admin, &root).await;
+        let operation = || journal::list(&root).unwrap().pop().unwrap();
+        let before = State::of(&case.domain);
+        let control = Control::default();
+        clean_up(&admin, &operation(), &control).await.unwrap();
+        assert_eq!(operation().state, OperationState::Superseded);
+        assert!(State::of(&case.domain) == before);
+    }
+}
+
+async fn delete_gpo(admin: &DomainWriter, root: &Path) {
+    let object = admin.session().directory().gpo(guid()).await.unwrap();
+    let plan = delete::plan(admin.session(), &object, false, &Control::default()).await;
+    run(&plan.unwrap(), admin, root).await.unwrap();
 }

@@ -22,8 +22,8 @@ struct Interrupted {
 }
 
 impl Interrupted {
-    /// At every call of so many after which something is left to roll back.
-    async fn everywhere(case: &Case, step: usize) -> Vec<Self> {
+    /// At every call after which something is left to roll back.
+    async fn everywhere(case: &Case) -> Vec<Self> {
         let whole = Faults::none();
         let admin = case.domain.copy();
         let admin = admin.connect("Administrator", &whole).await.unwrap();
@@ -31,7 +31,7 @@ impl Interrupted {
         let planning = whole.calls().len();
         run(&plan, &admin, in_memory().path()).await.unwrap();
         let mut found = Vec::new();
-        for number in (planning + 1..=whole.calls().len()).step_by(step) {
+        for number in planning + 1..=whole.calls().len() {
             let (domain, root, faults) = (case.domain.copy(), in_memory(), Faults::none());
             let admin = domain.connect("Administrator", &faults).await.unwrap();
             let plan = case.plan(&admin, &Faults::none()).await.unwrap();
@@ -116,7 +116,7 @@ impl Interrupted {
 async fn an_operation_that_a_later_one_has_overtaken_is_closed() {
     let case = Case::new(Verb::Import, false).await;
     let mut with_leftovers = 0;
-    for it in Interrupted::everywhere(&case, 3).await {
+    for it in Interrupted::everywhere(&case).await {
         assert!(!is_superseded(&it.operation()).unwrap());
         let error = clean_up(&it.admin, &it.operation(), &Control::default()).await;
         assert_eq!(
@@ -151,7 +151,7 @@ async fn an_operation_that_a_later_one_has_overtaken_is_closed() {
 async fn what_somebody_else_has_changed_is_left_and_the_operation_closed() {
     let case = Case::new(Verb::Import, false).await;
     let mut closed = 0;
-    for it in Interrupted::everywhere(&case, 3).await {
+    for it in Interrupted::everywhere(&case).await {
         let operation = it.operation();
         let theirs = in_memory();
         let plan = case.plan_with(&it.admin, "theirs").await.unwrap();
@@ -183,7 +183,7 @@ async fn what_somebody_else_has_changed_is_left_and_the_operation_closed() {
 async fn the_gpo_was_deleted_since() {
     let case = Case::new(Verb::Import, false).await;
     let mut closed = 0;
-    for it in Interrupted::everywhere(&case, 5).await {
+    for it in Interrupted::everywhere(&case).await {
         let object = it.admin.session().directory().gpo(guid()).await.unwrap();
         let (control, theirs) = (Control::default(), in_memory());
         let plan = delete::plan(it.admin.session(), &object, false, &control).await;
@@ -211,7 +211,7 @@ async fn an_entry_that_was_written_again_after_it_was_renamed() {
     let notes = SysvolPath::in_gpo(case.domain.sysvol().domain(), guid(), &name);
     case.domain.sysvol().put_file(&notes, "old").unwrap();
     let (mut same, mut other) = (0, 0);
-    for it in Interrupted::everywhere(&case, 1).await {
+    for it in Interrupted::everywhere(&case).await {
         if !it.has("-old-Notes.txt") {
             continue;
         }

@@ -8,11 +8,11 @@ use super::connection::ConnectionArgs;
 use super::ui::Ui;
 use super::writing::{WritingArgs, finish};
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::journal::{Event, Journal, OperationState, StoredOperation, find, list};
+use crate::execute::journal::{Journal, OperationState, StoredOperation, find, list};
 use crate::execute::{ApplyOptions, OperationResult, clean_up, is_superseded, roll_back};
 use crate::message::StatusMessage;
 use crate::operations::undo::{Undoing, new_grants, plan};
-use crate::plan::{Mode, Plan};
+use crate::plan::Plan;
 
 /// List, undo and clean up earlier operations
 ///
@@ -179,6 +179,7 @@ fn summary(operation: &StoredOperation) -> serde_json::Value {
         "gpo": operation.gpo,
         "domain": operation.domain,
         "reason": operation.reason,
+        "undone_by": operation.undone_by,
         "folder": operation.folder,
         "safety_backup": operation.safety_backup,
     })
@@ -218,6 +219,9 @@ fn run_show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
             backup.display().to_string(),
         ]);
     }
+    if let Some(by) = &operation.undone_by {
+        rows.push(vec!["undone by".to_owned(), by.clone()]);
+    }
     if let Some(reason) = &operation.reason {
         rows.push(vec!["reason".to_owned(), reason.clone()]);
     }
@@ -232,7 +236,7 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
         .await?;
     let session = domain.session();
     let control = ui.control();
-    let (status, by) = match plan(session, &operation, &control).await? {
+    match plan(session, &operation, &control).await? {
         Undoing::Plan(plan) => {
             // Nobody is asked about permissions that were there before the operation.
             let new = new_grants(&operation, &plan, session.info().administrators())?;
@@ -240,12 +244,7 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
                 accept_permissions: args.accept_permissions || new.is_empty(),
                 ..args.writing.clone()
             };
-            let status = finish(&domain, &plan, &writing, &control, ui).await?;
-            // What goes object by object may have left one out, which can be undone later.
-            if status != 0 && plan.mode == Mode::ObjectByObject {
-                return Ok(status);
-            }
-            (status, plan.operation_id)
+            finish(&domain, &plan, &writing, &control, ui).await
         }
         Undoing::RollBack(parts) => {
             if !ui.is_json() {
@@ -284,13 +283,9 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
                 ..ApplyOptions::new()?
             };
             let result = roll_back(&domain, &operation, &options).await?;
-            return show_result(&result, "rolled back", ui);
+            show_result(&result, "rolled back", ui)
         }
-    };
-    if !args.writing.only_shows() {
-        operation.reopen()?.record(&Event::Undone { by })?;
     }
-    Ok(status)
 }
 
 async fn run_cleanup(args: CleanupArgs, ui: &Ui) -> Result<u8> {

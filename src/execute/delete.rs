@@ -8,7 +8,8 @@ use super::run::{Leftovers, Run};
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::journal::Inverse;
-use crate::execute::stage::{by_root_entry, remove_tree};
+use crate::execute::known_entries::remove_known;
+use crate::execute::stage::by_root_entry;
 use crate::message::{Code, StatusMessage};
 use crate::plan::gpo::Step;
 use crate::plan::gpo::planned_links;
@@ -105,7 +106,7 @@ impl Run<'_> {
         .with_hint("nothing was changed; make the plan again"))
     }
 
-    /// Deletes the GPO's folder. A client that still has the GPO in its list finds it missing as a whole: GPT.INI, without
+    /// Deletes the GPO's folder, but nothing that somebody else has put into it since the last look. A client that still has the GPO in its list finds it missing as a whole: GPT.INI, without
     /// which nothing below is read, is renamed away first, then each half.
     pub(super) async fn remove_folder(&mut self, current: &LiveGpo) {
         self.control.report(Phase::Clean, 0, 1, 0);
@@ -121,17 +122,24 @@ impl Run<'_> {
                 let _ = self.domain.sysvol_at_once().rename(&from, &to, false).await;
             }
         }
-        let folder = self.staging.folder();
-        if let Err(error) = remove_tree(self.sysvol(), &folder).await {
-            self.messages.push(
+        match remove_known(self.sysvol(), self.staging, self.plan.basis.as_ref()).await {
+            Ok(kept) => {
+                let next = format!(
+                    "save what is needed of it and remove the folder by hand, then run: gpoctl operations cleanup {}",
+                    super::short_id(self.operation_id)
+                );
+                self.messages.extend(kept.map(|it| it.with_hint(next)));
+            }
+            Err(error) => self.messages.push(
                 StatusMessage::warning(
                     Code::LeftOver,
                     format!(
-                        "the GPO is deleted, but its folder {folder} cannot be removed: {error}"
+                        "the GPO is deleted, but its folder {} cannot be removed: {error}",
+                        self.staging.folder()
                     ),
                 )
                 .with_hint(self.clean_up_later()),
-            );
+            ),
         }
         self.control.report(Phase::Clean, 1, 1, 0);
     }

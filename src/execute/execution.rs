@@ -27,11 +27,18 @@ use crate::progress::{Control, Phase};
 use crate::session::DomainWriter;
 use crate::session::read::LiveGpo;
 
+/// What the changes of one operation have in common.
+#[derive(Clone, Copy)]
+struct Operation<'a> {
+    domain: &'a PatientDomain<'a>,
+    id: &'a str,
+    control: &'a Control,
+}
+
 /// A plan while it is applied.
 pub(super) struct Execution<'a> {
-    domain: &'a PatientDomain<'a>,
+    operation: Operation<'a>,
     plan: &'a Plan,
-    control: &'a Control,
     /// One for each change of the plan, in the same order.
     parts: Vec<Part<'a>>,
     messages: Vec<StatusMessage>,
@@ -91,9 +98,12 @@ impl<'a> Execution<'a> {
             return Err(error);
         }
         Ok(Self {
-            domain,
+            operation: Operation {
+                domain,
+                id: &plan.operation_id,
+                control,
+            },
             plan,
-            control,
             parts,
             messages: plan.findings().cloned().collect(),
         })
@@ -121,7 +131,8 @@ impl<'a> Execution<'a> {
                 && let Some(current) = &part.current
             {
                 let folder = journal.folder().join(super::journal::before_name(index));
-                let message = save_safety_backup(self.domain, part.gpo, folder, current).await?;
+                let message =
+                    save_safety_backup(self.operation.domain, part.gpo, folder, current).await?;
                 self.messages.extend(message);
                 saved = true;
             }
@@ -202,26 +213,13 @@ impl<'a> Execution<'a> {
         for of in unit.clone() {
             let outcome = match self.parts.get_mut(of) {
                 Some(Part::Gpo(part)) => {
-                    let messages = std::mem::take(&mut self.messages);
-                    let operation_id = &self.plan.operation_id;
-                    let mut run = part.run(
-                        self.domain,
-                        operation_id,
-                        self.control,
-                        journal,
-                        of,
-                        messages,
-                    );
+                    let mut run = part.run(self.operation, of, journal, &mut self.messages);
                     let outcome = run.execute(&part.new, part.current.as_ref()).await;
-                    self.messages = run.messages;
                     outcome.map(|leftovers| part.leftovers = Some(leftovers))
                 }
-                Some(Part::Value(value)) => {
-                    let id = &self.plan.operation_id;
-                    make_value(self.domain, id, value, self.control, journal, of)
-                        .await
-                        .map(|message| self.messages.extend(message))
-                }
+                Some(Part::Value(value)) => make_value(self.operation, value, journal, of)
+                    .await
+                    .map(|message| self.messages.extend(message)),
                 Some(Part::Refused(_)) | None => Ok(()),
             };
             if let Err(error) = outcome {
@@ -261,10 +259,10 @@ impl<'a> Execution<'a> {
         let _ = journal.record(&Event::Failed {
             reason: error.to_string(),
         });
-        self.control.report(Phase::RollBack, 0, 1, 0);
+        self.operation.control.report(Phase::RollBack, 0, 1, 0);
         // Nothing cancels a roll-back.
         let undo = RollBack {
-            domain: &self.domain.for_roll_back(),
+            domain: &self.operation.domain.for_roll_back(),
             plan: self.plan,
             before: self.before().collect(),
             raising: &BTreeMap::new(),
@@ -272,7 +270,7 @@ impl<'a> Execution<'a> {
             visible: &BTreeMap::new(),
         };
         let outcome = undo.run(&inverses, journal).await;
-        self.control.report(Phase::RollBack, 1, 1, 0);
+        self.operation.control.report(Phase::RollBack, 1, 1, 0);
         match outcome {
             Ok(done) => {
                 let not_recorded = rolled_back(journal);
@@ -330,7 +328,10 @@ impl<'a> Execution<'a> {
         let when = if undo_error.is_caused_by(ErrorKind::InUse) {
             "when no client has these files open".to_owned()
         } else {
-            format!("when {} answers again", self.domain.session().info().server)
+            format!(
+                "when {} answers again",
+                self.operation.domain.session().info().server
+            )
         };
         error.with_hint(format!(
             "{when}, run: gpoctl operations undo {}; the old state is in {}",
@@ -346,19 +347,9 @@ impl<'a> Execution<'a> {
             if let Some(Part::Gpo(part)) = self.parts.get_mut(of)
                 && let Some(leftovers) = part.leftovers.take()
             {
-                let messages = std::mem::take(&mut self.messages);
-                let operation_id = &self.plan.operation_id;
-                let mut run = part.run(
-                    self.domain,
-                    operation_id,
-                    self.control,
-                    journal,
-                    of,
-                    messages,
-                );
+                let mut run = part.run(self.operation, of, journal, &mut self.messages);
                 run.clean_up(leftovers, &part.new, part.current.as_ref())
                     .await;
-                self.messages = run.messages;
             }
         }
     }
@@ -369,7 +360,9 @@ impl<'a> Execution<'a> {
             let Some(Part::Value(value)) = self.parts.get(*of) else {
                 continue;
             };
-            if let Some(what) = values::changed_again(self.domain.session(), &value.change).await {
+            if let Some(what) =
+                values::changed_again(self.operation.domain.session(), &value.change).await
+            {
                 self.messages.push(
                     StatusMessage::warning(
                         Code::ChangedAgain,
@@ -380,7 +373,7 @@ impl<'a> Execution<'a> {
             }
         }
         self.messages
-            .extend(entries_left_out(self.domain.sysvol(), self.plan));
+            .extend(entries_left_out(self.operation.domain.sysvol(), self.plan));
     }
 }
 
@@ -414,44 +407,41 @@ impl<'a> GpoPart<'a> {
         })
     }
 
-    /// The change while it is made.
+    /// The change while it is made; what is noticed is added to `messages`.
     fn run<'r>(
         &'r self,
-        domain: &'r PatientDomain<'r>,
-        operation_id: &'r str,
-        control: &'r Control,
-        journal: &'r mut Journal,
+        operation: Operation<'r>,
         of: usize,
-        messages: Vec<StatusMessage>,
+        journal: &'r mut Journal,
+        messages: &'r mut Vec<StatusMessage>,
     ) -> Run<'r> {
         Run {
-            domain,
+            domain: operation.domain,
             plan: self.gpo,
             of,
-            operation_id,
+            operation_id: operation.id,
             staging: &self.staging,
             journal,
-            control,
+            control: operation.control,
             messages,
-            self_lockout: SelfLockout::of(domain.session().info(), self.gpo),
+            self_lockout: SelfLockout::of(operation.domain.session().info(), self.gpo),
         }
     }
 }
 
 /// Makes a change of single values, with its inverse in the journal first.
 async fn make_value(
-    domain: &DomainWriter,
-    operation_id: &str,
+    operation: Operation<'_>,
     value: &PlannedValue,
-    control: &Control,
     journal: &mut Journal,
     of: usize,
 ) -> Result<Option<StatusMessage>> {
-    control.check()?;
+    let domain = operation.domain;
+    operation.control.check()?;
     journal.record_intent(of, Inverse::ChangeBack)?;
     // The server compares and swaps attributes; for everything else, compare as close to the write as possible.
     let outcome = match values::refuse_changed(domain.session(), &value.change).await {
-        Ok(()) => values::make(domain, operation_id, &value.change).await,
+        Ok(()) => values::make(domain, operation.id, &value.change).await,
         Err(error) => Err(error),
     };
     // Without an answer, it is unknown whether the change was made; the roll-back reads the state.

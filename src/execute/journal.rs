@@ -11,6 +11,7 @@ mod prune;
 mod root;
 mod since;
 mod stored;
+pub(in crate::execute) mod undone;
 
 pub use prune::{decide, remove, remove_leftovers};
 pub(in crate::execute) use since::Visible;

@@ -8,6 +8,7 @@
 mod attributes;
 mod entries;
 mod gpt_ini;
+mod new_gpo;
 mod proof;
 
 use super::journal::{Before, Inverse, Journal, Visible};
@@ -135,6 +136,7 @@ impl Undo<'_> {
         journal: &mut Journal,
     ) -> Result<RolledBack> {
         self.refuse_deleted(changes).await?;
+        self.refuse_changed_new(changes).await?;
         let mut report = RollbackReport::default();
         if let Some(last) = changes.iter().rev().find(|change| is_switch(change)) {
             match self.switch_all_back(changes, &mut report).await {
@@ -203,14 +205,7 @@ impl Undo<'_> {
     async fn undo(&self, inverse: &Inverse, report: &mut RollbackReport) -> Result<()> {
         let sysvol = self.domain.sysvol();
         match inverse {
-            Inverse::DeleteGpo { guid } => {
-                if self.is_somebody_elses(*guid).await? {
-                    report.leave(format!("the new GPO {guid}"));
-                    return Ok(());
-                }
-                remove_tree(sysvol, &self.staging.folder()).await?;
-                self.delete_container(*guid).await
-            }
+            Inverse::DeleteGpo { guid } => self.delete_new(*guid, report).await,
             Inverse::DeleteContainer { guid } => self.delete_container(*guid).await,
             Inverse::RemoveEntry { name } => remove_tree(sysvol, &self.entry(name)?).await,
             Inverse::RestoreDirectoryObjects => self.restore_objects(report).await,
@@ -277,16 +272,6 @@ impl Undo<'_> {
             report.leave(&folder);
             Ok(())
         }
-    }
-
-    /// Whether somebody else has added settings to a GPO that this operation created.
-    async fn is_somebody_elses(&self, guid: Guid) -> Result<bool> {
-        let object = match self.domain.session().directory().gpo(guid).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            other => other?,
-        };
-        let version = object.version.unwrap_or_default();
-        Ok(version != GpoVersion::default() && Some(version) != self.planned_version())
     }
 
     async fn delete_container(&self, guid: Guid) -> Result<()> {

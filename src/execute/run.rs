@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::sysvol::{Sysvol, SysvolPath};
+use crate::domain::sysvol::Sysvol;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::journal::{Inverse, Journal};
 use crate::execute::objects::reconcile;
 use crate::execute::rollback;
 use crate::execute::stage::{
-    RootEntry, StagingArea, by_root_entry, entry_hashes, hashes_below, owners_not_set,
-    probe_file_entries, read_whole, remove_tree, stage_entries, without_owners,
+    RootEntry, StagingArea, entry_hashes, hashes_below, owners_not_set, probe_file_entries,
+    read_whole, remove_tree, stage_entries, without_owners,
 };
+use crate::execute::switch::Switch;
 use crate::execute::waiting::PatientDomain;
 use crate::message::{Code, Severity, StatusMessage};
 use crate::model::gpt_tree::GptTree;
@@ -34,7 +35,8 @@ pub(super) struct Run<'a> {
     pub(super) staging: &'a StagingArea,
     pub(super) journal: &'a mut Journal,
     pub(super) control: &'a Control,
-    pub(super) messages: Vec<StatusMessage>,
+    /// The findings of the operation, to which those of this change are added.
+    pub(super) messages: &'a mut Vec<StatusMessage>,
     /// When the permissions of the plan lock this account out.
     pub(super) self_lockout: Option<SelfLockout>,
 }
@@ -149,31 +151,6 @@ impl Run<'_> {
         };
         self.announce(Inverse::RemoveFolder)?;
         self.sysvol().create_dir(&folder, &descriptors).await
-    }
-
-    /// The entries to rename: every entry of the new tree, and every entry of the old one without a replacement.
-    fn switches(&self, new: &GptTree, old: &GptTree) -> Result<Vec<Switch>> {
-        let mut old_roots: BTreeMap<String, SafeName> = by_root_entry(old)
-            .into_iter()
-            .map(|(key, entry)| (key, entry.name))
-            .collect();
-        let mut switches = Vec::new();
-        for (key, entry) in by_root_entry(new) {
-            let old = old_roots.remove(&key);
-            switches.push(Switch {
-                live: entry.name.clone(),
-                old: old.map(|name| self.staging.old_name(&name)).transpose()?,
-                staged: Some((self.staging.staged_name(&entry.name)?, entry)),
-            });
-        }
-        for name in old_roots.into_values() {
-            switches.push(Switch {
-                old: Some(self.staging.old_name(&name)?),
-                live: name,
-                staged: None,
-            });
-        }
-        Ok(switches)
     }
 
     /// Writes the new entries under their staged names. An editor who may write but not set owners sets no descriptors; that is
@@ -316,7 +293,7 @@ impl Run<'_> {
         self.check_attributes(current).await
     }
 
-    fn changed_meanwhile(&self, what: &str) -> Error {
+    pub(super) fn changed_meanwhile(&self, what: &str) -> Error {
         Error::new(
             ErrorKind::Conflict,
             format!(
@@ -325,90 +302,6 @@ impl Run<'_> {
             ),
         )
         .with_hint("review the GPO and make the plan again")
-    }
-
-    /// Makes all new entries live. While a client has one of the old ones open, none is.
-    async fn switch_all(&mut self, switches: &[Switch]) -> Result<()> {
-        for switch in switches {
-            self.announce(Inverse::SwitchBack {
-                live: switch.live.to_string(),
-                old: switch.old.as_ref().map(ToString::to_string),
-                staged: switch.staged.as_ref().map(|(name, _)| name.to_string()),
-            })?;
-        }
-        let run = &*self;
-        let try_all = || run.try_switches(switches);
-        run.domain.until_closed(try_all).await
-    }
-
-    /// Makes the new entries live, one after the other. When one is in use, those before it are switched back, so that no client
-    /// finds old and new files together for as long as this operation waits.
-    async fn try_switches(&self, switches: &[Switch]) -> Result<()> {
-        for (done, switch) in switches.iter().enumerate() {
-            let Err(error) = self.switch(switch).await else {
-                continue;
-            };
-            if error.kind() == ErrorKind::InUse {
-                for made in switches.iter().take(done).rev() {
-                    if let Err(undo) = self.switch_back(made).await {
-                        // Not to be tried again: the roll-back is next, and it waits.
-                        let kind = match undo.kind() {
-                            ErrorKind::InUse => ErrorKind::Conflict,
-                            kind => kind,
-                        };
-                        return Err(Error::new(kind, format!("{undo}, after: {error}")));
-                    }
-                }
-            }
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    /// Makes one new entry live by renaming.
-    async fn switch(&self, switch: &Switch) -> Result<()> {
-        let (live, old, staged) = switch.paths(self.staging);
-        match (staged, old) {
-            (Some(staged), old) => {
-                self.domain
-                    .sysvol_at_once()
-                    .swap(&live, old.as_ref(), &staged)
-                    .await
-            }
-            (None, Some(old)) => {
-                self.domain
-                    .sysvol_at_once()
-                    .rename(&live, &old, false)
-                    .await
-            }
-            (None, None) => Ok(()),
-        }
-    }
-
-    /// Undoes [`Self::switch`].
-    async fn switch_back(&self, switch: &Switch) -> Result<()> {
-        let (live, old, staged) = switch.paths(self.staging);
-        match (staged, old) {
-            (Some(staged), Some(old)) => {
-                self.domain
-                    .sysvol_at_once()
-                    .swap(&live, Some(&staged), &old)
-                    .await
-            }
-            (Some(staged), None) => {
-                self.domain
-                    .sysvol_at_once()
-                    .rename(&live, &staged, false)
-                    .await
-            }
-            (None, Some(old)) => {
-                self.domain
-                    .sysvol_at_once()
-                    .rename(&old, &live, false)
-                    .await
-            }
-            (None, None) => Ok(()),
-        }
     }
 
     /// Changes the objects below the GPO to those of the plan.
@@ -544,22 +437,6 @@ pub(super) enum Leftovers {
     Replaced(Vec<Switch>),
     /// The folder of a GPO that was deleted.
     Folder,
-}
-
-/// One entry of the GPO's folder that is renamed.
-pub(super) struct Switch {
-    live: SafeName,
-    old: Option<SafeName>,
-    staged: Option<(SafeName, RootEntry)>,
-}
-
-impl Switch {
-    /// The live path, and those of the old and of the staged entry.
-    fn paths(&self, staging: &StagingArea) -> (SysvolPath, Option<SysvolPath>, Option<SysvolPath>) {
-        let old = self.old.as_ref().map(|name| staging.entry(name));
-        let staged = self.staged.as_ref().map(|(name, _)| staging.entry(name));
-        (staging.entry(&self.live), old, staged)
-    }
 }
 
 fn no_right(error: Error) -> Error {

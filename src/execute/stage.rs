@@ -72,6 +72,11 @@ impl StagingArea {
         folded.strip_prefix(&format!(".gpoctl-{}-old-", self.tag.to_lowercase()))
     }
 
+    /// Whether a folded name of the GPO's folder is one that this operation has staged.
+    pub(crate) fn is_staged(&self, folded: &str) -> bool {
+        folded.starts_with(&format!(".gpoctl-{}-new-", self.tag.to_lowercase()))
+    }
+
     fn derived(&self, role: &str, name: &SafeName) -> Result<SafeName> {
         SafeName::new(&format!(".gpoctl-{}-{role}-{name}", self.tag)).map_err(|cause| {
             Error::new(ErrorKind::BadInput, "the entry cannot be staged").with_source(cause)
@@ -426,7 +431,7 @@ pub(crate) fn owners_not_set() -> StatusMessage {
 }
 
 /// Missing already counts as deleted.
-fn ignore_missing(result: Result<()>) -> Result<()> {
+pub(crate) fn ignore_missing(result: Result<()>) -> Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other,

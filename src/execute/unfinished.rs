@@ -12,6 +12,7 @@ use crate::execute::waiting::PatientDomain;
 use crate::message::{Code, StatusMessage, shell_word};
 use crate::model::safe_name::SafeName;
 use crate::plan::gpo::{GpoPlan, Verb, tree_hashes};
+use crate::plan::values::ValueChange;
 use crate::plan::{Change, Plan};
 use crate::progress::{Control, Phase};
 use crate::session::DomainWriter;
@@ -43,6 +44,7 @@ pub async fn roll_back(
     let since = operation.since(&plan)?;
     // What a change replaced is taken from the journal, so its inverse may be anything that somebody has written there.
     let mut plan = plan;
+    let announced: Vec<ValueChange> = plan.values().map(|it| it.change.clone()).collect();
     let mut messages = plan.keep_repaired(domain.session()).await?;
     plan.inverse_values()
         .refuse_rights_that_never_were(domain.session())
@@ -60,6 +62,12 @@ pub async fn roll_back(
         visible: since.visible(),
     };
     let inverses = operation.to_roll_back(&plan)?;
+    // The folder of a GPO that was deleted may still be there.
+    for (change, left) in announced.iter().zip(plan.values()) {
+        if left.change.is_empty() {
+            remove_staged(domain, &operation.id, change).await?;
+        }
+    }
     let outcome = match (undo.run(&inverses, &mut journal).await, since.first()) {
         (Ok(_), Some((later, object))) => Err(Error::new(
             ErrorKind::Incomplete,
@@ -383,13 +391,7 @@ async fn remove_leftovers(
                 ));
             }
         }
-        kept = match &gpo.basis {
-            Some(basis) => remove_known(domain.sysvol(), &staging, basis).await?,
-            None => {
-                remove_tree(domain.sysvol(), &staging.folder()).await?;
-                None
-            }
-        };
+        kept = remove_known(domain.sysvol(), &staging, gpo.basis.as_ref()).await?;
     }
     for path in own_entries(operation, of, gpo)? {
         remove_tree(domain.sysvol(), &path).await?;

@@ -105,9 +105,14 @@ async fn not_undone(session: &DomainSession, change: &ValueChange) -> Result<Val
     let mut changed = Vec::new();
     for entry in entries {
         let path = SysvolPath::in_gpo(&session.info().dns_domain, *guid, &entry.path);
-        let found = sysvol.security_descriptor(&path).await?;
-        if !same_descriptor(sysvol, &found, &entry.old.0) {
-            changed.push(entry.clone());
+        match sysvol.security_descriptor(&path).await {
+            Ok(found) if same_descriptor(sysvol, &found, &entry.old.0) => {}
+            // It was deleted since.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            found => {
+                found?;
+                changed.push(entry.clone());
+            }
         }
     }
     Ok(ValueChange::Descriptors {

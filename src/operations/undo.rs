@@ -101,7 +101,7 @@ pub async fn plan(
             ErrorKind::Usage,
             "failed and was rolled back; there is nothing to undo",
         ),
-        OperationState::Undone => refuse(ErrorKind::Usage, "was already undone"),
+        OperationState::Undone => Err(operation.already_undone()),
         OperationState::Superseded => refuse(
             ErrorKind::Usage,
             "was interrupted and is closed, because others have changed the same since; there is nothing to undo",
@@ -211,11 +211,16 @@ async fn undo_finished(
         }
     }
     plan.refuse_rights_that_never_were(session).await?;
-    Ok(match plan.gpo() {
+    let mut plan = match plan.gpo() {
         // As the plan of the verb that undoes it.
-        Some(_) => Plan::of(plan.into_gpo()?),
+        Some(_) => Plan {
+            messages: std::mem::take(&mut plan.messages),
+            ..Plan::of(plan.into_gpo()?)
+        },
         None => plan,
-    })
+    };
+    plan.undoes = Some(operation.id.clone());
+    Ok(plan)
 }
 
 /// The finding about a WMI filter that the undo of this change deletes, although GPOs are linked to it.
@@ -329,6 +334,12 @@ async fn undo_gpo(
 /// Refuses to undo what somebody has changed since.
 fn still_as_left(done: &GpoPlan, live: &LiveGpo) -> Result<()> {
     let mut differences = done.differences_from_plan(&done.new_tree()?, live);
+    if done.target.create && done.verb == Verb::Create {
+        // Its plan sets no attributes.
+        let below = &live.snapshot.directory_objects;
+        differences.extend(done.parts_of_others(&live.object, below));
+        differences.dedup();
+    }
     if let Some(basis) = &done.basis {
         let modifies_filter = done.steps.iter().any(|step| {
             matches!(

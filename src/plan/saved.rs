@@ -26,6 +26,8 @@ struct Saved<'a> {
     #[serde(borrow)]
     changes: Vec<&'a RawValue>,
     messages: Vec<StatusMessage>,
+    #[serde(default)]
+    undoes: Option<String>,
 }
 
 /// What all forms have, and how they are distinguished.
@@ -88,21 +90,7 @@ impl Plan {
             )
             .with_hint("it was made by another version of gpoctl; make it again"));
         }
-        // The ID becomes the name of the journal's folder.
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-        if !head
-            .operation_id
-            .starts_with(|c: char| c.is_ascii_alphanumeric())
-            || !head.operation_id.chars().all(plain)
-        {
-            return Err(Error::new(
-                ErrorKind::BadInput,
-                format!(
-                    "the plan has the operation ID \"{}\", which is none",
-                    head.operation_id.escape_debug()
-                ),
-            ));
-        }
+        refuse_odd_id(&head.operation_id)?;
         let plan = if head.format_version == 1 && head.changes.is_none() {
             let gpo: GpoPlan = serde_json::from_slice(bytes).map_err(not_a_plan)?;
             let mut plan = Self::of(gpo);
@@ -110,6 +98,9 @@ impl Plan {
             plan
         } else {
             let saved: Saved<'_> = serde_json::from_slice(bytes).map_err(not_a_plan)?;
+            if let Some(id) = &saved.undoes {
+                refuse_odd_id(id)?;
+            }
             let changes = (1_usize..).zip(saved.changes);
             Self {
                 mode: saved.mode,
@@ -118,6 +109,7 @@ impl Plan {
                     .map(|(number, json)| change(number, json))
                     .collect::<Result<_>>()?,
                 messages: saved.messages,
+                undoes: saved.undoes,
                 ..Self::new(saved.title, &saved.domain)
             }
         };
@@ -129,6 +121,21 @@ impl Plan {
             None => Ok(plan),
         }
     }
+}
+
+/// Refuses an ID that no operation has: it becomes the name of the journal's folder.
+fn refuse_odd_id(id: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    if id.starts_with(|c: char| c.is_ascii_alphanumeric()) && id.chars().all(plain) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::BadInput,
+        format!(
+            "the plan contains \"{}\", which is not a valid operation ID",
+            id.escape_debug()
+        ),
+    ))
 }
 
 /// Reads the change with this number.

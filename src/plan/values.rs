@@ -112,6 +112,11 @@ impl ValueChange {
         gpo.map_or_else(|| Object::Other(dn.as_str().to_lowercase()), Object::Gpo)
     }
 
+    /// Whether it changes nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Descriptors { entries, .. } if entries.is_empty())
+    }
+
     /// The inverse change.
     #[must_use]
     pub fn inverse(&self) -> Self {

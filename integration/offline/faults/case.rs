@@ -401,6 +401,13 @@ fn backup_of(folder: &Path, content: &str) -> StoredBackup {
         let content = Bytes::from(content.as_bytes().to_vec());
         snapshot.tree.insert_file(&path.parse().unwrap(), content);
     }
+    if content == "before" {
+        // An entry that the other contents do not have, so that it is only renamed away.
+        let comment = Bytes::from_static(b"of the former settings");
+        snapshot
+            .tree
+            .insert_file(&"GPO.cmt".parse().unwrap(), comment);
+    }
     if content == "after" {
         snapshot.directory_objects.pop();
         snapshot.user_extensions = snapshot.machine_extensions.clone();

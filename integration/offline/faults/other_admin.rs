@@ -28,23 +28,40 @@ enum Act {
     Edit,
     /// Writes a file, and nothing else.
     Write,
+    /// Writes a file into the folder of the GPO itself, as long as there is one.
+    WriteBeside,
     /// Adds a link to the domain.
     Link,
 }
 
-const ACTS: [Act; 4] = [Act::Rename, Act::Edit, Act::Write, Act::Link];
+const ACTS: [Act; 5] = [
+    Act::Rename,
+    Act::Edit,
+    Act::Write,
+    Act::WriteBeside,
+    Act::Link,
+];
 
 impl Act {
     /// Acts on the GPO, and says whether it is there.
     fn act(self, domain: &MemoryDomain, gpo: Guid) -> bool {
         let (directory, sysvol) = (domain.directory(), domain.sysvol());
         let dn = directory.base().gpo(gpo);
+        let at = |path: &str| SysvolPath::in_gpo(directory.domain(), gpo, &path.parse().unwrap());
+        if matches!(self, Self::WriteBeside) {
+            let files = sysvol.snapshot();
+            if files.entry(&gpo.to_string()).is_none() {
+                return false;
+            }
+            sysvol.put_file(&at("other.cmd"), "other\r\n").unwrap();
+            return true;
+        }
         let snapshot = directory.snapshot();
         let Some(container) = snapshot.entry(&dn) else {
             return false;
         };
-        let at = |path: &str| SysvolPath::in_gpo(directory.domain(), gpo, &path.parse().unwrap());
         match self {
+            Self::WriteBeside => {}
             Self::Rename => directory.set(&dn, "displayName", ["Shelves"]).unwrap(),
             Self::Link => directory.put_link(&directory.base(), gpo, 1).unwrap(),
             Self::Write => {
@@ -85,7 +102,7 @@ impl Act {
             }
             Self::Link => text(&base, "gPLink")
                 .is_some_and(|links| links.contains(&format!("{};1]", base.gpo(gpo)))),
-            Self::Edit | Self::Write => {
+            Self::Edit | Self::Write | Self::WriteBeside => {
                 let files = domain.sysvol().snapshot();
                 files
                     .entries()
@@ -136,11 +153,9 @@ async fn point(trial: &Trial, number: usize, act: Act, ends: &mut Ends) -> Optio
         count("done");
         // A plan that was made with or after the other's change may replace it: it was shown.
         let is_kept = number <= trial.planning || act.stands(&domain, gpo);
-        // No server compares what it deletes, so what comes at that very call goes with it; and so does a file that comes after the
-        // last look.
-        let deletes = trial.calls.iter().any(|call| call.operation == "delete");
-        let is_file = matches!(act, Act::Write) && deletes && switches(&trial.calls).is_none();
-        if !is_kept && (is_file || trial.calls[number - 1].operation == "delete") {
+        // No server compares what it deletes, so what comes at that very call goes with it.
+        let is_file = matches!(act, Act::Write | Act::WriteBeside);
+        if !is_kept && !is_file && trial.calls[number - 1].operation == "delete" {
             count("came with the deletion");
             return None;
         }
@@ -178,8 +193,7 @@ async fn point(trial: &Trial, number: usize, act: Act, ends: &mut Ends) -> Optio
         let alone = State::of(&alone);
         state == alone || state.is_raised(&domain, &[gpo], &alone)
     } else {
-        // A GPO that the verb makes is taken back with its name.
-        act.stands(&domain, gpo) || matches!(act, Act::Rename) && state == trial.old
+        act.stands(&domain, gpo)
     };
     (!is_right).then(|| {
         let lines = state.differences(&State::of(&alone));

@@ -42,8 +42,8 @@ async fn point(trial: &Trial, number: usize) -> Option<String> {
     })
 }
 
-pub async fn sweep(verb: Verb) {
-    let trial = Trial::new(verb, false).await;
+pub async fn sweep(verb: Verb, undo: bool) {
+    let trial = Trial::new(verb, undo).await;
     let (mut points, mut failed) = (0, Vec::new());
     for number in trial.planning + 1..=trial.calls.len() {
         if writes_settings(&trial.calls[number - 1]) {

@@ -170,11 +170,16 @@ impl StoredOperation {
                     return Err(self.first_undo(&later, object));
                 }
                 let theirs = made.stands.of(object);
-                if parts.contains(&Part::Settings) && theirs.contains(&Part::PieceOfSettings) {
+                let repaired =
+                    parts.contains(&Part::Settings) && theirs.contains(&Part::PieceOfSettings);
+                // One that was closed cannot be undone first.
+                let closed = later.state == OperationState::Superseded;
+                if repaired && !closed {
                     return Err(self.first_undo(&later, object));
                 }
                 let both = parts.iter().any(|part| theirs.contains(part));
-                let whole = theirs.contains(&Part::Settings) && parts.contains(&Part::Settings)
+                let whole = repaired
+                    || theirs.contains(&Part::Settings) && parts.contains(&Part::Settings)
                     || theirs.contains(&Part::Whole)
                     || both && matches!(plan.changes.get(*of), Some(Change::Value(_)));
                 let so_far = changed.entry(*of).or_default();
@@ -199,8 +204,11 @@ impl StoredOperation {
 
     /// What this operation has changed, or may have; `None` when it has changed nothing that is there.
     fn parts(&self) -> Option<Made> {
-        use OperationState::{Done, LeftOver, Running, Unfinished};
-        if !matches!(self.state, Done | LeftOver | Running | Unfinished) {
+        use OperationState::{Done, LeftOver, Running, Superseded, Unfinished};
+        let is_closed = self.state == Superseded;
+        if !matches!(self.state, Done | LeftOver | Running | Unfinished)
+            && (!is_closed || self.stands.is_empty())
+        {
             return None;
         }
         let ended = matches!(self.state, Done | LeftOver);
@@ -210,7 +218,7 @@ impl StoredOperation {
                 Some(gpo) => Changed::Whole(Some(Object::Gpo(gpo.guid))),
                 None => Changed::Whole(None),
             };
-            return Some(match ended {
+            return Some(match ended || is_closed {
                 true => Made {
                     stands: whole,
                     open: Changed::none(),
@@ -230,7 +238,7 @@ impl StoredOperation {
             let is_begun = self.state == Running || self.changes.iter().any(|(it, _)| *it == of);
             if is_made {
                 stands.extend(made_by(change, &plan));
-            } else if !ended && is_begun {
+            } else if !ended && !is_closed && is_begun {
                 open.extend(made_by(change, &plan));
             }
         }

@@ -5,7 +5,7 @@ use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{Before, Event, Inverse, Journal, before_name, root};
+use super::{Before, Event, Inverse, Journal, before_name, root, undone};
 use jiff::Timestamp;
 
 use crate::backup::folder::{Folder, Kind};
@@ -88,8 +88,14 @@ pub struct StoredOperation {
     pub(in crate::execute) stands: BTreeSet<usize>,
     /// Whether the last roll-back left only what others have changed since.
     pub(in crate::execute) kept_for_others: bool,
-    /// The operation that undid it.
-    pub(in crate::execute) undone_by: Option<String>,
+    /// The ID of the operation that undid it.
+    pub undone_by: Option<String>,
+    /// The ID of the operation that it undoes, as its plan names it.
+    pub(super) undoes: Option<String>,
+    /// What becomes of its other changes when one fails.
+    pub(super) mode: Mode,
+    /// The number of changes of its plan.
+    pub(super) planned: usize,
     /// The versions that an incomplete roll-back was about to write, by the numbers of their changes.
     pub(in crate::execute) raising: BTreeMap<usize, GpoVersion>,
 }
@@ -102,6 +108,9 @@ struct Head {
     title: Option<String>,
     domain: Option<DomainName>,
     changes: Option<Vec<HeadOfGpo>>,
+    #[serde(default)]
+    mode: Mode,
+    undoes: Option<String>,
 }
 
 /// The parts of the change of a GPO that a list shows.
@@ -140,6 +149,7 @@ pub fn list(root: &Path) -> Result<Vec<StoredOperation>> {
         }
     }
     found.sort_by(|one, other| other.id.cmp(&one.id));
+    undone::mark(&mut found);
     Ok(found)
 }
 
@@ -190,6 +200,9 @@ impl StoredOperation {
             stands: BTreeSet::new(),
             kept_for_others: false,
             undone_by: None,
+            undoes: None,
+            mode: Mode::default(),
+            planned: 0,
             raising: BTreeMap::new(),
         };
         let journal = match root::journal(journals, &operation.id) {
@@ -208,6 +221,9 @@ impl StoredOperation {
             });
         match head {
             Ok(head) => {
+                operation.mode = head.mode;
+                operation.undoes = head.undoes;
+                operation.planned = head.changes.as_ref().map_or(1, Vec::len);
                 let (verb, target) = match head.changes.map(|mut all| (all.len(), all.pop())) {
                     Some((1, Some(only))) => (only.verb, only.target),
                     _ => (head.verb, head.target),

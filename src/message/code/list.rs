@@ -160,7 +160,7 @@ codes! {
         "SYSVOL contains a folder for which the directory contains no GPO",
         "wait for replication; then remove the folder, or restore the GPO from a backup";
     ForeignFilesKept "foreign-files-kept" [Warning]
-        "the folder of a deleted GPO contains files that the deletion did not know, so they were kept",
+        "the folder of a deleted GPO contains files that are not those of the GPO, so they were kept",
         "save what is needed, then remove the folder by hand";
     ForeignPrincipal "foreign-principal" [Warning]
         "a principal of the source domain is left in the permissions and does not exist in the target",
@@ -171,6 +171,9 @@ codes! {
     FunctionalityVersion "functionality-version" [Error]
         "gPCFunctionalityVersion is not 2, so clients skip the GPO",
         "set it to 2";
+    GpoDeletedSince "gpo-deleted-since" [Info]
+        "a GPO that the operation repaired was deleted since, so nothing of it is put back",
+        "no action is needed";
     GptIni "gpt-ini" [Info, Error]
         "GPT.INI is missing or cannot be read; in a backup, it is a file that is not read",
         "on a GPO, run gpoctl check --fix; in a backup, no action is needed";

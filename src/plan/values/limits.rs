@@ -277,7 +277,11 @@ impl Plan {
                     descriptor: Some(_),
                     ..
                 }
-                | ValueChange::Descriptors { guid, .. } => *guid,
+                | ValueChange::Descriptors { guid, .. }
+                    if !planned.change.is_empty() =>
+                {
+                    *guid
+                }
                 _ => continue,
             };
             let container = session.directory().gpo(guid).await?.security_descriptor;

@@ -3,6 +3,8 @@
 //! What a repair replaced is known only from its journal, which somebody may have edited. So such a file stays as repaired, and
 //! whoever undoes is told what it had.
 
+use std::collections::BTreeMap;
+
 use super::ValueChange;
 use super::limits::inherited;
 use crate::domain::sysvol::SysvolPath;
@@ -14,7 +16,7 @@ use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::plan::folder_rights::{beyond, derived_descriptor};
 use crate::plan::gpo::FileContent;
-use crate::plan::{Change, Plan};
+use crate::plan::{Change, Object, Plan};
 use crate::session::DomainSession;
 
 /// The permissions that a file had before a repair.
@@ -51,7 +53,8 @@ impl NotPutBack {
 
 impl Plan {
     /// Reduces a plan that was carried out to what is taken back of it: files keep their present permissions if the former ones
-    /// grant what does not follow from the GPO. A warning for each file that a repair has changed and that stays so.
+    /// grant what does not follow from the GPO, and of a GPO that was deleted since nothing is taken back. A warning for each file that
+    /// a repair has changed and that is left so, and a message for each of those GPOs.
     ///
     /// # Errors
     /// As the directory and the server.
@@ -59,7 +62,7 @@ impl Plan {
         &mut self,
         session: &DomainSession,
     ) -> Result<Vec<StatusMessage>> {
-        let mut messages = Vec::new();
+        let mut messages = self.leave_out_deleted(session).await?;
         for kept in self.leave_out(session).await? {
             let path = SysvolPath::in_gpo(&session.info().dns_domain, kept.guid, &kept.path);
             let found = match session.sysvol().security_descriptor(&path).await {
@@ -102,6 +105,43 @@ impl Plan {
             .with_hint(it.hint())
         };
         Ok(left_out.into_iter().map(warning).collect())
+    }
+
+    /// Empties the changes of GPOs that do not exist any more.
+    async fn leave_out_deleted(&mut self, session: &DomainSession) -> Result<Vec<StatusMessage>> {
+        let mut exists: BTreeMap<Guid, bool> = BTreeMap::new();
+        for change in &mut self.changes {
+            let Change::Value(planned) = change else {
+                continue;
+            };
+            let Object::Gpo(guid) = planned.change.object(&self.domain) else {
+                continue;
+            };
+            let known = exists.get(&guid).copied();
+            let is_there = match known {
+                Some(is_there) => is_there,
+                None => match session.directory().gpo(guid).await {
+                    Err(error) if error.kind() == ErrorKind::NotFound => false,
+                    gpo => gpo.map(|_| true)?,
+                },
+            };
+            exists.insert(guid, is_there);
+            if !is_there {
+                planned.change = ValueChange::Descriptors {
+                    guid,
+                    entries: Vec::new(),
+                };
+                planned.describe();
+            }
+        }
+        let deleted = exists.into_iter().filter(|(_, is_there)| !is_there);
+        let message = |(guid, _)| {
+            StatusMessage::info(
+                Code::GpoDeletedSince,
+                format!("GPO {guid} was deleted since, so nothing of it is put back"),
+            )
+        };
+        Ok(deleted.map(message).collect())
     }
 
     async fn leave_out(&mut self, session: &DomainSession) -> Result<Vec<NotPutBack>> {

@@ -143,6 +143,9 @@ fn unfinished(id: &str, changes: Vec<(usize, Inverse)>) -> StoredOperation {
         stands: BTreeSet::new(),
         kept_for_others: false,
         undone_by: None,
+        undoes: None,
+        mode: Mode::default(),
+        planned: 1,
         raising: BTreeMap::new(),
     }
 }
