@@ -8,6 +8,7 @@ mod mixtures;
 mod open_files;
 mod other_admin;
 mod pretended;
+mod probes;
 pub mod sweep;
 
 use case::Verb;
