@@ -2,6 +2,7 @@
 
 mod remedy;
 
+pub(crate) use remedy::FOR_SMB2;
 pub use remedy::Remedy;
 
 use std::fmt;

@@ -29,6 +29,7 @@ mod encryption;
 mod formats;
 mod identity;
 mod import;
+mod judges;
 mod links;
 mod mapping;
 mod migtable;

@@ -9,6 +9,7 @@ mod mixtures;
 mod open_files;
 mod other_admin;
 mod pretended;
+mod probes;
 pub mod sweep;
 mod two_operations;
 

@@ -1,85 +1,94 @@
 //! The judges of the lab: processes that have imported Samba once and answer many requests.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::Running;
+
+/// How long a judge may take.
+const LIMIT: Duration = Duration::from_secs(600);
+/// How much longer its server may take: one that is in order reports a judge that takes too long.
+const MARGIN: Duration = Duration::from_secs(60);
+
 /// What a judge printed, and its exit status.
-pub(super) struct Judgement {
-    pub(super) status: i64,
-    pub(super) stdout: Vec<u8>,
-    pub(super) stderr: String,
+#[derive(Debug)]
+pub struct Judgement {
+    pub status: i64,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
 }
 
-/// A running `samba-testenv/judge … serve`. It ends when its standard input does.
-struct Server {
-    side: String,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    process: Child,
+/// Starts `samba-testenv/judge` for `src` or `dst` with these arguments.
+pub fn running_judge(side: &str, arguments: &[&str]) -> Running {
+    let mut command = Command::new(std::env::var("GPOCTL_LAB_JUDGE").unwrap());
+    command.arg(side).args(arguments);
+    Running::start(
+        &format!("judge {side} {}", arguments.join(" ")),
+        &mut command,
+    )
 }
 
-/// Those that are not busy.
-static IDLE: Mutex<Vec<Server>> = Mutex::new(Vec::new());
-
-impl Server {
-    fn start(side: &str) -> Self {
-        let judge = std::env::var("GPOCTL_LAB_JUDGE").unwrap();
-        let mut process = Command::new(judge)
-            .args([side, "serve"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Self {
-            side: side.to_owned(),
-            input: process.stdin.take().unwrap(),
-            output: BufReader::new(process.stdout.take().unwrap()),
-            process,
-        }
-    }
-
-    /// The answer to a request; `None` when the process has ended, as it does when the lab is reset.
-    fn answer(&mut self, request: &Value) -> Option<Judgement> {
-        writeln!(self.input, "{request}").ok()?;
-        let mut line = String::new();
-        self.output.read_line(&mut line).ok()?;
-        let answer: Value = serde_json::from_str(&line).ok()?;
-        let bytes = |name: &str| STANDARD.decode(answer[name].as_str().unwrap()).unwrap();
-        Some(Judgement {
-            status: answer["status"].as_i64().unwrap(),
-            stdout: bytes("stdout"),
-            stderr: String::from_utf8_lossy(&bytes("stderr")).into_owned(),
-        })
-    }
-}
+/// The servers that are not busy, and their sides.
+static IDLE: Mutex<Vec<(String, Running)>> = Mutex::new(Vec::new());
 
 /// A server of this domain that is not busy.
-fn idle(side: &str) -> Option<Server> {
+fn idle(side: &str) -> Option<Running> {
     let mut servers = IDLE.lock().unwrap();
-    let position = servers.iter().position(|server| server.side == side)?;
-    Some(servers.swap_remove(position))
+    let position = servers.iter().position(|(of, _)| of == side)?;
+    Some(servers.swap_remove(position).1)
 }
 
-/// Asks a judge of `src` or `dst`. The first argument is its name, as on the command line of `samba-testenv/judge`.
-pub(super) fn ask(side: &str, arguments: &[&str], input: &[u8]) -> Judgement {
+/// The answer of a server to a request.
+fn answer(server: &mut Running, request: &Value, limit: Duration) -> Result<Judgement, String> {
+    server.limit = limit + MARGIN;
+    let answer: Value = serde_json::from_str(&server.ask(&request.to_string())?).unwrap();
+    let bytes = |name: &str| STANDARD.decode(answer[name].as_str().unwrap()).unwrap();
+    Ok(Judgement {
+        status: answer["status"].as_i64().unwrap(),
+        stdout: bytes("stdout"),
+        stderr: String::from_utf8_lossy(&bytes("stderr")).into_owned(),
+    })
+}
+
+/// Asks a judge of `src` or `dst`, which may take so long. The first argument is its name, as on the command line of
+/// `samba-testenv/judge`.
+///
+/// # Errors
+/// Its server gave no answer.
+pub fn ask_judge(
+    side: &str,
+    arguments: &[&str],
+    input: &[u8],
+    limit: Duration,
+) -> Result<Judgement, String> {
     let (judge, arguments) = arguments.split_first().unwrap();
-    let request = json!({"judge": judge, "arguments": arguments, "input": STANDARD.encode(input)});
-    // A judge changes nothing, so a request whose process has ended can be repeated.
+    let request = json!({
+        "judge": judge,
+        "arguments": arguments,
+        "input": STANDARD.encode(input),
+        "seconds": limit.as_secs(),
+    });
+    // One that waits has ended when the lab was reset. A judge changes nothing, so the request can be repeated; one that was
+    // started for it has to answer.
     while let Some(mut server) = idle(side) {
-        if let Some(judgement) = server.answer(&request) {
-            IDLE.lock().unwrap().push(server);
-            return judgement;
+        if let Ok(judgement) = answer(&mut server, &request, limit) {
+            IDLE.lock().unwrap().push((side.to_owned(), server));
+            return Ok(judgement);
         }
-        drop(server.input);
-        server.process.wait().unwrap();
     }
-    let mut server = Server::start(side);
-    let judgement = server.answer(&request);
-    IDLE.lock().unwrap().push(server);
-    judgement.unwrap_or_else(|| panic!("judge {side} {judge}: no answer"))
+    let mut server = running_judge(side, &["serve"]);
+    let judgement = answer(&mut server, &request, limit)
+        .map_err(|cause| format!("judge {side} {judge}: no answer: {cause}"))?;
+    IDLE.lock().unwrap().push((side.to_owned(), server));
+    Ok(judgement)
+}
+
+/// The same for a judge that may take as long as any, and has to answer.
+pub(super) fn judgement(side: &str, arguments: &[&str], input: &[u8]) -> Judgement {
+    ask_judge(side, arguments, input, LIMIT).unwrap_or_else(|cause| panic!("{cause}"))
 }

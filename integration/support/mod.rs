@@ -19,15 +19,18 @@ mod judges;
 mod moments;
 mod open_file;
 mod relay;
+mod running;
 mod state_reader;
 mod tables;
 
 pub use compare::*;
 pub use container::*;
 pub use corpus_gpos::root as corpus;
+pub use judges::*;
 pub use moments::*;
 pub use open_file::*;
 pub use relay::*;
+pub use running::*;
 pub use state_reader::*;
 pub use tables::*;
 
@@ -97,7 +100,7 @@ pub fn judge(side: &str, arguments: &[&str]) -> Vec<u8> {
 
 /// The same, with these bytes as its standard input.
 pub fn judge_of(side: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    let said = judges::ask(side, arguments, input);
+    let said = judgement(side, arguments, input);
     assert_eq!(
         said.status,
         0,

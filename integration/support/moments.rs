@@ -1,69 +1,49 @@
 //! Moments of an operation, observed in a domain controller. A test that interferes with gpoctl waits for the moment itself and
 //! not for a fixed time, so it does not depend on the speed of the machine.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout};
-
-use super::{Said, command, command_inside, send};
+use super::{Running, Said, command, command_inside, send};
 
 /// A Python script in a domain controller that prints a word when it reaches a point.
-pub struct Watcher {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
+pub struct Watcher(Running);
 
 impl Watcher {
     /// Starts the script with `order`. It can call `wait(condition)`, and reads its standard input to wait for [`Self::end`].
     pub fn start(side: &str, script: &str, order: &serde_json::Value) -> Self {
         let script = format!("{WAIT}{script}");
-        let mut child = command_inside(side, &["python3", "-c", &script])
-            .spawn()
-            .unwrap();
-        let mut input = child.stdin.take().unwrap();
-        writeln!(input, "{order}").unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        Self {
-            child,
-            input,
-            output,
-        }
+        let mut command = command_inside(side, &["python3", "-c", &script]);
+        let mut watcher = Self(Running::start("a watcher", &mut command));
+        watcher.tell(&order.to_string());
+        watcher
     }
 
     /// Waits for the word.
     pub fn says(&mut self, word: &str) {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        assert_eq!(line.trim_end(), word);
+        assert_eq!(self.0.line().as_deref(), Ok(word));
     }
 
     /// Waits for the word; `false` when the script has ended without it.
     pub fn reaches(&mut self, word: &str) -> bool {
-        let mut line = String::new();
-        while self.output.read_line(&mut line).unwrap() > 0 {
-            if line.trim_end() == word {
+        while let Some(line) = self.0.next().unwrap() {
+            if line == word {
                 return true;
             }
-            line.clear();
         }
         false
     }
 
     /// Waits until the script has ended; whether it has succeeded.
     pub fn succeeds(mut self) -> bool {
-        drop(self.input);
-        self.child.wait().unwrap().success()
+        self.0.end().is_ok()
     }
 
     /// Gives the script a line.
     pub fn tell(&mut self, line: &str) {
-        writeln!(self.input, "{line}").unwrap();
+        self.0.tell(line).unwrap();
     }
 
     /// Closes the standard input of the script and waits until it has succeeded.
     pub fn end(mut self) {
-        drop(self.input);
-        assert!(self.child.wait().unwrap().success());
+        self.0.end().unwrap();
     }
 }
 

@@ -1,11 +1,8 @@
 //! A file of SYSVOL that another program has open.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout};
-
 use base64::Engine as _;
 
-use super::command_inside;
+use super::{Running, command_inside};
 
 /// Samba's client library in the domain controller. It opens the path, reads it whenever a line comes in, and closes it at the end.
 const PROGRAM: &str = r#"
@@ -40,11 +37,7 @@ print("closed", flush=True)
 "#;
 
 /// A file or folder that a program in a domain controller has open, until this is dropped.
-pub struct OpenFile {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-}
+pub struct OpenFile(Running);
 
 impl OpenFile {
     /// Opens a path on the share `SYSVOL`, as Administrator, with these access and share rights [MS-SMB2 2.2.13]; with `delete`, it is
@@ -56,43 +49,25 @@ impl OpenFile {
             "share": share,
             "delete": delete,
         });
-        let mut child = command_inside(side, &["python3", "-c", PROGRAM])
-            .spawn()
-            .unwrap();
-        let mut input = child.stdin.take().unwrap();
-        writeln!(input, "{order}").unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let mut file = Self {
-            child,
-            input: Some(input),
-            output,
-        };
-        assert_eq!(file.line(), "open");
-        file
+        let mut command = command_inside(side, &["python3", "-c", PROGRAM]);
+        let mut program = Running::start("a program with an open file", &mut command);
+        assert_eq!(program.ask(&order.to_string()).as_deref(), Ok("open"));
+        Self(program)
     }
 
     /// The bytes of the file that was opened.
     pub fn content(&mut self) -> Vec<u8> {
-        writeln!(self.input.as_mut().unwrap(), "read").unwrap();
-        let encoded = self.line();
+        let encoded = self.0.ask("read").unwrap();
         let engine = base64::engine::general_purpose::STANDARD;
         engine.decode(encoded).unwrap()
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
     }
 }
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
-        drop(self.input.take());
-        let closed = self.line();
-        let status = self.child.wait().unwrap();
+        let said = self.0.end();
         if !std::thread::panicking() {
-            assert_eq!((closed.as_str(), status.success()), ("closed", true));
+            assert_eq!(said.unwrap(), ["closed"]);
         }
     }
 }

@@ -3,10 +3,8 @@ samba-tool that is installed. Arguments: src or dst, the text of show_all.py, an
 
 import runpy
 import tempfile
-import traceback
 
 os.environ["PASSWD_FILE"] = "/lab-state/admin.password"
-SAMBA_TOOL = "/usr/bin/samba-tool"
 CHECKS = {
     "sysvolcheck": ["ntacl", "sysvolcheck"],
     # Kerberos would derive a key from the password.
@@ -37,7 +35,7 @@ def one_connection(host, service, **options):
 samba.netcmd.gpo.smb_connection = one_connection
 
 
-def run(arguments, show_all):
+def check(arguments, show_all):
     if arguments is None:
         exec(compile(show_all, "show_all.py", "exec"), {"__name__": "__main__", "sys": sys})
     else:
@@ -45,38 +43,20 @@ def run(arguments, show_all):
         runpy.run_path(SAMBA_TOOL, run_name="__main__")
 
 
-def fork(arguments, show_all):
+def start(name):
     output = tempfile.TemporaryFile()
-    process = os.fork()
-    if process:
-        return process, output
-    status = 1
-    try:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
-        run(arguments, show_all)
-        status = 0
-    except SystemExit as end:
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-        status = 0 if not end.code else end.code if isinstance(end.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status & 255 or bool(status))
+    return Fork({1: output, 2: output}, SECONDS, check, CHECKS[name], show_all), output
 
 
 side, show_all, *names = sys.argv[1:]
 failed = False
-running = {name: fork(CHECKS[name], show_all) for name in names}
-for name, (process, output) in running.items():
-    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+running = {name: start(name) for name in names}
+for name, (fork, output) in running.items():
+    status, reason = fork.status()
     if status == 0:
         print(f"{side} {name}: ok")
         continue
     failed = True
     output.seek(0)
-    print(f"{side} {name}: FAILED\n{output.read().decode(errors='replace')}")
+    print(f"{side} {name}: FAILED\n{output.read().decode(errors='replace')}{f'It {reason}.' if reason else ''}")
 sys.exit(failed)

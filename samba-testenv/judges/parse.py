@@ -1,4 +1,3 @@
-import signal
 import tempfile
 
 from samba.gp_parse.gp_aas import GPAasParser
@@ -17,9 +16,6 @@ PARSERS = {
     "audit.csv": GPAuditCsvParser,
     "registry.pol": GPPolParser,
 }
-
-# Some of these parsers never end on some files.
-signal.alarm(10)
 
 name = os.path.basename(sys.argv[-1].replace("\\", "/")).lower()
 if name in PARSERS:

@@ -2,13 +2,12 @@
 seconds of its own, for a parser that crashes or never ends is an answer too."""
 import base64
 import json
-import multiprocessing
-import signal
+import tempfile
 
 from samba.dcerpc import preg
 from samba.ndr import ndr_pack, ndr_unpack
 
-SECONDS = 10
+FILE_SECONDS = 10
 
 
 def plain(data):
@@ -21,30 +20,25 @@ def plain(data):
     return data
 
 
-def read(content, answer):
-    signal.alarm(SECONDS)
+def read(content):
     try:
         policy = ndr_unpack(preg.file, content)
         entries = [
             {"key": e.keyname, "value": e.valuename, "type": e.type, "size": e.size, "data": plain(e.data)}
             for e in policy.entries
         ]
-        answer.send({"version": policy.header.version, "entries": entries, "same": ndr_pack(policy) == content})
+        answer = {"version": policy.header.version, "entries": entries, "same": ndr_pack(policy) == content}
     except Exception as error:  # whatever it says is the answer
-        answer.send({"error": f"{type(error).__name__}: {error}"})
+        answer = {"error": f"{type(error).__name__}: {error}"}
+    json.dump(answer, sys.stdout)
 
 
 answers = {}
 for name, content in json.load(sys.stdin).items():
-    receiver, sender = multiprocessing.Pipe(False)
-    process = multiprocessing.Process(target=read, args=(base64.b64decode(content), sender))
-    process.start()
-    sender.close()
-    try:
-        answers[name] = receiver.recv()
-    except EOFError:
-        process.join()
-        code = -process.exitcode
-        answers[name] = {"error": f"does not end within {SECONDS} s" if code == signal.SIGALRM else f"killed by signal {code}"}
-    process.join()
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        status, reason = Fork({1: output, 2: errors}, FILE_SECONDS, read, base64.b64decode(content)).status()
+        output.seek(0)
+        errors.seek(0)
+        # It ends well whatever it has read, or not at all.
+        answers[name] = json.load(output) if status == 0 else {"error": reason or errors.read().decode(errors="replace")}
 json.dump(answers, sys.stdout)

@@ -1,4 +1,5 @@
 import base64
+import faulthandler
 import hashlib
 import json
 
@@ -149,6 +150,8 @@ def show(report, **layout):
 def each_line(state):
     """A report for every line of standard input."""
     for line in sys.stdin:
+        # A fork may not use the database that is open, so this process ends itself, and shows where it is.
+        faulthandler.dump_traceback_later(SECONDS, exit=True)
         while True:
             try:
                 report = state.report(set(line.upper().split()))
@@ -157,6 +160,7 @@ def each_line(state):
                 # A file was deleted after its folder was listed.
                 continue
         show(report)
+        faulthandler.cancel_dump_traceback_later()
 
 
 def main():

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Error, Remedy};
+use crate::error::{Error, FOR_SMB2, Remedy};
 use crate::execute::short_id;
 use crate::message::{Code, Severity, StatusMessage, shell_word};
 
@@ -11,7 +11,7 @@ use crate::message::{Code, Severity, StatusMessage, shell_word};
 pub(super) fn complete<'a>(messages: impl IntoIterator<Item = &'a mut StatusMessage>) {
     for message in messages {
         if message.hint.is_none() {
-            message.hint = hint(message).map(str::to_owned);
+            message.hint = hint(message).map(Cow::into_owned);
         }
     }
 }
@@ -71,7 +71,7 @@ fn said(remedy: &Remedy) -> Option<Cow<'static, str>> {
             ));
         }
         Remedy::OrUseSmb2(other) => {
-            return owned(format!("{other}, or use --smb-client smb2"));
+            return owned(format!("{other}, or use --smb-client smb2; {FOR_SMB2}"));
         }
         Remedy::GivePinOf(server) => {
             return owned(format!(
@@ -79,7 +79,11 @@ fn said(remedy: &Remedy) -> Option<Cow<'static, str>> {
                  </dev/null | openssl x509 -noout -fingerprint -sha256"
             ));
         }
-        Remedy::UseTicketsOrSmb2 => "use tickets for both domains, or --smb-client smb2",
+        Remedy::UseTicketsOrSmb2 => {
+            return owned(format!(
+                "use tickets for both domains, or --smb-client smb2; {FOR_SMB2}"
+            ));
+        }
         Remedy::AcceptOlderDialect => {
             "enable SMB 3 on the domain controller; --smb-min-dialect accepts an older one, and a domain controller that has SMB 3 \
              answers so only when somebody changed the request on the way"
@@ -163,10 +167,11 @@ fn said(remedy: &Remedy) -> Option<Cow<'static, str>> {
             "use --smb-client smb2, or build with the feature libsmbclient"
         }
         Remedy::UseLibsmbclient if cfg!(feature = "libsmbclient") => {
-            "use --smb-client libsmbclient"
+            "use --smb-client libsmbclient, or let the domain controller accept AES-128-GCM or AES-128-CCM"
         }
         Remedy::UseLibsmbclient => {
-            "build gpoctl with the feature libsmbclient, and use --smb-client libsmbclient"
+            "let the domain controller accept AES-128-GCM or AES-128-CCM, or build gpoctl with the feature libsmbclient and use --smb-client \
+             libsmbclient"
         }
     };
     Some(Cow::Borrowed(text))
@@ -176,8 +181,8 @@ fn owned(text: String) -> Option<Cow<'static, str>> {
     Some(Cow::Owned(text))
 }
 
-fn hint(message: &StatusMessage) -> Option<&'static str> {
-    Some(match message.code {
+fn hint(message: &StatusMessage) -> Option<Cow<'static, str>> {
+    let text = match message.code {
         Code::OutOfScope => "use --scope all to map every place",
         Code::WouldMatchByPrefix => "add a row for it, or use --unc-match prefix",
         Code::UnmappedReference if message.severity != Severity::Info => {
@@ -198,10 +203,11 @@ fn hint(message: &StatusMessage) -> Option<&'static str> {
         Code::DescriptorDiffers => {
             "gpoctl check --fix sets them, like samba-tool ntacl sysvolreset or GPMC"
         }
-        Code::DescriptorsNotRead => "use --smb-client smb2",
+        Code::DescriptorsNotRead => return owned(format!("use --smb-client smb2; {FOR_SMB2}")),
         Code::SiteUnknown => "give the site of the computer with --site",
         _ => return None,
-    })
+    };
+    Some(Cow::Borrowed(text))
 }
 
 #[cfg(test)]

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 
+/// What smb2 needs of a domain controller, where it is advised instead of libsmbclient: whoever got there because of encryption must
+/// not be sent back without a word.
+pub(crate) const FOR_SMB2: &str = "if the domain controller requires encryption, it has to accept AES-128-GCM or AES-128-CCM for that";
+
 /// What helps against an error. The command names its options and commands for it; a program that uses the library has its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -87,7 +91,7 @@ pub enum Remedy {
     GiveAuthorityAsPem,
     /// SMB has to go through smb2, or libsmbclient has to be compiled in.
     UseSmb2OrBuildWithLibsmbclient,
-    /// This helps, or SMB through smb2.
+    /// This helps, or SMB through smb2, unless the server requires encryption with other ciphers.
     OrUseSmb2(String),
     /// Tickets have to be used for both domains, or SMB to go through smb2.
     UseTicketsOrSmb2,
@@ -101,6 +105,6 @@ pub enum Remedy {
     GiveNameOfCertificate,
     /// The SHA-256 of the certificate of this controller has to be given.
     GivePinOf(String),
-    /// SMB has to go through libsmbclient.
+    /// SMB has to go through libsmbclient, or the server has to accept a cipher of smb2.
     UseLibsmbclient,
 }

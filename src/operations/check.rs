@@ -31,6 +31,7 @@ use crate::model::guid::Guid;
 use crate::model::reference::Place;
 use crate::progress::{Control, Phase};
 use crate::session::DomainSession;
+use crate::sysvol::gpt::left_probe;
 
 /// How many GPOs are read at the same time.
 const AT_ONCE: usize = 8;
@@ -141,7 +142,9 @@ async fn folders_without_gpo(
     }
     // PolicyDefinitions and Starter GPOs belong there; conflict copies made by replication do not.
     for name in others {
-        if name.to_ascii_uppercase().contains("_NTFRS_") || name.contains('{') {
+        if let Some(probe) = left_probe(&name) {
+            messages.push(probe);
+        } else if name.to_ascii_uppercase().contains("_NTFRS_") || name.contains('{') {
             messages.push(
                 StatusMessage::warning(
                     Code::OddPolicyFolder,

@@ -1,6 +1,7 @@
 //! What a plan says when the SMB client cannot write security descriptors.
 
 use super::gpo::GpoPlan;
+use crate::error::FOR_SMB2;
 use crate::message::{Code, StatusMessage};
 use crate::session::DomainSession;
 
@@ -22,7 +23,7 @@ pub(crate) fn descriptors_not_set(
     };
     Some(
         StatusMessage::warning(Code::DescriptorsNotSet, text).with_hint(format!(
-            "--smb-client smb2 can; if the domain controller requires encryption, it has to accept AES-128-GCM or AES-128-CCM for that; to repair the permissions later: gpoctl check '{}' --fix --smb-client smb2 --domain {}",
+            "--smb-client smb2 can; {FOR_SMB2}; to repair the permissions later: gpoctl check '{}' --fix --smb-client smb2 --domain {}",
             plan.target.guid, plan.target.domain
         )),
     )

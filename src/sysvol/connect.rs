@@ -122,16 +122,18 @@ fn libsmbclient_may_help(error: &Error) -> bool {
     cfg!(feature = "libsmbclient") && error.has_source::<NoCommonCipher>()
 }
 
-/// The error of libsmbclient, after that of smb2: its next step is not to use smb2.
+/// The error of libsmbclient, after that of smb2: its next step is not to use smb2 as long as the server has none of its ciphers.
 fn of_libsmbclient(error: Error, smb2: &Error) -> Error {
     let error = error.context(format!("{smb2}; with libsmbclient"));
-    match error.remedy() {
-        Some(Remedy::OrUseSmb2(other)) => {
-            let other = other.clone();
-            error.with_hint(other)
-        }
-        _ => error,
-    }
+    let own = match error.remedy() {
+        Some(Remedy::OrUseSmb2(other)) => Some(other.as_str()),
+        Some(Remedy::UseTicketsOrSmb2) => Some("use tickets for both domains"),
+        Some(_) => return error,
+        None => error.hint(),
+    };
+    let instead = "let the domain controller accept AES-128-GCM or AES-128-CCM, which smb2 has";
+    let hint = own.map_or(instead.to_owned(), |own| format!("{own}; or {instead}"));
+    error.with_hint(hint)
 }
 
 async fn smb2(settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
@@ -194,7 +196,18 @@ mod tests {
             .with_remedy(Remedy::OrUseSmb2("add it to /etc/hosts".to_owned()));
         let other = of_libsmbclient(other, &encryption);
         assert!(other.remedy().is_none());
-        assert_eq!(other.hint(), Some("add it to /etc/hosts"));
+        assert_eq!(
+            other.hint(),
+            Some(
+                "add it to /etc/hosts; or let the domain controller accept AES-128-GCM or AES-128-CCM, which smb2 has"
+            )
+        );
+        let other = Error::new(ErrorKind::Usage, "no tickets")
+            .with_hint("use tickets for both domains, or smb2 as SMB client")
+            .with_remedy(Remedy::UseTicketsOrSmb2);
+        let other = of_libsmbclient(other, &encryption);
+        assert!(other.remedy().is_none());
+        assert!(!other.hint().unwrap().contains("SMB client"), "{other}");
         assert!(
             other.to_string().contains("requires SMB encryption"),
             "{other}"

@@ -295,29 +295,38 @@ async fn read_once(
 /// The finding about an entry that is not read as part of the policy; `None` if it is.
 fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
     let name = path.name()?.as_str();
-    let (code, reason) = if path.components().len() == 1 && name.starts_with(STAGING_PREFIX) {
-        (
-            Code::LeftoverStaging,
-            "left behind by a gpoctl operation that did not finish",
-        )
-    } else if is_dir && name.to_ascii_uppercase().contains("_NTFRS_") {
-        // File replication renamed it because two DCs had created the same name. It is unknown which one belongs to the policy.
-        (
+    if path.components().len() == 1 && name.starts_with(STAGING_PREFIX) {
+        return Some(left_probe(name).unwrap_or_else(|| {
+            // The name holds the end of the ID: .gpoctl-<id>-new-Machine.
+            let id = name.split('-').nth(1).unwrap_or_default();
+            left_behind(name).with_hint(format!("run gpoctl operations undo {id} on the same machine and as the same user to roll it back; gpoctl operations list shows how it ended"))
+        }));
+    }
+    // File replication renamed it because two DCs had created the same name. It is unknown which one belongs to the policy.
+    (is_dir && name.to_ascii_uppercase().contains("_NTFRS_")).then(|| {
+        StatusMessage::warning(
             Code::EntryLeftOut,
             "this folder was set aside by a replication conflict",
         )
-    } else {
-        return None;
-    };
-    let message = StatusMessage::warning(code, reason).at(Place::file(path.to_string()));
-    Some(if name.starts_with(PROBE_PREFIX) {
-        message.with_hint("it is an empty file that permissions were tried with: remove it")
-    } else if code == Code::LeftoverStaging {
-        // The name holds the end of the ID: .gpoctl-<id>-new-Machine.
-        let id = name.split('-').nth(1).unwrap_or_default();
-        message.with_hint(format!("run gpoctl operations undo {id} on the same machine and as the same user to roll it back; gpoctl operations list shows how it ended"))
-    } else {
-        message
+        .at(Place::file(path.to_string()))
+    })
+}
+
+fn left_behind(name: &str) -> StatusMessage {
+    StatusMessage::warning(
+        Code::LeftoverStaging,
+        "left behind by a gpoctl operation that did not finish",
+    )
+    .at(Place::file(name))
+}
+
+/// The finding about a file that permissions were tried with; `None` if the name is not of one. The server deletes it when the
+/// connection ends, also because gpoctl was killed, but not when the server itself ends first.
+pub(crate) fn left_probe(name: &str) -> Option<StatusMessage> {
+    let is_probe = name.starts_with(PROBE_PREFIX);
+    is_probe.then(|| {
+        left_behind(name)
+            .with_hint("it is an empty file that permissions were tried with: remove it by hand")
     })
 }
 

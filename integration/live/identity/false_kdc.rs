@@ -1,23 +1,18 @@
 //! An attacker on the network path with the key of one service account of the realm: he answers in place of the KDC, and reads
 //! what the client then sends to the file server.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::{Arc, Mutex};
 
 use super::{bare, kinit, krb5_conf, run, var, with_name};
 use crate::support::{
-    alone, asked_inside, assert_same, back_up, command_inside, loopback, samba_tool, state,
+    Running, alone, asked_inside, assert_same, back_up, command_inside, loopback, samba_tool, state,
 };
 
 /// The program inside the domain controller that does the cryptography.
-struct Attacker {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
-}
+struct Attacker(Running);
 
 impl Attacker {
     fn new() -> Self {
@@ -26,30 +21,19 @@ impl Attacker {
             "/integration/live/identity/false_kdc.py"
         );
         let script = std::fs::read_to_string(script).unwrap();
-        let mut child = command_inside("src", &["python3", "-c", &script])
-            .spawn()
-            .unwrap();
-        Self {
-            stdin: child.stdin.take(),
-            stdout: BufReader::new(child.stdout.take().unwrap()),
-            child,
-        }
+        let mut command = command_inside("src", &["python3", "-c", &script]);
+        Self(Running::start("the attacker", &mut command))
     }
 
     fn ask(&mut self, command: &str) -> String {
-        writeln!(self.stdin.as_mut().unwrap(), "{command}").unwrap();
-        let mut answer = String::new();
-        self.stdout.read_line(&mut answer).unwrap();
-        assert!(!answer.is_empty(), "the attacker ended at {command}");
-        answer.trim().to_owned()
+        self.0.ask(command).unwrap()
     }
 }
 
 impl Drop for Attacker {
     fn drop(&mut self) {
         // At the end of its input it ends its server.
-        drop(self.stdin.take());
-        drop(self.child.wait());
+        drop(self.0.end());
     }
 }
 

@@ -62,7 +62,7 @@ codes! {
         "check the permissions of the object or file with an account that may read them";
     DescriptorsNotRead "descriptors-not-read" [Info, Warning]
         "the SMB client cannot read security descriptors, so those of SYSVOL were not checked",
-        "use --smb-client smb2";
+        "use --smb-client smb2; if the domain controller requires encryption, it has to accept AES-128-GCM or AES-128-CCM for that";
     DescriptorsNotSet "descriptors-not-set" [Warning]
         "the SMB client cannot set permissions, so new files on SYSVOL inherit theirs",
         "run gpoctl check --fix with --smb-client smb2 as a domain administrator";

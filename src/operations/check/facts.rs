@@ -222,11 +222,12 @@ pub async fn policy_folders(session: &DomainSession) -> Result<(Vec<Guid>, Vec<S
     let listing = session.sysvol().list(&policies).await?;
     let mut guids = Vec::new();
     let mut others = listing.refused;
-    for entry in listing.entries.iter().filter(|entry| entry.is_dir) {
+    for entry in &listing.entries {
         let name = entry.name.as_str();
         match name.parse() {
-            Ok(guid) if name.starts_with('{') => guids.push(guid),
-            _ => others.push(name.to_owned()),
+            Ok(guid) if entry.is_dir && name.starts_with('{') => guids.push(guid),
+            _ if entry.is_dir || gpt::left_probe(name).is_some() => others.push(name.to_owned()),
+            _ => {}
         }
     }
     Ok((guids, others))

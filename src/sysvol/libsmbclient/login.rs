@@ -204,7 +204,8 @@ pub(super) fn no_session(server: &str, kerberos: bool, cause: SmbError) -> Error
         ),
         io::ErrorKind::PermissionDenied => (
             "refused the account over SMB",
-            "check the account, its password or ticket; net cache flush forgets addresses of names",
+            "check the account, its password or ticket, and whether the server accepts a cipher of libsmbclient (client smb3 encryption \
+             algorithms in smb.conf); net cache flush forgets addresses of names",
         ),
         io::ErrorKind::NotFound | io::ErrorKind::InvalidInput if kerberos => (
             "gave no session over SMB: no usable Kerberos ticket, or no share SYSVOL",

@@ -160,7 +160,7 @@ pub(in crate::sysvol) struct NoCommonCipher;
 
 pub(in crate::sysvol) fn needs_encryption(settings: &SmbSettings) -> Error {
     without_cipher(format!("{} requires SMB encryption", settings.server))
-        .with_hint("use libsmbclient as SMB client")
+        .with_hint(USE_LIBSMBCLIENT)
         .with_remedy(Remedy::UseLibsmbclient)
 }
 
@@ -174,9 +174,11 @@ pub(in crate::sysvol) fn refused_without_cipher(
         "{} refused access over SMB, either because it requires encryption or because the account has no permission",
         settings.server
     ))
-    .with_hint("use libsmbclient as SMB client, which can encrypt")
+    .with_hint(USE_LIBSMBCLIENT)
     .with_remedy(Remedy::UseLibsmbclient)
 }
+
+const USE_LIBSMBCLIENT: &str = "use libsmbclient as SMB client, or let the domain controller accept AES-128-GCM or AES-128-CCM";
 
 fn without_cipher(message: String) -> Error {
     Error::new(ErrorKind::Usage, message).with_source(NoCommonCipher)

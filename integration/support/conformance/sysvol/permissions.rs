@@ -362,41 +362,71 @@ pub async fn object_entries_need_two_steps(subject: &Subject) {
     folder.remove(sysvol).await;
 }
 
-/// An account may change the DACL of what it owns, and give it to nobody.
+/// An account may change the DACL of what it owns, and give it to nobody. What an administrator owns now is his: the account that
+/// made it may take it back or change its DACL only where the DACL grants that, like any other account.
 pub async fn owners_are_given_by_administrators_only(subject: &Subject) {
-    if !subject.is_exact() {
-        return;
-    }
     let (name, sysvol) = (subject.name, &*subject.sysvol);
+    let administrator = subject.environment.administrator().await;
     let (ordinary, sid) = subject.environment.ordinary().await;
     let folder = subject.folder().await;
     let steps = [descriptor(subject, &editable(&sid))];
-    sysvol
+    administrator
         .set_security_descriptors(&folder.at(""), &steps)
         .await
         .unwrap();
     folder.write(&*ordinary, "own", b"x").await;
     let path = folder.at("own");
     let dacl = format!("D:P(A;;FA;;;DA)(A;;0x001f01ff;;;{sid})");
+    let without = "D:P(A;;FA;;;DA)";
     let set = async |client: &dyn Sysvol, sddl: &str| {
         let steps = [descriptor(subject, sddl)];
         client.set_security_descriptors(&path, &steps).await
     };
-    set(&*ordinary, &dacl).await.unwrap();
-    set(&*ordinary, &format!("O:{sid}G:DU{dacl}"))
-        .await
-        .unwrap();
-    for given in ["O:DAG:DU", "O:DAG:DA", "O:BAG:DU"] {
-        let error = set(&*ordinary, &format!("{given}{dacl}"))
+    let is_denied = |case: &str, outcome: gpoctl::Result<()>| {
+        let error = outcome.expect_err(case);
+        assert_eq!(error.kind(), ErrorKind::Denied, "{name}: {case}: {error}");
+    };
+    if subject.is_exact() {
+        set(&*ordinary, &dacl).await.unwrap();
+        set(&*ordinary, &format!("O:{sid}G:DU{dacl}"))
             .await
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Denied, "{name}: {given}: {error}");
+            .unwrap();
+        for given in ["O:DAG:DU", "O:DAG:DA", "O:BAG:DU"] {
+            is_denied(given, set(&*ordinary, &format!("{given}{dacl}")).await);
+        }
+        // Its owner may change even a DACL that grants nothing to him.
+        set(&*ordinary, without).await.unwrap();
+        set(&*ordinary, &dacl).await.unwrap();
     }
-    set(sysvol, &format!("O:DAG:DA{dacl}")).await.unwrap();
-    let read = sysvol.security_descriptor(&path).await.unwrap();
-    let domain = subject.environment.domain_sid();
-    let text = to_sddl_in(&SecurityDescriptor::parse(&read).unwrap(), Some(&domain));
-    assert!(text.starts_with("O:DAG:DAD:P("), "{name}: {text}");
+    let modify = format!("{without}(A;;0x001301ff;;;{sid})");
+    for (dacl, is_read, is_taken) in [
+        (dacl.as_str(), true, true),
+        (&modify, true, false),
+        (without, false, false),
+    ] {
+        set(&*administrator, &format!("O:DAG:DA{dacl}"))
+            .await
+            .unwrap();
+        match is_read {
+            true => assert_eq!(ordinary.read(&path, 1).await.unwrap(), "x", "{name}"),
+            false => is_denied(dacl, ordinary.read(&path, 1).await.map(drop)),
+        }
+        if subject.is_exact() && is_taken {
+            set(&*ordinary, &format!("O:{sid}{dacl}")).await.unwrap();
+        } else if subject.is_exact() {
+            for change in [dacl.to_owned(), format!("O:{sid}{dacl}")] {
+                is_denied(&change, set(&*ordinary, &change).await);
+            }
+        }
+        let owner = match subject.is_exact() && is_taken {
+            true => format!("O:{sid}G:DAD:P("),
+            false => "O:DAG:DAD:P(".to_owned(),
+        };
+        let read = administrator.security_descriptor(&path).await.unwrap();
+        let domain = subject.environment.domain_sid();
+        let text = to_sddl_in(&SecurityDescriptor::parse(&read).unwrap(), Some(&domain));
+        assert!(text.starts_with(&owner), "{name}: {text}");
+    }
     folder.remove(sysvol).await;
 }
 
