@@ -33,5 +33,6 @@ mod superseded;
 #[path = "../support/mod.rs"]
 mod support;
 mod ticket_caches;
+mod undo_descriptions;
 mod upgraded;
 mod verbs;
