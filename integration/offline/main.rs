@@ -21,6 +21,7 @@ mod invariants;
 mod later;
 mod memory;
 mod memory_of_references;
+mod memory_of_settings;
 mod overtaken;
 mod parser_failures;
 mod properties;
