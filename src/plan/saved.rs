@@ -98,7 +98,7 @@ impl Plan {
             return Err(Error::new(
                 ErrorKind::BadInput,
                 format!(
-                    "the plan has the operation ID \"{}\", which is none",
+                    "\"{}\" in the plan is not an operation ID",
                     head.operation_id.escape_debug()
                 ),
             ));
