@@ -63,7 +63,7 @@ struct Cli {
     #[arg(long, global = true, help_heading = help::GLOBAL, display_order = 900)]
     json: bool,
 
-    /// Log LDAP, SMB and Kerberos activity to standard error; repeat for more
+    /// Show long lists and values in full, and log LDAP, SMB and Kerberos activity to standard error; repeat to log more
     #[arg(
         short, long, global = true, help_heading = help::GLOBAL, display_order = 901,
         action = clap::ArgAction::Count
@@ -149,7 +149,7 @@ pub fn main_with(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
     if let Some(status) = complete::answer(&words) {
         return status;
     }
-    let parsed = help::command()
+    let parsed = help::command_for_terminal()
         .try_get_matches_from(words)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
@@ -211,8 +211,8 @@ async fn run(command: Command, ui: &Ui) -> Result<u8> {
     }
 }
 
-/// Diagnostics go to standard error, warnings of ours only unless more is asked for. The crates below may log protocol
-/// messages at trace level, so they never get further than debug.
+/// Diagnostics go to standard error, none unless they are asked for. The crates below may log protocol messages at trace level,
+/// so they never get further than debug.
 fn init_log(verbose: u8) {
     let filter = match verbose {
         0 => return,

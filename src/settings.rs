@@ -275,13 +275,6 @@ impl Data {
             hex: shown.map(|byte| format!("{byte:02x}")).collect(),
         }
     }
-
-    /// Principals, sorted.
-    fn principals(mut principals: Vec<Principal>) -> Self {
-        principals.sort();
-        principals.dedup();
-        Self::Principals(principals)
-    }
 }
 
 /// A principal of a setting.
@@ -418,6 +411,9 @@ fn comments(file: &mut File<'_>, content: &Bytes) -> Result<(), String> {
             values: vec![Value::of(Data::Text(text))],
             ..New::default()
         });
+        if file.is_full {
+            break;
+        }
     }
     Ok(())
 }
@@ -507,7 +503,7 @@ impl New {
 }
 
 impl Value {
-    /// The size of its text, in bytes.
+    /// The size of its text and of itself, in bytes: an element of a hostile file can have a million values.
     fn text_size(&self) -> usize {
         let texts = |texts: &[String]| {
             texts
@@ -524,9 +520,11 @@ impl Value {
             Data::Principals(list) => list
                 .iter()
                 .map(|one| one.name.as_ref().map_or(0, |name| name.len()))
+                .map(|name| name.saturating_add(size_of::<Principal>()))
                 .fold(0, usize::saturating_add),
         };
-        self.name.len().saturating_add(data)
+        let text = self.name.len().saturating_add(data);
+        text.saturating_add(size_of::<Self>())
     }
 
     /// A value without name, unit and type.

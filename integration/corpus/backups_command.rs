@@ -7,19 +7,9 @@ use crate::support::*;
 
 /// The folders of the corpus that contain a Backup.xml, and their parents.
 fn folders(corpus: &Path) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>) {
-    let (mut backups, mut above) = (BTreeSet::new(), BTreeSet::new());
-    let mut waiting = vec![corpus.to_owned()];
-    while let Some(folder) = waiting.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else if path.file_name().is_some_and(|name| name == "Backup.xml") {
-                backups.insert(folder.clone());
-                above.insert(folder.parent().unwrap().to_owned());
-            }
-        }
-    }
+    let backups: BTreeSet<PathBuf> = corpus_gpos::backup_folders(corpus).into_iter().collect();
+    let above = backups.iter().map(|folder| folder.parent().unwrap());
+    let above = above.map(Path::to_owned).collect();
     (backups, above)
 }
 

@@ -15,6 +15,7 @@ mod backups;
 mod backups_command;
 mod check;
 mod formats;
+mod gpmc_report;
 mod migtable;
 mod preferences;
 mod references;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::support::corpus;
+use crate::support::{corpus, corpus_gpos};
 use gpoctl::backup;
 use gpoctl::formats::migtable::{Destination, Encoding, MigTable};
 use gpoctl::migration::fill::{Definitions, fill};
@@ -17,19 +17,7 @@ use gpoctl::model::well_known;
 
 /// The folders of all backups below a folder.
 fn backups(corpus: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![corpus.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.file_name().unwrap() == "Backup.xml" {
-                found.push(folder.clone());
-            }
-        }
-    }
-    found.sort();
+    let found = corpus_gpos::backup_folders(corpus);
     assert_eq!(found.len(), 276, "backups in the corpus");
     found
 }
@@ -392,18 +380,8 @@ fn the_templates_can_be_filled_in() {
 
 /// The migration tables below a folder.
 fn tables(corpus: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![corpus.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "migtable") {
-                found.push(path);
-            }
-        }
-    }
+    let mut found = corpus_gpos::files(corpus);
+    found.retain(|path| path.extension().is_some_and(|end| end == "migtable"));
     assert_eq!(found.len(), 13, "tables in the corpus");
     found
 }

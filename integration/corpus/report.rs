@@ -2,8 +2,8 @@
 //! and the same settings in them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
+use crate::gpmc_report::{named, principals, settings, text};
 use crate::support::*;
 use gpoctl::formats::xml_tree::{self, Element};
 use gpoctl::model::backup_context::{BackupContext, LinkRecord};
@@ -46,20 +46,6 @@ const COMPARED: [(&str, usize); 21] = [
     ("times", 530),
 ];
 
-fn all_backups(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(all_backups(&path));
-        } else if path.file_name().unwrap() == "Backup.xml" {
-            found.push(folder.to_owned());
-        }
-    }
-    found.sort();
-    found
-}
-
 /// Every pair of an element and a child, with the namespace of the child.
 fn vocabulary(element: &Element, found: &mut BTreeSet<(String, String, String)>) {
     for child in element.elements() {
@@ -70,38 +56,6 @@ fn vocabulary(element: &Element, found: &mut BTreeSet<(String, String, String)>)
         ));
         vocabulary(child, found);
     }
-}
-
-/// The elements of this name in an element, in any namespace.
-fn named<'a>(element: &'a Element, name: &'a str) -> impl Iterator<Item = &'a Element> {
-    element.elements().filter(move |child| child.name == name)
-}
-
-/// The text of the first of them; empty when there is none.
-fn text(element: &Element, name: &str) -> String {
-    named(element, name)
-        .next()
-        .map(Element::text)
-        .unwrap_or_default()
-}
-
-/// The elements of this name in the extensions of one half.
-fn settings<'a>(root: &'a Element, half: &str, name: &'a str) -> Vec<&'a Element> {
-    root.named(half)
-        .flat_map(|half| named(half, "ExtensionData"))
-        .flat_map(|data| named(data, "Extension"))
-        .flat_map(|extension| named(extension, name))
-        .collect()
-}
-
-/// SIDs, and names where there is no SID, of the principals in an element.
-fn principals(element: &Element, name: &str) -> BTreeSet<String> {
-    named(element, name)
-        .map(|member| match text(member, "SID") {
-            sid if sid.is_empty() => text(member, "Name").to_lowercase(),
-            sid => sid,
-        })
-        .collect()
 }
 
 /// What a report contains about the settings that gpoctl reports, by half.
@@ -335,7 +289,7 @@ fn a_report_has_the_settings_of_gpmcs_report() {
     let mut blanked = 0;
     let (mut cut_short, mut explained) = (0, 0);
     let mut different: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for folder in all_backups(&corpus) {
+    for folder in corpus_gpos::backup_folders(&corpus) {
         let Ok(bytes) = std::fs::read(folder.join("gpreport.xml")) else {
             continue;
         };

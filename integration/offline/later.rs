@@ -203,7 +203,11 @@ async fn a_later_change_of_an_attribute_stays_and_the_rest_is_rolled_back() {
                 .iter()
                 .any(|(_, inverse)| matches!(inverse, Inverse::RestoreAttributes { .. }));
             let kept = later == Verb::SetStatus && ours;
-            assert_eq!(says.contains("flags as a later operation"), kept, "{says}");
+            assert_eq!(
+                says.contains("a later operation has changed flags"),
+                kept,
+                "{says}"
+            );
             assert_eq!(it.operation().state, OperationState::Failed);
             let left = it.differences(&old);
             assert_eq!(left.len(), 1, "{left:?}");

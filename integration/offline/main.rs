@@ -16,11 +16,13 @@ mod edited_journals;
 mod faults;
 mod former_forms;
 mod golden_migtable;
+mod hostile_names;
 #[path = "invariants/mod.rs"]
 mod invariants;
 mod later;
 mod memory;
 mod memory_of_references;
+mod memory_of_settings;
 mod overtaken;
 mod parser_failures;
 mod properties;
@@ -33,6 +35,7 @@ mod superseded;
 #[path = "../support/mod.rs"]
 mod support;
 mod ticket_caches;
+mod undo_descriptions;
 mod undone;
 mod upgraded;
 mod verbs;

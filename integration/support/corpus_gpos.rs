@@ -57,12 +57,19 @@ pub fn name(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }
 
+/// The folder of every backup.
+pub fn backup_folders(root: &Path) -> Vec<PathBuf> {
+    let manifests = files(root)
+        .into_iter()
+        .filter(|path| name(path).eq_ignore_ascii_case("Backup.xml"));
+    manifests
+        .map(|path| path.parent().unwrap().to_owned())
+        .collect()
+}
+
 /// Every backup, read as `gpoctl backups show` reads it.
 pub fn backups(root: &Path) -> Vec<Gpo> {
-    let dirs = files(root)
-        .into_iter()
-        .filter(|path| name(path).eq_ignore_ascii_case("Backup.xml"))
-        .map(|path| path.parent().unwrap().to_owned());
+    let dirs = backup_folders(root).into_iter();
     dirs.map(|dir| {
         let stored = backup::read(&dir)
             .map_err(|error| format!("{}: {error}", dir.display()))

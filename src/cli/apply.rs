@@ -135,10 +135,9 @@ fn done_with(plan: &GpoPlan, gpo: &ChangedGpo) -> Result<String> {
         _ => {
             let version = GpoVersion::from_combined(gpo.version);
             format!(
-                ": {}, version computer {}, user {}",
+                ": {}, version {}",
                 counted(plan.new_tree()?.files().count(), "file"),
-                version.machine,
-                version.user
+                version.in_words()
             )
         }
     };

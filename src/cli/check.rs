@@ -20,7 +20,7 @@ use crate::session::DomainSession;
 /// Check GPOs for problems
 ///
 /// Reports versions that differ between the directory and SYSVOL, settings that no client processes, wrong permissions, orphaned
-/// folders and links that lead to no GPO of the domain.
+/// folders and links to GPOs that do not exist.
 ///
 /// With --for, lists the GPOs that a user or computer applies, in order of precedence, and why it does not apply the others. WMI
 /// filters are named but not evaluated; loopback processing is not considered.
@@ -39,7 +39,7 @@ pub(super) struct CheckArgs {
     #[arg(conflicts_with = "all")]
     gpo: Option<String>,
 
-    /// Every GPO of the domain, orphaned SYSVOL folders, and links that lead to no GPO of the domain
+    /// Every GPO of the domain, orphaned SYSVOL folders, and links to GPOs that do not exist
     #[arg(long)]
     all: bool,
 

@@ -45,8 +45,8 @@ pub(super) struct CopyArgs {
     #[arg(long)]
     allow_cpassword: bool,
 
-    /// With --preserve-acl: do not ask about permissions for accounts that do not administer the domain; needed for these without
-    /// a terminal
+    /// With --preserve-acl: grant permissions to accounts that do not administer the domain without asking; required where there
+    /// is no terminal to ask on
     #[arg(long)]
     accept_permissions: bool,
 

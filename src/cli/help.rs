@@ -1,5 +1,7 @@
 //! Help: the command line as it is parsed and shown, and topics that are no commands.
 
+mod fit;
+
 use clap::{Args, Command};
 
 use super::connection::ConnectionArgs;
@@ -46,8 +48,20 @@ pub(super) fn run(args: &HelpArgs, ui: &Ui) -> Result<u8> {
             })?;
         }
     }
+    let mut found = match fit::terminal_width() {
+        Some(width) => fit::fitted(found, width),
+        None => found,
+    };
     ui.help(&mut found);
     Ok(0)
+}
+
+/// As [`command`], with texts for the terminal.
+pub(super) fn command_for_terminal() -> Command {
+    match fit::terminal_width() {
+        Some(width) => fit::fitted(command(), width),
+        None => command(),
+    }
 }
 
 /// The command line with everything that the derived definition lacks: only the first connection option in each command's help,
@@ -353,6 +367,31 @@ mod tests {
             }
         }
         assert!(examples > 70, "{examples}");
+    }
+
+    #[test]
+    fn help_fits_a_narrow_terminal_and_its_examples_can_be_pasted() {
+        let mut examples = 0;
+        for width in [60, 72] {
+            for (path, shown) in all() {
+                let wide = after_help(&shown);
+                let mut shown = fit::fitted(shown, width);
+                for help in [shown.render_help(), shown.render_long_help()] {
+                    for line in help.to_string().lines() {
+                        assert!(line.chars().count() <= width, "{path}: {line}");
+                    }
+                }
+                let lines = |text: &str| -> Vec<Vec<String>> {
+                    let joined = text.replace("\\\n", " ");
+                    let examples = joined.lines().filter(|line| line.starts_with("  gpoctl "));
+                    examples.map(|line| shell_words(line.trim())).collect()
+                };
+                let narrow = lines(&after_help(&shown));
+                examples += narrow.len();
+                assert_eq!(narrow, lines(&wide), "{path}");
+            }
+        }
+        assert!(examples > 140, "{examples}");
     }
 
     #[test]

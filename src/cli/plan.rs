@@ -13,6 +13,7 @@ use crate::model::extension_list::ExtensionList;
 use crate::model::gp_link::{GpLink, LinkList};
 use crate::model::reference::Place;
 use crate::model::sid::Sid;
+use crate::model::version::GpoVersion;
 use crate::plan::gpo::{EntryChange, GpoPlan, PlannedEntry, Step, Verb};
 use crate::plan::risks::Risk;
 use crate::plan::{Change, Mode, Plan};
@@ -380,13 +381,10 @@ fn show_step(ui: &Ui, step: &Step) {
                 let text = |filter: &Option<String>| filter.clone().unwrap_or_default();
                 change("WMI filter", &text(&filter.from), &text(&filter.to));
             }
-            let version = |version: &crate::model::version::GpoVersion| {
-                format!("computer {}, user {}", version.machine, version.user)
-            };
             change(
                 "version",
-                &version_from.as_ref().map(version).unwrap_or_default(),
-                &version(version_to),
+                &version_from.map(GpoVersion::in_words).unwrap_or_default(),
+                &version_to.in_words(),
             );
             let status = super::list::status_word(Some(*flags_to));
             match flags_from {

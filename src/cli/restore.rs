@@ -33,7 +33,7 @@ pub(super) struct RestoreArgs {
     #[arg(long)]
     accept_damaged: bool,
 
-    /// Do not ask about permissions for accounts that do not administer the domain; needed for these without a terminal
+    /// Grant permissions to accounts that do not administer the domain without asking; required where there is no terminal to ask on
     #[arg(long)]
     accept_permissions: bool,
 

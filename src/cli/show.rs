@@ -118,10 +118,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
         ("GUID", object.guid.to_string()),
         ("Domain", session.info().dns_domain.to_string()),
         ("Status", status_word(object.flags).to_owned()),
-        (
-            "Version",
-            format!("computer {}, user {}", version.machine, version.user),
-        ),
+        ("Version", version.in_words()),
         ("Created (UTC)", shown_time(&object.when_created)),
         ("Changed (UTC)", shown_time(&object.when_changed)),
         (

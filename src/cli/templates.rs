@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::ui::counted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::adml::Adml;
 use crate::formats::admx::Admx;
@@ -19,11 +20,12 @@ const MAX_BYTES: u64 = 64 << 20;
 /// Where the names of registry policies come from.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TemplateArgs {
-    /// Folder of administrative templates (*.admx with their languages), such as PolicyDefinitions: names registry policies
+    /// Folder of administrative templates (*.admx and the folders of their languages), such as PolicyDefinitions; registry values
+    /// are shown as the policies that they belong to
     #[arg(long, value_name = "DIR")]
     admx: Option<PathBuf>,
 
-    /// Language of the names; en-US where it has none
+    /// Language of the policies; en-US for templates without it
     #[arg(long, value_name = "LANGUAGE", default_value = FALLBACK, requires = "admx")]
     language: String,
 }
@@ -32,7 +34,7 @@ impl TemplateArgs {
     /// Reads the templates, and what could not be used of them.
     ///
     /// # Errors
-    /// `Usage` when the folder cannot be read, or the language is not one.
+    /// `Usage` when the folder cannot be read or has no templates, or the language is not one.
     pub(super) fn read(&self) -> Result<(Templates, Vec<StatusMessage>)> {
         let Some(folder) = &self.admx else {
             return Ok(Default::default());
@@ -42,16 +44,10 @@ impl TemplateArgs {
             let text = format!("\"{}\" is not a language", self.language.escape_debug());
             return Err(Error::new(ErrorKind::Usage, text).with_hint("use a name such as de-DE"));
         }
-        let names = names_in(folder).map_err(|cause| {
-            let text = format!("cannot read the folder of templates {}", folder.display());
-            Error::new(ErrorKind::Usage, text).with_source(cause)
-        })?;
-        let languages: Vec<Vec<PathBuf>> = [self.language.as_str(), FALLBACK]
-            .into_iter()
-            .filter_map(|language| find(&names, language))
-            .map(|folder| names_in(folder).unwrap_or_default())
-            .collect();
+        let names = templates_in(folder)?;
         let (mut read, mut messages) = (Vec::new(), Vec::new());
+        let languages = self.languages(folder, &names, &mut messages);
+        let mut without_texts = Vec::new();
         for path in names.iter().filter(|path| has_extension(path, "admx")) {
             let Some(template) = parsed(path, Admx::parse, &mut messages) else {
                 continue;
@@ -67,10 +63,98 @@ impl TemplateArgs {
                 .iter()
                 .filter_map(|names| find(names, &texts))
                 .find_map(|path| parsed(path, Adml::parse, &mut messages));
+            if texts.is_none() && !template.policies.is_empty() {
+                without_texts.push(path);
+            }
             read.push((template, texts));
+        }
+        // Without any folder of a language, that was reported.
+        if let (Some(first), false) = (without_texts.first(), languages.is_empty()) {
+            messages.push(self.no_texts(first, without_texts.len()));
         }
         Ok((Templates::new(&read), messages))
     }
+}
+
+impl TemplateArgs {
+    /// The files in the folders of the wanted language and of the one that replaces it.
+    fn languages(
+        &self,
+        folder: &Path,
+        names: &[PathBuf],
+        messages: &mut Vec<StatusMessage>,
+    ) -> Vec<Vec<PathBuf>> {
+        let mut wanted = vec![self.language.as_str()];
+        if !self.language.eq_ignore_ascii_case(FALLBACK) {
+            wanted.push(FALLBACK);
+        }
+        let mut found = Vec::new();
+        for language in wanted.iter().filter_map(|language| find(names, language)) {
+            match names_in(language) {
+                Ok(files) => found.push(files),
+                Err(cause) => {
+                    let text = format!("the texts of the templates cannot be read: {cause}");
+                    let place = Place::file(language.display().to_string());
+                    messages.push(StatusMessage::warning(Code::TemplateUnread, text).at(place));
+                }
+            }
+        }
+        if found.is_empty() && messages.is_empty() {
+            let text = format!(
+                "the folder of templates has no folder {}, so policies are shown with the names that the templates use",
+                wanted.join(" or ")
+            );
+            messages.push(
+                StatusMessage::warning(Code::TemplateUnread, text)
+                    .at(Place::file(folder.display().to_string()))
+                    .with_hint("copy the folder of a language there, or name another language with --language"),
+            );
+        }
+        found
+    }
+
+    /// The finding that templates have no texts.
+    fn no_texts(&self, first: &Path, number: usize) -> StatusMessage {
+        let more = match number {
+            1 => String::new(),
+            number => format!(
+                " and {}",
+                counted(number.saturating_sub(1), "other template")
+            ),
+        };
+        let name = first.file_name().unwrap_or_default().to_string_lossy();
+        let have = if number == 1 { "has" } else { "have" };
+        let text = format!(
+            "{name}{more} {have} no texts in {}, so policies are shown with the names that the templates use",
+            self.language
+        );
+        StatusMessage::warning(Code::TemplateUnread, text)
+            .with_hint("copy the *.adml files of these templates into the folder of the language")
+    }
+}
+
+/// The entries of a folder of templates.
+///
+/// # Errors
+/// `Usage` when it cannot be read, or has no templates.
+fn templates_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let shown = folder.display();
+    let fault = |text: String| {
+        Error::new(ErrorKind::Usage, text).with_hint(
+            "give --admx the folder that contains the *.admx files, such as a copy of PolicyDefinitions on SYSVOL",
+        )
+    };
+    let names = names_in(folder).map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::NotFound => {
+            fault(format!("the folder of templates {shown} does not exist"))
+        }
+        std::io::ErrorKind::NotADirectory => fault(format!("{shown} is not a folder")),
+        _ => fault(format!("cannot read the folder of templates {shown}")).with_source(cause),
+    })?;
+    if !names.iter().any(|path| has_extension(path, "admx")) {
+        return Err(fault(format!("there are no templates (*.admx) in {shown}")));
+    }
+    Ok(names)
 }
 
 /// The entries of a folder, sorted.
@@ -102,6 +186,8 @@ fn parsed<T, E: std::fmt::Display>(
     messages: &mut Vec<StatusMessage>,
 ) -> Option<T> {
     let read = std::fs::metadata(path).and_then(|metadata| match metadata.len() {
+        // A pipe would be waited for.
+        _ if !metadata.is_file() => Err(std::io::Error::other("it is not a file")),
         length if length > MAX_BYTES => Err(std::io::Error::other("it is too large")),
         _ => std::fs::read(path),
     });
@@ -172,10 +258,81 @@ mod tests {
         for language in ["../de", "", "de/DE"] {
             assert_eq!(args(language).read().unwrap_err().kind(), ErrorKind::Usage);
         }
-        let none = TemplateArgs {
-            admx: Some(folder.path().join("missing")),
+    }
+
+    fn args(folder: &Path) -> TemplateArgs {
+        TemplateArgs {
+            admx: Some(folder.to_owned()),
             language: FALLBACK.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_folder_without_templates_is_refused_in_one_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        std::fs::write(path.join("x.adml"), "").unwrap();
+        let shown = path.display();
+        for (folder, expected) in [
+            (
+                path.join("a"),
+                format!("the folder of templates {shown}/a does not exist"),
+            ),
+            (
+                path.join("x.adml"),
+                format!("{shown}/x.adml is not a folder"),
+            ),
+            (
+                path.to_owned(),
+                format!("there are no templates (*.admx) in {shown}"),
+            ),
+        ] {
+            let error = args(&folder).read().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert_eq!(error.to_string(), expected);
+            assert!(error.hint().unwrap().contains("--admx"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn templates_without_texts_are_used_and_reported_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        for name in ["a", "b", "c"] {
+            let file = path.join(name).with_extension("admx");
+            std::fs::write(file, template(name, "Machine")).unwrap();
+        }
+        // Not a template, and waited for if it was read.
+        let made = std::process::Command::new("mkfifo")
+            .arg(path.join("d.admx"))
+            .status();
+        assert!(made.unwrap().success());
+        let texts = |args: TemplateArgs| {
+            let (templates, messages) = args.read().unwrap();
+            assert_eq!(templates.len(), 3);
+            let mut texts: Vec<String> = messages.into_iter().map(|one| one.text).collect();
+            texts.retain(|text| {
+                text != "the template cannot be read and is not used: it is not a file"
+            });
+            texts
         };
-        assert_eq!(none.read().unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(
+            texts(args(path)),
+            [
+                "the folder of templates has no folder en-US, so policies are shown with the names that the templates use"
+            ]
+        );
+        let german = TemplateArgs {
+            language: "de-DE".to_owned(),
+            ..args(path)
+        };
+        assert!(texts(german)[0].contains("has no folder de-DE or en-US, so"));
+        std::fs::create_dir(path.join("en-US")).unwrap();
+        assert_eq!(
+            texts(args(path)),
+            [
+                "a.admx and 2 other templates have no texts in en-US, so policies are shown with the names that the templates use"
+            ]
+        );
     }
 }

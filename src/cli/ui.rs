@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "this is the one module that prints")]
 
 mod clean;
+mod fold;
 mod table;
 
 use std::ffi::OsStr;
@@ -28,7 +29,8 @@ pub(super) struct Ui {
     verbose: bool,
     colour_out: bool,
     colour_err: bool,
-    terminal_out: bool,
+    /// Of the terminal that standard output goes to.
+    width: Option<u16>,
     /// The hint that was printed last: consecutive findings with the same hint show it once.
     last_hint: Mutex<Option<String>>,
 }
@@ -78,7 +80,9 @@ impl Ui {
             json,
             quiet,
             verbose,
-            terminal_out,
+            width: terminal_out
+                .then(|| comfy_table::Table::new().width())
+                .flatten(),
             last_hint: Mutex::default(),
             colour_out: terminal_out && !plain,
             colour_err: std::io::stderr().is_terminal() && !plain,
@@ -92,9 +96,7 @@ impl Ui {
 
     /// The width of the terminal that standard output goes to; `None` when it goes elsewhere.
     pub(super) fn width(&self) -> Option<u16> {
-        self.terminal_out
-            .then(|| comfy_table::Table::new().width())
-            .flatten()
+        self.width
     }
 
     /// Whether the caller wants JSON.
@@ -102,9 +104,9 @@ impl Ui {
         self.json
     }
 
-    /// A line of data.
+    /// A line of data, folded to the terminal.
     pub(super) fn line(&self, text: &str) {
-        put_line(&Clean::new(text));
+        self.coloured(Colour::Plain, text);
     }
 
     /// A document that gpoctl itself made, such as a manual page or a shell script: as it is, or under this key with `--json`.
@@ -127,15 +129,19 @@ impl Ui {
 
     /// A line of data in one colour.
     pub(super) fn coloured(&self, colour: Colour, text: &str) {
-        let text = Clean::new(text);
-        if self.colour_out && colour != Colour::Plain {
-            let _ = writeln!(
-                std::io::stdout().lock(),
-                "\u{1b}[{}m{text}\u{1b}[0m",
-                colour.code()
-            );
-        } else {
-            put_line(&text);
+        self.indented(colour, text, fold::hanging(text));
+    }
+
+    /// A line whose second and later lines on a narrow terminal are indented by this many columns.
+    fn indented(&self, colour: Colour, text: &str, indent: usize) {
+        let mut out = std::io::stdout().lock();
+        for line in fold::lines(&Clean::new(text), self.width, indent) {
+            // A reader that went away (head, a pager) is not an error.
+            let _ = if self.colour_out && colour != Colour::Plain {
+                writeln!(out, "\u{1b}[{}m{line}\u{1b}[0m", colour.code())
+            } else {
+                writeln!(out, "{line}")
+            };
         }
     }
 
@@ -170,7 +176,8 @@ impl Ui {
                 self.coloured(Colour::Bold, first.as_str());
             }
             for (header, cell) in cells.filter(|(_, cell)| !cell.as_str().is_empty()) {
-                self.line(&format!("  {header:indent$}  {cell}"));
+                let text = format!("  {header:indent$}  {cell}");
+                self.indented(Colour::Plain, &text, indent.saturating_add(4));
             }
         }
     }
@@ -179,7 +186,8 @@ impl Ui {
     pub(super) fn fields(&self, fields: &[(&str, String)]) {
         let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
-            self.line(&format!("{name:width$}  {value}"));
+            let text = format!("{name:width$}  {value}");
+            self.indented(Colour::Plain, &text, width.saturating_add(2));
         }
     }
 
@@ -412,11 +420,6 @@ pub(super) fn counted<N: Display + PartialEq + From<u8>>(count: N, what: &str) -
 /// Whether colours are unwanted on every terminal: NO_COLOR is set to anything [no-color.org], or the terminal knows none.
 fn wants_no_colour(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
     no_color.is_some_and(|value| !value.is_empty()) || term.is_some_and(|term| term == "dumb")
-}
-
-fn put_line(text: &Clean) {
-    // A reader that went away (head, a pager) is not an error.
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 /// Where the diagnostics of `-v` go: standard error, one line for each event, escaped like all other text.

@@ -178,7 +178,7 @@ impl<'a> Execution<'a> {
         };
         // The operation is complete, even if this can no longer be recorded in the journal.
         if let Err(error) = journal.record(&end) {
-            tracing::warn!(%error, "the journal does not say that the operation is finished");
+            tracing::warn!(%error, "the journal does not record that the operation is finished");
         }
         let status = match is_incomplete || stand.len() < self.parts.len() {
             true => OverallStatus::Partial,
@@ -281,7 +281,7 @@ impl<'a> Execution<'a> {
                 };
                 let text = match not_recorded {
                     true => format!(
-                        "{done}, but its journal does not say so; when it can be written again, run: gpoctl operations undo {}",
+                        "{done}, but its journal does not record that; when it can be written again, run: gpoctl operations undo {}",
                         short_id(&self.plan.operation_id)
                     ),
                     false => done.to_string(),

@@ -40,7 +40,7 @@ pub(crate) async fn check(session: &DomainSession, plan: &GpoPlan) -> Result<()>
     let hint = if plan.target.create {
         "nothing was changed; let an administrator make the GPO and delegate \"Edit settings\" on it to this account"
     } else if plan.verb == Verb::Delete && directory.is_empty() {
-        "nothing was changed; the directory allows it, so let an administrator delegate \"Edit settings, delete, modify security\" on the GPO to this account, or bring the permissions of its folder in step if gpoctl check says that they are not"
+        "nothing was changed; the directory allows it, so let an administrator delegate \"Edit settings, delete, modify security\" on the GPO to this account, or run gpoctl check --fix if it reports the permissions of its folder"
     } else if directory.is_empty() {
         "nothing was changed; only SYSVOL refuses it, so an administrator has to repair the permissions of the GPO's folder: gpoctl check shows how they differ, and GPMC offers to repair it when it opens the GPO"
     } else if plan.verb == Verb::Delete {

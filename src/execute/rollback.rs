@@ -66,8 +66,8 @@ impl std::fmt::Display for RolledBack {
         if let Some(version) = self.raised {
             write!(
                 f,
-                ", with the higher version computer {}, user {}, because clients may have read the new settings and ignore older versions",
-                version.machine, version.user
+                ", with the higher version {}, because clients may have read the new settings and ignore older versions",
+                version.in_words()
             )?;
         }
         Ok(())

@@ -375,7 +375,7 @@ async fn remove_leftovers(
             return Err(Error::new(
                 ErrorKind::BadInput,
                 format!(
-                    "the journal of operation {} was changed: it does not say that the GPO was deleted",
+                    "the journal of operation {} was changed: it does not record that the GPO was deleted",
                     operation.id
                 ),
             )

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use super::xml_tree::{self, Element as Node, InvalidXml};
+use crate::model::shared_text::SharedText;
 
 /// The texts of a template in one language; returns the bytes it was parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adml {
-    /// The texts, by ID. Of several with the same ID, the first.
-    pub strings: HashMap<String, String>,
+    /// The texts, by ID, without blanks at their ends. Of several with the same ID, the first. Thousands of policies may refer to
+    /// the same one.
+    pub strings: HashMap<String, SharedText>,
     /// How the elements of a policy are shown, by ID.
     pub presentations: HashMap<String, Vec<Control>>,
     bytes: Vec<u8>,
@@ -34,8 +36,8 @@ pub struct Control {
     pub kind: &'static str,
     /// The element of the policy that it shows; empty for `text`.
     pub ref_id: String,
-    /// Its label.
-    pub label: String,
+    /// Its label, without blanks and colons at its end.
+    pub label: SharedText,
 }
 
 impl Adml {
@@ -58,7 +60,7 @@ impl Adml {
             let id = string.attribute("id").unwrap_or_default();
             strings
                 .entry(id.to_owned())
-                .or_insert_with(|| string.text());
+                .or_insert_with(|| string.text().trim().into());
         }
         let mut presentations = HashMap::new();
         for one in tables("presentationTable").flat_map(|table| table.named("presentation")) {
@@ -80,10 +82,10 @@ impl Adml {
     }
 
     /// The text that an attribute of a template refers to: `$(string.ID)`, or the text itself. `None` for an ID that is not here.
-    pub fn text<'a>(&'a self, reference: &'a str) -> Option<&'a str> {
+    pub fn text(&self, reference: &str) -> Option<SharedText> {
         match id_of(reference, "string") {
-            Some(id) => self.strings.get(id).map(String::as_str),
-            None => Some(reference),
+            Some(id) => self.strings.get(id).cloned(),
+            None => Some(reference.trim().into()),
         }
     }
 
@@ -114,7 +116,7 @@ fn control(node: &Node) -> Option<Control> {
     Some(Control {
         kind,
         ref_id: node.attribute("refId").unwrap_or_default().to_owned(),
-        label: label.trim().to_owned(),
+        label: label.trim().trim_end_matches(':').into(),
     })
 }
 
@@ -132,9 +134,9 @@ mod tests {
     fn texts_and_presentations() {
         let texts = Adml::parse(TEXTS.as_bytes()).unwrap();
         assert_eq!(texts.to_bytes(), TEXTS.as_bytes());
-        assert_eq!(texts.text("$(string.A)"), Some("Lock & key"));
+        assert_eq!(texts.text("$(string.A)"), Some("Lock & key".into()));
         assert_eq!(texts.text("$(string.B)"), None);
-        assert_eq!(texts.text("plain"), Some("plain"));
+        assert_eq!(texts.text("plain"), Some("plain".into()));
         let controls = texts.presentation("$(presentation.P)").unwrap();
         let shown: Vec<String> = controls
             .iter()
@@ -142,7 +144,7 @@ mod tests {
             .collect();
         assert_eq!(
             shown,
-            ["text  Pick:", "checkBox box Really", "textBox line Path:"]
+            ["text  Pick", "checkBox box Really", "textBox line Path"]
         );
         assert_eq!(texts.presentation("$(string.A)"), None);
         let error = Adml::parse(b"<a>\n<b></a>").unwrap_err();

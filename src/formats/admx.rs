@@ -9,6 +9,7 @@ mod elements;
 pub use elements::{Element, ElementKind, EnumItem};
 
 use super::xml_tree::{self, Element as Node, InvalidXml};
+use crate::model::shared_text::SharedText;
 
 /// The namespace of the elements; some templates have another one of the same schema, so it is not required.
 pub const NAMESPACE: &str = "http://schemas.microsoft.com/GroupPolicy/2006/07/PolicyDefinitions";
@@ -40,7 +41,7 @@ pub struct Namespace {
     /// The prefix.
     pub prefix: String,
     /// The namespace.
-    pub name: String,
+    pub name: SharedText,
 }
 
 /// A part of a template that is not used.
@@ -56,7 +57,7 @@ pub struct Ignored {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Reference {
     /// The namespace.
-    pub namespace: String,
+    pub namespace: SharedText,
     /// The name.
     pub name: String,
 }
@@ -148,7 +149,7 @@ pub enum RegistryValue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedValue {
     /// Its key; `None` for that of the policy or the element.
-    pub key: Option<String>,
+    pub key: Option<SharedText>,
     /// Its name.
     pub value_name: String,
     /// Its data.
@@ -167,7 +168,7 @@ impl Admx {
         }
         let namespace = |node: &Node| Namespace {
             prefix: attribute(node, "prefix"),
-            name: attribute(node, "namespace"),
+            name: attribute(node, "namespace").into(),
         };
         let namespaces = || root.named("policyNamespaces");
         let target = namespaces().flat_map(|node| node.named("target")).next();
@@ -358,12 +359,14 @@ fn list_in(node: &Node, name: &str) -> Result<Vec<ListedValue>, Ignored> {
     let Some(list) = node.named(name).next() else {
         return Ok(Vec::new());
     };
-    let default = optional(list, "defaultKey");
+    let default = optional(list, "defaultKey").map(SharedText::from);
     let items = list.named("item");
     items
         .map(|item| {
             Ok(ListedValue {
-                key: optional(item, "key").or_else(|| default.clone()),
+                key: optional(item, "key")
+                    .map(SharedText::from)
+                    .or_else(|| default.clone()),
                 value_name: attribute(item, "valueName"),
                 value: value_in(item, "value")?
                     .ok_or_else(|| ignored(item, "an item of a list has no value"))?,

@@ -182,6 +182,26 @@ pub fn unquoted(line: &str, span: Range<usize>) -> Range<usize> {
     }
 }
 
+/// The strings of a REG_MULTI_SZ in `[Registry Values]`, separated by commas outside of quotes.
+pub fn strings(data: &str) -> Vec<String> {
+    if data.is_empty() {
+        return Vec::new();
+    }
+    // A list of nothing but commas has as many strings as bytes.
+    let mut found = Vec::with_capacity(data.matches(',').count().saturating_add(1));
+    found.push(String::new());
+    let mut quoted = false;
+    for character in data.chars() {
+        match (character, found.last_mut()) {
+            ('"', _) => quoted = !quoted,
+            (',', _) if !quoted => found.push(String::new()),
+            (other, Some(last)) => last.push(other),
+            (_, None) => {}
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,5 +284,13 @@ mod tests {
                 prop_assert_eq!(file.to_bytes().unwrap(), bytes);
             }
         }
+    }
+
+    #[test]
+    fn a_comma_in_quotes_separates_nothing() {
+        assert_eq!(strings(""), [""; 0]);
+        assert_eq!(strings("a,b"), ["a", "b"]);
+        assert_eq!(strings(r#""a,b",c,"#), ["a,b", "c", ""]);
+        assert_eq!(strings(r#"a",b"#), ["a,b"]);
     }
 }

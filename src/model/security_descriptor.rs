@@ -156,11 +156,11 @@ impl SecurityDescriptor {
         }
         let part = |offset: usize, what: &str| -> Result<&[u8], InvalidSecurityDescriptor> {
             if offset < HEADER {
-                return Err(bad(format!("the {what} lies in the header")));
+                return Err(bad(format!("the {what} is in the header")));
             }
             bytes
                 .get(offset..)
-                .ok_or_else(|| bad(format!("the {what} lies outside of it")))
+                .ok_or_else(|| bad(format!("the {what} is outside of it")))
         };
         let sid = |offset: usize, what: &str| -> Result<Option<Sid>, InvalidSecurityDescriptor> {
             if offset == 0 {

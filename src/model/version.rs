@@ -34,6 +34,11 @@ impl GpoVersion {
         self.combined().cast_signed()
     }
 
+    /// For the user: `computer 3, user 1`.
+    pub fn in_words(self) -> String {
+        format!("computer {}, user {}", self.machine, self.user)
+    }
+
     /// The higher number of each half.
     #[must_use]
     pub fn higher(self, other: Self) -> Self {

@@ -78,7 +78,7 @@ fn plan_named(
     };
     let mut list = Plan::new(title, domain);
     list.messages.extend(links.others().map(|other| {
-        unknown_link(som, other).with_hint("it stays as it is; clients may stop reading there")
+        unknown_link(som, other).with_hint("it is unchanged; clients may stop reading there")
     }));
     let mut summary = Vec::new();
     match (edit, orders.as_slice()) {

@@ -50,7 +50,7 @@ use crate::model::security_descriptor::{DaclState, SecurityDescriptor, grants_sa
 use crate::model::snapshot::WmiFilterLink;
 use crate::plan::gpo::{GpoPlan, Step, Verb, sha256, tree_hashes};
 use crate::plan::permissions::{OutsideGrant, outside_grants_beyond};
-use crate::plan::values::ValueChange;
+use crate::plan::values::{ObjectNames, ValueChange};
 use crate::plan::{Change, Plan};
 use crate::progress::Control;
 use crate::session::DomainSession;
@@ -114,7 +114,7 @@ pub async fn plan(
             let mut done = done;
             let kept = done.keep_repaired(session).await?;
             let inverses = operation.to_roll_back(&done)?;
-            let mut parts = parts_to_roll_back(&inverses, &done);
+            let mut parts = parts_to_roll_back(session, &inverses, &done).await?;
             parts.extend(
                 kept.into_iter()
                     .map(|message| format!("! {}", message.text)),
@@ -137,26 +137,30 @@ pub async fn plan(
 }
 
 /// What a roll-back does, the last change first.
-fn parts_to_roll_back(inverses: &[(usize, Inverse)], done: &Plan) -> Vec<String> {
+async fn parts_to_roll_back(
+    session: &DomainSession,
+    inverses: &[(usize, Inverse)],
+    done: &Plan,
+) -> Result<Vec<String>> {
+    let names = names_for(session, done).await?;
     let mut parts = Vec::new();
     for (of, inverse) in inverses.iter().rev() {
         match (inverse, done.changes.get(*of)) {
             (Inverse::ChangeBack, Some(Change::Value(planned))) => {
-                parts.extend(planned.summary.iter().map(|line| back(line)));
+                parts.extend(planned.change.inverse().describe(&names));
             }
             _ => parts.push(sentence(inverse)),
         }
     }
-    parts
+    Ok(parts)
 }
 
-/// The line of a description, for the inverse change.
-fn back(line: &str) -> String {
-    match line.split_at_checked(1) {
-        Some(("+", rest)) => format!("-{rest}"),
-        Some(("-", rest)) => format!("+{rest}"),
-        _ => format!("~ back: {line}"),
+/// The names to describe the inverses of a plan's changes with.
+async fn names_for(session: &DomainSession, done: &Plan) -> Result<ObjectNames> {
+    if done.values().next().is_none() {
+        return Ok(ObjectNames::default());
     }
+    ObjectNames::read(session).await
 }
 
 /// The rights that undoing an operation by this plan grants to accounts outside the administrators, and that they had neither
@@ -192,6 +196,7 @@ async fn undo_finished(
     // What a change replaced is taken from the journal, so its inverse may be anything that somebody has written there.
     let mut done = done.clone();
     plan.messages = done.keep_repaired(session).await?;
+    let names = names_for(session, &done).await?;
     for (index, change) in done.changes.iter().enumerate().rev() {
         if !operation.made(done.mode, index) {
             continue;
@@ -204,8 +209,9 @@ async fn undo_finished(
                 if !is_undone(session, &planned.change).await? {
                     plan.messages
                         .extend(filter_in_use(session, &planned.change).await?);
-                    let summary = planned.summary.iter().map(|line| back(line)).collect();
-                    plan.push(planned.change.inverse(), summary);
+                    let inverse = planned.change.inverse();
+                    let summary = inverse.describe(&names);
+                    plan.push(inverse, summary);
                 }
             }
         }

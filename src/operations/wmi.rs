@@ -11,7 +11,7 @@ use crate::model::guid::Guid;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::wmi_filter::{WmiFilterFile, format_queries, parse_queries};
 use crate::plan::Plan;
-use crate::plan::values::{ObjectDn, ValueChange};
+use crate::plan::values::{ObjectDn, ValueChange, filter_lines};
 
 /// How to import a filter whose name the domain already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub fn to_file(filter: &WmiFilter, domain: &DomainName) -> Result<WmiFilterFile>
 /// `BadInput` with the line.
 pub fn read_file(name: &str, bytes: &[u8]) -> Result<WmiFilterFile> {
     let bad = |cause: Box<dyn std::error::Error + Send + Sync>| {
-        Error::new(ErrorKind::BadInput, format!("{name} is no WMI filter"))
+        Error::new(ErrorKind::BadInput, format!("{name} is not a WMI filter"))
             .with_source(cause)
             .with_remedy(Remedy::ExportWmiFilter)
     };
@@ -175,17 +175,7 @@ pub fn plan_import(
                 });
                 summary.push(format!("~ WMI filter \"{name}\" {}", twin.id));
                 let seen = |swap: &&AttributeSwap| swap.attribute != SwapAttribute::WmiChangeDate;
-                for swap in swaps.iter().filter(seen) {
-                    let field = field(swap.attribute);
-                    for (sign, value) in [('-', &swap.old), ('+', &swap.new)] {
-                        let value = value.as_deref().unwrap_or_default();
-                        summary.extend(
-                            shown_value(swap.attribute, value)
-                                .iter()
-                                .map(|value| format!("{sign}   {field}: {}", printable(value))),
-                        );
-                    }
-                }
+                summary.extend(swaps.iter().filter(seen).flat_map(filter_lines));
                 list.push(
                     ValueChange::Attributes {
                         dn: ObjectDn(twin.dn.clone()),
@@ -268,28 +258,6 @@ fn shown_link(value: &str) -> String {
     match WmiFilterLink::parse(value) {
         Some(link) => link.id.to_string(),
         None => printable(value),
-    }
-}
-
-/// The value of an attribute for the user, a line each: for queries, the namespace and the text.
-fn shown_value(attribute: SwapAttribute, value: &str) -> Vec<String> {
-    match (attribute, parse_queries(value)) {
-        (SwapAttribute::WmiQueries, Ok(queries)) => queries
-            .iter()
-            .map(|query| format!("{}: {}", query.namespace, query.query))
-            .collect(),
-        _ if value.is_empty() => Vec::new(),
-        _ => vec![value.to_owned()],
-    }
-}
-
-/// The name of an attribute for the user.
-fn field(attribute: SwapAttribute) -> &'static str {
-    match attribute {
-        SwapAttribute::WmiName => "name",
-        SwapAttribute::WmiDescription => "description",
-        SwapAttribute::WmiQueries => "queries",
-        other => other.as_str(),
     }
 }
 
@@ -443,16 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_filter_is_shown_in_words() {
-        let shown = |attribute, value: &str| shown_value(attribute, value);
-        let queries = "1;3;10;8;WQL;root\\CIMv2;SELECT 1;";
-        assert_eq!(
-            shown(SwapAttribute::WmiQueries, queries),
-            ["root\\CIMv2: SELECT 1"]
-        );
-        assert_eq!(shown(SwapAttribute::WmiQueries, "x;"), ["x;"]);
-        assert_eq!(shown(SwapAttribute::WmiDescription, "old"), ["old"]);
-        assert!(shown(SwapAttribute::WmiDescription, "").is_empty());
+    fn the_filter_of_a_link_is_shown_by_its_id() {
         assert_eq!(shown_link(&format!("[src.test;{ID};0]")), ID);
         assert_eq!(shown_link("x"), "x");
     }

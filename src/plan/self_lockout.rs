@@ -49,7 +49,7 @@ impl SelfLockout {
                 "with these permissions this account can no longer {what} the GPO; they are set last"
             ),
         )
-        .with_hint("keep an account at hand that can; the owner of the GPO can change the permissions too")
+        .with_hint("make sure that you have an account that can; the owner of the GPO can change the permissions too")
     }
 
     /// The permissions to use until then: those of the plan, and full access for this account.

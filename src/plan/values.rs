@@ -5,7 +5,11 @@
 
 mod description;
 mod limits;
+mod names;
 mod not_put_back;
+
+pub(crate) use description::filter_lines;
+pub(crate) use names::ObjectNames;
 
 use serde::{Deserialize, Serialize};
 

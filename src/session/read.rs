@@ -22,6 +22,7 @@ use crate::model::sddl::map_condition;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal, WmiFilterLink};
+use crate::model::version::GpoVersion;
 use crate::model::well_known;
 use crate::progress::Control;
 use crate::session::DomainSession;
@@ -216,9 +217,9 @@ fn assemble(
         messages.push(StatusMessage::warning(
             Code::VersionMismatch,
             format!(
-                "versionNumber is {} and GPT.INI says {}",
-                shown(object.version.map(|version| version.combined())),
-                shown(sysvol_version.map(|version| version.combined()))
+                "the directory has version {}, GPT.INI {}",
+                shown(object.version),
+                shown(sysvol_version)
             ),
         ));
     }
@@ -251,8 +252,8 @@ fn assemble(
     }
 }
 
-fn shown(version: Option<u32>) -> String {
-    version.map_or_else(|| "absent".to_owned(), |version| version.to_string())
+fn shown(version: Option<GpoVersion>) -> String {
+    version.map_or_else(|| "absent".to_owned(), GpoVersion::in_words)
 }
 
 async fn wmi_filter(session: &DomainSession, object: &GpoObject) -> Result<Option<WmiFilterLink>> {

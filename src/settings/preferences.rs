@@ -49,8 +49,9 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
             Some(uid) if !uid.is_empty() => format!("{kind} {uid}"),
             _ => name.clone(),
         };
-        let mut values = values(&item, &mut file.room);
-        if file.room == 0 {
+        let mut room = file.room;
+        let mut values = values(&item, &mut room);
+        if room == 0 {
             file.is_full = true;
             return;
         }
@@ -118,10 +119,10 @@ fn name_of(kind: PreferenceKind) -> &'static str {
 const COMMON: &[(&str, &str)] = &[
     ("userContext", "runs in the logged-on user's context"),
     ("removePolicy", "removed when it no longer applies"),
-    ("bypassErrors", "processing goes on after an error"),
+    ("bypassErrors", "processing continues after an error"),
 ];
 
-/// The values of an item. What they need of the room for text is taken from it; without any left, there are no more.
+/// The values of an item. What they need is taken from the room for text; without any left, there are no more.
 fn values(item: &Item<'_>, room: &mut usize) -> Vec<Value> {
     let mut values = Vec::new();
     if let Some(properties) = item.properties() {
@@ -159,7 +160,8 @@ fn attributes(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut
             continue;
         }
         let text = path.len().saturating_add(attribute.value.len());
-        *room = room.saturating_sub(text.saturating_add(name.len()));
+        let text = text.saturating_add(name.len());
+        *room = room.saturating_sub(text.saturating_add(size_of::<Value>()));
         if *room == 0 {
             return;
         }
@@ -181,6 +183,8 @@ fn below(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut usiz
         let path = format!("{path}{}", &*child.name);
         let text = child.text();
         if !text.trim().is_empty() {
+            let size = text.len().saturating_add(size_of::<Value>());
+            *room = room.saturating_sub(size);
             let data = match is_password(&child.name) {
                 true => Data::Word("a stored password (not shown)".into()),
                 false => Data::Text(text),

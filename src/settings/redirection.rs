@@ -31,6 +31,9 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
     let mut target: Option<New> = None;
     let mut lines = redirection.redirections().peekable();
     for line in redirection.ini.lines() {
+        if file.is_full {
+            return Ok(());
+        }
         let at = |key: &str| {
             Place::file(&path)
                 .section(line.section.unwrap_or_default())
@@ -85,15 +88,11 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
                     Some(flags) => Data::Word(format!("0x{flags:x}").into()),
                     None => Data::Text(line.text.to_owned()),
                 };
-                if let Some(target) = &mut target {
-                    target.values.push(Value::named("flags", data));
-                }
+                add(&mut target, Value::named("flags", data), file);
             }
             Redirection::FullPath(path) => {
                 let data = Data::Text(text(path).to_owned());
-                if let Some(target) = &mut target {
-                    target.values.push(Value::named("path", data));
-                }
+                add(&mut target, Value::named("path", data), file);
             }
             Redirection::Path { sid, path } => {
                 let folder = line.section.unwrap_or_default();
@@ -127,6 +126,16 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
         file.push(done);
     }
     Ok(())
+}
+
+/// Adds a value to a redirection. A section of a hostile file has a hundred thousand of them.
+fn add(target: &mut Option<New>, value: Value, file: &mut File<'_>) {
+    let Some(target) = target else { return };
+    let most = file.room / size_of::<Value>();
+    file.is_full = target.values.len() >= most;
+    if !file.is_full {
+        target.values.push(value);
+    }
 }
 
 fn redirected() -> New {

@@ -23,14 +23,25 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
     let scripts = Scripts::parse(content).map_err(|error| error.to_string())?;
     let powershell = file.path.to_lowercase().ends_with("psscripts.ini");
     let kind = if powershell { "PowerShell " } else { "" };
-    let mut found: BTreeMap<(String, u32), Script<'_>> = BTreeMap::new();
+    // A section is numbered, because a hostile one has a long name and thousands of scripts.
+    let mut sections: BTreeMap<String, usize> = BTreeMap::new();
+    let mut found: BTreeMap<(usize, u32), Script<'_>> = BTreeMap::new();
+    let mut last: Option<(&str, usize)> = None;
     let mut others = Vec::new();
     let mut parts = scripts.scripts().peekable();
     for line in scripts.ini.lines() {
         if let Some((_, script)) = parts.next_if(|(of, _)| of.number == line.number) {
             let section = line.section.unwrap_or_default();
+            let number = match last {
+                Some((name, number)) if std::ptr::eq(name, section) => number,
+                _ => {
+                    let next = sections.len();
+                    *sections.entry(section.to_lowercase()).or_insert(next)
+                }
+            };
+            last = Some((section, number));
             let entry = found
-                .entry((section.to_lowercase(), script.index))
+                .entry((number, script.index))
                 .or_insert_with(|| Script {
                     line: line.number,
                     section,
@@ -49,7 +60,14 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
             others.push(line);
         }
     }
-    for ((folded, index), script) in found {
+    let scripts = sections.iter().flat_map(|(folded, section)| {
+        let of_section = found.range((*section, 0)..=(*section, u32::MAX));
+        of_section.map(move |((_, index), script)| (folded, *index, script))
+    });
+    for (folded, index, script) in scripts {
+        if file.is_full {
+            return Ok(());
+        }
         let number = u64::from(index).saturating_add(1);
         let mut values = vec![Value::named(
             "command",
@@ -73,6 +91,9 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
         });
     }
     for line in others {
+        if file.is_full {
+            return Ok(());
+        }
         let section = line.section.unwrap_or_default();
         let (key, value) = line.pair().unwrap_or((line.text, ""));
         let runs_first = match key.to_ascii_lowercase().as_str() {

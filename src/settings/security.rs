@@ -5,13 +5,13 @@ mod options;
 pub(super) mod permissions;
 mod rights;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::{Data, Extension, File, New, Principal, Value};
-use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting};
+use crate::formats::gpt_tmpl::{self, GptTmpl, Membership, Setting};
 use crate::formats::ini::{self, IniLine, LineKind};
 use crate::model::reference::Place;
 use crate::model::shared_text::SharedText;
@@ -59,6 +59,9 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
         if !sets_nothing && !known.contains(&line.number) && !is_header(&line) {
             let new = unknown(&line, line.text, "", file);
             file.push(new);
+            if file.is_full {
+                break;
+            }
         }
     }
     Ok(())
@@ -152,11 +155,15 @@ fn unknown(line: &IniLine<'_>, key: &str, value: &str, file: &File<'_>) -> New {
 fn principals(line: &IniLine<'_>, members: &Range<usize>, file: &File<'_>) -> Data {
     let spans = ini::list_items(line.text, members.clone(), ',');
     let items = spans.into_iter().filter_map(|span| line.text.get(span));
-    Data::principals(
-        items
-            .map(|item| Principal::listed(item, file.names))
-            .collect(),
-    )
+    let mut found = BTreeSet::new();
+    for item in items {
+        found.insert(Principal::listed(item, file.names));
+        // More than the file may have: it is full with this setting.
+        if found.len() > file.room / size_of::<Principal>() {
+            break;
+        }
+    }
+    Data::Principals(found.into_iter().collect())
 }
 
 /// A service, a folder or file, or a registry key, with its permissions [MS-GPSB 2.2.7 to 2.2.9].
@@ -204,7 +211,7 @@ fn option(line: &IniLine<'_>, path: &str, value_type: u32, data: &str, file: &Fi
         .and_then(|rest| rest.strip_suffix('"'));
     let plain = whole.unwrap_or(data);
     let value = match (known, value_type) {
-        (_, LIST) => Value::of(Data::List(strings(data))),
+        (_, LIST) => Value::of(Data::List(gpt_tmpl::strings(data))),
         (Some(option), _) => value(option.kind, plain, file),
         (None, NUMBER) => value(Kind::Number(""), plain, file),
         (None, _) => Value::of(Data::Text(plain.to_owned())),
@@ -295,22 +302,4 @@ fn bits(number: i64, names: &[(u32, &str)]) -> Data {
     } else {
         set.join(", ").into()
     })
-}
-
-/// The strings of a list, separated by commas outside of quotes.
-fn strings(data: &str) -> Vec<String> {
-    if data.is_empty() {
-        return Vec::new();
-    }
-    let mut found = vec![String::new()];
-    let mut quoted = false;
-    for character in data.chars() {
-        match (character, found.last_mut()) {
-            ('"', _) => quoted = !quoted,
-            (',', _) if !quoted => found.push(String::new()),
-            (other, Some(last)) => last.push(other),
-            (_, None) => {}
-        }
-    }
-    found
 }

@@ -21,45 +21,53 @@ const MAX_DEPTH: usize = 32;
 #[derive(Debug, Clone, Default)]
 pub struct Templates {
     policies: Vec<Described>,
+    categories: Categories,
     /// The policies that mention a key, by the key in lower case.
     by_key: HashMap<String, Vec<usize>>,
 }
 
-/// A policy and its texts.
+/// A policy and its texts. Texts are shared: thousands of policies of a hostile template may refer to one long text.
 #[derive(Debug, Clone)]
 struct Described {
     policy: Policy,
-    /// The namespace of its template and its name in it.
-    id: SharedText,
+    /// The namespace of its template.
+    namespace: SharedText,
     name: SharedText,
-    /// The categories, from the outermost one inwards, separated by `/`.
-    category: SharedText,
-    /// The labels of its elements, by ID, in the order in which they are shown.
-    labels: Vec<(String, SharedText)>,
+    /// The numbers of its elements and their labels, in the order in which they are shown.
+    labels: Vec<(usize, SharedText)>,
+}
+
+impl Described {
+    /// The namespace of its template and its name in it.
+    fn id(&self) -> SharedText {
+        format!("{}:{}", self.namespace, self.policy.name)
+            .to_lowercase()
+            .into()
+    }
 }
 
 impl Templates {
     /// Templates, each with its texts. Without texts, or without one of them, a name is that of the template. Of several policies with
     /// the same namespace and name, the first counts.
     pub fn new(templates: &[(Admx, Option<Adml>)]) -> Self {
-        let categories = Categories::new(templates);
-        let mut set = Self::default();
+        let mut set = Self {
+            categories: Categories::new(templates),
+            ..Self::default()
+        };
         let mut known = HashSet::new();
         for (template, texts) in templates {
-            let namespace = &template.target.name;
+            let folded = SharedText::from(template.target.name.to_lowercase());
             for policy in &template.policies {
+                if !known.insert((folded.clone(), policy.name.to_lowercase())) {
+                    continue;
+                }
                 let mut policy = policy.clone();
                 // Not needed to decode, and most of what the templates contain.
                 policy.explain_text.clear();
                 name_choices(&mut policy, texts.as_ref());
-                let id = format!("{namespace}:{}", policy.name).to_lowercase();
-                if !known.insert(id.clone()) {
-                    continue;
-                }
                 let described = Described {
-                    id: id.into(),
+                    namespace: template.target.name.clone(),
                     name: shown(texts.as_ref(), &policy.display_name, &policy.name),
-                    category: categories.path(&policy.category),
                     labels: labels(&policy, texts.as_ref()),
                     policy,
                 };
@@ -107,9 +115,13 @@ impl Templates {
             if !fits {
                 continue;
             }
-            if let Some((new, records)) = matching::setting(described, &values, &file.path) {
+            if let Some((mut new, records)) = matching::setting(described, &values, &file.path) {
+                new.category = self.categories.path(&described.policy.category);
                 used.extend(records);
                 file.push(new);
+                if file.is_full {
+                    break;
+                }
             }
         }
         used
@@ -119,10 +131,8 @@ impl Templates {
 /// The text of a reference, or the name where there is none.
 fn shown(texts: Option<&Adml>, reference: &str, name: &str) -> SharedText {
     let text = texts.and_then(|texts| texts.text(reference));
-    text.map(str::trim)
-        .filter(|text| !text.is_empty() && !text.starts_with("$("))
-        .unwrap_or(name)
-        .into()
+    text.filter(|text| !text.is_empty() && !text.starts_with("$("))
+        .unwrap_or_else(|| name.into())
 }
 
 /// Replaces the references of choices by their texts.
@@ -131,7 +141,7 @@ fn name_choices(policy: &mut Policy, texts: Option<&Adml>) {
         if let ElementKind::Enum(items) = &mut element.kind {
             for item in items {
                 let text = texts.and_then(|texts| texts.text(&item.display_name));
-                if let Some(text) = text.map(str::to_owned) {
+                if let Some(text) = text {
                     item.display_name = text;
                 }
             }
@@ -140,49 +150,50 @@ fn name_choices(policy: &mut Policy, texts: Option<&Adml>) {
 }
 
 /// The labels of the elements in the order of the presentation; those without a control after them, with their IDs.
-fn labels(policy: &Policy, texts: Option<&Adml>) -> Vec<(String, SharedText)> {
+fn labels(policy: &Policy, texts: Option<&Adml>) -> Vec<(usize, SharedText)> {
+    let mut left: HashMap<&str, usize> = HashMap::new();
+    for (number, element) in policy.elements.iter().enumerate() {
+        left.entry(&element.id).or_insert(number);
+    }
     let presentation = policy.presentation.as_deref();
     let controls = presentation
+        .filter(|_| !left.is_empty())
         .zip(texts)
         .and_then(|(reference, texts)| texts.presentation(reference))
         .unwrap_or_default();
-    let mut labels: Vec<(String, SharedText)> = controls
-        .iter()
-        .filter(|control| policy.elements.iter().any(|one| one.id == control.ref_id))
-        .map(|control| {
-            let label = control.label.trim_end_matches(':');
-            let label = if label.is_empty() {
-                &control.ref_id
-            } else {
-                label
+    let mut labels = Vec::new();
+    for control in controls {
+        if let Some(number) = left.remove(control.ref_id.as_str()) {
+            let label = match control.label.is_empty() {
+                true => control.ref_id.as_str().into(),
+                false => control.label.clone(),
             };
-            (control.ref_id.clone(), label.into())
-        })
-        .collect();
-    for element in &policy.elements {
-        if !labels.iter().any(|(id, _)| *id == element.id) {
-            labels.push((element.id.clone(), element.id.as_str().into()));
+            labels.push((number, label));
         }
     }
+    let mut left: Vec<(usize, &str)> = left.into_iter().map(|(id, number)| (number, id)).collect();
+    left.sort_unstable();
+    labels.extend(left.into_iter().map(|(number, id)| (number, id.into())));
     labels
 }
 
 /// Every key that a policy mentions, in lower case.
 fn keys(policy: &Policy) -> BTreeSet<String> {
-    let listed = |values: &[ListedValue]| -> Vec<String> {
-        values
-            .iter()
-            .filter_map(|value| value.key.clone())
-            .collect()
-    };
-    let mut keys = vec![policy.key.clone()];
-    keys.extend(listed(&policy.enabled_list));
-    keys.extend(listed(&policy.disabled_list));
-    for element in &policy.elements {
-        keys.extend(element.key.clone());
-        keys.extend(lists(element).into_iter().flat_map(listed));
-    }
-    keys.into_iter().map(|key| key.to_lowercase()).collect()
+    let elements = policy.elements.iter();
+    let own = elements
+        .clone()
+        .filter_map(|element| element.key.as_deref());
+    let listed = [policy.enabled_list.as_slice(), &policy.disabled_list]
+        .into_iter()
+        .chain(elements.flat_map(lists))
+        .flatten()
+        .filter_map(|value| value.key.as_deref());
+    // The values of a list have the same key, each.
+    let keys: BTreeSet<&str> = std::iter::once(policy.key.as_str())
+        .chain(own)
+        .chain(listed)
+        .collect();
+    keys.into_iter().map(str::to_lowercase).collect()
 }
 
 /// The lists of values of an element.
@@ -198,38 +209,43 @@ fn lists(element: &Element) -> Vec<&[ListedValue]> {
     }
 }
 
-/// The names and parents of all categories.
-struct Categories<'a> {
-    known: HashMap<(&'a str, &'a str), (SharedText, Option<&'a Reference>)>,
+/// The names and parents of all categories. Paths are made when they are needed: those of all categories of a hostile template
+/// would be longer than the template by far.
+#[derive(Debug, Clone, Default)]
+struct Categories {
+    known: HashMap<Reference, (SharedText, Option<Reference>)>,
 }
 
-impl<'a> Categories<'a> {
-    fn new(templates: &'a [(Admx, Option<Adml>)]) -> Self {
+impl Categories {
+    fn new(templates: &[(Admx, Option<Adml>)]) -> Self {
         let mut known = HashMap::new();
         for (template, texts) in templates {
             for category in &template.categories {
                 let name = shown(texts.as_ref(), &category.display_name, &category.name);
+                let reference = Reference {
+                    namespace: template.target.name.clone(),
+                    name: category.name.clone(),
+                };
                 known
-                    .entry((template.target.name.as_str(), category.name.as_str()))
-                    .or_insert((name, category.parent.as_ref()));
+                    .entry(reference)
+                    .or_insert((name, category.parent.clone()));
             }
         }
         Self { known }
     }
 
-    /// The path of a category; an unknown one has its name in the template.
+    /// The path of a category, from the outermost one inwards, separated by `/`; an unknown one has its name in the template.
     fn path(&self, category: &Reference) -> SharedText {
-        let mut names = Vec::new();
+        let mut names: Vec<&str> = Vec::new();
         let mut next = Some(category);
         while let Some(reference) = next.filter(|_| names.len() < MAX_DEPTH) {
-            let key = (reference.namespace.as_str(), reference.name.as_str());
-            next = match self.known.get(&key) {
+            next = match self.known.get(reference) {
                 Some((name, parent)) => {
-                    names.push(name.to_string());
-                    *parent
+                    names.push(name);
+                    parent.as_ref()
                 }
                 None => {
-                    names.push(reference.name.clone());
+                    names.push(&reference.name);
                     None
                 }
             };

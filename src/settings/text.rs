@@ -1,7 +1,7 @@
 //! Settings in words. The text of a file is in quotes where it could be taken for a word of gpoctl; whoever prints it escapes
 //! what is not printable.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::{self, Write as _};
 
 use super::diff::SettingChange;
@@ -135,22 +135,26 @@ fn difference(old: &Setting, new: &Setting) -> String {
         return format!("{} -> {}", whole(old), whole(new));
     }
     // Values with the same name are compared in order.
-    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut named: HashMap<&str, VecDeque<&Value>> = HashMap::new();
+    for value in &new.values {
+        named.entry(&value.name).or_default().push_back(value);
+    }
     for value in &old.values {
-        let number = seen.entry(&value.name).or_default();
-        let mut named = new.values.iter().filter(|other| other.name == value.name);
-        let other = named.nth(*number);
-        *number = number.saturating_add(1);
-        match other {
+        let others = named.get_mut(value.name.as_str());
+        match others.and_then(VecDeque::pop_front) {
             Some(other) if other == value => {}
             Some(other) => parts.push(value_difference(value, other)),
             None => parts.push(format!("- {value}")),
         }
     }
     for value in &new.values {
-        match seen.get_mut(value.name.as_str()) {
-            Some(number) if *number > 0 => *number = number.saturating_sub(1),
-            _ => parts.push(format!("+ {value}")),
+        // Those that are left are the last of their name.
+        let left = named.get_mut(value.name.as_str());
+        if let Some(left) =
+            left.filter(|left| left.front().is_some_and(|one| std::ptr::eq(*one, value)))
+        {
+            left.pop_front();
+            parts.push(format!("+ {value}"));
         }
     }
     if old.comment != new.comment {

@@ -151,7 +151,7 @@ impl Smb2Client {
         match self.remove(path, kind).await {
             Ok(()) => error,
             Err(left) if left.kind() == ErrorKind::NotFound => error,
-            Err(left) => error.with_hint(format!("remove {path}, which is left half-made: {left}")),
+            Err(left) => error.with_hint(format!("remove {path}, which is incomplete: {left}")),
         }
     }
 

@@ -224,7 +224,7 @@ pub fn adml(data: &[u8]) {
         assert_same(&texts.to_bytes(), data);
         for (id, text) in &texts.strings {
             if !id.contains(')') {
-                assert_eq!(texts.text(&format!("$(string.{id})")), Some(text.as_str()));
+                assert_eq!(texts.text(&format!("$(string.{id})")), Some(text.clone()));
             }
         }
     }

@@ -18,6 +18,7 @@ use crate::migration::fill::{Definitions, fill};
 /// changed.
 #[derive(Debug, Args)]
 #[command(
+    override_usage = "gpoctl migtable fill [OPTIONS] <FILE>\n           --define <NAME=VALUE>... --out <FILE>",
     after_help = "Examples:\n  gpoctl migtable fill tier0.migtable --out corp.migtable \\\n      --define domaindns=corp.example --define NetBios=CORP\n  gpoctl migtable fill tier0.migtable --out corp.migtable --overwrite \\\n      --define \"t0-global=Tier 0 Admins\" --define domaindns=corp.example"
 )]
 pub(in crate::cli) struct FillArgs {

@@ -26,7 +26,7 @@ use crate::session::read::{read_gpo, take_inventory};
 /// that cannot be read is left out with a warning, and the exit status is 3.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "gpoctl migtable populate [OPTIONS] <FILE> --from-backup <BACKUP>...\n       gpoctl migtable populate [OPTIONS] <FILE> --from-gpo <GPO>...\n       gpoctl migtable populate [OPTIONS] <FILE> --all",
+    override_usage = "gpoctl migtable populate [OPTIONS] <FILE>\n           --from-backup <BACKUP>...\n       gpoctl migtable populate [OPTIONS] <FILE>\n           --from-gpo <GPO>...\n       gpoctl migtable populate [OPTIONS] <FILE> --all",
     after_help = "Examples:\n  gpoctl migtable populate lab.migtable --backup-dir /backups --all\n  gpoctl migtable populate lab.migtable --domain corp.example \\\n      --from-gpo \"Workstation Security\" \"Logon Scripts\" --relative"
 )]
 pub(in crate::cli) struct PopulateArgs {

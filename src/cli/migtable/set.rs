@@ -18,7 +18,7 @@ use crate::migration::table::{MigrationTable, type_of_source};
 /// end. A row that cannot be valid in any domain, such as --none for a UNC path, is refused.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "gpoctl migtable set [OPTIONS] <FILE> <SOURCE> --to <DESTINATION>\n       gpoctl migtable set [OPTIONS] <FILE> <SOURCE> --same|--none|--relative",
+    override_usage = "gpoctl migtable set [OPTIONS] <FILE> <SOURCE>\n           --to <DESTINATION>\n       gpoctl migtable set [OPTIONS] <FILE> <SOURCE>\n           --same|--none|--relative",
     after_help = "Examples:\n  gpoctl migtable set lab.migtable Helpdesk@corp.example \\\n      --type GlobalGroup --to Support@lab.example\n  gpoctl migtable set lab.migtable '\\\\fs1\\profiles$' \\\n      --to '\\\\fs9\\profiles$'"
 )]
 pub(in crate::cli) struct SetArgs {

@@ -77,7 +77,8 @@ impl Since {
         names.sort_unstable();
         names.dedup();
         let what = names.join(" and ");
-        (!names.is_empty()).then(|| format!("{what} as a later operation has set it stays"))
+        (!names.is_empty())
+            .then(|| format!("a later operation has changed {what}, which is not undone"))
     }
 
     /// What was changed since, if nothing is left that can be taken back.

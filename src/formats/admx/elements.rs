@@ -4,6 +4,7 @@ use super::{
     Ignored, ListedValue, Node, RegistryValue, attribute, ignored, list_in, optional, required,
     value_in,
 };
+use crate::model::shared_text::SharedText;
 
 /// An element of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +81,7 @@ pub enum ElementKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnumItem {
     /// What is shown: text, or `$(string.ID)`.
-    pub display_name: String,
+    pub display_name: SharedText,
     /// The data of the element's value.
     pub value: RegistryValue,
     /// More values.
@@ -120,7 +121,7 @@ impl Element {
                 node.named("item")
                     .map(|item| {
                         Ok(EnumItem {
-                            display_name: attribute(item, "displayName"),
+                            display_name: attribute(item, "displayName").into(),
                             value: value_in(item, "value")?
                                 .ok_or_else(|| ignored(item, "a choice has no value"))?,
                             values: list_in(item, "valueList")?,

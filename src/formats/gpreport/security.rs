@@ -2,7 +2,7 @@
 
 use super::permissions;
 use super::xml::Report;
-use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting};
+use crate::formats::gpt_tmpl::{self, GptTmpl, Membership, Setting};
 use crate::formats::ini::{self, IniLine};
 use crate::model::grant::SecuredObject;
 use crate::model::sddl::from_sddl;
@@ -85,7 +85,7 @@ pub(super) fn write(report: &mut Report, template: &GptTmpl) {
                     NUMBER => report.leaf("q1:SettingNumber", text(data)),
                     LIST => {
                         report.open("q1:SettingStrings");
-                        for string in strings(text(data)) {
+                        for string in gpt_tmpl::strings(text(data)) {
                             report.leaf("q1:Value", &string);
                         }
                         report.close();
@@ -137,24 +137,6 @@ fn restricted_groups(report: &mut Report, template: &GptTmpl) {
         }
         report.close();
     }
-}
-
-/// The strings of a list, separated by commas outside of quotes.
-fn strings(data: &str) -> Vec<String> {
-    if data.is_empty() {
-        return Vec::new();
-    }
-    let mut found = vec![String::new()];
-    let mut quoted = false;
-    for character in data.chars() {
-        match (character, found.last_mut()) {
-            ('"', _) => quoted = !quoted,
-            (',', _) if !quoted => found.push(String::new()),
-            (other, Some(last)) => last.push(other),
-            (_, None) => {}
-        }
-    }
-    found
 }
 
 /// Formats a number as GPMC does: without a sign.

@@ -227,7 +227,7 @@ codes! {
         "back up into the folder again, which brings manifest.xml up to date";
     LocksYouOut "locks-you-out" [Warning]
         "with the new permissions this account can no longer change or read the GPO",
-        "keep an account at hand that can";
+        "make sure that you have an account that can";
     MalformedBackupXml "malformed-backup-xml" [Warning]
         "a part of Backup.xml cannot be read",
         "check what is missing with gpoctl show, or use another backup";
@@ -316,7 +316,7 @@ codes! {
         "the file is not a GPMC migration table",
         "choose another file";
     NotChanged "not-changed" [Error]
-        "an object of a plan that goes object by object was not changed",
+        "an object of a plan that is applied object by object was not changed",
         "remove the cause, and make a plan for this object";
     NotEncodable "not-encodable" [Error]
         "the new text cannot be written in the encoding of the file, so the file was not changed",
@@ -436,7 +436,7 @@ codes! {
         "an item is targeted at a site",
         "check that the target forest has a site of this name";
     TemplateUnread "template-unread" [Warning]
-        "an administrative template cannot be used, in whole or in part, so its policies are shown as registry values",
+        "an administrative template or its texts cannot be used, so policies are shown as registry values or with other names",
         "correct the template, or get it again from where it came from";
     TextBetweenElements "text-between-elements" [Error]
         "the migration table contains text between its elements",

@@ -131,10 +131,7 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         }
     };
     let shown = |version: Option<GpoVersion>| {
-        version.map_or_else(
-            || "absent".to_owned(),
-            |version| format!("computer {}, user {}", version.machine, version.user),
-        )
+        version.map_or_else(|| "absent".to_owned(), GpoVersion::in_words)
     };
     if sysvol.unwrap_or_default() != facts.object.version.unwrap_or_default() || sysvol.is_none() {
         found.push(

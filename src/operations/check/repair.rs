@@ -57,8 +57,6 @@ fn versions(facts: &Facts, folder: &Folder, wanted: Option<&SecurityDescriptor>,
         user: directory.user.max(known.user),
         machine: directory.machine.max(known.machine),
     };
-    let shown =
-        |version: GpoVersion| format!("computer {}, user {}", version.machine, version.user);
     if sysvol != Some(version) {
         let new = folder
             .gpt_ini
@@ -79,8 +77,8 @@ fn versions(facts: &Facts, folder: &Folder, wanted: Option<&SecurityDescriptor>,
             vec![format!(
                 "~ {}: GPT.INI: {} -> {}",
                 named(facts),
-                sysvol.map_or_else(|| "no version".to_owned(), shown),
-                shown(version)
+                sysvol.map_or_else(|| "no version".to_owned(), GpoVersion::in_words),
+                version.in_words()
             )],
         );
     }
@@ -99,8 +97,8 @@ fn versions(facts: &Facts, folder: &Folder, wanted: Option<&SecurityDescriptor>,
                 facts
                     .object
                     .version
-                    .map_or_else(|| "absent".to_owned(), shown),
-                shown(version)
+                    .map_or_else(|| "absent".to_owned(), GpoVersion::in_words),
+                version.in_words()
             )],
         );
     }

@@ -400,7 +400,7 @@ impl GpoPlan {
             }
         }
         if let Some(left_out) = old.keys().find(|key| !seen.contains(*key)) {
-            return Err(differs(format!("nothing is said of {left_out}")));
+            return Err(differs(format!("{left_out} is missing")));
         }
         if let Some(hash) = self.foreign_old_content() {
             return Err(differs(format!("the old content {hash} of no file")));

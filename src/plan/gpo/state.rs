@@ -176,10 +176,7 @@ impl GpoState {
             }
         };
         let version = |version: Option<GpoVersion>| {
-            version.map_or_else(
-                || "absent".to_owned(),
-                |v| format!("computer {}, user {}", v.machine, v.user),
-            )
+            version.map_or_else(|| "absent".to_owned(), GpoVersion::in_words)
         };
         compare(
             "the display name",

@@ -279,7 +279,7 @@ fn service(item: &Item<'_>) -> String {
         }
     }
     if parts.is_empty() {
-        parts.push("stays as it is".to_owned());
+        parts.push("unchanged".to_owned());
     }
     format!("{}: {}", item.property("serviceName"), parts.join(", "))
 }
@@ -321,7 +321,7 @@ fn group(item: &Item<'_>) -> String {
         }
     }
     if parts.is_empty() {
-        parts.push("members stay".to_owned());
+        parts.push("members unchanged".to_owned());
     }
     format!("\"{name}\": {}", parts.join(", "))
 }

@@ -129,7 +129,7 @@ fn services_users_and_groups() {
         ),
         [
             "service: s: startup automatic, start, runs as SRC\\svc, on failure runs c.exe -r",
-            "service: t: stays as it is",
+            "service: t: unchanged",
         ]
     );
     assert_eq!(
@@ -140,7 +140,7 @@ fn services_users_and_groups() {
         [
             "local group: \"Administrators (built-in)\": removes all users, adds SRC\\a and S-1-5-21-1-2-3-4, removes b",
             "local group: removes the group \"g\"",
-            "local group: \"h\": members stay",
+            "local group: \"h\": members unchanged",
             "local user: creates the user \"u\"",
         ]
     );

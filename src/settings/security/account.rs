@@ -69,8 +69,14 @@ const fn kerberos(key: &'static str, name: &'static str, kind: Kind) -> Named {
     named("Kerberos Policy", key, KERBEROS, name, kind)
 }
 
-const fn log(section: &'static str, key: &'static str, name: &'static str, kind: Kind) -> Named {
-    named(section, key, LOG, name, kind)
+/// A setting of each log: application, security, system.
+const fn log(key: &'static str, names: [&'static str; 3], kind: Kind) -> [Named; 3] {
+    let [application, security, system] = names;
+    [
+        named("Application Log", key, LOG, application, kind),
+        named("Security Log", key, LOG, security, kind),
+        named("System Log", key, LOG, system, kind),
+    ]
 }
 
 const NAMED: &[Named] = &[
@@ -210,76 +216,43 @@ const NAMED: &[Named] = &[
     audit("AuditPrivilegeUse", "Audit privilege use"),
     audit("AuditProcessTracking", "Audit process tracking"),
     audit("AuditSystemEvents", "Audit system events"),
+];
+
+const LOGS: &[[Named; 3]] = &[
     log(
-        "Application Log",
         "MaximumLogSize",
-        "Maximum application log size",
+        [
+            "Maximum application log size",
+            "Maximum security log size",
+            "Maximum system log size",
+        ],
         Kind::Number("kilobytes"),
     ),
     log(
-        "Security Log",
-        "MaximumLogSize",
-        "Maximum security log size",
-        Kind::Number("kilobytes"),
-    ),
-    log(
-        "System Log",
-        "MaximumLogSize",
-        "Maximum system log size",
-        Kind::Number("kilobytes"),
-    ),
-    log(
-        "Application Log",
         "RestrictGuestAccess",
-        "Prevent local guests group from accessing application log",
+        [
+            "Prevent local guests group from accessing application log",
+            "Prevent local guests group from accessing security log",
+            "Prevent local guests group from accessing system log",
+        ],
         Kind::Flag,
     ),
     log(
-        "Security Log",
-        "RestrictGuestAccess",
-        "Prevent local guests group from accessing security log",
-        Kind::Flag,
-    ),
-    log(
-        "System Log",
-        "RestrictGuestAccess",
-        "Prevent local guests group from accessing system log",
-        Kind::Flag,
-    ),
-    log(
-        "Application Log",
         "RetentionDays",
-        "Retain application log",
+        [
+            "Retain application log",
+            "Retain security log",
+            "Retain system log",
+        ],
         Kind::Number("days"),
     ),
     log(
-        "Security Log",
-        "RetentionDays",
-        "Retain security log",
-        Kind::Number("days"),
-    ),
-    log(
-        "System Log",
-        "RetentionDays",
-        "Retain system log",
-        Kind::Number("days"),
-    ),
-    log(
-        "Application Log",
         "AuditLogRetentionPeriod",
-        "Retention method for application log",
-        RETENTION,
-    ),
-    log(
-        "Security Log",
-        "AuditLogRetentionPeriod",
-        "Retention method for security log",
-        RETENTION,
-    ),
-    log(
-        "System Log",
-        "AuditLogRetentionPeriod",
-        "Retention method for system log",
+        [
+            "Retention method for application log",
+            "Retention method for security log",
+            "Retention method for system log",
+        ],
         RETENTION,
     ),
 ];
@@ -288,5 +261,6 @@ const NAMED: &[Named] = &[
 pub(super) fn find(section: &str, key: &str) -> Option<&'static Named> {
     NAMED
         .iter()
+        .chain(LOGS.iter().flatten())
         .find(|named| eq_ignore_case(named.section, section) && eq_ignore_case(named.key, key))
 }

@@ -126,8 +126,8 @@ pub(super) fn setting(
         && policy.disabled_list.is_empty();
     let mut entered = Vec::new();
     let mut all_off = true;
-    for (id, label) in &described.labels {
-        let Some(element) = policy.elements.iter().find(|element| element.id == *id) else {
+    for (number, label) in &described.labels {
+        let Some(element) = policy.elements.get(*number) else {
             continue;
         };
         let Some(found) = element_value(element, key, values) else {
@@ -166,13 +166,13 @@ pub(super) fn setting(
         .line(first.saturating_add(1));
     let new = New {
         extension: Extension::AdministrativeTemplates,
-        category: described.category.clone(),
         name: described.name.clone(),
-        id: described.id.clone(),
+        id: described.id(),
         state,
         values: entered,
         place,
         raw: raw.join("\n"),
+        ..New::default()
     };
     Some((new, records))
 }
@@ -223,8 +223,8 @@ fn element_value(element: &Element, key: &str, values: &Values<'_>) -> Option<El
                     records.extend(list);
                 }
                 let shown = item.display_name.clone();
-                let data =
-                    (item.value != RegistryValue::Delete).then_some(Data::Word(shown.into()));
+                let data = (item.value != RegistryValue::Delete)
+                    .then(|| Data::Word(shown.to_string().into()));
                 return Some(ElementValue {
                     is_off: data.is_none(),
                     data,

@@ -51,7 +51,7 @@ fn unreadable(entry: &[u8]) -> Option<String> {
         .filter_map(|unit| Some(u16::from_le_bytes(unit.try_into().ok()?)))
         .collect();
     Some(format!(
-        "\"{}\" is a name that is no valid UTF-16, so it is left out",
+        "\"{}\" is not a valid name (not UTF-16), so it is left out",
         String::from_utf16_lossy(&units).escape_debug()
     ))
 }
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(listing.refused.len(), 2);
         assert_eq!(
             listing.refused[0],
-            "\"a\u{fffd}b\" is a name that is no valid UTF-16, so it is left out"
+            "\"a\u{fffd}b\" is not a valid name (not UTF-16), so it is left out"
         );
     }
 

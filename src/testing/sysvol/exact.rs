@@ -178,9 +178,7 @@ pub(super) fn make(
     match remove(share, caller, path, kind) {
         Ok(()) => Err(error),
         Err(left) if left.kind() == ErrorKind::NotFound => Err(error),
-        Err(left) => {
-            Err(error.with_hint(format!("remove {path}, which is left half-made: {left}")))
-        }
+        Err(left) => Err(error.with_hint(format!("remove {path}, which is incomplete: {left}"))),
     }
 }
 

@@ -195,7 +195,7 @@ fn a_plan_that_says_less_than_it_does_is_refused_with_the_place() {
             let at = |entry: &&mut Value| entry["path"].as_str().unwrap().ends_with("scripts.ini");
             entries.iter_mut().find(at).unwrap()["size"] = json!(1);
         }),
-        ("nothing is said of gpo.cmt", |json| {
+        ("gpo.cmt is missing", |json| {
             let entries = json["entries"].as_array_mut().unwrap();
             entries.retain(|entry| entry["path"] != "GPO.cmt");
         }),

@@ -1,0 +1,672 @@
+//! The memory that decoding, comparing and describing settings may use: proportional to the files, whatever they contain.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use gpoctl::domain::sysvol::SysvolPath;
+use gpoctl::formats::adml::Adml;
+use gpoctl::formats::admx::Admx;
+use gpoctl::model::gpt_tree::GptTree;
+use gpoctl::model::snapshot::GpoSnapshot;
+use gpoctl::operations::import::{self, ImportOptions, ImportTarget};
+use gpoctl::plan::Plan;
+use gpoctl::progress::Control;
+use gpoctl::settings::diff::diff;
+use gpoctl::settings::templates::Templates;
+use gpoctl::settings::{MAX_SETTINGS, Names, Settings, of, of_with};
+use gpoctl::testing::domain::MemoryDomain;
+use gpoctl::testing::faults::Faults;
+
+use crate::faults::case::guid;
+use crate::readers::bound;
+use crate::verbs::{backup, fixture};
+
+const POL: &str = r"Machine\Registry.pol";
+const TMPL: &str = r"Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf";
+const GROUPS: &str = r"Machine\Preferences\Groups\Groups.xml";
+const SCRIPTS: &str = r"User\Scripts\scripts.ini";
+const FDEPLOY: &str = r"User\Documents & Settings\fdeploy1.ini";
+const AUDIT: &str = r"Machine\Microsoft\Windows NT\Audit\audit.csv";
+
+/// Large enough that the limit per byte of input is decisive, not the fixed part.
+const SIZE: usize = 512 << 10;
+
+fn gpo(path: &str, content: Vec<u8>) -> GpoSnapshot {
+    let guid = "{11111111-2222-3333-4444-555555555555}".parse().unwrap();
+    let mut gpo = GpoSnapshot::new(guid, "src.test".parse().unwrap(), "Passwords");
+    let mut tree = GptTree::new();
+    tree.insert_file(&path.parse().unwrap(), Bytes::from(content));
+    gpo.tree = tree;
+    gpo
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// A record of Registry.pol.
+fn record(key: &str, name: &str, value_type: u32, data: &[u8]) -> Vec<u8> {
+    let mut bytes = utf16(&format!("[{key}\0;{name}\0;"));
+    bytes.extend(value_type.to_le_bytes());
+    bytes.extend(utf16(";"));
+    bytes.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
+    bytes.extend(utf16(";"));
+    bytes.extend(data);
+    bytes.extend(utf16("]"));
+    bytes
+}
+
+fn pol(records: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut bytes = b"PReg\x01\0\0\0".to_vec();
+    records.into_iter().for_each(|record| bytes.extend(record));
+    bytes
+}
+
+/// `part` as often as it fits between `front` and `back`.
+fn repeated(front: &str, part: &str, back: &str) -> Vec<u8> {
+    let times = SIZE.saturating_sub(front.len() + back.len()) / part.len();
+    [front, &part.repeat(times), back].concat().into_bytes()
+}
+
+/// Numbered lines after a front, until the size is reached.
+fn numbered(front: &str, line: impl Fn(usize) -> String) -> Vec<u8> {
+    let mut text = front.to_owned();
+    for number in 0.. {
+        if text.len() >= SIZE {
+            break;
+        }
+        text.push_str(&line(number));
+    }
+    text.into_bytes()
+}
+
+/// Files of every format, each of one worst kind.
+fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let long = "n".repeat(SIZE / 4);
+    let dword = 1_u32.to_le_bytes();
+    let rules = r"Software\Policies\Microsoft\WindowsFirewall\FirewallRules";
+    vec![
+        (
+            "the smallest records",
+            POL,
+            pol(vec![record("k", "", 0, b""); 49_000]),
+        ),
+        (
+            "small numbers",
+            POL,
+            pol((0..49_000).map(|n| record("k", &format!("{n:x}"), 4, &dword))),
+        ),
+        (
+            "more records than are decoded",
+            POL,
+            pol(vec![record("k", "", 0, b""); 51_000]),
+        ),
+        (
+            "a list of short strings",
+            POL,
+            pol([record("k", "v", 7, &utf16(&"a\0".repeat(SIZE / 4)))]),
+        ),
+        (
+            "a list of empty strings",
+            POL,
+            pol([record("k", "v", 7, &utf16(&"\0".repeat(SIZE / 2)))]),
+        ),
+        (
+            "a list of values to delete",
+            POL,
+            pol([record(
+                "k",
+                "**DeleteValues",
+                1,
+                &utf16(&format!("{}\0", "a;".repeat(SIZE / 4))),
+            )]),
+        ),
+        (
+            "a long key",
+            POL,
+            pol((0..2_000)
+                .map(|n| record(if n == 0 { &long } else { "k" }, &format!("{n}"), 4, &dword))),
+        ),
+        (
+            "a rule of empty fields",
+            POL,
+            pol([record(
+                rules,
+                "v",
+                1,
+                &utf16(&format!("v2.10|{}\0", "a=|".repeat(SIZE / 8))),
+            )]),
+        ),
+        (
+            "rules",
+            POL,
+            pol((0..6_000).map(|n| {
+                record(
+                    rules,
+                    &format!("{n}"),
+                    1,
+                    &utf16("v2.10|Action=Allow|Name=x|\0"),
+                )
+            })),
+        ),
+        (
+            "short pairs",
+            TMPL,
+            numbered("[System Access]\r\n", |n| format!("{n:x}=\n")),
+        ),
+        ("the shortest pairs", TMPL, repeated("[a]\n", "b=\n", "")),
+        (
+            "lines that are not pairs",
+            TMPL,
+            repeated("[a]\n", "b\n", ""),
+        ),
+        (
+            "a long section",
+            TMPL,
+            [
+                format!("[{long}]\n").into_bytes(),
+                repeated("", "a=b\n", ""),
+            ]
+            .concat(),
+        ),
+        (
+            "principals without a SID",
+            TMPL,
+            numbered("[Privilege Rights]\r\nSeDebugPrivilege=", |n| {
+                format!("{n:x},")
+            }),
+        ),
+        (
+            "one principal",
+            TMPL,
+            repeated("[Privilege Rights]\r\nSeDebugPrivilege=", "a,", ""),
+        ),
+        (
+            "SIDs",
+            TMPL,
+            numbered("[Privilege Rights]\r\nSeDebugPrivilege=", |n| {
+                format!("*S-1-5-{n},")
+            }),
+        ),
+        (
+            "a list of empty strings",
+            TMPL,
+            repeated("[Registry Values]\r\nMACHINE\\a=7", ",", ""),
+        ),
+        (
+            "an option of many lines",
+            TMPL,
+            repeated("[Registry Values]\r\n", "a=4,1\n", ""),
+        ),
+        (
+            "permissions",
+            TMPL,
+            repeated("[Registry Keys]\r\n\"K\",0,\"D:", "(A;;;;;WD)", "\""),
+        ),
+        (
+            "permissions of many keys",
+            TMPL,
+            repeated("[Registry Keys]\r\n", "\"K\",0,\"D:(A;;;;;WD)\"\n", ""),
+        ),
+        (
+            "subcategories",
+            AUDIT,
+            repeated(
+                "Machine Name,Policy Target,Subcategory,Subcategory GUID,Inclusion Setting,Exclusion Setting,Setting Value\r\n",
+                ",a,b,,,,\n",
+                "",
+            ),
+        ),
+        (
+            "subcategories of a principal",
+            AUDIT,
+            repeated(
+                "Machine Name,Policy Target,Subcategory,Subcategory GUID,Inclusion Setting,Exclusion Setting,Setting Value\r\n",
+                ",S-1-1-0,b,{c},,,\n",
+                "",
+            ),
+        ),
+        (
+            "scripts",
+            SCRIPTS,
+            numbered("[Logon]\r\n", |n| format!("{n}CmdLine=\n")),
+        ),
+        (
+            "scripts of a long section",
+            SCRIPTS,
+            numbered(&format!("[{long}]\n"), |n| format!("{n}CmdLine=\n")),
+        ),
+        (
+            "scripts of many sections",
+            SCRIPTS,
+            numbered("", |n| format!("[{n}]\n0CmdLine=\n")),
+        ),
+        (
+            "other lines of scripts",
+            SCRIPTS,
+            repeated(&format!("[{long}]\n"), "a=\n", ""),
+        ),
+        (
+            "flags of a redirection",
+            FDEPLOY,
+            repeated("[{A}_S-1-1-0]\r\n", "Flags=0\n", ""),
+        ),
+        (
+            "paths of a redirection",
+            FDEPLOY,
+            repeated("[{A}_S-1-1-0]\r\n", "FullPath=\n", ""),
+        ),
+        (
+            "redirections",
+            FDEPLOY,
+            numbered("", |n| format!("[{{A}}_S-1-5-{n}]\nFlags=0\n")),
+        ),
+        (
+            "folders",
+            FDEPLOY,
+            numbered("[Folder_Redirection]\r\n", |n| format!("{n}=\n")),
+        ),
+        (
+            "other lines of a redirection",
+            FDEPLOY,
+            repeated(&format!("[{long}]\n"), "a\n", ""),
+        ),
+        ("items", GROUPS, repeated("<Groups>", "<a/>", "</Groups>")),
+        (
+            "items with properties",
+            GROUPS,
+            repeated("<Groups>", "<a><Properties b='c'/></a>", "</Groups>"),
+        ),
+        (
+            "an item with many children",
+            GROUPS,
+            repeated(
+                "<Groups><a><Properties>",
+                "<b c='d'/>",
+                "</Properties></a></Groups>",
+            ),
+        ),
+        (
+            "an item with many texts",
+            GROUPS,
+            repeated(
+                "<Groups><a><Properties>",
+                "<b>c</b>",
+                "</Properties></a></Groups>",
+            ),
+        ),
+        (
+            "deep items",
+            GROUPS,
+            repeated(
+                "<Groups>",
+                &format!("<a>{}{}</a>", "<b c='d'>".repeat(50), "</b>".repeat(50)),
+                "</Groups>",
+            ),
+        ),
+        (
+            "the targeting of a collection",
+            GROUPS,
+            repeated(
+                &format!(
+                    "<Groups><Collection name='{0}'><Filters><FilterGroup name='{0}'/></Filters>",
+                    "n".repeat(60_000)
+                ),
+                "<a/>",
+                "</Collection></Groups>",
+            ),
+        ),
+        (
+            "many conditions",
+            GROUPS,
+            repeated(
+                "<Groups><a><Filters>",
+                "<FilterSite/>",
+                "</Filters></a></Groups>",
+            ),
+        ),
+        (
+            "a long name",
+            GROUPS,
+            repeated(
+                &format!("<Groups><{}>", "n".repeat(900)),
+                "<b c='d'/>",
+                &format!("</{}></Groups>", "n".repeat(900)),
+            ),
+        ),
+    ]
+}
+
+#[test]
+fn decoding_registry_pol_is_bounded() {
+    decoding_is_bounded(|path| path == POL);
+}
+
+#[test]
+fn decoding_gpt_tmpl_is_bounded() {
+    decoding_is_bounded(|path| path == TMPL);
+}
+
+#[test]
+fn decoding_other_files_is_bounded() {
+    decoding_is_bounded(|path| path != POL && path != TMPL);
+}
+
+fn decoding_is_bounded(is_wanted: fn(&str) -> bool) {
+    let mut beyond = Vec::new();
+    for (what, path, content) in files().into_iter().filter(|(_, path, _)| is_wanted(path)) {
+        let length = content.len();
+        let gpo = gpo(path, content);
+        let start = std::time::Instant::now();
+        let mut found = Settings::default();
+        let peak = allocation_counter::measure(|| found = of(&gpo)).bytes_max;
+        let per_byte = peak / u64::try_from(length).unwrap();
+        println!(
+            "{what} ({path}): {length} bytes, {} settings, {:?}: {peak} bytes, {per_byte} for each, {:?}",
+            found.settings.len(),
+            found
+                .not_decoded
+                .iter()
+                .map(|one| &one.reason)
+                .collect::<Vec<_>>(),
+            start.elapsed()
+        );
+        // Nothing disappears: what is not decoded is listed.
+        assert!(
+            found.settings.is_empty() != found.not_decoded.is_empty(),
+            "{what}"
+        );
+        if peak > bound(length) {
+            beyond.push(format!("{what} ({path}): {peak} bytes for {length}"));
+        }
+    }
+    assert!(beyond.is_empty(), "{}", beyond.join("\n"));
+}
+
+/// A template and its texts.
+fn template(categories: &str, policies: &str, strings: &str, presentations: &str) -> [String; 2] {
+    [
+        format!(
+            "<policyDefinitions><policyNamespaces><target prefix='a' namespace='a'/></policyNamespaces>\
+             <categories>{categories}</categories><policies>{policies}</policies></policyDefinitions>"
+        ),
+        format!(
+            "<policyDefinitionResources><resources><stringTable>{strings}</stringTable>\
+             <presentationTable>{presentations}</presentationTable></resources></policyDefinitionResources>"
+        ),
+    ]
+}
+
+fn numbers(count: usize, part: impl Fn(usize) -> String) -> String {
+    (0..count).map(part).collect()
+}
+
+/// Templates, each of one worst kind, and the Registry.pol that configures their policies.
+fn templates() -> Vec<(&'static str, [String; 2], Vec<u8>)> {
+    let policy = |n: usize, more: &str, inside: &str| {
+        format!(
+            "<policy name='{n}' class='Both' displayName='$(string.X)' key='k' valueName='{n}'{more}>{inside}</policy>"
+        )
+    };
+    let long = |size: usize| format!("<string id='X'>{}</string>", "n".repeat(size));
+    let in_category = "<parentCategory ref='0'/>";
+    let one = |n: usize| vec![record("k", &n.to_string(), 4, &1_u32.to_le_bytes())];
+    let all = |count: usize| pol((0..count).flat_map(one));
+    let category = |n: usize| {
+        format!(
+            "<category name='{n}' displayName='$(string.X)'><parentCategory ref='{}'/></category>",
+            n + 1
+        )
+    };
+    vec![
+        (
+            "many policies",
+            template("", &numbers(9_000, |n| policy(n, "", "")), &long(10), ""),
+            all(9_000),
+        ),
+        (
+            "a long name of many policies",
+            template(
+                "",
+                &numbers(5_000, |n| policy(n, "", "")),
+                &long(500_000),
+                "",
+            ),
+            all(5_000),
+        ),
+        (
+            "deep categories with long names",
+            template(
+                &numbers(40, category),
+                &numbers(5_000, |n| policy(n, "", in_category)),
+                &long(50_000),
+                "",
+            ),
+            all(5_000),
+        ),
+        (
+            "many categories with long names",
+            template(
+                &numbers(5_000, category),
+                &numbers(5_000, |n| {
+                    policy(n, "", &format!("<parentCategory ref='{n}'/>"))
+                }),
+                &long(50_000),
+                "",
+            ),
+            all(5_000),
+        ),
+        (
+            "categories in a circle",
+            template(
+                &format!(
+                    "{}<category name='9' displayName='$(string.X)'><parentCategory ref='0'/></category>",
+                    numbers(9, category)
+                ),
+                &numbers(5_000, |n| policy(n, "", in_category)),
+                &long(1_000),
+                "",
+            ),
+            all(5_000),
+        ),
+        (
+            "a long list of choices",
+            template(
+                "",
+                &policy(
+                    0,
+                    "",
+                    &format!(
+                        "<elements><enum id='e' valueName='e'>{}</enum></elements>",
+                        numbers(10_000, |n| format!(
+                            "<item displayName='$(string.X)'><value><decimal value='{n}'/></value></item>"
+                        ))
+                    ),
+                ),
+                &long(100_000),
+                "",
+            ),
+            all(1),
+        ),
+        (
+            "many elements",
+            template(
+                "",
+                &policy(
+                    0,
+                    " presentation='$(presentation.P)'",
+                    &format!(
+                        "<elements>{}</elements>",
+                        numbers(10_000, |n| format!("<text id='{n}' valueName='t{n}'/>"))
+                    ),
+                ),
+                &long(10),
+                &format!(
+                    "<presentation id='P'>{}</presentation>",
+                    numbers(10_000, |n| format!(
+                        "<textBox refId='{n}'><label>x</label></textBox>"
+                    ))
+                ),
+            ),
+            all(1),
+        ),
+        (
+            "one presentation of many policies",
+            template(
+                "",
+                &numbers(3_000, |n| {
+                    policy(
+                        n,
+                        " presentation='$(presentation.P)'",
+                        "<elements><text id='e' valueName='e'/></elements>",
+                    )
+                }),
+                &long(10),
+                &format!(
+                    "<presentation id='P'><textBox refId='e'><label>{}</label></textBox>{}</presentation>",
+                    "n".repeat(200_000),
+                    "<text/>".repeat(1_000)
+                ),
+            ),
+            all(3_000),
+        ),
+    ]
+}
+
+#[test]
+fn templates_are_bounded() {
+    let mut beyond = Vec::new();
+    for (what, [admx, adml], pol) in templates() {
+        let length = admx.len() + adml.len();
+        let start = std::time::Instant::now();
+        let mut set = Templates::default();
+        let peak = allocation_counter::measure(|| {
+            let template = Admx::parse(admx.as_bytes()).unwrap();
+            assert_eq!(template.ignored, []);
+            let texts = Adml::parse(adml.as_bytes()).unwrap();
+            set = Templates::new(&[(template, Some(texts))]);
+        })
+        .bytes_max;
+        println!(
+            "{what}: {length} bytes: {peak} bytes, {} for each, {:?}",
+            peak / length as u64,
+            start.elapsed()
+        );
+        assert!(!set.is_empty());
+        if peak > bound(length) {
+            beyond.push(format!("{what}: {peak} bytes for {length}"));
+        }
+        let both = length + pol.len();
+        let gpo = gpo(POL, pol);
+        let mut found = Settings::default();
+        let peak = allocation_counter::measure(|| found = of_with(&gpo, &set)).bytes_max;
+        println!(
+            "  {} settings, {:?}: {peak} bytes, {:?}",
+            found.settings.len(),
+            found
+                .not_decoded
+                .iter()
+                .map(|one| &one.reason)
+                .collect::<Vec<_>>(),
+            start.elapsed()
+        );
+        assert!(
+            found.settings.is_empty() != found.not_decoded.is_empty(),
+            "{what}"
+        );
+        if peak > bound(both) {
+            beyond.push(format!("{what}, decoded: {peak} bytes for {both}"));
+        }
+    }
+    assert!(beyond.is_empty(), "{}", beyond.join("\n"));
+}
+
+/// Every setting differs: the most that a comparison can have to say.
+#[test]
+fn the_difference_of_many_settings_is_bounded() {
+    let set = |data: u32| {
+        let records =
+            (0..MAX_SETTINGS).map(|n| record("k", &format!("{n:x}"), 4, &data.to_le_bytes()));
+        pol(records)
+    };
+    let (old, new) = (set(1), set(2));
+    let length = old.len() + new.len();
+    let (old, new) = (gpo(POL, old), gpo(POL, new));
+    let start = std::time::Instant::now();
+    let (mut changes, mut characters) = (0, 0);
+    let peak = allocation_counter::measure(|| {
+        let changed = diff(&of(&old).settings, &of(&new).settings);
+        changes = changed.len();
+        characters = changed
+            .iter()
+            .map(|change| change.text().len())
+            .sum::<usize>();
+    })
+    .bytes_max;
+    println!(
+        "{changes} changes, {characters} characters, {length} bytes: {peak} bytes, {:?}",
+        start.elapsed()
+    );
+    assert_eq!(changes, MAX_SETTINGS);
+    assert!(peak <= bound(length), "{peak} bytes for {length}");
+}
+
+/// Values with the same name are compared in order, not each with each: the text of this change would take hours.
+#[test]
+fn a_setting_with_many_values_of_one_name_is_compared_in_order() {
+    let with = |last: &str| {
+        let mut values = String::new();
+        for number in 0..40_000 {
+            write!(values, "<b>{}</b>", number % 7).unwrap();
+        }
+        let xml = format!(
+            "<Groups><a uid='u'><Properties>{values}<b>{last}</b></Properties></a></Groups>"
+        );
+        of(&gpo(GROUPS, xml.into_bytes())).settings
+    };
+    let changes = diff(&with("old"), &with("new"));
+    let texts: Vec<String> = changes.iter().map(|change| change.text()).collect();
+    assert_eq!(texts, ["a: b: \"old\" -> \"new\""]);
+}
+
+/// A plan contains the files that it replaces, to describe what it changes. Its file is read as hostile input too.
+#[tokio::test]
+async fn the_old_contents_of_a_saved_plan_are_bounded() {
+    let many = |data: u32| {
+        pol((0..30_000).map(|n| record("k", &format!("{n:x}"), 4, &data.to_le_bytes())))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut snapshot = fixture();
+    snapshot.tree = gpo(POL, many(2)).tree;
+    let stored = backup(folder.path(), &snapshot);
+    let domain = MemoryDomain::new("src.test").unwrap();
+    domain.put_gpo(guid(), "Desks").unwrap();
+    let path = SysvolPath::in_gpo(domain.sysvol().domain(), guid(), &POL.parse().unwrap());
+    domain.sysvol().put_file(&path, many(1)).unwrap();
+    let admin = domain
+        .connect("Administrator", &Faults::none())
+        .await
+        .unwrap();
+    let session = admin.session();
+    let target = ImportTarget::Existing(Box::new(session.directory().gpo(guid()).await.unwrap()));
+    let (options, control) = (ImportOptions::new(), Control::default());
+    let plan = import::plan(session, &stored, &target, &options, &control);
+    let json = plan.await.unwrap().to_json().unwrap();
+    let (mut changes, mut characters) = (0, 0);
+    let peak = allocation_counter::measure(|| {
+        let plan = Plan::from_json(&json).unwrap();
+        let changed = plan.gpo().unwrap().setting_changes(&Names::new()).unwrap();
+        changes = changed.len();
+        characters = changed
+            .iter()
+            .map(|change| change.text().len())
+            .sum::<usize>();
+    })
+    .bytes_max;
+    println!(
+        "{changes} changes, {characters} characters, {} bytes: {peak} bytes",
+        json.len()
+    );
+    assert_eq!(changes, 30_000);
+    assert!(peak <= bound(json.len()), "{peak} bytes for {}", json.len());
+}
