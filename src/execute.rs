@@ -60,7 +60,7 @@ pub async fn detect_file_entries(domain: &DomainWriter, gpo: Option<Guid>) -> Re
     stage::probe_file_entries(domain, &folder, true).await
 }
 
-/// What is said of an operation that was done but for something at its end.
+/// The findings of an operation that is complete except for its clean-up.
 const INCOMPLETE: [Code; 3] = [
     Code::LeftOver,
     Code::PermissionsNotLast,

@@ -48,7 +48,7 @@ pub(super) struct Execution<'a> {
 enum Part<'a> {
     Gpo(Box<GpoPart<'a>>),
     Value(&'a PlannedValue),
-    /// Of a plan that goes object by object: the object is not as in the plan, or this account may not change it.
+    /// Of a plan that is applied object by object: the object is not as in the plan, or this account may not change it.
     Refused(Error),
 }
 
@@ -66,7 +66,7 @@ impl<'a> Execution<'a> {
     /// Compares every precondition and checks every right, before anything is written.
     ///
     /// # Errors
-    /// `Conflict` or `Denied` for the first change that cannot be made; in a plan that goes object by object, only when no object
+    /// `Conflict` or `Denied` for the first change that cannot be made; in a plan that is applied object by object, only when no object
     /// can be changed.
     pub(super) async fn prepare(
         domain: &'a PatientDomain<'a>,
@@ -178,7 +178,7 @@ impl<'a> Execution<'a> {
         };
         // The operation is complete, even if this can no longer be recorded in the journal.
         if let Err(error) = journal.record(&end) {
-            tracing::warn!(%error, "the journal does not record that the operation is finished");
+            tracing::warn!(%error, "the journal does not record that the operation is complete");
         }
         let status = match is_incomplete || stand.len() < self.parts.len() {
             true => OverallStatus::Partial,
@@ -281,7 +281,7 @@ impl<'a> Execution<'a> {
                 };
                 let text = match not_recorded {
                     true => format!(
-                        "{done}, but its journal does not record that; when it can be written again, run: gpoctl operations undo {}",
+                        "{done}, but this is not in its journal; when the journal can be written again, run: gpoctl operations undo {}",
                         short_id(&self.plan.operation_id)
                     ),
                     false => done.to_string(),
@@ -468,7 +468,7 @@ pub(super) struct RollBack<'a> {
 }
 
 impl RollBack<'_> {
-    /// Takes the changes back in reverse order. Continues after an error, so that as much as possible is taken back.
+    /// Rolls the changes back in reverse order. Continues after an error, so that as much as possible is rolled back.
     ///
     /// # Errors
     /// The first one: `Incomplete` when somebody else has changed the same since, or something could not be rolled back.
@@ -503,7 +503,7 @@ impl RollBack<'_> {
                 }
                 Err(error) => {
                     tracing::warn!(%error, change = of, "Cannot undo");
-                    // One that may not come again goes first, so that the operation is not closed while it can be rolled back.
+                    // An error that may not come again takes precedence, so that the operation is not closed while it can be rolled back.
                     match &first_error {
                         Some(first) if !is_kept_for_others(first) || is_kept_for_others(&error) => {
                         }
@@ -560,7 +560,7 @@ fn of_error(error: &Error) -> StatusMessage {
     }
 }
 
-/// Takes the place of an error that was reported.
+/// The placeholder for an error that was reported.
 fn already_said() -> Error {
     Error::new(ErrorKind::Internal, "the error was reported already")
 }

@@ -198,7 +198,7 @@ pub enum Event {
     },
     /// The change that was announced last was refused, because somebody else has made the same: there is nothing to undo.
     NotMade,
-    /// Of a plan whose objects are changed one by one: these changes of one object are made, and stay whatever becomes of the
+    /// Of a plan whose objects are changed one by one: these changes of one object are complete, whatever becomes of the
     /// others. One event, so that a crash leaves no half of them.
     Stands {
         /// The changes of the plan, from 0.
@@ -275,7 +275,7 @@ impl Journal {
             .ok_or_else(|| {
                 Error::new(
                     ErrorKind::Internal,
-                    "there is no folder for the journal: neither XDG_STATE_HOME nor HOME is set",
+                    "no folder for the journal: neither XDG_STATE_HOME nor HOME is set",
                 )
                 .with_hint("set XDG_STATE_HOME to a folder of yours")
             })
@@ -426,7 +426,7 @@ impl Journal {
     }
 
     /// Reserves space on the disk for this many bytes, and after them for the events of a roll-back: a disk that becomes full does
-    /// not stop it half-way. Without effect on file systems that cannot reserve.
+    /// not interrupt it. Without effect on file systems that cannot reserve.
     ///
     /// # Errors
     /// `Internal` when there is no space.

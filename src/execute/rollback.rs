@@ -79,7 +79,7 @@ impl std::fmt::Display for RolledBack {
 struct RollbackReport {
     /// Changes by somebody else, a sentence each.
     foreign: Vec<String>,
-    /// Former entries that nobody needs: the live one has the same content again.
+    /// Former entries that are not needed: the live one has the same content again.
     superfluous: Vec<SysvolPath>,
     /// The first error.
     failed: Option<Error>,

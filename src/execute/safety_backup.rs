@@ -10,8 +10,8 @@ use crate::plan::gpo::{GpoPlan, Verb};
 use crate::session::DomainWriter;
 use crate::session::read::{self, LiveGpo};
 
-/// A backup of the target as it is, in GPMC's format, in a folder; that of a GPO that goes tells its links.
-/// The message says that it lacks something.
+/// A backup of the target as it is, in GPMC's format, in a folder; that of a GPO that is deleted contains its links.
+/// The message reports what it lacks.
 pub(super) async fn save_safety_backup(
     domain: &DomainWriter,
     plan: &GpoPlan,

@@ -84,7 +84,7 @@ impl Run<'_> {
             Err(error) => Stopped { error, begun: 0 },
         };
         for _ in begun..switches.len() {
-            // What stays announced is compared with what is there before it is rolled back.
+            // A change that is still announced is compared with the present state before it is rolled back.
             if let Err(error) = self.journal.retract_intent() {
                 tracing::warn!(%error, "the journal contains a change that was not made");
             }

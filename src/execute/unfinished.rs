@@ -128,7 +128,7 @@ pub async fn roll_back(
     }
 }
 
-/// The GPOs whose changes stand, of an operation that went object by object.
+/// The GPOs whose changes are complete, of an operation that was applied object by object.
 fn standing_gpos<'a>(
     operation: &'a StoredOperation,
     plan: &'a Plan,
@@ -142,7 +142,7 @@ fn standing_gpos<'a>(
 
 /// Deletes what a completed operation left behind: old files and folders that were open, or that were left when the process was
 /// killed. An interrupted one is closed without a roll-back if others have changed the same since: later operations of this
-/// machine that stand, all of it, or somebody whose changes are all that a roll-back left.
+/// machine, all of it, or somebody else, and a roll-back has left nothing but those changes.
 ///
 /// # Errors
 /// `Usage` when the operation left nothing, or is to be rolled back; `Conflict` when it is still running, when a later one has to be

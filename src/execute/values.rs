@@ -37,7 +37,7 @@ pub(super) fn entries_left_out(sysvol: &dyn SysvolRead, plan: &Plan) -> Option<S
     })
 }
 
-/// Refuses a change whose old state is not there any more.
+/// Refuses a change whose old state does not exist any more.
 ///
 /// # Errors
 /// `Conflict` when something is not as in the plan; otherwise as the server reports.
@@ -58,15 +58,15 @@ pub(super) async fn changed_again(session: &DomainSession, change: &ValueChange)
     read_back.unwrap_or_else(|error| Some(error.to_string()))
 }
 
-/// Whether the old state of a change is there: it was not made, or taken back.
+/// Whether the old state of a change exists: the change was not made, or it was rolled back.
 pub(crate) async fn is_undone(session: &DomainSession, change: &ValueChange) -> Result<bool> {
     Ok(difference(session, change, Moment::Before).await?.is_none())
 }
 
-/// Takes a change back that was announced, if it was made.
+/// Rolls back a change that was announced, if it was made.
 ///
 /// # Errors
-/// `Conflict` when somebody else has changed the same since, which is left unchanged; `Incomplete` when what was taken back is
+/// `Conflict` when somebody else has changed the same since, which is left unchanged; `Incomplete` when what was rolled back is
 /// not as before; otherwise as the server reports.
 pub(super) async fn take_back(
     domain: &DomainWriter,
@@ -227,7 +227,7 @@ async fn set_descriptors(
 }
 
 /// Replaces GPT.INI: the new one is written beside the live one, then renamed over it. An editor who may write but not set owners
-/// owns the new one, which the message says.
+/// owns the new one, which the message reports.
 async fn write_gpt_ini(
     domain: &DomainWriter,
     staging: &StagingArea,

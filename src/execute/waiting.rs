@@ -1,7 +1,7 @@
 //! Waiting for a client that has a file open: nothing else does.
 //!
-//! A client of the domain has the files of a policy open for milliseconds, at any moment. Windows and Samba since 4.22 let nobody
-//! rename a folder below which something is open, nor replace an open file; neither does any server when the client does not share
+//! A client of the domain has the files of a policy open for milliseconds, at any moment. Windows and Samba since 4.22 do not
+//! let anybody rename a folder below which something is open, nor replace an open file; neither does any server when the client does not share
 //! what it opened. So a call that a server refuses for that is made again until it succeeds, for a limited time.
 //!
 //! Replacing each file separately instead of renaming the folder would not help: those servers refuse the replacement of an open

@@ -56,7 +56,7 @@ use crate::progress::Control;
 use crate::session::DomainSession;
 use crate::session::read::{self, LiveGpo};
 
-/// How an operation is undone. Whoever undoes one has to know both ways, so there are no others.
+/// How an operation is undone. A caller has to handle both ways, so the list is complete.
 #[derive(Debug)]
 pub enum Undoing {
     /// It was interrupted: what it wrote is rolled back; see [`crate::execute::roll_back`]. A sentence for each part.
@@ -396,7 +396,7 @@ async fn safety_backup(
         Error::new(
             ErrorKind::NotFound,
             format!(
-                "there is no backup of the GPO from before operation {} in {}",
+                "the backup of the GPO from before operation {} does not exist in {}",
                 operation.id,
                 operation.folder.display()
             ),
@@ -438,7 +438,7 @@ fn foreign_part(done: &GpoPlan, backup: &StoredBackup) -> Option<String> {
         return Some("the operation created the GPO".to_owned());
     };
     if !backup.has_hashes {
-        return Some("there is no gpoctl.json in it".to_owned());
+        return Some("it does not contain gpoctl.json".to_owned());
     }
     // XML does not preserve control characters and blanks at the ends.
     let text = |text: &str| -> String {

@@ -84,7 +84,7 @@ impl StoredOperation {
         Ok(())
     }
 
-    /// Whether the operation has begun this change. One that goes object by object leaves out those that it may not make.
+    /// Whether the operation has begun this change. In a plan that is applied object by object, changes that it may not make are left out.
     fn concerns(&self, plan: &Plan, of: usize) -> bool {
         plan.mode == Mode::AllOrNothing
             || self.stands.contains(&of)
@@ -138,7 +138,7 @@ impl Before {
     /// begin with it.
     pub(crate) fn fault_against(&self, verb: Verb, basis: &GpoState) -> Option<&'static str> {
         let descriptor = &self.security_descriptor.0;
-        // Plans of older versions do not say it; 2 is what a GPO has [MS-GPOL 2.2.4].
+        // Plans of older versions do not contain it; 2 is what a GPO has [MS-GPOL 2.2.4].
         let functionality = self.functionality_version == basis.functionality_version
             || (basis.functionality_version.is_none() && self.functionality_version == Some(2));
         let wrong = [
@@ -168,7 +168,7 @@ impl Before {
     }
 }
 
-/// Whether a descriptor can be put back. Who may not read that of the GPO has an empty one, and writes none.
+/// Whether a descriptor can be restored. An account that may not read the descriptor of the GPO has an empty one and writes none.
 fn is_readable(descriptor: &[u8]) -> bool {
     descriptor.is_empty() || SecurityDescriptor::parse(descriptor).is_ok()
 }

@@ -1,4 +1,4 @@
-//! What later operations of this machine have changed of what an interrupted one would take back.
+//! What later operations of this machine have changed of what the roll-back of an interrupted one would restore.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::plan::gpo::{FileContent, GpoPlan, Step, Verb};
 use crate::plan::values::ValueChange;
 use crate::plan::{Change, Object, Plan};
 
-/// A part of an object that is changed and taken back by itself.
+/// A part of an object that is changed and rolled back by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     /// The settings of a GPO as a whole: files, objects below it, version, extensions.
@@ -31,13 +31,13 @@ enum Part {
 /// What later operations have changed, by the numbers of the changes that an interrupted operation has begun.
 #[derive(Debug, Default)]
 pub(in crate::execute) struct Since {
-    /// Changes that cannot be taken back, with the operation that has changed the same.
+    /// Changes that cannot be rolled back, with the operation that has changed the same.
     overtaken: BTreeMap<usize, (StoredOperation, Object)>,
-    /// Attributes that keep the value of a later operation when the rest is taken back.
+    /// Attributes that keep the value of a later operation when the rest is rolled back.
     kept: BTreeMap<usize, Vec<SwapAttribute>>,
-    /// What an undo of a later operation made visible, which otherwise went back to what this one had left.
+    /// The versions that the undo of a later operation made visible; otherwise it restored what this operation had left.
     visible: BTreeMap<usize, Vec<Visible>>,
-    /// The changes that have been begun and do not stand.
+    /// The changes that have been begun and are not complete.
     begun: BTreeSet<usize>,
 }
 
@@ -51,7 +51,7 @@ pub(in crate::execute) struct Visible {
 }
 
 impl Since {
-    /// The operation that stands in the way of taking this change back.
+    /// The operation that prevents rolling this change back.
     pub(in crate::execute) fn overtaken(&self, of: usize) -> Option<&StoredOperation> {
         self.overtaken.get(&of).map(|(later, _)| later)
     }
@@ -66,7 +66,7 @@ impl Since {
         &self.visible
     }
 
-    /// What stays of the attributes that would be taken back: part of a sentence.
+    /// The attributes that are not rolled back: part of a sentence.
     pub(in crate::execute) fn kept_text(&self) -> Option<String> {
         let mut names: Vec<&str> = self
             .kept
@@ -78,10 +78,10 @@ impl Since {
         names.dedup();
         let what = names.join(" and ");
         (!names.is_empty())
-            .then(|| format!("a later operation has changed {what}, which is not undone"))
+            .then(|| format!("{what} as a later operation has set it is left unchanged"))
     }
 
-    /// What was changed since, if nothing is left that can be taken back.
+    /// What was changed since, if nothing is left that can be rolled back.
     pub(in crate::execute) fn whole(&self) -> Option<(&StoredOperation, &Object)> {
         let all = self.begun.iter().all(|of| self.overtaken.contains_key(of));
         all.then(|| self.first()).flatten()
@@ -95,8 +95,8 @@ impl Since {
 }
 
 impl StoredOperation {
-    /// Refuses to roll an interrupted operation back when later ones have changed all of it: what is there may have the content that
-    /// this operation announced, and still be what the later ones wrote.
+    /// Refuses to roll an interrupted operation back when later ones have changed all of it: the present content may be
+    /// what this operation announced, and still have been written by a later one.
     ///
     /// # Errors
     /// As [`Self::since`]; `Conflict`, naming the later operation.
@@ -107,7 +107,7 @@ impl StoredOperation {
         }
     }
 
-    /// The inverses that a roll-back makes: without those of changes that stand or that a later operation has made again.
+    /// The inverses that a roll-back makes: without those of changes that are complete or that a later operation has made again.
     ///
     /// # Errors
     /// As [`Self::since`].
@@ -118,11 +118,11 @@ impl StoredOperation {
         Ok(inverses)
     }
 
-    /// What later operations have changed of what this interrupted one has begun. Only one that was made and stands counts: what
-    /// was interrupted is taken back first, because it goes back to what this operation left.
+    /// What later operations have changed of what this interrupted one has begun. Only one that is complete counts: one
+    /// that was interrupted is rolled back first, because that restores what this operation left.
     ///
     /// # Errors
-    /// `Conflict` when a later operation has to be taken back first; otherwise when the journals cannot be read.
+    /// `Conflict` when a later operation has to be undone first; otherwise when the journals cannot be read.
     pub(in crate::execute) fn since(&self, plan: &Plan) -> Result<Since> {
         let mut since = Since::default();
         let mut own: BTreeMap<usize, (Object, Vec<Part>)> = BTreeMap::new();
@@ -143,9 +143,9 @@ impl StoredOperation {
             (it.began(), &it.id) > (self.began(), &self.id)
                 && it.domain.as_ref().is_none_or(|it| *it == plan.domain)
         });
-        // The latest one decides: what it has replaced is nobody else's any more.
+        // The latest one decides: what it has replaced no longer belongs to an earlier one.
         later.sort_by(|one, other| (other.began(), &other.id).cmp(&(one.began(), &one.id)));
-        // What was undone since went back to what this operation had left.
+        // The undo of a later operation has restored what this one had left.
         let undoing: BTreeSet<String> =
             later.iter().filter_map(|it| it.undone_by.clone()).collect();
         let (undoing, later): (Vec<Self>, Vec<Self>) =
@@ -203,7 +203,7 @@ impl StoredOperation {
         Ok(since)
     }
 
-    /// What this operation has changed, or may have; `None` when it has changed nothing that is there.
+    /// What this operation has changed, or may have; `None` when nothing of it is left.
     fn parts(&self) -> Option<Made> {
         use OperationState::{Done, LeftOver, Running, Superseded, Unfinished};
         let is_closed = self.state == Superseded;
@@ -438,7 +438,7 @@ fn visible_by(gpo: &GpoPlan) -> Option<Visible> {
     })
 }
 
-/// What an inverse takes back. Entries that clients do not read are nobody else's.
+/// What an inverse restores. Only this operation has entries that clients do not read.
 fn taken_back(inverse: &Inverse, change: &Change) -> Vec<Part> {
     match (inverse, change) {
         (Inverse::ChangeBack, Change::Value(value)) => {

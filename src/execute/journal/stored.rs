@@ -80,11 +80,11 @@ pub struct StoredOperation {
     pub reason: Option<String>,
     /// The backup of the GPO as it was, if one was kept.
     pub safety_backup: Option<PathBuf>,
-    /// When it began, as its journal says; `None` in a journal of an older version.
+    /// When it began, as its journal records it; `None` in a journal of an older version.
     pub(in crate::execute) started: Option<Timestamp>,
     /// The inverses it announced, each with the number of its change, in the order of the changes.
     pub changes: Vec<(usize, Inverse)>,
-    /// The numbers of the changes that are made and stay, of an operation that goes object by object.
+    /// The numbers of the changes that are complete, of an operation that is applied object by object.
     pub(in crate::execute) stands: BTreeSet<usize>,
     /// Whether the last roll-back left only what others have changed since.
     pub(in crate::execute) kept_for_others: bool,
@@ -177,7 +177,7 @@ pub fn find(root: &Path, text: &str) -> Result<StoredOperation> {
     found.pop().ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
-            format!("there is no operation \"{text}\" in {}", root.display()),
+            format!("operation \"{text}\" does not exist in {}", root.display()),
         )
         .with_remedy(Remedy::ListOperations)
     })
@@ -267,7 +267,7 @@ impl StoredOperation {
         let journals = root::open(parent)?.ok_or_else(|| {
             Error::new(
                 ErrorKind::NotFound,
-                format!("there is no folder {}", parent.display()),
+                format!("the folder {} does not exist", parent.display()),
             )
         })?;
         let journal = root::journal(&journals, &self.id)?;
@@ -292,7 +292,7 @@ impl StoredOperation {
         self.started.or_else(|| self.time.parse().ok())
     }
 
-    /// The inverses of the changes that do not stand.
+    /// The inverses of the changes that are not complete.
     pub(in crate::execute) fn to_take_back(&self) -> Vec<(usize, Inverse)> {
         let changes = self.changes.iter();
         changes
@@ -321,7 +321,7 @@ impl StoredOperation {
                 Event::Stands { of } => self.stands.extend(of),
                 Event::Committed => self.state = OperationState::LeftOver,
                 Event::Finished => self.state = OperationState::Done,
-                // What stands was not rolled back.
+                // The changes that are complete were not rolled back.
                 Event::RolledBack if !self.stands.is_empty() => {
                     self.state = OperationState::Done;
                 }

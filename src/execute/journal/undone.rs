@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Mode, Object, Plan};
 
 impl StoredOperation {
-    /// Whether all of its changes are made and stand.
+    /// Whether all of its changes are complete.
     fn stands_as_a_whole(&self) -> bool {
         matches!(self.state, OperationState::Done | OperationState::LeftOver)
             && (self.mode == Mode::AllOrNothing || self.stands.len() == self.planned)

@@ -173,8 +173,8 @@ impl Undo<'_> {
     }
 }
 
-/// Whether what is under a live name is the former entry, whatever somebody else has changed in it since, and not the new one. What
-/// each of them has and the other one has not tells them apart.
+/// Whether what is under a live name is the former entry, whatever somebody else has changed in it since, and not the new one. Only what
+/// one of the two contains, and the other does not, distinguishes them.
 pub(super) fn is_former(found: &Hashes, was: &Hashes, new: &Hashes) -> bool {
     let only = |one: &Hashes, other: &Hashes| -> Hashes {
         let is_own = |(path, hash): &(&String, &String)| other.get(*path) != Some(*hash);

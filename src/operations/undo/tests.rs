@@ -148,7 +148,7 @@ fn a_whole_backup_of_something_else_is_named() {
     let backup = backup::read(&backup.info.path).unwrap();
     assert!(backup.damage.is_empty());
     let found = foreign_part(&plan, &backup).unwrap();
-    assert!(found.contains("no gpoctl.json"), "{found}");
+    assert!(found.contains("does not contain gpoctl.json"), "{found}");
     drop(folder);
 }
 
