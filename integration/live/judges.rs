@@ -175,6 +175,11 @@ fn a_judge_that_does_not_end_is_ended_and_reported() {
         assert!(state.contains(&gpo.guid), "{state}");
     }
 
+    // What a process wrote of a line before it ended is no answer.
+    let mut cut = Command::new("sh");
+    cut.args(["-c", "read line; printf 'half of an ans'"]);
+    let ended = Running::start("cut", &mut cut).ask("?").unwrap_err();
+    assert_eq!(ended, "cut ended: exit status: 0");
     // A process that no longer watches what it runs.
     let mut deaf = Running::start("deaf", &mut command_inside(SIDE, &["sleep", "30"]));
     deaf.limit = Duration::from_millis(500);
