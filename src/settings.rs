@@ -487,8 +487,10 @@ impl New {
         }
     }
 
-    /// The size of its text, in bytes.
+    /// The size of its text, in bytes, and of all values but one: an element of a hostile file can have a million of them.
     fn text_size(&self) -> usize {
+        let more = self.values.len().saturating_sub(1);
+        let more = more.saturating_mul(size_of::<Value>());
         let place = [&self.place.section, &self.place.key];
         let values = self.values.iter().map(Value::text_size);
         place
@@ -496,14 +498,14 @@ impl New {
             .flatten()
             .chain([&self.category, &self.name, &self.id])
             .map(|text| text.len())
-            .chain([self.raw.len()])
+            .chain([self.raw.len(), more])
             .chain(values)
             .fold(0, usize::saturating_add)
     }
 }
 
 impl Value {
-    /// The size of its text and of itself, in bytes: an element of a hostile file can have a million values.
+    /// The size of its text, in bytes.
     fn text_size(&self) -> usize {
         let texts = |texts: &[String]| {
             texts
@@ -523,8 +525,7 @@ impl Value {
                 .map(|name| name.saturating_add(size_of::<Principal>()))
                 .fold(0, usize::saturating_add),
         };
-        let text = self.name.len().saturating_add(data);
-        text.saturating_add(size_of::<Self>())
+        self.name.len().saturating_add(data)
     }
 
     /// A value without name, unit and type.

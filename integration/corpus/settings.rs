@@ -9,7 +9,7 @@ use crate::gpmc_report::{elements, named, principals, text};
 use crate::support::*;
 use gpoctl::formats::xml_tree::{self, Element};
 use gpoctl::message::Code;
-use gpoctl::settings::{Data, Extension, Half, Setting, State, Value};
+use gpoctl::settings::{Data, Extension, Half, Setting, Value};
 
 /// What a list of settings contains: the value of each, by kind and identity.
 type Facts = BTreeMap<&'static str, BTreeMap<String, String>>;

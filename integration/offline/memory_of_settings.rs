@@ -549,7 +549,7 @@ fn templates_are_bounded() {
         .bytes_max;
         println!(
             "{what}: {length} bytes: {peak} bytes, {} for each, {:?}",
-            peak / length as u64,
+            peak / u64::try_from(length).unwrap(),
             start.elapsed()
         );
         assert!(!set.is_empty());

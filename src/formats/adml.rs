@@ -8,8 +8,7 @@ use crate::model::shared_text::SharedText;
 /// The texts of a template in one language; returns the bytes it was parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adml {
-    /// The texts, by ID, without blanks at their ends. Of several with the same ID, the first. Thousands of policies may refer to
-    /// the same one.
+    /// The texts, by ID. Of several with the same ID, the first. Thousands of policies may refer to the same one.
     pub strings: HashMap<String, SharedText>,
     /// How the elements of a policy are shown, by ID.
     pub presentations: HashMap<String, Vec<Control>>,
@@ -60,7 +59,7 @@ impl Adml {
             let id = string.attribute("id").unwrap_or_default();
             strings
                 .entry(id.to_owned())
-                .or_insert_with(|| string.text().trim().into());
+                .or_insert_with(|| string.text().into());
         }
         let mut presentations = HashMap::new();
         for one in tables("presentationTable").flat_map(|table| table.named("presentation")) {
@@ -85,7 +84,7 @@ impl Adml {
     pub fn text(&self, reference: &str) -> Option<SharedText> {
         match id_of(reference, "string") {
             Some(id) => self.strings.get(id).cloned(),
-            None => Some(reference.trim().into()),
+            None => Some(reference.into()),
         }
     }
 

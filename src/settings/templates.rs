@@ -131,8 +131,16 @@ impl Templates {
 /// The text of a reference, or the name where there is none.
 fn shown(texts: Option<&Adml>, reference: &str, name: &str) -> SharedText {
     let text = texts.and_then(|texts| texts.text(reference));
-    text.filter(|text| !text.is_empty() && !text.starts_with("$("))
+    text.filter(|text| !text.trim().is_empty() && !text.trim().starts_with("$("))
         .unwrap_or_else(|| name.into())
+}
+
+/// A text without blanks at its ends.
+fn trimmed(text: &SharedText) -> SharedText {
+    match text.trim() {
+        same if same.len() == text.len() => text.clone(),
+        shorter => shorter.into(),
+    }
 }
 
 /// Replaces the references of choices by their texts.
@@ -241,7 +249,7 @@ impl Categories {
         while let Some(reference) = next.filter(|_| names.len() < MAX_DEPTH) {
             next = match self.known.get(reference) {
                 Some((name, parent)) => {
-                    names.push(name);
+                    names.push(name.trim());
                     parent.as_ref()
                 }
                 None => {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Described;
+use super::{Described, trimmed};
 use crate::formats::admx::{Element, ElementKind, ListedValue, RegistryValue};
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
 use crate::model::reference::Place;
@@ -166,7 +166,7 @@ pub(super) fn setting(
         .line(first.saturating_add(1));
     let new = New {
         extension: Extension::AdministrativeTemplates,
-        name: described.name.clone(),
+        name: trimmed(&described.name),
         id: described.id(),
         state,
         values: entered,
