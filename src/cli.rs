@@ -47,8 +47,8 @@ const WIDTH: usize = 110;
 
 /// Back up, import, copy and check Group Policy Objects of Active Directory and Samba domains
 ///
-/// Every command that changes a domain first shows the whole change and asks. Each change is recorded and can be undone with gpoctl
-/// operations undo.
+/// Every command that changes a domain first shows the whole change and asks; only gpoctl apply does not ask, because its plan was
+/// saved to be read before. Each change is recorded and can be undone with gpoctl operations undo.
 #[derive(Debug, Parser)]
 #[command(
     name = "gpoctl",

@@ -131,3 +131,23 @@ async fn a_plan_that_names_an_operation_on_other_objects_is_refused() {
     assert!(State::of(&it.case.domain) == before);
     assert_eq!(it.operation(&it.id).state, OperationState::Done);
 }
+
+/// The undo of the later one leaves the version higher than the earlier one had it, and nothing else.
+#[tokio::test(start_paused = true)]
+async fn operations_on_one_gpo_are_undone_one_after_the_other() {
+    let old = State::of(&Case::new(Verb::Import, false).await.domain);
+    let it = Done::new(Verb::Import).await;
+    let second = it.case.plan_with(&it.admin, "second").await.unwrap();
+    it.apply(&second).await.unwrap();
+    // Not the earlier one before the later one.
+    let error = it.plan(&it.id).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    for id in [&second.operation_id, &it.id] {
+        let plan = it.plan(id).await.unwrap();
+        it.apply(&plan).await.unwrap();
+        assert_eq!(it.operation(id).state, OperationState::Undone);
+    }
+    let mut left = State::of(&it.case.domain).differences(&old);
+    left.retain(|line| !line.contains(": versionNumber ") && !line.contains(r"\GPT.INI: "));
+    assert_eq!(left, Vec::<String>::new());
+}

@@ -255,7 +255,7 @@ pub fn find_by_id(spec: &str, dir: &Path) -> Result<BackupListEntry> {
         return Err(Error::new(
             ErrorKind::Usage,
             format!(
-                "\"{spec}\" is not the ID of a backup, nor at least {MIN_PREFIX} characters of its beginning"
+                "\"{spec}\" is neither the ID of a backup nor its first {MIN_PREFIX} or more characters"
             ),
         )
         .with_remedy(Remedy::ListBackups(dir.to_owned())));

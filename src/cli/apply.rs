@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::connection::ConnectionArgs;
 use super::ui::{Ui, counted};
+use super::writing::{WritingArgs, finish};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::journal::Journal;
 use crate::execute::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, apply};
@@ -23,7 +24,7 @@ use crate::session::DomainWriter;
 /// --domain and --server.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gpoctl apply change.json\n  gpoctl apply change.json --json\n  gpoctl apply change.json --expect \"$(cut -d' ' -f1 change.json.sha256)\""
+    after_help = "Examples:\n  gpoctl apply change.json --dry-run\n  gpoctl apply change.json\n  gpoctl apply change.json --expect \"$(cut -d' ' -f1 change.json.sha256)\""
 )]
 pub(super) struct ApplyArgs {
     /// File written by --plan-out
@@ -32,6 +33,10 @@ pub(super) struct ApplyArgs {
     /// Refuse the plan unless this is its SHA-256; --plan-out prints it and saves it to FILE.sha256
     #[arg(long, value_name = "SHA256")]
     expect: Option<String>,
+
+    /// Show the plan and change nothing
+    #[arg(long)]
+    dry_run: bool,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -67,13 +72,14 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
         .or_domain(plan.domain.as_str())
         .connect_writer()
         .await?;
-    if !ui.is_json() {
-        let names = super::permissions::names(domain.session(), &plan).await;
-        super::plan::show_with(ui, &plan, &names);
-        let outside = super::permissions::outside_lines(domain.session(), &plan, &names);
-        super::permissions::show_outside(ui, &outside);
-    }
-    execute(&domain, &plan, &ui.control(), ui).await
+    // Whoever saved the plan has read it.
+    let writing = WritingArgs {
+        dry_run: args.dry_run,
+        plan_out: None,
+        yes: true,
+        accept_permissions: true,
+    };
+    finish(&domain, &plan, &writing, &ui.control(), ui).await
 }
 
 /// Applies a plan and shows the result.

@@ -46,14 +46,11 @@ fn said(remedy: &Remedy) -> Option<Cow<'static, str>> {
             let id = short_id(id);
             return owned(format!("roll it back first: gpoctl operations undo {id}"));
         }
-        Remedy::DisableGpo(guid) => {
-            return owned(format!(
-                "to disable it instead: gpoctl set-status '{guid}' none"
-            ));
-        }
-        Remedy::ListLinksOf(som) => {
+        Remedy::ListLinksOf(som, domain) => {
             let som = shell_word(som);
-            return owned(format!("to list its links: gpoctl link list {som}"));
+            return owned(format!(
+                "to list its links: gpoctl link list {som} --domain {domain}"
+            ));
         }
         Remedy::ListGpos(domain) => {
             return owned(format!("to list the GPOs: gpoctl list --domain {domain}"));
@@ -112,7 +109,7 @@ fn said(remedy: &Remedy) -> Option<Cow<'static, str>> {
             "use another backup, or check each of these files and repeat the command with --accept-damaged"
         }
         Remedy::AllowPasswords => {
-            "take them out of the source GPO, or write them on purpose with --allow-cpassword"
+            "remove the passwords from the source GPO, or write them on purpose with --allow-cpassword"
         }
         Remedy::ExportWmiFilter => "export one with GPMC or with: gpoctl wmi export",
         Remedy::RenameOrReplaceWmiFilter => {
@@ -186,7 +183,7 @@ fn hint(message: &StatusMessage) -> Option<Cow<'static, str>> {
         Code::OutOfScope => "use --scope all to map every place",
         Code::WouldMatchByPrefix => "add a row for it, or use --unc-match prefix",
         Code::UnmappedReference if message.severity != Severity::Info => {
-            "add a row for it: gpoctl migtable populate, or set"
+            "add a row for it with gpoctl migtable set, or make a table with gpoctl migtable populate"
         }
         Code::RelativeNameUnknown => {
             "add --against BACKUP to find its name, or give the row a destination: gpoctl migtable set"

@@ -102,6 +102,7 @@ pub(super) struct ImportArgs {
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").required(true),
+    override_usage = "gpoctl wmi link [OPTIONS] <GPO> <FILTER|--none>",
     after_help = "Examples:\n  gpoctl wmi link \"Workstation Security\" Laptops --domain corp.example\n  gpoctl wmi link \"Workstation Security\" --none --domain corp.example"
 )]
 pub(super) struct LinkArgs {

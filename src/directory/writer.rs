@@ -15,7 +15,7 @@ use crate::domain::ldap::{
     ACCESS_DENIED, LdapFailure, LdapWrite, Modification, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT,
     NOT_ON_NON_LEAF, VALUE_EXISTS,
 };
-use crate::error::{Error, ErrorKind, Remedy, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::dn::Dn;
@@ -400,7 +400,7 @@ pub fn refuse_default_gpo(guid: Guid) -> Result<()> {
         ErrorKind::Denied,
         format!("{guid} is a default GPO and cannot be deleted"),
     )
-    .with_remedy(Remedy::DisableGpo(guid)))
+    .with_hint("every domain needs it; an import or a restore changes its settings"))
 }
 
 /// An attribute with text values for an add.

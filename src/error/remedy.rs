@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use crate::model::domain_name::DomainName;
-use crate::model::guid::Guid;
 
 /// What smb2 needs of a domain controller, where it is advised instead of libsmbclient: whoever got there because of encryption must
 /// not be sent back without a word.
@@ -41,8 +40,6 @@ pub enum Remedy {
     LinkWmiFilterAfterwards,
     /// An import, unlike a restore, maps what another domain does not know.
     ImportInstead,
-    /// This GPO can be disabled instead of deleted.
-    DisableGpo(Guid),
     /// The status can be set, in the backup or in the domain.
     SetStatusOfSource,
     /// The status has to be set before this operation.
@@ -50,7 +47,7 @@ pub enum Remedy {
     /// The existing link can be changed.
     ChangeLink,
     /// The links of this domain, OU or site can be listed.
-    ListLinksOf(String),
+    ListLinksOf(String, DomainName),
     /// All links can be listed: only domains, OUs and sites have any.
     ListAllLinks,
     /// The GPOs of this domain can be listed.

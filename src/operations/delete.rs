@@ -2,7 +2,7 @@
 
 use crate::directory::GpoObject;
 use crate::directory::writer::refuse_default_gpo;
-use crate::error::{Error, ErrorKind, Remedy, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::execute::rights;
 use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
@@ -32,7 +32,7 @@ pub async fn plan(
                 object.display_name
             ),
         )
-        .with_remedy(Remedy::DisableGpo(object.guid)));
+        .with_hint("an import or a restore changes its settings"));
     }
     let live = read::read_gpo(session, object, control).await?;
     let (links, mut messages) = planned_links(session, object.guid).await?;

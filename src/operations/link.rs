@@ -112,7 +112,7 @@ fn plan_named(
                 ErrorKind::NotFound,
                 format!("\"{name}\" is not linked to {place}"),
             )
-            .with_remedy(Remedy::ListLinksOf(place.clone())));
+            .with_remedy(Remedy::ListLinksOf(place.clone(), domain.clone())));
         }
         (
             LinkEdit::Set {

@@ -43,6 +43,7 @@ use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::is_undone;
 use crate::execute::journal::{Inverse, OperationState, StoredOperation};
 use crate::execute::rights;
+use crate::formats::gpt_ini;
 use crate::message::{Code, StatusMessage, printable};
 use crate::model::access::Administrators;
 use crate::model::extension_list::ExtensionList;
@@ -337,8 +338,29 @@ async fn undo_gpo(
     Ok(plan)
 }
 
+/// The GPO with the version that the operation gave it, if the present one is only higher, in both halves alike: the undo of a later
+/// operation restores everything but the version, which must never go back.
+fn with_version_of(done: &GpoPlan, live: &LiveGpo) -> Option<LiveGpo> {
+    let planned = done.steps.iter().find_map(|step| match step {
+        Step::ModifyGpo { version_to, .. } => Some(*version_to),
+        _ => None,
+    })?;
+    let version = live.object.version?;
+    let bytes = live.gpt_ini.as_deref()?;
+    let is_higher = version.higher(planned) == version;
+    if !is_higher || gpt_ini::read_version(bytes).ok()? != Some(version) {
+        return None;
+    }
+    let mut then = live.clone();
+    then.object.version = Some(planned);
+    then.gpt_ini = Some(gpt_ini::write_version(bytes, planned).ok()?.into());
+    Some(then)
+}
+
 /// Refuses to undo what somebody has changed since.
 fn still_as_left(done: &GpoPlan, live: &LiveGpo) -> Result<()> {
+    let then = with_version_of(done, live);
+    let live = then.as_ref().unwrap_or(live);
     let mut differences = done.differences_from_plan(&done.new_tree()?, live);
     if done.target.create && done.verb == Verb::Create {
         // Its plan sets no attributes.

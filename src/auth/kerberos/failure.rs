@@ -22,9 +22,24 @@ impl From<libgssapi::error::Error> for GssFailure {
 /// What Kerberos itself reports: GSSAPI puts it into brackets after a sentence that is the same for every failure.
 fn useful_part(text: &str) -> &str {
     const NOTHING: &str = "Minor code may provide more information";
-    let inner = text
-        .rsplit_once('(')
-        .map(|(_, inner)| inner.trim_end_matches(')').trim())
+    // The last pair of brackets at the end of the text; there may be others within it.
+    let mut depth = 0_usize;
+    let open = text
+        .rfind(')')
+        .filter(|end| end + 1 == text.len())
+        .and_then(|_| {
+            text.char_indices().rev().find_map(|(at, c)| {
+                match c {
+                    ')' => depth += 1,
+                    '(' => depth -= 1,
+                    _ => {}
+                }
+                (depth == 0).then_some(at)
+            })
+        });
+    let inner = open
+        .and_then(|open| text.get(open + 1..text.len() - 1))
+        .map(str::trim)
         .filter(|inner| !inner.is_empty());
     match inner {
         Some(inner) if !inner.contains(NOTHING) => inner,
@@ -181,7 +196,13 @@ mod tests {
                 "Unspecified GSS failure (Minor code may provide more information)",
                 "Unspecified GSS failure (Minor code may provide more information)",
             ),
+            (
+                "No credentials were supplied (No Kerberos credentials available (default cache: FILE:/tmp/none))",
+                "No Kerberos credentials available (default cache: FILE:/tmp/none)",
+            ),
             ("no brackets", "no brackets"),
+            (") no pair", ") no pair"),
+            ("no pair)", "no pair)"),
         ] {
             assert_eq!(useful_part(text), useful);
         }

@@ -8,7 +8,7 @@ codes! {
         "find out who added it, then remove it or back up the GPO again";
     AmbiguousRows "ambiguous-rows" [Error]
         "several rows of the migration table match one reference",
-        "keep only one of these rows";
+        "give these rows the same destination, or remove all but one";
     BadName "bad-name" [Error]
         "the new name contains characters that cannot be written at this place",
         "choose another destination, or change the setting by hand";

@@ -143,7 +143,7 @@ impl<'t> RowMatcher<'t> {
                     ),
                 )
                 .at(matched.reference.place.clone())
-                .with_hint("keep only one of these rows"),
+                .with_hint("give these rows the same destination, or remove all but one"),
             ));
         }
         matched.row = rows.first().copied();
