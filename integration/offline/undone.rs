@@ -94,7 +94,7 @@ async fn the_undo_of_an_undo() {
     it.apply(&again).await.unwrap();
     assert!(State::of(&it.case.domain) == made);
     let states = |ids: [&str; 3]| ids.map(|id| it.operation(id).state);
-    let ids = [&it.id[..], &first.operation_id, &again.operation_id];
+    let ids = [it.id.as_str(), &first.operation_id, &again.operation_id];
     use OperationState::{Done as Complete, Undone};
     assert_eq!(states(ids), [Complete, Undone, Complete]);
     let third = it.plan(&it.id).await.unwrap();

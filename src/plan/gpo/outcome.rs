@@ -36,10 +36,10 @@ impl GpoPlan {
         object: &GpoObject,
         below: &[DirectoryObject],
     ) -> Vec<String> {
-        let planned = self.steps.iter().find_map(|step| match step {
-            Step::ModifyGpo { .. } => Some(step),
-            _ => None,
-        });
+        let planned = self
+            .steps
+            .iter()
+            .find(|step| matches!(step, Step::ModifyGpo { .. }));
         let mut changed: Vec<String> = Vec::new();
         if object.display_name != self.target.display_name
             && object.display_name != self.name_after()
