@@ -23,7 +23,7 @@ async fn undone(verb: Verb) -> Vec<String> {
     let plan = case.plan(&admin, &Faults::none()).await.unwrap();
     let said = lines(&plan);
     // A plan that is saved goes the same way, in words without names.
-    if matches!(verb, Verb::AddLink | Verb::SetLink | Verb::RemoveLink) {
+    if matches!(verb, Verb::AddLink | Verb::SetLink) {
         let saved = Plan::from_json(&plan.to_json().unwrap()).unwrap();
         let signs = |lines: &[String]| -> Vec<Option<char>> {
             lines.iter().map(|line| line.chars().next()).collect()
