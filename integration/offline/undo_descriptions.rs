@@ -22,15 +22,14 @@ async fn undone(verb: Verb) -> Vec<String> {
     let admin = case.admin().await;
     let plan = case.plan(&admin, &Faults::none()).await.unwrap();
     let said = lines(&plan);
-    // A plan that is saved has the same direction, without names.
-    let json: serde_json::Value = serde_json::from_slice(&plan.to_json().unwrap()).unwrap();
-    let saved = json["changes"].as_array().unwrap().iter();
-    let saved = saved.flat_map(|change| change["summary"].as_array().unwrap());
-    let saved: Vec<Option<char>> = saved
-        .map(|line| line.as_str().unwrap().chars().next())
-        .collect();
-    let signs: Vec<Option<char>> = said.iter().map(|line| line.chars().next()).collect();
-    assert_eq!(saved, signs, "{verb:?}");
+    // A plan that is saved goes the same way, in words without names.
+    if matches!(verb, Verb::AddLink | Verb::SetLink) {
+        let saved = Plan::from_json(&plan.to_json().unwrap()).unwrap();
+        let signs = |lines: &[String]| -> Vec<Option<char>> {
+            lines.iter().map(|line| line.chars().next()).collect()
+        };
+        assert_eq!(signs(&lines(&saved)), signs(&said), "{verb:?}");
+    }
     said
 }
 

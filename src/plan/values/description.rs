@@ -42,9 +42,14 @@ impl PlannedValue {
 }
 
 impl ValueChange {
-    /// The description, a line each: `-` for what is removed, `+` for what is added, `~` for what is changed.
+    /// The description, a line each: `-` for what is removed, `+` for what is added, `~` for what is changed. Without names it is
+    /// that of a saved plan, whose words are compared with it when it is read, also by later versions.
     pub(crate) fn describe(&self, names: &ObjectNames) -> Vec<String> {
         match self {
+            Self::Attributes { dn, attributes } if names.are_unknown() => attributes
+                .iter()
+                .flat_map(|swap| saved_attribute(&dn.0, swap))
+                .collect(),
             Self::Attributes { dn, attributes } => {
                 let heading = attributes
                     .iter()
@@ -104,6 +109,34 @@ impl ValueChange {
                 groups.into_iter().flat_map(lines).collect()
             }
         }
+    }
+}
+
+/// An attribute in the words of a saved plan.
+fn saved_attribute(dn: &Dn, swap: &AttributeSwap) -> Vec<String> {
+    let place = dn.canonical_name();
+    match swap.attribute {
+        SwapAttribute::GpLink => {
+            let [old, new] = [&swap.old, &swap.new].map(|value| {
+                let links = (1_usize..).zip(links_of(value.as_deref(), &ObjectNames::default()));
+                let links = links.map(|(order, link)| format!("order {order}: {link}"));
+                links.collect::<Vec<_>>()
+            });
+            let line = |sign: char, link: &String| format!("{sign} link of {place}: {link}");
+            let gone = old.iter().filter(|link| !new.contains(link));
+            let come = new.iter().filter(|link| !old.contains(link));
+            let lines: Vec<String> = gone
+                .map(|link| line('-', link))
+                .chain(come.map(|link| line('+', link)))
+                .collect();
+            // Text that is not a link changes too.
+            if lines.is_empty() {
+                return vec![raw(swap, &place)];
+            }
+            lines
+        }
+        SwapAttribute::GpOptions => attribute(dn, swap, &ObjectNames::default()),
+        _ => vec![raw(swap, &place)],
     }
 }
 
@@ -181,12 +214,7 @@ fn raw(swap: &AttributeSwap, place: &str) -> String {
 /// The links of a container that are not the same before and after, with their order: 1 is the highest precedence. Those above
 /// and below all changes are left out.
 fn links(place: &str, swap: &AttributeSwap, names: &ObjectNames) -> Vec<String> {
-    let [old, new] = [&swap.old, &swap.new].map(|value| {
-        let list = LinkList::parse(value.as_deref().unwrap_or_default());
-        let mut links: Vec<String> = list.links().map(|link| linked(link, names)).collect();
-        links.reverse();
-        links
-    });
+    let [old, new] = [&swap.old, &swap.new].map(|value| links_of(value.as_deref(), names));
     let above = same(old.iter().zip(&new));
     let of = |links: &[String]| links.len().saturating_sub(above);
     let below = same(old.iter().rev().zip(new.iter().rev())).min(of(&old).min(of(&new)));
@@ -204,6 +232,14 @@ fn links(place: &str, swap: &AttributeSwap, names: &ObjectNames) -> Vec<String> 
         return vec![raw(swap, place)];
     }
     lines
+}
+
+/// The links of a `gPLink`, the highest precedence first.
+fn links_of(value: Option<&str>, names: &ObjectNames) -> Vec<String> {
+    let list = LinkList::parse(value.unwrap_or_default());
+    let mut links: Vec<String> = list.links().map(|link| linked(link, names)).collect();
+    links.reverse();
+    links
 }
 
 /// How many pairs at the beginning are equal.

@@ -41,6 +41,11 @@ impl ObjectNames {
         })
     }
 
+    /// Whether there are none.
+    pub(super) fn are_unknown(&self) -> bool {
+        self.base.is_none()
+    }
+
     /// The GPO with this GUID: `"Desks" {GUID}`, or the GUID alone.
     pub(super) fn gpo(&self, guid: Guid) -> String {
         named(&self.gpos, guid)
@@ -54,8 +59,7 @@ impl ObjectNames {
 
     /// An object: a GPO by its name, any other one as `src.test/Staff`.
     pub(super) fn place(&self, dn: &Dn) -> String {
-        self.gpo_of(dn)
-            .unwrap_or_else(|| printable(&dn.canonical_name()))
+        self.gpo_of(dn).unwrap_or_else(|| dn.canonical_name())
     }
 
     /// The WMI filter with this DN, by its name if that is known.
@@ -64,7 +68,7 @@ impl ObjectNames {
         let id = rdn.and_then(|rdn| rdn.value.parse().ok());
         match id.filter(|id| self.filters.contains_key(id)) {
             Some(id) => named(&self.filters, id),
-            None => printable(dn.as_str()),
+            None => dn.to_string(),
         }
     }
 
