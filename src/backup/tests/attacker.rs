@@ -127,4 +127,15 @@ fn a_path_leads_through_links_of_the_caller_alone() {
             .count(),
         0
     );
+    // A backup below the link is not deleted by that path, and is by its own.
+    let below = dir.path().join("there/below");
+    let backup = write(&below, &snapshot(), &context(), "", NOW).unwrap();
+    let name = backup.path.file_name().unwrap();
+    let error = delete(&link.join(name)).unwrap_err();
+    assert!(
+        error.to_string().contains("belongs to another user"),
+        "{error}"
+    );
+    assert!(backup.path.join(names::BACKUP).exists());
+    delete(&backup.path).unwrap();
 }
