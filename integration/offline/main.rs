@@ -16,6 +16,7 @@ mod edited_journals;
 mod faults;
 mod former_forms;
 mod golden_migtable;
+mod hostile_words;
 #[path = "invariants/mod.rs"]
 mod invariants;
 mod later;
