@@ -155,9 +155,9 @@ pub fn main_with(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
-            // clap prints help to standard output and errors to standard error, and knows which is which.
-            let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(2);
+            let status = u8::try_from(error.exit_code()).unwrap_or(2);
+            ui::usage::show(error);
+            return status;
         }
     };
     let ui = Ui::new(cli.json, cli.quiet, cli.verbose > 0);

@@ -77,3 +77,37 @@ fn a_name_is_no_code_for_any_shell() {
         assert_eq!(String::from_utf8(output.stdout).unwrap(), name);
     }
 }
+
+/// clap repeats what was typed, in an error of its own form.
+#[test]
+fn an_argument_forges_nothing_in_an_error_of_the_command_line() {
+    let hostile = "b\nforged\u{202e}\u{1b}[2J\u{2028}";
+    let escaped = r"b\nforged\u{202e}\u{1b}[2J\u{2028}";
+    let option = format!("--{hostile}");
+    let value = format!("--timeout={hostile}");
+    let keep = format!("--keep-last={hostile}");
+    let scope = format!("--scope={hostile}");
+    for arguments in [
+        vec!["show", "a", hostile],
+        vec![hostile],
+        vec!["backups", hostile],
+        vec!["show", "a", &option],
+        vec!["show", "a", &value],
+        vec!["list", &option],
+        vec!["set-status", "a", hostile],
+        vec!["import", "a", "--into", "b", &scope],
+        vec!["backups", "prune", "x", &keep],
+    ] {
+        let said = gpoctl(&arguments);
+        let what = format!("{arguments:?}: {}", said.stderr);
+        assert_eq!(said.status, 2, "{what}");
+        let bad = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202e}' | '\u{2028}');
+        assert!(!said.stderr.contains(bad), "{what:?}");
+        assert!(!said.stderr.contains("\nforged"), "{what}");
+        assert!(said.stderr.contains(escaped), "{what}");
+    }
+    // Help is as before: it has lines of its own.
+    let help = gpoctl(&["show", "--help"]);
+    assert_eq!(help.status, 0);
+    assert!(help.stdout.lines().count() > 10 && !help.stdout.contains("\\n"));
+}

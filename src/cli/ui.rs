@@ -5,6 +5,7 @@
 
 mod clean;
 mod table;
+pub(super) mod usage;
 
 use std::ffi::OsStr;
 use std::fmt::Display;
