@@ -137,6 +137,14 @@ Exit status:
 /// How long tasks that still run may take to end.
 const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// The readers of files that only the command has, by name: its configuration, and the names for completions.
+pub const READERS: &[(&str, fn(&[u8]) -> bool)] = &[
+    ("config", |bytes| {
+        std::str::from_utf8(bytes).is_ok_and(|text| config::Config::parse(text).is_ok())
+    }),
+    ("names_cache", complete::is_cache),
+];
+
 /// Parses the command line, runs the command, and says the exit status.
 pub fn main() -> u8 {
     crate::auth::memory::protect();

@@ -13,6 +13,7 @@ mod backups;
 mod codes;
 mod conformance;
 mod edited_journals;
+mod every_reader;
 mod faults;
 mod former_forms;
 mod golden_migtable;

@@ -19,7 +19,7 @@ use super::config::Config;
 use super::ui::Ui;
 use crate::error::Result;
 use crate::message::printable;
-pub(super) use names::remember;
+pub(super) use names::{is_cache, remember};
 
 /// Set to the name of a shell when that shell asks for completions.
 pub(super) const VARIABLE: &str = "_GPOCTL_COMPLETE";

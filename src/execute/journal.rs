@@ -14,7 +14,7 @@ mod stored;
 
 pub use prune::{decide, remove, remove_leftovers};
 pub(in crate::execute) use since::Visible;
-pub use stored::{OperationState, StoredOperation, events, find, list};
+pub use stored::{OperationState, StoredOperation, events, find, has_head, is_complete, list};
 
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};

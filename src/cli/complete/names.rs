@@ -43,7 +43,16 @@ pub(super) fn of(domain: &str) -> Vec<(String, String)> {
 
 fn read(path: &Path) -> Option<Vec<Known>> {
     let bytes = trusted_file::read(path, "cache of names", MAX_BYTES).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> Option<Vec<Known>> {
+    serde_json::from_slice(bytes).ok()
+}
+
+/// Whether these bytes are a cache of names.
+pub(in crate::cli) fn is_cache(bytes: &[u8]) -> bool {
+    parse(bytes).is_some()
 }
 
 fn write(folder: &Path, domain: &DomainName, known: &[Known]) -> std::io::Result<()> {
