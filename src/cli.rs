@@ -1,6 +1,8 @@
 //! The command line: options here, one file per command, and `ui`, the only module that prints.
 
 mod apply;
+#[cfg(test)]
+mod attacked;
 mod backup;
 mod backups;
 mod check;
