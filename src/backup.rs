@@ -47,6 +47,12 @@ use crate::model::backup_context::BackupContext;
 use crate::model::guid::Guid;
 use crate::model::snapshot::GpoSnapshot;
 
+/// The problems of the content of a gpoctl.json.
+#[doc(hidden)]
+pub fn problems_of_side_file(bytes: &[u8]) -> Vec<StatusMessage> {
+    side_file::parse(bytes).problems
+}
+
 /// The entry of a backup in bkupInfo.xml, and its folder.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]

@@ -1,6 +1,8 @@
 //! The command line: options here, one file per command, and `ui`, the only module that prints.
 
 mod apply;
+#[cfg(test)]
+mod attacked;
 mod backup;
 mod backups;
 mod check;
@@ -137,6 +139,14 @@ Exit status:
 /// How long tasks that still run may take to end.
 const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// The readers of files that only the command has, by name: its configuration, and the names for completions.
+pub const READERS: &[(&str, fn(&[u8]) -> bool)] = &[
+    ("config", |bytes| {
+        std::str::from_utf8(bytes).is_ok_and(|text| config::Config::parse(text).is_ok())
+    }),
+    ("names_cache", complete::is_cache),
+];
+
 /// Parses the command line, runs the command, and says the exit status.
 pub fn main() -> u8 {
     crate::auth::memory::protect();
@@ -155,9 +165,9 @@ pub fn main_with(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
-            // clap prints help to standard output and errors to standard error, and knows which is which.
-            let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(2);
+            let status = u8::try_from(error.exit_code()).unwrap_or(2);
+            ui::usage::show(error);
+            return status;
         }
     };
     let ui = Ui::new(cli.json, cli.quiet, cli.verbose > 0);

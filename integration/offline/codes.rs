@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gpoctl::message::{Code, Severity};
 
 /// The sources of the library, but for the table of the codes itself and files of tests.
-fn sources() -> Vec<(PathBuf, String)> {
+pub(crate) fn sources() -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -27,7 +27,7 @@ fn sources() -> Vec<(PathBuf, String)> {
 }
 
 /// The part of a file that is not a test of its own: everything before the first test module with a body.
-fn without_tests(path: &Path, text: &str) -> String {
+pub(crate) fn without_tests(path: &Path, text: &str) -> String {
     let of_tests = |part: &std::ffi::OsStr| {
         let part = part.to_string_lossy();
         part.trim_end_matches(".rs").ends_with("tests")

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::execute::journal::{self, OperationState, StoredOperation};
-use gpoctl::execute::{ApplyOptions, apply, clean_up};
+use gpoctl::execute::{ApplyOptions, apply, clean_up, roll_back};
 use gpoctl::model::guid::Guid;
 use gpoctl::model::retention::Retention;
 use gpoctl::operations::import::{ImportOptions, ImportTarget};
@@ -510,4 +510,81 @@ async fn undo_deletes_no_filter_that_the_operation_did_not_add() {
     let planned = undo::plan(admin.session(), &operation, &Control::default()).await;
     let error = planned.map(|planned| format!("{planned:?}")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BadInput, "{error}");
+}
+
+/// An operation may remove a link that leads out of the domain. What it removed is known from its journal alone, so no undo and
+/// no roll-back adds one that an attacker has written there.
+#[tokio::test]
+async fn no_undo_adds_a_link_that_leads_out_of_the_domain() {
+    let link = |path: &str| format!("[LDAP://{path};0]");
+    let policy = |domain: &str| format!("cn={DEFAULT_POLICY},cn=policies,cn=system,{domain}");
+    let own = link(&policy("DC=src,DC=test"));
+    let gpo = format!("CN={DEFAULT_POLICY},CN=Policies,CN=System,DC=src,DC=test");
+    let filter = "{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}";
+    let mut cases = vec![(
+        gpo.as_str(),
+        "gPCWQLFilter",
+        format!("[evil.test;{filter};0]"),
+        None,
+    )];
+    let ou = "OU=Staff,DC=src,DC=test";
+    for foreign in [
+        link(&policy("DC=evil,DC=test")),
+        link(&format!("evil.test/{}", policy("DC=src,DC=test"))),
+        link(&format!("192.0.2.1/{}", policy("DC=evil,DC=test"))),
+        link("CN=Administrator,CN=Users,DC=src,DC=test"),
+    ] {
+        cases.push((ou, "gPLink", foreign.clone(), None));
+        cases.push((ou, "gPLink", foreign.clone() + &own, Some(own.clone())));
+    }
+    for (dn, attribute, old, new) in cases {
+        let change = json!({
+            "change": "attributes", "dn": dn, "summary": [],
+            "attributes": [{"attribute": attribute, "old": old, "new": new}],
+        });
+        for finished in [true, false] {
+            let (domain, admin, folder, operation) = journal_of_change(change.clone()).await;
+            let base = domain.directory().base();
+            let made = domain.directory().put_ou(&base, "Staff").unwrap();
+            if let Some(new) = &new {
+                domain
+                    .directory()
+                    .set(&made, attribute, [new.clone()])
+                    .unwrap();
+            }
+            let before = domain.directory().snapshot();
+            let options = ApplyOptions::in_folder(folder.path());
+            let messages = if finished {
+                let planned = undo::plan(admin.session(), &operation, &options.control).await;
+                let Ok(Undoing::Plan(plan)) = planned else {
+                    panic!("{old}: {planned:?}");
+                };
+                apply(&admin, &plan, &options).await.unwrap();
+                plan.messages
+            } else {
+                fs::write(
+                    operation.folder.join("journal.jsonl"),
+                    "{\"event\":\"change\",\"inverse\":\"change-back\"}\n",
+                )
+                .unwrap();
+                let operation = journal::list(folder.path()).unwrap().remove(0);
+                assert_eq!(operation.state, OperationState::Unfinished);
+                let planned = undo::plan(admin.session(), &operation, &options.control).await;
+                let Ok(Undoing::RollBack(parts)) = planned else {
+                    panic!("{old}: {planned:?}");
+                };
+                assert!(parts.iter().any(|part| part.contains(dn)), "{parts:?}");
+                let done = roll_back(&admin, &operation, &options).await;
+                done.unwrap().messages
+            };
+            let changed = domain.directory().snapshot().differences_from(&before);
+            assert!(changed.is_empty(), "{old}: {changed:?}");
+            let mut messages = messages.iter();
+            let warning = messages.find(|it| it.code.name() == "links-not-put-back");
+            let warning = warning.unwrap_or_else(|| panic!("{old}"));
+            assert!(warning.text.contains(dn), "{}", warning.text);
+            let hint = warning.hint.clone().unwrap();
+            assert!(hint.contains(&old), "{hint}");
+        }
+    }
 }

@@ -13,10 +13,12 @@ mod backups;
 mod codes;
 mod conformance;
 mod edited_journals;
+mod every_reader;
 mod faults;
 mod former_forms;
 mod golden_migtable;
 mod hostile_names;
+mod hostile_words;
 #[path = "invariants/mod.rs"]
 mod invariants;
 mod later;

@@ -274,6 +274,7 @@ fn plan() -> Vec<Vec<u8>> {
 
 fn journal() -> Vec<Vec<u8>> {
     let mut files = json("", "");
+    files.extend(json("{\"changes\":", "}"));
     files.extend(json(
         r#"{"event":"change","inverse":"restore-links","som":"#,
         "}",
@@ -291,6 +292,54 @@ fn journal() -> Vec<Vec<u8>> {
     ));
     files.push(repeated(r#"{"event":"failed","reason":""#, "x", "\"}"));
     files
+}
+
+fn side_file() -> Vec<Vec<u8>> {
+    let mut files = Vec::new();
+    for field in [
+        "unknown",
+        "files",
+        "links",
+        "wmi_filter",
+        "unread",
+        "other_directory_objects",
+        "owner",
+    ] {
+        files.extend(json(&format!("{{\"{field}\":"), "}"));
+    }
+    let hash = "\"a\":{\"size\":0,\"sha256\":\"\"},";
+    files.push(repeated(
+        "{\"files\":{",
+        hash,
+        "\"b\":{\"size\":0,\"sha256\":\"\"}}}",
+    ));
+    let different = (0..20_000).map(|n| format!("\"{n:x}\":{{\"size\":0,\"sha256\":\"\"}}"));
+    let different = different.collect::<Vec<_>>().join(",");
+    files.push(format!("{{\"files\":{{{different}}}}}").into_bytes());
+    let unread = "{\"severity\":\"info\",\"code\":\"\",\"text\":\"\"},";
+    files.push(repeated("{\"unread\":[", unread, "null]}"));
+    let link = "{\"som\":\"\",\"options\":0},";
+    files.push(repeated("{\"links\":[", link, "null]}"));
+    files.push(repeated("{\"gpt_ini\":\"", "AAAA", "\"}"));
+    files.push(repeated("{", "\"x\":0,", "\"x\":0}"));
+    files.push(repeated("", "[", ""));
+    files
+}
+
+/// No longer than what is read.
+fn config() -> Vec<Vec<u8>> {
+    let different = (0..7_000).map(|n| format!("[domain.{n:x}]\n"));
+    let files = vec![
+        repeated("x=[", "0,", "0]"),
+        repeated("x=[", "[],", "0]"),
+        repeated("x=[", "{},", "0]"),
+        repeated("", "#\n", ""),
+        repeated("", "[", ""),
+        repeated("x='", "x", "'"),
+        different.collect::<String>().into_bytes(),
+    ];
+    let part = |file: Vec<u8>| file[..file.len().min(128 << 10)].to_vec();
+    files.into_iter().map(part).collect()
 }
 
 /// The worst inputs of a reader.
@@ -408,7 +457,20 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
         "scripts" => lines("[Logon]\r\n"),
         "sddl" => sddl(),
         "security_descriptor" => security_descriptor(),
-        "wmi_filter" => wmi_filter(),
+        "side_file" => side_file(),
+        "wmi_filter" => {
+            let mut files = wmi_filter();
+            for field in ["x", "queries", "name"] {
+                files.extend(json(&format!("{{\"{field}\":"), "}"));
+            }
+            files
+        }
+        "config" => config(),
+        "names_cache" => {
+            let mut files = json("", "");
+            files.push(repeated("[", r#"{"guid":"","name":""},"#, "0]"));
+            files
+        }
         "xml_document" | "xml_tree" => xml("<a>", "</a>"),
         other => unreachable!("{other} has no worst inputs"),
     }
@@ -417,15 +479,32 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
 /// What a reader may use besides in this test: much less than elsewhere, so that small inputs show what large ones would use.
 const SMALL_BASE: u64 = 256 << 10;
 
+/// The reader of this name, of the library or of the command.
+fn reader(name: &str) -> Box<dyn Fn(&[u8])> {
+    let of_library = READERS.iter().find(|(known, _)| *known == name);
+    let of_command = gpoctl::cli::READERS
+        .iter()
+        .find(|(known, _)| *known == name);
+    match (of_library, of_command) {
+        (Some((_, reader)), None) => Box::new(*reader),
+        (None, Some((_, reader))) => Box::new(|data| {
+            reader(data);
+        }),
+        _ => unreachable!("{name} is not a reader"),
+    }
+}
+
 fn is_bounded(name: &str) {
-    let (_, reader) = READERS.iter().find(|(known, _)| *known == name).unwrap();
+    let reader = reader(name);
     let mut most = 0;
     let mut beyond = Vec::new();
     for (number, data) in worst(name).iter().enumerate() {
-        let held = peak(*reader, data);
+        let held = peak(&*reader, data);
         let length = u64::try_from(data.len()).unwrap();
         most = most.max(held / length);
-        if held > length * PER_BYTE + SMALL_BASE {
+        // toml keeps the place of every value, so that a file of the caller's own takes more; but it is small.
+        let base = if name == "config" { BASE } else { SMALL_BASE };
+        if held > length * PER_BYTE + base {
             let begin = data[..data.len().min(120)].escape_ascii();
             beyond.push(format!("{number}: {held} bytes for {length}: {begin}"));
         }
@@ -435,7 +514,9 @@ fn is_bounded(name: &str) {
 }
 
 macro_rules! bounded {
-    ($($target:ident)*) => {$(
+    ($($target:ident)*) => {
+        pub const TESTED: &[&str] = &[$(stringify!($target)),*];
+        $(
         #[test]
         fn $target() {
             super::is_bounded(stringify!($target));
@@ -444,10 +525,10 @@ macro_rules! bounded {
 }
 
 /// One test for each reader.
-mod memory_of {
+pub(crate) mod memory_of {
     bounded! {
-        aas adml admx audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini journal manifest
-        migtable names plan preferences registry_pol scripts sddl security_descriptor wmi_filter xml_document xml_tree
+        aas adml admx audit_csv backup_xml bkup_info comment_cmtx config fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini journal manifest
+        migtable names names_cache plan preferences registry_pol scripts sddl security_descriptor side_file wmi_filter xml_document xml_tree
     }
 }
 
@@ -460,27 +541,15 @@ fn the_bound_of_the_fuzz_targets_holds() {
     assert_eq!(bound(1), PER_BYTE + BASE);
 }
 
-#[test]
-fn no_reader_is_left_out() {
-    let mut names: Vec<&str> = READERS.iter().map(|(name, _)| *name).collect();
-    names.sort_unstable();
-    names.dedup();
-    assert_eq!(names.len(), READERS.len());
-    assert_eq!(names.len(), 27);
-}
-
 /// The effect of a 1 MB file: a namespace counts for every element below its declaration.
 #[test]
 fn a_namespace_is_kept_once() {
     let namespace = "u".repeat(1000);
     let file = repeated(&format!("<a xmlns='{namespace}'>"), "<b/>", "</a>");
     assert!(gpoctl::formats::xml_tree::parse(&file).is_ok());
-    let (_, reader) = READERS
-        .iter()
-        .find(|(name, _)| *name == "preferences")
-        .unwrap();
+    let reader = reader("preferences");
     let length = u64::try_from(file.len()).unwrap();
-    assert!(peak(*reader, &file) < length * PER_BYTE);
+    assert!(peak(&*reader, &file) < length * PER_BYTE);
     let longer = repeated(
         &format!("<a xmlns='{namespace}{namespace}'>"),
         "<b/>",

@@ -281,6 +281,16 @@ const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "side_file",
+        &[
+            "cut_off",
+            "every_field_malformed",
+            "field_twice",
+            "later_version",
+            "not_an_object",
+        ],
+    ),
+    (
         "wmi_filter",
         &[
             "attribute_with_a_length_too_long",
@@ -356,6 +366,7 @@ fn is_taken(target: &str, data: &[u8]) -> Option<bool> {
         "security_descriptor" => {
             gpoctl::model::security_descriptor::SecurityDescriptor::parse(data).is_ok()
         }
+        "side_file" => gpoctl::backup::problems_of_side_file(data).is_empty(),
         "wmi_filter" => formats::wmi_mof::parse(data).is_ok(),
         "xml_document" => formats::xml_tree::document::XmlDocument::parse(data).is_ok(),
         "xml_tree" => formats::xml_tree::parse(data).is_ok(),
@@ -457,5 +468,5 @@ macro_rules! properties {
 
 properties! {
     aas adml admx audit_csv backup_xml bkup_info comment_cmtx fdeploy firewall_rule gpe_ini gpo_cmt gpt_ini gpt_tmpl ini journal manifest
-    migtable names plan preferences registry_pol scripts sddl security_descriptor wmi_filter xml_document xml_tree
+    migtable names plan preferences registry_pol scripts sddl security_descriptor side_file wmi_filter xml_document xml_tree
 }

@@ -68,8 +68,12 @@ pub const READERS: &[Reader] = &[
         drop(security_descriptor::SecurityDescriptor::parse(data));
         drop(Sid::parse_prefix(data));
     }),
+    ("side_file", |data| {
+        drop(gpoctl::backup::problems_of_side_file(data));
+    }),
     ("wmi_filter", |data| {
         drop(wmi_mof::parse(data));
+        drop(gpoctl::operations::wmi::read_file("x", data));
         drop(std::str::from_utf8(data).map(wmi_filter::parse_queries));
     }),
     ("xml_document", |data| {
@@ -84,6 +88,8 @@ fn read_journal(data: &[u8]) {
         drop(journal::events(text));
     }
     drop(serde_json::from_slice::<journal::Before>(data));
+    journal::has_head(data);
+    journal::is_complete(data);
 }
 
 fn names(data: &[u8]) {
@@ -109,7 +115,7 @@ fn read_sddl(data: &[u8]) {
 }
 
 /// The maximum memory that a reader used.
-pub fn peak(reader: fn(&[u8]), data: &[u8]) -> u64 {
+pub fn peak(reader: &dyn Fn(&[u8]), data: &[u8]) -> u64 {
     allocation_counter::measure(|| reader(data)).bytes_max
 }
 
@@ -129,7 +135,7 @@ pub fn assert_bounded(name: &str, data: &[u8]) {
     let Some((_, reader)) = READERS.iter().find(|(known, _)| *known == name) else {
         panic!("{name} is not a reader");
     };
-    let peak = peak(*reader, data);
+    let peak = peak(reader, data);
     assert!(
         peak <= bound(data.len()),
         "{name} held {peak} bytes for {}",

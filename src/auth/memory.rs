@@ -23,3 +23,33 @@ pub fn protect() {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+
+    /// What is switched off cannot be switched on again, so a process of its own tries it.
+    #[test]
+    fn nothing_reads_the_memory_of_the_process() {
+        let done = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "auth::memory::tests::protected", "--ignored"])
+            .env("GPOCTL_PROTECTED", "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    #[test]
+    #[ignore = "run by nothing_reads_the_memory_of_the_process"]
+    fn protected() {
+        if std::env::var_os("GPOCTL_PROTECTED").is_none() {
+            return;
+        }
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::Dumpable);
+        super::protect();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+        let core = getrlimit(Resource::Core);
+        assert_eq!((core.current, core.maximum), (Some(0), Some(0)));
+    }
+}

@@ -1,7 +1,6 @@
 //! Removing one backup.
 
 use crate::message::Code;
-use std::fs;
 use std::path::Path;
 
 use super::folder::Folder;
@@ -44,15 +43,28 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
         )
         .with_source(error)
     };
+    let missing = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => not_a_backup(),
+        _ => refused(error),
+    };
+    let here = match path.file_name() {
+        Some(_) => path.to_owned(),
+        // The folder in which the caller is; its path has no links.
+        None if path == Path::new(".") => std::env::current_dir().map_err(refused)?,
+        None => return Err(not_a_backup()),
+    };
+    let path = here.as_path();
+    let (home, name) = Folder::of_file(path).map_err(missing)?;
     // A link to a backup is not a backup: what would be taken away is not what was named.
-    let metadata = fs::symlink_metadata(path).map_err(|_| not_a_backup())?;
-    if !metadata.is_dir() {
-        return Err(not_a_backup());
-    }
-    let path = path.canonicalize().map_err(refused)?;
-    let dir = path.parent().ok_or_else(not_a_backup)?;
-    let (home, name) = Folder::of_file(&path).map_err(refused)?;
-    let folder = home.folder(name).map_err(refused)?;
+    let folder = home.folder(name).map_err(|error| {
+        let is_link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+        if is_link {
+            not_a_backup()
+        } else {
+            missing(error)
+        }
+    })?;
+    let dir = home.path.as_path();
     let identity = folder.identity().map_err(refused)?;
     let entry = list::entry(&folder)
         .map_err(refused)?
@@ -65,7 +77,7 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
         .filter(|name| !OWN.iter().any(|own| own.eq_ignore_ascii_case(name)))
         .collect();
     if foreign.is_empty() {
-        foreign.extend(first_added(&path)?);
+        foreign.extend(first_added(folder)?);
     }
     if !foreign.is_empty() {
         return Err(Error::new(
@@ -78,7 +90,6 @@ pub fn delete(path: &Path) -> Result<BackupInfo> {
         )
         .with_hint("move it elsewhere first"));
     }
-    drop(folder);
     let (away, emptied) = home.make_staging(super::STAGING_PREFIX).map_err(refused)?;
     let taken = home
         .rename(name, &emptied, REMOVED)
@@ -152,14 +163,15 @@ pub fn forget(dir: &Path, id: Guid) -> Result<()> {
 
 /// The first file below a backup's folder that is not part of the backup: one without a recorded hash, or one that Backup.xml
 /// does not list where there are no hashes. When neither can be read, nothing is known to be part of it.
-fn first_added(path: &Path) -> Result<Option<String>> {
-    let mut problems = verify(path)?;
+fn first_added(folder: Folder) -> Result<Option<String>> {
+    let mut problems = verify::verify_open(&folder)?;
     let mut code = Code::AddedFile;
     if problems
         .iter()
         .any(|problem| [Code::NotVerifiable, Code::MalformedSideFile].contains(&problem.code))
     {
-        problems = read(path).map(|stored| stored.problems).unwrap_or_default();
+        let read = read::read_open(folder);
+        problems = read.map(|stored| stored.problems).unwrap_or_default();
         code = Code::UnlistedFile;
     }
     let added = problems.into_iter().find(|problem| problem.code == code);

@@ -2,11 +2,11 @@
 //! what GPMC's format has no place for. GPMC does not look at it.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use super::folder::Folder;
@@ -105,24 +105,43 @@ pub(super) struct SideFileRead {
     pub(super) problems: Vec<StatusMessage>,
 }
 
-/// The fields of a side file, each taken by itself: one that is malformed costs only itself.
-struct Fields {
-    fields: serde_json::Map<String, serde_json::Value>,
+/// The fields of a side file, each as text until it is read: one that is malformed costs only itself, and one that is not known takes
+/// no memory.
+#[derive(serde::Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    format_version: Option<&'a RawValue>,
+    owner: Option<&'a RawValue>,
+    group: Option<&'a RawValue>,
+    when_created: Option<&'a RawValue>,
+    when_changed: Option<&'a RawValue>,
+    gpt_ini: Option<&'a RawValue>,
+    links: Option<&'a RawValue>,
+    wmi_filter: Option<&'a RawValue>,
+    unread: Option<&'a RawValue>,
+    files: Option<&'a RawValue>,
+    other_directory_objects: Option<&'a RawValue>,
+}
+
+/// Reads one field after the other.
+#[derive(Default)]
+struct FieldReader {
     problems: Vec<StatusMessage>,
 }
 
-impl Fields {
+impl FieldReader {
     /// The value of a field; nothing when it is absent, null or malformed.
-    fn take<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<T> {
-        match self.fields.remove(name)? {
-            serde_json::Value::Null => None,
-            value => match serde_json::from_value(value) {
-                Ok(value) => Some(value),
-                Err(error) => {
-                    self.problem(format!("\"{name}\" is malformed: {error}"));
-                    None
-                }
-            },
+    fn value<T: serde::de::DeserializeOwned>(
+        &mut self,
+        name: &str,
+        json: Option<&RawValue>,
+    ) -> Option<T> {
+        match serde_json::from_str(json?.get()) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.problem(format!("\"{name}\" is malformed: {error}"));
+                None
+            }
         }
     }
 
@@ -156,51 +175,62 @@ impl FileHash {
 /// Reads the side file of a backup under its name on disk. Unknown fields are ignored, so that a later version
 /// may have more of them.
 pub(super) fn read(folder: &Folder, name: &str) -> SideFileRead {
-    let parsed = folder
-        .read(name, MAX_BYTES)
-        .and_then(|bytes| serde_json::from_slice(&bytes).map_err(io::Error::other));
-    let fields = match parsed {
+    match folder.read(name, MAX_BYTES) {
+        Ok(bytes) => parse(&bytes),
+        Err(error) => unreadable(&error),
+    }
+}
+
+fn unreadable(error: &dyn std::error::Error) -> SideFileRead {
+    SideFileRead {
+        problems: vec![malformed(format!("cannot be read: {error}"))],
+        ..SideFileRead::default()
+    }
+}
+
+/// Reads the content of a side file.
+pub(super) fn parse(bytes: &[u8]) -> SideFileRead {
+    let fields: Fields<'_> = match serde_json::from_slice(bytes) {
         Ok(fields) => fields,
-        Err(error) => {
-            return SideFileRead {
-                problems: vec![malformed(format!("cannot be read: {error}"))],
-                ..SideFileRead::default()
-            };
-        }
+        Err(error) => return unreadable(&error),
     };
-    let mut fields = Fields {
-        fields,
-        problems: Vec::new(),
-    };
-    if let Some(version) = fields.take::<u32>("format_version")
+    let mut reader = FieldReader::default();
+    if let Some(version) = reader.value::<u32>("format_version", fields.format_version)
         && version > FORMAT_VERSION
     {
-        fields.problem(format!(
+        reader.problem(format!(
             "has the form {version}, and this program knows {FORMAT_VERSION}: some of it may be overlooked"
         ));
     }
-    let gpt_ini = fields.take::<String>("gpt_ini").and_then(|text| {
+    let gpt_ini: Option<String> = reader.value("gpt_ini", fields.gpt_ini);
+    let gpt_ini = gpt_ini.and_then(|text| {
         let bytes = BASE64.decode(text);
         if bytes.is_err() {
-            fields.problem("\"gpt_ini\" is not base64".to_owned());
+            reader.problem("\"gpt_ini\" is not base64".to_owned());
         }
         bytes.ok().map(Bytes::from)
     });
     let context = BackupContext {
-        links: fields.take("links"),
-        wmi_filter: fields.take("wmi_filter"),
-        owner: fields.take("owner"),
-        group: fields.take("group"),
-        when_created: fields.take("when_created").unwrap_or_default(),
-        when_changed: fields.take("when_changed").unwrap_or_default(),
+        links: reader.value("links", fields.links),
+        wmi_filter: reader.value("wmi_filter", fields.wmi_filter),
+        owner: reader.value("owner", fields.owner),
+        group: reader.value("group", fields.group),
+        when_created: reader
+            .value("when_created", fields.when_created)
+            .unwrap_or_default(),
+        when_changed: reader
+            .value("when_changed", fields.when_changed)
+            .unwrap_or_default(),
         gpt_ini,
-        unread: fields.take("unread").unwrap_or_default(),
+        unread: reader.value("unread", fields.unread).unwrap_or_default(),
     };
     SideFileRead {
-        files: fields.take("files"),
-        other_directory_objects: fields.take("other_directory_objects").unwrap_or_default(),
+        files: reader.value("files", fields.files),
+        other_directory_objects: reader
+            .value("other_directory_objects", fields.other_directory_objects)
+            .unwrap_or_default(),
         context,
-        problems: fields.problems,
+        problems: reader.problems,
     }
 }
 

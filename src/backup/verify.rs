@@ -236,17 +236,22 @@ pub fn verify(dir: &Path) -> Result<Vec<StatusMessage>> {
         )
         .with_source(error)
     })?;
+    verify_open(&folder)
+}
+
+/// As [`verify`], of a folder that is open already.
+pub(super) fn verify_open(folder: &Folder) -> Result<Vec<StatusMessage>> {
     let bad = |error: io::Error| {
         Error::new(
             ErrorKind::BadInput,
-            format!("cannot verify the backup {}", dir.display()),
+            format!("cannot verify the backup {}", folder.path.display()),
         )
         .with_source(error)
     };
     let Some((name, _)) = folder.find(names::SIDE_FILE).map_err(bad)? else {
         return Ok(vec![damage::not_verifiable()]);
     };
-    let side = side_file::read(&folder, &name);
+    let side = side_file::read(folder, &name);
     let Some(files) = side.files else {
         return Ok(vec![damage::no_hashes()]);
     };
@@ -256,7 +261,7 @@ pub fn verify(dir: &Path) -> Result<Vec<StatusMessage>> {
         .map(|(path, hash)| (path.to_lowercase(), (path, hash)))
         .collect();
     let mut messages = side.problems;
-    compare(&folder, "", 0, &mut expected, &mut messages).map_err(bad)?;
+    compare(folder, "", 0, &mut expected, &mut messages).map_err(bad)?;
     messages.extend(
         expected
             .into_values()

@@ -2,7 +2,7 @@
 //!
 //! The script that `gpoctl completions` prints calls gpoctl with [`VARIABLE`] set to the name of the shell. Names come from a
 //! domain or a backup, where anybody may have chosen them, and end up on a command line: what is not plain text is never offered,
-//! and bash, which inserts text as it is, gets it quoted.
+//! and a shell that inserts text as it is gets it quoted.
 
 mod names;
 
@@ -19,7 +19,7 @@ use super::config::Config;
 use super::ui::Ui;
 use crate::error::Result;
 use crate::message::printable;
-pub(super) use names::remember;
+pub(super) use names::{is_cache, remember};
 
 /// Set to the name of a shell when that shell asks for completions.
 pub(super) const VARIABLE: &str = "_GPOCTL_COMPLETE";
@@ -27,9 +27,51 @@ pub(super) const VARIABLE: &str = "_GPOCTL_COMPLETE";
 /// What the command line says so far about the domain and the folder of backups.
 #[derive(Debug, Default)]
 struct Context {
-    bash: bool,
+    insertion: Insertion,
     domain: Option<String>,
     folder: Option<PathBuf>,
+}
+
+/// How a shell inserts what it is offered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Insertion {
+    /// As one quoted word: zsh (`compadd` without `-Q`), fish and elvish.
+    Quoted,
+    /// As it is: bash.
+    Bash,
+    /// As it is: PowerShell.
+    PowerShell,
+    /// Not known.
+    #[default]
+    Unknown,
+}
+
+impl Insertion {
+    fn of(shell: &str) -> Self {
+        match shell {
+            "zsh" | "fish" | "elvish" => Self::Quoted,
+            "bash" => Self::Bash,
+            "powershell" => Self::PowerShell,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What to offer so that the shell inserts this text and nothing else; `None` when there is no such thing.
+    fn word(self, text: &str) -> Option<String> {
+        if printable(text) != text {
+            return None;
+        }
+        match self {
+            Self::Quoted => Some(text.to_owned()),
+            Self::Bash => Some(bash_word(text)),
+            Self::PowerShell => powershell_word(text),
+            // Nothing but letters, digits and braces is text in every shell.
+            Self::Unknown => text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "{}.-_".contains(c))
+                .then(|| text.to_owned()),
+        }
+    }
 }
 
 static CONTEXT: OnceLock<Context> = OnceLock::new();
@@ -45,7 +87,7 @@ pub(super) fn answer(words: &[OsString]) -> Option<u8> {
         .skip(1)
         .cloned()
         .collect();
-    let _ = CONTEXT.set(Context::of(&typed, &shell));
+    let _ = CONTEXT.set(Context::of(&typed, completer.name()));
     let mut text = Vec::new();
     let folder = std::env::current_dir().ok();
     let mut command = super::help::command();
@@ -85,7 +127,7 @@ impl Context {
             .and_then(|rest| rest.iter().find(|word| !word.starts_with('-')))
             .map(ToString::to_string);
         Self {
-            bash: shell == "bash",
+            insertion: Insertion::of(shell),
             domain: value("--domain").or_else(|| value("--from")),
             folder: value("--backup-dir").or(positional).map(PathBuf::from),
         }
@@ -140,7 +182,10 @@ fn gpos(current: &OsStr) -> Vec<CompletionCandidate> {
             .collect(),
     };
     let known = domains.iter().flat_map(|domain| names::of(domain));
-    matching(known.map(|(guid, name)| plain(name, guid)), current)
+    matching(
+        known.map(|(guid, name)| plain(name, guid, insertion())),
+        current,
+    )
 }
 
 fn backups(current: &OsStr) -> Vec<CompletionCandidate> {
@@ -152,36 +197,46 @@ fn backups(current: &OsStr) -> Vec<CompletionCandidate> {
     let known = entries.into_iter().filter_map(|entry| {
         let id = entry.info.id?.to_string();
         let name = entry.info.display_name;
-        Some([plain(name, id.clone()), id])
+        Some([plain(name, id.clone(), insertion()), id])
     });
     matching(known.flatten(), current)
 }
 
-/// The name, or the ID where the name holds a character that does not show.
-fn plain(name: String, id: String) -> String {
-    let shows = !name.is_empty() && !name.starts_with('-') && printable(&name) == name;
-    if shows { name } else { id }
+fn insertion() -> Insertion {
+    CONTEXT
+        .get()
+        .map(|context| context.insertion)
+        .unwrap_or_default()
+}
+
+/// The name, or the ID where the shell cannot be given the name as text.
+fn plain(name: String, id: String, insertion: Insertion) -> String {
+    let is_text = !name.is_empty() && !name.starts_with('-') && insertion.word(&name).is_some();
+    if is_text { name } else { id }
+}
+
+fn matching(candidates: impl Iterator<Item = String>, current: &OsStr) -> Vec<CompletionCandidate> {
+    let found = words(candidates, current, insertion());
+    found.into_iter().map(CompletionCandidate::new).collect()
 }
 
 /// Those that begin with what was typed, in any case, as the shell needs them.
-fn matching(candidates: impl Iterator<Item = String>, current: &OsStr) -> Vec<CompletionCandidate> {
-    let bash = CONTEXT.get().is_some_and(|context| context.bash);
+fn words(
+    candidates: impl Iterator<Item = String>,
+    current: &OsStr,
+    insertion: Insertion,
+) -> Vec<String> {
     let typed = current.to_string_lossy().to_lowercase();
     let mut found: Vec<String> = candidates
-        .filter(|candidate| printable(candidate) == *candidate)
         .filter_map(|candidate| {
             let begins = |text: &str| text.to_lowercase().starts_with(&typed);
-            let word = if bash {
-                bash_word(&candidate)
-            } else {
-                candidate.clone()
-            };
+            let word = insertion.word(&candidate)?;
             (begins(&word) || begins(&candidate)).then_some(word)
         })
         .collect();
     found.sort();
     found.dedup();
-    found.into_iter().map(CompletionCandidate::new).collect()
+    found
 }
 
 /// A word in which bash sees nothing but text.
@@ -194,6 +249,30 @@ fn bash_word(text: &str) -> String {
         word.push(c);
     }
     word
+}
+
+/// A word in which PowerShell sees nothing but text, and that a program gets as it is. Versions before 7.3 do not escape double quotes
+/// and the last backslash for the program, so that it would get other words.
+fn powershell_word(text: &str) -> Option<String> {
+    if text.contains('"') || text.ends_with('\\') {
+        return None;
+    }
+    if text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c))
+    {
+        return Some(text.to_owned());
+    }
+    let mut word = String::from("'");
+    for c in text.chars() {
+        word.push(c);
+        // PowerShell takes each of these for a single quote.
+        if matches!(c, '\'' | '\u{2018}'..='\u{201B}') {
+            word.push(c);
+        }
+    }
+    word.push('\'');
+    Some(word)
 }
 
 #[cfg(test)]
@@ -213,17 +292,27 @@ mod tests {
         assert_eq!(bash_word("Büro"), "Büro");
         let id = "{31B2F340-016D-11D2-945F-00C04FB984F9}";
         for hostile in ["a\nb", "a\u{1b}[2J", "a\u{202e}b", "a\u{b}b", "", "-rf"] {
-            assert_eq!(plain(hostile.to_owned(), id.to_owned()), id);
+            for insertion in [Insertion::Quoted, Insertion::Bash, Insertion::PowerShell] {
+                assert_eq!(plain(hostile.to_owned(), id.to_owned(), insertion), id);
+            }
         }
-        assert_eq!(plain("Kiosk".to_owned(), id.to_owned()), "Kiosk");
+        let named =
+            |name: &str, shell: &str| plain(name.to_owned(), id.to_owned(), Insertion::of(shell));
+        assert_eq!(named("Kiosk", "bash"), "Kiosk");
+        // Of a shell that is not known, nobody knows what it does with a blank.
+        assert_eq!(named("Kiosk", "other"), "Kiosk");
+        for name in ["Kiosk 2", "x;y", "$x", "it's"] {
+            assert_eq!(named(name, "other"), id);
+        }
     }
 
     #[test]
     fn candidates_begin_with_what_was_typed() {
         let known = || ["Kiosk", "kiosk 2", "Other"].map(str::to_owned).into_iter();
-        let found = matching(known(), OsStr::new("ki"));
-        let values: Vec<_> = found.iter().map(CompletionCandidate::get_value).collect();
-        assert_eq!(values, ["Kiosk", "kiosk 2"]);
+        let found = words(known(), OsStr::new("ki"), Insertion::Quoted);
+        assert_eq!(found, ["Kiosk", "kiosk 2"]);
+        let found = words(known(), OsStr::new("'ki"), Insertion::PowerShell);
+        assert_eq!(found, ["'kiosk 2'"]);
     }
 
     #[test]
@@ -231,7 +320,7 @@ mod tests {
         let words = |text: &str| -> Vec<OsString> { text.split(' ').map(OsString::from).collect() };
         let context = Context::of(&words("gpoctl show x --domain corp.example"), "bash");
         assert_eq!(context.domain.as_deref(), Some("corp.example"));
-        assert!(context.bash);
+        assert_eq!(context.insertion, Insertion::Bash);
         let context = Context::of(&words("gpoctl import --backup-dir=/b x"), "zsh");
         assert_eq!(context.folder.as_deref(), Some(Path::new("/b")));
         let context = Context::of(&words("gpoctl backups show --json /b "), "fish");

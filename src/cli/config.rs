@@ -12,7 +12,7 @@ use crate::model::domain_name::DomainName;
 const KEYS: &str = "server, address, nameserver, user, password_file, ccache, tls_ca, tls_pin, ldap, smb_client, smb_min_dialect, allow_rc4, timeout";
 
 /// The most bytes of the configuration.
-const MAX_CONFIG: u64 = 1 << 20;
+const MAX_CONFIG: u64 = 128 << 10;
 
 /// The configuration file.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -74,7 +74,7 @@ impl Config {
         Self::parse(&text).map_err(|error| error.context(path.display()))
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let document: toml::Table = toml::from_str(text).map_err(|cause| invalid(text, &cause))?;
         if let Some(error) = common_mistake(&document) {
             return Err(error);

@@ -1,7 +1,7 @@
 //! `gpoctl man`
 
 mod arguments;
-mod page;
+pub(super) mod page;
 
 use std::path::{Path, PathBuf};
 
@@ -75,7 +75,7 @@ fn folder(dir: &Path, page: &Page) -> PathBuf {
 }
 
 /// Writes a page in one step, replacing an older one; a link of its name is replaced and not followed.
-fn write(dir: &Path, page: &Page) -> std::io::Result<()> {
+pub(super) fn write(dir: &Path, page: &Page) -> std::io::Result<()> {
     if page.section != 1 && !dir.exists() {
         let (above, name) = Folder::of_file(dir)?;
         above.make_shared_folder(name)?;

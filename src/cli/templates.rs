@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::ui::counted;
+use crate::backup::folder::read_named;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::adml::Adml;
 use crate::formats::admx::Admx;
@@ -15,7 +16,7 @@ use crate::settings::templates::Templates;
 /// The language that is used where the wanted one has no texts.
 const FALLBACK: &str = "en-US";
 /// The largest template that is read, in bytes; the largest of Microsoft's have 2 MB.
-const MAX_BYTES: u64 = 64 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 /// Where the names of registry policies come from.
 #[derive(Debug, Clone, Args)]
@@ -185,11 +186,9 @@ fn parsed<T, E: std::fmt::Display>(
     parse: impl FnOnce(&[u8]) -> std::result::Result<T, E>,
     messages: &mut Vec<StatusMessage>,
 ) -> Option<T> {
-    let read = std::fs::metadata(path).and_then(|metadata| match metadata.len() {
-        // A pipe would be waited for.
-        _ if !metadata.is_file() => Err(std::io::Error::other("it is not a file")),
+    let read = read_named(path, MAX_BYTES).and_then(|bytes| match bytes.len() {
         length if length > MAX_BYTES => Err(std::io::Error::other("it is too large")),
-        _ => std::fs::read(path),
+        _ => Ok(bytes),
     });
     let read = match read {
         Ok(bytes) => parse(&bytes).map_err(|error| error.to_string()),
@@ -213,6 +212,40 @@ mod tests {
         format!(
             "<policyDefinitions xmlns='{NAMESPACE}'><policyNamespaces><target prefix='a' namespace='{name}'/></policyNamespaces><policies>\n<policy name='{name}' class='{class}' displayName='$(string.X)' key='K' valueName='v'/></policies></policyDefinitions>"
         )
+    }
+
+    /// A named pipe would wait for somebody to write into it, and a device never ends.
+    #[test]
+    fn only_regular_files_are_read_as_templates() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("a.admx");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let endless = folder.path().join("b.admx");
+        std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
+        let (done, waits) = std::sync::mpsc::channel();
+        let paths = [pipe, endless];
+        std::thread::spawn(move || {
+            for path in paths {
+                let mut messages = Vec::new();
+                let read = parsed(&path, Admx::parse, &mut messages);
+                done.send((read.is_some(), messages)).unwrap();
+            }
+        });
+        for _ in 0..2 {
+            let (read, messages) = waits
+                .recv_timeout(std::time::Duration::from_secs(20))
+                .expect("the file is waited for");
+            assert!(!read);
+            let [message] = messages.as_slice() else {
+                panic!("{messages:?}");
+            };
+            assert!(
+                message.text.contains("not a plain file"),
+                "{}",
+                message.text
+            );
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod clean;
 mod fold;
 mod table;
+pub(super) mod usage;
 
 use std::ffi::OsStr;
 use std::fmt::Display;

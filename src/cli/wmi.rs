@@ -287,7 +287,7 @@ async fn export(args: ExportArgs, ui: &Ui) -> Result<u8> {
     Ok(0)
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     Folder::of_file(path)
         .and_then(|(folder, name)| folder.write_new(name, bytes, SHARED_FILE))
         .map_err(|cause| {

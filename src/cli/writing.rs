@@ -210,7 +210,7 @@ fn hash_file(plan: &Path) -> PathBuf {
 }
 
 /// A plan can contain secrets of a policy, so only its owner may read the file.
-fn save_new(bytes: &[u8], file: &Path) -> Result<()> {
+pub(super) fn save_new(bytes: &[u8], file: &Path) -> Result<()> {
     let failed = |cause: std::io::Error| {
         Error::new(
             ErrorKind::Internal,

@@ -15,7 +15,7 @@ pub(in crate::execute) mod undone;
 
 pub use prune::{decide, remove, remove_leftovers};
 pub(in crate::execute) use since::Visible;
-pub use stored::{OperationState, StoredOperation, events, find, list};
+pub use stored::{OperationState, StoredOperation, events, find, has_head, is_complete, list};
 
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};

@@ -286,6 +286,8 @@ async fn difference(
 ) -> Result<Option<String>> {
     let directory = session.directory();
     match change {
+        // All that the change replaced stays replaced.
+        ValueChange::Attributes { attributes, .. } if attributes.is_empty() => Ok(None),
         ValueChange::Attributes { dn, attributes } => {
             let found = directory.swapped_values(&dn.0, attributes).await?;
             let different = attributes.iter().zip(found).find(|(swap, found)| {

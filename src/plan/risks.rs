@@ -26,21 +26,21 @@ use crate::model::snapshot::GpoSnapshot;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RiskKind {
-    /// A scheduled or immediate task of Preferences.
+    /// A scheduled or immediate task of Preferences: T1053.005; `AddComputerTask` and `AddUserTask` of SharpGPOAbuse.
     ScheduledTask,
-    /// A script at startup, shutdown, logon or logoff.
+    /// A script at startup, shutdown, logon or logoff: T1037; `AddComputerScript` and `AddUserScript` of SharpGPOAbuse.
     Script,
     /// The startup, account, recovery program or descriptor of a service.
     Service,
     /// A package of software installation.
     Software,
-    /// `[Group Membership]` of GptTmpl.inf.
+    /// `[Group Membership]` of GptTmpl.inf: T1098; `AddLocalAdmin` of SharpGPOAbuse.
     RestrictedGroup,
     /// A local group of Preferences.
     LocalGroup,
     /// A local user of Preferences.
     LocalUser,
-    /// `[Privilege Rights]` of GptTmpl.inf.
+    /// `[Privilege Rights]` of GptTmpl.inf: `AddUserRights` of SharpGPOAbuse.
     PrivilegeRight,
     /// A client-side extension that does not come with Windows: its effect is unknown.
     UnknownExtension,

@@ -59,6 +59,12 @@ pub(crate) fn refused(path: &SysvolPath, status: NtStatus) -> Error {
             "the folder is not empty:",
             "check whether it has been changed meanwhile",
         ),
+        // The credentials are for the server that was named, and for no other.
+        NtStatus::PATH_NOT_COVERED => (
+            ErrorKind::BadDirectory,
+            "the server refers to another server for",
+            "DFS referrals are not followed; connect to the domain controller that has these files",
+        ),
         NtStatus::DISK_FULL => (
             ErrorKind::BadDirectory,
             "the disk of the server is full at",

@@ -12,6 +12,8 @@ mod listing;
 mod login;
 mod negotiation;
 mod refusal;
+#[cfg(test)]
+mod tests;
 
 use std::sync::OnceLock;
 use std::time::Duration;

@@ -90,6 +90,7 @@ pub const TARGETS: &[Target] = &[
     ("scripts", scripts),
     ("sddl", sddl),
     ("security_descriptor", security_descriptor),
+    ("side_file", side_file),
     ("wmi_filter", wmi_filter),
     ("xml_document", xml_document),
     ("xml_tree", xml_tree),
@@ -569,5 +570,29 @@ pub fn journal(data: &[u8]) {
         let json = serde_json::to_vec(&before).unwrap();
         let again: Before = serde_json::from_slice(&json).unwrap();
         assert_same(&serde_json::to_vec(&again).unwrap(), &json);
+    }
+}
+
+/// A field that is not known changes nothing of what is read of the others.
+pub fn side_file(data: &[u8]) {
+    use gpoctl::backup::problems_of_side_file as problems;
+    let found = problems(data);
+    // With its position, which is another one then.
+    if found
+        .iter()
+        .any(|problem| problem.text.starts_with("cannot be read"))
+    {
+        return;
+    }
+    let begin = data.iter().position(|byte| !byte.is_ascii_whitespace());
+    let Some((head, rest)) = begin.map(|at| data.split_at(at + 1)) else {
+        return;
+    };
+    let mut more = rest.iter().skip_while(|byte| byte.is_ascii_whitespace());
+    let is_object =
+        head.ends_with(b"{") && serde_json::from_slice::<serde_json::Value>(data).is_ok();
+    if is_object && more.next() == Some(&b'"') {
+        let grown = [head, &br#""a later version's":[{}],"#[..], rest].concat();
+        assert_eq!(problems(&grown), found);
     }
 }

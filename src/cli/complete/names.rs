@@ -1,10 +1,10 @@
 //! The GPO names of each domain, as the last `gpoctl list` found them: `$XDG_CACHE_HOME/gpoctl/gpos/DOMAIN.json`.
 
-use std::io::Write as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::backup::folder::{Folder, PRIVATE_FILE};
 use crate::directory::GpoObject;
+use crate::local::trusted_file;
 use crate::model::domain_name::DomainName;
 
 /// A cache that is larger than this is none of ours.
@@ -36,30 +36,28 @@ pub(in crate::cli) fn remember(domain: &DomainName, gpos: &[GpoObject]) {
 
 /// The GUIDs and names of the GPOs of a domain, as far as they are known.
 pub(super) fn of(domain: &str) -> Vec<(String, String)> {
-    let read = || -> Option<Vec<Known>> {
-        let domain: DomainName = domain.parse().ok()?;
-        let path = folder()?.join(file_name(&domain));
-        let metadata = path.symlink_metadata().ok()?;
-        if !metadata.is_file() || metadata.len() > MAX_BYTES {
-            return None;
-        }
-        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
-    };
-    let known = read().unwrap_or_default();
+    let known = || read(&folder()?.join(file_name(&domain.parse().ok()?)));
+    let known = known().unwrap_or_default();
     known.into_iter().map(|one| (one.guid, one.name)).collect()
 }
 
+fn read(path: &Path) -> Option<Vec<Known>> {
+    let bytes = trusted_file::read(path, "cache of names", MAX_BYTES).ok()?;
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> Option<Vec<Known>> {
+    serde_json::from_slice(bytes).ok()
+}
+
+/// Whether these bytes are a cache of names.
+pub(in crate::cli) fn is_cache(bytes: &[u8]) -> bool {
+    parse(bytes).is_some()
+}
+
 fn write(folder: &Path, domain: &DomainName, known: &[Known]) -> std::io::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    // A temporary file is readable by its owner only, and replaces a link instead of following it.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(&serde_json::to_vec(known)?)?;
-    file.persist(folder.join(file_name(domain)))
-        .map_err(|error| error.error)?;
-    Ok(())
+    let json = serde_json::to_vec(known)?;
+    Folder::open_or_make(folder)?.replace(file_name(domain), &json, PRIVATE_FILE)
 }
 
 fn file_name(domain: &DomainName) -> String {
@@ -79,6 +77,35 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    /// A link in the place of the cache or of a folder above it, and a file that others can write.
+    #[test]
+    fn names_of_another_user_are_neither_read_nor_written() {
+        let root = tempfile::tempdir().unwrap();
+        let (cache, outside) = (root.path().join("cache"), root.path().join("outside"));
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::create_dir(&cache).unwrap();
+        let link = cache.join("gpoctl");
+        std::os::unix::fs::symlink(&outside, &link).unwrap();
+        let domain: DomainName = "src.test".parse().unwrap();
+        let folder = link.join("gpos");
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::lchown(&link, Some(65_534), Some(65_534)).unwrap();
+            assert!(write(&folder, &domain, &[]).is_err());
+            assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+        }
+        std::fs::remove_file(&link).unwrap();
+        write(&folder, &domain, &[]).unwrap();
+        let path = folder.join("src.test.json");
+        assert!(read(&path).is_some());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(read(&path).is_none());
+        std::fs::remove_file(&path).unwrap();
+        // A named pipe holds nothing up.
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        assert!(read(&path).is_none());
+    }
 
     #[test]
     fn names_are_kept_for_their_owner_only() {

@@ -8,7 +8,7 @@ use crate::cli::help::{CONNECTION, GLOBAL, command, topics};
 
 /// A manual page.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(in crate::cli) struct Page {
     /// Its name, such as `gpoctl-backups-list`.
     pub(super) name: String,
     /// The section of the manual.
@@ -24,7 +24,7 @@ impl Page {
 }
 
 /// The pages of all commands and topics; that of gpoctl itself comes first.
-pub(super) fn pages() -> Vec<Page> {
+pub(in crate::cli) fn pages() -> Vec<Page> {
     let mut root = command();
     root.build();
     let mut pages = Vec::new();

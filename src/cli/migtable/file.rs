@@ -43,7 +43,7 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`ErrorKind::Conflict`] when it exists; it is not changed.
-pub(super) fn create(path: &Path, table: &MigTable) -> Result<()> {
+pub(in crate::cli) fn create(path: &Path, table: &MigTable) -> Result<()> {
     let written = Folder::of_file(path)
         .and_then(|(folder, name)| folder.add(name, &table.to_bytes(), SHARED_FILE));
     match written {
@@ -60,7 +60,7 @@ pub(super) fn create(path: &Path, table: &MigTable) -> Result<()> {
 
 /// Replaces the file of a table; a concurrent reader sees either the old table or the new one, complete. A symbolic link of
 /// the caller's and the permissions are kept.
-pub(super) fn replace(path: &Path, table: &MigTable) -> Result<()> {
+pub(in crate::cli) fn replace(path: &Path, table: &MigTable) -> Result<()> {
     let replaced = || -> io::Result<()> {
         let (folder, name) = Folder::of_linked_file(path)?;
         // The other bits would give a program of another user this user's rights.

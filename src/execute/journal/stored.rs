@@ -120,6 +120,18 @@ struct HeadOfGpo {
     target: Option<PlanTarget>,
 }
 
+impl Head {
+    fn read(json: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(json)
+    }
+}
+
+/// Whether a list can show a plan.
+#[doc(hidden)]
+pub fn has_head(json: &[u8]) -> bool {
+    Head::read(json).is_ok()
+}
+
 /// The name of the file of events.
 pub(super) const EVENTS: &str = "journal.jsonl";
 /// The name of the file of the plan.
@@ -216,9 +228,7 @@ impl StoredOperation {
         let head = root::read(&journal, PLAN, MAX_PLAN_BYTES)
             .map_err(|error| error.to_string())
             .and_then(|json| json.ok_or_else(|| "it is missing".to_owned()))
-            .and_then(|json| {
-                serde_json::from_slice::<Head>(&json).map_err(|cause| cause.to_string())
-            });
+            .and_then(|json| Head::read(&json).map_err(|cause| cause.to_string()));
         match head {
             Ok(head) => {
                 operation.mode = head.mode;
@@ -422,7 +432,7 @@ fn complete_last_line(journal: &Folder, mut file: &File) -> Result<()> {
     if last.is_empty() {
         return Ok(());
     }
-    let ended = if serde_json::from_slice::<serde_json::Value>(last).is_ok() {
+    let ended = if is_complete(last) {
         file.write_all(b"\n")
     } else {
         file.set_len(u64::try_from(whole).unwrap_or(u64::MAX))
@@ -434,6 +444,12 @@ fn complete_last_line(journal: &Folder, mut file: &File) -> Result<()> {
         )
         .with_source(cause)
     })
+}
+
+/// Whether a line of a journal was written to its end.
+#[doc(hidden)]
+pub fn is_complete(line: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
 
 /// The events in the text of a journal. The last line may be incomplete; it announces nothing that was made.

@@ -219,6 +219,9 @@ codes! {
     LinksKept "links-kept" [Warning]
         "links to the deleted GPO remain",
         "remove them with gpoctl link remove";
+    LinksNotPutBack "links-not-put-back" [Warning]
+        "an operation removed a link to a GPO or WMI filter of another domain, and undo does not put it back",
+        "set it by hand if it is wanted";
     LinksNotRestored "links-not-restored" [Info]
         "the backup contains the links of the deleted GPO, which are not restored",
         "use --with-links, or link the GPO afterwards";

@@ -137,6 +137,15 @@ impl Plan {
         }
     }
 
+    /// Whether the attribute then leads to something that the domain does not have: a GPO or a WMI filter of another one, or of a
+    /// server that the value names.
+    pub(super) fn leads_elsewhere(&self, swap: &AttributeSwap) -> bool {
+        matches!(
+            swap.attribute,
+            SwapAttribute::GpLink | SwapAttribute::WqlFilter
+        ) && !self.is_value(swap)
+    }
+
     /// Whether gpoctl sets the attribute to this value.
     fn is_value(&self, swap: &AttributeSwap) -> bool {
         let new = swap.new.as_deref();

@@ -1,12 +1,13 @@
-//! Permissions of files that a repair removes and that no undo puts back, because they do not follow from the GPO.
+//! What no undo puts back: permissions of files that do not follow from the GPO, and links to another domain.
 //!
-//! What a repair replaced is known only from its journal, which somebody may have edited. So such a file stays as repaired, and
-//! whoever undoes is told what it had.
+//! What an operation replaced is known only from its journal, which somebody may have edited. So such a file or link stays as it is,
+//! and whoever undoes is told what was there.
 
 use std::collections::BTreeMap;
 
-use super::ValueChange;
 use super::limits::inherited;
+use super::{ObjectDn, ValueChange};
+use crate::directory::AttributeSwap;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage, printable};
@@ -53,8 +54,8 @@ impl NotPutBack {
 
 impl Plan {
     /// Reduces a plan that was carried out to what is taken back of it: files keep their present permissions if the former ones
-    /// grant what does not follow from the GPO, and of a GPO that was deleted since nothing is taken back. A warning for each file that
-    /// a repair has changed and that is left so, and a message for each of those GPOs.
+    /// grant what does not follow from the GPO, links stay removed that lead out of the domain, and of a GPO that was deleted since
+    /// nothing is taken back. A warning for each file or link that was changed and stays so, and a message for each of those GPOs.
     ///
     /// # Errors
     /// As the directory and the server.
@@ -84,7 +85,52 @@ impl Plan {
                 .with_hint(kept.hint()),
             );
         }
+        for (dn, swap) in self.leave_out_links() {
+            let found = session
+                .directory()
+                .swapped_values(&dn.0, std::slice::from_ref(&swap))
+                .await?;
+            if found == [swap.old.clone()] {
+                continue;
+            }
+            let attribute = swap.attribute.as_str();
+            messages.push(
+                StatusMessage::warning(
+                    Code::LinksNotPutBack,
+                    format!(
+                        "{attribute} of {} keeps its present value: before, it had a link that leads out of the domain, and that is not put back",
+                        printable(dn.0.as_str())
+                    ),
+                )
+                .with_hint(format!(
+                    "if that is wanted, set it by hand; the value before: {}",
+                    printable(&swap.old.unwrap_or_default())
+                )),
+            );
+        }
         Ok(messages)
+    }
+
+    /// Takes the attributes out whose former value has a link that leads out of the domain.
+    fn leave_out_links(&mut self) -> Vec<(ObjectDn, AttributeSwap)> {
+        let mut left_out = Vec::new();
+        let mut changes = std::mem::take(&mut self.changes);
+        for change in &mut changes {
+            let Change::Value(planned) = change else {
+                continue;
+            };
+            let ValueChange::Attributes { dn, attributes } = &mut planned.change else {
+                continue;
+            };
+            let foreign = attributes.extract_if(.., |swap| self.leads_elsewhere(&swap.inverse()));
+            let count = left_out.len();
+            left_out.extend(foreign.map(|swap| (dn.clone(), swap)));
+            if left_out.len() > count {
+                planned.describe();
+            }
+        }
+        self.changes = changes;
+        left_out
     }
 
     /// What the undo of this plan will not put back: a warning for each file, for whoever decides whether to carry it out.
