@@ -20,6 +20,7 @@ mod golden_migtable;
 mod invariants;
 mod later;
 mod memory;
+mod memory_of_backups;
 mod memory_of_references;
 mod overtaken;
 mod parser_failures;
