@@ -49,7 +49,7 @@ impl ErrorKind {
     /// | 0 | done |
     /// | 1 | failed, nothing changed |
     /// | 2 | usage |
-    /// | 3 | partly done: some of several GPOs, or something left to clean up |
+    /// | 3 | partly done: some of several GPOs, permissions other than planned, or something left to clean up |
     /// | 130 | stopped on request, nothing left half-written |
     pub fn exit_status(self) -> u8 {
         match self {

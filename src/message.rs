@@ -194,7 +194,7 @@ pub(crate) fn shell_word(text: &str) -> String {
 }
 
 /// Whether a character changes the order of others, breaks the line, or takes no room [Unicode 17, Bidi_Control and
-/// Default_Ignorable_Code_Point, without the variation selectors that ordinary emoji hold].
+/// Default_Ignorable_Code_Point], or has no ink: two names that differ only in these look the same.
 fn is_invisible(character: char) -> bool {
     matches!(
         character,
@@ -207,7 +207,9 @@ fn is_invisible(character: char) -> bool {
             | '\u{200B}'..='\u{200F}'
             | '\u{2028}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}'
+            | '\u{2800}'
             | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}'
             | '\u{FEFF}'
             | '\u{FFA0}'
             | '\u{FFF0}'..='\u{FFFB}'
@@ -255,5 +257,16 @@ mod tests {
             "{shown}"
         );
         assert_eq!(printable(&shown), shown);
+        for selector in [
+            '\u{FE00}',
+            '\u{FE0F}',
+            '\u{E0100}',
+            '\u{180B}',
+            '\u{2800}',
+            '\u{FFF8}',
+        ] {
+            let shown = printable(&format!("a{selector}"));
+            assert!(shown.is_ascii(), "{selector:?}: {shown}");
+        }
     }
 }

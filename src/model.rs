@@ -35,6 +35,7 @@ pub mod grant;
 pub mod guid;
 pub mod principal;
 pub mod reference;
+pub mod registry_secrets;
 pub mod retention;
 pub mod safe_name;
 pub mod sddl;

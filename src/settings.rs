@@ -27,7 +27,7 @@ mod redirection;
 mod registry;
 mod scripts;
 mod security;
-mod software;
+pub(crate) mod software;
 pub mod templates;
 mod text;
 
@@ -150,6 +150,8 @@ pub enum Extension {
     Scripts,
     /// Packages in the class store [MS-GPSI].
     SoftwareInstallation,
+    /// Other policies in the directory, such as `Printer Connections` [MS-GPDPC] [MS-GPWL] [MS-GPIPSEC].
+    Directory(&'static str),
     /// Preferences [MS-GPPREF] of a kind, such as `Drive Maps`.
     Preferences(&'static str),
 }
@@ -167,7 +169,7 @@ impl Extension {
             Self::FolderRedirection => "Folder Redirection",
             Self::Scripts => "Scripts",
             Self::SoftwareInstallation => "Software Installation",
-            Self::Preferences(kind) => kind,
+            Self::Directory(kind) | Self::Preferences(kind) => kind,
         }
     }
 }
@@ -312,13 +314,13 @@ pub fn of(snapshot: &GpoSnapshot) -> Settings {
 pub fn of_with(snapshot: &GpoSnapshot, templates: &Templates) -> Settings {
     let mut all = of_tree(&snapshot.tree, &names_of(snapshot), templates);
     all.settings
-        .extend(software::packages(&snapshot.directory_objects));
+        .extend(software::of_objects(&snapshot.directory_objects));
     all.settings
         .sort_by_key(|setting| (setting.half, setting.extension));
     all
 }
 
-/// Decodes the settings in the files of a GPO; packages are in the directory.
+/// Decodes the settings in the files of a GPO; others are in the directory.
 pub(crate) fn of_tree(tree: &GptTree, names: &Names, templates: &Templates) -> Settings {
     let mut all = Settings::default();
     for (path, content) in tree.files() {

@@ -588,3 +588,46 @@ async fn no_undo_adds_a_link_that_leads_out_of_the_domain() {
         }
     }
 }
+
+/// The backup from before an operation, with a file that another user may write or owns.
+#[tokio::test]
+async fn undo_restores_no_backup_of_another_user() {
+    let setting = Setting::after(false).await;
+    setting.cleaned().await.unwrap();
+    let planned = async || {
+        let control = Control::default();
+        let planned = undo::plan(setting.admin.session(), &setting.operation(), &control).await;
+        planned.map(drop)
+    };
+    planned().await.unwrap();
+    let mut entries = fs::read_dir(setting.journal.join("before")).unwrap();
+    let backup = entries.find_map(|entry| {
+        let path = entry.unwrap().path();
+        path.join("Backup.xml").exists().then_some(path)
+    });
+    let backup = backup.unwrap();
+    let file = backup.join("Backup.xml");
+    let allow = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let refused = async || {
+        let error = planned().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadInput, "{error}");
+        assert!(
+            error.message().contains("another user owns or may write"),
+            "{error}"
+        );
+    };
+    allow(&file, 0o666);
+    refused().await;
+    allow(&file, 0o600);
+    allow(&backup, 0o777);
+    refused().await;
+    allow(&backup, 0o700);
+    // Only root can give files away.
+    if std::os::unix::fs::chown(&file, Some(65_534), None).is_ok() {
+        refused().await;
+        std::os::unix::fs::chown(&file, Some(0), None).unwrap();
+    }
+    planned().await.unwrap();
+}

@@ -23,6 +23,7 @@ mod hostile_words;
 mod invariants;
 mod later;
 mod memory;
+mod memory_of_backups;
 mod memory_of_references;
 mod memory_of_settings;
 mod overtaken;

@@ -82,11 +82,33 @@ impl Folder {
 
     /// Whether only the user of this process, or root, may add, rename and remove entries.
     pub(crate) fn is_own(&self) -> io::Result<bool> {
-        let stat = rustix::fs::fstat(&self.fd)?;
-        let own = stat.st_uid == rustix::process::geteuid().as_raw() || stat.st_uid == 0;
-        let written_by_others =
-            Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH);
-        Ok(own && !written_by_others)
+        Ok(is_own(&rustix::fs::fstat(&self.fd)?))
+    }
+
+    /// The first entry, at any depth, that another user than the caller or root owns or may write: its content may be theirs.
+    pub(crate) fn foreign_entry(&self) -> io::Result<Option<PathBuf>> {
+        self.foreign_entry_below(0)
+    }
+
+    fn foreign_entry_below(&self, depth: usize) -> io::Result<Option<PathBuf>> {
+        if depth > MAX_DEPTH {
+            return Err(io::Error::other("folders are nested too deep"));
+        }
+        if !self.is_own()? {
+            return Ok(Some(self.path.clone()));
+        }
+        for (name, kind) in self.raw_entries()? {
+            let stat = rustix::fs::statat(&self.fd, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+            let found = match kind {
+                Kind::Folder => self.folder(&name)?.foreign_entry_below(depth + 1)?,
+                Kind::File | Kind::Other if is_own(&stat) => None,
+                Kind::File | Kind::Other => Some(self.path.join(&name)),
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Opens the folder, some levels below this one, that a path ends in, and gives the name of the last component.
@@ -267,6 +289,13 @@ fn plain_bytes(file: File, limit: u64) -> io::Result<Vec<u8>> {
         .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Whether only the user of this process, or root, may write something.
+fn is_own(stat: &rustix::fs::Stat) -> bool {
+    let own = stat.st_uid == rustix::process::geteuid().as_raw() || stat.st_uid == 0;
+    let written_by_others = Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH);
+    own && !written_by_others
 }
 
 fn identity(stat: &rustix::fs::Stat) -> Identity {

@@ -80,8 +80,14 @@ fn change(folder: &Folder, change: impl FnOnce(&mut Vec<BackupInst>)) -> io::Res
         None => None,
     };
     let name = found.as_deref().unwrap_or(names::MANIFEST);
-    let mut manifest = match read.map(|bytes| manifest::parse(&bytes)) {
-        Some(Ok(read)) => read.value,
+    let mut manifest = match read.map(|bytes| manifest::entries(&bytes)) {
+        // An entry with nothing in it identifies no backup; written out, it is many times as long.
+        Some(Ok(read)) => Manifest {
+            backups: read
+                .into_iter()
+                .filter(|inst| *inst != BackupInst::default())
+                .collect(),
+        },
         Some(Err(_)) => {
             let kept = format!("{}.unreadable-{}", names::MANIFEST, Guid::new_random());
             folder.rename(name, folder, kept)?;

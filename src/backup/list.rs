@@ -1,13 +1,14 @@
 //! Listing and finding backups.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::folder::{self, Folder, Kind};
 use super::{BackupInfo, BackupListEntry, names, side_file};
 use crate::error::{Error, ErrorKind, Remedy, Result};
-use crate::formats::{bkup_info, manifest};
+use crate::formats::bkup_info::{self, BackupInst};
+use crate::formats::manifest;
 use crate::message::{Code, StatusMessage, printable};
 use crate::model::guid::Guid;
 
@@ -15,17 +16,26 @@ use crate::model::guid::Guid;
 pub(super) const MAX_BKUP_INFO: u64 = 1 << 20;
 /// The largest manifest.xml that is read, in bytes.
 pub(super) const MAX_MANIFEST: u64 = 64 << 20;
+/// How many backups that only manifest.xml lists are returned one by one. Real ones list a handful; a crafted one, hundreds of
+/// thousands, which nobody reads.
+const MAX_ONLY_LISTED: usize = 100;
 /// The shortest prefix of an ID that identifies a backup, in characters.
 const MIN_PREFIX: usize = 4;
 
 /// The backups in `dir`, oldest first, those of one moment by the name of their GPO: every folder in it that holds a bkupInfo.xml or a Backup.xml, or `dir` itself when it
 /// is such a folder. bkupInfo.xml and gpoctl.json are read, and manifest.xml beside them. A broken backup is listed with its
 /// problems; so is a folder that is named by a GUID and cannot be read, and an entry of manifest.xml whose folder is not
-/// there. Links are not followed.
+/// there. Links are not followed. Entries of manifest.xml without an ID, repeated ones and those beyond the first 100 are
+/// returned as one, with their number.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] when `dir` cannot be opened, [`ErrorKind::BadInput`] when it cannot be read.
 pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
+    list_up_to(dir, MAX_ONLY_LISTED)
+}
+
+/// As [`list`], with at most this number of backups that only manifest.xml lists.
+fn list_up_to(dir: &Path, only_listed: usize) -> Result<Vec<BackupListEntry>> {
     let folder = Folder::open(dir).map_err(|error| {
         let error = Error::new(
             ErrorKind::NotFound,
@@ -71,7 +81,7 @@ pub fn list(dir: &Path) -> Result<Vec<BackupListEntry>> {
             Err(_) => {}
         }
     }
-    found.extend(only_in_manifest(&folder, &found));
+    found.extend(only_in_manifest(&folder, &found, only_listed));
     found.sort_by_cached_key(|entry| {
         let info = &entry.info;
         let name = info.display_name.to_lowercase();
@@ -154,43 +164,71 @@ pub(super) fn entry(folder: &Folder) -> io::Result<Option<BackupListEntry>> {
     }))
 }
 
-/// What manifest.xml lists beyond the backups that were found. A manifest that cannot be read lists nothing: it is a cache.
-fn only_in_manifest(folder: &Folder, found: &[BackupListEntry]) -> Vec<BackupListEntry> {
+/// What manifest.xml lists beyond the backups that were found: at most `limit` entries, and one for all others. A manifest that
+/// cannot be read lists nothing: it is a cache.
+fn only_in_manifest(
+    folder: &Folder,
+    found: &[BackupListEntry],
+    limit: usize,
+) -> Vec<BackupListEntry> {
     let Some((name, _)) = folder.find(names::MANIFEST).ok().flatten() else {
         return Vec::new();
     };
     let Some(manifest) = folder
         .read(&name, MAX_MANIFEST)
         .ok()
-        .and_then(|bytes| manifest::parse(&bytes).ok())
+        .and_then(|bytes| manifest::entries(&bytes).ok())
     else {
         return Vec::new();
     };
-    manifest
-        .value
-        .backups
-        .iter()
-        .map(|inst| BackupInfo::new(inst, &folder.path))
-        .filter(|(info, _)| info.id.is_none() || found.iter().all(|entry| entry.info.id != info.id))
-        .map(|(mut info, mut problems)| {
-            if let Some(id) = info.id {
-                info.path = folder.path.join(id.to_string());
+    let mut known: HashSet<Guid> = found.iter().filter_map(|entry| entry.info.id).collect();
+    let present = known.clone();
+    let mut listed = Vec::new();
+    let mut others = 0_usize;
+    for inst in &manifest {
+        let id = inst.id.parse::<Guid>().ok();
+        if id.is_some_and(|id| present.contains(&id)) {
+            continue;
+        }
+        match id {
+            Some(id) if listed.len() < limit && known.insert(id) => {
+                listed.push(only_listed(inst, id, folder));
             }
-            let id = info.id.map(|id| format!(" {id}")).unwrap_or_default();
-            problems.push(StatusMessage::warning(
+            _ => others += 1,
+        }
+    }
+    if others > 0 {
+        let verb = if others == 1 { "entry" } else { "entries" };
+        listed.push(BackupListEntry {
+            info: BackupInfo::unknown(&folder.path.join(names::MANIFEST)),
+            present: false,
+            problems: vec![StatusMessage::warning(
                 Code::ManifestWithoutBackup,
                 format!(
-                    "manifest.xml lists the backup{id} of GPO \"{}\", but its folder does not exist",
-                    printable(&info.display_name)
+                    "manifest.xml has {others} other {verb} without a backup: the ID is missing or repeated, or the folder does not exist"
                 ),
-            ));
-            BackupListEntry {
-                info,
-                present: false,
-                problems,
-            }
-        })
-        .collect()
+            )],
+        });
+    }
+    listed
+}
+
+/// An entry of manifest.xml whose folder does not exist.
+fn only_listed(inst: &BackupInst, id: Guid, folder: &Folder) -> BackupListEntry {
+    let path = folder.path.join(id.to_string());
+    let (info, mut problems) = BackupInfo::new(inst, &path);
+    problems.push(StatusMessage::warning(
+        Code::ManifestWithoutBackup,
+        format!(
+            "manifest.xml lists the backup {id} of GPO \"{}\", but its folder does not exist",
+            printable(&info.display_name)
+        ),
+    ));
+    BackupListEntry {
+        info,
+        present: false,
+        problems,
+    }
 }
 
 /// The folder of the backup that `spec` identifies: the path of a `{BACKUP-ID}` folder or, with `backup_dir`, the ID of a
@@ -260,7 +298,8 @@ pub fn find_by_id(spec: &str, dir: &Path) -> Result<BackupListEntry> {
         )
         .with_remedy(Remedy::ListBackups(dir.to_owned())));
     }
-    let entries = list(dir)?;
+    // An entry of manifest.xml beyond those that are shown can be removed too.
+    let entries = list_up_to(dir, usize::MAX)?;
     let home = dir.canonicalize().ok();
     let place = Path::new(spec).canonicalize().ok();
     let mut found: Vec<BackupListEntry> = entries

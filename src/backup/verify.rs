@@ -1,6 +1,6 @@
 //! Whether backups are unchanged since they were written, and whether manifest.xml lists them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use super::list::MAX_MANIFEST;
 use super::side_file::{self, FileHash};
 use super::{BackupListEntry, MAX_TREE_BYTES, STAGING_PREFIX, damage, names, read};
 use crate::error::{Error, ErrorKind, Remedy, Result};
+use crate::formats::bkup_info::BackupInst;
 use crate::formats::manifest;
 use crate::message::{Code, Severity, StatusMessage};
 use crate::model::guid::Guid;
@@ -138,8 +139,8 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
             let text = "is missing".to_owned();
             return vec![warn(Code::NoManifest, text).with_hint(hint)];
         }
-        Ok(Some(bytes)) => match manifest::parse(&bytes) {
-            Ok(manifest) => manifest.value.backups,
+        Ok(Some(bytes)) => match manifest::entries(&bytes) {
+            Ok(entries) => entries,
             Err(error) => {
                 let text = format!("cannot be read: {error}");
                 return vec![warn(Code::MalformedManifest, text).with_hint(hint)];
@@ -153,14 +154,17 @@ fn of_manifest(dir: &Path, backups: &[BackupListEntry]) -> Vec<StatusMessage> {
         }
     };
     let mut found = Vec::new();
+    let mut by_id: HashMap<Guid, Vec<&BackupInst>> = HashMap::new();
+    for inst in &entries {
+        if let Ok(id) = inst.id.parse() {
+            by_id.entry(id).or_default().push(inst);
+        }
+    }
     for entry in backups.iter().filter(|entry| entry.present) {
         let Some(id) = entry.info.id else { continue };
-        let listed: Vec<_> = entries
-            .iter()
-            .filter(|inst| inst.id.parse() == Ok(id))
-            .collect();
+        let listed = by_id.get(&id).map(Vec::as_slice).unwrap_or_default();
         let who = || format!("{id} of GPO \"{}\"", entry.info.display_name);
-        match listed.as_slice() {
+        match listed {
             [] => found.push(warn(
                 Code::NotInManifest,
                 format!("does not list the backup {}", who()),

@@ -10,7 +10,8 @@ use crate::backup::StoredBackup;
 use crate::backup::folder::{Folder, PRIVATE_FILE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
-use crate::message::shell_word;
+use crate::message::{printable, shell_word};
+use crate::model::well_known::DEFAULT_GPOS;
 use crate::plan::Plan;
 use crate::plan::gpo::{GpoPlan, sha256};
 use crate::plan::permissions::changes;
@@ -148,10 +149,32 @@ pub(super) async fn finish(
     if !plan.changes.is_empty() {
         let accepted = writing.accept_permissions;
         permissions::confirm(&outside, accepted, ui, control).await?;
+        for question in default_gpo_questions(plan) {
+            writing.confirm(&question, ui, control).await?;
+        }
         let question = super::plan::question(plan);
         writing.confirm(&question, ui, control).await?;
     }
     super::apply::execute(domain, plan, control, ui).await
+}
+
+/// A question about each default GPO that the plan writes or renames: its settings apply to the whole domain, or to every domain
+/// controller.
+fn default_gpo_questions(plan: &Plan) -> Vec<String> {
+    let gpos = plan.gpos().map(|gpo| &gpo.target);
+    gpos.filter(|target| !target.create)
+        .filter_map(|target| {
+            let applies = match DEFAULT_GPOS.iter().position(|guid| *guid == target.guid)? {
+                0 => "every user and computer",
+                _ => "the domain controllers",
+            };
+            Some(format!(
+                "\"{}\" is a default GPO and applies to {applies} of {}. Change it?",
+                printable(&target.display_name),
+                target.domain
+            ))
+        })
+        .collect()
 }
 
 /// A plan that is only shown or saved. What it says of one GPO is found in the same places whether or not it changes others.
@@ -224,4 +247,33 @@ pub(super) fn save_new(bytes: &[u8], file: &Path) -> Result<()> {
             folder.sync()
         })
         .map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::gpo::{PlanTarget, Verb};
+
+    #[test]
+    fn a_default_gpo_is_asked_about_once_more() {
+        let questions = |guid: &str, create| {
+            let target = PlanTarget {
+                guid: guid.parse().unwrap(),
+                display_name: "Default\u{202e}".to_owned(),
+                domain: "src.test".parse().unwrap(),
+                create,
+            };
+            default_gpo_questions(&Plan::of(GpoPlan::new(Verb::Restore, target)))
+        };
+        assert_eq!(
+            questions("{31B2F340-016D-11D2-945F-00C04FB984F9}", false),
+            [
+                "\"Default\\u{202e}\" is a default GPO and applies to every user and computer of src.test. Change it?"
+            ]
+        );
+        let controllers = "{6AC1786C-016F-11D2-945F-00C04FB984F9}";
+        assert!(questions(controllers, false)[0].contains("the domain controllers of"));
+        assert!(questions(controllers, true).is_empty());
+        assert!(questions("{11111111-2222-3333-4444-555555555555}", false).is_empty());
+    }
 }

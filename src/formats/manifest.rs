@@ -14,11 +14,14 @@ pub struct Manifest {
 impl ToGpmcBytes for Manifest {
     /// Writes UTF-8 without byte order mark or declaration, one line without a line end.
     fn to_gpmc_bytes(&self) -> Vec<u8> {
-        let entries: String = self.backups.iter().map(|inst| inst.to_xml("")).collect();
-        format!(
-            "<Backups xmlns=\"{NAMESPACE}\" xmlns:mfst=\"{NAMESPACE}\" mfst:version=\"1.0\">{entries}</Backups>"
-        )
-        .into_bytes()
+        let mut xml = format!(
+            "<Backups xmlns=\"{NAMESPACE}\" xmlns:mfst=\"{NAMESPACE}\" mfst:version=\"1.0\">"
+        );
+        for inst in &self.backups {
+            xml.push_str(&inst.to_xml(""));
+        }
+        xml.push_str("</Backups>");
+        xml.into_bytes()
     }
 }
 
@@ -27,13 +30,20 @@ impl ToGpmcBytes for Manifest {
 /// # Errors
 /// When it is not well-formed XML, or its root is not `Backups`.
 pub fn parse(bytes: &[u8]) -> Result<Verbatim<Manifest>, InvalidXml> {
+    let backups = entries(bytes)?;
+    Ok(Verbatim::parsed(Manifest { backups }, bytes))
+}
+
+/// The entries of manifest.xml without its bytes.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn entries(bytes: &[u8]) -> Result<Vec<BackupInst>, InvalidXml> {
     let root = xml_tree::parse(bytes)?;
-    let backups = root
-        .expect(NAMESPACE, "Backups")?
+    root.expect(NAMESPACE, "Backups")?
         .named("BackupInst")
         .map(BackupInst::from_element)
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Verbatim::parsed(Manifest { backups }, bytes))
+        .collect()
 }
 
 #[cfg(test)]

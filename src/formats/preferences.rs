@@ -121,9 +121,36 @@ pub enum Action {
 pub struct Item<'a> {
     /// The element: `Drive`, `Group`, `TaskV2`, …
     pub element: &'a Element,
+    properties: Option<&'a Element>,
 }
 
 impl<'a> Item<'a> {
+    /// The item that an element is, with the first of its `Properties`.
+    pub fn new(element: &'a Element) -> Self {
+        Self {
+            element,
+            properties: element.named("Properties").next(),
+        }
+    }
+
+    /// The item once with each of its `Properties`, of which Windows writes one, in any case; without any, once.
+    pub fn with_each_properties(element: &'a Element) -> Vec<Self> {
+        let properties = element.elements().filter(|child| {
+            let name: &str = &child.name;
+            name.eq_ignore_ascii_case("Properties")
+        });
+        let mut items: Vec<Self> = properties
+            .map(|properties| Self {
+                element,
+                properties: Some(properties),
+            })
+            .collect();
+        if items.is_empty() {
+            items.push(Self::new(element));
+        }
+        items
+    }
+
     /// Its `name`; empty when it has none.
     pub fn name(&self) -> &'a str {
         self.element.attribute("name").unwrap_or_default()
@@ -136,7 +163,7 @@ impl<'a> Item<'a> {
 
     /// Its `Properties` element.
     pub fn properties(&self) -> Option<&'a Element> {
-        self.element.named("Properties").next()
+        self.properties
     }
 
     /// A property by name; empty when there is none.
@@ -153,10 +180,10 @@ impl<'a> Item<'a> {
 
     /// Its action.
     pub fn action(&self) -> Action {
-        match self.property("action") {
-            "C" => Action::Create,
-            "R" => Action::Replace,
-            "D" => Action::Delete,
+        match self.property("action").trim() {
+            "C" | "c" => Action::Create,
+            "R" | "r" => Action::Replace,
+            "D" | "d" => Action::Delete,
             _ => Action::Update,
         }
     }
@@ -202,9 +229,7 @@ impl<'a> ElementCursor<'a, '_> {
     pub fn item(&self) -> Option<Item<'a>> {
         let below_root = self.steps.get(1..)?;
         let item = below_root.iter().rev().find(|step| is_item(step.element))?;
-        Some(Item {
-            element: item.element,
-        })
+        Some(Item::new(item.element))
     }
 
     /// Its location.
@@ -287,7 +312,7 @@ impl Preferences {
                     open.pop();
                 }
                 Some(element) if element.name == "Collection" => open.push(element.elements()),
-                Some(element) => items.push(Item { element }),
+                Some(element) => items.push(Item::new(element)),
             }
         }
         items

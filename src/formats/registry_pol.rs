@@ -1,5 +1,7 @@
 //! Registry.pol: registry settings as records [MS-GPREG 2.2.1].
 
+pub mod effect;
+
 use bytes::Bytes;
 
 /// `PReg` and the version, 1.
@@ -231,6 +233,13 @@ impl Record {
         let text = utf16_text(&self.data)?;
         let end = text.find('\0').unwrap_or(text.len());
         text.get(..end).map(str::to_owned)
+    }
+
+    /// The same with what follows the first NUL, which some programs read; `None` when nothing does.
+    pub fn string_beyond_nul(&self) -> Option<String> {
+        let text = utf16_text(&self.data).filter(|_| self.string().is_some())?;
+        let text = text.trim_end_matches('\0');
+        text.contains('\0').then(|| text.to_owned())
     }
 
     /// The strings of REG_MULTI_SZ without empty ones; `None` for other types and invalid UTF-16.

@@ -45,8 +45,8 @@ impl AccessToken {
     }
 }
 
-/// Who administers a domain: SYSTEM, the built-in Administrators, CREATOR OWNER, Domain Admins and the
-/// account Administrator of the domain, Enterprise Admins and Schema Admins of the root of its forest.
+/// Who administers a domain: SYSTEM, the built-in Administrators, Domain Admins and the account Administrator of the domain,
+/// Enterprise Admins and Schema Admins of the root of its forest. CREATOR OWNER and OWNER RIGHTS are whoever owns the object.
 #[derive(Debug, Clone, Copy)]
 pub struct Administrators<'a> {
     /// The SID of the domain.
@@ -58,7 +58,7 @@ pub struct Administrators<'a> {
 impl Administrators<'_> {
     /// Whether this is one of them.
     pub fn contain(&self, sid: &Sid) -> bool {
-        const EVERYWHERE: [&str; 3] = ["S-1-5-18", "S-1-5-32-544", "S-1-3-0"];
+        const EVERYWHERE: [&str; 2] = ["S-1-5-18", "S-1-5-32-544"];
         let domain = sid.domain();
         EVERYWHERE.contains(&sid.to_string().as_str())
             || (domain.as_ref() == Some(self.domain) && matches!(sid.rid(), Some(500 | 512)))

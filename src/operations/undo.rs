@@ -424,6 +424,16 @@ async fn safety_backup(
             ),
         )
     })?;
+    let foreign = folder
+        .foreign_entry()
+        .map_err(|cause| foreign_backup(operation, "cannot be checked").with_source(cause))?;
+    if let Some(path) = foreign {
+        let why = format!(
+            "cannot be trusted, because another user owns or may write {}",
+            path.display()
+        );
+        return Err(foreign_backup(operation, &why));
+    }
     let backup = tokio::task::spawn_blocking(move || crate::backup::read_open(folder))
         .await
         .map_err(|cause| {

@@ -155,8 +155,18 @@ fn outside_grants_of(
         denied_now: denied_now.cloned(),
     };
     let mut found = Vec::new();
-    let new = &written.new;
-    let is_outside = |sid: &Sid| !administrators.contain(sid);
+    let owner = match written.owner {
+        true => written.new.owner.as_ref(),
+        false => written.old.as_ref().and_then(|old| old.owner.as_ref()),
+    };
+    let is_owned_inside = owner.is_some_and(|owner| administrators.contain(owner));
+    let with_owner = |it: &SecurityDescriptor| without_future_owners(it, is_owned_inside);
+    let (old, new) = (old.map(with_owner), with_owner(&written.new));
+    let (old, new) = (old.as_ref(), &new);
+    let is_outside = |sid: &Sid| match is_creator_owner(sid) {
+        true => !is_owned_inside,
+        false => !administrators.contain(sid),
+    };
     if written.owner
         && let Some(owner) = new.owner.as_ref().filter(|owner| is_outside(owner))
         && old.is_none_or(|old| old.owner.as_ref() != Some(owner))
@@ -189,7 +199,11 @@ fn outside_grants_of(
             found.push(grant(Some(gain.sid), freed_text(&gain), gain.denied));
         } else if !shown.contains(&gain.ace) {
             shown.push(gain.ace);
-            found.push(grant(Some(gain.sid), ace_text(gain.ace), None));
+            let text = ace_text(gain.ace);
+            found.push(match owner.filter(|_| is_creator_owner(gain.sid)) {
+                Some(owner) => grant(Some(owner), format!("{text}, as the owner"), None),
+                None => grant(Some(gain.sid), text, None),
+            });
         }
     }
     // The owner may change permissions unless entries for OWNER RIGHTS restrict this [MS-DTYP 2.5.3.2].
@@ -210,6 +224,10 @@ fn outside_grants_of(
     }
     if written.object.is_empty() {
         for sid in writers_of_files(old, new, is_outside) {
+            let sid = match owner.filter(|_| is_creator_owner(&sid)) {
+                Some(owner) => owner.clone(),
+                None => sid,
+            };
             if !found.iter().any(|it| it.sid.as_ref() == Some(&sid)) {
                 let text = "write to the files of the GPO on SYSVOL";
                 found.push(grant(Some(&sid), text.to_owned(), None));
@@ -223,7 +241,36 @@ fn outside_grants_of(
     found
 }
 
+const CREATOR_OWNER: &str = "S-1-3-0";
 const OWNER_RIGHTS: &str = "S-1-3-4";
+
+fn is_creator_owner(sid: &Sid) -> bool {
+    sid.to_string() == CREATOR_OWNER
+}
+
+/// A descriptor without what only owners of objects created later get by CREATOR OWNER, each of whom may change permissions
+/// anyway; and, if the owner administers the domain, without what OWNER RIGHTS grant on this object alone. What is left for CREATOR OWNER, a
+/// server gives to the present owner [MS-DTYP 2.5.3.4.4].
+fn without_future_owners(
+    descriptor: &SecurityDescriptor,
+    is_owned_inside: bool,
+) -> SecurityDescriptor {
+    let mut descriptor = descriptor.clone();
+    if let Some(dacl) = &mut descriptor.dacl {
+        dacl.aces.retain(|ace| {
+            let has = |flag: u8| ace.flags & flag != 0;
+            let sid = ace.sid().map(ToString::to_string);
+            match sid.as_deref() {
+                Some(CREATOR_OWNER) => !has(ace_flag::INHERIT_ONLY),
+                Some(OWNER_RIGHTS) if ace.allows() => {
+                    !is_owned_inside || has(ace_flag::CONTAINER_INHERIT)
+                }
+                _ => true,
+            }
+        });
+    }
+    descriptor
+}
 
 /// The rights that change a file or a folder, or lead to them.
 const WRITE_FILES: u32 = file::WRITE_DATA
@@ -445,6 +492,9 @@ pub(crate) fn ace_text(ace: &Ace) -> String {
     }
     if has(ace_flag::INHERITED) {
         text.push_str(" (inherited)");
+    }
+    if ace.sid().is_some_and(is_creator_owner) && !has(ace_flag::INHERIT_ONLY) {
+        text.push_str(", which the server gives to the present owner");
     }
     if ace.is_callback() {
         let condition = condition_text(rights);

@@ -3,7 +3,10 @@
 
 mod access;
 mod auditing;
+mod files;
+mod objects;
 mod preferences;
+mod redirection;
 mod registry;
 mod registry_pol;
 mod scripts;
@@ -14,7 +17,7 @@ mod tests;
 use crate::formats::ini::IniLine;
 use crate::migration::references::GptFileFormat;
 use crate::model::client_extension;
-use crate::model::directory_object::{AttributeValues, DirectoryObject};
+use crate::model::directory_object::DirectoryObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::reference::Place;
@@ -82,6 +85,24 @@ pub enum RiskKind {
     Environment,
     /// A file of a kind that can run code or grant rights, which gpoctl cannot read and a client may.
     UnreadableFile,
+    /// Something in a form that gpoctl does not expect: a client may read it otherwise.
+    UnusualForm,
+    /// What Samba or Ubuntu clients apply as root.
+    UnixSetting,
+    /// A proxy that traffic goes through.
+    Proxy,
+    /// A folder that is shared with the network.
+    Share,
+    /// A printer, whose driver Windows may load from the server.
+    Printer,
+    /// A folder of the user that is taken from elsewhere, with what is started from it.
+    RedirectedFolder,
+    /// Rules of passwords, lockout or Kerberos tickets that are weaker than the defaults.
+    AccountPolicy,
+    /// A network drive: the computer authenticates to its server.
+    MappedDrive,
+    /// A file of Internet Explorer Maintenance, which installs INF files and sets proxies.
+    Branding,
 }
 
 /// How much attention a kind of risk deserves.
@@ -89,6 +110,8 @@ pub enum RiskKind {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RiskSeverity {
+    /// Ordinary in policies.
+    Low,
     /// Common in policies; has consequences if it is wrong.
     Medium,
     /// Rare in policies: runs code unnoticed, or disables protection.
@@ -127,6 +150,15 @@ impl RiskKind {
             Self::FileHandler => "file type handler",
             Self::Environment => "environment variable",
             Self::UnreadableFile => "unreadable file",
+            Self::UnusualForm => "unusual form",
+            Self::UnixSetting => "Unix setting",
+            Self::Proxy => "proxy",
+            Self::Share => "network share",
+            Self::Printer => "printer",
+            Self::RedirectedFolder => "redirected folder",
+            Self::AccountPolicy => "account policy",
+            Self::MappedDrive => "mapped drive",
+            Self::Branding => "Internet Explorer branding",
         }
     }
 
@@ -148,7 +180,10 @@ impl RiskKind {
             | Self::OpenPermission
             | Self::FileHandler
             | Self::Environment
+            | Self::UnixSetting
+            | Self::Branding
             | Self::UnreadableFile => RiskSeverity::High,
+            Self::MappedDrive => RiskSeverity::Low,
             Self::Script
             | Self::Service
             | Self::Software
@@ -160,6 +195,12 @@ impl RiskKind {
             | Self::RegistryService
             | Self::LoggingOff
             | Self::FirewallRule
+            | Self::UnusualForm
+            | Self::Proxy
+            | Self::Share
+            | Self::Printer
+            | Self::RedirectedFolder
+            | Self::AccountPolicy
             | Self::PowerShell => RiskSeverity::Medium,
         }
     }
@@ -173,7 +214,15 @@ impl RiskKind {
             Self::Software => "T1072",
             Self::RestrictedGroup | Self::LocalGroup | Self::PrivilegeRight => "T1098",
             Self::LocalUser => "T1136.001",
-            Self::UnknownExtension | Self::UnreadableFile => "T1484.001",
+            Self::UnknownExtension | Self::UnreadableFile | Self::UnusualForm => "T1484.001",
+            Self::UnixSetting => "T1548.003",
+            Self::Proxy => "T1557",
+            Self::Share => "T1135",
+            Self::Printer => "T1547.012",
+            Self::RedirectedFolder => "T1547.001",
+            Self::AccountPolicy => "T1110",
+            Self::MappedDrive => "T1187",
+            Self::Branding => "T1218.011",
             Self::FileHandler => "T1546.001",
             Self::Environment => "T1574.007",
             Self::Autostart => "T1547.001",
@@ -234,11 +283,14 @@ pub(super) fn of_parts<'a>(
             Some(GptFileFormat::Preferences) => preferences::risks(path, content),
             Some(GptFileFormat::RegistryPol) => registry_pol::risks(path, content),
             Some(GptFileFormat::AuditCsv) => auditing::risks(path, content),
-            _ => continue,
+            Some(GptFileFormat::Fdeploy | GptFileFormat::Fdeploy1) => {
+                redirection::risks(path, content)
+            }
+            _ => Some(files::risks(path, content)),
         };
         risks.extend(found.unwrap_or_else(|| vec![unreadable(path)]));
     }
-    risks.extend(objects.filter_map(package));
+    risks.extend(objects.filter_map(objects::risk));
     for (list, attribute) in [
         (machine_extensions, "gPCMachineExtensionNames"),
         (user_extensions, "gPCUserExtensionNames"),
@@ -260,39 +312,6 @@ fn place(path: &RelPath, line: &IniLine<'_>) -> Place {
     Place::file(path.to_string())
         .section(line.section.unwrap_or_default())
         .line(line.number)
-}
-
-/// A package that is advertised or installed [MS-GPSI 2.2.3.1].
-fn package(object: &DirectoryObject) -> Option<Risk> {
-    if !object
-        .object_class
-        .eq_ignore_ascii_case("packageRegistration")
-    {
-        return None;
-    }
-    let texts = |name: &str| {
-        let mut attributes = object.attributes.iter();
-        let found = attributes.find(|attribute| attribute.name.eq_ignore_ascii_case(name));
-        match found.map(|attribute| &attribute.values) {
-            Some(
-                AttributeValues::String(Some(text)) | AttributeValues::ExpandedString(Some(text)),
-            ) => text.clone(),
-            Some(AttributeValues::MultiString(texts)) => texts.join(", "),
-            _ => String::new(),
-        }
-    };
-    let (name, files) = (texts("packageName"), texts("msiFileList"));
-    // A ZAP package does not have a list of files.
-    let from = if files.is_empty() {
-        texts("setupCommand")
-    } else {
-        files
-    };
-    Some(Risk {
-        kind: RiskKind::Software,
-        text: format!("{name} from {from}"),
-        place: Place::file(object.rdns.join(",")),
-    })
 }
 
 fn unknown_extensions(list: &ExtensionList, attribute: &str) -> Vec<Risk> {

@@ -18,15 +18,20 @@ pub fn stored_passwords(tree: &GptTree) -> Vec<StatusMessage> {
             Search::Suspected => {
                 found.push(message("a password seems to be stored here").at(file));
             }
-            Search::Found(passwords) => found.extend(passwords.into_iter().map(|stored| {
-                let place = file.clone().section(stored.place.path);
-                let whose = match stored.user.as_str() {
-                    "" => String::new(),
-                    user => format!(" of \"{}\"", printable(user)),
-                };
-                message(&format!("the password{whose} is stored here"))
-                    .at(place.line(stored.place.line).key("cpassword"))
-            })),
+            Search::Found { passwords, more } => {
+                found.extend(passwords.into_iter().map(|stored| {
+                    let place = file.clone().section(stored.place.path);
+                    let whose = match stored.user.as_str() {
+                        "" => String::new(),
+                        user => format!(" of \"{}\"", printable(user)),
+                    };
+                    message(&format!("the password{whose} is stored here"))
+                        .at(place.line(stored.place.line).key("cpassword"))
+                }));
+                if more {
+                    found.push(message("another password seems to be stored here").at(file));
+                }
+            }
         }
     }
     found
@@ -89,12 +94,20 @@ mod tests {
         let drives = format!(
             "<Drives><Drive clsid='1' uid='2' name='K:'>\n<Properties userName='SRC\\u' cpassword='{VALUE}'/></Drive><Drive><Properties cpassword=''/></Drive></Drives>"
         );
+        let comment = format!("<Files><!-- <User CPassword = '{VALUE}'/> --></Files>");
+        let both = drives.replace(
+            "<Drives>",
+            &format!("<Drives><!-- cpassword=\"{VALUE}\" -->"),
+        );
         let broken = format!("<Groups><User cpassword=\"{VALUE}\">");
         let tree = tree(&[
             ("User/PREFERENCES/Drives/Drives.xml", &drives),
             ("Machine/Preferences/Groups/Groups.xml", &broken),
             ("Machine/Preferences/Groups/Groups.xml.backup", &broken),
             ("Machine/Scripts/x.xml", &drives),
+            ("Machine/Scripts/y.txt", "cpassword='' cpassword=x"),
+            ("User/Preferences/Files/Files.xml", &comment),
+            ("User/Preferences/Drives/Old.xml", &both),
         ]);
         let found = stored_passwords(&tree);
         let shown: Vec<String> = found
@@ -106,12 +119,16 @@ mod tests {
             [
                 "Machine\\Preferences\\Groups\\Groups.xml",
                 "Machine\\Preferences\\Groups\\Groups.xml.backup",
+                "Machine\\Scripts\\x.xml",
                 "User\\PREFERENCES\\Drives\\Drives.xml:2 [/Drives/Drive[1][@name='K:']/Properties] cpassword",
+                "User\\Preferences\\Drives\\Old.xml:2 [/Drives/Drive[1][@name='K:']/Properties] cpassword",
+                "User\\Preferences\\Drives\\Old.xml",
+                "User\\Preferences\\Files\\Files.xml",
             ]
         );
-        assert!(found[2].text.contains("\"SRC\\u\""));
+        assert!(found[3].text.contains("\"SRC\\u\""));
         let error = refuse_passwords(&tree, false).unwrap_err();
-        assert_eq!(error.details().len(), 3);
+        assert_eq!(error.details().len(), 7);
         for (detail, message) in error.details().iter().zip(&found) {
             assert_eq!(detail.severity, Severity::Error);
             assert_eq!(detail.place, message.place);

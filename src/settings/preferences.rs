@@ -13,6 +13,7 @@ use crate::formats::preferences::passwords::is_password;
 use crate::formats::preferences::{Action, Item, PreferenceKind, Preferences};
 use crate::formats::xml_tree::Element;
 use crate::model::reference::Place;
+use crate::model::registry_secrets;
 
 /// Decodes the items in order, including those in collections.
 pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String> {
@@ -21,17 +22,17 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
     let root = preferences.document().root();
     preferences.walk(&mut |cursor| {
         // Items are in the root and in collections only.
-        let is_item = !matches!(cursor.element.name.as_str(), "Collection" | "Filters")
+        let is_collection = |element: &Element| element.name.eq_ignore_ascii_case("Collection");
+        let is_item = !is_collection(cursor.element)
+            && cursor.element.name != "Filters"
             && cursor.parent().is_some()
             && cursor
                 .above()
-                .all(|above| above.name == "Collection" || std::ptr::eq(above, root));
+                .all(|above| is_collection(above) || std::ptr::eq(above, root));
         if !is_item || file.is_full {
             return;
         }
-        let item = Item {
-            element: cursor.element,
-        };
+        let item = Item::new(cursor.element);
         let collections: Vec<&str> = cursor
             .above()
             .filter(|above| !std::ptr::eq(*above, root))
@@ -58,7 +59,7 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
         // The targeting of the collections that an item is in applies to it too.
         let collections = cursor
             .above()
-            .filter(|above| above.name == "Collection")
+            .filter(|above| is_collection(above))
             .filter_map(|above| above.named("Filters").next());
         for filters in item.filters().into_iter().chain(collections) {
             let words = targeting::words(filters);
@@ -143,7 +144,11 @@ fn values(item: &Item<'_>, room: &mut usize) -> Vec<Value> {
     }
     // Items of some kinds have more than properties.
     for child in item.element.elements() {
-        if !matches!(child.name.as_str(), "Properties" | "Filters") {
+        // Windows writes one `Properties`; a client may use any other.
+        let is_shown = item
+            .properties()
+            .is_some_and(|shown| std::ptr::eq(shown, child));
+        if !is_shown && child.name != "Filters" {
             let path = format!("{}/", &*child.name);
             attributes(child, &path, &mut values, room);
             below(child, &path, &mut values, room);
@@ -154,6 +159,9 @@ fn values(item: &Item<'_>, room: &mut usize) -> Vec<Value> {
 
 /// The attributes of an element that are not empty. A stored password is only mentioned.
 fn attributes(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut usize) {
+    let of = |name: &str| element.attribute(name).unwrap_or_default();
+    let is_secret = registry_secrets::is_secret(of("key"), of("name"))
+        || registry_secrets::is_secret("", of("property"));
     for attribute in &element.attributes {
         let name = &*attribute.name;
         if attribute.value.is_empty() || (path.is_empty() && name == "action") {
@@ -165,7 +173,7 @@ fn attributes(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut
         if *room == 0 {
             return;
         }
-        let data = match is_password(name) {
+        let data = match is_password(name) || (is_secret && name == "value") {
             true => Data::Word("a stored password (not shown)".into()),
             false => Data::Text(attribute.value.clone()),
         };

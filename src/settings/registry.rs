@@ -8,6 +8,7 @@ use super::text::quoted;
 use super::{Data, Extension, File, New, State, Value, firewall};
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
 use crate::model::reference::Place;
+use crate::model::registry_secrets;
 use crate::model::shared_text::SharedText;
 
 /// Decodes the records in order.
@@ -17,6 +18,7 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
     let described = templates.decode(file, &policy);
     // Records of one key follow each other, and share its text.
     let mut last: (Bytes, SharedText) = Default::default();
+    let gone = policy.deleted_later();
     for (number, record) in (1_usize..).zip(&policy.records) {
         if described.contains(&number.saturating_sub(1)) {
             continue;
@@ -24,7 +26,13 @@ pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String>
         if last.0 != record.key {
             last = (record.key.clone(), record.key_text().into());
         }
-        file.push(setting(record, last.1.clone(), &file.path.clone(), number));
+        let mut setting = setting(record, last.1.clone(), &file.path.clone(), number);
+        // A later record deletes the value.
+        if gone.contains(&number.saturating_sub(1)) {
+            setting.state = State::Deletes;
+            setting.values.clear();
+        }
+        file.push(setting);
         if file.is_full {
             break;
         }
@@ -41,7 +49,10 @@ fn setting(record: &Record, key: SharedText, file: &SharedText, number: usize) -
     if let Some(rule) = firewall::setting(record, &key, &value_name, &place) {
         return rule;
     }
-    let (name, state, values) = meaning(record, &value_name);
+    let (name, state, mut values) = meaning(record, &value_name);
+    if registry_secrets::is_secret(&key, &value_name) {
+        hide(&mut values);
+    }
     // The deletion of a value is another state of the setting that gives it one.
     let target = deleted(&value_name).unwrap_or(&value_name);
     New {
@@ -53,6 +64,13 @@ fn setting(record: &Record, key: SharedText, file: &SharedText, number: usize) -
         raw: raw(record, &value_name),
         values,
         place,
+    }
+}
+
+/// Replaces the data of a password.
+pub(super) fn hide(values: &mut [Value]) {
+    for value in values {
+        value.data = Data::Word(registry_secrets::NOT_SHOWN.into());
     }
 }
 
@@ -111,7 +129,10 @@ fn meaning(record: &Record, value_name: &str) -> (String, State, Vec<Value>) {
 /// The data of a record.
 pub(super) fn data(record: &Record) -> Data {
     match record.value_type {
-        ValueType::SZ | ValueType::EXPAND_SZ => record.string().map(Data::Text),
+        ValueType::SZ | ValueType::EXPAND_SZ => {
+            let whole = record.string_beyond_nul();
+            whole.or_else(|| record.string()).map(Data::Text)
+        }
         ValueType::MULTI_SZ => record.strings().map(Data::List),
         ValueType::DWORD => record.dword().map(|number| Data::Number(number.into())),
         ValueType::QWORD => record.qword().map(|number| match i64::try_from(number) {

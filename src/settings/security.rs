@@ -10,10 +10,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Data, Extension, File, New, Principal, Value};
+use super::{Data, Extension, File, New, Principal, Value, registry};
 use crate::formats::gpt_tmpl::{self, GptTmpl, Membership, Setting};
 use crate::formats::ini::{self, IniLine, LineKind};
 use crate::model::reference::Place;
+use crate::model::registry_secrets;
 use crate::model::shared_text::SharedText;
 use permissions::Object;
 
@@ -216,6 +217,15 @@ fn option(line: &IniLine<'_>, path: &str, value_type: u32, data: &str, file: &Fi
         (None, NUMBER) => value(Kind::Number(""), plain, file),
         (None, _) => Value::of(Data::Text(plain.to_owned())),
     };
+    if registry_secrets::is_secret(path, "") {
+        let mut values = vec![value];
+        registry::hide(&mut values);
+        return New {
+            values,
+            raw: String::new(),
+            ..entry(line, "Local Policies/Security Options", path, path, file)
+        };
+    }
     match known {
         Some(option) => New {
             values: vec![value],

@@ -96,6 +96,7 @@ fn registry_values_and_commands() {
     let key = r"Software\Policies\X";
     let policy = RegistryPol {
         records: vec![
+            record(key, "**delvals.", ValueType::SZ, &text(" ")),
             record(key, "Number", ValueType::DWORD, &[7, 0, 0, 0]),
             record(key, "Cut", ValueType::DWORD, &[7]),
             record(key, "Text", ValueType::SZ, &text("a \"b\"")),
@@ -103,7 +104,6 @@ fn registry_values_and_commands() {
             record(key, "Large", ValueType::QWORD, &[255; 8]),
             record(key, "Bytes", ValueType::BINARY, &[0; 65]),
             record(key, "**del.Old", ValueType::SZ, &text(" ")),
-            record(key, "**delvals.", ValueType::SZ, &text(" ")),
             record(key, "**DeleteValues", ValueType::SZ, &text("One;Two")),
             record(key, "**soft.Soft", ValueType::DWORD, &[1, 0, 0, 0]),
             record(key, "", ValueType::NONE, &[]),
@@ -112,6 +112,7 @@ fn registry_values_and_commands() {
     };
     let zeros = format!("65 bytes, SHA-256 {}", sha256(&[0; 65]));
     let expected = [
+        "(all values): deleted on the client".to_owned(),
         "Number: 7 (REG_DWORD)".to_owned(),
         "Cut: 07 (REG_DWORD)".to_owned(),
         "Text: \"a \"\"b\"\"\" (REG_SZ)".to_owned(),
@@ -119,7 +120,6 @@ fn registry_values_and_commands() {
         "Large: 18446744073709551615 (REG_QWORD)".to_owned(),
         format!("Bytes: {zeros} (REG_BINARY)"),
         "Old: deleted on the client".to_owned(),
-        "(all values): deleted on the client".to_owned(),
         "(these values): deleted on the client: \"One\", \"Two\"".to_owned(),
         "Soft (only where it does not exist): 1 (REG_DWORD)".to_owned(),
         "(key): configured".to_owned(),
@@ -450,4 +450,134 @@ proptest! {
             }
         }
     }
+}
+
+/// A client applies records in order; what is deleted after it is set is not set.
+#[test]
+fn the_order_of_deletions_in_registry_pol_is_a_difference() {
+    let set = || record(r"Software\X", "a", ValueType::DWORD, &[1, 0, 0, 0]);
+    let all = || record(r"SOFTWARE\x", "**delvals.", ValueType::SZ, b" \0\0\0");
+    let one = || record(r"Software\X", "**del.A", ValueType::SZ, b" \0\0\0");
+    let settings = |records: Vec<Record>| {
+        let bytes = RegistryPol { records }.to_bytes();
+        let tree = tree(&[(r"Machine\Registry.pol", &bytes)]);
+        of_tree(&tree, &Names::new(), &Templates::default()).settings
+    };
+    let (kept, gone) = (settings(vec![all(), set()]), settings(vec![set(), all()]));
+    let of_a = |settings: &[Setting]| {
+        let mut found = settings.iter().filter(|one| one.name == "a");
+        found.next().unwrap().state
+    };
+    assert_eq!(
+        (of_a(&kept), of_a(&gone)),
+        (State::Configured, State::Deletes)
+    );
+    assert_eq!(diff::diff(&kept, &gone).len(), 1);
+    assert_ne!(
+        diff::diff(&settings(vec![one(), set()]), &settings(vec![set(), one()])),
+        []
+    );
+}
+
+/// Some programs read what follows the first NUL of a text.
+#[test]
+fn what_follows_a_nul_in_registry_pol_is_a_difference() {
+    let settings = |data: &[u8]| {
+        let record = record(r"Software\X", "a", ValueType::SZ, data);
+        let bytes = RegistryPol {
+            records: vec![record],
+        }
+        .to_bytes();
+        let tree = tree(&[(r"Machine\Registry.pol", &bytes)]);
+        of_tree(&tree, &Names::new(), &Templates::default()).settings
+    };
+    let (plain, more) = (settings(b"a\0\0\0"), settings(b"a\0\0\0b\0\0\0"));
+    assert_eq!(diff::diff(&plain, &more).len(), 1);
+    assert_eq!(more[0].value_text(), "\"a\0b\" (REG_SZ)");
+    assert_eq!(diff::diff(&plain, &settings(b"a\0\0\0\0\0")), []);
+}
+
+/// T1552.002: the password of an automatic logon is in plain text, wherever it is set.
+#[test]
+fn passwords_in_the_registry_are_not_shown() {
+    let winlogon = r"Software\Microsoft\Windows NT\CurrentVersion\Winlogon";
+    let data: Vec<u8> = "S3cret\0"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let names = ["DefaultPassword", "**soft.defaultpassword"];
+    let records = names.map(|name| record(winlogon, name, ValueType::SZ, &data));
+    let policy = RegistryPol {
+        records: records.to_vec(),
+    };
+    let template =
+        format!("[Registry Values]\r\nMACHINE\\{winlogon}\\DefaultPassword=1,\"S3cret\"\r\n");
+    let item = format!(
+        "<RegistrySettings clsid='{{1}}'><Registry name='x' uid='{{2}}'><Properties action='U' hive='HKEY_LOCAL_MACHINE' key='{winlogon}' name='DefaultPassword' type='REG_SZ' value='S3cret'/></Registry></RegistrySettings>"
+    );
+    for (path, content) in [
+        (r"Machine\Registry.pol", policy.to_bytes().to_vec()),
+        (TEMPLATE, template.into_bytes()),
+        (
+            r"Machine\Preferences\Registry\Registry.xml",
+            item.into_bytes(),
+        ),
+    ] {
+        let tree = tree(&[(path, &content)]);
+        let all = of_tree(&tree, &Names::new(), &Templates::default());
+        let json = serde_json::to_string(&all.settings).unwrap();
+        assert!(json.contains("(not shown)"), "{path}: {json}");
+        assert!(!json.contains("S3cret"), "{path}: {json}");
+    }
+}
+
+/// Printer connections and the like are in the directory, not in files.
+#[test]
+fn objects_below_a_gpo_have_settings() {
+    let attribute = |name: &str, text: &str| DirectoryAttribute {
+        name: name.to_owned(),
+        values: AttributeValues::String(Some(text.to_owned())),
+    };
+    let object = |class: &str, attributes| DirectoryObject {
+        rdns: vec!["CN=p".to_owned(), "CN=User".to_owned()],
+        object_class: class.to_owned(),
+        attributes,
+        security_descriptor: None,
+    };
+    let printer = object(
+        "msPrint-ConnectionPolicy",
+        vec![
+            attribute("uNCName", r"\\e\p"),
+            attribute("serverName", r"\\e"),
+        ],
+    );
+    let others = [
+        "ipsecPolicy",
+        "msieee80211-Policy",
+        "ms-net-ieee-80211-GroupPolicy",
+        "ms-net-ieee-8023-GroupPolicy",
+        "container",
+        "classStore",
+    ]
+    .map(|class| object(class, Vec::new()));
+    let shown: Vec<String> = software::of_objects(std::iter::once(&printer).chain(&others))
+        .map(|one| {
+            format!(
+                "{} | {}: {}",
+                one.extension.name(),
+                one.name,
+                one.value_text()
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            r#"Printer Connections | \\e\p: serverName: "\\e""#,
+            "IP Security Policies | CN=p,CN=User: configured",
+            "Wireless Network Policies | CN=p,CN=User: configured",
+            "Wireless Network Policies | CN=p,CN=User: configured",
+            "Wired Network Policies | CN=p,CN=User: configured",
+        ]
+    );
 }

@@ -267,7 +267,7 @@ mod tests {
         plan.messages = vec![StatusMessage::warning(Code::UnusedRow, "x")];
         assert_eq!(
             summary_of(plan.clone()).unwrap(),
-            "1 GPO: 3 settings added; 2 references mapped, 1 unchanged; 1 runs code or grants rights; 1 warning"
+            "1 GPO: 3 settings added; 2 references mapped, 1 unchanged; 2 run code or grant rights; 1 warning"
         );
         plan.messages = vec![StatusMessage::warning(Code::UnusedRow, "x"); 38];
         plan.messages

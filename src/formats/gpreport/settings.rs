@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::xml::Report;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
 use crate::formats::scripts::{ScriptPart, Scripts};
+use crate::model::registry_secrets;
 
 /// The content of the extension `RegistrySettings`. The administrative templates are not known here, so each value is
 /// written as GPMC writes one without a template.
@@ -19,7 +20,10 @@ pub(super) fn registry(report: &mut Report, policy: &RegistryPol) {
         } else if !(name.is_empty() && record.value_type == ValueType::NONE) {
             report.open("q1:Value");
             report.leaf("q1:Name", &name);
-            data(report, record);
+            match registry_secrets::is_secret(&record.key_text(), &name) {
+                true => report.leaf("q1:String", registry_secrets::NOT_SHOWN),
+                false => data(report, record),
+            }
             report.close();
         }
         report.close();

@@ -30,24 +30,49 @@ pub fn is_password(attribute: &str) -> bool {
 pub enum Search {
     /// No password, or not a Preferences file.
     Nothing,
-    /// Not well-formed XML, but it appears to contain a password.
+    /// It appears to contain a password: in a comment, in XML that is not well-formed, or in a file of another kind.
     Suspected,
     /// The stored passwords.
-    Found(Vec<StoredPassword>),
+    Found {
+        /// Those of elements.
+        passwords: Vec<StoredPassword>,
+        /// Whether there appear to be more, in comments.
+        more: bool,
+    },
 }
 
-/// Searches a file of a GPO. Every file below `Preferences` is searched, whatever its name.
+/// Searches a file of a GPO. Every file below `Preferences` is searched, whatever its name; in other files, such as a forgotten
+/// copy, a value that looks encrypted counts.
 pub fn search(path: &RelPath, content: &[u8]) -> Search {
     let folded = path.folded();
     let (half, rest) = folded.split_once('/').unwrap_or_default();
-    if !matches!(half, "machine" | "user") || !rest.starts_with("preferences/") {
+    // Most files do not, and some are large.
+    if !mentions(content) {
         return Search::Nothing;
     }
+    if !matches!(half, "machine" | "user") || !rest.starts_with("preferences/") {
+        let found = stored_values(content)
+            .iter()
+            .any(|value| is_encrypted(value));
+        return if found {
+            Search::Suspected
+        } else {
+            Search::Nothing
+        };
+    }
     match Preferences::parse(content) {
-        Ok(preferences) => match passwords(&preferences) {
-            none if none.is_empty() => Search::Nothing,
-            found => Search::Found(found),
-        },
+        Ok(preferences) => {
+            let passwords = passwords(&preferences);
+            let in_text = stored_values(content).len();
+            match passwords.is_empty() {
+                true if in_text > 0 => Search::Suspected,
+                true => Search::Nothing,
+                false => Search::Found {
+                    more: in_text > passwords.len(),
+                    passwords,
+                },
+            }
+        }
         Err(_) if looks_like_password(content) => Search::Suspected,
         Err(_) => Search::Nothing,
     }
@@ -79,18 +104,49 @@ fn user(element: &Element) -> String {
         .to_owned()
 }
 
+/// Whether a file contains the name of the attribute, in ASCII or UTF-16, in any case.
+fn mentions(bytes: &[u8]) -> bool {
+    let wanted = ATTRIBUTE.as_bytes();
+    let mut matched = 0_usize;
+    for byte in bytes.iter().filter(|byte| **byte != 0) {
+        let byte = byte.to_ascii_lowercase();
+        // The first character is in it once only.
+        matched = match wanted.get(matched) {
+            Some(next) if *next == byte => matched.saturating_add(1),
+            _ => usize::from(wanted.first() == Some(&byte)),
+        };
+        if matched == wanted.len() {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a value looks like an encrypted password: at least one block of 16 bytes in Base64.
+fn is_encrypted(value: &str) -> bool {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    value.len() >= 20 && value.chars().all(is_base64)
+}
+
 /// Whether a malformed XML file appears to contain a password: a client may still read it.
 pub fn looks_like_password(bytes: &[u8]) -> bool {
+    !stored_values(bytes).is_empty()
+}
+
+/// The values of the attribute in a file that are not empty, whatever the file is.
+fn stored_values(bytes: &[u8]) -> Vec<String> {
     // Dropping the zero bytes of UTF-16 gives ASCII, which is enough here.
     let text: String = bytes
         .iter()
         .filter(|byte| **byte != 0)
         .map(|byte| char::from(*byte))
         .collect();
-    values(&text).into_iter().any(|value| {
-        text.get(value)
-            .is_some_and(|value| !value.trim().is_empty())
-    })
+    let spans = values(&text).into_iter();
+    spans
+        .filter_map(|value| text.get(value))
+        .filter(|value| !value.trim().is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A copy of the text with every stored password replaced, for display; the text need not be well-formed.

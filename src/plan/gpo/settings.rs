@@ -7,6 +7,7 @@ use super::{EntryChange, FileContent, GpoPlan, PlannedEntry, Verb, sha256};
 use crate::migration::references::GptFileFormat;
 use crate::model::gpt_tree::GptTree;
 use crate::settings::diff::{SettingChange, diff};
+use crate::settings::software::{of_objects, of_unknown};
 use crate::settings::templates::Templates;
 use crate::settings::{Names, of_tree};
 
@@ -40,7 +41,35 @@ impl GpoPlan {
         let old = self.old_tree()?;
         let [old, new] =
             [old, new].map(|tree| of_tree(&tree, names, &Templates::default()).settings);
-        Some(diff(&old, &new))
+        let mut changes = diff(&old, &new);
+        changes.extend(self.object_changes());
+        Some(changes)
+    }
+
+    /// The settings of the objects below the GPO that are added or changed. What an object held before is not in a plan.
+    fn object_changes(&self) -> Vec<SettingChange> {
+        let have = self.basis.iter().flat_map(|basis| &basis.objects);
+        let have: BTreeMap<_, _> = have.map(|old| (old.key(), old)).collect();
+        let mut changes = Vec::new();
+        for object in &self.directory_objects {
+            let old = have.get(&object.key());
+            if old.is_some_and(|old| old.has_content_of(object)) {
+                continue;
+            }
+            for setting in of_objects([object.as_ref()]) {
+                let before = old.map(|_| of_unknown(&setting));
+                changes.push(SettingChange {
+                    change: match before {
+                        Some(_) => EntryChange::Changed,
+                        None => EntryChange::Added,
+                    },
+                    number: 1,
+                    old: before,
+                    new: Some(setting),
+                });
+            }
+        }
+        changes
     }
 
     /// The old files with settings; `None` when one is missing.

@@ -83,6 +83,11 @@ impl ObjectState {
         self.rdns.iter().map(|rdn| rdn.to_lowercase()).collect()
     }
 
+    /// Whether `new` has the same content.
+    pub(crate) fn has_content_of(&self, new: &DirectoryObject) -> bool {
+        self.content == content_hash(new)
+    }
+
     /// Whether `new` has another content or other permissions.
     pub(crate) fn differs_from(&self, new: &DirectoryObject) -> bool {
         let old = DirectoryObject {

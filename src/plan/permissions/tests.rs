@@ -141,6 +141,40 @@ fn outside(old: Option<&str>, new: &str, object: bool) -> Vec<String> {
         .collect()
 }
 
+/// A server gives what CREATOR OWNER gets, unless it is for objects below only, to the owner.
+#[test]
+fn creator_owner_is_whoever_owns_the_object() {
+    let list = |owner: &str, entry: &str| format!("O:{owner}G:DAD:P(A;CI;GA;;;DA){entry}");
+    let question = |owner: &str, entry: &str, object: bool| {
+        outside(Some(&list(owner, "")), &list("DA", entry), object)
+    };
+    let full = "(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;CO)";
+    for object in [false, true] {
+        assert_eq!(
+            question("BU", full, object),
+            [
+                "S-1-5-32-545 allow Edit settings, delete, modify security, which the server gives to the present owner, as the owner"
+            ]
+        );
+        for harmless in [full, "(A;;WDWO;;;OW)"] {
+            assert_eq!(question("DA", harmless, object), [""; 0], "{harmless}");
+        }
+        let below = "(A;CIIO;GA;;;CO)";
+        assert_eq!(question("BU", below, object), [""; 0]);
+        let limited = question("BU", "(A;;WDWO;;;OW)", object);
+        assert_eq!(
+            limited,
+            ["S-1-3-4 allow take ownership, change permissions, this object only"]
+        );
+    }
+    // Of an object that is created below the GPO, nobody knows the owner; of a GPO that is created, the plan says it.
+    let new = outside(None, &list("DA", full), true);
+    assert_eq!(new.len(), 1, "{new:?}");
+    assert!(new[0].starts_with("S-1-3-0 allow "), "{new:?}");
+    assert_eq!(outside(None, &list("DA", full), false), [""; 0]);
+    assert_eq!(outside(None, &list("BU", full), false).len(), 2);
+}
+
 #[test]
 fn rights_outside_the_administrators_are_those_beyond_reading_and_applying() {
     let harmless = "O:DAG:DAD:P(A;CI;GA;;;DA)(A;CI;GA;;;S-1-5-21-7-7-7-519)(A;CI;GA;;;S-1-5-21-7-7-7-518)(A;CI;GA;;;SY)(A;CI;GA;;;BA)(A;CIIO;GA;;;CO)(A;CI;LCRPLORC;;;ED)(A;CI;GR;;;AU)(OA;CI;CR;edacfd8f-ffb3-11d1-b41d-00a0c968f939;;AU)(D;CI;GA;;;BG)";

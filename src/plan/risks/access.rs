@@ -13,6 +13,12 @@ pub(super) enum Secures {
     FileOrKey,
     /// A service.
     Service,
+    /// An event log.
+    Log,
+    /// The start of programs by DCOM.
+    Launch,
+    /// The account database, over the network.
+    Sam,
 }
 
 impl Secures {
@@ -26,17 +32,33 @@ impl Secures {
             | standard::GENERIC_WRITE;
         match self {
             // The same bits are KEY_SET_VALUE and KEY_CREATE_SUB_KEY.
-            Self::FileOrKey => COMMON | file::WRITE_DATA | file::APPEND_DATA,
+            Self::FileOrKey => COMMON | file::WRITE_DATA | file::APPEND_DATA | file::DELETE_CHILD,
             // SERVICE_CHANGE_CONFIG.
             Self::Service => COMMON | 0x2,
+            // ELF_LOGFILE_CLEAR [MS-EVEN6 2.2.19].
+            Self::Log => COMMON | 0x4,
+            // COM_RIGHTS_EXECUTE_REMOTE and COM_RIGHTS_ACTIVATE_REMOTE.
+            Self::Launch => COMMON | 0x4 | 0x10,
+            // READ_CONTROL lets in.
+            Self::Sam => COMMON | standard::READ_CONTROL,
         }
     }
 }
 
-/// Everyone, Local, Anonymous, Network, Interactive, Authenticated Users, Users, Guests: whoever can log on.
-const EVERYBODY: [&str; 8] = [
+/// Everyone, Local, Console Logon, Network, Interactive, Anonymous, Authenticated Users, remote sessions, This Organization, local
+/// accounts, Users, Guests, Pre-Windows 2000 Compatible Access, every app: whoever can log on, or what they start.
+const EVERYBODY: [&str; 17] = [
     "S-1-1-0",
     "S-1-2-0",
+    "S-1-2-1",
+    "S-1-5-13",
+    "S-1-5-14",
+    "S-1-5-15",
+    "S-1-5-113",
+    "S-1-5-114",
+    "S-1-5-32-554",
+    "S-1-15-2-1",
+    "S-1-15-2-2",
     "S-1-5-2",
     "S-1-5-4",
     "S-1-5-7",
@@ -44,6 +66,17 @@ const EVERYBODY: [&str; 8] = [
     "S-1-5-32-545",
     "S-1-5-32-546",
 ];
+/// SYSTEM, Local Service, Network Service, Administrators, CREATOR OWNER and OWNER RIGHTS, whose object it is.
+const ADMINISTRATORS: [&str; 6] = [
+    "S-1-5-18",
+    "S-1-5-19",
+    "S-1-5-20",
+    "S-1-5-32-544",
+    "S-1-3-0",
+    "S-1-3-4",
+];
+/// The RIDs of Administrator, Domain Admins, Domain Controllers, Schema Admins, Enterprise Admins.
+const ADMINISTRATING: [u32; 5] = [500, 512, 516, 518, 519];
 /// The RIDs of Domain Users, Domain Guests and Domain Computers.
 const EVERY_ACCOUNT: [u32; 3] = [513, 514, 515];
 
@@ -56,8 +89,27 @@ pub(super) enum Fault {
     Unreadable,
 }
 
+/// What is wrong with permissions in SDDL that only administrators should have; `None` without any. Who may change it, if that is not
+/// everybody, is the SID.
+pub(super) fn fault_for_others(what: Secures, sddl: &str) -> Option<Fault> {
+    fault(what, sddl).or_else(|| fault_for(what, sddl, is_other))
+}
+
+/// Whether this principal neither administers nor is a service.
+fn is_other(sid: &Sid) -> bool {
+    let text = sid.to_string();
+    !ADMINISTRATORS.contains(&text.as_str())
+        && !text.starts_with("S-1-5-80-")
+        && !(sid.is_domain_sid() && sid.rid().is_some_and(|rid| ADMINISTRATING.contains(&rid)))
+}
+
 /// What is wrong with permissions in SDDL; `None` without any.
 pub(super) fn fault(what: Secures, sddl: &str) -> Option<Fault> {
+    fault_for(what, sddl, is_everybody)
+}
+
+/// As [`fault`], for the principals that `counts` accepts.
+fn fault_for(what: Secures, sddl: &str, counts: fn(&Sid) -> bool) -> Option<Fault> {
     if sddl.trim().is_empty() {
         return None;
     }
@@ -68,24 +120,23 @@ pub(super) fn fault(what: Secures, sddl: &str) -> Option<Fault> {
     };
     let open = |ace: &&Ace| {
         let mask = ace.rights().map_or(0, |rights| rights.mask);
-        ace.allows() && mask & what.changing() != 0 && ace.sid().is_some_and(is_everybody)
+        ace.allows() && mask & what.changing() != 0 && ace.sid().is_some_and(counts)
     };
-    let owner = descriptor.owner.as_ref().filter(|sid| is_everybody(sid));
+    let owner = descriptor.owner.as_ref().filter(|sid| counts(sid));
     let by_entry = match descriptor.dacl_state() {
         DaclState::List(dacl) => dacl.aces.iter().find(open).and_then(Ace::sid),
         DaclState::Null => return Some(Fault::Open("everybody".to_owned())),
         DaclState::Absent => None,
     };
     let sid = by_entry.or(owner)?;
-    let domain_name = match sid.rid() {
-        Some(513) => "Domain Users",
-        Some(514) => "Domain Guests",
-        Some(515) => "Domain Computers",
-        _ => "everybody",
+    let domain_name = match sid.rid().filter(|_| sid.is_domain_sid()) {
+        Some(513) => "Domain Users".to_owned(),
+        Some(514) => "Domain Guests".to_owned(),
+        Some(515) => "Domain Computers".to_owned(),
+        _ => sid.to_string(),
     };
-    Some(Fault::Open(
-        well_known::name_of(sid).unwrap_or(domain_name).to_owned(),
-    ))
+    let known = well_known::name_of(sid).map(str::to_owned);
+    Some(Fault::Open(known.unwrap_or(domain_name)))
 }
 
 /// Whether this principal stands for everybody who can log on.
@@ -130,6 +181,21 @@ mod tests {
             Some(Fault::Unreadable)
         );
         assert_eq!(fault(Secures::FileOrKey, " "), None);
+        let others = |sddl: &str| match fault_for_others(Secures::FileOrKey, sddl) {
+            Some(Fault::Open(who)) => Some(who),
+            _ => None,
+        };
+        let one = "S-1-5-21-1-2-3-1105";
+        let entry = format!("D:(A;;FA;;;{one})");
+        assert_eq!((may(&entry), others(&entry).as_deref()), (None, Some(one)));
+        let service = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464";
+        for sid in ["BA", "SY", "LS", "CO", "DA", service, "S-1-5-21-1-2-3-500"] {
+            assert_eq!(others(&format!("D:(A;;FA;;;{sid})")), None, "{sid}");
+        }
+        for sid in ["S-1-5-113", "S-1-5-32-554", "S-1-5-13", "S-1-15-2-1"] {
+            assert!(may(&format!("D:(A;;FA;;;{sid})")).is_some(), "{sid}");
+        }
+        assert!(may("D:(A;;0x40;;;WD)").is_some());
         // Of a service, the same bit asks for its status.
         let service = |sddl: &str| open(Secures::Service, sddl);
         assert_eq!(service("D:(A;;CCLCSWLOCRRC;;;AU)"), None);

@@ -1,6 +1,8 @@
 //! Preferences that run code or grant rights: tasks, services, local users and groups, registry values, files, and environment
 //! variables [MS-GPPREF].
 
+mod item_settings;
+
 use bytes::Bytes;
 
 use super::registry::{self, Data, Hive, Removed};
@@ -15,56 +17,90 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
     let preferences = Preferences::parse(content).ok()?;
     let mut risks = Vec::new();
     preferences.walk(&mut |cursor| {
-        let item = Item {
-            element: cursor.element,
-        };
-        // Items are in the root and in collections only.
-        let is_item = cursor.above().all(|above| {
-            above.name == "Collection" || std::ptr::eq(above, preferences.document().root())
+        // A client looks for items in the root and in collections; what is elsewhere, or spelled otherwise, may be one too.
+        let element = cursor.element;
+        let items = Item::with_each_properties(element);
+        let has_properties = items.iter().any(|item| item.properties().is_some());
+        let in_place = cursor.above().all(|above| {
+            is(above, "Collection") || std::ptr::eq(above, preferences.document().root())
         });
-        if let Some((kind, text)) = is_item.then(|| risk(&item)).flatten() {
-            let off = if item.is_disabled() {
-                " (switched off)"
-            } else {
-                ""
-            };
-            let at = cursor.place();
+        if !in_place && !has_properties {
+            return;
+        }
+        let mut found: Vec<(RiskKind, String)> = Vec::new();
+        for item in items.iter().take(MOST_PROPERTIES) {
+            for one in item_risks(item) {
+                if !found.contains(&one) {
+                    found.push(one);
+                }
+            }
+        }
+        if items.len() > 1 {
+            let text = "an item has several Properties, and a client may use any of them";
+            found.push((RiskKind::UnusualForm, text.to_owned()));
+        }
+        if found.is_empty() {
+            return;
+        }
+        let is_off = element
+            .attribute("disabled")
+            .is_some_and(|off| off.trim() == "1");
+        let off = if is_off { " (switched off)" } else { "" };
+        let at = cursor.place();
+        for (kind, text) in found {
             risks.push(Risk {
                 kind,
                 text: format!("{text}{off}"),
-                place: Place::file(path.to_string()).section(at.path).line(at.line),
+                place: Place::file(path.to_string())
+                    .section(at.path.clone())
+                    .line(at.line),
             });
         }
     });
     Some(risks)
 }
 
+/// Whether this is an element of this name in any case.
+fn is(element: &Element, name: &str) -> bool {
+    element.name.eq_ignore_ascii_case(name)
+}
+
+/// The most `Properties` of one item that are looked at.
+const MOST_PROPERTIES: usize = 16;
+
+/// What an item does that deserves a look.
+fn item_risks(item: &Item<'_>) -> Vec<(RiskKind, String)> {
+    let mut found: Vec<(RiskKind, String)> = risk(item).into_iter().collect();
+    found.extend(item_settings::risks(item));
+    found
+}
+
 fn risk(item: &Item<'_>) -> Option<(RiskKind, String)> {
-    let (kind, text) = match item.element.name.as_str() {
-        "Task" | "ImmediateTask" | "TaskV2" | "ImmediateTaskV2" => {
+    let (kind, text) = match item.element.name.to_ascii_lowercase().as_str() {
+        name if name.starts_with("task") || name.starts_with("immediatetask") => {
             (RiskKind::ScheduledTask, task(item))
         }
-        "NTService" => (RiskKind::Service, service(item)),
-        "Group" => (RiskKind::LocalGroup, group(item)),
-        "User" => (RiskKind::LocalUser, user(item)),
-        "Registry" => return registry_value(item),
-        "File" => return placed(item, item.property("targetPath"), item.property("fromPath")),
-        "Shortcut" => {
+        "ntservice" => (RiskKind::Service, service(item)),
+        "group" => (RiskKind::LocalGroup, group(item)),
+        "user" => (RiskKind::LocalUser, user(item)),
+        "registry" => return registry_value(item),
+        "file" => return placed(item, item.property("targetPath"), item.property("fromPath")),
+        "shortcut" => {
             return placed(
                 item,
                 item.property("shortcutPath"),
                 item.property("targetPath"),
             );
         }
-        "Ini" => {
+        "ini" => {
             let part = |name| item.property(name);
             let (section, property, value) = (part("section"), part("property"), part("value"));
             let line = format!("[{section}] {property} = {value}");
             return placed(item, part("path"), &line);
         }
-        "Folder" => return placed(item, item.property("path"), ""),
-        "EnvironmentVariable" => return variable(item),
-        "OpenWith" | "FileType" => return handler(item),
+        "folder" => return placed(item, item.property("path"), ""),
+        "environmentvariable" => return variable(item),
+        "openwith" | "filetype" => return handler(item),
         _ => return None,
     };
     Some((kind, text))
@@ -120,11 +156,16 @@ fn class_programs(element: &Element, programs: &mut Vec<String>) {
 fn registry_value(item: &Item<'_>) -> Option<(RiskKind, String)> {
     let hive = match item.property("hive").to_ascii_uppercase().as_str() {
         "HKEY_LOCAL_MACHINE" => Hive::Machine,
-        "HKEY_CURRENT_USER" | "HKEY_USERS" => Hive::User,
+        "HKEY_CURRENT_USER" | "HKEY_USERS" | "HKEY_CURRENT_CONFIG" => Hive::User,
         "HKEY_CLASSES_ROOT" => Hive::Classes,
         _ => return None,
     };
     let (key, name) = (item.property("key"), item.property("name"));
+    // Which key it is depends on the client.
+    if key.matches('%').count() > 1 {
+        let text = format!("the key depends on a variable: {key}\\{name}");
+        return Some((RiskKind::UnusualForm, text));
+    }
     // Without a value, the item is about the key, which a replacement deletes too.
     let of_key = name.is_empty() && item.property("default") != "1";
     match item.action() {
@@ -163,12 +204,35 @@ fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String
         path.push('\\');
     }
     let has = |parts: &[&str]| parts.iter().any(|part| path.contains(part));
-    let kind = if has(&[r"\startup\", "%startupdir%", "%commonstartupdir%"]) {
+    // A short name of 8.3 characters stands for the long one.
+    let kind = if has(&[
+        r"\startup\",
+        r"\startu~",
+        "%startupdir%",
+        "%commonstartupdir%",
+    ]) {
         RiskKind::Autostart
     } else if has(&[
         r"\system32\",
         r"\syswow64\",
         r"\sysnative\",
+        r"\localhost\c$\",
+        r"\127.0.0.1\c$\",
+        r"\.\",
+        r"\?\",
+        r"\window~",
+        r"\startm~",
+        r"\progra~",
+        r":\program files\",
+        r":\program files (x86)\",
+        "%programfiles",
+        "%commonprogramfiles",
+        r"\windowspowershell\",
+        r"\powershell\profile.ps1\",
+        r"\profile.ps1\",
+        r"\xlstart\",
+        r"\word\startup\",
+        r"\templates\normal.dotm\",
         r":\windows\",
         r"\admin$\",
         "%systemdir%",
@@ -177,18 +241,27 @@ fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String
         "%systemroot%",
     ]) {
         RiskKind::SystemFile
+    } else if item.element.name.eq_ignore_ascii_case("shortcut") && is_remote(from) && !deleted {
+        let text = format!("the shortcut {target} starts {from} of another computer");
+        return Some((RiskKind::FileHandler, text));
     } else {
         return None;
     };
     match (deleted, kind) {
-        (true, RiskKind::SystemFile) if matches!(item.element.name.as_str(), "File" | "Folder") => {
+        (true, RiskKind::SystemFile) if is(item.element, "File") || is(item.element, "Folder") => {
             Some((kind, format!("deletes {target}")))
         }
         (true, _) => None,
         // A folder by itself does nothing.
-        (false, _) if item.element.name == "Folder" => None,
+        (false, _) if is(item.element, "Folder") => None,
         (false, _) => Some((kind, format!("{target} from {from}"))),
     }
+}
+
+/// Whether a path is on another computer.
+fn is_remote(path: &str) -> bool {
+    let path = path.trim().replace('/', "\\").to_lowercase();
+    path.starts_with(r"\\") || path.starts_with(r"file:\\")
 }
 
 /// `A`, `A and B`, `A, B and C`
@@ -299,14 +372,21 @@ fn group(item: &Item<'_>) -> String {
     if item.property("deleteAllGroups") == "1" {
         parts.push("removes all groups".to_owned());
     }
-    let members = item
+    let members: Vec<&Element> = item
         .properties()
-        .and_then(|properties| properties.named("Members").next());
+        .into_iter()
+        .flat_map(Element::elements)
+        .filter(|child| is(child, "Members"))
+        .collect();
     for (action, verb) in [("ADD", "adds"), ("REMOVE", "removes")] {
         let names: Vec<String> = members
-            .into_iter()
-            .flat_map(|members| members.named("Member"))
-            .filter(|member| member.attribute("action").unwrap_or("ADD") == action)
+            .iter()
+            .flat_map(|members| members.elements())
+            .filter(|member| is(member, "Member"))
+            .filter(|member| {
+                let found = member.attribute("action").unwrap_or("ADD").trim();
+                found.eq_ignore_ascii_case(action)
+            })
             .map(|member| {
                 ["name", "sid"]
                     .iter()

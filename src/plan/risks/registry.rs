@@ -9,8 +9,9 @@ mod removal;
 mod rules;
 
 use super::RiskKind;
+use super::access::{self, Secures};
+use crate::model::registry_secrets;
 pub(super) use removal::{Removed, removal};
-use rules::{RULES, protection};
 
 /// A part of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +91,22 @@ enum When {
     AllowsEverything,
     /// A path that matches every file.
     EveryPath,
+    /// A number other than 0.
+    On,
+    /// A number without any of these bits.
+    Lacks(u64),
+    /// A list of options, one of which is 0.
+    SwitchesOff,
+    /// Settings of browser extensions that install some.
+    InstallsExtensions,
+    /// A pattern that matches everything.
+    Everything,
+    /// SDDL that lets everybody clear a log.
+    OpensLog,
+    /// SDDL that lets everybody start programs from other computers.
+    OpensLaunch,
+    /// SDDL that lets everybody in.
+    OpensKey,
 }
 
 /// The keys that a rule matches.
@@ -101,27 +118,27 @@ enum Key {
     Below(&'static str),
     /// Every key below one with this path in it, however deep.
     Within(&'static str),
+    /// Every key with the first text in it that ends in the second.
+    Between(&'static str, &'static str),
 }
 
 /// One rule: hive (`None`: either), key, value names (none: every name), data, and the kind.
+#[derive(Clone, Copy)]
 struct Rule(Option<Hive>, Key, &'static [&'static str], When, RiskKind);
 
 /// What a value does, if one of the rules is about it: the kind, and the words.
 pub(super) fn risk(hive: Hive, key: &str, name: &str, data: &Data) -> Option<(RiskKind, String)> {
     let normal = normalised(key);
     let value = name.to_lowercase();
-    let mut rules = RULES.iter().chain(protection::RULES);
-    let rule = rules.find(|Rule(wanted, at, names, when, _)| {
+    let rule = rules::all().find(|Rule(wanted, at, names, when, _)| {
         wanted.is_none_or(|wanted| hive.is_in(wanted))
-            && at.is(&normal)
             && (names.is_empty() || names.contains(&value.as_str()))
+            && at.is(&normal)
             && when.is(data)
     })?;
-    // A password is reported and never shown.
-    let shown = if value == "defaultpassword" {
-        "(not shown)".to_owned()
-    } else {
-        data.to_string()
+    let shown = match registry_secrets::is_secret(&normal, &value) {
+        true => registry_secrets::NOT_SHOWN.to_owned(),
+        false => data.to_string(),
     };
     let name = if name.is_empty() { "(default)" } else { name };
     let text = format!("{}\\{key}\\{name} = {shown}", hive.as_str());
@@ -158,6 +175,10 @@ impl Key {
     fn is(self, key: &str) -> bool {
         match self {
             Self::At(path) => key.ends_with(path),
+            Self::Between(begin, end) => key
+                .find(begin)
+                .and_then(|at| key.get(at + begin.len()..))
+                .is_some_and(|rest| rest.ends_with(end) || format!("\\{rest}") == end),
             Self::Within(path) => key
                 .split_once(path)
                 .is_some_and(|(_, below)| below.starts_with('\\')),
@@ -173,13 +194,19 @@ impl When {
         let number = match data {
             Data::Number(number) => Some(*number),
             // Preferences and GptTmpl.inf can contain a number as text.
-            Data::Text(text) => text.trim().parse().ok(),
+            Data::Text(text) => number(text),
             Data::Other => None,
         };
         match self {
             Self::Any => true,
             // Most programs read the bytes of a number whatever its type is.
-            Self::Is(_) | Self::Below(_) | Self::NoneOf(_) if *data == Data::Other => true,
+            Self::Is(_) | Self::On | Self::Below(_) | Self::NoneOf(_) | Self::Lacks(_)
+                if *data == Data::Other =>
+            {
+                true
+            }
+            Self::On => number.is_some_and(|number| number != 0),
+            Self::Lacks(bits) => number.is_some_and(|number| number & bits == 0),
             Self::NoneOf(wanted) => number.is_none_or(|number| !wanted.contains(&number)),
             Self::Is(wanted) => number == Some(wanted),
             Self::Below(bound) => number.is_some_and(|number| number < bound),
@@ -191,6 +218,18 @@ impl When {
             Self::OpensListedPort => data.text().is_none_or(openings::opens_listed_port),
             Self::AllowsEverything => data.text().is_none_or(openings::allows_everything),
             Self::EveryPath => data.text().is_none_or(openings::is_every_path),
+            Self::Everything => data.text().is_none_or(openings::is_everything),
+            Self::SwitchesOff => data.text().is_none_or(openings::switches_off),
+            Self::InstallsExtensions => data.text().is_none_or(openings::installs_extensions),
+            Self::OpensLog | Self::OpensLaunch | Self::OpensKey => {
+                let what = match self {
+                    Self::OpensLog => Secures::Log,
+                    Self::OpensLaunch => Secures::Launch,
+                    _ => Secures::Sam,
+                };
+                data.text()
+                    .is_none_or(|sddl| access::fault(what, sddl).is_some())
+            }
         }
     }
 }
@@ -372,12 +411,6 @@ mod tests {
                 r"Software\Policies\Microsoft\Windows\PowerShell",
                 "ExecutionPolicy",
                 text("AllSigned"),
-            ),
-            (
-                Machine,
-                r"Software\Classes\CLSID\{0}\InprocServer32",
-                "",
-                text("e.dll"),
             ),
             (User, r"Software\Contoso\Runner", "Run", text("x")),
             (Machine, "", "", Data::Other),

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Risk, RiskKind, registry};
 use crate::formats::registry_pol::RegistryPol;
+use crate::formats::registry_pol::effect::{Effect, listed};
 use crate::model::reference::Place;
 use crate::model::safe_name::RelPath;
 
@@ -19,12 +20,15 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
         registry::Hive::Machine
     };
     let mut risks = Vec::new();
-    // The keys that get values: a list is deleted and written again.
-    let written: HashSet<String> = file
-        .records
-        .iter()
-        .filter(|record| matches!(effect(&record.value_name_text()), Effect::Writes(_)))
-        .map(|record| record.key_text().to_lowercase())
+    // The keys that get values which are there at the end: a list is deleted and written again.
+    let gone = file.deleted_later();
+    let written: HashSet<String> = (0..)
+        .zip(&file.records)
+        .filter(|(number, record)| {
+            !gone.contains(number)
+                && matches!(Effect::of(&record.value_name_text()), Effect::Writes(_))
+        })
+        .map(|(_, record)| record.key_text().to_lowercase())
         .collect();
     for (number, record) in (1..).zip(&file.records) {
         let (key, name) = (record.key_text(), record.value_name_text());
@@ -33,7 +37,7 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
                 .section(key.as_str())
                 .key(format!("record {number}"))
         };
-        let name = match effect(&name) {
+        let name = match Effect::of(&name) {
             Effect::Writes(name) => name,
             deletion => {
                 let names = record.string().unwrap_or_default();
@@ -46,11 +50,15 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
                 continue;
             }
         };
-        let data = if let Some(number) = record.dword() {
+        // A record without name, type and data creates a key and no value.
+        let is_key = record.value_name.is_empty() && record.data.is_empty();
+        let data = if is_key {
+            registry::Data::Text(String::new())
+        } else if let Some(number) = record.dword() {
             registry::Data::Number(number.into())
         } else if let Some(number) = record.qword() {
             registry::Data::Number(number)
-        } else if let Some(text) = record.string() {
+        } else if let Some(text) = record.string_beyond_nul().or_else(|| record.string()) {
             registry::Data::Text(text)
         } else if let Some(texts) = record.strings() {
             registry::Data::Text(texts.join(", "))
@@ -68,23 +76,6 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
     Some(risks)
 }
 
-/// What a client does with a record of Registry.pol.
-#[derive(Debug, PartialEq, Eq)]
-enum Effect<'a> {
-    /// Writes the value of this name.
-    Writes(&'a str),
-    /// Deletes the value of this name.
-    DeletesValue(&'a str),
-    /// Deletes every value of the key.
-    DeletesValues,
-    /// Deletes the values that the data names, with semicolons between them.
-    DeletesListedValues,
-    /// Deletes the subkeys that the data names, with semicolons between them.
-    DeletesListedKeys,
-    /// Changes nothing that is a value.
-    Nothing,
-}
-
 /// What the deletions of a record take away that protects.
 fn deletions(
     hive: registry::Hive,
@@ -93,12 +84,6 @@ fn deletions(
     names: &str,
     written: &HashSet<String>,
 ) -> Vec<(RiskKind, String)> {
-    let listed = || {
-        names
-            .split(';')
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-    };
     let removal = registry::removal;
     match effect {
         Effect::DeletesValue(name) => removal(hive, key, registry::Removed::Value(name))
@@ -109,35 +94,12 @@ fn deletions(
                 .into_iter()
                 .collect()
         }
-        Effect::DeletesListedValues => listed()
+        Effect::DeletesListedValues => listed(names)
             .filter_map(|name| removal(hive, key, registry::Removed::Value(name)))
             .collect(),
-        Effect::DeletesListedKeys => listed()
+        Effect::DeletesListedKeys => listed(names)
             .filter_map(|name| removal(hive, &format!("{key}\\{name}"), registry::Removed::Key))
             .collect(),
         Effect::DeletesValues | Effect::Writes(_) | Effect::Nothing => Vec::new(),
-    }
-}
-
-/// What a client does with a value name of Registry.pol [MS-GPREG 3.2.5.1]. A name that only resembles a command is a name.
-fn effect(name: &str) -> Effect<'_> {
-    /// Writes the value where it does not exist.
-    const SOFT: &str = "**soft.";
-    let after = |command: &str| {
-        let (begin, rest) = name.split_at_checked(command.len())?;
-        begin.eq_ignore_ascii_case(command).then_some(rest)
-    };
-    if let Some(name) = after("**del.") {
-        Effect::DeletesValue(name)
-    } else if after("**delvals.").is_some() {
-        Effect::DeletesValues
-    } else if after("**deletevalues").is_some() {
-        Effect::DeletesListedValues
-    } else if after("**deletekeys").is_some() {
-        Effect::DeletesListedKeys
-    } else if after("**securekey").is_some() || after("**comment:").is_some() {
-        Effect::Nothing
-    } else {
-        Effect::Writes(after(SOFT).unwrap_or(name))
     }
 }

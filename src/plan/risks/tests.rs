@@ -1,9 +1,11 @@
+mod hidden;
 mod protection;
+mod registry_values;
 
 use bytes::Bytes;
 
 use super::*;
-use crate::model::directory_object::DirectoryAttribute;
+use crate::model::directory_object::{AttributeValues, DirectoryAttribute};
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::version::GpoVersion;
@@ -279,6 +281,32 @@ fn files_of_preferences_whatever_the_spelling_of_the_folder() {
     assert_eq!(of_preferences("Files", elsewhere), [""; 0]);
 }
 
+/// Clients apply the records of Registry.pol in order: what is deleted after it is set is gone.
+#[test]
+fn a_deletion_after_the_values_takes_protection_away() {
+    use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
+    let record = |name: &str, value_type, data: &[u8]| Record {
+        key: utf16_bytes(r"Software\Microsoft\Windows\CurrentVersion\Policies\System"),
+        value_name: utf16_bytes(name),
+        value_type,
+        data: Bytes::copy_from_slice(data),
+    };
+    let on = || record("EnableLUA", ValueType::DWORD, &[1, 0, 0, 0]);
+    let delete = || record("**delvals.", ValueType::SZ, b" \0\0\0");
+    let named = |records: Vec<Record>| -> Vec<String> {
+        let mut snapshot = snapshot(&[]);
+        let policy = RegistryPol { records };
+        let path = r"Machine\Registry.pol".parse().unwrap();
+        snapshot.tree.insert_file(&path, policy.to_bytes());
+        of(&snapshot).into_iter().map(|risk| risk.text).collect()
+    };
+    assert_eq!(named(vec![delete(), on()]), [""; 0]);
+    assert_eq!(
+        named(vec![on(), delete()]),
+        [r"deletes every value of HKLM\Software\Microsoft\Windows\CurrentVersion\Policies\System"]
+    );
+}
+
 #[test]
 fn registry_items_of_preferences() {
     let of_item = |hive: &str, key: &str, name: &str, kind: &str, value: &str| {
@@ -366,6 +394,7 @@ fn security_templates_that_weaken_accounts_and_every_hive() {
             "credentials: ClearTextPassword = 1",
             "credentials: EnableGuestAccount = 1",
             "credentials: LSAAnonymousNameLookup = 1",
+            "account policy: MinimumPasswordLength = 1",
         ]
     );
     assert_eq!(

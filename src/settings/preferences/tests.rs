@@ -86,3 +86,21 @@ fn a_change_names_the_property_and_no_password() {
     let json = serde_json::to_string(&changes).unwrap();
     assert!(!json.contains("SECRET"), "{json}");
 }
+
+/// Windows writes one; a client may use any.
+#[test]
+fn every_properties_element_is_shown() {
+    let drive = |more: &str| {
+        format!(
+            "<Drives clsid='{{1}}'><collection name='c'><Drive name='S:' uid='{{2}}'><Properties action='u' letter='S'/>{more}</Drive></collection></Drives>"
+        )
+    };
+    let two = drive("<Properties action='D' letter='T'/>");
+    let shown = shown(DRIVES, &two);
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert!(shown[0].contains("Properties/letter: \"T\""), "{shown:?}");
+    assert_eq!(
+        diff(&settings(DRIVES, &drive("")), &settings(DRIVES, &two)).len(),
+        1
+    );
+}

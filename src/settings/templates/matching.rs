@@ -26,7 +26,12 @@ struct Found {
 impl<'a> Values<'a> {
     pub(super) fn new(policy: &'a RegistryPol) -> Self {
         let mut by_key: HashMap<String, HashMap<String, Found>> = HashMap::new();
+        // A value that a later record deletes with others configures nothing.
+        let gone = policy.deleted_later();
         for (number, record) in policy.records.iter().enumerate() {
+            if gone.contains(&number) {
+                continue;
+            }
             let name = record.value_name_text();
             let (name, deletes) = match registry::deleted(&name) {
                 Some(name) => (name.to_lowercase(), true),

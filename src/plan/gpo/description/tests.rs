@@ -258,6 +258,7 @@ fn the_changed_settings_of_a_saved_plan_are_those_of_its_content() {
         "Removed Comment: \"hi\"",
         "Added script 1: command: \"evil.exe\"",
         "Added Drive K:: action: update; userName: \"u\"; cpassword: a stored password (not shown)",
+        "Changed new: - before: not known",
     ];
     assert_eq!(settings(&plan()).unwrap(), changes);
     let saved = read(|_| {}).unwrap().into_gpo().unwrap();

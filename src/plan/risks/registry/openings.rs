@@ -92,6 +92,31 @@ pub(super) fn is_every_path(path: &str) -> bool {
         )
 }
 
+/// Whether a pattern of a browser matches everything.
+pub(super) fn is_everything(pattern: &str) -> bool {
+    let pattern = pattern.trim();
+    pattern.starts_with('*')
+        || pattern.starts_with("http*")
+        || pattern.eq_ignore_ascii_case("<all_urls>")
+}
+
+/// Whether options such as `RequireIntegrity=1, RequirePrivacy=0` switch one off.
+pub(super) fn switches_off(options: &str) -> bool {
+    options.split(',').any(|option| {
+        let value = option.split_once('=').map(|(_, value)| value);
+        value.is_some_and(|value| super::number(value) == Some(0))
+    })
+}
+
+/// Whether the JSON of the settings of browser extensions installs some. What cannot be read may do so.
+pub(super) fn installs_extensions(json: &str) -> bool {
+    let lower = json.to_lowercase();
+    !lower.trim_start().starts_with('{')
+        || lower.contains("force_installed")
+        || lower.contains("normal_installed")
+        || lower.contains("\\u")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,7 @@
 //! Deleting what protects: a value whose absence means the unprotected default, or a key that contains such values.
 
 use super::super::RiskKind;
-use super::rules::{RULES, protection};
-use super::{Hive, Rule, When, normalised};
+use super::{Hive, Rule, When, normalised, rules};
 
 /// What is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,15 +89,14 @@ fn of_value(hive: Hive, key: &str, name: &str) -> Option<RiskKind> {
     let needed = NEEDED
         .iter()
         .any(|(path, value)| key.ends_with(path) && *value == name);
-    let mut rules = RULES.iter().chain(protection::RULES);
-    let Rule(.., kind) = rules.find(|Rule(wanted, at, names, when, _)| {
+    let Rule(.., kind) = rules::all().find(|Rule(wanted, at, names, when, _)| {
         let protects = matches!(when, When::Is(0) | When::Below(_) | When::NoneOf(_));
         wanted.is_none_or(|wanted| hive.is_in(wanted))
-            && at.is(key)
             && (names.is_empty() || names.contains(&name))
+            && at.is(key)
             && (protects || needed)
     })?;
-    Some(*kind)
+    Some(kind)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The rules: which registry values run code, take protection away or expose credentials.
 
-pub(super) mod protection;
+mod execution;
+mod protection;
+mod weakening;
 
 use super::super::RiskKind;
 use super::{Hive, Key, Rule, When};
@@ -10,13 +12,35 @@ use RiskKind::{
     Autostart, ComHijack, Credentials, Debugger, Environment, FileHandler, InjectedLibrary,
     LogonProgram, PowerShell, ProtectionOff, RegistryService, Software,
 };
-use When::{Any, Is, NotText};
+use When::{Any, Is, NotText, On};
+
+/// Rules of one kind about several values: hive (`None`: either), kind, data, and the keys with the value names (none: every name).
+struct Group(
+    Option<Hive>,
+    RiskKind,
+    When,
+    &'static [(Key, &'static [&'static str])],
+);
+
+/// Every rule.
+pub(super) fn all() -> impl Iterator<Item = Rule> {
+    let groups = execution::GROUPS.iter().chain(weakening::GROUPS);
+    let grouped = groups.flat_map(|Group(hive, kind, when, values)| {
+        let rules = values.iter();
+        rules.map(|(key, names)| Rule(*hive, *key, names, *when, *kind))
+    });
+    RULES
+        .iter()
+        .chain(protection::RULES)
+        .copied()
+        .chain(grouped)
+}
 
 const MACHINE: Option<Hive> = Some(Hive::Machine);
 const USER: Option<Hive> = Some(Hive::User);
 
 /// The rules. Keys and names in lower case; `currentcontrolset` stands for every control set.
-pub(super) const RULES: &[Rule] = &[
+const RULES: &[Rule] = &[
     // T1547.001, Registry Run Keys
     Rule(
         None,
@@ -140,7 +164,7 @@ pub(super) const RULES: &[Rule] = &[
         None,
         At(r"\windows nt\currentversion\windows"),
         &["loadappinit_dlls"],
-        Is(1),
+        On,
         InjectedLibrary,
     ),
     Rule(
@@ -178,7 +202,7 @@ pub(super) const RULES: &[Rule] = &[
             "disableantivirus",
             "disableroutinelytakingaction",
         ],
-        Is(1),
+        On,
         ProtectionOff,
     ),
     Rule(
@@ -192,7 +216,7 @@ pub(super) const RULES: &[Rule] = &[
             "disablescriptscanning",
             "disablescanonrealtimeenable",
         ],
-        Is(1),
+        On,
         ProtectionOff,
     ),
     Rule(
@@ -236,14 +260,14 @@ pub(super) const RULES: &[Rule] = &[
         MACHINE,
         At(r"\currentversion\policies\system"),
         &["localaccounttokenfilterpolicy"],
-        Is(1),
+        On,
         ProtectionOff,
     ),
     Rule(
         None,
         At(r"\policies\microsoft\windows\installer"),
         &["alwaysinstallelevated"],
-        Is(1),
+        On,
         ProtectionOff,
     ),
     // T1003.001, LSASS Memory; T1550.002, Pass the Hash; T1557, relaying
@@ -251,7 +275,7 @@ pub(super) const RULES: &[Rule] = &[
         MACHINE,
         At(r"\control\securityproviders\wdigest"),
         &["uselogoncredential"],
-        Is(1),
+        On,
         Credentials,
     ),
     Rule(
@@ -271,7 +295,7 @@ pub(super) const RULES: &[Rule] = &[
         MACHINE,
         At(r"\control\lsa"),
         &["everyoneincludesanonymous"],
-        Is(1),
+        On,
         Credentials,
     ),
     Rule(
@@ -306,7 +330,7 @@ pub(super) const RULES: &[Rule] = &[
         MACHINE,
         At(r"\lanmanworkstation\parameters"),
         &["enableplaintextpassword"],
-        Is(1),
+        On,
         Credentials,
     ),
     // T1547.002 Authentication Package, T1547.005 Security Support Provider, T1556.002 Password Filter DLL
@@ -340,7 +364,7 @@ pub(super) const RULES: &[Rule] = &[
         MACHINE,
         At(r"\currentversion\winlogon"),
         &["autoadminlogon"],
-        Is(1),
+        On,
         Credentials,
     ),
     Rule(
@@ -573,7 +597,7 @@ pub(super) const RULES: &[Rule] = &[
         MACHINE,
         At(r"\printers\pointandprint"),
         &["nowarningnoelevationoninstall"],
-        Is(1),
+        On,
         ProtectionOff,
     ),
     Rule(

@@ -5,12 +5,12 @@ use super::super::{Hive, Key, Rule, When};
 
 use Key::{At, Below, Within};
 use RiskKind::{FirewallRule, LoggingOff, ProtectionOff, RemoteControl, TrustedCertificate};
-use When::{Any, Is, NoneOf};
+use When::{Any, Is, NoneOf, On};
 
 const MACHINE: Option<Hive> = Some(Hive::Machine);
 
 /// The rules. Keys and names in lower case; `currentcontrolset` stands for every control set.
-pub(in super::super) const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     // T1562.004, Disable or Modify System Firewall: what lets anybody in
     Rule(
         None,
@@ -37,21 +37,21 @@ pub(in super::super) const RULES: &[Rule] = &[
         None,
         At(r"profile\remoteadminsettings"),
         &["enabled"],
-        Is(1),
+        On,
         FirewallRule,
     ),
     Rule(
         None,
         At(r"profile\services\remotedesktop"),
         &["enabled"],
-        Is(1),
+        On,
         FirewallRule,
     ),
     Rule(
         None,
         At(r"profile\services\fileandprint"),
         &["enabled"],
-        Is(1),
+        On,
         FirewallRule,
     ),
     // T1553.004, Install Root Certificate
@@ -95,7 +95,7 @@ pub(in super::super) const RULES: &[Rule] = &[
         None,
         At(r"\terminal services"),
         &["fallowunsolicited"],
-        Is(1),
+        On,
         RemoteControl,
     ),
     // T1021.001, Remote Desktop Protocol: without authentication before the session
@@ -174,7 +174,7 @@ pub(in super::super) const RULES: &[Rule] = &[
         None,
         At(r"\windows defender\spynet"),
         &["disableblockatfirstseen"],
-        Is(1),
+        On,
         ProtectionOff,
     ),
     // 6 and 9 let a threat be.

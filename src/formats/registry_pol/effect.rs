@@ -1,0 +1,166 @@
+//! What a client does with the records of Registry.pol, one after the other [MS-GPREG 3.2.5.1].
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Record, RegistryPol};
+
+/// What a client does with a record of Registry.pol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect<'a> {
+    /// Writes the value of this name.
+    Writes(&'a str),
+    /// Deletes the value of this name.
+    DeletesValue(&'a str),
+    /// Deletes every value of the key.
+    DeletesValues,
+    /// Deletes the values that the data names, with semicolons between them.
+    DeletesListedValues,
+    /// Deletes the subkeys that the data names, with semicolons between them.
+    DeletesListedKeys,
+    /// Changes nothing that is a value.
+    Nothing,
+}
+
+impl<'a> Effect<'a> {
+    /// What a client does with this value name. A name that only resembles a command is a name.
+    pub fn of(name: &'a str) -> Self {
+        /// Writes the value where it does not exist.
+        const SOFT: &str = "**soft.";
+        let after = |command: &str| {
+            let (begin, rest) = name.split_at_checked(command.len())?;
+            begin.eq_ignore_ascii_case(command).then_some(rest)
+        };
+        if let Some(name) = after("**del.") {
+            Self::DeletesValue(name)
+        } else if after("**delvals").is_some() {
+            Self::DeletesValues
+        } else if after("**deletevalues").is_some() {
+            Self::DeletesListedValues
+        } else if after("**deletekeys").is_some() {
+            Self::DeletesListedKeys
+        } else if after("**securekey").is_some() || after("**comment:").is_some() {
+            Self::Nothing
+        } else {
+            Self::Writes(after(SOFT).unwrap_or(name))
+        }
+    }
+}
+
+/// The names in the data of a command that deletes a list of values or keys.
+pub fn listed(data: &str) -> impl Iterator<Item = &str> {
+    data.split(';')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+}
+
+impl RegistryPol {
+    /// The numbers of the records, from 0, that write a value which a later record deletes: after the whole file, a client does not
+    /// have it, unless another record writes it again.
+    pub fn deleted_later(&self) -> HashSet<usize> {
+        let mut deleted = HashSet::new();
+        // What the records behind the present one delete.
+        let mut values: HashMap<String, HashSet<String>> = HashMap::new();
+        let mut all_values: HashSet<String> = HashSet::new();
+        let mut keys: HashMap<String, HashSet<String>> = HashMap::new();
+        for (number, record) in self.records.iter().enumerate().rev() {
+            let name = record.value_name_text();
+            let key = || record.key_text().to_lowercase();
+            match Effect::of(&name) {
+                Effect::Nothing => {}
+                Effect::DeletesValues => {
+                    all_values.insert(key());
+                }
+                Effect::DeletesValue(name) => {
+                    values.entry(key()).or_default().insert(name.to_lowercase());
+                }
+                Effect::DeletesListedValues => {
+                    let names = record.string().unwrap_or_default();
+                    let names = listed(&names).map(str::to_lowercase);
+                    values.entry(key()).or_default().extend(names);
+                }
+                Effect::DeletesListedKeys => {
+                    let names = record.string().unwrap_or_default();
+                    let names = listed(&names).map(str::to_lowercase);
+                    keys.entry(key()).or_default().extend(names);
+                }
+                Effect::Writes(_)
+                    if values.is_empty() && all_values.is_empty() && keys.is_empty() => {}
+                Effect::Writes(name) => {
+                    let key = key();
+                    let is_deleted = all_values.contains(&key)
+                        || values
+                            .get(&key)
+                            .is_some_and(|names| names.contains(&name.to_lowercase()))
+                        || (!keys.is_empty() && is_at_or_below(&key, &keys));
+                    if is_deleted && !is_only_key(record) {
+                        deleted.insert(number);
+                    }
+                }
+            }
+        }
+        deleted
+    }
+}
+
+/// Whether a record creates a key and no value.
+fn is_only_key(record: &Record) -> bool {
+    record.value_name.is_empty() && record.data.is_empty()
+}
+
+/// Whether a key is one of the subkeys of these keys, or below one.
+fn is_at_or_below(key: &str, keys: &HashMap<String, HashSet<String>>) -> bool {
+    let mut ends = key.match_indices('\\').map(|(end, _)| end);
+    ends.any(|end| {
+        let (above, below) = key.split_at(end);
+        let name = below.split('\\').nth(1).unwrap_or_default();
+        keys.get(above).is_some_and(|names| names.contains(name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ValueType, utf16_bytes};
+    use super::*;
+
+    fn deleted(records: &[(&str, &str, &str)]) -> Vec<usize> {
+        let records = records.iter().map(|(key, name, data)| Record {
+            key: utf16_bytes(key),
+            value_name: utf16_bytes(name),
+            value_type: ValueType::SZ,
+            data: utf16_bytes(&format!("{data}\0")),
+        });
+        let policy = RegistryPol {
+            records: records.collect(),
+        };
+        let mut found: Vec<usize> = policy.deleted_later().into_iter().collect();
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn what_a_later_record_deletes_is_gone() {
+        let a = (r"Software\X", "a", "1");
+        for deletion in [
+            (r"Software\X", "**delvals.", " "),
+            (r"SOFTWARE\x", "**DelVals", " "),
+            (r"Software\X", "**del.A", " "),
+            (r"Software\X", "**DeleteValues", "b; A"),
+            (r"Software", "**DeleteKeys", "y;x"),
+        ] {
+            assert_eq!(deleted(&[a, deletion]), [0], "{deletion:?}");
+            assert_eq!(deleted(&[deletion, a]), [0; 0], "{deletion:?}");
+            assert_eq!(deleted(&[a, deletion, a]), [0], "{deletion:?}");
+        }
+        for deletion in [
+            (r"Software\XY", "**delvals.", " "),
+            (r"Software\X", "**del.b", " "),
+            (r"Software\X", "**DeleteKeys", "a"),
+            (r"Software", "**DeleteKeys", "xy"),
+            (r"Software", "**delvals.", " "),
+        ] {
+            assert_eq!(deleted(&[a, deletion]), [0; 0], "{deletion:?}");
+        }
+        let below = (r"Software\X\Y\Z", "a", "1");
+        assert_eq!(deleted(&[below, (r"Software", "**deletekeys", "X")]), [0]);
+    }
+}

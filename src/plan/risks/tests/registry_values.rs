@@ -1,0 +1,198 @@
+//! The registry values that run code, weaken protection or grant rights, one of each kind that attackers use, and their harmless neighbours.
+
+use super::super::registry::{Data, Hive, number, risk};
+
+/// Key, name and data; a number is one, and `b'` is binary data.
+const RISKY: &str = r#"
+System\CurrentControlSet\Services\Evil|ServiceDll|\\e\s\x.dll
+Software\Classes\CLSID\{0}\InprocServer32||\\e\s\x.dll
+Software\Classes\txtfile\shell\print\command||e.exe
+Software\Classes\Folder\shellex\ContextMenuHandlers\x||{0}
+Software\Microsoft\Windows\CurrentVersion\App Paths\chrome.exe||\\e\s\x.exe
+System\CurrentControlSet\Control\Session Manager\KnownDLLs|x|x.dll
+System\CurrentControlSet\Control\SafeBoot|AlternateShell|e.exe
+System\CurrentControlSet\Control\Session Manager\Environment|windir|\\e\s
+System\CurrentControlSet\Control\Session Manager\Environment|JAVA_TOOL_OPTIONS|-javaagent:e.jar
+System\CurrentControlSet\Control\Session Manager\Environment|DOTNET_STARTUP_HOOKS|e.dll
+System\CurrentControlSet\Control\Lsa\MSV1_0|NtlmMinClientSec|0
+System\CurrentControlSet\Control\Lsa|ForceGuest|1
+System\CurrentControlSet\Control\Lsa|RestrictAnonymous|0
+System\CurrentControlSet\Control\Lsa|RestrictRemoteSAM|O:BAG:BAD:(A;;RC;;;WD)
+System\CurrentControlSet\Control\LsaExtensionConfig\LsaSrv|Extensions|e.dll
+System\CurrentControlSet\Services\Netlogon\Parameters|RequireSignOrSeal|0
+System\CurrentControlSet\Services\Netlogon\Parameters|VulnerableChannelAllowList|O:BAG:BAD:(A;;RC;;;WD)
+System\CurrentControlSet\Services\NTDS\Parameters|LDAPServerIntegrity|0
+System\CurrentControlSet\Services\LDAP|LDAPClientIntegrity|0
+Software\Policies\Microsoft\Windows\LanmanWorkstation|AllowInsecureGuestAuth|1
+Software\Policies\Microsoft\Windows\NetworkProvider\HardenedPaths|\\*\SYSVOL|RequireMutualAuthentication=0, RequireIntegrity=0
+System\CurrentControlSet\Services\LanmanServer\Parameters|SMB1|1
+System\CurrentControlSet\Services\LanmanServer\Parameters|NullSessionShares|C$
+Software\Policies\Microsoft\Windows\WinRM\Service|AllowAutoConfig|1
+Software\Policies\Microsoft\Windows\WinRM\Service|AllowUnencryptedTraffic|1
+Software\Policies\Microsoft\Windows\WinRM\Service|AllowBasic|1
+Software\Policies\Microsoft\Windows\WinRM\Client|TrustedHostsList|*
+Software\Policies\Microsoft\Windows\WinRM\Service\WinRS|AllowRemoteShellAccess|1
+Software\Policies\Microsoft\Windows NT\Terminal Services|fDenyTSConnections|0
+Software\Policies\Microsoft\Windows NT\Terminal Services|fAllowToGetHelp|1
+Software\Policies\Microsoft\Windows NT\Terminal Services|SecurityLayer|0
+Software\Policies\Microsoft\Windows NT\Printers|RegisterSpoolerRemoteRpcEndPoint|1
+Software\Policies\Microsoft\Windows NT\Printers\PointAndPrint|UpdatePromptSettings|2
+Software\Policies\Microsoft\Windows NT\Printers\PointAndPrint|TrustedServers|0
+Software\Policies\Microsoft\Windows NT\Printers\PackagePointAndPrint|PackagePointAndPrintOnly|0
+Software\Policies\Microsoft\Windows NT\DNSClient|EnableMulticast|1
+Software\Policies\Microsoft\Windows\System|AllowDomainPINLogon|1
+Software\Policies\Microsoft Services\AdmPwd|AdmPwdEnabled|0
+Software\Microsoft\Windows\CurrentVersion\Policies\LAPS|BackupDirectory|0
+Software\Policies\Microsoft\Windows\CredentialsDelegation|AllowDefaultCredentials|1
+Software\Policies\Microsoft\Windows\CredentialsDelegation\AllowDefaultCredentials|1|*
+Software\Policies\Microsoft\Windows\CredentialsDelegation\AllowFreshCredentialsWhenNTLMOnly|1|*/*
+Software\Microsoft\Windows\CurrentVersion\Policies\System|PromptOnSecureDesktop|0
+Software\Microsoft\Windows\CurrentVersion\Policies\System|FilterAdministratorToken|0
+Software\Microsoft\Windows\CurrentVersion\Policies\System|ConsentPromptBehaviorAdmin|6
+Software\Microsoft\Windows\CurrentVersion\Policies\System\Kerberos\Parameters|SupportedEncryptionTypes|4
+Software\Microsoft\Windows\CurrentVersion\Policies\System|DisableCAD|1
+Software\Policies\Microsoft\Windows\Installer|EnableUserControl|1
+Software\Policies\Microsoft\Windows\Installer|AlwaysInstallElevated|2
+Software\Policies\Microsoft\Windows\WindowsUpdate\AU|NoAutoUpdate|1
+Software\Policies\Microsoft\Windows\WindowsUpdate|DisableWindowsUpdateAccess|1
+Software\Policies\Microsoft\Windows\WindowsUpdate|AcceptTrustedPublisherCerts|1
+Software\Policies\Microsoft\Windows Defender|PUAProtection|0
+Software\Policies\Microsoft\Windows Defender|DisableLocalAdminMerge|0
+Software\Policies\Microsoft\Windows Defender\MpEngine|MpCloudBlockLevel|0
+Software\Policies\Microsoft\Windows Defender\Signature Updates|DefinitionUpdateFileSharesSources|\\e\s
+Software\Policies\Microsoft\Windows Defender\Real-Time Protection|DisableIntrusionPreventionSystem|1
+Software\Policies\Microsoft\Windows Defender\Scan|DisableArchiveScanning|1
+Software\Policies\Microsoft\Windows Advanced Threat Protection|ForceDefenderPassiveMode|1
+Software\Policies\Microsoft\Windows\System|ShellSmartScreenLevel|Warn
+System\CurrentControlSet\Control\DeviceGuard\Scenarios\HypervisorEnforcedCodeIntegrity|Enabled|0
+System\CurrentControlSet\Control\DeviceGuard|EnableVirtualizationBasedSecurity|0
+System\CurrentControlSet\Control\CI\Config|VulnerableDriverBlocklistEnable|0
+System\CurrentControlSet\Control\CI\Policy|VerifiedAndReputablePolicyState|0
+System\CurrentControlSet\Services\EventLog\Security|File|C:\x
+Software\Policies\Microsoft\Windows\EventLog\Security|ChannelAccess|O:BAG:SYD:(A;;0xf0007;;;WD)
+Software\Policies\Microsoft\Windows\EventLog\Security|MaxSize|64
+System\CurrentControlSet\Services\EventLog\Security|CustomSD|O:BAG:SYD:(A;;0xf0007;;;WD)
+System\CurrentControlSet\Control\WMI\Autologger\EventLog-Security|Start|0
+Software\Microsoft\OLE|MachineLaunchRestriction|b'\x01\x00\x04\x80'
+Software\Policies\Microsoft\Windows NT\DCOM|MachineLaunchRestriction|O:BAG:BAD:(A;;CCDCLCSWRP;;;WD)
+Software\Policies\Microsoft\Windows NT\Rpc|RestrictRemoteClients|0
+Software\Policies\Microsoft\Windows\CurrentVersion\Internet Settings|ProxyServer|evil:8080
+Software\Policies\Microsoft\Windows\CurrentVersion\Internet Settings|AutoConfigURL|http://e/x.pac
+Software\Policies\Microsoft\Edge|ProxySettings|{}
+Software\Policies\Google\Chrome|ExtensionSettings|{"x":{"installation_mode":"force_installed","update_url":"http://e"}}
+Software\Policies\Mozilla\Firefox\Extensions\Install|1|http://e/x.xpi
+Software\Policies\Mozilla\Firefox\Certificates\Install|1|e.pem
+Software\Policies\Microsoft\Office\16.0\Word\Security|VBAWarnings|1
+Software\Policies\Microsoft\Office\16.0\Word\Security\Trusted Locations\Location1|Path|\\e\s
+Software\Policies\Microsoft\SystemCertificates\EnterpriseTrust\CTLs\AA|Blob|b'\x01\x02'
+Software\Policies\Microsoft\SystemCertificates\Trust\CTLs\AA|Blob|b'\x01\x02'
+Software\Policies\Microsoft\SystemCertificates\FVE_NKP\Certificates\AA|Blob|b'\x01\x02'
+Software\Microsoft\EnterpriseCertificates\Root\Certificates\AA|Blob|b'\x01\x02'
+Software\Policies\Microsoft\SystemCertificates\Root\Certificates||b'\x01\x02'
+Software\Microsoft\PowerShell\1\ShellIds\Microsoft.PowerShell|ExecutionPolicy|Unrestricted
+Software\Microsoft\AMSI\Providers\{0}||x
+Software\Microsoft\Cryptography\Providers\Trust\FinalPolicy\{0}|$DLL|e.dll
+Software\Microsoft\Windows NT\CurrentVersion\Accessibility\ATs\x|StartExe|e.exe
+Software\Microsoft\Windows\CurrentVersion\Authentication\Credential Providers\{0}||e
+Software\Microsoft\Windows\CurrentVersion\Explorer\SharedTaskScheduler|{0}|e
+Software\Microsoft\Windows\CurrentVersion\Explorer\ShellIconOverlayIdentifiers\x||{0}
+Software\Microsoft\Windows NT\CurrentVersion\Winlogon\AlternateShells\AvailableShells|90000_x|e.exe
+Software\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tasks\{0}|Actions|b'\x01\x02'
+Software\Microsoft\Windows NT\CurrentVersion\AppCompatFlags\Custom\x.exe|{0}.sdb|b'\x01\x02'
+Software\Microsoft\Windows NT\CurrentVersion\AppCompatFlags\InstalledSDB\{0}|DatabasePath|C:\x.sdb
+Software\Microsoft\Windows NT\CurrentVersion\AeDebug|Debugger|e.exe
+Software\Microsoft\Windows\Windows Error Reporting\Hangs|Debugger|e.exe
+Software\Microsoft\Windows NT\CurrentVersion\Image File Execution Options\sethc.exe\e|Debugger|e.exe
+Software\Microsoft\.NETFramework|DbgManagedDebugger|e.exe
+Software\Microsoft\.NETFramework|COR_PROFILER|e.exe
+System\CurrentControlSet\Services\Evil\Performance|Library|e.dll
+System\CurrentControlSet\Services\WinSock2\Parameters|AutodialDLL|e.dll
+System\CurrentControlSet\Services\RemoteAccess\RouterManagers\Ip|DLLPath|e.dll
+System\CurrentControlSet\Services\DHCPServer\Parameters|CalloutDlls|e.dll
+System\CurrentControlSet\Control\BootVerificationProgram|ImagePath|e.exe
+System\CurrentControlSet\Control\Terminal Server\Wds\rdpwd|StartupPrograms|e.exe
+System\CurrentControlSet\Control\Terminal Server|fDenyTSConnections|0
+System\CurrentControlSet\Control\ServiceControlManagerExtension||e.dll
+System\CurrentControlSet\Control\Print\Environments\Windows x64\Drivers\Version-3\x|Driver|e.dll
+System\CurrentControlSet\Control\Print\Providers\x|Name|e.dll
+System\Setup|CmdLine|e.exe
+Software\Policies\Microsoft\Windows\CurrentVersion\Group Policy\Scripts\Startup\0\0|Script|e.cmd
+Software\Microsoft\Windows\CurrentVersion\Group Policy\Scripts\Startup\0\0|Script|e.cmd
+Software\Microsoft\Windows\CurrentVersion\Group Policy\State\Machine\Scripts\Startup\0\0|Script|e.cmd
+Software\Microsoft\Windows\CurrentVersion\RunOnceEx\1\Depend|x|e.exe
+Software\Policies\Samba\Unix Settings\Daily Scripts|x|curl e|sh
+Software\Policies\Samba\Unix Settings\Startup Scripts|x|curl e|sh
+Software\Policies\Samba\Unix Settings\Sudo Rights|x|ALL ALL=(ALL) NOPASSWD: ALL
+Software\Policies\Samba\smb_conf|root preexec|curl e|sh
+Software\Policies\Ubuntu\privilege\client-admins|all|mallory@dst.test
+Software\Policies\Ubuntu\scripts\startup|all|x.sh
+Software\Policies\OpenSSH|DefaultShell|e.exe
+Software\OpenSSH|DefaultShell|e.exe
+Software\Policies\Microsoft\Edge\ExtensionInstallAllowlist|1|*
+Software\Microsoft\Cryptography\OID\EncodingType 0\CryptSIPDllVerifyIndirectData\{0}|Dll|e.dll
+System\CurrentControlSet\Control\SecurityProviders\WDigest|UseLogonCredential|2
+System\CurrentControlSet\Services\NTDS\Parameters|LDAPServerIntegrity|1
+Software\Policies\Microsoft\Windows Defender|DisableAntiSpyware|0x1
+"#;
+
+/// What protects, or does nothing.
+const HARMLESS: &str = r#"
+Software\Policies\Microsoft\Windows\NetworkProvider\HardenedPaths|\\*\SYSVOL|RequireMutualAuthentication=1, RequireIntegrity=1
+System\CurrentControlSet\Services\NTDS\Parameters|LDAPServerIntegrity|2
+System\CurrentControlSet\Services\LDAP|LDAPClientIntegrity|1
+System\CurrentControlSet\Control\SecurityProviders\WDigest|UseLogonCredential|0
+Software\Microsoft\Windows\CurrentVersion\Policies\System\Kerberos\Parameters|SupportedEncryptionTypes|2147483640
+System\CurrentControlSet\Control\Lsa\MSV1_0|NtlmMinClientSec|537395200
+System\CurrentControlSet\Control\Lsa|RestrictRemoteSAM|O:BAG:BAD:(A;;RC;;;BA)
+Software\Policies\Microsoft\Windows\EventLog\Security|MaxSize|196608
+Software\Policies\Microsoft\Windows\EventLog\Application|ChannelAccess|O:BAG:SYD:(A;;0xf0007;;;SY)(A;;0x3;;;IU)
+Software\Policies\Microsoft\Windows NT\DCOM|MachineLaunchRestriction|O:BAG:BAD:(A;;CCDCLCSWRP;;;BA)(A;;CCDCSW;;;WD)
+Software\Policies\Microsoft\Windows\WinRM\Service|AllowBasic|0
+Software\Policies\Microsoft\Windows NT\Terminal Services|fDenyTSConnections|1
+Software\Policies\Microsoft\Windows\CredentialsDelegation|AllowProtectedCreds|1
+Software\Policies\Microsoft\Windows\CredentialsDelegation\DenyDefaultCredentials|1|*
+Software\Policies\Microsoft\Edge\ExtensionInstallAllowlist|1|x
+Software\Policies\Google\Chrome|ExtensionSettings|{"*":{"installation_mode":"blocked"}}
+Software\Policies\Microsoft\Windows\System|ShellSmartScreenLevel|Block
+Software\Policies\Microsoft\Office\16.0\Word\Security|VBAWarnings|3
+Software\Policies\Microsoft\Windows\CurrentVersion\Internet Settings|ProxyServer|
+System\CurrentControlSet\Control\SafeBoot|AlternateShell|cmd.exe
+System\CurrentControlSet\Services\LanmanServer\Parameters|NullSessionPipes|netlogon,samr,lsarpc
+Software\Policies\Microsoft\SystemCertificates\Root\ProtectedRoots|Flags|0
+Software\Policies\Microsoft\SystemCertificates\Root\Certificates||
+System\CurrentControlSet\Control\Session Manager\Environment|TEAM|x
+"#;
+
+fn found(line: &str) -> Option<String> {
+    let mut parts = line.splitn(3, '|');
+    let [key, name, text] = [(); 3].map(|()| parts.next().unwrap());
+    let data = match number(text) {
+        _ if text.starts_with("b'") => Data::Other,
+        Some(number) => Data::Number(number),
+        None => Data::Text(text.to_owned()),
+    };
+    risk(Hive::Machine, key, name, &data).map(|(kind, _)| kind.label().to_owned())
+}
+
+#[test]
+fn every_way_is_found() {
+    let missed: Vec<&str> = RISKY
+        .lines()
+        .filter(|line| !line.is_empty() && found(line).is_none())
+        .collect();
+    assert_eq!(missed, [""; 0]);
+    // The same number as text.
+    let text = Data::Text("0x1".to_owned());
+    let key = r"System\CurrentControlSet\Control\SecurityProviders\WDigest";
+    assert!(risk(Hive::Machine, key, "UseLogonCredential", &text).is_some());
+}
+
+#[test]
+fn what_protects_is_not_listed() {
+    let listed: Vec<(&str, String)> = HARMLESS
+        .lines()
+        .filter(|line| !line.is_empty())
+        .filter_map(|line| Some((line, found(line)?)))
+        .collect();
+    assert_eq!(listed, []);
+}
