@@ -180,13 +180,18 @@ mod two_operations_at_once {
 }
 
 macro_rules! a_roll_back_interrupted_twice {
-    ($($name:ident: $verb:ident, $undo:literal;)*) => {
+    ($($name:ident: $verb:ident, [$($part:ident $number:literal)*] of $parts:literal;)*) => {
         mod a_roll_back_interrupted_twice {
             use super::*;
             $(
-                #[tokio::test(start_paused = true)]
-                async fn $name() {
-                    interrupted_twice::sweep(Verb::$verb, $undo).await;
+                mod $name {
+                    use super::*;
+                    $(
+                        #[tokio::test(start_paused = true)]
+                        async fn $part() {
+                            interrupted_twice::sweep(Verb::$verb, $number, $parts).await;
+                        }
+                    )*
                 }
             )*
         }
@@ -194,15 +199,11 @@ macro_rules! a_roll_back_interrupted_twice {
 }
 
 a_roll_back_interrupted_twice! {
-    create: Create, false;
-    rename: Rename, false;
-    import: Import, false;
-    delete: Delete, false;
-    restore: Restore, false;
-    restore_deleted: RestoreDeleted, false;
-    copy: CopyAcross, false;
-    set_link: SetLink, false;
-    repair: Repair, false;
-    repair_gpt_ini: RepairGptIni, false;
-    several: Several, false;
+    create: Create, [all 0] of 1;
+    rename: Rename, [all 0] of 1;
+    import: Import, [one 0 two 1 three 2 four 3 five 4 six 5 seven 6 eight 7] of 8;
+    delete: Delete, [one 0 two 1] of 2;
+    copy: CopyAcross, [one 0 two 1] of 2;
+    repair: Repair, [all 0] of 1;
+    repair_gpt_ini: RepairGptIni, [all 0] of 1;
 }

@@ -467,8 +467,8 @@ pub(super) struct RollBack<'a> {
     pub(super) plan: &'a Plan,
     /// The state of each GPO before its change, by the number of the change.
     pub(super) before: BTreeMap<usize, &'a Before>,
-    /// The versions that an incomplete roll-back was about to write.
-    pub(super) raising: &'a BTreeMap<usize, GpoVersion>,
+    /// The versions that incomplete roll-backs were about to write.
+    pub(super) raising: &'a BTreeMap<usize, Vec<GpoVersion>>,
     /// The attributes that keep the value of a later operation.
     pub(super) kept: &'a BTreeMap<usize, Vec<SwapAttribute>>,
     /// The versions that undoing later operations made visible.
@@ -537,7 +537,7 @@ impl RollBack<'_> {
             plan: gpo,
             of,
             before: self.before.get(&of).copied(),
-            raising: self.raising.get(&of).copied(),
+            raising: self.raising.get(&of).map(Vec::as_slice).unwrap_or_default(),
             visible: self.visible.get(&of).map(Vec::as_slice).unwrap_or_default(),
             kept: self.kept.get(&of).map(Vec::as_slice).unwrap_or_default(),
         };

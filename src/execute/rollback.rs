@@ -40,8 +40,8 @@ pub(super) struct Undo<'a> {
     pub(super) of: usize,
     /// The state before; `None` when the operation creates the target.
     pub(super) before: Option<&'a Before>,
-    /// The version that an incomplete roll-back was about to write.
-    pub(super) raising: Option<GpoVersion>,
+    /// The versions that incomplete roll-backs were about to write, the last one at the end.
+    pub(super) raising: &'a [GpoVersion],
     /// The attributes that keep the value of a later operation.
     pub(super) kept: &'a [SwapAttribute],
     /// The versions that undoing later operations made visible.

@@ -96,8 +96,8 @@ pub struct StoredOperation {
     pub(super) mode: Mode,
     /// The number of changes of its plan.
     pub(super) planned: usize,
-    /// The versions that an incomplete roll-back was about to write, by the numbers of their changes.
-    pub(in crate::execute) raising: BTreeMap<usize, GpoVersion>,
+    /// The versions that incomplete roll-backs were about to write, by the numbers of their changes.
+    pub(in crate::execute) raising: BTreeMap<usize, Vec<GpoVersion>>,
 }
 
 /// The parts of a plan that a list shows; version 1 has a form for one GPO and one for single values.
@@ -340,7 +340,7 @@ impl StoredOperation {
                     self.state = OperationState::Undone;
                     self.undone_by = Some(by);
                 }
-                Event::Raising { of, version } => drop(self.raising.insert(of, version)),
+                Event::Raising { of, version } => self.raising.entry(of).or_default().push(version),
                 Event::Failed { reason } => self.reason = Some(reason),
                 Event::RollBackFailed {
                     reason,

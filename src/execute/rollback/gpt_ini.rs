@@ -25,13 +25,12 @@ impl Undo<'_> {
         let live = self.staging.entry(&gpt_ini_name()?);
         let found = read_whole(sysvol, &live).await?;
         let old = before.gpt_ini.as_ref().map(|content| &content.0);
-        let raised_before = self.raising.map(|version| {
-            Bytes::from(new_gpt_ini(
-                old.map(|old| &old[..]),
-                version,
-                &mut Vec::new(),
-            ))
-        });
+        // One that was interrupted between its announcement and the file has left the file of the one before.
+        let raised_before = |found: &Bytes| {
+            self.raising.iter().any(|version| {
+                new_gpt_ini(old.map(|old| &old[..]), *version, &mut Vec::new()) == found[..]
+            })
+        };
         let new = self.plan.gpt_ini.as_ref().map(|content| &content.0);
         let visible = |found: &Bytes| {
             let mut all = self.visible.iter().flat_map(|it| &it.gpt_ini);
@@ -39,7 +38,7 @@ impl Undo<'_> {
         };
         let is_ours = found
             .as_ref()
-            .is_some_and(|it| Some(it) == new || Some(it) == raised_before.as_ref() || visible(it));
+            .is_some_and(|it| Some(it) == new || raised_before(it) || visible(it));
         let object = directory.gpo(self.guid()).await?;
         let modified = changes.iter().any(|change| {
             matches!(change, Inverse::RestoreAttributes { written, .. }
@@ -54,7 +53,7 @@ impl Undo<'_> {
             return Ok(None);
         }
         // Without the file, which never existed, its version is in the directory only.
-        let halfway = self.raising.is_some() && object.version != self.raising;
+        let halfway = !self.raising.is_empty() && object.version != self.raising.last().copied();
         if !is_ours && !modified && !halfway {
             return Ok(None);
         }
