@@ -27,6 +27,7 @@ mod diff;
 mod directory;
 mod encryption;
 mod formats;
+mod hostile_names;
 mod identity;
 mod import;
 mod judges;

@@ -8,7 +8,7 @@
     reason = "helpers of tests stand outside of the test functions here"
 )]
 
-use crate::readers::{BASE, PER_BYTE, READERS, assert_bounded, bound, peak};
+use crate::readers::{BASE, PER_BYTE, READERS, SMALL_BASE, assert_bounded, bound, peak};
 
 /// Large enough that the limit per byte of input is decisive, not the fixed part.
 const SIZE: usize = 640 << 10;
@@ -476,9 +476,6 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
     }
 }
 
-/// What a reader may use besides in this test: much less than elsewhere, so that small inputs show what large ones would use.
-const SMALL_BASE: u64 = 256 << 10;
-
 /// The reader of this name, of the library or of the command.
 fn reader(name: &str) -> Box<dyn Fn(&[u8])> {
     let of_library = READERS.iter().find(|(known, _)| *known == name);
@@ -536,7 +533,12 @@ pub(crate) mod memory_of {
 #[test]
 fn the_bound_of_the_fuzz_targets_holds() {
     for (name, _) in READERS {
-        assert_bounded(name, worst(name).first().unwrap());
+        let files = worst(name);
+        assert_bounded(name, files.first().unwrap());
+        for file in files {
+            // As long as the inputs of a fuzz target.
+            assert_bounded(name, &file[..file.len().min(1024)]);
+        }
     }
     assert_eq!(bound(1), PER_BYTE + BASE);
 }

@@ -78,30 +78,31 @@ mod tests {
 
     use super::*;
 
-    /// A link in the place of the cache or of a folder above it, and a file that others can write.
     #[test]
-    fn names_of_another_user_are_neither_read_nor_written() {
+    #[ignore = "needs root"]
+    fn names_are_not_written_through_a_link_of_another_user() {
         let root = tempfile::tempdir().unwrap();
-        let (cache, outside) = (root.path().join("cache"), root.path().join("outside"));
+        let (link, outside) = (root.path().join("gpoctl"), root.path().join("outside"));
         std::fs::create_dir(&outside).unwrap();
-        std::fs::create_dir(&cache).unwrap();
-        let link = cache.join("gpoctl");
         std::os::unix::fs::symlink(&outside, &link).unwrap();
+        std::os::unix::fs::lchown(&link, Some(65_534), Some(65_534)).unwrap();
         let domain: DomainName = "src.test".parse().unwrap();
-        let folder = link.join("gpos");
-        if rustix::process::geteuid().is_root() {
-            std::os::unix::fs::lchown(&link, Some(65_534), Some(65_534)).unwrap();
-            assert!(write(&folder, &domain, &[]).is_err());
-            assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
-        }
-        std::fs::remove_file(&link).unwrap();
+        assert!(write(&link.join("gpos"), &domain, &[]).is_err());
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    }
+
+    /// A file that others can write, and a named pipe, which holds nothing up.
+    #[test]
+    fn names_of_another_user_are_not_read() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("gpos");
+        let domain: DomainName = "src.test".parse().unwrap();
         write(&folder, &domain, &[]).unwrap();
         let path = folder.join("src.test.json");
         assert!(read(&path).is_some());
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
         assert!(read(&path).is_none());
         std::fs::remove_file(&path).unwrap();
-        // A named pipe holds nothing up.
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.unwrap().success());
         assert!(read(&path).is_none());
