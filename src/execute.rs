@@ -80,6 +80,19 @@ pub enum OverallStatus {
     Partial,
 }
 
+impl OverallStatus {
+    /// That of an operation that was not rolled back: partial unless every change was made as planned and nothing is left. Where
+    /// permissions differ, nothing is left to clean up, but the result is not that of the plan.
+    fn of(messages: &[StatusMessage], all_made: bool) -> Self {
+        let is_left =
+            |m: &StatusMessage| INCOMPLETE.contains(&m.code) || m.code == Code::PermissionsDiffer;
+        match all_made && !messages.iter().any(is_left) {
+            true => Self::Done,
+            false => Self::Partial,
+        }
+    }
+}
+
 /// The GPO an operation changed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
@@ -315,4 +328,21 @@ pub(super) fn short_id(operation_id: &str) -> &str {
     operation_id
         .rsplit_once('-')
         .map_or(operation_id, |(_, end)| end)
+}
+
+#[cfg(test)]
+mod status_tests {
+    use super::*;
+
+    #[test]
+    fn permissions_other_than_planned_are_not_called_done() {
+        let with = |code| OverallStatus::of(&[StatusMessage::warning(code, "x")], true);
+        assert_eq!(OverallStatus::of(&[], true), OverallStatus::Done);
+        assert_eq!(OverallStatus::of(&[], false), OverallStatus::Partial);
+        assert_eq!(with(Code::UnusedRow), OverallStatus::Done);
+        assert_eq!(with(Code::PermissionsDiffer), OverallStatus::Partial);
+        for code in INCOMPLETE {
+            assert_eq!(with(code), OverallStatus::Partial);
+        }
+    }
 }

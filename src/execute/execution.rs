@@ -44,17 +44,6 @@ pub(super) struct Execution<'a> {
     messages: Vec<StatusMessage>,
 }
 
-/// The status of an operation that was not rolled back: partial unless every change was made as planned and nothing is left. Where
-/// permissions differ, nothing is left to clean up, but the result is not that of the plan.
-fn status_of(messages: &[StatusMessage], all_made: bool) -> OverallStatus {
-    let is_left =
-        |m: &StatusMessage| INCOMPLETE.contains(&m.code) || m.code == Code::PermissionsDiffer;
-    match all_made && !messages.iter().any(is_left) {
-        true => OverallStatus::Done,
-        false => OverallStatus::Partial,
-    }
-}
-
 /// A change, and what was read for it.
 enum Part<'a> {
     Gpo(Box<GpoPart<'a>>),
@@ -191,7 +180,7 @@ impl<'a> Execution<'a> {
         if let Err(error) = journal.record(&end) {
             tracing::warn!(%error, "the journal does not record that the operation is complete");
         }
-        let status = status_of(&self.messages, stand.len() == self.parts.len());
+        let status = OverallStatus::of(&self.messages, stand.len() == self.parts.len());
         self.messages
             .sort_by_key(|message| std::cmp::Reverse(message.severity));
         let gpos = stand.iter().filter_map(|of| match self.parts.get(*of) {
@@ -595,21 +584,4 @@ fn version_after(gpo: &GpoPlan) -> u32 {
         .or_else(|| gpo.basis.as_ref().and_then(|basis| basis.directory_version))
         .unwrap_or_default()
         .combined()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn permissions_other_than_planned_are_not_called_done() {
-        let with = |code| status_of(&[StatusMessage::warning(code, "x")], true);
-        assert_eq!(status_of(&[], true), OverallStatus::Done);
-        assert_eq!(status_of(&[], false), OverallStatus::Partial);
-        assert_eq!(with(Code::UnusedRow), OverallStatus::Done);
-        assert_eq!(with(Code::PermissionsDiffer), OverallStatus::Partial);
-        for code in INCOMPLETE {
-            assert_eq!(with(*code), OverallStatus::Partial);
-        }
-    }
 }
