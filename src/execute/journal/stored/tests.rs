@@ -103,7 +103,7 @@ fn the_last_event_that_counts_tells_how_it_ended() {
     }
     let cut_short = find(root.path(), "00000002").unwrap();
     assert_eq!(cut_short.changes, [(0, Inverse::RemoveFolder)]);
-    assert_eq!(cut_short.raising[&0].combined(), 65_537);
+    assert_eq!(cut_short.raising[&0], [GpoVersion::from_combined(65_537)]);
     assert_eq!(
         find(root.path(), "20260131").unwrap_err().kind(),
         ErrorKind::Conflict
