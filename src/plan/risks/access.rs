@@ -98,9 +98,10 @@ pub(super) fn fault_for_others(what: Secures, sddl: &str) -> Option<Fault> {
 /// Whether this principal neither administers nor is a service.
 fn is_other(sid: &Sid) -> bool {
     let text = sid.to_string();
-    !ADMINISTRATORS.contains(&text.as_str())
-        && !text.starts_with("S-1-5-80-")
-        && !(sid.is_domain_sid() && sid.rid().is_some_and(|rid| ADMINISTRATING.contains(&rid)))
+    let administers =
+        sid.is_domain_sid() && sid.rid().is_some_and(|rid| ADMINISTRATING.contains(&rid));
+    let is_known = administers || ADMINISTRATORS.contains(&text.as_str());
+    !is_known && !text.starts_with("S-1-5-80-")
 }
 
 /// What is wrong with permissions in SDDL; `None` without any.

@@ -9,8 +9,8 @@ use super::{Hive, Key, Rule, When};
 
 use Key::{At, Below, Within};
 use RiskKind::{
-    Autostart, ComHijack, Credentials, Debugger, Environment, FileHandler, InjectedLibrary,
-    LogonProgram, PowerShell, ProtectionOff, RegistryService, Software,
+    Autostart, ComHijack, Credentials, Environment, FileHandler, InjectedLibrary, LogonProgram,
+    PowerShell, ProtectionOff, RegistryService, Software,
 };
 use When::{Any, Is, NotText, On};
 
@@ -59,13 +59,6 @@ const RULES: &[Rule] = &[
     Rule(
         None,
         At(r"\windows\currentversion\runonceex"),
-        &[],
-        Any,
-        Autostart,
-    ),
-    Rule(
-        None,
-        Below(r"\windows\currentversion\runonceex"),
         &[],
         Any,
         Autostart,
@@ -136,21 +129,6 @@ const RULES: &[Rule] = &[
         &["shell"],
         Any,
         LogonProgram,
-    ),
-    // T1546.012, Image File Execution Options Injection
-    Rule(
-        None,
-        Below(r"\currentversion\image file execution options"),
-        &["debugger", "verifierdlls"],
-        Any,
-        Debugger,
-    ),
-    Rule(
-        None,
-        Below(r"\currentversion\silentprocessexit"),
-        &["monitorprocess"],
-        Any,
-        Debugger,
     ),
     // T1546.010 AppInit DLLs, T1546.009 AppCert DLLs
     Rule(
