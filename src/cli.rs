@@ -139,8 +139,11 @@ Exit status:
 /// How long tasks that still run may take to end.
 const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// Whether a reader takes these bytes.
+pub type Reader = fn(&[u8]) -> bool;
+
 /// The readers of files that only the command has, by name: its configuration, and the names for completions.
-pub const READERS: &[(&str, fn(&[u8]) -> bool)] = &[
+pub const READERS: &[(&str, Reader)] = &[
     ("config", |bytes| {
         std::str::from_utf8(bytes).is_ok_and(|text| config::Config::parse(text).is_ok())
     }),

@@ -476,8 +476,10 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
     }
 }
 
+type Read = Box<dyn Fn(&[u8])>;
+
 /// The reader of this name, of the library or of the command.
-fn reader(name: &str) -> Box<dyn Fn(&[u8])> {
+fn reader(name: &str) -> Read {
     let of_library = READERS.iter().find(|(known, _)| *known == name);
     let of_command = gpoctl::cli::READERS
         .iter()
