@@ -8,6 +8,7 @@ use gpoctl::directory::GpoObject;
 use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::execute::journal;
 use gpoctl::execute::{ApplyOptions, OverallStatus, apply};
+use gpoctl::message::Code;
 use gpoctl::model::guid::Guid;
 use gpoctl::model::security_descriptor::SecurityDescriptor;
 use gpoctl::model::wmi_filter::{WmiFilterFile, WmiQuery};
@@ -26,6 +27,7 @@ use gpoctl::progress::Control;
 use gpoctl::session::DomainWriter;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::Faults;
+use gpoctl::{Error, ErrorKind};
 use tempfile::TempDir;
 
 use crate::verbs::{backup, fixture};
@@ -340,7 +342,13 @@ impl Case {
             Verb::Repair | Verb::RepairGptIni => {
                 let gpos = [object];
                 let report = check_gpos(session, &gpos, &control).await?;
-                Ok(repair::plan(&report, &info.dns_domain))
+                let plan = repair::plan(&report, &info.dns_domain);
+                // Where all that could be repaired is not readable, the check reports that, and the command fails.
+                let mut unread = report.all().filter(|it| it.code == Code::UnreadableFile);
+                match (plan.changes.is_empty(), unread.next()) {
+                    (true, Some(it)) => Err(Error::new(ErrorKind::Denied, it.text.clone())),
+                    _ => Ok(plan),
+                }
             }
             _ => {
                 let stored = backup_of(&self.folder.path().join(content), content);
