@@ -170,7 +170,7 @@ fn a_backup_with_hostile_names_forges_no_line_and_json_is_exact() {
     };
     assert!(texts("/name").contains(&format!("v{EVIL}")));
     assert!(texts("/category").contains(&format!("K{EVIL}")));
-    assert!(texts("/values/0/value").contains(&format!("d{EVIL}")));
+    assert!(texts("/values/0/value").contains(&format!("d{EVIL}\0FORGED")));
     let kept = EVIL.replace(['\u{1b}', '\u{7}'], "");
     assert!(
         texts("/name").contains(&format!("pol{kept}")),

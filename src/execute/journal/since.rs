@@ -78,7 +78,7 @@ impl Since {
         names.dedup();
         let what = names.join(" and ");
         (!names.is_empty())
-            .then(|| format!("{what} as a later operation has set it is left unchanged"))
+            .then(|| format!("a later operation has changed {what}, which is not undone"))
     }
 
     /// What was changed since, if nothing is left that can be rolled back.

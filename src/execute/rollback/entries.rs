@@ -73,7 +73,11 @@ impl Undo<'_> {
     async fn try_switches_back(&self, changes: &[Inverse]) -> Result<RollbackReport> {
         let mut report = RollbackReport::default();
         let mut made = Vec::new();
-        for inverse in changes.iter().rev() {
+        // What was only removed leaves nothing that shows whether somebody else was there, so the others are looked at first.
+        let replaces =
+            |it: &&Inverse| matches!(it, Inverse::SwitchBack { staged, .. } if staged.is_some());
+        let (replaced, removed): (Vec<_>, Vec<_>) = changes.iter().rev().partition(replaces);
+        for inverse in replaced.into_iter().chain(removed) {
             let Inverse::SwitchBack { live, old, staged } = inverse else {
                 continue;
             };
@@ -127,9 +131,17 @@ impl Undo<'_> {
             None => false,
         };
         let Some(found) = entry_hashes(sysvol, &live_path).await? else {
-            // The live name is not in use.
-            return match old_path {
-                Some(old) if there => rename(old, live_path),
+            // The live name is not in use. Where all else is somebody else's, so is that this entry is not there.
+            let is_theirs =
+                staged.is_none() && !report.foreign.is_empty() && report.renamed_back.is_empty();
+            return match (old_path, old) {
+                (Some(_), Some(old)) if there && is_theirs => {
+                    report.leave(format!(
+                        "{live_path}, whose former content is kept beside it as {old},"
+                    ));
+                    Ok(None)
+                }
+                (Some(old), _) if there => rename(old, live_path),
                 _ => Ok(None),
             };
         };
