@@ -78,7 +78,11 @@ fn delete_asks_for_an_id_and_removes_that_alone() {
 
     let said = gpoctl(&["backups", "delete", to, gpo, "--yes"]);
     assert_eq!(said.status, 2, "{}", said.stderr);
-    assert!(said.stderr.contains("neither the ID of a backup"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("neither the ID of a backup"),
+        "{}",
+        said.stderr
+    );
     let said = gpoctl(&["backups", "delete", to, &name]);
     assert_eq!(said.status, 2, "{}", said.stderr);
     assert!(said.stderr.contains("--yes"), "{}", said.stderr);
