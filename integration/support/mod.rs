@@ -300,6 +300,21 @@ pub fn codes(result: &Value) -> Vec<String> {
         .collect()
 }
 
+/// A home folder with these lines in its smb.conf. libsmbclient stores the addresses of names beyond the process, for all of the machine;
+/// with this home, it does so in the folder, and does not find the controller of the same name in another lab.
+pub fn home_of_libsmbclient(lines: &str) -> PathBuf {
+    let home = tempfile::tempdir_in(scratch()).unwrap().keep();
+    let at = home.display();
+    let own = format!("lock directory = {at}\ncache directory = {at}\nstate directory = {at}");
+    std::fs::create_dir(home.join(".smb")).unwrap();
+    std::fs::write(
+        home.join(".smb/smb.conf"),
+        format!("[global]\n{own}\n{lines}\n"),
+    )
+    .unwrap();
+    home
+}
+
 /// Sends a signal, named as in kill(1), to a running process.
 pub fn send(child: &std::process::Child, signal: &str) {
     let kill = Command::new("kill")

@@ -56,6 +56,7 @@ fn with_host(command: &Command, line: &str) -> Command {
         .arg(hosts)
         .arg(command.get_program())
         .args(command.get_args());
+    inside.env("HOME", home_of_libsmbclient(""));
     for (name, value) in command.get_envs() {
         inside.env(name, value.unwrap());
     }
@@ -64,11 +65,8 @@ fn with_host(command: &Command, line: &str) -> Command {
 
 /// The same command on a machine whose libsmbclient has only AES-128.
 fn with_aes_128(mut command: Command) -> Command {
-    let home = tempfile::tempdir_in(scratch()).unwrap().keep();
-    std::fs::create_dir(home.join(".smb")).unwrap();
-    let only = "[global]\nclient smb3 encryption algorithms = AES-128-GCM\n";
-    std::fs::write(home.join(".smb/smb.conf"), only).unwrap();
-    command.env("HOME", home);
+    let only = "client smb3 encryption algorithms = AES-128-GCM";
+    command.env("HOME", home_of_libsmbclient(only));
     command
 }
 

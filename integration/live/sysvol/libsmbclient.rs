@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{domain, settings, var};
 use crate::support::conformance::sysvol::Folder;
-use crate::support::loopback;
+use crate::support::{home_of_libsmbclient, loopback};
 
 const NEEDS_ROOT: &str =
     "port 445 of a loopback address, which needs root or net.ipv4.ip_unprivileged_port_start";
@@ -115,17 +115,7 @@ const INNER: &str = "GPOCTL_TEST_INNER";
 
 /// Runs a test again, in a separate process in which the name of the domain controller resolves to its address.
 fn with_hosts_file(case: &str, cache: &str) {
-    // Samba stores the addresses of names beyond the process; with a separate home, the case has its own.
-    let home = tempfile::tempdir().unwrap();
-    let at = home.path().display();
-    std::fs::create_dir(home.path().join(".smb")).unwrap();
-    std::fs::write(
-        home.path().join(".smb/smb.conf"),
-        format!(
-            "[global]\nlock directory = {at}\ncache directory = {at}\nstate directory = {at}\n"
-        ),
-    )
-    .unwrap();
+    let home = home_of_libsmbclient("");
     let mut hosts = tempfile::NamedTempFile::new().unwrap();
     writeln!(
         hosts,
@@ -148,7 +138,7 @@ fn with_hosts_file(case: &str, cache: &str) {
         ])
         .env(INNER, "1")
         .env("KRB5CCNAME", cache)
-        .env("HOME", home.path())
+        .env("HOME", home)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
