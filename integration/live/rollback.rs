@@ -319,7 +319,11 @@ fn absent_attributes_are_absent_after_rollback() {
     assert_eq!(said.status, 1, "{}{}", said.stdout, said.stderr);
     says(
         &said,
-        &["everything was rolled back; check whether another operation"],
+        &[
+            "was changed by somebody else while the new files were being written: User",
+            "something already exists",
+            "everything was rolled back; review the GPO and make the plan again",
+        ],
     );
     assert_same(&before, &case.now());
 
