@@ -1,11 +1,11 @@
 //! The executor: applies a plan. The only module that writes to a domain.
 //!
 //! Every precondition and right of all changes is checked, then each change is made; after a failure, all or those of the same
-//! object are rolled back. Of a GPO, the order keeps clients from reading half a policy: stage the new files beside the old ones, check the state again, switch
-//! by renaming, change the directory objects, write GPT.INI, and then make one LDAP modify with `versionNumber` as
-//! compare-and-swap. Nothing live is overwritten in place or deleted before its replacement exists. The inverse of each step is
-//! in the journal before the step. If a step fails, or the caller cancels before the switch, everything is rolled back, and
-//! reading back proves it.
+//! object are rolled back. Of a GPO, the order keeps clients from reading half a policy: stage the new files beside the old ones,
+//! check the state again, switch by renaming, change the directory objects, write GPT.INI, and then make one LDAP modify with
+//! `versionNumber` as compare-and-swap. Nothing live is overwritten in place or deleted before its replacement exists. The
+//! inverse of each step is in the journal before the step. If a step fails, or the caller cancels before the switch, everything
+//! is rolled back, and reading back proves it.
 
 mod attributes;
 mod create;
@@ -199,9 +199,10 @@ impl ApplyOptions {
 /// Makes the changes of a plan. A plan without changes does nothing and has no journal.
 ///
 /// # Errors
-/// `Conflict` when something has changed since the plan was made, or while it was applied; `Denied` when the account may not
-/// write; `InUse` when a client has had a file of a GPO open for longer than [`DomainWriter::with_patience`] allows; `Cancelled` when the caller cancelled; after all of these the domain is unchanged. `Incomplete` when something could
-/// not be rolled back; the message names the journal.
+/// `Conflict` when something has changed since the plan was made, or while it was applied; `Denied` when the account may
+/// not write; `InUse` when a client has had a file of a GPO open for longer than [`DomainWriter::with_patience`] allows;
+/// `Cancelled` when the caller cancelled; after all of these the domain is unchanged. `Incomplete` when something could not be
+/// rolled back; the message names the journal.
 pub async fn apply(
     domain: &DomainWriter,
     plan: &Plan,

@@ -42,10 +42,11 @@
 //!   directory::ldaps_and_start_tls_with_the_lab_authority`].
 //!
 //! Looked for and equal on the three versions, each provisioned by its own `samba-tool domain provision`: the functional level (2008 R2
-//! for domain and forest), the value `yes` of `ldap server require strong auth`, SMB signing and its algorithms, ciphers, the least dialect (2.0.2), and what is in `Policies` after provisioning: two GPOs with `GPT.INI`, `MACHINE`
-//! and `USER`, no `PolicyDefinitions`. Windows Server 2025 requires LDAP signing by default, and channel binding for TLS can be required
-//! on every Windows: Kerberos without TLS, which gpoctl seals, meets the first and is no case of the second; nor is a simple bind over
-//! TLS. Both are from Microsoft's documentation and untested.
+//! for domain and forest), the value `yes` of `ldap server require strong auth`, SMB signing and its algorithms, ciphers, the least
+//! dialect (2.0.2), and what is in `Policies` after provisioning: two GPOs with `GPT.INI`, `MACHINE` and `USER`, no
+//! `PolicyDefinitions`. Windows Server 2025 requires LDAP signing by default, and channel binding for TLS can be required
+//! on every Windows: Kerberos without TLS, which gpoctl seals, meets the first, and the second does not apply to it, nor to a
+//! simple bind over TLS. Both are from Microsoft's documentation and untested.
 
 pub mod connect;
 #[cfg(any(test, feature = "testing", feature = "libsmbclient"))]

@@ -22,11 +22,11 @@ const MAX_ONLY_LISTED: usize = 100;
 /// The shortest prefix of an ID that identifies a backup, in characters.
 const MIN_PREFIX: usize = 4;
 
-/// The backups in `dir`, oldest first, those of one moment by the name of their GPO: every folder in it that holds a bkupInfo.xml or a Backup.xml, or `dir` itself when it
-/// is such a folder. bkupInfo.xml and gpoctl.json are read, and manifest.xml beside them. A broken backup is listed with its
-/// problems; so is a folder that is named by a GUID and cannot be read, and an entry of manifest.xml whose folder is not
-/// there. Links are not followed. Entries of manifest.xml without an ID, repeated ones and those beyond the first 100 are
-/// returned as one, with their number.
+/// The backups in `dir`, oldest first, those of one moment by the name of their GPO: every folder in it that holds a bkupInfo.xml
+/// or a Backup.xml, or `dir` itself when it is such a folder. bkupInfo.xml and gpoctl.json are read, and manifest.xml beside
+/// them. A broken backup is listed with its problems; so is a folder that is named by a GUID and cannot be read, and an entry of
+/// manifest.xml whose folder is not there. Links are not followed. Entries of manifest.xml without an ID, repeated ones and those
+/// beyond the first 100 are returned as one, with their number.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] when `dir` cannot be opened, [`ErrorKind::BadInput`] when it cannot be read.

@@ -106,8 +106,8 @@ impl Run<'_> {
         .with_hint("nothing was changed; make the plan again"))
     }
 
-    /// Deletes the GPO's folder, but nothing that somebody else has put into it since the last look. A client that still has the GPO in its list finds it missing as a whole: GPT.INI, without
-    /// which nothing below is read, is renamed away first, then each half.
+    /// Deletes the GPO's folder, but nothing that somebody else has put into it since the last look. A client that still has the GPO
+    /// in its list finds it missing as a whole: GPT.INI, without which nothing below is read, is renamed away first, then each half.
     pub(super) async fn remove_folder(&mut self, current: &LiveGpo) {
         self.control.report(Phase::Clean, 0, 1, 0);
         let ini = crate::execute::rollback::gpt_ini_name().ok();

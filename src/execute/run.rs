@@ -392,7 +392,7 @@ impl Run<'_> {
         format!("when no client has it open, run: gpoctl operations cleanup {id}")
     }
 
-    /// Deletes the old entries. What cannot be deleted now is reported; it is no reason to roll back an active policy.
+    /// Deletes the old entries. What cannot be deleted now is reported; an active policy is not rolled back because of it.
     async fn clean(&mut self, switches: &[Switch]) {
         self.control.report(Phase::Clean, 0, 1, 0);
         for name in switches.iter().filter_map(|switch| switch.old.clone()) {

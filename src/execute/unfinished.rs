@@ -21,7 +21,8 @@ use crate::session::DomainWriter;
 ///
 /// # Errors
 /// `Usage` when the operation is not unfinished, or of another domain; `Conflict` when it is still running, when later ones have
-/// changed all of it, or when a later one has to be undone first; `Incomplete` when not everything could be rolled back, with what somebody else has changed since. It can be repeated.
+/// changed all of it, or when a later one has to be undone first; `Incomplete` when not everything could be rolled back, with
+/// what somebody else has changed since. It can be repeated.
 pub async fn roll_back(
     domain: &DomainWriter,
     operation: &StoredOperation,

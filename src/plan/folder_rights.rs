@@ -115,8 +115,8 @@ fn grants_more(ace: &Ace, known: &[&Ace]) -> bool {
     if is_administrator(&rights.sid) {
         return false;
     }
-    // An entry for an object type grants nothing on a file, and Samba 4.25 stores none: what it allows is no reason to allow the
-    // same without a type.
+    // An entry for an object type grants nothing on a file, and Samba 4.25 stores none: what it allows does not make
+    // the same without a type allowed.
     let counts = |it: &&&Ace| it.ace_type == 0x00 || (it.ace_type == 0x05 && ace.ace_type == 0x05);
     let mut missing = file_rights(rights.mask) & !SYNCHRONIZE;
     for known in known.iter().filter(counts) {

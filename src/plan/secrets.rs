@@ -7,8 +7,8 @@ use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::model::gpt_tree::GptTree;
 use crate::model::reference::Place;
 
-/// A warning for every password that is stored in a Preferences file of the tree. A file that is no well-formed XML but
-/// looks as if it held one is named as a whole.
+/// A warning for every password that is stored in a Preferences file of the tree. A file that is not well-formed
+/// XML, but seems to contain one, is named as a whole.
 pub fn stored_passwords(tree: &GptTree) -> Vec<StatusMessage> {
     let mut found = Vec::new();
     for (path, content) in tree.files() {

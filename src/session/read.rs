@@ -109,8 +109,8 @@ pub(crate) async fn read_surveyed(
     Ok((live.snapshot, context, reserved))
 }
 
-/// What is said of a GPO that lacks something in the snapshot. A staging folder of gpoctl is no part of a GPO, so
-/// `leftover-staging` is not among them.
+/// The codes of the messages about something that is missing in the snapshot of a GPO. A staging folder of gpoctl does not belong to
+/// the GPO, so `leftover-staging` is not among them.
 const LEAVES_A_GAP: &[Code] = &[
     Code::ChangedWhileReading,
     Code::EntryLeftOut,

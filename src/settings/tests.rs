@@ -84,7 +84,7 @@ fn security_settings_have_the_names_and_units_of_the_editor() {
             "Security | System Services | Spooler: startup: disabled",
             "Security | File System | %SystemRoot%\\x: mode: \"2\"; permissions: allow Administrators (S-1-5-32-544) Full Control, allow SYSTEM (S-1-5-18) rights 0x1 on child objects",
             "Security | Registry | MACHINE\\K: mode: propagate to child objects; permissions: \"not SDDL\"",
-            // Nothing is left out, even where it is no setting.
+            // Nothing is left out, even a line that is not a setting.
             "Security | [Registry Keys] | broken: configured",
         ]
     );

@@ -2,8 +2,9 @@
 //! the real ones do.
 //!
 //! What it does was first seen on Samba 4.17, 4.22 and 4.25, and the conformance suite of this crate runs against it and against
-//! these. [`SysvolBuilder::server`] selects one of them. It has names that differ only by case, share modes, deletions that wait for the last handle, descriptors that a new entry inherits, the POSIX
-//! permissions behind them, a limit on its size, and two kinds of clients: one as smb2, one as libsmbclient.
+//! these. [`SysvolBuilder::server`] selects one of them. It has names that differ only by case, share modes, deletions that wait
+//! for the last handle, descriptors that a new entry inherits, the POSIX permissions behind them, a limit on its size, and two
+//! kinds of clients: one as smb2, one as libsmbclient.
 //!
 //! ```
 //! use gpoctl::testing::sysvol::{MemorySysvol, SysvolPath};

@@ -1,7 +1,7 @@
 //! What no undo puts back: permissions of files that do not follow from the GPO, and links to another domain.
 //!
 //! What an operation replaced is known only from its journal, which somebody may have edited. So such a file or link stays as it is,
-//! and whoever undoes is told what was there.
+//! and a warning of the undo says what was there.
 
 use std::collections::BTreeMap;
 
