@@ -10,8 +10,6 @@ use crate::formats::migtable::MigTable;
 use crate::local::attacker::{Attack, OTHER_USER};
 use crate::plan::Plan;
 
-const ROUNDS: usize = 300;
-
 /// Writes a file of this number below a folder; whether it was written.
 type Writer = fn(&Path, usize) -> bool;
 
@@ -45,15 +43,10 @@ const WRITERS: &[(&str, Writer)] = &[
 #[ignore = "needs root"]
 fn no_command_writes_outside_of_a_folder_that_another_user_changes() {
     for (what, write) in WRITERS {
-        let attack = Attack::begin();
-        let mut written = 0;
-        for number in 0..ROUNDS {
-            written += usize::from(write(&attack.folder, number));
-        }
-        let attacks = attack.count("");
-        println!("{what}: {attacks} attacks, {written} of {ROUNDS} written");
-        assert!(attacks > 10, "{what}: {attacks} attacks");
-        attack.end(what);
+        // An attack may be lost as well as won; what counts is that nothing is written elsewhere.
+        Attack::begin().on(what, "", |folder, number| {
+            write(folder, number);
+        });
     }
 }
 

@@ -11,13 +11,18 @@ pub(crate) const OTHER_USER: u32 = 65_534;
 /// Where the attacker works; set for its process alone.
 const FOLDER: &str = "GPOCTL_ATTACKED_FOLDER";
 const ASIDE: &str = "aside-";
+const READY: &str = "ready";
 const STOP: &str = "stop";
+/// How often something is written while it is attacked, at least.
+const ROUNDS: usize = 300;
+/// How many of these have to be attacked; until then, more is written.
+const ATTACKS: usize = 10;
 
 /// An attack that goes on.
 pub(crate) struct Attack {
     dir: tempfile::TempDir,
     /// The folder of the other user.
-    pub(crate) folder: PathBuf,
+    folder: PathBuf,
     attacker: Child,
 }
 
@@ -32,7 +37,7 @@ impl Attack {
         chown(&folder, Some(OTHER_USER), Some(OTHER_USER)).unwrap();
         fs::set_permissions(&outside, fs::Permissions::from_mode(0o700)).unwrap();
         // The link to this very program is followed by the kernel, so it need not be in a folder that the other user may enter.
-        let attacker = Command::new("/proc/self/exe")
+        let mut attacker = Command::new("/proc/self/exe")
             .args(["--exact", "local::attacker::attacker", "--ignored"])
             .env(FOLDER, &folder)
             .stdout(Stdio::null())
@@ -41,6 +46,13 @@ impl Attack {
             .gid(OTHER_USER)
             .spawn()
             .unwrap();
+        let ready = folder.join(READY);
+        while !ready.exists() {
+            let ended = attacker.try_wait().unwrap();
+            assert!(ended.is_none(), "the attacker ended: {ended:?}");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        fs::remove_file(ready).unwrap();
         Self {
             dir,
             folder,
@@ -48,8 +60,25 @@ impl Attack {
         }
     }
 
+    /// Writes again and again, each time with another number, until enough names that begin so were taken away, then ends the attack.
+    ///
+    /// # Panics
+    /// When something was written outside of the folder, or the attacker took hardly anything away.
+    pub(crate) fn on(self, what: &str, begin: &str, mut write: impl FnMut(&Path, usize)) {
+        for number in 0..100 * ROUNDS {
+            let is_time = number > 0 && number % ROUNDS == 0;
+            if is_time && self.count(begin) > ATTACKS {
+                break;
+            }
+            write(&self.folder, number);
+        }
+        let attacks = self.count(begin);
+        assert!(attacks > ATTACKS, "{what}: {attacks} attacks");
+        self.end(what);
+    }
+
     /// How many names begin so of those that were taken away.
-    pub(crate) fn count(&self, begin: &str) -> usize {
+    fn count(&self, begin: &str) -> usize {
         let mut taken: Vec<String> = names(&self.folder);
         taken.retain(|name| {
             let name = name
@@ -60,11 +89,7 @@ impl Attack {
         taken.len()
     }
 
-    /// Ends it.
-    ///
-    /// # Panics
-    /// When something was written outside of the folder.
-    pub(crate) fn end(mut self, what: &str) {
+    fn end(mut self, what: &str) {
         fs::write(self.folder.join(STOP), "").unwrap();
         assert!(self.attacker.wait().unwrap().success());
         let outside = names(&self.dir.path().join("outside"));
@@ -87,6 +112,7 @@ fn attacker() {
         return;
     };
     let outside = folder.parent().unwrap().join("outside");
+    fs::write(folder.join(READY), "").unwrap();
     for number in 0_u64.. {
         let Ok(entries) = fs::read_dir(&folder) else {
             return;
@@ -98,6 +124,7 @@ fn attacker() {
             let aside = folder.join(format!("{ASIDE}{number}-{name}"));
             if is_link
                 || name == STOP
+                || name == READY
                 || name.starts_with(ASIDE)
                 || fs::rename(entry.path(), aside).is_err()
             {

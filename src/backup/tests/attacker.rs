@@ -3,8 +3,6 @@
 use super::*;
 use crate::local::attacker::{Attack, OTHER_USER};
 
-const ROUNDS: usize = 300;
-
 #[test]
 #[ignore = "needs root"]
 fn nothing_is_written_outside_of_a_folder_that_another_user_changes() {
@@ -15,18 +13,10 @@ fn nothing_is_written_outside_of_a_folder_that_another_user_changes() {
             .tree
             .insert_file(&path.parse().unwrap(), Bytes::from_static(b"x"));
     }
-    let attack = Attack::begin();
-    let (mut written, mut refused) = (0, 0);
-    for _ in 0..ROUNDS {
-        match write(&attack.folder, &snapshot, &context(), "", NOW) {
-            Ok(_) => written += 1,
-            Err(_) => refused += 1,
-        }
-    }
-    let attacks = attack.count(STAGING_PREFIX);
-    println!("{attacks} attacks: {written} backups written, {refused} refused");
-    assert!(attacks > 10, "{attacks} attacks");
-    attack.end("backup");
+    // A backup may be written or refused; what counts is that nothing is written elsewhere.
+    Attack::begin().on("backup", STAGING_PREFIX, |folder, _| {
+        drop(write(folder, &snapshot, &context(), "", NOW));
+    });
 }
 
 #[test]
