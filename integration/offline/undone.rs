@@ -6,7 +6,7 @@ use gpoctl::plan::Plan;
 use gpoctl::progress::Control;
 use gpoctl::{DomainWriter, ErrorKind};
 
-use crate::faults::case::{Case, Verb, run};
+use crate::faults::case::{Case, Verb, gpo_of, run};
 use crate::faults::sweep::State;
 
 /// A verb that was done.
@@ -150,4 +150,23 @@ async fn operations_on_one_gpo_are_undone_one_after_the_other() {
     let mut left = State::of(&it.case.domain).differences(&old);
     left.retain(|line| !line.contains(": versionNumber ") && !line.contains(r"\GPT.INI: "));
     assert_eq!(left, Vec::<String>::new());
+}
+
+/// A new GPO whose later import was undone is as new again, and its creation can be undone: its files and its container are gone.
+#[tokio::test(start_paused = true)]
+async fn an_import_into_a_new_gpo_and_then_its_creation_are_undone() {
+    let old = State::of(&Case::new(Verb::Create, false).await.domain);
+    let it = Done::new(Verb::Create).await;
+    let gpo = gpo_of(&it.operation(&it.id).plan().unwrap());
+    let import = it.case.plan_import_into(&it.admin, gpo).await.unwrap();
+    it.apply(&import).await.unwrap();
+    for id in [&import.operation_id, &it.id] {
+        let plan = it.plan(id).await.unwrap();
+        it.apply(&plan).await.unwrap();
+        assert_eq!(it.operation(id).state, OperationState::Undone);
+    }
+    assert_eq!(
+        State::of(&it.case.domain).differences(&old),
+        Vec::<String>::new()
+    );
 }

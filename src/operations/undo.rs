@@ -49,6 +49,7 @@ use crate::model::access::Administrators;
 use crate::model::extension_list::ExtensionList;
 use crate::model::security_descriptor::{DaclState, SecurityDescriptor, grants_same_access};
 use crate::model::snapshot::WmiFilterLink;
+use crate::model::version::GpoVersion;
 use crate::plan::gpo::{GpoPlan, Step, Verb, sha256, tree_hashes};
 use crate::plan::permissions::{OutsideGrant, outside_grants_beyond};
 use crate::plan::values::{ObjectNames, ValueChange};
@@ -344,7 +345,10 @@ fn with_version_of(done: &GpoPlan, live: &LiveGpo) -> Option<LiveGpo> {
     let planned = done.steps.iter().find_map(|step| match step {
         Step::ModifyGpo { version_to, .. } => Some(*version_to),
         _ => None,
-    })?;
+    });
+    // A GPO without settings is created with version 0.
+    let created = (done.verb == Verb::Create).then(GpoVersion::default);
+    let planned = planned.or(created)?;
     let version = live.object.version?;
     let bytes = live.gpt_ini.as_deref()?;
     let is_higher = version.higher(planned) == version;
@@ -365,8 +369,11 @@ fn still_as_left(done: &GpoPlan, live: &LiveGpo) -> Result<()> {
     if done.target.create && done.verb == Verb::Create {
         // Its plan sets no attributes.
         let below = &live.snapshot.directory_objects;
-        differences.extend(done.parts_of_others(&live.object, below));
-        differences.dedup();
+        for part in done.parts_of_others(&live.object, below) {
+            if !differences.contains(&part) {
+                differences.push(part);
+            }
+        }
     }
     if let Some(basis) = &done.basis {
         let modifies_filter = done.steps.iter().any(|step| {

@@ -259,6 +259,25 @@ impl Case {
             .await
     }
 
+    /// Plans an import of new settings into this GPO.
+    pub async fn plan_import_into(&self, admin: &DomainWriter, gpo: Guid) -> gpoctl::Result<Plan> {
+        let session = admin.session();
+        let object = session.directory().gpo(gpo).await?;
+        self.plan_import(admin, object, "theirs").await
+    }
+
+    async fn plan_import(
+        &self,
+        admin: &DomainWriter,
+        object: GpoObject,
+        content: &str,
+    ) -> gpoctl::Result<Plan> {
+        let stored = backup_of(&self.folder.path().join(content), content);
+        let target = ImportTarget::Existing(Box::new(object));
+        let (options, control) = (ImportOptions::default(), Control::default());
+        import::plan(admin.session(), &stored, &target, &options, &control).await
+    }
+
     async fn plan_of(
         &self,
         verb: Verb,
@@ -350,12 +369,7 @@ impl Case {
                     _ => Ok(plan),
                 }
             }
-            _ => {
-                let stored = backup_of(&self.folder.path().join(content), content);
-                let target = ImportTarget::Existing(Box::new(object));
-                let options = ImportOptions::default();
-                import::plan(session, &stored, &target, &options, &control).await
-            }
+            _ => self.plan_import(admin, object, content).await,
         }
     }
 }
@@ -372,7 +386,6 @@ impl Case {
         let object = |gpo: Guid| directory.gpo(gpo);
         let renamed = object(RENAMED.parse().unwrap()).await?;
         let deleted = object(DELETED.parse().unwrap()).await?;
-        let stored = backup_of(&self.folder.path().join(content), content);
         let desks = object(guid()).await?;
         let som = self.domain.directory().base().child("OU", "Staff").unwrap();
         let som = directory.som(&som).await?;
@@ -381,15 +394,13 @@ impl Case {
             enforced: true,
             disabled: false,
         };
-        let target = ImportTarget::Existing(Box::new(desks.clone()));
-        let options = ImportOptions::default();
         let mut plan = Plan::new("several changes", &session.info().dns_domain);
         if verb == Verb::EachOfSeveral {
             plan.mode = Mode::ObjectByObject;
         }
         for part in [
             rename::plan(session, &renamed, "Stools", &control).await?,
-            import::plan(session, &stored, &target, &options, &control).await?,
+            self.plan_import(admin, desks.clone(), content).await?,
             delete::plan(session, &deleted, false, &control).await?,
             link::plan(&session.info().dns_domain, &som, &desks, edit)?,
         ] {
