@@ -46,6 +46,12 @@ fn said(remedy: &Remedy) -> Option<Cow<'static, str>> {
             let id = short_id(id);
             return owned(format!("roll it back first: gpoctl operations undo {id}"));
         }
+        Remedy::PlanUndoAgain(id) => {
+            let id = short_id(id);
+            return owned(format!(
+                "nothing was changed; make the plan again: gpoctl operations undo {id} --plan-out FILE"
+            ));
+        }
         Remedy::ListLinksOf(som, domain) => {
             let som = shell_word(som);
             return owned(format!(

@@ -36,6 +36,8 @@ pub enum Remedy {
     ExportWmiFilter,
     /// The WMI filter can have another name, or replace the existing one.
     RenameOrReplaceWmiFilter,
+    /// The undo of the operation with this ID has to be planned again.
+    PlanUndoAgain(String),
     /// The GPO can be imported without the link to its WMI filter, and linked afterwards.
     LinkWmiFilterAfterwards,
     /// An import, unlike a restore, maps what another domain does not know.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::{Event, OperationState, StoredOperation, list};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::plan::{Mode, Object, Plan};
 
 impl StoredOperation {
@@ -71,6 +71,10 @@ pub(in crate::execute) fn undone_by(root: &Path, plan: &Plan) -> Result<Option<S
     let Some(id) = &plan.undoes else {
         return Ok(None);
     };
+    // A saved plan that changes nothing undoes nothing, whatever it says.
+    if plan.changes.is_empty() && plan.said_by.is_some() {
+        return Ok(None);
+    }
     let Some(operation) = list(root)?.into_iter().find(|it| it.id == *id) else {
         return Ok(None);
     };
@@ -90,9 +94,8 @@ pub(in crate::execute) fn undone_by(root: &Path, plan: &Plan) -> Result<Option<S
         ErrorKind::BadInput,
         format!("the plan does not undo operation {id}: it changes other objects"),
     )
-    .with_hint(format!(
-        "nothing was changed; make the plan again: gpoctl operations undo {id} --plan-out FILE"
-    )))
+    .with_hint("nothing was changed; make the plan again")
+    .with_remedy(Remedy::PlanUndoAgain(id.clone())))
 }
 
 /// Records in the journal of an operation that this plan has undone it, so that this is known when the journal of the plan is removed.
