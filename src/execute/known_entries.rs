@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::stage::{StagingArea, entry_hashes, ignore_missing, remove_tree, run_all};
+use super::stage::{StagingArea, all_entries, ignore_missing, remove_tree, run_all};
 use crate::domain::sysvol::{Sysvol, SysvolPath};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage, printable};
@@ -39,7 +39,7 @@ pub(super) async fn remove_known(
     ))
 }
 
-/// Removes what is known of the folder of a GPO: each entry by its folded path and its hash, as in [`entry_hashes`]. The folder itself is
+/// Removes what is known of the folder of a GPO: each entry by its folded path and its hash, as in [`all_entries`]. The folder itself is
 /// removed when nothing else is in it. Returns the names of what is not known. A file that comes while this works is not known either.
 ///
 /// # Errors
@@ -49,7 +49,7 @@ pub(super) async fn remove_known_entries(
     staging: &StagingArea,
     is_known: impl Fn(&str, &str) -> bool,
 ) -> Result<Vec<String>> {
-    let Some(found) = entries_of(sysvol, &staging.folder()).await? else {
+    let Some((found, _)) = entries_of(sysvol, &staging.folder()).await? else {
         return Ok(Vec::new());
     };
     let mut kept: BTreeSet<String> = found
@@ -94,12 +94,12 @@ pub(super) fn shown(key: &str) -> String {
     }
 }
 
-/// The hashes of what is in the folder of a GPO.
+/// The hashes of what is in the folder of a GPO, and a sentence for each entry that a listing refuses, such as a link.
 pub(super) async fn entries_of(
     sysvol: &dyn Sysvol,
     folder: &SysvolPath,
-) -> Result<Option<BTreeMap<String, String>>> {
-    entry_hashes(sysvol, folder).await.map_err(|error| {
+) -> Result<Option<(BTreeMap<String, String>, Vec<String>)>> {
+    all_entries(sysvol, folder).await.map_err(|error| {
         // A file that is deleted and still open is listed, and cannot be read [MS-FSA 2.1.5.1].
         if error.kind() == ErrorKind::NotFound {
             Error::new(

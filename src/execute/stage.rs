@@ -266,13 +266,21 @@ pub(crate) async fn entry_hashes(
     sysvol: &dyn SysvolRead,
     path: &SysvolPath,
 ) -> Result<Option<BTreeMap<String, String>>> {
+    Ok(all_entries(sysvol, path).await?.map(|(found, _)| found))
+}
+
+/// The same, and what the listings refused, a sentence each.
+pub(super) async fn all_entries(
+    sysvol: &dyn SysvolRead,
+    path: &SysvolPath,
+) -> Result<Option<(BTreeMap<String, String>, Vec<String>)>> {
     let Some(entry) = sysvol.stat(path).await? else {
         return Ok(None);
     };
-    let mut found = BTreeMap::new();
+    let (mut found, mut refused) = (BTreeMap::new(), Vec::new());
     if !entry.is_dir {
         found.insert(String::new(), sha256(&sysvol.read(path, entry.size).await?));
-        return Ok(Some(found));
+        return Ok(Some((found, refused)));
     }
     found.insert(String::new(), String::new());
     let in_flight = sysvol.concurrency().max(1);
@@ -285,6 +293,7 @@ pub(crate) async fn entry_hashes(
         level = Vec::new();
         let mut files = Vec::new();
         for (listing, key, folder) in listings {
+            refused.extend(listing.refused);
             for entry in listing.entries {
                 let Some(below) = folder.join(&entry.name) else {
                     continue;
@@ -310,7 +319,7 @@ pub(crate) async fn entry_hashes(
             .await?,
         );
     }
-    Ok(Some(found))
+    Ok(Some((found, refused)))
 }
 
 /// The part of the hashes of a GPO's files ([`crate::plan::gpo::tree_hashes`]) for one entry, in the form of [`entry_hashes`].

@@ -10,7 +10,7 @@ use crate::formats::gpt_ini;
 use crate::message::printable;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{sha256, tree_hashes};
+use crate::plan::gpo::{Step, planned_links, sha256, tree_hashes};
 
 impl Undo<'_> {
     /// Refuses to roll back the creation of a GPO that somebody else has changed since: what this operation wrote is a part of what the
@@ -57,17 +57,28 @@ impl Undo<'_> {
     async fn changed_by_others(&self) -> Result<Vec<String>> {
         let planned = tree_hashes(&self.plan.new_tree()?);
         let found = entries_of(self.domain.sysvol(), &self.staging.folder()).await?;
-        let foreign = found.unwrap_or_default().into_iter();
-        let foreign =
-            foreign.filter(|(key, hash)| !key.is_empty() && !self.has_written(&planned, key, hash));
-        let mut changed: Vec<String> = foreign.map(|(key, _)| shown(&key)).collect();
-        let directory = self.domain.session().directory();
+        let (found, refused) = found.unwrap_or_default();
+        let foreign = found
+            .iter()
+            .filter(|(key, hash)| !key.is_empty() && !self.has_written(&planned, key, hash));
+        let mut changed: Vec<String> = foreign.map(|(key, _)| shown(key)).collect();
+        changed.extend(refused.iter().map(|it| printable(it)));
+        let session = self.domain.session();
+        let directory = session.directory();
         let object = match directory.gpo(self.guid()).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(changed),
             object => object?,
         };
         let below = directory.children(self.guid()).await?;
         changed.extend(self.plan.parts_of_others(&object, &below));
+        // Who links a new GPO uses it; without the GPO, the link would lead nowhere.
+        let (links, _) = planned_links(session, self.guid()).await?;
+        changed.extend(links.iter().filter_map(|link| match link {
+            Step::SetLinks { som, .. } if !self.plan.links_of(som) => {
+                Some(format!("a link of {}", printable(som)))
+            }
+            _ => None,
+        }));
         Ok(changed)
     }
 

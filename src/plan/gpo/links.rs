@@ -39,6 +39,12 @@ pub(crate) async fn planned_links(
 }
 
 impl GpoPlan {
+    /// Whether the plan changes the links of this domain, OU or site.
+    pub(crate) fn links_of(&self, som: &str) -> bool {
+        let is_own = |step: &Step| matches!(step, Step::SetLinks { som: own, .. } if own.eq_ignore_ascii_case(som));
+        self.steps.iter().any(is_own)
+    }
+
     /// The domain, OU or site where the plan changes links to other GPOs.
     pub(crate) fn foreign_links(&self) -> Option<&str> {
         self.steps.iter().find_map(|step| match step {

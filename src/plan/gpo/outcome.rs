@@ -63,7 +63,17 @@ impl GpoPlan {
             ("WMI filter", object.wmi_filter.is_none()),
         ];
         let is_created = |name: &str| created.contains(&(name, true));
-        let attributes = of_plan.into_iter().filter(|name| !is_created(name));
+        // A plan that sets no filter leaves a new GPO without one.
+        let no_filter = matches!(
+            planned,
+            Some(Step::ModifyGpo {
+                wmi_filter: None,
+                ..
+            })
+        );
+        let filter = no_filter.then_some("WMI filter");
+        let attributes = of_plan.into_iter().chain(filter);
+        let attributes = attributes.filter(|name| !is_created(name));
         changed.extend(attributes.map(|name| format!("the {name}")));
         let objects = objects::changes(below, &self.directory_objects);
         let differs = |(old, new): &(&DirectoryObject, &DirectoryObject)| {
