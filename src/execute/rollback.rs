@@ -57,20 +57,26 @@ pub(super) struct RolledBack {
     pub(super) same_objects: bool,
 }
 
-impl std::fmt::Display for RolledBack {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("everything was rolled back")?;
+impl RolledBack {
+    /// As a sentence about what was rolled back: `everything`, or `the rest`.
+    pub(super) fn sentence(&self, what: &str) -> String {
+        let mut text = format!("{what} was rolled back");
         if !self.same_objects {
-            f.write_str("; deleted objects were recreated with new identities, and this account may own them now")?;
+            text.push_str("; deleted objects were recreated with new identities, and this account may own them now");
         }
         if let Some(version) = self.raised {
-            write!(
-                f,
-                ", with the higher version {}, because clients may have read the new settings and ignore older versions",
-                version.in_words()
-            )?;
+            let version = version.in_words();
+            text += &format!(
+                ", with the higher version {version}, because clients may have read the new settings and ignore older versions"
+            );
         }
-        Ok(())
+        text
+    }
+}
+
+impl std::fmt::Display for RolledBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.sentence("everything"))
     }
 }
 
@@ -85,9 +91,16 @@ struct RollbackReport {
     failed: Option<Error>,
     /// The live names of the entries that were renamed back.
     renamed_back: Vec<String>,
+    /// Whether an entry is the former one already: it was never renamed, or an earlier attempt has renamed it back.
+    has_former: bool,
 }
 
 impl RollbackReport {
+    /// Whether all entries are those of somebody else, and so is what is not there.
+    fn is_theirs(&self) -> bool {
+        !self.foreign.is_empty() && self.renamed_back.is_empty() && !self.has_former
+    }
+
     /// Keeps something that is not what this operation wrote.
     fn leave(&mut self, what: impl std::fmt::Display) {
         self.foreign.push(format!(
@@ -148,7 +161,7 @@ impl Undo<'_> {
             }
         }
         // Then the settings are those of somebody else, whose version and objects may be the same that this operation has written.
-        let theirs = !report.foreign.is_empty() && report.renamed_back.is_empty();
+        let theirs = report.is_theirs();
         for inverse in changes.iter().rev() {
             if theirs && matches!(inverse, Inverse::RestoreDirectoryObjects) {
                 continue;

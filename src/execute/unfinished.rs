@@ -87,9 +87,16 @@ pub async fn roll_back(
                 messages.extend(remove_leftovers(domain, operation, of, gpo).await?);
             }
             journal.record(&Event::RolledBack)?;
+            let is_kept = |it: &StatusMessage| {
+                matches!(it.code, Code::LinksNotPutBack | Code::PermissionsNotPutBack)
+            };
+            let done_text = match messages.iter().any(is_kept) {
+                true => done.sentence("the rest"),
+                false => done.to_string(),
+            };
             let text = match since.kept_text() {
-                Some(kept) => format!("{done}; {kept}"),
-                None => done.to_string(),
+                Some(kept) => format!("{done_text}; {kept}"),
+                None => done_text,
             };
             messages.push(StatusMessage::info(Code::RolledBack, text));
             let before = |gpo: &GpoPlan| {

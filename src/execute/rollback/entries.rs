@@ -61,6 +61,7 @@ impl Undo<'_> {
         let restored = self.domain.until_closed(try_all).await?;
         report.foreign.extend(restored.foreign);
         report.renamed_back.extend(restored.renamed_back);
+        report.has_former |= restored.has_former;
         for path in restored.superfluous {
             let removed = remove_tree(self.domain.sysvol(), &path).await;
             if let Err(error) = removed {
@@ -132,8 +133,7 @@ impl Undo<'_> {
         };
         let Some(found) = entry_hashes(sysvol, &live_path).await? else {
             // The live name is not in use. Where all else is somebody else's, so is that this entry is not there.
-            let is_theirs =
-                staged.is_none() && !report.foreign.is_empty() && report.renamed_back.is_empty();
+            let is_theirs = staged.is_none() && report.is_theirs();
             return match (old_path, old) {
                 (Some(_), Some(old)) if there && is_theirs => {
                     report.leave(format!(
@@ -146,7 +146,16 @@ impl Undo<'_> {
             };
         };
         let planned = tree_hashes(&self.plan.new_tree()?);
-        let is_new = staged.is_some() && !is_staged && found == hashes_below(&planned, live);
+        let new = hashes_below(&planned, live);
+        let is_new = staged.is_some() && !is_staged && found == new;
+        let was: Hashes = self
+            .plan
+            .basis
+            .as_ref()
+            .map(|basis| hashes_below(&basis.tree, live))
+            .unwrap_or_default();
+        let is_former = old.is_some() && !there && (found == was || is_former(&found, &was, &new));
+        report.has_former |= is_former;
         match (old_path, staged_path) {
             (Some(old), Some(staged)) if is_new && there => Ok(Some(Moved::Swap {
                 live: live_path,
@@ -157,14 +166,6 @@ impl Undo<'_> {
             // Nothing was renamed yet.
             (old, _) if is_staged && (old.is_none() || !there) => Ok(None),
             (old_path, _) => {
-                let was: Hashes = self
-                    .plan
-                    .basis
-                    .as_ref()
-                    .map(|basis| hashes_below(&basis.tree, live))
-                    .unwrap_or_default();
-                let new = hashes_below(&planned, live);
-                let is_former = old.is_some() && !there && is_former(&found, &was, &new);
                 if found != was && !is_former {
                     report.leave(match old {
                         Some(old) if there => {
