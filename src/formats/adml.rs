@@ -115,7 +115,11 @@ fn control(node: &Node) -> Option<Control> {
     Some(Control {
         kind,
         ref_id: node.attribute("refId").unwrap_or_default().to_owned(),
-        label: label.trim().trim_end_matches(':').into(),
+        // French has a blank before the colon.
+        label: label
+            .trim_end_matches(|c: char| c == ':' || c.is_whitespace())
+            .trim_start()
+            .into(),
     })
 }
 

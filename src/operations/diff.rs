@@ -9,6 +9,7 @@ use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
 use crate::formats::text;
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::gpt_tree::{GptTree, Node};
+use crate::model::registry_secrets::{NOT_SHOWN, is_secret};
 use crate::model::safe_name::RelPath;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::{SecurityDescriptor, control};
@@ -225,16 +226,31 @@ fn content(folded: &str, node: &Node) -> Vec<String> {
             .any(|c| c.is_control() && !matches!(c, '\r' | '\n' | '\t' | '\u{1a}' | '\u{c}'))
     };
     match decoded.filter(is_text) {
-        Some(text) => lines(&without_passwords(&text)),
+        Some(text) => lines(&without_passwords(&text))
+            .into_iter()
+            .map(without_registry_password)
+            .collect(),
         None => vec![summary(bytes)],
+    }
+}
+
+/// A line without the data of a registry value with a password, as `[Registry Values]` of GptTmpl.inf has them.
+fn without_registry_password(line: String) -> String {
+    match line.split_once('=') {
+        Some((path, _)) if is_secret(path.trim().trim_matches('"'), "") => {
+            format!("{path}={NOT_SHOWN}")
+        }
+        _ => line,
     }
 }
 
 /// A record of Registry.pol as one line.
 fn setting(record: &Record) -> String {
     let (key, name) = (record.key_text(), record.value_name_text());
+    let hidden = is_secret(&key, &name).then(|| NOT_SHOWN.to_owned());
     let name = if name.is_empty() { "(default)" } else { &name };
     let value = match record.value_type {
+        _ if hidden.is_some() => hidden,
         ValueType::SZ | ValueType::EXPAND_SZ => record.string().map(|text| format!("{text:?}")),
         ValueType::MULTI_SZ => record.strings().map(|list| format!("{list:?}")),
         ValueType::DWORD => record.dword().map(|value| format!("{value} (0x{value:x})")),

@@ -44,7 +44,7 @@ fn message(what: &str) -> StatusMessage {
             "{what} under a key that is public, for every account of the domain to read (MS14-025)"
         ),
     )
-    .with_hint("take it out of the item, and give the account another password")
+    .with_hint("remove it, and give the account another password")
 }
 
 /// The warnings of [`stored_passwords`], for settings that are about to be written into a GPO.

@@ -5,6 +5,7 @@ use super::xml::Report;
 use crate::formats::gpt_tmpl::{self, GptTmpl, Membership, Setting};
 use crate::formats::ini::{self, IniLine};
 use crate::model::grant::SecuredObject;
+use crate::model::registry_secrets;
 use crate::model::sddl::from_sddl;
 
 /// Password and lockout settings of `[System Access]`, with their category in GPMC.
@@ -82,6 +83,9 @@ pub(super) fn write(report: &mut Report, template: &GptTmpl) {
                 report.open("q1:SecurityOptions");
                 report.leaf("q1:KeyName", path);
                 match value_type {
+                    _ if registry_secrets::is_secret(path, "") => {
+                        report.leaf("q1:SettingString", registry_secrets::NOT_SHOWN);
+                    }
                     NUMBER => report.leaf("q1:SettingNumber", text(data)),
                     LIST => {
                         report.open("q1:SettingStrings");

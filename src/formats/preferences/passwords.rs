@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::{ElementCursor, Preferences, XmlPlace};
 use crate::formats::xml_tree::Element;
+use crate::model::registry_secrets;
 use crate::model::safe_name::RelPath;
 
 /// A password that is stored in a file.
@@ -149,14 +150,21 @@ fn stored_values(bytes: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// A copy of the text with every stored password replaced, for display; the text need not be well-formed.
+/// A copy of the text with every stored password replaced, for display, also those of registry items in plain text; the text need not
+/// be well-formed.
 pub fn without_passwords(text: &str) -> String {
+    let mut hidden = values(text);
+    hidden.extend(registry_values(text));
+    hidden.sort_by_key(|value| value.start);
     let mut shown = String::with_capacity(text.len());
     let mut position = 0;
-    for value in values(text) {
+    for value in hidden {
+        if value.start < position {
+            continue;
+        }
         shown.push_str(text.get(position..value.start).unwrap_or_default());
         if !value.is_empty() {
-            shown.push_str("(not shown)");
+            shown.push_str(registry_secrets::NOT_SHOWN);
         }
         position = value.end;
     }
@@ -164,15 +172,38 @@ pub fn without_passwords(text: &str) -> String {
     shown
 }
 
-/// The spans of the values of the attribute in a text. An unterminated value extends to the end of the text.
+/// The spans of the attribute `value` of every element whose `name` is that of a registry value with a password.
+fn registry_values(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for element in text.split_inclusive('<') {
+        let is_secret = |span: Range<usize>| {
+            let name = element.get(span).unwrap_or_default();
+            registry_secrets::is_secret("", name)
+        };
+        if attribute_values(element, "name").into_iter().any(is_secret) {
+            let values = attribute_values(element, "value").into_iter();
+            found.extend(values.map(|span| start + span.start..start + span.end));
+        }
+        start += element.len();
+    }
+    found
+}
+
+/// The spans of the values of `cpassword` in a text.
 fn values(text: &str) -> Vec<Range<usize>> {
+    attribute_values(text, ATTRIBUTE)
+}
+
+/// The spans of the values of an attribute in a text. An unterminated value extends to the end of the text.
+fn attribute_values(text: &str, attribute: &str) -> Vec<Range<usize>> {
     let folded = text.to_ascii_lowercase();
     let mut found = Vec::new();
     let mut position = 0;
     while let Some(rest) = folded.get(position..)
-        && let Some(at) = rest.find(ATTRIBUTE)
+        && let Some(at) = rest.find(attribute)
     {
-        position += at + ATTRIBUTE.len();
+        position += at + attribute.len();
         let behind = folded.get(position..).unwrap_or_default();
         let Some(value) = behind.trim_start().strip_prefix('=').map(str::trim_start) else {
             continue;

@@ -107,9 +107,14 @@ fn is_only_key(record: &Record) -> bool {
     record.value_name.is_empty() && record.data.is_empty()
 }
 
+/// The levels of the registry; a key that is deeper cannot exist.
+const MAX_LEVELS: usize = 512;
+
 /// Whether a key is one of the subkeys of these keys, or below one.
 fn is_at_or_below(key: &str, keys: &HashMap<String, HashSet<String>>) -> bool {
-    let mut ends = key.match_indices('\\').map(|(end, _)| end);
+    // Each comparison takes as long as the key is.
+    let ends = key.match_indices('\\').take(MAX_LEVELS);
+    let mut ends = ends.map(|(end, _)| end);
     ends.any(|end| {
         let (above, below) = key.split_at(end);
         let name = below.split('\\').nth(1).unwrap_or_default();

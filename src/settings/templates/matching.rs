@@ -6,6 +6,7 @@ use super::{Described, trimmed};
 use crate::formats::admx::{Element, ElementKind, ListedValue, RegistryValue};
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
 use crate::model::reference::Place;
+use crate::model::registry_secrets;
 use crate::model::shared_text::SharedText;
 use crate::settings::{Data, Extension, New, State, Value, registry};
 
@@ -253,8 +254,12 @@ fn element_value(element: &Element, key: &str, values: &Values<'_>) -> Option<El
 /// An element with one value.
 fn single(key: &str, name: &str, values: &Values<'_>) -> Option<ElementValue> {
     let (found, record) = values.find(key, name)?;
+    let data = || match registry_secrets::is_secret(key, name) {
+        true => Data::Word(registry_secrets::NOT_SHOWN.into()),
+        false => registry::data(record),
+    };
     Some(ElementValue {
-        data: (!found.deletes).then(|| registry::data(record)),
+        data: (!found.deletes).then(data),
         is_off: found.deletes,
         records: vec![found.number],
     })
@@ -285,6 +290,9 @@ fn list(
             })
         };
         let text = match record.value_type {
+            _ if registry_secrets::is_secret(key, &name) => {
+                Some(registry_secrets::NOT_SHOWN.to_owned())
+            }
             ValueType::DWORD => record.dword().map(|number| number.to_string()),
             _ => record.string(),
         };
