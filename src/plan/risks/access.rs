@@ -39,7 +39,7 @@ impl Secures {
             Self::Log => COMMON | 0x4,
             // COM_RIGHTS_EXECUTE_REMOTE and COM_RIGHTS_ACTIVATE_REMOTE.
             Self::Launch => COMMON | 0x4 | 0x10,
-            // READ_CONTROL lets in.
+            // Whoever has READ_CONTROL may connect.
             Self::Sam => COMMON | standard::READ_CONTROL,
         }
     }
@@ -66,7 +66,7 @@ const EVERYBODY: [&str; 17] = [
     "S-1-5-32-545",
     "S-1-5-32-546",
 ];
-/// SYSTEM, Local Service, Network Service, Administrators, CREATOR OWNER and OWNER RIGHTS, whose object it is.
+/// SYSTEM, Local Service, Network Service, Administrators, CREATOR OWNER and OWNER RIGHTS, which are the owner of the object.
 const ADMINISTRATORS: [&str; 6] = [
     "S-1-5-18",
     "S-1-5-19",

@@ -24,7 +24,7 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Vec<Risk> {
         let text = "the central access policies that decide who may open files".to_owned();
         (RiskKind::OpenPermission, text)
     } else if is_settings(name) || folded.starts_with("preferences/") {
-        // [MS-GPOL] Such a file has no effect where it is, unless a client looks for it there.
+        // [MS-GPOL] Such a file has an effect only in a folder in which a client looks for it.
         let text = "a file with settings in an unusual folder, so its effect is not known";
         (RiskKind::UnusualForm, text.to_owned())
     } else {

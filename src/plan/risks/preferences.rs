@@ -3,6 +3,8 @@
 
 mod item_settings;
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use super::registry::{self, Data, Hive, Removed};
@@ -27,13 +29,13 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
         if !in_place && !has_properties {
             return;
         }
-        let mut found: Vec<(RiskKind, String)> = Vec::new();
+        let (mut known, mut found) = (HashSet::new(), Vec::new());
         for item in items.iter().take(MOST_PROPERTIES) {
-            for one in item_risks(item) {
-                if !found.contains(&one) {
-                    found.push(one);
-                }
-            }
+            found.extend(
+                item_risks(item)
+                    .into_iter()
+                    .filter(|one| known.insert(one.clone())),
+            );
         }
         if items.len() > 1 {
             let text = "an item has several Properties, and a client may use any of them";

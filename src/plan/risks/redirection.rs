@@ -39,16 +39,18 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
         })?;
         let target = line.text.get(target)?;
+        // Paths of one's own profile are where the folders are anyway.
+        let is_own = target.trim().to_lowercase().starts_with("%userprofile%");
+        if is_own && !target.contains("..") {
+            return None;
+        }
         Some(Risk {
             kind: RiskKind::RedirectedFolder,
             text: format!("{folder} is taken from {target}"),
             place: place(path, &line),
         })
     };
-    // Paths of one's own profile are where the folders are anyway.
-    let is_elsewhere = |risk: &Risk| !risk.text.to_lowercase().contains("%userprofile%");
-    let found = file.redirections().filter_map(risk);
-    Some(found.filter(is_elsewhere).collect())
+    Some(file.redirections().filter_map(risk).collect())
 }
 
 #[cfg(test)]
@@ -78,5 +80,9 @@ mod tests {
             [r"Startup is taken from \\evil\x"]
         );
         assert_eq!(said("[Startup]\ns-1-1-0=%USERPROFILE%\\Startup\n"), [""; 0]);
+        for target in [r"\\evil\s\%USERPROFILE%\x", r"%userprofile%\..\..\x"] {
+            let text = format!("[Startup]\ns-1-1-0={target}\n");
+            assert_eq!(said(&text), [format!("Startup is taken from {target}")]);
+        }
     }
 }

@@ -183,10 +183,10 @@ fn unusual_lines(path: &RelPath, file: &GptTmpl) -> Option<Risk> {
             }
         }
     };
-    let lines = file.ini.lines().filter(is_unusual);
-    let numbers: Vec<String> = lines.map(|line| line.number.to_string()).collect();
-    let (named, more) = numbers.split_at(numbers.len().min(MOST_NAMED));
-    let which = match (named, more.len()) {
+    let mut lines = file.ini.lines().filter(is_unusual);
+    let numbers = lines.by_ref().map(|line| line.number.to_string());
+    let named: Vec<String> = numbers.take(MOST_NAMED).collect();
+    let which = match (named.as_slice(), lines.count()) {
         ([], _) => return None,
         ([one], _) => format!("line {one} is"),
         (named, 0) => format!("lines {} are", named.join(", ")),

@@ -59,9 +59,10 @@ pub(super) fn risks(item: &Item<'_>) -> Vec<(RiskKind, String)> {
     found
 }
 
-/// The registry values in an element, at any depth; the tree is bounded.
+/// The registry values in an element, at any depth; the tree is bounded. What has `Properties` of its own is an item of its own.
 fn values(element: &Element, found: &mut Vec<(RiskKind, String)>) {
-    for child in element.elements() {
+    let is_item = |it: &&Element| it.elements().any(|below| is(below, "Properties"));
+    for child in element.elements().filter(|it| !is_item(it)) {
         if is(child, "Reg") {
             found.extend(value(child));
         }
