@@ -198,14 +198,14 @@ fn only_in_manifest(
         }
     }
     if others > 0 {
-        let verb = if others == 1 { "entry" } else { "entries" };
+        let noun = if others == 1 { "entry" } else { "entries" };
         listed.push(BackupListEntry {
             info: BackupInfo::unknown(&folder.path.join(names::MANIFEST)),
             present: false,
             problems: vec![StatusMessage::warning(
                 Code::ManifestWithoutBackup,
                 format!(
-                    "manifest.xml has {others} other {verb} without a backup: the ID is missing or repeated, or the folder does not exist"
+                    "manifest.xml has {others} other {noun} without a backup: the ID is missing or repeated, or the folder does not exist"
                 ),
             )],
         });

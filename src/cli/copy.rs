@@ -45,8 +45,8 @@ pub(super) struct CopyArgs {
     #[arg(long)]
     allow_cpassword: bool,
 
-    /// With --preserve-acl: grant permissions to accounts that do not administer the domain without asking; required where there
-    /// is no terminal to ask on
+    /// With --preserve-acl: do not ask before permissions are granted to accounts that do not administer the domain; needed without a
+    /// terminal
     #[arg(long)]
     accept_permissions: bool,
 

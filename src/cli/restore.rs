@@ -33,7 +33,7 @@ pub(super) struct RestoreArgs {
     #[arg(long)]
     accept_damaged: bool,
 
-    /// Grant permissions to accounts that do not administer the domain without asking; required where there is no terminal to ask on
+    /// Do not ask before permissions are granted to accounts that do not administer the domain; needed without a terminal
     #[arg(long)]
     accept_permissions: bool,
 

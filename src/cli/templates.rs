@@ -60,13 +60,15 @@ impl TemplateArgs {
             }
             let texts = path.with_extension("adml");
             let texts = texts.file_name().unwrap_or_default().to_string_lossy();
-            let texts = languages
+            let files: Vec<&PathBuf> = languages
                 .iter()
                 .filter_map(|names| find(names, &texts))
-                .find_map(|path| parsed(path, Adml::parse, &mut messages));
-            if texts.is_none() && !template.policies.is_empty() {
+                .collect();
+            if files.is_empty() && !template.policies.is_empty() {
                 without_texts.push(path);
             }
+            let mut files = files.into_iter();
+            let texts = files.find_map(|path| parsed(path, Adml::parse, &mut messages));
             read.push((template, texts));
         }
         // Without any folder of a language, that was reported.

@@ -32,7 +32,7 @@ pub(in crate::cli) fn show(mut error: clap::Error) {
     }
 }
 
-/// A part of an error, escaped; `None` when it is printable as it is, or has lines and colours of clap's.
+/// A part of an error, escaped; `None` when it is printable as it is, or has lines of clap's.
 fn escaped(kind: ContextKind, value: &ContextValue) -> Option<ContextValue> {
     let clean = |text: &str| Clean::new(text).to_string();
     let new = match value {
@@ -41,12 +41,9 @@ fn escaped(kind: ContextKind, value: &ContextValue) -> Option<ContextValue> {
             ContextValue::Strings(texts.iter().map(|text| clean(text)).collect())
         }
         ContextValue::StyledStrs(texts) => {
-            let plain = texts.iter().map(ToString::to_string);
-            let clean: Vec<String> = plain.clone().map(|text| clean(&text)).collect();
-            if clean.iter().eq(&plain.collect::<Vec<_>>()) {
-                return None;
-            }
-            ContextValue::StyledStrs(clean.into_iter().map(StyledStr::from).collect())
+            // As text they have no colours of clap's, and no escape sequences of the command line, which look the same.
+            let plain = texts.iter().map(|text| clean(&text.to_string()));
+            ContextValue::StyledStrs(plain.map(StyledStr::from).collect())
         }
         _ => return None,
     };

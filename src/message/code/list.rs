@@ -172,7 +172,7 @@ codes! {
         "gPCFunctionalityVersion is not 2, so clients skip the GPO",
         "set it to 2";
     GpoDeletedSince "gpo-deleted-since" [Info]
-        "a GPO that the operation repaired was deleted since, so nothing of it is put back",
+        "a GPO that the operation changed was deleted since, so nothing of it is put back",
         "no action is needed";
     GptIni "gpt-ini" [Info, Error]
         "GPT.INI is missing or cannot be read; in a backup, it is a file that is not read",
@@ -431,7 +431,7 @@ codes! {
         "give the row a destination";
     StoredPassword "stored-password" [Warning, Error]
         "a password is stored in Preferences under a public key (MS14-025)",
-        "take it out of the item, and give the account another password";
+        "remove it, and give the account another password";
     TargetsLdap "targets-ldap" [Info]
         "an item is targeted by an LDAP query",
         "check that the query returns the same objects in the target domain";
