@@ -114,10 +114,16 @@ fn an_incomplete_gpo_is_saved_as_a_partial_backup() {
             ])
         })
         .collect();
-    for name in [&gone, &conflict, &leftover] {
+    for (name, status) in [(&gone, 0), (&conflict, 3), (&leftover, 0)] {
         let removed = write("src.test", &["delete", name]);
-        assert_eq!(removed.status, 0, "{}", removed.stderr);
+        assert_eq!(removed.status, status, "{}", removed.stderr);
+        // What no backup has is not deleted with the GPO.
+        let has_stayed = removed
+            .stderr
+            .contains("of the deleted GPO was not removed");
+        assert_eq!(has_stayed, status == 3, "{}", removed.stderr);
     }
+    inside("src", &["rm", "-r", &conflict_path]);
 
     assert_eq!(said.status, 3, "{}{}", said.stdout, said.stderr);
     let result: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();

@@ -240,7 +240,9 @@ fn names_and_sids_targeting_and_paths_change_together_and_nothing_else() {
             "local-group",
             "local-user",
             "scheduled-task",
-            "scheduled-task"
+            "scheduled-task",
+            "mapped-drive",
+            "mapped-drive"
         ]
     );
 
