@@ -116,12 +116,12 @@ fn an_incomplete_gpo_is_saved_as_a_partial_backup() {
         .collect();
     for (name, status) in [(&gone, 0), (&conflict, 3), (&leftover, 0)] {
         let removed = write("src.test", &["delete", name]);
-        assert_eq!(removed.status, status, "{}", removed.stderr);
+        assert_eq!(removed.status, status, "{}", removed.stdout);
         // What no backup has is not deleted with the GPO.
         let has_stayed = removed
-            .stderr
+            .stdout
             .contains("of the deleted GPO was not removed");
-        assert_eq!(has_stayed, status == 3, "{}", removed.stderr);
+        assert_eq!(has_stayed, status == 3, "{}", removed.stdout);
     }
     inside("src", &["rm", "-r", &conflict_path]);
 

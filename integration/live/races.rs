@@ -231,12 +231,17 @@ fn requests(field: &Field, relay: &Relay) -> Vec<Point> {
         .collect()
 }
 
-/// Whether gpoctl succeeded. If it did not, it was a conflict, after which everything is as it was.
+/// Whether gpoctl succeeded. If it did not, it met the other one, before it wrote or when it read back, after which everything is as it
+/// was.
 fn won(said: &Said, race: &str) -> bool {
     if said.status == 0 {
         return true;
     }
-    let words = ["has changed since", "was changed by somebody else"];
+    let words = [
+        "has changed since",
+        "was changed by somebody else",
+        "read back, ",
+    ];
     assert!(
         said.status == 1 && words.iter().any(|word| said.stderr.contains(word)),
         "{race}: exit status {}: {}{}",
