@@ -166,17 +166,18 @@ mod two_operations_at_once {
     use super::*;
 
     macro_rules! parts {
-        ([$($part:ident $number:literal)*] of $parts:literal) => {
+        ($sweep:ident [$($part:ident $number:literal)*] of $parts:literal) => {
             $(
                 #[tokio::test(start_paused = true)]
                 async fn $part() {
-                    two_operations::sweep($number, $parts).await;
+                    two_operations::$sweep($number, $parts).await;
                 }
             )*
         };
     }
 
-    parts!([one 0 two 1 three 2 four 3] of 4);
+    parts!(sweep [one 0 two 1 three 2 four 3] of 4);
+    parts!(sweep_late [late_one 0 late_two 1] of 2);
 }
 
 macro_rules! a_roll_back_interrupted_twice {

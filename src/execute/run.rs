@@ -332,10 +332,8 @@ impl Run<'_> {
 
     /// Reads both halves and compares them with the plan.
     async fn verify(&mut self, new: &GptTree, guid: Guid, current: Option<&LiveGpo>) -> Result<()> {
-        let session = self.domain.session();
         self.control.report(Phase::Verify, 0, 1, 0);
-        let object = session.directory().gpo(guid).await?;
-        let live = read::read_gpo(session, &object, &Control::default()).await?;
+        let live = self.read_back(new, guid).await?;
         let (planned, found) = (tree_hashes(new), tree_hashes(&live.snapshot.tree));
         let was = current.map(|current| tree_hashes(&current.snapshot.tree));
         let is_edited =
@@ -347,7 +345,7 @@ impl Run<'_> {
         } else {
             self.plan.differences_from_plan(new, &live)
         };
-        self.check_access(&object.security_descriptor);
+        self.check_access(&live.object.security_descriptor);
         self.control.report(Phase::Verify, 1, 1, 0);
         if wrong.is_empty() {
             Ok(())
@@ -359,6 +357,34 @@ impl Run<'_> {
                     wrong.join(" and ")
                 ),
             ))
+        }
+    }
+
+    /// Reads both halves. Another operation that began before this one became live may just have renamed these files away; it then finds
+    /// that they are not those of its plan, and renames them back, so that is waited for. Found by races of two imports.
+    async fn read_back(&self, new: &GptTree, guid: Guid) -> Result<LiveGpo> {
+        let session = self.domain.session();
+        let planned = tree_hashes(new);
+        let read = async || {
+            let object = session.directory().gpo(guid).await?;
+            read::read_gpo(session, &object, &Control::default()).await
+        };
+        let settled = async || {
+            let found = read().await?;
+            if tree_hashes(&found.snapshot.tree) == planned {
+                return Ok(found);
+            }
+            match self.staging.other_operation(self.sysvol()).await? {
+                Some(error) => Err(error),
+                None => read().await,
+            }
+        };
+        match self.domain.until_closed(settled).await {
+            // What it has made live is judged as it is.
+            Err(error) if matches!(error.kind(), ErrorKind::InUse | ErrorKind::Cancelled) => {
+                read().await
+            }
+            outcome => outcome,
         }
     }
 

@@ -77,6 +77,21 @@ impl StagingArea {
         folded.starts_with(&format!(".gpoctl-{}-new-", self.tag.to_lowercase()))
     }
 
+    /// `InUse` when another operation has staged something in the folder of the GPO, or renamed something out of the way.
+    pub(crate) async fn other_operation(&self, sysvol: &dyn SysvolRead) -> Result<Option<Error>> {
+        let own = format!(".gpoctl-{}-", self.tag.to_lowercase());
+        let folder = self.folder();
+        let listing = sysvol.list(&folder).await?;
+        let mut names = listing.entries.iter().map(|entry| entry.name.folded());
+        let is_of_another = |name: &String| name.starts_with(".gpoctl-") && !name.starts_with(&own);
+        Ok(names.find(is_of_another).map(|name| {
+            Error::new(
+                ErrorKind::InUse,
+                format!("another operation is changing {folder}: {name}"),
+            )
+        }))
+    }
+
     fn derived(&self, role: &str, name: &SafeName) -> Result<SafeName> {
         SafeName::new(&format!(".gpoctl-{}-{role}-{name}", self.tag)).map_err(|cause| {
             Error::new(ErrorKind::BadInput, "the entry cannot be staged").with_source(cause)

@@ -3,10 +3,12 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use gpoctl::execute::OverallStatus;
 use gpoctl::execute::journal::{self, OperationState};
+use gpoctl::execute::{OverallStatus, clean_up};
 use gpoctl::plan::Plan;
+use gpoctl::progress::Control;
 use gpoctl::session::DomainWriter;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Call, Fault, Faults};
@@ -108,6 +110,98 @@ impl Race {
         ))
     }
 
+    /// The first operation stops before its first swap, the second one runs until its call `two`, at which its settings are live, and the
+    /// first one goes on until its call `three`. There it waits, for a second or until the second one has ended.
+    async fn late_point(
+        &self,
+        (two, is_complete): (usize, bool),
+        three: usize,
+        until_end: bool,
+    ) -> Option<String> {
+        let domain = self.domain.copy();
+        let folders = [in_memory(), in_memory()];
+        let faults = [Faults::none(), Faults::none()];
+        let admins = [
+            connect(&domain, &faults[0]).await,
+            connect(&domain, &faults[1]).await,
+        ];
+        let first_swap = self.calls[0].iter().position(is_switch).unwrap() + 1;
+        let begins = Stop::before(&faults[0], self.connecting + first_swap);
+        let is_live = Arc::new(Stop::before(&faults[1], self.connecting + two));
+        let ended = Arc::new(Notify::new());
+        let (released, over) = (Arc::clone(&is_live), Arc::clone(&ended));
+        faults[0].add(
+            self.connecting + three,
+            Fault::act(async move {
+                released.release();
+                match until_end {
+                    true => over.notified().await,
+                    false => tokio::time::sleep(Duration::from_secs(1)).await,
+                }
+            }),
+        );
+        let first = async {
+            let end = run(&self.plans[0], &admins[0], folders[0].path()).await;
+            is_live.release();
+            end
+        };
+        let second = async {
+            begins.reached().await;
+            let mut run = pin!(run(&self.plans[1], &admins[1], folders[1].path()));
+            let end = tokio::select! {
+                end = &mut run => Some(end),
+                () = is_live.reached() => None,
+            };
+            begins.release();
+            let end = match end {
+                Some(end) => end,
+                None => run.await,
+            };
+            ended.notify_one();
+            end
+        };
+        let (one, two_end) = tokio::join!(first, second);
+        let ends = [one, two_end];
+        let wrong = match (&ends, until_end) {
+            // It cannot know what the first one will do. Its settings are complete, and its operation can be closed.
+            ([Err(_), Err(error)], true) if error.kind() == ErrorKind::Incomplete => {
+                let left = State::of(&domain).differences(&self.new[1]);
+                let left: Vec<String> = left
+                    .into_iter()
+                    .filter(|line| !line.contains(".gpoctl-"))
+                    .collect();
+                let hint = hint(error);
+                if !left.is_empty() {
+                    Some(format!("{left:#?}"))
+                } else if !hint.contains("gpoctl operations cleanup ") {
+                    Some(format!("the hint is {hint}"))
+                } else {
+                    let operation = journal::list(folders[1].path()).unwrap().pop().unwrap();
+                    clean_up(&admins[1], &operation, &Control::default())
+                        .await
+                        .unwrap();
+                    let left = State::of(&domain);
+                    let is_whole =
+                        left == self.new[1] || left.is_raised(&domain, &[guid()], &self.new[1]);
+                    (!is_whole).then(|| format!("{:#?}", left.differences(&self.new[1])))
+                }
+            }
+            // What was complete before the first one switched stays, as soon as that one has noticed.
+            (_, false) if is_complete && ends[1].is_err() => {
+                Some("the second one gave up".to_owned())
+            }
+            _ => self.wrong(&domain, &ends),
+        }?;
+        let said = ends.map(|end| match end {
+            Ok(status) => format!("{status:?}"),
+            Err(error) => format!("{:?}: {error} ({})", error.kind(), hint(&error)),
+        });
+        let two = &self.calls[1][two - 1];
+        Some(format!(
+            "the second live before {two}, the first waits at its call {three}, {until_end}: {wrong}: {said:#?}"
+        ))
+    }
+
     /// What is wrong with these ends.
     fn wrong(&self, domain: &MemoryDomain, ends: &[End; 2]) -> Option<String> {
         let state = State::of(domain);
@@ -179,11 +273,18 @@ impl Stop {
     }
 }
 
+fn is_switch(call: &Call) -> bool {
+    call.operation == "swap"
+}
+
+fn is_renamed_away(call: &Call) -> bool {
+    call.operation == "rename" && call.object.contains("-old-")
+}
+
 /// The numbers of the calls before which it makes a difference to the other operation whether this one stops there: the first one, and
 /// from the last look on all but those that follow a call on what only this one has. Another operation does not see that.
 fn stops(calls: &[Call]) -> Vec<usize> {
     let is_own = |call: &Call| call.object.contains(".gpoctl-") && !call.object.contains(" to ");
-    let is_switch = |call: &Call| call.operation == "swap";
     let switch = calls.iter().position(is_switch).unwrap();
     let staged = calls[..switch].iter().rposition(is_own).unwrap();
     let mut stops = vec![1];
@@ -213,4 +314,37 @@ pub async fn sweep(part: usize, parts: usize) {
     }
     let name = format!("two imports, {} and {} stops", first.len(), second.len());
     report(&name, parts, points, &failed);
+}
+
+/// More than the calls with which it looks at what it has renamed.
+const LOOKS: usize = 30;
+
+/// The second operation becomes live while the first one is about to switch.
+pub async fn sweep_late(part: usize, parts: usize) {
+    let race = Race::new().await;
+    let (mut points, mut failed) = (0, Vec::new());
+    let [switching, calls] = race.calls.each_ref();
+    let live = calls.iter().rposition(is_renamed_away).unwrap() + 1;
+    let last_swap = calls.iter().rposition(is_switch).unwrap() + 1;
+    // Before the last of its entries is renamed away, and of what follows, where the first one finds the same files.
+    let lives: Vec<usize> = stops(calls)
+        .into_iter()
+        .filter(|it| *it > last_swap)
+        .step_by(5)
+        .collect();
+    assert!(lives[0] <= live && lives.len() > 3, "{lives:?}, {live}");
+    let swaps = switching.iter().filter(|call| is_switch(call)).count();
+    let first = switching.iter().position(is_switch).unwrap() + 1;
+    // It switches, looks, and switches back.
+    let waits = first + 1..=first + LOOKS + 2 * swaps;
+    for three in waits.filter(|three| three % parts == part) {
+        for two in &lives {
+            // While the second one is incomplete, the first one has to end.
+            for until_end in [false, true].into_iter().take(1 + usize::from(*two > live)) {
+                points += 1;
+                failed.extend(race.late_point((*two, *two > live), three, until_end).await);
+            }
+        }
+    }
+    report("two imports, the second one live", parts, points, &failed);
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use tokio::sync::Mutex;
+
 use super::{RollbackReport, Undo};
 use crate::domain::sysvol::{Sysvol, SysvolPath};
 use crate::error::{ErrorKind, Result};
@@ -48,7 +50,9 @@ impl Moved {
 }
 
 impl Undo<'_> {
-    /// Restores the previous entries under their live names. While a client has one of them open, none is restored.
+    /// Restores the previous entries under their live names. While a client has one of them open, none is restored; nor is one while
+    /// another operation has its own entries under live names, because it may find that it is too late, and rename back what it has
+    /// renamed, which are those of this operation. Found by two imports in the domain in memory.
     ///
     /// # Errors
     /// `InUse` when a client still has one of them open; otherwise the first error, after the others were restored.
@@ -57,8 +61,25 @@ impl Undo<'_> {
         changes: &[Inverse],
         report: &mut RollbackReport,
     ) -> Result<()> {
-        let try_all = || self.try_switches_back(changes);
-        let restored = self.domain.until_closed(try_all).await?;
+        let made = Mutex::new(Vec::new());
+        let settled = async || {
+            let found = self.try_switches_back(changes, &made).await?;
+            if found.foreign.is_empty() {
+                return Ok(found);
+            }
+            match self.staging.other_operation(self.domain.sysvol()).await? {
+                Some(error) => Err(error),
+                None => self.try_switches_back(changes, &made).await,
+            }
+        };
+        let restored = match self.domain.until_closed(settled).await {
+            // Others that do not end are not waited for any longer.
+            Err(error) if error.kind() == ErrorKind::InUse => {
+                let as_it_is = || self.try_switches_back(changes, &made);
+                self.domain.until_closed(as_it_is).await?
+            }
+            outcome => outcome?,
+        };
         report.foreign.extend(restored.foreign);
         report.renamed_back.extend(restored.renamed_back);
         report.has_former |= restored.has_former;
@@ -71,41 +92,62 @@ impl Undo<'_> {
         restored.failed.map_or(Ok(()), Err)
     }
 
-    async fn try_switches_back(&self, changes: &[Inverse]) -> Result<RollbackReport> {
+    async fn try_switches_back(
+        &self,
+        changes: &[Inverse],
+        made: &Mutex<Vec<(String, Moved)>>,
+    ) -> Result<RollbackReport> {
         let mut report = RollbackReport::default();
-        let mut made = Vec::new();
-        // What was only removed leaves nothing that shows whether somebody else was there, so the others are looked at first.
-        let replaces =
-            |it: &&Inverse| matches!(it, Inverse::SwitchBack { staged, .. } if staged.is_some());
-        let (replaced, removed): (Vec<_>, Vec<_>) = changes.iter().rev().partition(replaces);
-        for inverse in replaced.into_iter().chain(removed) {
+        let earlier = made.lock().await;
+        let names = earlier.iter().map(|(live, _)| live.clone());
+        report.renamed_back.extend(names);
+        drop(earlier);
+        // What was only added or only removed does not show whose settings are live, so what was replaced is looked at first.
+        let mut switches: Vec<&Inverse> = changes.iter().rev().collect();
+        switches.sort_by_key(|it| match it {
+            Inverse::SwitchBack { old, staged, .. } => match (old, staged) {
+                (Some(_), Some(_)) => 0,
+                (None, _) => 1,
+                (Some(_), None) => 2,
+            },
+            _ => 3,
+        });
+        for inverse in switches {
             let Inverse::SwitchBack { live, old, staged } = inverse else {
                 continue;
             };
             let moved = self.way_back(live, old.as_deref(), staged.as_deref(), &mut report);
             let outcome = match moved.await {
-                Ok(Some(moved)) => moved.make(self.domain.sysvol_at_once()).await.map(|()| {
-                    report.renamed_back.push(live.clone());
-                    made.push(moved);
-                }),
+                Ok(Some(moved)) => match moved.make(self.domain.sysvol_at_once()).await {
+                    Ok(()) => {
+                        report.renamed_back.push(live.clone());
+                        made.lock().await.push((live.clone(), moved));
+                        Ok(())
+                    }
+                    failed => failed,
+                },
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };
             match outcome {
                 Err(error) if error.kind() == ErrorKind::InUse => {
-                    for moved in made.into_iter().rev() {
-                        // What cannot be renamed now is found by the next attempt, which compares with what is there.
-                        if let Err(error) = moved.inverse().make(self.domain.sysvol_at_once()).await
-                        {
-                            tracing::warn!(%error, "cannot switch an entry again");
-                        }
-                    }
+                    let made = std::mem::take(&mut *made.lock().await);
+                    self.take_back(made).await;
                     return Err(error);
                 }
                 outcome => report.note(inverse, outcome),
             }
         }
         Ok(report)
+    }
+
+    /// What cannot be renamed now is found by the next attempt, which compares with what is there.
+    async fn take_back(&self, made: Vec<(String, Moved)>) {
+        for (_, moved) in made.into_iter().rev() {
+            if let Err(error) = moved.inverse().make(self.domain.sysvol_at_once()).await {
+                tracing::warn!(%error, "cannot switch an entry again");
+            }
+        }
     }
 
     /// How the previous entry is restored under its live name, if the live one is what this operation put there. A file is restored
@@ -162,6 +204,13 @@ impl Undo<'_> {
                 away: staged,
                 back: old,
             })),
+            // What belongs to settings that somebody else is about to make live again, or has edited, is not taken away from them.
+            (None, Some(_)) if is_new && report.is_theirs() => {
+                report.foreign.push(format!(
+                    "{live_path} belongs to what somebody else has changed, and is left unchanged"
+                ));
+                Ok(None)
+            }
             (None, Some(staged)) if is_new => rename(live_path, staged),
             // Nothing was renamed yet.
             (old, _) if is_staged && (old.is_none() || !there) => Ok(None),
