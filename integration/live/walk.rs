@@ -42,7 +42,7 @@ fn there_and_back(name: &str, arguments: &[&str]) {
     let before = gpo_named(&state("dst"), name);
     let result = write(DOMAIN, arguments).json();
     assert_eq!(result["status"], "done", "{result:#}");
-    nothing_is_wrong();
+    assert_all_samba_checks_pass();
     undo(&result);
     let after = gpo_named(&state("dst"), name);
     assert_same(&timeless(&before), &timeless(&after));
@@ -122,7 +122,7 @@ fn every_verb_that_writes_files_and_its_undo() {
     let copy = ["copy", "Everything", "--from", "src.test", "--to", DOMAIN];
     let options = ["--name", &copied, "--yes", "--json"];
     let result = gpoctl(&[&copy[..], &options].concat()).json();
-    nothing_is_wrong();
+    assert_all_samba_checks_pass();
     undo(&result);
     assert!(is_gone(&copied));
 
@@ -269,6 +269,18 @@ fn files_of_an_earlier_version() {
     )
     .json();
     assert_eq!(result["status"], "done", "{result:#}");
+    let refused = "object-entries-refused".to_owned();
+    assert_eq!(codes(&result).contains(&refused), refuses, "{result:#}");
+    only_mixed(&name, refuses);
+    repairs(&name, refuses);
+
+    // What they replaced comes back, in the form that the server accepts.
+    write_as_earlier_version(&name);
+    let before = sysvol_files(&gpo_named(&state("dst"), &name));
+    let result = import("Everything");
+    undo(&result);
+    assert_eq!(before, sysvol_files(&gpo_named(&state("dst"), &name)));
+    only_mixed(&name, refuses);
     repairs(&name, refuses);
 
     // A plan that was made without asking the server.
@@ -301,10 +313,34 @@ fn files_of_an_earlier_version() {
     let said = gpoctl(&fix);
     assert_eq!(said.status, 4, "{}{}", said.stdout, said.stderr);
     let result = gpoctl(&["apply", plan, "--domain", DOMAIN, "--json"]).json();
-    let code = "object-entries-refused".to_owned();
-    assert_eq!(codes(&result).contains(&code), refuses, "{result:#}");
+    assert_eq!(codes(&result).contains(&refused), refuses, "{result:#}");
     repairs(&name, refuses);
     write(DOMAIN, &["delete", &name]).json();
+}
+
+/// A check that does not try what the server accepts names neither form as wrong, and plans nothing.
+fn only_mixed(name: &str, mixed: bool) {
+    let said = gpoctl(&["check", name, "--domain", DOMAIN, "--json"]);
+    let report: Value = serde_json::from_str(&said.stdout).unwrap();
+    let mixed_only = match mixed {
+        true => vec!["mixed-permissions".to_owned()],
+        false => Vec::new(),
+    };
+    assert_eq!(codes(&report), mixed_only, "{report:#}");
+    assert_eq!(said.status, if mixed { 4 } else { 0 });
+    let shown = [
+        "check",
+        name,
+        "--fix",
+        "--dry-run",
+        "--domain",
+        DOMAIN,
+        "--json",
+    ];
+    let said = gpoctl(&shown);
+    let shown: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(steps_of(&shown), Vec::<Value>::new(), "{shown:#}");
+    assert_eq!(codes(&shown), mixed_only, "{shown:#}");
 }
 
 /// `check --fix` has something to repair, or not; then nothing is left to do.

@@ -3,17 +3,21 @@
 
 use gpoctl::DomainWriter;
 use gpoctl::domain::sysvol::SysvolPath;
-use gpoctl::execute::{ApplyOptions, OperationResult, apply, detect_file_entries};
+use gpoctl::execute::journal;
+use gpoctl::execute::{ApplyOptions, OperationResult, OverallStatus, apply, detect_file_entries};
+use gpoctl::message::Severity;
 use gpoctl::model::guid::Guid;
 use gpoctl::model::sddl::from_sddl;
 use gpoctl::operations::check::{check_domain, repair};
+use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::plan::Plan;
 use gpoctl::progress::Control;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::Faults;
 use gpoctl::testing::sysvol::SysvolServer;
 
-use crate::faults::case::{guid, in_memory};
+use crate::faults::case::{Case, Verb, guid, in_memory, run};
+use crate::faults::sweep::State;
 
 /// A domain whose files were written by 4.17, on this server.
 fn domain_on(server: SysvolServer) -> MemoryDomain {
@@ -34,6 +38,15 @@ async fn repairs(admin: &DomainWriter) -> Plan {
     let session = admin.session();
     let report = check_domain(session, &Control::default()).await.unwrap();
     repair::plan(&report, &session.info().dns_domain)
+}
+
+/// The warnings and errors of a check.
+async fn codes_of(admin: &DomainWriter) -> Vec<String> {
+    let report = check_domain(admin.session(), &Control::default())
+        .await
+        .unwrap();
+    let worst = report.all().filter(|it| it.severity > Severity::Info);
+    worst.map(|it| it.code.name().to_owned()).collect()
 }
 
 async fn applied(admin: &DomainWriter, plan: &Plan) -> OperationResult {
@@ -126,4 +139,70 @@ async fn a_plan_made_without_asking_the_server_says_what_it_left_out() {
             assert!(repairs(&connect(&domain).await).await.changes.is_empty());
         }
     }
+}
+
+/// An import writes new files beside a folder that keeps its permissions.
+#[tokio::test]
+async fn an_import_into_an_upgraded_domain_says_how_the_rest_is_repaired() {
+    for (server, refuses) in [
+        (SysvolServer::Samba, false),
+        (SysvolServer::SambaWithoutObjectAces, true),
+    ] {
+        let case = Case::new(Verb::Import, false).await;
+        let domain = case.domain.copy();
+        domain.sysvol().set_server(server);
+        let admin = connect(&domain).await;
+        let import = case.plan(&admin, &Faults::none()).await.unwrap();
+        let result = applied(&admin, &import).await;
+        assert_eq!(result.status, OverallStatus::Done, "{server:?}");
+        assert_eq!(
+            has(&result, "object-entries-refused"),
+            refuses,
+            "{server:?}"
+        );
+        // A check that does not ask the server names neither form as wrong, and plans nothing.
+        let found = codes_of(&connect(&domain).await).await;
+        let wanted: &[&str] = if refuses { &["mixed-permissions"] } else { &[] };
+        assert_eq!(found, wanted, "{server:?}");
+        assert!(repairs(&connect(&domain).await).await.changes.is_empty());
+        let admin = connect(&domain).await;
+        detect_file_entries(&admin, None).await.unwrap();
+        let plan = repairs(&admin).await;
+        assert_eq!(!plan.changes.is_empty(), refuses, "{server:?}");
+        applied(&admin, &plan).await;
+        let found = codes_of(&connect(&domain).await).await;
+        assert_eq!(found, Vec::<String>::new(), "{server:?}");
+    }
+}
+
+/// What was there before the upgrade is saved with its content, and written again as the server wants it.
+#[tokio::test]
+async fn an_import_into_an_upgraded_domain_is_undone() {
+    let case = Case::new(Verb::Import, false).await;
+    let domain = case.domain.copy();
+    let server = SysvolServer::SambaWithoutObjectAces;
+    domain.sysvol().set_server(server);
+    let admin = connect(&domain).await;
+    let old = State::of(&domain);
+    let import = case.plan(&admin, &Faults::none()).await.unwrap();
+    let root = in_memory();
+    run(&import, &admin, root.path()).await.unwrap();
+    let operation = journal::list(root.path()).unwrap().remove(0);
+    let control = Control::default();
+    let Undoing::Plan(undo) = undo::plan(admin.session(), &operation, &control)
+        .await
+        .unwrap()
+    else {
+        panic!("it is complete");
+    };
+    applied(&admin, &undo).await;
+    let mut left = State::of(&domain).differences(&old);
+    left.retain(|line| !line.contains(": versionNumber ") && !line.contains(r"\GPT.INI: "));
+    // All but the permissions is as it was.
+    left.retain(|line| !line.contains("descriptor"));
+    assert_eq!(left, Vec::<String>::new());
+    detect_file_entries(&admin, None).await.unwrap();
+    applied(&admin, &repairs(&admin).await).await;
+    assert_eq!(with_object_entries(&domain, guid()), 0);
+    assert!(repairs(&connect(&domain).await).await.changes.is_empty());
 }

@@ -5,10 +5,13 @@ use crate::domain::sysvol::{Sysvol, SysvolPath};
 use crate::error::{ErrorKind, Result};
 use crate::execute::journal::Inverse;
 use crate::execute::rollback;
-use crate::execute::stage::{descriptors_from, without_owners};
-use crate::message::{Code, StatusMessage};
+use crate::execute::stage::{as_stored, descriptors_from, without_owners};
+use crate::execute::values::object_entries_refused;
+use crate::message::{Code, Severity, StatusMessage};
 use crate::model::gpt_tree::GptTree;
-use crate::model::security_descriptor::{FileDescriptor, SecurityDescriptor, grants_same_access};
+use crate::model::security_descriptor::{
+    FileDescriptor, FileEntries, SecurityDescriptor, grants_same_access,
+};
 use crate::plan::folder_rights::{self, derived_descriptor};
 use crate::plan::gpo::{FileContent, Step};
 use crate::plan::inherited_permissions::descriptors_not_set;
@@ -120,6 +123,7 @@ impl Run<'_> {
         current: &LiveGpo,
     ) -> Result<Vec<Vec<u8>>> {
         let Some(planned) = self.planned_descriptor() else {
+            self.report_form_of_earlier_version().await?;
             return self.descriptors(&current.object.security_descriptor);
         };
         let descriptors = self.descriptors(&planned)?;
@@ -129,6 +133,27 @@ impl Run<'_> {
             self.set_folder_descriptor(&folder).await?;
         }
         Ok(descriptors)
+    }
+
+    /// The GPO's folder keeps its permissions. In a domain that was upgraded to Samba 4.25 they may have object entries, which the new
+    /// files beside it cannot get.
+    async fn report_form_of_earlier_version(&mut self) -> Result<()> {
+        let sysvol = self.sysvol();
+        if sysvol.file_entries() != Some(FileEntries::WithoutObjectAces) {
+            return Ok(());
+        }
+        let folder = match sysvol.security_descriptor(&self.staging.folder()).await {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied) => {
+                return Ok(());
+            }
+            other => SecurityDescriptor::parse(&other?),
+        };
+        if folder.is_ok_and(|it| as_stored(sysvol, it.clone()) != it) {
+            let mut message = object_entries_refused();
+            message.severity = Severity::Info;
+            self.messages.push(message);
+        }
+        Ok(())
     }
 
     /// Sets the descriptor of the GPO's folder, when the plan changes that of the GPO.

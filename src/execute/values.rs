@@ -28,13 +28,16 @@ pub(super) fn entries_left_out(sysvol: &dyn SysvolRead, plan: &Plan) -> Option<S
         }),
         _ => false,
     });
-    left_out.then(|| {
-        StatusMessage::warning(
-            Code::ObjectEntriesRefused,
-            "this version of Samba refuses object entries in the permissions of files, so they were set without them",
-        )
-        .with_hint("an earlier version stored them on other files; gpoctl check --all --fix removes them, as does samba-tool ntacl sysvolreset on the domain controller")
-    })
+    left_out.then(object_entries_refused)
+}
+
+/// The finding that new permissions have no object entries where those of an earlier version have.
+pub(super) fn object_entries_refused() -> StatusMessage {
+    StatusMessage::warning(
+        Code::ObjectEntriesRefused,
+        "this version of Samba refuses object entries in the permissions of files, so they were set without them",
+    )
+    .with_hint("an earlier version stored them on other files; gpoctl check --all --fix removes them, as does samba-tool ntacl sysvolreset on the domain controller")
 }
 
 /// Refuses a change whose old state does not exist any more.

@@ -270,6 +270,9 @@ codes! {
     MissingType "missing-type" [Error]
         "a row of the migration table has no type",
         "add the element Type";
+    MixedPermissions "mixed-permissions" [Warning]
+        "some files of the GPO have their permissions in the form of another version of Samba than the rest",
+        "run gpoctl check --fix, which tries which form the server accepts";
     MoreFindings "more-findings" [Info, Warning, Error]
         "a file or a GPO has more findings than are listed; the severity is that of the worst of the others",
         "repair what is listed, then run the command again";
@@ -342,7 +345,7 @@ codes! {
     NotXml "not-xml" [Error]
         "the migration table is not well-formed XML",
         "correct the line";
-    ObjectEntriesRefused "object-entries-refused" [Warning]
+    ObjectEntriesRefused "object-entries-refused" [Info, Warning]
         "this version of Samba refuses object entries in the permissions of files",
         "run gpoctl check --all --fix, or samba-tool ntacl sysvolreset on the domain controller";
     OddPolicyFolder "odd-policy-folder" [Warning]

@@ -20,6 +20,16 @@ pub enum FileEntries {
     WithoutObjectAces,
 }
 
+impl FileEntries {
+    /// What servers of the other versions want.
+    pub fn other(self) -> Self {
+        match self {
+            Self::WithObjectAces => Self::WithoutObjectAces,
+            Self::WithoutObjectAces => Self::WithObjectAces,
+        }
+    }
+}
+
 /// The descriptor of every file and folder of a GPO in SYSVOL, and the two values with which it is set, in two steps.
 ///
 /// A Samba server up to 4.22 stores a DACL with object entries but does not update the POSIX permissions of the file, so

@@ -40,6 +40,8 @@ pub struct Facts {
     pub samba: bool,
     /// Which entries of the directory's DACL its files should have.
     pub file_entries: FileEntries,
+    /// Whether the server was asked which ones it accepts. If not, files with those of another version of Samba may be right.
+    pub file_entries_known: bool,
     /// Errors for what the directory did not return.
     pub unread: Vec<StatusMessage>,
 }
@@ -120,6 +122,7 @@ pub async fn read(
     let own = folder.as_ref().and_then(Folder::own_descriptor);
     Ok(Facts {
         file_entries: expected.of_gpo(object, own),
+        file_entries_known: expected.is_known(),
         path_mismatch: object.path_mismatch(&session.info().dns_domain),
         object: object.clone(),
         children,

@@ -53,6 +53,11 @@ impl Expected {
         Ok(expected)
     }
 
+    /// Whether the server was asked. If not, files may have either form.
+    pub(super) fn is_known(self) -> bool {
+        self.known.is_some()
+    }
+
     /// The form that the files of a GPO should have: that of its folder, if this shows which one it is.
     pub(super) fn of_gpo(self, object: &GpoObject, folder: Option<&[u8]>) -> FileEntries {
         self.known

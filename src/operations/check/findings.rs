@@ -11,7 +11,9 @@ use crate::model::access::{AccessDecision, AccessToken, may_read};
 use crate::model::extension_list::ExtensionList;
 use crate::model::reference::Place;
 use crate::model::sddl::to_sddl;
-use crate::model::security_descriptor::{SecurityDescriptor, file_descriptor, grants_same_access};
+use crate::model::security_descriptor::{
+    InvalidSecurityDescriptor, SecurityDescriptor, file_descriptor, grants_same_access,
+};
 use crate::model::sid::Sid;
 use crate::model::version::GpoVersion;
 
@@ -270,10 +272,8 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     if folder.descriptors.is_empty() {
         return;
     }
-    let wanted = SecurityDescriptor::parse(&facts.object.security_descriptor)
-        .and_then(|descriptor| file_descriptor(&descriptor, facts.file_entries));
-    let wanted = match wanted {
-        Ok(wanted) => wanted.descriptor,
+    let found_forms = match Permissions::of(facts, folder) {
+        Ok(permissions) => permissions,
         Err(error) => {
             found.push(
                 StatusMessage::error(
@@ -287,7 +287,21 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
             return;
         }
     };
-    let wrong = wrong_descriptors(facts, folder, &wanted);
+    let all = folder.descriptors.len();
+    let other = found_forms.of_another_version;
+    if other > 0 && other + found_forms.wrong.len() < all {
+        found.push(
+            StatusMessage::warning(
+                Code::MixedPermissions,
+                format!(
+                    "{other} of {} of the GPO on SYSVOL have their permissions in the form of another version of Samba than the rest",
+                    counted(all)
+                ),
+            )
+            .with_hint("gpoctl check --fix tries which form this server accepts, and sets it everywhere; with --dry-run or --plan-out it does not try"),
+        );
+    }
+    let wrong = found_forms.wrong;
     let Some(first) = wrong.first() else { return };
     let path = |path: &str| {
         if path.is_empty() {
@@ -318,24 +332,51 @@ pub(super) fn counted(number: usize) -> String {
     }
 }
 
-/// The paths whose descriptor is not the one derived from the directory. A Samba domain controller requires exactly this one on
-/// every file and folder; on Windows the folder must grant the same, and its content inherits.
-pub(super) fn wrong_descriptors(
-    facts: &Facts,
-    folder: &Folder,
-    wanted: &SecurityDescriptor,
-) -> Vec<String> {
-    let text = to_sddl(wanted);
-    folder
-        .descriptors
-        .values()
-        .filter(|(path, bytes)| match SecurityDescriptor::parse(bytes) {
-            Err(_) => true,
-            Ok(found) if facts.samba => to_sddl(&found) != text,
-            Ok(found) => path.is_root() && !grants_same_access(&found, wanted),
-        })
-        .map(|(path, _)| path.to_string())
-        .collect()
+/// The permissions of a GPO's files and folders, compared with those that are derived from the directory. A Samba domain controller
+/// requires exactly these on every file and folder; on Windows the folder must grant the same, and its content inherits.
+pub(super) struct Permissions {
+    /// What the files should have.
+    pub wanted: SecurityDescriptor,
+    /// The paths that have something else.
+    pub wrong: Vec<String>,
+    /// How many have what another version of Samba requires, where the server was not asked which one it is.
+    pub of_another_version: usize,
+}
+
+impl Permissions {
+    /// # Errors
+    /// When the descriptor of the GPO cannot be used.
+    pub fn of(facts: &Facts, folder: &Folder) -> Result<Self, InvalidSecurityDescriptor> {
+        let directory = SecurityDescriptor::parse(&facts.object.security_descriptor)?;
+        let derived = |entries| file_descriptor(&directory, entries).map(|it| it.descriptor);
+        let wanted = derived(facts.file_entries)?;
+        let text = to_sddl(&wanted);
+        let other = match facts.samba && !facts.file_entries_known {
+            true => Some(to_sddl(&derived(facts.file_entries.other())?)),
+            false => None,
+        };
+        let mut it = Self {
+            wanted,
+            wrong: Vec::new(),
+            of_another_version: 0,
+        };
+        for (path, bytes) in folder.descriptors.values() {
+            let is_right = match SecurityDescriptor::parse(bytes) {
+                Err(_) => false,
+                Ok(found) if facts.samba => {
+                    let found = to_sddl(&found);
+                    let is_other = found != text && other.as_ref() == Some(&found);
+                    it.of_another_version += usize::from(is_other);
+                    found == text || is_other
+                }
+                Ok(found) => !path.is_root() || grants_same_access(&found, &it.wanted),
+            };
+            if !is_right {
+                it.wrong.push(path.to_string());
+            }
+        }
+        Ok(it)
+    }
 }
 
 /// Since MS16-072 the computer reads the policy of its users too, so computers need Read on every GPO.

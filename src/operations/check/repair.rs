@@ -4,13 +4,13 @@
 //! SYSVOL are derived from the directory. A GPO with a path to another folder is not changed.
 
 use super::facts::{Facts, Folder};
-use super::findings::{counted, sysvol_version, wrong_descriptors};
+use super::findings::{Permissions, counted, sysvol_version};
 use super::{Checked, Report};
 use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::formats::gpt_ini;
 use crate::message::printable;
 use crate::model::domain_name::DomainName;
-use crate::model::security_descriptor::{SecurityDescriptor, file_descriptor};
+use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::version::GpoVersion;
 use crate::plan::Plan;
 use crate::plan::gpo::FileContent;
@@ -26,15 +26,13 @@ pub fn plan(report: &Report, domain: &DomainName) -> Plan {
         if facts.path_mismatch.is_some() {
             continue;
         }
-        let wanted = SecurityDescriptor::parse(&facts.object.security_descriptor)
-            .and_then(|descriptor| file_descriptor(&descriptor, facts.file_entries))
-            .map(|wanted| wanted.descriptor)
-            .ok();
+        let wanted = Permissions::of(facts, folder).ok();
         // Permissions first: a delegated editor may need them for the other repairs.
         if let Some(wanted) = &wanted {
             permissions(facts, folder, wanted, &mut list);
         }
-        versions(facts, folder, wanted.as_ref(), &mut list);
+        let wanted = wanted.as_ref().map(|it| &it.wanted);
+        versions(facts, folder, wanted, &mut list);
         lists(facts, &mut list);
     }
     list
@@ -142,9 +140,11 @@ fn swap(facts: &Facts, attribute: SwapAttribute, old: Option<String>, new: Strin
     }
 }
 
-fn permissions(facts: &Facts, folder: &Folder, wanted: &SecurityDescriptor, list: &mut Plan) {
-    let Ok(new) = wanted.to_bytes() else { return };
-    let wrong = wrong_descriptors(facts, folder, wanted);
+fn permissions(facts: &Facts, folder: &Folder, found: &Permissions, list: &mut Plan) {
+    let Ok(new) = found.wanted.to_bytes() else {
+        return;
+    };
+    let wrong = &found.wrong;
     let entries: Vec<DescriptorSwap> = folder
         .descriptors
         .values()
@@ -205,6 +205,7 @@ mod tests {
             wmi_filter: None,
             samba: true,
             file_entries: FileEntries::default(),
+            file_entries_known: false,
             unread: Vec::new(),
         }
     }
