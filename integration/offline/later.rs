@@ -53,6 +53,7 @@ impl Killed {
             }
         }
         assert!(!found.is_empty());
+        println!("{}: {} kills", case.name(), found.len());
         found
     }
 
@@ -174,6 +175,7 @@ async fn a_later_operation_that_did_not_complete_is_undone_first() {
         it.roll_back().await.unwrap();
         assert_eq!(it.differences(&old), Vec::<String>::new());
     }
+    println!("{points} points");
     assert!(points > 2, "{points}");
 }
 
@@ -261,6 +263,7 @@ async fn nothing_is_closed_while_a_live_name_is_missing() {
             it.clean_up().await.unwrap();
         }
     }
+    println!("{points} points");
     assert!(points > 2, "{points}");
 }
 
@@ -295,6 +298,7 @@ async fn one_gpo_that_was_overtaken_closes_no_other_one() {
         assert_eq!(left.len(), 1, "{left:?}");
         assert!(left[0].contains(": displayName "), "{left:?}");
     }
+    println!("{points} points");
     assert!(points > 2, "{points}");
 }
 
@@ -353,6 +357,7 @@ async fn a_later_repair_of_the_version_is_undone_first() {
         it.roll_back().await.unwrap();
         assert_eq!(it.differences(&old), Vec::<String>::new());
     }
+    println!("{points} points");
     assert!(points > 0, "{points}");
 }
 
@@ -395,6 +400,7 @@ async fn a_roll_back_sets_entries_that_deny_where_the_server_stores_them() {
         let denies = dacl.aces.iter().any(|ace| ace.ace_type == 1);
         assert!(denies, "{:?}", found.descriptor);
     }
+    println!("{points} points");
     assert!(points > 2, "{points}");
 }
 
@@ -438,6 +444,7 @@ async fn an_operation_that_others_kept_from_rolling_back_names_the_command_that_
         let wanted = format!("gpoctl operations {verb} {}", short(&plan.operation_id));
         assert!(hint(&error).contains(&wanted), "{error}: {}", hint(&error));
     }
+    println!("{points} points");
     assert!(points > 2, "{points}");
 }
 

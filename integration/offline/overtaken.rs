@@ -85,6 +85,7 @@ async fn an_interrupted_import_is_not_rolled_back_over_a_later_one() {
         });
         assert_eq!(left, Vec::<String>::new(), "{number}");
     }
+    println!("{points} points");
     assert!(points > 10, "{points}");
     assert!(State::of(&case.domain) == old);
 }
@@ -214,6 +215,7 @@ async fn any_later_plan_for_the_same_object_is_an_obstacle() {
             assert!(error.to_string().contains(&plan.operation_id), "{error}");
             assert!(State::of(&domain) == made, "{case}");
         }
+        println!("{verb:?}, {later:?}: {points} points");
         assert!(points > 0, "{verb:?}, {later:?}");
     }
 }
@@ -310,5 +312,6 @@ async fn what_stands_of_a_later_operation_that_was_closed_is_an_obstacle() {
         assert!(error.to_string().contains(&plan.operation_id), "{error}");
         assert!(State::of(&domain) == made);
     }
+    println!("{points} points");
     assert!(points > 3, "{points}");
 }
