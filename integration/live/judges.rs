@@ -170,7 +170,7 @@ fn a_judge_that_does_not_end_is_ended_and_reported() {
         was_ended(limit, said.status.into(), &said.stderr, place);
     }
     let mut reader = Running::start("the reader", &mut within(MEDIUM, &["state", "-"]));
-    let ended = reader.ask(&gpo.guid).unwrap_err();
+    let ended = reader.ask(&gpo.guid).unwrap_err().to_string();
     assert!(
         ended.starts_with("the reader ended: exit status"),
         "{ended}"
@@ -186,12 +186,19 @@ fn a_judge_that_does_not_end_is_ended_and_reported() {
     let mut cut = Command::new("sh");
     cut.args(["-c", "read line; printf 'half of an ans'"]);
     let ended = Running::start("cut", &mut cut).ask("?").unwrap_err();
-    assert_eq!(ended, "cut ended: exit status: 0");
+    assert_eq!(ended.to_string(), "cut ended: exit status: 0");
+    // One that has closed its output, and goes on.
+    let mut silent = Command::new("sh");
+    silent.args(["-c", "exec >&-; exec sleep 30"]);
+    let mut silent = Running::start("silent", &mut silent);
+    silent.limit = Duration::from_millis(500);
+    let ended = silent.end().unwrap_err();
+    assert_eq!(ended.to_string(), "silent did not end within 500ms");
     // A process that no longer watches what it runs.
     let mut deaf = Running::start("deaf", &mut command_inside(SIDE, &["sleep", "30"]));
     deaf.limit = Duration::from_millis(500);
     assert_eq!(
-        deaf.ask("?").unwrap_err(),
+        deaf.ask("?").unwrap_err().to_string(),
         "deaf did not answer within 500ms"
     );
     assert!(start.elapsed() < AMPLE, "{:?}", start.elapsed());
