@@ -315,6 +315,29 @@ pub fn home_of_libsmbclient(lines: &str) -> PathBuf {
     home
 }
 
+/// The same command with this text in /etc/hosts, in a mount namespace of its own, and a home folder in which libsmbclient stores what
+/// it finds there.
+pub fn with_hosts(command: &Command, text: &str) -> Command {
+    let hosts = tempfile::Builder::new().tempfile_in(scratch()).unwrap();
+    let (_, hosts) = hosts.keep().unwrap();
+    std::fs::write(&hosts, text).unwrap();
+    let mut inside = Command::new("unshare");
+    inside
+        .args(["--map-root-user", "--mount", "sh", "-c"])
+        .arg("mount --bind \"$0\" /etc/hosts || exit 77; exec \"$@\"")
+        .arg(hosts)
+        .arg(command.get_program())
+        .args(command.get_args());
+    inside.env("HOME", home_of_libsmbclient(""));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => inside.env(name, value),
+            None => inside.env_remove(name),
+        };
+    }
+    inside
+}
+
 /// Sends a signal, named as in kill(1), to a running process.
 pub fn send(child: &std::process::Child, signal: &str) {
     let kill = Command::new("kill")
