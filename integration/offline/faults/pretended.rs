@@ -52,6 +52,5 @@ pub async fn sweep(verb: Verb, undo: bool) {
         }
     }
     let name = format!("{} on a server that pretends", trial.case.name());
-    assert!(points > 0, "{name}");
     report(&name, 1, points, &failed);
 }

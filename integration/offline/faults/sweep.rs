@@ -410,7 +410,9 @@ pub fn report(name: &str, parts: usize, points: usize, failed: &[String]) {
     if sum[0] == parts {
         println!("{name}: {} points tried, {} failed", sum[1], sum[2]);
     }
+    let tried_nothing = sum[0] == parts && sum[1] == 0;
     drop(found);
+    assert!(!tried_nothing, "{name}: no points");
     assert!(
         failed.is_empty(),
         "{name}: {} failed\n{}",
