@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::support::{corpus, corpus_gpos};
+use crate::support::{copy_folder, corpus, corpus_gpos};
 use gpoctl::backup;
 use gpoctl::formats::migtable::{Destination, Encoding, MigTable};
 use gpoctl::migration::fill::{Definitions, fill};
@@ -386,27 +386,15 @@ fn tables(corpus: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (path, name) = entry
-            .map(|entry| (entry.path(), entry.file_name()))
-            .unwrap();
-        if path.is_dir() {
-            copy_folder(&path, &to.join(name));
-        } else {
-            std::fs::copy(&path, to.join(name)).unwrap();
-        }
-    }
-}
-
 #[test]
 #[ignore = "needs GPOCTL_CORPUS"]
 fn an_unreadable_backup_is_reported_and_the_others_fill_the_table() {
     let corpus = corpus();
     let dir = tempfile::tempdir().unwrap();
     let good = backups(&corpus).remove(0);
-    copy_folder(&good, &dir.path().join(good.file_name().unwrap()));
+    let copied = dir.path().join(good.file_name().unwrap());
+    std::fs::create_dir(&copied).unwrap();
+    copy_folder(&good, &copied);
     let broken = dir.path().join("{11111111-2222-3333-4444-555555555555}");
     std::fs::create_dir(&broken).unwrap();
     std::fs::write(broken.join("Backup.xml"), "<broken").unwrap();

@@ -6,12 +6,6 @@ use crate::support::*;
 use gpoctl::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes};
 use serde_json::Value;
 
-fn utf16(text: &str) -> Vec<u8> {
-    let mut bytes = vec![0xFF, 0xFE];
-    bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
-    bytes
-}
-
 /// Runs a command on the DC, as preparation.
 fn on_dc(side: &str, arguments: &[&str]) {
     let lab = std::env::var("GPOCTL_LAB_SCRIPT").unwrap();
@@ -48,7 +42,7 @@ fn a_path_into_the_own_gpo_folder_points_to_the_target() {
     let scripts = backup.join("DomainSysvol/GPO/Machine/Scripts");
     std::fs::write(
         scripts.join("scripts.ini"),
-        utf16(&format!(
+        utf16_with_mark(&format!(
             "\r\n[Startup]\r\n0CmdLine={own}\\Machine\\Scripts\\Startup\\start.cmd\r\n0Parameters=/list:{own}\\no\\list.txt\r\n1CmdLine={other}\\x.cmd\r\n1Parameters=\r\n"
         )),
     )

@@ -10,8 +10,10 @@ const CHECKS: [&str; 5] = ["sysvolcheck", "aclcheck", "listall", "show-all", "db
 
 /// What a judge may take that is to end by itself, on a machine that is busy.
 const AMPLE: Duration = Duration::from_secs(300);
-/// What one may take that never ends.
+/// What one may take that never ends, and is there at once.
 const SHORT: Duration = Duration::from_secs(3);
+/// What one may take that never ends, and has much to read before it is there.
+const MEDIUM: Duration = Duration::from_secs(20);
 
 /// Asks a judge of SRC.TEST.
 fn ask(arguments: &[&str]) -> Judgement {
@@ -128,10 +130,11 @@ fn each_check_finds_a_fault_and_its_place() {
     assert_samba_checks_pass(SIDE);
 }
 
-/// Asserts that a judge was ended because it took too long, and where it was.
-fn was_ended(status: i64, said: &str, place: &str) {
+/// Asserts that a judge was ended because it took longer than this, and where it was.
+fn was_ended(limit: Duration, status: i64, said: &str, place: &str) {
     assert_ne!(status, 0, "{said}");
-    for words in ["did not end within 3 s and was killed", place] {
+    let killed = format!("did not end within {} s and was killed", limit.as_secs());
+    for words in [killed.as_str(), place] {
         assert!(said.contains(words), "{said}");
     }
 }
@@ -144,7 +147,7 @@ fn a_judge_that_does_not_end_is_ended_and_reported() {
     let (pipe, path) = gpo.with_pipe();
     let start = Instant::now();
     let said = ask_judge(SIDE, &["cat", &pipe], &[], SHORT).unwrap();
-    was_ended(said.status, &said.stderr, "in contents");
+    was_ended(SHORT, said.status, &said.stderr, "in contents");
     // Its server answers the next request.
     assert_eq!(judge_of(SIDE, &["cat", "-"], b"next"), b"next");
 
@@ -152,18 +155,22 @@ fn a_judge_that_does_not_end_is_ended_and_reported() {
     let command = |arguments: &[&str]| {
         let mut command = Command::new(std::env::var("GPOCTL_LAB_JUDGE").unwrap());
         command.arg(SIDE).args(arguments);
-        command.env("GPOCTL_JUDGE_SECONDS", "3");
         command
     };
-    for (arguments, place) in [
-        (["cat", &pipe], "in contents"),
-        (["state", &gpo.guid], "in tree"),
+    let within = |limit: Duration, arguments: &[&str]| {
+        let mut command = command(arguments);
+        command.env("GPOCTL_JUDGE_SECONDS", limit.as_secs().to_string());
+        command
+    };
+    for (arguments, limit, place) in [
+        (["cat", &pipe], SHORT, "in contents"),
+        (["state", &gpo.guid], MEDIUM, "in tree"),
     ] {
-        let said: Said = command(&arguments).output().unwrap().into();
-        was_ended(said.status.into(), &said.stderr, place);
+        let said: Said = within(limit, &arguments).output().unwrap().into();
+        was_ended(limit, said.status.into(), &said.stderr, place);
     }
-    let mut reader = Running::start("the reader", &mut command(&["state", "-"]));
-    let ended = reader.ask(&gpo.guid).unwrap_err();
+    let mut reader = Running::start("the reader", &mut within(MEDIUM, &["state", "-"]));
+    let ended = reader.ask(&gpo.guid).unwrap_err().to_string();
     assert!(
         ended.starts_with("the reader ended: exit status"),
         "{ended}"
@@ -179,12 +186,19 @@ fn a_judge_that_does_not_end_is_ended_and_reported() {
     let mut cut = Command::new("sh");
     cut.args(["-c", "read line; printf 'half of an ans'"]);
     let ended = Running::start("cut", &mut cut).ask("?").unwrap_err();
-    assert_eq!(ended, "cut ended: exit status: 0");
+    assert_eq!(ended.to_string(), "cut ended: exit status: 0");
+    // One that has closed its output, and goes on.
+    let mut silent = Command::new("sh");
+    silent.args(["-c", "exec >&-; exec sleep 30"]);
+    let mut silent = Running::start("silent", &mut silent);
+    silent.limit = Duration::from_millis(500);
+    let ended = silent.end().unwrap_err();
+    assert_eq!(ended.to_string(), "silent did not end within 500ms");
     // A process that no longer watches what it runs.
     let mut deaf = Running::start("deaf", &mut command_inside(SIDE, &["sleep", "30"]));
     deaf.limit = Duration::from_millis(500);
     assert_eq!(
-        deaf.ask("?").unwrap_err(),
+        deaf.ask("?").unwrap_err().to_string(),
         "deaf did not answer within 500ms"
     );
     assert!(start.elapsed() < AMPLE, "{:?}", start.elapsed());
@@ -217,7 +231,7 @@ fn a_check_that_does_not_end_is_ended_and_reported() {
     let text = String::from_utf8(said.stdout).unwrap();
     let failed = format!("{SIDE} aclcheck: FAILED\n");
     assert!(text.starts_with(&failed), "{text}");
-    was_ended(said.status, &text, "netcmd/gpo.py");
+    was_ended(SHORT, said.status, &text, "netcmd/gpo.py");
     assert_samba_checks_pass(SIDE);
 }
 

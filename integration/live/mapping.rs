@@ -47,15 +47,6 @@ fn accounts(side: &str) -> &'static Accounts {
 const HEAD: &str =
     "[Unicode]\r\nUnicode=yes\r\n[Version]\r\nsignature=\"$CHICAGO$\"\r\nRevision=1\r\n";
 
-/// A text as GPMC's editors write it: UTF-16LE with a byte order mark.
-fn utf16(text: &str) -> Vec<u8> {
-    "\u{feff}"
-        .encode_utf16()
-        .chain(text.encode_utf16())
-        .flat_map(u16::to_le_bytes)
-        .collect()
-}
-
 /// A backup of a GPO of SRC.TEST with this content in one of its files: it is created in the domain and backed up from there,
 /// so that its inventory is that of a real backup. The GPO's name is returned too.
 fn saved(path: &str, text: &str) -> (PathBuf, String) {
@@ -67,7 +58,7 @@ fn saved(path: &str, text: &str) -> (PathBuf, String) {
     // Without its hashes it is a backup like GPMC's, which may be edited.
     std::fs::remove_file(backup.join("gpoctl.json")).unwrap();
     let file = find(&backup.join("DomainSysvol/GPO"), path);
-    std::fs::write(file, utf16(text)).unwrap();
+    std::fs::write(file, utf16_with_mark(text)).unwrap();
     static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let name = fresh(&format!("Semantics {number}"));
@@ -85,7 +76,11 @@ fn saved(path: &str, text: &str) -> (PathBuf, String) {
     assert_eq!(said.json()["status"], "done");
     let backup = back_up("src.test", &[&name])[&name].clone();
     let kept = std::fs::read(find(&backup.join("DomainSysvol/GPO"), path)).unwrap();
-    assert_eq!(kept, utf16(text), "the source is not what the case says");
+    assert_eq!(
+        kept,
+        utf16_with_mark(text),
+        "the source is not what the case says"
+    );
     (backup, name)
 }
 

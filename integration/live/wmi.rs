@@ -33,11 +33,6 @@ fn delete(side: &str, filter: &Value) {
     );
 }
 
-fn utf16(text: &str) -> Vec<u8> {
-    let units = std::iter::once(0xFEFF).chain(text.encode_utf16());
-    units.flat_map(u16::to_le_bytes).collect()
-}
-
 fn file(name: &str, bytes: &[u8]) -> PathBuf {
     let path = tempfile::tempdir_in(scratch()).unwrap().keep().join(name);
     std::fs::write(&path, bytes).unwrap();
@@ -49,7 +44,7 @@ fn mof(name: &str) -> PathBuf {
     let text = format!(
         "\r\ninstance of MSFT_SomFilter\r\n{{\r\n\tAuthor = \"admin@corp.example\";\r\n\tChangeDate = \"20230320164700.717000-000\";\r\n\tCreationDate = \"20230320164655.100000-000\";\r\n\tDescription = \"Büro \\\"Nord\\\"\";\r\n\tDomain = \"corp.example\";\r\n\tID = \"{{93B95A6C-ECF8-4357-9E34-040521A227D3}}\";\r\n\tName = \"{name}\";\r\n\tRules = {{\r\ninstance of MSFT_Rule\r\n{{\r\n\tQuery = \"SELECT * FROM A WHERE B LIKE \\\"10;%\\\"\";\r\n\tQueryLanguage = \"WQL\";\r\n\tTargetNameSpace = \"root\\\\CIMv2\";\r\n}}, \r\ninstance of MSFT_Rule\r\n{{\r\n\tQuery = \"SELECT * FROM C\";\r\n\tQueryLanguage = \"WQL\";\r\n\tTargetNameSpace = \"root\\\\ccm\";\r\n}}}};\r\n}};\r\n"
     );
-    file("filter.mof", &utf16(&text))
+    file("filter.mof", &utf16_with_mark(&text))
 }
 
 #[test]
@@ -64,7 +59,7 @@ fn an_export_is_what_gpmc_writes() {
     )
     .json();
     let expected = "\r\ninstance of MSFT_SomFilter\r\n{\r\n\tAuthor = \"Administrator@src.test\";\r\n\tChangeDate = \"20240105101500.000000-000\";\r\n\tCreationDate = \"20240105101500.000000-000\";\r\n\tDescription = \"Clients only\";\r\n\tDomain = \"src.test\";\r\n\tID = \"{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}\";\r\n\tName = \"Windows 10 and 11\";\r\n\tRules = {\r\ninstance of MSFT_Rule\r\n{\r\n\tQuery = \"SELECT * FROM Win32_OperatingSystem WHERE ProductType = \\\"1\\\"\";\r\n\tQueryLanguage = \"WQL\";\r\n\tTargetNameSpace = \"root\\\\CIMv2\";\r\n}};\r\n};\r\n";
-    assert_eq!(std::fs::read(&to).unwrap(), utf16(expected));
+    assert_eq!(std::fs::read(&to).unwrap(), utf16_with_mark(expected));
     // A file is never overwritten; a filter without description has no such line.
     assert_eq!(
         wmi(

@@ -4,6 +4,7 @@
 pub mod case;
 mod client_view;
 mod interrupted_twice;
+pub mod kills;
 mod local_disk;
 mod mixtures;
 mod open_files;

@@ -16,12 +16,6 @@ fn migtable(arguments: &[&str]) -> Said {
     gpoctl(&all)
 }
 
-fn utf16(text: &str) -> Vec<u8> {
-    let mut bytes = vec![0xFF, 0xFE];
-    bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
-    bytes
-}
-
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-16\"?>\r\n<MigrationTable xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\">";
 
 #[test]
@@ -65,7 +59,7 @@ fn a_table_is_created_edited_and_shown() {
     let expected = format!(
         "{HEAD}\r\n  <Mapping>\r\n    <Type>GlobalGroup</Type>\r\n    <Source>Helpdesk@src.test</Source>\r\n    <Destination>Support@dst.test</Destination>\r\n  </Mapping>\r\n  <Mapping>\r\n    <Type>UNCPath</Type>\r\n    <Source>\\\\fs1\\homes</Source>\r\n    <DestinationSameAsSource />\r\n  </Mapping>\r\n  <Mapping>\r\n    <Type>User</Type>\r\n    <Source>SRC\\bob</Source>\r\n    <DestinationNone />\r\n  </Mapping>\r\n</MigrationTable>"
     );
-    assert_eq!(std::fs::read(&file).unwrap(), utf16(&expected));
+    assert_eq!(std::fs::read(&file).unwrap(), utf16_with_mark(&expected));
     let written = std::fs::metadata(&file).unwrap().modified().unwrap();
     assert!(set(&["src\\BOB", "--none"]).starts_with("unchanged"));
     assert_eq!(
@@ -242,7 +236,7 @@ macro_rules! faults {
             let text: String = $text;
             let file = folder().join("bad.migtable");
             let path = file.to_str().unwrap();
-            std::fs::write(&file, utf16(&text)).unwrap();
+            std::fs::write(&file, utf16_with_mark(&text)).unwrap();
             let hint_line = hint.map(|hint| format!("  {hint}\n")).unwrap_or_default();
             let sentence: &str = $sentence;
             let edits: [&[&str]; 4] = [
@@ -259,7 +253,7 @@ macro_rules! faults {
                     format!("error: migration table bad.migtable: line {}, column {}: {sentence}\n{hint_line}", $line, $column)
                 );
             }
-            assert_eq!(std::fs::read(&file).unwrap(), utf16(&text));
+            assert_eq!(std::fs::read(&file).unwrap(), utf16_with_mark(&text));
             let said = migtable(&["validate", path]);
             let shown_row = row.map(|row| format!(" (row {row})")).unwrap_or_default();
             assert_eq!(said.status, 1);
@@ -401,7 +395,7 @@ fn warnings_have_their_own_exit_status() {
     let file = folder().join("odd.migtable");
     let path = file.to_str().unwrap();
     let row = [TYPE, "<Source>eve</Source>", NONE];
-    std::fs::write(&file, utf16(&second_row(&row))).unwrap();
+    std::fs::write(&file, utf16_with_mark(&second_row(&row))).unwrap();
     assert_eq!(migtable(&["validate", path]).status, 4);
     assert_eq!(migtable(&["validate", path, "--strict"]).status, 1);
     let said = migtable(&["validate", path, "--json"]);
@@ -411,10 +405,10 @@ fn warnings_have_their_own_exit_status() {
         (json["errors"].as_u64(), json["warnings"].as_u64()),
         (Some(0), Some(1))
     );
-    std::fs::write(&file, utf16(&second_row(&[TYPE, SOURCE, NONE]))).unwrap();
+    std::fs::write(&file, utf16_with_mark(&second_row(&[TYPE, SOURCE, NONE]))).unwrap();
     let clean = migtable(&["validate", path]);
     assert_eq!((clean.status, clean.stdout.as_str()), (0, ""));
-    std::fs::write(&file, utf16(&second_row(&row))).unwrap();
+    std::fs::write(&file, utf16_with_mark(&second_row(&row))).unwrap();
     let missing = migtable(&["validate", path, "--probe-unc", "fs1"]);
     assert_eq!(
         (missing.status, missing.stderr.as_str()),
@@ -453,7 +447,7 @@ fn a_template_is_filled_in() {
             r"<Destination>\\%server%\homes\%USERNAME%</Destination>"
         ]),
     ));
-    std::fs::write(&file, utf16(&template)).unwrap();
+    std::fs::write(&file, utf16_with_mark(&template)).unwrap();
     let fill = |definitions: &[&str], more: &[&str]| {
         let mut arguments = vec!["fill", path, "--out", to];
         arguments.extend(definitions.iter().flat_map(|one| ["--define", one]));
@@ -484,8 +478,8 @@ fn a_template_is_filled_in() {
     let expected = template
         .replace("%t0-logon%@%domaindns%", "L &amp; T0@corp.test")
         .replace("%server%", "fs9");
-    assert_eq!(std::fs::read(&out).unwrap(), utf16(&expected));
-    assert_eq!(std::fs::read(&file).unwrap(), utf16(&template));
+    assert_eq!(std::fs::read(&out).unwrap(), utf16_with_mark(&expected));
+    assert_eq!(std::fs::read(&file).unwrap(), utf16_with_mark(&template));
     let again = fill(&all, &[]);
     assert_eq!(again.status, 1);
     assert!(again.stderr.contains("already exists"), "{}", again.stderr);

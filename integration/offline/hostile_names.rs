@@ -13,28 +13,11 @@ use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::Faults;
 
 use crate::faults::case::{guid, run};
-use crate::support::{Said, command, gpoctl, scratch};
+use crate::support::{Said, command, gpoctl, pol_file, pol_string, scratch, utf16_with_mark};
 use crate::verbs::backup;
 
 /// What each name has in it: what would begin a line, erase one, turn its order round, or hide a part of it.
 const EVIL: &str = "a\nFORGED\r\u{1b}[2K\u{202e}b\u{2028}FORGED\u{85}\u{200b}\u{7}c";
-
-fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
-}
-
-/// A record of Registry.pol with a string.
-fn record(key: &str, name: &str, data: &str) -> Vec<u8> {
-    let data = utf16(&format!("{data}\0"));
-    let mut bytes = utf16(&format!("[{key}\0;{name}\0;"));
-    bytes.extend(1_u32.to_le_bytes());
-    bytes.extend(utf16(";"));
-    bytes.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
-    bytes.extend(utf16(";"));
-    bytes.extend(data);
-    bytes.extend(utf16("]"));
-    bytes
-}
 
 /// The same without what ends a line of an INI file.
 fn evil_in_a_line() -> String {
@@ -43,36 +26,31 @@ fn evil_in_a_line() -> String {
 
 fn snapshot() -> GpoSnapshot {
     let line = evil_in_a_line();
-    let pol = [
-        b"PReg\x01\0\0\0".to_vec(),
-        record(
+    let pol = pol_file([
+        pol_string(
             &format!("K{EVIL}"),
             &format!("v{EVIL}"),
             &format!("d{EVIL}\0FORGED"),
         ),
-        record("Policies", "Named", "x"),
-        record("Policies", &format!("**del.{EVIL}"), " "),
-    ];
+        pol_string("Policies", "Named", "x"),
+        pol_string("Policies", &format!("**del.{EVIL}"), " "),
+    ]);
     let xml = EVIL
         .replace('\n', "&#10;")
         .replace('\r', "&#13;")
         .replace(['\u{1b}', '\u{7}'], "");
     let files = [
-        (r"Machine\Registry.pol", pol.concat()),
+        (r"Machine\Registry.pol", pol),
         (
             r"Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf",
-            [
-                vec![0xFF, 0xFE],
-                utf16(&format!(
-                    "[Unicode]\r\nUnicode=yes\r\n[System Access]\r\n{line}=1\r\n[Privilege Rights]\r\nSe{line}=x{line}\r\n\
-                     [{line}]\r\na={line}\r\n[Service General Setting]\r\n\"{line}\",2,\"{line}\"\r\n"
-                )),
-            ]
-            .concat(),
+            utf16_with_mark(&format!(
+                "[Unicode]\r\nUnicode=yes\r\n[System Access]\r\n{line}=1\r\n[Privilege Rights]\r\nSe{line}=x{line}\r\n\
+                 [{line}]\r\na={line}\r\n[Service General Setting]\r\n\"{line}\",2,\"{line}\"\r\n"
+            )),
         ),
         (
             r"User\Scripts\scripts.ini",
-            [vec![0xFF, 0xFE], utf16(&format!("[Logon]\r\n0CmdLine={line}\r\n0Parameters={line}\r\n{line}\r\n"))].concat(),
+            utf16_with_mark(&format!("[Logon]\r\n0CmdLine={line}\r\n0Parameters={line}\r\n{line}\r\n")),
         ),
         (
             r"User\Preferences\Drives\Drives.xml",

@@ -9,20 +9,13 @@
 )]
 
 use crate::readers::{BASE, PER_BYTE, READERS, SMALL_BASE, assert_bounded, bound, peak};
+use crate::support::{repeated, utf16_with_mark};
 
 /// Large enough that the limit per byte of input is decisive, not the fixed part.
 const SIZE: usize = 640 << 10;
 
-/// `part` as often as it fits between `front` and `back`.
-fn repeated(front: &str, part: &str, back: &str) -> Vec<u8> {
-    let times = SIZE.saturating_sub(front.len() + back.len()) / part.len();
-    [front, &part.repeat(times), back].concat().into_bytes()
-}
-
-fn utf16(text: &[u8]) -> Vec<u8> {
-    let text = std::str::from_utf8(text).unwrap();
-    let units = text.encode_utf16().flat_map(u16::to_le_bytes);
-    [0xFF, 0xFE].into_iter().chain(units).collect()
+fn wide(text: &[u8]) -> Vec<u8> {
+    utf16_with_mark(std::str::from_utf8(text).unwrap())
 }
 
 /// Documents with a root of this start and end tag, each of one worst kind.
@@ -32,34 +25,37 @@ fn xml(front: &str, back: &str) -> Vec<Vec<u8>> {
     let declared: String = (0..100).map(|n| format!(" xmlns:a{n:x}='u'")).collect();
     let names: String = (0..60_000).map(|n| format!("<n{n:x}/>")).collect();
     let mut documents = vec![
-        repeated(front, "<a/>", back),
-        repeated(front, "x<a/>", back),
-        repeated(front, "<a>x</a>", back),
-        repeated(front, "<a b=''/>", back),
-        repeated(front, "<a><a/></a>", back),
-        repeated(front, "<![CDATA[]]>", back),
-        repeated(front, "<!---->", back),
-        repeated(front, "&#1;", back),
-        repeated(front, "x", back),
-        repeated(front, "\r\n", back),
-        repeated(front, "\u{20ac}<a/>", back),
-        repeated(front, &deep(60), back),
-        repeated(front, &format!("<a{attributes}/>"), back),
-        repeated(front, &format!("<a{declared}/>"), back),
+        repeated(SIZE, front, "<a/>", back),
+        repeated(SIZE, front, "x<a/>", back),
+        repeated(SIZE, front, "<a>x</a>", back),
+        repeated(SIZE, front, "<a b=''/>", back),
+        repeated(SIZE, front, "<a><a/></a>", back),
+        repeated(SIZE, front, "<![CDATA[]]>", back),
+        repeated(SIZE, front, "<!---->", back),
+        repeated(SIZE, front, "&#1;", back),
+        repeated(SIZE, front, "x", back),
+        repeated(SIZE, front, "\r\n", back),
+        repeated(SIZE, front, "\u{20ac}<a/>", back),
+        repeated(SIZE, front, &deep(60), back),
+        repeated(SIZE, front, &format!("<a{attributes}/>"), back),
+        repeated(SIZE, front, &format!("<a{declared}/>"), back),
         [front, &names, back].concat().into_bytes(),
         // What every element is compared with: a namespace of the maximum length.
         repeated(
+            SIZE,
             &front.replacen('>', &format!(" xmlns='{}'>", "u".repeat(1 << 15)), 1),
             "<a/>",
             back,
         ),
         repeated(
+            SIZE,
             &front.replacen('>', &format!(" xmlns:p='{}'>", "u".repeat(1000)), 1),
             "<p:a p:b=''/>",
             back,
         ),
-        repeated(&format!("<a{}", "b".repeat(1 << 15)), "<", ""),
+        repeated(SIZE, &format!("<a{}", "b".repeat(1 << 15)), "<", ""),
         repeated(
+            SIZE,
             "<?xml version='1.0' encoding='windows-1252'?><a>",
             "x",
             "</a>",
@@ -68,8 +64,8 @@ fn xml(front: &str, back: &str) -> Vec<Vec<u8>> {
         .map(|byte| if byte == b'x' { 0x80 } else { byte })
         .collect(),
     ];
-    documents.push(utf16(&repeated(front, "<a/>", back)));
-    documents.push(utf16(&repeated(front, "x<a/>", back)));
+    documents.push(wide(&repeated(SIZE, front, "<a/>", back)));
+    documents.push(wide(&repeated(SIZE, front, "x<a/>", back)));
     documents
 }
 
@@ -79,12 +75,17 @@ fn lines(front: &str) -> Vec<Vec<u8>> {
         "\n", "\r", "\r\n", "=", "a=\n", "[]\n", ",", "\"", "\",\"", ";", "x",
     ]
     .iter()
-    .map(|part| repeated(front, part, ""))
+    .map(|part| repeated(SIZE, front, part, ""))
     .collect();
-    files.push(utf16(&repeated(front, "\n", "")));
-    files.push(utf16(&repeated(front, "\u{1f600}", "")));
+    files.push(wide(&repeated(SIZE, front, "\n", "")));
+    files.push(wide(&repeated(SIZE, front, "\u{1f600}", "")));
     // An unknown code page.
-    files.push(repeated(front, "x", "").iter().map(|_| 0xFF).collect());
+    files.push(
+        repeated(SIZE, front, "x", "")
+            .iter()
+            .map(|_| 0xFF)
+            .collect(),
+    );
     files
 }
 
@@ -101,7 +102,7 @@ fn backup_xml() -> Vec<Vec<u8>> {
     let within = |tags: &str, part: &str| {
         let open: String = tags.split('/').map(|tag| format!("<{tag}>")).collect();
         let close: String = tags.rsplit('/').map(|tag| format!("</{tag}>")).collect();
-        repeated(&(front.clone() + &open), part, &(close + &back))
+        repeated(SIZE, &(front.clone() + &open), part, &(close + &back))
     };
     let mut files = xml(&front, &back);
     files.extend([
@@ -116,8 +117,9 @@ fn backup_xml() -> Vec<Vec<u8>> {
         within("GroupPolicyExtension/DSObject", "<DSAttribute><x/></DSAttribute>"),
         within("GroupPolicyExtension/DSObject", "<SecurityDescriptor/>"),
         within("GroupPolicyExtension/DSObject/DSAttribute", "<DSValue/>"),
-        repeated(&front, "<GroupPolicyExtension/>", &back),
+        repeated(SIZE, &front, "<GroupPolicyExtension/>", &back),
         repeated(
+            SIZE,
             &format!("{front}<GroupPolicyCoreSettings><SecurityDescriptor>"),
             "00 ",
             "</SecurityDescriptor></GroupPolicyCoreSettings></GroupPolicyObject></GroupPolicyBackupScheme>",
@@ -187,15 +189,15 @@ fn sddl() -> Vec<Vec<u8>> {
     let condition =
         |part: &str, times: usize| format!("D:(XA;;FX;;;WD;({}))", part.repeat(times)).into_bytes();
     vec![
-        repeated("D:", "(A;;;;;WD)", ""),
-        repeated("D:", "(A;;FA;;;S-1-1-0)", ""),
-        repeated("D:(XA;;FX;;;WD;(", "(", ""),
-        repeated("D:(XA;;FX;;;WD;(", "!", "))"),
-        repeated("D:(XA;;FX;;;WD;(a Any_of {", "1,", "1}))"),
-        repeated("S:(RA;;;;;WD;(\"a\",TU,0,", "\"\",", "\"\"))"),
-        repeated("O:", "BA", ""),
-        repeated("", "S-1-1-0 ", ""),
-        repeated("", "(", ""),
+        repeated(SIZE, "D:", "(A;;;;;WD)", ""),
+        repeated(SIZE, "D:", "(A;;FA;;;S-1-1-0)", ""),
+        repeated(SIZE, "D:(XA;;FX;;;WD;(", "(", ""),
+        repeated(SIZE, "D:(XA;;FX;;;WD;(", "!", "))"),
+        repeated(SIZE, "D:(XA;;FX;;;WD;(a Any_of {", "1,", "1}))"),
+        repeated(SIZE, "S:(RA;;;;;WD;(\"a\",TU,0,", "\"\",", "\"\"))"),
+        repeated(SIZE, "O:", "BA", ""),
+        repeated(SIZE, "", "S-1-1-0 ", ""),
+        repeated(SIZE, "", "(", ""),
         condition("(", 99),
         condition("a==1 && ", 600),
         condition("@User.a Any_of {1,2,3} && ", 150),
@@ -205,28 +207,28 @@ fn sddl() -> Vec<Vec<u8>> {
 
 fn names() -> Vec<Vec<u8>> {
     vec![
-        repeated("", "CN=a,", "DC=b"),
-        repeated("", "A=a,", "A=a"),
-        repeated("", "A=a+", "A=a"),
-        repeated("CN=", r"\2c", ",DC=b"),
-        repeated("", "[LDAP://CN=a;0]", ""),
-        repeated("", "[LDAP://;0]", ""),
-        repeated("", "[", ""),
-        repeated("", "[{35378EAC-683F-11D2-A89A-00C04FBBCFA2}]", ""),
-        repeated("", r"a\", "a"),
-        repeated(r"\\a\b", r"\c", ""),
-        repeated("S-1-5", "-1", ""),
+        repeated(SIZE, "", "CN=a,", "DC=b"),
+        repeated(SIZE, "", "A=a,", "A=a"),
+        repeated(SIZE, "", "A=a+", "A=a"),
+        repeated(SIZE, "CN=", r"\2c", ",DC=b"),
+        repeated(SIZE, "", "[LDAP://CN=a;0]", ""),
+        repeated(SIZE, "", "[LDAP://;0]", ""),
+        repeated(SIZE, "", "[", ""),
+        repeated(SIZE, "", "[{35378EAC-683F-11D2-A89A-00C04FBBCFA2}]", ""),
+        repeated(SIZE, "", r"a\", "a"),
+        repeated(SIZE, r"\\a\b", r"\c", ""),
+        repeated(SIZE, "S-1-5", "-1", ""),
     ]
 }
 
 fn wmi_filter() -> Vec<Vec<u8>> {
     let mut files = lines("instance of MSFT_SomFilter {");
     for part in [";", "a", "a ", "\"\"", "{", "\\x1", "1;3;0;0;0;;;;", "0;"] {
-        files.push(repeated("", part, ""));
+        files.push(repeated(SIZE, "", part, ""));
         // As long as one that is read.
         files.push(part.repeat((1 << 20) / part.len()).into_bytes());
     }
-    files.push(repeated("1;", "3;1;1;3;a;b;a;", ""));
+    files.push(repeated(SIZE, "1;", "3;1;1;3;a;b;a;", ""));
     files
 }
 
@@ -242,7 +244,7 @@ fn json(front: &str, back: &str) -> Vec<Vec<u8>> {
         "\"\\n\",",
     ]
     .iter()
-    .map(|part| repeated(&format!("{front}["), part, &format!("0]{back}")))
+    .map(|part| repeated(SIZE, &format!("{front}["), part, &format!("0]{back}")))
     .collect()
 }
 
@@ -262,13 +264,14 @@ fn plan() -> Vec<Vec<u8>> {
     }
     let change = r#"{"change":"remove-wmi-filter","dn":"DC=a","attributes":[]},"#;
     files.push(repeated(
+        SIZE,
         &format!("{head}\"title\":\"x\",\"domain\":\"src.test\",\"changes\":["),
         change,
         "null]}",
     ));
-    files.push(repeated(head, "\"contents\":{},", "\"a\":0}"));
-    files.push(repeated("", "[", ""));
-    files.push(repeated("\"", "\\u0000", "\""));
+    files.push(repeated(SIZE, head, "\"contents\":{},", "\"a\":0}"));
+    files.push(repeated(SIZE, "", "[", ""));
+    files.push(repeated(SIZE, "\"", "\\u0000", "\""));
     files
 }
 
@@ -283,14 +286,20 @@ fn journal() -> Vec<Vec<u8>> {
         r#"{"machine_extensions":"","directory_objects":"#,
         "}",
     ));
-    files.push(repeated("", "\n", ""));
-    files.push(repeated("", "{\"event\":\"not-made\"}\n", ""));
+    files.push(repeated(SIZE, "", "\n", ""));
+    files.push(repeated(SIZE, "", "{\"event\":\"not-made\"}\n", ""));
     files.push(repeated(
+        SIZE,
         "",
         "{\"event\":\"change\",\"inverse\":\"remove-folder\"}\n",
         "",
     ));
-    files.push(repeated(r#"{"event":"failed","reason":""#, "x", "\"}"));
+    files.push(repeated(
+        SIZE,
+        r#"{"event":"failed","reason":""#,
+        "x",
+        "\"}",
+    ));
     files
 }
 
@@ -309,6 +318,7 @@ fn side_file() -> Vec<Vec<u8>> {
     }
     let hash = "\"a\":{\"size\":0,\"sha256\":\"\"},";
     files.push(repeated(
+        SIZE,
         "{\"files\":{",
         hash,
         "\"b\":{\"size\":0,\"sha256\":\"\"}}}",
@@ -317,12 +327,12 @@ fn side_file() -> Vec<Vec<u8>> {
     let different = different.collect::<Vec<_>>().join(",");
     files.push(format!("{{\"files\":{{{different}}}}}").into_bytes());
     let unread = "{\"severity\":\"info\",\"code\":\"\",\"text\":\"\"},";
-    files.push(repeated("{\"unread\":[", unread, "null]}"));
+    files.push(repeated(SIZE, "{\"unread\":[", unread, "null]}"));
     let link = "{\"som\":\"\",\"options\":0},";
-    files.push(repeated("{\"links\":[", link, "null]}"));
-    files.push(repeated("{\"gpt_ini\":\"", "AAAA", "\"}"));
-    files.push(repeated("{", "\"x\":0,", "\"x\":0}"));
-    files.push(repeated("", "[", ""));
+    files.push(repeated(SIZE, "{\"links\":[", link, "null]}"));
+    files.push(repeated(SIZE, "{\"gpt_ini\":\"", "AAAA", "\"}"));
+    files.push(repeated(SIZE, "{", "\"x\":0,", "\"x\":0}"));
+    files.push(repeated(SIZE, "", "[", ""));
     files
 }
 
@@ -330,12 +340,12 @@ fn side_file() -> Vec<Vec<u8>> {
 fn config() -> Vec<Vec<u8>> {
     let different = (0..7_000).map(|n| format!("[domain.{n:x}]\n"));
     let files = vec![
-        repeated("x=[", "0,", "0]"),
-        repeated("x=[", "[],", "0]"),
-        repeated("x=[", "{},", "0]"),
-        repeated("", "#\n", ""),
-        repeated("", "[", ""),
-        repeated("x='", "x", "'"),
+        repeated(SIZE, "x=[", "0,", "0]"),
+        repeated(SIZE, "x=[", "[],", "0]"),
+        repeated(SIZE, "x=[", "{},", "0]"),
+        repeated(SIZE, "", "#\n", ""),
+        repeated(SIZE, "", "[", ""),
+        repeated(SIZE, "x='", "x", "'"),
         different.collect::<String>().into_bytes(),
     ];
     let part = |file: Vec<u8>| file[..file.len().min(128 << 10)].to_vec();
@@ -371,7 +381,7 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
             ] {
                 let front = format!("<policyDefinitionResources><resources>{front}");
                 let back = format!("{back}</resources></policyDefinitionResources>");
-                files.push(repeated(&front, part, &back));
+                files.push(repeated(SIZE, &front, part, &back));
             }
             files
         }
@@ -402,7 +412,7 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
                 ),
             ] {
                 let (front, back) = (format!("{front}{open}"), format!("{close}{back}"));
-                files.push(repeated(&front, part, &back));
+                files.push(repeated(SIZE, &front, part, &back));
             }
             files
         }
@@ -414,11 +424,13 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
             let back = "</admTemplate></comments></policyComments>";
             let mut files = xml(front, back);
             files.push(repeated(
+                SIZE,
                 front,
                 "<comment policyRef='' commentText=''/>",
                 back,
             ));
             files.push(repeated(
+                SIZE,
                 &format!("<policyComments xmlns='{COMMENTS}'><resources><stringTable>"),
                 "<string id=''/>",
                 "</stringTable></resources></policyComments>",
@@ -435,8 +447,9 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
         "manifest" => {
             let front = format!("<Backups xmlns='{MANIFEST}'>");
             let mut files = xml(&front, "</Backups>");
-            files.push(repeated(&front, "<BackupInst/>", "</Backups>"));
+            files.push(repeated(SIZE, &front, "<BackupInst/>", "</Backups>"));
             files.push(repeated(
+                SIZE,
                 &front,
                 "<BackupInst><ID>x</ID></BackupInst>",
                 "</Backups>",
@@ -447,8 +460,8 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
             let front = format!("<MigrationTable xmlns='{TABLE}'>");
             let mut files = xml(&front, "</MigrationTable>");
             let row = "<Mapping><Type>User</Type><Source>a</Source><DestinationNone/></Mapping>";
-            files.push(repeated(&front, row, "</MigrationTable>"));
-            files.push(repeated(&front, "<Mapping/>", "</MigrationTable>"));
+            files.push(repeated(SIZE, &front, row, "</MigrationTable>"));
+            files.push(repeated(SIZE, &front, "<Mapping/>", "</MigrationTable>"));
             files
         }
         "names" => names(),
@@ -468,7 +481,7 @@ fn worst(name: &str) -> Vec<Vec<u8>> {
         "config" => config(),
         "names_cache" => {
             let mut files = json("", "");
-            files.push(repeated("[", r#"{"guid":"","name":""},"#, "0]"));
+            files.push(repeated(SIZE, "[", r#"{"guid":"","name":""},"#, "0]"));
             files
         }
         "xml_document" | "xml_tree" => xml("<a>", "</a>"),
@@ -549,12 +562,13 @@ fn the_bound_of_the_fuzz_targets_holds() {
 #[test]
 fn a_namespace_is_kept_once() {
     let namespace = "u".repeat(1000);
-    let file = repeated(&format!("<a xmlns='{namespace}'>"), "<b/>", "</a>");
+    let file = repeated(SIZE, &format!("<a xmlns='{namespace}'>"), "<b/>", "</a>");
     assert!(gpoctl::formats::xml_tree::parse(&file).is_ok());
     let reader = reader("preferences");
     let length = u64::try_from(file.len()).unwrap();
     assert!(peak(&*reader, &file) < length * PER_BYTE);
     let longer = repeated(
+        SIZE,
         &format!("<a xmlns='{namespace}{namespace}'>"),
         "<b/>",
         "</a>",

@@ -12,6 +12,7 @@ use gpoctl::model::principal::Principal;
 use gpoctl::model::snapshot::{GpoSnapshot, InventoryPrincipal};
 
 use crate::readers::{PER_BYTE, bound};
+use crate::support::{pol_file, pol_string};
 use crate::verbs::fixture;
 
 const GROUPS: &str = r"Machine\Preferences\Groups\Groups.xml";
@@ -35,22 +36,9 @@ fn strict_bound(length: usize) -> u64 {
     u64::try_from(length).unwrap() * PER_BYTE + (4 << 20)
 }
 
-fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
-}
-
 /// A Registry.pol with one string.
 fn pol(text: &str) -> Vec<u8> {
-    let data = utf16(&format!("{text}\0"));
-    let mut bytes = b"PReg\x01\0\0\0".to_vec();
-    bytes.extend(utf16("[K\0;v\0;"));
-    bytes.extend(1_u32.to_le_bytes());
-    bytes.extend(utf16(";"));
-    bytes.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
-    bytes.extend(utf16(";"));
-    bytes.extend(data);
-    bytes.extend(utf16("]"));
-    bytes
+    pol_file([pol_string("K", "v", text)])
 }
 
 /// `count` paths of eight characters, no two of them equal.

@@ -18,6 +18,7 @@ use gpoctl::testing::faults::Faults;
 
 use crate::faults::case::guid;
 use crate::readers::bound;
+use crate::support::{pol_file, pol_record, repeated, utf16};
 use crate::verbs::{backup, fixture};
 
 const POL: &str = r"Machine\Registry.pol";
@@ -37,34 +38,6 @@ fn gpo(path: &str, content: Vec<u8>) -> GpoSnapshot {
     tree.insert_file(&path.parse().unwrap(), Bytes::from(content));
     gpo.tree = tree;
     gpo
-}
-
-fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
-}
-
-/// A record of Registry.pol.
-fn record(key: &str, name: &str, value_type: u32, data: &[u8]) -> Vec<u8> {
-    let mut bytes = utf16(&format!("[{key}\0;{name}\0;"));
-    bytes.extend(value_type.to_le_bytes());
-    bytes.extend(utf16(";"));
-    bytes.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
-    bytes.extend(utf16(";"));
-    bytes.extend(data);
-    bytes.extend(utf16("]"));
-    bytes
-}
-
-fn pol(records: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
-    let mut bytes = b"PReg\x01\0\0\0".to_vec();
-    records.into_iter().for_each(|record| bytes.extend(record));
-    bytes
-}
-
-/// `part` as often as it fits between `front` and `back`.
-fn repeated(front: &str, part: &str, back: &str) -> Vec<u8> {
-    let times = SIZE.saturating_sub(front.len() + back.len()) / part.len();
-    [front, &part.repeat(times), back].concat().into_bytes()
 }
 
 /// Numbered lines after a front, until the size is reached.
@@ -88,32 +61,32 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         (
             "the smallest records",
             POL,
-            pol(vec![record("k", "", 0, b""); 49_000]),
+            pol_file(vec![pol_record("k", "", 0, b""); 49_000]),
         ),
         (
             "small numbers",
             POL,
-            pol((0..49_000).map(|n| record("k", &format!("{n:x}"), 4, &dword))),
+            pol_file((0..49_000).map(|n| pol_record("k", &format!("{n:x}"), 4, &dword))),
         ),
         (
             "more records than are decoded",
             POL,
-            pol(vec![record("k", "", 0, b""); 51_000]),
+            pol_file(vec![pol_record("k", "", 0, b""); 51_000]),
         ),
         (
             "a list of short strings",
             POL,
-            pol([record("k", "v", 7, &utf16(&"a\0".repeat(SIZE / 4)))]),
+            pol_file([pol_record("k", "v", 7, &utf16(&"a\0".repeat(SIZE / 4)))]),
         ),
         (
             "a list of empty strings",
             POL,
-            pol([record("k", "v", 7, &utf16(&"\0".repeat(SIZE / 2)))]),
+            pol_file([pol_record("k", "v", 7, &utf16(&"\0".repeat(SIZE / 2)))]),
         ),
         (
             "a list of values to delete",
             POL,
-            pol([record(
+            pol_file([pol_record(
                 "k",
                 "**DeleteValues",
                 1,
@@ -123,13 +96,16 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         (
             "a long key",
             POL,
-            pol((0..2_000)
-                .map(|n| record(if n == 0 { &long } else { "k" }, &format!("{n}"), 4, &dword))),
+            pol_file(
+                (0..2_000).map(|n| {
+                    pol_record(if n == 0 { &long } else { "k" }, &format!("{n}"), 4, &dword)
+                }),
+            ),
         ),
         (
             "a rule of empty fields",
             POL,
-            pol([record(
+            pol_file([pol_record(
                 rules,
                 "v",
                 1,
@@ -139,8 +115,8 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         (
             "rules",
             POL,
-            pol((0..6_000).map(|n| {
-                record(
+            pol_file((0..6_000).map(|n| {
+                pol_record(
                     rules,
                     &format!("{n}"),
                     1,
@@ -153,18 +129,22 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             TMPL,
             numbered("[System Access]\r\n", |n| format!("{n:x}=\n")),
         ),
-        ("the shortest pairs", TMPL, repeated("[a]\n", "b=\n", "")),
+        (
+            "the shortest pairs",
+            TMPL,
+            repeated(SIZE, "[a]\n", "b=\n", ""),
+        ),
         (
             "lines that are not pairs",
             TMPL,
-            repeated("[a]\n", "b\n", ""),
+            repeated(SIZE, "[a]\n", "b\n", ""),
         ),
         (
             "a long section",
             TMPL,
             [
                 format!("[{long}]\n").into_bytes(),
-                repeated("", "a=b\n", ""),
+                repeated(SIZE, "", "a=b\n", ""),
             ]
             .concat(),
         ),
@@ -178,7 +158,7 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         (
             "one principal",
             TMPL,
-            repeated("[Privilege Rights]\r\nSeDebugPrivilege=", "a,", ""),
+            repeated(SIZE, "[Privilege Rights]\r\nSeDebugPrivilege=", "a,", ""),
         ),
         (
             "SIDs",
@@ -190,27 +170,33 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         (
             "a list of empty strings",
             TMPL,
-            repeated("[Registry Values]\r\nMACHINE\\a=7", ",", ""),
+            repeated(SIZE, "[Registry Values]\r\nMACHINE\\a=7", ",", ""),
         ),
         (
             "an option of many lines",
             TMPL,
-            repeated("[Registry Values]\r\n", "a=4,1\n", ""),
+            repeated(SIZE, "[Registry Values]\r\n", "a=4,1\n", ""),
         ),
         (
             "permissions",
             TMPL,
-            repeated("[Registry Keys]\r\n\"K\",0,\"D:", "(A;;;;;WD)", "\""),
+            repeated(SIZE, "[Registry Keys]\r\n\"K\",0,\"D:", "(A;;;;;WD)", "\""),
         ),
         (
             "permissions of many keys",
             TMPL,
-            repeated("[Registry Keys]\r\n", "\"K\",0,\"D:(A;;;;;WD)\"\n", ""),
+            repeated(
+                SIZE,
+                "[Registry Keys]\r\n",
+                "\"K\",0,\"D:(A;;;;;WD)\"\n",
+                "",
+            ),
         ),
         (
             "subcategories",
             AUDIT,
             repeated(
+                SIZE,
                 "Machine Name,Policy Target,Subcategory,Subcategory GUID,Inclusion Setting,Exclusion Setting,Setting Value\r\n",
                 ",a,b,,,,\n",
                 "",
@@ -220,6 +206,7 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "subcategories of a principal",
             AUDIT,
             repeated(
+                SIZE,
                 "Machine Name,Policy Target,Subcategory,Subcategory GUID,Inclusion Setting,Exclusion Setting,Setting Value\r\n",
                 ",S-1-1-0,b,{c},,,\n",
                 "",
@@ -243,17 +230,17 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         (
             "other lines of scripts",
             SCRIPTS,
-            repeated(&format!("[{long}]\n"), "a=\n", ""),
+            repeated(SIZE, &format!("[{long}]\n"), "a=\n", ""),
         ),
         (
             "flags of a redirection",
             FDEPLOY,
-            repeated("[{A}_S-1-1-0]\r\n", "Flags=0\n", ""),
+            repeated(SIZE, "[{A}_S-1-1-0]\r\n", "Flags=0\n", ""),
         ),
         (
             "paths of a redirection",
             FDEPLOY,
-            repeated("[{A}_S-1-1-0]\r\n", "FullPath=\n", ""),
+            repeated(SIZE, "[{A}_S-1-1-0]\r\n", "FullPath=\n", ""),
         ),
         (
             "redirections",
@@ -268,18 +255,23 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         (
             "other lines of a redirection",
             FDEPLOY,
-            repeated(&format!("[{long}]\n"), "a\n", ""),
+            repeated(SIZE, &format!("[{long}]\n"), "a\n", ""),
         ),
-        ("items", GROUPS, repeated("<Groups>", "<a/>", "</Groups>")),
+        (
+            "items",
+            GROUPS,
+            repeated(SIZE, "<Groups>", "<a/>", "</Groups>"),
+        ),
         (
             "items with properties",
             GROUPS,
-            repeated("<Groups>", "<a><Properties b='c'/></a>", "</Groups>"),
+            repeated(SIZE, "<Groups>", "<a><Properties b='c'/></a>", "</Groups>"),
         ),
         (
             "an item with many children",
             GROUPS,
             repeated(
+                SIZE,
                 "<Groups><a><Properties>",
                 "<b c='d'/>",
                 "</Properties></a></Groups>",
@@ -289,6 +281,7 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "an item with many texts",
             GROUPS,
             repeated(
+                SIZE,
                 "<Groups><a><Properties>",
                 "<b>c</b>",
                 "</Properties></a></Groups>",
@@ -298,6 +291,7 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "deep items",
             GROUPS,
             repeated(
+                SIZE,
                 "<Groups>",
                 &format!("<a>{}{}</a>", "<b c='d'>".repeat(50), "</b>".repeat(50)),
                 "</Groups>",
@@ -307,6 +301,7 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "the targeting of a collection",
             GROUPS,
             repeated(
+                SIZE,
                 &format!(
                     "<Groups><Collection name='{0}'><Filters><FilterGroup name='{0}'/></Filters>",
                     "n".repeat(60_000)
@@ -319,6 +314,7 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "many conditions",
             GROUPS,
             repeated(
+                SIZE,
                 "<Groups><a><Filters>",
                 "<FilterSite/>",
                 "</Filters></a></Groups>",
@@ -328,6 +324,7 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "a long name",
             GROUPS,
             repeated(
+                SIZE,
                 &format!("<Groups><{}>", "n".repeat(900)),
                 "<b c='d'/>",
                 &format!("</{}></Groups>", "n".repeat(900)),
@@ -387,8 +384,8 @@ fn decoding_is_bounded(is_wanted: fn(&str) -> bool) {
 fn the_difference_of_many_settings_is_bounded() {
     let set = |data: u32| {
         let records =
-            (0..MAX_SETTINGS).map(|n| record("k", &format!("{n:x}"), 4, &data.to_le_bytes()));
-        pol(records)
+            (0..MAX_SETTINGS).map(|n| pol_record("k", &format!("{n:x}"), 4, &data.to_le_bytes()));
+        pol_file(records)
     };
     let (old, new) = (set(1), set(2));
     let length = old.len() + new.len();
@@ -434,7 +431,7 @@ fn a_setting_with_many_values_of_one_name_is_compared_in_order() {
 #[tokio::test]
 async fn the_old_contents_of_a_saved_plan_are_bounded() {
     let many = |data: u32| {
-        pol((0..30_000).map(|n| record("k", &format!("{n:x}"), 4, &data.to_le_bytes())))
+        pol_file((0..30_000).map(|n| pol_record("k", &format!("{n:x}"), 4, &data.to_le_bytes())))
     };
     let folder = tempfile::tempdir().unwrap();
     let mut snapshot = fixture();

@@ -9,6 +9,8 @@ use gpoctl::migration::references::{
 };
 use gpoctl::model::version::GpoVersion;
 
+use crate::support::{utf16, utf16_with_mark};
+
 const TMPL: &str = r"Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf";
 const SCRIPTS: &str = r"User\Scripts\scripts.ini";
 const OLD: &str = "S-1-5-21-1-2-3-1104";
@@ -50,12 +52,11 @@ fn mapped_alone(path: &str, bytes: &[u8], references: usize) {
 
 /// The same bytes with the old SID and server replaced, in 8-bit text and in UTF-16LE, by a search that knows no format.
 fn replaced(bytes: &[u8]) -> Vec<u8> {
-    let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
     let mut out = bytes.to_vec();
     for (old, new) in [(OLD, NEW), (r"\\old\", r"\\new\")] {
         for (old, new) in [
             (old.as_bytes().to_vec(), new.as_bytes().to_vec()),
-            (wide(old), wide(new)),
+            (utf16(old), utf16(new)),
         ] {
             let mut at = 0;
             while let Some(offset) = out[at..]
@@ -71,12 +72,6 @@ fn replaced(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-fn utf16(text: &str) -> Vec<u8> {
-    let mut bytes = vec![0xFF, 0xFE];
-    bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
-    bytes
-}
-
 #[test]
 fn an_ini_file_that_is_not_utf16() {
     let text = "[Logon]\r\n0CmdLine=\\\\old\\s\\a.cmd\r\n0Parameters=\r\n";
@@ -90,7 +85,7 @@ fn an_ini_file_that_is_not_utf16() {
 #[test]
 fn a_duplicate_key_and_a_duplicate_section() {
     let text = "[Logon]\r\n0CmdLine=\\\\old\\s\\a.cmd\r\n0CmdLine=\\\\old\\s\\b.cmd\r\n[Logoff]\r\n0CmdLine=c.cmd\r\n[logon]\r\n1CmdLine=\\\\old\\s\\d.cmd\r\n";
-    mapped_alone(SCRIPTS, &utf16(text), 3);
+    mapped_alone(SCRIPTS, &utf16_with_mark(text), 3);
 }
 
 #[test]
@@ -110,7 +105,7 @@ fn blank_lines_and_comments_in_gpttmpl() {
     let text = format!(
         "[Unicode]\r\nUnicode=yes\r\n\r\n[Privilege Rights]\r\n; who may back up\r\nSeBackupPrivilege = *{OLD},*S-1-5-32-544\r\n\r\n"
     );
-    mapped_alone(TMPL, &utf16(&text), 1);
+    mapped_alone(TMPL, &utf16_with_mark(&text), 1);
 }
 
 #[test]
@@ -118,7 +113,7 @@ fn an_equals_sign_inside_a_value_of_gpttmpl() {
     let text = format!(
         "[System Access]\r\nNewAdministratorName = \"a=b\"\r\n[Privilege Rights]\r\nSeBackupPrivilege = *{OLD},CN=x\r\n"
     );
-    mapped_alone(TMPL, &utf16(&text), 1);
+    mapped_alone(TMPL, &utf16_with_mark(&text), 1);
 }
 
 #[test]
@@ -126,10 +121,10 @@ fn an_unknown_section_of_gpttmpl() {
     let text = format!(
         "[Privilege Rights]\r\nSeBackupPrivilege = *{OLD}\r\n[Vendor Things]\r\nAdmins = Guest,Foobar\r\nno pair at all\r\n[Version]\r\nRevision=1\r\n"
     );
-    mapped_alone(TMPL, &utf16(&text), 1);
+    mapped_alone(TMPL, &utf16_with_mark(&text), 1);
     // Names in it are not members of a privilege; in the section before it they would be.
     let mut names = Vec::new();
-    let file = Bytes::from(utf16(&text));
+    let file = Bytes::from(utf16_with_mark(&text));
     let visited = visit_file(&TMPL.parse().unwrap(), &file, &mut |occurrence| {
         names.extend(match &occurrence.target {
             ReferenceTarget::Name(name) => Some(name.clone()),
@@ -153,7 +148,7 @@ fn a_service_line_whose_last_field_has_no_quotes() {
     let text = format!(
         "[Service General Setting]\r\nSpooler,2,D:(A;;CC;;;{OLD})\r\n\"W32Time\",3,\"D:AR(A;;CC;;;{OLD})\"\r\n"
     );
-    mapped_alone(TMPL, &utf16(&text), 2);
+    mapped_alone(TMPL, &utf16_with_mark(&text), 2);
 }
 
 #[test]
@@ -161,13 +156,13 @@ fn unedited_parts_are_kept_byte_for_byte() {
     // Equals signs without blanks, CRLF, a code page, the order of the sections: Samba's parsers change all of these.
     mapped_alone(
         SCRIPTS,
-        &utf16("\r\n[Logon]\r\n0CmdLine=\\\\old\\s\\a.bat\r\n0Parameters=\r\n"),
+        &utf16_with_mark("\r\n[Logon]\r\n0CmdLine=\\\\old\\s\\a.bat\r\n0Parameters=\r\n"),
         1,
     );
     let text = format!(
         "[Privilege Rights]\r\nSeBackupPrivilege =*{OLD}\r\n[Version]\r\nsignature=\"$CHICAGO$\"\r\nRevision=1\r\n[Unicode]\r\nUnicode=yes\r\n"
     );
-    mapped_alone(TMPL, &utf16(&text), 1);
+    mapped_alone(TMPL, &utf16_with_mark(&text), 1);
     let latin1 = b"[General]\r\nVersion=1\r\ndisplayName=Nouvel objet de strat\xE9gie\r\n";
     assert_eq!(IniFile::parse(latin1).unwrap().to_bytes().unwrap(), latin1);
     let new = gpt_ini::write_version(latin1, GpoVersion::from_combined(2)).unwrap();

@@ -1,17 +1,20 @@
 //! Interrupted operations that cannot be rolled back, because others have changed the same since: they are closed, and what others
 //! have written is unchanged.
 
+use std::path::Path;
+
 use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::execute::journal::{self, Inverse, OperationState, StoredOperation};
 use gpoctl::execute::{ApplyOptions, OverallStatus, clean_up, is_superseded, roll_back};
 use gpoctl::operations::{delete, undo};
 use gpoctl::progress::Control;
 use gpoctl::testing::domain::MemoryDomain;
-use gpoctl::testing::faults::{Fault, Faults, When};
+use gpoctl::testing::faults::{Faults, When};
 use gpoctl::{DomainWriter, ErrorKind};
 use tempfile::TempDir;
 
 use crate::faults::case::{Case, Verb, guid, in_memory, run};
+use crate::faults::kills::{Left, kills};
 use crate::faults::sweep::State;
 
 /// An import that was interrupted at one of its calls.
@@ -24,22 +27,17 @@ struct Interrupted {
 impl Interrupted {
     /// At every call after which something is left to roll back.
     async fn everywhere(case: &Case) -> Vec<Self> {
-        let whole = Faults::none();
-        let admin = case.domain.copy();
-        let admin = admin.connect("Administrator", &whole).await.unwrap();
-        let plan = case.plan(&admin, &Faults::none()).await.unwrap();
-        let planning = whole.calls().len();
-        run(&plan, &admin, in_memory().path()).await.unwrap();
+        let plan = case
+            .plan(&case.admin().await, &Faults::none())
+            .await
+            .unwrap();
+        let apply = async |admin: &DomainWriter, root: &Path| {
+            run(&plan, admin, root).await.unwrap();
+        };
+        let none = in_memory();
+        let (all, _) = kills(&case.domain, none.path(), When::Before, |_| true, apply).await;
         let mut found = Vec::new();
-        for number in planning + 1..=whole.calls().len() {
-            let (domain, root, faults) = (case.domain.copy(), in_memory(), Faults::none());
-            let admin = domain.connect("Administrator", &faults).await.unwrap();
-            let plan = case.plan(&admin, &Faults::none()).await.unwrap();
-            faults.add(number, Fault::Kill(When::Before));
-            tokio::select! {
-                done = run(&plan, &admin, root.path()) => drop(done),
-                () = faults.killed() => {}
-            }
+        for Left { domain, root, .. } in all {
             let none = Faults::none();
             let admin = domain.connect("Administrator", &none).await.unwrap();
             let it = Self {
@@ -55,7 +53,8 @@ impl Interrupted {
                 found.push(it);
             }
         }
-        assert!(found.len() > 5, "{}", found.len());
+        println!("{} kills", found.len());
+        assert!(found.len() > 50, "{}", found.len());
         found
     }
 
@@ -143,7 +142,8 @@ async fn an_operation_that_a_later_one_has_overtaken_is_closed() {
         with_leftovers += usize::from(!it.left().is_empty());
         it.close().await;
     }
-    assert!(with_leftovers > 3, "{with_leftovers}");
+    println!("{with_leftovers} points with something left");
+    assert!(with_leftovers > 30, "{with_leftovers}");
 }
 
 /// The journal of the other is on another machine, so nothing but the GPO shows that somebody was there.
@@ -176,7 +176,8 @@ async fn what_somebody_else_has_changed_is_left_and_the_operation_closed() {
         closed += 1;
         it.close().await;
     }
-    assert!(closed > 3, "{closed}");
+    println!("{closed} points closed");
+    assert!(closed > 30, "{closed}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,7 +201,8 @@ async fn the_gpo_was_deleted_since() {
         );
         it.close().await;
     }
-    assert!(closed > 3, "{closed}");
+    println!("{closed} points closed");
+    assert!(closed > 50, "{closed}");
 }
 
 /// An entry that the import only removes is renamed first. Somebody writes it again before the roll-back.
@@ -240,5 +242,6 @@ async fn an_entry_that_was_written_again_after_it_was_renamed() {
         let entry = snapshot.entry(&format!(r"{}\Notes.txt", guid())).unwrap();
         assert_eq!(entry.content.as_deref(), Some(content.as_bytes()));
     }
-    assert!(same > 0 && other > 0, "{same} {other}");
+    println!("{same} points with the same content, {other} with another");
+    assert!(same > 10 && other > 10, "{same} {other}");
 }

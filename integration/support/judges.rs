@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::Running;
+use super::{NoAnswer, Running};
 
 /// How long a judge may take.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -44,7 +44,7 @@ fn idle(side: &str) -> Option<Running> {
 }
 
 /// The answer of a server to a request.
-fn answer(server: &mut Running, request: &Value, limit: Duration) -> Result<Judgement, String> {
+fn answer(server: &mut Running, request: &Value, limit: Duration) -> Result<Judgement, NoAnswer> {
     server.limit = limit + MARGIN;
     let answer: Value = serde_json::from_str(&server.ask(&request.to_string())?).unwrap();
     let bytes = |name: &str| STANDARD.decode(answer[name].as_str().unwrap()).unwrap();
@@ -73,19 +73,22 @@ pub fn ask_judge(
         "input": STANDARD.encode(input),
         "seconds": limit.as_secs(),
     });
+    let no_answer = |cause| Err(format!("judge {side} {judge}: no answer: {cause}"));
     // One that waits has ended when the lab was reset. A judge changes nothing, so the request can be repeated; one that was
-    // started for it has to answer.
-    while let Some(mut server) = idle(side) {
-        if let Ok(judgement) = answer(&mut server, &request, limit) {
-            IDLE.lock().unwrap().push((side.to_owned(), server));
-            return Ok(judgement);
+    // started for it has to answer, and so has one that has not ended.
+    loop {
+        let waiting = idle(side);
+        let has_waited = waiting.is_some();
+        let mut server = waiting.unwrap_or_else(|| running_judge(side, &["serve"]));
+        match answer(&mut server, &request, limit) {
+            Ok(judgement) => {
+                IDLE.lock().unwrap().push((side.to_owned(), server));
+                return Ok(judgement);
+            }
+            Err(NoAnswer::Ended(_)) if has_waited => {}
+            Err(cause) => return no_answer(cause),
         }
     }
-    let mut server = running_judge(side, &["serve"]);
-    let judgement = answer(&mut server, &request, limit)
-        .map_err(|cause| format!("judge {side} {judge}: no answer: {cause}"))?;
-    IDLE.lock().unwrap().push((side.to_owned(), server));
-    Ok(judgement)
 }
 
 /// The same for a judge that may take as long as any, and has to answer.

@@ -14,6 +14,8 @@ mod compare;
 pub mod conformance;
 mod container;
 pub mod corpus_gpos;
+mod encoded;
+mod files;
 pub mod interrupted;
 mod judges;
 mod moments;
@@ -26,6 +28,8 @@ mod tables;
 pub use compare::*;
 pub use container::*;
 pub use corpus_gpos::root as corpus;
+pub use encoded::*;
+pub use files::*;
 pub use judges::*;
 pub use moments::*;
 pub use open_file::*;
@@ -313,6 +317,29 @@ pub fn home_of_libsmbclient(lines: &str) -> PathBuf {
     )
     .unwrap();
     home
+}
+
+/// The same command with this text in /etc/hosts, in a mount namespace of its own, and a home folder in which libsmbclient stores what
+/// it finds there.
+pub fn with_hosts(command: &Command, text: &str) -> Command {
+    let hosts = tempfile::Builder::new().tempfile_in(scratch()).unwrap();
+    let (_, hosts) = hosts.keep().unwrap();
+    std::fs::write(&hosts, text).unwrap();
+    let mut inside = Command::new("unshare");
+    inside
+        .args(["--map-root-user", "--mount", "sh", "-c"])
+        .arg("mount --bind \"$0\" /etc/hosts || exit 77; exec \"$@\"")
+        .arg(hosts)
+        .arg(command.get_program())
+        .args(command.get_args());
+    inside.env("HOME", home_of_libsmbclient(""));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => inside.env(name, value),
+            None => inside.env_remove(name),
+        };
+    }
+    inside
 }
 
 /// Sends a signal, named as in kill(1), to a running process.

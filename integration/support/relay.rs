@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use super::utf16;
+
 /// What binding to a port below 1024 needs.
 pub const NEEDS_ROOT: &str = "a low port of a loopback address, which needs root";
 
@@ -50,7 +52,7 @@ pub struct Message<'a> {
 impl Message<'_> {
     /// Whether it contains this text in UTF-16LE, as SMB has names of files.
     pub fn names(&self, text: &str) -> bool {
-        let wanted: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let wanted = utf16(text);
         let mut windows = self.bytes.windows(wanted.len());
         windows.any(|window| window == wanted)
     }

@@ -2,23 +2,22 @@
 
 use std::path::PathBuf;
 
-use super::scratch;
+use super::{scratch, utf16_with_mark};
 
 /// A migration table in GPMC's form: type, source, and the destination's element.
 pub fn table(rows: &[(&str, &str, String)]) -> PathBuf {
-    let mut text = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-16\"?>\r\n<MigrationTable xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\">\r\n".to_owned();
+    let mut text = "<?xml version=\"1.0\" encoding=\"utf-16\"?>\r\n<MigrationTable xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\">\r\n".to_owned();
     for (kind, source, destination) in rows {
         text += &format!(
             "  <Mapping>\r\n    <Type>{kind}</Type>\r\n    <Source>{source}</Source>\r\n    {destination}\r\n  </Mapping>\r\n"
         );
     }
     text += "</MigrationTable>";
-    let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let path = tempfile::tempdir_in(scratch())
         .unwrap()
         .keep()
         .join("test.migtable");
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(&path, utf16_with_mark(&text)).unwrap();
     path
 }
 

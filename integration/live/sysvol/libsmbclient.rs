@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{domain, settings, var};
 use crate::support::conformance::sysvol::Folder;
-use crate::support::{home_of_libsmbclient, loopback};
+use crate::support::{loopback, with_hosts};
 
 const NEEDS_ROOT: &str =
     "port 445 of a loopback address, which needs root or net.ipv4.ip_unprivileged_port_start";
@@ -115,21 +115,13 @@ const INNER: &str = "GPOCTL_TEST_INNER";
 
 /// Runs a test again, in a separate process in which the name of the domain controller resolves to its address.
 fn with_hosts_file(case: &str, cache: &str) {
-    let home = home_of_libsmbclient("");
-    let mut hosts = tempfile::NamedTempFile::new().unwrap();
-    writeln!(
-        hosts,
-        "127.0.0.1 localhost\n{} {}",
+    let hosts = format!(
+        "127.0.0.1 localhost\n{} {}\n",
         var("ADDRESS"),
         var("SERVER")
-    )
-    .unwrap();
-    let output = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "sh", "-c"])
-        .arg("mount --bind \"$1\" /etc/hosts || exit 77; shift; exec \"$@\"")
-        .arg("sh")
-        .arg(hosts.path())
-        .arg(std::env::current_exe().unwrap())
+    );
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again
         .args([
             "--exact",
             &format!("sysvol::libsmbclient::{case}"),
@@ -137,10 +129,8 @@ fn with_hosts_file(case: &str, cache: &str) {
             "--ignored",
         ])
         .env(INNER, "1")
-        .env("KRB5CCNAME", cache)
-        .env("HOME", home)
-        .output()
-        .unwrap();
+        .env("KRB5CCNAME", cache);
+    let output = with_hosts(&again, &hosts).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     println!("{said}{complaint}");

@@ -1,74 +1,54 @@
 //! A roll-back is interrupted at any of its calls, and so is its repetition: the next one reaches the old state all the same, and
 //! leaves nothing behind.
 
+use std::path::Path;
+
+use gpoctl::DomainWriter;
 use gpoctl::execute::journal::{self, OperationState};
 use gpoctl::execute::{ApplyOptions, roll_back};
 use gpoctl::model::guid::Guid;
-use gpoctl::testing::domain::MemoryDomain;
-use gpoctl::testing::faults::{Fault, Faults, When};
+use gpoctl::testing::faults::When;
 
-use super::case::{Verb, in_memory};
-use super::client_view::Client;
+use super::case::{Verb, in_memory, run};
+use super::kills::{Left, copy, kills};
 use super::sweep::{State, Trial, recover, report};
 
 /// Of the calls of the second roll-back, every one of so many.
 const STEP: usize = 3;
 
-/// Rolls back until this call, and returns how many calls there were and whether it was interrupted.
-async fn roll_back_until(
-    domain: &MemoryDomain,
-    root: &std::path::Path,
-    number: Option<usize>,
-) -> (usize, bool) {
-    let faults = Faults::none();
-    let admin = domain.connect("Administrator", &faults).await.unwrap();
-    let connecting = faults.calls().len();
-    if let Some(number) = number {
-        faults.add(connecting + number, Fault::Kill(When::After));
-    }
+async fn roll_back_whole(admin: &DomainWriter, root: &Path) {
     let operation = journal::list(root).unwrap().remove(0);
     let options = ApplyOptions::in_folder(root.to_owned());
-    let interrupted = tokio::select! {
-        done = roll_back(&admin, &operation, &options) => {
-            done.unwrap();
-            false
-        }
-        () = faults.killed() => true,
-    };
-    (faults.calls().len() - connecting, interrupted)
+    roll_back(admin, &operation, &options).await.unwrap();
 }
 
-/// Copies what an operation has left: the domain, and its journal.
-fn copy(domain: &MemoryDomain, root: &std::path::Path) -> (MemoryDomain, tempfile::TempDir) {
-    fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
-        use std::fs::{DirBuilder, Permissions, set_permissions};
-        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-        for entry in std::fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let to = to.join(entry.file_name());
-            if entry.file_type().unwrap().is_dir() {
-                DirBuilder::new().mode(0o700).create(&to).unwrap();
-                copy_folder(&entry.path(), &to);
-            } else {
-                std::fs::copy(entry.path(), &to).unwrap();
-                set_permissions(&to, Permissions::from_mode(0o600)).unwrap();
-            }
-        }
+fn is_unfinished(left: &Left) -> bool {
+    let operation = journal::list(left.root.path()).unwrap().pop();
+    operation.is_some_and(|it| it.state == OperationState::Unfinished)
+}
+
+/// Where the second roll-back is interrupted after this call of the first one, and that it was not in the end.
+async fn interrupted_again(first: &Left) -> Vec<Left> {
+    let begin = first.number % STEP + 1;
+    let is_wanted = move |two: usize| two >= begin && (two - begin).is_multiple_of(STEP);
+    if !is_unfinished(first) {
+        let (domain, root) = copy(&first.domain, first.root.path());
+        return vec![Left {
+            number: begin,
+            domain,
+            root,
+        }];
     }
-    let folder = in_memory();
-    copy_folder(root, folder.path());
-    (domain.copy(), folder)
+    let (domain, root) = (&first.domain, first.root.path());
+    let (mut all, whole) = kills(domain, root, When::After, is_wanted, roll_back_whole).await;
+    all.push(whole);
+    all
 }
 
 /// Why the end is not right, if it is not.
-async fn wrong(
-    trial: &Trial,
-    gpos: &[Guid],
-    domain: &MemoryDomain,
-    root: &std::path::Path,
-) -> Option<String> {
-    let client = Client::new(&trial.views.0);
-    let recovered = recover(domain, root, &client, trial).await;
+async fn wrong(trial: &Trial, gpos: &[Guid], left: &Left) -> Option<String> {
+    let (domain, root) = (&left.domain, left.root.path());
+    let recovered = recover(domain, root, None, trial).await;
     let state = State::of(domain);
     let is_old = state == trial.old || state.is_raised(domain, gpos, &trial.old);
     let ended = journal::list(root).unwrap().remove(0).state == OperationState::Failed;
@@ -88,43 +68,30 @@ pub async fn sweep(verb: Verb, part: usize, parts: usize) {
     let trial = Trial::new(verb, false).await;
     let gpos: Vec<Guid> = trial.planned.gpos().map(|gpo| gpo.target.guid).collect();
     let (mut points, mut failed) = (0, Vec::new());
-    let writes: Vec<usize> = (trial.planning + 1..=trial.calls.len())
-        .filter(|number| trial.calls[number - 1].writes)
-        .collect();
-    for number in writes.into_iter().rev() {
-        let (domain, folder) = (trial.case.domain.copy(), in_memory());
-        let kill = Fault::Kill(When::After);
-        trial.run(&domain, folder.path(), number, kill, None).await;
-        let operation = journal::list(folder.path()).unwrap().pop();
-        if operation.is_none_or(|it| it.state != OperationState::Unfinished) {
-            continue;
+    let calls = trial.calls[trial.planning..].to_vec();
+    let writes: Vec<bool> = calls.iter().map(|call| call.writes).collect();
+    let (written, _) = kills(
+        &trial.case.domain,
+        in_memory().path(),
+        When::After,
+        move |number| writes[number - 1],
+        async |admin: &DomainWriter, root: &Path| {
+            run(&trial.planned, admin, root).await.unwrap();
+        },
+    )
+    .await;
+    let killed = written.into_iter().rfind(is_unfinished).unwrap();
+    let at = &calls[killed.number - 1];
+    let (domain, root) = (&killed.domain, killed.root.path());
+    let is_of_part = move |one: usize| one % parts == part;
+    let (firsts, _) = kills(domain, root, When::After, is_of_part, roll_back_whole).await;
+    for first in firsts {
+        for second in interrupted_again(&first).await {
+            points += 1;
+            let found = wrong(&trial, &gpos, &second).await;
+            let (one, two) = (first.number, second.number);
+            failed.extend(found.map(|it| format!("{at}, then {one}, then {two}: {it}")));
         }
-        for one in (1..).filter(|one| one % parts == part) {
-            let (domain, folder) = copy(&domain, folder.path());
-            if !roll_back_until(&domain, folder.path(), Some(one)).await.1 {
-                break;
-            }
-            let begin = one % STEP + 1;
-            for two in (begin..).step_by(STEP) {
-                let (domain, folder) = copy(&domain, folder.path());
-                let is_unfinished = || {
-                    let operation = journal::list(folder.path()).unwrap().remove(0);
-                    operation.state == OperationState::Unfinished
-                };
-                let interrupted =
-                    is_unfinished() && roll_back_until(&domain, folder.path(), Some(two)).await.1;
-                points += 1;
-                let found = wrong(&trial, &gpos, &domain, folder.path()).await;
-                let at = &trial.calls[number - 1];
-                failed.extend(
-                    found.map(|it| format!("{number}, {at}, then {one}, then {two}: {it}")),
-                );
-                if !interrupted {
-                    break;
-                }
-            }
-        }
-        break;
     }
     let name = format!("{} rolled back in three attempts", trial.case.name());
     report(&name, parts, points, &failed);

@@ -51,7 +51,7 @@ async fn point(trial: &Trial, number: usize) -> Option<String> {
         return Some(format!("{name}: at once: {lines:#?}"));
     }
     // The journal may not say how it ended. What follows from that changes nothing, and comes to an end.
-    let recovered = recover(&domain, folder.path(), &client, trial).await;
+    let recovered = recover(&domain, folder.path(), Some(&client), trial).await;
     if let Err(error) = recovered {
         let operation = journal::list(folder.path()).unwrap().remove(0);
         let admin = domain.connect("Administrator", &Faults::none()).await;

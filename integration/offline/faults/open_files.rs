@@ -126,7 +126,12 @@ impl<'a> Setting<'a> {
     }
 
     async fn recover(&self) -> &'static str {
-        let recovered = recover(&self.domain, self.folder.path(), &self.client, self.trial);
+        let recovered = recover(
+            &self.domain,
+            self.folder.path(),
+            Some(&self.client),
+            self.trial,
+        );
         recovered.await.unwrap()
     }
 }

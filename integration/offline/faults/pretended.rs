@@ -6,7 +6,6 @@ use gpoctl::execute::OverallStatus;
 use gpoctl::testing::faults::{Call, Fault};
 
 use super::case::{Verb, in_memory};
-use super::client_view::Client;
 use super::sweep::{Ended, State, Trial, recover, report};
 
 /// Whether a call writes settings of a GPO. Permissions of files, the two empty containers of a new GPO, and what is removed after
@@ -29,8 +28,7 @@ async fn point(trial: &Trial, number: usize) -> Option<String> {
         // What the server has made of it is for a person to look at.
         Ended::With(Err(error)) if error.kind() == ErrorKind::Incomplete => true,
         _ => {
-            let client = Client::new(&trial.views.0);
-            let _ = recover(&domain, folder.path(), &client, trial).await;
+            let _ = recover(&domain, folder.path(), None, trial).await;
             let state = State::of(&domain);
             let gpos: Vec<_> = trial.planned.gpos().map(|gpo| gpo.target.guid).collect();
             state == trial.old || state == trial.new || state.is_raised(&domain, &gpos, &trial.old)
@@ -52,6 +50,5 @@ pub async fn sweep(verb: Verb, undo: bool) {
         }
     }
     let name = format!("{} on a server that pretends", trial.case.name());
-    assert!(points > 0, "{name}");
     report(&name, 1, points, &failed);
 }

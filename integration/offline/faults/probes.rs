@@ -10,7 +10,6 @@ use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Fault, Faults, When};
 
 use super::case::{Verb, guid, in_memory, run};
-use super::client_view::Client;
 use super::sweep::{Ended, State, Trial, recover};
 
 /// What `check` reports of files of an operation that did not finish.
@@ -60,7 +59,6 @@ async fn the_folder_of_a_killed_operation_is_named_and_removed() {
         let trial = Trial::new(verb, undo).await;
         for number in calls(&trial, "create_dir", "-new-probe") {
             let (domain, folder) = (trial.case.domain.copy(), in_memory());
-            let client = Client::new(&trial.views.0);
             let kill = Fault::Kill(When::After);
             let ended = trial.run(&domain, folder.path(), number, kill, None).await;
             assert!(matches!(ended, Ended::Killed), "{verb:?}: {ended}");
@@ -77,7 +75,7 @@ async fn the_folder_of_a_killed_operation_is_named_and_removed() {
             let id = id.strip_suffix("-new-probe").unwrap();
             let hint = message.hint.as_deref().unwrap();
             assert!(hint.contains(&format!("undo {id} ")), "{verb:?}: {hint}");
-            let recovered = recover(&domain, folder.path(), &client, &trial).await;
+            let recovered = recover(&domain, folder.path(), None, &trial).await;
             assert_eq!(recovered.unwrap(), "rolled back", "{verb:?}");
             let differences = State::of(&domain).differences(&trial.old);
             assert_eq!(differences, [""; 0], "{verb:?}");

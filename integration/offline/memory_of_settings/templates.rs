@@ -5,8 +5,9 @@ use gpoctl::formats::admx::Admx;
 use gpoctl::settings::templates::Templates;
 use gpoctl::settings::{Settings, of_with};
 
-use super::{POL, gpo, pol, record};
+use super::{POL, gpo};
 use crate::readers::bound;
+use crate::support::{pol_file, pol_record};
 
 /// A template and its texts.
 fn template(categories: &str, policies: &str, strings: &str, presentations: &str) -> [String; 2] {
@@ -35,8 +36,8 @@ fn templates() -> Vec<(&'static str, [String; 2], Vec<u8>)> {
     };
     let long = |size: usize| format!("<string id='X'>{}</string>", "n".repeat(size));
     let in_category = "<parentCategory ref='0'/>";
-    let one = |n: usize| vec![record("k", &n.to_string(), 4, &1_u32.to_le_bytes())];
-    let all = |count: usize| pol((0..count).flat_map(one));
+    let one = |n: usize| vec![pol_record("k", &n.to_string(), 4, &1_u32.to_le_bytes())];
+    let all = |count: usize| pol_file((0..count).flat_map(one));
     let category = |n: usize| {
         format!(
             "<category name='{n}' displayName='$(string.X)'><parentCategory ref='{}'/></category>",

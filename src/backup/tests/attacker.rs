@@ -69,3 +69,29 @@ fn a_path_leads_through_links_of_the_caller_alone() {
     assert!(backup.path.join(names::BACKUP).exists());
     delete(&backup.path).unwrap();
 }
+
+/// Undo restores no backup that has one.
+#[test]
+#[ignore = "needs root"]
+fn an_entry_of_another_user_is_found_at_any_depth() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = write(dir.path(), &snapshot(), &context(), "", NOW).unwrap();
+    let backup = folder::Folder::open_to_write(&written.path).unwrap();
+    assert_eq!(backup.foreign_entry().unwrap(), None);
+    for name in [
+        "Backup.xml",
+        "DomainSysvol/GPO",
+        "DomainSysvol/GPO/Machine/Registry.pol",
+        "",
+    ] {
+        let path = match name {
+            "" => written.path.clone(),
+            name => written.path.join(name),
+        };
+        let give = |owner| std::os::unix::fs::chown(&path, Some(owner), None).unwrap();
+        give(OTHER_USER);
+        assert_eq!(backup.foreign_entry().unwrap(), Some(path.clone()));
+        give(0);
+        assert_eq!(backup.foreign_entry().unwrap(), None);
+    }
+}
