@@ -168,4 +168,22 @@ mod tests {
         let below = (r"Software\X\Y\Z", "a", "1");
         assert_eq!(deleted(&[below, (r"Software", "**deletekeys", "X")]), [0]);
     }
+
+    /// Without the bound, each of these levels costs as much as the key is long.
+    #[test]
+    fn a_key_with_many_levels_is_compared_at_those_of_the_registry() {
+        let deep = vec!["x"; 30_000].join("\\");
+        let value = (deep.as_str(), "a", "1");
+        for (levels, expected) in [
+            (1, &[0][..]),
+            (MAX_LEVELS, &[0]),
+            (MAX_LEVELS + 1, &[]),
+            (29_999, &[]),
+        ] {
+            let above = vec!["x"; levels].join("\\");
+            let deletion = (above.as_str(), "**DeleteKeys", "X");
+            assert_eq!(deleted(&[value, deletion]), expected, "{levels}");
+        }
+        assert_eq!(deleted(&[value, ("x", "**DeleteKeys", "y")]), [0; 0]);
+    }
 }
