@@ -421,15 +421,16 @@ mod tests {
             format!("<Registry><Properties value='{data}' name='DefaultPassword'/></Registry>")
                 .into_bytes()
         };
-        let files: [(&str, &dyn Fn(&str) -> Vec<u8>, &[&str]); 3] = [
+        let passwords = ["first", "second"];
+        let files = [
             (
                 "Machine/Registry.pol",
-                &policy,
-                &[r"+[Software\X\Winlogon] DefaultPassword = REG_SZ: (not shown)"],
+                passwords.map(policy),
+                &[r"+[Software\X\Winlogon] DefaultPassword = REG_SZ: (not shown)"][..],
             ),
             (
                 "Machine/Microsoft/Windows NT/SecEdit/GptTmpl.inf",
-                &template,
+                passwords.map(template),
                 &[
                     "+[Registry Values]",
                     r"+MACHINE\X\DefaultPassword=(not shown)",
@@ -438,12 +439,11 @@ mod tests {
             ),
             (
                 "Machine/Preferences/Registry/Registry.xml",
-                &item,
+                passwords.map(item),
                 &["+<Registry><Properties value='(not shown)' name='DefaultPassword'/></Registry>"],
             ),
         ];
-        for (path, content, shown) in files {
-            let [one, two] = ["first", "second"].map(content);
+        for (path, [one, two], shown) in files {
             let added = found(&[], &[(path, &one)]);
             assert_eq!(added.last().unwrap().2, shown, "{path}");
             let changed = found(&[(path, &one)], &[(path, &two)]);
