@@ -301,6 +301,8 @@ fn a_deletion_after_the_values_takes_protection_away() {
         of(&snapshot).into_iter().map(|risk| risk.text).collect()
     };
     assert_eq!(named(vec![delete(), on()]), [""; 0]);
+    let soft = record("**soft.EnableLUA", ValueType::DWORD, &[1, 0, 0, 0]);
+    assert_eq!(named(vec![delete(), soft]), [""; 0]);
     assert_eq!(
         named(vec![on(), delete()]),
         [r"deletes every value of HKLM\Software\Microsoft\Windows\CurrentVersion\Policies\System"]
