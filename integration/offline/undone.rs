@@ -1,5 +1,6 @@
 //! Operations that were undone since: by the undo itself, or by the plan that it saved.
 
+use gpoctl::error::Remedy;
 use gpoctl::execute::journal::{self, OperationState, StoredOperation};
 use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::plan::Plan;
@@ -128,6 +129,8 @@ async fn a_plan_that_names_an_operation_on_other_objects_is_refused() {
     let error = it.apply(&named).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BadInput, "{error}");
     assert!(error.to_string().contains(&it.id), "{error}");
+    let again = Remedy::PlanUndoAgain(it.id.clone());
+    assert_eq!(error.remedy(), Some(&again));
     assert!(State::of(&it.case.domain) == before);
     assert_eq!(it.operation(&it.id).state, OperationState::Done);
 }
@@ -169,4 +172,22 @@ async fn an_import_into_a_new_gpo_and_then_its_creation_are_undone() {
         State::of(&it.case.domain).differences(&old),
         Vec::<String>::new()
     );
+}
+
+/// A saved plan that was edited until it changes nothing does not make the operation look undone.
+#[tokio::test(start_paused = true)]
+async fn a_saved_plan_without_changes_undoes_nothing() {
+    let it = Done::new(Verb::Rename).await;
+    let plan = saved(&it.plan(&it.id).await.unwrap(), |json| {
+        assert_eq!(json["undoes"], it.id);
+        json["changes"] = Vec::<serde_json::Value>::new().into();
+    });
+    assert!(plan.changes.is_empty());
+    let before = State::of(&it.case.domain);
+    it.apply(&plan).await.unwrap();
+    assert!(State::of(&it.case.domain) == before);
+    assert_eq!(it.operation(&it.id).state, OperationState::Done);
+    let plan = it.plan(&it.id).await.unwrap();
+    it.apply(&plan).await.unwrap();
+    assert_eq!(it.operation(&it.id).state, OperationState::Undone);
 }

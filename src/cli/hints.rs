@@ -236,6 +236,16 @@ mod tests {
         assert!(of(&error).unwrap().contains("--exclusive"));
         let hint = error.details()[0].hint.as_deref();
         assert!(hint.unwrap().contains("gpoctl migtable suggest"));
+        let again = Remedy::PlanUndoAgain("20240102-030405-c358846f".to_owned());
+        let error_of_undo = Error::new(ErrorKind::BadInput, "x")
+            .with_hint("make the plan again")
+            .with_remedy(again);
+        assert_eq!(
+            of(&error_of_undo).as_deref(),
+            Some(
+                "nothing was changed; make the plan again: gpoctl operations undo c358846f --plan-out FILE"
+            )
+        );
         // A hint that is added later is that of another error.
         assert_eq!(of(&error.with_hint("y")).as_deref(), Some("y"));
     }

@@ -295,6 +295,40 @@ mod tests {
         }
     }
 
+    /// Texts that cannot be read are not reported as missing besides, and those of the other language are used.
+    #[test]
+    fn broken_texts_are_reported_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        std::fs::write(path.join("a.admx"), template("a", "Machine")).unwrap();
+        for language in ["de-DE", "en-US"] {
+            std::fs::create_dir(path.join(language)).unwrap();
+        }
+        let texts = format!(
+            "<policyDefinitionResources xmlns='{NAMESPACE}'><resources><stringTable><string id='X'>Good</string></stringTable></resources></policyDefinitionResources>"
+        );
+        std::fs::write(path.join("de-DE/a.adml"), "<a>\n<b></a>").unwrap();
+        let places = || {
+            let german = TemplateArgs {
+                language: "de-DE".to_owned(),
+                ..args(path)
+            };
+            let (templates, messages) = german.read().unwrap();
+            assert_eq!(templates.len(), 1);
+            let places = messages.into_iter().map(|one| {
+                assert!(
+                    one.text.starts_with("the template cannot be read"),
+                    "{one:?}"
+                );
+                PathBuf::from(one.place.unwrap().file.to_string())
+            });
+            places.collect::<Vec<_>>()
+        };
+        assert_eq!(places(), [path.join("de-DE/a.adml")]);
+        std::fs::write(path.join("en-US/a.adml"), texts).unwrap();
+        assert_eq!(places(), [path.join("de-DE/a.adml")]);
+    }
+
     fn args(folder: &Path) -> TemplateArgs {
         TemplateArgs {
             admx: Some(folder.to_owned()),

@@ -150,6 +150,18 @@ mod tests {
             ["text  Pick", "checkBox box Really", "textBox line Path"]
         );
         assert_eq!(texts.presentation("$(string.A)"), None);
+        for label in [
+            "Chemin :",
+            "Chemin\u{a0}:",
+            " Chemin\u{202f}: ",
+            "Chemin",
+            "Chemin::",
+        ] {
+            let french = TEXTS.replace(" Path: ", label);
+            let texts = Adml::parse(french.as_bytes()).unwrap();
+            let controls = texts.presentation("$(presentation.P)").unwrap();
+            assert_eq!(&*controls[2].label, "Chemin", "{label:?}");
+        }
         let error = Adml::parse(b"<a>\n<b></a>").unwrap_err();
         assert_eq!(error.line, 2);
         assert!(Adml::parse(b"<policyDefinitions/>").is_err());

@@ -178,6 +178,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::formats::registry_pol::{Record, ValueType, utf16_bytes};
     use crate::formats::xml_tree;
     use crate::model::principal::{Principal, PrincipalType};
     use crate::model::sddl::from_sddl;
@@ -381,6 +382,35 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
+    }
+
+    #[test]
+    fn passwords_of_the_registry_are_not_written() {
+        let record = Record {
+            key: utf16_bytes(r"Software\Winlogon"),
+            value_name: utf16_bytes("DefaultPassword"),
+            value_type: ValueType::SZ,
+            data: utf16_bytes("S3cret\0"),
+        };
+        let policy = RegistryPol {
+            records: vec![record],
+        };
+        let template = "[Registry Values]\r\nMACHINE\\A\\DefaultPassword=1,\"S3cret\"\r\nMACHINE\\B\\DefaultPassword=7,S3cret,x\r\n\
+                        MACHINE\\C\\defaultpassword=4,S3cret\r\n";
+        let snapshot = with_files(&[
+            ("Machine/Registry.pol", &policy.to_bytes()),
+            (
+                "Machine/Microsoft/Windows NT/SecEdit/GptTmpl.inf",
+                template.as_bytes(),
+            ),
+        ]);
+        let bytes = write(&snapshot, &BackupContext::default(), "2024-02-03T04:05:06");
+        let text = crate::formats::text::decode(&bytes).unwrap().1;
+        assert!(!text.contains("S3cret"), "{text}");
+        let hidden = "<q1:SettingString>(not shown)</q1:SettingString>";
+        assert_eq!(text.matches(hidden).count(), 3, "{text}");
+        let hidden = "<q1:String>(not shown)</q1:String>";
+        assert_eq!(text.matches(hidden).count(), 1, "{text}");
     }
 
     proptest! {

@@ -333,6 +333,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::formats::registry_pol::utf16_bytes;
 
     fn tree(files: &[(&str, &[u8])]) -> GptTree {
         let mut tree = GptTree::new();
@@ -398,6 +399,57 @@ mod tests {
             said.contains("(not shown)") && !said.contains("second"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn passwords_of_the_registry_are_not_shown() {
+        let policy = |data: &str| {
+            let record = Record {
+                key: utf16_bytes(r"Software\X\Winlogon"),
+                value_name: utf16_bytes("DefaultPassword"),
+                value_type: ValueType::SZ,
+                data: utf16_bytes(&format!("{data}\0")),
+            };
+            let records = vec![record];
+            RegistryPol { records }.to_bytes().to_vec()
+        };
+        let template = |data: &str| {
+            format!("[Registry Values]\r\nMACHINE\\X\\DefaultPassword=1,\"{data}\"\r\n\"machine\\x\\ALTDEFAULTPASSWORD\" = 7,{data}\r\n")
+                .into_bytes()
+        };
+        let item = |data: &str| {
+            format!("<Registry><Properties value='{data}' name='DefaultPassword'/></Registry>")
+                .into_bytes()
+        };
+        let passwords = ["first", "second"];
+        let files = [
+            (
+                "Machine/Registry.pol",
+                passwords.map(policy),
+                &[r"+[Software\X\Winlogon] DefaultPassword = REG_SZ: (not shown)"][..],
+            ),
+            (
+                "Machine/Microsoft/Windows NT/SecEdit/GptTmpl.inf",
+                passwords.map(template),
+                &[
+                    "+[Registry Values]",
+                    r"+MACHINE\X\DefaultPassword=(not shown)",
+                    "+\"machine\\x\\ALTDEFAULTPASSWORD\" =(not shown)",
+                ],
+            ),
+            (
+                "Machine/Preferences/Registry/Registry.xml",
+                passwords.map(item),
+                &["+<Registry><Properties value='(not shown)' name='DefaultPassword'/></Registry>"],
+            ),
+        ];
+        for (path, [one, two], shown) in files {
+            let added = found(&[], &[(path, &one)]);
+            assert_eq!(added.last().unwrap().2, shown, "{path}");
+            let changed = found(&[(path, &one)], &[(path, &two)]);
+            assert_eq!(changed.len(), 1, "{path}");
+            assert!(changed[0].2[0].contains("stored password"), "{changed:?}");
+        }
     }
 
     #[test]

@@ -135,7 +135,7 @@ fn values(item: &Item<'_>, room: &mut usize) -> Vec<Value> {
         };
         values.push(Value::named("action", Data::Word(action.into())));
         attributes(properties, "", &mut values, room);
-        below(properties, "", &mut values, room);
+        below(properties, "", false, &mut values, room);
     }
     for (attribute, meaning) in COMMON {
         if item.element.attribute(attribute) == Some("1") {
@@ -151,17 +151,26 @@ fn values(item: &Item<'_>, room: &mut usize) -> Vec<Value> {
         if !is_shown && child.name != "Filters" {
             let path = format!("{}/", &*child.name);
             attributes(child, &path, &mut values, room);
-            below(child, &path, &mut values, room);
+            below(child, &path, false, &mut values, room);
         }
     }
     values
 }
 
+/// Whether an element sets a registry value, or a line of an INI file, with a password.
+fn is_secret(element: &Element) -> bool {
+    let of = |name: &str| {
+        let found = element.attributes.iter();
+        let mut found = found.filter(|one| one.name.eq_ignore_ascii_case(name));
+        found.next().map_or("", |one| &*one.value)
+    };
+    registry_secrets::is_secret(of("key"), of("name"))
+        || registry_secrets::is_secret("", of("property"))
+}
+
 /// The attributes of an element that are not empty. A stored password is only mentioned.
 fn attributes(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut usize) {
-    let of = |name: &str| element.attribute(name).unwrap_or_default();
-    let is_secret = registry_secrets::is_secret(of("key"), of("name"))
-        || registry_secrets::is_secret("", of("property"));
+    let is_secret = is_secret(element);
     for attribute in &element.attributes {
         let name = &*attribute.name;
         if attribute.value.is_empty() || (path.is_empty() && name == "action") {
@@ -173,7 +182,7 @@ fn attributes(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut
         if *room == 0 {
             return;
         }
-        let data = match is_password(name) || (is_secret && name == "value") {
+        let data = match is_password(name) || (is_secret && name.eq_ignore_ascii_case("value")) {
             true => Data::Word("a stored password (not shown)".into()),
             false => Data::Text(attribute.value.clone()),
         };
@@ -182,7 +191,15 @@ fn attributes(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut
 }
 
 /// The attributes and texts of everything in an element; the depth is bounded by that of the parsed tree.
-fn below(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut usize) {
+fn below(
+    element: &Element,
+    path: &str,
+    in_secret: bool,
+    values: &mut Vec<Value>,
+    room: &mut usize,
+) {
+    // The texts of a list of strings are in elements of their own.
+    let in_secret = in_secret || is_secret(element);
     for child in element.elements() {
         *room = room.saturating_sub(path.len().saturating_add(child.name.len()));
         if *room == 0 {
@@ -193,7 +210,7 @@ fn below(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut usiz
         if !text.trim().is_empty() {
             let size = text.len().saturating_add(size_of::<Value>());
             *room = room.saturating_sub(size);
-            let data = match is_password(&child.name) {
+            let data = match is_password(&child.name) || in_secret {
                 true => Data::Word("a stored password (not shown)".into()),
                 false => Data::Text(text),
             };
@@ -201,6 +218,6 @@ fn below(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut usiz
         }
         let path = format!("{path}/");
         attributes(child, &path, values, room);
-        below(child, &path, values, room);
+        below(child, &path, in_secret, values, room);
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::text::quoted;
 use super::{Data, Extension, File, New, State, Value, firewall};
+use crate::formats::registry_pol::effect::{Effect, listed};
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
 use crate::model::reference::Place;
 use crate::model::registry_secrets;
@@ -54,7 +55,10 @@ fn setting(record: &Record, key: SharedText, file: &SharedText, number: usize) -
         hide(&mut values);
     }
     // The deletion of a value is another state of the setting that gives it one.
-    let target = deleted(&value_name).unwrap_or(&value_name);
+    let target = match Effect::of(&value_name) {
+        Effect::DeletesValue(target) => target,
+        _ => &value_name,
+    };
     New {
         extension: Extension::Registry,
         id: format!("{key}\\{target}").to_lowercase().into(),
@@ -74,40 +78,25 @@ pub(super) fn hide(values: &mut [Value]) {
     }
 }
 
-/// The name of the value that a record deletes.
-pub(super) fn deleted(value_name: &str) -> Option<&str> {
-    strip_command(value_name, "**del.")
-}
-
-fn strip_command<'a>(value_name: &'a str, command: &str) -> Option<&'a str> {
-    let (begin, rest) = value_name.split_at_checked(command.len())?;
-    begin.eq_ignore_ascii_case(command).then_some(rest)
-}
-
 /// Name, state and values of a record.
 fn meaning(record: &Record, value_name: &str) -> (String, State, Vec<Value>) {
     let list = || {
         let text = record.string().unwrap_or_default();
-        let names = text.split(';').filter(|name| !name.is_empty());
-        let names = names.map(str::to_owned).collect();
-        vec![Value::of(Data::List(names))]
+        vec![Value::of(Data::List(
+            listed(&text).map(str::to_owned).collect(),
+        ))]
     };
-    let command = |command: &str| value_name.eq_ignore_ascii_case(command);
-    if command("**delvals.") || command("**delvals") {
-        return ("(all values)".to_owned(), State::Deletes, Vec::new());
-    }
-    if command("**DeleteValues") {
-        return ("(these values)".to_owned(), State::Deletes, list());
-    }
-    if command("**DeleteKeys") {
-        return ("(these keys below it)".to_owned(), State::Deletes, list());
-    }
-    if let Some(target) = deleted(value_name) {
-        return (target.to_owned(), State::Deletes, Vec::new());
-    }
-    if let Some(target) = strip_command(value_name, "**soft.") {
-        let name = format!("{target} (only where it does not exist)");
-        return (name, State::Configured, vec![value(record)]);
+    let deletes = |name: &str, values| (name.to_owned(), State::Deletes, values);
+    match Effect::of(value_name) {
+        Effect::DeletesValues => return deletes("(all values)", Vec::new()),
+        Effect::DeletesListedValues => return deletes("(these values)", list()),
+        Effect::DeletesListedKeys => return deletes("(these keys below it)", list()),
+        Effect::DeletesValue(target) => return deletes(target, Vec::new()),
+        Effect::WritesWhereMissing(target) => {
+            let name = format!("{target} (only where it does not exist)");
+            return (name, State::Configured, vec![value(record)]);
+        }
+        Effect::Writes(_) | Effect::Nothing => {}
     }
     if !value_name.is_empty() {
         return (

@@ -97,6 +97,7 @@ fn registry_values_and_commands() {
     let policy = RegistryPol {
         records: vec![
             record(key, "**delvals.", ValueType::SZ, &text(" ")),
+            record(key, "**DelValsOfOld", ValueType::SZ, &text(" ")),
             record(key, "Number", ValueType::DWORD, &[7, 0, 0, 0]),
             record(key, "Cut", ValueType::DWORD, &[7]),
             record(key, "Text", ValueType::SZ, &text("a \"b\"")),
@@ -104,14 +105,16 @@ fn registry_values_and_commands() {
             record(key, "Large", ValueType::QWORD, &[255; 8]),
             record(key, "Bytes", ValueType::BINARY, &[0; 65]),
             record(key, "**del.Old", ValueType::SZ, &text(" ")),
-            record(key, "**DeleteValues", ValueType::SZ, &text("One;Two")),
-            record(key, "**soft.Soft", ValueType::DWORD, &[1, 0, 0, 0]),
+            record(key, "**DeleteValues", ValueType::SZ, &text("One; Two;")),
+            record(key, "**delete", ValueType::DWORD, &[1, 0, 0, 0]),
+            record(key, "**Soft.Soft", ValueType::DWORD, &[1, 0, 0, 0]),
             record(key, "", ValueType::NONE, &[]),
             record(key, "", ValueType(66), &[1]),
         ],
     };
     let zeros = format!("65 bytes, SHA-256 {}", sha256(&[0; 65]));
     let expected = [
+        "(all values): deleted on the client".to_owned(),
         "(all values): deleted on the client".to_owned(),
         "Number: 7 (REG_DWORD)".to_owned(),
         "Cut: 07 (REG_DWORD)".to_owned(),
@@ -121,6 +124,7 @@ fn registry_values_and_commands() {
         format!("Bytes: {zeros} (REG_BINARY)"),
         "Old: deleted on the client".to_owned(),
         "(these values): deleted on the client: \"One\", \"Two\"".to_owned(),
+        "**delete: 1 (REG_DWORD)".to_owned(),
         "Soft (only where it does not exist): 1 (REG_DWORD)".to_owned(),
         "(key): configured".to_owned(),
         "(default): 01 (type 66)".to_owned(),

@@ -297,3 +297,37 @@ fn a_backup_that_cannot_be_read_is_listed_as_that() {
     is_named(&verified.backups);
     assert!(verified.soundness() == Soundness::Damaged);
 }
+
+#[test]
+fn repeated_entries_of_the_manifest_are_counted() {
+    use crate::formats::manifest::{Manifest, entries};
+    use crate::formats::verbatim::ToGpmcBytes as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let gone = write(dir.path(), &snapshot(), &context(), "", NOW).unwrap();
+    fs::remove_dir_all(&gone.path).unwrap();
+    let path = dir.path().join("manifest.xml");
+    let entry = entries(&fs::read(&path).unwrap()).unwrap().remove(0);
+    for (others, said) in [
+        (0, None),
+        (1, Some("1 other entry")),
+        (2, Some("2 other entries")),
+    ] {
+        let backups = vec![entry.clone(); others + 1];
+        fs::write(&path, Manifest { backups }.to_gpmc_bytes()).unwrap();
+        let listed = list(dir.path()).unwrap();
+        let (own, others): (Vec<_>, Vec<_>) =
+            listed.iter().partition(|entry| entry.info.id == gone.id);
+        assert_eq!(own.len(), 1);
+        let others: Vec<&str> = others
+            .iter()
+            .map(|entry| entry.problems[0].text.as_str())
+            .collect();
+        let expected = said.map(|said| {
+            format!(
+                "manifest.xml has {said} without a backup: the ID is missing or repeated, or the folder does not exist"
+            )
+        });
+        assert_eq!(others, Vec::from_iter(expected));
+    }
+}

@@ -13,13 +13,7 @@ pub(in crate::cli) fn show(mut error: clap::Error) {
         let _ = error.print();
         return;
     }
-    let words: Vec<(ContextKind, ContextValue)> = error
-        .context()
-        .filter_map(|(kind, value)| Some((kind, escaped(kind, value)?)))
-        .collect();
-    for (kind, value) in words {
-        error.insert(kind, value);
-    }
+    escape_words(&mut error);
     let reason = error.source().map(ToString::to_string);
     match reason.filter(|reason| Clean::new(reason).as_str() != reason) {
         None => drop(error.print()),
@@ -29,6 +23,17 @@ pub(in crate::cli) fn show(mut error: clap::Error) {
             let text = text.replace(&reason, Clean::new(&reason).as_str());
             eprint!("{}", StyledStr::from(text));
         }
+    }
+}
+
+/// Escapes the words of the command line in an error.
+fn escape_words(error: &mut clap::Error) {
+    let words: Vec<(ContextKind, ContextValue)> = error
+        .context()
+        .filter_map(|(kind, value)| Some((kind, escaped(kind, value)?)))
+        .collect();
+    for (kind, value) in words {
+        error.insert(kind, value);
     }
 }
 
@@ -48,4 +53,53 @@ fn escaped(kind: ContextKind, value: &ContextValue) -> Option<ContextValue> {
         _ => return None,
     };
     (kind != ContextKind::Usage && new != *value).then_some(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, Command};
+
+    use super::*;
+
+    /// What an option or a word of the command line is made of, that is sent to a terminal as it is.
+    #[test]
+    fn an_error_has_no_escape_sequences_of_the_command_line() {
+        let command = Command::new("x")
+            .arg(Arg::new("name"))
+            .arg(
+                Arg::new("n")
+                    .long("number")
+                    .value_parser(clap::value_parser!(u8)),
+            )
+            .subcommand(Command::new("list"));
+        for words in [
+            &["--\u{1b}[31m"][..],
+            &["--\u{1b}[31m\u{1b}[2J"],
+            &["--numb\u{1b}[31mer"],
+            &["--a\u{1b}]0;title\u{7}b"],
+            &["-\u{1b}"],
+            &["--number", "\u{1b}[31m1"],
+            &["a", "\u{1b}[2Jb"],
+        ] {
+            let words = std::iter::once("x").chain(words.iter().copied());
+            let mut error = command.clone().try_get_matches_from(words).unwrap_err();
+            escape_words(&mut error);
+            let parts: Vec<String> = error
+                .context()
+                .filter(|(kind, _)| *kind != ContextKind::Usage)
+                .flat_map(|(_, value)| match value {
+                    ContextValue::String(text) => vec![text.clone()],
+                    ContextValue::Strings(texts) => texts.clone(),
+                    ContextValue::StyledStrs(texts) => {
+                        texts.iter().map(|text| text.ansi().to_string()).collect()
+                    }
+                    _ => Vec::new(),
+                })
+                .collect();
+            assert!(!parts.is_empty(), "{error:?}");
+            assert!(!parts.concat().contains('\u{1b}'), "{parts:?}");
+            let plain = error.render().to_string();
+            assert!(plain.contains("\\u{1b}"), "{plain}");
+        }
+    }
 }

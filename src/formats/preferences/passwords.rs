@@ -172,22 +172,43 @@ pub fn without_passwords(text: &str) -> String {
     shown
 }
 
-/// The spans of the attribute `value` of every element whose `name` is that of a registry value with a password.
+/// The spans of the attribute `value`, and of the strings of a list, of every element whose `name` or `property` is that of a registry
+/// value or a line of an INI file with a password.
 fn registry_values(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
+    let mut in_secret = false;
     for element in text.split_inclusive('<') {
         let is_secret = |span: Range<usize>| {
             let name = element.get(span).unwrap_or_default();
             registry_secrets::is_secret("", name)
         };
-        if attribute_values(element, "name").into_iter().any(is_secret) {
-            let values = attribute_values(element, "value").into_iter();
-            found.extend(values.map(|span| start + span.start..start + span.end));
+        let mut names = attribute_values(element, "name");
+        names.extend(attribute_values(element, "property"));
+        let mut spans = Vec::new();
+        // The elements of a list have no name.
+        if !names.is_empty() {
+            in_secret = names.into_iter().any(is_secret);
+            if in_secret {
+                spans = attribute_values(element, "value");
+            }
+        } else if in_secret {
+            spans.extend(list_item(element));
         }
+        let spans = spans.into_iter();
+        found.extend(spans.map(|span| start + span.start..start + span.end));
         start += element.len();
     }
     found
+}
+
+/// The span of the text in `Value>text<`.
+fn list_item(element: &str) -> Option<Range<usize>> {
+    let (tag, text) = element.split_once('>')?;
+    let is_item = tag.trim().eq_ignore_ascii_case("value");
+    let text = text.trim_end_matches('<');
+    let start = tag.len() + 1;
+    is_item.then(|| start..start + text.len())
 }
 
 /// The spans of the values of `cpassword` in a text.

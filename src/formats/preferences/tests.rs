@@ -253,6 +253,60 @@ fn displayed_text_contains_no_password() {
     }
 }
 
+#[test]
+fn displayed_text_contains_no_password_of_the_registry() {
+    for (text, shown) in [
+        (
+            "<Properties name=\"DefaultPassword\" type=\"REG_SZ\" value=\"x\"/>",
+            "<Properties name=\"DefaultPassword\" type=\"REG_SZ\" value=\"(not shown)\"/>",
+        ),
+        (
+            "<Properties VALUE = 'x' ü='ü' Name = 'defaultpassword'/>",
+            "<Properties VALUE = '(not shown)' ü='ü' Name = 'defaultpassword'/>",
+        ),
+        (
+            "<a name='x' value='1'/><a name='ProxyPassword' value='2'/><a name='y' value='3'/><a value='4' name='AltDefaultPassword'/>",
+            "<a name='x' value='1'/><a name='ProxyPassword' value='(not shown)'/><a name='y' value='3'/><a value='(not shown)' name='AltDefaultPassword'/>",
+        ),
+        // It is not another element's.
+        (
+            "<Registry name='DefaultPassword'><Filters value='1'/></Registry>",
+            "<Registry name='DefaultPassword'><Filters value='1'/></Registry>",
+        ),
+        (
+            "<a name='DefaultPassword' value='' cpassword='c'/>",
+            "<a name='DefaultPassword' value='' cpassword='(not shown)'/>",
+        ),
+        (
+            "<a name='DefaultPassword' value='v' cpassword='c'/>",
+            "<a name='DefaultPassword' value='(not shown)' cpassword='(not shown)'/>",
+        ),
+        (
+            "<a cpassword='value=\"c' name='DefaultPassword'/>",
+            "<a cpassword='(not shown)' name='DefaultPassword'/>",
+        ),
+        (
+            "<a name='DefaultPassword' value='never\nends",
+            "<a name='DefaultPassword' value='(not shown)",
+        ),
+        ("<a name='DefaultPassword", "<a name='DefaultPassword"),
+        (
+            "<Properties name='DefaultPassword' type='REG_MULTI_SZ'><Values><Value>x</Value><value >y</value><Value/></Values></Properties><a name='z'><Value>1</Value></a>",
+            "<Properties name='DefaultPassword' type='REG_MULTI_SZ'><Values><Value>(not shown)</Value><value >(not shown)</value><Value/></Values></Properties><a name='z'><Value>1</Value></a>",
+        ),
+        (
+            "<Ini><Properties section='s' value='x' property='DefaultPassword'/></Ini>",
+            "<Ini><Properties section='s' value='(not shown)' property='DefaultPassword'/></Ini>",
+        ),
+        (
+            "<a value=x name=DefaultPassword>",
+            "<a value=(not shown) name=DefaultPassword>",
+        ),
+    ] {
+        assert_eq!(without_passwords(text), shown);
+    }
+}
+
 proptest! {
     #[test]
     fn accepted_files_round_trip(

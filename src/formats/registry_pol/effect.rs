@@ -9,6 +9,8 @@ use super::{Record, RegistryPol};
 pub enum Effect<'a> {
     /// Writes the value of this name.
     Writes(&'a str),
+    /// Writes the value of this name where it does not exist.
+    WritesWhereMissing(&'a str),
     /// Deletes the value of this name.
     DeletesValue(&'a str),
     /// Deletes every value of the key.
@@ -24,14 +26,14 @@ pub enum Effect<'a> {
 impl<'a> Effect<'a> {
     /// What a client does with this value name. A name that only resembles a command is a name.
     pub fn of(name: &'a str) -> Self {
-        /// Writes the value where it does not exist.
-        const SOFT: &str = "**soft.";
         let after = |command: &str| {
             let (begin, rest) = name.split_at_checked(command.len())?;
             begin.eq_ignore_ascii_case(command).then_some(rest)
         };
         if let Some(name) = after("**del.") {
             Self::DeletesValue(name)
+        } else if let Some(name) = after("**soft.") {
+            Self::WritesWhereMissing(name)
         } else if after("**delvals").is_some() {
             Self::DeletesValues
         } else if after("**deletevalues").is_some() {
@@ -41,7 +43,20 @@ impl<'a> Effect<'a> {
         } else if after("**securekey").is_some() || after("**comment:").is_some() {
             Self::Nothing
         } else {
-            Self::Writes(after(SOFT).unwrap_or(name))
+            Self::Writes(name)
+        }
+    }
+
+    /// The name of the one value that it writes or deletes: the end of the value name of the record.
+    pub fn value_name(self) -> Option<&'a str> {
+        match self {
+            Self::Writes(name) | Self::WritesWhereMissing(name) | Self::DeletesValue(name) => {
+                Some(name)
+            }
+            Self::DeletesValues
+            | Self::DeletesListedValues
+            | Self::DeletesListedKeys
+            | Self::Nothing => None,
         }
     }
 }
@@ -83,9 +98,9 @@ impl RegistryPol {
                     let names = listed(&names).map(str::to_lowercase);
                     keys.entry(key()).or_default().extend(names);
                 }
-                Effect::Writes(_)
+                Effect::Writes(_) | Effect::WritesWhereMissing(_)
                     if values.is_empty() && all_values.is_empty() && keys.is_empty() => {}
-                Effect::Writes(name) => {
+                Effect::Writes(name) | Effect::WritesWhereMissing(name) => {
                     let key = key();
                     let is_deleted = all_values.contains(&key)
                         || values
@@ -165,7 +180,27 @@ mod tests {
         ] {
             assert_eq!(deleted(&[a, deletion]), [0; 0], "{deletion:?}");
         }
+        let soft = (r"Software\X", "**Soft.a", "1");
+        assert_eq!(deleted(&[soft, (r"Software\X", "**del.a", " ")]), [0]);
         let below = (r"Software\X\Y\Z", "a", "1");
         assert_eq!(deleted(&[below, (r"Software", "**deletekeys", "X")]), [0]);
+    }
+
+    /// Without the bound, each of these levels costs as much as the key is long.
+    #[test]
+    fn a_key_with_many_levels_is_compared_at_those_of_the_registry() {
+        let deep = vec!["x"; 30_000].join("\\");
+        let value = (deep.as_str(), "a", "1");
+        for (levels, expected) in [
+            (1, &[0][..]),
+            (MAX_LEVELS, &[0]),
+            (MAX_LEVELS + 1, &[]),
+            (29_999, &[]),
+        ] {
+            let above = vec!["x"; levels].join("\\");
+            let deletion = (above.as_str(), "**DeleteKeys", "X");
+            assert_eq!(deleted(&[value, deletion]), expected, "{levels}");
+        }
+        assert_eq!(deleted(&[value, ("x", "**DeleteKeys", "y")]), [0; 0]);
     }
 }

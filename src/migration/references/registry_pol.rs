@@ -10,6 +10,7 @@ use super::context::Context;
 use super::firewall;
 use super::text::RewrittenText;
 use crate::formats::firewall_rule;
+use crate::formats::registry_pol::effect::Effect;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes, utf16_text};
 use crate::model::reference::{Place, Scope};
 use crate::model::shared_text::SharedText;
@@ -116,12 +117,10 @@ fn visit_record(record: &Record, place: &Place, context: &mut Context<'_, '_>) -
     keep.then_some(new)
 }
 
-/// `**del.NAME` deletes the value NAME [MS-GPREG 3.2.5.1]: Splits a value name into such a command and the name.
-fn split_command(name: &str) -> (&str, &str) {
-    match name.split_at_checked(6) {
-        Some((command, rest)) if command.eq_ignore_ascii_case("**del.") => (command, rest),
-        _ => ("", name),
-    }
+/// Splits a value name, such as `**del.NAME` [MS-GPREG 3.2.5.1], into the command and the name.
+fn split_command(whole: &str) -> (&str, &str) {
+    let name = Effect::of(whole).value_name().unwrap_or(whole);
+    whole.split_at(whole.len().saturating_sub(name.len()))
 }
 
 /// Visits the data: the text up to the first NUL of one string, every string of a list. Terminators are unchanged.

@@ -12,6 +12,7 @@ use super::{Risk, RiskKind};
 use crate::formats::preferences::{Action, Item, Preferences};
 use crate::formats::xml_tree::Element;
 use crate::model::reference::Place;
+use crate::model::registry_secrets;
 use crate::model::safe_name::RelPath;
 
 /// The items of a file that run code or grant rights; `None` when it cannot be read.
@@ -96,7 +97,11 @@ fn risk(item: &Item<'_>) -> Option<(RiskKind, String)> {
         }
         "ini" => {
             let part = |name| item.property(name);
-            let (section, property, value) = (part("section"), part("property"), part("value"));
+            let (section, property) = (part("section"), part("property"));
+            let value = match registry_secrets::is_secret("", property) {
+                true => registry_secrets::NOT_SHOWN,
+                false => part("value"),
+            };
             let line = format!("[{section}] {property} = {value}");
             return placed(item, part("path"), &line);
         }

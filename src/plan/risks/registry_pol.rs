@@ -26,7 +26,10 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
         .zip(&file.records)
         .filter(|(number, record)| {
             !gone.contains(number)
-                && matches!(Effect::of(&record.value_name_text()), Effect::Writes(_))
+                && matches!(
+                    Effect::of(&record.value_name_text()),
+                    Effect::Writes(_) | Effect::WritesWhereMissing(_)
+                )
         })
         .map(|(_, record)| record.key_text().to_lowercase())
         .collect();
@@ -38,7 +41,7 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
                 .key(format!("record {number}"))
         };
         let name = match Effect::of(&name) {
-            Effect::Writes(name) => name,
+            Effect::Writes(name) | Effect::WritesWhereMissing(name) => name,
             deletion => {
                 let names = record.string().unwrap_or_default();
                 let found = deletions(hive, &key, &deletion, &names, &written);
@@ -100,6 +103,9 @@ fn deletions(
         Effect::DeletesListedKeys => listed(names)
             .filter_map(|name| removal(hive, &format!("{key}\\{name}"), registry::Removed::Key))
             .collect(),
-        Effect::DeletesValues | Effect::Writes(_) | Effect::Nothing => Vec::new(),
+        Effect::DeletesValues
+        | Effect::Writes(_)
+        | Effect::WritesWhereMissing(_)
+        | Effect::Nothing => Vec::new(),
     }
 }

@@ -301,6 +301,8 @@ fn a_deletion_after_the_values_takes_protection_away() {
         of(&snapshot).into_iter().map(|risk| risk.text).collect()
     };
     assert_eq!(named(vec![delete(), on()]), [""; 0]);
+    let soft = record("**soft.EnableLUA", ValueType::DWORD, &[1, 0, 0, 0]);
+    assert_eq!(named(vec![delete(), soft]), [""; 0]);
     assert_eq!(
         named(vec![on(), delete()]),
         [r"deletes every value of HKLM\Software\Microsoft\Windows\CurrentVersion\Policies\System"]
@@ -429,11 +431,12 @@ fn preferences_that_run_code_by_a_way_round() {
     assert_eq!(
         of_preferences(
             "IniFiles",
-            "<Ini name='i'><Properties action='U' path='C:\\x\\StartUp\\x.url' section='InternetShortcut' property='URL' value='file://s/e.exe'/></Ini><Ini name='j'><Properties action='U' path='%WindowsDir%\\win.ini' section='windows' property='load' value='e.exe'/></Ini><Ini name='k'><Properties action='U' path='C:\\app\\a.ini' section='s' property='p' value='v'/></Ini>"
+            "<Ini name='i'><Properties action='U' path='C:\\x\\StartUp\\x.url' section='InternetShortcut' property='URL' value='file://s/e.exe'/></Ini><Ini name='j'><Properties action='U' path='%WindowsDir%\\win.ini' section='windows' property='load' value='e.exe'/></Ini><Ini name='k'><Properties action='U' path='C:\\app\\a.ini' section='s' property='p' value='v'/></Ini><Ini name='l'><Properties action='U' path='C:\\Windows\\a.ini' section='s' property='DefaultPassword' value='s3cret'/></Ini>"
         ),
         [
             r"autostart: C:\x\StartUp\x.url from [InternetShortcut] URL = file://s/e.exe",
             r"file in Windows: %WindowsDir%\win.ini from [windows] load = e.exe",
+            r"file in Windows: C:\Windows\a.ini from [s] DefaultPassword = (not shown)",
         ]
     );
     assert_eq!(

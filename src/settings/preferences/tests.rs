@@ -104,3 +104,37 @@ fn every_properties_element_is_shown() {
         1
     );
 }
+
+/// Whatever the spelling of the attributes, in a list of strings, and in an INI file.
+#[test]
+fn passwords_in_plain_text_are_not_shown() {
+    let registry = r"Machine\Preferences\Registry\Registry.xml";
+    for (path, kind, properties, hidden) in [
+        (
+            registry,
+            "Registry",
+            "<Properties Name='DefaultPassword' Value='S3cret'/>",
+            "Value: ",
+        ),
+        (
+            registry,
+            "Registry",
+            "<Properties name='DefaultPassword'><Values><Value>S3cret</Value></Values></Properties>",
+            "Values/Value: ",
+        ),
+        (
+            r"Machine\Preferences\IniFiles\IniFiles.xml",
+            "Ini",
+            "<Properties property='DefaultPassword' value='S3cret'/>",
+            "value: ",
+        ),
+    ] {
+        let item = format!("<{kind} name='x'>{properties}</{kind}>");
+        let [shown] = shown(path, &format!("<Root>{item}</Root>"))
+            .try_into()
+            .unwrap();
+        let hidden = format!("{hidden}a stored password (not shown)");
+        assert!(shown.contains(&hidden), "{shown}");
+        assert!(!shown.contains("S3cret"), "{shown}");
+    }
+}

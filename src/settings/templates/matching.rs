@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{Described, trimmed};
 use crate::formats::admx::{Element, ElementKind, ListedValue, RegistryValue};
+use crate::formats::registry_pol::effect::Effect;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
 use crate::model::reference::Place;
 use crate::model::registry_secrets;
@@ -34,9 +35,9 @@ impl<'a> Values<'a> {
                 continue;
             }
             let name = record.value_name_text();
-            let (name, deletes) = match registry::deleted(&name) {
-                Some(name) => (name.to_lowercase(), true),
-                None => (name.to_lowercase(), false),
+            let (name, deletes) = match Effect::of(&name) {
+                Effect::DeletesValue(name) => (name.to_lowercase(), true),
+                _ => (name.to_lowercase(), false),
             };
             by_key
                 .entry(record.key_text().to_lowercase())
@@ -276,7 +277,7 @@ fn list(
     let mut texts = Vec::new();
     for (found, record) in values.below(key) {
         let name = record.value_name_text();
-        if name.to_lowercase().starts_with("**delvals") {
+        if Effect::of(&name) == Effect::DeletesValues {
             records.push(found.number);
             continue;
         }

@@ -30,6 +30,8 @@ fn templates() -> Templates {
 <enabledList><item valueName='a'><value><decimal value='1'/></value></item><item valueName='bb'><value><delete/></value></item></enabledList>
 <disabledList><item valueName='a'><value><decimal value='0'/></value></item></disabledList></policy>
 <policy name='User' class='User' displayName='x' key='K' valueName='Plain'><parentCategory ref='Mine'/></policy>
+<policy name='Logon' class='Machine' displayName='Logon' key='Logon'><parentCategory ref='Mine'/>
+<elements><text id='P' valueName='DefaultPassword'/><list id='L' key='Logon\\List' explicitValue='true'/></elements></policy>
 </policies></policyDefinitions>"
     );
     let own_texts = format!(
@@ -138,6 +140,22 @@ fn a_disabled_policy_and_values_that_no_policy_can_have() {
         [
             "no template: K | Plain: 5 (REG_DWORD)",
             "no template: K | a: 9 (REG_DWORD)",
+        ]
+    );
+}
+
+#[test]
+fn passwords_are_not_shown() {
+    let text = |text: &str| utf16_bytes(&format!("{text}\0"));
+    assert_eq!(
+        shown(&[
+            ("Logon", "defaultpassword", S, &text("S3cret")),
+            ("Logon\\List", "DefaultUserName", S, &text("user")),
+            ("Logon\\List", "AltDefaultPassword", S, &text("S3cret")),
+            ("Logon\\List", "ProxyPassword", D, &[1, 0, 0, 0]),
+        ]),
+        [
+            "System/My things | Logon: enabled: P: (not shown); L: \"DefaultUserName = user\", \"AltDefaultPassword = (not shown)\", \"ProxyPassword = (not shown)\""
         ]
     );
 }

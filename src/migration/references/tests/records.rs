@@ -28,6 +28,7 @@ fn registry_pol() {
         ("K", "\\\\gone\\list", T::SZ, "\\\\gone\\list\0"),
         ("K", "\\\\*\\SYSVOL", T::SZ, "RequireIntegrity=1\0"),
         ("K", "**del.\\\\old\\list2", T::SZ, " \0"),
+        ("K", "**Soft.\\\\old\\list3", T::SZ, "\0"),
         ("K\\S-1-5-21-1-2-3-5\\x", "", T::DWORD, "-1-"),
         ("K", "bin", T::BINARY, "\\\\old\\a\0"),
         (
@@ -47,6 +48,7 @@ fn registry_pol() {
         ("K", "\\\\new\\list", T::SZ, "\\\\new\\list\0"),
         ("K", "\\\\*\\SYSVOL", T::SZ, "RequireIntegrity=1\0"),
         ("K", "**del.\\\\new\\list2", T::SZ, " \0"),
+        ("K", "**Soft.\\\\new\\list3", T::SZ, "\0"),
         ("K\\S-1-5-21-4-5-6-5\\x", "", T::DWORD, "-1-"),
         ("K", "bin", T::BINARY, "\\\\old\\a\0"),
         (
@@ -62,7 +64,7 @@ fn registry_pol() {
     let kept = visit_file(&path, &before, &mut |_| Rewrite::Keep).unwrap();
     assert_eq!((&kept.bytes, codes(&kept)), (&None, vec![Code::UnreadText]));
     let place = kept.messages[0].place.as_ref().unwrap().to_string();
-    assert_eq!(place, "Machine\\Registry.pol:10 [K] bin");
+    assert_eq!(place, "Machine\\Registry.pol:11 [K] bin");
     let visited = visit_file(&path, &before, &mut map).unwrap();
     assert_eq!(
         codes(&visited),
@@ -77,7 +79,7 @@ fn registry_pol() {
         .map(|f| f.place.to_string())
         .collect();
     assert_eq!(places[0], "Machine\\Registry.pol:1 [K] a");
-    assert_eq!(places.len(), 17);
+    assert_eq!(places.len(), 18);
 }
 
 #[test]

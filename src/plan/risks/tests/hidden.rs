@@ -36,6 +36,16 @@ fn items_of_preferences_in_any_spelling_and_place() {
             "unusual form: an item has several Properties, and a client may use any of them"
         ]
     );
+    // What several of them do is one risk.
+    assert_eq!(
+        of_items(&format!(
+            "<Registry name='x'><Properties action='U' {RUN}/><Properties action='R' {RUN}/></Registry>"
+        )),
+        [
+            FOUND,
+            "unusual form: an item has several Properties, and a client may use any of them"
+        ]
+    );
     assert_eq!(
         of_items(
             r"<Registry name='x'><Properties action='U' hive='HKEY_LOCAL_MACHINE' key='Software\%X%Run' name='x' value='e'/></Registry>"
@@ -142,6 +152,25 @@ fn other_preferences_that_load_code_or_send_credentials() {
     ] {
         assert_eq!(of_preferences(root, item), [expected], "{item}");
     }
+    // An item in the properties of another one is said once, as its own, and so is what is beside it.
+    let proxy = |name: &str| {
+        format!(
+            r"<Reg type='REG_SZ' hive='HKEY_CURRENT_USER' key='Software\Microsoft\Windows\CurrentVersion\Internet Settings' name='{name}' value='e:1'/>"
+        )
+    };
+    let [outer, inner] = ["ProxyServer", "AutoConfigURL"].map(proxy);
+    let nested = format!(
+        "<IE8 name='i'><Properties><Group>{outer}</Group><IE8 name='j'><Properties>{inner}</Properties></IE8></Properties></IE8>"
+    );
+    let said = |name: &str| {
+        format!(
+            r"proxy: HKCU\Software\Microsoft\Windows\CurrentVersion\Internet Settings\{name} = e:1"
+        )
+    };
+    assert_eq!(
+        of_preferences("InternetSettings", &nested),
+        ["ProxyServer", "AutoConfigURL"].map(said)
+    );
     let deleted = r"<Drive name='H:'><Properties action='D' path='\\e\s' letter='H'/></Drive>";
     assert_eq!(of_preferences("Drives", deleted), [""; 0]);
 }
