@@ -1,6 +1,7 @@
 //! Rolls back the entries of the GPO's folder.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
 
@@ -62,19 +63,24 @@ impl Undo<'_> {
         report: &mut RollbackReport,
     ) -> Result<()> {
         let made = Mutex::new(Vec::new());
+        let is_other = AtomicBool::new(false);
         let settled = async || {
+            is_other.store(false, Ordering::Relaxed);
             let found = self.try_switches_back(changes, &made).await?;
             if found.foreign.is_empty() {
                 return Ok(found);
             }
             match self.staging.other_operation(self.domain.sysvol()).await? {
-                Some(error) => Err(error),
+                Some(error) => {
+                    is_other.store(true, Ordering::Relaxed);
+                    Err(error)
+                }
                 None => self.try_switches_back(changes, &made).await,
             }
         };
         let restored = match self.domain.until_closed(settled).await {
             // Others that do not end are not waited for any longer.
-            Err(error) if error.kind() == ErrorKind::InUse => {
+            Err(error) if is_other.into_inner() && error.kind() == ErrorKind::InUse => {
                 let as_it_is = || self.try_switches_back(changes, &made);
                 self.domain.until_closed(as_it_is).await?
             }
