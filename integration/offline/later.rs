@@ -11,6 +11,7 @@ use gpoctl::model::sddl::from_sddl;
 use gpoctl::operations::rename;
 use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::plan::Plan;
+use gpoctl::plan::gpo::Step;
 use gpoctl::progress::Control;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Fault, Faults, When};
@@ -472,14 +473,18 @@ enum Edit {
     AddFile,
     ChangeGptIni,
     AddList,
+    LinkFilter,
+    LinkGpo,
 }
 
-const EDITS: [Edit; 5] = [
+const EDITS: [Edit; 7] = [
     Edit::Rename,
     Edit::Status,
     Edit::AddFile,
     Edit::ChangeGptIni,
     Edit::AddList,
+    Edit::LinkFilter,
+    Edit::LinkGpo,
 ];
 
 impl Edit {
@@ -499,6 +504,14 @@ impl Edit {
                 "gPCUserExtensionNames",
                 "[{35378EAC-683F-11D2-A89A-00C04FBBCFA2}{D02B1F73-3407-48AE-BA88-E8213C6761F1}]",
             ),
+            Self::LinkFilter => set(
+                "gPCWQLFilter",
+                "[src.test;{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01};0]",
+            ),
+            Self::LinkGpo => {
+                let staff = directory.base().child("OU", "Staff").unwrap();
+                directory.put_link(&staff, gpo, 0).unwrap();
+            }
             Self::AddFile => return sysvol.put_file(&at("theirs.txt"), "theirs").is_ok(),
             Self::ChangeGptIni => {
                 return sysvol
@@ -520,6 +533,8 @@ impl Edit {
             Self::AddFile => "theirs.txt",
             Self::ChangeGptIni => "GPT.INI",
             Self::AddList => "extensions",
+            Self::LinkFilter => "WMI filter",
+            Self::LinkGpo => "OU=Staff",
         }
     }
 }
@@ -543,6 +558,15 @@ async fn a_new_gpo_that_somebody_else_has_changed_is_not_undone() {
             let admin = connect(&domain).await;
             let control = Control::default();
             let planned = undo::plan(admin.session(), &operation, &control).await;
+            if matches!(edit, Edit::LinkGpo) {
+                // Its plan shows that the link goes with the GPO.
+                let Ok(Undoing::Plan(plan)) = planned else {
+                    panic!("{verb:?}: {planned:?}");
+                };
+                let is_link = |step: &Step| matches!(step, Step::SetLinks { som, .. } if som.starts_with("OU=Staff,"));
+                assert!(plan.gpo().unwrap().steps.iter().any(is_link), "{verb:?}");
+                continue;
+            }
             let error = planned.unwrap_err();
             let what = format!("{verb:?}, {edit:?}: {error}");
             assert_eq!(error.kind(), ErrorKind::Conflict, "{what}");

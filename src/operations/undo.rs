@@ -366,8 +366,8 @@ fn still_as_left(done: &GpoPlan, live: &LiveGpo) -> Result<()> {
     let then = with_version_of(done, live);
     let live = then.as_ref().unwrap_or(live);
     let mut differences = done.differences_from_plan(&done.new_tree()?, live);
-    if done.target.create && done.verb == Verb::Create {
-        // Its plan sets no attributes.
+    if done.target.create {
+        // What its plan does not set was not there.
         let below = &live.snapshot.directory_objects;
         for part in done.parts_of_others(&live.object, below) {
             if !differences.contains(&part) {
