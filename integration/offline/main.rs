@@ -32,6 +32,7 @@ mod properties;
 mod readers;
 mod readme;
 mod repairs;
+mod rolled_back_again;
 mod setting_changes;
 mod suites;
 mod superseded;
