@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::short_id;
 use crate::message::shell_word;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{FileContent, GpoPlan, Step, Verb};
+use crate::plan::gpo::{FileContent, GpoPlan, Step, Verb, new_gpt_ini};
 use crate::plan::values::ValueChange;
 use crate::plan::{Change, Object, Plan};
 
@@ -42,7 +42,7 @@ pub(in crate::execute) struct Since {
 }
 
 /// The version of a GPO that clients may have read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::execute) struct Visible {
     /// Its GPT.INI.
     pub(in crate::execute) gpt_ini: Option<FileContent>,
@@ -158,6 +158,18 @@ impl StoredOperation {
                     .filter(|it| Object::Gpo(it.target.guid) == *object);
                 let versions = same.filter_map(visible_by);
                 since.visible.entry(*of).or_default().extend(versions);
+            }
+        }
+        // One that was rolled back has restored it under a higher version, if clients may have read its own.
+        for rolled_back in later.iter().filter(|it| !it.raising.is_empty()) {
+            for (gpo, versions) in rolled_back.raised()? {
+                for (of, _) in own.iter().filter(|(_, (object, _))| *object == gpo) {
+                    since
+                        .visible
+                        .entry(*of)
+                        .or_default()
+                        .extend(versions.clone());
+                }
             }
         }
         let mut changed: BTreeMap<usize, Vec<Part>> = BTreeMap::new();
@@ -424,6 +436,29 @@ fn of_value(change: &ValueChange) -> Vec<Part> {
         ValueChange::AddWmiFilter { .. } | ValueChange::RemoveWmiFilter { .. } => {
             vec![Part::Whole]
         }
+    }
+}
+
+impl StoredOperation {
+    /// The versions with which the roll-back of this operation has written the former settings again, by GPO.
+    fn raised(&self) -> Result<Vec<(Object, Vec<Visible>)>> {
+        let plan = self.plan()?;
+        let mut found = Vec::new();
+        for (of, versions) in &self.raising {
+            let (Some(Change::Gpo(gpo)), Some(before)) = (plan.changes.get(*of), self.before(*of)?)
+            else {
+                continue;
+            };
+            let old = before.gpt_ini.as_ref().map(|content| &content.0[..]);
+            let visible = versions.iter().map(|version| Visible {
+                gpt_ini: Some(FileContent(
+                    new_gpt_ini(old, *version, &mut Vec::new()).into(),
+                )),
+                version: *version,
+            });
+            found.push((Object::Gpo(gpo.target.guid), visible.collect()));
+        }
+        Ok(found)
     }
 }
 
