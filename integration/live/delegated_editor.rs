@@ -273,7 +273,7 @@ fn what_an_editor_has_imported_is_repaired_by_an_administrator() {
     assert!(codes.contains(&"owners-not-set".to_owned()), "{codes:?}");
     // The number in SDDL has leading zeros up to 4.22.
     let his_entry = format!("{};;;{}", EDIT_FILES.replace("0x00", "0x"), EDITOR.sid());
-    let stores_object_entries = std::env::var("GPOCTL_LAB_SAMBA").unwrap() != "4.25";
+    let stores_object_entries = !refuses_object_entries();
     let sid = EDITOR.sid();
     let number = inside("dst", &["wbinfo", "--sid-to-uid", &sid]);
     let number = format!("\"{}\": 7", number.trim());

@@ -25,7 +25,7 @@ enum Effect {
 }
 
 fn effect((path, share): (&str, u32)) -> Effect {
-    let holds_names = std::env::var("GPOCTL_LAB_SAMBA").unwrap() != "4.17";
+    let holds_names = open_files_hold_names();
     match path {
         "GPT.INI" if !holds_names => Effect::Nothing,
         // The folder is renamed; then a reader that shares the file for deletion does not keep the old one.

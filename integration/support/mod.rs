@@ -22,6 +22,7 @@ mod moments;
 mod open_file;
 mod relay;
 mod running;
+mod samba;
 mod state_reader;
 mod tables;
 
@@ -35,6 +36,7 @@ pub use moments::*;
 pub use open_file::*;
 pub use relay::*;
 pub use running::*;
+pub use samba::*;
 pub use state_reader::*;
 pub use tables::*;
 

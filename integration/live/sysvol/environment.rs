@@ -13,7 +13,7 @@ use gpoctl::testing::sysvol::{OpenFor, SharedFor};
 
 use super::{domain, settings, settings_of, var};
 use crate::support::conformance::sysvol::{Environment, Held};
-use crate::support::{OpenFile, inside};
+use crate::support::{OpenFile, inside, open_files_hold_names, refuses_object_entries};
 
 /// SRC.TEST, and the client under test.
 pub struct Lab {
@@ -47,14 +47,14 @@ impl Environment for Lab {
     }
 
     fn file_entries(&self) -> FileEntries {
-        match std::env::var("GPOCTL_LAB_SAMBA").unwrap().as_str() {
-            "4.25" => FileEntries::WithoutObjectAces,
-            _ => FileEntries::WithObjectAces,
+        match refuses_object_entries() {
+            true => FileEntries::WithoutObjectAces,
+            false => FileEntries::WithObjectAces,
         }
     }
 
     fn open_files_hold_names(&self) -> bool {
-        std::env::var("GPOCTL_LAB_SAMBA").unwrap() != "4.17"
+        open_files_hold_names()
     }
 
     async fn administrator(&self) -> Arc<dyn Sysvol> {

@@ -277,11 +277,9 @@ pub async fn a_missing_permission_is_not_an_open_file(subject: &Subject) {
     folder.remove(&*subject.sysvol).await;
 }
 
-/// A descriptor with an object entry grants writing only when one without came first, on servers that store such entries.
+/// A descriptor with an object entry grants writing only when one without came first, on servers that store such entries. The others
+/// refuse it in either way.
 pub async fn object_entries_need_two_steps(subject: &Subject) {
-    if subject.environment.file_entries() == FileEntries::WithoutObjectAces {
-        return;
-    }
     let (name, sysvol) = (subject.name, &*subject.sysvol);
     let administrator = subject.environment.administrator().await;
     let (ordinary, sid) = subject.environment.ordinary().await;
@@ -289,6 +287,22 @@ pub async fn object_entries_need_two_steps(subject: &Subject) {
     let at = |path: &str| folder.at(path);
     let plain = descriptor(subject, &editable(&sid));
     let with_object_entry = descriptor(subject, &format!("{}{OBJECT_ENTRY}", editable(&sid)));
+    if subject.environment.file_entries() == FileEntries::WithoutObjectAces {
+        for (path, steps) in [
+            ("one", vec![with_object_entry.clone()]),
+            ("two", vec![plain.clone(), with_object_entry]),
+        ] {
+            let refused = administrator.create_dir(&at(path), &steps).await;
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Denied, "{name}: {path}: {error}");
+        }
+        administrator
+            .create_dir(&at("three"), &[plain])
+            .await
+            .unwrap();
+        folder.remove(sysvol).await;
+        return;
+    }
     let content = || Bytes::from_static(b"x");
     for (path, steps, allowed) in [
         ("one", vec![with_object_entry.clone()], false),
