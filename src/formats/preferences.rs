@@ -311,7 +311,9 @@ impl Preferences {
                 None => {
                     open.pop();
                 }
-                Some(element) if element.name == "Collection" => open.push(element.elements()),
+                Some(element) if element.name.eq_ignore_ascii_case("Collection") => {
+                    open.push(element.elements());
+                }
                 Some(element) => items.push(Item::new(element)),
             }
         }

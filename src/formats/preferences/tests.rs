@@ -119,6 +119,17 @@ pub(crate) fn file(root: &str, item: &str) -> String {
 }
 
 #[test]
+fn items_are_found_in_collections_however_they_are_written() {
+    for name in ["Collection", "collection", "COLLECTION"] {
+        let text = format!(
+            "<RegistrySettings><{name}><{name}><Registry name=\"a\"/></{name}><Registry name=\"b\"/></{name}></RegistrySettings>"
+        );
+        let preferences = Preferences::parse(text.as_bytes()).unwrap();
+        assert_eq!(preferences.items().len(), 2, "{name}");
+    }
+}
+
+#[test]
 fn every_type_is_known_and_round_trips() {
     for (root, kind, item) in FILES {
         let text = file(root, item);
