@@ -7,7 +7,8 @@ use gpoctl::execute::journal;
 use gpoctl::execute::{ApplyOptions, OperationResult, OverallStatus, apply, detect_file_entries};
 use gpoctl::message::Severity;
 use gpoctl::model::guid::Guid;
-use gpoctl::model::sddl::from_sddl;
+use gpoctl::model::sddl::{from_sddl, to_sddl};
+use gpoctl::model::security_descriptor::SecurityDescriptor;
 use gpoctl::operations::check::{check_domain, repair};
 use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::plan::Plan;
@@ -107,6 +108,52 @@ async fn a_repair_removes_what_an_earlier_version_stored() {
             assert!(repairs(&admin).await.changes.is_empty(), "{asks}");
         }
     }
+}
+
+/// Entries that deny, which earlier versions leave out, are set all the same.
+#[tokio::test]
+async fn a_plan_made_without_asking_the_server_denies_what_the_directory_denies() {
+    let domain = domain_on(SysvolServer::SambaWithoutObjectAces);
+    let dn = domain.directory().base().gpo(guid());
+    let admin = connect(&domain).await;
+    let object = admin.session().directory().gpo(guid()).await.unwrap();
+    let mut descriptor = SecurityDescriptor::parse(&object.security_descriptor).unwrap();
+    let deny = from_sddl("D:(D;CI;RPLC;;;BG)", None).unwrap();
+    let dacl = descriptor.dacl.as_mut().unwrap();
+    dacl.aces.insert(0, deny.dacl.unwrap().aces.remove(0));
+    domain
+        .directory()
+        .set_descriptor(&dn, &to_sddl(&descriptor))
+        .unwrap();
+    let folder = SysvolPath::in_gpo(domain.sysvol().domain(), guid(), &"User".parse().unwrap());
+    let wrong = from_sddl("O:BAG:BAD:P(A;;FA;;;BA)", None).unwrap();
+    domain.sysvol().put_descriptor(&folder, &wrong).unwrap();
+    let plan = repairs(&connect(&domain).await).await;
+    let root = in_memory();
+    let options = ApplyOptions::in_folder(root.path().to_owned());
+    let admin = connect(&domain).await;
+    let result = apply(&admin, &plan, &options).await.unwrap();
+    assert_eq!(result.status, OverallStatus::Done, "{:?}", result.messages);
+    let denies = |domain: &MemoryDomain| {
+        let snapshot = domain.sysvol().snapshot();
+        let own = format!("{}\\User", guid());
+        let mut entries = snapshot.entries();
+        let entry = entries.find(|entry| entry.path.ends_with(&own)).unwrap();
+        let aces = &entry.descriptor.dacl.as_ref().unwrap().aces;
+        aces.iter().any(|ace| ace.ace_type == 1)
+    };
+    assert!(denies(&domain));
+    // And it is undone.
+    let operation = journal::list(root.path()).unwrap().remove(0);
+    let control = Control::default();
+    let Undoing::Plan(undo) = undo::plan(admin.session(), &operation, &control)
+        .await
+        .unwrap()
+    else {
+        panic!("it is complete");
+    };
+    applied(&admin, &undo).await;
+    assert!(!denies(&domain));
 }
 
 /// A plan that was saved, or made by somebody who only looks.

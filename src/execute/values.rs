@@ -12,7 +12,7 @@ use crate::execute::stage::{
 use crate::message::{Code, StatusMessage};
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
-use crate::model::security_descriptor::SecurityDescriptor;
+use crate::model::security_descriptor::{FileEntries, SecurityDescriptor, file_descriptor};
 use crate::plan::Plan;
 use crate::plan::gpo::FileContent;
 use crate::plan::values::{DescriptorSwap, ValueChange};
@@ -163,16 +163,29 @@ pub(super) async fn make(
             descriptor,
             ..
         } => {
-            if descriptor.is_some() {
-                probe(domain, *guid).await?;
-            }
+            let descriptor = match descriptor {
+                Some(descriptor) => {
+                    probe(domain, *guid).await?;
+                    let forms = OtherForm::of(domain.session(), *guid).await?;
+                    Some(forms.for_server(descriptor))
+                }
+                None => None,
+            };
             let staging =
                 StagingArea::new(&domain.session().info().dns_domain, *guid, operation_id);
             return write_gpt_ini(domain, &staging, new.as_ref(), descriptor.as_ref()).await;
         }
         ValueChange::Descriptors { guid, entries } => {
             probe(domain, *guid).await?;
-            set_descriptors(domain, *guid, entries).await
+            let forms = OtherForm::of(domain.session(), *guid).await?;
+            let entries: Vec<DescriptorSwap> = entries
+                .iter()
+                .map(|entry| DescriptorSwap {
+                    new: forms.for_server(&entry.new),
+                    ..entry.clone()
+                })
+                .collect();
+            set_descriptors(domain, *guid, &entries).await
         }
     }
     .map(|()| None)
@@ -328,6 +341,7 @@ async fn difference(
         }
         ValueChange::Descriptors { guid, entries } => {
             let sysvol = session.sysvol();
+            let forms = OtherForm::of(session, *guid).await?;
             for entry in entries {
                 let path = SysvolPath::in_gpo(&session.info().dns_domain, *guid, &entry.path);
                 let found = sysvol.security_descriptor(&path).await?;
@@ -335,11 +349,49 @@ async fn difference(
                     Moment::Before => &entry.old,
                     Moment::After => &entry.new,
                 };
-                if !same_descriptor(sysvol, &found, &wanted.0) {
+                let is_wanted = |it: &FileContent| same_descriptor(sysvol, &found, &it.0);
+                if !is_wanted(wanted) && !is_wanted(&forms.for_server(wanted)) {
                     return Ok(Some(format!("the permissions of {path}")));
                 }
             }
             Ok(None)
+        }
+    }
+}
+
+/// The permissions of a GPO's files in both forms, where the server has refused that of earlier versions. A plan that was made without
+/// asking it has that one, which lacks the entries that deny.
+struct OtherForm(Option<[SecurityDescriptor; 2]>);
+
+impl OtherForm {
+    async fn of(session: &DomainSession, guid: Guid) -> Result<Self> {
+        if session.sysvol().file_entries() != Some(FileEntries::WithoutObjectAces) {
+            return Ok(Self(None));
+        }
+        let directory = match session.directory().gpo(guid).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self(None)),
+            other => SecurityDescriptor::parse(&other?.security_descriptor),
+        };
+        let forms = directory.and_then(|directory| {
+            let of = |entries| file_descriptor(&directory, entries).map(|it| it.descriptor);
+            Ok([
+                of(FileEntries::WithObjectAces)?,
+                of(FileEntries::WithoutObjectAces)?,
+            ])
+        });
+        Ok(Self(forms.ok()))
+    }
+
+    /// What this server wants in place of a planned descriptor.
+    fn for_server(&self, planned: &FileContent) -> FileContent {
+        let Some([earlier, own]) = &self.0 else {
+            return planned.clone();
+        };
+        let is_earlier = SecurityDescriptor::parse(&planned.0)
+            .is_ok_and(|planned| to_sddl(&planned) == to_sddl(earlier));
+        match own.to_bytes() {
+            Ok(own) if is_earlier => FileContent(own.into()),
+            _ => planned.clone(),
         }
     }
 }
