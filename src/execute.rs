@@ -12,6 +12,7 @@ mod create;
 mod delete;
 mod descriptors;
 mod execution;
+mod file_forms;
 pub mod journal;
 mod known_entries;
 mod objects;

@@ -12,7 +12,8 @@
 //!   were (seen with getfacl), so descriptors are set in two steps; `sysvolcheck` requires them. 4.25 refuses the descriptor with
 //!   STATUS_ACCESS_DENIED at SET_INFO (log of smbd, level 10: `unable to set anything but an ALLOW or DENY ACE`), and its `sysvolcheck`
 //!   refuses a file that has one. gpoctl tries it with a file of its own (`smb2_client::file_entries`)
-//!   [`live walk::every_verb_that_writes_files_and_its_undo`, `offline upgraded`].
+//!   [`live walk::every_verb_that_writes_files_and_its_undo`, `offline upgraded`]. Before it did, every GPO that was created on 4.25
+//!   ended there [`live create_rename_delete::create_rename_set_status_delete` failed].
 //! - **Entries that deny.** `dsacl2fsacl` of 4.17 and 4.22 leaves them out on files, that of 4.25 keeps them (the same bytes were given
 //!   to both) [unit tests of `model::security_descriptor`].
 //! - **Upgraded domains.** Files that 4.17 wrote keep object entries under 4.25, where only `sysvolcheck` reports them; `check --fix`

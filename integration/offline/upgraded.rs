@@ -1,23 +1,28 @@
 //! Versions of Samba that differ in the permissions of files: a domain that was upgraded to 4.25 keeps object entries, which that
 //! version refuses to write.
 
+use std::path::Path;
+
 use gpoctl::DomainWriter;
 use gpoctl::domain::sysvol::SysvolPath;
-use gpoctl::execute::journal;
-use gpoctl::execute::{ApplyOptions, OperationResult, OverallStatus, apply, detect_file_entries};
+use gpoctl::execute::journal::{self, OperationState};
+use gpoctl::execute::{
+    ApplyOptions, OperationResult, OverallStatus, apply, detect_file_entries, roll_back,
+};
 use gpoctl::message::Severity;
 use gpoctl::model::guid::Guid;
 use gpoctl::model::sddl::{from_sddl, to_sddl};
-use gpoctl::model::security_descriptor::SecurityDescriptor;
+use gpoctl::model::security_descriptor::{FileEntries, SecurityDescriptor, file_descriptor};
 use gpoctl::operations::check::{check_domain, repair};
 use gpoctl::operations::undo::{self, Undoing};
 use gpoctl::plan::Plan;
 use gpoctl::progress::Control;
 use gpoctl::testing::domain::MemoryDomain;
-use gpoctl::testing::faults::Faults;
+use gpoctl::testing::faults::{Faults, When};
 use gpoctl::testing::sysvol::SysvolServer;
 
 use crate::faults::case::{Case, Verb, guid, in_memory, run};
+use crate::faults::kills::kills;
 use crate::faults::sweep::State;
 
 /// A domain whose files were written by 4.17, on this server.
@@ -143,7 +148,8 @@ async fn a_plan_made_without_asking_the_server_denies_what_the_directory_denies(
         aces.iter().any(|ace| ace.ace_type == 1)
     };
     assert!(denies(&domain));
-    // And it is undone.
+    // And it is undone by a new process, which has not asked the server.
+    let admin = connect(&domain).await;
     let operation = journal::list(root.path()).unwrap().remove(0);
     let control = Control::default();
     let Undoing::Plan(undo) = undo::plan(admin.session(), &operation, &control)
@@ -154,6 +160,69 @@ async fn a_plan_made_without_asking_the_server_denies_what_the_directory_denies(
     };
     applied(&admin, &undo).await;
     assert!(!denies(&domain));
+}
+
+/// Killed after it has set them, it is rolled back by a new process.
+#[tokio::test]
+async fn a_killed_repair_that_was_planned_without_asking_the_server_is_rolled_back() {
+    let domain = domain_on(SysvolServer::SambaWithoutObjectAces);
+    let folder = SysvolPath::in_gpo(domain.sysvol().domain(), guid(), &"User".parse().unwrap());
+    let wrong = from_sddl("O:BAG:BAD:P(A;;FA;;;BA)", None).unwrap();
+    domain.sysvol().put_descriptor(&folder, &wrong).unwrap();
+    let plan = repairs(&connect(&domain).await).await;
+    let old = State::of(&domain);
+    let apply = async |admin: &DomainWriter, root: &Path| {
+        run(&plan, admin, root).await.unwrap();
+    };
+    let none = in_memory();
+    let (all, _) = kills(&domain, none.path(), When::After, |_| true, apply).await;
+    let mut points = 0;
+    for left in all {
+        let Some(operation) = journal::list(left.root.path()).unwrap().pop() else {
+            continue;
+        };
+        if operation.state != OperationState::Unfinished {
+            continue;
+        }
+        points += 1;
+        let admin = connect(&left.domain).await;
+        let options = ApplyOptions::in_folder(left.root.path().to_owned());
+        roll_back(&admin, &operation, &options).await.unwrap();
+        let differences = State::of(&left.domain).differences(&old);
+        assert_eq!(differences, Vec::<String>::new(), "{}", left.number);
+    }
+    assert!(points > 3, "{points}");
+}
+
+/// GPMC leaves object entries out. On a server that requires them, the plan that was made without asking it has them.
+#[tokio::test]
+async fn a_folder_without_object_entries_does_not_decide_for_the_others() {
+    let domain = domain_on(SysvolServer::Samba);
+    let session = connect(&domain).await;
+    let object = session.session().directory().gpo(guid()).await.unwrap();
+    let directory = SecurityDescriptor::parse(&object.security_descriptor).unwrap();
+    let without = file_descriptor(&directory, FileEntries::WithoutObjectAces).unwrap();
+    let top = SysvolPath::gpo(domain.sysvol().domain(), guid());
+    domain
+        .sysvol()
+        .put_descriptor(&top, &without.descriptor)
+        .unwrap();
+    let folder = SysvolPath::in_gpo(domain.sysvol().domain(), guid(), &"User".parse().unwrap());
+    let wrong = from_sddl("O:BAG:BAD:P(A;;FA;;;BA)", None).unwrap();
+    domain.sysvol().put_descriptor(&folder, &wrong).unwrap();
+    let found = codes_of(&connect(&domain).await).await;
+    assert_eq!(found, ["mixed-permissions", "descriptor-differs"]);
+    let plan = repairs(&connect(&domain).await).await;
+    applied(&connect(&domain).await, &plan).await;
+    assert_eq!(with_object_entries(&domain, guid()), 3);
+    let admin = connect(&domain).await;
+    detect_file_entries(&admin, None).await.unwrap();
+    applied(&admin, &repairs(&admin).await).await;
+    assert_eq!(with_object_entries(&domain, guid()), 4);
+    assert_eq!(
+        codes_of(&connect(&domain).await).await,
+        Vec::<String>::new()
+    );
 }
 
 /// A plan that was saved, or made by somebody who only looks.

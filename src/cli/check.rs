@@ -79,10 +79,18 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         Some(gpo) => Some(session.directory().find_gpo(gpo).await?),
         None => None,
     };
-    if let Some(writer) = writer.as_ref().filter(|_| !args.writing.only_shows()) {
+    let may_write = writer.as_ref().filter(|_| !args.writing.only_shows());
+    if let Some(writer) = may_write {
         detect_file_entries(writer, gpo.as_ref().map(|gpo| gpo.guid)).await?;
     }
+    let is_tried = session.sysvol().file_entries().is_some();
     let mut report = look(session, gpo.as_ref(), &control).await?;
+    if may_write.is_some() && !is_tried {
+        report.explain(
+            Code::MixedPermissions,
+            "this account cannot try which permissions this server accepts: let a domain administrator run this command",
+        );
+    }
     if args.fix {
         report.warn_of_unchecked_permissions();
     }
@@ -97,7 +105,8 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         let not_put_back = list.not_put_back(session).await?;
         list.messages.extend(not_put_back);
         if list.changes.is_empty() && !ui.is_json() && args.writing.plan_file().is_none() {
-            ui.say(nothing_to_repair(&report));
+            let tells_nothing = session.info().is_samba() && !is_tried;
+            ui.say(nothing_to_repair(&report, tells_nothing));
             return Ok(exit_status(report.worst()));
         }
         let status = finish(writer, &list, &args.writing, &ui.control(), ui).await?;
@@ -270,10 +279,13 @@ fn status_word(report: &Report) -> &'static str {
 }
 
 /// What is said when there is no repair to make.
-fn nothing_to_repair(report: &Report) -> &'static str {
-    match report.all().any(|it| it.code == Code::DescriptorsNotRead) {
-        true => "nothing to repair was found; permissions were not checked",
-        false => "nothing to repair",
+fn nothing_to_repair(report: &Report, is_unknown: bool) -> &'static str {
+    if report.all().any(|it| it.code == Code::DescriptorsNotRead) {
+        "nothing to repair was found; permissions were not checked"
+    } else if is_unknown {
+        "nothing to repair was found; which permissions this server accepts was not tried"
+    } else {
+        "nothing to repair"
     }
 }
 
@@ -355,9 +367,10 @@ mod tests {
         assert_eq!(after_repair(Some(Severity::Info)), "no problems remain");
         assert_eq!(after_repair(Some(Severity::Warning)), "remaining problems:");
         let mut report = Report::default();
-        assert_eq!(nothing_to_repair(&report), "nothing to repair");
+        assert_eq!(nothing_to_repair(&report, false), "nothing to repair");
+        assert!(nothing_to_repair(&report, true).contains("not tried"));
         let message = StatusMessage::warning(Code::DescriptorsNotRead, "x");
         report.messages.push(message);
-        assert!(nothing_to_repair(&report).contains("not checked"));
+        assert!(nothing_to_repair(&report, true).contains("not checked"));
     }
 }

@@ -206,6 +206,9 @@ fn hint(message: &StatusMessage) -> Option<Cow<'static, str>> {
         Code::DescriptorDiffers => {
             "gpoctl check --fix sets them, like samba-tool ntacl sysvolreset or GPMC"
         }
+        Code::MixedPermissions => {
+            "gpoctl check --fix tries which permissions this server accepts, and sets those; with --dry-run or --plan-out it does not try"
+        }
         Code::DescriptorsNotRead => return owned(format!("use --smb-client smb2; {FOR_SMB2}")),
         Code::SiteUnknown => "give the site of the computer with --site",
         _ => return None,

@@ -79,7 +79,7 @@ impl<'a> Execution<'a> {
                 Change::Gpo(gpo) => GpoPart::prepare(domain, &plan.operation_id, gpo, control)
                     .await
                     .map(|part| Part::Gpo(Box::new(part))),
-                Change::Value(value) => values::refuse_changed(domain.session(), &value.change)
+                Change::Value(value) => values::refuse_changed(domain, &value.change)
                     .await
                     .map(|()| Part::Value(value)),
             };
@@ -437,7 +437,7 @@ async fn make_value(
     operation.control.check()?;
     journal.record_intent(of, Inverse::ChangeBack)?;
     // The server compares and swaps attributes; for everything else, compare as close to the write as possible.
-    let outcome = match values::refuse_changed(domain.session(), &value.change).await {
+    let outcome = match values::refuse_changed(domain, &value.change).await {
         Ok(()) => values::make(domain, operation.id, &value.change).await,
         Err(error) => Err(error),
     };

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::domain::sysvol::{SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Remedy, Result};
+use crate::execute::file_forms::FileForms;
 use crate::execute::rollback;
 use crate::execute::stage::{
     StagingArea, as_stored, descriptor_steps, owners_not_set, probe_file_entries, read_whole,
@@ -12,7 +13,7 @@ use crate::execute::stage::{
 use crate::message::{Code, StatusMessage};
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
-use crate::model::security_descriptor::{FileEntries, SecurityDescriptor, file_descriptor};
+use crate::model::security_descriptor::SecurityDescriptor;
 use crate::plan::Plan;
 use crate::plan::gpo::FileContent;
 use crate::plan::values::{DescriptorSwap, ValueChange};
@@ -44,8 +45,9 @@ pub(super) fn object_entries_refused() -> StatusMessage {
 ///
 /// # Errors
 /// `Conflict` when something is not as in the plan; otherwise as the server reports.
-pub(super) async fn refuse_changed(session: &DomainSession, change: &ValueChange) -> Result<()> {
-    match difference(session, change, Moment::Before).await? {
+pub(super) async fn refuse_changed(domain: &DomainWriter, change: &ValueChange) -> Result<()> {
+    probe_for(domain, change).await?;
+    match difference(domain.session(), change, Moment::Before).await? {
         None => Ok(()),
         Some(what) => Err(Error::new(
             ErrorKind::Conflict,
@@ -77,6 +79,7 @@ pub(super) async fn take_back(
     change: &ValueChange,
 ) -> Result<()> {
     let session = domain.session();
+    probe_for(domain, change).await?;
     remove_staged(domain, operation_id, change).await?;
     let change = &not_undone(session, change).await?;
     if is_undone(session, change).await? {
@@ -166,7 +169,7 @@ pub(super) async fn make(
             let descriptor = match descriptor {
                 Some(descriptor) => {
                     probe(domain, *guid).await?;
-                    let forms = OtherForm::of(domain.session(), *guid).await?;
+                    let forms = FileForms::of(domain.session(), *guid).await?;
                     Some(forms.for_server(descriptor))
                 }
                 None => None,
@@ -177,18 +180,22 @@ pub(super) async fn make(
         }
         ValueChange::Descriptors { guid, entries } => {
             probe(domain, *guid).await?;
-            let forms = OtherForm::of(domain.session(), *guid).await?;
-            let entries: Vec<DescriptorSwap> = entries
-                .iter()
-                .map(|entry| DescriptorSwap {
-                    new: forms.for_server(&entry.new),
-                    ..entry.clone()
-                })
-                .collect();
-            set_descriptors(domain, *guid, &entries).await
+            set_descriptors(domain, *guid, entries).await
         }
     }
     .map(|()| None)
+}
+
+/// Finds out which permissions the server accepts, before those of a plan are compared with what it has stored.
+async fn probe_for(domain: &DomainWriter, change: &ValueChange) -> Result<()> {
+    match change {
+        ValueChange::Descriptors { guid, .. } => match probe(domain, *guid).await {
+            // The GPO, or its folder, was deleted since.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        },
+        _ => Ok(()),
+    }
 }
 
 async fn probe(domain: &DomainWriter, guid: Guid) -> Result<()> {
@@ -203,7 +210,10 @@ async fn set_descriptors(
     entries: &[DescriptorSwap],
 ) -> Result<()> {
     let sysvol = domain.sysvol();
-    let steps = |descriptor: &FileContent| descriptor_steps(sysvol, &descriptor.0, "the plan");
+    let forms = FileForms::of(domain.session(), guid).await?;
+    let steps = |descriptor: &FileContent| {
+        descriptor_steps(sysvol, &forms.for_server(descriptor).0, "the plan")
+    };
     let at = |path| SysvolPath::in_gpo(&domain.session().info().dns_domain, guid, path);
     let mut done: Vec<&DescriptorSwap> = Vec::new();
     for entry in entries {
@@ -341,7 +351,7 @@ async fn difference(
         }
         ValueChange::Descriptors { guid, entries } => {
             let sysvol = session.sysvol();
-            let forms = OtherForm::of(session, *guid).await?;
+            let forms = FileForms::of(session, *guid).await?;
             for entry in entries {
                 let path = SysvolPath::in_gpo(&session.info().dns_domain, *guid, &entry.path);
                 let found = sysvol.security_descriptor(&path).await?;
@@ -349,49 +359,11 @@ async fn difference(
                     Moment::Before => &entry.old,
                     Moment::After => &entry.new,
                 };
-                let is_wanted = |it: &FileContent| same_descriptor(sysvol, &found, &it.0);
-                if !is_wanted(wanted) && !is_wanted(&forms.for_server(wanted)) {
+                if !same_descriptor(sysvol, &found, &wanted.0) && !forms.are_of(&found, wanted) {
                     return Ok(Some(format!("the permissions of {path}")));
                 }
             }
             Ok(None)
-        }
-    }
-}
-
-/// The permissions of a GPO's files in both forms, where the server has refused that of earlier versions. A plan that was made without
-/// asking it has that one, which lacks the entries that deny.
-struct OtherForm(Option<[SecurityDescriptor; 2]>);
-
-impl OtherForm {
-    async fn of(session: &DomainSession, guid: Guid) -> Result<Self> {
-        if session.sysvol().file_entries() != Some(FileEntries::WithoutObjectAces) {
-            return Ok(Self(None));
-        }
-        let directory = match session.directory().gpo(guid).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self(None)),
-            other => SecurityDescriptor::parse(&other?.security_descriptor),
-        };
-        let forms = directory.and_then(|directory| {
-            let of = |entries| file_descriptor(&directory, entries).map(|it| it.descriptor);
-            Ok([
-                of(FileEntries::WithObjectAces)?,
-                of(FileEntries::WithoutObjectAces)?,
-            ])
-        });
-        Ok(Self(forms.ok()))
-    }
-
-    /// What this server wants in place of a planned descriptor.
-    fn for_server(&self, planned: &FileContent) -> FileContent {
-        let Some([earlier, own]) = &self.0 else {
-            return planned.clone();
-        };
-        let is_earlier = SecurityDescriptor::parse(&planned.0)
-            .is_ok_and(|planned| to_sddl(&planned) == to_sddl(earlier));
-        match own.to_bytes() {
-            Ok(own) if is_earlier => FileContent(own.into()),
-            _ => planned.clone(),
         }
     }
 }

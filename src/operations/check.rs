@@ -74,6 +74,16 @@ impl Report {
         }
     }
 
+    /// Gives the findings of a code this next step.
+    pub(crate) fn explain(&mut self, code: Code, hint: &str) {
+        let of_gpos = self.gpos.iter_mut().flat_map(|gpo| &mut gpo.messages);
+        for message in self.messages.iter_mut().chain(of_gpos) {
+            if message.code == code {
+                message.hint = Some(hint.to_owned());
+            }
+        }
+    }
+
     /// The worst severity of all findings; `None` when there are none.
     pub fn worst(&self) -> Option<Severity> {
         self.all().map(|message| message.severity).max()

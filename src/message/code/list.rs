@@ -271,7 +271,7 @@ codes! {
         "a row of the migration table has no type",
         "add the element Type";
     MixedPermissions "mixed-permissions" [Warning]
-        "some files of the GPO have their permissions in the form of another version of Samba than the rest",
+        "the permissions of some files are those of another version of Samba than the rest of the domain",
         "run gpoctl check --fix, which tries which form the server accepts";
     MoreFindings "more-findings" [Info, Warning, Error]
         "a file or a GPO has more findings than are listed; the severity is that of the worst of the others",

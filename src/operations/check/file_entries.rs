@@ -21,8 +21,10 @@ use crate::sysvol::gpt;
 pub struct Expected {
     /// The form that this connection has detected by writing.
     known: Option<FileEntries>,
-    /// Otherwise that of the default GPOs.
-    of_domain: FileEntries,
+    /// Otherwise that of the default GPOs, if they show it.
+    of_domain: Option<FileEntries>,
+    /// Whether files have descriptors of their own; on Windows they inherit.
+    is_samba: bool,
 }
 
 impl Expected {
@@ -33,9 +35,10 @@ impl Expected {
     pub(super) async fn of(session: &DomainSession) -> Result<Self> {
         let mut expected = Self {
             known: session.sysvol().file_entries(),
-            of_domain: FileEntries::default(),
+            of_domain: None,
+            is_samba: session.info().is_samba(),
         };
-        if !session.info().is_samba()
+        if !expected.is_samba
             || !session.sysvol().has_exact_descriptors()
             || expected.known.is_some()
         {
@@ -46,7 +49,7 @@ impl Expected {
                 continue;
             };
             if let Some(entries) = form_of(&directory, &folder) {
-                expected.of_domain = entries;
+                expected.of_domain = Some(entries);
                 break;
             }
         }
@@ -58,11 +61,18 @@ impl Expected {
         self.known.is_some()
     }
 
-    /// The form that the files of a GPO should have: that of its folder, if this shows which one it is.
+    /// The form that the files of a GPO should have: that of its folder where neither the server nor the default GPOs show it. The
+    /// folder of a GPO that GPMC has made may have lost its object entries.
     pub(super) fn of_gpo(self, object: &GpoObject, folder: Option<&[u8]>) -> FileEntries {
         self.known
-            .or_else(|| form_of(&object.security_descriptor, folder?))
-            .unwrap_or(self.of_domain)
+            .or(self.of_domain)
+            .or_else(|| {
+                form_of(
+                    &object.security_descriptor,
+                    folder.filter(|_| self.is_samba)?,
+                )
+            })
+            .unwrap_or_default()
     }
 }
 
@@ -135,12 +145,28 @@ mod tests {
                 &crate::model::dn::Dn::parse("DC=src,DC=test").unwrap(),
             )
         };
-        let expected = Expected::default();
+        let expected = Expected {
+            is_samba: true,
+            ..Expected::default()
+        };
         assert_eq!(
             expected.of_gpo(&object, Some(&without)),
             FileEntries::WithoutObjectAces
         );
         assert_eq!(expected.of_gpo(&object, None), FileEntries::WithObjectAces);
+        // Windows stores what it is given.
+        assert_eq!(
+            Expected::default().of_gpo(&object, Some(&without)),
+            FileEntries::WithObjectAces
+        );
+        let of_domain = Expected {
+            of_domain: Some(FileEntries::WithObjectAces),
+            ..expected
+        };
+        assert_eq!(
+            of_domain.of_gpo(&object, Some(&without)),
+            FileEntries::WithObjectAces
+        );
         let known = Expected {
             known: Some(FileEntries::WithoutObjectAces),
             ..Expected::default()

@@ -289,17 +289,14 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     };
     let all = folder.descriptors.len();
     let other = found_forms.of_another_version;
-    if other > 0 && other + found_forms.wrong.len() < all {
-        found.push(
-            StatusMessage::warning(
-                Code::MixedPermissions,
-                format!(
-                    "{other} of {} of the GPO on SYSVOL have their permissions in the form of another version of Samba than the rest",
-                    counted(all)
-                ),
-            )
-            .with_hint("gpoctl check --fix tries which form this server accepts, and sets it everywhere; with --dry-run or --plan-out it does not try"),
-        );
+    if other > 0 {
+        found.push(StatusMessage::warning(
+            Code::MixedPermissions,
+            format!(
+                "the permissions of {other} of {} of the GPO on SYSVOL are those of another version of Samba than the rest of the domain",
+                counted(all)
+            ),
+        ));
     }
     let wrong = found_forms.wrong;
     let Some(first) = wrong.first() else { return };
