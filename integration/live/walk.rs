@@ -314,7 +314,8 @@ fn files_of_an_earlier_version() {
     let said = gpoctl(&fix);
     assert_eq!(said.status, 4, "{}{}", said.stdout, said.stderr);
     let result = gpoctl(&["apply", plan, "--domain", DOMAIN, "--json"]).json();
-    assert_eq!(codes(&result).contains(&refused), refuses, "{result:#}");
+    // It has the form of the default GPOs.
+    assert!(!codes(&result).contains(&refused), "{result:#}");
     undo(&result);
     repairs(&name, true);
     write(DOMAIN, &["delete", &name]).json();
