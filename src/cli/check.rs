@@ -98,7 +98,7 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         let mut list = repair::plan(&report, &session.info().dns_domain);
         if ui.is_json() {
             // One document holds both: what was found, and what was repaired.
-            list.messages = report.all().cloned().collect();
+            list.messages.splice(0..0, report.all().cloned());
         } else {
             show(&report, ui);
         }

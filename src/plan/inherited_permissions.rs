@@ -3,6 +3,8 @@
 use super::gpo::GpoPlan;
 use crate::error::FOR_SMB2;
 use crate::message::{Code, StatusMessage};
+use crate::model::domain_name::DomainName;
+use crate::model::guid::Guid;
 use crate::session::DomainSession;
 
 /// The warning in the plan when the SMB client cannot write security descriptors, with the command that repairs it.
@@ -14,17 +16,25 @@ pub(crate) fn descriptors_not_set(
         return None;
     }
     let text = if session.info().is_samba() {
-        "this SMB client cannot write security descriptors, so new files and folders on SYSVOL inherit theirs: samba-tool ntacl sysvolcheck reports them, and a delegated editor may be unable to change them"
+        ON_SAMBA
     } else if plan.target.create {
         "this SMB client cannot write security descriptors, so the folder of the new GPO inherits its permissions from the folder Policies"
     } else {
         // On Windows, new files inherit from the existing folder, which is right.
         return None;
     };
-    Some(
-        StatusMessage::warning(Code::DescriptorsNotSet, text).with_hint(format!(
-            "--smb-client smb2 can; {FOR_SMB2}; to repair the permissions later: gpoctl check '{}' --fix --smb-client smb2 --domain {}",
-            plan.target.guid, plan.target.domain
-        )),
-    )
+    Some(not_set(text, plan.target.guid, &plan.target.domain))
+}
+
+const ON_SAMBA: &str = "this SMB client cannot write security descriptors, so new files and folders on SYSVOL inherit theirs: samba-tool ntacl sysvolcheck reports them, and a delegated editor may be unable to change them";
+
+/// The same for a repair that writes a file of this GPO on Samba.
+pub(crate) fn descriptor_of_file_not_set(guid: Guid, domain: &DomainName) -> StatusMessage {
+    not_set(ON_SAMBA, guid, domain)
+}
+
+fn not_set(text: &str, guid: Guid, domain: &DomainName) -> StatusMessage {
+    StatusMessage::warning(Code::DescriptorsNotSet, text).with_hint(format!(
+        "--smb-client smb2 can; {FOR_SMB2}; to repair the permissions later: gpoctl check '{guid}' --fix --smb-client smb2 --domain {domain}"
+    ))
 }

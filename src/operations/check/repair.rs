@@ -8,12 +8,13 @@ use super::findings::{Permissions, counted, sysvol_version};
 use super::{Checked, Report};
 use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::formats::gpt_ini;
-use crate::message::printable;
+use crate::message::{Code, printable};
 use crate::model::domain_name::DomainName;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::version::GpoVersion;
 use crate::plan::Plan;
 use crate::plan::gpo::FileContent;
+use crate::plan::inherited_permissions::descriptor_of_file_not_set;
 use crate::plan::values::{DescriptorSwap, ObjectDn, ValueChange};
 
 /// Plans the repair of what a report found, as far as that is safe.
@@ -65,6 +66,11 @@ fn versions(facts: &Facts, folder: &Folder, wanted: Option<&SecurityDescriptor>,
             .filter(|_| facts.samba && !folder.descriptors.is_empty())
             .and_then(|wanted| wanted.to_bytes().ok())
             .map(|bytes| FileContent(bytes.into()));
+        let mut messages = folder.messages.iter();
+        if facts.samba && messages.any(|it| it.code == Code::DescriptorsNotRead) {
+            list.messages
+                .push(descriptor_of_file_not_set(facts.object.guid, &list.domain));
+        }
         list.push(
             ValueChange::GptIni {
                 guid: facts.object.guid,
@@ -183,6 +189,7 @@ fn permissions(facts: &Facts, folder: &Folder, found: &Permissions, list: &mut P
 mod tests {
     use super::*;
     use crate::directory::GpoObject;
+    use crate::message::StatusMessage;
     use crate::model::dn::Dn;
     use crate::model::extension_list::ExtensionList;
     use crate::model::safe_name::RelPath;
@@ -267,6 +274,32 @@ mod tests {
             (Some(fresh), None)
         );
         assert_eq!(of(None, Some(&ini(3))), (None, Some("3".to_owned())));
+    }
+
+    #[test]
+    fn a_client_that_sets_no_permissions_is_named_where_a_file_is_written() {
+        let said = |samba: bool, ini: &str| {
+            let mut facts = facts(Some(65_538), Some(ini));
+            facts.samba = samba;
+            let folder = facts.folder.as_mut().unwrap();
+            let unread = StatusMessage::info(Code::DescriptorsNotRead, "x");
+            folder.messages.push(unread);
+            let report = Report {
+                gpos: vec![Checked {
+                    facts,
+                    messages: Vec::new(),
+                }],
+                messages: Vec::new(),
+            };
+            let list = plan(&report, &"src.test".parse().unwrap());
+            let codes = list.messages.iter().map(|it| it.code);
+            codes.collect::<Vec<_>>()
+        };
+        let lower = "[General]\r\nVersion=65537\r\n";
+        assert_eq!(said(true, lower), [Code::DescriptorsNotSet]);
+        // On Windows the file inherits what is right.
+        assert_eq!(said(false, lower), []);
+        assert_eq!(said(true, "[General]\r\nVersion=65538\r\n"), []);
     }
 
     #[test]
