@@ -68,7 +68,8 @@ impl Smb2Client {
     /// Connects, logs in, and opens the share.
     ///
     /// # Errors
-    /// `Connect` when that fails; `Usage` when the server requires encryption and no cipher was agreed on.
+    /// `Connect` when that fails; `Denied` when the account may not open the share; `Usage` when the server requires encryption
+    /// and no cipher was agreed on.
     pub(super) async fn connect(settings: &SmbSettings) -> Result<Self> {
         let (connection, tree) = login::login(settings).await?;
         let largest = connection
