@@ -107,7 +107,8 @@ impl Smb2Client {
         self.send_again_if(path, operations, failed).await
     }
 
-    /// As [`Self::send`], for operations that only read: after any error, they are sent once more.
+    /// As [`Self::send`], for operations that leave nothing behind: after an internal error at any of them, they are sent once
+    /// more.
     async fn ask(&self, path: &SysvolPath, operations: &[Operation]) -> Result<Vec<Reply>> {
         let failed = |replies: &[Reply]| {
             let mut statuses = replies.iter().map(|reply| reply.status);

@@ -1,4 +1,4 @@
-//! Answers of a server, without one: a referral, a share that is refused.
+//! Answers of a server, without one: a referral, an internal error, a share that is refused.
 
 use std::sync::Arc;
 
@@ -154,6 +154,32 @@ async fn a_dfs_referral_is_an_error_and_is_not_followed() {
         .map(|it| commands(it))
         .collect();
     assert_eq!(sent, [requests]);
+}
+
+#[tokio::test]
+async fn the_probe_is_sent_once_more_after_an_internal_error() {
+    let ok = NtStatus::SUCCESS;
+    let (broken, denied) = (NtStatus::INTERNAL_ERROR, NtStatus::ACCESS_DENIED);
+    let requests = [
+        Command::Create,
+        Command::SetInfo,
+        Command::SetInfo,
+        Command::SetInfo,
+        Command::Close,
+    ];
+    let replies =
+        |answers: [NtStatus; 5]| statuses(&requests.into_iter().zip(answers).collect::<Vec<_>>());
+    let folder = SysvolPath::policies(&"src.test".parse().unwrap());
+    for first in [[broken; 5], [ok, ok, broken, ok, ok]] {
+        let (client, server) = client().await;
+        server.queue_response(replies(first));
+        server.queue_response(replies([ok, ok, denied, ok, ok]));
+        let asked = client.ask_file_entries(&folder);
+        let outcome = tokio::time::timeout(Duration::from_secs(20), asked).await;
+        outcome.unwrap().unwrap();
+        let entries = Some(FileEntries::WithoutObjectAces);
+        assert_eq!(client.file_entries(), entries, "{first:?}");
+    }
 }
 
 const TO_SERVER: [u8; 16] = [1; 16];
