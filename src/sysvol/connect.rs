@@ -101,7 +101,7 @@ impl SmbSettings {
 /// Connects to the share SYSVOL of the DC.
 ///
 /// # Errors
-/// `Connect` when the DC cannot be reached or refuses the account; `Usage` when the back end does not support the settings.
+/// `Connect` when the DC cannot be reached or refuses the account; `Denied` when it refuses the share; `Usage` when the back end does not support the settings.
 pub async fn connect(settings: &SmbSettings) -> Result<Arc<dyn Sysvol>> {
     match settings.client {
         SmbClientChoice::Smb2 => smb2(settings).await,

@@ -68,7 +68,8 @@ impl Smb2Client {
     /// Connects, logs in, and opens the share.
     ///
     /// # Errors
-    /// `Connect` when that fails; `Usage` when the server requires encryption and no cipher was agreed on.
+    /// `Connect` when that fails; `Denied` when the account may not open the share; `Usage` when the server requires encryption
+    /// and no cipher was agreed on.
     pub(super) async fn connect(settings: &SmbSettings) -> Result<Self> {
         let (connection, tree) = login::login(settings).await?;
         let largest = connection
@@ -106,7 +107,8 @@ impl Smb2Client {
         self.send_again_if(path, operations, failed).await
     }
 
-    /// As [`Self::send`], for operations that only read: after any error, they are sent once more.
+    /// As [`Self::send`], for operations that leave nothing behind: after an internal error at any of them, they are sent once
+    /// more.
     async fn ask(&self, path: &SysvolPath, operations: &[Operation]) -> Result<Vec<Reply>> {
         let failed = |replies: &[Reply]| {
             let mut statuses = replies.iter().map(|reply| reply.status);

@@ -9,14 +9,13 @@ use smb2::types::flags::FileAccessMask;
 use smb2::types::status::NtStatus;
 
 use super::Smb2Client;
-use super::compound::{self, Operation, access, options};
+use super::compound::{Operation, access, options};
 use crate::domain::sysvol::SysvolPath;
 use crate::error::Result;
 use crate::model::guid::Guid;
 use crate::model::sddl::from_sddl;
 use crate::model::security_descriptor::FileEntries;
 use crate::sysvol::gpt::PROBE_PREFIX;
-use crate::sysvol::refusal::lost;
 
 /// A DACL such as files of GPOs have, and the same with an object entry: Apply Group Policy, which grants nothing on a file.
 const PLAIN: &str = "D:P(A;;FA;;;SY)(A;;FA;;;BA)";
@@ -49,9 +48,7 @@ impl Smb2Client {
             Operation::set_descriptor(&third),
             Operation::close(),
         ];
-        let replies = compound::send(&self.connection, &self.tree, &operations)
-            .await
-            .map_err(|cause| lost(folder, cause))?;
+        let replies = self.ask(folder, &operations).await?;
         self.close_if_left(&operations, &replies).await;
         if let Some(entries) = judge(&replies.iter().map(|reply| reply.status).collect::<Vec<_>>())
         {

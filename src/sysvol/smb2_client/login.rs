@@ -14,7 +14,7 @@ use smb2::types::status::NtStatus;
 
 use super::encryption::{Announcing, Closed, Half, can_encrypt, open_share};
 use super::negotiation::{check_dialect, validate};
-use super::refusal::no_session;
+use super::refusal::{no_session, no_share};
 use crate::auth::Identity;
 use crate::auth::kerberos::Credential;
 use crate::error::{Error, ErrorKind, Remedy, Result};
@@ -82,13 +82,18 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
     }
     let tree = open_share(&mut connection, &session, "SYSVOL")
         .await
-        .map_err(|closed| match closed {
-            Closed::Refused(cause) => no_session(settings, cause),
-            Closed::NoCipher => needs_encryption(settings),
-            Closed::RefusedWithoutCipher(cause) => refused_without_cipher(settings, &cause),
-        })?;
+        .map_err(|closed| not_opened(settings, closed))?;
     validate(&connection, &tree, &transport, settings).await?;
     Ok((connection, tree))
+}
+
+/// The error for a share that cannot be opened.
+pub(super) fn not_opened(settings: &SmbSettings, closed: Closed) -> Error {
+    match closed {
+        Closed::Refused(cause) => no_share(settings, cause),
+        Closed::NoCipher => needs_encryption(settings),
+        Closed::RefusedWithoutCipher(cause) => refused_without_cipher(settings, &cause),
+    }
 }
 
 /// Reports a name that does not resolve, before connecting.

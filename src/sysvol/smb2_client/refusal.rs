@@ -1,22 +1,55 @@
-//! Why a login was refused, with a next step.
+//! Why a login, or the share after it, was refused, with a next step.
 
 use smb2::types::status::NtStatus;
 
 use crate::auth::Identity;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, ServerAnswer};
 use crate::sysvol::connect::{SmbAuth, SmbSettings};
 
 /// STATUS_TIME_DIFFERENCE_AT_DC [MS-ERREF 2.3.1].
 const TIME_DIFFERENCE_AT_DC: NtStatus = NtStatus(0xC000_0133);
 
-/// The login to the share did not succeed.
-pub(super) fn no_session(settings: &SmbSettings, cause: smb2::Error) -> Error {
-    let server = &settings.server;
-    let who = match &settings.auth {
+/// Who logs in.
+fn account(settings: &SmbSettings) -> String {
+    match &settings.auth {
         SmbAuth::Kerberos(Identity::Password { user, .. }) => user.clone(),
         SmbAuth::Kerberos(Identity::TicketCache { .. }) => "the ticket cache".to_owned(),
         SmbAuth::Ntlm { domain, user, .. } => format!("{domain}\\{user}"),
+    }
+}
+
+/// The login succeeded, and the share SYSVOL could not be opened.
+pub(super) fn no_share(settings: &SmbSettings, cause: smb2::Error) -> Error {
+    let server = &settings.server;
+    let (kind, status, message, hint) = match cause.status() {
+        Some(status @ NtStatus::ACCESS_DENIED) => (
+            ErrorKind::Denied,
+            status,
+            format!(
+                "{server} refused {} access to the share SYSVOL",
+                account(settings)
+            ),
+            "use another account, or check the permissions of the share itself (Samba: valid users in smb.conf; Windows: Get-SmbShareAccess SYSVOL)",
+        ),
+        // Also from a Windows DC that has not finished its first replication.
+        Some(status @ NtStatus::BAD_NETWORK_NAME) => (
+            ErrorKind::Connect,
+            status,
+            format!("{server} has no share SYSVOL"),
+            "check that the server is a domain controller; a new one shares SYSVOL only after its first replication",
+        ),
+        _ => return no_session(settings, cause),
     };
+    Error::new(kind, message)
+        .with_source(cause)
+        .with_hint(hint)
+        .with_answer(ServerAnswer::NtStatus(status.0))
+}
+
+/// The login did not succeed.
+pub(super) fn no_session(settings: &SmbSettings, cause: smb2::Error) -> Error {
+    let server = &settings.server;
+    let who = account(settings);
     let has_ticket = matches!(settings.auth, SmbAuth::Kerberos(_));
     let (message, hint) = match &cause {
         // The KDC has accepted the password, or there was none.
