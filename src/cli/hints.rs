@@ -207,7 +207,7 @@ fn hint(message: &StatusMessage) -> Option<Cow<'static, str>> {
             "gpoctl check --fix sets them, like samba-tool ntacl sysvolreset or GPMC"
         }
         Code::MixedPermissions => {
-            "gpoctl check --fix tries which permissions this server accepts, and sets those; with --dry-run or --plan-out it does not try"
+            "either these or those of the default GPOs are outdated: gpoctl check --all --fix tries which ones this server accepts, and sets them everywhere; with --dry-run or --plan-out it does not try"
         }
         Code::DescriptorsNotRead => return owned(format!("use --smb-client smb2; {FOR_SMB2}")),
         Code::SiteUnknown => "give the site of the computer with --site",

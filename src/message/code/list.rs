@@ -271,8 +271,8 @@ codes! {
         "a row of the migration table has no type",
         "add the element Type";
     MixedPermissions "mixed-permissions" [Warning]
-        "the permissions of some files are those of another version of Samba than the rest of the domain",
-        "run gpoctl check --fix, which tries which form the server accepts";
+        "the permissions of some files are those of another version of Samba than those of the default GPOs",
+        "run gpoctl check --all --fix, which tries which ones the server accepts";
     MoreFindings "more-findings" [Info, Warning, Error]
         "a file or a GPO has more findings than are listed; the severity is that of the worst of the others",
         "repair what is listed, then run the command again";

@@ -293,7 +293,7 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         found.push(StatusMessage::warning(
             Code::MixedPermissions,
             format!(
-                "the permissions of {other} of {} of the GPO on SYSVOL are those of another version of Samba than the rest of the domain",
+                "the permissions of {other} of {} on SYSVOL are those of another version of Samba than those of the default GPOs",
                 counted(all)
             ),
         ));
